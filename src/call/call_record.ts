@@ -1,0 +1,40 @@
+import type { Digest } from "../value/encoded_value.ts";
+
+/** Data that JSON carries. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** One argument as a record knows it. */
+export interface ArgumentRecord {
+  /** The parameter's name, or its position (`"2"`) where it has none. */
+  readonly name: string;
+  /** The argument digest, which the key is made of. */
+  readonly digest: Digest;
+  /** The digest under which the argument itself is stored; absent when it is not stored. */
+  readonly value?: Digest;
+}
+
+/** What is known of one call: one line of the call log. */
+export interface CallRecord {
+  /** The digest of task and arguments. */
+  readonly key: Digest;
+  /** Which rules made the key. */
+  readonly scheme: number;
+  /** The URL of the task's module. */
+  readonly module: string;
+  /** The task's name in its module. */
+  readonly task: string;
+  /** The version that the task was given. */
+  readonly version?: string | number;
+  /** The digest of the task's code, where it counts. */
+  readonly code?: Digest;
+  /** The arguments, ignored ones left out. */
+  readonly args: readonly ArgumentRecord[];
+  /** The digest under which the result is stored. */
+  readonly result: Digest;
+  /** When the body started, in milliseconds since 1970. */
+  readonly started: number;
+  /** How long the body took, in milliseconds. */
+  readonly duration: number;
+  /** Tags and what metadata collectors found; never part of the key. */
+  readonly metadata: { readonly [name: string]: Json };
+}

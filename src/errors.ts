@@ -1,0 +1,175 @@
+/**
+ * Every error class that a caller may want to catch, in one place.
+ *
+ * @module
+ */
+
+/** Base of all errors that Quiver itself raises; what a task throws keeps its own class. */
+export class QuiverError extends Error {
+  /** The class's own name, so that it survives a boundary that loses the class. */
+  override name: string = "QuiverError";
+}
+
+/** How a worker died, as far as that can be known. */
+export interface WorkerDeath {
+  /** What happened, in words. */
+  reason: string;
+  /** The exit code of a process worker. */
+  exitCode?: number;
+  /** The signal that ended a process worker. */
+  signal?: string;
+}
+
+/** The worker died while it ran the call; only that call fails. */
+export class WorkerDiedError extends QuiverError {
+  override name = "WorkerDiedError";
+  /** What happened, in words. */
+  readonly reason: string;
+  /** The exit code of a process worker. */
+  readonly exitCode?: number;
+  /** The signal that ended a process worker. */
+  readonly signal?: string;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param death How the worker died.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, death: WorkerDeath, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = death.reason;
+    if (death.exitCode !== undefined) this.exitCode = death.exitCode;
+    if (death.signal !== undefined) this.signal = death.signal;
+  }
+}
+
+/** A worker could not be started, or could not import the module of a task. */
+export class WorkerInitError extends QuiverError {
+  override name = "WorkerInitError";
+}
+
+/** A worker was about to start workers while it only imports a task's module. */
+export class NestedExecutorError extends QuiverError {
+  override name = "NestedExecutorError";
+}
+
+/** The executor no longer takes calls. */
+export class ExecutorShutdownError extends QuiverError {
+  override name = "ExecutorShutdownError";
+}
+
+/** The call was cancelled before it had a result. */
+export class CancelledError extends QuiverError {
+  override name = "CancelledError";
+}
+
+/** A future among the arguments failed, so the call never ran; `cause` is the first failure. */
+export class DependencyError extends QuiverError {
+  override name = "DependencyError";
+  /** The names of the tasks from the one that failed first to the last that waited for it. */
+  readonly chain: readonly string[];
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param chain The tasks from the first failure on.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, chain: readonly string[], options?: ErrorOptions) {
+    super(message, options);
+    this.chain = chain;
+  }
+}
+
+/** A value that has no digest, and so cannot be part of a key or be stored. */
+export class IndigestibleError extends QuiverError {
+  override name = "IndigestibleError";
+  /** Where in the value the culprit is, such as `args[0].solver.callback`. */
+  readonly path: string;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param path Where the culprit is.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
+/** A value that structured clone refuses, and so cannot go to a worker or come back. */
+export class UnclonableError extends QuiverError {
+  override name = "UnclonableError";
+  /** Where in the value the culprit is, such as `args[0].solver.callback`. */
+  readonly path: string;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param path Where the culprit is.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
+/** The cache does not know the result that was asked for. */
+export class CacheMissError extends QuiverError {
+  override name = "CacheMissError";
+  /** The key of the call, or the digest of the value. */
+  readonly key: string;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param key What was looked for.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, key: string, options?: ErrorOptions) {
+    super(message, options);
+    this.key = key;
+  }
+}
+
+/** A directory that is not a bag, or a bag of a format that this version cannot use. */
+export class BagFormatError extends QuiverError {
+  override name = "BagFormatError";
+}
+
+/** A damaged file in a bag. */
+export class BagCorruptError extends QuiverError {
+  override name = "BagCorruptError";
+  /** The damaged file. */
+  readonly file: string;
+  /** Where in the file the damage begins, in bytes. */
+  readonly offset: number;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param file The damaged file.
+   * @param offset Where the damage begins, in bytes.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, file: string, offset: number, options?: ErrorOptions) {
+    super(message, options);
+    this.file = file;
+    this.offset = offset;
+  }
+}
+
+/** The scope was closed before the call was made. */
+export class ScopeClosedError extends QuiverError {
+  override name = "ScopeClosedError";
+}

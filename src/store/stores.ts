@@ -1,0 +1,104 @@
+/**
+ * The seams between a cache and what keeps its data.
+ *
+ * Stores may answer at once or with a promise: a bag and a memory store answer at once, which is
+ * what makes a hit cost microseconds.
+ *
+ * @module
+ */
+import type { CallRecord } from "../call/call_record.ts";
+import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+
+/** A value, or a promise of one. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** What a look-up found. */
+export type Found<T> = { readonly hit: true; readonly value: T } | { readonly hit: false };
+
+/** Keeps values under their digests. */
+export interface ValueStore {
+  /**
+   * Keeps a value. When this returns, the value is safe to the degree that the store promises.
+   *
+   * @param value The value with its digest and parts. The store does not keep the buffers it is given.
+   */
+  put(value: EncodedValue): MaybePromise<void>;
+  /**
+   * Reads a value, as an own copy of the caller's.
+   *
+   * @param digest The digest of the value.
+   * @returns The value, or a miss when it or a part of it is missing or damaged.
+   */
+  get(digest: Digest): MaybePromise<Found<unknown>>;
+}
+
+/** Keeps records under the keys of their calls. */
+export interface CallStore {
+  /**
+   * Keeps a record; a later one of the same key replaces an earlier one.
+   *
+   * @param record The record.
+   */
+  put(record: CallRecord): MaybePromise<void>;
+  /**
+   * Finds a record.
+   *
+   * @param key The key of the call.
+   * @returns The record, or `undefined`.
+   */
+  get(key: Digest): MaybePromise<CallRecord | undefined>;
+  /**
+   * Forgets a call. Its values stay until they are collected.
+   *
+   * @param key The key of the call.
+   * @returns Whether the call was known.
+   */
+  delete(key: Digest): MaybePromise<boolean>;
+  /** Goes over all records, each key once. */
+  records(): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+}
+
+/** The right to compute one key; freed when disposed or when its holder dies. */
+export interface Lease extends Disposable {
+  /** The key. */
+  readonly key: Digest;
+}
+
+/** Gives each key to one holder at a time, among all that share the store. */
+export interface LeaseStore {
+  /**
+   * Takes the lease of a key if it is free.
+   *
+   * @param key The key of the call.
+   * @returns The lease, or `undefined` when somebody holds it.
+   */
+  tryAcquire(key: Digest): Lease | undefined;
+  /**
+   * Waits until the holder of a lease may have finished: its result may be there, or the lease may
+   * be free. Whoever waited looks the call up again, and then tries again.
+   *
+   * @param key The key of the call.
+   * @param signal Ends the wait with the signal's reason.
+   */
+  changed(key: Digest, signal?: AbortSignal): Promise<void>;
+}
+
+/** How another isolate or process opens the same stores. */
+export interface StoreDescription {
+  /** Which kind of cache. */
+  readonly type: "bag";
+  /** The absolute path of the bag. */
+  readonly path: string;
+}
+
+/** Everything a cache stands on. */
+export interface Stores {
+  /** Where values are kept. */
+  readonly values: ValueStore;
+  /** Where records are kept. */
+  readonly calls: CallStore;
+  /** Who may compute what. */
+  readonly leases: LeaseStore;
+  /** How another isolate opens the same; absent when none can, as with memory. */
+  readonly description?: StoreDescription;
+}

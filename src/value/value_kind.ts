@@ -1,0 +1,53 @@
+/**
+ * How the payload of a stored value is to be read.
+ *
+ * A value is stored as one of: CBOR (plain data), a graph (everything else that structured clone
+ * carries, as a CBOR table of nodes), or the raw little-endian bytes of one array or buffer.
+ * The numbers are part of the bag's format: they are never given a new meaning.
+ *
+ * @module
+ */
+
+/** The number of each kind, as it stands in journals and tables. */
+export const VALUE_KIND = {
+  cbor: 1,
+  graph: 2,
+  Int8Array: 16,
+  Uint8Array: 17,
+  Uint8ClampedArray: 18,
+  Int16Array: 19,
+  Uint16Array: 20,
+  Int32Array: 21,
+  Uint32Array: 22,
+  Float16Array: 23,
+  Float32Array: 24,
+  Float64Array: 25,
+  BigInt64Array: 26,
+  BigUint64Array: 27,
+  ArrayBuffer: 28,
+  SharedArrayBuffer: 29,
+  DataView: 30,
+} as const;
+
+/** The name of a kind: `"cbor"`, `"graph"`, or the class of an array or buffer. */
+export type ValueKindName = keyof typeof VALUE_KIND;
+
+/** The number of a kind. */
+export type ValueKind = typeof VALUE_KIND[ValueKindName];
+
+/** Arrays and buffers inside a value that have at least this many bytes are stored on their own. */
+export const SPLIT_BYTES = 4096;
+
+const NAMES: ReadonlyMap<number, ValueKindName> = new Map(
+  Object.entries(VALUE_KIND).map(([name, kind]) => [kind, name as ValueKindName]),
+);
+
+/**
+ * Gives the name of a kind.
+ *
+ * @param kind The number that was read.
+ * @returns The name, or `undefined` when this version does not know the number.
+ */
+export function toKindName(kind: number): ValueKindName | undefined {
+  return NAMES.get(kind);
+}

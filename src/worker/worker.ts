@@ -1,0 +1,56 @@
+/**
+ * What a worker is: something that runs calls one at a time.
+ *
+ * @module
+ */
+
+/** The kinds of worker. */
+export type WorkerType = "web" | "inline";
+
+/** One call as it goes to a worker: data that structured clone carries. */
+export interface CallRequest {
+  /** The URL of the task's module. */
+  readonly module: string;
+  /** The task's name in its module. */
+  readonly task: string;
+  /** The arguments. */
+  readonly args: readonly unknown[];
+  /** What the call needs beside its arguments (scope, key…); the protocol does not look inside. */
+  readonly context: unknown;
+}
+
+/** A thrown value as data that structured clone carries. */
+export interface ThrownValue {
+  /** The value in a form that `toThrown()` turns back, class, stack, own fields and cause included. */
+  readonly thrown: unknown;
+}
+
+/** How a call ended, as data. */
+export type Outcome =
+  | { readonly type: "value"; readonly value: unknown; readonly duration: number; readonly warnings: readonly string[] }
+  | { readonly type: "error"; readonly error: ThrownValue; readonly duration: number; readonly warnings: readonly string[] };
+
+/** How a run on a worker ended: an outcome, or the call never started and may go elsewhere. */
+export type RunResult = Outcome | { readonly type: "revoked" };
+
+/** A worker of any kind. */
+export interface Worker extends AsyncDisposable {
+  /** A name for messages, such as `quiver-worker-3`. */
+  readonly name: string;
+  /**
+   * Runs a call after those it was given before. Rejects with `WorkerDiedError` when the worker
+   * dies during this call, and resolves to `revoked` when it dies before the call started; rejects
+   * with `UnclonableError` when an argument cannot be sent. The worker survives what a task throws.
+   */
+  run(request: CallRequest): Promise<RunResult>;
+  /** Takes back the newest call that has not started, if any: its run resolves to `revoked`. */
+  revoke(): boolean;
+  /** How many calls were sent and have not ended. */
+  readonly pending: number;
+  /** Resolves when the worker is dead, for whatever reason, with the reason; never rejects. */
+  readonly dead: Promise<string>;
+  /** Lets the running calls end, then ends the worker. */
+  close(): Promise<void>;
+  /** Ends the worker now, as far as the kind allows; its calls reject. */
+  terminate(): void;
+}
