@@ -89,6 +89,8 @@ export interface StoreDescription {
   readonly type: "bag";
   /** The absolute path of the bag. */
   readonly path: string;
+  /** Whether the bag may be changed. */
+  readonly mode: "readwrite" | "read";
 }
 
 /** Everything a cache stands on. */

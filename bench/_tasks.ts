@@ -1,0 +1,16 @@
+// What the benches run: tasks that cost nothing themselves.
+import { task } from "@quiver/quiver";
+
+export const noop = task(import.meta, function noop(): void {});
+
+export const tiny = task(import.meta, function tiny(n: number): { n: number; half: number } {
+  return { n, half: n / 2 };
+});
+
+export const large = task(import.meta, function large(n: number): Float64Array {
+  return new Float64Array(1 << 20).map((_, index) => index * n);
+});
+
+export const sumOf = task(import.meta, function sumOf(values: Float64Array): number {
+  return values.reduce((a, b) => a + b, 0);
+});

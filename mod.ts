@@ -1,0 +1,46 @@
+/**
+ * Quiver runs functions on workers and remembers every call: results in a bag of HDF5 files that
+ * many workers and processes share, and that answers the same question the second time in
+ * microseconds.
+ *
+ * ```ts
+ * import { cacheScope, Executor, openBag, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const simulate = task(import.meta, function simulate(n: number): number {
+ *   return Math.sqrt(n);
+ * }, { version: 1 });
+ *
+ * const path = await Deno.makeTempDir();
+ * {
+ *   await using bag = await openBag(path);
+ *   await using executor = new Executor({ workerType: "inline" });
+ *   await cacheScope({ cache: bag }, async () => {
+ *     assertEquals(await simulate(16), 4);
+ *     const future = executor.submit(simulate, 16);
+ *     assertEquals(await future, 4);
+ *     assertEquals(future.hit, true);
+ *   });
+ * }
+ * await Deno.remove(path, { recursive: true });
+ * ```
+ *
+ * @module
+ */
+export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
+export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
+export { Bag, type BagOptions, openBag } from "./src/cache/bag.ts";
+export { Cache, createMemoryCache } from "./src/cache/cache.ts";
+export * from "./src/errors.ts";
+export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
+export type { MapOptions } from "./src/executor/map_task.ts";
+export type { ProgressObserver } from "./src/executor/progress_bar.ts";
+export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
+export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
+export type { QuiverWarning, Scope, ScopeOptions } from "./src/scope/scope.ts";
+export { Future, type FutureState } from "./src/task/future.ts";
+export { type Deferred, type DeferredArguments, type Task, task } from "./src/task/task.ts";
+export type { CodeMode, TaskOptions } from "./src/task/task_options.ts";
+export { digestSymbol } from "./src/value/digest_symbol.ts";
+export type { Digest } from "./src/value/encoded_value.ts";
+export type { WorkerType } from "./src/worker/worker.ts";

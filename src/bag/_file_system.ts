@@ -1,0 +1,164 @@
+/**
+ * The one seam through which a bag changes anything on disk.
+ *
+ * Every write, rename, sync, truncation, removal and new directory of a bag goes through a
+ * {@linkcode FileSystem}, so that a test can fail, cut short or stop at each of them. Reads and
+ * locks do not: they change nothing that outlives the process.
+ *
+ * @module
+ */
+
+/** What a bag does to a disk, one system call a method. */
+export interface FileSystem {
+  /** Opens a file; with `create` or `truncate` that alone changes the disk. */
+  open(path: string, options: Deno.OpenOptions): Deno.FsFile;
+  /** Writes where the file stands, and returns how many bytes were taken. */
+  write(file: Deno.FsFile, bytes: Uint8Array): number;
+  /** Cuts or extends a file. */
+  truncate(file: Deno.FsFile, length: number): void;
+  /** Brings a file's data to the disk itself. */
+  sync(file: Deno.FsFile): void;
+  /** Brings the names in a directory to the disk itself. */
+  syncDirectory(path: string): void;
+  /** Renames a file over whatever has the new name. */
+  rename(from: string, to: string): void;
+  /** Removes a file. */
+  remove(path: string): void;
+  /** Makes a directory and those above it; one that is there already is fine. */
+  makeDirectory(path: string): void;
+}
+
+/** The file system of this machine. */
+export const DISK: FileSystem = {
+  open: (path, options) => Deno.openSync(path, options),
+  write: (file, bytes) => file.writeSync(bytes),
+  truncate: (file, length) => file.truncateSync(length),
+  sync: (file) => file.syncDataSync(),
+  syncDirectory(path) {
+    // Windows cannot open a directory, and keeps names safe by itself.
+    if (Deno.build.os === "windows") return;
+    using directory = Deno.openSync(path);
+    directory.syncSync();
+  },
+  rename: (from, to) => Deno.renameSync(from, to),
+  remove: (path) => Deno.removeSync(path),
+  makeDirectory: (path) => Deno.mkdirSync(path, { recursive: true }),
+};
+
+/**
+ * Writes all bytes where the file stands.
+ *
+ * @param fileSystem The seam.
+ * @param file The file.
+ * @param bytes What to write.
+ * @throws The disk's own error; how much of `bytes` was written is then unknown.
+ */
+export function writeAll(fileSystem: FileSystem, file: Deno.FsFile, bytes: Uint8Array): void {
+  let written = fileSystem.write(file, bytes);
+  while (written < bytes.length) written += fileSystem.write(file, bytes.subarray(written));
+}
+
+/**
+ * Gives a file new content in one step: readers see the old content or the new, never a part.
+ *
+ * @param fileSystem The seam.
+ * @param path The file.
+ * @param chunks The new content, in pieces.
+ */
+export function replaceFile(
+  fileSystem: FileSystem,
+  path: string,
+  chunks: Iterable<Uint8Array>,
+): void {
+  const temporary = toTemporaryPath(path);
+  {
+    using file = fileSystem.open(temporary, { write: true, createNew: true });
+    for (const chunk of chunks) writeAll(fileSystem, file, chunk);
+    fileSystem.sync(file);
+  }
+  fileSystem.rename(temporary, path);
+}
+
+/**
+ * Gives a name for a file that is not finished.
+ *
+ * @param path The name that the file will have.
+ * @returns A name in the same directory that nobody else uses; it ends in `.tmp`.
+ */
+export function toTemporaryPath(path: string): string {
+  return `${path}.${crypto.randomUUID()}.tmp`;
+}
+
+/**
+ * Reads at a position until the buffer is full.
+ *
+ * @param file The file.
+ * @param offset Where to begin, in bytes.
+ * @param bytes The buffer to fill.
+ * @returns Whether the file had that many bytes.
+ */
+export function readAt(file: Deno.FsFile, offset: number, bytes: Uint8Array): boolean {
+  if (bytes.length === 0) return true;
+  file.seekSync(offset, Deno.SeekMode.Start);
+  let filled = file.readSync(bytes) ?? 0;
+  while (filled < bytes.length) {
+    const count = file.readSync(bytes.subarray(filled));
+    if (count === null) return false;
+    filled += count;
+  }
+  return true;
+}
+
+/**
+ * Reads a whole file; unlike `Deno.readFileSync` it never grows its buffer, which costs much for
+ * large files.
+ *
+ * @param path The file.
+ * @returns The content, or `undefined` when there is no such file.
+ */
+export function readWhole(path: string): Uint8Array<ArrayBuffer> | undefined {
+  using file = openIfThere(path);
+  if (file === undefined) return undefined;
+  const bytes = new Uint8Array(file.seekSync(0, Deno.SeekMode.End));
+  return readAt(file, 0, bytes) ? bytes : undefined;
+}
+
+/**
+ * Opens a file for reading.
+ *
+ * @param path The file.
+ * @returns The file, or `undefined` when there is no such file.
+ */
+export function openIfThere(path: string): Deno.FsFile | undefined {
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Removes a file that another process may have removed already.
+ *
+ * @param fileSystem The seam.
+ * @param path The file.
+ */
+export function removeIfThere(fileSystem: FileSystem, path: string): void {
+  try {
+    fileSystem.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/**
+ * Tells whether a file is missing.
+ *
+ * @param path The file.
+ * @returns Whether there is nothing of that name.
+ */
+export function isMissing(path: string): boolean {
+  using file = openIfThere(path);
+  return file === undefined;
+}

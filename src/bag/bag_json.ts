@@ -1,0 +1,131 @@
+/**
+ * `bag.json`: what makes a directory a bag.
+ *
+ * Its content is the same for every bag of a version, so that two processes that create one bag at
+ * once may both write it. It is the first thing in a new bag: a directory without it is no bag.
+ *
+ * @module
+ */
+import { BagFormatError, QuiverError } from "../errors.ts";
+import { type FileSystem, replaceFile } from "./_file_system.ts";
+import { type BagLayout, listNames } from "./layout.ts";
+
+/** The version of the format that this code writes and reads. */
+export const BAG_VERSION = 1;
+
+const FORMAT = "quiver-bag";
+const CONTENT = `${JSON.stringify({ format: FORMAT, version: BAG_VERSION, digest: "sha256" })}\n`;
+
+/** What a process leaves that died while it created the bag. */
+const UNFINISHED_REGEXP = /^bag\.json\..*\.tmp$/;
+
+/**
+ * Makes a new bag out of a directory that is missing or empty; leaves a bag as it is.
+ *
+ * @param fileSystem The seam.
+ * @param layout The bag's paths.
+ * @throws {BagFormatError} If the directory holds something else.
+ */
+export function createBag(fileSystem: FileSystem, layout: BagLayout): void {
+  if (readBagJson(layout) === undefined) {
+    fileSystem.makeDirectory(layout.root);
+    const foreign = listNames(layout.root).find((name) => !UNFINISHED_REGEXP.test(name));
+    // A process that creates the same bag may have finished between the two looks.
+    if (foreign !== undefined && readBagJson(layout) === undefined) {
+      throw new BagFormatError(
+        `Cannot open "${layout.root}" as a bag: it holds "${foreign}" but no bag.json; ` +
+          "choose a directory that is missing or empty",
+      );
+    }
+    writeBagJson(fileSystem, layout);
+  }
+  // Also for a bag that is there: whoever created it may have died before this.
+  for (const directory of [layout.segments, layout.journals, layout.leases, layout.locks]) {
+    fileSystem.makeDirectory(directory);
+  }
+}
+
+function writeBagJson(fileSystem: FileSystem, layout: BagLayout): void {
+  try {
+    replaceFile(fileSystem, layout.bagJson, [new TextEncoder().encode(CONTENT)]);
+  } catch (error) {
+    // The first to finish may fold at once, which clears away what others have not finished.
+    if (!(error instanceof Deno.errors.NotFound && readBagJson(layout) !== undefined)) throw error;
+  }
+  fileSystem.syncDirectory(layout.root);
+}
+
+/**
+ * Checks that a directory is a bag that this version can use.
+ *
+ * @param layout The bag's paths.
+ * @throws {BagFormatError} If it is not.
+ */
+export function checkBag(layout: BagLayout): void {
+  const text = readBagJson(layout);
+  if (text === undefined) {
+    throw new BagFormatError(
+      `Cannot open "${layout.root}" as a bag: it has no bag.json; ` +
+        'open it with mode: "readwrite" to create one in a directory that is missing or empty',
+    );
+  }
+  const { format, version } = parse(layout, text);
+  if (format !== FORMAT || typeof version !== "number") {
+    throw new BagFormatError(
+      `Cannot open "${layout.root}" as a bag: its bag.json does not say "${FORMAT}"`,
+    );
+  }
+  if (version !== BAG_VERSION) {
+    throw new BagFormatError(
+      `Cannot open "${layout.root}" as a bag: it has format version ${version}, ` +
+        `and this is Quiver for version ${BAG_VERSION}; use the Quiver that wrote it`,
+    );
+  }
+}
+
+function readBagJson(layout: BagLayout): string | undefined {
+  try {
+    return Deno.readTextFileSync(layout.bagJson);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function parse(layout: BagLayout, text: string): { format?: unknown; version?: unknown } {
+  try {
+    const content: unknown = JSON.parse(text);
+    return typeof content === "object" && content !== null ? content : {};
+  } catch (cause) {
+    throw new BagFormatError(
+      `Cannot open "${layout.root}" as a bag: its bag.json cannot be parsed`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * Runs the first writes of an open bag, and says what to do where the directory refuses them.
+ *
+ * @param layout The bag's paths.
+ * @param write The first writes.
+ * @returns What `write` returns.
+ * @throws {QuiverError} If the directory is read-only.
+ */
+export function writeFirst<T>(layout: BagLayout, write: () => T): T {
+  try {
+    return write();
+  } catch (cause) {
+    if (!isReadOnly(cause)) throw cause;
+    throw new QuiverError(
+      `Cannot open "${layout.root}" for writing: the directory is read-only; ` +
+        'open it with mode: "read"',
+      { cause },
+    );
+  }
+}
+
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    (error instanceof Error && "code" in error && error.code === "EROFS");
+}

@@ -1,0 +1,78 @@
+import type { Digest, Payload } from "../value/encoded_value.ts";
+
+/** The largest payload that is worth keeping; a larger one is read at the disk's speed anyway. */
+const LARGEST_BYTES = 64 * 1024;
+
+/** What an entry costs beside its bytes: the digest, the map's slot, two objects. */
+const ENTRY_BYTES = 256;
+
+/** Keeps small payloads in memory, up to a number of bytes; the least recently used goes first. */
+export class ByteCache {
+  readonly #limit: number;
+  readonly #payloads = new Map<Digest, Payload>();
+  #bytes = 0;
+
+  /**
+   * Creates an empty cache.
+   *
+   * @param limit How many bytes to keep.
+   */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** How many bytes are kept, the cost of the entries themselves included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Finds a payload.
+   *
+   * @param digest The digest of the value.
+   * @returns A copy that the caller owns, or `undefined`.
+   */
+  get(digest: Digest): Payload | undefined {
+    const payload = this.#payloads.get(digest);
+    if (payload === undefined) return undefined;
+    // A map keeps the order of insertion, so the first key is the least recently used.
+    this.#payloads.delete(digest);
+    this.#payloads.set(digest, payload);
+    return { kind: payload.kind, bytes: payload.bytes.slice() };
+  }
+
+  /**
+   * Tells whether a payload is kept, without using it.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether {@linkcode ByteCache.get} would find it.
+   */
+  has(digest: Digest): boolean {
+    return this.#payloads.has(digest);
+  }
+
+  /**
+   * Keeps a copy of a payload if it is small.
+   *
+   * @param digest The digest of the value.
+   * @param payload The payload.
+   */
+  put(digest: Digest, payload: Payload): void {
+    const { kind, bytes } = payload;
+    if (bytes.length > LARGEST_BYTES || bytes.length + ENTRY_BYTES > this.#limit) return;
+    if (this.#payloads.has(digest)) return;
+    this.#payloads.set(digest, { kind, bytes: bytes.slice() });
+    this.#bytes += bytes.length + ENTRY_BYTES;
+    for (const [oldest, { bytes }] of this.#payloads) {
+      if (this.#bytes <= this.#limit) break;
+      this.#payloads.delete(oldest);
+      this.#bytes -= bytes.length + ENTRY_BYTES;
+    }
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#payloads.clear();
+    this.#bytes = 0;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * JSON objects that end with the CRC-32 of their own text: lines of the call log, the manifest.
+ *
+ * ```text
+ * {"some":"fields","crc":"<8 hex>"}
+ * ```
+ *
+ * The checksum is of the bytes from the first brace up to the comma before `"crc"`.
+ *
+ * @module
+ */
+import { crc32 } from "node:zlib";
+
+/** The length of `,"crc":"01234567"}` in bytes. */
+export const CHECK_BYTES = 18;
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/**
+ * Makes a line between two line feeds.
+ *
+ * @param text The JSON text of an object with at least one field, without the last brace.
+ * @returns Line feed, line, line feed.
+ */
+export function encodeCheckedLine(text: string): Uint8Array<ArrayBuffer> {
+  // Three bytes for each UTF-16 unit is the most that UTF-8 takes.
+  const bytes = new Uint8Array(text.length * 3 + CHECK_BYTES + 2);
+  const textEnd = 1 + ENCODER.encodeInto(text, bytes.subarray(1)).written;
+  const check = toCheck(bytes.subarray(1, textEnd));
+  ENCODER.encodeInto(`\n`, bytes);
+  ENCODER.encodeInto(`${check}\n`, bytes.subarray(textEnd));
+  return bytes.subarray(0, textEnd + CHECK_BYTES + 1);
+}
+
+/**
+ * Tells whether a line is as it was written.
+ *
+ * @param line The line without line feeds.
+ * @returns Whether it ends with its checksum.
+ */
+export function isCheckedLine(line: Uint8Array): boolean {
+  const textEnd = line.length - CHECK_BYTES;
+  if (textEnd < 0) return false;
+  const check = toCheck(line.subarray(0, textEnd));
+  for (let i = 0; i < CHECK_BYTES; i++) {
+    if (line[textEnd + i] !== check.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/**
+ * Reads a line.
+ *
+ * @param line The line without line feeds.
+ * @returns The object without its checksum, or `undefined` when the line is damaged.
+ */
+export function decodeCheckedLine(line: Uint8Array): Record<string, unknown> | undefined {
+  if (!isCheckedLine(line)) return undefined;
+  const content: unknown = JSON.parse(
+    `${DECODER.decode(line.subarray(0, line.length - CHECK_BYTES))}}`,
+  );
+  return isRecord(content) ? content : undefined;
+}
+
+function toCheck(text: Uint8Array): string {
+  return `,"crc":"${crc32(text).toString(16).padStart(8, "0")}"}`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,197 @@
+import { QuiverError } from "../errors.ts";
+import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { FileSystem } from "./_file_system.ts";
+import type { BagFiles, BagFilesOptions, FoldResult, LeaseLock } from "./bag_files.ts";
+import { ByteCache } from "./byte_cache.ts";
+import { CallLog } from "./call_log.ts";
+import { FileHandles } from "./file_handles.ts";
+import { BackgroundFold, type FoldRunner } from "./background_fold.ts";
+import { JournalWriter } from "./journal_writer.ts";
+import type { BagLayout } from "./layout.ts";
+import { isLeaseFree, tryLease, waitUntil } from "./lease_lock.ts";
+import { StoredValues } from "./stored_values.ts";
+
+/** The length of a digest in hexadecimal. */
+const DIGEST_LENGTH = 64;
+
+/** The largest payload; the HDF5 library writes no more at once. */
+const LARGEST_BYTES = 2 ** 31 - 1;
+
+/** What an open bag stands on. */
+export interface DiskBagOptions extends Required<BagFilesOptions> {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** The bag's paths. */
+  readonly layout: BagLayout;
+  /** What folds. */
+  readonly runner: FoldRunner;
+}
+
+/** A bag on this machine's disk. */
+export class DiskBag implements BagFiles {
+  readonly #options: DiskBagOptions;
+  readonly #handles = new FileHandles();
+  readonly #cache: ByteCache;
+  readonly #writer: JournalWriter;
+  readonly #values: StoredValues;
+  readonly #log: CallLog;
+  readonly #folding: BackgroundFold;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Opens the files of a bag that is there.
+   *
+   * @param options What the bag stands on.
+   */
+  constructor(options: DiskBagOptions) {
+    const { fileSystem, layout, journalBytes, memoryBytes, mode, durability } = options;
+    const sync = durability === "power";
+    this.#options = options;
+    this.#cache = new ByteCache(memoryBytes);
+    this.#writer = new JournalWriter({ fileSystem, layout, journalBytes, sync });
+    const writable = mode === "readwrite";
+    this.#values = new StoredValues(layout, this.#handles, this.#writer.prefix, (manifest) => {
+      this.#log.reload(manifest.logGeneration);
+    });
+    this.#log = new CallLog({ fileSystem, layout, writable, sync }, this.#values.logGeneration);
+    this.#folding = new BackgroundFold(options.runner, layout);
+  }
+
+  get path(): string {
+    return this.#options.layout.root;
+  }
+
+  get mode(): "readwrite" | "read" {
+    return this.#options.mode;
+  }
+
+  putValue(part: EncodedPart): void {
+    this.#checkWritable("put a value into");
+    const { digest, bytes } = part;
+    if (digest.length !== DIGEST_LENGTH) {
+      throw new TypeError(`Cannot put a value as "${digest}": a digest has 64 characters`);
+    }
+    if (bytes.length > LARGEST_BYTES) {
+      throw new RangeError(
+        `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
+      );
+    }
+    if (this.#values.isKnown(digest)) return;
+    const { journal, entry } = this.#writer.append(part);
+    this.#values.add(journal, entry);
+    if (this.#writer.full) this.#rotate();
+  }
+
+  #rotate(): void {
+    this.#writer.rotate();
+    if (this.#options.fold === "auto") this.#folding.start(() => this.#values.reload());
+  }
+
+  hasValue(digest: Digest): boolean {
+    this.#checkOpen("look into");
+    return this.#cache.has(digest) || this.#values.has(digest);
+  }
+
+  getValue(digest: Digest): Payload | undefined {
+    this.#checkOpen("read from");
+    const kept = this.#cache.get(digest);
+    if (kept !== undefined) return kept;
+    const payload = this.#values.read(digest);
+    if (payload !== undefined) this.#cache.put(digest, payload);
+    return payload;
+  }
+
+  putCall(key: Digest, fields: Record<string, unknown>): void {
+    this.#checkWritable("put a call into");
+    this.#log.append(key, fields);
+  }
+
+  deleteCall(key: Digest): boolean {
+    this.#checkWritable("delete a call from");
+    return this.#log.evict(key);
+  }
+
+  getCall(key: Digest): Record<string, unknown> | undefined {
+    this.#checkOpen("read from");
+    return this.#log.get(key);
+  }
+
+  calls(): Iterable<Record<string, unknown>> {
+    this.#checkOpen("read from");
+    return this.#log.records();
+  }
+
+  tryLease(key: Digest): LeaseLock | undefined {
+    this.#checkWritable("take a lease in");
+    return tryLease(this.#options.fileSystem, this.#options.layout, key);
+  }
+
+  leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
+    const { layout } = this.#options;
+    let before: number | undefined;
+    let looked = false;
+    return waitUntil(() => {
+      this.#checkOpen("wait for a lease in");
+      const now = this.#log.find(key)?.offset;
+      if (looked && now !== before) return true;
+      before = now;
+      looked = true;
+      return isLeaseFree(layout, key);
+    }, signal);
+  }
+
+  async fold(): Promise<FoldResult | undefined> {
+    this.#checkWritable("fold");
+    // A journal that its writer has let go of can be removed once it is sealed.
+    this.#writer.rotate();
+    const result = await this.#folding.run();
+    if (this.#closing === undefined) this.#values.reload();
+    return result;
+  }
+
+  /** Makes the tables again that are missing or damaged. */
+  async heal(): Promise<void> {
+    const { runner, layout, mode } = this.#options;
+    if (!this.#values.isIncomplete(mode === "readwrite")) return;
+    for (const { segment, table } of await runner.rebuild(layout.root, mode === "readwrite")) {
+      this.#values.adopt(segment, table);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { mode, fold } = this.#options;
+    try {
+      this.#writer.rotate();
+      await this.#folding.end(mode === "readwrite" && fold === "auto", () => this.#log.tailLong);
+    } finally {
+      this.#writer[Symbol.dispose]();
+      this.#log[Symbol.dispose]();
+      this.#handles[Symbol.dispose]();
+      this.#cache.clear();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #checkOpen(action: string): void {
+    if (this.#closing !== undefined) {
+      throw new QuiverError(`Cannot ${action} the bag "${this.path}": it is closed`);
+    }
+  }
+
+  #checkWritable(action: string): void {
+    this.#checkOpen(action);
+    if (this.mode === "read") {
+      throw new QuiverError(
+        `Cannot ${action} the bag "${this.path}": it was opened with mode: "read"`,
+      );
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import type { FileSystem } from "./_file_system.ts";
+import type { BagLayout } from "./layout.ts";
+
+/** The right to change segments and the manifest; one holder at a time. */
+export class FoldLock implements Disposable {
+  readonly #file: Deno.FsFile;
+
+  private constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  /**
+   * Takes the lock if it is free.
+   *
+   * @param fileSystem The seam.
+   * @param layout The bag's paths.
+   * @returns The lock, or `undefined` when another folds.
+   */
+  static tryTake(fileSystem: FileSystem, layout: BagLayout): FoldLock | undefined {
+    const file = openLock(fileSystem, layout);
+    if (file.tryLockSync(true)) return new FoldLock(file);
+    file.close();
+    return undefined;
+  }
+
+  /**
+   * Takes the lock, after whoever holds it.
+   *
+   * @param fileSystem The seam.
+   * @param layout The bag's paths.
+   * @returns The lock.
+   */
+  static async take(fileSystem: FileSystem, layout: BagLayout): Promise<FoldLock> {
+    const file = openLock(fileSystem, layout);
+    await file.lock(true);
+    return new FoldLock(file);
+  }
+
+  /** Frees the lock. */
+  [Symbol.dispose](): void {
+    this.#file.unlockSync();
+    this.#file.close();
+  }
+}
+
+function openLock(fileSystem: FileSystem, layout: BagLayout): Deno.FsFile {
+  return fileSystem.open(layout.foldLock, { read: true, write: true, create: true });
+}

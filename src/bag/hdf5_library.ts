@@ -1,0 +1,330 @@
+/**
+ * The HDF5 library, and the only file that knows h5wasm.
+ *
+ * By default the library's errors are silent: it writes text to its standard error and goes on with
+ * `null` or garbage. So each call here catches that text and throws it. (h5wasm's own throwing
+ * handler leaks a file descriptor an error.) Loading costs about 125 ms and 12–34 MB, which is why
+ * only the fold's worker does it.
+ *
+ * @module
+ */
+import { dtype_to_metadata, FS, Module, ready } from "h5wasm";
+import type { Dtype } from "h5wasm";
+import { QuiverError } from "../errors.ts";
+import { createPositionedFs, type EmscriptenFs, type PositionedFile } from "./_positioned_fs.ts";
+
+/** From here on a dataset's bytes do not go through the library's memory, which never shrinks. */
+const DIVERT_BYTES = 4 * 1024 * 1024;
+
+const STANDARD_ERROR = 2;
+
+/** What a dataset is like. */
+export interface DatasetShape {
+  /** The type of an element, or the columns of a table. */
+  readonly type: string | readonly (readonly [name: string, type: string])[];
+  /** The number of elements. */
+  readonly count: number;
+  /** The size of all elements in bytes. */
+  readonly length: number;
+}
+
+/** An HDF5 file that is being written. */
+export interface Hdf5Output {
+  /** Makes a group. */
+  createGroup(path: string): void;
+  /**
+   * Makes a contiguous dataset of one dimension.
+   *
+   * @param path Where in the file.
+   * @param shape What it is like.
+   * @param chunks Its raw bytes, in pieces; taken before this returns.
+   * @returns Where in the file the raw bytes lie, or `undefined` when that could not be seen.
+   */
+  createDataset(
+    path: string,
+    shape: DatasetShape,
+    chunks: Iterable<Uint8Array>,
+  ): number | undefined;
+  /** Gives a dataset an attribute that is a text. */
+  setAttribute(path: string, name: string, text: string): void;
+  /** Makes a link to something in another file, whose name is relative to this file. */
+  createExternalLink(path: string, file: string, target: string): void;
+  /** Completes the file. */
+  close(): void;
+}
+
+/** An HDF5 file that is being read. */
+export interface Hdf5Input {
+  /** The names in a group. */
+  names(group: string): string[];
+  /** Where in the file the raw bytes of a dataset lie; to be confirmed by their checksum. */
+  locateDataset(path: string): number | undefined;
+  /** The size of the raw bytes of a dataset. */
+  measureDataset(path: string): number;
+  /** The raw bytes of a dataset. */
+  readDataset(path: string): Uint8Array<ArrayBuffer>;
+  /** An attribute that is a text. */
+  readAttribute(path: string, name: string): string;
+  /** Lets go of the file. */
+  close(): void;
+}
+
+/** What opens HDF5 files: the library, or what a test puts in its place. */
+export interface Hdf5Access {
+  /**
+   * Begins a new HDF5 file.
+   *
+   * @param file An empty file.
+   * @returns What writes it.
+   */
+  create(file: PositionedFile): Hdf5Output;
+  /**
+   * Opens an HDF5 file for reading.
+   *
+   * @param file The file.
+   * @returns What reads it.
+   */
+  open(file: PositionedFile): Hdf5Input;
+}
+
+/** Emscripten's `FS` as it is; h5wasm's types describe a much older one. */
+interface LibraryFs extends EmscriptenFs {
+  readonly streams: { stream_ops: Record<string, unknown> }[];
+  mkdir(path: string): void;
+  mount(type: unknown, options: unknown, path: string): void;
+}
+
+/** The library, loaded into this isolate. */
+export class Hdf5Library implements Hdf5Access {
+  readonly #fs: LibraryFs;
+  readonly #directory: string;
+  readonly #files = new Map<string, PositionedFile>();
+  #opened = 0;
+
+  private constructor(fs: LibraryFs) {
+    this.#fs = fs;
+    // Loading it twice in an isolate gives one library, but each time a directory of its own.
+    this.#directory = `/${crypto.randomUUID()}`;
+    fs.mkdir(this.#directory);
+    fs.mount(createPositionedFs(fs, this.#files), {}, this.#directory);
+  }
+
+  /**
+   * Loads the library.
+   *
+   * @returns The library, ready for use.
+   */
+  static async load(): Promise<Hdf5Library> {
+    await ready;
+    // The types of h5wasm lack `streams` and `ErrnoError`, which are there.
+    return new Hdf5Library(FS as unknown as LibraryFs);
+  }
+
+  create(file: PositionedFile): Hdf5Output {
+    return new OpenHdf5File(this, file, this.#open(file, Module.H5F_ACC_TRUNC));
+  }
+
+  open(file: PositionedFile): Hdf5Input {
+    return new OpenHdf5File(this, file, this.#open(file, Module.H5F_ACC_RDONLY));
+  }
+
+  #open(file: PositionedFile, mode: number): bigint {
+    const name = `${++this.#opened}`;
+    this.#files.set(name, file);
+    const id = this.call("open a file", () => {
+      // The default bounds: what HDF5 1.8 and later can read.
+      return Module.open(`${this.#directory}/${name}`, mode, false, -1, -1);
+    });
+    this.#files.delete(name);
+    return id;
+  }
+
+  /**
+   * Calls the library, and throws if it complains.
+   *
+   * @param action What is done, for the message.
+   * @param fn What calls the library.
+   * @returns What `fn` returns.
+   */
+  call<T>(action: string, fn: () => T): T {
+    const stream = this.#fs.streams[STANDARD_ERROR];
+    if (stream === undefined) throw new QuiverError(`Cannot ${action}: HDF5 has no standard error`);
+    const usual = stream.stream_ops;
+    let complaint = "";
+    const write = (_: unknown, heap: Int8Array, at: number, length: number): number => {
+      complaint += new TextDecoder().decode(new Uint8Array(heap.slice(at, at + length)));
+      return length;
+    };
+    stream.stream_ops = { ...usual, write };
+    try {
+      const result = fn();
+      if (complaint !== "") throw new QuiverError(`Cannot ${action} as HDF5: ${complaint.trim()}`);
+      return result;
+    } catch (cause) {
+      if (cause instanceof QuiverError) throw cause;
+      // A damaged file can also trap the library, or make it throw something of its own.
+      throw new QuiverError(`Cannot ${action} as HDF5: the library failed`, { cause });
+    } finally {
+      stream.stream_ops = usual;
+    }
+  }
+}
+
+class OpenHdf5File implements Hdf5Output, Hdf5Input {
+  readonly #library: Hdf5Library;
+  readonly #file: PositionedFile;
+  readonly #id: bigint;
+
+  constructor(library: Hdf5Library, file: PositionedFile, id: bigint) {
+    this.#library = library;
+    this.#file = file;
+    this.#id = id;
+  }
+
+  createGroup(path: string): void {
+    this.#call(`create group "${path}"`, () => Module.create_group(this.#id, path, false));
+  }
+
+  createDataset(
+    path: string,
+    shape: DatasetShape,
+    chunks: Iterable<Uint8Array>,
+  ): number | undefined {
+    const action = `create dataset "${path}"`;
+    const diverted = shape.length >= DIVERT_BYTES;
+    this.#file.watch();
+    if (diverted) this.#file.divert(shape.length, chunks);
+    using memory = new LibraryMemory(diverted ? 1 : shape.length);
+    if (!diverted) memory.fill(chunks);
+    const metadata = toMetadata(shape.type, [BigInt(shape.count)]);
+    this.#call(action, () => Module.create_dataset(this.#id, path, memory.address, metadata));
+    if (diverted && !this.#file.endDivert()) {
+      throw new QuiverError(`Cannot ${action}: it was not written by one write of its length`);
+    }
+    const positions = this.#file.accesses(shape.length, true);
+    return positions.length === 1 ? positions[0] : undefined;
+  }
+
+  setAttribute(path: string, name: string, text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    using memory = new LibraryMemory(bytes.length);
+    memory.fill([bytes]);
+    const metadata = toMetadata(`S${bytes.length}`, []);
+    this.#call(
+      `create attribute "${name}" of "${path}"`,
+      () => Module.create_attribute(this.#id, path, name, memory.address, metadata),
+    );
+  }
+
+  createExternalLink(path: string, file: string, target: string): void {
+    this.#call(
+      `create link "${path}"`,
+      () => Module.create_external_link(this.#id, file, target, path),
+    );
+  }
+
+  names(group: string): string[] {
+    return this.#call(
+      `list "${group}"`,
+      () => Array.from(Module.get_names(this.#id, group, false)),
+    );
+  }
+
+  locateDataset(path: string): number | undefined {
+    return this.#call(`locate dataset "${path}"`, () => {
+      const { size } = Module.get_dataset_metadata(this.#id, path);
+      using memory = new LibraryMemory(size);
+      this.#file.watch();
+      // What describes the dataset was read above, so the first element is what is read last.
+      Module.get_dataset_data(this.#id, path, [1n], [0n], [1n], memory.address);
+      return this.#file.accesses(size, false).at(-1);
+    });
+  }
+
+  measureDataset(path: string): number {
+    return this.#call(`measure dataset "${path}"`, () => {
+      const { size, total_size } = Module.get_dataset_metadata(this.#id, path);
+      return size * total_size;
+    });
+  }
+
+  readDataset(path: string): Uint8Array<ArrayBuffer> {
+    const length = this.measureDataset(path);
+    return this.#call(`read dataset "${path}"`, () => {
+      using memory = new LibraryMemory(length);
+      Module.get_dataset_data(this.#id, path, null, null, null, memory.address);
+      return memory.copy();
+    });
+  }
+
+  readAttribute(path: string, name: string): string {
+    return this.#call(`read attribute "${name}" of "${path}"`, () => {
+      const { size } = Module.get_attribute_metadata(this.#id, path, name);
+      using memory = new LibraryMemory(size);
+      Module.get_attribute_data(this.#id, path, name, memory.address);
+      return new TextDecoder().decode(memory.copy());
+    });
+  }
+
+  close(): void {
+    this.#call("close a file", () => Module.close_file(this.#id));
+  }
+
+  #call<T>(action: string, fn: () => T): T {
+    try {
+      return this.#library.call(action, fn);
+    } finally {
+      // What the disk said explains more than what the library makes of it.
+      this.#file.check();
+    }
+  }
+}
+
+/** Memory inside the library. */
+class LibraryMemory implements Disposable {
+  readonly #at: number;
+  readonly #length: number;
+
+  constructor(length: number) {
+    this.#length = length;
+    this.#at = Module._malloc(Math.max(length, 1));
+    if (this.#at === 0) throw new RangeError(`Cannot take ${length} bytes of HDF5's memory`);
+  }
+
+  get address(): bigint {
+    return BigInt(this.#at);
+  }
+
+  fill(chunks: Iterable<Uint8Array>): void {
+    let at = this.#at;
+    for (const chunk of chunks) {
+      // The heap is another object whenever it has grown, so it is taken anew each time.
+      Module.HEAPU8.set(chunk, at);
+      at += chunk.length;
+    }
+  }
+
+  copy(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(Module.HEAPU8.slice(this.#at, this.#at + this.#length));
+  }
+
+  [Symbol.dispose](): void {
+    Module._free(this.#at);
+  }
+}
+
+function toMetadata(
+  type: DatasetShape["type"],
+  shape: bigint[],
+): Parameters<typeof Module.create_dataset>[3] {
+  const dtype: Dtype = typeof type === "string" ? type : type.map(([name, of]) => [name, of]);
+  // h5wasm's own code passes the same fields, of which its types know a part.
+  return Object.assign(dtype_to_metadata(dtype), {
+    shape,
+    maxshape: shape,
+    chunks: null,
+    compression: 0,
+    compression_opts: [],
+    track_order: false,
+  });
+}

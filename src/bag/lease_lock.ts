@@ -1,0 +1,120 @@
+import type { Digest } from "../value/encoded_value.ts";
+import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
+import type { LeaseLock } from "./bag_files.ts";
+import type { BagLayout } from "./layout.ts";
+
+const KEY_REGEXP = /^[0-9a-f]{64}$/;
+
+const FIRST_DELAY = 1;
+const LONGEST_DELAY = 50;
+
+/**
+ * Takes the lease of a key if it is free. The lease is a lock on a file that has the key's name, so
+ * that the death of its holder frees it.
+ *
+ * @param fileSystem The seam.
+ * @param layout The bag's paths.
+ * @param key The key of the call.
+ * @returns The lease, or `undefined` when somebody holds it.
+ */
+export function tryLease(
+  fileSystem: FileSystem,
+  layout: BagLayout,
+  key: Digest,
+): LeaseLock | undefined {
+  const path = toLeasePath(layout, key);
+  while (true) {
+    const file = fileSystem.open(path, { read: true, write: true, create: true });
+    try {
+      if (!file.tryLockSync(true)) {
+        file.close();
+        return undefined;
+      }
+      // Whoever held it before may have removed it after this opened it: then it is a lock on a
+      // file that nobody else will find.
+      if (file.statSync().nlink !== 0) return new LeaseFile(fileSystem, key, path, file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    file.close();
+  }
+}
+
+/**
+ * Tells whether a lease is free, without taking it.
+ *
+ * @param layout The bag's paths.
+ * @param key The key of the call.
+ * @returns Whether nobody holds it.
+ */
+export function isLeaseFree(layout: BagLayout, key: Digest): boolean {
+  using file = openIfThere(toLeasePath(layout, key));
+  if (file === undefined) return true;
+  if (!file.tryLockSync(false)) return false;
+  file.unlockSync();
+  return true;
+}
+
+/**
+ * Waits until something is the case, looking again and again: no event tells that a lock in another
+ * process was freed, and `Deno.watchFs` does not see the death of a holder.
+ *
+ * @param look Whether it is the case.
+ * @param signal Ends the wait with the signal's reason.
+ */
+export async function waitUntil(look: () => boolean, signal?: AbortSignal): Promise<void> {
+  let delay = FIRST_DELAY;
+  signal?.throwIfAborted();
+  while (!look()) {
+    await wait(delay, signal);
+    delay = Math.min(delay * 2, LONGEST_DELAY);
+  }
+}
+
+async function wait(delay: number, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delay);
+  const onAbort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function toLeasePath(layout: BagLayout, key: Digest): string {
+  if (!KEY_REGEXP.test(key)) {
+    throw new TypeError(`Cannot lease "${key}": a key is 64 lower-case hexadecimal characters`);
+  }
+  return `${layout.leases}/${key}`;
+}
+
+class LeaseFile implements LeaseLock {
+  readonly key: Digest;
+  readonly #fileSystem: FileSystem;
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+  #held = true;
+
+  constructor(fileSystem: FileSystem, key: Digest, path: string, file: Deno.FsFile) {
+    this.key = key;
+    this.#fileSystem = fileSystem;
+    this.#path = path;
+    this.#file = file;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#held) return;
+    this.#held = false;
+    try {
+      // While it is still held: nobody else can have put another file there.
+      removeIfThere(this.#fileSystem, this.#path);
+    } finally {
+      this.#file.unlockSync();
+      this.#file.close();
+    }
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * `manifest.json`: which segments are live, and how far journals are sealed.
+ *
+ * Replacing it by rename is the one switch that makes a fold visible. A bag without one has no
+ * segments. It is one checked line (`checked_line.ts`) between two line feeds.
+ *
+ * @module
+ */
+import { BagCorruptError } from "../errors.ts";
+import { type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
+import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
+import type { BagLayout } from "./layout.ts";
+
+/** A live segment. */
+export interface SegmentEntry {
+  /** The segment's name, which is its number. */
+  readonly name: string;
+  /** How many values it holds. */
+  readonly values: number;
+  /** Their payload in bytes. */
+  readonly bytes: number;
+}
+
+/** What is live in a bag. */
+export interface Manifest {
+  /** Grows with each switch. */
+  readonly generation: number;
+  /** The number of the next segment; numbers are never used twice. */
+  readonly nextSegment: number;
+  /** The generation of the call log; another one means another file under the same name. */
+  readonly logGeneration: number;
+  /** The live segments, oldest first. */
+  readonly segments: readonly SegmentEntry[];
+  /** For journals that are still there: up to which byte their values are in segments. */
+  readonly sealed: Readonly<Record<string, number>>;
+}
+
+/** The manifest of a bag in which nothing was sealed yet. */
+export const EMPTY_MANIFEST: Manifest = {
+  generation: 0,
+  nextSegment: 1,
+  logGeneration: 1,
+  segments: [],
+  sealed: {},
+};
+
+/**
+ * Reads the manifest.
+ *
+ * @param layout The bag's paths.
+ * @returns What is live now.
+ * @throws {BagCorruptError} If the file is damaged; it is replaced in one step, so a crash cannot
+ * do that.
+ */
+export function readManifest(layout: BagLayout): Manifest {
+  const bytes = readWhole(layout.manifest);
+  if (bytes === undefined) return EMPTY_MANIFEST;
+  const content = decodeCheckedLine(bytes.subarray(1, -1));
+  const manifest = isManifest(content) ? content : undefined;
+  if (manifest === undefined) {
+    throw new BagCorruptError(
+      `Cannot read "${layout.manifest}": it is damaged`,
+      layout.manifest,
+      0,
+    );
+  }
+  return manifest;
+}
+
+/**
+ * Makes a manifest the live one.
+ *
+ * @param fileSystem The seam.
+ * @param layout The bag's paths.
+ * @param manifest What is live from now on.
+ */
+export function writeManifest(
+  fileSystem: FileSystem,
+  layout: BagLayout,
+  manifest: Manifest,
+): void {
+  const text = JSON.stringify(manifest).slice(0, -1);
+  replaceFile(fileSystem, layout.manifest, [encodeCheckedLine(text)]);
+  fileSystem.syncDirectory(layout.root);
+}
+
+function isManifest(content: unknown): content is Manifest {
+  return isObject(content) && isCount(content.generation) && isCount(content.nextSegment) &&
+    isCount(content.logGeneration) && Array.isArray(content.segments) &&
+    content.segments.every(isSegmentEntry) && isObject(content.sealed) &&
+    Object.values(content.sealed).every(isCount);
+}
+
+function isSegmentEntry(content: unknown): content is SegmentEntry {
+  // The name becomes part of a path.
+  return isObject(content) && typeof content.name === "string" && /^\d+$/.test(content.name) &&
+    isCount(content.values) && isCount(content.bytes);
+}
+
+function isObject(content: unknown): content is Record<string, unknown> {
+  return typeof content === "object" && content !== null && !Array.isArray(content);
+}
+
+function isCount(content: unknown): boolean {
+  return typeof content === "number" && Number.isSafeInteger(content) && content >= 0;
+}

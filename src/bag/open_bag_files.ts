@@ -1,0 +1,94 @@
+import { resolve } from "node:path";
+import { DISK, type FileSystem } from "./_file_system.ts";
+import type { FoldRunner } from "./background_fold.ts";
+import type { BagFiles, BagFilesOptions } from "./bag_files.ts";
+import { checkBag, createBag, writeFirst } from "./bag_json.ts";
+import { DiskBag } from "./disk_bag.ts";
+import { toLayout } from "./layout.ts";
+import { WorkerFoldRunner } from "./worker_fold_runner.ts";
+
+const DEFAULTS: Required<BagFilesOptions> = {
+  mode: "readwrite",
+  durability: "process",
+  fold: "auto",
+  journalBytes: 32 * 1024 * 1024,
+  memoryBytes: 32 * 1024 * 1024,
+};
+
+/** What a bag stands on; a test puts other things in their place. */
+export interface BagEnvironment {
+  /** The seam through which the bag changes the disk. */
+  readonly fileSystem: FileSystem;
+  /** What folds. */
+  readonly runner: FoldRunner;
+}
+
+/**
+ * Opens a bag, and makes one of a directory that is missing or empty.
+ *
+ * Requires `--allow-read` and, unless `mode` is `"read"`, `--allow-write` for the directory.
+ *
+ * @param path The bag's directory.
+ * @param options How to open it.
+ * @param environment What the bag stands on; the disk, if not given.
+ * @returns The open bag; it must be closed.
+ * @throws {BagFormatError} If the directory is not a bag, or one of another version.
+ * @throws {QuiverError} If the directory is read-only and the mode is not `"read"`.
+ */
+export async function openBagFiles(
+  path: string,
+  options: BagFilesOptions = {},
+  environment: BagEnvironment = { fileSystem: DISK, runner: new WorkerFoldRunner() },
+): Promise<BagFiles> {
+  const { fileSystem } = environment;
+  const layout = toLayout(resolve(path));
+  const settings = checkOptions(options);
+  const open = () => {
+    if (settings.mode === "readwrite") createBag(fileSystem, layout);
+    checkBag(layout);
+    return new DiskBag({ ...settings, ...environment, layout });
+  };
+  const bag = settings.mode === "readwrite" ? writeFirst(layout, open) : open();
+  try {
+    await bag.heal();
+    return bag;
+  } catch (error) {
+    await bag.close();
+    throw error;
+  }
+}
+
+function checkOptions(options: BagFilesOptions): Required<BagFilesOptions> {
+  const settings = { ...DEFAULTS, ...options };
+  const unknown = Object.keys(options).find((name) => !(name in DEFAULTS));
+  if (unknown !== undefined) {
+    throw new TypeError(
+      `Cannot open a bag: "${unknown}" is no option; ` +
+        `the options are ${Object.keys(DEFAULTS).map((name) => `"${name}"`).join(", ")}`,
+    );
+  }
+  checkChoice("mode", settings.mode, ["readwrite", "read"]);
+  checkChoice("durability", settings.durability, ["process", "power"]);
+  checkChoice("fold", settings.fold, ["auto", "manual"]);
+  checkBytes("journalBytes", settings.journalBytes, 1);
+  checkBytes("memoryBytes", settings.memoryBytes, 0);
+  return settings;
+}
+
+function checkChoice(name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  throw new TypeError(
+    `Cannot open a bag as "${name}" must be ${
+      choices.map((choice) => `"${choice}"`).join(" or ")
+    }` +
+      `: current value is "${value}"`,
+  );
+}
+
+function checkBytes(name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new RangeError(
+    `Cannot open a bag as "${name}" must be an integer of at least ${least}: ` +
+      `current value is ${value}`,
+  );
+}

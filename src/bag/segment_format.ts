@@ -1,0 +1,69 @@
+/**
+ * The format of a segment, an HDF5 file that any HDF5 tool reads.
+ *
+ * ```text
+ * /values/<64 hex>   one array or buffer of at least 4 KiB: a contiguous dataset of its own type,
+ *                    with one attribute "quiver", a JSON text: kind, shape, crc32, format
+ * /packed            all other payloads, one after another (uint8)
+ * /packed_table      digest (64 characters), offset in /packed, length, kind, crc32;
+ *                    with one attribute "quiver", a JSON text: crc32 of the table's bytes, format
+ * ```
+ *
+ * HDF5 has no type for some arrays: a `Float16Array` is stored as uint16, and a
+ * `Uint8ClampedArray`, `ArrayBuffer`, `SharedArrayBuffer` or `DataView` as uint8. The kind tells.
+ *
+ * @module
+ */
+import { SPLIT_BYTES, toKindName, type ValueKindName } from "../value/value_kind.ts";
+import type { DatasetShape } from "./hdf5_library.ts";
+
+/** The name of the one attribute. */
+export const ATTRIBUTE = "quiver";
+
+/** The version of the segments' format. */
+export const SEGMENT_VERSION = 1;
+
+/** The columns of `/packed_table`. */
+export const PACKED_COLUMNS = [
+  ["digest", "A64"],
+  ["offset", "<Q"],
+  ["length", "<Q"],
+  ["kind", "<I"],
+  ["crc32", "<I"],
+] as const;
+
+/** The size of a row of `/packed_table` in bytes. */
+export const PACKED_ROW_BYTES = 88;
+
+/** The HDF5 type and the size of an element of each kind that becomes a dataset. */
+const ELEMENTS: Partial<Record<ValueKindName, readonly [type: string, bytes: number]>> = {
+  Int8Array: ["<b", 1],
+  Uint8Array: ["<B", 1],
+  Uint8ClampedArray: ["<B", 1],
+  Int16Array: ["<h", 2],
+  Uint16Array: ["<H", 2],
+  Int32Array: ["<i", 4],
+  Uint32Array: ["<I", 4],
+  Float16Array: ["<H", 2],
+  Float32Array: ["<f", 4],
+  Float64Array: ["<d", 8],
+  BigInt64Array: ["<q", 8],
+  BigUint64Array: ["<Q", 8],
+  ArrayBuffer: ["<B", 1],
+  SharedArrayBuffer: ["<B", 1],
+  DataView: ["<B", 1],
+};
+
+/**
+ * Tells what dataset a payload becomes.
+ *
+ * @param kind How to read the payload.
+ * @param length The length of the payload in bytes.
+ * @returns The dataset's shape, or `undefined` when the payload is packed.
+ */
+export function toDatasetShape(kind: number, length: number): DatasetShape | undefined {
+  const name = toKindName(kind);
+  const element = name && ELEMENTS[name];
+  if (element === undefined || length < SPLIT_BYTES || length % element[1] !== 0) return undefined;
+  return { type: element[0], count: length / element[1], length };
+}

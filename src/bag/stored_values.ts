@@ -1,0 +1,132 @@
+import type { Digest, Payload } from "../value/encoded_value.ts";
+import { isMissing } from "./_file_system.ts";
+import type { FileHandles } from "./file_handles.ts";
+import { JournalIndex } from "./journal_index.ts";
+import type { JournalEntry } from "./journal_scan.ts";
+import type { BagLayout } from "./layout.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
+import { SealedValues } from "./sealed_values.ts";
+
+/** Finds values wherever they lie: in journals or in segments. */
+export class StoredValues {
+  readonly #layout: BagLayout;
+  readonly #journals: JournalIndex;
+  readonly #sealed: SealedValues;
+  readonly #onReload: (manifest: Manifest) => void;
+  #manifest: Manifest;
+
+  /**
+   * Reads the manifest and the tables; values are not read.
+   *
+   * @param layout The bag's paths.
+   * @param handles Where open files are kept.
+   * @param ownPrefix How the names of the own journals begin.
+   * @param onReload Called with each newer manifest.
+   */
+  constructor(
+    layout: BagLayout,
+    handles: FileHandles,
+    ownPrefix: string,
+    onReload: (manifest: Manifest) => void,
+  ) {
+    this.#layout = layout;
+    this.#onReload = onReload;
+    this.#journals = new JournalIndex(layout, handles, ownPrefix);
+    this.#sealed = new SealedValues(layout, handles);
+    this.#manifest = readManifest(layout);
+    this.#sealed.load(this.#manifest);
+  }
+
+  /** The generation of the call log. */
+  get logGeneration(): number {
+    return this.#manifest.logGeneration;
+  }
+
+  /**
+   * Takes note of a value that was appended to an own journal.
+   *
+   * @param journal The journal's name.
+   * @param entry Where the value lies.
+   */
+  add(journal: string, entry: JournalEntry): void {
+    this.#journals.add(journal, entry);
+  }
+
+  /**
+   * Tells whether a value is known; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether a journal or a segment has it, as far as this handle has seen.
+   */
+  isKnown(digest: Digest): boolean {
+    return this.#journals.has(digest) || this.#sealed.has(digest);
+  }
+
+  /**
+   * Tells whether something is missing that follows from the segments.
+   *
+   * @param frontDoor Whether the front door counts.
+   * @returns Whether a segment has no usable table, or there is no front door.
+   */
+  isIncomplete(frontDoor: boolean): boolean {
+    if (this.#sealed.unreadable.length > 0) return true;
+    return frontDoor && this.#manifest.segments.length > 0 && isMissing(this.#layout.frontDoor);
+  }
+
+  /**
+   * Takes a table that was made again from its segment.
+   *
+   * @param segment The segment's name.
+   * @param table The content of the table's file.
+   */
+  adopt(segment: string, table: Uint8Array<ArrayBuffer>): void {
+    this.#sealed.adopt(segment, table);
+  }
+
+  /** Whether a value is there, without reading it. */
+  has(digest: Digest): boolean {
+    return this.#findAgain(() => this.isKnown(digest) || undefined) ?? false;
+  }
+
+  /**
+   * Reads a value.
+   *
+   * @param digest The digest of the value.
+   * @returns The payload, or `undefined` when it is missing or damaged everywhere.
+   */
+  read(digest: Digest): Payload | undefined {
+    return this.#findAgain(() => this.#journals.read(digest) ?? this.#sealed.read(digest));
+  }
+
+  /**
+   * Looks, and looks again after learning what others did since. Journals come before the manifest:
+   * a journal that is gone was sealed before, and the manifest that is read after that names its
+   * segment. A segment that is gone was merged into another: then there is a newer manifest.
+   */
+  #findAgain<T>(find: () => T | undefined): T | undefined {
+    let found = find();
+    if (found !== undefined) return found;
+    this.#journals.rescan(this.#manifest);
+    do {
+      const newer = this.reload();
+      found = find();
+      if (!newer) return found;
+    } while (found === undefined);
+    return found;
+  }
+
+  /**
+   * Takes the newest manifest.
+   *
+   * @returns Whether it is newer than the one before.
+   */
+  reload(): boolean {
+    const manifest = readManifest(this.#layout);
+    if (manifest.generation === this.#manifest.generation) return false;
+    this.#manifest = manifest;
+    this.#sealed.load(manifest);
+    this.#journals.forgetRemoved();
+    this.#onReload(manifest);
+    return true;
+  }
+}

@@ -1,0 +1,48 @@
+import { BagCorruptError, QuiverError } from "../errors.ts";
+import type { FoldRunner, RebuiltIndex } from "./background_fold.ts";
+import type { FoldResult } from "./bag_files.ts";
+import type { FoldAnswer, FoldFailure, FoldRequest } from "./fold_worker.ts";
+
+/**
+ * Folds in a worker of its own for each fold, which is the only place that loads the HDF5 library:
+ * its heap never shrinks, and ends with the worker.
+ */
+export class WorkerFoldRunner implements FoldRunner {
+  async fold(root: string): Promise<FoldResult | undefined> {
+    const answer = await ask({ type: "fold", root });
+    return answer.type === "folded" ? answer.result : undefined;
+  }
+
+  async rebuild(root: string, write: boolean): Promise<RebuiltIndex[]> {
+    const answer = await ask({ type: "rebuild", root, write });
+    return answer.type === "rebuilt" ? answer.tables : [];
+  }
+}
+
+async function ask(request: FoldRequest): Promise<FoldAnswer> {
+  const worker = new Worker(new URL("./fold_worker.ts", import.meta.url), {
+    type: "module",
+    name: "quiver-fold",
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<FoldAnswer>();
+  worker.onmessage = (event: MessageEvent<FoldAnswer>) => resolve(event.data);
+  worker.onmessageerror = () => reject(new QuiverError("Cannot fold: the answer was lost"));
+  worker.onerror = (event) => {
+    // Unhandled, it would end this program.
+    event.preventDefault();
+    reject(new QuiverError(`Cannot fold: the fold's worker failed: ${event.message}`));
+  };
+  worker.postMessage(request);
+  try {
+    const answer = await promise;
+    if (answer.type === "error") throw toError(answer.error);
+    return answer;
+  } finally {
+    worker.terminate();
+  }
+}
+
+function toError({ message, cause, corrupt }: FoldFailure): QuiverError {
+  if (corrupt === undefined) return new QuiverError(message, { cause });
+  return new BagCorruptError(message, corrupt.file, corrupt.offset, { cause });
+}

@@ -1,0 +1,81 @@
+import type { BagFilesOptions, FoldResult } from "../bag/bag_files.ts";
+import { openBagStores, type OpenStores } from "../store/open_stores.ts";
+import { Cache } from "./cache.ts";
+
+/** Options of {@linkcode openBag}. */
+export type BagOptions = BagFilesOptions;
+
+/**
+ * A cache in a directory: values in HDF5, calls in a JSON-lines log. Many workers and processes use
+ * one at the same time, and `kill -9` of any of them loses nothing that was acknowledged.
+ */
+export class Bag extends Cache implements AsyncDisposable {
+  readonly #opened: OpenStores;
+
+  /**
+   * Creates the cache of an open bag; users call `openBag`.
+   *
+   * @param opened The stores of the bag.
+   */
+  constructor(opened: OpenStores) {
+    super(opened.stores);
+    this.#opened = opened;
+  }
+
+  /** The absolute path of the directory. */
+  get path(): string {
+    return this.#opened.files.path;
+  }
+
+  /**
+   * Moves all values from the journals into sealed HDF5 segments, so that HDF5 tools see them behind
+   * `values.h5`. It happens by itself when a journal is full and when the bag is closed.
+   *
+   * @returns What was done, or `undefined` when another process is doing it now.
+   */
+  fold(): Promise<FoldResult | undefined> {
+    return this.#opened.files.fold();
+  }
+
+  /** Lets go of the directory; may be called twice. */
+  close(): Promise<void> {
+    return this.#opened.files.close();
+  }
+
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/**
+ * Opens a bag, and creates it when the directory is missing or empty.
+ *
+ * Requires `--allow-read` and, unless `mode` is `"read"`, `--allow-write` of the directory.
+ *
+ * @param path The directory.
+ * @param options How to open it.
+ * @returns The bag.
+ * @throws {BagFormatError} When the directory is not a bag, or one of a newer format.
+ *
+ * @example Remember a call for the next process
+ * ```ts
+ * import { cacheScope, openBag, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempDir();
+ * const sum = task(import.meta, (...xs: number[]) => xs.reduce((a, b) => a + b, 0), { name: "sum" });
+ * {
+ *   await using bag = await openBag(path);
+ *   await cacheScope({ cache: bag }, () => sum(1, 2, 3));
+ * }
+ * await using bag = await openBag(path, { mode: "read" });
+ * await cacheScope({ cache: bag }, async () => {
+ *   assertEquals(await sum.load(1, 2, 3), 6);
+ * });
+ * await Deno.remove(path, { recursive: true });
+ * ```
+ */
+export async function openBag(path: string | URL, options: BagOptions = {}): Promise<Bag> {
+  return new Bag(await openBagStores(path, options));
+}

@@ -1,0 +1,169 @@
+import type { CallRecord } from "../call/call_record.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import { encodeValue } from "../value/encode_value.ts";
+import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../store/stores.ts";
+import { createMemoryStores } from "../store/memory_stores.ts";
+import { Flights } from "./_flights.ts";
+
+/**
+ * What remembers calls: a store of values and a store of records, taken together.
+ *
+ * Tasks use the cache of their scope by themselves; these methods are for looking at it.
+ *
+ * @example Look at what was remembered
+ * ```ts
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { assert } from "@std/assert";
+ *
+ * const double = task(import.meta, (n: number) => 2 * n, { name: "double" });
+ * const cache = createMemoryCache();
+ * await cacheScope({ cache }, () => double(21));
+ * const key = await double.digest(21);
+ * assert(await cache.contains(key));
+ * assert((await cache.lookup(key)).hit);
+ * ```
+ */
+export class Cache {
+  readonly #stores: Stores;
+  /** Calls that this isolate is computing now, by key. */
+  readonly #flights = new Flights();
+
+  /**
+   * Creates a cache on stores.
+   *
+   * @param stores Where its data is kept.
+   */
+  constructor(stores: Stores) {
+    this.#stores = stores;
+  }
+
+  /** How another isolate opens the same cache; `undefined` when none can, as with memory. */
+  get description(): StoreDescription | undefined {
+    return this.#stores.description;
+  }
+
+  /** Calls that this isolate is computing now. */
+  get flights(): Flights {
+    return this.#flights;
+  }
+
+  /**
+   * Looks up the result of a call. A hit needs the record *and* the value.
+   *
+   * @param key The key of the call.
+   * @returns The result as the caller's own copy, or a miss.
+   */
+  lookup(key: Digest): MaybePromise<Found<unknown>> {
+    const record = this.#stores.calls.get(key);
+    if (record instanceof Promise) return record.then((record) => this.#valueOf(record));
+    return this.#valueOf(record);
+  }
+
+  /**
+   * Looks up what is known of a call.
+   *
+   * @param key The key of the call.
+   * @returns The record, or `undefined`.
+   */
+  record(key: Digest): MaybePromise<CallRecord | undefined> {
+    return this.#stores.calls.get(key);
+  }
+
+  /**
+   * Tells whether a call would be a hit.
+   *
+   * @param key The key of the call.
+   * @returns Whether record and value are there.
+   */
+  async contains(key: Digest): Promise<boolean> {
+    return (await this.lookup(key)).hit;
+  }
+
+  /**
+   * Goes over the records of all calls.
+   *
+   * @returns The records, each key once.
+   */
+  records(): Iterable<CallRecord> | AsyncIterable<CallRecord> {
+    return this.#stores.calls.records();
+  }
+
+  /**
+   * Reads a stored value by its digest.
+   *
+   * @param digest The digest of the value.
+   * @returns The value as the caller's own copy, or a miss.
+   */
+  value(digest: Digest): MaybePromise<Found<unknown>> {
+    return this.#stores.values.get(digest);
+  }
+
+  /**
+   * Stores a value under its digest.
+   *
+   * @param value The value.
+   * @param root What the value is called in errors.
+   * @returns The digest.
+   * @throws {IndigestibleError} When the value cannot be stored.
+   */
+  putValue(value: unknown, root: string = "value"): MaybePromise<Digest> {
+    const encoded = encodeValue(value, { root });
+    const stored = this.#stores.values.put(encoded);
+    return stored instanceof Promise ? stored.then(() => encoded.digest) : encoded.digest;
+  }
+
+  /**
+   * Stores a record. The values it names must be stored already.
+   *
+   * @param record The record.
+   */
+  putRecord(record: CallRecord): MaybePromise<void> {
+    return this.#stores.calls.put(record);
+  }
+
+  /**
+   * Forgets a call, so that it runs again when it is next asked for.
+   *
+   * @param key The key of the call.
+   * @returns Whether the call was known.
+   */
+  evict(key: Digest): MaybePromise<boolean> {
+    return this.#stores.calls.delete(key);
+  }
+
+  /**
+   * Takes the right to compute a key, if it is free.
+   *
+   * @param key The key of the call.
+   * @returns The lease, or `undefined` when somebody computes the key now.
+   */
+  tryLease(key: Digest): Lease | undefined {
+    return this.#stores.leases.tryAcquire(key);
+  }
+
+  /**
+   * Waits until it is worth looking a key up again.
+   *
+   * @param key The key of the call.
+   * @param signal Ends the wait.
+   */
+  leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
+    return this.#stores.leases.changed(key, signal);
+  }
+
+  #valueOf(record: CallRecord | undefined): MaybePromise<Found<unknown>> {
+    return record === undefined ? { hit: false } : this.#stores.values.get(record.result);
+  }
+}
+
+/**
+ * Creates a cache that lives in the memory of this isolate.
+ *
+ * It cannot travel: tasks that run on workers are remembered by the isolate that submitted them, and
+ * tasks that those call in turn are not remembered. Use a bag for that.
+ *
+ * @returns The cache.
+ */
+export function createMemoryCache(): Cache {
+  return new Cache(createMemoryStores());
+}

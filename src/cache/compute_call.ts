@@ -1,0 +1,84 @@
+import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
+import type { KeyedCall } from "../call/call_key.ts";
+import { DIGEST_SCHEME } from "../value/digest_value.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import type { Cache } from "./cache.ts";
+import type { Warn } from "./recall.ts";
+
+/** Options of {@linkcode computeCall}. */
+export interface ComputeOptions {
+  /** What goes into the record beside the call itself. */
+  readonly metadata: { readonly [name: string]: Json };
+  /** Told of faults of the cache. */
+  readonly warn: Warn;
+}
+
+/**
+ * Runs the body of a call and remembers what it returned.
+ *
+ * Arguments are stored before the body runs, which may change them; the result before the record,
+ * so that a record never names a value that is not there. Nothing is remembered when the body throws.
+ *
+ * @param cache The cache.
+ * @param call The call.
+ * @param body Runs the task's function.
+ * @param options Metadata, and who is told of faults.
+ * @returns What the body returned.
+ */
+export async function computeCall(
+  cache: Cache,
+  call: KeyedCall,
+  body: () => unknown,
+  { metadata, warn }: ComputeOptions,
+): Promise<unknown> {
+  const { name, module } = call.address;
+  const args: ArgumentRecord[] = [];
+  for (const [index, record] of call.args.entries()) {
+    const position = call.positions[index] ?? index;
+    const stored = await store(cache, call.values[position], `args[${position}]`, (error) => {
+      warn(`Cannot store an argument of "${name}": its record keeps the digest only`, error);
+    });
+    args.push(stored === undefined ? record : { ...record, value: stored });
+  }
+  const started = Date.now();
+  const begun = performance.now();
+  const value = await body();
+  const duration = performance.now() - begun;
+  const result = await store(cache, value, "result", (error) => {
+    warn(`Cannot store the result of "${name}": the call is not remembered`, error);
+  });
+  if (result === undefined) return value;
+  const record: CallRecord = {
+    key: call.key,
+    scheme: DIGEST_SCHEME,
+    module,
+    task: name,
+    ...(call.version !== undefined && { version: call.version }),
+    ...(call.code !== undefined && { code: call.code }),
+    args,
+    result,
+    started,
+    duration,
+    metadata,
+  };
+  try {
+    await cache.putRecord(record);
+  } catch (error) {
+    warn(`Cannot record a call of "${name}": it is not remembered`, error);
+  }
+  return value;
+}
+
+async function store(
+  cache: Cache,
+  value: unknown,
+  root: string,
+  failed: (error: unknown) => void,
+): Promise<Digest | undefined> {
+  try {
+    return await cache.putValue(value, root);
+  } catch (error) {
+    failed(error);
+    return undefined;
+  }
+}

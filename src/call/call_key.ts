@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import type { ArgumentRecord } from "./call_record.ts";
+import type { FunctionProfile } from "./function_profile.ts";
+import type { TaskAddress } from "./task_address.ts";
+
+/** What makes up a key beside the arguments. */
+export interface TaskIdentity {
+  /** Where the task is. */
+  readonly address: TaskAddress;
+  /** The version that the task was given. */
+  readonly version?: string | number;
+  /** The digest of the task's code, where it counts. */
+  readonly code?: Digest;
+}
+
+/** A call that is ready to be looked up. */
+export interface KeyedCall extends TaskIdentity {
+  /** The digest of task and arguments. */
+  readonly key: Digest;
+  /** The arguments that count, with their digests. */
+  readonly args: readonly ArgumentRecord[];
+  /** The position of each of `args` among `values`. */
+  readonly positions: readonly number[];
+  /** All arguments as the function gets them: literal defaults filled in, trailing `undefined` dropped. */
+  readonly values: readonly unknown[];
+}
+
+/**
+ * Digests the arguments of a call and makes its key.
+ *
+ * Trailing `undefined` is dropped and literal defaults are filled in, so that `f(1)`,
+ * `f(1, undefined)` and, for `f(a, b = 2)`, `f(1, 2)` are one call.
+ *
+ * @param identity The task.
+ * @param profile The task's parameters.
+ * @param ignored The names of the parameters that do not count.
+ * @param args The arguments.
+ * @returns The call with its key.
+ * @throws {IndigestibleError} When an argument that counts has no digest.
+ */
+export function toKeyedCall(
+  identity: TaskIdentity,
+  profile: FunctionProfile,
+  ignored: ReadonlySet<string>,
+  args: readonly unknown[],
+): KeyedCall {
+  const records: ArgumentRecord[] = [];
+  const positions: number[] = [];
+  const counted: (Digest | null)[] = [];
+  const values = toEffectiveArguments(profile, args);
+  for (const [index, value] of values.entries()) {
+    const parameter = profile.parameters[index]?.name ?? profile.rest;
+    if (parameter !== undefined && ignored.has(parameter)) {
+      counted.push(null);
+      continue;
+    }
+    const digest = digestArgument(value, { root: `args[${index}]` });
+    counted.push(digest);
+    records.push({ name: toArgumentName(profile, index), digest });
+    positions.push(index);
+  }
+  while (counted.length > 0 && counted.at(-1) === null) counted.pop();
+  return { ...identity, key: digestKey(identity, counted), args: records, positions, values };
+}
+
+/**
+ * Fills in literal defaults and drops trailing `undefined`.
+ *
+ * @param profile The function's parameters.
+ * @param args The arguments as given.
+ * @returns The arguments as the key sees them.
+ */
+export function toEffectiveArguments(
+  profile: FunctionProfile,
+  args: readonly unknown[],
+): readonly unknown[] {
+  const { parameters } = profile;
+  const values = args.slice();
+  for (let index = 0; index < parameters.length; index++) {
+    const literal = parameters[index]?.literal;
+    if (literal !== undefined && values[index] === undefined) values[index] = literal.value;
+  }
+  while (values.length > 0 && values.at(-1) === undefined) values.pop();
+  // `slice` keeps holes and assignment past the end makes them: to the function both are undefined.
+  return Array.from(values);
+}
+
+function toArgumentName({ parameters, rest }: FunctionProfile, index: number): string {
+  const parameter = parameters[index];
+  if (parameter !== undefined) return parameter.name;
+  return rest === undefined ? String(index) : `${rest}[${index - parameters.length}]`;
+}
+
+function digestKey(identity: TaskIdentity, args: readonly (Digest | null)[]): Digest {
+  const { address, version = null, code = null } = identity;
+  const text = JSON.stringify([DIGEST_SCHEME, address.module, address.name, version, code, args]);
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,426 @@
+import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
+import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
+import type { DispatchedCall as Call, Waiter } from "./_dispatch_call.ts";
+import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
+import { DispatchPace } from "./_dispatch_pace.ts";
+import { DispatchQueue } from "./_dispatch_queue.ts";
+
+/** Options of {@linkcode Dispatcher}. */
+export interface DispatcherOptions {
+  /** How many workers may take calls at once. */
+  maxWorkers: number;
+  /** Starts a worker. */
+  open: () => Promise<Worker>;
+  /**
+   * After how many milliseconds a worker without calls ends.
+   *
+   * @default {10000}
+   */
+  idleTimeout?: number;
+  /**
+   * How many calls a worker is sent ahead when calls are short; 1 for none.
+   *
+   * @default {32}
+   */
+  prefetch?: number;
+}
+
+/** A place on a worker, kept for one call; disposing it unused gives it to another. */
+export type Permit = Disposable;
+
+/** Options of {@linkcode Dispatcher.run}. */
+export interface RunOptions {
+  /** Rejects the call with the signal's reason, whether it waits or runs. */
+  signal?: AbortSignal | undefined;
+  /** The place that the call takes; without one it waits for a place. */
+  permit?: Permit | undefined;
+}
+
+/** Options of {@linkcode Dispatcher.close}. */
+export interface DispatcherCloseOptions {
+  /**
+   * Whether calls that have not started are rejected instead of waited for.
+   *
+   * @default {false}
+   */
+  cancelPending?: boolean;
+}
+
+/** What a {@linkcode Dispatcher} is doing. */
+export interface DispatcherStatistics {
+  /** Calls that have not started. */
+  readonly queued: number;
+  /** Calls that run and were not given up. */
+  readonly running: number;
+  /** Workers without calls. */
+  readonly idle: number;
+  /** Workers that take calls, idle ones included. */
+  readonly workers: number;
+  /** Workers that still run a call that was given up, and take no other. */
+  readonly lost: number;
+}
+
+type State =
+  | { readonly state: "open" }
+  | { readonly state: "closing"; readonly cancelPending: boolean; readonly done: Promise<void> };
+
+/**
+ * Brings calls to a bounded set of workers, first come, first served.
+ *
+ * A call waits at the *gate* until there is a place for it, which is what a permit is; then in the
+ * *hall* for the worker itself, which may be starting; then it is sent. There are as many places as
+ * workers while calls take their time, and `prefetch` times as many while they are short: sending
+ * short calls one by one would cost more than running them. A worker that runs out of calls takes
+ * some of those back that were sent ahead to another.
+ */
+export class Dispatcher implements AsyncDisposable {
+  readonly #crew: DispatchCrew<Call>;
+  readonly #pace: DispatchPace;
+  readonly #gate = new DispatchQueue<Waiter>();
+  readonly #hall = new DispatchQueue<Call>();
+  readonly #permits = new Set<Permit>();
+  /** Places taken: by unused permits, and by calls between the gate and their end. */
+  #taken = 0;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #state: State = { state: "open" };
+
+  /**
+   * Creates a dispatcher; no worker starts before there is a call.
+   *
+   * @param options How many workers, and how they start.
+   */
+  constructor(options: DispatcherOptions) {
+    const { maxWorkers, open, idleTimeout = 10_000, prefetch = 32 } = options;
+    this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout });
+    this.#pace = new DispatchPace(prefetch);
+  }
+
+  /**
+   * Waits for a place on a worker, so that the caller can do what should happen only right before a
+   * call runs. Places are given in the order in which they and runs were asked for.
+   *
+   * @param signal Ends the wait with the signal's reason.
+   * @returns The place, for one {@linkcode Dispatcher.run}.
+   * @throws {ExecutorShutdownError} When the dispatcher is closed.
+   */
+  async admit(signal?: AbortSignal): Promise<Permit> {
+    this.#checkOpen("wait for a worker");
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Permit>();
+    const entry = this.#gate.push({ admit: () => resolve(this.#createPermit()), reject });
+    const abort = () => {
+      if (this.#gate.delete(entry)) reject(signal?.reason);
+      this.#advance();
+    };
+    signal?.addEventListener("abort", abort);
+    this.#advance();
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  /**
+   * Runs a call on a worker.
+   *
+   * @param request The call.
+   * @param options When to give it up, and the place that it takes.
+   * @returns How it ended. The promise rejects with `WorkerDiedError` when the worker died while it
+   * ran the call, with `UnclonableError` when an argument cannot be sent, with what `open` threw when
+   * no worker could start, with `CancelledError` when the dispatcher was closed over it, and with
+   * the signal's reason. A running call cannot be stopped: when it is given up, its worker is lost
+   * until the call has ended.
+   * @throws {ExecutorShutdownError} When the dispatcher is closed.
+   * @throws {TypeError} When the permit was used already.
+   */
+  async run(request: CallRequest, options: RunOptions = {}): Promise<Outcome> {
+    const { signal, permit } = options;
+    if (permit === undefined) this.#checkOpen(`run "${request.task}"`);
+    else this.#use(permit, request);
+    const abort = () => this.#abort(call, signal?.reason);
+    const call: Call = {
+      request,
+      result: Promise.withResolvers(),
+      unlisten: () => {
+        // An aborted signal never calls again, and to search thousands of listeners takes long.
+        if (signal?.aborted === false) signal.removeEventListener("abort", abort);
+      },
+      phase: { at: "end" },
+    };
+    if (permit === undefined) {
+      const waiter = {
+        admit: () => this.#enter(call),
+        reject: (reason: unknown) => this.#reject(call, reason),
+      };
+      call.phase = { at: "gate", entry: this.#gate.push(waiter) };
+    } else this.#enter(call);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener("abort", abort);
+    this.#advance();
+    return await call.result.promise;
+  }
+
+  /**
+   * Changes how many workers may take calls; those too many end when they have ended their calls.
+   *
+   * @param maxWorkers The new number.
+   */
+  resize(maxWorkers: number): void {
+    this.#crew.resize(maxWorkers);
+    this.#advance();
+  }
+
+  /**
+   * Counts calls and workers.
+   *
+   * @returns The counts of this moment.
+   */
+  statistics(): DispatcherStatistics {
+    const { members, idle, lost } = this.#crew;
+    let queued = this.#gate.size + this.#hall.size;
+    let running = 0;
+    for (const { calls } of members) {
+      queued += Math.max(0, calls.length - 1);
+      running += Math.min(1, calls.length);
+    }
+    return { queued, running, idle, workers: members.size, lost };
+  }
+
+  /**
+   * Takes no more calls, waits for those it has, then ends the workers. May be called again.
+   *
+   * @param options What happens to calls that have not started.
+   * @throws What the workers' close hooks threw.
+   */
+  close(options: DispatcherCloseOptions = {}): Promise<void> {
+    const { cancelPending = false } = options;
+    const done = this.#state.state === "open" ? this.#close() : this.#state.done;
+    if (cancelPending || this.#state.state === "open") {
+      this.#state = { state: "closing", cancelPending, done };
+    }
+    if (cancelPending) this.#cancelPending();
+    this.#advance();
+    return done;
+  }
+
+  /** Ends everything now: calls that wait reject with `CancelledError`, others as their worker ends. */
+  terminate(): void {
+    const done = this.#state.state === "open" ? Promise.resolve() : this.#state.done;
+    this.#state = { state: "closing", cancelPending: true, done };
+    this.#taken -= this.#permits.size;
+    this.#permits.clear();
+    this.#cancelPending();
+    this.#crew.terminate();
+    this.#advance();
+  }
+
+  /** The same as {@linkcode Dispatcher.close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #checkOpen(action: string): void {
+    if (this.#state.state === "open") return;
+    throw new ExecutorShutdownError(`Cannot ${action}: the executor was shut down`);
+  }
+
+  #createPermit(): Permit {
+    const permit: Permit = {
+      [Symbol.dispose]: () => {
+        if (!this.#permits.delete(permit)) return;
+        this.#taken--;
+        this.#advance();
+      },
+    };
+    this.#permits.add(permit);
+    return permit;
+  }
+
+  #use(permit: Permit, { task }: CallRequest): void {
+    if (this.#permits.delete(permit)) return;
+    this.#checkOpen(`run "${task}"`);
+    throw new TypeError(`Cannot run "${task}" with this permit: it was used or disposed`);
+  }
+
+  /** The call has a place; `#advance` brings it to a worker. */
+  #enter(call: Call): void {
+    call.phase = { at: "hall", entry: this.#hall.push(call) };
+  }
+
+  /** Does all that can be done now. */
+  #advance(): void {
+    const places = this.#crew.maxWorkers * this.#pace.depth;
+    while (this.#gate.size > 0 && this.#taken < places) {
+      this.#taken++;
+      this.#gate.shift()?.admit();
+    }
+    this.#employ();
+    if (this.#hall.size === 0) this.#share();
+    if (this.#gate.size === 0 && this.#taken === 0) this.#drained?.resolve();
+  }
+
+  /** Brings calls from the hall to workers: an idle one, else a new one, else ahead to a busy one. */
+  #employ(): void {
+    while (this.#hall.size > 0) {
+      const idle = this.#crew.take();
+      if (idle !== undefined) this.#send(idle);
+      else if (this.#crew.hasRoom && this.#crew.starting < this.#hall.size) void this.#start();
+      else if (!this.#sendAhead()) return;
+    }
+  }
+
+  async #start(): Promise<void> {
+    try {
+      await this.#crew.start();
+    } catch (error) {
+      this.#rejectWaiting(error);
+    }
+    this.#advance();
+  }
+
+  /** A worker did not start: whoever has no other worker to wait for must not wait for ever. */
+  #rejectWaiting(error: unknown): void {
+    const call = this.#hall.shift();
+    if (call !== undefined) this.#reject(call, error);
+    if (this.#crew.members.size === 0 && this.#crew.starting === 0) this.#rejectQueued(error);
+  }
+
+  /**
+   * Fills the worker with the fewest calls. Workers are filled again when they are half empty, so
+   * that calls travel in batches.
+   */
+  #sendAhead(): boolean {
+    const { depth } = this.#pace;
+    const least = this.#crew.leastBusy();
+    const spare = this.#hall.size - this.#crew.starting;
+    if (least === undefined || depth === 1 || spare <= 0 || least.calls.length > depth / 2) {
+      return false;
+    }
+    let total = spare;
+    for (const { calls } of this.#crew.members) total += calls.length;
+    const share = Math.ceil(total / this.#crew.members.size);
+    const target = Math.min(depth, Math.max(share, least.calls.length + 1));
+    const count = Math.min(target - least.calls.length, spare);
+    for (let sent = 0; sent < count; sent++) this.#send(least);
+    return true;
+  }
+
+  #send(member: Member<Call>): void {
+    const call = this.#hall.shift();
+    if (call === undefined) return;
+    call.phase = { at: "worker", member };
+    member.calls.push(call);
+    void member.worker.run(call.request).then(
+      (result) => this.#returned(member, call, result),
+      (error) => this.#failed(member, call, error),
+    );
+  }
+
+  #returned(member: Member<Call>, call: Call, result: RunResult): void {
+    if (result.type === "revoked") {
+      if (member.revoking > 0) member.revoking--;
+      // It takes no calls, so it is about to be dead.
+      else this.#crew.remove(member);
+      if (call.phase.at === "worker") this.#reenter(call);
+    } else {
+      this.#pace.note(result.duration);
+      if (call.phase.at !== "end") {
+        this.#leave(call);
+        call.result.resolve(result);
+      }
+    }
+    this.#release(member, call);
+  }
+
+  #failed(member: Member<Call>, call: Call, error: unknown): void {
+    if (error instanceof WorkerDiedError) this.#crew.remove(member);
+    this.#reject(call, error);
+    this.#release(member, call);
+  }
+
+  /** A call that a worker gave back goes before all others. */
+  #reenter(call: Call): void {
+    if (this.#state.state === "closing" && this.#state.cancelPending) {
+      this.#reject(call, toCancelled(call));
+    } else call.phase = { at: "hall", entry: this.#hall.unshift(call) };
+  }
+
+  #release(member: Member<Call>, call: Call): void {
+    member.calls.splice(member.calls.indexOf(call), 1);
+    if (member.calls.length === 0) this.#crew.rest(member);
+    this.#advance();
+  }
+
+  /** While a worker is idle, takes back from the busiest half of what it was sent. */
+  #share(): void {
+    if (this.#crew.idle === 0) return;
+    const most = this.#crew.mostBusy();
+    if (most === undefined || most.revoking > 0) return;
+    for (let count = Math.floor(most.calls.length / 2); count > 0; count--) {
+      if (!this.#revoke(most)) return;
+    }
+  }
+
+  #revoke(member: Member<Call>): boolean {
+    const revoked = member.worker.revoke();
+    if (revoked) member.revoking++;
+    return revoked;
+  }
+
+  #abort(call: Call, reason: unknown): void {
+    const { phase } = call;
+    this.#reject(call, reason);
+    if (phase.at === "worker") {
+      const { member } = phase;
+      while (this.#revoke(member));
+      // Those that it could not give back have started, or their answer is on its way.
+      const started = member.calls.slice(0, member.worker.pending);
+      if (started.includes(call)) this.#crew.lose(member);
+    }
+    this.#advance();
+  }
+
+  #reject(call: Call, reason: unknown): void {
+    if (call.phase.at === "end") return;
+    this.#leave(call);
+    call.result.reject(reason);
+  }
+
+  /** The call's way ends here; its place is free. */
+  #leave(call: Call): void {
+    const { phase } = call;
+    call.phase = { at: "end" };
+    call.unlisten();
+    if (phase.at === "gate") {
+      this.#gate.delete(phase.entry);
+      return;
+    }
+    if (phase.at === "hall") this.#hall.delete(phase.entry);
+    this.#taken--;
+  }
+
+  #rejectQueued(reason: unknown): void {
+    let call = this.#hall.shift();
+    for (; call !== undefined; call = this.#hall.shift()) this.#reject(call, reason);
+    let waiter = this.#gate.shift();
+    for (; waiter !== undefined; waiter = this.#gate.shift()) waiter.reject(reason);
+  }
+
+  #cancelPending(): void {
+    this.#rejectQueued(new CancelledError("Cannot run the call: the executor was shut down"));
+    for (const member of this.#crew.members) while (this.#revoke(member));
+  }
+
+  async #close(): Promise<void> {
+    if (this.#gate.size > 0 || this.#taken > 0) {
+      this.#drained ??= Promise.withResolvers();
+      await this.#drained.promise;
+    }
+    await this.#crew.close();
+  }
+}
+
+function toCancelled({ request }: Call): CancelledError {
+  return new CancelledError(`Cannot run "${request.task}": the executor was shut down`);
+}

@@ -1,0 +1,284 @@
+import { computeCall } from "../cache/compute_call.ts";
+import { ExecutorShutdownError } from "../errors.ts";
+import { currentScope } from "../scope/current_scope.ts";
+import type { Scope } from "../scope/scope.ts";
+import { answerCall, type CallRunner } from "../task/answer_call.ts";
+import { Future } from "../task/future.ts";
+import { definitionOf } from "../task/registry.ts";
+import type { DeferredArguments, Task } from "../task/task.ts";
+import type { TaskDefinition } from "../task/task_definition.ts";
+import { toThrown } from "../value/thrown_value.ts";
+import type { CallRequest, Outcome, WorkerType } from "../worker/worker.ts";
+import { toCallContext } from "./call_context.ts";
+import { Dispatcher, type DispatcherStatistics, type Permit } from "./dispatcher.ts";
+import { type MapOptions, mapTask } from "./map_task.ts";
+import { openWorkerOfType } from "./open_worker.ts";
+
+/** Options of {@linkcode Executor}. */
+export interface ExecutorOptions {
+  /**
+   * How many workers run at once at most.
+   *
+   * @default {navigator.hardwareConcurrency}
+   */
+  maxWorkers?: number;
+  /**
+   * What a worker is: `"web"` a Web Worker, `"inline"` this isolate (for tests and debugging).
+   *
+   * @default {"web"}
+   */
+  workerType?: WorkerType;
+  /**
+   * How long a worker stays without work before it is ended, in milliseconds.
+   *
+   * @default {10000}
+   */
+  idleTimeout?: number;
+}
+
+/** Options of {@linkcode Executor.shutdown}. */
+export interface ShutdownOptions {
+  /**
+   * Whether to wait for the calls that were submitted.
+   *
+   * @default {true}
+   */
+  wait?: boolean;
+  /**
+   * Whether calls that have not started are cancelled.
+   *
+   * @default {false}
+   */
+  cancelPending?: boolean;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleTimeout"]);
+
+/**
+ * A bounded set of workers with a queue. Workers start when there is work and stay warm between
+ * calls; a call that the cache knows never reaches one.
+ *
+ * ```text
+ *  submit(task, …args)                                         (this isolate)
+ *    │ futures among the arguments → their results
+ *    │ arguments → key ── in the cache? ──────────── yes ──▶ future, hit
+ *    │                └── computed here already? ─── yes ──▶ wait for it
+ *    ▼ no
+ *  Dispatcher.admit: a place on a worker (FIFO)
+ *    ▼
+ *  lease of the key ── held by another process? ──── yes ──▶ give the place back, wait, look again
+ *    ▼ got it; look again
+ *  Worker.run ══ postMessage ══▶ import once, arguments → bag, run, result → bag, record → log
+ *    │                                                         (the worker)
+ *    ▼ outcome ◀═ postMessage ═╝
+ *  lease freed, place given back, future settled
+ * ```
+ *
+ * Requires `--allow-read` of Quiver's own files and of the modules of the tasks.
+ *
+ * @example Run calls on workers
+ * ```ts
+ * import { Executor, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const square = task(import.meta, (n: number) => n * n, { name: "square" });
+ *
+ * await using executor = new Executor({ workerType: "inline" });
+ * assertEquals(await executor.submit(square, 12), 144);
+ * ```
+ */
+export class Executor implements AsyncDisposable {
+  readonly #dispatcher: Dispatcher;
+  readonly #maxWorkers: number;
+  /** Calls that were submitted and have not settled, in whatever state. */
+  readonly #unsettled = new Set<Future<unknown>>();
+  #accepting = true;
+  /** Made when somebody waits for the last call; waiting on the futures would hide their failures. */
+  #drained: PromiseWithResolvers<void> | undefined;
+
+  /**
+   * Creates an executor; no worker starts before there is work.
+   *
+   * @param options How many workers, of which kind.
+   * @throws {TypeError} When an option is unknown.
+   * @throws {RangeError} When a number is out of range.
+   */
+  constructor(options: ExecutorOptions = {}) {
+    const { maxWorkers = navigator.hardwareConcurrency, workerType = "web", idleTimeout = 10_000 } =
+      options;
+    for (const name of Object.keys(options)) {
+      if (OPTIONS.has(name)) continue;
+      throw new TypeError(
+        `Cannot create an executor: "${name}" is not an option; ` +
+          `the options are ${[...OPTIONS].join(", ")}`,
+      );
+    }
+    if (!Number.isInteger(maxWorkers) || maxWorkers < 1) {
+      throw new RangeError(
+        `Cannot create an executor as \`maxWorkers\` must be a positive integer: ${maxWorkers}`,
+      );
+    }
+    if (!(idleTimeout >= 0)) {
+      throw new RangeError(
+        `Cannot create an executor as \`idleTimeout\` must not be negative: ${idleTimeout}`,
+      );
+    }
+    this.#maxWorkers = maxWorkers;
+    this.#dispatcher = new Dispatcher({
+      maxWorkers,
+      idleTimeout,
+      open: openWorkerOfType(workerType),
+    });
+  }
+
+  /** How many workers run at once at most. */
+  get maxWorkers(): number {
+    return this.#maxWorkers;
+  }
+
+  /**
+   * Submits a call: the cache of the scope answers, or a worker runs it.
+   *
+   * @typeParam A The task's arguments.
+   * @typeParam R What the task returns.
+   * @param task The task.
+   * @param args The arguments, or futures of them at any depth.
+   * @returns The future of the result. It rejects with what the task threw, with `WorkerDiedError`
+   * when the worker died, with `UnclonableError` when an argument or the result cannot travel, with
+   * `DependencyError` when a future among the arguments failed, and with `ExecutorShutdownError`
+   * after `shutdown`.
+   * @throws {TypeError} When the function is not a task.
+   */
+  submit<A extends readonly unknown[], R>(
+    task: Task<A, R>,
+    ...args: DeferredArguments<A>
+  ): Future<R> {
+    const definition = definitionOf(task);
+    if (definition === undefined) {
+      throw new TypeError(
+        `Cannot submit ${describe(task)}: it is not a task; make it one with ` +
+          "`task(import.meta, fn)` at the top level of a module",
+      );
+    }
+    const { name } = definition;
+    const scope = currentScope();
+    if (!this.#accepting) {
+      return new Future(name, () =>
+        Promise.reject(
+          new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`),
+        ));
+    }
+    const future = answerCall(definition, args, scope, this.#runner(definition, scope));
+    this.#unsettled.add(future);
+    future.onDone(() => {
+      this.#unsettled.delete(future);
+      if (this.#unsettled.size === 0) this.#drained?.resolve();
+    });
+    // The definition is that of `task`, so its function returns what `task` does.
+    return future as Future<R>;
+  }
+
+  /**
+   * Calls a task for each item, on the workers, and gives the results in the order of the items.
+   * Only `bufferSize` calls are under way at once, so that the input may be endless. Leaving the
+   * loop early cancels what has not started.
+   *
+   * @typeParam T An item: the task's one argument.
+   * @typeParam R What the task returns.
+   * @param task The task.
+   * @param items The items, or an async iterable of them.
+   * @param options Buffer, progress, cancellation.
+   * @returns The results.
+   *
+   * @example Sweep a parameter
+   * ```ts
+   * import { Executor, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const cube = task(import.meta, (n: number) => n ** 3, { name: "cube" });
+   *
+   * await using executor = new Executor({ workerType: "inline" });
+   * assertEquals(await Array.fromAsync(executor.map(cube, [1, 2, 3])), [1, 8, 27]);
+   * ```
+   */
+  map<T, R>(
+    task: Task<[T], R>,
+    items: Iterable<T> | AsyncIterable<T>,
+    options: MapOptions = {},
+  ): AsyncGenerator<R, void, void> {
+    return mapTask(this, task, items, options);
+  }
+
+  /**
+   * How many calls wait and run, and how many workers there are.
+   *
+   * @returns The counts.
+   */
+  statistics(): DispatcherStatistics {
+    return this.#dispatcher.statistics();
+  }
+
+  /**
+   * Takes no more calls, and ends the workers when those submitted have settled.
+   *
+   * @param options Whether to wait, and whether calls that have not started are cancelled.
+   */
+  async shutdown(options: ShutdownOptions = {}): Promise<void> {
+    const { wait = true, cancelPending = false } = options;
+    this.#accepting = false;
+    if (cancelPending) {
+      for (const future of this.#unsettled) future.cancel();
+    }
+    const ended = this.#end();
+    if (wait) await ended;
+    // Nobody waits, and what a worker's end could report was reported to the calls.
+    else ended.catch(() => {});
+  }
+
+  /** Ends the workers now, as far as their kind allows: the calls that run reject. */
+  terminate(): void {
+    this.#accepting = false;
+    this.#dispatcher.terminate();
+  }
+
+  /** Waits for the calls that were submitted, then ends the workers. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  async #end(): Promise<void> {
+    if (this.#unsettled.size > 0) {
+      this.#drained ??= Promise.withResolvers<void>();
+      await this.#drained.promise;
+    }
+    await this.#dispatcher.close();
+  }
+
+  #runner(definition: TaskDefinition, scope: Scope): CallRunner<Permit> {
+    const { module, name } = definition.address;
+    const { cache, tags, warn } = scope;
+    return {
+      admit: (signal) => this.#dispatcher.admit(signal()),
+      run: async (args, call, permit, signal) => {
+        const context = toCallContext(scope, call);
+        const request: CallRequest = { module, task: name, args, context };
+        const send = async () =>
+          unwrap(await this.#dispatcher.run(request, { permit, signal: signal() }), scope);
+        // A cache that cannot travel is filled from here.
+        return cache === undefined || call === undefined || context.call !== undefined
+          ? await send()
+          : await computeCall(cache, call, send, { metadata: { tags }, warn });
+      },
+    };
+  }
+}
+
+function unwrap(outcome: Outcome, { warn }: Scope): unknown {
+  for (const warning of outcome.warnings) warn(warning);
+  if (outcome.type === "error") throw toThrown(outcome.error.thrown);
+  return outcome.value;
+}
+
+function describe(value: unknown): string {
+  return typeof value === "function" ? `"${value.name}"` : String(value);
+}

@@ -1,0 +1,47 @@
+import { outside } from "../ambient.ts";
+
+/** Told how a map goes. */
+export interface ProgressObserver {
+  /**
+   * The map begins.
+   *
+   * @param total How many items there are, if that is known.
+   */
+  start(total: number | undefined): void;
+  /**
+   * A call has settled.
+   *
+   * @param hit Whether its result came without running the body.
+   */
+  update(hit: boolean): void;
+  /** The map has ended, however it did. */
+  stop(): void;
+}
+
+/**
+ * Opens a progress bar on standard error; the library is loaded only when there is a terminal.
+ *
+ * @returns The bar, or `undefined` when standard error is not a terminal.
+ */
+export async function openProgressBar(): Promise<ProgressObserver | undefined> {
+  if (!Deno.stderr.isTerminal()) return undefined;
+  const { default: { Presets, SingleBar } } = await outside(() => import("cli-progress"));
+  const bar = new SingleBar({
+    format: "{bar} {percentage}% | {value}/{total} | {hits} from the cache | {eta_formatted} left",
+    clearOnComplete: true,
+    gracefulExit: false,
+    hideCursor: true,
+  }, Presets.shades_classic);
+  let settled = 0;
+  let hits = 0;
+  return {
+    start: (total) => bar.start(total ?? 0, 0, { hits }),
+    update: (hit) => {
+      settled++;
+      if (hit) hits++;
+      if (settled > bar.getTotal()) bar.setTotal(settled);
+      bar.update(settled, { hits });
+    },
+    stop: () => bar.stop(),
+  };
+}

@@ -1,0 +1,103 @@
+import { outside } from "../ambient.ts";
+import { Cache } from "../cache/cache.ts";
+import { computeCall } from "../cache/compute_call.ts";
+import { deriveScope } from "../scope/derive_scope.ts";
+import type { Scope } from "../scope/scope.ts";
+import type { StoreDescription } from "../store/stores.ts";
+import { findTask } from "../task/registry.ts";
+import { runBody } from "../task/run_body.ts";
+import { fromThrown } from "../value/thrown_value.ts";
+import { importInWorker } from "../worker/current_worker.ts";
+import type { CallRequest, Outcome } from "../worker/worker.ts";
+import type { CallContext } from "./call_context.ts";
+
+/** A bag that this worker has open, for as long as the worker lives. */
+interface OpenCache extends AsyncDisposable {
+  readonly cache: Cache;
+}
+
+/** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
+export class WorkerCalls {
+  readonly #caches = new Map<string, Promise<OpenCache>>();
+
+  /**
+   * Runs a call.
+   *
+   * @param request The call.
+   * @returns How it ended; never rejects.
+   */
+  async run(request: CallRequest): Promise<Outcome> {
+    const warnings: string[] = [];
+    let begun = performance.now();
+    try {
+      const address = { module: request.module, name: request.task };
+      const definition = await importInWorker(request.module, () => findTask(address));
+      // What crossed the boundary is what `toCallContext` made.
+      const context = request.context as CallContext;
+      const scope = await this.#restoreScope(context, warnings);
+      begun = performance.now();
+      const { args } = request;
+      const body = () => runBody(definition, scope, args, context.call?.key);
+      const value = context.call === undefined || scope.cache === undefined
+        ? await body()
+        : await computeCall(scope.cache, { ...context.call, values: args }, body, {
+          metadata: { tags: scope.tags },
+          warn: scope.warn,
+        });
+      return { type: "value", value, duration: performance.now() - begun, warnings };
+    } catch (error) {
+      const duration = performance.now() - begun;
+      return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
+    }
+  }
+
+  /** Lets go of the bags that calls have used. */
+  async close(): Promise<void> {
+    const caches = [...this.#caches.values()];
+    this.#caches.clear();
+    for (const opened of await Promise.allSettled(caches)) {
+      if (opened.status === "fulfilled") await opened.value[Symbol.asyncDispose]();
+    }
+  }
+
+  async #restoreScope(context: CallContext, warnings: string[]): Promise<Scope> {
+    const { tags, strict, chain } = context;
+    const onWarning = ({ message, cause }: { message: string; cause?: unknown }) => {
+      warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
+    };
+    const scope = deriveScope(undefined, { tags, strict, onWarning });
+    const cache = await this.#openCache(context.cache, scope);
+    return {
+      ...scope,
+      ...(cache !== undefined && { cache }),
+      ...(chain !== undefined && { chain }),
+    };
+  }
+
+  async #openCache(
+    description: StoreDescription | undefined,
+    { warn }: Scope,
+  ): Promise<Cache | undefined> {
+    if (description === undefined) return undefined;
+    const { path } = description;
+    const opening = this.#caches.get(path) ?? openCache(description);
+    this.#caches.set(path, opening);
+    try {
+      return (await opening).cache;
+    } catch (error) {
+      this.#caches.delete(path);
+      warn(`Cannot open "${path}" in a worker: calls there are not remembered`, error);
+      return undefined;
+    }
+  }
+}
+
+/** Loaded when first needed: a worker without a cache never pays for the bag's code. */
+async function openCache(description: StoreDescription): Promise<OpenCache> {
+  const { openDescribedStores } = await outside(() => import("../store/open_stores.ts"));
+  const opened = await openDescribedStores(description);
+  return {
+    cache: new Cache(opened.stores),
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}

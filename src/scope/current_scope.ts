@@ -1,0 +1,101 @@
+/**
+ * The one ambient value: which scope holds for the code that runs now.
+ *
+ * @module
+ */
+import { createAmbient } from "../ambient.ts";
+import { deriveScope } from "./derive_scope.ts";
+import type { Scope, ScopeOptions } from "./scope.ts";
+
+const ambient = createAmbient<Scope>();
+const BASE: Scope = deriveScope(undefined, {});
+
+/**
+ * The scope that holds here: the innermost one, or one without a cache.
+ *
+ * @returns The scope.
+ *
+ * @example See what holds
+ * ```ts
+ * import { cacheScope, createMemoryCache, currentScope } from "@quiver/quiver";
+ * import { assertEquals, assertStrictEquals } from "@std/assert";
+ *
+ * const cache = createMemoryCache();
+ * await cacheScope({ cache, tags: { project: "argon" } }, () => {
+ *   assertStrictEquals(currentScope().cache, cache);
+ *   assertEquals(currentScope().tags, { project: "argon" });
+ * });
+ * assertEquals(currentScope().cache, undefined);
+ * ```
+ */
+export function currentScope(): Scope {
+  return ambient.get() ?? BASE;
+}
+
+/**
+ * Runs a function in a scope.
+ *
+ * @typeParam T What the function returns.
+ * @param scope The scope.
+ * @param fn The function.
+ * @returns What the function returns.
+ */
+export function runInScope<T>(scope: Scope, fn: () => T): T {
+  return ambient.run(scope, fn);
+}
+
+/**
+ * Runs a function in a scope of its own: every task called beneath it is remembered in the cache of
+ * the scope, on this isolate and on workers. Scopes nest and inherit what they do not set.
+ *
+ * @typeParam T What the function returns.
+ * @param options What the scope sets.
+ * @param fn The function.
+ * @returns What the function returns.
+ *
+ * @example Remember calls
+ * ```ts
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let runs = 0;
+ * const square = task(import.meta, (n: number) => (runs++, n * n), { name: "square" });
+ * await cacheScope({ cache: createMemoryCache() }, async () => {
+ *   assertEquals(await square(3), 9);
+ *   assertEquals(await square(3), 9);
+ * });
+ * assertEquals(runs, 1);
+ * ```
+ */
+export async function cacheScope<T>(
+  options: ScopeOptions,
+  fn: () => T | Promise<T>,
+): Promise<T> {
+  return await ambient.run(deriveScope(currentScope(), options), fn);
+}
+
+/**
+ * Runs a function with more tags: they go into the record of every call beneath it.
+ *
+ * @typeParam T What the function returns.
+ * @param tags The tags; those of outer scopes stay, unless they have the same name.
+ * @param fn The function.
+ * @returns What the function returns.
+ *
+ * @example Say what a call was for
+ * ```ts
+ * import { currentScope, withTags } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await withTags({ project: "argon" }, () =>
+ *   withTags({ run: 7 }, () => {
+ *     assertEquals(currentScope().tags, { project: "argon", run: 7 });
+ *   }));
+ * ```
+ */
+export function withTags<T>(
+  tags: NonNullable<ScopeOptions["tags"]>,
+  fn: () => T | Promise<T>,
+): Promise<T> {
+  return cacheScope({ tags }, fn);
+}

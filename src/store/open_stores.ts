@@ -1,0 +1,44 @@
+import { fileURLToPath } from "node:url";
+import type { BagFiles, BagFilesOptions } from "../bag/bag_files.ts";
+import { openBagFiles } from "../bag/open_bag_files.ts";
+import { createBagStores } from "./bag_stores.ts";
+import type { StoreDescription, Stores } from "./stores.ts";
+
+/** Stores that hold files, to be let go of. */
+export interface OpenStores extends AsyncDisposable {
+  /** The stores. */
+  readonly stores: Stores;
+  /** The bag beneath them. */
+  readonly files: BagFiles;
+}
+
+/**
+ * Opens the stores of a bag.
+ *
+ * @param path The directory of the bag.
+ * @param options How to open it.
+ * @returns The stores.
+ */
+export async function openBagStores(
+  path: string | URL,
+  options: BagFilesOptions = {},
+): Promise<OpenStores> {
+  const directory = path instanceof URL ? fileURLToPath(path) : path;
+  const files = await openBagFiles(directory, options);
+  return {
+    stores: createBagStores(files),
+    files,
+    [Symbol.asyncDispose]: () => files.close(),
+  };
+}
+
+/**
+ * Opens what another isolate has described. Sealing at close is left to that isolate.
+ *
+ * @param description What to open.
+ * @returns The stores.
+ */
+export function openDescribedStores(description: StoreDescription): Promise<OpenStores> {
+  const { path, mode } = description;
+  return openBagStores(path, { mode, fold: "manual" });
+}

@@ -1,0 +1,71 @@
+import { outside } from "../ambient.ts";
+import { WorkerInitError } from "../errors.ts";
+import type { TaskAddress } from "../call/task_address.ts";
+import type { TaskDefinition } from "./task_definition.ts";
+
+/**
+ * The tasks that the modules of this isolate have defined, by module and name.
+ *
+ * A module that is evaluated twice in one isolate (as a documentation example is) defines its tasks
+ * anew; two different functions of one name at once would run the wrong one on a worker.
+ */
+const TASKS = new Map<string, Map<string, TaskDefinition>>();
+const DEFINITIONS = new WeakMap<object, TaskDefinition>();
+
+/**
+ * Makes a task known, so that a worker finds it by its address.
+ *
+ * @param task The callable that users hold.
+ * @param definition What the task is made of.
+ * @throws {TypeError} When its module has another task of that name already.
+ */
+export function registerTask(task: object, definition: TaskDefinition): void {
+  const { module, name } = definition.address;
+  const tasks = TASKS.get(module) ?? new Map<string, TaskDefinition>();
+  TASKS.set(module, tasks);
+  if (tasks.has(name)) {
+    throw new TypeError(
+      `Cannot define task "${name}": "${module}" has a task of that name already; ` +
+        "give one of them another name with the option `name`",
+    );
+  }
+  tasks.set(name, definition);
+  DEFINITIONS.set(task, definition);
+}
+
+/**
+ * What a task is made of.
+ *
+ * @param task Perhaps a task.
+ * @returns The definition, or `undefined` when the value is not a task.
+ */
+export function definitionOf(task: unknown): TaskDefinition | undefined {
+  return typeof task === "function" ? DEFINITIONS.get(task) : undefined;
+}
+
+/**
+ * Finds a task, importing its module if need be.
+ *
+ * @param address Where the task is.
+ * @returns What the task is made of.
+ * @throws {WorkerInitError} When the module cannot be imported or does not define the task.
+ */
+export async function findTask({ module, name }: TaskAddress): Promise<TaskDefinition> {
+  const known = TASKS.get(module)?.get(name);
+  if (known !== undefined) return known;
+  try {
+    await outside(() => import(module));
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === "NestedExecutorError") throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new WorkerInitError(`Cannot import "${module}" for task "${name}": ${reason}`, { cause });
+  }
+  const task = TASKS.get(module)?.get(name);
+  if (task === undefined) {
+    throw new WorkerInitError(
+      `Cannot find task "${name}": importing "${module}" does not define it; ` +
+        "call `task(import.meta, …)` at the module's top level",
+    );
+  }
+  return task;
+}

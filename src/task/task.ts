@@ -1,0 +1,155 @@
+import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
+import { CacheMissError, IndigestibleError } from "../errors.ts";
+import { currentScope } from "../scope/current_scope.ts";
+import { digestSymbol } from "../value/digest_symbol.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import { callTask } from "./call_task.ts";
+import { prepareCall } from "./prepare_call.ts";
+import type { Future } from "./future.ts";
+import { registerTask } from "./registry.ts";
+import { resolveFutures } from "./resolve_futures.ts";
+import { TaskDefinition } from "./task_definition.ts";
+import type { TaskOptions } from "./task_options.ts";
+
+/** Types that are passed on as they are: futures are not looked for inside. */
+type Leaf =
+  | string
+  | number
+  | boolean
+  | bigint
+  | symbol
+  | null
+  | undefined
+  | Date
+  | RegExp
+  | Error
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | ArrayBufferView
+  | ((...args: never[]) => unknown);
+
+/** A value, or the same with futures in place of any part of it. */
+export type Deferred<T> =
+  | T
+  | Promise<T>
+  | (T extends Leaf ? never : T extends object ? { [K in keyof T]: Deferred<T[K]> } : never);
+
+/** Arguments, or futures of them at any depth. */
+export type DeferredArguments<A extends readonly unknown[]> = { [K in keyof A]: Deferred<A[K]> };
+
+/**
+ * A function that can be called here or on a worker, and whose calls are remembered by the cache of
+ * the scope they are made in.
+ *
+ * @typeParam A The arguments.
+ * @typeParam R What the call returns, once settled.
+ */
+export interface Task<A extends readonly unknown[], R> {
+  /**
+   * Calls the task here: the cache answers, or the function runs in this isolate.
+   *
+   * @param args The arguments, or futures of them.
+   * @returns The future of the result.
+   */
+  (...args: DeferredArguments<A>): Future<R>;
+  /** How a worker finds the task. */
+  readonly address: TaskAddress;
+  /**
+   * The key of a call, without making it.
+   *
+   * @param args The arguments.
+   * @returns The key.
+   * @throws {IndigestibleError} When an argument that counts has no digest.
+   */
+  digest(...args: DeferredArguments<A>): Promise<Digest>;
+  /**
+   * Whether the cache of the scope knows the result of a call.
+   *
+   * @param args The arguments.
+   * @returns Whether the call would be a hit; `false` without a cache.
+   */
+  contains(...args: DeferredArguments<A>): Promise<boolean>;
+  /**
+   * The remembered result of a call; the function never runs.
+   *
+   * @param args The arguments.
+   * @returns The result.
+   * @throws {CacheMissError} When the cache does not know it.
+   */
+  load(...args: DeferredArguments<A>): Promise<R>;
+  /**
+   * Forgets a call, so that it runs again when it is next made.
+   *
+   * @param args The arguments.
+   * @returns Whether the call was known.
+   */
+  evict(...args: DeferredArguments<A>): Promise<boolean>;
+}
+
+/**
+ * Makes a function addressable (a worker finds it by module and name) and rememberable (its calls
+ * have keys). Call it at the top level of a module that workers can import.
+ *
+ * @typeParam A The function's parameters.
+ * @typeParam R What the function returns.
+ * @param origin `import.meta` of the module that defines the task.
+ * @param fn The function, sync or async; what it returns must be data that structured clone carries.
+ * @param options Name, version, and what counts for the key.
+ * @returns The task.
+ * @throws {TypeError} When an option is unknown, or the module has a task of that name already.
+ *
+ * @example Define and call a task
+ * ```ts
+ * import { task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * export const hypot = task(import.meta, function hypot(a: number, b: number): number {
+ *   return Math.sqrt(a * a + b * b);
+ * }, { version: 1 });
+ *
+ * assertEquals(await hypot(3, 4), 5);
+ * ```
+ */
+export function task<A extends unknown[], R>(
+  origin: TaskOrigin,
+  fn: (...args: A) => R,
+  options: TaskOptions = {},
+): Task<A, Awaited<R>> {
+  const definition = new TaskDefinition(origin, fn, options);
+  const keyed = async (args: readonly unknown[]): Promise<Digest> => {
+    const call = await prepareCall(definition, await resolveFutures(args, definition.name), refuse);
+    return call?.key ?? refuse(`Cannot digest a call of "${definition.name}": it has no key`);
+  };
+  const helpers = {
+    address: definition.address,
+    digest: (...args: unknown[]) => keyed(args),
+    contains: async (...args: unknown[]) => {
+      const { cache } = currentScope();
+      return cache !== undefined && await cache.contains(await keyed(args));
+    },
+    load: async (...args: unknown[]) => {
+      const { cache } = currentScope();
+      const key = await keyed(args);
+      const found = await cache?.lookup(key);
+      if (found?.hit) return found.value;
+      const state = cache === undefined ? "there is no cache here" : "its cache does not know it";
+      throw new CacheMissError(`Cannot load a call of "${definition.name}": ${state}`, key);
+    },
+    evict: async (...args: unknown[]) => {
+      const { cache } = currentScope();
+      return cache !== undefined && await cache.evict(await keyed(args));
+    },
+    [digestSymbol]: () => definition.toDigestible(),
+  };
+  const call = (...args: unknown[]) => callTask(definition, args);
+  Object.defineProperty(call, "name", { value: definition.name });
+  // The helpers are typed once, in `Task`; here arguments and results are opaque.
+  const made = Object.assign(call, helpers) as unknown as Task<A, Awaited<R>>;
+  registerTask(made, definition);
+  return made;
+}
+
+/** Where a key is all that is asked for, a call without one is an error. */
+function refuse(message: string, cause?: unknown): never {
+  throw cause instanceof IndigestibleError ? cause : new TypeError(message);
+}

@@ -1,0 +1,106 @@
+import { type KeyedCall, toKeyedCall } from "../call/call_key.ts";
+import { type FunctionProfile, readFunctionProfile } from "../call/function_profile.ts";
+import { type TaskAddress, type TaskOrigin, toAddress } from "../call/task_address.ts";
+import { IndigestibleError } from "../errors.ts";
+import type { TaskOptions } from "./task_options.ts";
+
+const OPTIONS: ReadonlySet<string> = new Set(["name", "version", "code", "ignore", "require"]);
+const CODE_MODES: ReadonlySet<string> = new Set(["function", "none"]);
+
+/** What a task is made of; the callable that users hold is a face of this. */
+export class TaskDefinition {
+  /** How a worker finds the task. */
+  readonly address: TaskAddress;
+  /** The function. */
+  readonly fn: (...args: unknown[]) => unknown;
+  readonly #options: TaskOptions;
+  readonly #ignored: ReadonlySet<string>;
+  #profile: FunctionProfile | undefined;
+
+  /** Checks the options by name. */
+  constructor(origin: TaskOrigin, fn: (...args: never[]) => unknown, options: TaskOptions) {
+    if (typeof fn !== "function") {
+      throw new TypeError(`Cannot define a task: ${typeof fn} is not a function`);
+    }
+    const { name = fn.name, ignore = [], code = "function" } = options;
+    this.address = toAddress(origin, name);
+    for (const option of Object.keys(options)) {
+      if (OPTIONS.has(option)) continue;
+      throw new TypeError(
+        `Cannot define task "${name}": "${option}" is not an option; ` +
+          `the options are ${[...OPTIONS].join(", ")}`,
+      );
+    }
+    if (!CODE_MODES.has(code)) {
+      throw new TypeError(
+        `Cannot define task "${name}": the option \`code\` is one of ` +
+          `${[...CODE_MODES].join(", ")}, not ${JSON.stringify(code)}`,
+      );
+    }
+    // Whoever calls the task was checked by the types of `Task`.
+    this.fn = fn as (...args: unknown[]) => unknown;
+    this.#options = options;
+    this.#ignored = new Set(ignore);
+  }
+
+  /** The task's name. */
+  get name(): string {
+    return this.address.name;
+  }
+
+  /** The function's parameters and code, once they were read. */
+  get profile(): FunctionProfile | undefined {
+    return this.#profile;
+  }
+
+  /** Reads the function's parameters and code; checks the names that the options mention. */
+  async readProfile(): Promise<FunctionProfile> {
+    if (this.#profile !== undefined) return this.#profile;
+    const profile = await readFunctionProfile(this.fn);
+    const names = new Set(profile.parameters.map(({ name }) => name));
+    if (profile.rest !== undefined) names.add(profile.rest);
+    for (const option of ["ignore", "require"] as const) {
+      for (const name of this.#options[option] ?? []) {
+        if (names.has(name)) continue;
+        throw new TypeError(
+          `Cannot call task "${this.name}": the option \`${option}\` names "${name}", ` +
+            `and the parameters are ${[...names].join(", ") || "none"}`,
+        );
+      }
+    }
+    return this.#profile = profile;
+  }
+
+  /** The name of the first required parameter that the call leaves out. */
+  missingParameter(profile: FunctionProfile, args: readonly unknown[]): string | undefined {
+    return this.#options.require?.find((name) => {
+      const index = profile.parameters.findIndex((parameter) => parameter.name === name);
+      return (index < 0 ? profile.parameters.length : index) >= args.length;
+    });
+  }
+
+  /** Makes the key of a call. */
+  toKeyedCall(profile: FunctionProfile, args: readonly unknown[]): KeyedCall {
+    const { version, code } = this.#options;
+    const identity = {
+      address: this.address,
+      ...(version !== undefined && { version }),
+      ...(code !== "none" && { code: profile.code }),
+    };
+    return toKeyedCall(identity, profile, this.#ignored, args);
+  }
+
+  /** What stands for the task when it is an argument: its address, version and code. */
+  toDigestible(): unknown {
+    const { version, code } = this.#options;
+    if (code === "none") return [this.address, version];
+    if (this.#profile === undefined) {
+      throw new IndigestibleError(
+        `Cannot digest task "${this.name}": its code was not read yet; ` +
+          "pass the task itself as an argument, not inside another one",
+        this.name,
+      );
+    }
+    return [this.address, version, this.#profile.code];
+  }
+}

@@ -1,0 +1,45 @@
+import { TAG } from "./_canonical_tags.ts";
+import { CanonicalWriter } from "./_canonical_writer.ts";
+import { type Frame, SortedFrame } from "./_frames.ts";
+
+/** Writes the bytes of the argument digest: no order counts that a caller would not think of. */
+export class ArgumentWriter extends CanonicalWriter {
+  readonly #ancestors: object[] = [];
+  protected override readonly nullObjectTag = TAG.object;
+
+  protected override enter(value: object): boolean {
+    const index = this.#ancestors.lastIndexOf(value);
+    if (index < 0) {
+      this.#ancestors.push(value);
+      return true;
+    }
+    this.sink.byte(TAG.ancestor);
+    this.sink.uint(this.#ancestors.length - index);
+    return false;
+  }
+
+  protected override leave(): void {
+    this.#ancestors.pop();
+  }
+
+  protected override order(keys: string[]): string[] {
+    return isSorted(keys) ? keys : keys.sort();
+  }
+
+  protected override openEntries(items: readonly unknown[], width: number): Frame {
+    return new SortedFrame(items, width, this.sink);
+  }
+
+  protected override stackOf(): undefined {
+    return undefined;
+  }
+}
+
+function isSorted(keys: readonly string[]): boolean {
+  let last = "";
+  for (const key of keys) {
+    if (key < last) return false;
+    last = key;
+  }
+  return true;
+}

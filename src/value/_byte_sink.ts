@@ -1,0 +1,203 @@
+import { Buffer } from "node:buffer";
+import { createHash, type Hash } from "node:crypto";
+import { TAG } from "./_canonical_tags.ts";
+import { SinkFullError } from "./_walk_errors.ts";
+import type { Digest } from "./encoded_value.ts";
+
+const FIRST_BYTES = 4096;
+/** From here on bytes go to the hash at once, so that memory stays bounded. */
+const FLUSH_BYTES = 1 << 16;
+/** Texts up to here are written by a loop, which beats `encodeInto` for short ones. */
+const SHORT_TEXT = 48;
+const TEXT_ENCODER = new TextEncoder();
+
+/** Takes the pieces of canonical bytes and hashes them, in few large steps. */
+export class ByteSink {
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #view = new DataView(this.#bytes.buffer);
+  #end = 0;
+  #hash: Hash | undefined;
+  #flushed = 0;
+  #held = 0;
+  #limit = Infinity;
+
+  /**
+   * Starts over.
+   *
+   * @param limit How many bytes may be written, large arrays left out.
+   */
+  reset(limit: number): void {
+    this.#end = 0;
+    this.#hash = undefined;
+    this.#flushed = 0;
+    this.#held = 0;
+    this.#limit = limit;
+  }
+
+  /** Whether it is worth keeping for the next value. */
+  get reusable(): boolean {
+    return this.#bytes.length <= FLUSH_BYTES;
+  }
+
+  /** Writes one byte. */
+  byte(value: number): void {
+    if (this.#end === this.#bytes.length) this.#makeRoom(1);
+    this.#bytes[this.#end++] = value;
+  }
+
+  /** Writes an unsigned integer as LEB128. */
+  uint(value: number): void {
+    let rest = value;
+    while (rest > 127) {
+      this.byte((rest % 128) + 128);
+      rest = Math.floor(rest / 128);
+    }
+    this.byte(rest);
+  }
+
+  /** Writes a double; every NaN is one. */
+  double(value: number): void {
+    if (this.#end + 8 > this.#bytes.length) this.#makeRoom(8);
+    // A NaN that came out of a typed array may carry a payload, which setFloat64 may write.
+    this.#view.setFloat64(this.#end, value === value ? value : NaN, true);
+    this.#end += 8;
+  }
+
+  /**
+   * Writes a text with its tag.
+   *
+   * @returns Whether the text has no lone surrogates.
+   */
+  text(value: string): boolean {
+    const length = value.length;
+    if (length > SHORT_TEXT) return this.#anyText(value);
+    if (this.#end + length + 2 > this.#bytes.length) this.#makeRoom(length + 2);
+    let end = this.#end + 2;
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 127) return this.#anyText(value);
+      this.#bytes[end++] = unit;
+    }
+    this.#bytes[this.#end] = TAG.text;
+    this.#bytes[this.#end + 1] = length;
+    this.#end = end;
+    return true;
+  }
+
+  /** Writes a few bytes as they are. */
+  raw(bytes: Uint8Array): void {
+    if (this.#end + bytes.length > this.#bytes.length) this.#makeRoom(bytes.length);
+    this.#bytes.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  /** Where the next byte goes, as long as the sink is held. */
+  get position(): number {
+    return this.#end;
+  }
+
+  /** Keeps what is written from here on within reach, until {@linkcode release}. */
+  hold(): void {
+    this.#held++;
+  }
+
+  /**
+   * Puts what was written while held into the order of its bytes.
+   *
+   * @param starts Where each entry begins; the last one ends here.
+   */
+  sort(starts: readonly number[]): void {
+    const first = starts[0];
+    if (first === undefined || starts.length === 1) return;
+    const copy = this.#bytes.slice(first, this.#end);
+    const entries = starts.map((start, i) =>
+      copy.subarray(start - first, (starts[i + 1] ?? this.#end) - first)
+    );
+    entries.sort(Buffer.compare);
+    let at = first;
+    for (const entry of entries) {
+      this.#bytes.set(entry, at);
+      at += entry.length;
+    }
+  }
+
+  /** Ends what {@linkcode hold} began. */
+  release(): void {
+    this.#held--;
+  }
+
+  /** The SHA-256 of all that was written. */
+  digest(): Digest {
+    const rest = this.#bytes.subarray(0, this.#end);
+    return (this.#hash ?? createHash("sha256")).update(rest).digest("hex");
+  }
+
+  #anyText(value: string): boolean {
+    const length = value.length;
+    const wellFormed = value.isWellFormed();
+    this.byte(wellFormed ? TAG.text : TAG.brokenText);
+    this.uint(length);
+    if (wellFormed) this.#utf8(value);
+    else for (let i = 0; i < length; i++) this.#unit(value.charCodeAt(i));
+    return wellFormed;
+  }
+
+  #utf8(value: string): void {
+    let rest = value;
+    while (rest.length > 0) {
+      // One code point needs at most 4 bytes, so every round gets on.
+      const room = Math.min(rest.length * 3, FLUSH_BYTES / 2);
+      if (this.#end + room > this.#bytes.length) this.#makeRoom(room);
+      const { read, written } = TEXT_ENCODER.encodeInto(rest, this.#bytes.subarray(this.#end));
+      this.#end += written;
+      rest = rest.slice(read);
+    }
+  }
+
+  #unit(value: number): void {
+    this.byte(value & 0xff);
+    this.byte(value >> 8);
+  }
+
+  #makeRoom(length: number): void {
+    if (this.#flushed + this.#end + length > this.#limit) {
+      throw new SinkFullError(`Cannot write more than ${this.#limit} bytes`);
+    }
+    if (this.#held === 0 && this.#bytes.length >= FLUSH_BYTES) this.#flush();
+    if (this.#end + length > this.#bytes.length) {
+      const bytes = new Uint8Array(Math.max(this.#bytes.length * 4, this.#end + length));
+      bytes.set(this.#bytes.subarray(0, this.#end));
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer);
+    }
+  }
+
+  #flush(): void {
+    this.#hash ??= createHash("sha256");
+    this.#hash.update(this.#bytes.subarray(0, this.#end));
+    this.#flushed += this.#end;
+    this.#end = 0;
+  }
+}
+
+/**
+ * Lends sinks, so that a small value does not pay for a buffer of its own (1 of 2.5 µs).
+ *
+ * A value's own code (getters, `[digestSymbol]()`) may ask for digests while a value is digested,
+ * so there may be several sinks out at once; one that is not given back is simply dropped.
+ */
+export class ByteSinkPool {
+  readonly #idle: ByteSink[] = [];
+
+  /** Lends a sink, empty. */
+  take(limit: number): ByteSink {
+    const sink = this.#idle.pop() ?? new ByteSink();
+    sink.reset(limit);
+    return sink;
+  }
+
+  /** Takes a sink back. */
+  give(sink: ByteSink): void {
+    if (sink.reusable && this.#idle.length < 4) this.#idle.push(sink);
+  }
+}

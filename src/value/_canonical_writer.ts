@@ -1,0 +1,252 @@
+import { bytesOf, isArrayKind } from "./_array_bytes.ts";
+import { toArrayPart } from "./_array_part.ts";
+import type { ByteSink } from "./_byte_sink.ts";
+import { DIGEST_SCHEME, TAG } from "./_canonical_tags.ts";
+import { namedKeysOf } from "./_children.ts";
+import { type ErrorField, toErrorShape } from "./_error_shape.ts";
+import { ArrayFrame, type Frame, ItemsFrame, type ItemWriter, PropertiesFrame } from "./_frames.ts";
+import { isArrayValue, type ObjectType, toClassName, toObjectType } from "./_object_type.ts";
+import { refuseDigest } from "./_refusal.ts";
+import { Refusal, TooDeepError } from "./_walk_errors.ts";
+import { DigestReference } from "./digest_reference.ts";
+import { digestSymbol, isDigestible } from "./digest_symbol.ts";
+import type { Digest, EncodedPart } from "./encoded_value.ts";
+import { SPLIT_BYTES, VALUE_KIND } from "./value_kind.ts";
+
+/** Nested deeper than this, a value is stored as a graph, which readers need no stack for. */
+const MAX_PLAIN_DEPTH = 100;
+
+/** Nested deeper than this, a value is an accident, such as a list linked by its items. */
+const MAX_DEPTH = 10_000;
+
+/** Writes the canonical bytes of a value; the two kinds of digest differ in the abstract parts. */
+export abstract class CanonicalWriter implements ItemWriter {
+  readonly sink: ByteSink;
+  /** The large arrays met so far, in order. */
+  readonly parts: Map<object, EncodedPart> = new Map();
+  readonly #frames: Frame[] = [];
+  #plain = true;
+  #storable = true;
+
+  /**
+   * Creates a writer for one value.
+   *
+   * @param sink Where the bytes go; it is empty.
+   */
+  constructor(sink: ByteSink) {
+    this.sink = sink;
+  }
+
+  /** Whether all that was written is plain data, which CBOR carries as it is. */
+  get plain(): boolean {
+    return this.#plain;
+  }
+
+  /** Whether all that was written can be stored. */
+  get storable(): boolean {
+    return this.#storable;
+  }
+
+  /**
+   * Notes that an object is being written, unless a reference to it will do.
+   *
+   * @param value The object.
+   * @returns `false` when a reference was written.
+   */
+  protected abstract enter(value: object): boolean;
+  /** Notes that the object that was entered last is written. */
+  protected abstract leave(): void;
+  /** Puts the keys of an object, which may be changed, into the order that counts. */
+  protected abstract order(keys: string[]): string[];
+  /** Opens a frame for the entries of a Map or Set, each of so many items. */
+  protected abstract openEntries(items: readonly unknown[], width: number): Frame;
+  /** Gives what counts of the stack of an error. */
+  protected abstract stackOf(stack: string | undefined): string | undefined;
+  /** The tag of an object without prototype. */
+  protected abstract readonly nullObjectTag: number;
+
+  /** Says that a reference was written, which plain data does not have. */
+  protected noteReference(): void {
+    this.#plain = false;
+  }
+
+  /** Writes a whole value. */
+  writeValue(value: unknown): void {
+    this.sink.byte(DIGEST_SCHEME);
+    this.write(value);
+    for (let frame = this.#frames.at(-1); frame !== undefined; frame = this.#frames.at(-1)) {
+      if (!frame.advance(this)) continue;
+      this.#frames.pop();
+      this.leave();
+    }
+  }
+
+  write(value: unknown): boolean {
+    switch (typeof value) {
+      case "number":
+        if (value === 0 && Object.is(value, -0)) this.#plain = false;
+        this.sink.byte(TAG.number);
+        this.sink.double(value);
+        return true;
+      case "string":
+        this.writeText(value);
+        return true;
+      case "object":
+        if (value !== null) return this.#writeObject(value);
+        this.sink.byte(TAG.null);
+        return true;
+      case "boolean":
+        this.sink.byte(value ? TAG.true : TAG.false);
+        return true;
+      case "undefined":
+        this.sink.byte(TAG.undefined);
+        return true;
+      case "bigint":
+        this.#plain = false;
+        this.sink.byte(TAG.bigint);
+        this.writeText(value.toString(16));
+        return true;
+      case "function":
+        return this.#writeObject(value);
+      default:
+        return this.#refuse(value);
+    }
+  }
+
+  writeText(value: string): void {
+    // cbor-x reads long strings with a TextDecoder, which drops a byte order mark.
+    if (!this.sink.text(value) || value.charCodeAt(0) === 0xfeff) this.#plain = false;
+  }
+
+  writeHoles(count: number): void {
+    this.#plain = false;
+    this.sink.byte(TAG.hole);
+    this.sink.uint(count);
+  }
+
+  #writeObject(value: object): boolean {
+    if (!this.enter(value)) return true;
+    const frame = this.#openObject(value);
+    if (frame === undefined) {
+      this.leave();
+      return true;
+    }
+    const depth = this.#frames.push(frame);
+    if (depth > MAX_PLAIN_DEPTH) this.#plain = false;
+    if (depth > MAX_DEPTH) throw new TooDeepError(`Cannot go deeper than ${MAX_DEPTH} levels`);
+    return false;
+  }
+
+  /** Writes what begins an object; the frame writes the rest. */
+  #openObject(value: object): Frame | undefined {
+    if (isDigestible(value)) {
+      this.#storable = false;
+      this.sink.byte(TAG.instance);
+      this.writeText(toClassName(value));
+      return new ItemsFrame([value[digestSymbol]()]);
+    }
+    const type = toObjectType(value);
+    if (type === "Object") {
+      // cbor-x dispatches on this property, which may be data.
+      if (value.constructor !== Object) this.#plain = false;
+      return this.#openProperties(TAG.object, value);
+    }
+    if (Array.isArray(value) && type === "Array") {
+      const keys = this.order(namedKeysOf(value));
+      if (keys.length > 0 || value.constructor !== Array) this.#plain = false;
+      this.sink.byte(TAG.array);
+      this.sink.uint(value.length);
+      this.sink.uint(keys.length);
+      return new ArrayFrame(value, keys);
+    }
+    this.#plain = false;
+    return this.#openOther(value, type);
+  }
+
+  #openProperties(tag: number, value: object): Frame {
+    const keys = this.order(Object.keys(value));
+    if (keys.includes("__proto__")) this.#plain = false;
+    this.sink.byte(tag);
+    this.sink.uint(keys.length);
+    return new PropertiesFrame(value, keys);
+  }
+
+  #openOther(value: object, type: ObjectType): Frame | undefined {
+    if (type === "NullObject") return this.#openProperties(this.nullObjectTag, value);
+    if (value instanceof Map && type === "Map") {
+      this.sink.byte(TAG.map);
+      this.sink.uint(value.size);
+      return this.openEntries([...value].flat(1), 2);
+    }
+    if (value instanceof Set && type === "Set") {
+      this.sink.byte(TAG.set);
+      this.sink.uint(value.size);
+      return this.openEntries([...value], 1);
+    }
+    if (value instanceof Error) return this.#openError(value);
+    this.#writeLeaf(value, type);
+    return undefined;
+  }
+
+  #openError(value: Error): Frame {
+    const { type, name, message, stack, hidden, fields } = toErrorShape(value);
+    this.sink.byte(TAG.error);
+    return new ItemsFrame([
+      type,
+      name,
+      message,
+      this.stackOf(stack),
+      ...this.#flattenFields(hidden),
+      ...this.#flattenFields(fields),
+    ]);
+  }
+
+  #flattenFields(fields: readonly ErrorField[]): unknown[] {
+    const values = new Map(fields);
+    const keys = this.order([...values.keys()]);
+    return [keys.length, ...keys.flatMap((key) => [key, values.get(key)])];
+  }
+
+  #writeLeaf(value: object, type: ObjectType): void {
+    if (isArrayValue(value, type)) this.#writeArrayValue(value, type);
+    else if (value instanceof Date && type === "Date") {
+      this.sink.byte(TAG.date);
+      this.sink.double(value.getTime());
+    } else if (value instanceof RegExp && type === "RegExp") {
+      this.sink.byte(TAG.regexp);
+      this.writeText(value.source);
+      this.writeText(value.flags);
+    } else if (type === "Boxed") {
+      this.sink.byte(TAG.boxed);
+      this.write(value.valueOf());
+    } else if (value instanceof DigestReference) {
+      this.#storable = false;
+      this.#writeDigest(value.digest);
+    } else this.#refuse(value);
+  }
+
+  #writeArrayValue(value: ArrayBufferView | ArrayBufferLike, type: ObjectType): void {
+    const detached = value.byteLength === 0 && refuseDigest(value) !== undefined;
+    if (!isArrayKind(type) || detached) return this.#refuse(value);
+    if (value.byteLength < SPLIT_BYTES) {
+      this.sink.byte(VALUE_KIND[type]);
+      this.sink.uint(value.byteLength);
+      return this.sink.raw(bytesOf(value));
+    }
+    let part = this.parts.get(value);
+    if (part === undefined) {
+      part = toArrayPart(value, type);
+      this.parts.set(value, part);
+    }
+    this.#writeDigest(part.digest);
+  }
+
+  #writeDigest(digest: Digest): void {
+    this.sink.byte(TAG.part);
+    this.sink.raw(Uint8Array.fromHex(digest));
+  }
+
+  #refuse(value: unknown): never {
+    throw new Refusal(refuseDigest(value) ?? "it changes while it is read; pass a copy");
+  }
+}

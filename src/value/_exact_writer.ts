@@ -1,0 +1,35 @@
+import { TAG } from "./_canonical_tags.ts";
+import { CanonicalWriter } from "./_canonical_writer.ts";
+import { type Frame, ItemsFrame } from "./_frames.ts";
+
+/** Writes the bytes of the exact digest: every order counts, and so does what is shared. */
+export class ExactWriter extends CanonicalWriter {
+  readonly #seen = new Map<object, number>();
+  protected override readonly nullObjectTag = TAG.nullObject;
+
+  protected override enter(value: object): boolean {
+    const index = this.#seen.get(value);
+    if (index === undefined) {
+      this.#seen.set(value, this.#seen.size);
+      return true;
+    }
+    this.noteReference();
+    this.sink.byte(TAG.seen);
+    this.sink.uint(index);
+    return false;
+  }
+
+  protected override leave(): void {}
+
+  protected override order(keys: string[]): string[] {
+    return keys;
+  }
+
+  protected override openEntries(items: readonly unknown[]): Frame {
+    return new ItemsFrame(items);
+  }
+
+  protected override stackOf(stack: string | undefined): string | undefined {
+    return stack;
+  }
+}

@@ -1,0 +1,201 @@
+import { createError, defineHidden } from "./_error_shape.ts";
+import { fromBytes, isArrayKind } from "./_array_bytes.ts";
+import { GRAPH_FORMAT } from "./_graph_table.ts";
+import type { Digest } from "./encoded_value.ts";
+
+/** Gives the array or buffer that is stored under a digest. */
+export type LoadPart = (digest: Digest) => object;
+
+/**
+ * Builds the value that a graph stands for.
+ *
+ * @param table The graph, as CBOR or structured clone gave it back.
+ * @param loadPart Where to get what is stored on its own.
+ * @returns The value.
+ * @throws {SyntaxError} If the table is no graph.
+ */
+export function fromGraph(table: unknown, loadPart: LoadPart): unknown {
+  if (!Array.isArray(table) || table.length < 2) throw malformed("no table");
+  const items: readonly unknown[] = table;
+  if (items[0] !== GRAPH_FORMAT) throw malformed(`format ${String(items[0])} is not known`);
+  return new GraphReader(items, loadPart).read();
+}
+
+type Node = readonly unknown[];
+
+class GraphReader {
+  readonly #root: unknown;
+  readonly #nodes: readonly Node[];
+  readonly #objects: readonly object[];
+
+  constructor(table: readonly unknown[], loadPart: LoadPart) {
+    this.#root = table[1];
+    this.#nodes = table.slice(2).map(toNode);
+    this.#objects = this.#nodes.map((node) => createObject(node, loadPart));
+  }
+
+  read(): unknown {
+    this.#nodes.forEach((node, i) => this.#fill(this.#objects[i], node));
+    return this.#toValue(this.#root);
+  }
+
+  #toValue(slot: unknown): unknown {
+    if (!Array.isArray(slot)) return toPlain(slot);
+    const index: unknown = slot[0];
+    if (typeof index !== "number") return toPrimitive(slot);
+    const object = this.#objects[index];
+    if (object === undefined) throw malformed(`there is no node ${index}`);
+    return object;
+  }
+
+  #fill(object: object | undefined, node: Node): void {
+    const type = node[0];
+    if (type === "Object" || type === "NullObject") this.#setAll(object, node, 1);
+    else if (type === "Array" && Array.isArray(object)) {
+      for (let i = 1; i < node.length; i++) object.push(this.#toValue(node[i]));
+    } else if (type === "SparseArray" && Array.isArray(object)) {
+      this.#setAll(object, node, 2);
+      setLength(object, node[1]);
+    } else if (object instanceof Map && type === "Map") {
+      if (node.length % 2 === 0) throw malformed("a Map has half an entry");
+      for (let i = 1; i < node.length; i += 2) {
+        object.set(this.#toValue(node[i]), this.#toValue(node[i + 1]));
+      }
+    } else if (object instanceof Set && type === "Set") {
+      for (let i = 1; i < node.length; i++) object.add(this.#toValue(node[i]));
+    } else if (object instanceof Error && type === "Error") this.#fillError(object, node);
+  }
+
+  #fillError(error: Error, node: Node): void {
+    const hidden = node[5];
+    if (typeof hidden !== "number" || !(hidden >= 0 && hidden <= 4)) throw malformed("an Error");
+    const end = 6 + hidden * 2;
+    for (let i = 6; i < end; i += 2) {
+      defineHidden(error, toText(node[i]), this.#toValue(node[i + 1]));
+    }
+    this.#setAll(error, node, end);
+  }
+
+  #setAll(object: object | undefined, node: Node, start: number): void {
+    if (object === undefined || (node.length - start) % 2 !== 0) throw malformed("half a property");
+    for (let i = start; i < node.length; i += 2) {
+      set(object, toText(node[i]), this.#toValue(node[i + 1]));
+    }
+  }
+}
+
+/** Sets an own property, `__proto__` included. */
+function set(object: object, key: string, value: unknown): void {
+  const descriptor = { value, writable: true, enumerable: true, configurable: true };
+  if (!Reflect.defineProperty(object, key, descriptor)) throw malformed(`property "${key}"`);
+}
+
+/**
+ * Sets the length of a sparse array. The last index is set and taken away first: so the engine
+ * keeps a table of what is there instead of room for every hole, however long the array says it is.
+ */
+function setLength(array: unknown[], length: unknown): void {
+  if (typeof length !== "number" || !(length >= array.length && length < 2 ** 32)) {
+    throw malformed("the length of an array");
+  }
+  if (length > array.length) {
+    array[length - 1] = undefined;
+    delete array[length - 1];
+  }
+}
+
+function toNode(node: unknown): Node {
+  if (!Array.isArray(node)) throw malformed("a node is no array");
+  return node;
+}
+
+function createObject(node: Node, loadPart: LoadPart): object {
+  const [type, first, second] = node;
+  switch (type) {
+    case "Object":
+      return {};
+    case "NullObject":
+      return Object.create(null);
+    case "Array":
+    case "SparseArray":
+      return [];
+    case "Map":
+      return new Map();
+    case "Set":
+      return new Set();
+    case "Date":
+      if (typeof first !== "number") throw malformed("a Date");
+      return new Date(first);
+    case "RegExp":
+      return new RegExp(toText(first), toText(second));
+    case "Boxed":
+      return toBoxed(Array.isArray(first) ? toPrimitive(first) : toPlain(first));
+    case "Error":
+      return toError(node);
+    case "part":
+      if (!(first instanceof Uint8Array) || first.length !== 32) throw malformed("a part");
+      return loadPart(first.toHex());
+    default:
+      return toArray(type, first);
+  }
+}
+
+function toBoxed(primitive: unknown): object {
+  if (primitive === undefined || primitive === null) throw malformed("a boxed primitive");
+  return Object(primitive);
+}
+
+function toArray(kind: unknown, bytes: unknown): object {
+  if (typeof kind !== "string" || !isArrayKind(kind)) {
+    throw malformed(`a node of type ${JSON.stringify(kind)}`);
+  }
+  if (!(bytes instanceof Uint8Array)) throw malformed(`a ${kind}`);
+  // An own copy, because it is a view on the whole table.
+  return fromBytes(kind, new Uint8Array(bytes));
+}
+
+function toError(node: Node): Error {
+  const [, type, name, message, stack] = node;
+  return createError({
+    type: toText(type),
+    name: toText(name),
+    message: message === undefined ? undefined : toText(message),
+    stack: stack === undefined ? undefined : toText(stack),
+  });
+}
+
+function toText(slot: unknown): string {
+  const text = Array.isArray(slot) ? toPrimitive(slot) : slot;
+  if (typeof text !== "string") throw malformed("a text");
+  return text;
+}
+
+function toPlain(slot: unknown): unknown {
+  if (typeof slot === "object" && slot !== null) throw malformed("a slot");
+  return slot;
+}
+
+const BIGINT_REGEXP = /^-?[0-9a-f]+$/;
+
+function toPrimitive(slot: readonly unknown[]): unknown {
+  const [type, content] = slot;
+  if (type === "-0") return -0;
+  if (type === "bigint" && typeof content === "string" && BIGINT_REGEXP.test(content)) {
+    return content.startsWith("-") ? -BigInt(`0x${content.slice(1)}`) : BigInt(`0x${content}`);
+  }
+  if (type === "utf16" && content instanceof Uint8Array) return toUtf16(content);
+  throw malformed("a slot");
+}
+
+function toUtf16(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const pieces: string[] = [];
+  for (let i = 0; i + 1 < bytes.length; i += 2) {
+    pieces.push(String.fromCharCode(view.getUint16(i, true)));
+  }
+  return pieces.join("");
+}
+
+function malformed(what: string): SyntaxError {
+  return new SyntaxError(`Cannot decode a value: its graph is malformed: ${what}`);
+}

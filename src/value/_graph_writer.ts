@@ -1,0 +1,165 @@
+import { bytesOf } from "./_array_bytes.ts";
+import { namedKeysOf } from "./_children.ts";
+import { type ErrorField, toErrorShape } from "./_error_shape.ts";
+import { GRAPH_FORMAT, type GraphTable, toTextSlot } from "./_graph_table.ts";
+import { isArrayValue, toObjectType } from "./_object_type.ts";
+import { Refusal } from "./_walk_errors.ts";
+import type { EncodedPart } from "./encoded_value.ts";
+
+/** Options of {@linkcode toGraph}. */
+export interface GraphOptions {
+  /**
+   * The large arrays that are stored on their own.
+   *
+   * @default {new Map()}
+   */
+  parts?: ReadonlyMap<object, EncodedPart>;
+  /**
+   * Gives the text that stands for what cannot be cloned, and `undefined` for everything else.
+   * With it instances become plain objects; without it they are refused.
+   */
+  toText?: (value: object | symbol) => string | undefined;
+  /**
+   * Reads a property.
+   *
+   * @default {Reflect.get}
+   */
+  read?: (object: object, key: string) => unknown;
+}
+
+/**
+ * Lays a value out as a graph.
+ *
+ * @param value The value.
+ * @param options What is stored elsewhere, and what becomes of what cannot be stored.
+ * @returns The graph, as data that CBOR and structured clone carry.
+ */
+export function toGraph(value: unknown, options: GraphOptions = {}): GraphTable {
+  return new GraphWriter(options).write(value);
+}
+
+class GraphWriter {
+  readonly #parts: ReadonlyMap<object, EncodedPart>;
+  readonly #toText: ((value: object | symbol) => string | undefined) | undefined;
+  readonly #read: (object: object, key: string) => unknown;
+  readonly #indices = new Map<object, number>();
+  readonly #objects: object[] = [];
+
+  constructor({ parts = new Map(), toText, read = Reflect.get }: GraphOptions) {
+    this.#parts = parts;
+    this.#toText = toText;
+    this.#read = read;
+  }
+
+  write(value: unknown): GraphTable {
+    const table: unknown[] = [GRAPH_FORMAT, this.#toSlot(value)];
+    // Slots of a node may add objects, so that the list grows while it is gone over.
+    for (const object of this.#objects) table.push(this.#toNode(object));
+    return table;
+  }
+
+  #toSlot(value: unknown): unknown {
+    switch (typeof value) {
+      case "object":
+        return value === null ? null : this.#toReference(value);
+      case "string":
+        return toTextSlot(value);
+      case "number":
+        return Object.is(value, -0) ? ["-0"] : value;
+      case "bigint":
+        return ["bigint", value.toString(16)];
+      case "function":
+      case "symbol":
+        return this.#toReference(value);
+      default:
+        return value;
+    }
+  }
+
+  #toReference(value: object | symbol): unknown {
+    const text = this.#toText?.(value);
+    if (text !== undefined) return toTextSlot(text);
+    return typeof value === "symbol" ? this.#refuse() : [this.#indexOf(value)];
+  }
+
+  #indexOf(value: object): number {
+    let index = this.#indices.get(value);
+    if (index === undefined) {
+      index = this.#objects.length;
+      this.#indices.set(value, index);
+      this.#objects.push(value);
+    }
+    return index;
+  }
+
+  #toNode(value: object): readonly unknown[] {
+    const type = toObjectType(value);
+    if (type === "Object" || type === "NullObject") {
+      return [type, ...this.#properties(value, Object.keys(value))];
+    }
+    if (Array.isArray(value) && type === "Array") return this.#arrayNode(value);
+    if (value instanceof Map && type === "Map") {
+      return this.#items(type, [...value].flat(1));
+    }
+    if (value instanceof Set && type === "Set") return this.#items(type, [...value]);
+    if (value instanceof Date && type === "Date") return [type, value.getTime()];
+    if (value instanceof RegExp && type === "RegExp") {
+      return [type, toTextSlot(value.source), value.flags];
+    }
+    if (type === "Boxed") return [type, this.#toSlot(value.valueOf())];
+    if (value instanceof Error) return this.#errorNode(value);
+    if (!isArrayValue(value, type)) {
+      if (this.#toText === undefined) this.#refuse();
+      return ["Object", ...this.#properties(value, Object.keys(value))];
+    }
+    const part = this.#parts.get(value);
+    if (part !== undefined) return ["part", Uint8Array.fromHex(part.digest)];
+    // A copy, for a view would take its whole buffer along where the graph is cloned.
+    return [type, bytesOf(value).slice()];
+  }
+
+  #arrayNode(array: readonly unknown[]): readonly unknown[] {
+    const dense = namedKeysOf(array).length === 0 && !hasHoles(array);
+    if (dense) return this.#items("Array", array);
+    return ["SparseArray", array.length, ...this.#properties(array, Object.keys(array))];
+  }
+
+  #errorNode(error: Error): readonly unknown[] {
+    const { type, name, message, stack, hidden, fields } = toErrorShape(error, this.#read);
+    return [
+      "Error",
+      toTextSlot(type),
+      toTextSlot(name),
+      message === undefined ? undefined : toTextSlot(message),
+      stack === undefined ? undefined : toTextSlot(stack),
+      hidden.length,
+      ...this.#fields(hidden),
+      ...this.#fields(fields),
+    ];
+  }
+
+  #items(type: string, items: readonly unknown[]): readonly unknown[] {
+    const node: unknown[] = [type];
+    for (const item of items) node.push(this.#toSlot(item));
+    return node;
+  }
+
+  #properties(object: object, keys: readonly string[]): unknown[] {
+    const slots: unknown[] = [];
+    for (const key of keys) slots.push(toTextSlot(key), this.#toSlot(this.#read(object, key)));
+    return slots;
+  }
+
+  #refuse(): never {
+    throw new Refusal("it changes while it is read; pass a copy");
+  }
+
+  #fields(fields: readonly ErrorField[]): unknown[] {
+    return fields.flatMap(([key, value]) => [toTextSlot(key), this.#toSlot(value)]);
+  }
+}
+
+function hasHoles(array: readonly unknown[]): boolean {
+  for (let i = 0; i < array.length; i++) if (array[i] === undefined && !(i in array)) return true;
+  return false;
+}

@@ -1,0 +1,98 @@
+import { Buffer } from "node:buffer";
+import { types } from "node:util";
+import {
+  type ArrayKindName,
+  type ArrayValue,
+  isArrayKind,
+  TYPED_ARRAY_NAMES,
+} from "./_array_bytes.ts";
+
+/** What an object is, as far as structured clone tells objects apart. */
+export type ObjectType =
+  | "Object"
+  | "NullObject"
+  | "Array"
+  | "Map"
+  | "Set"
+  | "Date"
+  | "RegExp"
+  | "Boxed"
+  | "Error"
+  | ArrayKindName
+  | "Instance";
+
+const BY_PROTOTYPE: ReadonlyMap<object, ObjectType> = new Map<object, ObjectType>([
+  [Object.prototype, "Object"],
+  [Array.prototype, "Array"],
+  [Map.prototype, "Map"],
+  [Set.prototype, "Set"],
+  [Date.prototype, "Date"],
+  [RegExp.prototype, "RegExp"],
+  [Boolean.prototype, "Boxed"],
+  [Number.prototype, "Boxed"],
+  [String.prototype, "Boxed"],
+  [BigInt.prototype, "Boxed"],
+  [Buffer.prototype, "Uint8Array"],
+  [ArrayBuffer.prototype, "ArrayBuffer"],
+  [SharedArrayBuffer.prototype, "SharedArrayBuffer"],
+  [DataView.prototype, "DataView"],
+  ...TYPED_ARRAY_NAMES.map((name) => [globalThis[name].prototype, name] as const),
+]);
+
+/**
+ * Tells what an object is. Instances of the user's classes are `"Instance"`, and so is everything
+ * that only poses as something else; subclasses of `Error` are errors.
+ *
+ * @param value An object or a function.
+ * @returns Its type.
+ */
+export function toObjectType(value: object): ObjectType {
+  if (typeof value === "function") return "Instance";
+  const prototype: object | null = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype) return "Object";
+  if (prototype === Array.prototype && Array.isArray(value)) return "Array";
+  if (prototype === null) return "NullObject";
+  if (value instanceof Error) return "Error";
+  const type = BY_PROTOTYPE.get(prototype);
+  return type !== undefined && isGenuine(value, type) ? type : "Instance";
+}
+
+/** Whether an object has the inner slots that its prototype promises. */
+function isGenuine(value: object, type: ObjectType): boolean {
+  switch (type) {
+    case "Map":
+      return types.isMap(value);
+    case "Set":
+      return types.isSet(value);
+    case "Date":
+      return types.isDate(value);
+    case "RegExp":
+      return types.isRegExp(value);
+    case "Boxed":
+      return types.isBoxedPrimitive(value) && !types.isSymbolObject(value);
+    default:
+      return isArrayKind(type) && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value));
+  }
+}
+
+/**
+ * Tells whether an object of a type is an array or a buffer.
+ *
+ * @param value The object.
+ * @param type What {@linkcode toObjectType} says of it.
+ * @returns Whether it has bytes.
+ */
+export function isArrayValue(value: object, type: ObjectType): value is ArrayValue & object {
+  return isArrayKind(type) && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value));
+}
+
+/**
+ * Gives the name of an object's class.
+ *
+ * @param value The object.
+ * @returns The name, or `""`.
+ */
+export function toClassName(value: object): string {
+  const name: unknown = value.constructor?.name;
+  return typeof name === "string" ? name : "";
+}

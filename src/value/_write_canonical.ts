@@ -1,0 +1,79 @@
+import { ArgumentWriter } from "./_argument_writer.ts";
+import { isArrayKind } from "./_array_bytes.ts";
+import { toArrayPart } from "./_array_part.ts";
+import { type ByteSink, ByteSinkPool } from "./_byte_sink.ts";
+import type { CanonicalWriter } from "./_canonical_writer.ts";
+import { ExactWriter } from "./_exact_writer.ts";
+import { isArrayValue, toObjectType } from "./_object_type.ts";
+import { DigestReference } from "./digest_reference.ts";
+import { isDigestible } from "./digest_symbol.ts";
+import type { Digest, EncodedPart } from "./encoded_value.ts";
+import { SPLIT_BYTES } from "./value_kind.ts";
+
+/** Written without back references, what is shared a few dozen times over never ends. */
+const ARGUMENT_LIMIT = 2 ** 30;
+
+/** Holds no more than a few buffers whose content means nothing between two values. */
+const SINKS = new ByteSinkPool();
+
+/** What came of writing a value. */
+export interface Written {
+  /** The digest. */
+  readonly digest: Digest;
+  /** Whether the value is plain data, which CBOR carries as it is. */
+  readonly plain: boolean;
+  /** Whether the value can be stored. */
+  readonly storable: boolean;
+  /** The large arrays inside. */
+  readonly parts: ReadonlyMap<object, EncodedPart>;
+  /** The value itself as a part, if it is a large array. */
+  readonly whole?: EncodedPart;
+}
+
+/**
+ * Writes a value for its exact digest.
+ *
+ * @param value The value.
+ * @returns The digest, and what there is to know for storing the value.
+ */
+export function writeExact(value: unknown): Written {
+  return writeWhole(value) ?? writeWith(value, Infinity, (sink) => new ExactWriter(sink));
+}
+
+/**
+ * Writes a value for its argument digest.
+ *
+ * @param value The value.
+ * @param limit How many canonical bytes there may be, large arrays left out.
+ * @returns The digest.
+ */
+export function writeArgument(value: unknown, limit: number = ARGUMENT_LIMIT): Digest {
+  const written = writeWhole(value) ?? writeWith(value, limit, (sink) => new ArgumentWriter(sink));
+  return written.digest;
+}
+
+function writeWith(
+  value: unknown,
+  limit: number,
+  open: (sink: ByteSink) => CanonicalWriter,
+): Written {
+  const sink = SINKS.take(limit);
+  const writer = open(sink);
+  writer.writeValue(value);
+  const digest = sink.digest();
+  SINKS.give(sink);
+  return { digest, plain: writer.plain, storable: writer.storable, parts: writer.parts };
+}
+
+/** What is not written at all, because it is a digest, or hashed as it lies in memory. */
+function writeWhole(value: unknown): Written | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (value instanceof DigestReference) {
+    return { digest: value.digest, plain: false, storable: false, parts: new Map() };
+  }
+  const type = toObjectType(value);
+  if (!isArrayKind(type) || !isArrayValue(value, type) || isDigestible(value)) return undefined;
+  if (value.byteLength < SPLIT_BYTES) return undefined;
+  const whole = toArrayPart(value, type);
+  return { digest: whole.digest, plain: false, storable: true, parts: new Map(), whole };
+}

@@ -1,0 +1,52 @@
+import { isArrayKind } from "./_array_bytes.ts";
+import { toArrayPart } from "./_array_part.ts";
+import { toGraph } from "./_graph_writer.ts";
+import { isArrayValue, toObjectType } from "./_object_type.ts";
+import { toCbor } from "./_plain_cbor.ts";
+import { explainRefusal } from "./_refusal.ts";
+import { Refusal } from "./_walk_errors.ts";
+import { writeExact } from "./_write_canonical.ts";
+import type { DigestOptions } from "./digest_value.ts";
+import type { EncodedPart, EncodedValue } from "./encoded_value.ts";
+import { VALUE_KIND } from "./value_kind.ts";
+
+/**
+ * Makes a value ready to be stored: plain data as CBOR, an array or buffer as its bytes, everything
+ * else as a graph. Large arrays inside become parts of their own.
+ *
+ * Bytes may be views on the value's own arrays: they are to be copied or written before the value
+ * may change. A property that is a getter is read more than once.
+ *
+ * @param value Anything that structured clone carries.
+ * @param options What to call the value in errors.
+ * @returns The value's exact digest, kind, bytes and parts.
+ * @throws {IndigestibleError} If something in the value has no digest or cannot be stored.
+ */
+export function encodeValue(value: unknown, options: DigestOptions = {}): EncodedValue {
+  const { root = "value" } = options;
+  return explainRefusal("store", value, root, () => encode(value));
+}
+
+function encode(value: unknown): EncodedValue {
+  const { digest, plain, storable, parts, whole } = writeExact(value);
+  if (!storable) throw new Refusal("it has a digest but no stored form");
+  if (whole !== undefined) return { ...whole, parts: [] };
+  if (plain) return { digest, kind: VALUE_KIND.cbor, bytes: toCbor(value), parts: [] };
+  const small = toSmallArray(value);
+  if (small !== undefined) return { ...small, parts: [] };
+  const bytes = toCbor(toGraph(value, { parts }));
+  return { digest, kind: VALUE_KIND.graph, bytes, parts: once(parts.values()) };
+}
+
+function toSmallArray(value: unknown): EncodedPart | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const type = toObjectType(value);
+  return isArrayKind(type) && isArrayValue(value, type) ? toArrayPart(value, type) : undefined;
+}
+
+/** Arrays that are equal are stored once. */
+function once(parts: Iterable<EncodedPart>): readonly EncodedPart[] {
+  const byDigest = new Map<string, EncodedPart>();
+  for (const part of parts) byDigest.set(part.digest, part);
+  return [...byDigest.values()];
+}

@@ -1,0 +1,44 @@
+import type { CallRequest, Outcome, RunCall, ThrownValue } from "./worker.ts";
+
+/**
+ * Runs a call so that it always ends as data, even when what runs it throws.
+ *
+ * @param runCall Does the work.
+ * @param request The call.
+ * @returns How the call ended.
+ */
+export async function runToOutcome(runCall: RunCall, request: CallRequest): Promise<Outcome> {
+  const started = performance.now();
+  try {
+    return await runCall(request);
+  } catch (error) {
+    const duration = performance.now() - started;
+    return { type: "error", error: await toThrownValue(error), duration, warnings: [] };
+  }
+}
+
+/**
+ * Makes the outcome of a call whose result structured clone refused.
+ *
+ * @param outcome The outcome with the result.
+ * @param cause What structured clone threw.
+ * @returns The outcome that goes back instead.
+ */
+export async function toRefusedOutcome(outcome: Outcome, cause: unknown): Promise<Outcome> {
+  const { toResultError } = await import("./_unclonable.ts");
+  const value = outcome.type === "value" ? outcome.value : outcome.error;
+  const error = await toThrownValue(toResultError(value, cause));
+  return { type: "error", error, duration: outcome.duration, warnings: outcome.warnings };
+}
+
+/**
+ * Makes what was thrown data.
+ *
+ * @param error What was thrown.
+ * @returns The data.
+ */
+export async function toThrownValue(error: unknown): Promise<ThrownValue> {
+  // Imported only here: it would nearly double the time that a worker takes to start.
+  const { fromThrown } = await import("../value/thrown_value.ts");
+  return { thrown: fromThrown(error) };
+}

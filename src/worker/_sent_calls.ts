@@ -1,0 +1,115 @@
+import { WorkerDiedError } from "../errors.ts";
+import type { Claims } from "./_claims.ts";
+import { type RunResult, WORKER_CAPACITY } from "./worker.ts";
+
+/** A call on its way to a worker. */
+export interface SentCall {
+  /** The task's name, for messages. */
+  readonly task: string;
+  /** Where the claim stands. */
+  readonly slot: number;
+  /** What the caller awaits. */
+  readonly result: PromiseWithResolvers<RunResult>;
+}
+
+/** What the parent knows of the calls that it has sent to one worker. */
+export class SentCalls {
+  readonly #worker: string;
+  readonly #claims: Claims;
+  readonly #slots = Array.from({ length: WORKER_CAPACITY }, (_, slot) => slot);
+  /** Neither ended nor taken back, oldest first. */
+  #calls: SentCall[] = [];
+  #drained: PromiseWithResolvers<void> | undefined;
+
+  /**
+   * Creates an empty list.
+   *
+   * @param worker The worker's name, for messages.
+   * @param claims The memory shared with the worker.
+   */
+  constructor(worker: string, claims: Claims) {
+    this.#worker = worker;
+    this.#claims = claims;
+  }
+
+  /** How many calls were sent and have neither ended nor been taken back. */
+  get size(): number {
+    return this.#calls.length;
+  }
+
+  /**
+   * Notes a call that is about to be sent.
+   *
+   * @param task The task's name.
+   * @returns The call.
+   * @throws {RangeError} When there are too many calls already.
+   */
+  add(task: string): SentCall {
+    const slot = this.#slots.pop();
+    if (slot === undefined) {
+      throw new RangeError(
+        `Cannot send "${task}" to worker "${this.#worker}": ${WORKER_CAPACITY} calls are on their way`,
+      );
+    }
+    this.#claims.send(slot);
+    const call = { task, slot, result: Promise.withResolvers<RunResult>() };
+    this.#calls.push(call);
+    return call;
+  }
+
+  /** The worker has answered; where the call was taken back, this only frees its slot. */
+  resolve(call: SentCall, result: RunResult): void {
+    this.#remove(call);
+    call.result.resolve(result);
+  }
+
+  /** The call could not be sent. */
+  reject(call: SentCall, error: Error): void {
+    this.#remove(call);
+    call.result.reject(error);
+  }
+
+  /** Takes back the newest call that the worker has not claimed. */
+  revokeNewest(): boolean {
+    const newest = this.#calls.at(-1);
+    // Calls are claimed in order: when the newest is claimed, all are.
+    if (newest === undefined || !this.#claims.revoke(newest.slot)) return false;
+    this.#calls.pop();
+    newest.result.resolve({ type: "revoked" });
+    this.#settleDrained();
+    return true;
+  }
+
+  /** The worker is dead: the call that it had claimed fails, the others may go elsewhere. */
+  fail(reason: string): void {
+    while (this.revokeNewest());
+    const running = this.#calls;
+    this.#calls = [];
+    for (const { task, result } of running) {
+      const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${reason}`;
+      result.reject(new WorkerDiedError(message, { reason }));
+    }
+    this.#settleDrained();
+  }
+
+  /** Resolves as soon as there are no calls. */
+  drained(): Promise<void> {
+    if (this.#calls.length === 0) return Promise.resolve();
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
+  }
+
+  #remove(call: SentCall): void {
+    this.#slots.push(call.slot);
+    // Calls end in order but for those that cannot be sent, so that the first is nearly always it.
+    const index = this.#calls.indexOf(call);
+    if (index >= 0) this.#calls.splice(index, 1);
+    this.#settleDrained();
+  }
+
+  #settleDrained(): void {
+    if (this.#calls.length > 0) return;
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+}

@@ -1,0 +1,41 @@
+import { UnclonableError } from "../errors.ts";
+import { findUnclonable } from "../value/find_unclonable.ts";
+import type { CallRequest } from "./worker.ts";
+
+/**
+ * Says which part of a request structured clone refused.
+ *
+ * @param request The request that could not be sent.
+ * @param cause What structured clone threw.
+ * @returns The error for the caller.
+ */
+export function toRequestError(request: CallRequest, cause: unknown): UnclonableError {
+  const { args, context } = request;
+  const found = findUnclonable(args, "args") ?? findUnclonable(context, "context") ??
+    { path: "args", reason: toText(cause) };
+  return new UnclonableError(
+    `Cannot send ${found.path} of "${request.task}" to a worker: ${found.reason}`,
+    found.path,
+    { cause },
+  );
+}
+
+/**
+ * Says which part of a result structured clone refused.
+ *
+ * @param value The result that could not be sent.
+ * @param cause What structured clone threw.
+ * @returns The error for the caller.
+ */
+export function toResultError(value: unknown, cause: unknown): UnclonableError {
+  const found = findUnclonable(value, "result") ?? { path: "result", reason: toText(cause) };
+  return new UnclonableError(
+    `Cannot send ${found.path} back from a worker: ${found.reason}`,
+    found.path,
+    { cause },
+  );
+}
+
+function toText(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

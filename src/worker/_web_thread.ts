@@ -1,0 +1,151 @@
+import { WorkerInitError } from "../errors.ts";
+import { Claims } from "./_claims.ts";
+import { isReadyMessage, type ReadyMessage } from "./_protocol.ts";
+import { waitForEnd } from "./_worker_lock.ts";
+
+/** Options of {@linkcode openWebThread}. */
+export interface WebThreadOptions {
+  /** The worker's name. */
+  name: string;
+  /** Gives the start up, with the signal's reason. */
+  signal?: AbortSignal;
+  /**
+   * After how many milliseconds a worker that says nothing counts as failed.
+   *
+   * @default {60000}
+   */
+  startTimeout?: number;
+}
+
+/** How many turns of the event loop a dead worker's messages get to arrive. */
+const DRAIN_TURNS = 200;
+/** How many of them the text of an uncaught error gets, which travels on its own way. */
+const ERROR_TURNS = 5;
+
+/**
+ * Starts a thread and waits until it listens.
+ *
+ * @param entry The module to start with; it calls `exposeWorker()`.
+ * @param options Its name, and when to give up.
+ * @returns The thread.
+ * @throws {WorkerInitError} When the thread cannot start; `cause` has Deno's own text.
+ */
+export async function openWebThread(entry: URL, options: WebThreadOptions): Promise<WebThread> {
+  const { name, signal, startTimeout = 60_000 } = options;
+  signal?.throwIfAborted();
+  const worker = new Worker(entry, { type: "module", name });
+  const ready = Promise.withResolvers<ReadyMessage>();
+  const fail = (reason: unknown) =>
+    ready.reject(
+      new WorkerInitError(`Cannot start worker "${name}": its entry "${entry}" failed`, {
+        cause: reason,
+      }),
+    );
+  const abort = () => ready.reject(signal?.reason);
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    fail(new Error(event.message));
+  };
+  const onMessage = (event: MessageEvent) => {
+    if (isReadyMessage(event.data)) ready.resolve(event.data);
+  };
+  const timer = setTimeout(
+    () => fail(new Error(`it was not ready after ${startTimeout} ms`)),
+    startTimeout,
+  );
+  worker.addEventListener("error", onError);
+  worker.addEventListener("message", onMessage);
+  signal?.addEventListener("abort", abort);
+  try {
+    return new WebThread(worker, await ready.promise);
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+    worker.removeEventListener("message", onMessage);
+    // A listener stays: an error that nobody prevents from spreading would end the parent, too.
+    worker.addEventListener("error", (event) => event.preventDefault());
+    worker.removeEventListener("error", onError);
+  }
+}
+
+/** A thread that listens, and notices its end however it comes. */
+export class WebThread {
+  /** Where its messages go and come from. */
+  readonly worker: Worker;
+  /** Who owns which call. */
+  readonly claims: Claims;
+  /** Resolves with the reason when the thread has ended and all its messages have arrived. */
+  readonly ended: Promise<string>;
+  readonly #end: (reason: string) => void;
+  readonly #watch = new AbortController();
+  #received = 0;
+  #uncaught: string | undefined;
+
+  /**
+   * Takes over a thread.
+   *
+   * @param worker The thread.
+   * @param ready Its first message.
+   */
+  constructor(worker: Worker, ready: ReadyMessage) {
+    this.worker = worker;
+    this.claims = new Claims(ready.claims);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.ended = promise;
+    this.#end = resolve;
+    worker.addEventListener("message", (event) => {
+      if (Array.isArray(event.data)) this.#received++;
+    });
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      this.#uncaught ??= event.message;
+    });
+    worker.addEventListener("messageerror", () => this.stop("a message could not be read"));
+    void this.#watchEnd(ready.lock);
+  }
+
+  /**
+   * Ends the thread now; a busy one goes on until its code returns.
+   *
+   * @param reason Why.
+   */
+  stop(reason: string): void {
+    this.worker.terminate();
+    this.#watch.abort();
+    this.#end(reason);
+  }
+
+  async #watchEnd(lock: string): Promise<void> {
+    if (!await waitForEnd(lock, this.#watch.signal)) return;
+    await this.#drain();
+    this.stop(
+      this.#uncaught === undefined
+        ? "it called self.close() or Deno.exit(), where a task must return or throw"
+        : `an error was not caught (${this.#uncaught}), in a timer, say, or in a promise that nobody awaits`,
+    );
+  }
+
+  /**
+   * Lets what the thread posted before its end arrive. Messages, errors and the lock come on separate
+   * ways, and nothing tells when the last is through but the count that the thread kept.
+   */
+  async #drain(): Promise<void> {
+    for (let turn = 0; turn < DRAIN_TURNS && !this.#watch.signal.aborted; turn++) {
+      const complete = this.#received >= this.claims.posted;
+      if (complete && (this.#uncaught !== undefined || turn >= ERROR_TURNS)) return;
+      await nextTurn(this.#watch.signal);
+    }
+  }
+}
+
+/** Waits for one turn of the event loop, or until the signal. */
+async function nextTurn(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve);
+  signal.addEventListener("abort", () => resolve());
+  await promise;
+  clearTimeout(timer);
+}

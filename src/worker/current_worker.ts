@@ -1,0 +1,60 @@
+/**
+ * Whether this code runs in a worker, and what the worker is doing.
+ *
+ * @module
+ */
+
+// The worker's entry and the user's copy of Quiver may be two instances of this module: what they
+// share hangs on the global object.
+const KEY = Symbol.for("quiver.worker");
+
+/** The worker that this isolate is. */
+export interface CurrentWorker {
+  /** The worker's name. */
+  readonly name: string;
+  /** The URL of the task's module that is being imported right now. */
+  readonly importing?: string;
+}
+
+/**
+ * Tells in which worker this code runs.
+ *
+ * @returns The worker, or `undefined` outside of workers.
+ */
+export function currentWorker(): CurrentWorker | undefined {
+  // Only enterWorker() and importInWorker() write under this symbol.
+  return Reflect.get(globalThis, KEY) as CurrentWorker | undefined;
+}
+
+/**
+ * Declares this isolate a worker.
+ *
+ * @param name The worker's name.
+ */
+export function enterWorker(name: string): void {
+  setCurrent({ name });
+}
+
+/**
+ * Runs an import, during which {@linkcode currentWorker} names the module. Imports must not overlap,
+ * which holds in a worker because its calls run one at a time.
+ *
+ * @typeParam T What the import gives.
+ * @param module The URL of the module.
+ * @param load Imports it.
+ * @returns What `load` gives.
+ */
+export async function importInWorker<T>(module: string, load: () => Promise<T>): Promise<T> {
+  const before = currentWorker();
+  if (before === undefined) return await load();
+  setCurrent({ ...before, importing: module });
+  try {
+    return await load();
+  } finally {
+    setCurrent(before);
+  }
+}
+
+function setCurrent(worker: CurrentWorker): void {
+  Reflect.set(globalThis, KEY, worker);
+}

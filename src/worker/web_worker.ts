@@ -1,0 +1,115 @@
+/**
+ * The parent's side of a Web Worker; the only file beside `expose_worker.ts` that knows Comlink.
+ *
+ * @module
+ */
+import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
+import { NestedExecutorError } from "../errors.ts";
+import { toThrown } from "../value/thrown_value.ts";
+import { BatchingEndpoint } from "./_batching_endpoint.ts";
+import { type ExposedWorker, toAnswer } from "./_protocol.ts";
+import { SentCalls } from "./_sent_calls.ts";
+import { toRequestError } from "./_unclonable.ts";
+import { openWebThread, type WebThread, type WebThreadOptions } from "./_web_thread.ts";
+import { currentWorker } from "./current_worker.ts";
+import type { CallRequest, RunResult, Worker } from "./worker.ts";
+
+/** Options of {@linkcode openWebWorker}. */
+export type OpenWebWorkerOptions = WebThreadOptions;
+
+/**
+ * Starts a Web Worker.
+ *
+ * Requires `--allow-read` for a local entry and what it imports.
+ *
+ * @param entry The module to start with; it calls `exposeWorker()`.
+ * @param options Its name, and when to give the start up.
+ * @returns The worker, ready for calls.
+ * @throws {WorkerInitError} When the worker cannot start; `cause` has Deno's own text.
+ * @throws {NestedExecutorError} When a worker that imports a task's module would start it.
+ */
+export async function openWebWorker(entry: URL, options: OpenWebWorkerOptions): Promise<Worker> {
+  const importing = currentWorker()?.importing;
+  if (importing !== undefined) {
+    throw new NestedExecutorError(
+      `Cannot start a worker while a worker imports "${importing}": the module starts workers at ` +
+        "its top level; put its main part under `if (import.meta.main)`",
+    );
+  }
+  return new WebWorker(await openWebThread(entry, options), options.name);
+}
+
+type State =
+  | { readonly state: "open" }
+  | { readonly state: "closed"; readonly done: Promise<void> };
+
+class WebWorker implements Worker {
+  readonly name: string;
+  readonly dead: Promise<string>;
+  readonly #thread: WebThread;
+  readonly #calls: SentCalls;
+  /** Held for the worker's life: Comlink makes the worker deaf when this is collected. */
+  readonly #remote: Remote<ExposedWorker>;
+  readonly #run: Remote<ExposedWorker>["run"];
+  #state: State = { state: "open" };
+
+  constructor(thread: WebThread, name: string) {
+    this.name = name;
+    this.#thread = thread;
+    this.#calls = new SentCalls(name, thread.claims);
+    const endpoint: BatchingEndpoint = new BatchingEndpoint(thread.worker, {
+      refused: (message, cause) =>
+        endpoint.deliver(toAnswer(message, { type: "unsendable", cause })),
+    });
+    this.#remote = wrap<ExposedWorker>(endpoint);
+    this.#run = this.#remote.run;
+    this.dead = thread.ended;
+    void thread.ended.then((reason) => this.#fail(reason));
+  }
+
+  get pending(): number {
+    return this.#calls.size;
+  }
+
+  async run(request: CallRequest): Promise<RunResult> {
+    if (this.#state.state !== "open") return { type: "revoked" };
+    const call = this.#calls.add(request.task);
+    void this.#run(request, call.slot).then((reply) => {
+      if (reply.type === "unsendable") {
+        this.#calls.reject(call, toRequestError(request, reply.cause));
+      } else this.#calls.resolve(call, reply);
+    });
+    return await call.result.promise;
+  }
+
+  revoke(): boolean {
+    return this.#calls.revokeNewest();
+  }
+
+  close(): Promise<void> {
+    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
+    return this.#state.done;
+  }
+
+  terminate(): void {
+    this.#thread.stop("it was terminated");
+    this.#fail("it was terminated");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #fail(reason: string): void {
+    if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
+    this.#calls.fail(reason);
+  }
+
+  async #close(): Promise<void> {
+    await this.#calls.drained();
+    const died = this.dead.then(() => ({ type: "closed" } as const));
+    const reply = await Promise.race([this.#remote.close(), died]);
+    this.#thread.stop("it was closed");
+    if (reply.type === "failed") throw toThrown(reply.error.thrown);
+  }
+}

@@ -1,0 +1,168 @@
+// Contract: the rooms of the project, what each may import, and what users may import.
+import { assert, assertEquals } from "@std/assert";
+
+/** Top to bottom: a room may import from itself and from rooms below it. */
+const ROOMS = [
+  "mod",
+  "executor",
+  "task",
+  "scope",
+  "worker",
+  "cache",
+  "store",
+  "bag",
+  "call",
+  "value",
+  "ambient",
+  "errors",
+];
+
+/** Which files may import each dependency; a worker must be able to start without the heavy ones. */
+const SEAMS: { readonly [dependency: string]: readonly string[] } = {
+  acorn: ["src/call/function_profile.ts"],
+  "cbor-x": ["src/value/_plain_cbor.ts"],
+  "cli-progress": ["src/executor/progress_bar.ts"],
+  comlink: ["src/worker/expose_worker.ts", "src/worker/web_worker.ts"],
+  h5wasm: ["src/bag/hdf5_library.ts"],
+  "node:async_hooks": ["src/ambient.ts"],
+};
+
+/** The one list of what `mod.ts` exports: it changes only on purpose. */
+const PUBLIC = [
+  "Bag",
+  "BagCorruptError",
+  "BagFormatError",
+  "Cache",
+  "CacheMissError",
+  "CancelledError",
+  "DependencyError",
+  "Executor",
+  "ExecutorShutdownError",
+  "Future",
+  "IndigestibleError",
+  "NestedExecutorError",
+  "QuiverError",
+  "ScopeClosedError",
+  "UnclonableError",
+  "WorkerDiedError",
+  "WorkerInitError",
+  "cacheScope",
+  "createMemoryCache",
+  "currentScope",
+  "digestSymbol",
+  "openBag",
+  "openScope",
+  "task",
+  "withTags",
+];
+
+/** Modules that others start by URL, not by import. */
+const ENTRIES = ["mod.ts", "src/executor/worker_main.ts", "src/bag/fold_worker.ts"];
+
+interface Dependency {
+  readonly specifier: string;
+  readonly code?: { readonly specifier?: string };
+  readonly type?: { readonly specifier?: string };
+}
+
+interface Graph {
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly dependencies?: readonly Dependency[];
+  }[];
+}
+
+const ROOT = new URL("../", import.meta.url).href;
+
+async function readImports(): Promise<Map<string, Set<string>>> {
+  const imports = new Map<string, Set<string>>();
+  for (const entry of ENTRIES) {
+    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", new URL(entry, ROOT).href],
+      stderr: "null",
+    }).output();
+    assert(success, `deno info ${entry}`);
+    const graph: Graph = JSON.parse(new TextDecoder().decode(stdout));
+    for (const { specifier, dependencies = [] } of graph.modules) {
+      if (!specifier.startsWith(ROOT) || specifier.includes("/node_modules/")) continue;
+      const targets = imports.get(specifier.slice(ROOT.length)) ?? new Set();
+      imports.set(specifier.slice(ROOT.length), targets);
+      for (const { specifier: bare, code, type } of dependencies) {
+        const local = [code?.specifier, type?.specifier].find((url) =>
+          url?.startsWith(ROOT) && !url.includes("/node_modules/")
+        );
+        targets.add(local?.slice(ROOT.length) ?? bare);
+      }
+    }
+  }
+  return imports;
+}
+
+function roomOf(file: string): string {
+  const [top = "", room = ""] = file.split("/");
+  return top === "src" ? room.replace(/\.ts$/, "") : top.replace(/\.ts$/, "");
+}
+
+const IMPORTS = await readImports();
+
+Deno.test("rooms import only from themselves and from rooms below", () => {
+  const wrong: string[] = [];
+  for (const [file, targets] of IMPORTS) {
+    const rank = ROOMS.indexOf(roomOf(file));
+    assert(rank >= 0, `${file} is in no known room`);
+    for (const target of targets) {
+      if (!target.endsWith(".ts")) continue;
+      if (ROOMS.indexOf(roomOf(target)) < rank) wrong.push(`${file} imports ${target}`);
+      const isPrivate = target.split("/").at(-1)?.startsWith("_");
+      if (isPrivate && roomOf(target) !== roomOf(file)) {
+        wrong.push(`${file} imports the internal ${target}`);
+      }
+    }
+  }
+  assertEquals(wrong, []);
+});
+
+Deno.test("modules import one another without cycles", () => {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const start = path.indexOf(file);
+    assert(start < 0, `cycle: ${[...path.slice(start), file].join(" → ")}`);
+    if (done.has(file)) return;
+    for (const target of IMPORTS.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of IMPORTS.keys()) visit(file, []);
+  assert(done.size > 40, `only ${done.size} modules were seen`);
+});
+
+Deno.test("each dependency sits behind its one seam", () => {
+  const used = new Map<string, Set<string>>();
+  for (const [file, targets] of IMPORTS) {
+    for (const target of targets) {
+      if (target.endsWith(".ts")) continue;
+      const name = Object.keys(SEAMS).find((seam) =>
+        target === seam || target.startsWith(`${seam}/`)
+      );
+      if (name !== undefined) used.set(name, (used.get(name) ?? new Set()).add(file));
+      else assert(target.startsWith("node:"), `${file} imports "${target}", which has no seam`);
+    }
+  }
+  const found = [...used].map(([name, files]) => [name, [...files].sort()] as const);
+  assertEquals(Object.fromEntries(found), SEAMS);
+});
+
+Deno.test("every source file is reached from an entry", async () => {
+  const unreached: string[] = [];
+  for await (const room of Deno.readDir(new URL("src/", ROOT))) {
+    if (!room.isDirectory) continue;
+    for await (const { name } of Deno.readDir(new URL(`src/${room.name}/`, ROOT))) {
+      const file = `src/${room.name}/${name}`;
+      if (!IMPORTS.has(file)) unreached.push(file);
+    }
+  }
+  assertEquals(unreached, []);
+});
+
+Deno.test("mod.ts exports exactly the list", async () => {
+  assertEquals(Object.keys(await import("../mod.ts")).sort(), PUBLIC);
+});

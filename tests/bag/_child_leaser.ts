@@ -1,0 +1,8 @@
+// A program that takes a lease, says so, and keeps it until it is killed. Arguments: bag and key.
+import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+
+const [path = "", key = ""] = Deno.args;
+await using bag = await openBagFiles(path, { fold: "manual" });
+using _lease = bag.tryLease(key);
+Deno.stdout.writeSync(new TextEncoder().encode("leased\n"));
+await new Promise((resolve) => setTimeout(resolve, 2 ** 31 - 1));

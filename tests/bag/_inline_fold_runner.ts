@@ -1,0 +1,32 @@
+import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
+import type { FoldRunner, RebuiltIndex } from "../../src/bag/background_fold.ts";
+import type { FoldResult } from "../../src/bag/bag_files.ts";
+import { foldBag, rebuildBag } from "../../src/bag/fold.ts";
+import { type Hdf5Access, Hdf5Library } from "../../src/bag/hdf5_library.ts";
+import { toLayout } from "../../src/bag/layout.ts";
+
+/** Folds in this isolate, where a test can let it fail. */
+export class InlineFoldRunner implements FoldRunner {
+  readonly #fileSystem: FileSystem;
+  readonly #loadLibrary: () => Promise<Hdf5Access>;
+
+  constructor(
+    fileSystem: FileSystem = DISK,
+    loadLibrary: () => Promise<Hdf5Access> = () => Hdf5Library.load(),
+  ) {
+    this.#fileSystem = fileSystem;
+    this.#loadLibrary = loadLibrary;
+  }
+
+  fold(root: string): Promise<FoldResult | undefined> {
+    return foldBag(toLayout(root), this.#environment);
+  }
+
+  rebuild(root: string, write: boolean): Promise<RebuiltIndex[]> {
+    return rebuildBag(toLayout(root), this.#environment, write);
+  }
+
+  get #environment() {
+    return { fileSystem: this.#fileSystem, loadLibrary: this.#loadLibrary };
+  }
+}

@@ -1,0 +1,232 @@
+// end-to-end: the call log
+import { assertEquals, assertThrows } from "@std/assert";
+import { DISK } from "../../src/bag/_file_system.ts";
+import { readCallTable } from "../../src/bag/call_table.ts";
+import { CallLog } from "../../src/bag/call_log.ts";
+import { toLayout } from "../../src/bag/layout.ts";
+import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { InlineFoldRunner } from "./_inline_fold_runner.ts";
+import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { toDigest } from "./_values.ts";
+
+const ENVIRONMENT = { fileSystem: DISK, runner: new InlineFoldRunner() };
+const [A, B, C] = [toDigest("a"), toDigest("b"), toDigest("c")] as const;
+
+function openBag(path: string) {
+  return openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+}
+
+function hasCallTable(path: string): boolean {
+  using log = Deno.openSync(`${path}/calls.jsonl`);
+  return readCallTable(toLayout(path), log, 1) !== undefined;
+}
+
+Deno.test("BagFiles.getCall() gives the newest record of a key", async () => {
+  using directory = new TemporaryDirectory();
+  await using bag = await openBag(directory.path);
+  bag.putCall(A, { n: 1 });
+  bag.putCall(B, { key: B, n: 2 });
+  bag.putCall(A, { n: 3, text: '"\\\n\u2028\ud800', crc: "mine", key: "not this" });
+  assertEquals(bag.getCall(A), { key: A, n: 3, text: '"\\\n\u2028\ud800', crc: "mine" });
+  assertEquals(bag.getCall(B), { key: B, n: 2 });
+  assertEquals(bag.getCall(C), undefined);
+});
+
+Deno.test("BagFiles.putCall() writes lines that any JSON reader reads", async () => {
+  using directory = new TemporaryDirectory();
+  await using bag = await openBag(directory.path);
+  bag.putCall(A, {});
+  bag.putCall(B, { nested: { list: [1, null] } });
+  bag.deleteCall(A);
+  const lines = Deno.readTextFileSync(`${directory.path}/calls.jsonl`).split("\n")
+    .filter((line) => line !== "");
+  const records = lines.map((line): unknown => JSON.parse(line));
+  assertEquals(
+    records.map((record) => Object.keys(record as Record<string, unknown>)),
+    [["key", "crc"], ["key", "nested", "crc"], ["evict", "crc"]],
+  );
+});
+
+Deno.test("BagFiles.deleteCall() forgets a key, and tells whether it was known", async () => {
+  using directory = new TemporaryDirectory();
+  await using bag = await openBag(directory.path);
+  await using other = await openBag(directory.path);
+  assertEquals(bag.deleteCall(A), false);
+  bag.putCall(A, { n: 1 });
+  assertEquals(other.getCall(A)?.n, 1);
+  assertEquals(bag.deleteCall(A), true);
+  assertEquals(bag.deleteCall(A), false);
+  assertEquals([bag.getCall(A), other.getCall(A)], [undefined, undefined]);
+  other.putCall(A, { n: 2 });
+  assertEquals([bag.getCall(A)?.n, other.getCall(A)?.n], [2, 2]);
+});
+
+Deno.test("BagFiles.calls() gives each key once, in the order of the log", async () => {
+  using directory = new TemporaryDirectory();
+  await using bag = await openBag(directory.path);
+  bag.putCall(A, { n: 1 });
+  bag.putCall(B, { n: 2 });
+  bag.putCall(C, { n: 3 });
+  bag.putCall(A, { n: 4 });
+  bag.deleteCall(B);
+  assertEquals([...bag.calls()].map((record) => record.n), [3, 4]);
+  const calls = bag.calls();
+  assertEquals([...calls].length, 2);
+});
+
+Deno.test("BagFiles.getCall() finds records before and behind calls.index", async () => {
+  using directory = new TemporaryDirectory();
+  const count = 500;
+  const keys = Array.from({ length: count }, (_, n) => toDigest(`${n}`));
+  await using other = await openBag(directory.path);
+  {
+    await using bag = await openBag(directory.path);
+    keys.forEach((key, n) => bag.putCall(key, { n, text: "x".repeat(200) }));
+    assertEquals(hasCallTable(directory.path), false);
+    await bag.fold();
+    assertEquals(hasCallTable(directory.path), true);
+    bag.putCall(A, { n: -1 });
+    bag.deleteCall(keys[7] ?? "");
+    bag.putCall(keys[8] ?? "", { n: 1000 });
+  }
+  await using bag = await openBag(directory.path);
+  for (const handle of [bag, other]) {
+    const found = keys.map((key) => handle.getCall(key)?.n);
+    const expected = keys.map((_, n) => n === 7 ? undefined : n === 8 ? 1000 : n);
+    assertEquals(found, expected);
+    assertEquals(handle.getCall(A)?.n, -1);
+    const order = [...expected.filter((n) => n !== undefined && n !== 1000), -1, 1000];
+    assertEquals([...handle.calls()].map((record) => record.n), order);
+  }
+});
+
+Deno.test("BagFiles.fold() seals the tail of the log into calls.index again and again", async () => {
+  using directory = new TemporaryDirectory();
+  await using bag = await openBag(directory.path);
+  for (let round = 0; round < 4; round++) {
+    for (let n = 0; n < 400; n++) bag.putCall(toDigest(`${n}`), { round, text: "x".repeat(200) });
+    bag.deleteCall(toDigest("3"));
+    await bag.fold();
+    assertEquals(bag.getCall(toDigest("3")), undefined);
+    assertEquals([...bag.calls()].length, 399);
+    assertEquals(bag.getCall(toDigest("399"))?.round, round);
+  }
+});
+
+Deno.test("openBagFiles() does not need calls.index", async () => {
+  using directory = new TemporaryDirectory();
+  {
+    await using bag = await openBag(directory.path);
+    for (let n = 0; n < 400; n++) bag.putCall(toDigest(`${n}`), { n, text: "x".repeat(200) });
+    await bag.fold();
+  }
+  const path = `${directory.path}/calls.index`;
+  const original = Deno.readFileSync(path);
+  const flipped = original.slice();
+  flipped[100] = (flipped[100] ?? 0) ^ 1;
+  for (const content of [new Uint8Array(0), flipped, original.subarray(0, 1000)]) {
+    Deno.writeFileSync(path, content);
+    await using bag = await openBag(directory.path);
+    for (let n = 0; n < 400; n += 9) assertEquals(bag.getCall(toDigest(`${n}`))?.n, n);
+  }
+  // A table of another log is none of this log.
+  Deno.writeFileSync(path, original);
+  Deno.writeTextFileSync(`${directory.path}/calls.jsonl`, "");
+  await using bag = await openBag(directory.path);
+  assertEquals([...bag.calls()], []);
+});
+
+Deno.test("CallLog skips and counts lines that are torn or foreign", () => {
+  using directory = new TemporaryDirectory();
+  const layout = toLayout(directory.path);
+  DISK.makeDirectory(layout.locks);
+  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  {
+    using log = new CallLog(options, 1);
+    log.append(A, { n: 1 });
+  }
+  const record = Deno.readTextFileSync(layout.callLog);
+  const torn = record.trim().slice(0, -5).replace('"n":1', '"n":2');
+  Deno.writeTextFileSync(layout.callLog, `\n{"foreign":true}\nhello\n\n\n${torn}`, {
+    append: true,
+  });
+  using log = new CallLog(options, 1);
+  assertEquals(log.get(A)?.n, 1);
+  // The torn line may still be completed by its writer.
+  assertEquals(log.skipped, 2);
+  log.append(B, { n: 3 });
+  assertEquals([log.get(A)?.n, log.get(B)?.n, log.skipped], [1, 3, 3]);
+});
+
+Deno.test("CallLog takes a line only when its line feed is there", () => {
+  using directory = new TemporaryDirectory();
+  const layout = toLayout(directory.path);
+  DISK.makeDirectory(layout.locks);
+  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  using log = new CallLog(options, 1);
+  log.append(A, { n: 1 });
+  const bytes = Deno.readFileSync(layout.callLog);
+  Deno.truncateSync(layout.callLog, bytes.length - 1);
+  assertEquals(log.get(A), undefined);
+  Deno.writeTextFileSync(layout.callLog, "\n", { append: true });
+  assertEquals(log.get(A)?.n, 1);
+});
+
+Deno.test("CallLog reads lines that are longer than its buffer", () => {
+  using directory = new TemporaryDirectory();
+  const layout = toLayout(directory.path);
+  DISK.makeDirectory(layout.locks);
+  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  using log = new CallLog(options, 1);
+  using other = new CallLog(options, 1);
+  const text = "long ".repeat(300_000);
+  log.append(A, { n: 1 });
+  log.append(B, { text });
+  log.append(C, { n: 3 });
+  assertEquals([other.get(A)?.n, other.get(B)?.text === text, other.get(C)?.n], [1, true, 3]);
+});
+
+Deno.test("CallLog follows a log that was replaced by a compaction", () => {
+  using directory = new TemporaryDirectory();
+  const layout = toLayout(directory.path);
+  DISK.makeDirectory(layout.locks);
+  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  using log = new CallLog(options, 1);
+  log.append(A, { n: 1 });
+  log.append(B, { n: 2 });
+  const compacted = { ...layout, callLog: `${layout.callLog}.tmp` };
+  {
+    using next = new CallLog({ ...options, layout: compacted }, 2);
+    next.append(B, { n: 2 });
+    next.append(C, { n: 3 });
+  }
+  Deno.renameSync(compacted.callLog, layout.callLog);
+  // What is not known any more shows that the file is another one.
+  assertEquals(log.get(C)?.n, 3);
+  assertEquals(log.get(A), undefined);
+  log.append(A, { n: 4 });
+  using other = new CallLog(options, 2);
+  assertEquals([...other.records()].map((record) => record.n), [2, 3, 4]);
+});
+
+Deno.test("CallLog writes to the new log after a compaction", () => {
+  using directory = new TemporaryDirectory();
+  const layout = toLayout(directory.path);
+  DISK.makeDirectory(layout.locks);
+  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  using log = new CallLog(options, 1);
+  log.append(A, { n: 1 });
+  Deno.renameSync(layout.callLog, `${layout.callLog}.old`);
+  Deno.removeSync(`${layout.callLog}.old`);
+  log.append(B, { n: 2 });
+  using other = new CallLog(options, 1);
+  assertEquals([...other.records()].map((record) => record.n), [2]);
+});
+
+Deno.test("CallLog.append() throws when it is read-only", () => {
+  using directory = new TemporaryDirectory();
+  const layout = toLayout(directory.path);
+  using log = new CallLog({ fileSystem: DISK, layout, writable: false, sync: false }, 1);
+  assertThrows(() => log.append(A, {}), TypeError, "read-only");
+  assertEquals([log.get(A), [...log.records()]], [undefined, []]);
+});

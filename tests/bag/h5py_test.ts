@@ -1,0 +1,108 @@
+// end-to-end: independent HDF5 tools read what a bag holds
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { VALUE_KIND, type ValueKindName } from "../../src/value/value_kind.ts";
+import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { createPart } from "./_values.ts";
+
+const PYTHON = "/usr/bin/python3";
+
+function run(command: string, args: string[]): { code: number; output: string } {
+  const { code, stdout, stderr } = new Deno.Command(command, { args }).outputSync();
+  const decoder = new TextDecoder();
+  return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+function runs(command: string, args: string[]): boolean {
+  try {
+    return run(command, args).code === 0;
+  } catch (error) {
+    // No such program, or no permission to run it.
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+const HAS_H5PY = runs(PYTHON, ["-c", "import h5py"]);
+const HAS_H5DUMP = runs("h5dump", ["--version"]);
+
+const ARRAYS = Object.keys(VALUE_KIND).filter((name): name is ValueKindName =>
+  name !== "cbor" && name !== "graph"
+);
+
+const SCRIPT = `
+import h5py, hashlib, json, sys
+door = h5py.File(sys.argv[1] + "/values.h5", "r")
+found = {}
+for name, values in door["segments"].items():
+    for digest, dataset in values.items():
+        about = json.loads(dataset.attrs["quiver"])
+        assert list(dataset.shape) == about["shape"], digest
+        assert hashlib.sha256(dataset[...].tobytes()).hexdigest() == digest, digest
+        assert dataset.chunks is None
+        found[digest] = [about["kind"], dataset.dtype.str]
+    file = values.file
+    packed = file["packed"][...].tobytes()
+    for row in file["packed_table"][...]:
+        digest = row["digest"].decode()
+        content = packed[int(row["offset"]):int(row["offset"]) + int(row["length"])]
+        assert hashlib.sha256(content).hexdigest() == digest, digest
+        found[digest] = [int(row["kind"]), "packed"]
+print(json.dumps(found))
+`;
+
+const DTYPES: Partial<Record<ValueKindName, string>> = {
+  Int8Array: "|i1",
+  Int16Array: "<i2",
+  Uint16Array: "<u2",
+  Int32Array: "<i4",
+  Uint32Array: "<u4",
+  Float16Array: "<u2",
+  Float32Array: "<f4",
+  Float64Array: "<f8",
+  BigInt64Array: "<i8",
+  BigUint64Array: "<u8",
+};
+
+async function createBag(path: string) {
+  const arrays = ARRAYS.map((kind) => ({ kind, part: createPart(kind, 8192, kind) }));
+  const small = [createPart("small", 100), createPart("short array", 64, "Float64Array")];
+  await using bag = await openBagFiles(path, { fold: "manual" });
+  for (const { part } of arrays) bag.putValue(part);
+  for (const part of small) bag.putValue(part);
+  await bag.fold();
+  return { arrays, small };
+}
+
+Deno.test({
+  name: "BagFiles.fold() writes arrays that h5py reads as typed datasets" +
+    (HAS_H5PY ? "" : " (ignored: there is no /usr/bin/python3 with h5py)"),
+  ignore: !HAS_H5PY,
+  async fn() {
+    using directory = new TemporaryDirectory();
+    const { arrays, small } = await createBag(directory.path);
+    const { code, output } = run(PYTHON, ["-c", SCRIPT, directory.path]);
+    assertEquals(code, 0, output);
+    const expected = Object.fromEntries([
+      ...arrays.map(({ kind, part }) => [part.digest, [kind, DTYPES[kind] ?? "|u1"]]),
+      ...small.map((part) => [part.digest, [part.kind, "packed"]]),
+    ]);
+    assertEquals(JSON.parse(output), expected);
+  },
+});
+
+Deno.test({
+  name: "BagFiles.fold() writes a front door that h5dump follows" +
+    (HAS_H5DUMP ? "" : " (ignored: there is no h5dump)"),
+  ignore: !HAS_H5DUMP,
+  async fn() {
+    using directory = new TemporaryDirectory();
+    const { arrays } = await createBag(directory.path);
+    const { code, output } = run("h5dump", ["-A", `${directory.path}/values.h5`]);
+    assertEquals(code, 0, output);
+    for (const { part } of arrays) assertStringIncludes(output, part.digest);
+    assertStringIncludes(output, "H5T_IEEE_F64LE");
+  },
+});

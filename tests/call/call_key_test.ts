@@ -1,0 +1,76 @@
+// Contract: which calls have one key, and which have not.
+import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { toKeyedCall } from "../../src/call/call_key.ts";
+import { readFunctionProfile } from "../../src/call/function_profile.ts";
+import { toAddress } from "../../src/call/task_address.ts";
+import { IndigestibleError } from "../../src/errors.ts";
+
+const address = { module: "file:///tasks.ts", name: "f" };
+const profile = await readFunctionProfile(
+  ((a: number, b = 2, verbose?: boolean, ...more: number[]) => [a, b, verbose, more]) as never,
+);
+
+function keyOf(args: unknown[], identity = {}, ignored: string[] = []): string {
+  return toKeyedCall({ address, ...identity }, profile, new Set(ignored), args).key;
+}
+
+Deno.test("toKeyedCall() gives a call one key however its defaults are written", () => {
+  const key = keyOf([1]);
+  assertEquals(keyOf([1, 2]), key);
+  assertEquals(keyOf([1, undefined]), key);
+  assertEquals(keyOf([1, undefined, undefined, undefined]), key);
+  assertNotEquals(keyOf([1, 3]), key);
+  assertNotEquals(keyOf([]), key);
+});
+
+Deno.test("toKeyedCall() does not care about the order of keys and entries", () => {
+  assertEquals(keyOf([{ x: 1, y: 2 }]), keyOf([{ y: 2, x: 1 }]));
+  assertEquals(
+    keyOf([new Map([["x", 1], ["y", 2]])]),
+    keyOf([new Map([["y", 2], ["x", 1]])]),
+  );
+  assertNotEquals(keyOf([[1, 2]]), keyOf([[2, 1]]));
+  assertNotEquals(keyOf([{ x: undefined }]), keyOf([{}]));
+});
+
+Deno.test("toKeyedCall() takes version, its type, code, name and module into the key", () => {
+  const keys = new Set([
+    keyOf([1]),
+    keyOf([1], { version: 1 }),
+    keyOf([1], { version: "1" }),
+    keyOf([1], { code: "ab" }),
+    keyOf([1], { address: { ...address, name: "g" } }),
+    keyOf([1], { address: { ...address, module: "file:///other.ts" } }),
+  ]);
+  assertEquals(keys.size, 6);
+});
+
+Deno.test("toKeyedCall() leaves ignored parameters out of key and record", () => {
+  const ignored = ["verbose"];
+  assertEquals(keyOf([1, 2, true], {}, ignored), keyOf([1, 2, false], {}, ignored));
+  assertEquals(keyOf([1, 2, true], {}, ignored), keyOf([1], {}, ignored));
+  assertNotEquals(keyOf([1, 2, true, 4], {}, ignored), keyOf([1, 2, true, 5], {}, ignored));
+  const { args } = toKeyedCall({ address }, profile, new Set(ignored), [1, 2, true, 4]);
+  assertEquals(args.map(({ name }) => name), ["a", "b", "more[0]"]);
+});
+
+Deno.test("toKeyedCall() passes on the arguments that the key stands for", () => {
+  assertEquals(toKeyedCall({ address }, profile, new Set(), [1]).values, [1, 2]);
+  assertEquals(toKeyedCall({ address }, profile, new Set(), []).values, [undefined, 2]);
+});
+
+Deno.test("toKeyedCall() names the culprit of an argument without digest", () => {
+  const error = assertThrows(
+    () => keyOf([{ solver: { callback: () => 1 } }]),
+    IndigestibleError,
+    "args[0].solver.callback",
+  );
+  assertEquals(error.path, "args[0].solver.callback");
+});
+
+Deno.test("toAddress() takes import.meta, URLs and their text, and refuses the rest", () => {
+  assertEquals(toAddress(import.meta, "f"), { module: import.meta.url, name: "f" });
+  assertEquals(toAddress(new URL("file:///a.ts"), "f").module, "file:///a.ts");
+  assertThrows(() => toAddress("a.ts", "f"), TypeError, "not a URL");
+  assertThrows(() => toAddress(import.meta, ""), TypeError, "no name");
+});

@@ -1,0 +1,2 @@
+// A module that defines no task.
+export const nothing = 1;

@@ -1,0 +1,2 @@
+// A module that no worker can import.
+throw new Error("not today");

@@ -1,0 +1,203 @@
+/** The list that every kind of worker passes. */
+import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
+import { UnclonableError, WorkerDiedError } from "../../src/errors.ts";
+import { toThrown } from "../../src/value/thrown_value.ts";
+import type { CallRequest, RunResult, Worker } from "../../src/worker/worker.ts";
+import { WORKER_CAPACITY } from "../../src/worker/worker.ts";
+
+/** Opens a worker of the kind under test, which runs `testdata/run_call.ts`. */
+export type OpenTestWorker = (name: string) => Promise<Worker>;
+
+/** A request for a deed of `testdata/run_call.ts`. */
+export function deed(task: string, ...args: unknown[]): CallRequest {
+  return { module: "file:///deeds.ts", task, args, context: undefined };
+}
+
+/** The value of an outcome that must be one. */
+export function valueOf(result: RunResult): unknown {
+  if (result.type === "error") throw toThrown(result.error.thrown);
+  assertEquals(result.type, "value");
+  return result.type === "value" ? result.value : undefined;
+}
+
+/** What a task threw, of an outcome that must be an error. */
+export function errorOf(result: RunResult): unknown {
+  assertEquals(result.type, "error");
+  return result.type === "error" ? toThrown(result.error.thrown) : undefined;
+}
+
+/** Memory by which a test learns that a call runs, and lets it end. */
+export function createSignal(): {
+  memory: SharedArrayBuffer;
+  running: Promise<unknown>;
+  end(): void;
+} {
+  const memory = new SharedArrayBuffer(8);
+  const words = new Int32Array(memory);
+  return {
+    memory,
+    running: Promise.resolve(Atomics.waitAsync(words, 0, 0).value),
+    end: () => {
+      Atomics.store(words, 1, 1);
+      Atomics.notify(words, 1);
+    },
+  };
+}
+
+/**
+ * Registers the tests.
+ *
+ * @param kind The kind, for the names.
+ * @param open Opens a worker of the kind.
+ */
+export function testWorkerContract(kind: string, open: OpenTestWorker): void {
+  const test = (criterion: string, fn: (worker: Worker) => Promise<void>) =>
+    Deno.test(`Worker (${kind}) ${criterion}`, async () => {
+      // Atomics.waitAsync() does not keep the event loop alive, and an inline worker neither.
+      const alive = setInterval(() => {}, 60_000);
+      try {
+        await using worker = await open("test-worker");
+        await fn(worker);
+      } finally {
+        clearInterval(alive);
+      }
+    });
+
+  test("runs a call and gives its value and duration", async (worker) => {
+    const result = await worker.run(deed("echo", { a: [1, undefined, new Map([[1, -0]])] }));
+    assertEquals(valueOf(result), { a: [1, undefined, new Map([[1, -0]])] });
+    assert(result.type === "value" && result.duration >= 0);
+  });
+
+  test("awaits what an asynchronous task returns", async (worker) => {
+    assertEquals(valueOf(await worker.run(deed("later", 7))), 7);
+  });
+
+  test("gives what a task throws as an outcome and lives on", async (worker) => {
+    const error = errorOf(await worker.run(deed("fail", "out of luck")));
+    assertInstanceOf(error, Error);
+    assertEquals([error.name, error.message], ["RangeError", "out of luck"]);
+    assertEquals(valueOf(await worker.run(deed("echo", 1))), 1);
+  });
+
+  test("runs calls in the order they were given, one at a time", async (worker) => {
+    const before = valueOf(await worker.run(deed("ran")));
+    assert(Array.isArray(before));
+    await Promise.all([3, 1, 2].map((n) => worker.run(deed("note", n))));
+    assertEquals(valueOf(await worker.run(deed("ran"))), [...before, 3, 1, 2]);
+  });
+
+  test("gives a task copies of its arguments", async (worker) => {
+    const list = ["mine"];
+    assertEquals(valueOf(await worker.run(deed("grow", list))), 2);
+    assertEquals(list, ["mine"]);
+  });
+
+  test("counts pending calls", async (worker) => {
+    assertEquals(worker.pending, 0);
+    const calls = [worker.run(deed("noop")), worker.run(deed("noop"))];
+    assertEquals(worker.pending, 2);
+    await Promise.all(calls);
+    assertEquals(worker.pending, 0);
+  });
+
+  test("rejects the call whose argument cannot be cloned, and no other", async (worker) => {
+    const before = worker.run(deed("echo", 1));
+    const guilty = worker.run(deed("echo", { solver: { callback: () => 1 } }));
+    const after = worker.run(deed("echo", 2));
+    const error = await assertRejects(() => guilty, UnclonableError);
+    assertEquals(error.path, "args[0].solver.callback");
+    assertMatch(error.message, /^Cannot send args\[0\]\.solver\.callback of "echo" to a worker: /);
+    assertEquals([valueOf(await before), valueOf(await after)], [1, 2]);
+    assertEquals(worker.pending, 0);
+  });
+
+  test("makes an unclonable result an error outcome and lives on", async (worker) => {
+    const guilty = worker.run(deed("unclonable"));
+    const after = worker.run(deed("echo", 2));
+    const error = errorOf(await guilty);
+    assertInstanceOf(error, Error);
+    assertEquals(error.name, "UnclonableError");
+    assertEquals(Reflect.get(error, "path"), "result.solver.callback");
+    assertEquals(valueOf(await after), 2);
+  });
+
+  test("takes back the newest call that has not started", async (worker) => {
+    const signal = createSignal();
+    const first = worker.run(deed("signalAndWait", signal.memory));
+    const second = worker.run(deed("note", "second"));
+    const third = worker.run(deed("note", "third"));
+    await signal.running;
+    assertEquals(worker.revoke(), true);
+    assertEquals(await third, { type: "revoked" });
+    assertEquals(worker.pending, 2);
+    assertEquals(worker.revoke(), true);
+    assertEquals(await second, { type: "revoked" });
+    assertEquals(worker.revoke(), false);
+    signal.end();
+    assertEquals(valueOf(await first), "ended");
+    const ran = valueOf(await worker.run(deed("ran")));
+    assert(Array.isArray(ran) && !ran.includes("second") && !ran.includes("third"));
+  });
+
+  test("has nothing to take back when idle", async (worker) => {
+    assertEquals(worker.revoke(), false);
+    await worker.run(deed("noop"));
+    assertEquals(worker.revoke(), false);
+  });
+
+  test("uses its slots again", async (worker) => {
+    for (let round = 0; round < 3; round++) {
+      const calls = Array.from({ length: WORKER_CAPACITY - 1 }, () => worker.run(deed("noop")));
+      while (worker.revoke());
+      // When this has an answer, those before it have one, and their slots are free.
+      await worker.run(deed("noop"));
+      await Promise.all(calls);
+    }
+    const calls = Array.from({ length: WORKER_CAPACITY }, (_, n) => worker.run(deed("echo", n)));
+    const surplus = worker.run(deed("echo", "surplus"));
+    await assertRejects(() => surplus, RangeError, "1024 calls are on their way");
+    assertEquals((await Promise.all(calls)).map(valueOf), [...calls.keys()]);
+  });
+
+  test("terminate() rejects the running call and gives back the others", async (worker) => {
+    const signal = createSignal();
+    const first = worker.run(deed("signalAndWait", signal.memory));
+    const second = worker.run(deed("noop"));
+    await signal.running;
+    worker.terminate();
+    const error = await assertRejects(() => first, WorkerDiedError);
+    assertEquals(
+      error.message,
+      'Cannot finish "signalAndWait": worker "test-worker" ended: it was terminated',
+    );
+    assertEquals(error.reason, "it was terminated");
+    assertEquals(await second, { type: "revoked" });
+    assertEquals(await worker.dead, "it was terminated");
+    assertEquals(await worker.run(deed("noop")), { type: "revoked" });
+    signal.end();
+  });
+
+  test("close() lets given calls end and takes no more", async (worker) => {
+    const signal = createSignal();
+    const first = worker.run(deed("signalAndWait", signal.memory));
+    const second = worker.run(deed("echo", 2));
+    const closed = worker.close();
+    assertEquals(await worker.run(deed("noop")), { type: "revoked" });
+    await signal.running;
+    signal.end();
+    assertEquals([valueOf(await first), valueOf(await second)], ["ended", 2]);
+    await closed;
+    assertEquals(await worker.dead, "it was closed");
+    await worker.close();
+  });
+
+  test("terminate() ends a close() that waits", async (worker) => {
+    const hung = worker.run(deed("hang"));
+    const closed = worker.close();
+    worker.terminate();
+    await Promise.allSettled([hung]);
+    await closed;
+    worker.terminate();
+  });
+}

@@ -1,0 +1,6 @@
+import { openWebWorker } from "../../../src/worker/web_worker.ts";
+
+/** Started while this module is imported, which is what is forbidden. */
+export const worker = await openWebWorker(new URL("./entry.ts", import.meta.url), {
+  name: "nested",
+});

@@ -1,0 +1,79 @@
+/** What the workers of these tests can do: the name of the task picks the deed. */
+import { fromThrown } from "../../../src/value/thrown_value.ts";
+import type { CallRequest, Outcome } from "../../../src/worker/worker.ts";
+
+type Deed = (...args: never[]) => unknown;
+
+/** Every task that was run, in order. */
+const ran: unknown[] = [];
+
+/** The first two words of a signal: the worker says that it runs, and waits until it may go on. */
+const RUNNING = 0;
+const MAY_END = 1;
+
+const DEEDS: Record<string, Deed> = {
+  noop: () => undefined,
+  echo: (value: unknown) => value,
+  ran: () => ran,
+  note: (value: unknown) => ran.push(value),
+  grow: (list: unknown[]) => list.push("grown"),
+  fail: (message: string) => {
+    throw new RangeError(message);
+  },
+  later: async (value: unknown) => {
+    await Promise.resolve();
+    return value;
+  },
+  unclonable: () => ({ list: [1], solver: { callback: () => 1 } }),
+  signalAndSpin: (memory: SharedArrayBuffer) => {
+    const signal = new Int32Array(memory);
+    Atomics.store(signal, RUNNING, 1);
+    Atomics.notify(signal, RUNNING);
+    while (Atomics.load(signal, MAY_END) === 0);
+    return "ended";
+  },
+  signalAndWait: async (memory: SharedArrayBuffer) => {
+    const signal = new Int32Array(memory);
+    Atomics.store(signal, RUNNING, 1);
+    Atomics.notify(signal, RUNNING);
+    await Atomics.waitAsync(signal, MAY_END, 0).value;
+    return "ended";
+  },
+  hang: () => new Promise(() => {}),
+  closeSelf: () => {
+    globalThis.close();
+    return new Promise(() => {});
+  },
+  exit: () => Deno.exit(3),
+  throwInTimer: () => {
+    setTimeout(() => {
+      throw new Error("thrown in a timer");
+    });
+    return new Promise(() => {});
+  },
+  rejectUnheard: () => {
+    void Promise.reject(new Error("rejected unheard"));
+    return new Promise(() => {});
+  },
+  postJunk: () => {
+    // What a task posts on its own account must not disturb the protocol.
+    const scope = globalThis as unknown as { postMessage(message: unknown): void };
+    scope.postMessage("junk");
+    scope.postMessage(["junk", null, { id: "junk" }]);
+    return "posted";
+  },
+};
+
+/** Runs a deed. */
+export async function runCall(request: CallRequest): Promise<Outcome> {
+  const started = performance.now();
+  const end = () => ({ duration: performance.now() - started, warnings: [] });
+  try {
+    const deed = DEEDS[request.task];
+    if (deed === undefined) throw new TypeError(`Cannot run "${request.task}": no such deed`);
+    const value = await deed(...request.args as never[]);
+    return { type: "value", value, ...end() };
+  } catch (error) {
+    return { type: "error", error: { thrown: fromThrown(error) }, ...end() };
+  }
+}

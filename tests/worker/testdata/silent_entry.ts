@@ -1,0 +1,2 @@
+/** Starts, and never says that it listens. */
+self.addEventListener("message", () => {});

@@ -1,0 +1,6 @@
+/** A module that awaits at its top level after it has exposed itself. */
+import { exposeWorker } from "../../../src/worker/expose_worker.ts";
+import { runCall } from "./run_call.ts";
+
+exposeWorker(runCall);
+await new Promise((resolve) => setTimeout(resolve));
