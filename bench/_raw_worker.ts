@@ -1,2 +1,3 @@
 // The floor: a worker that answers each message with nothing.
-self.addEventListener("message", () => self.postMessage(undefined));
+const scope = globalThis as unknown as Pick<Worker, "postMessage" | "addEventListener">;
+scope.addEventListener("message", () => scope.postMessage(undefined));

@@ -5,7 +5,7 @@ import { compare } from "./_compare.ts";
 import { noop } from "./_tasks.ts";
 
 const RAW = new URL("./_raw_worker.ts", import.meta.url);
-const PEER = new URL("./_piscina_worker.mjs", import.meta.url).href;
+const PEER = new URL("./_piscina_worker.ts", import.meta.url).href;
 
 /** Compares the executor with raw workers and piscina. */
 export async function run(): Promise<void> {

@@ -6,8 +6,16 @@
 
 /** Base of all errors that Quiver itself raises; what a task throws keeps its own class. */
 export class QuiverError extends Error {
-  /** The class's own name, so that it survives a boundary that loses the class. */
-  override name: string = "QuiverError";
+  /**
+   * Creates the error; its name is that of its class.
+   *
+   * @param message What could not be done.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
 }
 
 /** How a worker died, as far as that can be known. */
@@ -22,7 +30,6 @@ export interface WorkerDeath {
 
 /** The worker died while it ran the call; only that call fails. */
 export class WorkerDiedError extends QuiverError {
-  override name = "WorkerDiedError";
   /** What happened, in words. */
   readonly reason: string;
   /** The exit code of a process worker. */
@@ -46,28 +53,19 @@ export class WorkerDiedError extends QuiverError {
 }
 
 /** A worker could not be started, or could not import the module of a task. */
-export class WorkerInitError extends QuiverError {
-  override name = "WorkerInitError";
-}
+export class WorkerInitError extends QuiverError {}
 
 /** A worker was about to start workers while it only imports a task's module. */
-export class NestedExecutorError extends QuiverError {
-  override name = "NestedExecutorError";
-}
+export class NestedExecutorError extends QuiverError {}
 
 /** The executor no longer takes calls. */
-export class ExecutorShutdownError extends QuiverError {
-  override name = "ExecutorShutdownError";
-}
+export class ExecutorShutdownError extends QuiverError {}
 
 /** The call was cancelled before it had a result. */
-export class CancelledError extends QuiverError {
-  override name = "CancelledError";
-}
+export class CancelledError extends QuiverError {}
 
 /** A future among the arguments failed, so the call never ran; `cause` is the first failure. */
 export class DependencyError extends QuiverError {
-  override name = "DependencyError";
   /** The names of the tasks from the one that failed first to the last that waited for it. */
   readonly chain: readonly string[];
 
@@ -86,7 +84,6 @@ export class DependencyError extends QuiverError {
 
 /** A value that has no digest, and so cannot be part of a key or be stored. */
 export class IndigestibleError extends QuiverError {
-  override name = "IndigestibleError";
   /** Where in the value the culprit is, such as `args[0].solver.callback`. */
   readonly path: string;
 
@@ -105,7 +102,6 @@ export class IndigestibleError extends QuiverError {
 
 /** A value that structured clone refuses, and so cannot go to a worker or come back. */
 export class UnclonableError extends QuiverError {
-  override name = "UnclonableError";
   /** Where in the value the culprit is, such as `args[0].solver.callback`. */
   readonly path: string;
 
@@ -124,7 +120,6 @@ export class UnclonableError extends QuiverError {
 
 /** The cache does not know the result that was asked for. */
 export class CacheMissError extends QuiverError {
-  override name = "CacheMissError";
   /** The key of the call, or the digest of the value. */
   readonly key: string;
 
@@ -142,13 +137,10 @@ export class CacheMissError extends QuiverError {
 }
 
 /** A directory that is not a bag, or a bag of a format that this version cannot use. */
-export class BagFormatError extends QuiverError {
-  override name = "BagFormatError";
-}
+export class BagFormatError extends QuiverError {}
 
 /** A damaged file in a bag. */
 export class BagCorruptError extends QuiverError {
-  override name = "BagCorruptError";
   /** The damaged file. */
   readonly file: string;
   /** Where in the file the damage begins, in bytes. */
@@ -170,6 +162,4 @@ export class BagCorruptError extends QuiverError {
 }
 
 /** The scope was closed before the call was made. */
-export class ScopeClosedError extends QuiverError {
-  override name = "ScopeClosedError";
-}
+export class ScopeClosedError extends QuiverError {}

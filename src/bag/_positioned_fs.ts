@@ -12,22 +12,31 @@ import { type FileSystem, readAt, writeAll } from "./_file_system.ts";
 
 /** A node of Emscripten's file tree: a directory, or a file of ours. */
 export interface EmscriptenNode {
+  /** The number of the node. */
   readonly id: number;
+  /** Type and permissions, as `stat` has them. */
   readonly mode: number;
+  /** What can be done with the node. */
   node_ops: unknown;
+  /** What can be done with the node when it is open. */
   stream_ops: unknown;
+  /** The file; absent in a directory. */
   file?: PositionedFile;
 }
 
 /** An open file in Emscripten. */
 export interface EmscriptenStream {
+  /** The node that is open. */
   readonly node: EmscriptenNode;
+  /** Where the stream stands, in bytes. */
   readonly position: number;
 }
 
 /** The part of Emscripten's `FS` that a mounted file system works with. */
 export interface EmscriptenFs {
+  /** The only error that Emscripten turns into an error number. */
   readonly ErrnoError: new (errno: number) => Error;
+  /** Makes a node. */
   createNode(
     parent: EmscriptenNode | null,
     name: string,

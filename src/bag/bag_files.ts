@@ -21,12 +21,13 @@ export interface BagFilesOptions {
    */
   durability?: "process" | "power";
   /**
-   * When values move from journals into sealed HDF5 segments: `"auto"` when a journal is full and
-   * at close, `"manual"` only on request. A worker's bag is `"manual"` at close.
+   * When values move from journals into sealed HDF5 segments: `"auto"` when a journal is full and at
+   * close, `"full"` only when a journal is full (as in workers, which leave the rest to whoever
+   * started them), `"manual"` only on request.
    *
    * @default {"auto"}
    */
-  fold?: "auto" | "manual";
+  fold?: "auto" | "full" | "manual";
   /**
    * The size at which a journal is sealed and a new one begun, in bytes.
    *
@@ -64,36 +65,82 @@ export interface BagFiles extends AsyncDisposable {
   /** Whether the bag may be changed. */
   readonly mode: "readwrite" | "read";
   /**
-   * Keeps a part under its digest; does nothing when the digest is known already.
-   * When this returns the part is safe to the degree of `durability`.
+   * Keeps a part under its digest; does nothing when the digest is known already and its payload
+   * was not found damaged. When this returns, the part is safe to the degree of `durability`; when
+   * it throws, the bag is as it was before.
+   *
+   * @param part The part; its buffer stays the caller's.
+   * @throws {QuiverError} If the bag is closed or read-only.
+   * @throws {RangeError} If the payload has 2^31 bytes or more.
    */
   putValue(part: EncodedPart): void;
-  /** Whether a part is there, without reading it. */
+  /**
+   * Tells whether a part is there, without reading it.
+   *
+   * @param digest The digest of the part.
+   * @returns Whether it is there, and was not found damaged.
+   */
   hasValue(digest: Digest): boolean;
   /**
    * Reads a part into bytes that the caller owns.
    *
+   * @param digest The digest of the part.
    * @returns The payload, or `undefined` when the part is missing or damaged.
    */
   getValue(digest: Digest): Payload | undefined;
-  /** Appends a line (an object whose first field is `key`) to the call log. */
+  /**
+   * Appends a line to the call log: an object whose first field is `key`.
+   *
+   * @param key The key of the call: 64 hexadecimal characters.
+   * @param fields The other fields, as JSON carries them. A field `key` among them is left out.
+   */
   putCall(key: Digest, fields: Record<string, unknown>): void;
-  /** Appends a tombstone: the key is no longer known. */
+  /**
+   * Appends a tombstone: the key is no longer known.
+   *
+   * @param key The key of the call.
+   * @returns Whether the key was known.
+   */
   deleteCall(key: Digest): boolean;
-  /** The newest line of a key as an object, or `undefined`. */
+  /**
+   * Finds the newest line of a key.
+   *
+   * @param key The key of the call.
+   * @returns An object of the caller's own, or `undefined`.
+   */
   getCall(key: Digest): Record<string, unknown> | undefined;
-  /** The newest line of every key, in the order of the log. */
+  /**
+   * Goes over the newest line of every key, in the order of the log.
+   *
+   * @returns The lines as they are when the iteration begins; it can be done once.
+   */
   calls(): Iterable<Record<string, unknown>>;
-  /** Takes the lease of a key if it is free. */
+  /**
+   * Takes the lease of a key if it is free.
+   *
+   * @param key The key of the call: 64 lower-case hexadecimal characters.
+   * @returns The lease, or `undefined` when somebody holds it, or has just looked at it. A lease
+   * that outlives the bag stays held until it is disposed.
+   */
   tryLease(key: Digest): LeaseLock | undefined;
   /**
    * Waits until the lease of a key may be free or the log has changed.
    *
+   * @param key The key of the call.
    * @param signal Ends the wait with the signal's reason.
    */
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void>;
-  /** Moves all that journals hold into sealed segments. Returns `undefined` when another folds. */
+  /**
+   * Moves all that journals hold into sealed segments.
+   *
+   * @returns What was done, or `undefined` when another folds.
+   * @throws What an earlier fold in the background threw, or this one. Nothing is lost by that.
+   */
   fold(): Promise<FoldResult | undefined>;
-  /** Lets go of all files; folds first when `fold` is `"auto"`. May be called twice. */
+  /**
+   * Lets go of all files; folds first when `fold` is `"auto"`. May be called twice.
+   *
+   * @throws What a fold threw; the files are let go of all the same.
+   */
   close(): Promise<void>;
 }

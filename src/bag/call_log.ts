@@ -45,6 +45,8 @@ export class CallLog implements Disposable {
   #log: OpenLog | undefined;
   #generation: number;
   #skipped = 0;
+  /** For lines that are read, so that none needs a buffer of its own. */
+  #buffer = new Uint8Array(4096);
 
   /**
    * Opens the log.
@@ -186,7 +188,8 @@ export class CallLog implements Disposable {
   }
 
   #read({ offset, length }: Place): Record<string, unknown> | undefined {
-    const line = new Uint8Array(length);
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
+    const line = this.#buffer.subarray(0, length);
     if (this.#log === undefined || !readAt(this.#log.file, offset, line)) return undefined;
     return decodeCheckedLine(line);
   }

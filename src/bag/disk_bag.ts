@@ -84,7 +84,7 @@ export class DiskBag implements BagFiles {
 
   #rotate(): void {
     this.#writer.rotate();
-    if (this.#options.fold === "auto") this.#folding.start(() => this.#values.reload());
+    if (this.#options.fold !== "manual") this.#folding.start(() => this.#values.reload());
   }
 
   hasValue(digest: Digest): boolean {
@@ -176,6 +176,7 @@ export class DiskBag implements BagFiles {
     }
   }
 
+  /** Closes the bag. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -2,12 +2,10 @@ import { type FileSystem, isMissing, openIfThere, removeIfThere } from "./_file_
 import type { RebuiltIndex } from "./background_fold.ts";
 import type { FoldResult } from "./bag_files.ts";
 import { sealCalls } from "./call_table.ts";
-import { type DigestTable, PLACE } from "./digest_table.ts";
 import { FileHandles } from "./file_handles.ts";
 import { FoldLock } from "./fold_lock.ts";
 import { writeFrontDoor } from "./front_door.ts";
 import type { Hdf5Access } from "./hdf5_library.ts";
-import { scanJournal } from "./journal_scan.ts";
 import {
   type BagLayout,
   listNames,
@@ -15,13 +13,14 @@ import {
   toSegmentIndexPath,
   toSegmentPath,
 } from "./layout.ts";
-import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "./manifest.ts";
+import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { countKept } from "./merge_plan.ts";
+import { readMerged } from "./merged_segments.ts";
 import { rebuildIndexes } from "./rebuild_index.ts";
 import { SealedValues } from "./sealed_values.ts";
+import { removeJournal } from "./remove_journal.ts";
 import { sealSegment } from "./seal_segment.ts";
 import { readSegmentIndex } from "./segment_index.ts";
-import { FileSource } from "./segment_source.ts";
 import {
   readUnsealed,
   toBatches,
@@ -165,7 +164,7 @@ class Fold {
     }
     const bytes = sources.reduce((sum, source) => sum + source.length, 0);
     const kept = countKept(segments, bytes, sources.length);
-    const merged = this.#readMerged(segments.slice(kept), sources);
+    const merged = readMerged(this.#layout, this.#handles, segments.slice(kept), sources);
     const library = await this.#loadLibrary();
     const environment = {
       fileSystem: this.#fileSystem,
@@ -183,39 +182,6 @@ class Fold {
       nextSegment: this.#manifest.nextSegment + 1,
     });
     for (const old of merged.names) this.#removeSegment(old);
-  }
-
-  /** The values of segments that a new one takes in; a newer copy stands for an older one. */
-  #readMerged(
-    segments: readonly SegmentEntry[],
-    newer: readonly FileSource[],
-  ): { sources: FileSource[]; names: string[]; unreadable: SegmentEntry[] } {
-    const seen = new Set(newer.map((source) => source.digest));
-    const sources: FileSource[] = [];
-    const names: string[] = [];
-    const unreadable: SegmentEntry[] = [];
-    for (const segment of segments.toReversed()) {
-      const table = readSegmentIndex(this.#layout, segment.name);
-      if (table === undefined) {
-        unreadable.unshift(segment);
-        continue;
-      }
-      names.push(segment.name);
-      for (const source of this.#sourcesOf(segment.name, table)) {
-        if (seen.has(source.digest) || !source.isWhole()) continue;
-        seen.add(source.digest);
-        sources.push(source);
-      }
-    }
-    return { sources, names, unreadable };
-  }
-
-  *#sourcesOf(name: string, table: DigestTable): Generator<FileSource> {
-    for (let i = 0; i < table.size; i++) {
-      const row = table.row(i);
-      const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
-      yield new FileSource(this.#handles, toPath(this.#layout, name), row);
-    }
   }
 
   #switch(change: Partial<Manifest>): void {
@@ -256,22 +222,6 @@ class Fold {
   #loadLibrary(): Promise<Hdf5Access> {
     this.#library ??= this.#environment.loadLibrary();
     return this.#library;
-  }
-}
-
-/** Removes a journal if its writer is gone, and nothing was appended behind what is sealed. */
-function removeJournal(fileSystem: FileSystem, path: string, end: number): boolean {
-  using file = openIfThere(path);
-  if (file === undefined || !file.tryLockSync(true)) return false;
-  try {
-    let grown = false;
-    scanJournal(file, end, () => {
-      grown = true;
-    });
-    if (!grown) removeIfThere(fileSystem, path);
-    return !grown;
-  } finally {
-    file.unlockSync();
   }
 }
 

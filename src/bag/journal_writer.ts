@@ -66,11 +66,11 @@ export class JournalWriter implements Disposable {
     encodeHeader(this.#buffer, header);
     try {
       this.#write(journal.file, part.bytes);
-      if (this.#options.sync) this.#options.fileSystem.sync(journal.file);
     } catch (error) {
       this.#cutBack(journal.file, journal.end);
       throw error;
     }
+    this.#sync(journal.file);
     const offset = journal.end + HEADER_BYTES;
     journal.end = offset + part.bytes.length;
     return { journal: journal.name, entry: { ...header, offset } };
@@ -104,6 +104,17 @@ export class JournalWriter implements Disposable {
     } else {
       writeAll(fileSystem, file, bytes.subarray(0, HEADER_BYTES));
       writeAll(fileSystem, file, payload);
+    }
+  }
+
+  #sync(file: Deno.FsFile): void {
+    if (!this.#options.sync) return;
+    try {
+      this.#options.fileSystem.sync(file);
+    } catch (error) {
+      // The entry is complete, so others may know it: its place must not be written again.
+      this.rotate();
+      throw error;
     }
   }
 

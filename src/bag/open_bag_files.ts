@@ -69,7 +69,7 @@ function checkOptions(options: BagFilesOptions): Required<BagFilesOptions> {
   }
   checkChoice("mode", settings.mode, ["readwrite", "read"]);
   checkChoice("durability", settings.durability, ["process", "power"]);
-  checkChoice("fold", settings.fold, ["auto", "manual"]);
+  checkChoice("fold", settings.fold, ["auto", "full", "manual"]);
   checkBytes("journalBytes", settings.journalBytes, 1);
   checkBytes("memoryBytes", settings.memoryBytes, 0);
   return settings;

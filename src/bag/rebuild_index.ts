@@ -5,6 +5,7 @@ import { type FileSystem, isMissing, openIfThere, replaceFile } from "./_file_sy
 import { PositionedFile } from "./_positioned_fs.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
 import { PLACE, type TableRow } from "./digest_table.ts";
+import { FileWindow } from "./file_window.ts";
 import { writeFrontDoor } from "./front_door.ts";
 import type { Hdf5Access, Hdf5Input } from "./hdf5_library.ts";
 import { getLength } from "./journal_format.ts";
@@ -111,14 +112,14 @@ function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayl
 /** A dataset in which payloads are looked for. */
 class Dataset {
   readonly #input: Hdf5Input;
-  readonly #file: Deno.FsFile;
+  readonly #window: FileWindow;
   readonly #path: string;
   #begin: { offset: number | undefined } | undefined;
   #bytes: Uint8Array | undefined;
 
   constructor(input: Hdf5Input, file: Deno.FsFile, path: string) {
     this.#input = input;
-    this.#file = file;
+    this.#window = new FileWindow(file);
     this.#path = path;
   }
 
@@ -131,7 +132,7 @@ class Dataset {
     if (source.length === 0) return yield { row };
     this.#begin ??= { offset: this.#input.locateDataset(this.#path) };
     const { offset } = this.#begin;
-    if (offset !== undefined && isAt(this.#file, offset + start, source)) {
+    if (offset !== undefined && isAt(this.#window, offset + start, source)) {
       return yield { row: { ...row, offset: offset + start } };
     }
     this.#bytes ??= this.#input.readDataset(this.#path);

@@ -1,12 +1,16 @@
 import { crc32 } from "node:zlib";
 import { BagCorruptError } from "../errors.ts";
-import { type FileSystem, readAt, replaceFile, toTemporaryPath } from "./_file_system.ts";
+import { type FileSystem, replaceFile, toTemporaryPath } from "./_file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import { encodeTable, PLACE, PURPOSE, type TableRow, toTableBytes } from "./digest_table.ts";
+import { FileWindow } from "./file_window.ts";
 import type { Hdf5Access } from "./hdf5_library.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { type SegmentSource, writeSegment, type WrittenSource } from "./segment_writer.ts";
+
+/** How much of a payload is read back at once. */
+const CHUNK_BYTES = 1024 * 1024;
 
 /** What sealing needs. */
 export interface SealEnvironment {
@@ -98,9 +102,10 @@ async function confirm(
 ): Promise<IndexedPayload[]> {
   const payloads: IndexedPayload[] = [];
   const lost: WrittenSource[] = [];
+  const window = new FileWindow(file);
   for (const place of written) {
     const { source, offset } = place;
-    if (offset === undefined || !isAt(file, offset, source)) lost.push(place);
+    if (offset === undefined || !isAt(window, offset, source)) lost.push(place);
     else payloads.push({ row: toRow(source, offset) });
     await environment.pause();
   }
@@ -132,18 +137,23 @@ function findLost(
 /**
  * Reads back a payload.
  *
- * @param file The segment.
+ * @param window The segment.
  * @param offset Where the payload should begin, in bytes.
  * @param expected How long the payload is, and its checksum.
  * @returns Whether it lies there.
  */
 export function isAt(
-  file: Deno.FsFile,
+  window: FileWindow,
   offset: number,
   expected: { readonly length: number; readonly crc: number },
 ): boolean {
-  const bytes = new Uint8Array(expected.length);
-  return readAt(file, offset, bytes) && crc32(bytes) === expected.crc;
+  let crc = 0;
+  for (let at = 0; at < expected.length; at += CHUNK_BYTES) {
+    const chunk = window.read(offset + at, Math.min(CHUNK_BYTES, expected.length - at));
+    if (chunk === undefined) return false;
+    crc = crc32(chunk, crc);
+  }
+  return crc === expected.crc;
 }
 
 function toRow(source: Omit<SegmentSource, "chunks">, offset: number): TableRow {

@@ -1,9 +1,46 @@
 import { crc32 } from "node:zlib";
-import { readAt } from "./_file_system.ts";
 import type { FileHandles } from "./file_handles.ts";
+import { FileWindow } from "./file_window.ts";
 import type { SegmentSource } from "./segment_writer.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
+
+/** Reads payloads that lie in files of a bag, mostly one behind the other. */
+export class SourceReader {
+  readonly #handles: FileHandles;
+  #path = "";
+  #file: Deno.FsFile | undefined;
+  #window: FileWindow | undefined;
+
+  /**
+   * Creates a reader.
+   *
+   * @param handles Where open files are kept.
+   */
+  constructor(handles: FileHandles) {
+    this.#handles = handles;
+  }
+
+  /**
+   * Reads a piece of a file.
+   *
+   * @param path The file.
+   * @param offset Where the piece begins, in bytes.
+   * @param length How long it is, in bytes.
+   * @returns The bytes, good until the next call; or `undefined` when the file is too short or gone.
+   */
+  read(path: string, offset: number, length: number): Uint8Array | undefined {
+    const file = this.#handles.open(path);
+    if (file === undefined) return undefined;
+    // A file that was closed and opened again is another object.
+    if (this.#window === undefined || path !== this.#path || file !== this.#file) {
+      this.#path = path;
+      this.#file = file;
+      this.#window = new FileWindow(file);
+    }
+    return this.#window.read(offset, length);
+  }
+}
 
 /** A payload that lies in a file of the bag. */
 export class FileSource implements SegmentSource {
@@ -11,19 +48,19 @@ export class FileSource implements SegmentSource {
   readonly kind: number;
   readonly length: number;
   readonly crc: number;
-  readonly #handles: FileHandles;
+  readonly #reader: SourceReader;
   readonly #path: string;
   readonly #offset: number;
 
   /**
    * Describes the payload; the file is not looked at.
    *
-   * @param handles Where open files are kept.
+   * @param reader What reads it.
    * @param path The file.
    * @param entry What is in it, and where.
    */
   constructor(
-    handles: FileHandles,
+    reader: SourceReader,
     path: string,
     entry: Omit<SegmentSource, "chunks"> & { readonly offset: number },
   ) {
@@ -31,18 +68,17 @@ export class FileSource implements SegmentSource {
     this.kind = entry.kind;
     this.length = entry.length;
     this.crc = entry.crc;
-    this.#handles = handles;
+    this.#reader = reader;
     this.#path = path;
     this.#offset = entry.offset;
   }
 
   /** The payload in pieces; an error if the file has become too short. */
   *chunks(): Generator<Uint8Array> {
-    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.length));
-    for (let at = 0; at < this.length; at += buffer.length) {
-      const chunk = buffer.subarray(0, Math.min(buffer.length, this.length - at));
-      const file = this.#handles.open(this.#path);
-      if (file === undefined || !readAt(file, this.#offset + at, chunk)) {
+    for (let at = 0; at < this.length; at += CHUNK_BYTES) {
+      const length = Math.min(CHUNK_BYTES, this.length - at);
+      const chunk = this.#reader.read(this.#path, this.#offset + at, length);
+      if (chunk === undefined) {
         throw new RangeError(`Cannot read "${this.#path}": it has become too short`);
       }
       yield chunk;
@@ -52,11 +88,11 @@ export class FileSource implements SegmentSource {
   /** Reads the payload, and tells whether it has its checksum. */
   isWhole(): boolean {
     let crc = 0;
-    try {
-      for (const chunk of this.chunks()) crc = crc32(chunk, crc);
-    } catch (error) {
-      if (error instanceof RangeError) return false;
-      throw error;
+    for (let at = 0; at < this.length; at += CHUNK_BYTES) {
+      const length = Math.min(CHUNK_BYTES, this.length - at);
+      const chunk = this.#reader.read(this.#path, this.#offset + at, length);
+      if (chunk === undefined) return false;
+      crc = crc32(chunk, crc);
     }
     return crc === this.crc;
   }

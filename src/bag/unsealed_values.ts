@@ -3,7 +3,7 @@ import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
 import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
-import { FileSource } from "./segment_source.ts";
+import { FileSource, SourceReader } from "./segment_source.ts";
 
 /** A value in a journal that no segment has yet. */
 export interface UnsealedEntry extends JournalEntry {
@@ -70,6 +70,7 @@ export function* toBatches(
   limit: number,
   isSealed: (digest: Digest) => boolean,
 ): Generator<UnsealedBatch> {
+  const reader = new SourceReader(handles);
   const seen = new Set<Digest>();
   const sealed = new Map<string, number>();
   let sources: FileSource[] = [];
@@ -82,7 +83,7 @@ export function* toBatches(
     }
     sealed.set(entry.journal, entry.offset + entry.length);
     if (seen.has(entry.digest) || isSealed(entry.digest)) continue;
-    const source = new FileSource(handles, toJournalPath(layout, entry.journal), entry);
+    const source = new FileSource(reader, toJournalPath(layout, entry.journal), entry);
     if (!source.isWhole()) continue;
     seen.add(entry.digest);
     sources.push(source);

@@ -42,7 +42,11 @@ export class Cache {
     return this.#stores.description;
   }
 
-  /** Calls that this isolate is computing now. */
+  /**
+   * Calls that this isolate is computing now.
+   *
+   * @internal
+   */
   get flights(): Flights {
     return this.#flights;
   }
@@ -116,6 +120,8 @@ export class Cache {
    * Stores a record. The values it names must be stored already.
    *
    * @param record The record.
+   *
+   * @internal
    */
   putRecord(record: CallRecord): MaybePromise<void> {
     return this.#stores.calls.put(record);
@@ -136,6 +142,8 @@ export class Cache {
    *
    * @param key The key of the call.
    * @returns The lease, or `undefined` when somebody computes the key now.
+   *
+   * @internal
    */
   tryLease(key: Digest): Lease | undefined {
     return this.#stores.leases.tryAcquire(key);
@@ -146,6 +154,8 @@ export class Cache {
    *
    * @param key The key of the call.
    * @param signal Ends the wait.
+   *
+   * @internal
    */
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
     return this.#stores.leases.changed(key, signal);

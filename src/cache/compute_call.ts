@@ -1,7 +1,8 @@
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
 import type { KeyedCall } from "../call/call_key.ts";
-import { DIGEST_SCHEME } from "../value/digest_value.ts";
+import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
 import type { Digest } from "../value/encoded_value.ts";
+import { QuiverError } from "../errors.ts";
 import type { Cache } from "./cache.ts";
 import type { Warn } from "./recall.ts";
 
@@ -16,14 +17,17 @@ export interface ComputeOptions {
 /**
  * Runs the body of a call and remembers what it returned.
  *
- * Arguments are stored before the body runs, which may change them; the result before the record,
- * so that a record never names a value that is not there. Nothing is remembered when the body throws.
+ * Arguments are stored before the body runs, which may change them, and compared with the key: what
+ * the caller has changed meanwhile must not be remembered under the key of something else. The
+ * result is stored before the record, so that a record never names a value that is not there.
+ * Nothing is remembered when the body throws.
  *
  * @param cache The cache.
  * @param call The call.
  * @param body Runs the task's function.
  * @param options Metadata, and who is told of faults.
  * @returns What the body returned.
+ * @throws {QuiverError} When an argument is not what the key was made of; the body does not run.
  */
 export async function computeCall(
   cache: Cache,
@@ -32,14 +36,7 @@ export async function computeCall(
   { metadata, warn }: ComputeOptions,
 ): Promise<unknown> {
   const { name, module } = call.address;
-  const args: ArgumentRecord[] = [];
-  for (const [index, record] of call.args.entries()) {
-    const position = call.positions[index] ?? index;
-    const stored = await store(cache, call.values[position], `args[${position}]`, (error) => {
-      warn(`Cannot store an argument of "${name}": its record keeps the digest only`, error);
-    });
-    args.push(stored === undefined ? record : { ...record, value: stored });
-  }
+  const args = await storeArguments(cache, call, warn);
   const started = Date.now();
   const begun = performance.now();
   const value = await body();
@@ -67,6 +64,31 @@ export async function computeCall(
     warn(`Cannot record a call of "${name}": it is not remembered`, error);
   }
   return value;
+}
+
+/** Stores the arguments, and makes sure that they are still those that the key was made of. */
+async function storeArguments(
+  cache: Cache,
+  { address: { name }, args, positions, values }: KeyedCall,
+  warn: Warn,
+): Promise<ArgumentRecord[]> {
+  const stored: ArgumentRecord[] = [];
+  for (const [index, record] of args.entries()) {
+    const position = positions[index] ?? index;
+    const root = `args[${position}]`;
+    const value = values[position];
+    const digest = await store(cache, value, root, (error) => {
+      warn(`Cannot store an argument of "${name}": its record keeps the digest only`, error);
+    });
+    if (digest !== record.digest && digestArgument(value, { root }) !== record.digest) {
+      throw new QuiverError(
+        `Cannot run "${name}" as ${root} is not what its key was made of: it was changed while the ` +
+          "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
+      );
+    }
+    stored.push(digest === undefined ? record : { ...record, value: digest });
+  }
+  return stored;
 }
 
 async function store(

@@ -25,6 +25,8 @@ export interface DispatchedCall {
   readonly result: PromiseWithResolvers<Outcome>;
   /** Stops listening to the caller's signal. */
   readonly unlisten: () => void;
+  /** Is told when the call is sent to a worker. */
+  readonly started: (() => void) | undefined;
   /** Where it is. */
   phase: CallPhase;
 }

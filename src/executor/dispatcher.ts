@@ -1,4 +1,5 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
+import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
 import type { DispatchedCall as Call, Waiter } from "./_dispatch_call.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
@@ -31,9 +32,11 @@ export type Permit = Disposable;
 /** Options of {@linkcode Dispatcher.run}. */
 export interface RunOptions {
   /** Rejects the call with the signal's reason, whether it waits or runs. */
-  signal?: AbortSignal | undefined;
+  signal?: CancelSignal | undefined;
   /** The place that the call takes; without one it waits for a place. */
   permit?: Permit | undefined;
+  /** Told each time when the call is sent to a worker. */
+  started?: () => void;
 }
 
 /** Options of {@linkcode Dispatcher.close}. */
@@ -90,7 +93,7 @@ export class Dispatcher implements AsyncDisposable {
    * @param options How many workers, and how they start.
    */
   constructor(options: DispatcherOptions) {
-    const { maxWorkers, open, idleTimeout = 10_000, prefetch = 32 } = options;
+    const { maxWorkers, open, idleTimeout = 10_000, prefetch = 128 } = options;
     this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout });
     this.#pace = new DispatchPace(prefetch);
   }
@@ -103,9 +106,9 @@ export class Dispatcher implements AsyncDisposable {
    * @returns The place, for one {@linkcode Dispatcher.run}.
    * @throws {ExecutorShutdownError} When the dispatcher is closed.
    */
-  async admit(signal?: AbortSignal): Promise<Permit> {
+  async admit(signal?: CancelSignal): Promise<Permit> {
     this.#checkOpen("wait for a worker");
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw signal.reason;
     const { promise, resolve, reject } = Promise.withResolvers<Permit>();
     const entry = this.#gate.push({ admit: () => resolve(this.#createPermit()), reject });
     const abort = () => {
@@ -134,10 +137,14 @@ export class Dispatcher implements AsyncDisposable {
    * @throws {ExecutorShutdownError} When the dispatcher is closed.
    * @throws {TypeError} When the permit was used already.
    */
-  async run(request: CallRequest, options: RunOptions = {}): Promise<Outcome> {
-    const { signal, permit } = options;
-    if (permit === undefined) this.#checkOpen(`run "${request.task}"`);
-    else this.#use(permit, request);
+  run(request: CallRequest, options: RunOptions = {}): Promise<Outcome> {
+    const { signal, permit, started } = options;
+    try {
+      if (permit === undefined) this.#checkOpen(`run "${request.task}"`);
+      else this.#use(permit, request);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const abort = () => this.#abort(call, signal?.reason);
     const call: Call = {
       request,
@@ -146,6 +153,7 @@ export class Dispatcher implements AsyncDisposable {
         // An aborted signal never calls again, and to search thousands of listeners takes long.
         if (signal?.aborted === false) signal.removeEventListener("abort", abort);
       },
+      started,
       phase: { at: "end" },
     };
     if (permit === undefined) {
@@ -158,7 +166,7 @@ export class Dispatcher implements AsyncDisposable {
     if (signal?.aborted) abort();
     else signal?.addEventListener("abort", abort);
     this.#advance();
-    return await call.result.promise;
+    return call.result.promise;
   }
 
   /**
@@ -311,6 +319,7 @@ export class Dispatcher implements AsyncDisposable {
     if (call === undefined) return;
     call.phase = { at: "worker", member };
     member.calls.push(call);
+    call.started?.();
     void member.worker.run(call.request).then(
       (result) => this.#returned(member, call, result),
       (error) => this.#failed(member, call, error),

@@ -1,15 +1,11 @@
-import { computeCall } from "../cache/compute_call.ts";
 import { ExecutorShutdownError } from "../errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
-import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/answer_call.ts";
 import { Future } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
-import type { TaskDefinition } from "../task/task_definition.ts";
-import { toThrown } from "../value/thrown_value.ts";
-import type { CallRequest, Outcome, WorkerType } from "../worker/worker.ts";
-import { toCallContext } from "./call_context.ts";
+import type { WorkerType } from "../worker/worker.ts";
+import { createRunner } from "./create_runner.ts";
 import { Dispatcher, type DispatcherStatistics, type Permit } from "./dispatcher.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
 import { openWorkerOfType } from "./open_worker.ts";
@@ -89,6 +85,7 @@ const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleT
  */
 export class Executor implements AsyncDisposable {
   readonly #dispatcher: Dispatcher;
+  readonly #runner: CallRunner<Permit>;
   readonly #maxWorkers: number;
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<Future<unknown>>();
@@ -129,6 +126,7 @@ export class Executor implements AsyncDisposable {
       idleTimeout,
       open: openWorkerOfType(workerType),
     });
+    this.#runner = createRunner(this.#dispatcher);
   }
 
   /** How many workers run at once at most. */
@@ -168,7 +166,7 @@ export class Executor implements AsyncDisposable {
           new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`),
         ));
     }
-    const future = answerCall(definition, args, scope, this.#runner(definition, scope));
+    const future = answerCall(definition, args, scope, this.#runner);
     this.#unsettled.add(future);
     future.onDone(() => {
       this.#unsettled.delete(future);
@@ -253,30 +251,6 @@ export class Executor implements AsyncDisposable {
     }
     await this.#dispatcher.close();
   }
-
-  #runner(definition: TaskDefinition, scope: Scope): CallRunner<Permit> {
-    const { module, name } = definition.address;
-    const { cache, tags, warn } = scope;
-    return {
-      admit: (signal) => this.#dispatcher.admit(signal()),
-      run: async (args, call, permit, signal) => {
-        const context = toCallContext(scope, call);
-        const request: CallRequest = { module, task: name, args, context };
-        const send = async () =>
-          unwrap(await this.#dispatcher.run(request, { permit, signal: signal() }), scope);
-        // A cache that cannot travel is filled from here.
-        return cache === undefined || call === undefined || context.call !== undefined
-          ? await send()
-          : await computeCall(cache, call, send, { metadata: { tags }, warn });
-      },
-    };
-  }
-}
-
-function unwrap(outcome: Outcome, { warn }: Scope): unknown {
-  for (const warning of outcome.warnings) warn(warning);
-  if (outcome.type === "error") throw toThrown(outcome.error.thrown);
-  return outcome.value;
 }
 
 function describe(value: unknown): string {

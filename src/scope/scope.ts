@@ -43,8 +43,16 @@ export interface Scope {
   readonly tags: { readonly [name: string]: Json };
   /** Whether a fault of the cache is thrown instead of warned of. */
   readonly strict: boolean;
-  /** Told of faults; warns once of each, or throws when the scope is strict. */
+  /**
+   * Told of faults; warns once of each, or throws when the scope is strict.
+   *
+   * @internal
+   */
   readonly warn: Warn;
-  /** The calls whose bodies run now, around this one. */
+  /**
+   * The calls whose bodies run now, around this one.
+   *
+   * @internal
+   */
   readonly chain?: CallChain;
 }

@@ -1,4 +1,4 @@
-import type { BagFiles } from "../bag/bag_files.ts";
+import type { BagFiles, BagFilesOptions } from "../bag/bag_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { decodeFound } from "./decode_found.ts";
@@ -9,16 +9,18 @@ import type { CallStore, Found, Lease, LeaseStore, Stores, ValueStore } from "./
  * Makes a bag's files into stores of values, records and leases.
  *
  * @param files The open bag. It stays the caller's to close.
+ * @param options How it was opened.
  * @returns The stores.
  */
-export function createBagStores(files: BagFiles): Stores {
+export function createBagStores(files: BagFiles, options: BagFilesOptions = {}): Stores {
   const { path, mode } = files;
+  const { fold: _, ...shared } = options;
   return {
     values: new BagValues(files),
     calls: new BagCalls(files),
     // Who may not write stores no result, so there is nothing that others could wait for.
     leases: mode === "read" ? new MemoryLeases() : new BagLeases(files),
-    description: { type: "bag", path, mode },
+    description: { type: "bag", path, options: shared },
   };
 }
 

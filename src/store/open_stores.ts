@@ -26,19 +26,19 @@ export async function openBagStores(
   const directory = path instanceof URL ? fileURLToPath(path) : path;
   const files = await openBagFiles(directory, options);
   return {
-    stores: createBagStores(files),
+    stores: createBagStores(files, options),
     files,
     [Symbol.asyncDispose]: () => files.close(),
   };
 }
 
 /**
- * Opens what another isolate has described. Sealing at close is left to that isolate.
+ * Opens what another isolate has described. What is not sealed at close is left to that isolate.
  *
  * @param description What to open.
  * @returns The stores.
  */
 export function openDescribedStores(description: StoreDescription): Promise<OpenStores> {
-  const { path, mode } = description;
-  return openBagStores(path, { mode, fold: "manual" });
+  const { path, options } = description;
+  return openBagStores(path, { ...options, fold: "full" });
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { BagFilesOptions } from "../bag/bag_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 
@@ -89,8 +90,8 @@ export interface StoreDescription {
   readonly type: "bag";
   /** The absolute path of the bag. */
   readonly path: string;
-  /** Whether the bag may be changed. */
-  readonly mode: "readwrite" | "read";
+  /** How to open it: all writers of a bag must promise the same. */
+  readonly options: Omit<BagFilesOptions, "fold">;
 }
 
 /** Everything a cache stands on. */

@@ -1,12 +1,23 @@
 import { computeCall } from "../cache/compute_call.ts";
 import { currentScope } from "../scope/current_scope.ts";
-import { answerCall } from "./answer_call.ts";
+import { answerCall, type CallRunner } from "./answer_call.ts";
 import type { Future } from "./future.ts";
 import { runBody } from "./run_body.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
 /** Here a call needs no worker, so there is always a place to run in. */
 const HERE: Disposable = { [Symbol.dispose]: () => {} };
+
+const IN_THIS_ISOLATE: CallRunner<Disposable> = {
+  admit: () => HERE,
+  run: ({ definition, scope, args, status }, remembered) => {
+    status.started();
+    const body = () => runBody(definition, scope, args, remembered?.call.key);
+    if (remembered === undefined) return body();
+    const { tags, warn } = scope;
+    return computeCall(remembered.cache, remembered.call, body, { metadata: { tags }, warn });
+  },
+};
 
 /**
  * Calls a task in this isolate, through the cache of the scope.
@@ -16,15 +27,5 @@ const HERE: Disposable = { [Symbol.dispose]: () => {} };
  * @returns The future of the result.
  */
 export function callTask(definition: TaskDefinition, given: readonly unknown[]): Future<unknown> {
-  const scope = currentScope();
-  const { cache, warn, tags } = scope;
-  return answerCall(definition, given, scope, {
-    admit: () => HERE,
-    run: (args, call) => {
-      const body = () => runBody(definition, scope, args, call?.key);
-      return cache === undefined || call === undefined
-        ? body()
-        : computeCall(cache, call, body, { metadata: { tags }, warn });
-    },
-  });
+  return answerCall(definition, given, currentScope(), IN_THIS_ISOLATE);
 }

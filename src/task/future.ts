@@ -1,20 +1,6 @@
 import { CancelledError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
-
-/** Where a call stands. */
-export type FutureState = "pending" | "running" | "done" | "cancelled";
-
-/** What the one who runs the call reports to its future. */
-export interface FutureProgress {
-  /** Aborted when the future is cancelled. */
-  readonly signal: AbortSignal;
-  /** The key is known. */
-  keyed(key: Digest): void;
-  /** The body starts: from now on the future can no longer be cancelled. */
-  started(): void;
-  /** The result is known, and whether it came without running the body. */
-  recalled(hit: boolean): void;
-}
+import { CallStatus, type FutureState } from "./call_status.ts";
 
 /**
  * The promise of a call, which also tells where the call stands.
@@ -41,63 +27,50 @@ export class Future<T> implements Promise<T> {
   /** What `Object.prototype.toString` shows. */
   readonly [Symbol.toStringTag] = "Future";
   readonly #promise: Promise<T>;
-  /** Made when first asked for: most futures are never cancelled, and a controller costs. */
-  #controller: AbortController | undefined;
-  #state: FutureState = "pending";
-  #key: Digest | undefined;
-  #hit: boolean | undefined;
-  /** Not `then`: who only wants to know the end has not handled a failure. */
-  readonly #observers: ((future: Future<T>) => void)[] = [];
+  readonly #status = new CallStatus();
   #cancel: ((reason: CancelledError) => void) | undefined;
 
   /**
    * Creates the future of a call. Users get futures from tasks and executors.
    *
    * @param name What the call is named in messages.
-   * @param run Runs the call and reports how it stands.
+   * @param run Runs the call and reports where it stands.
    */
-  constructor(readonly name: string, run: (progress: FutureProgress) => Promise<T>) {
-    // deno-lint-ignore no-this-alias
-    const future = this;
-    const progress: FutureProgress = {
-      get signal() {
-        return future.signal;
-      },
-      keyed: (key) => this.#key = key,
-      started: () => {
-        if (this.#state === "pending") this.#state = "running";
-      },
-      recalled: (hit) => this.#hit = hit,
-    };
+  constructor(readonly name: string, run: (status: CallStatus) => T | Promise<T>) {
+    const status = this.#status;
     this.#promise = new Promise<T>((resolve, reject) => {
       this.#cancel = reject;
-      run(progress).then(
-        (value) => (this.#settled(), resolve(value)),
-        (reason) => (this.#settled(), reject(reason)),
+      Promise.try(run, status).then(
+        (value) => {
+          status.settled();
+          resolve(value);
+        },
+        (reason) => {
+          status.settled();
+          reject(reason);
+        },
       );
     });
   }
 
   /** Where the call stands. */
   get state(): FutureState {
-    return this.#state;
+    return this.#status.state;
   }
 
   /** The key of the call, as soon as it is known; calls without a cache have none. */
   get key(): Digest | undefined {
-    return this.#key;
+    return this.#status.key;
   }
 
   /** Whether the result came without running the body here; known once the future is done. */
   get hit(): boolean | undefined {
-    return this.#hit;
+    return this.#status.hit;
   }
 
   /** Aborted when the future is cancelled. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#state === "cancelled" && !this.#controller.signal.aborted) this.#controller.abort();
-    return this.#controller.signal;
+    return this.#status.signal;
   }
 
   /**
@@ -106,24 +79,19 @@ export class Future<T> implements Promise<T> {
    * @returns Whether the call is cancelled.
    */
   cancel(): boolean {
-    if (this.#state === "cancelled") return true;
-    if (this.#state !== "pending") return false;
-    this.#state = "cancelled";
     const reason = new CancelledError(`Cannot finish "${this.name}": the call was cancelled`);
-    this.#controller?.abort(reason);
-    this.#cancel?.(reason);
-    this.#announce();
-    return true;
+    if (this.#status.cancel(reason)) this.#cancel?.(reason);
+    return this.state === "cancelled";
   }
 
   /**
-   * Calls a function once when the future has settled, however it did.
+   * Calls a function once when the future has settled, however it did. Unlike `then`, this does not
+   * count as handling a failure.
    *
    * @param fn Gets the future.
    */
   onDone(fn: (future: Future<T>) => void): void {
-    if (this.#state === "done" || this.#state === "cancelled") queueMicrotask(() => fn(this));
-    else this.#observers.push(fn);
+    this.#status.onDone(() => fn(this));
   }
 
   /**
@@ -155,16 +123,6 @@ export class Future<T> implements Promise<T> {
       `${this.name}.get("${field}")`,
       () => this.#promise.then((value) => value[field]),
     );
-  }
-
-  #settled(): void {
-    if (this.#state === "cancelled") return;
-    this.#state = "done";
-    this.#announce();
-  }
-
-  #announce(): void {
-    for (const fn of this.#observers.splice(0)) queueMicrotask(() => fn(this));
   }
 
   /** As of any promise. */

@@ -11,28 +11,23 @@ import { resolveFutures } from "./resolve_futures.ts";
 import { TaskDefinition } from "./task_definition.ts";
 import type { TaskOptions } from "./task_options.ts";
 
-/** Types that are passed on as they are: futures are not looked for inside. */
-type Leaf =
-  | string
-  | number
-  | boolean
-  | bigint
-  | symbol
-  | null
-  | undefined
-  | Date
-  | RegExp
-  | Error
-  | ArrayBuffer
-  | SharedArrayBuffer
-  | ArrayBufferView
-  | ((...args: never[]) => unknown);
-
-/** A value, or the same with futures in place of any part of it. */
+/**
+ * A value, or the same with futures in place of any part of it; they are not looked for inside
+ * buffers, errors and functions.
+ */
 export type Deferred<T> =
   | T
   | Promise<T>
-  | (T extends Leaf ? never : T extends object ? { [K in keyof T]: Deferred<T[K]> } : never);
+  | (T extends
+    | Date
+    | RegExp
+    | Error
+    | ArrayBuffer
+    | SharedArrayBuffer
+    | ArrayBufferView
+    | ((...args: never[]) => unknown) ? never
+    : T extends object ? { [K in keyof T]: Deferred<T[K]> }
+    : never);
 
 /** Arguments, or futures of them at any depth. */
 export type DeferredArguments<A extends readonly unknown[]> = { [K in keyof A]: Deferred<A[K]> };

@@ -24,9 +24,12 @@ interface Frame {
   readonly children: Iterator<Child>;
 }
 
+/** An object whose methods make ever new objects has no end; this is far beyond any other. */
+const MAX_DEPTH = 100_000;
+
 /**
  * Finds the first value in a value that something is the matter with; each object is looked at
- * once, and nesting may be as deep as it likes.
+ * once, however deep it is nested.
  *
  * @param value The value to search.
  * @param root What the path begins with.
@@ -43,7 +46,7 @@ export function findFirst(value: unknown, root: string, search: Search): Finding
       const [piece, current]: Child = next;
       const reason = search.enter(current);
       if (reason !== undefined) return { path: pathTo(piece), reason };
-      if (isObject(current) && !seen.has(current)) {
+      if (isObject(current) && !seen.has(current) && frames.length < MAX_DEPTH) {
         seen.add(current);
         frames.push({ piece, value: current, children: search.children(current) });
       }

@@ -54,7 +54,8 @@ export class BatchingEndpoint {
    * @param data The message.
    */
   deliver(data: unknown): void {
-    const event = new MessageEvent("message", { data });
+    // Comlink reads nothing else of an event, and to make a real one costs as much as a call.
+    const event = { data } as MessageEvent;
     for (const listener of this.#listeners) {
       if (typeof listener === "function") listener(event);
       else listener.handleEvent(event);

@@ -8,7 +8,7 @@ import { NestedExecutorError } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import { BatchingEndpoint } from "./_batching_endpoint.ts";
 import { type ExposedWorker, toAnswer } from "./_protocol.ts";
-import { SentCalls } from "./_sent_calls.ts";
+import { type SentCall, SentCalls } from "./_sent_calls.ts";
 import { toRequestError } from "./_unclonable.ts";
 import { openWebThread, type WebThread, type WebThreadOptions } from "./_web_thread.ts";
 import { currentWorker } from "./current_worker.ts";
@@ -71,15 +71,20 @@ class WebWorker implements Worker {
     return this.#calls.size;
   }
 
-  async run(request: CallRequest): Promise<RunResult> {
-    if (this.#state.state !== "open") return { type: "revoked" };
-    const call = this.#calls.add(request.task);
+  run(request: CallRequest): Promise<RunResult> {
+    if (this.#state.state !== "open") return Promise.resolve({ type: "revoked" });
+    let call: SentCall;
+    try {
+      call = this.#calls.add(request.task);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     void this.#run(request, call.slot).then((reply) => {
       if (reply.type === "unsendable") {
         this.#calls.reject(call, toRequestError(request, reply.cause));
       } else this.#calls.resolve(call, reply);
     });
-    return await call.result.promise;
+    return call.result.promise;
   }
 
   revoke(): boolean {

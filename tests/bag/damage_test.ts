@@ -202,6 +202,22 @@ Deno.test("BagFiles.fold() leaves out what is damaged in a journal", async () =>
   assertEquals(countFound(bag, "folded"), KEYS.length + PARTS.length - 1);
 });
 
+Deno.test("BagFiles.fold() rejects with the damage that its worker found", async () => {
+  using directory = new TemporaryDirectory();
+  await createBag(directory.path, true);
+  const path = `${directory.path}/manifest.json`;
+  // With the runner that a program has: a worker of its own.
+  await using bag = await openBagFiles(directory.path, { fold: "manual" });
+  bag.putValue(createPart("five", 5));
+  const original = Deno.readFileSync(path);
+  Deno.writeTextFileSync(path, "{}");
+  const error = await assertRejects(() => bag.fold(), BagCorruptError, "manifest.json");
+  assertEquals([error.file, error.offset], [path, 0]);
+  Deno.writeFileSync(path, original);
+  assertEquals((await bag.fold())?.values, 1);
+  assertEquals(countFound(bag, "folded"), KEYS.length + PARTS.length);
+});
+
 function indexOf(content: Uint8Array, bytes: Uint8Array): number {
   for (let at = 0; at + bytes.length <= content.length; at++) {
     if (bytes.every((byte, i) => content[at + i] === byte)) return at;

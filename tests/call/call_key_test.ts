@@ -7,7 +7,12 @@ import { IndigestibleError } from "../../src/errors.ts";
 
 const address = { module: "file:///tasks.ts", name: "f" };
 const profile = await readFunctionProfile(
-  ((a: number, b = 2, verbose?: boolean, ...more: number[]) => [a, b, verbose, more]) as never,
+  ((
+    a: number,
+    b = 2,
+    verbose = false as boolean,
+    ...more: number[]
+  ) => [a, b, verbose, more]) as never,
 );
 
 function keyOf(args: unknown[], identity = {}, ignored: string[] = []): string {
@@ -55,8 +60,8 @@ Deno.test("toKeyedCall() leaves ignored parameters out of key and record", () =>
 });
 
 Deno.test("toKeyedCall() passes on the arguments that the key stands for", () => {
-  assertEquals(toKeyedCall({ address }, profile, new Set(), [1]).values, [1, 2]);
-  assertEquals(toKeyedCall({ address }, profile, new Set(), []).values, [undefined, 2]);
+  assertEquals(toKeyedCall({ address }, profile, new Set(), [1]).values, [1, 2, false]);
+  assertEquals(toKeyedCall({ address }, profile, new Set(), []).values, [undefined, 2, false]);
 });
 
 Deno.test("toKeyedCall() names the culprit of an argument without digest", () => {

@@ -403,6 +403,8 @@ Deno.test("[digestSymbol]() may return the instance or one that holds it", () =>
   for (const digest of both) {
     assertEquals(digest(new Loop()), digest(new Loop()));
     assertThrows(() => digest(new Endless()), IndigestibleError, "nested too deeply");
+    const hidden = { endless: new Endless(), a: () => 1 };
+    assertThrows(() => digest(hidden), IndigestibleError, "Cannot digest value");
   }
 });
 

@@ -1,0 +1,2 @@
+// The no-op of the peer.
+export default function noop(): void {}

@@ -1,0 +1,96 @@
+import type { Digest } from "../value/encoded_value.ts";
+import { CancelSource } from "./cancel_signal.ts";
+
+/** Where a call stands. */
+export type FutureState = "pending" | "running" | "done" | "cancelled";
+
+/** Where a call stands: written by who runs it, read by its future. */
+export class CallStatus {
+  /** Aborted when the future is cancelled. */
+  readonly cancellation: CancelSource = new CancelSource();
+  /** Made when first asked for: most futures are never cancelled, and a controller costs. */
+  #controller: AbortController | undefined;
+  #observers: (() => void)[] | undefined;
+  #state: FutureState = "pending";
+  #key: Digest | undefined;
+  #hit: boolean | undefined;
+
+  /** Where the call stands. */
+  get state(): FutureState {
+    return this.#state;
+  }
+
+  /** The key of the call, once it is known. */
+  get key(): Digest | undefined {
+    return this.#key;
+  }
+
+  /** Whether the result came without running the body, once that is known. */
+  get hit(): boolean | undefined {
+    return this.#hit;
+  }
+
+  /** The same as `cancellation`, as a real signal. */
+  get signal(): AbortSignal {
+    if (this.#controller !== undefined) return this.#controller.signal;
+    const { cancellation } = this;
+    const controller = this.#controller = new AbortController();
+    const abort = () => controller.abort(cancellation.reason);
+    if (cancellation.aborted) abort();
+    else cancellation.addEventListener("abort", abort);
+    return controller.signal;
+  }
+
+  /** The key is known. */
+  keyed(key: Digest): void {
+    this.#key = key;
+  }
+
+  /** The body starts: from now on the call can no longer be cancelled. */
+  started(): void {
+    if (this.#state === "pending") this.#state = "running";
+  }
+
+  /** The result is known, and whether it came without running the body. */
+  recalled(hit: boolean): void {
+    this.#hit = hit;
+  }
+
+  /** The call has ended. */
+  settled(): void {
+    if (this.#state === "cancelled") return;
+    this.#state = "done";
+    this.#hit ??= false;
+    this.#announce();
+  }
+
+  /**
+   * Cancels the call if its body has not started.
+   *
+   * @param reason What those who wait in it are told.
+   * @returns Whether this has cancelled it.
+   */
+  cancel(reason: unknown): boolean {
+    if (this.#state !== "pending") return false;
+    this.#state = "cancelled";
+    this.cancellation.abort(reason);
+    this.#announce();
+    return true;
+  }
+
+  /**
+   * Calls a function once when the call has ended, however it did.
+   *
+   * @param fn The function.
+   */
+  onDone(fn: () => void): void {
+    if (this.#state === "done" || this.#state === "cancelled") queueMicrotask(fn);
+    else (this.#observers ??= []).push(fn);
+  }
+
+  #announce(): void {
+    const observers = this.#observers;
+    this.#observers = undefined;
+    for (const fn of observers ?? []) queueMicrotask(fn);
+  }
+}
