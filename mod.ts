@@ -27,10 +27,10 @@
  *
  * @module
  */
-export type { FoldResult } from "./src/bag/bag_files.ts";
+export type { BagOptions, FoldResult } from "./src/bag/bag_files.ts";
 export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
-export { Bag, type BagOptions, openBag } from "./src/cache/bag.ts";
+export { Bag, openBag } from "./src/cache/bag.ts";
 export { Cache, createMemoryCache } from "./src/cache/cache.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";

@@ -13,15 +13,17 @@ const ROOMS = [
   "bag",
   "call",
   "value",
+  "import_later",
   "ambient",
   "errors",
+  "sha256",
 ];
 
 /** Which files may import each dependency; a worker must be able to start without the heavy ones. */
 const SEAMS: { readonly [dependency: string]: readonly string[] } = {
-  acorn: ["src/call/function_profile.ts"],
+  acorn: ["src/call/_parser.ts"],
   "cbor-x": ["src/value/_plain_cbor.ts"],
-  "cli-progress": ["src/executor/progress_bar.ts"],
+  "cli-progress": ["src/executor/_bar_library.ts"],
   comlink: ["src/worker/expose_worker.ts", "src/worker/web_worker.ts"],
   h5wasm: ["src/bag/hdf5_library.ts"],
   "node:async_hooks": ["src/ambient.ts"],

@@ -5,8 +5,8 @@
  */
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 
-/** Options of {@linkcode openBagFiles}. */
-export interface BagFilesOptions {
+/** Options of `openBag`. */
+export interface BagOptions {
   /**
    * Whether the bag may be changed; a read-only bag never writes a byte.
    *

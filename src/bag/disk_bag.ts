@@ -1,7 +1,7 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 import type { FileSystem } from "./_file_system.ts";
-import type { BagFiles, BagFilesOptions, FoldResult, LeaseLock } from "./bag_files.ts";
+import type { BagFiles, BagOptions, FoldResult, LeaseLock } from "./bag_files.ts";
 import { ByteCache } from "./byte_cache.ts";
 import { CallLog } from "./call_log.ts";
 import { FileHandles } from "./file_handles.ts";
@@ -18,7 +18,7 @@ const DIGEST_LENGTH = 64;
 const LARGEST_BYTES = 2 ** 31 - 1;
 
 /** What an open bag stands on. */
-export interface DiskBagOptions extends Required<BagFilesOptions> {
+export interface DiskBagOptions extends Required<BagOptions> {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** The bag's paths. */

@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import { DISK, type FileSystem } from "./_file_system.ts";
 import type { FoldRunner } from "./background_fold.ts";
-import type { BagFiles, BagFilesOptions } from "./bag_files.ts";
+import type { BagFiles, BagOptions } from "./bag_files.ts";
 import { checkBag, createBag, writeFirst } from "./bag_json.ts";
 import { DiskBag } from "./disk_bag.ts";
 import { toLayout } from "./layout.ts";
 import { WorkerFoldRunner } from "./worker_fold_runner.ts";
 
-const DEFAULTS: Required<BagFilesOptions> = {
+const DEFAULTS: Required<BagOptions> = {
   mode: "readwrite",
   durability: "process",
   fold: "auto",
@@ -37,7 +37,7 @@ export interface BagEnvironment {
  */
 export async function openBagFiles(
   path: string,
-  options: BagFilesOptions = {},
+  options: BagOptions = {},
   environment: BagEnvironment = { fileSystem: DISK, runner: new WorkerFoldRunner() },
 ): Promise<BagFiles> {
   const { fileSystem } = environment;
@@ -58,7 +58,7 @@ export async function openBagFiles(
   }
 }
 
-function checkOptions(options: BagFilesOptions): Required<BagFilesOptions> {
+function checkOptions(options: BagOptions): Required<BagOptions> {
   const settings = { ...DEFAULTS, ...options };
   const unknown = Object.keys(options).find((name) => !(name in DEFAULTS));
   if (unknown !== undefined) {

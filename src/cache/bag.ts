@@ -1,9 +1,9 @@
-import type { BagFilesOptions, FoldResult } from "../bag/bag_files.ts";
-import { openBagStores, type OpenStores } from "../store/open_stores.ts";
+import type { BagOptions, FoldResult } from "../bag/bag_files.ts";
+import { importLater } from "../import_later.ts";
+import type { OpenStores } from "../store/open_stores.ts";
 import { Cache } from "./cache.ts";
 
-/** Options of {@linkcode openBag}. */
-export type BagOptions = BagFilesOptions;
+type BagStores = typeof import("../store/open_stores.ts");
 
 /**
  * A cache in a directory: values in HDF5, calls in a JSON-lines log. Many workers and processes use
@@ -77,5 +77,9 @@ export class Bag extends Cache implements AsyncDisposable {
  * ```
  */
 export async function openBag(path: string | URL, options: BagOptions = {}): Promise<Bag> {
+  const { openBagStores } = await importLater<BagStores>(
+    "../store/open_stores.ts",
+    import.meta.url,
+  );
   return new Bag(await openBagStores(path, options));
 }

@@ -1,9 +1,11 @@
+import { importLater } from "../import_later.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
-import { encodeValue } from "../value/encode_value.ts";
 import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../store/stores.ts";
 import { createMemoryStores } from "../store/memory_stores.ts";
 import { Flights } from "./_flights.ts";
+
+type Encoding = typeof import("../value/encode_value.ts");
 
 /**
  * What remembers calls: a store of values and a store of records, taken together.
@@ -27,6 +29,8 @@ export class Cache {
   readonly #stores: Stores;
   /** Calls that this isolate is computing now, by key. */
   readonly #flights = new Flights();
+  /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
+  #encode: Encoding["encodeValue"] | undefined;
 
   /**
    * Creates a cache on stores.
@@ -111,7 +115,15 @@ export class Cache {
    * @throws {IndigestibleError} When the value cannot be stored.
    */
   putValue(value: unknown, root: string = "value"): MaybePromise<Digest> {
-    const encoded = encodeValue(value, { root });
+    if (this.#encode === undefined) {
+      return importLater<Encoding>("../value/encode_value.ts", import.meta.url).then(
+        ({ encodeValue }) => {
+          this.#encode = encodeValue;
+          return this.putValue(value, root);
+        },
+      );
+    }
+    const encoded = this.#encode(value, { root });
     const stored = this.#stores.values.put(encoded);
     return stored instanceof Promise ? stored.then(() => encoded.digest) : encoded.digest;
   }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createSha256 } from "../sha256.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { ArgumentRecord } from "./call_record.ts";
@@ -96,5 +96,5 @@ function toArgumentName({ parameters, rest }: FunctionProfile, index: number): s
 function digestKey(identity: TaskIdentity, args: readonly (Digest | null)[]): Digest {
   const { address, version = null, code = null } = identity;
   const text = JSON.stringify([DIGEST_SCHEME, address.module, address.name, version, code, args]);
-  return createHash("sha256").update(text).digest("hex");
+  return createSha256().update(text).digest("hex");
 }

@@ -1,7 +1,9 @@
-import { createHash } from "node:crypto";
-import type { Function as FunctionNode, Pattern, Token } from "acorn";
-import { outside } from "../ambient.ts";
+import { importLater } from "../import_later.ts";
+import type { Function as FunctionNode, Pattern, Token } from "./_parser.ts";
+import { createSha256 } from "../sha256.ts";
 import type { Digest } from "../value/encoded_value.ts";
+
+type Parser = typeof import("./_parser.ts");
 
 /** One parameter of a function, as its source has it. */
 export interface Parameter {
@@ -34,7 +36,7 @@ export interface FunctionProfile {
 export async function readFunctionProfile(
   fn: (...args: never[]) => unknown,
 ): Promise<FunctionProfile> {
-  const { parseExpressionAt } = await outside(() => import("acorn"));
+  const { parseExpressionAt } = await importLater<Parser>("./_parser.ts", import.meta.url);
   const tokens: Token[] = [];
   const parse = (source: string): FunctionNode => {
     tokens.length = 0;
@@ -58,7 +60,7 @@ export async function readFunctionProfile(
       );
     }
   }
-  const hash = createHash("sha256");
+  const hash = createSha256();
   // A token's text may contain anything, but its length is its own.
   for (const { start, end } of tokens) hash.update(`${end - start}:${text.slice(start, end)}`);
   return { ...readParameters(node.params), code: hash.digest("hex") };

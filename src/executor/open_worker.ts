@@ -1,15 +1,30 @@
 import type {} from "./worker_main.ts";
-import { openInlineWorker } from "../worker/inline_worker.ts";
-import { openWebWorker } from "../worker/web_worker.ts";
+import { importLater } from "../import_later.ts";
 import type { Worker, WorkerType } from "../worker/worker.ts";
-import { WorkerCalls } from "./worker_calls.ts";
 
-/** How each kind of worker is opened. */
+type WebWorkers = typeof import("../worker/web_worker.ts");
+type InlineWorkers = typeof import("../worker/inline_worker.ts");
+type Calls = typeof import("./worker_calls.ts");
+
+/** How each kind of worker is opened; its code is loaded with the first worker. */
 const OPENERS: { readonly [T in WorkerType]: (name: string) => Promise<Worker> } = {
-  web: (name) => openWebWorker(new URL("./worker_main.ts", import.meta.url), { name }),
-  inline: (name) => {
+  web: async (name) => {
+    const { openWebWorker } = await importLater<WebWorkers>(
+      "../worker/web_worker.ts",
+      import.meta.url,
+    );
+    return await openWebWorker(new URL("./worker_main.ts", import.meta.url), { name });
+  },
+  inline: async (name) => {
+    const [{ openInlineWorker }, { WorkerCalls }] = await Promise.all([
+      importLater<InlineWorkers>("../worker/inline_worker.ts", import.meta.url),
+      importLater<Calls>("./worker_calls.ts", import.meta.url),
+    ]);
     const calls = new WorkerCalls();
-    return openInlineWorker((request) => calls.run(request), { name, close: () => calls.close() });
+    return await openInlineWorker((request) => calls.run(request), {
+      name,
+      close: () => calls.close(),
+    });
   },
 };
 

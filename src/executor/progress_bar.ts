@@ -1,4 +1,6 @@
-import { outside } from "../ambient.ts";
+import { importLater } from "../import_later.ts";
+
+type Library = typeof import("./_bar_library.ts");
 
 /** Told how a map goes. */
 export interface ProgressObserver {
@@ -25,7 +27,7 @@ export interface ProgressObserver {
  */
 export async function openProgressBar(): Promise<ProgressObserver | undefined> {
   if (!Deno.stderr.isTerminal()) return undefined;
-  const { default: { Presets, SingleBar } } = await outside(() => import("cli-progress"));
+  const { Presets, SingleBar } = await importLater<Library>("./_bar_library.ts", import.meta.url);
   const bar = new SingleBar({
     format: "{bar} {percentage}% | {value}/{total} | {hits} from the cache | {eta_formatted} left",
     clearOnComplete: true,

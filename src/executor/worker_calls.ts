@@ -1,15 +1,18 @@
 import { outside } from "../ambient.ts";
-import { Cache } from "../cache/cache.ts";
-import { computeCall } from "../cache/compute_call.ts";
+import type { Cache } from "../cache/cache.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
+import { importLater } from "../import_later.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { findTask } from "../task/registry.ts";
+import { computeCall } from "../cache/compute_call.ts";
 import { runBody } from "../task/run_body.ts";
 import { fromThrown } from "../value/thrown_value.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import type { CallContext } from "./call_context.ts";
+
+type BagStores = typeof import("../store/open_stores.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
 interface OpenCache extends AsyncDisposable {
@@ -94,7 +97,11 @@ export class WorkerCalls {
 
 /** Loaded when first needed: a worker without a cache never pays for the bag's code. */
 async function openCache(description: StoreDescription): Promise<OpenCache> {
-  const { openDescribedStores } = await outside(() => import("../store/open_stores.ts"));
+  const { Cache } = await outside(() => import("../cache/cache.ts"));
+  const { openDescribedStores } = await importLater<BagStores>(
+    "../store/open_stores.ts",
+    import.meta.url,
+  );
   const opened = await openDescribedStores(description);
   return {
     cache: new Cache(opened.stores),

@@ -1,4 +1,4 @@
-import type { BagFiles, BagFilesOptions } from "../bag/bag_files.ts";
+import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { decodeFound } from "./decode_found.ts";
@@ -12,7 +12,7 @@ import type { CallStore, Found, Lease, LeaseStore, Stores, ValueStore } from "./
  * @param options How it was opened.
  * @returns The stores.
  */
-export function createBagStores(files: BagFiles, options: BagFilesOptions = {}): Stores {
+export function createBagStores(files: BagFiles, options: BagOptions = {}): Stores {
   const { path, mode } = files;
   const { fold: _, ...shared } = options;
   return {

@@ -1,8 +1,16 @@
+import { importLater } from "../import_later.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue, Payload } from "../value/encoded_value.ts";
 import { abortable } from "./abortable.ts";
-import { decodeFound } from "./decode_found.ts";
-import type { CallStore, Found, Lease, LeaseStore, Stores, ValueStore } from "./stores.ts";
+import type {
+  CallStore,
+  Found,
+  Lease,
+  LeaseStore,
+  MaybePromise,
+  Stores,
+  ValueStore,
+} from "./stores.ts";
 
 /**
  * Creates stores that live as long as this isolate and are shared with nobody.
@@ -13,9 +21,13 @@ export function createMemoryStores(): Stores {
   return { values: new MemoryValues(), calls: new MemoryCalls(), leases: new MemoryLeases() };
 }
 
+type Decoding = typeof import("./decode_found.ts");
+
 /** Keeps encoded bytes, so that nobody can change what is stored by changing what was given. */
 class MemoryValues implements ValueStore {
   readonly #payloads = new Map<Digest, Payload>();
+  /** Loaded with the first value: a worker that remembers nothing never pays for the codec. */
+  #decode: Decoding["decodeFound"] | undefined;
 
   put(value: EncodedValue): void {
     for (const { digest, kind, bytes } of [...value.parts, value]) {
@@ -23,8 +35,13 @@ class MemoryValues implements ValueStore {
     }
   }
 
-  get(digest: Digest): Found<unknown> {
-    return decodeFound(digest, (part) => this.#copy(part));
+  get(digest: Digest): MaybePromise<Found<unknown>> {
+    if (!this.#payloads.has(digest)) return { hit: false };
+    if (this.#decode !== undefined) return this.#decode(digest, (part) => this.#copy(part));
+    return importLater<Decoding>("./decode_found.ts", import.meta.url).then(({ decodeFound }) => {
+      this.#decode = decodeFound;
+      return this.get(digest);
+    });
   }
 
   /** The decoder owns what it is given. */

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { BagFiles, BagFilesOptions } from "../bag/bag_files.ts";
+import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import { openBagFiles } from "../bag/open_bag_files.ts";
 import { createBagStores } from "./bag_stores.ts";
 import type { StoreDescription, Stores } from "./stores.ts";
@@ -21,7 +21,7 @@ export interface OpenStores extends AsyncDisposable {
  */
 export async function openBagStores(
   path: string | URL,
-  options: BagFilesOptions = {},
+  options: BagOptions = {},
 ): Promise<OpenStores> {
   const directory = path instanceof URL ? fileURLToPath(path) : path;
   const files = await openBagFiles(directory, options);

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { BagFilesOptions } from "../bag/bag_files.ts";
+import type { BagOptions } from "../bag/bag_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 
@@ -91,7 +91,7 @@ export interface StoreDescription {
   /** The absolute path of the bag. */
   readonly path: string;
   /** How to open it: all writers of a bag must promise the same. */
-  readonly options: Omit<BagFilesOptions, "fold">;
+  readonly options: Omit<BagOptions, "fold">;
 }
 
 /** Everything a cache stands on. */

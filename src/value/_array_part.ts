@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createSha256 } from "../sha256.ts";
 import { type ArrayKindName, type ArrayValue, bytesOf } from "./_array_bytes.ts";
 import { DIGEST_SCHEME } from "./_canonical_tags.ts";
 import type { EncodedPart } from "./encoded_value.ts";
@@ -18,6 +18,6 @@ export function toArrayPart(value: ArrayValue, name: ArrayKindName): EncodedPart
   let rest = bytes.length;
   for (; rest > 127; rest = Math.floor(rest / 128)) header.push((rest % 128) + 128);
   header.push(rest);
-  const hash = createHash("sha256").update(Uint8Array.from(header)).update(bytes);
+  const hash = createSha256().update(Uint8Array.from(header)).update(bytes);
   return { digest: hash.digest("hex"), kind, bytes };
 }

@@ -1,4 +1,5 @@
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
+import { createSha256 } from "../sha256.ts";
 import { TAG } from "./_canonical_tags.ts";
 import { SinkFullError } from "./_walk_errors.ts";
 import type { Digest } from "./encoded_value.ts";
@@ -143,7 +144,7 @@ export class ByteSink {
   /** The SHA-256 of all that was written. */
   digest(): Digest {
     const rest = this.#bytes.subarray(0, this.#end);
-    return (this.#hash ?? createHash("sha256")).update(rest).digest("hex");
+    return (this.#hash ?? createSha256()).update(rest).digest("hex");
   }
 
   #anyText(value: string): boolean {
@@ -187,7 +188,7 @@ export class ByteSink {
   }
 
   #flush(): void {
-    this.#hash ??= createHash("sha256");
+    this.#hash ??= createSha256();
     this.#hash.update(this.#bytes.subarray(0, this.#end));
     this.#flushed += this.#end;
     this.#end = 0;

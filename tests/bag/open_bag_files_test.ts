@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
 import type { FoldRunner } from "../../src/bag/background_fold.ts";
-import type { BagFilesOptions } from "../../src/bag/bag_files.ts";
+import type { BagOptions } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { BagFormatError, QuiverError } from "../../src/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
@@ -187,7 +187,7 @@ Deno.test("openBagFiles() leaves Deno's own error where a permission is missing"
 Deno.test("openBagFiles() rejects options by name", async () => {
   using directory = new TemporaryDirectory();
   const open = (options: unknown) =>
-    openBagFiles(`${directory.path}/bag`, options as BagFilesOptions);
+    openBagFiles(`${directory.path}/bag`, options as BagOptions);
   await assertRejects(() => open({ durable: true }), TypeError, '"durable" is no option');
   await assertRejects(() => open({ mode: "w" }), TypeError, '"mode" must be "readwrite" or "read"');
   await assertRejects(() => open({ fold: true }), TypeError, '"fold" must be');

@@ -1,0 +1,51 @@
+// End-to-end: a program whose disk is full. Skipped where no small disk can be mounted.
+import { assert, assertEquals } from "@std/assert";
+import { runProgram, succeeds } from "./_run_program.ts";
+import { TemporaryDirectory } from "./_temporary_directory.ts";
+
+/** Mounts a disk of 1 MiB, seen by the command after it only. */
+const ON_SMALL_DISK = [
+  "unshare",
+  "--mount",
+  "--map-root-user",
+  "sh",
+  "-c",
+  'mount -t tmpfs -o size=1m quiver "$0" && exec "$@"',
+] as const;
+
+function canMount(): boolean {
+  const [command, ...args] = ON_SMALL_DISK;
+  const path = Deno.makeTempDirSync();
+  try {
+    return succeeds(command, [...args, path, "true"]);
+  } finally {
+    Deno.removeSync(path);
+  }
+}
+
+const CAN_MOUNT = canMount();
+
+for (const workerType of ["inline", "web"]) {
+  Deno.test({
+    name: `a full disk costs no result, and the bag goes on when there is room (${workerType})`,
+    ignore: !CAN_MOUNT,
+    async fn() {
+      await using directory = new TemporaryDirectory();
+      const { path } = directory;
+      const program = { args: [path, workerType], within: [...ON_SMALL_DISK, path] };
+      const { stdout, stderr, code } = await runProgram("full_disk.ts", program);
+      assertEquals([code, stderr], [0, ""]);
+      const [full, room, again] = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+      assertEquals([full.wrong, full.misses], [0, 40]);
+      assert(full.warnings.includes(
+        'Cannot store the result of "samples": the call is not remembered: No space left on device',
+      ));
+      assertEquals(new Set(full.warnings).size, full.warnings.length);
+      assertEquals(full.thrown, undefined);
+      // What was remembered before the disk was full is there, and the rest is remembered now.
+      assertEquals([room.wrong, room.warnings, room.thrown], [0, [], undefined]);
+      assert(room.misses > 0 && room.misses < 40, `${room.misses} misses`);
+      assertEquals(again, { wrong: 0, misses: 0, warnings: [] });
+    },
+  });
+}

@@ -1,0 +1,10 @@
+// Tasks that the programs beside this file run.
+import { task } from "@quiver/quiver";
+
+export const double = task(import.meta, function double(x: number): number {
+  return 2 * x;
+});
+
+export const samples = task(import.meta, function samples(x: number): Float64Array {
+  return new Float64Array(1000).fill(x);
+});
