@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import type { Member } from "./_dispatch_crew.ts";
 import type { QueueEntry } from "./_dispatch_queue.ts";
@@ -5,9 +6,9 @@ import type { QueueEntry } from "./_dispatch_queue.ts";
 /** Waits at the gate for a place. */
 export interface Waiter {
   /** Gives it the place. */
-  readonly admit: () => void;
+  admit(): void;
   /** Sends it away. */
-  readonly reject: (reason: unknown) => void;
+  refuse(reason: unknown): void;
 }
 
 /** Where a call is on its way. */
@@ -17,16 +18,91 @@ export type CallPhase =
   | { readonly at: "worker"; readonly member: Member<DispatchedCall> }
   | { readonly at: "end" };
 
-/** A call on its way through a dispatcher. */
-export interface DispatchedCall {
+const END: CallPhase = { at: "end" };
+
+/** What a call asks of its dispatcher. */
+export interface CallHost {
+  /** The call has a place. */
+  enter(call: DispatchedCall): void;
+  /** The call is given up. */
+  abort(call: DispatchedCall, reason: unknown): void;
+  /** The call ends without having run. */
+  reject(call: DispatchedCall, reason: unknown): void;
+}
+
+/**
+ * A call on its way through a dispatcher. One object with methods: tens of thousands may wait, and
+ * closures would make each several times as large.
+ */
+export class DispatchedCall implements Waiter {
   /** What to run. */
   readonly request: CallRequest;
   /** What the caller awaits. */
-  readonly result: PromiseWithResolvers<Outcome>;
-  /** Stops listening to the caller's signal. */
-  readonly unlisten: () => void;
-  /** Is told when the call is sent to a worker. */
-  readonly started: (() => void) | undefined;
+  readonly result: PromiseWithResolvers<Outcome> = Promise.withResolvers();
   /** Where it is. */
-  phase: CallPhase;
+  phase: CallPhase = END;
+  readonly #host: CallHost;
+  readonly #signal: CancelSignal | undefined;
+  readonly #started: (() => void) | undefined;
+  #abort: (() => void) | undefined;
+
+  /**
+   * Creates a call that is nowhere yet.
+   *
+   * @param host The dispatcher.
+   * @param request What to run.
+   * @param signal Gives the call up.
+   * @param started Is told each time when the call is sent to a worker.
+   */
+  constructor(
+    host: CallHost,
+    request: CallRequest,
+    signal: CancelSignal | undefined,
+    started: (() => void) | undefined,
+  ) {
+    this.#host = host;
+    this.request = request;
+    this.#signal = signal;
+    this.#started = started;
+  }
+
+  /** Begins to listen to the signal. */
+  listen(): void {
+    const signal = this.#signal;
+    if (signal === undefined) return;
+    if (signal.aborted) return this.#host.abort(this, signal.reason);
+    this.#abort = () => this.#host.abort(this, signal.reason);
+    signal.addEventListener("abort", this.#abort);
+  }
+
+  /** Stops listening to the signal. */
+  unlisten(): void {
+    // An aborted signal never calls again, and to search thousands of listeners takes long.
+    if (this.#abort === undefined || this.#signal?.aborted !== false) return;
+    this.#signal.removeEventListener("abort", this.#abort);
+  }
+
+  /** The call is at a worker now. */
+  send(member: Member<DispatchedCall>): void {
+    this.phase = { at: "worker", member };
+    this.#started?.();
+  }
+
+  /** The call's way ends. */
+  end(): CallPhase {
+    const { phase } = this;
+    this.phase = END;
+    this.unlisten();
+    return phase;
+  }
+
+  /** The call has a place. */
+  admit(): void {
+    this.#host.enter(this);
+  }
+
+  /** There will be no place. */
+  refuse(reason: unknown): void {
+    this.#host.reject(this, reason);
+  }
 }

@@ -1,7 +1,7 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
 import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
-import type { DispatchedCall as Call, Waiter } from "./_dispatch_call.ts";
+import { type CallHost, DispatchedCall as Call, type Waiter } from "./_dispatch_call.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
 import { DispatchQueue } from "./_dispatch_queue.ts";
@@ -82,6 +82,11 @@ export class Dispatcher implements AsyncDisposable {
   readonly #gate = new DispatchQueue<Waiter>();
   readonly #hall = new DispatchQueue<Call>();
   readonly #permits = new Set<Permit>();
+  readonly #host: CallHost = {
+    enter: (call) => this.#enter(call),
+    abort: (call, reason) => this.#abort(call, reason),
+    reject: (call, reason) => this.#reject(call, reason),
+  };
   /** Places taken: by unused permits, and by calls between the gate and their end. */
   #taken = 0;
   #drained: PromiseWithResolvers<void> | undefined;
@@ -110,7 +115,7 @@ export class Dispatcher implements AsyncDisposable {
     this.#checkOpen("wait for a worker");
     if (signal?.aborted) throw signal.reason;
     const { promise, resolve, reject } = Promise.withResolvers<Permit>();
-    const entry = this.#gate.push({ admit: () => resolve(this.#createPermit()), reject });
+    const entry = this.#gate.push({ admit: () => resolve(this.#createPermit()), refuse: reject });
     const abort = () => {
       if (this.#gate.delete(entry)) reject(signal?.reason);
       this.#advance();
@@ -145,26 +150,10 @@ export class Dispatcher implements AsyncDisposable {
     } catch (error) {
       return Promise.reject(error);
     }
-    const abort = () => this.#abort(call, signal?.reason);
-    const call: Call = {
-      request,
-      result: Promise.withResolvers(),
-      unlisten: () => {
-        // An aborted signal never calls again, and to search thousands of listeners takes long.
-        if (signal?.aborted === false) signal.removeEventListener("abort", abort);
-      },
-      started,
-      phase: { at: "end" },
-    };
-    if (permit === undefined) {
-      const waiter = {
-        admit: () => this.#enter(call),
-        reject: (reason: unknown) => this.#reject(call, reason),
-      };
-      call.phase = { at: "gate", entry: this.#gate.push(waiter) };
-    } else this.#enter(call);
-    if (signal?.aborted) abort();
-    else signal?.addEventListener("abort", abort);
+    const call = new Call(this.#host, request, signal, started);
+    if (permit === undefined) call.phase = { at: "gate", entry: this.#gate.push(call) };
+    else this.#enter(call);
+    call.listen();
     this.#advance();
     return call.result.promise;
   }
@@ -317,9 +306,8 @@ export class Dispatcher implements AsyncDisposable {
   #send(member: Member<Call>): void {
     const call = this.#hall.shift();
     if (call === undefined) return;
-    call.phase = { at: "worker", member };
     member.calls.push(call);
-    call.started?.();
+    call.send(member);
     void member.worker.run(call.request).then(
       (result) => this.#returned(member, call, result),
       (error) => this.#failed(member, call, error),
@@ -398,9 +386,7 @@ export class Dispatcher implements AsyncDisposable {
 
   /** The call's way ends here; its place is free. */
   #leave(call: Call): void {
-    const { phase } = call;
-    call.phase = { at: "end" };
-    call.unlisten();
+    const phase = call.end();
     if (phase.at === "gate") {
       this.#gate.delete(phase.entry);
       return;
@@ -413,7 +399,7 @@ export class Dispatcher implements AsyncDisposable {
     let call = this.#hall.shift();
     for (; call !== undefined; call = this.#hall.shift()) this.#reject(call, reason);
     let waiter = this.#gate.shift();
-    for (; waiter !== undefined; waiter = this.#gate.shift()) waiter.reject(reason);
+    for (; waiter !== undefined; waiter = this.#gate.shift()) waiter.refuse(reason);
   }
 
   #cancelPending(): void {

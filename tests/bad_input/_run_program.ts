@@ -39,9 +39,10 @@ export async function runProgram(name: string, options: ProgramOptions = {}): Pr
 /** Makes the command that runs a program of `testdata`. */
 export function toCommand(
   name: string,
-  { args = [], flags = ["--allow-read", "--allow-write"], uid, within = [] }: ProgramOptions = {},
+  options: ProgramOptions,
   signal?: AbortSignal,
 ): Deno.Command {
+  const { args = [], flags = ["--allow-read", "--allow-write"], uid, within = [] } = options;
   const program = new URL(`./testdata/${name}`, import.meta.url).href;
   const [command = "", ...rest] = [...within, Deno.execPath(), "run", "--no-prompt", ...flags];
   return new Deno.Command(command, {

@@ -1,7 +1,9 @@
 // End-to-end: programs that define tasks or make calls in ways that cannot work.
-import { assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runProgram } from "./_run_program.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
+
+const TESTDATA = new URL("./testdata/", import.meta.url).href;
 
 Deno.test("an unguarded main module with a bag is refused with the remedy", async () => {
   await using directory = new TemporaryDirectory();
@@ -27,64 +29,86 @@ Deno.test("task() refuses a name that the module uses already, and names the rem
   assertStringIncludes(stderr, "with the option `name`");
 });
 
-Deno.test("a program that makes bad calls gets an error for each, and goes on", async (t) => {
-  await using directory = new TemporaryDirectory();
-  const { code, stdout } = await runProgram("bad_calls.ts", { args: [directory.path] });
-  assertEquals(code, 0);
-  const told: Map<string, Ended> = new Map(stdout.trimEnd().split("\n").map((l) => JSON.parse(l)));
-  const step = (name: string, check: (ended: Ended) => void) =>
-    t.step(name, () => check(told.get(name) ?? {}));
-
-  const places = { function: ".deep[0]", symbol: "[0]", promise: '["p"]', weak: ".weak" };
-  for (const [kind, place] of Object.entries(places)) {
-    for (const [verb, where] of [["take", "args[0]"], ["make", "result"]] as const) {
-      // A promise among the arguments is a future, whose value is sent.
-      if (verb === "take" && kind === "promise") continue;
-      await step(`${verb} ${kind}`, ({ name, message = "", path = "" }) => {
-        assertEquals(name, "UnclonableError");
-        assertEquals([path.startsWith(where), path.endsWith(place)], [true, true], path);
-        assertMatch(message, /^Cannot send .+ cannot be cloned$/);
-      });
-    }
-  }
-  for (const verb of ["take", "make"]) {
-    await step(`${verb} getter`, ({ name, message = "" }) => {
-      assertNotEquals(name, "WorkerDiedError");
-      assertStringIncludes(message, "thrown by a getter");
-    });
-  }
-  for (const name of ["take instance here", "make instance here", "make instance"]) {
-    await step(name, ({ value, warnings }) => {
-      const expected = name.startsWith("take") ? "taken" : { solver: { steps: 7 } };
-      assertEquals([value, warnings?.length], [expected, 1]);
-      assertMatch(warnings?.[0] ?? "", /^Cannot (remember a call|store the result) of "/);
-    });
-  }
-  await step("contains instance", ({ value }) => assertEquals(value, false));
-  for (const how of ["exit", "close", "timer", "promise"]) {
-    await step(`die ${how}`, ({ name, message = "" }) => {
-      assertEquals(name, "WorkerDiedError");
-      assertStringIncludes(message, 'Cannot finish "die": worker "');
-      const reason = { timer: "in a timer", promise: "in a promise" }[how] ?? "Deno.exit()";
-      assertStringIncludes(message, reason);
-    });
-  }
-  const reasons = { gone: "Module not found", hidden: "does not define it", lonely: "not on a wo" };
-  for (const [task, reason] of Object.entries(reasons)) {
-    await step(`find ${task}`, ({ name, message = "" }) => {
-      assertEquals(name, "WorkerInitError");
-      assertStringIncludes(message, `for task "${task}"`.slice(4));
-      assertStringIncludes(message, reason);
-    });
-  }
-  await step("go on", ({ value }) => assertEquals(value, "taken"));
+Deno.test("Executor.submit() names the argument that cannot be sent, and goes on", async () => {
+  const { lines, stderr } = await runBadCalls("arguments");
+  assertEquals(lines, [
+    'UnclonableError: Cannot send args[0].deep[0] of "take" to a worker: a function cannot be cloned',
+    'UnclonableError: Cannot send args[0][0] of "take" to a worker: a symbol cannot be cloned',
+    'UnclonableError: Cannot send args[0].weak of "take" to a worker: an instance of WeakMap cannot be cloned',
+    // A promise among the arguments is a future: its value is sent.
+    '"taken"',
+    "RangeError: thrown by a getter",
+    '"taken"',
+  ]);
+  assertEquals(stderr, "");
 });
 
-/** What a call came to. */
-interface Ended {
-  readonly value?: unknown;
-  readonly name?: string;
-  readonly message?: string;
-  readonly path?: string;
-  readonly warnings?: readonly string[];
+Deno.test("Executor.submit() names the part of a result that cannot be sent, and goes on", async () => {
+  const { lines, stderr } = await runBadCalls("results");
+  assertEquals(lines, [
+    "UnclonableError: Cannot send result.deep[0] back from a worker: a function cannot be cloned",
+    "UnclonableError: Cannot send result[0] back from a worker: a symbol cannot be cloned",
+    "UnclonableError: Cannot send result.weak back from a worker: an instance of WeakMap cannot be cloned",
+    'UnclonableError: Cannot send result.get("p") back from a worker: an instance of Promise cannot be cloned',
+    "RangeError: thrown by a getter",
+    '"taken"',
+  ]);
+  assertEquals(stderr, "");
+});
+
+Deno.test("a class instance costs a warning and is not remembered", async () => {
+  const { lines, stderr } = await runBadCalls("instances");
+  const reason = "an instance of Solver has no digest; " +
+    "pass plain data, or give the class a [digestSymbol]() method";
+  const result = `Cannot store the result of "make": the call is not remembered: ` +
+    `Cannot store result.solver: ${reason}`;
+  assertEquals(lines, [
+    'Cannot remember a call of "take": an argument has no digest; the call runs anyway: ' +
+    `Cannot digest args[0].solver: ${reason}`,
+    '"taken"',
+    result,
+    '{"solver":{"steps":7}}',
+    result,
+    '{"solver":{"steps":7}}',
+    "false",
+    '"taken"',
+  ]);
+  assertEquals(stderr, "");
+});
+
+Deno.test("Executor.submit() says how its worker died, and goes on with another", async () => {
+  const { lines } = await runBadCalls("deaths");
+  const reasons = [
+    "it called self.close() or Deno.exit()",
+    "it called self.close() or Deno.exit()",
+    "Uncaught Error: in a timer",
+    "Uncaught (in promise) Error: in a promise",
+  ];
+  assertEquals(lines.length, reasons.length + 1);
+  for (const [index, reason] of reasons.entries()) {
+    assertMatch(lines[index] ?? "", /^WorkerDiedError: Cannot finish "die": worker ".+" ended: /);
+    assertStringIncludes(lines[index] ?? "", reason);
+  }
+  assertEquals(lines.at(-1), '"taken"');
+});
+
+Deno.test("Executor.submit() names the module that a worker cannot import, and goes on", async () => {
+  const { lines, stderr } = await runBadCalls("modules");
+  assertEquals(lines, [
+    `WorkerInitError: Cannot import "${TESTDATA}gone.ts" for task "gone": ` +
+    `Module not found "${TESTDATA}gone.ts".`,
+    `WorkerInitError: Cannot find task "hidden": importing "${TESTDATA}tasks.ts" does not define ` +
+    "it; call `task(import.meta, …)` at the module's top level",
+    `WorkerInitError: Cannot import "${TESTDATA}unimportable.ts" for task "lonely": not on a worker`,
+    '"taken"',
+  ]);
+  assertEquals(stderr, "");
+});
+
+async function runBadCalls(group: string): Promise<{ lines: string[]; stderr: string }> {
+  await using directory = new TemporaryDirectory();
+  const program = { args: [group, directory.path] };
+  const { code, stdout, stderr } = await runProgram("bad_calls.ts", program);
+  assertEquals(code, 0, stderr);
+  return { lines: stdout.trimEnd().split("\n"), stderr };
 }
