@@ -7,6 +7,7 @@
  * @module
  */
 import { BagFormatError, QuiverError } from "../errors.ts";
+import { DIGEST_SCHEME } from "../value/digest_value.ts";
 import { type FileSystem, replaceFile } from "./_file_system.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 
@@ -14,7 +15,22 @@ import { type BagLayout, listNames } from "./layout.ts";
 export const BAG_VERSION = 1;
 
 const FORMAT = "quiver-bag";
-const CONTENT = `${JSON.stringify({ format: FORMAT, version: BAG_VERSION, digest: "sha256" })}\n`;
+
+/**
+ * What a bag may do that a program must know of to use it, such as compressing or signing values.
+ * Of the names that may stand in `features` this version knows none.
+ */
+const KNOWN_FEATURES: ReadonlySet<unknown> = new Set();
+
+const CONTENT = `${
+  JSON.stringify({
+    format: FORMAT,
+    version: BAG_VERSION,
+    digest: "sha256",
+    digestScheme: DIGEST_SCHEME,
+    features: [],
+  })
+}\n`;
 
 /** What a process leaves that died while it created the bag. */
 const UNFINISHED_REGEXP = /^bag\.json\..*\.tmp$/;
@@ -69,7 +85,7 @@ export function checkBag(layout: BagLayout): void {
         'open it with mode: "readwrite" to create one in a directory that is missing or empty',
     );
   }
-  const { format, version } = parse(layout, text);
+  const { format, version, features = [] } = parse(layout, text);
   if (format !== FORMAT || typeof version !== "number") {
     throw new BagFormatError(
       `Cannot open "${layout.root}" as a bag: its bag.json does not say "${FORMAT}"`,
@@ -79,6 +95,15 @@ export function checkBag(layout: BagLayout): void {
     throw new BagFormatError(
       `Cannot open "${layout.root}" as a bag: it has format version ${version}, ` +
         `and this is Quiver for version ${BAG_VERSION}; use the Quiver that wrote it`,
+    );
+  }
+  const unknown = Array.isArray(features)
+    ? features.find((feature) => !KNOWN_FEATURES.has(feature))
+    : features;
+  if (unknown !== undefined) {
+    throw new BagFormatError(
+      `Cannot open "${layout.root}" as a bag: it uses the feature ${JSON.stringify(unknown)}, ` +
+        "which this Quiver does not know; use the Quiver that wrote it",
     );
   }
 }
@@ -92,7 +117,10 @@ function readBagJson(layout: BagLayout): string | undefined {
   }
 }
 
-function parse(layout: BagLayout, text: string): { format?: unknown; version?: unknown } {
+function parse(
+  layout: BagLayout,
+  text: string,
+): { format?: unknown; version?: unknown; features?: unknown } {
   try {
     const content: unknown = JSON.parse(text);
     return typeof content === "object" && content !== null ? content : {};

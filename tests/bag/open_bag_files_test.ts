@@ -23,6 +23,8 @@ Deno.test("openBagFiles() creates a bag in a directory that is missing", async (
     format: "quiver-bag",
     version: 1,
     digest: "sha256",
+    digestScheme: 1,
+    features: [],
   });
 });
 
@@ -63,6 +65,19 @@ Deno.test("openBagFiles() rejects a newer format and names both versions", async
     BagFormatError,
     "it has format version 7, and this is Quiver for version 1",
   );
+});
+
+Deno.test("openBagFiles() rejects a bag with a feature that it does not know", async () => {
+  for (const features of [["gzip"], ["gzip", "signed"], "gzip", null]) {
+    using directory = new TemporaryDirectory();
+    const text = JSON.stringify({ format: "quiver-bag", version: 1, features });
+    Deno.writeTextFileSync(`${directory.path}/bag.json`, text);
+    await assertRejects(
+      () => openBagFiles(directory.path),
+      BagFormatError,
+      "which this Quiver does not know",
+    );
+  }
 });
 
 Deno.test("openBagFiles() rejects a bag.json that is not one", async () => {
@@ -186,8 +201,7 @@ Deno.test("openBagFiles() leaves Deno's own error where a permission is missing"
 
 Deno.test("openBagFiles() rejects options by name", async () => {
   using directory = new TemporaryDirectory();
-  const open = (options: unknown) =>
-    openBagFiles(`${directory.path}/bag`, options as BagOptions);
+  const open = (options: unknown) => openBagFiles(`${directory.path}/bag`, options as BagOptions);
   await assertRejects(() => open({ durable: true }), TypeError, '"durable" is no option');
   await assertRejects(() => open({ mode: "w" }), TypeError, '"mode" must be "readwrite" or "read"');
   await assertRejects(() => open({ fold: true }), TypeError, '"fold" must be');
