@@ -30,7 +30,7 @@
 export type { BagOptions, FoldResult } from "./src/bag/bag_files.ts";
 export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
-export { Bag, openBag } from "./src/cache/bag.ts";
+export { Bag, openBag, type OpenBagOptions } from "./src/cache/bag.ts";
 export { Cache, createMemoryCache } from "./src/cache/cache.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
@@ -39,7 +39,7 @@ export type { MapOptions } from "./src/executor/map_task.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
-export type { QuiverWarning, Scope, ScopeOptions } from "./src/scope/scope.ts";
+export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export type { Found, MaybePromise, StoreDescription } from "./src/store/stores.ts";
 export type { FutureState } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
@@ -47,4 +47,5 @@ export { type Deferred, type DeferredArguments, type Task, task } from "./src/ta
 export type { CodeMode, TaskOptions } from "./src/task/task_options.ts";
 export { digestSymbol } from "./src/value/digest_symbol.ts";
 export type { Digest } from "./src/value/encoded_value.ts";
+export type { QuiverWarning } from "./src/warning.ts";
 export type { WorkerType } from "./src/worker/worker.ts";

@@ -11,8 +11,15 @@ import { outside } from "./ambient.ts";
  * @param file The module, relative to the one that imports it.
  * @param base `import.meta.url` of the module that imports it.
  * @returns The module.
+ * @throws {Deno.errors.NotCapable} Without `--allow-read` of the module.
  */
 export async function importLater<T>(file: string, base: string): Promise<T> {
   const { href } = new URL(file, base);
-  return await outside(() => import(href));
+  try {
+    return await outside(() => import(href));
+  } catch (error) {
+    // Deno says by a TypeError that a module may not be read, and by NotCapable everywhere else.
+    if (!(error instanceof TypeError && error.message.startsWith("Requires "))) throw error;
+    throw new Deno.errors.NotCapable(error.message, { cause: error });
+  }
 }

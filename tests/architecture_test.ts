@@ -16,6 +16,7 @@ const ROOMS = [
   "import_later",
   "ambient",
   "errors",
+  "warning",
   "sha256",
 ];
 

@@ -76,7 +76,7 @@ export class DiskBag implements BagFiles {
         `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
       );
     }
-    if (this.#values.isKnown(digest)) return;
+    if (this.#values.isWhole(digest)) return;
     const { journal, entry } = this.#writer.append(part);
     this.#values.add(journal, entry);
     if (this.#writer.full) this.#rotate();

@@ -13,6 +13,7 @@ import {
   toSegmentIndexPath,
   toSegmentPath,
 } from "./layout.ts";
+import { clearLeases } from "./lease_lock.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { countKept } from "./merge_plan.ts";
 import { readMerged } from "./merged_segments.ts";
@@ -122,6 +123,7 @@ class Fold {
     }
     const journals = this.#removeJournals(unsealed);
     this.#sealCalls();
+    clearLeases(this.#fileSystem, this.#layout);
     return { values, bytes, journals };
   }
 

@@ -60,6 +60,20 @@ export class JournalIndex {
   }
 
   /**
+   * Tells whether a value is known to be whole; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether this handle has written the value, or has read it and found it whole.
+   */
+  isWhole(digest: Digest): boolean {
+    for (const [journal, { entries, checked }] of this.#tails) {
+      if (checked.has(digest)) return true;
+      if (journal.startsWith(this.#ownPrefix) && entries.has(digest)) return true;
+    }
+    return false;
+  }
+
+  /**
    * Reads a value that is known. What is found damaged is no longer known afterwards.
    *
    * @param digest The digest of the value.

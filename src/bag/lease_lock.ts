@@ -1,7 +1,7 @@
 import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
-import type { BagLayout } from "./layout.ts";
+import { type BagLayout, listNames } from "./layout.ts";
 
 const KEY_REGEXP = /^[0-9a-f]{64}$/;
 
@@ -54,6 +54,19 @@ export function isLeaseFree(layout: BagLayout, key: Digest): boolean {
   if (!file.tryLockSync(false)) return false;
   file.unlockSync();
   return true;
+}
+
+/**
+ * Removes the lease files of holders that were killed. They hold nothing up, but would stay for ever
+ * where nobody asks for their keys again.
+ *
+ * @param fileSystem The seam.
+ * @param layout The bag's paths.
+ */
+export function clearLeases(fileSystem: FileSystem, layout: BagLayout): void {
+  for (const key of listNames(layout.leases)) {
+    if (KEY_REGEXP.test(key)) tryLease(fileSystem, layout, key)?.[Symbol.dispose]();
+  }
 }
 
 /**

@@ -7,9 +7,10 @@
  * @module
  */
 import { BagCorruptError } from "../errors.ts";
-import { type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
+import { type FileSystem, isMissing, readWhole, replaceFile } from "./_file_system.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
-import type { BagLayout } from "./layout.ts";
+import { FoldLock } from "./fold_lock.ts";
+import { type BagLayout, listNames } from "./layout.ts";
 
 /** A live segment. */
 export interface SegmentEntry {
@@ -50,21 +51,42 @@ export const EMPTY_MANIFEST: Manifest = {
  * @param layout The bag's paths.
  * @returns What is live now.
  * @throws {BagCorruptError} If the file is damaged; it is replaced in one step, so a crash cannot
- * do that.
+ * do that. Likewise if it is missing while there are segments.
  */
 export function readManifest(layout: BagLayout): Manifest {
   const bytes = readWhole(layout.manifest);
-  if (bytes === undefined) return EMPTY_MANIFEST;
+  if (bytes === undefined) {
+    if (listNames(layout.segments).length === 0) return EMPTY_MANIFEST;
+    throw toCorruptError(layout, "is missing");
+  }
   const content = decodeCheckedLine(bytes.subarray(1, -1));
   const manifest = isManifest(content) ? content : undefined;
-  if (manifest === undefined) {
-    throw new BagCorruptError(
-      `Cannot read "${layout.manifest}": it is damaged`,
-      layout.manifest,
-      0,
-    );
-  }
+  if (manifest === undefined) throw toCorruptError(layout, "is damaged");
   return manifest;
+}
+
+/**
+ * Gives a new bag its first manifest, so that a missing one always means a damaged bag.
+ *
+ * @param fileSystem The seam.
+ * @param layout The bag's paths.
+ * @throws {BagCorruptError} If the manifest of a bag with segments is missing.
+ */
+export async function createManifest(fileSystem: FileSystem, layout: BagLayout): Promise<void> {
+  if (!isMissing(layout.manifest)) return;
+  // A process that creates the same bag may be further already: the lock keeps this from undoing it.
+  using _lock = await FoldLock.take(fileSystem, layout);
+  if (isMissing(layout.manifest)) writeManifest(fileSystem, layout, readManifest(layout));
+}
+
+/** A segment that no manifest names is taken for what a killed fold left, and is removed. */
+function toCorruptError(layout: BagLayout, state: string): BagCorruptError {
+  return new BagCorruptError(
+    `Cannot read "${layout.manifest}": it ${state}; put it back from a copy of the bag, or take a ` +
+      "new bag: the values in segments/ can still be read with HDF5 tools",
+    layout.manifest,
+    0,
+  );
 }
 
 /**

@@ -5,6 +5,7 @@ import type { BagFiles, BagOptions } from "./bag_files.ts";
 import { checkBag, createBag, writeFirst } from "./bag_json.ts";
 import { DiskBag } from "./disk_bag.ts";
 import { toLayout } from "./layout.ts";
+import { createManifest } from "./manifest.ts";
 import { WorkerFoldRunner } from "./worker_fold_runner.ts";
 
 const DEFAULTS: Required<BagOptions> = {
@@ -43,12 +44,12 @@ export async function openBagFiles(
   const { fileSystem } = environment;
   const layout = toLayout(resolve(path));
   const settings = checkOptions(options);
-  const open = () => {
-    if (settings.mode === "readwrite") createBag(fileSystem, layout);
-    checkBag(layout);
-    return new DiskBag({ ...settings, ...environment, layout });
-  };
-  const bag = settings.mode === "readwrite" ? writeFirst(layout, open) : open();
+  const writes = settings.mode === "readwrite";
+  if (writes) writeFirst(layout, () => createBag(fileSystem, layout));
+  checkBag(layout);
+  if (writes) await createManifest(fileSystem, layout);
+  const open = () => new DiskBag({ ...settings, ...environment, layout });
+  const bag = writes ? writeFirst(layout, open) : open();
   try {
     await bag.heal();
     return bag;

@@ -99,6 +99,19 @@ export class SealedValues {
   }
 
   /**
+   * Tells whether a value is known to be whole; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether this handle has read the value and found it whole.
+   */
+  isWhole(digest: Digest): boolean {
+    return this.#segments.some(({ table, state }) => {
+      const row = table.find(digest);
+      return row !== -1 && state[row] === WHOLE;
+    });
+  }
+
+  /**
    * Reads a value.
    *
    * @param digest The digest of the value.

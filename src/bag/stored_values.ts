@@ -63,6 +63,18 @@ export class StoredValues {
   }
 
   /**
+   * Tells whether a value need not be stored again: a copy that this handle knows only by name is
+   * read first, as it may have been damaged since.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether there is a whole copy, as far as this handle has seen.
+   */
+  isWhole(digest: Digest): boolean {
+    if (this.#journals.isWhole(digest) || this.#sealed.isWhole(digest)) return true;
+    return (this.#journals.read(digest) ?? this.#sealed.read(digest)) !== undefined;
+  }
+
+  /**
    * Tells whether something is missing that follows from the segments.
    *
    * @param frontDoor Whether the front door counts.

@@ -35,14 +35,19 @@ async function ask(request: FoldRequest): Promise<FoldAnswer> {
   worker.postMessage(request);
   try {
     const answer = await promise;
-    if (answer.type === "error") throw toError(answer.error);
+    if (answer.type === "error") throw toError(request.root, answer.error);
     return answer;
   } finally {
     worker.terminate();
   }
 }
 
-function toError({ message, cause, corrupt }: FoldFailure): QuiverError {
-  if (corrupt === undefined) return new QuiverError(message, { cause });
+function toError(root: string, { message, cause, corrupt }: FoldFailure): QuiverError {
+  if (corrupt === undefined) {
+    return new QuiverError(
+      `Cannot fold "${root}": ${message}; nothing is lost, and the next fold starts over`,
+      { cause },
+    );
+  }
   return new BagCorruptError(message, corrupt.file, corrupt.offset, { cause });
 }

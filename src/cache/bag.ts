@@ -1,9 +1,16 @@
 import type { BagOptions, FoldResult } from "../bag/bag_files.ts";
 import { importLater } from "../import_later.ts";
 import type { OpenStores } from "../store/open_stores.ts";
+import { type QuiverWarning, writeWarning } from "../warning.ts";
 import { Cache } from "./cache.ts";
 
 type BagStores = typeof import("../store/open_stores.ts");
+
+/** Options of {@linkcode openBag}. */
+export interface OpenBagOptions extends BagOptions {
+  /** Told when a bag that is disposed could not be folded; by default written to standard error. */
+  onWarning?: (warning: QuiverWarning) => void;
+}
 
 /**
  * A cache in a directory: values in HDF5, calls in a JSON-lines log. Many workers and processes use
@@ -11,15 +18,18 @@ type BagStores = typeof import("../store/open_stores.ts");
  */
 export class Bag extends Cache implements AsyncDisposable {
   readonly #opened: OpenStores;
+  readonly #onWarning: (warning: QuiverWarning) => void;
 
   /**
    * Creates the cache of an open bag; users call `openBag`.
    *
    * @param opened The stores of the bag.
+   * @param onWarning Told when disposing could not fold.
    */
-  constructor(opened: OpenStores) {
+  constructor(opened: OpenStores, onWarning: (warning: QuiverWarning) => void) {
     super(opened.stores);
     this.#opened = opened;
+    this.#onWarning = onWarning;
   }
 
   /** The absolute path of the directory. */
@@ -37,14 +47,22 @@ export class Bag extends Cache implements AsyncDisposable {
     return this.#opened.files.fold();
   }
 
-  /** Lets go of the directory; may be called twice. */
+  /**
+   * Folds what is not sealed, and lets go of the directory; may be called twice.
+   *
+   * @throws When the fold failed; the directory was let go of, and nothing is lost.
+   */
   close(): Promise<void> {
     return this.#opened.files.close();
   }
 
-  /** The same as `close`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  /** The same as `close`, but a fold that failed is a warning: it must not cost what a block returns. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.close();
+    } catch (cause) {
+      this.#onWarning({ message: `Cannot seal all of "${this.path}"`, cause });
+    }
   }
 }
 
@@ -76,10 +94,11 @@ export class Bag extends Cache implements AsyncDisposable {
  * await Deno.remove(path, { recursive: true });
  * ```
  */
-export async function openBag(path: string | URL, options: BagOptions = {}): Promise<Bag> {
+export async function openBag(path: string | URL, options: OpenBagOptions = {}): Promise<Bag> {
+  const { onWarning = writeWarning, ...bagOptions } = options;
   const { openBagStores } = await importLater<BagStores>(
     "../store/open_stores.ts",
     import.meta.url,
   );
-  return new Bag(await openBagStores(path, options));
+  return new Bag(await openBagStores(path, bagOptions), onWarning);
 }

@@ -1,4 +1,4 @@
-import { importLater } from "../import_later.ts";
+import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../store/stores.ts";
@@ -116,7 +116,7 @@ export class Cache {
    */
   putValue(value: unknown, root: string = "value"): MaybePromise<Digest> {
     if (this.#encode === undefined) {
-      return importLater<Encoding>("../value/encode_value.ts", import.meta.url).then(
+      return outside(() => import("../value/encode_value.ts")).then(
         ({ encodeValue }) => {
           this.#encode = encodeValue;
           return this.putValue(value, root);

@@ -1,9 +1,7 @@
-import { importLater } from "../import_later.ts";
+import { outside } from "../ambient.ts";
 import type { Function as FunctionNode, Pattern, Token } from "./_parser.ts";
 import { createSha256 } from "../sha256.ts";
 import type { Digest } from "../value/encoded_value.ts";
-
-type Parser = typeof import("./_parser.ts");
 
 /** One parameter of a function, as its source has it. */
 export interface Parameter {
@@ -36,7 +34,7 @@ export interface FunctionProfile {
 export async function readFunctionProfile(
   fn: (...args: never[]) => unknown,
 ): Promise<FunctionProfile> {
-  const { parseExpressionAt } = await importLater<Parser>("./_parser.ts", import.meta.url);
+  const { parseExpressionAt } = await outside(() => import("./_parser.ts"));
   const tokens: Token[] = [];
   const parse = (source: string): FunctionNode => {
     tokens.length = 0;

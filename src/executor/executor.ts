@@ -1,9 +1,11 @@
-import { ExecutorShutdownError } from "../errors.ts";
+import { ExecutorShutdownError, NestedExecutorError } from "../errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
+import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/answer_call.ts";
 import { Future } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
+import { currentWorker } from "../worker/current_worker.ts";
 import type { WorkerType } from "../worker/worker.ts";
 import { createRunner } from "./create_runner.ts";
 import { Dispatcher, type DispatcherStatistics, type Permit } from "./dispatcher.ts";
@@ -146,6 +148,8 @@ export class Executor implements AsyncDisposable {
    * `DependencyError` when a future among the arguments failed, and with `ExecutorShutdownError`
    * after `shutdown`.
    * @throws {TypeError} When the function is not a task.
+   * @throws {NestedExecutorError} When the code runs in a worker but in no call: a module that a
+   * worker imports for a task would otherwise start workers for ever.
    */
   submit<A extends readonly unknown[], R>(
     task: Task<A, R>,
@@ -166,6 +170,7 @@ export class Executor implements AsyncDisposable {
           new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`),
         ));
     }
+    refuseOutsideOfCall(name, scope);
     const future = answerCall(definition, args, scope, this.#runner);
     this.#unsettled.add(future);
     future.onDone(() => {
@@ -251,6 +256,17 @@ export class Executor implements AsyncDisposable {
     }
     await this.#dispatcher.close();
   }
+}
+
+/** Also what a module leaves running behind its import is in no call. */
+function refuseOutsideOfCall(name: string, { chain }: Scope): void {
+  const worker = currentWorker();
+  if (worker === undefined || chain !== undefined) return;
+  const where = worker.importing === undefined ? "" : `, while it imports "${worker.importing}"`;
+  throw new NestedExecutorError(
+    `Cannot submit "${name}" in a worker outside of a call${where}: put the module's main part ` +
+      "under `if (import.meta.main)`",
+  );
 }
 
 function describe(value: unknown): string {

@@ -1,3 +1,4 @@
+import { abortable } from "../store/abortable.ts";
 import { currentScope, runInScope } from "../scope/current_scope.ts";
 import type { Future } from "../task/future.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
@@ -88,10 +89,7 @@ async function* iterate<T, R>(
     const next = async (): Promise<R> => {
       const future = buffer.get(given) as Future<R>;
       try {
-        return await future;
-      } catch (error) {
-        signal?.throwIfAborted();
-        throw error;
+        return await abortable(future, signal);
       } finally {
         buffer.delete(given++);
       }

@@ -1,25 +1,17 @@
 import type {} from "./worker_main.ts";
-import { importLater } from "../import_later.ts";
+import { outside } from "../ambient.ts";
 import type { Worker, WorkerType } from "../worker/worker.ts";
-
-type WebWorkers = typeof import("../worker/web_worker.ts");
-type InlineWorkers = typeof import("../worker/inline_worker.ts");
-type Calls = typeof import("./worker_calls.ts");
 
 /** How each kind of worker is opened; its code is loaded with the first worker. */
 const OPENERS: { readonly [T in WorkerType]: (name: string) => Promise<Worker> } = {
   web: async (name) => {
-    const { openWebWorker } = await importLater<WebWorkers>(
-      "../worker/web_worker.ts",
-      import.meta.url,
-    );
+    const { openWebWorker } = await outside(() => import("../worker/web_worker.ts"));
     return await openWebWorker(new URL("./worker_main.ts", import.meta.url), { name });
   },
   inline: async (name) => {
-    const [{ openInlineWorker }, { WorkerCalls }] = await Promise.all([
-      importLater<InlineWorkers>("../worker/inline_worker.ts", import.meta.url),
-      importLater<Calls>("./worker_calls.ts", import.meta.url),
-    ]);
+    const [{ openInlineWorker }, { WorkerCalls }] = await outside(() =>
+      Promise.all([import("../worker/inline_worker.ts"), import("./worker_calls.ts")])
+    );
     const calls = new WorkerCalls();
     return await openInlineWorker((request) => calls.run(request), {
       name,

@@ -32,7 +32,9 @@ export async function openProgressBar(): Promise<ProgressObserver | undefined> {
     format: "{bar} {percentage}% | {value}/{total} | {hits} from the cache | {eta_formatted} left",
     clearOnComplete: true,
     gracefulExit: false,
-    hideCursor: true,
+    // A program that is interrupted must leave the terminal as it was.
+    hideCursor: false,
+    linewrap: true,
   }, Presets.shades_classic);
   let settled = 0;
   let hits = 0;

@@ -1,6 +1,7 @@
 import { QuiverError } from "../errors.ts";
 import type { Warn } from "../cache/recall.ts";
-import type { QuiverWarning, Scope, ScopeOptions } from "./scope.ts";
+import { type QuiverWarning, writeWarning } from "../warning.ts";
+import type { Scope, ScopeOptions } from "./scope.ts";
 
 const OPTIONS: ReadonlySet<string> = new Set(["cache", "tags", "strict", "onWarning"]);
 
@@ -43,9 +44,4 @@ function createWarn(strict: boolean, onWarning: (warning: QuiverWarning) => void
     seen.add(message);
     onWarning(cause === undefined ? { message } : { message, cause });
   };
-}
-
-function writeWarning({ message, cause }: QuiverWarning): void {
-  const reason = cause instanceof Error ? `: ${cause.message}` : "";
-  Deno.stderr.writeSync(new TextEncoder().encode(`Warning: ${message}${reason}\n`));
 }

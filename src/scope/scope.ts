@@ -2,14 +2,7 @@ import type { Cache } from "../cache/cache.ts";
 import type { Warn } from "../cache/recall.ts";
 import type { Json } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
-
-/** What went wrong without costing anybody a result. */
-export interface QuiverWarning {
-  /** What could not be done, and what happened instead. */
-  readonly message: string;
-  /** The error behind it. */
-  readonly cause?: unknown;
-}
+import type { QuiverWarning } from "../warning.ts";
 
 /** What a scope may set for everything beneath it; what it does not set it inherits. */
 export interface ScopeOptions {
@@ -27,10 +20,12 @@ export interface ScopeOptions {
   onWarning?: (warning: QuiverWarning) => void;
 }
 
-/** The keys that are being computed around a call, innermost first. */
+/** The calls whose bodies run around some code, innermost first. */
 export interface CallChain {
-  /** The key of the call. */
-  readonly key: Digest;
+  /** The task's name. */
+  readonly task: string;
+  /** The key of the call, if it has one. */
+  readonly key?: Digest;
   /** The call around it. */
   readonly outer?: CallChain;
 }

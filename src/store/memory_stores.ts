@@ -1,4 +1,4 @@
-import { importLater } from "../import_later.ts";
+import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue, Payload } from "../value/encoded_value.ts";
 import { abortable } from "./abortable.ts";
@@ -38,7 +38,7 @@ class MemoryValues implements ValueStore {
   get(digest: Digest): MaybePromise<Found<unknown>> {
     if (!this.#payloads.has(digest)) return { hit: false };
     if (this.#decode !== undefined) return this.#decode(digest, (part) => this.#copy(part));
-    return importLater<Decoding>("./decode_found.ts", import.meta.url).then(({ decodeFound }) => {
+    return outside(() => import("./decode_found.ts")).then(({ decodeFound }) => {
       this.#decode = decodeFound;
       return this.get(digest);
     });

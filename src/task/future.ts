@@ -80,7 +80,11 @@ export class Future<T> implements Promise<T> {
    */
   cancel(): boolean {
     const reason = new CancelledError(`Cannot finish "${this.name}": the call was cancelled`);
-    if (this.#status.cancel(reason)) this.#cancel?.(reason);
+    if (this.#status.cancel(reason)) {
+      // Whoever cancels knows: a future that nobody awaits must not end the program for it.
+      this.#promise.catch(() => {});
+      this.#cancel?.(reason);
+    }
     return this.state === "cancelled";
   }
 

@@ -19,12 +19,12 @@ export function runBody(
   args: readonly unknown[],
   key?: Digest,
 ): unknown {
-  const inner = key === undefined ? scope : { ...scope, chain: { key, ...outerOf(scope) } };
-  return runInScope(inner, () => definition.fn(...args));
-}
-
-function outerOf({ chain }: Scope): { outer?: CallChain } {
-  return chain === undefined ? {} : { outer: chain };
+  const chain: CallChain = {
+    task: definition.name,
+    ...(key !== undefined && { key }),
+    ...(scope.chain !== undefined && { outer: scope.chain }),
+  };
+  return runInScope({ ...scope, chain }, () => definition.fn(...args));
 }
 
 /**

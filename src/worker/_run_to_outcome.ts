@@ -27,8 +27,15 @@ export async function runToOutcome(runCall: RunCall, request: CallRequest): Prom
 export async function toRefusedOutcome(outcome: Outcome, cause: unknown): Promise<Outcome> {
   const { toResultError } = await import("./_unclonable.ts");
   const value = outcome.type === "value" ? outcome.value : outcome.error;
-  const error = await toThrownValue(toResultError(value, cause));
-  return { type: "error", error, duration: outcome.duration, warnings: outcome.warnings };
+  let error: unknown;
+  try {
+    error = toResultError(value, cause);
+  } catch (thrown) {
+    // The result has a getter that throws: structured clone met it first, and so it is the reason.
+    error = thrown;
+  }
+  const { duration, warnings } = outcome;
+  return { type: "error", error: await toThrownValue(error), duration, warnings };
 }
 
 /**

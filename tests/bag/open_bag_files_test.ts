@@ -4,7 +4,7 @@ import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
 import type { FoldRunner } from "../../src/bag/background_fold.ts";
 import type { BagOptions } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import { BagFormatError, QuiverError } from "../../src/errors.ts";
+import { BagCorruptError, BagFormatError, QuiverError } from "../../src/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
@@ -103,6 +103,7 @@ Deno.test("openBagFiles() lets several create one bag at once", async () => {
   const raced: FileSystem = {
     ...DISK,
     rename(from, to) {
+      if (!to.endsWith("bag.json")) return DISK.rename(from, to);
       DISK.makeDirectory(`${path}/segments`);
       Deno.writeTextFileSync(to, '{"format":"quiver-bag","version":1,"digest":"sha256"}\n');
       Deno.removeSync(from);
@@ -115,6 +116,28 @@ Deno.test("openBagFiles() lets several create one bag at once", async () => {
   });
   bag.putCall(KEY, { n: 1 });
   assertEquals(bag.getCall(KEY), { key: KEY, n: 1 });
+});
+
+Deno.test("openBagFiles() rejects a bag whose manifest is missing, and keeps its segments", async () => {
+  using directory = new TemporaryDirectory();
+  const environment = { fileSystem: DISK, runner: new InlineFoldRunner() };
+  {
+    await using bag = await openBagFiles(directory.path, {}, environment);
+    bag.putValue(PART);
+  }
+  const manifest = `${directory.path}/manifest.json`;
+  const text = Deno.readTextFileSync(manifest);
+  Deno.removeSync(manifest);
+  for (const mode of ["readwrite", "read"] as const) {
+    await assertRejects(
+      () => openBagFiles(directory.path, { mode }, environment),
+      BagCorruptError,
+      "it is missing; put it back",
+    );
+  }
+  Deno.writeTextFileSync(manifest, text);
+  await using bag = await openBagFiles(directory.path, {}, environment);
+  assertEquals(bag.getValue(PART.digest)?.bytes, PART.bytes);
 });
 
 Deno.test("openBagFiles() rejects a missing bag with mode: read", async () => {
