@@ -4,10 +4,11 @@ import { deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { importLater } from "../import_later.ts";
 import type { StoreDescription } from "../store/stores.ts";
-import { findTask } from "../task/registry.ts";
+import { findTask, importTask } from "../task/registry.ts";
 import { computeCall } from "../cache/compute_call.ts";
 import { runBody } from "../task/run_body.ts";
 import { fromThrown } from "../value/thrown_value.ts";
+import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import type { CallContext } from "./call_context.ts";
@@ -34,10 +35,12 @@ export class WorkerCalls {
     let begun = performance.now();
     try {
       const address = { module: request.module, name: request.task };
-      const definition = await importInWorker(request.module, () => findTask(address));
+      const definition = findTask(address) ??
+        await importInWorker(request.module, () => importTask(address));
       // What crossed the boundary is what `toCallContext` made.
       const context = request.context as CallContext;
-      const scope = await this.#restoreScope(context, warnings);
+      const restored = this.#restoreScope(context, warnings);
+      const scope = restored instanceof Promise ? await restored : restored;
       begun = performance.now();
       const { args } = request;
       const body = () => runBody(definition, scope, args, context.call?.key);
@@ -63,25 +66,23 @@ export class WorkerCalls {
     }
   }
 
-  async #restoreScope(context: CallContext, warnings: string[]): Promise<Scope> {
-    const { tags, strict, chain } = context;
-    const onWarning = ({ message, cause }: { message: string; cause?: unknown }) => {
+  #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
+    const { tags, strict, chain, cache } = context;
+    const onWarning = ({ message, cause }: QuiverWarning) => {
       warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     };
-    const scope = deriveScope(undefined, { tags, strict, onWarning });
-    const cache = await this.#openCache(context.cache, scope);
-    return {
-      ...scope,
-      ...(cache !== undefined && { cache }),
-      ...(chain !== undefined && { chain }),
-    };
+    const derived = deriveScope(undefined, { tags, strict, onWarning });
+    const scope = chain === undefined ? derived : { ...derived, chain };
+    if (cache === undefined) return scope;
+    return this.#openCache(cache, scope).then((opened) =>
+      opened === undefined ? scope : { ...scope, cache: opened }
+    );
   }
 
   async #openCache(
-    description: StoreDescription | undefined,
+    description: StoreDescription,
     { warn }: Scope,
   ): Promise<Cache | undefined> {
-    if (description === undefined) return undefined;
     const { path } = description;
     const opening = this.#caches.get(path) ?? openCache(description);
     this.#caches.set(path, opening);

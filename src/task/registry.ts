@@ -44,15 +44,23 @@ export function definitionOf(task: unknown): TaskDefinition | undefined {
 }
 
 /**
- * Finds a task, importing its module if need be.
+ * Finds a task that this isolate has defined.
+ *
+ * @param address Where the task is.
+ * @returns What the task is made of, or `undefined` when its module was not imported.
+ */
+export function findTask({ module, name }: TaskAddress): TaskDefinition | undefined {
+  return TASKS.get(module)?.get(name);
+}
+
+/**
+ * Imports the module of a task, and finds the task.
  *
  * @param address Where the task is.
  * @returns What the task is made of.
  * @throws {WorkerInitError} When the module cannot be imported or does not define the task.
  */
-export async function findTask({ module, name }: TaskAddress): Promise<TaskDefinition> {
-  const known = TASKS.get(module)?.get(name);
-  if (known !== undefined) return known;
+export async function importTask({ module, name }: TaskAddress): Promise<TaskDefinition> {
   try {
     await outside(() => import(module));
   } catch (cause) {
@@ -60,7 +68,7 @@ export async function findTask({ module, name }: TaskAddress): Promise<TaskDefin
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new WorkerInitError(`Cannot import "${module}" for task "${name}": ${reason}`, { cause });
   }
-  const task = TASKS.get(module)?.get(name);
+  const task = findTask({ module, name });
   if (task === undefined) {
     throw new WorkerInitError(
       `Cannot find task "${name}": importing "${module}" does not define it; ` +
