@@ -46,6 +46,11 @@ export class Cache {
     return this.#stores.description;
   }
 
+  /** Whether the cache answers, but remembers nothing new. */
+  get readOnly(): boolean {
+    return this.#stores.readOnly ?? false;
+  }
+
   /**
    * Calls that this isolate is computing now.
    *

@@ -36,6 +36,10 @@ export async function computeCall(
   { metadata, warn }: ComputeOptions,
 ): Promise<unknown> {
   const { name, module } = call.address;
+  if (cache.readOnly) {
+    warn(`Cannot remember a call of "${name}": the cache is read-only; the call runs each time`);
+    return await body();
+  }
   const args = await storeArguments(cache, call, warn);
   const started = Date.now();
   const begun = performance.now();

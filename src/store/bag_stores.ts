@@ -20,6 +20,7 @@ export function createBagStores(files: BagFiles, options: BagOptions = {}): Stor
     calls: new BagCalls(files),
     // Who may not write stores no result, so there is nothing that others could wait for.
     leases: mode === "read" ? new MemoryLeases() : new BagLeases(files),
+    readOnly: mode === "read",
     description: { type: "bag", path, options: shared },
   };
 }

@@ -102,6 +102,8 @@ export interface Stores {
   readonly calls: CallStore;
   /** Who may compute what. */
   readonly leases: LeaseStore;
+  /** Whether nothing can be kept: then nothing is tried. */
+  readonly readOnly?: boolean;
   /** How another isolate opens the same; absent when none can, as with memory. */
   readonly description?: StoreDescription;
 }

@@ -78,6 +78,13 @@ Deno.test("computeCall() returns the result when the record cannot be written", 
   assertEquals(await cache.contains("0".repeat(64)), false);
 });
 
+Deno.test("computeCall() warns once and stores nothing in a read-only cache", async () => {
+  const { value, warnings, cache } = await run({ readOnly: true }, () => 7);
+  assertEquals(value, 7);
+  assertEquals(warnings.length, 1);
+  assertEquals(await Array.fromAsync(cache.records()), []);
+});
+
 Deno.test("computeCall() returns a result that has no digest, and does not remember it", async () => {
   const result = { callback: () => 1 };
   const { value, warnings } = await run({}, () => result);
