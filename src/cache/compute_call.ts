@@ -4,7 +4,7 @@ import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { QuiverError } from "../errors.ts";
 import type { Cache } from "./cache.ts";
-import type { Warn } from "./recall.ts";
+import type { Warn } from "./warn.ts";
 
 /** Options of {@linkcode computeCall}. */
 export interface ComputeOptions {

@@ -1,19 +1,22 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { KeyedCall } from "../call/call_key.ts";
 import type { Found, Lease } from "../store/stores.ts";
+import type { Digest } from "../value/encoded_value.ts";
 import type { Recalled } from "./_flights.ts";
 import type { Cache } from "./cache.ts";
+import { computeCall, type ComputeOptions } from "./compute_call.ts";
+import type { Warn } from "./warn.ts";
 
-/** Told once of each thing that went wrong without costing the user the result. */
-export type Warn = (message: string, cause?: unknown) => void;
+export type { Recalled } from "./_flights.ts";
 
 /** Options of {@linkcode recall}. */
-export interface RecallOptions<P extends Disposable> {
+export interface RecallOptions {
   /** What the call is named in messages. */
   readonly name: string;
-  /** Waits for a place to compute in; taken before the lease, so that leases are never hoarded. */
-  readonly admit: () => P | Promise<P>;
-  /** Computes the result in that place, and stores it. */
-  readonly compute: (place: P) => Promise<unknown>;
+  /**
+   * Computes the result and stores it, as {@linkcode computeLeased} does, here or elsewhere.
+   * Gives `undefined` when somebody else computes it now.
+   */
+  readonly attempt: () => Promise<Recalled | undefined>;
   /** Told of faults of the cache. */
   readonly warn: Warn;
   /** Ends waiting for others with the signal's reason; asked for only by who waits. */
@@ -32,10 +35,10 @@ export interface RecallOptions<P extends Disposable> {
  * @param options How to compute.
  * @returns The result.
  */
-export async function recall<P extends Disposable>(
+export async function recall(
   cache: Cache,
   key: Digest,
-  options: RecallOptions<P>,
+  options: RecallOptions,
 ): Promise<Recalled> {
   for (;;) {
     const found = await lookUp(cache, key, options);
@@ -52,34 +55,47 @@ export async function recall<P extends Disposable>(
   }
 }
 
-async function lead<P extends Disposable>(
-  cache: Cache,
-  key: Digest,
-  options: RecallOptions<P>,
-): Promise<Recalled> {
+async function lead(cache: Cache, key: Digest, options: RecallOptions): Promise<Recalled> {
   for (;;) {
-    using place = await options.admit();
-    const lease = takeLease(cache, key, options);
-    if (lease === undefined) {
-      place[Symbol.dispose]();
-      await cache.leaseChanged(key, options.signal());
-      const found = await lookUp(cache, key, options);
-      if (found.hit) return found;
-      continue;
-    }
-    using _lease = lease;
-    // Whoever held the lease between the look-up and now has stored the result.
+    const recalled = await options.attempt();
+    if (recalled !== undefined) return recalled;
+    await cache.leaseChanged(key, options.signal());
     const found = await lookUp(cache, key, options);
     if (found.hit) return found;
-    return { value: await options.compute(place), hit: false };
   }
 }
 
-async function lookUp<P extends Disposable>(
+/**
+ * Computes a call under its lease, which is held for just as long as the body runs: whoever waits
+ * for it waits for something that makes progress, never for a call in a queue.
+ *
+ * @param cache The cache.
+ * @param call The call.
+ * @param body Runs the task's function.
+ * @param options Metadata, and who is told of faults.
+ * @returns The result, or `undefined` when somebody else computes it now.
+ */
+export async function computeLeased(
   cache: Cache,
-  key: Digest,
-  { name, warn }: RecallOptions<P>,
-): Promise<Found<unknown>> {
+  call: KeyedCall,
+  body: () => unknown,
+  options: ComputeOptions,
+): Promise<Recalled | undefined> {
+  const faults = { name: call.address.name, warn: options.warn };
+  using lease = takeLease(cache, call.key, faults);
+  if (lease === undefined) return undefined;
+  // Whoever held the lease since the last look-up has stored the result.
+  const found = await lookUp(cache, call.key, faults);
+  if (found.hit) return found;
+  return { value: await computeCall(cache, call, body, options), hit: false };
+}
+
+interface Faults {
+  readonly name: string;
+  readonly warn: Warn;
+}
+
+async function lookUp(cache: Cache, key: Digest, { name, warn }: Faults): Promise<Found<unknown>> {
   try {
     return await cache.lookup(key);
   } catch (error) {
@@ -89,11 +105,7 @@ async function lookUp<P extends Disposable>(
 }
 
 /** `undefined` when another holds the lease; a disposable that does nothing when leases fail. */
-function takeLease<P extends Disposable>(
-  cache: Cache,
-  key: Digest,
-  { name, warn }: RecallOptions<P>,
-): Lease | undefined {
+function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): Lease | undefined {
   try {
     return cache.tryLease(key);
   } catch (error) {

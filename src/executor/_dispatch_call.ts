@@ -3,18 +3,9 @@ import type { CallRequest, Outcome } from "../worker/worker.ts";
 import type { Member } from "./_dispatch_crew.ts";
 import type { QueueEntry } from "./_dispatch_queue.ts";
 
-/** Waits at the gate for a place. */
-export interface Waiter {
-  /** Gives it the place. */
-  admit(): void;
-  /** Sends it away. */
-  refuse(reason: unknown): void;
-}
-
 /** Where a call is on its way. */
 export type CallPhase =
-  | { readonly at: "gate"; readonly entry: QueueEntry<Waiter> }
-  | { readonly at: "hall"; readonly entry: QueueEntry<DispatchedCall> }
+  | { readonly at: "queue"; readonly entry: QueueEntry<DispatchedCall> }
   | { readonly at: "worker"; readonly member: Member<DispatchedCall> }
   | { readonly at: "end" };
 
@@ -22,19 +13,15 @@ const END: CallPhase = { at: "end" };
 
 /** What a call asks of its dispatcher. */
 export interface CallHost {
-  /** The call has a place. */
-  enter(call: DispatchedCall): void;
   /** The call is given up. */
   abort(call: DispatchedCall, reason: unknown): void;
-  /** The call ends without having run. */
-  reject(call: DispatchedCall, reason: unknown): void;
 }
 
 /**
  * A call on its way through a dispatcher. One object with methods: tens of thousands may wait, and
  * closures would make each several times as large.
  */
-export class DispatchedCall implements Waiter {
+export class DispatchedCall {
   /** What to run. */
   readonly request: CallRequest;
   /** What the caller awaits. */
@@ -94,15 +81,5 @@ export class DispatchedCall implements Waiter {
     this.phase = END;
     this.unlisten();
     return phase;
-  }
-
-  /** The call has a place. */
-  admit(): void {
-    this.#host.enter(this);
-  }
-
-  /** There will be no place. */
-  refuse(reason: unknown): void {
-    this.#host.reject(this, reason);
   }
 }

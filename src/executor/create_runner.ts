@@ -1,10 +1,13 @@
-import { computeCall } from "../cache/compute_call.ts";
+import { computeLeased, type Recalled } from "../cache/recall.ts";
+import type { KeyedCall } from "../call/call_key.ts";
 import type { Scope } from "../scope/scope.ts";
-import type { CallRunner } from "../task/answer_call.ts";
+import type { CallRunner, ReadyCall } from "../task/answer_call.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 import { toCallContext } from "./call_context.ts";
-import type { Dispatcher, Permit } from "./dispatcher.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+
+type ValueOutcome = Extract<Outcome, { type: "value" }>;
 
 /**
  * Creates what runs the bodies of calls on workers.
@@ -12,30 +15,35 @@ import type { Dispatcher, Permit } from "./dispatcher.ts";
  * @param dispatcher Brings calls to workers.
  * @returns The runner.
  */
-export function createRunner(dispatcher: Dispatcher): CallRunner<Permit> {
+export function createRunner(dispatcher: Dispatcher): CallRunner {
+  const send = async (ready: ReadyCall, call?: KeyedCall): Promise<ValueOutcome> => {
+    const { definition: { address }, scope, args, status } = ready;
+    const context = toCallContext(scope, call);
+    const outcome = await dispatcher.run(
+      { module: address.module, task: address.name, args, context },
+      { signal: status.cancellation, started: () => status.started() },
+    );
+    return unwrap(outcome, scope);
+  };
   return {
-    admit: (cancellation) => dispatcher.admit(cancellation),
-    run: ({ definition, scope, args, status }, remembered) => {
-      const { module, name } = definition.address;
-      const context = toCallContext(scope, remembered?.call);
-      const options = {
-        permit: remembered?.place,
-        signal: status.cancellation,
-        started: () => status.started(),
-      };
-      const send = () =>
-        dispatcher.run({ module, task: name, args, context }, options)
-          .then((outcome) => unwrap(outcome, scope));
-      if (remembered === undefined || context.call !== undefined) return send();
+    run: async (ready) => (await send(ready)).value,
+    attempt: async (remembered) => {
+      const { cache, call, scope } = remembered;
+      if (cache.description !== undefined) return toRecalled(await send(remembered, call));
       // A cache that cannot travel is filled from here.
-      const { tags, warn } = scope;
-      return computeCall(remembered.cache, remembered.call, send, { metadata: { tags }, warn });
+      const body = async () => (await send(remembered)).value;
+      const options = { metadata: { tags: scope.tags }, warn: scope.warn };
+      return await computeLeased(cache, call, body, options);
     },
   };
 }
 
-function unwrap(outcome: Outcome, { warn }: Scope): unknown {
+function unwrap(outcome: Outcome, { warn }: Scope): ValueOutcome {
   for (const warning of outcome.warnings) warn(warning);
   if (outcome.type === "error") throw toThrown(outcome.error.thrown);
-  return outcome.value;
+  return outcome;
+}
+
+function toRecalled({ value, note }: ValueOutcome): Recalled | undefined {
+  return note === "busy" ? undefined : { value, hit: note === "hit" };
 }

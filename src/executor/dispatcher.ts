@@ -1,7 +1,7 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
 import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
-import { type CallHost, DispatchedCall as Call, type Waiter } from "./_dispatch_call.ts";
+import { type CallHost, DispatchedCall as Call } from "./_dispatch_call.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
 import { DispatchQueue } from "./_dispatch_queue.ts";
@@ -26,15 +26,10 @@ export interface DispatcherOptions {
   prefetch?: number;
 }
 
-/** A place on a worker, kept for one call; disposing it unused gives it to another. */
-export type Permit = Disposable;
-
 /** Options of {@linkcode Dispatcher.run}. */
 export interface RunOptions {
   /** Rejects the call with the signal's reason, whether it waits or runs. */
   signal?: CancelSignal | undefined;
-  /** The place that the call takes; without one it waits for a place. */
-  permit?: Permit | undefined;
   /** Told each time when the call is sent to a worker. */
   started?: () => void;
 }
@@ -70,24 +65,19 @@ type State =
 /**
  * Brings calls to a bounded set of workers, first come, first served.
  *
- * A call waits at the *gate* until there is a place for it, which is what a permit is; then in the
- * *hall* for the worker itself, which may be starting; then it is sent. There are as many places as
- * workers while calls take their time, and `prefetch` times as many while they are short: sending
+ * A call waits in a queue for a worker, which may be starting; then it is sent. A worker is sent one
+ * call at a time while calls take their time, and `prefetch` calls while they are short: sending
  * short calls one by one would cost more than running them. A worker that runs out of calls takes
  * some of those back that were sent ahead to another.
  */
 export class Dispatcher implements AsyncDisposable {
   readonly #crew: DispatchCrew<Call>;
   readonly #pace: DispatchPace;
-  readonly #gate = new DispatchQueue<Waiter>();
-  readonly #hall = new DispatchQueue<Call>();
-  readonly #permits = new Set<Permit>();
+  readonly #queue = new DispatchQueue<Call>();
   readonly #host: CallHost = {
-    enter: (call) => this.#enter(call),
     abort: (call, reason) => this.#abort(call, reason),
-    reject: (call, reason) => this.#reject(call, reason),
   };
-  /** Places taken: by unused permits, and by calls between the gate and their end. */
+  /** Calls that have not ended. */
   #taken = 0;
   #drained: PromiseWithResolvers<void> | undefined;
   #state: State = { state: "open" };
@@ -104,55 +94,27 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   /**
-   * Waits for a place on a worker, so that the caller can do what should happen only right before a
-   * call runs. Places are given in the order in which they and runs were asked for.
-   *
-   * @param signal Ends the wait with the signal's reason.
-   * @returns The place, for one {@linkcode Dispatcher.run}.
-   * @throws {ExecutorShutdownError} When the dispatcher is closed.
-   */
-  async admit(signal?: CancelSignal): Promise<Permit> {
-    this.#checkOpen("wait for a worker");
-    if (signal?.aborted) throw signal.reason;
-    const { promise, resolve, reject } = Promise.withResolvers<Permit>();
-    const entry = this.#gate.push({ admit: () => resolve(this.#createPermit()), refuse: reject });
-    const abort = () => {
-      if (this.#gate.delete(entry)) reject(signal?.reason);
-      this.#advance();
-    };
-    signal?.addEventListener("abort", abort);
-    this.#advance();
-    try {
-      return await promise;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-    }
-  }
-
-  /**
    * Runs a call on a worker.
    *
    * @param request The call.
-   * @param options When to give it up, and the place that it takes.
+   * @param options When to give it up.
    * @returns How it ended. The promise rejects with `WorkerDiedError` when the worker died while it
    * ran the call, with `UnclonableError` when an argument cannot be sent, with what `open` threw when
    * no worker could start, with `CancelledError` when the dispatcher was closed over it, and with
    * the signal's reason. A running call cannot be stopped: when it is given up, its worker is lost
    * until the call has ended.
    * @throws {ExecutorShutdownError} When the dispatcher is closed.
-   * @throws {TypeError} When the permit was used already.
    */
   run(request: CallRequest, options: RunOptions = {}): Promise<Outcome> {
-    const { signal, permit, started } = options;
-    try {
-      if (permit === undefined) this.#checkOpen(`run "${request.task}"`);
-      else this.#use(permit, request);
-    } catch (error) {
-      return Promise.reject(error);
+    const { signal, started } = options;
+    if (this.#state.state !== "open") {
+      return Promise.reject(
+        new ExecutorShutdownError(`Cannot run "${request.task}": the executor was shut down`),
+      );
     }
     const call = new Call(this.#host, request, signal, started);
-    if (permit === undefined) call.phase = { at: "gate", entry: this.#gate.push(call) };
-    else this.#enter(call);
+    this.#taken++;
+    call.phase = { at: "queue", entry: this.#queue.push(call) };
     call.listen();
     this.#advance();
     return call.result.promise;
@@ -175,7 +137,7 @@ export class Dispatcher implements AsyncDisposable {
    */
   statistics(): DispatcherStatistics {
     const { members, idle, lost } = this.#crew;
-    let queued = this.#gate.size + this.#hall.size;
+    let queued = this.#queue.size;
     let running = 0;
     for (const { calls } of members) {
       queued += Math.max(0, calls.length - 1);
@@ -205,8 +167,6 @@ export class Dispatcher implements AsyncDisposable {
   terminate(): void {
     const done = this.#state.state === "open" ? Promise.resolve() : this.#state.done;
     this.#state = { state: "closing", cancelPending: true, done };
-    this.#taken -= this.#permits.size;
-    this.#permits.clear();
     this.#cancelPending();
     this.#crew.terminate();
     this.#advance();
@@ -217,52 +177,19 @@ export class Dispatcher implements AsyncDisposable {
     await this.close();
   }
 
-  #checkOpen(action: string): void {
-    if (this.#state.state === "open") return;
-    throw new ExecutorShutdownError(`Cannot ${action}: the executor was shut down`);
-  }
-
-  #createPermit(): Permit {
-    const permit: Permit = {
-      [Symbol.dispose]: () => {
-        if (!this.#permits.delete(permit)) return;
-        this.#taken--;
-        this.#advance();
-      },
-    };
-    this.#permits.add(permit);
-    return permit;
-  }
-
-  #use(permit: Permit, { task }: CallRequest): void {
-    if (this.#permits.delete(permit)) return;
-    this.#checkOpen(`run "${task}"`);
-    throw new TypeError(`Cannot run "${task}" with this permit: it was used or disposed`);
-  }
-
-  /** The call has a place; `#advance` brings it to a worker. */
-  #enter(call: Call): void {
-    call.phase = { at: "hall", entry: this.#hall.push(call) };
-  }
-
   /** Does all that can be done now. */
   #advance(): void {
-    const places = this.#crew.maxWorkers * this.#pace.depth;
-    while (this.#gate.size > 0 && this.#taken < places) {
-      this.#taken++;
-      this.#gate.shift()?.admit();
-    }
     this.#employ();
-    if (this.#hall.size === 0) this.#share();
-    if (this.#gate.size === 0 && this.#taken === 0) this.#drained?.resolve();
+    if (this.#queue.size === 0) this.#share();
+    if (this.#taken === 0) this.#drained?.resolve();
   }
 
-  /** Brings calls from the hall to workers: an idle one, else a new one, else ahead to a busy one. */
+  /** Brings calls from the queue to workers: an idle one, else a new one, else ahead to a busy one. */
   #employ(): void {
-    while (this.#hall.size > 0) {
+    while (this.#queue.size > 0) {
       const idle = this.#crew.take();
       if (idle !== undefined) this.#send(idle);
-      else if (this.#crew.hasRoom && this.#crew.starting < this.#hall.size) void this.#start();
+      else if (this.#crew.hasRoom && this.#crew.starting < this.#queue.size) void this.#start();
       else if (!this.#sendAhead()) return;
     }
   }
@@ -278,7 +205,7 @@ export class Dispatcher implements AsyncDisposable {
 
   /** A worker did not start: whoever has no other worker to wait for must not wait for ever. */
   #rejectWaiting(error: unknown): void {
-    const call = this.#hall.shift();
+    const call = this.#queue.shift();
     if (call !== undefined) this.#reject(call, error);
     if (this.#crew.members.size === 0 && this.#crew.starting === 0) this.#rejectQueued(error);
   }
@@ -290,7 +217,7 @@ export class Dispatcher implements AsyncDisposable {
   #sendAhead(): boolean {
     const { depth } = this.#pace;
     const least = this.#crew.leastBusy();
-    const spare = this.#hall.size - this.#crew.starting;
+    const spare = this.#queue.size - this.#crew.starting;
     if (least === undefined || depth === 1 || spare <= 0 || least.calls.length > depth / 2) {
       return false;
     }
@@ -304,7 +231,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   #send(member: Member<Call>): void {
-    const call = this.#hall.shift();
+    const call = this.#queue.shift();
     if (call === undefined) return;
     member.calls.push(call);
     call.send(member);
@@ -340,7 +267,7 @@ export class Dispatcher implements AsyncDisposable {
   #reenter(call: Call): void {
     if (this.#state.state === "closing" && this.#state.cancelPending) {
       this.#reject(call, toCancelled(call));
-    } else call.phase = { at: "hall", entry: this.#hall.unshift(call) };
+    } else call.phase = { at: "queue", entry: this.#queue.unshift(call) };
   }
 
   #release(member: Member<Call>, call: Call): void {
@@ -384,22 +311,16 @@ export class Dispatcher implements AsyncDisposable {
     call.result.reject(reason);
   }
 
-  /** The call's way ends here; its place is free. */
+  /** The call's way ends here. */
   #leave(call: Call): void {
     const phase = call.end();
-    if (phase.at === "gate") {
-      this.#gate.delete(phase.entry);
-      return;
-    }
-    if (phase.at === "hall") this.#hall.delete(phase.entry);
+    if (phase.at === "queue") this.#queue.delete(phase.entry);
     this.#taken--;
   }
 
   #rejectQueued(reason: unknown): void {
-    let call = this.#hall.shift();
-    for (; call !== undefined; call = this.#hall.shift()) this.#reject(call, reason);
-    let waiter = this.#gate.shift();
-    for (; waiter !== undefined; waiter = this.#gate.shift()) waiter.refuse(reason);
+    let call = this.#queue.shift();
+    for (; call !== undefined; call = this.#queue.shift()) this.#reject(call, reason);
   }
 
   #cancelPending(): void {
@@ -408,7 +329,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    if (this.#gate.size > 0 || this.#taken > 0) {
+    if (this.#taken > 0) {
       this.#drained ??= Promise.withResolvers();
       await this.#drained.promise;
     }

@@ -8,7 +8,7 @@ import type { DeferredArguments, Task } from "../task/task.ts";
 import { currentWorker } from "../worker/current_worker.ts";
 import type { WorkerType } from "../worker/worker.ts";
 import { createRunner } from "./create_runner.ts";
-import { Dispatcher, type DispatcherStatistics, type Permit } from "./dispatcher.ts";
+import { Dispatcher, type DispatcherStatistics } from "./dispatcher.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
 import { openWorkerOfType } from "./open_worker.ts";
 
@@ -62,14 +62,12 @@ const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleT
  *    │ arguments → key ── in the cache? ──────────── yes ──▶ future, hit
  *    │                └── computed here already? ─── yes ──▶ wait for it
  *    ▼ no
- *  Dispatcher.admit: a place on a worker (FIFO)
- *    ▼
- *  lease of the key ── held by another process? ──── yes ──▶ give the place back, wait, look again
- *    ▼ got it; look again
- *  Worker.run ══ postMessage ══▶ import once, arguments → bag, run, result → bag, record → log
- *    │                                                         (the worker)
- *    ▼ outcome ◀═ postMessage ═╝
- *  lease freed, place given back, future settled
+ *  Dispatcher.run: a worker (FIFO) ══ postMessage ══▶ import once          (the worker)
+ *                                                      │ lease of the key ── held? ──▶ busy
+ *                                                      │ look again ──────── there? ─▶ hit
+ *                                                      ▼
+ *    wait until the lease is free ◀══ busy ═══╗        arguments → bag, run, result → bag,
+ *    future settled ◀══ value, hit, error ════╩═ postMessage ═ record → log, lease freed
  * ```
  *
  * Requires `--allow-read` of Quiver's own files and of the modules of the tasks.
@@ -87,7 +85,7 @@ const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleT
  */
 export class Executor implements AsyncDisposable {
   readonly #dispatcher: Dispatcher;
-  readonly #runner: CallRunner<Permit>;
+  readonly #runner: CallRunner;
   readonly #maxWorkers: number;
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<Future<unknown>>();

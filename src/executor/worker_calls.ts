@@ -5,7 +5,7 @@ import type { Scope } from "../scope/scope.ts";
 import { importLater } from "../import_later.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { findTask, importTask } from "../task/registry.ts";
-import { computeCall } from "../cache/compute_call.ts";
+import { computeLeased } from "../cache/recall.ts";
 import { runBody } from "../task/run_body.ts";
 import { fromThrown } from "../value/thrown_value.ts";
 import type { QuiverWarning } from "../warning.ts";
@@ -44,13 +44,17 @@ export class WorkerCalls {
       begun = performance.now();
       const { args } = request;
       const body = () => runBody(definition, scope, args, context.call?.key);
-      const value = context.call === undefined || scope.cache === undefined
-        ? await body()
-        : await computeCall(scope.cache, { ...context.call, values: args }, body, {
-          metadata: { tags: scope.tags },
-          warn: scope.warn,
-        });
-      return { type: "value", value, duration: performance.now() - begun, warnings };
+      if (context.call === undefined || scope.cache === undefined) {
+        const value = await body();
+        return { type: "value", value, duration: performance.now() - begun, warnings };
+      }
+      const recalled = await computeLeased(scope.cache, { ...context.call, values: args }, body, {
+        metadata: { tags: scope.tags },
+        warn: scope.warn,
+      });
+      const note = recalled === undefined ? "busy" : recalled.hit ? "hit" : "computed";
+      const duration = performance.now() - begun;
+      return { type: "value", value: recalled?.value, note, duration, warnings };
     } catch (error) {
       const duration = performance.now() - begun;
       return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };

@@ -1,5 +1,5 @@
 import { QuiverError } from "../errors.ts";
-import type { Warn } from "../cache/recall.ts";
+import type { Warn } from "../cache/warn.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
 

@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.ts";
-import type { Warn } from "../cache/recall.ts";
+import type { Warn } from "../cache/warn.ts";
 import type { Json } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { QuiverWarning } from "../warning.ts";

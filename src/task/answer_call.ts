@@ -1,9 +1,8 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import { recall } from "../cache/recall.ts";
+import { recall, type Recalled } from "../cache/recall.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { CallStatus } from "./call_status.ts";
-import type { CancelSignal } from "./cancel_signal.ts";
 import { Future } from "./future.ts";
 import { prepareCall } from "./prepare_call.ts";
 import { resolveFutures } from "./resolve_futures.ts";
@@ -22,34 +21,30 @@ export interface ReadyCall {
   readonly status: CallStatus;
 }
 
-/** What makes a call one that is remembered. */
-export interface RememberedCall<P> {
+/** A call that is to be remembered. */
+export interface RememberedCall extends ReadyCall {
   /** The cache. */
   readonly cache: Cache;
   /** The call with its key. */
   readonly call: KeyedCall;
-  /** Where it runs. */
-  readonly place: P;
 }
 
 /** Where and how the bodies of calls run. */
-export interface CallRunner<P extends Disposable> {
+export interface CallRunner {
   /**
-   * Waits for a place to run in.
-   *
-   * @param cancellation Ends the wait with its reason.
-   * @returns The place; given back when disposed.
-   */
-  admit(cancellation: CancelSignal): P | Promise<P>;
-  /**
-   * Runs the body, and remembers the result where that is asked for.
+   * Runs the body of a call that is not remembered.
    *
    * @param ready The call.
-   * @param remembered The key and the place, if the result is to be remembered; a call that is not
-   * waits for its place itself.
    * @returns What the body returned.
    */
-  run(ready: ReadyCall, remembered?: RememberedCall<P>): unknown;
+  run(ready: ReadyCall): unknown;
+  /**
+   * Runs the body of a call under the lease of its key, and remembers the result.
+   *
+   * @param remembered The call.
+   * @returns The result, or `undefined` when somebody else computes it now.
+   */
+  attempt(remembered: RememberedCall): Promise<Recalled | undefined>;
 }
 
 /**
@@ -63,11 +58,11 @@ export interface CallRunner<P extends Disposable> {
  * @param runner Runs the body.
  * @returns The future of the result.
  */
-export function answerCall<P extends Disposable>(
+export function answerCall(
   definition: TaskDefinition,
   given: readonly unknown[],
   scope: Scope,
-  runner: CallRunner<P>,
+  runner: CallRunner,
 ): Future<unknown> {
   return new Future(definition.name, (status) => {
     const answer = (args: readonly unknown[]) => {
@@ -79,10 +74,10 @@ export function answerCall<P extends Disposable>(
   });
 }
 
-async function remember<P extends Disposable>(
+async function remember(
   cache: Cache,
   ready: ReadyCall,
-  runner: CallRunner<P>,
+  runner: CallRunner,
 ): Promise<unknown> {
   const { definition: { name }, scope, args, status } = ready;
   const { warn } = scope;
@@ -91,13 +86,16 @@ async function remember<P extends Disposable>(
   if (call === undefined) return await runner.run(ready);
   status.keyed(call.key);
   refuseRecursion(name, call.key, scope);
-  const effective = { ...ready, args: call.values };
+  const remembered = { ...ready, args: call.values, cache, call };
   const { value, hit } = await recall(cache, call.key, {
     name,
     warn,
     signal: () => status.signal,
-    admit: () => runner.admit(status.cancellation),
-    compute: async (place: P) => await runner.run(effective, { cache, call, place }),
+    attempt: async () => {
+      const recalled = await runner.attempt(remembered);
+      if (recalled === undefined) status.waits();
+      return recalled;
+    },
   });
   status.recalled(hit);
   return value;

@@ -51,6 +51,11 @@ export class CallStatus {
     if (this.#state === "pending") this.#state = "running";
   }
 
+  /** The body did not start after all: somebody else computes the result, and the call waits. */
+  waits(): void {
+    if (this.#state === "running") this.#state = "pending";
+  }
+
   /** The result is known, and whether it came without running the body. */
   recalled(hit: boolean): void {
     this.#hit = hit;

@@ -1,21 +1,21 @@
-import { computeCall } from "../cache/compute_call.ts";
+import { computeLeased } from "../cache/recall.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import { answerCall, type CallRunner } from "./answer_call.ts";
 import type { Future } from "./future.ts";
 import { runBody } from "./run_body.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
-/** Here a call needs no worker, so there is always a place to run in. */
-const HERE: Disposable = { [Symbol.dispose]: () => {} };
-
-const IN_THIS_ISOLATE: CallRunner<Disposable> = {
-  admit: () => HERE,
-  run: ({ definition, scope, args, status }, remembered) => {
+const IN_THIS_ISOLATE: CallRunner = {
+  run: ({ definition, scope, args, status }) => {
     status.started();
-    const body = () => runBody(definition, scope, args, remembered?.call.key);
-    if (remembered === undefined) return body();
-    const { tags, warn } = scope;
-    return computeCall(remembered.cache, remembered.call, body, { metadata: { tags }, warn });
+    return runBody(definition, scope, args);
+  },
+  attempt: ({ definition, scope, args, status, cache, call }) => {
+    const body = () => {
+      status.started();
+      return runBody(definition, scope, args, call.key);
+    };
+    return computeLeased(cache, call, body, { metadata: { tags: scope.tags }, warn: scope.warn });
   },
 };
 

@@ -1,5 +1,5 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import type { Warn } from "../cache/recall.ts";
+import type { Warn } from "../cache/warn.ts";
 import { IndigestibleError } from "../errors.ts";
 import { definitionOf } from "./registry.ts";
 import type { TaskDefinition } from "./task_definition.ts";

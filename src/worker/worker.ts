@@ -33,6 +33,8 @@ export type Outcome =
   | {
     readonly type: "value";
     readonly value: unknown;
+    /** A word from what ran the call to who asked for it; the protocol does not look inside. */
+    readonly note?: string;
     readonly duration: number;
     readonly warnings: readonly string[];
   }

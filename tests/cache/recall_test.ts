@@ -1,11 +1,19 @@
 // Collaboration: recall, with stores that can be told to fail or to wait.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "../../src/cache/cache.ts";
-import { recall, type RecallOptions } from "../../src/cache/recall.ts";
+import { computeLeased, recall, type RecallOptions } from "../../src/cache/recall.ts";
+import type { KeyedCall } from "../../src/call/call_key.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 import type { Stores } from "../../src/store/stores.ts";
 
 const KEY = "0".repeat(64);
+const CALL: KeyedCall = {
+  key: KEY,
+  address: { module: "file:///f.ts", name: "f" },
+  args: [],
+  positions: [],
+  values: [],
+};
 const NEVER = new AbortController().signal;
 
 interface Trial {
@@ -13,7 +21,8 @@ interface Trial {
   readonly warnings: string[];
   readonly stores: Stores;
   runs: number;
-  options(compute: () => unknown, signal?: AbortSignal): RecallOptions<Disposable>;
+  /** Computes under the lease, as a runner does. */
+  options(compute: () => unknown, signal?: AbortSignal, cache?: Cache): RecallOptions;
 }
 
 function createTrial(change: Partial<Stores> = {}): Trial {
@@ -25,29 +34,19 @@ function createTrial(change: Partial<Stores> = {}): Trial {
     warnings,
     stores,
     runs: 0,
-    options: (compute, signal = NEVER) => ({
-      name: "f",
-      admit: () => ({ [Symbol.dispose]: () => {} }),
-      compute: async () => {
+    options: (compute, signal = NEVER, own = cache) => {
+      const warn = (message: string) => void warnings.push(message);
+      const body = () => {
         trial.runs++;
-        const value = await compute();
-        const result = await cache.putValue(value);
-        await cache.putRecord({
-          key: KEY,
-          scheme: 1,
-          module: "file:///f.ts",
-          task: "f",
-          args: [],
-          result,
-          started: 0,
-          duration: 0,
-          metadata: {},
-        });
-        return value;
-      },
-      warn: (message) => warnings.push(message),
-      signal: () => signal,
-    }),
+        return compute();
+      };
+      return {
+        name: "f",
+        attempt: () => computeLeased(own, CALL, body, { metadata: {}, warn }),
+        warn,
+        signal: () => signal,
+      };
+    },
   };
   return trial;
 }
@@ -100,25 +99,21 @@ Deno.test("recall() hands over to a waiter when the first caller is cancelled", 
   assertEquals(await second, { value: "mine", hit: false });
 });
 
-Deno.test("recall() waits while another holds the lease, without keeping its place", async () => {
+Deno.test("recall() waits while another holds the lease, and then computes", async () => {
   const trial = createTrial();
   const held = trial.stores.leases.tryAcquire(KEY);
   assert(held !== undefined);
-  let places = 0;
-  const waiting = Promise.withResolvers<void>();
-  const options: RecallOptions<Disposable> = {
-    ...trial.options(() => 1),
-    admit: () => {
-      places++;
-      return {
-        [Symbol.dispose]: () => {
-          if (--places === 0) waiting.resolve();
-        },
-      };
+  const waits = Promise.withResolvers<void>();
+  const { attempt, ...options } = trial.options(() => 1);
+  const call = recall(trial.cache, KEY, {
+    ...options,
+    attempt: async () => {
+      const recalled = await attempt();
+      if (recalled === undefined) waits.resolve();
+      return recalled;
     },
-  };
-  const call = recall(trial.cache, KEY, options);
-  await waiting.promise;
+  });
+  await waits.promise;
   assertEquals(trial.runs, 0);
   held[Symbol.dispose]();
   assertEquals(await call, { value: 1, hit: false });
@@ -128,7 +123,7 @@ Deno.test("recall() takes what the holder of the lease has stored meanwhile", as
   const trial = createTrial();
   const other = new Cache(trial.stores);
   const gate = Promise.withResolvers<string>();
-  const first = recall(other, KEY, trial.options(() => gate.promise));
+  const first = recall(other, KEY, trial.options(() => gate.promise, NEVER, other));
   const second = recall(trial.cache, KEY, trial.options(() => "twice"));
   gate.resolve("once");
   assertEquals(await first, { value: "once", hit: false });
@@ -154,9 +149,14 @@ Deno.test("recall() runs the call uncached when look-up and leases fail", async 
     calls: { put: broken, get: broken, delete: broken, records: () => calls.records() },
     leases: { tryAcquire: broken, changed: leases.changed.bind(leases) },
   });
-  const options = { ...trial.options(() => 1), compute: () => Promise.resolve(7) };
+  const options = trial.options(() => 7);
   assertEquals(await recall(trial.cache, KEY, options), { value: 7, hit: false });
-  assertEquals(trial.warnings.length, 3);
+  assertEquals(trial.warnings.map((warning) => warning.split(" ").slice(0, 2).join(" ")), [
+    "Cannot look",
+    "Cannot lease",
+    "Cannot look",
+    "Cannot record",
+  ]);
 });
 
 Deno.test("recall() computes again when the value of a record is gone", async () => {

@@ -444,84 +444,12 @@ Deno.test("Dispatcher.run() leaves no listener on the signal", async () => {
     removeEventListener: (...args: Parameters<typeof remove>) => (listeners--, remove(...args)),
   });
   const call = stage.dispatcher.run(deed("a"), { signal });
-  const permit = stage.dispatcher.admit(signal);
   await settle();
   assertEquals(listeners, 1);
   await finishAll(stage);
   await values([call]);
-  (await permit)[Symbol.dispose]();
   assertEquals(listeners, 0);
   await stage.dispatcher.close();
-});
-
-Deno.test("Dispatcher.admit() gives places in the order in which they were asked for", async () => {
-  const stage = await createStage({ maxWorkers: 1 });
-  const order: string[] = [];
-  const [first] = stage.run("a");
-  const admitted = stage.dispatcher.admit().then((permit) => {
-    order.push("permit");
-    return permit;
-  });
-  const last = stage.run("z");
-  await settle();
-  assertEquals(order, []);
-  await at(stage.workers, 0).finish();
-  assertEquals(order, ["permit"]);
-  assertEquals(at(stage.workers, 0).tasks, "");
-  const permit = await admitted;
-  const call = stage.dispatcher.run(deed("p"), { permit });
-  await settle();
-  assertEquals(at(stage.workers, 0).tasks, "p");
-  await finishAll(stage);
-  assert(first !== undefined);
-  assertEquals(await values([first, call, ...last]), ["a", "p", "z"]);
-  permit[Symbol.dispose]();
-  await stage.dispatcher.close();
-});
-
-Deno.test("Dispatcher.admit() starts no worker", async () => {
-  const stage = await createStage();
-  using _permit = await stage.dispatcher.admit();
-  await settle();
-  assertEquals(stage.workers.length, 0);
-});
-
-Deno.test("Permit gives its place to the next when it is disposed unused", async () => {
-  const stage = await createStage({ maxWorkers: 1 });
-  const permit = await stage.dispatcher.admit();
-  const calls = stage.run("a");
-  await settle();
-  assertEquals(stage.workers.length, 0);
-  permit[Symbol.dispose]();
-  permit[Symbol.dispose]();
-  await settle();
-  assertEquals(at(stage.workers, 0).tasks, "a");
-  await finishAll(stage);
-  await values(calls);
-  await stage.dispatcher.close();
-});
-
-Deno.test("Dispatcher.run() rejects a permit that was used", async () => {
-  const stage = await createStage();
-  using permit = await stage.dispatcher.admit();
-  const call = stage.dispatcher.run(deed("a"), { permit });
-  await assertRejects(() => stage.dispatcher.run(deed("b"), { permit }), TypeError, "it was used");
-  await settle();
-  await finishAll(stage);
-  await values([call]);
-  await stage.dispatcher.close();
-});
-
-Deno.test("Dispatcher.admit() rejects with the signal's reason", async () => {
-  const stage = await createStage({ maxWorkers: 1 });
-  using _permit = await stage.dispatcher.admit();
-  const controller = new AbortController();
-  const admitted = stage.dispatcher.admit(controller.signal);
-  controller.abort(new Error("not needed"));
-  await assertRejects(() => admitted, Error, "not needed");
-  const aborted = AbortSignal.abort(new Error("not needed"));
-  await assertRejects(() => stage.dispatcher.admit(aborted), Error, "not needed");
-  assertEquals(stage.dispatcher.statistics().queued, 0);
 });
 
 Deno.test("Dispatcher ends workers that were idle for too long", async () => {
@@ -569,7 +497,6 @@ Deno.test("Dispatcher.close() waits for queued and running calls, and takes no m
     ExecutorShutdownError,
     'Cannot run "c": the executor was shut down',
   );
-  await assertRejects(() => stage.dispatcher.admit(), ExecutorShutdownError);
   assertEquals(at(stage.workers, 0).ended, "no");
   await finishAll(stage);
   assertEquals(await values(calls), ["a", "b"]);
@@ -578,29 +505,16 @@ Deno.test("Dispatcher.close() waits for queued and running calls, and takes no m
   await stage.dispatcher.close();
 });
 
-Deno.test("Dispatcher.close() waits for a permit, which may still be used", async () => {
-  const stage = await createStage({ maxWorkers: 1 });
-  const permit = await stage.dispatcher.admit();
-  const closed = stage.dispatcher.close();
-  const call = stage.dispatcher.run(deed("a"), { permit });
-  await settle();
-  await finishAll(stage);
-  assertEquals(await values([call]), ["a"]);
-  await closed;
-});
-
 Deno.test("Dispatcher.close() with `cancelPending` rejects what has not started", async () => {
   const stage = await createStage({ maxWorkers: 1, prefetch: 2 });
   const calls = stage.run("abcd");
   await settle();
   await at(stage.workers, 0).finish(0.01);
   assertEquals(at(stage.workers, 0).tasks, "b c");
-  const admitted = stage.dispatcher.admit();
   const closed = stage.dispatcher.close();
   assertStrictEquals(stage.dispatcher.close({ cancelPending: true }), closed);
   await assertRejects(() => at(calls, 2), CancelledError);
   await assertRejects(() => at(calls, 3), CancelledError);
-  await assertRejects(() => admitted, CancelledError);
   await finishAll(stage);
   assertEquals(await values(calls.slice(0, 2)), ["a", "b"]);
   await closed;
@@ -712,14 +626,13 @@ Deno.test("Dispatcher.terminate() ends everything at once", async () => {
   stage.dispatcher.terminate();
 });
 
-Deno.test("Dispatcher.terminate() makes permits void and ends a worker that was still starting", async () => {
+Deno.test("Dispatcher.terminate() ends a worker that was still starting", async () => {
   const opened = Promise.withResolvers<Worker>();
   const { dispatcher } = await createStage({ maxWorkers: 2, open: () => opened.promise });
-  const permit = await dispatcher.admit();
   const call = dispatcher.run(deed("a"));
   dispatcher.terminate();
   await assertRejects(() => call, CancelledError);
-  await assertRejects(() => dispatcher.run(deed("b"), { permit }), ExecutorShutdownError);
+  await assertRejects(() => dispatcher.run(deed("b")), ExecutorShutdownError);
   const worker = new FakeWorker("late");
   opened.resolve(worker);
   await settle();

@@ -89,6 +89,24 @@ for (const workerType of ["web", "inline"] as const) {
     assertEquals(traces.count(), 1);
   });
 
+  test("Executor.submit() does not deadlock when a task waits for a call in the queue", async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`);
+    await using executor = new Executor({ maxWorkers: 1, workerType });
+    await cacheScope({ cache: bag }, async () => {
+      // Short calls are sent ahead: then `inner` lies behind the `outer` that calls it.
+      await Promise.all(Array.from({ length: 50 }, (_, x) => executor.submit(tasks.double, x)));
+      const calls = Array.from({ length: 50 }, (_, x) => [
+        executor.submit(tasks.outer, x),
+        executor.submit(tasks.inner, x),
+      ]).flat();
+      const expected = Array.from({ length: 50 }, (_, x) => [10 * (x + 1), x + 1]).flat();
+      assertEquals(await Promise.all(calls), expected);
+      // Each `inner` was computed inside its `outer`, and once only.
+      assertEquals(calls.filter(({ hit }) => hit).length, 50);
+    });
+  });
+
   test("Executor.submit() fills a memory cache from here", async () => {
     await using traces = await openFolder();
     await using executor = open();

@@ -87,3 +87,11 @@ export const nestedExecutor = task(
 export const whoAmI = task(import.meta, function whoAmI(): string {
   return self.name;
 });
+
+export const inner = task(import.meta, function inner(x: number): number {
+  return x + 1;
+});
+
+export const outer = task(import.meta, async function outer(x: number): Promise<number> {
+  return 10 * await inner(x);
+});
