@@ -76,38 +76,94 @@ async function* iterate<T, R>(
   { progress = false, signal }: MapOptions,
 ): AsyncGenerator<R, void, void> {
   signal?.throwIfAborted();
-  const buffer = new Map<number, Future<R>>();
-  const cancelAll = () => {
-    for (const future of buffer.values()) future.cancel();
-  };
+  /** Calls under way, in the order of their items. */
+  const buffer: Future<R>[] = [];
+  const cancelAll = () => buffer.forEach((future) => future.cancel());
   signal?.addEventListener("abort", cancelAll, { once: true });
   const observer = await openObserver(progress);
+  const source = new ItemSource(items);
   try {
     observer?.start(sizeOf(items));
-    let submitted = 0;
-    let given = 0;
-    const next = async (): Promise<R> => {
-      const future = buffer.get(given) as Future<R>;
-      try {
-        return await abortable(future, signal);
-      } finally {
-        buffer.delete(given++);
+    while (!source.ended || buffer.length > 0) {
+      const [first] = buffer;
+      if (buffer.length < bufferSize && !source.ended) {
+        // A slow input must not hold back results that are there.
+        const item = await abortable(source.next(first), signal);
+        if (item !== undefined) {
+          const future = submit(item.value);
+          // Observed here too: when an earlier one fails, nobody else will look at this one.
+          future.catch(() => {});
+          if (observer !== undefined) future.onDone(() => observer.update(future.hit === true));
+          buffer.push(future);
+          continue;
+        }
       }
-    };
-    for await (const item of items) {
-      signal?.throwIfAborted();
-      const future = submit(item);
-      // Observed here too: when an earlier one fails, nobody else will look at this one.
-      future.catch(() => {});
-      if (observer !== undefined) future.onDone(() => observer.update(future.hit === true));
-      buffer.set(submitted++, future);
-      if (buffer.size >= bufferSize) yield await next();
+      if (first === undefined) continue;
+      const value = await abortable(first, signal);
+      buffer.shift();
+      yield value;
     }
-    while (buffer.size > 0) yield await next();
   } finally {
     signal?.removeEventListener("abort", cancelAll);
     cancelAll();
     observer?.stop();
+    await source.close();
+  }
+}
+
+/** The input of a map, of which one item is asked for at a time. */
+class ItemSource<T> {
+  readonly #iterator: Iterator<T> | AsyncIterator<T>;
+  #asked: Promise<IteratorResult<T>> | undefined;
+  #ended = false;
+
+  constructor(items: Iterable<T> | AsyncIterable<T>) {
+    this.#iterator = Symbol.asyncIterator in items
+      ? items[Symbol.asyncIterator]()
+      : items[Symbol.iterator]();
+  }
+
+  /** Whether there is nothing more to come. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * Gives the next item, unless a result comes first: then the item is for the next time.
+   *
+   * @param result What may come first.
+   */
+  async next(result: Promise<unknown> | undefined): Promise<{ value: T } | undefined> {
+    if (this.#asked === undefined) {
+      const step = this.#iterator.next();
+      if (!(step instanceof Promise)) return this.#take(step);
+      this.#asked = step;
+      // When a result comes first and the loop is left, nobody else will look at this one.
+      step.catch(() => this.#ended = true);
+    }
+    const settled = () => undefined;
+    const step =
+      await (result === undefined
+        ? this.#asked
+        : Promise.race([this.#asked, result.then(settled, settled)]));
+    if (step === undefined) return undefined;
+    this.#asked = undefined;
+    return this.#take(step);
+  }
+
+  #take(step: IteratorResult<T>): { value: T } | undefined {
+    if (!step.done) return { value: step.value };
+    this.#ended = true;
+    return undefined;
+  }
+
+  /** Lets the input clean up when not all of it was taken. */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    const closing = Promise.resolve(this.#iterator.return?.());
+    // An input that is still asked for an item closes after that, which may take for ever.
+    if (this.#asked === undefined) await closing;
+    else closing.catch(() => {});
   }
 }
 

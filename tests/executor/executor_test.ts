@@ -217,6 +217,48 @@ for (const workerType of ["web", "inline"] as const) {
     assertEquals(await Array.fromAsync(executor.map(tasks.double, [])), []);
   });
 
+  test("Executor.map() gives results while the input is slow, and lets it clean up", async () => {
+    await using executor = open();
+    const gate = Promise.withResolvers<void>();
+    let cleaned = false;
+    const items = async function* () {
+      try {
+        yield 1;
+        await gate.promise;
+        yield 2;
+        yield 3;
+      } finally {
+        cleaned = true;
+      }
+    };
+    const values: number[] = [];
+    for await (const value of executor.map(tasks.double, items())) {
+      values.push(value);
+      // The second item comes only after the first result was given.
+      gate.resolve();
+      if (value === 4) break;
+    }
+    assertEquals([values, cleaned], [[2, 4], true]);
+  });
+
+  test("Executor.map() ends although its input never gives another item", async () => {
+    await using executor = open();
+    const items = async function* () {
+      yield 1;
+      await new Promise(() => {});
+    };
+    for await (const value of executor.map(tasks.double, items())) {
+      assertEquals(value, 2);
+      break;
+    }
+    const signal = AbortSignal.abort(new Error("enough"));
+    await assertRejects(
+      () => Array.fromAsync(executor.map(tasks.double, items(), { signal })),
+      Error,
+      "enough",
+    );
+  });
+
   test("Executor.map() ends with the signal's reason", async () => {
     await using executor = open();
     const controller = new AbortController();
