@@ -6,6 +6,7 @@
  *
  * @module
  */
+import progress from "cli-progress";
 import { cacheScope, Executor, openBag } from "@quiver/quiver";
 import { drawChart } from "./chart.ts";
 import { type Findings, toFindings } from "./findings.ts";
@@ -60,16 +61,18 @@ async function sweep(executor: Executor): Promise<{ findings: Findings; account:
 }
 
 async function showProgress(results: readonly PromiseLike<unknown>[]): Promise<void> {
-  const encoder = new TextEncoder();
-  let done = 0;
+  const bar = new progress.SingleBar({
+    format: "{bar} {value} of {total} points",
+    clearOnComplete: true,
+    linewrap: true,
+  }, progress.Presets.shades_classic);
+  const shown = Deno.stderr.isTerminal();
+  if (shown) bar.start(results.length, 0);
   await Promise.all(results.map(async (result) => {
     await result;
-    done++;
-    if (!Deno.stderr.isTerminal()) return;
-    const bar = "█".repeat(Math.round(done / results.length * 40)).padEnd(40, "░");
-    const end = done === results.length ? "\r\x1b[K" : "";
-    Deno.stderr.writeSync(encoder.encode(`\r${bar} ${done} of ${results.length} points${end}`));
+    if (shown) bar.increment();
   }));
+  bar.stop();
 }
 
 function toPlot(findings: Findings): string {
