@@ -22,11 +22,14 @@ export interface CallContext {
  *
  * @param scope The scope that the call was made in.
  * @param call The call with its key, when it is to be remembered.
- * @returns Data that structured clone carries.
+ * @returns Data that structured clone carries; nothing where the scope sets nothing, as copying it
+ * would be a good part of what a short call costs.
  */
-export function toCallContext(scope: Scope, call: KeyedCall | undefined): CallContext {
+export function toCallContext(scope: Scope, call: KeyedCall | undefined): CallContext | undefined {
   const { cache, tags, strict, chain } = scope;
   const description = cache?.description;
+  const plain = description === undefined && chain === undefined && !strict;
+  if (plain && Object.keys(tags).length === 0) return undefined;
   return {
     tags,
     strict,

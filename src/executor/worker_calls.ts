@@ -20,6 +20,9 @@ interface OpenCache extends AsyncDisposable {
   readonly cache: Cache;
 }
 
+/** What no context stands for. */
+const NO_CONTEXT: CallContext = { tags: {}, strict: false };
+
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
 export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
@@ -38,7 +41,7 @@ export class WorkerCalls {
       const definition = findTask(address) ??
         await importInWorker(request.module, () => importTask(address));
       // What crossed the boundary is what `toCallContext` made.
-      const context = request.context as CallContext;
+      const context = (request.context ?? NO_CONTEXT) as CallContext;
       const restored = this.#restoreScope(context, warnings);
       const scope = restored instanceof Promise ? await restored : restored;
       begun = performance.now();

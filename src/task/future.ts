@@ -40,16 +40,23 @@ export class Future<T> implements Promise<T> {
     const status = this.#status;
     this.#promise = new Promise<T>((resolve, reject) => {
       this.#cancel = reject;
-      Promise.try(run, status).then(
-        (value) => {
-          status.settled();
-          resolve(value);
-        },
-        (reason) => {
-          status.settled();
-          reject(reason);
-        },
-      );
+      const succeed = (value: T) => {
+        status.settled();
+        resolve(value);
+      };
+      const fail = (reason: unknown) => {
+        status.settled();
+        reject(reason);
+      };
+      try {
+        const result = run(status);
+        // A body may return a future, which is no instance of Promise.
+        if (typeof result === "object" && result !== null && "then" in result) {
+          Promise.resolve(result).then(succeed, fail);
+        } else succeed(result);
+      } catch (error) {
+        fail(error);
+      }
     });
   }
 

@@ -204,6 +204,23 @@ Deno.test("task() gives the plain value of a body that returns a future (fleche 
   });
 });
 
+Deno.test("task() is done only when the future that its body returns is", async () => {
+  const gate = Promise.withResolvers<number>();
+  const waiting = task(import.meta, () => gate.promise, { name: "waiting" });
+  const passing = task(import.meta, () => waiting(), { name: "passing" });
+  const call = passing();
+  await Promise.resolve();
+  assertEquals(call.state, "running");
+  gate.resolve(3);
+  assertEquals([await call, call.state], [3, "done"]);
+  const failing = task(import.meta, () => {
+    throw new RangeError("at once");
+  }, { name: "failing" });
+  const failed = failing();
+  await assertRejects(() => failed, RangeError, "at once");
+  assertEquals(failed.state, "done");
+});
+
 Deno.test("task() runs once for calls made at once (fleche 35)", async () => {
   let bodies = 0;
   const gate = Promise.withResolvers<void>();
