@@ -1,7 +1,7 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, openIfThere, readAt } from "./_file_system.ts";
-import { encodeCallLine, encodeEvictLine } from "./call_line.ts";
+import { type CallLineHead, encodeCallLine, encodeEvictLine } from "./call_line.ts";
 import { type CallLine, scanCalls } from "./call_scan.ts";
 import { isTailLong, readCallTable } from "./call_table.ts";
 import { decodeCheckedLine } from "./checked_line.ts";
@@ -88,7 +88,7 @@ export class CallLog implements Disposable {
    * @param fields What the record says beside its key.
    */
   append(key: Digest, fields: Record<string, unknown>): void {
-    this.#write(encodeCallLine(key, fields));
+    this.#write({ key, evicted: false }, encodeCallLine(key, fields));
   }
 
   /**
@@ -99,7 +99,7 @@ export class CallLog implements Disposable {
    */
   evict(key: Digest): boolean {
     if (this.find(key) === undefined) return false;
-    this.#write(encodeEvictLine(key));
+    this.#write({ key, evicted: true }, encodeEvictLine(key));
     return true;
   }
 
@@ -194,19 +194,29 @@ export class CallLog implements Disposable {
     return decodeCheckedLine(line);
   }
 
-  #write(line: Uint8Array): void {
+  #write(head: CallLineHead, line: Uint8Array): void {
     const { fileSystem, sync } = this.#options;
     if (this.#lock === undefined) {
       throw new TypeError("Cannot append to the call log: it is read-only");
     }
     this.#lock.lockSync(false);
     try {
-      const { file } = this.#replaced() ? this.#reopen() : this.#log ?? this.#reopen();
-      this.#append(fileSystem, file, line);
-      if (sync) fileSystem.sync(file);
+      const log = this.#replaced() ? this.#reopen() : this.#log ?? this.#reopen();
+      this.#append(fileSystem, log.file, line);
+      if (sync) fileSystem.sync(log.file);
+      this.#takeOwn(log, head, line.length);
     } finally {
       this.#lock.unlockSync();
     }
+  }
+
+  /** A line that this handle has appended right behind what it has scanned need not be read again. */
+  #takeOwn(log: OpenLog, head: CallLineHead, length: number): void {
+    const end = log.file.seekSync(0, Deno.SeekMode.Current);
+    if (end - length !== log.scanned) return;
+    // Without the line feeds that the line begins and ends with.
+    log.tail.set(head.key, { ...head, offset: log.scanned + 1, length: length - 2 });
+    log.scanned = end;
   }
 
   #append(fileSystem: FileSystem, file: Deno.FsFile, line: Uint8Array): void {
