@@ -107,7 +107,18 @@ async function lookUp(cache: Cache, key: Digest, { name, warn }: Faults): Promis
 /** `undefined` when another holds the lease; a disposable that does nothing when leases fail. */
 function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): Lease | undefined {
   try {
-    return cache.tryLease(key);
+    const lease = cache.tryLease(key);
+    return lease && {
+      key,
+      [Symbol.dispose]: () => {
+        try {
+          lease[Symbol.dispose]();
+        } catch (error) {
+          // The result is there by now, and must not be lost for this.
+          warn(`Cannot free the lease of a call of "${name}": others may wait for it`, error);
+        }
+      },
+    };
   } catch (error) {
     warn(`Cannot lease a call of "${name}": others may compute it too`, error);
     return { key, [Symbol.dispose]: () => {} };

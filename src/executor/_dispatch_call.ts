@@ -11,12 +11,6 @@ export type CallPhase =
 
 const END: CallPhase = { at: "end" };
 
-/** What a call asks of its dispatcher. */
-export interface CallHost {
-  /** The call is given up. */
-  abort(call: DispatchedCall, reason: unknown): void;
-}
-
 /**
  * A call on its way through a dispatcher. One object with methods: tens of thousands may wait, and
  * closures would make each several times as large.
@@ -28,7 +22,7 @@ export class DispatchedCall {
   readonly result: PromiseWithResolvers<Outcome> = Promise.withResolvers();
   /** Where it is. */
   phase: CallPhase = END;
-  readonly #host: CallHost;
+  readonly #giveUp: (call: DispatchedCall, reason: unknown) => void;
   readonly #signal: CancelSignal | undefined;
   readonly #started: (() => void) | undefined;
   #abort: (() => void) | undefined;
@@ -36,18 +30,18 @@ export class DispatchedCall {
   /**
    * Creates a call that is nowhere yet.
    *
-   * @param host The dispatcher.
+   * @param giveUp Is told when the signal gives the call up, and why.
    * @param request What to run.
    * @param signal Gives the call up.
    * @param started Is told each time when the call is sent to a worker.
    */
   constructor(
-    host: CallHost,
+    giveUp: (call: DispatchedCall, reason: unknown) => void,
     request: CallRequest,
     signal: CancelSignal | undefined,
     started: (() => void) | undefined,
   ) {
-    this.#host = host;
+    this.#giveUp = giveUp;
     this.request = request;
     this.#signal = signal;
     this.#started = started;
@@ -57,8 +51,8 @@ export class DispatchedCall {
   listen(): void {
     const signal = this.#signal;
     if (signal === undefined) return;
-    if (signal.aborted) return this.#host.abort(this, signal.reason);
-    this.#abort = () => this.#host.abort(this, signal.reason);
+    if (signal.aborted) return this.#giveUp(this, signal.reason);
+    this.#abort = () => this.#giveUp(this, signal.reason);
     signal.addEventListener("abort", this.#abort);
   }
 

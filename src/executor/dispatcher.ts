@@ -1,7 +1,7 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
 import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
-import { type CallHost, DispatchedCall as Call } from "./_dispatch_call.ts";
+import { DispatchedCall as Call } from "./_dispatch_call.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
 import { DispatchQueue } from "./_dispatch_queue.ts";
@@ -21,7 +21,7 @@ export interface DispatcherOptions {
   /**
    * How many calls a worker is sent ahead when calls are short; 1 for none.
    *
-   * @default {32}
+   * @default {128}
    */
   prefetch?: number;
 }
@@ -74,11 +74,9 @@ export class Dispatcher implements AsyncDisposable {
   readonly #crew: DispatchCrew<Call>;
   readonly #pace: DispatchPace;
   readonly #queue = new DispatchQueue<Call>();
-  readonly #host: CallHost = {
-    abort: (call, reason) => this.#abort(call, reason),
-  };
+  readonly #giveUp = (call: Call, reason: unknown): void => this.#abort(call, reason);
   /** Calls that have not ended. */
-  #taken = 0;
+  #unended = 0;
   #drained: PromiseWithResolvers<void> | undefined;
   #state: State = { state: "open" };
 
@@ -112,8 +110,8 @@ export class Dispatcher implements AsyncDisposable {
         new ExecutorShutdownError(`Cannot run "${request.task}": the executor was shut down`),
       );
     }
-    const call = new Call(this.#host, request, signal, started);
-    this.#taken++;
+    const call = new Call(this.#giveUp, request, signal, started);
+    this.#unended++;
     call.phase = { at: "queue", entry: this.#queue.push(call) };
     call.listen();
     this.#advance();
@@ -181,7 +179,7 @@ export class Dispatcher implements AsyncDisposable {
   #advance(): void {
     this.#employ();
     if (this.#queue.size === 0) this.#share();
-    if (this.#taken === 0) this.#drained?.resolve();
+    if (this.#unended === 0) this.#drained?.resolve();
   }
 
   /** Brings calls from the queue to workers: an idle one, else a new one, else ahead to a busy one. */
@@ -315,7 +313,7 @@ export class Dispatcher implements AsyncDisposable {
   #leave(call: Call): void {
     const phase = call.end();
     if (phase.at === "queue") this.#queue.delete(phase.entry);
-    this.#taken--;
+    this.#unended--;
   }
 
   #rejectQueued(reason: unknown): void {
@@ -329,7 +327,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    if (this.#taken > 0) {
+    if (this.#unended > 0) {
       this.#drained ??= Promise.withResolvers();
       await this.#drained.promise;
     }

@@ -90,14 +90,15 @@ export class WorkerCalls {
     description: StoreDescription,
     { warn }: Scope,
   ): Promise<Cache | undefined> {
-    const { path } = description;
-    const opening = this.#caches.get(path) ?? openCache(description);
-    this.#caches.set(path, opening);
+    // One bag may be opened in several ways, read-only in one scope and not in the next.
+    const key = JSON.stringify(description);
+    const opening = this.#caches.get(key) ?? openCache(description);
+    this.#caches.set(key, opening);
     try {
       return (await opening).cache;
     } catch (error) {
-      this.#caches.delete(path);
-      warn(`Cannot open "${path}" in a worker: calls there are not remembered`, error);
+      this.#caches.delete(key);
+      warn(`Cannot open "${description.path}" in a worker: calls there are not remembered`, error);
       return undefined;
     }
   }

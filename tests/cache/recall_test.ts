@@ -159,6 +159,23 @@ Deno.test("recall() runs the call uncached when look-up and leases fail", async 
   ]);
 });
 
+Deno.test("recall() gives the result although its lease cannot be freed", async () => {
+  const { leases } = createMemoryStores();
+  const trial = createTrial({
+    leases: {
+      tryAcquire: (key) => ({
+        key,
+        [Symbol.dispose]: () => {
+          throw new Error("disk on fire");
+        },
+      }),
+      changed: leases.changed.bind(leases),
+    },
+  });
+  assertEquals(await recall(trial.cache, KEY, trial.options(() => 7)), { value: 7, hit: false });
+  assertEquals(trial.warnings, ['Cannot free the lease of a call of "f": others may wait for it']);
+});
+
 Deno.test("recall() computes again when the value of a record is gone", async () => {
   const { values } = createMemoryStores();
   let lost = true;

@@ -107,6 +107,27 @@ for (const workerType of ["web", "inline"] as const) {
     });
   });
 
+  test("Executor.submit() keeps a bag apart from the same one opened otherwise", async () => {
+    await using folder = await openFolder();
+    await using traces = await openFolder();
+    const path = `${folder.path}/results.bag`;
+    await using bag = await openBag(path);
+    await using reading = await openBag(path, { mode: "read" });
+    await using executor = new Executor({ maxWorkers: 1, workerType });
+    const warnings: string[] = [];
+    const onWarning = ({ message }: { message: string }) => warnings.push(message);
+    await cacheScope(
+      { cache: reading, onWarning },
+      () => executor.submit(tasks.traced, 1, traces.path),
+    );
+    assertEquals(warnings.length, 1);
+    // The same worker, which has the bag open for reading already.
+    await cacheScope({ cache: bag, strict: true }, async () => {
+      await executor.submit(tasks.traced, 1, traces.path);
+      assertEquals(await tasks.traced.contains(1, traces.path), true);
+    });
+  });
+
   test("Executor.submit() fills a memory cache from here", async () => {
     await using traces = await openFolder();
     await using executor = open();
