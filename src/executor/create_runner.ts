@@ -16,22 +16,21 @@ type ValueOutcome = Extract<Outcome, { type: "value" }>;
  * @returns The runner.
  */
 export function createRunner(dispatcher: Dispatcher): CallRunner {
-  const send = async (ready: ReadyCall, call?: KeyedCall): Promise<ValueOutcome> => {
+  // Promises are chained by hand: an async function would make one more for each of many short calls.
+  const send = (ready: ReadyCall, call?: KeyedCall): Promise<Outcome> => {
     const { definition: { address }, scope, args, status } = ready;
     const context = toCallContext(scope, call);
-    const outcome = await dispatcher.run(
-      { module: address.module, task: address.name, args, context },
-      { signal: status.cancellation, started: () => status.started() },
-    );
-    return unwrap(outcome, scope);
+    return dispatcher.run({ module: address.module, task: address.name, args, context }, status);
   };
   return {
-    run: async (ready) => (await send(ready)).value,
+    run: (ready) => send(ready).then((outcome) => unwrap(outcome, ready.scope).value),
     attempt: async (remembered) => {
       const { cache, call, scope } = remembered;
-      if (cache.description !== undefined) return toRecalled(await send(remembered, call));
+      if (cache.description !== undefined) {
+        return toRecalled(unwrap(await send(remembered, call), scope));
+      }
       // A cache that cannot travel is filled from here.
-      const body = async () => (await send(remembered)).value;
+      const body = async () => unwrap(await send(remembered), scope).value;
       const options = { metadata: { tags: scope.tags }, warn: scope.warn };
       return await computeLeased(cache, call, body, options);
     },

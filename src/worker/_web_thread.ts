@@ -1,4 +1,5 @@
 import { WorkerInitError } from "../errors.ts";
+import { isBatch } from "./_batching_endpoint.ts";
 import { Claims } from "./_claims.ts";
 import { isReadyMessage, type ReadyMessage } from "./_protocol.ts";
 import { waitForEnd } from "./_worker_lock.ts";
@@ -97,7 +98,7 @@ export class WebThread {
     this.ended = promise;
     this.#end = resolve;
     worker.addEventListener("message", (event) => {
-      if (Array.isArray(event.data)) this.#received++;
+      if (isBatch(event.data)) this.#received++;
     });
     worker.addEventListener("error", (event) => {
       event.preventDefault();
