@@ -287,7 +287,7 @@ export class Dispatcher implements AsyncDisposable {
       const { member } = phase;
       while (this.#revoke(member));
       // Those that it could not give back have started, or their answer is on its way.
-      const started = member.calls.slice(0, member.worker.pending);
+      const started = member.calls.slice(0, member.calls.length - member.revoking);
       if (started.includes(call)) this.#crew.lose(member);
     }
     this.#advance();

@@ -8,6 +8,8 @@ export interface ReadyMessage {
   readonly lock: string;
   /** The memory of {@linkcode Claims}. */
   readonly claims: SharedArrayBuffer;
+  /** The memory of {@linkcode AnswerRing}. */
+  readonly ring: SharedArrayBuffer;
 }
 
 /** How the close hook ended. */

@@ -6,6 +6,7 @@
 import { expose } from "comlink/dist/esm/comlink.mjs";
 import { BatchingEndpoint, type MessageEnd } from "./_batching_endpoint.ts";
 import type { AnswerFrame, CallFrame } from "./_call_frames.ts";
+import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
 import type { CloseReply, ExposedWorker, ReadyMessage } from "./_protocol.ts";
 import { toThrownValue } from "./_run_to_outcome.ts";
@@ -28,7 +29,8 @@ export function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): void {
   const scope = globalThis as unknown as MessageEnd & { readonly name: string };
   enterWorker(scope.name);
   const claims = new Claims();
-  const served = new ServedCalls(runCall, claims, (frame) => endpoint.send(frame));
+  const ring = new AnswerRing();
+  const served = new ServedCalls(runCall, { claims, ring }, (frame) => endpoint.send(frame));
   const endpoint = new BatchingEndpoint<AnswerFrame, CallFrame>(scope, {
     received: (frame) => served.add(frame),
     refused: (frame, cause) => void served.refused(frame, cause),
@@ -39,7 +41,12 @@ export function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): void {
   // A worker without its lock could die unseen: a failure here is left uncaught and ends it.
   void holdLock(lock).then(() =>
     scope.postMessage(
-      { type: "quiver.ready", lock, claims: claims.buffer } satisfies ReadyMessage,
+      {
+        type: "quiver.ready",
+        lock,
+        claims: claims.buffer,
+        ring: ring.buffer,
+      } satisfies ReadyMessage,
     )
   );
 }

@@ -55,6 +55,9 @@ class WebWorker implements Worker {
   readonly dead: Promise<string>;
   readonly #thread: WebThread;
   readonly #calls: SentCalls;
+  readonly #answered = (slot: number, result: RunResult): void => {
+    this.#calls.resolve(slot, result);
+  };
   /** Held for the worker's life: Comlink makes the worker deaf when this is collected. */
   readonly #remote: Remote<ExposedWorker>;
   readonly #endpoint: BatchingEndpoint<CallFrame, AnswerFrame>;
@@ -72,6 +75,7 @@ class WebWorker implements Worker {
     this.#remote = wrap<ExposedWorker>(this.#endpoint);
     this.dead = thread.ended;
     void thread.ended.then((reason) => this.#fail(reason));
+    void this.#readAnswers();
   }
 
   get pending(): number {
@@ -108,8 +112,20 @@ class WebWorker implements Worker {
     await this.close();
   }
 
+  /** Reads small answers as they come, for as long as calls may be under way. */
+  async #readAnswers(): Promise<void> {
+    const { ring } = this.#thread;
+    while (this.#state.state === "open" || this.#calls.size > 0) {
+      ring.read(this.#answered);
+      await ring.written();
+    }
+  }
+
   #fail(reason: string): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
+    const { ring } = this.#thread;
+    ring.read(this.#answered);
+    ring.wake();
     this.#calls.fail(reason);
   }
 
