@@ -65,13 +65,15 @@ export function answerCall(
   runner: CallRunner,
 ): Future<unknown> {
   return new Future(definition.name, (status) => {
-    const answer = (args: readonly unknown[]) => {
-      const ready = { definition, scope, args, status };
-      return scope.cache === undefined ? runner.run(ready) : remember(scope.cache, ready, runner);
-    };
     const args = resolveFutures(given, definition.name);
-    return args instanceof Promise ? args.then(answer) : answer(args);
+    if (!(args instanceof Promise)) return answer({ definition, scope, args, status }, runner);
+    return args.then((args) => answer({ definition, scope, args, status }, runner));
   });
+}
+
+function answer(ready: ReadyCall, runner: CallRunner): unknown {
+  const { cache } = ready.scope;
+  return cache === undefined ? runner.run(ready) : remember(cache, ready, runner);
 }
 
 async function remember(
