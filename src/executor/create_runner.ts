@@ -29,7 +29,7 @@ export function createRunner(dispatcher: Dispatcher): CallRunner {
     run: async (ready) => (await send(ready)).value,
     attempt: async (remembered) => {
       const { cache, call, scope } = remembered;
-      if (cache.description !== undefined) return toRecalled(await send(remembered, call));
+      if (cache.secretDescription !== undefined) return toRecalled(await send(remembered, call));
       // A cache that cannot travel is filled from here.
       const body = async () => (await send(remembered)).value;
       const options = { metadata: { tags: scope.tags }, warn: scope.warn };

@@ -1,6 +1,6 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import { recall, type Recalled } from "../cache/recall.ts";
-import type { Cache } from "../cache/cache.ts";
+import { type Cache, voidCache } from "../cache/cache.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { CallStatus } from "./call_status.ts";
 import { Future } from "./future.ts";
@@ -67,7 +67,9 @@ export function answerCall(
   return new Future(definition.name, (status) => {
     const answer = (args: readonly unknown[]) => {
       const ready = { definition, scope, args, status };
-      return scope.cache === undefined ? runner.run(ready) : remember(scope.cache, ready, runner);
+      const { cache } = scope;
+      if (cache === undefined || cache === voidCache) return runner.run(ready);
+      return remember(cache, ready, runner);
     };
     const args = resolveFutures(given, definition.name);
     return args instanceof Promise ? args.then(answer) : answer(args);
@@ -97,6 +99,7 @@ async function remember(
       return recalled;
     },
   });
+  cache.count(hit);
   status.recalled(hit);
   return value;
 }
