@@ -46,7 +46,8 @@ export class FileDirectory implements CacheFiles {
     if (mode === "read") return;
     this.#leases.open();
     fileSystem.makeDirectory(`${path}/unfinished`);
-    this.#replacer.clear();
+    // Who may not write should be told now, not at the first result.
+    this.#leases.exclusively(() => this.#replacer.clear());
   }
 
   putValue(part: EncodedPart): void {
@@ -103,6 +104,8 @@ export class FileDirectory implements CacheFiles {
   *calls(): Generator<Record<string, unknown>> {
     this.#guard.checkOpen("read from");
     for (const prefix of listNames(`${this.path}/calls`)) {
+      // A file of somebody else may lie beside the directories.
+      if (!Deno.lstatSync(`${this.path}/calls/${prefix}`).isDirectory) continue;
       for (const name of listNames(`${this.path}/calls/${prefix}`)) {
         const line = this.getCall(`${prefix}${name.slice(0, -".json".length)}`);
         if (line !== undefined) yield line;

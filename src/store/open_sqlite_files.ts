@@ -6,6 +6,9 @@ import { checkDatabase, connect, createTables, refuse } from "./sqlite_connectio
 import { SqliteFiles } from "./sqlite_files.ts";
 import type { SqliteOptions } from "./stores.ts";
 
+/** @see {@link https://www.sqlite.org/rescode.html#readonly} */
+const READ_ONLY = 8;
+
 const DEFAULTS: Required<SqliteOptions> = {
   mode: "readwrite",
   durability: "process",
@@ -31,16 +34,18 @@ export function openSqliteFiles(path: string, options: SqliteOptions = {}): Sqli
   }
   const file = resolve(path);
   const leases = new LeaseDirectory(`${file}-leases`);
-  const isNew = checkDatabase(file) === "new";
-  if (mode === "readwrite") {
-    writeFirst(file, () => leases.open());
-    // Others may make the same tables now; what is made twice makes no difference.
-    return leases.exclusively(() => open(file, settings, leases, isNew));
-  }
-  if (isNew) {
-    throw refuse(file, 'there is none; open it with mode: "readwrite" to create one');
-  }
-  return open(file, settings, leases, false);
+  return refuseReadOnly(file, mode, () => {
+    const isNew = checkDatabase(file) === "new";
+    if (mode === "readwrite") {
+      leases.open();
+      // Others may have made the same tables by now; what is made twice makes no difference.
+      return leases.exclusively(() => open(file, settings, leases, isNew));
+    }
+    if (isNew) {
+      throw refuse(file, 'there is none; open it with mode: "readwrite" to create one');
+    }
+    return open(file, settings, leases, false);
+  });
 }
 
 function open(
@@ -59,15 +64,24 @@ function open(
   }
 }
 
-/** Runs the first writes, and says what to do where the directory refuses them. */
-function writeFirst(file: string, write: () => void): void {
+/** Says what to do where the directory refuses what even readers write. */
+function refuseReadOnly<T>(file: string, mode: "readwrite" | "read", open: () => T): T {
   try {
-    write();
+    return open();
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.PermissionDenied)) throw cause;
+    if (!(cause instanceof Deno.errors.PermissionDenied) && !isReadOnly(cause)) throw cause;
+    const remedy = mode === "read"
+      ? ", and SQLite keeps files beside a database that it reads; copy it to where you may write"
+      : "; copy it to where you may write";
     throw new QuiverError(
-      `Cannot open "${file}" for writing: its directory is read-only; open it with mode: "read"`,
+      `Cannot open "${file}" as a SQLite cache: its directory is read-only${remedy}`,
       { cause },
     );
   }
+}
+
+/** The low byte tells what kind of error it is, the rest which one. */
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" &&
+    (error.errcode & 0xff) === READ_ONLY;
 }
