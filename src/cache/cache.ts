@@ -5,7 +5,7 @@ import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../st
 import { withoutKeys } from "../store/description.ts";
 import { createMemoryStores } from "../store/memory_stores.ts";
 import { mixStores } from "../store/mix_stores.ts";
-import { type CacheStatistics, NO_STATISTICS } from "../store/statistics.ts";
+import type { CacheStatistics } from "../store/statistics.ts";
 import { createVoidStores } from "../store/void_stores.ts";
 import { Flights } from "./_flights.ts";
 
@@ -214,7 +214,7 @@ export class Cache {
    * ```
    */
   statistics(): CacheStatistics {
-    const counted = this.#stores.statistics?.() ?? NO_STATISTICS;
+    const counted = this.#stores.statistics?.() ?? { rejectedSignatures: 0, rejectedValues: 0 };
     return { hits: this.#hits, misses: this.#misses, ...counted };
   }
 

@@ -1,4 +1,3 @@
-import { NO_STATISTICS } from "./statistics.ts";
 import type { Stores } from "./stores.ts";
 
 /**
@@ -18,7 +17,7 @@ export function mixStores(valuesOf: Stores, callsOf: Stores): Stores {
     readOnly: (valuesOf.readOnly ?? false) || (callsOf.readOnly ?? false),
     ...(values && calls && { description: { type: "mixed", values, calls } }),
     statistics: () => ({
-      ...NO_STATISTICS,
+      rejectedValues: 0,
       ...valuesOf.statistics?.(),
       rejectedSignatures: callsOf.statistics?.().rejectedSignatures ?? 0,
     }),

@@ -70,7 +70,8 @@ const DURABLE = { durability: "power" } as const;
 
 for (const fault of ["error", "short", "stop"] satisfies Fault[]) {
   Deno.test(`openFileDirectory() keeps what it acknowledged (${fault})`, () => {
-    for (let at = 0, failed = true; failed; at++) {
+    let failed = true;
+    for (let at = 0; failed; at++) {
       using directory = new TemporaryDirectory();
       const path = `${directory.path}/here`;
       const disk = new FaultyFileSystem(fault, at);

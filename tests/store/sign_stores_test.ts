@@ -7,7 +7,9 @@ import {
   openSqliteStores,
   type OpenStores,
 } from "../../src/store/open_stores.ts";
-import type { Stores } from "../../src/store/stores.ts";
+import { createMemoryStores } from "../../src/store/memory_stores.ts";
+import { signStores } from "../../src/store/sign_stores.ts";
+import type { CallStore, Stores } from "../../src/store/stores.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";
 import { VALUE_KIND } from "../../src/value/value_kind.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
@@ -223,6 +225,45 @@ Deno.test("signed bag stores: what heals stays healed when the bag is folded", a
   assertEquals(rejected(again.stores), [0, 0]);
 });
 
+Deno.test("signed bag stores: behind a forged copy of a value the good one is found", async () => {
+  using directory = new TemporaryDirectory();
+  const good = encodeValue(GOOD);
+  const [here, elsewhere] = [`${directory.path}/here`, `${directory.path}/elsewhere`];
+  {
+    await using signed = await openBagStores(here, { signingKey: NEW, fold: "manual" });
+    await signed.stores.values.put(good);
+    await signed.files.fold();
+  }
+  {
+    await using unsigned = await openBagStores(elsewhere, { fold: "manual" });
+    await unsigned.stores.values.put({ ...encodeValue(EVIL), digest: good.digest });
+  }
+  for (const { name } of Deno.readDirSync(`${elsewhere}/journal`)) {
+    Deno.copyFileSync(`${elsewhere}/journal/${name}`, `${here}/journal/${name}`);
+  }
+  await using unsigned = await openBagStores(here, { fold: "manual", mode: "read" });
+  await using signed = await openBagStores(here, { fold: "manual", mode: "read", signingKey: NEW });
+  // Values are looked for in known places first, and journals are known from the first miss on.
+  for (const { values } of [unsigned.stores, signed.stores]) await values.get(OTHER);
+  assertEquals(await unsigned.stores.values.get(good.digest), { hit: true, value: EVIL });
+  assertEquals(await signed.stores.values.get(good.digest), { hit: true, value: GOOD });
+  assertEquals(rejected(signed.stores), [0, 1]);
+});
+
+Deno.test("signStores() takes a good record that is found under another key for a miss", async () => {
+  const { calls, ...others } = createMemoryStores();
+  const misled: CallStore = {
+    put: (record) => calls.put(record),
+    get: () => calls.get(KEY),
+    delete: (key) => calls.delete(key),
+    records: () => calls.records(),
+  };
+  const signed = signStores({ ...others, calls: misled }, [NEW]);
+  await remember(signed);
+  assert(await signed.calls.get(KEY) !== undefined);
+  assertEquals(await signed.calls.get(OTHER), undefined);
+});
+
 Deno.test("signed file stores: a flipped bit anywhere is a miss or changes nothing, and heals", async () => {
   using directory = new TemporaryDirectory();
   const value = { small: [1, "two"], verdict: "good" };
@@ -249,6 +290,32 @@ Deno.test("signed file stores: a flipped bit anywhere is a miss or changes nothi
     assert(await calls.get(KEY) !== undefined);
   }
   assert(misses > 400, `${misses}`);
+});
+
+Deno.test("signed bag stores: a flipped bit in log or journal is a miss or changes nothing", async () => {
+  using directory = new TemporaryDirectory();
+  const value = { small: [1, "two"], verdict: "good" };
+  const open = () => openBagStores(directory.path, { signingKey: NEW, fold: "manual" });
+  const digest = await (async () => {
+    await using signed = await open();
+    return await remember(signed.stores, value);
+  })();
+  let [tried, misses] = [0, 0];
+  for (const { path, bytes } of [...directory.files()]) {
+    if (!path.includes("/journal/") && !path.endsWith("calls.jsonl")) continue;
+    for (let at = 0; at < bytes.length; at++, tried++) {
+      const changed = bytes.slice();
+      changed[at] = (changed[at] ?? 0) ^ (1 << at % 8);
+      Deno.writeFileSync(path, changed);
+      await using signed = await open();
+      const record = await signed.stores.calls.get(KEY);
+      const found = record && await signed.stores.values.get(record.result);
+      if (found?.hit) assertEquals([found.value, record?.result], [value, digest], `${path} ${at}`);
+      else misses++;
+    }
+    Deno.writeFileSync(path, bytes);
+  }
+  assert(tried > 400 && misses > tried * 0.9, `${misses} misses of ${tried}`);
 });
 
 Deno.test("toSigningKeys() refuses a short key without quoting it, and a missing variable", async () => {
