@@ -45,22 +45,22 @@ export function openFileDirectory(
 ): CacheFiles {
   const settings = checkCacheOptions("a file cache", options, DEFAULTS);
   const root = resolve(path);
-  if (settings.mode === "read") {
-    checkMarker(root);
-    return new FileDirectory(root, settings, fileSystem);
-  }
   try {
-    if (readWhole(`${root}/cache.json`) === undefined) createMarker(fileSystem, root);
+    const isNew = readWhole(`${root}/cache.json`) === undefined;
+    if (isNew && settings.mode === "readwrite") createMarker(fileSystem, root);
     checkMarker(root);
     return new FileDirectory(root, settings, fileSystem);
   } catch (cause) {
-    throw isReadOnly(cause)
-      ? new QuiverError(
-        `Cannot open "${root}" for writing: the directory is read-only; ` +
-          'open it with mode: "read"',
-        { cause },
-      )
-      : cause;
+    if (cause instanceof Deno.errors.NotADirectory) {
+      throw new CacheFormatError(`Cannot open "${root}" as a file cache: it is no directory`, {
+        cause,
+      });
+    }
+    if (!isReadOnly(cause)) throw cause;
+    throw new QuiverError(
+      `Cannot open "${root}" for writing: the directory is read-only; open it with mode: "read"`,
+      { cause },
+    );
   }
 }
 

@@ -27,12 +27,16 @@ export interface SigningOptions {
  *
  * @param key What the user gave.
  * @returns The keys; none when nothing is signed.
- * @throws {TypeError} If the environment variable that was asked for is not set.
+ * @throws {TypeError} If a key is no text, or the environment variable that was asked for is not set.
  * @throws {RangeError} If a key is too short.
  */
 export function toSigningKeys(key: SigningKey | undefined): readonly string[] {
   const keys = key === undefined ? readPermitted() : toList(key);
-  for (const [index, { length }] of keys.entries()) {
+  for (const [index, key] of keys.entries()) {
+    if (typeof key !== "string") {
+      throw new TypeError(`Cannot sign with key ${index + 1} of ${keys.length}: it is no text`);
+    }
+    const { length } = key;
     if (length >= SHORTEST) continue;
     throw new RangeError(
       `Cannot sign with key ${index + 1} of ${keys.length}: it has ${length} characters, and ` +

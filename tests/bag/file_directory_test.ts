@@ -192,6 +192,12 @@ Deno.test("openFileDirectory() refuses what is no file cache, and says why", () 
     assertEquals(listFiles(directory.path), [name]);
   }
   using directory = new TemporaryDirectory();
+  Deno.writeTextFileSync(`${directory.path}/file`, "mine");
+  for (const mode of ["read", "readwrite"] as const) {
+    const open = () => openFileDirectory(`${directory.path}/file`, { mode });
+    assertThrows(open, CacheFormatError, "it is no directory");
+  }
+  Deno.removeSync(`${directory.path}/file`);
   const read = () => openFileDirectory(directory.path, { mode: "read" });
   assertThrows(read, CacheFormatError, "it has no cache.json");
   const misspelled = { durabilty: "power" } as CacheFilesOptions;

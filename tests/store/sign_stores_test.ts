@@ -326,6 +326,8 @@ Deno.test("toSigningKeys() refuses a short key without quoting it, and a missing
     const error = await assertRejects(() => open(keys), RangeError, "6 characters");
     assert(!error.message.includes("sesame"));
   }
+  const binary = [new Uint8Array(32)] as unknown as string[];
+  await assertRejects(() => open(binary), TypeError, "key 1 of 1: it is no text");
   const missing = { environment: "QUIVER_NO_SUCH_KEY" };
   const error = await assertRejects(() => open(missing), TypeError);
   assertStringIncludes(error.message, '"QUIVER_NO_SUCH_KEY": the environment variable is not set');
