@@ -80,7 +80,7 @@ for (const fault of ["error", "short", "stop"] satisfies Fault[]) {
       failed = disk.failed;
       assert(failed || at > 25, `only ${at} steps`);
       // The lease whose removal failed is held by nobody once its holder is dead.
-      const files = openFileDirectory(path, DURABLE);
+      const files = openFileDirectory(path);
       session.check(files, `${fault} at step ${at}`);
       assertEquals(listFiles(`${path}/unfinished`), [], `${fault} at step ${at}`);
       for (const part of PARTS) files.putValue(part);

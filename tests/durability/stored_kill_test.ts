@@ -4,7 +4,7 @@ import { cacheScope, openFileCache, openSqliteCache } from "@quiver/quiver";
 import { createLineStream } from "./testdata/text_lines.ts";
 import { computeWave, wave } from "./testdata/wave.ts";
 
-const KILLS = 4;
+const KILLS = 3;
 
 for (const [kind, open] of Object.entries({ files: openFileCache, sqlite: openSqliteCache })) {
   Deno.test(`kill -9 of a program, ${KILLS} times, loses no result in a ${kind} cache`, async () => {

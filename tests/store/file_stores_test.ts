@@ -3,10 +3,6 @@ import { openFileStores } from "../../src/store/open_stores.ts";
 import { testStores } from "./contract.ts";
 
 testStores("file", { shared: true, open: (path, mode) => openFileStores(path, { mode }) });
-testStores("durable file", {
-  shared: true,
-  open: (path, mode) => openFileStores(path, { mode, durability: "power" }),
-});
 testStores("signed file", {
   shared: true,
   open: (path, mode) => openFileStores(path, { mode, signingKey: "a key of these files" }),
