@@ -28,10 +28,18 @@
  * @module
  */
 export type { BagOptions, FoldResult } from "./src/bag/bag_files.ts";
+export type { CacheFilesOptions } from "./src/bag/cache_files.ts";
 export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
 export { Bag, openBag, type OpenBagOptions } from "./src/cache/bag.ts";
-export { Cache, createMemoryCache } from "./src/cache/cache.ts";
+export { Cache, createMemoryCache, voidCache } from "./src/cache/cache.ts";
+export {
+  type FileCacheOptions,
+  openFileCache,
+  openSqliteCache,
+  type SqliteCacheOptions,
+  StoredCache,
+} from "./src/cache/stored_cache.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
@@ -40,7 +48,23 @@ export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
-export type { Found, MaybePromise, StoreDescription } from "./src/store/stores.ts";
+export type { SigningKey, SigningOptions } from "./src/store/signing_keys.ts";
+export type {
+  CacheStatistics,
+  StorageStatistics,
+  StoreStatistics,
+} from "./src/store/statistics.ts";
+export type {
+  BagDescription,
+  FilesDescription,
+  Found,
+  MaybePromise,
+  MixedDescription,
+  SignedDescription,
+  SqliteDescription,
+  SqliteOptions,
+  StoreDescription,
+} from "./src/store/stores.ts";
 export type { FutureState } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
 export { type Deferred, type DeferredArguments, type Task, task } from "./src/task/task.ts";

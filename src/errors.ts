@@ -136,8 +136,11 @@ export class CacheMissError extends QuiverError {
   }
 }
 
+/** A path that is not a cache of the kind it was opened as, or one of a format that is not known. */
+export class CacheFormatError extends QuiverError {}
+
 /** A directory that is not a bag, or a bag of a format that this version cannot use. */
-export class BagFormatError extends QuiverError {}
+export class BagFormatError extends CacheFormatError {}
 
 /** A damaged file in a bag. */
 export class BagCorruptError extends QuiverError {

@@ -28,6 +28,7 @@ const SEAMS: { readonly [dependency: string]: readonly string[] } = {
   comlink: ["src/worker/expose_worker.ts", "src/worker/web_worker.ts"],
   h5wasm: ["src/bag/hdf5_library.ts"],
   "node:async_hooks": ["src/ambient.ts"],
+  "node:sqlite": ["src/store/sqlite_connection.ts"],
 };
 
 /** The one list of what `mod.ts` exports: it changes only on purpose. */
@@ -36,6 +37,7 @@ const PUBLIC = [
   "BagCorruptError",
   "BagFormatError",
   "Cache",
+  "CacheFormatError",
   "CacheMissError",
   "CancelledError",
   "DependencyError",
@@ -46,6 +48,7 @@ const PUBLIC = [
   "NestedExecutorError",
   "QuiverError",
   "ScopeClosedError",
+  "StoredCache",
   "UnclonableError",
   "WorkerDiedError",
   "WorkerInitError",
@@ -54,8 +57,11 @@ const PUBLIC = [
   "currentScope",
   "digestSymbol",
   "openBag",
+  "openFileCache",
   "openScope",
+  "openSqliteCache",
   "task",
+  "voidCache",
   "withTags",
 ];
 

@@ -58,6 +58,18 @@ export interface FoldResult {
   readonly journals: number;
 }
 
+/** What lies in a cache on disk, as far as it can be told without reading values. */
+export interface StorageStatistics {
+  /** The bytes that hold values: payloads in segments and whole journals, or the database's pages. */
+  readonly bytes?: number;
+  /** How many values lie in sealed segments; those in journals are not counted. */
+  readonly sealedValues?: number;
+  /** How many segments are live. */
+  readonly segments?: number;
+  /** How many journals there are. */
+  readonly journals?: number;
+}
+
 /** An open bag directory: many isolates and processes use one at once. */
 export interface BagFiles extends AsyncDisposable {
   /** The absolute path of the bag. */
@@ -88,6 +100,14 @@ export interface BagFiles extends AsyncDisposable {
    * @returns The payload, or `undefined` when the part is missing or damaged.
    */
   getValue(digest: Digest): Payload | undefined;
+  /**
+   * Takes note that what `getValue` gives is whole, but is not what the digest says: it is not given
+   * again by this handle, and the next `putValue` keeps another copy.
+   *
+   * @param digest The digest of the part.
+   * @returns Whether `getValue` may have another copy to give.
+   */
+  rejectValue(digest: Digest): boolean;
   /**
    * Appends a line to the call log: an object whose first field is `key`.
    *
@@ -130,6 +150,8 @@ export interface BagFiles extends AsyncDisposable {
    * @param signal Ends the wait with the signal's reason.
    */
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void>;
+  /** Counts what lies in the bag. */
+  statistics(): StorageStatistics;
   /**
    * Moves all that journals hold into sealed segments.
    *

@@ -70,6 +70,18 @@ export class ByteCache {
     }
   }
 
+  /**
+   * Forgets a payload.
+   *
+   * @param digest The digest of the value.
+   */
+  delete(digest: Digest): void {
+    const payload = this.#payloads.get(digest);
+    if (payload === undefined) return;
+    this.#payloads.delete(digest);
+    this.#bytes -= payload.bytes.length + ENTRY_BYTES;
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#payloads.clear();

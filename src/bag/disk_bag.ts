@@ -1,7 +1,14 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 import type { FileSystem } from "./_file_system.ts";
-import type { BagFiles, BagOptions, FoldResult, LeaseLock } from "./bag_files.ts";
+import type {
+  BagFiles,
+  BagOptions,
+  FoldResult,
+  LeaseLock,
+  StorageStatistics,
+} from "./bag_files.ts";
+import { readBagStatistics } from "./bag_statistics.ts";
 import { ByteCache } from "./byte_cache.ts";
 import { CallLog } from "./call_log.ts";
 import { FileHandles } from "./file_handles.ts";
@@ -101,6 +108,12 @@ export class DiskBag implements BagFiles {
     return payload;
   }
 
+  rejectValue(digest: Digest): boolean {
+    this.#checkOpen("reject a value of");
+    this.#cache.delete(digest);
+    return this.#values.reject(digest);
+  }
+
   putCall(key: Digest, fields: Record<string, unknown>): void {
     this.#checkWritable("put a call into");
     this.#log.append(key, fields);
@@ -138,6 +151,11 @@ export class DiskBag implements BagFiles {
       looked = true;
       return isLeaseFree(layout, key);
     }, signal);
+  }
+
+  statistics(): StorageStatistics {
+    this.#checkOpen("look into");
+    return readBagStatistics(this.#options.layout);
   }
 
   async fold(): Promise<FoldResult | undefined> {

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { type FileSystem, isMissing, openIfThere, removeIfThere } from "./_file_system.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
 import type { FoldResult } from "./bag_files.ts";
@@ -113,7 +114,11 @@ class Fold {
       this.#handles,
       unsealed,
       SEGMENT_BYTES,
-      (digest) => sealed.read(digest) !== undefined,
+      // A copy that differs was written because the sealed one is not what its digest says.
+      ({ digest, kind, crc }) => {
+        const payload = sealed.read(digest);
+        return payload !== undefined && payload.kind === kind && crc32(payload.bytes) === crc;
+      },
     );
     for (const batch of batches) {
       await this.#seal(batch);

@@ -90,6 +90,20 @@ export class JournalIndex {
     return undefined;
   }
 
+  /**
+   * Forgets the copy that would be read.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether there was one.
+   */
+  reject(digest: Digest): boolean {
+    for (const { entries, checked } of this.#tails.values()) {
+      checked.delete(digest);
+      if (entries.delete(digest)) return true;
+    }
+    return false;
+  }
+
   #readEntry(
     journal: string,
     tail: JournalTail,

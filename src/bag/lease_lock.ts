@@ -3,6 +3,9 @@ import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 
+/** Where lease files lie. */
+export type LeaseLayout = Pick<BagLayout, "leases">;
+
 const KEY_REGEXP = /^[0-9a-f]{64}$/;
 
 const FIRST_DELAY = 1;
@@ -13,13 +16,13 @@ const LONGEST_DELAY = 50;
  * that the death of its holder frees it.
  *
  * @param fileSystem The seam.
- * @param layout The bag's paths.
+ * @param layout Where lease files lie.
  * @param key The key of the call.
  * @returns The lease, or `undefined` when somebody holds it.
  */
 export function tryLease(
   fileSystem: FileSystem,
-  layout: BagLayout,
+  layout: LeaseLayout,
   key: Digest,
 ): LeaseLock | undefined {
   const path = toLeasePath(layout, key);
@@ -44,11 +47,11 @@ export function tryLease(
 /**
  * Tells whether a lease is free, without taking it.
  *
- * @param layout The bag's paths.
+ * @param layout Where lease files lie.
  * @param key The key of the call.
  * @returns Whether nobody holds it.
  */
-export function isLeaseFree(layout: BagLayout, key: Digest): boolean {
+export function isLeaseFree(layout: LeaseLayout, key: Digest): boolean {
   using file = openIfThere(toLeasePath(layout, key));
   if (file === undefined) return true;
   if (!file.tryLockSync(false)) return false;
@@ -61,9 +64,9 @@ export function isLeaseFree(layout: BagLayout, key: Digest): boolean {
  * where nobody asks for their keys again.
  *
  * @param fileSystem The seam.
- * @param layout The bag's paths.
+ * @param layout Where lease files lie.
  */
-export function clearLeases(fileSystem: FileSystem, layout: BagLayout): void {
+export function clearLeases(fileSystem: FileSystem, layout: LeaseLayout): void {
   for (const key of listNames(layout.leases)) {
     if (KEY_REGEXP.test(key)) tryLease(fileSystem, layout, key)?.[Symbol.dispose]();
   }
@@ -98,7 +101,7 @@ async function wait(delay: number, signal: AbortSignal | undefined): Promise<voi
   }
 }
 
-function toLeasePath(layout: BagLayout, key: Digest): string {
+function toLeasePath(layout: LeaseLayout, key: Digest): string {
   if (!KEY_REGEXP.test(key)) {
     throw new TypeError(`Cannot lease "${key}": a key is 64 lower-case hexadecimal characters`);
   }

@@ -127,6 +127,22 @@ export class SealedValues {
     return undefined;
   }
 
+  /**
+   * Takes note that the copy which would be read is as good as damaged.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether there was one.
+   */
+  reject(digest: Digest): boolean {
+    for (const { table, state } of this.#segments) {
+      const row = table.find(digest);
+      if (row === -1 || state[row] === DAMAGED) continue;
+      state[row] = DAMAGED;
+      return true;
+    }
+    return false;
+  }
+
   #readRow(segment: Segment, row: number): Uint8Array<ArrayBuffer> | undefined {
     const { name, table, state } = segment;
     const toPath = table.place(row) === PLACE.table ? toSegmentIndexPath : toSegmentPath;

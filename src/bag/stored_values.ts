@@ -111,6 +111,16 @@ export class StoredValues {
   }
 
   /**
+   * Takes note that the copy which would be read is not what its digest says.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether there was such a copy, and another one may be behind it.
+   */
+  reject(digest: Digest): boolean {
+    return this.#journals.reject(digest) || this.#sealed.reject(digest);
+  }
+
+  /**
    * Looks, and looks again after learning what others did since. Journals come before the manifest:
    * a journal that is gone was sealed before, and the manifest that is read after that names its
    * segment. A segment that is gone was merged into another: then there is a newer manifest.

@@ -60,7 +60,7 @@ export interface UnsealedBatch {
  * @param handles Where open files are kept.
  * @param unsealed What is in the journals.
  * @param limit How many bytes of payload a batch has, one value more or less.
- * @param isSealed Whether a segment has a value, whole.
+ * @param isSealed Whether a segment has the value of an entry, whole and the same.
  * @returns The batches; the last one has all ends. There is at least one.
  */
 export function* toBatches(
@@ -68,7 +68,7 @@ export function* toBatches(
   handles: FileHandles,
   unsealed: UnsealedValues,
   limit: number,
-  isSealed: (digest: Digest) => boolean,
+  isSealed: (entry: UnsealedEntry) => boolean,
 ): Generator<UnsealedBatch> {
   const reader = new SourceReader(handles);
   const seen = new Set<Digest>();
@@ -82,7 +82,7 @@ export function* toBatches(
       bytes = 0;
     }
     sealed.set(entry.journal, entry.offset + entry.length);
-    if (seen.has(entry.digest) || isSealed(entry.digest)) continue;
+    if (seen.has(entry.digest) || isSealed(entry)) continue;
     const source = new FileSource(reader, toJournalPath(layout, entry.journal), entry);
     if (!source.isWhole()) continue;
     seen.add(entry.digest);

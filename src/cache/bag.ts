@@ -1,13 +1,14 @@
-import type { BagOptions, FoldResult } from "../bag/bag_files.ts";
+import type { BagFiles, BagOptions, FoldResult } from "../bag/bag_files.ts";
 import { importLater } from "../import_later.ts";
-import type { OpenStores } from "../store/open_stores.ts";
+import type { OpenFiles } from "../store/open_stores.ts";
+import type { SigningOptions } from "../store/signing_keys.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import { Cache } from "./cache.ts";
 
 type BagStores = typeof import("../store/open_stores.ts");
 
 /** Options of {@linkcode openBag}. */
-export interface OpenBagOptions extends BagOptions {
+export interface OpenBagOptions extends BagOptions, SigningOptions {
   /** Told when a bag that is disposed could not be folded; by default written to standard error. */
   onWarning?: (warning: QuiverWarning) => void;
 }
@@ -17,7 +18,7 @@ export interface OpenBagOptions extends BagOptions {
  * one at the same time, and `kill -9` of any of them loses nothing that was acknowledged.
  */
 export class Bag extends Cache implements AsyncDisposable {
-  readonly #opened: OpenStores;
+  readonly #opened: OpenFiles<BagFiles>;
   readonly #onWarning: (warning: QuiverWarning) => void;
 
   /**
@@ -26,7 +27,7 @@ export class Bag extends Cache implements AsyncDisposable {
    * @param opened The stores of the bag.
    * @param onWarning Told when disposing could not fold.
    */
-  constructor(opened: OpenStores, onWarning: (warning: QuiverWarning) => void) {
+  constructor(opened: OpenFiles<BagFiles>, onWarning: (warning: QuiverWarning) => void) {
     super(opened.stores);
     this.#opened = opened;
     this.#onWarning = onWarning;

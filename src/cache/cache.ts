@@ -2,7 +2,11 @@ import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../store/stores.ts";
+import { withoutKeys } from "../store/description.ts";
 import { createMemoryStores } from "../store/memory_stores.ts";
+import { mixStores } from "../store/mix_stores.ts";
+import type { CacheStatistics } from "../store/statistics.ts";
+import { createVoidStores } from "../store/void_stores.ts";
 import { Flights } from "./_flights.ts";
 
 type Encoding = typeof import("../value/encode_value.ts");
@@ -31,6 +35,8 @@ export class Cache {
   readonly #flights = new Flights();
   /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
   #encode: Encoding["encodeValue"] | undefined;
+  #hits = 0;
+  #misses = 0;
 
   /**
    * Creates a cache on stores.
@@ -43,6 +49,16 @@ export class Cache {
 
   /** How another isolate opens the same cache; `undefined` when none can, as with memory. */
   get description(): StoreDescription | undefined {
+    const { description } = this.#stores;
+    return description && withoutKeys(description);
+  }
+
+  /**
+   * The same with the signing keys, which go to workers and nowhere else.
+   *
+   * @internal
+   */
+  get secretDescription(): StoreDescription | undefined {
     return this.#stores.description;
   }
 
@@ -178,6 +194,67 @@ export class Cache {
     return this.#stores.leases.changed(key, signal);
   }
 
+  /**
+   * Tells how often the cache had the answer, and what else it has counted since it was opened.
+   *
+   * @returns The numbers of this handle; nested calls on workers are counted there.
+   *
+   * @example See whether it helps
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const cube = task(import.meta, (n: number) => n ** 3, { name: "cube" });
+   * const cache = createMemoryCache();
+   * await cacheScope({ cache }, async () => {
+   *   for (const n of [1, 2, 1]) await cube(n);
+   * });
+   * const { hits, misses } = cache.statistics();
+   * assertEquals({ hits, misses }, { hits: 1, misses: 2 });
+   * ```
+   */
+  statistics(): CacheStatistics {
+    const counted = this.#stores.statistics?.() ?? { rejectedSignatures: 0, rejectedValues: 0 };
+    return { hits: this.#hits, misses: this.#misses, ...counted };
+  }
+
+  /**
+   * Counts a call that was answered.
+   *
+   * @param hit Whether it was without running.
+   *
+   * @internal
+   */
+  count(hit: boolean): void {
+    if (hit) this.#hits++;
+    else this.#misses++;
+  }
+
+  /**
+   * Makes a cache that keeps values where one cache does, and calls where another does, which also
+   * decides who computes what. Both stay open as long as it is used, and the caller's to close.
+   *
+   * @param caches Where values, and where calls are kept.
+   * @returns The cache; it travels to workers if both do.
+   *
+   * @example Records in one place, values in memory
+   * ```ts
+   * import { Cache, cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assert, assertEquals } from "@std/assert";
+   *
+   * const [values, calls] = [createMemoryCache(), createMemoryCache()];
+   * const half = task(import.meta, (n: number) => n / 2, { name: "half" });
+   * await cacheScope({ cache: Cache.mix({ values, calls }) }, () => half(8));
+   * const record = await calls.record(await half.digest(8));
+   * assert(record !== undefined);
+   * assertEquals(await values.value(record.result), { hit: true, value: 4 });
+   * assertEquals(await calls.value(record.result), { hit: false });
+   * ```
+   */
+  static mix({ values, calls }: { values: Cache; calls: Cache }): Cache {
+    return new Cache(mixStores(values.#stores, calls.#stores));
+  }
+
   #valueOf(record: CallRecord | undefined): MaybePromise<Found<unknown>> {
     return record === undefined ? { hit: false } : this.#stores.values.get(record.result);
   }
@@ -194,3 +271,25 @@ export class Cache {
 export function createMemoryCache(): Cache {
   return new Cache(createMemoryStores());
 }
+
+/**
+ * The cache that remembers nothing: within a scope of it, every call runs each time.
+ *
+ * @example Run a part of a program uncached
+ * ```ts
+ * import { cacheScope, createMemoryCache, task, voidCache } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let runs = 0;
+ * const roll = task(import.meta, (sides: number) => (runs++, sides), { name: "roll" });
+ * await cacheScope({ cache: createMemoryCache() }, async () => {
+ *   await roll(6);
+ *   await cacheScope({ cache: voidCache }, async () => {
+ *     for (let i = 0; i < 3; i++) await roll(6);
+ *   });
+ *   await roll(6);
+ * });
+ * assertEquals(runs, 4);
+ * ```
+ */
+export const voidCache: Cache = new Cache(createVoidStores());

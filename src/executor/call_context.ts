@@ -27,7 +27,7 @@ export interface CallContext {
  */
 export function toCallContext(scope: Scope, call: KeyedCall | undefined): CallContext | undefined {
   const { cache, tags, strict, chain } = scope;
-  const description = cache?.description;
+  const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict;
   if (plain && Object.keys(tags).length === 0) return undefined;
   return {

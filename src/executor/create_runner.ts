@@ -26,7 +26,7 @@ export function createRunner(dispatcher: Dispatcher): CallRunner {
     run: (ready) => send(ready).then((outcome) => unwrap(outcome, ready.scope).value),
     attempt: async (remembered) => {
       const { cache, call, scope } = remembered;
-      if (cache.description !== undefined) {
+      if (cache.secretDescription !== undefined) {
         return toRecalled(unwrap(await send(remembered, call), scope));
       }
       // A cache that cannot travel is filled from here.

@@ -3,6 +3,7 @@ import type { Cache } from "../cache/cache.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { importLater } from "../import_later.ts";
+import { toPaths } from "../store/description.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { findTask, importTask } from "../task/registry.ts";
 import { computeLeased } from "../cache/recall.ts";
@@ -98,7 +99,8 @@ export class WorkerCalls {
       return (await opening).cache;
     } catch (error) {
       this.#caches.delete(key);
-      warn(`Cannot open "${description.path}" in a worker: calls there are not remembered`, error);
+      const paths = toPaths(description);
+      warn(`Cannot open "${paths}" in a worker: calls there are not remembered`, error);
       return undefined;
     }
   }

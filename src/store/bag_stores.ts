@@ -1,9 +1,20 @@
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
+import type { CacheFiles } from "../bag/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { digestValue } from "../value/digest_value.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { decodeFound } from "./decode_found.ts";
 import { MemoryLeases } from "./memory_stores.ts";
-import type { CallStore, Found, Lease, LeaseStore, Stores, ValueStore } from "./stores.ts";
+import { NO_STATISTICS } from "./statistics.ts";
+import type {
+  CallStore,
+  Found,
+  Lease,
+  LeaseStore,
+  StoreDescription,
+  Stores,
+  ValueStore,
+} from "./stores.ts";
 
 /**
  * Makes a bag's files into stores of values, records and leases.
@@ -13,22 +24,36 @@ import type { CallStore, Found, Lease, LeaseStore, Stores, ValueStore } from "./
  * @returns The stores.
  */
 export function createBagStores(files: BagFiles, options: BagOptions = {}): Stores {
-  const { path, mode } = files;
   const { fold: _, ...shared } = options;
   return {
-    values: new BagValues(files),
-    calls: new BagCalls(files),
-    // Who may not write stores no result, so there is nothing that others could wait for.
-    leases: mode === "read" ? new MemoryLeases() : new BagLeases(files),
-    readOnly: mode === "read",
-    description: { type: "bag", path, options: shared },
+    ...createFileStores(files, { type: "bag", path: files.path, options: shared }),
+    statistics: () => ({ ...NO_STATISTICS, storage: files.statistics() }),
   };
 }
 
-class BagValues implements ValueStore {
-  readonly #files: BagFiles;
+/**
+ * Makes any files of a cache into stores of values, records and leases.
+ *
+ * @param files What is open. It stays the caller's to close.
+ * @param description How another isolate opens the same.
+ * @returns The stores.
+ */
+export function createFileStores(files: CacheFiles, description: StoreDescription): Stores {
+  const { mode } = files;
+  return {
+    values: new FileValues(files),
+    calls: new FileCalls(files),
+    // Who may not write stores no result, so there is nothing that others could wait for.
+    leases: mode === "read" ? new MemoryLeases() : new FileLeases(files),
+    readOnly: mode === "read",
+    description,
+  };
+}
 
-  constructor(files: BagFiles) {
+class FileValues implements ValueStore {
+  readonly #files: CacheFiles;
+
+  constructor(files: CacheFiles) {
     this.#files = files;
   }
 
@@ -41,12 +66,43 @@ class BagValues implements ValueStore {
   get(digest: Digest): Found<unknown> {
     return decodeFound(digest, (part) => this.#files.getValue(part));
   }
+
+  reject(digest: Digest): boolean {
+    const wrong = this.#partsOf(digest).filter((part) => !this.#isRight(part));
+    return [digest, ...wrong].map((part) => this.#files.rejectValue(part)).some((again) => again);
+  }
+
+  #partsOf(digest: Digest): readonly Digest[] {
+    const loaded = new Set<Digest>();
+    try {
+      decodeFound(digest, (part) => {
+        loaded.add(part);
+        return this.#files.getValue(part);
+      });
+    } catch (error) {
+      // What cannot be decoded has no more parts than were asked for.
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+    loaded.delete(digest);
+    return [...loaded];
+  }
+
+  /** A part is an array, which its digest covers as it is. */
+  #isRight(part: Digest): boolean {
+    try {
+      const found = this.get(part);
+      return !found.hit || digestValue(found.value) === part;
+    } catch (error) {
+      if (error instanceof SyntaxError) return false;
+      throw error;
+    }
+  }
 }
 
-class BagCalls implements CallStore {
-  readonly #files: BagFiles;
+class FileCalls implements CallStore {
+  readonly #files: CacheFiles;
 
-  constructor(files: BagFiles) {
+  constructor(files: CacheFiles) {
     this.#files = files;
   }
 
@@ -70,10 +126,10 @@ class BagCalls implements CallStore {
   }
 }
 
-class BagLeases implements LeaseStore {
-  readonly #files: BagFiles;
+class FileLeases implements LeaseStore {
+  readonly #files: CacheFiles;
 
-  constructor(files: BagFiles) {
+  constructor(files: CacheFiles) {
     this.#files = files;
   }
 

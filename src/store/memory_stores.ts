@@ -44,6 +44,11 @@ class MemoryValues implements ValueStore {
     });
   }
 
+  reject(digest: Digest): boolean {
+    this.#payloads.delete(digest);
+    return false;
+  }
+
   /** The decoder owns what it is given. */
   #copy(digest: Digest): Payload | undefined {
     const payload = this.#payloads.get(digest);
@@ -55,7 +60,7 @@ class MemoryCalls implements CallStore {
   readonly #records = new Map<Digest, CallRecord>();
 
   put(record: CallRecord): void {
-    this.#records.set(record.key, structuredClone(record));
+    this.#records.set(record.key, freeze(structuredClone(record)));
   }
 
   get(key: Digest): CallRecord | undefined {
@@ -69,6 +74,14 @@ class MemoryCalls implements CallStore {
   records(): Iterable<CallRecord> {
     return this.#records.values();
   }
+}
+
+/** Whoever gets a record must not change what is stored; a copy for each would slow down hits. */
+function freeze<T extends object>(value: T): T {
+  for (const item of Object.values(value)) {
+    if (typeof item === "object" && item !== null) freeze(item);
+  }
+  return Object.freeze(value);
 }
 
 /** Leases among the callers of this isolate. */

@@ -7,8 +7,10 @@
  * @module
  */
 import type { BagOptions } from "../bag/bag_files.ts";
+import type { CacheFilesOptions } from "../bag/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import type { StoreStatistics } from "./statistics.ts";
 
 /** A value, or a promise of one. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -31,6 +33,14 @@ export interface ValueStore {
    * @returns The value, or a miss when it or a part of it is missing or damaged.
    */
   get(digest: Digest): MaybePromise<Found<unknown>>;
+  /**
+   * Takes note that what `get` gives, though whole, is not what the digest says: the next `put` of
+   * the value keeps it again, with those of its parts that are wrong.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether `get` may have another copy to give.
+   */
+  reject?(digest: Digest): boolean;
 }
 
 /** Keeps records under the keys of their calls. */
@@ -84,8 +94,8 @@ export interface LeaseStore {
   changed(key: Digest, signal?: AbortSignal): Promise<void>;
 }
 
-/** How another isolate or process opens the same stores. */
-export interface StoreDescription {
+/** How to open the stores of a bag. */
+export interface BagDescription {
   /** Which kind of cache. */
   readonly type: "bag";
   /** The absolute path of the bag. */
@@ -93,6 +103,65 @@ export interface StoreDescription {
   /** How to open it: all writers of a bag must promise the same. */
   readonly options: Omit<BagOptions, "fold">;
 }
+
+/** How to open the stores of a file cache. */
+export interface FilesDescription {
+  /** Which kind of cache. */
+  readonly type: "files";
+  /** The absolute path of the directory. */
+  readonly path: string;
+  /** How to open it: all writers must promise the same. */
+  readonly options: CacheFilesOptions;
+}
+
+/** Options of a cache in a SQLite database. */
+export interface SqliteOptions extends CacheFilesOptions {
+  /**
+   * How long to wait while another connection holds the database, in milliseconds; this isolate is
+   * blocked meanwhile.
+   *
+   * @default {10000}
+   */
+  busyTimeout?: number;
+}
+
+/** How to open the stores of a SQLite cache. */
+export interface SqliteDescription {
+  /** Which kind of cache. */
+  readonly type: "sqlite";
+  /** The absolute path of the database. */
+  readonly path: string;
+  /** How to open it: all writers must promise the same. */
+  readonly options: SqliteOptions;
+}
+
+/** How to open signed stores: a secret, to be shown to nobody. */
+export interface SignedDescription {
+  /** Stores that were wrapped. */
+  readonly type: "signed";
+  /** The signing keys. */
+  readonly keys: readonly string[];
+  /** What they were wrapped around. */
+  readonly stores: StoreDescription;
+}
+
+/** How to open stores that keep values in one place and calls in another. */
+export interface MixedDescription {
+  /** Stores of two places. */
+  readonly type: "mixed";
+  /** Where values are kept. */
+  readonly values: StoreDescription;
+  /** Where records are kept. */
+  readonly calls: StoreDescription;
+}
+
+/** How another isolate or process opens the same stores. */
+export type StoreDescription =
+  | BagDescription
+  | FilesDescription
+  | SqliteDescription
+  | SignedDescription
+  | MixedDescription;
 
 /** Everything a cache stands on. */
 export interface Stores {
@@ -106,4 +175,6 @@ export interface Stores {
   readonly readOnly?: boolean;
   /** How another isolate opens the same; absent when none can, as with memory. */
   readonly description?: StoreDescription;
+  /** Tells what was counted; absent where nothing is. */
+  readonly statistics?: () => StoreStatistics;
 }

@@ -1,6 +1,6 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import { recall, type Recalled } from "../cache/recall.ts";
-import type { Cache } from "../cache/cache.ts";
+import { type Cache, voidCache } from "../cache/cache.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { CallStatus } from "./call_status.ts";
 import { Future } from "./future.ts";
@@ -73,7 +73,8 @@ export function answerCall(
 
 function answer(ready: ReadyCall, runner: CallRunner): unknown {
   const { cache } = ready.scope;
-  return cache === undefined ? runner.run(ready) : remember(cache, ready, runner);
+  if (cache === undefined || cache === voidCache) return runner.run(ready);
+  return remember(cache, ready, runner);
 }
 
 async function remember(
@@ -99,6 +100,7 @@ async function remember(
       return recalled;
     },
   });
+  cache.count(hit);
   status.recalled(hit);
   return value;
 }
