@@ -38,6 +38,7 @@ const PUBLIC = [
   "Cache",
   "CacheMissError",
   "CancelledError",
+  "DeadlockError",
   "DependencyError",
   "Executor",
   "ExecutorShutdownError",

@@ -28,18 +28,27 @@ export class WaitNotes implements Disposable {
   }
 
   /**
-   * Replaces what this handle tells.
+   * Replaces what this handle tells. When that fails it tells nothing: what was told before may no
+   * longer be so.
    *
    * @param note What others are to know; nothing, if not given.
    */
   write(note?: Record<string, unknown>): void {
     if (note === undefined && this.#own === undefined) return;
     this.#own ??= createOwnFile(this.#fileSystem, this.#layout, "waits");
-    const { file } = this.#own;
     const line = note === undefined
       ? new Uint8Array()
       : encodeCheckedLine(JSON.stringify(note).slice(0, -1));
-    // Whoever reads between the two steps finds no line, and looks again soon.
+    try {
+      this.#replace(this.#own.file, line);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Whoever reads between two of the steps finds no line, and looks again soon. */
+  #replace(file: Deno.FsFile, line: Uint8Array): void {
     file.seekSync(0, Deno.SeekMode.Start);
     this.#fileSystem.truncate(file, line.length);
     writeAll(this.#fileSystem, file, line);

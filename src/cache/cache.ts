@@ -4,6 +4,7 @@ import type { Digest } from "../value/encoded_value.ts";
 import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../store/stores.ts";
 import { createMemoryStores } from "../store/memory_stores.ts";
 import { Flights } from "./_flights.ts";
+import { Waits } from "./_waits.ts";
 
 type Encoding = typeof import("../value/encode_value.ts");
 
@@ -29,6 +30,8 @@ export class Cache {
   readonly #stores: Stores;
   /** Calls that this isolate is computing now, by key. */
   readonly #flights = new Flights();
+  readonly #waits: Waits;
+  #id: string | undefined;
   /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
   #encode: Encoding["encodeValue"] | undefined;
 
@@ -39,6 +42,16 @@ export class Cache {
    */
   constructor(stores: Stores) {
     this.#stores = stores;
+    this.#waits = new Waits(stores.leases.board);
+  }
+
+  /**
+   * Tells caches apart; the same for all isolates that have opened the same bag.
+   *
+   * @internal
+   */
+  get id(): string {
+    return this.#id ??= this.description?.path ?? crypto.randomUUID();
   }
 
   /** How another isolate opens the same cache; `undefined` when none can, as with memory. */
@@ -58,6 +71,15 @@ export class Cache {
    */
   get flights(): Flights {
     return this.#flights;
+  }
+
+  /**
+   * Calls that wait while the bodies of others wait for them.
+   *
+   * @internal
+   */
+  get waits(): Waits {
+    return this.#waits;
   }
 
   /**

@@ -3,7 +3,15 @@ import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { decodeFound } from "./decode_found.ts";
 import { MemoryLeases } from "./memory_stores.ts";
-import type { CallStore, Found, Lease, LeaseStore, Stores, ValueStore } from "./stores.ts";
+import type {
+  CallStore,
+  Found,
+  Lease,
+  LeaseStore,
+  Stores,
+  ValueStore,
+  WaitBoard,
+} from "./stores.ts";
 
 /**
  * Makes a bag's files into stores of values, records and leases.
@@ -71,10 +79,12 @@ class BagCalls implements CallStore {
 }
 
 class BagLeases implements LeaseStore {
+  readonly board: WaitBoard;
   readonly #files: BagFiles;
 
   constructor(files: BagFiles) {
     this.#files = files;
+    this.board = { write: (note) => files.tellWaits(note), read: () => files.readWaits() };
   }
 
   tryAcquire(key: Digest): Lease | undefined {

@@ -1,7 +1,14 @@
 // Collaboration: recall, with stores that can be told to fail or to wait.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "../../src/cache/cache.ts";
-import { computeLeased, recall, type RecallOptions } from "../../src/cache/recall.ts";
+import {
+  type CallName,
+  computeAlone,
+  computeLeased,
+  type FlightOptions,
+  recall,
+  type RecallOptions,
+} from "../../src/cache/recall.ts";
 import type { KeyedCall } from "../../src/call/call_key.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 import type { Stores } from "../../src/store/stores.ts";
@@ -42,7 +49,11 @@ function createTrial(change: Partial<Stores> = {}): Trial {
       };
       return {
         name: "f",
+        singleFlight: true,
+        leaseTimeout: Infinity,
+        callers: () => [],
         attempt: () => computeLeased(own, CALL, body, { metadata: {}, warn }),
+        alone: () => computeAlone(own, CALL, body, { metadata: {}, warn }),
         warn,
         signal: () => signal,
       };
