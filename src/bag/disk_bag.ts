@@ -57,7 +57,9 @@ export class DiskBag implements BagFiles {
     this.#values = new StoredValues(layout, this.#handles, this.#writer.prefix, (manifest) => {
       this.#log.reload(manifest.logGeneration);
     });
-    this.#log = new CallLog({ fileSystem, layout, writable, sync }, this.#values.logGeneration);
+    const onLongTail = () => void this.#values.reload();
+    const logOptions = { fileSystem, layout, writable, sync, onLongTail };
+    this.#log = new CallLog(logOptions, this.#values.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
     this.#leases = new LeaseFiles(fileSystem, layout);
     this.#waits = new WaitNotes(fileSystem, layout);

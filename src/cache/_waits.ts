@@ -112,7 +112,10 @@ export class Waits {
     const lasting = new WaitGraph(second.filter(({ id }) => ids.has(id)));
     for (const wait of suspects) {
       const cycle = lasting.findCycle(wait);
-      if (cycle !== undefined && chooseVictim(cycle)?.id === wait.id) fail(wait, cycle);
+      if (cycle === undefined || chooseVictim(cycle)?.id !== wait.id) continue;
+      fail(wait, cycle);
+      // Other cycles that it stood in are open now, too.
+      lasting.delete(wait);
     }
   }
 
