@@ -3,9 +3,9 @@ export class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #lines: ReadableStreamDefaultReader<string>;
 
-  /** Starts `testdata/<name>.ts`. */
-  constructor(name: string, args: readonly string[]) {
-    const script = new URL(`./testdata/${name}.ts`, import.meta.url).pathname;
+  /** Starts `testdata/<name>.ts`, as it lies beside a module of the tests. */
+  constructor(name: string, args: readonly string[], base: string = import.meta.url) {
+    const script = new URL(`./testdata/${name}.ts`, base).pathname;
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--allow-read", "--allow-write", script, ...args],
       stdin: "piped",
@@ -37,6 +37,11 @@ export class Program implements AsyncDisposable {
     const writer = this.#child.stdin.getWriter();
     await writer.write(new Uint8Array([10]));
     writer.releaseLock();
+  }
+
+  /** Waits for its end, and tells whether it was a good one. */
+  async success(): Promise<boolean> {
+    return (await this.#child.status).success;
   }
 
   /** Kills it, and waits until it is dead. */
