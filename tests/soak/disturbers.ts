@@ -75,13 +75,17 @@ function repeat(act: (bag: Bag) => Promise<unknown>): Disturber {
   };
 }
 
+/** Compacts again and again, where a bag can do that. */
+async function compact(stage: Stage): Promise<number> {
+  await using bag = await openBag(stage.path, { fold: "manual" });
+  const method: unknown = Reflect.get(bag, "compact");
+  return typeof method === "function" ? await repeat((bag) => method.call(bag))(stage) : 0;
+}
+
 /** All disturbers by name. */
 export const DISTURBERS: Readonly<Record<string, Disturber>> = {
   read,
   verify,
   fold: repeat((bag) => bag.fold()),
-  compact: repeat(async (bag) => {
-    const compact: unknown = Reflect.get(bag, "compact");
-    if (typeof compact === "function") await compact.call(bag);
-  }),
+  compact,
 };
