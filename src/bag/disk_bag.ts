@@ -187,8 +187,8 @@ export class DiskBag implements BagFiles {
       this.#writer.rotate();
       await this.#folding.end(mode === "readwrite" && fold === "auto", () => this.#log.tailLong);
     } finally {
-      using _leases = this.#leases;
-      using _waits = this.#waits;
+      this.#leases[Symbol.dispose]();
+      this.#waits[Symbol.dispose]();
       this.#writer[Symbol.dispose]();
       this.#log[Symbol.dispose]();
       this.#handles[Symbol.dispose]();

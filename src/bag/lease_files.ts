@@ -3,7 +3,7 @@ import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import type { BagLayout } from "./layout.ts";
 import { takeOver, toLeasePath } from "./lease_lock.ts";
-import { createOwnFile, type OwnFile, removeOwnFile } from "./own_file.ts";
+import { abandonOwnFile, createOwnFile, type OwnFile, removeOwnFile } from "./own_file.ts";
 
 /** How many files are kept for the next leases. */
 const KEPT_FILES = 16;
@@ -69,7 +69,7 @@ export class LeaseFiles implements Disposable {
       removeIfThere(this.#fileSystem, path);
     } catch (error) {
       // It still has the key's name, so only without its lock can others take the key.
-      removeOwnFile(this.#fileSystem, own);
+      abandonOwnFile(this.#fileSystem, own);
       throw error;
     }
     this.#putBack(own);
@@ -77,14 +77,14 @@ export class LeaseFiles implements Disposable {
 
   #putBack(own: OwnFile): void {
     if (this.#idle !== undefined && this.#idle.length < KEPT_FILES) this.#idle.push(own);
-    else removeOwnFile(this.#fileSystem, own);
+    else abandonOwnFile(this.#fileSystem, own);
   }
 
   /** Lets go of the files that hold no lease; those that do are let go of with it. */
   [Symbol.dispose](): void {
     const idle = this.#idle ?? [];
     this.#idle = undefined;
-    for (const own of idle) removeOwnFile(this.#fileSystem, own);
+    for (const own of idle) abandonOwnFile(this.#fileSystem, own);
   }
 }
 

@@ -59,6 +59,20 @@ export function removeOwnFile(fileSystem: FileSystem, { path, file }: OwnFile): 
 }
 
 /**
+ * Lets go of a file of one's own that nobody waits for.
+ *
+ * @param fileSystem The seam.
+ * @param own The file.
+ */
+export function abandonOwnFile(fileSystem: FileSystem, own: OwnFile): void {
+  try {
+    removeOwnFile(fileSystem, own);
+  } catch {
+    // Its lock is free, so that the next fold takes it for what a dead process left, and removes it.
+  }
+}
+
+/**
  * Lists the files that handles have made for themselves, those of dead processes included.
  *
  * @param layout The bag's paths.

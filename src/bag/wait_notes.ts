@@ -1,7 +1,7 @@
 import { type FileSystem, openIfThere, readAt, writeAll } from "./_file_system.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import type { BagLayout } from "./layout.ts";
-import { createOwnFile, listOwnFiles, type OwnFile, removeOwnFile } from "./own_file.ts";
+import { abandonOwnFile, createOwnFile, listOwnFiles, type OwnFile } from "./own_file.ts";
 
 /** A note of more bytes is no note. */
 const LARGEST_BYTES = 2 ** 24;
@@ -73,7 +73,7 @@ export class WaitNotes implements Disposable {
   [Symbol.dispose](): void {
     const own = this.#own;
     this.#own = undefined;
-    if (own !== undefined) removeOwnFile(this.#fileSystem, own);
+    if (own !== undefined) abandonOwnFile(this.#fileSystem, own);
   }
 }
 
