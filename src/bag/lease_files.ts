@@ -1,9 +1,9 @@
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
+import { type FileSystem, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import type { BagLayout } from "./layout.ts";
-import { takeOver, toLeasePath } from "./lease_lock.ts";
-import { abandonOwnFile, createOwnFile, type OwnFile, removeOwnFile } from "./own_file.ts";
+import { toLeasePath, tryLease } from "./lease_lock.ts";
+import { abandonOwnFile, createOwnFile, type OwnFile } from "./own_file.ts";
 
 /** How many files are kept for the next leases. */
 const KEPT_FILES = 16;
@@ -46,21 +46,13 @@ export class LeaseFiles implements Disposable {
     const own = this.#idle?.pop() ?? createOwnFile(this.#fileSystem, this.#layout, "lease");
     try {
       this.#fileSystem.link(own.path, path);
-    } catch (error) {
+    } catch {
+      // Somebody holds the key, or has left it behind; or files cannot have two names here, as on a
+      // FAT disk. What else is wrong shows when the file itself is opened.
       this.#putBack(own);
-      // Who cannot link at all, as on a FAT disk, makes the file itself.
-      return this.#takeFound(key, path, error instanceof Deno.errors.AlreadyExists);
+      return tryLease(this.#fileSystem, this.#layout, key);
     }
     return new Lease(key, () => this.#free(path, own));
-  }
-
-  /** Takes a lease through its own file: one that is there, or one that is made for it. */
-  #takeFound(key: Digest, path: string, exists: boolean): LeaseLock | undefined {
-    const options = { read: true, write: true, create: true };
-    const found = takeOver(path, exists ? openIfThere(path) : this.#fileSystem.open(path, options));
-    if (found.state === "held") return undefined;
-    if (found.state === "gone") return this.tryTake(key);
-    return new Lease(key, () => removeOwnFile(this.#fileSystem, { path, file: found.file }));
   }
 
   #free(path: string, own: OwnFile): void {

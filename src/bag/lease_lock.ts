@@ -1,5 +1,6 @@
 import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
+import type { LeaseLock } from "./bag_files.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 
 const KEY_REGEXP = /^[0-9a-f]{64}$/;
@@ -7,56 +8,44 @@ const KEY_REGEXP = /^[0-9a-f]{64}$/;
 const FIRST_DELAY = 1;
 const LONGEST_DELAY = 50;
 
-/** What came of trying to take a lease whose file is there. */
-export type TakeOver =
-  | { readonly state: "held" }
-  | { readonly state: "gone" }
-  | { readonly state: "taken"; readonly file: Deno.FsFile };
-
 /**
- * Names the file of a lease.
+ * Takes the lease of a key if it is free. The lease is a lock on a file that has the key's name, so
+ * that the death of its holder frees it.
  *
+ * @param fileSystem The seam.
  * @param layout The bag's paths.
  * @param key The key of the call.
- * @returns The path.
+ * @returns The lease, or `undefined` when somebody holds it.
  */
-export function toLeasePath(layout: BagLayout, key: Digest): string {
-  if (!KEY_REGEXP.test(key)) {
-    throw new TypeError(`Cannot lease "${key}": a key is 64 lower-case hexadecimal characters`);
-  }
-  return `${layout.leases}/${key}`;
-}
-
-/**
- * Takes a lease that its holder has left behind, by the lock of its file.
- *
- * @param path The file of the lease.
- * @param file The same file, as it was opened just now.
- * @returns Whether it was taken; if not, the file was closed.
- */
-export function takeOver(path: string, file: Deno.FsFile | undefined): TakeOver {
-  if (file === undefined) return { state: "gone" };
-  try {
-    if (!file.tryLockSync(true)) {
+export function tryLease(
+  fileSystem: FileSystem,
+  layout: BagLayout,
+  key: Digest,
+): LeaseLock | undefined {
+  const path = toLeasePath(layout, key);
+  while (true) {
+    const file = fileSystem.open(path, { read: true, write: true, create: true });
+    try {
+      if (!file.tryLockSync(true)) {
+        file.close();
+        return undefined;
+      }
+      // Whoever held it before may have removed it after this opened it: then it is a lock on a
+      // file that nobody else will find under this name.
+      if (isSameFile(path, file)) return new LeaseFile(fileSystem, key, path, file);
+    } catch (error) {
       file.close();
-      return { state: "held" };
+      throw error;
     }
-    // Whoever held it before may have removed it since, and another may have put a file of its own
-    // there: then this is a lock on a file that nobody else will find.
-    if (isSameFile(path, file)) return { state: "taken", file };
-  } catch (error) {
     file.close();
-    throw error;
   }
-  file.close();
-  return { state: "gone" };
 }
 
 function isSameFile(path: string, file: Deno.FsFile): boolean {
-  using other = openIfThere(path);
-  if (other === undefined) return false;
-  const [a, b] = [other.statSync(), file.statSync()];
-  return a.ino === b.ino && a.dev === b.dev;
+  using found = openIfThere(path);
+  if (found === undefined) return false;
+  const [there, own] = [found.statSync(), file.statSync()];
+  return there.ino === own.ino && there.dev === own.dev;
 }
 
 /**
@@ -83,16 +72,7 @@ export function isLeaseFree(layout: BagLayout, key: Digest): boolean {
  */
 export function clearLeases(fileSystem: FileSystem, layout: BagLayout): void {
   for (const key of listNames(layout.leases)) {
-    if (!KEY_REGEXP.test(key)) continue;
-    const path = toLeasePath(layout, key);
-    const left = takeOver(path, openIfThere(path));
-    if (left.state !== "taken") continue;
-    using file = left.file;
-    try {
-      removeIfThere(fileSystem, path);
-    } finally {
-      file.unlockSync();
-    }
+    if (KEY_REGEXP.test(key)) tryLease(fileSystem, layout, key)?.[Symbol.dispose]();
   }
 }
 
@@ -122,5 +102,46 @@ async function wait(delay: number, signal: AbortSignal | undefined): Promise<voi
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Names the file of a lease.
+ *
+ * @param layout The bag's paths.
+ * @param key The key of the call.
+ * @returns The path.
+ */
+export function toLeasePath(layout: BagLayout, key: Digest): string {
+  if (!KEY_REGEXP.test(key)) {
+    throw new TypeError(`Cannot lease "${key}": a key is 64 lower-case hexadecimal characters`);
+  }
+  return `${layout.leases}/${key}`;
+}
+
+class LeaseFile implements LeaseLock {
+  readonly key: Digest;
+  readonly #fileSystem: FileSystem;
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+  #held = true;
+
+  constructor(fileSystem: FileSystem, key: Digest, path: string, file: Deno.FsFile) {
+    this.key = key;
+    this.#fileSystem = fileSystem;
+    this.#path = path;
+    this.#file = file;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#held) return;
+    this.#held = false;
+    try {
+      // While it is still held: nobody else can have put another file there.
+      removeIfThere(this.#fileSystem, this.#path);
+    } finally {
+      this.#file.unlockSync();
+      this.#file.close();
+    }
   }
 }

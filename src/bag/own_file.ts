@@ -49,26 +49,14 @@ export function createOwnFile(
  * @param fileSystem The seam.
  * @param own The file.
  */
-export function removeOwnFile(fileSystem: FileSystem, { path, file }: OwnFile): void {
+export function abandonOwnFile(fileSystem: FileSystem, { path, file }: OwnFile): void {
   try {
     removeIfThere(fileSystem, path);
+  } catch {
+    // Without its lock, the next fold takes it for what a dead process left, and removes it.
   } finally {
     file.unlockSync();
     file.close();
-  }
-}
-
-/**
- * Lets go of a file of one's own that nobody waits for.
- *
- * @param fileSystem The seam.
- * @param own The file.
- */
-export function abandonOwnFile(fileSystem: FileSystem, own: OwnFile): void {
-  try {
-    removeOwnFile(fileSystem, own);
-  } catch {
-    // Its lock is free, so that the next fold takes it for what a dead process left, and removes it.
   }
 }
 
