@@ -40,6 +40,7 @@ const PUBLIC = [
   "CacheFormatError",
   "CacheMissError",
   "CancelledError",
+  "DeadlockError",
   "DependencyError",
   "Executor",
   "ExecutorShutdownError",

@@ -22,6 +22,8 @@ export interface FileSystem {
   syncDirectory(path: string): void;
   /** Renames a file over whatever has the new name. */
   rename(from: string, to: string): void;
+  /** Gives a file a second name; throws when something has that name already. */
+  link(from: string, to: string): void;
   /** Removes a file. */
   remove(path: string): void;
   /** Makes a directory and those above it; one that is there already is fine. */
@@ -41,6 +43,7 @@ export const DISK: FileSystem = {
     directory.syncSync();
   },
   rename: (from, to) => Deno.renameSync(from, to),
+  link: (from, to) => Deno.linkSync(from, to),
   remove: (path) => Deno.removeSync(path),
   makeDirectory: (path) => Deno.mkdirSync(path, { recursive: true }),
 };

@@ -153,6 +153,18 @@ export interface BagFiles extends AsyncDisposable {
   /** Counts what lies in the bag. */
   statistics(): StorageStatistics;
   /**
+   * Tells all who have the bag open what calls here wait for, in place of what was told before.
+   *
+   * @param note What they are to know; nothing, if not given.
+   */
+  tellWaits(note?: Record<string, unknown>): void;
+  /**
+   * Reads what the others tell.
+   *
+   * @returns A note of each handle that is open, lives, and has something to tell.
+   */
+  readWaits(): Record<string, unknown>[];
+  /**
    * Moves all that journals hold into sealed segments.
    *
    * @returns What was done, or `undefined` when another folds.

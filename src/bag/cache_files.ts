@@ -19,6 +19,8 @@ export type CacheFiles =
     | "calls"
     | "tryLease"
     | "leaseChanged"
+    | "tellWaits"
+    | "readWaits"
     | "close"
   >;
 

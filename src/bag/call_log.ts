@@ -21,6 +21,8 @@ export interface CallLogOptions {
   readonly writable: boolean;
   /** Whether each line is brought to the disk itself before it counts as written. */
   readonly sync: boolean;
+  /** Called when much was appended since the table was last looked at: somebody may have folded. */
+  readonly onLongTail?: () => void;
 }
 
 /** Where a record lies in the log. */
@@ -36,6 +38,10 @@ interface OpenLog {
   /** The newest line of each key behind the table's prefix. */
   readonly tail: Map<Digest, CallLine>;
   scanned: number;
+  /** Up to where the log had come when somebody last looked for a newer table. */
+  looked: number;
+  /** Tells the table's file from others. */
+  stamp: string;
 }
 
 /** The call log of a bag: appends lines, and follows what others append. */
@@ -166,10 +172,16 @@ export class CallLog implements Disposable {
     if (generation !== this.#generation) {
       this.#generation = generation;
       this.#reopen();
-    } else if (this.#log !== undefined) {
-      const table = readCallTable(this.#options.layout, this.#log.file, generation);
-      if (table !== undefined) this.#takeTable(this.#log, table);
-    }
+    } else if (this.#log !== undefined) this.#takeNewerTable(this.#log);
+  }
+
+  #takeNewerTable(log: OpenLog): void {
+    const { layout } = this.#options;
+    const stamp = readStamp(layout.callIndex);
+    if (stamp === log.stamp) return;
+    log.stamp = stamp;
+    const table = readCallTable(layout, log.file, this.#generation);
+    if (table !== undefined) this.#takeTable(log, table);
   }
 
   #takeTable(log: OpenLog, table: DigestTable): void {
@@ -200,14 +212,16 @@ export class CallLog implements Disposable {
       throw new TypeError("Cannot append to the call log: it is read-only");
     }
     this.#lock.lockSync(false);
+    let log: OpenLog;
     try {
-      const log = this.#replaced() ? this.#reopen() : this.#log ?? this.#reopen();
+      log = this.#replaced() ? this.#reopen() : this.#log ?? this.#reopen();
       this.#append(fileSystem, log.file, line);
       if (sync) fileSystem.sync(log.file);
       this.#takeOwn(log, head, line.length);
     } finally {
       this.#lock.unlockSync();
     }
+    this.#followFolds(log);
   }
 
   /** A line that this handle has appended right behind what it has scanned need not be read again. */
@@ -236,8 +250,11 @@ export class CallLog implements Disposable {
       ? fileSystem.open(layout.callLog, { read: true, append: true, create: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
+    // Before the table, which may be replaced in between: then it is read once more.
+    const stamp = readStamp(layout.callIndex);
     const table = readCallTable(layout, file, this.#generation);
-    return { file, table, tail: new Map(), scanned: table?.subject.length ?? 0 };
+    const looked = file.seekSync(0, Deno.SeekMode.End);
+    return { file, table, tail: new Map(), scanned: table?.subject.length ?? 0, looked, stamp };
   }
 
   #refresh(): void {
@@ -257,6 +274,16 @@ export class CallLog implements Disposable {
     });
     log.scanned = end;
     this.#skipped += skipped;
+    this.#followFolds(log);
+  }
+
+  /** A handle that finds all it looks for learns of folds only so; else its tail would only grow. */
+  #followFolds(log: OpenLog): void {
+    const prefix = log.table?.subject.length ?? 0;
+    if (!isTailLong(log.scanned - Math.max(prefix, log.looked), prefix)) return;
+    log.looked = log.scanned;
+    this.#options.onLongTail?.();
+    if (this.#log === log) this.#takeNewerTable(log);
   }
 
   /** Whether the file was replaced by another one under the same name. */
@@ -281,4 +308,11 @@ export class CallLog implements Disposable {
     this.#log = log;
     return log;
   }
+}
+
+function readStamp(path: string): string {
+  using file = openIfThere(path);
+  if (file === undefined) return "";
+  const { ino, mtime, size } = file.statSync();
+  return `${ino} ${mtime?.getTime()} ${size}`;
 }

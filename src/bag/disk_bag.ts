@@ -15,8 +15,10 @@ import { FileHandles } from "./file_handles.ts";
 import { BackgroundFold, type FoldRunner } from "./background_fold.ts";
 import { JournalWriter } from "./journal_writer.ts";
 import type { BagLayout } from "./layout.ts";
-import { isLeaseFree, tryLease, waitUntil } from "./lease_lock.ts";
+import { LeaseFiles } from "./lease_files.ts";
+import { isLeaseFree, waitUntil } from "./lease_lock.ts";
 import { StoredValues } from "./stored_values.ts";
+import { WaitNotes } from "./wait_notes.ts";
 
 /** The length of a digest in hexadecimal. */
 const DIGEST_LENGTH = 64;
@@ -43,6 +45,8 @@ export class DiskBag implements BagFiles {
   readonly #values: StoredValues;
   readonly #log: CallLog;
   readonly #folding: BackgroundFold;
+  readonly #leases: LeaseFiles;
+  readonly #waits: WaitNotes;
   #closing: Promise<void> | undefined;
 
   /**
@@ -60,8 +64,12 @@ export class DiskBag implements BagFiles {
     this.#values = new StoredValues(layout, this.#handles, this.#writer.prefix, (manifest) => {
       this.#log.reload(manifest.logGeneration);
     });
-    this.#log = new CallLog({ fileSystem, layout, writable, sync }, this.#values.logGeneration);
+    const onLongTail = () => void this.#values.reload();
+    const logOptions = { fileSystem, layout, writable, sync, onLongTail };
+    this.#log = new CallLog(logOptions, this.#values.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
+    this.#leases = new LeaseFiles(fileSystem, layout);
+    this.#waits = new WaitNotes(fileSystem, layout);
   }
 
   get path(): string {
@@ -136,7 +144,7 @@ export class DiskBag implements BagFiles {
 
   tryLease(key: Digest): LeaseLock | undefined {
     this.#checkWritable("take a lease in");
-    return tryLease(this.#options.fileSystem, this.#options.layout, key);
+    return this.#leases.tryTake(key);
   }
 
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
@@ -156,6 +164,16 @@ export class DiskBag implements BagFiles {
   statistics(): StorageStatistics {
     this.#checkOpen("look into");
     return readBagStatistics(this.#options.layout);
+  }
+
+  tellWaits(note?: Record<string, unknown>): void {
+    this.#checkWritable("wait in");
+    this.#waits.write(note);
+  }
+
+  readWaits(): Record<string, unknown>[] {
+    this.#checkOpen("read from");
+    return this.#waits.read();
   }
 
   async fold(): Promise<FoldResult | undefined> {
@@ -187,6 +205,8 @@ export class DiskBag implements BagFiles {
       this.#writer.rotate();
       await this.#folding.end(mode === "readwrite" && fold === "auto", () => this.#log.tailLong);
     } finally {
+      this.#leases[Symbol.dispose]();
+      this.#waits[Symbol.dispose]();
       this.#writer[Symbol.dispose]();
       this.#log[Symbol.dispose]();
       this.#handles[Symbol.dispose]();

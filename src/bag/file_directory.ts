@@ -122,8 +122,18 @@ export class FileDirectory implements CacheFiles {
     return this.#leases.changed(key, () => this.#guard.checkOpen("wait for a lease in"), signal);
   }
 
+  tellWaits(note?: Record<string, unknown>): void {
+    this.#guard.checkWritable("wait in");
+    this.#leases.tellWaits(note);
+  }
+
+  readWaits(): Record<string, unknown>[] {
+    this.#guard.checkOpen("read from");
+    return this.#leases.readWaits();
+  }
+
   close(): Promise<void> {
-    this.#guard.close();
+    if (this.#guard.close()) this.#leases[Symbol.dispose]();
     return Promise.resolve();
   }
 

@@ -19,6 +19,7 @@ import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import { countKept } from "./merge_plan.ts";
 import { readMerged } from "./merged_segments.ts";
 import { rebuildIndexes } from "./rebuild_index.ts";
+import { clearOwnFiles } from "./own_file.ts";
 import { SealedValues } from "./sealed_values.ts";
 import { removeJournal } from "./remove_journal.ts";
 import { sealSegment } from "./seal_segment.ts";
@@ -129,6 +130,7 @@ class Fold {
     const journals = this.#removeJournals(unsealed);
     this.#sealCalls();
     clearLeases(this.#fileSystem, this.#layout);
+    clearOwnFiles(this.#fileSystem, this.#layout);
     return { values, bytes, journals };
   }
 

@@ -12,7 +12,7 @@
  *   segments/<n>.index    sorted table digest -> (offset, length, kind, checksum)
  *   journal/<writer>-<k>  acknowledged values that are not sealed yet
  *   leases/<key>          who is computing what
- *   locks/                fold.lock, calls.lock
+ *   locks/                fold.lock, calls.lock; lease-<uuid> and waits-<uuid> of open handles
  * ```
  *
  * Numbers are little-endian everywhere. The formats are specified where they are written: the

@@ -1,12 +1,15 @@
 import type { Digest } from "../value/encoded_value.ts";
 import { DISK, type FileSystem } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
+import { clearOwnFiles, type OwnFileLayout } from "./own_file.ts";
+import { WaitNotes } from "./wait_notes.ts";
 import { clearLeases, isLeaseFree, type LeaseLayout, tryLease, waitUntil } from "./lease_lock.ts";
 
 /** Leases in a directory of lock files, for caches on disk that are not bags. */
-export class LeaseDirectory {
+export class LeaseDirectory implements Disposable {
   readonly #fileSystem: FileSystem;
-  readonly #layout: LeaseLayout;
+  readonly #layout: LeaseLayout & OwnFileLayout;
+  readonly #waits: WaitNotes;
 
   /**
    * Names the directory; nothing is written yet.
@@ -16,13 +19,15 @@ export class LeaseDirectory {
    */
   constructor(path: string, fileSystem: FileSystem = DISK) {
     this.#fileSystem = fileSystem;
-    this.#layout = { leases: path };
+    this.#layout = { leases: path, locks: path };
+    this.#waits = new WaitNotes(fileSystem, this.#layout);
   }
 
   /** Makes the directory, and clears away what holders left that were killed. */
   open(): void {
     this.#fileSystem.makeDirectory(this.#layout.leases);
     clearLeases(this.#fileSystem, this.#layout);
+    clearOwnFiles(this.#fileSystem, this.#layout);
   }
 
   /**
@@ -51,6 +56,29 @@ export class LeaseDirectory {
    */
   tryAcquire(key: Digest): LeaseLock | undefined {
     return tryLease(this.#fileSystem, this.#layout, key);
+  }
+
+  /**
+   * Tells all who use the cache what calls here wait for, in place of what was told before.
+   *
+   * @param note What they are to know; nothing, if not given.
+   */
+  tellWaits(note?: Record<string, unknown>): void {
+    this.#waits.write(note);
+  }
+
+  /**
+   * Reads what the others tell.
+   *
+   * @returns A note of each handle that lives and has something to tell.
+   */
+  readWaits(): Record<string, unknown>[] {
+    return this.#waits.read();
+  }
+
+  /** Removes what this handle tells. */
+  [Symbol.dispose](): void {
+    this.#waits[Symbol.dispose]();
   }
 
   /**

@@ -34,14 +34,21 @@ export function tryLease(
         return undefined;
       }
       // Whoever held it before may have removed it after this opened it: then it is a lock on a
-      // file that nobody else will find.
-      if (file.statSync().nlink !== 0) return new LeaseFile(fileSystem, key, path, file);
+      // file that nobody else will find under this name.
+      if (isSameFile(path, file)) return new LeaseFile(fileSystem, key, path, file);
     } catch (error) {
       file.close();
       throw error;
     }
     file.close();
   }
+}
+
+function isSameFile(path: string, file: Deno.FsFile): boolean {
+  using found = openIfThere(path);
+  if (found === undefined) return false;
+  const [there, own] = [found.statSync(), file.statSync()];
+  return there.ino === own.ino && there.dev === own.dev;
 }
 
 /**
@@ -101,7 +108,14 @@ async function wait(delay: number, signal: AbortSignal | undefined): Promise<voi
   }
 }
 
-function toLeasePath(layout: LeaseLayout, key: Digest): string {
+/**
+ * Names the file of a lease.
+ *
+ * @param layout Where leases are kept.
+ * @param key The key of the call.
+ * @returns The path.
+ */
+export function toLeasePath(layout: LeaseLayout, key: Digest): string {
   if (!KEY_REGEXP.test(key)) {
     throw new TypeError(`Cannot lease "${key}": a key is 64 lower-case hexadecimal characters`);
   }

@@ -2,12 +2,13 @@ import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../store/stores.ts";
-import { withoutKeys } from "../store/description.ts";
+import { toPaths, withoutKeys } from "../store/description.ts";
 import { createMemoryStores } from "../store/memory_stores.ts";
 import { mixStores } from "../store/mix_stores.ts";
 import type { CacheStatistics } from "../store/statistics.ts";
 import { createVoidStores } from "../store/void_stores.ts";
 import { Flights } from "./_flights.ts";
+import { Waits } from "./_waits.ts";
 
 type Encoding = typeof import("../value/encode_value.ts");
 
@@ -33,6 +34,8 @@ export class Cache {
   readonly #stores: Stores;
   /** Calls that this isolate is computing now, by key. */
   readonly #flights = new Flights();
+  readonly #waits: Waits;
+  #id: string | undefined;
   /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
   #encode: Encoding["encodeValue"] | undefined;
   #hits = 0;
@@ -45,6 +48,17 @@ export class Cache {
    */
   constructor(stores: Stores) {
     this.#stores = stores;
+    this.#waits = new Waits(stores.leases.board);
+  }
+
+  /**
+   * Tells caches apart; the same for all isolates that have opened the same bag.
+   *
+   * @internal
+   */
+  get id(): string {
+    const { description } = this.#stores;
+    return this.#id ??= description === undefined ? crypto.randomUUID() : toPaths(description);
   }
 
   /** How another isolate opens the same cache; `undefined` when none can, as with memory. */
@@ -74,6 +88,15 @@ export class Cache {
    */
   get flights(): Flights {
     return this.#flights;
+  }
+
+  /**
+   * Calls that wait while the bodies of others wait for them.
+   *
+   * @internal
+   */
+  get waits(): Waits {
+    return this.#waits;
   }
 
   /**

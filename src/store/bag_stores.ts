@@ -14,6 +14,7 @@ import type {
   StoreDescription,
   Stores,
   ValueStore,
+  WaitBoard,
 } from "./stores.ts";
 
 /**
@@ -127,10 +128,12 @@ class FileCalls implements CallStore {
 }
 
 class FileLeases implements LeaseStore {
+  readonly board: WaitBoard;
   readonly #files: CacheFiles;
 
   constructor(files: CacheFiles) {
     this.#files = files;
+    this.board = { write: (note) => files.tellWaits(note), read: () => files.readWaits() };
   }
 
   tryAcquire(key: Digest): Lease | undefined {

@@ -131,6 +131,16 @@ export class SqliteFiles implements CacheFiles {
     return this.#leases.changed(key, () => this.#guard.checkOpen("wait for a lease in"), signal);
   }
 
+  tellWaits(note?: Record<string, unknown>): void {
+    this.#guard.checkWritable("wait in");
+    this.#leases.tellWaits(note);
+  }
+
+  readWaits(): Record<string, unknown>[] {
+    this.#guard.checkOpen("read from");
+    return this.#leases.readWaits();
+  }
+
   /** Counts the pages of the database. */
   statistics(): StorageStatistics {
     this.#guard.checkOpen("look into");
@@ -139,7 +149,9 @@ export class SqliteFiles implements CacheFiles {
 
   close(): Promise<void> {
     return Promise.try(() => {
-      if (this.#guard.close()) this.#database.close();
+      if (!this.#guard.close()) return;
+      this.#leases[Symbol.dispose]();
+      this.#database.close();
     });
   }
 

@@ -75,8 +75,26 @@ export interface Lease extends Disposable {
   readonly key: Digest;
 }
 
+/** Where isolates that share leases tell one another what their calls wait for. */
+export interface WaitBoard {
+  /**
+   * Replaces what this isolate tells; when that throws, it tells nothing.
+   *
+   * @param note What the others are to know; nothing, if not given.
+   */
+  write(note?: Record<string, unknown>): void;
+  /**
+   * Reads what the others tell.
+   *
+   * @returns A note of each isolate that lives and has something to tell.
+   */
+  read(): Record<string, unknown>[];
+}
+
 /** Gives each key to one holder at a time, among all that share the store. */
 export interface LeaseStore {
+  /** Finds deadlocks among isolates; absent when leases are not shared. */
+  readonly board?: WaitBoard;
   /**
    * Takes the lease of a key if it is free.
    *

@@ -6,7 +6,7 @@ import type { CallStatus } from "./call_status.ts";
 import { Future } from "./future.ts";
 import { prepareCall } from "./prepare_call.ts";
 import { resolveFutures } from "./resolve_futures.ts";
-import { refuseRecursion } from "./run_body.ts";
+import { findCallers, refuseRecursion } from "./call_chain.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
 /** A call whose futures have been awaited. */
@@ -45,6 +45,13 @@ export interface CallRunner {
    * @returns The result, or `undefined` when somebody else computes it now.
    */
   attempt(remembered: RememberedCall): Promise<Recalled | undefined>;
+  /**
+   * Runs the body of a call and remembers the result, whoever else computes the key.
+   *
+   * @param remembered The call.
+   * @returns The result.
+   */
+  alone(remembered: RememberedCall): Promise<Recalled>;
 }
 
 /**
@@ -83,7 +90,7 @@ async function remember(
   runner: CallRunner,
 ): Promise<unknown> {
   const { definition: { name }, scope, args, status } = ready;
-  const { warn } = scope;
+  const { warn, singleFlight, leaseTimeout } = scope;
   const prepared = prepareCall(ready.definition, args, warn);
   const call = prepared instanceof Promise ? await prepared : prepared;
   if (call === undefined) return await runner.run(ready);
@@ -93,7 +100,11 @@ async function remember(
   const { value, hit } = await recall(cache, call.key, {
     name,
     warn,
+    singleFlight,
+    leaseTimeout,
+    callers: () => findCallers(scope.chain, cache.id),
     signal: () => status.signal,
+    alone: () => runner.alone(remembered),
     attempt: async () => {
       const recalled = await runner.attempt(remembered);
       if (recalled === undefined) status.waits();
