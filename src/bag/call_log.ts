@@ -2,10 +2,10 @@ import { QuiverError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, openIfThere, readAt } from "./_file_system.ts";
 import { type CallLineHead, encodeCallLine, encodeEvictLine } from "./call_line.ts";
-import { type CallLine, scanCalls } from "./call_scan.ts";
-import { isTailLong, readCallTable } from "./call_table.ts";
+import { scanCalls } from "./call_scan.ts";
+import { CallTable, isTailLong } from "./call_table.ts";
 import { decodeCheckedLine } from "./checked_line.ts";
-import type { DigestTable } from "./digest_table.ts";
+import { CallTail } from "./call_tail.ts";
 import type { BagLayout } from "./layout.ts";
 
 /** How often a line is written again after a part of it was taken. */
@@ -32,9 +32,9 @@ interface Place {
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
 interface OpenLog {
   readonly file: Deno.FsFile;
-  table: DigestTable | undefined;
+  table: CallTable | undefined;
   /** The newest line of each key behind the table's prefix. */
-  readonly tail: Map<Digest, CallLine>;
+  tail: CallTail;
   scanned: number;
 }
 
@@ -77,7 +77,7 @@ export class CallLog implements Disposable {
 
   /** Whether the table of the log should be written anew. */
   get tailLong(): boolean {
-    const prefix = this.#log?.table?.subject.length ?? 0;
+    const prefix = this.#log?.table?.end ?? 0;
     return isTailLong((this.#log?.scanned ?? 0) - prefix, prefix);
   }
 
@@ -128,10 +128,7 @@ export class CallLog implements Disposable {
   #lookUp(key: Digest): Place | undefined {
     const line = this.#log?.tail.get(key);
     if (line !== undefined) return line.evicted ? undefined : line;
-    const table = this.#log?.table;
-    const row = table?.find(key) ?? -1;
-    if (table === undefined || row === -1) return undefined;
-    return { offset: table.offset(row), length: table.length(row) };
+    return this.#log?.table?.find(key);
   }
 
   /** The newest record of each key, in the order of the log, as it is at the first step. */
@@ -145,15 +142,12 @@ export class CallLog implements Disposable {
   }
 
   #places(): Place[] {
-    const places: Place[] = [];
-    const { table, tail } = this.#log ?? { table: undefined, tail: new Map<Digest, CallLine>() };
-    for (let row = 0; table !== undefined && row < table.size; row++) {
-      if (tail.size > 0 && tail.has(table.digest(row))) continue;
-      places.push({ offset: table.offset(row), length: table.length(row) });
-    }
+    if (this.#log === undefined) return [];
+    const { table, tail } = this.#log;
+    const places = Array.from(table?.places((key) => tail.get(key) !== undefined) ?? []);
     places.sort((a, b) => a.offset - b.offset);
-    // The tail begins where the table ends; a map keeps a key's first place, so it is sorted too.
-    const newest = Array.from(tail.values()).filter((line) => !line.evicted);
+    // The tail begins where the table ends; a key keeps its first place, so it is sorted too.
+    const newest = Array.from(tail.lines()).filter((line) => !line.evicted);
     return places.concat(newest.sort((a, b) => a.offset - b.offset));
   }
 
@@ -167,23 +161,22 @@ export class CallLog implements Disposable {
       this.#generation = generation;
       this.#reopen();
     } else if (this.#log !== undefined) {
-      const table = readCallTable(this.#options.layout, this.#log.file, generation);
+      const { layout } = this.#options;
+      const table = CallTable.open(layout, this.#log.file, generation, this.#log.table);
       if (table !== undefined) this.#takeTable(this.#log, table);
     }
   }
 
-  #takeTable(log: OpenLog, table: DigestTable): void {
+  #takeTable(log: OpenLog, table: CallTable): void {
+    log.table?.[Symbol.dispose]();
     log.table = table;
-    log.scanned = Math.max(log.scanned, table.subject.length);
-    for (const [key, line] of log.tail) {
-      if (line.offset < table.subject.length) log.tail.delete(key);
-    }
+    log.scanned = Math.max(log.scanned, table.end);
+    log.tail = log.tail.from(table.end);
   }
 
   /** Lets go of the files. */
   [Symbol.dispose](): void {
-    this.#log?.file.close();
-    this.#log = undefined;
+    this.#close();
     this.#lock?.close();
   }
 
@@ -215,7 +208,7 @@ export class CallLog implements Disposable {
     const end = log.file.seekSync(0, Deno.SeekMode.Current);
     if (end - length !== log.scanned) return;
     // Without the line feeds that the line begins and ends with.
-    log.tail.set(head.key, { ...head, offset: log.scanned + 1, length: length - 2 });
+    log.tail.set({ ...head, offset: log.scanned + 1, length: length - 2 });
     log.scanned = end;
   }
 
@@ -230,14 +223,20 @@ export class CallLog implements Disposable {
     );
   }
 
+  #close(): void {
+    this.#log?.file.close();
+    this.#log?.table?.[Symbol.dispose]();
+    this.#log = undefined;
+  }
+
   #open(): OpenLog | undefined {
     const { fileSystem, layout, writable } = this.#options;
     const file = writable
       ? fileSystem.open(layout.callLog, { read: true, append: true, create: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
-    const table = readCallTable(layout, file, this.#generation);
-    return { file, table, tail: new Map(), scanned: table?.subject.length ?? 0 };
+    const table = CallTable.open(layout, file, this.#generation);
+    return { file, table, tail: new CallTail(), scanned: table?.end ?? 0 };
   }
 
   #refresh(): void {
@@ -253,7 +252,7 @@ export class CallLog implements Disposable {
 
   #scan(log: OpenLog, size: number = log.file.seekSync(0, Deno.SeekMode.End)): void {
     const { end, skipped } = scanCalls(log.file, log.scanned, size, (line) => {
-      log.tail.set(line.key, line);
+      log.tail.set(line);
     });
     log.scanned = end;
     this.#skipped += skipped;
@@ -271,8 +270,7 @@ export class CallLog implements Disposable {
   }
 
   #reopen(): OpenLog {
-    this.#log?.file.close();
-    this.#log = undefined;
+    this.#close();
     const log = this.#open();
     if (log === undefined) {
       const { callLog } = this.#options.layout;

@@ -1,9 +1,12 @@
 import { crc32 } from "node:zlib";
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, readAt, readWhole, replaceFile } from "./_file_system.ts";
-import { type CallLine, scanCalls } from "./call_scan.ts";
-import { DigestTable, encodeTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
+import { type FileSystem, openIfThere, readAt, readWhole, replaceFile } from "./_file_system.ts";
+import { scanCalls } from "./call_scan.ts";
+import { CallTail, isEviction } from "./call_tail.ts";
+import { DigestTable, PURPOSE, readTableHeader } from "./digest_table.ts";
 import type { BagLayout } from "./layout.ts";
+import { encodeSortedTable, sortRows } from "./table_writer.ts";
+import { DIGEST_BYTES, readRow, ROW_BYTES, toRowBytes } from "./table_row.ts";
 
 /** How much of the begin and the end of the prefix counts for the checksum. */
 const SAMPLE_BYTES = 4096;
@@ -11,11 +14,104 @@ const SAMPLE_BYTES = 4096;
 /** A tail of up to this many bytes is cheaper to scan than a table is to write. */
 const SMALL_TAIL_BYTES = 64 * 1024;
 
-/** The table is written anew when the tail has more than this part of the prefix. */
+/** The table is written anew when the tail has more than this part of the prefix… */
 const TAIL_SHARE = 1 / 8;
 
+/** …or more than this, which takes about 40 ms to scan. */
+const LONG_TAIL_BYTES = 16 * 1024 * 1024;
+
+/** How much of a table is written at once. */
+const PIECE_BYTES = 256 * 1024;
+
+/** Where a record lies in the log. */
+export interface CallPlace {
+  /** Where the line begins, in bytes. */
+  readonly offset: number;
+  /** How long the line is without its line feed, in bytes. */
+  readonly length: number;
+}
+
+/** The table of the call log's sealed prefix, open for being searched. */
+export class CallTable implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #table: DigestTable;
+
+  private constructor(file: Deno.FsFile, table: DigestTable) {
+    this.#file = file;
+    this.#table = table;
+  }
+
+  /**
+   * Opens the table.
+   *
+   * @param layout The bag's paths.
+   * @param log The open call log.
+   * @param generation The generation of the log.
+   * @param known A table that is open already.
+   * @returns The table, or `undefined` when it is missing, damaged, of another log, or `known`.
+   */
+  static open(
+    layout: BagLayout,
+    log: Deno.FsFile,
+    generation: number,
+    known?: CallTable,
+  ): CallTable | undefined {
+    const file = openIfThere(layout.callIndex);
+    if (file === undefined) return undefined;
+    const table = isSame(file, known)
+      ? undefined
+      : DigestTable.read(file, PURPOSE.calls, () => file);
+    if (table !== undefined && isOf(table, log, generation)) return new CallTable(file, table);
+    file.close();
+    return undefined;
+
+    function isSame(file: Deno.FsFile, known: CallTable | undefined): boolean {
+      return known !== undefined &&
+        readTableHeader(file, PURPOSE.calls)?.crc === known.#table.check;
+    }
+  }
+
+  /** Where in the log the prefix ends, in bytes. */
+  get end(): number {
+    return this.#table.subject.length;
+  }
+
+  /** The bytes of the rows in order, each good until the next. */
+  rowBytes(): Iterable<Uint8Array> {
+    return this.#table.rowBytes();
+  }
+
+  /**
+   * Finds where the newest record of a key lies in the prefix.
+   *
+   * @param key The key of the call.
+   * @returns The place, or `undefined` when there is none.
+   */
+  find(key: Digest): CallPlace | undefined {
+    const row = this.#table.find(key);
+    return row === -1 ? undefined : this.#table.row(row);
+  }
+
+  /**
+   * Goes over the places of all records, in no order.
+   *
+   * @param isNewer Whether there is something newer of a key.
+   */
+  *places(isNewer: (key: Digest) => boolean): Generator<CallPlace> {
+    for (let i = 0; i < this.#table.size; i++) {
+      const { digest, offset, length } = this.#table.row(i);
+      if (!isNewer(digest)) yield { offset, length };
+    }
+  }
+
+  /** Lets go of the file. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
 /**
- * Reads the table of the call log's sealed prefix.
+ * Reads the table of the call log's sealed prefix into memory.
  *
  * @param layout The bag's paths.
  * @param log The open call log.
@@ -29,9 +125,11 @@ export function readCallTable(
 ): DigestTable | undefined {
   const bytes = readWhole(layout.callIndex);
   const table = bytes && DigestTable.decode(bytes, PURPOSE.calls);
-  if (table === undefined) return undefined;
-  const { length, check } = table.subject;
-  return check === checkPrefix(log, length, generation) ? table : undefined;
+  return table !== undefined && isOf(table, log, generation) ? table : undefined;
+}
+
+function isOf({ subject }: DigestTable, log: Deno.FsFile, generation: number): boolean {
+  return subject.check === checkPrefix(log, subject.length, generation);
 }
 
 /**
@@ -48,17 +146,18 @@ export function sealCalls(
   log: Deno.FsFile,
   generation: number,
 ): void {
-  const old = readCallTable(layout, log, generation);
-  const from = old?.subject.length ?? 0;
+  using old = CallTable.open(layout, log, generation);
+  const from = old?.end ?? 0;
   const size = log.seekSync(0, Deno.SeekMode.End);
   if (!isTailLong(size - from, from)) return;
-  const newest = new Map<Digest, CallLine>();
-  const { end } = scanCalls(log, from, size, (line) => newest.set(line.key, line));
+  const tail = new CallTail();
+  const { end } = scanCalls(log, from, size, (line) => tail.set(line));
   const check = checkPrefix(log, end, generation);
   if (check === undefined) return;
-  const rows = Array.from(mergeRows(old, newest));
+  const newest = sortRows(tail.rows);
   const subject = { purpose: PURPOSE.calls, length: end, check };
-  replaceFile(fileSystem, layout.callIndex, [encodeTable(subject, rows)]);
+  const pieces = () => toPieces(mergeRows(old?.rowBytes() ?? [], newest));
+  replaceFile(fileSystem, layout.callIndex, encodeSortedTable(subject, pieces));
 }
 
 /**
@@ -69,21 +168,49 @@ export function sealCalls(
  * @returns Whether scanning the tail costs more than it should.
  */
 export function isTailLong(tail: number, prefix: number): boolean {
-  return tail > Math.max(SMALL_TAIL_BYTES, prefix * TAIL_SHARE);
+  return tail > Math.min(Math.max(SMALL_TAIL_BYTES, prefix * TAIL_SHARE), LONG_TAIL_BYTES);
 }
 
+/** Merges sorted rows; a newer one stands for the older one, and an eviction for none. */
 function* mergeRows(
-  old: DigestTable | undefined,
-  newest: ReadonlyMap<Digest, CallLine>,
-): Generator<TableRow> {
-  for (let i = 0; i < (old?.size ?? 0); i++) {
-    const row = old?.row(i);
-    if (row !== undefined && !newest.has(row.digest)) yield row;
+  old: Iterable<Uint8Array>,
+  newest: Uint8Array<ArrayBuffer>,
+): Generator<Uint8Array> {
+  const rows = toRowBytes(newest);
+  let at = 0;
+  function* takeUntil(row: Uint8Array | undefined): Generator<Uint8Array> {
+    for (; at < newest.length; at += ROW_BYTES) {
+      if (row !== undefined && compareDigests(newest, at, row) >= 0) return;
+      if (!isEviction(readRow(rows, at).kind)) yield newest.subarray(at, at + ROW_BYTES);
+    }
   }
-  for (const { key, evicted, offset, length } of newest.values()) {
-    if (evicted) continue;
-    yield { digest: key, offset, length, kind: 0, crc: 0, place: PLACE.subject };
+  for (const row of old) {
+    yield* takeUntil(row);
+    if (at === newest.length || compareDigests(newest, at, row) !== 0) yield row;
   }
+  yield* takeUntil(undefined);
+}
+
+function compareDigests(rows: Uint8Array, at: number, row: Uint8Array): number {
+  for (let i = 0; i < DIGEST_BYTES; i++) {
+    const difference = (rows[at + i] ?? 0) - (row[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** Joins rows into larger pieces, each good until the next. */
+function* toPieces(rows: Iterable<Uint8Array>): Generator<Uint8Array> {
+  const piece = new Uint8Array(PIECE_BYTES);
+  let length = 0;
+  for (const row of rows) {
+    piece.set(row, length);
+    length += row.length;
+    if (length < PIECE_BYTES) continue;
+    yield piece;
+    length = 0;
+  }
+  if (length > 0) yield piece.subarray(0, length);
 }
 
 /** Recognises the prefix of a log without reading all of it: a log only ever grows. */

@@ -143,7 +143,7 @@ class Fold {
 
   async #rebuild(): Promise<void> {
     const missing = this.#manifest.segments.some(({ name }) =>
-      readSegmentIndex(this.#layout, name) === undefined
+      readSegmentIndex(this.#layout, name, this.#handles) === undefined
     );
     const { segments } = this.#manifest;
     if (!missing && (segments.length === 0 || !isMissing(this.#layout.frontDoor))) return;

@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
 import { readAt } from "./_file_system.ts";
-import { DigestTable, PLACE, PURPOSE } from "./digest_table.ts";
+import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
@@ -67,7 +67,7 @@ export class SealedValues {
   }
 
   #read(name: string): Segment | undefined {
-    const table = readSegmentIndex(this.#layout, name);
+    const table = readSegmentIndex(this.#layout, name, this.#handles);
     return table && toSegment(name, table);
   }
 
@@ -121,21 +121,24 @@ export class SealedValues {
     for (const segment of this.#segments) {
       const row = segment.table.find(digest);
       if (row === -1 || segment.state[row] === DAMAGED) continue;
-      const bytes = this.#readRow(segment, row);
-      if (bytes !== undefined) return toPayload(segment.table.kind(row), bytes);
+      const found = segment.table.row(row);
+      const bytes = this.#readRow(segment, row, found);
+      if (bytes !== undefined) return toPayload(found.kind, bytes);
     }
     return undefined;
   }
 
-  #readRow(segment: Segment, row: number): Uint8Array<ArrayBuffer> | undefined {
-    const { name, table, state } = segment;
-    const toPath = table.place(row) === PLACE.table ? toSegmentIndexPath : toSegmentPath;
+  #readRow(
+    { name, state }: Segment,
+    row: number,
+    { place, offset, length, crc }: TableRow,
+  ): Uint8Array<ArrayBuffer> | undefined {
+    const toPath = place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
     const file = this.#handles.open(toPath(this.#layout, name));
     // The segment was merged into another one: a newer manifest names that.
     if (file === undefined) return undefined;
-    const bytes = new Uint8Array(table.length(row));
-    const whole = readAt(file, table.offset(row), bytes) &&
-      (state[row] === WHOLE || crc32(bytes) === table.crc(row));
+    const bytes = new Uint8Array(length);
+    const whole = readAt(file, offset, bytes) && (state[row] === WHOLE || crc32(bytes) === crc);
     state[row] = whole ? WHOLE : DAMAGED;
     return whole ? bytes : undefined;
   }
