@@ -3,7 +3,7 @@ import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, openIfThere, readAt } from "./_file_system.ts";
 import { type CallLineHead, encodeCallLine, encodeEvictLine } from "./call_line.ts";
 import { scanCalls } from "./call_scan.ts";
-import { CallTable, isTailLong } from "./call_table.ts";
+import { CallTable, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
 import { decodeCheckedLine } from "./checked_line.ts";
 import { CallTail } from "./call_tail.ts";
 import type { BagLayout } from "./layout.ts";
@@ -36,6 +36,8 @@ interface OpenLog {
   /** The newest line of each key behind the table's prefix. */
   tail: CallTail;
   scanned: number;
+  /** Up to where it was seen to whether others have made a table. */
+  followed: number;
 }
 
 /** The call log of a bag: appends lines, and follows what others append. */
@@ -79,6 +81,12 @@ export class CallLog implements Disposable {
   get tailLong(): boolean {
     const prefix = this.#log?.table?.end ?? 0;
     return isTailLong((this.#log?.scanned ?? 0) - prefix, prefix);
+  }
+
+  /** Whether so much was appended that it is time to see to the table again. */
+  get overdue(): boolean {
+    const { scanned = 0, followed = 0 } = this.#log ?? {};
+    return scanned - followed > LONG_TAIL_BYTES;
   }
 
   /**
@@ -152,7 +160,7 @@ export class CallLog implements Disposable {
   }
 
   /**
-   * Takes the log's generation and table from a newer manifest.
+   * Takes the log's generation from the newest manifest, and its table if there is a newer one.
    *
    * @param generation The generation of the log.
    */
@@ -164,6 +172,7 @@ export class CallLog implements Disposable {
       const { layout } = this.#options;
       const table = CallTable.open(layout, this.#log.file, generation, this.#log.table);
       if (table !== undefined) this.#takeTable(this.#log, table);
+      this.#log.followed = this.#log.scanned;
     }
   }
 
@@ -236,7 +245,8 @@ export class CallLog implements Disposable {
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
     const table = CallTable.open(layout, file, this.#generation);
-    return { file, table, tail: new CallTail(), scanned: table?.end ?? 0 };
+    const end = table?.end ?? 0;
+    return { file, table, tail: new CallTail(), scanned: end, followed: end };
   }
 
   #refresh(): void {

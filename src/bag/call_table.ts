@@ -18,7 +18,7 @@ const SMALL_TAIL_BYTES = 64 * 1024;
 const TAIL_SHARE = 1 / 8;
 
 /** …or more than this, which takes about 40 ms to scan. */
-const LONG_TAIL_BYTES = 16 * 1024 * 1024;
+export const LONG_TAIL_BYTES = 16 * 1024 * 1024;
 
 /** How much of a table is written at once. */
 const PIECE_BYTES = 256 * 1024;

@@ -13,6 +13,9 @@ import {
 
 const FIRST_ROWS = 16;
 
+/** Where in a row a mark stands: bytes that files reserve. */
+const MARK_AT = 60;
+
 /** How many slots there are for each row, at least. */
 const SLOTS = 2;
 
@@ -46,6 +49,7 @@ export class DigestRows {
     if (known === -1 && this.#size === this.#slots.length / SLOTS) this.#grow();
     const index = known === -1 ? this.#size++ : known;
     writeRow(this.#rows, index * ROW_BYTES, row);
+    this.mark(index, 0);
     if (known === -1) this.#place(index, toPrefix(row.digest));
   }
 
@@ -75,6 +79,26 @@ export class DigestRows {
    */
   row(index: number): TableRow {
     return readRow(this.#rows, index * ROW_BYTES);
+  }
+
+  /**
+   * Notes something about a row.
+   *
+   * @param index The number of the row.
+   * @param mark A number from 1 to 2^32 - 1; 0 is for no mark. Rows that go to a file have none.
+   */
+  mark(index: number, mark: number): void {
+    this.#rows.view.setUint32(index * ROW_BYTES + MARK_AT, mark, true);
+  }
+
+  /**
+   * What was noted about a row.
+   *
+   * @param index The number of the row.
+   * @returns The mark, or 0; a row that was set again has none.
+   */
+  markOf(index: number): number {
+    return this.#rows.view.getUint32(index * ROW_BYTES + MARK_AT, true);
   }
 
   #place(index: number, prefix: number): void {

@@ -21,7 +21,6 @@ import { rebuildIndexes } from "./rebuild_index.ts";
 import { SealedValues } from "./sealed_values.ts";
 import { removeJournal } from "./remove_journal.ts";
 import { sealSegment } from "./seal_segment.ts";
-import { readSegmentIndex } from "./segment_index.ts";
 import {
   readUnsealed,
   toBatches,
@@ -102,9 +101,9 @@ class Fold {
 
   async run(): Promise<FoldResult> {
     this.#clearUnfinished();
-    await this.#rebuild();
     const sealed = new SealedValues(this.#layout, this.#handles);
     sealed.load(this.#manifest);
+    if (await this.#rebuild(sealed.unreadable.length > 0)) sealed.load(this.#manifest);
     const unsealed = readUnsealed(this.#layout, this.#handles, this.#manifest);
     let values = 0;
     let bytes = 0;
@@ -141,18 +140,17 @@ class Fold {
     }
   }
 
-  async #rebuild(): Promise<void> {
-    const missing = this.#manifest.segments.some(({ name }) =>
-      readSegmentIndex(this.#layout, name, this.#handles) === undefined
-    );
+  /** Makes again what follows from the segments, and tells whether there may be new tables. */
+  async #rebuild(missing: boolean): Promise<boolean> {
     const { segments } = this.#manifest;
-    if (!missing && (segments.length === 0 || !isMissing(this.#layout.frontDoor))) return;
+    if (!missing && (segments.length === 0 || !isMissing(this.#layout.frontDoor))) return false;
     const environment = {
       fileSystem: this.#fileSystem,
       layout: this.#layout,
       library: await this.#loadLibrary(),
     };
     rebuildIndexes(environment, this.#manifest, true);
+    return missing;
   }
 
   async #seal({ sources, sealed }: UnsealedBatch): Promise<void> {
