@@ -7,6 +7,7 @@ import { CallTable, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
 import { decodeCheckedLine } from "./checked_line.ts";
 import { CallTail } from "./call_tail.ts";
 import type { BagLayout } from "./layout.ts";
+import { RecordCache } from "./record_cache.ts";
 
 /** How often a line is written again after a part of it was taken. */
 const APPEND_ATTEMPTS = 3;
@@ -35,6 +36,8 @@ interface OpenLog {
   table: CallTable | undefined;
   /** The newest line of each key behind the table's prefix. */
   tail: CallTail;
+  /** Records that were read; each is the newest of its key as far as the log was scanned. */
+  records: RecordCache;
   scanned: number;
   /** Up to where it was seen to whether others have made a table. */
   followed: number;
@@ -115,11 +118,16 @@ export class CallLog implements Disposable {
    * Finds the newest record of a key.
    *
    * @param key The key of the call.
-   * @returns The record, or `undefined`.
+   * @returns The record, frozen, or `undefined`.
    */
   get(key: Digest): Record<string, unknown> | undefined {
-    const place = this.find(key);
-    return place && this.#read(place);
+    this.#refresh();
+    const known = this.#log?.records.get(key);
+    if (known !== undefined) return known;
+    const place = this.#locate(key);
+    const record = place && this.#read(place);
+    if (record !== undefined) this.#log?.records.set(key, record, place?.length ?? 0);
+    return record;
   }
 
   /**
@@ -130,6 +138,10 @@ export class CallLog implements Disposable {
    */
   find(key: Digest): Place | undefined {
     this.#refresh();
+    return this.#locate(key);
+  }
+
+  #locate(key: Digest): Place | undefined {
     return this.#lookUp(key) ?? (this.#reopenReplaced() ? this.#lookUp(key) : undefined);
   }
 
@@ -179,7 +191,11 @@ export class CallLog implements Disposable {
   #takeTable(log: OpenLog, table: CallTable): void {
     log.table?.[Symbol.dispose]();
     log.table = table;
-    log.scanned = Math.max(log.scanned, table.end);
+    if (table.end > log.scanned) {
+      // Lines that this handle has not seen may be newer than what it has read.
+      log.records = new RecordCache();
+      log.scanned = table.end;
+    }
     log.tail = log.tail.from(table.end);
   }
 
@@ -216,6 +232,7 @@ export class CallLog implements Disposable {
   #takeOwn(log: OpenLog, head: CallLineHead, length: number): void {
     const end = log.file.seekSync(0, Deno.SeekMode.Current);
     if (end - length !== log.scanned) return;
+    log.records.delete(head.key);
     // Without the line feeds that the line begins and ends with.
     log.tail.set({ ...head, offset: log.scanned + 1, length: length - 2 });
     log.scanned = end;
@@ -246,7 +263,14 @@ export class CallLog implements Disposable {
     if (file === undefined) return undefined;
     const table = CallTable.open(layout, file, this.#generation);
     const end = table?.end ?? 0;
-    return { file, table, tail: new CallTail(), scanned: end, followed: end };
+    return {
+      file,
+      table,
+      tail: new CallTail(),
+      records: new RecordCache(),
+      scanned: end,
+      followed: end,
+    };
   }
 
   #refresh(): void {
@@ -263,6 +287,7 @@ export class CallLog implements Disposable {
   #scan(log: OpenLog, size: number = log.file.seekSync(0, Deno.SeekMode.End)): void {
     const { end, skipped } = scanCalls(log.file, log.scanned, size, (line) => {
       log.tail.set(line);
+      log.records.delete(line.key);
     });
     log.scanned = end;
     this.#skipped += skipped;
