@@ -45,7 +45,7 @@ export { encodeTable } from "./table_writer.ts";
 export const PURPOSE = { values: 1, calls: 2 } as const;
 
 /** Rows of up to this many bytes stay in memory. */
-const MEMORY_BYTES = 4 * 1024 * 1024;
+const MEMORY_BYTES = 2 * 1024 * 1024;
 
 /** How much of the rows is read at once. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -208,7 +208,6 @@ function takePrefixes(
   rows: Uint8Array<ArrayBuffer>,
 ): void {
   const view = new DataView(rows.buffer, rows.byteOffset, rows.length);
-  for (let at = 0, row = from; at < rows.length; at += ROW_BYTES) {
-    prefixes[row++] = view.getUint32(at);
-  }
+  let row = from;
+  for (let at = 0; at < rows.length; at += ROW_BYTES) prefixes[row++] = view.getUint32(at);
 }

@@ -1,7 +1,6 @@
 import { type FileSystem, isMissing, openIfThere, removeIfThere } from "./_file_system.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
 import type { FoldResult } from "./bag_files.ts";
-import { sealCalls } from "./call_table.ts";
 import { FileHandles } from "./file_handles.ts";
 import { FoldLock } from "./fold_lock.ts";
 import { writeFrontDoor } from "./front_door.ts";
@@ -20,6 +19,7 @@ import { readMerged } from "./merged_segments.ts";
 import { rebuildIndexes } from "./rebuild_index.ts";
 import { SealedValues } from "./sealed_values.ts";
 import { removeJournal } from "./remove_journal.ts";
+import { sealCalls } from "./seal_calls.ts";
 import { sealSegment } from "./seal_segment.ts";
 import {
   readUnsealed,
