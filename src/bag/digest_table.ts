@@ -47,6 +47,9 @@ export const PURPOSE = { values: 1, calls: 2 } as const;
 /** Rows of up to this many bytes stay in memory. */
 const MEMORY_BYTES = 2 * 1024 * 1024;
 
+/** How much is read first: header and 63 rows. */
+const BEGIN_BYTES = 4096;
+
 /** How much of the rows is read at once. */
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -100,9 +103,11 @@ export class DigestTable {
     purpose: number,
     reopen: () => Deno.FsFile | undefined,
   ): DigestTable | undefined {
-    const header = readTableHeader(file, purpose);
+    const first = readBegin(file);
+    const header = decodeTableHeader(first, purpose);
     if (header === undefined) return undefined;
     const end = toTableBytes(header.size);
+    if (end <= first.length) return DigestTable.decode(first, purpose);
     // Before anything is allocated: the number of rows may be anything.
     if (file.seekSync(0, Deno.SeekMode.End) < end) return undefined;
     if (end <= MEMORY_BYTES) {
@@ -200,6 +205,13 @@ export class DigestTable {
 export function readTableHeader(file: Deno.FsFile, purpose: number): TableHeader | undefined {
   const bytes = new Uint8Array(TABLE_HEADER_BYTES);
   return readAt(file, 0, bytes) ? decodeTableHeader(bytes, purpose) : undefined;
+}
+
+/** Most tables of a bag of large arrays are read by this one read. */
+function readBegin(file: Deno.FsFile): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(BEGIN_BYTES);
+  file.seekSync(0, Deno.SeekMode.Start);
+  return bytes.subarray(0, file.readSync(bytes) ?? 0);
 }
 
 function takePrefixes(
