@@ -1,14 +1,20 @@
 // What does a put, a hit, a miss of a value cost, from 8 B to 256 MB, beside plain files and peers?
-import { type ByteStore, type Durability, fillBytes, formatBytes } from "./_byte_stores.ts";
-import { openByteStores } from "./_byte_stores.ts";
+import {
+  type ByteStore,
+  type Durability,
+  fillBytes,
+  formatBytes,
+  openByteStores,
+} from "./_byte_stores.ts";
 import { compare } from "./_compare.ts";
 
-const SIZES = [8, 200, 4000, 100_000, 8e6];
+const SIZES = [8, 200, 100_000, 8e6];
 const LARGE_SIZES = [64e6, 256e6];
 
 /** How many bytes a contender writes or reads in a round, about. */
 const ROUND_BYTES = 16e6;
-const MOST_CALLS = 1000;
+const ROUNDS = 5;
+const MOST_CALLS = 300;
 /** Larger values are left to those who say that they are for them. */
 const PEER_BYTES = 8e6;
 
@@ -22,9 +28,8 @@ async function compareSize(size: number, durability: Durability): Promise<void> 
   const folder = await Deno.makeTempDir({ prefix: "quiver_bench_" });
   const all = await openByteStores(folder, durability);
   const stores = size > PEER_BYTES ? all.slice(0, 2) : all;
-  const most = durability === "power" ? 100 : MOST_CALLS;
+  const most = durability === "power" ? 20 : MOST_CALLS;
   const calls = Math.max(1, Math.min(most, Math.floor(ROUND_BYTES / size)));
-  const rounds = size > 1e6 ? 5 : 7;
   const name = `${formatBytes(size)}, durability "${durability}"`;
   const bytes = new Uint8Array(size);
   const counts = new Map<ByteStore, number>();
@@ -39,9 +44,9 @@ async function compareSize(size: number, durability: Durability): Promise<void> 
           counts.set(store, from + calls);
         },
       })),
-      { calls, rounds },
+      { calls, rounds: ROUNDS },
     );
-    if (durability === "process") await compareReads(stores, name, { calls, rounds });
+    if (durability === "process") await compareReads(stores, size, { calls, rounds: ROUNDS });
   } finally {
     for (const store of all) await store[Symbol.asyncDispose]();
     await Deno.remove(folder, { recursive: true });
@@ -50,7 +55,7 @@ async function compareSize(size: number, durability: Durability): Promise<void> 
 
 async function compareReads(
   stores: readonly ByteStore[],
-  name: string,
+  size: number,
   options: { calls: number; rounds: number },
 ): Promise<void> {
   const read = (key: string) =>
@@ -60,8 +65,8 @@ async function compareReads(
         for (let n = 0; n < calls; n++) await store.get(`${key}${n}`);
       },
     }));
-  await compare(`Hit ${name}`, read("k"), options);
-  if (options.calls >= MOST_CALLS) await compare(`Miss ${name}`, read("unknown"), options);
+  await compare(`Hit ${formatBytes(size)}`, read("k"), options);
+  if (size === 200) await compare(`Miss ${formatBytes(size)}`, read("unknown"), options);
 }
 
 if (import.meta.main) await run({ full: Deno.args.includes("--full") });
