@@ -127,6 +127,11 @@ export class DigestTable {
     return new DigestTable(header, prefixes, new FileRows(reopen, header.size));
   }
 
+  /** The first four bytes of each digest, in order. */
+  get prefixes(): Iterable<number> {
+    return this.#prefixes;
+  }
+
   /**
    * Finds a digest: digests are uniform, so the first guess by proportion is near, and few steps
    * are left (interpolation search).

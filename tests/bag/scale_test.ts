@@ -10,6 +10,7 @@ import { DigestTable, encodeTable, PURPOSE, type TableRow } from "../../src/bag/
 import { toLayout } from "../../src/bag/layout.ts";
 import { countKept, MOST_VALUES } from "../../src/bag/merge_plan.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { SegmentDirectory } from "../../src/bag/segment_directory.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { fillBag, isHit, toKey } from "./_large_bag.ts";
 import { ReadCounter } from "./_read_counter.ts";
@@ -160,6 +161,24 @@ Deno.test("DigestTable.find() misses when the table's file is gone", () => {
   using file = Deno.openSync(path);
   const table = DigestTable.read(file, PURPOSE.values, () => undefined);
   assertEquals(table?.find(rows[7]?.digest ?? ""), -1);
+});
+
+Deno.test("SegmentDirectory names no more than the segments that may have a digest", () => {
+  const subject = { purpose: PURPOSE.values, length: 1, check: 0 };
+  const createSegment = (name: string, digests: string[]) => {
+    const rows = digests.map((digest, n) => createRow(digest, n));
+    const table = DigestTable.decode(encodeTable(subject, rows), PURPOSE.values);
+    assert(table !== undefined);
+    return { name, table };
+  };
+  const few = Array.from({ length: 300 }, (_, n) => createSegment(`${n}`, [toDigest(`${n}`)]));
+  const copy = createSegment("copy", [toDigest("7")]);
+  const large = createSegment("large", Array.from({ length: 300 }, (_, n) => toDigest(`x${n}`)));
+  const directory = new SegmentDirectory([copy, ...few, large]);
+  const namesOf = (text: string) => directory.find(toDigest(text)).map(({ name }) => name);
+  assertEquals(namesOf("299"), ["299", "large"]);
+  assertEquals(namesOf("7"), ["copy", "7", "large"]);
+  assertEquals(namesOf("unknown"), ["large"]);
 });
 
 Deno.test("DigestRows finds what a map finds", () => {
