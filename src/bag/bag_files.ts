@@ -126,7 +126,7 @@ export interface BagFiles extends AsyncDisposable {
    * Finds the newest line of a key.
    *
    * @param key The key of the call.
-   * @returns An object of the caller's own, or `undefined`.
+   * @returns The line, frozen as others may have the same object, or `undefined`.
    */
   getCall(key: Digest): Record<string, unknown> | undefined;
   /**

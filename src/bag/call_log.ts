@@ -2,11 +2,12 @@ import { QuiverError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, openIfThere, readAt } from "./_file_system.ts";
 import { type CallLineHead, encodeCallLine, encodeEvictLine } from "./call_line.ts";
-import { type CallLine, scanCalls } from "./call_scan.ts";
-import { isTailLong, readCallTable } from "./call_table.ts";
+import { scanCalls } from "./call_scan.ts";
+import { CallTable, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
 import { decodeCheckedLine } from "./checked_line.ts";
-import type { DigestTable } from "./digest_table.ts";
+import { CallTail } from "./call_tail.ts";
 import type { BagLayout } from "./layout.ts";
+import { RecordCache } from "./record_cache.ts";
 
 /** How often a line is written again after a part of it was taken. */
 const APPEND_ATTEMPTS = 3;
@@ -34,14 +35,16 @@ interface Place {
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
 interface OpenLog {
   readonly file: Deno.FsFile;
-  table: DigestTable | undefined;
+  table: CallTable | undefined;
   /** The newest line of each key behind the table's prefix. */
-  readonly tail: Map<Digest, CallLine>;
+  tail: CallTail;
+  /** Records that were read; each is the newest of its key as far as the log was scanned. */
+  records: RecordCache;
   scanned: number;
   /** Up to where the log had come when somebody last looked for a newer table. */
   looked: number;
-  /** Tells the table's file from others. */
-  stamp: string;
+  /** Up to where the log had come when it was last seen to that somebody makes a table. */
+  followed: number;
 }
 
 /** The call log of a bag: appends lines, and follows what others append. */
@@ -83,8 +86,14 @@ export class CallLog implements Disposable {
 
   /** Whether the table of the log should be written anew. */
   get tailLong(): boolean {
-    const prefix = this.#log?.table?.subject.length ?? 0;
+    const prefix = this.#log?.table?.end ?? 0;
     return isTailLong((this.#log?.scanned ?? 0) - prefix, prefix);
+  }
+
+  /** Whether so much was appended that it is time to see to the table again. */
+  get overdue(): boolean {
+    const { scanned = 0, followed = 0 } = this.#log ?? {};
+    return scanned - followed > LONG_TAIL_BYTES;
   }
 
   /**
@@ -113,11 +122,16 @@ export class CallLog implements Disposable {
    * Finds the newest record of a key.
    *
    * @param key The key of the call.
-   * @returns The record, or `undefined`.
+   * @returns The record, frozen, or `undefined`.
    */
   get(key: Digest): Record<string, unknown> | undefined {
-    const place = this.find(key);
-    return place && this.#read(place);
+    this.#refresh();
+    const known = this.#log?.records.get(key);
+    if (known !== undefined) return known;
+    const place = this.#locate(key);
+    const record = place && this.#read(place);
+    if (record !== undefined) this.#log?.records.set(key, record, place?.length ?? 0);
+    return record;
   }
 
   /**
@@ -128,16 +142,17 @@ export class CallLog implements Disposable {
    */
   find(key: Digest): Place | undefined {
     this.#refresh();
+    return this.#locate(key);
+  }
+
+  #locate(key: Digest): Place | undefined {
     return this.#lookUp(key) ?? (this.#reopenReplaced() ? this.#lookUp(key) : undefined);
   }
 
   #lookUp(key: Digest): Place | undefined {
     const line = this.#log?.tail.get(key);
     if (line !== undefined) return line.evicted ? undefined : line;
-    const table = this.#log?.table;
-    const row = table?.find(key) ?? -1;
-    if (table === undefined || row === -1) return undefined;
-    return { offset: table.offset(row), length: table.length(row) };
+    return this.#log?.table?.find(key);
   }
 
   /** The newest record of each key, in the order of the log, as it is at the first step. */
@@ -151,20 +166,17 @@ export class CallLog implements Disposable {
   }
 
   #places(): Place[] {
-    const places: Place[] = [];
-    const { table, tail } = this.#log ?? { table: undefined, tail: new Map<Digest, CallLine>() };
-    for (let row = 0; table !== undefined && row < table.size; row++) {
-      if (tail.size > 0 && tail.has(table.digest(row))) continue;
-      places.push({ offset: table.offset(row), length: table.length(row) });
-    }
+    if (this.#log === undefined) return [];
+    const { table, tail } = this.#log;
+    const places = Array.from(table?.places((key) => tail.get(key) !== undefined) ?? []);
     places.sort((a, b) => a.offset - b.offset);
-    // The tail begins where the table ends; a map keeps a key's first place, so it is sorted too.
-    const newest = Array.from(tail.values()).filter((line) => !line.evicted);
+    // The tail begins where the table ends; a key keeps its first place, so it is sorted too.
+    const newest = Array.from(tail.lines()).filter((line) => !line.evicted);
     return places.concat(newest.sort((a, b) => a.offset - b.offset));
   }
 
   /**
-   * Takes the log's generation and table from a newer manifest.
+   * Takes the log's generation from the newest manifest, and its table if there is a newer one.
    *
    * @param generation The generation of the log.
    */
@@ -172,30 +184,31 @@ export class CallLog implements Disposable {
     if (generation !== this.#generation) {
       this.#generation = generation;
       this.#reopen();
-    } else if (this.#log !== undefined) this.#takeNewerTable(this.#log);
+    } else if (this.#log !== undefined) {
+      this.#takeNewerTable(this.#log);
+      this.#log.followed = this.#log.scanned;
+    }
   }
 
   #takeNewerTable(log: OpenLog): void {
-    const { layout } = this.#options;
-    const stamp = readStamp(layout.callIndex);
-    if (stamp === log.stamp) return;
-    log.stamp = stamp;
-    const table = readCallTable(layout, log.file, this.#generation);
+    const table = CallTable.open(this.#options.layout, log.file, this.#generation, log.table);
     if (table !== undefined) this.#takeTable(log, table);
   }
 
-  #takeTable(log: OpenLog, table: DigestTable): void {
+  #takeTable(log: OpenLog, table: CallTable): void {
+    log.table?.[Symbol.dispose]();
     log.table = table;
-    log.scanned = Math.max(log.scanned, table.subject.length);
-    for (const [key, line] of log.tail) {
-      if (line.offset < table.subject.length) log.tail.delete(key);
+    if (table.end > log.scanned) {
+      // Lines that this handle has not seen may be newer than what it has read.
+      log.records = new RecordCache();
+      log.scanned = table.end;
     }
+    log.tail = log.tail.from(table.end);
   }
 
   /** Lets go of the files. */
   [Symbol.dispose](): void {
-    this.#log?.file.close();
-    this.#log = undefined;
+    this.#close();
     this.#lock?.close();
   }
 
@@ -228,8 +241,9 @@ export class CallLog implements Disposable {
   #takeOwn(log: OpenLog, head: CallLineHead, length: number): void {
     const end = log.file.seekSync(0, Deno.SeekMode.Current);
     if (end - length !== log.scanned) return;
+    log.records.delete(head.key);
     // Without the line feeds that the line begins and ends with.
-    log.tail.set(head.key, { ...head, offset: log.scanned + 1, length: length - 2 });
+    log.tail.set({ ...head, offset: log.scanned + 1, length: length - 2 });
     log.scanned = end;
   }
 
@@ -244,17 +258,29 @@ export class CallLog implements Disposable {
     );
   }
 
+  #close(): void {
+    this.#log?.file.close();
+    this.#log?.table?.[Symbol.dispose]();
+    this.#log = undefined;
+  }
+
   #open(): OpenLog | undefined {
     const { fileSystem, layout, writable } = this.#options;
     const file = writable
       ? fileSystem.open(layout.callLog, { read: true, append: true, create: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
-    // Before the table, which may be replaced in between: then it is read once more.
-    const stamp = readStamp(layout.callIndex);
-    const table = readCallTable(layout, file, this.#generation);
-    const looked = file.seekSync(0, Deno.SeekMode.End);
-    return { file, table, tail: new Map(), scanned: table?.subject.length ?? 0, looked, stamp };
+    const table = CallTable.open(layout, file, this.#generation);
+    const end = table?.end ?? 0;
+    return {
+      file,
+      table,
+      tail: new CallTail(),
+      records: new RecordCache(),
+      scanned: end,
+      looked: file.seekSync(0, Deno.SeekMode.End),
+      followed: end,
+    };
   }
 
   #refresh(): void {
@@ -270,7 +296,8 @@ export class CallLog implements Disposable {
 
   #scan(log: OpenLog, size: number = log.file.seekSync(0, Deno.SeekMode.End)): void {
     const { end, skipped } = scanCalls(log.file, log.scanned, size, (line) => {
-      log.tail.set(line.key, line);
+      log.tail.set(line);
+      log.records.delete(line.key);
     });
     log.scanned = end;
     this.#skipped += skipped;
@@ -279,7 +306,7 @@ export class CallLog implements Disposable {
 
   /** A handle that finds all it looks for learns of folds only so; else its tail would only grow. */
   #followFolds(log: OpenLog): void {
-    const prefix = log.table?.subject.length ?? 0;
+    const prefix = log.table?.end ?? 0;
     if (!isTailLong(log.scanned - Math.max(prefix, log.looked), prefix)) return;
     log.looked = log.scanned;
     this.#options.onLongTail?.();
@@ -298,8 +325,7 @@ export class CallLog implements Disposable {
   }
 
   #reopen(): OpenLog {
-    this.#log?.file.close();
-    this.#log = undefined;
+    this.#close();
     const log = this.#open();
     if (log === undefined) {
       const { callLog } = this.#options.layout;
@@ -308,11 +334,4 @@ export class CallLog implements Disposable {
     this.#log = log;
     return log;
   }
-}
-
-function readStamp(path: string): string {
-  using file = openIfThere(path);
-  if (file === undefined) return "";
-  const { ino, mtime, size } = file.statSync();
-  return `${ino} ${mtime?.getTime()} ${size}`;
 }

@@ -99,7 +99,20 @@ export class DiskBag implements BagFiles {
 
   #rotate(): void {
     this.#writer.rotate();
-    if (this.#options.fold !== "manual") this.#folding.start(() => this.#values.reload());
+    if (this.#options.fold !== "manual") this.#startFold();
+  }
+
+  /** Others may have made a table of the log's tail; if not, it is time that somebody does. */
+  #followLog(): void {
+    this.#log.reload(this.#values.logGeneration);
+    if (this.#log.tailLong && this.#options.fold !== "manual") this.#startFold();
+  }
+
+  #startFold(): void {
+    this.#folding.start(() => {
+      this.#values.reload();
+      this.#log.reload(this.#values.logGeneration);
+    });
   }
 
   hasValue(digest: Digest): boolean {
@@ -125,6 +138,7 @@ export class DiskBag implements BagFiles {
   putCall(key: Digest, fields: Record<string, unknown>): void {
     this.#checkWritable("put a call into");
     this.#log.append(key, fields);
+    if (this.#log.overdue) this.#followLog();
   }
 
   deleteCall(key: Digest): boolean {
@@ -181,7 +195,10 @@ export class DiskBag implements BagFiles {
     // A journal that its writer has let go of can be removed once it is sealed.
     this.#writer.rotate();
     const result = await this.#folding.run();
-    if (this.#closing === undefined) this.#values.reload();
+    if (this.#closing === undefined) {
+      this.#values.reload();
+      this.#log.reload(this.#values.logGeneration);
+    }
     return result;
   }
 

@@ -2,7 +2,6 @@ import { crc32 } from "node:zlib";
 import { type FileSystem, isMissing, openIfThere, removeIfThere } from "./_file_system.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
 import type { FoldResult } from "./bag_files.ts";
-import { sealCalls } from "./call_table.ts";
 import { FileHandles } from "./file_handles.ts";
 import { FoldLock } from "./fold_lock.ts";
 import { writeFrontDoor } from "./front_door.ts";
@@ -22,8 +21,8 @@ import { rebuildIndexes } from "./rebuild_index.ts";
 import { clearOwnFiles } from "./own_file.ts";
 import { SealedValues } from "./sealed_values.ts";
 import { removeJournal } from "./remove_journal.ts";
+import { sealCalls } from "./seal_calls.ts";
 import { sealSegment } from "./seal_segment.ts";
-import { readSegmentIndex } from "./segment_index.ts";
 import {
   readUnsealed,
   toBatches,
@@ -104,9 +103,9 @@ class Fold {
 
   async run(): Promise<FoldResult> {
     this.#clearUnfinished();
-    await this.#rebuild();
     const sealed = new SealedValues(this.#layout, this.#handles);
     sealed.load(this.#manifest);
+    if (await this.#rebuild(sealed.unreadable.length > 0)) sealed.load(this.#manifest);
     const unsealed = readUnsealed(this.#layout, this.#handles, this.#manifest);
     let values = 0;
     let bytes = 0;
@@ -148,18 +147,17 @@ class Fold {
     }
   }
 
-  async #rebuild(): Promise<void> {
-    const missing = this.#manifest.segments.some(({ name }) =>
-      readSegmentIndex(this.#layout, name) === undefined
-    );
+  /** Makes again what follows from the segments, and tells whether there may be new tables. */
+  async #rebuild(missing: boolean): Promise<boolean> {
     const { segments } = this.#manifest;
-    if (!missing && (segments.length === 0 || !isMissing(this.#layout.frontDoor))) return;
+    if (!missing && (segments.length === 0 || !isMissing(this.#layout.frontDoor))) return false;
     const environment = {
       fileSystem: this.#fileSystem,
       layout: this.#layout,
       library: await this.#loadLibrary(),
     };
     rebuildIndexes(environment, this.#manifest, true);
+    return missing;
   }
 
   async #seal({ sources, sealed }: UnsealedBatch): Promise<void> {

@@ -1,4 +1,4 @@
-import type { FileSystem } from "./_file_system.ts";
+import { type FileSystem, openIfThere } from "./_file_system.ts";
 import type { BagLayout } from "./layout.ts";
 
 /** The right to change segments and the manifest; one holder at a time. */
@@ -34,6 +34,21 @@ export class FoldLock implements Disposable {
     const file = openLock(fileSystem, layout);
     await file.lock(true);
     return new FoldLock(file);
+  }
+
+  /**
+   * Tells whether somebody holds the lock, without taking it.
+   *
+   * @param layout The bag's paths.
+   * @returns Whether another folds now.
+   */
+  static isHeld(layout: BagLayout): boolean {
+    using file = openIfThere(layout.foldLock);
+    if (file === undefined) return false;
+    // Shared, so that two who only look do not see each other.
+    if (!file.tryLockSync(false)) return true;
+    file.unlockSync();
+    return false;
   }
 
   /** Frees the lock. */

@@ -1,17 +1,21 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
 import { readAt } from "./_file_system.ts";
+import { DigestRows } from "./digest_rows.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
 import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { PLACE, type TableRow } from "./table_row.ts";
 import { toPayload } from "./to_payload.ts";
+
+/** Marks of entries that were read, and found whole or damaged. */
+const WHOLE = 1;
+const DAMAGED = 2;
 
 /** What is known of one journal. */
 interface JournalTail {
-  readonly entries: Map<Digest, JournalEntry>;
-  /** Entries whose payload was read and found whole. */
-  readonly checked: Set<Digest>;
+  readonly entries: DigestRows;
   /** Up to where the journal was scanned. */
   scanned: number;
 }
@@ -43,7 +47,7 @@ export class JournalIndex {
    * @param entry Where the value lies.
    */
   add(journal: string, entry: JournalEntry): void {
-    this.#tail(journal, 0).entries.set(entry.digest, entry);
+    this.#tail(journal, 0).entries.set(toRow(entry));
   }
 
   /**
@@ -53,8 +57,9 @@ export class JournalIndex {
    * @returns Whether a journal has it.
    */
   has(digest: Digest): boolean {
-    for (const tail of this.#tails.values()) {
-      if (tail.entries.has(digest)) return true;
+    for (const { entries } of this.#tails.values()) {
+      const index = entries.find(digest);
+      if (index !== -1 && entries.markOf(index) !== DAMAGED) return true;
     }
     return false;
   }
@@ -66,9 +71,10 @@ export class JournalIndex {
    * @returns Whether this handle has written the value, or has read it and found it whole.
    */
   isWhole(digest: Digest): boolean {
-    for (const [journal, { entries, checked }] of this.#tails) {
-      if (checked.has(digest)) return true;
-      if (journal.startsWith(this.#ownPrefix) && entries.has(digest)) return true;
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      if (entries.markOf(index) === WHOLE || journal.startsWith(this.#ownPrefix)) return true;
     }
     return false;
   }
@@ -80,12 +86,13 @@ export class JournalIndex {
    * @returns The payload, or `undefined` when no journal has it whole.
    */
   read(digest: Digest): Payload | undefined {
-    for (const [journal, tail] of this.#tails) {
-      const entry = tail.entries.get(digest);
-      if (entry === undefined) continue;
-      const bytes = this.#readEntry(journal, tail, entry);
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      const entry = entries.row(index);
+      const bytes = this.#readEntry(journal, entry, entries.markOf(index) === WHOLE);
+      entries.mark(index, bytes === undefined ? DAMAGED : WHOLE);
       if (bytes !== undefined) return toPayload(entry.kind, bytes);
-      tail.entries.delete(digest);
     }
     return undefined;
   }
@@ -97,26 +104,24 @@ export class JournalIndex {
    * @returns Whether there was one.
    */
   reject(digest: Digest): boolean {
-    for (const { entries, checked } of this.#tails.values()) {
-      checked.delete(digest);
-      if (entries.delete(digest)) return true;
+    for (const { entries } of this.#tails.values()) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      entries.mark(index, DAMAGED);
+      return true;
     }
     return false;
   }
 
   #readEntry(
     journal: string,
-    tail: JournalTail,
-    entry: JournalEntry,
+    { offset, length, crc }: JournalEntry,
+    checked: boolean,
   ): Uint8Array<ArrayBuffer> | undefined {
     const file = this.#handles.open(toJournalPath(this.#layout, journal));
-    const bytes = new Uint8Array(entry.length);
-    if (file === undefined || !readAt(file, entry.offset, bytes)) return undefined;
-    if (!tail.checked.has(entry.digest)) {
-      if (crc32(bytes) !== entry.crc) return undefined;
-      tail.checked.add(entry.digest);
-    }
-    return bytes;
+    const bytes = new Uint8Array(length);
+    if (file === undefined || !readAt(file, offset, bytes)) return undefined;
+    return checked || crc32(bytes) === crc ? bytes : undefined;
   }
 
   /**
@@ -132,7 +137,7 @@ export class JournalIndex {
       if (file === undefined) continue;
       const tail = this.#tail(name, manifest.sealed[name] ?? 0);
       tail.scanned = scanJournal(file, tail.scanned, (entry) => {
-        tail.entries.set(entry.digest, entry);
+        tail.entries.set(toRow(entry));
       });
     }
   }
@@ -150,9 +155,13 @@ export class JournalIndex {
   #tail(name: string, scanned: number): JournalTail {
     let tail = this.#tails.get(name);
     if (tail === undefined) {
-      tail = { entries: new Map(), checked: new Set(), scanned };
+      tail = { entries: new DigestRows(), scanned };
       this.#tails.set(name, tail);
     }
     return tail;
   }
+}
+
+function toRow({ digest, offset, length, kind, crc }: JournalEntry): TableRow {
+  return { digest, offset, length, kind, crc, place: PLACE.subject };
 }

@@ -33,24 +33,53 @@ export function scanJournal(
   from: number,
   visit: (entry: JournalEntry) => void,
 ): number {
+  let end = from;
+  for (const step of scanSteps(() => file, from)) {
+    end = step.end;
+    for (const entry of step.entries) visit(entry);
+  }
+  return end;
+}
+
+/** A part of a journal that was scanned. */
+export interface ScanStep {
+  /** The complete entries in it, in order. */
+  readonly entries: readonly JournalEntry[];
+  /** Where the last complete entry up to here ends, in bytes. */
+  readonly end: number;
+}
+
+/**
+ * The same as {@linkcode scanJournal}, in steps between which other things may be done.
+ *
+ * @param open Gives the open journal, or `undefined` when it is gone.
+ * @param from Where to begin.
+ * @returns The steps.
+ */
+export function* scanSteps(
+  open: () => Deno.FsFile | undefined,
+  from: number,
+): Generator<ScanStep> {
   // The size comes first: what is below it is written, whatever is appended from now on.
-  const size = file.seekSync(0, Deno.SeekMode.End);
+  const size = open()?.seekSync(0, Deno.SeekMode.End) ?? 0;
   const buffer = createJournalBuffer(Math.min(CHUNK_BYTES, Math.max(size - from, 0)));
   let end = from;
   let position = from;
   while (position + HEADER_BYTES <= size) {
     const window = Math.min(buffer.bytes.length, size - position);
-    if (!readAt(file, position, buffer.bytes.subarray(0, window))) return end;
-    const step = scanWindow(buffer, window, position, size, visit);
-    end = Math.max(end, step.end);
-    if (step.done) return end;
-    position = step.next;
+    const file = open();
+    if (file === undefined || !readAt(file, position, buffer.bytes.subarray(0, window))) return;
+    const { entries, next, done } = scanWindow(buffer, window, position, size);
+    const last = entries.at(-1);
+    if (last !== undefined) end = last.offset + last.length;
+    yield { entries, end };
+    if (done) return;
+    position = next;
   }
-  return end;
 }
 
-interface Step {
-  readonly end: number;
+interface Window {
+  readonly entries: readonly JournalEntry[];
   readonly next: number;
   readonly done: boolean;
 }
@@ -60,10 +89,9 @@ function scanWindow(
   window: number,
   position: number,
   size: number,
-  visit: (entry: JournalEntry) => void,
-): Step {
+): Window {
+  const entries: JournalEntry[] = [];
   let at = 0;
-  let end = 0;
   while (at + HEADER_BYTES <= window) {
     const header = decodeHeader(buffer, at);
     if (header === undefined) {
@@ -72,10 +100,9 @@ function scanWindow(
     }
     const offset = position + at + HEADER_BYTES;
     // Not all there: the tail of a writer that was killed, or one that is writing now.
-    if (offset + header.length > size) return { end, next: offset, done: true };
-    visit({ ...header, offset });
-    end = offset + header.length;
+    if (offset + header.length > size) return { entries, next: offset, done: true };
+    entries.push({ ...header, offset });
     at += HEADER_BYTES + header.length;
   }
-  return { end, next: position + at, done: false };
+  return { entries, next: position + at, done: false };
 }

@@ -38,7 +38,7 @@ export function readMerged(
   const names: string[] = [];
   const unreadable: SegmentEntry[] = [];
   for (const segment of segments.toReversed()) {
-    const table = readSegmentIndex(layout, segment.name);
+    const table = readSegmentIndex(layout, segment.name, handles);
     if (table === undefined) {
       unreadable.unshift(segment);
       continue;

@@ -1,10 +1,11 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
 import { readAt } from "./_file_system.ts";
-import { DigestTable, PLACE, PURPOSE } from "./digest_table.ts";
+import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { SegmentDirectory } from "./segment_directory.ts";
 import { readSegmentIndex } from "./segment_index.ts";
 import { toPayload } from "./to_payload.ts";
 
@@ -25,6 +26,7 @@ export class SealedValues {
   readonly #handles: FileHandles;
   /** Newest first: a value that was stored again because its old copy was damaged is found whole. */
   #segments: readonly Segment[] = [];
+  #directory = new SegmentDirectory<Segment>([]);
   #unreadable: readonly string[] = [];
 
   /**
@@ -62,12 +64,12 @@ export class SealedValues {
       this.#handles.close(toSegmentPath(this.#layout, name));
       this.#handles.close(toSegmentIndexPath(this.#layout, name));
     }
-    this.#segments = segments;
+    this.#take(segments);
     this.#unreadable = unreadable;
   }
 
   #read(name: string): Segment | undefined {
-    const table = readSegmentIndex(this.#layout, name);
+    const table = readSegmentIndex(this.#layout, name, this.#handles);
     return table && toSegment(name, table);
   }
 
@@ -81,8 +83,13 @@ export class SealedValues {
     const table = DigestTable.decode(bytes, PURPOSE.values);
     if (table === undefined || !this.#unreadable.includes(name)) return;
     this.#unreadable = this.#unreadable.filter((other) => other !== name);
-    this.#segments = [...this.#segments, toSegment(name, table)]
-      .sort((a, b) => Number(b.name) - Number(a.name));
+    const segments = [...this.#segments, toSegment(name, table)];
+    this.#take(segments.sort((a, b) => Number(b.name) - Number(a.name)));
+  }
+
+  #take(segments: readonly Segment[]): void {
+    this.#segments = segments;
+    this.#directory = new SegmentDirectory(segments);
   }
 
   /**
@@ -92,7 +99,7 @@ export class SealedValues {
    * @returns Whether a table has it, and it was not found damaged.
    */
   has(digest: Digest): boolean {
-    return this.#segments.some(({ table, state }) => {
+    return this.#directory.find(digest).some(({ table, state }) => {
       const row = table.find(digest);
       return row !== -1 && state[row] !== DAMAGED;
     });
@@ -105,7 +112,7 @@ export class SealedValues {
    * @returns Whether this handle has read the value and found it whole.
    */
   isWhole(digest: Digest): boolean {
-    return this.#segments.some(({ table, state }) => {
+    return this.#directory.find(digest).some(({ table, state }) => {
       const row = table.find(digest);
       return row !== -1 && state[row] === WHOLE;
     });
@@ -118,11 +125,12 @@ export class SealedValues {
    * @returns The payload, or `undefined` when no segment has it whole.
    */
   read(digest: Digest): Payload | undefined {
-    for (const segment of this.#segments) {
+    for (const segment of this.#directory.find(digest)) {
       const row = segment.table.find(digest);
       if (row === -1 || segment.state[row] === DAMAGED) continue;
-      const bytes = this.#readRow(segment, row);
-      if (bytes !== undefined) return toPayload(segment.table.kind(row), bytes);
+      const found = segment.table.row(row);
+      const bytes = this.#readRow(segment, row, found);
+      if (bytes !== undefined) return toPayload(found.kind, bytes);
     }
     return undefined;
   }
@@ -134,7 +142,7 @@ export class SealedValues {
    * @returns Whether there was one.
    */
   reject(digest: Digest): boolean {
-    for (const { table, state } of this.#segments) {
+    for (const { table, state } of this.#directory.find(digest)) {
       const row = table.find(digest);
       if (row === -1 || state[row] === DAMAGED) continue;
       state[row] = DAMAGED;
@@ -143,15 +151,17 @@ export class SealedValues {
     return false;
   }
 
-  #readRow(segment: Segment, row: number): Uint8Array<ArrayBuffer> | undefined {
-    const { name, table, state } = segment;
-    const toPath = table.place(row) === PLACE.table ? toSegmentIndexPath : toSegmentPath;
+  #readRow(
+    { name, state }: Segment,
+    row: number,
+    { place, offset, length, crc }: TableRow,
+  ): Uint8Array<ArrayBuffer> | undefined {
+    const toPath = place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
     const file = this.#handles.open(toPath(this.#layout, name));
     // The segment was merged into another one: a newer manifest names that.
     if (file === undefined) return undefined;
-    const bytes = new Uint8Array(table.length(row));
-    const whole = readAt(file, table.offset(row), bytes) &&
-      (state[row] === WHOLE || crc32(bytes) === table.crc(row));
+    const bytes = new Uint8Array(length);
+    const whole = readAt(file, offset, bytes) && (state[row] === WHOLE || crc32(bytes) === crc);
     state[row] = whole ? WHOLE : DAMAGED;
     return whole ? bytes : undefined;
   }

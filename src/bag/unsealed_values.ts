@@ -1,8 +1,9 @@
 import type { Digest } from "../value/encoded_value.ts";
 import type { FileHandles } from "./file_handles.ts";
-import { type JournalEntry, scanJournal } from "./journal_scan.ts";
+import { type JournalEntry, scanSteps } from "./journal_scan.ts";
 import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { MOST_VALUES } from "./merge_plan.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";
 
 /** A value in a journal that no segment has yet. */
@@ -11,16 +12,16 @@ export interface UnsealedEntry extends JournalEntry {
   readonly journal: string;
 }
 
-/** What is in the journals of a bag. */
+/** What is in the journals of a bag, read as it is asked for: there may be millions of entries. */
 export interface UnsealedValues {
-  /** The entries in the order in which they are sealed. */
-  readonly entries: readonly UnsealedEntry[];
-  /** Up to where each journal that is there was scanned. */
+  /** The entries in the order in which they are sealed; to be gone over once. */
+  readonly entries: Iterable<UnsealedEntry>;
+  /** Up to where each journal was scanned so far. */
   readonly ends: ReadonlyMap<string, number>;
 }
 
 /**
- * Goes over all journals.
+ * Goes over all journals that are there when the first entry is asked for.
  *
  * @param layout The bag's paths.
  * @param handles Where open files are kept.
@@ -32,16 +33,20 @@ export function readUnsealed(
   handles: FileHandles,
   manifest: Manifest,
 ): UnsealedValues {
-  const entries: UnsealedEntry[] = [];
   const ends = new Map<string, number>();
-  for (const journal of listNames(layout.journals)) {
-    const file = handles.open(toJournalPath(layout, journal));
-    if (file === undefined) continue;
-    const from = manifest.sealed[journal] ?? 0;
-    const end = scanJournal(file, from, (entry) => entries.push({ ...entry, journal }));
-    ends.set(journal, end);
+  function* scan(): Generator<UnsealedEntry> {
+    for (const journal of listNames(layout.journals)) {
+      const open = () => handles.open(toJournalPath(layout, journal));
+      if (open() === undefined) continue;
+      const from = manifest.sealed[journal] ?? 0;
+      ends.set(journal, from);
+      for (const { entries, end } of scanSteps(open, from)) {
+        ends.set(journal, end);
+        for (const entry of entries) yield { ...entry, journal };
+      }
+    }
   }
-  return { entries, ends };
+  return { entries: scan(), ends };
 }
 
 /** A part of the unsealed values that becomes one segment. */
@@ -71,15 +76,17 @@ export function* toBatches(
   isSealed: (entry: UnsealedEntry) => boolean,
 ): Generator<UnsealedBatch> {
   const reader = new SourceReader(handles);
-  const seen = new Set<Digest>();
+  let seen = new Set<Digest>();
   const sealed = new Map<string, number>();
   let sources: FileSource[] = [];
   let bytes = 0;
   for (const entry of unsealed.entries) {
-    if (bytes >= limit) {
+    if (bytes >= limit || sources.length >= MOST_VALUES / 2) {
       yield { sources, sealed };
       sources = [];
       bytes = 0;
+      // From here on they are sealed.
+      seen = new Set();
     }
     sealed.set(entry.journal, entry.offset + entry.length);
     if (seen.has(entry.digest) || isSealed(entry)) continue;

@@ -1,7 +1,9 @@
 import { BagCorruptError, QuiverError } from "../errors.ts";
 import type { FoldRunner, RebuiltIndex } from "./background_fold.ts";
 import type { FoldResult } from "./bag_files.ts";
+import { FoldLock } from "./fold_lock.ts";
 import type { FoldAnswer, FoldFailure, FoldRequest } from "./fold_worker.ts";
+import { toLayout } from "./layout.ts";
 
 /**
  * Folds in a worker of its own for each fold, which is the only place that loads the HDF5 library:
@@ -9,6 +11,9 @@ import type { FoldAnswer, FoldFailure, FoldRequest } from "./fold_worker.ts";
  */
 export class WorkerFoldRunner implements FoldRunner {
   async fold(root: string): Promise<FoldResult | undefined> {
+    // A worker that finds the lock taken has loaded the HDF5 library for nothing: of four writers that
+    // fill their journals at once, three would.
+    if (FoldLock.isHeld(toLayout(root))) return undefined;
     const answer = await ask({ type: "fold", root });
     return answer.type === "folded" ? answer.result : undefined;
   }

@@ -1,5 +1,5 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import type { Found, Lease } from "../store/stores.ts";
+import type { Found, Lease, MaybePromise } from "../store/stores.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Recalled } from "./_flights.ts";
 import type { CallName } from "./_wait_graph.ts";
@@ -18,6 +18,8 @@ export interface FlightOptions {
   readonly leaseTimeout: number;
 }
 
+const MISS: Found<unknown> = { hit: false };
+
 /** Options of {@linkcode recall}. */
 export interface RecallOptions extends FlightOptions {
   /** What the call is named in messages. */
@@ -35,6 +37,8 @@ export interface RecallOptions extends FlightOptions {
   readonly warn: Warn;
   /** Ends waiting for others with the signal's reason; asked for only by who waits. */
   readonly signal: () => AbortSignal;
+  /** Whether the caller has just looked, and found nothing: see {@linkcode lookUp}. */
+  readonly missed?: boolean;
 }
 
 /**
@@ -55,8 +59,8 @@ export async function recall(
   key: Digest,
   options: RecallOptions,
 ): Promise<Recalled> {
-  for (;;) {
-    const found = await lookUp(cache, key, options);
+  for (let look = options.missed !== true;; look = true) {
+    const found = look ? await lookUp(cache, key, options) : MISS;
     if (found.hit) return found;
     if (!options.singleFlight) return await options.alone();
     const flight = cache.flights.get(key);
@@ -160,18 +164,34 @@ export async function computeAlone(
   return { value: await computeCall(cache, call, body, options), hit: false };
 }
 
-interface Faults {
+/** Who is told of faults. */
+export interface Faults {
+  /** What the call is named in messages. */
   readonly name: string;
+  /** Told of faults of the cache. */
   readonly warn: Warn;
 }
 
-async function lookUp(cache: Cache, key: Digest, { name, warn }: Faults): Promise<Found<unknown>> {
+/**
+ * Looks a call up; what goes wrong is a miss.
+ *
+ * @param cache The cache.
+ * @param key The key of the call.
+ * @param faults Who is told of faults.
+ * @returns The result, at once where the cache answers at once.
+ */
+export function lookUp(cache: Cache, key: Digest, faults: Faults): MaybePromise<Found<unknown>> {
   try {
-    return await cache.lookup(key);
+    const found = cache.lookup(key);
+    return found instanceof Promise ? found.catch((error) => miss(error, faults)) : found;
   } catch (error) {
-    warn(`Cannot look up a call of "${name}": it runs instead`, error);
-    return { hit: false };
+    return miss(error, faults);
   }
+}
+
+function miss(error: unknown, { name, warn }: Faults): Found<unknown> {
+  warn(`Cannot look up a call of "${name}": it runs instead`, error);
+  return MISS;
 }
 
 /** `undefined` when another holds the lease; a disposable that does nothing when leases fail. */

@@ -1,7 +1,8 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import { recall, type Recalled } from "../cache/recall.ts";
+import { lookUp, recall, type Recalled } from "../cache/recall.ts";
 import { type Cache, voidCache } from "../cache/cache.ts";
 import type { Scope } from "../scope/scope.ts";
+import type { Found } from "../store/stores.ts";
 import type { CallStatus } from "./call_status.ts";
 import { Future } from "./future.ts";
 import { prepareCall } from "./prepare_call.ts";
@@ -84,25 +85,40 @@ function answer(ready: ReadyCall, runner: CallRunner): unknown {
   return remember(cache, ready, runner);
 }
 
-async function remember(
-  cache: Cache,
-  ready: ReadyCall,
-  runner: CallRunner,
-): Promise<unknown> {
-  const { definition: { name }, scope, args, status } = ready;
-  const { warn, singleFlight, leaseTimeout } = scope;
-  const prepared = prepareCall(ready.definition, args, warn);
-  const call = prepared instanceof Promise ? await prepared : prepared;
-  if (call === undefined) return await runner.run(ready);
+function remember(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
+  const answer = (call: KeyedCall | undefined) => {
+    return call === undefined ? runner.run(ready) : answerKeyed({ ...ready, cache, call }, runner);
+  };
+  const prepared = prepareCall(ready.definition, ready.args, ready.scope.warn);
+  return prepared instanceof Promise ? prepared.then(answer) : answer(prepared);
+}
+
+/** A hit that the cache knows at once is answered without a tick of any promise. */
+function answerKeyed(remembered: RememberedCall, runner: CallRunner): unknown {
+  const { definition: { name }, scope, status, cache, call } = remembered;
   status.keyed(call.key);
   refuseRecursion(name, call.key, scope);
-  const remembered = { ...ready, args: call.values, cache, call };
+  const answer = (found: Found<unknown>) => {
+    if (!found.hit) return compute(remembered, runner);
+    cache.count(true);
+    status.recalled(true);
+    return found.value;
+  };
+  const found = lookUp(cache, call.key, { name, warn: scope.warn });
+  return found instanceof Promise ? found.then(answer) : answer(found);
+}
+
+async function compute(missed: RememberedCall, runner: CallRunner): Promise<unknown> {
+  const { definition: { name }, scope, status, cache, call } = missed;
+  const { warn, singleFlight, leaseTimeout } = scope;
+  const remembered = { ...missed, args: call.values };
   const { value, hit } = await recall(cache, call.key, {
     name,
     warn,
     singleFlight,
     leaseTimeout,
     callers: () => findCallers(scope.chain, cache.id),
+    missed: true,
     signal: () => status.signal,
     alone: () => runner.alone(remembered),
     attempt: async () => {

@@ -1,7 +1,8 @@
 // end-to-end: the call log
 import { assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { DISK } from "../../src/bag/_file_system.ts";
-import { readCallTable, sealCalls } from "../../src/bag/call_table.ts";
+import { readCallTable } from "../../src/bag/call_table.ts";
+import { sealCalls } from "../../src/bag/seal_calls.ts";
 import { CallLog } from "../../src/bag/call_log.ts";
 import { toLayout } from "../../src/bag/layout.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";

@@ -1,0 +1,116 @@
+/**
+ * A row of a table under digests; see `digest_table.ts` for what stands where.
+ *
+ * @module
+ */
+import type { Digest } from "../value/encoded_value.ts";
+import { getLength, setLength } from "./journal_format.ts";
+
+/** Which file an offset points into: the one that the table is of, or the table's own. */
+export const PLACE = { subject: 0, table: 1 } as const;
+
+/** The size of a row in bytes. */
+export const ROW_BYTES = 64;
+
+/** The size of a digest in a row, in bytes. */
+export const DIGEST_BYTES = 32;
+
+/** One row of a table. */
+export interface TableRow {
+  /** The digest or key. */
+  readonly digest: Digest;
+  /** Where the payload begins, in bytes. */
+  readonly offset: number;
+  /** How long the payload is, in bytes. */
+  readonly length: number;
+  /** How to read the payload. */
+  readonly kind: number;
+  /** The CRC-32 of the payload. */
+  readonly crc: number;
+  /** Which file the offset points into. */
+  readonly place: number;
+}
+
+/** Rows in memory, with a view of the same bytes. */
+export interface RowBytes {
+  /** The rows. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same bytes. */
+  readonly view: DataView<ArrayBuffer>;
+}
+
+/**
+ * Makes room for rows.
+ *
+ * @param rows How many.
+ * @returns The room, filled with zeros.
+ */
+export function createRowBytes(rows: number): RowBytes {
+  return toRowBytes(new Uint8Array(rows * ROW_BYTES));
+}
+
+/**
+ * Takes bytes for rows.
+ *
+ * @param bytes The rows.
+ * @returns The same bytes, with a view.
+ */
+export function toRowBytes(bytes: Uint8Array<ArrayBuffer>): RowBytes {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+}
+
+/**
+ * Writes a row.
+ *
+ * @param rows Where to.
+ * @param at Where in the bytes the row begins.
+ * @param row The row.
+ */
+export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): void {
+  bytes.subarray(at, at + DIGEST_BYTES).setFromHex(row.digest);
+  setLength(view, at + 32, row.offset);
+  setLength(view, at + 40, row.length);
+  view.setUint32(at + 48, row.kind, true);
+  view.setUint32(at + 52, row.crc, true);
+  view.setUint32(at + 56, row.place, true);
+}
+
+/**
+ * Reads a row.
+ *
+ * @param rows Where from.
+ * @param at Where in the bytes the row begins.
+ * @returns The row.
+ */
+export function readRow(rows: RowBytes, at: number): TableRow {
+  const { view } = rows;
+  return {
+    digest: readDigest(rows, at),
+    offset: getLength(view, at + 32),
+    length: getLength(view, at + 40),
+    kind: view.getUint32(at + 48, true),
+    crc: view.getUint32(at + 52, true),
+    place: view.getUint32(at + 56, true),
+  };
+}
+
+/**
+ * Reads the digest of a row.
+ *
+ * @param rows Where from.
+ * @param at Where in the bytes the row begins.
+ * @returns The digest.
+ */
+export function readDigest({ bytes }: RowBytes, at: number): Digest {
+  return bytes.subarray(at, at + DIGEST_BYTES).toHex();
+}
+
+/**
+ * The first four bytes of a digest as a number, by which rows are sorted and found.
+ *
+ * @param digest The digest.
+ * @returns The number, from 0 to 2^32 - 1.
+ */
+export function toPrefix(digest: Digest): number {
+  return parseInt(digest.slice(0, 8), 16);
+}
