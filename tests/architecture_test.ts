@@ -56,11 +56,17 @@ const PUBLIC = [
   "openBag",
   "openScope",
   "task",
+  "verifyBag",
   "withTags",
 ];
 
 /** Modules that others start by URL, not by import. */
-const ENTRIES = ["mod.ts", "src/executor/worker_main.ts", "src/bag/fold_worker.ts"];
+const ENTRIES = [
+  "mod.ts",
+  "src/executor/worker_main.ts",
+  "src/bag/fold_worker.ts",
+  "src/store/verify_worker.ts",
+];
 
 interface Dependency {
   readonly specifier: string;

@@ -1,7 +1,12 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, openIfThere, readAt } from "./_file_system.ts";
-import { type CallLineHead, encodeCallLine, encodeEvictLine } from "./call_line.ts";
+import { type FileSystem, openIfThere, openShared, readAt } from "./_file_system.ts";
+import {
+  type CallLineHead,
+  encodeCallLine,
+  encodeEvictLine,
+  LONGEST_LINE_BYTES,
+} from "./call_line.ts";
 import { type CallLine, scanCalls } from "./call_scan.ts";
 import { isTailLong, readCallTable } from "./call_table.ts";
 import { decodeCheckedLine } from "./checked_line.ts";
@@ -58,9 +63,7 @@ export class CallLog implements Disposable {
     const { fileSystem, layout, writable } = options;
     this.#options = options;
     this.#generation = generation;
-    this.#lock = writable
-      ? fileSystem.open(layout.callsLock, { read: true, write: true, create: true })
-      : undefined;
+    this.#lock = writable ? openShared(fileSystem, layout.callsLock, { write: true }) : undefined;
     try {
       this.#log = this.#open();
       this.#refresh();
@@ -111,7 +114,9 @@ export class CallLog implements Disposable {
    */
   get(key: Digest): Record<string, unknown> | undefined {
     const place = this.find(key);
-    return place && this.#read(place);
+    const record = place && this.#read(place);
+    // A table may name a place where another record lies.
+    return record?.key === key ? record : undefined;
   }
 
   /**
@@ -188,6 +193,7 @@ export class CallLog implements Disposable {
   }
 
   #read({ offset, length }: Place): Record<string, unknown> | undefined {
+    if (length > LONGEST_LINE_BYTES || !Number.isSafeInteger(offset)) return undefined;
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
     const line = this.#buffer.subarray(0, length);
     if (this.#log === undefined || !readAt(this.#log.file, offset, line)) return undefined;
@@ -196,6 +202,11 @@ export class CallLog implements Disposable {
 
   #write(head: CallLineHead, line: Uint8Array): void {
     const { fileSystem, sync } = this.#options;
+    if (line.length > LONGEST_LINE_BYTES) {
+      throw new RangeError(
+        `Cannot put a call of ${line.length} bytes: the longest has ${LONGEST_LINE_BYTES}`,
+      );
+    }
     if (this.#lock === undefined) {
       throw new TypeError("Cannot append to the call log: it is read-only");
     }
@@ -233,7 +244,7 @@ export class CallLog implements Disposable {
   #open(): OpenLog | undefined {
     const { fileSystem, layout, writable } = this.#options;
     const file = writable
-      ? fileSystem.open(layout.callLog, { read: true, append: true, create: true })
+      ? openShared(fileSystem, layout.callLog, { append: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
     const table = readCallTable(layout, file, this.#generation);

@@ -62,18 +62,35 @@ function rebuildIndex(
   name: string,
 ): Uint8Array<ArrayBuffer> | undefined {
   using file = openIfThere(toSegmentPath(layout, name));
-  if (file === undefined) return undefined;
+  const payloads = file && readPayloads(fileSystem, library, file);
+  return file && payloads && concatenate(encodeSegmentIndex(file, payloads));
+}
+
+/**
+ * Reads a segment with the HDF5 library alone.
+ *
+ * @param fileSystem The seam.
+ * @param library The HDF5 library.
+ * @param file The segment.
+ * @returns All payloads that have their checksum, or `undefined` when the library cannot read it.
+ */
+export function readPayloads(
+  fileSystem: FileSystem,
+  library: Hdf5Access,
+  file: Deno.FsFile,
+): IndexedPayload[] | undefined {
   try {
     const input = library.open(new PositionedFile(fileSystem, file));
     try {
-      const payloads = [...findArrays(input, file), ...findPacked(input, file)];
-      return concatenate(encodeSegmentIndex(file, payloads));
+      return [...findArrays(input, file), ...findPacked(input, file)];
     } finally {
       input.close();
     }
   } catch (error) {
-    // The library cannot read the file.
-    if (error instanceof QuiverError || error instanceof SyntaxError) return undefined;
+    // The library cannot read the file, or it says what makes no sense.
+    if (
+      error instanceof QuiverError || error instanceof SyntaxError || error instanceof RangeError
+    ) return undefined;
     throw error;
   }
 }
@@ -146,7 +163,13 @@ function readAttribute(input: Hdf5Input, path: string): { kind?: unknown; crc32?
   return typeof content === "object" && content !== null ? content : {};
 }
 
-function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/**
+ * Puts pieces together.
+ *
+ * @param chunks The pieces.
+ * @returns One array with all of them.
+ */
+export function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {

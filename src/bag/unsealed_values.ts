@@ -1,7 +1,7 @@
 import type { Digest } from "../value/encoded_value.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
-import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
+import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";
 
@@ -34,7 +34,7 @@ export function readUnsealed(
 ): UnsealedValues {
   const entries: UnsealedEntry[] = [];
   const ends = new Map<string, number>();
-  for (const journal of listNames(layout.journals)) {
+  for (const journal of listJournals(layout)) {
     const file = handles.open(toJournalPath(layout, journal));
     if (file === undefined) continue;
     const from = manifest.sealed[journal] ?? 0;

@@ -1,0 +1,164 @@
+import { Buffer } from "node:buffer";
+import type { Digest } from "../value/encoded_value.ts";
+import { openIfThere, readWhole } from "./_file_system.ts";
+import { DigestTable, PLACE, PURPOSE } from "./digest_table.ts";
+import { toSegmentIndexPath, toSegmentPath } from "./layout.ts";
+import type { SegmentEntry } from "./manifest.ts";
+import { concatenate, readPayloads } from "./rebuild_index.ts";
+import { encodeSegmentIndex, type IndexedPayload } from "./seal_segment.ts";
+import { FileSource, SourceReader } from "./segment_source.ts";
+import type { SegmentSource } from "./segment_writer.ts";
+import { toRelative, type VerifyContext } from "./verify_context.ts";
+import type { VerifyFinding } from "./verify_report.ts";
+
+/** Something that is wrong with several values. */
+export interface CountedFinding extends VerifyFinding {
+  /** With how many. */
+  readonly count: number;
+}
+
+/** What a segment and its table look like. */
+export interface ExaminedSegment {
+  /** The segment, as it is. */
+  readonly entry: SegmentEntry;
+  /** What is wrong with the segment. */
+  readonly findings: readonly CountedFinding[];
+  /** What is wrong with the table. */
+  readonly tableProblem: string | undefined;
+  /** What the table should say; absent when the library cannot read the segment. */
+  readonly table: Uint8Array<ArrayBuffer> | undefined;
+  /** All payloads that have their checksum, each digest once. */
+  readonly sources: () => SegmentSource[];
+}
+
+/**
+ * Reads all of a segment twice: by its table, as the bag does, and with the HDF5 library, as others
+ * do. Both must give the same.
+ *
+ * @param context What all steps have in common.
+ * @param entry The segment.
+ * @returns What was found.
+ */
+export function examineSegment(context: VerifyContext, entry: SegmentEntry): ExaminedSegment {
+  const { layout, fileSystem, library } = context;
+  using file = openIfThere(toSegmentPath(layout, entry.name));
+  const payloads = file && readPayloads(fileSystem, library, file);
+  const table = file && payloads && concatenate(encodeSegmentIndex(file, payloads));
+  const content = readWhole(toSegmentIndexPath(layout, entry.name));
+  if (table === undefined || content === undefined || Buffer.compare(table, content) !== 0) {
+    const problem = file === undefined
+      ? "it is missing"
+      : payloads === undefined
+      ? "it cannot be read as HDF5"
+      : undefined;
+    const seen = toSources(context, entry.name, payloads ?? []);
+    return { ...new Examination(context, entry, content).end(seen, problem), table };
+  }
+  // The library found all that the table says, each with its checksum.
+  const { length } = payloads ?? [];
+  const bytes = (payloads ?? []).reduce((sum, { row }) => sum + row.length, 0);
+  return {
+    entry: { ...entry, values: length, bytes },
+    findings: findMissing(entry, length),
+    tableProblem: undefined,
+    table,
+    sources: () => toSources(context, entry.name, payloads ?? []),
+  };
+}
+
+/** Goes over a segment value by value, as its table has them. */
+class Examination {
+  readonly #context: VerifyContext;
+  readonly #entry: SegmentEntry;
+  readonly #findings: CountedFinding[] = [];
+  readonly #whole = new Map<Digest, SegmentSource>();
+  #damaged = 0;
+  #tableProblem: string | undefined;
+
+  constructor(
+    context: VerifyContext,
+    entry: SegmentEntry,
+    content: Uint8Array<ArrayBuffer> | undefined,
+  ) {
+    this.#context = context;
+    this.#entry = entry;
+    const table = content && DigestTable.decode(content, PURPOSE.values);
+    if (content === undefined) this.#tableProblem = "it is missing";
+    else if (table === undefined) this.#tableProblem = "it is damaged";
+    else this.#readRows(table);
+  }
+
+  #readRows(table: DigestTable): void {
+    const { layout, handles } = this.#context;
+    const reader = new SourceReader(handles);
+    for (let i = 0; i < table.size; i++) {
+      const row = table.row(i);
+      const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
+      const path = toPath(layout, this.#entry.name);
+      const source = new FileSource(reader, path, row);
+      if (source.isWhole()) {
+        this.#whole.set(row.digest, source);
+        continue;
+      }
+      this.#damaged++;
+      const problem = `the value ${row.digest} is damaged`;
+      this.#find({ file: toRelative(layout, path), offset: row.offset, problem });
+    }
+  }
+
+  /** Compares with what the library sees, and sums up. */
+  end(seen: readonly SegmentSource[], problem: string | undefined): Omit<ExaminedSegment, "table"> {
+    const file = `segments/${this.#entry.name}.h5`;
+    if (problem !== undefined) this.#find({ file, problem });
+    else this.#compare(seen, file);
+    const sources = Array.from(this.#whole.values());
+    const missing = findMissing(this.#entry, sources.length + this.#damaged);
+    this.#findings.push(...missing);
+    // A table says no less than its segment, unless something is wrong with that.
+    if (this.#findings.length === 0) this.#tableProblem ??= "it does not agree with its segment";
+    return {
+      entry: {
+        ...this.#entry,
+        values: sources.length,
+        bytes: sources.reduce((sum, source) => sum + source.length, 0),
+      },
+      findings: this.#findings,
+      tableProblem: this.#tableProblem,
+      sources: () => sources,
+    };
+  }
+
+  #compare(seen: readonly SegmentSource[], file: string): void {
+    const digests = new Set(seen.map((source) => source.digest));
+    for (const digest of this.#whole.keys()) {
+      if (digests.has(digest)) continue;
+      this.#find({ file, problem: `HDF5 tools do not find the value ${digest} whole` });
+    }
+    for (const source of seen) {
+      if (!this.#whole.has(source.digest)) this.#whole.set(source.digest, source);
+    }
+  }
+
+  #find(finding: VerifyFinding): void {
+    this.#findings.push({ ...finding, count: 1 });
+  }
+}
+
+function findMissing({ name, values }: SegmentEntry, there: number): CountedFinding[] {
+  const count = values - there;
+  const problem = `${count} of its ${values} values are not there`;
+  return count > 0 ? [{ file: `segments/${name}.h5`, problem, count }] : [];
+}
+
+function toSources(
+  { layout, handles }: VerifyContext,
+  name: string,
+  payloads: readonly IndexedPayload[],
+): SegmentSource[] {
+  const reader = new SourceReader(handles);
+  const path = toSegmentPath(layout, name);
+  return payloads.map(({ row, inline }) => {
+    if (inline === undefined) return new FileSource(reader, path, row);
+    return { ...row, chunks: () => [inline] };
+  });
+}
