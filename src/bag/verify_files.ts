@@ -16,7 +16,7 @@ import { writeFrontDoor } from "./front_door.ts";
 import { type BagLayout, listEntries } from "./layout.ts";
 import { waitUntil } from "./lease_lock.ts";
 import { type Manifest, readManifest, writeManifest } from "./manifest.ts";
-import { Quarantine } from "./quarantine.ts";
+import type { Quarantine } from "./quarantine.ts";
 import { listUnfinished, listUnnamed } from "./remove_unfinished.ts";
 import { rewriteLog } from "./repair_log.ts";
 import { StepReport } from "./step_report.ts";

@@ -1,7 +1,7 @@
 import type { BagFiles } from "../bag/bag_files.ts";
 import type { Amendment } from "../bag/repair_log.ts";
 import type { StepReport } from "../bag/step_report.ts";
-import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
+import type { ArgumentRecord } from "../call/call_record.ts";
 import { decodeValue } from "../value/decode_value.ts";
 import { digestValue } from "../value/digest_value.ts";
 import type { Digest } from "../value/encoded_value.ts";
