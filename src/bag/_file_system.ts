@@ -114,8 +114,11 @@ export function readAt(file: Deno.FsFile, offset: number, bytes: Uint8Array): bo
   return true;
 }
 
-/** A piece of up to this size is worth less than a look at the size of its file. */
+/** A piece of up to this size costs less than a look at the size of its file. */
 const SMALL_BYTES = 64 * 1024;
+
+/** The system refuses to seek far beyond what it can store; up to here any does. */
+const FAR_OFFSET = 2 ** 40;
 
 /**
  * Reads a piece of a file, of which a table says where it lies; a table may say anything.
@@ -131,8 +134,8 @@ export function readPiece(
   length: number,
 ): Uint8Array<ArrayBuffer> | undefined {
   if (!Number.isSafeInteger(offset + length)) return undefined;
-  if (length > SMALL_BYTES && offset + length > file.seekSync(0, Deno.SeekMode.End)) {
-    return undefined;
+  if (length > SMALL_BYTES || offset > FAR_OFFSET) {
+    if (offset + length > file.seekSync(0, Deno.SeekMode.End)) return undefined;
   }
   const bytes = new Uint8Array(length);
   return readAt(file, offset, bytes) ? bytes : undefined;

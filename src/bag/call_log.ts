@@ -9,7 +9,7 @@ import {
 } from "./call_line.ts";
 import { type CallLine, scanCalls } from "./call_scan.ts";
 import { isTailLong, readCallTable } from "./call_table.ts";
-import { decodeCheckedLine } from "./checked_line.ts";
+import { decodeCheckedLine, isDeep } from "./checked_line.ts";
 import type { DigestTable } from "./digest_table.ts";
 import type { BagLayout } from "./layout.ts";
 
@@ -193,10 +193,12 @@ export class CallLog implements Disposable {
   }
 
   #read({ offset, length }: Place): Record<string, unknown> | undefined {
-    if (length > LONGEST_LINE_BYTES || !Number.isSafeInteger(offset)) return undefined;
+    // A table may say anything.
+    if (this.#log === undefined || length > LONGEST_LINE_BYTES) return undefined;
+    if (offset + length > this.#log.scanned) return undefined;
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
     const line = this.#buffer.subarray(0, length);
-    if (this.#log === undefined || !readAt(this.#log.file, offset, line)) return undefined;
+    if (!readAt(this.#log.file, offset, line)) return undefined;
     return decodeCheckedLine(line);
   }
 
@@ -207,6 +209,7 @@ export class CallLog implements Disposable {
         `Cannot put a call of ${line.length} bytes: the longest has ${LONGEST_LINE_BYTES}`,
       );
     }
+    if (isDeep(line)) throw new RangeError("Cannot put a call: its record is nested too deeply");
     if (this.#lock === undefined) {
       throw new TypeError("Cannot append to the call log: it is read-only");
     }
