@@ -117,8 +117,10 @@ function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayl
   const decoder = new TextDecoder();
   const dataset = new Dataset(input, file, "/packed");
   for (let at = 0; at < table.length; at += PACKED_ROW_BYTES) {
+    const digest = decoder.decode(table.subarray(at, at + 64));
+    if (!DIGEST_REGEXP.test(digest)) continue;
     yield* dataset.find(getLength(view, at + 64), {
-      digest: decoder.decode(table.subarray(at, at + 64)),
+      digest,
       length: getLength(view, at + 72),
       kind: view.getUint32(at + 80, true),
       crc: view.getUint32(at + 84, true),

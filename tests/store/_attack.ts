@@ -88,6 +88,14 @@ export async function attack(
   }
 }
 
+/** Puts a number in that is larger than any file: as a length, a count or a place it is absurd. */
+export function inflate(content: Uint8Array, at: number, number: bigint = 1n << 40n): Uint8Array {
+  const inflated = new Uint8Array(content);
+  const view = new DataView(inflated.buffer);
+  if (at + 8 <= content.length) view.setBigUint64(at, number, true);
+  return inflated;
+}
+
 /** Flips a bit of a byte. */
 export function flip(content: Uint8Array, at: number): Uint8Array {
   const flipped = content.slice();
