@@ -42,7 +42,7 @@ export async function checkSegments(
   const replaced: string[] = [];
   let next = manifest.nextSegment;
   for (const entry of manifest.segments) {
-    const examined = examineSegment(context, entry);
+    const examined = await examineSegment(context, segments, entry);
     count(segments, tables, examined);
     const isCondemned = condemned.size > 0 &&
       examined.sources().some(({ digest }) => condemned.has(digest));
@@ -82,8 +82,6 @@ function count(
   tables: StepReport,
   { entry, findings, tableProblem }: ExaminedSegment,
 ): void {
-  segments.checked += entry.values;
-  segments.bytes += entry.bytes;
   tables.checked++;
   for (const { count, ...finding } of findings) segments.find(finding, count);
   if (tableProblem !== undefined) {

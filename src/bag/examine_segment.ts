@@ -4,10 +4,11 @@ import { openIfThere, readWhole } from "./_file_system.ts";
 import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
 import { toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
-import { concatenate, readPayloads } from "./rebuild_index.ts";
+import { concatenate, isUnreadable, iteratePayloads } from "./rebuild_index.ts";
 import { encodeSegmentIndex, type IndexedPayload } from "./seal_segment.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";
 import type { SegmentSource } from "./segment_writer.ts";
+import type { StepReport } from "./step_report.ts";
 import { toRelative, type VerifyContext } from "./verify_context.ts";
 import type { VerifyFinding } from "./verify_report.ts";
 
@@ -36,13 +37,18 @@ export interface ExaminedSegment {
  * do. Both must give the same.
  *
  * @param context What all steps have in common.
+ * @param report The step that this is a part of.
  * @param entry The segment.
  * @returns What was found.
  */
-export function examineSegment(context: VerifyContext, entry: SegmentEntry): ExaminedSegment {
-  const { layout, fileSystem, library } = context;
+export async function examineSegment(
+  context: VerifyContext,
+  report: StepReport,
+  entry: SegmentEntry,
+): Promise<ExaminedSegment> {
+  const { layout } = context;
   using file = openIfThere(toSegmentPath(layout, entry.name));
-  const payloads = file && readPayloads(fileSystem, library, file);
+  const payloads = file && await readPayloads(context, report, file);
   const table = file && payloads && concatenate(encodeSegmentIndex(file, payloads));
   const content = readWhole(toSegmentIndexPath(layout, entry.name));
   if (table === undefined || content === undefined || Buffer.compare(table, content) !== 0) {
@@ -52,7 +58,9 @@ export function examineSegment(context: VerifyContext, entry: SegmentEntry): Exa
       ? "it cannot be read as HDF5"
       : undefined;
     const seen = toSources(context, entry.name, payloads ?? []);
-    return { ...new Examination(context, entry, content).end(seen, problem), table };
+    const examination = new Examination(context, entry);
+    await examination.readTable(content, () => context.pause(report));
+    return { ...examination.end(seen, problem), table };
   }
   // The library found all that the table says, each with its checksum.
   const { length } = payloads ?? [];
@@ -66,6 +74,42 @@ export function examineSegment(context: VerifyContext, entry: SegmentEntry): Exa
   };
 }
 
+/** All payloads that the library finds whole, or `undefined` when it cannot read the segment. */
+async function readPayloads(
+  { fileSystem, library, pause }: VerifyContext,
+  report: StepReport,
+  file: Deno.FsFile,
+): Promise<IndexedPayload[] | undefined> {
+  const payloads: IndexedPayload[] = [];
+  const iterator = iteratePayloads(fileSystem, library, file);
+  try {
+    for (;;) {
+      const payload = nextPayload(iterator);
+      if (payload === "end") return payloads;
+      if (payload === "unreadable") return undefined;
+      payloads.push(payload);
+      report.checked++;
+      report.bytes += payload.row.length;
+      // What ends the check is thrown here, and must not be taken for a damaged segment.
+      await pause(report);
+    }
+  } finally {
+    iterator.return(undefined);
+  }
+}
+
+function nextPayload(
+  iterator: Generator<IndexedPayload>,
+): IndexedPayload | "end" | "unreadable" {
+  try {
+    const { done, value } = iterator.next();
+    return done === true ? "end" : value;
+  } catch (error) {
+    if (isUnreadable(error)) return "unreadable";
+    throw error;
+  }
+}
+
 /** Goes over a segment value by value, as its table has them. */
 class Examination {
   readonly #context: VerifyContext;
@@ -75,20 +119,22 @@ class Examination {
   #damaged = 0;
   #tableProblem: string | undefined;
 
-  constructor(
-    context: VerifyContext,
-    entry: SegmentEntry,
-    content: Uint8Array<ArrayBuffer> | undefined,
-  ) {
+  constructor(context: VerifyContext, entry: SegmentEntry) {
     this.#context = context;
     this.#entry = entry;
+  }
+
+  async readTable(
+    content: Uint8Array<ArrayBuffer> | undefined,
+    pause: () => Promise<void>,
+  ): Promise<void> {
     const table = content && DigestTable.decode(content, PURPOSE.values);
     if (content === undefined) this.#tableProblem = "it is missing";
     else if (table === undefined) this.#tableProblem = "it is damaged";
-    else this.#readRows(table);
+    else await this.#readRows(table, pause);
   }
 
-  #readRows(table: DigestTable): void {
+  async #readRows(table: DigestTable, pause: () => Promise<void>): Promise<void> {
     const { layout, handles } = this.#context;
     const reader = new SourceReader(handles);
     for (let i = 0; i < table.size; i++) {
@@ -100,6 +146,7 @@ class Examination {
       if (source.isWhole()) this.#whole.set(row.digest, source);
       else if (inTable) this.#tableProblem = "it is damaged";
       else this.#findDamaged(toRelative(layout, path), row);
+      await pause();
     }
   }
 

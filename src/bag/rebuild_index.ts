@@ -66,33 +66,50 @@ function rebuildIndex(
   return file && payloads && concatenate(encodeSegmentIndex(file, payloads));
 }
 
-/**
- * Reads a segment with the HDF5 library alone.
- *
- * @param fileSystem The seam.
- * @param library The HDF5 library.
- * @param file The segment.
- * @returns All payloads that have their checksum, or `undefined` when the library cannot read it.
- */
-export function readPayloads(
+function readPayloads(
   fileSystem: FileSystem,
   library: Hdf5Access,
   file: Deno.FsFile,
 ): IndexedPayload[] | undefined {
   try {
-    const input = library.open(new PositionedFile(fileSystem, file));
-    try {
-      return [...findArrays(input, file), ...findPacked(input, file)];
-    } finally {
-      input.close();
-    }
+    return [...iteratePayloads(fileSystem, library, file)];
   } catch (error) {
-    // The library cannot read the file, or it says what makes no sense.
-    if (
-      error instanceof QuiverError || error instanceof SyntaxError || error instanceof RangeError
-    ) return undefined;
+    if (isUnreadable(error)) return undefined;
     throw error;
   }
+}
+
+/**
+ * Goes over a segment with the HDF5 library alone.
+ *
+ * @param fileSystem The seam.
+ * @param library The HDF5 library.
+ * @param file The segment.
+ * @returns All payloads that have their checksum.
+ */
+export function* iteratePayloads(
+  fileSystem: FileSystem,
+  library: Hdf5Access,
+  file: Deno.FsFile,
+): Generator<IndexedPayload> {
+  const input = library.open(new PositionedFile(fileSystem, file));
+  try {
+    yield* findArrays(input, file);
+    yield* findPacked(input, file);
+  } finally {
+    input.close();
+  }
+}
+
+/**
+ * Tells whether an error says that a file is no segment.
+ *
+ * @param error What reading it threw.
+ * @returns Whether the library cannot read the file, or it says what makes no sense.
+ */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof QuiverError || error instanceof SyntaxError ||
+    error instanceof RangeError;
 }
 
 function* findArrays(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
