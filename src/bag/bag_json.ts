@@ -131,22 +131,29 @@ export function isBagJsonReadable(layout: BagLayout): boolean {
   }
 }
 
-/** A fold writes and removes in these directories, which must not be somebody else's. */
-function refuseLinkedDirectories(layout: BagLayout): void {
+/**
+ * Refuses directories of a bag that lie elsewhere: folds and repairs write and remove in them.
+ *
+ * @param layout The bag's paths.
+ * @throws {BagFormatError} If one is a symbolic link or no directory at all.
+ */
+export function refuseLinkedDirectories(layout: BagLayout): void {
   for (const path of [layout.segments, layout.journals, layout.leases, layout.locks]) {
-    if (!isLink(path)) continue;
+    const info = lookAt(path);
+    if (info === undefined || info.isDirectory) continue;
     throw new BagFormatError(
-      `Cannot open "${layout.root}" as a bag: "${path}" is a symbolic link, which a bag never ` +
-        "follows; put the directory itself there, or make the whole bag a link",
+      `Cannot open "${layout.root}" as a bag: "${path}" is ` +
+        `${info.isSymlink ? "a symbolic link, which a bag never follows" : "no directory"}; ` +
+        "put the directory itself there, or make the whole bag a link",
     );
   }
 }
 
-function isLink(path: string): boolean {
+function lookAt(path: string): Deno.FileInfo | undefined {
   try {
-    return Deno.lstatSync(path).isSymlink;
+    return Deno.lstatSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { openIfThere } from "./_file_system.ts";
+import { refuseLinkedDirectories } from "./bag_json.ts";
 import { sealCalls } from "./call_table.ts";
 import { checkBagJson } from "./check_bag_json.ts";
 import { checkFrontDoor } from "./check_front_door.ts";
@@ -57,6 +58,7 @@ export async function verifyFiles(
   options: VerifyOptions,
 ): Promise<VerifiedFiles> {
   const { fileSystem, quarantine } = environment;
+  refuseLinkedDirectories(layout);
   // Before anything is opened: a lock could be a link, too.
   const links = checkLinks({ layout, quarantine });
   // Nothing else can be opened where a link is in the way.

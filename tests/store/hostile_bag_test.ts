@@ -304,6 +304,14 @@ Deno.test("a link in the place of a directory is refused, and the bag itself may
     }
     await assertRejects(() => verify(directory.path, { repair: true }), BagFormatError);
     assertEquals(listFiles(target), before);
+    Deno.removeSync(`${directory.path}/${name}`);
+    Deno.writeTextFileSync(`${directory.path}/${name}`, "");
+    await assertRejects(
+      () => openBagFiles(directory.path, { mode: "read" }, ENVIRONMENT),
+      BagFormatError,
+      "no directory",
+    );
+    await assertRejects(() => verify(directory.path, { repair: true }), BagFormatError);
   }
   using directory = new TemporaryDirectory();
   await createSmallBag(directory.path);
