@@ -86,14 +86,8 @@ class BagLeases implements LeaseStore {
   }
 }
 
-/**
- * Takes a line of the call log for a record. Another program may have written anything into it; what
- * is no record is no hit.
- *
- * @param line The line.
- * @returns The record, or `undefined`.
- */
-export function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
+/** A line that another program wrote may hold anything; what is no record is no hit. */
+function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
   if (
     line === undefined || typeof line.key !== "string" || typeof line.result !== "string" ||
     typeof line.module !== "string" || typeof line.task !== "string" || !Array.isArray(line.args)

@@ -1,11 +1,9 @@
 import type { BagFiles } from "../bag/bag_files.ts";
 import type { Amendment } from "../bag/repair_log.ts";
 import type { StepReport } from "../bag/step_report.ts";
-import type { ArgumentRecord } from "../call/call_record.ts";
 import { decodeValue } from "../value/decode_value.ts";
 import { digestValue } from "../value/digest_value.ts";
 import type { Digest } from "../value/encoded_value.ts";
-import { toCallRecord } from "./bag_stores.ts";
 
 /** Whether a value is there and decodes, or is not there, or is whole but not what it should be. */
 type ValueState = "sound" | "missing" | "wrong";
@@ -63,28 +61,23 @@ export class RecordVerification {
 
   #check(line: Record<string, unknown>): void {
     const key = String(line.key);
-    const record = toCallRecord(line);
-    if (record === undefined) {
-      this.#misses.push(key);
-      return this.#find(key, `the record of ${key} is no record`);
+    if (typeof line.result === "string") {
+      const result = this.#stateOf(line.result);
+      if (result !== "sound") {
+        this.#misses.push(key);
+        this.#find(key, `the result of ${key} is ${result}`);
+      }
     }
-    const result = this.#stateOf(record.result);
-    if (result !== "sound") {
-      this.#misses.push(key);
-      this.#find(key, `the result of ${key} is ${result}`);
-    }
-    for (const { name } of record.args.filter((argument) => !this.#isSound(argument))) {
-      this.#find(key, `the argument ${JSON.stringify(name)} of ${key} is missing or wrong`);
+    for (const argument of toArguments(line)) {
+      if (this.#stateOf(argument.value) === "sound") continue;
+      const name = JSON.stringify(argument.name);
+      this.#find(key, `the argument ${name} of ${key} is missing or wrong`);
     }
   }
 
   #find(key: Digest, problem: string): void {
     this.#damaged.add(key);
     this.#report.find({ file: "calls.jsonl", problem });
-  }
-
-  #isSound({ value }: ArgumentRecord): boolean {
-    return value === undefined || this.#stateOf(value) === "sound";
   }
 
   #stateOf(digest: Digest): ValueState {
@@ -120,20 +113,34 @@ export class RecordVerification {
    * @returns What becomes of it.
    */
   amend(line: Record<string, unknown>): Amendment {
-    const record = toCallRecord(line);
-    if (record === undefined || !this.#isSoundNow(record.result)) return { action: "forget" };
-    const args = record.args.map((argument) => this.#withoutLost(argument));
-    if (args.every((argument, i) => argument === record.args[i])) return { action: "keep" };
+    if (typeof line.result === "string" && !this.#isSoundNow(line.result)) {
+      return { action: "forget" };
+    }
+    const lost = toArguments(line).filter(({ value }) => !this.#isSoundNow(value));
+    if (lost.length === 0 || !Array.isArray(line.args)) return { action: "keep" };
+    const args = line.args.map((argument: unknown) => {
+      const found = lost.find((other) => other === argument);
+      return found === undefined ? argument : withoutValue(found);
+    });
     return { action: "replace", fields: { ...line, args } };
-  }
-
-  #withoutLost(argument: ArgumentRecord): ArgumentRecord {
-    if (argument.value === undefined || this.#isSoundNow(argument.value)) return argument;
-    return { name: argument.name, digest: argument.digest };
   }
 
   /** What was missing may have been computed meanwhile; what was wrong was taken away. */
   #isSoundNow(digest: Digest): boolean {
     return this.#states.get(digest) === "sound" || this.#readValue(digest) === "sound";
   }
+}
+
+/** The arguments that a line names as stored; another program may have written anything into it. */
+function toArguments(line: Record<string, unknown>): { name?: unknown; value: Digest }[] {
+  return Array.isArray(line.args) ? line.args.filter(isStored) : [];
+}
+
+function isStored(argument: unknown): argument is { name?: unknown; value: Digest } {
+  return typeof argument === "object" && argument !== null && "value" in argument &&
+    typeof argument.value === "string";
+}
+
+function withoutValue(argument: object): object {
+  return Object.fromEntries(Object.entries(argument).filter(([name]) => name !== "value"));
 }

@@ -9,6 +9,7 @@ import { readSegmentIndex } from "../../src/bag/segment_index.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";
 import { verifyStores } from "../../src/store/verify_stores.ts";
+import { toDigest } from "../bag/_values.ts";
 import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import {
@@ -378,4 +379,17 @@ Deno.test("verifyStores() finds nothing wrong with a table that has payloads of 
   // The segment has the value as well.
   assertEquals(await repair(path), { damaged: ["tables"], misses: [] });
   assertEquals(await listHits(path), [0, 1, 2]);
+});
+
+Deno.test("verifyStores() leaves lines alone that are sound and no records of calls", async () => {
+  using directory = new TemporaryDirectory();
+  await createSmallBag(directory.path);
+  const lines = [{}, { args: [null, 1, { value: 2 }] }, { result: 3 }, { args: {} }];
+  {
+    await using files = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
+    lines.forEach((line, i) => files.putCall(toDigest(`foreign ${i}`), line));
+  }
+  assertEquals((await verify(directory.path, { repair: true })).sound, true);
+  await using files = await openBagFiles(directory.path, { mode: "read" }, ENVIRONMENT);
+  assertEquals([...files.calls()].length, ALL.length + lines.length);
 });
