@@ -29,6 +29,14 @@
  */
 export type { BagOptions, FoldResult } from "./src/bag/bag_files.ts";
 export type { CacheFilesOptions } from "./src/bag/cache_files.ts";
+export type {
+  VerifyFinding,
+  VerifyObserver,
+  VerifyOptions,
+  VerifyReport,
+  VerifyStep,
+  VerifyStepName,
+} from "./src/bag/verify_report.ts";
 export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
 export { Bag, openBag, type OpenBagOptions } from "./src/cache/bag.ts";
@@ -40,6 +48,7 @@ export {
   type SqliteCacheOptions,
   StoredCache,
 } from "./src/cache/stored_cache.ts";
+export { verifyBag } from "./src/cache/verify_bag.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";

@@ -62,12 +62,18 @@ const PUBLIC = [
   "openScope",
   "openSqliteCache",
   "task",
+  "verifyBag",
   "voidCache",
   "withTags",
 ];
 
 /** Modules that others start by URL, not by import. */
-const ENTRIES = ["mod.ts", "src/executor/worker_main.ts", "src/bag/fold_worker.ts"];
+const ENTRIES = [
+  "mod.ts",
+  "src/executor/worker_main.ts",
+  "src/bag/fold_worker.ts",
+  "src/store/verify_worker.ts",
+];
 
 interface Dependency {
   readonly specifier: string;

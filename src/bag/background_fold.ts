@@ -1,6 +1,6 @@
 import { openIfThere } from "./_file_system.ts";
 import type { FoldResult } from "./bag_files.ts";
-import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
+import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
 
 /** A table that was made again from its segment. */
 export interface RebuiltIndex {
@@ -108,7 +108,7 @@ export class BackgroundFold {
 
 /** Whether there is a journal that nobody writes to any more. */
 function hasFreeJournal(layout: BagLayout): boolean {
-  return listNames(layout.journals).some((name) => {
+  return listJournals(layout).some((name) => {
     using file = openIfThere(toJournalPath(layout, name));
     if (file === undefined || !file.tryLockSync(false)) return false;
     file.unlockSync();

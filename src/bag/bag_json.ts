@@ -8,7 +8,7 @@
  */
 import { BagFormatError, QuiverError } from "../errors.ts";
 import { DIGEST_SCHEME } from "../value/digest_value.ts";
-import { type FileSystem, replaceFile } from "./_file_system.ts";
+import { type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 
 /** The version of the format that this code writes and reads. */
@@ -61,7 +61,13 @@ export function createBag(fileSystem: FileSystem, layout: BagLayout): void {
   }
 }
 
-function writeBagJson(fileSystem: FileSystem, layout: BagLayout): void {
+/**
+ * Writes `bag.json` anew, as that of every new bag.
+ *
+ * @param fileSystem The seam.
+ * @param layout The bag's paths.
+ */
+export function writeBagJson(fileSystem: FileSystem, layout: BagLayout): void {
   try {
     replaceFile(fileSystem, layout.bagJson, [new TextEncoder().encode(CONTENT)]);
   } catch (error) {
@@ -78,6 +84,7 @@ function writeBagJson(fileSystem: FileSystem, layout: BagLayout): void {
  * @throws {BagFormatError} If it is not.
  */
 export function checkBag(layout: BagLayout): void {
+  refuseLinkedDirectories(layout);
   const text = readBagJson(layout);
   if (text === undefined) {
     throw new BagFormatError(
@@ -108,13 +115,52 @@ export function checkBag(layout: BagLayout): void {
   }
 }
 
-function readBagJson(layout: BagLayout): string | undefined {
+/**
+ * Tells whether `bag.json` can be read at all, whatever it says.
+ *
+ * @param layout The bag's paths.
+ * @returns Whether it is there and is JSON.
+ */
+export function isBagJsonReadable(layout: BagLayout): boolean {
+  const text = readBagJson(layout);
   try {
-    return Deno.readTextFileSync(layout.bagJson);
+    return text !== undefined && "format" in parse(layout, text);
+  } catch (error) {
+    if (error instanceof BagFormatError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Refuses directories of a bag that lie elsewhere: folds and repairs write and remove in them.
+ *
+ * @param layout The bag's paths.
+ * @throws {BagFormatError} If one is a symbolic link or no directory at all.
+ */
+export function refuseLinkedDirectories(layout: BagLayout): void {
+  for (const path of [layout.segments, layout.journals, layout.leases, layout.locks]) {
+    const info = lookAt(path);
+    if (info === undefined || info.isDirectory) continue;
+    throw new BagFormatError(
+      `Cannot open "${layout.root}" as a bag: "${path}" is ` +
+        `${info.isSymlink ? "a symbolic link, which a bag never follows" : "no directory"}; ` +
+        "put the directory itself there, or make the whole bag a link",
+    );
+  }
+}
+
+function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+function readBagJson(layout: BagLayout): string | undefined {
+  const bytes = readWhole(layout.bagJson);
+  return bytes && new TextDecoder().decode(bytes);
 }
 
 function parse(

@@ -1,10 +1,15 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, openIfThere, readAt } from "./_file_system.ts";
-import { type CallLineHead, encodeCallLine, encodeEvictLine } from "./call_line.ts";
+import { type FileSystem, openIfThere, openShared, readAt } from "./_file_system.ts";
+import {
+  type CallLineHead,
+  encodeCallLine,
+  encodeEvictLine,
+  LONGEST_LINE_BYTES,
+} from "./call_line.ts";
 import { scanCalls } from "./call_scan.ts";
 import { CallTable, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
-import { decodeCheckedLine } from "./checked_line.ts";
+import { decodeCheckedLine, isDeep } from "./checked_line.ts";
 import { CallTail } from "./call_tail.ts";
 import type { BagLayout } from "./layout.ts";
 import { RecordCache } from "./record_cache.ts";
@@ -67,9 +72,7 @@ export class CallLog implements Disposable {
     const { fileSystem, layout, writable } = options;
     this.#options = options;
     this.#generation = generation;
-    this.#lock = writable
-      ? fileSystem.open(layout.callsLock, { read: true, write: true, create: true })
-      : undefined;
+    this.#lock = writable ? openShared(fileSystem, layout.callsLock, { write: true }) : undefined;
     try {
       this.#log = this.#open();
       this.#refresh();
@@ -130,7 +133,9 @@ export class CallLog implements Disposable {
     if (known !== undefined) return known;
     const place = this.#locate(key);
     const record = place && this.#read(place);
-    if (record !== undefined) this.#log?.records.set(key, record, place?.length ?? 0);
+    // A table may name a place where another record lies.
+    if (record?.key !== key) return undefined;
+    this.#log?.records.set(key, record, place?.length ?? 0);
     return record;
   }
 
@@ -213,14 +218,23 @@ export class CallLog implements Disposable {
   }
 
   #read({ offset, length }: Place): Record<string, unknown> | undefined {
+    // A table may say anything.
+    if (this.#log === undefined || length > LONGEST_LINE_BYTES) return undefined;
+    if (offset + length > this.#log.scanned) return undefined;
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
     const line = this.#buffer.subarray(0, length);
-    if (this.#log === undefined || !readAt(this.#log.file, offset, line)) return undefined;
+    if (!readAt(this.#log.file, offset, line)) return undefined;
     return decodeCheckedLine(line);
   }
 
   #write(head: CallLineHead, line: Uint8Array): void {
     const { fileSystem, sync } = this.#options;
+    if (line.length > LONGEST_LINE_BYTES) {
+      throw new RangeError(
+        `Cannot put a call of ${line.length} bytes: the longest has ${LONGEST_LINE_BYTES}`,
+      );
+    }
+    if (isDeep(line)) throw new RangeError("Cannot put a call: its record is nested too deeply");
     if (this.#lock === undefined) {
       throw new TypeError("Cannot append to the call log: it is read-only");
     }
@@ -267,7 +281,7 @@ export class CallLog implements Disposable {
   #open(): OpenLog | undefined {
     const { fileSystem, layout, writable } = this.#options;
     const file = writable
-      ? fileSystem.open(layout.callLog, { read: true, append: true, create: true })
+      ? openShared(fileSystem, layout.callLog, { append: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
     const table = CallTable.open(layout, file, this.#generation);

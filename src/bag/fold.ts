@@ -8,9 +8,10 @@ import { writeFrontDoor } from "./front_door.ts";
 import type { Hdf5Access } from "./hdf5_library.ts";
 import {
   type BagLayout,
-  listNames,
+  listJournals,
   toJournalPath,
   toSegmentIndexPath,
+  toSegmentName,
   toSegmentPath,
 } from "./layout.ts";
 import { clearLeases } from "./lease_lock.ts";
@@ -22,6 +23,7 @@ import { clearOwnFiles } from "./own_file.ts";
 import { SealedValues } from "./sealed_values.ts";
 import { removeJournal } from "./remove_journal.ts";
 import { sealCalls } from "./seal_calls.ts";
+import { removeUnfinished } from "./remove_unfinished.ts";
 import { sealSegment } from "./seal_segment.ts";
 import {
   readUnsealed,
@@ -35,9 +37,6 @@ const SEGMENT_BYTES = 64 * 1024 * 1024;
 
 /** How long a fold works before others may run, in milliseconds. */
 const SLICE = 20;
-
-const SEGMENT_NAME_LENGTH = 6;
-const UNFINISHED_REGEXP = /^(bag\.json|manifest\.json|calls\.index|values\.h5)\..*\.tmp$/;
 
 /** What a fold needs. */
 export interface FoldEnvironment {
@@ -102,7 +101,7 @@ class Fold {
   }
 
   async run(): Promise<FoldResult> {
-    this.#clearUnfinished();
+    removeUnfinished(this.#fileSystem, this.#layout, this.#manifest);
     const sealed = new SealedValues(this.#layout, this.#handles);
     sealed.load(this.#manifest);
     if (await this.#rebuild(sealed.unreadable.length > 0)) sealed.load(this.#manifest);
@@ -131,20 +130,6 @@ class Fold {
     clearLeases(this.#fileSystem, this.#layout);
     clearOwnFiles(this.#fileSystem, this.#layout);
     return { values, bytes, journals };
-  }
-
-  /** Removes what a fold left that was killed. Its segments are those that no manifest names. */
-  #clearUnfinished(): void {
-    const { root, segments } = this.#layout;
-    const live = new Set(
-      this.#manifest.segments.flatMap(({ name }) => [`${name}.h5`, `${name}.index`]),
-    );
-    for (const name of listNames(root)) {
-      if (UNFINISHED_REGEXP.test(name)) removeIfThere(this.#fileSystem, `${root}/${name}`);
-    }
-    for (const name of listNames(segments)) {
-      if (!live.has(name)) removeIfThere(this.#fileSystem, `${segments}/${name}`);
-    }
   }
 
   /** Makes again what follows from the segments, and tells whether there may be new tables. */
@@ -179,7 +164,7 @@ class Fold {
       library,
       pause: this.#pause,
     };
-    const name = `${this.#manifest.nextSegment}`.padStart(SEGMENT_NAME_LENGTH, "0");
+    const name = toSegmentName(this.#manifest.nextSegment);
     const entry = await sealSegment(environment, name, [...merged.sources, ...sources]);
     const live = [...segments.slice(0, kept), ...merged.unreadable, entry];
     writeFrontDoor(this.#fileSystem, this.#layout, library, live.map((segment) => segment.name));
@@ -192,7 +177,7 @@ class Fold {
   }
 
   #switch(change: Partial<Manifest>): void {
-    const there = new Set(listNames(this.#layout.journals));
+    const there = new Set(listJournals(this.#layout));
     const next = { ...this.#manifest, ...change, generation: this.#manifest.generation + 1 };
     const sealed = Object.fromEntries(
       Object.entries(next.sealed).filter(([name]) => there.has(name)),
@@ -232,8 +217,12 @@ class Fold {
   }
 }
 
-/** Makes what gives way to others now and then: a worker that never does cannot be terminated. */
-function createPause(): () => Promise<void> {
+/**
+ * Makes what gives way to others now and then: a worker that never does cannot be terminated.
+ *
+ * @returns What is called between two steps of work.
+ */
+export function createPause(): () => Promise<void> {
   let since = performance.now();
   return async () => {
     if (performance.now() - since < SLICE) return;

@@ -1,11 +1,11 @@
-import { type FileSystem, openIfThere } from "./_file_system.ts";
+import { type FileSystem, openIfThere, openShared } from "./_file_system.ts";
 import type { BagLayout } from "./layout.ts";
 
 /** The right to change segments and the manifest; one holder at a time. */
 export class FoldLock implements Disposable {
-  readonly #file: Deno.FsFile;
+  readonly #file: Deno.FsFile | undefined;
 
-  private constructor(file: Deno.FsFile) {
+  private constructor(file: Deno.FsFile | undefined) {
     this.#file = file;
   }
 
@@ -51,13 +51,27 @@ export class FoldLock implements Disposable {
     return false;
   }
 
+  /**
+   * Takes the lock if it is free, in a bag that may not be written to.
+   *
+   * @param layout The bag's paths.
+   * @returns The lock, or `undefined` when somebody folds. Where there is no file to lock, as in a
+   * copy of a bag, nobody folds.
+   */
+  static tryHold(layout: BagLayout): FoldLock | undefined {
+    const file = openIfThere(layout.foldLock);
+    if (file === undefined || file.tryLockSync(true)) return new FoldLock(file);
+    file.close();
+    return undefined;
+  }
+
   /** Frees the lock. */
   [Symbol.dispose](): void {
-    this.#file.unlockSync();
-    this.#file.close();
+    this.#file?.unlockSync();
+    this.#file?.close();
   }
 }
 
 function openLock(fileSystem: FileSystem, layout: BagLayout): Deno.FsFile {
-  return fileSystem.open(layout.foldLock, { read: true, write: true, create: true });
+  return openShared(fileSystem, layout.foldLock, { write: true });
 }

@@ -9,7 +9,7 @@
  * @module
  */
 import { dtype_to_metadata, FS, Module, ready } from "h5wasm";
-import type { Dtype } from "h5wasm";
+import type { Dtype, Metadata } from "h5wasm";
 import { QuiverError } from "../errors.ts";
 import { createPositionedFs, type EmscriptenFs, type PositionedFile } from "./_positioned_fs.ts";
 
@@ -65,6 +65,8 @@ export interface Hdf5Input {
   readDataset(path: string): Uint8Array<ArrayBuffer>;
   /** An attribute that is a text. */
   readAttribute(path: string, name: string): string;
+  /** What a link to something in another file says. */
+  readExternalLink(path: string): { readonly file: string; readonly target: string };
   /** Lets go of the file. */
   close(): void;
 }
@@ -232,7 +234,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   locateDataset(path: string): number | undefined {
     return this.#call(`locate dataset "${path}"`, () => {
-      const { size } = Module.get_dataset_metadata(this.#id, path);
+      const { size } = this.#measured(Module.get_dataset_metadata(this.#id, path));
       using memory = new LibraryMemory(size);
       this.#file.watch();
       // What describes the dataset was read above, so the first element is what is read last.
@@ -243,7 +245,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   measureDataset(path: string): number {
     return this.#call(`measure dataset "${path}"`, () => {
-      const { size, total_size } = Module.get_dataset_metadata(this.#id, path);
+      const { size, total_size } = this.#measured(Module.get_dataset_metadata(this.#id, path));
       return size * total_size;
     });
   }
@@ -259,10 +261,28 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   readAttribute(path: string, name: string): string {
     return this.#call(`read attribute "${name}" of "${path}"`, () => {
-      const { size } = Module.get_attribute_metadata(this.#id, path, name);
-      using memory = new LibraryMemory(size);
+      const metadata = this.#measured(Module.get_attribute_metadata(this.#id, path, name));
+      using memory = new LibraryMemory(metadata.size * metadata.total_size);
       Module.get_attribute_data(this.#id, path, name, memory.address);
       return new TextDecoder().decode(memory.copy());
+    });
+  }
+
+  /** The library believes what a file says of its sizes, and would write beyond what it was given. */
+  #measured(metadata: Metadata): Metadata {
+    const { size, total_size, vlen, chunks } = metadata;
+    // Deflate does not do better than this: https://zlib.net/zlib_tech.html
+    const most = this.#file.size * (chunks === null ? 1 : 1032);
+    if (vlen || !(size * total_size <= most)) {
+      throw new QuiverError("Cannot read as HDF5: something is larger than the file");
+    }
+    return metadata;
+  }
+
+  readExternalLink(path: string): { readonly file: string; readonly target: string } {
+    return this.#call(`read link "${path}"`, () => {
+      const { filename, obj_path } = Module.get_external_link(this.#id, path);
+      return { file: filename, target: obj_path };
     });
   }
 

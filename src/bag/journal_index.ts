@@ -4,7 +4,7 @@ import { readAt } from "./_file_system.ts";
 import { DigestRows } from "./digest_rows.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
-import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
+import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { PLACE, type TableRow } from "./table_row.ts";
 import { toPayload } from "./to_payload.ts";
@@ -130,7 +130,7 @@ export class JournalIndex {
    * @param manifest What is live: sealed parts of journals are not scanned.
    */
   rescan(manifest: Manifest): void {
-    for (const name of listNames(this.#layout.journals)) {
+    for (const name of listJournals(this.#layout)) {
       if (name.startsWith(this.#ownPrefix)) continue;
       const file = this.#handles.open(toJournalPath(this.#layout, name));
       // Sealed and removed since it was listed.
@@ -144,7 +144,7 @@ export class JournalIndex {
 
   /** Forgets journals that are gone: all they had is in segments. */
   forgetRemoved(): void {
-    const names = new Set(listNames(this.#layout.journals));
+    const names = new Set(listJournals(this.#layout));
     for (const name of this.#tails.keys()) {
       if (names.has(name)) continue;
       this.#tails.delete(name);

@@ -1,7 +1,7 @@
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
+import { type FileSystem, openIfThere, openShared, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
-import { type BagLayout, listNames } from "./layout.ts";
+import { type BagLayout, listEntries } from "./layout.ts";
 
 /** Where lease files lie. */
 export type LeaseLayout = Pick<BagLayout, "leases">;
@@ -27,7 +27,7 @@ export function tryLease(
 ): LeaseLock | undefined {
   const path = toLeasePath(layout, key);
   while (true) {
-    const file = fileSystem.open(path, { read: true, write: true, create: true });
+    const file = openShared(fileSystem, path, { write: true });
     try {
       if (!file.tryLockSync(true)) {
         file.close();
@@ -74,8 +74,8 @@ export function isLeaseFree(layout: LeaseLayout, key: Digest): boolean {
  * @param layout Where lease files lie.
  */
 export function clearLeases(fileSystem: FileSystem, layout: LeaseLayout): void {
-  for (const key of listNames(layout.leases)) {
-    if (KEY_REGEXP.test(key)) tryLease(fileSystem, layout, key)?.[Symbol.dispose]();
+  for (const { name: key, isFile } of listEntries(layout.leases)) {
+    if (isFile && KEY_REGEXP.test(key)) tryLease(fileSystem, layout, key)?.[Symbol.dispose]();
   }
 }
 

@@ -82,8 +82,8 @@ export async function createManifest(fileSystem: FileSystem, layout: BagLayout):
 /** A segment that no manifest names is taken for what a killed fold left, and is removed. */
 function toCorruptError(layout: BagLayout, state: string): BagCorruptError {
   return new BagCorruptError(
-    `Cannot read "${layout.manifest}": it ${state}; put it back from a copy of the bag, or take a ` +
-      "new bag: the values in segments/ can still be read with HDF5 tools",
+    `Cannot read "${layout.manifest}": it ${state}; make it again from what is in the bag with ` +
+      "verifyBag(path, { repair: true })",
     layout.manifest,
     0,
   );

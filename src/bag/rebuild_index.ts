@@ -62,20 +62,54 @@ function rebuildIndex(
   name: string,
 ): Uint8Array<ArrayBuffer> | undefined {
   using file = openIfThere(toSegmentPath(layout, name));
-  if (file === undefined) return undefined;
+  const payloads = file && readPayloads(fileSystem, library, file);
+  return file && payloads && concatenate(encodeSegmentIndex(file, payloads));
+}
+
+function readPayloads(
+  fileSystem: FileSystem,
+  library: Hdf5Access,
+  file: Deno.FsFile,
+): IndexedPayload[] | undefined {
   try {
-    const input = library.open(new PositionedFile(fileSystem, file));
-    try {
-      const payloads = [...findArrays(input, file), ...findPacked(input, file)];
-      return concatenate(encodeSegmentIndex(file, payloads));
-    } finally {
-      input.close();
-    }
+    return [...iteratePayloads(fileSystem, library, file)];
   } catch (error) {
-    // The library cannot read the file.
-    if (error instanceof QuiverError || error instanceof SyntaxError) return undefined;
+    if (isUnreadable(error)) return undefined;
     throw error;
   }
+}
+
+/**
+ * Goes over a segment with the HDF5 library alone.
+ *
+ * @param fileSystem The seam.
+ * @param library The HDF5 library.
+ * @param file The segment.
+ * @returns All payloads that have their checksum.
+ */
+export function* iteratePayloads(
+  fileSystem: FileSystem,
+  library: Hdf5Access,
+  file: Deno.FsFile,
+): Generator<IndexedPayload> {
+  const input = library.open(new PositionedFile(fileSystem, file));
+  try {
+    yield* findArrays(input, file);
+    yield* findPacked(input, file);
+  } finally {
+    input.close();
+  }
+}
+
+/**
+ * Tells whether an error says that a file is no segment.
+ *
+ * @param error What reading it threw.
+ * @returns Whether the library cannot read the file, or it says what makes no sense.
+ */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof QuiverError || error instanceof SyntaxError ||
+    error instanceof RangeError;
 }
 
 function* findArrays(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
@@ -100,8 +134,10 @@ function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayl
   const decoder = new TextDecoder();
   const dataset = new Dataset(input, file, "/packed");
   for (let at = 0; at < table.length; at += PACKED_ROW_BYTES) {
+    const digest = decoder.decode(table.subarray(at, at + 64));
+    if (!DIGEST_REGEXP.test(digest)) continue;
     yield* dataset.find(getLength(view, at + 64), {
-      digest: decoder.decode(table.subarray(at, at + 64)),
+      digest,
       length: getLength(view, at + 72),
       kind: view.getUint32(at + 80, true),
       crc: view.getUint32(at + 84, true),
@@ -146,7 +182,13 @@ function readAttribute(input: Hdf5Input, path: string): { kind?: unknown; crc32?
   return typeof content === "object" && content !== null ? content : {};
 }
 
-function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/**
+ * Puts pieces together.
+ *
+ * @param chunks The pieces.
+ * @returns One array with all of them.
+ */
+export function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {

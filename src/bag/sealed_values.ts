@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
-import { readAt } from "./_file_system.ts";
+import { readPiece } from "./_file_system.ts";
 import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
@@ -160,8 +160,8 @@ export class SealedValues {
     const file = this.#handles.open(toPath(this.#layout, name));
     // The segment was merged into another one: a newer manifest names that.
     if (file === undefined) return undefined;
-    const bytes = new Uint8Array(length);
-    const whole = readAt(file, offset, bytes) && (state[row] === WHOLE || crc32(bytes) === crc);
+    const bytes = readPiece(file, offset, length);
+    const whole = bytes !== undefined && (state[row] === WHOLE || crc32(bytes) === crc);
     state[row] = whole ? WHOLE : DAMAGED;
     return whole ? bytes : undefined;
   }

@@ -1,7 +1,7 @@
 import type { Digest } from "../value/encoded_value.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanSteps } from "./journal_scan.ts";
-import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
+import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { MOST_VALUES } from "./merge_plan.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";
@@ -35,7 +35,7 @@ export function readUnsealed(
 ): UnsealedValues {
   const ends = new Map<string, number>();
   function* scan(): Generator<UnsealedEntry> {
-    for (const journal of listNames(layout.journals)) {
+    for (const journal of listJournals(layout)) {
       const open = () => handles.open(toJournalPath(layout, journal));
       if (open() === undefined) continue;
       const from = manifest.sealed[journal] ?? 0;

@@ -1,9 +1,12 @@
 import type { BagFiles, BagOptions, FoldResult } from "../bag/bag_files.ts";
+import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
+import { QuiverError } from "../errors.ts";
 import { importLater } from "../import_later.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
 import type { SigningOptions } from "../store/signing_keys.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import { Cache } from "./cache.ts";
+import { verifyBag } from "./verify_bag.ts";
 
 type BagStores = typeof import("../store/open_stores.ts");
 
@@ -46,6 +49,21 @@ export class Bag extends Cache implements AsyncDisposable {
    */
   fold(): Promise<FoldResult | undefined> {
     return this.#opened.files.fold();
+  }
+
+  /**
+   * Checks everything in the directory, and repairs it if that is wanted; see {@linkcode verifyBag},
+   * which also takes a bag that cannot be opened any more.
+   *
+   * @param options What to do.
+   * @returns What each step found, as data to be printed.
+   * @throws {QuiverError} When the bag was opened with `mode: "read"` and is to be repaired.
+   */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    if (options.repair === true && this.readOnly) {
+      throw new QuiverError(`Cannot repair "${this.path}": it was opened with mode: "read"`);
+    }
+    return await verifyBag(this.path, options);
   }
 
   /**

@@ -132,7 +132,7 @@ Deno.test("openBagFiles() rejects a bag whose manifest is missing, and keeps its
     await assertRejects(
       () => openBagFiles(directory.path, { mode }, environment),
       BagCorruptError,
-      "it is missing; put it back",
+      "it is missing; make it again",
     );
   }
   Deno.writeTextFileSync(manifest, text);
