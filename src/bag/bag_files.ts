@@ -58,6 +58,51 @@ export interface FoldResult {
   readonly journals: number;
 }
 
+/** What a compaction is to do. */
+export interface CompactOptions {
+  /** The digests of all values that are wanted, each once; without it, all are. */
+  live?: Iterable<Digest>;
+  /**
+   * Values that were put later than this are kept: what {@linkcode BagFiles.horizon} gave *before*
+   * the records were read that `live` follows from. In milliseconds since 1970.
+   *
+   * @default {0}
+   */
+  horizon?: number;
+  /**
+   * A segment is rewritten when less than this share of it is kept; 1 means: when anything is
+   * dropped.
+   *
+   * @default {1}
+   */
+  share?: number;
+  /**
+   * Whether all segments become one, and the call log is rewritten. A segment has up to 1 GiB and a
+   * million values, so that a large bag becomes several: the HDF5 library holds 2 GiB.
+   *
+   * @default {false}
+   */
+  full?: boolean;
+}
+
+/** What a compaction did. */
+export interface CompactResult {
+  /** How many values were dropped. */
+  readonly values: number;
+  /** Their payload in bytes. */
+  readonly bytes: number;
+  /** How many segments were left as they are because a value in them is damaged. */
+  readonly damaged: number;
+}
+
+/** What is known of a value without reading it. */
+export interface StoredPart {
+  /** How to read the payload. */
+  readonly kind: number;
+  /** The length of the payload in bytes. */
+  readonly length: number;
+}
+
 /** An open bag directory: many isolates and processes use one at once. */
 export interface BagFiles extends AsyncDisposable {
   /** The absolute path of the bag. */
@@ -88,6 +133,13 @@ export interface BagFiles extends AsyncDisposable {
    * @returns The payload, or `undefined` when the part is missing or damaged.
    */
   getValue(digest: Digest): Payload | undefined;
+  /**
+   * Tells what is known of a part, without reading it.
+   *
+   * @param digest The digest of the part.
+   * @returns Its kind and length, or `undefined` when it is missing.
+   */
+  describeValue(digest: Digest): StoredPart | undefined;
   /**
    * Appends a line to the call log: an object whose first field is `key`.
    *
@@ -137,6 +189,23 @@ export interface BagFiles extends AsyncDisposable {
    * @throws What an earlier fold in the background threw, or this one. Nothing is lost by that.
    */
   fold(): Promise<FoldResult | undefined>;
+  /**
+   * Finds the moment before which values may be dropped that no record names: calls that run under
+   * a lease have put none of theirs before it.
+   *
+   * @param grace For how long other values are kept, in milliseconds.
+   * @returns The moment, in milliseconds since 1970.
+   */
+  horizon(grace: number): Promise<number>;
+  /**
+   * Folds, writes what is wanted of segments into new ones, and drops the rest; others read and
+   * write meanwhile. A segment with a damaged value that is wanted stays as it is.
+   *
+   * @param options What is wanted; without it, segments are merged at most.
+   * @returns What was dropped.
+   * @throws What folding or writing threw. Nothing is lost by that.
+   */
+  compact(options?: CompactOptions): Promise<CompactResult>;
   /**
    * Lets go of all files; folds first when `fold` is `"auto"`. May be called twice.
    *

@@ -7,6 +7,7 @@ import { isTailLong, readCallTable } from "./call_table.ts";
 import { decodeCheckedLine } from "./checked_line.ts";
 import type { DigestTable } from "./digest_table.ts";
 import type { BagLayout } from "./layout.ts";
+import { readManifest } from "./manifest.ts";
 
 /** How often a line is written again after a part of it was taken. */
 const APPEND_ATTEMPTS = 3;
@@ -21,12 +22,19 @@ export interface CallLogOptions {
   readonly writable: boolean;
   /** Whether each line is brought to the disk itself before it counts as written. */
   readonly sync: boolean;
+  /** Told when the file turns out to have been replaced: other files of the bag may be gone too. */
+  readonly onReplaced?: () => void;
 }
 
 /** Where a record lies in the log. */
 interface Place {
   readonly offset: number;
   readonly length: number;
+}
+
+/** The same, with what finds the record again in another file. */
+interface KeyedPlace extends Place {
+  key(): Digest;
 }
 
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
@@ -138,22 +146,26 @@ export class CallLog implements Disposable {
   *records(): Generator<Record<string, unknown>> {
     this.#refresh();
     this.#reopenReplaced();
+    const log = this.#log;
     for (const place of this.#places()) {
-      const record = this.#read(place);
+      // Places are those of one file; in another one that has replaced it, keys find the records.
+      const record = this.#log === log ? this.#read(place) : this.get(place.key());
       if (record !== undefined) yield record;
     }
   }
 
-  #places(): Place[] {
-    const places: Place[] = [];
+  #places(): KeyedPlace[] {
+    const places: KeyedPlace[] = [];
     const { table, tail } = this.#log ?? { table: undefined, tail: new Map<Digest, CallLine>() };
     for (let row = 0; table !== undefined && row < table.size; row++) {
       if (tail.size > 0 && tail.has(table.digest(row))) continue;
-      places.push({ offset: table.offset(row), length: table.length(row) });
+      const key = () => table.digest(row);
+      places.push({ offset: table.offset(row), length: table.length(row), key });
     }
     places.sort((a, b) => a.offset - b.offset);
     // The tail begins where the table ends; a map keeps a key's first place, so it is sorted too.
-    const newest = Array.from(tail.values()).filter((line) => !line.evicted);
+    const newest = Array.from(tail.values()).filter((line) => !line.evicted)
+      .map(({ offset, length, key }) => ({ offset, length, key: () => key }));
     return places.concat(newest.sort((a, b) => a.offset - b.offset));
   }
 
@@ -257,6 +269,8 @@ export class CallLog implements Disposable {
     });
     log.scanned = end;
     this.#skipped += skipped;
+    // A log that was replaced ends with a line that is none of a log's (`rewrite_calls.ts`).
+    if (skipped > 0) this.#reopenReplaced();
   }
 
   /** Whether the file was replaced by another one under the same name. */
@@ -273,12 +287,15 @@ export class CallLog implements Disposable {
   #reopen(): OpenLog {
     this.#log?.file.close();
     this.#log = undefined;
+    // Its table is that of the newest generation.
+    this.#generation = readManifest(this.#options.layout).logGeneration;
     const log = this.#open();
     if (log === undefined) {
       const { callLog } = this.#options.layout;
       throw new QuiverError(`Cannot read "${callLog}": it was removed while it was open`);
     }
     this.#log = log;
-    return log;
+    this.#options.onReplaced?.();
+    return this.#log;
   }
 }

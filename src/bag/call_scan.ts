@@ -27,6 +27,7 @@ export interface CallScan {
  * @param from Where to begin: 0, or what an earlier scan returned.
  * @param size The size of the log in bytes.
  * @param visit Called for each sound line, in order.
+ * @param visitUnsound Called for each other line with its place.
  * @returns Where to go on, and how many lines were not sound.
  */
 export function scanCalls(
@@ -34,6 +35,7 @@ export function scanCalls(
   from: number,
   size: number,
   visit: (line: CallLine) => void,
+  visitUnsound: (line: Pick<CallLine, "offset" | "length">) => void = () => {},
 ): CallScan {
   let buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(size - from, 0)));
   let end = from;
@@ -46,8 +48,11 @@ export function scanCalls(
       // An empty line is the line feed that each append begins with.
       if (feed > at) {
         const head = decodeCallLineHead(window.subarray(at, feed));
-        if (head === undefined) skipped++;
-        else visit({ ...head, offset: end + at, length: feed - at });
+        const place = { offset: end + at, length: feed - at };
+        if (head === undefined) {
+          skipped++;
+          visitUnsound(place);
+        } else visit({ ...head, ...place });
       }
       at = feed + 1;
     }

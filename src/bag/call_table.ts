@@ -1,9 +1,12 @@
 import { crc32 } from "node:zlib";
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, readAt, readWhole, replaceFile } from "./_file_system.ts";
+import { type FileSystem, openIfThere, readAt, readWhole, replaceFile } from "./_file_system.ts";
 import { type CallLine, scanCalls } from "./call_scan.ts";
 import { DigestTable, encodeTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
 import type { BagLayout } from "./layout.ts";
+
+/** A log shorter than this is never worth rewriting for its dead lines. */
+const SMALL_LOG_BYTES = 1024 * 1024;
 
 /** How much of the begin and the end of the prefix counts for the checksum. */
 const SAMPLE_BYTES = 4096;
@@ -39,26 +42,28 @@ export function readCallTable(
  *
  * @param fileSystem The seam.
  * @param layout The bag's paths.
- * @param log The open call log.
  * @param generation The generation of the log.
+ * @returns Whether most of the log was found to be lines that stand for nothing any more.
  */
 export function sealCalls(
   fileSystem: FileSystem,
   layout: BagLayout,
-  log: Deno.FsFile,
   generation: number,
-): void {
+): boolean {
+  using log = openIfThere(layout.callLog);
+  if (log === undefined) return false;
   const old = readCallTable(layout, log, generation);
   const from = old?.subject.length ?? 0;
   const size = log.seekSync(0, Deno.SeekMode.End);
-  if (!isTailLong(size - from, from)) return;
+  if (!isTailLong(size - from, from)) return false;
   const newest = new Map<Digest, CallLine>();
   const { end } = scanCalls(log, from, size, (line) => newest.set(line.key, line));
   const check = checkPrefix(log, end, generation);
-  if (check === undefined) return;
+  if (check === undefined) return false;
   const rows = Array.from(mergeRows(old, newest));
   const subject = { purpose: PURPOSE.calls, length: end, check };
   replaceFile(fileSystem, layout.callIndex, [encodeTable(subject, rows)]);
+  return end > SMALL_LOG_BYTES && 2 * rows.reduce((sum, { length }) => sum + length, 0) < end;
 }
 
 /**
@@ -86,8 +91,19 @@ function* mergeRows(
   }
 }
 
-/** Recognises the prefix of a log without reading all of it: a log only ever grows. */
-function checkPrefix(log: Deno.FsFile, length: number, generation: number): number | undefined {
+/**
+ * Recognises the prefix of a log without reading all of it: a log only ever grows.
+ *
+ * @param log The open call log.
+ * @param length The length of the prefix in bytes.
+ * @param generation The generation of the log.
+ * @returns A checksum, or `undefined` when the log is shorter.
+ */
+export function checkPrefix(
+  log: Deno.FsFile,
+  length: number,
+  generation: number,
+): number | undefined {
   const sample = new Uint8Array(Math.min(SAMPLE_BYTES, length));
   if (!readAt(log, 0, sample)) return undefined;
   const check = crc32(sample, generation);

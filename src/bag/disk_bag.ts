@@ -1,15 +1,26 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 import type { FileSystem } from "./_file_system.ts";
-import type { BagFiles, BagOptions, FoldResult, LeaseLock } from "./bag_files.ts";
+import type {
+  BagFiles,
+  BagOptions,
+  CompactOptions,
+  CompactResult,
+  FoldResult,
+  LeaseLock,
+  StoredPart,
+} from "./bag_files.ts";
 import { ByteCache } from "./byte_cache.ts";
 import { CallLog } from "./call_log.ts";
+import { DigestSet } from "./digest_set.ts";
 import { FileHandles } from "./file_handles.ts";
 import { BackgroundFold, type FoldRunner } from "./background_fold.ts";
 import { JournalWriter } from "./journal_writer.ts";
 import type { BagLayout } from "./layout.ts";
 import { isLeaseFree, tryLease, waitUntil } from "./lease_lock.ts";
 import { StoredValues } from "./stored_values.ts";
+import { findHorizon } from "./sweep_horizon.ts";
+import { Touches } from "./touches.ts";
 
 /** The length of a digest in hexadecimal. */
 const DIGEST_LENGTH = 64;
@@ -36,6 +47,8 @@ export class DiskBag implements BagFiles {
   readonly #values: StoredValues;
   readonly #log: CallLog;
   readonly #folding: BackgroundFold;
+  readonly #touches: Touches;
+  #sweeps: number | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -52,9 +65,16 @@ export class DiskBag implements BagFiles {
     const writable = mode === "readwrite";
     this.#values = new StoredValues(layout, this.#handles, this.#writer.prefix, (manifest) => {
       this.#log.reload(manifest.logGeneration);
+      // What is kept in memory may have been dropped.
+      if (manifest.sweeps !== this.#sweeps) this.#cache.clear();
+      this.#sweeps = manifest.sweeps;
     });
-    this.#log = new CallLog({ fileSystem, layout, writable, sync }, this.#values.logGeneration);
+    // What others have removed is held open until this handle learns of it.
+    const onReplaced = () => void this.#values.reload();
+    const logOptions = { fileSystem, layout, writable, sync, onReplaced };
+    this.#log = new CallLog(logOptions, this.#values.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
+    this.#touches = new Touches(fileSystem, layout);
   }
 
   get path(): string {
@@ -76,10 +96,18 @@ export class DiskBag implements BagFiles {
         `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
       );
     }
-    if (this.#values.isWhole(digest)) return;
+    if (this.#values.isWhole(digest) && this.#touches.leave(digest, () => this.#isLive(digest))) {
+      return;
+    }
     const { journal, entry } = this.#writer.append(part);
     this.#values.add(journal, entry);
     if (this.#writer.full) this.#rotate();
+  }
+
+  /** Whether a value is in what is live now: it may have been dropped since this handle looked. */
+  #isLive(digest: Digest): boolean {
+    this.#values.reload();
+    return this.#values.isWhole(digest);
   }
 
   #rotate(): void {
@@ -99,6 +127,11 @@ export class DiskBag implements BagFiles {
     const payload = this.#values.read(digest);
     if (payload !== undefined) this.#cache.put(digest, payload);
     return payload;
+  }
+
+  describeValue(digest: Digest): StoredPart | undefined {
+    this.#checkOpen("look into");
+    return this.#values.find(digest);
   }
 
   putCall(key: Digest, fields: Record<string, unknown>): void {
@@ -149,6 +182,25 @@ export class DiskBag implements BagFiles {
     return result;
   }
 
+  horizon(grace: number): Promise<number> {
+    this.#checkWritable("collect the garbage of");
+    return findHorizon(this.#options.layout, grace);
+  }
+
+  async compact(options: CompactOptions = {}): Promise<CompactResult> {
+    this.#checkWritable("compact");
+    const { live, horizon = 0, share = 1, full = false } = options;
+    this.#writer.rotate();
+    const result = await this.#folding.compact({
+      ...(live !== undefined && { live: DigestSet.of(live).bytes }),
+      horizon,
+      share,
+      full,
+    });
+    if (this.#closing === undefined) this.#values.reload();
+    return result;
+  }
+
   /** Makes the tables again that are missing or damaged. */
   async heal(): Promise<void> {
     const { runner, layout, mode } = this.#options;
@@ -171,6 +223,7 @@ export class DiskBag implements BagFiles {
     } finally {
       this.#writer[Symbol.dispose]();
       this.#log[Symbol.dispose]();
+      this.#touches[Symbol.dispose]();
       this.#handles[Symbol.dispose]();
       this.#cache.clear();
     }

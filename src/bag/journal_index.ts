@@ -60,6 +60,20 @@ export class JournalIndex {
   }
 
   /**
+   * Tells where a value lies; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns The entry, or `undefined` when no journal has it.
+   */
+  find(digest: Digest): JournalEntry | undefined {
+    for (const tail of this.#tails.values()) {
+      const entry = tail.entries.get(digest);
+      if (entry !== undefined) return entry;
+    }
+    return undefined;
+  }
+
+  /**
    * Tells whether a value is known to be whole; looks at no file.
    *
    * @param digest The digest of the value.

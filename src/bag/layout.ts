@@ -12,7 +12,8 @@
  *   segments/<n>.index    sorted table digest -> (offset, length, kind, checksum)
  *   journal/<writer>-<k>  acknowledged values that are not sealed yet
  *   leases/<key>          who is computing what
- *   locks/                fold.lock, calls.lock
+ *   touches/<writer>-<k>  known values that were put again, and when: JSON lines
+ *   locks/                fold.lock, calls.lock, sweep.lock
  * ```
  *
  * Numbers are little-endian everywhere. The formats are specified where they are written: the
@@ -42,12 +43,16 @@ export interface BagLayout {
   readonly journals: string;
   /** The directory of leases. */
   readonly leases: string;
+  /** The directory of touches. */
+  readonly touches: string;
   /** The directory of locks. */
   readonly locks: string;
   /** Held by whoever folds. */
   readonly foldLock: string;
   /** Held shared while a line is appended to the call log. */
   readonly callsLock: string;
+  /** Held shared while a touch is left, exclusively while values are dropped. */
+  readonly sweepLock: string;
 }
 
 /**
@@ -67,9 +72,11 @@ export function toLayout(root: string): BagLayout {
     segments: `${root}/segments`,
     journals: `${root}/journal`,
     leases: `${root}/leases`,
+    touches: `${root}/touches`,
     locks: `${root}/locks`,
     foldLock: `${root}/locks/fold.lock`,
     callsLock: `${root}/locks/calls.lock`,
+    sweepLock: `${root}/locks/sweep.lock`,
   };
 }
 

@@ -17,6 +17,8 @@ export interface UnsealedValues {
   readonly entries: readonly UnsealedEntry[];
   /** Up to where each journal that is there was scanned. */
   readonly ends: ReadonlyMap<string, number>;
+  /** When the last of the entries was put at the latest, in milliseconds since 1970. */
+  readonly newest: number;
 }
 
 /**
@@ -34,14 +36,17 @@ export function readUnsealed(
 ): UnsealedValues {
   const entries: UnsealedEntry[] = [];
   const ends = new Map<string, number>();
+  let newest = 0;
   for (const journal of listNames(layout.journals)) {
     const file = handles.open(toJournalPath(layout, journal));
     if (file === undefined) continue;
     const from = manifest.sealed[journal] ?? 0;
     const end = scanJournal(file, from, (entry) => entries.push({ ...entry, journal }));
     ends.set(journal, end);
+    // After the scan: what it has seen was written before.
+    newest = Math.max(newest, file.statSync().mtime?.getTime() ?? Date.now());
   }
-  return { entries, ends };
+  return { entries, ends, newest };
 }
 
 /** A part of the unsealed values that becomes one segment. */
