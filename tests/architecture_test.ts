@@ -53,6 +53,7 @@ const PUBLIC = [
   "createMemoryCache",
   "currentScope",
   "digestSymbol",
+  "limited",
   "openBag",
   "openScope",
   "task",

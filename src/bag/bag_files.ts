@@ -95,6 +95,22 @@ export interface CompactResult {
   readonly damaged: number;
 }
 
+/** What was said of a key: that there is a new line, or that it is forgotten. */
+export interface CallChange {
+  /** The key of the call. */
+  readonly key: Digest;
+  /** Whether it is forgotten. */
+  readonly evicted: boolean;
+}
+
+/** What changed in the call log. */
+export interface CallChanges {
+  /** Stands for the moment; to be given back as `since`. */
+  readonly position: unknown;
+  /** The changes in their order; absent when everything may be different. */
+  readonly lines?: readonly CallChange[];
+}
+
 /** What is known of a value without reading it. */
 export interface StoredPart {
   /** How to read the payload. */
@@ -167,6 +183,13 @@ export interface BagFiles extends AsyncDisposable {
    * @returns The lines as they are when the iteration begins; it can be done once.
    */
   calls(): Iterable<Record<string, unknown>>;
+  /**
+   * Tells what changed in the call log, whoever changed it.
+   *
+   * @param since The position that an earlier call has given.
+   * @returns The changes, and the position now.
+   */
+  callChanges(since?: unknown): CallChanges;
   /**
    * Takes the lease of a key if it is free.
    *

@@ -32,6 +32,28 @@ interface Place {
   readonly length: number;
 }
 
+/** Up to where somebody has followed the log: a place in one file. */
+export class LogPosition {
+  /** Stands for the file. */
+  readonly log: object;
+  /** In bytes. */
+  readonly offset: number;
+
+  /** Creates a position. */
+  constructor(log: object, offset: number) {
+    this.log = log;
+    this.offset = offset;
+  }
+}
+
+/** What the log says since a position. */
+export interface LogChanges {
+  /** Up to where. */
+  readonly position: LogPosition;
+  /** The lines in their order; absent when the position is none of this file: all may be different. */
+  readonly lines?: readonly CallLineHead[];
+}
+
 /** The same, with what finds the record again in another file. */
 interface KeyedPlace extends Place {
   key(): Digest;
@@ -140,6 +162,23 @@ export class CallLog implements Disposable {
     const row = table?.find(key) ?? -1;
     if (table === undefined || row === -1) return undefined;
     return { offset: table.offset(row), length: table.length(row) };
+  }
+
+  /**
+   * Tells what was appended since a position, by this handle or others.
+   *
+   * @param since An earlier position, if there is one.
+   * @returns The lines, and the position now.
+   */
+  changes(since?: LogPosition): LogChanges {
+    this.#refresh();
+    this.#reopenReplaced();
+    const log = this.#log ?? this.#reopen();
+    const position = new LogPosition(log, log.scanned);
+    if (since?.log !== log) return { position };
+    const lines: CallLineHead[] = [];
+    scanCalls(log.file, since.offset, log.scanned, (line) => lines.push(line));
+    return { position, lines };
   }
 
   /** The newest record of each key, in the order of the log, as it is at the first step. */

@@ -4,6 +4,7 @@ import type { FileSystem } from "./_file_system.ts";
 import type {
   BagFiles,
   BagOptions,
+  CallChanges,
   CompactOptions,
   CompactResult,
   FoldResult,
@@ -11,7 +12,7 @@ import type {
   StoredPart,
 } from "./bag_files.ts";
 import { ByteCache } from "./byte_cache.ts";
-import { CallLog } from "./call_log.ts";
+import { CallLog, LogPosition } from "./call_log.ts";
 import { DigestSet } from "./digest_set.ts";
 import { FileHandles } from "./file_handles.ts";
 import { BackgroundFold, type FoldRunner } from "./background_fold.ts";
@@ -152,6 +153,11 @@ export class DiskBag implements BagFiles {
   calls(): Iterable<Record<string, unknown>> {
     this.#checkOpen("read from");
     return this.#log.records();
+  }
+
+  callChanges(since?: unknown): CallChanges {
+    this.#checkOpen("read from");
+    return this.#log.changes(since instanceof LogPosition ? since : undefined);
   }
 
   tryLease(key: Digest): LeaseLock | undefined {

@@ -28,7 +28,10 @@ import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 
 /** For so long one touch of a value stands for all of its writer, in milliseconds. */
-export const TOUCH_INTERVAL = 10_000;
+const TOUCH_INTERVAL = 1000;
+
+/** How far the clock that files get their times from may lag behind, in milliseconds. */
+const CLOCK_LAG = 20;
 
 /** A file of touches that has become larger than this is left for a new one. */
 const FILE_BYTES = 1024 * 1024;
@@ -140,8 +143,8 @@ export function openSweepLock(fileSystem: FileSystem, layout: BagLayout): Deno.F
  */
 export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
   const touched = new Set<Digest>();
-  // One touch stands for later puts of the same writer, and clocks of files lag behind.
-  const since = horizon - 2 * TOUCH_INTERVAL;
+  // One touch stands for later puts of the same writer.
+  const since = horizon - TOUCH_INTERVAL - CLOCK_LAG;
   for (const name of listNames(layout.touches)) {
     const path = `${layout.touches}/${name}`;
     if (toTime(path) < since) continue;
@@ -161,7 +164,7 @@ export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
  * @param horizon Before when no call in flight has begun, in milliseconds since 1970.
  */
 export function clearTouches(fileSystem: FileSystem, layout: BagLayout, horizon: number): void {
-  const before = Math.min(horizon, Date.now() - KEPT) - 2 * TOUCH_INTERVAL;
+  const before = Math.min(horizon, Date.now() - KEPT) - TOUCH_INTERVAL - CLOCK_LAG;
   const old = listNames(layout.touches).map((name) => `${layout.touches}/${name}`)
     .filter((path) => toTime(path) < before);
   if (old.length === 0) return;

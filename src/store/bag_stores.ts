@@ -3,7 +3,21 @@ import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { decodeFound } from "./decode_found.ts";
 import { MemoryLeases } from "./memory_stores.ts";
-import type { CallStore, Found, Lease, LeaseStore, Stores, ValueStore } from "./stores.ts";
+import { mayRefer, referencesOf } from "../value/references_of.ts";
+import type {
+  CallFeed,
+  CallStore,
+  Found,
+  Lease,
+  LeaseStore,
+  RecordChange,
+  Stores,
+  SweepOptions,
+  SweepResult,
+  ValueDescription,
+  ValueStore,
+  ValueSweeper,
+} from "./stores.ts";
 
 /**
  * Makes a bag's files into stores of values, records and leases.
@@ -20,6 +34,7 @@ export function createBagStores(files: BagFiles, options: BagOptions = {}): Stor
     calls: new BagCalls(files),
     // Who may not write stores no result, so there is nothing that others could wait for.
     leases: mode === "read" ? new MemoryLeases() : new BagLeases(files),
+    sweeper: new BagSweeper(files),
     readOnly: mode === "read",
     description: { type: "bag", path, options: shared },
   };
@@ -67,6 +82,60 @@ class BagCalls implements CallStore {
       const record = toCallRecord(line);
       if (record !== undefined) yield record;
     }
+  }
+
+  follow(): CallFeed {
+    return new BagFeed(this.#files);
+  }
+}
+
+/** Follows the call log. */
+class BagFeed implements CallFeed {
+  readonly #files: BagFiles;
+  #position: unknown;
+
+  constructor(files: BagFiles) {
+    this.#files = files;
+  }
+
+  *read(): Iterable<RecordChange> {
+    const { position, lines } = this.#files.callChanges(this.#position);
+    this.#position = position;
+    if (lines === undefined) yield { type: "reset" };
+    for (const { key, evicted } of lines ?? []) {
+      const record = evicted ? undefined : toCallRecord(this.#files.getCall(key));
+      yield record === undefined ? { type: "delete", key } : { type: "put", record };
+    }
+    if (lines !== undefined) return;
+    for (const line of this.#files.calls()) {
+      const record = toCallRecord(line);
+      if (record !== undefined) yield { type: "put", record };
+    }
+  }
+}
+
+class BagSweeper implements ValueSweeper {
+  readonly #files: BagFiles;
+
+  constructor(files: BagFiles) {
+    this.#files = files;
+  }
+
+  horizon(grace: number): Promise<number> {
+    return this.#files.horizon(grace);
+  }
+
+  describe(digest: Digest): ValueDescription | undefined {
+    const part = this.#files.describeValue(digest);
+    if (part === undefined) return undefined;
+    if (!mayRefer(part.kind)) return { bytes: part.length, parts: [] };
+    const payload = this.#files.getValue(digest);
+    return payload && { bytes: part.length, parts: referencesOf(payload) };
+  }
+
+  async sweep(live: ReadonlySet<Digest>, options: SweepOptions): Promise<SweepResult> {
+    const { values, bytes } = await this.#files.compact({ live, ...options });
+    return { values, bytes };
   }
 }
 

@@ -1,8 +1,11 @@
 import { fileURLToPath } from "node:url";
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import { openBagFiles } from "../bag/open_bag_files.ts";
+import { importLater } from "../import_later.ts";
 import { createBagStores } from "./bag_stores.ts";
 import type { StoreDescription, Stores } from "./stores.ts";
+
+type Limiting = typeof import("./limited_stores.ts");
 
 /** Stores that hold files, to be let go of. */
 export interface OpenStores extends AsyncDisposable {
@@ -38,7 +41,11 @@ export async function openBagStores(
  * @param description What to open.
  * @returns The stores.
  */
-export function openDescribedStores(description: StoreDescription): Promise<OpenStores> {
-  const { path, options } = description;
-  return openBagStores(path, { ...options, fold: "full" });
+export async function openDescribedStores(description: StoreDescription): Promise<OpenStores> {
+  const { path, options, limits = [] } = description;
+  const opened = await openBagStores(path, { ...options, fold: "full" });
+  if (limits.length === 0) return opened;
+  const { limitStores } = await importLater<Limiting>("./limited_stores.ts", import.meta.url);
+  const stores = limits.reduce<Stores>((inner, limit) => limitStores(inner, limit), opened.stores);
+  return { ...opened, stores };
 }
