@@ -31,7 +31,12 @@ import { newestOf, readSegment } from "./merged_segments.ts";
 import { toPayload } from "./to_payload.ts";
 import { openSweepLock, readTouches } from "./touches.ts";
 import { openIfThere } from "./_file_system.ts";
-import { type CompactRequest, planCompaction, type SegmentShare } from "./compaction_plan.ts";
+import {
+  type CompactRequest,
+  planCompaction,
+  type SegmentShare,
+  selectSmall,
+} from "./compaction_plan.ts";
 import { type FileSource, SourceReader } from "./segment_source.ts";
 import { readSegmentIndex } from "./segment_index.ts";
 
@@ -59,6 +64,16 @@ export async function compactSegments(
     result.damaged += damaged;
   }
   return result;
+}
+
+/**
+ * Makes one segment of small ones when there are many; nothing is dropped.
+ *
+ * @param editor Changes segments and the manifest.
+ */
+export async function mergeSmall(editor: BagEditor): Promise<void> {
+  const group = selectSmall(editor.manifest.segments);
+  if (group.length > 0) await compactGroup(editor, group, () => true, 0);
 }
 
 function toIsKept(layout: BagLayout, { live, horizon }: CompactRequest): IsKept {

@@ -12,6 +12,10 @@ const LARGEST_VALUES = 1_000_000;
 /** What a value costs beside its payload. */
 const VALUE_BYTES = 128;
 
+/** So many segments of less than this, in bytes with what values cost, become one in passing. */
+const SMALL_BYTES = 8 * 1024 * 1024;
+const MOST_SMALL = 8;
+
 /** What a compaction is to do. */
 export interface CompactRequest {
   /** The digests of all values that are wanted, sorted, 32 bytes each; absent: all are. */
@@ -62,6 +66,18 @@ export function planCompaction(
   // One segment of which all is kept is as good as it gets.
   return groups.filter((group) => group.length > 1 || group.some((one) => isBelow(one, 1)))
     .map((group) => group.map(({ segment }) => segment));
+}
+
+/**
+ * Selects small segments that become one in passing, wherever among the others they are: merging
+ * the newest ones as they come leaves those that a sweep has made small.
+ *
+ * @param segments The live segments.
+ * @returns The segments, of bounded size together; none when there are few.
+ */
+export function selectSmall(segments: readonly SegmentEntry[]): SegmentEntry[] {
+  const small = segments.filter(({ bytes, values }) => bytes + values * VALUE_BYTES < SMALL_BYTES);
+  return small.length < MOST_SMALL ? [] : small.slice(0, MOST_SMALL);
 }
 
 function isBelow({ segment, values, bytes }: SegmentShare, share: number): boolean {

@@ -2,6 +2,7 @@ import { BagEditor, type FoldEnvironment } from "./bag_editor.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
 import type { FoldResult } from "./bag_files.ts";
 import { sealCalls } from "./call_table.ts";
+import { mergeSmall } from "./compact_segments.ts";
 import { FileHandles } from "./file_handles.ts";
 import { FoldLock } from "./fold_lock.ts";
 import { type BagLayout, toJournalPath } from "./layout.ts";
@@ -43,6 +44,7 @@ export async function foldBag(
   using handles = new FileHandles();
   const editor = new BagEditor(layout, environment, handles);
   const result = await sealJournals(editor);
+  await mergeSmall(editor);
   await tidyBag(editor);
   return result;
 }

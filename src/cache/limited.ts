@@ -4,7 +4,7 @@ import { Cache } from "./cache.ts";
 /** Options of {@linkcode limited}. */
 export interface LimitOptions extends StoreLimits {}
 
-const NUMBERS = ["maxBytes", "maxItems", "maxAge"] as const;
+const NUMBERS = ["maxBytes", "maxItems", "maxAge", "grace"] as const;
 const OPTIONS: ReadonlySet<string> = new Set([...NUMBERS, "policy", "onWarning"]);
 const POLICIES: ReadonlySet<unknown> = new Set(["lru", "fifo", "random"]);
 

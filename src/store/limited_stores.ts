@@ -41,7 +41,7 @@ const LEAST_GARBAGE = 1024 * 1024;
 const USUAL_GARBAGE = 64 * 1024 * 1024;
 
 /** How long a sweep keeps values that no record names, in milliseconds. */
-const GRACE = 10_000;
+const GRACE = 2000;
 
 /** A file is rewritten when less than this share of it is wanted. */
 const SHARE = 1 / 2;
@@ -80,7 +80,7 @@ function describe(
 
 class LimitedCalls implements CallStore {
   readonly #stores: Stores;
-  readonly #limits: Required<Pick<StoreLimits, "maxBytes" | "maxItems" | "maxAge">>;
+  readonly #limits: Required<Pick<StoreLimits, "maxBytes" | "maxItems" | "maxAge" | "grace">>;
   readonly #selection: Selection;
   readonly #onWarning: (warning: QuiverWarning) => void;
   readonly #ledger: CallLedger;
@@ -88,9 +88,9 @@ class LimitedCalls implements CallStore {
   #garbage = 0;
 
   constructor(stores: Stores, limits: StoreLimits) {
-    const { maxBytes = Infinity, maxItems = Infinity, maxAge = Infinity } = limits;
+    const { maxBytes = Infinity, maxItems = Infinity, maxAge = Infinity, grace = GRACE } = limits;
     this.#stores = stores;
-    this.#limits = { maxBytes, maxItems, maxAge };
+    this.#limits = { maxBytes, maxItems, maxAge, grace };
     this.#selection = toSelection(limits.policy);
     this.#onWarning = limits.onWarning ?? writeWarning;
     this.#ledger = new CallLedger((digest) => stores.sweeper?.describe(digest));
@@ -179,14 +179,14 @@ class LimitedCalls implements CallStore {
   }
 
   async #sweep(): Promise<void> {
-    const { maxBytes } = this.#limits;
+    const { maxBytes, grace } = this.#limits;
     const much = maxBytes === Infinity
       ? USUAL_GARBAGE
       : Math.max(LEAST_GARBAGE, maxBytes * GARBAGE_SHARE);
     if (this.#garbage < much || this.#stores.sweeper === undefined) return;
     this.#garbage = 0;
     try {
-      await sweepStores(this.#stores, GRACE, { share: SHARE });
+      await sweepStores(this.#stores, grace, { share: SHARE });
     } catch (cause) {
       const message = "Cannot give back the space of evicted calls: it is tried again later";
       this.#onWarning({ message, cause });

@@ -188,6 +188,13 @@ export interface LimitDescription {
    * @default {"lru"}
    */
   policy?: "lru" | "fifo" | "random";
+  /**
+   * For how long values that no record names are kept when space is given back, in milliseconds:
+   * time for whoever stores a value and its record without a lease.
+   *
+   * @default {2000}
+   */
+  grace?: number;
 }
 
 /** How another isolate or process opens the same stores. */

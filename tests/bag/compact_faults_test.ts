@@ -74,9 +74,16 @@ function besides(inner: FileSystem, happen: () => void): FileSystem {
   };
 }
 
+/** Copies a bag that nobody has open. */
+function copyBag(from: string, to: string): void {
+  for (const name of listFiles(from)) {
+    Deno.mkdirSync(`${to}/${name}`.replace(/\/[^/]*$/, ""), { recursive: true });
+    Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
 async function runAt(path: string, fault: Fault, at: number): Promise<boolean> {
   const context = `${fault} at step ${at}`;
-  await createBag(path);
   await using other = await open(path);
   for (const part of [TOUCHED, LATE]) assertEquals(other.hasValue(part.digest), true);
   const late = () => {
@@ -107,8 +114,6 @@ async function runAt(path: string, fault: Fault, at: number): Promise<boolean> {
   }
   await using again = await open(path);
   check(again, `${context}, opened again`);
-  await again.fold();
-  check(again, `${context}, folded`);
   const live = [...LIVE, TOUCHED, LATE, NEW].map(({ digest }) => digest);
   await again.compact({ live, horizon: await again.horizon(0), full: true });
   check(again, `${context}, compacted`);
@@ -122,9 +127,12 @@ async function runAt(path: string, fault: Fault, at: number): Promise<boolean> {
 }
 
 async function runEachStep(fault: Fault): Promise<void> {
+  using template = new TemporaryDirectory();
+  await createBag(template.path);
   let at = 0;
   for (let failed = true; failed; at++) {
     using directory = new TemporaryDirectory();
+    copyBag(template.path, `${directory.path}/bag`);
     failed = await runAt(`${directory.path}/bag`, fault, at);
   }
   assertGreater(at, 30);

@@ -15,7 +15,7 @@ async function withCaches(run: (cache: Cache) => Promise<void>): Promise<void> {
   await run(createMemoryCache());
   const path = await Deno.makeTempDir();
   {
-    await using bag = await openBag(path);
+    await using bag = await openBag(path, { fold: "manual" });
     await run(bag);
   }
   await Deno.remove(path, { recursive: true });

@@ -22,7 +22,7 @@ async function withCaches(run: (cache: Cache) => Promise<void>): Promise<void> {
 async function withBag(run: (bag: Cache, path: string) => Promise<void>): Promise<void> {
   const path = await Deno.makeTempDir();
   {
-    await using bag = await openBag(path);
+    await using bag = await openBag(path, { fold: "manual" });
     await run(bag, path);
   }
   await Deno.remove(path, { recursive: true });
@@ -123,11 +123,11 @@ Deno.test("limited() by bytes counts a shared value once", () =>
 
 Deno.test("limited() by age does not know what is too old", () =>
   withCaches(async (inner) => {
-    await call(inner, [1, 2]);
+    await call(inner, [1]);
     for await (const record of inner.records()) {
-      const key = await cacheScope({ cache: inner }, () => local.digest(1));
-      if (record.key === key) await inner.putRecord({ ...record, started: Date.now() - 100_000 });
+      await inner.putRecord({ ...record, started: Date.now() - 100_000 });
     }
+    await call(inner, [2]);
     const cache = limited(inner, { maxAge: 50_000 });
     assertEquals(await known(cache, [1, 2]), [false, true]);
     assertEquals(await count(cache), 1);
@@ -193,17 +193,17 @@ Deno.test("limited() holds for several processes that store into one bag at once
 
 Deno.test("limited() gives the space of a bag back while it runs", async () => {
   await withBag(async (bag, path) => {
-    const cache = limited(bag, { maxBytes: 4_000_000 });
+    const cache = limited(bag, { maxBytes: 4_000_000, grace: 0 });
     let largest = 0;
     await cacheScope({ cache }, async () => {
-      for (let n = 0; n < 60; n++) {
+      for (let n = 0; n < 30; n++) {
         await fill(n, 50_000);
         largest = Math.max(largest, measure(path));
       }
-      assertEquals(await fill.contains(59, 50_000), true);
+      assertEquals(await fill.contains(29, 50_000), true);
       assertEquals(await fill.contains(0, 50_000), false);
     });
-    assertGreater(10_000_000, largest, "24 MB were stored");
+    assertGreater(10_000_000, largest, "12 MB were stored");
   });
 });
 
