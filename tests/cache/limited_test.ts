@@ -1,7 +1,7 @@
 // end-to-end: limited caches, through tasks, handles, workers and processes
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import {
-  Cache,
+  type Cache,
   cacheScope,
   createMemoryCache,
   Executor,
