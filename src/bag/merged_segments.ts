@@ -100,8 +100,9 @@ function* sourcesOf(
   name: string,
   table: DigestTable,
 ): Generator<FileSource> {
-  for (let i = 0; i < table.size; i++) {
-    const row = table.row(i);
+  const rows = Array.from({ length: table.size }, (_, i) => table.row(i));
+  // In the order of the file, which is read in large pieces; the table's order is that of digests.
+  for (const row of rows.sort((a, b) => a.offset - b.offset)) {
     const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
     yield new FileSource(reader, toPath(layout, name), row);
   }
