@@ -41,6 +41,7 @@ export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
 export { Bag, openBag, type OpenBagOptions } from "./src/cache/bag.ts";
 export { Cache, createMemoryCache, voidCache } from "./src/cache/cache.ts";
+export { limited, type LimitOptions } from "./src/cache/limited.ts";
 export {
   type FileCacheOptions,
   openFileCache,
@@ -48,7 +49,9 @@ export {
   type SqliteCacheOptions,
   StoredCache,
 } from "./src/cache/stored_cache.ts";
+export type { GcOptions } from "./src/cache/tidy_cache.ts";
 export { verifyBag } from "./src/cache/verify_bag.ts";
+export type { CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
@@ -57,6 +60,8 @@ export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
+export type { LimitedCall } from "./src/store/call_ledger.ts";
+export type { StoreLimits } from "./src/store/limited_stores.ts";
 export type { SigningKey, SigningOptions } from "./src/store/signing_keys.ts";
 export type {
   CacheStatistics,
@@ -67,13 +72,17 @@ export type {
   BagDescription,
   FilesDescription,
   Found,
+  LimitDescription,
+  LimitedDescription,
   MaybePromise,
   MixedDescription,
   SignedDescription,
   SqliteDescription,
   SqliteOptions,
   StoreDescription,
+  SweepResult,
 } from "./src/store/stores.ts";
+export type { VictimPolicy } from "./src/store/victim_policy.ts";
 export type { FutureState } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
 export { type Deferred, type DeferredArguments, type Task, task } from "./src/task/task.ts";

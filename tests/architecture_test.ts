@@ -57,6 +57,7 @@ const PUBLIC = [
   "createMemoryCache",
   "currentScope",
   "digestSymbol",
+  "limited",
   "openBag",
   "openFileCache",
   "openScope",

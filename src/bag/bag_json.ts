@@ -56,7 +56,8 @@ export function createBag(fileSystem: FileSystem, layout: BagLayout): void {
     writeBagJson(fileSystem, layout);
   }
   // Also for a bag that is there: whoever created it may have died before this.
-  for (const directory of [layout.segments, layout.journals, layout.leases, layout.locks]) {
+  const { segments, journals, leases, touches, locks } = layout;
+  for (const directory of [segments, journals, leases, touches, locks]) {
     fileSystem.makeDirectory(directory);
   }
 }

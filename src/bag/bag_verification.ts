@@ -2,7 +2,9 @@ import { resolve } from "node:path";
 import type { Digest } from "../value/encoded_value.ts";
 import { DISK, type FileSystem } from "./_file_system.ts";
 import type { BagFiles } from "./bag_files.ts";
-import { foldBag, type FoldEnvironment, rebuildBag } from "./fold.ts";
+import type { FoldEnvironment } from "./bag_editor.ts";
+import { compactBag } from "./compact_bag.ts";
+import { foldBag, rebuildBag } from "./fold.ts";
 import { type Hdf5Access, Hdf5Library } from "./hdf5_library.ts";
 import { type BagLayout, toLayout } from "./layout.ts";
 import { openBagFiles } from "./open_bag_files.ts";
@@ -78,6 +80,7 @@ export class BagVerification {
       runner: {
         fold: () => Promise.resolve(undefined),
         rebuild: () => rebuildBag(this.#layout, this.#environment, false),
+        compact: (_, request) => compactBag(this.#layout, this.#environment, request),
       },
     });
   }

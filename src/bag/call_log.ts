@@ -12,6 +12,7 @@ import { CallTable, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
 import { decodeCheckedLine, isDeep } from "./checked_line.ts";
 import { CallTail } from "./call_tail.ts";
 import type { BagLayout } from "./layout.ts";
+import { readManifest } from "./manifest.ts";
 import { RecordCache } from "./record_cache.ts";
 
 /** How often a line is written again after a part of it was taken. */
@@ -29,12 +30,36 @@ export interface CallLogOptions {
   readonly sync: boolean;
   /** Called when much was appended since the table was last looked at: somebody may have folded. */
   readonly onLongTail?: () => void;
+  /** Told when the file turns out to have been replaced: other files of the bag may be gone too. */
+  readonly onReplaced?: () => void;
 }
 
 /** Where a record lies in the log. */
 interface Place {
   readonly offset: number;
   readonly length: number;
+}
+
+/** Up to where somebody has followed the log: a place in one file. */
+export class LogPosition {
+  /** Stands for the file. */
+  readonly log: object;
+  /** In bytes. */
+  readonly offset: number;
+
+  /** Creates a position. */
+  constructor(log: object, offset: number) {
+    this.log = log;
+    this.offset = offset;
+  }
+}
+
+/** What the log says since a position. */
+export interface LogChanges {
+  /** Up to where. */
+  readonly position: LogPosition;
+  /** The lines in their order; absent when the position is none of this file: all may be different. */
+  readonly lines?: readonly CallLineHead[];
 }
 
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
@@ -160,13 +185,46 @@ export class CallLog implements Disposable {
     return this.#log?.table?.find(key);
   }
 
-  /** The newest record of each key, in the order of the log, as it is at the first step. */
-  *records(): Generator<Record<string, unknown>> {
+  /**
+   * Tells what was appended since a position, by this handle or others.
+   *
+   * @param since An earlier position, if there is one.
+   * @returns The lines, and the position now.
+   */
+  changes(since?: LogPosition): LogChanges {
     this.#refresh();
     this.#reopenReplaced();
+    const log = this.#log ?? this.#reopen();
+    const position = new LogPosition(log, log.scanned);
+    if (since?.log !== log) return { position };
+    const lines: CallLineHead[] = [];
+    scanCalls(log.file, since.offset, log.scanned, (line) => lines.push(line));
+    return { position, lines };
+  }
+
+  /** The newest record of each key, in the order of the log, as it is at the first step. */
+  *records(): Generator<Record<string, unknown>> {
+    const log = this.#settle();
+    if (log === undefined) return;
+    // A file of its own: places are those of one file, and the log may be replaced meanwhile.
+    using file = log.file;
+    const { scanned } = log;
     for (const place of this.#places()) {
-      const record = this.#read(place);
+      const record = this.#read(place, { file, scanned });
       if (record !== undefined) yield record;
+    }
+  }
+
+  /** Opens the file that the newest places are of. */
+  #settle(): Pick<OpenLog, "file" | "scanned"> | undefined {
+    for (;;) {
+      this.#refresh();
+      this.#reopenReplaced();
+      if (this.#log === undefined) return undefined;
+      const file = openIfThere(this.#options.layout.callLog);
+      const { scanned } = this.#log;
+      if (file?.statSync().ino === this.#log.file.statSync().ino) return { file, scanned };
+      file?.close();
     }
   }
 
@@ -217,13 +275,16 @@ export class CallLog implements Disposable {
     this.#lock?.close();
   }
 
-  #read({ offset, length }: Place): Record<string, unknown> | undefined {
+  #read(
+    { offset, length }: Place,
+    log: Pick<OpenLog, "file" | "scanned"> | undefined = this.#log,
+  ): Record<string, unknown> | undefined {
     // A table may say anything.
-    if (this.#log === undefined || length > LONGEST_LINE_BYTES) return undefined;
-    if (offset + length > this.#log.scanned) return undefined;
+    if (log === undefined || length > LONGEST_LINE_BYTES) return undefined;
+    if (offset + length > log.scanned) return undefined;
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
     const line = this.#buffer.subarray(0, length);
-    if (!readAt(this.#log.file, offset, line)) return undefined;
+    if (!readAt(log.file, offset, line)) return undefined;
     return decodeCheckedLine(line);
   }
 
@@ -315,6 +376,8 @@ export class CallLog implements Disposable {
     });
     log.scanned = end;
     this.#skipped += skipped;
+    // A log that was replaced ends with a line that is none of a log's (`rewrite_calls.ts`).
+    if (skipped > 0 && this.#reopenReplaced()) return;
     this.#followFolds(log);
   }
 
@@ -340,12 +403,15 @@ export class CallLog implements Disposable {
 
   #reopen(): OpenLog {
     this.#close();
+    // Its table is that of the newest generation.
+    this.#generation = readManifest(this.#options.layout).logGeneration;
     const log = this.#open();
     if (log === undefined) {
       const { callLog } = this.#options.layout;
       throw new QuiverError(`Cannot read "${callLog}": it was removed while it was open`);
     }
     this.#log = log;
-    return log;
+    this.#options.onReplaced?.();
+    return this.#log;
   }
 }

@@ -4,13 +4,18 @@ import type { FileSystem } from "./_file_system.ts";
 import type {
   BagFiles,
   BagOptions,
+  CallChanges,
+  CompactOptions,
+  CompactResult,
   FoldResult,
   LeaseLock,
   StorageStatistics,
+  StoredPart,
 } from "./bag_files.ts";
 import { readBagStatistics } from "./bag_statistics.ts";
 import { ByteCache } from "./byte_cache.ts";
-import { CallLog } from "./call_log.ts";
+import { CallLog, LogPosition } from "./call_log.ts";
+import { DigestSet } from "./digest_set.ts";
 import { FileHandles } from "./file_handles.ts";
 import { BackgroundFold, type FoldRunner } from "./background_fold.ts";
 import { JournalWriter } from "./journal_writer.ts";
@@ -18,6 +23,8 @@ import type { BagLayout } from "./layout.ts";
 import { LeaseFiles } from "./lease_files.ts";
 import { isLeaseFree, waitUntil } from "./lease_lock.ts";
 import { StoredValues } from "./stored_values.ts";
+import { findHorizon } from "./sweep_horizon.ts";
+import { Touches } from "./touches.ts";
 import { WaitNotes } from "./wait_notes.ts";
 
 /** The length of a digest in hexadecimal. */
@@ -47,6 +54,8 @@ export class DiskBag implements BagFiles {
   readonly #folding: BackgroundFold;
   readonly #leases: LeaseFiles;
   readonly #waits: WaitNotes;
+  readonly #touches: Touches;
+  #sweeps: number | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -63,13 +72,19 @@ export class DiskBag implements BagFiles {
     const writable = mode === "readwrite";
     this.#values = new StoredValues(layout, this.#handles, this.#writer.prefix, (manifest) => {
       this.#log.reload(manifest.logGeneration);
+      // What is kept in memory may have been dropped.
+      if (manifest.sweeps !== this.#sweeps) this.#cache.clear();
+      this.#sweeps = manifest.sweeps;
     });
     const onLongTail = () => void this.#values.reload();
-    const logOptions = { fileSystem, layout, writable, sync, onLongTail };
+    // What others have removed is held open until this handle learns of it.
+    const onReplaced = onLongTail;
+    const logOptions = { fileSystem, layout, writable, sync, onLongTail, onReplaced };
     this.#log = new CallLog(logOptions, this.#values.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
     this.#leases = new LeaseFiles(fileSystem, layout);
     this.#waits = new WaitNotes(fileSystem, layout);
+    this.#touches = new Touches(fileSystem, layout);
   }
 
   get path(): string {
@@ -91,10 +106,18 @@ export class DiskBag implements BagFiles {
         `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
       );
     }
-    if (this.#values.isWhole(digest)) return;
+    if (this.#values.isWhole(digest) && this.#touches.leave(digest, () => this.#isLive(digest))) {
+      return;
+    }
     const { journal, entry } = this.#writer.append(part);
     this.#values.add(journal, entry);
     if (this.#writer.full) this.#rotate();
+  }
+
+  /** Whether a value is in what is live now: it may have been dropped since this handle looked. */
+  #isLive(digest: Digest): boolean {
+    this.#values.reload();
+    return this.#values.isWhole(digest);
   }
 
   #rotate(): void {
@@ -135,6 +158,11 @@ export class DiskBag implements BagFiles {
     return this.#values.reject(digest);
   }
 
+  describeValue(digest: Digest): StoredPart | undefined {
+    this.#checkOpen("look into");
+    return this.#values.find(digest);
+  }
+
   putCall(key: Digest, fields: Record<string, unknown>): void {
     this.#checkWritable("put a call into");
     this.#log.append(key, fields);
@@ -154,6 +182,11 @@ export class DiskBag implements BagFiles {
   calls(): Iterable<Record<string, unknown>> {
     this.#checkOpen("read from");
     return this.#log.records();
+  }
+
+  callChanges(since?: unknown): CallChanges {
+    this.#checkOpen("read from");
+    return this.#log.changes(since instanceof LogPosition ? since : undefined);
   }
 
   tryLease(key: Digest): LeaseLock | undefined {
@@ -202,6 +235,25 @@ export class DiskBag implements BagFiles {
     return result;
   }
 
+  horizon(grace: number): Promise<number> {
+    this.#checkWritable("collect the garbage of");
+    return findHorizon(this.#options.layout, grace);
+  }
+
+  async compact(options: CompactOptions = {}): Promise<CompactResult> {
+    this.#checkWritable("compact");
+    const { live, horizon = 0, share = 1, full = false } = options;
+    this.#writer.rotate();
+    const result = await this.#folding.compact({
+      ...(live !== undefined && { live: DigestSet.of(live).bytes }),
+      horizon,
+      share,
+      full,
+    });
+    if (this.#closing === undefined) this.#values.reload();
+    return result;
+  }
+
   /** Makes the tables again that are missing or damaged. */
   async heal(): Promise<void> {
     const { runner, layout, mode } = this.#options;
@@ -226,6 +278,7 @@ export class DiskBag implements BagFiles {
       this.#waits[Symbol.dispose]();
       this.#writer[Symbol.dispose]();
       this.#log[Symbol.dispose]();
+      this.#touches[Symbol.dispose]();
       this.#handles[Symbol.dispose]();
       this.#cache.clear();
     }

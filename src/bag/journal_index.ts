@@ -65,6 +65,20 @@ export class JournalIndex {
   }
 
   /**
+   * Tells where a value lies; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns The entry, or `undefined` when no journal has it.
+   */
+  find(digest: Digest): JournalEntry | undefined {
+    for (const { entries } of this.#tails.values()) {
+      const index = entries.find(digest);
+      if (index !== -1 && entries.markOf(index) !== DAMAGED) return entries.row(index);
+    }
+    return undefined;
+  }
+
+  /**
    * Tells whether a value is known to be whole; looks at no file.
    *
    * @param digest The digest of the value.

@@ -12,7 +12,8 @@
  *   segments/<n>.index    sorted table digest -> (offset, length, kind, checksum)
  *   journal/<writer>-<k>  acknowledged values that are not sealed yet
  *   leases/<key>          who is computing what
- *   locks/                fold.lock, calls.lock; lease-<uuid> and waits-<uuid> of open handles
+ *   touches/<writer>-<k>  known values that were put again, and when: JSON lines
+ *   locks/                fold.lock, calls.lock, sweep.lock; lease-<uuid> and waits-<uuid> of handles
  *   quarantine/           what a repair found damaged, by the time of the repair; never deleted
  * ```
  *
@@ -43,6 +44,8 @@ export interface BagLayout {
   readonly journals: string;
   /** The directory of leases. */
   readonly leases: string;
+  /** The directory of touches. */
+  readonly touches: string;
   /** The directory of locks. */
   readonly locks: string;
   /** Held by whoever folds. */
@@ -51,6 +54,8 @@ export interface BagLayout {
   readonly quarantine: string;
   /** Held shared while a line is appended to the call log. */
   readonly callsLock: string;
+  /** Held shared while a touch is left, exclusively while values are dropped. */
+  readonly sweepLock: string;
 }
 
 /**
@@ -70,10 +75,12 @@ export function toLayout(root: string): BagLayout {
     segments: `${root}/segments`,
     journals: `${root}/journal`,
     leases: `${root}/leases`,
+    touches: `${root}/touches`,
     locks: `${root}/locks`,
     quarantine: `${root}/quarantine`,
     foldLock: `${root}/locks/fold.lock`,
     callsLock: `${root}/locks/calls.lock`,
+    sweepLock: `${root}/locks/sweep.lock`,
   };
 }
 

@@ -12,13 +12,16 @@ export interface MergedSegments {
   readonly sources: readonly FileSource[];
   /** The names of the segments that the new one replaces. */
   readonly names: readonly string[];
-  /** Segments without a usable table, which stay as they are. */
-  readonly unreadable: readonly SegmentEntry[];
+  /** Segments that stay as they are: without a usable table, or with damage that nothing heals. */
+  readonly kept: readonly SegmentEntry[];
+  /** When the last of the values was put at the latest, in milliseconds since 1970. */
+  readonly newest: number;
 }
 
 /**
- * Reads the values of segments that a new one takes in. A newer copy stands for an older one, and
- * what is damaged is left out.
+ * Reads the values of segments that a new one takes in. A newer copy stands for an older one. A
+ * segment with a damaged value that has no newer copy stays as it is, so that the damage stays to
+ * be seen, and perhaps to be repaired.
  *
  * @param layout The bag's paths.
  * @param handles Where open files are kept.
@@ -32,25 +35,63 @@ export function readMerged(
   segments: readonly SegmentEntry[],
   newer: readonly FileSource[],
 ): MergedSegments {
-  const reader = new SourceReader(handles);
   const seen = new Set<Digest>(newer.map((source) => source.digest));
   const sources: FileSource[] = [];
   const names: string[] = [];
-  const unreadable: SegmentEntry[] = [];
+  const kept: SegmentEntry[] = [];
+  let newest = 0;
   for (const segment of segments.toReversed()) {
-    const table = readSegmentIndex(layout, segment.name, handles);
-    if (table === undefined) {
-      unreadable.unshift(segment);
+    const found = readSegment(layout, handles, segment, ({ digest }) => !seen.has(digest));
+    if (found === undefined) {
+      kept.unshift(segment);
       continue;
     }
     names.push(segment.name);
-    for (const source of sourcesOf(layout, reader, segment.name, table)) {
-      if (seen.has(source.digest) || !source.isWhole()) continue;
+    newest = Math.max(newest, newestOf(layout, segment));
+    for (const source of found) {
       seen.add(source.digest);
       sources.push(source);
     }
   }
-  return { sources, names, unreadable };
+  return { sources, names, kept, newest };
+}
+
+/**
+ * Reads those values of a segment that are wanted elsewhere.
+ *
+ * @param layout The bag's paths.
+ * @param handles Where open files are kept.
+ * @param segment The segment.
+ * @param isWanted Whether a value is wanted.
+ * @returns The values, or `undefined` when one of them is damaged or the segment has no usable table.
+ */
+export function readSegment(
+  layout: BagLayout,
+  handles: FileHandles,
+  segment: SegmentEntry,
+  isWanted: (source: FileSource) => boolean,
+): FileSource[] | undefined {
+  const table = readSegmentIndex(layout, segment.name, handles);
+  if (table === undefined) return undefined;
+  const reader = new SourceReader(handles);
+  const sources: FileSource[] = [];
+  for (const source of sourcesOf(layout, reader, segment.name, table)) {
+    if (!isWanted(source)) continue;
+    if (!source.isWhole()) return undefined;
+    sources.push(source);
+  }
+  return sources;
+}
+
+/**
+ * Tells when the last value of a segment was put at the latest.
+ *
+ * @param layout The bag's paths.
+ * @param segment The segment.
+ * @returns Milliseconds since 1970.
+ */
+export function newestOf(layout: BagLayout, { name, newest }: SegmentEntry): number {
+  return newest ?? Deno.statSync(toSegmentPath(layout, name)).mtime?.getTime() ?? Date.now();
 }
 
 function* sourcesOf(
@@ -59,8 +100,9 @@ function* sourcesOf(
   name: string,
   table: DigestTable,
 ): Generator<FileSource> {
-  for (let i = 0; i < table.size; i++) {
-    const row = table.row(i);
+  const rows = Array.from({ length: table.size }, (_, i) => table.row(i));
+  // In the order of the file, which is read in large pieces; the table's order is that of digests.
+  for (const row of rows.sort((a, b) => a.offset - b.offset)) {
     const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
     yield new FileSource(reader, toPath(layout, name), row);
   }

@@ -51,6 +51,7 @@ export function listUnnamed(layout: BagLayout, manifest: Manifest): UnnamedFile[
  * @param fileSystem The seam.
  * @param layout The bag's paths.
  * @param manifest What is live.
+ * @returns Whether a segment was among it, which the front door may lead to.
  * @throws {BagCorruptError} If there are segments that are newer than the manifest: then it is an old
  * copy, and what looks like left over may be all that there is of some values.
  */
@@ -58,7 +59,7 @@ export function removeUnfinished(
   fileSystem: FileSystem,
   layout: BagLayout,
   manifest: Manifest,
-): void {
+): boolean {
   const unnamed = listUnnamed(layout, manifest);
   const newer = unnamed.find(({ segment }) => Number(segment) > manifest.nextSegment);
   if (newer !== undefined) {
@@ -71,4 +72,5 @@ export function removeUnfinished(
   }
   for (const path of listUnfinished(layout)) removeIfThere(fileSystem, path);
   for (const { path } of unnamed) removeIfThere(fileSystem, path);
+  return unnamed.some(({ path }) => path.endsWith(".h5"));
 }

@@ -1,11 +1,15 @@
-import { type FileSystem, replaceFile } from "./_file_system.ts";
+import { type FileSystem, openIfThere, replaceFile } from "./_file_system.ts";
 import { scanCalls } from "./call_scan.ts";
 import { CallTable, checkPrefix, isTailLong } from "./call_table.ts";
 import { CallTail, isEviction } from "./call_tail.ts";
 import { PURPOSE } from "./digest_table.ts";
 import type { BagLayout } from "./layout.ts";
-import { DIGEST_BYTES, readRow, ROW_BYTES, toRowBytes } from "./table_row.ts";
+import { getLength } from "./journal_format.ts";
+import { DIGEST_BYTES, LENGTH_AT, readRow, ROW_BYTES, toRowBytes } from "./table_row.ts";
 import { encodeSortedTable, sortRows } from "./table_writer.ts";
+
+/** A log shorter than this is never worth rewriting for its dead lines. */
+const SMALL_LOG_BYTES = 1024 * 1024;
 
 /** How much of a table is written at once. */
 const PIECE_BYTES = 256 * 1024;
@@ -15,27 +19,33 @@ const PIECE_BYTES = 256 * 1024;
  *
  * @param fileSystem The seam.
  * @param layout The bag's paths.
- * @param log The open call log.
  * @param generation The generation of the log.
+ * @returns Whether most of the log was found to be lines that stand for nothing any more.
  */
 export function sealCalls(
   fileSystem: FileSystem,
   layout: BagLayout,
-  log: Deno.FsFile,
   generation: number,
-): void {
+): boolean {
+  using log = openIfThere(layout.callLog);
+  if (log === undefined) return false;
   using old = CallTable.open(layout, log, generation);
   const from = old?.end ?? 0;
   const size = log.seekSync(0, Deno.SeekMode.End);
-  if (!isTailLong(size - from, from)) return;
+  if (!isTailLong(size - from, from)) return false;
   const tail = new CallTail();
   const { end } = scanCalls(log, from, size, (line) => tail.set(line));
   const check = checkPrefix(log, end, generation);
-  if (check === undefined) return;
+  if (check === undefined) return false;
   const newest = sortRows(tail.rows);
   const subject = { purpose: PURPOSE.calls, length: end, check };
-  const pieces = () => toPieces(mergeRows(old?.rowBytes() ?? [], newest));
+  let live = 0;
+  const pieces = () => {
+    live = 0;
+    return toPieces(mergeRows(old?.rowBytes() ?? [], newest), (row) => live += lengthOf(row));
+  };
   replaceFile(fileSystem, layout.callIndex, encodeSortedTable(subject, pieces));
+  return end > SMALL_LOG_BYTES && 2 * live < end;
 }
 
 /** Merges sorted rows; a newer one stands for the older one, and an eviction for none. */
@@ -67,10 +77,14 @@ function compareDigests(rows: Uint8Array, at: number, row: Uint8Array): number {
 }
 
 /** Joins rows into larger pieces, each good until the next. */
-function* toPieces(rows: Iterable<Uint8Array>): Generator<Uint8Array> {
+function* toPieces(
+  rows: Iterable<Uint8Array>,
+  visit: (row: Uint8Array) => void,
+): Generator<Uint8Array> {
   const piece = new Uint8Array(PIECE_BYTES);
   let length = 0;
   for (const row of rows) {
+    visit(row);
     piece.set(row, length);
     length += row.length;
     if (length < PIECE_BYTES) continue;
@@ -78,4 +92,9 @@ function* toPieces(rows: Iterable<Uint8Array>): Generator<Uint8Array> {
     length = 0;
   }
   if (length > 0) yield piece.subarray(0, length);
+}
+
+/** The length of the record that a row points at. */
+function lengthOf(row: Uint8Array): number {
+  return getLength(new DataView(row.buffer, row.byteOffset, row.length), LENGTH_AT);
 }

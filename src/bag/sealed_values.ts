@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
 import { readPiece } from "./_file_system.ts";
+import type { StoredPart } from "./bag_files.ts";
 import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
@@ -103,6 +104,21 @@ export class SealedValues {
       const row = table.find(digest);
       return row !== -1 && state[row] !== DAMAGED;
     });
+  }
+
+  /**
+   * Tells what is known of a value; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns Its kind and length, or `undefined` when no segment has it.
+   */
+  find(digest: Digest): StoredPart | undefined {
+    for (const { table, state } of this.#directory.find(digest)) {
+      const row = table.find(digest);
+      if (row === -1 || state[row] === DAMAGED) continue;
+      return table.row(row);
+    }
+    return undefined;
   }
 
   /**

@@ -85,6 +85,17 @@ export class FileSource implements SegmentSource {
     }
   }
 
+  /** The payload as a whole; an error if the file has become too short. */
+  read(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.length);
+    let at = 0;
+    for (const chunk of this.chunks()) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    return bytes;
+  }
+
   /** Reads the payload, and tells whether it has its checksum. */
   isWhole(): boolean {
     let crc = 0;

@@ -1,5 +1,6 @@
 import type { Digest, Payload } from "../value/encoded_value.ts";
 import { isMissing } from "./_file_system.ts";
+import type { StoredPart } from "./bag_files.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { JournalIndex } from "./journal_index.ts";
 import type { JournalEntry } from "./journal_scan.ts";
@@ -98,6 +99,11 @@ export class StoredValues {
   /** Whether a value is there, without reading it. */
   has(digest: Digest): boolean {
     return this.#findAgain(() => this.isKnown(digest) || undefined) ?? false;
+  }
+
+  /** What is known of a value, without reading it. */
+  find(digest: Digest): StoredPart | undefined {
+    return this.#findAgain(() => this.#journals.find(digest) ?? this.#sealed.find(digest));
   }
 
   /**

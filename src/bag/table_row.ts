@@ -12,6 +12,9 @@ export const PLACE = { subject: 0, table: 1 } as const;
 /** The size of a row in bytes. */
 export const ROW_BYTES = 64;
 
+/** Where in a row the length of the payload stands. */
+export const LENGTH_AT = 40;
+
 /** The size of a digest in a row, in bytes. */
 export const DIGEST_BYTES = 32;
 
@@ -69,7 +72,7 @@ export function toRowBytes(bytes: Uint8Array<ArrayBuffer>): RowBytes {
 export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): void {
   bytes.subarray(at, at + DIGEST_BYTES).setFromHex(row.digest);
   setLength(view, at + 32, row.offset);
-  setLength(view, at + 40, row.length);
+  setLength(view, at + LENGTH_AT, row.length);
   view.setUint32(at + 48, row.kind, true);
   view.setUint32(at + 52, row.crc, true);
   view.setUint32(at + 56, row.place, true);
@@ -87,7 +90,7 @@ export function readRow(rows: RowBytes, at: number): TableRow {
   return {
     digest: readDigest(rows, at),
     offset: getLength(view, at + 32),
-    length: getLength(view, at + 40),
+    length: getLength(view, at + LENGTH_AT),
     kind: view.getUint32(at + 48, true),
     crc: view.getUint32(at + 52, true),
     place: view.getUint32(at + 56, true),

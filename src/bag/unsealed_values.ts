@@ -18,6 +18,8 @@ export interface UnsealedValues {
   readonly entries: Iterable<UnsealedEntry>;
   /** Up to where each journal was scanned so far. */
   readonly ends: ReadonlyMap<string, number>;
+  /** When the last of the entries up to here was put at the latest, in milliseconds since 1970. */
+  readonly newest: number;
 }
 
 /**
@@ -34,6 +36,7 @@ export function readUnsealed(
   manifest: Manifest,
 ): UnsealedValues {
   const ends = new Map<string, number>();
+  let newest = 0;
   function* scan(): Generator<UnsealedEntry> {
     for (const journal of listJournals(layout)) {
       const open = () => handles.open(toJournalPath(layout, journal));
@@ -42,11 +45,19 @@ export function readUnsealed(
       ends.set(journal, from);
       for (const { entries, end } of scanSteps(open, from)) {
         ends.set(journal, end);
+        // After the scan: what it has seen was written before.
+        newest = Math.max(newest, open()?.statSync().mtime?.getTime() ?? Date.now());
         for (const entry of entries) yield { ...entry, journal };
       }
     }
   }
-  return { entries: scan(), ends };
+  return {
+    entries: scan(),
+    ends,
+    get newest() {
+      return newest;
+    },
+  };
 }
 
 /** A part of the unsealed values that becomes one segment. */

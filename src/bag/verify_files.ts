@@ -11,7 +11,7 @@ import { checkLog } from "./check_log.ts";
 import { type CheckedManifest, checkManifest } from "./check_manifest.ts";
 import { type CheckedSegments, checkSegments, removeReplaced } from "./check_segments.ts";
 import { FileHandles } from "./file_handles.ts";
-import { createPause, type FoldEnvironment } from "./fold.ts";
+import { createPause, type FoldEnvironment } from "./bag_editor.ts";
 import { FoldLock } from "./fold_lock.ts";
 import { writeFrontDoor } from "./front_door.ts";
 import { type BagLayout, listEntries } from "./layout.ts";
@@ -206,8 +206,7 @@ async function repairLog(
   }
   const next = log.problems > 0 ? await rewriteLog(context, manifest) : manifest;
   if (log.problems > 0) log.quarantined++;
-  using file = openIfThere(layout.callLog);
-  if (file !== undefined) sealCalls(fileSystem, layout, file, next.logGeneration);
+  sealCalls(fileSystem, layout, next.logGeneration);
   log.repairAll();
   tables.repairAll();
   return next;

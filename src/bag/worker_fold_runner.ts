@@ -1,6 +1,7 @@
 import { BagCorruptError, QuiverError } from "../errors.ts";
 import type { FoldRunner, RebuiltIndex } from "./background_fold.ts";
-import type { FoldResult } from "./bag_files.ts";
+import type { CompactResult, FoldResult } from "./bag_files.ts";
+import type { CompactRequest } from "./compaction_plan.ts";
 import { FoldLock } from "./fold_lock.ts";
 import type { FoldAnswer, FoldFailure, FoldRequest } from "./fold_worker.ts";
 import { toLayout } from "./layout.ts";
@@ -21,6 +22,11 @@ export class WorkerFoldRunner implements FoldRunner {
   async rebuild(root: string, write: boolean): Promise<RebuiltIndex[]> {
     const answer = await ask({ type: "rebuild", root, write });
     return answer.type === "rebuilt" ? answer.tables : [];
+  }
+
+  async compact(root: string, request: CompactRequest): Promise<CompactResult> {
+    const answer = await ask({ type: "compact", root, request });
+    return answer.type === "compacted" ? answer.result : { values: 0, bytes: 0, damaged: 0 };
   }
 }
 

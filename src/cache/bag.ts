@@ -5,9 +5,12 @@ import { importLater } from "../import_later.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
 import type { SigningOptions } from "../store/signing_keys.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
+import type { SweepResult } from "../store/stores.ts";
 import { Cache } from "./cache.ts";
+import type { GcOptions } from "./tidy_cache.ts";
 import { verifyBag } from "./verify_bag.ts";
 
+type Tidying = typeof import("./tidy_cache.ts");
 type BagStores = typeof import("../store/open_stores.ts");
 
 /** Options of {@linkcode openBag}. */
@@ -64,6 +67,41 @@ export class Bag extends Cache implements AsyncDisposable {
       throw new QuiverError(`Cannot repair "${this.path}": it was opened with mode: "read"`);
     }
     return await verifyBag(this.path, options);
+  }
+
+  /**
+   * Drops all values that no record names, as `gc` does, and rewrites the rest: one segment behind
+   * `values.h5` (a new one for each GiB or million values, as the HDF5 library's memory is bounded),
+   * and a call log without dead lines. Others read and write meanwhile. It takes up to as much space
+   * again until it is done.
+   *
+   * @param options How long values are kept that belong to no call.
+   * @returns How many values were dropped, and their bytes.
+   * @throws {QuiverError} When the bag is closed or read-only.
+   *
+   * @example Leave a bag as small as it can be
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * const ones = task(import.meta, (n: number) => new Float64Array(n).fill(1), { name: "ones" });
+   * {
+   *   await using bag = await openBag(path);
+   *   await cacheScope({ cache: bag }, () => Promise.all([ones(1000), ones(2000)]));
+   *   await bag.evict(await ones.digest(1000));
+   *   const { bytes } = await bag.compact({ grace: 0 });
+   *   assertEquals(bytes > 8000, true);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async compact(options: GcOptions = {}): Promise<SweepResult> {
+    const { collectGarbage } = await importLater<Tidying>(
+      "./tidy_cache.ts",
+      import.meta.url,
+    );
+    return await collectGarbage(this.stores, options, { full: true });
   }
 
   /**

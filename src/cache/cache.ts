@@ -4,12 +4,18 @@ import type { Digest } from "../value/encoded_value.ts";
 import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../store/stores.ts";
 import { toPaths, withoutKeys } from "../store/description.ts";
 import { createMemoryStores } from "../store/memory_stores.ts";
+import type { CallTemplate } from "../call/call_template.ts";
+import type { TaskAddress } from "../call/task_address.ts";
+import { importLater } from "../import_later.ts";
 import { mixStores } from "../store/mix_stores.ts";
 import type { CacheStatistics } from "../store/statistics.ts";
+import type { SweepResult } from "../store/stores.ts";
 import { createVoidStores } from "../store/void_stores.ts";
 import { Flights } from "./_flights.ts";
+import type { GcOptions } from "./tidy_cache.ts";
 import { Waits } from "./_waits.ts";
 
+type Tidying = typeof import("./tidy_cache.ts");
 type Encoding = typeof import("../value/encode_value.ts");
 
 /**
@@ -184,13 +190,76 @@ export class Cache {
   }
 
   /**
-   * Forgets a call, so that it runs again when it is next asked for.
+   * Forgets a call, so that it runs again when it is next asked for. Its values stay until they are
+   * collected.
    *
    * @param key The key of the call.
    * @returns Whether the call was known.
    */
-  evict(key: Digest): MaybePromise<boolean> {
-    return this.#stores.calls.delete(key);
+  evict(key: Digest): MaybePromise<boolean>;
+  /**
+   * Forgets all calls that match a template: all those of a task, of a version, with a tag…
+   *
+   * @param template A task, or what the calls have in common.
+   * @returns How many calls were forgotten.
+   *
+   * @example Forget the calls of a task that are tagged as drafts
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const triple = task(import.meta, (n: number) => 3 * n, { name: "triple" });
+   * const cache = createMemoryCache();
+   * await cacheScope({ cache, tags: { draft: true } }, () => triple(1));
+   * await cacheScope({ cache }, () => triple(2));
+   * assertEquals(await cache.evict({ task: triple, tags: { draft: true } }), 1);
+   * assertEquals(await cache.evict(triple), 1);
+   * ```
+   */
+  evict(template: CallTemplate | { readonly address: TaskAddress }): Promise<number>;
+  evict(
+    what: Digest | CallTemplate | { readonly address: TaskAddress },
+  ): MaybePromise<boolean | number> {
+    if (typeof what === "string") return this.#stores.calls.delete(what);
+    return importLater<Tidying>("./tidy_cache.ts", import.meta.url)
+      .then(({ evictMatching }) => evictMatching(this.#stores.calls, what));
+  }
+
+  /**
+   * Drops all values that no record names, directly or as a part. Calls in flight lose nothing: what
+   * they have stored since they took their lease is kept.
+   *
+   * @param options How long other values are kept.
+   * @returns How many values were dropped, and their bytes.
+   * @throws {TypeError} When the cache is read-only, or stands on a store that cannot drop values.
+   *
+   * @example Get the space of forgotten calls back
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const zeros = task(import.meta, (n: number) => new Uint8Array(n), { name: "zeros" });
+   * const cache = createMemoryCache();
+   * await cacheScope({ cache }, () => zeros(10_000));
+   * await cache.evict(zeros);
+   * assertEquals((await cache.gc({ grace: 0 })).values, 2);
+   * ```
+   */
+  async gc(options: GcOptions = {}): Promise<SweepResult> {
+    const { collectGarbage } = await importLater<Tidying>(
+      "./tidy_cache.ts",
+      import.meta.url,
+    );
+    return await collectGarbage(this.#stores, options);
+  }
+
+  /**
+   * What the cache stands on.
+   *
+   * @internal
+   */
+  get stores(): Stores {
+    return this.#stores;
   }
 
   /**

@@ -6,14 +6,21 @@ import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { decodeFound } from "./decode_found.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import { NO_STATISTICS } from "./statistics.ts";
+import { mayRefer, referencesOf } from "../value/references_of.ts";
 import type {
+  CallFeed,
   CallStore,
   Found,
   Lease,
   LeaseStore,
+  RecordChange,
   StoreDescription,
   Stores,
+  SweepOptions,
+  SweepResult,
+  ValueDescription,
   ValueStore,
+  ValueSweeper,
   WaitBoard,
 } from "./stores.ts";
 
@@ -28,6 +35,8 @@ export function createBagStores(files: BagFiles, options: BagOptions = {}): Stor
   const { fold: _, ...shared } = options;
   return {
     ...createFileStores(files, { type: "bag", path: files.path, options: shared }),
+    calls: new BagCalls(files),
+    sweeper: new BagSweeper(files),
     statistics: () => ({ ...NO_STATISTICS, storage: files.statistics() }),
   };
 }
@@ -124,6 +133,69 @@ class FileCalls implements CallStore {
       const record = toCallRecord(line);
       if (record !== undefined) yield record;
     }
+  }
+}
+
+class BagCalls extends FileCalls {
+  readonly #files: BagFiles;
+
+  constructor(files: BagFiles) {
+    super(files);
+    this.#files = files;
+  }
+
+  follow(): CallFeed {
+    return new BagFeed(this.#files);
+  }
+}
+
+/** Follows the call log. */
+class BagFeed implements CallFeed {
+  readonly #files: BagFiles;
+  #position: unknown;
+
+  constructor(files: BagFiles) {
+    this.#files = files;
+  }
+
+  *read(): Iterable<RecordChange> {
+    const { position, lines } = this.#files.callChanges(this.#position);
+    this.#position = position;
+    if (lines === undefined) yield { type: "reset" };
+    for (const { key, evicted } of lines ?? []) {
+      const record = evicted ? undefined : toCallRecord(this.#files.getCall(key));
+      yield record === undefined ? { type: "delete", key } : { type: "put", record };
+    }
+    if (lines !== undefined) return;
+    for (const line of this.#files.calls()) {
+      const record = toCallRecord(line);
+      if (record !== undefined) yield { type: "put", record };
+    }
+  }
+}
+
+class BagSweeper implements ValueSweeper {
+  readonly #files: BagFiles;
+
+  constructor(files: BagFiles) {
+    this.#files = files;
+  }
+
+  horizon(grace: number): Promise<number> {
+    return this.#files.horizon(grace);
+  }
+
+  describe(digest: Digest): ValueDescription | undefined {
+    const part = this.#files.describeValue(digest);
+    if (part === undefined) return undefined;
+    if (!mayRefer(part.kind)) return { bytes: part.length, parts: [] };
+    const payload = this.#files.getValue(digest);
+    return payload && { bytes: part.length, parts: referencesOf(payload) };
+  }
+
+  async sweep(live: ReadonlySet<Digest>, options: SweepOptions): Promise<SweepResult> {
+    const { values, bytes } = await this.#files.compact({ live, ...options });
+    return { values, bytes };
   }
 }
 

@@ -8,6 +8,9 @@ import type { StoreDescription } from "./stores.ts";
  */
 export function withoutKeys(description: StoreDescription): StoreDescription {
   if (description.type === "signed") return withoutKeys(description.stores);
+  if (description.type === "limited") {
+    return { ...description, stores: withoutKeys(description.stores) };
+  }
   if (description.type !== "mixed") return description;
   const { type, values, calls } = description;
   return { type, values: withoutKeys(values), calls: withoutKeys(calls) };
@@ -20,7 +23,9 @@ export function withoutKeys(description: StoreDescription): StoreDescription {
  * @returns The path, or the paths of values and calls.
  */
 export function toPaths(description: StoreDescription): string {
-  if (description.type === "signed") return toPaths(description.stores);
+  if (description.type === "signed" || description.type === "limited") {
+    return toPaths(description.stores);
+  }
   if (description.type !== "mixed") return description.path;
   return `${toPaths(description.values)}" with "${toPaths(description.calls)}`;
 }

@@ -3,11 +3,14 @@ import { outside } from "../ambient.ts";
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import type { CacheFiles, CacheFilesOptions } from "../bag/cache_files.ts";
 import { openBagFiles } from "../bag/open_bag_files.ts";
+import { importLater } from "../import_later.ts";
 import { createBagStores, createFileStores } from "./bag_stores.ts";
 import { mixStores } from "./mix_stores.ts";
 import { type SigningOptions, toSigningKeys } from "./signing_keys.ts";
 import { NO_STATISTICS } from "./statistics.ts";
 import type { SqliteOptions, StoreDescription, Stores } from "./stores.ts";
+
+type Limiting = typeof import("./limited_stores.ts");
 
 /** Stores that hold files, to be let go of. */
 export interface OpenStores extends AsyncDisposable {
@@ -106,6 +109,11 @@ export async function openDescribedStores(description: StoreDescription): Promis
       const sign = await loadSign(description.keys);
       const opened = await openDescribedStores(description.stores);
       return { ...opened, stores: sign(opened.stores) };
+    }
+    case "limited": {
+      const { limitStores } = await importLater<Limiting>("./limited_stores.ts", import.meta.url);
+      const opened = await openDescribedStores(description.stores);
+      return { ...opened, stores: limitStores(opened.stores, description.limits) };
     }
     case "mixed":
       return await openMixed(description.values, description.calls);

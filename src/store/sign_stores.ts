@@ -4,7 +4,7 @@ import { digestValue } from "../value/digest_value.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { RecordSigner } from "./record_signer.ts";
 import { NO_STATISTICS } from "./statistics.ts";
-import type { CallStore, Found, MaybePromise, Stores, ValueStore } from "./stores.ts";
+import type { CallFeed, CallStore, Found, MaybePromise, Stores, ValueStore } from "./stores.ts";
 
 /**
  * Makes stores believe only what the holder of a key has written.
@@ -97,11 +97,14 @@ function isAuthentic(digest: Digest, value: unknown): boolean {
 class SignedCalls implements CallStore {
   readonly #calls: CallStore;
   readonly #signer: RecordSigner;
+  /** Limits count all records, whoever has signed them: all take space. */
+  readonly follow?: () => CallFeed;
   rejected = 0;
 
   constructor(calls: CallStore, signer: RecordSigner) {
     this.#calls = calls;
     this.#signer = signer;
+    if (calls.follow !== undefined) this.follow = () => followAll(calls);
   }
 
   put(record: CallRecord): MaybePromise<void> {
@@ -119,6 +122,10 @@ class SignedCalls implements CallStore {
     return this.#calls.delete(key);
   }
 
+  allRecords(): Iterable<CallRecord> | AsyncIterable<CallRecord> {
+    return this.#calls.allRecords?.() ?? this.#calls.records();
+  }
+
   async *records(): AsyncGenerator<CallRecord> {
     for await (const record of this.#calls.records()) {
       const believed = this.#believe(record.key, record);
@@ -133,4 +140,8 @@ class SignedCalls implements CallStore {
     this.rejected++;
     return undefined;
   }
+}
+
+function followAll(calls: CallStore): CallFeed {
+  return calls.follow?.() ?? { read: () => [{ type: "reset" }] };
 }

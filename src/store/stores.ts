@@ -67,6 +67,30 @@ export interface CallStore {
   delete(key: Digest): MaybePromise<boolean>;
   /** Goes over all records, each key once. */
   records(): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  /**
+   * Goes over all records of the store, those included that this view of it does not show: what they
+   * name belongs to others. Absent when there are no such records.
+   */
+  allRecords?(): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  /** Follows changes, whoever makes them; absent when the store cannot tell. */
+  follow?(): CallFeed;
+}
+
+/** A change of what a call store knows: a new record, a call that is forgotten, or anything. */
+export type RecordChange =
+  | { readonly type: "put"; readonly record: CallRecord }
+  | { readonly type: "delete"; readonly key: Digest }
+  | { readonly type: "reset" };
+
+/** Tells what changed in a call store. */
+export interface CallFeed {
+  /**
+   * Tells what changed since the last time. The first time, and whenever it cannot tell, that is
+   * a reset, and then all records.
+   *
+   * @returns The changes in their order.
+   */
+  read(): Iterable<RecordChange>;
 }
 
 /** The right to compute one key; freed when disposed or when its holder dies. */
@@ -110,6 +134,100 @@ export interface LeaseStore {
    * @param signal Ends the wait with the signal's reason.
    */
   changed(key: Digest, signal?: AbortSignal): Promise<void>;
+}
+
+/** What is known of a stored value. */
+export interface ValueDescription {
+  /** The size of its own bytes as they are stored. */
+  readonly bytes: number;
+  /** The digests of the parts that it refers to. */
+  readonly parts: readonly Digest[];
+}
+
+/** What was dropped. */
+export interface SweepResult {
+  /** How many values. */
+  readonly values: number;
+  /** Their bytes as they were stored. */
+  readonly bytes: number;
+}
+
+/** Options of {@linkcode ValueSweeper.sweep}. */
+export interface SweepOptions {
+  /** What {@linkcode ValueSweeper.horizon} gave before the records were read. */
+  readonly horizon: number;
+  /**
+   * What may stay for now: a file is rewritten when less than this share of it is wanted.
+   *
+   * @default {1}
+   */
+  readonly share?: number;
+  /** Whether everything is rewritten, also what holds nothing unwanted. */
+  readonly full?: boolean;
+}
+
+/** Drops values that no record names. */
+export interface ValueSweeper {
+  /**
+   * Finds the moment after which values are kept whatever names them: calls in flight, which store
+   * their values before their record, have stored none before it.
+   *
+   * @param grace For how long values that belong to no call in flight are kept, in milliseconds.
+   * @returns The moment, in milliseconds since 1970.
+   */
+  horizon(grace: number): Promise<number>;
+  /**
+   * Tells what is known of a value.
+   *
+   * @param digest The digest of the value.
+   * @returns Its size and parts, or `undefined` when it is missing or damaged.
+   */
+  describe(digest: Digest): ValueDescription | undefined;
+  /**
+   * Drops values.
+   *
+   * @param live The digests of all that is wanted, parts included.
+   * @param options Since when values are kept anyway.
+   * @returns What was dropped.
+   */
+  sweep(live: ReadonlySet<Digest>, options: SweepOptions): Promise<SweepResult>;
+}
+
+/** What a cache is limited to. */
+export interface LimitDescription {
+  /**
+   * How many bytes the values of remembered calls may have together; a value that several calls
+   * share counts once.
+   *
+   * @default {Infinity}
+   */
+  maxBytes?: number;
+  /**
+   * How many calls are remembered.
+   *
+   * @default {Infinity}
+   */
+  maxItems?: number;
+  /**
+   * For how long a call is remembered after its body has ended, in milliseconds.
+   *
+   * @default {Infinity}
+   */
+  maxAge?: number;
+  /**
+   * Which call goes first: the one that was used least recently, the one that was recorded first,
+   * or any.
+   *
+   * @default {"lru"}
+   */
+  policy?: "lru" | "fifo" | "random";
+  /**
+   * For how long values that no record names are kept when space is given back, in milliseconds:
+   * time for whoever stores a value and its record without a lease.
+   *
+   * @default {2000}
+   */
+  grace?: number;
 }
 
 /** How to open the stores of a bag. */
@@ -163,6 +281,16 @@ export interface SignedDescription {
   readonly stores: StoreDescription;
 }
 
+/** How to open limited stores. */
+export interface LimitedDescription {
+  /** Stores that were wrapped. */
+  readonly type: "limited";
+  /** What they are limited to. */
+  readonly limits: LimitDescription;
+  /** What they were wrapped around. */
+  readonly stores: StoreDescription;
+}
+
 /** How to open stores that keep values in one place and calls in another. */
 export interface MixedDescription {
   /** Stores of two places. */
@@ -179,6 +307,7 @@ export type StoreDescription =
   | FilesDescription
   | SqliteDescription
   | SignedDescription
+  | LimitedDescription
   | MixedDescription;
 
 /** Everything a cache stands on. */
@@ -189,6 +318,8 @@ export interface Stores {
   readonly calls: CallStore;
   /** Who may compute what. */
   readonly leases: LeaseStore;
+  /** Drops values that no record names; absent when the store cannot. */
+  readonly sweeper?: ValueSweeper;
   /** Whether nothing can be kept: then nothing is tried. */
   readonly readOnly?: boolean;
   /** How another isolate opens the same; absent when none can, as with memory. */

@@ -227,8 +227,7 @@ Deno.test("CallLog takes the tables of others though it finds all it looks for",
   };
   write(0, 400);
   assertEquals([reader.tailLong, writer.tailLong], [true, true]);
-  using log = Deno.openSync(layout.callLog);
-  sealCalls(DISK, layout, log, 1);
+  sealCalls(DISK, layout, 1);
   write(400, 440);
   // Nobody has told them, and nothing was missing.
   assertEquals([reader.tailLong, writer.tailLong], [false, false]);
