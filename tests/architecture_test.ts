@@ -72,6 +72,7 @@ const PUBLIC = [
 const ENTRIES = [
   "mod.ts",
   "src/executor/worker_main.ts",
+  "src/executor/engine.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

@@ -1,16 +1,15 @@
 import { ExecutorShutdownError, NestedExecutorError } from "../errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
-import { answerCall, type CallRunner } from "../task/answer_call.ts";
+import { answerCall } from "../task/answer_call.ts";
 import { Future } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { currentWorker } from "../worker/current_worker.ts";
-import type { WorkerType } from "../worker/worker.ts";
-import { createRunner } from "./create_runner.ts";
-import { Dispatcher, type DispatcherStatistics } from "./dispatcher.ts";
+import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
+import type { DispatcherStatistics } from "./dispatcher.ts";
+import { LateEngine } from "./late_engine.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
-import { openWorkerOfType } from "./open_worker.ts";
 
 /** Options of {@linkcode Executor}. */
 export interface ExecutorOptions {
@@ -84,8 +83,7 @@ const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleT
  * ```
  */
 export class Executor implements AsyncDisposable {
-  readonly #dispatcher: Dispatcher;
-  readonly #runner: CallRunner;
+  readonly #engine: LateEngine;
   readonly #maxWorkers: number;
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<Future<unknown>>();
@@ -120,13 +118,14 @@ export class Executor implements AsyncDisposable {
         `Cannot create an executor as \`idleTimeout\` must not be negative: ${idleTimeout}`,
       );
     }
+    if (!WORKER_TYPES.includes(workerType)) {
+      throw new TypeError(
+        `Cannot create an executor: \`workerType\` is one of ${WORKER_TYPES.join(", ")}, ` +
+          `not ${JSON.stringify(workerType)}`,
+      );
+    }
     this.#maxWorkers = maxWorkers;
-    this.#dispatcher = new Dispatcher({
-      maxWorkers,
-      idleTimeout,
-      open: openWorkerOfType(workerType),
-    });
-    this.#runner = createRunner(this.#dispatcher);
+    this.#engine = new LateEngine({ maxWorkers, workerType, idleTimeout });
   }
 
   /** How many workers run at once at most. */
@@ -169,7 +168,7 @@ export class Executor implements AsyncDisposable {
         ));
     }
     refuseOutsideOfCall(name, scope);
-    const future = answerCall(definition, args, scope, this.#runner);
+    const future = answerCall(definition, args, scope, this.#engine);
     this.#unsettled.add(future);
     future.onDone(() => {
       this.#unsettled.delete(future);
@@ -216,7 +215,7 @@ export class Executor implements AsyncDisposable {
    * @returns The counts.
    */
   statistics(): DispatcherStatistics {
-    return this.#dispatcher.statistics();
+    return this.#engine.statistics();
   }
 
   /**
@@ -239,7 +238,7 @@ export class Executor implements AsyncDisposable {
   /** Ends the workers now, as far as their kind allows: the calls that run reject. */
   terminate(): void {
     this.#accepting = false;
-    this.#dispatcher.terminate();
+    this.#engine.terminate();
   }
 
   /** Waits for the calls that were submitted, then ends the workers. */
@@ -252,7 +251,7 @@ export class Executor implements AsyncDisposable {
       this.#drained ??= Promise.withResolvers<void>();
       await this.#drained.promise;
     }
-    await this.#dispatcher.close();
+    await this.#engine.close();
   }
 }
 

@@ -25,16 +25,9 @@ const OPENERS: { readonly [T in WorkerType]: (name: string) => Promise<Worker> }
  *
  * @param type The kind.
  * @returns Opens one worker more at each call.
- * @throws {TypeError} When there is no such kind.
  */
 export function openWorkerOfType(type: WorkerType): () => Promise<Worker> {
   const open = OPENERS[type];
-  if (!Object.hasOwn(OPENERS, type)) {
-    throw new TypeError(
-      `Cannot create an executor: \`workerType\` is one of ${Object.keys(OPENERS).join(", ")}, ` +
-        `not ${JSON.stringify(type)}`,
-    );
-  }
   let opened = 0;
   return () => open(`quiver-worker-${++opened}`);
 }

@@ -1,4 +1,3 @@
-import { outside } from "../ambient.ts";
 import type { Cache } from "../cache/cache.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
@@ -6,19 +5,23 @@ import { importLater } from "../import_later.ts";
 import { toPaths } from "../store/description.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { findTask, importTask } from "../task/registry.ts";
-import { computeAlone, computeLeased } from "../cache/recall.ts";
 import { runBody } from "../task/run_body.ts";
-import { fromThrown } from "../value/thrown_value.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import type { CallContext } from "./call_context.ts";
 
+// What not every call needs is loaded with the first that does.
+type Recalling = typeof import("../cache/recall.ts");
+type Thrown = typeof import("../value/thrown_value.ts");
+type Caches = typeof import("../cache/cache.ts");
 type BagStores = typeof import("../store/open_stores.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
 interface OpenCache extends AsyncDisposable {
   readonly cache: Cache;
+  /** What computes calls that it is to remember. */
+  readonly recalling: Recalling;
 }
 
 /** What no context stands for. */
@@ -27,6 +30,8 @@ const NO_CONTEXT: CallContext = { tags: {}, strict: false };
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
 export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
+  /** There as soon as a cache is. */
+  #recalling: Recalling | undefined;
 
   /**
    * Runs a call.
@@ -51,11 +56,12 @@ export class WorkerCalls {
       const { leased = true } = call ?? {};
       const running = call && { key: call.key, leased };
       const body = () => runBody(definition, scope, args, running);
-      if (call === undefined || scope.cache === undefined) {
+      const recalling = this.#recalling;
+      if (call === undefined || scope.cache === undefined || recalling === undefined) {
         const value = await body();
         return { type: "value", value, duration: performance.now() - begun, warnings };
       }
-      const compute = leased ? computeLeased : computeAlone;
+      const compute = leased ? recalling.computeLeased : recalling.computeAlone;
       const recalled = await compute(scope.cache, { ...call, values: args }, body, {
         metadata: { tags: scope.tags },
         warn: scope.warn,
@@ -65,6 +71,10 @@ export class WorkerCalls {
       return { type: "value", value: recalled?.value, note, duration, warnings };
     } catch (error) {
       const duration = performance.now() - begun;
+      const { fromThrown } = await importLater<Thrown>(
+        "../value/thrown_value.ts",
+        import.meta.url,
+      );
       return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
     }
   }
@@ -100,7 +110,9 @@ export class WorkerCalls {
     const opening = this.#caches.get(key) ?? openCache(description);
     this.#caches.set(key, opening);
     try {
-      return (await opening).cache;
+      const { cache, recalling } = await opening;
+      this.#recalling = recalling;
+      return cache;
     } catch (error) {
       this.#caches.delete(key);
       const paths = toPaths(description);
@@ -112,7 +124,8 @@ export class WorkerCalls {
 
 /** Loaded when first needed: a worker without a cache never pays for the bag's code. */
 async function openCache(description: StoreDescription): Promise<OpenCache> {
-  const { Cache } = await outside(() => import("../cache/cache.ts"));
+  const { Cache } = await importLater<Caches>("../cache/cache.ts", import.meta.url);
+  const recalling = await importLater<Recalling>("../cache/recall.ts", import.meta.url);
   const { openDescribedStores } = await importLater<BagStores>(
     "../store/open_stores.ts",
     import.meta.url,
@@ -120,6 +133,7 @@ async function openCache(description: StoreDescription): Promise<OpenCache> {
   const opened = await openDescribedStores(description);
   return {
     cache: new Cache(opened.stores),
+    recalling,
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

@@ -5,7 +5,10 @@
  */
 
 /** The kinds of worker. */
-export type WorkerType = "web" | "inline";
+export const WORKER_TYPES = ["web", "inline"] as const;
+
+/** A kind of worker. */
+export type WorkerType = (typeof WORKER_TYPES)[number];
 
 /** How many calls may be on their way to one worker at once. */
 export const WORKER_CAPACITY = 1024;
