@@ -1,16 +1,19 @@
 // What does a worker cost: a round trip, a task among many, the first result of a new one?
 import { Piscina } from "piscina";
 import { Executor } from "@quiver/quiver";
+import { openWebWorker } from "../src/worker/web_worker.ts";
 import { compare } from "./_compare.ts";
 import { noop } from "./_tasks.ts";
 
 const RAW = new URL("./_raw_worker.ts", import.meta.url);
+const ENTRY = new URL("../src/executor/worker_main.ts", import.meta.url);
 const PEER = new URL("./_piscina_worker.ts", import.meta.url).href;
 
 /** Compares the executor with raw workers and piscina. */
 export async function run(): Promise<void> {
   await compareRoundTrip();
   await compareThroughput();
+  await compareStart();
   await compareColdStart();
 }
 
@@ -80,6 +83,32 @@ async function compareThroughput(): Promise<void> {
   ], { calls: 10_000, show: "rate" });
   for (const raw of raws) raw.terminate();
   await peer.destroy();
+}
+
+async function compareStart(): Promise<void> {
+  await compare("Worker start: from nothing until it takes calls", [
+    {
+      name: "raw worker (baseline)",
+      run: async (calls) => {
+        for (let n = 0; n < calls; n++) {
+          const raw = new Worker(RAW, { type: "module" });
+          const answer = nextMessage(raw);
+          raw.postMessage(undefined);
+          await answer;
+          raw.terminate();
+        }
+      },
+    },
+    {
+      name: "Quiver: a web worker is ready",
+      run: async (calls) => {
+        for (let n = 0; n < calls; n++) {
+          const worker = await openWebWorker(ENTRY, { name: "bench" });
+          worker.terminate();
+        }
+      },
+    },
+  ], { calls: 3, rounds: 15 });
 }
 
 async function compareColdStart(): Promise<void> {
