@@ -2,9 +2,8 @@
 import { type ByteStore, fillBytes, openBagStore, openFiles } from "./_byte_stores.ts";
 
 async function openStore(kind: string, path: string, name: string): Promise<ByteStore> {
-  return kind === "bag"
-    ? await openBagStore(path, "process")
-    : openFiles(`${path}/${name}`, "process");
+  if (kind === "bag") return await openBagStore(path, "process");
+  return openFiles(`${path}/${name}`, kind === "synced files" ? "power" : "process");
 }
 
 if (import.meta.main) {

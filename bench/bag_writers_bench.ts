@@ -17,19 +17,27 @@ async function compareWriters(size: number, count: number): Promise<void> {
     `\n${count} values of ${formatBytes(size)} from each writer, median of ${ROUNDS} runs`,
   );
   for (const writers of [1, 2, 4]) {
-    const runs: { files: number; bag: number; waits: readonly number[] }[] = [];
+    const runs: { files: number; synced: number; bag: number; waits: readonly number[] }[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const files = await write("files", writers, count, size);
+      const synced = await write("synced files", writers, count, size);
       const bag = await write("bag", writers, count, size);
-      runs.push({ files: files.rate, bag: bag.rate, waits: bag.waits });
+      runs.push({ files: files.rate, synced: synced.rate, bag: bag.rate, waits: bag.waits });
     }
-    const files = quantile(runs.map((run) => run.files), 0.5);
-    const bag = quantile(runs.map((run) => run.bag), 0.5);
-    const ratio = quantile(runs.map((run) => run.bag / run.files), 0.5);
+    const median = (of: (run: (typeof runs)[number]) => number) => quantile(runs.map(of), 0.5);
+    const [files, synced, bag] = [
+      median((run) => run.files),
+      median((run) => run.synced),
+      median((run) => run.bag),
+    ];
     const waits = runs.flatMap((run) => run.waits);
     console.log(
-      `  ${writers} writers: files ${format(files, size)}, bag ${format(bag, size)}, ` +
-        `× ${ratio.toFixed(2)}; readers beside them: ` +
+      `  ${writers} writers: bag ${format(bag, size)}; ` +
+        `files in memory ${format(files, size)}, bag × ${
+          median((run) => run.bag / run.files).toFixed(2)
+        }; files on the disk ${format(synced, size)}, bag × ${
+          median((run) => run.bag / run.synced).toFixed(2)
+        }; readers beside them: ` +
         [0.5, 0.99].map((q) => `p${q * 100} ${quantile(waits, q).toFixed(1)} µs`).join(", "),
     );
   }
@@ -42,7 +50,7 @@ interface Writing {
 }
 
 async function write(
-  kind: "files" | "bag",
+  kind: "files" | "synced files" | "bag",
   writers: number,
   count: number,
   size: number,
