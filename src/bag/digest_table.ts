@@ -16,8 +16,8 @@
  * | 60 | CRC-32 of the 60 bytes before |
  *
  * then a row of 64 bytes for each digest, in the order of the digests: digest 32, offset u64,
- * length u64, kind u32, CRC-32 of the payload u32, place u32, 4 reserved. Payloads with the place
- * {@linkcode PLACE}`.table` follow the rows.
+ * length u64, kind u32, CRC-32 of the payload u32, place u32, details u32. Payloads with the place
+ * {@linkcode PLACE}`.table` follow the rows, then details (`payload_details.ts`).
  *
  * @module
  */
@@ -31,8 +31,11 @@ export const TABLE_VERSION = 1;
 /** What a table is for. */
 export const PURPOSE = { values: 1, calls: 2 } as const;
 
-/** Which file an offset points into: the one that the table is of, or the table's own. */
-export const PLACE = { subject: 0, table: 1 } as const;
+/**
+ * Where a payload lies: in the file that the table is of, in the table's own, or in the chunks of a
+ * compressed dataset, of which the details tell.
+ */
+export const PLACE = { subject: 0, table: 1, chunks: 2 } as const;
 
 const HEADER_BYTES = 64;
 const ROW_BYTES = 64;
@@ -52,6 +55,8 @@ export interface TableRow {
   readonly crc: number;
   /** Which file the offset points into. */
   readonly place: number;
+  /** Where the details are, if there are any. */
+  readonly details?: number;
 }
 
 /** What a table is of. */
@@ -169,8 +174,14 @@ export class DigestTable {
     return this.#view.getUint32(row * ROW_BYTES + 56, true);
   }
 
+  /** Where the details of a row are; 0 when there are none. */
+  details(row: number): number {
+    return this.#view.getUint32(row * ROW_BYTES + 60, true);
+  }
+
   /** All of a row. */
   row(row: number): TableRow {
+    const details = this.details(row);
     return {
       digest: this.digest(row),
       offset: this.offset(row),
@@ -178,6 +189,7 @@ export class DigestTable {
       kind: this.kind(row),
       crc: this.crc(row),
       place: this.place(row),
+      ...(details !== 0 && { details }),
     };
   }
 }
@@ -204,6 +216,7 @@ export function encodeTable(
     view.setUint32(at + 48, row.kind, true);
     view.setUint32(at + 52, row.crc, true);
     view.setUint32(at + 56, row.place, true);
+    view.setUint32(at + 60, row.details ?? 0, true);
     at += ROW_BYTES;
   }
   bytes.set(MAGIC);

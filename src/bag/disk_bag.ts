@@ -1,5 +1,6 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { StoredPayload } from "../value/stored_payload.ts";
 import type { FileSystem } from "./_file_system.ts";
 import type { BagFiles, BagOptions, FoldResult, LeaseLock } from "./bag_files.ts";
 import { ByteCache } from "./byte_cache.ts";
@@ -18,7 +19,7 @@ const DIGEST_LENGTH = 64;
 const LARGEST_BYTES = 2 ** 31 - 1;
 
 /** What an open bag stands on. */
-export interface DiskBagOptions extends Required<BagOptions> {
+export interface DiskBagOptions extends Required<Omit<BagOptions, "compression">> {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** The bag's paths. */
@@ -99,6 +100,11 @@ export class DiskBag implements BagFiles {
     const payload = this.#values.read(digest);
     if (payload !== undefined) this.#cache.put(digest, payload);
     return payload;
+  }
+
+  openPayload(digest: Digest): StoredPayload | undefined {
+    this.#checkOpen("read from");
+    return this.#values.open(digest);
   }
 
   putCall(key: Digest, fields: Record<string, unknown>): void {

@@ -1,6 +1,7 @@
 import { type FileSystem, isMissing, openIfThere, removeIfThere } from "./_file_system.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
 import type { FoldResult } from "./bag_files.ts";
+import { checkBag } from "./bag_json.ts";
 import { sealCalls } from "./call_table.ts";
 import { FileHandles } from "./file_handles.ts";
 import { FoldLock } from "./fold_lock.ts";
@@ -173,6 +174,7 @@ class Fold {
       layout: this.#layout,
       library,
       pause: this.#pause,
+      ...checkBag(this.#layout),
     };
     const name = `${this.#manifest.nextSegment}`.padStart(SEGMENT_NAME_LENGTH, "0");
     const entry = await sealSegment(environment, name, [...merged.sources, ...sources]);

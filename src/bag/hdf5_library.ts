@@ -11,12 +11,20 @@
 import { dtype_to_metadata, FS, Module, ready } from "h5wasm";
 import type { Dtype } from "h5wasm";
 import { QuiverError } from "../errors.ts";
-import { createPositionedFs, type EmscriptenFs, type PositionedFile } from "./_positioned_fs.ts";
+import {
+  createPositionedFs,
+  type EmscriptenFs,
+  type FileAccess,
+  type PositionedFile,
+} from "./_positioned_fs.ts";
 
 /** From here on a dataset's bytes do not go through the library's memory, which never shrinks. */
 const DIVERT_BYTES = 4 * 1024 * 1024;
 
 const STANDARD_ERROR = 2;
+
+/** The number of the filter gzip, which HDF5 calls deflate. */
+const DEFLATE = 1;
 
 /** What a dataset is like. */
 export interface DatasetShape {
@@ -26,6 +34,42 @@ export interface DatasetShape {
   readonly count: number;
   /** The size of all elements in bytes. */
   readonly length: number;
+  /** The lengths of the dimensions; one dimension if not given. */
+  readonly dimensions?: readonly number[];
+}
+
+/** How a dataset is compressed. */
+export interface ChunkOptions {
+  /** The lengths of a chunk's dimensions. */
+  readonly shape: readonly number[];
+  /** The level of the filter deflate, 1 to 9. */
+  readonly level: number;
+}
+
+/** A chunk of a dataset. */
+export interface DatasetChunk {
+  /** Where in the dataset it begins, in each dimension. */
+  readonly start: readonly number[];
+  /** How many elements it has in each dimension. */
+  readonly count: readonly number[];
+  /** Its raw bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** The dimensions of a dataset. */
+export interface DatasetDimensions {
+  /** Their lengths. */
+  readonly shape: readonly number[];
+  /** The lengths of a chunk's dimensions; absent without chunks. */
+  readonly chunk?: readonly number[];
+}
+
+/** A part of a dataset. */
+export interface DatasetPart {
+  /** Its raw bytes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What was read of the file for it. */
+  readonly reads: readonly FileAccess[];
 }
 
 /** An HDF5 file that is being written. */
@@ -33,7 +77,7 @@ export interface Hdf5Output {
   /** Makes a group. */
   createGroup(path: string): void;
   /**
-   * Makes a contiguous dataset of one dimension.
+   * Makes a contiguous dataset.
    *
    * @param path Where in the file.
    * @param shape What it is like.
@@ -45,6 +89,21 @@ export interface Hdf5Output {
     shape: DatasetShape,
     chunks: Iterable<Uint8Array>,
   ): number | undefined;
+  /**
+   * Makes a compressed dataset.
+   *
+   * @param path Where in the file.
+   * @param shape What it is like.
+   * @param options How it is compressed.
+   * @param chunks All of its chunks, one at a time.
+   * @returns For each chunk, where in the file it may lie: to be confirmed by its checksum.
+   */
+  createChunkedDataset(
+    path: string,
+    shape: Required<DatasetShape>,
+    options: ChunkOptions,
+    chunks: Iterable<DatasetChunk>,
+  ): FileAccess[][];
   /** Gives a dataset an attribute that is a text. */
   setAttribute(path: string, name: string, text: string): void;
   /** Makes a link to something in another file, whose name is relative to this file. */
@@ -57,6 +116,10 @@ export interface Hdf5Output {
 export interface Hdf5Input {
   /** The names in a group. */
   names(group: string): string[];
+  /** The dimensions of a dataset, and those of its chunks if it has chunks. */
+  describeDataset(path: string): DatasetDimensions;
+  /** A part of a dataset that lies in one chunk, and where that chunk may lie in the file. */
+  readPart(path: string, start: readonly number[], count: readonly number[]): DatasetPart;
   /** Where in the file the raw bytes of a dataset lie; to be confirmed by their checksum. */
   locateDataset(path: string): number | undefined;
   /** The size of the raw bytes of a dataset. */
@@ -196,13 +259,42 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
     if (diverted) this.#file.divert(shape.length, chunks);
     using memory = new LibraryMemory(diverted ? 1 : shape.length);
     if (!diverted) memory.fill(chunks);
-    const metadata = toMetadata(shape.type, [BigInt(shape.count)]);
+    const metadata = toMetadata(shape.type, shape.dimensions ?? [shape.count]);
     this.#call(action, () => Module.create_dataset(this.#id, path, memory.address, metadata));
     if (diverted && !this.#file.endDivert()) {
       throw new QuiverError(`Cannot ${action}: it was not written by one write of its length`);
     }
-    const positions = this.#file.accesses(shape.length, true);
-    return positions.length === 1 ? positions[0] : undefined;
+    const writes = this.#file.accesses().filter(({ length }) => length === shape.length);
+    return writes.length === 1 ? writes[0]?.offset : undefined;
+  }
+
+  createChunkedDataset(
+    path: string,
+    shape: Required<DatasetShape>,
+    options: ChunkOptions,
+    chunks: Iterable<DatasetChunk>,
+  ): FileAccess[][] {
+    const action = `create dataset "${path}"`;
+    const places: FileAccess[][] = [];
+    for (const { start, count, bytes } of chunks) {
+      const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
+      using memory = new LibraryMemory(bytes.length);
+      memory.fill([bytes]);
+      this.#file.watch();
+      this.#call(action, () => {
+        if (places.length > 0) {
+          const strides = counts.map(() => 1n);
+          Module.set_dataset_data(this.#id, path, counts, starts, strides, memory.address);
+          return;
+        }
+        // The library makes no dataset without writing all of it: so it begins as its first chunk.
+        const metadata = toMetadata(shape.type, count, { ...options, limit: shape.dimensions });
+        Module.create_dataset(this.#id, path, memory.address, metadata);
+        Module.resize_dataset(this.#id, path, shape.dimensions.map(BigInt));
+      });
+      places.push(this.#file.accesses());
+    }
+    return places;
   }
 
   setAttribute(path: string, name: string, text: string): void {
@@ -232,12 +324,14 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   locateDataset(path: string): number | undefined {
     return this.#call(`locate dataset "${path}"`, () => {
-      const { size } = Module.get_dataset_metadata(this.#id, path);
+      const { size, shape, chunks } = Module.get_dataset_metadata(this.#id, path);
+      if (chunks !== null) return undefined;
       using memory = new LibraryMemory(size);
       this.#file.watch();
+      const [ones, zeros] = [shape?.map(() => 1n) ?? null, shape?.map(() => 0n) ?? null];
       // What describes the dataset was read above, so the first element is what is read last.
-      Module.get_dataset_data(this.#id, path, [1n], [0n], [1n], memory.address);
-      return this.#file.accesses(size, false).at(-1);
+      Module.get_dataset_data(this.#id, path, ones, zeros, ones, memory.address);
+      return this.#file.accesses().findLast(({ length }) => length >= size)?.offset;
     });
   }
 
@@ -245,6 +339,25 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
     return this.#call(`measure dataset "${path}"`, () => {
       const { size, total_size } = Module.get_dataset_metadata(this.#id, path);
       return size * total_size;
+    });
+  }
+
+  describeDataset(path: string): DatasetDimensions {
+    return this.#call(`describe dataset "${path}"`, () => {
+      const { shape, chunks } = Module.get_dataset_metadata(this.#id, path);
+      return { shape: shape?.map(Number) ?? [], ...(chunks && { chunk: chunks.map(Number) }) };
+    });
+  }
+
+  readPart(path: string, start: readonly number[], count: readonly number[]): DatasetPart {
+    return this.#call(`read dataset "${path}"`, () => {
+      const { size } = Module.get_dataset_metadata(this.#id, path);
+      const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
+      using memory = new LibraryMemory(count.reduce((product, length) => product * length, size));
+      this.#file.watch();
+      const strides = counts.map(() => 1n);
+      Module.get_dataset_data(this.#id, path, counts, starts, strides, memory.address);
+      return { bytes: memory.copy(), reads: this.#file.accesses() };
     });
   }
 
@@ -315,16 +428,17 @@ class LibraryMemory implements Disposable {
 
 function toMetadata(
   type: DatasetShape["type"],
-  shape: bigint[],
+  dimensions: readonly number[],
+  chunked?: ChunkOptions & { readonly limit: readonly number[] },
 ): Parameters<typeof Module.create_dataset>[3] {
   const dtype: Dtype = typeof type === "string" ? type : type.map(([name, of]) => [name, of]);
   // h5wasm's own code passes the same fields, of which its types know a part.
   return Object.assign(dtype_to_metadata(dtype), {
-    shape,
-    maxshape: shape,
-    chunks: null,
-    compression: 0,
-    compression_opts: [],
+    shape: dimensions.map(BigInt),
+    maxshape: (chunked?.limit ?? dimensions).map(BigInt),
+    chunks: chunked?.shape.map(BigInt) ?? null,
+    compression: chunked === undefined ? 0 : DEFLATE,
+    compression_opts: chunked === undefined ? [] : [chunked.level],
     track_order: false,
   });
 }

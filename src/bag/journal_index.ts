@@ -1,10 +1,13 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
+import type { StoredPayload } from "../value/stored_payload.ts";
 import { readAt } from "./_file_system.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
 import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { BlockPayload, createBlocks, isWhole } from "./payload_blocks.ts";
+import type { ReadBytes } from "./read_bytes.ts";
 import { toPayload } from "./to_payload.ts";
 
 /** What is known of one journal. */
@@ -86,6 +89,30 @@ export class JournalIndex {
       const bytes = this.#readEntry(journal, tail, entry);
       if (bytes !== undefined) return toPayload(entry.kind, bytes);
       tail.entries.delete(digest);
+    }
+    return undefined;
+  }
+
+  /**
+   * Opens a value that is known for reading pieces of it; the first time it is read to the end, as a
+   * journal has no checksums of pieces.
+   *
+   * @param digest The digest of the value.
+   * @returns The payload, or `undefined` when no journal has it whole.
+   */
+  open(digest: Digest): StoredPayload | undefined {
+    for (const [journal, tail] of this.#tails) {
+      const entry = tail.entries.get(digest);
+      if (entry === undefined) continue;
+      const read: ReadBytes = (offset, target) => {
+        const file = this.#handles.open(toJournalPath(this.#layout, journal));
+        return file !== undefined && readAt(file, entry.offset + offset, target);
+      };
+      if (!tail.checked.has(digest)) {
+        if (!isWhole(read, entry.length, entry.crc)) continue;
+        tail.checked.add(digest);
+      }
+      return new BlockPayload(entry, createBlocks(entry.length, read));
     }
     return undefined;
   }

@@ -6,6 +6,7 @@ import {
   HEADER_BYTES,
   type JournalBuffer,
   type JournalHeader,
+  toShapeBytes,
 } from "./journal_format.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -72,10 +73,11 @@ function scanWindow(
     }
     const offset = position + at + HEADER_BYTES;
     // Not all there: the tail of a writer that was killed, or one that is writing now.
-    if (offset + header.length > size) return { end, next: offset, done: true };
+    const length = header.length + toShapeBytes(header);
+    if (offset + length > size) return { end, next: offset, done: true };
     visit({ ...header, offset });
-    end = offset + header.length;
-    at += HEADER_BYTES + header.length;
+    end = offset + length;
+    at += HEADER_BYTES + length;
   }
   return { end, next: position + at, done: false };
 }

@@ -4,12 +4,14 @@ import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { readSegmentIndex } from "./segment_index.ts";
-import { FileSource, SourceReader } from "./segment_source.ts";
+import { SealedPayload } from "./sealed_payload.ts";
+import { createSegmentReader } from "./segment_reader.ts";
+import { FileSource, PayloadSource, SourceReader } from "./segment_source.ts";
 
 /** What a new segment takes in from older ones. */
 export interface MergedSegments {
   /** The values. */
-  readonly sources: readonly FileSource[];
+  readonly sources: readonly (FileSource | PayloadSource)[];
   /** The names of the segments that the new one replaces. */
   readonly names: readonly string[];
   /** Segments without a usable table, which stay as they are. */
@@ -34,7 +36,7 @@ export function readMerged(
 ): MergedSegments {
   const reader = new SourceReader(handles);
   const seen = new Set<Digest>(newer.map((source) => source.digest));
-  const sources: FileSource[] = [];
+  const sources: (FileSource | PayloadSource)[] = [];
   const names: string[] = [];
   const unreadable: SegmentEntry[] = [];
   for (const segment of segments.toReversed()) {
@@ -44,7 +46,9 @@ export function readMerged(
       continue;
     }
     names.push(segment.name);
-    for (const source of sourcesOf(layout, reader, segment.name, table)) {
+    const payloads = createSegmentReader(layout, handles, segment.name);
+    const toPayload = (row: number) => new SealedPayload(payloads, table, row);
+    for (const source of sourcesOf(layout, reader, segment.name, table, toPayload)) {
       if (seen.has(source.digest) || !source.isWhole()) continue;
       seen.add(source.digest);
       sources.push(source);
@@ -58,10 +62,16 @@ function* sourcesOf(
   reader: SourceReader,
   name: string,
   table: DigestTable,
-): Generator<FileSource> {
+  toPayload: (row: number) => SealedPayload,
+): Generator<FileSource | PayloadSource> {
   for (let i = 0; i < table.size; i++) {
     const row = table.row(i);
+    if (row.place === PLACE.chunks) {
+      yield new PayloadSource(toPayload(i), row);
+      continue;
+    }
+    const shape = row.details === undefined ? undefined : toPayload(i).shape;
     const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
-    yield new FileSource(reader, toPath(layout, name), row);
+    yield new FileSource(reader, toPath(layout, name), shape ? { ...row, shape } : row);
   }
 }

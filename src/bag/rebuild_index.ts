@@ -2,17 +2,19 @@ import { crc32 } from "node:zlib";
 import { QuiverError } from "../errors.ts";
 import { VALUE_KIND } from "../value/value_kind.ts";
 import { type FileSystem, isMissing, openIfThere, replaceFile } from "./_file_system.ts";
-import { PositionedFile } from "./_positioned_fs.ts";
+import { type FileAccess, PositionedFile } from "./_positioned_fs.ts";
+import { blocksOf, toChunkBox, toChunkGrid, toChunkShape } from "./block_grid.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
 import { PLACE, type TableRow } from "./digest_table.ts";
+import { confirmChunks, confirmPayload } from "./confirm_written.ts";
 import { FileWindow } from "./file_window.ts";
 import { writeFrontDoor } from "./front_door.ts";
 import type { Hdf5Access, Hdf5Input } from "./hdf5_library.ts";
 import { getLength } from "./journal_format.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
-import { encodeSegmentIndex, type IndexedPayload, isAt } from "./seal_segment.ts";
-import { ATTRIBUTE, PACKED_ROW_BYTES } from "./segment_format.ts";
+import { encodeSegmentIndex, type IndexedPayload } from "./seal_segment.ts";
+import { ATTRIBUTE, PACKED_ROW_BYTES, toDatasetShape } from "./segment_format.ts";
 import { readSegmentIndex } from "./segment_index.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
@@ -82,13 +84,48 @@ function* findArrays(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayl
   for (const digest of input.names("/values")) {
     const path = `/values/${digest}`;
     if (!DIGEST_REGEXP.test(digest)) continue;
-    const { kind: kindName, crc32: crc } = readAttribute(input, path);
+    const { kind: kindName, crc32: crc, shape } = readAttribute(input, path);
     const kind = KINDS.get(kindName);
     if (kind === undefined || typeof crc !== "number") continue;
     const length = input.measureDataset(path);
     const dataset = new Dataset(input, file, path);
-    yield* dataset.find(0, { digest, kind, length, crc });
+    const dimensions = toDatasetShape(kind, length, toNumbers(shape))?.dimensions ?? [];
+    const row = { digest, kind, length, crc };
+    const chunks = findChunks(input, file, path, row);
+    for (const payload of chunks === undefined ? dataset.find(0, row) : [chunks]) {
+      const details = { ...(dimensions.length > 1 && { shape: dimensions }), ...payload.details };
+      yield { ...payload, details };
+    }
   }
+}
+
+/** Finds the chunks of a compressed dataset, if each holds bytes that lie together. */
+function findChunks(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  path: string,
+  source: Pick<TableRow, "digest" | "kind" | "length" | "crc">,
+): IndexedPayload | undefined {
+  const { shape, chunk } = input.describeDataset(path);
+  const dataset = toDatasetShape(source.kind, source.length, shape);
+  if (chunk === undefined || dataset === undefined) return undefined;
+  const elementBytes = dataset.length / dataset.count;
+  const grid = toChunkGrid(shape, chunk, elementBytes);
+  if (toChunkShape(shape, elementBytes).join() !== chunk.join()) return undefined;
+  const candidates: (readonly FileAccess[])[] = [];
+  const checks: number[] = [];
+  let crc = 0;
+  for (const block of blocksOf(grid)) {
+    const { start, count } = toChunkBox(shape, elementBytes, block);
+    const { bytes, reads } = input.readPart(path, start, count);
+    crc = crc32(bytes, crc);
+    checks.push(crc32(bytes));
+    candidates.push(reads);
+  }
+  if (crc !== source.crc) return undefined;
+  const written = { shape: chunk, grid, checks: Uint32Array.from(checks), candidates };
+  const details = confirmChunks(new FileWindow(file), written);
+  return details && { row: { ...source, offset: 0, place: PLACE.chunks }, details };
 }
 
 function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
@@ -132,8 +169,9 @@ class Dataset {
     if (source.length === 0) return yield { row };
     this.#begin ??= { offset: this.#input.locateDataset(this.#path) };
     const { offset } = this.#begin;
-    if (offset !== undefined && isAt(this.#window, offset + start, source)) {
-      return yield { row: { ...row, offset: offset + start } };
+    if (offset !== undefined) {
+      const details = confirmPayload(this.#window, offset + start, source);
+      if (details !== undefined) return yield { row: { ...row, offset: offset + start }, details };
     }
     this.#bytes ??= this.#input.readDataset(this.#path);
     const inline = this.#bytes.subarray(start, start + source.length);
@@ -141,7 +179,14 @@ class Dataset {
   }
 }
 
-function readAttribute(input: Hdf5Input, path: string): { kind?: unknown; crc32?: unknown } {
+function toNumbers(shape: unknown): number[] | undefined {
+  return Array.isArray(shape) ? shape.map(Number) : undefined;
+}
+
+function readAttribute(
+  input: Hdf5Input,
+  path: string,
+): { kind?: unknown; crc32?: unknown; shape?: unknown } {
   const content: unknown = JSON.parse(input.readAttribute(path, ATTRIBUTE));
   return typeof content === "object" && content !== null ? content : {};
 }

@@ -1,11 +1,14 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
+import type { StoredPayload } from "../value/stored_payload.ts";
 import { readAt } from "./_file_system.ts";
 import { DigestTable, PLACE, PURPOSE } from "./digest_table.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { SealedPayload } from "./sealed_payload.ts";
 import { readSegmentIndex } from "./segment_index.ts";
+import { createSegmentReader } from "./segment_reader.ts";
 import { toPayload } from "./to_payload.ts";
 
 /** What is known of a row's payload in this process; 0 before it was read. */
@@ -127,17 +130,47 @@ export class SealedValues {
     return undefined;
   }
 
+  /**
+   * Opens a value for reading pieces of it.
+   *
+   * @param digest The digest of the value.
+   * @returns The payload, or `undefined` when no segment has it, or it was found damaged.
+   */
+  open(digest: Digest): StoredPayload | undefined {
+    for (const segment of this.#segments) {
+      const row = segment.table.find(digest);
+      if (row === -1 || segment.state[row] === DAMAGED || this.#isGone(segment)) continue;
+      const known = segment.state[row] === WHOLE;
+      const payload = this.#payload(segment, row).open(known);
+      if (payload !== undefined) return payload;
+      segment.state[row] = DAMAGED;
+    }
+    return undefined;
+  }
+
   #readRow(segment: Segment, row: number): Uint8Array<ArrayBuffer> | undefined {
     const { name, table, state } = segment;
-    const toPath = table.place(row) === PLACE.table ? toSegmentIndexPath : toSegmentPath;
+    const place = table.place(row);
+    const toPath = place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
     const file = this.#handles.open(toPath(this.#layout, name));
     // The segment was merged into another one: a newer manifest names that.
     if (file === undefined) return undefined;
     const bytes = new Uint8Array(table.length(row));
-    const whole = readAt(file, table.offset(row), bytes) &&
-      (state[row] === WHOLE || crc32(bytes) === table.crc(row));
+    const there = place === PLACE.chunks
+      ? this.#payload(segment, row).open(true)?.read(0, bytes) === true
+      : readAt(file, table.offset(row), bytes);
+    const whole = there && (state[row] === WHOLE || crc32(bytes) === table.crc(row));
     state[row] = whole ? WHOLE : DAMAGED;
     return whole ? bytes : undefined;
+  }
+
+  /** Whether the segment was merged into another one: a newer manifest names that. */
+  #isGone({ name }: Segment): boolean {
+    return this.#handles.open(toSegmentPath(this.#layout, name)) === undefined;
+  }
+
+  #payload({ name, table }: Segment, row: number): SealedPayload {
+    return new SealedPayload(createSegmentReader(this.#layout, this.#handles, name), table, row);
   }
 }
 

@@ -3,6 +3,7 @@ import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
 import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { decodeShape, toShapeBytes } from "./journal_format.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";
 
 /** A value in a journal that no segment has yet. */
@@ -81,13 +82,26 @@ export function* toBatches(
       sources = [];
       bytes = 0;
     }
-    sealed.set(entry.journal, entry.offset + entry.length);
+    sealed.set(entry.journal, entry.offset + entry.length + toShapeBytes(entry));
     if (seen.has(entry.digest) || isSealed(entry.digest)) continue;
-    const source = new FileSource(reader, toJournalPath(layout, entry.journal), entry);
+    const path = toJournalPath(layout, entry.journal);
+    const source = new FileSource(reader, path, { ...entry, ...readShape(reader, path, entry) });
     if (!source.isWhole()) continue;
     seen.add(entry.digest);
     sources.push(source);
     bytes += entry.length;
   }
   yield { sources, sealed: unsealed.ends };
+}
+
+/** An array whose dimensions are damaged is one of one dimension: nothing else depends on them. */
+function readShape(
+  reader: SourceReader,
+  path: string,
+  entry: UnsealedEntry,
+): { readonly shape?: readonly number[] } {
+  const length = toShapeBytes(entry);
+  const bytes = length === 0 ? undefined : reader.read(path, entry.offset + entry.length, length);
+  const shape = bytes && decodeShape(bytes);
+  return shape === undefined ? {} : { shape };
 }

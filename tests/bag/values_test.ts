@@ -187,6 +187,7 @@ class BlindLibrary implements Hdf5Access {
         // Nowhere, and at a place that is wrong.
         return path === "/packed" ? undefined : 0;
       },
+      createChunkedDataset: (...args) => output.createChunkedDataset(...args),
       setAttribute: (path, name, text) => output.setAttribute(path, name, text),
       createExternalLink: (path, file, target) => output.createExternalLink(path, file, target),
       close: () => output.close(),
@@ -197,6 +198,8 @@ class BlindLibrary implements Hdf5Access {
     const input = this.#library.open(...args);
     return {
       names: (group) => input.names(group),
+      describeDataset: (path) => input.describeDataset(path),
+      readPart: (path, start, count) => input.readPart(path, start, count),
       locateDataset: () => undefined,
       measureDataset: (path) => input.measureDataset(path),
       readDataset: (path) => input.readDataset(path),
