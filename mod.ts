@@ -27,10 +27,10 @@
  *
  * @module
  */
-export type { BagOptions, FoldResult } from "./src/bag/bag_files.ts";
+export type { BagOptions, CompressionOptions, FoldResult } from "./src/bag/bag_files.ts";
 export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
-export { Bag, openBag, type OpenBagOptions } from "./src/cache/bag.ts";
+export { Bag, openBag, type OpenBagOptions, type ValuePlace } from "./src/cache/bag.ts";
 export { Cache, createMemoryCache } from "./src/cache/cache.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
@@ -40,12 +40,16 @@ export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
+export type { BagEntry } from "./src/store/read_bag.ts";
 export type { Found, MaybePromise, StoreDescription } from "./src/store/stores.ts";
 export type { FutureState } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
 export { type Deferred, type DeferredArguments, type Task, task } from "./src/task/task.ts";
 export type { CodeMode, TaskOptions } from "./src/task/task_options.ts";
+export type { NdArray, NumberArray } from "./src/value/array_shape.ts";
 export { digestSymbol } from "./src/value/digest_symbol.ts";
 export type { Digest } from "./src/value/encoded_value.ts";
+export { shapeSymbol } from "./src/value/shape_symbol.ts";
+export type { SliceRange } from "./src/value/slice_array.ts";
 export type { QuiverWarning } from "./src/warning.ts";
 export type { WorkerType } from "./src/worker/worker.ts";

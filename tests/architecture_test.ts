@@ -55,6 +55,7 @@ const PUBLIC = [
   "digestSymbol",
   "openBag",
   "openScope",
+  "shapeSymbol",
   "task",
   "withTags",
 ];

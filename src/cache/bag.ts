@@ -1,10 +1,23 @@
 import type { BagOptions, FoldResult } from "../bag/bag_files.ts";
 import { importLater } from "../import_later.ts";
 import type { OpenStores } from "../store/open_stores.ts";
+import type { BagEntry } from "../store/read_bag.ts";
+import type { NdArray, NumberArray } from "../value/array_shape.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import type { SliceRange } from "../value/slice_array.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import { Cache } from "./cache.ts";
 
 type BagStores = typeof import("../store/open_stores.ts");
+type BagReading = typeof import("../store/read_bag.ts");
+
+/** A value, or a place in it. */
+export interface ValuePlace {
+  /** The digest of the value. */
+  readonly digest: Digest;
+  /** Where in the value; see {@linkcode Bag.read}. */
+  readonly path: string;
+}
 
 /** Options of {@linkcode openBag}. */
 export interface OpenBagOptions extends BagOptions {
@@ -38,6 +51,109 @@ export class Bag extends Cache implements AsyncDisposable {
   }
 
   /**
+   * Goes over what lies at a path, like a directory: `""` has the tasks, a task has its calls by
+   * their keys, and a call has `args`, `result` and `metadata`. From there on the steps lead into the
+   * values, as in {@linkcode Bag.read}. A path may also begin with the digest of a value.
+   *
+   * @param path The path; `/` inside a step is written `~1`.
+   * @returns The entries; large arrays are not read for them.
+   * @throws {RangeError} If there is no such path; the message names the first step that is missing.
+   *
+   * @example Look around in a bag
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const ramp = task(import.meta, (n: number) => ({ n, ys: new Float64Array(n) }), { name: "ramp" });
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   await cacheScope({ cache: bag }, () => ramp(1000));
+   *   const key = await ramp.digest(1000);
+   *   const entries = await Array.fromAsync(bag.list(`ramp/${key}/result`));
+   *   assertEquals(entries.map(({ name, kind }) => `${name}: ${kind}`), ["n: number", "ys: Float64Array"]);
+   *   assertEquals(entries[1]?.shape, [1000]);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async *list(path: string = ""): AsyncGenerator<BagEntry> {
+    const { listBag } = await importReading();
+    yield* listBag(this.#opened.files, path);
+  }
+
+  /**
+   * Reads a stored value, or only a part of it: large arrays beside the path are not read.
+   *
+   * The steps of a path are keys of objects, indices of arrays and keys of Maps, with `/` between
+   * them. In a step `~1` stands for `/`, `~0` for `~` and `~e` for the empty key; `~#3` is the entry
+   * number 3 of a Map or Set, whatever its key.
+   *
+   * @param digest The digest of the value, such as `record.result`.
+   * @param path Where in the value; the whole value if empty.
+   * @returns What is there, as the caller's own copy.
+   * @throws {CacheMissError} If the value is not in the bag, or is damaged.
+   * @throws {RangeError} If there is no such path; the message names the first step that is missing.
+   *
+   * @example Read a part of a value
+   * ```ts
+   * import { openBag } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   const digest = await bag.putValue({ steps: [{ at: 0.5 }], grid: new Float64Array(100_000) });
+   *   assertEquals(await bag.read(digest, "steps/0/at"), 0.5);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async read(digest: Digest, path: string = ""): Promise<unknown> {
+    const { readBag } = await importReading();
+    return readBag(this.#opened.files, digest, path);
+  }
+
+  /**
+   * Reads a part of an array, and not the rest of it.
+   *
+   * @param place The digest of an array, or a value and where in it the array is: a typed array, or
+   * an n-dimensional array `{ data, shape }`.
+   * @param ranges For each dimension `[start, end]`, the end left out; dimensions without a range
+   * are taken whole.
+   * @returns A typed array; of an array with two dimensions or more `{ data, shape }`.
+   * @throws {CacheMissError} If the array is not in the bag, or what was read of it is damaged.
+   * @throws {TypeError} If there is no array of numbers.
+   * @throws {RangeError} If there is no such path, or a range is outside of the array.
+   *
+   * @example Read a column of a matrix
+   * ```ts
+   * import { openBag } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   const data = Float64Array.from({ length: 1_000_000 }, (_, i) => i);
+   *   const digest = await bag.putValue({ data, shape: [1000, 1000] });
+   *   assertEquals(await bag.slice(digest, [[10, 12], [3, 4]]), {
+   *     data: Float64Array.of(10_003, 11_003),
+   *     shape: [2, 1],
+   *   });
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async slice(
+    place: Digest | ValuePlace,
+    ranges: readonly SliceRange[],
+  ): Promise<NumberArray | NdArray> {
+    const { sliceBag } = await importReading();
+    const { digest, path } = typeof place === "string" ? { digest: place, path: "" } : place;
+    return sliceBag(this.#opened.files, digest, path, ranges);
+  }
+
+  /**
    * Moves all values from the journals into sealed HDF5 segments, so that HDF5 tools see them behind
    * `values.h5`. It happens by itself when a journal is full and when the bag is closed.
    *
@@ -64,6 +180,10 @@ export class Bag extends Cache implements AsyncDisposable {
       this.#onWarning({ message: `Cannot seal all of "${this.path}"`, cause });
     }
   }
+}
+
+function importReading(): Promise<BagReading> {
+  return importLater<BagReading>("../store/read_bag.ts", import.meta.url);
 }
 
 /**
