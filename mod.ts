@@ -32,6 +32,7 @@ export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
 export { Bag, openBag, type OpenBagOptions, type ValuePlace } from "./src/cache/bag.ts";
 export { Cache, createMemoryCache } from "./src/cache/cache.ts";
+export type { RecordFields, RecordTemplate } from "./src/cache/record_template.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
@@ -40,6 +41,8 @@ export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
+export type { ExportResult } from "./src/store/export_bag.ts";
+export type { ImportResult } from "./src/store/import_bag.ts";
 export type { BagEntry } from "./src/store/read_bag.ts";
 export type { Found, MaybePromise, StoreDescription } from "./src/store/stores.ts";
 export type { FutureState } from "./src/task/call_status.ts";

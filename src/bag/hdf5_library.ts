@@ -11,12 +11,33 @@
 import { dtype_to_metadata, FS, Module, ready } from "h5wasm";
 import type { Dtype } from "h5wasm";
 import { QuiverError } from "../errors.ts";
+import type {
+  ChunkOptions,
+  DatasetChunk,
+  DatasetDimensions,
+  DatasetPart,
+  DatasetShape,
+  Hdf5Access,
+  Hdf5Input,
+  Hdf5Output,
+} from "./hdf5_access.ts";
 import {
   createPositionedFs,
   type EmscriptenFs,
   type FileAccess,
   type PositionedFile,
 } from "./_positioned_fs.ts";
+
+export type {
+  ChunkOptions,
+  DatasetChunk,
+  DatasetDimensions,
+  DatasetPart,
+  DatasetShape,
+  Hdf5Access,
+  Hdf5Input,
+  Hdf5Output,
+} from "./hdf5_access.ts";
 
 /** From here on a dataset's bytes do not go through the library's memory, which never shrinks. */
 const DIVERT_BYTES = 4 * 1024 * 1024;
@@ -25,130 +46,6 @@ const STANDARD_ERROR = 2;
 
 /** The number of the filter gzip, which HDF5 calls deflate. */
 const DEFLATE = 1;
-
-/** What a dataset is like. */
-export interface DatasetShape {
-  /** The type of an element, or the columns of a table. */
-  readonly type: string | readonly (readonly [name: string, type: string])[];
-  /** The number of elements. */
-  readonly count: number;
-  /** The size of all elements in bytes. */
-  readonly length: number;
-  /** The lengths of the dimensions; one dimension if not given. */
-  readonly dimensions?: readonly number[];
-}
-
-/** How a dataset is compressed. */
-export interface ChunkOptions {
-  /** The lengths of a chunk's dimensions. */
-  readonly shape: readonly number[];
-  /** The level of the filter deflate, 1 to 9. */
-  readonly level: number;
-}
-
-/** A chunk of a dataset. */
-export interface DatasetChunk {
-  /** Where in the dataset it begins, in each dimension. */
-  readonly start: readonly number[];
-  /** How many elements it has in each dimension. */
-  readonly count: readonly number[];
-  /** Its raw bytes. */
-  readonly bytes: Uint8Array;
-}
-
-/** The dimensions of a dataset. */
-export interface DatasetDimensions {
-  /** Their lengths. */
-  readonly shape: readonly number[];
-  /** The lengths of a chunk's dimensions; absent without chunks. */
-  readonly chunk?: readonly number[];
-}
-
-/** A part of a dataset. */
-export interface DatasetPart {
-  /** Its raw bytes. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** What was read of the file for it. */
-  readonly reads: readonly FileAccess[];
-}
-
-/** An HDF5 file that is being written. */
-export interface Hdf5Output {
-  /** Makes a group. */
-  createGroup(path: string): void;
-  /**
-   * Makes a contiguous dataset.
-   *
-   * @param path Where in the file.
-   * @param shape What it is like.
-   * @param chunks Its raw bytes, in pieces; taken before this returns.
-   * @returns Where in the file the raw bytes lie, or `undefined` when that could not be seen.
-   */
-  createDataset(
-    path: string,
-    shape: DatasetShape,
-    chunks: Iterable<Uint8Array>,
-  ): number | undefined;
-  /**
-   * Makes a compressed dataset.
-   *
-   * @param path Where in the file.
-   * @param shape What it is like.
-   * @param options How it is compressed.
-   * @param chunks All of its chunks, one at a time.
-   * @returns For each chunk, where in the file it may lie: to be confirmed by its checksum.
-   */
-  createChunkedDataset(
-    path: string,
-    shape: Required<DatasetShape>,
-    options: ChunkOptions,
-    chunks: Iterable<DatasetChunk>,
-  ): FileAccess[][];
-  /** Gives a dataset an attribute that is a text. */
-  setAttribute(path: string, name: string, text: string): void;
-  /** Makes a link to something in another file, whose name is relative to this file. */
-  createExternalLink(path: string, file: string, target: string): void;
-  /** Completes the file. */
-  close(): void;
-}
-
-/** An HDF5 file that is being read. */
-export interface Hdf5Input {
-  /** The names in a group. */
-  names(group: string): string[];
-  /** The dimensions of a dataset, and those of its chunks if it has chunks. */
-  describeDataset(path: string): DatasetDimensions;
-  /** A part of a dataset that lies in one chunk, and where that chunk may lie in the file. */
-  readPart(path: string, start: readonly number[], count: readonly number[]): DatasetPart;
-  /** Where in the file the raw bytes of a dataset lie; to be confirmed by their checksum. */
-  locateDataset(path: string): number | undefined;
-  /** The size of the raw bytes of a dataset. */
-  measureDataset(path: string): number;
-  /** The raw bytes of a dataset. */
-  readDataset(path: string): Uint8Array<ArrayBuffer>;
-  /** An attribute that is a text. */
-  readAttribute(path: string, name: string): string;
-  /** Lets go of the file. */
-  close(): void;
-}
-
-/** What opens HDF5 files: the library, or what a test puts in its place. */
-export interface Hdf5Access {
-  /**
-   * Begins a new HDF5 file.
-   *
-   * @param file An empty file.
-   * @returns What writes it.
-   */
-  create(file: PositionedFile): Hdf5Output;
-  /**
-   * Opens an HDF5 file for reading.
-   *
-   * @param file The file.
-   * @returns What reads it.
-   */
-  open(file: PositionedFile): Hdf5Input;
-}
 
 /** Emscripten's `FS` as it is; h5wasm's types describe a much older one. */
 interface LibraryFs extends EmscriptenFs {
@@ -308,6 +205,42 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
     );
   }
 
+  createText(path: string, texts: string | readonly string[]): void {
+    const list = typeof texts === "string" ? [texts] : [...texts];
+    const metadata = toMetadata("S", typeof texts === "string" ? [] : [list.length]);
+    this.#call(
+      `create dataset "${path}"`,
+      () => Module.create_vlen_str_dataset(this.#id, path, list, metadata),
+    );
+  }
+
+  setProperty(path: string, name: string, value: string | number): void {
+    const action = `create attribute "${name}" of "${path}"`;
+    if (typeof value === "string") {
+      const metadata = toMetadata("S", []);
+      this.#call(
+        action,
+        () => Module.create_vlen_str_attribute(this.#id, path, name, [value], metadata),
+      );
+      return;
+    }
+    using memory = new LibraryMemory(8);
+    memory.fill([new Uint8Array(Float64Array.of(value).buffer)]);
+    const metadata = toMetadata("<d", []);
+    this.#call(
+      action,
+      () => Module.create_attribute(this.#id, path, name, memory.address, metadata),
+    );
+  }
+
+  createHardLink(path: string, target: string): void {
+    this.#call(`create link "${path}"`, () => Module.create_hard_link(this.#id, target, path));
+  }
+
+  createSoftLink(path: string, target: string): void {
+    this.#call(`create link "${path}"`, () => Module.create_soft_link(this.#id, target, path));
+  }
+
   createExternalLink(path: string, file: string, target: string): void {
     this.#call(
       `create link "${path}"`,
@@ -372,7 +305,11 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   readAttribute(path: string, name: string): string {
     return this.#call(`read attribute "${name}" of "${path}"`, () => {
-      const { size } = Module.get_attribute_metadata(this.#id, path, name);
+      const { size, vlen } = Module.get_attribute_metadata(this.#id, path, name);
+      // The bytes of a text of variable length are an address.
+      if (vlen) {
+        throw new QuiverError(`Cannot read attribute "${name}" of "${path}": it is no text`);
+      }
       using memory = new LibraryMemory(size);
       Module.get_attribute_data(this.#id, path, name, memory.address);
       return new TextDecoder().decode(memory.copy());

@@ -4,6 +4,7 @@ import type { StoredPayload } from "../value/stored_payload.ts";
 import { readAt } from "./_file_system.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
+import { readShape } from "./journal_shape.ts";
 import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { BlockPayload, createBlocks, isWhole } from "./payload_blocks.ts";
@@ -112,7 +113,8 @@ export class JournalIndex {
         if (!isWhole(read, entry.length, entry.crc)) continue;
         tail.checked.add(digest);
       }
-      return new BlockPayload(entry, createBlocks(entry.length, read));
+      const shape = readShape(read, entry);
+      return new BlockPayload({ ...entry, ...shape }, createBlocks(entry.length, read));
     }
     return undefined;
   }

@@ -68,8 +68,7 @@ function rebuildIndex(
   try {
     const input = library.open(new PositionedFile(fileSystem, file));
     try {
-      const payloads = [...findArrays(input, file), ...findPacked(input, file)];
-      return concatenate(encodeSegmentIndex(file, payloads));
+      return indexSegment(input, file);
     } finally {
       input.close();
     }
@@ -78,6 +77,18 @@ function rebuildIndex(
     if (error instanceof QuiverError || error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/**
+ * Makes the content of a segment's table from the segment.
+ *
+ * @param input The segment, or another HDF5 file that has the same in it.
+ * @param file The same file.
+ * @returns The content of the table's file.
+ */
+export function indexSegment(input: Hdf5Input, file: Deno.FsFile): Uint8Array<ArrayBuffer> {
+  const payloads = [...findArrays(input, file), ...findPacked(input, file)];
+  return concatenate(encodeSegmentIndex(file, payloads));
 }
 
 function* findArrays(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {

@@ -57,6 +57,25 @@ const ELEMENTS: Partial<Record<ValueKindName, readonly [type: string, bytes: num
 };
 
 /**
+ * Tells what dataset an array becomes that is not split out.
+ *
+ * @param kind The name of the kind of array.
+ * @param length The length of the array in bytes.
+ * @param dimensions The lengths of its dimensions; one dimension if not given.
+ * @returns The dataset's shape, or `undefined` when the kind is no array.
+ */
+export function toArrayShape(
+  kind: string,
+  length: number,
+  dimensions?: readonly number[],
+): Required<DatasetShape> | undefined {
+  const element = Object.entries(ELEMENTS).find(([name]) => name === kind)?.[1];
+  if (element === undefined) return undefined;
+  const count = length / element[1];
+  return { type: element[0], count, length, dimensions: dimensions ?? [count] };
+}
+
+/**
  * Tells what dataset a payload becomes.
  *
  * @param kind How to read the payload.

@@ -3,7 +3,9 @@ import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
 import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
-import { decodeShape, toShapeBytes } from "./journal_format.ts";
+import { toShapeBytes } from "./journal_format.ts";
+import { readShape } from "./journal_shape.ts";
+import type { ReadBytes } from "./read_bytes.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";
 
 /** A value in a journal that no segment has yet. */
@@ -85,23 +87,16 @@ export function* toBatches(
     sealed.set(entry.journal, entry.offset + entry.length + toShapeBytes(entry));
     if (seen.has(entry.digest) || isSealed(entry.digest)) continue;
     const path = toJournalPath(layout, entry.journal);
-    const source = new FileSource(reader, path, { ...entry, ...readShape(reader, path, entry) });
+    const read: ReadBytes = (offset, target) => {
+      const bytes = reader.read(path, entry.offset + offset, target.length);
+      if (bytes !== undefined) target.set(bytes);
+      return bytes !== undefined;
+    };
+    const source = new FileSource(reader, path, { ...entry, ...readShape(read, entry) });
     if (!source.isWhole()) continue;
     seen.add(entry.digest);
     sources.push(source);
     bytes += entry.length;
   }
   yield { sources, sealed: unsealed.ends };
-}
-
-/** An array whose dimensions are damaged is one of one dimension: nothing else depends on them. */
-function readShape(
-  reader: SourceReader,
-  path: string,
-  entry: UnsealedEntry,
-): { readonly shape?: readonly number[] } {
-  const length = toShapeBytes(entry);
-  const bytes = length === 0 ? undefined : reader.read(path, entry.offset + entry.length, length);
-  const shape = bytes && decodeShape(bytes);
-  return shape === undefined ? {} : { shape };
 }

@@ -1,5 +1,8 @@
+import { fileURLToPath } from "node:url";
 import type { BagOptions, FoldResult } from "../bag/bag_files.ts";
 import { importLater } from "../import_later.ts";
+import type { ExportResult } from "../store/export_bag.ts";
+import type { ImportResult } from "../store/import_bag.ts";
 import type { OpenStores } from "../store/open_stores.ts";
 import type { BagEntry } from "../store/read_bag.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
@@ -7,9 +10,13 @@ import type { Digest } from "../value/encoded_value.ts";
 import type { SliceRange } from "../value/slice_array.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import { Cache } from "./cache.ts";
+import type { RecordTemplate } from "./record_template.ts";
 
 type BagStores = typeof import("../store/open_stores.ts");
 type BagReading = typeof import("../store/read_bag.ts");
+type BagExport = typeof import("../store/export_bag.ts");
+type BagImport = typeof import("../store/import_bag.ts");
+type Template = typeof import("./record_template.ts");
 
 /** A value, or a place in it. */
 export interface ValuePlace {
@@ -154,6 +161,62 @@ export class Bag extends Cache implements AsyncDisposable {
   }
 
   /**
+   * Writes calls with their arguments and results into one HDF5 file that needs no bag: a group for
+   * each call under `/calls/<task>/<key>`, pleasant to browse with h5py, h5dump, HDFView or H5Web.
+   * The exact values are in it too, for {@linkcode Bag.importHdf5}.
+   *
+   * Requires `--allow-write` of the file's directory. Large arrays are streamed; what describes the
+   * calls is kept in memory.
+   *
+   * @param path The file; what is there is replaced when all is written.
+   * @param query Which calls; all if not given.
+   * @returns What was written.
+   *
+   * @example Give somebody the results of one task
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const wave = task(import.meta, (n: number) => Float64Array.from({ length: n }, Math.sin), {
+   *   name: "wave",
+   * });
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(`${path}/mine`);
+   *   await cacheScope({ cache: bag }, () => wave(1000));
+   *   assertEquals((await bag.exportHdf5(`${path}/waves.h5`, { task: "wave" })).calls, 1);
+   *   await using other = await openBag(`${path}/theirs`);
+   *   assertEquals(await other.importHdf5(`${path}/waves.h5`), { calls: 1, known: 0 });
+   *   assertEquals((await other.lookup(await wave.digest(1000))).hit, true);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async exportHdf5(path: string | URL, query: RecordTemplate = {}): Promise<ExportResult> {
+    const { exportBag } = await importLater<BagExport>("../store/export_bag.ts", import.meta.url);
+    const { matchesRecord } = await importLater<Template>("./record_template.ts", import.meta.url);
+    const { files } = this.#opened;
+    return await exportBag(files, toPath(path), (record) => matchesRecord(record, query));
+  }
+
+  /**
+   * Takes in the calls of a file that {@linkcode Bag.exportHdf5} has written. Values are checked
+   * against their digests before anything is stored. Calls that the bag knows stay as they are, so
+   * that a file can be imported twice. That a key belongs to its result cannot be checked: import
+   * only what you would run.
+   *
+   * Requires `--allow-read` of the file.
+   *
+   * @param path The file.
+   * @returns What is new.
+   * @throws {BagCorruptError} If the file is something else, or damaged; nothing was stored.
+   */
+  async importHdf5(path: string | URL): Promise<ImportResult> {
+    const { importBag } = await importLater<BagImport>("../store/import_bag.ts", import.meta.url);
+    return await importBag(this.#opened.files, toPath(path));
+  }
+
+  /**
    * Moves all values from the journals into sealed HDF5 segments, so that HDF5 tools see them behind
    * `values.h5`. It happens by itself when a journal is full and when the bag is closed.
    *
@@ -180,6 +243,10 @@ export class Bag extends Cache implements AsyncDisposable {
       this.#onWarning({ message: `Cannot seal all of "${this.path}"`, cause });
     }
   }
+}
+
+function toPath(path: string | URL): string {
+  return path instanceof URL ? fileURLToPath(path) : path;
 }
 
 function importReading(): Promise<BagReading> {

@@ -24,6 +24,7 @@ export class GraphValue implements ValueNode {
   readonly size?: number;
   readonly shape?: readonly number[];
   readonly bytes?: number;
+  readonly identity: object;
   readonly #view: GraphView;
   readonly #source: PayloadSource;
   readonly #slot: unknown;
@@ -34,6 +35,7 @@ export class GraphValue implements ValueNode {
     this.#source = source;
     this.#slot = slot;
     this.#node = node;
+    this.identity = node;
     const array = this.#toNdArray();
     this.kind = array?.kind ?? toKind(node);
     if (array !== undefined) {

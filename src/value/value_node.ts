@@ -19,6 +19,8 @@ export interface ValueNode {
   readonly shape?: readonly number[];
   /** How many bytes an array or buffer has. */
   readonly bytes?: number;
+  /** What two places have in common that hold one and the same object. */
+  readonly identity?: object;
   /** The digest under which an array is stored on its own. */
   readonly digest?: string;
   /**

@@ -126,7 +126,7 @@ for (const options of [{}, GZIP]) {
       for (const part of some) bag.putValue(part);
       await bag.fold();
     }
-    assertEquals(Array.from(Deno.readDirSync(`${directory.path}/segments`)).length, 2);
+    assertEquals(Array.from(Deno.readDirSync(`${directory.path}/segments`)).length, 4);
     checkParts(bag);
     for (const { digest, shape } of PARTS) {
       assertEquals(bag.openPayload(digest)?.shape, shape);

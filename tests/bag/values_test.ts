@@ -189,6 +189,10 @@ class BlindLibrary implements Hdf5Access {
       },
       createChunkedDataset: (...args) => output.createChunkedDataset(...args),
       setAttribute: (path, name, text) => output.setAttribute(path, name, text),
+      createText: (path, texts) => output.createText(path, texts),
+      setProperty: (path, name, value) => output.setProperty(path, name, value),
+      createHardLink: (path, target) => output.createHardLink(path, target),
+      createSoftLink: (path, target) => output.createSoftLink(path, target),
       createExternalLink: (path, file, target) => output.createExternalLink(path, file, target),
       close: () => output.close(),
     };
