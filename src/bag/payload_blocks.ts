@@ -4,6 +4,9 @@ import { type Block, BLOCK_BYTES, type BlockGrid, findBlock, toPlainGrid } from 
 import type { ChunkPlace } from "./payload_details.ts";
 import type { ReadBytes } from "./read_bytes.ts";
 
+/** What compressing may add to a chunk that is small and cannot be made smaller, in bytes. */
+const SLACK_BYTES = 1024;
+
 /** What a payload is, beside its bytes. */
 export type PayloadHead = Pick<StoredPayload, "digest" | "kind" | "length" | "shape">;
 
@@ -118,6 +121,8 @@ export function createChunkBlocks(
       const place = places[block.index];
       const check = checks[block.index];
       if (place === undefined || check === undefined) return false;
+      // No sound place is longer, and a damaged one must not ask for memory.
+      if (!(place.length >= 0 && place.length <= 2 * grid.blockBytes + SLACK_BYTES)) return false;
       const bytes = new Uint8Array(place.length);
       return read(place.offset, bytes) && unpackChunk(bytes, grid.blockBytes, check, target);
     },

@@ -96,10 +96,16 @@ export function readDetails(read: ReadBytes, unit: number): PayloadDetails {
   if (length > LARGEST_BYTES) return {};
   const content = new Uint8Array(length);
   if (!read(unit * UNIT_BYTES + HEADER_BYTES, content)) return {};
-  return crc32(content) === view.getUint32(4, true) ? decode(content) : {};
+  if (crc32(content) !== view.getUint32(4, true)) return {};
+  try {
+    return decode(content);
+  } catch (error) {
+    // What has its checksum was written by us, or by somebody who wants to be believed.
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
 }
 
-/** What has its checksum was written by us, or by somebody who wants to be believed. */
 function decode(content: Uint8Array): PayloadDetails {
   const text: unknown = JSON.parse(new TextDecoder().decode(content));
   if (typeof text !== "object" || text === null) return {};

@@ -6,6 +6,7 @@ import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { BagFormatError } from "../../src/errors.ts";
 import type { EncodedPart } from "../../src/value/encoded_value.ts";
 import { VALUE_KIND } from "../../src/value/value_kind.ts";
+import { FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
 import { run, runPython, withH5dump, withH5py } from "./_hdf5_tools.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
@@ -237,4 +238,58 @@ Deno.test("BagFiles.putValue() keeps the first shape of an array, whose digest h
   await bag.fold();
   assertEquals(bag.openPayload(wrong.digest)?.shape, undefined);
   assertEquals(bag.getValue(wrong.digest)?.kind, VALUE_KIND.Float64Array);
+});
+
+Deno.test("openBagFiles() with compression loses nothing when the program ends at any step", async () => {
+  const parts = [
+    createPart("one chunk", 4096, "Float64Array"),
+    withShape(createPart("shaped", 8 * 6 * 100, "Float64Array"), [6, 100]),
+  ];
+  for (let at = 0;; at++) {
+    using directory = new TemporaryDirectory();
+    const fileSystem = new FaultyFileSystem("stop", at);
+    const acknowledged: EncodedPart[] = [];
+    try {
+      const runner = new InlineFoldRunner(fileSystem);
+      const options = { ...GZIP, fold: "manual" } as const;
+      await using bag = await openBagFiles(directory.path, options, { fileSystem, runner });
+      for (const part of parts) {
+        bag.putValue(part);
+        acknowledged.push(part);
+      }
+      await bag.fold();
+    } catch (error) {
+      if (!(error instanceof FaultError)) throw error;
+    }
+    await using bag = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
+    checkParts(bag, acknowledged);
+    await bag.fold();
+    checkParts(bag, acknowledged);
+    for (const { digest, shape } of acknowledged) {
+      assertEquals(bag.openPayload(digest)?.shape, shape, `step ${at}`);
+    }
+    if (!fileSystem.failed) break;
+  }
+});
+
+Deno.test("BagFiles gives no wrong piece when any byte of what tells of chunks is damaged", async () => {
+  using directory = new TemporaryDirectory();
+  const parts = PARTS.filter(({ bytes }) => bytes.length > 500_000);
+  {
+    await using bag = await openBagFiles(directory.path, GZIP, ENVIRONMENT);
+    for (const part of parts) bag.putValue(part);
+  }
+  const file = `${directory.path}/segments/000001.index`;
+  const sound = Deno.readFileSync(file);
+  for (let at = 64 + 64 * parts.length; at < sound.length; at += 37) {
+    const bytes = sound.slice();
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    Deno.writeFileSync(file, bytes);
+    await using bag = await openBagFiles(directory.path, { mode: "read" }, ENVIRONMENT);
+    for (const { digest, bytes } of parts) {
+      const piece = new Uint8Array(1000);
+      if (bag.openPayload(digest)?.read(123_456, piece) !== true) continue;
+      assert(equal(piece, bytes.subarray(123_456, 124_456)), `${at}`);
+    }
+  }
 });
