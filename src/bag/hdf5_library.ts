@@ -21,6 +21,7 @@ import type {
   Hdf5Input,
   Hdf5Output,
 } from "./hdf5_access.ts";
+import { LibraryMemory } from "./_library_memory.ts";
 import {
   createPositionedFs,
   type EmscriptenFs,
@@ -154,7 +155,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
     const diverted = shape.length >= DIVERT_BYTES;
     this.#file.watch();
     if (diverted) this.#file.divert(shape.length, chunks);
-    using memory = new LibraryMemory(diverted ? 1 : shape.length);
+    using memory = new LibraryMemory(Module, diverted ? 1 : shape.length);
     if (!diverted) memory.fill(chunks);
     const metadata = toMetadata(shape.type, shape.dimensions ?? [shape.count]);
     this.#call(action, () => Module.create_dataset(this.#id, path, memory.address, metadata));
@@ -175,7 +176,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
     const places: FileAccess[][] = [];
     for (const { start, count, bytes } of chunks) {
       const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
-      using memory = new LibraryMemory(bytes.length);
+      using memory = new LibraryMemory(Module, bytes.length);
       memory.fill([bytes]);
       this.#file.watch();
       this.#call(action, () => {
@@ -196,7 +197,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   setAttribute(path: string, name: string, text: string): void {
     const bytes = new TextEncoder().encode(text);
-    using memory = new LibraryMemory(bytes.length);
+    using memory = new LibraryMemory(Module, bytes.length);
     memory.fill([bytes]);
     const metadata = toMetadata(`S${bytes.length}`, []);
     this.#call(
@@ -224,7 +225,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
       );
       return;
     }
-    using memory = new LibraryMemory(8);
+    using memory = new LibraryMemory(Module, 8);
     memory.fill([new Uint8Array(Float64Array.of(value).buffer)]);
     const metadata = toMetadata("<d", []);
     this.#call(
@@ -259,7 +260,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
     return this.#call(`locate dataset "${path}"`, () => {
       const { size, shape, chunks } = Module.get_dataset_metadata(this.#id, path);
       if (chunks !== null) return undefined;
-      using memory = new LibraryMemory(size);
+      using memory = new LibraryMemory(Module, size);
       this.#file.watch();
       const [ones, zeros] = [shape?.map(() => 1n) ?? null, shape?.map(() => 0n) ?? null];
       // What describes the dataset was read above, so the first element is what is read last.
@@ -286,7 +287,10 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
     return this.#call(`read dataset "${path}"`, () => {
       const { size } = Module.get_dataset_metadata(this.#id, path);
       const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
-      using memory = new LibraryMemory(count.reduce((product, length) => product * length, size));
+      using memory = new LibraryMemory(
+        Module,
+        count.reduce((product, length) => product * length, size),
+      );
       this.#file.watch();
       const strides = counts.map(() => 1n);
       Module.get_dataset_data(this.#id, path, counts, starts, strides, memory.address);
@@ -297,7 +301,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
   readDataset(path: string): Uint8Array<ArrayBuffer> {
     const length = this.measureDataset(path);
     return this.#call(`read dataset "${path}"`, () => {
-      using memory = new LibraryMemory(length);
+      using memory = new LibraryMemory(Module, length);
       Module.get_dataset_data(this.#id, path, null, null, null, memory.address);
       return memory.copy();
     });
@@ -310,7 +314,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
       if (vlen) {
         throw new QuiverError(`Cannot read attribute "${name}" of "${path}": it is no text`);
       }
-      using memory = new LibraryMemory(size);
+      using memory = new LibraryMemory(Module, size);
       Module.get_attribute_data(this.#id, path, name, memory.address);
       return new TextDecoder().decode(memory.copy());
     });
@@ -327,39 +331,6 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
       // What the disk said explains more than what the library makes of it.
       this.#file.check();
     }
-  }
-}
-
-/** Memory inside the library. */
-class LibraryMemory implements Disposable {
-  readonly #at: number;
-  readonly #length: number;
-
-  constructor(length: number) {
-    this.#length = length;
-    this.#at = Module._malloc(Math.max(length, 1));
-    if (this.#at === 0) throw new RangeError(`Cannot take ${length} bytes of HDF5's memory`);
-  }
-
-  get address(): bigint {
-    return BigInt(this.#at);
-  }
-
-  fill(chunks: Iterable<Uint8Array>): void {
-    let at = this.#at;
-    for (const chunk of chunks) {
-      // The heap is another object whenever it has grown, so it is taken anew each time.
-      Module.HEAPU8.set(chunk, at);
-      at += chunk.length;
-    }
-  }
-
-  copy(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(Module.HEAPU8.slice(this.#at, this.#at + this.#length));
-  }
-
-  [Symbol.dispose](): void {
-    Module._free(this.#at);
   }
 }
 

@@ -87,13 +87,13 @@ export function decodeHeader(buffer: JournalBuffer, at: number): JournalHeader |
   if (view.getUint32(at, true) !== MAGIC) return undefined;
   if (view.getUint32(at + 52, true) !== crc32(bytes.subarray(at, at + 52))) return undefined;
   const rank = view.getUint16(at + 6, true);
-  return {
+  const header = {
     digest: bytes.subarray(at + 16, at + 48).toHex(),
     kind: view.getUint16(at + 4, true),
     length: getLength(view, at + 8),
     crc: view.getUint32(at + 48, true),
-    ...(rank !== 0 && { rank }),
   };
+  return rank === 0 ? header : { ...header, rank };
 }
 
 /**

@@ -63,13 +63,13 @@ export class JournalWriter implements Disposable {
    */
   append(part: EncodedPart): { journal: string; entry: JournalEntry } {
     const journal = this.#open();
-    const header = {
+    const plain = {
       digest: part.digest,
       kind: part.kind,
       length: part.bytes.length,
       crc: crc32(part.bytes),
-      ...(part.shape !== undefined && { rank: part.shape.length }),
     };
+    const header = part.shape === undefined ? plain : { ...plain, rank: part.shape.length };
     encodeHeader(this.#buffer, header);
     try {
       this.#write(journal.file, part.bytes);
