@@ -28,11 +28,30 @@
  * @module
  */
 export type { BagOptions, CompressionOptions, FoldResult } from "./src/bag/bag_files.ts";
+export type { CacheFilesOptions } from "./src/bag/cache_files.ts";
+export type {
+  VerifyFinding,
+  VerifyObserver,
+  VerifyOptions,
+  VerifyReport,
+  VerifyStep,
+  VerifyStepName,
+} from "./src/bag/verify_report.ts";
 export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
 export { Bag, openBag, type OpenBagOptions, type ValuePlace } from "./src/cache/bag.ts";
-export { Cache, createMemoryCache } from "./src/cache/cache.ts";
-export type { RecordFields, RecordTemplate } from "./src/cache/record_template.ts";
+export { Cache, createMemoryCache, voidCache } from "./src/cache/cache.ts";
+export { limited, type LimitOptions } from "./src/cache/limited.ts";
+export {
+  type FileCacheOptions,
+  openFileCache,
+  openSqliteCache,
+  type SqliteCacheOptions,
+  StoredCache,
+} from "./src/cache/stored_cache.ts";
+export type { GcOptions } from "./src/cache/tidy_cache.ts";
+export { verifyBag } from "./src/cache/verify_bag.ts";
+export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
@@ -41,10 +60,32 @@ export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
+export type { LimitedCall } from "./src/store/call_ledger.ts";
 export type { ExportResult } from "./src/store/export_bag.ts";
 export type { ImportResult } from "./src/store/import_bag.ts";
+export type { StoreLimits } from "./src/store/limited_stores.ts";
 export type { BagEntry } from "./src/store/read_bag.ts";
-export type { Found, MaybePromise, StoreDescription } from "./src/store/stores.ts";
+export type { SigningKey, SigningOptions } from "./src/store/signing_keys.ts";
+export type {
+  CacheStatistics,
+  StorageStatistics,
+  StoreStatistics,
+} from "./src/store/statistics.ts";
+export type {
+  BagDescription,
+  FilesDescription,
+  Found,
+  LimitDescription,
+  LimitedDescription,
+  MaybePromise,
+  MixedDescription,
+  SignedDescription,
+  SqliteDescription,
+  SqliteOptions,
+  StoreDescription,
+  SweepResult,
+} from "./src/store/stores.ts";
+export type { VictimPolicy } from "./src/store/victim_policy.ts";
 export type { FutureState } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
 export { type Deferred, type DeferredArguments, type Task, task } from "./src/task/task.ts";

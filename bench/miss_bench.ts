@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import cacache from "cacache";
 import memoizeFs from "memoize-fs";
 import { cacheScope, openBag } from "@quiver/quiver";
+import { openBagFiles } from "../src/bag/open_bag_files.ts";
 import { compare } from "./_compare.ts";
 import { tiny } from "./_tasks.ts";
 
@@ -44,6 +45,23 @@ export async function run(): Promise<void> {
         run: each((n) => cacache.put(`${folder}/cacache`, String(n), json(n))),
       },
     ], { calls: 300 });
+    await using files = await openBagFiles(`${folder}/leases.bag`, { fold: "manual" });
+    const key = (n: number) => n.toString(16).padStart(64, "0");
+    await compare("Lease of a key that nobody holds, taken and freed", [
+      {
+        name: "file: create + lock + remove (baseline)",
+        run: eachSync((n) => {
+          const path = `${folder}/${key(n)}`;
+          using file = Deno.openSync(path, { read: true, write: true, create: true });
+          file.lockSync(true);
+          Deno.removeSync(path);
+        }),
+      },
+      {
+        name: "Quiver: tryLease",
+        run: eachSync((n) => files.tryLease(key(n))?.[Symbol.dispose]()),
+      },
+    ], { calls: 500 });
     const bytes = (n: number) => new Uint8Array(200).fill(n).with(0, n >> 16).with(1, n >> 8);
     const blob = database.prepare("insert into misses values (?, ?)");
     await compare("Put 200 B, one writer", [

@@ -82,6 +82,38 @@ export class DependencyError extends QuiverError {
   }
 }
 
+/** One of the calls that wait for one another. */
+export interface DeadlockedCall {
+  /** The task's name. */
+  readonly task: string;
+  /** The key of the call. */
+  readonly key: string;
+}
+
+/** Calls that wait for one another, in one isolate or in several processes: none could ever end. */
+export class DeadlockError extends QuiverError {
+  /** The calls; each waits for the next, and the last for the first. */
+  readonly cycle: readonly DeadlockedCall[];
+
+  /**
+   * Creates the error.
+   *
+   * @param action What could not be done, without the reason; the cycle is added.
+   * @param cycle The calls that wait.
+   * @param options The standard `cause`.
+   */
+  constructor(action: string, cycle: readonly DeadlockedCall[], options?: ErrorOptions) {
+    const names = cycle.map(({ task, key }) => `"${task}" (${key.slice(0, 8)})`);
+    const way = [...names, ...names.slice(0, 1)].join(" → ");
+    super(
+      `${action}: the call waits for itself, as its bodies wait for one another: ${way}; ` +
+        "call it with other arguments, or call the plain function",
+      options,
+    );
+    this.cycle = cycle;
+  }
+}
+
 /** A value that has no digest, and so cannot be part of a key or be stored. */
 export class IndigestibleError extends QuiverError {
   /** Where in the value the culprit is, such as `args[0].solver.callback`. */
@@ -136,8 +168,11 @@ export class CacheMissError extends QuiverError {
   }
 }
 
+/** A path that is not a cache of the kind it was opened as, or one of a format that is not known. */
+export class CacheFormatError extends QuiverError {}
+
 /** A directory that is not a bag, or a bag of a format that this version cannot use. */
-export class BagFormatError extends QuiverError {}
+export class BagFormatError extends CacheFormatError {}
 
 /** A damaged file in a bag. */
 export class BagCorruptError extends QuiverError {

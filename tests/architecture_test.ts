@@ -28,6 +28,7 @@ const SEAMS: { readonly [dependency: string]: readonly string[] } = {
   comlink: ["src/worker/expose_worker.ts", "src/worker/web_worker.ts"],
   h5wasm: ["src/bag/hdf5_library.ts"],
   "node:async_hooks": ["src/ambient.ts"],
+  "node:sqlite": ["src/store/sqlite_connection.ts"],
 };
 
 /** The one list of what `mod.ts` exports: it changes only on purpose. */
@@ -36,8 +37,10 @@ const PUBLIC = [
   "BagCorruptError",
   "BagFormatError",
   "Cache",
+  "CacheFormatError",
   "CacheMissError",
   "CancelledError",
+  "DeadlockError",
   "DependencyError",
   "Executor",
   "ExecutorShutdownError",
@@ -46,6 +49,7 @@ const PUBLIC = [
   "NestedExecutorError",
   "QuiverError",
   "ScopeClosedError",
+  "StoredCache",
   "UnclonableError",
   "WorkerDiedError",
   "WorkerInitError",
@@ -53,15 +57,25 @@ const PUBLIC = [
   "createMemoryCache",
   "currentScope",
   "digestSymbol",
+  "limited",
   "openBag",
+  "openFileCache",
   "openScope",
+  "openSqliteCache",
   "shapeSymbol",
   "task",
+  "verifyBag",
+  "voidCache",
   "withTags",
 ];
 
 /** Modules that others start by URL, not by import. */
-const ENTRIES = ["mod.ts", "src/executor/worker_main.ts", "src/bag/fold_worker.ts"];
+const ENTRIES = [
+  "mod.ts",
+  "src/executor/worker_main.ts",
+  "src/bag/fold_worker.ts",
+  "src/store/verify_worker.ts",
+];
 
 interface Dependency {
   readonly specifier: string;

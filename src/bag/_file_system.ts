@@ -5,8 +5,13 @@
  * {@linkcode FileSystem}, so that a test can fail, cut short or stop at each of them. Reads and
  * locks do not: they change nothing that outlives the process.
  *
+ * A bag never follows a symbolic link inside its directory, neither to read nor to write: whoever can
+ * put one there could make it read, fill or empty any file of the user's. A link to the directory
+ * itself is the user's own choice, and is followed.
+ *
  * @module
  */
+import { BagCorruptError } from "../errors.ts";
 
 /** What a bag does to a disk, one system call a method. */
 export interface FileSystem {
@@ -22,6 +27,8 @@ export interface FileSystem {
   syncDirectory(path: string): void;
   /** Renames a file over whatever has the new name. */
   rename(from: string, to: string): void;
+  /** Gives a file a second name; throws when something has that name already. */
+  link(from: string, to: string): void;
   /** Removes a file. */
   remove(path: string): void;
   /** Makes a directory and those above it; one that is there already is fine. */
@@ -41,6 +48,7 @@ export const DISK: FileSystem = {
     directory.syncSync();
   },
   rename: (from, to) => Deno.renameSync(from, to),
+  link: (from, to) => Deno.linkSync(from, to),
   remove: (path) => Deno.removeSync(path),
   makeDirectory: (path) => Deno.mkdirSync(path, { recursive: true }),
 };
@@ -109,6 +117,33 @@ export function readAt(file: Deno.FsFile, offset: number, bytes: Uint8Array): bo
   return true;
 }
 
+/** A piece of up to this size costs less than a look at the size of its file. */
+const SMALL_BYTES = 64 * 1024;
+
+/** The system refuses to seek far beyond what it can store; up to here any does. */
+const FAR_OFFSET = 2 ** 40;
+
+/**
+ * Reads a piece of a file, of which a table says where it lies; a table may say anything.
+ *
+ * @param file The file.
+ * @param offset Where the piece begins, in bytes.
+ * @param length How long it is, in bytes; no memory is taken for what is not there.
+ * @returns The bytes, or `undefined` when the file does not have that many.
+ */
+export function readPiece(
+  file: Deno.FsFile,
+  offset: number,
+  length: number,
+): Uint8Array<ArrayBuffer> | undefined {
+  if (!Number.isSafeInteger(offset + length)) return undefined;
+  if (length > SMALL_BYTES || offset > FAR_OFFSET) {
+    if (offset + length > file.seekSync(0, Deno.SeekMode.End)) return undefined;
+  }
+  const bytes = new Uint8Array(length);
+  return readAt(file, offset, bytes) ? bytes : undefined;
+}
+
 /**
  * Reads a whole file; unlike `Deno.readFileSync` it never grows its buffer, which costs much for
  * large files.
@@ -124,18 +159,62 @@ export function readWhole(path: string): Uint8Array<ArrayBuffer> | undefined {
 }
 
 /**
+ * Refuses what is there under the name of a file but is none: a symbolic link, a directory, a pipe.
+ *
+ * @param path A file of a bag, there or not.
+ * @throws {BagCorruptError} If it is anything else.
+ */
+export function refuseLink(path: string): void {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  if (info.isFile) return;
+  throw new BagCorruptError(
+    `Cannot open "${path}": it is ${info.isSymlink ? "a symbolic link" : "not a file"}, ` +
+      "which a bag never follows; put the file itself there, or repair the bag with " +
+      "verifyBag(path, { repair: true })",
+    path,
+    0,
+  );
+}
+
+/**
  * Opens a file for reading.
  *
  * @param path The file.
  * @returns The file, or `undefined` when there is no such file.
+ * @throws {BagCorruptError} If it is a symbolic link or a directory.
  */
 export function openIfThere(path: string): Deno.FsFile | undefined {
+  refuseLink(path);
   try {
     return Deno.openSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+/**
+ * Opens a file that many write to, and makes it when it is missing.
+ *
+ * @param fileSystem The seam.
+ * @param path The file.
+ * @param options How to open it.
+ * @returns The file.
+ * @throws {BagCorruptError} If it is a symbolic link or a directory.
+ */
+export function openShared(
+  fileSystem: FileSystem,
+  path: string,
+  options: Deno.OpenOptions,
+): Deno.FsFile {
+  refuseLink(path);
+  return fileSystem.open(path, { ...options, read: true, create: true });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { openIfThere } from "./_file_system.ts";
-import type { FoldResult } from "./bag_files.ts";
-import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
+import type { CompactResult, FoldResult } from "./bag_files.ts";
+import type { CompactRequest } from "./compaction_plan.ts";
+import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
 
 /** A table that was made again from its segment. */
 export interface RebuiltIndex {
@@ -27,6 +28,14 @@ export interface FoldRunner {
    * @returns The tables.
    */
   rebuild(root: string, write: boolean): Promise<RebuiltIndex[]>;
+  /**
+   * Compacts a bag, after whoever folds.
+   *
+   * @param root The bag's directory.
+   * @param request What is wanted.
+   * @returns What was dropped.
+   */
+  compact(root: string, request: CompactRequest): Promise<CompactResult>;
 }
 
 /** The folds of one open bag: one at a time, and none of their errors is lost. */
@@ -35,6 +44,7 @@ export class BackgroundFold {
   readonly #layout: BagLayout;
   #running: Promise<void> | undefined;
   #errors: unknown[] = [];
+  readonly #compactions = new Set<Promise<CompactResult>>();
 
   /**
    * Creates it; nothing is folded yet.
@@ -81,6 +91,24 @@ export class BackgroundFold {
   }
 
   /**
+   * Compacts now, after the fold that is running.
+   *
+   * @param request What is wanted.
+   * @returns What was dropped.
+   */
+  async compact(request: CompactRequest): Promise<CompactResult> {
+    await this.#running;
+    this.#throwKept();
+    const compaction = this.#runner.compact(this.#layout.root, request);
+    this.#compactions.add(compaction);
+    try {
+      return await compaction;
+    } finally {
+      this.#compactions.delete(compaction);
+    }
+  }
+
+  /**
    * Waits for the fold that is running, and folds what it left.
    *
    * @param fold Whether to fold at all.
@@ -89,6 +117,8 @@ export class BackgroundFold {
    */
   async end(fold: boolean, wanted: () => boolean): Promise<void> {
     await this.#running;
+    // Whoever asked for them learns of their errors.
+    await Promise.allSettled(this.#compactions);
     if (fold && (hasFreeJournal(this.#layout) || wanted())) {
       this.start(() => {});
       await this.#running;
@@ -108,7 +138,7 @@ export class BackgroundFold {
 
 /** Whether there is a journal that nobody writes to any more. */
 function hasFreeJournal(layout: BagLayout): boolean {
-  return listNames(layout.journals).some((name) => {
+  return listJournals(layout).some((name) => {
     using file = openIfThere(toJournalPath(layout, name));
     if (file === undefined || !file.tryLockSync(false)) return false;
     file.unlockSync();

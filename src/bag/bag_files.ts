@@ -73,6 +73,79 @@ export interface FoldResult {
   readonly journals: number;
 }
 
+/** What lies in a cache on disk, as far as it can be told without reading values. */
+export interface StorageStatistics {
+  /** The bytes that hold values: payloads in segments and whole journals, or the database's pages. */
+  readonly bytes?: number;
+  /** How many values lie in sealed segments; those in journals are not counted. */
+  readonly sealedValues?: number;
+  /** How many segments are live. */
+  readonly segments?: number;
+  /** How many journals there are. */
+  readonly journals?: number;
+}
+
+/** What a compaction is to do. */
+export interface CompactOptions {
+  /** The digests of all values that are wanted, each once; without it, all are. */
+  live?: Iterable<Digest>;
+  /**
+   * Values that were put later than this are kept: what {@linkcode BagFiles.horizon} gave *before*
+   * the records were read that `live` follows from. In milliseconds since 1970.
+   *
+   * @default {0}
+   */
+  horizon?: number;
+  /**
+   * A segment is rewritten when less than this share of it is kept; 1 means: when anything is
+   * dropped.
+   *
+   * @default {1}
+   */
+  share?: number;
+  /**
+   * Whether all segments become one, and the call log is rewritten. A segment has up to 1 GiB and a
+   * million values, so that a large bag becomes several: the HDF5 library holds 2 GiB.
+   *
+   * @default {false}
+   */
+  full?: boolean;
+}
+
+/** What a compaction did. */
+export interface CompactResult {
+  /** How many values were dropped. */
+  readonly values: number;
+  /** Their payload in bytes. */
+  readonly bytes: number;
+  /** How many segments were left as they are because a value in them is damaged. */
+  readonly damaged: number;
+}
+
+/** What was said of a key: that there is a new line, or that it is forgotten. */
+export interface CallChange {
+  /** The key of the call. */
+  readonly key: Digest;
+  /** Whether it is forgotten. */
+  readonly evicted: boolean;
+}
+
+/** What changed in the call log. */
+export interface CallChanges {
+  /** Stands for the moment; to be given back as `since`. */
+  readonly position: unknown;
+  /** The changes in their order; absent when everything may be different. */
+  readonly lines?: readonly CallChange[];
+}
+
+/** What is known of a value without reading it. */
+export interface StoredPart {
+  /** How to read the payload. */
+  readonly kind: number;
+  /** The length of the payload in bytes. */
+  readonly length: number;
+}
+
 /** An open bag directory: many isolates and processes use one at once. */
 export interface BagFiles extends AsyncDisposable {
   /** The absolute path of the bag. */
@@ -112,6 +185,21 @@ export interface BagFiles extends AsyncDisposable {
    */
   openPayload(digest: Digest): StoredPayload | undefined;
   /**
+   * Takes note that what `getValue` gives is whole, but is not what the digest says: it is not given
+   * again by this handle, and the next `putValue` keeps another copy.
+   *
+   * @param digest The digest of the part.
+   * @returns Whether `getValue` may have another copy to give.
+   */
+  rejectValue(digest: Digest): boolean;
+  /**
+   * Tells what is known of a part, without reading it.
+   *
+   * @param digest The digest of the part.
+   * @returns Its kind and length, or `undefined` when it is missing.
+   */
+  describeValue(digest: Digest): StoredPart | undefined;
+  /**
    * Appends a line to the call log: an object whose first field is `key`.
    *
    * @param key The key of the call: 64 hexadecimal characters.
@@ -129,7 +217,7 @@ export interface BagFiles extends AsyncDisposable {
    * Finds the newest line of a key.
    *
    * @param key The key of the call.
-   * @returns An object of the caller's own, or `undefined`.
+   * @returns The line, frozen as others may have the same object, or `undefined`.
    */
   getCall(key: Digest): Record<string, unknown> | undefined;
   /**
@@ -138,6 +226,13 @@ export interface BagFiles extends AsyncDisposable {
    * @returns The lines as they are when the iteration begins; it can be done once.
    */
   calls(): Iterable<Record<string, unknown>>;
+  /**
+   * Tells what changed in the call log, whoever changed it.
+   *
+   * @param since The position that an earlier call has given.
+   * @returns The changes, and the position now.
+   */
+  callChanges(since?: unknown): CallChanges;
   /**
    * Takes the lease of a key if it is free.
    *
@@ -153,6 +248,20 @@ export interface BagFiles extends AsyncDisposable {
    * @param signal Ends the wait with the signal's reason.
    */
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void>;
+  /** Counts what lies in the bag. */
+  statistics(): StorageStatistics;
+  /**
+   * Tells all who have the bag open what calls here wait for, in place of what was told before.
+   *
+   * @param note What they are to know; nothing, if not given.
+   */
+  tellWaits(note?: Record<string, unknown>): void;
+  /**
+   * Reads what the others tell.
+   *
+   * @returns A note of each handle that is open, lives, and has something to tell.
+   */
+  readWaits(): Record<string, unknown>[];
   /**
    * Moves all that journals hold into sealed segments.
    *
@@ -160,6 +269,23 @@ export interface BagFiles extends AsyncDisposable {
    * @throws What an earlier fold in the background threw, or this one. Nothing is lost by that.
    */
   fold(): Promise<FoldResult | undefined>;
+  /**
+   * Finds the moment before which values may be dropped that no record names: calls that run under
+   * a lease have put none of theirs before it.
+   *
+   * @param grace For how long other values are kept, in milliseconds.
+   * @returns The moment, in milliseconds since 1970.
+   */
+  horizon(grace: number): Promise<number>;
+  /**
+   * Folds, writes what is wanted of segments into new ones, and drops the rest; others read and
+   * write meanwhile. A segment with a damaged value that is wanted stays as it is.
+   *
+   * @param options What is wanted; without it, segments are merged at most.
+   * @returns What was dropped.
+   * @throws What folding or writing threw. Nothing is lost by that.
+   */
+  compact(options?: CompactOptions): Promise<CompactResult>;
   /**
    * Lets go of all files; folds first when `fold` is `"auto"`. May be called twice.
    *

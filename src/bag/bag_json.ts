@@ -2,13 +2,14 @@
  * `bag.json`: what makes a directory a bag.
  *
  * Its content is the same for all who create a bag with the same features, so that two processes
- * that create one bag at once may both write it; what readers need is told by each segment. It is the first thing in a new bag: a directory without it is no bag.
+ * that create one bag at once may both write it; what readers need is told by each segment. It is
+ * the first thing in a new bag: a directory without it is no bag.
  *
  * @module
  */
 import { BagFormatError, QuiverError } from "../errors.ts";
 import { DIGEST_SCHEME } from "../value/digest_value.ts";
-import { type FileSystem, replaceFile } from "./_file_system.ts";
+import { type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 
 /** The version of the format that this code writes and reads. */
@@ -70,12 +71,24 @@ export function createBag(
     writeBagJson(fileSystem, layout, features);
   }
   // Also for a bag that is there: whoever created it may have died before this.
-  for (const directory of [layout.segments, layout.journals, layout.leases, layout.locks]) {
+  const { segments, journals, leases, touches, locks } = layout;
+  for (const directory of [segments, journals, leases, touches, locks]) {
     fileSystem.makeDirectory(directory);
   }
 }
 
-function writeBagJson(fileSystem: FileSystem, layout: BagLayout, features: BagFeatures): void {
+/**
+ * Writes `bag.json` anew, as that of every new bag with the same features.
+ *
+ * @param fileSystem The seam.
+ * @param layout The bag's paths.
+ * @param features What is decided for the bag.
+ */
+export function writeBagJson(
+  fileSystem: FileSystem,
+  layout: BagLayout,
+  features: BagFeatures,
+): void {
   try {
     replaceFile(fileSystem, layout.bagJson, [new TextEncoder().encode(toContent(features))]);
   } catch (error) {
@@ -93,6 +106,7 @@ function writeBagJson(fileSystem: FileSystem, layout: BagLayout, features: BagFe
  * @throws {BagFormatError} If it is not.
  */
 export function checkBag(layout: BagLayout): BagFeatures {
+  refuseLinkedDirectories(layout);
   const text = readBagJson(layout);
   if (text === undefined) {
     throw new BagFormatError(
@@ -139,13 +153,52 @@ export function isGzipLevel(level: unknown): level is number {
   return typeof level === "number" && Number.isInteger(level) && level >= 1 && level <= 9;
 }
 
-function readBagJson(layout: BagLayout): string | undefined {
+/**
+ * Tells whether `bag.json` can be read at all, whatever it says.
+ *
+ * @param layout The bag's paths.
+ * @returns Whether it is there and is JSON.
+ */
+export function isBagJsonReadable(layout: BagLayout): boolean {
+  const text = readBagJson(layout);
   try {
-    return Deno.readTextFileSync(layout.bagJson);
+    return text !== undefined && "format" in parse(layout, text);
+  } catch (error) {
+    if (error instanceof BagFormatError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Refuses directories of a bag that lie elsewhere: folds and repairs write and remove in them.
+ *
+ * @param layout The bag's paths.
+ * @throws {BagFormatError} If one is a symbolic link or no directory at all.
+ */
+export function refuseLinkedDirectories(layout: BagLayout): void {
+  for (const path of [layout.segments, layout.journals, layout.leases, layout.locks]) {
+    const info = lookAt(path);
+    if (info === undefined || info.isDirectory) continue;
+    throw new BagFormatError(
+      `Cannot open "${layout.root}" as a bag: "${path}" is ` +
+        `${info.isSymlink ? "a symbolic link, which a bag never follows" : "no directory"}; ` +
+        "put the directory itself there, or make the whole bag a link",
+    );
+  }
+}
+
+function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+function readBagJson(layout: BagLayout): string | undefined {
+  const bytes = readWhole(layout.bagJson);
+  return bytes && new TextDecoder().decode(bytes);
 }
 
 function parse(

@@ -6,10 +6,18 @@ const LARGEST_BYTES = 64 * 1024;
 /** What an entry costs beside its bytes: the digest, the map's slot, two objects. */
 const ENTRY_BYTES = 256;
 
-/** Keeps small payloads in memory, up to a number of bytes; the least recently used goes first. */
+/** A payload, and whether it was used since it was last looked at as the next to go. */
+interface Kept extends Payload {
+  used: boolean;
+}
+
+/**
+ * Keeps small payloads in memory, up to a number of bytes. What was not used for longest goes first,
+ * all but exactly: a use is noted, and gives another round to what is next to go ("clock").
+ */
 export class ByteCache {
   readonly #limit: number;
-  readonly #payloads = new Map<Digest, Payload>();
+  readonly #payloads = new Map<Digest, Kept>();
   #bytes = 0;
 
   /**
@@ -35,9 +43,7 @@ export class ByteCache {
   get(digest: Digest): Payload | undefined {
     const payload = this.#payloads.get(digest);
     if (payload === undefined) return undefined;
-    // A map keeps the order of insertion, so the first key is the least recently used.
-    this.#payloads.delete(digest);
-    this.#payloads.set(digest, payload);
+    payload.used = true;
     return { kind: payload.kind, bytes: payload.bytes.slice() };
   }
 
@@ -61,13 +67,29 @@ export class ByteCache {
     const { kind, bytes } = payload;
     if (bytes.length > LARGEST_BYTES || bytes.length + ENTRY_BYTES > this.#limit) return;
     if (this.#payloads.has(digest)) return;
-    this.#payloads.set(digest, { kind, bytes: bytes.slice() });
+    this.#payloads.set(digest, { kind, bytes: bytes.slice(), used: false });
     this.#bytes += bytes.length + ENTRY_BYTES;
-    for (const [oldest, { bytes }] of this.#payloads) {
+    // A map keeps the order of insertion, and goes on to what is added meanwhile.
+    for (const [oldest, payload] of this.#payloads) {
       if (this.#bytes <= this.#limit) break;
       this.#payloads.delete(oldest);
-      this.#bytes -= bytes.length + ENTRY_BYTES;
+      if (payload.used) {
+        payload.used = false;
+        this.#payloads.set(oldest, payload);
+      } else this.#bytes -= payload.bytes.length + ENTRY_BYTES;
     }
+  }
+
+  /**
+   * Forgets a payload.
+   *
+   * @param digest The digest of the value.
+   */
+  delete(digest: Digest): void {
+    const payload = this.#payloads.get(digest);
+    if (payload === undefined) return;
+    this.#payloads.delete(digest);
+    this.#bytes -= payload.bytes.length + ENTRY_BYTES;
   }
 
   /** Forgets everything. */

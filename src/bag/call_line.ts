@@ -15,6 +15,11 @@
 import type { Digest } from "../value/encoded_value.ts";
 import { CHECK_BYTES, encodeCheckedLine, isCheckedLine } from "./checked_line.ts";
 
+/**
+ * The longest line in bytes, line feeds included: what is longer is none of ours, and takes no memory.
+ */
+export const LONGEST_LINE_BYTES = 16 * 1024 * 1024;
+
 const KEY_START = '{"key":"';
 const EVICT_START = '{"evict":"';
 const DIGEST_LENGTH = 64;

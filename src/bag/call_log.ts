@@ -1,12 +1,19 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, openIfThere, readAt } from "./_file_system.ts";
-import { type CallLineHead, encodeCallLine, encodeEvictLine } from "./call_line.ts";
-import { type CallLine, scanCalls } from "./call_scan.ts";
-import { isTailLong, readCallTable } from "./call_table.ts";
-import { decodeCheckedLine } from "./checked_line.ts";
-import type { DigestTable } from "./digest_table.ts";
+import { type FileSystem, openIfThere, openShared, readAt } from "./_file_system.ts";
+import {
+  type CallLineHead,
+  encodeCallLine,
+  encodeEvictLine,
+  LONGEST_LINE_BYTES,
+} from "./call_line.ts";
+import { scanCalls } from "./call_scan.ts";
+import { CallTable, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
+import { decodeCheckedLine, isDeep } from "./checked_line.ts";
+import { CallTail } from "./call_tail.ts";
 import type { BagLayout } from "./layout.ts";
+import { readManifest } from "./manifest.ts";
+import { RecordCache } from "./record_cache.ts";
 
 /** How often a line is written again after a part of it was taken. */
 const APPEND_ATTEMPTS = 3;
@@ -21,6 +28,10 @@ export interface CallLogOptions {
   readonly writable: boolean;
   /** Whether each line is brought to the disk itself before it counts as written. */
   readonly sync: boolean;
+  /** Called when much was appended since the table was last looked at: somebody may have folded. */
+  readonly onLongTail?: () => void;
+  /** Told when the file turns out to have been replaced: other files of the bag may be gone too. */
+  readonly onReplaced?: () => void;
 }
 
 /** Where a record lies in the log. */
@@ -29,13 +40,41 @@ interface Place {
   readonly length: number;
 }
 
+/** Up to where somebody has followed the log: a place in one file. */
+export class LogPosition {
+  /** Stands for the file. */
+  readonly log: object;
+  /** In bytes. */
+  readonly offset: number;
+
+  /** Creates a position. */
+  constructor(log: object, offset: number) {
+    this.log = log;
+    this.offset = offset;
+  }
+}
+
+/** What the log says since a position. */
+export interface LogChanges {
+  /** Up to where. */
+  readonly position: LogPosition;
+  /** The lines in their order; absent when the position is none of this file: all may be different. */
+  readonly lines?: readonly CallLineHead[];
+}
+
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
 interface OpenLog {
   readonly file: Deno.FsFile;
-  table: DigestTable | undefined;
+  table: CallTable | undefined;
   /** The newest line of each key behind the table's prefix. */
-  readonly tail: Map<Digest, CallLine>;
+  tail: CallTail;
+  /** Records that were read; each is the newest of its key as far as the log was scanned. */
+  records: RecordCache;
   scanned: number;
+  /** Up to where the log had come when somebody last looked for a newer table. */
+  looked: number;
+  /** Up to where the log had come when it was last seen to that somebody makes a table. */
+  followed: number;
 }
 
 /** The call log of a bag: appends lines, and follows what others append. */
@@ -58,9 +97,7 @@ export class CallLog implements Disposable {
     const { fileSystem, layout, writable } = options;
     this.#options = options;
     this.#generation = generation;
-    this.#lock = writable
-      ? fileSystem.open(layout.callsLock, { read: true, write: true, create: true })
-      : undefined;
+    this.#lock = writable ? openShared(fileSystem, layout.callsLock, { write: true }) : undefined;
     try {
       this.#log = this.#open();
       this.#refresh();
@@ -77,8 +114,14 @@ export class CallLog implements Disposable {
 
   /** Whether the table of the log should be written anew. */
   get tailLong(): boolean {
-    const prefix = this.#log?.table?.subject.length ?? 0;
+    const prefix = this.#log?.table?.end ?? 0;
     return isTailLong((this.#log?.scanned ?? 0) - prefix, prefix);
+  }
+
+  /** Whether so much was appended that it is time to see to the table again. */
+  get overdue(): boolean {
+    const { scanned = 0, followed = 0 } = this.#log ?? {};
+    return scanned - followed > LONG_TAIL_BYTES;
   }
 
   /**
@@ -107,11 +150,18 @@ export class CallLog implements Disposable {
    * Finds the newest record of a key.
    *
    * @param key The key of the call.
-   * @returns The record, or `undefined`.
+   * @returns The record, frozen, or `undefined`.
    */
   get(key: Digest): Record<string, unknown> | undefined {
-    const place = this.find(key);
-    return place && this.#read(place);
+    this.#refresh();
+    const known = this.#log?.records.get(key);
+    if (known !== undefined) return known;
+    const place = this.#locate(key);
+    const record = place && this.#read(place);
+    // A table may name a place where another record lies.
+    if (record?.key !== key) return undefined;
+    this.#log?.records.set(key, record, place?.length ?? 0);
+    return record;
   }
 
   /**
@@ -122,43 +172,74 @@ export class CallLog implements Disposable {
    */
   find(key: Digest): Place | undefined {
     this.#refresh();
+    return this.#locate(key);
+  }
+
+  #locate(key: Digest): Place | undefined {
     return this.#lookUp(key) ?? (this.#reopenReplaced() ? this.#lookUp(key) : undefined);
   }
 
   #lookUp(key: Digest): Place | undefined {
     const line = this.#log?.tail.get(key);
     if (line !== undefined) return line.evicted ? undefined : line;
-    const table = this.#log?.table;
-    const row = table?.find(key) ?? -1;
-    if (table === undefined || row === -1) return undefined;
-    return { offset: table.offset(row), length: table.length(row) };
+    return this.#log?.table?.find(key);
+  }
+
+  /**
+   * Tells what was appended since a position, by this handle or others.
+   *
+   * @param since An earlier position, if there is one.
+   * @returns The lines, and the position now.
+   */
+  changes(since?: LogPosition): LogChanges {
+    this.#refresh();
+    this.#reopenReplaced();
+    const log = this.#log ?? this.#reopen();
+    const position = new LogPosition(log, log.scanned);
+    if (since?.log !== log) return { position };
+    const lines: CallLineHead[] = [];
+    scanCalls(log.file, since.offset, log.scanned, (line) => lines.push(line));
+    return { position, lines };
   }
 
   /** The newest record of each key, in the order of the log, as it is at the first step. */
   *records(): Generator<Record<string, unknown>> {
-    this.#refresh();
-    this.#reopenReplaced();
+    const log = this.#settle();
+    if (log === undefined) return;
+    // A file of its own: places are those of one file, and the log may be replaced meanwhile.
+    using file = log.file;
+    const { scanned } = log;
     for (const place of this.#places()) {
-      const record = this.#read(place);
+      const record = this.#read(place, { file, scanned });
       if (record !== undefined) yield record;
     }
   }
 
-  #places(): Place[] {
-    const places: Place[] = [];
-    const { table, tail } = this.#log ?? { table: undefined, tail: new Map<Digest, CallLine>() };
-    for (let row = 0; table !== undefined && row < table.size; row++) {
-      if (tail.size > 0 && tail.has(table.digest(row))) continue;
-      places.push({ offset: table.offset(row), length: table.length(row) });
+  /** Opens the file that the newest places are of. */
+  #settle(): Pick<OpenLog, "file" | "scanned"> | undefined {
+    for (;;) {
+      this.#refresh();
+      this.#reopenReplaced();
+      if (this.#log === undefined) return undefined;
+      const file = openIfThere(this.#options.layout.callLog);
+      const { scanned } = this.#log;
+      if (file?.statSync().ino === this.#log.file.statSync().ino) return { file, scanned };
+      file?.close();
     }
+  }
+
+  #places(): Place[] {
+    if (this.#log === undefined) return [];
+    const { table, tail } = this.#log;
+    const places = Array.from(table?.places((key) => tail.get(key) !== undefined) ?? []);
     places.sort((a, b) => a.offset - b.offset);
-    // The tail begins where the table ends; a map keeps a key's first place, so it is sorted too.
-    const newest = Array.from(tail.values()).filter((line) => !line.evicted);
+    // The tail begins where the table ends; a key keeps its first place, so it is sorted too.
+    const newest = Array.from(tail.lines()).filter((line) => !line.evicted);
     return places.concat(newest.sort((a, b) => a.offset - b.offset));
   }
 
   /**
-   * Takes the log's generation and table from a newer manifest.
+   * Takes the log's generation from the newest manifest, and its table if there is a newer one.
    *
    * @param generation The generation of the log.
    */
@@ -167,55 +248,77 @@ export class CallLog implements Disposable {
       this.#generation = generation;
       this.#reopen();
     } else if (this.#log !== undefined) {
-      const table = readCallTable(this.#options.layout, this.#log.file, generation);
-      if (table !== undefined) this.#takeTable(this.#log, table);
+      this.#takeNewerTable(this.#log);
+      this.#log.followed = this.#log.scanned;
     }
   }
 
-  #takeTable(log: OpenLog, table: DigestTable): void {
+  #takeNewerTable(log: OpenLog): void {
+    const table = CallTable.open(this.#options.layout, log.file, this.#generation, log.table);
+    if (table !== undefined) this.#takeTable(log, table);
+  }
+
+  #takeTable(log: OpenLog, table: CallTable): void {
+    log.table?.[Symbol.dispose]();
     log.table = table;
-    log.scanned = Math.max(log.scanned, table.subject.length);
-    for (const [key, line] of log.tail) {
-      if (line.offset < table.subject.length) log.tail.delete(key);
+    if (table.end > log.scanned) {
+      // Lines that this handle has not seen may be newer than what it has read.
+      log.records = new RecordCache();
+      log.scanned = table.end;
     }
+    log.tail = log.tail.from(table.end);
   }
 
   /** Lets go of the files. */
   [Symbol.dispose](): void {
-    this.#log?.file.close();
-    this.#log = undefined;
+    this.#close();
     this.#lock?.close();
   }
 
-  #read({ offset, length }: Place): Record<string, unknown> | undefined {
+  #read(
+    { offset, length }: Place,
+    log: Pick<OpenLog, "file" | "scanned"> | undefined = this.#log,
+  ): Record<string, unknown> | undefined {
+    // A table may say anything.
+    if (log === undefined || length > LONGEST_LINE_BYTES) return undefined;
+    if (offset + length > log.scanned) return undefined;
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
     const line = this.#buffer.subarray(0, length);
-    if (this.#log === undefined || !readAt(this.#log.file, offset, line)) return undefined;
+    if (!readAt(log.file, offset, line)) return undefined;
     return decodeCheckedLine(line);
   }
 
   #write(head: CallLineHead, line: Uint8Array): void {
     const { fileSystem, sync } = this.#options;
+    if (line.length > LONGEST_LINE_BYTES) {
+      throw new RangeError(
+        `Cannot put a call of ${line.length} bytes: the longest has ${LONGEST_LINE_BYTES}`,
+      );
+    }
+    if (isDeep(line)) throw new RangeError("Cannot put a call: its record is nested too deeply");
     if (this.#lock === undefined) {
       throw new TypeError("Cannot append to the call log: it is read-only");
     }
     this.#lock.lockSync(false);
+    let log: OpenLog;
     try {
-      const log = this.#replaced() ? this.#reopen() : this.#log ?? this.#reopen();
+      log = this.#replaced() ? this.#reopen() : this.#log ?? this.#reopen();
       this.#append(fileSystem, log.file, line);
       if (sync) fileSystem.sync(log.file);
       this.#takeOwn(log, head, line.length);
     } finally {
       this.#lock.unlockSync();
     }
+    this.#followFolds(log);
   }
 
   /** A line that this handle has appended right behind what it has scanned need not be read again. */
   #takeOwn(log: OpenLog, head: CallLineHead, length: number): void {
     const end = log.file.seekSync(0, Deno.SeekMode.Current);
     if (end - length !== log.scanned) return;
+    log.records.delete(head.key);
     // Without the line feeds that the line begins and ends with.
-    log.tail.set(head.key, { ...head, offset: log.scanned + 1, length: length - 2 });
+    log.tail.set({ ...head, offset: log.scanned + 1, length: length - 2 });
     log.scanned = end;
   }
 
@@ -230,14 +333,29 @@ export class CallLog implements Disposable {
     );
   }
 
+  #close(): void {
+    this.#log?.file.close();
+    this.#log?.table?.[Symbol.dispose]();
+    this.#log = undefined;
+  }
+
   #open(): OpenLog | undefined {
     const { fileSystem, layout, writable } = this.#options;
     const file = writable
-      ? fileSystem.open(layout.callLog, { read: true, append: true, create: true })
+      ? openShared(fileSystem, layout.callLog, { append: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
-    const table = readCallTable(layout, file, this.#generation);
-    return { file, table, tail: new Map(), scanned: table?.subject.length ?? 0 };
+    const table = CallTable.open(layout, file, this.#generation);
+    const end = table?.end ?? 0;
+    return {
+      file,
+      table,
+      tail: new CallTail(),
+      records: new RecordCache(),
+      scanned: end,
+      looked: file.seekSync(0, Deno.SeekMode.End),
+      followed: end,
+    };
   }
 
   #refresh(): void {
@@ -253,10 +371,23 @@ export class CallLog implements Disposable {
 
   #scan(log: OpenLog, size: number = log.file.seekSync(0, Deno.SeekMode.End)): void {
     const { end, skipped } = scanCalls(log.file, log.scanned, size, (line) => {
-      log.tail.set(line.key, line);
+      log.tail.set(line);
+      log.records.delete(line.key);
     });
     log.scanned = end;
     this.#skipped += skipped;
+    // A log that was replaced ends with a line that is none of a log's (`rewrite_calls.ts`).
+    if (skipped > 0 && this.#reopenReplaced()) return;
+    this.#followFolds(log);
+  }
+
+  /** A handle that finds all it looks for learns of folds only so; else its tail would only grow. */
+  #followFolds(log: OpenLog): void {
+    const prefix = log.table?.end ?? 0;
+    if (!isTailLong(log.scanned - Math.max(prefix, log.looked), prefix)) return;
+    log.looked = log.scanned;
+    this.#options.onLongTail?.();
+    if (this.#log === log) this.#takeNewerTable(log);
   }
 
   /** Whether the file was replaced by another one under the same name. */
@@ -271,14 +402,16 @@ export class CallLog implements Disposable {
   }
 
   #reopen(): OpenLog {
-    this.#log?.file.close();
-    this.#log = undefined;
+    this.#close();
+    // Its table is that of the newest generation.
+    this.#generation = readManifest(this.#options.layout).logGeneration;
     const log = this.#open();
     if (log === undefined) {
       const { callLog } = this.#options.layout;
       throw new QuiverError(`Cannot read "${callLog}": it was removed while it was open`);
     }
     this.#log = log;
-    return log;
+    this.#options.onReplaced?.();
+    return this.#log;
   }
 }

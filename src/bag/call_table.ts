@@ -1,8 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, readAt, readWhole, replaceFile } from "./_file_system.ts";
-import { type CallLine, scanCalls } from "./call_scan.ts";
-import { DigestTable, encodeTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
+import { openIfThere, readAt, readWhole } from "./_file_system.ts";
+import { DigestTable, PURPOSE, readTableHeader } from "./digest_table.ts";
 import type { BagLayout } from "./layout.ts";
 
 /** How much of the begin and the end of the prefix counts for the checksum. */
@@ -11,11 +10,101 @@ const SAMPLE_BYTES = 4096;
 /** A tail of up to this many bytes is cheaper to scan than a table is to write. */
 const SMALL_TAIL_BYTES = 64 * 1024;
 
-/** The table is written anew when the tail has more than this part of the prefix. */
+/** The table is written anew when the tail has more than this part of the prefix… */
 const TAIL_SHARE = 1 / 8;
 
+/** …or more than this, which takes about 40 ms to scan. */
+export const LONG_TAIL_BYTES = 16 * 1024 * 1024;
+
+/** Where a record lies in the log. */
+export interface CallPlace {
+  /** Where the line begins, in bytes. */
+  readonly offset: number;
+  /** How long the line is without its line feed, in bytes. */
+  readonly length: number;
+}
+
+/** The table of the call log's sealed prefix, open for being searched. */
+export class CallTable implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #table: DigestTable;
+
+  private constructor(file: Deno.FsFile, table: DigestTable) {
+    this.#file = file;
+    this.#table = table;
+  }
+
+  /**
+   * Opens the table.
+   *
+   * @param layout The bag's paths.
+   * @param log The open call log.
+   * @param generation The generation of the log.
+   * @param known A table that is open already.
+   * @returns The table, or `undefined` when it is missing, damaged, of another log, or `known`.
+   */
+  static open(
+    layout: BagLayout,
+    log: Deno.FsFile,
+    generation: number,
+    known?: CallTable,
+  ): CallTable | undefined {
+    const file = openIfThere(layout.callIndex);
+    if (file === undefined) return undefined;
+    const table = isSame(file, known)
+      ? undefined
+      : DigestTable.read(file, PURPOSE.calls, () => file);
+    if (table !== undefined && isOf(table, log, generation)) return new CallTable(file, table);
+    file.close();
+    return undefined;
+
+    function isSame(file: Deno.FsFile, known: CallTable | undefined): boolean {
+      return known !== undefined &&
+        readTableHeader(file, PURPOSE.calls)?.crc === known.#table.check;
+    }
+  }
+
+  /** Where in the log the prefix ends, in bytes. */
+  get end(): number {
+    return this.#table.subject.length;
+  }
+
+  /** The bytes of the rows in order, each good until the next. */
+  rowBytes(): Iterable<Uint8Array> {
+    return this.#table.rowBytes();
+  }
+
+  /**
+   * Finds where the newest record of a key lies in the prefix.
+   *
+   * @param key The key of the call.
+   * @returns The place, or `undefined` when there is none.
+   */
+  find(key: Digest): CallPlace | undefined {
+    const row = this.#table.find(key);
+    return row === -1 ? undefined : this.#table.row(row);
+  }
+
+  /**
+   * Goes over the places of all records, in no order.
+   *
+   * @param isNewer Whether there is something newer of a key.
+   */
+  *places(isNewer: (key: Digest) => boolean): Generator<CallPlace> {
+    for (let i = 0; i < this.#table.size; i++) {
+      const { digest, offset, length } = this.#table.row(i);
+      if (!isNewer(digest)) yield { offset, length };
+    }
+  }
+
+  /** Lets go of the file. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
 /**
- * Reads the table of the call log's sealed prefix.
+ * Reads the table of the call log's sealed prefix into memory.
  *
  * @param layout The bag's paths.
  * @param log The open call log.
@@ -29,36 +118,11 @@ export function readCallTable(
 ): DigestTable | undefined {
   const bytes = readWhole(layout.callIndex);
   const table = bytes && DigestTable.decode(bytes, PURPOSE.calls);
-  if (table === undefined) return undefined;
-  const { length, check } = table.subject;
-  return check === checkPrefix(log, length, generation) ? table : undefined;
+  return table !== undefined && isOf(table, log, generation) ? table : undefined;
 }
 
-/**
- * Writes the table of the call log anew if its tail has become long.
- *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
- * @param log The open call log.
- * @param generation The generation of the log.
- */
-export function sealCalls(
-  fileSystem: FileSystem,
-  layout: BagLayout,
-  log: Deno.FsFile,
-  generation: number,
-): void {
-  const old = readCallTable(layout, log, generation);
-  const from = old?.subject.length ?? 0;
-  const size = log.seekSync(0, Deno.SeekMode.End);
-  if (!isTailLong(size - from, from)) return;
-  const newest = new Map<Digest, CallLine>();
-  const { end } = scanCalls(log, from, size, (line) => newest.set(line.key, line));
-  const check = checkPrefix(log, end, generation);
-  if (check === undefined) return;
-  const rows = Array.from(mergeRows(old, newest));
-  const subject = { purpose: PURPOSE.calls, length: end, check };
-  replaceFile(fileSystem, layout.callIndex, [encodeTable(subject, rows)]);
+function isOf({ subject }: DigestTable, log: Deno.FsFile, generation: number): boolean {
+  return subject.check === checkPrefix(log, subject.length, generation);
 }
 
 /**
@@ -69,25 +133,22 @@ export function sealCalls(
  * @returns Whether scanning the tail costs more than it should.
  */
 export function isTailLong(tail: number, prefix: number): boolean {
-  return tail > Math.max(SMALL_TAIL_BYTES, prefix * TAIL_SHARE);
+  return tail > Math.min(Math.max(SMALL_TAIL_BYTES, prefix * TAIL_SHARE), LONG_TAIL_BYTES);
 }
 
-function* mergeRows(
-  old: DigestTable | undefined,
-  newest: ReadonlyMap<Digest, CallLine>,
-): Generator<TableRow> {
-  for (let i = 0; i < (old?.size ?? 0); i++) {
-    const row = old?.row(i);
-    if (row !== undefined && !newest.has(row.digest)) yield row;
-  }
-  for (const { key, evicted, offset, length } of newest.values()) {
-    if (evicted) continue;
-    yield { digest: key, offset, length, kind: 0, crc: 0, place: PLACE.subject };
-  }
-}
-
-/** Recognises the prefix of a log without reading all of it: a log only ever grows. */
-function checkPrefix(log: Deno.FsFile, length: number, generation: number): number | undefined {
+/**
+ * Recognises the prefix of a log without reading all of it: a log only ever grows.
+ *
+ * @param log The open call log.
+ * @param length How long the prefix is, in bytes.
+ * @param generation The generation of the log.
+ * @returns A checksum, or `undefined` when the log is shorter.
+ */
+export function checkPrefix(
+  log: Deno.FsFile,
+  length: number,
+  generation: number,
+): number | undefined {
   const sample = new Uint8Array(Math.min(SAMPLE_BYTES, length));
   if (!readAt(log, 0, sample)) return undefined;
   const check = crc32(sample, generation);

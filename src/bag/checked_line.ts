@@ -14,6 +14,14 @@ import { crc32 } from "node:zlib";
 /** The length of `,"crc":"01234567"}` in bytes. */
 export const CHECK_BYTES = 18;
 
+const MAX_DEPTH = 200;
+
+/** A shorter line is not worth a look at its depth: what it nests, any stack takes. */
+const DEEP_BYTES = 4096;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
@@ -56,11 +64,43 @@ export function isCheckedLine(line: Uint8Array): boolean {
  * @returns The object without its checksum, or `undefined` when the line is damaged.
  */
 export function decodeCheckedLine(line: Uint8Array): Record<string, unknown> | undefined {
-  if (!isCheckedLine(line)) return undefined;
-  const content: unknown = JSON.parse(
-    `${DECODER.decode(line.subarray(0, line.length - CHECK_BYTES))}}`,
-  );
+  if (!isCheckedLine(line) || isDeep(line)) return undefined;
+  const content = parse(`${DECODER.decode(line.subarray(0, line.length - CHECK_BYTES))}}`);
   return isRecord(content) ? content : undefined;
+}
+
+/**
+ * Tells whether a line is nested so deeply that those who walk through it could run out of stack.
+ * A short one cannot be.
+ *
+ * @param line The text of a JSON object as UTF-8.
+ * @returns Whether it is nested deeper than any record of ours.
+ */
+export function isDeep(line: Uint8Array): boolean {
+  if (line.length < DEEP_BYTES) return false;
+  let depth = 0;
+  let inText = false;
+  for (let i = 0; i < line.length; i++) {
+    const byte = line[i];
+    if (inText) {
+      if (byte === BACKSLASH) i++;
+      else if (byte === QUOTE) inText = false;
+    } else if (byte === QUOTE) inText = true;
+    else if (byte === 0x5b || byte === 0x7b) {
+      if (++depth > MAX_DEPTH) return true;
+    } else if (byte === 0x5d || byte === 0x7d) depth--;
+  }
+  return false;
+}
+
+/** Anybody can give a line its checksum. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 function toCheck(text: Uint8Array): string {

@@ -1,5 +1,5 @@
 /**
- * A sorted table under digests, searched in place: `segments/<n>.index` and `calls.index`.
+ * A sorted table under digests: `segments/<n>.index` and `calls.index`.
  *
  * A header of 64 bytes:
  *
@@ -19,70 +19,57 @@
  * length u64, kind u32, CRC-32 of the payload u32, place u32, details u32. Payloads with the place
  * {@linkcode PLACE}`.table` follow the rows, then details (`payload_details.ts`).
  *
+ * In memory a large table is four bytes a row, the first of each digest: that says where a digest
+ * is, if it is there, and a row is read from the file when it is asked for.
+ *
  * @module
  */
 import { crc32 } from "node:zlib";
 import type { Digest } from "../value/encoded_value.ts";
-import { getLength, setLength } from "./journal_format.ts";
+import { readAt } from "./_file_system.ts";
+import { FileRows, MemoryRows, type RowSource } from "./row_source.ts";
+import {
+  decodeTableHeader,
+  TABLE_HEADER_BYTES,
+  type TableHeader,
+  type TableSubject,
+  toTableBytes,
+} from "./table_header.ts";
+import { readDigest, readRow, ROW_BYTES, type TableRow, toPrefix } from "./table_row.ts";
 
-/** The version of the tables' format. */
-export const TABLE_VERSION = 1;
+export { TABLE_VERSION, type TableSubject, toTableBytes } from "./table_header.ts";
+export { PLACE, type TableRow } from "./table_row.ts";
+export { encodeTable } from "./table_writer.ts";
 
 /** What a table is for. */
 export const PURPOSE = { values: 1, calls: 2 } as const;
 
-/**
- * Where a payload lies: in the file that the table is of, in the table's own, or in the chunks of a
- * compressed dataset, of which the details tell.
- */
-export const PLACE = { subject: 0, table: 1, chunks: 2 } as const;
+/** Rows of up to this many bytes stay in memory. */
+const MEMORY_BYTES = 2 * 1024 * 1024;
 
-const HEADER_BYTES = 64;
-const ROW_BYTES = 64;
-const MAGIC = new TextEncoder().encode("QVRTABLE");
+/** How much is read first: header and 63 rows. */
+const BEGIN_BYTES = 4096;
 
-/** One row of a table. */
-export interface TableRow {
-  /** The digest or key. */
-  readonly digest: Digest;
-  /** Where the payload begins, in bytes. */
-  readonly offset: number;
-  /** How long the payload is, in bytes. */
-  readonly length: number;
-  /** How to read the payload. */
-  readonly kind: number;
-  /** The CRC-32 of the payload. */
-  readonly crc: number;
-  /** Which file the offset points into. */
-  readonly place: number;
-  /** Where the details are, if there are any. */
-  readonly details?: number;
-}
+/** How much of the rows is read at once. */
+const CHUNK_BYTES = 1024 * 1024;
 
-/** What a table is of. */
-export interface TableSubject {
-  /** What the table is for. */
-  readonly purpose: number;
-  /** How long the file was that the rows point into, in bytes. */
-  readonly length: number;
-  /** A checksum of that file. */
-  readonly check: number;
-}
-
-/** A table in memory. */
+/** A table that was checked, ready to be searched. */
 export class DigestTable {
   /** What the table is of. */
   readonly subject: TableSubject;
   /** The number of rows. */
   readonly size: number;
-  readonly #rows: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView<ArrayBuffer>;
+  /** The CRC-32 of the rows, by which a table is known again. */
+  readonly check: number;
+  readonly #prefixes: Uint32Array;
+  readonly #source: RowSource;
 
-  private constructor(subject: TableSubject, rows: Uint8Array<ArrayBuffer>) {
+  private constructor({ subject, size, crc }: TableHeader, prefixes: Uint32Array, rows: RowSource) {
     this.subject = subject;
-    this.size = rows.length / ROW_BYTES;
-    this.#rows = rows;
-    this.#view = new DataView(rows.buffer, rows.byteOffset, rows.length);
+    this.size = size;
+    this.check = crc;
+    this.#prefixes = prefixes;
+    this.#source = rows;
   }
 
   /**
@@ -93,17 +80,56 @@ export class DigestTable {
    * @returns The table, or `undefined` when it is damaged, for something else, or of another version.
    */
   static decode(bytes: Uint8Array<ArrayBuffer>, purpose: number): DigestTable | undefined {
-    if (bytes.length < HEADER_BYTES) return undefined;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
-    const rowsEnd = HEADER_BYTES + getLength(view, 16) * ROW_BYTES;
-    const rows = bytes.subarray(HEADER_BYTES, rowsEnd);
-    const sound = MAGIC.every((byte, i) => byte === bytes[i]) &&
-      view.getUint32(60, true) === crc32(bytes.subarray(0, 60)) &&
-      view.getUint32(8, true) === TABLE_VERSION && view.getUint32(12, true) === purpose &&
-      bytes.length >= rowsEnd && view.getUint32(36, true) === crc32(rows);
-    if (!sound) return undefined;
-    const subject = { purpose, length: getLength(view, 24), check: view.getUint32(32, true) };
-    return new DigestTable(subject, rows);
+    const header = decodeTableHeader(bytes, purpose);
+    if (header === undefined || bytes.length < toTableBytes(header.size)) return undefined;
+    const rows = bytes.subarray(TABLE_HEADER_BYTES, toTableBytes(header.size));
+    if (crc32(rows) !== header.crc) return undefined;
+    const prefixes = new Uint32Array(header.size);
+    takePrefixes(prefixes, 0, rows);
+    return new DigestTable(header, prefixes, new MemoryRows(rows));
+  }
+
+  /**
+   * Reads a table from its file, all of it once, to check it. The rows of a large one do not stay in
+   * memory.
+   *
+   * @param file The table's file.
+   * @param purpose What the table must be for.
+   * @param reopen Gives the file again when a row is read, or `undefined` when it is gone.
+   * @returns The table, or `undefined` when it is damaged, for something else, or of another version.
+   */
+  static read(
+    file: Deno.FsFile,
+    purpose: number,
+    reopen: () => Deno.FsFile | undefined,
+  ): DigestTable | undefined {
+    const first = readBegin(file);
+    const header = decodeTableHeader(first, purpose);
+    if (header === undefined) return undefined;
+    const end = toTableBytes(header.size);
+    if (end <= first.length) return DigestTable.decode(first, purpose);
+    // Before anything is allocated: the number of rows may be anything.
+    if (file.seekSync(0, Deno.SeekMode.End) < end) return undefined;
+    if (end <= MEMORY_BYTES) {
+      const bytes = new Uint8Array(end);
+      return readAt(file, 0, bytes) ? DigestTable.decode(bytes, purpose) : undefined;
+    }
+    const prefixes = new Uint32Array(header.size);
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    let crc = 0;
+    for (let at = TABLE_HEADER_BYTES; at < end; at += CHUNK_BYTES) {
+      const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, end - at));
+      if (!readAt(file, at, chunk)) return undefined;
+      crc = crc32(chunk, crc);
+      takePrefixes(prefixes, (at - TABLE_HEADER_BYTES) / ROW_BYTES, chunk);
+    }
+    if (crc !== header.crc) return undefined;
+    return new DigestTable(header, prefixes, new FileRows(reopen, header.size));
+  }
+
+  /** The first four bytes of each digest, in order. */
+  get prefixes(): Iterable<number> {
+    return this.#prefixes;
   }
 
   /**
@@ -115,6 +141,7 @@ export class DigestTable {
    */
   find(digest: Digest): number {
     const wanted = toPrefix(digest);
+    const prefixes = this.#prefixes;
     let low = 0;
     let high = this.size - 1;
     let lowPrefix = 0;
@@ -122,7 +149,7 @@ export class DigestTable {
     while (low <= high && wanted >= lowPrefix && wanted <= highPrefix) {
       const share = highPrefix === lowPrefix ? 0 : (wanted - lowPrefix) / (highPrefix - lowPrefix);
       const middle = low + Math.floor(share * (high - low));
-      const prefix = this.#view.getUint32(middle * ROW_BYTES);
+      const prefix = prefixes[middle] ?? 0;
       if (prefix === wanted) return this.#findAmongEqual(middle, wanted, digest);
       if (prefix < wanted) {
         low = middle + 1;
@@ -137,109 +164,67 @@ export class DigestTable {
 
   #findAmongEqual(near: number, prefix: number, digest: Digest): number {
     let row = near;
-    while (row > 0 && this.#view.getUint32((row - 1) * ROW_BYTES) === prefix) row--;
-    for (; row < this.size && this.#view.getUint32(row * ROW_BYTES) === prefix; row++) {
-      if (this.digest(row) === digest) return row;
+    while (row > 0 && this.#prefixes[row - 1] === prefix) row--;
+    for (; row < this.size && this.#prefixes[row] === prefix; row++) {
+      const at = this.#source.seek(row);
+      if (at >= 0 && readDigest(this.#source.rows, at) === digest) return row;
     }
     return -1;
   }
 
-  /** The digest of a row. */
-  digest(row: number): Digest {
-    return this.#rows.subarray(row * ROW_BYTES, row * ROW_BYTES + 32).toHex();
-  }
-
-  /** Where the payload of a row begins, in bytes. */
-  offset(row: number): number {
-    return getLength(this.#view, row * ROW_BYTES + 32);
-  }
-
-  /** How long the payload of a row is, in bytes. */
-  length(row: number): number {
-    return getLength(this.#view, row * ROW_BYTES + 40);
-  }
-
-  /** How to read the payload of a row. */
-  kind(row: number): number {
-    return this.#view.getUint32(row * ROW_BYTES + 48, true);
-  }
-
-  /** The CRC-32 of the payload of a row. */
-  crc(row: number): number {
-    return this.#view.getUint32(row * ROW_BYTES + 52, true);
-  }
-
-  /** Which file the offset of a row points into. */
-  place(row: number): number {
-    return this.#view.getUint32(row * ROW_BYTES + 56, true);
-  }
-
-  /** Where the details of a row are; 0 when there are none. */
-  details(row: number): number {
-    return this.#view.getUint32(row * ROW_BYTES + 60, true);
-  }
-
-  /** All of a row. */
+  /**
+   * Reads a row; one that was just found is at hand.
+   *
+   * @param row The number of the row.
+   * @returns The row.
+   * @throws {RangeError} When the file is gone or has become too short.
+   */
   row(row: number): TableRow {
-    const details = this.details(row);
-    return {
-      digest: this.digest(row),
-      offset: this.offset(row),
-      length: this.length(row),
-      kind: this.kind(row),
-      crc: this.crc(row),
-      place: this.place(row),
-      ...(details !== 0 && { details }),
-    };
+    const at = this.#source.seek(row);
+    if (at < 0) throw new RangeError("Cannot read a row of a table: its file is gone or too short");
+    return readRow(this.#source.rows, at);
+  }
+
+  /**
+   * Goes over the bytes of the rows in order.
+   *
+   * @returns The bytes of each row, good until the next.
+   * @throws {RangeError} When the file is gone or has become too short.
+   */
+  *rowBytes(): Generator<Uint8Array> {
+    for (let row = 0; row < this.size; row++) {
+      const at = this.#source.seek(row);
+      if (at < 0) throw new RangeError("Cannot read a table: its file is gone or too short");
+      yield this.#source.rows.bytes.subarray(at, at + ROW_BYTES);
+    }
   }
 }
 
 /**
- * Makes the content of a table's file.
+ * Reads the header of a table; the rows are not looked at.
  *
- * @param subject What the table is of.
- * @param rows The rows, each digest once, in any order.
- * @returns Header and rows.
+ * @param file The table's file.
+ * @param purpose What the table must be for.
+ * @returns The header, or `undefined` when it is damaged, for something else, or of another version.
  */
-export function encodeTable(
-  subject: TableSubject,
-  rows: readonly TableRow[],
-): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(toTableBytes(rows.length));
-  const view = new DataView(bytes.buffer);
-  const sorted = rows.toSorted((a, b) => a.digest < b.digest ? -1 : a.digest > b.digest ? 1 : 0);
-  let at = HEADER_BYTES;
-  for (const row of sorted) {
-    bytes.subarray(at, at + 32).setFromHex(row.digest);
-    setLength(view, at + 32, row.offset);
-    setLength(view, at + 40, row.length);
-    view.setUint32(at + 48, row.kind, true);
-    view.setUint32(at + 52, row.crc, true);
-    view.setUint32(at + 56, row.place, true);
-    view.setUint32(at + 60, row.details ?? 0, true);
-    at += ROW_BYTES;
-  }
-  bytes.set(MAGIC);
-  view.setUint32(8, TABLE_VERSION, true);
-  view.setUint32(12, subject.purpose, true);
-  setLength(view, 16, rows.length);
-  setLength(view, 24, subject.length);
-  view.setUint32(32, subject.check, true);
-  view.setUint32(36, crc32(bytes.subarray(HEADER_BYTES)), true);
-  view.setUint32(60, crc32(bytes.subarray(0, 60)), true);
-  return bytes;
+export function readTableHeader(file: Deno.FsFile, purpose: number): TableHeader | undefined {
+  const bytes = new Uint8Array(TABLE_HEADER_BYTES);
+  return readAt(file, 0, bytes) ? decodeTableHeader(bytes, purpose) : undefined;
 }
 
-/**
- * Tells how long header and rows of a table are.
- *
- * @param rows The number of rows.
- * @returns The size in bytes; payloads inside the table begin there.
- */
-export function toTableBytes(rows: number): number {
-  return HEADER_BYTES + rows * ROW_BYTES;
+/** Most tables of a bag of large arrays are read by this one read. */
+function readBegin(file: Deno.FsFile): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(BEGIN_BYTES);
+  file.seekSync(0, Deno.SeekMode.Start);
+  return bytes.subarray(0, file.readSync(bytes) ?? 0);
 }
 
-function toPrefix(digest: Digest): number {
-  return parseInt(digest.slice(0, 8), 16);
+function takePrefixes(
+  prefixes: Uint32Array,
+  from: number,
+  rows: Uint8Array<ArrayBuffer>,
+): void {
+  const view = new DataView(rows.buffer, rows.byteOffset, rows.length);
+  let row = from;
+  for (let at = 0; at < rows.length; at += ROW_BYTES) prefixes[row++] = view.getUint32(at);
 }

@@ -2,15 +2,31 @@ import { QuiverError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 import type { StoredPayload } from "../value/stored_payload.ts";
 import type { FileSystem } from "./_file_system.ts";
-import type { BagFiles, BagOptions, FoldResult, LeaseLock } from "./bag_files.ts";
+import type {
+  BagFiles,
+  BagOptions,
+  CallChanges,
+  CompactOptions,
+  CompactResult,
+  FoldResult,
+  LeaseLock,
+  StorageStatistics,
+  StoredPart,
+} from "./bag_files.ts";
+import { readBagStatistics } from "./bag_statistics.ts";
 import { ByteCache } from "./byte_cache.ts";
-import { CallLog } from "./call_log.ts";
+import { CallLog, LogPosition } from "./call_log.ts";
+import { DigestSet } from "./digest_set.ts";
 import { FileHandles } from "./file_handles.ts";
 import { BackgroundFold, type FoldRunner } from "./background_fold.ts";
 import { JournalWriter } from "./journal_writer.ts";
 import type { BagLayout } from "./layout.ts";
-import { isLeaseFree, tryLease, waitUntil } from "./lease_lock.ts";
+import { LeaseFiles } from "./lease_files.ts";
+import { isLeaseFree, waitUntil } from "./lease_lock.ts";
 import { StoredValues } from "./stored_values.ts";
+import { findHorizon } from "./sweep_horizon.ts";
+import { Touches } from "./touches.ts";
+import { WaitNotes } from "./wait_notes.ts";
 
 /** The length of a digest in hexadecimal. */
 const DIGEST_LENGTH = 64;
@@ -37,6 +53,10 @@ export class DiskBag implements BagFiles {
   readonly #values: StoredValues;
   readonly #log: CallLog;
   readonly #folding: BackgroundFold;
+  readonly #leases: LeaseFiles;
+  readonly #waits: WaitNotes;
+  readonly #touches: Touches;
+  #sweeps: number | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -53,9 +73,19 @@ export class DiskBag implements BagFiles {
     const writable = mode === "readwrite";
     this.#values = new StoredValues(layout, this.#handles, this.#writer.prefix, (manifest) => {
       this.#log.reload(manifest.logGeneration);
+      // What is kept in memory may have been dropped.
+      if (manifest.sweeps !== this.#sweeps) this.#cache.clear();
+      this.#sweeps = manifest.sweeps;
     });
-    this.#log = new CallLog({ fileSystem, layout, writable, sync }, this.#values.logGeneration);
+    const onLongTail = () => void this.#values.reload();
+    // What others have removed is held open until this handle learns of it.
+    const onReplaced = onLongTail;
+    const logOptions = { fileSystem, layout, writable, sync, onLongTail, onReplaced };
+    this.#log = new CallLog(logOptions, this.#values.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
+    this.#leases = new LeaseFiles(fileSystem, layout);
+    this.#waits = new WaitNotes(fileSystem, layout);
+    this.#touches = new Touches(fileSystem, layout);
   }
 
   get path(): string {
@@ -77,15 +107,36 @@ export class DiskBag implements BagFiles {
         `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
       );
     }
-    if (this.#values.isWhole(digest)) return;
+    if (this.#values.isWhole(digest) && this.#touches.leave(digest, () => this.#isLive(digest))) {
+      return;
+    }
     const { journal, entry } = this.#writer.append(part);
     this.#values.add(journal, entry);
     if (this.#writer.full) this.#rotate();
   }
 
+  /** Whether a value is in what is live now: it may have been dropped since this handle looked. */
+  #isLive(digest: Digest): boolean {
+    this.#values.reload();
+    return this.#values.isWhole(digest);
+  }
+
   #rotate(): void {
     this.#writer.rotate();
-    if (this.#options.fold !== "manual") this.#folding.start(() => this.#values.reload());
+    if (this.#options.fold !== "manual") this.#startFold();
+  }
+
+  /** Others may have made a table of the log's tail; if not, it is time that somebody does. */
+  #followLog(): void {
+    this.#log.reload(this.#values.logGeneration);
+    if (this.#log.tailLong && this.#options.fold !== "manual") this.#startFold();
+  }
+
+  #startFold(): void {
+    this.#folding.start(() => {
+      this.#values.reload();
+      this.#log.reload(this.#values.logGeneration);
+    });
   }
 
   hasValue(digest: Digest): boolean {
@@ -107,9 +158,21 @@ export class DiskBag implements BagFiles {
     return this.#values.open(digest);
   }
 
+  rejectValue(digest: Digest): boolean {
+    this.#checkOpen("reject a value of");
+    this.#cache.delete(digest);
+    return this.#values.reject(digest);
+  }
+
+  describeValue(digest: Digest): StoredPart | undefined {
+    this.#checkOpen("look into");
+    return this.#values.find(digest);
+  }
+
   putCall(key: Digest, fields: Record<string, unknown>): void {
     this.#checkWritable("put a call into");
     this.#log.append(key, fields);
+    if (this.#log.overdue) this.#followLog();
   }
 
   deleteCall(key: Digest): boolean {
@@ -127,9 +190,14 @@ export class DiskBag implements BagFiles {
     return this.#log.records();
   }
 
+  callChanges(since?: unknown): CallChanges {
+    this.#checkOpen("read from");
+    return this.#log.changes(since instanceof LogPosition ? since : undefined);
+  }
+
   tryLease(key: Digest): LeaseLock | undefined {
     this.#checkWritable("take a lease in");
-    return tryLease(this.#options.fileSystem, this.#options.layout, key);
+    return this.#leases.tryTake(key);
   }
 
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
@@ -146,11 +214,48 @@ export class DiskBag implements BagFiles {
     }, signal);
   }
 
+  statistics(): StorageStatistics {
+    this.#checkOpen("look into");
+    return readBagStatistics(this.#options.layout);
+  }
+
+  tellWaits(note?: Record<string, unknown>): void {
+    this.#checkWritable("wait in");
+    this.#waits.write(note);
+  }
+
+  readWaits(): Record<string, unknown>[] {
+    this.#checkOpen("read from");
+    return this.#waits.read();
+  }
+
   async fold(): Promise<FoldResult | undefined> {
     this.#checkWritable("fold");
     // A journal that its writer has let go of can be removed once it is sealed.
     this.#writer.rotate();
     const result = await this.#folding.run();
+    if (this.#closing === undefined) {
+      this.#values.reload();
+      this.#log.reload(this.#values.logGeneration);
+    }
+    return result;
+  }
+
+  horizon(grace: number): Promise<number> {
+    this.#checkWritable("collect the garbage of");
+    return findHorizon(this.#options.layout, grace);
+  }
+
+  async compact(options: CompactOptions = {}): Promise<CompactResult> {
+    this.#checkWritable("compact");
+    const { live, horizon = 0, share = 1, full = false } = options;
+    this.#writer.rotate();
+    const result = await this.#folding.compact({
+      ...(live !== undefined && { live: DigestSet.of(live).bytes }),
+      horizon,
+      share,
+      full,
+    });
     if (this.#closing === undefined) this.#values.reload();
     return result;
   }
@@ -175,8 +280,11 @@ export class DiskBag implements BagFiles {
       this.#writer.rotate();
       await this.#folding.end(mode === "readwrite" && fold === "auto", () => this.#log.tailLong);
     } finally {
+      this.#leases[Symbol.dispose]();
+      this.#waits[Symbol.dispose]();
       this.#writer[Symbol.dispose]();
       this.#log[Symbol.dispose]();
+      this.#touches[Symbol.dispose]();
       this.#handles[Symbol.dispose]();
       this.#cache.clear();
     }

@@ -7,16 +7,20 @@
  */
 import { BagCorruptError } from "../errors.ts";
 import { DISK } from "./_file_system.ts";
+import type { FoldEnvironment } from "./bag_editor.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
-import type { FoldResult } from "./bag_files.ts";
-import { foldBag, type FoldEnvironment, rebuildBag } from "./fold.ts";
+import type { CompactResult, FoldResult } from "./bag_files.ts";
+import { compactBag } from "./compact_bag.ts";
+import type { CompactRequest } from "./compaction_plan.ts";
+import { foldBag, rebuildBag } from "./fold.ts";
 import { Hdf5Library } from "./hdf5_library.ts";
 import { toLayout } from "./layout.ts";
 
 /** What the worker is asked to do. */
 export type FoldRequest =
   | { readonly type: "fold"; readonly root: string }
-  | { readonly type: "rebuild"; readonly root: string; readonly write: boolean };
+  | { readonly type: "rebuild"; readonly root: string; readonly write: boolean }
+  | { readonly type: "compact"; readonly root: string; readonly request: CompactRequest };
 
 /** An error as data that structured clone carries: it would lose the class of ours. */
 export interface FoldFailure {
@@ -32,6 +36,7 @@ export interface FoldFailure {
 export type FoldAnswer =
   | { readonly type: "folded"; readonly result: FoldResult | undefined }
   | { readonly type: "rebuilt"; readonly tables: RebuiltIndex[] }
+  | { readonly type: "compacted"; readonly result: CompactResult }
   | { readonly type: "error"; readonly error: FoldFailure };
 
 /** The part of a worker's global scope that this needs; Deno's default types are a window's. */
@@ -50,6 +55,10 @@ async function answer(request: FoldRequest): Promise<FoldAnswer> {
   try {
     if (request.type === "fold") {
       return { type: "folded", result: await foldBag(layout, ENVIRONMENT) };
+    }
+    if (request.type === "compact") {
+      const result = await compactBag(layout, ENVIRONMENT, request.request);
+      return { type: "compacted", result };
     }
     return { type: "rebuilt", tables: await rebuildBag(layout, ENVIRONMENT, request.write) };
   } catch (error) {

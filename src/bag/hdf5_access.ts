@@ -115,6 +115,8 @@ export interface Hdf5Input {
   readDataset(path: string): Uint8Array<ArrayBuffer>;
   /** An attribute that is a text. */
   readAttribute(path: string, name: string): string;
+  /** What a link to something in another file says. */
+  readExternalLink(path: string): { readonly file: string; readonly target: string };
   /** Lets go of the file. */
   close(): void;
 }

@@ -4,11 +4,11 @@ import type { Digest, Payload } from "../value/encoded_value.ts";
 import type { PayloadSource, StoredPayload } from "../value/stored_payload.ts";
 import { DISK, type FileSystem, readAt, removeIfThere, toTemporaryPath } from "./_file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
-import { DigestTable, PURPOSE } from "./digest_table.ts";
+import { DigestTable, PURPOSE, type TableRow } from "./digest_table.ts";
 import type { Hdf5Access, Hdf5Input, Hdf5Output } from "./hdf5_access.ts";
 import { Hdf5Library } from "./hdf5_library.ts";
 import type { ReadBytes } from "./read_bytes.ts";
-import { indexSegment } from "./rebuild_index.ts";
+import { indexSegment, isUnreadable } from "./rebuild_index.ts";
 import { SealedPayload } from "./sealed_payload.ts";
 import { toPayload } from "./to_payload.ts";
 
@@ -96,7 +96,7 @@ export class Hdf5Values implements PayloadSource, Disposable {
       return new Hdf5Values(file, library.open(new PositionedFile(environment.fileSystem, file)));
     } catch (cause) {
       file.close();
-      if (!(cause instanceof QuiverError || cause instanceof SyntaxError)) throw cause;
+      if (!isUnreadable(cause)) throw cause;
       throw new BagCorruptError(`Cannot read "${path}": it has no values`, path, 0, { cause });
     }
   }
@@ -114,7 +114,7 @@ export class Hdf5Values implements PayloadSource, Disposable {
   /** As the interface says. */
   open(digest: Digest): StoredPayload | undefined {
     const row = this.#table.find(digest);
-    return row === -1 ? undefined : this.#payload(row).open(false);
+    return row === -1 ? undefined : this.#payload(this.#table.row(row)).open(false);
   }
 
   /** As the interface says. */
@@ -125,13 +125,13 @@ export class Hdf5Values implements PayloadSource, Disposable {
     return payload.read(0, bytes) ? toPayload(payload.kind, bytes) : undefined;
   }
 
-  #payload(row: number): SealedPayload {
+  #payload(row: TableRow): SealedPayload {
     const segment: ReadBytes = (offset, target) => readAt(this.#file, offset, target);
     const table: ReadBytes = (offset, target) => {
       target.set(this.#content.subarray(offset, offset + target.length));
       return offset + target.length <= this.#content.length;
     };
-    return new SealedPayload({ segment, table }, this.#table, row);
+    return new SealedPayload({ segment, table }, row);
   }
 
   /** Lets go of the file. */

@@ -9,7 +9,7 @@
  * @module
  */
 import { dtype_to_metadata, FS, Module, ready } from "h5wasm";
-import type { Dtype } from "h5wasm";
+import type { Dtype, Metadata } from "h5wasm";
 import { QuiverError } from "../errors.ts";
 import type {
   ChunkOptions,
@@ -258,7 +258,8 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   locateDataset(path: string): number | undefined {
     return this.#call(`locate dataset "${path}"`, () => {
-      const { size, shape, chunks } = Module.get_dataset_metadata(this.#id, path);
+      const metadata = this.#measured(Module.get_dataset_metadata(this.#id, path));
+      const { size, shape, chunks } = metadata;
       if (chunks !== null) return undefined;
       using memory = new LibraryMemory(Module, size);
       this.#file.watch();
@@ -271,21 +272,22 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   measureDataset(path: string): number {
     return this.#call(`measure dataset "${path}"`, () => {
-      const { size, total_size } = Module.get_dataset_metadata(this.#id, path);
+      const { size, total_size } = this.#measured(Module.get_dataset_metadata(this.#id, path));
       return size * total_size;
     });
   }
 
   describeDataset(path: string): DatasetDimensions {
     return this.#call(`describe dataset "${path}"`, () => {
-      const { shape, chunks } = Module.get_dataset_metadata(this.#id, path);
+      const metadata = Module.get_dataset_metadata(this.#id, path);
+      const { shape, chunks } = this.#measured(metadata);
       return { shape: shape?.map(Number) ?? [], ...(chunks && { chunk: chunks.map(Number) }) };
     });
   }
 
   readPart(path: string, start: readonly number[], count: readonly number[]): DatasetPart {
     return this.#call(`read dataset "${path}"`, () => {
-      const { size } = Module.get_dataset_metadata(this.#id, path);
+      const { size } = this.#measured(Module.get_dataset_metadata(this.#id, path));
       const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
       using memory = new LibraryMemory(
         Module,
@@ -309,14 +311,28 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   readAttribute(path: string, name: string): string {
     return this.#call(`read attribute "${name}" of "${path}"`, () => {
-      const { size, vlen } = Module.get_attribute_metadata(this.#id, path, name);
-      // The bytes of a text of variable length are an address.
-      if (vlen) {
-        throw new QuiverError(`Cannot read attribute "${name}" of "${path}": it is no text`);
-      }
-      using memory = new LibraryMemory(Module, size);
+      const metadata = this.#measured(Module.get_attribute_metadata(this.#id, path, name));
+      using memory = new LibraryMemory(Module, metadata.size * metadata.total_size);
       Module.get_attribute_data(this.#id, path, name, memory.address);
       return new TextDecoder().decode(memory.copy());
+    });
+  }
+
+  /** The library believes what a file says of its sizes, and would write beyond what it was given. */
+  #measured(metadata: Metadata): Metadata {
+    const { size, total_size, vlen, chunks } = metadata;
+    // Deflate does not do better than this: https://zlib.net/zlib_tech.html
+    const most = this.#file.size * (chunks === null ? 1 : 1032);
+    if (vlen || !(size * total_size <= most)) {
+      throw new QuiverError("Cannot read as HDF5: something is larger than the file");
+    }
+    return metadata;
+  }
+
+  readExternalLink(path: string): { readonly file: string; readonly target: string } {
+    return this.#call(`read link "${path}"`, () => {
+      const { filename, obj_path } = Module.get_external_link(this.#id, path);
+      return { file: filename, target: obj_path };
     });
   }
 

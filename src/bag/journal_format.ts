@@ -134,6 +134,16 @@ export function decodeShape(bytes: Uint8Array): number[] | undefined {
 }
 
 /**
+ * Tells whether a few bytes can be the begin of a header.
+ *
+ * @param buffer Less than a header.
+ * @returns Whether a header may begin so.
+ */
+export function isHeaderBegin({ bytes }: JournalBuffer): boolean {
+  return bytes.subarray(0, 4).every((byte, i) => byte === ((MAGIC >>> (8 * i)) & 0xff));
+}
+
+/**
  * Finds where the next header may begin.
  *
  * @param buffer The buffer.

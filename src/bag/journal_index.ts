@@ -2,20 +2,27 @@ import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
 import type { StoredPayload } from "../value/stored_payload.ts";
 import { readAt } from "./_file_system.ts";
+import { DigestRows } from "./digest_rows.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
 import { readShape } from "./journal_shape.ts";
-import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
+import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { BlockPayload, createBlocks, isWhole } from "./payload_blocks.ts";
 import type { ReadBytes } from "./read_bytes.ts";
+import { PLACE, type TableRow } from "./table_row.ts";
 import { toPayload } from "./to_payload.ts";
+
+/** Marks of entries that were read, and found whole or damaged. */
+const WHOLE = 1;
+const DAMAGED = 2;
+
+/** In a row, the number of dimensions stands above the 16 bits of the kind. */
+const RANK_UNIT = 0x1_0000;
 
 /** What is known of one journal. */
 interface JournalTail {
-  readonly entries: Map<Digest, JournalEntry>;
-  /** Entries whose payload was read and found whole. */
-  readonly checked: Set<Digest>;
+  readonly entries: DigestRows;
   /** Up to where the journal was scanned. */
   scanned: number;
 }
@@ -47,7 +54,7 @@ export class JournalIndex {
    * @param entry Where the value lies.
    */
   add(journal: string, entry: JournalEntry): void {
-    this.#tail(journal, 0).entries.set(entry.digest, entry);
+    this.#tail(journal, 0).entries.set(toRow(entry));
   }
 
   /**
@@ -57,10 +64,25 @@ export class JournalIndex {
    * @returns Whether a journal has it.
    */
   has(digest: Digest): boolean {
-    for (const tail of this.#tails.values()) {
-      if (tail.entries.has(digest)) return true;
+    for (const { entries } of this.#tails.values()) {
+      const index = entries.find(digest);
+      if (index !== -1 && entries.markOf(index) !== DAMAGED) return true;
     }
     return false;
+  }
+
+  /**
+   * Tells where a value lies; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns The entry, or `undefined` when no journal has it.
+   */
+  find(digest: Digest): JournalEntry | undefined {
+    for (const { entries } of this.#tails.values()) {
+      const index = entries.find(digest);
+      if (index !== -1 && entries.markOf(index) !== DAMAGED) return toEntry(entries.row(index));
+    }
+    return undefined;
   }
 
   /**
@@ -70,9 +92,10 @@ export class JournalIndex {
    * @returns Whether this handle has written the value, or has read it and found it whole.
    */
   isWhole(digest: Digest): boolean {
-    for (const [journal, { entries, checked }] of this.#tails) {
-      if (checked.has(digest)) return true;
-      if (journal.startsWith(this.#ownPrefix) && entries.has(digest)) return true;
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      if (entries.markOf(index) === WHOLE || journal.startsWith(this.#ownPrefix)) return true;
     }
     return false;
   }
@@ -84,12 +107,13 @@ export class JournalIndex {
    * @returns The payload, or `undefined` when no journal has it whole.
    */
   read(digest: Digest): Payload | undefined {
-    for (const [journal, tail] of this.#tails) {
-      const entry = tail.entries.get(digest);
-      if (entry === undefined) continue;
-      const bytes = this.#readEntry(journal, tail, entry);
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      const entry = toEntry(entries.row(index));
+      const bytes = this.#readEntry(journal, entry, entries.markOf(index) === WHOLE);
+      entries.mark(index, bytes === undefined ? DAMAGED : WHOLE);
       if (bytes !== undefined) return toPayload(entry.kind, bytes);
-      tail.entries.delete(digest);
     }
     return undefined;
   }
@@ -102,36 +126,48 @@ export class JournalIndex {
    * @returns The payload, or `undefined` when no journal has it whole.
    */
   open(digest: Digest): StoredPayload | undefined {
-    for (const [journal, tail] of this.#tails) {
-      const entry = tail.entries.get(digest);
-      if (entry === undefined) continue;
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      const entry = toEntry(entries.row(index));
       const read: ReadBytes = (offset, target) => {
         const file = this.#handles.open(toJournalPath(this.#layout, journal));
         return file !== undefined && readAt(file, entry.offset + offset, target);
       };
-      if (!tail.checked.has(digest)) {
-        if (!isWhole(read, entry.length, entry.crc)) continue;
-        tail.checked.add(digest);
-      }
+      const whole = entries.markOf(index) === WHOLE || isWhole(read, entry.length, entry.crc);
+      entries.mark(index, whole ? WHOLE : DAMAGED);
+      if (!whole) continue;
       const shape = readShape(read, entry);
       return new BlockPayload({ ...entry, ...shape }, createBlocks(entry.length, read));
     }
     return undefined;
   }
 
+  /**
+   * Forgets the copy that would be read.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether there was one.
+   */
+  reject(digest: Digest): boolean {
+    for (const { entries } of this.#tails.values()) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      entries.mark(index, DAMAGED);
+      return true;
+    }
+    return false;
+  }
+
   #readEntry(
     journal: string,
-    tail: JournalTail,
-    entry: JournalEntry,
+    { offset, length, crc }: JournalEntry,
+    checked: boolean,
   ): Uint8Array<ArrayBuffer> | undefined {
     const file = this.#handles.open(toJournalPath(this.#layout, journal));
-    const bytes = new Uint8Array(entry.length);
-    if (file === undefined || !readAt(file, entry.offset, bytes)) return undefined;
-    if (!tail.checked.has(entry.digest)) {
-      if (crc32(bytes) !== entry.crc) return undefined;
-      tail.checked.add(entry.digest);
-    }
-    return bytes;
+    const bytes = new Uint8Array(length);
+    if (file === undefined || !readAt(file, offset, bytes)) return undefined;
+    return checked || crc32(bytes) === crc ? bytes : undefined;
   }
 
   /**
@@ -140,21 +176,21 @@ export class JournalIndex {
    * @param manifest What is live: sealed parts of journals are not scanned.
    */
   rescan(manifest: Manifest): void {
-    for (const name of listNames(this.#layout.journals)) {
+    for (const name of listJournals(this.#layout)) {
       if (name.startsWith(this.#ownPrefix)) continue;
       const file = this.#handles.open(toJournalPath(this.#layout, name));
       // Sealed and removed since it was listed.
       if (file === undefined) continue;
       const tail = this.#tail(name, manifest.sealed[name] ?? 0);
       tail.scanned = scanJournal(file, tail.scanned, (entry) => {
-        tail.entries.set(entry.digest, entry);
+        tail.entries.set(toRow(entry));
       });
     }
   }
 
   /** Forgets journals that are gone: all they had is in segments. */
   forgetRemoved(): void {
-    const names = new Set(listNames(this.#layout.journals));
+    const names = new Set(listJournals(this.#layout));
     for (const name of this.#tails.keys()) {
       if (names.has(name)) continue;
       this.#tails.delete(name);
@@ -165,9 +201,18 @@ export class JournalIndex {
   #tail(name: string, scanned: number): JournalTail {
     let tail = this.#tails.get(name);
     if (tail === undefined) {
-      tail = { entries: new Map(), checked: new Set(), scanned };
+      tail = { entries: new DigestRows(), scanned };
       this.#tails.set(name, tail);
     }
     return tail;
   }
+}
+
+function toRow({ digest, offset, length, kind, crc, rank = 0 }: JournalEntry): TableRow {
+  return { digest, offset, length, kind: kind + rank * RANK_UNIT, crc, place: PLACE.subject };
+}
+
+function toEntry({ digest, offset, length, kind, crc }: TableRow): JournalEntry {
+  const entry = { digest, offset, length, kind: kind % RANK_UNIT, crc };
+  return kind < RANK_UNIT ? entry : { ...entry, rank: Math.floor(kind / RANK_UNIT) };
 }

@@ -18,6 +18,16 @@ export interface JournalEntry extends JournalHeader {
 }
 
 /**
+ * Tells where an entry of a journal ends.
+ *
+ * @param entry The entry.
+ * @returns Where the next entry may begin, in bytes.
+ */
+export function toEntryEnd(entry: JournalEntry): number {
+  return entry.offset + entry.length + toShapeBytes(entry);
+}
+
+/**
  * Goes over the complete entries of a journal.
  *
  * A header is believed only if its checksum is right; damaged bytes are skipped up to the next
@@ -34,24 +44,53 @@ export function scanJournal(
   from: number,
   visit: (entry: JournalEntry) => void,
 ): number {
+  let end = from;
+  for (const step of scanSteps(() => file, from)) {
+    end = step.end;
+    for (const entry of step.entries) visit(entry);
+  }
+  return end;
+}
+
+/** A part of a journal that was scanned. */
+export interface ScanStep {
+  /** The complete entries in it, in order. */
+  readonly entries: readonly JournalEntry[];
+  /** Where the last complete entry up to here ends, in bytes. */
+  readonly end: number;
+}
+
+/**
+ * The same as {@linkcode scanJournal}, in steps between which other things may be done.
+ *
+ * @param open Gives the open journal, or `undefined` when it is gone.
+ * @param from Where to begin.
+ * @returns The steps.
+ */
+export function* scanSteps(
+  open: () => Deno.FsFile | undefined,
+  from: number,
+): Generator<ScanStep> {
   // The size comes first: what is below it is written, whatever is appended from now on.
-  const size = file.seekSync(0, Deno.SeekMode.End);
+  const size = open()?.seekSync(0, Deno.SeekMode.End) ?? 0;
   const buffer = createJournalBuffer(Math.min(CHUNK_BYTES, Math.max(size - from, 0)));
   let end = from;
   let position = from;
   while (position + HEADER_BYTES <= size) {
     const window = Math.min(buffer.bytes.length, size - position);
-    if (!readAt(file, position, buffer.bytes.subarray(0, window))) return end;
-    const step = scanWindow(buffer, window, position, size, visit);
-    end = Math.max(end, step.end);
-    if (step.done) return end;
-    position = step.next;
+    const file = open();
+    if (file === undefined || !readAt(file, position, buffer.bytes.subarray(0, window))) return;
+    const { entries, next, done } = scanWindow(buffer, window, position, size);
+    const last = entries.at(-1);
+    if (last !== undefined) end = toEntryEnd(last);
+    yield { entries, end };
+    if (done) return;
+    position = next;
   }
-  return end;
 }
 
-interface Step {
-  readonly end: number;
+interface Window {
+  readonly entries: readonly JournalEntry[];
   readonly next: number;
   readonly done: boolean;
 }
@@ -61,23 +100,21 @@ function scanWindow(
   window: number,
   position: number,
   size: number,
-  visit: (entry: JournalEntry) => void,
-): Step {
+): Window {
+  const entries: JournalEntry[] = [];
   let at = 0;
-  let end = 0;
   while (at + HEADER_BYTES <= window) {
     const header = decodeHeader(buffer, at);
     if (header === undefined) {
       at = findHeader(buffer, at + 1, window);
       continue;
     }
-    const offset = position + at + HEADER_BYTES;
+    const entry = { ...header, offset: position + at + HEADER_BYTES };
+    const end = toEntryEnd(entry);
     // Not all there: the tail of a writer that was killed, or one that is writing now.
-    const length = header.length + toShapeBytes(header);
-    if (offset + length > size) return { end, next: offset, done: true };
-    visit({ ...header, offset });
-    end = offset + length;
-    at += HEADER_BYTES + length;
+    if (end > size) return { entries, next: entry.offset, done: true };
+    entries.push(entry);
+    at = end - position;
   }
-  return { end, next: position + at, done: false };
+  return { entries, next: position + at, done: false };
 }

@@ -12,7 +12,9 @@
  *   segments/<n>.index    sorted table digest -> (offset, length, kind, checksum)
  *   journal/<writer>-<k>  acknowledged values that are not sealed yet
  *   leases/<key>          who is computing what
- *   locks/                fold.lock, calls.lock
+ *   touches/<writer>-<k>  known values that were put again, and when: JSON lines
+ *   locks/                fold.lock, calls.lock, sweep.lock; lease-<uuid> and waits-<uuid> of handles
+ *   quarantine/           what a repair found damaged, by the time of the repair; never deleted
  * ```
  *
  * Numbers are little-endian everywhere. The formats are specified where they are written: the
@@ -43,12 +45,18 @@ export interface BagLayout {
   readonly journals: string;
   /** The directory of leases. */
   readonly leases: string;
+  /** The directory of touches. */
+  readonly touches: string;
   /** The directory of locks. */
   readonly locks: string;
   /** Held by whoever folds. */
   readonly foldLock: string;
+  /** The directory of what repairs took away. */
+  readonly quarantine: string;
   /** Held shared while a line is appended to the call log. */
   readonly callsLock: string;
+  /** Held shared while a touch is left, exclusively while values are dropped. */
+  readonly sweepLock: string;
 }
 
 /**
@@ -68,10 +76,25 @@ export function toLayout(root: string): BagLayout {
     segments: `${root}/segments`,
     journals: `${root}/journal`,
     leases: `${root}/leases`,
+    touches: `${root}/touches`,
     locks: `${root}/locks`,
+    quarantine: `${root}/quarantine`,
     foldLock: `${root}/locks/fold.lock`,
     callsLock: `${root}/locks/calls.lock`,
+    sweepLock: `${root}/locks/sweep.lock`,
   };
+}
+
+const SEGMENT_NAME_LENGTH = 6;
+
+/**
+ * Names a segment.
+ *
+ * @param number The number of the segment.
+ * @returns Its name, such that names of a usual bag sort as their numbers do.
+ */
+export function toSegmentName(number: number): string {
+  return `${number}`.padStart(SEGMENT_NAME_LENGTH, "0");
 }
 
 /**
@@ -107,17 +130,43 @@ export function toJournalPath(layout: BagLayout, journal: string): string {
   return `${layout.journals}/${journal}`;
 }
 
+/** What the writer of journals names them. Any other name could be one that objects have anyway. */
+const JOURNAL_REGEXP = /^[0-9a-f]{16}-\d+$/;
+
 /**
- * Lists the files in a directory of a bag.
+ * Lists the journals of a bag. Links, directories and files of others are left out.
+ *
+ * @param layout The bag's paths.
+ * @returns The names in order.
+ */
+export function listJournals(layout: BagLayout): string[] {
+  return listEntries(layout.journals)
+    .filter((entry) => entry.isFile && JOURNAL_REGEXP.test(entry.name))
+    .map((entry) => entry.name);
+}
+
+/**
+ * Lists what is in a directory of a bag.
+ *
+ * @param directory The directory.
+ * @returns The entries in the order of their names; none when there is no such directory.
+ */
+export function listEntries(directory: string): Deno.DirEntry[] {
+  try {
+    const entries = Array.from(Deno.readDirSync(directory));
+    return entries.sort((a, b) => a.name < b.name ? -1 : 1);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/**
+ * Lists the names in a directory of a bag.
  *
  * @param directory The directory.
  * @returns The names in order; none when there is no such directory.
  */
 export function listNames(directory: string): string[] {
-  try {
-    return Array.from(Deno.readDirSync(directory), (entry) => entry.name).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  return listEntries(directory).map((entry) => entry.name);
 }

@@ -1,7 +1,10 @@
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
+import { type FileSystem, openIfThere, openShared, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
-import { type BagLayout, listNames } from "./layout.ts";
+import { type BagLayout, listEntries } from "./layout.ts";
+
+/** Where lease files lie. */
+export type LeaseLayout = Pick<BagLayout, "leases">;
 
 const KEY_REGEXP = /^[0-9a-f]{64}$/;
 
@@ -13,26 +16,26 @@ const LONGEST_DELAY = 50;
  * that the death of its holder frees it.
  *
  * @param fileSystem The seam.
- * @param layout The bag's paths.
+ * @param layout Where lease files lie.
  * @param key The key of the call.
  * @returns The lease, or `undefined` when somebody holds it.
  */
 export function tryLease(
   fileSystem: FileSystem,
-  layout: BagLayout,
+  layout: LeaseLayout,
   key: Digest,
 ): LeaseLock | undefined {
   const path = toLeasePath(layout, key);
   while (true) {
-    const file = fileSystem.open(path, { read: true, write: true, create: true });
+    const file = openShared(fileSystem, path, { write: true });
     try {
       if (!file.tryLockSync(true)) {
         file.close();
         return undefined;
       }
       // Whoever held it before may have removed it after this opened it: then it is a lock on a
-      // file that nobody else will find.
-      if (file.statSync().nlink !== 0) return new LeaseFile(fileSystem, key, path, file);
+      // file that nobody else will find under this name.
+      if (isSameFile(path, file)) return new LeaseFile(fileSystem, key, path, file);
     } catch (error) {
       file.close();
       throw error;
@@ -41,14 +44,21 @@ export function tryLease(
   }
 }
 
+function isSameFile(path: string, file: Deno.FsFile): boolean {
+  using found = openIfThere(path);
+  if (found === undefined) return false;
+  const [there, own] = [found.statSync(), file.statSync()];
+  return there.ino === own.ino && there.dev === own.dev;
+}
+
 /**
  * Tells whether a lease is free, without taking it.
  *
- * @param layout The bag's paths.
+ * @param layout Where lease files lie.
  * @param key The key of the call.
  * @returns Whether nobody holds it.
  */
-export function isLeaseFree(layout: BagLayout, key: Digest): boolean {
+export function isLeaseFree(layout: LeaseLayout, key: Digest): boolean {
   using file = openIfThere(toLeasePath(layout, key));
   if (file === undefined) return true;
   if (!file.tryLockSync(false)) return false;
@@ -61,11 +71,11 @@ export function isLeaseFree(layout: BagLayout, key: Digest): boolean {
  * where nobody asks for their keys again.
  *
  * @param fileSystem The seam.
- * @param layout The bag's paths.
+ * @param layout Where lease files lie.
  */
-export function clearLeases(fileSystem: FileSystem, layout: BagLayout): void {
-  for (const key of listNames(layout.leases)) {
-    if (KEY_REGEXP.test(key)) tryLease(fileSystem, layout, key)?.[Symbol.dispose]();
+export function clearLeases(fileSystem: FileSystem, layout: LeaseLayout): void {
+  for (const { name: key, isFile } of listEntries(layout.leases)) {
+    if (isFile && KEY_REGEXP.test(key)) tryLease(fileSystem, layout, key)?.[Symbol.dispose]();
   }
 }
 
@@ -98,7 +108,14 @@ async function wait(delay: number, signal: AbortSignal | undefined): Promise<voi
   }
 }
 
-function toLeasePath(layout: BagLayout, key: Digest): string {
+/**
+ * Names the file of a lease.
+ *
+ * @param layout Where leases are kept.
+ * @param key The key of the call.
+ * @returns The path.
+ */
+export function toLeasePath(layout: LeaseLayout, key: Digest): string {
   if (!KEY_REGEXP.test(key)) {
     throw new TypeError(`Cannot lease "${key}": a key is 64 lower-case hexadecimal characters`);
   }

@@ -20,6 +20,8 @@ export interface SegmentEntry {
   readonly values: number;
   /** Their payload in bytes. */
   readonly bytes: number;
+  /** When the last of them was put at the latest, in milliseconds since 1970. */
+  readonly newest?: number;
 }
 
 /** What is live in a bag. */
@@ -34,6 +36,8 @@ export interface Manifest {
   readonly segments: readonly SegmentEntry[];
   /** For journals that are still there: up to which byte their values are in segments. */
   readonly sealed: Readonly<Record<string, number>>;
+  /** How often values were dropped that nobody wanted any more; absent means never. */
+  readonly sweeps?: number;
 }
 
 /** The manifest of a bag in which nothing was sealed yet. */
@@ -82,8 +86,8 @@ export async function createManifest(fileSystem: FileSystem, layout: BagLayout):
 /** A segment that no manifest names is taken for what a killed fold left, and is removed. */
 function toCorruptError(layout: BagLayout, state: string): BagCorruptError {
   return new BagCorruptError(
-    `Cannot read "${layout.manifest}": it ${state}; put it back from a copy of the bag, or take a ` +
-      "new bag: the values in segments/ can still be read with HDF5 tools",
+    `Cannot read "${layout.manifest}": it ${state}; make it again from what is in the bag with ` +
+      "verifyBag(path, { repair: true })",
     layout.manifest,
     0,
   );
@@ -110,13 +114,15 @@ function isManifest(content: unknown): content is Manifest {
   return isObject(content) && isCount(content.generation) && isCount(content.nextSegment) &&
     isCount(content.logGeneration) && Array.isArray(content.segments) &&
     content.segments.every(isSegmentEntry) && isObject(content.sealed) &&
-    Object.values(content.sealed).every(isCount);
+    Object.values(content.sealed).every(isCount) &&
+    (content.sweeps === undefined || isCount(content.sweeps));
 }
 
 function isSegmentEntry(content: unknown): content is SegmentEntry {
   // The name becomes part of a path.
   return isObject(content) && typeof content.name === "string" && /^\d+$/.test(content.name) &&
-    isCount(content.values) && isCount(content.bytes);
+    isCount(content.values) && isCount(content.bytes) &&
+    (content.newest === undefined || isCount(content.newest));
 }
 
 function isObject(content: unknown): content is Record<string, unknown> {

@@ -6,6 +6,9 @@ const SMALL_BYTES = 64 * 1024;
 /** A merge never makes a segment of more than this, so that it does not take long. */
 const LARGEST_BYTES = 64 * 1024 * 1024;
 
+/** Nor one of more values: each takes a few hundred bytes of memory while it is sealed. */
+export const MOST_VALUES = 2 ** 18;
+
 /** What a value costs beside its payload. */
 const VALUE_BYTES = 128;
 
@@ -25,11 +28,14 @@ export function countKept(
   values: number,
 ): number {
   let weight = toWeight(bytes, values);
+  let count = values;
   let kept = segments.length;
   for (const { bytes, values } of segments.toReversed()) {
     const other = toWeight(bytes, values);
     if (other > Math.max(weight, SMALL_BYTES) || weight + other > LARGEST_BYTES) break;
+    if (count + values > MOST_VALUES) break;
     weight += other;
+    count += values;
     kept--;
   }
   return kept;

@@ -1,26 +1,31 @@
 import type { Digest } from "../value/encoded_value.ts";
-import { type DigestTable, PLACE } from "./digest_table.ts";
+import { type DigestTable, PLACE, type TableRow } from "./digest_table.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { readSegmentIndex } from "./segment_index.ts";
+import type { PayloadDetails } from "./payload_details.ts";
 import { SealedPayload } from "./sealed_payload.ts";
 import { createSegmentReader } from "./segment_reader.ts";
-import { FileSource, PayloadSource, SourceReader } from "./segment_source.ts";
+import { FileSource, PayloadSource, SourceReader, type StoredSource } from "./segment_source.ts";
+import type { SegmentSource } from "./segment_writer.ts";
 
 /** What a new segment takes in from older ones. */
 export interface MergedSegments {
   /** The values. */
-  readonly sources: readonly (FileSource | PayloadSource)[];
+  readonly sources: readonly StoredSource[];
   /** The names of the segments that the new one replaces. */
   readonly names: readonly string[];
-  /** Segments without a usable table, which stay as they are. */
-  readonly unreadable: readonly SegmentEntry[];
+  /** Segments that stay as they are: without a usable table, or with damage that nothing heals. */
+  readonly kept: readonly SegmentEntry[];
+  /** When the last of the values was put at the latest, in milliseconds since 1970. */
+  readonly newest: number;
 }
 
 /**
- * Reads the values of segments that a new one takes in. A newer copy stands for an older one, and
- * what is damaged is left out.
+ * Reads the values of segments that a new one takes in. A newer copy stands for an older one. A
+ * segment with a damaged value that has no newer copy stays as it is, so that the damage stays to
+ * be seen, and perhaps to be repaired.
  *
  * @param layout The bag's paths.
  * @param handles Where open files are kept.
@@ -32,46 +37,96 @@ export function readMerged(
   layout: BagLayout,
   handles: FileHandles,
   segments: readonly SegmentEntry[],
-  newer: readonly FileSource[],
+  newer: readonly SegmentSource[],
 ): MergedSegments {
-  const reader = new SourceReader(handles);
   const seen = new Set<Digest>(newer.map((source) => source.digest));
-  const sources: (FileSource | PayloadSource)[] = [];
+  const sources: StoredSource[] = [];
   const names: string[] = [];
-  const unreadable: SegmentEntry[] = [];
+  const kept: SegmentEntry[] = [];
+  let newest = 0;
   for (const segment of segments.toReversed()) {
-    const table = readSegmentIndex(layout, segment.name);
-    if (table === undefined) {
-      unreadable.unshift(segment);
+    const found = readSegment(layout, handles, segment, ({ digest }) => !seen.has(digest));
+    if (found === undefined) {
+      kept.unshift(segment);
       continue;
     }
     names.push(segment.name);
-    const payloads = createSegmentReader(layout, handles, segment.name);
-    const toPayload = (row: number) => new SealedPayload(payloads, table, row);
-    for (const source of sourcesOf(layout, reader, segment.name, table, toPayload)) {
-      if (seen.has(source.digest) || !source.isWhole()) continue;
+    newest = Math.max(newest, newestOf(layout, segment));
+    for (const source of found) {
       seen.add(source.digest);
       sources.push(source);
     }
   }
-  return { sources, names, unreadable };
+  return { sources, names, kept, newest };
+}
+
+/**
+ * Reads those values of a segment that are wanted elsewhere.
+ *
+ * @param layout The bag's paths.
+ * @param handles Where open files are kept.
+ * @param segment The segment.
+ * @param isWanted Whether a value is wanted.
+ * @returns The values, or `undefined` when one of them is damaged or the segment has no usable table.
+ */
+export function readSegment(
+  layout: BagLayout,
+  handles: FileHandles,
+  segment: SegmentEntry,
+  isWanted: (source: StoredSource) => boolean,
+): StoredSource[] | undefined {
+  const table = readSegmentIndex(layout, segment.name, handles);
+  if (table === undefined) return undefined;
+  const sources: StoredSource[] = [];
+  for (const source of sourcesOf(createToSource(layout, handles, segment.name), table)) {
+    if (!isWanted(source)) continue;
+    if (!source.isWhole()) return undefined;
+    sources.push(source);
+  }
+  return sources;
+}
+
+/**
+ * Tells when the last value of a segment was put at the latest.
+ *
+ * @param layout The bag's paths.
+ * @param segment The segment.
+ * @returns Milliseconds since 1970.
+ */
+export function newestOf(layout: BagLayout, { name, newest }: SegmentEntry): number {
+  return newest ?? Deno.statSync(toSegmentPath(layout, name)).mtime?.getTime() ?? Date.now();
+}
+
+/**
+ * Makes what describes the payloads of a segment.
+ *
+ * @param layout The bag's paths.
+ * @param handles Where open files are kept.
+ * @param segment The segment's name.
+ * @returns Describes a payload by its row, and by its details if they are known already; nothing but
+ * details is read before it is asked for.
+ */
+export function createToSource(
+  layout: BagLayout,
+  handles: FileHandles,
+  segment: string,
+): (row: TableRow, details?: PayloadDetails) => StoredSource {
+  const reader = new SourceReader(handles);
+  const payloads = createSegmentReader(layout, handles, segment);
+  return (row, details) => {
+    const payload = new SealedPayload(payloads, row, details);
+    if (row.place === PLACE.chunks) return new PayloadSource(payload, row);
+    const { shape } = payload;
+    const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
+    return new FileSource(reader, toPath(layout, segment), shape ? { ...row, shape } : row);
+  };
 }
 
 function* sourcesOf(
-  layout: BagLayout,
-  reader: SourceReader,
-  name: string,
+  toSource: (row: TableRow) => StoredSource,
   table: DigestTable,
-  toPayload: (row: number) => SealedPayload,
-): Generator<FileSource | PayloadSource> {
-  for (let i = 0; i < table.size; i++) {
-    const row = table.row(i);
-    if (row.place === PLACE.chunks) {
-      yield new PayloadSource(toPayload(i), row);
-      continue;
-    }
-    const shape = row.details === undefined ? undefined : toPayload(i).shape;
-    const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
-    yield new FileSource(reader, toPath(layout, name), shape ? { ...row, shape } : row);
-  }
+): Generator<StoredSource> {
+  const rows = Array.from({ length: table.size }, (_, i) => table.row(i));
+  // In the order of the file, which is read in large pieces; the table's order is that of digests.
+  for (const row of rows.sort((a, b) => a.offset - b.offset)) yield toSource(row);
 }

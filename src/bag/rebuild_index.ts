@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { QuiverError } from "../errors.ts";
+import type { Digest } from "../value/encoded_value.ts";
 import { VALUE_KIND } from "../value/value_kind.ts";
 import { type FileSystem, isMissing, openIfThere, replaceFile } from "./_file_system.ts";
 import { type FileAccess, PositionedFile } from "./_positioned_fs.ts";
@@ -19,6 +20,9 @@ import { readSegmentIndex } from "./segment_index.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 const KINDS: ReadonlyMap<unknown, number> = new Map(Object.entries(VALUE_KIND));
+
+/** What a segment says of a payload. */
+type PayloadRow = Pick<TableRow, "digest" | "kind" | "length" | "crc">;
 
 /** What rebuilding needs. */
 export interface RebuildEnvironment {
@@ -64,17 +68,19 @@ function rebuildIndex(
   name: string,
 ): Uint8Array<ArrayBuffer> | undefined {
   using file = openIfThere(toSegmentPath(layout, name));
-  if (file === undefined) return undefined;
+  const payloads = file && readPayloads(fileSystem, library, file);
+  return file && payloads && concatenate(encodeSegmentIndex(file, payloads));
+}
+
+function readPayloads(
+  fileSystem: FileSystem,
+  library: Hdf5Access,
+  file: Deno.FsFile,
+): IndexedPayload[] | undefined {
   try {
-    const input = library.open(new PositionedFile(fileSystem, file));
-    try {
-      return indexSegment(input, file);
-    } finally {
-      input.close();
-    }
+    return [...iteratePayloads(fileSystem, library, file)];
   } catch (error) {
-    // The library cannot read the file.
-    if (error instanceof QuiverError || error instanceof SyntaxError) return undefined;
+    if (isUnreadable(error)) return undefined;
     throw error;
   }
 }
@@ -87,26 +93,80 @@ function rebuildIndex(
  * @returns The content of the table's file.
  */
 export function indexSegment(input: Hdf5Input, file: Deno.FsFile): Uint8Array<ArrayBuffer> {
-  const payloads = [...findArrays(input, file), ...findPacked(input, file)];
-  return concatenate(encodeSegmentIndex(file, payloads));
+  return concatenate(encodeSegmentIndex(file, [...findPayloads(input, file)]));
 }
 
-function* findArrays(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
+/**
+ * Goes over a segment with the HDF5 library alone.
+ *
+ * @param fileSystem The seam.
+ * @param library The HDF5 library.
+ * @param file The segment.
+ * @returns All payloads that have their checksum.
+ */
+export function* iteratePayloads(
+  fileSystem: FileSystem,
+  library: Hdf5Access,
+  file: Deno.FsFile,
+): Generator<IndexedPayload> {
+  const input = library.open(new PositionedFile(fileSystem, file));
+  try {
+    yield* findPayloads(input, file);
+  } finally {
+    input.close();
+  }
+}
+
+/**
+ * Tells whether an error says that a file is no segment.
+ *
+ * @param error What reading it threw.
+ * @returns Whether the library cannot read the file, or it says what makes no sense.
+ */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof QuiverError || error instanceof SyntaxError ||
+    error instanceof RangeError;
+}
+
+function* findPayloads(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
   for (const digest of input.names("/values")) {
-    const path = `/values/${digest}`;
-    if (!DIGEST_REGEXP.test(digest)) continue;
-    const { kind: kindName, crc32: crc, shape } = readAttribute(input, path);
-    const kind = KINDS.get(kindName);
-    if (kind === undefined || typeof crc !== "number") continue;
-    const length = input.measureDataset(path);
-    const dataset = new Dataset(input, file, path);
-    const dimensions = toDatasetShape(kind, length, toNumbers(shape))?.dimensions ?? [];
-    const row = { digest, kind, length, crc };
-    const chunks = findChunks(input, file, path, row);
-    for (const payload of chunks === undefined ? dataset.find(0, row) : [chunks]) {
-      const details = { ...(dimensions.length > 1 && { shape: dimensions }), ...payload.details };
-      yield { ...payload, details };
-    }
+    if (DIGEST_REGEXP.test(digest)) yield* findArray(input, file, digest);
+  }
+  yield* findPacked(input, file);
+}
+
+function* findArray(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  digest: Digest,
+): Generator<IndexedPayload> {
+  const path = `/values/${digest}`;
+  const { kind: kindName, crc32: crc, shape: described } = readAttribute(input, path);
+  const kind = KINDS.get(kindName);
+  if (kind === undefined || typeof crc !== "number") return;
+  const row = { digest, kind, length: input.measureDataset(path), crc };
+  const { shape, chunk } = input.describeDataset(path);
+  // Whoever reads it with another tool must see the same shape.
+  if (String(described) !== String(shape)) return;
+  const details = toDatasetShape(kind, row.length, shape) && shape.length > 1 ? { shape } : {};
+  const payload = chunk === undefined
+    ? new Dataset(input, file, path).find(0, row)
+    : findCompressed(input, file, path, row);
+  if (payload !== undefined) yield { ...payload, details: { ...details, ...payload.details } };
+}
+
+function findCompressed(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  path: string,
+  row: PayloadRow,
+): IndexedPayload | undefined {
+  try {
+    return findChunks(input, file, path, row) ?? new Dataset(input, file, path).find(0, row);
+  } catch (error) {
+    // A chunk that is damaged cannot be inflated, which says nothing of the other datasets.
+    if (error instanceof QuiverError) return undefined;
+    throw error;
   }
 }
 
@@ -115,7 +175,7 @@ function findChunks(
   input: Hdf5Input,
   file: Deno.FsFile,
   path: string,
-  source: Pick<TableRow, "digest" | "kind" | "length" | "crc">,
+  source: PayloadRow,
 ): IndexedPayload | undefined {
   const { shape, chunk } = input.describeDataset(path);
   const dataset = toDatasetShape(source.kind, source.length, shape);
@@ -148,12 +208,15 @@ function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayl
   const decoder = new TextDecoder();
   const dataset = new Dataset(input, file, "/packed");
   for (let at = 0; at < table.length; at += PACKED_ROW_BYTES) {
-    yield* dataset.find(getLength(view, at + 64), {
-      digest: decoder.decode(table.subarray(at, at + 64)),
+    const digest = decoder.decode(table.subarray(at, at + 64));
+    if (!DIGEST_REGEXP.test(digest)) continue;
+    const payload = dataset.find(getLength(view, at + 64), {
+      digest,
       length: getLength(view, at + 72),
       kind: view.getUint32(at + 80, true),
       crc: view.getUint32(at + 84, true),
     });
+    if (payload !== undefined) yield payload;
   }
 }
 
@@ -171,27 +234,20 @@ class Dataset {
     this.#path = path;
   }
 
-  /** Yields the payload if it has its checksum: where it lies, or else itself. */
-  *find(
-    start: number,
-    source: Pick<TableRow, "digest" | "kind" | "length" | "crc">,
-  ): Generator<IndexedPayload> {
+  /** Gives the payload if it has its checksum: where it lies, or else itself. */
+  find(start: number, source: PayloadRow): IndexedPayload | undefined {
     const row = { ...source, offset: 0, place: PLACE.subject };
-    if (source.length === 0) return yield { row };
+    if (source.length === 0) return { row };
     this.#begin ??= { offset: this.#input.locateDataset(this.#path) };
     const { offset } = this.#begin;
     if (offset !== undefined) {
       const details = confirmPayload(this.#window, offset + start, source);
-      if (details !== undefined) return yield { row: { ...row, offset: offset + start }, details };
+      if (details !== undefined) return { row: { ...row, offset: offset + start }, details };
     }
     this.#bytes ??= this.#input.readDataset(this.#path);
     const inline = this.#bytes.subarray(start, start + source.length);
-    if (crc32(inline) === source.crc) yield { row, inline };
+    return crc32(inline) === source.crc ? { row, inline } : undefined;
   }
-}
-
-function toNumbers(shape: unknown): number[] | undefined {
-  return Array.isArray(shape) ? shape.map(Number) : undefined;
 }
 
 function readAttribute(
@@ -202,7 +258,13 @@ function readAttribute(
   return typeof content === "object" && content !== null ? content : {};
 }
 
-function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/**
+ * Puts pieces together.
+ *
+ * @param chunks The pieces.
+ * @returns One array with all of them.
+ */
+export function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {

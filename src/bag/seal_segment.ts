@@ -96,17 +96,25 @@ export function encodeSegmentIndex(
     inlined.push(bytes);
     return offset;
   };
+  const isPlain = ({ inline, details = {} }: IndexedPayload) =>
+    inline === undefined && Object.keys(details).length === 0;
   // In the order of the rows, so that a table can be made again the same.
-  const sorted = payloads.toSorted((a, b) => a.row.digest < b.row.digest ? -1 : 1);
-  const placed = sorted.map(({ row, inline, details }) => {
-    if (inline === undefined) return { row, details };
-    return { row: { ...row, offset: append(new Uint8Array(inline)), place: PLACE.table }, details };
-  });
-  append(new Uint8Array((UNIT_BYTES - end % UNIT_BYTES) % UNIT_BYTES));
-  const rows = placed.map(({ row, details = {} }) => {
-    if (Object.keys(details).length === 0) return row;
-    return { ...row, details: append(encodeDetails(details)) / UNIT_BYTES };
-  });
+  const placed = payloads.filter((payload) => !isPlain(payload))
+    .sort((a, b) => a.row.digest < b.row.digest ? -1 : 1)
+    .map(({ row, inline, details }) => {
+      if (inline === undefined) return { row, details };
+      const offset = append(new Uint8Array(inline));
+      return { row: { ...row, offset, place: PLACE.table }, details };
+    });
+  const rows: TableRow[] = payloads.filter(isPlain).map(({ row }) => row);
+  for (const { row, details = {} } of placed) {
+    if (Object.keys(details).length === 0) {
+      rows.push(row);
+      continue;
+    }
+    append(new Uint8Array((UNIT_BYTES - end % UNIT_BYTES) % UNIT_BYTES));
+    rows.push({ ...row, details: append(encodeDetails(details)) / UNIT_BYTES });
+  }
   const length = file.seekSync(0, Deno.SeekMode.End);
   return [encodeTable({ purpose: PURPOSE.values, length, check: 0 }, rows), ...inlined];
 }

@@ -1,5 +1,5 @@
-import { toChunkGrid } from "./block_grid.ts";
-import { type DigestTable, PLACE } from "./digest_table.ts";
+import { countBlocks, toChunkGrid } from "./block_grid.ts";
+import { PLACE, type TableRow } from "./digest_table.ts";
 import {
   BlockPayload,
   type BlockSource,
@@ -10,6 +10,9 @@ import {
 import type { ReadBytes } from "./read_bytes.ts";
 import { type ChunkList, type PayloadDetails, readDetails } from "./payload_details.ts";
 import { toDatasetShape } from "./segment_format.ts";
+
+/** Deflate does no better than this: https://zlib.net/zlib_tech.html. */
+export const MOST_INFLATED = 1032;
 
 /** What reads the files of a segment. */
 export interface SegmentReader {
@@ -22,26 +25,25 @@ export interface SegmentReader {
 /** A payload in a segment: its bytes lie together, or in the chunks of a compressed dataset. */
 export class SealedPayload {
   readonly #reader: SegmentReader;
-  readonly #table: DigestTable;
-  readonly #row: number;
+  readonly #row: TableRow;
   #details: PayloadDetails | undefined;
 
   /**
    * Describes the payload; nothing is read.
    *
    * @param reader What reads the segment.
-   * @param table The segment's table.
-   * @param row The row of the payload.
+   * @param row The row of the payload in the segment's table.
+   * @param details The details of the row; if not given, they are read when they are needed.
    */
-  constructor(reader: SegmentReader, table: DigestTable, row: number) {
+  constructor(reader: SegmentReader, row: TableRow, details?: PayloadDetails) {
     this.#reader = reader;
-    this.#table = table;
     this.#row = row;
+    this.#details = details;
   }
 
   /** The lengths of the dimensions; absent for one dimension. */
   get shape(): readonly number[] | undefined {
-    return this.#readDetails().shape;
+    return this.details.shape;
   }
 
   /**
@@ -52,20 +54,31 @@ export class SealedPayload {
    * @returns The payload, or `undefined` when it is damaged or gone.
    */
   open(known: boolean): BlockPayload | undefined {
-    const table = this.#table;
-    const length = table.length(this.#row);
-    const { shape, checks, chunks } = this.#readDetails();
-    const digest = table.digest(this.#row);
-    const kind = table.kind(this.#row);
+    const { digest, kind, length, crc, place } = this.#row;
+    const { shape, checks, chunks } = this.details;
     const head = { digest, kind, length, ...(shape !== undefined && { shape }) };
     const read: ReadBytes = (offset, target) => this.#readBytes(offset, target);
-    if (table.place(this.#row) === PLACE.chunks) {
+    if (place === PLACE.chunks) {
       const blocks = chunks && checks && this.#chunkBlocks(head, chunks, checks);
       return blocks && new BlockPayload(head, blocks);
     }
     if (known) return new BlockPayload(head, createBlocks(length, read));
-    if (checks === undefined && !isWhole(read, length, table.crc(this.#row))) return undefined;
+    if (checks === undefined && !isWhole(read, length, crc)) return undefined;
     return new BlockPayload(head, createBlocks(length, read, checks));
+  }
+
+  /**
+   * Reads all of a payload in chunks; its checksum is not looked at.
+   *
+   * @param size The size of the segment in bytes: a table may say anything, and no memory is taken
+   * for what cannot be there.
+   * @returns The payload, or `undefined` when it is damaged or gone.
+   */
+  load(size: number): Uint8Array<ArrayBuffer> | undefined {
+    const payload = this.open(true);
+    if (payload === undefined || payload.length > size * MOST_INFLATED) return undefined;
+    const bytes = new Uint8Array(payload.length);
+    return payload.read(0, bytes) ? bytes : undefined;
   }
 
   #chunkBlocks(
@@ -78,18 +91,19 @@ export class SealedPayload {
     const elementBytes = dataset.length / dataset.count;
     const shape = dataset.dimensions;
     const grid = toChunkGrid(shape, chunks.shape, elementBytes);
-    if (grid.length !== head.length) return undefined;
+    if (grid.length !== head.length || countBlocks(grid) !== chunks.places.length) return undefined;
     return createChunkBlocks(grid, this.#reader.segment, chunks.places, checks);
   }
 
-  #readDetails(): PayloadDetails {
-    this.#details ??= readDetails(this.#reader.table, this.#table.details(this.#row));
+  /** What the table tells beyond the row; nothing when it is damaged. */
+  get details(): PayloadDetails {
+    this.#details ??= readDetails(this.#reader.table, this.#row.details ?? 0);
     return this.#details;
   }
 
   #readBytes(offset: number, target: Uint8Array<ArrayBuffer>): boolean {
-    const inTable = this.#table.place(this.#row) === PLACE.table;
-    const read = inTable ? this.#reader.table : this.#reader.segment;
-    return read(this.#table.offset(this.#row) + offset, target);
+    const { place, offset: begin } = this.#row;
+    const read = place === PLACE.table ? this.#reader.table : this.#reader.segment;
+    return read(begin + offset, target);
   }
 }

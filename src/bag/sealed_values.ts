@@ -1,12 +1,14 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
 import type { StoredPayload } from "../value/stored_payload.ts";
-import { readAt } from "./_file_system.ts";
-import { DigestTable, PLACE, PURPOSE } from "./digest_table.ts";
+import { readPiece } from "./_file_system.ts";
+import type { StoredPart } from "./bag_files.ts";
+import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { SealedPayload } from "./sealed_payload.ts";
+import { SegmentDirectory } from "./segment_directory.ts";
 import { readSegmentIndex } from "./segment_index.ts";
 import { createSegmentReader } from "./segment_reader.ts";
 import { toPayload } from "./to_payload.ts";
@@ -28,6 +30,7 @@ export class SealedValues {
   readonly #handles: FileHandles;
   /** Newest first: a value that was stored again because its old copy was damaged is found whole. */
   #segments: readonly Segment[] = [];
+  #directory = new SegmentDirectory<Segment>([]);
   #unreadable: readonly string[] = [];
 
   /**
@@ -65,12 +68,12 @@ export class SealedValues {
       this.#handles.close(toSegmentPath(this.#layout, name));
       this.#handles.close(toSegmentIndexPath(this.#layout, name));
     }
-    this.#segments = segments;
+    this.#take(segments);
     this.#unreadable = unreadable;
   }
 
   #read(name: string): Segment | undefined {
-    const table = readSegmentIndex(this.#layout, name);
+    const table = readSegmentIndex(this.#layout, name, this.#handles);
     return table && toSegment(name, table);
   }
 
@@ -84,8 +87,13 @@ export class SealedValues {
     const table = DigestTable.decode(bytes, PURPOSE.values);
     if (table === undefined || !this.#unreadable.includes(name)) return;
     this.#unreadable = this.#unreadable.filter((other) => other !== name);
-    this.#segments = [...this.#segments, toSegment(name, table)]
-      .sort((a, b) => Number(b.name) - Number(a.name));
+    const segments = [...this.#segments, toSegment(name, table)];
+    this.#take(segments.sort((a, b) => Number(b.name) - Number(a.name)));
+  }
+
+  #take(segments: readonly Segment[]): void {
+    this.#segments = segments;
+    this.#directory = new SegmentDirectory(segments);
   }
 
   /**
@@ -95,10 +103,25 @@ export class SealedValues {
    * @returns Whether a table has it, and it was not found damaged.
    */
   has(digest: Digest): boolean {
-    return this.#segments.some(({ table, state }) => {
+    return this.#directory.find(digest).some(({ table, state }) => {
       const row = table.find(digest);
       return row !== -1 && state[row] !== DAMAGED;
     });
+  }
+
+  /**
+   * Tells what is known of a value; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns Its kind and length, or `undefined` when no segment has it.
+   */
+  find(digest: Digest): StoredPart | undefined {
+    for (const { table, state } of this.#directory.find(digest)) {
+      const row = table.find(digest);
+      if (row === -1 || state[row] === DAMAGED) continue;
+      return table.row(row);
+    }
+    return undefined;
   }
 
   /**
@@ -108,7 +131,7 @@ export class SealedValues {
    * @returns Whether this handle has read the value and found it whole.
    */
   isWhole(digest: Digest): boolean {
-    return this.#segments.some(({ table, state }) => {
+    return this.#directory.find(digest).some(({ table, state }) => {
       const row = table.find(digest);
       return row !== -1 && state[row] === WHOLE;
     });
@@ -121,13 +144,30 @@ export class SealedValues {
    * @returns The payload, or `undefined` when no segment has it whole.
    */
   read(digest: Digest): Payload | undefined {
-    for (const segment of this.#segments) {
+    for (const segment of this.#directory.find(digest)) {
       const row = segment.table.find(digest);
       if (row === -1 || segment.state[row] === DAMAGED) continue;
-      const bytes = this.#readRow(segment, row);
-      if (bytes !== undefined) return toPayload(segment.table.kind(row), bytes);
+      const found = segment.table.row(row);
+      const bytes = this.#readRow(segment, row, found);
+      if (bytes !== undefined) return toPayload(found.kind, bytes);
     }
     return undefined;
+  }
+
+  /**
+   * Takes note that the copy which would be read is as good as damaged.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether there was one.
+   */
+  reject(digest: Digest): boolean {
+    for (const { table, state } of this.#directory.find(digest)) {
+      const row = table.find(digest);
+      if (row === -1 || state[row] === DAMAGED) continue;
+      state[row] = DAMAGED;
+      return true;
+    }
+    return false;
   }
 
   /**
@@ -137,40 +177,40 @@ export class SealedValues {
    * @returns The payload, or `undefined` when no segment has it, or it was found damaged.
    */
   open(digest: Digest): StoredPayload | undefined {
-    for (const segment of this.#segments) {
-      const row = segment.table.find(digest);
-      if (row === -1 || segment.state[row] === DAMAGED || this.#isGone(segment)) continue;
-      const known = segment.state[row] === WHOLE;
-      const payload = this.#payload(segment, row).open(known);
+    for (const segment of this.#directory.find(digest)) {
+      const { name, table, state } = segment;
+      const row = table.find(digest);
+      if (row === -1 || state[row] === DAMAGED) continue;
+      const found = table.row(row);
+      // The segment was merged into another one: a newer manifest names that.
+      if (this.#handles.open(toSegmentPath(this.#layout, name)) === undefined) continue;
+      const payload = this.#payload(name, found).open(state[row] === WHOLE);
       if (payload !== undefined) return payload;
-      segment.state[row] = DAMAGED;
+      state[row] = DAMAGED;
     }
     return undefined;
   }
 
-  #readRow(segment: Segment, row: number): Uint8Array<ArrayBuffer> | undefined {
-    const { name, table, state } = segment;
-    const place = table.place(row);
+  #payload(name: string, row: TableRow): SealedPayload {
+    return new SealedPayload(createSegmentReader(this.#layout, this.#handles, name), row);
+  }
+
+  #readRow(
+    { name, state }: Segment,
+    row: number,
+    found: TableRow,
+  ): Uint8Array<ArrayBuffer> | undefined {
+    const { place, offset, length, crc } = found;
     const toPath = place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
     const file = this.#handles.open(toPath(this.#layout, name));
     // The segment was merged into another one: a newer manifest names that.
     if (file === undefined) return undefined;
-    const bytes = new Uint8Array(table.length(row));
-    const there = place === PLACE.chunks
-      ? this.#payload(segment, row).open(true)?.read(0, bytes) === true
-      : readAt(file, table.offset(row), bytes);
-    const whole = there && (state[row] === WHOLE || crc32(bytes) === table.crc(row));
+    const bytes = place === PLACE.chunks
+      ? this.#payload(name, found).load(file.seekSync(0, Deno.SeekMode.End))
+      : readPiece(file, offset, length);
+    const whole = bytes !== undefined && (state[row] === WHOLE || crc32(bytes) === crc);
     state[row] = whole ? WHOLE : DAMAGED;
     return whole ? bytes : undefined;
-  }
-
-  /** Whether the segment was merged into another one: a newer manifest names that. */
-  #isGone({ name }: Segment): boolean {
-    return this.#handles.open(toSegmentPath(this.#layout, name)) === undefined;
-  }
-
-  #payload({ name, table }: Segment, row: number): SealedPayload {
-    return new SealedPayload(createSegmentReader(this.#layout, this.#handles, name), table, row);
   }
 }
 

@@ -43,10 +43,43 @@ export class SourceReader {
     }
     return this.#window.read(offset, length);
   }
+
+  /**
+   * Gives what reads a file from a position on.
+   *
+   * @param path The file.
+   * @param begin The position, in bytes.
+   * @returns Reads bytes at an offset from there.
+   */
+  from(path: string, begin: number): ReadBytes {
+    return (offset, target) => {
+      const bytes = this.read(path, begin + offset, target.length);
+      if (bytes !== undefined) target.set(bytes);
+      return bytes !== undefined;
+    };
+  }
+}
+
+/** A payload that lies in a bag. */
+export interface StoredSource extends SegmentSource {
+  /** The payload as a whole; an error if it has become damaged or too short. */
+  read(): Uint8Array<ArrayBuffer>;
+  /** Reads the payload, and tells whether it has its checksum. */
+  isWhole(): boolean;
+}
+
+function readAll(source: SegmentSource): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(source.length);
+  let at = 0;
+  for (const chunk of source.chunks()) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 /** A payload that lies in a file of the bag. */
-export class FileSource implements SegmentSource {
+export class FileSource implements StoredSource {
   readonly digest: string;
   readonly kind: number;
   readonly length: number;
@@ -90,7 +123,12 @@ export class FileSource implements SegmentSource {
     }
   }
 
-  /** Reads the payload, and tells whether it has its checksum. */
+  /** As the interface says. */
+  read(): Uint8Array<ArrayBuffer> {
+    return readAll(this);
+  }
+
+  /** As the interface says. */
   isWhole(): boolean {
     let crc = 0;
     for (let at = 0; at < this.length; at += CHUNK_BYTES) {
@@ -104,7 +142,7 @@ export class FileSource implements SegmentSource {
 }
 
 /** A payload in the chunks of a compressed dataset. */
-export class PayloadSource implements SegmentSource {
+export class PayloadSource implements StoredSource {
   readonly digest: string;
   readonly kind: number;
   readonly length: number;
@@ -140,7 +178,12 @@ export class PayloadSource implements SegmentSource {
     }
   }
 
-  /** Reads the payload, and tells whether it has its checksum. */
+  /** As the interface says. */
+  read(): Uint8Array<ArrayBuffer> {
+    return readAll(this);
+  }
+
+  /** As the interface says. */
   isWhole(): boolean {
     const payload = this.#payload.open(true);
     const read: ReadBytes = (offset, target) => payload?.read(offset, target) === true;

@@ -1,6 +1,7 @@
 import type { Digest, Payload } from "../value/encoded_value.ts";
 import type { StoredPayload } from "../value/stored_payload.ts";
 import { isMissing } from "./_file_system.ts";
+import type { StoredPart } from "./bag_files.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { JournalIndex } from "./journal_index.ts";
 import type { JournalEntry } from "./journal_scan.ts";
@@ -101,6 +102,11 @@ export class StoredValues {
     return this.#findAgain(() => this.isKnown(digest) || undefined) ?? false;
   }
 
+  /** What is known of a value, without reading it. */
+  find(digest: Digest): StoredPart | undefined {
+    return this.#findAgain(() => this.#journals.find(digest) ?? this.#sealed.find(digest));
+  }
+
   /**
    * Reads a value.
    *
@@ -119,6 +125,16 @@ export class StoredValues {
    */
   open(digest: Digest): StoredPayload | undefined {
     return this.#findAgain(() => this.#journals.open(digest) ?? this.#sealed.open(digest));
+  }
+
+  /**
+   * Takes note that the copy which would be read is not what its digest says.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether there was such a copy, and another one may be behind it.
+   */
+  reject(digest: Digest): boolean {
+    return this.#journals.reject(digest) || this.#sealed.reject(digest);
   }
 
   /**

@@ -1,11 +1,10 @@
 import type { Digest } from "../value/encoded_value.ts";
 import type { FileHandles } from "./file_handles.ts";
-import { type JournalEntry, scanJournal } from "./journal_scan.ts";
-import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
-import type { Manifest } from "./manifest.ts";
-import { toShapeBytes } from "./journal_format.ts";
+import { type JournalEntry, scanSteps, toEntryEnd } from "./journal_scan.ts";
 import { readShape } from "./journal_shape.ts";
-import type { ReadBytes } from "./read_bytes.ts";
+import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
+import type { Manifest } from "./manifest.ts";
+import { MOST_VALUES } from "./merge_plan.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";
 
 /** A value in a journal that no segment has yet. */
@@ -14,16 +13,18 @@ export interface UnsealedEntry extends JournalEntry {
   readonly journal: string;
 }
 
-/** What is in the journals of a bag. */
+/** What is in the journals of a bag, read as it is asked for: there may be millions of entries. */
 export interface UnsealedValues {
-  /** The entries in the order in which they are sealed. */
-  readonly entries: readonly UnsealedEntry[];
-  /** Up to where each journal that is there was scanned. */
+  /** The entries in the order in which they are sealed; to be gone over once. */
+  readonly entries: Iterable<UnsealedEntry>;
+  /** Up to where each journal was scanned so far. */
   readonly ends: ReadonlyMap<string, number>;
+  /** When the last of the entries up to here was put at the latest, in milliseconds since 1970. */
+  readonly newest: number;
 }
 
 /**
- * Goes over all journals.
+ * Goes over all journals that are there when the first entry is asked for.
  *
  * @param layout The bag's paths.
  * @param handles Where open files are kept.
@@ -35,16 +36,29 @@ export function readUnsealed(
   handles: FileHandles,
   manifest: Manifest,
 ): UnsealedValues {
-  const entries: UnsealedEntry[] = [];
   const ends = new Map<string, number>();
-  for (const journal of listNames(layout.journals)) {
-    const file = handles.open(toJournalPath(layout, journal));
-    if (file === undefined) continue;
-    const from = manifest.sealed[journal] ?? 0;
-    const end = scanJournal(file, from, (entry) => entries.push({ ...entry, journal }));
-    ends.set(journal, end);
+  let newest = 0;
+  function* scan(): Generator<UnsealedEntry> {
+    for (const journal of listJournals(layout)) {
+      const open = () => handles.open(toJournalPath(layout, journal));
+      if (open() === undefined) continue;
+      const from = manifest.sealed[journal] ?? 0;
+      ends.set(journal, from);
+      for (const { entries, end } of scanSteps(open, from)) {
+        ends.set(journal, end);
+        // After the scan: what it has seen was written before.
+        newest = Math.max(newest, open()?.statSync().mtime?.getTime() ?? Date.now());
+        for (const entry of entries) yield { ...entry, journal };
+      }
+    }
   }
-  return { entries, ends };
+  return {
+    entries: scan(),
+    ends,
+    get newest() {
+      return newest;
+    },
+  };
 }
 
 /** A part of the unsealed values that becomes one segment. */
@@ -63,7 +77,7 @@ export interface UnsealedBatch {
  * @param handles Where open files are kept.
  * @param unsealed What is in the journals.
  * @param limit How many bytes of payload a batch has, one value more or less.
- * @param isSealed Whether a segment has a value, whole.
+ * @param isSealed Whether a segment has the value of an entry, whole and the same.
  * @returns The batches; the last one has all ends. There is at least one.
  */
 export function* toBatches(
@@ -71,28 +85,26 @@ export function* toBatches(
   handles: FileHandles,
   unsealed: UnsealedValues,
   limit: number,
-  isSealed: (digest: Digest) => boolean,
+  isSealed: (entry: UnsealedEntry) => boolean,
 ): Generator<UnsealedBatch> {
   const reader = new SourceReader(handles);
-  const seen = new Set<Digest>();
+  let seen = new Set<Digest>();
   const sealed = new Map<string, number>();
   let sources: FileSource[] = [];
   let bytes = 0;
   for (const entry of unsealed.entries) {
-    if (bytes >= limit) {
+    if (bytes >= limit || sources.length >= MOST_VALUES / 2) {
       yield { sources, sealed };
       sources = [];
       bytes = 0;
+      // From here on they are sealed.
+      seen = new Set();
     }
-    sealed.set(entry.journal, entry.offset + entry.length + toShapeBytes(entry));
-    if (seen.has(entry.digest) || isSealed(entry.digest)) continue;
+    sealed.set(entry.journal, toEntryEnd(entry));
+    if (seen.has(entry.digest) || isSealed(entry)) continue;
     const path = toJournalPath(layout, entry.journal);
-    const read: ReadBytes = (offset, target) => {
-      const bytes = reader.read(path, entry.offset + offset, target.length);
-      if (bytes !== undefined) target.set(bytes);
-      return bytes !== undefined;
-    };
-    const source = new FileSource(reader, path, { ...entry, ...readShape(read, entry) });
+    const shape = readShape(reader.from(path, entry.offset), entry);
+    const source = new FileSource(reader, path, { ...entry, ...shape });
     if (!source.isWhole()) continue;
     seen.add(entry.digest);
     sources.push(source);

@@ -1,7 +1,10 @@
 import { BagCorruptError, QuiverError } from "../errors.ts";
 import type { FoldRunner, RebuiltIndex } from "./background_fold.ts";
-import type { FoldResult } from "./bag_files.ts";
+import type { CompactResult, FoldResult } from "./bag_files.ts";
+import type { CompactRequest } from "./compaction_plan.ts";
+import { FoldLock } from "./fold_lock.ts";
 import type { FoldAnswer, FoldFailure, FoldRequest } from "./fold_worker.ts";
+import { toLayout } from "./layout.ts";
 
 /**
  * Folds in a worker of its own for each fold, which is the only place that loads the HDF5 library:
@@ -9,6 +12,9 @@ import type { FoldAnswer, FoldFailure, FoldRequest } from "./fold_worker.ts";
  */
 export class WorkerFoldRunner implements FoldRunner {
   async fold(root: string): Promise<FoldResult | undefined> {
+    // A worker that finds the lock taken has loaded the HDF5 library for nothing: of four writers that
+    // fill their journals at once, three would.
+    if (FoldLock.isHeld(toLayout(root))) return undefined;
     const answer = await ask({ type: "fold", root });
     return answer.type === "folded" ? answer.result : undefined;
   }
@@ -16,6 +22,11 @@ export class WorkerFoldRunner implements FoldRunner {
   async rebuild(root: string, write: boolean): Promise<RebuiltIndex[]> {
     const answer = await ask({ type: "rebuild", root, write });
     return answer.type === "rebuilt" ? answer.tables : [];
+  }
+
+  async compact(root: string, request: CompactRequest): Promise<CompactResult> {
+    const answer = await ask({ type: "compact", root, request });
+    return answer.type === "compacted" ? answer.result : { values: 0, bytes: 0, damaged: 0 };
   }
 }
 

@@ -15,7 +15,7 @@ export interface Flight {
    * Waits for the computation.
    *
    * @param signal Ends the wait, not the computation.
-   * @returns The result, or `undefined` when the computation was cancelled by whoever began it.
+   * @returns The result, or `undefined` when whoever began the computation has given it up.
    */
   landing(signal?: AbortSignal): Promise<Recalled | undefined>;
 }
@@ -39,17 +39,17 @@ export class Flights {
    *
    * @param key The key of the call.
    * @param compute The computation.
-   * @param signal What cancels the computation; asked for only by who waits for it.
+   * @param givenUp Whether whoever began it has given it up, for reasons that are not those of others.
    * @returns What the computation returns.
    */
-  run(key: Digest, compute: () => Promise<Recalled>, signal: () => AbortSignal): Promise<Recalled> {
+  run(key: Digest, compute: () => Promise<Recalled>, givenUp: () => boolean): Promise<Recalled> {
     const result = compute().finally(() => this.#flights.delete(key));
     this.#flights.set(key, {
       async landing(ownSignal?: AbortSignal): Promise<Recalled | undefined> {
         try {
           return await abortable(result, ownSignal);
         } catch (error) {
-          if (signal().aborted && !ownSignal?.aborted) return undefined;
+          if (givenUp() && !ownSignal?.aborted) return undefined;
           throw error;
         }
       },

@@ -1,22 +1,31 @@
 import { fileURLToPath } from "node:url";
-import type { BagOptions, FoldResult } from "../bag/bag_files.ts";
+import type { BagFiles, BagOptions, FoldResult } from "../bag/bag_files.ts";
+import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
+import type { CallQuery } from "../call/call_template.ts";
+import { QuiverError } from "../errors.ts";
 import { importLater } from "../import_later.ts";
 import type { ExportResult } from "../store/export_bag.ts";
 import type { ImportResult } from "../store/import_bag.ts";
-import type { OpenStores } from "../store/open_stores.ts";
+import type { BagView } from "../store/bag_view.ts";
+import type { OpenFiles } from "../store/open_stores.ts";
 import type { BagEntry } from "../store/read_bag.ts";
+import type { SigningOptions } from "../store/signing_keys.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { SliceRange } from "../value/slice_array.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
+import type { SweepResult } from "../store/stores.ts";
 import { Cache } from "./cache.ts";
-import type { RecordTemplate } from "./record_template.ts";
+import type { GcOptions } from "./tidy_cache.ts";
+import { verifyBag } from "./verify_bag.ts";
 
+type Tidying = typeof import("./tidy_cache.ts");
 type BagStores = typeof import("../store/open_stores.ts");
+type BagViews = typeof import("../store/create_bag_view.ts");
 type BagReading = typeof import("../store/read_bag.ts");
 type BagExport = typeof import("../store/export_bag.ts");
 type BagImport = typeof import("../store/import_bag.ts");
-type Template = typeof import("./record_template.ts");
+type Template = typeof import("../call/call_template.ts");
 
 /** A value, or a place in it. */
 export interface ValuePlace {
@@ -27,7 +36,7 @@ export interface ValuePlace {
 }
 
 /** Options of {@linkcode openBag}. */
-export interface OpenBagOptions extends BagOptions {
+export interface OpenBagOptions extends BagOptions, SigningOptions {
   /** Told when a bag that is disposed could not be folded; by default written to standard error. */
   onWarning?: (warning: QuiverWarning) => void;
 }
@@ -37,7 +46,7 @@ export interface OpenBagOptions extends BagOptions {
  * one at the same time, and `kill -9` of any of them loses nothing that was acknowledged.
  */
 export class Bag extends Cache implements AsyncDisposable {
-  readonly #opened: OpenStores;
+  readonly #opened: OpenFiles<BagFiles>;
   readonly #onWarning: (warning: QuiverWarning) => void;
 
   /**
@@ -46,7 +55,7 @@ export class Bag extends Cache implements AsyncDisposable {
    * @param opened The stores of the bag.
    * @param onWarning Told when disposing could not fold.
    */
-  constructor(opened: OpenStores, onWarning: (warning: QuiverWarning) => void) {
+  constructor(opened: OpenFiles<BagFiles>, onWarning: (warning: QuiverWarning) => void) {
     super(opened.stores);
     this.#opened = opened;
     this.#onWarning = onWarning;
@@ -85,8 +94,8 @@ export class Bag extends Cache implements AsyncDisposable {
    * ```
    */
   async *list(path: string = ""): AsyncGenerator<BagEntry> {
-    const { listBag } = await importReading();
-    yield* listBag(this.#opened.files, path);
+    const [{ listBag }, view] = await Promise.all([importReading(), this.#view()]);
+    yield* listBag(view, path);
   }
 
   /**
@@ -117,8 +126,8 @@ export class Bag extends Cache implements AsyncDisposable {
    * ```
    */
   async read(digest: Digest, path: string = ""): Promise<unknown> {
-    const { readBag } = await importReading();
-    return readBag(this.#opened.files, digest, path);
+    const [{ readBag }, view] = await Promise.all([importReading(), this.#view()]);
+    return readBag(view, digest, path);
   }
 
   /**
@@ -155,9 +164,9 @@ export class Bag extends Cache implements AsyncDisposable {
     place: Digest | ValuePlace,
     ranges: readonly SliceRange[],
   ): Promise<NumberArray | NdArray> {
-    const { sliceBag } = await importReading();
+    const [{ sliceBag }, view] = await Promise.all([importReading(), this.#view()]);
     const { digest, path } = typeof place === "string" ? { digest: place, path: "" } : place;
-    return sliceBag(this.#opened.files, digest, path, ranges);
+    return sliceBag(view, digest, path, ranges);
   }
 
   /**
@@ -169,7 +178,8 @@ export class Bag extends Cache implements AsyncDisposable {
    * calls is kept in memory.
    *
    * @param path The file; what is there is replaced when all is written.
-   * @param query Which calls; all if not given.
+   * @param query Which calls: those of a task, what they have in common, or a function that tells;
+   * all if not given.
    * @returns What was written.
    *
    * @example Give somebody the results of one task
@@ -186,24 +196,27 @@ export class Bag extends Cache implements AsyncDisposable {
    *   await cacheScope({ cache: bag }, () => wave(1000));
    *   assertEquals((await bag.exportHdf5(`${path}/waves.h5`, { task: "wave" })).calls, 1);
    *   await using other = await openBag(`${path}/theirs`);
-   *   assertEquals(await other.importHdf5(`${path}/waves.h5`), { calls: 1, known: 0 });
+   *   assertEquals(await other.importHdf5(`${path}/waves.h5`), {
+   *     calls: 1,
+   *     known: 0,
+   *     rejected: 0,
+   *   });
    *   assertEquals((await other.lookup(await wave.digest(1000))).hit, true);
    * }
    * await Deno.remove(path, { recursive: true });
    * ```
    */
-  async exportHdf5(path: string | URL, query: RecordTemplate = {}): Promise<ExportResult> {
+  async exportHdf5(path: string | URL, query: CallQuery = {}): Promise<ExportResult> {
     const { exportBag } = await importLater<BagExport>("../store/export_bag.ts", import.meta.url);
-    const { matchesRecord } = await importLater<Template>("./record_template.ts", import.meta.url);
-    const { files } = this.#opened;
-    return await exportBag(files, toPath(path), (record) => matchesRecord(record, query));
+    const { toMatcher } = await importLater<Template>("../call/call_template.ts", import.meta.url);
+    return await exportBag(await this.#view(), toPath(path), toMatcher(query));
   }
 
   /**
    * Takes in the calls of a file that {@linkcode Bag.exportHdf5} has written. Values are checked
    * against their digests before anything is stored. Calls that the bag knows stay as they are, so
    * that a file can be imported twice. That a key belongs to its result cannot be checked: import
-   * only what you would run.
+   * only what you would run. A bag with a signing key takes in what was signed with one of its keys.
    *
    * Requires `--allow-read` of the file.
    *
@@ -213,7 +226,16 @@ export class Bag extends Cache implements AsyncDisposable {
    */
   async importHdf5(path: string | URL): Promise<ImportResult> {
     const { importBag } = await importLater<BagImport>("../store/import_bag.ts", import.meta.url);
-    return await importBag(this.#opened.files, toPath(path));
+    return await importBag(this.#opened, toPath(path));
+  }
+
+  /** What may be seen: in a signed bag, not what somebody else has written. */
+  async #view(): Promise<BagView> {
+    const { createBagView } = await importLater<BagViews>(
+      "../store/create_bag_view.ts",
+      import.meta.url,
+    );
+    return createBagView(this.#opened);
   }
 
   /**
@@ -224,6 +246,56 @@ export class Bag extends Cache implements AsyncDisposable {
    */
   fold(): Promise<FoldResult | undefined> {
     return this.#opened.files.fold();
+  }
+
+  /**
+   * Checks everything in the directory, and repairs it if that is wanted; see {@linkcode verifyBag},
+   * which also takes a bag that cannot be opened any more.
+   *
+   * @param options What to do.
+   * @returns What each step found, as data to be printed.
+   * @throws {QuiverError} When the bag was opened with `mode: "read"` and is to be repaired.
+   */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    if (options.repair === true && this.readOnly) {
+      throw new QuiverError(`Cannot repair "${this.path}": it was opened with mode: "read"`);
+    }
+    return await verifyBag(this.path, options);
+  }
+
+  /**
+   * Drops all values that no record names, as `gc` does, and rewrites the rest: one segment behind
+   * `values.h5` (a new one for each GiB or million values, as the HDF5 library's memory is bounded),
+   * and a call log without dead lines. Others read and write meanwhile. It takes up to as much space
+   * again until it is done.
+   *
+   * @param options How long values are kept that belong to no call.
+   * @returns How many values were dropped, and their bytes.
+   * @throws {QuiverError} When the bag is closed or read-only.
+   *
+   * @example Leave a bag as small as it can be
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * const ones = task(import.meta, (n: number) => new Float64Array(n).fill(1), { name: "ones" });
+   * {
+   *   await using bag = await openBag(path);
+   *   await cacheScope({ cache: bag }, () => Promise.all([ones(1000), ones(2000)]));
+   *   await bag.evict(await ones.digest(1000));
+   *   const { bytes } = await bag.compact({ grace: 0 });
+   *   assertEquals(bytes > 8000, true);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async compact(options: GcOptions = {}): Promise<SweepResult> {
+    const { collectGarbage } = await importLater<Tidying>(
+      "./tidy_cache.ts",
+      import.meta.url,
+    );
+    return await collectGarbage(this.stores, options, { full: true });
   }
 
   /**

@@ -2,9 +2,20 @@ import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../store/stores.ts";
+import { toPaths, withoutKeys } from "../store/description.ts";
 import { createMemoryStores } from "../store/memory_stores.ts";
+import type { CallTemplate } from "../call/call_template.ts";
+import type { TaskAddress } from "../call/task_address.ts";
+import { importLater } from "../import_later.ts";
+import { mixStores } from "../store/mix_stores.ts";
+import type { CacheStatistics } from "../store/statistics.ts";
+import type { SweepResult } from "../store/stores.ts";
+import { createVoidStores } from "../store/void_stores.ts";
 import { Flights } from "./_flights.ts";
+import type { GcOptions } from "./tidy_cache.ts";
+import { Waits } from "./_waits.ts";
 
+type Tidying = typeof import("./tidy_cache.ts");
 type Encoding = typeof import("../value/encode_value.ts");
 
 /**
@@ -29,8 +40,12 @@ export class Cache {
   readonly #stores: Stores;
   /** Calls that this isolate is computing now, by key. */
   readonly #flights = new Flights();
+  readonly #waits: Waits;
+  #id: string | undefined;
   /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
   #encode: Encoding["encodeValue"] | undefined;
+  #hits = 0;
+  #misses = 0;
 
   /**
    * Creates a cache on stores.
@@ -39,10 +54,31 @@ export class Cache {
    */
   constructor(stores: Stores) {
     this.#stores = stores;
+    this.#waits = new Waits(stores.leases.board);
+  }
+
+  /**
+   * Tells caches apart; the same for all isolates that have opened the same bag.
+   *
+   * @internal
+   */
+  get id(): string {
+    const { description } = this.#stores;
+    return this.#id ??= description === undefined ? crypto.randomUUID() : toPaths(description);
   }
 
   /** How another isolate opens the same cache; `undefined` when none can, as with memory. */
   get description(): StoreDescription | undefined {
+    const { description } = this.#stores;
+    return description && withoutKeys(description);
+  }
+
+  /**
+   * The same with the signing keys, which go to workers and nowhere else.
+   *
+   * @internal
+   */
+  get secretDescription(): StoreDescription | undefined {
     return this.#stores.description;
   }
 
@@ -58,6 +94,15 @@ export class Cache {
    */
   get flights(): Flights {
     return this.#flights;
+  }
+
+  /**
+   * Calls that wait while the bodies of others wait for them.
+   *
+   * @internal
+   */
+  get waits(): Waits {
+    return this.#waits;
   }
 
   /**
@@ -145,13 +190,76 @@ export class Cache {
   }
 
   /**
-   * Forgets a call, so that it runs again when it is next asked for.
+   * Forgets a call, so that it runs again when it is next asked for. Its values stay until they are
+   * collected.
    *
    * @param key The key of the call.
    * @returns Whether the call was known.
    */
-  evict(key: Digest): MaybePromise<boolean> {
-    return this.#stores.calls.delete(key);
+  evict(key: Digest): MaybePromise<boolean>;
+  /**
+   * Forgets all calls that match a template: all those of a task, of a version, with a tag…
+   *
+   * @param template A task, or what the calls have in common.
+   * @returns How many calls were forgotten.
+   *
+   * @example Forget the calls of a task that are tagged as drafts
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const triple = task(import.meta, (n: number) => 3 * n, { name: "triple" });
+   * const cache = createMemoryCache();
+   * await cacheScope({ cache, tags: { draft: true } }, () => triple(1));
+   * await cacheScope({ cache }, () => triple(2));
+   * assertEquals(await cache.evict({ task: triple, tags: { draft: true } }), 1);
+   * assertEquals(await cache.evict(triple), 1);
+   * ```
+   */
+  evict(template: CallTemplate | { readonly address: TaskAddress }): Promise<number>;
+  evict(
+    what: Digest | CallTemplate | { readonly address: TaskAddress },
+  ): MaybePromise<boolean | number> {
+    if (typeof what === "string") return this.#stores.calls.delete(what);
+    return importLater<Tidying>("./tidy_cache.ts", import.meta.url)
+      .then(({ evictMatching }) => evictMatching(this.#stores.calls, what));
+  }
+
+  /**
+   * Drops all values that no record names, directly or as a part. Calls in flight lose nothing: what
+   * they have stored since they took their lease is kept.
+   *
+   * @param options How long other values are kept.
+   * @returns How many values were dropped, and their bytes.
+   * @throws {TypeError} When the cache is read-only, or stands on a store that cannot drop values.
+   *
+   * @example Get the space of forgotten calls back
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const zeros = task(import.meta, (n: number) => new Uint8Array(n), { name: "zeros" });
+   * const cache = createMemoryCache();
+   * await cacheScope({ cache }, () => zeros(10_000));
+   * await cache.evict(zeros);
+   * assertEquals((await cache.gc({ grace: 0 })).values, 2);
+   * ```
+   */
+  async gc(options: GcOptions = {}): Promise<SweepResult> {
+    const { collectGarbage } = await importLater<Tidying>(
+      "./tidy_cache.ts",
+      import.meta.url,
+    );
+    return await collectGarbage(this.#stores, options);
+  }
+
+  /**
+   * What the cache stands on.
+   *
+   * @internal
+   */
+  get stores(): Stores {
+    return this.#stores;
   }
 
   /**
@@ -178,6 +286,67 @@ export class Cache {
     return this.#stores.leases.changed(key, signal);
   }
 
+  /**
+   * Tells how often the cache had the answer, and what else it has counted since it was opened.
+   *
+   * @returns The numbers of this handle; nested calls on workers are counted there.
+   *
+   * @example See whether it helps
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const cube = task(import.meta, (n: number) => n ** 3, { name: "cube" });
+   * const cache = createMemoryCache();
+   * await cacheScope({ cache }, async () => {
+   *   for (const n of [1, 2, 1]) await cube(n);
+   * });
+   * const { hits, misses } = cache.statistics();
+   * assertEquals({ hits, misses }, { hits: 1, misses: 2 });
+   * ```
+   */
+  statistics(): CacheStatistics {
+    const counted = this.#stores.statistics?.() ?? { rejectedSignatures: 0, rejectedValues: 0 };
+    return { hits: this.#hits, misses: this.#misses, ...counted };
+  }
+
+  /**
+   * Counts a call that was answered.
+   *
+   * @param hit Whether it was without running.
+   *
+   * @internal
+   */
+  count(hit: boolean): void {
+    if (hit) this.#hits++;
+    else this.#misses++;
+  }
+
+  /**
+   * Makes a cache that keeps values where one cache does, and calls where another does, which also
+   * decides who computes what. Both stay open as long as it is used, and the caller's to close.
+   *
+   * @param caches Where values, and where calls are kept.
+   * @returns The cache; it travels to workers if both do.
+   *
+   * @example Records in one place, values in memory
+   * ```ts
+   * import { Cache, cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assert, assertEquals } from "@std/assert";
+   *
+   * const [values, calls] = [createMemoryCache(), createMemoryCache()];
+   * const half = task(import.meta, (n: number) => n / 2, { name: "half" });
+   * await cacheScope({ cache: Cache.mix({ values, calls }) }, () => half(8));
+   * const record = await calls.record(await half.digest(8));
+   * assert(record !== undefined);
+   * assertEquals(await values.value(record.result), { hit: true, value: 4 });
+   * assertEquals(await calls.value(record.result), { hit: false });
+   * ```
+   */
+  static mix({ values, calls }: { values: Cache; calls: Cache }): Cache {
+    return new Cache(mixStores(values.#stores, calls.#stores));
+  }
+
   #valueOf(record: CallRecord | undefined): MaybePromise<Found<unknown>> {
     return record === undefined ? { hit: false } : this.#stores.values.get(record.result);
   }
@@ -194,3 +363,25 @@ export class Cache {
 export function createMemoryCache(): Cache {
   return new Cache(createMemoryStores());
 }
+
+/**
+ * The cache that remembers nothing: within a scope of it, every call runs each time.
+ *
+ * @example Run a part of a program uncached
+ * ```ts
+ * import { cacheScope, createMemoryCache, task, voidCache } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let runs = 0;
+ * const roll = task(import.meta, (sides: number) => (runs++, sides), { name: "roll" });
+ * await cacheScope({ cache: createMemoryCache() }, async () => {
+ *   await roll(6);
+ *   await cacheScope({ cache: voidCache }, async () => {
+ *     for (let i = 0; i < 3; i++) await roll(6);
+ *   });
+ *   await roll(6);
+ * });
+ * assertEquals(runs, 4);
+ * ```
+ */
+export const voidCache: Cache = new Cache(createVoidStores());

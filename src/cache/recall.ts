@@ -1,15 +1,27 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import type { Found, Lease } from "../store/stores.ts";
+import type { Found, Lease, MaybePromise } from "../store/stores.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Recalled } from "./_flights.ts";
+import type { CallName } from "./_wait_graph.ts";
 import type { Cache } from "./cache.ts";
 import { computeCall, type ComputeOptions } from "./compute_call.ts";
 import type { Warn } from "./warn.ts";
 
 export type { Recalled } from "./_flights.ts";
+export type { CallName } from "./_wait_graph.ts";
+
+/** Who computes a key when several ask for it at once. */
+export interface FlightOptions {
+  /** Whether one computes and the others wait; if not, each of them computes. */
+  readonly singleFlight: boolean;
+  /** How long a call waits for another that computes its key, in milliseconds. */
+  readonly leaseTimeout: number;
+}
+
+const MISS: Found<unknown> = { hit: false };
 
 /** Options of {@linkcode recall}. */
-export interface RecallOptions {
+export interface RecallOptions extends FlightOptions {
   /** What the call is named in messages. */
   readonly name: string;
   /**
@@ -17,10 +29,16 @@ export interface RecallOptions {
    * Gives `undefined` when somebody else computes it now.
    */
   readonly attempt: () => Promise<Recalled | undefined>;
+  /** Computes the result and stores it, as {@linkcode computeAlone} does, whoever else does so. */
+  readonly alone: () => Promise<Recalled>;
+  /** The calls that wait for this one, as it is made by their bodies; asked for only by who waits. */
+  readonly callers: () => readonly CallName[];
   /** Told of faults of the cache. */
   readonly warn: Warn;
   /** Ends waiting for others with the signal's reason; asked for only by who waits. */
   readonly signal: () => AbortSignal;
+  /** Whether the caller has just looked, and found nothing: see {@linkcode lookUp}. */
+  readonly missed?: boolean;
 }
 
 /**
@@ -34,20 +52,21 @@ export interface RecallOptions {
  * @param key The key of the call.
  * @param options How to compute.
  * @returns The result.
+ * @throws {DeadlockError} When the call waits, by way of others, for one of its callers.
  */
 export async function recall(
   cache: Cache,
   key: Digest,
   options: RecallOptions,
 ): Promise<Recalled> {
-  for (;;) {
-    const found = await lookUp(cache, key, options);
+  for (let look = options.missed !== true;; look = true) {
+    const found = look ? await lookUp(cache, key, options) : MISS;
     if (found.hit) return found;
+    if (!options.singleFlight) return await options.alone();
     const flight = cache.flights.get(key);
-    if (flight === undefined) {
-      return await cache.flights.run(key, () => lead(cache, key, options), options.signal);
-    }
-    const landed = await flight.landing(options.signal());
+    if (flight === undefined) return await lead(cache, key, options);
+    const landed = await waitFor(cache, key, options, (signal) => flight.landing(signal));
+    if (landed === "late") return await options.alone();
     if (landed === undefined) continue;
     // A copy of one's own where the cache has it: two callers must not share a mutable result.
     const own = await lookUp(cache, key, options);
@@ -55,13 +74,50 @@ export async function recall(
   }
 }
 
-async function lead(cache: Cache, key: Digest, options: RecallOptions): Promise<Recalled> {
-  for (;;) {
-    const recalled = await options.attempt();
-    if (recalled !== undefined) return recalled;
-    await cache.leaseChanged(key, options.signal());
-    const found = await lookUp(cache, key, options);
-    if (found.hit) return found;
+/** Computes as the first of this isolate, for all of it. */
+function lead(cache: Cache, key: Digest, options: RecallOptions): Promise<Recalled> {
+  let waits = false;
+  const compute = async (): Promise<Recalled> => {
+    for (;;) {
+      const recalled = await options.attempt();
+      if (recalled !== undefined) return recalled;
+      waits = true;
+      const changed = await waitFor(cache, key, options, (signal) => {
+        return cache.leaseChanged(key, signal);
+      });
+      waits = false;
+      if (changed === "late") return await options.alone();
+      const found = await lookUp(cache, key, options);
+      if (found.hit) return found;
+    }
+  };
+  // What ends the wait of this call, such as a deadlock with its callers, is not for the others.
+  return cache.flights.run(key, compute, () => waits || options.signal().aborted);
+}
+
+/** Waits for another; gives `"late"` when that takes longer than the call is to wait. */
+async function waitFor<T>(
+  cache: Cache,
+  key: Digest,
+  { name, callers, leaseTimeout, signal, warn }: RecallOptions,
+  wait: (signal: AbortSignal) => Promise<T>,
+): Promise<T | "late"> {
+  const calling = callers();
+  using waiting = calling.length === 0
+    ? undefined
+    : cache.waits.begin({ task: name, key }, calling, warn);
+  const timeout = leaseTimeout === Infinity ? undefined : AbortSignal.timeout(leaseTimeout);
+  const signals = [signal(), waiting?.signal, timeout].filter((one) => one !== undefined);
+  const [first = signal()] = signals;
+  try {
+    return await wait(signals.length === 1 ? first : AbortSignal.any(signals));
+  } catch (error) {
+    if (timeout === undefined || error !== timeout.reason) throw error;
+    warn(
+      `Cannot wait longer than ${leaseTimeout} ms for the call of "${name}" that another computes: ` +
+        "it runs here too",
+    );
+    return "late";
   }
 }
 
@@ -87,21 +143,55 @@ export async function computeLeased(
   // Whoever held the lease since the last look-up has stored the result.
   const found = await lookUp(cache, call.key, faults);
   if (found.hit) return found;
+  return await computeAlone(cache, call, body, options);
+}
+
+/**
+ * Computes a call although somebody else may compute it too.
+ *
+ * @param cache The cache.
+ * @param call The call.
+ * @param body Runs the task's function.
+ * @param options Metadata, and who is told of faults.
+ * @returns The result.
+ */
+export async function computeAlone(
+  cache: Cache,
+  call: KeyedCall,
+  body: () => unknown,
+  options: ComputeOptions,
+): Promise<Recalled> {
   return { value: await computeCall(cache, call, body, options), hit: false };
 }
 
-interface Faults {
+/** Who is told of faults. */
+export interface Faults {
+  /** What the call is named in messages. */
   readonly name: string;
+  /** Told of faults of the cache. */
   readonly warn: Warn;
 }
 
-async function lookUp(cache: Cache, key: Digest, { name, warn }: Faults): Promise<Found<unknown>> {
+/**
+ * Looks a call up; what goes wrong is a miss.
+ *
+ * @param cache The cache.
+ * @param key The key of the call.
+ * @param faults Who is told of faults.
+ * @returns The result, at once where the cache answers at once.
+ */
+export function lookUp(cache: Cache, key: Digest, faults: Faults): MaybePromise<Found<unknown>> {
   try {
-    return await cache.lookup(key);
+    const found = cache.lookup(key);
+    return found instanceof Promise ? found.catch((error) => miss(error, faults)) : found;
   } catch (error) {
-    warn(`Cannot look up a call of "${name}": it runs instead`, error);
-    return { hit: false };
+    return miss(error, faults);
   }
+}
+
+function miss(error: unknown, { name, warn }: Faults): Found<unknown> {
+  warn(`Cannot look up a call of "${name}": it runs instead`, error);
+  return MISS;
 }
 
 /** `undefined` when another holds the lease; a disposable that does nothing when leases fail. */

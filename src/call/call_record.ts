@@ -37,4 +37,6 @@ export interface CallRecord {
   readonly duration: number;
   /** Tags and what metadata collectors found; never part of the key. */
   readonly metadata: { readonly [name: string]: Json };
+  /** What proves that all other fields are as the holder of a signing key wrote them. */
+  readonly signature?: string;
 }

@@ -9,6 +9,14 @@ export type CallPhase =
   | { readonly at: "worker"; readonly member: Member<DispatchedCall> }
   | { readonly at: "end" };
 
+/** Who follows a call. */
+export interface CallObserver {
+  /** Gives the call up, whether it waits or runs. */
+  readonly cancellation?: CancelSignal;
+  /** Told each time when the call is sent to a worker. */
+  started?(): void;
+}
+
 const END: CallPhase = { at: "end" };
 
 /**
@@ -23,50 +31,48 @@ export class DispatchedCall {
   /** Where it is. */
   phase: CallPhase = END;
   readonly #giveUp: (call: DispatchedCall, reason: unknown) => void;
-  readonly #signal: CancelSignal | undefined;
-  readonly #started: (() => void) | undefined;
-  #abort: (() => void) | undefined;
+  readonly #observer: CallObserver;
 
   /**
    * Creates a call that is nowhere yet.
    *
    * @param giveUp Is told when the signal gives the call up, and why.
    * @param request What to run.
-   * @param signal Gives the call up.
-   * @param started Is told each time when the call is sent to a worker.
+   * @param observer Gives the call up, and is told when it starts.
    */
   constructor(
     giveUp: (call: DispatchedCall, reason: unknown) => void,
     request: CallRequest,
-    signal: CancelSignal | undefined,
-    started: (() => void) | undefined,
+    observer: CallObserver,
   ) {
     this.#giveUp = giveUp;
     this.request = request;
-    this.#signal = signal;
-    this.#started = started;
+    this.#observer = observer;
   }
 
   /** Begins to listen to the signal. */
   listen(): void {
-    const signal = this.#signal;
-    if (signal === undefined) return;
-    if (signal.aborted) return this.#giveUp(this, signal.reason);
-    this.#abort = () => this.#giveUp(this, signal.reason);
-    signal.addEventListener("abort", this.#abort);
+    const { cancellation } = this.#observer;
+    if (cancellation?.aborted === true) this.handleEvent();
+    else cancellation?.addEventListener("abort", this);
+  }
+
+  /** The signal gives the call up. */
+  handleEvent(): void {
+    this.#giveUp(this, this.#observer.cancellation?.reason);
   }
 
   /** Stops listening to the signal. */
   unlisten(): void {
+    const { cancellation } = this.#observer;
     // An aborted signal never calls again, and to search thousands of listeners takes long.
-    if (this.#abort === undefined || this.#signal?.aborted !== false) return;
-    this.#signal.removeEventListener("abort", this.#abort);
+    if (cancellation?.aborted === false) cancellation.removeEventListener("abort", this);
   }
 
   /** The call is at a worker now. */
   send(member: Member<DispatchedCall>): void {
     this.phase = { at: "worker", member };
-    this.#started?.();
+    this.#observer.started?.();
   }
 
   /** The call's way ends. */

@@ -11,10 +11,20 @@ export interface CallContext {
   readonly tags: { readonly [name: string]: Json };
   /** Whether a fault of the cache is thrown. */
   readonly strict: boolean;
+  /** Whether calls that are computed already are waited for; they are, if not given. */
+  readonly singleFlight?: boolean;
+  /** How long they are waited for; without end, if not given. */
+  readonly leaseTimeout?: number;
   /** The calls around this one. */
   readonly chain?: CallChain;
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
-  readonly call?: Omit<KeyedCall, "values">;
+  readonly call?: TravellingCall;
+}
+
+/** A call that a worker is to remember. */
+export interface TravellingCall extends Omit<KeyedCall, "values"> {
+  /** Whether the worker takes the lease of the key first; it does, if not given. */
+  readonly leased?: boolean;
 }
 
 /**
@@ -25,20 +35,36 @@ export interface CallContext {
  * @returns Data that structured clone carries; nothing where the scope sets nothing, as copying it
  * would be a good part of what a short call costs.
  */
-export function toCallContext(scope: Scope, call: KeyedCall | undefined): CallContext | undefined {
-  const { cache, tags, strict, chain } = scope;
-  const description = cache?.description;
-  const plain = description === undefined && chain === undefined && !strict;
+export function toCallContext(
+  scope: Scope,
+  call: TravellingCall | undefined,
+): CallContext | undefined {
+  const { cache, tags, strict, singleFlight, leaseTimeout, chain } = scope;
+  const description = cache?.secretDescription;
+  const plain = description === undefined && chain === undefined && !strict && singleFlight &&
+    leaseTimeout === Infinity;
   if (plain && Object.keys(tags).length === 0) return undefined;
   return {
     tags,
     strict,
+    ...(!singleFlight && { singleFlight }),
+    ...(leaseTimeout !== Infinity && { leaseTimeout }),
     ...(chain !== undefined && { chain }),
     ...(description !== undefined && { cache: description }),
-    ...(description !== undefined && call !== undefined && { call: withoutValues(call) }),
+    ...(description !== undefined && call !== undefined && { call }),
   };
 }
 
-function withoutValues({ values: _, ...call }: KeyedCall): Omit<KeyedCall, "values"> {
-  return call;
+/**
+ * Leaves out of a call what travels as the arguments of its request.
+ *
+ * @param call The call.
+ * @param leased Whether the worker takes the lease of the key first.
+ * @returns What travels beside the arguments.
+ */
+export function toTravelling(
+  { values: _, ...call }: KeyedCall,
+  leased: boolean,
+): TravellingCall {
+  return leased ? call : { ...call, leased };
 }

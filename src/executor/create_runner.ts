@@ -1,10 +1,9 @@
-import { computeLeased, type Recalled } from "../cache/recall.ts";
-import type { KeyedCall } from "../call/call_key.ts";
+import { computeAlone, computeLeased, type Recalled } from "../cache/recall.ts";
 import type { Scope } from "../scope/scope.ts";
-import type { CallRunner, ReadyCall } from "../task/answer_call.ts";
+import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
-import { toCallContext } from "./call_context.ts";
+import { toCallContext, toTravelling, type TravellingCall } from "./call_context.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 
 type ValueOutcome = Extract<Outcome, { type: "value" }>;
@@ -16,24 +15,37 @@ type ValueOutcome = Extract<Outcome, { type: "value" }>;
  * @returns The runner.
  */
 export function createRunner(dispatcher: Dispatcher): CallRunner {
-  const send = async (ready: ReadyCall, call?: KeyedCall): Promise<ValueOutcome> => {
+  // Promises are chained by hand: an async function would make one more for each of many short calls.
+  const send = (ready: ReadyCall, call?: TravellingCall): Promise<Outcome> => {
     const { definition: { address }, scope, args, status } = ready;
     const context = toCallContext(scope, call);
-    const outcome = await dispatcher.run(
-      { module: address.module, task: address.name, args, context },
-      { signal: status.cancellation, started: () => status.started() },
-    );
-    return unwrap(outcome, scope);
+    return dispatcher.run({ module: address.module, task: address.name, args, context }, status);
+  };
+  // A cache that cannot travel is filled from here.
+  const fillFromHere = <R>(
+    compute: (...args: Parameters<typeof computeLeased>) => Promise<R>,
+    remembered: RememberedCall,
+  ): Promise<R> => {
+    const { cache, call, scope } = remembered;
+    const body = async () => unwrap(await send(remembered), scope).value;
+    return compute(cache, call, body, { metadata: { tags: scope.tags }, warn: scope.warn });
   };
   return {
-    run: async (ready) => (await send(ready)).value,
+    run: (ready) => send(ready).then((outcome) => unwrap(outcome, ready.scope).value),
     attempt: async (remembered) => {
       const { cache, call, scope } = remembered;
-      if (cache.description !== undefined) return toRecalled(await send(remembered, call));
-      // A cache that cannot travel is filled from here.
-      const body = async () => (await send(remembered)).value;
-      const options = { metadata: { tags: scope.tags }, warn: scope.warn };
-      return await computeLeased(cache, call, body, options);
+      if (cache.secretDescription === undefined) {
+        return await fillFromHere(computeLeased, remembered);
+      }
+      return toRecalled(unwrap(await send(remembered, toTravelling(call, true)), scope));
+    },
+    alone: async (remembered) => {
+      const { cache, call, scope } = remembered;
+      if (cache.secretDescription === undefined) {
+        return await fillFromHere(computeAlone, remembered);
+      }
+      const { value } = unwrap(await send(remembered, toTravelling(call, false)), scope);
+      return { value, hit: false };
     },
   };
 }

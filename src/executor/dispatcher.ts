@@ -1,7 +1,6 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
-import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
-import { DispatchedCall as Call } from "./_dispatch_call.ts";
+import { type CallObserver, DispatchedCall as Call } from "./_dispatch_call.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
 import { DispatchQueue } from "./_dispatch_queue.ts";
@@ -24,14 +23,6 @@ export interface DispatcherOptions {
    * @default {128}
    */
   prefetch?: number;
-}
-
-/** Options of {@linkcode Dispatcher.run}. */
-export interface RunOptions {
-  /** Rejects the call with the signal's reason, whether it waits or runs. */
-  signal?: CancelSignal | undefined;
-  /** Told each time when the call is sent to a worker. */
-  started?: () => void;
 }
 
 /** Options of {@linkcode Dispatcher.close}. */
@@ -95,7 +86,7 @@ export class Dispatcher implements AsyncDisposable {
    * Runs a call on a worker.
    *
    * @param request The call.
-   * @param options When to give it up.
+   * @param observer When to give it up, and who is told when it starts.
    * @returns How it ended. The promise rejects with `WorkerDiedError` when the worker died while it
    * ran the call, with `UnclonableError` when an argument cannot be sent, with what `open` threw when
    * no worker could start, with `CancelledError` when the dispatcher was closed over it, and with
@@ -103,14 +94,13 @@ export class Dispatcher implements AsyncDisposable {
    * until the call has ended.
    * @throws {ExecutorShutdownError} When the dispatcher is closed.
    */
-  run(request: CallRequest, options: RunOptions = {}): Promise<Outcome> {
-    const { signal, started } = options;
+  run(request: CallRequest, observer: CallObserver = {}): Promise<Outcome> {
     if (this.#state.state !== "open") {
       return Promise.reject(
         new ExecutorShutdownError(`Cannot run "${request.task}": the executor was shut down`),
       );
     }
-    const call = new Call(this.#giveUp, request, signal, started);
+    const call = new Call(this.#giveUp, request, observer);
     this.#unended++;
     call.phase = { at: "queue", entry: this.#queue.push(call) };
     call.listen();
@@ -297,7 +287,7 @@ export class Dispatcher implements AsyncDisposable {
       const { member } = phase;
       while (this.#revoke(member));
       // Those that it could not give back have started, or their answer is on its way.
-      const started = member.calls.slice(0, member.worker.pending);
+      const started = member.calls.slice(0, member.calls.length - member.revoking);
       if (started.includes(call)) this.#crew.lose(member);
     }
     this.#advance();

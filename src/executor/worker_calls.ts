@@ -3,9 +3,10 @@ import type { Cache } from "../cache/cache.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { importLater } from "../import_later.ts";
+import { toPaths } from "../store/description.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { findTask, importTask } from "../task/registry.ts";
-import { computeLeased } from "../cache/recall.ts";
+import { computeAlone, computeLeased } from "../cache/recall.ts";
 import { runBody } from "../task/run_body.ts";
 import { fromThrown } from "../value/thrown_value.ts";
 import type { QuiverWarning } from "../warning.ts";
@@ -46,12 +47,16 @@ export class WorkerCalls {
       const scope = restored instanceof Promise ? await restored : restored;
       begun = performance.now();
       const { args } = request;
-      const body = () => runBody(definition, scope, args, context.call?.key);
-      if (context.call === undefined || scope.cache === undefined) {
+      const { call } = context;
+      const { leased = true } = call ?? {};
+      const running = call && { key: call.key, leased };
+      const body = () => runBody(definition, scope, args, running);
+      if (call === undefined || scope.cache === undefined) {
         const value = await body();
         return { type: "value", value, duration: performance.now() - begun, warnings };
       }
-      const recalled = await computeLeased(scope.cache, { ...context.call, values: args }, body, {
+      const compute = leased ? computeLeased : computeAlone;
+      const recalled = await compute(scope.cache, { ...call, values: args }, body, {
         metadata: { tags: scope.tags },
         warn: scope.warn,
       });
@@ -74,11 +79,11 @@ export class WorkerCalls {
   }
 
   #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
-    const { tags, strict, chain, cache } = context;
+    const { chain, cache, call: _, ...options } = context;
     const onWarning = ({ message, cause }: QuiverWarning) => {
       warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     };
-    const derived = deriveScope(undefined, { tags, strict, onWarning });
+    const derived = deriveScope(undefined, { ...options, onWarning });
     const scope = chain === undefined ? derived : { ...derived, chain };
     if (cache === undefined) return scope;
     return this.#openCache(cache, scope).then((opened) =>
@@ -98,7 +103,8 @@ export class WorkerCalls {
       return (await opening).cache;
     } catch (error) {
       this.#caches.delete(key);
-      warn(`Cannot open "${description.path}" in a worker: calls there are not remembered`, error);
+      const paths = toPaths(description);
+      warn(`Cannot open "${paths}" in a worker: calls there are not remembered`, error);
       return undefined;
     }
   }

@@ -3,7 +3,17 @@ import type { Warn } from "../cache/warn.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
 
-const OPTIONS: ReadonlySet<string> = new Set(["cache", "tags", "strict", "onWarning"]);
+const OPTIONS: ReadonlySet<string> = new Set([
+  "cache",
+  "tags",
+  "strict",
+  "singleFlight",
+  "leaseTimeout",
+  "onWarning",
+]);
+
+/** Timers count no further. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /**
  * Makes the scope that a nested one with these options is.
@@ -12,6 +22,7 @@ const OPTIONS: ReadonlySet<string> = new Set(["cache", "tags", "strict", "onWarn
  * @param options What the nested one sets.
  * @returns The scope.
  * @throws {TypeError} When an option is unknown.
+ * @throws {RangeError} When `leaseTimeout` is no time.
  */
 export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Scope {
   for (const name of Object.keys(options)) {
@@ -23,16 +34,35 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
       );
     }
   }
-  const { strict = outer?.strict ?? false, onWarning } = options;
+  const {
+    strict = outer?.strict ?? false,
+    singleFlight = outer?.singleFlight ?? true,
+    leaseTimeout = outer?.leaseTimeout ?? Infinity,
+    onWarning,
+  } = options;
+  checkTimeout(leaseTimeout);
   const cache = "cache" in options ? options.cache : outer?.cache;
   const keepsWarn = outer !== undefined && strict === outer.strict && onWarning === undefined;
   return {
     ...(cache !== undefined && { cache }),
     tags: { ...outer?.tags, ...options.tags },
     strict,
+    singleFlight,
+    leaseTimeout,
     warn: keepsWarn ? outer.warn : createWarn(strict, onWarning ?? writeWarning),
     ...(outer?.chain !== undefined && { chain: outer.chain }),
   };
+}
+
+function checkTimeout(leaseTimeout: number): void {
+  if (leaseTimeout === Infinity) return;
+  if (Number.isInteger(leaseTimeout) && leaseTimeout >= 0 && leaseTimeout <= LONGEST_TIMEOUT) {
+    return;
+  }
+  throw new RangeError(
+    `Cannot open a scope as \`leaseTimeout\` must be Infinity or an integer from 0 to ` +
+      `${LONGEST_TIMEOUT}: current value is ${leaseTimeout}`,
+  );
 }
 
 /** Each message once for a scope and those that inherit from it: a broken disk warns once, not a million times. */

@@ -16,6 +16,21 @@ export interface ScopeOptions {
    * @default {false}
    */
   strict?: boolean;
+  /**
+   * Whether a call that is computed already, here or in another process, is waited for; if not,
+   * whoever asks for it computes it.
+   *
+   * @default {true}
+   */
+  singleFlight?: boolean;
+  /**
+   * How long a call waits for another that computes its key, in milliseconds. After that it warns and
+   * computes too: a holder that hangs holds up nobody for ever. (One that dies holds up nobody at
+   * all, and calls that wait for one another are told so by a `DeadlockError`.)
+   *
+   * @default {Infinity}
+   */
+  leaseTimeout?: number;
   /** Told of each warning once; by default warnings are written to standard error. */
   onWarning?: (warning: QuiverWarning) => void;
 }
@@ -26,6 +41,8 @@ export interface CallChain {
   readonly task: string;
   /** The key of the call, if it has one. */
   readonly key?: Digest;
+  /** The cache in which others may wait for the key; absent when the call runs without its lease. */
+  readonly cache?: string;
   /** The call around it. */
   readonly outer?: CallChain;
 }
@@ -38,6 +55,10 @@ export interface Scope {
   readonly tags: { readonly [name: string]: Json };
   /** Whether a fault of the cache is thrown instead of warned of. */
   readonly strict: boolean;
+  /** Whether a call that is computed already is waited for. */
+  readonly singleFlight: boolean;
+  /** How long a call waits for another that computes its key, in milliseconds. */
+  readonly leaseTimeout: number;
   /**
    * Told of faults; warns once of each, or throws when the scope is strict.
    *

@@ -1,26 +1,11 @@
-import type { BagFiles } from "../bag/bag_files.ts";
 import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { openData, openValue } from "../value/open_value.ts";
-import type { PayloadSource } from "../value/stored_payload.ts";
 import type { ValueChild, ValueNode } from "../value/value_node.ts";
 import type { PathStep } from "../value/value_path.ts";
-import { toCallRecord } from "./bag_stores.ts";
+import type { BagView } from "./bag_view.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
-
-/**
- * Makes the payloads of a bag's files a source for looking into values.
- *
- * @param files The open bag.
- * @returns The source.
- */
-export function toPayloadSource(files: BagFiles): PayloadSource {
-  return {
-    open: (digest) => files.openPayload(digest),
-    load: (digest) => files.getValue(digest),
-  };
-}
 
 /** A place above values; there is nothing to read there. */
 abstract class Place implements ValueNode {
@@ -40,30 +25,30 @@ abstract class Place implements ValueNode {
 /** The bag itself: the tasks, and values by their digests. */
 export class BagPlace extends Place {
   readonly kind = "bag";
-  readonly #files: BagFiles;
+  readonly #view: BagView;
 
   /**
    * Looks at a bag.
    *
-   * @param files The open bag.
+   * @param view The bag.
    */
-  constructor(files: BagFiles) {
+  constructor(view: BagView) {
     super();
-    this.#files = files;
+    this.#view = view;
   }
 
   /** A task by its name, or a value or call by its digest. */
   childAt(key: string): ValueNode | undefined {
     if (!DIGEST_REGEXP.test(key)) return this.#task(key);
-    const record = toCallRecord(this.#files.getCall(key));
+    const record = this.#view.record(key);
     return record === undefined
-      ? openValue(key, toPayloadSource(this.#files))
-      : new CallPlace(this.#files, record);
+      ? openValue(key, this.#view.source)
+      : new CallPlace(this.#view, record);
   }
 
   #task(name: string): ValueNode | undefined {
-    for (const line of this.#files.calls()) {
-      if (line.task === name) return new TaskPlace(this.#files, name);
+    for (const { task } of this.#view.records()) {
+      if (task === name) return new TaskPlace(this.#view, name);
     }
     return undefined;
   }
@@ -71,12 +56,11 @@ export class BagPlace extends Place {
   /** The tasks, each with the number of its calls. */
   *children(): Generator<ValueChild> {
     const sizes = new Map<string, number>();
-    for (const line of this.#files.calls()) {
-      const name = toCallRecord(line)?.task;
-      if (name !== undefined) sizes.set(name, (sizes.get(name) ?? 0) + 1);
+    for (const { task: name } of this.#view.records()) {
+      sizes.set(name, (sizes.get(name) ?? 0) + 1);
     }
     for (const [name, size] of sizes) {
-      yield { step: { type: "key", key: name }, node: new TaskPlace(this.#files, name, size) };
+      yield { step: { type: "key", key: name }, node: new TaskPlace(this.#view, name, size) };
     }
   }
 }
@@ -85,26 +69,25 @@ export class BagPlace extends Place {
 class TaskPlace extends Place {
   readonly kind = "task";
   readonly size?: number;
-  readonly #files: BagFiles;
+  readonly #view: BagView;
   readonly #name: string;
 
-  constructor(files: BagFiles, name: string, size?: number) {
+  constructor(view: BagView, name: string, size?: number) {
     super();
     if (size !== undefined) this.size = size;
-    this.#files = files;
+    this.#view = view;
     this.#name = name;
   }
 
   childAt(key: string): ValueNode | undefined {
-    const record = DIGEST_REGEXP.test(key) ? toCallRecord(this.#files.getCall(key)) : undefined;
-    return record?.task === this.#name ? new CallPlace(this.#files, record) : undefined;
+    const record = DIGEST_REGEXP.test(key) ? this.#view.record(key) : undefined;
+    return record?.task === this.#name ? new CallPlace(this.#view, record) : undefined;
   }
 
   *children(): Generator<ValueChild> {
-    for (const line of this.#files.calls()) {
-      const record = toCallRecord(line);
-      if (record?.task !== this.#name) continue;
-      yield { step: { type: "key", key: record.key }, node: new CallPlace(this.#files, record) };
+    for (const record of this.#view.records()) {
+      if (record.task !== this.#name) continue;
+      yield { step: { type: "key", key: record.key }, node: new CallPlace(this.#view, record) };
     }
   }
 }
@@ -113,19 +96,19 @@ class TaskPlace extends Place {
 class CallPlace extends Place {
   readonly kind = "call";
   readonly size = 3;
-  readonly #files: BagFiles;
+  readonly #view: BagView;
   readonly #record: CallRecord;
 
-  constructor(files: BagFiles, record: CallRecord) {
+  constructor(view: BagView, record: CallRecord) {
     super();
-    this.#files = files;
+    this.#view = view;
     this.#record = record;
   }
 
   childAt(key: string): ValueNode | undefined {
     const { args, result, metadata } = this.#record;
-    if (key === "args") return new ArgumentsPlace(this.#files, args);
-    if (key === "result") return openStored(this.#files, result);
+    if (key === "args") return new ArgumentsPlace(this.#view, args);
+    if (key === "result") return openStored(this.#view, result);
     return key === "metadata" ? openData(metadata) : undefined;
   }
 
@@ -141,24 +124,24 @@ class CallPlace extends Place {
 class ArgumentsPlace extends Place {
   readonly kind = "arguments";
   readonly size: number;
-  readonly #files: BagFiles;
+  readonly #view: BagView;
   readonly #args: readonly ArgumentRecord[];
 
-  constructor(files: BagFiles, args: readonly ArgumentRecord[]) {
+  constructor(view: BagView, args: readonly ArgumentRecord[]) {
     super();
-    this.#files = files;
+    this.#view = view;
     this.#args = args;
     this.size = args.length;
   }
 
   childAt(key: string): ValueNode | undefined {
     const argument = this.#args.find(({ name }) => name === key);
-    return argument && openStored(this.#files, argument.value);
+    return argument && openStored(this.#view, argument.value);
   }
 
   *children(): Generator<ValueChild> {
     for (const { name, value } of this.#args) {
-      yield { step: { type: "key", key: name }, node: openStored(this.#files, value) };
+      yield { step: { type: "key", key: name }, node: openStored(this.#view, value) };
     }
   }
 }
@@ -172,7 +155,7 @@ class MissingPlace extends Place {
   *children(): Generator<ValueChild> {}
 }
 
-function openStored(files: BagFiles, digest: Digest | undefined): ValueNode {
-  const node = digest === undefined ? undefined : openValue(digest, toPayloadSource(files));
+function openStored(view: BagView, digest: Digest | undefined): ValueNode {
+  const node = digest === undefined ? undefined : openValue(digest, view.source);
   return node ?? new MissingPlace();
 }

@@ -1,9 +1,28 @@
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
+import type { CacheFiles } from "../bag/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { digestValue } from "../value/digest_value.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { decodeFound } from "./decode_found.ts";
 import { MemoryLeases } from "./memory_stores.ts";
-import type { CallStore, Found, Lease, LeaseStore, Stores, ValueStore } from "./stores.ts";
+import { NO_STATISTICS } from "./statistics.ts";
+import { mayRefer, referencesOf } from "../value/references_of.ts";
+import type {
+  CallFeed,
+  CallStore,
+  Found,
+  Lease,
+  LeaseStore,
+  RecordChange,
+  StoreDescription,
+  Stores,
+  SweepOptions,
+  SweepResult,
+  ValueDescription,
+  ValueStore,
+  ValueSweeper,
+  WaitBoard,
+} from "./stores.ts";
 
 /**
  * Makes a bag's files into stores of values, records and leases.
@@ -13,22 +32,38 @@ import type { CallStore, Found, Lease, LeaseStore, Stores, ValueStore } from "./
  * @returns The stores.
  */
 export function createBagStores(files: BagFiles, options: BagOptions = {}): Stores {
-  const { path, mode } = files;
   const { fold: _, ...shared } = options;
   return {
-    values: new BagValues(files),
+    ...createFileStores(files, { type: "bag", path: files.path, options: shared }),
     calls: new BagCalls(files),
-    // Who may not write stores no result, so there is nothing that others could wait for.
-    leases: mode === "read" ? new MemoryLeases() : new BagLeases(files),
-    readOnly: mode === "read",
-    description: { type: "bag", path, options: shared },
+    sweeper: new BagSweeper(files),
+    statistics: () => ({ ...NO_STATISTICS, storage: files.statistics() }),
   };
 }
 
-class BagValues implements ValueStore {
-  readonly #files: BagFiles;
+/**
+ * Makes any files of a cache into stores of values, records and leases.
+ *
+ * @param files What is open. It stays the caller's to close.
+ * @param description How another isolate opens the same.
+ * @returns The stores.
+ */
+export function createFileStores(files: CacheFiles, description: StoreDescription): Stores {
+  const { mode } = files;
+  return {
+    values: new FileValues(files),
+    calls: new FileCalls(files),
+    // Who may not write stores no result, so there is nothing that others could wait for.
+    leases: mode === "read" ? new MemoryLeases() : new FileLeases(files),
+    readOnly: mode === "read",
+    description,
+  };
+}
 
-  constructor(files: BagFiles) {
+class FileValues implements ValueStore {
+  readonly #files: CacheFiles;
+
+  constructor(files: CacheFiles) {
     this.#files = files;
   }
 
@@ -41,12 +76,43 @@ class BagValues implements ValueStore {
   get(digest: Digest): Found<unknown> {
     return decodeFound(digest, (part) => this.#files.getValue(part));
   }
+
+  reject(digest: Digest): boolean {
+    const wrong = this.#partsOf(digest).filter((part) => !this.#isRight(part));
+    return [digest, ...wrong].map((part) => this.#files.rejectValue(part)).some((again) => again);
+  }
+
+  #partsOf(digest: Digest): readonly Digest[] {
+    const loaded = new Set<Digest>();
+    try {
+      decodeFound(digest, (part) => {
+        loaded.add(part);
+        return this.#files.getValue(part);
+      });
+    } catch (error) {
+      // What cannot be decoded has no more parts than were asked for.
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+    loaded.delete(digest);
+    return [...loaded];
+  }
+
+  /** A part is an array, which its digest covers as it is. */
+  #isRight(part: Digest): boolean {
+    try {
+      const found = this.get(part);
+      return !found.hit || digestValue(found.value) === part;
+    } catch (error) {
+      if (error instanceof SyntaxError) return false;
+      throw error;
+    }
+  }
 }
 
-class BagCalls implements CallStore {
-  readonly #files: BagFiles;
+class FileCalls implements CallStore {
+  readonly #files: CacheFiles;
 
-  constructor(files: BagFiles) {
+  constructor(files: CacheFiles) {
     this.#files = files;
   }
 
@@ -70,11 +136,76 @@ class BagCalls implements CallStore {
   }
 }
 
-class BagLeases implements LeaseStore {
+class BagCalls extends FileCalls {
+  readonly #files: BagFiles;
+
+  constructor(files: BagFiles) {
+    super(files);
+    this.#files = files;
+  }
+
+  follow(): CallFeed {
+    return new BagFeed(this.#files);
+  }
+}
+
+/** Follows the call log. */
+class BagFeed implements CallFeed {
+  readonly #files: BagFiles;
+  #position: unknown;
+
+  constructor(files: BagFiles) {
+    this.#files = files;
+  }
+
+  *read(): Iterable<RecordChange> {
+    const { position, lines } = this.#files.callChanges(this.#position);
+    this.#position = position;
+    if (lines === undefined) yield { type: "reset" };
+    for (const { key, evicted } of lines ?? []) {
+      const record = evicted ? undefined : toCallRecord(this.#files.getCall(key));
+      yield record === undefined ? { type: "delete", key } : { type: "put", record };
+    }
+    if (lines !== undefined) return;
+    for (const line of this.#files.calls()) {
+      const record = toCallRecord(line);
+      if (record !== undefined) yield { type: "put", record };
+    }
+  }
+}
+
+class BagSweeper implements ValueSweeper {
   readonly #files: BagFiles;
 
   constructor(files: BagFiles) {
     this.#files = files;
+  }
+
+  horizon(grace: number): Promise<number> {
+    return this.#files.horizon(grace);
+  }
+
+  describe(digest: Digest): ValueDescription | undefined {
+    const part = this.#files.describeValue(digest);
+    if (part === undefined) return undefined;
+    if (!mayRefer(part.kind)) return { bytes: part.length, parts: [] };
+    const payload = this.#files.getValue(digest);
+    return payload && { bytes: part.length, parts: referencesOf(payload) };
+  }
+
+  async sweep(live: ReadonlySet<Digest>, options: SweepOptions): Promise<SweepResult> {
+    const { values, bytes } = await this.#files.compact({ live, ...options });
+    return { values, bytes };
+  }
+}
+
+class FileLeases implements LeaseStore {
+  readonly board: WaitBoard;
+  readonly #files: CacheFiles;
+
+  constructor(files: CacheFiles) {
+    this.#files = files;
+    this.board = { write: (note) => files.tellWaits(note), read: () => files.readWaits() };
   }
 
   tryAcquire(key: Digest): Lease | undefined {

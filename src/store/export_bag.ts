@@ -21,20 +21,18 @@
  */
 import { resolve } from "node:path";
 import { crc32 } from "node:zlib";
-import type { BagFiles } from "../bag/bag_files.ts";
 import type { Hdf5Output } from "../bag/hdf5_access.ts";
 import { HDF5_ENVIRONMENT, type Hdf5Environment, writeHdf5File } from "../bag/hdf5_file.ts";
 import { ATTRIBUTE, toDatasetShape } from "../bag/segment_format.ts";
 import { type SegmentSource, writeSegment } from "../bag/segment_writer.ts";
-import type { CallRecord } from "../call/call_record.ts";
+import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
 import { CacheMissError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { openValue } from "../value/open_value.ts";
-import { partsOf } from "../value/parts_of.ts";
+import { referencesOf } from "../value/references_of.ts";
 import type { PayloadSource, StoredPayload } from "../value/stored_payload.ts";
 import { ExportTree, toUniqueName } from "./_export_tree.ts";
-import { toPayloadSource } from "./bag_places.ts";
-import { toCallRecord } from "./bag_stores.ts";
+import type { BagView } from "./bag_view.ts";
 
 /** What `format` says in the file. */
 export const EXPORT_FORMAT = "quiver-export";
@@ -57,33 +55,29 @@ export interface ExportResult {
 /**
  * Writes calls with their values into one HDF5 file.
  *
- * @param files The open bag.
+ * @param view The bag.
  * @param path The file; it is replaced when all is written.
  * @param matches Tells which calls are meant.
  * @param environment What the file stands on.
  * @returns What was written.
  */
 export async function exportBag(
-  files: BagFiles,
+  view: BagView,
   path: string,
   matches: (record: CallRecord) => boolean,
   environment: Hdf5Environment = HDF5_ENVIRONMENT,
 ): Promise<ExportResult> {
-  const source = toPayloadSource(files);
+  const { source } = view;
   const found = new Map<Digest, ExportSource>();
   const records: CallRecord[] = [];
   let skipped = 0;
-  for (const line of files.calls()) {
-    const record = toCallRecord(line);
-    if (record === undefined || !matches(record)) continue;
+  for (const record of view.records()) {
+    if (!matches(record)) continue;
     if (!collect(source, record.result, found)) {
       skipped++;
       continue;
     }
-    const args = record.args.map(({ value, ...argument }) =>
-      value !== undefined && collect(source, value, found) ? { ...argument, value } : argument
-    );
-    records.push({ ...record, args });
+    records.push(withoutLost(record, (value) => collect(source, value, found)));
   }
   await writeHdf5File(resolve(path), async (output) => {
     const sources = [...found.values()];
@@ -91,6 +85,19 @@ export async function exportBag(
     writeCalls(output, source, records, toShapes(sources));
   }, environment);
   return { calls: records.length, values: found.size, skipped };
+}
+
+/** Leaves out of a record the values that are lost; it is then not what somebody signed. */
+function withoutLost(record: CallRecord, isThere: (digest: Digest) => boolean): CallRecord {
+  const isLost = ({ value }: ArgumentRecord) => value !== undefined && !isThere(value);
+  const lost = new Set(record.args.filter(isLost));
+  if (lost.size === 0) return record;
+  const args = record.args.map((argument) => {
+    const { value: _, ...others } = argument;
+    return lost.has(argument) ? others : argument;
+  });
+  const { signature: _, ...fields } = record;
+  return { ...fields, args };
 }
 
 /** Takes a value with its parts, if all of it is there. */
@@ -105,7 +112,7 @@ function collect(
   const isDataset = toDatasetShape(stored.kind, stored.length) !== undefined;
   const payload = isDataset ? undefined : source.load(digest);
   if (!isDataset && payload === undefined) return false;
-  const parts = payload === undefined ? [] : partsOf(payload);
+  const parts = payload === undefined ? [] : referencesOf(payload);
   if (!parts.every((part) => collect(source, part, found))) return false;
   found.set(digest, new ExportSource(source, stored));
   return true;

@@ -7,7 +7,10 @@ import { BagCorruptError, QuiverError } from "../errors.ts";
 import { decodeValue } from "../value/decode_value.ts";
 import { encodeValue } from "../value/encode_value.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import type { BagView } from "./bag_view.ts";
+import { createBagView } from "./create_bag_view.ts";
 import { EXPORT_FORMAT, EXPORT_VERSION } from "./export_bag.ts";
+import type { OpenFiles } from "./open_stores.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 
@@ -17,23 +20,30 @@ export interface ImportResult {
   readonly calls: number;
   /** How many calls of the file the bag knew already; they stay as they are. */
   readonly known: number;
+  /**
+   * How many calls were left out as no holder of a signing key has signed them; none in a bag without
+   * one.
+   */
+  readonly rejected: number;
 }
 
 /**
  * Takes in the calls of a file that `exportBag()` has written. All of it is checked before anything
  * is stored: records have their form, and values have their digests.
  *
- * @param files The open bag.
+ * @param opened The open bag.
  * @param path The file.
  * @param environment What the file stands on.
  * @returns What is new.
  * @throws {BagCorruptError} If the file is something else, or damaged.
  */
 export async function importBag(
-  files: BagFiles,
+  opened: OpenFiles<BagFiles>,
   path: string,
   environment: Hdf5Environment = HDF5_ENVIRONMENT,
 ): Promise<ImportResult> {
+  const { files } = opened;
+  const view = createBagView(opened);
   const file = resolve(path);
   using values = await Hdf5Values.open(file, environment);
   try {
@@ -41,17 +51,30 @@ export async function importBag(
     const records = Array.from(readRecords(values));
     const digests = new Set(records.flatMap(digestsOf));
     for (const digest of digests) loadValue(values, digest);
-    const fresh = records.filter(({ key }) => files.getCall(key) === undefined);
+    const believed = records.filter((record) => view.believes(record));
+    const fresh = believed.filter(({ key }) => view.record(key) === undefined);
     for (const digest of new Set(fresh.flatMap(digestsOf))) {
       const value = loadValue(values, digest);
+      rejectWrong(opened, view, digest);
       for (const part of [...value.parts, value]) files.putValue(part);
     }
     for (const { key, ...fields } of fresh) files.putCall(key, fields);
-    return { calls: fresh.length, known: records.length - fresh.length };
+    return {
+      calls: fresh.length,
+      known: believed.length - fresh.length,
+      rejected: records.length - believed.length,
+    };
   } catch (cause) {
     if (!(cause instanceof ImportError || cause instanceof SyntaxError)) throw cause;
     const { message } = cause;
     throw new BagCorruptError(`Cannot import "${file}": ${message}`, file, 0, { cause });
+  }
+}
+
+/** Of a value that is there, but that the view does not show, another copy is to be kept. */
+function rejectWrong({ files, stores }: OpenFiles<BagFiles>, view: BagView, digest: Digest): void {
+  while (files.hasValue(digest) && view.source.load(digest) === undefined) {
+    if (stores.values.reject?.(digest) !== true) return;
   }
 }
 
@@ -122,13 +145,25 @@ function loadValue(values: Hdf5Values, digest: Digest): EncodedValue {
 
 /** Takes the fields of a record and nothing else, if each has its type. */
 function toRecord(content: Record<string, unknown>): CallRecord | undefined {
-  const { key, scheme, module, task, version, code, args, result, started, duration, metadata } =
-    content;
+  const {
+    key,
+    scheme,
+    module,
+    task,
+    version,
+    code,
+    args,
+    result,
+    started,
+    duration,
+    metadata,
+    signature,
+  } = content;
   const sound = isDigest(key) && isNumber(scheme) && isText(module) && isText(task) &&
     isNumber(started) && isNumber(duration) && isDigest(result) && Array.isArray(args) &&
     args.every(isArgument) && isMetadata(metadata);
   const identified = (version === undefined || isText(version) || isNumber(version)) &&
-    (code === undefined || isDigest(code));
+    (code === undefined || isDigest(code)) && (signature === undefined || isText(signature));
   if (!sound || !identified) return undefined;
   return {
     key,
@@ -142,6 +177,7 @@ function toRecord(content: Record<string, unknown>): CallRecord | undefined {
     started,
     duration,
     metadata,
+    ...(signature !== undefined && { signature }),
   };
 }
 

@@ -1,14 +1,19 @@
 import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest, EncodedValue, Payload } from "../value/encoded_value.ts";
+import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/encoded_value.ts";
 import { abortable } from "./abortable.ts";
 import type {
+  CallFeed,
   CallStore,
   Found,
   Lease,
   LeaseStore,
   MaybePromise,
+  RecordChange,
   Stores,
+  SweepOptions,
+  SweepResult,
+  ValueDescription,
   ValueStore,
 } from "./stores.ts";
 
@@ -18,21 +23,67 @@ import type {
  * @returns The stores.
  */
 export function createMemoryStores(): Stores {
-  return { values: new MemoryValues(), calls: new MemoryCalls(), leases: new MemoryLeases() };
+  const values = new MemoryValues();
+  const leases = new MemoryLeases();
+  const sweeper = {
+    horizon: (grace: number) => Promise.resolve(Math.min(now() - grace, leases.oldest - 1)),
+    describe: (digest: Digest) => values.describe(digest),
+    sweep: (live: ReadonlySet<Digest>, options: SweepOptions) =>
+      Promise.resolve(values.sweep(live, options)),
+  };
+  return { values, calls: new MemoryCalls(), leases, sweeper };
+}
+
+/** How many changes are kept for somebody who follows. */
+const LONGEST_FEED = 10_000;
+
+/** The time in milliseconds since 1970, exact enough to tell what came first. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+interface StoredPayload extends Payload {
+  /** The digests of the parts that the value refers to. */
+  readonly parts: readonly Digest[];
+  /** When it was last put. */
+  at: number;
 }
 
 type Decoding = typeof import("./decode_found.ts");
 
 /** Keeps encoded bytes, so that nobody can change what is stored by changing what was given. */
 class MemoryValues implements ValueStore {
-  readonly #payloads = new Map<Digest, Payload>();
+  readonly #payloads = new Map<Digest, StoredPayload>();
   /** Loaded with the first value: a worker that remembers nothing never pays for the codec. */
   #decode: Decoding["decodeFound"] | undefined;
 
   put(value: EncodedValue): void {
-    for (const { digest, kind, bytes } of [...value.parts, value]) {
-      if (!this.#payloads.has(digest)) this.#payloads.set(digest, { kind, bytes: bytes.slice() });
+    const at = now();
+    for (const part of value.parts) this.#put(part, [], at);
+    this.#put(value, value.parts.map(({ digest }) => digest), at);
+  }
+
+  #put({ digest, kind, bytes }: EncodedPart, parts: readonly Digest[], at: number): void {
+    const known = this.#payloads.get(digest);
+    if (known === undefined) this.#payloads.set(digest, { kind, bytes: bytes.slice(), parts, at });
+    else known.at = at;
+  }
+
+  describe(digest: Digest): ValueDescription | undefined {
+    const payload = this.#payloads.get(digest);
+    return payload && { bytes: payload.bytes.length, parts: payload.parts };
+  }
+
+  sweep(live: ReadonlySet<Digest>, { horizon }: SweepOptions): SweepResult {
+    let values = 0;
+    let dropped = 0;
+    for (const [digest, { bytes, at }] of this.#payloads) {
+      if (at > horizon || live.has(digest)) continue;
+      this.#payloads.delete(digest);
+      values++;
+      dropped += bytes.length;
     }
+    return { values, bytes: dropped };
   }
 
   get(digest: Digest): MaybePromise<Found<unknown>> {
@@ -44,6 +95,11 @@ class MemoryValues implements ValueStore {
     });
   }
 
+  reject(digest: Digest): boolean {
+    this.#payloads.delete(digest);
+    return false;
+  }
+
   /** The decoder owns what it is given. */
   #copy(digest: Digest): Payload | undefined {
     const payload = this.#payloads.get(digest);
@@ -53,9 +109,14 @@ class MemoryValues implements ValueStore {
 
 class MemoryCalls implements CallStore {
   readonly #records = new Map<Digest, CallRecord>();
+  readonly #feeds = new Set<WeakRef<MemoryFeed>>();
 
   put(record: CallRecord): void {
-    this.#records.set(record.key, structuredClone(record));
+    const own = freeze(structuredClone(record));
+    // A key that is put again comes last.
+    this.#records.delete(own.key);
+    this.#records.set(own.key, own);
+    if (this.#feeds.size > 0) this.#tell({ type: "put", record: own });
   }
 
   get(key: Digest): CallRecord | undefined {
@@ -63,22 +124,79 @@ class MemoryCalls implements CallStore {
   }
 
   delete(key: Digest): boolean {
-    return this.#records.delete(key);
+    if (!this.#records.delete(key)) return false;
+    if (this.#feeds.size > 0) this.#tell({ type: "delete", key });
+    return true;
+  }
+
+  follow(): CallFeed {
+    const feed = new MemoryFeed(this.#records);
+    this.#feeds.add(new WeakRef(feed));
+    return feed;
+  }
+
+  #tell(change: RecordChange): void {
+    for (const feed of this.#feeds) {
+      const follower = feed.deref();
+      if (follower === undefined) this.#feeds.delete(feed);
+      else follower.push(change);
+    }
   }
 
   records(): Iterable<CallRecord> {
-    return this.#records.values();
+    // As they are now: whoever puts records meanwhile must not meet them again.
+    return [...this.#records.values()];
   }
+}
+
+/** Changes that wait to be read; too many of them, and all is read anew. */
+class MemoryFeed implements CallFeed {
+  readonly #records: ReadonlyMap<Digest, CallRecord>;
+  #changes: RecordChange[] | undefined;
+
+  constructor(records: ReadonlyMap<Digest, CallRecord>) {
+    this.#records = records;
+  }
+
+  push(change: RecordChange): void {
+    if ((this.#changes?.length ?? 0) < LONGEST_FEED) this.#changes?.push(change);
+    else this.#changes = undefined;
+  }
+
+  read(): Iterable<RecordChange> {
+    const changes = this.#changes;
+    this.#changes = [];
+    if (changes !== undefined) return changes;
+    const all = Array.from(this.#records.values(), (record): RecordChange => ({
+      type: "put",
+      record,
+    }));
+    return [{ type: "reset" }, ...all];
+  }
+}
+
+/** Whoever gets a record must not change what is stored; a copy for each would slow down hits. */
+function freeze<T extends object>(value: T): T {
+  for (const item of Object.values(value)) {
+    if (typeof item === "object" && item !== null) freeze(item);
+  }
+  return Object.freeze(value);
 }
 
 /** Leases among the callers of this isolate. */
 export class MemoryLeases implements LeaseStore {
-  readonly #held = new Map<Digest, PromiseWithResolvers<void>>();
+  readonly #held = new Map<Digest, PromiseWithResolvers<void> & { readonly since: number }>();
+
+  /** Since when the oldest lease is held, in milliseconds since 1970; infinite when none is. */
+  get oldest(): number {
+    // A map keeps the order of insertion.
+    return this.#held.values().next().value?.since ?? Infinity;
+  }
 
   /** As the interface says. */
   tryAcquire(key: Digest): Lease | undefined {
     if (this.#held.has(key)) return undefined;
-    const freed = Promise.withResolvers<void>();
+    const freed = { ...Promise.withResolvers<void>(), since: now() };
     this.#held.set(key, freed);
     return {
       key,

@@ -1,15 +1,27 @@
 import { fileURLToPath } from "node:url";
+import { outside } from "../ambient.ts";
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
+import type { CacheFiles, CacheFilesOptions } from "../bag/cache_files.ts";
 import { openBagFiles } from "../bag/open_bag_files.ts";
-import { createBagStores } from "./bag_stores.ts";
-import type { StoreDescription, Stores } from "./stores.ts";
+import { importLater } from "../import_later.ts";
+import { createBagStores, createFileStores } from "./bag_stores.ts";
+import { mixStores } from "./mix_stores.ts";
+import { type SigningOptions, toSigningKeys } from "./signing_keys.ts";
+import { NO_STATISTICS } from "./statistics.ts";
+import type { SqliteOptions, StoreDescription, Stores } from "./stores.ts";
+
+type Limiting = typeof import("./limited_stores.ts");
 
 /** Stores that hold files, to be let go of. */
 export interface OpenStores extends AsyncDisposable {
   /** The stores. */
   readonly stores: Stores;
-  /** The bag beneath them. */
-  readonly files: BagFiles;
+}
+
+/** Stores of a cache on disk, and the cache itself. */
+export interface OpenFiles<F extends CacheFiles = CacheFiles> extends OpenStores {
+  /** What is beneath the stores. */
+  readonly files: F;
 }
 
 /**
@@ -21,15 +33,59 @@ export interface OpenStores extends AsyncDisposable {
  */
 export async function openBagStores(
   path: string | URL,
-  options: BagOptions = {},
-): Promise<OpenStores> {
-  const directory = path instanceof URL ? fileURLToPath(path) : path;
-  const files = await openBagFiles(directory, options);
-  return {
-    stores: createBagStores(files, options),
-    files,
-    [Symbol.asyncDispose]: () => files.close(),
-  };
+  options: BagOptions & SigningOptions = {},
+): Promise<OpenFiles<BagFiles>> {
+  const { signingKey, ...bagOptions } = options;
+  const sign = await loadSign(toSigningKeys(signingKey));
+  const files = await openBagFiles(toPath(path), bagOptions);
+  return toOpenFiles(files, sign(createBagStores(files, bagOptions)));
+}
+
+/**
+ * Opens the stores of a file cache.
+ *
+ * @param path The directory.
+ * @param options How to open it.
+ * @returns The stores.
+ */
+export async function openFileStores(
+  path: string | URL,
+  options: CacheFilesOptions & SigningOptions = {},
+): Promise<OpenFiles> {
+  const { signingKey, ...fileOptions } = options;
+  const sign = await loadSign(toSigningKeys(signingKey));
+  const { openFileDirectory } = await outside(() => import("../bag/open_file_directory.ts"));
+  const files = openFileDirectory(toPath(path), fileOptions);
+  const stores = createFileStores(files, {
+    type: "files",
+    path: files.path,
+    options: fileOptions,
+  });
+  return toOpenFiles(files, sign(stores));
+}
+
+/**
+ * Opens the stores of a cache in a SQLite database.
+ *
+ * @param path The database.
+ * @param options How to open it.
+ * @returns The stores.
+ */
+export async function openSqliteStores(
+  path: string | URL,
+  options: SqliteOptions & SigningOptions = {},
+): Promise<OpenFiles> {
+  const { signingKey, ...sqliteOptions } = options;
+  const sign = await loadSign(toSigningKeys(signingKey));
+  const { openSqliteFiles } = await outside(() => import("./open_sqlite_files.ts"));
+  const files = openSqliteFiles(toPath(path), sqliteOptions);
+  const stores = createFileStores(files, {
+    type: "sqlite",
+    path: files.path,
+    options: sqliteOptions,
+  });
+  const statistics = () => ({ ...NO_STATISTICS, storage: files.statistics() });
+  return toOpenFiles(files, sign({ ...stores, statistics }));
 }
 
 /**
@@ -38,7 +94,54 @@ export async function openBagStores(
  * @param description What to open.
  * @returns The stores.
  */
-export function openDescribedStores(description: StoreDescription): Promise<OpenStores> {
-  const { path, options } = description;
-  return openBagStores(path, { ...options, fold: "full" });
+export async function openDescribedStores(description: StoreDescription): Promise<OpenStores> {
+  switch (description.type) {
+    // With an empty list the keys of the environment are left alone: the description says it all.
+    case "bag": {
+      const options = { ...description.options, fold: "full", signingKey: [] } as const;
+      return await openBagStores(description.path, options);
+    }
+    case "files":
+      return await openFileStores(description.path, { ...description.options, signingKey: [] });
+    case "sqlite":
+      return await openSqliteStores(description.path, { ...description.options, signingKey: [] });
+    case "signed": {
+      const sign = await loadSign(description.keys);
+      const opened = await openDescribedStores(description.stores);
+      return { ...opened, stores: sign(opened.stores) };
+    }
+    case "limited": {
+      const { limitStores } = await importLater<Limiting>("./limited_stores.ts", import.meta.url);
+      const opened = await openDescribedStores(description.stores);
+      return { ...opened, stores: limitStores(opened.stores, description.limits) };
+    }
+    case "mixed":
+      return await openMixed(description.values, description.calls);
+  }
+}
+
+async function openMixed(values: StoreDescription, calls: StoreDescription): Promise<OpenStores> {
+  await using stack = new AsyncDisposableStack();
+  const valuesOf = stack.use(await openDescribedStores(values));
+  const callsOf = stack.use(await openDescribedStores(calls));
+  const opened = stack.move();
+  return {
+    stores: mixStores(valuesOf.stores, callsOf.stores),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+function toOpenFiles<F extends CacheFiles>(files: F, stores: Stores): OpenFiles<F> {
+  return { stores, files, [Symbol.asyncDispose]: () => files.close() };
+}
+
+/** Whoever signs nothing never loads what signs. */
+async function loadSign(keys: readonly string[]): Promise<(stores: Stores) => Stores> {
+  if (keys.length === 0) return (stores) => stores;
+  const { signStores } = await outside(() => import("./sign_stores.ts"));
+  return (stores) => signStores(stores, keys);
+}
+
+function toPath(path: string | URL): string {
+  return path instanceof URL ? fileURLToPath(path) : path;
 }

@@ -1,4 +1,3 @@
-import type { BagFiles } from "../bag/bag_files.ts";
 import { CacheMissError } from "../errors.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
 import { MissingPartError } from "../value/decode_value.ts";
@@ -7,7 +6,8 @@ import { followPath, openValue } from "../value/open_value.ts";
 import { sliceArray, type SliceRange } from "../value/slice_array.ts";
 import type { ValueNode } from "../value/value_node.ts";
 import { formatStep, joinPath, parseValuePath } from "../value/value_path.ts";
-import { BagPlace, toPayloadSource } from "./bag_places.ts";
+import { BagPlace } from "./bag_places.ts";
+import type { BagView } from "./bag_view.ts";
 
 /** What lies at a path of a bag. */
 export interface BagEntry {
@@ -33,14 +33,14 @@ export interface BagEntry {
 /**
  * Goes over what lies at a path.
  *
- * @param files The open bag.
+ * @param view The bag.
  * @param path The path.
  * @returns The entries.
  * @throws {RangeError} If there is no such path.
  */
-export function* listBag(files: BagFiles, path: string): Generator<BagEntry> {
+export function* listBag(view: BagView, path: string): Generator<BagEntry> {
   const steps = parseValuePath(path);
-  const node = followPath(new BagPlace(files), steps, `the bag "${files.path}"`);
+  const node = followPath(new BagPlace(view), steps, `the bag "${view.path}"`);
   // As it was given, a path may be written in another way.
   const parent = steps.reduce(joinPath, "");
   for (const { step, node: child } of node.children()) {
@@ -60,21 +60,21 @@ export function* listBag(files: BagFiles, path: string): Generator<BagEntry> {
 /**
  * Reads a value, or a part of it.
  *
- * @param files The open bag.
+ * @param view The bag.
  * @param digest The digest of the value.
  * @param path Where in the value.
  * @returns What is there.
  * @throws {CacheMissError} If the value, or an array that is needed, is missing or damaged.
  * @throws {RangeError} If there is no such path.
  */
-export function readBag(files: BagFiles, digest: Digest, path: string): unknown {
-  return withValue(files, digest, path, (node) => node.read());
+export function readBag(view: BagView, digest: Digest, path: string): unknown {
+  return withValue(view, digest, path, (node) => node.read());
 }
 
 /**
  * Reads a part of an array.
  *
- * @param files The open bag.
+ * @param view The bag.
  * @param digest The digest of the value.
  * @param path Where in the value the array is.
  * @param ranges Which part.
@@ -84,12 +84,12 @@ export function readBag(files: BagFiles, digest: Digest, path: string): unknown 
  * @throws {RangeError} If there is no such path, or a range is outside of the array.
  */
 export function sliceBag(
-  files: BagFiles,
+  view: BagView,
   digest: Digest,
   path: string,
   ranges: readonly SliceRange[],
 ): NumberArray | NdArray {
-  return withValue(files, digest, path, (node) => {
+  return withValue(view, digest, path, (node) => {
     const numbers = node.numbers();
     if (numbers !== undefined && node.shape !== undefined) {
       return sliceArray(numbers, node.shape, ranges);
@@ -103,7 +103,7 @@ export function sliceBag(
 }
 
 function withValue<T>(
-  files: BagFiles,
+  view: BagView,
   digest: Digest,
   path: string,
   use: (node: ValueNode) => T,
@@ -113,7 +113,7 @@ function withValue<T>(
   // Twice: between finding a payload and reading it another process may have moved it.
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
-      const root = openValue(digest, toPayloadSource(files));
+      const root = openValue(digest, view.source);
       if (root !== undefined) return use(followPath(root, steps, `the value ${digest}`));
     } catch (error) {
       if (!(error instanceof MissingPartError)) throw error;

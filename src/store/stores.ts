@@ -7,8 +7,10 @@
  * @module
  */
 import type { BagOptions } from "../bag/bag_files.ts";
+import type { CacheFilesOptions } from "../bag/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import type { StoreStatistics } from "./statistics.ts";
 
 /** A value, or a promise of one. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -31,6 +33,14 @@ export interface ValueStore {
    * @returns The value, or a miss when it or a part of it is missing or damaged.
    */
   get(digest: Digest): MaybePromise<Found<unknown>>;
+  /**
+   * Takes note that what `get` gives, though whole, is not what the digest says: the next `put` of
+   * the value keeps it again, with those of its parts that are wrong.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether `get` may have another copy to give.
+   */
+  reject?(digest: Digest): boolean;
 }
 
 /** Keeps records under the keys of their calls. */
@@ -57,6 +67,30 @@ export interface CallStore {
   delete(key: Digest): MaybePromise<boolean>;
   /** Goes over all records, each key once. */
   records(): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  /**
+   * Goes over all records of the store, those included that this view of it does not show: what they
+   * name belongs to others. Absent when there are no such records.
+   */
+  allRecords?(): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  /** Follows changes, whoever makes them; absent when the store cannot tell. */
+  follow?(): CallFeed;
+}
+
+/** A change of what a call store knows: a new record, a call that is forgotten, or anything. */
+export type RecordChange =
+  | { readonly type: "put"; readonly record: CallRecord }
+  | { readonly type: "delete"; readonly key: Digest }
+  | { readonly type: "reset" };
+
+/** Tells what changed in a call store. */
+export interface CallFeed {
+  /**
+   * Tells what changed since the last time. The first time, and whenever it cannot tell, that is
+   * a reset, and then all records.
+   *
+   * @returns The changes in their order.
+   */
+  read(): Iterable<RecordChange>;
 }
 
 /** The right to compute one key; freed when disposed or when its holder dies. */
@@ -65,8 +99,26 @@ export interface Lease extends Disposable {
   readonly key: Digest;
 }
 
+/** Where isolates that share leases tell one another what their calls wait for. */
+export interface WaitBoard {
+  /**
+   * Replaces what this isolate tells; when that throws, it tells nothing.
+   *
+   * @param note What the others are to know; nothing, if not given.
+   */
+  write(note?: Record<string, unknown>): void;
+  /**
+   * Reads what the others tell.
+   *
+   * @returns A note of each isolate that lives and has something to tell.
+   */
+  read(): Record<string, unknown>[];
+}
+
 /** Gives each key to one holder at a time, among all that share the store. */
 export interface LeaseStore {
+  /** Finds deadlocks among isolates; absent when leases are not shared. */
+  readonly board?: WaitBoard;
   /**
    * Takes the lease of a key if it is free.
    *
@@ -84,8 +136,102 @@ export interface LeaseStore {
   changed(key: Digest, signal?: AbortSignal): Promise<void>;
 }
 
-/** How another isolate or process opens the same stores. */
-export interface StoreDescription {
+/** What is known of a stored value. */
+export interface ValueDescription {
+  /** The size of its own bytes as they are stored. */
+  readonly bytes: number;
+  /** The digests of the parts that it refers to. */
+  readonly parts: readonly Digest[];
+}
+
+/** What was dropped. */
+export interface SweepResult {
+  /** How many values. */
+  readonly values: number;
+  /** Their bytes as they were stored. */
+  readonly bytes: number;
+}
+
+/** Options of {@linkcode ValueSweeper.sweep}. */
+export interface SweepOptions {
+  /** What {@linkcode ValueSweeper.horizon} gave before the records were read. */
+  readonly horizon: number;
+  /**
+   * What may stay for now: a file is rewritten when less than this share of it is wanted.
+   *
+   * @default {1}
+   */
+  readonly share?: number;
+  /** Whether everything is rewritten, also what holds nothing unwanted. */
+  readonly full?: boolean;
+}
+
+/** Drops values that no record names. */
+export interface ValueSweeper {
+  /**
+   * Finds the moment after which values are kept whatever names them: calls in flight, which store
+   * their values before their record, have stored none before it.
+   *
+   * @param grace For how long values that belong to no call in flight are kept, in milliseconds.
+   * @returns The moment, in milliseconds since 1970.
+   */
+  horizon(grace: number): Promise<number>;
+  /**
+   * Tells what is known of a value.
+   *
+   * @param digest The digest of the value.
+   * @returns Its size and parts, or `undefined` when it is missing or damaged.
+   */
+  describe(digest: Digest): ValueDescription | undefined;
+  /**
+   * Drops values.
+   *
+   * @param live The digests of all that is wanted, parts included.
+   * @param options Since when values are kept anyway.
+   * @returns What was dropped.
+   */
+  sweep(live: ReadonlySet<Digest>, options: SweepOptions): Promise<SweepResult>;
+}
+
+/** What a cache is limited to. */
+export interface LimitDescription {
+  /**
+   * How many bytes the values of remembered calls may have together; a value that several calls
+   * share counts once.
+   *
+   * @default {Infinity}
+   */
+  maxBytes?: number;
+  /**
+   * How many calls are remembered.
+   *
+   * @default {Infinity}
+   */
+  maxItems?: number;
+  /**
+   * For how long a call is remembered after its body has ended, in milliseconds.
+   *
+   * @default {Infinity}
+   */
+  maxAge?: number;
+  /**
+   * Which call goes first: the one that was used least recently, the one that was recorded first,
+   * or any.
+   *
+   * @default {"lru"}
+   */
+  policy?: "lru" | "fifo" | "random";
+  /**
+   * For how long values that no record names are kept when space is given back, in milliseconds:
+   * time for whoever stores a value and its record without a lease.
+   *
+   * @default {2000}
+   */
+  grace?: number;
+}
+
+/** How to open the stores of a bag. */
+export interface BagDescription {
   /** Which kind of cache. */
   readonly type: "bag";
   /** The absolute path of the bag. */
@@ -93,6 +239,76 @@ export interface StoreDescription {
   /** How to open it: all writers of a bag must promise the same. */
   readonly options: Omit<BagOptions, "fold">;
 }
+
+/** How to open the stores of a file cache. */
+export interface FilesDescription {
+  /** Which kind of cache. */
+  readonly type: "files";
+  /** The absolute path of the directory. */
+  readonly path: string;
+  /** How to open it: all writers must promise the same. */
+  readonly options: CacheFilesOptions;
+}
+
+/** Options of a cache in a SQLite database. */
+export interface SqliteOptions extends CacheFilesOptions {
+  /**
+   * How long to wait while another connection holds the database, in milliseconds; this isolate is
+   * blocked meanwhile.
+   *
+   * @default {10000}
+   */
+  busyTimeout?: number;
+}
+
+/** How to open the stores of a SQLite cache. */
+export interface SqliteDescription {
+  /** Which kind of cache. */
+  readonly type: "sqlite";
+  /** The absolute path of the database. */
+  readonly path: string;
+  /** How to open it: all writers must promise the same. */
+  readonly options: SqliteOptions;
+}
+
+/** How to open signed stores: a secret, to be shown to nobody. */
+export interface SignedDescription {
+  /** Stores that were wrapped. */
+  readonly type: "signed";
+  /** The signing keys. */
+  readonly keys: readonly string[];
+  /** What they were wrapped around. */
+  readonly stores: StoreDescription;
+}
+
+/** How to open limited stores. */
+export interface LimitedDescription {
+  /** Stores that were wrapped. */
+  readonly type: "limited";
+  /** What they are limited to. */
+  readonly limits: LimitDescription;
+  /** What they were wrapped around. */
+  readonly stores: StoreDescription;
+}
+
+/** How to open stores that keep values in one place and calls in another. */
+export interface MixedDescription {
+  /** Stores of two places. */
+  readonly type: "mixed";
+  /** Where values are kept. */
+  readonly values: StoreDescription;
+  /** Where records are kept. */
+  readonly calls: StoreDescription;
+}
+
+/** How another isolate or process opens the same stores. */
+export type StoreDescription =
+  | BagDescription
+  | FilesDescription
+  | SqliteDescription
+  | SignedDescription
+  | LimitedDescription
+  | MixedDescription;
 
 /** Everything a cache stands on. */
 export interface Stores {
@@ -102,8 +318,12 @@ export interface Stores {
   readonly calls: CallStore;
   /** Who may compute what. */
   readonly leases: LeaseStore;
+  /** Drops values that no record names; absent when the store cannot. */
+  readonly sweeper?: ValueSweeper;
   /** Whether nothing can be kept: then nothing is tried. */
   readonly readOnly?: boolean;
   /** How another isolate opens the same; absent when none can, as with memory. */
   readonly description?: StoreDescription;
+  /** Tells what was counted; absent where nothing is. */
+  readonly statistics?: () => StoreStatistics;
 }

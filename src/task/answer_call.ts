@@ -1,12 +1,13 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import { recall, type Recalled } from "../cache/recall.ts";
-import type { Cache } from "../cache/cache.ts";
+import { lookUp, recall, type Recalled } from "../cache/recall.ts";
+import { type Cache, voidCache } from "../cache/cache.ts";
 import type { Scope } from "../scope/scope.ts";
+import type { Found } from "../store/stores.ts";
 import type { CallStatus } from "./call_status.ts";
 import { Future } from "./future.ts";
 import { prepareCall } from "./prepare_call.ts";
 import { resolveFutures } from "./resolve_futures.ts";
-import { refuseRecursion } from "./run_body.ts";
+import { findCallers, refuseRecursion } from "./call_chain.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
 /** A call whose futures have been awaited. */
@@ -45,6 +46,13 @@ export interface CallRunner {
    * @returns The result, or `undefined` when somebody else computes it now.
    */
   attempt(remembered: RememberedCall): Promise<Recalled | undefined>;
+  /**
+   * Runs the body of a call and remembers the result, whoever else computes the key.
+   *
+   * @param remembered The call.
+   * @returns The result.
+   */
+  alone(remembered: RememberedCall): Promise<Recalled>;
 }
 
 /**
@@ -65,38 +73,61 @@ export function answerCall(
   runner: CallRunner,
 ): Future<unknown> {
   return new Future(definition.name, (status) => {
-    const answer = (args: readonly unknown[]) => {
-      const ready = { definition, scope, args, status };
-      return scope.cache === undefined ? runner.run(ready) : remember(scope.cache, ready, runner);
-    };
     const args = resolveFutures(given, definition.name);
-    return args instanceof Promise ? args.then(answer) : answer(args);
+    if (!(args instanceof Promise)) return answer({ definition, scope, args, status }, runner);
+    return args.then((args) => answer({ definition, scope, args, status }, runner));
   });
 }
 
-async function remember(
-  cache: Cache,
-  ready: ReadyCall,
-  runner: CallRunner,
-): Promise<unknown> {
-  const { definition: { name }, scope, args, status } = ready;
-  const { warn } = scope;
-  const prepared = prepareCall(ready.definition, args, warn);
-  const call = prepared instanceof Promise ? await prepared : prepared;
-  if (call === undefined) return await runner.run(ready);
+function answer(ready: ReadyCall, runner: CallRunner): unknown {
+  const { cache } = ready.scope;
+  if (cache === undefined || cache === voidCache) return runner.run(ready);
+  return remember(cache, ready, runner);
+}
+
+function remember(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
+  const answer = (call: KeyedCall | undefined) => {
+    return call === undefined ? runner.run(ready) : answerKeyed({ ...ready, cache, call }, runner);
+  };
+  const prepared = prepareCall(ready.definition, ready.args, ready.scope.warn);
+  return prepared instanceof Promise ? prepared.then(answer) : answer(prepared);
+}
+
+/** A hit that the cache knows at once is answered without a tick of any promise. */
+function answerKeyed(remembered: RememberedCall, runner: CallRunner): unknown {
+  const { definition: { name }, scope, status, cache, call } = remembered;
   status.keyed(call.key);
   refuseRecursion(name, call.key, scope);
-  const remembered = { ...ready, args: call.values, cache, call };
+  const answer = (found: Found<unknown>) => {
+    if (!found.hit) return compute(remembered, runner);
+    cache.count(true);
+    status.recalled(true);
+    return found.value;
+  };
+  const found = lookUp(cache, call.key, { name, warn: scope.warn });
+  return found instanceof Promise ? found.then(answer) : answer(found);
+}
+
+async function compute(missed: RememberedCall, runner: CallRunner): Promise<unknown> {
+  const { definition: { name }, scope, status, cache, call } = missed;
+  const { warn, singleFlight, leaseTimeout } = scope;
+  const remembered = { ...missed, args: call.values };
   const { value, hit } = await recall(cache, call.key, {
     name,
     warn,
+    singleFlight,
+    leaseTimeout,
+    callers: () => findCallers(scope.chain, cache.id),
+    missed: true,
     signal: () => status.signal,
+    alone: () => runner.alone(remembered),
     attempt: async () => {
       const recalled = await runner.attempt(remembered);
       if (recalled === undefined) status.waits();
       return recalled;
     },
   });
+  cache.count(hit);
   status.recalled(hit);
   return value;
 }

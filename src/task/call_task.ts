@@ -1,6 +1,6 @@
-import { computeLeased } from "../cache/recall.ts";
+import { computeAlone, computeLeased } from "../cache/recall.ts";
 import { currentScope } from "../scope/current_scope.ts";
-import { answerCall, type CallRunner } from "./answer_call.ts";
+import { answerCall, type CallRunner, type RememberedCall } from "./answer_call.ts";
 import type { Future } from "./future.ts";
 import { runBody } from "./run_body.ts";
 import type { TaskDefinition } from "./task_definition.ts";
@@ -10,14 +10,20 @@ const IN_THIS_ISOLATE: CallRunner = {
     status.started();
     return runBody(definition, scope, args);
   },
-  attempt: ({ definition, scope, args, status, cache, call }) => {
-    const body = () => {
-      status.started();
-      return runBody(definition, scope, args, call.key);
-    };
-    return computeLeased(cache, call, body, { metadata: { tags: scope.tags }, warn: scope.warn });
-  },
+  attempt: (remembered) => computeLeased(...toComputation(remembered, true)),
+  alone: (remembered) => computeAlone(...toComputation(remembered, false)),
 };
+
+function toComputation(
+  { definition, scope, args, status, cache, call }: RememberedCall,
+  leased: boolean,
+): Parameters<typeof computeLeased> {
+  const body = () => {
+    status.started();
+    return runBody(definition, scope, args, { key: call.key, leased });
+  };
+  return [cache, call, body, { metadata: { tags: scope.tags }, warn: scope.warn }];
+}
 
 /**
  * Calls a task in this isolate, through the cache of the scope.

@@ -1,3 +1,6 @@
+/** What is told of a cancellation: a function, or an object where a closure for each would cost. */
+export type CancelListener = (() => void) | { handleEvent(): void };
+
 /**
  * What a wait needs of an `AbortSignal`. A real one will do; one costs more to make than a short call
  * to run, so that futures have a lighter one until somebody asks for the real one.
@@ -7,16 +10,17 @@ export interface CancelSignal {
   readonly aborted: boolean;
   /** Why. */
   readonly reason: unknown;
-  /** Calls a function when the wait is to end. */
-  addEventListener(type: "abort", listener: () => void): void;
-  /** Calls it no more. */
-  removeEventListener(type: "abort", listener: () => void): void;
+  /** Tells a listener when the wait is to end. */
+  addEventListener(type: "abort", listener: CancelListener): void;
+  /** Tells it no more. */
+  removeEventListener(type: "abort", listener: CancelListener): void;
 }
 
 /** A cancel signal and what aborts it. */
 export class CancelSource implements CancelSignal {
-  /** Made for the first listener: most waits have none. */
-  #listeners: Set<() => void> | undefined;
+  /** Nearly every wait has one listener or none: the set is made for the second. */
+  #first: CancelListener | undefined;
+  #others: Set<CancelListener> | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 
   /** Whether the wait is to end. */
@@ -37,18 +41,24 @@ export class CancelSource implements CancelSignal {
   abort(reason: unknown): void {
     if (this.#aborted !== undefined) return;
     this.#aborted = { reason };
-    const listeners = this.#listeners;
-    this.#listeners = undefined;
-    for (const listener of listeners ?? []) listener();
+    const listeners = [this.#first, ...this.#others ?? []];
+    this.#first = undefined;
+    this.#others = undefined;
+    for (const listener of listeners) {
+      if (typeof listener === "function") listener();
+      else listener?.handleEvent();
+    }
   }
 
-  /** Calls a function when the wait is to end. */
-  addEventListener(_type: "abort", listener: () => void): void {
-    (this.#listeners ??= new Set()).add(listener);
+  /** Tells a listener when the wait is to end. */
+  addEventListener(_type: "abort", listener: CancelListener): void {
+    if (this.#first === undefined) this.#first = listener;
+    else if (this.#first !== listener) (this.#others ??= new Set()).add(listener);
   }
 
-  /** Calls it no more. */
-  removeEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners?.delete(listener);
+  /** Tells it no more. */
+  removeEventListener(_type: "abort", listener: CancelListener): void {
+    if (this.#first === listener) this.#first = undefined;
+    else this.#others?.delete(listener);
   }
 }

@@ -24,8 +24,6 @@ import { CallStatus, type FutureState } from "./call_status.ts";
  * ```
  */
 export class Future<T> implements Promise<T> {
-  /** What `Object.prototype.toString` shows. */
-  readonly [Symbol.toStringTag] = "Future";
   readonly #promise: Promise<T>;
   readonly #status = new CallStatus();
   #cancel: ((reason: CancelledError) => void) | undefined;
@@ -58,6 +56,11 @@ export class Future<T> implements Promise<T> {
         fail(error);
       }
     });
+  }
+
+  /** What `Object.prototype.toString` shows. */
+  get [Symbol.toStringTag](): string {
+    return "Future";
   }
 
   /** Where the call stands. */

@@ -1,4 +1,5 @@
-import { type KeyedCall, toKeyedCall } from "../call/call_key.ts";
+import type { KeyedCall } from "../call/call_key.ts";
+import { CallKeys } from "../call/call_keys.ts";
 import { type FunctionProfile, readFunctionProfile } from "../call/function_profile.ts";
 import { type TaskAddress, type TaskOrigin, toAddress } from "../call/task_address.ts";
 import { IndigestibleError } from "../errors.ts";
@@ -16,6 +17,7 @@ export class TaskDefinition {
   readonly #options: TaskOptions;
   readonly #ignored: ReadonlySet<string>;
   #profile: FunctionProfile | undefined;
+  #keys: CallKeys | undefined;
 
   /** Checks the options by name. */
   constructor(origin: TaskOrigin, fn: (...args: never[]) => unknown, options: TaskOptions) {
@@ -81,13 +83,17 @@ export class TaskDefinition {
 
   /** Makes the key of a call. */
   toKeyedCall(profile: FunctionProfile, args: readonly unknown[]): KeyedCall {
+    return (this.#keys ??= this.#createKeys(profile)).get(args);
+  }
+
+  #createKeys(profile: FunctionProfile): CallKeys {
     const { version, code } = this.#options;
     const identity = {
       address: this.address,
       ...(version !== undefined && { version }),
       ...(code !== "none" && { code: profile.code }),
     };
-    return toKeyedCall(identity, profile, this.#ignored, args);
+    return new CallKeys(identity, profile, this.#ignored);
   }
 
   /** What stands for the task when it is an argument: its address, version and code. */

@@ -1,6 +1,8 @@
 /** Nested deeper than this, no value of ours is; a reader that recurses is safe up to here. */
 const MAX_DEPTH = 200;
 
+const PROTO = new TextEncoder().encode("__proto__");
+
 /**
  * Checks that bytes are one item of the CBOR that Quiver writes: definite lengths, no tags, texts
  * as the keys of maps. What passes makes a decoder run no extension, build no class and allocate
@@ -36,6 +38,9 @@ export function checkCbor(bytes: Uint8Array): void {
     const argument = size === 0 ? info : readArgument(view, at + 1, size);
     const start = at;
     at += 1 + size;
+    if (argument === PROTO.length && maps[top] === true && rest % 2 === 0 && isProto(bytes, at)) {
+      throw malformed(start);
+    }
     if (major === 2 || major === 3) at += argument;
     else if (major === 4 || major === 5) {
       missing.push(major === 5 ? argument * 2 : argument);
@@ -46,6 +51,11 @@ export function checkCbor(bytes: Uint8Array): void {
     if (at + (missing.at(-1) ?? 0) > end) throw malformed(start);
   }
   if (at !== end) throw malformed(at);
+}
+
+/** Whether a key of nine bytes is the one that a decoder would change, so that no data of ours has it. */
+function isProto(bytes: Uint8Array, at: number): boolean {
+  return PROTO.every((byte, i) => byte === bytes[at + i]);
 }
 
 /** How many bytes follow the head of a simple value or float; -1 for those that are not written. */

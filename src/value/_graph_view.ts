@@ -64,14 +64,6 @@ export class GraphView {
     }
   }
 
-  /** The digests of the arrays that are stored on their own. */
-  *parts(): Generator<string> {
-    for (const node of this.#nodes) {
-      const digest = toPartDigest(node);
-      if (digest !== undefined) yield digest;
-    }
-  }
-
   #toKey(node: GraphNode, i: number): unknown {
     const key = node[i];
     if (typeof key === "string") return key;

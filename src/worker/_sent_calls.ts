@@ -17,6 +17,8 @@ export class SentCalls {
   readonly #worker: string;
   readonly #claims: Claims;
   readonly #slots = Array.from({ length: WORKER_CAPACITY }, (_, slot) => slot);
+  /** Those in a slot, which is theirs until the worker has answered. */
+  readonly #sent: (SentCall | undefined)[] = [];
   /** Neither ended nor taken back, oldest first. */
   #calls: SentCall[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
@@ -53,20 +55,29 @@ export class SentCalls {
     }
     this.#claims.send(slot);
     const call = { task, slot, result: Promise.withResolvers<RunResult>() };
+    this.#sent[slot] = call;
     this.#calls.push(call);
     return call;
   }
 
-  /** The worker has answered; where the call was taken back, this only frees its slot. */
-  resolve(call: SentCall, result: RunResult): void {
-    this.#remove(call);
-    call.result.resolve(result);
+  /**
+   * The worker has answered; where the call was taken back, this only frees its slot.
+   *
+   * @param slot Where the call's claim stands.
+   * @param result How it ended.
+   */
+  resolve(slot: number, result: RunResult): void {
+    this.#remove(slot)?.result.resolve(result);
   }
 
-  /** The call could not be sent. */
-  reject(call: SentCall, error: Error): void {
-    this.#remove(call);
-    call.result.reject(error);
+  /**
+   * The call could not be sent.
+   *
+   * @param slot Where the call's claim stands.
+   * @param error Why.
+   */
+  reject(slot: number, error: Error): void {
+    this.#remove(slot)?.result.reject(error);
   }
 
   /** Takes back the newest call that the worker has not claimed. */
@@ -99,12 +110,16 @@ export class SentCalls {
     return this.#drained.promise;
   }
 
-  #remove(call: SentCall): void {
-    this.#slots.push(call.slot);
+  #remove(slot: number): SentCall | undefined {
+    const call = this.#sent[slot];
+    if (call === undefined) return undefined;
+    this.#sent[slot] = undefined;
+    this.#slots.push(slot);
     // Calls end in order but for those that cannot be sent, so that the first is nearly always it.
     const index = this.#calls.indexOf(call);
     if (index >= 0) this.#calls.splice(index, 1);
     this.#settleDrained();
+    return call;
   }
 
   #settleDrained(): void {

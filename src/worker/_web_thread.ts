@@ -1,4 +1,6 @@
 import { WorkerInitError } from "../errors.ts";
+import { AnswerRing } from "./_answer_ring.ts";
+import { isBatch } from "./_batching_endpoint.ts";
 import { Claims } from "./_claims.ts";
 import { isReadyMessage, type ReadyMessage } from "./_protocol.ts";
 import { waitForEnd } from "./_worker_lock.ts";
@@ -77,6 +79,8 @@ export class WebThread {
   readonly worker: Worker;
   /** Who owns which call. */
   readonly claims: Claims;
+  /** Small answers. */
+  readonly ring: AnswerRing;
   /** Resolves with the reason when the thread has ended and all its messages have arrived. */
   readonly ended: Promise<string>;
   readonly #end: (reason: string) => void;
@@ -93,11 +97,12 @@ export class WebThread {
   constructor(worker: Worker, ready: ReadyMessage) {
     this.worker = worker;
     this.claims = new Claims(ready.claims);
+    this.ring = new AnswerRing(ready.ring);
     const { promise, resolve } = Promise.withResolvers<string>();
     this.ended = promise;
     this.#end = resolve;
     worker.addEventListener("message", (event) => {
-      if (Array.isArray(event.data)) this.#received++;
+      if (isBatch(event.data)) this.#received++;
     });
     worker.addEventListener("error", (event) => {
       event.preventDefault();

@@ -5,19 +5,15 @@
  */
 import { expose } from "comlink/dist/esm/comlink.mjs";
 import { BatchingEndpoint, type MessageEnd } from "./_batching_endpoint.ts";
+import type { AnswerFrame, CallFrame } from "./_call_frames.ts";
+import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
-import {
-  type CloseReply,
-  type ExposedWorker,
-  fromAnswer,
-  type ReadyMessage,
-  type Reply,
-  toAnswer,
-} from "./_protocol.ts";
-import { runToOutcome, toRefusedOutcome, toThrownValue } from "./_run_to_outcome.ts";
+import type { CloseReply, ExposedWorker, ReadyMessage } from "./_protocol.ts";
+import { toThrownValue } from "./_run_to_outcome.ts";
+import { ServedCalls } from "./_served_calls.ts";
 import { holdLock } from "./_worker_lock.ts";
 import { enterWorker } from "./current_worker.ts";
-import type { CallRequest, RunCall, WorkerHooks } from "./worker.ts";
+import type { RunCall, WorkerHooks } from "./worker.ts";
 
 /**
  * Makes this isolate a worker that runs calls, one at a time, in the order they were sent.
@@ -33,64 +29,33 @@ export function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): void {
   const scope = globalThis as unknown as MessageEnd & { readonly name: string };
   enterWorker(scope.name);
   const claims = new Claims();
-  const served = new ServedCalls(runCall, hooks, claims);
-  const endpoint: BatchingEndpoint = new BatchingEndpoint(scope, {
-    refused: async (message, cause) => {
-      const outcome = await toRefusedOutcome(fromAnswer(message), cause);
-      endpoint.postMessage(toAnswer(message, outcome));
-    },
+  const ring = new AnswerRing();
+  const served = new ServedCalls(runCall, { claims, ring }, (frame) => endpoint.send(frame));
+  const endpoint = new BatchingEndpoint<AnswerFrame, CallFrame>(scope, {
+    received: (frame) => served.add(frame),
+    refused: (frame, cause) => void served.refused(frame, cause),
     posted: () => served.posted(),
   });
-  expose(served, endpoint);
+  expose({ close: () => close(hooks) } satisfies ExposedWorker, endpoint);
   const lock = crypto.randomUUID();
   // A worker without its lock could die unseen: a failure here is left uncaught and ends it.
   void holdLock(lock).then(() =>
     scope.postMessage(
-      { type: "quiver.ready", lock, claims: claims.buffer } satisfies ReadyMessage,
+      {
+        type: "quiver.ready",
+        lock,
+        claims: claims.buffer,
+        ring: ring.buffer,
+      } satisfies ReadyMessage,
     )
   );
 }
 
-/** Runs the calls one after the other. */
-class ServedCalls implements ExposedWorker {
-  readonly #runCall: RunCall;
-  readonly #hooks: WorkerHooks;
-  readonly #claims: Claims;
-  #last: Promise<void> = Promise.resolve();
-  #answered: () => void = () => {};
-
-  constructor(runCall: RunCall, hooks: WorkerHooks, claims: Claims) {
-    this.#runCall = runCall;
-    this.#hooks = hooks;
-    this.#claims = claims;
-  }
-
-  run(request: CallRequest, slot: number): Promise<Reply> {
-    const reply = Promise.withResolvers<Reply>();
-    this.#last = this.#last.then(async () => {
-      const result: Reply = this.#claims.claim(slot)
-        ? await runToOutcome(this.#runCall, request)
-        : { type: "revoked" };
-      // The answer is posted before the next call is claimed, so that neither a long call nor the
-      // worker's death can hold back or lose a result that is there.
-      const answered = new Promise<void>((resolve) => this.#answered = resolve);
-      reply.resolve(result);
-      await answered;
-    });
-    return reply.promise;
-  }
-
-  async close(): Promise<CloseReply> {
-    try {
-      await this.#hooks.close?.();
-      return { type: "closed" };
-    } catch (error) {
-      return { type: "failed", error: await toThrownValue(error) };
-    }
-  }
-
-  posted(): void {
-    this.#claims.countPosted();
-    this.#answered();
+async function close(hooks: WorkerHooks): Promise<CloseReply> {
+  try {
+    await hooks.close?.();
+    return { type: "closed" };
+  } catch (error) {
+    return { type: "failed", error: await toThrownValue(error) };
   }
 }

@@ -1,6 +1,6 @@
 import { Claims } from "./_claims.ts";
 import { runToOutcome, toRefusedOutcome } from "./_run_to_outcome.ts";
-import { type SentCall, SentCalls } from "./_sent_calls.ts";
+import { SentCalls } from "./_sent_calls.ts";
 import { toRequestError } from "./_unclonable.ts";
 import type { CallRequest, Outcome, RunCall, RunResult, Worker, WorkerHooks } from "./worker.ts";
 
@@ -58,7 +58,7 @@ class InlineWorker implements Worker {
     if (this.#state.state === "closed") return { type: "revoked" };
     const copy = cloneRequest(request);
     const call = this.#calls.add(request.task);
-    this.#last = this.#last.then(() => this.#perform(call, copy));
+    this.#last = this.#last.then(() => this.#perform(call.slot, copy));
     return await call.result.promise;
   }
 
@@ -81,9 +81,9 @@ class InlineWorker implements Worker {
     await this.close();
   }
 
-  async #perform(call: SentCall, request: CallRequest): Promise<void> {
-    if (!this.#claims.claim(call.slot)) return this.#calls.resolve(call, { type: "revoked" });
-    this.#calls.resolve(call, await cloneOutcome(await runToOutcome(this.#runCall, request)));
+  async #perform(slot: number, request: CallRequest): Promise<void> {
+    if (!this.#claims.claim(slot)) return this.#calls.resolve(slot, { type: "revoked" });
+    this.#calls.resolve(slot, await cloneOutcome(await runToOutcome(this.#runCall, request)));
   }
 
   async #close(): Promise<void> {

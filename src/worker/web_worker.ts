@@ -7,7 +7,14 @@ import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
 import { NestedExecutorError } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import { BatchingEndpoint } from "./_batching_endpoint.ts";
-import { type ExposedWorker, toAnswer } from "./_protocol.ts";
+import {
+  type AnswerFrame,
+  type CallFrame,
+  fromAnswerFrame,
+  fromCallFrame,
+  toCallFrame,
+} from "./_call_frames.ts";
+import type { ExposedWorker } from "./_protocol.ts";
 import { type SentCall, SentCalls } from "./_sent_calls.ts";
 import { toRequestError } from "./_unclonable.ts";
 import { openWebThread, type WebThread, type WebThreadOptions } from "./_web_thread.ts";
@@ -48,23 +55,27 @@ class WebWorker implements Worker {
   readonly dead: Promise<string>;
   readonly #thread: WebThread;
   readonly #calls: SentCalls;
+  readonly #answered = (slot: number, result: RunResult): void => {
+    this.#calls.resolve(slot, result);
+  };
   /** Held for the worker's life: Comlink makes the worker deaf when this is collected. */
   readonly #remote: Remote<ExposedWorker>;
-  readonly #run: Remote<ExposedWorker>["run"];
+  readonly #endpoint: BatchingEndpoint<CallFrame, AnswerFrame>;
   #state: State = { state: "open" };
 
   constructor(thread: WebThread, name: string) {
     this.name = name;
     this.#thread = thread;
     this.#calls = new SentCalls(name, thread.claims);
-    const endpoint: BatchingEndpoint = new BatchingEndpoint(thread.worker, {
-      refused: (message, cause) =>
-        endpoint.deliver(toAnswer(message, { type: "unsendable", cause })),
+    this.#endpoint = new BatchingEndpoint(thread.worker, {
+      received: (frame) => this.#calls.resolve(frame[0], fromAnswerFrame(frame)),
+      refused: (frame, cause) =>
+        this.#calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause)),
     });
-    this.#remote = wrap<ExposedWorker>(endpoint);
-    this.#run = this.#remote.run;
+    this.#remote = wrap<ExposedWorker>(this.#endpoint);
     this.dead = thread.ended;
     void thread.ended.then((reason) => this.#fail(reason));
+    void this.#readAnswers();
   }
 
   get pending(): number {
@@ -79,11 +90,7 @@ class WebWorker implements Worker {
     } catch (error) {
       return Promise.reject(error);
     }
-    void this.#run(request, call.slot).then((reply) => {
-      if (reply.type === "unsendable") {
-        this.#calls.reject(call, toRequestError(request, reply.cause));
-      } else this.#calls.resolve(call, reply);
-    });
+    this.#endpoint.send(toCallFrame(call.slot, request));
     return call.result.promise;
   }
 
@@ -105,8 +112,20 @@ class WebWorker implements Worker {
     await this.close();
   }
 
+  /** Reads small answers as they come, for as long as calls may be under way. */
+  async #readAnswers(): Promise<void> {
+    const { ring } = this.#thread;
+    while (this.#state.state === "open" || this.#calls.size > 0) {
+      ring.read(this.#answered);
+      await ring.written();
+    }
+  }
+
   #fail(reason: string): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
+    const { ring } = this.#thread;
+    ring.read(this.#answered);
+    ring.wake();
     this.#calls.fail(reason);
   }
 

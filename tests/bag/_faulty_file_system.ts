@@ -68,6 +68,11 @@ export class FaultyFileSystem implements FileSystem {
     DISK.rename(from, to);
   }
 
+  link(from: string, to: string): void {
+    this.#step("link");
+    DISK.link(from, to);
+  }
+
   remove(path: string): void {
     this.#step("remove");
     DISK.remove(path);

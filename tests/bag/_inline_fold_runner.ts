@@ -1,6 +1,8 @@
 import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
 import type { FoldRunner, RebuiltIndex } from "../../src/bag/background_fold.ts";
-import type { FoldResult } from "../../src/bag/bag_files.ts";
+import type { CompactResult, FoldResult } from "../../src/bag/bag_files.ts";
+import { compactBag } from "../../src/bag/compact_bag.ts";
+import type { CompactRequest } from "../../src/bag/compaction_plan.ts";
 import { foldBag, rebuildBag } from "../../src/bag/fold.ts";
 import { type Hdf5Access, Hdf5Library } from "../../src/bag/hdf5_library.ts";
 import { toLayout } from "../../src/bag/layout.ts";
@@ -24,6 +26,10 @@ export class InlineFoldRunner implements FoldRunner {
 
   rebuild(root: string, write: boolean): Promise<RebuiltIndex[]> {
     return rebuildBag(toLayout(root), this.#environment, write);
+  }
+
+  compact(root: string, request: CompactRequest): Promise<CompactResult> {
+    return compactBag(toLayout(root), this.#environment, request);
   }
 
   get #environment() {

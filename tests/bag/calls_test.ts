@@ -1,7 +1,8 @@
 // end-to-end: the call log
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { DISK } from "../../src/bag/_file_system.ts";
 import { readCallTable } from "../../src/bag/call_table.ts";
+import { sealCalls } from "../../src/bag/seal_calls.ts";
 import { CallLog } from "../../src/bag/call_log.ts";
 import { toLayout } from "../../src/bag/layout.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
@@ -207,6 +208,32 @@ Deno.test("CallLog follows a log that was replaced by a compaction", () => {
   log.append(A, { n: 4 });
   using other = new CallLog(options, 2);
   assertEquals([...other.records()].map((record) => record.n), [2, 3, 4]);
+});
+
+Deno.test("CallLog takes the tables of others though it finds all it looks for", () => {
+  using directory = new TemporaryDirectory();
+  const layout = toLayout(directory.path);
+  DISK.makeDirectory(layout.locks);
+  let looks = 0;
+  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  using writer = new CallLog(options, 1);
+  using reader = new CallLog({ ...options, onLongTail: () => void looks++ }, 1);
+  const text = "x".repeat(1000);
+  const write = (from: number, to: number) => {
+    for (let n = from; n < to; n++) {
+      writer.append(toDigest(`${n}`), { n, text });
+      assertEquals(reader.get(toDigest(`${n}`))?.n, n);
+    }
+  };
+  write(0, 400);
+  assertEquals([reader.tailLong, writer.tailLong], [true, true]);
+  sealCalls(DISK, layout, 1);
+  write(400, 440);
+  // Nobody has told them, and nothing was missing.
+  assertEquals([reader.tailLong, writer.tailLong], [false, false]);
+  assertGreater(10, looks);
+  for (let n = 0; n < 440; n++) assertEquals(reader.get(toDigest(`${n}`))?.n, n);
+  assertEquals([...writer.records()].length, 440);
 });
 
 Deno.test("CallLog writes to the new log after a compaction", () => {

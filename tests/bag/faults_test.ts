@@ -104,6 +104,9 @@ async function run(path: string, fileSystem: FileSystem, promises: Promises): Pr
     for (const part of PARTS.slice(5)) promises.putValue(bag, part);
     promises.putCall(bag, d, 5);
     attempt(() => bag.tryLease(d)?.[Symbol.dispose]());
+    attempt(() => bag.tellWaits({ waits: ["told"] }));
+    attempt(() => bag.tryLease(a)?.[Symbol.dispose]());
+    attempt(() => bag.tellWaits());
     promises.check(bag, "before close");
   } finally {
     await attemptAsync(() => bag.close());
@@ -118,6 +121,8 @@ async function checkAfterwards(path: string, promises: Promises, context: string
   promises.check(bag, `${context}, folded`);
   assertEquals(listFiles(path).filter((name) => name.endsWith(".tmp")), [], context);
   assertEquals(listFiles(`${path}/journal`), [], context);
+  assertEquals(listFiles(`${path}/leases`), [], context);
+  assertEquals(listFiles(`${path}/locks`), ["calls.lock", "fold.lock"], context);
 }
 
 async function runEachStep(fault: Fault): Promise<void> {

@@ -1,9 +1,11 @@
 // end-to-end: leases among handles and processes
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
 import type { BagFiles } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
-import { toDigest } from "./_values.ts";
+import { createPart, toDigest } from "./_values.ts";
 
 const KEY = toDigest("key");
 
@@ -46,6 +48,111 @@ Deno.test("BagFiles.tryLease() does not hold a file that was removed meanwhile",
   Deno.removeSync(`${directory.path}/leases/${KEY}`);
   using other = second.tryLease(KEY);
   assertEquals([lease?.key, other?.key], [KEY, KEY]);
+});
+
+function openOn(path: string, change: Partial<FileSystem>): Promise<BagFiles> {
+  const environment = { fileSystem: { ...DISK, ...change }, runner: new InlineFoldRunner() };
+  return openBagFiles(path, { fold: "manual" }, environment);
+}
+
+Deno.test("BagFiles.tryLease() works where files cannot have two names", async () => {
+  using directory = new TemporaryDirectory();
+  const link = () => {
+    throw new Deno.errors.PermissionDenied("Operation not permitted (os error 1)");
+  };
+  await using first = await openOn(directory.path, { link });
+  await using second = await openBag(directory.path);
+  {
+    using lease = first.tryLease(KEY);
+    assertEquals(lease?.key, KEY);
+    assertEquals([first.tryLease(KEY), second.tryLease(KEY)], [undefined, undefined]);
+  }
+  using again = second.tryLease(KEY);
+  assertEquals(again?.key, KEY);
+  assertEquals(first.tryLease(KEY), undefined);
+});
+
+Deno.test("LeaseLock that cannot remove its file leaves the key to the next holder", async () => {
+  using directory = new TemporaryDirectory();
+  const remove = (path: string) => {
+    if (path.endsWith(KEY)) throw new Deno.errors.PermissionDenied("not now");
+    DISK.remove(path);
+  };
+  await using first = await openOn(directory.path, { remove });
+  await using second = await openBag(directory.path);
+  const lease = first.tryLease(KEY);
+  assertThrows(() => lease?.[Symbol.dispose](), Deno.errors.PermissionDenied, "not now");
+  {
+    using other = first.tryLease(toDigest("other"));
+    assertEquals(other?.key, toDigest("other"));
+    using next = second.tryLease(KEY);
+    assertEquals(next?.key, KEY);
+  }
+  assertEquals(listFiles(`${directory.path}/leases`), []);
+});
+
+Deno.test("BagFiles.fold() removes what a killed holder left, and nothing of one that lives", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await using bag = await openBag(path);
+  bag.putValue(createPart("value", 10));
+  using _lease = bag.tryLease(KEY);
+  bag.tellWaits({ waits: [] });
+  const living = [...listFiles(`${path}/leases`), ...listFiles(`${path}/locks`)];
+  // Two names of one file without a lock, and a note without one.
+  Deno.writeTextFileSync(`${path}/locks/lease-${crypto.randomUUID()}`, "");
+  const left = `${path}/locks/waits-${crypto.randomUUID()}`;
+  Deno.writeTextFileSync(left, "");
+  Deno.linkSync(left, `${path}/leases/${toDigest("left")}`);
+  await bag.fold();
+  assertEquals([...listFiles(`${path}/leases`), ...listFiles(`${path}/locks`)], living);
+});
+
+Deno.test("BagFiles.close() leaves no file of its own", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  const leases: (Disposable | undefined)[] = [];
+  {
+    await using bag = await openBag(path);
+    bag.tellWaits({ waits: [] });
+    for (let n = 0; n < 40; n++) leases.push(bag.tryLease(toDigest(`${n}`)));
+    for (const lease of leases.splice(1)) lease?.[Symbol.dispose]();
+  }
+  assertEquals(listFiles(`${path}/leases`), [toDigest("0")]);
+  leases[0]?.[Symbol.dispose]();
+  assertEquals(listFiles(`${path}/leases`), []);
+  assertEquals(listFiles(`${path}/locks`), ["calls.lock", "fold.lock"]);
+});
+
+Deno.test("BagFiles.readWaits() gives the notes of the others as long as they live", async () => {
+  using directory = new TemporaryDirectory();
+  await using first = await openBag(directory.path);
+  {
+    await using second = await openBag(directory.path);
+    second.tellWaits({ waits: ["a long one", "and another"] });
+    assertEquals(first.readWaits(), [{ waits: ["a long one", "and another"] }]);
+    second.tellWaits({ waits: ["short"] });
+    assertEquals(first.readWaits(), [{ waits: ["short"] }]);
+    assertEquals(second.readWaits(), []);
+    second.tellWaits();
+    assertEquals(first.readWaits(), []);
+    second.tellWaits({ waits: ["again"] });
+  }
+  assertEquals(first.readWaits(), []);
+});
+
+Deno.test("BagFiles.readWaits() leaves out what a dead process told, and what is damaged", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await using first = await openBag(path);
+  await using second = await openBag(path);
+  second.tellWaits({ waits: [1] });
+  const [note = ""] = listFiles(`${path}/locks`).filter((name) => name.startsWith("waits-"));
+  // As after kill -9: the same text, but nobody has its lock.
+  Deno.copyFileSync(`${path}/locks/${note}`, `${path}/locks/waits-${crypto.randomUUID()}`);
+  assertEquals(first.readWaits(), [{ waits: [1] }]);
+  Deno.truncateSync(`${path}/locks/${note}`, 7);
+  assertEquals(first.readWaits(), []);
 });
 
 Deno.test("BagFiles.tryLease() rejects what is no key", async () => {

@@ -132,7 +132,7 @@ Deno.test("openBagFiles() rejects a bag whose manifest is missing, and keeps its
     await assertRejects(
       () => openBagFiles(directory.path, { mode }, environment),
       BagCorruptError,
-      "it is missing; put it back",
+      "it is missing; make it again",
     );
   }
   Deno.writeTextFileSync(manifest, text);
@@ -285,6 +285,7 @@ Deno.test("BagFiles.close() does not fold when there is nothing to fold", async 
   const runner: FoldRunner = {
     fold: () => Promise.reject(new TypeError("Cannot fold: this test allows none")),
     rebuild: () => Promise.resolve([]),
+    compact: () => Promise.resolve({ values: 0, bytes: 0, damaged: 0 }),
   };
   await using bag = await openBagFiles(directory.path, {}, { fileSystem: DISK, runner });
   bag.putCall(KEY, { n: 1 });
@@ -296,6 +297,7 @@ Deno.test("BagFiles.close() rejects with what a fold in the background threw", a
   const runner: FoldRunner = {
     fold: () => Promise.reject(new TypeError(`fold ${++folds} failed`)),
     rebuild: () => Promise.resolve([]),
+    compact: () => Promise.resolve({ values: 0, bytes: 0, damaged: 0 }),
   };
   const environment = { fileSystem: DISK, runner };
   const bag = await openBagFiles(directory.path, { journalBytes: 1 }, environment);

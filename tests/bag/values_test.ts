@@ -208,6 +208,7 @@ class BlindLibrary implements Hdf5Access {
       measureDataset: (path) => input.measureDataset(path),
       readDataset: (path) => input.readDataset(path),
       readAttribute: (path, name) => input.readAttribute(path, name),
+      readExternalLink: (path) => input.readExternalLink(path),
       close: () => input.close(),
     };
   }

@@ -1,8 +1,9 @@
 // Collaboration: recall, with stores that can be told to fail or to wait.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "../../src/cache/cache.ts";
-import { computeLeased, recall, type RecallOptions } from "../../src/cache/recall.ts";
+import { computeAlone, computeLeased, recall, type RecallOptions } from "../../src/cache/recall.ts";
 import type { KeyedCall } from "../../src/call/call_key.ts";
+import { DeadlockError } from "../../src/errors.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 import type { Stores } from "../../src/store/stores.ts";
 
@@ -42,7 +43,11 @@ function createTrial(change: Partial<Stores> = {}): Trial {
       };
       return {
         name: "f",
+        singleFlight: true,
+        leaseTimeout: Infinity,
+        callers: () => [],
         attempt: () => computeLeased(own, CALL, body, { metadata: {}, warn }),
+        alone: () => computeAlone(own, CALL, body, { metadata: {}, warn }),
         warn,
         signal: () => signal,
       };
@@ -138,6 +143,56 @@ Deno.test("recall() ends waiting for a lease with the signal's reason", async ()
   const call = recall(trial.cache, KEY, trial.options(() => 1, controller.signal));
   controller.abort(new Error("enough"));
   await assertRejects(() => call, Error, "enough");
+});
+
+Deno.test("recall() lets the others wait on when its own call is in a deadlock", async () => {
+  const { leases } = createMemoryStores();
+  const board = {
+    write: () => {},
+    // Another process computes the caller, and waits for this key.
+    read: () => [{
+      waits: [{
+        id: "other",
+        since: 0,
+        target: { task: "caller", key: "1" },
+        callers: [{ task: "f", key: KEY }],
+      }],
+    }],
+  };
+  const trial = createTrial({
+    leases: {
+      board,
+      tryAcquire: (key) => leases.tryAcquire(key),
+      changed: (key, signal) => leases.changed(key, signal),
+    },
+  });
+  const held = leases.tryAcquire(KEY);
+  // What looks for deadlocks keeps no process alive.
+  const alive = setInterval(() => {}, 1000);
+  const options = trial.options(() => "computed");
+  const nested = recall(trial.cache, KEY, {
+    ...options,
+    callers: () => [{ task: "caller", key: "1" }],
+  });
+  const top = recall(trial.cache, KEY, options);
+  const error = await assertRejects(() => nested, DeadlockError, '"caller" (1) → "f" (00000000)');
+  assertEquals(error.cycle.map(({ task }) => task), ["caller", "f"]);
+  clearInterval(alive);
+  held?.[Symbol.dispose]();
+  assertEquals(await top, { value: "computed", hit: false });
+});
+
+Deno.test("recall() computes too when another takes longer than leaseTimeout", async () => {
+  const trial = createTrial();
+  const gate = Promise.withResolvers<string>();
+  const first = recall(trial.cache, KEY, trial.options(() => gate.promise));
+  const alive = setInterval(() => {}, 1000);
+  const late = { ...trial.options(() => "own"), leaseTimeout: 5 };
+  assertEquals(await recall(trial.cache, KEY, late), { value: "own", hit: false });
+  clearInterval(alive);
+  gate.resolve("first");
+  assertEquals(await first, { value: "first", hit: false });
+  assertEquals([trial.runs, trial.warnings.length], [2, 1]);
 });
 
 Deno.test("recall() runs the call uncached when look-up and leases fail", async () => {

@@ -345,7 +345,10 @@ Deno.test("Dispatcher.run() with an aborted signal rejects with its reason and s
   const stage = await createStage();
   const reason = new Error("too late");
   const signal = AbortSignal.abort(reason);
-  assertStrictEquals(await reasonOf(stage.dispatcher.run(deed("a"), { signal })), reason);
+  assertStrictEquals(
+    await reasonOf(stage.dispatcher.run(deed("a"), { cancellation: signal })),
+    reason,
+  );
   await settle();
   assertEquals(stage.workers.length, 0);
   await stage.dispatcher.close();
@@ -360,7 +363,7 @@ Deno.test("Dispatcher.run() removes a queued call whose signal aborts", async ()
   const stage = await createStage({ maxWorkers: 1 });
   const controller = new AbortController();
   const calls = stage.run("a");
-  const given = stage.dispatcher.run(deed("b"), { signal: controller.signal });
+  const given = stage.dispatcher.run(deed("b"), { cancellation: controller.signal });
   calls.push(...stage.run("c"));
   await settle();
   controller.abort(new Error("not needed"));
@@ -376,7 +379,7 @@ Deno.test("Dispatcher.run() removes a queued call whose signal aborts", async ()
 Deno.test("Dispatcher.run() gives a running call up at once and keeps its worker apart until it ends", async () => {
   const stage = await createStage({ maxWorkers: 1 });
   const controller = new AbortController();
-  const given = stage.dispatcher.run(deed("a"), { signal: controller.signal });
+  const given = stage.dispatcher.run(deed("a"), { cancellation: controller.signal });
   const calls = stage.run("b");
   await settle();
   controller.abort(new Error("too slow"));
@@ -401,7 +404,7 @@ Deno.test("Dispatcher.run() gives a running call up at once and keeps its worker
 Deno.test("Dispatcher takes a lost worker back when there is room for it", async () => {
   const stage = await createStage({ maxWorkers: 1 });
   const controller = new AbortController();
-  const given = stage.dispatcher.run(deed("a"), { signal: controller.signal });
+  const given = stage.dispatcher.run(deed("a"), { cancellation: controller.signal });
   await settle();
   controller.abort();
   await reasonOf(given);
@@ -418,7 +421,7 @@ Deno.test("Dispatcher.run() takes back a call that was sent ahead when its signa
   const stage = await createStage({ maxWorkers: 1, prefetch: 8 });
   const controller = new AbortController();
   const calls = stage.run("ab");
-  const given = stage.dispatcher.run(deed("c"), { signal: controller.signal });
+  const given = stage.dispatcher.run(deed("c"), { cancellation: controller.signal });
   calls.push(...stage.run("d"));
   await settle();
   await at(stage.workers, 0).finish(0.01);
@@ -443,7 +446,7 @@ Deno.test("Dispatcher.run() leaves no listener on the signal", async () => {
     addEventListener: (...args: Parameters<typeof add>) => (listeners++, add(...args)),
     removeEventListener: (...args: Parameters<typeof remove>) => (listeners--, remove(...args)),
   });
-  const call = stage.dispatcher.run(deed("a"), { signal });
+  const call = stage.dispatcher.run(deed("a"), { cancellation: signal });
   await settle();
   assertEquals(listeners, 1);
   await finishAll(stage);
@@ -569,7 +572,7 @@ Deno.test("Dispatcher.close() waits for a worker that still has to give a call b
   const worker = new Willing("willing");
   const { dispatcher } = await createStage({ open: () => Promise.resolve(worker) });
   const controller = new AbortController();
-  const given = dispatcher.run(deed("a"), { signal: controller.signal });
+  const given = dispatcher.run(deed("a"), { cancellation: controller.signal });
   await settle();
   controller.abort(new Error("not needed"));
   await Promise.all([
@@ -601,7 +604,7 @@ Deno.test("Dispatcher.terminate() ends a worker whose close hangs", async () => 
 Deno.test("Dispatcher.close() ends a lost worker at once", async () => {
   const stage = await createStage();
   const controller = new AbortController();
-  const given = stage.dispatcher.run(deed("a"), { signal: controller.signal });
+  const given = stage.dispatcher.run(deed("a"), { cancellation: controller.signal });
   await settle();
   controller.abort();
   await reasonOf(given);
@@ -646,7 +649,10 @@ Deno.test("Dispatcher serves a long queue whose calls leave from anywhere", asyn
   const [first] = stage.run("a");
   assert(first !== undefined);
   const { signal } = controller;
-  const given = Array.from({ length: 20_000 }, () => stage.dispatcher.run(deed("x"), { signal }));
+  const given = Array.from(
+    { length: 20_000 },
+    () => stage.dispatcher.run(deed("x"), { cancellation: signal }),
+  );
   const last = stage.run("z");
   await settle();
   controller.abort(new Error("not needed"));
@@ -700,7 +706,9 @@ Deno.test("Dispatcher gives up a call that loops in a web worker and goes on wit
   const words = new Int32Array(memory);
   const running = Promise.resolve(Atomics.waitAsync(words, 0, 0).value);
   const controller = new AbortController();
-  const looping = dispatcher.run(deed("signalAndSpin", memory), { signal: controller.signal });
+  const looping = dispatcher.run(deed("signalAndSpin", memory), {
+    cancellation: controller.signal,
+  });
   await running;
   const next = dispatcher.run(deed("echo", 1));
   controller.abort(new Error("too slow"));

@@ -2,14 +2,13 @@
 import { openBagStores } from "../../src/store/open_stores.ts";
 import { testStores } from "./contract.ts";
 
-testStores("bag", async () => {
-  const path = await Deno.makeTempDir();
-  const opened = await openBagStores(path);
-  return {
-    stores: opened.stores,
-    [Symbol.asyncDispose]: async () => {
-      await opened[Symbol.asyncDispose]();
-      await Deno.remove(path, { recursive: true });
-    },
-  };
+testStores("bag", {
+  shared: true,
+  // What a fold does has its own tests, and takes its time.
+  open: (path, mode) => openBagStores(path, { mode, fold: "manual" }),
+});
+testStores("signed bag", {
+  shared: true,
+  open: (path, mode) =>
+    openBagStores(path, { mode, fold: "manual", signingKey: "a key of this bag" }),
 });

@@ -38,9 +38,12 @@ Deno.test("Worker.revoke() takes back calls from a worker in a synchronous loop"
 Deno.test("Worker.run() gives a result that is there while the next call loops", async () => {
   await using worker = await openWebWorker(ENTRY, { name: "test" });
   const signal = createSignal();
+  // One is small and written into shared memory, the other is posted.
   const first = worker.run(deed("echo", 1));
+  const second = worker.run(deed("echo", "text"));
   const busy = worker.run(deed("signalAndSpin", signal.memory));
   assertEquals(valueOf(await first), 1);
+  assertEquals(valueOf(await second), "text");
   signal.end();
   assertEquals(valueOf(await busy), "ended");
 });

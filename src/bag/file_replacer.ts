@@ -1,0 +1,83 @@
+import {
+  type FileSystem,
+  isMissing,
+  openIfThere,
+  removeIfThere,
+  writeAll,
+} from "./_file_system.ts";
+import { listNames } from "./layout.ts";
+
+/** What a {@linkcode FileReplacer} needs to know. */
+export interface FileReplacerOptions {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** Where files lie that are not finished. */
+  readonly directory: string;
+  /** Whether each file is brought to the disk itself before it counts as written. */
+  readonly sync: boolean;
+}
+
+/**
+ * Gives files new content in one step: it is written under another name, and then renamed.
+ *
+ * A file that is being written is locked, so that what a killed writer left can be told from what is
+ * still being written.
+ */
+export class FileReplacer {
+  readonly #options: FileReplacerOptions;
+  readonly #writer = crypto.randomUUID();
+  #count = 0;
+
+  /**
+   * Creates a replacer.
+   *
+   * @param options What it needs to know.
+   */
+  constructor(options: FileReplacerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Gives a file new content; readers see the old content or the new, never a part.
+   *
+   * @param directory Where the file lies; it is made if it is missing.
+   * @param name The file's name in there.
+   * @param chunks The new content, in pieces.
+   */
+  replace(directory: string, name: string, chunks: readonly Uint8Array[]): void {
+    const { fileSystem, sync } = this.#options;
+    while (!this.#tryReplace(directory, name, chunks)) {
+      if (!isMissing(directory)) continue;
+      fileSystem.makeDirectory(directory);
+      if (sync) fileSystem.syncDirectory(`${directory}/..`);
+    }
+    if (sync) fileSystem.syncDirectory(directory);
+  }
+
+  /** `false` when there is no such directory, or another handle has taken the file for a dead one's. */
+  #tryReplace(directory: string, name: string, chunks: readonly Uint8Array[]): boolean {
+    const { fileSystem, sync, directory: unfinished } = this.#options;
+    const temporary = `${unfinished}/${this.#writer}-${this.#count++}`;
+    using file = fileSystem.open(temporary, { write: true, createNew: true });
+    try {
+      if (!file.tryLockSync(true)) return false;
+      for (const chunk of chunks) writeAll(fileSystem, file, chunk);
+      if (sync) fileSystem.sync(file);
+      fileSystem.rename(temporary, `${directory}/${name}`);
+      return true;
+    } catch (error) {
+      removeIfThere(fileSystem, temporary);
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
+  /** Removes what killed writers have left. */
+  clear(): void {
+    const { fileSystem, directory } = this.#options;
+    for (const name of listNames(directory)) {
+      using file = openIfThere(`${directory}/${name}`);
+      if (file?.tryLockSync(true)) removeIfThere(fileSystem, `${directory}/${name}`);
+    }
+  }
+}

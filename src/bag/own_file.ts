@@ -1,0 +1,95 @@
+import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
+import { type BagLayout, listNames } from "./layout.ts";
+
+/** What a file of a handle's own is for: its name in `locks/` begins so. */
+export type OwnFilePurpose = "lease" | "waits";
+
+const NAME_REGEXP = /^(lease|waits)-[0-9a-f-]{36}$/;
+
+/** Where handles make files for themselves. */
+export type OwnFileLayout = Pick<BagLayout, "locks">;
+
+/** A file that one handle has made for itself. */
+export interface OwnFile {
+  /** Where it is. */
+  readonly path: string;
+  /** The file, locked exclusively. */
+  readonly file: Deno.FsFile;
+}
+
+/**
+ * Makes a file that is locked for as long as its maker has it open: whoever gets the lock knows that
+ * the maker has let go of it, or is dead.
+ *
+ * @param fileSystem The seam.
+ * @param layout Where the files lie.
+ * @param purpose What the file is for.
+ * @returns The file.
+ */
+export function createOwnFile(
+  fileSystem: FileSystem,
+  layout: OwnFileLayout,
+  purpose: OwnFilePurpose,
+): OwnFile {
+  const path = `${layout.locks}/${purpose}-${crypto.randomUUID()}`;
+  const file = fileSystem.open(path, { read: true, write: true, createNew: true });
+  try {
+    file.lockSync(true);
+    // Between the two calls above, somebody may have taken this for the file of a dead process.
+    if (file.statSync().nlink !== 0) return { path, file };
+  } catch (error) {
+    file.close();
+    removeIfThere(fileSystem, path);
+    throw error;
+  }
+  file.close();
+  return createOwnFile(fileSystem, layout, purpose);
+}
+
+/**
+ * Removes a file of one's own and lets go of it.
+ *
+ * @param fileSystem The seam.
+ * @param own The file.
+ */
+export function abandonOwnFile(fileSystem: FileSystem, { path, file }: OwnFile): void {
+  try {
+    removeIfThere(fileSystem, path);
+  } catch {
+    // Without its lock, the next fold takes it for what a dead process left, and removes it.
+  } finally {
+    file.unlockSync();
+    file.close();
+  }
+}
+
+/**
+ * Lists the files that handles have made for themselves, those of dead processes included.
+ *
+ * @param layout Where the files lie.
+ * @param purpose What the files are for; all of them if not given.
+ * @returns The paths.
+ */
+export function listOwnFiles(layout: OwnFileLayout, purpose?: OwnFilePurpose): string[] {
+  return listNames(layout.locks)
+    .filter((name) => NAME_REGEXP.test(name) && name.startsWith(purpose ?? ""))
+    .map((name) => `${layout.locks}/${name}`);
+}
+
+/**
+ * Removes the files of handles that were killed.
+ *
+ * @param fileSystem The seam.
+ * @param layout Where the files lie.
+ */
+export function clearOwnFiles(fileSystem: FileSystem, layout: OwnFileLayout): void {
+  for (const path of listOwnFiles(layout)) {
+    using file = openIfThere(path);
+    if (file === undefined || !file.tryLockSync(true)) continue;
+    try {
+      removeIfThere(fileSystem, path);
+    } finally {
+      file.unlockSync();
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import { DeadlockError } from "../errors.ts";
+import type { WaitBoard } from "../store/stores.ts";
+import {
+  type CallName,
+  chooseVictim,
+  toCalls,
+  toWaits,
+  type Wait,
+  WaitGraph,
+} from "./_wait_graph.ts";
+import type { Warn } from "./warn.ts";
+
+/** After how many milliseconds a wait is told to other processes: most are over by then. */
+const FIRST_DELAY = 50;
+const LONGEST_DELAY = 500;
+
+/** A wait that may turn out to be for ever. */
+export interface Waiting extends Disposable {
+  /** Aborted with a `DeadlockError` when the call waits for itself by way of others. */
+  readonly signal: AbortSignal;
+}
+
+interface OwnWait extends Wait {
+  readonly controller: AbortController;
+  readonly warn: Warn;
+}
+
+/**
+ * The waits of calls whose bodies run meanwhile, and with them a lease or a flight of their own.
+ *
+ * Only such waits can close a cycle, so that calls at the top level never come here. In one isolate
+ * a cycle shows at once. Among isolates each tells the others, through the board of the leases, what
+ * its calls wait for, and looks again and again, as nothing tells that a new cycle was closed.
+ *
+ * A cycle counts when all its waits are read twice: then each of them lasted from its first reading
+ * to its second, and all of them stood at the moment between.
+ */
+export class Waits {
+  readonly #board: WaitBoard | undefined;
+  readonly #own = new Set<OwnWait>();
+  readonly #graph = new WaitGraph();
+  #told = "";
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /**
+   * Creates it; nothing waits yet.
+   *
+   * @param board Tells other isolates; absent when no other can hold a lease.
+   */
+  constructor(board: WaitBoard | undefined) {
+    this.#board = board;
+  }
+
+  /**
+   * Takes note of a wait until it is disposed.
+   *
+   * @param target What is waited for.
+   * @param callers The calls that cannot go on before.
+   * @param warn Told when others cannot be told, or not be read.
+   * @returns The wait.
+   */
+  begin(target: CallName, callers: readonly CallName[], warn: Warn): Waiting {
+    const controller = new AbortController();
+    const id = crypto.randomUUID();
+    const wait = { id, since: Date.now(), target, callers, controller, warn };
+    this.#own.add(wait);
+    this.#graph.add(wait);
+    const cycle = this.#graph.findCycle(wait);
+    if (cycle !== undefined) fail(wait, cycle);
+    else if (this.#board !== undefined) this.#watch(this.#board, FIRST_DELAY);
+    return { signal: controller.signal, [Symbol.dispose]: () => this.#end(wait) };
+  }
+
+  #end(wait: OwnWait): void {
+    this.#own.delete(wait);
+    this.#graph.delete(wait);
+    if (this.#own.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#told === "") return;
+    this.#told = "";
+    try {
+      this.#board?.write();
+    } catch {
+      // A board shows nothing rather than what is no longer so.
+    }
+  }
+
+  #watch(board: WaitBoard, delay: number): void {
+    clearTimeout(this.#timer);
+    const timer = setTimeout(() => {
+      try {
+        this.#look(board);
+      } catch (error) {
+        this.#warn(error);
+      }
+      if (this.#own.size > 0) this.#watch(board, Math.min(2 * delay, LONGEST_DELAY));
+    }, delay);
+    // What holds a lease keeps its process alive, if anything does.
+    Deno.unrefTimer(timer);
+    this.#timer = timer;
+  }
+
+  #look(board: WaitBoard): void {
+    this.#tell(board);
+    const first = [...this.#own, ...board.read().flatMap(toWaits)];
+    const graph = new WaitGraph(first);
+    const suspects = [...this.#own].filter((wait) => graph.findCycle(wait) !== undefined);
+    if (suspects.length === 0) return;
+    const ids = new Set(first.map(({ id }) => id));
+    const second = [...this.#own, ...board.read().flatMap(toWaits)];
+    const lasting = new WaitGraph(second.filter(({ id }) => ids.has(id)));
+    for (const wait of suspects) {
+      const cycle = lasting.findCycle(wait);
+      if (cycle === undefined || chooseVictim(cycle)?.id !== wait.id) continue;
+      fail(wait, cycle);
+      // Other cycles that it stood in are open now, too.
+      lasting.delete(wait);
+    }
+  }
+
+  #tell(board: WaitBoard): void {
+    const waits = Array.from(
+      this.#own,
+      ({ id, since, target, callers }): Wait => ({ id, since, target, callers }),
+    );
+    const text = waits.map(({ id }) => id).join();
+    if (text === this.#told) return;
+    board.write({ waits });
+    this.#told = text;
+  }
+
+  #warn(cause: unknown): void {
+    for (const { controller, target, warn } of this.#own) {
+      try {
+        warn(
+          `Cannot look for a deadlock while "${target.task}" is computed elsewhere: ` +
+            "calls that wait for one another would wait until `leaseTimeout`",
+          cause,
+        );
+      } catch (error) {
+        // Strict scopes want the error instead of the warning.
+        controller.abort(error);
+      }
+    }
+  }
+}
+
+function fail({ controller, target }: OwnWait, cycle: readonly Wait[]): void {
+  const calls = toCalls(cycle);
+  controller.abort(new DeadlockError(`Cannot wait for "${target.task}"`, calls));
+}

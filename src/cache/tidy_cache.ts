@@ -1,0 +1,71 @@
+import { type CallTemplate, toMatcher } from "../call/call_template.ts";
+import type { TaskAddress } from "../call/task_address.ts";
+import type { CallStore, Stores, SweepResult } from "../store/stores.ts";
+import { type Rewrite, sweepStores } from "../store/sweep_stores.ts";
+import type { Digest } from "../value/encoded_value.ts";
+
+/** How long values are kept that no call needs, where nobody says otherwise: an hour. */
+const GRACE = 60 * 60 * 1000;
+
+/** Options of the collection of garbage. */
+export interface GcOptions {
+  /**
+   * For how long values are kept that no record names, in milliseconds: time for those who store a
+   * value themselves to make the call that names it. What calls of tasks store needs no grace. In a
+   * bag, a value that was there and was stored again within the last second stays in any case.
+   *
+   * @default {3600000}
+   */
+  grace?: number;
+}
+
+/**
+ * Collects the garbage of a cache.
+ *
+ * @param stores What the cache stands on.
+ * @param options How long values are kept that no record names.
+ * @param rewrite How much is rewritten.
+ * @returns What was dropped.
+ * @throws {TypeError} When the stores cannot drop values.
+ * @throws {RangeError} When the grace period is no number of milliseconds.
+ */
+export async function collectGarbage(
+  stores: Stores,
+  { grace = GRACE }: GcOptions = {},
+  rewrite: Rewrite = {},
+): Promise<SweepResult> {
+  if (!(grace >= 0)) {
+    throw new RangeError(
+      `Cannot collect garbage as "grace" must be a number of milliseconds: current value is ${grace}`,
+    );
+  }
+  return await sweepStores(stores, grace, rewrite);
+}
+
+/**
+ * Forgets all calls that match a template.
+ *
+ * @param calls Where the records are kept.
+ * @param template A task, or what the calls have in common.
+ * @returns How many calls were forgotten.
+ */
+export async function evictMatching(
+  calls: CallStore,
+  template: CallTemplate | { readonly address: TaskAddress },
+): Promise<number> {
+  const matches = toMatcher(template);
+  const keys: Digest[] = [];
+  const records = calls.records();
+  // A promise for each record of a store that answers at once would cost more than the rest.
+  if (Symbol.iterator in records) {
+    for (const record of records) if (matches(record)) keys.push(record.key);
+  } else {
+    for await (const record of records) if (matches(record)) keys.push(record.key);
+  }
+  let evicted = 0;
+  for (const key of keys) {
+    const known = calls.delete(key);
+    if (known instanceof Promise ? await known : known) evicted++;
+  }
+  return evicted;
+}

@@ -1,0 +1,90 @@
+import { type KeyedCall, type TaskIdentity, toKeyedCall } from "./call_key.ts";
+import type { FunctionProfile } from "./function_profile.ts";
+
+/** How many keys are kept for certain; up to twice as many are. */
+const LIMIT = 1024;
+
+/** A longer text costs more to compare than it saves. */
+const LONGEST_TEXT = 64;
+
+/** Nor is a larger integer written out. */
+const LARGEST = 2n ** 64n;
+
+/**
+ * Makes the keys of the calls of one task, and keeps the newest ones whose arguments are a few
+ * numbers, short texts and the like: to make a key takes two hashes, which is more than all the rest
+ * of a hit.
+ */
+export class CallKeys {
+  readonly #identity: TaskIdentity;
+  readonly #profile: FunctionProfile;
+  readonly #ignored: ReadonlySet<string>;
+  #recent = new Map<string, KeyedCall>();
+  #older: ReadonlyMap<string, KeyedCall> = new Map();
+
+  /**
+   * Makes no key yet.
+   *
+   * @param identity The task.
+   * @param profile The task's parameters.
+   * @param ignored The names of the parameters that do not count.
+   */
+  constructor(identity: TaskIdentity, profile: FunctionProfile, ignored: ReadonlySet<string>) {
+    this.#identity = identity;
+    this.#profile = profile;
+    this.#ignored = ignored;
+  }
+
+  /**
+   * Digests the arguments of a call and makes its key, as {@linkcode toKeyedCall} does.
+   *
+   * @param args The arguments.
+   * @returns The call with its key; others may have the same object.
+   * @throws {IndigestibleError} When an argument that counts has no digest.
+   */
+  get(args: readonly unknown[]): KeyedCall {
+    const text = toText(args);
+    if (text === undefined) return this.#make(args);
+    const known = this.#recent.get(text);
+    if (known !== undefined) return known;
+    const call = this.#older.get(text) ?? this.#make(args);
+    if (this.#recent.size >= LIMIT) {
+      this.#older = this.#recent;
+      this.#recent = new Map();
+    }
+    this.#recent.set(text, call);
+    return call;
+  }
+
+  #make(args: readonly unknown[]): KeyedCall {
+    return toKeyedCall(this.#identity, this.#profile, this.#ignored, args);
+  }
+}
+
+/** A text that tells arguments apart, or `undefined` when it is no use to make one. */
+function toText(args: readonly unknown[]): string | undefined {
+  let text = "";
+  for (const value of args) {
+    const part = toPart(value);
+    if (part === undefined || text.length > LONGEST_TEXT) return undefined;
+    text += part;
+  }
+  return text;
+}
+
+function toPart(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "number":
+      // The shortest text of a number is of no other one, but those of the two zeros are the same.
+      return Object.is(value, -0) ? "-0," : `${value},`;
+    case "string":
+      return value.length > LONGEST_TEXT ? undefined : `"${value.length}:${value},`;
+    case "boolean":
+    case "undefined":
+      return `${value},`;
+    case "bigint":
+      return value < LARGEST && value > -LARGEST ? `${value}n,` : undefined;
+    default:
+      return value === null ? "null," : undefined;
+  }
+}

@@ -1,0 +1,163 @@
+import type { CallRecord } from "../call/call_record.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import { digestsOf } from "./digests_of.ts";
+import type { ValueDescription } from "./stores.ts";
+
+/** A remembered call, as a policy sees it. */
+export interface LimitedCall {
+  /** The key of the call. */
+  readonly key: Digest;
+  /** What its values take, in bytes; those that it shares with other calls included. */
+  readonly bytes: number;
+  /** When its body ended, in milliseconds since 1970. */
+  readonly ended: number;
+}
+
+interface LedgerEntry extends LimitedCall {
+  /** All values that the call needs, each once. */
+  readonly digests: readonly Digest[];
+}
+
+interface LedgerValue {
+  readonly bytes: number;
+  /** How many calls need the value. */
+  calls: number;
+}
+
+/** Which calls are remembered, in the order of their last use, and what their values take. */
+export class CallLedger {
+  readonly #describe: (digest: Digest) => ValueDescription | undefined;
+  /** A map keeps the order of insertion: what was used is taken out and put in again. */
+  readonly #entries = new Map<Digest, LedgerEntry>();
+  /** The same calls in the order in which they were recorded. */
+  readonly #recorded = new Map<Digest, LedgerEntry>();
+  readonly #values = new Map<Digest, LedgerValue>();
+  /** Uses of calls that are not in the ledger yet. */
+  readonly #early = new Set<Digest>();
+  #bytes = 0;
+
+  /**
+   * Creates an empty ledger.
+   *
+   * @param describe Tells what a value takes and which parts it has.
+   */
+  constructor(describe: (digest: Digest) => ValueDescription | undefined) {
+    this.#describe = describe;
+  }
+
+  /** What all values take together, in bytes; each counts once. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** How many calls are remembered. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The calls, the least recently used first. */
+  entries(): Iterable<LimitedCall> {
+    return this.#entries.values();
+  }
+
+  /** The keys of the calls, the least recently used first. */
+  keys(): Iterable<Digest> {
+    return this.#entries.keys();
+  }
+
+  /** The call that was recorded first. */
+  get oldest(): LimitedCall | undefined {
+    return this.#recorded.values().next().value;
+  }
+
+  /**
+   * Tells whether a call is remembered.
+   *
+   * @param key The key of the call.
+   * @returns Whether it is.
+   */
+  has(key: Digest): boolean {
+    return this.#entries.has(key);
+  }
+
+  /**
+   * Takes note of a record; it counts as used.
+   *
+   * @param record The record.
+   */
+  put(record: CallRecord): void {
+    this.delete(record.key);
+    const digests = new Set(digestsOf(record));
+    for (const digest of [...digests]) {
+      for (const part of this.#describe(digest)?.parts ?? []) digests.add(part);
+    }
+    let bytes = 0;
+    for (const digest of digests) bytes += this.#retain(digest);
+    const { key, started, duration } = record;
+    const entry = { key, bytes, ended: started + duration, digests: [...digests] };
+    this.#entries.set(key, entry);
+    this.#recorded.set(key, entry);
+  }
+
+  /**
+   * Takes note of a use.
+   *
+   * @param key The key of the call.
+   */
+  use(key: Digest): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) {
+      this.#early.add(key);
+      return;
+    }
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+  }
+
+  /** Takes note of the uses of calls that were not in the ledger when they were used. */
+  useEarly(): void {
+    const keys = [...this.#early];
+    this.#early.clear();
+    for (const key of keys) if (this.#entries.has(key)) this.use(key);
+  }
+
+  /**
+   * Takes note that a call is forgotten.
+   *
+   * @param key The key of the call.
+   */
+  delete(key: Digest): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#recorded.delete(key);
+    for (const digest of entry.digests) this.#release(digest);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#entries.clear();
+    this.#recorded.clear();
+    this.#values.clear();
+    this.#bytes = 0;
+  }
+
+  #retain(digest: Digest): number {
+    const known = this.#values.get(digest);
+    if (known !== undefined) {
+      known.calls++;
+      return known.bytes;
+    }
+    const bytes = this.#describe(digest)?.bytes ?? 0;
+    this.#values.set(digest, { bytes, calls: 1 });
+    this.#bytes += bytes;
+    return bytes;
+  }
+
+  #release(digest: Digest): void {
+    const value = this.#values.get(digest);
+    if (value === undefined || --value.calls > 0) return;
+    this.#values.delete(digest);
+    this.#bytes -= value.bytes;
+  }
+}

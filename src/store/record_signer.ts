@@ -1,0 +1,70 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { CallRecord } from "../call/call_record.ts";
+import { digestArgument } from "../value/digest_value.ts";
+import type { Digest } from "../value/encoded_value.ts";
+
+/** Keeps these signatures apart from all others that may be made with the same key. */
+const PURPOSE = "quiver record 1\n";
+
+const SIGNATURE_REGEXP = /^[0-9a-f]{64}$/;
+
+/**
+ * Signs records, and tells who signed them.
+ *
+ * A signature is the HMAC-SHA-256, in hexadecimal, of the text `"quiver record 1\n"` and the argument
+ * digest (SHA-256 of the canonical bytes, in which the order of names does not count) of the record
+ * as JSON carries it, without its signature.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc2104}
+ */
+export class RecordSigner {
+  readonly #signingKey: string;
+  readonly #keys: readonly string[];
+
+  /**
+   * Creates a signer.
+   *
+   * @param keys The keys, at least one: the first signs, all verify.
+   * @throws {RangeError} If there is no key.
+   */
+  constructor(keys: readonly string[]) {
+    const [first] = keys;
+    if (first === undefined) throw new RangeError("Cannot sign records: there is no key");
+    this.#signingKey = first;
+    this.#keys = [...keys];
+  }
+
+  /**
+   * Signs a record.
+   *
+   * @param record The record; a signature that it has is left out.
+   * @returns The record as JSON carries it, with its signature.
+   */
+  sign(record: CallRecord): CallRecord {
+    const { signature: _, ...fields } = record;
+    // What is signed must be what is read back, where `undefined` is gone and `-0` is `0`.
+    const plain: Omit<CallRecord, "signature"> = JSON.parse(JSON.stringify(fields));
+    return {
+      ...plain,
+      signature: toSignature(this.#signingKey, digestArgument(plain)).toString("hex"),
+    };
+  }
+
+  /**
+   * Tells whether a record is as the holder of a key signed it.
+   *
+   * @param record The record.
+   * @returns Whether its signature is that of one of the keys.
+   */
+  verify(record: CallRecord): boolean {
+    const { signature, ...fields } = record;
+    if (typeof signature !== "string" || !SIGNATURE_REGEXP.test(signature)) return false;
+    const digest = digestArgument(fields);
+    const given = Uint8Array.fromHex(signature);
+    return this.#keys.some((key) => timingSafeEqual(toSignature(key, digest), given));
+  }
+}
+
+function toSignature(key: string, digest: Digest) {
+  return createHmac("sha256", key).update(PURPOSE).update(digest).digest();
+}

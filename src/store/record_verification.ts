@@ -1,0 +1,146 @@
+import type { BagFiles } from "../bag/bag_files.ts";
+import type { Amendment } from "../bag/repair_log.ts";
+import type { StepReport } from "../bag/step_report.ts";
+import { decodeValue } from "../value/decode_value.ts";
+import { digestValue } from "../value/digest_value.ts";
+import type { Digest } from "../value/encoded_value.ts";
+
+/** Whether a value is there and decodes, or is not there, or is whole but not what it should be. */
+type ValueState = "sound" | "missing" | "wrong";
+
+/** Checks that the results and arguments of records are there and decode. */
+export class RecordVerification {
+  readonly #files: BagFiles;
+  readonly #report: StepReport;
+  readonly #digests: boolean;
+  readonly #states = new Map<Digest, ValueState>();
+  readonly #misses: Digest[] = [];
+  readonly #damaged = new Set<Digest>();
+
+  /**
+   * Prepares the check.
+   *
+   * @param files The open bag.
+   * @param report Takes what is found.
+   * @param digests Whether digests are computed again.
+   */
+  constructor(files: BagFiles, report: StepReport, digests: boolean) {
+    this.#files = files;
+    this.#report = report;
+    this.#digests = digests;
+  }
+
+  /** The keys of calls whose results cannot be had. */
+  get misses(): readonly Digest[] {
+    return this.#misses;
+  }
+
+  /** The keys of records with which something is wrong. */
+  get damaged(): readonly Digest[] {
+    return Array.from(this.#damaged);
+  }
+
+  /** Values that are whole but do not decode, or are not what their digest is of. */
+  get wrong(): ReadonlySet<Digest> {
+    const wrong = Array.from(this.#states).filter(([, state]) => state === "wrong");
+    return new Set(wrong.map(([digest]) => digest));
+  }
+
+  /**
+   * Checks all records.
+   *
+   * @param pause Called between two records; throws when the check is to end.
+   */
+  async checkAll(pause: () => Promise<void>): Promise<void> {
+    for (const line of this.#files.calls()) {
+      this.#report.checked++;
+      this.#check(line);
+      await pause();
+    }
+  }
+
+  #check(line: Record<string, unknown>): void {
+    const key = String(line.key);
+    if (typeof line.result === "string") {
+      const result = this.#stateOf(line.result);
+      if (result !== "sound") {
+        this.#misses.push(key);
+        this.#find(key, `the result of ${key} is ${result}`);
+      }
+    }
+    for (const argument of toArguments(line)) {
+      if (this.#stateOf(argument.value) === "sound") continue;
+      const name = JSON.stringify(argument.name);
+      this.#find(key, `the argument ${name} of ${key} is missing or wrong`);
+    }
+  }
+
+  #find(key: Digest, problem: string): void {
+    this.#damaged.add(key);
+    this.#report.find({ file: "calls.jsonl", problem });
+  }
+
+  #stateOf(digest: Digest): ValueState {
+    const state = this.#states.get(digest) ?? this.#readValue(digest);
+    this.#states.set(digest, state);
+    return state;
+  }
+
+  #readValue(digest: Digest): ValueState {
+    let missing = false;
+    const load = (part: Digest) => {
+      const payload = this.#files.getValue(part);
+      if (payload === undefined) missing = true;
+      else this.#report.bytes += payload.bytes.length;
+      return payload;
+    };
+    const payload = load(digest);
+    if (payload === undefined) return "missing";
+    try {
+      const value = decodeValue(payload, load);
+      return this.#digests && digestValue(value) !== digest ? "wrong" : "sound";
+    } catch {
+      // Whatever a decoder says of bytes that are whole: they are not what the digest is of.
+      return missing ? "missing" : "wrong";
+    }
+  }
+
+  /**
+   * Tells what becomes of a record in a repair: a call whose result cannot be had is forgotten, and
+   * an argument that cannot be had is no longer named as stored.
+   *
+   * @param line The newest record of a key, which may be newer than the check.
+   * @returns What becomes of it.
+   */
+  amend(line: Record<string, unknown>): Amendment {
+    if (typeof line.result === "string" && !this.#isSoundNow(line.result)) {
+      return { action: "forget" };
+    }
+    const lost = toArguments(line).filter(({ value }) => !this.#isSoundNow(value));
+    if (lost.length === 0 || !Array.isArray(line.args)) return { action: "keep" };
+    const args = line.args.map((argument: unknown) => {
+      const found = lost.find((other) => other === argument);
+      return found === undefined ? argument : withoutValue(found);
+    });
+    return { action: "replace", fields: { ...line, args } };
+  }
+
+  /** What was missing may have been computed meanwhile; what was wrong was taken away. */
+  #isSoundNow(digest: Digest): boolean {
+    return this.#states.get(digest) === "sound" || this.#readValue(digest) === "sound";
+  }
+}
+
+/** The arguments that a line names as stored; another program may have written anything into it. */
+function toArguments(line: Record<string, unknown>): { name?: unknown; value: Digest }[] {
+  return Array.isArray(line.args) ? line.args.filter(isStored) : [];
+}
+
+function isStored(argument: unknown): argument is { name?: unknown; value: Digest } {
+  return typeof argument === "object" && argument !== null && "value" in argument &&
+    typeof argument.value === "string";
+}
+
+function withoutValue(argument: object): object {
+  return Object.fromEntries(Object.entries(argument).filter(([name]) => name !== "value"));
+}

@@ -1,0 +1,147 @@
+import { QuiverError } from "../errors.ts";
+import type { CallRecord } from "../call/call_record.ts";
+import { digestValue } from "../value/digest_value.ts";
+import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import { RecordSigner } from "./record_signer.ts";
+import { NO_STATISTICS } from "./statistics.ts";
+import type { CallFeed, CallStore, Found, MaybePromise, Stores, ValueStore } from "./stores.ts";
+
+/**
+ * Makes stores believe only what the holder of a key has written.
+ *
+ * Records are signed, and a record whose signature is missing or bad is not there. A value is
+ * digested again when it was read, its parts included, and is not there when it is not what its
+ * digest says: so the digests that a signed record names vouch for its result and its arguments.
+ * What is not there is computed again, and then replaces what was not believed.
+ *
+ * Nobody can forge a result without a key. Whoever can write to the stores can still remove calls,
+ * and put back an older record of the same call that was signed once.
+ *
+ * @param stores The stores; others may use them unsigned.
+ * @param keys The keys, at least one: the first signs, all verify.
+ * @returns The stores, signed.
+ */
+export function signStores(stores: Stores, keys: readonly string[]): Stores {
+  const values = new CheckedValues(stores.values);
+  const calls = new SignedCalls(stores.calls, new RecordSigner(keys));
+  const { description } = stores;
+  return {
+    ...stores,
+    values,
+    calls,
+    ...(description && { description: { type: "signed", keys, stores: description } }),
+    statistics: () => ({
+      ...NO_STATISTICS,
+      ...stores.statistics?.(),
+      rejectedValues: values.rejected,
+      rejectedSignatures: calls.rejected,
+    }),
+  };
+}
+
+class CheckedValues implements ValueStore {
+  readonly #values: ValueStore;
+  rejected = 0;
+
+  constructor(values: ValueStore) {
+    this.#values = values;
+  }
+
+  put(value: EncodedValue): MaybePromise<void> {
+    return this.#values.put(value);
+  }
+
+  reject(digest: Digest): boolean {
+    this.rejected++;
+    return this.#values.reject?.(digest) ?? false;
+  }
+
+  get(digest: Digest): MaybePromise<Found<unknown>> {
+    const found = this.#read(digest);
+    return found instanceof Promise
+      ? found.then((later) => this.#believe(digest, later))
+      : this.#believe(digest, found);
+  }
+
+  /** What cannot be decoded is `undefined`: a store takes it for whole, so it was made to look so. */
+  #read(digest: Digest): MaybePromise<Found<unknown> | undefined> {
+    try {
+      const found = this.#values.get(digest);
+      return found instanceof Promise ? found.catch(toUndecodable) : found;
+    } catch (error) {
+      return toUndecodable(error);
+    }
+  }
+
+  #believe(digest: Digest, found: Found<unknown> | undefined): MaybePromise<Found<unknown>> {
+    if (found !== undefined && (!found.hit || isAuthentic(digest, found.value))) return found;
+    // Behind a copy that was tampered with there may be another one.
+    return this.reject(digest) ? this.get(digest) : { hit: false };
+  }
+}
+
+function toUndecodable(error: unknown): undefined {
+  if (!(error instanceof SyntaxError)) throw error;
+}
+
+function isAuthentic(digest: Digest, value: unknown): boolean {
+  try {
+    return digestValue(value) === digest;
+  } catch (error) {
+    // Nothing without a digest was ever stored.
+    if (error instanceof QuiverError) return false;
+    throw error;
+  }
+}
+
+class SignedCalls implements CallStore {
+  readonly #calls: CallStore;
+  readonly #signer: RecordSigner;
+  /** Limits count all records, whoever has signed them: all take space. */
+  readonly follow?: () => CallFeed;
+  rejected = 0;
+
+  constructor(calls: CallStore, signer: RecordSigner) {
+    this.#calls = calls;
+    this.#signer = signer;
+    if (calls.follow !== undefined) this.follow = () => followAll(calls);
+  }
+
+  put(record: CallRecord): MaybePromise<void> {
+    return this.#calls.put(this.#signer.sign(record));
+  }
+
+  get(key: Digest): MaybePromise<CallRecord | undefined> {
+    const record = this.#calls.get(key);
+    return record instanceof Promise
+      ? record.then((later) => this.#believe(key, later))
+      : this.#believe(key, record);
+  }
+
+  delete(key: Digest): MaybePromise<boolean> {
+    return this.#calls.delete(key);
+  }
+
+  allRecords(): Iterable<CallRecord> | AsyncIterable<CallRecord> {
+    return this.#calls.allRecords?.() ?? this.#calls.records();
+  }
+
+  async *records(): AsyncGenerator<CallRecord> {
+    for await (const record of this.#calls.records()) {
+      const believed = this.#believe(record.key, record);
+      if (believed !== undefined) yield believed;
+    }
+  }
+
+  /** A good record of another call is no record of this one: a table may have been tampered with. */
+  #believe(key: Digest, record: CallRecord | undefined): CallRecord | undefined {
+    if (record === undefined) return undefined;
+    if (record.key === key && this.#signer.verify(record)) return record;
+    this.rejected++;
+    return undefined;
+  }
+}
+
+function followAll(calls: CallStore): CallFeed {
+  return calls.follow?.() ?? { read: () => [{ type: "reset" }] };
+}

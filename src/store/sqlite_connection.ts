@@ -1,0 +1,136 @@
+/**
+ * The one place that loads `node:sqlite`, and the tables of a cache in a database.
+ *
+ * ```sql
+ * PRAGMA application_id = 0x51564552;  -- "QVER"
+ * PRAGMA user_version = 1;             -- the version of this format
+ * CREATE TABLE payloads (
+ *   digest TEXT PRIMARY KEY,  -- of the value, 64 hexadecimal characters
+ *   kind INTEGER NOT NULL,    -- how to read the bytes, as in `value_kind.ts`
+ *   crc INTEGER NOT NULL,     -- checksum, as in `payload_check.ts`
+ *   bytes BLOB NOT NULL
+ * ) STRICT;
+ * CREATE TABLE calls (
+ *   key TEXT PRIMARY KEY,     -- of the call
+ *   record TEXT NOT NULL      -- JSON, as a line of a bag's call log (`call_line.ts`)
+ * ) STRICT;
+ * ```
+ *
+ * The journal mode is WAL: readers do not wait for a writer, nor it for them. Leases are lock files
+ * in `<database>-leases/`: a row of a table would outlive a holder that was killed.
+ *
+ * @module
+ */
+import { DatabaseSync } from "node:sqlite";
+import type { CacheFilesOptions } from "../bag/cache_files.ts";
+import { CacheFormatError } from "../errors.ts";
+import type { SqliteOptions } from "./stores.ts";
+
+export type { DatabaseSync, StatementSync } from "node:sqlite";
+
+/** The version of the format that this code writes and reads. */
+const SQLITE_VERSION = 1;
+const APPLICATION_ID = 0x51564552;
+const MAGIC = "SQLite format 3\0";
+
+const TABLES = `
+  BEGIN IMMEDIATE;
+  CREATE TABLE IF NOT EXISTS payloads (
+    digest TEXT PRIMARY KEY, kind INTEGER NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SQLITE_VERSION};
+  COMMIT;
+`;
+
+const SYNCHRONOUS: { readonly [d in NonNullable<CacheFilesOptions["durability"]>]: string } = {
+  process: "NORMAL",
+  power: "FULL",
+};
+
+/** What is at the path where a database is to be opened. */
+export type DatabaseState = "new" | "cache";
+
+/**
+ * Looks at what is there, without changing it.
+ *
+ * @param path The database, absolute.
+ * @returns Whether there is a cache, or nothing yet.
+ * @throws {CacheFormatError} If there is something else, or a cache of another version.
+ */
+export function checkDatabase(path: string): DatabaseState {
+  if (isEmpty(path)) return "new";
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    const id = readNumber(database, "PRAGMA application_id");
+    const version = readNumber(database, "PRAGMA user_version");
+    const tables = readNumber(database, "SELECT count(*) FROM sqlite_schema");
+    if (id === 0 && version === 0 && tables === 0) return "new";
+    if (id !== APPLICATION_ID) throw refuse(path, "it is a database of another program");
+    if (version === SQLITE_VERSION) return "cache";
+    throw refuse(
+      path,
+      `it has format version ${version}, and this is Quiver for version ${SQLITE_VERSION}; ` +
+        "use the Quiver that wrote it",
+    );
+  } finally {
+    database.close();
+  }
+}
+
+function isEmpty(path: string): boolean {
+  try {
+    using file = Deno.openSync(path);
+    const { isDirectory, size } = file.statSync();
+    if (isDirectory) throw refuse(path, "it is a directory");
+    if (size === 0) return true;
+    const magic = new Uint8Array(MAGIC.length);
+    file.readSync(magic);
+    if (new TextDecoder().decode(magic) === MAGIC) return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
+  throw refuse(path, "it is no SQLite database");
+}
+
+function readNumber(database: DatabaseSync, query: string): number {
+  const [value] = Object.values(database.prepare(query).get() ?? {});
+  return Number(value);
+}
+
+/**
+ * Says why something cannot be opened.
+ *
+ * @param path The database.
+ * @param state What is wrong with it.
+ * @returns The error.
+ */
+export function refuse(path: string, state: string): CacheFormatError {
+  return new CacheFormatError(`Cannot open "${path}" as a SQLite cache: ${state}`);
+}
+
+/**
+ * Connects to a database.
+ *
+ * @param path The database, absolute.
+ * @param options How to open it.
+ * @returns The connection.
+ */
+export function connect(path: string, options: Required<SqliteOptions>): DatabaseSync {
+  const { mode, durability, busyTimeout } = options;
+  const database = new DatabaseSync(path, { readOnly: mode === "read", timeout: busyTimeout });
+  if (mode === "readwrite") database.exec(`PRAGMA synchronous = ${SYNCHRONOUS[durability]}`);
+  return database;
+}
+
+/**
+ * Makes the tables of a new cache.
+ *
+ * @param database The connection; nobody else makes them now.
+ */
+export function createTables(database: DatabaseSync): void {
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec(TABLES);
+}

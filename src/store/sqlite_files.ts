@@ -1,0 +1,186 @@
+import type { LeaseLock, StorageStatistics } from "../bag/bag_files.ts";
+import type { CacheFiles } from "../bag/cache_files.ts";
+import { CacheGuard, isDigest } from "../bag/cache_guard.ts";
+import { encodeCallLine } from "../bag/call_line.ts";
+import { decodeCheckedLine } from "../bag/checked_line.ts";
+import type { LeaseDirectory } from "../bag/lease_directory.ts";
+import { toPayloadCheck } from "../bag/payload_check.ts";
+import { toPayload } from "../bag/to_payload.ts";
+import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { DatabaseSync, StatementSync } from "./sqlite_connection.ts";
+
+/** The largest payload: SQLite takes rows of at most 10^9 bytes. */
+const LARGEST_BYTES = 1_000_000_000 - 1024;
+
+/** How many records are read at once, so that no reader holds the database for long. */
+const PAGE_RECORDS = 1000;
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/** What the connection runs again and again. */
+interface Statements {
+  readonly putPayload: StatementSync;
+  readonly getPayload: StatementSync;
+  readonly putCall: StatementSync;
+  readonly getCall: StatementSync;
+  readonly deleteCall: StatementSync;
+  readonly page: StatementSync;
+  readonly bytes: StatementSync;
+}
+
+/** A cache in a SQLite database. Each put is a transaction of its own. */
+export class SqliteFiles implements CacheFiles {
+  readonly path: string;
+  readonly mode: "readwrite" | "read";
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+  readonly #leases: LeaseDirectory;
+  readonly #guard: CacheGuard;
+  /** Values that are there, and are not what their digest says. */
+  readonly #rejected = new Set<Digest>();
+
+  /**
+   * Takes a connection, and closes it at the end.
+   *
+   * @param path The database, absolute.
+   * @param mode Whether it may be changed.
+   * @param database The connection; the tables are there.
+   * @param leases Who computes what.
+   */
+  constructor(
+    path: string,
+    mode: "readwrite" | "read",
+    database: DatabaseSync,
+    leases: LeaseDirectory,
+  ) {
+    this.path = path;
+    this.mode = mode;
+    this.#database = database;
+    this.#leases = leases;
+    this.#guard = new CacheGuard(`the SQLite cache "${path}"`, mode);
+    this.#statements = prepare(database);
+  }
+
+  putValue(part: EncodedPart): void {
+    const { digest, kind, bytes } = part;
+    this.#guard.checkWritable("put a value into");
+    this.#guard.checkDigest("put a value into", digest);
+    if (bytes.length > LARGEST_BYTES) {
+      throw new RangeError(
+        `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
+      );
+    }
+    if (!this.#rejected.has(digest) && this.getValue(digest) !== undefined) return;
+    this.#statements.putPayload.run(digest, kind, toPayloadCheck(digest, part), bytes);
+    this.#rejected.delete(digest);
+  }
+
+  getValue(digest: Digest): Payload | undefined {
+    this.#guard.checkOpen("read from");
+    const { kind, crc, bytes } = this.#statements.getPayload.get(digest) ?? {};
+    if (typeof kind !== "number" || !(bytes instanceof Uint8Array)) return undefined;
+    const { buffer, byteOffset, byteLength } = bytes;
+    if (!(buffer instanceof ArrayBuffer)) return undefined;
+    const payload = toPayload(kind, new Uint8Array(buffer, byteOffset, byteLength));
+    return payload && toPayloadCheck(digest, payload) === crc ? payload : undefined;
+  }
+
+  rejectValue(digest: Digest): boolean {
+    this.#rejected.add(digest);
+    return false;
+  }
+
+  putCall(key: Digest, fields: Record<string, unknown>): void {
+    this.#guard.checkWritable("put a call into");
+    this.#guard.checkDigest("put a call into", key);
+    const line = DECODER.decode(encodeCallLine(key, fields).subarray(1, -1));
+    this.#statements.putCall.run(key, line);
+  }
+
+  getCall(key: Digest): Record<string, unknown> | undefined {
+    this.#guard.checkOpen("read from");
+    return toRecord(key, this.#statements.getCall.get(key)?.record);
+  }
+
+  deleteCall(key: Digest): boolean {
+    this.#guard.checkWritable("delete a call from");
+    return this.#statements.deleteCall.run(key).changes > 0;
+  }
+
+  *calls(): Generator<Record<string, unknown>> {
+    let last = "";
+    while (true) {
+      this.#guard.checkOpen("read from");
+      const rows = this.#statements.page.all(last);
+      for (const { key, record } of rows) {
+        last = String(key);
+        const line = toRecord(last, record);
+        if (line !== undefined) yield line;
+      }
+      if (rows.length < PAGE_RECORDS) return;
+    }
+  }
+
+  tryLease(key: Digest): LeaseLock | undefined {
+    this.#guard.checkWritable("take a lease in");
+    return this.#leases.tryAcquire(key);
+  }
+
+  leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
+    return this.#leases.changed(key, () => this.#guard.checkOpen("wait for a lease in"), signal);
+  }
+
+  tellWaits(note?: Record<string, unknown>): void {
+    this.#guard.checkWritable("wait in");
+    this.#leases.tellWaits(note);
+  }
+
+  readWaits(): Record<string, unknown>[] {
+    this.#guard.checkOpen("read from");
+    return this.#leases.readWaits();
+  }
+
+  /** Counts the pages of the database. */
+  statistics(): StorageStatistics {
+    this.#guard.checkOpen("look into");
+    return { bytes: Number(this.#statements.bytes.get()?.bytes) };
+  }
+
+  close(): Promise<void> {
+    return Promise.try(() => {
+      if (!this.#guard.close()) return;
+      this.#leases[Symbol.dispose]();
+      this.#database.close();
+    });
+  }
+
+  /** Closes the connection. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function prepare(database: DatabaseSync): Statements {
+  return {
+    putPayload: database.prepare(
+      "INSERT OR REPLACE INTO payloads (digest, kind, crc, bytes) VALUES (?, ?, ?, ?)",
+    ),
+    getPayload: database.prepare("SELECT kind, crc, bytes FROM payloads WHERE digest = ?"),
+    putCall: database.prepare("INSERT OR REPLACE INTO calls (key, record) VALUES (?, ?)"),
+    getCall: database.prepare("SELECT record FROM calls WHERE key = ?"),
+    deleteCall: database.prepare("DELETE FROM calls WHERE key = ?"),
+    page: database.prepare(
+      `SELECT key, record FROM calls WHERE key > ? ORDER BY key LIMIT ${PAGE_RECORDS}`,
+    ),
+    bytes: database.prepare(
+      "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()",
+    ),
+  };
+}
+
+function toRecord(key: Digest, text: unknown): Record<string, unknown> | undefined {
+  if (typeof text !== "string" || !isDigest(key)) return undefined;
+  const line = decodeCheckedLine(ENCODER.encode(text));
+  return line?.key === key ? line : undefined;
+}

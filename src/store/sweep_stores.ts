@@ -1,0 +1,59 @@
+import type { CallRecord } from "../call/call_record.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import { digestsOf } from "./digests_of.ts";
+import type { CallStore, Stores, SweepOptions, SweepResult, ValueSweeper } from "./stores.ts";
+
+/** How long this works before others may run, in milliseconds. */
+const SLICE = 20;
+
+/** How much is rewritten. */
+export type Rewrite = Omit<SweepOptions, "horizon">;
+
+/**
+ * Drops the values that no record names: marks what can be reached from records, and sweeps.
+ *
+ * The horizon comes first, then the records, then the sweep: a call that is in flight at the first
+ * moment either has its record at the second, or has stored its values after the horizon.
+ *
+ * @param stores What to sweep.
+ * @param grace For how long values are kept that belong to no call in flight, in milliseconds.
+ * @param rewrite How much is rewritten.
+ * @returns What was dropped.
+ * @throws {TypeError} When the stores cannot drop values.
+ */
+export async function sweepStores(
+  { sweeper, calls, readOnly }: Stores,
+  grace: number,
+  rewrite: Rewrite = {},
+): Promise<SweepResult> {
+  if (sweeper === undefined || readOnly === true) {
+    const state = readOnly === true ? "it is read-only" : "its store cannot drop values";
+    throw new TypeError(`Cannot collect the garbage of this cache: ${state}`);
+  }
+  const horizon = await sweeper.horizon(grace);
+  return await sweeper.sweep(await mark(calls, sweeper), { horizon, ...rewrite });
+}
+
+async function mark(calls: CallStore, sweeper: ValueSweeper): Promise<Set<Digest>> {
+  const live = new Set<Digest>();
+  const markRecord = (record: CallRecord) => {
+    for (const digest of digestsOf(record)) {
+      if (live.has(digest)) continue;
+      live.add(digest);
+      for (const part of sweeper.describe(digest)?.parts ?? []) live.add(part);
+    }
+  };
+  let since = performance.now();
+  const records = calls.allRecords?.() ?? calls.records();
+  if (!(Symbol.iterator in records)) {
+    for await (const record of records) markRecord(record);
+    return live;
+  }
+  for (const record of records) {
+    markRecord(record);
+    if (performance.now() - since < SLICE) continue;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    since = performance.now();
+  }
+  return live;
+}

@@ -1,0 +1,31 @@
+import { fromCbor } from "./_plain_cbor.ts";
+import type { Digest, Payload } from "./encoded_value.ts";
+import { VALUE_KIND } from "./value_kind.ts";
+
+/**
+ * Tells whether a stored value can refer to others, by its kind alone: only graphs can.
+ *
+ * @param kind How to read the payload.
+ * @returns Whether {@linkcode referencesOf} has to look at it.
+ */
+export function mayRefer(kind: number): boolean {
+  return kind === VALUE_KIND.graph;
+}
+
+/**
+ * Lists the parts that a stored value refers to: the large arrays that were split out of it.
+ *
+ * @param payload What was stored.
+ * @returns The digests of the parts, each once.
+ * @throws {SyntaxError} If the bytes are not what `encodeValue()` makes.
+ */
+export function referencesOf(payload: Payload): Digest[] {
+  if (!mayRefer(payload.kind)) return [];
+  const table = fromCbor(payload.bytes);
+  const digests = new Set<Digest>();
+  for (const node of Array.isArray(table) ? table : []) {
+    if (!Array.isArray(node) || node[0] !== "part" || !(node[1] instanceof Uint8Array)) continue;
+    digests.add(node[1].toHex());
+  }
+  return [...digests];
+}

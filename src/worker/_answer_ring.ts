@@ -1,0 +1,113 @@
+import { type RunResult, WORKER_CAPACITY } from "./worker.ts";
+
+/** The word that counts the answers written; the parent waits for it to change. */
+const WRITTEN = 0;
+/** The word that tells whether the parent waits. */
+const WAITING = 1;
+/** Then come the entries, two words each: the call's slot, and the kind of its answer. */
+const FIRST_WORD = 2;
+
+/** The kinds of answer that need no number of their own, by position. */
+const CONSTANTS: readonly unknown[] = [undefined, null, false, true];
+const NUMBER = CONSTANTS.length;
+const REVOKED = NUMBER + 1;
+
+/** One entry for each call that may be on its way, so that the ring never overflows. */
+const ENTRIES = WORKER_CAPACITY;
+const NUMBER_BYTES = ENTRIES * 2 * Float64Array.BYTES_PER_ELEMENT;
+const WORD_BYTES = (FIRST_WORD + ENTRIES * 2) * Int32Array.BYTES_PER_ELEMENT;
+
+/**
+ * Small answers on their way from a worker to its parent, in memory that both share. Neither side pays
+ * for a message, many answers make one wake-up, and still each is there for the parent the moment it
+ * is written, even if the worker never comes back from its next call.
+ *
+ * Other answers are posted, so that answers may overtake one another.
+ */
+export class AnswerRing {
+  /** The shared memory. */
+  readonly buffer: SharedArrayBuffer;
+  /** For each entry how long the call took, and the value if it is a number. */
+  readonly #numbers: Float64Array<SharedArrayBuffer>;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  #read = 0;
+
+  /**
+   * Creates the view of one side.
+   *
+   * @param buffer The other side's memory; new memory when left out.
+   */
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(NUMBER_BYTES + WORD_BYTES)) {
+    this.buffer = buffer;
+    this.#numbers = new Float64Array(buffer, 0, ENTRIES * 2);
+    this.#words = new Int32Array(buffer, NUMBER_BYTES);
+  }
+
+  /**
+   * Worker: writes an answer if it is small.
+   *
+   * @param slot The call's slot.
+   * @param result How the call ended.
+   * @returns Whether it was written.
+   */
+  write(slot: number, result: RunResult): boolean {
+    const kind = toKind(result);
+    if (kind < 0) return false;
+    const written = Atomics.load(this.#words, WRITTEN);
+    const entry = 2 * toEntry(written);
+    this.#words[FIRST_WORD + entry] = slot;
+    this.#words[FIRST_WORD + entry + 1] = kind;
+    if (result.type === "value") {
+      this.#numbers[entry] = result.duration;
+      if (typeof result.value === "number") this.#numbers[entry + 1] = result.value;
+    }
+    // Whoever sees the new count sees the entry.
+    Atomics.store(this.#words, WRITTEN, (written + 1) | 0);
+    if (Atomics.exchange(this.#words, WAITING, 0) === 1) this.wake();
+    return true;
+  }
+
+  /**
+   * Parent: reads all that was written since the last time.
+   *
+   * @param answered Is given the slot of each call, and how the call ended.
+   */
+  read(answered: (slot: number, result: RunResult) => void): void {
+    while (this.#read !== Atomics.load(this.#words, WRITTEN)) {
+      const entry = 2 * toEntry(this.#read);
+      const slot = this.#words[FIRST_WORD + entry] ?? 0;
+      const result = this.#resultOf(entry);
+      this.#read = (this.#read + 1) | 0;
+      answered(slot, result);
+    }
+  }
+
+  /** Parent: resolves when there may be more to read. */
+  async written(): Promise<void> {
+    Atomics.store(this.#words, WAITING, 1);
+    await Atomics.waitAsync(this.#words, WRITTEN, this.#read).value;
+  }
+
+  /** Ends the parent's wait. */
+  wake(): void {
+    Atomics.notify(this.#words, WRITTEN);
+  }
+
+  #resultOf(entry: number): RunResult {
+    const kind = this.#words[FIRST_WORD + entry + 1] ?? REVOKED;
+    if (kind === REVOKED) return { type: "revoked" };
+    const value = kind === NUMBER ? this.#numbers[entry + 1] : CONSTANTS[kind];
+    return { type: "value", value, duration: this.#numbers[entry] ?? 0, warnings: [] };
+  }
+}
+
+/** The kind of an answer, or a negative number when it is not small. */
+function toKind(result: RunResult): number {
+  if (result.type === "revoked") return REVOKED;
+  if (result.type === "error" || result.note !== undefined || result.warnings.length > 0) return -1;
+  return typeof result.value === "number" ? NUMBER : CONSTANTS.indexOf(result.value);
+}
+
+function toEntry(count: number): number {
+  return count & (ENTRIES - 1);
+}

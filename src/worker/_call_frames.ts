@@ -1,0 +1,80 @@
+/**
+ * How calls and their answers travel: each as an array of its own, beside Comlink's messages.
+ *
+ * Comlink proxies the worker's other methods. A call through it costs as much as all the rest of a
+ * short call taken together (an id, nested objects to copy, promises of its own), so calls go
+ * beneath it, on the same endpoint.
+ *
+ * ```text
+ * call     [slot, module, task, args]  or  [slot, module, task, args, context]
+ * answer   [slot, duration, value]     or  [slot, result]
+ * ```
+ *
+ * @module
+ */
+import type { CallRequest, RunResult } from "./worker.ts";
+
+/** A call as it is posted; the slot stands for it. */
+export type CallFrame =
+  | readonly [slot: number, module: string, task: string, args: readonly unknown[]]
+  | readonly [
+    slot: number,
+    module: string,
+    task: string,
+    args: readonly unknown[],
+    context: unknown,
+  ];
+
+/** An answer as it is posted: short for a plain value, which most are. */
+export type AnswerFrame =
+  | readonly [slot: number, duration: number, value: unknown]
+  | readonly [slot: number, result: RunResult];
+
+/**
+ * Makes what is posted for a call.
+ *
+ * @param slot What stands for the call.
+ * @param request The call.
+ * @returns The frame.
+ */
+export function toCallFrame(
+  slot: number,
+  { module, task, args, context }: CallRequest,
+): CallFrame {
+  return context === undefined ? [slot, module, task, args] : [slot, module, task, args, context];
+}
+
+/**
+ * Reads a call.
+ *
+ * @param frame What was posted.
+ * @returns The call.
+ */
+export function fromCallFrame([, module, task, args, context]: CallFrame): CallRequest {
+  return { module, task, args, context };
+}
+
+/**
+ * Makes what is posted for an answer.
+ *
+ * @param slot What stands for the call.
+ * @param result How it ended.
+ * @returns The frame.
+ */
+export function toAnswerFrame(slot: number, result: RunResult): AnswerFrame {
+  if (result.type !== "value" || result.note !== undefined || result.warnings.length > 0) {
+    return [slot, result];
+  }
+  return [slot, result.duration, result.value];
+}
+
+/**
+ * Reads an answer.
+ *
+ * @param frame What was posted.
+ * @returns How the call ended.
+ */
+export function fromAnswerFrame(frame: AnswerFrame): RunResult {
+  if (frame.length === 2) return frame[1];
+  return { type: "value", duration: frame[1], value: frame[2], warnings: [] };
+}

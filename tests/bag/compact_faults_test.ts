@@ -1,0 +1,152 @@
+// collaboration: compaction, the rewrite of the log and touches over a file system that fails at each step
+import { assertEquals, assertGreater } from "@std/assert";
+import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
+import type { BagFiles } from "../../src/bag/bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
+import { InlineFoldRunner } from "./_inline_fold_runner.ts";
+import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
+import { createPart, toDigest } from "./_values.ts";
+
+const LIVE = [
+  createPart("small", 40),
+  createPart("array", 8000, "Float64Array"),
+  createPart("large", 40_000, "Uint8Array"),
+];
+const DEAD = [createPart("dead small", 70), createPart("dead array", 5000, "Int16Array")];
+const TOUCHED = createPart("touched", 4096, "Uint8Array");
+const LATE = createPart("touched late", 300, "graph");
+const NEW = createPart("new", 200);
+const KEYS = Array.from({ length: 8 }, (_, i) => toDigest(`key ${i}`));
+
+function open(path: string, fileSystem: FileSystem = DISK): Promise<BagFiles> {
+  const options = { fold: "manual", memoryBytes: 0 } as const;
+  const runner = new InlineFoldRunner(fileSystem);
+  return openBagFiles(path, options, { fileSystem: DISK, runner });
+}
+
+async function createBag(path: string): Promise<void> {
+  await using bag = await open(path);
+  for (const part of [...LIVE.slice(0, 2), ...DEAD, TOUCHED, LATE]) bag.putValue(part);
+  await bag.fold();
+  bag.putValue(LIVE[2] ?? NEW);
+  KEYS.forEach((key, n) => bag.putCall(key, { n, text: "x".repeat(100) }));
+  for (const key of KEYS.slice(4)) bag.deleteCall(key);
+  KEYS.slice(0, 2).forEach((key, n) => bag.putCall(key, { n: n + 100 }));
+  await bag.fold();
+}
+
+function check(bag: BagFiles, context: string): void {
+  for (const { digest, kind, bytes } of [...LIVE, TOUCHED, LATE, NEW]) {
+    assertEquals(bag.getValue(digest), { kind, bytes }, `${context}: a live value`);
+  }
+  for (const { digest, kind, bytes } of DEAD) {
+    const found = bag.getValue(digest);
+    if (found !== undefined) assertEquals(found, { kind, bytes }, `${context}: a dead value`);
+  }
+  const records = KEYS.map((key) => bag.getCall(key)?.n);
+  const none = undefined;
+  assertEquals(records, [100, 101, 2, 3, none, none, none, none], context);
+  assertEquals([...bag.calls()].length, 4 + 1, context);
+  assertEquals(bag.getCall(toDigest("late"))?.n, 7, context);
+}
+
+/** What goes on beside the compaction: a touch before it, a touch and a record while it writes. */
+function besides(inner: FileSystem, happen: () => void): FileSystem {
+  let done = false;
+  const once = (path: string) => {
+    if (done || !path.includes("/segments/")) return;
+    done = true;
+    happen();
+  };
+  return {
+    open: (path, options) => {
+      once(path);
+      return inner.open(path, options);
+    },
+    write: (file, bytes) => inner.write(file, bytes),
+    truncate: (file, length) => inner.truncate(file, length),
+    sync: (file) => inner.sync(file),
+    syncDirectory: (path) => inner.syncDirectory(path),
+    rename: (from, to) => inner.rename(from, to),
+    link: (from, to) => inner.link(from, to),
+    remove: (path) => inner.remove(path),
+    makeDirectory: (path) => inner.makeDirectory(path),
+  };
+}
+
+/** Copies a bag that nobody has open. */
+function copyBag(from: string, to: string): void {
+  for (const name of listFiles(from)) {
+    Deno.mkdirSync(`${to}/${name}`.replace(/\/[^/]*$/, ""), { recursive: true });
+    Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+async function runAt(path: string, fault: Fault, at: number): Promise<boolean> {
+  const context = `${fault} at step ${at}`;
+  await using other = await open(path);
+  for (const part of [TOUCHED, LATE]) assertEquals(other.hasValue(part.digest), true);
+  const late = () => {
+    other.putValue(LATE);
+    other.putValue(NEW);
+    other.putCall(toDigest("late"), { n: 7 });
+  };
+  const faulty = new FaultyFileSystem(fault, at);
+  let wrote = false;
+  const fileSystem = besides(faulty, () => {
+    wrote = true;
+    late();
+  });
+  {
+    await using bag = await open(path, fileSystem);
+    const horizon = await bag.horizon(0);
+    other.putValue(TOUCHED);
+    const live = LIVE.map(({ digest }) => digest);
+    try {
+      const result = await bag.compact({ live, horizon, full: true });
+      if (!faulty.failed) assertEquals(result.values, DEAD.length);
+    } catch (error) {
+      if (!(error instanceof FaultError)) throw error;
+    }
+    if (!wrote) late();
+    check(bag, `${context}, the same handle`);
+    check(other, `${context}, another handle`);
+  }
+  await using again = await open(path);
+  check(again, `${context}, opened again`);
+  const live = [...LIVE, TOUCHED, LATE, NEW].map(({ digest }) => digest);
+  await again.compact({ live, horizon: await again.horizon(0), full: true });
+  check(again, `${context}, compacted`);
+  check(other, `${context}, compacted, another handle`);
+  const found = DEAD.filter(({ digest }) => again.getValue(digest) !== undefined);
+  assertEquals(found, [], `${context}: what is dead is gone`);
+  const files = listFiles(path);
+  assertEquals(files.filter((name) => name.endsWith(".tmp")), [], context);
+  assertEquals(files.filter((name) => name.endsWith(".h5")).length, 2, `${context}: ${files}`);
+  return faulty.failed;
+}
+
+async function runEachStep(fault: Fault): Promise<void> {
+  using template = new TemporaryDirectory();
+  await createBag(template.path);
+  let at = 0;
+  for (let failed = true; failed; at++) {
+    using directory = new TemporaryDirectory();
+    copyBag(template.path, `${directory.path}/bag`);
+    failed = await runAt(`${directory.path}/bag`, fault, at);
+  }
+  assertGreater(at, 30);
+}
+
+Deno.test("BagFiles.compact() loses nothing that is live when any one step fails", async () => {
+  await runEachStep("error");
+});
+
+Deno.test("BagFiles.compact() loses nothing that is live when any write is cut short", async () => {
+  await runEachStep("short");
+});
+
+Deno.test("BagFiles.compact() loses nothing that is live when it ends at any step", async () => {
+  await runEachStep("stop");
+});

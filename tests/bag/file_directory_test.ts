@@ -1,0 +1,209 @@
+// collaboration: the files of a file cache, over a disk that fails, stops, or is damaged
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { DISK } from "../../src/bag/_file_system.ts";
+import type { CacheFiles, CacheFilesOptions } from "../../src/bag/cache_files.ts";
+import { openFileDirectory } from "../../src/bag/open_file_directory.ts";
+import { CacheFormatError, QuiverError } from "../../src/errors.ts";
+import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
+import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
+import { createPart, toDigest } from "./_values.ts";
+
+const PARTS = [createPart("a", 40), createPart("b", 9000, "Float64Array"), createPart("c", 0)];
+const [KEY, OTHER] = [toDigest("key"), toDigest("other")];
+
+/** Does some of everything, and notes what was acknowledged. */
+class Session {
+  readonly values = new Set<string>();
+  /** What may be found under each key: after a failed change that is the old and the new. */
+  readonly calls = new Map<string, unknown[]>();
+
+  run(path: string, options: CacheFilesOptions, disk: FaultyFileSystem): void {
+    const files = attempt(() => openFileDirectory(path, options, disk));
+    if (files === undefined) return;
+    for (const part of PARTS) {
+      attempt(() => {
+        files.putValue(part);
+        this.values.add(part.digest);
+      });
+    }
+    this.#change(KEY, 1, () => files.putCall(KEY, { n: 1 }));
+    this.#change(OTHER, 1, () => files.putCall(OTHER, { n: 1 }));
+    this.#change(KEY, 2, () => files.putCall(KEY, { n: 2 }));
+    this.#change(OTHER, undefined, () => files.deleteCall(OTHER));
+    attempt(() => files.tryLease(KEY)?.[Symbol.dispose]());
+  }
+
+  #change(key: string, n: unknown, change: () => unknown): void {
+    const before = this.calls.get(key) ?? [undefined];
+    this.calls.set(key, [...before, n]);
+    attempt(() => {
+      change();
+      this.calls.set(key, [n]);
+    });
+  }
+
+  check(files: CacheFiles, context: string): void {
+    for (const part of PARTS) {
+      const found = files.getValue(part.digest);
+      if (found === undefined && !this.values.has(part.digest)) continue;
+      assertEquals(found, { kind: part.kind, bytes: part.bytes }, context);
+    }
+    for (const [key, allowed] of this.calls) {
+      assert(allowed.includes(files.getCall(key)?.n), `${context}: not ${allowed}`);
+    }
+  }
+}
+
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    // A lease that cannot be removed is one that cannot be freed: both are told.
+    const errors = error instanceof SuppressedError ? [error.error, error.suppressed] : [error];
+    for (const one of errors) assertInstanceOf(one, FaultError);
+    return undefined;
+  }
+}
+
+/** With the steps of syncing among all others. */
+const DURABLE = { durability: "power" } as const;
+
+for (const fault of ["error", "short", "stop"] satisfies Fault[]) {
+  Deno.test(`openFileDirectory() keeps what it acknowledged (${fault})`, () => {
+    let failed = true;
+    for (let at = 0; failed; at++) {
+      using directory = new TemporaryDirectory();
+      const path = `${directory.path}/here`;
+      const disk = new FaultyFileSystem(fault, at);
+      const session = new Session();
+      session.run(path, DURABLE, disk);
+      failed = disk.failed;
+      assert(failed || at > 25, `only ${at} steps`);
+      // The lease whose removal failed is held by nobody once its holder is dead.
+      const files = openFileDirectory(path);
+      session.check(files, `${fault} at step ${at}`);
+      assertEquals(listFiles(`${path}/unfinished`), [], `${fault} at step ${at}`);
+      for (const part of PARTS) files.putValue(part);
+      for (const { digest, kind, bytes } of PARTS) {
+        assertEquals(files.getValue(digest), { kind, bytes });
+      }
+      files.close();
+    }
+  });
+}
+
+Deno.test("FileDirectory takes a value with a flipped bit anywhere for missing, and heals it", async () => {
+  using directory = new TemporaryDirectory();
+  await using files = openFileDirectory(directory.path);
+  const part = createPart("a", 60);
+  files.putValue(part);
+  const path = `${directory.path}/values/${part.digest.slice(0, 2)}/${part.digest.slice(2)}`;
+  const whole = Deno.readFileSync(path);
+  assertEquals(whole.length, 76);
+  for (let at = 0; at < whole.length; at++) {
+    const damaged = whole.slice();
+    damaged[at] = (damaged[at] ?? 0) ^ (1 << at % 8);
+    Deno.writeFileSync(path, damaged);
+    assertEquals(files.getValue(part.digest), undefined, `bit at ${at}`);
+    Deno.writeFileSync(path, whole.subarray(0, at));
+    assertEquals(files.getValue(part.digest), undefined, `cut at ${at}`);
+  }
+  files.putValue(part);
+  assertEquals(files.getValue(part.digest)?.bytes, part.bytes);
+  assertEquals(Deno.readFileSync(path), whole);
+});
+
+Deno.test("FileDirectory takes a value or record under another's name for missing", async () => {
+  using directory = new TemporaryDirectory();
+  await using files = openFileDirectory(directory.path);
+  const [a, b] = PARTS;
+  assert(a !== undefined && b !== undefined);
+  files.putValue(a);
+  files.putValue(b);
+  const toPath = (digest: string) => `${digest.slice(0, 2)}/${digest.slice(2)}`;
+  Deno.copyFileSync(
+    `${directory.path}/values/${toPath(a.digest)}`,
+    `${directory.path}/values/${toPath(b.digest)}`,
+  );
+  assertEquals(files.getValue(b.digest), undefined);
+  files.putCall(KEY, { n: 1 });
+  files.putCall(OTHER, { n: 2 });
+  Deno.copyFileSync(
+    `${directory.path}/calls/${toPath(KEY)}.json`,
+    `${directory.path}/calls/${toPath(OTHER)}.json`,
+  );
+  assertEquals(files.getCall(OTHER), undefined);
+  assertEquals([...files.calls()].map(({ n }) => n), [1]);
+});
+
+Deno.test("FileDirectory leaves alone what others are writing, and foreign files", async () => {
+  using directory = new TemporaryDirectory();
+  await openFileDirectory(directory.path).close();
+  const unfinished = `${directory.path}/unfinished`;
+  using living = DISK.open(`${unfinished}/living`, { write: true, create: true });
+  living.lockSync(true);
+  Deno.writeTextFileSync(`${unfinished}/dead`, "half");
+  Deno.writeTextFileSync(`${directory.path}/README`, "mine");
+  Deno.mkdirSync(`${directory.path}/calls/zz`, { recursive: true });
+  Deno.writeTextFileSync(`${directory.path}/calls/zz/notes.json`, "mine");
+  Deno.writeTextFileSync(`${directory.path}/calls/note`, "mine");
+  await using files = openFileDirectory(directory.path);
+  assertEquals(listFiles(unfinished), ["living"]);
+  assertEquals([...files.calls()], []);
+  assertEquals(Deno.readTextFileSync(`${directory.path}/README`), "mine");
+});
+
+Deno.test("openFileDirectory() says at once when it may not write, and reads all the same", async () => {
+  using directory = new TemporaryDirectory();
+  const [part] = PARTS;
+  assert(part !== undefined);
+  {
+    await using files = openFileDirectory(directory.path);
+    files.putValue(part);
+  }
+  const readOnly = {
+    ...DISK,
+    open: (path: string) => {
+      throw new Deno.errors.PermissionDenied(`open '${path}'`);
+    },
+  };
+  assertThrows(
+    () => openFileDirectory(directory.path, {}, readOnly),
+    QuiverError,
+    'the directory is read-only; open it with mode: "read"',
+  );
+  await using files = openFileDirectory(directory.path, { mode: "read" }, readOnly);
+  assertEquals(files.getValue(part.digest)?.bytes, part.bytes);
+});
+
+Deno.test("openFileDirectory() refuses what is no file cache, and says why", () => {
+  for (
+    const [name, content, reason] of [
+      ["notes.txt", "mine", 'it holds "notes.txt" but no cache.json'],
+      ["bag.json", "{}", 'it holds "bag.json" but no cache.json'],
+      ["cache.json", "{", 'its cache.json does not say "quiver-files"'],
+      ["cache.json", '{"format":"other"}', 'its cache.json does not say "quiver-files"'],
+      ["cache.json", '{"format":"quiver-files","version":2}', "it has format version 2, and"],
+    ] as const
+  ) {
+    using directory = new TemporaryDirectory();
+    Deno.writeTextFileSync(`${directory.path}/${name}`, content);
+    assertThrows(() => openFileDirectory(directory.path), CacheFormatError, reason);
+    assertEquals(listFiles(directory.path), [name]);
+  }
+  using directory = new TemporaryDirectory();
+  Deno.writeTextFileSync(`${directory.path}/file`, "mine");
+  for (const mode of ["read", "readwrite"] as const) {
+    const open = () => openFileDirectory(`${directory.path}/file`, { mode });
+    assertThrows(open, CacheFormatError, "it is no directory");
+  }
+  Deno.removeSync(`${directory.path}/file`);
+  const read = () => openFileDirectory(directory.path, { mode: "read" });
+  assertThrows(read, CacheFormatError, "it has no cache.json");
+  const misspelled = { durabilty: "power" } as CacheFilesOptions;
+  const message = '"durabilty" is no option';
+  assertThrows(() => openFileDirectory(directory.path, misspelled), TypeError, message);
+  const wrong = { durability: "full" } as unknown as CacheFilesOptions;
+  assertThrows(() => openFileDirectory(directory.path, wrong), TypeError, 'value is "full"');
+  assertEquals(listFiles(directory.path), []);
+});

@@ -1,0 +1,93 @@
+import { DISK } from "../../src/bag/_file_system.ts";
+import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import type { VerifyOptions, VerifyReport } from "../../src/bag/verify_report.ts";
+import type { CallRecord } from "../../src/call/call_record.ts";
+import { createBagStores } from "../../src/store/bag_stores.ts";
+import { verifyStores } from "../../src/store/verify_stores.ts";
+import { encodeValue } from "../../src/value/encode_value.ts";
+import { Hdf5Library } from "../../src/bag/hdf5_library.ts";
+import { InlineFoldRunner } from "../bag/_inline_fold_runner.ts";
+import { toDigest } from "../bag/_values.ts";
+
+/** The disk, and folds in this isolate. */
+export const ENVIRONMENT = { fileSystem: DISK, runner: new InlineFoldRunner() };
+
+/** A call whose result and argument are stored. */
+export interface StoredCall {
+  readonly key: string;
+  readonly argument: unknown;
+  readonly result: unknown;
+}
+
+/** Results of each form: packed, a dataset, a graph with a part of its own. */
+export const CALLS: readonly StoredCall[] = [
+  { key: toDigest("call 1"), argument: { n: 1 }, result: { sum: 1.5, text: "é" } },
+  {
+    key: toDigest("call 2"),
+    argument: [2, 3],
+    result: Float64Array.from({ length: 512 }, Math.sqrt),
+  },
+  {
+    key: toDigest("call 3"),
+    argument: new Map([["a", 1n]]),
+    result: { table: new Int32Array(1024).fill(7), seen: new Set([1, -0]) },
+  },
+];
+
+/** A call that is not sealed. */
+export const UNSEALED: StoredCall = {
+  key: toDigest("call 4"),
+  argument: "four",
+  result: { late: true, more: [1, 2, 3] },
+};
+
+/** Makes a bag with sealed calls, and one in a journal whose writer is gone. */
+export async function createSmallBag(path: string, unsealed: boolean = true): Promise<void> {
+  {
+    await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+    const stores = createBagStores(files);
+    for (const call of CALLS) putCall(stores, call);
+    await files.fold();
+  }
+  if (!unsealed) return;
+  await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+  putCall(createBagStores(files), UNSEALED);
+}
+
+function putCall(
+  stores: ReturnType<typeof createBagStores>,
+  { key, argument, result }: StoredCall,
+): void {
+  const [value, output] = [encodeValue(argument), encodeValue(result)];
+  stores.values.put(value);
+  stores.values.put(output);
+  const record: CallRecord = {
+    key,
+    scheme: 1,
+    module: "file:///tasks.ts",
+    task: "test",
+    args: [{ name: "x", digest: value.digest, value: value.digest }],
+    result: output.digest,
+    started: 0,
+    duration: 1,
+    metadata: {},
+  };
+  stores.calls.put(record);
+}
+
+/** Checks a bag in this isolate. */
+export function verify(path: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  return verifyStores(path, options, ENVIRONMENT_OF_CHECKS);
+}
+
+const ENVIRONMENT_OF_CHECKS = { fileSystem: DISK, loadLibrary: () => Hdf5Library.load() };
+
+/** The names of the steps in which something is wrong. */
+export function listDamaged(report: VerifyReport): string[] {
+  return report.steps.filter(({ problems }) => problems > 0).map(({ name }) => name);
+}
+
+/** Finds all files whose path matches. */
+export function findResult(call: StoredCall): string {
+  return encodeValue(call.result).digest;
+}
