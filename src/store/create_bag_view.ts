@@ -18,7 +18,7 @@ export function createBagView({ files, stores }: OpenFiles<BagFiles>): BagView {
   const view = new PlainView(files);
   const { description } = stores;
   if (description?.type !== "signed") return view;
-  return new SignedView(view, new RecordSigner(description.keys));
+  return new SignedView(view, new RecordSigner(description.keys), stores.values);
 }
 
 class PlainView implements BagView {

@@ -7,7 +7,6 @@ import { BagCorruptError, QuiverError } from "../errors.ts";
 import { decodeValue } from "../value/decode_value.ts";
 import { encodeValue } from "../value/encode_value.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
-import type { BagView } from "./bag_view.ts";
 import { createBagView } from "./create_bag_view.ts";
 import { EXPORT_FORMAT, EXPORT_VERSION } from "./export_bag.ts";
 import type { OpenFiles } from "./open_stores.ts";
@@ -55,7 +54,8 @@ export async function importBag(
     const fresh = believed.filter(({ key }) => view.record(key) === undefined);
     for (const digest of new Set(fresh.flatMap(digestsOf))) {
       const value = loadValue(values, digest);
-      rejectWrong(opened, view, digest);
+      // A copy that is there, but is not what its digest says, makes room for another one.
+      view.source.load(digest);
       for (const part of [...value.parts, value]) files.putValue(part);
     }
     for (const { key, ...fields } of fresh) files.putCall(key, fields);
@@ -68,13 +68,6 @@ export async function importBag(
     if (!(cause instanceof ImportError || cause instanceof SyntaxError)) throw cause;
     const { message } = cause;
     throw new BagCorruptError(`Cannot import "${file}": ${message}`, file, 0, { cause });
-  }
-}
-
-/** Of a value that is there, but that the view does not show, another copy is to be kept. */
-function rejectWrong({ files, stores }: OpenFiles<BagFiles>, view: BagView, digest: Digest): void {
-  while (files.hasValue(digest) && view.source.load(digest) === undefined) {
-    if (stores.values.reject?.(digest) !== true) return;
   }
 }
 

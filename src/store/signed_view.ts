@@ -1,11 +1,12 @@
 import { QuiverError } from "../errors.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { encodeValue } from "../value/encode_value.ts";
-import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/encoded_value.ts";
 import type { PayloadSource, StoredPayload } from "../value/stored_payload.ts";
 import type { BagView } from "./bag_view.ts";
 import { decodeFound } from "./decode_found.ts";
 import type { RecordSigner } from "./record_signer.ts";
+import type { Found, ValueStore } from "./stores.ts";
 
 /**
  * Shows nothing of a bag but what the holder of a key has written, as signed stores do: records with
@@ -22,9 +23,11 @@ export class SignedView implements BagView {
    *
    * @param view The view.
    * @param signer Tells who signed a record.
+   * @param values Told what is not what its digest says.
    */
-  constructor(view: BagView, signer: RecordSigner) {
-    this.source = new DigestedSource(view.source);
+  constructor(view: BagView, signer: RecordSigner, values: ValueStore) {
+    const reject = (digest: Digest) => values.reject?.(digest) ?? false;
+    this.source = new DigestedSource(view.source, reject);
     this.#view = view;
     this.#signer = signer;
   }
@@ -54,11 +57,13 @@ export class SignedView implements BagView {
 /** Gives the payloads of values that have their digests. */
 class DigestedSource implements PayloadSource {
   readonly #source: PayloadSource;
+  readonly #reject: (digest: Digest) => boolean;
   /** The value that was asked for last with its large arrays: these are asked for next. */
   #last = new Map<Digest, EncodedPart>();
 
-  constructor(source: PayloadSource) {
+  constructor(source: PayloadSource, reject: (digest: Digest) => boolean) {
     this.#source = source;
+    this.#reject = reject;
   }
 
   open(digest: Digest): StoredPayload | undefined {
@@ -87,36 +92,33 @@ class DigestedSource implements PayloadSource {
   #find(digest: Digest): EncodedPart | undefined {
     const known = this.#last.get(digest);
     if (known !== undefined) return known;
-    const encoded = this.#encodeAgain(digest);
-    if (encoded?.digest !== digest) return undefined;
-    this.#last = new Map([...encoded.parts, encoded].map((part) => [part.digest, part]));
-    return encoded;
-  }
-
-  /** What comes out is made of the value that was read, so it is what the new digest says. */
-  #encodeAgain(digest: Digest): ReturnType<typeof encodeValue> | undefined {
-    const found = decodeAny(digest, this.#source);
-    if (found === undefined) return undefined;
-    try {
-      return encodeValue(found.value);
-    } catch (error) {
-      // Nothing without a digest was ever stored.
-      if (error instanceof QuiverError) return undefined;
-      throw error;
+    for (;;) {
+      const found = read(digest, this.#source);
+      if (!found.hit) return undefined;
+      if (found.value !== undefined) {
+        const { parts } = found.value;
+        this.#last = new Map([...parts, found.value].map((part) => [part.digest, part]));
+        return found.value;
+      }
+      // Behind a copy that was tampered with there may be another one.
+      if (!this.#reject(digest)) return undefined;
     }
   }
 }
 
-/** What cannot be decoded was made to look whole: it is as good as missing. */
-function decodeAny(
-  digest: Digest,
-  source: PayloadSource,
-): { readonly value: unknown } | undefined {
+/** A value that is there, encoded again; `undefined` when it is not what its digest says. */
+function read(digest: Digest, source: PayloadSource): Found<EncodedValue | undefined> {
   try {
     const found = decodeFound(digest, (part) => source.load(part));
-    return found.hit ? found : undefined;
+    if (!found.hit) return found;
+    // What comes out is made of the value that was read, so its digest vouches for all of it.
+    const value = encodeValue(found.value);
+    return { hit: true, value: value.digest === digest ? value : undefined };
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    // It was made to look whole, or has no digest: nothing like that was ever stored.
+    if (error instanceof SyntaxError || error instanceof QuiverError) {
+      return { hit: true, value: undefined };
+    }
     throw error;
   }
 }
