@@ -1,7 +1,7 @@
 // End-to-end: what is read, listed, exported and imported in a bag with a signing key is believed
 // only where the key vouches for it.
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { Bag, CacheMissError, openBag } from "@quiver/quiver";
+import { type Bag, CacheMissError, openBag } from "@quiver/quiver";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { openBagStores } from "../../src/store/open_stores.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";
