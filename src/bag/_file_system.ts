@@ -136,12 +136,23 @@ export function readPiece(
   offset: number,
   length: number,
 ): Uint8Array<ArrayBuffer> | undefined {
-  if (!Number.isSafeInteger(offset + length)) return undefined;
-  if (length > SMALL_BYTES || offset > FAR_OFFSET) {
-    if (offset + length > file.seekSync(0, Deno.SeekMode.End)) return undefined;
-  }
+  if (!mayHave(file, offset, length)) return undefined;
   const bytes = new Uint8Array(length);
   return readAt(file, offset, bytes) ? bytes : undefined;
+}
+
+/**
+ * Tells whether it makes sense to try and read a piece of a file.
+ *
+ * @param file The file.
+ * @param offset Where the piece begins, in bytes; whatever number a table says.
+ * @param length How long it is, in bytes.
+ * @returns `false` if the file does not have it; else it costs little to try.
+ */
+export function mayHave(file: Deno.FsFile, offset: number, length: number): boolean {
+  if (!Number.isSafeInteger(offset + length) || offset < 0) return false;
+  if (length <= SMALL_BYTES && offset <= FAR_OFFSET) return true;
+  return offset + length <= file.seekSync(0, Deno.SeekMode.End);
 }
 
 /**

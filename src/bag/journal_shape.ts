@@ -12,8 +12,9 @@ export function readShape(
   read: ReadBytes,
   header: JournalHeader,
 ): { readonly shape?: readonly number[] } {
+  if (header.rank === undefined) return {};
   const bytes = new Uint8Array(toShapeBytes(header));
-  if (bytes.length === 0 || !read(header.length, bytes)) return {};
+  if (!read(header.length, bytes)) return {};
   const shape = decodeShape(bytes);
   return shape === undefined ? {} : { shape };
 }

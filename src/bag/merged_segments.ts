@@ -114,11 +114,14 @@ export function createToSource(
   const reader = new SourceReader(handles);
   const payloads = createSegmentReader(layout, handles, segment);
   return (row, details) => {
+    const path = (row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath)(layout, segment);
+    if (row.details === undefined && details === undefined) {
+      return new FileSource(reader, path, row);
+    }
     const payload = new SealedPayload(payloads, row, details);
     if (row.place === PLACE.chunks) return new PayloadSource(payload, row);
     const { shape } = payload;
-    const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
-    return new FileSource(reader, toPath(layout, segment), shape ? { ...row, shape } : row);
+    return new FileSource(reader, path, shape ? { ...row, shape } : row);
   };
 }
 

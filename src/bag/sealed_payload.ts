@@ -1,4 +1,4 @@
-import { countBlocks, toChunkGrid } from "./block_grid.ts";
+import { countBlocks, toChunkGrid, toChunkShape } from "./block_grid.ts";
 import { PLACE, type TableRow } from "./digest_table.ts";
 import {
   BlockPayload,
@@ -12,7 +12,7 @@ import { type ChunkList, type PayloadDetails, readDetails } from "./payload_deta
 import { toDatasetShape } from "./segment_format.ts";
 
 /** Deflate does no better than this: https://zlib.net/zlib_tech.html. */
-export const MOST_INFLATED = 1032;
+const MOST_INFLATED = 1032;
 
 /** What reads the files of a segment. */
 export interface SegmentReader {
@@ -62,21 +62,21 @@ export class SealedPayload {
       const blocks = chunks && checks && this.#chunkBlocks(head, chunks, checks);
       return blocks && new BlockPayload(head, blocks);
     }
+    // A table may say anything, and whoever wants a piece takes memory for it.
+    if (length > 0 && !read(length - 1, new Uint8Array(1))) return undefined;
     if (known) return new BlockPayload(head, createBlocks(length, read));
     if (checks === undefined && !isWhole(read, length, crc)) return undefined;
     return new BlockPayload(head, createBlocks(length, read, checks));
   }
 
   /**
-   * Reads all of a payload in chunks; its checksum is not looked at.
+   * Reads all of the payload, whose own checksum is not looked at.
    *
-   * @param size The size of the segment in bytes: a table may say anything, and no memory is taken
-   * for what cannot be there.
    * @returns The payload, or `undefined` when it is damaged or gone.
    */
-  load(size: number): Uint8Array<ArrayBuffer> | undefined {
+  load(): Uint8Array<ArrayBuffer> | undefined {
     const payload = this.open(true);
-    if (payload === undefined || payload.length > size * MOST_INFLATED) return undefined;
+    if (payload === undefined) return undefined;
     const bytes = new Uint8Array(payload.length);
     return payload.read(0, bytes) ? bytes : undefined;
   }
@@ -90,9 +90,18 @@ export class SealedPayload {
     if (dataset === undefined) return undefined;
     const elementBytes = dataset.length / dataset.count;
     const shape = dataset.dimensions;
+    if (String(toChunkShape(shape, elementBytes)) !== String(chunks.shape)) return undefined;
     const grid = toChunkGrid(shape, chunks.shape, elementBytes);
     if (grid.length !== head.length || countBlocks(grid) !== chunks.places.length) return undefined;
+    if (!this.#hasRoom(chunks, head.length)) return undefined;
     return createChunkBlocks(grid, this.#reader.segment, chunks.places, checks);
+  }
+
+  /** Whether the segment is large enough for so many bytes in chunks. */
+  #hasRoom({ places }: ChunkList, inflated: number): boolean {
+    const written = places.reduce((sum, { length }) => sum + length, 0);
+    return inflated <= written * MOST_INFLATED &&
+      this.#reader.segment(written - 1, new Uint8Array(1));
   }
 
   /** What the table tells beyond the row; nothing when it is damaged. */

@@ -206,7 +206,7 @@ export class SealedValues {
     // The segment was merged into another one: a newer manifest names that.
     if (file === undefined) return undefined;
     const bytes = place === PLACE.chunks
-      ? this.#payload(name, found).load(file.seekSync(0, Deno.SeekMode.End))
+      ? this.#payload(name, found).load()
       : readPiece(file, offset, length);
     const whole = bytes !== undefined && (state[row] === WHOLE || crc32(bytes) === crc);
     state[row] = whole ? WHOLE : DAMAGED;

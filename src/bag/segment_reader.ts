@@ -1,4 +1,4 @@
-import { readAt } from "./_file_system.ts";
+import { mayHave, readAt } from "./_file_system.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { ReadBytes } from "./read_bytes.ts";
@@ -19,7 +19,8 @@ export function createSegmentReader(
 ): SegmentReader {
   const toRead = (path: string): ReadBytes => (offset, target) => {
     const file = handles.open(path);
-    return file !== undefined && readAt(file, offset, target);
+    return file !== undefined && mayHave(file, offset, target.length) &&
+      readAt(file, offset, target);
   };
   return {
     segment: toRead(toSegmentPath(layout, name)),

@@ -93,16 +93,16 @@ export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): 
  */
 export function readRow(rows: RowBytes, at: number): TableRow {
   const { view } = rows;
-  const details = view.getUint32(at + 60, true);
-  return {
+  const row = {
     digest: readDigest(rows, at),
     offset: getLength(view, at + 32),
     length: getLength(view, at + LENGTH_AT),
     kind: view.getUint32(at + 48, true),
     crc: view.getUint32(at + 52, true),
     place: view.getUint32(at + 56, true),
-    ...(details !== 0 && { details }),
   };
+  const details = view.getUint32(at + 60, true);
+  return details === 0 ? row : { ...row, details };
 }
 
 /**

@@ -105,6 +105,8 @@ export class Bag extends Cache implements AsyncDisposable {
    * them. In a step `~1` stands for `/`, `~0` for `~` and `~e` for the empty key; `~#3` is the entry
    * number 3 of a Map or Set, whatever its key.
    *
+   * In a signed bag all of the value is read, as its digest is that of the whole.
+   *
    * @param digest The digest of the value, such as `record.result`.
    * @param path Where in the value; the whole value if empty.
    * @returns What is there, as the caller's own copy.
@@ -131,7 +133,8 @@ export class Bag extends Cache implements AsyncDisposable {
   }
 
   /**
-   * Reads a part of an array, and not the rest of it.
+   * Reads a part of an array, and not the rest of it; in a signed bag all of the value is read, as its
+   * digest is that of the whole.
    *
    * @param place The digest of an array, or a value and where in it the array is: a typed array, or
    * an n-dimensional array `{ data, shape }`.

@@ -23,6 +23,14 @@ function matches(template: CallTemplate): boolean {
   return toMatcher(template)(RECORD);
 }
 
+Deno.test("toMatcher() takes a function as it is, but a task, which is one, for its address", () => {
+  const isMine = ({ version }: CallRecord) => version === 1;
+  assertEquals(toMatcher(isMine), isMine);
+  const toTask = (name: string) =>
+    Object.assign(() => false, { address: { module: "file:///f.ts", name } });
+  assertEquals(["f", "g"].map((name) => toMatcher(toTask(name))(RECORD)), [true, false]);
+});
+
 Deno.test("toMatcher() compares all fields that are given, and no other", () => {
   const yes: CallTemplate[] = [
     {},

@@ -7,9 +7,10 @@ import { decodeCheckedLine, encodeCheckedLine } from "../../src/bag/checked_line
 import { DigestTable, encodeTable, PURPOSE } from "../../src/bag/digest_table.ts";
 import { FileHandles } from "../../src/bag/file_handles.ts";
 import { createJournalBuffer, encodeHeader, HEADER_BYTES } from "../../src/bag/journal_format.ts";
-import { scanJournal } from "../../src/bag/journal_scan.ts";
+import { scanJournal, toEntryEnd } from "../../src/bag/journal_scan.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/bag/layout.ts";
 import { EMPTY_MANIFEST } from "../../src/bag/manifest.ts";
+import { encodeSegmentIndex } from "../../src/bag/seal_segment.ts";
 import { SealedValues } from "../../src/bag/sealed_values.ts";
 import { decodeValue, MissingPartError } from "../../src/value/decode_value.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";
@@ -84,7 +85,13 @@ const HEADERS: FuzzTarget = {
   name: "scanJournal() ends whatever lengths the headers of a journal claim",
   create: (directory) =>
     fc.property(
-      fc.array(fc.record({ digest: DIGEST, kind: fc.nat(), length: U64, crc: fc.nat() })),
+      fc.array(fc.record({
+        digest: DIGEST,
+        kind: fc.nat(),
+        length: U64,
+        crc: fc.nat(),
+        rank: fc.oneof(fc.nat(3), fc.nat(0xffff)),
+      })),
       fc.uint8Array(),
       (headers, rest) => {
         const pieces = headers.map((header) => {
@@ -93,8 +100,8 @@ const HEADERS: FuzzTarget = {
           return buffer.bytes;
         });
         withFile(directory, concatenate(...pieces, rest), (file) => {
-          scanJournal(file, 0, ({ offset, length }) => {
-            assert(offset + length <= HEADER_BYTES * headers.length + rest.length);
+          scanJournal(file, 0, (entry) => {
+            assert(toEntryEnd(entry) <= HEADER_BYTES * headers.length + rest.length);
           });
         });
       },
@@ -170,16 +177,26 @@ const ROWS: FuzzTarget = {
       crc: fc.nat(0xffff_ffff),
       place: fc.nat(3),
     });
+    const lengths = fc.array(fc.oneof(fc.nat(4), U64), { maxLength: 3 });
+    const places = fc.array(fc.record({ offset: U64, length: U64 }), { maxLength: 3 });
+    const details = fc.record({
+      shape: lengths,
+      checks: fc.uint32Array({ maxLength: 3 }),
+      chunks: fc.record({ shape: lengths, places }),
+    }, { requiredKeys: [] });
+    const payload = fc.record({ row, details });
     const manifest = { ...EMPTY_MANIFEST, segments: [{ name: "1", values: 0, bytes: 0 }] };
     return fc.property(
-      fc.uniqueArray(row, { selector: ({ digest }) => digest, maxLength: 6 }),
-      (rows) => {
-        const subject = { purpose: PURPOSE.values, length: content.length, check: 0 };
-        Deno.writeFileSync(toSegmentIndexPath(layout, "1"), encodeTable(subject, rows));
+      fc.uniqueArray(payload, { selector: ({ row }) => row.digest, maxLength: 6 }),
+      (payloads) => {
+        using file = Deno.openSync(toSegmentPath(layout, "1"));
+        const table = concatenate(...encodeSegmentIndex(file, payloads));
+        Deno.writeFileSync(toSegmentIndexPath(layout, "1"), table);
         using handles = new FileHandles();
         const values = new SealedValues(layout, handles);
         values.load(manifest);
-        for (const { digest, crc } of rows) {
+        for (const { row: { digest, crc } } of payloads) {
+          values.open(digest)?.read(0, new Uint8Array(8));
           const payload = values.read(digest);
           if (payload !== undefined) assertEquals(crc32(payload.bytes), crc);
         }
