@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { BagFormatError } from "@quiver/quiver";
 import { listFiles } from "../bag/_temporary_directory.ts";
+import type { CheckCounts } from "./_check_worker.ts";
 import type { Expectations } from "./_expectations.ts";
 import type { Hdf5Reader } from "./_hdf5_reader.ts";
 import type { InlineBags } from "./_inline_bags.ts";
@@ -11,7 +12,7 @@ export interface Checks {
   readonly bags: InlineBags;
   /** Absent where there is no h5py. */
   readonly reader: Hdf5Reader | undefined;
-  readonly counts: { checks: number; looked: number; arrays: number; unfinished: number };
+  readonly counts: CheckCounts;
 }
 
 /** Checks a bag, or a directory of bags, whose users were killed. */

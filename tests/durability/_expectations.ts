@@ -8,19 +8,27 @@ import { computeSpecimen, specimen } from "./testdata/specimen.ts";
 type Expected = "hit" | "miss" | "maybe" | "value";
 
 /** A call or value of a program that was killed. */
-interface Item {
+export interface Item {
   readonly name: string;
   readonly n: number;
   readonly size: number;
   readonly digest: string;
   /** The digests of the arrays that HDF5 tools see. */
   readonly arrays: readonly string[];
-  expected: Expected;
 }
+
+/** The calls and values that may be asked for, each digested once. */
+export type Catalogue = Map<string, Item>;
 
 /** What a bag must know after all that programs were told of it. */
 export class Expectations {
-  readonly #items = new Map<string, Item>();
+  readonly #items = new Map<string, { readonly item: Item; expected: Expected }>();
+  readonly #catalogue: Catalogue;
+
+  /** Expects nothing yet. */
+  constructor(catalogue: Catalogue = new Map()) {
+    this.#catalogue = catalogue;
+  }
 
   /** Takes a line that a program has printed. */
   take(line: string, name: string, toSize: (n: number) => number): void {
@@ -29,9 +37,12 @@ export class Expectations {
     assert(what === "hit" || what === "miss" || what === "maybe" || what === "value", line);
     const n = Number(text);
     const key = `${name} ${n}`;
-    const item = this.#items.get(key) ?? toItem(name, n, toSize(n));
-    this.#items.set(key, item);
-    item.expected = what;
+    const item = this.#catalogue.get(key) ?? toItem(name, n, toSize(n));
+    this.#catalogue.set(key, item);
+    // In the order in which programs said so.
+    const known = this.#items.get(key);
+    if (known === undefined) this.#items.set(key, { item, expected: what });
+    else known.expected = what;
   }
 
   /** How many calls and values are promised to be there or not. */
@@ -41,8 +52,8 @@ export class Expectations {
 
   /** Lets go of the promises of all but the last calls of a writer. */
   keepLast(name: string, count: number): void {
-    for (const item of [...this.#items.values()].reverse()) {
-      if (item.name !== name || count-- <= 0) item.expected = "maybe";
+    for (const known of [...this.#items.values()].reverse()) {
+      if (known.item.name !== name || count-- <= 0) known.expected = "maybe";
     }
   }
 
@@ -54,8 +65,8 @@ export class Expectations {
   /** What is expected of one call alone. */
   only(label: string): Expectations {
     const one = new Expectations();
-    const item = this.#items.get(label);
-    if (item !== undefined) one.#items.set(label, item);
+    const known = this.#items.get(label);
+    if (known !== undefined) one.#items.set(label, known);
     return one;
   }
 
@@ -64,13 +75,12 @@ export class Expectations {
     const known = this.#items.values().filter(({ expected }) =>
       expected === "hit" || expected === "value"
     );
-    return new Set(known.flatMap(({ arrays }) => arrays));
+    return new Set(known.flatMap(({ item }) => item.arrays));
   }
 
   /** Looks for everything: what is promised is there, and whatever is there is right. */
   async check(bag: Bag): Promise<void> {
-    for (const item of this.#items.values()) {
-      const { name, n, size, digest, expected } = item;
+    for (const { item: { name, n, size, digest }, expected } of this.#items.values()) {
       const key = await specimen.digest(name, n, size);
       const record = await bag.record(key);
       if (record !== undefined) assertEquals(record.result, digest, `${name} ${n}`);
@@ -87,5 +97,5 @@ export class Expectations {
 
 function toItem(name: string, n: number, size: number): Item {
   const { digest, parts } = encodeValue(computeSpecimen(name, n, size));
-  return { name, n, size, digest, arrays: parts.map(({ digest }) => digest), expected: "maybe" };
+  return { name, n, size, digest, arrays: parts.map(({ digest }) => digest) };
 }

@@ -1,25 +1,36 @@
 import { Bag } from "@quiver/quiver";
-import { DISK } from "../../src/bag/_file_system.ts";
+import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
 import type { BagOptions } from "../../src/bag/bag_files.ts";
-import { type Hdf5Access, Hdf5Library } from "../../src/bag/hdf5_library.ts";
+import type { Hdf5Access } from "../../src/bag/hdf5_library.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import type { VerifyOptions, VerifyReport } from "../../src/bag/verify_report.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
-import { verifyStores } from "../../src/store/verify_stores.ts";
-import { InlineFoldRunner } from "../bag/_inline_fold_runner.ts";
+import { InlineFoldRunner, loadHdf5Library } from "../bag/_inline_fold_runner.ts";
 
 /**
  * Works on bags in this isolate, with the HDF5 library loaded once: a program that folds so spends
  * its time on the disk, where it is to be killed, and not on starting workers.
  */
 export class InlineBags {
-  #library: Promise<Hdf5Access> | undefined;
-  readonly #load = (): Promise<Hdf5Access> => this.#library ??= Hdf5Library.load();
+  readonly #fileSystem: FileSystem;
+  readonly #load: () => Promise<Hdf5Access>;
+
+  /** Works on a disk; the library is loaded with the first file. */
+  constructor(fileSystem: FileSystem = DISK, load: () => Promise<Hdf5Access> = createLoad()) {
+    this.#fileSystem = fileSystem;
+    this.#load = load;
+  }
+
+  /** The same on another disk. */
+  on(fileSystem: FileSystem): InlineBags {
+    return new InlineBags(fileSystem, this.#load);
+  }
 
   /** Opens a bag that folds in this isolate. */
   async open(path: string, options: BagOptions = {}): Promise<Bag> {
-    const runner = new InlineFoldRunner(DISK, this.#load);
-    const files = await openBagFiles(path, options, { fileSystem: DISK, runner });
+    const fileSystem = this.#fileSystem;
+    const runner = new InlineFoldRunner(fileSystem, this.#load);
+    const files = await openBagFiles(path, options, { fileSystem, runner });
     const opened = {
       files,
       stores: createBagStores(files),
@@ -31,7 +42,16 @@ export class InlineBags {
   }
 
   /** Checks a bag in this isolate. */
-  verify(path: string, options: VerifyOptions): Promise<VerifyReport> {
-    return verifyStores(path, options, { fileSystem: DISK, loadLibrary: this.#load });
+  async verify(path: string, options: VerifyOptions): Promise<VerifyReport> {
+    const { verifyStores } = await import("../../src/store/verify_stores.ts");
+    return await verifyStores(path, options, {
+      fileSystem: this.#fileSystem,
+      loadLibrary: this.#load,
+    });
   }
+}
+
+function createLoad(): () => Promise<Hdf5Access> {
+  let library: Promise<Hdf5Access> | undefined;
+  return () => library ??= loadHdf5Library();
 }

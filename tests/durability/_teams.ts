@@ -23,9 +23,9 @@ const USUAL = { lines: 30, delay: 30, toSize };
 
 /** All teams: each kind of work is done, alone or beside others. */
 export const TEAMS: readonly Team[] = [
-  { ...USUAL, modes: ["record", "fold"], lines: 200 },
+  { ...USUAL, modes: ["record", "fold"], lines: 60 },
   { ...USUAL, modes: ["record", "compact"] },
-  { ...USUAL, modes: ["put", "background"], lines: 100, delay: 200, toSize },
+  { ...USUAL, modes: ["put", "background"], lines: 60, delay: 150 },
   { ...USUAL, modes: ["gc", "evict"] },
   { ...USUAL, modes: ["switch", "compact"], lines: 20 },
   { ...USUAL, modes: ["rebuild"], lines: 10, mend: "open" },

@@ -1,8 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { checkAfterKill } from "./_check_after_kill.ts";
-import { Expectations } from "./_expectations.ts";
-import { Hdf5Reader } from "./_hdf5_reader.ts";
-import { InlineBags } from "./_inline_bags.ts";
+import { Checker } from "./_checker.ts";
+import type { CheckCounts } from "./_check_worker.ts";
 import { Random } from "./_random.ts";
 import { type Team, TEAMS } from "./_teams.ts";
 import { createLineStream } from "./testdata/text_lines.ts";
@@ -18,17 +16,9 @@ export interface KillOptions {
 }
 
 /** What came of it. */
-export interface KillCounts {
+export interface KillCounts extends CheckCounts {
   /** How many programs were killed, by what they did. */
   readonly kills: Record<string, number>;
-  /** How often bags were checked. */
-  checks: number;
-  /** How many acknowledged results were looked for, over all checks. */
-  looked: number;
-  /** How many arrays h5py has found. */
-  arrays: number;
-  /** How many things verification named that killed programs had left unfinished. */
-  unfinished: number;
 }
 
 /** After so many rounds a team gets a new bag: the checks read all of it each time. */
@@ -38,18 +28,10 @@ const ROUNDS_OF_A_BAG = 8;
 const KILLS_AT_START = 6;
 
 /** About how long programs take to start, in milliseconds. */
-const START = 300;
+const START = 200;
 
 /** How many teams work at the same time. */
 const LANES = 2;
-
-/** What all rounds have in common. */
-interface Harness {
-  readonly options: KillOptions;
-  readonly counts: KillCounts;
-  readonly bags: InlineBags;
-  readonly reader: Hdf5Reader | undefined;
-}
 
 /**
  * Kills programs that work with bags at random moments, again and again, and checks after each kill
@@ -59,96 +41,84 @@ interface Harness {
  * @returns What was done.
  */
 export async function runKills(options: KillOptions): Promise<KillCounts> {
-  await using reader = Hdf5Reader.start();
   const counts = { kills: {}, checks: 0, looked: 0, arrays: 0, unfinished: 0 };
-  const harness = { options, counts, bags: new InlineBags(), reader };
   const lanes = Array.from({ length: LANES }, (_, lane) => {
-    return runLane(harness, TEAMS.filter((_, i) => i % LANES === lane));
+    return runLane(options, counts, TEAMS.filter((_, i) => i % LANES === lane));
   });
   const failed = (await Promise.allSettled(lanes)).find(({ status }) => status === "rejected");
   if (failed?.status === "rejected") throw failed.reason;
   return counts;
 }
 
-function countKills({ counts }: Harness): number {
-  return Object.values(counts.kills).reduce((sum, count) => sum + count, 0);
-}
-
-async function runLane(harness: Harness, teams: readonly Team[]): Promise<void> {
-  const { options: { kills, directory, seed }, counts } = harness;
-  const states = teams.map((team) => ({ team, path: "", expectations: new Expectations() }));
-  for (let round = 0; countKills(harness) < kills; round++) {
-    const state = states[round % states.length];
-    if (state === undefined) return;
-    const { team } = state;
-    const age = Math.floor(round / states.length);
-    if (age % ROUNDS_OF_A_BAG === 0) {
-      if (state.path !== "") await Deno.remove(state.path, { recursive: true });
-      state.path = `${directory}/${team.modes.join(" and ")} ${age}`;
-      state.expectations = new Expectations();
-    }
-    const begun = `${team.modes.join(" beside ")}, round ${round}, seed ${seed}`;
+/** Lets one team after another work and die, until enough programs have. */
+async function runLane(
+  { kills, directory, seed }: KillOptions,
+  counts: KillCounts,
+  teams: readonly Team[],
+): Promise<void> {
+  await using checker = new Checker();
+  for (let turn = 0; sum(counts.kills) < kills; turn++) {
+    const team = teams[turn % teams.length] ?? teams[0];
+    if (team === undefined) return;
+    const round = Math.floor(turn / teams.length);
+    const index = TEAMS.indexOf(team);
+    const path = `${directory}/${index}-${Math.floor(round / ROUNDS_OF_A_BAG)}`;
+    const context = `${team.modes.join(" beside ")}, round ${round}, seed ${seed}, bag "${path}"`;
     try {
-      const random = new Random(seed + 1_000_003 * round + TEAMS.indexOf(team));
-      await runTeam(team, state.path, state.expectations, random, round);
+      const random = new Random(seed + 1_000_003 * round + index);
+      const told = await killTeam(team, path, random, round);
       for (const mode of team.modes) counts.kills[mode] = (counts.kills[mode] ?? 0) + 1;
-      await checkAfterKill(harness, team, state.path, state.expectations);
+      const { checks, looked, arrays, unfinished } = await checker.check(index, path, told);
+      counts.checks += checks;
+      counts.looked += looked;
+      counts.arrays += arrays;
+      counts.unfinished += unfinished;
     } catch (cause) {
-      throw new Error(`Cannot keep what was promised (${begun}): ${cause}`, { cause });
+      throw new Error(`Cannot keep what was promised (${context}): ${cause}`, { cause });
     }
   }
 }
 
-/** Lets all programs of a team work on a bag, and kills each at a moment of its own. */
-async function runTeam(
-  { modes, lines, delay, toSize, kept }: Team,
-  path: string,
-  expectations: Expectations,
-  random: Random,
-  round: number,
-): Promise<void> {
-  const plans = modes.map((mode, i) => {
-    const atStart = random.below(KILLS_AT_START) === 0;
-    return {
-      mode,
-      name: `${mode}-${round}-${i}`,
-      lines: atStart ? 0 : 1 + random.below(lines),
-      delay: random.below(1000 * (atStart ? START : delay)) / 1000,
-    };
-  });
-  const told = await Promise.all(
-    plans.map(({ mode, name, lines, delay }) => runAndKill([mode, path, name], lines, delay)),
-  );
-  told.forEach((texts, i) => {
-    const name = plans[i]?.name ?? "";
-    for (const text of texts) expectations.take(text, name, toSize);
-    if (kept !== undefined) expectations.keepLast(name, kept);
-  });
+function sum(kills: Record<string, number>): number {
+  return Object.values(kills).reduce((sum, count) => sum + count, 0);
 }
 
-async function runAndKill(
-  args: readonly string[],
-  lines: number,
-  delay: number,
-): Promise<readonly string[]> {
+/** Lets the programs of a team work on a bag, and kills each at a moment of its own. */
+async function killTeam(
+  { modes, lines, delay }: Team,
+  path: string,
+  random: Random,
+  round: number,
+): Promise<Record<string, string[]>> {
+  const told = modes.map(async (mode, i) => {
+    const name = `${mode}-${round}-${i}`;
+    const atStart = random.below(KILLS_AT_START) === 0;
+    const enough = atStart ? 0 : 1 + random.below(lines);
+    const wait = random.below(1000 * (atStart ? START : delay)) / 1000;
+    return [name, await runAndKill([mode, path, name], enough, wait)] as const;
+  });
+  return Object.fromEntries(await Promise.all(told));
+}
+
+async function runAndKill(args: string[], enough: number, wait: number): Promise<string[]> {
   const program = new URL("./testdata/crash.ts", import.meta.url).href;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "--allow-read", "--allow-write", program, ...args],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const told: string[] = [];
+  const lines: string[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
-  // A timer is what makes the moment one that the program does not know of.
-  const kill = () => void (timer ??= setTimeout(() => child.kill("SIGKILL"), delay));
-  if (lines === 0) kill();
+  // Nothing that the program does tells this moment: that is what makes it a random one.
+  const kill = () => void (timer ??= setTimeout(() => child.kill("SIGKILL"), wait));
+  if (enough === 0) kill();
   const texts = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(createLineStream());
-  for await (const text of texts) {
-    told.push(text);
-    if (told.length >= lines) kill();
+  for await (const line of texts) {
+    lines.push(line);
+    if (lines.length >= enough) kill();
   }
   const { signal } = await child.status;
   clearTimeout(timer);
   assertEquals(signal, "SIGKILL", `${args[0]} has ended by itself`);
-  return told;
+  return lines;
 }
