@@ -2,7 +2,7 @@ import { QuiverError } from "../errors.ts";
 import { isMissing, openIfThere } from "./_file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import type { Hdf5Input } from "./hdf5_library.ts";
-import { type BagLayout, toSegmentPath } from "./layout.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { StepReport } from "./step_report.ts";
 import type { VerifyContext } from "./verify_context.ts";
@@ -65,7 +65,10 @@ function compareLinks(input: Hdf5Input, layout: BagLayout, manifest: Manifest): 
   }
   const live = new Set(manifest.segments.map(({ name }) => name));
   const others = names.filter((name) => !live.has(name));
-  const gone = others.find((name) => isMissing(toSegmentPath(layout, name)));
+  // Where the door could not be made anew, the table is what stays (`remove_unfinished.ts`).
+  const gone = others.find((name) =>
+    isMissing(toSegmentPath(layout, name)) && isMissing(toSegmentIndexPath(layout, name))
+  );
   if (gone !== undefined) {
     return { state: "wrong", problem: `it leads to "${gone}", which is not live` };
   }
