@@ -67,15 +67,14 @@ export class BagEditor {
    * @returns Whether there may be new tables.
    */
   async restore(missing: boolean): Promise<boolean> {
-    const cleared = removeUnfinished(this.fileSystem, this.layout, this.#manifest);
     const { segments } = this.#manifest;
+    const openFrontDoor = () => this.#openFrontDoor(segments);
+    await removeUnfinished(this.fileSystem, this.layout, this.#manifest, openFrontDoor);
     if (missing || (segments.length > 0 && isMissing(this.layout.frontDoor))) {
       const library = await this.#loadLibrary();
       const { fileSystem, layout } = this;
       rebuildIndexes({ fileSystem, layout, library }, this.#manifest, true);
     }
-    // The front door may lead to what was cleared away.
-    if (cleared && !isMissing(this.layout.frontDoor)) await this.#openFrontDoor(segments);
     return missing;
   }
 
@@ -108,10 +107,14 @@ export class BagEditor {
   ): Promise<void> {
     const names = new Set(segments.map(({ name }) => name));
     const old = this.#manifest.segments.filter(({ name }) => !names.has(name));
-    await this.#openFrontDoor(segments);
+    // Whoever is killed between door and switch leaves a segment that no manifest names, which tells
+    // the next fold to make the door anew: a new one before, or else an old one after the switch.
+    const isNew = segments.length > this.#manifest.segments.length - old.length;
+    if (isNew) await this.#openFrontDoor(segments);
     const last = Math.max(0, ...segments.map(({ name }) => Number(name)));
     const nextSegment = Math.max(this.#manifest.nextSegment, last + 1);
     await commit(() => this.switch({ ...change, segments, nextSegment }));
+    if (!isNew) await this.#openFrontDoor(segments);
     for (const { name } of old) this.#removeSegment(name);
   }
 

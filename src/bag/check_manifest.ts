@@ -2,7 +2,7 @@ import { BagCorruptError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { FileHandles } from "./file_handles.ts";
 import { isMissing } from "./_file_system.ts";
-import { type BagLayout, listEntries } from "./layout.ts";
+import { type BagLayout, listEntries, listJournals, listNames } from "./layout.ts";
 import { EMPTY_MANIFEST, type Manifest, readManifest, type SegmentEntry } from "./manifest.ts";
 import { listUnnamed } from "./remove_unfinished.ts";
 import { readSegmentIndex } from "./segment_index.ts";
@@ -58,12 +58,22 @@ export function checkManifest({ layout }: Pick<VerifyContext, "layout">): Checke
 function readKnown(layout: BagLayout, report: StepReport): Manifest | undefined {
   try {
     if (!isMissing(layout.manifest)) return readManifest(layout);
+    if (isNew(layout)) {
+      report.unfinished++;
+      return EMPTY_MANIFEST;
+    }
     report.find({ file: "manifest.json", problem: "it is missing" });
   } catch (error) {
     if (!(error instanceof BagCorruptError)) throw error;
     report.find({ file: "manifest.json", problem: "it is damaged" });
   }
   return undefined;
+}
+
+/** Whether whoever created the bag was killed before its first manifest, and nobody has come since. */
+function isNew(layout: BagLayout): boolean {
+  return listNames(layout.segments).length === 0 && listJournals(layout).length === 0 &&
+    isMissing(layout.callLog);
 }
 
 function recover(layout: BagLayout): Manifest {

@@ -1,9 +1,10 @@
 import type { Digest } from "../value/encoded_value.ts";
 import { removeIfThere, replaceFile } from "./_file_system.ts";
 import { checkBag } from "./bag_json.ts";
+import type { CheckedManifest } from "./check_manifest.ts";
 import { type ExaminedSegment, examineSegment } from "./examine_segment.ts";
 import { toSegmentIndexPath, toSegmentName, toSegmentPath } from "./layout.ts";
-import type { Manifest, SegmentEntry } from "./manifest.ts";
+import { type Manifest, type SegmentEntry, writeManifest } from "./manifest.ts";
 import { sealSegment } from "./seal_segment.ts";
 import type { SegmentSource } from "./segment_writer.ts";
 import { StepReport } from "./step_report.ts";
@@ -28,13 +29,13 @@ export interface CheckedSegments {
  * values that are whole go into a new one.
  *
  * @param context What all steps have in common.
- * @param manifest What is live.
+ * @param checked What is live, and whether that is what the manifest says.
  * @param condemned Values that are whole but wrong; a repair leaves them out.
  * @returns What was found, and what is live from now on.
  */
 export async function checkSegments(
   context: VerifyContext,
-  manifest: Manifest,
+  { manifest, changed }: Pick<CheckedManifest, "manifest" | "changed">,
   condemned: ReadonlySet<Digest> = new Set(),
 ): Promise<CheckedSegments> {
   const segments = new StepReport("segments");
@@ -42,6 +43,7 @@ export async function checkSegments(
   const live: SegmentEntry[] = [];
   const replaced: string[] = [];
   let next = manifest.nextSegment;
+  let reserved = manifest;
   for (const entry of manifest.segments) {
     const examined = await examineSegment(context, segments, entry);
     count(segments, tables, examined);
@@ -49,6 +51,7 @@ export async function checkSegments(
       examined.sources().some(({ digest }) => condemned.has(digest));
     if (examined.findings.length > 0 || isCondemned) {
       if (context.quarantine === undefined) continue;
+      if (reserved === manifest && !changed) reserved = reserveNumbers(context, manifest);
       const name = toSegmentName(next);
       const kept = examined.sources().filter(({ digest }) => !condemned.has(digest));
       const renewed = await replaceSegment(context, segments, entry.name, name, kept);
@@ -69,13 +72,27 @@ export async function checkSegments(
   if (context.quarantine === undefined) return { segments, tables, manifest, replaced };
   segments.repairAll();
   tables.repairAll();
-  const changed = JSON.stringify(live) !== JSON.stringify(manifest.segments);
-  return {
-    segments,
-    tables,
-    manifest: changed ? { ...manifest, segments: live, nextSegment: next } : manifest,
-    replaced,
+  if (JSON.stringify(live) === JSON.stringify(manifest.segments)) {
+    return { segments, tables, manifest: reserved, replaced };
+  }
+  const nextSegment = Math.max(next, reserved.nextSegment);
+  const repaired = { ...reserved, segments: live, nextSegment };
+  return { segments, tables, manifest: repaired, replaced };
+}
+
+/**
+ * Takes numbers for the segments that a repair writes before its switch. If it is killed, they are
+ * older than the manifest, and the next fold removes them; newer ones it would refuse to.
+ */
+function reserveNumbers({ fileSystem, layout }: VerifyContext, manifest: Manifest): Manifest {
+  const { generation, nextSegment, segments } = manifest;
+  const reserved = {
+    ...manifest,
+    generation: generation + 1,
+    nextSegment: nextSegment + segments.length,
   };
+  writeManifest(fileSystem, layout, reserved);
+  return reserved;
 }
 
 function count(

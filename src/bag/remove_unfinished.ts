@@ -1,5 +1,5 @@
 import { BagCorruptError } from "../errors.ts";
-import { type FileSystem, removeIfThere } from "./_file_system.ts";
+import { type FileSystem, isMissing, removeIfThere } from "./_file_system.ts";
 import { type BagLayout, listEntries } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -48,18 +48,23 @@ export function listUnnamed(layout: BagLayout, manifest: Manifest): UnnamedFile[
 /**
  * Removes what a fold left that was killed. Its segments are those that no manifest names.
  *
+ * The front door may lead to them, so it is made anew while they are still there. On a full disk
+ * that fails, and their space is given back all the same; their tables stay until the door is right,
+ * and remind the next fold of it.
+ *
  * @param fileSystem The seam.
  * @param layout The bag's paths.
  * @param manifest What is live.
- * @returns Whether a segment was among it, which the front door may lead to.
+ * @param openFrontDoor Makes the front door anew.
  * @throws {BagCorruptError} If there are segments that are newer than the manifest: then it is an old
  * copy, and what looks like left over may be all that there is of some values.
  */
-export function removeUnfinished(
+export async function removeUnfinished(
   fileSystem: FileSystem,
   layout: BagLayout,
   manifest: Manifest,
-): boolean {
+  openFrontDoor: () => Promise<void>,
+): Promise<void> {
   const unnamed = listUnnamed(layout, manifest);
   const newer = unnamed.find(({ segment }) => Number(segment) > manifest.nextSegment);
   if (newer !== undefined) {
@@ -70,7 +75,16 @@ export function removeUnfinished(
       0,
     );
   }
-  for (const path of listUnfinished(layout)) removeIfThere(fileSystem, path);
-  for (const { path } of unnamed) removeIfThere(fileSystem, path);
-  return unnamed.some(({ path }) => path.endsWith(".h5"));
+  const remove = (paths: readonly string[]) => {
+    for (const path of paths) removeIfThere(fileSystem, path);
+  };
+  const toPaths = (files: readonly UnnamedFile[]) => files.map(({ path }) => path);
+  const complete = unnamed.filter(({ complete }) => complete);
+  remove([...listUnfinished(layout), ...toPaths(unnamed.filter(({ complete }) => !complete))]);
+  try {
+    if (complete.length > 0 && !isMissing(layout.frontDoor)) await openFrontDoor();
+  } finally {
+    remove(toPaths(complete).filter((path) => path.endsWith(".h5")));
+  }
+  remove(toPaths(complete));
 }

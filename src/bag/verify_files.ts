@@ -71,7 +71,7 @@ export async function verifyFiles(
   const context = await createContext(layout, environment, options, handles);
   const checked = checkManifest(context);
   const door = checkFrontDoor(context, checked.manifest);
-  const found = await checkSegments(context, checked.manifest);
+  const found = await checkSegments(context, checked);
   const journals = await checkJournals(context, found.manifest);
   const switched = quarantine === undefined
     ? checked.manifest
@@ -120,10 +120,10 @@ export async function dropValues(
   using _lock = await takeLock(layout, environment, options);
   using handles = new FileHandles();
   const context = await createContext(layout, environment, options, handles);
-  const manifest = readManifest(layout);
-  const found = await checkSegments(context, manifest, condemned);
   const report = new StepReport("manifest");
-  commit(context, { report, manifest, changed: false }, new StepReport("front door"), found);
+  const checked = { report, manifest: readManifest(layout), changed: false };
+  const found = await checkSegments(context, checked, condemned);
+  commit(context, checked, new StepReport("front door"), found);
 }
 
 async function takeLock(

@@ -3,6 +3,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { runProgram, succeeds } from "./_run_program.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 
+/** What is done on a full disk, each through files of its own. */
+const WORK = ["put", "fold", "compact", "rewrite"];
+
 /** Mounts a disk of 1 MiB, seen by the command after it only. */
 const ON_SMALL_DISK = [
   "unshare",
@@ -50,6 +53,30 @@ for (const workerType of ["inline", "web"]) {
       assertEquals([room.wrong, room.warnings, room.thrown], [0, [], undefined]);
       assert(room.misses > 0 && room.misses < 40, `${room.misses} misses`);
       assertEquals(again, { wrong: 0, misses: 0, warnings: [] });
+    },
+  });
+}
+
+for (const kind of WORK) {
+  Deno.test({
+    name: `a disk that is full during "${kind}" costs nothing, and it works when there is room`,
+    ignore: !CAN_MOUNT,
+    async fn() {
+      await using directory = new TemporaryDirectory();
+      const { path } = directory;
+      const program = { args: [path, kind], within: [...ON_SMALL_DISK, path] };
+      const { stdout, stderr, code } = await runProgram("full_disk_work.ts", program);
+      assertEquals([stderr, code], ["", 0]);
+      const reports = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+      for (const report of reports) {
+        const { room, error, ...rest } = report;
+        const good = { lost: 0, after: 0, sound: true, problems: [] };
+        assertEquals(rest, good, `with ${room} bytes, ${error}`);
+        if (error !== undefined) assertMatch(error, /No space left on device/);
+      }
+      const failed = reports.filter(({ error }) => error !== undefined);
+      assert(failed.length > 1, "the disk was never full");
+      assert(kind === "put" || failed.length < reports.length, "there was never enough room");
     },
   });
 }

@@ -4,8 +4,14 @@ import type { CompactResult, FoldResult } from "../../src/bag/bag_files.ts";
 import { compactBag } from "../../src/bag/compact_bag.ts";
 import type { CompactRequest } from "../../src/bag/compaction_plan.ts";
 import { foldBag, rebuildBag } from "../../src/bag/fold.ts";
-import { type Hdf5Access, Hdf5Library } from "../../src/bag/hdf5_library.ts";
+import type { Hdf5Access } from "../../src/bag/hdf5_library.ts";
 import { toLayout } from "../../src/bag/layout.ts";
+
+/** Loads the HDF5 library, which takes a tenth of a second, where there is something to fold. */
+export async function loadHdf5Library(): Promise<Hdf5Access> {
+  const { Hdf5Library } = await import("../../src/bag/hdf5_library.ts");
+  return await Hdf5Library.load();
+}
 
 /** Folds in this isolate, where a test can let it fail. */
 export class InlineFoldRunner implements FoldRunner {
@@ -14,7 +20,7 @@ export class InlineFoldRunner implements FoldRunner {
 
   constructor(
     fileSystem: FileSystem = DISK,
-    loadLibrary: () => Promise<Hdf5Access> = () => Hdf5Library.load(),
+    loadLibrary: () => Promise<Hdf5Access> = loadHdf5Library,
   ) {
     this.#fileSystem = fileSystem;
     this.#loadLibrary = loadLibrary;

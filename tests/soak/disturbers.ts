@@ -75,17 +75,12 @@ function repeat(act: (bag: Bag) => Promise<unknown>): Disturber {
   };
 }
 
-/** Compacts again and again, where a bag can do that. */
-async function compact(stage: Stage): Promise<number> {
-  await using bag = await openBag(stage.path, { fold: "manual" });
-  const method: unknown = Reflect.get(bag, "compact");
-  return typeof method === "function" ? await repeat((bag) => method.call(bag))(stage) : 0;
-}
-
 /** All disturbers by name. */
 export const DISTURBERS: Readonly<Record<string, Disturber>> = {
   read,
   verify,
   fold: repeat((bag) => bag.fold()),
-  compact,
+  compact: repeat((bag) => bag.compact()),
+  // Without grace: nothing but what calls in flight have stored is kept for its age.
+  gc: repeat((bag) => bag.gc({ grace: 0 })),
 };

@@ -1,4 +1,4 @@
-// Lets many writers, readers and folders use one bag, for minutes: deno task soak --minutes 10
+// Lets many writers, readers, folders, compactions and gc use one bag, for minutes: deno task soak --minutes 10
 import { parseArgs } from "node:util";
 import { FULL_LOAD, runManyWriters } from "./many_writers.ts";
 
