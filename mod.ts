@@ -27,7 +27,7 @@
  *
  * @module
  */
-export type { BagOptions, FoldResult } from "./src/bag/bag_files.ts";
+export type { BagOptions, CompressionOptions, FoldResult } from "./src/bag/bag_files.ts";
 export type { CacheFilesOptions } from "./src/bag/cache_files.ts";
 export type {
   VerifyFinding,
@@ -39,7 +39,7 @@ export type {
 } from "./src/bag/verify_report.ts";
 export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
-export { Bag, openBag, type OpenBagOptions } from "./src/cache/bag.ts";
+export { Bag, openBag, type OpenBagOptions, type ValuePlace } from "./src/cache/bag.ts";
 export { Cache, createMemoryCache, voidCache } from "./src/cache/cache.ts";
 export { limited, type LimitOptions } from "./src/cache/limited.ts";
 export {
@@ -51,7 +51,7 @@ export {
 } from "./src/cache/stored_cache.ts";
 export type { GcOptions } from "./src/cache/tidy_cache.ts";
 export { verifyBag } from "./src/cache/verify_bag.ts";
-export type { CallTemplate } from "./src/call/call_template.ts";
+export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
@@ -61,7 +61,10 @@ export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export type { LimitedCall } from "./src/store/call_ledger.ts";
+export type { ExportResult } from "./src/store/export_bag.ts";
+export type { ImportResult } from "./src/store/import_bag.ts";
 export type { StoreLimits } from "./src/store/limited_stores.ts";
+export type { BagEntry } from "./src/store/read_bag.ts";
 export type { SigningKey, SigningOptions } from "./src/store/signing_keys.ts";
 export type {
   CacheStatistics,
@@ -87,7 +90,10 @@ export type { FutureState } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
 export { type Deferred, type DeferredArguments, type Task, task } from "./src/task/task.ts";
 export type { CodeMode, TaskOptions } from "./src/task/task_options.ts";
+export type { NdArray, NumberArray } from "./src/value/array_shape.ts";
 export { digestSymbol } from "./src/value/digest_symbol.ts";
 export type { Digest } from "./src/value/encoded_value.ts";
+export { shapeSymbol } from "./src/value/shape_symbol.ts";
+export type { SliceRange } from "./src/value/slice_array.ts";
 export type { QuiverWarning } from "./src/warning.ts";
 export type { WorkerType } from "./src/worker/worker.ts";

@@ -85,19 +85,21 @@ async function compareThroughput(): Promise<void> {
   await peer.destroy();
 }
 
+async function startRawWorkers(calls: number): Promise<void> {
+  for (let n = 0; n < calls; n++) {
+    const raw = new Worker(RAW, { type: "module" });
+    const answer = nextMessage(raw);
+    raw.postMessage(undefined);
+    await answer;
+    raw.terminate();
+  }
+}
+
 async function compareStart(): Promise<void> {
   await compare("Worker start: from nothing until it takes calls", [
     {
       name: "raw worker (baseline)",
-      run: async (calls) => {
-        for (let n = 0; n < calls; n++) {
-          const raw = new Worker(RAW, { type: "module" });
-          const answer = nextMessage(raw);
-          raw.postMessage(undefined);
-          await answer;
-          raw.terminate();
-        }
-      },
+      run: startRawWorkers,
     },
     {
       name: "Quiver: a web worker is ready",
@@ -115,15 +117,7 @@ async function compareColdStart(): Promise<void> {
   await compare("Cold start: from nothing to the first result", [
     {
       name: "raw worker (baseline)",
-      run: async (calls) => {
-        for (let n = 0; n < calls; n++) {
-          const raw = new Worker(RAW, { type: "module" });
-          const answer = nextMessage(raw);
-          raw.postMessage(undefined);
-          await answer;
-          raw.terminate();
-        }
-      },
+      run: startRawWorkers,
     },
     {
       name: "Quiver: new Executor, submit(noop)",

@@ -62,6 +62,7 @@ const PUBLIC = [
   "openFileCache",
   "openScope",
   "openSqliteCache",
+  "shapeSymbol",
   "task",
   "verifyBag",
   "voidCache",

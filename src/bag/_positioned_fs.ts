@@ -51,12 +51,20 @@ const NO_ENTRY = 44;
 const SEEK_CURRENT = 1;
 const SEEK_END = 2;
 
+/** A read or write of the library. */
+export interface FileAccess {
+  /** Where in the file it begins, in bytes. */
+  readonly offset: number;
+  /** How many bytes were asked for. */
+  readonly length: number;
+}
+
 /** One file as the library sees it. */
 export class PositionedFile {
   readonly #fileSystem: FileSystem;
   readonly #file: Deno.FsFile;
   /** Where and how long each access was since {@linkcode PositionedFile.watch}. */
-  #accesses: { position: number; length: number }[] = [];
+  #accesses: FileAccess[] = [];
   #diverted: { length: number; chunks: Iterable<Uint8Array> } | undefined;
   #failure: { error: unknown } | undefined;
 
@@ -82,16 +90,12 @@ export class PositionedFile {
   }
 
   /**
-   * Tells where accesses began that had a length.
+   * Tells which accesses there were since {@linkcode PositionedFile.watch}.
    *
-   * @param length At least so many bytes were asked for.
-   * @param exactly Whether it must be exactly so many.
-   * @returns The positions, in order.
+   * @returns The accesses, in order.
    */
-  accesses(length: number, exactly: boolean): number[] {
-    return this.#accesses
-      .filter((access) => exactly ? access.length === length : access.length >= length)
-      .map((access) => access.position);
+  accesses(): FileAccess[] {
+    return this.#accesses;
   }
 
   /**
@@ -123,7 +127,7 @@ export class PositionedFile {
   /** Reads for the library. */
   read(bytes: Uint8Array, position: number): number {
     let count = 0;
-    this.#accesses.push({ position, length: bytes.length });
+    this.#accesses.push({ offset: position, length: bytes.length });
     this.#attempt(() => {
       count = Math.max(0, Math.min(bytes.length, this.size - position));
       if (!readAt(this.#file, position, bytes.subarray(0, count))) count = 0;
@@ -133,7 +137,7 @@ export class PositionedFile {
 
   /** Writes for the library. */
   write(bytes: Uint8Array, length: number, position: number): number {
-    this.#accesses.push({ position, length });
+    this.#accesses.push({ offset: position, length });
     this.#attempt(() => {
       this.#file.seekSync(position, Deno.SeekMode.Start);
       for (const chunk of this.#take(bytes, length)) writeAll(this.#fileSystem, this.#file, chunk);

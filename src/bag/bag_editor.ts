@@ -1,4 +1,5 @@
 import { type FileSystem, isMissing, removeIfThere } from "./_file_system.ts";
+import { checkBag } from "./bag_json.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { writeFrontDoor } from "./front_door.ts";
 import type { Hdf5Access } from "./hdf5_library.ts";
@@ -88,7 +89,7 @@ export class BagEditor {
   async seal(sources: readonly SegmentSource[], newest: number): Promise<SegmentEntry> {
     const { fileSystem, layout } = this;
     const library = await this.#loadLibrary();
-    const environment = { fileSystem, layout, library, pause: this.#pause };
+    const environment = { fileSystem, layout, library, pause: this.#pause, ...checkBag(layout) };
     const name = toSegmentName(this.#manifest.nextSegment);
     return { ...await sealSegment(environment, name, sources), newest };
   }

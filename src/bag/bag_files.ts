@@ -4,6 +4,13 @@
  * @module
  */
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { StoredPayload } from "../value/stored_payload.ts";
+
+/** How a bag compresses arrays. */
+export interface CompressionOptions {
+  /** The level of gzip, 1 to 9. */
+  readonly gzip: number;
+}
 
 /** Options of `openBag`. */
 export interface BagOptions {
@@ -34,6 +41,14 @@ export interface BagOptions {
    * @default {33554432}
    */
   journalBytes?: number;
+  /**
+   * Whether arrays of 4 KiB and more are compressed when they are sealed, and how hard: 1 is fast, 9
+   * is small. It is decided when a bag is created, and holds for all who use it; a bag that is there
+   * can be opened without it, or with the same.
+   *
+   * @default {undefined}
+   */
+  compression?: CompressionOptions;
   /**
    * How many bytes of small values are kept in memory, encoded.
    *
@@ -161,6 +176,14 @@ export interface BagFiles extends AsyncDisposable {
    * @returns The payload, or `undefined` when the part is missing or damaged.
    */
   getValue(digest: Digest): Payload | undefined;
+  /**
+   * Opens a part for reading pieces of it, whose bytes are checked like those of a whole part.
+   *
+   * @param digest The digest of the part.
+   * @returns The payload, good until the next fold, or `undefined` when the part is missing or
+   * damaged.
+   */
+  openPayload(digest: Digest): StoredPayload | undefined;
   /**
    * Takes note that what `getValue` gives is whole, but is not what the digest says: it is not given
    * again by this handle, and the next `putValue` keeps another copy.

@@ -1,8 +1,9 @@
 /**
  * `bag.json`: what makes a directory a bag.
  *
- * Its content is the same for every bag of a version, so that two processes that create one bag at
- * once may both write it. It is the first thing in a new bag: a directory without it is no bag.
+ * Its content is the same for all who create a bag with the same features, so that two processes
+ * that create one bag at once may both write it; what readers need is told by each segment. It is
+ * the first thing in a new bag: a directory without it is no bag.
  *
  * @module
  */
@@ -17,20 +18,29 @@ export const BAG_VERSION = 1;
 const FORMAT = "quiver-bag";
 
 /**
- * What a bag may do that a program must know of to use it, such as compressing or signing values.
- * Of the names that may stand in `features` this version knows none.
+ * What a bag may do that a program must know of to use it, such as compressing or signing values:
+ * the names that may stand in `features`. `"gzip"` means that arrays are compressed, at the level
+ * that the field `gzip` says.
  */
-const KNOWN_FEATURES: ReadonlySet<unknown> = new Set();
+const KNOWN_FEATURES: ReadonlySet<unknown> = new Set(["gzip"]);
 
-const CONTENT = `${
-  JSON.stringify({
+function toContent({ gzip }: BagFeatures): string {
+  const content = {
     format: FORMAT,
     version: BAG_VERSION,
     digest: "sha256",
     digestScheme: DIGEST_SCHEME,
-    features: [],
-  })
-}\n`;
+    features: gzip === undefined ? [] : ["gzip"],
+    gzip,
+  };
+  return `${JSON.stringify(content)}\n`;
+}
+
+/** What is decided for a bag when it is created. */
+export interface BagFeatures {
+  /** The level at which arrays are compressed, 1 to 9; absent for not at all. */
+  readonly gzip?: number;
+}
 
 /** What a process leaves that died while it created the bag. */
 const UNFINISHED_REGEXP = /^bag\.json\..*\.tmp$/;
@@ -40,9 +50,14 @@ const UNFINISHED_REGEXP = /^bag\.json\..*\.tmp$/;
  *
  * @param fileSystem The seam.
  * @param layout The bag's paths.
+ * @param features What is decided for a new bag.
  * @throws {BagFormatError} If the directory holds something else.
  */
-export function createBag(fileSystem: FileSystem, layout: BagLayout): void {
+export function createBag(
+  fileSystem: FileSystem,
+  layout: BagLayout,
+  features: BagFeatures = {},
+): void {
   if (readBagJson(layout) === undefined) {
     fileSystem.makeDirectory(layout.root);
     const foreign = listNames(layout.root).find((name) => !UNFINISHED_REGEXP.test(name));
@@ -53,7 +68,7 @@ export function createBag(fileSystem: FileSystem, layout: BagLayout): void {
           "choose a directory that is missing or empty",
       );
     }
-    writeBagJson(fileSystem, layout);
+    writeBagJson(fileSystem, layout, features);
   }
   // Also for a bag that is there: whoever created it may have died before this.
   const { segments, journals, leases, touches, locks } = layout;
@@ -63,14 +78,19 @@ export function createBag(fileSystem: FileSystem, layout: BagLayout): void {
 }
 
 /**
- * Writes `bag.json` anew, as that of every new bag.
+ * Writes `bag.json` anew, as that of every new bag with the same features.
  *
  * @param fileSystem The seam.
  * @param layout The bag's paths.
+ * @param features What is decided for the bag.
  */
-export function writeBagJson(fileSystem: FileSystem, layout: BagLayout): void {
+export function writeBagJson(
+  fileSystem: FileSystem,
+  layout: BagLayout,
+  features: BagFeatures,
+): void {
   try {
-    replaceFile(fileSystem, layout.bagJson, [new TextEncoder().encode(CONTENT)]);
+    replaceFile(fileSystem, layout.bagJson, [new TextEncoder().encode(toContent(features))]);
   } catch (error) {
     // The first to finish may fold at once, which clears away what others have not finished.
     if (!(error instanceof Deno.errors.NotFound && readBagJson(layout) !== undefined)) throw error;
@@ -82,9 +102,10 @@ export function writeBagJson(fileSystem: FileSystem, layout: BagLayout): void {
  * Checks that a directory is a bag that this version can use.
  *
  * @param layout The bag's paths.
+ * @returns What was decided when the bag was created.
  * @throws {BagFormatError} If it is not.
  */
-export function checkBag(layout: BagLayout): void {
+export function checkBag(layout: BagLayout): BagFeatures {
   refuseLinkedDirectories(layout);
   const text = readBagJson(layout);
   if (text === undefined) {
@@ -93,7 +114,7 @@ export function checkBag(layout: BagLayout): void {
         'open it with mode: "readwrite" to create one in a directory that is missing or empty',
     );
   }
-  const { format, version, features = [] } = parse(layout, text);
+  const { format, version, features = [], gzip } = parse(layout, text);
   if (format !== FORMAT || typeof version !== "number") {
     throw new BagFormatError(
       `Cannot open "${layout.root}" as a bag: its bag.json does not say "${FORMAT}"`,
@@ -114,6 +135,22 @@ export function checkBag(layout: BagLayout): void {
         "which this Quiver does not know; use the Quiver that wrote it",
     );
   }
+  if (gzip === undefined) return {};
+  if (isGzipLevel(gzip)) return { gzip };
+  throw new BagFormatError(
+    `Cannot open "${layout.root}" as a bag: its bag.json asks for compression at the level ` +
+      `${JSON.stringify(gzip)}, and there are 1 to 9`,
+  );
+}
+
+/**
+ * Tells whether something is a level of compression.
+ *
+ * @param level What may be one.
+ * @returns Whether it is an integer from 1 to 9.
+ */
+export function isGzipLevel(level: unknown): level is number {
+  return typeof level === "number" && Number.isInteger(level) && level >= 1 && level <= 9;
 }
 
 /**
@@ -167,7 +204,7 @@ function readBagJson(layout: BagLayout): string | undefined {
 function parse(
   layout: BagLayout,
   text: string,
-): { format?: unknown; version?: unknown; features?: unknown } {
+): { format?: unknown; version?: unknown; features?: unknown; gzip?: unknown } {
   try {
     const content: unknown = JSON.parse(text);
     return typeof content === "object" && content !== null ? content : {};

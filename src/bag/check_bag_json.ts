@@ -4,7 +4,9 @@ import { StepReport } from "./step_report.ts";
 import type { VerifyContext } from "./verify_context.ts";
 
 /**
- * Checks `bag.json`. Of a bag that lost it, all else is as in any other: a repair writes it anew.
+ * Checks `bag.json`. Of a bag that lost it, all else is as in any other: a repair writes it anew, as
+ * that of a bag without compression. Arrays that are compressed stay so, as each segment tells how
+ * to read it; what is sealed from then on is not compressed.
  *
  * @param context What all steps have in common.
  * @returns What was found.
@@ -25,7 +27,7 @@ export function checkBagJson(
   report.find({ file: "bag.json", problem: "it is missing or damaged" });
   if (quarantine === undefined) return report;
   if (quarantine.copy(layout.bagJson)) report.quarantined++;
-  writeBagJson(fileSystem, layout);
+  writeBagJson(fileSystem, layout, {});
   checkBag(layout);
   report.repairAll();
   return report;

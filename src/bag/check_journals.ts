@@ -5,7 +5,8 @@ import {
   HEADER_BYTES,
   isHeaderBegin,
 } from "./journal_format.ts";
-import { type JournalEntry, scanJournal } from "./journal_scan.ts";
+import { type JournalEntry, scanJournal, toEntryEnd } from "./journal_scan.ts";
+import { readShape } from "./journal_shape.ts";
 import { listJournals, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";
@@ -68,7 +69,7 @@ async function checkJournal(
   };
   scanJournal(file, from, (entry) => {
     skip(entry.offset - HEADER_BYTES);
-    position = entry.offset + entry.length;
+    position = toEntryEnd(entry);
     entries.push(entry);
   });
   const size = file.seekSync(0, Deno.SeekMode.End);
@@ -78,10 +79,13 @@ async function checkJournal(
   for (const entry of entries) {
     report.checked++;
     report.bytes += entry.length;
-    if (!new FileSource(reader, path, entry).isWhole()) {
-      const problem = `the value ${entry.digest} is damaged`;
+    const find = (what: string) => {
+      const problem = `the ${what} ${entry.digest} is damaged`;
       report.find({ file: name, offset: entry.offset, problem });
-    }
+    };
+    if (!new FileSource(reader, path, entry).isWhole()) find("value");
+    const { shape } = readShape(reader.from(path, entry.offset), entry);
+    if (entry.rank !== undefined && shape === undefined) find("shape of the value");
     await pause(report);
   }
   handles.close(path);

@@ -1,5 +1,6 @@
 import type { Digest } from "../value/encoded_value.ts";
 import { removeIfThere, replaceFile } from "./_file_system.ts";
+import { checkBag } from "./bag_json.ts";
 import { type ExaminedSegment, examineSegment } from "./examine_segment.ts";
 import { toSegmentIndexPath, toSegmentName, toSegmentPath } from "./layout.ts";
 import type { Manifest, SegmentEntry } from "./manifest.ts";
@@ -103,7 +104,8 @@ async function replaceSegment(
   }
   if (sources.length === 0) return undefined;
   const pause = () => context.pause(report);
-  return await sealSegment({ fileSystem, layout, library, pause }, name, sources);
+  const environment = { fileSystem, layout, library, pause, ...checkBag(layout) };
+  return await sealSegment(environment, name, sources);
 }
 
 function renewTable(

@@ -37,7 +37,7 @@ import {
   type SegmentShare,
   selectSmall,
 } from "./compaction_plan.ts";
-import type { FileSource } from "./segment_source.ts";
+import type { StoredSource } from "./segment_source.ts";
 import { readSegmentIndex } from "./segment_index.ts";
 
 /** Tells whether a value of a segment is kept. */
@@ -108,13 +108,13 @@ async function compactGroup(
   horizon: number,
 ): Promise<CompactResult> {
   const { layout, manifest } = editor;
-  const kept = new Map<Digest, FileSource>();
-  const dropped = new Map<Digest, FileSource>();
+  const kept = new Map<Digest, StoredSource>();
+  const dropped = new Map<Digest, StoredSource>();
   const taken = new Set<string>();
   let newest = 0;
   // Newest first: a newer copy stands for an older one, which may be damaged.
   for (const segment of group.toReversed()) {
-    const doomed: FileSource[] = [];
+    const doomed: StoredSource[] = [];
     const found = readSegment(layout, editor.handles, segment, (source) => {
       const wanted = isKept(segment, source.digest);
       if (!wanted) doomed.push(source);
@@ -149,7 +149,7 @@ async function compactGroup(
 /** Puts into a journal what was touched since it was decided to drop it. */
 function rescue(
   { fileSystem, layout }: BagEditor,
-  dropped: Map<Digest, FileSource>,
+  dropped: Map<Digest, StoredSource>,
   touched: ReadonlySet<Digest>,
 ): void {
   const options = { fileSystem, layout, journalBytes: Infinity, sync: true };
@@ -157,8 +157,10 @@ function rescue(
   for (const digest of touched) {
     const source = dropped.get(digest);
     if (source === undefined) continue;
-    const payload = toPayload(source.kind, source.read());
-    if (payload !== undefined) writer.append({ digest, ...payload });
+    const { kind, shape } = source;
+    // What has become damaged since it was touched is missing from now on: it must not look whole.
+    const payload = source.isWhole() ? toPayload(kind, source.read()) : undefined;
+    if (payload !== undefined) writer.append({ digest, ...payload, ...(shape && { shape }) });
     dropped.delete(digest);
   }
 }

@@ -13,18 +13,17 @@ import {
 
 const FIRST_ROWS = 16;
 
-/** Where in a row a mark stands: bytes that files reserve. */
-const MARK_AT = 60;
-
 /** How many slots there are for each row, at least. */
 const SLOTS = 2;
 
 /**
- * Rows in memory, found by their digests, as many as are added: 72 to 144 bytes each, where a map
+ * Rows in memory, found by their digests, as many as are added: 73 to 146 bytes each, where a map
  * from texts to objects takes three times that.
  */
 export class DigestRows {
   #rows: RowBytes = createRowBytes(FIRST_ROWS);
+  /** What was noted about each row. */
+  #marks = new Uint8Array(FIRST_ROWS);
   #size = 0;
   /** A hash table: the number of a row and 1, at the first free slot from its digest's on. */
   #slots = new Uint32Array(FIRST_ROWS * SLOTS);
@@ -85,10 +84,10 @@ export class DigestRows {
    * Notes something about a row.
    *
    * @param index The number of the row.
-   * @param mark A number from 1 to 2^32 - 1; 0 is for no mark. Rows that go to a file have none.
+   * @param mark A number from 1 to 255; 0 is for no mark. Rows that go to a file have none.
    */
   mark(index: number, mark: number): void {
-    this.#rows.view.setUint32(index * ROW_BYTES + MARK_AT, mark, true);
+    this.#marks[index] = mark;
   }
 
   /**
@@ -98,7 +97,7 @@ export class DigestRows {
    * @returns The mark, or 0; a row that was set again has none.
    */
   markOf(index: number): number {
-    return this.#rows.view.getUint32(index * ROW_BYTES + MARK_AT, true);
+    return this.#marks[index] ?? 0;
   }
 
   #place(index: number, prefix: number): void {
@@ -112,6 +111,9 @@ export class DigestRows {
     const rows = createRowBytes(this.#size * 2);
     rows.bytes.set(this.#rows.bytes);
     this.#rows = rows;
+    const marks = new Uint8Array(this.#size * 2);
+    marks.set(this.#marks);
+    this.#marks = marks;
     this.#slots = new Uint32Array(this.#slots.length * 2);
     for (let index = 0; index < this.#size; index++) {
       this.#place(index, rows.view.getUint32(index * ROW_BYTES));

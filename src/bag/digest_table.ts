@@ -16,8 +16,8 @@
  * | 60 | CRC-32 of the 60 bytes before |
  *
  * then a row of 64 bytes for each digest, in the order of the digests: digest 32, offset u64,
- * length u64, kind u32, CRC-32 of the payload u32, place u32, 4 reserved. Payloads with the place
- * {@linkcode PLACE}`.table` follow the rows.
+ * length u64, kind u32, CRC-32 of the payload u32, place u32, details u32. Payloads with the place
+ * {@linkcode PLACE}`.table` follow the rows, then details (`payload_details.ts`).
  *
  * In memory a large table is four bytes a row, the first of each digest: that says where a digest
  * is, if it is there, and a row is read from the file when it is asked for.

@@ -1,5 +1,6 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { StoredPayload } from "../value/stored_payload.ts";
 import type { FileSystem } from "./_file_system.ts";
 import type {
   BagFiles,
@@ -34,7 +35,7 @@ const DIGEST_LENGTH = 64;
 const LARGEST_BYTES = 2 ** 31 - 1;
 
 /** What an open bag stands on. */
-export interface DiskBagOptions extends Required<BagOptions> {
+export interface DiskBagOptions extends Required<Omit<BagOptions, "compression">> {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** The bag's paths. */
@@ -150,6 +151,11 @@ export class DiskBag implements BagFiles {
     const payload = this.#values.read(digest);
     if (payload !== undefined) this.#cache.put(digest, payload);
     return payload;
+  }
+
+  openPayload(digest: Digest): StoredPayload | undefined {
+    this.#checkOpen("read from");
+    return this.#values.open(digest);
   }
 
   rejectValue(digest: Digest): boolean {

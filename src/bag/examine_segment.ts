@@ -6,10 +6,12 @@ import { toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { concatenate, isUnreadable, iteratePayloads } from "./rebuild_index.ts";
 import { encodeSegmentIndex, type IndexedPayload } from "./seal_segment.ts";
-import { FileSource, SourceReader } from "./segment_source.ts";
+import { createToSource } from "./merged_segments.ts";
+import { SealedPayload } from "./sealed_payload.ts";
+import { createSegmentReader } from "./segment_reader.ts";
 import type { SegmentSource } from "./segment_writer.ts";
 import type { StepReport } from "./step_report.ts";
-import { toRelative, type VerifyContext } from "./verify_context.ts";
+import type { VerifyContext } from "./verify_context.ts";
 import type { VerifyFinding } from "./verify_report.ts";
 
 /** Something that is wrong with several values. */
@@ -136,23 +138,31 @@ class Examination {
 
   async #readRows(table: DigestTable, pause: () => Promise<void>): Promise<void> {
     const { layout, handles } = this.#context;
-    const reader = new SourceReader(handles);
+    const { name } = this.#entry;
+    const toSource = createToSource(layout, handles, name);
+    const reader = createSegmentReader(layout, handles, name);
     for (let i = 0; i < table.size; i++) {
       const row = table.row(i);
       const inTable = row.place === PLACE.table;
-      const path = (inTable ? toSegmentIndexPath : toSegmentPath)(layout, this.#entry.name);
-      const source = new FileSource(reader, path, row);
+      const { details } = new SealedPayload(reader, row);
+      // What the table does not tell, the library does.
+      const lost = row.details !== undefined && Object.keys(details).length === 0;
+      if (lost) this.#tableProblem = "it is damaged";
+      if (lost && row.place === PLACE.chunks) continue;
+      const source = toSource(row, details);
       if (table.find(row.digest) !== i) this.#tableProblem = "it is not in order";
       if (source.isWhole()) this.#whole.set(row.digest, source);
       else if (inTable) this.#tableProblem = "it is damaged";
-      else this.#findDamaged(toRelative(layout, path), row);
+      else this.#findDamaged(row);
       await pause();
     }
   }
 
-  #findDamaged(file: string, { digest, offset }: TableRow): void {
+  #findDamaged({ digest, offset, place }: TableRow): void {
     this.#damaged++;
-    this.#find({ file, offset, problem: `the value ${digest} is damaged` });
+    const file = `segments/${this.#entry.name}.h5`;
+    const at = place === PLACE.chunks ? {} : { offset };
+    this.#find({ file, ...at, problem: `the value ${digest} is damaged` });
   }
 
   /** Compares with what the library sees, and sums up. */
@@ -184,7 +194,7 @@ class Examination {
     for (const source of seen) {
       const known = this.#whole.get(source.digest);
       // Where the bytes lie may differ: the library does not always tell, and then the table has them.
-      if (known?.kind === source.kind && known.crc === source.crc) continue;
+      if (known !== undefined && isSame(known, source)) continue;
       this.#tableProblem ??= "it does not agree with its segment";
       this.#whole.set(source.digest, source);
     }
@@ -193,6 +203,11 @@ class Examination {
   #find(finding: VerifyFinding): void {
     this.#findings.push({ ...finding, count: 1 });
   }
+}
+
+function isSame(one: SegmentSource, other: SegmentSource): boolean {
+  return one.kind === other.kind && one.crc === other.crc &&
+    String(one.shape) === String(other.shape);
 }
 
 function findMissing({ name, values }: SegmentEntry, there: number): CountedFinding[] {
@@ -206,10 +221,10 @@ function toSources(
   name: string,
   payloads: readonly IndexedPayload[],
 ): SegmentSource[] {
-  const reader = new SourceReader(handles);
-  const path = toSegmentPath(layout, name);
-  return payloads.map(({ row, inline }) => {
-    if (inline === undefined) return new FileSource(reader, path, row);
-    return { ...row, chunks: () => [inline] };
+  const toSource = createToSource(layout, handles, name);
+  return payloads.map(({ row, inline, details = {} }) => {
+    if (inline === undefined) return toSource(row, details);
+    const { shape } = details;
+    return { ...row, ...(shape !== undefined && { shape }), chunks: () => [inline] };
   });
 }

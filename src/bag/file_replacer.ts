@@ -1,10 +1,4 @@
-import {
-  type FileSystem,
-  isMissing,
-  openIfThere,
-  removeIfThere,
-  writeAll,
-} from "./_file_system.ts";
+import { type FileSystem, openIfThere, removeIfThere, writeAll } from "./_file_system.ts";
 import { listNames } from "./layout.ts";
 
 /** What a {@linkcode FileReplacer} needs to know. */
@@ -47,7 +41,7 @@ export class FileReplacer {
   replace(directory: string, name: string, chunks: readonly Uint8Array[]): void {
     const { fileSystem, sync } = this.#options;
     while (!this.#tryReplace(directory, name, chunks)) {
-      if (!isMissing(directory)) continue;
+      // It may be there by now: two handles may need the same one at the same time.
       fileSystem.makeDirectory(directory);
       if (sync) fileSystem.syncDirectory(`${directory}/..`);
     }

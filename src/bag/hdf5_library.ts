@@ -11,83 +11,42 @@
 import { dtype_to_metadata, FS, Module, ready } from "h5wasm";
 import type { Dtype, Metadata } from "h5wasm";
 import { QuiverError } from "../errors.ts";
-import { createPositionedFs, type EmscriptenFs, type PositionedFile } from "./_positioned_fs.ts";
+import type {
+  ChunkOptions,
+  DatasetChunk,
+  DatasetDimensions,
+  DatasetPart,
+  DatasetShape,
+  Hdf5Access,
+  Hdf5Input,
+  Hdf5Output,
+} from "./hdf5_access.ts";
+import { LibraryMemory } from "./_library_memory.ts";
+import {
+  createPositionedFs,
+  type EmscriptenFs,
+  type FileAccess,
+  type PositionedFile,
+} from "./_positioned_fs.ts";
+
+export type {
+  ChunkOptions,
+  DatasetChunk,
+  DatasetDimensions,
+  DatasetPart,
+  DatasetShape,
+  Hdf5Access,
+  Hdf5Input,
+  Hdf5Output,
+} from "./hdf5_access.ts";
 
 /** From here on a dataset's bytes do not go through the library's memory, which never shrinks. */
 const DIVERT_BYTES = 4 * 1024 * 1024;
 
 const STANDARD_ERROR = 2;
 
-/** What a dataset is like. */
-export interface DatasetShape {
-  /** The type of an element, or the columns of a table. */
-  readonly type: string | readonly (readonly [name: string, type: string])[];
-  /** The number of elements. */
-  readonly count: number;
-  /** The size of all elements in bytes. */
-  readonly length: number;
-}
-
-/** An HDF5 file that is being written. */
-export interface Hdf5Output {
-  /** Makes a group. */
-  createGroup(path: string): void;
-  /**
-   * Makes a contiguous dataset of one dimension.
-   *
-   * @param path Where in the file.
-   * @param shape What it is like.
-   * @param chunks Its raw bytes, in pieces; taken before this returns.
-   * @returns Where in the file the raw bytes lie, or `undefined` when that could not be seen.
-   */
-  createDataset(
-    path: string,
-    shape: DatasetShape,
-    chunks: Iterable<Uint8Array>,
-  ): number | undefined;
-  /** Gives a dataset an attribute that is a text. */
-  setAttribute(path: string, name: string, text: string): void;
-  /** Makes a link to something in another file, whose name is relative to this file. */
-  createExternalLink(path: string, file: string, target: string): void;
-  /** Completes the file. */
-  close(): void;
-}
-
-/** An HDF5 file that is being read. */
-export interface Hdf5Input {
-  /** The names in a group. */
-  names(group: string): string[];
-  /** Where in the file the raw bytes of a dataset lie; to be confirmed by their checksum. */
-  locateDataset(path: string): number | undefined;
-  /** The size of the raw bytes of a dataset. */
-  measureDataset(path: string): number;
-  /** The raw bytes of a dataset. */
-  readDataset(path: string): Uint8Array<ArrayBuffer>;
-  /** An attribute that is a text. */
-  readAttribute(path: string, name: string): string;
-  /** What a link to something in another file says. */
-  readExternalLink(path: string): { readonly file: string; readonly target: string };
-  /** Lets go of the file. */
-  close(): void;
-}
-
-/** What opens HDF5 files: the library, or what a test puts in its place. */
-export interface Hdf5Access {
-  /**
-   * Begins a new HDF5 file.
-   *
-   * @param file An empty file.
-   * @returns What writes it.
-   */
-  create(file: PositionedFile): Hdf5Output;
-  /**
-   * Opens an HDF5 file for reading.
-   *
-   * @param file The file.
-   * @returns What reads it.
-   */
-  open(file: PositionedFile): Hdf5Input;
-}
+/** The number of the filter gzip, which HDF5 calls deflate. */
+const DEFLATE = 1;
 
 /** Emscripten's `FS` as it is; h5wasm's types describe a much older one. */
 interface LibraryFs extends EmscriptenFs {
@@ -196,26 +155,91 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
     const diverted = shape.length >= DIVERT_BYTES;
     this.#file.watch();
     if (diverted) this.#file.divert(shape.length, chunks);
-    using memory = new LibraryMemory(diverted ? 1 : shape.length);
+    using memory = new LibraryMemory(Module, diverted ? 1 : shape.length);
     if (!diverted) memory.fill(chunks);
-    const metadata = toMetadata(shape.type, [BigInt(shape.count)]);
+    const metadata = toMetadata(shape.type, shape.dimensions ?? [shape.count]);
     this.#call(action, () => Module.create_dataset(this.#id, path, memory.address, metadata));
     if (diverted && !this.#file.endDivert()) {
       throw new QuiverError(`Cannot ${action}: it was not written by one write of its length`);
     }
-    const positions = this.#file.accesses(shape.length, true);
-    return positions.length === 1 ? positions[0] : undefined;
+    const writes = this.#file.accesses().filter(({ length }) => length === shape.length);
+    return writes.length === 1 ? writes[0]?.offset : undefined;
+  }
+
+  createChunkedDataset(
+    path: string,
+    shape: Required<DatasetShape>,
+    options: ChunkOptions,
+    chunks: Iterable<DatasetChunk>,
+  ): FileAccess[][] {
+    const action = `create dataset "${path}"`;
+    const places: FileAccess[][] = [];
+    for (const { start, count, bytes } of chunks) {
+      const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
+      using memory = new LibraryMemory(Module, bytes.length);
+      memory.fill([bytes]);
+      this.#file.watch();
+      this.#call(action, () => {
+        if (places.length > 0) {
+          const strides = counts.map(() => 1n);
+          Module.set_dataset_data(this.#id, path, counts, starts, strides, memory.address);
+          return;
+        }
+        // The library makes no dataset without writing all of it: so it begins as its first chunk.
+        const metadata = toMetadata(shape.type, count, { ...options, limit: shape.dimensions });
+        Module.create_dataset(this.#id, path, memory.address, metadata);
+        Module.resize_dataset(this.#id, path, shape.dimensions.map(BigInt));
+      });
+      places.push(this.#file.accesses());
+    }
+    return places;
   }
 
   setAttribute(path: string, name: string, text: string): void {
     const bytes = new TextEncoder().encode(text);
-    using memory = new LibraryMemory(bytes.length);
+    using memory = new LibraryMemory(Module, bytes.length);
     memory.fill([bytes]);
     const metadata = toMetadata(`S${bytes.length}`, []);
     this.#call(
       `create attribute "${name}" of "${path}"`,
       () => Module.create_attribute(this.#id, path, name, memory.address, metadata),
     );
+  }
+
+  createText(path: string, texts: string | readonly string[]): void {
+    const list = typeof texts === "string" ? [texts] : [...texts];
+    const metadata = toMetadata("S", typeof texts === "string" ? [] : [list.length]);
+    this.#call(
+      `create dataset "${path}"`,
+      () => Module.create_vlen_str_dataset(this.#id, path, list, metadata),
+    );
+  }
+
+  setProperty(path: string, name: string, value: string | number): void {
+    const action = `create attribute "${name}" of "${path}"`;
+    if (typeof value === "string") {
+      const metadata = toMetadata("S", []);
+      this.#call(
+        action,
+        () => Module.create_vlen_str_attribute(this.#id, path, name, [value], metadata),
+      );
+      return;
+    }
+    using memory = new LibraryMemory(Module, 8);
+    memory.fill([new Uint8Array(Float64Array.of(value).buffer)]);
+    const metadata = toMetadata("<d", []);
+    this.#call(
+      action,
+      () => Module.create_attribute(this.#id, path, name, memory.address, metadata),
+    );
+  }
+
+  createHardLink(path: string, target: string): void {
+    this.#call(`create link "${path}"`, () => Module.create_hard_link(this.#id, target, path));
+  }
+
+  createSoftLink(path: string, target: string): void {
+    this.#call(`create link "${path}"`, () => Module.create_soft_link(this.#id, target, path));
   }
 
   createExternalLink(path: string, file: string, target: string): void {
@@ -234,12 +258,15 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
 
   locateDataset(path: string): number | undefined {
     return this.#call(`locate dataset "${path}"`, () => {
-      const { size } = this.#measured(Module.get_dataset_metadata(this.#id, path));
-      using memory = new LibraryMemory(size);
+      const metadata = this.#measured(Module.get_dataset_metadata(this.#id, path));
+      const { size, shape, chunks } = metadata;
+      if (chunks !== null) return undefined;
+      using memory = new LibraryMemory(Module, size);
       this.#file.watch();
+      const [ones, zeros] = [shape?.map(() => 1n) ?? null, shape?.map(() => 0n) ?? null];
       // What describes the dataset was read above, so the first element is what is read last.
-      Module.get_dataset_data(this.#id, path, [1n], [0n], [1n], memory.address);
-      return this.#file.accesses(size, false).at(-1);
+      Module.get_dataset_data(this.#id, path, ones, zeros, ones, memory.address);
+      return this.#file.accesses().findLast(({ length }) => length >= size)?.offset;
     });
   }
 
@@ -250,10 +277,33 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
     });
   }
 
+  describeDataset(path: string): DatasetDimensions {
+    return this.#call(`describe dataset "${path}"`, () => {
+      const metadata = Module.get_dataset_metadata(this.#id, path);
+      const { shape, chunks } = this.#measured(metadata);
+      return { shape: shape?.map(Number) ?? [], ...(chunks && { chunk: chunks.map(Number) }) };
+    });
+  }
+
+  readPart(path: string, start: readonly number[], count: readonly number[]): DatasetPart {
+    return this.#call(`read dataset "${path}"`, () => {
+      const { size } = this.#measured(Module.get_dataset_metadata(this.#id, path));
+      const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
+      using memory = new LibraryMemory(
+        Module,
+        count.reduce((product, length) => product * length, size),
+      );
+      this.#file.watch();
+      const strides = counts.map(() => 1n);
+      Module.get_dataset_data(this.#id, path, counts, starts, strides, memory.address);
+      return { bytes: memory.copy(), reads: this.#file.accesses() };
+    });
+  }
+
   readDataset(path: string): Uint8Array<ArrayBuffer> {
     const length = this.measureDataset(path);
     return this.#call(`read dataset "${path}"`, () => {
-      using memory = new LibraryMemory(length);
+      using memory = new LibraryMemory(Module, length);
       Module.get_dataset_data(this.#id, path, null, null, null, memory.address);
       return memory.copy();
     });
@@ -262,7 +312,7 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
   readAttribute(path: string, name: string): string {
     return this.#call(`read attribute "${name}" of "${path}"`, () => {
       const metadata = this.#measured(Module.get_attribute_metadata(this.#id, path, name));
-      using memory = new LibraryMemory(metadata.size * metadata.total_size);
+      using memory = new LibraryMemory(Module, metadata.size * metadata.total_size);
       Module.get_attribute_data(this.#id, path, name, memory.address);
       return new TextDecoder().decode(memory.copy());
     });
@@ -300,51 +350,19 @@ class OpenHdf5File implements Hdf5Output, Hdf5Input {
   }
 }
 
-/** Memory inside the library. */
-class LibraryMemory implements Disposable {
-  readonly #at: number;
-  readonly #length: number;
-
-  constructor(length: number) {
-    this.#length = length;
-    this.#at = Module._malloc(Math.max(length, 1));
-    if (this.#at === 0) throw new RangeError(`Cannot take ${length} bytes of HDF5's memory`);
-  }
-
-  get address(): bigint {
-    return BigInt(this.#at);
-  }
-
-  fill(chunks: Iterable<Uint8Array>): void {
-    let at = this.#at;
-    for (const chunk of chunks) {
-      // The heap is another object whenever it has grown, so it is taken anew each time.
-      Module.HEAPU8.set(chunk, at);
-      at += chunk.length;
-    }
-  }
-
-  copy(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(Module.HEAPU8.slice(this.#at, this.#at + this.#length));
-  }
-
-  [Symbol.dispose](): void {
-    Module._free(this.#at);
-  }
-}
-
 function toMetadata(
   type: DatasetShape["type"],
-  shape: bigint[],
+  dimensions: readonly number[],
+  chunked?: ChunkOptions & { readonly limit: readonly number[] },
 ): Parameters<typeof Module.create_dataset>[3] {
   const dtype: Dtype = typeof type === "string" ? type : type.map(([name, of]) => [name, of]);
   // h5wasm's own code passes the same fields, of which its types know a part.
   return Object.assign(dtype_to_metadata(dtype), {
-    shape,
-    maxshape: shape,
-    chunks: null,
-    compression: 0,
-    compression_opts: [],
+    shape: dimensions.map(BigInt),
+    maxshape: (chunked?.limit ?? dimensions).map(BigInt),
+    chunks: chunked?.shape.map(BigInt) ?? null,
+    compression: chunked === undefined ? 0 : DEFLATE,
+    compression_opts: chunked === undefined ? [] : [chunked.level],
     track_order: false,
   });
 }

@@ -4,11 +4,15 @@
  * | bytes | what |
  * | --- | --- |
  * | 0 | magic `0x4a525651` |
- * | 4 | kind, u32 |
+ * | 4 | kind, u16 |
+ * | 6 | number of dimensions, u16; 0 for what is no array of two dimensions or more |
  * | 8 | length of the payload, u64 |
  * | 16 | digest, 32 bytes |
  * | 48 | CRC-32 of the payload |
  * | 52 | CRC-32 of the 52 bytes before |
+ *
+ * Behind the payload of an array with a number of dimensions stand their lengths, u64 each, and then
+ * the CRC-32 of these.
  *
  * @module
  */
@@ -31,6 +35,8 @@ export interface JournalHeader {
   readonly length: number;
   /** The CRC-32 of the payload. */
   readonly crc: number;
+  /** The number of dimensions whose lengths stand behind the payload; none if absent. */
+  readonly rank?: number;
 }
 
 /** Bytes with a view of them, so that none is made for each number. */
@@ -61,7 +67,8 @@ export function createJournalBuffer(size: number): JournalBuffer {
 export function encodeHeader(buffer: JournalBuffer, header: JournalHeader): void {
   const { bytes, view } = buffer;
   view.setUint32(0, MAGIC, true);
-  view.setUint32(4, header.kind, true);
+  view.setUint16(4, header.kind, true);
+  view.setUint16(6, header.rank ?? 0, true);
   setLength(view, 8, header.length);
   bytes.subarray(16, 48).setFromHex(header.digest);
   view.setUint32(48, header.crc, true);
@@ -79,12 +86,51 @@ export function decodeHeader(buffer: JournalBuffer, at: number): JournalHeader |
   const { bytes, view } = buffer;
   if (view.getUint32(at, true) !== MAGIC) return undefined;
   if (view.getUint32(at + 52, true) !== crc32(bytes.subarray(at, at + 52))) return undefined;
-  return {
+  const rank = view.getUint16(at + 6, true);
+  const header = {
     digest: bytes.subarray(at + 16, at + 48).toHex(),
-    kind: view.getUint32(at + 4, true),
+    kind: view.getUint16(at + 4, true),
     length: getLength(view, at + 8),
     crc: view.getUint32(at + 48, true),
   };
+  return rank === 0 ? header : { ...header, rank };
+}
+
+/**
+ * Tells how many bytes stand behind the payload of an entry.
+ *
+ * @param header The header of the entry.
+ * @returns The size of its dimensions in bytes, 0 without any.
+ */
+export function toShapeBytes({ rank = 0 }: JournalHeader): number {
+  return rank === 0 ? 0 : rank * 8 + 4;
+}
+
+/**
+ * Makes the bytes of the dimensions of an entry.
+ *
+ * @param shape The lengths of the dimensions.
+ * @returns The bytes, which stand behind the payload.
+ */
+export function encodeShape(shape: readonly number[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(shape.length * 8 + 4);
+  const view = new DataView(bytes.buffer);
+  shape.forEach((length, i) => setLength(view, i * 8, length));
+  view.setUint32(shape.length * 8, crc32(bytes.subarray(0, shape.length * 8)), true);
+  return bytes;
+}
+
+/**
+ * Reads the dimensions of an entry.
+ *
+ * @param bytes What stands behind the payload.
+ * @returns The lengths of the dimensions, or `undefined` when they are damaged.
+ */
+export function decodeShape(bytes: Uint8Array): number[] | undefined {
+  const end = bytes.length - 4;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(end, true) !== crc32(bytes.subarray(0, end))) return undefined;
+  return Array.from({ length: end / 8 }, (_, i) => getLength(view, i * 8));
 }
 
 /**

@@ -1,17 +1,24 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
+import type { StoredPayload } from "../value/stored_payload.ts";
 import { readAt } from "./_file_system.ts";
 import { DigestRows } from "./digest_rows.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
+import { readShape } from "./journal_shape.ts";
 import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { BlockPayload, createBlocks, isWhole } from "./payload_blocks.ts";
+import type { ReadBytes } from "./read_bytes.ts";
 import { PLACE, type TableRow } from "./table_row.ts";
 import { toPayload } from "./to_payload.ts";
 
 /** Marks of entries that were read, and found whole or damaged. */
 const WHOLE = 1;
 const DAMAGED = 2;
+
+/** In a row, the number of dimensions stands above the 16 bits of the kind. */
+const RANK_UNIT = 0x1_0000;
 
 /** What is known of one journal. */
 interface JournalTail {
@@ -73,7 +80,7 @@ export class JournalIndex {
   find(digest: Digest): JournalEntry | undefined {
     for (const { entries } of this.#tails.values()) {
       const index = entries.find(digest);
-      if (index !== -1 && entries.markOf(index) !== DAMAGED) return entries.row(index);
+      if (index !== -1 && entries.markOf(index) !== DAMAGED) return toEntry(entries.row(index));
     }
     return undefined;
   }
@@ -103,10 +110,35 @@ export class JournalIndex {
     for (const [journal, { entries }] of this.#tails) {
       const index = entries.find(digest);
       if (index === -1 || entries.markOf(index) === DAMAGED) continue;
-      const entry = entries.row(index);
+      const entry = toEntry(entries.row(index));
       const bytes = this.#readEntry(journal, entry, entries.markOf(index) === WHOLE);
       entries.mark(index, bytes === undefined ? DAMAGED : WHOLE);
       if (bytes !== undefined) return toPayload(entry.kind, bytes);
+    }
+    return undefined;
+  }
+
+  /**
+   * Opens a value that is known for reading pieces of it; the first time it is read to the end, as a
+   * journal has no checksums of pieces.
+   *
+   * @param digest The digest of the value.
+   * @returns The payload, or `undefined` when no journal has it whole.
+   */
+  open(digest: Digest): StoredPayload | undefined {
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      const entry = toEntry(entries.row(index));
+      const read: ReadBytes = (offset, target) => {
+        const file = this.#handles.open(toJournalPath(this.#layout, journal));
+        return file !== undefined && readAt(file, entry.offset + offset, target);
+      };
+      const whole = entries.markOf(index) === WHOLE || isWhole(read, entry.length, entry.crc);
+      entries.mark(index, whole ? WHOLE : DAMAGED);
+      if (!whole) continue;
+      const shape = readShape(read, entry);
+      return new BlockPayload({ ...entry, ...shape }, createBlocks(entry.length, read));
     }
     return undefined;
   }
@@ -176,6 +208,11 @@ export class JournalIndex {
   }
 }
 
-function toRow({ digest, offset, length, kind, crc }: JournalEntry): TableRow {
-  return { digest, offset, length, kind, crc, place: PLACE.subject };
+function toRow({ digest, offset, length, kind, crc, rank = 0 }: JournalEntry): TableRow {
+  return { digest, offset, length, kind: kind + rank * RANK_UNIT, crc, place: PLACE.subject };
+}
+
+function toEntry({ digest, offset, length, kind, crc }: TableRow): JournalEntry {
+  const entry = { digest, offset, length, kind: kind % RANK_UNIT, crc };
+  return kind < RANK_UNIT ? entry : { ...entry, rank: Math.floor(kind / RANK_UNIT) };
 }

@@ -6,6 +6,7 @@ import {
   HEADER_BYTES,
   type JournalBuffer,
   type JournalHeader,
+  toShapeBytes,
 } from "./journal_format.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -14,6 +15,16 @@ const CHUNK_BYTES = 256 * 1024;
 export interface JournalEntry extends JournalHeader {
   /** Where the payload begins, in bytes. */
   readonly offset: number;
+}
+
+/**
+ * Tells where an entry of a journal ends.
+ *
+ * @param entry The entry.
+ * @returns Where the next entry may begin, in bytes.
+ */
+export function toEntryEnd(entry: JournalEntry): number {
+  return entry.offset + entry.length + toShapeBytes(entry);
 }
 
 /**
@@ -71,7 +82,7 @@ export function* scanSteps(
     if (file === undefined || !readAt(file, position, buffer.bytes.subarray(0, window))) return;
     const { entries, next, done } = scanWindow(buffer, window, position, size);
     const last = entries.at(-1);
-    if (last !== undefined) end = last.offset + last.length;
+    if (last !== undefined) end = toEntryEnd(last);
     yield { entries, end };
     if (done) return;
     position = next;
@@ -98,11 +109,12 @@ function scanWindow(
       at = findHeader(buffer, at + 1, window);
       continue;
     }
-    const offset = position + at + HEADER_BYTES;
+    const entry = { ...header, offset: position + at + HEADER_BYTES };
+    const end = toEntryEnd(entry);
     // Not all there: the tail of a writer that was killed, or one that is writing now.
-    if (offset + header.length > size) return { entries, next: offset, done: true };
-    entries.push({ ...header, offset });
-    at += HEADER_BYTES + header.length;
+    if (end > size) return { entries, next: entry.offset, done: true };
+    entries.push(entry);
+    at = end - position;
   }
   return { entries, next: position + at, done: false };
 }

@@ -1,7 +1,13 @@
 import { crc32 } from "node:zlib";
 import type { EncodedPart } from "../value/encoded_value.ts";
 import { type FileSystem, removeIfThere, writeAll } from "./_file_system.ts";
-import { createJournalBuffer, encodeHeader, HEADER_BYTES } from "./journal_format.ts";
+import {
+  createJournalBuffer,
+  encodeHeader,
+  encodeShape,
+  HEADER_BYTES,
+  toShapeBytes,
+} from "./journal_format.ts";
 import type { JournalEntry } from "./journal_scan.ts";
 import { type BagLayout, toJournalPath } from "./layout.ts";
 
@@ -57,22 +63,26 @@ export class JournalWriter implements Disposable {
    */
   append(part: EncodedPart): { journal: string; entry: JournalEntry } {
     const journal = this.#open();
-    const header = {
+    const plain = {
       digest: part.digest,
       kind: part.kind,
       length: part.bytes.length,
       crc: crc32(part.bytes),
     };
+    const header = part.shape === undefined ? plain : { ...plain, rank: part.shape.length };
     encodeHeader(this.#buffer, header);
     try {
       this.#write(journal.file, part.bytes);
+      if (part.shape !== undefined) {
+        writeAll(this.#options.fileSystem, journal.file, encodeShape(part.shape));
+      }
     } catch (error) {
       this.#cutBack(journal.file, journal.end);
       throw error;
     }
     this.#sync(journal.file);
     const offset = journal.end + HEADER_BYTES;
-    journal.end = offset + part.bytes.length;
+    journal.end = offset + part.bytes.length + toShapeBytes(header);
     return { journal: journal.name, entry: { ...header, offset } };
   }
 

@@ -19,7 +19,8 @@
  *
  * Numbers are little-endian everywhere. The formats are specified where they are written: the
  * journal in `journal_format.ts`, a line of the log in `call_line.ts`, both tables in
- * `digest_table.ts`, a segment in `segment_writer.ts`.
+ * `digest_table.ts`, what follows the rows of a segment's table in `payload_details.ts`, a segment in
+ * `segment_format.ts`. The file of an export is specified in `src/store/export_bag.ts`.
  *
  * @module
  */

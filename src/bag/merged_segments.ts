@@ -1,15 +1,19 @@
 import type { Digest } from "../value/encoded_value.ts";
-import { type DigestTable, PLACE } from "./digest_table.ts";
+import { type DigestTable, PLACE, type TableRow } from "./digest_table.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { readSegmentIndex } from "./segment_index.ts";
-import { FileSource, SourceReader } from "./segment_source.ts";
+import type { PayloadDetails } from "./payload_details.ts";
+import { SealedPayload } from "./sealed_payload.ts";
+import { createSegmentReader } from "./segment_reader.ts";
+import { FileSource, PayloadSource, SourceReader, type StoredSource } from "./segment_source.ts";
+import type { SegmentSource } from "./segment_writer.ts";
 
 /** What a new segment takes in from older ones. */
 export interface MergedSegments {
   /** The values. */
-  readonly sources: readonly FileSource[];
+  readonly sources: readonly StoredSource[];
   /** The names of the segments that the new one replaces. */
   readonly names: readonly string[];
   /** Segments that stay as they are: without a usable table, or with damage that nothing heals. */
@@ -33,10 +37,10 @@ export function readMerged(
   layout: BagLayout,
   handles: FileHandles,
   segments: readonly SegmentEntry[],
-  newer: readonly FileSource[],
+  newer: readonly SegmentSource[],
 ): MergedSegments {
   const seen = new Set<Digest>(newer.map((source) => source.digest));
-  const sources: FileSource[] = [];
+  const sources: StoredSource[] = [];
   const names: string[] = [];
   const kept: SegmentEntry[] = [];
   let newest = 0;
@@ -69,13 +73,12 @@ export function readSegment(
   layout: BagLayout,
   handles: FileHandles,
   segment: SegmentEntry,
-  isWanted: (source: FileSource) => boolean,
-): FileSource[] | undefined {
+  isWanted: (source: StoredSource) => boolean,
+): StoredSource[] | undefined {
   const table = readSegmentIndex(layout, segment.name, handles);
   if (table === undefined) return undefined;
-  const reader = new SourceReader(handles);
-  const sources: FileSource[] = [];
-  for (const source of sourcesOf(layout, reader, segment.name, table)) {
+  const sources: StoredSource[] = [];
+  for (const source of sourcesOf(createToSource(layout, handles, segment.name), table)) {
     if (!isWanted(source)) continue;
     if (!source.isWhole()) return undefined;
     sources.push(source);
@@ -94,16 +97,36 @@ export function newestOf(layout: BagLayout, { name, newest }: SegmentEntry): num
   return newest ?? Deno.statSync(toSegmentPath(layout, name)).mtime?.getTime() ?? Date.now();
 }
 
-function* sourcesOf(
+/**
+ * Makes what describes the payloads of a segment.
+ *
+ * @param layout The bag's paths.
+ * @param handles Where open files are kept.
+ * @param segment The segment's name.
+ * @returns Describes a payload by its row, and by its details if they are known already; nothing but
+ * details is read before it is asked for.
+ */
+export function createToSource(
   layout: BagLayout,
-  reader: SourceReader,
-  name: string,
+  handles: FileHandles,
+  segment: string,
+): (row: TableRow, details?: PayloadDetails) => StoredSource {
+  const reader = new SourceReader(handles);
+  const payloads = createSegmentReader(layout, handles, segment);
+  return (row, details) => {
+    const payload = new SealedPayload(payloads, row, details);
+    if (row.place === PLACE.chunks) return new PayloadSource(payload, row);
+    const { shape } = payload;
+    const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
+    return new FileSource(reader, toPath(layout, segment), shape ? { ...row, shape } : row);
+  };
+}
+
+function* sourcesOf(
+  toSource: (row: TableRow) => StoredSource,
   table: DigestTable,
-): Generator<FileSource> {
+): Generator<StoredSource> {
   const rows = Array.from({ length: table.size }, (_, i) => table.row(i));
   // In the order of the file, which is read in large pieces; the table's order is that of digests.
-  for (const row of rows.sort((a, b) => a.offset - b.offset)) {
-    const toPath = row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
-    yield new FileSource(reader, toPath(layout, name), row);
-  }
+  for (const row of rows.sort((a, b) => a.offset - b.offset)) yield toSource(row);
 }

@@ -1,14 +1,15 @@
 import { resolve } from "node:path";
+import { BagFormatError } from "../errors.ts";
 import { DISK, type FileSystem } from "./_file_system.ts";
 import type { FoldRunner } from "./background_fold.ts";
 import type { BagFiles, BagOptions } from "./bag_files.ts";
-import { checkBag, createBag, writeFirst } from "./bag_json.ts";
+import { type BagFeatures, checkBag, createBag, isGzipLevel, writeFirst } from "./bag_json.ts";
 import { DiskBag } from "./disk_bag.ts";
-import { toLayout } from "./layout.ts";
+import { type BagLayout, toLayout } from "./layout.ts";
 import { createManifest } from "./manifest.ts";
 import { WorkerFoldRunner } from "./worker_fold_runner.ts";
 
-const DEFAULTS: Required<BagOptions> = {
+const DEFAULTS: Required<Omit<BagOptions, "compression">> = {
   mode: "readwrite",
   durability: "process",
   fold: "auto",
@@ -43,10 +44,12 @@ export async function openBagFiles(
 ): Promise<BagFiles> {
   const { fileSystem } = environment;
   const layout = toLayout(resolve(path));
-  const settings = checkOptions(options);
+  const { compression, ...others } = options;
+  const settings = checkOptions(others);
+  const wanted = checkCompression(compression);
   const writes = settings.mode === "readwrite";
-  if (writes) writeFirst(layout, () => createBag(fileSystem, layout));
-  checkBag(layout);
+  if (writes) writeFirst(layout, () => createBag(fileSystem, layout, wanted));
+  checkSame(layout, wanted, checkBag(layout));
   if (writes) await createManifest(fileSystem, layout);
   const open = () => new DiskBag({ ...settings, ...environment, layout });
   const bag = writes ? writeFirst(layout, open) : open();
@@ -59,13 +62,17 @@ export async function openBagFiles(
   }
 }
 
-function checkOptions(options: BagOptions): Required<BagOptions> {
+function checkOptions(
+  options: Omit<BagOptions, "compression">,
+): Required<Omit<BagOptions, "compression">> {
   const settings = { ...DEFAULTS, ...options };
   const unknown = Object.keys(options).find((name) => !(name in DEFAULTS));
   if (unknown !== undefined) {
     throw new TypeError(
       `Cannot open a bag: "${unknown}" is no option; ` +
-        `the options are ${Object.keys(DEFAULTS).map((name) => `"${name}"`).join(", ")}`,
+        `the options are ${
+          [...Object.keys(DEFAULTS), "compression"].map((name) => `"${name}"`).join(", ")
+        }`,
     );
   }
   checkChoice("mode", settings.mode, ["readwrite", "read"]);
@@ -91,5 +98,25 @@ function checkBytes(name: string, value: number, least: number): void {
   throw new RangeError(
     `Cannot open a bag as "${name}" must be an integer of at least ${least}: ` +
       `current value is ${value}`,
+  );
+}
+
+function checkCompression(compression: BagOptions["compression"]): BagFeatures {
+  if (compression === undefined) return {};
+  const { gzip, ...others } = compression;
+  const unknown = Object.keys(others)[0];
+  if (unknown === undefined && isGzipLevel(gzip)) return { gzip };
+  throw new RangeError(
+    'Cannot open a bag as "compression" must be { gzip: 1 … 9 }: ' +
+      `current value is ${JSON.stringify(compression)}`,
+  );
+}
+
+function checkSame(layout: BagLayout, wanted: BagFeatures, decided: BagFeatures): void {
+  if (wanted.gzip === undefined || wanted.gzip === decided.gzip) return;
+  const state = decided.gzip === undefined ? "without compression" : `with gzip: ${decided.gzip}`;
+  throw new BagFormatError(
+    `Cannot open "${layout.root}" with gzip: ${wanted.gzip}: the bag was created ${state}, which ` +
+      "is decided once; leave the option out",
   );
 }

@@ -1,22 +1,28 @@
 import { crc32 } from "node:zlib";
 import { QuiverError } from "../errors.ts";
+import type { Digest } from "../value/encoded_value.ts";
 import { VALUE_KIND } from "../value/value_kind.ts";
 import { type FileSystem, isMissing, openIfThere, replaceFile } from "./_file_system.ts";
-import { PositionedFile } from "./_positioned_fs.ts";
+import { type FileAccess, PositionedFile } from "./_positioned_fs.ts";
+import { blocksOf, toChunkBox, toChunkGrid, toChunkShape } from "./block_grid.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
 import { PLACE, type TableRow } from "./digest_table.ts";
+import { confirmChunks, confirmPayload } from "./confirm_written.ts";
 import { FileWindow } from "./file_window.ts";
 import { writeFrontDoor } from "./front_door.ts";
 import type { Hdf5Access, Hdf5Input } from "./hdf5_library.ts";
 import { getLength } from "./journal_format.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
-import { encodeSegmentIndex, type IndexedPayload, isAt } from "./seal_segment.ts";
-import { ATTRIBUTE, PACKED_ROW_BYTES } from "./segment_format.ts";
+import { encodeSegmentIndex, type IndexedPayload } from "./seal_segment.ts";
+import { ATTRIBUTE, PACKED_ROW_BYTES, toDatasetShape } from "./segment_format.ts";
 import { readSegmentIndex } from "./segment_index.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 const KINDS: ReadonlyMap<unknown, number> = new Map(Object.entries(VALUE_KIND));
+
+/** What a segment says of a payload. */
+type PayloadRow = Pick<TableRow, "digest" | "kind" | "length" | "crc">;
 
 /** What rebuilding needs. */
 export interface RebuildEnvironment {
@@ -80,6 +86,17 @@ function readPayloads(
 }
 
 /**
+ * Makes the content of a segment's table from the segment.
+ *
+ * @param input The segment, or another HDF5 file that has the same in it.
+ * @param file The same file.
+ * @returns The content of the table's file.
+ */
+export function indexSegment(input: Hdf5Input, file: Deno.FsFile): Uint8Array<ArrayBuffer> {
+  return concatenate(encodeSegmentIndex(file, [...findPayloads(input, file)]));
+}
+
+/**
  * Goes over a segment with the HDF5 library alone.
  *
  * @param fileSystem The seam.
@@ -94,8 +111,7 @@ export function* iteratePayloads(
 ): Generator<IndexedPayload> {
   const input = library.open(new PositionedFile(fileSystem, file));
   try {
-    yield* findArrays(input, file);
-    yield* findPacked(input, file);
+    yield* findPayloads(input, file);
   } finally {
     input.close();
   }
@@ -112,17 +128,75 @@ export function isUnreadable(error: unknown): boolean {
     error instanceof RangeError;
 }
 
-function* findArrays(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
+function* findPayloads(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
   for (const digest of input.names("/values")) {
-    const path = `/values/${digest}`;
-    if (!DIGEST_REGEXP.test(digest)) continue;
-    const { kind: kindName, crc32: crc } = readAttribute(input, path);
-    const kind = KINDS.get(kindName);
-    if (kind === undefined || typeof crc !== "number") continue;
-    const length = input.measureDataset(path);
-    const dataset = new Dataset(input, file, path);
-    yield* dataset.find(0, { digest, kind, length, crc });
+    if (DIGEST_REGEXP.test(digest)) yield* findArray(input, file, digest);
   }
+  yield* findPacked(input, file);
+}
+
+function* findArray(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  digest: Digest,
+): Generator<IndexedPayload> {
+  const path = `/values/${digest}`;
+  const { kind: kindName, crc32: crc, shape: described } = readAttribute(input, path);
+  const kind = KINDS.get(kindName);
+  if (kind === undefined || typeof crc !== "number") return;
+  const row = { digest, kind, length: input.measureDataset(path), crc };
+  const { shape, chunk } = input.describeDataset(path);
+  // Whoever reads it with another tool must see the same shape.
+  if (String(described) !== String(shape)) return;
+  const details = toDatasetShape(kind, row.length, shape) && shape.length > 1 ? { shape } : {};
+  const payload = chunk === undefined
+    ? new Dataset(input, file, path).find(0, row)
+    : findCompressed(input, file, path, row);
+  if (payload !== undefined) yield { ...payload, details: { ...details, ...payload.details } };
+}
+
+function findCompressed(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  path: string,
+  row: PayloadRow,
+): IndexedPayload | undefined {
+  try {
+    return findChunks(input, file, path, row) ?? new Dataset(input, file, path).find(0, row);
+  } catch (error) {
+    // A chunk that is damaged cannot be inflated, which says nothing of the other datasets.
+    if (error instanceof QuiverError) return undefined;
+    throw error;
+  }
+}
+
+/** Finds the chunks of a compressed dataset, if each holds bytes that lie together. */
+function findChunks(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  path: string,
+  source: PayloadRow,
+): IndexedPayload | undefined {
+  const { shape, chunk } = input.describeDataset(path);
+  const dataset = toDatasetShape(source.kind, source.length, shape);
+  if (chunk === undefined || dataset === undefined) return undefined;
+  const elementBytes = dataset.length / dataset.count;
+  const grid = toChunkGrid(shape, chunk, elementBytes);
+  if (toChunkShape(shape, elementBytes).join() !== chunk.join()) return undefined;
+  const candidates: (readonly FileAccess[])[] = [];
+  const checks: number[] = [];
+  let crc = 0;
+  for (const block of blocksOf(grid)) {
+    const { start, count } = toChunkBox(shape, elementBytes, block);
+    const { bytes, reads } = input.readPart(path, start, count);
+    crc = crc32(bytes, crc);
+    checks.push(crc32(bytes));
+    candidates.push(reads);
+  }
+  if (crc !== source.crc) return undefined;
+  const written = { shape: chunk, grid, checks: Uint32Array.from(checks), candidates };
+  const details = confirmChunks(new FileWindow(file), written);
+  return details && { row: { ...source, offset: 0, place: PLACE.chunks }, details };
 }
 
 function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
@@ -136,12 +210,13 @@ function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayl
   for (let at = 0; at < table.length; at += PACKED_ROW_BYTES) {
     const digest = decoder.decode(table.subarray(at, at + 64));
     if (!DIGEST_REGEXP.test(digest)) continue;
-    yield* dataset.find(getLength(view, at + 64), {
+    const payload = dataset.find(getLength(view, at + 64), {
       digest,
       length: getLength(view, at + 72),
       kind: view.getUint32(at + 80, true),
       crc: view.getUint32(at + 84, true),
     });
+    if (payload !== undefined) yield payload;
   }
 }
 
@@ -159,25 +234,26 @@ class Dataset {
     this.#path = path;
   }
 
-  /** Yields the payload if it has its checksum: where it lies, or else itself. */
-  *find(
-    start: number,
-    source: Pick<TableRow, "digest" | "kind" | "length" | "crc">,
-  ): Generator<IndexedPayload> {
+  /** Gives the payload if it has its checksum: where it lies, or else itself. */
+  find(start: number, source: PayloadRow): IndexedPayload | undefined {
     const row = { ...source, offset: 0, place: PLACE.subject };
-    if (source.length === 0) return yield { row };
+    if (source.length === 0) return { row };
     this.#begin ??= { offset: this.#input.locateDataset(this.#path) };
     const { offset } = this.#begin;
-    if (offset !== undefined && isAt(this.#window, offset + start, source)) {
-      return yield { row: { ...row, offset: offset + start } };
+    if (offset !== undefined) {
+      const details = confirmPayload(this.#window, offset + start, source);
+      if (details !== undefined) return { row: { ...row, offset: offset + start }, details };
     }
     this.#bytes ??= this.#input.readDataset(this.#path);
     const inline = this.#bytes.subarray(start, start + source.length);
-    if (crc32(inline) === source.crc) yield { row, inline };
+    return crc32(inline) === source.crc ? { row, inline } : undefined;
   }
 }
 
-function readAttribute(input: Hdf5Input, path: string): { kind?: unknown; crc32?: unknown } {
+function readAttribute(
+  input: Hdf5Input,
+  path: string,
+): { kind?: unknown; crc32?: unknown; shape?: unknown } {
   const content: unknown = JSON.parse(input.readAttribute(path, ATTRIBUTE));
   return typeof content === "object" && content !== null ? content : {};
 }

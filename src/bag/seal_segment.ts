@@ -3,14 +3,14 @@ import { BagCorruptError } from "../errors.ts";
 import { type FileSystem, replaceFile, toTemporaryPath } from "./_file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import { encodeTable, PLACE, PURPOSE, type TableRow, toTableBytes } from "./digest_table.ts";
+import { confirmChunks, confirmPayload } from "./confirm_written.ts";
 import { FileWindow } from "./file_window.ts";
 import type { Hdf5Access } from "./hdf5_library.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
+import { encodeDetails, type PayloadDetails, UNIT_BYTES } from "./payload_details.ts";
+import { toDatasetShape } from "./segment_format.ts";
 import { type SegmentSource, writeSegment, type WrittenSource } from "./segment_writer.ts";
-
-/** How much of a payload is read back at once. */
-const CHUNK_BYTES = 1024 * 1024;
 
 /** What sealing needs. */
 export interface SealEnvironment {
@@ -22,6 +22,12 @@ export interface SealEnvironment {
   readonly library: Hdf5Access;
   /** Called between slices of work. */
   readonly pause: () => Promise<void>;
+  /**
+   * The level at which arrays are compressed; 0 for not at all.
+   *
+   * @default {0}
+   */
+  readonly gzip?: number;
 }
 
 /**
@@ -38,7 +44,7 @@ export async function sealSegment(
   name: string,
   sources: readonly SegmentSource[],
 ): Promise<SegmentEntry> {
-  const { fileSystem, layout, library, pause } = environment;
+  const { fileSystem, layout, library, pause, gzip } = environment;
   const path = toSegmentPath(layout, name);
   const temporary = toTemporaryPath(path);
   let table: Uint8Array[];
@@ -46,7 +52,7 @@ export async function sealSegment(
     using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
     const positioned = new PositionedFile(fileSystem, file);
     const output = library.create(positioned);
-    const written = await writeSegment(output, sources, pause);
+    const written = await writeSegment(output, sources, pause, gzip);
     output.close();
     fileSystem.sync(file);
     table = encodeSegmentIndex(file, await confirm(environment, file, temporary, written));
@@ -67,6 +73,8 @@ export interface IndexedPayload {
   readonly row: TableRow;
   /** The payload, if it is not known where in the segment it lies. */
   readonly inline?: Uint8Array;
+  /** What there is to know beyond the row. */
+  readonly details?: PayloadDetails;
 }
 
 /**
@@ -82,13 +90,31 @@ export function encodeSegmentIndex(
 ): Uint8Array<ArrayBuffer>[] {
   let end = toTableBytes(payloads.length);
   const inlined: Uint8Array<ArrayBuffer>[] = [];
-  const rows = payloads.map(({ row, inline }) => {
-    if (inline === undefined) return row;
+  const append = (bytes: Uint8Array<ArrayBuffer>): number => {
     const offset = end;
-    end += inline.length;
-    inlined.push(new Uint8Array(inline));
-    return { ...row, offset, place: PLACE.table };
-  });
+    end += bytes.length;
+    inlined.push(bytes);
+    return offset;
+  };
+  const isPlain = ({ inline, details = {} }: IndexedPayload) =>
+    inline === undefined && Object.keys(details).length === 0;
+  // In the order of the rows, so that a table can be made again the same.
+  const placed = payloads.filter((payload) => !isPlain(payload))
+    .sort((a, b) => a.row.digest < b.row.digest ? -1 : 1)
+    .map(({ row, inline, details }) => {
+      if (inline === undefined) return { row, details };
+      const offset = append(new Uint8Array(inline));
+      return { row: { ...row, offset, place: PLACE.table }, details };
+    });
+  const rows: TableRow[] = payloads.filter(isPlain).map(({ row }) => row);
+  for (const { row, details = {} } of placed) {
+    if (Object.keys(details).length === 0) {
+      rows.push(row);
+      continue;
+    }
+    append(new Uint8Array((UNIT_BYTES - end % UNIT_BYTES) % UNIT_BYTES));
+    rows.push({ ...row, details: append(encodeDetails(details)) / UNIT_BYTES });
+  }
   const length = file.seekSync(0, Deno.SeekMode.End);
   return [encodeTable({ purpose: PURPOSE.values, length, check: 0 }, rows), ...inlined];
 }
@@ -104,12 +130,32 @@ async function confirm(
   const lost: WrittenSource[] = [];
   const window = new FileWindow(file);
   for (const place of written) {
-    const { source, offset } = place;
-    if (offset === undefined || !isAt(window, offset, source)) lost.push(place);
-    else payloads.push({ row: toRow(source, offset) });
+    const found = confirmPlace(window, place);
+    if (found === undefined) lost.push(place);
+    else payloads.push(found);
     await environment.pause();
   }
   return lost.length === 0 ? payloads : payloads.concat(findLost(environment, file, path, lost));
+}
+
+function confirmPlace(
+  window: FileWindow,
+  { source, offset, chunks }: WrittenSource,
+): IndexedPayload | undefined {
+  if (chunks !== undefined) {
+    const details = confirmChunks(window, chunks);
+    const row = { ...toRow(source, 0), place: PLACE.chunks };
+    return details && { row, details: { ...toShape(source), ...details } };
+  }
+  const checks = offset === undefined ? undefined : confirmPayload(window, offset, source);
+  if (offset === undefined || checks === undefined) return undefined;
+  return { row: toRow(source, offset), details: { ...toShape(source), ...checks } };
+}
+
+/** The shape that the dataset has; what is packed has none. */
+function toShape({ kind, length, shape }: SegmentSource): Pick<PayloadDetails, "shape"> {
+  const dimensions = toDatasetShape(kind, length, shape)?.dimensions;
+  return dimensions !== undefined && dimensions.length > 1 ? { shape: dimensions } : {};
 }
 
 function findLost(
@@ -122,7 +168,9 @@ function findLost(
   try {
     return lost.map(({ source, path: dataset, start }) => {
       const inline = input.readDataset(dataset).subarray(start, start + source.length);
-      if (crc32(inline) === source.crc) return { row: toRow(source, 0), inline };
+      if (crc32(inline) === source.crc) {
+        return { row: toRow(source, 0), inline, details: toShape(source) };
+      }
       throw new BagCorruptError(
         `Cannot seal "${path}": the value "${source.digest}" cannot be read back`,
         path,
@@ -132,28 +180,6 @@ function findLost(
   } finally {
     input.close();
   }
-}
-
-/**
- * Reads back a payload.
- *
- * @param window The segment.
- * @param offset Where the payload should begin, in bytes.
- * @param expected How long the payload is, and its checksum.
- * @returns Whether it lies there.
- */
-export function isAt(
-  window: FileWindow,
-  offset: number,
-  expected: { readonly length: number; readonly crc: number },
-): boolean {
-  let crc = 0;
-  for (let at = 0; at < expected.length; at += CHUNK_BYTES) {
-    const chunk = window.read(offset + at, Math.min(CHUNK_BYTES, expected.length - at));
-    if (chunk === undefined) return false;
-    crc = crc32(chunk, crc);
-  }
-  return crc === expected.crc;
 }
 
 function toRow(source: Omit<SegmentSource, "chunks">, offset: number): TableRow {

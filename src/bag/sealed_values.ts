@@ -1,13 +1,16 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload } from "../value/encoded_value.ts";
+import type { StoredPayload } from "../value/stored_payload.ts";
 import { readPiece } from "./_file_system.ts";
 import type { StoredPart } from "./bag_files.ts";
 import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
+import { SealedPayload } from "./sealed_payload.ts";
 import { SegmentDirectory } from "./segment_directory.ts";
 import { readSegmentIndex } from "./segment_index.ts";
+import { createSegmentReader } from "./segment_reader.ts";
 import { toPayload } from "./to_payload.ts";
 
 /** What is known of a row's payload in this process; 0 before it was read. */
@@ -167,16 +170,44 @@ export class SealedValues {
     return false;
   }
 
+  /**
+   * Opens a value for reading pieces of it.
+   *
+   * @param digest The digest of the value.
+   * @returns The payload, or `undefined` when no segment has it, or it was found damaged.
+   */
+  open(digest: Digest): StoredPayload | undefined {
+    for (const segment of this.#directory.find(digest)) {
+      const { name, table, state } = segment;
+      const row = table.find(digest);
+      if (row === -1 || state[row] === DAMAGED) continue;
+      const found = table.row(row);
+      // The segment was merged into another one: a newer manifest names that.
+      if (this.#handles.open(toSegmentPath(this.#layout, name)) === undefined) continue;
+      const payload = this.#payload(name, found).open(state[row] === WHOLE);
+      if (payload !== undefined) return payload;
+      state[row] = DAMAGED;
+    }
+    return undefined;
+  }
+
+  #payload(name: string, row: TableRow): SealedPayload {
+    return new SealedPayload(createSegmentReader(this.#layout, this.#handles, name), row);
+  }
+
   #readRow(
     { name, state }: Segment,
     row: number,
-    { place, offset, length, crc }: TableRow,
+    found: TableRow,
   ): Uint8Array<ArrayBuffer> | undefined {
+    const { place, offset, length, crc } = found;
     const toPath = place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
     const file = this.#handles.open(toPath(this.#layout, name));
     // The segment was merged into another one: a newer manifest names that.
     if (file === undefined) return undefined;
-    const bytes = readPiece(file, offset, length);
+    const bytes = place === PLACE.chunks
+      ? this.#payload(name, found).load(file.seekSync(0, Deno.SeekMode.End))
+      : readPiece(file, offset, length);
     const whole = bytes !== undefined && (state[row] === WHOLE || crc32(bytes) === crc);
     state[row] = whole ? WHOLE : DAMAGED;
     return whole ? bytes : undefined;

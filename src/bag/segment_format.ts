@@ -2,8 +2,9 @@
  * The format of a segment, an HDF5 file that any HDF5 tool reads.
  *
  * ```text
- * /values/<64 hex>   one array or buffer of at least 4 KiB: a contiguous dataset of its own type,
- *                    with one attribute "quiver", a JSON text: kind, shape, crc32, format
+ * /values/<64 hex>   one array or buffer of at least 4 KiB: a dataset of its own type and shape,
+ *                    with one attribute "quiver", a JSON text: kind, shape, crc32, format;
+ *                    contiguous, or in a bag with compression chunked with the filter deflate
  * /packed            all other payloads, one after another (uint8)
  * /packed_table      digest (64 characters), offset in /packed, length, kind, crc32;
  *                    with one attribute "quiver", a JSON text: crc32 of the table's bytes, format
@@ -14,6 +15,7 @@
  *
  * @module
  */
+import { isShapeOf } from "../value/array_shape.ts";
 import { SPLIT_BYTES, toKindName, type ValueKindName } from "../value/value_kind.ts";
 import type { DatasetShape } from "./hdf5_library.ts";
 
@@ -55,15 +57,42 @@ const ELEMENTS: Partial<Record<ValueKindName, readonly [type: string, bytes: num
 };
 
 /**
+ * Tells what dataset an array becomes that is not split out.
+ *
+ * @param kind The name of the kind of array.
+ * @param length The length of the array in bytes.
+ * @param dimensions The lengths of its dimensions; one dimension if not given.
+ * @returns The dataset's shape, or `undefined` when the kind is no array.
+ */
+export function toArrayShape(
+  kind: string,
+  length: number,
+  dimensions?: readonly number[],
+): Required<DatasetShape> | undefined {
+  const element = Object.entries(ELEMENTS).find(([name]) => name === kind)?.[1];
+  if (element === undefined) return undefined;
+  const count = length / element[1];
+  return { type: element[0], count, length, dimensions: dimensions ?? [count] };
+}
+
+/**
  * Tells what dataset a payload becomes.
  *
  * @param kind How to read the payload.
  * @param length The length of the payload in bytes.
+ * @param dimensions The lengths of its dimensions; one dimension if they are not given, or not those
+ * of so many elements.
  * @returns The dataset's shape, or `undefined` when the payload is packed.
  */
-export function toDatasetShape(kind: number, length: number): DatasetShape | undefined {
+export function toDatasetShape(
+  kind: number,
+  length: number,
+  dimensions?: readonly number[],
+): Required<DatasetShape> | undefined {
   const name = toKindName(kind);
   const element = name && ELEMENTS[name];
   if (element === undefined || length < SPLIT_BYTES || length % element[1] !== 0) return undefined;
-  return { type: element[0], count: length / element[1], length };
+  const count = length / element[1];
+  const fits = dimensions !== undefined && isShapeOf(dimensions, count);
+  return { type: element[0], count, length, dimensions: fits ? dimensions : [count] };
 }

@@ -1,6 +1,9 @@
 import { crc32 } from "node:zlib";
 import type { FileHandles } from "./file_handles.ts";
 import { FileWindow } from "./file_window.ts";
+import { isWhole } from "./payload_blocks.ts";
+import type { ReadBytes } from "./read_bytes.ts";
+import type { SealedPayload } from "./sealed_payload.ts";
 import type { SegmentSource } from "./segment_writer.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -40,14 +43,48 @@ export class SourceReader {
     }
     return this.#window.read(offset, length);
   }
+
+  /**
+   * Gives what reads a file from a position on.
+   *
+   * @param path The file.
+   * @param begin The position, in bytes.
+   * @returns Reads bytes at an offset from there.
+   */
+  from(path: string, begin: number): ReadBytes {
+    return (offset, target) => {
+      const bytes = this.read(path, begin + offset, target.length);
+      if (bytes !== undefined) target.set(bytes);
+      return bytes !== undefined;
+    };
+  }
+}
+
+/** A payload that lies in a bag. */
+export interface StoredSource extends SegmentSource {
+  /** The payload as a whole; an error if it has become damaged or too short. */
+  read(): Uint8Array<ArrayBuffer>;
+  /** Reads the payload, and tells whether it has its checksum. */
+  isWhole(): boolean;
+}
+
+function readAll(source: SegmentSource): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(source.length);
+  let at = 0;
+  for (const chunk of source.chunks()) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 /** A payload that lies in a file of the bag. */
-export class FileSource implements SegmentSource {
+export class FileSource implements StoredSource {
   readonly digest: string;
   readonly kind: number;
   readonly length: number;
   readonly crc: number;
+  readonly shape?: readonly number[];
   readonly #reader: SourceReader;
   readonly #path: string;
   readonly #offset: number;
@@ -68,6 +105,7 @@ export class FileSource implements SegmentSource {
     this.kind = entry.kind;
     this.length = entry.length;
     this.crc = entry.crc;
+    if (entry.shape !== undefined) this.shape = entry.shape;
     this.#reader = reader;
     this.#path = path;
     this.#offset = entry.offset;
@@ -85,18 +123,12 @@ export class FileSource implements SegmentSource {
     }
   }
 
-  /** The payload as a whole; an error if the file has become too short. */
+  /** As the interface says. */
   read(): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(this.length);
-    let at = 0;
-    for (const chunk of this.chunks()) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return bytes;
+    return readAll(this);
   }
 
-  /** Reads the payload, and tells whether it has its checksum. */
+  /** As the interface says. */
   isWhole(): boolean {
     let crc = 0;
     for (let at = 0; at < this.length; at += CHUNK_BYTES) {
@@ -106,5 +138,55 @@ export class FileSource implements SegmentSource {
       crc = crc32(chunk, crc);
     }
     return crc === this.crc;
+  }
+}
+
+/** A payload in the chunks of a compressed dataset. */
+export class PayloadSource implements StoredSource {
+  readonly digest: string;
+  readonly kind: number;
+  readonly length: number;
+  readonly crc: number;
+  readonly shape?: readonly number[];
+  readonly #payload: SealedPayload;
+
+  /**
+   * Describes the payload.
+   *
+   * @param payload What reads it.
+   * @param entry What it is.
+   */
+  constructor(payload: SealedPayload, entry: Omit<SegmentSource, "chunks">) {
+    this.digest = entry.digest;
+    this.kind = entry.kind;
+    this.length = entry.length;
+    this.crc = entry.crc;
+    if (payload.shape !== undefined) this.shape = payload.shape;
+    this.#payload = payload;
+  }
+
+  /** The payload in pieces; an error if it has become damaged. */
+  *chunks(): Generator<Uint8Array> {
+    const payload = this.#payload.open(true);
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.length));
+    for (let at = 0; at < this.length; at += buffer.length) {
+      const piece = buffer.subarray(0, Math.min(buffer.length, this.length - at));
+      if (payload?.read(at, piece) !== true) {
+        throw new RangeError(`Cannot read the value "${this.digest}": it has become damaged`);
+      }
+      yield piece;
+    }
+  }
+
+  /** As the interface says. */
+  read(): Uint8Array<ArrayBuffer> {
+    return readAll(this);
+  }
+
+  /** As the interface says. */
+  isWhole(): boolean {
+    const payload = this.#payload.open(true);
+    const read: ReadBytes = (offset, target) => payload?.read(offset, target) === true;
+    return isWhole(read, this.length, this.crc);
   }
 }

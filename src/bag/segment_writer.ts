@@ -1,8 +1,17 @@
 import { crc32 } from "node:zlib";
 import type { Digest } from "../value/encoded_value.ts";
 import { toKindName } from "../value/value_kind.ts";
-import type { Hdf5Output } from "./hdf5_library.ts";
+import {
+  type Block,
+  type BlockGrid,
+  findBlock,
+  toChunkBox,
+  toChunkGrid,
+  toChunkShape,
+} from "./block_grid.ts";
+import type { DatasetChunk, DatasetShape, Hdf5Output } from "./hdf5_library.ts";
 import { setLength } from "./journal_format.ts";
+import type { ChunkPlace } from "./payload_details.ts";
 import {
   ATTRIBUTE,
   PACKED_COLUMNS,
@@ -21,6 +30,8 @@ export interface SegmentSource {
   readonly length: number;
   /** The CRC-32 of the payload. */
   readonly crc: number;
+  /** The lengths of the dimensions of an array; absent for one dimension. */
+  readonly shape?: readonly number[];
   /** Reads the payload in pieces, each good until the next is asked for. */
   chunks(): Iterable<Uint8Array>;
 }
@@ -35,6 +46,20 @@ export interface WrittenSource {
   readonly start: number;
   /** Where the bytes should lie in the file. */
   readonly offset: number | undefined;
+  /** The chunks, if the dataset is compressed. */
+  readonly chunks?: WrittenChunks;
+}
+
+/** The chunks of a compressed dataset, and where they should lie. */
+export interface WrittenChunks {
+  /** The lengths of a chunk's dimensions. */
+  readonly shape: readonly number[];
+  /** How the chunks divide the payload. */
+  readonly grid: BlockGrid;
+  /** The CRC-32 of the bytes of each chunk. */
+  readonly checks: Uint32Array;
+  /** For each chunk, where it may lie. */
+  readonly candidates: readonly (readonly ChunkPlace[])[];
 }
 
 /**
@@ -43,35 +68,84 @@ export interface WrittenSource {
  * @param output An empty HDF5 file; it is not closed.
  * @param sources What to write, each digest once.
  * @param pause Called between slices of work; others may run while it waits.
+ * @param gzip The level at which arrays are compressed; 0 for not at all.
  * @returns The sources with their places.
  */
 export async function writeSegment(
   output: Hdf5Output,
   sources: readonly SegmentSource[],
   pause: () => Promise<void>,
+  gzip: number = 0,
 ): Promise<WrittenSource[]> {
   output.createGroup("/values");
   const written: WrittenSource[] = [];
   const packed: SegmentSource[] = [];
   for (const source of sources) {
-    const shape = toDatasetShape(source.kind, source.length);
+    const shape = toDatasetShape(source.kind, source.length, source.shape);
     if (shape === undefined) {
       packed.push(source);
       continue;
     }
     const path = `/values/${source.digest}`;
-    const offset = output.createDataset(path, shape, source.chunks());
-    output.setAttribute(path, ATTRIBUTE, describe(source, shape.count));
-    written.push({ source, path, start: 0, offset });
+    const place = gzip === 0
+      ? { offset: output.createDataset(path, shape, source.chunks()) }
+      : { offset: undefined, chunks: writeChunks(output, path, shape, source, gzip) };
+    output.setAttribute(path, ATTRIBUTE, describe(source, shape.dimensions));
+    written.push({ source, path, start: 0, ...place });
     await pause();
   }
   return written.concat(writePacked(output, packed));
 }
 
-function describe(source: SegmentSource, count: number): string {
+function writeChunks(
+  output: Hdf5Output,
+  path: string,
+  shape: Required<DatasetShape>,
+  source: SegmentSource,
+  level: number,
+): WrittenChunks {
+  const elementBytes = shape.length / shape.count;
+  const chunk = toChunkShape(shape.dimensions, elementBytes);
+  const grid = toChunkGrid(shape.dimensions, chunk, elementBytes);
+  const checks: number[] = [];
+  function* boxes(): Generator<DatasetChunk> {
+    for (const { block, bytes } of toBlocks(source.chunks(), grid)) {
+      checks.push(crc32(bytes));
+      yield { ...toChunkBox(shape.dimensions, elementBytes, block), bytes };
+    }
+  }
+  const options = { shape: chunk, level };
+  const candidates = output.createChunkedDataset(path, shape, options, boxes());
+  return { shape: chunk, grid, checks: Uint32Array.from(checks), candidates };
+}
+
+/** Divides a payload anew: into the blocks of a grid. */
+function* toBlocks(
+  pieces: Iterable<Uint8Array>,
+  grid: BlockGrid,
+): Generator<{ readonly block: Block; readonly bytes: Uint8Array }> {
+  const buffer = new Uint8Array(grid.blockBytes);
+  let block = findBlock(grid, 0);
+  let filled = 0;
+  for (let piece of pieces) {
+    while (piece.length > 0) {
+      const length = block.end - block.begin;
+      const taken = piece.subarray(0, length - filled);
+      buffer.set(taken, filled);
+      filled += taken.length;
+      piece = piece.subarray(taken.length);
+      if (filled < length) continue;
+      yield { block, bytes: buffer.subarray(0, length) };
+      block = findBlock(grid, block.end);
+      filled = 0;
+    }
+  }
+}
+
+function describe(source: SegmentSource, shape: readonly number[]): string {
   return JSON.stringify({
     kind: toKindName(source.kind),
-    shape: [count],
+    shape,
     crc32: source.crc,
     format: SEGMENT_VERSION,
   });

@@ -1,4 +1,5 @@
 import type { Digest, Payload } from "../value/encoded_value.ts";
+import type { StoredPayload } from "../value/stored_payload.ts";
 import { isMissing } from "./_file_system.ts";
 import type { StoredPart } from "./bag_files.ts";
 import type { FileHandles } from "./file_handles.ts";
@@ -114,6 +115,16 @@ export class StoredValues {
    */
   read(digest: Digest): Payload | undefined {
     return this.#findAgain(() => this.#journals.read(digest) ?? this.#sealed.read(digest));
+  }
+
+  /**
+   * Opens a value for reading pieces of it.
+   *
+   * @param digest The digest of the value.
+   * @returns The payload, or `undefined` when it is missing or damaged everywhere.
+   */
+  open(digest: Digest): StoredPayload | undefined {
+    return this.#findAgain(() => this.#journals.open(digest) ?? this.#sealed.open(digest));
   }
 
   /**

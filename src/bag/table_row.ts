@@ -6,8 +6,11 @@
 import type { Digest } from "../value/encoded_value.ts";
 import { getLength, setLength } from "./journal_format.ts";
 
-/** Which file an offset points into: the one that the table is of, or the table's own. */
-export const PLACE = { subject: 0, table: 1 } as const;
+/**
+ * Where a payload lies: in the file that the table is of, in the table's own, or in the chunks of a
+ * compressed dataset, of which the details tell.
+ */
+export const PLACE = { subject: 0, table: 1, chunks: 2 } as const;
 
 /** The size of a row in bytes. */
 export const ROW_BYTES = 64;
@@ -32,6 +35,8 @@ export interface TableRow {
   readonly crc: number;
   /** Which file the offset points into. */
   readonly place: number;
+  /** Where the details are, if there are any. */
+  readonly details?: number;
 }
 
 /** Rows in memory, with a view of the same bytes. */
@@ -76,6 +81,7 @@ export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): 
   view.setUint32(at + 48, row.kind, true);
   view.setUint32(at + 52, row.crc, true);
   view.setUint32(at + 56, row.place, true);
+  view.setUint32(at + 60, row.details ?? 0, true);
 }
 
 /**
@@ -87,6 +93,7 @@ export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): 
  */
 export function readRow(rows: RowBytes, at: number): TableRow {
   const { view } = rows;
+  const details = view.getUint32(at + 60, true);
   return {
     digest: readDigest(rows, at),
     offset: getLength(view, at + 32),
@@ -94,6 +101,7 @@ export function readRow(rows: RowBytes, at: number): TableRow {
     kind: view.getUint32(at + 48, true),
     crc: view.getUint32(at + 52, true),
     place: view.getUint32(at + 56, true),
+    ...(details !== 0 && { details }),
   };
 }
 

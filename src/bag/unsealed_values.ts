@@ -1,6 +1,7 @@
 import type { Digest } from "../value/encoded_value.ts";
 import type { FileHandles } from "./file_handles.ts";
-import { type JournalEntry, scanSteps } from "./journal_scan.ts";
+import { type JournalEntry, scanSteps, toEntryEnd } from "./journal_scan.ts";
+import { readShape } from "./journal_shape.ts";
 import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { MOST_VALUES } from "./merge_plan.ts";
@@ -99,9 +100,11 @@ export function* toBatches(
       // From here on they are sealed.
       seen = new Set();
     }
-    sealed.set(entry.journal, entry.offset + entry.length);
+    sealed.set(entry.journal, toEntryEnd(entry));
     if (seen.has(entry.digest) || isSealed(entry)) continue;
-    const source = new FileSource(reader, toJournalPath(layout, entry.journal), entry);
+    const path = toJournalPath(layout, entry.journal);
+    const shape = readShape(reader.from(path, entry.offset), entry);
+    const source = new FileSource(reader, path, { ...entry, ...shape });
     if (!source.isWhole()) continue;
     seen.add(entry.digest);
     sources.push(source);

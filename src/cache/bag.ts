@@ -1,9 +1,18 @@
+import { fileURLToPath } from "node:url";
 import type { BagFiles, BagOptions, FoldResult } from "../bag/bag_files.ts";
 import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
+import type { CallQuery } from "../call/call_template.ts";
 import { QuiverError } from "../errors.ts";
 import { importLater } from "../import_later.ts";
+import type { ExportResult } from "../store/export_bag.ts";
+import type { ImportResult } from "../store/import_bag.ts";
+import type { BagView } from "../store/bag_view.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
+import type { BagEntry } from "../store/read_bag.ts";
 import type { SigningOptions } from "../store/signing_keys.ts";
+import type { NdArray, NumberArray } from "../value/array_shape.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import type { SliceRange } from "../value/slice_array.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import type { SweepResult } from "../store/stores.ts";
 import { Cache } from "./cache.ts";
@@ -12,6 +21,19 @@ import { verifyBag } from "./verify_bag.ts";
 
 type Tidying = typeof import("./tidy_cache.ts");
 type BagStores = typeof import("../store/open_stores.ts");
+type BagViews = typeof import("../store/create_bag_view.ts");
+type BagReading = typeof import("../store/read_bag.ts");
+type BagExport = typeof import("../store/export_bag.ts");
+type BagImport = typeof import("../store/import_bag.ts");
+type Template = typeof import("../call/call_template.ts");
+
+/** A value, or a place in it. */
+export interface ValuePlace {
+  /** The digest of the value. */
+  readonly digest: Digest;
+  /** Where in the value; see {@linkcode Bag.read}. */
+  readonly path: string;
+}
 
 /** Options of {@linkcode openBag}. */
 export interface OpenBagOptions extends BagOptions, SigningOptions {
@@ -42,6 +64,178 @@ export class Bag extends Cache implements AsyncDisposable {
   /** The absolute path of the directory. */
   get path(): string {
     return this.#opened.files.path;
+  }
+
+  /**
+   * Goes over what lies at a path, like a directory: `""` has the tasks, a task has its calls by
+   * their keys, and a call has `args`, `result` and `metadata`. From there on the steps lead into the
+   * values, as in {@linkcode Bag.read}. A path may also begin with the digest of a value.
+   *
+   * @param path The path; `/` inside a step is written `~1`.
+   * @returns The entries; large arrays are not read for them.
+   * @throws {RangeError} If there is no such path; the message names the first step that is missing.
+   *
+   * @example Look around in a bag
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const ramp = task(import.meta, (n: number) => ({ n, ys: new Float64Array(n) }), { name: "ramp" });
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   await cacheScope({ cache: bag }, () => ramp(1000));
+   *   const key = await ramp.digest(1000);
+   *   const entries = await Array.fromAsync(bag.list(`ramp/${key}/result`));
+   *   assertEquals(entries.map(({ name, kind }) => `${name}: ${kind}`), ["n: number", "ys: Float64Array"]);
+   *   assertEquals(entries[1]?.shape, [1000]);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async *list(path: string = ""): AsyncGenerator<BagEntry> {
+    const [{ listBag }, view] = await Promise.all([importReading(), this.#view()]);
+    yield* listBag(view, path);
+  }
+
+  /**
+   * Reads a stored value, or only a part of it: large arrays beside the path are not read.
+   *
+   * The steps of a path are keys of objects, indices of arrays and keys of Maps, with `/` between
+   * them. In a step `~1` stands for `/`, `~0` for `~` and `~e` for the empty key; `~#3` is the entry
+   * number 3 of a Map or Set, whatever its key.
+   *
+   * @param digest The digest of the value, such as `record.result`.
+   * @param path Where in the value; the whole value if empty.
+   * @returns What is there, as the caller's own copy.
+   * @throws {CacheMissError} If the value is not in the bag, or is damaged.
+   * @throws {RangeError} If there is no such path; the message names the first step that is missing.
+   *
+   * @example Read a part of a value
+   * ```ts
+   * import { openBag } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   const digest = await bag.putValue({ steps: [{ at: 0.5 }], grid: new Float64Array(100_000) });
+   *   assertEquals(await bag.read(digest, "steps/0/at"), 0.5);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async read(digest: Digest, path: string = ""): Promise<unknown> {
+    const [{ readBag }, view] = await Promise.all([importReading(), this.#view()]);
+    return readBag(view, digest, path);
+  }
+
+  /**
+   * Reads a part of an array, and not the rest of it.
+   *
+   * @param place The digest of an array, or a value and where in it the array is: a typed array, or
+   * an n-dimensional array `{ data, shape }`.
+   * @param ranges For each dimension `[start, end]`, the end left out; dimensions without a range
+   * are taken whole.
+   * @returns A typed array; of an array with two dimensions or more `{ data, shape }`.
+   * @throws {CacheMissError} If the array is not in the bag, or what was read of it is damaged.
+   * @throws {TypeError} If there is no array of numbers.
+   * @throws {RangeError} If there is no such path, or a range is outside of the array.
+   *
+   * @example Read a column of a matrix
+   * ```ts
+   * import { openBag } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   const data = Float64Array.from({ length: 1_000_000 }, (_, i) => i);
+   *   const digest = await bag.putValue({ data, shape: [1000, 1000] });
+   *   assertEquals(await bag.slice(digest, [[10, 12], [3, 4]]), {
+   *     data: Float64Array.of(10_003, 11_003),
+   *     shape: [2, 1],
+   *   });
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async slice(
+    place: Digest | ValuePlace,
+    ranges: readonly SliceRange[],
+  ): Promise<NumberArray | NdArray> {
+    const [{ sliceBag }, view] = await Promise.all([importReading(), this.#view()]);
+    const { digest, path } = typeof place === "string" ? { digest: place, path: "" } : place;
+    return sliceBag(view, digest, path, ranges);
+  }
+
+  /**
+   * Writes calls with their arguments and results into one HDF5 file that needs no bag: a group for
+   * each call under `/calls/<task>/<key>`, pleasant to browse with h5py, h5dump, HDFView or H5Web.
+   * The exact values are in it too, for {@linkcode Bag.importHdf5}.
+   *
+   * Requires `--allow-write` of the file's directory. Large arrays are streamed; what describes the
+   * calls is kept in memory.
+   *
+   * @param path The file; what is there is replaced when all is written.
+   * @param query Which calls: those of a task, what they have in common, or a function that tells;
+   * all if not given.
+   * @returns What was written.
+   *
+   * @example Give somebody the results of one task
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const wave = task(import.meta, (n: number) => Float64Array.from({ length: n }, Math.sin), {
+   *   name: "wave",
+   * });
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(`${path}/mine`);
+   *   await cacheScope({ cache: bag }, () => wave(1000));
+   *   assertEquals((await bag.exportHdf5(`${path}/waves.h5`, { task: "wave" })).calls, 1);
+   *   await using other = await openBag(`${path}/theirs`);
+   *   assertEquals(await other.importHdf5(`${path}/waves.h5`), {
+   *     calls: 1,
+   *     known: 0,
+   *     rejected: 0,
+   *   });
+   *   assertEquals((await other.lookup(await wave.digest(1000))).hit, true);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async exportHdf5(path: string | URL, query: CallQuery = {}): Promise<ExportResult> {
+    const { exportBag } = await importLater<BagExport>("../store/export_bag.ts", import.meta.url);
+    const { toMatcher } = await importLater<Template>("../call/call_template.ts", import.meta.url);
+    return await exportBag(await this.#view(), toPath(path), toMatcher(query));
+  }
+
+  /**
+   * Takes in the calls of a file that {@linkcode Bag.exportHdf5} has written. Values are checked
+   * against their digests before anything is stored. Calls that the bag knows stay as they are, so
+   * that a file can be imported twice. That a key belongs to its result cannot be checked: import
+   * only what you would run. A bag with a signing key takes in what was signed with one of its keys.
+   *
+   * Requires `--allow-read` of the file.
+   *
+   * @param path The file.
+   * @returns What is new.
+   * @throws {BagCorruptError} If the file is something else, or damaged; nothing was stored.
+   */
+  async importHdf5(path: string | URL): Promise<ImportResult> {
+    const { importBag } = await importLater<BagImport>("../store/import_bag.ts", import.meta.url);
+    return await importBag(this.#opened, toPath(path));
+  }
+
+  /** What may be seen: in a signed bag, not what somebody else has written. */
+  async #view(): Promise<BagView> {
+    const { createBagView } = await importLater<BagViews>(
+      "../store/create_bag_view.ts",
+      import.meta.url,
+    );
+    return createBagView(this.#opened);
   }
 
   /**
@@ -121,6 +315,14 @@ export class Bag extends Cache implements AsyncDisposable {
       this.#onWarning({ message: `Cannot seal all of "${this.path}"`, cause });
     }
   }
+}
+
+function toPath(path: string | URL): string {
+  return path instanceof URL ? fileURLToPath(path) : path;
+}
+
+function importReading(): Promise<BagReading> {
+  return importLater<BagReading>("../store/read_bag.ts", import.meta.url);
 }
 
 /**

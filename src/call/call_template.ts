@@ -19,6 +19,12 @@ export interface CallTemplate {
   after?: Date | number;
 }
 
+/** Which calls are meant: those of a task, what they have in common, or a function that tells. */
+export type CallQuery =
+  | CallTemplate
+  | { readonly address: TaskAddress }
+  | ((record: CallRecord) => boolean);
+
 const FIELDS: ReadonlySet<string> = new Set([
   "task",
   "module",
@@ -32,15 +38,15 @@ const FIELDS: ReadonlySet<string> = new Set([
 /**
  * Makes what tells whether a record matches a template.
  *
- * @param template A task, or what the records are to have in common.
+ * @param query Which calls are meant.
  * @returns The test.
  * @throws {TypeError} When the template has an unknown field.
  * @throws {RangeError} When `before` or `after` is no time.
  */
-export function toMatcher(
-  template: CallTemplate | { readonly address: TaskAddress },
-): (record: CallRecord) => boolean {
-  const tests = toTests("address" in template ? { task: template } : template);
+export function toMatcher(query: CallQuery): (record: CallRecord) => boolean {
+  // A task is a function, too.
+  if (!("address" in query) && typeof query === "function") return query;
+  const tests = toTests("address" in query ? { task: query } : query);
   return (record) => tests.every((test) => test(record));
 }
 

@@ -217,8 +217,14 @@ class FileLeases implements LeaseStore {
   }
 }
 
-/** A line that another program wrote may hold anything; what is no record is no hit. */
-function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
+/**
+ * Makes a record of a line of the call log. A line that another program wrote may hold anything;
+ * what is no record is no hit.
+ *
+ * @param line The line.
+ * @returns The record, or `undefined`.
+ */
+export function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
   if (
     line === undefined || typeof line.key !== "string" || typeof line.result !== "string" ||
     typeof line.module !== "string" || typeof line.task !== "string" || !Array.isArray(line.args)

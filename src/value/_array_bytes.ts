@@ -29,6 +29,16 @@ function isTypedArrayName(name: string): name is keyof typeof TYPED_ARRAYS {
 }
 
 /**
+ * Gives the size of an element of a typed array.
+ *
+ * @param name The kind.
+ * @returns The size in bytes, or `undefined` for a buffer or DataView, which has no elements.
+ */
+export function toElementBytes(name: string): number | undefined {
+  return isTypedArrayName(name) ? TYPED_ARRAYS[name].BYTES_PER_ELEMENT : undefined;
+}
+
+/**
  * Tells whether a kind is an array or a buffer.
  *
  * @param name The name of the kind.

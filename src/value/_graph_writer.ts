@@ -25,6 +25,8 @@ export interface GraphOptions {
    * @default {Reflect.get}
    */
   read?: (object: object, key: string) => unknown;
+  /** Told of each object that the graph has a node for. */
+  visit?: (object: object) => void;
 }
 
 /**
@@ -42,19 +44,24 @@ class GraphWriter {
   readonly #parts: ReadonlyMap<object, EncodedPart>;
   readonly #toText: ((value: object | symbol) => string | undefined) | undefined;
   readonly #read: (object: object, key: string) => unknown;
+  readonly #visit: ((object: object) => void) | undefined;
   readonly #indices = new Map<object, number>();
   readonly #objects: object[] = [];
 
-  constructor({ parts = new Map(), toText, read = Reflect.get }: GraphOptions) {
+  constructor({ parts = new Map(), toText, read = Reflect.get, visit }: GraphOptions) {
     this.#parts = parts;
     this.#toText = toText;
     this.#read = read;
+    this.#visit = visit;
   }
 
   write(value: unknown): GraphTable {
     const table: unknown[] = [GRAPH_FORMAT, this.#toSlot(value)];
     // Slots of a node may add objects, so that the list grows while it is gone over.
-    for (const object of this.#objects) table.push(this.#toNode(object));
+    for (const object of this.#objects) {
+      table.push(this.#toNode(object));
+      this.#visit?.(object);
+    }
     return table;
   }
 

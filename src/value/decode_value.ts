@@ -48,15 +48,23 @@ export function decodeValue(
   return fromGraph(data, (digest) => {
     const known = loaded.get(digest);
     // Arrays that are equal but not the same are stored once, and each needs bytes of its own.
-    if (known !== undefined) return toArray(digest, { ...known, bytes: known.bytes.slice() });
+    if (known !== undefined) return toStoredArray(digest, { ...known, bytes: known.bytes.slice() });
     const part = load(digest);
     if (part === undefined) throw new MissingPartError(digest);
     loaded.set(digest, part);
-    return toArray(digest, part);
+    return toStoredArray(digest, part);
   });
 }
 
-function toArray(digest: Digest, part: Payload): object {
+/**
+ * Makes an array or buffer of a part.
+ *
+ * @param digest The digest of the part.
+ * @param part The part, whose bytes belong to the result.
+ * @returns The array.
+ * @throws {SyntaxError} If the part is no array.
+ */
+export function toStoredArray(digest: Digest, part: Payload): object {
   const kind = toKindName(part.kind);
   if (kind === undefined || !isArrayKind(kind)) {
     throw new SyntaxError(`Cannot decode a value: its part ${digest} is no array`);

@@ -6,6 +6,7 @@ import { toCbor } from "./_plain_cbor.ts";
 import { explainRefusal } from "./_refusal.ts";
 import { Refusal } from "./_walk_errors.ts";
 import { writeExact } from "./_write_canonical.ts";
+import { shapesIn } from "./array_shape.ts";
 import type { DigestOptions } from "./digest_value.ts";
 import type { EncodedPart, EncodedValue } from "./encoded_value.ts";
 import { VALUE_KIND } from "./value_kind.ts";
@@ -34,8 +35,15 @@ function encode(value: unknown): EncodedValue {
   if (plain) return { digest, kind: VALUE_KIND.cbor, bytes: toCbor(value), parts: [] };
   const small = toSmallArray(value);
   if (small !== undefined) return { ...small, parts: [] };
-  const bytes = toCbor(toGraph(value, { parts }));
-  return { digest, kind: VALUE_KIND.graph, bytes, parts: once(parts.values()) };
+  if (parts.size === 0) {
+    return { digest, kind: VALUE_KIND.graph, bytes: toCbor(toGraph(value)), parts: [] };
+  }
+  const shapes = new Map<object, readonly number[]>();
+  const visit = (object: object) => {
+    for (const [array, shape] of shapesIn(object)) shapes.set(array, shape);
+  };
+  const bytes = toCbor(toGraph(value, { parts, visit }));
+  return { digest, kind: VALUE_KIND.graph, bytes, parts: once(parts, shapes) };
 }
 
 function toSmallArray(value: unknown): EncodedPart | undefined {
@@ -44,9 +52,15 @@ function toSmallArray(value: unknown): EncodedPart | undefined {
   return isArrayKind(type) && isArrayValue(value, type) ? toArrayPart(value, type) : undefined;
 }
 
-/** Arrays that are equal are stored once. */
-function once(parts: Iterable<EncodedPart>): readonly EncodedPart[] {
+/** Arrays that are equal are stored once, with the first shape that there is. */
+function once(
+  parts: ReadonlyMap<object, EncodedPart>,
+  shapes: ReadonlyMap<object, readonly number[]>,
+): readonly EncodedPart[] {
   const byDigest = new Map<string, EncodedPart>();
-  for (const part of parts) byDigest.set(part.digest, part);
+  for (const [array, part] of parts) {
+    const shape = byDigest.get(part.digest)?.shape ?? shapes.get(array);
+    byDigest.set(part.digest, shape === undefined ? part : { ...part, shape });
+  }
   return [...byDigest.values()];
 }

@@ -15,6 +15,8 @@ export interface Payload {
 export interface EncodedPart extends Payload {
   /** The digest of the value that the bytes stand for. */
   readonly digest: Digest;
+  /** The lengths of the dimensions that HDF5 tools are to see; absent for one dimension. */
+  readonly shape?: readonly number[];
 }
 
 /** A value ready to be stored: its own bytes, and the large arrays that were split out of it. */

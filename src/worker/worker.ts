@@ -4,11 +4,11 @@
  * @module
  */
 
-/** The kinds of worker. */
-export const WORKER_TYPES = ["web", "inline"] as const;
-
 /** A kind of worker. */
-export type WorkerType = (typeof WORKER_TYPES)[number];
+export type WorkerType = "web" | "inline";
+
+/** The kinds of worker. */
+export const WORKER_TYPES: readonly WorkerType[] = ["web", "inline"];
 
 /** How many calls may be on their way to one worker at once. */
 export const WORKER_CAPACITY = 1024;

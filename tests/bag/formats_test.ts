@@ -31,11 +31,16 @@ import { createPart, toDigest } from "./_values.ts";
 
 const DIGEST = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => bytes.toHex());
 const COUNT = fc.maxSafeNat();
+const U16 = fc.nat(0xffff);
 const U32 = fc.nat(0xffff_ffff);
 
 Deno.test("encodeHeader() and decodeHeader() are inverse", () => {
   const buffer = createJournalBuffer(HEADER_BYTES);
-  const header = fc.record({ digest: DIGEST, kind: U32, length: COUNT, crc: U32 });
+  const rank = fc.integer({ min: 1, max: 0xffff });
+  const header = fc.record(
+    { digest: DIGEST, kind: U16, length: COUNT, crc: U32, rank },
+    { requiredKeys: ["digest", "kind", "length", "crc"], noNullPrototype: true },
+  );
   fc.assert(fc.property(header, (header) => {
     encodeHeader(buffer, header);
     assertEquals(decodeHeader(buffer, 0), header);

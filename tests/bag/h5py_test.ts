@@ -2,31 +2,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { VALUE_KIND, type ValueKindName } from "../../src/value/value_kind.ts";
+import { run, runPython, withH5dump, withH5py } from "./_hdf5_tools.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart } from "./_values.ts";
-
-const PYTHON = "/usr/bin/python3";
-
-function run(command: string, args: string[]): { code: number; output: string } {
-  const { code, stdout, stderr } = new Deno.Command(command, { args }).outputSync();
-  const decoder = new TextDecoder();
-  return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
-}
-
-function runs(command: string, args: string[]): boolean {
-  try {
-    return run(command, args).code === 0;
-  } catch (error) {
-    // No such program, or no permission to run it.
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
-      return false;
-    }
-    throw error;
-  }
-}
-
-const HAS_H5PY = runs(PYTHON, ["-c", "import h5py"]);
-const HAS_H5DUMP = runs("h5dump", ["--version"]);
 
 const ARRAYS = Object.keys(VALUE_KIND).filter((name): name is ValueKindName =>
   name !== "cbor" && name !== "graph"
@@ -77,13 +55,11 @@ async function createBag(path: string) {
 }
 
 Deno.test({
-  name: "BagFiles.fold() writes arrays that h5py reads as typed datasets" +
-    (HAS_H5PY ? "" : " (ignored: there is no /usr/bin/python3 with h5py)"),
-  ignore: !HAS_H5PY,
+  ...withH5py("BagFiles.fold() writes arrays that h5py reads as typed datasets"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { arrays, small } = await createBag(directory.path);
-    const { code, output } = run(PYTHON, ["-c", SCRIPT, directory.path]);
+    const { code, output } = runPython(SCRIPT, directory.path);
     assertEquals(code, 0, output);
     const expected = Object.fromEntries([
       ...arrays.map(({ kind, part }) => [part.digest, [kind, DTYPES[kind] ?? "|u1"]]),
@@ -94,9 +70,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "BagFiles.fold() writes a front door that h5dump follows" +
-    (HAS_H5DUMP ? "" : " (ignored: there is no h5dump)"),
-  ignore: !HAS_H5DUMP,
+  ...withH5dump("BagFiles.fold() writes a front door that h5dump follows"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { arrays } = await createBag(directory.path);

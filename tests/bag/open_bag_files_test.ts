@@ -68,7 +68,7 @@ Deno.test("openBagFiles() rejects a newer format and names both versions", async
 });
 
 Deno.test("openBagFiles() rejects a bag with a feature that it does not know", async () => {
-  for (const features of [["gzip"], ["gzip", "signed"], "gzip", null]) {
+  for (const features of [["sealing wax"], ["gzip", "sealing wax"], "gzip", null]) {
     using directory = new TemporaryDirectory();
     const text = JSON.stringify({ format: "quiver-bag", version: 1, features });
     Deno.writeTextFileSync(`${directory.path}/bag.json`, text);

@@ -72,8 +72,8 @@ Deno.test("openBagFiles() reads nothing of the values", async () => {
     assert(isHit(bag, 3));
   }
   const [small = 0, large = 0] = read;
-  // The manifest names more bytes, in more digits.
-  assert(Math.abs(large - small) < 64, `${small} and ${large} bytes were read at open`);
+  // What follows the rows of a table is read with them, up to the first 4 KiB of its file.
+  assert(Math.abs(large - small) <= 4096, `${small} and ${large} bytes were read at open`);
 });
 
 Deno.test("BagFiles.putCall() has the log's tail sealed while the bag stays open", async () => {
@@ -191,7 +191,7 @@ Deno.test("DigestRows finds what a map finds", () => {
         rows.set(createRow(digest, n));
         map.set(digest, createRow(digest, n));
         assertEquals(rows.markOf(rows.find(digest)), 0);
-        rows.mark(rows.find(digest), n + 1);
+        rows.mark(rows.find(digest), n % 255 + 1);
       }
       assertEquals(rows.size, map.size);
       assertEquals(rows.rows.bytes.length, map.size * ROW_BYTES);
@@ -199,7 +199,9 @@ Deno.test("DigestRows finds what a map finds", () => {
         const digest = n % 3 === 0 ? `${n}`.padStart(64, "0") : toDigest(`${n}`);
         const index = rows.find(digest);
         assertEquals(index === -1 ? undefined : rows.row(index), map.get(digest));
-        if (index !== -1) assertEquals(rows.markOf(index), (map.get(digest)?.length ?? 0) + 1);
+        if (index !== -1) {
+          assertEquals(rows.markOf(index), (map.get(digest)?.length ?? 0) % 255 + 1);
+        }
       }
     }),
     { numRuns: 50 },

@@ -187,7 +187,12 @@ class BlindLibrary implements Hdf5Access {
         // Nowhere, and at a place that is wrong.
         return path === "/packed" ? undefined : 0;
       },
+      createChunkedDataset: (...args) => output.createChunkedDataset(...args),
       setAttribute: (path, name, text) => output.setAttribute(path, name, text),
+      createText: (path, texts) => output.createText(path, texts),
+      setProperty: (path, name, value) => output.setProperty(path, name, value),
+      createHardLink: (path, target) => output.createHardLink(path, target),
+      createSoftLink: (path, target) => output.createSoftLink(path, target),
       createExternalLink: (path, file, target) => output.createExternalLink(path, file, target),
       close: () => output.close(),
     };
@@ -197,6 +202,8 @@ class BlindLibrary implements Hdf5Access {
     const input = this.#library.open(...args);
     return {
       names: (group) => input.names(group),
+      describeDataset: (path) => input.describeDataset(path),
+      readPart: (path, start, count) => input.readPart(path, start, count),
       locateDataset: () => undefined,
       measureDataset: (path) => input.measureDataset(path),
       readDataset: (path) => input.readDataset(path),

@@ -1,4 +1,5 @@
 import { DISK } from "../../src/bag/_file_system.ts";
+import type { BagOptions } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import type { VerifyOptions, VerifyReport } from "../../src/bag/verify_report.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
@@ -43,15 +44,21 @@ export const UNSEALED: StoredCall = {
 
 /** Makes a bag with sealed calls, and one in a journal whose writer is gone. */
 export async function createSmallBag(path: string, unsealed: boolean = true): Promise<void> {
-  {
-    await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
-    const stores = createBagStores(files);
-    for (const call of CALLS) putCall(stores, call);
-    await files.fold();
-  }
-  if (!unsealed) return;
-  await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
-  putCall(createBagStores(files), UNSEALED);
+  await storeCalls(path, CALLS, {}, true);
+  if (unsealed) await storeCalls(path, [UNSEALED]);
+}
+
+/** Puts calls into a bag. */
+export async function storeCalls(
+  path: string,
+  calls: readonly StoredCall[],
+  options: BagOptions = {},
+  seal: boolean = false,
+): Promise<void> {
+  await using files = await openBagFiles(path, { ...options, fold: "manual" }, ENVIRONMENT);
+  const stores = createBagStores(files);
+  for (const call of calls) putCall(stores, call);
+  if (seal) await files.fold();
 }
 
 function putCall(

@@ -1,0 +1,227 @@
+/**
+ * The file that `Bag.exportHdf5()` writes, for HDF5 tools and for `Bag.importHdf5()`.
+ *
+ * ```text
+ * /                      attribute "quiver", a JSON text: format "quiver-export", version 1
+ * /calls/<task>/<key>    one group for each call; attributes task, module, version, key, started
+ *                        (ISO 8601), duration (milliseconds), metadata (JSON) and record, the
+ *                        record of the call log as JSON
+ *   args/<name>          each argument that is stored
+ *   result               the result
+ * /values, /packed, …    the exact values, as in a segment (`segment_format.ts`)
+ * ```
+ *
+ * Below `args` and `result` values are laid out for people: objects, Maps and other containers are
+ * groups; typed arrays and n-dimensional arrays datasets with their shape; Arrays of numbers, texts
+ * or booleans one dataset; numbers, texts and booleans (int8) datasets without dimensions. Large
+ * arrays are there once: in the groups are links to `/values`. An attribute `kind` says what HDF5
+ * has no type for. In names `/` is written `~1`.
+ *
+ * @module
+ */
+import { resolve } from "node:path";
+import { crc32 } from "node:zlib";
+import type { Hdf5Output } from "../bag/hdf5_access.ts";
+import { HDF5_ENVIRONMENT, type Hdf5Environment, writeHdf5File } from "../bag/hdf5_file.ts";
+import { ATTRIBUTE, toDatasetShape } from "../bag/segment_format.ts";
+import { type SegmentSource, writeSegment } from "../bag/segment_writer.ts";
+import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
+import { CacheMissError } from "../errors.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import { openValue } from "../value/open_value.ts";
+import { referencesOf } from "../value/references_of.ts";
+import type { PayloadSource, StoredPayload } from "../value/stored_payload.ts";
+import { ExportTree, toUniqueName } from "./_export_tree.ts";
+import type { BagView } from "./bag_view.ts";
+
+/** What `format` says in the file. */
+export const EXPORT_FORMAT = "quiver-export";
+
+/** The version of the format. */
+export const EXPORT_VERSION = 1;
+
+const PIECE_BYTES = 1024 * 1024;
+
+/** What was exported. */
+export interface ExportResult {
+  /** How many calls were written. */
+  readonly calls: number;
+  /** How many values, large arrays counted on their own. */
+  readonly values: number;
+  /** How many calls were left out because their result is missing or damaged. */
+  readonly skipped: number;
+}
+
+/**
+ * Writes calls with their values into one HDF5 file.
+ *
+ * @param view The bag.
+ * @param path The file; it is replaced when all is written.
+ * @param matches Tells which calls are meant.
+ * @param environment What the file stands on.
+ * @returns What was written.
+ */
+export async function exportBag(
+  view: BagView,
+  path: string,
+  matches: (record: CallRecord) => boolean,
+  environment: Hdf5Environment = HDF5_ENVIRONMENT,
+): Promise<ExportResult> {
+  const { source } = view;
+  const found = new Map<Digest, ExportSource>();
+  const records: CallRecord[] = [];
+  let skipped = 0;
+  for (const record of view.records()) {
+    if (!matches(record)) continue;
+    if (!collect(source, record.result, found)) {
+      skipped++;
+      continue;
+    }
+    records.push(withoutLost(record, (value) => collect(source, value, found)));
+  }
+  await writeHdf5File(resolve(path), async (output) => {
+    const sources = [...found.values()];
+    await writeSegment(output, sources, pause);
+    writeCalls(output, source, records, toShapes(sources));
+  }, environment);
+  return { calls: records.length, values: found.size, skipped };
+}
+
+/** Leaves out of a record the values that are lost; it is then not what somebody signed. */
+function withoutLost(record: CallRecord, isThere: (digest: Digest) => boolean): CallRecord {
+  const isLost = ({ value }: ArgumentRecord) => value !== undefined && !isThere(value);
+  const lost = new Set(record.args.filter(isLost));
+  if (lost.size === 0) return record;
+  const args = record.args.map((argument) => {
+    const { value: _, ...others } = argument;
+    return lost.has(argument) ? others : argument;
+  });
+  const { signature: _, ...fields } = record;
+  return { ...fields, args };
+}
+
+/** Takes a value with its parts, if all of it is there. */
+function collect(
+  source: PayloadSource,
+  digest: Digest,
+  found: Map<Digest, ExportSource>,
+): boolean {
+  if (found.has(digest)) return true;
+  const stored = source.open(digest);
+  if (stored === undefined) return false;
+  const isDataset = toDatasetShape(stored.kind, stored.length) !== undefined;
+  const payload = isDataset ? undefined : source.load(digest);
+  if (!isDataset && payload === undefined) return false;
+  const parts = payload === undefined ? [] : referencesOf(payload);
+  if (!parts.every((part) => collect(source, part, found))) return false;
+  found.set(digest, new ExportSource(source, stored));
+  return true;
+}
+
+/** A payload of the bag on its way into the file. */
+class ExportSource implements SegmentSource {
+  readonly digest: Digest;
+  readonly kind: number;
+  readonly length: number;
+  readonly shape?: readonly number[];
+  readonly #source: PayloadSource;
+  #crc = 0;
+
+  constructor(source: PayloadSource, { digest, kind, length, shape }: StoredPayload) {
+    this.digest = digest;
+    this.kind = kind;
+    this.length = length;
+    if (shape !== undefined) this.shape = shape;
+    this.#source = source;
+  }
+
+  /** The CRC-32 of what was read: it is asked for when the payload is written. */
+  get crc(): number {
+    return this.#crc;
+  }
+
+  *chunks(): Generator<Uint8Array> {
+    this.#crc = 0;
+    // Opened anew, for it may have been moved since it was found.
+    const payload = this.#source.open(this.digest);
+    const buffer = new Uint8Array(Math.min(PIECE_BYTES, this.length));
+    for (let at = 0; at < this.length; at += buffer.length) {
+      const piece = buffer.subarray(0, Math.min(buffer.length, this.length - at));
+      if (payload?.read(at, piece) !== true) {
+        throw new CacheMissError(
+          `Cannot export the value ${this.digest}: it was lost meanwhile, or is damaged`,
+          this.digest,
+        );
+      }
+      this.#crc = crc32(piece, this.#crc);
+      yield piece;
+    }
+  }
+}
+
+function toShapes(sources: readonly ExportSource[]): Map<Digest, readonly number[]> {
+  const shapes = new Map<Digest, readonly number[]>();
+  for (const { digest, kind, length, shape } of sources) {
+    const dataset = toDatasetShape(kind, length, shape);
+    if (dataset !== undefined) shapes.set(digest, dataset.dimensions);
+  }
+  return shapes;
+}
+
+function writeCalls(
+  output: Hdf5Output,
+  source: PayloadSource,
+  records: readonly CallRecord[],
+  shapes: ReadonlyMap<Digest, readonly number[]>,
+): void {
+  const about = { format: EXPORT_FORMAT, version: EXPORT_VERSION };
+  output.setAttribute("/", ATTRIBUTE, JSON.stringify(about));
+  output.createGroup("/calls");
+  const groups = new Map<string, string>();
+  const names = new Set<string>();
+  for (const record of records) {
+    let group = groups.get(record.task);
+    if (group === undefined) {
+      group = `/calls/${toUniqueName({ type: "key", key: record.task }, names)}`;
+      groups.set(record.task, group);
+      output.createGroup(group);
+    }
+    writeCall(output, `${group}/${record.key}`, record, (path, digest) => {
+      const node = openValue(digest, source);
+      if (node !== undefined) new ExportTree(output, shapes).write(path, node);
+    });
+  }
+}
+
+function writeCall(
+  output: Hdf5Output,
+  path: string,
+  record: CallRecord,
+  writeValue: (path: string, digest: Digest) => void,
+): void {
+  output.createGroup(path);
+  const { task, module, key, version, started, duration, metadata, args, result } = record;
+  const properties = { task, module, key, version, started: toTime(started), duration };
+  for (const [name, value] of Object.entries(properties)) {
+    if (value !== undefined) output.setProperty(path, name, value);
+  }
+  output.setProperty(path, "metadata", JSON.stringify(metadata ?? {}));
+  output.setAttribute(path, "record", JSON.stringify(record));
+  output.createGroup(`${path}/args`);
+  const names = new Set<string>();
+  for (const { name, value } of args) {
+    const step = { type: "key", key: name } as const;
+    if (value !== undefined) writeValue(`${path}/args/${toUniqueName(step, names)}`, value);
+  }
+  writeValue(`${path}/result`, result);
+}
+
+function toTime(started: number): string | undefined {
+  const time = new Date(started);
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
+}
+
+/** Lets others run between two values. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

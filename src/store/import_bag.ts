@@ -1,0 +1,198 @@
+import { resolve } from "node:path";
+import type { BagFiles } from "../bag/bag_files.ts";
+import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../bag/hdf5_file.ts";
+import { ATTRIBUTE } from "../bag/segment_format.ts";
+import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
+import { BagCorruptError, QuiverError } from "../errors.ts";
+import { decodeValue } from "../value/decode_value.ts";
+import { encodeValue } from "../value/encode_value.ts";
+import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import { createBagView } from "./create_bag_view.ts";
+import { EXPORT_FORMAT, EXPORT_VERSION } from "./export_bag.ts";
+import type { OpenFiles } from "./open_stores.ts";
+
+const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
+
+/** What was imported. */
+export interface ImportResult {
+  /** How many calls are new in the bag. */
+  readonly calls: number;
+  /** How many calls of the file the bag knew already; they stay as they are. */
+  readonly known: number;
+  /**
+   * How many calls were left out as no holder of a signing key has signed them; none in a bag without
+   * one.
+   */
+  readonly rejected: number;
+}
+
+/**
+ * Takes in the calls of a file that `exportBag()` has written. All of it is checked before anything
+ * is stored: records have their form, and values have their digests.
+ *
+ * @param opened The open bag.
+ * @param path The file.
+ * @param environment What the file stands on.
+ * @returns What is new.
+ * @throws {BagCorruptError} If the file is something else, or damaged.
+ */
+export async function importBag(
+  opened: OpenFiles<BagFiles>,
+  path: string,
+  environment: Hdf5Environment = HDF5_ENVIRONMENT,
+): Promise<ImportResult> {
+  const { files } = opened;
+  const view = createBagView(opened);
+  const file = resolve(path);
+  using values = await Hdf5Values.open(file, environment);
+  try {
+    checkFormat(values);
+    const records = Array.from(readRecords(values));
+    const digests = new Set(records.flatMap(digestsOf));
+    for (const digest of digests) loadValue(values, digest);
+    const believed = records.filter((record) => view.believes(record));
+    const fresh = believed.filter(({ key }) => view.record(key) === undefined);
+    for (const digest of new Set(fresh.flatMap(digestsOf))) {
+      const value = loadValue(values, digest);
+      // A copy that is there, but is not what its digest says, makes room for another one.
+      view.source.load(digest);
+      for (const part of [...value.parts, value]) files.putValue(part);
+    }
+    for (const { key, ...fields } of fresh) files.putCall(key, fields);
+    return {
+      calls: fresh.length,
+      known: believed.length - fresh.length,
+      rejected: records.length - believed.length,
+    };
+  } catch (cause) {
+    if (!(cause instanceof ImportError || cause instanceof SyntaxError)) throw cause;
+    const { message } = cause;
+    throw new BagCorruptError(`Cannot import "${file}": ${message}`, file, 0, { cause });
+  }
+}
+
+/** Something in the file is not what it should be. */
+class ImportError extends QuiverError {}
+
+/** Runs what asks the library, whose errors say that the file is damaged. */
+function ask<T>(what: string, fn: () => T): T {
+  try {
+    return fn();
+  } catch (cause) {
+    if (cause instanceof QuiverError) throw new ImportError(`${what} cannot be read`, { cause });
+    throw cause;
+  }
+}
+
+function checkFormat(values: Hdf5Values): void {
+  const about = parse("its format", ask("its format", () => values.attribute("/", ATTRIBUTE)));
+  if (about.format !== EXPORT_FORMAT || about.version !== EXPORT_VERSION) {
+    throw new ImportError(
+      `it does not say "${EXPORT_FORMAT}" of the version ${EXPORT_VERSION}`,
+    );
+  }
+}
+
+function* readRecords(values: Hdf5Values): Generator<CallRecord> {
+  for (const task of ask("its list of tasks", () => values.names("/calls"))) {
+    const group = `/calls/${task}`;
+    for (const key of ask(`"${group}"`, () => values.names(group))) {
+      const path = `${group}/${key}`;
+      const record = toRecord(parse(path, ask(path, () => values.attribute(path, "record"))));
+      if (record?.key !== key) throw new ImportError(`"${path}" has no sound record`);
+      yield record;
+    }
+  }
+}
+
+function parse(what: string, text: string): Record<string, unknown> {
+  try {
+    const content: unknown = JSON.parse(text);
+    if (typeof content === "object" && content !== null) return { ...content };
+  } catch (cause) {
+    throw new ImportError(`${what} cannot be parsed`, { cause });
+  }
+  throw new ImportError(`${what} is no object`);
+}
+
+function digestsOf({ args, result }: CallRecord): Digest[] {
+  return [result, ...args.flatMap(({ value }) => value ?? [])];
+}
+
+/** Reads a value, and makes sure that it is the one with the digest, down to the last bit. */
+function loadValue(values: Hdf5Values, digest: Digest): EncodedValue {
+  const payload = ask(`the value ${digest}`, () => values.load(digest));
+  if (payload === undefined) throw new ImportError(`the value ${digest} is missing or damaged`);
+  const encoded = ask(`the value ${digest}`, () => {
+    return encodeValue(decodeValue(payload, (part) => values.load(part)));
+  });
+  if (encoded.digest !== digest) {
+    throw new ImportError(`the value ${digest} has the digest ${encoded.digest}`);
+  }
+  const parts = encoded.parts.map((part) => {
+    const shape = part.shape ?? values.open(part.digest)?.shape;
+    return shape === undefined ? part : { ...part, shape };
+  });
+  return { ...encoded, parts };
+}
+
+/** Takes the fields of a record and nothing else, if each has its type. */
+function toRecord(content: Record<string, unknown>): CallRecord | undefined {
+  const {
+    key,
+    scheme,
+    module,
+    task,
+    version,
+    code,
+    args,
+    result,
+    started,
+    duration,
+    metadata,
+    signature,
+  } = content;
+  const sound = isDigest(key) && isNumber(scheme) && isText(module) && isText(task) &&
+    isNumber(started) && isNumber(duration) && isDigest(result) && Array.isArray(args) &&
+    args.every(isArgument) && isMetadata(metadata);
+  const identified = (version === undefined || isText(version) || isNumber(version)) &&
+    (code === undefined || isDigest(code)) && (signature === undefined || isText(signature));
+  if (!sound || !identified) return undefined;
+  return {
+    key,
+    scheme,
+    module,
+    task,
+    ...(version !== undefined && { version }),
+    ...(code !== undefined && { code }),
+    args: args.map(({ name, digest, value }) => ({ name, digest, ...(value && { value }) })),
+    result,
+    started,
+    duration,
+    metadata,
+    ...(signature !== undefined && { signature }),
+  };
+}
+
+function isArgument(content: unknown): content is ArgumentRecord {
+  return typeof content === "object" && content !== null && "name" in content &&
+    isText(content.name) && "digest" in content && isDigest(content.digest) &&
+    (!("value" in content) || isDigest(content.value));
+}
+
+/** What JSON carries is all data. */
+function isMetadata(content: unknown): content is { [name: string]: Json } {
+  return typeof content === "object" && content !== null && !Array.isArray(content);
+}
+
+function isDigest(content: unknown): content is Digest {
+  return typeof content === "string" && DIGEST_REGEXP.test(content);
+}
+
+function isText(content: unknown): content is string {
+  return typeof content === "string";
+}
+
+function isNumber(content: unknown): content is number {
+  return typeof content === "number";
+}

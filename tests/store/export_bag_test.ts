@@ -1,0 +1,260 @@
+// End-to-end: HDF5 files that stand on their own, written and read back, also by other tools.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Bag, BagCorruptError, openBag } from "@quiver/quiver";
+import { HDF5_ENVIRONMENT } from "../../src/bag/hdf5_file.ts";
+import { createBagView } from "../../src/store/create_bag_view.ts";
+import { exportBag } from "../../src/store/export_bag.ts";
+import { openBagStores } from "../../src/store/open_stores.ts";
+import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
+import { run, runPython, withH5dump, withH5py } from "../bag/_hdf5_tools.ts";
+import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
+import { sameValue } from "../value/same_value.ts";
+import { createRecord } from "./contract.ts";
+
+const KEYS = ["1".repeat(64), "2".repeat(64), "3".repeat(64)];
+
+function createResult() {
+  const cyclic: Record<string, unknown> = { n: 1 };
+  cyclic.self = cyclic;
+  return {
+    n: 1.5,
+    text: "é€",
+    nul: "a\0b",
+    flag: true,
+    nothing: null,
+    big: 12n,
+    list: [1, 2, 3],
+    matrix: [[1, 2], [3, 4], [5, 6]],
+    names: ["a", "b"],
+    mixed: [1, "two", { three: 3 }],
+    map: new Map<unknown, unknown>([["a/b", 1], [3, "three"]]),
+    cyclic,
+    "": 5,
+    ".": 6,
+    grid: { data: new Float32Array(3000).map((_, i) => i), shape: [30, 100] },
+    tiny: { data: Int8Array.of(1, 2, 3, 4), shape: [2, 2] },
+    half: new Float16Array([0.5, 1.5]),
+    none: new Float64Array(0),
+    error: new TypeError("bad"),
+    date: new Date(0),
+    deep: { est: new BigInt64Array(1000).fill(3n) },
+  };
+}
+
+type Result = ReturnType<typeof createResult>;
+
+async function fill(bag: Bag, value: Result): Promise<void> {
+  const [one = "", two = "", three = ""] = KEYS;
+  const result = await bag.putValue(value);
+  const grid = await bag.putValue(value.grid);
+  const args = [
+    { name: "x", digest: "0".repeat(64), value: grid },
+    { name: "callback", digest: "0".repeat(64) },
+  ];
+  await bag.putRecord({ ...createRecord(one, result, "f"), args });
+  await bag.putRecord(createRecord(two, grid, "a/b"));
+  await bag.putRecord(createRecord(three, "f".repeat(64), "lost"));
+}
+
+/** A bag with calls of two tasks, one of which has lost its result. */
+async function withBag(
+  use: (bag: Bag, directory: string, value: Result) => Promise<void>,
+): Promise<void> {
+  using directory = new TemporaryDirectory();
+  await using bag = await openBag(`${directory.path}/bag`, { fold: "manual" });
+  const value = createResult();
+  await fill(bag, value);
+  await use(bag, directory.path, value);
+}
+
+Deno.test("Bag.exportHdf5() and importHdf5() carry calls and exact values to another bag", async () => {
+  await withBag(async (bag, directory, value) => {
+    const file = `${directory}/export.h5`;
+    // Once out of the journal, and once out of a segment.
+    for (const name of ["one", "two"]) {
+      assertEquals(await bag.exportHdf5(file), { calls: 2, values: 4, skipped: 1 });
+      await using other = await openBag(`${directory}/${name}`);
+      assertEquals(await other.importHdf5(file), { calls: 2, known: 0, rejected: 0 });
+      assertEquals(await other.importHdf5(file), { calls: 0, known: 2, rejected: 0 });
+      const record = await other.record(KEYS[0] ?? "");
+      assertEquals(record?.metadata, { tags: { project: "argon" } });
+      assertEquals(record?.args.map(({ name }) => name), ["x", "callback"]);
+      const found = await other.lookup(KEYS[0] ?? "");
+      assert(found.hit && sameValue(found.value, value));
+      assertEquals(await other.lookup(KEYS[1] ?? ""), { hit: true, value: value.grid });
+      await bag.fold();
+    }
+  });
+});
+
+Deno.test("Bag.exportHdf5() writes the calls that a query means", async () => {
+  await withBag(async (bag, directory) => {
+    const file = `${directory}/export.h5`;
+    const count = async (query: Parameters<Bag["exportHdf5"]>[1]) =>
+      (await bag.exportHdf5(file, query)).calls;
+    assertEquals(await count({ task: "f" }), 1);
+    assertEquals(await count({ module: "file:///f.ts", version: 1 }), 2);
+    assertEquals(await count({ tags: { project: "argon" } }), 2);
+    assertEquals(await count({ tags: { project: "neon" } }), 0);
+    assertEquals(await count((record) => record.key === KEYS[1]), 1);
+    await using other = await openBag(`${directory}/other`);
+    assertEquals(await other.importHdf5(new URL(`file://${file}`)), {
+      calls: 1,
+      known: 0,
+      rejected: 0,
+    });
+    await assertRejects(() => count({ tusk: "f" } as unknown as object), TypeError, '"tusk"');
+  });
+});
+
+const SCRIPT = `
+import h5py, json, sys
+f = h5py.File(sys.argv[1], "r")
+assert json.loads(f.attrs["quiver"])["format"] == "quiver-export"
+assert sorted(f["calls"]) == ["a~1b", "f"], list(f["calls"])
+call = f["calls/f/" + "1" * 64]
+assert call.attrs["task"] == "f" and call.attrs["version"] == 1 and call.attrs["duration"] == 1.5
+assert call.attrs["started"] == "2023-11-14T22:13:20.000Z"
+assert json.loads(call.attrs["metadata"]) == {"tags": {"project": "argon"}}
+assert list(call["args"]) == ["x"] and call["args/x"].shape == (30, 100)
+r = call["result"]
+assert r["n"][()] == 1.5
+assert r["text"].asstr()[()] == "é€"
+assert bytes(r["nul"][...]) == b"a\\0b" and r["nul"].attrs["kind"] == "string"
+assert r["flag"][()] == 1 and r["flag"].attrs["kind"] == "boolean"
+assert r["nothing"].attrs["kind"] == "null"
+assert r["big"][()] == 12
+assert r["list"][...].tolist() == [1, 2, 3]
+assert r["matrix"][...].tolist() == [[1, 2], [3, 4], [5, 6]]
+assert r["names"].asstr()[...].tolist() == ["a", "b"]
+assert r["mixed/2/three"][()] == 3
+assert r["map/a~1b"][()] == 1 and r["map/~#1"].asstr()[()] == "three"
+assert r["cyclic/self/self/n"][()] == 1
+assert r["~e"][()] == 5 and r["~."][()] == 6
+assert r["grid"].shape == (30, 100) and r["grid"].dtype == "<f4" and r["grid"][2, 3] == 203
+assert r["grid"] == f["calls/a~1b/" + "2" * 64 + "/result"]
+assert r["tiny"][...].tolist() == [[1, 2], [3, 4]]
+assert r["half"].attrs["kind"] == "Float16Array"
+assert r["half"][...].view("<f2").tolist() == [0.5, 1.5]
+assert r["error/message"].asstr()[()] == "bad"
+assert r["date"].asstr()[()] == "1970-01-01T00:00:00.000Z"
+assert r["deep/est"][...].tolist() == [3] * 1000
+`;
+
+Deno.test({
+  ...withH5py("Bag.exportHdf5() writes groups and datasets that h5py reads"),
+  fn: () =>
+    withBag(async (bag, directory) => {
+      await bag.exportHdf5(`${directory}/export.h5`);
+      const { code, output } = runPython(SCRIPT, `${directory}/export.h5`);
+      assertEquals(code, 0, output);
+    }),
+});
+
+Deno.test({
+  ...withH5dump("Bag.exportHdf5() writes a file that h5dump goes through"),
+  fn: () =>
+    withBag(async (bag, directory) => {
+      await bag.exportHdf5(`${directory}/export.h5`);
+      const { code, output } = run("h5dump", ["-A", `${directory}/export.h5`]);
+      assertEquals(code, 0, output);
+      assert(output.includes('GROUP "f"') && output.includes("( 30, 100 ) / ( 30, 100 )"));
+    }),
+});
+
+const DAMAGE = `
+import h5py, json, shutil, sys
+import numpy as np
+def change(**fields):
+    return np.bytes_(json.dumps({**json.loads(c.attrs["record"]), **fields}))
+def swap():
+    one, two = list(f["values"])[:2]
+    f.move("values/" + one, "values/x"); f.move("values/" + two, "values/" + one)
+    f.move("values/x", "values/" + two)
+for i, damage in enumerate(json.loads(sys.argv[2])):
+    shutil.copy(sys.argv[1], f"{sys.argv[1]}.{i}")
+    with h5py.File(f"{sys.argv[1]}.{i}", "r+") as f:
+        c = f["calls/f/" + "1" * 64]
+        exec(damage)
+`;
+
+Deno.test({
+  ...withH5py("Bag.importHdf5() refuses a file with any digest, record or format that is wrong"),
+  fn: () =>
+    withBag(async (bag, directory) => {
+      const file = `${directory}/export.h5`;
+      await using other = await openBag(`${directory}/other`);
+      const changes = {
+        'del f.attrs["quiver"]': "its format cannot be read",
+        'f.attrs["quiver"] = "{}"': "its format cannot be read",
+        'f.attrs["quiver"] = np.bytes_("{}")': 'does not say "quiver-export"',
+        'del f["calls"]': "its list of tasks cannot be read",
+        'c.attrs["record"] = np.bytes_("{")': "cannot be parsed",
+        'c.attrs["record"] = change(key="4" * 64)': "no sound record",
+        'c.attrs["record"] = change(result="../x")': "no sound record",
+        'c.attrs["record"] = change(args=[{"name": 1}])': "no sound record",
+        'c.attrs["record"] = change(result="e" * 64)': "is missing or damaged",
+        'f["values"][list(f["values"])[0]][0] = 7': "cannot be read",
+        "swap()": "the value",
+        'f["packed"][5] += 1': "missing or damaged",
+        'del f["packed"]': "has no values",
+        'del f["values"]': "has no values",
+      };
+      await bag.exportHdf5(file);
+      const { code, output } = runPython(DAMAGE, file, JSON.stringify(Object.keys(changes)));
+      assertEquals(code, 0, output);
+      for (const [i, [change, message]] of Object.entries(changes).entries()) {
+        const damaged = `${file}.${i}`;
+        const error = await assertRejects(
+          () => other.importHdf5(damaged),
+          BagCorruptError,
+          message,
+          change,
+        );
+        assertEquals(error.file, damaged);
+        // Nothing at all was stored.
+        assertEquals(await Array.fromAsync(other.list("")), [], change);
+      }
+    }),
+});
+
+Deno.test("Bag.importHdf5() refuses what is no HDF5 file, and a file cut at any place", async () => {
+  await withBag(async (bag, directory) => {
+    const file = `${directory}/export.h5`;
+    await bag.exportHdf5(file);
+    const bytes = await Deno.readFile(file);
+    await using other = await openBag(`${directory}/other`);
+    for (const share of [0, 0.001, 0.01, 0.1, 0.5, 0.9, 0.999]) {
+      await Deno.writeFile(file, bytes.subarray(0, Math.floor(bytes.length * share)));
+      await assertRejects(() => other.importHdf5(file), BagCorruptError);
+    }
+    await assertRejects(() => other.importHdf5(`${directory}/none.h5`), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("exportBag() leaves the old file or the new one, whichever step fails", async () => {
+  using directory = new TemporaryDirectory();
+  await using opened = await openBagStores(`${directory.path}/bag`);
+  await using bag = new Bag(opened, () => {});
+  await fill(bag, createResult());
+  const file = `${directory.path}/export.h5`;
+  for (const fault of ["error", "short", "stop"] as const) {
+    await Deno.writeTextFile(file, "old");
+    for (let at = 0;; at++) {
+      const fileSystem = new FaultyFileSystem(fault, at);
+      const exporting = exportBag(createBagView(opened), file, () => true, {
+        ...HDF5_ENVIRONMENT,
+        fileSystem,
+      });
+      try {
+        await exporting;
+        if (!fileSystem.failed) break;
+      } catch (error) {
+        if (!(error instanceof FaultError)) throw error;
+        const isOld = Deno.statSync(file).size === 3;
+        if (!isOld) assertEquals((await bag.importHdf5(file)).known, 2, `${fault} ${at}`);
+      }
+    }
+    assertEquals(await bag.importHdf5(file), { calls: 0, known: 2, rejected: 0 });
+  }
+});
