@@ -39,6 +39,10 @@ class Malformed(Exception):
     """Something is not as the format says."""
 
 
+class MissingPart(Exception):
+    """A value refers to a part that is not there; its digest is the message."""
+
+
 # -- Files ---------------------------------------------------------------------------------------
 
 
@@ -213,9 +217,8 @@ def read_chunks(segment, kind, length, details):
 
 def check_blocks(content, details):
     """Compares a payload with the checksums of its blocks, if there are any."""
-    checks = read_base64(details.get("checks", ""), "I")
     found = [zlib.crc32(content[at:at + BLOCK_BYTES]) for at in range(0, len(content), BLOCK_BYTES)]
-    if list(checks) != (found if len(found) > 1 else []):
+    if "checks" in details and list(read_base64(details["checks"], "I")) != found:
         raise Malformed("the checksums of blocks are wrong")
 
 
@@ -235,13 +238,11 @@ def read_row(segment, index, row):
 
 
 def read_segment(root, name):
-    """Gives (digest, payload) for each value of a segment; None when it has no table that fits."""
+    """Gives (digest, payload) for each value of a segment; None when it or its table is unfit."""
     segment = read_file(f"{root}/segments/{name}.h5")
-    if segment is None:
-        raise FileNotFoundError(name)
     index = read_file(f"{root}/segments/{name}.index")
     table = read_table(index, 1)
-    if table is None or table[0] != len(segment):
+    if segment is None or table is None or table[0] != len(segment):
         return None
     return [(row[0].hex(), read_row(segment, index, row)) for row in table[2]]
 
@@ -250,24 +251,22 @@ class Values:
     """All payloads of a bag."""
 
     def __init__(self, root):
-        self.payloads, self.damaged, self.unindexed = {}, set(), []
+        self.payloads, self.damaged, self.unreadable = {}, set(), []
         # Journals first: one that is gone when the manifest is read is in a segment of the manifest.
         pattern = re.compile("[0-9a-f]{16}-[0-9]+")
         for name in list_names(f"{root}/journal", pattern):
             self.add(read_journal(read_file(f"{root}/journal/{name}") or b""))
         self.manifest = read_manifest(root)
         while True:
-            try:
-                segments = [read_segment(root, one["name"]) for one in self.manifest["segments"]]
+            names = [entry["name"] for entry in self.manifest["segments"]]
+            segments = {name: read_segment(root, name) for name in reversed(names)}
+            newer = read_manifest(root)
+            if newer["generation"] == self.manifest["generation"]:
                 break
-            except FileNotFoundError:
-                newer = read_manifest(root)
-                if newer["generation"] == self.manifest["generation"]:
-                    raise
-                self.manifest = newer
-        for entry, segment in reversed(list(zip(self.manifest["segments"], segments))):
+            self.manifest = newer
+        for name, segment in segments.items():
             if segment is None:
-                self.unindexed.append(entry["name"])
+                self.unreadable.append(name)
             else:
                 self.add(segment)
         self.damaged -= set(self.payloads)
@@ -351,10 +350,15 @@ def read_cbor(content):
     return result
 
 
+def to_array(items):
+    """Makes an Array without holes; of one with holes, elements are what is there."""
+    return Node("Array", length=len(items), elements=list(enumerate(items)), names=[])
+
+
 def from_plain(item):
     """Makes a value of plain data."""
     if isinstance(item, list):
-        return Node("Array", length=len(item), elements=[from_plain(i) for i in item], names=[])
+        return to_array([from_plain(i) for i in item])
     if isinstance(item, dict):
         return Node("Object", properties=[(key, from_plain(i)) for key, i in item.items()])
     if isinstance(item, bytes):
@@ -363,7 +367,6 @@ def from_plain(item):
     return float(item) if isinstance(item, int) and not isinstance(item, bool) else item
 
 
-HOLE = Undefined()
 INDEX = re.compile("0|[1-9][0-9]*")
 
 
@@ -392,7 +395,7 @@ class Graph:
         if kind in ("Object", "NullObject"):
             node.properties = self.pairs(rest)
         elif kind == "Array":
-            node.length, node.elements, node.names = len(rest), [self.slot(s) for s in rest], []
+            node.__dict__.update(to_array([self.slot(s) for s in rest]).__dict__)
         elif kind == "SparseArray":
             self.fill_sparse(node, int(rest[0]), self.pairs(rest[1:]))
         elif kind == "Map":
@@ -415,8 +418,8 @@ class Graph:
 
     def fill_sparse(self, node, length, pairs):
         is_index = lambda key: INDEX.fullmatch(key) and int(key) < 2**32 - 1
-        there = {int(key): value for key, value in pairs if is_index(key)}
-        node.length, node.elements = length, [there.get(i, HOLE) for i in range(length)]
+        node.length = length
+        node.elements = [(int(key), value) for key, value in pairs if is_index(key)]
         node.names = [(key, value) for key, value in pairs if not is_index(key)]
 
     def pairs(self, slots):
@@ -454,8 +457,10 @@ def decode(payload, payloads):
 
     def load_part(digest):
         part = payloads.get(digest)
-        if part is None or part.kind < 16:
-            raise Malformed(f"the part {digest} is missing")
+        if part is None:
+            raise MissingPart(digest)
+        if part.kind < 16:
+            raise Malformed(f"the part {digest} is no array")
         return Node(KINDS[part.kind][0], content=part.content)
 
     return Graph(item, load_part).value
@@ -565,15 +570,12 @@ class Canonical:
     def write_Array(self, node):
         self.out += b"\x2a" + encode_uint(node.length) + encode_uint(len(node.names))
         self.write_pairs(node.names)
-        holes = 0
-        for element in node.elements:
-            if element is HOLE:
-                holes += 1
-                continue
-            self.write_holes(holes)
-            holes = 0
+        end = 0
+        for index, element in node.elements:
+            self.write_holes(index - end)
+            end = index + 1
             self.write(element)
-        self.write_holes(holes)
+        self.write_holes(node.length - end)
 
     def write_holes(self, count):
         if count > 0:
@@ -665,7 +667,9 @@ def escape_lone(text):
 
 
 def make_key(record):
-    """Makes the key of a call again, if all of its arguments count."""
+    """Makes the key of a call again, if all of its arguments count; None for other records."""
+    if not {"scheme", "module", "task", "args", "result"} <= record.keys():
+        return None
     parts = [record.get(name) for name in ("scheme", "module", "task", "version", "code")]
     parts.append([argument["digest"] for argument in record["args"]])
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
@@ -689,8 +693,6 @@ def describe(value):
     def slot(value):
         if value is UNDEFINED:
             return ["undefined"]
-        if value is HOLE:
-            return ["hole"]
         if isinstance(value, Node):
             if id(value) not in indices:
                 indices[id(value)] = len(objects)
@@ -711,7 +713,7 @@ def describe(value):
         if node.type in ("Object", "NullObject"):
             return [node.type, pairs(node.properties)]
         if node.type == "Array":
-            return [node.type, [slot(item) for item in node.elements], pairs(node.names)]
+            return [node.type, node.length, pairs(node.elements), pairs(node.names)]
         if node.type == "Map":
             return [node.type, [[slot(key), slot(item)] for key, item in node.entries]]
         if node.type == "Set":
@@ -733,11 +735,15 @@ def describe(value):
 
 
 def report_value(payload, payloads):
-    value = decode(payload, payloads)
+    about = {"kind": KINDS[payload.kind][0], "place": payload.place, "shape": payload.shape}
+    try:
+        value = decode(payload, payloads)
+    except MissingPart as missing:
+        return {**about, "missing": str(missing)}
+    except Malformed as reason:
+        return {**about, "malformed": str(reason)}
     return {
-        "kind": KINDS[payload.kind][0],
-        "place": payload.place,
-        "shape": payload.shape,
+        **about,
         "exact": Canonical(value, exact=True).digest(),
         "argument": Canonical(value, exact=False).digest(),
         "value": describe(value),
@@ -761,7 +767,7 @@ def report_bag(root, signing_key):
         "bag": about,
         "manifest": values.manifest,
         "damaged": sorted(values.damaged),
-        "unindexed": values.unindexed,
+        "unreadable": values.unreadable,
         "values": {d: report_value(p, values.payloads) for d, p in values.payloads.items()},
         "records": records,
         "forgotten": sorted(key for key, line in newest.items() if line[2] is None),
