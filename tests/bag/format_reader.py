@@ -9,6 +9,7 @@ HDF5 library).
 """
 
 import base64
+import decimal
 import hashlib
 import hmac
 import json
@@ -662,7 +663,29 @@ def check_call_table(table, log, log_generation, newest):
     return len(rows)
 
 
-def escape_lone(text):
+def write_number(number):
+    """Writes a number as ECMAScript does."""
+    if isinstance(number, int):
+        return str(number)
+    sign, digits, exponent = decimal.Decimal(repr(number)).normalize().as_tuple()
+    text, point = "".join(map(str, digits)), len(digits) + exponent
+    if -6 < point <= 0:
+        text = "0." + "0" * -point + text
+    elif 0 < point <= 21:
+        text = text.ljust(point, "0")
+        text = text[:point] + ("." + text[point:] if text[point:] else "")
+    else:
+        text = text[0] + ("." + text[1:] if text[1:] else "") + f"e{point - 1:+d}"
+    return "-" * sign + text
+
+
+def write_json(value):
+    """Writes numbers, texts, None and lists of them as JSON.stringify does."""
+    if isinstance(value, list):
+        return "[" + ",".join(map(write_json, value)) + "]"
+    if isinstance(value, (int, float)):
+        return write_number(value)
+    text = json.dumps(value, ensure_ascii=False)
     return re.sub("[\ud800-\udfff]", lambda found: "\\u%04x" % ord(found[0]), text)
 
 
@@ -672,8 +695,7 @@ def make_key(record):
         return None
     parts = [record.get(name) for name in ("scheme", "module", "task", "version", "code")]
     parts.append([argument["digest"] for argument in record["args"]])
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(escape_lone(text).encode("utf-8")).hexdigest()
+    return hashlib.sha256(write_json(parts).encode("utf-8")).hexdigest()
 
 
 def make_signature(record, key):
