@@ -133,6 +133,7 @@ export const EVERY_VALUE: readonly unknown[] = [
   { zero: -0, big: [1n, -1n], text: "\udc00" },
   Object.assign(Object.create(null), { b: 1, a: 2 }),
   KEYED,
+  { "\uffee": 1, "😀": 2, "\ud83d": 3, "\ud800": { "😀": 1, "\ue000": 2 } },
   new Map<unknown, unknown>([["b", 1], ["a", new Map([["x", 2]])], [{ k: 1 }, 3]]),
   new Set<unknown>([3, "3", new Set([2, 1]), [2]]),
   new Date(0),

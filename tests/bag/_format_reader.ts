@@ -37,6 +37,7 @@ export interface ReadBag {
   readonly records: readonly { record: CallRecord; key: string; signature: string }[];
   readonly forgotten: readonly string[];
   readonly skipped: number;
+  readonly touches: readonly { readonly touch: string; readonly at: number }[];
   readonly indexed: number | null;
 }
 

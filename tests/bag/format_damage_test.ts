@@ -58,6 +58,7 @@ Deno.test({
     const read = readBag(path);
     const found = Object.keys(read.values);
     assertEquals(digests.map((digest) => found.includes(digest)), there);
+    assertEquals([read.damaged, read.unreadable], [[], []]);
     assertEquals(read.values[third.digest]?.missing, third.parts[0]?.digest);
   },
 });
@@ -120,7 +121,12 @@ Deno.test({
     const stored = EVERY_VALUE.slice(0, 30).map(toStored);
     for (const one of stored) put(bag, one);
     await bag.fold();
-    const { manifest } = readBag(path);
+    // What is put although it is there leaves a touch.
+    await using other = await openManual(path);
+    const again = toStored(EVERY_VALUE[22]);
+    put(other, again);
+    const { manifest, touches } = readBag(path);
+    assertEquals(touches.map(({ touch }) => touch), [again.encoded.digest]);
     await bag.compact({ full: true });
     put(bag, toStored("new"));
     await bag.fold();

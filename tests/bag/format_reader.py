@@ -663,6 +663,13 @@ def check_call_table(table, log, log_generation, newest):
     return len(rows)
 
 
+def read_touches(root):
+    """Gives the touches, which a reader has no need of."""
+    names = list_names(f"{root}/touches", re.compile("[0-9a-f]{16}-[0-9]+"))
+    lines = [line for name in names for line in read_file(f"{root}/touches/{name}").split(b"\n")]
+    return [read_checked_line(line) for line in lines if line != b""]
+
+
 def write_number(number):
     """Writes a number as ECMAScript does."""
     if isinstance(number, int):
@@ -794,6 +801,7 @@ def report_bag(root, signing_key):
         "records": records,
         "forgotten": sorted(key for key, line in newest.items() if line[2] is None),
         "skipped": skipped,
+        "touches": read_touches(root),
         "indexed": indexed,
     }
 
