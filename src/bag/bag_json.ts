@@ -1,5 +1,5 @@
 /**
- * `bag.json`: what makes a directory a bag.
+ * `bag.json`: what makes a directory a bag. `FORMAT.md` specifies the fields.
  *
  * Its content is the same for all who create a bag with the same features, so that two processes
  * that create one bag at once may both write it; what readers need is told by each segment. It is

@@ -1,14 +1,9 @@
 /**
- * A line of `calls.jsonl`.
+ * A line of `calls.jsonl`, as `FORMAT.md` specifies it ("The call log").
  *
  * Each append is one write of a line feed, the line, and a line feed, so that a line that was torn
- * by the death of its writer harms only itself. A record is a JSON object that begins with its key,
- * so that the key is found without parsing, and ends with its checksum (`checked_line.ts`):
- *
- * ```text
- * {"key":"<64 hex>",…,"crc":"<8 hex>"}
- * {"evict":"<64 hex>","crc":"<8 hex>"}
- * ```
+ * by the death of its writer harms only itself. A record begins with its key, so that the key is
+ * found without parsing.
  *
  * @module
  */

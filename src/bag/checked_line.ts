@@ -1,11 +1,6 @@
 /**
  * JSON objects that end with the CRC-32 of their own text: lines of the call log, the manifest.
- *
- * ```text
- * {"some":"fields","crc":"<8 hex>"}
- * ```
- *
- * The checksum is of the bytes from the first brace up to the comma before `"crc"`.
+ * `FORMAT.md` specifies the bytes ("The checked line").
  *
  * @module
  */

@@ -1,23 +1,6 @@
 /**
- * A sorted table under digests: `segments/<n>.index` and `calls.index`.
- *
- * A header of 64 bytes:
- *
- * | bytes | what |
- * | --- | --- |
- * | 0 | magic `QVRTABLE` |
- * | 8 | version, u32 |
- * | 12 | purpose, u32: 1 values, 2 calls |
- * | 16 | number of rows, u64 |
- * | 24 | length of the file that the rows point into, u64 |
- * | 32 | a checksum of that file, u32 (its meaning is the purpose's) |
- * | 36 | CRC-32 of the rows, u32 |
- * | 40 | reserved |
- * | 60 | CRC-32 of the 60 bytes before |
- *
- * then a row of 64 bytes for each digest, in the order of the digests: digest 32, offset u64,
- * length u64, kind u32, CRC-32 of the payload u32, place u32, details u32. Payloads with the place
- * {@linkcode PLACE}`.table` follow the rows, then details (`payload_details.ts`).
+ * A sorted table under digests: `segments/<n>.index` and `calls.index`. `FORMAT.md` specifies the
+ * bytes ("Tables").
  *
  * In memory a large table is four bytes a row, the first of each digest: that says where a digest
  * is, if it is there, and a row is read from the file when it is asked for.

@@ -1,18 +1,5 @@
 /**
- * The format of a journal: entries one after another, each a header of 56 bytes and a payload.
- *
- * | bytes | what |
- * | --- | --- |
- * | 0 | magic `0x4a525651` |
- * | 4 | kind, u16 |
- * | 6 | number of dimensions, u16; 0 for what is no array of two dimensions or more |
- * | 8 | length of the payload, u64 |
- * | 16 | digest, 32 bytes |
- * | 48 | CRC-32 of the payload |
- * | 52 | CRC-32 of the 52 bytes before |
- *
- * Behind the payload of an array with a number of dimensions stand their lengths, u64 each, and then
- * the CRC-32 of these.
+ * Headers and dimensions of a journal's entries, as `FORMAT.md` specifies them ("Journals").
  *
  * @module
  */

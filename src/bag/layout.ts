@@ -1,26 +1,6 @@
 /**
- * Where everything in a bag lies.
- *
- * ```text
- * results.bag/
- *   bag.json              format and version; written once
- *   manifest.json         live segments, sealed ends of journals; replaced by rename: the switch
- *   calls.jsonl           the call log: one JSON record a line, append-only
- *   calls.index           sorted table key -> (offset, length) for a prefix of calls.jsonl
- *   values.h5             front door for HDF5 tools: /segments/<n> links to that segment's /values
- *   segments/<n>.h5       sealed, immutable: a dataset an array, and the rest packed
- *   segments/<n>.index    sorted table digest -> (offset, length, kind, checksum)
- *   journal/<writer>-<k>  acknowledged values that are not sealed yet
- *   leases/<key>          who is computing what
- *   touches/<writer>-<k>  known values that were put again, and when: JSON lines
- *   locks/                fold.lock, calls.lock, sweep.lock; lease-<uuid> and waits-<uuid> of handles
- *   quarantine/           what a repair found damaged, by the time of the repair; never deleted
- * ```
- *
- * Numbers are little-endian everywhere. The formats are specified where they are written: the
- * journal in `journal_format.ts`, a line of the log in `call_line.ts`, both tables in
- * `digest_table.ts`, what follows the rows of a segment's table in `payload_details.ts`, a segment in
- * `segment_format.ts`. The file of an export is specified in `src/store/export_bag.ts`.
+ * Where everything in a bag lies. `FORMAT.md`, beside this file, is the one specification of what
+ * stands there; the file of an export is specified in `src/store/export_bag.ts`.
  *
  * @module
  */

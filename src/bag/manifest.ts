@@ -1,8 +1,9 @@
 /**
- * `manifest.json`: which segments are live, and how far journals are sealed.
+ * `manifest.json`: which segments are live, and how far journals are sealed. `FORMAT.md` specifies
+ * the fields.
  *
  * Replacing it by rename is the one switch that makes a fold visible. A bag without one has no
- * segments. It is one checked line (`checked_line.ts`) between two line feeds.
+ * segments.
  *
  * @module
  */

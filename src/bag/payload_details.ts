@@ -1,19 +1,7 @@
 /**
  * What a segment's table tells of an array beyond its row: the shape, the checksums of its blocks,
- * and where the chunks of a compressed dataset lie.
- *
- * The details of a row stand in the table's file, behind rows and payloads, where the row's u32 at
- * byte 60 says, counted in units of 8 bytes; 0 means none. They are u32 length, u32 CRC-32 and then
- * a JSON text of that length:
- *
- * | field | what |
- * | --- | --- |
- * | `shape` | the lengths of the dimensions; absent for one dimension |
- * | `checks` | the CRC-32 of each block, u32 each, as base64 |
- * | `chunk` | the lengths of a chunk's dimensions; absent for a dataset that is not compressed |
- * | `places` | for each chunk offset (f64) and length (f64) in the segment, as base64 |
- *
- * A block has 64 KiB, the last one less; of a compressed dataset, each chunk is a block.
+ * and where the chunks of a compressed dataset lie. `FORMAT.md` specifies the bytes
+ * ("segments/<n>.index").
  *
  * @module
  */

@@ -1,17 +1,6 @@
 /**
- * The format of a segment, an HDF5 file that any HDF5 tool reads.
- *
- * ```text
- * /values/<64 hex>   one array or buffer of at least 4 KiB: a dataset of its own type and shape,
- *                    with one attribute "quiver", a JSON text: kind, shape, crc32, format;
- *                    contiguous, or in a bag with compression chunked with the filter deflate
- * /packed            all other payloads, one after another (uint8)
- * /packed_table      digest (64 characters), offset in /packed, length, kind, crc32;
- *                    with one attribute "quiver", a JSON text: crc32 of the table's bytes, format
- * ```
- *
- * HDF5 has no type for some arrays: a `Float16Array` is stored as uint16, and a
- * `Uint8ClampedArray`, `ArrayBuffer`, `SharedArrayBuffer` or `DataView` as uint8. The kind tells.
+ * What is in a segment, an HDF5 file that any HDF5 tool reads, as `FORMAT.md` specifies it
+ * ("Segments").
  *
  * @module
  */

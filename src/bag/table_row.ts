@@ -1,5 +1,5 @@
 /**
- * A row of a table under digests; see `digest_table.ts` for what stands where.
+ * A row of a table under digests, as `FORMAT.md` specifies it ("Tables").
  *
  * @module
  */

@@ -3,11 +3,8 @@
  *
  * A value that is known already is not written again, so nothing in the bag would tell that somebody
  * wants it anew. Whoever sweeps could drop it between that put and the record that will name it.
- * So each such put leaves a touch, a checked line (`checked_line.ts`) in a file of its writer:
- *
- * ```text
- * {"touch":"<64 hex>","at":<milliseconds since 1970>,"crc":"<8 hex>"}
- * ```
+ * So each such put leaves a touch, a line in a file of its writer that `FORMAT.md` specifies
+ * ("Touches").
  *
  * A touch is left under a *shared* `sweep.lock`, and only if the value is in what the newest
  * manifest names. Values are dropped under the *exclusive* one, after a look at all touches. So

@@ -11,9 +11,8 @@ const SIGNATURE_REGEXP = /^[0-9a-f]{64}$/;
 /**
  * Signs records, and tells who signed them.
  *
- * A signature is the HMAC-SHA-256, in hexadecimal, of the text `"quiver record 1\n"` and the argument
- * digest (SHA-256 of the canonical bytes, in which the order of names does not count) of the record
- * as JSON carries it, without its signature.
+ * A signature is an HMAC-SHA-256 over the record as JSON carries it, in which the order of names does
+ * not count; `src/bag/FORMAT.md` specifies it ("The call log").
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc2104}
  */

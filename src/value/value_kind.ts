@@ -1,9 +1,7 @@
 /**
- * How the payload of a stored value is to be read.
- *
- * A value is stored as one of: CBOR (plain data), a graph (everything else that structured clone
- * carries, as a CBOR table of nodes), or the raw little-endian bytes of one array or buffer.
- * The numbers are part of the bag's format: they are never given a new meaning.
+ * How the payload of a stored value is to be read: as CBOR (plain data), as a graph (everything else
+ * that structured clone carries), or as the raw bytes of one array or buffer. `src/bag/FORMAT.md`
+ * specifies the kinds ("Kinds"). Their numbers are never given a new meaning.
  *
  * @module
  */

@@ -1,0 +1,93 @@
+// end-to-end: a reader in another language, written from FORMAT.md alone, reads a call log
+import { assertEquals } from "@std/assert";
+import type { BagFiles } from "../../src/bag/bag_files.ts";
+import { toKeyedCall } from "../../src/call/call_key.ts";
+import type { CallRecord } from "../../src/call/call_record.ts";
+import { RecordSigner } from "../../src/store/record_signer.ts";
+import { encodeValue } from "../../src/value/encode_value.ts";
+import { openManual, type ReadBag, readBag, SIGNING_KEY, withPython } from "./_format_reader.ts";
+import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { toDigest } from "./_values.ts";
+
+const PROFILE = { parameters: [{ name: "a" }], rest: "more", code: toDigest("code") };
+const SIGNER = new RecordSigner([SIGNING_KEY]);
+
+/** Numbers that are written in different ways. */
+const NUMBERS = [
+  0.5,
+  1e21,
+  -1.25e-7,
+  123_456_789_012_345_680_000,
+  1e-6,
+  0.1 + 0.2,
+  -3,
+  5e-324,
+  99.5,
+];
+
+function createRecord(n: number, run: number): CallRecord {
+  const address = { module: "file:///a%20b.ts", name: `täsk "${n}" \ud800` };
+  const version = [undefined, n, `v${n}\n`, NUMBERS[n % NUMBERS.length]][n % 4];
+  const identity = {
+    address,
+    ...(version !== undefined && { version }),
+    ...(n % 3 > 0 && { code: PROFILE.code }),
+  };
+  const { key, args } = toKeyedCall(identity, PROFILE, new Set(), [n, { b: -0, a: [n] }, null]);
+  return SIGNER.sign({
+    key,
+    scheme: 1,
+    module: address.module,
+    task: address.name,
+    ...(version !== undefined && { version }),
+    ...(n % 3 > 0 && { code: PROFILE.code }),
+    args,
+    result: encodeValue(run).digest,
+    started: 1_700_000_000_000 + n,
+    duration: run / 7,
+    metadata: { tags: { "é": [n, true, null] }, deep: { z: 1, a: 1e300, "\udc00": "\u007f" } },
+  });
+}
+
+function checkCalls(read: ReadBag, bag: BagFiles): void {
+  assertEquals(read.records.map(({ record }): unknown => record), [...bag.calls()]);
+  for (const { record, key, signature } of read.records) {
+    assertEquals([key, signature], [record.key, record.signature]);
+  }
+}
+
+Deno.test({
+  ...withPython("FORMAT.md says how to read the call log, its keys and signatures"),
+  async fn() {
+    using directory = new TemporaryDirectory();
+    const { path } = directory;
+    await using bag = await openManual(path);
+    const records = Array.from({ length: 200 }, (_, n) => createRecord(n, 0));
+    const putAll = (records: readonly CallRecord[]) => {
+      for (const { key, ...fields } of records) bag.putCall(key, fields);
+    };
+    putAll(records);
+    putAll(Array.from({ length: 50 }, (_, n) => createRecord(n, 1)));
+    const evicted = records.slice(20, 30).map(({ key }) => key);
+    for (const key of evicted) bag.deleteCall(key);
+    await bag.fold();
+    assertEquals(readBag(path).indexed, 190);
+    using log = Deno.openSync(`${path}/calls.jsonl`, { append: true });
+    // A torn line, a damaged one, one that is no record, and one that begins in another way.
+    const noise = ['\n{"key":"01', '\n{"key":"02"}\n', '\n{"moved":true}\n', '\n{ "key":"03"}\n'];
+    for (const text of noise) log.writeSync(new TextEncoder().encode(text));
+    putAll([createRecord(25, 2), createRecord(60, 2), createRecord(500, 2)]);
+    log.writeSync(new TextEncoder().encode('\n{"key":"not finished'));
+    const read = readBag(path);
+    checkCalls(read, bag);
+    assertEquals([read.records.length, read.skipped, read.indexed], [192, 4, 190]);
+    assertEquals(read.forgotten, evicted.filter((key) => key !== records[25]?.key).sort());
+    await bag.compact({ full: true });
+    putAll([createRecord(501, 3)]);
+    const compact = readBag(path);
+    checkCalls(compact, bag);
+    assertEquals(compact.manifest.logGeneration, read.manifest.logGeneration + 1);
+    assertEquals([compact.records.length, compact.indexed], [193, 192]);
+    assertEquals(compact.forgotten, []);
+  },
+});
