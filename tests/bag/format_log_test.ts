@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import type { BagFiles } from "../../src/bag/bag_files.ts";
 import { toKeyedCall } from "../../src/call/call_key.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
+import { readFunctionProfile } from "../../src/call/function_profile.ts";
 import { RecordSigner } from "../../src/store/record_signer.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";
 import { openManual, type ReadBag, readBag, SIGNING_KEY, withPython } from "./_format_reader.ts";
@@ -90,4 +91,19 @@ Deno.test({
     assertEquals([compact.records.length, compact.indexed], [193, 192]);
     assertEquals(compact.forgotten, []);
   },
+});
+
+Deno.test("FORMAT.md says what the digest of a task's code is made of", async () => {
+  const tasks = {
+    run(/* the argument */ n: number) {
+      return `${n}`;
+    },
+  };
+  const codes = [
+    [(n: number) => n + 1, "1:(1:(1:n1:)2:=>1:n1:+1:11:)"],
+    [tasks.run, "1:(1:{3:run1:(1:n1:)1:{6:return1:`0:2:${1:n1:}0:1:`1:;1:}1:}1:)"],
+  ] as const;
+  for (const [fn, tokens] of codes) {
+    assertEquals((await readFunctionProfile(fn)).code, toDigest(tokens));
+  }
 });
