@@ -144,7 +144,7 @@ export function unpackChunk(
   check: number,
   target: Uint8Array<ArrayBuffer>,
 ): boolean {
-  // HDF5 writes a chunk as it is when it cannot be made smaller.
+  // The filter is optional in HDF5: a chunk may stand as it is.
   if (written.length === chunkBytes && crc32(written.subarray(0, target.length)) === check) {
     target.set(written.subarray(0, target.length));
     return true;
