@@ -74,6 +74,7 @@ const ENTRIES = [
   "mod.ts",
   "src/executor/worker_main.ts",
   "src/executor/engine.ts",
+  "src/executor/worker_calls.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

@@ -23,8 +23,9 @@ import type { RunCall, WorkerHooks } from "./worker.ts";
  *
  * @param runCall Does the work of one call.
  * @param hooks What else the worker does.
+ * @returns Resolves when the parent was told that the worker listens.
  */
-export function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): void {
+export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): Promise<void> {
   // The global scope of a worker, which the type library of the main isolate does not describe.
   const scope = globalThis as unknown as MessageEnd & { readonly name: string };
   enterWorker(scope.name);
@@ -39,16 +40,14 @@ export function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): void {
   expose({ close: () => close(hooks) } satisfies ExposedWorker, endpoint);
   const lock = crypto.randomUUID();
   // A worker without its lock could die unseen: a failure here is left uncaught and ends it.
-  void holdLock(lock).then(() =>
-    scope.postMessage(
-      {
-        type: "quiver.ready",
-        lock,
-        claims: claims.buffer,
-        ring: ring.buffer,
-      } satisfies ReadyMessage,
-    )
-  );
+  await holdLock(lock);
+  const ready: ReadyMessage = {
+    type: "quiver.ready",
+    lock,
+    claims: claims.buffer,
+    ring: ring.buffer,
+  };
+  scope.postMessage(ready);
 }
 
 async function close(hooks: WorkerHooks): Promise<CloseReply> {

@@ -1,4 +1,4 @@
 import { exposeWorker } from "../../../src/worker/expose_worker.ts";
 import { runCall } from "./run_call.ts";
 
-exposeWorker(runCall);
+void exposeWorker(runCall);

@@ -5,7 +5,7 @@ import { runCall } from "./run_call.ts";
 
 let memory: SharedArrayBuffer | undefined;
 
-exposeWorker((request: CallRequest) => {
+void exposeWorker((request: CallRequest) => {
   if (request.task !== "hook") return runCall(request);
   [memory] = request.args as [SharedArrayBuffer | undefined];
   return { type: "value", value: undefined, duration: 0, warnings: [] };

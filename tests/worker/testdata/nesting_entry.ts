@@ -6,7 +6,7 @@ import { runToOutcome } from "../../../src/worker/_run_to_outcome.ts";
 
 const NESTING = new URL("./nesting_module.ts", import.meta.url).href;
 
-exposeWorker((request: CallRequest): Promise<Outcome> =>
+void exposeWorker((request: CallRequest): Promise<Outcome> =>
   runToOutcome(async () => {
     const value = request.task === "current"
       ? currentWorker()

@@ -2,5 +2,5 @@
 import { exposeWorker } from "../../../src/worker/expose_worker.ts";
 import { runCall } from "./run_call.ts";
 
-exposeWorker(runCall);
+void exposeWorker(runCall);
 await new Promise((resolve) => setTimeout(resolve));
