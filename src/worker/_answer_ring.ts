@@ -1,3 +1,4 @@
+import { fromSmallKind, NOT_SMALL, toSmallKind } from "./_small_answer.ts";
 import { type RunResult, WORKER_CAPACITY } from "./worker.ts";
 
 /** The word that counts the answers written; the parent waits for it to change. */
@@ -6,11 +7,6 @@ const WRITTEN = 0;
 const WAITING = 1;
 /** Then come the entries, two words each: the call's slot, and the kind of its answer. */
 const FIRST_WORD = 2;
-
-/** The kinds of answer that need no number of their own, by position. */
-const CONSTANTS: readonly unknown[] = [undefined, null, false, true];
-const NUMBER = CONSTANTS.length;
-const REVOKED = NUMBER + 1;
 
 /** One entry for each call that may be on its way, so that the ring never overflows. */
 const ENTRIES = WORKER_CAPACITY;
@@ -51,8 +47,8 @@ export class AnswerRing {
    * @returns Whether it was written.
    */
   write(slot: number, result: RunResult): boolean {
-    const kind = toKind(result);
-    if (kind < 0) return false;
+    const kind = toSmallKind(result);
+    if (kind === NOT_SMALL) return false;
     const written = Atomics.load(this.#words, WRITTEN);
     const entry = 2 * toEntry(written);
     this.#words[FIRST_WORD + entry] = slot;
@@ -94,18 +90,9 @@ export class AnswerRing {
   }
 
   #resultOf(entry: number): RunResult {
-    const kind = this.#words[FIRST_WORD + entry + 1] ?? REVOKED;
-    if (kind === REVOKED) return { type: "revoked" };
-    const value = kind === NUMBER ? this.#numbers[entry + 1] : CONSTANTS[kind];
-    return { type: "value", value, duration: this.#numbers[entry] ?? 0, warnings: [] };
+    const kind = this.#words[FIRST_WORD + entry + 1] ?? 0;
+    return fromSmallKind(kind, this.#numbers[entry] ?? 0, this.#numbers[entry + 1] ?? 0);
   }
-}
-
-/** The kind of an answer, or a negative number when it is not small. */
-function toKind(result: RunResult): number {
-  if (result.type === "revoked") return REVOKED;
-  if (result.type === "error" || result.note !== undefined || result.warnings.length > 0) return -1;
-  return typeof result.value === "number" ? NUMBER : CONSTANTS.indexOf(result.value);
 }
 
 function toEntry(count: number): number {

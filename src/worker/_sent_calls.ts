@@ -1,5 +1,5 @@
-import { WorkerDiedError } from "../errors.ts";
-import type { Claims } from "./_claims.ts";
+import { type WorkerDeath, WorkerDiedError } from "../errors.ts";
+import type { SentClaims } from "./_call_sharing.ts";
 import { type RunResult, WORKER_CAPACITY } from "./worker.ts";
 
 /** A call on its way to a worker. */
@@ -15,7 +15,7 @@ export interface SentCall {
 /** What the parent knows of the calls that it has sent to one worker. */
 export class SentCalls {
   readonly #worker: string;
-  readonly #claims: Claims;
+  readonly #claims: SentClaims;
   readonly #slots = Array.from({ length: WORKER_CAPACITY }, (_, slot) => slot);
   /** Those in a slot, which is theirs until the worker has answered. */
   readonly #sent: (SentCall | undefined)[] = [];
@@ -27,9 +27,9 @@ export class SentCalls {
    * Creates an empty list.
    *
    * @param worker The worker's name, for messages.
-   * @param claims The memory shared with the worker.
+   * @param claims Who owns which call.
    */
-  constructor(worker: string, claims: Claims) {
+  constructor(worker: string, claims: SentClaims) {
     this.#worker = worker;
     this.#claims = claims;
   }
@@ -76,7 +76,7 @@ export class SentCalls {
    * @param slot Where the call's claim stands.
    * @param error Why.
    */
-  reject(slot: number, error: Error): void {
+  reject(slot: number, error: unknown): void {
     this.#remove(slot)?.result.reject(error);
   }
 
@@ -92,13 +92,13 @@ export class SentCalls {
   }
 
   /** The worker is dead: the call that it had claimed fails, the others may go elsewhere. */
-  fail(reason: string): void {
+  fail(death: WorkerDeath): void {
     while (this.revokeNewest());
     const running = this.#calls;
     this.#calls = [];
     for (const { task, result } of running) {
-      const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${reason}`;
-      result.reject(new WorkerDiedError(message, { reason }));
+      const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${death.reason}`;
+      result.reject(new WorkerDiedError(message, death));
     }
     this.#settleDrained();
   }

@@ -5,24 +5,23 @@ import {
   fromCallFrame,
   toAnswerFrame,
 } from "./_call_frames.ts";
-import type { AnswerRing } from "./_answer_ring.ts";
-import type { Claims } from "./_claims.ts";
+import type { ServedClaims, SmallAnswers } from "./_call_sharing.ts";
 import { runToOutcome, toRefusedOutcome } from "./_run_to_outcome.ts";
 import type { RunCall, RunResult } from "./worker.ts";
 
 /** What a worker shares with its parent. */
-export interface SharedMemory {
+export interface SharedWithParent {
   /** Who owns which call. */
-  readonly claims: Claims;
+  readonly claims: ServedClaims;
   /** Small answers. */
-  readonly ring: AnswerRing;
+  readonly ring: SmallAnswers;
 }
 
 /** The worker's side of calls: runs them one at a time, in the order they were sent. */
 export class ServedCalls {
   readonly #runCall: RunCall;
-  readonly #claims: Claims;
-  readonly #ring: AnswerRing;
+  readonly #claims: ServedClaims;
+  readonly #ring: SmallAnswers;
   readonly #send: (frame: AnswerFrame) => void;
   readonly #waiting: CallFrame[] = [];
   #serving = false;
@@ -32,12 +31,12 @@ export class ServedCalls {
    * Creates an empty list.
    *
    * @param runCall Does the work of one call.
-   * @param shared The memory shared with the parent.
+   * @param shared What is shared with the parent.
    * @param send Posts an answer that is not small.
    */
   constructor(
     runCall: RunCall,
-    { claims, ring }: SharedMemory,
+    { claims, ring }: SharedWithParent,
     send: (frame: AnswerFrame) => void,
   ) {
     this.#runCall = runCall;

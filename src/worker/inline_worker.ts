@@ -1,8 +1,11 @@
+import type { WorkerDeath } from "../errors.ts";
 import { Claims } from "./_claims.ts";
-import { runToOutcome, toRefusedOutcome } from "./_run_to_outcome.ts";
+import { KindWorker, type WorkerKind } from "./_kind_worker.ts";
+import type { CloseReply } from "./_protocol.ts";
+import { runToOutcome, toRefusedOutcome, toThrownValue } from "./_run_to_outcome.ts";
 import { SentCalls } from "./_sent_calls.ts";
 import { toRequestError } from "./_unclonable.ts";
-import type { CallRequest, Outcome, RunCall, RunResult, Worker, WorkerHooks } from "./worker.ts";
+import type { CallRequest, Outcome, RunCall, Worker, WorkerHooks } from "./worker.ts";
 
 /** Options of {@linkcode openInlineWorker}. */
 export interface OpenInlineWorkerOptions extends WorkerHooks {
@@ -22,77 +25,53 @@ export function openInlineWorker(
   runCall: RunCall,
   options: OpenInlineWorkerOptions,
 ): Promise<Worker> {
-  return Promise.resolve(new InlineWorker(runCall, options));
+  const claims = new Claims();
+  const calls = new SentCalls(options.name, claims);
+  const kind = new InlineKind(runCall, options, claims, calls);
+  return Promise.resolve(new KindWorker(options.name, calls, kind));
 }
 
-type State =
-  | { readonly state: "open" }
-  | { readonly state: "closed"; readonly done: Promise<void> };
-
-class InlineWorker implements Worker {
-  readonly name: string;
-  readonly dead: Promise<string>;
+class InlineKind implements WorkerKind {
+  readonly ended: Promise<WorkerDeath>;
   readonly #runCall: RunCall;
   readonly #hooks: WorkerHooks;
-  readonly #claims = new Claims();
+  readonly #claims: Claims;
   readonly #calls: SentCalls;
-  readonly #die: (reason: string) => void;
+  readonly #end: (death: WorkerDeath) => void;
   #last: Promise<void> = Promise.resolve();
-  #state: State = { state: "open" };
 
-  constructor(runCall: RunCall, options: OpenInlineWorkerOptions) {
-    this.name = options.name;
+  constructor(runCall: RunCall, hooks: WorkerHooks, claims: Claims, calls: SentCalls) {
     this.#runCall = runCall;
-    this.#hooks = options;
-    this.#calls = new SentCalls(options.name, this.#claims);
-    const { promise, resolve } = Promise.withResolvers<string>();
-    this.dead = promise;
-    this.#die = resolve;
+    this.#hooks = hooks;
+    this.#claims = claims;
+    this.#calls = calls;
+    const { promise, resolve } = Promise.withResolvers<WorkerDeath>();
+    this.ended = promise;
+    this.#end = resolve;
   }
 
-  get pending(): number {
-    return this.#calls.size;
-  }
-
-  async run(request: CallRequest): Promise<RunResult> {
-    if (this.#state.state === "closed") return { type: "revoked" };
+  send(slot: number, request: CallRequest): void {
     const copy = cloneRequest(request);
-    const call = this.#calls.add(request.task);
-    this.#last = this.#last.then(() => this.#perform(call.slot, copy));
-    return await call.result.promise;
+    this.#last = this.#last.then(() => this.#perform(slot, copy));
   }
 
-  revoke(): boolean {
-    return this.#calls.revokeNewest();
+  async close(): Promise<CloseReply> {
+    try {
+      await this.#hooks.close?.();
+      return { type: "closed" };
+    } catch (error) {
+      return { type: "failed", error: await toThrownValue(error) };
+    }
   }
 
-  close(): Promise<void> {
-    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
-    return this.#state.done;
-  }
-
-  terminate(): void {
-    if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
-    this.#die("it was terminated");
-    this.#calls.fail("it was terminated");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  stop(reason: string): WorkerDeath {
+    this.#end({ reason });
+    return { reason };
   }
 
   async #perform(slot: number, request: CallRequest): Promise<void> {
     if (!this.#claims.claim(slot)) return this.#calls.resolve(slot, { type: "revoked" });
     this.#calls.resolve(slot, await cloneOutcome(await runToOutcome(this.#runCall, request)));
-  }
-
-  async #close(): Promise<void> {
-    await this.#calls.drained();
-    try {
-      await Promise.race([this.#hooks.close?.(), this.dead]);
-    } finally {
-      this.#die("it was closed");
-    }
   }
 }
 

@@ -4,8 +4,7 @@
  * @module
  */
 import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
-import { NestedExecutorError } from "../errors.ts";
-import { toThrown } from "../value/thrown_value.ts";
+import type { WorkerDeath } from "../errors.ts";
 import { BatchingEndpoint } from "./_batching_endpoint.ts";
 import {
   type AnswerFrame,
@@ -14,11 +13,12 @@ import {
   fromCallFrame,
   toCallFrame,
 } from "./_call_frames.ts";
-import type { ExposedWorker } from "./_protocol.ts";
-import { type SentCall, SentCalls } from "./_sent_calls.ts";
+import { KindWorker, type WorkerKind } from "./_kind_worker.ts";
+import type { CloseReply, ExposedWorker } from "./_protocol.ts";
+import { refuseNesting } from "./_refuse_nesting.ts";
+import { SentCalls } from "./_sent_calls.ts";
 import { toRequestError } from "./_unclonable.ts";
 import { openWebThread, type WebThread, type WebThreadOptions } from "./_web_thread.ts";
-import { currentWorker } from "./current_worker.ts";
 import type { CallRequest, RunResult, Worker } from "./worker.ts";
 
 /** Options of {@linkcode openWebWorker}. */
@@ -36,23 +36,14 @@ export type OpenWebWorkerOptions = WebThreadOptions;
  * @throws {NestedExecutorError} When a worker that imports a task's module would start it.
  */
 export async function openWebWorker(entry: URL, options: OpenWebWorkerOptions): Promise<Worker> {
-  const importing = currentWorker()?.importing;
-  if (importing !== undefined) {
-    throw new NestedExecutorError(
-      `Cannot start a worker while a worker imports "${importing}": the module starts workers at ` +
-        "its top level; put its main part under `if (import.meta.main)`",
-    );
-  }
-  return new WebWorker(await openWebThread(entry, options), options.name);
+  refuseNesting();
+  const thread = await openWebThread(entry, options);
+  const calls = new SentCalls(options.name, thread.claims);
+  return new KindWorker(options.name, calls, new WebKind(thread, calls));
 }
 
-type State =
-  | { readonly state: "open" }
-  | { readonly state: "closed"; readonly done: Promise<void> };
-
-class WebWorker implements Worker {
-  readonly name: string;
-  readonly dead: Promise<string>;
+class WebKind implements WorkerKind {
+  readonly ended: Promise<WorkerDeath>;
   readonly #thread: WebThread;
   readonly #calls: SentCalls;
   readonly #answered = (slot: number, result: RunResult): void => {
@@ -61,79 +52,50 @@ class WebWorker implements Worker {
   /** Held for the worker's life: Comlink makes the worker deaf when this is collected. */
   readonly #remote: Remote<ExposedWorker>;
   readonly #endpoint: BatchingEndpoint<CallFrame, AnswerFrame>;
-  #state: State = { state: "open" };
 
-  constructor(thread: WebThread, name: string) {
-    this.name = name;
+  constructor(thread: WebThread, calls: SentCalls) {
     this.#thread = thread;
-    this.#calls = new SentCalls(name, thread.claims);
+    this.#calls = calls;
     this.#endpoint = new BatchingEndpoint(thread.worker, {
-      received: (frame) => this.#calls.resolve(frame[0], fromAnswerFrame(frame)),
+      received: (frame) => calls.resolve(frame[0], fromAnswerFrame(frame)),
       refused: (frame, cause) =>
-        this.#calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause)),
+        calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause)),
     });
     this.#remote = wrap<ExposedWorker>(this.#endpoint);
-    this.dead = thread.ended;
-    void thread.ended.then((reason) => this.#fail(reason));
+    this.ended = thread.ended.then((reason) => this.#end(reason));
     void this.#readAnswers();
   }
 
-  get pending(): number {
-    return this.#calls.size;
+  send(slot: number, request: CallRequest): void {
+    this.#endpoint.send(toCallFrame(slot, request));
   }
 
-  run(request: CallRequest): Promise<RunResult> {
-    if (this.#state.state !== "open") return Promise.resolve({ type: "revoked" });
-    let call: SentCall;
-    try {
-      call = this.#calls.add(request.task);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    this.#endpoint.send(toCallFrame(call.slot, request));
-    return call.result.promise;
+  close(): Promise<CloseReply> {
+    return this.#remote.close();
   }
 
-  revoke(): boolean {
-    return this.#calls.revokeNewest();
+  stop(reason: string): WorkerDeath {
+    this.#thread.stop(reason);
+    return this.#end(reason);
   }
 
-  close(): Promise<void> {
-    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
-    return this.#state.done;
-  }
-
-  terminate(): void {
-    this.#thread.stop("it was terminated");
-    this.#fail("it was terminated");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  /** Reads small answers as they come, for as long as calls may be under way. */
+  /** Reads small answers as they come, for as long as the thread lives. */
   async #readAnswers(): Promise<void> {
     const { ring } = this.#thread;
-    while (this.#state.state === "open" || this.#calls.size > 0) {
+    let ended = false;
+    void this.#thread.ended.then(() => {
+      ended = true;
+      ring.wake();
+    });
+    while (!ended) {
       ring.read(this.#answered);
       await ring.written();
     }
   }
 
-  #fail(reason: string): void {
-    if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
-    const { ring } = this.#thread;
-    ring.read(this.#answered);
-    ring.wake();
-    this.#calls.fail(reason);
-  }
-
-  async #close(): Promise<void> {
-    await this.#calls.drained();
-    const died = this.dead.then(() => ({ type: "closed" } as const));
-    const reply = await Promise.race([this.#remote.close(), died]);
-    this.#thread.stop("it was closed");
-    if (reply.type === "failed") throw toThrown(reply.error.thrown);
+  /** What the thread wrote before its end counts. */
+  #end(reason: string): WorkerDeath {
+    this.#thread.ring.read(this.#answered);
+    return { reason };
   }
 }

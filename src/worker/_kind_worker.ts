@@ -1,0 +1,111 @@
+import type { WorkerDeath } from "../errors.ts";
+import { toThrown } from "../value/thrown_value.ts";
+import type { CloseReply } from "./_protocol.ts";
+import { type SentCall, type SentCalls } from "./_sent_calls.ts";
+import type { CallRequest, RunResult, Worker } from "./worker.ts";
+
+/** What a kind of worker has of its own. */
+export interface WorkerKind {
+  /** Resolves when the worker has ended, in whatever way, and all that it answered was handed over. */
+  readonly ended: Promise<WorkerDeath>;
+  /**
+   * Sends a call.
+   *
+   * @throws {UnclonableError} When it cannot be sent; a kind may also tell so later.
+   */
+  send(slot: number, request: CallRequest): void;
+  /** Runs the close hook; there are no calls any more. */
+  close(): Promise<CloseReply>;
+  /**
+   * Ends the worker, as far as the kind allows.
+   *
+   * @returns How it died, when it counts as dead at once; otherwise `ended` tells.
+   */
+  stop(reason: string): WorkerDeath | undefined;
+}
+
+type State =
+  | { readonly state: "open" }
+  | { readonly state: "closed"; readonly done: Promise<void> };
+
+/** What workers of all kinds have in common: whether they take calls, and how they come to an end. */
+export class KindWorker implements Worker {
+  readonly name: string;
+  readonly dead: Promise<string>;
+  readonly #calls: SentCalls;
+  readonly #kind: WorkerKind;
+  readonly #die: (reason: string) => void;
+  #state: State = { state: "open" };
+
+  /**
+   * Takes over a worker that listens.
+   *
+   * @param name Its name.
+   * @param calls What was sent to it; its kind tells how each call ends.
+   * @param kind Its kind.
+   */
+  constructor(name: string, calls: SentCalls, kind: WorkerKind) {
+    this.name = name;
+    this.#calls = calls;
+    this.#kind = kind;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.dead = promise;
+    this.#die = resolve;
+    void kind.ended.then((death) => this.#fail(death));
+  }
+
+  get pending(): number {
+    return this.#calls.size;
+  }
+
+  run(request: CallRequest): Promise<RunResult> {
+    if (this.#state.state !== "open") return Promise.resolve({ type: "revoked" });
+    let call: SentCall;
+    try {
+      call = this.#calls.add(request.task);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    try {
+      this.#kind.send(call.slot, request);
+    } catch (error) {
+      this.#calls.reject(call.slot, error);
+    }
+    return call.result.promise;
+  }
+
+  revoke(): boolean {
+    return this.#calls.revokeNewest();
+  }
+
+  close(): Promise<void> {
+    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
+    return this.#state.done;
+  }
+
+  terminate(): void {
+    if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
+    const death = this.#kind.stop("it was terminated");
+    if (death !== undefined) this.#fail(death);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #fail(death: WorkerDeath): void {
+    if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
+    this.#die(death.reason);
+    this.#calls.fail(death);
+  }
+
+  async #close(): Promise<void> {
+    await this.#calls.drained();
+    const died = this.dead.then(() => ({ type: "closed" } as const));
+    const reply = await Promise.race([this.#kind.close(), died]);
+    const death = this.#kind.stop("it was closed");
+    if (death !== undefined) this.#fail(death);
+    await this.dead;
+    if (reply.type === "failed") throw toThrown(reply.error.thrown);
+  }
+}
