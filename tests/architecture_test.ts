@@ -14,6 +14,7 @@ const ROOMS = [
   "call",
   "value",
   "import_later",
+  "late_module",
   "ambient",
   "errors",
   "warning",

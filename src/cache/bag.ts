@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import type { BagFiles, BagOptions, FoldResult } from "../bag/bag_files.ts";
 import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
 import type { CallQuery } from "../call/call_template.ts";
@@ -212,7 +211,7 @@ export class Bag extends Cache implements AsyncDisposable {
   async exportHdf5(path: string | URL, query: CallQuery = {}): Promise<ExportResult> {
     const { exportBag } = await importLater<BagExport>("../store/export_bag.ts", import.meta.url);
     const { toMatcher } = await importLater<Template>("../call/call_template.ts", import.meta.url);
-    return await exportBag(await this.#view(), toPath(path), toMatcher(query));
+    return await exportBag(await this.#view(), path, toMatcher(query));
   }
 
   /**
@@ -229,7 +228,7 @@ export class Bag extends Cache implements AsyncDisposable {
    */
   async importHdf5(path: string | URL): Promise<ImportResult> {
     const { importBag } = await importLater<BagImport>("../store/import_bag.ts", import.meta.url);
-    return await importBag(this.#opened, toPath(path));
+    return await importBag(this.#opened, path);
   }
 
   /** What may be seen: in a signed bag, not what somebody else has written. */
@@ -318,10 +317,6 @@ export class Bag extends Cache implements AsyncDisposable {
       this.#onWarning({ message: `Cannot seal all of "${this.path}"`, cause });
     }
   }
-}
-
-function toPath(path: string | URL): string {
-  return path instanceof URL ? fileURLToPath(path) : path;
 }
 
 function importReading(): Promise<BagReading> {

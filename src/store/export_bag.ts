@@ -33,6 +33,7 @@ import { referencesOf } from "../value/references_of.ts";
 import type { PayloadSource, StoredPayload } from "../value/stored_payload.ts";
 import { ExportTree, toUniqueName } from "./_export_tree.ts";
 import type { BagView } from "./bag_view.ts";
+import { toPath } from "./to_path.ts";
 
 /** What `format` says in the file. */
 export const EXPORT_FORMAT = "quiver-export";
@@ -63,7 +64,7 @@ export interface ExportResult {
  */
 export async function exportBag(
   view: BagView,
-  path: string,
+  path: string | URL,
   matches: (record: CallRecord) => boolean,
   environment: Hdf5Environment = HDF5_ENVIRONMENT,
 ): Promise<ExportResult> {
@@ -79,7 +80,7 @@ export async function exportBag(
     }
     records.push(withoutLost(record, (value) => collect(source, value, found)));
   }
-  await writeHdf5File(resolve(path), async (output) => {
+  await writeHdf5File(resolve(toPath(path)), async (output) => {
     const sources = [...found.values()];
     await writeSegment(output, sources, pause);
     writeCalls(output, source, records, toShapes(sources));

@@ -10,6 +10,7 @@ import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { createBagView } from "./create_bag_view.ts";
 import { EXPORT_FORMAT, EXPORT_VERSION } from "./export_bag.ts";
 import type { OpenFiles } from "./open_stores.ts";
+import { toPath } from "./to_path.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 
@@ -38,12 +39,12 @@ export interface ImportResult {
  */
 export async function importBag(
   opened: OpenFiles<BagFiles>,
-  path: string,
+  path: string | URL,
   environment: Hdf5Environment = HDF5_ENVIRONMENT,
 ): Promise<ImportResult> {
   const { files } = opened;
   const view = createBagView(opened);
-  const file = resolve(path);
+  const file = resolve(toPath(path));
   using values = await Hdf5Values.open(file, environment);
   try {
     checkFormat(values);

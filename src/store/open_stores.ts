@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import { outside } from "../ambient.ts";
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import type { CacheFiles, CacheFilesOptions } from "../bag/cache_files.ts";
@@ -9,6 +8,7 @@ import { mixStores } from "./mix_stores.ts";
 import { type SigningOptions, toSigningKeys } from "./signing_keys.ts";
 import { NO_STATISTICS } from "./statistics.ts";
 import type { SqliteOptions, StoreDescription, Stores } from "./stores.ts";
+import { toPath } from "./to_path.ts";
 
 type Limiting = typeof import("./limited_stores.ts");
 
@@ -140,8 +140,4 @@ async function loadSign(keys: readonly string[]): Promise<(stores: Stores) => St
   if (keys.length === 0) return (stores) => stores;
   const { signStores } = await outside(() => import("./sign_stores.ts"));
   return (stores) => signStores(stores, keys);
-}
-
-function toPath(path: string | URL): string {
-  return path instanceof URL ? fileURLToPath(path) : path;
 }

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
 import { QuiverError } from "../errors.ts";
+import { toPath } from "./to_path.ts";
 import { fromFailure, type VerifyAnswer, type VerifyRequest } from "./verify_messages.ts";
 
 const NAMES: ReadonlySet<string> = new Set(["repair", "digests", "signal", "progress"]);
@@ -26,7 +26,7 @@ export async function runVerifyWorker(
     );
   }
   signal?.throwIfAborted();
-  const root = resolve(path instanceof URL ? fileURLToPath(path) : path);
+  const root = resolve(toPath(path));
   const worker = new Worker(new URL("./verify_worker.ts", import.meta.url), {
     type: "module",
     name: "quiver-verify",

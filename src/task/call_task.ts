@@ -1,7 +1,9 @@
-import { computeAlone, computeLeased } from "../cache/recall.ts";
+import type { computeLeased } from "../cache/recall.ts";
 import { currentScope } from "../scope/current_scope.ts";
-import { answerCall, type CallRunner, type RememberedCall } from "./answer_call.ts";
+import { answerCall } from "./answer_call.ts";
+import type { CallRunner, RememberedCall } from "./call_runner.ts";
 import type { Future } from "./future.ts";
+import { REMEMBERING } from "./remembering.ts";
 import { runBody } from "./run_body.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
@@ -10,8 +12,14 @@ const IN_THIS_ISOLATE: CallRunner = {
     status.started();
     return runBody(definition, scope, args);
   },
-  attempt: (remembered) => computeLeased(...toComputation(remembered, true)),
-  alone: (remembered) => computeAlone(...toComputation(remembered, false)),
+  attempt: async (remembered) => {
+    const { computeLeased } = await REMEMBERING.load();
+    return await computeLeased(...toComputation(remembered, true));
+  },
+  alone: async (remembered) => {
+    const { computeAlone } = await REMEMBERING.load();
+    return await computeAlone(...toComputation(remembered, false));
+  },
 };
 
 function toComputation(

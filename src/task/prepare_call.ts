@@ -43,7 +43,7 @@ function toKeyed(
     return undefined;
   }
   try {
-    return definition.toKeyedCall(profile, args);
+    return definition.toKeyedCall(args);
   } catch (error) {
     if (!(error instanceof IndigestibleError)) throw error;
     warn(

@@ -4,9 +4,9 @@ import { currentScope } from "../scope/current_scope.ts";
 import { digestSymbol } from "../value/digest_symbol.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { callTask } from "./call_task.ts";
-import { prepareCall } from "./prepare_call.ts";
 import type { Future } from "./future.ts";
 import { registerTask } from "./registry.ts";
+import { REMEMBERING } from "./remembering.ts";
 import { resolveFutures } from "./resolve_futures.ts";
 import { TaskDefinition } from "./task_definition.ts";
 import type { TaskOptions } from "./task_options.ts";
@@ -112,6 +112,7 @@ export function task<A extends unknown[], R>(
 ): Task<A, Awaited<R>> {
   const definition = new TaskDefinition(origin, fn, options);
   const keyed = async (args: readonly unknown[]): Promise<Digest> => {
+    const { prepareCall } = REMEMBERING.loaded ?? await REMEMBERING.load();
     const call = await prepareCall(definition, await resolveFutures(args, definition.name), refuse);
     return call?.key ?? refuse(`Cannot digest a call of "${definition.name}": it has no key`);
   };

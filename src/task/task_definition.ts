@@ -1,6 +1,7 @@
-import type { KeyedCall } from "../call/call_key.ts";
-import { CallKeys } from "../call/call_keys.ts";
-import { type FunctionProfile, readFunctionProfile } from "../call/function_profile.ts";
+import { outside } from "../ambient.ts";
+import type { KeyedCall, TaskIdentity } from "../call/call_key.ts";
+import type { CallKeys } from "../call/call_keys.ts";
+import type { FunctionProfile } from "../call/function_profile.ts";
 import { type TaskAddress, type TaskOrigin, toAddress } from "../call/task_address.ts";
 import { IndigestibleError } from "../errors.ts";
 import type { TaskOptions } from "./task_options.ts";
@@ -16,8 +17,8 @@ export class TaskDefinition {
   readonly fn: (...args: unknown[]) => unknown;
   readonly #options: TaskOptions;
   readonly #ignored: ReadonlySet<string>;
-  #profile: FunctionProfile | undefined;
-  #keys: CallKeys | undefined;
+  /** There once the function was read, for the first key. */
+  #keyed: { readonly profile: FunctionProfile; readonly keys: CallKeys } | undefined;
 
   /** Checks the options by name. */
   constructor(origin: TaskOrigin, fn: (...args: never[]) => unknown, options: TaskOptions) {
@@ -52,12 +53,15 @@ export class TaskDefinition {
 
   /** The function's parameters and code, once they were read. */
   get profile(): FunctionProfile | undefined {
-    return this.#profile;
+    return this.#keyed?.profile;
   }
 
   /** Reads the function's parameters and code; checks the names that the options mention. */
   async readProfile(): Promise<FunctionProfile> {
-    if (this.#profile !== undefined) return this.#profile;
+    if (this.#keyed !== undefined) return this.#keyed.profile;
+    // Loaded with the first key: a worker that remembers nothing makes none.
+    const { readFunctionProfile } = await outside(() => import("../call/function_profile.ts"));
+    const { CallKeys } = await outside(() => import("../call/call_keys.ts"));
     const profile = await readFunctionProfile(this.fn);
     const names = new Set(profile.parameters.map(({ name }) => name));
     if (profile.rest !== undefined) names.add(profile.rest);
@@ -70,7 +74,9 @@ export class TaskDefinition {
         );
       }
     }
-    return this.#profile = profile;
+    const keys = new CallKeys(this.#toIdentity(profile), profile, this.#ignored);
+    this.#keyed = { profile, keys };
+    return profile;
   }
 
   /** The name of the first required parameter that the call leaves out. */
@@ -81,32 +87,31 @@ export class TaskDefinition {
     });
   }
 
-  /** Makes the key of a call. */
-  toKeyedCall(profile: FunctionProfile, args: readonly unknown[]): KeyedCall {
-    return (this.#keys ??= this.#createKeys(profile)).get(args);
+  /** Makes the key of a call, once the function was read. */
+  toKeyedCall(args: readonly unknown[]): KeyedCall | undefined {
+    return this.#keyed?.keys.get(args);
   }
 
-  #createKeys(profile: FunctionProfile): CallKeys {
+  #toIdentity(profile: FunctionProfile): TaskIdentity {
     const { version, code } = this.#options;
-    const identity = {
+    return {
       address: this.address,
       ...(version !== undefined && { version }),
       ...(code !== "none" && { code: profile.code }),
     };
-    return new CallKeys(identity, profile, this.#ignored);
   }
 
   /** What stands for the task when it is an argument: its address, version and code. */
   toDigestible(): unknown {
     const { version, code } = this.#options;
     if (code === "none") return [this.address, version];
-    if (this.#profile === undefined) {
+    if (this.#keyed === undefined) {
       throw new IndigestibleError(
         `Cannot digest task "${this.name}": its code was not read yet; ` +
           "pass the task itself as an argument, not inside another one",
         this.name,
       );
     }
-    return [this.address, version, this.#profile.code];
+    return [this.address, version, this.#keyed.profile.code];
   }
 }

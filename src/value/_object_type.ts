@@ -1,5 +1,4 @@
-import { Buffer } from "node:buffer";
-import { types } from "node:util";
+import * as types from "node:util/types";
 import {
   type ArrayKindName,
   type ArrayValue,
@@ -32,7 +31,6 @@ const BY_PROTOTYPE: ReadonlyMap<object, ObjectType> = new Map<object, ObjectType
   [Number.prototype, "Boxed"],
   [String.prototype, "Boxed"],
   [BigInt.prototype, "Boxed"],
-  [Buffer.prototype, "Uint8Array"],
   [ArrayBuffer.prototype, "ArrayBuffer"],
   [SharedArrayBuffer.prototype, "SharedArrayBuffer"],
   [DataView.prototype, "DataView"],
@@ -53,8 +51,19 @@ export function toObjectType(value: object): ObjectType {
   if (prototype === Array.prototype && Array.isArray(value)) return "Array";
   if (prototype === null) return "NullObject";
   if (value instanceof Error) return "Error";
-  const type = BY_PROTOTYPE.get(prototype);
+  const type = BY_PROTOTYPE.get(prototype) ?? (isOfBuffers(prototype) ? "Uint8Array" : undefined);
   return type !== undefined && isGenuine(value, type) ? type : "Instance";
+}
+
+/**
+ * Whether a prototype is that of Node's buffers, which are byte arrays by another name. They are
+ * asked for only here: to import `node:buffer` takes a starting worker longer than 20 modules.
+ */
+function isOfBuffers(prototype: object): boolean {
+  if (Object.getPrototypeOf(prototype) !== Uint8Array.prototype) return false;
+  // Deno has the class among its globals, which its type library does not describe.
+  const { Buffer } = globalThis as { readonly Buffer?: { readonly prototype: object } };
+  return prototype === Buffer?.prototype;
 }
 
 /** Whether an object has the inner slots that its prototype promises. */

@@ -1,4 +1,4 @@
-import { types } from "node:util";
+import * as types from "node:util/types";
 import { type Child, childrenOf } from "./_children.ts";
 import { findFirst, type Finding } from "./_find_first.ts";
 import { toClassName, toObjectType } from "./_object_type.ts";

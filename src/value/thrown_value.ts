@@ -1,4 +1,4 @@
-import { types } from "node:util";
+import * as types from "node:util/types";
 import { fromGraph } from "./_graph_reader.ts";
 import { toGraph } from "./_graph_writer.ts";
 import { toObjectType } from "./_object_type.ts";
