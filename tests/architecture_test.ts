@@ -53,6 +53,7 @@ const PUBLIC = [
   "UnclonableError",
   "WorkerDiedError",
   "WorkerInitError",
+  "bind",
   "cacheScope",
   "createMemoryCache",
   "currentScope",
@@ -62,10 +63,12 @@ const PUBLIC = [
   "openFileCache",
   "openScope",
   "openSqliteCache",
+  "restoreBound",
   "shapeSymbol",
   "task",
   "verifyBag",
   "voidCache",
+  "withMetadata",
   "withTags",
 ];
 

@@ -1,5 +1,6 @@
 import { computeAlone, computeLeased, type Recalled } from "../cache/recall.ts";
 import type { Scope } from "../scope/scope.ts";
+import { toRecordMetadata } from "../scope/scope_description.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
@@ -28,7 +29,7 @@ export function createRunner(dispatcher: Dispatcher): CallRunner {
   ): Promise<R> => {
     const { cache, call, scope } = remembered;
     const body = async () => unwrap(await send(remembered), scope).value;
-    return compute(cache, call, body, { metadata: { tags: scope.tags }, warn: scope.warn });
+    return compute(cache, call, body, { metadata: toRecordMetadata(scope), warn: scope.warn });
   };
   return {
     run: (ready) => send(ready).then((outcome) => unwrap(outcome, ready.scope).value),

@@ -1,6 +1,7 @@
 import type { Cache } from "../cache/cache.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
+import { toRecordMetadata } from "../scope/scope_description.ts";
 import { importLater } from "../import_later.ts";
 import { toPaths } from "../store/description.ts";
 import type { StoreDescription } from "../store/stores.ts";
@@ -63,7 +64,7 @@ export class WorkerCalls {
       }
       const compute = leased ? recalling.computeLeased : recalling.computeAlone;
       const recalled = await compute(scope.cache, { ...call, values: args }, body, {
-        metadata: { tags: scope.tags },
+        metadata: toRecordMetadata(scope),
         warn: scope.warn,
       });
       const note = recalled === undefined ? "busy" : recalled.hit ? "hit" : "computed";
