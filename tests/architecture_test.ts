@@ -78,6 +78,7 @@ const ENTRIES = [
   "src/executor/worker_main.ts",
   "src/executor/engine.ts",
   "src/executor/worker_calls.ts",
+  "src/executor/decode_tasks.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

@@ -1,6 +1,7 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import { describeScope, type ScopeDescription } from "../scope/scope_description.ts";
+import type { TaskReferences } from "./encode_tasks.ts";
 
 /** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
 export interface CallContext extends ScopeDescription {
@@ -8,6 +9,8 @@ export interface CallContext extends ScopeDescription {
   readonly chain?: CallChain;
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
   readonly call?: TravellingCall;
+  /** The tasks among the arguments, if there are any. */
+  readonly tasks?: TaskReferences;
 }
 
 /** A call that a worker is to remember. */

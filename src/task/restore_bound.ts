@@ -3,7 +3,7 @@ import { importLater } from "../import_later.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
 import type { ScopeOptions } from "../scope/scope.ts";
 import type { OpenStores } from "../store/open_stores.ts";
-import type { BoundDescription } from "./bound_task.ts";
+import { type BoundDescription, freezeScope } from "./bound_task.ts";
 import { findTask, importTask } from "./registry.ts";
 import { type BoundTask, toTask } from "./task.ts";
 
@@ -60,10 +60,8 @@ export async function restoreBound<A extends readonly unknown[] = unknown[], R =
   const definition = findTask(address) ?? await importTask(address);
   const opened = cache === undefined || "cache" in options ? undefined : await openStores(cache);
   const own = opened === undefined ? {} : { cache: new Cache(opened.stores) };
-  const bound = toTask<A, R>(
-    definition,
-    deriveScope(undefined, { ...described, ...own, ...options }),
-  );
+  const frozen = deriveScope(undefined, { ...described, ...own });
+  const bound = toTask<A, R>(definition, freezeScope(frozen, options));
   return Object.assign(bound, {
     [Symbol.asyncDispose]: async () => await opened?.[Symbol.asyncDispose](),
   });

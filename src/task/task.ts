@@ -163,12 +163,12 @@ export function task<A extends unknown[], R>(
 }
 
 /**
- * Makes a callable of a task that is known already, as where one arrives that was an argument.
+ * Binds a task that is known already.
  *
  * @typeParam A The task's arguments.
  * @typeParam R What the task returns.
  * @param definition What the task is made of.
- * @param frozen The scope to bind it to.
+ * @param frozen The scope that it is bound to.
  * @returns The bound task.
  */
 export function toTask<A extends readonly unknown[], R>(
@@ -182,6 +182,18 @@ export function toTask<A extends readonly unknown[], R>(
   registerFace(bound, definition, frozen);
   // Whoever asks for the task knows its types.
   return Object.assign(bound, { toJSON: describe }) as unknown as BoundTask<A, R>;
+}
+
+/**
+ * Makes a callable of a task that is known already, as where one arrives that was an argument.
+ *
+ * @param definition What the task is made of.
+ * @returns The task.
+ */
+export function restoreTask(definition: TaskDefinition): Task<unknown[], unknown> {
+  const made = createFace(definition, currentScope);
+  registerFace(made, definition);
+  return made;
 }
 
 /** Makes what users hold of a task; it is typed once, in `Task`: here arguments and results are opaque. */

@@ -103,7 +103,7 @@ Deno.test("BoundTask has the helpers of its task, in its scope", async () => {
 
 Deno.test("BoundTask() counts for a key by address and code, without its scope", async () => {
   const cache = createMemoryCache();
-  await cacheScope({ cache, onWarning: () => {} }, async () => {
+  await cacheScope({ cache, strict: true }, async () => {
     const plain = await apply.digest(double, 1);
     assertEquals(await apply.digest(double.bind({ tags: { a: 1 } }), 1), plain);
     assert(await apply.digest(quadruple.bind(), 1) !== plain);
