@@ -57,8 +57,9 @@ export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/exec
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
-export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
+export { cacheScope, currentScope, withMetadata, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
+export type { ScopeDescription } from "./src/scope/scope_description.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export type { LimitedCall } from "./src/store/call_ledger.ts";
 export type { ExportResult } from "./src/store/export_bag.ts";
@@ -86,9 +87,18 @@ export type {
   SweepResult,
 } from "./src/store/stores.ts";
 export type { VictimPolicy } from "./src/store/victim_policy.ts";
+export { bind } from "./src/task/bind.ts";
+export type { BoundDescription } from "./src/task/bound_task.ts";
 export type { FutureState } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
-export { type Deferred, type DeferredArguments, type Task, task } from "./src/task/task.ts";
+export { restoreBound, type RestoredTask } from "./src/task/restore_bound.ts";
+export {
+  type BoundTask,
+  type Deferred,
+  type DeferredArguments,
+  type Task,
+  task,
+} from "./src/task/task.ts";
 export type { CodeMode, TaskOptions } from "./src/task/task_options.ts";
 export type { NdArray, NumberArray } from "./src/value/array_shape.ts";
 export { digestSymbol } from "./src/value/digest_symbol.ts";

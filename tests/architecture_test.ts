@@ -54,6 +54,7 @@ const PUBLIC = [
   "UnclonableError",
   "WorkerDiedError",
   "WorkerInitError",
+  "bind",
   "cacheScope",
   "createMemoryCache",
   "currentScope",
@@ -63,10 +64,12 @@ const PUBLIC = [
   "openFileCache",
   "openScope",
   "openSqliteCache",
+  "restoreBound",
   "shapeSymbol",
   "task",
   "verifyBag",
   "voidCache",
+  "withMetadata",
   "withTags",
 ];
 
@@ -76,6 +79,7 @@ const ENTRIES = [
   "src/executor/worker_main.ts",
   "src/executor/engine.ts",
   "src/executor/worker_calls.ts",
+  "src/executor/decode_tasks.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

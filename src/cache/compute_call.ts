@@ -81,7 +81,9 @@ async function storeArguments(
     const position = positions[index] ?? index;
     const root = `args[${position}]`;
     const value = values[position];
-    const digest = await store(cache, value, root, (error) => {
+    // A function that has a digest is a task, which is code: there is nothing of it to store.
+    const isTask = typeof value === "function";
+    const digest = isTask ? undefined : await store(cache, value, root, (error) => {
       warn(`Cannot store an argument of "${name}": its record keeps the digest only`, error);
     });
     if (digest !== record.digest && digestArgument(value, { root }) !== record.digest) {

@@ -1,24 +1,16 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
-import type { StoreDescription } from "../store/stores.ts";
-import type { Json } from "../call/call_record.ts";
+import { describeScope, type ScopeDescription } from "../scope/scope_description.ts";
+import type { TaskReferences } from "./encode_tasks.ts";
 
 /** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
-export interface CallContext {
-  /** How to open the scope's cache; absent when there is none, or none that can travel. */
-  readonly cache?: StoreDescription;
-  /** The scope's tags. */
-  readonly tags: { readonly [name: string]: Json };
-  /** Whether a fault of the cache is thrown. */
-  readonly strict: boolean;
-  /** Whether calls that are computed already are waited for; they are, if not given. */
-  readonly singleFlight?: boolean;
-  /** How long they are waited for; without end, if not given. */
-  readonly leaseTimeout?: number;
+export interface CallContext extends ScopeDescription {
   /** The calls around this one. */
   readonly chain?: CallChain;
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
   readonly call?: TravellingCall;
+  /** The tasks among the arguments, if there are any. */
+  readonly tasks?: TaskReferences;
 }
 
 /** A call that a worker is to remember. */
@@ -39,18 +31,14 @@ export function toCallContext(
   scope: Scope,
   call: TravellingCall | undefined,
 ): CallContext | undefined {
-  const { cache, tags, strict, singleFlight, leaseTimeout, chain } = scope;
+  const { cache, tags, metadata, strict, singleFlight, leaseTimeout, chain } = scope;
   const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
-    leaseTimeout === Infinity;
+    leaseTimeout === Infinity && metadata === undefined;
   if (plain && Object.keys(tags).length === 0) return undefined;
   return {
-    tags,
-    strict,
-    ...(!singleFlight && { singleFlight }),
-    ...(leaseTimeout !== Infinity && { leaseTimeout }),
+    ...describeScope(scope, description),
     ...(chain !== undefined && { chain }),
-    ...(description !== undefined && { cache: description }),
     ...(description !== undefined && call !== undefined && { call }),
   };
 }

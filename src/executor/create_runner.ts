@@ -1,12 +1,31 @@
 import { computeAlone, computeLeased, type Recalled } from "../cache/recall.ts";
 import type { Scope } from "../scope/scope.ts";
+import { describeScope, toRecordMetadata } from "../scope/scope_description.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
 import { toThrown } from "../value/thrown_value.ts";
-import type { Outcome } from "../worker/worker.ts";
-import { toCallContext, toTravelling, type TravellingCall } from "./call_context.ts";
-import type { Dispatcher } from "./dispatcher.ts";
+import type { CallRequest, Outcome } from "../worker/worker.ts";
+import {
+  type CallContext,
+  toCallContext,
+  toTravelling,
+  type TravellingCall,
+} from "./call_context.ts";
+import type { CallObserver } from "./_dispatch_call.ts";
+import { encodeTasks, holdsTask } from "./encode_tasks.ts";
 
 type ValueOutcome = Extract<Outcome, { type: "value" }>;
+
+/** Brings calls to workers. */
+export interface Dispatches {
+  /**
+   * Runs a call on a worker.
+   *
+   * @param request The call.
+   * @param observer Gives the call up, and is told when it starts.
+   * @returns How it ended.
+   */
+  run(request: CallRequest, observer: CallObserver): Promise<Outcome>;
+}
 
 /**
  * Creates what runs the bodies of calls on workers.
@@ -14,12 +33,13 @@ type ValueOutcome = Extract<Outcome, { type: "value" }>;
  * @param dispatcher Brings calls to workers.
  * @returns The runner.
  */
-export function createRunner(dispatcher: Dispatcher): CallRunner {
+export function createRunner(dispatcher: Dispatches): CallRunner {
   // Promises are chained by hand: an async function would make one more for each of many short calls.
   const send = (ready: ReadyCall, call?: TravellingCall): Promise<Outcome> => {
     const { definition: { address }, scope, args, status } = ready;
     const context = toCallContext(scope, call);
-    return dispatcher.run({ module: address.module, task: address.name, args, context }, status);
+    const request = { module: address.module, task: address.name, args, context };
+    return dispatcher.run(holdsTask(args) ? encodeRequest(request, scope) : request, status);
   };
   // A cache that cannot travel is filled from here.
   const fillFromHere = <R>(
@@ -28,7 +48,7 @@ export function createRunner(dispatcher: Dispatcher): CallRunner {
   ): Promise<R> => {
     const { cache, call, scope } = remembered;
     const body = async () => unwrap(await send(remembered), scope).value;
-    return compute(cache, call, body, { metadata: { tags: scope.tags }, warn: scope.warn });
+    return compute(cache, call, body, { metadata: toRecordMetadata(scope), warn: scope.warn });
   };
   return {
     run: (ready) => send(ready).then((outcome) => unwrap(outcome, ready.scope).value),
@@ -48,6 +68,15 @@ export function createRunner(dispatcher: Dispatcher): CallRunner {
       return { value, hit: false };
     },
   };
+}
+
+function encodeRequest(
+  request: CallRequest & { context: CallContext | undefined },
+  scope: Scope,
+): CallRequest {
+  const { args, tasks } = encodeTasks(request.args);
+  const context = request.context ?? describeScope(scope, undefined);
+  return { ...request, args, context: { ...context, tasks } satisfies CallContext };
 }
 
 function unwrap(outcome: Outcome, { warn }: Scope): ValueOutcome {

@@ -1,7 +1,7 @@
 import { ExecutorShutdownError, NestedExecutorError } from "../errors.ts";
-import { currentScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { answerCall } from "../task/answer_call.ts";
+import { scopeOf } from "../task/bound_task.ts";
 import { Future } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
@@ -160,7 +160,7 @@ export class Executor implements AsyncDisposable {
       );
     }
     const { name } = definition;
-    const scope = currentScope();
+    const scope = scopeOf(task);
     if (!this.#accepting) {
       return new Future(name, () =>
         Promise.reject(

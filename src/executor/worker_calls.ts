@@ -1,6 +1,7 @@
 import type { Cache } from "../cache/cache.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
+import { toRecordMetadata } from "../scope/scope_description.ts";
 import { importLater } from "../import_later.ts";
 import { toPaths } from "../store/description.ts";
 import type { StoreDescription } from "../store/stores.ts";
@@ -10,11 +11,13 @@ import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import type { CallContext } from "./call_context.ts";
+import type { TaskReferences } from "./encode_tasks.ts";
 
 // What not every call needs is loaded with the first that does.
 type Recalling = typeof import("../cache/recall.ts");
 type Thrown = typeof import("../value/thrown_value.ts");
 type Caches = typeof import("../cache/cache.ts");
+type Decoding = typeof import("./decode_tasks.ts");
 type BagStores = typeof import("../store/open_stores.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
@@ -50,8 +53,10 @@ export class WorkerCalls {
       const context = (request.context ?? NO_CONTEXT) as CallContext;
       const restored = this.#restoreScope(context, warnings);
       const scope = restored instanceof Promise ? await restored : restored;
+      const args = context.tasks === undefined
+        ? request.args
+        : await this.#decodeTasks(request.args, context.tasks, warnings);
       begun = performance.now();
-      const { args } = request;
       const { call } = context;
       const { leased = true } = call ?? {};
       const running = call && { key: call.key, leased };
@@ -63,7 +68,7 @@ export class WorkerCalls {
       }
       const compute = leased ? recalling.computeLeased : recalling.computeAlone;
       const recalled = await compute(scope.cache, { ...call, values: args }, body, {
-        metadata: { tags: scope.tags },
+        metadata: toRecordMetadata(scope),
         warn: scope.warn,
       });
       const note = recalled === undefined ? "busy" : recalled.hit ? "hit" : "computed";
@@ -88,8 +93,17 @@ export class WorkerCalls {
     }
   }
 
+  async #decodeTasks(
+    args: readonly unknown[],
+    tasks: TaskReferences,
+    warnings: string[],
+  ): Promise<readonly unknown[]> {
+    const { decodeTasks } = await importLater<Decoding>("./decode_tasks.ts", import.meta.url);
+    return await decodeTasks(args, tasks, (scope) => this.#restoreScope(scope, warnings));
+  }
+
   #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
-    const { chain, cache, call: _, ...options } = context;
+    const { chain, cache, call: _, tasks: __, ...options } = context;
     const onWarning = ({ message, cause }: QuiverWarning) => {
       warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     };

@@ -99,3 +99,31 @@ export function withTags<T>(
 ): Promise<T> {
   return cacheScope({ tags }, fn);
 }
+
+/**
+ * Runs a function with more metadata: it goes into the record of every call beneath it, where
+ * templates find it. Tags say what a call was for; metadata is whatever else is to be known of it.
+ *
+ * @typeParam T What the function returns.
+ * @param metadata The metadata; that of outer scopes stays, unless it has the same name.
+ * @param fn The function.
+ * @returns What the function returns.
+ *
+ * @example Note which machine has computed
+ * ```ts
+ * import { cacheScope, createMemoryCache, task, withMetadata } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = task(import.meta, (n: number) => Math.sqrt(n), { name: "root" });
+ * const cache = createMemoryCache();
+ * await cacheScope({ cache }, () => withMetadata({ machine: { cores: 2 } }, () => root(16)));
+ * const record = await cache.record(await root.digest(16));
+ * assertEquals(record?.metadata, { machine: { cores: 2 }, tags: {} });
+ * ```
+ */
+export function withMetadata<T>(
+  metadata: NonNullable<ScopeOptions["metadata"]>,
+  fn: () => T | Promise<T>,
+): Promise<T> {
+  return cacheScope({ metadata }, fn);
+}

@@ -6,6 +6,7 @@ import type { Scope, ScopeOptions } from "./scope.ts";
 const OPTIONS: ReadonlySet<string> = new Set([
   "cache",
   "tags",
+  "metadata",
   "strict",
   "singleFlight",
   "leaseTimeout",
@@ -21,7 +22,7 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
  * @param outer The scope around it.
  * @param options What the nested one sets.
  * @returns The scope.
- * @throws {TypeError} When an option is unknown.
+ * @throws {TypeError} When an option is unknown, or metadata is called "tags".
  * @throws {RangeError} When `leaseTimeout` is no time.
  */
 export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Scope {
@@ -41,17 +42,32 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     onWarning,
   } = options;
   checkTimeout(leaseTimeout);
+  const metadata = deriveMetadata(outer?.metadata, options.metadata);
   const cache = "cache" in options ? options.cache : outer?.cache;
   const keepsWarn = outer !== undefined && strict === outer.strict && onWarning === undefined;
   return {
     ...(cache !== undefined && { cache }),
     tags: { ...outer?.tags, ...options.tags },
+    ...(metadata !== undefined && { metadata }),
     strict,
     singleFlight,
     leaseTimeout,
     warn: keepsWarn ? outer.warn : createWarn(strict, onWarning ?? writeWarning),
     ...(outer?.chain !== undefined && { chain: outer.chain }),
   };
+}
+
+function deriveMetadata(
+  outer: Scope["metadata"],
+  own: Scope["metadata"],
+): Scope["metadata"] {
+  if (own === undefined) return outer;
+  if ("tags" in own) {
+    throw new TypeError(
+      'Cannot open a scope: the metadata "tags" are the tags of the scope; set them with `tags`',
+    );
+  }
+  return { ...outer, ...own };
 }
 
 function checkTimeout(leaseTimeout: number): void {

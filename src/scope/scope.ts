@@ -11,6 +11,11 @@ export interface ScopeOptions {
   /** Goes into the record of every call, beside the tags of outer scopes; never part of a key. */
   tags?: { readonly [name: string]: Json };
   /**
+   * Goes into the record of every call by its own names, beside that of outer scopes; never part of a
+   * key. The name `tags` is taken by the tags.
+   */
+  metadata?: { readonly [name: string]: Json };
+  /**
    * Whether a fault of the cache is thrown instead of warned of.
    *
    * @default {false}
@@ -53,6 +58,8 @@ export interface Scope {
   readonly cache?: Cache;
   /** Goes into the record of every call. */
   readonly tags: { readonly [name: string]: Json };
+  /** Goes into the record of every call too, if there is any. */
+  readonly metadata?: { readonly [name: string]: Json };
   /** Whether a fault of the cache is thrown instead of warned of. */
   readonly strict: boolean;
   /** Whether a call that is computed already is waited for. */

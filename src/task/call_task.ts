@@ -1,5 +1,6 @@
 import type { computeLeased } from "../cache/recall.ts";
-import { currentScope } from "../scope/current_scope.ts";
+import type { Scope } from "../scope/scope.ts";
+import { toRecordMetadata } from "../scope/scope_description.ts";
 import { answerCall } from "./answer_call.ts";
 import type { CallRunner, RememberedCall } from "./call_runner.ts";
 import type { Future } from "./future.ts";
@@ -7,7 +8,8 @@ import { REMEMBERING } from "./remembering.ts";
 import { runBody } from "./run_body.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
-const IN_THIS_ISOLATE: CallRunner = {
+/** Runs the bodies of calls in this isolate. */
+export const IN_THIS_ISOLATE: CallRunner = {
   run: ({ definition, scope, args, status }) => {
     status.started();
     return runBody(definition, scope, args);
@@ -30,16 +32,21 @@ function toComputation(
     status.started();
     return runBody(definition, scope, args, { key: call.key, leased });
   };
-  return [cache, call, body, { metadata: { tags: scope.tags }, warn: scope.warn }];
+  return [cache, call, body, { metadata: toRecordMetadata(scope), warn: scope.warn }];
 }
 
 /**
- * Calls a task in this isolate, through the cache of the scope.
+ * Calls a task in this isolate, through the cache of a scope.
  *
  * @param definition The task.
  * @param given The arguments, futures among them.
+ * @param scope The scope.
  * @returns The future of the result.
  */
-export function callTask(definition: TaskDefinition, given: readonly unknown[]): Future<unknown> {
-  return answerCall(definition, given, currentScope(), IN_THIS_ISOLATE);
+export function callTask(
+  definition: TaskDefinition,
+  given: readonly unknown[],
+  scope: Scope,
+): Future<unknown> {
+  return answerCall(definition, given, scope, IN_THIS_ISOLATE);
 }

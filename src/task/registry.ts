@@ -1,6 +1,7 @@
 import { outside } from "../ambient.ts";
 import { WorkerInitError } from "../errors.ts";
 import type { TaskAddress } from "../call/task_address.ts";
+import type { Scope } from "../scope/scope.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
 /**
@@ -11,6 +12,9 @@ import type { TaskDefinition } from "./task_definition.ts";
  */
 const TASKS = new Map<string, Map<string, TaskDefinition>>();
 const DEFINITIONS = new WeakMap<object, TaskDefinition>();
+
+/** The scopes that bound tasks are frozen with. */
+const SCOPES = new WeakMap<object, Scope>();
 
 /**
  * Makes a task known, so that a worker finds it by its address.
@@ -31,6 +35,28 @@ export function registerTask(task: object, definition: TaskDefinition): void {
   }
   tasks.set(name, definition);
   DEFINITIONS.set(task, definition);
+}
+
+/**
+ * Makes one more callable of a task known.
+ *
+ * @param task The callable.
+ * @param definition What the task is made of.
+ * @param frozen The scope that it is bound to, if it is.
+ */
+export function registerFace(task: object, definition: TaskDefinition, frozen?: Scope): void {
+  DEFINITIONS.set(task, definition);
+  if (frozen !== undefined) SCOPES.set(task, frozen);
+}
+
+/**
+ * The scope that a task is bound to.
+ *
+ * @param task The task.
+ * @returns The scope, or `undefined` when the task is not bound.
+ */
+export function frozenScopeOf(task: object): Scope | undefined {
+  return SCOPES.get(task);
 }
 
 /**

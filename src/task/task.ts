@@ -1,11 +1,13 @@
 import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
 import { CacheMissError, IndigestibleError } from "../errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
+import type { Scope, ScopeOptions } from "../scope/scope.ts";
 import { digestSymbol } from "../value/digest_symbol.ts";
 import type { Digest } from "../value/encoded_value.ts";
+import { type BoundDescription, describeBound, freezeScope, thawScope } from "./bound_task.ts";
 import { callTask } from "./call_task.ts";
 import type { Future } from "./future.ts";
-import { registerTask } from "./registry.ts";
+import { registerFace, registerTask } from "./registry.ts";
 import { REMEMBERING } from "./remembering.ts";
 import { resolveFutures } from "./resolve_futures.ts";
 import { TaskDefinition } from "./task_definition.ts";
@@ -79,6 +81,49 @@ export interface Task<A extends readonly unknown[], R> {
    * @returns Whether the call was known.
    */
   evict(...args: DeferredArguments<A>): Promise<boolean>;
+  /**
+   * Freezes the task with the scope that holds here: wherever the bound task is called, here, on a
+   * worker or in another process, its calls are in that scope.
+   *
+   * @param options What the scope sets beside that.
+   * @returns The bound task.
+   */
+  bind(options?: ScopeOptions): BoundTask<A, R>;
+}
+
+/**
+ * A task frozen with a scope: its cache, metadata, tags and ways. It is called like the task, ignores
+ * the scope it is called in, and counts as the task itself where it is an argument.
+ *
+ * A bound task may be an argument of a task on a worker, and arrives there as one. Structured clone
+ * refuses all functions: clone `description` instead, which JSON makes of it by itself, and have
+ * `restoreBound` make a bound task of that again. A cache in memory stays behind, with a warning.
+ *
+ * @typeParam A The arguments.
+ * @typeParam R What the call returns, once settled.
+ *
+ * @example Fill one cache from anywhere
+ * ```ts
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const third = task(import.meta, (n: number) => n / 3, { name: "third" });
+ * const cache = createMemoryCache();
+ * const bound = third.bind({ cache, tags: { project: "argon" } });
+ * await cacheScope({ cache: createMemoryCache(), tags: { project: "other" } }, () => bound(9));
+ * const record = await cache.record(await third.digest(9));
+ * assertEquals(record?.metadata, { tags: { project: "argon" } });
+ * ```
+ */
+export interface BoundTask<A extends readonly unknown[], R> extends Task<A, R> {
+  /** The bound task as data that structured clone and JSON carry. */
+  readonly description: BoundDescription;
+  /**
+   * What JSON makes of the bound task.
+   *
+   * @returns The description.
+   */
+  toJSON(): BoundDescription;
 }
 
 /**
@@ -111,6 +156,48 @@ export function task<A extends unknown[], R>(
   options: TaskOptions = {},
 ): Task<A, Awaited<R>> {
   const definition = new TaskDefinition(origin, fn, options);
+  const made = createFace(definition, currentScope);
+  registerTask(made, definition);
+  // The definition is that of `fn`, which has these types.
+  return made as unknown as Task<A, Awaited<R>>;
+}
+
+/**
+ * Binds a task that is known already.
+ *
+ * @typeParam A The task's arguments.
+ * @typeParam R What the task returns.
+ * @param definition What the task is made of.
+ * @param frozen The scope that it is bound to.
+ * @returns The bound task.
+ */
+export function toTask<A extends readonly unknown[], R>(
+  definition: TaskDefinition,
+  frozen: Scope,
+): BoundTask<A, R> {
+  const { address } = definition;
+  const bound = createFace(definition, () => thawScope(frozen));
+  const describe = () => describeBound(address, frozen, frozen.cache?.description);
+  Object.defineProperty(bound, "description", { get: describe });
+  registerFace(bound, definition, frozen);
+  // Whoever asks for the task knows its types.
+  return Object.assign(bound, { toJSON: describe }) as unknown as BoundTask<A, R>;
+}
+
+/**
+ * Makes a callable of a task that is known already, as where one arrives that was an argument.
+ *
+ * @param definition What the task is made of.
+ * @returns The task.
+ */
+export function restoreTask(definition: TaskDefinition): Task<unknown[], unknown> {
+  const made = createFace(definition, currentScope);
+  registerFace(made, definition);
+  return made;
+}
+
+/** Makes what users hold of a task; it is typed once, in `Task`: here arguments and results are opaque. */
+function createFace(definition: TaskDefinition, scopeOf: () => Scope): Task<unknown[], unknown> {
   const keyed = async (args: readonly unknown[]): Promise<Digest> => {
     const { prepareCall } = REMEMBERING.loaded ?? await REMEMBERING.load();
     const call = await prepareCall(definition, await resolveFutures(args, definition.name), refuse);
@@ -120,11 +207,11 @@ export function task<A extends unknown[], R>(
     address: definition.address,
     digest: (...args: unknown[]) => keyed(args),
     contains: async (...args: unknown[]) => {
-      const { cache } = currentScope();
+      const { cache } = scopeOf();
       return cache !== undefined && await cache.contains(await keyed(args));
     },
     load: async (...args: unknown[]) => {
-      const { cache } = currentScope();
+      const { cache } = scopeOf();
       const key = await keyed(args);
       const found = await cache?.lookup(key);
       if (found?.hit) return found.value;
@@ -132,17 +219,15 @@ export function task<A extends unknown[], R>(
       throw new CacheMissError(`Cannot load a call of "${definition.name}": ${state}`, key);
     },
     evict: async (...args: unknown[]) => {
-      const { cache } = currentScope();
+      const { cache } = scopeOf();
       return cache !== undefined && await cache.evict(await keyed(args));
     },
+    bind: (options: ScopeOptions = {}) => toTask(definition, freezeScope(scopeOf(), options)),
     [digestSymbol]: () => definition.toDigestible(),
   };
-  const call = (...args: unknown[]) => callTask(definition, args);
+  const call = (...args: unknown[]) => callTask(definition, args, scopeOf());
   Object.defineProperty(call, "name", { value: definition.name });
-  // The helpers are typed once, in `Task`; here arguments and results are opaque.
-  const made = Object.assign(call, helpers) as unknown as Task<A, Awaited<R>>;
-  registerTask(made, definition);
-  return made;
+  return Object.assign(call, helpers);
 }
 
 /** Where a key is all that is asked for, a call without one is an error. */

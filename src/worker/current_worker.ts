@@ -36,8 +36,8 @@ export function enterWorker(name: string): void {
 }
 
 /**
- * Runs an import, during which {@linkcode currentWorker} names the module. Imports must not overlap,
- * which holds in a worker because its calls run one at a time.
+ * Runs an import, during which {@linkcode currentWorker} names the module; of imports that overlap, as
+ * they may in the worker of another library's pool, the one that began last.
  *
  * @typeParam T What the import gives.
  * @param module The URL of the module.
@@ -51,7 +51,8 @@ export async function importInWorker<T>(module: string, load: () => Promise<T>):
   try {
     return await load();
   } finally {
-    setCurrent(before);
+    const { importing, ...worker } = currentWorker() ?? before;
+    if (importing === module) setCurrent(worker);
   }
 }
 
