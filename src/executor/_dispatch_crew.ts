@@ -106,7 +106,7 @@ export class DispatchCrew<C> {
       const worker = await start;
       const member: Member<C> = { worker, calls: [], revoking: 0 };
       this.#members.add(member);
-      void worker.dead.then(() => this.remove(member));
+      void worker.dead.then(() => this.leave(member));
       this.rest(member);
     } finally {
       this.#starts.delete(start);
@@ -136,6 +136,11 @@ export class DispatchCrew<C> {
     this.#lost.delete(member);
     this.#members.delete(member);
     this.#idle.delete(member);
+  }
+
+  /** A worker takes no more calls, by itself: what its end may have to tell is asked for. */
+  leave(member: Member<C>): void {
+    if (this.#members.has(member) || this.#lost.has(member)) this.#retire(member);
   }
 
   /** A worker takes no calls until the one that it runs has ended; another may take its place. */

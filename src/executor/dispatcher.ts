@@ -233,7 +233,7 @@ export class Dispatcher implements AsyncDisposable {
     if (result.type === "revoked") {
       if (member.revoking > 0) member.revoking--;
       // It takes no calls, so it is about to be dead.
-      else this.#crew.remove(member);
+      else this.#crew.leave(member);
       if (call.phase.at === "worker") this.#reenter(call);
     } else {
       this.#pace.note(result.duration);
