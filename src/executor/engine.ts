@@ -13,6 +13,10 @@ export interface EngineOptions {
   readonly workerType: WorkerType;
   /** How long a worker stays without work, in milliseconds. */
   readonly idleTimeout: number;
+  /** After how many milliseconds a worker that is to end is killed. */
+  readonly gracePeriod?: number;
+  /** How many short calls a worker is sent ahead. */
+  readonly prefetch?: number;
   /** What each worker does beside running calls. */
   readonly hooks?: WorkerHookCalls;
 }
@@ -32,8 +36,8 @@ export interface Engine {
  * @returns The engine; no worker starts before there is a call.
  */
 export function createEngine(options: EngineOptions): Engine {
-  const { maxWorkers, workerType, idleTimeout, hooks } = options;
+  const { workerType, hooks, ...dispatching } = options;
   const open = openWorkerOfType({ type: workerType, ...hooks });
-  const dispatcher = new Dispatcher({ maxWorkers, idleTimeout, open });
+  const dispatcher = new Dispatcher({ ...dispatching, open });
   return { dispatcher, runner: createRunner(dispatcher) };
 }
