@@ -54,13 +54,27 @@ export { verifyBag } from "./src/cache/verify_bag.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
+export type { Limiter } from "./src/executor/limiter.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
+export {
+  configureDefaultContext,
+  defaultContextStatistics,
+  runInWorker,
+  type RunInWorkerOptions,
+} from "./src/executor/run_in_worker.ts";
+export {
+  defaultLimiter,
+  openWorkerContext,
+  type WorkerContext,
+  type WorkerRunOptions,
+} from "./src/executor/worker_context.ts";
 export { cacheScope, currentScope, withMetadata, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { ScopeDescription } from "./src/scope/scope_description.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
+export type { WorkerContextOptions } from "./src/scope/scope_workers.ts";
 export type { LimitedCall } from "./src/store/call_ledger.ts";
 export type { ExportResult } from "./src/store/export_bag.ts";
 export type { ImportResult } from "./src/store/import_bag.ts";
@@ -89,7 +103,7 @@ export type {
 export type { VictimPolicy } from "./src/store/victim_policy.ts";
 export { bind } from "./src/task/bind.ts";
 export type { BoundDescription } from "./src/task/bound_task.ts";
-export type { FutureState } from "./src/task/call_status.ts";
+export type { AbortAction, FutureState } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
 export { restoreBound, type RestoredTask } from "./src/task/restore_bound.ts";
 export {
@@ -107,3 +121,4 @@ export { shapeSymbol } from "./src/value/shape_symbol.ts";
 export type { SliceRange } from "./src/value/slice_array.ts";
 export type { QuiverWarning } from "./src/warning.ts";
 export type { WorkerType } from "./src/worker/worker.ts";
+export type { Addressed, WorkerHook } from "./src/worker/worker_hook.ts";

@@ -55,6 +55,24 @@ export class WorkerDiedError extends QuiverError {
 /** A worker could not be started, or could not import the module of a task. */
 export class WorkerInitError extends QuiverError {}
 
+/** Workers did not end within the grace period, and were killed. */
+export class WorkersKilledError extends QuiverError {
+  /** How many. */
+  readonly killed: number;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param killed How many workers were killed.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, killed: number, options?: ErrorOptions) {
+    super(message, options);
+    this.killed = killed;
+  }
+}
+
 /** A worker was about to start workers while it only imports a task's module. */
 export class NestedExecutorError extends QuiverError {}
 
@@ -196,5 +214,5 @@ export class BagCorruptError extends QuiverError {
   }
 }
 
-/** The scope was closed before the call was made. */
+/** The scope, or the worker context, was closed before the call was made. */
 export class ScopeClosedError extends QuiverError {}

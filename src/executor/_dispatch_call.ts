@@ -1,3 +1,4 @@
+import type { AbortAction } from "../task/call_status.ts";
 import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import type { Member } from "./_dispatch_crew.ts";
@@ -13,6 +14,8 @@ export type CallPhase =
 export interface CallObserver {
   /** Gives the call up, whether it waits or runs. */
   readonly cancellation?: CancelSignal;
+  /** What becomes of the worker when the call is given up while it runs; it is lost, if not given. */
+  readonly onAbort?: AbortAction | undefined;
   /** Told each time when the call is sent to a worker. */
   started?(): void;
 }
@@ -60,6 +63,11 @@ export class DispatchedCall {
   /** The signal gives the call up. */
   handleEvent(): void {
     this.#giveUp(this, this.#observer.cancellation?.reason);
+  }
+
+  /** What becomes of the worker when the call is given up while it runs. */
+  get onAbort(): AbortAction {
+    return this.#observer.onAbort ?? "detach";
   }
 
   /** Stops listening to the signal. */

@@ -1,3 +1,4 @@
+import type { AbortAction } from "../task/call_status.ts";
 import type { Worker } from "../worker/worker.ts";
 import { DispatchEndings } from "./_dispatch_endings.ts";
 import { DispatchIdle } from "./_dispatch_idle.ts";
@@ -20,6 +21,8 @@ export interface DispatchCrewOptions {
   open: () => Promise<Worker>;
   /** After how many milliseconds a worker without calls ends. */
   idleTimeout: number;
+  /** After how many milliseconds a worker that is to end is killed. */
+  gracePeriod?: number | undefined;
 }
 
 /** The workers of a dispatcher: who is idle, who is lost, who starts, who ends. */
@@ -30,7 +33,8 @@ export class DispatchCrew<C> {
   /** They run a call that nobody waits for any more. */
   readonly #lost = new Set<Member<C>>();
   readonly #starts = new Set<Promise<Worker>>();
-  readonly #endings = new DispatchEndings();
+  readonly #endings: DispatchEndings;
+  readonly #gracePeriod: number | undefined;
   #maxWorkers: number;
   #phase: "open" | "closing" | "terminated" = "open";
 
@@ -42,6 +46,8 @@ export class DispatchCrew<C> {
   constructor(options: DispatchCrewOptions) {
     this.#maxWorkers = options.maxWorkers;
     this.#open = options.open;
+    this.#gracePeriod = options.gracePeriod;
+    this.#endings = new DispatchEndings(options.gracePeriod);
     this.#idle = new DispatchIdle(options.idleTimeout, (member) => this.#retire(member));
   }
 
@@ -106,7 +112,7 @@ export class DispatchCrew<C> {
       const worker = await start;
       const member: Member<C> = { worker, calls: [], revoking: 0 };
       this.#members.add(member);
-      void worker.dead.then(() => this.remove(member));
+      void worker.dead.then(() => this.leave(member));
       this.rest(member);
     } finally {
       this.#starts.delete(start);
@@ -138,9 +144,19 @@ export class DispatchCrew<C> {
     this.#idle.delete(member);
   }
 
-  /** A worker takes no calls until the one that it runs has ended; another may take its place. */
-  lose(member: Member<C>): void {
-    if (this.#members.delete(member)) this.#lost.add(member);
+  /** A worker takes no more calls, by itself: what its end may have to tell is asked for. */
+  leave(member: Member<C>): void {
+    if (this.#members.has(member) || this.#lost.has(member)) this.#retire(member);
+  }
+
+  /**
+   * Nobody waits for the call that a worker runs. It takes no calls until that has ended, or it is
+   * ended; another may take its place.
+   */
+  giveUp(member: Member<C>, action: AbortAction): void {
+    if (!this.#members.delete(member)) return;
+    if (action === "terminate") member.worker.terminate();
+    else this.#lost.add(member);
   }
 
   /**
@@ -157,11 +173,12 @@ export class DispatchCrew<C> {
     }
   }
 
-  /** Ends all workers: each when it has nothing to do, the lost ones at once. */
+  /** Ends all workers: each when it has nothing to do, the lost ones in the grace period. */
   async close(): Promise<void> {
     if (this.#phase === "open") this.#phase = "closing";
     for (const member of this.#idle.clear()) this.#retire(member);
-    this.#terminate(this.#lost);
+    if (this.#gracePeriod === undefined) this.#terminate(this.#lost);
+    for (const member of this.#lost) this.#retire(member);
     await Promise.allSettled(this.#starts);
     // Busy ones, which at least still have to answer that a call was taken back, end at rest().
     await Promise.all([...this.#members].map(({ worker }) => worker.dead));

@@ -18,6 +18,11 @@ export interface DispatcherOptions {
    */
   idleTimeout?: number;
   /**
+   * After how many milliseconds a worker that is to end is killed. Lost ones get as long when the
+   * dispatcher is closed; without a grace period they are killed at once, and others never.
+   */
+  gracePeriod?: number | undefined;
+  /**
    * How many calls a worker is sent ahead when calls are short; 1 for none.
    *
    * @default {128}
@@ -77,8 +82,8 @@ export class Dispatcher implements AsyncDisposable {
    * @param options How many workers, and how they start.
    */
   constructor(options: DispatcherOptions) {
-    const { maxWorkers, open, idleTimeout = 10_000, prefetch = 128 } = options;
-    this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout });
+    const { maxWorkers, open, idleTimeout = 10_000, gracePeriod, prefetch = 128 } = options;
+    this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout, gracePeriod });
     this.#pace = new DispatchPace(prefetch);
   }
 
@@ -233,7 +238,7 @@ export class Dispatcher implements AsyncDisposable {
     if (result.type === "revoked") {
       if (member.revoking > 0) member.revoking--;
       // It takes no calls, so it is about to be dead.
-      else this.#crew.remove(member);
+      else this.#crew.leave(member);
       if (call.phase.at === "worker") this.#reenter(call);
     } else {
       this.#pace.note(result.duration);
@@ -288,7 +293,7 @@ export class Dispatcher implements AsyncDisposable {
       while (this.#revoke(member));
       // Those that it could not give back have started, or their answer is on its way.
       const started = member.calls.slice(0, member.calls.length - member.revoking);
-      if (started.includes(call)) this.#crew.lose(member);
+      if (started.includes(call)) this.#crew.giveUp(member, call.onAbort);
     }
     this.#advance();
   }

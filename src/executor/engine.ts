@@ -3,6 +3,7 @@ import type { WorkerType } from "../worker/worker.ts";
 import { createRunner } from "./create_runner.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { openWorkerOfType } from "./open_worker.ts";
+import type { WorkerHookCalls } from "./worker_hooks.ts";
 
 /** What an executor runs on. */
 export interface EngineOptions {
@@ -12,6 +13,12 @@ export interface EngineOptions {
   readonly workerType: WorkerType;
   /** How long a worker stays without work, in milliseconds. */
   readonly idleTimeout: number;
+  /** After how many milliseconds a worker that is to end is killed. */
+  readonly gracePeriod?: number;
+  /** How many short calls a worker is sent ahead. */
+  readonly prefetch?: number;
+  /** What each worker does beside running calls. */
+  readonly hooks?: WorkerHookCalls;
 }
 
 /** What runs the calls of an executor. */
@@ -28,8 +35,9 @@ export interface Engine {
  * @param options What it runs on.
  * @returns The engine; no worker starts before there is a call.
  */
-export function createEngine({ maxWorkers, workerType, idleTimeout }: EngineOptions): Engine {
-  const open = openWorkerOfType(workerType);
-  const dispatcher = new Dispatcher({ maxWorkers, idleTimeout, open });
+export function createEngine(options: EngineOptions): Engine {
+  const { workerType, hooks, ...dispatching } = options;
+  const open = openWorkerOfType({ type: workerType, ...hooks });
+  const dispatcher = new Dispatcher({ ...dispatching, open });
   return { dispatcher, runner: createRunner(dispatcher) };
 }

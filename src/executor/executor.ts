@@ -1,15 +1,13 @@
-import { ExecutorShutdownError, NestedExecutorError } from "../errors.ts";
-import type { Scope } from "../scope/scope.ts";
+import { ExecutorShutdownError } from "../errors.ts";
 import { answerCall } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import { Future } from "../task/future.ts";
-import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
-import { currentWorker } from "../worker/current_worker.ts";
 import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { LateEngine } from "./late_engine.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
+import { refuseOutsideOfCall, toSubmitted } from "./submitted_task.ts";
 
 /** Options of {@linkcode Executor}. */
 export interface ExecutorOptions {
@@ -152,13 +150,7 @@ export class Executor implements AsyncDisposable {
     task: Task<A, R>,
     ...args: DeferredArguments<A>
   ): Future<R> {
-    const definition = definitionOf(task);
-    if (definition === undefined) {
-      throw new TypeError(
-        `Cannot submit ${describe(task)}: it is not a task; make it one with ` +
-          "`task(import.meta, fn)` at the top level of a module",
-      );
-    }
+    const definition = toSubmitted(task);
     const { name } = definition;
     const scope = scopeOf(task);
     if (!this.#accepting) {
@@ -253,19 +245,4 @@ export class Executor implements AsyncDisposable {
     }
     await this.#engine.close();
   }
-}
-
-/** Also what a module leaves running behind its import is in no call. */
-function refuseOutsideOfCall(name: string, { chain }: Scope): void {
-  const worker = currentWorker();
-  if (worker === undefined || chain !== undefined) return;
-  const where = worker.importing === undefined ? "" : `, while it imports "${worker.importing}"`;
-  throw new NestedExecutorError(
-    `Cannot submit "${name}" in a worker outside of a call${where}: put the module's main part ` +
-      "under `if (import.meta.main)`",
-  );
-}
-
-function describe(value: unknown): string {
-  return typeof value === "function" ? `"${value.name}"` : String(value);
 }

@@ -46,12 +46,14 @@ export function runInScope<T>(scope: Scope, fn: () => T): T {
 
 /**
  * Runs a function in a scope of its own: every task called beneath it is remembered in the cache of
- * the scope, on this isolate and on workers. Scopes nest and inherit what they do not set.
+ * the scope, on this isolate and on workers. Scopes nest and inherit what they do not set. Workers
+ * that the scope sets are its own, and end before the scope does.
  *
  * @typeParam T What the function returns.
  * @param options What the scope sets.
  * @param fn The function.
  * @returns What the function returns.
+ * @throws {WorkersKilledError} When workers of the scope's own did not end in time.
  *
  * @example Remember calls
  * ```ts
@@ -71,7 +73,9 @@ export async function cacheScope<T>(
   options: ScopeOptions,
   fn: () => T | Promise<T>,
 ): Promise<T> {
-  return await ambient.run(deriveScope(currentScope(), options), fn);
+  const scope = deriveScope(currentScope(), options);
+  await using _own = options.workers === undefined ? undefined : scope.workers;
+  return await ambient.run(scope, fn);
 }
 
 /**

@@ -2,6 +2,7 @@ import { QuiverError } from "../errors.ts";
 import type { Warn } from "../cache/warn.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
+import { ScopeWorkers } from "./scope_workers.ts";
 
 const OPTIONS: ReadonlySet<string> = new Set([
   "cache",
@@ -10,6 +11,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   "strict",
   "singleFlight",
   "leaseTimeout",
+  "workers",
   "onWarning",
 ]);
 
@@ -44,9 +46,11 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
   checkTimeout(leaseTimeout);
   const metadata = deriveMetadata(outer?.metadata, options.metadata);
   const cache = "cache" in options ? options.cache : outer?.cache;
+  const workers = "workers" in options ? toScopeWorkers(options) : outer?.workers;
   const keepsWarn = outer !== undefined && strict === outer.strict && onWarning === undefined;
   return {
     ...(cache !== undefined && { cache }),
+    ...(workers !== undefined && { workers }),
     tags: { ...outer?.tags, ...options.tags },
     ...(metadata !== undefined && { metadata }),
     strict,
@@ -68,6 +72,10 @@ function deriveMetadata(
     );
   }
   return { ...outer, ...own };
+}
+
+function toScopeWorkers({ workers }: ScopeOptions): ScopeWorkers | undefined {
+  return workers === undefined ? undefined : new ScopeWorkers(workers);
 }
 
 function checkTimeout(leaseTimeout: number): void {

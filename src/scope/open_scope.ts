@@ -22,7 +22,7 @@ export interface ScopeHandle extends AsyncDisposable {
  * Opens a scope to hold in a variable. It inherits from the scope that holds here.
  *
  * @param options What the scope sets.
- * @returns The scope; disposing it waits for what runs in it.
+ * @returns The scope; disposing it waits for what runs in it, then ends workers of its own.
  *
  * @example Two scopes side by side
  * ```ts
@@ -36,16 +36,19 @@ export interface ScopeHandle extends AsyncDisposable {
  * ```
  */
 export function openScope(options: ScopeOptions): ScopeHandle {
-  return new OpenScope(deriveScope(currentScope(), options));
+  const scope = deriveScope(currentScope(), options);
+  return new OpenScope(scope, options.workers === undefined ? undefined : scope.workers);
 }
 
 class OpenScope implements ScopeHandle {
   readonly scope: Scope;
+  readonly #workers: AsyncDisposable | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(scope: Scope) {
+  constructor(scope: Scope, workers: AsyncDisposable | undefined) {
     this.scope = scope;
+    this.#workers = workers;
   }
 
   async run<T>(fn: () => T | Promise<T>): Promise<T> {
@@ -64,5 +67,6 @@ class OpenScope implements ScopeHandle {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#running);
+    await this.#workers?.[Symbol.asyncDispose]();
   }
 }

@@ -3,6 +3,7 @@ import type { Warn } from "../cache/warn.ts";
 import type { Json } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { QuiverWarning } from "../warning.ts";
+import type { ScopeWorkers, WorkerContextOptions } from "./scope_workers.ts";
 
 /** What a scope may set for everything beneath it; what it does not set it inherits. */
 export interface ScopeOptions {
@@ -36,6 +37,11 @@ export interface ScopeOptions {
    * @default {Infinity}
    */
   leaseTimeout?: number;
+  /**
+   * Workers of the scope's own, for `runInWorker` beneath it; they end with the scope, after the
+   * calls that run. `undefined` (given as such) means: those of the program.
+   */
+  workers?: WorkerContextOptions | undefined;
   /** Told of each warning once; by default warnings are written to standard error. */
   onWarning?: (warning: QuiverWarning) => void;
 }
@@ -66,6 +72,12 @@ export interface Scope {
   readonly singleFlight: boolean;
   /** How long a call waits for another that computes its key, in milliseconds. */
   readonly leaseTimeout: number;
+  /**
+   * The workers of the scope's own.
+   *
+   * @internal
+   */
+  readonly workers?: ScopeWorkers;
   /**
    * Told of faults; warns once of each, or throws when the scope is strict.
    *

@@ -25,11 +25,23 @@ export function answerCall(
   scope: Scope,
   runner: CallRunner,
 ): Future<unknown> {
-  return new Future(definition.name, (status) => {
-    const args = resolveFutures(given, definition.name);
-    if (!(args instanceof Promise)) return answer({ definition, scope, args, status }, runner);
-    return args.then((args) => answer({ definition, scope, args, status }, runner));
-  });
+  return new Future(
+    definition.name,
+    (status) => answerGiven({ definition, scope, args: given, status }, runner),
+  );
+}
+
+/**
+ * Answers a call of which somebody else makes the future.
+ *
+ * @param call The call; there may be futures among its arguments.
+ * @param runner Runs the body.
+ * @returns The result, or a promise of it.
+ */
+export function answerGiven(call: ReadyCall, runner: CallRunner): unknown {
+  const args = resolveFutures(call.args, call.definition.name);
+  if (!(args instanceof Promise)) return answer(call, runner);
+  return args.then((args) => answer({ ...call, args }, runner));
 }
 
 function answer(ready: ReadyCall, runner: CallRunner): unknown {

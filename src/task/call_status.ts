@@ -4,10 +4,18 @@ import { CancelSource } from "./cancel_signal.ts";
 /** Where a call stands. */
 export type FutureState = "pending" | "running" | "done" | "cancelled";
 
+/**
+ * What becomes of the worker of a running call that is given up: it is ended, or the call goes on
+ * there until its end, and nobody waits for it.
+ */
+export type AbortAction = "terminate" | "detach";
+
 /** Where a call stands: written by who runs it, read by its future. */
 export class CallStatus {
   /** Aborted when the future is cancelled. */
   readonly cancellation: CancelSource = new CancelSource();
+  /** What becomes of the worker when the call is given up while it runs. */
+  onAbort: AbortAction | undefined;
   /** Made when first asked for: most futures are never cancelled, and a controller costs. */
   #controller: AbortController | undefined;
   #observers: (() => void)[] | undefined;

@@ -1,0 +1,246 @@
+import { ScopeClosedError } from "../errors.ts";
+import {
+  toWorkerContextSettings,
+  type WorkerContextOptions,
+  type WorkerContextSettings,
+} from "../scope/scope_workers.ts";
+import { answerGiven } from "../task/answer_call.ts";
+import { scopeOf } from "../task/bound_task.ts";
+import type { AbortAction, CallStatus } from "../task/call_status.ts";
+import { Future } from "../task/future.ts";
+import type { DeferredArguments, Task } from "../task/task.ts";
+import type { DispatcherStatistics } from "./dispatcher.ts";
+import { LateEngine } from "./late_engine.ts";
+import { LimitedRunner } from "./limited_runner.ts";
+import { CountingLimiter, type Limiter } from "./limiter.ts";
+import { refuseOutsideOfCall, toSubmitted } from "./submitted_task.ts";
+
+/** Options of `WorkerContext.run`. */
+export interface WorkerRunOptions {
+  /** Gives the call up, with the signal's reason; the future rejects at once. */
+  signal?: AbortSignal;
+  /**
+   * What becomes of a call that runs when its signal aborts: `"detach"` lets it go on until its end,
+   * and nobody waits for it, `"terminate"` ends its worker. A Web Worker that computes goes on until
+   * its code waits for something, and code in this isolate (`"inline"`) until its end, whatever is
+   * said here.
+   *
+   * @default {"detach"}
+   */
+  onAbort?: AbortAction;
+  /**
+   * Decides when the call may run. What the cache knows is answered without asking it.
+   *
+   * @default {defaultLimiter()}
+   */
+  limiter?: Limiter;
+}
+
+/**
+ * Workers that are kept warm under one policy. There is no queue and no pool that could break: a call
+ * takes the worker that was used last, or a new one, and whatever happens to that worker concerns
+ * this call alone.
+ */
+export interface WorkerContext extends AsyncDisposable {
+  /**
+   * Runs a call on a worker, unless the cache of the scope knows its result.
+   *
+   * @typeParam A The task's arguments.
+   * @typeParam R What the task returns.
+   * @param task The task.
+   * @param args The arguments, or futures of them at any depth.
+   * @param options When to give the call up, and what limits it.
+   * @returns The future of the result. It rejects with what the task threw, with the signal's reason,
+   * with `WorkerDiedError` when the worker died, with `WorkerInitError` when none could start, with
+   * `UnclonableError` when an argument or the result cannot travel, and with `ScopeClosedError` after
+   * the context was closed.
+   * @throws {TypeError} When the function is not a task, or an option is unknown.
+   * @throws {NestedExecutorError} When the code runs in a worker but in no call.
+   */
+  run<A extends readonly unknown[], R>(
+    task: Task<A, R>,
+    args: DeferredArguments<A>,
+    options?: WorkerRunOptions,
+  ): Future<R>;
+  /**
+   * How many workers there are, and what they do.
+   *
+   * @returns The counts of this moment.
+   */
+  statistics(): DispatcherStatistics;
+  /**
+   * Takes no more calls, waits for those that run, then ends the workers.
+   *
+   * @throws {WorkersKilledError} When workers did not end within the grace period.
+   * @throws {WorkerDiedError} When `retire` has failed in a worker.
+   */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Opens a context of workers of its own. No worker starts before there is a call.
+ *
+ * Requires `--allow-read` of Quiver's own files and of the modules of the tasks.
+ *
+ * @param options What the workers are, and how long they stay.
+ * @returns The context.
+ * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {RangeError} When a number is out of range.
+ *
+ * @example Keep workers that have set something up
+ * ```ts
+ * import { openWorkerContext, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const model = { weight: 0 };
+ * const load = task(import.meta, (weight: number) => void (model.weight = weight), { name: "load" });
+ * const predict = task(import.meta, (x: number) => x * model.weight, { name: "predict" });
+ *
+ * await using context = openWorkerContext({ type: "inline", init: { task: load, args: [3] } });
+ * assertEquals(await context.run(predict, [14]), 42);
+ * assertEquals(context.statistics().idle, 1);
+ * ```
+ */
+export function openWorkerContext(options: WorkerContextOptions = {}): WorkerContext {
+  return new OpenWorkerContext(toWorkerContextSettings(options, "open a worker context"));
+}
+
+const RUN_OPTIONS: ReadonlySet<string> = new Set(["signal", "onAbort", "limiter"]);
+const ABORT_ACTIONS: ReadonlySet<string> = new Set(["terminate", "detach"]);
+
+const LIMITER = new CountingLimiter(navigator.hardwareConcurrency);
+
+/**
+ * The limiter of calls that are given none: as many run at once as the machine has processors, in
+ * all worker contexts of this isolate together.
+ *
+ * @returns The limiter, always the same.
+ *
+ * @example Hold a permit for work of another kind
+ * ```ts
+ * import { defaultLimiter } from "@quiver/quiver";
+ * import { assert } from "@std/assert";
+ *
+ * using permit = await defaultLimiter().acquire();
+ * assert(permit);
+ * ```
+ */
+export function defaultLimiter(): Limiter {
+  return LIMITER;
+}
+
+type State =
+  | { readonly state: "open" }
+  | { readonly state: "closed"; readonly done: Promise<void> };
+
+/** A context; users get it from {@linkcode openWorkerContext}, scopes make their own. */
+export class OpenWorkerContext implements WorkerContext {
+  readonly #engine: LateEngine;
+  readonly #runner: LimitedRunner;
+  /** How many calls were made and have not settled, in whatever state. */
+  #unsettled = 0;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #state: State = { state: "open" };
+
+  /**
+   * Creates a context without workers.
+   *
+   * @param settings What the workers are.
+   */
+  constructor(settings: WorkerContextSettings) {
+    // Sent ahead, a call would wait for the end of another one that its own limiter lets run.
+    this.#engine = new LateEngine({ ...settings, prefetch: 1 });
+    this.#runner = new LimitedRunner(this.#engine, LIMITER);
+  }
+
+  run<A extends readonly unknown[], R>(
+    task: Task<A, R>,
+    args: DeferredArguments<A>,
+    options: WorkerRunOptions = {},
+  ): Future<R> {
+    const { signal, onAbort, limiter = LIMITER } = options;
+    checkRunOptions(options);
+    const definition = toSubmitted(task);
+    const { name } = definition;
+    const scope = scopeOf(task);
+    if (this.#state.state === "closed") {
+      const message =
+        `Cannot run "${name}" on a worker: the context of the workers, or the scope ` +
+        "that owns them, was closed";
+      return new Future(name, () => Promise.reject(new ScopeClosedError(message)));
+    }
+    refuseOutsideOfCall(name, scope);
+    if (signal?.aborted) return new Future(name, () => Promise.reject(signal.reason));
+    const runner = limiter === LIMITER ? this.#runner : new LimitedRunner(this.#engine, limiter);
+    const future = new Future(name, (status) => {
+      status.onAbort = onAbort;
+      const answered = answerGiven({ definition, scope, args, status }, runner);
+      return signal === undefined ? answered : orAborted(answered, status, signal);
+    });
+    this.#unsettled++;
+    future.onDone(() => {
+      this.#unsettled--;
+      if (this.#unsettled === 0) this.#drained?.resolve();
+    });
+    // The definition is that of `task`, so its function returns what `task` does.
+    return future as Future<R>;
+  }
+
+  statistics(): DispatcherStatistics {
+    return this.#engine.statistics();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
+    return this.#state.done;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#unsettled > 0) {
+      this.#drained ??= Promise.withResolvers<void>();
+      await this.#drained.promise;
+    }
+    await this.#engine.close();
+  }
+}
+
+/** The result of a call, until a signal gives it up, running or not. */
+async function orAborted(
+  answered: unknown,
+  status: CallStatus,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => {
+    if (!status.cancel(signal.reason)) status.cancellation.abort(signal.reason);
+    reject(signal.reason);
+  };
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([answered, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+function checkRunOptions(options: WorkerRunOptions): void {
+  for (const name of Object.keys(options)) {
+    if (RUN_OPTIONS.has(name)) continue;
+    throw new TypeError(
+      `Cannot run on a worker: "${name}" is not an option; the options are ${
+        [...RUN_OPTIONS].join(", ")
+      }`,
+    );
+  }
+  const { onAbort = "detach", limiter } = options;
+  if (!ABORT_ACTIONS.has(onAbort)) {
+    throw new TypeError(
+      `Cannot run on a worker: \`onAbort\` is one of ${[...ABORT_ACTIONS].join(", ")}, not ${
+        JSON.stringify(onAbort)
+      }`,
+    );
+  }
+  if (limiter !== undefined && typeof limiter?.acquire !== "function") {
+    throw new TypeError("Cannot run on a worker: `limiter` has no function `acquire`");
+  }
+}

@@ -1,0 +1,128 @@
+// Collaboration: the hooks of workers, with real workers and a real dispatcher.
+import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { WorkerDiedError, WorkerInitError } from "../../src/errors.ts";
+import { Dispatcher } from "../../src/executor/dispatcher.ts";
+import { openWorkerOfType } from "../../src/executor/open_worker.ts";
+import type { WorkerHookCalls } from "../../src/executor/worker_hooks.ts";
+import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { toHookCall } from "../../src/worker/worker_hook.ts";
+import type { CallRequest, RunResult } from "../../src/worker/worker.ts";
+import * as tasks from "./testdata/context_tasks.ts";
+
+function toRequest(task: { readonly address: { module: string; name: string } }): CallRequest {
+  return { module: task.address.module, task: task.address.name, args: [], context: undefined };
+}
+
+function valueOf(result: RunResult): unknown {
+  if (result.type === "value") return result.value;
+  throw new Error(`the call has no value: ${result.type}`);
+}
+
+function toHook(task: { address: { module: string; name: string } }, ...args: unknown[]) {
+  return toHookCall({ task, args }, "test", "hook");
+}
+
+for (const type of WORKER_TYPES) {
+  const test = (name: string, fn: () => Promise<void>) => Deno.test(`${type}: ${name}`, fn);
+  const open = (hooks: WorkerHookCalls) => openWorkerOfType({ type, ...hooks });
+
+  // executors 42
+  test("init runs once in a new worker, before its first call", async () => {
+    await using worker = await open({ init: toHook(tasks.setUp, "yes") })();
+    const first = valueOf(await worker.run(toRequest(tasks.readState)));
+    const second = valueOf(await worker.run(toRequest(tasks.readState)));
+    assertEquals(first, second);
+    // Inline workers share the state of this isolate.
+    if (type !== "inline") assertEquals(first, { ready: "yes", inits: 1 });
+  });
+
+  // executors 43
+  test("init that throws is a WorkerInitError with what it threw", async () => {
+    const error = await assertRejects(
+      open({ init: toHook(tasks.failToSetUp) }),
+      WorkerInitError,
+      'its `init` task "failToSetUp" failed: no licence left',
+    );
+    assertInstanceOf(error.cause, RangeError);
+    assertEquals(error.cause.cause, "the licence server");
+  });
+
+  test("init with arguments that cannot be sent is a WorkerInitError", async () => {
+    await assertRejects(open({ init: toHook(tasks.setUp, () => {}) }), WorkerInitError, "args[0]");
+  });
+
+  test("retire ends the worker, and calls that it was given meanwhile go back", async () => {
+    const worker = await open({ retire: toHook(tasks.always) })();
+    const first = worker.run(toRequest(tasks.whichIsolate));
+    const second = worker.run(toRequest(tasks.whichIsolate));
+    assertEquals((await first).type, "value");
+    assertEquals(await second, { type: "revoked" });
+    assertEquals(await worker.dead, "it was closed");
+    assertEquals(await worker.run(toRequest(tasks.whichIsolate)), { type: "revoked" });
+    await worker.close();
+  });
+
+  test("retire that says no keeps the worker", async () => {
+    await using worker = await open({ retire: toHook(tasks.never) })();
+    const first = valueOf(await worker.run(toRequest(tasks.whichIsolate)));
+    assertEquals(valueOf(await worker.run(toRequest(tasks.whichIsolate))), first);
+    assertEquals(worker.pending, 0);
+  });
+
+  test("retire leaves calls that have not started to be taken back", async () => {
+    await using worker = await open({ retire: toHook(tasks.never) })();
+    const runs = [1, 2, 3].map(() => worker.run(toRequest(tasks.whichIsolate)));
+    assertEquals(worker.pending, 3);
+    assertEquals([worker.revoke(), worker.revoke()], [true, true]);
+    assertEquals((await Promise.all(runs)).map(({ type }) => type), [
+      "value",
+      "revoked",
+      "revoked",
+    ]);
+    assertEquals(worker.revoke(), false);
+  });
+
+  // executors 45
+  test("retire that throws leaves the result, and close() reports it", async () => {
+    const worker = await open({ retire: toHook(tasks.failToRetire) })();
+    assertEquals((await worker.run(toRequest(tasks.whichIsolate))).type, "value");
+    await worker.dead;
+    const error = await assertRejects(() => worker.close(), WorkerDiedError, "cannot tell");
+    assertInstanceOf(error.cause, TypeError);
+  });
+
+  test("close() waits for a retire that still runs", async () => {
+    const worker = await open({ retire: toHook(tasks.failToRetire) })();
+    await worker.run(toRequest(tasks.whichIsolate));
+    await assertRejects(() => worker.close(), WorkerDiedError, "cannot tell");
+  });
+
+  // executors 29, 45
+  test("Dispatcher runs every call though each worker leaves, and tells what went wrong", async () => {
+    const dispatcher = new Dispatcher({
+      maxWorkers: 1,
+      open: open({ retire: toHook(tasks.afterCalls, 2) }),
+    });
+    const calls = Array.from({ length: 9 }, () => dispatcher.run(toRequest(tasks.whichIsolate)));
+    const isolates = (await Promise.all(calls)).map(valueOf);
+    await dispatcher.close();
+    // Inline workers share one counter, and one isolate.
+    assertEquals(new Set(isolates).size, type === "inline" ? 1 : 5);
+
+    const broken = new Dispatcher({
+      maxWorkers: 1,
+      open: open({ retire: toHook(tasks.failToRetire) }),
+    });
+    assertEquals((await broken.run(toRequest(tasks.whichIsolate))).type, "value");
+    assertEquals((await broken.run(toRequest(tasks.whichIsolate))).type, "value");
+    const error = await assertRejects(() => broken.close(), AggregateError);
+    assertEquals(error.errors.map(({ name }) => name), ["WorkerDiedError", "WorkerDiedError"]);
+  });
+}
+
+Deno.test("toHookCall() refuses what is no task", () => {
+  const refused = () =>
+    // @ts-expect-error A plain function has no address.
+    toHookCall(() => true, "open a worker context", "retire");
+  assertThrows(refused, TypeError, "Cannot open a worker context: `retire` is no task");
+});
