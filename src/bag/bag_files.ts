@@ -30,7 +30,8 @@ export interface BagOptions {
   /**
    * When values move from journals into sealed HDF5 segments: `"auto"` when a journal is full and at
    * close, `"full"` only when a journal is full (as in workers, which leave the rest to whoever
-   * started them), `"manual"` only on request.
+   * started them), `"manual"` only on request. Full journals of few large values wait until their
+   * writer pauses, but never more than eight of them.
    *
    * @default {"auto"}
    */

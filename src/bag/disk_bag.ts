@@ -18,6 +18,7 @@ import { ByteCache } from "./byte_cache.ts";
 import { CallLog, LogPosition } from "./call_log.ts";
 import { DigestSet } from "./digest_set.ts";
 import { FileHandles } from "./file_handles.ts";
+import { FoldPace } from "./fold_pace.ts";
 import { BackgroundFold, type FoldRunner } from "./background_fold.ts";
 import { JournalWriter } from "./journal_writer.ts";
 import type { BagLayout } from "./layout.ts";
@@ -53,6 +54,7 @@ export class DiskBag implements BagFiles {
   readonly #values: StoredValues;
   readonly #log: CallLog;
   readonly #folding: BackgroundFold;
+  readonly #pace: FoldPace;
   readonly #leases: LeaseFiles;
   readonly #waits: WaitNotes;
   readonly #touches: Touches;
@@ -83,6 +85,7 @@ export class DiskBag implements BagFiles {
     const logOptions = { fileSystem, layout, writable, sync, onLongTail, onReplaced };
     this.#log = new CallLog(logOptions, this.#values.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
+    this.#pace = new FoldPace({ start: () => this.#startFold() });
     this.#leases = new LeaseFiles(fileSystem, layout);
     this.#waits = new WaitNotes(fileSystem, layout);
     this.#touches = new Touches(fileSystem, layout);
@@ -112,6 +115,7 @@ export class DiskBag implements BagFiles {
     }
     const { journal, entry } = this.#writer.append(part);
     this.#values.add(journal, entry);
+    this.#pace.count();
     if (this.#writer.full) this.#rotate();
   }
 
@@ -123,7 +127,7 @@ export class DiskBag implements BagFiles {
 
   #rotate(): void {
     this.#writer.rotate();
-    if (this.#options.fold !== "manual") this.#startFold();
+    if (this.#options.fold !== "manual") this.#pace.full();
   }
 
   /** Others may have made a table of the log's tail; if not, it is time that somebody does. */
@@ -276,6 +280,7 @@ export class DiskBag implements BagFiles {
 
   async #close(): Promise<void> {
     const { mode, fold } = this.#options;
+    this.#pace[Symbol.dispose]();
     try {
       this.#writer.rotate();
       await this.#folding.end(mode === "readwrite" && fold === "auto", () => this.#log.tailLong);
