@@ -53,11 +53,14 @@ export type { GcOptions } from "./src/cache/tidy_cache.ts";
 export { verifyBag } from "./src/cache/verify_bag.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
+export type { CallOptions, OnAbort } from "./src/executor/call_options.ts";
+export { ExecutorView } from "./src/executor/executor_view.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
+export { currentSignal, report } from "./src/scope/current_call.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export type { LimitedCall } from "./src/store/call_ledger.ts";
@@ -86,6 +89,7 @@ export type {
   SweepResult,
 } from "./src/store/stores.ts";
 export type { VictimPolicy } from "./src/store/victim_policy.ts";
+export { CallProgress } from "./src/task/call_progress.ts";
 export type { FutureState } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
 export { type Deferred, type DeferredArguments, type Task, task } from "./src/task/task.ts";
@@ -96,4 +100,4 @@ export type { Digest } from "./src/value/encoded_value.ts";
 export { shapeSymbol } from "./src/value/shape_symbol.ts";
 export type { SliceRange } from "./src/value/slice_array.ts";
 export type { QuiverWarning } from "./src/warning.ts";
-export type { WorkerType } from "./src/worker/worker.ts";
+export type { ProgressReport, WorkerType } from "./src/worker/worker.ts";

@@ -1,6 +1,7 @@
 import type { Worker } from "../worker/worker.ts";
 import { DispatchEndings } from "./_dispatch_endings.ts";
 import { DispatchIdle } from "./_dispatch_idle.ts";
+import { DispatchStops } from "./_dispatch_stops.ts";
 
 /** A worker and what it was given. */
 export interface Member<C> {
@@ -13,13 +14,15 @@ export interface Member<C> {
 }
 
 /** Options of {@linkcode DispatchCrew}. */
-export interface DispatchCrewOptions {
+export interface DispatchCrewOptions<C> {
   /** How many workers there may be. */
   maxWorkers: number;
   /** Starts a worker. */
   open: () => Promise<Worker>;
   /** After how many milliseconds a worker without calls ends. */
   idleTimeout: number;
+  /** The name of a call, for messages. */
+  describe: (call: C) => string;
 }
 
 /** The workers of a dispatcher: who is idle, who is lost, who starts, who ends. */
@@ -31,6 +34,8 @@ export class DispatchCrew<C> {
   readonly #lost = new Set<Member<C>>();
   readonly #starts = new Set<Promise<Worker>>();
   readonly #endings = new DispatchEndings();
+  readonly #stops = new DispatchStops();
+  readonly #describe: (call: C) => string;
   #maxWorkers: number;
   #phase: "open" | "closing" | "terminated" = "open";
 
@@ -39,7 +44,8 @@ export class DispatchCrew<C> {
    *
    * @param options How many there may be and how they start.
    */
-  constructor(options: DispatchCrewOptions) {
+  constructor(options: DispatchCrewOptions<C>) {
+    this.#describe = options.describe;
     this.#maxWorkers = options.maxWorkers;
     this.#open = options.open;
     this.#idle = new DispatchIdle(options.idleTimeout, (member) => this.#retire(member));
@@ -62,7 +68,7 @@ export class DispatchCrew<C> {
 
   /** How many run a call that nobody waits for. */
   get lost(): number {
-    return this.#lost.size;
+    return this.#lost.size + this.#stops.watched;
   }
 
   /** How many are being started. */
@@ -140,7 +146,17 @@ export class DispatchCrew<C> {
 
   /** A worker takes no calls until the one that it runs has ended; another may take its place. */
   lose(member: Member<C>): void {
-    if (this.#members.delete(member)) this.#lost.add(member);
+    if (!this.#members.delete(member)) return;
+    this.#lost.add(member);
+    // Whoever closes does not wait for it.
+    if (this.#phase !== "open") this.#stop(this.#lost);
+  }
+
+  /** Ends a lost worker, which is counted until its code has stopped. */
+  kill(member: Member<C>): void {
+    if (!this.#lost.delete(member)) return;
+    this.#stops.add(member.worker, this.#nameOf(member));
+    this.#stops.watch(member.worker);
   }
 
   /**
@@ -157,14 +173,19 @@ export class DispatchCrew<C> {
     }
   }
 
-  /** Ends all workers: each when it has nothing to do, the lost ones at once. */
-  async close(): Promise<void> {
+  /**
+   * Ends all workers: each when it has nothing to do, the lost ones at once.
+   *
+   * @param stuck Told of each worker that cannot be stopped, and the name of the call that it runs.
+   */
+  async close(stuck: (worker: string, call: string) => void): Promise<void> {
     if (this.#phase === "open") this.#phase = "closing";
     for (const member of this.#idle.clear()) this.#retire(member);
-    this.#terminate(this.#lost);
+    this.#stop(this.#lost);
     await Promise.allSettled(this.#starts);
     // Busy ones, which at least still have to answer that a call was taken back, end at rest().
     await Promise.all([...this.#members].map(({ worker }) => worker.dead));
+    for (const [worker, call] of await this.#stops.settled()) stuck(worker.name, call);
     await this.#endings.settled();
   }
 
@@ -172,14 +193,22 @@ export class DispatchCrew<C> {
   terminate(): void {
     this.#phase = "terminated";
     this.#idle.clear();
-    this.#terminate(this.#members);
-    this.#terminate(this.#lost);
+    this.#stop(this.#members);
+    this.#stop(this.#lost);
     this.#endings.terminate();
   }
 
-  #terminate(members: Set<Member<C>>): void {
-    for (const { worker } of members) worker.terminate();
+  #stop(members: Set<Member<C>>): void {
+    for (const member of members) {
+      if (member.calls.length === 0) member.worker.terminate();
+      else this.#stops.add(member.worker, this.#nameOf(member));
+    }
     members.clear();
+  }
+
+  #nameOf({ calls }: Member<C>): string {
+    const [running] = calls;
+    return running === undefined ? "" : this.#describe(running);
   }
 
   #retire(member: Member<C>): void {

@@ -1,8 +1,11 @@
-import type { CallRunner } from "../task/answer_call.ts";
 import type { WorkerType } from "../worker/worker.ts";
-import { createRunner } from "./create_runner.ts";
+import type { OnAbort } from "./call_options.ts";
+import { createRunner, type EngineRunner } from "./create_runner.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { openWorkerOfType } from "./open_worker.ts";
+
+/** The kinds of worker that can be stopped whatever they do. */
+const KILLABLE: ReadonlySet<string> = new Set(["process"]);
 
 /** What an executor runs on. */
 export interface EngineOptions {
@@ -19,7 +22,7 @@ export interface Engine {
   /** Brings calls to workers. */
   readonly dispatcher: Dispatcher;
   /** Runs the bodies of calls. */
-  readonly runner: CallRunner;
+  readonly runner: EngineRunner;
 }
 
 /**
@@ -30,6 +33,7 @@ export interface Engine {
  */
 export function createEngine({ maxWorkers, workerType, idleTimeout }: EngineOptions): Engine {
   const open = openWorkerOfType(workerType);
-  const dispatcher = new Dispatcher({ maxWorkers, idleTimeout, open });
+  const onAbort: OnAbort = KILLABLE.has(workerType) ? "terminate" : "detach";
+  const dispatcher = new Dispatcher({ maxWorkers, idleTimeout, open, onAbort });
   return { dispatcher, runner: createRunner(dispatcher) };
 }

@@ -3,6 +3,7 @@ import type { Warn } from "../cache/warn.ts";
 import type { Json } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { QuiverWarning } from "../warning.ts";
+import type { CallControl } from "../worker/worker.ts";
 
 /** What a scope may set for everything beneath it; what it does not set it inherits. */
 export interface ScopeOptions {
@@ -71,4 +72,10 @@ export interface Scope {
    * @internal
    */
   readonly chain?: CallChain;
+  /**
+   * What the innermost of them knows of who waits for it.
+   *
+   * @internal
+   */
+  readonly control?: CallControl;
 }

@@ -8,7 +8,7 @@ import type { TaskDefinition } from "./task_definition.ts";
 const IN_THIS_ISOLATE: CallRunner = {
   run: ({ definition, scope, args, status }) => {
     status.started();
-    return runBody(definition, scope, args);
+    return runBody(definition, scope, args, status);
   },
   attempt: (remembered) => computeLeased(...toComputation(remembered, true)),
   alone: (remembered) => computeAlone(...toComputation(remembered, false)),
@@ -20,7 +20,7 @@ function toComputation(
 ): Parameters<typeof computeLeased> {
   const body = () => {
     status.started();
-    return runBody(definition, scope, args, { key: call.key, leased });
+    return runBody(definition, scope, args, status, { key: call.key, leased });
   };
   return [cache, call, body, { metadata: { tags: scope.tags }, warn: scope.warn }];
 }

@@ -1,8 +1,19 @@
+import { CancelledError } from "../errors.ts";
+import { toThrown } from "../value/thrown_value.ts";
 import { Claims } from "./_claims.ts";
 import { runToOutcome, toRefusedOutcome } from "./_run_to_outcome.ts";
 import { SentCalls } from "./_sent_calls.ts";
+import { type CallLine, ServedCall } from "./_served_call.ts";
 import { toRequestError } from "./_unclonable.ts";
-import type { CallRequest, Outcome, RunCall, RunResult, Worker, WorkerHooks } from "./worker.ts";
+import type {
+  CallFollower,
+  CallRequest,
+  Outcome,
+  RunCall,
+  RunResult,
+  Worker,
+  WorkerHooks,
+} from "./worker.ts";
 
 /** Options of {@linkcode openInlineWorker}. */
 export interface OpenInlineWorkerOptions extends WorkerHooks {
@@ -37,6 +48,11 @@ class InlineWorker implements Worker {
   readonly #claims = new Claims();
   readonly #calls: SentCalls;
   readonly #die: (reason: string) => void;
+  readonly #line: CallLine = {
+    isAborted: (slot) => this.#claims.isAborted(slot),
+    tell: (slot, kind, data) => this.#calls.receive([slot, "report", kind, data]),
+  };
+  #running: ServedCall | undefined;
   #last: Promise<void> = Promise.resolve();
   #state: State = { state: "open" };
 
@@ -54,12 +70,17 @@ class InlineWorker implements Worker {
     return this.#calls.size;
   }
 
-  async run(request: CallRequest): Promise<RunResult> {
+  async run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
     if (this.#state.state === "closed") return { type: "revoked" };
     const copy = cloneRequest(request);
-    const call = this.#calls.add(request.task);
+    const call = this.#calls.add(request.task, follower);
     this.#last = this.#last.then(() => this.#perform(call.slot, copy));
     return await call.result.promise;
+  }
+
+  abort(follower: CallFollower, reason: unknown): void {
+    const frame = this.#calls.abort(follower, reason);
+    if (frame !== undefined) this.#running?.abort(toThrown(structuredClone(frame[2])));
   }
 
   revoke(): boolean {
@@ -75,6 +96,21 @@ class InlineWorker implements Worker {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     this.#die("it was terminated");
     this.#calls.fail("it was terminated");
+    this.#running?.abort(
+      new CancelledError(`Cannot finish the call: worker "${this.name}" was terminated`),
+    );
+  }
+
+  async stopped(signal: AbortSignal): Promise<boolean> {
+    const ended = Promise.withResolvers<boolean>();
+    const giveUp = () => ended.resolve(false);
+    signal.addEventListener("abort", giveUp);
+    void this.#last.then(() => ended.resolve(true));
+    try {
+      return signal.aborted ? false : await ended.promise;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -83,7 +119,11 @@ class InlineWorker implements Worker {
 
   async #perform(slot: number, request: CallRequest): Promise<void> {
     if (!this.#claims.claim(slot)) return this.#calls.resolve(slot, { type: "revoked" });
-    this.#calls.resolve(slot, await cloneOutcome(await runToOutcome(this.#runCall, request)));
+    const call = this.#running = new ServedCall(slot, this.#line);
+    const outcome = await runToOutcome(this.#runCall, request, call);
+    call.end();
+    this.#running = undefined;
+    this.#calls.resolve(slot, await cloneOutcome(outcome));
   }
 
   async #close(): Promise<void> {

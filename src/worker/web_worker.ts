@@ -8,18 +8,18 @@ import { NestedExecutorError } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import { BatchingEndpoint } from "./_batching_endpoint.ts";
 import {
-  type AnswerFrame,
-  type CallFrame,
-  fromAnswerFrame,
   fromCallFrame,
+  isAbortFrame,
+  type ParentFrame,
   toCallFrame,
+  type WorkerFrame,
 } from "./_call_frames.ts";
 import type { ExposedWorker } from "./_protocol.ts";
 import { type SentCall, SentCalls } from "./_sent_calls.ts";
 import { toRequestError } from "./_unclonable.ts";
 import { openWebThread, type WebThread, type WebThreadOptions } from "./_web_thread.ts";
 import { currentWorker } from "./current_worker.ts";
-import type { CallRequest, RunResult, Worker } from "./worker.ts";
+import type { CallFollower, CallRequest, RunResult, Worker } from "./worker.ts";
 
 /** Options of {@linkcode openWebWorker}. */
 export type OpenWebWorkerOptions = WebThreadOptions;
@@ -60,7 +60,7 @@ class WebWorker implements Worker {
   };
   /** Held for the worker's life: Comlink makes the worker deaf when this is collected. */
   readonly #remote: Remote<ExposedWorker>;
-  readonly #endpoint: BatchingEndpoint<CallFrame, AnswerFrame>;
+  readonly #endpoint: BatchingEndpoint<ParentFrame, WorkerFrame>;
   #state: State = { state: "open" };
 
   constructor(thread: WebThread, name: string) {
@@ -68,9 +68,12 @@ class WebWorker implements Worker {
     this.#thread = thread;
     this.#calls = new SentCalls(name, thread.claims);
     this.#endpoint = new BatchingEndpoint(thread.worker, {
-      received: (frame) => this.#calls.resolve(frame[0], fromAnswerFrame(frame)),
-      refused: (frame, cause) =>
-        this.#calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause)),
+      received: (frame) => this.#calls.receive(frame),
+      refused: (frame, cause) => {
+        // An abort is plain data.
+        if (isAbortFrame(frame)) return;
+        this.#calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause));
+      },
     });
     this.#remote = wrap<ExposedWorker>(this.#endpoint);
     this.dead = thread.ended;
@@ -82,16 +85,21 @@ class WebWorker implements Worker {
     return this.#calls.size;
   }
 
-  run(request: CallRequest): Promise<RunResult> {
+  run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
     if (this.#state.state !== "open") return Promise.resolve({ type: "revoked" });
     let call: SentCall;
     try {
-      call = this.#calls.add(request.task);
+      call = this.#calls.add(request.task, follower);
     } catch (error) {
       return Promise.reject(error);
     }
     this.#endpoint.send(toCallFrame(call.slot, request));
     return call.result.promise;
+  }
+
+  abort(follower: CallFollower, reason: unknown): void {
+    const frame = this.#calls.abort(follower, reason);
+    if (frame !== undefined) this.#endpoint.send(frame);
   }
 
   revoke(): boolean {
@@ -106,6 +114,10 @@ class WebWorker implements Worker {
   terminate(): void {
     this.#thread.stop("it was terminated");
     this.#fail("it was terminated");
+  }
+
+  stopped(signal: AbortSignal): Promise<boolean> {
+    return this.#thread.stopped(signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
