@@ -53,6 +53,8 @@ export type { GcOptions } from "./src/cache/tidy_cache.ts";
 export { verifyBag } from "./src/cache/verify_bag.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
+export type { CallOptions } from "./src/executor/call_options.ts";
+export { ExecutorView } from "./src/executor/executor_view.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { Limiter } from "./src/executor/limiter.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
@@ -70,6 +72,7 @@ export {
   type WorkerContext,
   type WorkerRunOptions,
 } from "./src/executor/worker_context.ts";
+export { currentSignal, report } from "./src/scope/current_call.ts";
 export { cacheScope, currentScope, withMetadata, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { ScopeDescription } from "./src/scope/scope_description.ts";
@@ -103,7 +106,8 @@ export type {
 export type { VictimPolicy } from "./src/store/victim_policy.ts";
 export { bind } from "./src/task/bind.ts";
 export type { BoundDescription } from "./src/task/bound_task.ts";
-export type { AbortAction, FutureState } from "./src/task/call_status.ts";
+export { CallProgress } from "./src/task/call_progress.ts";
+export type { FutureState, OnAbort } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
 export { restoreBound, type RestoredTask } from "./src/task/restore_bound.ts";
 export {
@@ -120,5 +124,5 @@ export type { Digest } from "./src/value/encoded_value.ts";
 export { shapeSymbol } from "./src/value/shape_symbol.ts";
 export type { SliceRange } from "./src/value/slice_array.ts";
 export type { QuiverWarning } from "./src/warning.ts";
-export type { WorkerType } from "./src/worker/worker.ts";
+export type { ProgressReport, WorkerType } from "./src/worker/worker.ts";
 export type { Addressed, WorkerHook } from "./src/worker/worker_hook.ts";

@@ -82,6 +82,24 @@ export class ExecutorShutdownError extends QuiverError {}
 /** The call was cancelled before it had a result. */
 export class CancelledError extends QuiverError {}
 
+/** The body of a call ran for longer than the call's `deadline`; only that call fails. */
+export class DeadlineError extends QuiverError {
+  /** How long it was given, in milliseconds. */
+  readonly deadline: number;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param deadline How long it was given, in milliseconds.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, deadline: number, options?: ErrorOptions) {
+    super(message, options);
+    this.deadline = deadline;
+  }
+}
+
 /** A future among the arguments failed, so the call never ran; `cause` is the first failure. */
 export class DependencyError extends QuiverError {
   /** The names of the tasks from the one that failed first to the last that waited for it. */

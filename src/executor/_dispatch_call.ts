@@ -1,8 +1,10 @@
-import type { AbortAction } from "../task/call_status.ts";
+import { DeadlineError } from "../errors.ts";
+import type { OnAbort } from "../task/call_status.ts";
 import type { CancelSignal } from "../task/cancel_signal.ts";
-import type { CallRequest, Outcome } from "../worker/worker.ts";
+import type { CallFollower, CallRequest, Outcome } from "../worker/worker.ts";
 import type { Member } from "./_dispatch_crew.ts";
 import type { QueueEntry } from "./_dispatch_queue.ts";
+import { STARTED } from "./call_context.ts";
 
 /** Where a call is on its way. */
 export type CallPhase =
@@ -14,10 +16,16 @@ export type CallPhase =
 export interface CallObserver {
   /** Gives the call up, whether it waits or runs. */
   readonly cancellation?: CancelSignal;
-  /** What becomes of the worker when the call is given up while it runs; it is lost, if not given. */
-  readonly onAbort?: AbortAction | undefined;
+  /** How long the body may run, in milliseconds; the call must say when it starts. */
+  readonly deadline?: number | undefined;
+  /** What becomes of the worker when the call is given up while it runs. */
+  readonly onAbort?: OnAbort | undefined;
+  /** How long the call may then take to end by itself, in milliseconds. */
+  readonly gracePeriod?: number | undefined;
   /** Told each time when the call is sent to a worker. */
   started?(): void;
+  /** Told of what the call says. */
+  told?(kind: string, data: unknown): void;
 }
 
 const END: CallPhase = { at: "end" };
@@ -26,7 +34,7 @@ const END: CallPhase = { at: "end" };
  * A call on its way through a dispatcher. One object with methods: tens of thousands may wait, and
  * closures would make each several times as large.
  */
-export class DispatchedCall {
+export class DispatchedCall implements CallFollower {
   /** What to run. */
   readonly request: CallRequest;
   /** What the caller awaits. */
@@ -35,6 +43,8 @@ export class DispatchedCall {
   phase: CallPhase = END;
   readonly #giveUp: (call: DispatchedCall, reason: unknown) => void;
   readonly #observer: CallObserver;
+  /** Until the deadline, and then until the end of the grace period. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * Creates a call that is nowhere yet.
@@ -65,11 +75,6 @@ export class DispatchedCall {
     this.#giveUp(this, this.#observer.cancellation?.reason);
   }
 
-  /** What becomes of the worker when the call is given up while it runs. */
-  get onAbort(): AbortAction {
-    return this.#observer.onAbort ?? "detach";
-  }
-
   /** Stops listening to the signal. */
   unlisten(): void {
     const { cancellation } = this.#observer;
@@ -83,11 +88,49 @@ export class DispatchedCall {
     this.#observer.started?.();
   }
 
+  /** What becomes of the worker when the call is given up while it runs. */
+  get onAbort(): OnAbort | undefined {
+    return this.#observer.onAbort;
+  }
+
+  /** The call says something. */
+  told(kind: string, data: unknown): void {
+    if (kind === STARTED) this.#countTime();
+    else if (this.phase.at === "worker") this.#observer.told?.(kind, data);
+  }
+
+  /**
+   * Waits for the end of a call that was given up.
+   *
+   * @param late Called when it has not ended after the grace period.
+   */
+  await(late: () => void): void {
+    const { gracePeriod = 0 } = this.#observer;
+    if (gracePeriod === 0) late();
+    else if (gracePeriod !== Infinity) this.#timer = setTimeout(late, gracePeriod);
+  }
+
+  /** The worker is done with the call. */
+  release(): void {
+    clearTimeout(this.#timer);
+  }
+
   /** The call's way ends. */
   end(): CallPhase {
     const { phase } = this;
     this.phase = END;
+    clearTimeout(this.#timer);
     this.unlisten();
     return phase;
+  }
+
+  #countTime(): void {
+    const { deadline = Infinity } = this.#observer;
+    if (this.phase.at !== "worker" || deadline === Infinity) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
+      this.#giveUp(this, new DeadlineError(message, deadline));
+    }, deadline);
   }
 }

@@ -1,7 +1,7 @@
-import type { AbortAction } from "../task/call_status.ts";
 import type { Worker } from "../worker/worker.ts";
 import { DispatchEndings } from "./_dispatch_endings.ts";
 import { DispatchIdle } from "./_dispatch_idle.ts";
+import { DispatchStops } from "./_dispatch_stops.ts";
 
 /** A worker and what it was given. */
 export interface Member<C> {
@@ -14,7 +14,7 @@ export interface Member<C> {
 }
 
 /** Options of {@linkcode DispatchCrew}. */
-export interface DispatchCrewOptions {
+export interface DispatchCrewOptions<C> {
   /** How many workers there may be. */
   maxWorkers: number;
   /** Starts a worker. */
@@ -23,6 +23,8 @@ export interface DispatchCrewOptions {
   idleTimeout: number;
   /** After how many milliseconds a worker that is to end is killed. */
   gracePeriod?: number | undefined;
+  /** The name of a call, for messages. */
+  describe: (call: C) => string;
 }
 
 /** The workers of a dispatcher: who is idle, who is lost, who starts, who ends. */
@@ -34,7 +36,9 @@ export class DispatchCrew<C> {
   readonly #lost = new Set<Member<C>>();
   readonly #starts = new Set<Promise<Worker>>();
   readonly #endings: DispatchEndings;
+  readonly #stops = new DispatchStops();
   readonly #gracePeriod: number | undefined;
+  readonly #describe: (call: C) => string;
   #maxWorkers: number;
   #phase: "open" | "closing" | "terminated" = "open";
 
@@ -43,7 +47,8 @@ export class DispatchCrew<C> {
    *
    * @param options How many there may be and how they start.
    */
-  constructor(options: DispatchCrewOptions) {
+  constructor(options: DispatchCrewOptions<C>) {
+    this.#describe = options.describe;
     this.#maxWorkers = options.maxWorkers;
     this.#open = options.open;
     this.#gracePeriod = options.gracePeriod;
@@ -68,7 +73,7 @@ export class DispatchCrew<C> {
 
   /** How many run a call that nobody waits for. */
   get lost(): number {
-    return this.#lost.size;
+    return this.#lost.size + this.#stops.watched;
   }
 
   /** How many are being started. */
@@ -149,14 +154,19 @@ export class DispatchCrew<C> {
     if (this.#members.has(member) || this.#lost.has(member)) this.#retire(member);
   }
 
-  /**
-   * Nobody waits for the call that a worker runs. It takes no calls until that has ended, or it is
-   * ended; another may take its place.
-   */
-  giveUp(member: Member<C>, action: AbortAction): void {
+  /** A worker takes no calls until the one that it runs has ended; another may take its place. */
+  lose(member: Member<C>): void {
     if (!this.#members.delete(member)) return;
-    if (action === "terminate") member.worker.terminate();
-    else this.#lost.add(member);
+    this.#lost.add(member);
+    // Whoever closes does not wait for it.
+    if (this.#phase !== "open") this.#endLost();
+  }
+
+  /** Ends a lost worker, which is counted until its code has stopped. */
+  kill(member: Member<C>): void {
+    if (!this.#lost.delete(member)) return;
+    this.#stops.add(member.worker, this.#nameOf(member));
+    this.#stops.watch(member.worker);
   }
 
   /**
@@ -173,15 +183,20 @@ export class DispatchCrew<C> {
     }
   }
 
-  /** Ends all workers: each when it has nothing to do, the lost ones in the grace period. */
-  async close(): Promise<void> {
+  /**
+   * Ends all workers: each when it has nothing to do, the lost ones in the grace period, if there is
+   * one, and else at once.
+   *
+   * @param stuck Told of each worker that cannot be stopped, and the name of the call that it runs.
+   */
+  async close(stuck: (worker: string, call: string) => void): Promise<void> {
     if (this.#phase === "open") this.#phase = "closing";
     for (const member of this.#idle.clear()) this.#retire(member);
-    if (this.#gracePeriod === undefined) this.#terminate(this.#lost);
-    for (const member of this.#lost) this.#retire(member);
+    this.#endLost();
     await Promise.allSettled(this.#starts);
     // Busy ones, which at least still have to answer that a call was taken back, end at rest().
     await Promise.all([...this.#members].map(({ worker }) => worker.dead));
+    for (const [worker, call] of await this.#stops.settled()) stuck(worker.name, call);
     await this.#endings.settled();
   }
 
@@ -189,14 +204,29 @@ export class DispatchCrew<C> {
   terminate(): void {
     this.#phase = "terminated";
     this.#idle.clear();
-    this.#terminate(this.#members);
-    this.#terminate(this.#lost);
+    this.#stop(this.#members);
+    this.#stop(this.#lost);
     this.#endings.terminate();
   }
 
-  #terminate(members: Set<Member<C>>): void {
-    for (const { worker } of members) worker.terminate();
+  #endLost(): void {
+    if (this.#gracePeriod === undefined || this.#phase === "terminated") {
+      return this.#stop(this.#lost);
+    }
+    for (const member of this.#lost) this.#retire(member);
+  }
+
+  #stop(members: Set<Member<C>>): void {
+    for (const member of members) {
+      if (member.calls.length === 0) member.worker.terminate();
+      else this.#stops.add(member.worker, this.#nameOf(member));
+    }
     members.clear();
+  }
+
+  #nameOf({ calls }: Member<C>): string {
+    const [running] = calls;
+    return running === undefined ? "" : this.#describe(running);
   }
 
   #retire(member: Member<C>): void {

@@ -3,8 +3,13 @@ import type { CallChain, Scope } from "../scope/scope.ts";
 import { describeScope, type ScopeDescription } from "../scope/scope_description.ts";
 import type { TaskReferences } from "./encode_tasks.ts";
 
+/** What a call says when its body starts, if its context asks for that. */
+export const STARTED = "started";
+
 /** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
 export interface CallContext extends ScopeDescription {
+  /** Whether the call says when its body starts. */
+  readonly announce?: boolean;
   /** The calls around this one. */
   readonly chain?: CallChain;
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
@@ -12,6 +17,9 @@ export interface CallContext extends ScopeDescription {
   /** The tasks among the arguments, if there are any. */
   readonly tasks?: TaskReferences;
 }
+
+/** What a call is asked to tell. */
+export type CallWishes = Pick<CallContext, "announce">;
 
 /** A call that a worker is to remember. */
 export interface TravellingCall extends Omit<KeyedCall, "values"> {
@@ -24,20 +32,23 @@ export interface TravellingCall extends Omit<KeyedCall, "values"> {
  *
  * @param scope The scope that the call was made in.
  * @param call The call with its key, when it is to be remembered.
+ * @param wishes What the call is asked to tell.
  * @returns Data that structured clone carries; nothing where the scope sets nothing, as copying it
  * would be a good part of what a short call costs.
  */
 export function toCallContext(
   scope: Scope,
   call: TravellingCall | undefined,
+  wishes?: CallWishes,
 ): CallContext | undefined {
   const { cache, tags, metadata, strict, singleFlight, leaseTimeout, chain } = scope;
   const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
     leaseTimeout === Infinity && metadata === undefined;
-  if (plain && Object.keys(tags).length === 0) return undefined;
+  if (plain && wishes === undefined && Object.keys(tags).length === 0) return undefined;
   return {
     ...describeScope(scope, description),
+    ...wishes,
     ...(chain !== undefined && { chain }),
     ...(description !== undefined && call !== undefined && { call }),
   };

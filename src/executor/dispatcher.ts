@@ -1,4 +1,5 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
+import type { OnAbort } from "../task/call_status.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
 import { type CallObserver, DispatchedCall as Call } from "./_dispatch_call.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
@@ -28,6 +29,12 @@ export interface DispatcherOptions {
    * @default {128}
    */
   prefetch?: number;
+  /**
+   * What becomes of a worker whose call is given up while it runs, unless the call says otherwise.
+   *
+   * @default {"detach"}
+   */
+  onAbort?: OnAbort;
 }
 
 /** Options of {@linkcode Dispatcher.close}. */
@@ -38,6 +45,8 @@ export interface DispatcherCloseOptions {
    * @default {false}
    */
   cancelPending?: boolean;
+  /** Told of workers that could not be stopped. */
+  warn?: (message: string) => void;
 }
 
 /** What a {@linkcode Dispatcher} is doing. */
@@ -56,7 +65,12 @@ export interface DispatcherStatistics {
 
 type State =
   | { readonly state: "open" }
-  | { readonly state: "closing"; readonly cancelPending: boolean; readonly done: Promise<void> };
+  | {
+    readonly state: "closing";
+    readonly cancelPending: boolean;
+    /** Absent when nobody waits. */
+    readonly done: Promise<void> | undefined;
+  };
 
 /**
  * Brings calls to a bounded set of workers, first come, first served.
@@ -69,6 +83,7 @@ type State =
 export class Dispatcher implements AsyncDisposable {
   readonly #crew: DispatchCrew<Call>;
   readonly #pace: DispatchPace;
+  readonly #onAbort: OnAbort;
   readonly #queue = new DispatchQueue<Call>();
   readonly #giveUp = (call: Call, reason: unknown): void => this.#abort(call, reason);
   /** Calls that have not ended. */
@@ -83,7 +98,10 @@ export class Dispatcher implements AsyncDisposable {
    */
   constructor(options: DispatcherOptions) {
     const { maxWorkers, open, idleTimeout = 10_000, gracePeriod, prefetch = 128 } = options;
-    this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout, gracePeriod });
+    const { onAbort = "detach" } = options;
+    const describe = ({ request }: Call) => request.task;
+    this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout, gracePeriod, describe });
+    this.#onAbort = onAbort;
     this.#pace = new DispatchPace(prefetch);
   }
 
@@ -95,8 +113,8 @@ export class Dispatcher implements AsyncDisposable {
    * @returns How it ended. The promise rejects with `WorkerDiedError` when the worker died while it
    * ran the call, with `UnclonableError` when an argument cannot be sent, with what `open` threw when
    * no worker could start, with `CancelledError` when the dispatcher was closed over it, and with
-   * the signal's reason. A running call cannot be stopped: when it is given up, its worker is lost
-   * until the call has ended.
+   * the signal's reason or `DeadlineError` when it is given up. A worker that still runs such a call
+   * after its grace period is lost until the call has ended, or is ended itself.
    * @throws {ExecutorShutdownError} When the dispatcher is closed.
    */
   run(request: CallRequest, observer: CallObserver = {}): Promise<Outcome> {
@@ -146,11 +164,14 @@ export class Dispatcher implements AsyncDisposable {
    * @throws What the workers' close hooks threw.
    */
   close(options: DispatcherCloseOptions = {}): Promise<void> {
-    const { cancelPending = false } = options;
-    const done = this.#state.state === "open" ? this.#close() : this.#state.done;
-    if (cancelPending || this.#state.state === "open") {
-      this.#state = { state: "closing", cancelPending, done };
-    }
+    const { cancelPending = false, warn = () => {} } = options;
+    const before = this.#state.state === "closing" ? this.#state : undefined;
+    const done = before?.done ?? this.#close(warn);
+    this.#state = {
+      state: "closing",
+      cancelPending: cancelPending || before?.cancelPending === true,
+      done,
+    };
     if (cancelPending) this.#cancelPending();
     this.#advance();
     return done;
@@ -158,7 +179,7 @@ export class Dispatcher implements AsyncDisposable {
 
   /** Ends everything now: calls that wait reject with `CancelledError`, others as their worker ends. */
   terminate(): void {
-    const done = this.#state.state === "open" ? Promise.resolve() : this.#state.done;
+    const done = this.#state.state === "open" ? undefined : this.#state.done;
     this.#state = { state: "closing", cancelPending: true, done };
     this.#cancelPending();
     this.#crew.terminate();
@@ -228,7 +249,7 @@ export class Dispatcher implements AsyncDisposable {
     if (call === undefined) return;
     member.calls.push(call);
     call.send(member);
-    void member.worker.run(call.request).then(
+    void member.worker.run(call.request, call).then(
       (result) => this.#returned(member, call, result),
       (error) => this.#failed(member, call, error),
     );
@@ -265,6 +286,7 @@ export class Dispatcher implements AsyncDisposable {
 
   #release(member: Member<Call>, call: Call): void {
     member.calls.splice(member.calls.indexOf(call), 1);
+    call.release();
     if (member.calls.length === 0) this.#crew.rest(member);
     this.#advance();
   }
@@ -293,8 +315,19 @@ export class Dispatcher implements AsyncDisposable {
       while (this.#revoke(member));
       // Those that it could not give back have started, or their answer is on its way.
       const started = member.calls.slice(0, member.calls.length - member.revoking);
-      if (started.includes(call)) this.#crew.giveUp(member, call.onAbort);
+      if (started.includes(call)) {
+        member.worker.abort(call, reason);
+        call.await(() => this.#lose(member, call));
+      }
     }
+    this.#advance();
+  }
+
+  /** A call that was given up still runs after its grace period. */
+  #lose(member: Member<Call>, call: Call): void {
+    while (this.#revoke(member));
+    this.#crew.lose(member);
+    if ((call.onAbort ?? this.#onAbort) === "terminate") this.#crew.kill(member);
     this.#advance();
   }
 
@@ -321,12 +354,17 @@ export class Dispatcher implements AsyncDisposable {
     for (const member of this.#crew.members) while (this.#revoke(member));
   }
 
-  async #close(): Promise<void> {
+  async #close(warn: (message: string) => void): Promise<void> {
     if (this.#unended > 0) {
       this.#drained ??= Promise.withResolvers();
       await this.#drained.promise;
     }
-    await this.#crew.close();
+    await this.#crew.close((worker, task) =>
+      warn(
+        `Cannot stop worker "${worker}": it still runs "${task}", and the program may not end by ` +
+          "itself before that returns; end it by `Deno.exit()`, or use workers that can be killed",
+      )
+    );
   }
 }
 

@@ -1,9 +1,12 @@
-import type { CallRunner } from "../task/answer_call.ts";
+import type { OnAbort } from "../task/call_status.ts";
 import type { WorkerType } from "../worker/worker.ts";
-import { createRunner } from "./create_runner.ts";
+import { createRunner, type EngineRunner } from "./create_runner.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { openWorkerOfType } from "./open_worker.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
+
+/** The kinds of worker that can be stopped whatever they do. */
+const KILLABLE: ReadonlySet<string> = new Set(["process"]);
 
 /** What an executor runs on. */
 export interface EngineOptions {
@@ -26,7 +29,7 @@ export interface Engine {
   /** Brings calls to workers. */
   readonly dispatcher: Dispatcher;
   /** Runs the bodies of calls. */
-  readonly runner: CallRunner;
+  readonly runner: EngineRunner;
 }
 
 /**
@@ -38,6 +41,7 @@ export interface Engine {
 export function createEngine(options: EngineOptions): Engine {
   const { workerType, hooks, ...dispatching } = options;
   const open = openWorkerOfType({ type: workerType, ...hooks });
-  const dispatcher = new Dispatcher({ ...dispatching, open });
+  const onAbort: OnAbort = KILLABLE.has(workerType) ? "terminate" : "detach";
+  const dispatcher = new Dispatcher({ ...dispatching, open, onAbort });
   return { dispatcher, runner: createRunner(dispatcher) };
 }

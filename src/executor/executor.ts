@@ -1,10 +1,14 @@
 import { ExecutorShutdownError } from "../errors.ts";
-import { answerCall } from "../task/answer_call.ts";
+import { currentScope } from "../scope/current_scope.ts";
+import type { Scope } from "../scope/scope.ts";
+import { answerCall, type CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import { Future } from "../task/future.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
+import type { CallOptions } from "./call_options.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
+import { ExecutorView } from "./executor_view.ts";
 import { LateEngine } from "./late_engine.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
 import { refuseOutsideOfCall, toSubmitted } from "./submitted_task.ts";
@@ -150,6 +154,46 @@ export class Executor implements AsyncDisposable {
     task: Task<A, R>,
     ...args: DeferredArguments<A>
   ): Future<R> {
+    // The definition is that of `task`, so its function returns what `task` does.
+    return this.#submit(task, args, this.#engine) as Future<R>;
+  }
+
+  /**
+   * A view of this executor whose calls are made with options: a signal, a deadline and more.
+   *
+   * @param options The options.
+   * @returns The view, on the same workers and the same queue.
+   * @throws {TypeError} When an option is unknown or of the wrong type.
+   * @throws {RangeError} When a number is out of range.
+   *
+   * @example Give a call up
+   * ```ts
+   * import { Executor, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const hang = task(import.meta, () => new Promise<void>(() => {}), { name: "hang" });
+   *
+   * const executor = new Executor({ workerType: "inline" });
+   * const controller = new AbortController();
+   * const future = executor.with({ signal: controller.signal }).submit(hang);
+   * controller.abort("not needed any more");
+   * assertEquals(await future.catch((reason) => reason), "not needed any more");
+   * executor.terminate();
+   * ```
+   */
+  with(options: CallOptions): ExecutorView {
+    return new ExecutorView({
+      maxWorkers: this.#maxWorkers,
+      runnerWith: (options) => ({
+        run: (ready) => this.#engine.run(ready, options),
+        attempt: (remembered) => this.#engine.attempt(remembered, options),
+        alone: (remembered) => this.#engine.alone(remembered, options),
+      }),
+      submit: (task, args, runner) => this.#submit(task, args, runner),
+    }, options);
+  }
+
+  #submit(task: object, args: readonly unknown[], runner: CallRunner): Future<unknown> {
     const definition = toSubmitted(task);
     const { name } = definition;
     const scope = scopeOf(task);
@@ -160,14 +204,13 @@ export class Executor implements AsyncDisposable {
         ));
     }
     refuseOutsideOfCall(name, scope);
-    const future = answerCall(definition, args, scope, this.#engine);
+    const future = answerCall(definition, args, scope, runner);
     this.#unsettled.add(future);
     future.onDone(() => {
       this.#unsettled.delete(future);
       if (this.#unsettled.size === 0) this.#drained?.resolve();
     });
-    // The definition is that of `task`, so its function returns what `task` does.
-    return future as Future<R>;
+    return future;
   }
 
   /**
@@ -211,7 +254,8 @@ export class Executor implements AsyncDisposable {
   }
 
   /**
-   * Takes no more calls, and ends the workers when those submitted have settled.
+   * Takes no more calls, and ends the workers when those submitted have settled. A worker that is
+   * busy with a call that was given up, and cannot be stopped, is told of in a warning by its name.
    *
    * @param options Whether to wait, and whether calls that have not started are cancelled.
    */
@@ -221,13 +265,16 @@ export class Executor implements AsyncDisposable {
     if (cancelPending) {
       for (const future of this.#unsettled) future.cancel();
     }
-    const ended = this.#end();
+    const ended = this.#end(currentScope());
     if (wait) await ended;
     // Nobody waits, and what a worker's end could report was reported to the calls.
     else ended.catch(() => {});
   }
 
-  /** Ends the workers now, as far as their kind allows: the calls that run reject. */
+  /**
+   * Ends the workers now, as far as their kind allows: the calls that run reject with
+   * `WorkerDiedError`, and their signals abort.
+   */
   terminate(): void {
     this.#accepting = false;
     this.#engine.terminate();
@@ -238,11 +285,11 @@ export class Executor implements AsyncDisposable {
     await this.shutdown();
   }
 
-  async #end(): Promise<void> {
+  async #end({ warn }: Scope): Promise<void> {
     if (this.#unsettled.size > 0) {
       this.#drained ??= Promise.withResolvers<void>();
       await this.#drained.promise;
     }
-    await this.#engine.close();
+    await this.#engine.close(warn);
   }
 }

@@ -1,6 +1,8 @@
 import type { Recalled } from "../cache/recall.ts";
 import { importLater } from "../import_later.ts";
-import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
+import type { ReadyCall, RememberedCall } from "../task/answer_call.ts";
+import type { CallOptions } from "./call_options.ts";
+import type { EngineRunner } from "./create_runner.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 
@@ -15,7 +17,7 @@ type State =
  * An engine that is loaded with the first call that needs it: every worker imports Quiver with the
  * modules of its tasks, and next to none of them has an executor of its own.
  */
-export class LateEngine implements CallRunner {
+export class LateEngine implements EngineRunner {
   readonly #options: EngineOptions;
   #state: State = { state: "unused" };
   /** Calls that wait for the engine. */
@@ -30,19 +32,21 @@ export class LateEngine implements CallRunner {
     this.#options = options;
   }
 
-  run(ready: ReadyCall): unknown {
-    if (this.#state.state === "ready") return this.#state.engine.runner.run(ready);
-    return this.#whenReady((runner) => runner.run(ready));
+  run(ready: ReadyCall, options?: CallOptions): unknown {
+    if (this.#state.state === "ready") return this.#state.engine.runner.run(ready, options);
+    return this.#whenReady((runner) => runner.run(ready, options));
   }
 
-  attempt(remembered: RememberedCall): Promise<Recalled | undefined> {
-    if (this.#state.state === "ready") return this.#state.engine.runner.attempt(remembered);
-    return this.#whenReady((runner) => runner.attempt(remembered));
+  attempt(remembered: RememberedCall, options?: CallOptions): Promise<Recalled | undefined> {
+    if (this.#state.state === "ready") {
+      return this.#state.engine.runner.attempt(remembered, options);
+    }
+    return this.#whenReady((runner) => runner.attempt(remembered, options));
   }
 
-  alone(remembered: RememberedCall): Promise<Recalled> {
-    if (this.#state.state === "ready") return this.#state.engine.runner.alone(remembered);
-    return this.#whenReady((runner) => runner.alone(remembered));
+  alone(remembered: RememberedCall, options?: CallOptions): Promise<Recalled> {
+    if (this.#state.state === "ready") return this.#state.engine.runner.alone(remembered, options);
+    return this.#whenReady((runner) => runner.alone(remembered, options));
   }
 
   /**
@@ -55,11 +59,15 @@ export class LateEngine implements CallRunner {
     return { queued: this.#waiting, running: 0, idle: 0, workers: 0, lost: 0 };
   }
 
-  /** Waits for the calls it has, then ends the workers. */
-  async close(): Promise<void> {
+  /**
+   * Waits for the calls it has, then ends the workers.
+   *
+   * @param warn Told of workers that could not be stopped.
+   */
+  async close(warn: (message: string) => void): Promise<void> {
     if (this.#state.state === "unused") return;
     const { dispatcher } = await this.#state.engine;
-    await dispatcher.close();
+    await dispatcher.close({ warn });
   }
 
   /** Ends everything now; what comes later is refused. */
@@ -69,7 +77,7 @@ export class LateEngine implements CallRunner {
     void this.#load().then(({ dispatcher }) => dispatcher.terminate(), () => {});
   }
 
-  async #whenReady<T>(use: (runner: CallRunner) => T | Promise<T>): Promise<T> {
+  async #whenReady<T>(use: (runner: EngineRunner) => T | Promise<T>): Promise<T> {
     this.#waiting++;
     let engine: Engine;
     try {

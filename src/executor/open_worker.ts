@@ -14,7 +14,7 @@ const OPENERS: { readonly [T in WorkerType]: (name: string) => Promise<Worker> }
       Promise.all([import("../worker/inline_worker.ts"), import("./worker_calls.ts")])
     );
     const calls = new WorkerCalls();
-    return await openInlineWorker((request) => calls.run(request), {
+    return await openInlineWorker((request, control) => calls.run(request, control), {
       name,
       close: () => calls.close(),
     });

@@ -9,8 +9,8 @@ import { findTask, importTask } from "../task/registry.ts";
 import { runBody } from "../task/run_body.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
-import type { CallRequest, Outcome } from "../worker/worker.ts";
-import type { CallContext } from "./call_context.ts";
+import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
+import { type CallContext, STARTED } from "./call_context.ts";
 import type { TaskReferences } from "./encode_tasks.ts";
 
 // What not every call needs is loaded with the first that does.
@@ -40,9 +40,10 @@ export class WorkerCalls {
    * Runs a call.
    *
    * @param request The call.
+   * @param control What the call's code knows of who waits for it.
    * @returns How it ended; never rejects.
    */
-  async run(request: CallRequest): Promise<Outcome> {
+  async run(request: CallRequest, control: CallControl): Promise<Outcome> {
     const warnings: string[] = [];
     let begun = performance.now();
     try {
@@ -60,7 +61,10 @@ export class WorkerCalls {
       const { call } = context;
       const { leased = true } = call ?? {};
       const running = call && { key: call.key, leased };
-      const body = () => runBody(definition, scope, args, running);
+      const body = () => {
+        if (context.announce === true) control.tell(STARTED, undefined);
+        return runBody(definition, scope, args, control, running);
+      };
       const recalling = this.#recalling;
       if (call === undefined || scope.cache === undefined || recalling === undefined) {
         const value = await body();
@@ -103,7 +107,7 @@ export class WorkerCalls {
   }
 
   #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
-    const { chain, cache, call: _, tasks: __, ...options } = context;
+    const { chain, cache, call: _call, tasks: _tasks, announce: _announce, ...options } = context;
     const onWarning = ({ message, cause }: QuiverWarning) => {
       warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     };

@@ -1,4 +1,6 @@
 import { ScopeClosedError } from "../errors.ts";
+import { currentScope } from "../scope/current_scope.ts";
+import type { Scope } from "../scope/scope.ts";
 import {
   toWorkerContextSettings,
   type WorkerContextOptions,
@@ -6,7 +8,7 @@ import {
 } from "../scope/scope_workers.ts";
 import { answerGiven } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
-import type { AbortAction, CallStatus } from "../task/call_status.ts";
+import type { CallStatus, OnAbort } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
@@ -27,7 +29,7 @@ export interface WorkerRunOptions {
    *
    * @default {"detach"}
    */
-  onAbort?: AbortAction;
+  onAbort?: OnAbort;
   /**
    * Decides when the call may run. What the cache knows is answered without asking it.
    *
@@ -191,16 +193,18 @@ export class OpenWorkerContext implements WorkerContext {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
+    if (this.#state.state === "open") {
+      this.#state = { state: "closed", done: this.#close(currentScope()) };
+    }
     return this.#state.done;
   }
 
-  async #close(): Promise<void> {
+  async #close({ warn }: Scope): Promise<void> {
     if (this.#unsettled > 0) {
       this.#drained ??= Promise.withResolvers<void>();
       await this.#drained.promise;
     }
-    await this.#engine.close();
+    await this.#engine.close(warn);
   }
 }
 
@@ -212,7 +216,7 @@ async function orAborted(
 ): Promise<unknown> {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = () => {
-    if (!status.cancel(signal.reason)) status.cancellation.abort(signal.reason);
+    status.abort(signal.reason);
     reject(signal.reason);
   };
   signal.addEventListener("abort", abort);

@@ -1,6 +1,6 @@
 import { WorkerDiedError, WorkerInitError } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
-import type { CallRequest, RunResult, Worker } from "../worker/worker.ts";
+import type { CallFollower, CallRequest, RunResult, Worker } from "../worker/worker.ts";
 import type { HookCall } from "../worker/worker_hook.ts";
 
 /** What the workers of one owner do beside running calls. */
@@ -41,6 +41,7 @@ export async function addHooks(worker: Worker, hooks: WorkerHookCalls): Promise<
 /** A call that waits until the worker is known to stay. */
 interface WaitingCall {
   readonly request: CallRequest;
+  readonly follower: CallFollower | undefined;
   readonly result: PromiseWithResolvers<RunResult>;
 }
 
@@ -76,12 +77,16 @@ class RetiringWorker implements Worker {
     return this.#waiting.length + (this.#running === "call" ? this.#worker.pending : 0);
   }
 
-  run(request: CallRequest): Promise<RunResult> {
+  run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
     if (this.#state.state === "closed") return Promise.resolve({ type: "revoked" });
-    const call = { request, result: Promise.withResolvers<RunResult>() };
+    const call = { request, follower, result: Promise.withResolvers<RunResult>() };
     this.#waiting.push(call);
     if (this.#running === "nothing") void this.#serve();
     return call.result.promise;
+  }
+
+  abort(follower: CallFollower, reason: unknown): void {
+    this.#worker.abort(follower, reason);
   }
 
   revoke(): boolean {
@@ -101,6 +106,10 @@ class RetiringWorker implements Worker {
     this.#worker.terminate();
   }
 
+  stopped(signal: AbortSignal): Promise<boolean> {
+    return this.#worker.stopped(signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -110,7 +119,7 @@ class RetiringWorker implements Worker {
       this.#running = "call";
       const { result } = call;
       try {
-        const ended = await this.#worker.run(call.request);
+        const ended = await this.#worker.run(call.request, call.follower);
         result.resolve(ended);
         if (ended.type === "revoked") continue;
       } catch (error) {

@@ -5,7 +5,7 @@
  * @module
  */
 import { exposeWorker } from "../worker/expose_worker.ts";
-import type { CallRequest, Outcome } from "../worker/worker.ts";
+import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
 import type { WorkerCalls } from "./worker_calls.ts";
 
 type Calls = typeof import("./worker_calls.ts");
@@ -15,8 +15,9 @@ class LateCalls {
   #calls: WorkerCalls | undefined;
   #loading: Promise<WorkerCalls> | undefined;
 
-  run(request: CallRequest): Promise<Outcome> {
-    return this.#calls?.run(request) ?? this.load().then((calls) => calls.run(request));
+  run(request: CallRequest, control: CallControl): Promise<Outcome> {
+    return this.#calls?.run(request, control) ??
+      this.load().then((calls) => calls.run(request, control));
   }
 
   async close(): Promise<void> {
@@ -38,7 +39,9 @@ class LateCalls {
 
 async function start(): Promise<void> {
   const calls = new LateCalls();
-  await exposeWorker((request) => calls.run(request), { close: () => calls.close() });
+  await exposeWorker((request, control) => calls.run(request, control), {
+    close: () => calls.close(),
+  });
   // A call that needs it is told why it cannot be loaded.
   await calls.load().catch(() => {});
 }

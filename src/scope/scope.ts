@@ -3,6 +3,7 @@ import type { Warn } from "../cache/warn.ts";
 import type { Json } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { QuiverWarning } from "../warning.ts";
+import type { CallControl } from "../worker/worker.ts";
 import type { ScopeWorkers, WorkerContextOptions } from "./scope_workers.ts";
 
 /** What a scope may set for everything beneath it; what it does not set it inherits. */
@@ -90,4 +91,10 @@ export interface Scope {
    * @internal
    */
   readonly chain?: CallChain;
+  /**
+   * What the innermost of them knows of who waits for it.
+   *
+   * @internal
+   */
+  readonly control?: CallControl;
 }

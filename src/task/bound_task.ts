@@ -25,7 +25,7 @@ export interface BoundDescription {
  * @returns The frozen scope.
  */
 export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
-  const { chain: _, ...frozen } = deriveScope(outer, options);
+  const { chain: _chain, control: _control, ...frozen } = deriveScope(outer, options);
   return frozen;
 }
 
@@ -37,8 +37,9 @@ export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
  * @returns The scope.
  */
 export function thawScope(frozen: Scope): Scope {
-  const { chain } = currentScope();
-  return chain === undefined ? frozen : { ...frozen, chain };
+  const { chain, control } = currentScope();
+  if (chain === undefined) return frozen;
+  return { ...frozen, chain, ...(control !== undefined && { control }) };
 }
 
 /**

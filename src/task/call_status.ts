@@ -1,4 +1,6 @@
 import type { Digest } from "../value/encoded_value.ts";
+import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
+import { CallProgress } from "./call_progress.ts";
 import { CancelSource } from "./cancel_signal.ts";
 
 /** Where a call stands. */
@@ -8,17 +10,18 @@ export type FutureState = "pending" | "running" | "done" | "cancelled";
  * What becomes of the worker of a running call that is given up: it is ended, or the call goes on
  * there until its end, and nobody waits for it.
  */
-export type AbortAction = "terminate" | "detach";
+export type OnAbort = "terminate" | "detach";
 
 /** Where a call stands: written by who runs it, read by its future. */
-export class CallStatus {
-  /** Aborted when the future is cancelled. */
+export class CallStatus implements CallControl, CallFollower {
+  /** Aborted when the future is cancelled or aborted. */
   readonly cancellation: CancelSource = new CancelSource();
   /** What becomes of the worker when the call is given up while it runs. */
-  onAbort: AbortAction | undefined;
+  onAbort: OnAbort | undefined;
   /** Made when first asked for: most futures are never cancelled, and a controller costs. */
   #controller: AbortController | undefined;
   #observers: (() => void)[] | undefined;
+  #progress: CallProgress | undefined;
   #state: FutureState = "pending";
   #key: Digest | undefined;
   #hit: boolean | undefined;
@@ -47,6 +50,29 @@ export class CallStatus {
     if (cancellation.aborted) abort();
     else cancellation.addEventListener("abort", abort);
     return controller.signal;
+  }
+
+  /** How far the call is; made when first asked for, or reported. */
+  get progress(): CallProgress {
+    if (this.#progress === undefined) {
+      this.#progress = new CallProgress();
+      if (this.#ended) this.#progress.end();
+    }
+    return this.#progress;
+  }
+
+  /** The call says how far it is, here. */
+  report(progress: ProgressReport): void {
+    if (!this.#ended) this.progress.update(progress);
+  }
+
+  /** The call says something here, which only matters where workers are. */
+  tell(): void {}
+
+  /** The call says something on a worker: as yet, only how far it is. */
+  told(kind: string, data: unknown): void {
+    // What `CallControl.report()` has sent.
+    if (kind === "progress") this.report(data as ProgressReport);
   }
 
   /** The key is known. */
@@ -84,7 +110,17 @@ export class CallStatus {
    * @returns Whether this has cancelled it.
    */
   cancel(reason: unknown): boolean {
-    if (this.#state !== "pending") return false;
+    return this.#state === "pending" && this.abort(reason);
+  }
+
+  /**
+   * Gives the call up, whether its body has started or not.
+   *
+   * @param reason Why.
+   * @returns Whether this has given it up.
+   */
+  abort(reason: unknown): boolean {
+    if (this.#ended) return false;
     this.#state = "cancelled";
     this.cancellation.abort(reason);
     this.#announce();
@@ -97,13 +133,18 @@ export class CallStatus {
    * @param fn The function.
    */
   onDone(fn: () => void): void {
-    if (this.#state === "done" || this.#state === "cancelled") queueMicrotask(fn);
+    if (this.#ended) queueMicrotask(fn);
     // A list that grows by push is made for seventeen, and there is nearly always one.
     else if (this.#observers === undefined) this.#observers = [fn];
     else this.#observers.push(fn);
   }
 
+  get #ended(): boolean {
+    return this.#state === "done" || this.#state === "cancelled";
+  }
+
   #announce(): void {
+    this.#progress?.end();
     const observers = this.#observers;
     this.#observers = undefined;
     for (const fn of observers ?? []) queueMicrotask(fn);

@@ -12,7 +12,7 @@ import type { TaskDefinition } from "./task_definition.ts";
 export const IN_THIS_ISOLATE: CallRunner = {
   run: ({ definition, scope, args, status }) => {
     status.started();
-    return runBody(definition, scope, args);
+    return runBody(definition, scope, args, status);
   },
   attempt: async (remembered) => {
     const { computeLeased } = await REMEMBERING.load();
@@ -30,7 +30,7 @@ function toComputation(
 ): Parameters<typeof computeLeased> {
   const body = () => {
     status.started();
-    return runBody(definition, scope, args, { key: call.key, leased });
+    return runBody(definition, scope, args, status, { key: call.key, leased });
   };
   return [cache, call, body, { metadata: toRecordMetadata(scope), warn: scope.warn }];
 }

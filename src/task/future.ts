@@ -1,5 +1,6 @@
 import { CancelledError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
+import type { CallProgress } from "./call_progress.ts";
 import { CallStatus, type FutureState } from "./call_status.ts";
 
 /**
@@ -26,7 +27,7 @@ import { CallStatus, type FutureState } from "./call_status.ts";
 export class Future<T> implements Promise<T> {
   readonly #promise: Promise<T>;
   readonly #status = new CallStatus();
-  #cancel: ((reason: CancelledError) => void) | undefined;
+  #cancel: ((reason: unknown) => void) | undefined;
 
   /**
    * Creates the future of a call. Users get futures from tasks and executors.
@@ -78,7 +79,12 @@ export class Future<T> implements Promise<T> {
     return this.#status.hit;
   }
 
-  /** Aborted when the future is cancelled. */
+  /** How far the call is, as its task says by `report()`. */
+  get progress(): CallProgress {
+    return this.#status.progress;
+  }
+
+  /** Aborted when the future is cancelled or aborted. */
   get signal(): AbortSignal {
     return this.#status.signal;
   }
@@ -96,6 +102,23 @@ export class Future<T> implements Promise<T> {
       this.#cancel?.(reason);
     }
     return this.state === "cancelled";
+  }
+
+  /**
+   * Gives the call up, running or not: the future rejects at once, and the signal that the task gets
+   * from `currentSignal()` aborts. A body that does not look at it goes on to its end, unseen.
+   *
+   * @param reason What the future rejects with; a `CancelledError` when left out.
+   * @returns Whether this has given the call up; `false` when it had ended.
+   */
+  abort(reason?: unknown): boolean {
+    const given = reason ??
+      new CancelledError(`Cannot finish "${this.name}": the call was aborted`);
+    if (!this.#status.abort(given)) return false;
+    // As in `cancel()`: whoever aborts knows.
+    this.#promise.catch(() => {});
+    this.#cancel?.(given);
+    return true;
   }
 
   /**

@@ -1,6 +1,8 @@
 import type { CallChain, Scope } from "../scope/scope.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Digest } from "../value/encoded_value.ts";
+import type { CallControl } from "../worker/worker.ts";
+import { NestedControl } from "./nested_control.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
 /** A call whose body runs, and that has a key. */
@@ -17,6 +19,7 @@ export interface RunningCall {
  * @param definition The task.
  * @param scope The scope that tasks called by the function are in.
  * @param args The arguments.
+ * @param own What the function can know of who waits for the call.
  * @param running The call, if it has a key: a call inside that waits for it would wait for ever.
  * @returns What the function returns.
  */
@@ -24,6 +27,7 @@ export function runBody(
   definition: TaskDefinition,
   scope: Scope,
   args: readonly unknown[],
+  own: CallControl,
   running?: RunningCall,
 ): unknown {
   const chain: CallChain = {
@@ -32,5 +36,6 @@ export function runBody(
     ...(running?.leased && scope.cache !== undefined && { cache: scope.cache.id }),
     ...(scope.chain !== undefined && { outer: scope.chain }),
   };
-  return runInScope({ ...scope, chain }, () => definition.fn(...args));
+  const control = scope.control === undefined ? own : new NestedControl(own, scope.control);
+  return runInScope({ ...scope, chain, control }, () => definition.fn(...args));
 }

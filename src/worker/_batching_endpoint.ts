@@ -62,7 +62,16 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
    * @param message The message.
    */
   postMessage(message: unknown): void {
-    if (this.#batch.push(message) === 2) queueMicrotask(() => this.#flush());
+    if (this.#batch.push(message) === 2) queueMicrotask(() => this.flush());
+  }
+
+  /** Posts at once what was sent in this microtask checkpoint. */
+  flush(): void {
+    // What was flushed early leaves its microtask nothing to do.
+    if (this.#batch.length === 1) return;
+    const batch = this.#batch;
+    this.#batch = [BATCH];
+    this.#post(batch);
   }
 
   /** Adds a listener; there is only the event `message`. */
@@ -84,12 +93,6 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
       if (typeof listener === "function") listener(event);
       else listener.handleEvent(event);
     }
-  }
-
-  #flush(): void {
-    const batch = this.#batch;
-    this.#batch = [BATCH];
-    this.#post(batch);
   }
 
   #post(batch: readonly unknown[]): void {

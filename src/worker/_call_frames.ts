@@ -8,6 +8,8 @@
  * ```text
  * call     [slot, module, task, args]  or  [slot, module, task, args, context]
  * answer   [slot, duration, value]     or  [slot, result]
+ * abort    [slot, "abort", reason]     to the call that runs
+ * report   [slot, "report", kind, data] from the call that runs, before its answer
  * ```
  *
  * @module
@@ -25,10 +27,42 @@ export type CallFrame =
     context: unknown,
   ];
 
+/** What tells a call that runs to end; the reason is what `fromThrown()` gave. */
+export type AbortFrame = readonly [slot: number, abort: "abort", reason: unknown];
+
+/** What a parent posts. */
+export type ParentFrame = CallFrame | AbortFrame;
+
+/** What a call says while it runs. */
+export type ReportFrame = readonly [slot: number, report: "report", kind: string, data: unknown];
+
 /** An answer as it is posted: short for a plain value, which most are. */
 export type AnswerFrame =
   | readonly [slot: number, duration: number, value: unknown]
   | readonly [slot: number, result: RunResult];
+
+/** What a worker posts. */
+export type WorkerFrame = AnswerFrame | ReportFrame;
+
+/**
+ * Tells an abort from a call, by its length.
+ *
+ * @param frame What a parent has posted.
+ * @returns Whether it is an abort.
+ */
+export function isAbortFrame(frame: ParentFrame): frame is AbortFrame {
+  return frame.length === 3;
+}
+
+/**
+ * Tells a report from an answer, by its length.
+ *
+ * @param frame What a worker has posted.
+ * @returns Whether it is a report.
+ */
+export function isReportFrame(frame: WorkerFrame): frame is ReportFrame {
+  return frame.length === 4;
+}
 
 /**
  * Makes what is posted for a call.

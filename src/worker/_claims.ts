@@ -3,6 +3,7 @@ import { WORKER_CAPACITY } from "./worker.ts";
 const SENT = 0;
 const CLAIMED = 1;
 const REVOKED = 2;
+const ABORTED = 3;
 
 /** The word before the slots: how many messages the worker has posted. */
 const POSTED = 0;
@@ -42,6 +43,16 @@ export class Claims {
   /** Parent: takes the call back; `false` when the worker has claimed it. */
   revoke(slot: number): boolean {
     return Atomics.compareExchange(this.#words, 1 + slot, SENT, REVOKED) === SENT;
+  }
+
+  /** Parent: the call is to end; `false` when it does not run. */
+  abort(slot: number): boolean {
+    return Atomics.compareExchange(this.#words, 1 + slot, CLAIMED, ABORTED) === CLAIMED;
+  }
+
+  /** Worker: whether the call that runs in this slot is to end. */
+  isAborted(slot: number): boolean {
+    return Atomics.load(this.#words, 1 + slot) === ABORTED;
   }
 
   /** Worker: one more message was posted. */

@@ -1,8 +1,9 @@
 import type { WorkerDeath } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
+import type { AbortFrame } from "./_call_frames.ts";
 import type { CloseReply } from "./_protocol.ts";
 import type { SentCall, SentCalls } from "./_sent_calls.ts";
-import type { CallRequest, RunResult, Worker } from "./worker.ts";
+import type { CallFollower, CallRequest, RunResult, Worker } from "./worker.ts";
 
 /** What a kind of worker has of its own. */
 export interface WorkerKind {
@@ -14,6 +15,8 @@ export interface WorkerKind {
    * @throws {UnclonableError} When it cannot be sent; a kind may also tell so later.
    */
   send(slot: number, request: CallRequest): void;
+  /** Tells the call that runs to end. */
+  abort(frame: AbortFrame): void;
   /** Runs the close hook; there are no calls any more. */
   close(): Promise<CloseReply>;
   /**
@@ -22,6 +25,8 @@ export interface WorkerKind {
    * @returns How it died, when it counts as dead at once; otherwise `ended` tells.
    */
   stop(reason: string): WorkerDeath | undefined;
+  /** Waits until none of the worker's code runs any more, or until the signal; tells which came. */
+  stopped(signal: AbortSignal): Promise<boolean>;
 }
 
 type State =
@@ -58,11 +63,11 @@ export class KindWorker implements Worker {
     return this.#calls.size;
   }
 
-  run(request: CallRequest): Promise<RunResult> {
+  run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
     if (this.#state.state !== "open") return Promise.resolve({ type: "revoked" });
     let call: SentCall;
     try {
-      call = this.#calls.add(request.task);
+      call = this.#calls.add(request.task, follower);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -72,6 +77,11 @@ export class KindWorker implements Worker {
       this.#calls.reject(call.slot, error);
     }
     return call.result.promise;
+  }
+
+  abort(follower: CallFollower, reason: unknown): void {
+    const frame = this.#calls.abort(follower, reason);
+    if (frame !== undefined) this.#kind.abort(frame);
   }
 
   revoke(): boolean {
@@ -87,6 +97,10 @@ export class KindWorker implements Worker {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     const death = this.#kind.stop("it was terminated");
     if (death !== undefined) this.#fail(death);
+  }
+
+  stopped(signal: AbortSignal): Promise<boolean> {
+    return this.#kind.stopped(signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,16 +1,21 @@
-import type { CallRequest, Outcome, RunCall, ThrownValue } from "./worker.ts";
+import type { CallControl, CallRequest, Outcome, RunCall, ThrownValue } from "./worker.ts";
 
 /**
  * Runs a call so that it always ends as data, even when what runs it throws.
  *
  * @param runCall Does the work.
  * @param request The call.
+ * @param control What the call's code knows of who waits for it.
  * @returns How the call ended.
  */
-export async function runToOutcome(runCall: RunCall, request: CallRequest): Promise<Outcome> {
+export async function runToOutcome(
+  runCall: RunCall,
+  request: CallRequest,
+  control: CallControl,
+): Promise<Outcome> {
   const started = performance.now();
   try {
-    return await runCall(request);
+    return await runCall(request, control);
   } catch (error) {
     const duration = performance.now() - started;
     return { type: "error", error: await toThrownValue(error), duration, warnings: [] };

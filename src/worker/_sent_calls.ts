@@ -1,6 +1,13 @@
 import { type WorkerDeath, WorkerDiedError } from "../errors.ts";
+import { fromThrown } from "../value/thrown_value.ts";
+import {
+  type AbortFrame,
+  fromAnswerFrame,
+  isReportFrame,
+  type WorkerFrame,
+} from "./_call_frames.ts";
 import type { SentClaims } from "./_call_sharing.ts";
-import { type RunResult, WORKER_CAPACITY } from "./worker.ts";
+import { type CallFollower, type RunResult, WORKER_CAPACITY } from "./worker.ts";
 
 /** A call on its way to a worker. */
 export interface SentCall {
@@ -8,6 +15,8 @@ export interface SentCall {
   readonly task: string;
   /** Where the claim stands. */
   readonly slot: number;
+  /** Told of what the call says. */
+  readonly follower: CallFollower | undefined;
   /** What the caller awaits. */
   readonly result: PromiseWithResolvers<RunResult>;
 }
@@ -43,10 +52,11 @@ export class SentCalls {
    * Notes a call that is about to be sent.
    *
    * @param task The task's name.
+   * @param follower Told of what the call says.
    * @returns The call.
    * @throws {RangeError} When there are too many calls already.
    */
-  add(task: string): SentCall {
+  add(task: string, follower?: CallFollower): SentCall {
     const slot = this.#slots.pop();
     if (slot === undefined) {
       throw new RangeError(
@@ -54,10 +64,33 @@ export class SentCalls {
       );
     }
     this.#claims.send(slot);
-    const call = { task, slot, result: Promise.withResolvers<RunResult>() };
+    const call = { task, slot, follower, result: Promise.withResolvers<RunResult>() };
     this.#sent[slot] = call;
     this.#calls.push(call);
     return call;
+  }
+
+  /**
+   * Takes what the worker has posted.
+   *
+   * @param frame An answer, or what a call says while it runs.
+   */
+  receive(frame: WorkerFrame): void {
+    if (isReportFrame(frame)) this.#sent[frame[0]]?.follower?.told(frame[2], frame[3]);
+    else this.resolve(frame[0], fromAnswerFrame(frame));
+  }
+
+  /**
+   * A call that runs is to end.
+   *
+   * @param follower What stands for the call.
+   * @param reason Why.
+   * @returns What is to be sent, or `undefined` when the call does not run.
+   */
+  abort(follower: CallFollower, reason: unknown): AbortFrame | undefined {
+    const call = this.#calls.find((call) => call.follower === follower);
+    if (call === undefined || !this.#claims.abort(call.slot)) return undefined;
+    return [call.slot, "abort", fromThrown(reason)];
   }
 
   /**
@@ -96,7 +129,9 @@ export class SentCalls {
     while (this.revokeNewest());
     const running = this.#calls;
     this.#calls = [];
-    for (const { task, result } of running) {
+    for (const { task, slot, result } of running) {
+      // Code that outlives its worker can still see that it is to end.
+      this.#claims.abort(slot);
       const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${death.reason}`;
       result.reject(new WorkerDiedError(message, death));
     }

@@ -84,6 +84,7 @@ export class WebThread {
   /** Resolves with the reason when the thread has ended and all its messages have arrived. */
   readonly ended: Promise<string>;
   readonly #end: (reason: string) => void;
+  readonly #lock: string;
   readonly #watch = new AbortController();
   #received = 0;
   #uncaught: string | undefined;
@@ -98,6 +99,7 @@ export class WebThread {
     this.worker = worker;
     this.claims = new Claims(ready.claims);
     this.ring = new AnswerRing(ready.ring);
+    this.#lock = ready.lock;
     const { promise, resolve } = Promise.withResolvers<string>();
     this.ended = promise;
     this.#end = resolve;
@@ -121,6 +123,16 @@ export class WebThread {
     this.worker.terminate();
     this.#watch.abort();
     this.#end(reason);
+  }
+
+  /**
+   * Waits until none of the thread's code runs any more.
+   *
+   * @param signal Ends the wait.
+   * @returns Whether the thread has stopped.
+   */
+  stopped(signal: AbortSignal): Promise<boolean> {
+    return waitForEnd(this.#lock, signal);
   }
 
   async #watchEnd(lock: string): Promise<void> {

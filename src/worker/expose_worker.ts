@@ -5,7 +5,7 @@
  */
 import { expose } from "comlink/dist/esm/comlink.mjs";
 import { BatchingEndpoint, type MessageEnd } from "./_batching_endpoint.ts";
-import type { AnswerFrame, CallFrame } from "./_call_frames.ts";
+import type { ParentFrame, WorkerFrame } from "./_call_frames.ts";
 import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
 import type { CloseReply, ExposedWorker, ReadyMessage } from "./_protocol.ts";
@@ -31,9 +31,17 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   enterWorker(scope.name);
   const claims = new Claims();
   const ring = new AnswerRing();
-  const served = new ServedCalls(runCall, { claims, ring }, (frame) => endpoint.send(frame));
-  const endpoint = new BatchingEndpoint<AnswerFrame, CallFrame>(scope, {
-    received: (frame) => served.add(frame),
+  const served = new ServedCalls(
+    runCall,
+    { claims, ring },
+    (frame) => endpoint.send(frame),
+    (frame) => {
+      endpoint.send(frame);
+      endpoint.flush();
+    },
+  );
+  const endpoint = new BatchingEndpoint<WorkerFrame, ParentFrame>(scope, {
+    received: (frame) => served.receive(frame),
     refused: (frame, cause) => void served.refused(frame, cause),
     posted: () => served.posted(),
   });

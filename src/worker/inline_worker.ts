@@ -1,9 +1,12 @@
-import type { WorkerDeath } from "../errors.ts";
+import { CancelledError, type WorkerDeath } from "../errors.ts";
+import { toThrown } from "../value/thrown_value.ts";
+import type { AbortFrame } from "./_call_frames.ts";
 import { Claims } from "./_claims.ts";
 import { KindWorker, type WorkerKind } from "./_kind_worker.ts";
 import type { CloseReply } from "./_protocol.ts";
 import { runToOutcome, toRefusedOutcome, toThrownValue } from "./_run_to_outcome.ts";
 import { SentCalls } from "./_sent_calls.ts";
+import { type CallLine, ServedCall } from "./_served_call.ts";
 import { toRequestError } from "./_unclonable.ts";
 import type { CallRequest, Outcome, RunCall, Worker, WorkerHooks } from "./worker.ts";
 
@@ -38,6 +41,11 @@ class InlineKind implements WorkerKind {
   readonly #claims: Claims;
   readonly #calls: SentCalls;
   readonly #end: (death: WorkerDeath) => void;
+  readonly #line: CallLine = {
+    isAborted: (slot) => this.#claims.isAborted(slot),
+    tell: (slot, kind, data) => this.#calls.receive([slot, "report", kind, data]),
+  };
+  #running: ServedCall | undefined;
   #last: Promise<void> = Promise.resolve();
 
   constructor(runCall: RunCall, hooks: WorkerHooks, claims: Claims, calls: SentCalls) {
@@ -55,6 +63,10 @@ class InlineKind implements WorkerKind {
     this.#last = this.#last.then(() => this.#perform(slot, copy));
   }
 
+  abort([, , reason]: AbortFrame): void {
+    this.#running?.abort(toThrown(structuredClone(reason)));
+  }
+
   async close(): Promise<CloseReply> {
     try {
       await this.#hooks.close?.();
@@ -66,12 +78,29 @@ class InlineKind implements WorkerKind {
 
   stop(reason: string): WorkerDeath {
     this.#end({ reason });
+    this.#running?.abort(new CancelledError(`Cannot finish the call: its worker ended: ${reason}`));
     return { reason };
+  }
+
+  async stopped(signal: AbortSignal): Promise<boolean> {
+    const ended = Promise.withResolvers<boolean>();
+    const giveUp = () => ended.resolve(false);
+    signal.addEventListener("abort", giveUp);
+    void this.#last.then(() => ended.resolve(true));
+    try {
+      return signal.aborted ? false : await ended.promise;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
   }
 
   async #perform(slot: number, request: CallRequest): Promise<void> {
     if (!this.#claims.claim(slot)) return this.#calls.resolve(slot, { type: "revoked" });
-    this.#calls.resolve(slot, await cloneOutcome(await runToOutcome(this.#runCall, request)));
+    const call = this.#running = new ServedCall(slot, this.#line);
+    const outcome = await runToOutcome(this.#runCall, request, call);
+    call.end();
+    this.#running = undefined;
+    this.#calls.resolve(slot, await cloneOutcome(outcome));
   }
 }
 

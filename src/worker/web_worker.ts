@@ -7,11 +7,12 @@ import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
 import type { WorkerDeath } from "../errors.ts";
 import { BatchingEndpoint } from "./_batching_endpoint.ts";
 import {
-  type AnswerFrame,
-  type CallFrame,
-  fromAnswerFrame,
+  type AbortFrame,
   fromCallFrame,
+  isAbortFrame,
+  type ParentFrame,
   toCallFrame,
+  type WorkerFrame,
 } from "./_call_frames.ts";
 import { KindWorker, type WorkerKind } from "./_kind_worker.ts";
 import type { CloseReply, ExposedWorker } from "./_protocol.ts";
@@ -51,15 +52,18 @@ class WebKind implements WorkerKind {
   };
   /** Held for the worker's life: Comlink makes the worker deaf when this is collected. */
   readonly #remote: Remote<ExposedWorker>;
-  readonly #endpoint: BatchingEndpoint<CallFrame, AnswerFrame>;
+  readonly #endpoint: BatchingEndpoint<ParentFrame, WorkerFrame>;
 
   constructor(thread: WebThread, calls: SentCalls) {
     this.#thread = thread;
     this.#calls = calls;
     this.#endpoint = new BatchingEndpoint(thread.worker, {
-      received: (frame) => calls.resolve(frame[0], fromAnswerFrame(frame)),
-      refused: (frame, cause) =>
-        calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause)),
+      received: (frame) => calls.receive(frame),
+      refused: (frame, cause) => {
+        // An abort is plain data.
+        if (isAbortFrame(frame)) return;
+        calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause));
+      },
     });
     this.#remote = wrap<ExposedWorker>(this.#endpoint);
     this.ended = thread.ended.then((reason) => this.#end(reason));
@@ -70,6 +74,10 @@ class WebKind implements WorkerKind {
     this.#endpoint.send(toCallFrame(slot, request));
   }
 
+  abort(frame: AbortFrame): void {
+    this.#endpoint.send(frame);
+  }
+
   close(): Promise<CloseReply> {
     return this.#remote.close();
   }
@@ -77,6 +85,10 @@ class WebKind implements WorkerKind {
   stop(reason: string): WorkerDeath {
     this.#thread.stop(reason);
     return this.#end(reason);
+  }
+
+  stopped(signal: AbortSignal): Promise<boolean> {
+    return this.#thread.stopped(signal);
   }
 
   /** Reads small answers as they come, for as long as the thread lives. */

@@ -51,8 +51,35 @@ export type Outcome =
 /** How a run on a worker ended: an outcome, or the call never started and may go elsewhere. */
 export type RunResult = Outcome | { readonly type: "revoked" };
 
+/** What a call says of how far it is; what is left out stays as it was. */
+export interface ProgressReport {
+  /** How much is done, from 0 to 1. */
+  readonly fraction?: number;
+  /** What is being done. */
+  readonly message?: string;
+}
+
+/** What the code of a call that runs knows of who waits for it. */
+export interface CallControl {
+  /** Aborted when the call is to end; made when first asked for. */
+  readonly signal: AbortSignal;
+  /** Says how far the call is: the latest word arrives, not every one. */
+  report(progress: ProgressReport): void;
+  /** Says something at once, before this returns; the protocol does not look inside. */
+  tell(kind: string, data: unknown): void;
+}
+
+/** Who follows a call that runs. */
+export interface CallFollower {
+  /** Told of what the call says: `"progress"` with a {@linkcode ProgressReport}, or what `tell` was given. */
+  told(kind: string, data: unknown): void;
+}
+
 /** Does the work of one call where the worker runs; what a task throws becomes an outcome. */
-export type RunCall = (request: CallRequest) => Outcome | Promise<Outcome>;
+export type RunCall = (
+  request: CallRequest,
+  control: CallControl,
+) => Outcome | Promise<Outcome>;
 
 /** What a worker does beside running calls. */
 export interface WorkerHooks {
@@ -69,8 +96,19 @@ export interface Worker extends AsyncDisposable {
    * dies during this call; resolves to `revoked` when it dies, or is closing, before the call
    * started; rejects with `UnclonableError` when an argument cannot be sent, and with `RangeError`
    * when {@linkcode WORKER_CAPACITY} calls are on their way. The worker survives what a task throws.
+   *
+   * @param request The call.
+   * @param follower Told of what the call says; it also stands for the call in `abort()`.
    */
-  run(request: CallRequest): Promise<RunResult>;
+  run(request: CallRequest, follower?: CallFollower): Promise<RunResult>;
+  /**
+   * Tells a call that runs to end: its signal aborts. Whether it ends is up to its code; one that
+   * never awaits sees it when it reads `aborted` of its signal, where memory is shared.
+   *
+   * @param follower What stands for the call.
+   * @param reason Why.
+   */
+  abort(follower: CallFollower, reason: unknown): void;
   /** Takes back the newest call that has not started, if any: its run resolves to `revoked`. */
   revoke(): boolean;
   /** How many calls were sent and have neither ended nor been taken back. */
@@ -79,6 +117,14 @@ export interface Worker extends AsyncDisposable {
   readonly dead: Promise<string>;
   /** Lets the calls that were given end, then ends the worker; rejects when its close hook does. */
   close(): Promise<void>;
-  /** Ends the worker now, as far as the kind allows; the running call rejects. */
+  /** Ends the worker now, as far as the kind allows; the running call rejects, its signal aborts. */
   terminate(): void;
+  /**
+   * Waits until none of a dead worker's code runs any more. A web worker that is busy when it is
+   * terminated goes on until its code returns, and no program ends by itself before that.
+   *
+   * @param signal Ends the wait, which keeps the program alive.
+   * @returns Whether the code has stopped; `false` when the signal ended the wait.
+   */
+  stopped(signal: AbortSignal): Promise<boolean>;
 }

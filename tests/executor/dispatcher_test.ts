@@ -8,7 +8,13 @@ import {
 } from "../../src/errors.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
 import { openWebWorker } from "../../src/worker/web_worker.ts";
-import type { CallRequest, Outcome, RunResult, Worker } from "../../src/worker/worker.ts";
+import type {
+  CallFollower,
+  CallRequest,
+  Outcome,
+  RunResult,
+  Worker,
+} from "../../src/worker/worker.ts";
 
 interface FakeCall {
   readonly task: string;
@@ -22,6 +28,8 @@ class FakeWorker implements Worker {
   readonly dead = this.#death.promise;
   /** Neither ended nor taken back, oldest first; the first has started. */
   readonly calls: FakeCall[] = [];
+  /** Why calls were aborted. */
+  readonly aborts: unknown[] = [];
   ended: "no" | "closed" | "terminated" | "died" = "no";
 
   constructor(name: string) {
@@ -68,8 +76,16 @@ class FakeWorker implements Worker {
     return Promise.resolve();
   }
 
+  abort(_follower: CallFollower, reason: unknown): void {
+    this.aborts.push(reason);
+  }
+
   terminate(): void {
     this.#end("terminated");
+  }
+
+  stopped(): Promise<boolean> {
+    return Promise.resolve(true);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,16 +1,20 @@
 /** Each call imports a module that starts a worker at its top level. */
 import { currentWorker, importInWorker } from "../../../src/worker/current_worker.ts";
 import { exposeWorker } from "../../../src/worker/expose_worker.ts";
-import type { CallRequest, Outcome } from "../../../src/worker/worker.ts";
+import type { CallControl, CallRequest, Outcome } from "../../../src/worker/worker.ts";
 import { runToOutcome } from "../../../src/worker/_run_to_outcome.ts";
 
 const NESTING = new URL("./nesting_module.ts", import.meta.url).href;
 
-void exposeWorker((request: CallRequest): Promise<Outcome> =>
-  runToOutcome(async () => {
-    const value = request.task === "current"
-      ? currentWorker()
-      : await importInWorker(NESTING, () => import("./nesting_module.ts"));
-    return { type: "value", value, duration: 0, warnings: [] };
-  }, request)
+void exposeWorker((request: CallRequest, control: CallControl): Promise<Outcome> =>
+  runToOutcome(
+    async () => {
+      const value = request.task === "current"
+        ? currentWorker()
+        : await importInWorker(NESTING, () => import("./nesting_module.ts"));
+      return { type: "value", value, duration: 0, warnings: [] };
+    },
+    request,
+    control,
+  )
 );

@@ -1,0 +1,121 @@
+import { Future } from "../task/future.ts";
+import type { CallRunner } from "../task/answer_call.ts";
+import type { DeferredArguments, Task } from "../task/task.ts";
+import { type CallOptions, checkCallOptions } from "./call_options.ts";
+import { type MapOptions, mapTask } from "./map_task.ts";
+
+/** The part of an executor that a view stands on. */
+export interface ViewedExecutor {
+  /** How many workers run at once at most. */
+  readonly maxWorkers: number;
+  /** Makes what runs calls with options. */
+  runnerWith(options: CallOptions): CallRunner;
+  /** Submits a call to a runner. */
+  submit(task: object, args: readonly unknown[], runner: CallRunner): Future<unknown>;
+}
+
+/**
+ * An executor whose calls are made with options, as `executor.with(options)` gives it: the same
+ * workers and the same queue.
+ *
+ * @example Give up what takes too long
+ * ```ts
+ * import { currentSignal, DeadlineError, Executor, task } from "@quiver/quiver";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const wait = task(import.meta, async () => {
+ *   const signal = currentSignal();
+ *   await new Promise((resolve) => signal.addEventListener("abort", resolve));
+ * }, { name: "waitForSignal" });
+ *
+ * await using executor = new Executor({ workerType: "inline" });
+ * const hasty = executor.with({ deadline: 5 });
+ * await assertRejects(async () => await hasty.submit(wait), DeadlineError);
+ * ```
+ */
+export class ExecutorView {
+  readonly #executor: ViewedExecutor;
+  readonly #options: CallOptions;
+  readonly #runner: CallRunner;
+
+  /**
+   * Creates a view. Users get views from `executor.with(options)`.
+   *
+   * @param executor What runs the calls.
+   * @param options How they are made.
+   */
+  constructor(executor: ViewedExecutor, options: CallOptions) {
+    checkCallOptions(options);
+    this.#executor = executor;
+    this.#options = { ...options };
+    this.#runner = executor.runnerWith(this.#options);
+  }
+
+  /** How many workers run at once at most. */
+  get maxWorkers(): number {
+    return this.#executor.maxWorkers;
+  }
+
+  /**
+   * A view with more options.
+   *
+   * @param options The options; those of this view stay, unless they have the same name.
+   * @returns The view.
+   */
+  with(options: CallOptions): ExecutorView {
+    return new ExecutorView(this.#executor, { ...this.#options, ...options });
+  }
+
+  /**
+   * Submits a call, as `Executor.submit` does.
+   *
+   * @typeParam A The task's arguments.
+   * @typeParam R What the task returns.
+   * @param task The task.
+   * @param args The arguments, or futures of them at any depth.
+   * @returns The future of the result. It rejects with the signal's reason, or with `DeadlineError`,
+   * when the call is given up.
+   */
+  submit<A extends readonly unknown[], R>(
+    task: Task<A, R>,
+    ...args: DeferredArguments<A>
+  ): Future<R> {
+    const { signal } = this.#options;
+    if (signal?.aborted) return toAborted<R>(task.name, signal.reason);
+    // The definition is that of `task`, so its function returns what `task` does.
+    const future = this.#executor.submit(task, args, this.#runner) as Future<R>;
+    if (signal !== undefined) follow(future, signal);
+    return future;
+  }
+
+  /**
+   * Calls a task for each item, as `Executor.map` does.
+   *
+   * @typeParam T An item: the task's one argument.
+   * @typeParam R What the task returns.
+   * @param task The task.
+   * @param items The items, or an async iterable of them.
+   * @param options Buffer, progress, cancellation of the whole.
+   * @returns The results.
+   */
+  map<T, R>(
+    task: Task<[T], R>,
+    items: Iterable<T> | AsyncIterable<T>,
+    options: MapOptions = {},
+  ): AsyncGenerator<R, void, void> {
+    return mapTask(this, task, items, options);
+  }
+}
+
+/** A call that was given up before it was made: nothing is looked up and no worker starts. */
+function toAborted<R>(name: string, reason: unknown): Future<R> {
+  const future = new Future<R>(name, () => new Promise<R>(() => {}));
+  future.abort(reason);
+  return future;
+}
+
+function follow(future: Future<unknown>, signal: AbortSignal): void {
+  const abort = () => future.abort(signal.reason);
+  signal.addEventListener("abort", abort);
+  future.onDone(() => signal.removeEventListener("abort", abort));
+}

@@ -1,0 +1,69 @@
+// Tasks that look at their signal, say how far they are, or do not end.
+import { currentSignal, report, task } from "@quiver/quiver";
+
+/** What the newest call that was aborted saw. */
+let seen: unknown;
+
+export const untilAborted = task(import.meta, async function untilAborted(): Promise<void> {
+  const signal = currentSignal();
+  const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
+  report("running");
+  await aborted;
+  seen = signal.reason;
+});
+
+/** Never awaits: no message reaches it. */
+export const spinUntilAborted = task(import.meta, function spinUntilAborted(): void {
+  const signal = currentSignal();
+  report("running");
+  while (!signal.aborted);
+  seen = signal.reason;
+});
+
+export const lastSeen = task(import.meta, function lastSeen(): unknown {
+  const reason = seen;
+  return reason instanceof Error
+    ? [reason.constructor.name, reason.message, Reflect.get(reason, "code")]
+    : reason;
+});
+
+export const nestedUntilAborted = task(import.meta, async function nestedUntilAborted() {
+  const inner = untilAborted();
+  // What the inner call reports is not what this one reports.
+  report("running");
+  await inner;
+});
+
+export const hang = task(import.meta, async function hang(): Promise<void> {
+  report("running");
+  await new Promise(() => {});
+});
+
+/** Blocks its thread until the first word is set. */
+export const block = task(import.meta, function block(memory: SharedArrayBuffer): string {
+  report("running");
+  const words = new Int32Array(memory);
+  while (Atomics.load(words, 0) === 0) Atomics.wait(words, 0, 0, 10);
+  return "released";
+});
+
+export const echo = task(import.meta, function echo(value: unknown): unknown {
+  return value;
+});
+
+export const whoAmI = task(import.meta, function whoAmI(): string {
+  return self.name;
+});
+
+export const reportOften = task(import.meta, function reportOften(times: number): void {
+  for (let time = 1; time <= times; time++) report(time / times);
+});
+
+/** Each step waits for the listener that says how far it has seen. */
+export const climb = task(import.meta, async function climb(): Promise<string> {
+  report("climbing");
+  report(0.5);
+  await new Promise((resolve) => setTimeout(resolve));
+  report(1);
+  return "up";
+});
