@@ -74,7 +74,9 @@ const ENTRIES = [
   "mod.ts",
   "src/executor/worker_main.ts",
   "src/executor/engine.ts",
+  "src/executor/map_run.ts",
   "src/executor/worker_calls.ts",
+  "src/executor/run_chunk.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

@@ -19,6 +19,16 @@ export interface CallContext {
   readonly chain?: CallChain;
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
   readonly call?: TravellingCall;
+  /** That the arguments are the items of a chunk, each the argument of a call of its own. */
+  readonly chunk?: ChunkContext;
+}
+
+/** What makes a request that of a chunk. */
+export interface ChunkContext {
+  /** The memory of `ChunkNotes`, where both sides can share memory. */
+  readonly notes?: SharedArrayBuffer;
+  /** For each item the call that is to be remembered; absent when none is. */
+  readonly calls?: readonly (TravellingCall | undefined)[];
 }
 
 /** A call that a worker is to remember. */
@@ -53,6 +63,17 @@ export function toCallContext(
     ...(description !== undefined && { cache: description }),
     ...(description !== undefined && call !== undefined && { call }),
   };
+}
+
+/**
+ * Makes what travels with a chunk.
+ *
+ * @param context What travels with each of its calls.
+ * @param chunk What the chunk needs beside that.
+ * @returns Data that structured clone carries.
+ */
+export function toChunkContext(context: CallContext | undefined, chunk: ChunkContext): CallContext {
+  return { tags: {}, strict: false, ...context, chunk };
 }
 
 /**

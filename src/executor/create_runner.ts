@@ -14,7 +14,7 @@ type ValueOutcome = Extract<Outcome, { type: "value" }>;
  * @param dispatcher Brings calls to workers.
  * @returns The runner.
  */
-export function createRunner(dispatcher: Dispatcher): CallRunner {
+export function createRunner(dispatcher: Pick<Dispatcher, "run">): CallRunner {
   // Promises are chained by hand: an async function would make one more for each of many short calls.
   const send = (ready: ReadyCall, call?: TravellingCall): Promise<Outcome> => {
     const { definition: { address }, scope, args, status } = ready;

@@ -5,10 +5,12 @@ import { answerCall } from "../task/answer_call.ts";
 import { Future } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
+import type { TaskDefinition } from "../task/task_definition.ts";
 import { currentWorker } from "../worker/current_worker.ts";
 import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { LateEngine } from "./late_engine.ts";
+import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
 
 /** Options of {@linkcode Executor}. */
@@ -49,6 +51,9 @@ export interface ShutdownOptions {
   cancelPending?: boolean;
 }
 
+/** The kinds of worker that are in this process. */
+const SHARE_MEMORY: ReadonlySet<WorkerType> = new Set<WorkerType>(["web", "inline"]);
+
 const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleTimeout"]);
 
 /**
@@ -85,6 +90,7 @@ const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleT
 export class Executor implements AsyncDisposable {
   readonly #engine: LateEngine;
   readonly #maxWorkers: number;
+  readonly #mapExecutor: MapExecutor;
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<Future<unknown>>();
   #accepting = true;
@@ -126,6 +132,13 @@ export class Executor implements AsyncDisposable {
     }
     this.#maxWorkers = maxWorkers;
     this.#engine = new LateEngine({ maxWorkers, workerType, idleTimeout });
+    this.#mapExecutor = {
+      maxWorkers,
+      sharesMemory: SHARE_MEMORY.has(workerType),
+      dispatcher: { run: (request, observer = {}) => this.#engine.send(request, observer) },
+      refuse: (name, scope) => this.#refuse(name, scope),
+      track: (future) => this.#track(future),
+    };
   }
 
   /** How many workers run at once at most. */
@@ -152,43 +165,33 @@ export class Executor implements AsyncDisposable {
     task: Task<A, R>,
     ...args: DeferredArguments<A>
   ): Future<R> {
-    const definition = definitionOf(task);
-    if (definition === undefined) {
-      throw new TypeError(
-        `Cannot submit ${describe(task)}: it is not a task; make it one with ` +
-          "`task(import.meta, fn)` at the top level of a module",
-      );
-    }
-    const { name } = definition;
+    const definition = toDefinition(task, "submit");
     const scope = currentScope();
-    if (!this.#accepting) {
-      return new Future(name, () =>
-        Promise.reject(
-          new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`),
-        ));
-    }
-    refuseOutsideOfCall(name, scope);
+    const refused = this.#refuse(definition.name, scope);
+    if (refused !== undefined) return refused;
     const future = answerCall(definition, args, scope, this.#engine);
-    this.#unsettled.add(future);
-    future.onDone(() => {
-      this.#unsettled.delete(future);
-      if (this.#unsettled.size === 0) this.#drained?.resolve();
-    });
+    this.#track(future);
     // The definition is that of `task`, so its function returns what `task` does.
     return future as Future<R>;
   }
 
   /**
-   * Calls a task for each item, on the workers, and gives the results in the order of the items.
-   * Only `bufferSize` calls are under way at once, so that the input may be endless. Leaving the
-   * loop early cancels what has not started.
+   * Calls a task for each item, on the workers, and gives the results in the order of the items, or
+   * as they come. Nothing is called before the first result is asked for; only `bufferSize` items are
+   * under way at once, so that the input may be endless. Short calls travel in chunks.
+   *
+   * Leaving the loop early cancels what has not started. What a call throws is thrown in the place of
+   * its result, and ends the iteration; what the input throws is thrown after the results of the items
+   * before.
    *
    * @typeParam T An item: the task's one argument.
    * @typeParam R What the task returns.
    * @param task The task.
    * @param items The items, or an async iterable of them.
-   * @param options Buffer, progress, cancellation.
+   * @param options Chunks, buffer, order, progress, cancellation.
    * @returns The results.
+   * @throws {TypeError} When the function is not a task, or an option is unknown.
+   * @throws {RangeError} When a number is out of range.
    *
    * @example Sweep a parameter
    * ```ts
@@ -206,7 +209,8 @@ export class Executor implements AsyncDisposable {
     items: Iterable<T> | AsyncIterable<T>,
     options: MapOptions = {},
   ): AsyncGenerator<R, void, void> {
-    return mapTask(this, task, items, options);
+    const target = { definition: toDefinition(task, "map"), scope: currentScope() };
+    return mapTask(this.#mapExecutor, target, items, options);
   }
 
   /**
@@ -246,6 +250,22 @@ export class Executor implements AsyncDisposable {
     await this.shutdown();
   }
 
+  /** What is left of a call that the executor does not take. */
+  #refuse(name: string, scope: Scope): Future<never> | undefined {
+    if (this.#accepting) return refuseOutsideOfCall(name, scope);
+    const error = new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`);
+    return new Future(name, () => Promise.reject(error));
+  }
+
+  /** Shutdown waits for the call. */
+  #track(future: Future<unknown>): void {
+    this.#unsettled.add(future);
+    future.onDone(() => {
+      this.#unsettled.delete(future);
+      if (this.#unsettled.size === 0) this.#drained?.resolve();
+    });
+  }
+
   async #end(): Promise<void> {
     if (this.#unsettled.size > 0) {
       this.#drained ??= Promise.withResolvers<void>();
@@ -256,9 +276,9 @@ export class Executor implements AsyncDisposable {
 }
 
 /** Also what a module leaves running behind its import is in no call. */
-function refuseOutsideOfCall(name: string, { chain }: Scope): void {
+function refuseOutsideOfCall(name: string, { chain }: Scope): undefined {
   const worker = currentWorker();
-  if (worker === undefined || chain !== undefined) return;
+  if (worker === undefined || chain !== undefined) return undefined;
   const where = worker.importing === undefined ? "" : `, while it imports "${worker.importing}"`;
   throw new NestedExecutorError(
     `Cannot submit "${name}" in a worker outside of a call${where}: put the module's main part ` +
@@ -266,6 +286,11 @@ function refuseOutsideOfCall(name: string, { chain }: Scope): void {
   );
 }
 
-function describe(value: unknown): string {
-  return typeof value === "function" ? `"${value.name}"` : String(value);
+function toDefinition(task: unknown, verb: string): TaskDefinition {
+  const definition = definitionOf(task);
+  if (definition !== undefined) return definition;
+  throw new TypeError(
+    `Cannot ${verb} ${typeof task === "function" ? `"${task.name}"` : String(task)}: it is not a ` +
+      "task; make it one with `task(import.meta, fn)` at the top level of a module",
+  );
 }

@@ -1,6 +1,8 @@
 import type { Recalled } from "../cache/recall.ts";
 import { importLater } from "../import_later.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
+import type { CallRequest, Outcome } from "../worker/worker.ts";
+import type { CallObserver } from "./_dispatch_call.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 
@@ -32,17 +34,29 @@ export class LateEngine implements CallRunner {
 
   run(ready: ReadyCall): unknown {
     if (this.#state.state === "ready") return this.#state.engine.runner.run(ready);
-    return this.#whenReady((runner) => runner.run(ready));
+    return this.#whenReady(({ runner }) => runner.run(ready));
   }
 
   attempt(remembered: RememberedCall): Promise<Recalled | undefined> {
     if (this.#state.state === "ready") return this.#state.engine.runner.attempt(remembered);
-    return this.#whenReady((runner) => runner.attempt(remembered));
+    return this.#whenReady(({ runner }) => runner.attempt(remembered));
   }
 
   alone(remembered: RememberedCall): Promise<Recalled> {
     if (this.#state.state === "ready") return this.#state.engine.runner.alone(remembered);
-    return this.#whenReady((runner) => runner.alone(remembered));
+    return this.#whenReady(({ runner }) => runner.alone(remembered));
+  }
+
+  /**
+   * Brings a request to a worker.
+   *
+   * @param request What to run.
+   * @param observer When to give it up, and who is told when it starts.
+   * @returns How it ended.
+   */
+  send(request: CallRequest, observer: CallObserver): Promise<Outcome> {
+    if (this.#state.state === "ready") return this.#state.engine.dispatcher.run(request, observer);
+    return this.#whenReady(({ dispatcher }) => dispatcher.run(request, observer));
   }
 
   /**
@@ -69,7 +83,7 @@ export class LateEngine implements CallRunner {
     void this.#load().then(({ dispatcher }) => dispatcher.terminate(), () => {});
   }
 
-  async #whenReady<T>(use: (runner: CallRunner) => T | Promise<T>): Promise<T> {
+  async #whenReady<T>(use: (engine: Engine) => T | Promise<T>): Promise<T> {
     this.#waiting++;
     let engine: Engine;
     try {
@@ -77,7 +91,7 @@ export class LateEngine implements CallRunner {
     } finally {
       this.#waiting--;
     }
-    return await use(engine.runner);
+    return await use(engine);
   }
 
   #load(): Promise<Engine> {

@@ -6,16 +6,18 @@ import { toPaths } from "../store/description.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { findTask, importTask } from "../task/registry.ts";
 import { runBody } from "../task/run_body.ts";
+import type { TaskDefinition } from "../task/task_definition.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
-import type { CallContext } from "./call_context.ts";
+import type { CallContext, TravellingCall } from "./call_context.ts";
 
 // What not every call needs is loaded with the first that does.
 type Recalling = typeof import("../cache/recall.ts");
 type Thrown = typeof import("../value/thrown_value.ts");
 type Caches = typeof import("../cache/cache.ts");
 type BagStores = typeof import("../store/open_stores.ts");
+type RunChunk = typeof import("./run_chunk.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
 interface OpenCache extends AsyncDisposable {
@@ -52,23 +54,21 @@ export class WorkerCalls {
       const scope = restored instanceof Promise ? await restored : restored;
       begun = performance.now();
       const { args } = request;
-      const { call } = context;
-      const { leased = true } = call ?? {};
-      const running = call && { key: call.key, leased };
-      const body = () => runBody(definition, scope, args, running);
-      const recalling = this.#recalling;
-      if (call === undefined || scope.cache === undefined || recalling === undefined) {
-        const value = await body();
+      const { call, chunk } = context;
+      if (chunk !== undefined) {
+        const { runChunk } = await importLater<RunChunk>("./run_chunk.ts", import.meta.url);
+        begun = performance.now();
+        const compute = (item: unknown, call: TravellingCall) =>
+          this.#compute(definition, scope, [item], call);
+        const value = await runChunk(args, chunk, { definition, scope, compute });
         return { type: "value", value, duration: performance.now() - begun, warnings };
       }
-      const compute = leased ? recalling.computeLeased : recalling.computeAlone;
-      const recalled = await compute(scope.cache, { ...call, values: args }, body, {
-        metadata: { tags: scope.tags },
-        warn: scope.warn,
-      });
-      const note = recalled === undefined ? "busy" : recalled.hit ? "hit" : "computed";
-      const duration = performance.now() - begun;
-      return { type: "value", value: recalled?.value, note, duration, warnings };
+      if (call === undefined) {
+        const value = await runBody(definition, scope, args);
+        return { type: "value", value, duration: performance.now() - begun, warnings };
+      }
+      const computed = await this.#compute(definition, scope, args, call);
+      return { type: "value", ...computed, duration: performance.now() - begun, warnings };
     } catch (error) {
       const duration = performance.now() - begun;
       const { fromThrown } = await importLater<Thrown>(
@@ -77,6 +77,26 @@ export class WorkerCalls {
       );
       return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
     }
+  }
+
+  /** Runs a call that is to be remembered, even where the cache could not be opened. */
+  async #compute(
+    definition: TaskDefinition,
+    scope: Scope,
+    args: readonly unknown[],
+    call: TravellingCall,
+  ): Promise<{ value: unknown; note?: string }> {
+    const { key, leased = true } = call;
+    const body = () => runBody(definition, scope, args, { key, leased });
+    const recalling = this.#recalling;
+    if (scope.cache === undefined || recalling === undefined) return { value: await body() };
+    const compute = leased ? recalling.computeLeased : recalling.computeAlone;
+    const recalled = await compute(scope.cache, { ...call, values: args }, body, {
+      metadata: { tags: scope.tags },
+      warn: scope.warn,
+    });
+    if (recalled === undefined) return { value: undefined, note: "busy" };
+    return { value: recalled.value, note: recalled.hit ? "hit" : "computed" };
   }
 
   /** Lets go of the bags that calls have used. */
@@ -89,7 +109,7 @@ export class WorkerCalls {
   }
 
   #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
-    const { chain, cache, call: _, ...options } = context;
+    const { chain, cache, call: _, chunk: _chunk, ...options } = context;
     const onWarning = ({ message, cause }: QuiverWarning) => {
       warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     };

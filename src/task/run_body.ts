@@ -12,6 +12,28 @@ export interface RunningCall {
 }
 
 /**
+ * Makes the scope that a task's function runs in.
+ *
+ * @param definition The task.
+ * @param scope The scope that the call was made in.
+ * @param running The call, if it has a key.
+ * @returns The scope.
+ */
+export function toBodyScope(
+  definition: TaskDefinition,
+  scope: Scope,
+  running?: RunningCall,
+): Scope {
+  const chain: CallChain = {
+    task: definition.name,
+    ...(running !== undefined && { key: running.key }),
+    ...(running?.leased && scope.cache !== undefined && { cache: scope.cache.id }),
+    ...(scope.chain !== undefined && { outer: scope.chain }),
+  };
+  return { ...scope, chain };
+}
+
+/**
  * Runs a task's function in a scope.
  *
  * @param definition The task.
@@ -26,11 +48,5 @@ export function runBody(
   args: readonly unknown[],
   running?: RunningCall,
 ): unknown {
-  const chain: CallChain = {
-    task: definition.name,
-    ...(running !== undefined && { key: running.key }),
-    ...(running?.leased && scope.cache !== undefined && { cache: scope.cache.id }),
-    ...(scope.chain !== undefined && { outer: scope.chain }),
-  };
-  return runInScope({ ...scope, chain }, () => definition.fn(...args));
+  return runInScope(toBodyScope(definition, scope, running), () => definition.fn(...args));
 }
