@@ -53,10 +53,16 @@ export type { GcOptions } from "./src/cache/tidy_cache.ts";
 export { verifyBag } from "./src/cache/verify_bag.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
+export {
+  asCompleted,
+  type AsCompletedOptions,
+  type Completion,
+} from "./src/executor/as_completed.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
+export { wait, type WaitOptions, type WaitResult, type WaitUntil } from "./src/executor/wait.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";

@@ -53,6 +53,7 @@ const PUBLIC = [
   "UnclonableError",
   "WorkerDiedError",
   "WorkerInitError",
+  "asCompleted",
   "cacheScope",
   "createMemoryCache",
   "currentScope",
@@ -66,6 +67,7 @@ const PUBLIC = [
   "task",
   "verifyBag",
   "voidCache",
+  "wait",
   "withTags",
 ];
 

@@ -3,11 +3,11 @@ import { currentScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { answerCall } from "../task/answer_call.ts";
 import { Future } from "../task/future.ts";
-import { definitionOf } from "../task/registry.ts";
+import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
-import type { TaskDefinition } from "../task/task_definition.ts";
 import { currentWorker } from "../worker/current_worker.ts";
 import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
+import { batchFutures } from "./batch_futures.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { LateEngine } from "./late_engine.ts";
 import type { MapExecutor } from "./map_caller.ts";
@@ -165,7 +165,7 @@ export class Executor implements AsyncDisposable {
     task: Task<A, R>,
     ...args: DeferredArguments<A>
   ): Future<R> {
-    const definition = toDefinition(task, "submit");
+    const definition = requireDefinition(task, "submit");
     const scope = currentScope();
     const refused = this.#refuse(definition.name, scope);
     if (refused !== undefined) return refused;
@@ -209,8 +209,40 @@ export class Executor implements AsyncDisposable {
     items: Iterable<T> | AsyncIterable<T>,
     options: MapOptions = {},
   ): AsyncGenerator<R, void, void> {
-    const target = { definition: toDefinition(task, "map"), scope: currentScope() };
+    const target = { definition: requireDefinition(task, "map"), scope: currentScope() };
     return mapTask(this.#mapExecutor, target, items, options);
+  }
+
+  /**
+   * Groups futures by the order in which they are done, so that what comes next can begin with the
+   * first few results: a group is a future, and so an argument for another call.
+   *
+   * Futures that fail are left to the last groups. A group that holds one rejects with the reason of
+   * its first; all before hold results only.
+   *
+   * @typeParam T What a future gives.
+   * @param futures The futures; one that is there twice counts once.
+   * @param size How many make a group; the last may have fewer.
+   * @returns The groups, in the order in which they will be done.
+   * @throws {RangeError} When the size is not a positive integer.
+   * @throws {TypeError} When something is no future.
+   *
+   * @example Add up results two by two
+   * ```ts
+   * import { Executor, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const same = task(import.meta, (n: number) => n, { name: "same" });
+   * const sum = task(import.meta, (all: number[]) => all.reduce((a, b) => a + b, 0), { name: "sum" });
+   *
+   * await using executor = new Executor({ workerType: "inline", maxWorkers: 1 });
+   * const futures = [1, 2, 3, 4].map((n) => executor.submit(same, n));
+   * const sums = executor.batched(futures, 2).map((group) => executor.submit(sum, group));
+   * assertEquals(await Promise.all(sums), [3, 7]);
+   * ```
+   */
+  batched<T>(futures: Iterable<PromiseLike<T>>, size: number): Future<T[]>[] {
+    return batchFutures(futures, size);
   }
 
   /**
@@ -283,14 +315,5 @@ function refuseOutsideOfCall(name: string, { chain }: Scope): undefined {
   throw new NestedExecutorError(
     `Cannot submit "${name}" in a worker outside of a call${where}: put the module's main part ` +
       "under `if (import.meta.main)`",
-  );
-}
-
-function toDefinition(task: unknown, verb: string): TaskDefinition {
-  const definition = definitionOf(task);
-  if (definition !== undefined) return definition;
-  throw new TypeError(
-    `Cannot ${verb} ${typeof task === "function" ? `"${task.name}"` : String(task)}: it is not a ` +
-      "task; make it one with `task(import.meta, fn)` at the top level of a module",
   );
 }
