@@ -53,6 +53,11 @@ export type { GcOptions } from "./src/cache/tidy_cache.ts";
 export { verifyBag } from "./src/cache/verify_bag.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
+export {
+  asCompleted,
+  type AsCompletedOptions,
+  type Completion,
+} from "./src/executor/as_completed.ts";
 export type { CallOptions } from "./src/executor/call_options.ts";
 export { ExecutorView } from "./src/executor/executor_view.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
@@ -66,6 +71,7 @@ export {
   runInWorker,
   type RunInWorkerOptions,
 } from "./src/executor/run_in_worker.ts";
+export { wait, type WaitOptions, type WaitResult, type WaitUntil } from "./src/executor/wait.ts";
 export {
   defaultLimiter,
   openWorkerContext,

@@ -58,6 +58,7 @@ const PUBLIC = [
   "WorkerDiedError",
   "WorkerInitError",
   "WorkersKilledError",
+  "asCompleted",
   "bind",
   "cacheScope",
   "configureDefaultContext",
@@ -80,6 +81,7 @@ const PUBLIC = [
   "task",
   "verifyBag",
   "voidCache",
+  "wait",
   "withMetadata",
   "withTags",
 ];
@@ -89,8 +91,10 @@ const ENTRIES = [
   "mod.ts",
   "src/executor/worker_main.ts",
   "src/executor/engine.ts",
+  "src/executor/map_run.ts",
   "src/executor/worker_calls.ts",
   "src/executor/decode_tasks.ts",
+  "src/executor/run_chunk.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

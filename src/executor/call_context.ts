@@ -16,6 +16,16 @@ export interface CallContext extends ScopeDescription {
   readonly call?: TravellingCall;
   /** The tasks among the arguments, if there are any. */
   readonly tasks?: TaskReferences;
+  /** That the arguments are the items of a chunk, each the argument of a call of its own. */
+  readonly chunk?: ChunkContext;
+}
+
+/** What makes a request that of a chunk. */
+export interface ChunkContext {
+  /** The memory of `ChunkNotes`, where both sides can share memory. */
+  readonly notes?: SharedArrayBuffer;
+  /** For each item the call that is to be remembered; absent when none is. */
+  readonly calls?: readonly (TravellingCall | undefined)[];
 }
 
 /** What a call is asked to tell. */
@@ -52,6 +62,17 @@ export function toCallContext(
     ...(chain !== undefined && { chain }),
     ...(description !== undefined && call !== undefined && { call }),
   };
+}
+
+/**
+ * Makes what travels with a chunk.
+ *
+ * @param context What travels with each of its calls.
+ * @param chunk What the chunk needs beside that.
+ * @returns Data that structured clone carries.
+ */
+export function toChunkContext(context: CallContext | undefined, chunk: ChunkContext): CallContext {
+  return { tags: {}, strict: false, ...context, chunk };
 }
 
 /**

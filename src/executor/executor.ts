@@ -4,14 +4,17 @@ import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import { Future } from "../task/future.ts";
+import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
+import { batchFutures } from "./batch_futures.ts";
 import type { CallOptions } from "./call_options.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { ExecutorView } from "./executor_view.ts";
 import { LateEngine } from "./late_engine.ts";
+import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
-import { refuseOutsideOfCall, toSubmitted } from "./submitted_task.ts";
+import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
 
 /** Options of {@linkcode Executor}. */
 export interface ExecutorOptions {
@@ -51,6 +54,9 @@ export interface ShutdownOptions {
   cancelPending?: boolean;
 }
 
+/** The kinds of worker that are in this process. */
+const SHARE_MEMORY: ReadonlySet<WorkerType> = new Set<WorkerType>(["web", "inline"]);
+
 const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleTimeout"]);
 
 /**
@@ -87,6 +93,7 @@ const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleT
 export class Executor implements AsyncDisposable {
   readonly #engine: LateEngine;
   readonly #maxWorkers: number;
+  readonly #mapExecutor: MapExecutor;
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<Future<unknown>>();
   #accepting = true;
@@ -128,6 +135,13 @@ export class Executor implements AsyncDisposable {
     }
     this.#maxWorkers = maxWorkers;
     this.#engine = new LateEngine({ maxWorkers, workerType, idleTimeout });
+    this.#mapExecutor = {
+      maxWorkers,
+      sharesMemory: SHARE_MEMORY.has(workerType),
+      dispatcher: { run: (request, observer = {}) => this.#engine.send(request, observer) },
+      refuse: (name, scope) => this.#refuse(name, scope),
+      track: (future) => this.#track(future),
+    };
   }
 
   /** How many workers run at once at most. */
@@ -183,7 +197,7 @@ export class Executor implements AsyncDisposable {
    */
   with(options: CallOptions): ExecutorView {
     return new ExecutorView({
-      maxWorkers: this.#maxWorkers,
+      ...this.#mapExecutor,
       runnerWith: (options) => ({
         run: (ready) => this.#engine.run(ready, options),
         attempt: (remembered) => this.#engine.attempt(remembered, options),
@@ -194,36 +208,32 @@ export class Executor implements AsyncDisposable {
   }
 
   #submit(task: object, args: readonly unknown[], runner: CallRunner): Future<unknown> {
-    const definition = toSubmitted(task);
-    const { name } = definition;
+    const definition = requireDefinition(task, "submit");
     const scope = scopeOf(task);
-    if (!this.#accepting) {
-      return new Future(name, () =>
-        Promise.reject(
-          new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`),
-        ));
-    }
-    refuseOutsideOfCall(name, scope);
+    const refused = this.#refuse(definition.name, scope);
+    if (refused !== undefined) return refused;
     const future = answerCall(definition, args, scope, runner);
-    this.#unsettled.add(future);
-    future.onDone(() => {
-      this.#unsettled.delete(future);
-      if (this.#unsettled.size === 0) this.#drained?.resolve();
-    });
+    this.#track(future);
     return future;
   }
 
   /**
-   * Calls a task for each item, on the workers, and gives the results in the order of the items.
-   * Only `bufferSize` calls are under way at once, so that the input may be endless. Leaving the
-   * loop early cancels what has not started.
+   * Calls a task for each item, on the workers, and gives the results in the order of the items, or
+   * as they come. Nothing is called before the first result is asked for; only `bufferSize` items are
+   * under way at once, so that the input may be endless. Short calls travel in chunks.
+   *
+   * Leaving the loop early cancels what has not started. What a call throws is thrown in the place of
+   * its result, and ends the iteration; what the input throws is thrown after the results of the items
+   * before.
    *
    * @typeParam T An item: the task's one argument.
    * @typeParam R What the task returns.
    * @param task The task.
    * @param items The items, or an async iterable of them.
-   * @param options Buffer, progress, cancellation.
+   * @param options Chunks, buffer, order, progress, cancellation.
    * @returns The results.
+   * @throws {TypeError} When the function is not a task, or an option is unknown.
+   * @throws {RangeError} When a number is out of range.
    *
    * @example Sweep a parameter
    * ```ts
@@ -241,7 +251,40 @@ export class Executor implements AsyncDisposable {
     items: Iterable<T> | AsyncIterable<T>,
     options: MapOptions = {},
   ): AsyncGenerator<R, void, void> {
-    return mapTask(this, task, items, options);
+    const target = { definition: requireDefinition(task, "map"), scope: scopeOf(task) };
+    return mapTask(this.#mapExecutor, target, items, options);
+  }
+
+  /**
+   * Groups futures by the order in which they are done, so that what comes next can begin with the
+   * first few results: a group is a future, and so an argument for another call.
+   *
+   * Futures that fail are left to the last groups. A group that holds one rejects with the reason of
+   * its first; all before hold results only.
+   *
+   * @typeParam T What a future gives.
+   * @param futures The futures; one that is there twice counts once.
+   * @param size How many make a group; the last may have fewer.
+   * @returns The groups, in the order in which they will be done.
+   * @throws {RangeError} When the size is not a positive integer.
+   * @throws {TypeError} When something is no future.
+   *
+   * @example Add up results two by two
+   * ```ts
+   * import { Executor, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const same = task(import.meta, (n: number) => n, { name: "same" });
+   * const sum = task(import.meta, (all: number[]) => all.reduce((a, b) => a + b, 0), { name: "sum" });
+   *
+   * await using executor = new Executor({ workerType: "inline", maxWorkers: 1 });
+   * const futures = [1, 2, 3, 4].map((n) => executor.submit(same, n));
+   * const sums = executor.batched(futures, 2).map((group) => executor.submit(sum, group));
+   * assertEquals(await Promise.all(sums), [3, 7]);
+   * ```
+   */
+  batched<T>(futures: Iterable<PromiseLike<T>>, size: number): Future<T[]>[] {
+    return batchFutures(futures, size);
   }
 
   /**
@@ -283,6 +326,22 @@ export class Executor implements AsyncDisposable {
   /** Waits for the calls that were submitted, then ends the workers. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
+  }
+
+  /** What is left of a call that the executor does not take. */
+  #refuse(name: string, scope: Scope): Future<never> | undefined {
+    if (this.#accepting) return refuseOutsideOfCall(name, scope);
+    const error = new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`);
+    return new Future(name, () => Promise.reject(error));
+  }
+
+  /** Shutdown waits for the call. */
+  #track(future: Future<unknown>): void {
+    this.#unsettled.add(future);
+    future.onDone(() => {
+      this.#unsettled.delete(future);
+      if (this.#unsettled.size === 0) this.#drained?.resolve();
+    });
   }
 
   async #end({ warn }: Scope): Promise<void> {

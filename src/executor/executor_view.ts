@@ -1,13 +1,14 @@
 import { Future } from "../task/future.ts";
 import type { CallRunner } from "../task/answer_call.ts";
+import { scopeOf } from "../task/bound_task.ts";
+import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { type CallOptions, checkCallOptions } from "./call_options.ts";
+import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
 
 /** The part of an executor that a view stands on. */
-export interface ViewedExecutor {
-  /** How many workers run at once at most. */
-  readonly maxWorkers: number;
+export interface ViewedExecutor extends MapExecutor {
   /** Makes what runs calls with options. */
   runnerWith(options: CallOptions): CallRunner;
   /** Submits a call to a runner. */
@@ -89,7 +90,7 @@ export class ExecutorView {
   }
 
   /**
-   * Calls a task for each item, as `Executor.map` does.
+   * Calls a task for each item, as `Executor.map` does. With a deadline, each item travels alone.
    *
    * @typeParam T An item: the task's one argument.
    * @typeParam R What the task returns.
@@ -103,7 +104,14 @@ export class ExecutorView {
     items: Iterable<T> | AsyncIterable<T>,
     options: MapOptions = {},
   ): AsyncGenerator<R, void, void> {
-    return mapTask(this, task, items, options);
+    const { signal, ...callOptions } = this.#options;
+    const signals = [signal, options.signal].filter((each) => each !== undefined);
+    return mapTask(
+      { ...this.#executor, options: callOptions },
+      { definition: requireDefinition(task, "map"), scope: scopeOf(task) },
+      items,
+      { ...options, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) },
+    );
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Recalled } from "../cache/recall.ts";
 import { importLater } from "../import_later.ts";
 import type { ReadyCall, RememberedCall } from "../task/answer_call.ts";
+import type { CallRequest, Outcome } from "../worker/worker.ts";
+import type { CallObserver } from "./_dispatch_call.ts";
 import type { CallOptions } from "./call_options.ts";
 import type { EngineRunner } from "./create_runner.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
@@ -34,19 +36,31 @@ export class LateEngine implements EngineRunner {
 
   run(ready: ReadyCall, options?: CallOptions): unknown {
     if (this.#state.state === "ready") return this.#state.engine.runner.run(ready, options);
-    return this.#whenReady((runner) => runner.run(ready, options));
+    return this.#whenReady(({ runner }) => runner.run(ready, options));
   }
 
   attempt(remembered: RememberedCall, options?: CallOptions): Promise<Recalled | undefined> {
     if (this.#state.state === "ready") {
       return this.#state.engine.runner.attempt(remembered, options);
     }
-    return this.#whenReady((runner) => runner.attempt(remembered, options));
+    return this.#whenReady(({ runner }) => runner.attempt(remembered, options));
   }
 
   alone(remembered: RememberedCall, options?: CallOptions): Promise<Recalled> {
     if (this.#state.state === "ready") return this.#state.engine.runner.alone(remembered, options);
-    return this.#whenReady((runner) => runner.alone(remembered, options));
+    return this.#whenReady(({ runner }) => runner.alone(remembered, options));
+  }
+
+  /**
+   * Brings a request to a worker.
+   *
+   * @param request What to run.
+   * @param observer When to give it up, and who is told when it starts.
+   * @returns How it ended.
+   */
+  send(request: CallRequest, observer: CallObserver): Promise<Outcome> {
+    if (this.#state.state === "ready") return this.#state.engine.dispatcher.run(request, observer);
+    return this.#whenReady(({ dispatcher }) => dispatcher.run(request, observer));
   }
 
   /**
@@ -77,7 +91,7 @@ export class LateEngine implements EngineRunner {
     void this.#load().then(({ dispatcher }) => dispatcher.terminate(), () => {});
   }
 
-  async #whenReady<T>(use: (runner: EngineRunner) => T | Promise<T>): Promise<T> {
+  async #whenReady<T>(use: (engine: Engine) => T | Promise<T>): Promise<T> {
     this.#waiting++;
     let engine: Engine;
     try {
@@ -85,7 +99,7 @@ export class LateEngine implements EngineRunner {
     } finally {
       this.#waiting--;
     }
-    return await use(engine.runner);
+    return await use(engine);
   }
 
   #load(): Promise<Engine> {

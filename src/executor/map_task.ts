@@ -1,179 +1,135 @@
-import { abortable } from "../store/abortable.ts";
-import { currentScope, runInScope } from "../scope/current_scope.ts";
-import type { Future } from "../task/future.ts";
-import type { DeferredArguments, Task } from "../task/task.ts";
-import { openProgressBar, type ProgressObserver } from "./progress_bar.ts";
+import { importLater } from "../import_later.ts";
+import type { Scope } from "../scope/scope.ts";
+import type { TaskDefinition } from "../task/task_definition.ts";
+import type { MapExecutor } from "./map_caller.ts";
+import type { MapSettings } from "./map_run.ts";
+import type { ProgressObserver } from "./progress_bar.ts";
+
+type MapRunModule = typeof import("./map_run.ts");
 
 /** Options of `Executor.map`. */
 export interface MapOptions {
   /**
-   * How many calls are under way at once at most.
+   * How many items travel to a worker in one message. `"auto"` begins with one; while chunks are
+   * short they double, up to what takes 0.2 s, or 4096 items; chunks of more than 2 s shrink.
    *
-   * @default {Math.max(32, 4 * maxWorkers)}
+   * The items of a chunk run one after another on one worker, and their results come together. Each
+   * is still a call of its own: it has its own key, it is not sent when the cache knows it, and it
+   * fails alone. When a worker dies, only the item that it ran fails; of the others in its chunk those
+   * that it had finished may run once more. With `chunkSize: 1` no item runs twice.
+   *
+   * @default {"auto"}
+   */
+  chunkSize?: number | "auto";
+  /**
+   * How many items are taken from the input at most beyond those whose results were given. Chunks are
+   * made so small that the buffer has two for each worker.
+   *
+   * @default {Math.max(32, 4 * maxWorkers * chunkSize)}
    */
   bufferSize?: number;
+  /**
+   * Whether results come in the order of the items, or as the calls end.
+   *
+   * @default {true}
+   */
+  ordered?: boolean;
   /**
    * Shows a bar on standard error when that is a terminal (`true`), or tells an observer.
    *
    * @default {false}
    */
   progress?: boolean | ProgressObserver;
-  /** Ends the iteration with the signal's reason, and cancels what has not started. */
+  /**
+   * Ends the iteration with the signal's reason, and cancels what has not started; with
+   * `AbortSignal.timeout()` this is a time limit for the whole iteration.
+   */
   signal?: AbortSignal;
 }
 
-/** The part of an executor that a map needs. */
-interface Submits {
-  readonly maxWorkers: number;
-  submit<A extends readonly unknown[], R>(
-    task: Task<A, R>,
-    ...args: DeferredArguments<A>
-  ): Future<R>;
+const OPTIONS: ReadonlySet<string> = new Set([
+  "chunkSize",
+  "bufferSize",
+  "ordered",
+  "progress",
+  "signal",
+]);
+
+/** What a map calls. */
+export interface MapTarget {
+  /** The task. */
+  readonly definition: TaskDefinition;
+  /** The scope that the map was made in: a generator runs in that of whoever pulls. */
+  readonly scope: Scope;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(["bufferSize", "progress", "signal"]);
-
 /**
- * Calls a task for each item and gives the results in the order of the items.
+ * Calls a task for each item and gives the results.
  *
  * @typeParam T An item.
  * @typeParam R A result.
  * @param executor What runs the calls.
- * @param task The task.
+ * @param target The task.
  * @param items The items.
- * @param options Buffer, progress, cancellation.
+ * @param options Chunks, buffer, order, progress, cancellation.
  * @returns The results.
+ * @throws {TypeError} When an option is unknown or of the wrong type, or the items are no iterable.
+ * @throws {RangeError} When a number is out of range.
  */
 export function mapTask<T, R>(
-  executor: Submits,
-  task: Task<[T], R>,
+  executor: MapExecutor,
+  target: MapTarget,
   items: Iterable<T> | AsyncIterable<T>,
   options: MapOptions,
 ): AsyncGenerator<R, void, void> {
-  const { bufferSize = Math.max(32, 4 * executor.maxWorkers) } = options;
+  const settings = toSettings(options);
+  const { name } = target.definition;
+  const iterable = Object(items);
+  if (!(Symbol.iterator in iterable) && !(Symbol.asyncIterator in iterable)) {
+    throw new TypeError(
+      `Cannot map "${name}": ${String(items)} is not iterable; pass an array, say`,
+    );
+  }
+  return iterate(executor, target, items, settings);
+}
+
+function toSettings(options: MapOptions): MapSettings {
+  const { chunkSize = "auto", bufferSize, ordered = true, progress = false, signal } = options;
   for (const name of Object.keys(options)) {
     if (OPTIONS.has(name)) continue;
     throw new TypeError(
       `Cannot map: "${name}" is not an option; the options are ${[...OPTIONS].join(", ")}`,
     );
   }
-  if (!Number.isInteger(bufferSize) || bufferSize < 1) {
-    throw new RangeError(
-      `Cannot map as \`bufferSize\` must be a positive integer: ${bufferSize}`,
-    );
-  }
-  // A generator runs in the scope of whoever pulls: the calls belong to the scope of the `map`.
-  const scope = currentScope();
-  const submit = (item: T): Future<R> =>
-    runInScope(scope, () => executor.submit(task, ...[item] as DeferredArguments<[T]>));
-  return iterate(submit, items, bufferSize, options);
+  if (chunkSize !== "auto") checkCount("chunkSize", chunkSize, ' or "auto"');
+  if (bufferSize !== undefined) checkCount("bufferSize", bufferSize);
+  return { chunkSize, bufferSize, ordered, progress, signal };
+}
+
+function checkCount(option: string, count: number, others = ""): void {
+  if (Number.isInteger(count) && count >= 1) return;
+  throw new RangeError(
+    `Cannot map as \`${option}\` must be a positive integer${others}: ${String(count)}`,
+  );
 }
 
 async function* iterate<T, R>(
-  submit: (item: T) => Future<R>,
+  executor: MapExecutor,
+  target: MapTarget,
   items: Iterable<T> | AsyncIterable<T>,
-  bufferSize: number,
-  { progress = false, signal }: MapOptions,
+  settings: MapSettings,
 ): AsyncGenerator<R, void, void> {
-  signal?.throwIfAborted();
-  /** Calls under way, in the order of their items. */
-  const buffer: Future<R>[] = [];
-  const cancelAll = () => buffer.forEach((future) => future.cancel());
-  signal?.addEventListener("abort", cancelAll, { once: true });
-  const observer = await openObserver(progress);
-  const source = new ItemSource(items);
+  settings.signal?.throwIfAborted();
+  const { openMapRun } = await importLater<MapRunModule>("./map_run.ts", import.meta.url);
+  const run = await openMapRun<T, R>(executor, target, items, settings);
   try {
-    observer?.start(sizeOf(items));
-    while (!source.ended || buffer.length > 0) {
-      const [first] = buffer;
-      if (buffer.length < bufferSize && !source.ended) {
-        // A slow input must not hold back results that are there.
-        const item = await abortable(source.next(first), signal);
-        if (item !== undefined) {
-          const future = submit(item.value);
-          // Observed here too: when an earlier one fails, nobody else will look at this one.
-          future.catch(() => {});
-          if (observer !== undefined) future.onDone(() => observer.update(future.hit === true));
-          buffer.push(future);
-          continue;
-        }
-      }
-      if (first === undefined) continue;
-      const value = await abortable(first, signal);
-      buffer.shift();
-      yield value;
+    for (;;) {
+      const batch = await run.next();
+      if (batch === undefined) return;
+      for (const value of batch.values) yield value;
+      if (batch.failure !== undefined) throw batch.failure.error;
     }
   } finally {
-    signal?.removeEventListener("abort", cancelAll);
-    cancelAll();
-    observer?.stop();
-    await source.close();
+    await run.close();
   }
-}
-
-/** The input of a map, of which one item is asked for at a time. */
-class ItemSource<T> {
-  readonly #iterator: Iterator<T> | AsyncIterator<T>;
-  #asked: Promise<IteratorResult<T>> | undefined;
-  #ended = false;
-
-  constructor(items: Iterable<T> | AsyncIterable<T>) {
-    this.#iterator = Symbol.asyncIterator in items
-      ? items[Symbol.asyncIterator]()
-      : items[Symbol.iterator]();
-  }
-
-  /** Whether there is nothing more to come. */
-  get ended(): boolean {
-    return this.#ended;
-  }
-
-  /**
-   * Gives the next item, unless a result comes first: then the item is for the next time.
-   *
-   * @param result What may come first.
-   */
-  async next(result: Promise<unknown> | undefined): Promise<{ value: T } | undefined> {
-    if (this.#asked === undefined) {
-      const step = this.#iterator.next();
-      if (!(step instanceof Promise)) return this.#take(step);
-      this.#asked = step;
-      // When a result comes first and the loop is left, nobody else will look at this one.
-      step.catch(() => this.#ended = true);
-    }
-    const settled = () => undefined;
-    const step =
-      await (result === undefined
-        ? this.#asked
-        : Promise.race([this.#asked, result.then(settled, settled)]));
-    if (step === undefined) return undefined;
-    this.#asked = undefined;
-    return this.#take(step);
-  }
-
-  #take(step: IteratorResult<T>): { value: T } | undefined {
-    if (!step.done) return { value: step.value };
-    this.#ended = true;
-    return undefined;
-  }
-
-  /** Lets the input clean up when not all of it was taken. */
-  async close(): Promise<void> {
-    if (this.#ended) return;
-    const closing = Promise.resolve(this.#iterator.return?.());
-    // An input that is still asked for an item closes after that, which may take for ever.
-    if (this.#asked === undefined) await closing;
-    else closing.catch(() => {});
-  }
-}
-
-function openObserver(
-  progress: boolean | ProgressObserver,
-): ProgressObserver | undefined | Promise<ProgressObserver | undefined> {
-  return typeof progress === "object" ? progress : progress ? openProgressBar() : undefined;
-}
-
-function sizeOf(items: object): number | undefined {
-  if (Array.isArray(items)) return items.length;
-  return items instanceof Set || items instanceof Map ? items.size : undefined;
 }

@@ -7,10 +7,11 @@ import { toPaths } from "../store/description.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { findTask, importTask } from "../task/registry.ts";
 import { runBody } from "../task/run_body.ts";
+import type { TaskDefinition } from "../task/task_definition.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
-import { type CallContext, STARTED } from "./call_context.ts";
+import { type CallContext, STARTED, type TravellingCall } from "./call_context.ts";
 import type { TaskReferences } from "./encode_tasks.ts";
 
 // What not every call needs is loaded with the first that does.
@@ -19,12 +20,22 @@ type Thrown = typeof import("../value/thrown_value.ts");
 type Caches = typeof import("../cache/cache.ts");
 type Decoding = typeof import("./decode_tasks.ts");
 type BagStores = typeof import("../store/open_stores.ts");
+type RunChunk = typeof import("./run_chunk.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
 interface OpenCache extends AsyncDisposable {
   readonly cache: Cache;
   /** What computes calls that it is to remember. */
   readonly recalling: Recalling;
+}
+
+/** A call whose task and scope are there. */
+interface StartedCall {
+  readonly definition: TaskDefinition;
+  readonly scope: Scope;
+  readonly control: CallControl;
+  /** Says that the body starts, where that is asked for. */
+  readonly start: () => void;
 }
 
 /** What no context stands for. */
@@ -58,26 +69,27 @@ export class WorkerCalls {
         ? request.args
         : await this.#decodeTasks(request.args, context.tasks, warnings);
       begun = performance.now();
-      const { call } = context;
-      const { leased = true } = call ?? {};
-      const running = call && { key: call.key, leased };
-      const body = () => {
+      const { call, chunk } = context;
+      const start = () => {
         if (context.announce === true) control.tell(STARTED, undefined);
-        return runBody(definition, scope, args, control, running);
       };
-      const recalling = this.#recalling;
-      if (call === undefined || scope.cache === undefined || recalling === undefined) {
-        const value = await body();
+      const called = { definition, scope, control, start };
+      if (chunk !== undefined) {
+        const { runChunk } = await importLater<RunChunk>("./run_chunk.ts", import.meta.url);
+        begun = performance.now();
+        start();
+        const compute = (item: unknown, call: TravellingCall) =>
+          this.#compute({ ...called, start: () => {} }, [item], call);
+        const value = await runChunk(args, chunk, { definition, scope, control, compute });
         return { type: "value", value, duration: performance.now() - begun, warnings };
       }
-      const compute = leased ? recalling.computeLeased : recalling.computeAlone;
-      const recalled = await compute(scope.cache, { ...call, values: args }, body, {
-        metadata: toRecordMetadata(scope),
-        warn: scope.warn,
-      });
-      const note = recalled === undefined ? "busy" : recalled.hit ? "hit" : "computed";
-      const duration = performance.now() - begun;
-      return { type: "value", value: recalled?.value, note, duration, warnings };
+      if (call === undefined) {
+        start();
+        const value = await runBody(definition, scope, args, control);
+        return { type: "value", value, duration: performance.now() - begun, warnings };
+      }
+      const computed = await this.#compute(called, args, call);
+      return { type: "value", ...computed, duration: performance.now() - begun, warnings };
     } catch (error) {
       const duration = performance.now() - begun;
       const { fromThrown } = await importLater<Thrown>(
@@ -86,6 +98,28 @@ export class WorkerCalls {
       );
       return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
     }
+  }
+
+  /** Runs a call that is to be remembered, even where the cache could not be opened. */
+  async #compute(
+    { definition, scope, control, start }: StartedCall,
+    args: readonly unknown[],
+    call: TravellingCall,
+  ): Promise<{ value: unknown; note?: string }> {
+    const { key, leased = true } = call;
+    const body = () => {
+      start();
+      return runBody(definition, scope, args, control, { key, leased });
+    };
+    const recalling = this.#recalling;
+    if (scope.cache === undefined || recalling === undefined) return { value: await body() };
+    const compute = leased ? recalling.computeLeased : recalling.computeAlone;
+    const recalled = await compute(scope.cache, { ...call, values: args }, body, {
+      metadata: toRecordMetadata(scope),
+      warn: scope.warn,
+    });
+    if (recalled === undefined) return { value: undefined, note: "busy" };
+    return { value: recalled.value, note: recalled.hit ? "hit" : "computed" };
   }
 
   /** Lets go of the bags that calls have used. */
@@ -107,7 +141,15 @@ export class WorkerCalls {
   }
 
   #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
-    const { chain, cache, call: _call, tasks: _tasks, announce: _announce, ...options } = context;
+    const {
+      chain,
+      cache,
+      call: _call,
+      tasks: _tasks,
+      announce: _announce,
+      chunk: _chunk,
+      ...options
+    } = context;
     const onWarning = ({ message, cause }: QuiverWarning) => {
       warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     };

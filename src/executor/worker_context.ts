@@ -10,12 +10,13 @@ import { answerGiven } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import type { CallStatus, OnAbort } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
+import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { LateEngine } from "./late_engine.ts";
 import { LimitedRunner } from "./limited_runner.ts";
 import { CountingLimiter, type Limiter } from "./limiter.ts";
-import { refuseOutsideOfCall, toSubmitted } from "./submitted_task.ts";
+import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
 
 /** Options of `WorkerContext.run`. */
 export interface WorkerRunOptions {
@@ -162,7 +163,7 @@ export class OpenWorkerContext implements WorkerContext {
   ): Future<R> {
     const { signal, onAbort, limiter = LIMITER } = options;
     checkRunOptions(options);
-    const definition = toSubmitted(task);
+    const definition = requireDefinition(task, "submit");
     const { name } = definition;
     const scope = scopeOf(task);
     if (this.#state.state === "closed") {

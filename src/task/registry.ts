@@ -70,6 +70,24 @@ export function definitionOf(task: unknown): TaskDefinition | undefined {
 }
 
 /**
+ * What a task is made of, where nothing but a task will do.
+ *
+ * @param task Perhaps a task.
+ * @param verb What is to be done with it, for the error.
+ * @returns The definition.
+ * @throws {TypeError} When the value is not a task.
+ */
+export function requireDefinition(task: unknown, verb: string): TaskDefinition {
+  const definition = definitionOf(task);
+  if (definition !== undefined) return definition;
+  const text = typeof task === "function" ? `"${task.name}"` : String(task);
+  throw new TypeError(
+    `Cannot ${verb} ${text}: it is not a task; make it one with \`task(import.meta, fn)\` at the ` +
+      "top level of a module",
+  );
+}
+
+/**
  * Finds a task that this isolate has defined.
  *
  * @param address Where the task is.

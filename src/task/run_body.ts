@@ -14,6 +14,31 @@ export interface RunningCall {
 }
 
 /**
+ * Makes the scope that a task's function runs in.
+ *
+ * @param definition The task.
+ * @param scope The scope that the call was made in.
+ * @param own What the function can know of who waits for the call.
+ * @param running The call, if it has a key.
+ * @returns The scope.
+ */
+export function toBodyScope(
+  definition: TaskDefinition,
+  scope: Scope,
+  own: CallControl,
+  running?: RunningCall,
+): Scope {
+  const chain: CallChain = {
+    task: definition.name,
+    ...(running !== undefined && { key: running.key }),
+    ...(running?.leased && scope.cache !== undefined && { cache: scope.cache.id }),
+    ...(scope.chain !== undefined && { outer: scope.chain }),
+  };
+  const control = scope.control === undefined ? own : new NestedControl(own, scope.control);
+  return { ...scope, chain, control };
+}
+
+/**
  * Runs a task's function in a scope.
  *
  * @param definition The task.
@@ -30,12 +55,6 @@ export function runBody(
   own: CallControl,
   running?: RunningCall,
 ): unknown {
-  const chain: CallChain = {
-    task: definition.name,
-    ...(running !== undefined && { key: running.key }),
-    ...(running?.leased && scope.cache !== undefined && { cache: scope.cache.id }),
-    ...(scope.chain !== undefined && { outer: scope.chain }),
-  };
-  const control = scope.control === undefined ? own : new NestedControl(own, scope.control);
-  return runInScope({ ...scope, chain, control }, () => definition.fn(...args));
+  const body = toBodyScope(definition, scope, own, running);
+  return runInScope(body, () => definition.fn(...args));
 }

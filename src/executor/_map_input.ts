@@ -1,0 +1,133 @@
+/** The input of a map, of which no more is taken than is asked for. */
+export interface MapInput<T> {
+  /** Whether there is nothing more to come. */
+  readonly ended: boolean;
+  /** What ended it early. */
+  readonly failure: { readonly error: unknown } | undefined;
+  /**
+   * Takes what is there.
+   *
+   * @param count How many items at most.
+   * @returns The items; none when the next is still to come.
+   */
+  take(count: number): T[];
+  /** Lets the input clean up when not all of it was taken. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the input of a map.
+ *
+ * @typeParam T An item.
+ * @param items The items.
+ * @param arrived Called when there may be more to take than before.
+ * @returns The input.
+ */
+export function openMapInput<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  arrived: () => void,
+): MapInput<T> {
+  // A text is an iterable of characters, and the operator `in` is not for texts.
+  const asynchronous = Symbol.asyncIterator in Object(items);
+  if (!asynchronous) return new SyncInput((items as Iterable<T>)[Symbol.iterator]());
+  return new AsyncInput((items as AsyncIterable<T>)[Symbol.asyncIterator](), arrived);
+}
+
+class SyncInput<T> implements MapInput<T> {
+  readonly #iterator: Iterator<T>;
+  ended = false;
+  failure: { readonly error: unknown } | undefined;
+
+  constructor(iterator: Iterator<T>) {
+    this.#iterator = iterator;
+  }
+
+  take(count: number): T[] {
+    const items: T[] = [];
+    try {
+      while (items.length < count && !this.ended) {
+        const step = this.#iterator.next();
+        if (step.done) this.ended = true;
+        else items.push(step.value);
+      }
+    } catch (error) {
+      this.ended = true;
+      this.failure = { error };
+    }
+    return items;
+  }
+
+  close(): Promise<void> {
+    if (!this.ended) this.#iterator.return?.();
+    this.ended = true;
+    return Promise.resolve();
+  }
+}
+
+/** Asks for one item at a time, until as many are there as are wanted. */
+class AsyncInput<T> implements MapInput<T> {
+  readonly #iterator: AsyncIterator<T>;
+  readonly #arrived: () => void;
+  readonly #items: T[] = [];
+  #wanted = 0;
+  #source: "resting" | "asked" | "ended" = "resting";
+  /** Runs while fewer items than are wanted wait for the others. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  failure: { readonly error: unknown } | undefined;
+
+  constructor(iterator: AsyncIterator<T>, arrived: () => void) {
+    this.#iterator = iterator;
+    this.#arrived = arrived;
+  }
+
+  get ended(): boolean {
+    return this.#source === "ended" && this.#items.length === 0;
+  }
+
+  take(count: number): T[] {
+    if (this.#timer !== undefined && this.#items.length < count) return [];
+    const items = this.#items.splice(0, count);
+    this.#wanted = count - items.length;
+    if (this.#source === "resting" && this.#wanted > 0) void this.#ask();
+    return items;
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    const before = this.#source;
+    this.#source = "ended";
+    if (before === "ended") return;
+    const closing = Promise.resolve(this.#iterator.return?.());
+    // An input that is still asked for an item closes after that, which may take for ever.
+    if (before === "resting") await closing;
+    else closing.catch(() => {});
+  }
+
+  async #ask(): Promise<void> {
+    this.#source = "asked";
+    while (this.#source === "asked" && this.#items.length < this.#wanted) {
+      const step = await this.#next();
+      if (step.done) this.#source = "ended";
+      else this.#items.push(step.value);
+      // Chunks are to be filled, but not by making those wait that are there.
+      if (this.#items.length < this.#wanted) this.#timer ??= setTimeout(() => this.#tell());
+    }
+    if (this.#source === "asked") this.#source = "resting";
+    this.#tell();
+  }
+
+  async #next(): Promise<IteratorResult<T>> {
+    try {
+      return await this.#iterator.next();
+    } catch (error) {
+      this.failure = { error };
+      return { done: true, value: undefined };
+    }
+  }
+
+  #tell(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#arrived();
+  }
+}

@@ -1,0 +1,150 @@
+import { voidCache } from "../cache/cache.ts";
+import { runInScope } from "../scope/current_scope.ts";
+import type { Scope } from "../scope/scope.ts";
+import { answerCall } from "../task/answer_call.ts";
+import type { CallRunner } from "../task/answer_call.ts";
+import { Future } from "../task/future.ts";
+import { resolveFutures } from "../task/resolve_futures.ts";
+import type { TaskDefinition } from "../task/task_definition.ts";
+import type { MapBatch, MapCalls } from "./_map_buffer.ts";
+import type { CallOptions } from "./call_options.ts";
+import { toCallContext } from "./call_context.ts";
+import { ChunkCall, type ChunkResult, type ChunkRoute } from "./chunk_call.ts";
+import { ChunkGatherer } from "./chunk_gatherer.ts";
+import { createRunner } from "./create_runner.ts";
+import { holdsTask } from "./encode_tasks.ts";
+
+/** The part of an executor that a map needs. */
+export interface MapExecutor {
+  /** How many workers run at once at most. */
+  readonly maxWorkers: number;
+  /** Whether workers share memory with this isolate. */
+  readonly sharesMemory: boolean;
+  /** How the calls are made; their signal is that of the map. */
+  readonly options?: CallOptions;
+  /** Brings requests to workers. */
+  readonly dispatcher: ChunkRoute["dispatcher"];
+  /**
+   * Refuses a call when the executor takes none.
+   *
+   * @param name The task's name.
+   * @param scope The scope that the call is made in.
+   * @returns A failed future, or `undefined`.
+   */
+  refuse(name: string, scope: Scope): Future<unknown> | undefined;
+  /**
+   * Waits for a call at shutdown.
+   *
+   * @param future The call.
+   */
+  track(future: Future<unknown>): void;
+}
+
+/** What a map calls, and where. */
+export interface MapSubject {
+  /** The task. */
+  readonly definition: TaskDefinition;
+  /** The scope of the calls. */
+  readonly scope: Scope;
+  /** Told of each call that has ended, and whether the cache knew its result. */
+  readonly ended: (hit: boolean) => void;
+}
+
+/** Makes the calls of a map, some at a time. */
+export class MapCaller<T, R> {
+  readonly #executor: MapExecutor;
+  readonly #subject: MapSubject;
+  readonly #route: ChunkRoute;
+  readonly #runner: CallRunner;
+
+  /**
+   * Creates a caller.
+   *
+   * @param executor What runs the calls.
+   * @param subject What is called.
+   * @param pace How many items travel together.
+   */
+  constructor(executor: MapExecutor, subject: MapSubject, pace: ChunkRoute["pace"]) {
+    this.#executor = executor;
+    this.#subject = subject;
+    const { definition: { address }, scope: { warn } } = subject;
+    const { dispatcher, sharesMemory, options = {} } = executor;
+    this.#route = {
+      address,
+      dispatcher,
+      options,
+      pace,
+      sharesMemory,
+      warn: (message) => warn(message),
+    };
+    this.#runner = createRunner(new ChunkGatherer(this.#route));
+  }
+
+  /**
+   * Calls the task for items that came together.
+   *
+   * @param items The items.
+   * @returns The calls: as one where nothing is to be known of each.
+   */
+  call(items: readonly T[]): MapCalls<R>[] {
+    const { definition, scope } = this.#subject;
+    const refused = this.#executor.refuse(definition.name, scope);
+    if (refused !== undefined) {
+      return [{ size: items.length, batch: refused.then(toNothing, toFailure), cancel: () => {} }];
+    }
+    return runInScope(scope, () => {
+      if (this.#isPlain(items)) return [this.#callTogether(items)];
+      return items.map((item) => this.#callAlone(item));
+    });
+  }
+
+  /** Whether neither the cache nor futures make some of the calls end before others. */
+  #isPlain(items: readonly T[]): boolean {
+    const { definition, scope: { cache } } = this.#subject;
+    if (cache !== undefined && cache !== voidCache || holdsTask(items)) return false;
+    const resolved = resolveFutures(items, definition.name);
+    if (!(resolved instanceof Promise)) return true;
+    // Only asked: each call waits for its own futures, and fails with them.
+    resolved.catch(() => {});
+    return false;
+  }
+
+  /** One future for all: a promise for each would take longer than a short call. */
+  #callTogether(items: readonly T[]): MapCalls<R> {
+    const { definition: { name }, scope, ended } = this.#subject;
+    const content = { items, context: toCallContext(scope, undefined) };
+    const future = new Future(name, (status) => new ChunkCall(this.#route, status).run(content));
+    this.#executor.track(future);
+    const batch = future.then((result): MapBatch<R> => {
+      for (const _ of items) ended(false);
+      return toBatch(result);
+    }, toFailure);
+    return { size: items.length, batch, cancel: () => future.cancel() };
+  }
+
+  #callAlone(item: T): MapCalls<R> {
+    const { definition, scope, ended } = this.#subject;
+    const future = answerCall(definition, [item], scope, this.#runner);
+    this.#executor.track(future);
+    // The definition is that of the task, so its function returns what the task does.
+    const batch = future.then((value): MapBatch<R> => ({ values: [value as R] }), toFailure)
+      .finally(() => ended(future.hit === true));
+    return { size: 1, batch, cancel: () => future.cancel() };
+  }
+}
+
+function toBatch<R>({ values, failures }: ChunkResult): MapBatch<R> {
+  const [first] = failures;
+  // What the task returned, see `MapCaller.#callAlone`.
+  if (first === undefined) return { values: values as readonly R[] };
+  const [index, error] = first;
+  return { values: values.slice(0, index) as R[], failure: { error } };
+}
+
+function toFailure(error: unknown): MapBatch<never> {
+  return { values: [], failure: { error } };
+}
+
+function toNothing(): MapBatch<never> {
+  return { values: [] };
+}

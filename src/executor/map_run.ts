@@ -1,0 +1,175 @@
+import { type MapBatch, MapBuffer } from "./_map_buffer.ts";
+import { type MapInput, openMapInput } from "./_map_input.ts";
+import { MapAppetite } from "./_map_appetite.ts";
+import { AutoChunkPace, type ChunkPace } from "./chunk_pace.ts";
+import { MapCaller, type MapExecutor, type MapSubject } from "./map_caller.ts";
+import { openProgressBar, type ProgressObserver } from "./progress_bar.ts";
+
+/** How a map is run, checked. */
+export interface MapSettings {
+  /** How many items travel together, or that this is found out. */
+  readonly chunkSize: number | "auto";
+  /** How many items are taken before their results are given. */
+  readonly bufferSize: number | undefined;
+  /** Whether results come in the order of the items. */
+  readonly ordered: boolean;
+  /** Who is told how it goes. */
+  readonly progress: boolean | ProgressObserver;
+  /** Ends the map. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * A map under way.
+ *
+ * ```text
+ *  input ──take──▶ MapCaller ──▶ one future for a chunk, or one for each call that the cache may know
+ *                                  │                                     │ what a worker must run
+ *                                  ▼                                     ▼
+ *                              ChunkCall ◀────────────────────── ChunkGatherer
+ *                                  ║ one message for a chunk, and one back
+ *  caller ◀──batch── MapBuffer ◀═══╝
+ * ```
+ */
+export class MapRun<T, R> {
+  readonly #appetite: MapAppetite;
+  readonly #input: MapInput<T>;
+  readonly #buffer: MapBuffer<R>;
+  readonly #caller: MapCaller<T, R>;
+  readonly #progress: MapProgress;
+  readonly #signal: AbortSignal | undefined;
+  #changed = Promise.withResolvers<void>();
+  readonly #ring = (): void => this.#changed.resolve();
+
+  /**
+   * Begins a map; nothing is called before the first {@linkcode MapRun.next}.
+   *
+   * @param executor What runs the calls.
+   * @param subject What is called.
+   * @param items The items.
+   * @param settings How.
+   * @param progress Who is told how it goes.
+   */
+  constructor(
+    executor: MapExecutor,
+    subject: Omit<MapSubject, "ended">,
+    items: Iterable<T> | AsyncIterable<T>,
+    { chunkSize, bufferSize, ordered, signal }: MapSettings,
+    progress: MapProgress,
+  ) {
+    const { deadline = Infinity } = executor.options ?? {};
+    const size = deadline === Infinity ? chunkSize : 1;
+    const pace: ChunkPace = size === "auto" ? new AutoChunkPace() : { size, note: () => {} };
+    const total = sizeOf(items);
+    this.#appetite = new MapAppetite({
+      pace,
+      bufferSize,
+      workers: executor.maxWorkers,
+      ...(size === "auto" && total !== undefined && { total }),
+    });
+    this.#input = openMapInput(items, this.#ring);
+    this.#buffer = new MapBuffer(ordered, this.#ring);
+    const ended = (hit: boolean) => progress.update(hit);
+    this.#caller = new MapCaller(executor, { ...subject, ended }, pace);
+    this.#progress = progress;
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#ring);
+    progress.start(total);
+  }
+
+  /**
+   * Gives the next results; those that it gave before count as given from now on.
+   *
+   * @returns The results, or `undefined` when there are no more.
+   * @throws The signal's reason, or what the input threw, after all that came before.
+   */
+  async next(): Promise<MapBatch<R> | undefined> {
+    for (;;) {
+      this.#signal?.throwIfAborted();
+      this.#changed = Promise.withResolvers<void>();
+      this.#fill();
+      const batch = this.#buffer.take();
+      if (batch !== undefined) return batch;
+      if (this.#buffer.size === 0 && this.#input.ended) {
+        if (this.#input.failure !== undefined) throw this.#input.failure.error;
+        return undefined;
+      }
+      await this.#changed.promise;
+    }
+  }
+
+  /** Gives up what has not started, and lets the input clean up. */
+  async close(): Promise<void> {
+    this.#signal?.removeEventListener("abort", this.#ring);
+    this.#buffer.cancel();
+    this.#progress.stop();
+    await this.#input.close();
+  }
+
+  #fill(): void {
+    while (!this.#input.ended) {
+      const count = this.#appetite.next(this.#buffer.size);
+      const items = count === 0 ? [] : this.#input.take(count);
+      if (items.length === 0) return;
+      this.#appetite.took(items.length);
+      for (const calls of this.#caller.call(items)) this.#buffer.add(calls);
+    }
+  }
+}
+
+/** Tells an observer how a map goes, for as long as it does. */
+export class MapProgress {
+  #observer: ProgressObserver | undefined;
+
+  /**
+   * Creates what tells an observer.
+   *
+   * @param observer The observer, if there is one.
+   */
+  constructor(observer: ProgressObserver | undefined) {
+    this.#observer = observer;
+  }
+
+  /** The map begins. */
+  start(total: number | undefined): void {
+    this.#observer?.start(total);
+  }
+
+  /** A call has ended. */
+  update(hit: boolean): void {
+    this.#observer?.update(hit);
+  }
+
+  /** The map has ended: of what ends later nobody is told. */
+  stop(): void {
+    this.#observer?.stop();
+    this.#observer = undefined;
+  }
+}
+
+/**
+ * Begins a map.
+ *
+ * @typeParam T An item.
+ * @typeParam R A result.
+ * @param executor What runs the calls.
+ * @param subject What is called.
+ * @param items The items.
+ * @param settings How.
+ * @returns The map.
+ */
+export async function openMapRun<T, R>(
+  executor: MapExecutor,
+  subject: Omit<MapSubject, "ended">,
+  items: Iterable<T> | AsyncIterable<T>,
+  settings: MapSettings,
+): Promise<MapRun<T, R>> {
+  const { progress } = settings;
+  const observer = progress === true ? await openProgressBar() : progress || undefined;
+  return new MapRun<T, R>(executor, subject, items, settings, new MapProgress(observer));
+}
+
+function sizeOf(items: object): number | undefined {
+  if (Array.isArray(items)) return items.length;
+  return items instanceof Set || items instanceof Map ? items.size : undefined;
+}
