@@ -1,6 +1,6 @@
 import type { AbortAction } from "../task/call_status.ts";
 import type { Worker } from "../worker/worker.ts";
-import { DispatchEndings } from "./_dispatch_endings.ts";
+import { DispatchEndings, type DispatchEndingsOptions } from "./_dispatch_endings.ts";
 import { DispatchIdle } from "./_dispatch_idle.ts";
 
 /** A worker and what it was given. */
@@ -14,25 +14,24 @@ export interface Member<C> {
 }
 
 /** Options of {@linkcode DispatchCrew}. */
-export interface DispatchCrewOptions {
+export interface DispatchCrewOptions extends DispatchEndingsOptions {
   /** How many workers there may be. */
   maxWorkers: number;
-  /** Starts a worker. */
-  open: () => Promise<Worker>;
+  /** Starts a worker; the signal gives the start up. */
+  open: (signal: AbortSignal) => Promise<Worker>;
   /** After how many milliseconds a worker without calls ends. */
   idleTimeout: number;
-  /** After how many milliseconds a worker that is to end is killed. */
-  gracePeriod?: number | undefined;
 }
 
 /** The workers of a dispatcher: who is idle, who is lost, who starts, who ends. */
 export class DispatchCrew<C> {
-  readonly #open: () => Promise<Worker>;
+  readonly #open: (signal: AbortSignal) => Promise<Worker>;
   readonly #members = new Set<Member<C>>();
   readonly #idle: DispatchIdle<Member<C>>;
   /** They run a call that nobody waits for any more. */
   readonly #lost = new Set<Member<C>>();
   readonly #starts = new Set<Promise<Worker>>();
+  readonly #stop = new AbortController();
   readonly #endings: DispatchEndings;
   readonly #gracePeriod: number | undefined;
   #maxWorkers: number;
@@ -47,7 +46,7 @@ export class DispatchCrew<C> {
     this.#maxWorkers = options.maxWorkers;
     this.#open = options.open;
     this.#gracePeriod = options.gracePeriod;
-    this.#endings = new DispatchEndings(options.gracePeriod);
+    this.#endings = new DispatchEndings(options);
     this.#idle = new DispatchIdle(options.idleTimeout, (member) => this.#retire(member));
   }
 
@@ -106,7 +105,7 @@ export class DispatchCrew<C> {
    * @throws What `open` throws.
    */
   async start(): Promise<void> {
-    const start = Promise.try(this.#open);
+    const start = Promise.try(this.#open, this.#stop.signal);
     this.#starts.add(start);
     try {
       const worker = await start;
@@ -179,7 +178,10 @@ export class DispatchCrew<C> {
     for (const member of this.#idle.clear()) this.#retire(member);
     if (this.#gracePeriod === undefined) this.#terminate(this.#lost);
     for (const member of this.#lost) this.#retire(member);
-    await Promise.allSettled(this.#starts);
+    await this.#endings.within(Promise.allSettled(this.#starts), () => {
+      for (const _ of this.#starts) this.#endings.noteKilled("one that was starting");
+      this.#stop.abort();
+    });
     // Busy ones, which at least still have to answer that a call was taken back, end at rest().
     await Promise.all([...this.#members].map(({ worker }) => worker.dead));
     await this.#endings.settled();
@@ -188,6 +190,7 @@ export class DispatchCrew<C> {
   /** Ends all workers now. */
   terminate(): void {
     this.#phase = "terminated";
+    this.#stop.abort();
     this.#idle.clear();
     this.#terminate(this.#members);
     this.#terminate(this.#lost);

@@ -15,6 +15,7 @@ import {
   defaultContextStatistics,
   defaultLimiter,
   type Limiter,
+  openBag,
   openScope,
   openWorkerContext,
   runInWorker,
@@ -44,6 +45,8 @@ function testKinds(name: string, fn: (kind: Kind) => Promise<void>, isolated = f
   }
 }
 
+const UNLIMITED: Limiter = { acquire: () => ({ [Symbol.dispose]: () => {} }) };
+
 const isolatedKinds = (name: string, fn: (kind: Kind) => Promise<void>) =>
   testKinds(name, fn, true);
 
@@ -72,12 +75,49 @@ testKinds("WorkerContext.run() answers from the cache without a worker", async (
   });
 });
 
+testKinds("WorkerContext.run() remembers in a bag", async ({ open }) => {
+  await using folder = await openSharedFolder();
+  const isolates: string[] = [];
+  for (const hit of [false, true]) {
+    await using bag = await openBag(`${folder.path}/results.bag`);
+    await using context = open();
+    await cacheScope({ cache: bag }, async () => {
+      const future = context.run(tasks.whichIsolate, []);
+      isolates.push(await future);
+      assertEquals([future.hit, context.statistics().workers], [hit, hit ? 0 : 1]);
+    });
+  }
+  assertEquals(isolates[0], isolates[1]);
+});
+
+testKinds(
+  "WorkerContext.run() takes the idle worker that was used last",
+  async ({ type, open }) => {
+    await using folder = await openSharedFolder();
+    await using context = open();
+    const call = async (name: string) => {
+      const call = context.run(tasks.gatedIsolate, [folder.path, name], { limiter: UNLIMITED });
+      await folder.appears(`${name}.started`);
+      return { call, go: () => folder.write(`${name}.go`) };
+    };
+    const [first, second] = [await call("first"), await call("second")];
+    await second.go();
+    await second.call;
+    await first.go();
+    const isolate = await first.call;
+    assertEquals(context.statistics().idle, 2);
+    for (const _ of [1, 2, 3]) assertEquals(await context.run(tasks.whichIsolate, []), isolate);
+    assertEquals(await second.call === isolate, type === "inline");
+  },
+);
+
 testKinds("WorkerContext.run() starts workers without bound but the limiter's", async (kind) => {
   await using folder = await openSharedFolder();
   await using context = kind.open();
-  const limiter = { acquire: () => ({ [Symbol.dispose]: () => {} }) };
   const names = ["a", "b", "c", "d", "e"];
-  const calls = names.map((name) => context.run(tasks.gated, [folder.path, name], { limiter }));
+  const calls = names.map((name) =>
+    context.run(tasks.gated, [folder.path, name], { limiter: UNLIMITED })
+  );
   for (const name of names) await folder.appears(`${name}.started`);
   assertEquals(context.statistics().running, 5);
   for (const name of names) await folder.write(`${name}.go`);
@@ -147,11 +187,10 @@ testKinds(
 isolatedKinds("WorkerContext.run() fails alone when its worker dies", async ({ open }) => {
   await using folder = await openSharedFolder();
   await using context = open();
-  const limiter = { acquire: () => ({ [Symbol.dispose]: () => {} }) };
-  const other = context.run(tasks.gated, [folder.path, "other"], { limiter });
+  const other = context.run(tasks.gated, [folder.path, "other"], { limiter: UNLIMITED });
   await folder.appears("other.started");
   const error = await assertRejects(
-    () => context.run(tasks.die, [], { limiter }),
+    () => context.run(tasks.die, [], { limiter: UNLIMITED }),
     WorkerDiedError,
     'Cannot finish "die"',
   );
@@ -202,14 +241,18 @@ testKinds("WorkerContext.run() given up on its way leaves no worker busy", async
   await using folder = await openSharedFolder();
   await using context = open();
   await context.run(tasks.echo, [1]);
-  const controller = new AbortController();
-  const options = { signal: controller.signal, onAbort: "terminate" } as const;
-  const call = context.run(tasks.hang, [folder.path], options);
-  controller.abort(new RangeError("enough"));
-  await assertRejects(() => call, RangeError, "enough");
-  const { running, queued, lost } = context.statistics();
-  assertEquals([running, queued, lost], [0, 0, 0]);
-  assertEquals(await context.run(tasks.echo, [7]), 7);
+  for (const sent of [false, true]) {
+    const controller = new AbortController();
+    const options = { signal: controller.signal, onAbort: "terminate" } as const;
+    const call = context.run(tasks.hang, [folder.path], options);
+    // Microtasks only: the call is posted, and its worker had hardly time to take it.
+    while (sent && call.state !== "running") await undefined;
+    controller.abort(new RangeError("enough"));
+    await assertRejects(() => call, RangeError, "enough");
+    await until(() => context.statistics().running === 0);
+    assertEquals(context.statistics().lost, 0);
+    assertEquals(await context.run(tasks.echo, [7]), 7);
+  }
 });
 
 // executors 26
@@ -311,10 +354,9 @@ testKinds("WorkerContext takes an infinite grace period", async ({ open }) => {
 testKinds("WorkerContext kills what does not end within the grace period", async (kind) => {
   await using folder = await openSharedFolder();
   const context = kind.open({ gracePeriod: 1 });
-  const limiter = { acquire: () => ({ [Symbol.dispose]: () => {} }) };
   const controllers = ["a", "b"].map(() => new AbortController());
   const calls = controllers.map(({ signal }, index) =>
-    context.run(tasks.gated, [folder.path, `${index}`], { signal, limiter })
+    context.run(tasks.gated, [folder.path, `${index}`], { signal, limiter: UNLIMITED })
   );
   for (const index of ["0", "1"]) await folder.appears(`${index}.started`);
   for (const controller of controllers) controller.abort(new RangeError("enough"));
@@ -487,6 +529,41 @@ testKinds(
     await configureDefaultContext({});
   },
 );
+
+testKinds(
+  "runInWorker() in a call on a worker does not wait for its caller's permit",
+  async (kind) => {
+    await configureDefaultContext({ type: kind.type });
+    const calls = Array.from(
+      { length: 4 * navigator.hardwareConcurrency },
+      (_, index) => runInWorker(tasks.nested, [index]),
+    );
+    assertEquals(await Promise.all(calls), calls.map((_, index) => index));
+    await configureDefaultContext({});
+  },
+);
+
+// executors 37, 38
+Deno.test("a program that closes nothing ends by itself after its calls, and says nothing", async () => {
+  await using folder = await openSharedFolder();
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--allow-read",
+      "--allow-write",
+      new URL("./testdata/idle_main.ts", import.meta.url).href,
+      folder.path,
+    ],
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(30_000),
+  }).output();
+  const decoder = new TextDecoder();
+  assertEquals(
+    [code, decoder.decode(stdout), decoder.decode(stderr)],
+    [0, "the last line of the program\n", ""],
+  );
+  for (const name of ["a", "b", "c", "d", "context"]) assert(folder.has(name));
+});
 
 Deno.test("defaultLimiter() has a permit for each processor, first come, first served", async () => {
   const limiter = defaultLimiter();
