@@ -1,5 +1,5 @@
 import type { Worker } from "../worker/worker.ts";
-import { DispatchEndings } from "./_dispatch_endings.ts";
+import { DispatchEndings, type DispatchEndingsOptions } from "./_dispatch_endings.ts";
 import { DispatchIdle } from "./_dispatch_idle.ts";
 import { DispatchStops } from "./_dispatch_stops.ts";
 
@@ -14,27 +14,26 @@ export interface Member<C> {
 }
 
 /** Options of {@linkcode DispatchCrew}. */
-export interface DispatchCrewOptions<C> {
+export interface DispatchCrewOptions<C> extends DispatchEndingsOptions {
   /** How many workers there may be. */
   maxWorkers: number;
-  /** Starts a worker. */
-  open: () => Promise<Worker>;
+  /** Starts a worker; the signal gives the start up. */
+  open: (signal: AbortSignal) => Promise<Worker>;
   /** After how many milliseconds a worker without calls ends. */
   idleTimeout: number;
-  /** After how many milliseconds a worker that is to end is killed. */
-  gracePeriod?: number | undefined;
   /** The name of a call, for messages. */
   describe: (call: C) => string;
 }
 
 /** The workers of a dispatcher: who is idle, who is lost, who starts, who ends. */
 export class DispatchCrew<C> {
-  readonly #open: () => Promise<Worker>;
+  readonly #open: (signal: AbortSignal) => Promise<Worker>;
   readonly #members = new Set<Member<C>>();
   readonly #idle: DispatchIdle<Member<C>>;
   /** They run a call that nobody waits for any more. */
   readonly #lost = new Set<Member<C>>();
   readonly #starts = new Set<Promise<Worker>>();
+  readonly #starting = new AbortController();
   readonly #endings: DispatchEndings;
   readonly #stops = new DispatchStops();
   readonly #gracePeriod: number | undefined;
@@ -52,7 +51,7 @@ export class DispatchCrew<C> {
     this.#maxWorkers = options.maxWorkers;
     this.#open = options.open;
     this.#gracePeriod = options.gracePeriod;
-    this.#endings = new DispatchEndings(options.gracePeriod);
+    this.#endings = new DispatchEndings(options);
     this.#idle = new DispatchIdle(options.idleTimeout, (member) => this.#retire(member));
   }
 
@@ -111,7 +110,7 @@ export class DispatchCrew<C> {
    * @throws What `open` throws.
    */
   async start(): Promise<void> {
-    const start = Promise.try(this.#open);
+    const start = Promise.try(this.#open, this.#starting.signal);
     this.#starts.add(start);
     try {
       const worker = await start;
@@ -193,7 +192,10 @@ export class DispatchCrew<C> {
     if (this.#phase === "open") this.#phase = "closing";
     for (const member of this.#idle.clear()) this.#retire(member);
     this.#endLost();
-    await Promise.allSettled(this.#starts);
+    await this.#endings.within(Promise.allSettled(this.#starts), () => {
+      for (const _ of this.#starts) this.#endings.noteKilled("one that was starting");
+      this.#starting.abort();
+    });
     // Busy ones, which at least still have to answer that a call was taken back, end at rest().
     await Promise.all([...this.#members].map(({ worker }) => worker.dead));
     for (const [worker, call] of await this.#stops.settled()) stuck(worker.name, call);
@@ -203,6 +205,7 @@ export class DispatchCrew<C> {
   /** Ends all workers now. */
   terminate(): void {
     this.#phase = "terminated";
+    this.#starting.abort();
     this.#idle.clear();
     this.#stop(this.#members);
     this.#stop(this.#lost);

@@ -4,21 +4,32 @@ import type { Worker } from "../worker/worker.ts";
 /** The longest delay that a timer takes. */
 const MAX_DELAY = 2 ** 31 - 1;
 
+/** Options of {@linkcode DispatchEndings}. */
+export interface DispatchEndingsOptions {
+  /** After how many milliseconds a worker is killed that has not ended. */
+  gracePeriod?: number | undefined;
+  /** Is told what went wrong; else it is told in the end. */
+  endFailed?: ((error: unknown) => void) | undefined;
+}
+
 /** Workers that are ending while nobody waits for them; what goes wrong is told at the end. */
 export class DispatchEndings {
   readonly #gracePeriod: number;
+  readonly #failed: (error: unknown) => void;
   readonly #endings = new Map<Worker, Promise<void>>();
   readonly #failures: unknown[] = [];
-  /** The names of those that did not end in time. */
+  /** Those that did not end in time. */
   readonly #killed: string[] = [];
 
   /**
    * Creates an empty list.
    *
-   * @param gracePeriod After how many milliseconds a worker is killed that has not ended.
+   * @param options How long workers may take, and who is told.
    */
-  constructor(gracePeriod: number = Infinity) {
+  constructor(options: DispatchEndingsOptions) {
+    const { gracePeriod = Infinity, endFailed = (error) => this.#failures.push(error) } = options;
     this.#gracePeriod = gracePeriod;
+    this.#failed = endFailed;
   }
 
   /**
@@ -27,10 +38,10 @@ export class DispatchEndings {
    * @param worker The worker.
    */
   add(worker: Worker): void {
-    const ending = this.#end(worker).catch((error) => {
-      // Whoever closes the dispatcher is told.
-      this.#failures.push(error);
-    }).finally(() => this.#endings.delete(worker));
+    const ending = this.within(worker.close(), () => {
+      this.noteKilled(`"${worker.name}"`);
+      worker.terminate();
+    }).then(() => {}, this.#failed).finally(() => this.#endings.delete(worker));
     this.#endings.set(worker, ending);
   }
 
@@ -50,11 +61,10 @@ export class DispatchEndings {
     const failures = [...this.#failures];
     const killed = this.#killed.length;
     if (killed > 0) {
-      const names = this.#killed.map((name) => `"${name}"`).join(", ");
       failures.push(
         new WorkersKilledError(
           `Cannot end ${killed} worker${killed === 1 ? "" : "s"} in ${this.#gracePeriod} ms: ` +
-            `killed ${names}; raise \`gracePeriod\` if they need longer`,
+            `killed ${this.#killed.join(", ")}; raise \`gracePeriod\` if they need longer`,
           killed,
         ),
       );
@@ -65,17 +75,30 @@ export class DispatchEndings {
     for (const failure of failures) throw failure;
   }
 
-  async #end(worker: Worker): Promise<void> {
-    const closing = worker.close();
-    if (this.#gracePeriod === Infinity) return await closing;
-    const timer = setTimeout(() => {
-      this.#killed.push(worker.name);
-      worker.terminate();
-    }, Math.min(this.#gracePeriod, MAX_DELAY));
+  /**
+   * Waits for an end that may take as long as the grace period.
+   *
+   * @typeParam T What comes of it.
+   * @param end The end.
+   * @param kill Brings the end about when the time is over.
+   * @returns What comes of it.
+   */
+  async within<T>(end: Promise<T>, kill: () => void): Promise<T> {
+    if (this.#gracePeriod === Infinity) return await end;
+    const timer = setTimeout(kill, Math.min(this.#gracePeriod, MAX_DELAY));
     try {
-      await closing;
+      return await end;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * A worker did not end in time.
+   *
+   * @param worker What it is called.
+   */
+  noteKilled(worker: string): void {
+    this.#killed.push(worker);
   }
 }

@@ -10,8 +10,8 @@ import { DispatchQueue } from "./_dispatch_queue.ts";
 export interface DispatcherOptions {
   /** How many workers may take calls at once. */
   maxWorkers: number;
-  /** Starts a worker. */
-  open: () => Promise<Worker>;
+  /** Starts a worker; the signal gives the start up. */
+  open: (signal: AbortSignal) => Promise<Worker>;
   /**
    * After how many milliseconds a worker without calls ends.
    *
@@ -23,6 +23,8 @@ export interface DispatcherOptions {
    * dispatcher is closed; without a grace period they are killed at once, and others never.
    */
   gracePeriod?: number | undefined;
+  /** Is told what went wrong at a worker's end; else whoever closes the dispatcher is. */
+  endFailed?: ((error: unknown) => void) | undefined;
   /**
    * How many calls a worker is sent ahead when calls are short; 1 for none.
    *
@@ -97,10 +99,9 @@ export class Dispatcher implements AsyncDisposable {
    * @param options How many workers, and how they start.
    */
   constructor(options: DispatcherOptions) {
-    const { maxWorkers, open, idleTimeout = 10_000, gracePeriod, prefetch = 128 } = options;
-    const { onAbort = "detach" } = options;
+    const { idleTimeout = 10_000, prefetch = 128, onAbort = "detach" } = options;
     const describe = ({ request }: Call) => request.task;
-    this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout, gracePeriod, describe });
+    this.#crew = new DispatchCrew({ ...options, idleTimeout, describe });
     this.#onAbort = onAbort;
     this.#pace = new DispatchPace(prefetch);
   }

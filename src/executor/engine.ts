@@ -18,6 +18,8 @@ export interface EngineOptions {
   readonly idleTimeout: number;
   /** After how many milliseconds a worker that is to end is killed. */
   readonly gracePeriod?: number;
+  /** Is told what went wrong at a worker's end; else whoever closes the dispatcher is. */
+  readonly endFailed?: ((error: unknown) => void) | undefined;
   /** How many short calls a worker is sent ahead. */
   readonly prefetch?: number;
   /** What each worker does beside running calls. */

@@ -1,3 +1,7 @@
+import type { Recalled } from "../cache/recall.ts";
+import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
+import type { CallStatus } from "../task/call_status.ts";
+
 /** Decides how many calls run at once: each holds a permit while a worker has it. */
 export interface Limiter {
   /**
@@ -8,10 +12,18 @@ export interface Limiter {
   acquire(): Disposable | Promise<Disposable>;
 }
 
+/** One who waits for a permit. */
+interface Waiter {
+  readonly resolve: (permit: Disposable) => void;
+  next: Waiter | undefined;
+}
+
 /** A limiter with a number of permits, first come, first served. */
 export class CountingLimiter implements Limiter {
-  readonly #waiting: ((permit: Disposable) => void)[] = [];
   #free: number;
+  /** A list, as taking from the front of a long array takes long. */
+  #first: Waiter | undefined;
+  #last: Waiter | undefined;
 
   /**
    * Creates a limiter.
@@ -28,7 +40,10 @@ export class CountingLimiter implements Limiter {
       return this.#createPermit();
     }
     const { promise, resolve } = Promise.withResolvers<Disposable>();
-    this.#waiting.push(resolve);
+    const waiter: Waiter = { resolve, next: undefined };
+    if (this.#last === undefined) this.#first = waiter;
+    else this.#last.next = waiter;
+    this.#last = waiter;
     return promise;
   }
 
@@ -43,8 +58,68 @@ export class CountingLimiter implements Limiter {
   }
 
   #release(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next(this.#createPermit());
+    const waiter = this.#first;
+    if (waiter === undefined) {
+      this.#free++;
+      return;
+    }
+    this.#first = waiter.next;
+    if (waiter.next === undefined) this.#last = undefined;
+    waiter.resolve(this.#createPermit());
+  }
+}
+
+/** Runs calls when a limiter lets them; what the cache answers needs no permit. */
+export class LimitedRunner implements CallRunner {
+  readonly #runner: CallRunner;
+  readonly #limiter: Limiter;
+
+  /**
+   * Wraps a runner.
+   *
+   * @param runner What runs the calls.
+   * @param limiter Decides when.
+   */
+  constructor(runner: CallRunner, limiter: Limiter) {
+    this.#runner = runner;
+    this.#limiter = limiter;
+  }
+
+  run(ready: ReadyCall): Promise<unknown> {
+    return this.#withPermit(ready.status, () => this.#runner.run(ready));
+  }
+
+  attempt(remembered: RememberedCall): Promise<Recalled | undefined> {
+    return this.#withPermit(remembered.status, () => this.#runner.attempt(remembered));
+  }
+
+  alone(remembered: RememberedCall): Promise<Recalled> {
+    return this.#withPermit(remembered.status, () => this.#runner.alone(remembered));
+  }
+
+  async #withPermit<T>(status: CallStatus, run: () => T | Promise<T>): Promise<T> {
+    const acquired = this.#limiter.acquire();
+    using _permit = acquired instanceof Promise ? await untilGivenUp(acquired, status) : acquired;
+    return await run();
+  }
+}
+
+/** Waits for a permit until the call is given up; a permit that comes later goes back at once. */
+async function untilGivenUp(
+  acquired: Promise<Disposable>,
+  { cancellation }: CallStatus,
+): Promise<Disposable> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const giveUp = () => {
+    reject(cancellation.reason);
+    // What the limiter throws then, nobody waits for any more.
+    acquired.then((permit) => permit[Symbol.dispose](), () => {});
+  };
+  if (cancellation.aborted) giveUp();
+  else cancellation.addEventListener("abort", giveUp);
+  try {
+    return await Promise.race([acquired, promise]);
+  } finally {
+    cancellation.removeEventListener("abort", giveUp);
   }
 }

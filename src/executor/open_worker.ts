@@ -3,11 +3,13 @@ import { outside } from "../ambient.ts";
 import type { Worker, WorkerType } from "../worker/worker.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
 
+type Open = (name: string, signal: AbortSignal) => Promise<Worker>;
+
 /** How each kind of worker is opened; its code is loaded with the first worker. */
-const OPENERS: { readonly [T in WorkerType]: (name: string) => Promise<Worker> } = {
-  web: async (name) => {
+const OPENERS: { readonly [T in WorkerType]: Open } = {
+  web: async (name, signal) => {
     const { openWebWorker } = await outside(() => import("../worker/web_worker.ts"));
-    return await openWebWorker(new URL("./worker_main.ts", import.meta.url), { name });
+    return await openWebWorker(new URL("./worker_main.ts", import.meta.url), { name, signal });
   },
   inline: async (name) => {
     const [{ openInlineWorker }, { WorkerCalls }] = await outside(() =>
@@ -31,16 +33,18 @@ export interface WorkerSettings extends WorkerHookCalls {
  * Gives what opens workers of a kind.
  *
  * @param settings The kind, and what each worker does beside running calls.
- * @returns Opens one worker more at each call.
+ * @returns Opens one worker more at each call; the signal gives the start up.
  */
-export function openWorkerOfType(settings: WorkerSettings): () => Promise<Worker> {
+export function openWorkerOfType(
+  settings: WorkerSettings,
+): (signal: AbortSignal) => Promise<Worker> {
   const { type, init, retire } = settings;
   const open = OPENERS[type];
   let opened = 0;
-  const openNext = () => open(`quiver-worker-${++opened}`);
+  const openNext = (signal: AbortSignal) => open(`quiver-worker-${++opened}`, signal);
   if (init === undefined && retire === undefined) return openNext;
-  return async () => {
+  return async (signal) => {
     const { addHooks } = await outside(() => import("./worker_hooks.ts"));
-    return await addHooks(await openNext(), settings);
+    return await addHooks(await openNext(signal), settings, signal);
   };
 }

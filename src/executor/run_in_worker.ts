@@ -2,6 +2,7 @@ import { currentScope } from "../scope/current_scope.ts";
 import { toWorkerContextSettings, type WorkerContextOptions } from "../scope/scope_workers.ts";
 import type { Future } from "../task/future.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
+import { writeWarning } from "../warning.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { OpenWorkerContext, type WorkerContext, type WorkerRunOptions } from "./worker_context.ts";
 
@@ -44,6 +45,8 @@ class ProgramWorkers {
         { idleTimeout: IDLE_TIMEOUT, ...options },
         "configure the default context",
       ),
+      // Nobody closes it who could be told.
+      (cause) => writeWarning({ message: "Cannot end a worker as it should", cause }),
     );
   }
 }
@@ -54,7 +57,8 @@ const PROGRAM = new ProgramWorkers();
 /**
  * Runs a call on a worker, unless the cache of the scope knows its result. The worker is the one of
  * the scope's (or program's) that was used last and is idle, or a new one. It stays warm for the next
- * call; nothing needs to be opened or closed.
+ * call; nothing needs to be opened or closed. Where nothing may be left behind, as in a test, give a
+ * scope workers of its own.
  *
  * Requires `--allow-read` of Quiver's own files and of the modules of the tasks.
  *
@@ -86,6 +90,11 @@ export function runInWorker<A extends readonly unknown[], R>(
   options: RunInWorkerOptions = {},
 ): Future<R> {
   const { context = contextHere(), ...runOptions } = options;
+  if (typeof context?.run !== "function") {
+    throw new TypeError(
+      "Cannot run on a worker: `context` is no worker context; open one with `openWorkerContext()`",
+    );
+  }
   return context.run(task, args, runOptions);
 }
 

@@ -14,8 +14,7 @@ import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { LateEngine } from "./late_engine.ts";
-import { LimitedRunner } from "./limited_runner.ts";
-import { CountingLimiter, type Limiter } from "./limiter.ts";
+import { CountingLimiter, LimitedRunner, type Limiter } from "./limiter.ts";
 import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
 
 /** Options of `WorkerContext.run`. */
@@ -34,7 +33,8 @@ export interface WorkerRunOptions {
   /**
    * Decides when the call may run. What the cache knows is answered without asking it.
    *
-   * @default {defaultLimiter()}
+   * @default {defaultLimiter(), but nothing limits calls in this isolate (`"inline"`), which has one
+   * processor only, and where a call may be made by another one that waits for it}
    */
   limiter?: Limiter;
 }
@@ -112,10 +112,12 @@ const RUN_OPTIONS: ReadonlySet<string> = new Set(["signal", "onAbort", "limiter"
 const ABORT_ACTIONS: ReadonlySet<string> = new Set(["terminate", "detach"]);
 
 const LIMITER = new CountingLimiter(navigator.hardwareConcurrency);
+const PERMIT: Disposable = { [Symbol.dispose]: () => {} };
+const UNLIMITED: Limiter = { acquire: () => PERMIT };
 
 /**
  * The limiter of calls that are given none: as many run at once as the machine has processors, in
- * all worker contexts of this isolate together.
+ * all worker contexts of this isolate together. Executors do not ask it.
  *
  * @returns The limiter, always the same.
  *
@@ -149,11 +151,13 @@ export class OpenWorkerContext implements WorkerContext {
    * Creates a context without workers.
    *
    * @param settings What the workers are.
+   * @param endFailed Is told what went wrong at a worker's end; else whoever closes the context is.
    */
-  constructor(settings: WorkerContextSettings) {
+  constructor(settings: WorkerContextSettings, endFailed?: (error: unknown) => void) {
     // Sent ahead, a call would wait for the end of another one that its own limiter lets run.
-    this.#engine = new LateEngine({ ...settings, prefetch: 1 });
-    this.#runner = new LimitedRunner(this.#engine, LIMITER);
+    this.#engine = new LateEngine({ ...settings, prefetch: 1, endFailed });
+    const limiter = settings.workerType === "inline" ? UNLIMITED : LIMITER;
+    this.#runner = new LimitedRunner(this.#engine, limiter);
   }
 
   run<A extends readonly unknown[], R>(
@@ -161,7 +165,7 @@ export class OpenWorkerContext implements WorkerContext {
     args: DeferredArguments<A>,
     options: WorkerRunOptions = {},
   ): Future<R> {
-    const { signal, onAbort, limiter = LIMITER } = options;
+    const { signal, onAbort, limiter } = options;
     checkRunOptions(options);
     const definition = requireDefinition(task, "submit");
     const { name } = definition;
@@ -174,7 +178,7 @@ export class OpenWorkerContext implements WorkerContext {
     }
     refuseOutsideOfCall(name, scope);
     if (signal?.aborted) return new Future(name, () => Promise.reject(signal.reason));
-    const runner = limiter === LIMITER ? this.#runner : new LimitedRunner(this.#engine, limiter);
+    const runner = limiter === undefined ? this.#runner : new LimitedRunner(this.#engine, limiter);
     const future = new Future(name, (status) => {
       status.onAbort = onAbort;
       const answered = answerGiven({ definition, scope, args, status }, runner);

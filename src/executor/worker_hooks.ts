@@ -17,12 +17,19 @@ export interface WorkerHookCalls {
  *
  * @param worker The worker, just opened.
  * @param hooks What it is to run.
+ * @param signal Gives `init` up.
  * @returns The worker to use.
  * @throws {WorkerInitError} When `init` fails; `cause` is what it threw, and the worker is ended.
  */
-export async function addHooks(worker: Worker, hooks: WorkerHookCalls): Promise<Worker> {
-  const { init, retire } = hooks;
+export async function addHooks(
+  worker: Worker,
+  { init, retire }: WorkerHookCalls,
+  signal: AbortSignal,
+): Promise<Worker> {
   if (init !== undefined) {
+    const stop = () => worker.terminate();
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
     try {
       await runHook(worker, init);
     } catch (cause) {
@@ -33,6 +40,8 @@ export async function addHooks(worker: Worker, hooks: WorkerHookCalls): Promise<
         }`,
         { cause },
       );
+    } finally {
+      signal.removeEventListener("abort", stop);
     }
   }
   return retire === undefined ? worker : new RetiringWorker(worker, retire);
@@ -102,6 +111,7 @@ class RetiringWorker implements Worker {
 
   terminate(): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
+    this.#running = "nothing";
     this.#giveBack();
     this.#worker.terminate();
   }
@@ -138,6 +148,8 @@ class RetiringWorker implements Worker {
     try {
       if (!await runHook(this.#worker, this.#retire)) return;
     } catch (cause) {
+      // The hook did not fail: the worker was terminated.
+      if (this.#running === "nothing") return;
       const reason = `its \`retire\` task "${this.#retire.task}" failed: ${describe(cause)}`;
       const message = `Cannot keep worker "${this.name}": ${reason}`;
       this.#failure = new WorkerDiedError(message, { reason }, { cause });

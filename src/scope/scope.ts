@@ -39,8 +39,8 @@ export interface ScopeOptions {
    */
   leaseTimeout?: number;
   /**
-   * Workers of the scope's own, for `runInWorker` beneath it; they end with the scope, after the
-   * calls that run. `undefined` (given as such) means: those of the program.
+   * Workers of the scope's own, for `runInWorker` beneath it in this isolate; they end with the scope,
+   * after the calls that run. `undefined` (given as such) means: those of the program.
    */
   workers?: WorkerContextOptions | undefined;
   /** Told of each warning once; by default warnings are written to standard error. */

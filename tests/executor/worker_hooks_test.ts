@@ -1,12 +1,18 @@
 // Collaboration: the hooks of workers, with real workers and a real dispatcher.
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { WorkerDiedError, WorkerInitError } from "../../src/errors.ts";
+import {
+  CancelledError,
+  WorkerDiedError,
+  WorkerInitError,
+  WorkersKilledError,
+} from "../../src/errors.ts";
 import { Dispatcher } from "../../src/executor/dispatcher.ts";
 import { openWorkerOfType } from "../../src/executor/open_worker.ts";
 import type { WorkerHookCalls } from "../../src/executor/worker_hooks.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { toHookCall } from "../../src/worker/worker_hook.ts";
 import type { CallRequest, RunResult } from "../../src/worker/worker.ts";
+import { openSharedFolder } from "./_shared_folder.ts";
 import * as tasks from "./testdata/context_tasks.ts";
 
 function toRequest(task: { readonly address: { module: string; name: string } }): CallRequest {
@@ -24,7 +30,10 @@ function toHook(task: { address: { module: string; name: string } }, ...args: un
 
 for (const type of WORKER_TYPES) {
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${type}: ${name}`, fn);
-  const open = (hooks: WorkerHookCalls) => openWorkerOfType({ type, ...hooks });
+  const open = (hooks: WorkerHookCalls, signal = new AbortController().signal) => {
+    const openWorker = openWorkerOfType({ type, ...hooks });
+    return () => openWorker(signal);
+  };
 
   // executors 42
   test("init runs once in a new worker, before its first call", async () => {
@@ -49,6 +58,60 @@ for (const type of WORKER_TYPES) {
 
   test("init with arguments that cannot be sent is a WorkerInitError", async () => {
     await assertRejects(open({ init: toHook(tasks.setUp, () => {}) }), WorkerInitError, "args[0]");
+  });
+
+  test("init that never ends can be given up", async () => {
+    await using folder = await openSharedFolder();
+    const controller = new AbortController();
+    const opening = open({ init: toHook(tasks.hang, folder.path) }, controller.signal)();
+    await folder.appears("hang.started");
+    controller.abort();
+    await assertRejects(() => opening, WorkerInitError, "it was terminated");
+  });
+
+  test("retire that never ends goes with its worker, and is no failure", async () => {
+    await using folder = await openSharedFolder();
+    const worker = await open({ retire: toHook(tasks.hang, folder.path) })();
+    assertEquals((await worker.run(toRequest(tasks.whichIsolate))).type, "value");
+    await folder.appears("hang.started");
+    const next = worker.run(toRequest(tasks.whichIsolate));
+    const closing = worker.close();
+    worker.terminate();
+    assertEquals(await next, { type: "revoked" });
+    await closing;
+  });
+
+  test("Dispatcher.terminate() ends a worker whose init never ends", async () => {
+    await using folder = await openSharedFolder();
+    const init = toHook(tasks.hang, folder.path);
+    const dispatcher = new Dispatcher({ maxWorkers: 1, open: openWorkerOfType({ type, init }) });
+    const call = dispatcher.run(toRequest(tasks.whichIsolate));
+    await folder.appears("hang.started");
+    dispatcher.terminate();
+    await assertRejects(() => call, CancelledError);
+    await dispatcher.close();
+  });
+
+  test("Dispatcher.close() kills what does not end in the grace period, and counts it", async () => {
+    await using folder = await openSharedFolder();
+    const hook = toHook(tasks.hang, folder.path);
+    for (const hooks of [{ init: hook }, { retire: hook }]) {
+      const open = openWorkerOfType({ type, ...hooks });
+      const dispatcher = new Dispatcher({ maxWorkers: 1, open, gracePeriod: 1 });
+      const controller = new AbortController();
+      const call = dispatcher.run(toRequest(tasks.whichIsolate), {
+        cancellation: controller.signal,
+      });
+      await folder.appears("hang.started");
+      if (hooks.init === undefined) await call;
+      else {
+        controller.abort(new RangeError("enough"));
+        await assertRejects(() => call, RangeError, "enough");
+      }
+      const error = await assertRejects(() => dispatcher.close(), WorkersKilledError, "in 1 ms");
+      assertEquals(error.killed, 1);
+      await Deno.remove(`${folder.path}/hang.started`);
+    }
   });
 
   test("retire ends the worker, and calls that it was given meanwhile go back", async () => {
@@ -117,6 +180,16 @@ for (const type of WORKER_TYPES) {
     assertEquals((await broken.run(toRequest(tasks.whichIsolate))).type, "value");
     const error = await assertRejects(() => broken.close(), AggregateError);
     assertEquals(error.errors.map(({ name }) => name), ["WorkerDiedError", "WorkerDiedError"]);
+
+    const told: unknown[] = [];
+    const telling = new Dispatcher({
+      maxWorkers: 1,
+      open: open({ retire: toHook(tasks.failToRetire) }),
+      endFailed: (error) => told.push(error),
+    });
+    await telling.run(toRequest(tasks.whichIsolate));
+    await telling.close();
+    assertEquals(told.map((error) => error instanceof WorkerDiedError), [true]);
   });
 }
 

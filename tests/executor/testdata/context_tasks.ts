@@ -1,5 +1,5 @@
 // Tasks that the tests of worker contexts run on workers.
-import { task } from "@quiver/quiver";
+import { runInWorker, task } from "@quiver/quiver";
 
 /** Different in each web worker; what runs in this isolate shares it. */
 const ISOLATE = crypto.randomUUID();
@@ -69,6 +69,15 @@ export const gated = task(
   { ignore: ["directory"] },
 );
 
+/** The same, and tells where it ran. */
+export const gatedIsolate = task(
+  import.meta,
+  async function gatedIsolate(directory: string, name: string): Promise<string> {
+    await gated(directory, name);
+    return ISOLATE;
+  },
+);
+
 /** Never ends; on a web worker the event loop stays free. */
 export const hang = task(import.meta, async function hang(directory: string): Promise<void> {
   await Deno.writeTextFile(`${directory}/hang.started`, "");
@@ -104,3 +113,17 @@ async function appears(directory: string, name: string): Promise<void> {
     if (there()) break;
   }
 }
+
+export const leaveTrace = task(
+  import.meta,
+  async function leaveTrace(directory: string, name: string): Promise<void> {
+    await Deno.writeTextFile(`${directory}/${name}`, "");
+  },
+);
+
+export const nested = task(
+  import.meta,
+  async function nested(value: number): Promise<number> {
+    return await runInWorker(echo, [value]) as number;
+  },
+);

@@ -1,0 +1,33 @@
+import {
+  type Limiter,
+  openWorkerContext,
+  type WorkerContextOptions,
+  type WorkerType,
+} from "@quiver/quiver";
+import { WORKER_TYPES } from "../../src/worker/worker.ts";
+
+/** A kind of worker. */
+export interface WorkerKind {
+  /** Its name. */
+  readonly type: WorkerType;
+  /** Opens a context of such workers. */
+  readonly open: (options?: WorkerContextOptions) => ReturnType<typeof openWorkerContext>;
+}
+
+/** Lets every call run at once. */
+export const UNLIMITED: Limiter = { acquire: () => ({ [Symbol.dispose]: () => {} }) };
+
+/** Declares a test for each kind of worker. */
+export function testKinds(name: string, fn: (kind: WorkerKind) => Promise<void>): void {
+  for (const type of WORKER_TYPES) testKind(type, name, fn);
+}
+
+/** Declares a test for each kind of worker that has an isolate of its own. */
+export function testIsolatedKinds(name: string, fn: (kind: WorkerKind) => Promise<void>): void {
+  for (const type of WORKER_TYPES) if (type !== "inline") testKind(type, name, fn);
+}
+
+function testKind(type: WorkerType, name: string, fn: (kind: WorkerKind) => Promise<void>): void {
+  const open = (options: WorkerContextOptions = {}) => openWorkerContext({ type, ...options });
+  Deno.test(`${type}: ${name}`, () => fn({ type, open }));
+}

@@ -1,0 +1,179 @@
+// End-to-end: workers of the program and of scopes, of every kind.
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  cacheScope,
+  configureDefaultContext,
+  defaultContextStatistics,
+  defaultLimiter,
+  openScope,
+  runInWorker,
+  ScopeClosedError,
+} from "@quiver/quiver";
+import { openSharedFolder } from "./_shared_folder.ts";
+import { testKinds } from "./_worker_kinds.ts";
+import * as tasks from "./testdata/context_tasks.ts";
+
+// executors 73
+testKinds("cacheScope() with workers has its own, a nested one others", async ({ type, open }) => {
+  await using explicit = open();
+  await configureDefaultContext({ type });
+  const seen: { isolate: string; workers: number }[] = [];
+  const call = async (context?: typeof explicit) => {
+    const options = context === undefined ? {} : { context };
+    const isolate = await runInWorker(tasks.whichIsolate, [], options);
+    const { workers } = context?.statistics() ?? defaultContextStatistics();
+    seen.push({ isolate, workers });
+  };
+  await call();
+  await cacheScope({ workers: { type } }, async () => {
+    assertEquals(defaultContextStatistics().workers, 0);
+    await call();
+    await cacheScope({ workers: { type } }, async () => {
+      assertEquals(defaultContextStatistics().workers, 0);
+      await call();
+      await call(explicit);
+    });
+    await cacheScope({ tags: { inherits: true } }, call);
+  });
+  await call();
+  assertEquals(seen.map(({ workers }) => workers), [1, 1, 1, 1, 1, 1]);
+  const [outside, outer, inner, own, inherited, again] = seen.map(({ isolate }) => isolate);
+  assertEquals([inherited, again], [outer, outside]);
+  if (type !== "inline") assertEquals(new Set([outside, outer, inner, own]).size, 4);
+  await configureDefaultContext({});
+});
+
+// executors 74
+testKinds("work that outlives a scope with workers belongs to that scope", async ({ type }) => {
+  const started = Promise.withResolvers<void>();
+  let late = Promise.resolve("");
+  await cacheScope({ workers: { type } }, async () => {
+    late = started.promise.then(() => runInWorker(tasks.whichIsolate, []));
+    await runInWorker(tasks.echo, [1]);
+  });
+  // In trio-parallel it would have the workers of the nursery that it runs in.
+  started.resolve();
+  await assertRejects(() => late, ScopeClosedError);
+});
+
+// executors 75
+testKinds(
+  "openScope() with workers ends them, and refuses calls through them",
+  async ({ type }) => {
+    const handle = openScope({ workers: { type } });
+    const { workers } = handle.scope;
+    const statistics = await handle.run(async () => {
+      await runInWorker(tasks.echo, [1]);
+      return () => defaultContextStatistics();
+    });
+    assertEquals(await handle.run(() => statistics().idle), 1);
+    await handle[Symbol.asyncDispose]();
+    await assertRejects(() => handle.run(() => runInWorker(tasks.echo, [1])), ScopeClosedError);
+    await cacheScope({}, async () => {
+      assertStrictEquals(handle.scope.workers, workers);
+      await handle[Symbol.asyncDispose]();
+    });
+  },
+);
+
+// executors 75
+testKinds(
+  "cacheScope() refuses calls in its workers after its end, used or not",
+  async ({ type }) => {
+    for (const used of [true, false]) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      let late: Promise<unknown> = promise;
+      await cacheScope({ workers: { type } }, async () => {
+        if (used) await runInWorker(tasks.echo, [1]);
+        late = promise.then(() => runInWorker(tasks.echo, [2]));
+      });
+      resolve();
+      await assertRejects(() => late, ScopeClosedError, 'Cannot run "echo"');
+    }
+  },
+);
+
+testKinds("cacheScope() waits in the end for calls that run on its workers", async ({ type }) => {
+  await using folder = await openSharedFolder();
+  const calls: Promise<string>[] = [];
+  await cacheScope({ workers: { type } }, async () => {
+    calls.push(runInWorker(tasks.gated, [folder.path, "call"]));
+    await folder.appears("call.started");
+    void folder.write("call.go");
+  });
+  assert(folder.has("call.ended"));
+  assertEquals(await calls[0], "call");
+});
+
+testKinds(
+  "configureDefaultContext() ends the workers of before after their calls",
+  async (kind) => {
+    await using folder = await openSharedFolder();
+    await configureDefaultContext({ type: kind.type });
+    const call = runInWorker(tasks.gated, [folder.path, "call"]);
+    await folder.appears("call.started");
+    const configured = configureDefaultContext({ type: "inline" });
+    assertEquals(await runInWorker(tasks.echo, [1]), 1);
+    await folder.write("call.go");
+    await configured;
+    assertEquals([call.state, await call], ["done", "call"]);
+    await configureDefaultContext({});
+  },
+);
+
+testKinds(
+  "runInWorker() in a call on a worker does not wait for its caller's permit",
+  async (kind) => {
+    await configureDefaultContext({ type: kind.type });
+    const calls = Array.from(
+      { length: 4 * navigator.hardwareConcurrency },
+      (_, index) => runInWorker(tasks.nested, [index]),
+    );
+    assertEquals(await Promise.all(calls), calls.map((_, index) => index));
+    await configureDefaultContext({});
+  },
+);
+
+// executors 37, 38
+Deno.test("a program that closes nothing ends by itself after its calls, and says nothing", async () => {
+  await using folder = await openSharedFolder();
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--allow-read",
+      "--allow-write",
+      new URL("./testdata/idle_main.ts", import.meta.url).href,
+      folder.path,
+    ],
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(30_000),
+  }).output();
+  const decoder = new TextDecoder();
+  assertEquals(
+    [code, decoder.decode(stdout), decoder.decode(stderr)],
+    [0, "the last line of the program\n", ""],
+  );
+  for (const name of ["a", "b", "c", "d", "context"]) assert(folder.has(name));
+});
+
+Deno.test("defaultLimiter() has a permit for each processor, first come, first served", async () => {
+  const limiter = defaultLimiter();
+  assertStrictEquals(limiter, defaultLimiter());
+  const permits: Disposable[] = [];
+  for (let count = 0; count < navigator.hardwareConcurrency; count++) {
+    const permit = limiter.acquire();
+    assert(!(permit instanceof Promise));
+    permits.push(permit);
+  }
+  const order: number[] = [];
+  const waiting = [1, 2].map(async (name) => {
+    using _permit = await limiter.acquire();
+    order.push(name);
+  });
+  permits[0]?.[Symbol.dispose]();
+  // Given back twice, it is still one.
+  permits[0]?.[Symbol.dispose]();
+  await Promise.all(waiting);
+  assertEquals(order, [1, 2]);
+  for (const permit of permits) permit[Symbol.dispose]();
+});
