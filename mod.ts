@@ -41,7 +41,10 @@ export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
 export { Bag, openBag, type OpenBagOptions, type ValuePlace } from "./src/cache/bag.ts";
 export { Cache, createMemoryCache, voidCache } from "./src/cache/cache.ts";
+export { CallSelection, query } from "./src/cache/call_selection.ts";
+export { pool, readOnly, stack } from "./src/cache/layered.ts";
 export { limited, type LimitOptions } from "./src/cache/limited.ts";
+export { redigest, type RedigestOptions } from "./src/cache/redigest.ts";
 export {
   type FileCacheOptions,
   openFileCache,
@@ -89,6 +92,7 @@ export type { ExportResult } from "./src/store/export_bag.ts";
 export type { ImportResult } from "./src/store/import_bag.ts";
 export type { StoreLimits } from "./src/store/limited_stores.ts";
 export type { BagEntry } from "./src/store/read_bag.ts";
+export type { IdentityChange, RedigestResult } from "./src/store/redigest_stores.ts";
 export type { SigningKey, SigningOptions } from "./src/store/signing_keys.ts";
 export type {
   CacheStatistics,
@@ -99,6 +103,7 @@ export type {
   BagDescription,
   FilesDescription,
   Found,
+  LayersDescription,
   LimitDescription,
   LimitedDescription,
   MaybePromise,

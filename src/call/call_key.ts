@@ -93,8 +93,20 @@ function toArgumentName({ parameters, rest }: FunctionProfile, index: number): s
   return rest === undefined ? String(index) : `${rest}[${index - parameters.length}]`;
 }
 
-function digestKey(identity: TaskIdentity, args: readonly (Digest | null)[]): Digest {
+/**
+ * Makes a key.
+ *
+ * @param identity The task.
+ * @param args The digests of the arguments, `null` for those that do not count.
+ * @param scheme Which rules made the digests.
+ * @returns The key.
+ */
+export function digestKey(
+  identity: TaskIdentity,
+  args: readonly (Digest | null)[],
+  scheme: number = DIGEST_SCHEME,
+): Digest {
   const { address, version = null, code = null } = identity;
-  const text = JSON.stringify([DIGEST_SCHEME, address.module, address.name, version, code, args]);
+  const text = JSON.stringify([scheme, address.module, address.name, version, code, args]);
   return createSha256().update(text).digest("hex");
 }

@@ -11,6 +11,9 @@ export function withoutKeys(description: StoreDescription): StoreDescription {
   if (description.type === "limited") {
     return { ...description, stores: withoutKeys(description.stores) };
   }
+  if ("layers" in description) {
+    return { ...description, layers: description.layers.map(withoutKeys) };
+  }
   if (description.type !== "mixed") return description;
   const { type, values, calls } = description;
   return { type, values: withoutKeys(values), calls: withoutKeys(calls) };
@@ -26,6 +29,7 @@ export function toPaths(description: StoreDescription): string {
   if (description.type === "signed" || description.type === "limited") {
     return toPaths(description.stores);
   }
+  if ("layers" in description) return description.layers.map(toPaths).join(`", "`);
   if (description.type !== "mixed") return description.path;
   return `${toPaths(description.values)}" with "${toPaths(description.calls)}`;
 }

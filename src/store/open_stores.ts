@@ -7,9 +7,10 @@ import { createBagStores, createFileStores } from "./bag_stores.ts";
 import { mixStores } from "./mix_stores.ts";
 import { type SigningOptions, toSigningKeys } from "./signing_keys.ts";
 import { NO_STATISTICS } from "./statistics.ts";
-import type { SqliteOptions, StoreDescription, Stores } from "./stores.ts";
+import type { LayersDescription, SqliteOptions, StoreDescription, Stores } from "./stores.ts";
 import { toPath } from "./to_path.ts";
 
+type Layering = typeof import("./layered_stores.ts");
 type Limiting = typeof import("./limited_stores.ts");
 
 /** Stores that hold files, to be let go of. */
@@ -117,7 +118,18 @@ export async function openDescribedStores(description: StoreDescription): Promis
     }
     case "mixed":
       return await openMixed(description.values, description.calls);
+    default:
+      return await openLayers(description);
   }
+}
+
+async function openLayers({ type, layers }: LayersDescription): Promise<OpenStores> {
+  const { LAYERED } = await importLater<Layering>("./layered_stores.ts", import.meta.url);
+  await using stack = new AsyncDisposableStack();
+  const opened: Stores[] = [];
+  for (const layer of layers) opened.push(stack.use(await openDescribedStores(layer)).stores);
+  const all = stack.move();
+  return { stores: LAYERED[type](opened), [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 async function openMixed(values: StoreDescription, calls: StoreDescription): Promise<OpenStores> {

@@ -301,6 +301,17 @@ export interface MixedDescription {
   readonly calls: StoreDescription;
 }
 
+/** How to open stores that stand on several caches, or on one that is not to be changed. */
+export interface LayersDescription {
+  /**
+   * What is made of the layers: a stack that writes to the first one, a pool that only reads, or
+   * one cache that is only read.
+   */
+  readonly type: "stack" | "pool" | "readOnly";
+  /** The caches, the first one asked first. */
+  readonly layers: readonly StoreDescription[];
+}
+
 /** How another isolate or process opens the same stores. */
 export type StoreDescription =
   | BagDescription
@@ -308,7 +319,8 @@ export type StoreDescription =
   | SqliteDescription
   | SignedDescription
   | LimitedDescription
-  | MixedDescription;
+  | MixedDescription
+  | LayersDescription;
 
 /** Everything a cache stands on. */
 export interface Stores {

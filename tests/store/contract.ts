@@ -1,11 +1,5 @@
 // Contract: what every set of stores must do. Each kind of store registers these tests for itself.
-import {
-  assert,
-  assertEquals,
-  assertNotStrictEquals,
-  assertRejects,
-  assertThrows,
-} from "@std/assert";
+import { assert, assertEquals, assertNotStrictEquals, assertRejects } from "@std/assert";
 import * as fc from "fast-check";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { QuiverError } from "../../src/errors.ts";
@@ -342,7 +336,7 @@ export function testStores(kind: string, { open, shared }: StoresKind): void {
         () => calls.delete(encoded.digest),
         () => leases.tryAcquire(encoded.digest),
       ]
-    ) assertThrows(act, QuiverError, "it is closed");
+    ) await assertRejects(async () => await act(), QuiverError, "it is closed");
     await assertRejects(() => Array.fromAsync(calls.records()), QuiverError, "it is closed");
     await assertRejects(() => leases.changed(encoded.digest), QuiverError, "it is closed");
   });
@@ -364,7 +358,7 @@ export function testStores(kind: string, { open, shared }: StoresKind): void {
         () => calls.put(createRecord(key, "b".repeat(64))),
         () => calls.delete(key),
       ]
-    ) assertThrows(act, QuiverError, 'opened with mode: "read"');
+    ) await assertRejects(async () => await act(), QuiverError, 'opened with mode: "read"');
     using lease = leases.tryAcquire(key);
     assert(lease !== undefined);
     assertEquals((await here.calls.get(key))?.result, encoded.digest);

@@ -1,0 +1,187 @@
+import type { CallRecord } from "../call/call_record.ts";
+import type { CallQuery } from "../call/call_template.ts";
+import { importLater } from "../import_later.ts";
+import type { Cache } from "./cache.ts";
+
+type Copying = typeof import("../store/copy_call.ts");
+type Template = typeof import("../call/call_template.ts");
+
+/**
+ * Calls of a cache that were selected: nothing is looked up before it is asked for, and each time it
+ * is looked up anew. Made by {@linkcode query}.
+ */
+export class CallSelection implements AsyncIterable<CallRecord> {
+  readonly #cache: Cache;
+  readonly #select: () => AsyncIterable<CallRecord>;
+
+  /**
+   * Selects calls.
+   *
+   * @param cache The cache that has them.
+   * @param select Goes over their records, from the beginning each time it is called.
+   */
+  constructor(cache: Cache, select: () => AsyncIterable<CallRecord>) {
+    this.#cache = cache;
+    this.#select = select;
+  }
+
+  /** Goes over the records. */
+  [Symbol.asyncIterator](): AsyncIterator<CallRecord> {
+    return this.#select()[Symbol.asyncIterator]();
+  }
+
+  /**
+   * Selects some of these calls.
+   *
+   * @param matches Tells whether a call is one of them.
+   * @returns The calls.
+   */
+  filter(matches: (record: CallRecord) => boolean): CallSelection {
+    const select = this.#select;
+    return new CallSelection(this.#cache, async function* () {
+      for await (const record of select()) if (matches(record)) yield record;
+    });
+  }
+
+  /**
+   * Selects the first of these calls.
+   *
+   * @param limit How many.
+   * @returns The calls, fewer if there are fewer.
+   */
+  take(limit: number): CallSelection {
+    if (!(limit >= 0)) {
+      throw new RangeError(
+        `Cannot take calls as the limit must be a number of at least 0: current value is ${limit}`,
+      );
+    }
+    const select = this.#select;
+    return new CallSelection(this.#cache, async function* () {
+      let taken = 0;
+      if (taken >= limit) return;
+      for await (const record of select()) {
+        yield record;
+        if (++taken >= limit) return;
+      }
+    });
+  }
+
+  /**
+   * Counts these calls.
+   *
+   * @returns How many there are.
+   */
+  async count(): Promise<number> {
+    let calls = 0;
+    for await (const _ of this) calls++;
+    return calls;
+  }
+
+  /**
+   * Tells whether there are any.
+   *
+   * @returns Whether there is at least one.
+   */
+  async any(): Promise<boolean> {
+    return await this.take(1).count() > 0;
+  }
+
+  /**
+   * Gives the one call that there is.
+   *
+   * @returns Its record.
+   * @throws {RangeError} When there is none, or more than one.
+   */
+  async only(): Promise<CallRecord> {
+    const [record, another] = await Array.fromAsync(this.take(2));
+    if (record !== undefined && another === undefined) return record;
+    const state = record === undefined ? "no call matches" : "more than one call matches";
+    throw new RangeError(`Cannot give the only call: ${state}`);
+  }
+
+  /**
+   * Finds the call whose body ended last.
+   *
+   * @returns Its record, or `undefined` when there is no call.
+   */
+  latest(): Promise<CallRecord | undefined> {
+    return this.#best((end, best) => end >= best);
+  }
+
+  /**
+   * Finds the call whose body ended first.
+   *
+   * @returns Its record, or `undefined` when there is no call.
+   */
+  oldest(): Promise<CallRecord | undefined> {
+    return this.#best((end, best) => end < best);
+  }
+
+  async #best(isBetter: (end: number, best: number) => boolean): Promise<CallRecord | undefined> {
+    const { endOf } = await importLater<Template>("../call/call_template.ts", import.meta.url);
+    let best: CallRecord | undefined;
+    for await (const record of this) {
+      if (best === undefined || isBetter(endOf(record), endOf(best))) best = record;
+    }
+    return best;
+  }
+
+  /**
+   * Forgets these calls, so that they run again when they are next asked for.
+   *
+   * @returns How many were forgotten.
+   */
+  async evict(): Promise<number> {
+    let evicted = 0;
+    // First all keys: what is forgotten meanwhile must not move the others.
+    const keys = (await Array.fromAsync(this)).map(({ key }) => key);
+    for (const key of keys) if (await this.#cache.evict(key)) evicted++;
+    return evicted;
+  }
+
+  /**
+   * Copies these calls, with their results and arguments, into another cache.
+   *
+   * @param to The other cache.
+   * @returns How many were copied: not those whose result is missing or damaged.
+   */
+  async transfer(to: Cache): Promise<number> {
+    const { copyCall } = await importLater<Copying>("../store/copy_call.ts", import.meta.url);
+    let copied = 0;
+    for await (const record of this) {
+      if (await copyCall(record, this.#cache.stores, to.stores)) copied++;
+    }
+    return copied;
+  }
+}
+
+/**
+ * Selects calls of a cache: those of a task, of a version, with a tag…
+ *
+ * @param cache The cache.
+ * @param what A task, what the calls have in common, or a function that tells; all, if not given.
+ * @returns The calls, looked up when they are asked for, and each time anew.
+ * @throws {TypeError} When a field of the template is unknown; as the calls are looked up.
+ *
+ * @example Find a call, and keep a copy of it elsewhere
+ * ```ts
+ * import { cacheScope, createMemoryCache, query, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [cache, archive] = [createMemoryCache(), createMemoryCache()];
+ * const root = task(import.meta, (n: number) => Math.sqrt(n), { name: "root" });
+ * await cacheScope({ cache, tags: { project: "argon" } }, () => root(16));
+ * const calls = query(cache, { task: root, tags: { project: "argon" } });
+ * const { result } = await calls.only();
+ * assertEquals(await cache.value(result), { hit: true, value: 4 });
+ * assertEquals(await calls.transfer(archive), 1);
+ * assertEquals(await query(archive).count(), 1);
+ * ```
+ */
+export function query(cache: Cache, what: CallQuery = {}): CallSelection {
+  return new CallSelection(cache, async function* () {
+    const { toMatcher } = await importLater<Template>("../call/call_template.ts", import.meta.url);
+    const matches = toMatcher(what);
+    for await (const record of cache.records()) if (matches(record)) yield record;
+  });
+}

@@ -1,0 +1,67 @@
+import type { Digest } from "../value/encoded_value.ts";
+import { digestKey, type TaskIdentity } from "./call_key.ts";
+import type { CallRecord } from "./call_record.ts";
+
+/** How many parameters that do not count are looked for. */
+const MOST_IGNORED = 4;
+
+/** How many keys are tried before a record is given up. */
+const MOST_TRIES = 10_000;
+
+/** Makes the key of a record again from other digests of its arguments. */
+export type MakeKey = (identity: TaskIdentity, args: readonly Digest[], scheme: number) => Digest;
+
+/**
+ * Finds out how the key of a record was made. A record does not tell which parameters do not count,
+ * but there is only one way to get its key.
+ *
+ * @param record The record.
+ * @returns Makes keys in the same way, or `undefined` when the way is unknown.
+ */
+export function findKeyOf(record: CallRecord): MakeKey | undefined {
+  const { key, scheme, args } = record;
+  const identity = toIdentity(record);
+  let tries = 0;
+  for (const gaps of toGaps(args.length)) {
+    if (++tries > MOST_TRIES) return undefined;
+    const make: MakeKey = (identity, args, scheme) => {
+      const counted = args.flatMap((digest, i) => [...Array(gaps[i] ?? 0).fill(null), digest]);
+      return digestKey(identity, counted, scheme);
+    };
+    if (make(identity, args.map(({ digest }) => digest), scheme) === key) return make;
+  }
+  return undefined;
+}
+
+/**
+ * Tells what makes up the key of a record beside the arguments.
+ *
+ * @param record The record.
+ * @returns The task.
+ */
+export function toIdentity({ module, task, version, code }: CallRecord): TaskIdentity {
+  return {
+    address: { module, name: task },
+    ...(version !== undefined && { version }),
+    ...(code !== undefined && { code }),
+  };
+}
+
+/** How many parameters that do not count may stand before each argument: few of them first. */
+function* toGaps(length: number): Generator<readonly number[]> {
+  yield [];
+  for (let ignored = 1; length > 0 && ignored <= MOST_IGNORED; ignored++) {
+    yield* divide(ignored, length);
+  }
+}
+
+/** All ways to divide a number among so many places. */
+function* divide(sum: number, places: number): Generator<readonly number[]> {
+  if (places === 1) {
+    yield [sum];
+    return;
+  }
+  for (let first = sum; first >= 0; first--) {
+    for (const rest of divide(sum - first, places - 1)) yield [first, ...rest];
+  }
+}

@@ -1,0 +1,42 @@
+import type { CallRecord } from "../call/call_record.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import { encodeValue } from "../value/encode_value.ts";
+import { digestsOf } from "./digests_of.ts";
+import type { Stores } from "./stores.ts";
+
+/**
+ * Copies a call: its values, then its record, so that no record names a value that is not there. A
+ * signature is left behind: whoever keeps the copy signs it.
+ *
+ * @param record The record.
+ * @param from Where its values are.
+ * @param to Where the copy goes.
+ * @returns Whether the call was copied; not when its result is missing or damaged.
+ */
+export async function copyCall(
+  { signature: _, ...record }: CallRecord,
+  from: Stores,
+  to: Stores,
+): Promise<boolean> {
+  const copied = new Set<Digest>();
+  // The result comes first: without it the others are of no use.
+  for (const digest of digestsOf(record)) {
+    if (await copyValue(digest, from, to)) copied.add(digest);
+    else if (digest === record.result) return false;
+  }
+  const args = record.args.map(({ value, ...argument }) =>
+    value !== undefined && copied.has(value) ? { ...argument, value } : argument
+  );
+  await to.calls.put({ ...record, args });
+  return true;
+}
+
+async function copyValue(digest: Digest, from: Stores, to: Stores): Promise<boolean> {
+  const found = await from.values.get(digest);
+  if (!found.hit) return false;
+  const encoded = encodeValue(found.value);
+  // What is not as its digest says is damaged, and nobody wants a copy of it.
+  if (encoded.digest !== digest) return false;
+  await to.values.put(encoded);
+  return true;
+}

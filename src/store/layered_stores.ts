@@ -1,0 +1,219 @@
+import { outside } from "../ambient.ts";
+import type { CallRecord } from "../call/call_record.ts";
+import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import { MemoryLeases } from "./memory_stores.ts";
+import { NO_STATISTICS, type StoreStatistics } from "./statistics.ts";
+import type {
+  CallStore,
+  Found,
+  LayersDescription,
+  MaybePromise,
+  Stores,
+  ValueStore,
+} from "./stores.ts";
+
+/** How each kind is made of its layers. */
+export const LAYERED: Record<LayersDescription["type"], (layers: readonly Stores[]) => Stores> = {
+  stack: stackStores,
+  pool: poolStores,
+  readOnly: poolStores,
+};
+
+/**
+ * Puts stores on top of others: what the first does not have is looked up in those beneath it, and
+ * copied into the first; what is new goes to the first.
+ *
+ * @param layers The stores, at least one.
+ * @returns The stores; they can travel if all can.
+ */
+export function stackStores(layers: readonly Stores[]): Stores {
+  const [top] = layers;
+  if (top === undefined) throw new TypeError("Cannot stack caches: there is none");
+  const { leases, sweeper, readOnly } = top;
+  return {
+    values: new LayeredValues(layers, (value) => top.values.put(value)),
+    calls: new StackedCalls(layers, top),
+    leases,
+    ...(sweeper !== undefined && { sweeper }),
+    ...(readOnly !== undefined && { readOnly }),
+    statistics: () => count(layers),
+    ...describe("stack", layers),
+  };
+}
+
+/**
+ * Reads several stores as one, and changes none of them.
+ *
+ * @param layers The stores, the first one asked first.
+ * @returns The stores; they can travel if all can.
+ */
+export function poolStores(layers: readonly Stores[]): Stores {
+  return {
+    values: new LayeredValues(layers, refuse("store a value in")),
+    calls: new PooledCalls(layers),
+    leases: new MemoryLeases(),
+    readOnly: true,
+    statistics: () => count(layers),
+    ...describe(layers.length === 1 ? "readOnly" : "pool", layers),
+  };
+}
+
+function refuse(action: string): () => never {
+  return () => {
+    throw new TypeError(`Cannot ${action} this cache: it is read-only`);
+  };
+}
+
+function describe(
+  type: LayersDescription["type"],
+  layers: readonly Stores[],
+): { readonly description?: LayersDescription } {
+  const described = layers.map(({ description }) => description)
+    .filter((description) => description !== undefined);
+  return described.length < layers.length ? {} : { description: { type, layers: described } };
+}
+
+function count(layers: readonly Stores[]): StoreStatistics {
+  const counted = layers.map(({ statistics }) => statistics?.() ?? NO_STATISTICS);
+  const storage = counted[0]?.storage;
+  const sum = (name: "rejectedSignatures" | "rejectedValues") =>
+    counted.reduce((all, one) => all + one[name], 0);
+  return {
+    rejectedSignatures: sum("rejectedSignatures"),
+    rejectedValues: sum("rejectedValues"),
+    ...(storage !== undefined && { storage }),
+  };
+}
+
+class LayeredValues implements ValueStore {
+  readonly put: (value: EncodedValue) => MaybePromise<void>;
+  readonly #layers: readonly Stores[];
+
+  constructor(layers: readonly Stores[], put: (value: EncodedValue) => MaybePromise<void>) {
+    this.#layers = layers;
+    this.put = put;
+  }
+
+  get(digest: Digest): MaybePromise<Found<unknown>> {
+    return this.#getFrom(0, digest);
+  }
+
+  #getFrom(index: number, digest: Digest): MaybePromise<Found<unknown>> {
+    const layer = this.#layers[index];
+    if (layer === undefined) return { hit: false };
+    const found = layer.values.get(digest);
+    const next = (found: Found<unknown>) => found.hit ? found : this.#getFrom(index + 1, digest);
+    return found instanceof Promise ? found.then(next) : next(found);
+  }
+
+  reject(digest: Digest): boolean {
+    // Nobody knows which of them gave it.
+    return this.#layers.map(({ values }) => values.reject?.(digest) ?? false).includes(true);
+  }
+}
+
+/** The records of several stores, each key once: the first that has it counts. */
+class PooledCalls implements CallStore {
+  readonly put: (record: CallRecord) => MaybePromise<void> = refuse("record a call in");
+  readonly #layers: readonly Stores[];
+
+  constructor(layers: readonly Stores[]) {
+    this.#layers = layers;
+  }
+
+  get(key: Digest): MaybePromise<CallRecord | undefined> {
+    return this.#getFrom(0, key);
+  }
+
+  #getFrom(index: number, key: Digest): MaybePromise<CallRecord | undefined> {
+    const layer = this.#layers[index];
+    if (layer === undefined) return undefined;
+    const record = layer.calls.get(key);
+    const next = (record: CallRecord | undefined) => record ?? this.#getFrom(index + 1, key);
+    return record instanceof Promise ? record.then(next) : next(record);
+  }
+
+  delete(_key: Digest): never {
+    return refuse("forget a call of")();
+  }
+
+  records(): AsyncIterable<CallRecord> {
+    return eachOnce(this.#layers);
+  }
+}
+
+class StackedCalls implements CallStore {
+  readonly #layers: readonly Stores[];
+  readonly #top: Stores;
+  readonly #below: Stores;
+  /** Calls that are being copied up: who asks meanwhile waits for the same copy. */
+  readonly #copies = new Map<Digest, Promise<CallRecord | undefined>>();
+
+  constructor(layers: readonly Stores[], top: Stores) {
+    this.#layers = layers;
+    this.#top = top;
+    this.#below = poolStores(layers.slice(1));
+  }
+
+  put(record: CallRecord): MaybePromise<void> {
+    return this.#top.calls.put(record);
+  }
+
+  get(key: Digest): MaybePromise<CallRecord | undefined> {
+    const record = this.#top.calls.get(key);
+    if (record instanceof Promise) return record.then((record) => record ?? this.#fetch(key));
+    return record ?? this.#fetch(key);
+  }
+
+  #fetch(key: Digest): Promise<CallRecord | undefined> {
+    const running = this.#copies.get(key);
+    if (running !== undefined) return running;
+    const copy = this.#copyUp(key).finally(() => this.#copies.delete(key));
+    this.#copies.set(key, copy);
+    return copy;
+  }
+
+  async #copyUp(key: Digest): Promise<CallRecord | undefined> {
+    const record = await this.#below.calls.get(key);
+    if (record === undefined || this.#top.readOnly === true) return record;
+    try {
+      const { copyCall } = await outside(() => import("./copy_call.ts"));
+      await copyCall(record, this.#below, this.#top);
+    } catch {
+      // The answer is there all the same; the next one who asks copies it, or tries to.
+    }
+    return record;
+  }
+
+  /** Beneath first: when that fails, the call is still known everywhere. */
+  async delete(key: Digest): Promise<boolean> {
+    await this.#copies.get(key);
+    let known = false;
+    for (const { calls } of this.#layers.toReversed()) {
+      if (await calls.get(key) !== undefined && await calls.delete(key)) known = true;
+    }
+    return known;
+  }
+
+  records(): AsyncIterable<CallRecord> {
+    return eachOnce(this.#layers);
+  }
+
+  /** Only the first store is swept. */
+  allRecords(): Iterable<CallRecord> | AsyncIterable<CallRecord> {
+    const { calls } = this.#top;
+    return calls.allRecords?.() ?? calls.records();
+  }
+}
+
+async function* eachOnce(layers: readonly Stores[]): AsyncGenerator<CallRecord> {
+  const seen = new Set<Digest>();
+  for (const [index, { calls }] of layers.entries()) {
+    for await (const record of calls.records()) {
+      if (seen.has(record.key)) continue;
+      // Nobody asks for the keys of the last one.
+      if (index < layers.length - 1) seen.add(record.key);
+      yield record;
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import type { CallRecord } from "../call/call_record.ts";
+import { findKeyOf, toIdentity } from "../call/record_key.ts";
+import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import { endOf } from "../call/call_template.ts";
+import type { Lease, LeaseStore, Stores } from "./stores.ts";
+
+/** What may be different of a task's calls. */
+export type IdentityChange = Partial<Pick<CallRecord, "module" | "task" | "version" | "code">>;
+
+/** What became of the records. */
+export interface RedigestResult {
+  /** How many calls have another key now. */
+  readonly moved: number;
+  /** How many have the key that they should have. */
+  readonly unchanged: number;
+  /** How many stay as they are as it is not known how their key was made, or an argument is gone. */
+  readonly unknown: number;
+}
+
+/** A record that is to have another key. */
+interface Move {
+  readonly from: CallRecord;
+  readonly to: CallRecord;
+}
+
+/**
+ * Gives calls the keys that they would have today. All new records are written before old ones go,
+ * each under the lease of its key; where two calls get one key, that which ended last is kept.
+ *
+ * @param stores Where the records are.
+ * @param change Tells what is different of a call.
+ * @returns What became of them.
+ */
+export async function redigestStores(
+  stores: Stores,
+  change: (record: CallRecord) => IdentityChange,
+): Promise<RedigestResult> {
+  const moves: Move[] = [];
+  let [unchanged, unknown] = [0, 0];
+  // All are known before the first is written: two may change their keys with each other.
+  for await (const from of stores.calls.records()) {
+    const to = await redigest(stores, from, change(from));
+    if (to === undefined) unknown++;
+    else if (to.key === from.key) unchanged++;
+    else moves.push({ from, to });
+  }
+  const moving = new Map(moves.map(({ from }) => [from.key, from]));
+  const written = new Map<Digest, CallRecord>();
+  for (const { to } of moves) {
+    const other = written.get(to.key);
+    if (other !== undefined && endOf(other) > endOf(to)) continue;
+    if (await writeNew(stores, to, moving.get(to.key))) written.set(to.key, to);
+  }
+  for (const { from } of moves) if (!written.has(from.key)) await forgetOld(stores, from);
+  return { moved: moves.length, unchanged, unknown };
+}
+
+async function redigest(
+  stores: Stores,
+  { signature: _, ...record }: CallRecord,
+  change: IdentityChange,
+): Promise<CallRecord | undefined> {
+  const makeKey = findKeyOf(record);
+  if (makeKey === undefined) return undefined;
+  const changed = withoutUndefined({ ...record, ...change, scheme: DIGEST_SCHEME });
+  const args: CallRecord["args"][number][] = [];
+  for (const argument of record.args) {
+    const digest = record.scheme === DIGEST_SCHEME
+      ? argument.digest
+      : await digestAgain(stores, argument.value);
+    if (digest === undefined) return undefined;
+    args.push({ ...argument, digest });
+  }
+  const digests = args.map(({ digest }) => digest);
+  return { ...changed, args, key: makeKey(toIdentity(changed), digests, DIGEST_SCHEME) };
+}
+
+/** A field that is set to `undefined` is one that the call does not have any more. */
+function withoutUndefined({ version, code, ...record }: CallRecord): CallRecord {
+  return {
+    ...record,
+    ...(version !== undefined && { version }),
+    ...(code !== undefined && { code }),
+  };
+}
+
+async function digestAgain(
+  { values }: Stores,
+  value: Digest | undefined,
+): Promise<Digest | undefined> {
+  const found = value === undefined ? undefined : await values.get(value);
+  return found?.hit === true ? digestArgument(found.value) : undefined;
+}
+
+/** Writes a record, unless a newer one has its key; the one that goes elsewhere does not count. */
+async function writeNew(
+  { calls, leases }: Stores,
+  record: CallRecord,
+  leaving: CallRecord | undefined,
+): Promise<boolean> {
+  using _lease = await take(leases, record.key);
+  const known = await calls.get(record.key);
+  if (known !== undefined && !isSame(known, leaving) && endOf(known) > endOf(record)) return false;
+  await calls.put(record);
+  return true;
+}
+
+/** Forgets a record, unless somebody has stored another one under its key. */
+async function forgetOld({ calls, leases }: Stores, record: CallRecord): Promise<void> {
+  using _lease = await take(leases, record.key);
+  if (isSame(await calls.get(record.key), record)) await calls.delete(record.key);
+}
+
+function isSame(a: CallRecord | undefined, b: CallRecord | undefined): boolean {
+  return a !== undefined && b !== undefined && a.result === b.result && endOf(a) === endOf(b);
+}
+
+/** Waits for whoever computes the key: what they store is newer. */
+async function take(leases: LeaseStore, key: Digest): Promise<Lease> {
+  for (;;) {
+    const lease = leases.tryAcquire(key);
+    if (lease !== undefined) return lease;
+    await leases.changed(key);
+  }
+}

@@ -1,0 +1,103 @@
+// end-to-end: stacks, pools and read-only views of caches, through tasks and workers
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  type Cache,
+  cacheScope,
+  createMemoryCache,
+  Executor,
+  openBag,
+  pool,
+  query,
+  readOnly,
+  stack,
+  task,
+} from "@quiver/quiver";
+import { square } from "./testdata/limited_tasks.ts";
+
+const local = task(import.meta, (n: number) => ({ n }), { name: "layered local" });
+
+async function call(cache: Cache, ...numbers: readonly number[]): Promise<void> {
+  await cacheScope({ cache }, async () => {
+    for (const n of numbers) assertEquals(await local(n), { n });
+  });
+}
+
+function known(cache: Cache, ...numbers: readonly number[]): Promise<boolean[]> {
+  return Promise.all(numbers.map(async (n) => await cache.contains(await local.digest(n))));
+}
+
+// fleche 26
+Deno.test("stack() stores new results in the first and takes old ones from below", async () => {
+  const [mine, ours] = [createMemoryCache(), createMemoryCache()];
+  await call(ours, 1);
+  const cache = stack(mine, ours);
+  await call(cache, 1, 2);
+  assertEquals(cache.statistics().hits, 1);
+  assertEquals(await known(mine, 1, 2), [true, true]);
+  assertEquals(await known(ours, 1, 2), [true, false]);
+});
+
+Deno.test("stack() makes evicted calls run again", async () => {
+  const [mine, ours] = [createMemoryCache(), createMemoryCache()];
+  await call(ours, 1);
+  const cache = stack(mine, ours);
+  await call(cache, 1);
+  assertEquals(await cache.evict(local), 1);
+  assertEquals(await known(cache, 1), [false]);
+});
+
+// fleche 39
+Deno.test("pool() can be read and transferred, but not changed", async () => {
+  const caches = [createMemoryCache(), createMemoryCache()] as const;
+  await call(caches[0], 1);
+  await call(caches[1], 2);
+  const cache = pool(...caches);
+  assertEquals(await known(cache, 1, 2, 3), [true, true, false]);
+  await assertRejects(() => cache.evict(local), TypeError, "it is read-only");
+  await assertRejects(() => cache.gc(), TypeError, "it is read-only");
+  const copy = createMemoryCache();
+  assertEquals(await query(cache, local).transfer(copy), 2);
+  assertEquals(await known(copy, 1, 2), [true, true]);
+});
+
+Deno.test("readOnly() answers, warns of what is not remembered, and changes nothing", async () => {
+  const inner = createMemoryCache();
+  await call(inner, 1);
+  const warnings: string[] = [];
+  const cache = readOnly(inner);
+  await cacheScope({ cache, onWarning: ({ message }) => warnings.push(message) }, async () => {
+    assertEquals(await local(1), { n: 1 });
+    assertEquals(warnings, []);
+    assertEquals(await local(2), { n: 2 });
+  });
+  assertEquals(warnings.length, 1);
+  assertEquals(await known(inner, 1, 2), [true, false]);
+});
+
+Deno.test("stack() travels to workers, which store in the first", async () => {
+  const path = await Deno.makeTempDir();
+  {
+    await using mine = await openBag(`${path}/mine`);
+    await using ours = await openBag(`${path}/ours`);
+    await cacheScope({ cache: ours }, () => square(3));
+    await using executor = new Executor({ maxWorkers: 1 });
+    await cacheScope({ cache: stack(mine, readOnly(ours)) }, async () => {
+      const old = executor.submit(square, 3);
+      assertEquals([await old, old.hit], [9, true]);
+      assertEquals(await executor.submit(square, 4), 16);
+    });
+    const key = await square.digest(4);
+    assertEquals([await mine.contains(key), await ours.contains(key)], [true, false]);
+    assert(await mine.contains(await square.digest(3)));
+  }
+  await Deno.remove(path, { recursive: true });
+});
+
+Deno.test("stack(), pool() and readOnly() refuse what is no cache", () => {
+  // @ts-expect-error: a caller without types.
+  assertThrows(() => stack(createMemoryCache(), "results.bag"), TypeError, "string is no cache");
+  // @ts-expect-error: a caller without types.
+  assertThrows(() => pool(undefined), TypeError, 'Cannot combine caches as "pool"');
+  // @ts-expect-error: a caller without types.
+  assertThrows(() => readOnly({}), TypeError, "object is no cache; open one with openBag");
+});

@@ -1,0 +1,143 @@
+// collaboration: calls get the keys that they would have today, in caches of every kind
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  type Cache,
+  cacheScope,
+  type CallRecord,
+  createMemoryCache,
+  openBag,
+  openSqliteCache,
+  query,
+  readOnly,
+  redigest,
+  task,
+} from "@quiver/quiver";
+import { digestKey } from "../../src/call/call_key.ts";
+import { toIdentity } from "../../src/call/record_key.ts";
+
+function add(a: number, verbose: boolean, b: { list: number[] }): number {
+  return a + Number(verbose) * 0 + b.list.length;
+}
+
+const options = { code: "none", ignore: ["verbose"] } as const;
+const first = task(import.meta, add, { ...options, name: "redigest first" });
+const second = task(import.meta, add, { ...options, name: "redigest second" });
+
+async function withCaches(run: (cache: Cache) => Promise<void>): Promise<void> {
+  const path = await Deno.makeTempDir();
+  {
+    await using bag = await openBag(`${path}/bag`, { fold: "manual" });
+    await using database = await openSqliteCache(`${path}/db`);
+    for (const cache of [createMemoryCache(), bag, database]) await run(cache);
+  }
+  await Deno.remove(path, { recursive: true });
+}
+
+/** Exchanges the names of both tasks. */
+function exchange({ task }: CallRecord): { task: string } {
+  return { task: task === "redigest first" ? "redigest second" : "redigest first" };
+}
+
+// fleche 43
+Deno.test("redigest() changes nothing where nothing has changed", () =>
+  withCaches(async (cache) => {
+    await cacheScope({ cache }, () => first(1, true, { list: [1, 2] }));
+    const before = await Array.fromAsync(cache.records());
+    assertEquals(await redigest(cache), { moved: 0, unchanged: 1, unknown: 0 });
+    assertEquals(await Array.fromAsync(cache.records()), before);
+  }));
+
+// fleche 43
+Deno.test("redigest() moves calls to where they are hits again", () =>
+  withCaches(async (cache) => {
+    await cacheScope({ cache }, () => first(1, true, { list: [1, 2] }));
+    const change = () => ({ task: "redigest second" });
+    assertEquals(await redigest(cache, { change }), { moved: 1, unchanged: 0, unknown: 0 });
+    assertEquals(await redigest(cache, { change }), { moved: 0, unchanged: 1, unknown: 0 });
+    await cacheScope({ cache }, async () => {
+      assertEquals(await second.load(1, false, { list: [1, 2] }), 3);
+      assertEquals(await first.contains(1, true, { list: [1, 2] }), false);
+    });
+    assertEquals(await query(cache).count(), 1);
+  }));
+
+// fleche 43
+Deno.test("redigest() loses neither of two calls that exchange their keys", () =>
+  withCaches(async (cache) => {
+    await cacheScope({ cache }, () => first(1, true, { list: [] }));
+    const result = await cache.putValue("of the second");
+    const key = await second.digest(1, true, { list: [] });
+    const record = await query(cache).only();
+    await cache.putRecord({ ...record, task: "redigest second", key, result });
+    assertEquals((await redigest(cache, { change: exchange })).moved, 2);
+    await cacheScope({ cache }, async () => {
+      assertEquals(await second.load(1, true, { list: [] }), 1);
+      assertEquals(await first.load(1, true, { list: [] }) as unknown, "of the second");
+    });
+  }));
+
+Deno.test("redigest() digests stored arguments again after other rules", () =>
+  withCaches(async (cache) => {
+    const list = [1, 2, 3];
+    await cacheScope({ cache }, () => first(1, true, { list }));
+    const { key, ...record } = await query(cache).only();
+    const args = record.args.map((argument, i) => ({ ...argument, digest: `${i}`.repeat(64) }));
+    const digests = args.map(({ digest }) => digest);
+    const [a = "", b = ""] = digests;
+    const old = digestKey(toIdentity({ ...record, key }), [a, null, b], 0);
+    await cache.putRecord({ ...record, args, scheme: 0, key: old });
+    await cache.evict(key);
+    assertEquals(await redigest(cache), { moved: 1, unchanged: 0, unknown: 0 });
+    assertEquals(await query(cache).only(), { ...record, key });
+  }));
+
+Deno.test("redigest() leaves calls alone whose keys it does not understand", () =>
+  withCaches(async (cache) => {
+    await cacheScope({ cache }, () => first(1, true, { list: [] }));
+    const record = await query(cache).only();
+    const strange = { ...record, key: "a".repeat(64) };
+    await cache.putRecord(strange);
+    const change = () => ({ task: "redigest second" });
+    assertEquals(await redigest(cache, { change }), { moved: 1, unchanged: 0, unknown: 1 });
+    assertEquals(await cache.record(strange.key), strange);
+  }));
+
+Deno.test("redigest() leaves a call alone whose arguments are gone", async () => {
+  const cache = createMemoryCache();
+  await cacheScope({ cache }, () => first(1, true, { list: [] }));
+  const { key, ...record } = await query(cache).only();
+  const args = [{ name: "a", digest: "1".repeat(64), value: "2".repeat(64) }];
+  const old = { ...record, args, scheme: 0, key: "" };
+  const oldKey = digestKey(toIdentity(old), ["1".repeat(64)], 0);
+  await cache.putRecord({ ...old, key: oldKey });
+  assertEquals(await redigest(cache), { moved: 0, unchanged: 1, unknown: 1 });
+  assert(await cache.record(key) !== undefined);
+});
+
+// fleche 43
+Deno.test("redigest() keeps what another stores under the new key meanwhile", () =>
+  withCaches(async (cache) => {
+    await cacheScope({ cache }, () => first(1, true, { list: [] }));
+    const record = await query(cache).only();
+    const key = await second.digest(1, true, { list: [] });
+    const lease = cache.tryLease(key);
+    assert(lease !== undefined);
+    const redigesting = redigest(cache, { change: () => ({ task: "redigest second" }) });
+    const result = await cache.putValue("newer");
+    const newer = {
+      ...record,
+      key,
+      task: "redigest second",
+      result,
+      started: record.started + 1000,
+    };
+    await cache.putRecord(newer);
+    lease[Symbol.dispose]();
+    await redigesting;
+    assertEquals((await query(cache).only()).result, result);
+  }));
+
+Deno.test("redigest() refuses a cache that is read-only", async () => {
+  const cache = readOnly(createMemoryCache());
+  await assertRejects(() => redigest(cache), TypeError, "it is read-only");
+});
