@@ -1,5 +1,6 @@
 import { importLater } from "../import_later.ts";
 import type { Scope } from "../scope/scope.ts";
+import { adoptFutures } from "../task/resolve_futures.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import type { MapSettings } from "./map_run.ts";
@@ -90,6 +91,8 @@ export function mapTask<T, R>(
       `Cannot map "${name}": ${String(items)} is not iterable; pass an array, say`,
     );
   }
+  // It may end before it comes to the last, which must not end the program when it fails.
+  if (Array.isArray(items) || items instanceof Set) adoptFutures(items);
   return iterate(executor, target, items, settings);
 }
 

@@ -92,7 +92,7 @@ export class CallStatus implements CallControl, CallFollower {
 
   /** The result is known, and whether it came without running the body. */
   recalled(hit: boolean): void {
-    this.#hit = hit;
+    if (this.#state !== "cancelled") this.#hit = hit;
   }
 
   /** The call has ended. */

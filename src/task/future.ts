@@ -132,7 +132,8 @@ export class Future<T> implements Promise<T> {
   }
 
   /**
-   * One element of an array that the call returns, as a future of its own.
+   * One element of an array that the call returns, as a future of its own. Cancelling that does not
+   * cancel the call.
    *
    * @param index The position; negative ones count from the end.
    * @returns The future of the element.
@@ -142,24 +143,22 @@ export class Future<T> implements Promise<T> {
     index: number,
   ): Future<T extends ArrayLike<infer E> ? E | undefined : never> {
     type Element = T extends ArrayLike<infer E> ? E | undefined : never;
-    return new Future(`${this.name}.at(${index})`, async () => {
-      const array = await this;
-      return array[index < 0 ? array.length + index : index] as Element;
-    });
+    return this.#derive(
+      `${this.name}.at(${index})`,
+      (array) => array[index < 0 ? array.length + index : index] as Element,
+    );
   }
 
   /**
-   * One field of an object that the call returns, as a future of its own.
+   * One field of an object that the call returns, as a future of its own. Cancelling that does not
+   * cancel the call.
    *
    * @typeParam K The field's name.
    * @param field The field's name.
    * @returns The future of the field.
    */
   get<K extends keyof T & string>(field: K): Future<T[K]> {
-    return new Future(
-      `${this.name}.get("${field}")`,
-      () => this.#promise.then((value) => value[field]),
-    );
+    return this.#derive(`${this.name}.get("${field}")`, (value) => value[field]);
   }
 
   /** As of any promise. */
@@ -180,5 +179,14 @@ export class Future<T> implements Promise<T> {
   /** As of any promise. */
   finally(onFinally?: (() => void) | null): Promise<T> {
     return this.#promise.finally(onFinally);
+  }
+
+  /** The future of a part of the result; it fails as this one does, which then counts as handled. */
+  #derive<P>(name: string, take: (value: T) => P): Future<P> {
+    return new Future(name, (status) =>
+      this.#promise.then((value) => {
+        status.recalled(this.hit === true);
+        return take(value);
+      }));
   }
 }

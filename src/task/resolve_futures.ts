@@ -22,6 +22,17 @@ function isFuture(value: unknown): value is Promise<unknown> {
   return value instanceof Future || value instanceof Promise;
 }
 
+/**
+ * Makes the failures of futures count as handled, as whoever was given them will see to them.
+ *
+ * @param values Values, futures perhaps.
+ */
+export function adoptFutures(values: Iterable<unknown>): void {
+  for (const value of values) {
+    if (typeof value === "object" && isFuture(value)) value.catch(() => {});
+  }
+}
+
 function isPlainObject(value: object): value is Record<string, unknown> {
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;

@@ -1,0 +1,222 @@
+// collaboration: chunks between a faked dispatcher and the code that runs them in a worker
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { UnclonableError, WorkerDiedError, WorkerInitError } from "../../src/errors.ts";
+import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
+import type { CallContext } from "../../src/executor/call_context.ts";
+import { ChunkCall, type ChunkResult } from "../../src/executor/chunk_call.ts";
+import { ChunkGatherer } from "../../src/executor/chunk_gatherer.ts";
+import { ChunkNotes } from "../../src/executor/chunk_notes.ts";
+import { AutoChunkPace, type ChunkPace } from "../../src/executor/chunk_pace.ts";
+import { MapAppetite } from "../../src/executor/_map_appetite.ts";
+import { runChunk } from "../../src/executor/run_chunk.ts";
+import { deriveScope } from "../../src/scope/derive_scope.ts";
+import { CancelSource } from "../../src/task/cancel_signal.ts";
+import { TaskDefinition } from "../../src/task/task_definition.ts";
+import type { CallRequest, Outcome } from "../../src/worker/worker.ts";
+import * as fc from "fast-check";
+
+const ADDRESS = { module: "file:///deeds.ts", name: "deed" };
+
+/** A worker of a dispatcher's: runs requests at once, and dies of the number 13. */
+class FakeDispatcher {
+  /** The items of each request. */
+  readonly sent: unknown[][] = [];
+  /** How often each item ran. */
+  readonly runs = new Map<unknown, number>();
+  readonly observers: CallObserver[] = [];
+  hold: Promise<void> | undefined;
+
+  async run(request: CallRequest, observer: CallObserver = {}): Promise<Outcome> {
+    this.sent.push([...request.args]);
+    this.observers.push(observer);
+    await this.hold;
+    observer.started?.();
+    if (request.args.includes("unclonable")) throw new UnclonableError("Cannot send", "args");
+    if (request.args.includes("lost")) throw new WorkerInitError("Cannot import");
+    const scope = deriveScope(undefined, {});
+    const { promise: death, reject: die } = Promise.withResolvers<never>();
+    const deed = async (item: unknown): Promise<unknown> => {
+      this.runs.set(item, (this.runs.get(item) ?? 0) + 1);
+      if (item === "throw") throw new RangeError("thrown");
+      if (item === 13) {
+        die(new WorkerDiedError("Cannot finish", { reason: "unlucky" }));
+        await new Promise(() => {});
+      }
+      return `did ${item}`;
+    };
+    const definition = new TaskDefinition(ADDRESS.module, deed, { name: ADDRESS.name });
+    const { chunk } = (request.context ?? {}) as Partial<CallContext>;
+    const compute = async (item: unknown) => ({ value: await deed(item), note: "computed" });
+    const value = chunk === undefined
+      ? deed(request.args[0])
+      : runChunk(request.args, chunk, { definition, scope, compute });
+    return { type: "value", value: await Promise.race([value, death]), duration: 1, warnings: [] };
+  }
+}
+
+interface Stage {
+  readonly dispatcher: FakeDispatcher;
+  readonly cancellation: CancelSource;
+  readonly notes: [items: number, duration: number][];
+  run(...items: unknown[]): Promise<ChunkResult>;
+}
+
+function createStage(sharesMemory: boolean): Stage {
+  const dispatcher = new FakeDispatcher();
+  const cancellation = new CancelSource();
+  const notes: [number, number][] = [];
+  const pace: ChunkPace = {
+    size: 3,
+    note: (items, duration) => void notes.push([items, duration]),
+  };
+  const route = { address: ADDRESS, dispatcher, pace, sharesMemory, warn: () => {} };
+  const chunk = new ChunkCall(route, { cancellation });
+  const run = (...items: unknown[]) => chunk.run({ items, context: undefined });
+  return { dispatcher, cancellation, notes, run };
+}
+
+function textOf({ values, failures }: ChunkResult): unknown[] {
+  const texts = [...values];
+  for (const [index, error] of failures) texts[index] = String(error).replace(/:.*/, "");
+  return texts;
+}
+
+Deno.test("ChunkCall.run() sends items in one request, and one alone as a plain call", async () => {
+  const { dispatcher, notes, run } = createStage(true);
+  const result = await run(1, "throw", 3);
+  assertEquals(textOf(result), ["did 1", "RangeError", "did 3"]);
+  assertEquals(textOf(await run(4)), ["did 4"]);
+  assertEquals([dispatcher.sent, notes.map(([items]) => items)], [[[1, "throw", 3], [4]], [3, 1]]);
+});
+
+Deno.test("ChunkCall.run() fails the item that a worker died of, where memory is shared", async () => {
+  const { dispatcher, run } = createStage(true);
+  const result = await run(1, 2, 13, 4, 5);
+  assertEquals(textOf(result), ["did 1", "did 2", "WorkerDiedError", "did 4", "did 5"]);
+  assertEquals(dispatcher.sent, [[1, 2, 13, 4, 5], [1, 2], [4, 5]]);
+  assertEquals([...dispatcher.runs], [[1, 2], [2, 2], [13, 1], [4, 1], [5, 1]]);
+});
+
+Deno.test("ChunkCall.run() sends items one by one after a death, where memory is not shared", async () => {
+  const { dispatcher, run } = createStage(false);
+  assertEquals(textOf(await run(1, 13, 3)), ["did 1", "WorkerDiedError", "did 3"]);
+  assertEquals(dispatcher.sent, [[1, 13, 3], [1], [13], [3]]);
+});
+
+Deno.test("ChunkCall.run() finds the item that cannot be sent", async () => {
+  const { dispatcher, run } = createStage(true);
+  assertEquals(textOf(await run(1, "unclonable", 3)), ["did 1", "UnclonableError", "did 3"]);
+  assertEquals([...dispatcher.runs], [[1, 1], [3, 1]]);
+});
+
+Deno.test("ChunkCall.run() rejects with what concerns all items", async () => {
+  const { dispatcher, run } = createStage(true);
+  await assertRejects(() => run(1, "lost"), WorkerInitError);
+  assertEquals(dispatcher.sent.length, 1);
+});
+
+Deno.test("ChunkCall gives up what no worker has, and stops what one has", async () => {
+  const waiting = createStage(true);
+  const hold = Promise.withResolvers<void>();
+  waiting.dispatcher.hold = hold.promise;
+  const unsent = waiting.run(1, 2);
+  waiting.cancellation.abort(new Error("enough"));
+  assertEquals(waiting.dispatcher.observers[0]?.cancellation?.aborted, true);
+  hold.resolve();
+  // The fake goes on, as a dispatcher does not; still nothing begins.
+  assertEquals((await unsent).values, []);
+
+  const running = createStage(true);
+  const result = running.run(1, 2);
+  await Promise.resolve();
+  assertEquals([...running.dispatcher.runs.keys()], [1]);
+  running.cancellation.abort(new Error("enough"));
+  assertEquals((await result).values, ["did 1"]);
+  assertEquals(running.dispatcher.observers[0]?.cancellation?.aborted, false);
+});
+
+Deno.test("ChunkNotes lets nothing begin that was stopped", () => {
+  const here = new ChunkNotes();
+  const there = new ChunkNotes(here.buffer);
+  assertEquals([here.begun, there.begin(0), there.begin(1), here.begun], [0, true, true, 2]);
+  here.stop();
+  assertEquals([there.begin(2), here.begun], [false, 2]);
+});
+
+Deno.test("ChunkGatherer.run() sends calls of one checkpoint in chunks of the pace's size", async () => {
+  const dispatcher = new FakeDispatcher();
+  const pace: ChunkPace = { size: 3, note: () => {} };
+  const gatherer = new ChunkGatherer({
+    address: ADDRESS,
+    dispatcher,
+    pace,
+    sharesMemory: true,
+    warn: () => {},
+  });
+  const call = (item: unknown) =>
+    gatherer.run({ module: ADDRESS.module, task: ADDRESS.name, args: [item], context: undefined });
+  const outcomes = await Promise.allSettled([1, 2, "throw", 4].map(call));
+  assertEquals(dispatcher.sent, [[1, 2, "throw"], [4]]);
+  assertEquals(
+    outcomes.map((outcome) =>
+      outcome.status === "rejected"
+        ? outcome.reason.name
+        : outcome.value.type === "value"
+        ? outcome.value.value
+        : outcome
+    ),
+    ["did 1", "did 2", "RangeError", "did 4"],
+  );
+});
+
+Deno.test("AutoChunkPace begins with one, and stays there for slow tasks", () => {
+  const pace = new AutoChunkPace();
+  for (let call = 0; call < 10; call++) {
+    assertEquals(pace.size, 1);
+    pace.note(1, 300);
+  }
+});
+
+Deno.test("AutoChunkPace at most doubles, to what takes 0.2 s", () => {
+  const pace = new AutoChunkPace();
+  const sizes: number[] = [];
+  for (let chunk = 0; chunk < 8; chunk++) {
+    pace.note(pace.size, 10 * pace.size);
+    sizes.push(pace.size);
+  }
+  assertEquals(sizes, [2, 4, 8, 16, 32, 32, 32, 32]);
+  pace.note(7, 5000);
+  assertEquals(pace.size, 32);
+});
+
+Deno.test("AutoChunkPace shrinks when chunks take more than 2 s, and has a largest size", () => {
+  const pace = new AutoChunkPace();
+  for (let chunk = 0; chunk < 20; chunk++) pace.note(pace.size, 0);
+  assertEquals(pace.size, 4096);
+  pace.note(4096, 4096 * 1000);
+  assert(pace.size <= 2, `the size is ${pace.size}`);
+  assert(pace.size >= 1);
+});
+
+Deno.test("MapAppetite never takes more than the buffer holds, and starves no worker", () => {
+  fc.assert(fc.property(
+    fc.integer({ min: 1, max: 500 }),
+    fc.option(fc.integer({ min: 1, max: 500 }), { nil: undefined }),
+    fc.integer({ min: 1, max: 16 }),
+    fc.option(fc.integer({ min: 1, max: 1000 }), { nil: undefined }),
+    (size, bufferSize, workers, total) => {
+      const pace: ChunkPace = { size, note: () => {} };
+      const limits = { pace, bufferSize, workers };
+      const appetite = new MapAppetite(total === undefined ? limits : { ...limits, total });
+      let buffered = 0;
+      for (let count = appetite.next(0); count > 0; count = appetite.next(buffered)) {
+        assert(count <= size);
+        buffered += count;
+        appetite.took(count);
+        if (buffered > 2000 * workers) break;
+      }
+      if (bufferSize === undefined) assert(buffered >= 32);
+      else assert(buffered <= bufferSize && buffered >= Math.min(bufferSize, workers));
+    },
+  ));
+});
