@@ -112,8 +112,10 @@ export function task<A extends unknown[], R>(
 ): Task<A, Awaited<R>> {
   const definition = new TaskDefinition(origin, fn, options);
   const keyed = async (args: readonly unknown[]): Promise<Digest> => {
+    // Futures first: one that failed while a module loads would count as looked at by nobody.
+    const values = await resolveFutures(args, definition.name);
     const { prepareCall } = REMEMBERING.loaded ?? await REMEMBERING.load();
-    const call = await prepareCall(definition, await resolveFutures(args, definition.name), refuse);
+    const call = await prepareCall(definition, values, refuse);
     return call?.key ?? refuse(`Cannot digest a call of "${definition.name}": it has no key`);
   };
   const helpers = {
