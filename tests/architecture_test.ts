@@ -26,7 +26,7 @@ const SEAMS: { readonly [dependency: string]: readonly string[] } = {
   acorn: ["src/call/_parser.ts"],
   "cbor-x": ["src/value/_plain_cbor.ts"],
   "cli-progress": ["src/executor/_bar_library.ts"],
-  comlink: ["src/worker/expose_worker.ts", "src/worker/web_worker.ts"],
+  comlink: ["src/worker/_exposing.ts", "src/worker/web_worker.ts"],
   h5wasm: ["src/bag/hdf5_library.ts"],
   "node:async_hooks": ["src/ambient.ts"],
   "node:sqlite": ["src/store/sqlite_connection.ts"],

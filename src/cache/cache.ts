@@ -1,7 +1,14 @@
 import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/encoded_value.ts";
-import type { Found, Lease, MaybePromise, StoreDescription, Stores } from "../store/stores.ts";
+import type {
+  Found,
+  Lease,
+  MaybePromise,
+  StoreDescription,
+  Stores,
+  WaitBoard,
+} from "../store/stores.ts";
 import { toPaths, withoutKeys } from "../store/description.ts";
 import { createMemoryStores } from "../store/memory_stores.ts";
 import type { CallTemplate } from "../call/call_template.ts";
@@ -11,9 +18,8 @@ import { mixStores } from "../store/mix_stores.ts";
 import type { CacheStatistics } from "../store/statistics.ts";
 import type { SweepResult } from "../store/stores.ts";
 import { createVoidStores } from "../store/void_stores.ts";
-import { Flights } from "./_flights.ts";
+import type { Sharing } from "./_sharing.ts";
 import type { GcOptions } from "./tidy_cache.ts";
-import { Waits } from "./_waits.ts";
 
 type Tidying = typeof import("./tidy_cache.ts");
 type Encoding = typeof import("../value/encode_value.ts");
@@ -38,9 +44,7 @@ type Encoding = typeof import("../value/encode_value.ts");
  */
 export class Cache {
   readonly #stores: Stores;
-  /** Calls that this isolate is computing now, by key. */
-  readonly #flights = new Flights();
-  readonly #waits: Waits;
+  #sharing: Sharing | undefined;
   #id: string | undefined;
   /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
   #encode: Encoding["encodeValue"] | undefined;
@@ -54,7 +58,6 @@ export class Cache {
    */
   constructor(stores: Stores) {
     this.#stores = stores;
-    this.#waits = new Waits(stores.leases.board);
   }
 
   /**
@@ -88,21 +91,15 @@ export class Cache {
   }
 
   /**
-   * Calls that this isolate is computing now.
+   * How calls share the work; made by the first that runs, as next to no worker has one.
+   *
+   * @param create Makes it.
+   * @returns The one of this cache.
    *
    * @internal
    */
-  get flights(): Flights {
-    return this.#flights;
-  }
-
-  /**
-   * Calls that wait while the bodies of others wait for them.
-   *
-   * @internal
-   */
-  get waits(): Waits {
-    return this.#waits;
+  sharing(create: (board: WaitBoard | undefined) => Sharing): Sharing {
+    return this.#sharing ??= create(this.#stores.leases.board);
   }
 
   /**

@@ -1,7 +1,8 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import type { Found, Lease, MaybePromise } from "../store/stores.ts";
+import type { Found, Lease, MaybePromise, WaitBoard } from "../store/stores.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Recalled } from "./_flights.ts";
+import { Sharing } from "./_sharing.ts";
 import type { CallName } from "./_wait_graph.ts";
 import type { Cache } from "./cache.ts";
 import { computeCall, type ComputeOptions } from "./compute_call.ts";
@@ -63,7 +64,7 @@ export async function recall(
     const found = look ? await lookUp(cache, key, options) : MISS;
     if (found.hit) return found;
     if (!options.singleFlight) return await options.alone();
-    const flight = cache.flights.get(key);
+    const flight = sharingOf(cache).flights.get(key);
     if (flight === undefined) return await lead(cache, key, options);
     const landed = await waitFor(cache, key, options, (signal) => flight.landing(signal));
     if (landed === "late") return await options.alone();
@@ -72,6 +73,14 @@ export async function recall(
     const own = await lookUp(cache, key, options);
     return { value: own.hit ? own.value : landed.value, hit: true };
   }
+}
+
+function sharingOf(cache: Cache): Sharing {
+  return cache.sharing(createSharing);
+}
+
+function createSharing(board: WaitBoard | undefined): Sharing {
+  return new Sharing(board);
 }
 
 /** Computes as the first of this isolate, for all of it. */
@@ -92,7 +101,7 @@ function lead(cache: Cache, key: Digest, options: RecallOptions): Promise<Recall
     }
   };
   // What ends the wait of this call, such as a deadlock with its callers, is not for the others.
-  return cache.flights.run(key, compute, () => waits || options.signal().aborted);
+  return sharingOf(cache).flights.run(key, compute, () => waits || options.signal().aborted);
 }
 
 /** Waits for another; gives `"late"` when that takes longer than the call is to wait. */
@@ -105,7 +114,7 @@ async function waitFor<T>(
   const calling = callers();
   using waiting = calling.length === 0
     ? undefined
-    : cache.waits.begin({ task: name, key }, calling, warn);
+    : sharingOf(cache).waits.begin({ task: name, key }, calling, warn);
   const timeout = leaseTimeout === Infinity ? undefined : AbortSignal.timeout(leaseTimeout);
   const signals = [signal(), waiting?.signal, timeout].filter((one) => one !== undefined);
   const [first = signal()] = signals;

@@ -199,8 +199,10 @@ export function restoreTask(definition: TaskDefinition): Task<unknown[], unknown
 /** Makes what users hold of a task; it is typed once, in `Task`: here arguments and results are opaque. */
 function createFace(definition: TaskDefinition, scopeOf: () => Scope): Task<unknown[], unknown> {
   const keyed = async (args: readonly unknown[]): Promise<Digest> => {
+    // Futures first: one that failed while a module loads would count as looked at by nobody.
+    const values = await resolveFutures(args, definition.name);
     const { prepareCall } = REMEMBERING.loaded ?? await REMEMBERING.load();
-    const call = await prepareCall(definition, await resolveFutures(args, definition.name), refuse);
+    const call = await prepareCall(definition, values, refuse);
     return call?.key ?? refuse(`Cannot digest a call of "${definition.name}": it has no key`);
   };
   const helpers = {

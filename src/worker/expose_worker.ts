@@ -1,13 +1,13 @@
 /**
- * The worker's side of a Web Worker; the only file beside `web_worker.ts` that knows Comlink.
+ * The worker's side of a Web Worker.
  *
  * @module
  */
-import { expose } from "comlink/dist/esm/comlink.mjs";
 import { BatchingEndpoint, type MessageEnd } from "./_batching_endpoint.ts";
 import type { ParentFrame, WorkerFrame } from "./_call_frames.ts";
 import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
+import { exposeLate } from "./_expose_late.ts";
 import type { CloseReply, ExposedWorker, ReadyMessage } from "./_protocol.ts";
 import { toThrownValue } from "./_run_to_outcome.ts";
 import { ServedCalls } from "./_served_calls.ts";
@@ -45,7 +45,7 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
     refused: (frame, cause) => void served.refused(frame, cause),
     posted: () => served.posted(),
   });
-  expose({ close: () => close(hooks) } satisfies ExposedWorker, endpoint);
+  exposeLate({ close: () => close(hooks) } satisfies ExposedWorker, endpoint);
   const lock = crypto.randomUUID();
   // A worker without its lock could die unseen: a failure here is left uncaught and ends it.
   await holdLock(lock);

@@ -1,0 +1,146 @@
+import type { CallRecord } from "../call/call_record.ts";
+import type { Digest } from "../value/encoded_value.ts";
+import { type QuiverWarning, writeWarning } from "../warning.ts";
+import { CallLedger } from "./call_ledger.ts";
+import type { StoreLimits } from "./store_limits.ts";
+import type { CallFeed, MaybePromise, Stores } from "./stores.ts";
+import { sweepStores } from "./sweep_stores.ts";
+import { type Selection, toSelection } from "./victim_policy.ts";
+
+/** Values of evicted calls are swept when they take this share of `maxBytes`. */
+const GARBAGE_SHARE = 1 / 4;
+
+/** They are not swept before they take this much, in bytes. */
+const LEAST_GARBAGE = 1024 * 1024;
+
+/** When they are swept where `maxBytes` is not set, in bytes. */
+const USUAL_GARBAGE = 64 * 1024 * 1024;
+
+/** How long a sweep keeps values that no record names, in milliseconds. */
+const GRACE = 2000;
+
+/** A file is rewritten when less than this share of it is wanted. */
+const SHARE = 1 / 2;
+
+/** Calls that keep within limits; see `limited_stores.ts`. */
+export class LimitedCalls {
+  readonly #stores: Stores;
+  readonly #limits: Required<Pick<StoreLimits, "maxBytes" | "maxItems" | "maxAge" | "grace">>;
+  readonly #selection: Selection;
+  readonly #onWarning: (warning: QuiverWarning) => void;
+  readonly #ledger: CallLedger;
+  #feed: CallFeed | undefined;
+  #garbage = 0;
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param stores The stores.
+   * @param limits What they are limited to.
+   */
+  constructor(stores: Stores, limits: StoreLimits) {
+    const { maxBytes = Infinity, maxItems = Infinity, maxAge = Infinity, grace = GRACE } = limits;
+    this.#stores = stores;
+    this.#limits = { maxBytes, maxItems, maxAge, grace };
+    this.#selection = toSelection(limits.policy);
+    this.#onWarning = limits.onWarning ?? writeWarning;
+    this.#ledger = new CallLedger((digest) => stores.sweeper?.describe(digest));
+  }
+
+  /** As of any store of calls. */
+  get(key: Digest): MaybePromise<CallRecord | undefined> {
+    const record = this.#stores.calls.get(key);
+    return record instanceof Promise ? record.then((one) => this.#use(one)) : this.#use(record);
+  }
+
+  #use(record: CallRecord | undefined): CallRecord | undefined {
+    if (record === undefined || this.#isTooOld(record)) return undefined;
+    if (this.#selection.usesCount) this.#ledger.use(record.key);
+    return record;
+  }
+
+  #isTooOld({ started, duration }: CallRecord): boolean {
+    return started + duration + this.#limits.maxAge < Date.now();
+  }
+
+  /** As of any store of calls; evicts what is too much. */
+  async put(record: CallRecord): Promise<void> {
+    await this.#stores.calls.put(record);
+    await this.#catchUp(record);
+    this.#ledger.useEarly();
+    await this.#enforce();
+    await this.#sweep();
+  }
+
+  /** As of any store of calls. */
+  async delete(key: Digest): Promise<boolean> {
+    const known = await this.#stores.calls.delete(key);
+    this.#ledger.delete(key);
+    return known;
+  }
+
+  /** As of any store of calls: those that are not too old. */
+  async *records(): AsyncIterable<CallRecord> {
+    for await (const record of this.#stores.calls.records()) {
+      if (!this.#isTooOld(record)) yield record;
+    }
+  }
+
+  /** Brings the ledger up to date; without a feed it knows what goes through here, and no more. */
+  async #catchUp(own: CallRecord): Promise<void> {
+    const { calls } = this.#stores;
+    if (calls.follow === undefined) {
+      if (this.#feed === undefined) {
+        for await (const record of calls.records()) this.#ledger.put(record);
+      }
+      this.#feed = { read: () => [] };
+      this.#ledger.put(own);
+      return;
+    }
+    this.#feed ??= calls.follow();
+    for (const change of this.#feed.read()) {
+      if (change.type === "put") this.#ledger.put(change.record);
+      else if (change.type === "delete") this.#ledger.delete(change.key);
+      else this.#ledger.clear();
+    }
+  }
+
+  async #enforce(): Promise<void> {
+    const { maxBytes, maxItems, maxAge } = this.#limits;
+    const expired = Date.now() - maxAge;
+    let { oldest } = this.#ledger;
+    while (oldest !== undefined && oldest.ended < expired) {
+      await this.#evict(oldest.key);
+      ({ oldest } = this.#ledger);
+    }
+    while (this.#ledger.bytes > maxBytes || this.#ledger.size > maxItems) {
+      const key = this.#selection.select(this.#ledger);
+      if (key === undefined) {
+        throw new TypeError("Cannot evict a call: the policy gave no key of one");
+      }
+      await this.#evict(key);
+    }
+  }
+
+  async #evict(key: Digest): Promise<void> {
+    const before = this.#ledger.bytes;
+    this.#ledger.delete(key);
+    this.#garbage += before - this.#ledger.bytes;
+    await this.#stores.calls.delete(key);
+  }
+
+  async #sweep(): Promise<void> {
+    const { maxBytes, grace } = this.#limits;
+    const much = maxBytes === Infinity
+      ? USUAL_GARBAGE
+      : Math.max(LEAST_GARBAGE, maxBytes * GARBAGE_SHARE);
+    if (this.#garbage < much || this.#stores.sweeper === undefined) return;
+    this.#garbage = 0;
+    try {
+      await sweepStores(this.#stores, grace, { share: SHARE });
+    } catch (cause) {
+      const message = "Cannot give back the space of evicted calls: it is tried again later";
+      this.#onWarning({ message, cause });
+    }
+  }
+}

@@ -1,0 +1,64 @@
+// Contract: what a worker loads before its first call, which is what its start costs.
+import { assert, assertEquals } from "@std/assert";
+
+/**
+ * How many modules `mod.ts` may import statically. Each takes every starting worker, which loads
+ * `mod.ts` with the module of its first task, about 0.15 ms; so do not raise this lightly. What only
+ * some programs use belongs behind a `LateModule` (`src/late_module.ts`) or behind `importLater()`
+ * (`src/import_later.ts`): those say which, and `limited_stores.ts` and `late_engine.ts` are examples.
+ */
+const MOST_MODULES = 42;
+
+/** How many modules a worker may load before it tells its parent that it listens. */
+const MOST_ENTRY_MODULES = 12;
+
+const ROOT = new URL("../", import.meta.url).href;
+
+interface Graph {
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly dependencies?: readonly {
+      readonly isDynamic?: boolean;
+      readonly code?: { readonly specifier?: string };
+    }[];
+  }[];
+}
+
+/** The modules that are loaded with an entry, whatever it does; those of Quiver by their files. */
+async function readStatic(entry: string): Promise<string[]> {
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", new URL(entry, ROOT).href],
+    stderr: "null",
+  }).output();
+  assert(success, `deno info ${entry}`);
+  const { modules }: Graph = JSON.parse(new TextDecoder().decode(stdout));
+  const dependencies = new Map(modules.map((module) => [module.specifier, module.dependencies]));
+  const found = new Set<string>();
+  const visit = (url: string): void => {
+    if (found.has(url)) return;
+    found.add(url);
+    for (const { isDynamic, code } of dependencies.get(url) ?? []) {
+      if (code?.specifier !== undefined && !isDynamic) visit(code.specifier);
+    }
+  };
+  visit(new URL(entry, ROOT).href);
+  return Array.from(found, (url) => url.startsWith(ROOT) ? url.slice(ROOT.length) : url).sort();
+}
+
+for (
+  const [entry, most, builtIn] of [
+    ["mod.ts", MOST_MODULES, ["node:async_hooks"]],
+    ["src/executor/worker_main.ts", MOST_ENTRY_MODULES, []],
+  ] as const
+) {
+  Deno.test(`${entry} loads ${most} modules at most`, async () => {
+    const modules = (await readStatic(entry)).filter((url) => !url.includes(":"));
+    assert(modules.length > 1, "the graph was not read");
+    assert(modules.length <= most, `${entry} loads ${modules.length}:\n${modules.join("\n")}`);
+  });
+
+  Deno.test(`${entry} loads nothing from npm, and of Node only ${builtIn.length}`, async () => {
+    const foreign = (await readStatic(entry)).filter((url) => url.includes(":"));
+    assertEquals(foreign, [...builtIn]);
+  });
+}
