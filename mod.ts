@@ -56,6 +56,8 @@ export * from "./src/errors.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
+export type { PoolAdapter, PoolMethod } from "./src/executor/pool_adapter.ts";
+export type { BoundCall } from "./src/executor/pool_call.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withMetadata, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
@@ -87,6 +89,14 @@ export type {
   SweepResult,
 } from "./src/store/stores.ts";
 export type { VictimPolicy } from "./src/store/victim_policy.ts";
+export {
+  type ExecutesTasks,
+  type PoolArguments,
+  type RunsTasks,
+  type SubmitsTasks,
+  wrapExecutor,
+  type WrappedExecutor,
+} from "./src/executor/wrap_executor.ts";
 export { bind } from "./src/task/bind.ts";
 export type { BoundDescription } from "./src/task/bound_task.ts";
 export type { FutureState } from "./src/task/call_status.ts";

@@ -70,6 +70,7 @@ const PUBLIC = [
   "voidCache",
   "withMetadata",
   "withTags",
+  "wrapExecutor",
 ];
 
 /** Modules that others start by URL, not by import. */
@@ -79,6 +80,8 @@ const ENTRIES = [
   "src/executor/engine.ts",
   "src/executor/worker_calls.ts",
   "src/executor/decode_tasks.ts",
+  "src/executor/pool_runner.ts",
+  "src/executor/pool_worker.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];
