@@ -39,33 +39,36 @@ const RUN_BOUND = "(url, call) => import(url).then((worker) => worker.runBound(c
  * Finds out how calls get to the workers of a pool.
  *
  * @param pool The pool.
+ * @param worker The URL of the module that exports `runBound`.
  * @returns The adapter.
  * @throws {TypeError} When nothing is known that the pool could be.
  */
-export function findAdapter(pool: object): PoolAdapter {
+export function findAdapter(pool: object, worker: string = WORKER): PoolAdapter {
   const method = METHODS.find((name) => isMethod(pool, name));
   if (method === undefined) {
     throw new TypeError(
       `Cannot wrap an executor: it has no method ${METHODS.join(", ")}; name one with an adapter`,
     );
   }
-  if (method === "run" && Array.isArray(field(pool, "threads"))) return createThreadsAdapter(pool);
-  if (method === "exec" && isMethod(pool, "proxy")) return createWorkerpoolAdapter(pool);
+  if (method === "run" && Array.isArray(field(pool, "threads"))) {
+    return createThreadsAdapter(pool, worker);
+  }
+  if (method === "exec" && isMethod(pool, "proxy")) return createWorkerpoolAdapter(pool, worker);
   return { method };
 }
 
 /** Piscina and tinypool import a file and call what it exports. */
-function createThreadsAdapter(pool: object): PoolAdapter {
+function createThreadsAdapter(pool: object, worker: string): PoolAdapter {
   return {
     method: "run",
     send: (give, call, options) => {
-      if (!WORKER.startsWith("file:") && field(options, "filename") === undefined) {
+      if (!worker.startsWith("file:") && field(options, "filename") === undefined) {
         throw new TypeError(
-          `Cannot run "${WORKER}" in a pool that imports files only: pass the option \`filename\` ` +
+          `Cannot run "${worker}" in a pool that imports files only: pass the option \`filename\` ` +
             "of a file of yours that exports `runBound` of Quiver's `pool-worker`",
         );
       }
-      return give(call, { filename: WORKER, name: "runBound", ...options });
+      return give(call, { filename: worker, name: "runBound", ...options });
     },
     json: (options) => {
       const runtime = field(options, "runtime") ?? field(field(pool, "options"), "runtime");
@@ -74,10 +77,10 @@ function createThreadsAdapter(pool: object): PoolAdapter {
   };
 }
 
-function createWorkerpoolAdapter(pool: object): PoolAdapter {
+function createWorkerpoolAdapter(pool: object, worker: string): PoolAdapter {
   return {
     method: "exec",
-    send: (give, call, options) => give("run", [RUN_BOUND, [WORKER, call]], options),
+    send: (give, call, options) => give("run", [RUN_BOUND, [worker, call]], options),
     json: () =>
       field(pool, "workerType") === "process" &&
       field(field(pool, "forkOpts"), "serialization") !== "advanced",

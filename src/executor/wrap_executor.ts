@@ -78,6 +78,8 @@ const WRAPPED = Symbol.for("quiver.wrapped");
  *
  * Workers of piscina, tinypool and workerpool are recognised and run the task themselves. For other
  * pools with workers, pass an adapter that brings calls to `runBound` of `@quiver/quiver/pool-worker`.
+ * In Deno 2.9.6 most threads of a tinypool never start: create it with `useAtomics: false`.
+ *
  * The pool owns cancellation: its `signal` ends calls as far as the pool can, and `Future.cancel` only
  * those that it was not given yet.
  *
@@ -132,8 +134,11 @@ export function wrapExecutor<P extends object>(
     const { args: given, options } = split(definition.name, rest, chosen);
     const scope = scopeOf(task);
     refuseOutsideOfCall(definition.name, scope);
-    const runner = createLateRunner({ adapter: chosen, give, options });
-    return answerCall(definition, given, scope, runner);
+    const signal = signalOf(options);
+    const runner = createLateRunner({ adapter: chosen, give, options, signal });
+    const future = answerCall(definition, given, scope, runner);
+    if (signal !== undefined) cancelWith(signal, future);
+    return future;
   };
   Object.defineProperty(value, WRAPPED, { value: true });
   Object.defineProperty(pool, chosen.method, { value, configurable: true, writable: true });
@@ -157,6 +162,19 @@ function split(
     throw new TypeError(`Cannot ${method} "${name}": the pool's options are no object`);
   }
   return { args, options };
+}
+
+function signalOf(options: object | undefined): AbortSignal | undefined {
+  return options !== undefined && "signal" in options && options.signal instanceof AbortSignal
+    ? options.signal
+    : undefined;
+}
+
+/** The pool is told of the signal, but not while a call waits for somebody else. */
+function cancelWith(signal: AbortSignal, future: Future<unknown>): void {
+  const cancel = () => void future.cancel();
+  signal.addEventListener("abort", cancel);
+  future.onDone(() => signal.removeEventListener("abort", cancel));
 }
 
 /** Loaded with the first call that the cache does not know: most modules that import this have none. */

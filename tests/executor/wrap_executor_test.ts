@@ -22,6 +22,7 @@ import {
   withTags,
   wrapExecutor,
 } from "@quiver/quiver";
+import { findAdapter } from "../../src/executor/pool_adapter.ts";
 import { WorkerCalls } from "../../src/executor/worker_calls.ts";
 import * as tasks from "./testdata/bound_tasks.ts";
 
@@ -201,4 +202,20 @@ Deno.test("wrapExecutor() names what a pool or an adapter does wrong", async () 
     UnclonableError,
   );
   assertStringIncludes(error.message, 'Cannot send args[0].deep of "applyAll" to a worker');
+});
+
+Deno.test("findAdapter() asks for a file where the pool can import no other module", async () => {
+  const given: unknown[][] = [];
+  const give = (...args: unknown[]) => given.push(args);
+  const call = { module: "file:///m.ts", task: "t", args: [], context: undefined };
+  const remote = "https://jsr.io/@quiver/quiver/0.1.0/src/executor/pool_worker.ts";
+  const threads = findAdapter({ run: () => {}, threads: [], options: {} }, remote);
+  assertThrows(() => threads.send?.(give, call, {}), TypeError, "pass the option `filename`");
+  const options = { filename: "/my_worker.ts", name: "mine" };
+  threads.send?.(give, call, options);
+  const execs = findAdapter({ exec: () => {}, proxy: () => {} }, remote);
+  await execs.send?.(give, call, undefined);
+  assertEquals(given[0], [call, options]);
+  assertEquals(given[1]?.[0], "run");
+  assertStringIncludes(JSON.stringify(given[1]?.[1]), remote);
 });

@@ -1,4 +1,5 @@
 // Tasks that the tests of wrapped pools run in the workers of other libraries.
+import process from "node:process";
 import { task } from "@quiver/quiver";
 
 export const square = task(import.meta, function square(x: number): number {
@@ -33,9 +34,14 @@ export const fail = task(import.meta, function fail(how: "type" | "own" | "resul
   return { deep: [() => 1] };
 });
 
-/** Tells that it has started, by way of memory that is shared, and never ends. */
-export const hang = task(import.meta, async function hang(started: Int32Array): Promise<void> {
-  Atomics.store(started, 0, 1);
-  Atomics.notify(started, 0);
-  await new Promise(() => {});
-}, { ignore: ["started"] });
+/** Never ends when it runs for the first time; counts its runs in memory that is shared. */
+export const hangOnce = task(import.meta, async function hangOnce(runs: Int32Array) {
+  const before = Atomics.add(runs, 0, 1);
+  Atomics.notify(runs, 0);
+  if (before === 0) await new Promise(() => {});
+  return before + 1;
+}, { ignore: ["runs"] });
+
+export const die = task(import.meta, function die(): void {
+  process.exit(3);
+});

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import {
   cacheScope,
+  CancelledError,
   createMemoryCache,
   type Future,
   openBag,
@@ -132,5 +133,38 @@ for (const [name, open] of Object.entries(POOLS)) {
     await assertRejects(() => pool.call(tasks.fail, ["result"]), UnclonableError, "deep[0]");
     await assertRejects(() => pool.call(tasks.square, [(() => 1) as never]), UnclonableError);
     assertEquals(await pool.call(tasks.square, [6]), 36);
+  });
+}
+
+for (const name of ["piscina", "tinypool, threads"]) {
+  const open = POOLS[name] ?? openPiscina;
+
+  Deno.test(`${name}: wrapExecutor() ends a call by the pool's signal, for its caller only`, async () => {
+    await using pool = open();
+    const runs = new Int32Array(new SharedArrayBuffer(4));
+    const [running, waiting] = [new AbortController(), new AbortController()];
+    await cacheScope({ cache: createMemoryCache() }, async () => {
+      const leader = pool.call(tasks.hangOnce, [runs], { signal: running.signal });
+      const other = pool.call(tasks.hangOnce, [runs]);
+      const third = pool.call(tasks.hangOnce, [runs], { signal: waiting.signal });
+      await Atomics.waitAsync(runs, 0, 0).value;
+      waiting.abort();
+      await assertRejects(() => third, CancelledError);
+      running.abort();
+      const error = await assertRejects(() => leader);
+      assertInstanceOf(error, Error);
+      assertEquals(error.name, "AbortError");
+      assertEquals([await other, runs[0]], [2, 2]);
+    });
+  });
+}
+
+for (const name of ["piscina", "workerpool, processes"]) {
+  const open = POOLS[name] ?? openPiscina;
+
+  Deno.test(`${name}: wrapExecutor() loses only the call whose worker dies`, async () => {
+    await using pool = open();
+    await assertRejects(() => pool.call(tasks.die, []), Error);
+    assertEquals(await pool.call(tasks.square, [7]), 49);
   });
 }
