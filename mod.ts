@@ -67,6 +67,8 @@ export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/exec
 export type { Limiter } from "./src/executor/limiter.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
+export type { PoolAdapter, PoolMethod } from "./src/executor/pool_adapter.ts";
+export type { BoundCall } from "./src/executor/pool_call.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export {
   configureDefaultContext,
@@ -115,6 +117,14 @@ export type {
   SweepResult,
 } from "./src/store/stores.ts";
 export type { VictimPolicy } from "./src/store/victim_policy.ts";
+export {
+  type ExecutesTasks,
+  type PoolArguments,
+  type RunsTasks,
+  type SubmitsTasks,
+  wrapExecutor,
+  type WrappedExecutor,
+} from "./src/executor/wrap_executor.ts";
 export { bind } from "./src/task/bind.ts";
 export type { BoundDescription } from "./src/task/bound_task.ts";
 export { CallProgress } from "./src/task/call_progress.ts";

@@ -90,6 +90,7 @@ const PUBLIC = [
   "wait",
   "withMetadata",
   "withTags",
+  "wrapExecutor",
 ];
 
 /** Modules that others start by URL, not by import. */
@@ -101,6 +102,8 @@ const ENTRIES = [
   "src/executor/worker_calls.ts",
   "src/executor/decode_tasks.ts",
   "src/executor/run_chunk.ts",
+  "src/executor/pool_runner.ts",
+  "src/executor/pool_worker.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

@@ -18,7 +18,7 @@ export interface ChunkRoute {
   /** Brings requests to workers. */
   readonly dispatcher: Pick<Dispatcher, "run">;
   /** How the calls are made; with a deadline each is a chunk of its own. */
-  readonly options: CallOptions;
+  readonly options?: CallOptions;
   /** Learns how long chunks take. */
   readonly pace: ChunkPace;
   /** Whether workers share memory with this isolate. */
@@ -123,7 +123,7 @@ export class ChunkCall {
     context: CallContext | undefined,
     notes?: ChunkNotes,
   ): Promise<Outcome> {
-    const { address: { module, name: task }, dispatcher, options } = this.#route;
+    const { address: { module, name: task }, dispatcher, options = {} } = this.#route;
     const { deadline, onAbort, gracePeriod } = options;
     const request: SentRequest = { notes, cancellation: new CancelSource(), atWorker: false };
     this.#requests.add(request);

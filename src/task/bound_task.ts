@@ -23,8 +23,15 @@ export interface BoundDescription {
  * @param outer The scope.
  * @param options What is set beside that.
  * @returns The frozen scope.
+ * @throws {TypeError} When an option is unknown, or asks for workers.
  */
 export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
+  if ("workers" in options) {
+    throw new TypeError(
+      "Cannot bind with workers of its own: they end with their scope, and what is bound has no end; " +
+        "bind inside of the scope that has the workers",
+    );
+  }
   const { chain: _chain, control: _control, ...frozen } = deriveScope(outer, options);
   return frozen;
 }

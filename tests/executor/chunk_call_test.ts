@@ -10,6 +10,7 @@ import { AutoChunkPace, type ChunkPace } from "../../src/executor/chunk_pace.ts"
 import { MapAppetite } from "../../src/executor/_map_appetite.ts";
 import { runChunk } from "../../src/executor/run_chunk.ts";
 import { deriveScope } from "../../src/scope/derive_scope.ts";
+import { CallStatus } from "../../src/task/call_status.ts";
 import { CancelSource } from "../../src/task/cancel_signal.ts";
 import { TaskDefinition } from "../../src/task/task_definition.ts";
 import type { CallRequest, Outcome } from "../../src/worker/worker.ts";
@@ -49,7 +50,7 @@ class FakeDispatcher {
     const compute = async (item: unknown) => ({ value: await deed(item), note: "computed" });
     const value = chunk === undefined
       ? deed(request.args[0])
-      : runChunk(request.args, chunk, { definition, scope, compute });
+      : runChunk(request.args, chunk, { definition, scope, control: new CallStatus(), compute });
     return { type: "value", value: await Promise.race([value, death]), duration: 1, warnings: [] };
   }
 }

@@ -146,6 +146,7 @@ Deno.test("bind() says that a plain function cannot travel, and what could", () 
   assertStringIncludes(error.message, "task(import.meta, fn)");
   assertThrows(() => bind(3 as never), TypeError, "Cannot bind 3");
   assertThrows(() => double.bind({ cahce: 1 } as never), TypeError, '"cahce" is not an option');
+  assertThrows(() => double.bind({ workers: {} } as never), TypeError, "workers of its own");
 });
 
 // fleche 29

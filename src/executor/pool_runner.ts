@@ -1,0 +1,119 @@
+import { UnclonableError } from "../errors.ts";
+import type { CallRunner, ReadyCall } from "../task/answer_call.ts";
+import { IN_THIS_ISOLATE } from "../task/call_task.ts";
+import { findUnclonable } from "../value/find_unclonable.ts";
+import type { CallRequest, Outcome } from "../worker/worker.ts";
+import { createRunner } from "./create_runner.ts";
+import type { PoolAdapter, PoolMethod } from "./pool_adapter.ts";
+import { fromText, toText } from "./pool_call.ts";
+
+/** What runs one call on another library's pool. */
+export interface PoolRunnerOptions {
+  /** How calls get to the pool's workers. */
+  readonly adapter: PoolAdapter;
+  /** The pool's method as it was. */
+  readonly give: PoolMethod;
+  /** What the caller gave for the pool. */
+  readonly options: object | undefined;
+  /** The signal among that. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Creates what runs the body of a call on another library's pool.
+ *
+ * @param pool The pool, and what the caller gave for it.
+ * @returns The runner.
+ */
+export function createPoolRunner(pool: PoolRunnerOptions): CallRunner {
+  const runner = pool.adapter.send === undefined ? createRunnerHere(pool) : createRunner({
+    run: (request, observer) => {
+      // Whether it waits in the pool's queue or runs, only the pool could say.
+      observer.started?.();
+      return send(request, pool);
+    },
+  });
+  const { signal } = pool;
+  if (signal === undefined) return runner;
+  return {
+    run: (ready) => giveUpWith(signal, ready, () => runner.run(ready)),
+    attempt: (remembered) => giveUpWith(signal, remembered, () => runner.attempt(remembered)),
+    alone: (remembered) => giveUpWith(signal, remembered, () => runner.alone(remembered)),
+  };
+}
+
+/** The pool ends the call; those who wait for it without the signal must not end with it. */
+async function giveUpWith<T>(
+  signal: AbortSignal,
+  { status }: ReadyCall,
+  body: () => T | Promise<T>,
+): Promise<T> {
+  const giveUp = () => status.cancellation.abort(signal.reason);
+  signal.addEventListener("abort", giveUp);
+  if (signal.aborted) giveUp();
+  try {
+    return await body();
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+/** The pool runs functions in this isolate: it is given what would run without it. */
+function createRunnerHere({ adapter, give, options }: PoolRunnerOptions): CallRunner {
+  const hand = async <T>(body: () => T | Promise<T>): Promise<T> => {
+    let result: { readonly value: T } | undefined;
+    const run = async () => {
+      const value = await body();
+      result = { value };
+    };
+    const args = adapter.method === "exec" ? [run, []] : [run];
+    await give(...args, ...options === undefined ? [] : [options]);
+    if (result !== undefined) return result.value;
+    throw new TypeError(
+      `Cannot run a call in a pool: its method \`${adapter.method}\` has not called the function ` +
+        "that it was given, or did not wait for it; pass an adapter",
+    );
+  };
+  return {
+    run: (ready: ReadyCall) => hand(() => IN_THIS_ISOLATE.run(ready)),
+    attempt: (remembered) => hand(() => IN_THIS_ISOLATE.attempt(remembered)),
+    alone: (remembered) => hand(() => IN_THIS_ISOLATE.alone(remembered)),
+  };
+}
+
+async function send(
+  request: CallRequest,
+  { adapter, give, options }: PoolRunnerOptions,
+): Promise<Outcome> {
+  checkClonable(request, options);
+  const json = adapter.json?.(options) ?? false;
+  const answer = await adapter.send?.(give, json ? toText(request) : request, options);
+  const outcome = typeof answer === "string" ? fromText(answer) : answer;
+  if (isOutcome(outcome)) return outcome;
+  throw new TypeError(
+    `Cannot read the outcome of "${request.task}": the pool's worker has not answered it by ` +
+      "`runBound`; the adapter must hand it the call, and give back what it returns",
+  );
+}
+
+/** Some pools lose a worker over what cannot be sent to it. */
+function checkClonable(request: CallRequest, options: object | undefined): void {
+  // What is transferred would be gone after a trial; then the pool has to see for itself.
+  if (options !== undefined && ("transferList" in options || "transfer" in options)) return;
+  try {
+    structuredClone(request);
+  } catch (cause) {
+    const { path, reason } = findUnclonable(request.args, "args") ??
+      { path: "args", reason: String(cause) };
+    throw new UnclonableError(
+      `Cannot send ${path} of "${request.task}" to a worker: ${reason}`,
+      path,
+      { cause },
+    );
+  }
+}
+
+function isOutcome(answer: unknown): answer is Outcome {
+  if (typeof answer !== "object" || answer === null || !("type" in answer)) return false;
+  return (answer.type === "value" || answer.type === "error") && "warnings" in answer;
+}

@@ -1,0 +1,221 @@
+// Collaboration: what a wrapped pool is asked for, with pools that run calls in this isolate.
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import {
+  bind,
+  cacheScope,
+  createMemoryCache,
+  currentScope,
+  Executor,
+  Future,
+  openBag,
+  type PoolAdapter,
+  task,
+  UnclonableError,
+  withTags,
+  wrapExecutor,
+} from "@quiver/quiver";
+import { findAdapter } from "../../src/executor/pool_adapter.ts";
+import { WorkerCalls } from "../../src/executor/worker_calls.ts";
+import * as tasks from "./testdata/bound_tasks.ts";
+
+const square = task(import.meta, function square(x: number): number {
+  return x * x;
+});
+
+const sumOfSquares = task(import.meta, async function sumOfSquares(a: number, b: number) {
+  return await square(a) + await square(b);
+});
+
+const fail = task(import.meta, function fail(): never {
+  throw new RangeError("out of range");
+});
+
+/** A pool whose methods note what they are given and call functions when asked to. */
+class FakePool {
+  readonly taken: unknown[][] = [];
+  async submit<T>(fn: (...args: never[]) => T, ...args: unknown[]): Promise<Awaited<T>> {
+    this.taken.push([fn, ...args]);
+    // Outside of the scope of whoever submits, as a queue would.
+    await Promise.resolve();
+    return await Reflect.apply(fn, undefined, args);
+  }
+}
+
+// fleche 30
+Deno.test("wrapExecutor() gives the same object, and wrapping twice is harmless", async () => {
+  const pool = new FakePool();
+  const wrapped = wrapExecutor(pool);
+  assertStrictEquals<unknown>(wrapped, pool);
+  assertStrictEquals<unknown>(wrapExecutor(wrapped), pool);
+  assertStrictEquals<unknown>(wrapExecutor(pool, { method: "submit" }), pool);
+  assertEquals(await wrapped.submit(square, 3), 9);
+  assertEquals(pool.taken.length, 1);
+  await using executor = new Executor({ workerType: "inline" });
+  const { submit } = executor;
+  assertStrictEquals<unknown>(wrapExecutor(executor), executor);
+  assertStrictEquals(executor.submit, submit);
+});
+
+// fleche 31
+Deno.test("wrapExecutor() settles a hit without touching the pool", async () => {
+  const cache = createMemoryCache();
+  const pool = wrapExecutor(new FakePool());
+  await cacheScope({ cache }, async () => {
+    const first = pool.submit(square, 4);
+    assertInstanceOf(first, Future);
+    assertEquals([await first, first.hit, pool.taken.length], [16, false, 1]);
+    const second = pool.submit(square, 4);
+    assertEquals([await second, second.hit, pool.taken.length], [16, true, 1]);
+    assertEquals(second.state, "done");
+  });
+});
+
+Deno.test("wrapExecutor() runs a miss in the scope it was submitted in", async () => {
+  const cache = createMemoryCache();
+  const pool = wrapExecutor(new FakePool());
+  await cacheScope({ cache, tags: { a: 1 } }, () => pool.submit(sumOfSquares, 3, square(4)));
+  for (const x of [3, 16]) {
+    const record = await cache.record(await square.digest(x));
+    assertEquals(record?.metadata, { tags: { a: 1 } });
+  }
+  assert(await cache.contains(await sumOfSquares.digest(3, 16)));
+});
+
+Deno.test("wrapExecutor() answers a bound task from its own scope", async () => {
+  const [own, outer] = [createMemoryCache(), createMemoryCache()];
+  const pool = wrapExecutor(new FakePool());
+  const bound = square.bind({ cache: own });
+  await cacheScope({ cache: outer }, async () => {
+    for (const hit of [false, true]) {
+      const future = pool.submit(bound, 5);
+      assertEquals([await future, future.hit], [25, hit]);
+    }
+  });
+  assertEquals([pool.taken.length, outer.statistics().misses], [1, 0]);
+});
+
+// fleche 33
+Deno.test("wrapExecutor() passes what is not a task through, and bind() has it see the scope", async () => {
+  const cache = createMemoryCache();
+  const pool = wrapExecutor(new FakePool());
+  const plain = (a: number, b: number) => square(a * b);
+  await cacheScope({ cache, tags: { a: 1 } }, async () => {
+    assertEquals(await pool.submit(plain, 2, 3), 36);
+    assertEquals(pool.taken.at(-1), [plain, 2, 3]);
+    assertEquals(await pool.submit(bind(() => currentScope().tags)), { a: 1 });
+    assertEquals(await pool.submit(bind(plain), 3, 3), 81);
+  });
+  assert(await cache.contains(await square.digest(9)));
+});
+
+Deno.test("wrapExecutor() computes a call once that is submitted twice at once", async () => {
+  const pool = wrapExecutor(new FakePool());
+  await cacheScope({ cache: createMemoryCache() }, async () => {
+    const futures = [pool.submit(square, 6), pool.submit(square, 6)];
+    assertEquals(await Promise.all(futures), [36, 36]);
+    assertEquals(futures.map((future) => future.hit), [false, true]);
+  });
+  assertEquals(pool.taken.length, 1);
+});
+
+Deno.test("wrapExecutor() rejects with what the task or the pool throws, and remembers neither", async () => {
+  const cache = createMemoryCache();
+  const pool = wrapExecutor(new FakePool());
+  const full = wrapExecutor({
+    submit: (): never => {
+      throw new Error("the pool is full");
+    },
+  });
+  await cacheScope({ cache }, async () => {
+    await assertRejects(() => pool.submit(fail), RangeError, "out of range");
+    await assertRejects(() => full.submit(square, 7), Error, "the pool is full");
+    assertEquals(await pool.submit(square, 7), 49);
+  });
+});
+
+Deno.test("wrapExecutor() splits the options of run and exec off", async () => {
+  const seen: unknown[][] = [];
+  const options = { priority: 3 };
+  const runner = wrapExecutor({
+    run: (fn: () => unknown, ...rest: unknown[]) => (seen.push(rest), fn()),
+  });
+  const execs = wrapExecutor({
+    exec: (fn: () => unknown, ...rest: unknown[]) => (seen.push(rest), fn()),
+  });
+  assertEquals(await runner.run(square, [8], options), 64);
+  assertEquals(await execs.exec(square, [8], options), 64);
+  assertEquals(await runner.run(square, [9]), 81);
+  assertEquals(seen, [[options], [[], options], []]);
+  assertThrows(() => runner.run(square, 8 as never), TypeError, "arguments come in an array");
+  assertThrows(() => execs.exec(square, [8], 3 as never), TypeError, "options are no object");
+});
+
+Deno.test("wrapExecutor() brings calls to other isolates by an adapter", async () => {
+  const path = await Deno.makeTempDir();
+  const calls = new WorkerCalls();
+  const seen: (object | undefined)[] = [];
+  const adapter: PoolAdapter = {
+    method: "add",
+    send: (give, call, options) => (seen.push(options), give(call)),
+  };
+  const pool = {
+    add: async (call: unknown): Promise<unknown> => {
+      assert(typeof call === "object");
+      return structuredClone(await Reflect.apply(calls.run, calls, [structuredClone(call)]));
+    },
+  };
+  const add = wrapExecutor(pool, adapter).add;
+  {
+    await using bag = await openBag(`${path}/bag`, { fold: "manual" });
+    await cacheScope({ cache: bag, strict: true }, () =>
+      withTags({ a: 1 }, async () => {
+        assertEquals(await Reflect.apply(add, pool, [tasks.quadruple, 3]), 12);
+        assertEquals(await Reflect.apply(add, pool, [tasks.apply, tasks.double.bind(), 7]), 14);
+        for (const key of [await tasks.quadruple.digest(3), await tasks.double.digest(7)]) {
+          assertEquals((await bag.record(key))?.metadata, { tags: { a: 1 } });
+        }
+      }));
+    await calls.close();
+  }
+  assertEquals(seen, [undefined, undefined]);
+  await Deno.remove(path, { recursive: true });
+});
+
+Deno.test("wrapExecutor() names what a pool or an adapter does wrong", async () => {
+  assertThrows(() => wrapExecutor({}), TypeError, "no method submit, run, exec");
+  assertThrows(() => wrapExecutor({ run: () => {} }, { method: "add" }), TypeError, "`add`");
+  const idle = wrapExecutor({ submit: () => 1 });
+  await assertRejects(() => idle.submit(square, 1), TypeError, "has not called the function");
+  const adapter: PoolAdapter = { method: "run", send: (give, call) => give(call) };
+  const deaf = wrapExecutor({ run: (_: unknown) => Promise.resolve(1) }, adapter);
+  await assertRejects(() => deaf.run(square, [1]), TypeError, "has not answered it by `runBound`");
+  const error = await assertRejects(
+    () => deaf.run(tasks.applyAll, [{ deep: () => 1 } as never]),
+    UnclonableError,
+  );
+  assertStringIncludes(error.message, 'Cannot send args[0].deep of "applyAll" to a worker');
+});
+
+Deno.test("findAdapter() asks for a file where the pool can import no other module", async () => {
+  const given: unknown[][] = [];
+  const give = (...args: unknown[]) => given.push(args);
+  const call = { module: "file:///m.ts", task: "t", args: [], context: undefined };
+  const remote = "https://jsr.io/@quiver/quiver/0.1.0/src/executor/pool_worker.ts";
+  const threads = findAdapter({ run: () => {}, threads: [], options: {} }, remote);
+  assertThrows(() => threads.send?.(give, call, {}), TypeError, "pass the option `filename`");
+  const options = { filename: "/my_worker.ts", name: "mine" };
+  threads.send?.(give, call, options);
+  const execs = findAdapter({ exec: () => {}, proxy: () => {} }, remote);
+  await execs.send?.(give, call, undefined);
+  assertEquals(given[0], [call, options]);
+  assertEquals(given[1]?.[0], "run");
+  assertStringIncludes(JSON.stringify(given[1]?.[1]), remote);
+});
