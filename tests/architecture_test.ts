@@ -75,6 +75,9 @@ const ENTRIES = [
   "src/executor/worker_main.ts",
   "src/executor/engine.ts",
   "src/executor/worker_calls.ts",
+  "src/executor/process_main.ts",
+  "src/worker/process_worker.ts",
+  "src/worker/watch_parent.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

@@ -2,7 +2,7 @@ import type { CallRunner } from "../task/answer_call.ts";
 import type { WorkerType } from "../worker/worker.ts";
 import { createRunner } from "./create_runner.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { openWorkerOfType } from "./open_worker.ts";
+import { openWorkerOfType, type ProcessOptions } from "./open_worker.ts";
 
 /** What an executor runs on. */
 export interface EngineOptions {
@@ -12,6 +12,8 @@ export interface EngineOptions {
   readonly workerType: WorkerType;
   /** How long a worker stays without work, in milliseconds. */
   readonly idleTimeout: number;
+  /** What only workers of the kind `"process"` can be given. */
+  readonly processOptions?: ProcessOptions;
 }
 
 /** What runs the calls of an executor. */
@@ -28,8 +30,9 @@ export interface Engine {
  * @param options What it runs on.
  * @returns The engine; no worker starts before there is a call.
  */
-export function createEngine({ maxWorkers, workerType, idleTimeout }: EngineOptions): Engine {
-  const open = openWorkerOfType(workerType);
+export function createEngine(options: EngineOptions): Engine {
+  const { maxWorkers, workerType, idleTimeout, processOptions } = options;
+  const open = openWorkerOfType(workerType, processOptions);
   const dispatcher = new Dispatcher({ maxWorkers, idleTimeout, open });
   return { dispatcher, runner: createRunner(dispatcher) };
 }

@@ -1,7 +1,7 @@
 import type { WorkerDeath } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { CloseReply } from "./_protocol.ts";
-import { type SentCall, type SentCalls } from "./_sent_calls.ts";
+import type { SentCall, SentCalls } from "./_sent_calls.ts";
 import type { CallRequest, RunResult, Worker } from "./worker.ts";
 
 /** What a kind of worker has of its own. */

@@ -32,11 +32,12 @@ const DEEDS: Record<string, Deed> = {
     while (Atomics.load(signal, MAY_END) === 0);
     return "ended";
   },
-  signalAndWait: async (memory: SharedArrayBuffer) => {
-    const signal = new Int32Array(memory);
-    Atomics.store(signal, RUNNING, 1);
-    Atomics.notify(signal, RUNNING);
-    await Atomics.waitAsync(signal, MAY_END, 0).value;
+  signalAndWait: async (path: string) => {
+    using running = await Deno.open(`${path}/starting`, { write: true, create: true });
+    await running.lock(true);
+    await Deno.rename(`${path}/starting`, `${path}/running`);
+    using gate = await Deno.open(`${path}/gate`, { write: true });
+    await gate.lock(true);
     return "ended";
   },
   hang: () => new Promise(() => {}),
