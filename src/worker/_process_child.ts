@@ -47,6 +47,11 @@ export function openProcessChild(
   reading: AnswerReaderOptions,
 ): ProcessChild {
   const { name, permissions = "inherit", env = {}, flags = [] } = options;
+  const command = Deno.execPath();
+  if (Deno.permissions.querySync({ name: "run", command }).state !== "granted") {
+    // spawn() throws this where nobody can catch it.
+    throw new Deno.errors.NotCapable(`Requires run access to "${command}"`);
+  }
   const args = [
     "run",
     "--quiet",
@@ -57,7 +62,7 @@ export function openProcessChild(
     entry.href,
     name,
   ];
-  const child = spawn(Deno.execPath(), args, {
+  const child = spawn(command, args, {
     stdio: ["pipe", "inherit", "inherit", "ipc", "pipe", claims],
     serialization: "advanced",
     env: { ...Deno.env.toObject(), ...env },
@@ -104,14 +109,14 @@ export class ProcessChild {
     const { promise, resolve } = Promise.withResolvers<WorkerDeath>();
     this.ended = promise;
     this.#end = resolve;
-    const pipe = child.stdio[ANSWER_FD];
-    if (!(pipe instanceof Readable)) throw new TypeError("Cannot read answers: there is no pipe");
-    pipe.on("data", (piece: Uint8Array) => this.#read(piece));
-    const closed = new Promise<void>((resolve) => pipe.on("close", resolve));
     // The death of a process breaks its channel in the middle of a message; its exit tells the rest.
     child.on("error", (error) => {
       if (child.pid === undefined) resolve({ reason: error.message });
     });
+    const pipe = child.stdio[ANSWER_FD];
+    if (!(pipe instanceof Readable)) throw new TypeError("Cannot read answers: there is no pipe");
+    pipe.on("data", (piece: Uint8Array) => this.#read(piece));
+    const closed = new Promise<void>((resolve) => pipe.on("close", resolve));
     // A task that closes the channel ends its worker; the end of the process closes it, too.
     child.on("disconnect", () => this.#endWithin("it closed the channel to its parent"));
     child.on("exit", (code, signal) => {
