@@ -104,6 +104,9 @@ const ENTRIES = [
   "src/executor/run_chunk.ts",
   "src/executor/pool_runner.ts",
   "src/executor/pool_worker.ts",
+  "src/executor/process_main.ts",
+  "src/worker/process_worker.ts",
+  "src/worker/watch_parent.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

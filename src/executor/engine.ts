@@ -2,7 +2,7 @@ import type { OnAbort } from "../task/call_status.ts";
 import type { WorkerType } from "../worker/worker.ts";
 import { createRunner, type EngineRunner } from "./create_runner.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { openWorkerOfType } from "./open_worker.ts";
+import { openWorkerOfType, type ProcessOptions } from "./open_worker.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
 
 /** The kinds of worker that can be stopped whatever they do. */
@@ -24,6 +24,8 @@ export interface EngineOptions {
   readonly prefetch?: number;
   /** What each worker does beside running calls. */
   readonly hooks?: WorkerHookCalls;
+  /** What only workers of the kind `"process"` can be given. */
+  readonly processOptions?: ProcessOptions;
 }
 
 /** What runs the calls of an executor. */
@@ -41,8 +43,12 @@ export interface Engine {
  * @returns The engine; no worker starts before there is a call.
  */
 export function createEngine(options: EngineOptions): Engine {
-  const { workerType, hooks, ...dispatching } = options;
-  const open = openWorkerOfType({ type: workerType, ...hooks });
+  const { workerType, hooks, processOptions, ...dispatching } = options;
+  const open = openWorkerOfType({
+    type: workerType,
+    ...hooks,
+    ...(processOptions !== undefined && { processOptions }),
+  });
   const onAbort: OnAbort = KILLABLE.has(workerType) ? "terminate" : "detach";
   const dispatcher = new Dispatcher({ ...dispatching, open, onAbort });
   return { dispatcher, runner: createRunner(dispatcher) };

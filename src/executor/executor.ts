@@ -25,11 +25,31 @@ export interface ExecutorOptions {
    */
   maxWorkers?: number;
   /**
-   * What a worker is: `"web"` a Web Worker, `"inline"` this isolate (for tests and debugging).
+   * What a worker is: `"web"` a Web Worker, `"process"` a process of its own, which can be killed
+   * and takes nobody with it when it crashes, `"inline"` this isolate (for tests and debugging).
+   *
+   * Workers of the kind `"process"` require `--allow-run` of Deno's own executable, `--allow-env`,
+   * and `--allow-read` and `--allow-write` of the folder for temporary files.
    *
    * @default {"web"}
    */
   workerType?: WorkerType;
+  /**
+   * What a worker of the kind `"process"` may do. `"inherit"` passes on each permission that this
+   * program has in full; one that it has for certain paths or hosts only cannot be told from one
+   * that it has not: name these here.
+   *
+   * @default {"inherit"}
+   */
+  permissions?: Deno.PermissionOptions;
+  /** Variables added to the environment of workers of the kind `"process"`. */
+  env?: { readonly [name: string]: string };
+  /**
+   * Further flags of `deno run` for workers of the kind `"process"`, such as
+   * `--v8-flags=--max-old-space-size=512`, `--import-map=…` or `--unstable-kv`. The `deno.json` that
+   * this program found is passed on without being named.
+   */
+  flags?: readonly string[];
   /**
    * How long a worker stays without work before it is ended, in milliseconds.
    *
@@ -57,7 +77,14 @@ export interface ShutdownOptions {
 /** The kinds of worker that are in this process. */
 const SHARE_MEMORY: ReadonlySet<WorkerType> = new Set<WorkerType>(["web", "inline"]);
 
-const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleTimeout"]);
+/** What only a process can be given. */
+const PROCESS_OPTIONS = ["permissions", "env", "flags"] as const;
+const OPTIONS: ReadonlySet<string> = new Set([
+  "maxWorkers",
+  "workerType",
+  "idleTimeout",
+  ...PROCESS_OPTIONS,
+]);
 
 /**
  * A bounded set of workers with a queue. Workers start when there is work and stay warm between
@@ -133,8 +160,20 @@ export class Executor implements AsyncDisposable {
           `not ${JSON.stringify(workerType)}`,
       );
     }
+    const processOption = PROCESS_OPTIONS.find((name) => options[name] !== undefined);
+    if (processOption !== undefined && workerType !== "process") {
+      throw new TypeError(
+        `Cannot create an executor: \`${processOption}\` is for workers of the kind "process", ` +
+          `not ${JSON.stringify(workerType)}`,
+      );
+    }
     this.#maxWorkers = maxWorkers;
-    this.#engine = new LateEngine({ maxWorkers, workerType, idleTimeout });
+    this.#engine = new LateEngine({
+      maxWorkers,
+      workerType,
+      idleTimeout,
+      processOptions: options,
+    });
     this.#mapExecutor = {
       maxWorkers,
       sharesMemory: SHARE_MEMORY.has(workerType),

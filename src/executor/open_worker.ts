@@ -1,15 +1,42 @@
+import type {} from "./process_main.ts";
 import type {} from "./worker_main.ts";
 import { outside } from "../ambient.ts";
+import { importLater } from "../import_later.ts";
 import type { Worker, WorkerType } from "../worker/worker.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
 
-type Open = (name: string, signal: AbortSignal) => Promise<Worker>;
+type ProcessWorkers = typeof import("../worker/process_worker.ts");
+
+/** What only a process can be given. */
+export interface ProcessOptions {
+  /** What the process may do. */
+  readonly permissions?: Deno.PermissionOptions;
+  /** Variables added to its environment. */
+  readonly env?: { readonly [name: string]: string };
+  /** Further flags of `deno run`. */
+  readonly flags?: readonly string[];
+}
+
+type Open = (name: string, signal: AbortSignal, options: ProcessOptions) => Promise<Worker>;
 
 /** How each kind of worker is opened; its code is loaded with the first worker. */
 const OPENERS: { readonly [T in WorkerType]: Open } = {
   web: async (name, signal) => {
     const { openWebWorker } = await outside(() => import("../worker/web_worker.ts"));
     return await openWebWorker(new URL("./worker_main.ts", import.meta.url), { name, signal });
+  },
+  process: async (name, signal, { permissions, env, flags }) => {
+    const { openProcessWorker } = await importLater<ProcessWorkers>(
+      "../worker/process_worker.ts",
+      import.meta.url,
+    );
+    return await openProcessWorker(new URL("./process_main.ts", import.meta.url), {
+      name,
+      signal,
+      ...(permissions !== undefined && { permissions }),
+      ...(env !== undefined && { env }),
+      ...(flags !== undefined && { flags }),
+    });
   },
   inline: async (name) => {
     const [{ openInlineWorker }, { WorkerCalls }] = await outside(() =>
@@ -27,6 +54,8 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
 export interface WorkerSettings extends WorkerHookCalls {
   /** The kind. */
   readonly type: WorkerType;
+  /** What only workers of the kind `"process"` can be given. */
+  readonly processOptions?: ProcessOptions;
 }
 
 /**
@@ -38,10 +67,11 @@ export interface WorkerSettings extends WorkerHookCalls {
 export function openWorkerOfType(
   settings: WorkerSettings,
 ): (signal: AbortSignal) => Promise<Worker> {
-  const { type, init, retire } = settings;
+  const { type, init, retire, processOptions = {} } = settings;
   const open = OPENERS[type];
   let opened = 0;
-  const openNext = (signal: AbortSignal) => open(`quiver-worker-${++opened}`, signal);
+  const openNext = (signal: AbortSignal) =>
+    open(`quiver-worker-${++opened}`, signal, processOptions);
   if (init === undefined && retire === undefined) return openNext;
   return async (signal) => {
     const { addHooks } = await outside(() => import("./worker_hooks.ts"));

@@ -5,37 +5,7 @@
  * @module
  */
 import { exposeWorker } from "../worker/expose_worker.ts";
-import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
-import type { WorkerCalls } from "./worker_calls.ts";
-
-type Calls = typeof import("./worker_calls.ts");
-
-/** Runs calls with what is loaded late. */
-class LateCalls {
-  #calls: WorkerCalls | undefined;
-  #loading: Promise<WorkerCalls> | undefined;
-
-  run(request: CallRequest, control: CallControl): Promise<Outcome> {
-    return this.#calls?.run(request, control) ??
-      this.load().then((calls) => calls.run(request, control));
-  }
-
-  async close(): Promise<void> {
-    await this.#calls?.close();
-  }
-
-  load(): Promise<WorkerCalls> {
-    return this.#loading ??= this.#import();
-  }
-
-  async #import(): Promise<WorkerCalls> {
-    // No literal, as in `import_later.ts`, which would load `node:async_hooks` first; nothing here
-    // runs in a scope that could leak.
-    const { href } = new URL("./worker_calls.ts", import.meta.url);
-    const { WorkerCalls }: Calls = await import(href);
-    return this.#calls = new WorkerCalls();
-  }
-}
+import { LateCalls } from "./late_calls.ts";
 
 async function start(): Promise<void> {
   const calls = new LateCalls();

@@ -17,6 +17,24 @@ export function findUnclonable(value: unknown, root: string): Finding | undefine
     findFirst(value, root, { enter: findLoss, children });
 }
 
+/**
+ * Finds the first memory in a value that is shared with other threads, and so cannot go to another
+ * process.
+ *
+ * @param value The value.
+ * @param root What the path begins with, such as `args[0]`.
+ * @returns Where it is, or `undefined` if there is none.
+ */
+export function findShared(value: unknown, root: string): Finding | undefined {
+  return findFirst(value, root, { enter: refuseShared, children });
+}
+
+function refuseShared(value: unknown): string | undefined {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  if (!(buffer instanceof SharedArrayBuffer)) return undefined;
+  return "a SharedArrayBuffer cannot go to another process; a web worker takes it by reference";
+}
+
 function refuse(value: unknown): string | undefined {
   if (typeof value === "symbol") return "a symbol cannot be cloned";
   if (typeof value === "function") return "a function cannot be cloned";

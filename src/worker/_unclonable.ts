@@ -1,5 +1,5 @@
 import { UnclonableError } from "../errors.ts";
-import { findUnclonable } from "../value/find_unclonable.ts";
+import { findShared, findUnclonable } from "../value/find_unclonable.ts";
 import type { CallRequest } from "./worker.ts";
 
 /**
@@ -12,7 +12,7 @@ import type { CallRequest } from "./worker.ts";
 export function toRequestError(request: CallRequest, cause: unknown): UnclonableError {
   const { args, context } = request;
   const found = findUnclonable(args, "args") ?? findUnclonable(context, "context") ??
-    { path: "args", reason: toText(cause) };
+    findShared(args, "args") ?? { path: "args", reason: toText(cause) };
   return new UnclonableError(
     `Cannot send ${found.path} of "${request.task}" to a worker: ${found.reason}`,
     found.path,
@@ -28,7 +28,8 @@ export function toRequestError(request: CallRequest, cause: unknown): Unclonable
  * @returns The error for the caller.
  */
 export function toResultError(value: unknown, cause: unknown): UnclonableError {
-  const found = findUnclonable(value, "result") ?? { path: "result", reason: toText(cause) };
+  const found = findUnclonable(value, "result") ?? findShared(value, "result") ??
+    { path: "result", reason: toText(cause) };
   return new UnclonableError(
     `Cannot send ${found.path} back from a worker: ${found.reason}`,
     found.path,

@@ -5,10 +5,10 @@
  */
 
 /** A kind of worker. */
-export type WorkerType = "web" | "inline";
+export type WorkerType = "web" | "process" | "inline";
 
 /** The kinds of worker. */
-export const WORKER_TYPES: readonly WorkerType[] = ["web", "inline"];
+export const WORKER_TYPES: readonly WorkerType[] = ["web", "process", "inline"];
 
 /** How many calls may be on their way to one worker at once. */
 export const WORKER_CAPACITY = 1024;

@@ -12,7 +12,7 @@ async function openFolder(): Promise<Folder> {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-for (const workerType of ["web", "inline"] as const) {
+for (const workerType of ["web", "process", "inline"] as const) {
   const test = (
     name: string,
     fn: (

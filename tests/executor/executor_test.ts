@@ -46,7 +46,7 @@ async function appears(directory: string, name: string): Promise<void> {
   }
 }
 
-for (const workerType of ["web", "inline"] as const) {
+for (const workerType of ["web", "process", "inline"] as const) {
   const open = () => new Executor({ maxWorkers: 2, workerType });
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
 

@@ -45,7 +45,7 @@ const RANGE = Array.from({ length: 40 }, (_, x) => x);
 const SQUARES = RANGE.map((x) => x * x);
 const SIZES: readonly Required<MapOptions>["chunkSize"][] = ["auto", 1, 6, 40, 50];
 
-for (const workerType of ["web", "inline"] as const) {
+for (const workerType of ["web", "process", "inline"] as const) {
   const open = (maxWorkers = 2) => new Executor({ maxWorkers, workerType });
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
   const visits = (path: string, ...hows: (Visit["how"] | undefined)[]): Visit[] =>

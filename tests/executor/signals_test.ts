@@ -20,7 +20,7 @@ import {
 } from "@quiver/quiver";
 import * as tasks from "./testdata/signal_tasks.ts";
 
-const KINDS = ["web", "inline"] as const;
+const KINDS = ["web", "process", "inline"] as const;
 
 /** Resolves when the call says that it runs. */
 async function runs(future: Future<unknown>): Promise<void> {

@@ -26,22 +26,44 @@ export function errorOf(result: RunResult): unknown {
   return result.type === "error" ? toThrown(result.error.thrown) : undefined;
 }
 
-/** Memory by which a test learns that a call runs, and lets it end. */
-export function createSignal(): {
-  memory: SharedArrayBuffer;
-  running: Promise<unknown>;
-  end(): void;
-} {
-  const memory = new SharedArrayBuffer(8);
-  const words = new Int32Array(memory);
+/** Files by which a test learns that a call runs, and lets it end, whatever the worker shares. */
+export interface Signal extends AsyncDisposable {
+  /** The folder of the files. */
+  readonly path: string;
+  /** Resolves when the call runs. */
+  readonly running: Promise<void>;
+  /** Lets the call end; resolves when it has let go of its file, or is dead. */
+  end(): Promise<void>;
+}
+
+/** Opens a signal, for the deed `signalAndWait`. */
+export async function openSignal(): Promise<Signal> {
+  const path = await Deno.makeTempDir();
+  const gate = await Deno.open(`${path}/gate`, { write: true, create: true });
+  await gate.lock(true);
   return {
-    memory,
-    running: Promise.resolve(Atomics.waitAsync(words, 0, 0).value),
-    end: () => {
-      Atomics.store(words, 1, 1);
-      Atomics.notify(words, 1);
+    path,
+    running: appears(path, "running"),
+    end: async () => {
+      await gate.unlock();
+      using running = await Deno.open(`${path}/running`, { write: true });
+      await running.lock(true);
+    },
+    [Symbol.asyncDispose]: async () => {
+      gate.close();
+      await Deno.remove(path, { recursive: true });
     },
   };
+}
+
+/** Resolves when a file is there. */
+export async function appears(folder: string, name: string): Promise<void> {
+  using watcher = Deno.watchFs(folder);
+  const there = () => [...Deno.readDirSync(folder)].some((entry) => entry.name === name);
+  if (there()) return;
+  for await (const _ of watcher) {
+    if (there()) return;
+  }
 }
 
 /**
@@ -53,7 +75,7 @@ export function createSignal(): {
 export function testWorkerContract(kind: string, open: OpenTestWorker): void {
   const test = (criterion: string, fn: (worker: Worker) => Promise<void>) =>
     Deno.test(`Worker (${kind}) ${criterion}`, async () => {
-      // Atomics.waitAsync() does not keep the event loop alive, and an inline worker neither.
+      // What an inline worker waits for need not keep the event loop alive.
       const alive = setInterval(() => {}, 60_000);
       try {
         await using worker = await open("test-worker");
@@ -123,8 +145,8 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
   });
 
   test("takes back the newest call that has not started", async (worker) => {
-    const signal = createSignal();
-    const first = worker.run(deed("signalAndWait", signal.memory));
+    await using signal = await openSignal();
+    const first = worker.run(deed("signalAndWait", signal.path));
     const second = worker.run(deed("note", "second"));
     const third = worker.run(deed("note", "third"));
     await signal.running;
@@ -134,7 +156,7 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
     assertEquals(worker.revoke(), true);
     assertEquals(await second, { type: "revoked" });
     assertEquals(worker.revoke(), false);
-    signal.end();
+    await signal.end();
     assertEquals(valueOf(await first), "ended");
     const ran = valueOf(await worker.run(deed("ran")));
     assert(Array.isArray(ran) && !ran.includes("second") && !ran.includes("third"));
@@ -161,8 +183,8 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
   });
 
   test("terminate() rejects the running call and gives back the others", async (worker) => {
-    const signal = createSignal();
-    const first = worker.run(deed("signalAndWait", signal.memory));
+    await using signal = await openSignal();
+    const first = worker.run(deed("signalAndWait", signal.path));
     const second = worker.run(deed("noop"));
     await signal.running;
     worker.terminate();
@@ -175,17 +197,17 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
     assertEquals(await second, { type: "revoked" });
     assertEquals(await worker.dead, "it was terminated");
     assertEquals(await worker.run(deed("noop")), { type: "revoked" });
-    signal.end();
+    await signal.end();
   });
 
   test("close() lets given calls end and takes no more", async (worker) => {
-    const signal = createSignal();
-    const first = worker.run(deed("signalAndWait", signal.memory));
+    await using signal = await openSignal();
+    const first = worker.run(deed("signalAndWait", signal.path));
     const second = worker.run(deed("echo", 2));
     const closed = worker.close();
     assertEquals(await worker.run(deed("noop")), { type: "revoked" });
     await signal.running;
-    signal.end();
+    await signal.end();
     assertEquals([valueOf(await first), valueOf(await second)], ["ended", 2]);
     await closed;
     assertEquals(await worker.dead, "it was closed");

@@ -8,12 +8,26 @@ import {
 } from "@std/assert";
 import { NestedExecutorError, WorkerDiedError, WorkerInitError } from "../../src/errors.ts";
 import { openWebWorker } from "../../src/worker/web_worker.ts";
-import { createSignal, deed, errorOf, testWorkerContract, valueOf } from "./contract.ts";
+import { deed, errorOf, testWorkerContract, valueOf } from "./contract.ts";
 
 const ENTRY = testdata("entry.ts");
 
 function testdata(name: string): URL {
   return new URL(`./testdata/${name}`, import.meta.url);
+}
+
+/** Memory by which a test learns that a call runs, and lets it end, even if it never waits. */
+function createSignal(): { memory: SharedArrayBuffer; running: Promise<unknown>; end(): void } {
+  const memory = new SharedArrayBuffer(8);
+  const words = new Int32Array(memory);
+  return {
+    memory,
+    running: Promise.resolve(Atomics.waitAsync(words, 0, 0).value),
+    end: () => {
+      Atomics.store(words, 1, 1);
+      Atomics.notify(words, 1);
+    },
+  };
 }
 
 testWorkerContract("web", (name) => openWebWorker(ENTRY, { name }));

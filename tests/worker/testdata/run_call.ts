@@ -32,19 +32,60 @@ const DEEDS: Record<string, Deed> = {
     while (Atomics.load(signal, MAY_END) === 0);
     return "ended";
   },
-  signalAndWait: async (memory: SharedArrayBuffer) => {
-    const signal = new Int32Array(memory);
-    Atomics.store(signal, RUNNING, 1);
-    Atomics.notify(signal, RUNNING);
-    await Atomics.waitAsync(signal, MAY_END, 0).value;
+  signalAndWait: async (path: string) => {
+    using running = await Deno.open(`${path}/starting`, { write: true, create: true });
+    await running.lock(true);
+    await Deno.rename(`${path}/starting`, `${path}/running`);
+    using gate = await Deno.open(`${path}/gate`, { write: true });
+    await gate.lock(true);
     return "ended";
+  },
+  pid: () => Deno.pid,
+  /** For a worker that can only be killed. */
+  touchAndSpin: (path: string) => {
+    Deno.writeTextFileSync(path, "");
+    for (;;);
+  },
+  hangAfter: async (path: string) => {
+    await Deno.writeTextFile(path, "");
+    await new Promise(() => {});
+  },
+  share: () => [new SharedArrayBuffer(8)],
+  killSelf: (signal: Deno.Signal) => {
+    Deno.kill(Deno.pid, signal);
+    return new Promise(() => {});
+  },
+  exhaustMemory: () => {
+    const hoard: unknown[] = [];
+    for (;;) hoard.push(Array.from({ length: 1000 }, (_, n) => ({ n })));
+  },
+  closeChannel: async () => {
+    const { default: process } = await import("node:process");
+    process.disconnect();
+    return await new Promise(() => {});
+  },
+  env: (name: string) => Deno.env.get(name),
+  permission: (name: Deno.PermissionName) => Deno.permissions.querySync({ name }).state,
+  print: (text: string) => {
+    console.log(text);
+    console.error(text);
   },
   hang: () => new Promise(() => {}),
   closeSelf: () => {
     globalThis.close();
     return new Promise(() => {});
   },
-  exit: () => Deno.exit(3),
+  exit: (code: number = 3) => Deno.exit(code),
+  /** Dies when its result is already on its way. */
+  exitSoon: () => {
+    setTimeout(() => Deno.exit(4));
+    return "kept";
+  },
+  exitEncoding: () => ({
+    get value() {
+      return Deno.exit(5);
+    },
+  }),
   throwInTimer: () => {
     setTimeout(() => {
       throw new Error("thrown in a timer");
@@ -55,9 +96,13 @@ const DEEDS: Record<string, Deed> = {
     void Promise.reject(new Error("rejected unheard"));
     return new Promise(() => {});
   },
-  postJunk: () => {
+  postJunk: async () => {
     // What a task posts on its own account must not disturb the protocol.
-    const scope = globalThis as unknown as { postMessage(message: unknown): void };
+    const scope = globalThis as unknown as { postMessage?(message: unknown): void };
+    if (scope.postMessage === undefined) {
+      const { default: process } = await import("node:process");
+      return process.send?.({ id: "junk" }) && "posted";
+    }
     scope.postMessage("junk");
     scope.postMessage(["junk", null, { id: "junk" }]);
     return "posted";

@@ -1,0 +1,144 @@
+/**
+ * What a process worker tells its parent, through a pipe of their own that the worker writes to
+ * synchronously: an answer has left the worker when the next call starts, whatever that call does.
+ *
+ * ```text
+ * message  header, then `length` bytes
+ * header   u32 length, u16 slot, u16 kind, f64 duration, f64 number; little endian
+ * ```
+ *
+ * A small answer is all in the header; otherwise the kind is `FRAME`, and a value follows.
+ *
+ * @module
+ */
+import { writeSync } from "node:fs";
+import type { SmallAnswers } from "./_call_sharing.ts";
+import { fromBytes, toBytes } from "./_process_codec.ts";
+import { fromSmallKind, NOT_SMALL, toSmallKind } from "./_small_answer.ts";
+import type { RunResult } from "./worker.ts";
+
+const HEADER_BYTES = 24;
+const FRAME = 0xffff;
+
+/** The worker's end. */
+export class AnswerWriter implements SmallAnswers {
+  readonly #fd: number;
+  readonly #header = new Uint8Array(HEADER_BYTES);
+  readonly #view = new DataView(this.#header.buffer);
+
+  /**
+   * Takes over the pipe.
+   *
+   * @param fd Its descriptor.
+   */
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  write(slot: number, result: RunResult): boolean {
+    const kind = toSmallKind(result);
+    if (kind === NOT_SMALL) return false;
+    const view = this.#view;
+    view.setUint32(0, 0, true);
+    view.setUint16(4, slot, true);
+    view.setUint16(6, kind, true);
+    if (result.type === "value") {
+      view.setFloat64(8, result.duration, true);
+      if (typeof result.value === "number") view.setFloat64(16, result.value, true);
+    }
+    this.#write(this.#header);
+    return true;
+  }
+
+  /**
+   * Writes what is not small.
+   *
+   * @param frame The value.
+   * @throws When structured clone refuses it.
+   */
+  writeFrame(frame: unknown): void {
+    const bytes = toBytes(frame);
+    this.#view.setUint32(0, bytes.length, true);
+    this.#view.setUint16(6, FRAME, true);
+    this.#write(this.#header);
+    this.#write(bytes);
+  }
+
+  #write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      at += writeSync(this.#fd, bytes, at, bytes.length - at);
+    }
+  }
+}
+
+/** What to do with what a worker tells. */
+export interface AnswerReaderOptions {
+  /** Is given each small answer. */
+  answered: (slot: number, result: RunResult) => void;
+  /** Is given each frame. */
+  received: (frame: unknown) => void;
+}
+
+/** The parent's end: puts together what arrives in pieces. */
+export class AnswerReader {
+  readonly #options: AnswerReaderOptions;
+  readonly #header = new Uint8Array(HEADER_BYTES);
+  readonly #view = new DataView(this.#header.buffer);
+  #headerLength = 0;
+  /** There as soon as a header that announces bytes was read. */
+  #body: Uint8Array | undefined;
+  #bodyLength = 0;
+
+  /**
+   * Creates a reader at the beginning of a pipe.
+   *
+   * @param options What to do with what is read.
+   */
+  constructor(options: AnswerReaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Reads a piece.
+   *
+   * @param piece What has arrived.
+   */
+  read(piece: Uint8Array): void {
+    for (let at = 0; at < piece.length;) {
+      at += this.#body === undefined ? this.#readHeader(piece, at) : this.#readBody(piece, at);
+    }
+  }
+
+  #readHeader(piece: Uint8Array, at: number): number {
+    const length = Math.min(HEADER_BYTES - this.#headerLength, piece.length - at);
+    for (let index = 0; index < length; index++) {
+      this.#header[this.#headerLength + index] = piece[at + index] ?? 0;
+    }
+    this.#headerLength += length;
+    if (this.#headerLength < HEADER_BYTES) return length;
+    this.#headerLength = 0;
+    const view = this.#view;
+    const kind = view.getUint16(6, true);
+    if (kind === FRAME) {
+      this.#body = new Uint8Array(view.getUint32(0, true));
+      this.#bodyLength = 0;
+    } else {
+      const result = fromSmallKind(kind, view.getFloat64(8, true), view.getFloat64(16, true));
+      this.#options.answered(view.getUint16(4, true), result);
+    }
+    return length;
+  }
+
+  #readBody(piece: Uint8Array, at: number): number {
+    const body = this.#body;
+    if (body === undefined) return 0;
+    const part = piece.subarray(at, at + body.length - this.#bodyLength);
+    body.set(part, this.#bodyLength);
+    this.#bodyLength += part.length;
+    if (this.#bodyLength === body.length) {
+      this.#body = undefined;
+      this.#options.received(fromBytes(body));
+    }
+    return part.length;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * The worker's side of a process worker.
+ *
+ * @module
+ */
+import process from "node:process";
+import { AnswerWriter } from "./_answer_pipe.ts";
+import type { WorkerFrame } from "./_call_frames.ts";
+import { ServedClaimLog } from "./_claim_log.ts";
+import { fromBytes } from "./_process_codec.ts";
+import {
+  ANSWER_FD,
+  CLAIM_FD,
+  type ProcessFrame,
+  type ProcessNotice,
+  READY,
+} from "./_process_protocol.ts";
+import type { CloseReply } from "./_protocol.ts";
+import { toThrownValue } from "./_run_to_outcome.ts";
+import { ServedCalls } from "./_served_calls.ts";
+import { enterWorker } from "./current_worker.ts";
+import type {} from "./watch_parent.ts";
+import type { RunCall, WorkerHooks } from "./worker.ts";
+
+/**
+ * Makes this process a worker that runs calls, one at a time, in the order they were sent. It ends
+ * with its parent, whatever it is doing then, and leaves Ctrl-C to the parent.
+ *
+ * @param runCall Does the work of one call.
+ * @param hooks What else the worker does.
+ */
+export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
+  enterWorker(Deno.args[0] ?? "");
+  // Ctrl-C reaches all processes of a terminal; what it means is the parent's to decide.
+  Deno.addSignalListener("SIGINT", () => {});
+  const writer = new AnswerWriter(ANSWER_FD);
+  const send = (frame: WorkerFrame): void => {
+    try {
+      writer.writeFrame(frame);
+    } catch (cause) {
+      void served.refused(frame, cause);
+      return;
+    }
+    served.posted();
+  };
+  const notify = (notice: ProcessNotice): void => writer.writeFrame(notice);
+  const leave = async (): Promise<void> => {
+    notify(await close(hooks));
+    Deno.exit(0);
+  };
+  const served = new ServedCalls(
+    runCall,
+    { claims: new ServedClaimLog(CLAIM_FD), ring: writer },
+    send,
+    send,
+  );
+  process.on("message", (batch: unknown) => {
+    // A task may have listeners of its own; the parent sends nothing but bytes.
+    if (!(batch instanceof Uint8Array)) return;
+    // What the parent sent is what `ProcessChild.send()` made.
+    for (const frame of fromBytes(batch) as readonly ProcessFrame[]) {
+      if (frame === "close") void leave();
+      else served.receive(frame);
+    }
+  });
+  notify(READY);
+  watchParent();
+}
+
+async function close(hooks: WorkerHooks): Promise<CloseReply> {
+  try {
+    await hooks.close?.();
+    return { type: "closed" };
+  } catch (error) {
+    return { type: "failed", error: await toThrownValue(error) };
+  }
+}
+
+/** Has a thread wait for the parent's end: the main thread may be busy when it comes. */
+function watchParent(): void {
+  new Worker(new URL("./watch_parent.ts", import.meta.url), { type: "module", name: "watch" });
+}

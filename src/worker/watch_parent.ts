@@ -1,0 +1,11 @@
+/**
+ * A thread of a process worker that ends the process with its parent. The parent holds the other end
+ * of the standard input and never writes to it, so that its end is the parent's, even if the parent
+ * had no time for a word.
+ *
+ * @module
+ */
+const nothing = new Uint8Array(1);
+// Where a task reads the standard input, too, each of both is told of its end.
+while (Deno.stdin.readSync(nothing) !== null);
+Deno.kill(Deno.pid, "SIGKILL");

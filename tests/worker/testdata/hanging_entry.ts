@@ -1,0 +1,2 @@
+/** Never ends, and never says that it listens. */
+setInterval(() => {}, 60_000);
