@@ -15,8 +15,9 @@ import * as tasks from "./testdata/context_tasks.ts";
 
 // executors 73
 testKinds("cacheScope() with workers has its own, a nested one others", async ({ type, open }) => {
-  await using explicit = open();
-  await configureDefaultContext({ type });
+  const workers = { type, idleTimeout: Infinity };
+  await using explicit = open(workers);
+  await configureDefaultContext(workers);
   const seen: { isolate: string; workers: number }[] = [];
   const call = async (context?: typeof explicit) => {
     const options = context === undefined ? {} : { context };
@@ -25,10 +26,10 @@ testKinds("cacheScope() with workers has its own, a nested one others", async ({
     seen.push({ isolate, workers });
   };
   await call();
-  await cacheScope({ workers: { type } }, async () => {
+  await cacheScope({ workers }, async () => {
     assertEquals(defaultContextStatistics().workers, 0);
     await call();
-    await cacheScope({ workers: { type } }, async () => {
+    await cacheScope({ workers }, async () => {
       assertEquals(defaultContextStatistics().workers, 0);
       await call();
       await call(explicit);
@@ -95,14 +96,14 @@ testKinds(
 
 testKinds("cacheScope() waits in the end for calls that run on its workers", async ({ type }) => {
   await using folder = await openSharedFolder();
-  const calls: Promise<string>[] = [];
+  const promises: Promise<unknown>[] = [];
   await cacheScope({ workers: { type } }, async () => {
-    calls.push(runInWorker(tasks.gated, [folder.path, "call"]));
+    promises.push(runInWorker(tasks.gated, [folder.path, "call"]));
     await folder.appears("call.started");
-    void folder.write("call.go");
+    promises.push(folder.write("call.go"));
   });
   assert(folder.has("call.ended"));
-  assertEquals(await calls[0], "call");
+  assertEquals(await Promise.all(promises), ["call", undefined]);
 });
 
 testKinds(
