@@ -1,5 +1,11 @@
 // End-to-end: workers of the program and of scopes, of every kind.
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   cacheScope,
   configureDefaultContext,
@@ -138,23 +144,19 @@ testKinds(
 // executors 37, 38
 Deno.test("a program that closes nothing ends by itself after its calls, and says nothing", async () => {
   await using folder = await openSharedFolder();
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--allow-read",
-      "--allow-write",
-      new URL("./testdata/idle_main.ts", import.meta.url).href,
-      folder.path,
-    ],
-    env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(30_000),
-  }).output();
-  const decoder = new TextDecoder();
   assertEquals(
-    [code, decoder.decode(stdout), decoder.decode(stderr)],
-    [0, "the last line of the program\n", ""],
+    await runProgram("idle_main.ts", folder.path),
+    { code: 0, stdout: "the last line of the program\n", stderr: "" },
   );
   for (const name of ["a", "b", "c", "d", "context"]) assert(folder.has(name));
+});
+
+// executors 45
+Deno.test("a program is warned of its workers that end badly, as nobody closes them", async () => {
+  const { code, stdout, stderr } = await runProgram("retiring_main.ts");
+  assertEquals([code, stdout], [0, "kept\n"]);
+  assertStringIncludes(stderr, "Warning: Cannot end a worker as it should: Cannot keep worker");
+  assertStringIncludes(stderr, "cannot tell");
 });
 
 Deno.test("defaultLimiter() has a permit for each processor, first come, first served", async () => {
@@ -178,3 +180,17 @@ Deno.test("defaultLimiter() has a permit for each processor, first come, first s
   assertEquals(order, [1, 2]);
   for (const permit of permits) permit[Symbol.dispose]();
 });
+
+async function runProgram(
+  file: string,
+  ...args: string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const main = new URL(`./testdata/${file}`, import.meta.url).href;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-read", "--allow-write", main, ...args],
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
