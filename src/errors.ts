@@ -52,7 +52,7 @@ export class WorkerDiedError extends QuiverError {
   }
 }
 
-/** A worker could not be started, or could not import the module of a task. */
+/** A worker could not be started or set up, or could not import the module of a task. */
 export class WorkerInitError extends QuiverError {}
 
 /** Workers did not end within the grace period, and were killed. */

@@ -15,7 +15,7 @@ export interface DispatchEndingsOptions {
 /** Workers that are ending while nobody waits for them; what goes wrong is told at the end. */
 export class DispatchEndings {
   readonly #gracePeriod: number;
-  readonly #failed: (error: unknown) => void;
+  readonly #endFailed: ((error: unknown) => void) | undefined;
   readonly #endings = new Map<Worker, Promise<void>>();
   readonly #failures: unknown[] = [];
   /** Those that did not end in time. */
@@ -27,9 +27,8 @@ export class DispatchEndings {
    * @param options How long workers may take, and who is told.
    */
   constructor(options: DispatchEndingsOptions) {
-    const { gracePeriod = Infinity, endFailed = (error) => this.#failures.push(error) } = options;
-    this.#gracePeriod = gracePeriod;
-    this.#failed = endFailed;
+    this.#gracePeriod = options.gracePeriod ?? Infinity;
+    this.#endFailed = options.endFailed;
   }
 
   /**
@@ -41,7 +40,7 @@ export class DispatchEndings {
     const ending = this.within(worker.close(), () => {
       this.noteKilled(`"${worker.name}"`);
       worker.terminate();
-    }).then(() => {}, this.#failed).finally(() => this.#endings.delete(worker));
+    }).catch((error) => this.#noteFailure(error)).finally(() => this.#endings.delete(worker));
     this.#endings.set(worker, ending);
   }
 
@@ -59,16 +58,7 @@ export class DispatchEndings {
   async settled(): Promise<void> {
     await Promise.all(this.#endings.values());
     const failures = [...this.#failures];
-    const killed = this.#killed.length;
-    if (killed > 0) {
-      failures.push(
-        new WorkersKilledError(
-          `Cannot end ${killed} worker${killed === 1 ? "" : "s"} in ${this.#gracePeriod} ms: ` +
-            `killed ${this.#killed.join(", ")}; raise \`gracePeriod\` if they need longer`,
-          killed,
-        ),
-      );
-    }
+    if (this.#killed.length > 0) failures.push(this.#toKilledError(this.#killed));
     if (failures.length > 1) {
       throw new AggregateError(failures, "Cannot end all workers as they should: see errors");
     }
@@ -99,6 +89,21 @@ export class DispatchEndings {
    * @param worker What it is called.
    */
   noteKilled(worker: string): void {
-    this.#killed.push(worker);
+    if (this.#endFailed === undefined) this.#killed.push(worker);
+    else this.#endFailed(this.#toKilledError([worker]));
+  }
+
+  #noteFailure(error: unknown): void {
+    if (this.#endFailed === undefined) this.#failures.push(error);
+    else this.#endFailed(error);
+  }
+
+  #toKilledError(workers: readonly string[]): WorkersKilledError {
+    const { length } = workers;
+    return new WorkersKilledError(
+      `Cannot end ${length} worker${length === 1 ? "" : "s"} in ${this.#gracePeriod} ms: killed ` +
+        `${workers.join(", ")}; raise \`gracePeriod\` if they need longer`,
+      length,
+    );
   }
 }

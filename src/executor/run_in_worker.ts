@@ -101,6 +101,7 @@ export function runInWorker<A extends readonly unknown[], R>(
 /**
  * Sets what the workers of the program are: those that run calls outside of scopes with workers of
  * their own. What the options do not say is as it was at first, not as it was configured before.
+ * Of workers that end badly the program is warned, as nobody closes this context.
  *
  * @param options What the workers are; `idleTimeout` is 1000 if not given, as idle workers keep the
  * program alive.

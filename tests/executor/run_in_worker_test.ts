@@ -1,5 +1,11 @@
 // End-to-end: workers of the program and of scopes, of every kind.
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   cacheScope,
   configureDefaultContext,
@@ -15,8 +21,9 @@ import * as tasks from "./testdata/context_tasks.ts";
 
 // executors 73
 testKinds("cacheScope() with workers has its own, a nested one others", async ({ type, open }) => {
-  await using explicit = open();
-  await configureDefaultContext({ type });
+  const workers = { type, idleTimeout: Infinity };
+  await using explicit = open(workers);
+  await configureDefaultContext(workers);
   const seen: { isolate: string; workers: number }[] = [];
   const call = async (context?: typeof explicit) => {
     const options = context === undefined ? {} : { context };
@@ -25,10 +32,10 @@ testKinds("cacheScope() with workers has its own, a nested one others", async ({
     seen.push({ isolate, workers });
   };
   await call();
-  await cacheScope({ workers: { type } }, async () => {
+  await cacheScope({ workers }, async () => {
     assertEquals(defaultContextStatistics().workers, 0);
     await call();
-    await cacheScope({ workers: { type } }, async () => {
+    await cacheScope({ workers }, async () => {
       assertEquals(defaultContextStatistics().workers, 0);
       await call();
       await call(explicit);
@@ -95,14 +102,14 @@ testKinds(
 
 testKinds("cacheScope() waits in the end for calls that run on its workers", async ({ type }) => {
   await using folder = await openSharedFolder();
-  const calls: Promise<string>[] = [];
+  const promises: Promise<unknown>[] = [];
   await cacheScope({ workers: { type } }, async () => {
-    calls.push(runInWorker(tasks.gated, [folder.path, "call"]));
+    promises.push(runInWorker(tasks.gated, [folder.path, "call"]));
     await folder.appears("call.started");
-    void folder.write("call.go");
+    promises.push(folder.write("call.go"));
   });
   assert(folder.has("call.ended"));
-  assertEquals(await calls[0], "call");
+  assertEquals(await Promise.all(promises), ["call", undefined]);
 });
 
 testKinds(
@@ -137,23 +144,19 @@ testKinds(
 // executors 37, 38
 Deno.test("a program that closes nothing ends by itself after its calls, and says nothing", async () => {
   await using folder = await openSharedFolder();
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--allow-read",
-      "--allow-write",
-      new URL("./testdata/idle_main.ts", import.meta.url).href,
-      folder.path,
-    ],
-    env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(30_000),
-  }).output();
-  const decoder = new TextDecoder();
   assertEquals(
-    [code, decoder.decode(stdout), decoder.decode(stderr)],
-    [0, "the last line of the program\n", ""],
+    await runProgram("idle_main.ts", folder.path),
+    { code: 0, stdout: "the last line of the program\n", stderr: "" },
   );
   for (const name of ["a", "b", "c", "d", "context"]) assert(folder.has(name));
+});
+
+// executors 45
+Deno.test("a program is warned of its workers that end badly, as nobody closes them", async () => {
+  const { code, stdout, stderr } = await runProgram("retiring_main.ts");
+  assertEquals([code, stdout], [0, "kept\n"]);
+  assertStringIncludes(stderr, "Warning: Cannot end a worker as it should: Cannot keep worker");
+  assertStringIncludes(stderr, "cannot tell");
 });
 
 Deno.test("defaultLimiter() has a permit for each processor, first come, first served", async () => {
@@ -177,3 +180,17 @@ Deno.test("defaultLimiter() has a permit for each processor, first come, first s
   assertEquals(order, [1, 2]);
   for (const permit of permits) permit[Symbol.dispose]();
 });
+
+async function runProgram(
+  file: string,
+  ...args: string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const main = new URL(`./testdata/${file}`, import.meta.url).href;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-read", "--allow-write", main, ...args],
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}

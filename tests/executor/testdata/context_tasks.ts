@@ -1,4 +1,5 @@
-// Tasks that the tests of worker contexts run on workers.
+// Tasks that the tests of worker contexts run on workers. They write at once: inline, a test that sees
+// the file could end before the write does.
 import { runInWorker, task } from "@quiver/quiver";
 
 /** Different in each web worker; what runs in this isolate shares it. */
@@ -61,9 +62,9 @@ export const retireWhen = task(
 export const gated = task(
   import.meta,
   async function gated(directory: string, name: string): Promise<string> {
-    await Deno.writeTextFile(`${directory}/${name}.started`, "");
+    Deno.writeTextFileSync(`${directory}/${name}.started`, "");
     await appears(directory, `${name}.go`);
-    await Deno.writeTextFile(`${directory}/${name}.ended`, "");
+    Deno.writeTextFileSync(`${directory}/${name}.ended`, "");
     return name;
   },
   { ignore: ["directory"] },
@@ -80,7 +81,7 @@ export const gatedIsolate = task(
 
 /** Never ends; on a web worker the event loop stays free. */
 export const hang = task(import.meta, async function hang(directory: string): Promise<void> {
-  await Deno.writeTextFile(`${directory}/hang.started`, "");
+  Deno.writeTextFileSync(`${directory}/hang.started`, "");
   await new Promise(() => {});
 });
 
@@ -116,8 +117,8 @@ async function appears(directory: string, name: string): Promise<void> {
 
 export const leaveTrace = task(
   import.meta,
-  async function leaveTrace(directory: string, name: string): Promise<void> {
-    await Deno.writeTextFile(`${directory}/${name}`, "");
+  function leaveTrace(directory: string, name: string): void {
+    Deno.writeTextFileSync(`${directory}/${name}`, "");
   },
 );
 
