@@ -169,7 +169,11 @@ Deno.test("wrapExecutor() brings calls to other isolates by an adapter", async (
   const pool = {
     add: async (call: unknown): Promise<unknown> => {
       assert(typeof call === "object");
-      return structuredClone(await Reflect.apply(calls.run, calls, [structuredClone(call)]));
+      const { signal } = new AbortController();
+      const control = { signal, report: () => {}, tell: () => {} };
+      return structuredClone(
+        await Reflect.apply(calls.run, calls, [structuredClone(call), control]),
+      );
     },
   };
   const add = wrapExecutor(pool, adapter).add;
