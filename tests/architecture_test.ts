@@ -64,6 +64,7 @@ const PUBLIC = [
   "openScope",
   "openSqliteCache",
   "restoreBound",
+  "setDefaultScope",
   "shapeSymbol",
   "task",
   "verifyBag",
