@@ -59,14 +59,9 @@ export type { MapOptions } from "./src/executor/map_task.ts";
 export type { PoolAdapter, PoolMethod } from "./src/executor/pool_adapter.ts";
 export type { BoundCall } from "./src/executor/pool_call.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
-export {
-  cacheScope,
-  currentScope,
-  setDefaultScope,
-  withMetadata,
-  withTags,
-} from "./src/scope/current_scope.ts";
+export { cacheScope, currentScope, withMetadata, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
+export { setDefaultScope } from "./src/scope/current_scope.ts";
 export type { ScopeDescription } from "./src/scope/scope_description.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export type { LimitedCall } from "./src/store/call_ledger.ts";

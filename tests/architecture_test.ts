@@ -77,12 +77,12 @@ const PUBLIC = [
 /** Modules that others start by URL, not by import. */
 const ENTRIES = [
   "mod.ts",
-  "src/executor/pool_runner.ts",
-  "src/executor/pool_worker.ts",
   "src/executor/worker_main.ts",
   "src/executor/engine.ts",
   "src/executor/worker_calls.ts",
   "src/executor/decode_tasks.ts",
+  "src/executor/pool_runner.ts",
+  "src/executor/pool_worker.ts",
   "src/bag/fold_worker.ts",
   "src/store/verify_worker.ts",
 ];

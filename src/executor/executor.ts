@@ -255,8 +255,15 @@ export class Executor implements AsyncDisposable {
   }
 }
 
-/** Also what a module leaves running behind its import is in no call. */
-function refuseOutsideOfCall(name: string, { chain }: Scope): void {
+/**
+ * Refuses to submit a call from a worker that runs none. Also what a module leaves running behind its
+ * import is in no call.
+ *
+ * @param name The task.
+ * @param scope The scope of the call.
+ * @throws {NestedExecutorError} When the code runs in a worker, but in no call.
+ */
+export function refuseOutsideOfCall(name: string, { chain }: Scope): void {
   const worker = currentWorker();
   if (worker === undefined || chain !== undefined) return;
   const where = worker.importing === undefined ? "" : `, while it imports "${worker.importing}"`;

@@ -15,24 +15,9 @@ export type { BoundCall, BoundOutcome } from "./pool_call.ts";
 type Thrown = typeof import("../value/thrown_value.ts");
 type Finding = typeof import("../value/find_unclonable.ts");
 
-/** What a call knows of who waits for it: nothing, as its pool passes neither signals nor reports on. */
-class PoolControl {
-  /** Never aborted; made when asked for. */
-  get signal(): AbortSignal {
-    return new AbortController().signal;
-  }
-  report(): void {}
-  tell(): void {}
-}
-
-/** What a pool's worker needs to run calls. */
-interface RunsCalls {
-  run(call: BoundCall, control: PoolControl): Promise<Outcome>;
-}
-
 /** The calls of this worker: what they open stays open for as long as the worker lives. */
 class PoolCalls {
-  #calls: RunsCalls | undefined;
+  #calls: WorkerCalls | undefined;
 
   run(call: BoundCall): Promise<Outcome> {
     if (this.#calls === undefined) {
@@ -40,7 +25,7 @@ class PoolCalls {
       if (currentWorker() === undefined) enterWorker("quiver-pool-worker");
       this.#calls = new WorkerCalls();
     }
-    return this.#calls.run(call, new PoolControl());
+    return this.#calls.run(call);
   }
 }
 

@@ -4,10 +4,9 @@ import { scopeOf } from "../task/bound_task.ts";
 import type { Future } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
-import { Executor } from "./executor.ts";
+import { Executor, refuseOutsideOfCall } from "./executor.ts";
 import { findAdapter, type PoolAdapter, type PoolMethod } from "./pool_adapter.ts";
 import type { PoolRunnerOptions } from "./pool_runner.ts";
-import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
 
 type Running = typeof import("./pool_runner.ts");
 

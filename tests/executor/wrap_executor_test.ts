@@ -169,11 +169,7 @@ Deno.test("wrapExecutor() brings calls to other isolates by an adapter", async (
   const pool = {
     add: async (call: unknown): Promise<unknown> => {
       assert(typeof call === "object");
-      const { signal } = new AbortController();
-      const control = { signal, report: () => {}, tell: () => {} };
-      return structuredClone(
-        await Reflect.apply(calls.run, calls, [structuredClone(call), control]),
-      );
+      return structuredClone(await Reflect.apply(calls.run, calls, [structuredClone(call)]));
     },
   };
   const add = wrapExecutor(pool, adapter).add;
