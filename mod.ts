@@ -86,6 +86,7 @@ export {
 export { currentSignal, report } from "./src/scope/current_call.ts";
 export { cacheScope, currentScope, withMetadata, withTags } from "./src/scope/current_scope.ts";
 export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
+export { setDefaultScope } from "./src/scope/current_scope.ts";
 export type { ScopeDescription } from "./src/scope/scope_description.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export type { WorkerContextOptions } from "./src/scope/scope_workers.ts";

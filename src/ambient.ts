@@ -7,8 +7,14 @@ import { AsyncLocalStorage } from "node:async_hooks";
 
 /** A value that holds for the code that a function runs, across its awaits. */
 export interface Ambient<T> {
-  /** The value that holds here, or `undefined`. */
+  /** The value that holds here: of the innermost `run`, else the default, if there is one. */
   get(): T | undefined;
+  /**
+   * Sets the value that holds outside of every `run`.
+   *
+   * @param value The value.
+   */
+  setDefault(value: T): void;
   /**
    * Runs a function with a value.
    *
@@ -28,7 +34,12 @@ export interface Ambient<T> {
  */
 export function createAmbient<T>(): Ambient<T> {
   const storage = new AsyncLocalStorage<T>();
-  return { get: () => storage.getStore(), run: (value, fn) => storage.run(value, fn) };
+  let fallback: T | undefined;
+  return {
+    get: () => storage.getStore() ?? fallback,
+    setDefault: (value) => void (fallback = value),
+    run: (value, fn) => storage.run(value, fn),
+  };
 }
 
 const runOutside = AsyncLocalStorage.snapshot();

@@ -82,6 +82,7 @@ const PUBLIC = [
   "report",
   "restoreBound",
   "runInWorker",
+  "setDefaultScope",
   "shapeSymbol",
   "stack",
   "task",

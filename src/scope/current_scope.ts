@@ -33,6 +33,37 @@ export function currentScope(): Scope {
 }
 
 /**
+ * Sets what holds outside of all scopes of this program, and what its scopes inherit; what the options
+ * do not set is as it was when the program started. It is for programs, not for libraries: a scope
+ * that is passed to `cacheScope` ends, and this does not. Workers get it with the calls made here.
+ *
+ * @param options What holds; `{}` takes back what was set.
+ * @throws {TypeError} When an option is unknown, or asks for workers.
+ *
+ * @example Remember what a whole program does
+ * ```ts
+ * import { createMemoryCache, setDefaultScope, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const fifth = task(import.meta, (n: number) => n / 5, { name: "fifth" });
+ * setDefaultScope({ cache: createMemoryCache() });
+ * await fifth(10);
+ * assertEquals(await fifth.contains(10), true);
+ * setDefaultScope({});
+ * assertEquals(await fifth.contains(10), false);
+ * ```
+ */
+export function setDefaultScope(options: ScopeOptions): void {
+  if ("workers" in options) {
+    throw new TypeError(
+      "Cannot set a default scope with workers of its own: they end with their scope, and the " +
+        "default one has no end",
+    );
+  }
+  ambient.setDefault(deriveScope(undefined, options));
+}
+
+/**
  * Runs a function in a scope.
  *
  * @typeParam T What the function returns.
