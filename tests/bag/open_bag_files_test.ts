@@ -8,6 +8,7 @@ import { BagCorruptError, BagFormatError, QuiverError } from "../../src/errors.t
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const PART = createPart("part", 100);
 const KEY = toDigest("key");
@@ -120,7 +121,7 @@ Deno.test("openBagFiles() lets several create one bag at once", async () => {
 
 Deno.test("openBagFiles() rejects a bag whose manifest is missing, and keeps its segments", async () => {
   using directory = new TemporaryDirectory();
-  const environment = { fileSystem: DISK, runner: new InlineFoldRunner() };
+  const environment = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
   {
     await using bag = await openBagFiles(directory.path, {}, environment);
     bag.putValue(PART);
