@@ -182,6 +182,7 @@ Deno.test("BagFiles.getValue() misses a compressed value with any chunk damaged"
   }
 });
 
+// fleche 58
 Deno.test("openBagFiles() decides on compression once, and all who open the bag keep to it", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, GZIP);

@@ -167,6 +167,7 @@ Deno.test("openBagFiles() rejects when the manifest is damaged", async () => {
   }
 });
 
+// executors 83
 Deno.test("BagFiles.putValue() heals a value that was found damaged in its segment", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);

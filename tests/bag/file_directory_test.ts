@@ -136,6 +136,7 @@ Deno.test("FileDirectory takes a value or record under another's name for missin
   assertEquals([...files.calls()].map(({ n }) => n), [1]);
 });
 
+// fleche 59, executors 91
 Deno.test("FileDirectory leaves alone what others are writing, and foreign files", async () => {
   using directory = new TemporaryDirectory();
   await openFileDirectory(directory.path).close();

@@ -68,6 +68,7 @@ Deno.test("openBagFiles() rejects a newer format and names both versions", async
   );
 });
 
+// fleche 59
 Deno.test("openBagFiles() rejects a bag with a feature that it does not know", async () => {
   for (const features of [["sealing wax"], ["gzip", "sealing wax"], "gzip", null]) {
     using directory = new TemporaryDirectory();
@@ -89,6 +90,7 @@ Deno.test("openBagFiles() rejects a bag.json that is not one", async () => {
   }
 });
 
+// executors 91
 Deno.test("openBagFiles() goes on where a process died that created the bag", async () => {
   using directory = new TemporaryDirectory();
   Deno.writeTextFileSync(`${directory.path}/bag.json.0.tmp`, '{"form');
