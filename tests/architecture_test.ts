@@ -27,7 +27,7 @@ const SEAMS: { readonly [dependency: string]: readonly string[] } = {
   "cbor-x": ["src/value/_plain_cbor.ts"],
   "cli-progress": ["src/executor/_bar_library.ts"],
   comlink: ["src/worker/_exposing.ts", "src/worker/web_worker.ts"],
-  h5wasm: ["src/bag/hdf5_library.ts"],
+  h5wasm: ["src/bag/_hdf5_module.ts"],
   "node:async_hooks": ["src/ambient.ts"],
   "node:sqlite": ["src/store/sqlite_connection.ts"],
 };

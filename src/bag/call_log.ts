@@ -1,6 +1,7 @@
 import { QuiverError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, openIfThere, openShared, readAt } from "./_file_system.ts";
+import { appendLine, checkLine } from "./append_line.ts";
 import {
   type CallLineHead,
   encodeCallLine,
@@ -9,14 +10,12 @@ import {
 } from "./call_line.ts";
 import { scanCalls } from "./call_scan.ts";
 import { CallTable, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
-import { decodeCheckedLine, isDeep } from "./checked_line.ts";
+import { decodeCheckedLine } from "./checked_line.ts";
 import { CallTail } from "./call_tail.ts";
 import type { BagLayout } from "./layout.ts";
+import { type LogChanges, LogPosition } from "./log_position.ts";
 import { readManifest } from "./manifest.ts";
 import { RecordCache } from "./record_cache.ts";
-
-/** How often a line is written again after a part of it was taken. */
-const APPEND_ATTEMPTS = 3;
 
 /** What a call log needs to know. */
 export interface CallLogOptions {
@@ -38,28 +37,6 @@ export interface CallLogOptions {
 interface Place {
   readonly offset: number;
   readonly length: number;
-}
-
-/** Up to where somebody has followed the log: a place in one file. */
-export class LogPosition {
-  /** Stands for the file. */
-  readonly log: object;
-  /** In bytes. */
-  readonly offset: number;
-
-  /** Creates a position. */
-  constructor(log: object, offset: number) {
-    this.log = log;
-    this.offset = offset;
-  }
-}
-
-/** What the log says since a position. */
-export interface LogChanges {
-  /** Up to where. */
-  readonly position: LogPosition;
-  /** The lines in their order; absent when the position is none of this file: all may be different. */
-  readonly lines?: readonly CallLineHead[];
 }
 
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
@@ -289,13 +266,8 @@ export class CallLog implements Disposable {
   }
 
   #write(head: CallLineHead, line: Uint8Array): void {
-    const { fileSystem, sync } = this.#options;
-    if (line.length > LONGEST_LINE_BYTES) {
-      throw new RangeError(
-        `Cannot put a call of ${line.length} bytes: the longest has ${LONGEST_LINE_BYTES}`,
-      );
-    }
-    if (isDeep(line)) throw new RangeError("Cannot put a call: its record is nested too deeply");
+    const { fileSystem, layout, sync } = this.#options;
+    checkLine(line);
     if (this.#lock === undefined) {
       throw new TypeError("Cannot append to the call log: it is read-only");
     }
@@ -303,7 +275,7 @@ export class CallLog implements Disposable {
     let log: OpenLog;
     try {
       log = this.#replaced() ? this.#reopen() : this.#log ?? this.#reopen();
-      this.#append(fileSystem, log.file, line);
+      appendLine(fileSystem, log.file, line, layout.callLog);
       if (sync) fileSystem.sync(log.file);
       this.#takeOwn(log, head, line.length);
     } finally {
@@ -320,17 +292,6 @@ export class CallLog implements Disposable {
     // Without the line feeds that the line begins and ends with.
     log.tail.set({ ...head, offset: log.scanned + 1, length: length - 2 });
     log.scanned = end;
-  }
-
-  #append(fileSystem: FileSystem, file: Deno.FsFile, line: Uint8Array): void {
-    // The rest of a line that was only partly taken cannot follow it: somebody else may have
-    // appended meanwhile. The part is a torn line, and the line is written again, whole.
-    for (let attempt = 0; attempt < APPEND_ATTEMPTS; attempt++) {
-      if (fileSystem.write(file, line) === line.length) return;
-    }
-    throw new QuiverError(
-      `Cannot append to "${this.#options.layout.callLog}": the disk takes only a part of the line`,
-    );
   }
 
   #close(): void {

@@ -15,7 +15,7 @@ import type {
 } from "./bag_files.ts";
 import { readBagStatistics } from "./bag_statistics.ts";
 import { ByteCache } from "./byte_cache.ts";
-import { CallLog, LogPosition } from "./call_log.ts";
+import { CallLog } from "./call_log.ts";
 import { DigestSet } from "./digest_set.ts";
 import { FileHandles } from "./file_handles.ts";
 import { FoldPace } from "./fold_pace.ts";
@@ -24,6 +24,7 @@ import { JournalWriter } from "./journal_writer.ts";
 import type { BagLayout } from "./layout.ts";
 import { LeaseFiles } from "./lease_files.ts";
 import { isLeaseFree, waitUntil } from "./lease_lock.ts";
+import { LogPosition } from "./log_position.ts";
 import { StoredValues } from "./stored_values.ts";
 import { findHorizon } from "./sweep_horizon.ts";
 import { Touches } from "./touches.ts";

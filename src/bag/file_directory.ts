@@ -1,3 +1,4 @@
+import { CacheFormatError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 import { type FileSystem, readWhole, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
@@ -26,6 +27,8 @@ export class FileDirectory implements CacheFiles {
   readonly #leases: LeaseDirectory;
   /** Values that are there, and are not what their digest says. */
   readonly #rejected = new Set<Digest>();
+  /** Directories that were seen to be none of somebody else's. */
+  readonly #own = new Set<string>();
 
   /**
    * Opens a directory that is there.
@@ -44,6 +47,8 @@ export class FileDirectory implements CacheFiles {
     this.#replacer = new FileReplacer({ fileSystem, directory: `${path}/unfinished`, sync });
     this.#leases = new LeaseDirectory(`${path}/leases`, fileSystem);
     if (mode === "read") return;
+    // What lies there unfinished is removed.
+    for (const name of ["leases", "unfinished"]) isDirectory(`${path}/${name}`);
     this.#leases.open();
     fileSystem.makeDirectory(`${path}/unfinished`);
     // Who may not write should be told now, not at the first result.
@@ -143,12 +148,34 @@ export class FileDirectory implements CacheFiles {
   }
 
   #toValueDirectory(digest: Digest): string {
-    return `${this.path}/values/${digest.slice(0, PREFIX_LENGTH)}`;
+    return this.#toDirectory("values", digest);
   }
 
   #toCallDirectory(key: Digest): string {
-    return `${this.path}/calls/${key.slice(0, PREFIX_LENGTH)}`;
+    return this.#toDirectory("calls", key);
   }
+
+  #toDirectory(room: string, digest: Digest): string {
+    const path = `${this.path}/${room}/${digest.slice(0, PREFIX_LENGTH)}`;
+    if (this.#own.has(path)) return path;
+    const isThere = isDirectory(`${this.path}/${room}`) && isDirectory(path);
+    if (isThere) this.#own.add(path);
+    return path;
+  }
+}
+
+/** Whether there is a directory; a link to one could lead anywhere, and is refused. */
+function isDirectory(path: string): boolean {
+  try {
+    if (!Deno.lstatSync(path).isSymlink) return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  throw new CacheFormatError(
+    `Cannot open "${path}": it is a symbolic link, which a file cache never follows; ` +
+      "put the directory itself there",
+  );
 }
 
 function toName(digest: Digest): string {

@@ -51,6 +51,9 @@ export interface DatasetPart {
   readonly reads: readonly FileAccess[];
 }
 
+/** Calls the library, and throws if it complains; `action` is what is done, for the message. */
+export type CallLibrary = <T>(action: string, fn: () => T) => T;
+
 /** An HDF5 file that is being written. */
 export interface Hdf5Output {
   /** Makes a group. */

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { DISK } from "../../src/bag/_file_system.ts";
 import type { BagFiles, BagOptions } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
@@ -9,6 +8,7 @@ import type { EncodedPart, EncodedValue } from "../../src/value/encoded_value.ts
 import { toKindName } from "../../src/value/value_kind.ts";
 import { describeValue, type ValueDescription } from "./_describe_value.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 /** The reader. */
 export const READER = new URL("format_reader.py", import.meta.url).pathname;
@@ -77,7 +77,7 @@ export function runReader(args: string[]): ReadBag {
 
 /** Opens a bag that seals only when asked to. */
 export function openManual(path: string, options: BagOptions = {}): Promise<BagFiles> {
-  const environment = { fileSystem: DISK, runner: new InlineFoldRunner() };
+  const environment = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
   return openBagFiles(path, { ...options, fold: "manual" }, environment);
 }
 

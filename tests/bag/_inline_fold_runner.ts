@@ -1,4 +1,4 @@
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
+import type { FileSystem } from "../../src/bag/_file_system.ts";
 import type { FoldRunner, RebuiltIndex } from "../../src/bag/background_fold.ts";
 import type { CompactResult, FoldResult } from "../../src/bag/bag_files.ts";
 import { compactBag } from "../../src/bag/compact_bag.ts";
@@ -6,6 +6,7 @@ import type { CompactRequest } from "../../src/bag/compaction_plan.ts";
 import { foldBag, rebuildBag } from "../../src/bag/fold.ts";
 import type { Hdf5Access } from "../../src/bag/hdf5_library.ts";
 import { toLayout } from "../../src/bag/layout.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 /** Loads the HDF5 library, which takes a tenth of a second, where there is something to fold. */
 export async function loadHdf5Library(): Promise<Hdf5Access> {
@@ -19,7 +20,7 @@ export class InlineFoldRunner implements FoldRunner {
   readonly #loadLibrary: () => Promise<Hdf5Access>;
 
   constructor(
-    fileSystem: FileSystem = DISK,
+    fileSystem: FileSystem = UNSYNCED_DISK,
     loadLibrary: () => Promise<Hdf5Access> = loadHdf5Library,
   ) {
     this.#fileSystem = fileSystem;

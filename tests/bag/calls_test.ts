@@ -9,8 +9,9 @@ import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { toDigest } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
-const ENVIRONMENT = { fileSystem: DISK, runner: new InlineFoldRunner() };
+const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
 const [A, B, C] = [toDigest("a"), toDigest("b"), toDigest("c")] as const;
 
 function openBag(path: string) {

@@ -29,10 +29,14 @@ function countWhole(bag: BagFiles, parts: readonly EncodedPart[]): number {
   }).length;
 }
 
-function open(path: string, options = {}, fileSystem: FileSystem = DISK): Promise<BagFiles> {
+function open(
+  path: string,
+  options = {},
+  fileSystem: FileSystem = UNSYNCED_DISK,
+): Promise<BagFiles> {
   const runner = new InlineFoldRunner(fileSystem);
   const settings = { ...options, fold: "manual", memoryBytes: 0 } as const;
-  return openBagFiles(path, settings, { fileSystem: DISK, runner });
+  return openBagFiles(path, settings, { fileSystem: UNSYNCED_DISK, runner });
 }
 
 /** Puts values into a bag, and seals them. */
@@ -46,7 +50,7 @@ async function fill(path: string, parts: readonly EncodedPart[], options = {}): 
 function beforeSegment(happen: () => void): FileSystem {
   let done = false;
   return {
-    ...DISK,
+    ...UNSYNCED_DISK,
     rename(from, to) {
       if (!done && /segments\/\d+\.h5$/.test(to)) {
         done = true;
@@ -65,6 +69,7 @@ print(json.dumps({
     for name, data in segment.items() if data[...] is not None
 }))
 `;
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 Deno.test({
   ...withH5py("BagFiles.compact() keeps shapes and compression, which h5py sees"),

@@ -1,12 +1,13 @@
 // collaboration: compaction, the rewrite of the log and touches over a file system that fails at each step
 import { assertEquals, assertGreater } from "@std/assert";
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
+import type { FileSystem } from "../../src/bag/_file_system.ts";
 import type { BagFiles } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const LIVE = [
   createPart("small", 40),
@@ -19,10 +20,10 @@ const LATE = createPart("touched late", 300, "graph");
 const NEW = createPart("new", 200);
 const KEYS = Array.from({ length: 8 }, (_, i) => toDigest(`key ${i}`));
 
-function open(path: string, fileSystem: FileSystem = DISK): Promise<BagFiles> {
+function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<BagFiles> {
   const options = { fold: "manual", memoryBytes: 0 } as const;
   const runner = new InlineFoldRunner(fileSystem);
-  return openBagFiles(path, options, { fileSystem: DISK, runner });
+  return openBagFiles(path, options, { fileSystem: UNSYNCED_DISK, runner });
 }
 
 async function createBag(path: string): Promise<void> {

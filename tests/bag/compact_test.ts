@@ -10,6 +10,7 @@ import type { EncodedPart } from "../../src/value/encoded_value.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const PARTS = Array.from(
   { length: 12 },
@@ -38,17 +39,17 @@ function measure(path: string): number {
   return listFiles(path).reduce((sum, name) => sum + Deno.statSync(`${path}/${name}`).size, 0);
 }
 
-function open(path: string, fileSystem: FileSystem = DISK): Promise<BagFiles> {
+function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<BagFiles> {
   const runner = new InlineFoldRunner(fileSystem);
   const options = { fold: "manual", memoryBytes: 0 } as const;
-  return openBagFiles(path, options, { fileSystem: DISK, runner });
+  return openBagFiles(path, options, { fileSystem: UNSYNCED_DISK, runner });
 }
 
 /** The disk, with something that happens right before a file gets its name. */
 function beforeRename(name: RegExp, happen: () => void): FileSystem {
   let done = false;
   return {
-    ...DISK,
+    ...UNSYNCED_DISK,
     rename(from, to) {
       if (!done && name.test(to)) {
         done = true;

@@ -1,12 +1,12 @@
 // end-to-end: damaged files give a miss or the right value, never a wrong one
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { DISK } from "../../src/bag/_file_system.ts";
 import type { BagFiles } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { BagCorruptError } from "../../src/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const PARTS = [
   createPart("one", 60),
@@ -15,7 +15,7 @@ const PARTS = [
   createPart("four", 33, "graph"),
 ];
 const KEYS = ["a", "b", "c"].map(toDigest);
-const ENVIRONMENT = { fileSystem: DISK, runner: new InlineFoldRunner() };
+const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
 
 async function createBag(path: string, fold: boolean): Promise<void> {
   await using bag = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
@@ -167,6 +167,7 @@ Deno.test("openBagFiles() rejects when the manifest is damaged", async () => {
   }
 });
 
+// executors 83
 Deno.test("BagFiles.putValue() heals a value that was found damaged in its segment", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);

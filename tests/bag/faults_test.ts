@@ -1,6 +1,6 @@
 // collaboration: the whole bag over a file system that fails, cuts short or stops at each step
 import { assertEquals } from "@std/assert";
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
+import type { FileSystem } from "../../src/bag/_file_system.ts";
 import type { BagFiles } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import type { EncodedPart } from "../../src/value/encoded_value.ts";
@@ -8,6 +8,7 @@ import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const KEYS = ["a", "b", "c", "d"].map(toDigest);
 const PARTS = [
@@ -114,7 +115,7 @@ async function run(path: string, fileSystem: FileSystem, promises: Promises): Pr
 }
 
 async function checkAfterwards(path: string, promises: Promises, context: string): Promise<void> {
-  const environment = { fileSystem: DISK, runner: new InlineFoldRunner() };
+  const environment = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
   await using bag = await openBagFiles(path, { fold: "manual" }, environment);
   promises.check(bag, `${context}, opened again`);
   await bag.fold();

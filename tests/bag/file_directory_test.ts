@@ -136,6 +136,7 @@ Deno.test("FileDirectory takes a value or record under another's name for missin
   assertEquals([...files.calls()].map(({ n }) => n), [1]);
 });
 
+// fleche 59, executors 91
 Deno.test("FileDirectory leaves alone what others are writing, and foreign files", async () => {
   using directory = new TemporaryDirectory();
   await openFileDirectory(directory.path).close();
@@ -151,6 +152,44 @@ Deno.test("FileDirectory leaves alone what others are writing, and foreign files
   assertEquals(listFiles(unfinished), ["living"]);
   assertEquals([...files.calls()], []);
   assertEquals(Deno.readTextFileSync(`${directory.path}/README`), "mine");
+});
+
+Deno.test("FileDirectory follows no link to a directory, to read, write or clear away", async () => {
+  using directory = new TemporaryDirectory();
+  using elsewhere = new TemporaryDirectory();
+  const [part] = PARTS;
+  assert(part !== undefined);
+  const [path, prefix] = [`${directory.path}/here`, part.digest.slice(0, 2)];
+  {
+    await using files = openFileDirectory(path);
+    files.putValue(part);
+  }
+  const refused = "it is a symbolic link, which a file cache never follows";
+  for (const name of [`values/${prefix}`, "values", "unfinished"]) {
+    const [inside, outside] = [`${path}/${name}`, `${elsewhere.path}/${name.replace("/", "-")}`];
+    Deno.renameSync(inside, outside);
+    Deno.symlinkSync(outside, inside);
+    const before = listFiles(outside);
+    Deno.writeTextFileSync(`${outside}/mine`, "mine");
+    assertThrows(
+      () => {
+        const files = openFileDirectory(path);
+        try {
+          files.putValue(part);
+        } finally {
+          files.close();
+        }
+      },
+      CacheFormatError,
+      refused,
+    );
+    assertEquals(listFiles(outside), [...before, "mine"].sort());
+    Deno.removeSync(inside);
+    Deno.removeSync(`${outside}/mine`);
+    Deno.renameSync(outside, inside);
+  }
+  await using files = openFileDirectory(path, { mode: "read" });
+  assertEquals(files.getValue(part.digest)?.bytes, part.bytes);
 });
 
 Deno.test("openFileDirectory() says at once when it may not write, and reads all the same", async () => {

@@ -6,6 +6,7 @@ import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const KEY = toDigest("key");
 
@@ -51,7 +52,10 @@ Deno.test("BagFiles.tryLease() does not hold a file that was removed meanwhile",
 });
 
 function openOn(path: string, change: Partial<FileSystem>): Promise<BagFiles> {
-  const environment = { fileSystem: { ...DISK, ...change }, runner: new InlineFoldRunner() };
+  const environment = {
+    fileSystem: { ...UNSYNCED_DISK, ...change },
+    runner: new InlineFoldRunner(),
+  };
   return openBagFiles(path, { fold: "manual" }, environment);
 }
 

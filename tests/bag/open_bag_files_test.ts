@@ -8,6 +8,7 @@ import { BagCorruptError, BagFormatError, QuiverError } from "../../src/errors.t
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const PART = createPart("part", 100);
 const KEY = toDigest("key");
@@ -67,6 +68,7 @@ Deno.test("openBagFiles() rejects a newer format and names both versions", async
   );
 });
 
+// fleche 59
 Deno.test("openBagFiles() rejects a bag with a feature that it does not know", async () => {
   for (const features of [["sealing wax"], ["gzip", "sealing wax"], "gzip", null]) {
     using directory = new TemporaryDirectory();
@@ -88,6 +90,7 @@ Deno.test("openBagFiles() rejects a bag.json that is not one", async () => {
   }
 });
 
+// executors 91
 Deno.test("openBagFiles() goes on where a process died that created the bag", async () => {
   using directory = new TemporaryDirectory();
   Deno.writeTextFileSync(`${directory.path}/bag.json.0.tmp`, '{"form');
@@ -120,7 +123,7 @@ Deno.test("openBagFiles() lets several create one bag at once", async () => {
 
 Deno.test("openBagFiles() rejects a bag whose manifest is missing, and keeps its segments", async () => {
   using directory = new TemporaryDirectory();
-  const environment = { fileSystem: DISK, runner: new InlineFoldRunner() };
+  const environment = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
   {
     await using bag = await openBagFiles(directory.path, {}, environment);
     bag.putValue(PART);

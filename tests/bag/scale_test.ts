@@ -2,7 +2,6 @@
 // `deno task scale` times the same with a million calls.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { DISK } from "../../src/bag/_file_system.ts";
 import type { BagOptions } from "../../src/bag/bag_files.ts";
 import { readCallTable } from "../../src/bag/call_table.ts";
 import { DigestRows } from "../../src/bag/digest_rows.ts";
@@ -16,8 +15,9 @@ import { fillBag, isHit, toKey } from "./_large_bag.ts";
 import { ReadCounter } from "./_read_counter.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { toDigest } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
-const ENVIRONMENT = { fileSystem: DISK, runner: new InlineFoldRunner() };
+const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
 
 /** As many calls as need tables that are too large to stay in memory. */
 const MANY = 33_000;

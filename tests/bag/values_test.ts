@@ -9,6 +9,7 @@ import { VALUE_KIND, type ValueKindName } from "../../src/value/value_kind.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart } from "./_values.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const KINDS = Object.keys(VALUE_KIND) as ValueKindName[];
 const SIZES = [
@@ -218,7 +219,10 @@ Deno.test("BagFiles.getValue() reads values whose place in the segment is unknow
   using directory = new TemporaryDirectory();
   const parts = [createPart("a", 100), createPart("b", 9000, "Int32Array"), createPart("c", 7)];
   const loadLibrary = async () => new BlindLibrary(await Hdf5Library.load());
-  const environment = { fileSystem: DISK, runner: new InlineFoldRunner(DISK, loadLibrary) };
+  const environment = {
+    fileSystem: UNSYNCED_DISK,
+    runner: new InlineFoldRunner(UNSYNCED_DISK, loadLibrary),
+  };
   const table = `${directory.path}/segments/000001.index`;
   {
     await using bag = await openBagFiles(directory.path, { fold: "manual" }, environment);

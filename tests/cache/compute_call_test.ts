@@ -85,6 +85,7 @@ Deno.test("computeCall() warns once and stores nothing in a read-only cache", as
   assertEquals(await Array.fromAsync(cache.records()), []);
 });
 
+// executors 89
 Deno.test("computeCall() returns a result that has no digest, and does not remember it", async () => {
   const result = { callback: () => 1 };
   const { value, warnings } = await run({}, () => result);

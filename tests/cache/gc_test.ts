@@ -31,12 +31,14 @@ async function measure(path: string): Promise<number> {
   return bytes;
 }
 
+// fleche 42
 Deno.test("Cache.gc() of an empty cache drops nothing", () =>
   withCaches(async (cache) => {
     assertEquals(await cache.gc(), { values: 0, bytes: 0 });
     assertEquals(await cache.gc({ grace: 0 }), { values: 0, bytes: 0 });
   }));
 
+// fleche 42
 Deno.test("Cache.gc() keeps arguments and results of remembered calls", () =>
   withCaches((cache) =>
     cacheScope({ cache }, async () => {
@@ -52,6 +54,7 @@ Deno.test("Cache.gc() keeps arguments and results of remembered calls", () =>
     })
   ));
 
+// fleche 42
 Deno.test("Cache.gc() drops what no call needs, and keeps the part that a live call shares", () =>
   withCaches((cache) =>
     cacheScope({ cache }, async () => {
@@ -147,6 +150,7 @@ Deno.test("Bag.gc() and Bag.compact() give space back", async () => {
   await Deno.remove(path, { recursive: true });
 });
 
+// fleche 46
 Deno.test("Bag.records() gives all but a damaged record, and gc() keeps what those need", async () => {
   const path = await Deno.makeTempDir();
   {

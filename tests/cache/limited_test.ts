@@ -72,6 +72,7 @@ Deno.test("limited() with policy random keeps as many as there may be", () =>
     assertEquals(await count(inner), 5);
   }));
 
+// fleche 41
 Deno.test("limited() lets a function select the call that goes", () =>
   withCaches(async (inner) => {
     const seen: number[] = [];
@@ -90,6 +91,7 @@ Deno.test("limited() lets a function select the call that goes", () =>
     assertEquals(cache.description, undefined);
   }));
 
+// fleche 41
 Deno.test("limited() forgets pre-existing calls too, and holds when many are stored at once", () =>
   withCaches(async (inner) => {
     await call(inner, Array.from({ length: 20 }, (_, n) => n));
@@ -121,6 +123,7 @@ Deno.test("limited() by bytes counts a shared value once", () =>
     });
   }));
 
+// executors 87
 Deno.test("limited() by age does not know what is too old", () =>
   withCaches(async (inner) => {
     await call(inner, [1]);

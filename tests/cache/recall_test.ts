@@ -231,6 +231,7 @@ Deno.test("recall() gives the result although its lease cannot be freed", async 
   assertEquals(trial.warnings, ['Cannot free the lease of a call of "f": others may wait for it']);
 });
 
+// executors 83
 Deno.test("recall() computes again when the value of a record is gone", async () => {
   const { values } = createMemoryStores();
   let lost = true;

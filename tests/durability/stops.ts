@@ -3,6 +3,7 @@ import { type Fault, FaultError, FaultyFileSystem } from "../bag/_faulty_file_sy
 import { checkAfterKill } from "./_check_after_kill.ts";
 import { copyBag } from "./_copy_bag.ts";
 import { type Catalogue, Expectations } from "./_expectations.ts";
+import { UNSYNCED_DISK } from "../bag/_unsynced_disk.ts";
 import { InlineBags } from "./_inline_bags.ts";
 import { NAME, type Scenario } from "./_stop_scenarios.ts";
 
@@ -21,7 +22,7 @@ export async function runStops(
   directory: string,
   stride = 1,
 ): Promise<number> {
-  const bags = new InlineBags();
+  const bags = new InlineBags(UNSYNCED_DISK);
   const told: string[] = [];
   const catalogue: Catalogue = new Map();
   const template = `${directory}/template`;

@@ -4,6 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
 import { copyBag } from "./_copy_bag.ts";
+import { UNSYNCED_DISK } from "../bag/_unsynced_disk.ts";
 import { InlineBags } from "./_inline_bags.ts";
 import { SCENARIOS } from "./_stop_scenarios.ts";
 import { runStops } from "./stops.ts";
@@ -23,7 +24,7 @@ Deno.test("Bag.fold() goes on after a repair of several segments that ended at a
   const directory = await Deno.makeTempDir({ prefix: "quiver_stops_" });
   const repair = SCENARIOS.find(({ mend }) => mend === "repair");
   assert(repair !== undefined);
-  const bags = new InlineBags();
+  const bags = new InlineBags(UNSYNCED_DISK);
   const template = `${directory}/template`;
   await repair.prepare(bags, template, () => {});
   let failed = true;

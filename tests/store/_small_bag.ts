@@ -1,4 +1,3 @@
-import { DISK } from "../../src/bag/_file_system.ts";
 import type { BagOptions } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import type { VerifyOptions, VerifyReport } from "../../src/bag/verify_report.ts";
@@ -9,9 +8,10 @@ import { encodeValue } from "../../src/value/encode_value.ts";
 import { Hdf5Library } from "../../src/bag/hdf5_library.ts";
 import { InlineFoldRunner } from "../bag/_inline_fold_runner.ts";
 import { toDigest } from "../bag/_values.ts";
+import { UNSYNCED_DISK } from "../bag/_unsynced_disk.ts";
 
 /** The disk, and folds in this isolate. */
-export const ENVIRONMENT = { fileSystem: DISK, runner: new InlineFoldRunner() };
+export const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
 
 /** A call whose result and argument are stored. */
 export interface StoredCall {
@@ -87,7 +87,7 @@ export function verify(path: string, options: VerifyOptions = {}): Promise<Verif
   return verifyStores(path, options, ENVIRONMENT_OF_CHECKS);
 }
 
-const ENVIRONMENT_OF_CHECKS = { fileSystem: DISK, loadLibrary: () => Hdf5Library.load() };
+const ENVIRONMENT_OF_CHECKS = { fileSystem: UNSYNCED_DISK, loadLibrary: () => Hdf5Library.load() };
 
 /** The names of the steps in which something is wrong. */
 export function listDamaged(report: VerifyReport): string[] {

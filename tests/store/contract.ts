@@ -79,6 +79,7 @@ export function testStores(kind: string, { open, shared }: StoresKind): void {
   const again = (directory: TemporaryDirectory, mode: "readwrite" | "read" = "readwrite") =>
     open(`${directory.path}/here`, mode);
 
+  // fleche 55
   test("put() then get() gives an equal value, a copy for each", async ({ values }) => {
     const value = { list: [1, "two", null], big: new Float64Array(10_000).fill(2.5) };
     const encoded = encodeValue(value);
@@ -107,6 +108,7 @@ export function testStores(kind: string, { open, shared }: StoresKind): void {
     }
   });
 
+  // fleche 54
   test("get() gives any value back as it was put", async ({ values }) => {
     await fc.assert(
       fc.asyncProperty(graph, async (value) => {
@@ -119,6 +121,7 @@ export function testStores(kind: string, { open, shared }: StoresKind): void {
     );
   });
 
+  // fleche 55
   test("put() does not keep the caller's buffers", async ({ values }) => {
     const array = new Uint8Array(50_000).fill(1);
     const encoded = encodeValue(array);
@@ -141,6 +144,7 @@ export function testStores(kind: string, { open, shared }: StoresKind): void {
     assertEquals(await values.get(encoded.digest), { hit: true, value });
   });
 
+  // fleche 54
   test("put() stores what values share once, at any depth", async ({ values }, directory) => {
     const child = new Uint8Array(500_000).map((_, i) => i * 7);
     const first = encodeValue({ a: child, deep: [{ b: child }, new Map([["c", child]])] });

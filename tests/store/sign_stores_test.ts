@@ -52,6 +52,7 @@ for (const [kind, open] of Object.entries(KINDS)) {
       await fn((...keys) => open(`${directory.path}/here`, keys));
     });
 
+  // fleche 57
   test("who has a key of the list reads, whoever of them signed", async (at) => {
     await using old = await at(OLD);
     const digest = await remember(old.stores);
@@ -67,6 +68,7 @@ for (const [kind, open] of Object.entries(KINDS)) {
     assertEquals([both, latest, old].map(({ stores }) => rejected(stores)[0]), [0, 2, 1]);
   });
 
+  // fleche 57
   test("who has no key reads what is signed", async (at) => {
     await using signed = await at(NEW);
     const digest = await remember(signed.stores);
@@ -75,6 +77,7 @@ for (const [kind, open] of Object.entries(KINDS)) {
     assertEquals(await unsigned.stores.values.get(digest), { hit: true, value: GOOD });
   });
 
+  // fleche 57
   test("a record without signature is a miss, until it is computed again", async (at) => {
     await using unsigned = await at();
     const digest = await remember(unsigned.stores);
@@ -85,6 +88,7 @@ for (const [kind, open] of Object.entries(KINDS)) {
     assertEquals((await signed.stores.calls.get(KEY))?.result, digest);
   });
 
+  // fleche 57
   test("a change of any field of a record makes it a miss", async (at) => {
     await using signed = await at(NEW);
     await using unsigned = await at();

@@ -88,6 +88,7 @@ Deno.test("task() misses when the version changed, in value or type (fleche 5, 6
   assertEquals(await keyOf(fn, { version: 1 }), keys[1]);
 });
 
+// executors 85
 Deno.test("task() misses when the function's tokens changed, unless code is none (fleche 7)", async () => {
   const key = await keyOf((x) => x + 1);
   assertNotEquals(await keyOf((x) => x + 2), key);
@@ -224,6 +225,7 @@ Deno.test("task() is done only when the future that its body returns is", async 
   assertEquals(failed.state, "done");
 });
 
+// executors 90
 Deno.test("task() runs once for calls made at once (fleche 35)", async () => {
   let bodies = 0;
   const gate = Promise.withResolvers<void>();
@@ -298,6 +300,7 @@ Deno.test("task() refuses a call that waits for itself", async () => {
   await inCache(() => assertRejects(() => loop(1), QuiverError, "waits for itself"));
 });
 
+// executors 86
 Deno.test("task() names what is wrong with a definition", async () => {
   const fn = (x: number) => x;
   assertThrows(() => task(import.meta, () => 1), TypeError, "has no name");
