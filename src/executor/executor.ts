@@ -93,6 +93,10 @@ export class Executor implements AsyncDisposable {
   readonly #mapExecutor: MapExecutor;
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<Future<unknown>>();
+  readonly #forget = (future: Future<unknown>): void => {
+    this.#unsettled.delete(future);
+    if (this.#unsettled.size === 0) this.#drained?.resolve();
+  };
   #accepting = true;
   /** Made when somebody waits for the last call; waiting on the futures would hide their failures. */
   #drained: PromiseWithResolvers<void> | undefined;
@@ -292,10 +296,7 @@ export class Executor implements AsyncDisposable {
   /** Shutdown waits for the call. */
   #track(future: Future<unknown>): void {
     this.#unsettled.add(future);
-    future.onDone(() => {
-      this.#unsettled.delete(future);
-      if (this.#unsettled.size === 0) this.#drained?.resolve();
-    });
+    future.onDone(this.#forget);
   }
 
   async #end(): Promise<void> {
