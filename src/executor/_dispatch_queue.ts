@@ -21,6 +21,11 @@ export class DispatchQueue<T> {
     return this.#size;
   }
 
+  /** What is at the front, if anything waits. */
+  get front(): T | undefined {
+    return this.#front?.value;
+  }
+
   /**
    * Adds at the back.
    *

@@ -66,20 +66,28 @@ export class MapBuffer<R> {
     });
   }
 
-  /** Takes the results that are next, if they are there. */
+  /** Takes the results that are next, if they are there: those of a chunk, or of calls in a row. */
   take(): MapBatch<R> | undefined {
-    const entry = this.#entries.shift();
-    if (entry === undefined) return undefined;
-    if (entry.batch === undefined) {
-      this.#entries.unshift(entry);
-      return undefined;
+    const first = this.#next();
+    if (first === undefined || first.failure !== undefined || first.values.length > 1) return first;
+    const values = [...first.values];
+    for (let batch = this.#next(1); batch !== undefined; batch = this.#next(1)) {
+      values.push(...batch.values);
+      if (batch.failure !== undefined) return { values, failure: batch.failure };
     }
-    this.#size -= entry.calls.size;
-    return entry.batch;
+    return { values };
   }
 
   /** Gives up what has not started. */
   cancel(): void {
     for (const calls of this.#unended) calls.cancel();
+  }
+
+  #next(size = Infinity): MapBatch<R> | undefined {
+    const entry = this.#entries.front;
+    if (entry?.batch === undefined || entry.calls.size > size) return undefined;
+    this.#entries.shift();
+    this.#size -= entry.calls.size;
+    return entry.batch;
   }
 }

@@ -10,6 +10,7 @@ import type { ChunkReply } from "./chunk.ts";
 import { ChunkNotes } from "./chunk_notes.ts";
 import type { ChunkPace } from "./chunk_pace.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { weighValues } from "./weigh_values.ts";
 
 /** What chunks are sent with. */
 export interface ChunkRoute {
@@ -98,8 +99,9 @@ export class ChunkCall {
     });
     try {
       const outcome = await this.#send(args, context, notes);
-      this.#route.pace.note(args.length, outcome.duration);
-      return toResult(this.#unwrap(outcome));
+      const result = toResult(this.#unwrap(outcome));
+      this.#learn(args, result.values, outcome);
+      return result;
     } catch (error) {
       const died = error instanceof WorkerDiedError;
       const given = this.#observer.cancellation?.aborted === true;
@@ -190,12 +192,17 @@ export class ChunkCall {
       : { tags: {}, strict: false, ...content.context, call };
     try {
       const outcome = await this.#send(args, context);
-      this.#route.pace.note(1, outcome.duration);
       const { value, note } = this.#unwrap(outcome);
+      this.#learn(args, [value], outcome);
       return { values: [value], failures: [], notes: [note] };
     } catch (error) {
       return toFailure(error);
     }
+  }
+
+  #learn(items: readonly unknown[], values: readonly unknown[], { duration }: Outcome): void {
+    const weight = weighValues(items) + weighValues(values);
+    this.#route.pace.note(items.length, duration, weight);
   }
 
   #unwrap(outcome: Outcome): Extract<Outcome, { type: "value" }> {

@@ -6,6 +6,8 @@ const LONG_CHUNK = 2000;
 const WEIGHT = 0.2;
 /** From here on a message costs next to nothing for each item, and memory is what counts. */
 const MAX_ITEMS = 4096;
+/** What the items of a chunk and their results may take together, in bytes, if they are estimated well. */
+const MAX_BYTES = 1 << 20;
 
 /** Decides how many items travel in one message to a worker. */
 export interface ChunkPace {
@@ -16,14 +18,16 @@ export interface ChunkPace {
    *
    * @param items How many items it had.
    * @param duration How long it ran, in milliseconds.
+   * @param weight How many bytes an item and its result take.
    */
-  note(items: number, duration: number): void;
+  note(items: number, duration: number, weight: number): void;
 }
 
 /**
  * The rule of joblib's `batch_size="auto"`: one item at first, so that slow tasks never wait for one
  * another in a chunk; while chunks are short they double, up to what takes 0.2 s by the last
- * measurements; chunks of more than 2 s shrink.
+ * measurements; chunks of more than 2 s shrink. Where joblib maps large arrays from files, here items
+ * are copied and several chunks wait: heavy ones travel alone.
  *
  * @see https://github.com/joblib/joblib/blob/main/joblib/_parallel_backends.py
  */
@@ -35,15 +39,18 @@ export class AutoChunkPace implements ChunkPace {
     return this.#size;
   }
 
-  note(items: number, duration: number): void {
+  note(items: number, duration: number, weight: number): void {
+    const bearable = Math.max(1, Math.floor(MAX_BYTES / Math.max(weight, 1)));
+    if (this.#size > bearable) return this.#resize(bearable);
     // Those sent before the size changed, and the rests of an input, tell little of this size.
     if (items !== this.#size) return;
     const average = this.#average = this.#average === undefined
       ? duration
       : this.#average + WEIGHT * (duration - this.#average);
     const ideal = Math.floor(this.#size * SHORT_CHUNK / Math.max(average, Number.EPSILON));
-    if (average < SHORT_CHUNK) this.#resize(Math.min(2 * this.#size, 2 * ideal, MAX_ITEMS));
-    else if (average > LONG_CHUNK) this.#resize(Math.max(2 * ideal, 1));
+    if (average < SHORT_CHUNK) {
+      this.#resize(Math.min(2 * this.#size, 2 * ideal, MAX_ITEMS, bearable));
+    } else if (average > LONG_CHUNK) this.#resize(Math.max(2 * ideal, 1));
   }
 
   #resize(size: number): void {

@@ -123,6 +123,10 @@ export class Executor implements AsyncDisposable {
   readonly #mapExecutor: MapExecutor;
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<Future<unknown>>();
+  readonly #forget = (future: Future<unknown>): void => {
+    this.#unsettled.delete(future);
+    if (this.#unsettled.size === 0) this.#drained?.resolve();
+  };
   #accepting = true;
   /** Made when somebody waits for the last call; waiting on the futures would hide their failures. */
   #drained: PromiseWithResolvers<void> | undefined;
@@ -377,10 +381,7 @@ export class Executor implements AsyncDisposable {
   /** Shutdown waits for the call. */
   #track(future: Future<unknown>): void {
     this.#unsettled.add(future);
-    future.onDone(() => {
-      this.#unsettled.delete(future);
-      if (this.#unsettled.size === 0) this.#drained?.resolve();
-    });
+    future.onDone(this.#forget);
   }
 
   async #end({ warn }: Scope): Promise<void> {

@@ -12,7 +12,8 @@ type MapRunModule = typeof import("./map_run.ts");
 export interface MapOptions {
   /**
    * How many items travel to a worker in one message. `"auto"` begins with one; while chunks are
-   * short they double, up to what takes 0.2 s, or 4096 items; chunks of more than 2 s shrink.
+   * short they double, up to what takes 0.2 s, 4096 items, or about 1 MB of items and results;
+   * chunks of more than 2 s shrink.
    *
    * The items of a chunk run one after another on one worker, and their results come together. Each
    * is still a call of its own: it has its own key, it is not sent when the cache knows it, and it

@@ -92,11 +92,12 @@ function checkTimeout(leaseTimeout: number): void {
 
 /** Each message once for a scope and those that inherit from it: a broken disk warns once, not a million times. */
 function createWarn(strict: boolean, onWarning: (warning: QuiverWarning) => void): Warn {
-  const seen = new Set<string>();
+  // A worker makes a scope for each call, and next to none of them warns.
+  let seen: Set<string> | undefined;
   return (message, cause) => {
     if (strict) throw new QuiverError(message, { cause });
-    if (seen.has(message)) return;
-    seen.add(message);
+    if (seen?.has(message)) return;
+    (seen ??= new Set()).add(message);
     onWarning(cause === undefined ? { message } : { message, cause });
   };
 }

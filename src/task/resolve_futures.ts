@@ -14,8 +14,13 @@ export function resolveFutures(
   args: readonly unknown[],
   name: string,
 ): readonly unknown[] | Promise<readonly unknown[]> {
-  if (!holdsFuture(args, new Set())) return args;
+  // Most arguments are none that could hold a future: not even a set to note them in is needed.
+  if (!args.some(isObject) || !holdsFuture(args, new Set())) return args;
   return resolve(args, name, new Map()) as Promise<readonly unknown[]>;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function isFuture(value: unknown): value is Promise<unknown> {
@@ -29,7 +34,7 @@ function isFuture(value: unknown): value is Promise<unknown> {
  */
 export function adoptFutures(values: Iterable<unknown>): void {
   for (const value of values) {
-    if (typeof value === "object" && isFuture(value)) value.catch(() => {});
+    if (isObject(value) && isFuture(value)) value.catch(() => {});
   }
 }
 
@@ -46,13 +51,13 @@ function childrenOf(value: object): Iterable<unknown> | undefined {
 }
 
 function holdsFuture(value: unknown, seen: Set<object>): boolean {
-  if (typeof value !== "object" || value === null) return false;
+  if (!isObject(value)) return false;
   if (isFuture(value)) return true;
   const children = childrenOf(value);
   if (children === undefined || seen.has(value)) return false;
   seen.add(value);
   for (const child of children) {
-    if (typeof child === "object" && holdsFuture(child, seen)) return true;
+    if (holdsFuture(child, seen)) return true;
   }
   return false;
 }
@@ -62,7 +67,7 @@ async function resolve(
   name: string,
   copies: Map<object, unknown>,
 ): Promise<unknown> {
-  if (typeof value !== "object" || value === null) return value;
+  if (!isObject(value)) return value;
   if (isFuture(value)) return await settle(value, name);
   if (copies.has(value)) return copies.get(value);
   if (!holdsFuture(value, new Set())) return value;

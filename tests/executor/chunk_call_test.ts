@@ -8,6 +8,7 @@ import { ChunkGatherer } from "../../src/executor/chunk_gatherer.ts";
 import { ChunkNotes } from "../../src/executor/chunk_notes.ts";
 import { AutoChunkPace, type ChunkPace } from "../../src/executor/chunk_pace.ts";
 import { MapAppetite } from "../../src/executor/_map_appetite.ts";
+import { weighValues } from "../../src/executor/weigh_values.ts";
 import { runChunk } from "../../src/executor/run_chunk.ts";
 import { deriveScope } from "../../src/scope/derive_scope.ts";
 import { CallStatus } from "../../src/task/call_status.ts";
@@ -174,7 +175,7 @@ Deno.test("AutoChunkPace begins with one, and stays there for slow tasks", () =>
   const pace = new AutoChunkPace();
   for (let call = 0; call < 10; call++) {
     assertEquals(pace.size, 1);
-    pace.note(1, 300);
+    pace.note(1, 300, 8);
   }
 });
 
@@ -182,21 +183,46 @@ Deno.test("AutoChunkPace at most doubles, to what takes 0.2 s", () => {
   const pace = new AutoChunkPace();
   const sizes: number[] = [];
   for (let chunk = 0; chunk < 8; chunk++) {
-    pace.note(pace.size, 10 * pace.size);
+    pace.note(pace.size, 10 * pace.size, 8);
     sizes.push(pace.size);
   }
   assertEquals(sizes, [2, 4, 8, 16, 32, 32, 32, 32]);
-  pace.note(7, 5000);
+  pace.note(7, 5000, 8);
   assertEquals(pace.size, 32);
 });
 
 Deno.test("AutoChunkPace shrinks when chunks take more than 2 s, and has a largest size", () => {
   const pace = new AutoChunkPace();
-  for (let chunk = 0; chunk < 20; chunk++) pace.note(pace.size, 0);
+  for (let chunk = 0; chunk < 20; chunk++) pace.note(pace.size, 0, 8);
   assertEquals(pace.size, 4096);
-  pace.note(4096, 4096 * 1000);
+  pace.note(4096, 4096 * 1000, 8);
   assert(pace.size <= 2, `the size is ${pace.size}`);
   assert(pace.size >= 1);
+});
+
+Deno.test("AutoChunkPace sends heavy items alone, and lighter ones up to a megabyte", () => {
+  const heavy = new AutoChunkPace();
+  for (let chunk = 0; chunk < 20; chunk++) heavy.note(heavy.size, 0, 8 << 20);
+  assertEquals(heavy.size, 1);
+  const lighter = new AutoChunkPace();
+  for (let chunk = 0; chunk < 20; chunk++) lighter.note(lighter.size, 0, 1 << 10);
+  assertEquals(lighter.size, 1 << 10);
+  // What grows heavy later makes the chunks small at once, whatever their size was when sent.
+  lighter.note(7, 0, 1 << 18);
+  assertEquals(lighter.size, 4);
+});
+
+Deno.test("weighValues() estimates by buffers and texts, also in arrays and fields", () => {
+  const near = (values: readonly unknown[], bytes: number) =>
+    assert(Math.abs(weighValues(values) - bytes) <= 64, `${weighValues(values)} for ${bytes}`);
+  near([], 0);
+  near([1, undefined, null, true, "a"], 8);
+  near([new Float64Array(1000), new ArrayBuffer(8000)], 8000);
+  near([{ samples: new Uint8Array(5000), more: { text: "x".repeat(1000) } }], 6000);
+  near([Array.from({ length: 1000 }, (_, x) => x)], 8000);
+  near(Array.from({ length: 5000 }, () => new Uint8Array(100)), 100);
+  const getter = Object.defineProperty({}, "x", { get: () => assert(false), enumerable: true });
+  near([getter], 8);
 });
 
 Deno.test("MapAppetite never takes more than the buffer holds, and starves no worker", () => {
@@ -216,7 +242,7 @@ Deno.test("MapAppetite never takes more than the buffer holds, and starves no wo
         appetite.took(count);
         if (buffered > 2000 * workers) break;
       }
-      if (bufferSize === undefined) assert(buffered >= 32);
+      if (bufferSize === undefined) assert(buffered + size > 32);
       else assert(buffered <= bufferSize && buffered >= Math.min(bufferSize, workers));
     },
   ));

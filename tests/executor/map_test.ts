@@ -81,6 +81,22 @@ for (const workerType of ["web", "process", "inline"] as const) {
     assertThrows(() => executor.map(Math.abs as never, RANGE), TypeError, "not a task");
   });
 
+  test("Executor.map() tells of each item of a chunk, and of nothing after its end", async () => {
+    await using executor = open();
+    const log: unknown[] = [];
+    const progress = {
+      start: (total: number | undefined) => log.push(`start ${total}`),
+      update: (hit: boolean) => log.push(hit),
+      stop: () => log.push("stop"),
+    };
+    await Array.fromAsync(executor.map(square, RANGE, { chunkSize: 6, progress }));
+    assertEquals(log, ["start 40", ...RANGE.map(() => false), "stop"]);
+    log.length = 0;
+    for await (const _ of executor.map(square, later(RANGE), { chunkSize: 6, progress })) break;
+    await executor.shutdown();
+    assertEquals([log[0], log.indexOf("stop")], ["start undefined", log.length - 1]);
+  });
+
   // executors 65
   test("Executor.map() gives what came before its signal, then throws the reason", async () => {
     await using folder = await openFolder();
