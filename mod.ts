@@ -96,4 +96,5 @@ export type { Digest } from "./src/value/encoded_value.ts";
 export { shapeSymbol } from "./src/value/shape_symbol.ts";
 export type { SliceRange } from "./src/value/slice_array.ts";
 export type { QuiverWarning } from "./src/warning.ts";
+export { transfer } from "./src/worker/transfer.ts";
 export type { WorkerType } from "./src/worker/worker.ts";

@@ -64,6 +64,7 @@ const PUBLIC = [
   "openSqliteCache",
   "shapeSymbol",
   "task",
+  "transfer",
   "verifyBag",
   "voidCache",
   "withTags",

@@ -2,6 +2,7 @@ import type { WorkerDeath } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { CloseReply } from "./_protocol.ts";
 import type { SentCall, SentCalls } from "./_sent_calls.ts";
+import { givesAway } from "./transfer.ts";
 import type { CallRequest, RunResult, Worker } from "./worker.ts";
 
 /** What a kind of worker has of its own. */
@@ -62,7 +63,7 @@ export class KindWorker implements Worker {
     if (this.#state.state !== "open") return Promise.resolve({ type: "revoked" });
     let call: SentCall;
     try {
-      call = this.#calls.add(request.task);
+      call = this.#calls.add(request.task, givesAway(request.args));
     } catch (error) {
       return Promise.reject(error);
     }

@@ -5,8 +5,9 @@
  */
 import process from "node:process";
 import { AnswerWriter } from "./_answer_pipe.ts";
-import type { AnswerFrame } from "./_call_frames.ts";
+import { type AnswerFrame, valueOfAnswer, withValue } from "./_call_frames.ts";
 import { ServedClaimLog } from "./_claim_log.ts";
+import { toParcel } from "./_large_buffers.ts";
 import { fromBytes } from "./_process_codec.ts";
 import {
   ANSWER_FD,
@@ -36,7 +37,8 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   const writer = new AnswerWriter(ANSWER_FD);
   const send = (frame: AnswerFrame): void => {
     try {
-      writer.writeFrame(frame);
+      const parcel = toParcel([valueOfAnswer(frame)], "keep");
+      writer.writeFrame(parcel === undefined ? frame : withValue(frame, parcel.values[0]));
     } catch (cause) {
       void served.refused(frame, cause);
       return;

@@ -5,9 +5,10 @@
  */
 import { expose } from "comlink/dist/esm/comlink.mjs";
 import { BatchingEndpoint, type MessageEnd } from "./_batching_endpoint.ts";
-import type { AnswerFrame, CallFrame } from "./_call_frames.ts";
+import { type AnswerFrame, type CallFrame, valueOfAnswer, withValue } from "./_call_frames.ts";
 import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
+import { toParcel } from "./_large_buffers.ts";
 import type { CloseReply, ExposedWorker, ReadyMessage } from "./_protocol.ts";
 import { toThrownValue } from "./_run_to_outcome.ts";
 import { ServedCalls } from "./_served_calls.ts";
@@ -31,7 +32,13 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   enterWorker(scope.name);
   const claims = new Claims();
   const ring = new AnswerRing();
-  const served = new ServedCalls(runCall, { claims, ring }, (frame) => endpoint.send(frame));
+  const send = (frame: AnswerFrame): void => {
+    // A task's module may keep what it returns: large buffers are copied, and the copies move.
+    const parcel = toParcel([valueOfAnswer(frame)], "copy");
+    if (parcel === undefined) endpoint.send(frame);
+    else endpoint.send(withValue(frame, parcel.values[0]), parcel.moved);
+  };
+  const served = new ServedCalls(runCall, { claims, ring }, send);
   const endpoint = new BatchingEndpoint<AnswerFrame, CallFrame>(scope, {
     received: (frame) => served.add(frame),
     refused: (frame, cause) => void served.refused(frame, cause),
