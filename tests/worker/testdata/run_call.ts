@@ -100,10 +100,14 @@ const DEEDS: Record<string, Deed> = {
     void Promise.reject(new Error("rejected unheard"));
     return new Promise(() => {});
   },
-  postJunk: async () => {
-    // What a task posts on its own account must not disturb the protocol.
+  sendJunk: async () => {
     const { default: process } = await import("node:process");
-    if (process.send !== undefined) return process.send({ id: "junk" }) && "posted";
+    process.send?.({ id: "junk" });
+    process.send?.(["junk", null]);
+    return "posted";
+  },
+  postJunk: () => {
+    // What a task posts on its own account must not disturb the protocol.
     const scope = globalThis as unknown as { postMessage(message: unknown): void };
     scope.postMessage("junk");
     scope.postMessage(["junk", null, { id: "junk" }]);
