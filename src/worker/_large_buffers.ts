@@ -18,6 +18,8 @@ export interface Parcel {
 const LARGE = 128 * 1024;
 /** Where there are more parts than these, the search is not worth its time. */
 const MAX_PARTS = 64;
+/** Less than any number of parts. */
+const FOUND = -Infinity;
 
 /** What structured clone makes of each view, whatever class was derived from it. */
 const ARRAYS = new Map<string, new (buffer: ArrayBuffer, at?: number, length?: number) => object>(
@@ -49,16 +51,42 @@ export function toParcel(
   values: readonly unknown[],
   whole: "copy" | "keep",
 ): Parcel | undefined {
-  let found = false;
-  for (let index = 0; index < values.length && !found; index++) {
-    const value = values[index];
-    if (typeof value !== "object" || value === null) continue;
-    found = isGivenAway(value) || new LargeSearch().find(value);
+  try {
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index];
+      if (typeof value !== "object" || value === null) continue;
+      if (isGivenAway(value) || seek(value, MAX_PARTS) === FOUND) {
+        return new Packing(whole).pack(values);
+      }
+    }
+    return undefined;
+  } catch {
+    // A getter or a proxy's trap: structured clone meets it, too, and says so in its own words.
+    return undefined;
   }
-  return found ? new Packing(whole).pack(values) : undefined;
 }
 
-/** Looks for a large buffer in plain objects and arrays, and gives up early. */
+/**
+ * Looks for a large buffer, in no more than so many parts. Nearly every call comes along here.
+ *
+ * @returns How many parts were left, or `FOUND`.
+ */
+function seek(value: unknown, left: number): number {
+  if (typeof value !== "object" || value === null) return left - 1;
+  if (ArrayBuffer.isView(value)) return value.buffer.byteLength >= LARGE ? FOUND : left - 1;
+  if (value instanceof ArrayBuffer) return value.byteLength >= LARGE ? FOUND : left - 1;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length && left > 0; index++) left = seek(value[index], left);
+  } else if (isPlain(value)) {
+    for (const key in value) {
+      if (left <= 0) break;
+      left = seek(Reflect.get(value, key), left);
+    }
+  }
+  return left === FOUND ? FOUND : left - 1;
+}
+
+/** Tells whether values with a large buffer consist of nothing that could not be taken apart. */
 class LargeSearch {
   #left = MAX_PARTS;
   #found = false;
@@ -97,12 +125,14 @@ class Packing {
     this.#whole = whole;
   }
 
-  pack(values: readonly unknown[]): Parcel {
-    // All or nothing: parts of one value may stand in another, too.
+  /** Replaces all or nothing: parts of one value may stand in another, too. */
+  pack(values: readonly unknown[]): Parcel | undefined {
     const given = values.filter(isGivenAway);
     for (const value of given) this.#give(value, new Set());
     const rest = values.filter((value) => !isGivenAway(value));
-    if (!new LargeSearch().find(rest)) return { values, moved: [...this.#moved] };
+    if (!new LargeSearch().find(rest)) {
+      return given.length === 0 ? undefined : { values, moved: [...this.#moved] };
+    }
     this.#count(rest, new Set());
     const packed = values.map((value) => isGivenAway(value) ? value : this.#replace(value));
     return { values: packed, moved: [...this.#moved] };

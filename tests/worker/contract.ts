@@ -165,6 +165,22 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
     assertEquals(worker.pending, 0);
   });
 
+  test("rejects the call whose argument throws when it is read", async (worker) => {
+    const argument = {
+      samples: new Float64Array(100_000),
+      get value(): number {
+        throw new RangeError("do not read");
+      },
+    };
+    await assertRejects(
+      () => worker.run(deed("echo", argument)),
+      UnclonableError,
+      'Cannot send args of "echo" to a worker: reading it threw "do not read"',
+    );
+    assert((await worker.run(deed("getter"))).type === "error");
+    assertEquals(valueOf(await worker.run(deed("echo", 2))), 2);
+  });
+
   test("makes an unclonable result an error outcome and lives on", async (worker) => {
     const guilty = worker.run(deed("unclonable"));
     const after = worker.run(deed("echo", 2));

@@ -28,6 +28,11 @@ const DEEDS: Record<string, Deed> = {
     await Promise.resolve();
     return value;
   },
+  getter: () => ({
+    get value(): number {
+      throw new RangeError("do not read");
+    },
+  }),
   unclonable: () => ({ list: [1], solver: { callback: () => 1 } }),
   signalAndSpin: (memory: SharedArrayBuffer) => {
     const signal = new Int32Array(memory);
