@@ -146,5 +146,6 @@ export type { Digest } from "./src/value/encoded_value.ts";
 export { shapeSymbol } from "./src/value/shape_symbol.ts";
 export type { SliceRange } from "./src/value/slice_array.ts";
 export type { QuiverWarning } from "./src/warning.ts";
+export { transfer } from "./src/worker/transfer.ts";
 export type { ProgressReport, WorkerType } from "./src/worker/worker.ts";
 export type { Addressed, WorkerHook } from "./src/worker/worker_hook.ts";

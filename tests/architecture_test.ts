@@ -86,6 +86,7 @@ const PUBLIC = [
   "shapeSymbol",
   "stack",
   "task",
+  "transfer",
   "verifyBag",
   "voidCache",
   "wait",

@@ -51,7 +51,8 @@ export interface ExecutorOptions {
    */
   flags?: readonly string[];
   /**
-   * How long a worker stays without work before it is ended, in milliseconds.
+   * How long a worker stays without work before it is ended, in milliseconds. A program does not end
+   * by itself while it has a worker of the kinds `"web"` and `"process"`.
    *
    * @default {10000}
    */

@@ -27,7 +27,7 @@ export interface WorkerRunOptions {
    * its code waits for something, and code in this isolate (`"inline"`) until its end, whatever is
    * said here.
    *
-   * @default {"detach"}
+   * @default {"terminate" for process workers, else "detach"}
    */
   onAbort?: OnAbort;
   /**

@@ -1,7 +1,7 @@
 /** What both ends of a Web Worker offer. */
 export interface MessageEnd {
-  /** Sends a message; throws when structured clone refuses it. */
-  postMessage(message: unknown): void;
+  /** Sends a message, and moves buffers with it; throws when structured clone refuses it. */
+  postMessage(message: unknown, options?: { transfer?: ArrayBuffer[] }): void;
   /** Listens to messages. */
   addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
 }
@@ -31,6 +31,8 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
   readonly #options: BatchingEndpointOptions<S, R>;
   readonly #listeners = new Set<EventListenerOrEventListenerObject>();
   #batch: unknown[] = [BATCH];
+  /** The buffers that move with messages of the batch; hardly any message has some. */
+  #moved: Map<unknown, ArrayBuffer[]> | undefined;
 
   /**
    * Creates the endpoint of one side.
@@ -51,8 +53,10 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
    * Sends a frame with whatever else is sent in this microtask checkpoint.
    *
    * @param frame The frame.
+   * @param moved Buffers that move with it.
    */
-  send(frame: S): void {
+  send(frame: S, moved?: ArrayBuffer[]): void {
+    if (moved !== undefined) (this.#moved ??= new Map()).set(frame, moved);
     this.postMessage(frame);
   }
 
@@ -70,8 +74,10 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
     // What was flushed early leaves its microtask nothing to do.
     if (this.#batch.length === 1) return;
     const batch = this.#batch;
+    const moved = this.#moved;
     this.#batch = [BATCH];
-    this.#post(batch);
+    this.#moved = undefined;
+    this.#post(batch, moved);
   }
 
   /** Adds a listener; there is only the event `message`. */
@@ -95,14 +101,19 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
     }
   }
 
-  #post(batch: readonly unknown[]): void {
+  #post(batch: readonly unknown[], moved: Map<unknown, ArrayBuffer[]> | undefined): void {
     try {
-      this.#end.postMessage(batch);
+      if (moved === undefined) this.#end.postMessage(batch);
+      else {
+        const transfer = batch.flatMap((message) => moved.get(message) ?? []);
+        this.#end.postMessage(batch, { transfer });
+      }
     } catch (cause) {
       // One frame spoils its batch: each goes alone, so that only the guilty one fails.
-      if (batch.length > 2) { for (const message of batch.slice(1)) this.#post([BATCH, message]); }
-      // Comlink's own messages here hold nothing but text.
-      else this.#options.refused(batch[1] as S, cause);
+      if (batch.length > 2) {
+        for (const message of batch.slice(1)) this.#post([BATCH, message], moved);
+        // Comlink's own messages here hold nothing but text.
+      } else this.#options.refused(batch[1] as S, cause);
       return;
     }
     this.#options.posted?.();

@@ -103,6 +103,31 @@ export function toAnswerFrame(slot: number, result: RunResult): AnswerFrame {
 }
 
 /**
+ * Finds the value in an answer.
+ *
+ * @param frame What is to be posted.
+ * @returns The value; `undefined` if the call ended otherwise.
+ */
+export function valueOfAnswer(frame: AnswerFrame): unknown {
+  if (frame.length === 3) return frame[2];
+  const [, result] = frame;
+  return result.type === "value" ? result.value : undefined;
+}
+
+/**
+ * Puts another value into an answer.
+ *
+ * @param frame What is to be posted.
+ * @param value What goes instead of its value.
+ * @returns The answer with it.
+ */
+export function withValue(frame: AnswerFrame, value: unknown): AnswerFrame {
+  if (frame.length === 3) return [frame[0], frame[1], value];
+  const [slot, result] = frame;
+  return result.type === "value" ? [slot, { ...result, value }] : frame;
+}
+
+/**
  * Reads an answer.
  *
  * @param frame What was posted.

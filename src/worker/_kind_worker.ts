@@ -3,6 +3,7 @@ import { toThrown } from "../value/thrown_value.ts";
 import type { AbortFrame } from "./_call_frames.ts";
 import type { CloseReply } from "./_protocol.ts";
 import type { SentCall, SentCalls } from "./_sent_calls.ts";
+import { givesAway } from "./transfer.ts";
 import type { CallFollower, CallRequest, RunResult, Worker } from "./worker.ts";
 
 /** What a kind of worker has of its own. */
@@ -67,7 +68,7 @@ export class KindWorker implements Worker {
     if (this.#state.state !== "open") return Promise.resolve({ type: "revoked" });
     let call: SentCall;
     try {
-      call = this.#calls.add(request.task, follower);
+      call = this.#calls.add(request.task, givesAway(request.args), follower);
     } catch (error) {
       return Promise.reject(error);
     }

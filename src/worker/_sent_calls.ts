@@ -19,6 +19,8 @@ export interface SentCall {
   readonly follower: CallFollower | undefined;
   /** What the caller awaits. */
   readonly result: PromiseWithResolvers<RunResult>;
+  /** Whether it can be sent only once, as its arguments have gone with it. */
+  readonly once: boolean;
 }
 
 /** What the parent knows of the calls that it has sent to one worker. */
@@ -52,11 +54,12 @@ export class SentCalls {
    * Notes a call that is about to be sent.
    *
    * @param task The task's name.
+   * @param once Whether it can be sent only once.
    * @param follower Told of what the call says.
    * @returns The call.
    * @throws {RangeError} When there are too many calls already.
    */
-  add(task: string, follower?: CallFollower): SentCall {
+  add(task: string, once: boolean, follower?: CallFollower): SentCall {
     const slot = this.#slots.pop();
     if (slot === undefined) {
       throw new RangeError(
@@ -64,7 +67,7 @@ export class SentCalls {
       );
     }
     this.#claims.send(slot);
-    const call = { task, slot, follower, result: Promise.withResolvers<RunResult>() };
+    const call = { task, slot, follower, result: Promise.withResolvers<RunResult>(), once };
     this.#sent[slot] = call;
     this.#calls.push(call);
     return call;
@@ -117,19 +120,25 @@ export class SentCalls {
   revokeNewest(): boolean {
     const newest = this.#calls.at(-1);
     // Calls are claimed in order: when the newest is claimed, all are.
-    if (newest === undefined || !this.#claims.revoke(newest.slot)) return false;
+    if (newest === undefined || newest.once || !this.#claims.revoke(newest.slot)) return false;
     this.#calls.pop();
     newest.result.resolve({ type: "revoked" });
     this.#settleDrained();
     return true;
   }
 
-  /** The worker is dead: the call that it had claimed fails, the others may go elsewhere. */
+  /**
+   * The worker is dead: the call that it had claimed fails, and those that can be sent only once; the
+   * others may go elsewhere.
+   */
   fail(death: WorkerDeath): void {
-    while (this.revokeNewest());
-    const running = this.#calls;
+    const calls = this.#calls;
     this.#calls = [];
-    for (const { task, slot, result } of running) {
+    for (const { task, slot, result, once } of calls) {
+      if (!once && this.#claims.revoke(slot)) {
+        result.resolve({ type: "revoked" });
+        continue;
+      }
       // Code that outlives its worker can still see that it is to end.
       this.#claims.abort(slot);
       const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${death.reason}`;

@@ -1,5 +1,6 @@
 import { UnclonableError } from "../errors.ts";
 import { findShared, findUnclonable } from "../value/find_unclonable.ts";
+
 import type { CallRequest } from "./worker.ts";
 
 /**
@@ -11,8 +12,14 @@ import type { CallRequest } from "./worker.ts";
  */
 export function toRequestError(request: CallRequest, cause: unknown): UnclonableError {
   const { args, context } = request;
-  const found = findUnclonable(args, "args") ?? findUnclonable(context, "context") ??
-    findShared(args, "args") ?? { path: "args", reason: toText(cause) };
+  let found: { readonly path: string; readonly reason: string };
+  try {
+    found = findUnclonable(args, "args") ?? findUnclonable(context, "context") ??
+      findShared(args, "args") ?? { path: "args", reason: toText(cause) };
+  } catch (thrown) {
+    // A getter, which structured clone met before.
+    found = { path: "args", reason: `reading it threw "${toText(thrown)}"` };
+  }
   return new UnclonableError(
     `Cannot send ${found.path} of "${request.task}" to a worker: ${found.reason}`,
     found.path,

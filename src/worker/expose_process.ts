@@ -5,8 +5,15 @@
  */
 import process from "node:process";
 import { AnswerWriter } from "./_answer_pipe.ts";
-import type { WorkerFrame } from "./_call_frames.ts";
+import {
+  type AnswerFrame,
+  isReportFrame,
+  valueOfAnswer,
+  withValue,
+  type WorkerFrame,
+} from "./_call_frames.ts";
 import { ServedClaimLog } from "./_claim_log.ts";
+import { toParcel } from "./_large_buffers.ts";
 import { fromBytes } from "./_process_codec.ts";
 import {
   ANSWER_FD,
@@ -36,7 +43,7 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   const writer = new AnswerWriter(ANSWER_FD);
   const send = (frame: WorkerFrame): void => {
     try {
-      writer.writeFrame(frame);
+      writer.writeFrame(isReportFrame(frame) ? frame : pack(frame));
     } catch (cause) {
       void served.refused(frame, cause);
       return;
@@ -65,6 +72,11 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   });
   notify(READY);
   watchParent();
+}
+
+function pack(frame: AnswerFrame): AnswerFrame {
+  const parcel = toParcel([valueOfAnswer(frame)], "keep");
+  return parcel === undefined ? frame : withValue(frame, parcel.values[0]);
 }
 
 async function close(hooks: WorkerHooks): Promise<CloseReply> {

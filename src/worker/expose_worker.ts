@@ -4,10 +4,17 @@
  * @module
  */
 import { BatchingEndpoint, type MessageEnd } from "./_batching_endpoint.ts";
-import type { ParentFrame, WorkerFrame } from "./_call_frames.ts";
+import {
+  isReportFrame,
+  type ParentFrame,
+  valueOfAnswer,
+  withValue,
+  type WorkerFrame,
+} from "./_call_frames.ts";
 import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
 import { exposeLate } from "./_expose_late.ts";
+import { toParcel } from "./_large_buffers.ts";
 import type { CloseReply, ExposedWorker, ReadyMessage } from "./_protocol.ts";
 import { toThrownValue } from "./_run_to_outcome.ts";
 import { ServedCalls } from "./_served_calls.ts";
@@ -31,15 +38,17 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   enterWorker(scope.name);
   const claims = new Claims();
   const ring = new AnswerRing();
-  const served = new ServedCalls(
-    runCall,
-    { claims, ring },
-    (frame) => endpoint.send(frame),
-    (frame) => {
-      endpoint.send(frame);
-      endpoint.flush();
-    },
-  );
+  const send = (frame: WorkerFrame): void => {
+    // A task's module may keep what it returns: large buffers are copied, and the copies move.
+    const parcel = isReportFrame(frame) ? undefined : toParcel([valueOfAnswer(frame)], "copy");
+    if (isReportFrame(frame) || parcel === undefined) endpoint.send(frame);
+    else endpoint.send(withValue(frame, parcel.values[0]), parcel.moved);
+  };
+  const sendNow = (frame: WorkerFrame): void => {
+    endpoint.send(frame);
+    endpoint.flush();
+  };
+  const served = new ServedCalls(runCall, { claims, ring }, send, sendNow);
   const endpoint = new BatchingEndpoint<WorkerFrame, ParentFrame>(scope, {
     received: (frame) => served.receive(frame),
     refused: (frame, cause) => void served.refused(frame, cause),

@@ -3,6 +3,7 @@ import { toThrown } from "../value/thrown_value.ts";
 import type { AbortFrame } from "./_call_frames.ts";
 import { Claims } from "./_claims.ts";
 import { KindWorker, type WorkerKind } from "./_kind_worker.ts";
+import { toParcel } from "./_large_buffers.ts";
 import type { CloseReply } from "./_protocol.ts";
 import { runToOutcome, toRefusedOutcome, toThrownValue } from "./_run_to_outcome.ts";
 import { SentCalls } from "./_sent_calls.ts";
@@ -106,7 +107,9 @@ class InlineKind implements WorkerKind {
 
 function cloneRequest(request: CallRequest): CallRequest {
   try {
-    return structuredClone(request);
+    const parcel = toParcel(request.args, "copy");
+    if (parcel === undefined) return structuredClone(request);
+    return structuredClone({ ...request, args: parcel.values }, { transfer: parcel.moved });
   } catch (cause) {
     throw toRequestError(request, cause);
   }

@@ -22,6 +22,7 @@ import {
   type ProcessChild,
   type ProcessChildOptions,
 } from "./_process_child.ts";
+import { toParcel } from "./_large_buffers.ts";
 import { type ProcessNotice, READY } from "./_process_protocol.ts";
 import type { CloseReply } from "./_protocol.ts";
 import { refuseNesting } from "./_refuse_nesting.ts";
@@ -164,6 +165,8 @@ class ProcessKind implements WorkerKind {
   readonly #claims: SentClaimLog;
   readonly #told: ToldByProcess;
   #batch: CallFrame[] = [];
+  /** Buffers that were given away: they go as bytes, and are empty afterwards as on other kinds. */
+  #moved: ArrayBuffer[] = [];
 
   constructor(child: ProcessChild, calls: SentCalls, claims: SentClaimLog, told: ToldByProcess) {
     this.ended = child.ended;
@@ -175,7 +178,11 @@ class ProcessKind implements WorkerKind {
 
   /** What is sent in one microtask checkpoint goes as one message. */
   send(slot: number, request: CallRequest): void {
-    if (this.#batch.push(toCallFrame(slot, request)) === 1) queueMicrotask(() => this.#flush());
+    const parcel = toParcel(request.args, "keep");
+    if (parcel !== undefined) this.#moved.push(...parcel.moved);
+    const ready = parcel === undefined ? request : { ...request, args: parcel.values };
+    const frame = toCallFrame(slot, ready);
+    if (this.#batch.push(frame) === 1) queueMicrotask(() => this.#flush());
   }
 
   abort(frame: AbortFrame): void {
@@ -217,6 +224,7 @@ class ProcessKind implements WorkerKind {
       // One frame spoils its batch: each goes alone, so that only the guilty one fails.
       for (const frame of batch) this.#sendAlone(frame);
     }
+    for (const buffer of this.#moved.splice(0)) if (!buffer.detached) buffer.transfer();
   }
 
   #sendAlone(frame: CallFrame): void {

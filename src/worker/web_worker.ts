@@ -15,6 +15,7 @@ import {
   type WorkerFrame,
 } from "./_call_frames.ts";
 import { KindWorker, type WorkerKind } from "./_kind_worker.ts";
+import { toParcel } from "./_large_buffers.ts";
 import type { CloseReply, ExposedWorker } from "./_protocol.ts";
 import { refuseNesting } from "./_refuse_nesting.ts";
 import { SentCalls } from "./_sent_calls.ts";
@@ -71,7 +72,9 @@ class WebKind implements WorkerKind {
   }
 
   send(slot: number, request: CallRequest): void {
-    this.#endpoint.send(toCallFrame(slot, request));
+    const parcel = toParcel(request.args, "copy");
+    if (parcel === undefined) return this.#endpoint.send(toCallFrame(slot, request));
+    this.#endpoint.send(toCallFrame(slot, { ...request, args: parcel.values }), parcel.moved);
   }
 
   abort(frame: AbortFrame): void {

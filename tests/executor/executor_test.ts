@@ -16,6 +16,7 @@ import {
   ExecutorShutdownError,
   openBag,
   task,
+  transfer,
   UnclonableError,
   WorkerDiedError,
   WorkerInitError,
@@ -139,6 +140,7 @@ for (const workerType of ["web", "process", "inline"] as const) {
     assertEquals(traces.count(), 1);
   });
 
+  // executors 14
   test("Executor.submit() brings back class, fields and cause of what a task throws", async () => {
     await using executor = open();
     await assertRejects(() => executor.submit(tasks.fail, "type"), TypeError, "wrong type");
@@ -151,6 +153,7 @@ for (const workerType of ["web", "process", "inline"] as const) {
     assertEquals(await executor.submit(tasks.fail, "text").catch((error) => error), "just text");
   });
 
+  // executors 15, 18
   test("Executor.submit() rejects what cannot travel, and the worker lives on", async () => {
     await using executor = open();
     const argument = { solver: { callback: () => 1 } };
@@ -166,6 +169,23 @@ for (const workerType of ["web", "process", "inline"] as const) {
       "result.deep[0].callback",
     );
     assertEquals(await executor.submit(tasks.double, 2), 4);
+  });
+
+  test("Executor.submit() sends large arguments, given away or not, in a cache or not", async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`);
+    await using executor = open();
+    const samples = () => new Float64Array(100_000).fill(0.5);
+    const mine = samples();
+    for (const cache of [undefined, createMemoryCache(), bag]) {
+      await cacheScope(cache === undefined ? {} : { cache }, async () => {
+        const given = transfer(samples());
+        assertEquals(await executor.submit(tasks.sumOf, given), 50_000);
+        assertEquals(given.length, 0);
+        assertEquals(await executor.submit(tasks.sumOf, mine), 50_000);
+      });
+    }
+    assertEquals(mine, samples());
   });
 
   test("Executor.submit() waits for futures, and their failure is a DependencyError", async () => {

@@ -233,7 +233,8 @@ testKinds(
     await using folder = await openSharedFolder();
     await using context = kind.open();
     const controller = new AbortController();
-    const call = context.run(tasks.gated, [folder.path, "call"], { signal: controller.signal });
+    const options = { signal: controller.signal, onAbort: "detach" } as const;
+    const call = context.run(tasks.gated, [folder.path, "call"], options);
     await folder.appears("call.started");
     controller.abort(new RangeError("enough"));
     await assertRejects(() => call, RangeError, "enough");

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { UnclonableError, WorkerDiedError } from "../../src/errors.ts";
 import { toThrown } from "../../src/value/thrown_value.ts";
+import { transfer } from "../../src/worker/transfer.ts";
 import type { CallRequest, RunResult, Worker } from "../../src/worker/worker.ts";
 import { WORKER_CAPACITY } from "../../src/worker/worker.ts";
 
@@ -115,6 +116,36 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
     assertEquals(list, ["mine"]);
   });
 
+  test("leaves large arguments to the caller and large results to the task", async (worker) => {
+    const samples = new Float64Array(100_000).fill(0.5);
+    assertEquals(valueOf(await worker.run(deed("echo", { samples }))), { samples });
+    assertEquals(samples, new Float64Array(100_000).fill(0.5));
+    // The task keeps what it returns.
+    for (const round of [1, 2]) {
+      assertEquals(valueOf(await worker.run(deed("kept", round))), samples);
+    }
+  });
+
+  test("empties what was given away", async (worker) => {
+    const samples = new Float64Array(100_000).fill(0.5);
+    const few = new Uint8Array([1, 2]);
+    const result = worker.run(deed("echo", transfer(samples), transfer({ few })));
+    assertEquals(valueOf(await result), new Float64Array(100_000).fill(0.5));
+    assertEquals([samples.length, few.length], [0, 0]);
+  });
+
+  test("does not give back a call whose arguments have gone", async (worker) => {
+    await using signal = await openSignal();
+    const first = worker.run(deed("signalAndWait", signal.path));
+    const second = worker.run(deed("echo", transfer(new Uint8Array([1]))));
+    await signal.running;
+    assertEquals(worker.revoke(), false);
+    worker.terminate();
+    await assertRejects(() => first, WorkerDiedError);
+    await assertRejects(() => second, WorkerDiedError, "echo");
+    await signal.end();
+  });
+
   test("counts pending calls", async (worker) => {
     assertEquals(worker.pending, 0);
     const calls = [worker.run(deed("noop")), worker.run(deed("noop"))];
@@ -132,6 +163,22 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
     assertMatch(error.message, /^Cannot send args\[0\]\.solver\.callback of "echo" to a worker: /);
     assertEquals([valueOf(await before), valueOf(await after)], [1, 2]);
     assertEquals(worker.pending, 0);
+  });
+
+  test("rejects the call whose argument throws when it is read", async (worker) => {
+    const argument = {
+      samples: new Float64Array(100_000),
+      get value(): number {
+        throw new RangeError("do not read");
+      },
+    };
+    await assertRejects(
+      () => worker.run(deed("echo", argument)),
+      UnclonableError,
+      'Cannot send args of "echo" to a worker: reading it threw "do not read"',
+    );
+    assert((await worker.run(deed("getter"))).type === "error");
+    assertEquals(valueOf(await worker.run(deed("echo", 2))), 2);
   });
 
   test("makes an unclonable result an error outcome and lives on", async (worker) => {

@@ -163,6 +163,12 @@ Deno.test("a process worker leaves SIGINT to its parent", async () => {
   assertEquals(error.signal, "SIGKILL");
 });
 
+Deno.test("a process worker may send its parent what it likes", async () => {
+  await using worker = await openProcessWorker(ENTRY, { name: "test" });
+  assertEquals(valueOf(await worker.run(deed("sendJunk"))), "posted");
+  assertEquals(valueOf(await worker.run(deed("echo", 1))), 1);
+});
+
 Deno.test("a process worker prints where its parent does", async () => {
   const { success, stdout, stderr } = await toCommand("process_parent.ts", "print", "hi").output();
   const decoder = new TextDecoder();

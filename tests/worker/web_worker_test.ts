@@ -69,8 +69,12 @@ Deno.test("Worker.run() ignores what a task posts on its own account", async () 
 });
 
 const DEATHS = {
+  // executors 1
   closeSelf: /called self\.close\(\) or Deno\.exit\(\)/,
+  // executors 3
   exit: /called self\.close\(\) or Deno\.exit\(\)/,
+  // executors 5
+  exitEncoding: /called self\.close\(\) or Deno\.exit\(\)/,
   throwInTimer: /an error was not caught \(.*thrown in a timer/,
   rejectUnheard: /an error was not caught \(.*rejected unheard/,
 };
@@ -91,6 +95,16 @@ for (const [death, reason] of Object.entries(DEATHS)) {
   });
 }
 
+// executors 6
+Deno.test("Worker.run() keeps a result that was there before its thread died", async () => {
+  await using worker = await openWebWorker(ENTRY, { name: "mortal" });
+  const first = worker.run(deed("exitSoon"));
+  const second = worker.run(deed("hang"));
+  assertEquals(valueOf(await first), "kept");
+  await assertRejects(() => second, WorkerDiedError);
+});
+
+// executors 2
 Deno.test("Worker.terminate() rejects the call of a thread that loops", async () => {
   await using worker = await openWebWorker(ENTRY, { name: "busy" });
   const signal = createSignal();

@@ -95,3 +95,21 @@ export const inner = task(import.meta, function inner(x: number): number {
 export const outer = task(import.meta, async function outer(x: number): Promise<number> {
   return 10 * await inner(x);
 });
+
+/** Touches a file, and never ends. */
+export const loop = task(import.meta, function loop(path: string): never {
+  Deno.writeTextFileSync(path, "");
+  for (;;);
+});
+
+export const surroundings = task(import.meta, function surroundings(): Record<string, unknown> {
+  return {
+    variable: Deno.env.get("QUIVER_TEST"),
+    write: Deno.permissions.querySync({ name: "write" }).state,
+    gc: typeof Reflect.get(globalThis, "gc"),
+  };
+});
+
+export const sumOf = task(import.meta, function sumOf(samples: Float64Array): number {
+  return samples.reduce((a, b) => a + b, 0);
+});

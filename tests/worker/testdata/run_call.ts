@@ -7,6 +7,9 @@ type Deed = (...args: never[]) => unknown;
 /** Every task that was run, in order. */
 const ran: unknown[] = [];
 
+/** What a task returns more than once. */
+const KEPT = new Float64Array(100_000).fill(0.5);
+
 /** The first two words of a signal: the worker says that it runs, and waits until it may go on. */
 const RUNNING = 0;
 const MAY_END = 1;
@@ -20,10 +23,16 @@ const DEEDS: Record<string, Deed> = {
   fail: (message: string) => {
     throw new RangeError(message);
   },
+  kept: () => KEPT,
   later: async (value: unknown) => {
     await Promise.resolve();
     return value;
   },
+  getter: () => ({
+    get value(): number {
+      throw new RangeError("do not read");
+    },
+  }),
   unclonable: () => ({ list: [1], solver: { callback: () => 1 } }),
   signalAndSpin: (memory: SharedArrayBuffer) => {
     const signal = new Int32Array(memory);
@@ -96,13 +105,15 @@ const DEEDS: Record<string, Deed> = {
     void Promise.reject(new Error("rejected unheard"));
     return new Promise(() => {});
   },
-  postJunk: async () => {
+  sendJunk: async () => {
+    const { default: process } = await import("node:process");
+    process.send?.({ id: "junk" });
+    process.send?.(["junk", null]);
+    return "posted";
+  },
+  postJunk: () => {
     // What a task posts on its own account must not disturb the protocol.
-    const scope = globalThis as unknown as { postMessage?(message: unknown): void };
-    if (scope.postMessage === undefined) {
-      const { default: process } = await import("node:process");
-      return process.send?.({ id: "junk" }) && "posted";
-    }
+    const scope = globalThis as unknown as { postMessage(message: unknown): void };
     scope.postMessage("junk");
     scope.postMessage(["junk", null, { id: "junk" }]);
     return "posted";
