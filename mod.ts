@@ -58,6 +58,7 @@ export { ExecutorView } from "./src/executor/executor_view.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
+export type { OutputOption, OutputStream, WorkerOutputLine } from "./src/executor/output.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
 export { currentSignal, report } from "./src/scope/current_call.ts";
@@ -95,6 +96,11 @@ export { Future } from "./src/task/future.ts";
 export { type Deferred, type DeferredArguments, type Task, task } from "./src/task/task.ts";
 export type { CodeMode, TaskOptions } from "./src/task/task_options.ts";
 export type { NdArray, NumberArray } from "./src/value/array_shape.ts";
+export {
+  type ErrorClass,
+  registerError,
+  type RegisterErrorOptions,
+} from "./src/value/register_error.ts";
 export { digestSymbol } from "./src/value/digest_symbol.ts";
 export type { Digest } from "./src/value/encoded_value.ts";
 export { shapeSymbol } from "./src/value/shape_symbol.ts";

@@ -66,6 +66,7 @@ const PUBLIC = [
   "openFileCache",
   "openScope",
   "openSqliteCache",
+  "registerError",
   "report",
   "shapeSymbol",
   "task",

@@ -22,8 +22,8 @@ export interface CallObserver {
   readonly onAbort?: OnAbort | undefined;
   /** How long the call may then take to end by itself, in milliseconds. */
   readonly gracePeriod?: number | undefined;
-  /** Told each time when the call is sent to a worker. */
-  started?(): void;
+  /** Told each time when the call is sent to a worker, whose name is given. */
+  started?(worker: string): void;
   /** Told of what the call says. */
   told?(kind: string, data: unknown): void;
 }
@@ -85,7 +85,7 @@ export class DispatchedCall implements CallFollower {
   /** The call is at a worker now. */
   send(member: Member<DispatchedCall>): void {
     this.phase = { at: "worker", member };
-    this.#observer.started?.();
+    this.#observer.started?.(member.worker.name);
   }
 
   /** What becomes of the worker when the call is given up while it runs. */
@@ -96,7 +96,7 @@ export class DispatchedCall implements CallFollower {
   /** The call says something. */
   told(kind: string, data: unknown): void {
     if (kind === STARTED) this.#countTime();
-    else if (this.phase.at === "worker") this.#observer.told?.(kind, data);
+    else this.#observer.told?.(kind, data);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { CallStatus } from "../task/call_status.ts";
 import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
+import { OUTPUT } from "./call_context.ts";
 import type { CallOptions, OnAbort } from "./call_options.ts";
 
 /** The status of a call together with how it is made, as the dispatcher asks for them. */
@@ -11,14 +12,21 @@ export class OptionedCall implements CallObserver {
   readonly priority: number | undefined;
   readonly retries: number | undefined;
   readonly #status: CallStatus;
+  readonly #printed: ((data: unknown, worker: string) => void) | undefined;
 
   /**
    * Joins the two.
    *
    * @param status Where the call stands.
    * @param options How it is made.
+   * @param printed Takes what the task prints.
    */
-  constructor(status: CallStatus, options: CallOptions) {
+  constructor(
+    status: CallStatus,
+    options: CallOptions,
+    printed?: (data: unknown, worker: string) => void,
+  ) {
+    this.#printed = printed;
     this.#status = status;
     this.deadline = options.deadline;
     this.onAbort = options.onAbort;
@@ -31,11 +39,12 @@ export class OptionedCall implements CallObserver {
     return this.#status.cancellation;
   }
 
-  started(): void {
-    this.#status.started();
+  started(worker: string): void {
+    this.#status.started(worker);
   }
 
   told(kind: string, data: unknown): void {
-    this.#status.told(kind, data);
+    if (kind === OUTPUT) this.#printed?.(data, this.#status.worker ?? "");
+    else this.#status.told(kind, data);
   }
 }

@@ -6,6 +6,9 @@ import type { Json } from "../call/call_record.ts";
 /** What a call says when its body starts, if its context asks for that. */
 export const STARTED = "started";
 
+/** What a call says when `console` prints, if its context asks for that. */
+export const OUTPUT = "output";
+
 /** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
 export interface CallContext {
   /** How to open the scope's cache; absent when there is none, or none that can travel. */
@@ -20,6 +23,8 @@ export interface CallContext {
   readonly leaseTimeout?: number;
   /** Whether the call says when its body starts. */
   readonly announce?: boolean;
+  /** Whether the call hands over what `console` prints. */
+  readonly output?: boolean;
   /** The calls around this one. */
   readonly chain?: CallChain;
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
@@ -27,7 +32,7 @@ export interface CallContext {
 }
 
 /** What a call is asked to tell. */
-export type CallWishes = Pick<CallContext, "announce">;
+export type CallWishes = Pick<CallContext, "announce" | "output">;
 
 /** A call that a worker is to remember. */
 export interface TravellingCall extends Omit<KeyedCall, "values"> {

@@ -11,6 +11,7 @@ import {
 } from "./call_context.ts";
 import type { CallOptions } from "./call_options.ts";
 import { OptionedCall } from "./_optioned_call.ts";
+import type { WorkerOutputLine } from "./output.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 
 type ValueOutcome = Extract<Outcome, { type: "value" }>;
@@ -26,9 +27,13 @@ export interface EngineRunner extends CallRunner {
  * Creates what runs the bodies of calls on workers.
  *
  * @param dispatcher Brings calls to workers.
+ * @param output Takes what tasks print; it is printed by the workers when left out.
  * @returns The runner.
  */
-export function createRunner(dispatcher: Dispatcher): EngineRunner {
+export function createRunner(
+  dispatcher: Dispatcher,
+  output?: (line: WorkerOutputLine) => void,
+): EngineRunner {
   // Promises are chained by hand: an async function would make one more for each of many short calls.
   const send = (
     ready: ReadyCall,
@@ -36,8 +41,13 @@ export function createRunner(dispatcher: Dispatcher): EngineRunner {
     call?: TravellingCall,
   ): Promise<Outcome> => {
     const { definition: { address }, scope, args, status } = ready;
-    const context = toCallContext(scope, call, toWishes(options));
-    const observer = options === undefined ? status : new OptionedCall(status, options);
+    const context = toCallContext(scope, call, toWishes(options, output !== undefined));
+    const printed = output && ((data: unknown, worker: string) => {
+      handOver(output, { ...data as Printed, worker, task: address.name }, scope);
+    });
+    const observer = options === undefined && printed === undefined
+      ? status
+      : new OptionedCall(status, options ?? {}, printed);
     return dispatcher.run({ module: address.module, task: address.name, args, context }, observer);
   };
   // A cache that cannot travel is filled from here.
@@ -71,9 +81,26 @@ export function createRunner(dispatcher: Dispatcher): EngineRunner {
   };
 }
 
-function toWishes(options: CallOptions | undefined): CallWishes | undefined {
+function toWishes(options: CallOptions | undefined, output: boolean): CallWishes | undefined {
   const { deadline = Infinity } = options ?? {};
-  return deadline === Infinity ? undefined : { announce: true };
+  const announce = deadline !== Infinity;
+  return announce || output ? { announce, output } : undefined;
+}
+
+/** What a worker sends of what a task prints. */
+type Printed = Pick<WorkerOutputLine, "text" | "stream">;
+
+function handOver(
+  output: (line: WorkerOutputLine) => void,
+  line: WorkerOutputLine,
+  { warn }: Scope,
+): void {
+  try {
+    output(line);
+  } catch (error) {
+    // Whoever takes what is printed must not end the program, nor the call.
+    warn(`Cannot hand over what "${line.task}" has printed`, error);
+  }
 }
 
 function unwrap(outcome: Outcome, { warn }: Scope): ValueOutcome {

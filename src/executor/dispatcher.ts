@@ -1,4 +1,5 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
+import { checkRequest } from "../worker/check_request.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
 import { type CallObserver, DispatchedCall as Call } from "./_dispatch_call.ts";
 import type { OnAbort } from "./call_options.ts";
@@ -117,6 +118,9 @@ export class Dispatcher implements AsyncDisposable {
         new ExecutorShutdownError(`Cannot run "${request.task}": the executor was shut down`),
       );
     }
+    // No worker is started for what it could not be sent; one that is there refuses it by itself.
+    const refusal = this.#crew.idle === 0 && this.#crew.hasRoom ? checkRequest(request) : undefined;
+    if (refusal !== undefined) return Promise.reject(refusal);
     const call = new Call(this.#giveUp, request, observer);
     this.#unended++;
     call.phase = { at: "queue", entry: this.#queue.push(call) };

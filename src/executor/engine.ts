@@ -2,6 +2,7 @@ import type { WorkerType } from "../worker/worker.ts";
 import type { OnAbort } from "./call_options.ts";
 import { createRunner, type EngineRunner } from "./create_runner.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { type OutputOption, toOutputTaker } from "./output.ts";
 import { openWorkerOfType } from "./open_worker.ts";
 
 /** The kinds of worker that can be stopped whatever they do. */
@@ -15,6 +16,8 @@ export interface EngineOptions {
   readonly workerType: WorkerType;
   /** How long a worker stays without work, in milliseconds. */
   readonly idleTimeout: number;
+  /** What becomes of what tasks print. */
+  readonly output: OutputOption;
 }
 
 /** What runs the calls of an executor. */
@@ -31,9 +34,11 @@ export interface Engine {
  * @param options What it runs on.
  * @returns The engine; no worker starts before there is a call.
  */
-export function createEngine({ maxWorkers, workerType, idleTimeout }: EngineOptions): Engine {
+export function createEngine(
+  { maxWorkers, workerType, idleTimeout, output }: EngineOptions,
+): Engine {
   const open = openWorkerOfType(workerType);
   const onAbort: OnAbort = KILLABLE.has(workerType) ? "terminate" : "detach";
   const dispatcher = new Dispatcher({ maxWorkers, idleTimeout, open, onAbort });
-  return { dispatcher, runner: createRunner(dispatcher) };
+  return { dispatcher, runner: createRunner(dispatcher, toOutputTaker(output)) };
 }

@@ -12,6 +12,7 @@ import type { DispatcherStatistics } from "./dispatcher.ts";
 import { ExecutorView } from "./executor_view.ts";
 import { LateEngine } from "./late_engine.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
+import { type OutputOption, toOutputTaker } from "./output.ts";
 
 /** Options of {@linkcode Executor}. */
 export interface ExecutorOptions {
@@ -33,6 +34,14 @@ export interface ExecutorOptions {
    * @default {10000}
    */
   idleTimeout?: number;
+  /**
+   * What becomes of what tasks print by `console`: `"inherit"` prints it as it comes, `"label"` with
+   * the names of worker and task before each line, and a function takes it instead. What goes to
+   * `Deno.stdout` or `Deno.stderr` directly is never touched.
+   *
+   * @default {"inherit"}
+   */
+  output?: OutputOption;
 }
 
 /** Options of {@linkcode Executor.shutdown}. */
@@ -51,7 +60,7 @@ export interface ShutdownOptions {
   cancelPending?: boolean;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleTimeout"]);
+const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleTimeout", "output"]);
 
 /**
  * A bounded set of workers with a queue. Workers start when there is work and stay warm between
@@ -101,8 +110,12 @@ export class Executor implements AsyncDisposable {
    * @throws {RangeError} When a number is out of range.
    */
   constructor(options: ExecutorOptions = {}) {
-    const { maxWorkers = navigator.hardwareConcurrency, workerType = "web", idleTimeout = 10_000 } =
-      options;
+    const {
+      maxWorkers = navigator.hardwareConcurrency,
+      workerType = "web",
+      idleTimeout = 10_000,
+      output = "inherit",
+    } = options;
     for (const name of Object.keys(options)) {
       if (OPTIONS.has(name)) continue;
       throw new TypeError(
@@ -126,8 +139,9 @@ export class Executor implements AsyncDisposable {
           `not ${JSON.stringify(workerType)}`,
       );
     }
+    toOutputTaker(output);
     this.#maxWorkers = maxWorkers;
-    this.#engine = new LateEngine({ maxWorkers, workerType, idleTimeout });
+    this.#engine = new LateEngine({ maxWorkers, workerType, idleTimeout, output });
   }
 
   /** How many workers run at once at most. */

@@ -15,6 +15,7 @@ import { type CallContext, STARTED } from "./call_context.ts";
 type Recalling = typeof import("../cache/recall.ts");
 type Thrown = typeof import("../value/thrown_value.ts");
 type Caches = typeof import("../cache/cache.ts");
+type Output = typeof import("./worker_output.ts");
 type BagStores = typeof import("../store/open_stores.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
@@ -32,6 +33,8 @@ export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
   /** There as soon as a cache is. */
   #recalling: Recalling | undefined;
+  /** There as soon as a call is to hand over what it prints. */
+  #output: Promise<Disposable> | undefined;
 
   /**
    * Runs a call.
@@ -50,7 +53,11 @@ export class WorkerCalls {
       // What crossed the boundary is what `toCallContext` made.
       const context = (request.context ?? NO_CONTEXT) as CallContext;
       const restored = this.#restoreScope(context, warnings);
-      const scope = restored instanceof Promise ? await restored : restored;
+      let scope = restored instanceof Promise ? await restored : restored;
+      if (context.output === true) {
+        await (this.#output ??= openOutput());
+        scope = { ...scope, output: control };
+      }
       begun = performance.now();
       const { args } = request;
       const { call } = context;
@@ -85,6 +92,7 @@ export class WorkerCalls {
 
   /** Lets go of the bags that calls have used. */
   async close(): Promise<void> {
+    (await this.#output)?.[Symbol.dispose]();
     const caches = [...this.#caches.values()];
     this.#caches.clear();
     for (const opened of await Promise.allSettled(caches)) {
@@ -93,7 +101,7 @@ export class WorkerCalls {
   }
 
   #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
-    const { chain, cache, call: _call, announce: _announce, ...options } = context;
+    const { chain, cache, call: _call, announce: _, output: _output, ...options } = context;
     const onWarning = ({ message, cause }: QuiverWarning) => {
       warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     };
@@ -124,6 +132,11 @@ export class WorkerCalls {
       return undefined;
     }
   }
+}
+
+async function openOutput(): Promise<Disposable> {
+  const { WorkerOutput } = await importLater<Output>("./worker_output.ts", import.meta.url);
+  return new WorkerOutput();
 }
 
 /** Loaded when first needed: a worker without a cache never pays for the bag's code. */

@@ -1,4 +1,4 @@
-import { WorkerDiedError } from "../errors.ts";
+import { WorkerDiedError, type WorkerEnding } from "../errors.ts";
 import { fromThrown } from "../value/thrown_value.ts";
 import {
   type AbortFrame,
@@ -125,7 +125,7 @@ export class SentCalls {
   }
 
   /** The worker is dead: the call that it had claimed fails, the others may go elsewhere. */
-  fail(reason: string): void {
+  fail(reason: string, ending: WorkerEnding = "crashed"): void {
     while (this.revokeNewest());
     const running = this.#calls;
     this.#calls = [];
@@ -133,7 +133,7 @@ export class SentCalls {
       // Code that outlives its worker can still see that it is to end.
       this.#claims.abort(slot);
       const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${reason}`;
-      result.reject(new WorkerDiedError(message, { reason }));
+      result.reject(new WorkerDiedError(message, { reason, ending }));
     }
     this.#settleDrained();
   }

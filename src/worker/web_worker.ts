@@ -4,7 +4,7 @@
  * @module
  */
 import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
-import { NestedExecutorError } from "../errors.ts";
+import { NestedExecutorError, type WorkerEnding } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import { BatchingEndpoint } from "./_batching_endpoint.ts";
 import {
@@ -113,7 +113,7 @@ class WebWorker implements Worker {
 
   terminate(): void {
     this.#thread.stop("it was terminated");
-    this.#fail("it was terminated");
+    this.#fail("it was terminated", "killed");
   }
 
   stopped(signal: AbortSignal): Promise<boolean> {
@@ -133,12 +133,12 @@ class WebWorker implements Worker {
     }
   }
 
-  #fail(reason: string): void {
+  #fail(reason: string, ending?: WorkerEnding): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     const { ring } = this.#thread;
     ring.read(this.#answered);
     ring.wake();
-    this.#calls.fail(reason);
+    this.#calls.fail(reason, ending);
   }
 
   async #close(): Promise<void> {

@@ -310,3 +310,25 @@ Deno.test("ExecutorView.submit() leaves no listener on its signal", async () => 
   await Promise.resolve();
   assertEquals(listeners, 0);
 });
+
+for (const workerType of KINDS) {
+  Deno.test(`${workerType}: Executor.map() tells how far the calls are that run`, async () => {
+    await using executor = new Executor({ maxWorkers: 1, workerType });
+    const log: (number | string | undefined)[] = [];
+    let settled = 0;
+    await Array.fromAsync(executor.map(tasks.climbTo, [1, 2], {
+      progress: {
+        start: (total) => log.push(total),
+        update: () => log.push(`settled ${++settled}`),
+        report: (running) => {
+          // Never more than there are calls.
+          assert(settled + running <= 2, `${settled} settled, ${running} running`);
+          log.push(running);
+        },
+        stop: () => log.push("stop"),
+      },
+    }));
+    assertEquals([log[0], log.at(-2), log.at(-1)], [2, "settled 2", "stop"]);
+    assert(log.includes(0.5), `the reports were ${log}`);
+  });
+}

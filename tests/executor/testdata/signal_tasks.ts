@@ -7,9 +7,7 @@ let seen: unknown;
 export const untilAborted = task(import.meta, async function untilAborted(): Promise<void> {
   const signal = currentSignal();
   report("running");
-  if (!signal.aborted) {
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
-  }
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
   seen = signal.reason;
 });
 
@@ -67,4 +65,11 @@ export const climb = task(import.meta, async function climb(): Promise<string> {
   await new Promise((resolve) => setTimeout(resolve));
   report(1);
   return "up";
+});
+
+export const climbTo = task(import.meta, async function climbTo(height: number): Promise<number> {
+  report(0.5);
+  // Long enough for the report to be read by its own turn.
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  return height;
 });
