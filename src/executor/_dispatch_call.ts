@@ -112,22 +112,28 @@ export class DispatchedCall implements CallFollower {
 
   /** The worker is done with the call. */
   release(): void {
-    clearTimeout(this.#timer);
+    this.#clearTimer();
   }
 
   /** The call's way ends. */
   end(): CallPhase {
     const { phase } = this;
     this.phase = END;
-    clearTimeout(this.#timer);
+    this.#clearTimer();
     this.unlisten();
     return phase;
+  }
+
+  /** Next to no call has one. */
+  #clearTimer(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #countTime(): void {
     const { deadline = Infinity } = this.#observer;
     if (this.phase.at !== "worker" || deadline === Infinity) return;
-    clearTimeout(this.#timer);
+    this.#clearTimer();
     this.#timer = setTimeout(() => {
       const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
       this.#giveUp(this, new DeadlineError(message, deadline));

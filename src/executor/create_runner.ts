@@ -82,8 +82,7 @@ export function createRunner(
 }
 
 function toWishes(options: CallOptions | undefined, output: boolean): CallWishes | undefined {
-  const { deadline = Infinity } = options ?? {};
-  const announce = deadline !== Infinity;
+  const announce = (options?.deadline ?? Infinity) !== Infinity;
   return announce || output ? { announce, output } : undefined;
 }
 
