@@ -2,8 +2,8 @@ import { abortable } from "../store/abortable.ts";
 import { currentScope, runInScope } from "../scope/current_scope.ts";
 import type { Future } from "../task/future.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
-import { MapProgress } from "./map_progress.ts";
 import { openProgressBar, type ProgressObserver } from "./progress_bar.ts";
+import { RunningProgress } from "./running_progress.ts";
 
 /** Options of `Executor.map`. */
 export interface MapOptions {
@@ -82,7 +82,7 @@ async function* iterate<T, R>(
   const cancelAll = () => buffer.forEach((future) => future.cancel());
   signal?.addEventListener("abort", cancelAll, { once: true });
   const observer = await openObserver(progress);
-  const following = observer && new MapProgress(observer);
+  const running = observer && new RunningProgress(observer);
   const source = new ItemSource(items);
   try {
     observer?.start(sizeOf(items));
@@ -95,7 +95,8 @@ async function* iterate<T, R>(
           const future = submit(item.value);
           // Observed here too: when an earlier one fails, nobody else will look at this one.
           future.catch(() => {});
-          following?.follow(future);
+          running?.follow(future);
+          if (observer !== undefined) future.onDone(() => observer.update(future.hit === true));
           buffer.push(future);
           continue;
         }

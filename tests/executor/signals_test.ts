@@ -9,11 +9,13 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  cacheScope,
   CancelledError,
   currentSignal,
   DeadlineError,
   Executor,
   type Future,
+  openBag,
   report,
   task,
   WorkerDiedError,
@@ -163,6 +165,28 @@ for (const workerType of KINDS) {
     if (workerType !== "inline") await until(() => executor.statistics().lost === 0);
     assertEquals(await executor.submit(tasks.echo, 1), 1);
     executor.terminate();
+  });
+
+  // executors 26
+  test("a call that was given up still fills the cache", async () => {
+    const folder = await Deno.makeTempDir();
+    {
+      await using bag = await openBag(`${folder}/results.bag`);
+      await using executor = open(2);
+      await cacheScope({ cache: bag }, async () => {
+        const given = executor.submit(tasks.gated, folder);
+        await runs(given);
+        given.abort("no patience");
+        assertEquals(await given.catch((reason) => reason), "no patience");
+        assertEquals(executor.statistics().lost, 1);
+        await Deno.writeTextFile(`${folder}/go`, "");
+        // It waits for the one that was given up, which holds the lease.
+        const again = executor.submit(tasks.gated, folder);
+        assertEquals(await again, "through the gate");
+        assertEquals(again.hit, true);
+      });
+    }
+    await Deno.remove(folder, { recursive: true });
   });
 
   test("currentSignal() of a task that a task calls follows the outer call", async () => {

@@ -73,3 +73,17 @@ export const climbTo = task(import.meta, async function climbTo(height: number):
   await new Promise((resolve) => setTimeout(resolve, 5));
   return height;
 });
+
+/** Waits until there is a file. */
+export const gated = task(
+  import.meta,
+  async function gated(folder: string): Promise<string> {
+    const watcher = Deno.watchFs(folder);
+    report("running");
+    for await (const { paths } of watcher) {
+      if (paths.some((path) => path.endsWith("/go"))) break;
+    }
+    return "through the gate";
+  },
+  { ignore: ["folder"] },
+);

@@ -1,8 +1,8 @@
 import type { Future } from "../task/future.ts";
 import type { ProgressObserver } from "./progress_bar.ts";
 
-/** Tells an observer of the calls of a map, and of what those that run say of themselves. */
-export class MapProgress {
+/** Tells the observer of a map what the calls that run say of themselves. */
+export class RunningProgress {
   readonly #observer: ProgressObserver;
   /** How far the calls are that run and have said so. */
   readonly #fractions = new Map<Future<unknown>, number>();
@@ -17,24 +17,23 @@ export class MapProgress {
   }
 
   /**
-   * Follows a call to its end.
+   * Follows a call to its end. To be asked before the observer is to be told of that end, so that no
+   * call counts twice.
    *
    * @param future The call.
    */
   follow(future: Future<unknown>): void {
+    if (this.#observer.report === undefined) return;
     future.onDone(() => {
-      // Before it counts as one that has settled, so that it never counts twice.
       if (this.#fractions.delete(future)) this.#announce();
-      this.#observer.update(future.hit === true);
     });
-    if (this.#observer.report !== undefined) void this.#listen(future);
+    void this.#listen(future);
   }
 
   async #listen(future: Future<unknown>): Promise<void> {
     for await (const { fraction } of future.progress) {
-      if (fraction === undefined || (future.state !== "pending" && future.state !== "running")) {
-        continue;
-      }
+      const ended = future.state === "done" || future.state === "cancelled";
+      if (fraction === undefined || ended) continue;
       this.#fractions.set(future, fraction);
       this.#announce();
     }
