@@ -1,4 +1,4 @@
-import { WorkerDiedError, type WorkerEnding } from "../errors.ts";
+import { type WorkerDeath, WorkerDiedError } from "../errors.ts";
 import { fromThrown } from "../value/thrown_value.ts";
 import {
   type AbortFrame,
@@ -125,15 +125,15 @@ export class SentCalls {
   }
 
   /** The worker is dead: the call that it had claimed fails, the others may go elsewhere. */
-  fail(reason: string, ending: WorkerEnding = "crashed"): void {
+  fail(death: WorkerDeath): void {
     while (this.revokeNewest());
     const running = this.#calls;
     this.#calls = [];
     for (const { task, slot, result } of running) {
       // Code that outlives its worker can still see that it is to end.
       this.#claims.abort(slot);
-      const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${reason}`;
-      result.reject(new WorkerDiedError(message, { reason, ending }));
+      const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${death.reason}`;
+      result.reject(new WorkerDiedError(message, death));
     }
     this.#settleDrained();
   }

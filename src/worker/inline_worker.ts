@@ -95,7 +95,7 @@ class InlineWorker implements Worker {
   terminate(): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     this.#die("it was terminated");
-    this.#calls.fail("it was terminated", "killed");
+    this.#calls.fail({ reason: "it was terminated", ending: "killed" });
     this.#running?.abort(
       new CancelledError(`Cannot finish the call: worker "${this.name}" was terminated`),
     );

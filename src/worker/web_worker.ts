@@ -4,7 +4,7 @@
  * @module
  */
 import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
-import { NestedExecutorError, type WorkerEnding } from "../errors.ts";
+import { NestedExecutorError, type WorkerDeath } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import { BatchingEndpoint } from "./_batching_endpoint.ts";
 import {
@@ -77,7 +77,7 @@ class WebWorker implements Worker {
     });
     this.#remote = wrap<ExposedWorker>(this.#endpoint);
     this.dead = thread.ended;
-    void thread.ended.then((reason) => this.#fail(reason));
+    void thread.ended.then((reason) => this.#fail({ reason }));
     void this.#readAnswers();
   }
 
@@ -113,7 +113,7 @@ class WebWorker implements Worker {
 
   terminate(): void {
     this.#thread.stop("it was terminated");
-    this.#fail("it was terminated", "killed");
+    this.#fail({ reason: "it was terminated", ending: "killed" });
   }
 
   stopped(signal: AbortSignal): Promise<boolean> {
@@ -133,12 +133,12 @@ class WebWorker implements Worker {
     }
   }
 
-  #fail(reason: string, ending?: WorkerEnding): void {
+  #fail(death: WorkerDeath): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     const { ring } = this.#thread;
     ring.read(this.#answered);
     ring.wake();
-    this.#calls.fail(reason, ending);
+    this.#calls.fail(death);
   }
 
   async #close(): Promise<void> {

@@ -6,8 +6,9 @@ let seen: unknown;
 
 export const untilAborted = task(import.meta, async function untilAborted(): Promise<void> {
   const signal = currentSignal();
+  const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
   report("running");
-  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  await aborted;
   seen = signal.reason;
 });
 
