@@ -9,6 +9,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  CancelledError,
+  DeadlineError,
   Executor,
   type Future,
   QuiverError,
@@ -202,4 +204,24 @@ Deno.test("registerError() names what it cannot take", () => {
   assertThrows(() => registerError(Other, { name: "TypeError" }), TypeError, "another class");
   assertThrows(() => registerError(class extends Error {}, { name: "" }), TypeError, "no name");
   assertEquals(registerError(tasks.DivergedError), tasks.DivergedError);
+});
+
+Deno.test("a call that does not end as its task would have it says which of four ways it went", async () => {
+  const executor = new Executor({ maxWorkers: 4 });
+  const runs = async (future: Future<unknown>) => {
+    for await (const { message } of future.progress) if (message === "running") break;
+  };
+  const crashed = await assertRejects(() => executor.submit(tasks.exit), WorkerDiedError);
+  assertEquals(crashed.ending, "crashed");
+  const late = executor.with({ deadline: 1 }).submit(tasks.waitForReason);
+  assertEquals((await assertRejects(() => late, DeadlineError)).deadline, 1);
+  const cancelled = executor.submit(tasks.waitForReason);
+  await runs(cancelled);
+  cancelled.abort();
+  await assertRejects(() => cancelled, CancelledError);
+  const killed = executor.submit(tasks.waitForReason);
+  await runs(killed);
+  executor.terminate();
+  assertEquals((await assertRejects(() => killed, WorkerDiedError)).ending, "killed");
+  await executor.shutdown();
 });

@@ -103,3 +103,7 @@ let lastReason: unknown;
 export const seenReason = task(import.meta, function seenReason(): unknown {
   return lastReason;
 });
+
+export const exit = task(import.meta, function exit(): never {
+  Deno.exit(3);
+});
