@@ -58,7 +58,12 @@ export { ExecutorView } from "./src/executor/executor_view.ts";
 export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
-export type { OutputOption, OutputStream, WorkerOutputLine } from "./src/executor/output.ts";
+export type {
+  OutputOption,
+  OutputStream,
+  OutputTaker,
+  WorkerOutputLine,
+} from "./src/executor/output.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";
 export { currentSignal, report } from "./src/scope/current_call.ts";

@@ -1,7 +1,6 @@
 import type { CallStatus } from "../task/call_status.ts";
 import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
-import { OUTPUT } from "./call_context.ts";
 import type { CallOptions, OnAbort } from "./call_options.ts";
 
 /** The status of a call together with how it is made, as the dispatcher asks for them. */
@@ -12,21 +11,14 @@ export class OptionedCall implements CallObserver {
   readonly priority: number | undefined;
   readonly retries: number | undefined;
   readonly #status: CallStatus;
-  readonly #printed: ((data: unknown, worker: string) => void) | undefined;
 
   /**
    * Joins the two.
    *
    * @param status Where the call stands.
    * @param options How it is made.
-   * @param printed Takes what the task prints.
    */
-  constructor(
-    status: CallStatus,
-    options: CallOptions,
-    printed?: (data: unknown, worker: string) => void,
-  ) {
-    this.#printed = printed;
+  constructor(status: CallStatus, options: CallOptions) {
     this.#status = status;
     this.deadline = options.deadline;
     this.onAbort = options.onAbort;
@@ -44,7 +36,6 @@ export class OptionedCall implements CallObserver {
   }
 
   told(kind: string, data: unknown): void {
-    if (kind === OUTPUT) this.#printed?.(data, this.#status.worker ?? "");
-    else this.#status.told(kind, data);
+    this.#status.told(kind, data);
   }
 }

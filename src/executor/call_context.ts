@@ -31,8 +31,11 @@ export interface CallContext {
   readonly call?: TravellingCall;
 }
 
+/** What no context stands for. */
+export const NO_CONTEXT: CallContext = { tags: {}, strict: false };
+
 /** What a call is asked to tell. */
-export type CallWishes = Pick<CallContext, "announce" | "output">;
+export type CallWishes = Pick<CallContext, "announce">;
 
 /** A call that a worker is to remember. */
 export interface TravellingCall extends Omit<KeyedCall, "values"> {

@@ -11,7 +11,6 @@ import {
 } from "./call_context.ts";
 import type { CallOptions } from "./call_options.ts";
 import { OptionedCall } from "./_optioned_call.ts";
-import type { WorkerOutputLine } from "./output.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 
 type ValueOutcome = Extract<Outcome, { type: "value" }>;
@@ -27,13 +26,9 @@ export interface EngineRunner extends CallRunner {
  * Creates what runs the bodies of calls on workers.
  *
  * @param dispatcher Brings calls to workers.
- * @param output Takes what tasks print; it is printed by the workers when left out.
  * @returns The runner.
  */
-export function createRunner(
-  dispatcher: Dispatcher,
-  output?: (line: WorkerOutputLine) => void,
-): EngineRunner {
+export function createRunner(dispatcher: Dispatcher): EngineRunner {
   // Promises are chained by hand: an async function would make one more for each of many short calls.
   const send = (
     ready: ReadyCall,
@@ -41,13 +36,8 @@ export function createRunner(
     call?: TravellingCall,
   ): Promise<Outcome> => {
     const { definition: { address }, scope, args, status } = ready;
-    const context = toCallContext(scope, call, toWishes(options, output !== undefined));
-    const printed = output && ((data: unknown, worker: string) => {
-      handOver(output, { ...data as Printed, worker, task: address.name }, scope);
-    });
-    const observer = options === undefined && printed === undefined
-      ? status
-      : new OptionedCall(status, options ?? {}, printed);
+    const context = toCallContext(scope, call, toWishes(options));
+    const observer = options === undefined ? status : new OptionedCall(status, options);
     return dispatcher.run({ module: address.module, task: address.name, args, context }, observer);
   };
   // A cache that cannot travel is filled from here.
@@ -81,25 +71,9 @@ export function createRunner(
   };
 }
 
-function toWishes(options: CallOptions | undefined, output: boolean): CallWishes | undefined {
-  const announce = (options?.deadline ?? Infinity) !== Infinity;
-  return announce || output ? { announce, output } : undefined;
-}
-
-/** What a worker sends of what a task prints. */
-type Printed = Pick<WorkerOutputLine, "text" | "stream">;
-
-function handOver(
-  output: (line: WorkerOutputLine) => void,
-  line: WorkerOutputLine,
-  { warn }: Scope,
-): void {
-  try {
-    output(line);
-  } catch (error) {
-    // Whoever takes what is printed must not end the program, nor the call.
-    warn(`Cannot hand over what "${line.task}" has printed`, error);
-  }
+function toWishes(options: CallOptions | undefined): CallWishes | undefined {
+  const { deadline = Infinity } = options ?? {};
+  return deadline === Infinity ? undefined : { announce: true };
 }
 
 function unwrap(outcome: Outcome, { warn }: Scope): ValueOutcome {

@@ -6,6 +6,7 @@ import type { OnAbort } from "./call_options.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
 import { DispatchQueue } from "./_dispatch_queue.ts";
+import { type OutputTaker, withOutput } from "./output.ts";
 
 /** Options of {@linkcode Dispatcher}. */
 export interface DispatcherOptions {
@@ -31,6 +32,8 @@ export interface DispatcherOptions {
    * @default {"detach"}
    */
   onAbort?: OnAbort;
+  /** Takes what tasks print; it is printed by the workers when left out. */
+  output?: OutputTaker | undefined;
 }
 
 /** Options of {@linkcode Dispatcher.close}. */
@@ -80,6 +83,7 @@ export class Dispatcher implements AsyncDisposable {
   readonly #crew: DispatchCrew<Call>;
   readonly #pace: DispatchPace;
   readonly #onAbort: OnAbort;
+  readonly #output: OutputTaker | undefined;
   readonly #queue = new DispatchQueue<Call>();
   readonly #giveUp = (call: Call, reason: unknown): void => this.#abort(call, reason);
   /** Calls that have not ended. */
@@ -97,6 +101,7 @@ export class Dispatcher implements AsyncDisposable {
     const describe = ({ request }: Call) => request.task;
     this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout, describe });
     this.#onAbort = onAbort;
+    this.#output = options.output;
     this.#pace = new DispatchPace(prefetch);
   }
 
@@ -121,7 +126,8 @@ export class Dispatcher implements AsyncDisposable {
     // No worker is started for what it could not be sent; one that is there refuses it by itself.
     const refusal = this.#crew.idle === 0 && this.#crew.hasRoom ? checkRequest(request) : undefined;
     if (refusal !== undefined) return Promise.reject(refusal);
-    const call = new Call(this.#giveUp, request, observer);
+    const asked = this.#output === undefined ? request : withOutput(request);
+    const call = new Call(this.#giveUp, asked, observer, this.#output);
     this.#unended++;
     call.phase = { at: "queue", entry: this.#queue.push(call) };
     call.listen();

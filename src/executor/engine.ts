@@ -2,7 +2,7 @@ import type { WorkerType } from "../worker/worker.ts";
 import type { OnAbort } from "./call_options.ts";
 import { createRunner, type EngineRunner } from "./create_runner.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { type OutputOption, toOutputTaker } from "./output.ts";
+import type { OutputTaker } from "./output.ts";
 import { openWorkerOfType } from "./open_worker.ts";
 
 /** The kinds of worker that can be stopped whatever they do. */
@@ -16,8 +16,8 @@ export interface EngineOptions {
   readonly workerType: WorkerType;
   /** How long a worker stays without work, in milliseconds. */
   readonly idleTimeout: number;
-  /** What becomes of what tasks print. */
-  readonly output: OutputOption;
+  /** Takes what tasks print; it is printed by the workers when left out. */
+  readonly output?: OutputTaker | undefined;
 }
 
 /** What runs the calls of an executor. */
@@ -39,6 +39,6 @@ export function createEngine(
 ): Engine {
   const open = openWorkerOfType(workerType);
   const onAbort: OnAbort = KILLABLE.has(workerType) ? "terminate" : "detach";
-  const dispatcher = new Dispatcher({ maxWorkers, idleTimeout, open, onAbort });
-  return { dispatcher, runner: createRunner(dispatcher, toOutputTaker(output)) };
+  const dispatcher = new Dispatcher({ maxWorkers, idleTimeout, open, onAbort, output });
+  return { dispatcher, runner: createRunner(dispatcher) };
 }

@@ -36,7 +36,8 @@ export interface ExecutorOptions {
   idleTimeout?: number;
   /**
    * What becomes of what tasks print by `console`: `"inherit"` prints it as it comes, `"label"` with
-   * the names of worker and task before each line, and a function takes it instead. What goes to
+   * the names of worker and task before each line, and a function takes it instead; what that throws
+   * is a warning of the scope in which the executor is created. What goes to
    * `Deno.stdout` or `Deno.stderr` directly is never touched.
    *
    * @default {"inherit"}
@@ -139,9 +140,13 @@ export class Executor implements AsyncDisposable {
           `not ${JSON.stringify(workerType)}`,
       );
     }
-    toOutputTaker(output);
     this.#maxWorkers = maxWorkers;
-    this.#engine = new LateEngine({ maxWorkers, workerType, idleTimeout, output });
+    this.#engine = new LateEngine({
+      maxWorkers,
+      workerType,
+      idleTimeout,
+      output: toOutputTaker(output, currentScope().warn),
+    });
   }
 
   /** How many workers run at once at most. */

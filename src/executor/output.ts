@@ -1,3 +1,7 @@
+import type { Warn } from "../cache/warn.ts";
+import type { CallRequest } from "../worker/worker.ts";
+import { type CallContext, NO_CONTEXT } from "./call_context.ts";
+
 /** Where `console` prints. */
 export type OutputStream = "stdout" | "stderr";
 
@@ -13,26 +17,48 @@ export interface WorkerOutputLine {
   readonly task: string;
 }
 
+/** Takes what tasks print. */
+export type OutputTaker = (line: WorkerOutputLine) => void;
+
 /** What becomes of what tasks print by `console`. */
-export type OutputOption = "inherit" | "label" | ((line: WorkerOutputLine) => void);
+export type OutputOption = "inherit" | "label" | OutputTaker;
 
 /**
  * Finds who takes what tasks print.
  *
  * @param output The option.
+ * @param warn Told of what a function throws: it must end neither the program nor a call.
  * @returns Takes it, or `undefined` where it is printed as ever.
  * @throws {TypeError} When it is no such option.
  */
-export function toOutputTaker(
-  output: OutputOption,
-): ((line: WorkerOutputLine) => void) | undefined {
+export function toOutputTaker(output: OutputOption, warn: Warn): OutputTaker | undefined {
   if (output === "inherit") return undefined;
   if (output === "label") return printLabelled;
-  if (typeof output === "function") return output;
+  if (typeof output === "function") {
+    return (line) => {
+      try {
+        output(line);
+      } catch (error) {
+        warn(`Cannot hand over what "${line.task}" has printed`, error);
+      }
+    };
+  }
   throw new TypeError(
     "Cannot create an executor: `output` is one of inherit, label, or a function, " +
       `not ${JSON.stringify(output)}`,
   );
+}
+
+/**
+ * Asks a call to hand over what it prints.
+ *
+ * @param request The call.
+ * @returns The same call, which does.
+ */
+export function withOutput(request: CallRequest): CallRequest {
+  // What `toCallContext` made.
+  const context = (request.context ?? NO_CONTEXT) as CallContext;
+  return { ...request, context: { ...context, output: true } satisfies CallContext };
 }
 
 /** Says in front of each line which worker and which task have printed it. */

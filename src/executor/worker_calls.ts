@@ -9,7 +9,7 @@ import { runBody } from "../task/run_body.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
-import { type CallContext, STARTED } from "./call_context.ts";
+import { type CallContext, NO_CONTEXT, STARTED } from "./call_context.ts";
 
 // What not every call needs is loaded with the first that does.
 type Recalling = typeof import("../cache/recall.ts");
@@ -24,9 +24,6 @@ interface OpenCache extends AsyncDisposable {
   /** What computes calls that it is to remember. */
   readonly recalling: Recalling;
 }
-
-/** What no context stands for. */
-const NO_CONTEXT: CallContext = { tags: {}, strict: false };
 
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
 export class WorkerCalls {

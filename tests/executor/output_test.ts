@@ -47,14 +47,14 @@ for (const workerType of KINDS) {
 
   test("ExecutorOptions.output as a function that throws harms no call", async () => {
     const warnings: QuiverWarning[] = [];
-    await using executor = new Executor({
-      maxWorkers: 1,
-      workerType,
-      output: () => {
-        throw new RangeError("full");
-      },
-    });
     await cacheScope({ onWarning: (warning) => warnings.push(warning) }, async () => {
+      await using executor = new Executor({
+        maxWorkers: 1,
+        workerType,
+        output: () => {
+          throw new RangeError("full");
+        },
+      });
       assertEquals(await executor.submit(tasks.print, "you"), "you");
     });
     assertEquals(warnings.map(({ message }) => message), [
