@@ -64,7 +64,7 @@ for (const workerType of KINDS) {
   // executors 26
   test("Future.abort() leaves a call that does not look to its end, and its worker lost", async () => {
     await using executor = open();
-    const future = executor.submit(tasks.hang);
+    const future = executor.with({ onAbort: "detach" }).submit(tasks.hang);
     await runs(future);
     future.abort();
     await assertRejects(() => future, CancelledError, 'Cannot finish "hang": the call was aborted');
@@ -110,7 +110,7 @@ for (const workerType of KINDS) {
   test("Future.cancel() right after a call was sent to a warm worker takes it back", async () => {
     await using executor = open();
     const name = await executor.submit(tasks.whoAmI);
-    const future = executor.submit(tasks.echo, 1);
+    const future = executor.with({ onAbort: "detach" }).submit(tasks.echo, 1);
     future.abort("not that one");
     assertEquals(await future.catch((reason) => reason), "not that one");
     await until(() => executor.statistics().lost === 0);
@@ -174,7 +174,7 @@ for (const workerType of KINDS) {
       await using bag = await openBag(`${folder}/results.bag`);
       await using executor = open(2);
       await cacheScope({ cache: bag }, async () => {
-        const given = executor.submit(tasks.gated, folder);
+        const given = executor.with({ onAbort: "detach" }).submit(tasks.gated, folder);
         await runs(given);
         given.abort("no patience");
         assertEquals(await given.catch((reason) => reason), "no patience");

@@ -51,8 +51,11 @@ export const echo = task(import.meta, function echo(value: unknown): unknown {
   return value;
 });
 
+/** Each worker imports this module once. */
+const me = crypto.randomUUID();
+
 export const whoAmI = task(import.meta, function whoAmI(): string {
-  return self.name;
+  return me;
 });
 
 export const reportOften = task(import.meta, function reportOften(times: number): void {
