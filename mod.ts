@@ -67,6 +67,12 @@ export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/exec
 export type { Limiter } from "./src/executor/limiter.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
+export type {
+  OutputOption,
+  OutputStream,
+  OutputTaker,
+  WorkerOutputLine,
+} from "./src/executor/output.ts";
 export type { PoolAdapter, PoolMethod } from "./src/executor/pool_adapter.ts";
 export type { BoundCall } from "./src/executor/pool_call.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
@@ -141,6 +147,11 @@ export {
 } from "./src/task/task.ts";
 export type { CodeMode, TaskOptions } from "./src/task/task_options.ts";
 export type { NdArray, NumberArray } from "./src/value/array_shape.ts";
+export {
+  type ErrorClass,
+  registerError,
+  type RegisterErrorOptions,
+} from "./src/value/register_error.ts";
 export { digestSymbol } from "./src/value/digest_symbol.ts";
 export type { Digest } from "./src/value/encoded_value.ts";
 export { shapeSymbol } from "./src/value/shape_symbol.ts";

@@ -18,18 +18,40 @@ export class QuiverError extends Error {
   }
 }
 
+/** Whether a worker was ended by the program (`terminate()`), or by itself or its system. */
+export type WorkerEnding = "killed" | "crashed";
+
 /** How a worker died, as far as that can be known. */
 export interface WorkerDeath {
   /** What happened, in words. */
   reason: string;
+  /**
+   * Who ended it.
+   *
+   * @default {"crashed"}
+   */
+  ending?: WorkerEnding;
   /** The exit code of a process worker. */
   exitCode?: number;
   /** The signal that ended a process worker. */
   signal?: string;
 }
 
-/** The worker died while it ran the call; only that call fails. */
+/**
+ * The worker died while it ran the call; only that call fails.
+ *
+ * A call that does not end as its task would have it ends in one of four ways:
+ *
+ * | the call was | because of | its future rejects with |
+ * | --- | --- | --- |
+ * | killed | `executor.terminate()` | `WorkerDiedError`, whose `ending` is `"killed"` |
+ * | crashed | its worker, which closed, exited or failed | `WorkerDiedError`, whose `ending` is `"crashed"` |
+ * | timed out | its `deadline` | `DeadlineError` |
+ * | cancelled | `future.cancel()`, `future.abort(reason)` or its signal | `CancelledError`, or the reason that was given |
+ */
 export class WorkerDiedError extends QuiverError {
+  /** Who ended it. */
+  readonly ending: WorkerEnding;
   /** What happened, in words. */
   readonly reason: string;
   /** The exit code of a process worker. */
@@ -47,6 +69,7 @@ export class WorkerDiedError extends QuiverError {
   constructor(message: string, death: WorkerDeath, options?: ErrorOptions) {
     super(message, options);
     this.reason = death.reason;
+    this.ending = death.ending ?? "crashed";
     if (death.exitCode !== undefined) this.exitCode = death.exitCode;
     if (death.signal !== undefined) this.signal = death.signal;
   }

@@ -79,6 +79,7 @@ const PUBLIC = [
   "query",
   "readOnly",
   "redigest",
+  "registerError",
   "report",
   "restoreBound",
   "runInWorker",

@@ -4,7 +4,8 @@ import type { CancelSignal } from "../task/cancel_signal.ts";
 import type { CallFollower, CallRequest, Outcome } from "../worker/worker.ts";
 import type { Member } from "./_dispatch_crew.ts";
 import type { QueueEntry } from "./_dispatch_queue.ts";
-import { STARTED } from "./call_context.ts";
+import { OUTPUT, STARTED } from "./call_context.ts";
+import type { OutputTaker, WorkerOutputLine } from "./output.ts";
 
 /** Where a call is on its way. */
 export type CallPhase =
@@ -22,11 +23,14 @@ export interface CallObserver {
   readonly onAbort?: OnAbort | undefined;
   /** How long the call may then take to end by itself, in milliseconds. */
   readonly gracePeriod?: number | undefined;
-  /** Told each time when the call is sent to a worker. */
-  started?(): void;
+  /** Told each time when the call is sent to a worker, whose name is given. */
+  started?(worker?: string): void;
   /** Told of what the call says. */
   told?(kind: string, data: unknown): void;
 }
+
+/** What a worker sends of what a task prints. */
+type Printed = Pick<WorkerOutputLine, "text" | "stream">;
 
 const END: CallPhase = { at: "end" };
 
@@ -43,6 +47,8 @@ export class DispatchedCall implements CallFollower {
   phase: CallPhase = END;
   readonly #giveUp: (call: DispatchedCall, reason: unknown) => void;
   readonly #observer: CallObserver;
+  readonly #output: OutputTaker | undefined;
+  #worker = "";
   /** Until the deadline, and then until the end of the grace period. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -52,15 +58,18 @@ export class DispatchedCall implements CallFollower {
    * @param giveUp Is told when the signal gives the call up, and why.
    * @param request What to run.
    * @param observer Gives the call up, and is told when it starts.
+   * @param output Takes what the call prints.
    */
   constructor(
     giveUp: (call: DispatchedCall, reason: unknown) => void,
     request: CallRequest,
     observer: CallObserver,
+    output?: OutputTaker,
   ) {
     this.#giveUp = giveUp;
     this.request = request;
     this.#observer = observer;
+    this.#output = output;
   }
 
   /** Begins to listen to the signal. */
@@ -85,7 +94,8 @@ export class DispatchedCall implements CallFollower {
   /** The call is at a worker now. */
   send(member: Member<DispatchedCall>): void {
     this.phase = { at: "worker", member };
-    this.#observer.started?.();
+    this.#worker = member.worker.name;
+    this.#observer.started?.(member.worker.name);
   }
 
   /** What becomes of the worker when the call is given up while it runs. */
@@ -96,7 +106,8 @@ export class DispatchedCall implements CallFollower {
   /** The call says something. */
   told(kind: string, data: unknown): void {
     if (kind === STARTED) this.#countTime();
-    else if (this.phase.at === "worker") this.#observer.told?.(kind, data);
+    else if (kind === OUTPUT) this.#print(data as Printed);
+    else this.#observer.told?.(kind, data);
   }
 
   /**
@@ -112,22 +123,33 @@ export class DispatchedCall implements CallFollower {
 
   /** The worker is done with the call. */
   release(): void {
-    clearTimeout(this.#timer);
+    this.#clearTimer();
   }
 
   /** The call's way ends. */
   end(): CallPhase {
     const { phase } = this;
     this.phase = END;
-    clearTimeout(this.#timer);
+    this.#clearTimer();
     this.unlisten();
     return phase;
+  }
+
+  /** Also what a call prints that was given up. */
+  #print(printed: Printed): void {
+    this.#output?.({ ...printed, worker: this.#worker, task: this.request.task });
+  }
+
+  /** Next to no call has one. */
+  #clearTimer(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #countTime(): void {
     const { deadline = Infinity } = this.#observer;
     if (this.phase.at !== "worker" || deadline === Infinity) return;
-    clearTimeout(this.#timer);
+    this.#clearTimer();
     this.#timer = setTimeout(() => {
       const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
       this.#giveUp(this, new DeadlineError(message, deadline));

@@ -31,8 +31,8 @@ export class OptionedCall implements CallObserver {
     return this.#status.cancellation;
   }
 
-  started(): void {
-    this.#status.started();
+  started(worker: string): void {
+    this.#status.started(worker);
   }
 
   told(kind: string, data: unknown): void {

@@ -6,10 +6,15 @@ import type { TaskReferences } from "./encode_tasks.ts";
 /** What a call says when its body starts, if its context asks for that. */
 export const STARTED = "started";
 
+/** What a call says when `console` prints, if its context asks for that. */
+export const OUTPUT = "output";
+
 /** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
 export interface CallContext extends ScopeDescription {
   /** Whether the call says when its body starts. */
   readonly announce?: boolean;
+  /** Whether the call hands over what `console` prints. */
+  readonly output?: boolean;
   /** The calls around this one. */
   readonly chain?: CallChain;
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
@@ -27,6 +32,9 @@ export interface ChunkContext {
   /** For each item the call that is to be remembered; absent when none is. */
   readonly calls?: readonly (TravellingCall | undefined)[];
 }
+
+/** What no context stands for. */
+export const NO_CONTEXT: CallContext = { tags: {}, strict: false };
 
 /** What a call is asked to tell. */
 export type CallWishes = Pick<CallContext, "announce">;

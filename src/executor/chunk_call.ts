@@ -129,10 +129,10 @@ export class ChunkCall {
     const { deadline, onAbort, gracePeriod } = options;
     const request: SentRequest = { notes, cancellation: new CancelSource(), atWorker: false };
     this.#requests.add(request);
-    const started = () => {
+    const started = (worker?: string) => {
       request.atWorker = true;
       // A call among many in a chunk may still be given up.
-      if (args.length === 1) this.#observer.started?.();
+      if (args.length === 1) this.#observer.started?.(worker);
     };
     const { cancellation } = request;
     const given = this.#observer.cancellation;
@@ -141,6 +141,10 @@ export class ChunkCall {
       return await dispatcher.run({ module, task, args, context: announced(context, options) }, {
         cancellation,
         started,
+        // What one of many items says is said of none of the others.
+        told: (kind, data) => {
+          if (args.length === 1) this.#observer.told?.(kind, data);
+        },
         deadline,
         onAbort,
         gracePeriod,

@@ -1,10 +1,12 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
 import type { OnAbort } from "../task/call_status.ts";
+import { checkRequest } from "../worker/check_request.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
 import { type CallObserver, DispatchedCall as Call } from "./_dispatch_call.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
 import { DispatchQueue } from "./_dispatch_queue.ts";
+import { type OutputTaker, withOutput } from "./output.ts";
 
 /** Options of {@linkcode Dispatcher}. */
 export interface DispatcherOptions {
@@ -37,6 +39,8 @@ export interface DispatcherOptions {
    * @default {"detach"}
    */
   onAbort?: OnAbort;
+  /** Takes what tasks print; it is printed by the workers when left out. */
+  output?: OutputTaker | undefined;
 }
 
 /** Options of {@linkcode Dispatcher.close}. */
@@ -86,6 +90,7 @@ export class Dispatcher implements AsyncDisposable {
   readonly #crew: DispatchCrew<Call>;
   readonly #pace: DispatchPace;
   readonly #onAbort: OnAbort;
+  readonly #output: OutputTaker | undefined;
   readonly #queue = new DispatchQueue<Call>();
   readonly #giveUp = (call: Call, reason: unknown): void => this.#abort(call, reason);
   /** Calls that have not ended. */
@@ -103,6 +108,7 @@ export class Dispatcher implements AsyncDisposable {
     const describe = ({ request }: Call) => request.task;
     this.#crew = new DispatchCrew({ ...options, idleTimeout, describe });
     this.#onAbort = onAbort;
+    this.#output = options.output;
     this.#pace = new DispatchPace(prefetch);
   }
 
@@ -124,7 +130,11 @@ export class Dispatcher implements AsyncDisposable {
         new ExecutorShutdownError(`Cannot run "${request.task}": the executor was shut down`),
       );
     }
-    const call = new Call(this.#giveUp, request, observer);
+    // No worker is started for what it could not be sent; one that is there refuses it by itself.
+    const refusal = this.#crew.idle === 0 && this.#crew.hasRoom ? checkRequest(request) : undefined;
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const asked = this.#output === undefined ? request : withOutput(request);
+    const call = new Call(this.#giveUp, asked, observer, this.#output);
     this.#unended++;
     call.phase = { at: "queue", entry: this.#queue.push(call) };
     call.listen();

@@ -3,6 +3,7 @@ import type { WorkerType } from "../worker/worker.ts";
 import { createRunner, type EngineRunner } from "./create_runner.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { openWorkerOfType, type ProcessOptions } from "./open_worker.ts";
+import type { OutputTaker } from "./output.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
 
 /** The kinds of worker that can be stopped whatever they do. */
@@ -26,6 +27,8 @@ export interface EngineOptions {
   readonly hooks?: WorkerHookCalls;
   /** What only workers of the kind `"process"` can be given. */
   readonly processOptions?: ProcessOptions;
+  /** Takes what tasks print; it is printed by the workers when left out. */
+  readonly output?: OutputTaker | undefined;
 }
 
 /** What runs the calls of an executor. */

@@ -14,6 +14,7 @@ import { ExecutorView } from "./executor_view.ts";
 import { LateEngine } from "./late_engine.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
+import { type OutputOption, toOutputTaker } from "./output.ts";
 import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
 
 /** Options of {@linkcode Executor}. */
@@ -57,6 +58,15 @@ export interface ExecutorOptions {
    * @default {10000}
    */
   idleTimeout?: number;
+  /**
+   * What becomes of what tasks print by `console`: `"inherit"` prints it as it comes, `"label"` with
+   * the names of worker and task before each line, and a function takes it instead; what that throws
+   * is a warning of the scope in which the executor is created. What goes to
+   * `Deno.stdout` or `Deno.stderr` directly is never touched.
+   *
+   * @default {"inherit"}
+   */
+  output?: OutputOption;
 }
 
 /** Options of {@linkcode Executor.shutdown}. */
@@ -84,6 +94,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   "maxWorkers",
   "workerType",
   "idleTimeout",
+  "output",
   ...PROCESS_OPTIONS,
 ]);
 
@@ -140,8 +151,12 @@ export class Executor implements AsyncDisposable {
    * @throws {RangeError} When a number is out of range.
    */
   constructor(options: ExecutorOptions = {}) {
-    const { maxWorkers = navigator.hardwareConcurrency, workerType = "web", idleTimeout = 10_000 } =
-      options;
+    const {
+      maxWorkers = navigator.hardwareConcurrency,
+      workerType = "web",
+      idleTimeout = 10_000,
+      output = "inherit",
+    } = options;
     for (const name of Object.keys(options)) {
       if (OPTIONS.has(name)) continue;
       throw new TypeError(
@@ -177,6 +192,7 @@ export class Executor implements AsyncDisposable {
       maxWorkers,
       workerType,
       idleTimeout,
+      output: toOutputTaker(output, currentScope().warn),
       processOptions: options,
     });
     this.#mapExecutor = {

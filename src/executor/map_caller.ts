@@ -48,6 +48,8 @@ export interface MapSubject {
   readonly scope: Scope;
   /** Told of each call that has ended, and whether the cache knew its result. */
   readonly ended: (hit: boolean) => void;
+  /** Given each future before it ends. */
+  readonly follow: (future: Future<unknown>) => void;
 }
 
 /** Makes the calls of a map, some at a time. */
@@ -115,6 +117,7 @@ export class MapCaller<T, R> {
     const content = { items, context: toCallContext(scope, undefined) };
     const future = new Future(name, (status) => new ChunkCall(this.#route, status).run(content));
     this.#executor.track(future);
+    this.#subject.follow(future);
     const batch = future.then((result): MapBatch<R> => {
       for (const _ of items) ended(false);
       return toBatch(result);
@@ -126,6 +129,7 @@ export class MapCaller<T, R> {
     const { definition, scope, ended } = this.#subject;
     const future = answerCall(definition, [item], scope, this.#runner);
     this.#executor.track(future);
+    this.#subject.follow(future);
     // The definition is that of the task, so its function returns what the task does.
     const batch = future.then((value): MapBatch<R> => ({ values: [value as R] }), toFailure)
       .finally(() => ended(future.hit === true));

@@ -3,7 +3,9 @@ import { type MapInput, openMapInput } from "./_map_input.ts";
 import { MapAppetite } from "./_map_appetite.ts";
 import { AutoChunkPace, type ChunkPace } from "./chunk_pace.ts";
 import { MapCaller, type MapExecutor, type MapSubject } from "./map_caller.ts";
+import type { Future } from "../task/future.ts";
 import { openProgressBar, type ProgressObserver } from "./progress_bar.ts";
+import { RunningProgress } from "./running_progress.ts";
 
 /** How a map is run, checked. */
 export interface MapSettings {
@@ -52,7 +54,7 @@ export class MapRun<T, R> {
    */
   constructor(
     executor: MapExecutor,
-    subject: Omit<MapSubject, "ended">,
+    subject: Omit<MapSubject, "ended" | "follow">,
     items: Iterable<T> | AsyncIterable<T>,
     { chunkSize, bufferSize, ordered, signal }: MapSettings,
     progress: MapProgress,
@@ -70,7 +72,8 @@ export class MapRun<T, R> {
     this.#input = openMapInput(items, this.#ring);
     this.#buffer = new MapBuffer(ordered, this.#ring);
     const ended = (hit: boolean) => progress.update(hit);
-    this.#caller = new MapCaller(executor, { ...subject, ended }, pace);
+    const follow = (future: Future<unknown>) => progress.follow(future);
+    this.#caller = new MapCaller(executor, { ...subject, ended, follow }, pace);
     this.#progress = progress;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#ring);
@@ -120,6 +123,7 @@ export class MapRun<T, R> {
 /** Tells an observer how a map goes, for as long as it does. */
 export class MapProgress {
   #observer: ProgressObserver | undefined;
+  readonly #running: RunningProgress | undefined;
 
   /**
    * Creates what tells an observer.
@@ -128,6 +132,12 @@ export class MapProgress {
    */
   constructor(observer: ProgressObserver | undefined) {
     this.#observer = observer;
+    this.#running = observer && new RunningProgress(observer);
+  }
+
+  /** A call runs. */
+  follow(future: Future<unknown>): void {
+    if (this.#observer !== undefined) this.#running?.follow(future);
   }
 
   /** The map begins. */
@@ -160,7 +170,7 @@ export class MapProgress {
  */
 export async function openMapRun<T, R>(
   executor: MapExecutor,
-  subject: Omit<MapSubject, "ended">,
+  subject: Omit<MapSubject, "ended" | "follow">,
   items: Iterable<T> | AsyncIterable<T>,
   settings: MapSettings,
 ): Promise<MapRun<T, R>> {

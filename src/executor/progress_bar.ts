@@ -16,6 +16,12 @@ export interface ProgressObserver {
    * @param hit Whether its result came without running the body.
    */
   update(hit: boolean): void;
+  /**
+   * Calls that run have said how far they are.
+   *
+   * @param running How much of them is done: the sum of their fractions.
+   */
+  report?(running: number): void;
   /** The map has ended, however it did. */
   stop(): void;
 }
@@ -38,13 +44,19 @@ export async function openProgressBar(): Promise<ProgressObserver | undefined> {
   }, Presets.shades_classic);
   let settled = 0;
   let hits = 0;
+  let running = 0;
+  const draw = () => bar.update(Math.round((settled + running) * 100) / 100, { hits });
   return {
     start: (total) => bar.start(total ?? 0, 0, { hits }),
     update: (hit) => {
       settled++;
       if (hit) hits++;
       if (settled > bar.getTotal()) bar.setTotal(settled);
-      bar.update(settled, { hits });
+      draw();
+    },
+    report: (sum) => {
+      running = sum;
+      draw();
     },
     stop: () => bar.stop(),
   };

@@ -11,7 +11,7 @@ import type { TaskDefinition } from "../task/task_definition.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
-import { type CallContext, STARTED, type TravellingCall } from "./call_context.ts";
+import { type CallContext, NO_CONTEXT, STARTED, type TravellingCall } from "./call_context.ts";
 import type { TaskReferences } from "./encode_tasks.ts";
 
 // What not every call needs is loaded with the first that does.
@@ -19,6 +19,7 @@ type Recalling = typeof import("../cache/recall.ts");
 type Thrown = typeof import("../value/thrown_value.ts");
 type Caches = typeof import("../cache/cache.ts");
 type Decoding = typeof import("./decode_tasks.ts");
+type Output = typeof import("./worker_output.ts");
 type BagStores = typeof import("../store/open_stores.ts");
 type RunChunk = typeof import("./run_chunk.ts");
 
@@ -38,14 +39,13 @@ interface StartedCall {
   readonly start: () => void;
 }
 
-/** What no context stands for. */
-const NO_CONTEXT: CallContext = { tags: {}, strict: false };
-
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
 export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
   /** There as soon as a cache is. */
   #recalling: Recalling | undefined;
+  /** There as soon as a call is to hand over what it prints. */
+  #output: Promise<Disposable> | undefined;
 
   /**
    * Runs a call.
@@ -64,7 +64,11 @@ export class WorkerCalls {
       // What crossed the boundary is what `toCallContext` made.
       const context = (request.context ?? NO_CONTEXT) as CallContext;
       const restored = this.#restoreScope(context, warnings);
-      const scope = restored instanceof Promise ? await restored : restored;
+      let scope = restored instanceof Promise ? await restored : restored;
+      if (context.output === true) {
+        await (this.#output ??= openOutput());
+        scope = { ...scope, output: control };
+      }
       const args = context.tasks === undefined
         ? request.args
         : await this.#decodeTasks(request.args, context.tasks, warnings);
@@ -124,6 +128,7 @@ export class WorkerCalls {
 
   /** Lets go of the bags that calls have used. */
   async close(): Promise<void> {
+    (await this.#output)?.[Symbol.dispose]();
     const caches = [...this.#caches.values()];
     this.#caches.clear();
     for (const opened of await Promise.allSettled(caches)) {
@@ -147,6 +152,7 @@ export class WorkerCalls {
       call: _call,
       tasks: _tasks,
       announce: _announce,
+      output: _output,
       chunk: _chunk,
       ...options
     } = context;
@@ -180,6 +186,11 @@ export class WorkerCalls {
       return undefined;
     }
   }
+}
+
+async function openOutput(): Promise<Disposable> {
+  const { WorkerOutput } = await importLater<Output>("./worker_output.ts", import.meta.url);
+  return new WorkerOutput();
 }
 
 /** Loaded when first needed: a worker without a cache never pays for the bag's code. */

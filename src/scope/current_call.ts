@@ -10,8 +10,9 @@ import { currentScope } from "./current_scope.ts";
  * caller's own signal was aborted, its deadline has passed, or the executor was terminated. It is up
  * to the task to look at it, or to pass it on.
  *
- * Code that never awaits hears no events, and may still see `aborted` become `true` wherever memory
- * is shared, which is in `"web"` workers; the reason it sees there is an `AbortError`.
+ * Code that never awaits hears no events, and still sees `aborted` become `true` wherever memory is
+ * shared, which is in `"web"` workers. The reason itself comes as a message: whoever reads `aborted`
+ * before that is read finds an `AbortError` in its place.
  *
  * @returns The signal; outside of a call, one that never aborts.
  *

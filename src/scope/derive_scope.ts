@@ -59,6 +59,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     warn: keepsWarn ? outer.warn : createWarn(strict, onWarning ?? writeWarning),
     ...(outer?.chain !== undefined && { chain: outer.chain }),
     ...(outer?.control !== undefined && { control: outer.control }),
+    ...(outer?.output !== undefined && { output: outer.output }),
   };
 }
 

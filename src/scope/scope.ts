@@ -97,4 +97,10 @@ export interface Scope {
    * @internal
    */
   readonly control?: CallControl;
+  /**
+   * The call that takes what `console` prints, if it is not printed here.
+   *
+   * @internal
+   */
+  readonly output?: CallControl;
 }

@@ -23,6 +23,7 @@ export class CallStatus implements CallControl, CallFollower {
   #observers: (() => void)[] | undefined;
   #progress: CallProgress | undefined;
   #state: FutureState = "pending";
+  #worker: string | undefined;
   #key: Digest | undefined;
   #hit: boolean | undefined;
 
@@ -39,6 +40,11 @@ export class CallStatus implements CallControl, CallFollower {
   /** Whether the result came without running the body, once that is known. */
   get hit(): boolean | undefined {
     return this.#hit;
+  }
+
+  /** The name of the worker that the call was last sent to, if any. */
+  get worker(): string | undefined {
+    return this.#worker;
   }
 
   /** The same as `cancellation`, as a real signal. */
@@ -67,7 +73,9 @@ export class CallStatus implements CallControl, CallFollower {
   }
 
   /** The call says something here, which only matters where workers are. */
-  tell(): void {}
+  tell(): boolean {
+    return false;
+  }
 
   /** The call says something on a worker: as yet, only how far it is. */
   told(kind: string, data: unknown): void {
@@ -80,8 +88,13 @@ export class CallStatus implements CallControl, CallFollower {
     this.#key = key;
   }
 
-  /** The body starts: from now on the call can no longer be cancelled. */
-  started(): void {
+  /**
+   * The body starts: from now on the call can no longer be cancelled.
+   *
+   * @param worker The worker's name; none when it starts here.
+   */
+  started(worker?: string): void {
+    this.#worker = worker;
     if (this.#state === "pending") this.#state = "running";
   }
 

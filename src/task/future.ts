@@ -1,6 +1,7 @@
 import { CancelledError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { CallProgress } from "./call_progress.ts";
+import { rejectWithCallers } from "./caller_stack.ts";
 import { CallStatus, type FutureState } from "./call_status.ts";
 
 /**
@@ -44,8 +45,11 @@ export class Future<T> implements Promise<T> {
         resolve(value);
       };
       const fail = (reason: unknown) => {
+        // Given up: it has rejected already.
+        if (status.state === "cancelled") return;
         status.settled();
-        reject(reason);
+        if (status.worker === undefined || !(reason instanceof Error)) reject(reason);
+        else resolve(rejectWithCallers(reason, status.worker));
       };
       try {
         const result = run(status);

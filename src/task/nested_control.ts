@@ -32,7 +32,7 @@ export class NestedControl implements CallControl {
     this.#own.report(progress);
   }
 
-  tell(kind: string, data: unknown): void {
-    this.#own.tell(kind, data);
+  tell(kind: string, data: unknown): boolean {
+    return this.#own.tell(kind, data);
   }
 }

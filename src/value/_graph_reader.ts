@@ -6,19 +6,50 @@ import type { Digest } from "./encoded_value.ts";
 /** Gives the array or buffer that is stored under a digest. */
 export type LoadPart = (digest: Digest) => object;
 
+/** What takes the place of an error in a graph. */
+export interface Replacement {
+  /** The error. */
+  readonly error: Error;
+  /** Whether it has its `cause` and the like already. */
+  readonly complete: boolean;
+}
+
+/** Makes errors what they were before they became a graph. */
+export interface Restoration {
+  /** Changes errors in place; is given all objects, by node, once they are complete. */
+  adopt(objects: readonly object[]): void;
+  /** Gives what must take the place of errors, by node. */
+  replace(objects: readonly object[]): ReadonlyMap<number, Replacement>;
+}
+
 /**
  * Builds the value that a graph stands for.
  *
  * @param table The graph, as CBOR or structured clone gave it back.
  * @param loadPart Where to get what is stored on its own.
+ * @param restoration Makes errors what they were.
  * @returns The value.
  * @throws {SyntaxError} If the table is no graph.
  */
-export function fromGraph(table: unknown, loadPart: LoadPart): unknown {
+export function fromGraph(
+  table: unknown,
+  loadPart: LoadPart,
+  restoration?: Restoration,
+): unknown {
   if (!Array.isArray(table) || table.length < 2) throw malformed("no table");
   const items: readonly unknown[] = table;
   if (items[0] !== GRAPH_FORMAT) throw malformed(`format ${String(items[0])} is not known`);
-  return new GraphReader(items, loadPart).read();
+  const reader = new GraphReader(items, loadPart, new Map());
+  const value = reader.read();
+  if (restoration === undefined) return value;
+  restoration.adopt(reader.objects);
+  const replacements = restoration.replace(reader.objects);
+  if (replacements.size === 0) return value;
+  // Whatever refers to what is replaced is made anew.
+  const second = new GraphReader(items, loadPart, replacements);
+  const replaced = second.read();
+  restoration.adopt(second.objects);
+  return replaced;
 }
 
 type Node = readonly unknown[];
@@ -26,16 +57,25 @@ type Node = readonly unknown[];
 class GraphReader {
   readonly #root: unknown;
   readonly #nodes: readonly Node[];
-  readonly #objects: readonly object[];
+  readonly #replacements: ReadonlyMap<number, Replacement>;
+  /** What the nodes stand for. */
+  readonly objects: readonly object[];
 
-  constructor(table: readonly unknown[], loadPart: LoadPart) {
+  constructor(
+    table: readonly unknown[],
+    loadPart: LoadPart,
+    replacements: ReadonlyMap<number, Replacement>,
+  ) {
+    this.#replacements = replacements;
     this.#root = table[1];
     this.#nodes = table.slice(2).map(toNode);
-    this.#objects = this.#nodes.map((node) => createObject(node, loadPart));
+    this.objects = this.#nodes.map((node, i) =>
+      replacements.get(i)?.error ?? createObject(node, loadPart)
+    );
   }
 
   read(): unknown {
-    this.#nodes.forEach((node, i) => this.#fill(this.#objects[i], node));
+    this.#nodes.forEach((node, i) => this.#fill(this.objects[i], node, this.#replacements.get(i)));
     return this.#toValue(this.#root);
   }
 
@@ -43,12 +83,12 @@ class GraphReader {
     if (!Array.isArray(slot)) return toPlain(slot);
     const index: unknown = slot[0];
     if (typeof index !== "number") return toPrimitive(slot);
-    const object = this.#objects[index];
+    const object = this.objects[index];
     if (object === undefined) throw malformed(`there is no node ${index}`);
     return object;
   }
 
-  #fill(object: object | undefined, node: Node): void {
+  #fill(object: object | undefined, node: Node, replacement?: Replacement): void {
     const type = node[0];
     if (type === "Object" || type === "NullObject") this.#setAll(object, node, 1);
     else if (type === "Array" && Array.isArray(object)) {
@@ -63,17 +103,19 @@ class GraphReader {
       }
     } else if (object instanceof Set && type === "Set") {
       for (let i = 1; i < node.length; i++) object.add(this.#toValue(node[i]));
-    } else if (object instanceof Error && type === "Error") this.#fillError(object, node);
+    } else if (object instanceof Error && type === "Error") {
+      if (replacement?.complete !== true) this.#fillError(object, node, replacement);
+    }
   }
 
-  #fillError(error: Error, node: Node): void {
+  #fillError(error: Error, node: Node, replacement?: Replacement): void {
     const hidden = node[5];
     if (typeof hidden !== "number" || !(hidden >= 0 && hidden <= 4)) throw malformed("an Error");
     const end = 6 + hidden * 2;
     for (let i = 6; i < end; i += 2) {
       defineHidden(error, toText(node[i]), this.#toValue(node[i + 1]));
     }
-    this.#setAll(error, node, end);
+    if (replacement === undefined) this.#setAll(error, node, end);
   }
 
   #setAll(object: object | undefined, node: Node, start: number): void {

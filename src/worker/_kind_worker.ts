@@ -1,4 +1,4 @@
-import type { WorkerDeath } from "../errors.ts";
+import type { WorkerDeath, WorkerEnding } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { AbortFrame } from "./_call_frames.ts";
 import type { CloseReply } from "./_protocol.ts";
@@ -41,6 +41,8 @@ export class KindWorker implements Worker {
   readonly #calls: SentCalls;
   readonly #kind: WorkerKind;
   readonly #die: (reason: string) => void;
+  /** Who has ended it, if not its own code. */
+  #ending: WorkerEnding | undefined;
   #state: State = { state: "open" };
 
   /**
@@ -96,6 +98,7 @@ export class KindWorker implements Worker {
 
   terminate(): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
+    this.#ending = "killed";
     const death = this.#kind.stop("it was terminated");
     if (death !== undefined) this.#fail(death);
   }
@@ -111,7 +114,7 @@ export class KindWorker implements Worker {
   #fail(death: WorkerDeath): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     this.#die(death.reason);
-    this.#calls.fail(death);
+    this.#calls.fail(this.#ending === undefined ? death : { ...death, ending: this.#ending });
   }
 
   async #close(): Promise<void> {

@@ -47,10 +47,11 @@ export class ServedCall implements CallControl {
     this.#pace.add(progress);
   }
 
-  tell(kind: string, data: unknown): void {
-    if (this.#ended) return;
+  tell(kind: string, data: unknown): boolean {
+    if (this.#ended) return false;
     this.#told = true;
     this.#line.tell(this.slot, kind, data);
+    return true;
   }
 
   /**

@@ -65,8 +65,12 @@ export interface CallControl {
   readonly signal: AbortSignal;
   /** Says how far the call is: the latest word arrives, not every one. */
   report(progress: ProgressReport): void;
-  /** Says something at once, before this returns; the protocol does not look inside. */
-  tell(kind: string, data: unknown): void;
+  /**
+   * Says something at once, before this returns; the protocol does not look inside.
+   *
+   * @returns Whether somebody is there to hear it: `false` after the end of the call.
+   */
+  tell(kind: string, data: unknown): boolean;
 }
 
 /** Who follows a call that runs. */

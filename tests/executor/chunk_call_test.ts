@@ -32,7 +32,7 @@ class FakeDispatcher {
     this.sent.push([...request.args]);
     this.observers.push(observer);
     await this.hold;
-    observer.started?.();
+    observer.started?.("test");
     if (request.args.includes("unclonable")) throw new UnclonableError("Cannot send", "args");
     if (request.args.includes("lost")) throw new WorkerInitError("Cannot import");
     const scope = deriveScope(undefined, {});

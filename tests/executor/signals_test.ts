@@ -9,11 +9,13 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  cacheScope,
   CancelledError,
   currentSignal,
   DeadlineError,
   Executor,
   type Future,
+  openBag,
   report,
   task,
   WorkerDiedError,
@@ -62,7 +64,7 @@ for (const workerType of KINDS) {
   // executors 26
   test("Future.abort() leaves a call that does not look to its end, and its worker lost", async () => {
     await using executor = open();
-    const future = executor.submit(tasks.hang);
+    const future = executor.with({ onAbort: "detach" }).submit(tasks.hang);
     await runs(future);
     future.abort();
     await assertRejects(() => future, CancelledError, 'Cannot finish "hang": the call was aborted');
@@ -108,7 +110,7 @@ for (const workerType of KINDS) {
   test("Future.cancel() right after a call was sent to a warm worker takes it back", async () => {
     await using executor = open();
     const name = await executor.submit(tasks.whoAmI);
-    const future = executor.submit(tasks.echo, 1);
+    const future = executor.with({ onAbort: "detach" }).submit(tasks.echo, 1);
     future.abort("not that one");
     assertEquals(await future.catch((reason) => reason), "not that one");
     await until(() => executor.statistics().lost === 0);
@@ -163,6 +165,28 @@ for (const workerType of KINDS) {
     if (workerType !== "inline") await until(() => executor.statistics().lost === 0);
     assertEquals(await executor.submit(tasks.echo, 1), 1);
     executor.terminate();
+  });
+
+  // executors 26
+  test("a call that was given up still fills the cache", async () => {
+    const folder = await Deno.makeTempDir();
+    {
+      await using bag = await openBag(`${folder}/results.bag`);
+      await using executor = open(2);
+      await cacheScope({ cache: bag }, async () => {
+        const given = executor.with({ onAbort: "detach" }).submit(tasks.gated, folder);
+        await runs(given);
+        given.abort("no patience");
+        assertEquals(await given.catch((reason) => reason), "no patience");
+        assertEquals(executor.statistics().lost, 1);
+        await Deno.writeTextFile(`${folder}/go`, "");
+        // It waits for the one that was given up, which holds the lease.
+        const again = executor.submit(tasks.gated, folder);
+        assertEquals(await again, "through the gate");
+        assertEquals(again.hit, true);
+      });
+    }
+    await Deno.remove(folder, { recursive: true });
   });
 
   test("currentSignal() of a task that a task calls follows the outer call", async () => {
@@ -310,3 +334,25 @@ Deno.test("ExecutorView.submit() leaves no listener on its signal", async () => 
   await Promise.resolve();
   assertEquals(listeners, 0);
 });
+
+for (const workerType of KINDS) {
+  Deno.test(`${workerType}: Executor.map() tells how far the calls are that run`, async () => {
+    await using executor = new Executor({ maxWorkers: 1, workerType });
+    const log: (number | string | undefined)[] = [];
+    let settled = 0;
+    await Array.fromAsync(executor.map(tasks.climbTo, [1, 2], {
+      progress: {
+        start: (total) => log.push(total),
+        update: () => log.push(`settled ${++settled}`),
+        report: (running) => {
+          // Never more than there are calls.
+          assert(settled + running <= 2, `${settled} settled, ${running} running`);
+          log.push(running);
+        },
+        stop: () => log.push("stop"),
+      },
+    }));
+    assertEquals([log[0], log.at(-2), log.at(-1)], [2, "settled 2", "stop"]);
+    assert(log.includes(0.5), `the reports were ${log}`);
+  });
+}

@@ -51,8 +51,11 @@ export const echo = task(import.meta, function echo(value: unknown): unknown {
   return value;
 });
 
+/** Each worker imports this module once. */
+const me = crypto.randomUUID();
+
 export const whoAmI = task(import.meta, function whoAmI(): string {
-  return self.name;
+  return me;
 });
 
 export const reportOften = task(import.meta, function reportOften(times: number): void {
@@ -67,3 +70,24 @@ export const climb = task(import.meta, async function climb(): Promise<string> {
   report(1);
   return "up";
 });
+
+export const climbTo = task(import.meta, async function climbTo(height: number): Promise<number> {
+  report(0.5);
+  // Long enough for the report to be read by its own turn.
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  return height;
+});
+
+/** Waits until there is a file. */
+export const gated = task(
+  import.meta,
+  async function gated(folder: string): Promise<string> {
+    const watcher = Deno.watchFs(folder);
+    report("running");
+    for await (const { paths } of watcher) {
+      if (paths.some((path) => path.endsWith("/go"))) break;
+    }
+    return "through the gate";
+  },
+  { ignore: ["folder"] },
+);
