@@ -99,6 +99,29 @@ Deno.test("Worker.run() keeps a result that was there before its process died", 
   assertEquals(error.exitCode, 4);
 });
 
+// executors 10
+Deno.test("Worker.run() keeps large results of a process that dies right after them", async () => {
+  await using worker = await openProcessWorker(ENTRY, { name: "mortal" });
+  const samples = new Float64Array(1_000_000).fill(0.5);
+  const results = [1, 2].map(() => worker.run(deed("echo", samples)));
+  const guilty = worker.run(deed("killSelf", "SIGKILL"));
+  await assertRejects(() => guilty, WorkerDiedError);
+  assertEquals((await Promise.all(results)).map(valueOf), [samples, samples]);
+});
+
+// executors 10
+Deno.test("Worker.terminate() settles a call whose large argument is on its way", async () => {
+  const worker = await openProcessWorker(ENTRY, { name: "mortal" });
+  const call = worker.run(deed("echo", new Uint8Array(30_000_000)));
+  // The batch is posted in this checkpoint, and takes longer to arrive than this.
+  await Promise.resolve();
+  worker.terminate();
+  const [outcome] = await Promise.allSettled([call]);
+  const revoked = outcome.status === "fulfilled" && outcome.value.type === "revoked";
+  assert(revoked || outcome.status === "rejected" && outcome.reason instanceof WorkerDiedError);
+  assertEquals(await worker.dead, "it was terminated");
+});
+
 Deno.test("Worker.run() gives results that are there while the next call loops", async () => {
   await using folder = await openFolder();
   const worker = await openProcessWorker(ENTRY, { name: "busy" });
