@@ -1,7 +1,6 @@
 import { CacheFormatError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 import { type FileSystem, readWhole, removeIfThere } from "./_file_system.ts";
-import type { LeaseLock } from "./bag_files.ts";
 import type { CacheFiles, CacheFilesOptions } from "./cache_files.ts";
 import { CacheGuard, isDigest } from "./cache_guard.ts";
 import { encodeCallLine } from "./call_line.ts";
@@ -9,6 +8,7 @@ import { decodeCheckedLine } from "./checked_line.ts";
 import { FileReplacer } from "./file_replacer.ts";
 import { listNames } from "./layout.ts";
 import { LeaseDirectory } from "./lease_directory.ts";
+import { LeasedFiles } from "./leased_files.ts";
 import { encodeValueHeader, readValueFile } from "./value_file.ts";
 
 /** The largest payload; its length must fit the header. */
@@ -18,15 +18,12 @@ const LARGEST_BYTES = 2 ** 32 - 1;
 const PREFIX_LENGTH = 2;
 
 /** A cache in a directory: a file for each value, a file for each record. */
-export class FileDirectory implements CacheFiles {
+export class FileDirectory extends LeasedFiles implements CacheFiles {
   readonly path: string;
   readonly mode: "readwrite" | "read";
   readonly #fileSystem: FileSystem;
   readonly #guard: CacheGuard;
   readonly #replacer: FileReplacer;
-  readonly #leases: LeaseDirectory;
-  /** Values that are there, and are not what their digest says. */
-  readonly #rejected = new Set<Digest>();
   /** Directories that were seen to be none of somebody else's. */
   readonly #own = new Set<string>();
 
@@ -39,20 +36,22 @@ export class FileDirectory implements CacheFiles {
    */
   constructor(path: string, options: Required<CacheFilesOptions>, fileSystem: FileSystem) {
     const { mode, durability } = options;
+    const guard = new CacheGuard(`the file cache "${path}"`, mode);
+    const leases = new LeaseDirectory(`${path}/leases`, fileSystem);
+    super(guard, leases);
     this.path = path;
     this.mode = mode;
     this.#fileSystem = fileSystem;
-    this.#guard = new CacheGuard(`the file cache "${path}"`, mode);
+    this.#guard = guard;
     const sync = durability === "power";
     this.#replacer = new FileReplacer({ fileSystem, directory: `${path}/unfinished`, sync });
-    this.#leases = new LeaseDirectory(`${path}/leases`, fileSystem);
     if (mode === "read") return;
     // What lies there unfinished is removed.
     for (const name of ["leases", "unfinished"]) isDirectory(`${path}/${name}`);
-    this.#leases.open();
+    leases.open();
     fileSystem.makeDirectory(`${path}/unfinished`);
     // Who may not write should be told now, not at the first result.
-    this.#leases.exclusively(() => this.#replacer.clear());
+    leases.exclusively(() => this.#replacer.clear());
   }
 
   putValue(part: EncodedPart): void {
@@ -64,23 +63,18 @@ export class FileDirectory implements CacheFiles {
         `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
       );
     }
-    if (!this.#rejected.has(digest) && this.getValue(digest) !== undefined) return;
+    if (!this.rejected.has(digest) && this.getValue(digest) !== undefined) return;
     this.#replacer.replace(this.#toValueDirectory(digest), toName(digest), [
       encodeValueHeader(part),
       bytes,
     ]);
-    this.#rejected.delete(digest);
+    this.rejected.delete(digest);
   }
 
   getValue(digest: Digest): Payload | undefined {
     this.#guard.checkOpen("read from");
     if (!isDigest(digest)) return undefined;
     return readValueFile(`${this.#toValueDirectory(digest)}/${toName(digest)}`, digest);
-  }
-
-  rejectValue(digest: Digest): boolean {
-    this.#rejected.add(digest);
-    return false;
   }
 
   putCall(key: Digest, fields: Record<string, unknown>): void {
@@ -118,33 +112,8 @@ export class FileDirectory implements CacheFiles {
     }
   }
 
-  tryLease(key: Digest): LeaseLock | undefined {
-    this.#guard.checkWritable("take a lease in");
-    return this.#leases.tryAcquire(key);
-  }
-
-  leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
-    return this.#leases.changed(key, () => this.#guard.checkOpen("wait for a lease in"), signal);
-  }
-
-  tellWaits(note?: Record<string, unknown>): void {
-    this.#guard.checkWritable("wait in");
-    this.#leases.tellWaits(note);
-  }
-
-  readWaits(): Record<string, unknown>[] {
-    this.#guard.checkOpen("read from");
-    return this.#leases.readWaits();
-  }
-
-  close(): Promise<void> {
-    if (this.#guard.close()) this.#leases[Symbol.dispose]();
-    return Promise.resolve();
-  }
-
-  /** Closes the directory. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  protected override release(): void {
+    // Nothing is held open.
   }
 
   #toValueDirectory(digest: Digest): string {

@@ -1,9 +1,10 @@
-import type { LeaseLock, StorageStatistics } from "../bag/bag_files.ts";
+import type { StorageStatistics } from "../bag/bag_files.ts";
 import type { CacheFiles } from "../bag/cache_files.ts";
 import { CacheGuard, isDigest } from "../bag/cache_guard.ts";
 import { encodeCallLine } from "../bag/call_line.ts";
 import { decodeCheckedLine } from "../bag/checked_line.ts";
 import type { LeaseDirectory } from "../bag/lease_directory.ts";
+import { LeasedFiles } from "../bag/leased_files.ts";
 import { toPayloadCheck } from "../bag/payload_check.ts";
 import { toPayload } from "../bag/to_payload.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
@@ -30,15 +31,12 @@ interface Statements {
 }
 
 /** A cache in a SQLite database. Each put is a transaction of its own. */
-export class SqliteFiles implements CacheFiles {
+export class SqliteFiles extends LeasedFiles implements CacheFiles {
   readonly path: string;
   readonly mode: "readwrite" | "read";
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
-  readonly #leases: LeaseDirectory;
   readonly #guard: CacheGuard;
-  /** Values that are there, and are not what their digest says. */
-  readonly #rejected = new Set<Digest>();
 
   /**
    * Takes a connection, and closes it at the end.
@@ -54,11 +52,12 @@ export class SqliteFiles implements CacheFiles {
     database: DatabaseSync,
     leases: LeaseDirectory,
   ) {
+    const guard = new CacheGuard(`the SQLite cache "${path}"`, mode);
+    super(guard, leases);
     this.path = path;
     this.mode = mode;
     this.#database = database;
-    this.#leases = leases;
-    this.#guard = new CacheGuard(`the SQLite cache "${path}"`, mode);
+    this.#guard = guard;
     this.#statements = prepare(database);
   }
 
@@ -71,9 +70,9 @@ export class SqliteFiles implements CacheFiles {
         `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
       );
     }
-    if (!this.#rejected.has(digest) && this.getValue(digest) !== undefined) return;
+    if (!this.rejected.has(digest) && this.getValue(digest) !== undefined) return;
     this.#statements.putPayload.run(digest, kind, toPayloadCheck(digest, part), bytes);
-    this.#rejected.delete(digest);
+    this.rejected.delete(digest);
   }
 
   getValue(digest: Digest): Payload | undefined {
@@ -84,11 +83,6 @@ export class SqliteFiles implements CacheFiles {
     if (!(buffer instanceof ArrayBuffer)) return undefined;
     const payload = toPayload(kind, new Uint8Array(buffer, byteOffset, byteLength));
     return payload && toPayloadCheck(digest, payload) === crc ? payload : undefined;
-  }
-
-  rejectValue(digest: Digest): boolean {
-    this.#rejected.add(digest);
-    return false;
   }
 
   putCall(key: Digest, fields: Record<string, unknown>): void {
@@ -122,42 +116,14 @@ export class SqliteFiles implements CacheFiles {
     }
   }
 
-  tryLease(key: Digest): LeaseLock | undefined {
-    this.#guard.checkWritable("take a lease in");
-    return this.#leases.tryAcquire(key);
-  }
-
-  leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
-    return this.#leases.changed(key, () => this.#guard.checkOpen("wait for a lease in"), signal);
-  }
-
-  tellWaits(note?: Record<string, unknown>): void {
-    this.#guard.checkWritable("wait in");
-    this.#leases.tellWaits(note);
-  }
-
-  readWaits(): Record<string, unknown>[] {
-    this.#guard.checkOpen("read from");
-    return this.#leases.readWaits();
-  }
-
   /** Counts the pages of the database. */
   statistics(): StorageStatistics {
     this.#guard.checkOpen("look into");
     return { bytes: Number(this.#statements.bytes.get()?.bytes) };
   }
 
-  close(): Promise<void> {
-    return Promise.try(() => {
-      if (!this.#guard.close()) return;
-      this.#leases[Symbol.dispose]();
-      this.#database.close();
-    });
-  }
-
-  /** Closes the connection. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  protected override release(): void {
+    this.#database.close();
   }
 }
 
