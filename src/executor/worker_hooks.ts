@@ -1,0 +1,172 @@
+import { WorkerDiedError, WorkerInitError } from "../errors.ts";
+import { toThrown } from "../value/thrown_value.ts";
+import type { CallRequest, RunResult, Worker } from "../worker/worker.ts";
+import type { HookCall } from "../worker/worker_hook.ts";
+
+/** What the workers of one owner do beside running calls. */
+export interface WorkerHookCalls {
+  /** Runs once in each new worker, before its first call. */
+  readonly init?: HookCall;
+  /** Runs in the worker after each call, and says whether the worker leaves. */
+  readonly retire?: HookCall;
+}
+
+/**
+ * Makes a new worker ready: `init` is its first call, and `retire` follows each of its calls. Both
+ * are calls like any other, so that every kind of worker can do it.
+ *
+ * @param worker The worker, just opened.
+ * @param hooks What it is to run.
+ * @returns The worker to use.
+ * @throws {WorkerInitError} When `init` fails; `cause` is what it threw, and the worker is ended.
+ */
+export async function addHooks(worker: Worker, hooks: WorkerHookCalls): Promise<Worker> {
+  const { init, retire } = hooks;
+  if (init !== undefined) {
+    try {
+      await runHook(worker, init);
+    } catch (cause) {
+      worker.terminate();
+      throw new WorkerInitError(
+        `Cannot start worker "${worker.name}": its \`init\` task "${init.task}" failed: ${
+          describe(cause)
+        }`,
+        { cause },
+      );
+    }
+  }
+  return retire === undefined ? worker : new RetiringWorker(worker, retire);
+}
+
+/** A call that waits until the worker is known to stay. */
+interface WaitingCall {
+  readonly request: CallRequest;
+  readonly result: PromiseWithResolvers<RunResult>;
+}
+
+type State =
+  | { readonly state: "open" }
+  | { readonly state: "closed"; readonly done: Promise<void> };
+
+/**
+ * A worker that asks itself after each call whether it leaves. Its owner has the result by then, and
+ * may give it the next call meanwhile: that call waits here, and is given back if the worker leaves.
+ */
+class RetiringWorker implements Worker {
+  readonly name: string;
+  readonly dead: Promise<string>;
+  readonly #worker: Worker;
+  readonly #retire: HookCall;
+  readonly #waiting: WaitingCall[] = [];
+  #running: "nothing" | "call" | "hook" = "nothing";
+  /** Made when somebody waits for the last call. */
+  #rested: PromiseWithResolvers<void> | undefined;
+  /** Why the worker leaves, when that is not its own wish. */
+  #failure: WorkerDiedError | undefined;
+  #state: State = { state: "open" };
+
+  constructor(worker: Worker, retire: HookCall) {
+    this.name = worker.name;
+    this.dead = worker.dead;
+    this.#worker = worker;
+    this.#retire = retire;
+  }
+
+  get pending(): number {
+    return this.#waiting.length + (this.#running === "call" ? this.#worker.pending : 0);
+  }
+
+  run(request: CallRequest): Promise<RunResult> {
+    if (this.#state.state === "closed") return Promise.resolve({ type: "revoked" });
+    const call = { request, result: Promise.withResolvers<RunResult>() };
+    this.#waiting.push(call);
+    if (this.#running === "nothing") void this.#serve();
+    return call.result.promise;
+  }
+
+  revoke(): boolean {
+    const newest = this.#waiting.pop();
+    newest?.result.resolve({ type: "revoked" });
+    return newest !== undefined || (this.#running === "call" && this.#worker.revoke());
+  }
+
+  close(): Promise<void> {
+    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
+    return this.#state.done;
+  }
+
+  terminate(): void {
+    if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
+    this.#giveBack();
+    this.#worker.terminate();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #serve(): Promise<void> {
+    for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift()) {
+      this.#running = "call";
+      const { result } = call;
+      try {
+        const ended = await this.#worker.run(call.request);
+        result.resolve(ended);
+        if (ended.type === "revoked") continue;
+      } catch (error) {
+        // The call did not run, or the worker is dead.
+        result.reject(error);
+        continue;
+      }
+      this.#running = "hook";
+      await this.#mayLeave();
+    }
+    this.#running = "nothing";
+    this.#rested?.resolve();
+  }
+
+  async #mayLeave(): Promise<void> {
+    try {
+      if (!await runHook(this.#worker, this.#retire)) return;
+    } catch (cause) {
+      const reason = `its \`retire\` task "${this.#retire.task}" failed: ${describe(cause)}`;
+      const message = `Cannot keep worker "${this.name}": ${reason}`;
+      this.#failure = new WorkerDiedError(message, { reason }, { cause });
+    }
+    this.#giveBack();
+    if (this.#state.state === "closed") return;
+    const done = this.#end();
+    // Whoever owns the worker closes it when it is dead, and is told then.
+    done.catch(() => {});
+    this.#state = { state: "closed", done };
+  }
+
+  #giveBack(): void {
+    for (const { result } of this.#waiting.splice(0)) result.resolve({ type: "revoked" });
+  }
+
+  async #close(): Promise<void> {
+    if (this.#running !== "nothing") {
+      this.#rested ??= Promise.withResolvers<void>();
+      await this.#rested.promise;
+    }
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    await this.#worker.close();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+/** Runs a hook in its worker, and gives what it returned. */
+async function runHook(worker: Worker, hook: HookCall): Promise<unknown> {
+  const result = await worker.run({ ...hook, context: undefined });
+  if (result.type === "value") return result.value;
+  if (result.type === "error") throw toThrown(result.error.thrown);
+  throw new Error(`the worker ended before: ${await worker.dead}`);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
