@@ -53,7 +53,19 @@ export type { GcOptions } from "./src/cache/tidy_cache.ts";
 export { verifyBag } from "./src/cache/verify_bag.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
-export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
+export { Executor, type ShutdownOptions } from "./src/executor/executor.ts";
+export type { CallStatistics, TimeQuantiles } from "./src/executor/call_statistics.ts";
+export type { ExecutorOptions } from "./src/executor/executor_options.ts";
+export type { ExecutorStatistics } from "./src/executor/executor_statistics.ts";
+export type {
+  EndedWorker,
+  ExecutorObserver,
+  FinishedCall,
+  ObservedCall,
+  ObservedWorker,
+  RetriedCall,
+  StartedCall,
+} from "./src/executor/executor_observer.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
@@ -97,3 +109,4 @@ export { shapeSymbol } from "./src/value/shape_symbol.ts";
 export type { SliceRange } from "./src/value/slice_array.ts";
 export type { QuiverWarning } from "./src/warning.ts";
 export type { WorkerType } from "./src/worker/worker.ts";
+export type { Addressed, WorkerHook } from "./src/worker/worker_hook.ts";

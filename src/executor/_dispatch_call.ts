@@ -15,6 +15,16 @@ export interface CallObserver {
   readonly cancellation?: CancelSignal;
   /** Told each time when the call is sent to a worker. */
   started?(): void;
+  /** Told each time when a call that was sent waits again. */
+  waits?(): void;
+  /**
+   * Calls of a higher priority go first.
+   *
+   * @default {0}
+   */
+  readonly priority?: number;
+  /** How often the call is run again when it fails; as the dispatcher says, if not given. */
+  readonly retries?: number;
 }
 
 const END: CallPhase = { at: "end" };
@@ -28,6 +38,14 @@ export class DispatchedCall {
   readonly request: CallRequest;
   /** What the caller awaits. */
   readonly result: PromiseWithResolvers<Outcome> = Promise.withResolvers();
+  /** When it was given to the dispatcher. */
+  readonly since: number = performance.now();
+  /** Tells it from others where somebody observes them. */
+  readonly id: number;
+  /** Calls of a higher priority go first. */
+  readonly priority: number;
+  /** How often it has failed and was run again. */
+  retried = 0;
   /** Where it is. */
   phase: CallPhase = END;
   readonly #giveUp: (call: DispatchedCall, reason: unknown) => void;
@@ -39,15 +57,24 @@ export class DispatchedCall {
    * @param giveUp Is told when the signal gives the call up, and why.
    * @param request What to run.
    * @param observer Gives the call up, and is told when it starts.
+   * @param id Tells it from others.
    */
   constructor(
     giveUp: (call: DispatchedCall, reason: unknown) => void,
     request: CallRequest,
     observer: CallObserver,
+    id: number,
   ) {
     this.#giveUp = giveUp;
     this.request = request;
     this.#observer = observer;
+    this.id = id;
+    this.priority = observer.priority ?? 0;
+  }
+
+  /** How often it may be run again; `undefined` when it does not say. */
+  get retries(): number | undefined {
+    return this.#observer.retries;
   }
 
   /** Begins to listen to the signal. */
@@ -73,6 +100,12 @@ export class DispatchedCall {
   send(member: Member<DispatchedCall>): void {
     this.phase = { at: "worker", member };
     this.#observer.started?.();
+  }
+
+  /** The call waits in the queue. */
+  wait(entry: QueueEntry<DispatchedCall>): void {
+    if (this.phase.at === "worker") this.#observer.waits?.();
+    this.phase = { at: "queue", entry };
   }
 
   /** The call's way ends. */

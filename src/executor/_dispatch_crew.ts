@@ -1,6 +1,7 @@
 import type { Worker } from "../worker/worker.ts";
 import { DispatchEndings } from "./_dispatch_endings.ts";
 import { DispatchIdle } from "./_dispatch_idle.ts";
+import type { SafeObserver } from "./_safe_observer.ts";
 
 /** A worker and what it was given. */
 export interface Member<C> {
@@ -8,6 +9,10 @@ export interface Member<C> {
   readonly worker: Worker;
   /** The calls it has, oldest first. */
   readonly calls: C[];
+  /** How many calls it was sent in its life, without those that it gave back. */
+  sent: number;
+  /** How many calls it may be sent in its life. */
+  limit: number;
   /** How many calls were taken back from it whose runs have not told so yet. */
   revoking: number;
 }
@@ -20,6 +25,10 @@ export interface DispatchCrewOptions {
   open: () => Promise<Worker>;
   /** After how many milliseconds a worker without calls ends. */
   idleTimeout: number;
+  /** How many calls a worker may be sent in its life. */
+  maxTasksPerWorker: number;
+  /** Follows the workers. */
+  observer: SafeObserver | undefined;
 }
 
 /** The workers of a dispatcher: who is idle, who is lost, who starts, who ends. */
@@ -31,6 +40,8 @@ export class DispatchCrew<C> {
   readonly #lost = new Set<Member<C>>();
   readonly #starts = new Set<Promise<Worker>>();
   readonly #endings = new DispatchEndings();
+  readonly #maxTasksPerWorker: number;
+  readonly #observer: SafeObserver | undefined;
   #maxWorkers: number;
   #phase: "open" | "closing" | "terminated" = "open";
 
@@ -42,6 +53,8 @@ export class DispatchCrew<C> {
   constructor(options: DispatchCrewOptions) {
     this.#maxWorkers = options.maxWorkers;
     this.#open = options.open;
+    this.#maxTasksPerWorker = options.maxTasksPerWorker;
+    this.#observer = options.observer;
     this.#idle = new DispatchIdle(options.idleTimeout, (member) => this.#retire(member));
   }
 
@@ -75,10 +88,16 @@ export class DispatchCrew<C> {
     return this.#members.size + this.#starts.size < this.#maxWorkers;
   }
 
-  /** The worker with the fewest calls. */
+  /** Whether there are more workers than there may be. */
+  get hasSurplus(): boolean {
+    return this.#members.size > this.#maxWorkers;
+  }
+
+  /** The worker with the fewest calls, of those that may get more. */
   leastBusy(): Member<C> | undefined {
     let least: Member<C> | undefined;
     for (const member of this.#members) {
+      if (member.sent >= member.limit) continue;
       if (least === undefined || member.calls.length < least.calls.length) least = member;
     }
     return least;
@@ -104,9 +123,14 @@ export class DispatchCrew<C> {
     this.#starts.add(start);
     try {
       const worker = await start;
-      const member: Member<C> = { worker, calls: [], revoking: 0 };
+      const limit = this.#maxTasksPerWorker;
+      const member: Member<C> = { worker, calls: [], sent: 0, limit, revoking: 0 };
       this.#members.add(member);
-      void worker.dead.then(() => this.remove(member));
+      this.#observer?.tell("workerStarted", { worker: worker.name });
+      void worker.dead.then((reason) => {
+        this.leave(member);
+        this.#observer?.tell("workerEnded", { worker: worker.name, reason });
+      });
       this.rest(member);
     } finally {
       this.#starts.delete(start);
@@ -126,8 +150,8 @@ export class DispatchCrew<C> {
       this.#members.add(member);
     }
     if (!this.#members.has(member)) return;
-    const surplus = this.#members.size > this.#maxWorkers;
-    if (surplus || this.#phase !== "open") this.#retire(member);
+    const spent = member.sent >= member.limit;
+    if (spent || this.hasSurplus || this.#phase !== "open") this.#retire(member);
     else this.#idle.push(member);
   }
 
@@ -136,6 +160,11 @@ export class DispatchCrew<C> {
     this.#lost.delete(member);
     this.#members.delete(member);
     this.#idle.delete(member);
+  }
+
+  /** A worker takes no more calls, by itself: what its end may have to tell is asked for. */
+  leave(member: Member<C>): void {
+    if (this.#members.has(member) || this.#lost.has(member)) this.#retire(member);
   }
 
   /** A worker takes no calls until the one that it runs has ended; another may take its place. */

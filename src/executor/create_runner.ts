@@ -5,6 +5,7 @@ import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 import { toCallContext, toTravelling, type TravellingCall } from "./call_context.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { WorkerShare } from "./_worker_share.ts";
 
 type ValueOutcome = Extract<Outcome, { type: "value" }>;
 
@@ -12,13 +13,14 @@ type ValueOutcome = Extract<Outcome, { type: "value" }>;
  * Creates what runs the bodies of calls on workers.
  *
  * @param dispatcher Brings calls to workers.
+ * @param share Says what holds for calls on their workers.
  * @returns The runner.
  */
-export function createRunner(dispatcher: Dispatcher): CallRunner {
+export function createRunner(dispatcher: Dispatcher, share: WorkerShare): CallRunner {
   // Promises are chained by hand: an async function would make one more for each of many short calls.
   const send = (ready: ReadyCall, call?: TravellingCall): Promise<Outcome> => {
     const { definition: { address }, scope, args, status } = ready;
-    const context = toCallContext(scope, call);
+    const context = toCallContext(scope, call, share.limits);
     return dispatcher.run({ module: address.module, task: address.name, args, context }, status);
   };
   // A cache that cannot travel is filled from here.

@@ -2,8 +2,13 @@ import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../error
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
 import { type CallObserver, DispatchedCall as Call } from "./_dispatch_call.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
+import { DispatchLog } from "./_dispatch_log.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
-import { DispatchQueue } from "./_dispatch_queue.ts";
+import { planAhead } from "./_plan_ahead.ts";
+import { PriorityQueue } from "./_priority_queue.ts";
+import { errorOf, isRetriable } from "./_retriable.ts";
+import type { SafeObserver } from "./_safe_observer.ts";
+import type { CallStatistics } from "./call_statistics.ts";
 
 /** Options of {@linkcode Dispatcher}. */
 export interface DispatcherOptions {
@@ -23,6 +28,20 @@ export interface DispatcherOptions {
    * @default {128}
    */
   prefetch?: number;
+  /**
+   * After how many calls a worker is replaced.
+   *
+   * @default {Infinity}
+   */
+  maxTasksPerWorker?: number;
+  /**
+   * How often a call is run again when it fails, if it does not say so itself.
+   *
+   * @default {0}
+   */
+  retries?: number;
+  /** Follows calls and workers. */
+  observer?: SafeObserver;
 }
 
 /** Options of {@linkcode Dispatcher.close}. */
@@ -54,7 +73,8 @@ type State =
   | { readonly state: "closing"; readonly cancelPending: boolean; readonly done: Promise<void> };
 
 /**
- * Brings calls to a bounded set of workers, first come, first served.
+ * Brings calls to a bounded set of workers: those of a higher priority first, and within one priority
+ * first come, first served.
  *
  * A call waits in a queue for a worker, which may be starting; then it is sent. A worker is sent one
  * call at a time while calls take their time, and `prefetch` calls while they are short: sending
@@ -64,10 +84,17 @@ type State =
 export class Dispatcher implements AsyncDisposable {
   readonly #crew: DispatchCrew<Call>;
   readonly #pace: DispatchPace;
-  readonly #queue = new DispatchQueue<Call>();
+  readonly #queue = new PriorityQueue<Call>();
+  readonly #retries: number;
+  readonly #log: DispatchLog;
   readonly #giveUp = (call: Call, reason: unknown): void => this.#abort(call, reason);
   /** Calls that have not ended. */
   #unended = 0;
+  #given = 0;
+  /** Calls that were taken back and are about to be in the queue again, where they have their order. */
+  #returning = 0;
+  /** Of all calls so far: only one of a higher priority can have to overtake another. */
+  #lowestPriority = Infinity;
   #drained: PromiseWithResolvers<void> | undefined;
   #state: State = { state: "open" };
 
@@ -78,8 +105,11 @@ export class Dispatcher implements AsyncDisposable {
    */
   constructor(options: DispatcherOptions) {
     const { maxWorkers, open, idleTimeout = 10_000, prefetch = 128 } = options;
-    this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout });
+    const { maxTasksPerWorker = Infinity, retries = 0, observer } = options;
+    this.#crew = new DispatchCrew({ maxWorkers, open, idleTimeout, maxTasksPerWorker, observer });
     this.#pace = new DispatchPace(prefetch);
+    this.#retries = retries;
+    this.#log = new DispatchLog(observer);
   }
 
   /**
@@ -100,11 +130,14 @@ export class Dispatcher implements AsyncDisposable {
         new ExecutorShutdownError(`Cannot run "${request.task}": the executor was shut down`),
       );
     }
-    const call = new Call(this.#giveUp, request, observer);
+    const call = new Call(this.#giveUp, request, observer, ++this.#given);
     this.#unended++;
-    call.phase = { at: "queue", entry: this.#queue.push(call) };
+    call.wait(this.#queue.push(call, call.priority));
+    this.#log.queued(call);
     call.listen();
     this.#advance();
+    if (call.priority > this.#lowestPriority) this.#overtake(call);
+    else this.#lowestPriority = call.priority;
     return call.result.promise;
   }
 
@@ -135,6 +168,15 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   /**
+   * Counts how calls have ended.
+   *
+   * @returns The counts so far.
+   */
+  callStatistics(): CallStatistics {
+    return this.#log.tally.counts;
+  }
+
+  /**
    * Takes no more calls, waits for those it has, then ends the workers. May be called again.
    *
    * @param options What happens to calls that have not started.
@@ -151,11 +193,17 @@ export class Dispatcher implements AsyncDisposable {
     return done;
   }
 
-  /** Ends everything now: calls that wait reject with `CancelledError`, others as their worker ends. */
+  /** Ends everything now: what has not ended rejects with `ExecutorShutdownError`. */
   terminate(): void {
     const done = this.#state.state === "open" ? Promise.resolve() : this.#state.done;
     this.#state = { state: "closing", cancelPending: true, done };
-    this.#cancelPending();
+    const reason = new ExecutorShutdownError(
+      "Cannot finish the call: the executor was shut down",
+    );
+    this.#rejectQueued(reason);
+    for (const { calls } of this.#crew.members) {
+      for (const call of calls) this.#reject(call, reason);
+    }
     this.#crew.terminate();
     this.#advance();
   }
@@ -174,7 +222,7 @@ export class Dispatcher implements AsyncDisposable {
 
   /** Brings calls from the queue to workers: an idle one, else a new one, else ahead to a busy one. */
   #employ(): void {
-    while (this.#queue.size > 0) {
+    while (this.#queue.size > 0 && this.#returning === 0) {
       const idle = this.#crew.take();
       if (idle !== undefined) this.#send(idle);
       else if (this.#crew.hasRoom && this.#crew.starting < this.#queue.size) void this.#start();
@@ -198,31 +246,33 @@ export class Dispatcher implements AsyncDisposable {
     if (this.#crew.members.size === 0 && this.#crew.starting === 0) this.#rejectQueued(error);
   }
 
-  /**
-   * Fills the worker with the fewest calls. Workers are filled again when they are half empty, so
-   * that calls travel in batches.
-   */
   #sendAhead(): boolean {
     const { depth } = this.#pace;
-    const least = this.#crew.leastBusy();
-    const spare = this.#queue.size - this.#crew.starting;
-    if (least === undefined || depth === 1 || spare <= 0 || least.calls.length > depth / 2) {
-      return false;
-    }
-    let total = spare;
-    for (const { calls } of this.#crew.members) total += calls.length;
-    const share = Math.ceil(total / this.#crew.members.size);
-    const target = Math.min(depth, Math.max(share, least.calls.length + 1));
-    const count = Math.min(target - least.calls.length, spare);
-    for (let sent = 0; sent < count; sent++) this.#send(least);
+    const plan = planAhead(this.#crew, { queued: this.#queue.size, depth });
+    if (plan === undefined) return false;
+    for (let sent = 0; sent < plan.count; sent++) this.#send(plan.member);
     return true;
+  }
+
+  /** What was sent ahead and matters less comes back when a call has to wait for it. */
+  #overtake(call: Call): void {
+    // None may get more when all have had as many as they may in their life.
+    const least = this.#crew.leastBusy() ?? this.#crew.mostBusy();
+    if (least === undefined || least.revoking > 0 || call.phase.at !== "queue") return;
+    for (;;) {
+      const newest = least.calls.at(-1 - least.revoking);
+      if (newest === undefined || newest.priority >= call.priority) return;
+      if (!this.#revoke(least)) return;
+    }
   }
 
   #send(member: Member<Call>): void {
     const call = this.#queue.shift();
     if (call === undefined) return;
     member.calls.push(call);
+    member.sent++;
     call.send(member);
+    this.#log.sent(call, member.worker.name);
     void member.worker.run(call.request).then(
       (result) => this.#returned(member, call, result),
       (error) => this.#failed(member, call, error),
@@ -231,23 +281,55 @@ export class Dispatcher implements AsyncDisposable {
 
   #returned(member: Member<Call>, call: Call, result: RunResult): void {
     if (result.type === "revoked") {
-      if (member.revoking > 0) member.revoking--;
-      // It takes no calls, so it is about to be dead.
-      else this.#crew.remove(member);
+      member.sent--;
+      // One that was not asked takes no calls, so it is about to be dead.
+      if (member.revoking === 0) this.#crew.leave(member);
+      else {
+        member.revoking--;
+        this.#returning--;
+      }
       if (call.phase.at === "worker") this.#reenter(call);
     } else {
       this.#pace.note(result.duration);
-      if (call.phase.at !== "end") {
-        this.#leave(call);
-        call.result.resolve(result);
-      }
+      // It has nothing to do as soon as the calls that have started have ended, and then it ends.
+      if (result.heapBytes !== undefined) this.#spend(member);
+      if (call.phase.at !== "end") this.#conclude(call, result);
     }
     this.#release(member, call);
   }
 
+  #conclude(call: Call, outcome: Outcome): void {
+    this.#log.ran(call, outcome);
+    if (outcome.type === "error" && this.#retry(call, () => errorOf(outcome))) return;
+    this.#leave(call);
+    this.#log.resolved(call, outcome);
+    call.result.resolve(outcome);
+  }
+
+  /** Runs a call that has failed again, if it may and that may help. */
+  #retry(call: Call, read: () => unknown): boolean {
+    if (call.retried >= (call.retries ?? this.#retries)) return false;
+    if (this.#state.state === "closing" && this.#state.cancelPending) return false;
+    const error = read();
+    if (!isRetriable(error)) return false;
+    call.retried++;
+    this.#log.retried(call, error);
+    this.#reenter(call);
+    return true;
+  }
+
+  /** A worker is sent no more calls. */
+  #spend(member: Member<Call>): void {
+    member.limit = 0;
+    while (this.#revoke(member));
+  }
+
   #failed(member: Member<Call>, call: Call, error: unknown): void {
     if (error instanceof WorkerDiedError) this.#crew.remove(member);
-    this.#reject(call, error);
+    if (call.phase.at !== "end") {
+      this.#log.failed(error);
+      if (!this.#retry(call, () => error)) this.#reject(call, error);
+    }
     this.#release(member, call);
   }
 
@@ -255,11 +337,13 @@ export class Dispatcher implements AsyncDisposable {
   #reenter(call: Call): void {
     if (this.#state.state === "closing" && this.#state.cancelPending) {
       this.#reject(call, toCancelled(call));
-    } else call.phase = { at: "queue", entry: this.#queue.unshift(call) };
+    } else call.wait(this.#queue.unshift(call, call.priority));
   }
 
   #release(member: Member<Call>, call: Call): void {
     member.calls.splice(member.calls.indexOf(call), 1);
+    // The first that ends a call makes way.
+    if (this.#crew.hasSurplus) { while (this.#revoke(member)); }
     if (member.calls.length === 0) this.#crew.rest(member);
     this.#advance();
   }
@@ -276,7 +360,10 @@ export class Dispatcher implements AsyncDisposable {
 
   #revoke(member: Member<Call>): boolean {
     const revoked = member.worker.revoke();
-    if (revoked) member.revoking++;
+    if (revoked) {
+      member.revoking++;
+      this.#returning++;
+    }
     return revoked;
   }
 
@@ -296,13 +383,14 @@ export class Dispatcher implements AsyncDisposable {
   #reject(call: Call, reason: unknown): void {
     if (call.phase.at === "end") return;
     this.#leave(call);
+    this.#log.rejected(call, reason);
     call.result.reject(reason);
   }
 
   /** The call's way ends here. */
   #leave(call: Call): void {
     const phase = call.end();
-    if (phase.at === "queue") this.#queue.delete(phase.entry);
+    if (phase.at === "queue") this.#queue.delete(phase.entry, call.priority);
     this.#unended--;
   }
 

@@ -6,32 +6,15 @@ import { Future } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { currentWorker } from "../worker/current_worker.ts";
-import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
-import type { DispatcherStatistics } from "./dispatcher.ts";
+import {
+  checkMaxWorkers,
+  type ExecutorOptions,
+  type ExecutorSettings,
+  toExecutorSettings,
+} from "./executor_options.ts";
+import type { ExecutorStatistics } from "./executor_statistics.ts";
 import { LateEngine } from "./late_engine.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
-
-/** Options of {@linkcode Executor}. */
-export interface ExecutorOptions {
-  /**
-   * How many workers run at once at most.
-   *
-   * @default {navigator.hardwareConcurrency}
-   */
-  maxWorkers?: number;
-  /**
-   * What a worker is: `"web"` a Web Worker, `"inline"` this isolate (for tests and debugging).
-   *
-   * @default {"web"}
-   */
-  workerType?: WorkerType;
-  /**
-   * How long a worker stays without work before it is ended, in milliseconds.
-   *
-   * @default {10000}
-   */
-  idleTimeout?: number;
-}
 
 /** Options of {@linkcode Executor.shutdown}. */
 export interface ShutdownOptions {
@@ -48,8 +31,6 @@ export interface ShutdownOptions {
    */
   cancelPending?: boolean;
 }
-
-const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleTimeout"]);
 
 /**
  * A bounded set of workers with a queue. Workers start when there is work and stay warm between
@@ -84,7 +65,10 @@ const OPTIONS: ReadonlySet<string> = new Set(["maxWorkers", "workerType", "idleT
  */
 export class Executor implements AsyncDisposable {
   readonly #engine: LateEngine;
-  readonly #maxWorkers: number;
+  readonly #settings: ExecutorSettings;
+  #maxWorkers: number;
+  #hits = 0;
+  #misses = 0;
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<Future<unknown>>();
   #accepting = true;
@@ -99,33 +83,9 @@ export class Executor implements AsyncDisposable {
    * @throws {RangeError} When a number is out of range.
    */
   constructor(options: ExecutorOptions = {}) {
-    const { maxWorkers = navigator.hardwareConcurrency, workerType = "web", idleTimeout = 10_000 } =
-      options;
-    for (const name of Object.keys(options)) {
-      if (OPTIONS.has(name)) continue;
-      throw new TypeError(
-        `Cannot create an executor: "${name}" is not an option; ` +
-          `the options are ${[...OPTIONS].join(", ")}`,
-      );
-    }
-    if (!Number.isInteger(maxWorkers) || maxWorkers < 1) {
-      throw new RangeError(
-        `Cannot create an executor as \`maxWorkers\` must be a positive integer: ${maxWorkers}`,
-      );
-    }
-    if (!(idleTimeout >= 0)) {
-      throw new RangeError(
-        `Cannot create an executor as \`idleTimeout\` must not be negative: ${idleTimeout}`,
-      );
-    }
-    if (!WORKER_TYPES.includes(workerType)) {
-      throw new TypeError(
-        `Cannot create an executor: \`workerType\` is one of ${WORKER_TYPES.join(", ")}, ` +
-          `not ${JSON.stringify(workerType)}`,
-      );
-    }
-    this.#maxWorkers = maxWorkers;
-    this.#engine = new LateEngine({ maxWorkers, workerType, idleTimeout });
+    const settings = this.#settings = toExecutorSettings(options);
+    this.#maxWorkers = settings.maxWorkers;
+    this.#engine = new LateEngine(settings);
   }
 
   /** How many workers run at once at most. */
@@ -146,7 +106,8 @@ export class Executor implements AsyncDisposable {
    * after `shutdown`.
    * @throws {TypeError} When the function is not a task.
    * @throws {NestedExecutorError} When the code runs in a worker but in no call: a module that a
-   * worker imports for a task would otherwise start workers for ever.
+   * worker imports for a task would otherwise start workers for ever. Also when calls are nested deeper
+   * than `maxDepth`.
    */
   submit<A extends readonly unknown[], R>(
     task: Task<A, R>,
@@ -168,10 +129,13 @@ export class Executor implements AsyncDisposable {
         ));
     }
     refuseOutsideOfCall(name, scope);
+    this.#refuseTooDeep(name, scope);
     const future = answerCall(definition, args, scope, this.#engine);
     this.#unsettled.add(future);
     future.onDone(() => {
       this.#unsettled.delete(future);
+      if (future.hit === true) this.#hits++;
+      else if (future.key !== undefined && future.state === "done") this.#misses++;
       if (this.#unsettled.size === 0) this.#drained?.resolve();
     });
     // The definition is that of `task`, so its function returns what `task` does.
@@ -210,12 +174,55 @@ export class Executor implements AsyncDisposable {
   }
 
   /**
-   * How many calls wait and run, and how many workers there are.
+   * Changes how many workers run at once at most, also while they are busy: those too many end after
+   * their call, and more start when there is work for them. The same number changes nothing.
    *
-   * @returns The counts.
+   * @param maxWorkers The new number.
+   * @throws {RangeError} When it is not a positive integer, or more than `maxTotalWorkers`.
+   *
+   * @example Leave room for something else
+   * ```ts
+   * import { Executor, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const negate = task(import.meta, (n: number) => -n, { name: "negate" });
+   *
+   * await using executor = new Executor({ maxWorkers: 4, workerType: "inline" });
+   * executor.resize(1);
+   * assertEquals(await executor.submit(negate, 3), -3);
+   * assertEquals(executor.statistics().workers, 1);
+   * ```
    */
-  statistics(): DispatcherStatistics {
-    return this.#engine.statistics();
+  resize(maxWorkers: number): void {
+    checkMaxWorkers(maxWorkers, this.#settings.maxTotalWorkers, "resize an executor");
+    this.#maxWorkers = maxWorkers;
+    this.#engine.resize(maxWorkers);
+  }
+
+  /**
+   * How many calls wait and run, how they have ended so far and how long they took, and how many workers
+   * there are. It costs the same however many calls there were.
+   *
+   * @returns The counts of this moment.
+   *
+   * @example See how well the cache does
+   * ```ts
+   * import { cacheScope, createMemoryCache, Executor, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const third = task(import.meta, (n: number) => n / 3, { name: "third" });
+   *
+   * await using executor = new Executor({ workerType: "inline" });
+   * await cacheScope({ cache: createMemoryCache() }, async () => {
+   *   await executor.submit(third, 9);
+   *   await executor.submit(third, 9);
+   * });
+   * const { hits, misses, completed } = executor.statistics();
+   * assertEquals([hits, misses, completed], [1, 1, 1]);
+   * ```
+   */
+  statistics(): ExecutorStatistics {
+    return { ...this.#engine.statistics(), hits: this.#hits, misses: this.#misses };
   }
 
   /**
@@ -228,6 +235,8 @@ export class Executor implements AsyncDisposable {
     this.#accepting = false;
     if (cancelPending) {
       for (const future of this.#unsettled) future.cancel();
+      // Those that were sent ahead are cancelled there; whoever ends the workers is told what it throws.
+      this.#engine.close({ cancelPending }).catch(() => {});
     }
     const ended = this.#end();
     if (wait) await ended;
@@ -235,7 +244,10 @@ export class Executor implements AsyncDisposable {
     else ended.catch(() => {});
   }
 
-  /** Ends the workers now, as far as their kind allows: the calls that run reject. */
+  /**
+   * Ends the workers now, as far as their kind allows: the calls that wait or run reject with
+   * `ExecutorShutdownError`.
+   */
   terminate(): void {
     this.#accepting = false;
     this.#engine.terminate();
@@ -244,6 +256,15 @@ export class Executor implements AsyncDisposable {
   /** Waits for the calls that were submitted, then ends the workers. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
+  }
+
+  #refuseTooDeep(name: string, { nesting }: Scope): void {
+    const { maxDepth } = this.#settings;
+    if (nesting === undefined || nesting.depth < maxDepth) return;
+    throw new NestedExecutorError(
+      `Cannot submit "${name}": ${nesting.depth} executors' calls are around it, and \`maxDepth\` is ` +
+        `${maxDepth}; does a task submit itself for ever?`,
+    );
   }
 
   async #end(): Promise<void> {

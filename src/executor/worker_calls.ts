@@ -9,6 +9,8 @@ import { runBody } from "../task/run_body.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
+import { HeapWatch } from "./_heap_watch.ts";
+import { NESTED_WORKERS, WorkerLedger } from "./_worker_ledger.ts";
 import type { CallContext } from "./call_context.ts";
 
 // What not every call needs is loaded with the first that does.
@@ -30,6 +32,8 @@ const NO_CONTEXT: CallContext = { tags: {}, strict: false };
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
 export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
+  readonly #heap = new HeapWatch();
+  readonly #ledger = new WorkerLedger();
   /** There as soon as a cache is. */
   #recalling: Recalling | undefined;
 
@@ -59,7 +63,8 @@ export class WorkerCalls {
       const recalling = this.#recalling;
       if (call === undefined || scope.cache === undefined || recalling === undefined) {
         const value = await body();
-        return { type: "value", value, duration: performance.now() - begun, warnings };
+        const duration = performance.now() - begun;
+        return this.#report({ type: "value", value, duration, warnings }, request);
       }
       const compute = leased ? recalling.computeLeased : recalling.computeAlone;
       const recalled = await compute(scope.cache, { ...call, values: args }, body, {
@@ -68,14 +73,20 @@ export class WorkerCalls {
       });
       const note = recalled === undefined ? "busy" : recalled.hit ? "hit" : "computed";
       const duration = performance.now() - begun;
-      return { type: "value", value: recalled?.value, note, duration, warnings };
+      return this.#report(
+        { type: "value", value: recalled?.value, note, duration, warnings },
+        request,
+      );
     } catch (error) {
       const duration = performance.now() - begun;
       const { fromThrown } = await importLater<Thrown>(
         "../value/thrown_value.ts",
         import.meta.url,
       );
-      return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
+      return this.#report(
+        { type: "error", error: { thrown: fromThrown(error) }, duration, warnings },
+        request,
+      );
     }
   }
 
@@ -88,13 +99,23 @@ export class WorkerCalls {
     }
   }
 
+  /** Adds what is asked for to an outcome. */
+  #report(outcome: Outcome, { context }: CallRequest): Outcome {
+    const { limits } = (context ?? NO_CONTEXT) as CallContext;
+    if (limits?.maxHeapBytes === undefined) return outcome;
+    const heapBytes = this.#heap.excess(limits.maxHeapBytes);
+    return heapBytes === undefined ? outcome : { ...outcome, heapBytes };
+  }
+
   #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
-    const { chain, cache, call: _, ...options } = context;
+    const { chain, cache, call: _, limits, depth = 0, ...options } = context;
+    this.#ledger.total = limits?.nestedWorkers ?? NESTED_WORKERS;
+    const nesting = { depth: depth + 1, allowance: this.#ledger };
     const onWarning = ({ message, cause }: QuiverWarning) => {
       warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     };
     const derived = deriveScope(undefined, { ...options, onWarning });
-    const scope = chain === undefined ? derived : { ...derived, chain };
+    const scope = { ...derived, nesting, ...(chain !== undefined && { chain }) };
     if (cache === undefined) return scope;
     return this.#openCache(cache, scope).then((opened) =>
       opened === undefined ? scope : { ...scope, cache: opened }

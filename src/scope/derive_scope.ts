@@ -51,6 +51,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     leaseTimeout,
     warn: keepsWarn ? outer.warn : createWarn(strict, onWarning ?? writeWarning),
     ...(outer?.chain !== undefined && { chain: outer.chain }),
+    ...(outer?.nesting !== undefined && { nesting: outer.nesting }),
   };
 }
 

@@ -105,6 +105,7 @@ export class AnswerRing {
 function toKind(result: RunResult): number {
   if (result.type === "revoked") return REVOKED;
   if (result.type === "error" || result.note !== undefined || result.warnings.length > 0) return -1;
+  if (result.heapBytes !== undefined) return -1;
   return typeof result.value === "number" ? NUMBER : CONSTANTS.indexOf(result.value);
 }
 

@@ -40,12 +40,16 @@ export type Outcome =
     readonly note?: string;
     readonly duration: number;
     readonly warnings: readonly string[];
+    /** How much memory the worker holds, told when that is more than it may: it is replaced. */
+    readonly heapBytes?: number;
   }
   | {
     readonly type: "error";
     readonly error: ThrownValue;
     readonly duration: number;
     readonly warnings: readonly string[];
+    /** How much memory the worker holds, told when that is more than it may: it is replaced. */
+    readonly heapBytes?: number;
   };
 
 /** How a run on a worker ended: an outcome, or the call never started and may go elsewhere. */

@@ -1,0 +1,196 @@
+import { type QuiverWarning, writeWarning } from "../warning.ts";
+import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
+import { toHookCall, type WorkerHook } from "../worker/worker_hook.ts";
+import type { EngineOptions } from "./engine.ts";
+import type { ExecutorObserver } from "./executor_observer.ts";
+
+/** Options of {@linkcode Executor}. */
+export interface ExecutorOptions {
+  /**
+   * How many workers run at once at most.
+   *
+   * @default {navigator.hardwareConcurrency}
+   */
+  maxWorkers?: number;
+  /**
+   * What a worker is: `"web"` a Web Worker, `"inline"` this isolate (for tests and debugging).
+   *
+   * @default {"web"}
+   */
+  workerType?: WorkerType;
+  /**
+   * How long a worker stays without work before it is ended, in milliseconds.
+   *
+   * @default {10000}
+   */
+  idleTimeout?: number;
+  /**
+   * After how many calls a worker is replaced: what calls leave behind in it is gone with it.
+   *
+   * @default {Infinity}
+   */
+  maxTasksPerWorker?: number;
+  /**
+   * A worker whose heap and buffers take more than this after a call is replaced, in bytes. What waits
+   * for the garbage collector counts, so that it should be several times what a call needs.
+   *
+   * @default {Infinity}
+   */
+  maxHeapBytes?: number;
+  /**
+   * How often a call is run again when the task throws or its worker dies. Errors of Quiver's own other
+   * than `WorkerDiedError` (a failed dependency, a cancellation, a result that cannot travel) are final.
+   * A call whose worker died may have done part of its work.
+   *
+   * @default {0}
+   */
+  retries?: number;
+  /**
+   * How deep calls may be nested through executors: a task may use an executor, whose tasks may use
+   * others. One that is deeper is refused with `NestedExecutorError`.
+   *
+   * @default {10}
+   */
+  maxDepth?: number;
+  /**
+   * How many workers there may be altogether: those of the executor, and of all executors that its tasks
+   * open, at any depth. Each worker has an equal share of what the executor's own leave over; in an
+   * executor that finds nothing left calls run `"inline"`.
+   *
+   * @default {3 * maxWorkers}
+   */
+  maxTotalWorkers?: number;
+  /** Runs once in each new worker, before its first call; when it fails, calls reject with its error. */
+  init?: WorkerHook;
+  /** Runs in the worker after each call; when it returns something truthy, the worker is replaced. */
+  retire?: WorkerHook;
+  /** Follows calls and workers. */
+  observer?: ExecutorObserver;
+  /**
+   * Told of what costs no call: an observer that throws, and `init` that fails (once, although each call
+   * rejects); by default warnings are written to standard error.
+   */
+  onWarning?: (warning: QuiverWarning) => void;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(
+  [
+    "maxWorkers",
+    "workerType",
+    "idleTimeout",
+    "maxTasksPerWorker",
+    "maxHeapBytes",
+    "retries",
+    "maxDepth",
+    "maxTotalWorkers",
+    "init",
+    "retire",
+    "observer",
+    "onWarning",
+  ] satisfies (keyof ExecutorOptions)[],
+);
+
+/** What an executor is made of, everything decided. */
+export interface ExecutorSettings extends EngineOptions {
+  /** How deep calls may be nested through executors. */
+  readonly maxDepth: number;
+}
+
+/**
+ * Checks the options of an executor, and decides what they leave open.
+ *
+ * @param options The options.
+ * @returns The settings.
+ * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
+  checkNames(options);
+  const {
+    maxWorkers = navigator.hardwareConcurrency,
+    workerType = "web",
+    idleTimeout = 10_000,
+    maxTasksPerWorker = Infinity,
+    maxHeapBytes = Infinity,
+    retries = 0,
+    maxDepth = 10,
+    maxTotalWorkers,
+    init,
+    retire,
+    observer,
+    onWarning = writeWarning,
+  } = options;
+  checkCount(maxTasksPerWorker, "maxTasksPerWorker");
+  checkCount(maxDepth, "maxDepth");
+  if (maxTotalWorkers !== undefined) checkCount(maxTotalWorkers, "maxTotalWorkers");
+  checkMaxWorkers(maxWorkers, maxTotalWorkers, "create an executor");
+  if (!(maxHeapBytes > 0)) refuse("`maxHeapBytes` must be a positive number", maxHeapBytes);
+  if (!Number.isInteger(retries) || retries < 0) {
+    refuse("`retries` must be an integer that is not negative", retries);
+  }
+  if (!(idleTimeout >= 0)) refuse("`idleTimeout` must not be negative", idleTimeout);
+  if (!WORKER_TYPES.includes(workerType)) {
+    throw new TypeError(
+      `Cannot create an executor: \`workerType\` is one of ${WORKER_TYPES.join(", ")}, ` +
+        `not ${JSON.stringify(workerType)}`,
+    );
+  }
+  const hooks = {
+    ...(init !== undefined && { init: toHookCall(init, "create an executor", "init") }),
+    ...(retire !== undefined && { retire: toHookCall(retire, "create an executor", "retire") }),
+  };
+  return {
+    maxWorkers,
+    workerType,
+    idleTimeout,
+    maxTasksPerWorker,
+    maxHeapBytes,
+    retries,
+    maxDepth,
+    hooks,
+    onWarning,
+    ...(maxTotalWorkers !== undefined && { maxTotalWorkers }),
+    ...(observer !== undefined && { observer }),
+  };
+}
+
+/**
+ * Checks a number of workers.
+ *
+ * @param maxWorkers The number.
+ * @param maxTotalWorkers The most that it may be.
+ * @param action What cannot be done with a wrong one.
+ * @throws {RangeError} When it is not a positive integer, or more than there may be.
+ */
+export function checkMaxWorkers(
+  maxWorkers: number,
+  maxTotalWorkers: number | undefined,
+  action: string,
+): void {
+  if (!Number.isInteger(maxWorkers) || maxWorkers < 1) {
+    refuse("`maxWorkers` must be a positive integer", maxWorkers, action);
+  }
+  if (maxTotalWorkers !== undefined && maxWorkers > maxTotalWorkers) {
+    const rule = `\`maxWorkers\` must not be more than \`maxTotalWorkers\` (${maxTotalWorkers})`;
+    refuse(rule, maxWorkers, action);
+  }
+}
+
+function checkCount(count: number, name: string): void {
+  if ((Number.isInteger(count) && count > 0) || count === Infinity) return;
+  refuse(`\`${name}\` must be a positive integer or Infinity`, count);
+}
+
+function checkNames(options: ExecutorOptions): void {
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.has(name)) continue;
+    throw new TypeError(
+      `Cannot create an executor: "${name}" is not an option; ` +
+        `the options are ${[...OPTIONS].join(", ")}`,
+    );
+  }
+}
+
+function refuse(rule: string, value: number, action = "create an executor"): never {
+  throw new RangeError(`Cannot ${action} as ${rule}: ${value}`);
+}
