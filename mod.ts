@@ -67,6 +67,11 @@ export type {
   StartedCall,
 } from "./src/executor/executor_observer.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
+export {
+  getReusableExecutor,
+  type ReusableExecutor,
+  type ReusableExecutorOptions,
+} from "./src/executor/reusable_executor.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
 export { cacheScope, currentScope, withTags } from "./src/scope/current_scope.ts";

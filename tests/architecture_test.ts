@@ -57,6 +57,7 @@ const PUBLIC = [
   "createMemoryCache",
   "currentScope",
   "digestSymbol",
+  "getReusableExecutor",
   "limited",
   "openBag",
   "openFileCache",

@@ -6,7 +6,7 @@ import type { CallLimits } from "./call_context.ts";
 export interface ShareRequest {
   /** How many workers it would have. */
   readonly maxWorkers: number;
-  /** Of which kind; those of this isolate cost nothing. */
+  /** Of which kind. */
   readonly workerType: WorkerType;
   /** How many there may be with those of nested executors. */
   readonly maxTotalWorkers?: number;
@@ -21,8 +21,9 @@ export interface ShareRequest {
 export class WorkerShare {
   readonly #request: ShareRequest;
   readonly #allowance: WorkerAllowance | undefined;
-  /** Workers of a kind of their own, or only this isolate when none is left. */
+  /** The kind that was asked for, or `"inline"` when none is left: those are none of their own. */
   readonly workerType: WorkerType;
+  readonly #outOfWorkers: boolean;
   #maxWorkers = 0;
   #limits: CallLimits | undefined;
   #taken = 0;
@@ -36,7 +37,8 @@ export class WorkerShare {
   constructor(request: ShareRequest, allowance: WorkerAllowance | undefined) {
     this.#request = request;
     this.#allowance = allowance;
-    this.workerType = allowance?.left === 0 ? "inline" : request.workerType;
+    this.#outOfWorkers = allowance?.left === 0;
+    this.workerType = this.#outOfWorkers ? "inline" : request.workerType;
     this.resize(request.maxWorkers);
   }
 
@@ -57,21 +59,18 @@ export class WorkerShare {
    */
   resize(maxWorkers: number): void {
     this.release();
-    const { maxTotalWorkers = Infinity, maxHeapBytes } = this.#request;
-    const total = Math.min(maxTotalWorkers, this.#allowance?.left ?? Infinity);
-    const own = this.workerType === "inline" ? 0 : 1;
-    this.#maxWorkers = own === 0 ? maxWorkers : Math.max(1, Math.min(maxWorkers, total));
-    const beneath = Math.max(0, Math.floor(total / this.#maxWorkers) - own);
-    if (this.#allowance !== undefined) {
-      this.#taken = this.#maxWorkers * (own + beneath);
-      this.#allowance.take(this.#taken);
+    const { maxTotalWorkers, maxHeapBytes } = this.#request;
+    const allowance = this.#allowance;
+    const total = Math.min(maxTotalWorkers ?? Infinity, allowance?.left ?? Infinity);
+    this.#maxWorkers = this.#outOfWorkers ? maxWorkers : Math.min(maxWorkers, total);
+    const beneath = this.#outOfWorkers ? 0 : Math.floor(total / this.#maxWorkers) - 1;
+    if (!this.#outOfWorkers && total !== Infinity) {
+      this.#taken = this.#maxWorkers * (1 + beneath);
+      allowance?.take(this.#taken);
     }
-    const hasHeapLimit = maxHeapBytes !== Infinity;
-    this.#limits = hasHeapLimit || total !== Infinity
-      ? {
-        ...(hasHeapLimit && { maxHeapBytes }),
-        ...(total !== Infinity && { nestedWorkers: beneath }),
-      }
+    const bounded = maxTotalWorkers !== undefined || allowance !== undefined;
+    this.#limits = bounded || maxHeapBytes !== Infinity
+      ? { maxHeapBytes, ...(bounded && { nestedWorkers: beneath }) }
       : undefined;
   }
 

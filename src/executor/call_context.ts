@@ -5,9 +5,9 @@ import type { Json } from "../call/call_record.ts";
 
 /** What holds for calls on a worker, whatever their scope. */
 export interface CallLimits {
-  /** How much memory the worker may hold after the call; it is told when it holds more. */
-  readonly maxHeapBytes?: number;
-  /** How many workers the executors beneath the worker may have together. */
+  /** How much memory the worker may hold after the call; it tells when it holds more. */
+  readonly maxHeapBytes: number;
+  /** How many workers the executors beneath the worker may have together; a few, if not given. */
   readonly nestedWorkers?: number;
 }
 

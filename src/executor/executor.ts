@@ -88,6 +88,11 @@ export class Executor implements AsyncDisposable {
     this.#engine = new LateEngine(settings);
   }
 
+  /** Whether it takes no more calls. */
+  get closed(): boolean {
+    return !this.#accepting;
+  }
+
   /** How many workers run at once at most. */
   get maxWorkers(): number {
     return this.#maxWorkers;
@@ -175,7 +180,8 @@ export class Executor implements AsyncDisposable {
 
   /**
    * Changes how many workers run at once at most, also while they are busy: those too many end after
-   * their call, and more start when there is work for them. The same number changes nothing.
+   * their call, and more start when there is work for them. The same number changes nothing, and neither
+   * does any once the executor is shut down.
    *
    * @param maxWorkers The new number.
    * @throws {RangeError} When it is not a positive integer, or more than `maxTotalWorkers`.
@@ -195,6 +201,7 @@ export class Executor implements AsyncDisposable {
    */
   resize(maxWorkers: number): void {
     checkMaxWorkers(maxWorkers, this.#settings.maxTotalWorkers, "resize an executor");
+    if (this.closed || maxWorkers === this.#maxWorkers) return;
     this.#maxWorkers = maxWorkers;
     this.#engine.resize(maxWorkers);
   }

@@ -55,7 +55,8 @@ export interface ExecutorOptions {
   /**
    * How many workers there may be altogether: those of the executor, and of all executors that its tasks
    * open, at any depth. Each worker has an equal share of what the executor's own leave over; in an
-   * executor that finds nothing left calls run `"inline"`.
+   * executor that finds nothing left calls run `"inline"`. (In Deno 2.9 a Web Worker that is started in
+   * another takes a second to start.)
    *
    * @default {3 * maxWorkers}
    */

@@ -102,7 +102,7 @@ export class WorkerCalls {
   /** Adds what is asked for to an outcome. */
   #report(outcome: Outcome, { context }: CallRequest): Outcome {
     const { limits } = (context ?? NO_CONTEXT) as CallContext;
-    if (limits?.maxHeapBytes === undefined) return outcome;
+    if (limits === undefined || limits.maxHeapBytes === Infinity) return outcome;
     const heapBytes = this.#heap.excess(limits.maxHeapBytes);
     return heapBytes === undefined ? outcome : { ...outcome, heapBytes };
   }

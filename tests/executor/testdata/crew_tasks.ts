@@ -36,14 +36,16 @@ export const refuseSetUp = task(import.meta, function refuseSetUp(): never {
 /** Fails until it was called so often with this memory. */
 export const flaky = task(
   import.meta,
-  function flaky(memory: SharedArrayBuffer, failures: number, how: "throw" | "die"): string {
+  async function flaky(
+    memory: SharedArrayBuffer,
+    failures: number,
+    how: "throw" | "die",
+  ): Promise<string> {
     const words = new Int32Array(memory);
     if (Atomics.add(words, 0, 1) >= failures) return IDENTITY;
     if (how === "throw") throw new TypeError("not yet");
     self.close();
-    // A closed worker runs on to the next turn of its loop.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-    return "never";
+    return await new Promise<never>(() => {});
   },
 );
 
@@ -52,9 +54,10 @@ export const meet = task(
   import.meta,
   async function meet(memory: SharedArrayBuffer, count: number): Promise<string> {
     const words = new Int32Array(memory);
-    if (Atomics.add(words, 0, 1) + 1 === count) Atomics.notify(words, 0);
+    Atomics.add(words, 0, 1);
+    Atomics.notify(words, 0);
     for (let there = Atomics.load(words, 0); there < count; there = Atomics.load(words, 0)) {
-      await Atomics.waitAsync(words, 0, there, 100).value;
+      await Atomics.waitAsync(words, 0, there).value;
     }
     return IDENTITY;
   },
@@ -67,7 +70,7 @@ export const hold = task(
     const words = new Int32Array(memory);
     Atomics.add(words, 0, 1);
     Atomics.notify(words, 0);
-    while (Atomics.load(words, 1) === 0) await Atomics.waitAsync(words, 1, 0, 100).value;
+    await Atomics.waitAsync(words, 1, 0).value;
     return IDENTITY;
   },
 );
