@@ -39,7 +39,7 @@ export class DispatchedCall {
   /** What the caller awaits. */
   readonly result: PromiseWithResolvers<Outcome> = Promise.withResolvers();
   /** When it was given to the dispatcher. */
-  readonly since: number = performance.now();
+  readonly since: number;
   /** Tells it from others where somebody observes them. */
   readonly id: number;
   /** Calls of a higher priority go first. */
@@ -58,17 +58,20 @@ export class DispatchedCall {
    * @param request What to run.
    * @param observer Gives the call up, and is told when it starts.
    * @param id Tells it from others.
+   * @param now The time.
    */
   constructor(
     giveUp: (call: DispatchedCall, reason: unknown) => void,
     request: CallRequest,
     observer: CallObserver,
     id: number,
+    now: number,
   ) {
     this.#giveUp = giveUp;
     this.request = request;
     this.#observer = observer;
     this.id = id;
+    this.since = now;
     this.priority = observer.priority ?? 0;
   }
 

@@ -3,12 +3,15 @@ import type { Outcome } from "../worker/worker.ts";
 import { CallTally } from "./_call_tally.ts";
 import type { DispatchedCall } from "./_dispatch_call.ts";
 import type { SafeObserver } from "./_safe_observer.ts";
+import { TurnClock } from "./_turn_clock.ts";
 import type { FinishedCall, ObservedCall } from "./executor_observer.ts";
 
 /** What happens to the calls of a dispatcher: counted, and told to an observer if there is one. */
 export class DispatchLog {
   /** How the calls have ended. */
   readonly tally = new CallTally();
+  /** What tells how long calls are on their way. */
+  readonly clock = new TurnClock();
   readonly #observer: SafeObserver | undefined;
 
   /**
@@ -32,7 +35,7 @@ export class DispatchLog {
 
   /** A call that somebody waits for came back from its worker. */
   ran(call: DispatchedCall, outcome: Outcome): void {
-    this.tally.ran(outcome, performance.now() - call.since);
+    this.tally.ran(outcome, this.clock.now - call.since);
   }
 
   /** A call that somebody waits for failed before it had an outcome. */

@@ -130,7 +130,7 @@ export class Dispatcher implements AsyncDisposable {
         new ExecutorShutdownError(`Cannot run "${request.task}": the executor was shut down`),
       );
     }
-    const call = new Call(this.#giveUp, request, observer, ++this.#given);
+    const call = new Call(this.#giveUp, request, observer, ++this.#given, this.#log.clock.now);
     this.#unended++;
     call.wait(this.#queue.push(call, call.priority));
     this.#log.queued(call);

@@ -50,6 +50,9 @@ export interface ShutdownOptions {
  *    future settled ◀══ value, hit, error ════╩═ postMessage ═ record → log, lease freed
  * ```
  *
+ * An executor that is dropped without being shut down still finishes its calls, and its workers end when
+ * they have been idle for `idleTimeout`; with `Infinity` they keep the program alive.
+ *
  * Requires `--allow-read` of Quiver's own files and of the modules of the tasks.
  *
  * @example Run calls on workers

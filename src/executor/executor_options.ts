@@ -32,7 +32,8 @@ export interface ExecutorOptions {
   maxTasksPerWorker?: number;
   /**
    * A worker whose heap and buffers take more than this after a call is replaced, in bytes. What waits
-   * for the garbage collector counts, so that it should be several times what a call needs.
+   * for the garbage collector counts, so that it should be several times what a call needs; so does, where
+   * workers are `"inline"`, all that this isolate holds.
    *
    * @default {Infinity}
    */

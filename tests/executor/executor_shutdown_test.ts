@@ -115,24 +115,17 @@ for (const workerType of ["web", "inline"] as const) {
 
 /** Deno has them, its type library not yet. */
 const { locks } = navigator as typeof navigator & {
-  locks: {
-    request(name: string, callback: () => void): Promise<void>;
-    query(): Promise<{ held: { name: string }[] }>;
-  };
+  locks: { request(name: string, callback: () => void): Promise<void> };
 };
 
 // executors 34
 Deno.test("web: Executor.terminate() ends the workers of executors inside of its tasks", async () => {
   const name = crypto.randomUUID();
   const executor = new Executor({ maxWorkers: 1 });
-  const call = executor.submit(tasks.nestLock, name);
+  using gate = new Gate();
+  const call = executor.submit(tasks.nestLock, name, gate.memory);
   const refused = assertRejects(() => call, ExecutorShutdownError, "shut down");
-  for (;;) {
-    const { held } = await locks.query();
-    if (held.some((lock) => lock.name === name)) break;
-    // Nothing tells that a lock was taken.
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await gate.reached(1);
   executor.terminate();
   await refused;
   // Granted as soon as the worker's worker is no more.

@@ -109,12 +109,24 @@ export const leaveExecutor = task(import.meta, async function leaveExecutor(): P
   return (await executor.submit(identify)).id;
 });
 
-/** Holds a lock for as long as its worker lives, in a worker of a worker. */
-export const holdLock = task(import.meta, async function holdLock(name: string): Promise<void> {
-  await LOCKS.request(name, () => new Promise<void>(() => {}));
-});
+/** Holds a lock for as long as its worker lives, and says when it does. */
+export const holdLock = task(
+  import.meta,
+  async function holdLock(name: string, memory: SharedArrayBuffer): Promise<void> {
+    await LOCKS.request(name, () => {
+      const words = new Int32Array(memory);
+      Atomics.add(words, 0, 1);
+      Atomics.notify(words, 0);
+      return new Promise<void>(() => {});
+    });
+  },
+);
 
-export const nestLock = task(import.meta, async function nestLock(name: string): Promise<void> {
-  await using executor = new Executor({ maxWorkers: 1 });
-  await executor.submit(holdLock, name);
-});
+/** Has a worker of its worker hold a lock. */
+export const nestLock = task(
+  import.meta,
+  async function nestLock(name: string, memory: SharedArrayBuffer): Promise<void> {
+    await using executor = new Executor({ maxWorkers: 1 });
+    await executor.submit(holdLock, name, memory);
+  },
+);
