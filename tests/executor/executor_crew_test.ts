@@ -1,10 +1,12 @@
 // End-to-end: the workers of an executor come, go and are replaced; every kind passes the same list.
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
+  cacheScope,
   Executor,
   type ExecutorObserver,
   type ExecutorOptions,
   getReusableExecutor,
+  openBag,
   type QuiverWarning,
   WorkerDiedError,
   WorkerInitError,
@@ -217,6 +219,29 @@ Deno.test("web: Executor runs a call again whose worker dies", async () => {
     () => executor.submit(tasks.flaky, second.memory, 2, "die"),
     WorkerDiedError,
   );
+});
+
+Deno.test("web: Executor remembers a call that was run again after its worker died", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await using bag = await openBag(`${directory}/results.bag`);
+    await using executor = new Executor({ maxWorkers: 1, retries: 2 });
+    using gate = new Gate();
+    await cacheScope({ cache: bag, strict: true }, async () => {
+      const computed = await executor.submit(tasks.flaky, gate.memory, 2, "die");
+      assertEquals(await tasks.flaky.load(gate.memory, 2, "die"), computed);
+      await executor.submit(tasks.flaky, gate.memory, 2, "die");
+    });
+    const { hits, misses, completed, retried } = executor.statistics();
+    assertEquals({ hits, misses, completed, retried }, {
+      hits: 1,
+      misses: 1,
+      completed: 1,
+      retried: 2,
+    });
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
 
 Deno.test("web: Executor replaces a worker that holds more than `maxHeapBytes`", async () => {

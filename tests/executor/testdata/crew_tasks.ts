@@ -47,6 +47,7 @@ export const flaky = task(
     self.close();
     return await new Promise<never>(() => {});
   },
+  { ignore: ["memory"] },
 );
 
 /** Ends when so many have arrived; only if they all run at once do they. */
