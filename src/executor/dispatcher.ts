@@ -119,8 +119,8 @@ export class Dispatcher implements AsyncDisposable {
    * @param observer When to give it up, and who is told when it starts.
    * @returns How it ended. The promise rejects with `WorkerDiedError` when the worker died while it
    * ran the call, with `UnclonableError` when an argument cannot be sent, with what `open` threw when
-   * no worker could start, with `CancelledError` when the dispatcher was closed over it, and with
-   * the signal's reason. A running call cannot be stopped: when it is given up, its worker is lost
+   * no worker could start, with `CancelledError` when the dispatcher was closed over it, with
+   * `ExecutorShutdownError` when it was terminated, and with the signal's reason. A running call cannot be stopped: when it is given up, its worker is lost
    * until the call has ended.
    * @throws {ExecutorShutdownError} When the dispatcher is closed.
    */
@@ -142,7 +142,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   /**
-   * Changes how many workers may take calls; those too many end when they have ended their calls.
+   * Changes how many workers may take calls; those that end a call first are those too many.
    *
    * @param maxWorkers The new number.
    */

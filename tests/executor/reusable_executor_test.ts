@@ -62,7 +62,7 @@ for (const workerType of ["web", "inline"] as const) {
     const second = get({ init: { task: tasks.setUp, args: ["blue"] } });
     const blue = await second.submit(tasks.readState);
     assertEquals(blue.split(" ")[0], "blue");
-    await second.shutdown();
+    await Promise.all([first.shutdown(), second.shutdown()]);
   });
 
   test("getReusableExecutor() finishes the calls of the one that it replaces", async () => {
@@ -88,9 +88,11 @@ for (const workerType of ["web", "inline"] as const) {
     const mine = get({ idleTimeout: 1 });
     // Each turn starts a worker.
     const turns = workerType === "web" ? 3 : 10;
+    const all = [mine];
     const rotate = async (offset: number) => {
       for (let turn = 0; turn < turns; turn++) {
         const executor = get({ idleTimeout: 1000 + 2 * turn + offset, maxWorkers: 1 });
+        all.push(executor);
         assertEquals(await executor.submit(double, turn), 2 * turn);
       }
     };
@@ -100,7 +102,7 @@ for (const workerType of ["web", "inline"] as const) {
       }
     };
     await Promise.all([rotate(0), rotate(1), submit()]);
-    await getReusableExecutor({ reuse: true }).shutdown();
+    await Promise.all(all.map((executor) => executor.shutdown()));
   });
 
   test("getReusableExecutor() gives a new executor when somebody has shut the last one down", async () => {
@@ -110,6 +112,7 @@ for (const workerType of ["web", "inline"] as const) {
     assertNotStrictEquals(second, first);
     assertEquals(await second.submit(double, 2), 4);
     second.terminate();
+    await second.shutdown();
     const third = get();
     assertNotStrictEquals(third, second);
     await third.shutdown();
