@@ -248,8 +248,10 @@ export class DispatchCrew<C> {
 
   #stop(members: Set<Member<C>>): void {
     for (const member of members) {
-      if (member.calls.length === 0) member.worker.terminate();
-      else this.#stops.add(member.worker, this.#nameOf(member));
+      if (member.calls.length === 0) {
+        member.worker.terminate();
+        this.#endings.add(member.worker);
+      } else this.#stops.add(member.worker, this.#nameOf(member));
     }
     members.clear();
   }

@@ -4,6 +4,7 @@ import { scopeOf } from "../task/bound_task.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { type CallOptions, checkCallOptions } from "./call_options.ts";
+import { followSignal } from "./follow_signal.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
 
@@ -85,7 +86,7 @@ export class ExecutorView {
     if (signal?.aborted) return toAborted<R>(task.name, signal.reason);
     // The definition is that of `task`, so its function returns what `task` does.
     const future = this.#executor.submit(task, args, this.#runner) as Future<R>;
-    if (signal !== undefined) follow(future, signal);
+    if (signal !== undefined) followSignal(future, signal);
     return future;
   }
 
@@ -120,10 +121,4 @@ function toAborted<R>(name: string, reason: unknown): Future<R> {
   const future = new Future<R>(name, () => new Promise<R>(() => {}));
   future.abort(reason);
   return future;
-}
-
-function follow(future: Future<unknown>, signal: AbortSignal): void {
-  const abort = () => future.abort(signal.reason);
-  signal.addEventListener("abort", abort);
-  future.onDone(() => signal.removeEventListener("abort", abort));
 }

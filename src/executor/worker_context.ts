@@ -8,11 +8,12 @@ import {
 } from "../scope/scope_workers.ts";
 import { answerGiven } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
-import type { CallStatus, OnAbort } from "../task/call_status.ts";
+import type { OnAbort } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
+import { followSignal } from "./follow_signal.ts";
 import { LateEngine } from "./late_engine.ts";
 import { CountingLimiter, LimitedRunner, type Limiter } from "./limiter.ts";
 import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
@@ -184,9 +185,9 @@ export class OpenWorkerContext implements WorkerContext {
     const runner = limiter === undefined ? this.#runner : new LimitedRunner(this.#engine, limiter);
     const future = new Future(name, (status) => {
       status.onAbort = onAbort;
-      const answered = answerGiven({ definition, scope, args, status }, runner);
-      return signal === undefined ? answered : orAborted(answered, status, signal);
+      return answerGiven({ definition, scope, args, status }, runner);
     });
+    if (signal !== undefined) followSignal(future, signal);
     this.#unsettled++;
     future.onDone(() => {
       this.#unsettled--;
@@ -213,25 +214,6 @@ export class OpenWorkerContext implements WorkerContext {
       await this.#drained.promise;
     }
     await this.#engine.close({ warn });
-  }
-}
-
-/** The result of a call, until a signal gives it up, running or not. */
-async function orAborted(
-  answered: unknown,
-  status: CallStatus,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => {
-    status.abort(signal.reason);
-    reject(signal.reason);
-  };
-  signal.addEventListener("abort", abort);
-  try {
-    return await Promise.race([answered, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -34,6 +34,7 @@ export async function addHooks(
       await runHook(worker, init);
     } catch (cause) {
       worker.terminate();
+      await worker.dead;
       throw new WorkerInitError(
         `Cannot start worker "${worker.name}": its \`init\` task "${init.task}" failed: ${
           describe(cause)

@@ -128,6 +128,8 @@ class GraphReader {
 
 /** Sets an own property, `__proto__` included. */
 function set(object: object, key: string, value: unknown): void {
+  // An array has its length already, and to define it again may throw an error of the engine's own.
+  if (key === "length" && Array.isArray(object)) throw malformed(`property "${key}" of an array`);
   const descriptor = { value, writable: true, enumerable: true, configurable: true };
   if (!Reflect.defineProperty(object, key, descriptor)) throw malformed(`property "${key}"`);
 }

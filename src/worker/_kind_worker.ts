@@ -101,7 +101,7 @@ export class KindWorker implements Worker {
   }
 
   terminate(): void {
-    if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
+    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#died() };
     this.#ending = "killed";
     const death = this.#kind.stop("it was terminated");
     if (death !== undefined) this.#fail(death);
@@ -119,6 +119,10 @@ export class KindWorker implements Worker {
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     this.#die(death.reason);
     this.#calls.fail(this.#ending === undefined ? death : { ...death, ending: this.#ending });
+  }
+
+  async #died(): Promise<void> {
+    await this.dead;
   }
 
   async #close(): Promise<void> {

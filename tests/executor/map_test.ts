@@ -265,7 +265,9 @@ for (const workerType of ["web", "process", "inline"] as const) {
     assertEquals(String((await results).error), "Error: enough");
     await Deno.writeTextFile(`${folder.path}/1.go`, "");
     await executor.shutdown();
-    assertEquals(countVisits(folder.path), { 0: 1, 1: 1 });
+    // A process shares no memory with us: a chunk that it has begun goes on to its end.
+    const begun = workerType === "process" ? { 0: 1, 1: 1, 2: 1 } : { 0: 1, 1: 1 };
+    assertEquals(countVisits(folder.path), begun);
   });
 
   test("Executor.map() settles all when it is left in a cached scope", async () => {

@@ -8,7 +8,7 @@ const KINDS = ["web", "process", "inline"] as const;
 async function runProgram(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   const entry = new URL("./testdata/output_tasks.ts", import.meta.url).href;
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-read", entry, ...args],
+    args: ["run", "--allow-read", "--allow-write", "--allow-run", "--allow-env", entry, ...args],
     env: { NO_COLOR: "1" },
   }).output();
   const decoder = new TextDecoder();

@@ -36,7 +36,8 @@ testKinds("WorkerContext takes an infinite grace period", async ({ open }) => {
   await using folder = await openSharedFolder();
   const context = open({ gracePeriod: Infinity });
   const controller = new AbortController();
-  const call = context.run(tasks.gated, [folder.path, "call"], { signal: controller.signal });
+  const options = { signal: controller.signal, onAbort: "detach" } as const;
+  const call = context.run(tasks.gated, [folder.path, "call"], options);
   await folder.appears("call.started");
   controller.abort(new RangeError("enough"));
   await assertRejects(() => call, RangeError, "enough");
@@ -51,7 +52,11 @@ testKinds("WorkerContext kills what does not end within the grace period", async
   const context = kind.open({ gracePeriod: 1 });
   const controllers = ["a", "b"].map(() => new AbortController());
   const calls = controllers.map(({ signal }, index) =>
-    context.run(tasks.gated, [folder.path, `${index}`], { signal, limiter: UNLIMITED })
+    context.run(tasks.gated, [folder.path, `${index}`], {
+      signal,
+      onAbort: "detach",
+      limiter: UNLIMITED,
+    })
   );
   for (const index of ["0", "1"]) await folder.appears(`${index}.started`);
   for (const controller of controllers) controller.abort(new RangeError("enough"));

@@ -272,6 +272,8 @@ Deno.test("decodeValue() rejects graphs that no value has", () => {
     [1, [0], ["SparseArray", -1]],
     [1, [0], ["SparseArray", 1, "5", 1]],
     [1, [0], ["SparseArray", 5, "length", 9]],
+    [1, [0], ["SparseArray", 5, "length", "Error"]],
+    [1, [0], ["SparseArray", 5, "length", [1]], ["Object"]],
     [1, [0], ["Float64Array", new Uint8Array(3)]],
     [1, [0], ["Float64Array", 8]],
     [1, [0], ["toString", new Uint8Array(3)]],
