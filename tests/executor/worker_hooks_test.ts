@@ -1,7 +1,7 @@
 // Collaboration: the hooks of workers, with real workers and a real dispatcher.
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
-  CancelledError,
+  ExecutorShutdownError,
   WorkerDiedError,
   WorkerInitError,
   WorkersKilledError,
@@ -88,7 +88,7 @@ for (const type of WORKER_TYPES) {
     const call = dispatcher.run(toRequest(tasks.whichIsolate));
     await folder.appears("hang.started");
     dispatcher.terminate();
-    await assertRejects(() => call, CancelledError);
+    await assertRejects(() => call, ExecutorShutdownError);
     await dispatcher.close();
   });
 
