@@ -51,8 +51,11 @@ class WebKind implements WorkerKind {
   readonly #answered = (slot: number, result: RunResult): void => {
     this.#calls.resolve(slot, result);
   };
-  /** Held for the worker's life: Comlink makes the worker deaf when this is collected. */
-  readonly #remote: Remote<ExposedWorker>;
+  /**
+   * Held for the worker's life, as Comlink makes the worker deaf when this is collected, and no longer:
+   * Comlink holds on to the endpoint until then, from where all of the worker can be reached.
+   */
+  #remote: Remote<ExposedWorker> | undefined;
   readonly #endpoint: BatchingEndpoint<ParentFrame, WorkerFrame>;
 
   constructor(thread: WebThread, calls: SentCalls) {
@@ -82,7 +85,7 @@ class WebKind implements WorkerKind {
   }
 
   close(): Promise<CloseReply> {
-    return this.#remote.close();
+    return this.#remote?.close() ?? Promise.resolve({ type: "closed" });
   }
 
   stop(reason: string): WorkerDeath {
@@ -110,6 +113,7 @@ class WebKind implements WorkerKind {
 
   /** What the thread wrote before its end counts. */
   #end(reason: string): WorkerDeath {
+    this.#remote = undefined;
     this.#thread.ring.read(this.#answered);
     return { reason };
   }

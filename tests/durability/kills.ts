@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Checker } from "./_checker.ts";
 import type { CheckCounts } from "./_check_worker.ts";
-import { Random } from "./_random.ts";
+import { Random } from "../random.ts";
 import { type Team, TEAMS } from "./_teams.ts";
 import { createLineStream } from "./testdata/text_lines.ts";
 
