@@ -62,10 +62,27 @@ export {
   type Completion,
 } from "./src/executor/as_completed.ts";
 export type { CallOptions } from "./src/executor/call_options.ts";
+export type { CallStatistics, TimeQuantiles } from "./src/executor/call_statistics.ts";
 export { ExecutorView } from "./src/executor/executor_view.ts";
-export { Executor, type ExecutorOptions, type ShutdownOptions } from "./src/executor/executor.ts";
+export { Executor, type ShutdownOptions } from "./src/executor/executor.ts";
+export type { ExecutorOptions } from "./src/executor/executor_options.ts";
+export type { ExecutorStatistics } from "./src/executor/executor_statistics.ts";
+export type {
+  EndedWorker,
+  ExecutorObserver,
+  FinishedCall,
+  ObservedCall,
+  ObservedWorker,
+  RetriedCall,
+  StartedCall,
+} from "./src/executor/executor_observer.ts";
 export type { Limiter } from "./src/executor/limiter.ts";
 export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
+export {
+  getReusableExecutor,
+  type ReusableExecutor,
+  type ReusableExecutorOptions,
+} from "./src/executor/reusable_executor.ts";
 export type { MapOptions } from "./src/executor/map_task.ts";
 export type {
   OutputOption,

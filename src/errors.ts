@@ -44,7 +44,7 @@ export interface WorkerDeath {
  *
  * | the call was | because of | its future rejects with |
  * | --- | --- | --- |
- * | killed | `executor.terminate()` | `WorkerDiedError`, whose `ending` is `"killed"` |
+ * | killed | `executor.terminate()` | `ExecutorShutdownError` |
  * | crashed | its worker, which closed, exited or failed | `WorkerDiedError`, whose `ending` is `"crashed"` |
  * | timed out | its `deadline` | `DeadlineError` |
  * | cancelled | `future.cancel()`, `future.abort(reason)` or its signal | `CancelledError`, or the reason that was given |
@@ -99,7 +99,7 @@ export class WorkersKilledError extends QuiverError {
 /** A worker was about to start workers while it only imports a task's module. */
 export class NestedExecutorError extends QuiverError {}
 
-/** The executor no longer takes calls. */
+/** The executor takes no more calls, or was terminated before the call had ended. */
 export class ExecutorShutdownError extends QuiverError {}
 
 /** The call was cancelled before it had a result. */

@@ -69,6 +69,7 @@ const PUBLIC = [
   "defaultContextStatistics",
   "defaultLimiter",
   "digestSymbol",
+  "getReusableExecutor",
   "limited",
   "openBag",
   "openFileCache",

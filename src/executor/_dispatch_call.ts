@@ -23,10 +23,28 @@ export interface CallObserver {
   readonly onAbort?: OnAbort | undefined;
   /** How long the call may then take to end by itself, in milliseconds. */
   readonly gracePeriod?: number | undefined;
+  /**
+   * Calls of a higher priority go first.
+   *
+   * @default {0}
+   */
+  readonly priority?: number | undefined;
+  /** How often the call is run again when it fails; as the dispatcher says, if not given. */
+  readonly retries?: number | undefined;
   /** Told each time when the call is sent to a worker, whose name is given. */
   started?(worker?: string): void;
+  /** Told each time when a call that was sent waits again. */
+  waits?(): void;
   /** Told of what the call says. */
   told?(kind: string, data: unknown): void;
+}
+
+/** What the calls of one dispatcher share. */
+export interface CallDesk {
+  /** Is told when a call is given up, and why. */
+  readonly giveUp: (call: DispatchedCall, reason: unknown) => void;
+  /** Takes what calls print. */
+  readonly output: OutputTaker | undefined;
 }
 
 /** What a worker sends of what a task prints. */
@@ -43,11 +61,18 @@ export class DispatchedCall implements CallFollower {
   readonly request: CallRequest;
   /** What the caller awaits. */
   readonly result: PromiseWithResolvers<Outcome> = Promise.withResolvers();
+  /** When it was given to the dispatcher. */
+  readonly since: number;
+  /** Tells it from others where somebody observes them. */
+  readonly id: number;
+  /** Calls of a higher priority go first. */
+  readonly priority: number;
+  /** How often it has failed and was run again. */
+  retried = 0;
   /** Where it is. */
   phase: CallPhase = END;
-  readonly #giveUp: (call: DispatchedCall, reason: unknown) => void;
+  readonly #desk: CallDesk;
   readonly #observer: CallObserver;
-  readonly #output: OutputTaker | undefined;
   #worker = "";
   /** Until the deadline, and then until the end of the grace period. */
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,21 +80,30 @@ export class DispatchedCall implements CallFollower {
   /**
    * Creates a call that is nowhere yet.
    *
-   * @param giveUp Is told when the signal gives the call up, and why.
+   * @param desk What all calls of the dispatcher share.
    * @param request What to run.
    * @param observer Gives the call up, and is told when it starts.
-   * @param output Takes what the call prints.
+   * @param id Tells it from others.
+   * @param now The time.
    */
   constructor(
-    giveUp: (call: DispatchedCall, reason: unknown) => void,
+    desk: CallDesk,
     request: CallRequest,
     observer: CallObserver,
-    output?: OutputTaker,
+    id: number,
+    now: number,
   ) {
-    this.#giveUp = giveUp;
+    this.#desk = desk;
     this.request = request;
     this.#observer = observer;
-    this.#output = output;
+    this.id = id;
+    this.since = now;
+    this.priority = observer.priority ?? 0;
+  }
+
+  /** How often it may be run again; `undefined` when it does not say. */
+  get retries(): number | undefined {
+    return this.#observer.retries;
   }
 
   /** Begins to listen to the signal. */
@@ -81,7 +115,7 @@ export class DispatchedCall implements CallFollower {
 
   /** The signal gives the call up. */
   handleEvent(): void {
-    this.#giveUp(this, this.#observer.cancellation?.reason);
+    this.#desk.giveUp(this, this.#observer.cancellation?.reason);
   }
 
   /** Stops listening to the signal. */
@@ -126,6 +160,12 @@ export class DispatchedCall implements CallFollower {
     this.#clearTimer();
   }
 
+  /** The call waits in the queue. */
+  wait(entry: QueueEntry<DispatchedCall>): void {
+    if (this.phase.at === "worker") this.#observer.waits?.();
+    this.phase = { at: "queue", entry };
+  }
+
   /** The call's way ends. */
   end(): CallPhase {
     const { phase } = this;
@@ -137,7 +177,7 @@ export class DispatchedCall implements CallFollower {
 
   /** Also what a call prints that was given up. */
   #print(printed: Printed): void {
-    this.#output?.({ ...printed, worker: this.#worker, task: this.request.task });
+    this.#desk.output?.({ ...printed, worker: this.#worker, task: this.request.task });
   }
 
   /** Next to no call has one. */
@@ -152,7 +192,7 @@ export class DispatchedCall implements CallFollower {
     this.#clearTimer();
     this.#timer = setTimeout(() => {
       const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
-      this.#giveUp(this, new DeadlineError(message, deadline));
+      this.#desk.giveUp(this, new DeadlineError(message, deadline));
     }, deadline);
   }
 }

@@ -2,6 +2,7 @@ import type { Worker } from "../worker/worker.ts";
 import { DispatchEndings, type DispatchEndingsOptions } from "./_dispatch_endings.ts";
 import { DispatchIdle } from "./_dispatch_idle.ts";
 import { DispatchStops } from "./_dispatch_stops.ts";
+import type { SafeObserver } from "./_safe_observer.ts";
 
 /** A worker and what it was given. */
 export interface Member<C> {
@@ -9,6 +10,10 @@ export interface Member<C> {
   readonly worker: Worker;
   /** The calls it has, oldest first. */
   readonly calls: C[];
+  /** How many calls it was sent in its life, without those that it gave back. */
+  sent: number;
+  /** How many calls it may be sent in its life. */
+  limit: number;
   /** How many calls were taken back from it whose runs have not told so yet. */
   revoking: number;
 }
@@ -23,11 +28,15 @@ export interface DispatchCrewOptions<C> extends DispatchEndingsOptions {
   idleTimeout: number;
   /** The name of a call, for messages. */
   describe: (call: C) => string;
+  /** How many calls a worker may be sent in its life. */
+  maxTasksPerWorker: number;
+  /** Follows the workers. */
+  observer: SafeObserver | undefined;
 }
 
 /** The workers of a dispatcher: who is idle, who is lost, who starts, who ends. */
 export class DispatchCrew<C> {
-  readonly #open: (signal: AbortSignal) => Promise<Worker>;
+  readonly #options: DispatchCrewOptions<C>;
   readonly #members = new Set<Member<C>>();
   readonly #idle: DispatchIdle<Member<C>>;
   /** They run a call that nobody waits for any more. */
@@ -36,8 +45,6 @@ export class DispatchCrew<C> {
   readonly #starting = new AbortController();
   readonly #endings: DispatchEndings;
   readonly #stops = new DispatchStops();
-  readonly #gracePeriod: number | undefined;
-  readonly #describe: (call: C) => string;
   #maxWorkers: number;
   #phase: "open" | "closing" | "terminated" = "open";
 
@@ -47,10 +54,8 @@ export class DispatchCrew<C> {
    * @param options How many there may be and how they start.
    */
   constructor(options: DispatchCrewOptions<C>) {
-    this.#describe = options.describe;
+    this.#options = options;
     this.#maxWorkers = options.maxWorkers;
-    this.#open = options.open;
-    this.#gracePeriod = options.gracePeriod;
     this.#endings = new DispatchEndings(options);
     this.#idle = new DispatchIdle(options.idleTimeout, (member) => this.#retire(member));
   }
@@ -58,6 +63,12 @@ export class DispatchCrew<C> {
   /** The workers that take calls, idle or busy. */
   get members(): ReadonlySet<Member<C>> {
     return this.#members;
+  }
+
+  /** All workers that may have calls. */
+  *everyone(): Iterable<Member<C>> {
+    yield* this.#members;
+    yield* this.#lost;
   }
 
   /** How many workers may take calls. */
@@ -85,10 +96,16 @@ export class DispatchCrew<C> {
     return this.#members.size + this.#starts.size < this.#maxWorkers;
   }
 
-  /** The worker with the fewest calls. */
+  /** Whether there are more workers than there may be. */
+  get hasSurplus(): boolean {
+    return this.#members.size > this.#maxWorkers;
+  }
+
+  /** The worker with the fewest calls, of those that may get more. */
   leastBusy(): Member<C> | undefined {
     let least: Member<C> | undefined;
     for (const member of this.#members) {
+      if (member.sent >= member.limit || member.worker.room === 0) continue;
       if (least === undefined || member.calls.length < least.calls.length) least = member;
     }
     return least;
@@ -110,13 +127,18 @@ export class DispatchCrew<C> {
    * @throws What `open` throws.
    */
   async start(): Promise<void> {
-    const start = Promise.try(this.#open, this.#starting.signal);
+    const start = Promise.try(this.#options.open, this.#starting.signal);
     this.#starts.add(start);
     try {
       const worker = await start;
-      const member: Member<C> = { worker, calls: [], revoking: 0 };
+      const limit = this.#options.maxTasksPerWorker;
+      const member: Member<C> = { worker, calls: [], sent: 0, limit, revoking: 0 };
       this.#members.add(member);
-      void worker.dead.then(() => this.leave(member));
+      this.#options.observer?.tell("workerStarted", { worker: worker.name });
+      void worker.dead.then((reason) => {
+        this.leave(member);
+        this.#options.observer?.tell("workerEnded", { worker: worker.name, reason });
+      });
       this.rest(member);
     } finally {
       this.#starts.delete(start);
@@ -125,7 +147,12 @@ export class DispatchCrew<C> {
 
   /** Takes the idle worker that was used last. */
   take(): Member<C> | undefined {
-    return this.#idle.pop();
+    let member = this.#idle.pop();
+    for (; member !== undefined && member.worker.room === 0; member = this.#idle.pop()) {
+      // Deaf to all that was taken back from it: a new one is there sooner than it listens.
+      this.#retire(member);
+    }
+    return member;
   }
 
   /** A worker has nothing to do any more. */
@@ -136,8 +163,8 @@ export class DispatchCrew<C> {
       this.#members.add(member);
     }
     if (!this.#members.has(member)) return;
-    const surplus = this.#members.size > this.#maxWorkers;
-    if (surplus || this.#phase !== "open") this.#retire(member);
+    const spent = member.sent >= member.limit;
+    if (spent || this.hasSurplus || this.#phase !== "open") this.#retire(member);
     else this.#idle.push(member);
   }
 
@@ -213,7 +240,7 @@ export class DispatchCrew<C> {
   }
 
   #endLost(): void {
-    if (this.#gracePeriod === undefined || this.#phase === "terminated") {
+    if (this.#options.gracePeriod === undefined || this.#phase === "terminated") {
       return this.#stop(this.#lost);
     }
     for (const member of this.#lost) this.#retire(member);
@@ -231,7 +258,7 @@ export class DispatchCrew<C> {
 
   #nameOf({ calls }: Member<C>): string {
     const [running] = calls;
-    return running === undefined ? "" : this.#describe(running);
+    return running === undefined ? "" : this.#options.describe(running);
   }
 
   #retire(member: Member<C>): void {

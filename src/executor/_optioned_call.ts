@@ -35,6 +35,10 @@ export class OptionedCall implements CallObserver {
     this.#status.started(worker);
   }
 
+  waits(): void {
+    this.#status.waits();
+  }
+
   told(kind: string, data: unknown): void {
     this.#status.told(kind, data);
   }

@@ -1,6 +1,7 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import { describeScope, type ScopeDescription } from "../scope/scope_description.ts";
+import type { CallRequest } from "../worker/worker.ts";
 import type { TaskReferences } from "./encode_tasks.ts";
 
 /** What a call says when its body starts, if its context asks for that. */
@@ -8,6 +9,14 @@ export const STARTED = "started";
 
 /** What a call says when `console` prints, if its context asks for that. */
 export const OUTPUT = "output";
+
+/** What holds for calls on a worker, whatever their scope. */
+export interface CallLimits {
+  /** How much memory the worker may hold after the call; it tells when it holds more. */
+  readonly maxHeapBytes: number;
+  /** How many workers the executors beneath the worker may have together; a few, if not given. */
+  readonly nestedWorkers?: number;
+}
 
 /** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
 export interface CallContext extends ScopeDescription {
@@ -17,6 +26,10 @@ export interface CallContext extends ScopeDescription {
   readonly output?: boolean;
   /** The calls around this one. */
   readonly chain?: CallChain;
+  /** How many executors' calls are around this one; none, if not given. */
+  readonly depth?: number;
+  /** What holds for the call, whatever its scope. */
+  readonly limits?: CallLimits;
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
   readonly call?: TravellingCall;
   /** The tasks among the arguments, if there are any. */
@@ -59,17 +72,34 @@ export function toCallContext(
   call: TravellingCall | undefined,
   wishes?: CallWishes,
 ): CallContext | undefined {
-  const { cache, tags, metadata, strict, singleFlight, leaseTimeout, chain } = scope;
+  const { cache, tags, metadata, strict, singleFlight, leaseTimeout, chain, nesting } = scope;
   const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
-    leaseTimeout === Infinity && metadata === undefined;
+    leaseTimeout === Infinity && metadata === undefined && nesting === undefined;
   if (plain && wishes === undefined && Object.keys(tags).length === 0) return undefined;
   return {
     ...describeScope(scope, description),
     ...wishes,
     ...(chain !== undefined && { chain }),
+    ...(nesting !== undefined && { depth: nesting.depth }),
     ...(description !== undefined && call !== undefined && { call }),
   };
+}
+
+/** What holds for all calls that one dispatcher brings to workers. */
+export type CallDemands = Pick<CallContext, "limits" | "output">;
+
+/**
+ * Adds to a call what holds for all calls on its way.
+ *
+ * @param request The call.
+ * @param demands What holds.
+ * @returns The same call with it.
+ */
+export function withDemands(request: CallRequest, demands: CallDemands): CallRequest {
+  // What `toCallContext` made.
+  const context = (request.context ?? NO_CONTEXT) as CallContext;
+  return { ...request, context: { ...context, ...demands } satisfies CallContext };
 }
 
 /**

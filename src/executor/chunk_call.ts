@@ -4,6 +4,7 @@ import { CancelSource } from "../task/cancel_signal.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
+import { isRetriable } from "./_retriable.ts";
 import type { CallOptions } from "./call_options.ts";
 import { type CallContext, toChunkContext, type TravellingCall } from "./call_context.ts";
 import type { ChunkReply } from "./chunk.ts";
@@ -68,6 +69,7 @@ interface SentRequest {
 export class ChunkCall {
   readonly #route: ChunkRoute;
   readonly #observer: CallObserver;
+  readonly #retries: number;
   readonly #requests = new Set<SentRequest>();
 
   /**
@@ -78,6 +80,7 @@ export class ChunkCall {
    */
   constructor(route: ChunkRoute, observer: CallObserver) {
     this.#route = route;
+    this.#retries = route.options?.retries ?? 0;
     this.#observer = observer;
     observer.cancellation?.addEventListener("abort", this);
   }
@@ -101,7 +104,7 @@ export class ChunkCall {
       const outcome = await this.#send(args, context, notes);
       const result = toResult(this.#unwrap(outcome));
       this.#learn(args, result.values, outcome);
-      return result;
+      return result.failures.length === 0 ? result : await this.#retry(content, result);
     } catch (error) {
       const died = error instanceof WorkerDiedError;
       const given = this.#observer.cancellation?.aborted === true;
@@ -124,9 +127,10 @@ export class ChunkCall {
     args: readonly unknown[],
     context: CallContext | undefined,
     notes?: ChunkNotes,
+    retries = 0,
   ): Promise<Outcome> {
     const { address: { module, name: task }, dispatcher, options = {} } = this.#route;
-    const { deadline, onAbort, gracePeriod } = options;
+    const { deadline, onAbort, gracePeriod, priority } = options;
     const request: SentRequest = { notes, cancellation: new CancelSource(), atWorker: false };
     this.#requests.add(request);
     const started = (worker?: string) => {
@@ -141,6 +145,10 @@ export class ChunkCall {
       return await dispatcher.run({ module, task, args, context: announced(context, options) }, {
         cancellation,
         started,
+        waits: () => {
+          request.atWorker = false;
+          if (args.length === 1) this.#observer.waits?.();
+        },
         // What one of many items says is said of none of the others.
         told: (kind, data) => {
           if (args.length === 1) this.#observer.told?.(kind, data);
@@ -148,10 +156,29 @@ export class ChunkCall {
         deadline,
         onAbort,
         gracePeriod,
+        priority,
+        retries,
       });
     } finally {
       this.#requests.delete(request);
     }
+  }
+
+  /** Runs those items again, each on its own, that have failed and may do better. */
+  async #retry(content: ChunkContent, result: ChunkResult): Promise<ChunkResult> {
+    if (this.#retries === 0 || this.#observer.cancellation?.aborted === true) return result;
+    const { failures } = result;
+    const values = [...result.values];
+    const notes = [...result.notes];
+    const again = await Promise.all(failures.map(async ([index, error]) => {
+      const { values: [value], notes: [note], failures: [failure] } = isRetriable(error)
+        ? await this.#runOne(partOf(content, index, index + 1), this.#retries - 1)
+        : toFailure(error);
+      values[index] = value;
+      notes[index] = note;
+      return failure === undefined ? [] : [[index, failure[1]] as const];
+    }));
+    return { values, failures: again.flat(), notes };
   }
 
   /** Sends the rest again when it is known which item is at fault, else each item on its own. */
@@ -168,34 +195,27 @@ export class ChunkCall {
       );
     }
     const { guilty, error } = known;
-    const [before, after] = await Promise.all([
+    const [before, failed, after] = await Promise.all([
       this.#runPart(content, 0, guilty),
+      this.#retry(partOf(content, guilty, guilty + 1), toFailure(error)),
       this.#runPart(content, guilty + 1, length),
     ]);
-    return join([before, toFailure(error), after]);
+    return join([before, failed, after]);
   }
 
-  #runPart(
-    { items, context, calls }: ChunkContent,
-    begin: number,
-    end: number,
-  ): Promise<ChunkResult> {
+  #runPart(content: ChunkContent, begin: number, end: number): Promise<ChunkResult> {
     if (begin === end) return Promise.resolve({ values: [], failures: [], notes: [] });
-    return this.run({
-      items: items.slice(begin, end),
-      context,
-      ...(calls !== undefined && { calls: calls.slice(begin, end) }),
-    });
+    return this.run(partOf(content, begin, end));
   }
 
   /** One item travels as the plain call that it is. */
-  async #runOne(content: ChunkContent): Promise<ChunkResult> {
+  async #runOne(content: ChunkContent, retries = this.#retries): Promise<ChunkResult> {
     const { items: args, calls: [call] = [] } = content;
     const context = call === undefined
       ? content.context
       : { tags: {}, strict: false, ...content.context, call };
     try {
-      const outcome = await this.#send(args, context);
+      const outcome = await this.#send(args, context, undefined, retries);
       const { value, note } = this.#unwrap(outcome);
       this.#learn(args, [value], outcome);
       return { values: [value], failures: [], notes: [note] };
@@ -214,6 +234,18 @@ export class ChunkCall {
     if (outcome.type === "error") throw toThrown(outcome.error.thrown);
     return outcome;
   }
+}
+
+function partOf(
+  { items, context, calls }: ChunkContent,
+  begin: number,
+  end: number,
+): ChunkContent {
+  return {
+    items: items.slice(begin, end),
+    context,
+    ...(calls !== undefined && { calls: calls.slice(begin, end) }),
+  };
 }
 
 /** A call with a deadline says when it starts. */

@@ -2,11 +2,15 @@ import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../error
 import type { OnAbort } from "../task/call_status.ts";
 import { checkRequest } from "../worker/check_request.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
-import { type CallObserver, DispatchedCall as Call } from "./_dispatch_call.ts";
+import type { CallObserver, DispatchedCall as Call } from "./_dispatch_call.ts";
+import { DispatchCalls } from "./_dispatch_calls.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
-import { DispatchQueue } from "./_dispatch_queue.ts";
-import { type OutputTaker, withOutput } from "./output.ts";
+import { planAhead } from "./_plan_ahead.ts";
+import type { SafeObserver } from "./_safe_observer.ts";
+import { type CallLimits, withDemands } from "./call_context.ts";
+import type { CallStatistics } from "./call_statistics.ts";
+import type { OutputTaker } from "./output.ts";
 
 /** Options of {@linkcode Dispatcher}. */
 export interface DispatcherOptions {
@@ -41,6 +45,22 @@ export interface DispatcherOptions {
   onAbort?: OnAbort;
   /** Takes what tasks print; it is printed by the workers when left out. */
   output?: OutputTaker | undefined;
+  /** Says what holds for each call on its worker. */
+  limits?: () => CallLimits | undefined;
+  /**
+   * After how many calls a worker is replaced.
+   *
+   * @default {Infinity}
+   */
+  maxTasksPerWorker?: number;
+  /**
+   * How often a call is run again when it fails, if it does not say so itself.
+   *
+   * @default {0}
+   */
+  retries?: number;
+  /** Follows calls and workers. */
+  observer?: SafeObserver | undefined;
 }
 
 /** Options of {@linkcode Dispatcher.close}. */
@@ -73,13 +93,13 @@ type State =
   | { readonly state: "open" }
   | {
     readonly state: "closing";
-    readonly cancelPending: boolean;
     /** Absent when nobody waits. */
     readonly done: Promise<void> | undefined;
   };
 
 /**
- * Brings calls to a bounded set of workers, first come, first served.
+ * Brings calls to a bounded set of workers: those of a higher priority first, and within one priority
+ * first come, first served.
  *
  * A call waits in a queue for a worker, which may be starting; then it is sent. A worker is sent one
  * call at a time while calls take their time, and `prefetch` calls while they are short: sending
@@ -89,13 +109,14 @@ type State =
 export class Dispatcher implements AsyncDisposable {
   readonly #crew: DispatchCrew<Call>;
   readonly #pace: DispatchPace;
-  readonly #onAbort: OnAbort;
+  readonly #calls: DispatchCalls;
   readonly #output: OutputTaker | undefined;
-  readonly #queue = new DispatchQueue<Call>();
-  readonly #giveUp = (call: Call, reason: unknown): void => this.#abort(call, reason);
-  /** Calls that have not ended. */
-  #unended = 0;
-  #drained: PromiseWithResolvers<void> | undefined;
+  readonly #limits: () => CallLimits | undefined;
+  readonly #onAbort: OnAbort;
+  /** Calls that were taken back and are about to be in the queue again, where they have their order. */
+  #returning = 0;
+  /** Of all calls so far: only one of a higher priority can have to overtake another. */
+  #lowestPriority = Infinity;
   #state: State = { state: "open" };
 
   /**
@@ -104,12 +125,18 @@ export class Dispatcher implements AsyncDisposable {
    * @param options How many workers, and how they start.
    */
   constructor(options: DispatcherOptions) {
-    const { idleTimeout = 10_000, prefetch = 128, onAbort = "detach" } = options;
+    const { idleTimeout = 10_000, prefetch = 128, maxTasksPerWorker = Infinity } = options;
+    const { onAbort = "detach", retries = 0, limits = () => undefined } = options;
+    const { observer, output } = options;
     const describe = ({ request }: Call) => request.task;
-    this.#crew = new DispatchCrew({ ...options, idleTimeout, describe });
-    this.#onAbort = onAbort;
-    this.#output = options.output;
+    const workers = { ...options, idleTimeout, maxTasksPerWorker, observer, describe };
+    this.#crew = new DispatchCrew(workers);
     this.#pace = new DispatchPace(prefetch);
+    const giveUp = (call: Call, reason: unknown) => this.#abort(call, reason);
+    this.#calls = new DispatchCalls({ output, giveUp, retries, observer });
+    this.#output = output;
+    this.#limits = limits;
+    this.#onAbort = onAbort;
   }
 
   /**
@@ -119,9 +146,10 @@ export class Dispatcher implements AsyncDisposable {
    * @param observer When to give it up, and who is told when it starts.
    * @returns How it ended. The promise rejects with `WorkerDiedError` when the worker died while it
    * ran the call, with `UnclonableError` when an argument cannot be sent, with what `open` threw when
-   * no worker could start, with `CancelledError` when the dispatcher was closed over it, and with
-   * the signal's reason or `DeadlineError` when it is given up. A worker that still runs such a call
-   * after its grace period is lost until the call has ended, or is ended itself.
+   * no worker could start, with `CancelledError` when the dispatcher was closed over it, with
+   * `ExecutorShutdownError` when it was terminated, and with the signal's reason or `DeadlineError`
+   * when it is given up. A worker that still runs such a call after its grace period is lost until
+   * the call has ended, or is ended itself.
    * @throws {ExecutorShutdownError} When the dispatcher is closed.
    */
   run(request: CallRequest, observer: CallObserver = {}): Promise<Outcome> {
@@ -133,17 +161,15 @@ export class Dispatcher implements AsyncDisposable {
     // No worker is started for what it could not be sent; one that is there refuses it by itself.
     const refusal = this.#crew.idle === 0 && this.#crew.hasRoom ? checkRequest(request) : undefined;
     if (refusal !== undefined) return Promise.reject(refusal);
-    const asked = this.#output === undefined ? request : withOutput(request);
-    const call = new Call(this.#giveUp, asked, observer, this.#output);
-    this.#unended++;
-    call.phase = { at: "queue", entry: this.#queue.push(call) };
-    call.listen();
+    const call = this.#calls.admit(this.#demand(request), observer);
     this.#advance();
+    if (call.priority > this.#lowestPriority) this.#overtake(call);
+    else this.#lowestPriority = call.priority;
     return call.result.promise;
   }
 
   /**
-   * Changes how many workers may take calls; those too many end when they have ended their calls.
+   * Changes how many workers may take calls; those that end a call first are those too many.
    *
    * @param maxWorkers The new number.
    */
@@ -159,13 +185,22 @@ export class Dispatcher implements AsyncDisposable {
    */
   statistics(): DispatcherStatistics {
     const { members, idle, lost } = this.#crew;
-    let queued = this.#queue.size;
+    let queued = this.#calls.waiting;
     let running = 0;
     for (const { calls } of members) {
       queued += Math.max(0, calls.length - 1);
       running += Math.min(1, calls.length);
     }
     return { queued, running, idle, workers: members.size, lost };
+  }
+
+  /**
+   * Counts how calls have ended.
+   *
+   * @returns The counts so far.
+   */
+  callStatistics(): CallStatistics {
+    return this.#calls.log.tally.counts;
   }
 
   /**
@@ -176,23 +211,23 @@ export class Dispatcher implements AsyncDisposable {
    */
   close(options: DispatcherCloseOptions = {}): Promise<void> {
     const { cancelPending = false, warn = () => {} } = options;
-    const before = this.#state.state === "closing" ? this.#state : undefined;
-    const done = before?.done ?? this.#close(warn);
-    this.#state = {
-      state: "closing",
-      cancelPending: cancelPending || before?.cancelPending === true,
-      done,
-    };
+    const before = this.#state.state === "closing" ? this.#state.done : undefined;
+    const done = before ?? this.#close(warn);
+    this.#state = { state: "closing", done };
     if (cancelPending) this.#cancelPending();
     this.#advance();
     return done;
   }
 
-  /** Ends everything now: calls that wait reject with `CancelledError`, others as their worker ends. */
+  /** Ends everything now: what has not ended rejects with `ExecutorShutdownError`. */
   terminate(): void {
     const done = this.#state.state === "open" ? undefined : this.#state.done;
-    this.#state = { state: "closing", cancelPending: true, done };
-    this.#cancelPending();
+    this.#state = { state: "closing", done };
+    const reason = new ExecutorShutdownError("Cannot finish the call: the executor was shut down");
+    this.#calls.drop(reason);
+    for (const { calls } of this.#crew.everyone()) {
+      for (const call of calls) this.#calls.reject(call, reason);
+    }
     this.#crew.terminate();
     this.#advance();
   }
@@ -202,19 +237,29 @@ export class Dispatcher implements AsyncDisposable {
     await this.close();
   }
 
+  /** What nobody asks anything beside goes as it is. */
+  #demand(request: CallRequest): CallRequest {
+    const limits = this.#limits();
+    const output = this.#output !== undefined;
+    if (limits === undefined && !output) return request;
+    return withDemands(request, {
+      ...(limits !== undefined && { limits }),
+      ...(output && { output }),
+    });
+  }
+
   /** Does all that can be done now. */
   #advance(): void {
     this.#employ();
-    if (this.#queue.size === 0) this.#share();
-    if (this.#unended === 0) this.#drained?.resolve();
+    if (this.#calls.waiting === 0) this.#share();
   }
 
   /** Brings calls from the queue to workers: an idle one, else a new one, else ahead to a busy one. */
   #employ(): void {
-    while (this.#queue.size > 0) {
+    while (this.#calls.waiting > 0 && this.#returning === 0) {
       const idle = this.#crew.take();
       if (idle !== undefined) this.#send(idle);
-      else if (this.#crew.hasRoom && this.#crew.starting < this.#queue.size) void this.#start();
+      else if (this.#crew.hasRoom && this.#crew.starting < this.#calls.waiting) void this.#start();
       else if (!this.#sendAhead()) return;
     }
   }
@@ -230,36 +275,40 @@ export class Dispatcher implements AsyncDisposable {
 
   /** A worker did not start: whoever has no other worker to wait for must not wait for ever. */
   #rejectWaiting(error: unknown): void {
-    const call = this.#queue.shift();
-    if (call !== undefined) this.#reject(call, error);
-    if (this.#crew.members.size === 0 && this.#crew.starting === 0) this.#rejectQueued(error);
+    const call = this.#calls.next();
+    if (call !== undefined) this.#calls.reject(call, error);
+    if (this.#crew.members.size === 0 && this.#crew.starting === 0) {
+      this.#calls.rejectWaiting(error);
+    }
   }
 
-  /**
-   * Fills the worker with the fewest calls. Workers are filled again when they are half empty, so
-   * that calls travel in batches.
-   */
   #sendAhead(): boolean {
     const { depth } = this.#pace;
-    const least = this.#crew.leastBusy();
-    const spare = this.#queue.size - this.#crew.starting;
-    if (least === undefined || depth === 1 || spare <= 0 || least.calls.length > depth / 2) {
-      return false;
-    }
-    let total = spare;
-    for (const { calls } of this.#crew.members) total += calls.length;
-    const share = Math.ceil(total / this.#crew.members.size);
-    const target = Math.min(depth, Math.max(share, least.calls.length + 1));
-    const count = Math.min(target - least.calls.length, spare);
-    for (let sent = 0; sent < count; sent++) this.#send(least);
+    const plan = planAhead(this.#crew, { queued: this.#calls.waiting, depth });
+    if (plan === undefined) return false;
+    for (let sent = 0; sent < plan.count; sent++) this.#send(plan.member);
     return true;
   }
 
+  /** What was sent ahead and matters less comes back when a call has to wait for it. */
+  #overtake(call: Call): void {
+    // None may get more when all have had as many as they may in their life.
+    const least = this.#crew.leastBusy() ?? this.#crew.mostBusy();
+    if (least === undefined || least.revoking > 0 || call.phase.at !== "queue") return;
+    for (;;) {
+      const newest = least.calls.at(-1 - least.revoking);
+      if (newest === undefined || newest.priority >= call.priority) return;
+      if (!this.#revoke(least)) return;
+    }
+  }
+
   #send(member: Member<Call>): void {
-    const call = this.#queue.shift();
+    const call = this.#calls.next();
     if (call === undefined) return;
     member.calls.push(call);
+    member.sent++;
     call.send(member);
+    this.#calls.log.sent(call, member.worker.name);
     void member.worker.run(call.request, call).then(
       (result) => this.#returned(member, call, result),
       (error) => this.#failed(member, call, error),
@@ -268,36 +317,40 @@ export class Dispatcher implements AsyncDisposable {
 
   #returned(member: Member<Call>, call: Call, result: RunResult): void {
     if (result.type === "revoked") {
-      if (member.revoking > 0) member.revoking--;
-      // It takes no calls, so it is about to be dead.
-      else this.#crew.leave(member);
-      if (call.phase.at === "worker") this.#reenter(call);
+      member.sent--;
+      // One that was not asked takes no calls, so it is about to be dead.
+      if (member.revoking === 0) this.#crew.leave(member);
+      else {
+        member.revoking--;
+        this.#returning--;
+      }
+      if (call.phase.at === "worker") this.#calls.reenter(call);
     } else {
       this.#pace.note(result.duration);
-      if (call.phase.at !== "end") {
-        this.#leave(call);
-        call.result.resolve(result);
-      }
+      // It has nothing to do as soon as the calls that have started have ended, and then it ends.
+      if (result.heapBytes !== undefined) this.#spend(member);
+      if (call.phase.at !== "end") this.#calls.conclude(call, result);
     }
     this.#release(member, call);
   }
 
   #failed(member: Member<Call>, call: Call, error: unknown): void {
     if (error instanceof WorkerDiedError) this.#crew.remove(member);
-    this.#reject(call, error);
+    if (call.phase.at !== "end") this.#calls.fail(call, error);
     this.#release(member, call);
   }
 
-  /** A call that a worker gave back goes before all others. */
-  #reenter(call: Call): void {
-    if (this.#state.state === "closing" && this.#state.cancelPending) {
-      this.#reject(call, toCancelled(call));
-    } else call.phase = { at: "queue", entry: this.#queue.unshift(call) };
+  /** A worker is sent no more calls. */
+  #spend(member: Member<Call>): void {
+    member.limit = 0;
+    while (this.#revoke(member));
   }
 
   #release(member: Member<Call>, call: Call): void {
     member.calls.splice(member.calls.indexOf(call), 1);
     call.release();
+    // The first that ends a call makes way.
+    if (this.#crew.hasSurplus) { while (this.#revoke(member)); }
     if (member.calls.length === 0) this.#crew.rest(member);
     this.#advance();
   }
@@ -314,13 +367,16 @@ export class Dispatcher implements AsyncDisposable {
 
   #revoke(member: Member<Call>): boolean {
     const revoked = member.worker.revoke();
-    if (revoked) member.revoking++;
+    if (revoked) {
+      member.revoking++;
+      this.#returning++;
+    }
     return revoked;
   }
 
   #abort(call: Call, reason: unknown): void {
     const { phase } = call;
-    this.#reject(call, reason);
+    this.#calls.reject(call, reason);
     if (phase.at === "worker") {
       const { member } = phase;
       while (this.#revoke(member));
@@ -342,34 +398,13 @@ export class Dispatcher implements AsyncDisposable {
     this.#advance();
   }
 
-  #reject(call: Call, reason: unknown): void {
-    if (call.phase.at === "end") return;
-    this.#leave(call);
-    call.result.reject(reason);
-  }
-
-  /** The call's way ends here. */
-  #leave(call: Call): void {
-    const phase = call.end();
-    if (phase.at === "queue") this.#queue.delete(phase.entry);
-    this.#unended--;
-  }
-
-  #rejectQueued(reason: unknown): void {
-    let call = this.#queue.shift();
-    for (; call !== undefined; call = this.#queue.shift()) this.#reject(call, reason);
-  }
-
   #cancelPending(): void {
-    this.#rejectQueued(new CancelledError("Cannot run the call: the executor was shut down"));
+    this.#calls.drop(new CancelledError("Cannot run the call: the executor was shut down"));
     for (const member of this.#crew.members) while (this.#revoke(member));
   }
 
   async #close(warn: (message: string) => void): Promise<void> {
-    if (this.#unended > 0) {
-      this.#drained ??= Promise.withResolvers();
-      await this.#drained.promise;
-    }
+    await this.#calls.drained();
     await this.#crew.close((worker, task) =>
       warn(
         `Cannot stop worker "${worker}": it still runs "${task}", and the program may not end by ` +
@@ -377,8 +412,4 @@ export class Dispatcher implements AsyncDisposable {
       )
     );
   }
-}
-
-function toCancelled({ request }: Call): CancelledError {
-  return new CancelledError(`Cannot run "${request.task}": the executor was shut down`);
 }

@@ -1,4 +1,5 @@
 import { ExecutorShutdownError } from "../errors.ts";
+import type { Warn } from "../cache/warn.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/answer_call.ts";
@@ -6,68 +7,22 @@ import { scopeOf } from "../task/bound_task.ts";
 import { Future } from "../task/future.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
-import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
+import type { WorkerType } from "../worker/worker.ts";
 import { batchFutures } from "./batch_futures.ts";
 import type { CallOptions } from "./call_options.ts";
-import type { DispatcherStatistics } from "./dispatcher.ts";
+import {
+  checkMaxWorkers,
+  type ExecutorOptions,
+  type ExecutorSettings,
+  toExecutorSettings,
+} from "./executor_options.ts";
+import type { ExecutorStatistics } from "./executor_statistics.ts";
 import { ExecutorView } from "./executor_view.ts";
 import { LateEngine } from "./late_engine.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
-import { type OutputOption, toOutputTaker } from "./output.ts";
 import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
-
-/** Options of {@linkcode Executor}. */
-export interface ExecutorOptions {
-  /**
-   * How many workers run at once at most.
-   *
-   * @default {navigator.hardwareConcurrency}
-   */
-  maxWorkers?: number;
-  /**
-   * What a worker is: `"web"` a Web Worker, `"process"` a process of its own, which can be killed
-   * and takes nobody with it when it crashes, `"inline"` this isolate (for tests and debugging).
-   *
-   * Workers of the kind `"process"` require `--allow-run` of Deno's own executable, `--allow-env`,
-   * and `--allow-read` and `--allow-write` of the folder for temporary files.
-   *
-   * @default {"web"}
-   */
-  workerType?: WorkerType;
-  /**
-   * What a worker of the kind `"process"` may do. `"inherit"` passes on each permission that this
-   * program has in full; one that it has for certain paths or hosts only cannot be told from one
-   * that it has not: name these here.
-   *
-   * @default {"inherit"}
-   */
-  permissions?: Deno.PermissionOptions;
-  /** Variables added to the environment of workers of the kind `"process"`. */
-  env?: { readonly [name: string]: string };
-  /**
-   * Further flags of `deno run` for workers of the kind `"process"`, such as
-   * `--v8-flags=--max-old-space-size=512`, `--import-map=…` or `--unstable-kv`. The `deno.json` that
-   * this program found is passed on without being named.
-   */
-  flags?: readonly string[];
-  /**
-   * How long a worker stays without work before it is ended, in milliseconds. A program does not end
-   * by itself while it has a worker of the kinds `"web"` and `"process"`.
-   *
-   * @default {10000}
-   */
-  idleTimeout?: number;
-  /**
-   * What becomes of what tasks print by `console`: `"inherit"` prints it as it comes, `"label"` with
-   * the names of worker and task before each line, and a function takes it instead; what that throws
-   * is a warning of the scope in which the executor is created. What goes to
-   * `Deno.stdout` or `Deno.stderr` directly is never touched.
-   *
-   * @default {"inherit"}
-   */
-  output?: OutputOption;
-}
+import { refuseTooDeep } from "./refuse_too_deep.ts";
 
 /** Options of {@linkcode Executor.shutdown}. */
 export interface ShutdownOptions {
@@ -88,16 +43,6 @@ export interface ShutdownOptions {
 /** The kinds of worker that are in this process. */
 const SHARE_MEMORY: ReadonlySet<WorkerType> = new Set<WorkerType>(["web", "inline"]);
 
-/** What only a process can be given. */
-const PROCESS_OPTIONS = ["permissions", "env", "flags"] as const;
-const OPTIONS: ReadonlySet<string> = new Set([
-  "maxWorkers",
-  "workerType",
-  "idleTimeout",
-  "output",
-  ...PROCESS_OPTIONS,
-]);
-
 /**
  * A bounded set of workers with a queue. Workers start when there is work and stay warm between
  * calls; a call that the cache knows never reaches one.
@@ -116,6 +61,9 @@ const OPTIONS: ReadonlySet<string> = new Set([
  *    future settled ◀══ value, hit, error ════╩═ postMessage ═ record → log, lease freed
  * ```
  *
+ * An executor that is dropped without being shut down still finishes its calls, and its workers end when
+ * they have been idle for `idleTimeout`; with `Infinity` they keep the program alive.
+ *
  * Requires `--allow-read` of Quiver's own files and of the modules of the tasks.
  *
  * @example Run calls on workers
@@ -131,14 +79,19 @@ const OPTIONS: ReadonlySet<string> = new Set([
  */
 export class Executor implements AsyncDisposable {
   readonly #engine: LateEngine;
-  readonly #maxWorkers: number;
+  readonly #settings: ExecutorSettings;
   readonly #mapExecutor: MapExecutor;
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<Future<unknown>>();
   readonly #forget = (future: Future<unknown>): void => {
     this.#unsettled.delete(future);
+    if (future.hit === true) this.#hits++;
+    else if (future.key !== undefined && future.state === "done") this.#misses++;
     if (this.#unsettled.size === 0) this.#drained?.resolve();
   };
+  #maxWorkers: number;
+  #hits = 0;
+  #misses = 0;
   #accepting = true;
   /** Made when somebody waits for the last call; waiting on the futures would hide their failures. */
   #drained: PromiseWithResolvers<void> | undefined;
@@ -151,57 +104,15 @@ export class Executor implements AsyncDisposable {
    * @throws {RangeError} When a number is out of range.
    */
   constructor(options: ExecutorOptions = {}) {
-    const {
-      maxWorkers = navigator.hardwareConcurrency,
-      workerType = "web",
-      idleTimeout = 10_000,
-      output = "inherit",
-    } = options;
-    for (const name of Object.keys(options)) {
-      if (OPTIONS.has(name)) continue;
-      throw new TypeError(
-        `Cannot create an executor: "${name}" is not an option; ` +
-          `the options are ${[...OPTIONS].join(", ")}`,
-      );
-    }
-    if (!Number.isInteger(maxWorkers) || maxWorkers < 1) {
-      throw new RangeError(
-        `Cannot create an executor as \`maxWorkers\` must be a positive integer: ${maxWorkers}`,
-      );
-    }
-    if (!(idleTimeout >= 0)) {
-      throw new RangeError(
-        `Cannot create an executor as \`idleTimeout\` must not be negative: ${idleTimeout}`,
-      );
-    }
-    if (!WORKER_TYPES.includes(workerType)) {
-      throw new TypeError(
-        `Cannot create an executor: \`workerType\` is one of ${WORKER_TYPES.join(", ")}, ` +
-          `not ${JSON.stringify(workerType)}`,
-      );
-    }
-    const processOption = PROCESS_OPTIONS.find((name) => options[name] !== undefined);
-    if (processOption !== undefined && workerType !== "process") {
-      throw new TypeError(
-        `Cannot create an executor: \`${processOption}\` is for workers of the kind "process", ` +
-          `not ${JSON.stringify(workerType)}`,
-      );
-    }
-    this.#maxWorkers = maxWorkers;
-    this.#engine = new LateEngine({
-      maxWorkers,
-      workerType,
-      idleTimeout,
-      output: toOutputTaker(output, currentScope().warn),
-      processOptions: options,
-    });
-    this.#mapExecutor = {
-      maxWorkers,
-      sharesMemory: SHARE_MEMORY.has(workerType),
-      dispatcher: { run: (request, observer = {}) => this.#engine.send(request, observer) },
-      refuse: (name, scope) => this.#refuse(name, scope),
-      track: (future) => this.#track(future),
-    };
+    const settings = this.#settings = toExecutorSettings(options);
+    this.#maxWorkers = settings.maxWorkers;
+    this.#engine = new LateEngine(settings);
+    this.#mapExecutor = this.#openToMaps();
+  }
+
+  /** Whether it takes no more calls. */
+  get closed(): boolean {
+    return !this.#accepting;
   }
 
   /** How many workers run at once at most. */
@@ -222,14 +133,15 @@ export class Executor implements AsyncDisposable {
    * after `shutdown`.
    * @throws {TypeError} When the function is not a task.
    * @throws {NestedExecutorError} When the code runs in a worker but in no call: a module that a
-   * worker imports for a task would otherwise start workers for ever.
+   * worker imports for a task would otherwise start workers for ever. Also when calls are nested deeper
+   * than `maxDepth`.
    */
   submit<A extends readonly unknown[], R>(
     task: Task<A, R>,
     ...args: DeferredArguments<A>
   ): Future<R> {
     // The definition is that of `task`, so its function returns what `task` does.
-    return this.#submit(task, args, this.#engine) as Future<R>;
+    return this.#submit(task, args) as Future<R>;
   }
 
   /**
@@ -259,22 +171,12 @@ export class Executor implements AsyncDisposable {
     return new ExecutorView({
       ...this.#mapExecutor,
       runnerWith: (options) => ({
-        run: (ready) => this.#engine.run(ready, options),
-        attempt: (remembered) => this.#engine.attempt(remembered, options),
-        alone: (remembered) => this.#engine.alone(remembered, options),
+        run: (ready) => this.active.#engine.run(ready, options),
+        attempt: (remembered) => this.active.#engine.attempt(remembered, options),
+        alone: (remembered) => this.active.#engine.alone(remembered, options),
       }),
       submit: (task, args, runner) => this.#submit(task, args, runner),
     }, options);
-  }
-
-  #submit(task: object, args: readonly unknown[], runner: CallRunner): Future<unknown> {
-    const definition = requireDefinition(task, "submit");
-    const scope = scopeOf(task);
-    const refused = this.#refuse(definition.name, scope);
-    if (refused !== undefined) return refused;
-    const future = answerCall(definition, args, scope, runner);
-    this.#track(future);
-    return future;
   }
 
   /**
@@ -348,12 +250,58 @@ export class Executor implements AsyncDisposable {
   }
 
   /**
-   * How many calls wait and run, and how many workers there are.
+   * Changes how many workers run at once at most, also while they are busy: those too many end after
+   * their call, and more start when there is work for them. The same number changes nothing, and neither
+   * does any once the executor is shut down.
    *
-   * @returns The counts.
+   * @param maxWorkers The new number.
+   * @throws {RangeError} When it is not a positive integer, or more than `maxTotalWorkers`.
+   *
+   * @example Leave room for something else
+   * ```ts
+   * import { Executor, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const negate = task(import.meta, (n: number) => -n, { name: "negate" });
+   *
+   * await using executor = new Executor({ maxWorkers: 4, workerType: "inline" });
+   * executor.resize(1);
+   * assertEquals(await executor.submit(negate, 3), -3);
+   * assertEquals(executor.statistics().workers, 1);
+   * ```
    */
-  statistics(): DispatcherStatistics {
-    return this.#engine.statistics();
+  resize(maxWorkers: number): void {
+    checkMaxWorkers(maxWorkers, this.#settings.maxTotalWorkers, "resize an executor");
+    if (this.closed || maxWorkers === this.#maxWorkers) return;
+    this.#maxWorkers = maxWorkers;
+    this.#engine.resize(maxWorkers);
+  }
+
+  /**
+   * How many calls wait and run, how they have ended so far and how long they took, and how many workers
+   * there are. It costs the same however many calls there were.
+   *
+   * @returns The counts of this moment.
+   *
+   * @example See how well the cache does
+   * ```ts
+   * import { cacheScope, createMemoryCache, Executor, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const third = task(import.meta, (n: number) => n / 3, { name: "third" });
+   *
+   * await using executor = new Executor({ workerType: "inline" });
+   * await cacheScope({ cache: createMemoryCache() }, async () => {
+   *   await executor.submit(third, 9);
+   *   await executor.submit(third, 9);
+   * });
+   * const { hits, misses, completed } = executor.statistics();
+   * assertEquals([hits, misses, completed], [1, 1, 1]);
+   * ```
+   */
+  statistics(): ExecutorStatistics {
+    const calls = this.#engine.callStatistics();
+    return { ...this.#engine.statistics(), ...calls, hits: this.#hits, misses: this.#misses };
   }
 
   /**
@@ -364,19 +312,22 @@ export class Executor implements AsyncDisposable {
    */
   async shutdown(options: ShutdownOptions = {}): Promise<void> {
     const { wait = true, cancelPending = false } = options;
+    const { warn } = currentScope();
     this.#accepting = false;
     if (cancelPending) {
       for (const future of this.#unsettled) future.cancel();
+      // Those that were sent ahead are cancelled there; whoever ends the workers is told what it throws.
+      this.#engine.close({ cancelPending, warn }).catch(() => {});
     }
-    const ended = this.#end(currentScope());
+    const ended = this.#end(warn);
     if (wait) await ended;
     // Nobody waits, and what a worker's end could report was reported to the calls.
     else ended.catch(() => {});
   }
 
   /**
-   * Ends the workers now, as far as their kind allows: the calls that run reject with
-   * `WorkerDiedError`, and their signals abort.
+   * Ends the workers now, as far as their kind allows: the calls that wait or run reject with
+   * `ExecutorShutdownError`, and the signals of those that run abort.
    */
   terminate(): void {
     this.#accepting = false;
@@ -388,9 +339,49 @@ export class Executor implements AsyncDisposable {
     await this.shutdown();
   }
 
+  /**
+   * The executor that takes the calls: this one, unless another has taken its place.
+   *
+   * @internal
+   */
+  protected get active(): Executor {
+    return this;
+  }
+
+  #submit(
+    task: object,
+    args: readonly unknown[],
+    runner: CallRunner = this.active.#engine,
+  ): Future<unknown> {
+    const definition = requireDefinition(task, "submit");
+    const scope = scopeOf(task);
+    const executor = this.active;
+    const refused = executor.#refuse(definition.name, scope);
+    if (refused !== undefined) return refused;
+    const future = answerCall(definition, args, scope, runner);
+    executor.#track(future);
+    return future;
+  }
+
+  /** What a map needs; another executor may take the place of this one while it goes on. */
+  #openToMaps(): MapExecutor {
+    const { workerType, retries } = this.#settings;
+    return {
+      maxWorkers: () => this.active.#maxWorkers,
+      sharesMemory: SHARE_MEMORY.has(workerType),
+      options: { retries },
+      dispatcher: { run: (request, observer = {}) => this.active.#engine.send(request, observer) },
+      refuse: (name, scope) => this.active.#refuse(name, scope),
+      track: (future) => this.active.#track(future),
+    };
+  }
+
   /** What is left of a call that the executor does not take. */
   #refuse(name: string, scope: Scope): Future<never> | undefined {
-    if (this.#accepting) return refuseOutsideOfCall(name, scope);
+    if (this.#accepting) {
+      refuseTooDeep(name, scope, this.#settings.maxDepth);
+      return refuseOutsideOfCall(name, scope);
+    }
     const error = new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`);
     return new Future(name, () => Promise.reject(error));
   }
@@ -401,11 +392,11 @@ export class Executor implements AsyncDisposable {
     future.onDone(this.#forget);
   }
 
-  async #end({ warn }: Scope): Promise<void> {
+  async #end(warn: Warn): Promise<void> {
     if (this.#unsettled.size > 0) {
       this.#drained ??= Promise.withResolvers<void>();
       await this.#drained.promise;
     }
-    await this.#engine.close(warn);
+    await this.#engine.close({ warn });
   }
 }

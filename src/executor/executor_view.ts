@@ -55,7 +55,7 @@ export class ExecutorView {
 
   /** How many workers run at once at most. */
   get maxWorkers(): number {
-    return this.#executor.maxWorkers;
+    return this.#executor.maxWorkers();
   }
 
   /**
@@ -108,7 +108,7 @@ export class ExecutorView {
     const { signal, ...callOptions } = this.#options;
     const signals = [signal, options.signal].filter((each) => each !== undefined);
     return mapTask(
-      { ...this.#executor, options: callOptions },
+      { ...this.#executor, options: { ...this.#executor.options, ...callOptions } },
       { definition: requireDefinition(task, "map"), scope: scopeOf(task) },
       items,
       { ...options, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) },

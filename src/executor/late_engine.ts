@@ -1,11 +1,13 @@
 import type { Recalled } from "../cache/recall.ts";
 import { importLater } from "../import_later.ts";
+import { currentScope } from "../scope/current_scope.ts";
 import type { ReadyCall, RememberedCall } from "../task/answer_call.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
 import type { CallOptions } from "./call_options.ts";
+import type { CallStatistics } from "./call_statistics.ts";
 import type { EngineRunner } from "./create_runner.ts";
-import type { DispatcherStatistics } from "./dispatcher.ts";
+import type { DispatcherCloseOptions, DispatcherStatistics } from "./dispatcher.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 
 type EngineModule = typeof import("./engine.ts");
@@ -20,7 +22,7 @@ type State =
  * modules of its tasks, and next to none of them has an executor of its own.
  */
 export class LateEngine implements EngineRunner {
-  readonly #options: EngineOptions;
+  #options: EngineOptions;
   #state: State = { state: "unused" };
   /** Calls that wait for the engine. */
   #waiting = 0;
@@ -74,21 +76,49 @@ export class LateEngine implements EngineRunner {
   }
 
   /**
-   * Waits for the calls it has, then ends the workers.
+   * Counts how calls have ended.
    *
-   * @param warn Told of workers that could not be stopped.
+   * @returns The counts so far.
    */
-  async close(warn: (message: string) => void): Promise<void> {
+  callStatistics(): CallStatistics {
+    if (this.#state.state === "ready") return this.#state.engine.dispatcher.callStatistics();
+    return { completed: 0, failed: 0, retried: 0 };
+  }
+
+  /**
+   * Changes how many workers may take calls.
+   *
+   * @param maxWorkers The new number.
+   */
+  resize(maxWorkers: number): void {
+    this.#options = { ...this.#options, maxWorkers };
+    if (this.#state.state !== "ready") return;
+    const { dispatcher, share } = this.#state.engine;
+    share.resize(maxWorkers);
+    dispatcher.resize(share.maxWorkers);
+  }
+
+  /**
+   * Waits for the calls it has, then ends the workers. May be called again.
+   *
+   * @param options What happens to calls that have not started, and who is told of workers that could
+   * not be stopped.
+   */
+  async close(options?: DispatcherCloseOptions): Promise<void> {
     if (this.#state.state === "unused") return;
-    const { dispatcher } = await this.#state.engine;
-    await dispatcher.close({ warn });
+    const { dispatcher, share } = await this.#state.engine;
+    try {
+      await dispatcher.close(options);
+    } finally {
+      share.release();
+    }
   }
 
   /** Ends everything now; what comes later is refused. */
   terminate(): void {
-    if (this.#state.state === "ready") return this.#state.engine.dispatcher.terminate();
+    if (this.#state.state === "ready") return terminate(this.#state.engine);
     // An engine that cannot be loaded is told of to the calls that need it.
-    void this.#load().then(({ dispatcher }) => dispatcher.terminate(), () => {});
+    void this.#load().then(terminate, () => {});
   }
 
   async #whenReady<T>(use: (engine: Engine) => T | Promise<T>): Promise<T> {
@@ -104,17 +134,17 @@ export class LateEngine implements EngineRunner {
 
   #load(): Promise<Engine> {
     if (this.#state.state === "ready") return Promise.resolve(this.#state.engine);
-    if (this.#state.state === "unused") {
-      const engine = this.#create();
-      this.#state = { state: "loading", engine };
-    }
+    if (this.#state.state === "unused") this.#state = { state: "loading", engine: this.#create() };
     return this.#state.engine;
   }
 
   async #create(): Promise<Engine> {
+    // The first call that needs the engine decides beneath which worker it is.
+    const allowance = currentScope().nesting?.allowance;
     try {
       const { createEngine } = await importLater<EngineModule>("./engine.ts", import.meta.url);
-      const engine = createEngine(this.#options);
+      // What they are now: it may have been resized meanwhile.
+      const engine = createEngine(this.#options, allowance);
       this.#state = { state: "ready", engine };
       return engine;
     } catch (error) {
@@ -123,4 +153,9 @@ export class LateEngine implements EngineRunner {
       throw error;
     }
   }
+}
+
+function terminate({ dispatcher, share }: Engine): void {
+  dispatcher.terminate();
+  share.release();
 }

@@ -17,7 +17,7 @@ import { holdsTask } from "./encode_tasks.ts";
 /** The part of an executor that a map needs. */
 export interface MapExecutor {
   /** How many workers run at once at most. */
-  readonly maxWorkers: number;
+  readonly maxWorkers: () => number;
   /** Whether workers share memory with this isolate. */
   readonly sharesMemory: boolean;
   /** How the calls are made; their signal is that of the map. */

@@ -66,7 +66,7 @@ export class MapRun<T, R> {
     this.#appetite = new MapAppetite({
       pace,
       bufferSize,
-      workers: executor.maxWorkers,
+      workers: executor.maxWorkers(),
       ...(size === "auto" && total !== undefined && { total }),
     });
     this.#input = openMapInput(items, this.#ring);

@@ -1,6 +1,4 @@
 import type { Warn } from "../cache/warn.ts";
-import type { CallRequest } from "../worker/worker.ts";
-import { type CallContext, NO_CONTEXT } from "./call_context.ts";
 
 /** Where `console` prints. */
 export type OutputStream = "stdout" | "stderr";
@@ -47,18 +45,6 @@ export function toOutputTaker(output: OutputOption, warn: Warn): OutputTaker | u
     "Cannot create an executor: `output` is one of inherit, label, or a function, " +
       `not ${JSON.stringify(output)}`,
   );
-}
-
-/**
- * Asks a call to hand over what it prints.
- *
- * @param request The call.
- * @returns The same call, which does.
- */
-export function withOutput(request: CallRequest): CallRequest {
-  // What `toCallContext` made.
-  const context = (request.context ?? NO_CONTEXT) as CallContext;
-  return { ...request, context: { ...context, output: true } satisfies CallContext };
 }
 
 /** Says in front of each line which worker and which task have printed it. */

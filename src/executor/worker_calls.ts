@@ -11,7 +11,15 @@ import type { TaskDefinition } from "../task/task_definition.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
 import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
-import { type CallContext, NO_CONTEXT, STARTED, type TravellingCall } from "./call_context.ts";
+import { HeapWatch } from "./_heap_watch.ts";
+import { NESTED_WORKERS, WorkerLedger } from "./_worker_ledger.ts";
+import {
+  type CallContext,
+  type CallLimits,
+  NO_CONTEXT,
+  STARTED,
+  type TravellingCall,
+} from "./call_context.ts";
 import type { TaskReferences } from "./encode_tasks.ts";
 
 // What not every call needs is loaded with the first that does.
@@ -42,6 +50,8 @@ interface StartedCall {
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
 export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
+  readonly #heap = new HeapWatch();
+  readonly #ledger = new WorkerLedger();
   /** There as soon as a cache is. */
   #recalling: Recalling | undefined;
   /** There as soon as a call is to hand over what it prints. */
@@ -57,12 +67,13 @@ export class WorkerCalls {
   async run(request: CallRequest, control: CallControl): Promise<Outcome> {
     const warnings: string[] = [];
     let begun = performance.now();
+    // What crossed the boundary is what `toCallContext` made.
+    const context = (request.context ?? NO_CONTEXT) as CallContext;
     try {
       const address = { module: request.module, name: request.task };
       const definition = findTask(address) ??
         await importInWorker(request.module, () => importTask(address));
-      // What crossed the boundary is what `toCallContext` made.
-      const context = (request.context ?? NO_CONTEXT) as CallContext;
+      this.#ledger.total = context.limits?.nestedWorkers ?? NESTED_WORKERS;
       const restored = this.#restoreScope(context, warnings);
       let scope = restored instanceof Promise ? await restored : restored;
       if (context.output === true) {
@@ -85,22 +96,28 @@ export class WorkerCalls {
         const compute = (item: unknown, call: TravellingCall) =>
           this.#compute({ ...called, start: () => {} }, [item], call);
         const value = await runChunk(args, chunk, { definition, scope, control, compute });
-        return { type: "value", value, duration: performance.now() - begun, warnings };
+        const duration = performance.now() - begun;
+        return this.#report({ type: "value", value, duration, warnings }, context.limits);
       }
       if (call === undefined) {
         start();
         const value = await runBody(definition, scope, args, control);
-        return { type: "value", value, duration: performance.now() - begun, warnings };
+        const duration = performance.now() - begun;
+        return this.#report({ type: "value", value, duration, warnings }, context.limits);
       }
       const computed = await this.#compute(called, args, call);
-      return { type: "value", ...computed, duration: performance.now() - begun, warnings };
+      const duration = performance.now() - begun;
+      return this.#report({ type: "value", ...computed, duration, warnings }, context.limits);
     } catch (error) {
       const duration = performance.now() - begun;
       const { fromThrown } = await importLater<Thrown>(
         "../value/thrown_value.ts",
         import.meta.url,
       );
-      return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
+      return this.#report(
+        { type: "error", error: { thrown: fromThrown(error) }, duration, warnings },
+        context.limits,
+      );
     }
   }
 
@@ -145,6 +162,13 @@ export class WorkerCalls {
     return await decodeTasks(args, tasks, (scope) => this.#restoreScope(scope, warnings));
   }
 
+  /** Adds to an outcome what is asked for. */
+  #report(outcome: Outcome, limits: CallLimits | undefined): Outcome {
+    if (limits === undefined || limits.maxHeapBytes === Infinity) return outcome;
+    const heapBytes = this.#heap.excess(limits.maxHeapBytes);
+    return heapBytes === undefined ? outcome : { ...outcome, heapBytes };
+  }
+
   #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
     const {
       chain,
@@ -154,13 +178,16 @@ export class WorkerCalls {
       announce: _announce,
       output: _output,
       chunk: _chunk,
+      limits: _limits,
+      depth = 0,
       ...options
     } = context;
+    const nesting = { depth: depth + 1, allowance: this.#ledger };
     const onWarning = ({ message, cause }: QuiverWarning) => {
       warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
     };
     const derived = deriveScope(undefined, { ...options, onWarning });
-    const scope = chain === undefined ? derived : { ...derived, chain };
+    const scope = { ...derived, nesting, ...(chain !== undefined && { chain }) };
     if (cache === undefined) return scope;
     return this.#openCache(cache, scope).then((opened) =>
       opened === undefined ? scope : { ...scope, cache: opened }

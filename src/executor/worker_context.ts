@@ -17,6 +17,7 @@ import { followSignal } from "./follow_signal.ts";
 import { LateEngine } from "./late_engine.ts";
 import { CountingLimiter, LimitedRunner, type Limiter } from "./limiter.ts";
 import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
+import { refuseTooDeep } from "./refuse_too_deep.ts";
 
 /** Options of `WorkerContext.run`. */
 export interface WorkerRunOptions {
@@ -59,7 +60,8 @@ export interface WorkerContext extends AsyncDisposable {
    * `UnclonableError` when an argument or the result cannot travel, and with `ScopeClosedError` after
    * the context was closed.
    * @throws {TypeError} When the function is not a task, or an option is unknown.
-   * @throws {NestedExecutorError} When the code runs in a worker but in no call.
+   * @throws {NestedExecutorError} When the code runs in a worker but in no call, or ten calls on
+   * workers are around it.
    */
   run<A extends readonly unknown[], R>(
     task: Task<A, R>,
@@ -177,6 +179,7 @@ export class OpenWorkerContext implements WorkerContext {
         "that owns them, was closed";
       return new Future(name, () => Promise.reject(new ScopeClosedError(message)));
     }
+    refuseTooDeep(name, scope);
     refuseOutsideOfCall(name, scope);
     if (signal?.aborted) return new Future(name, () => Promise.reject(signal.reason));
     const runner = limiter === undefined ? this.#runner : new LimitedRunner(this.#engine, limiter);
@@ -210,7 +213,7 @@ export class OpenWorkerContext implements WorkerContext {
       this.#drained ??= Promise.withResolvers<void>();
       await this.#drained.promise;
     }
-    await this.#engine.close(warn);
+    await this.#engine.close({ warn });
   }
 }
 

@@ -87,6 +87,10 @@ class RetiringWorker implements Worker {
     return this.#waiting.length + (this.#running === "call" ? this.#worker.pending : 0);
   }
 
+  get room(): number {
+    return Math.max(0, this.#worker.room - this.#waiting.length);
+  }
+
   run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
     if (this.#state.state === "closed") return Promise.resolve({ type: "revoked" });
     const call = { request, follower, result: Promise.withResolvers<RunResult>() };

@@ -60,6 +60,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     ...(outer?.chain !== undefined && { chain: outer.chain }),
     ...(outer?.control !== undefined && { control: outer.control }),
     ...(outer?.output !== undefined && { output: outer.output }),
+    ...(outer?.nesting !== undefined && { nesting: outer.nesting }),
   };
 }
 

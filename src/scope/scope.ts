@@ -59,6 +59,24 @@ export interface CallChain {
   readonly outer?: CallChain;
 }
 
+/** The workers that executors may start here, all together. */
+export interface WorkerAllowance {
+  /** How many are left. */
+  readonly left: number;
+  /** Takes workers, no more than are left. */
+  take(count: number): void;
+  /** Gives workers back. */
+  give(count: number): void;
+}
+
+/** Where code stands beneath executors. */
+export interface Nesting {
+  /** How many executors' calls are around it. */
+  readonly depth: number;
+  /** What executors opened here may start. */
+  readonly allowance: WorkerAllowance;
+}
+
 /** What holds for the code that runs now. */
 export interface Scope {
   /** Where calls are remembered. */
@@ -103,4 +121,10 @@ export interface Scope {
    * @internal
    */
   readonly output?: CallControl;
+  /**
+   * Where the code stands beneath executors, in a call of one.
+   *
+   * @internal
+   */
+  readonly nesting?: Nesting;
 }

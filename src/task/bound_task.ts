@@ -32,7 +32,10 @@ export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
         "bind inside of the scope that has the workers",
     );
   }
-  const { chain: _chain, control: _control, ...frozen } = deriveScope(outer, options);
+  const { chain: _chain, control: _control, nesting: _nesting, ...frozen } = deriveScope(
+    outer,
+    options,
+  );
   return frozen;
 }
 
@@ -44,9 +47,14 @@ export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
  * @returns The scope.
  */
 export function thawScope(frozen: Scope): Scope {
-  const { chain, control } = currentScope();
+  const { chain, control, nesting } = currentScope();
   if (chain === undefined) return frozen;
-  return { ...frozen, chain, ...(control !== undefined && { control }) };
+  return {
+    ...frozen,
+    chain,
+    ...(control !== undefined && { control }),
+    ...(nesting !== undefined && { nesting }),
+  };
 }
 
 /**

@@ -66,6 +66,10 @@ export class KindWorker implements Worker {
     return this.#calls.size;
   }
 
+  get room(): number {
+    return this.#calls.room;
+  }
+
   run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
     if (this.#state.state !== "open") return Promise.resolve({ type: "revoked" });
     let call: SentCall;

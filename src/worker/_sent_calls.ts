@@ -50,6 +50,11 @@ export class SentCalls {
     return this.#calls.length;
   }
 
+  /** How many more can be sent. */
+  get room(): number {
+    return this.#slots.length;
+  }
+
   /**
    * Notes a call that is about to be sent.
    *

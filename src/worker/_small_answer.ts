@@ -19,6 +19,7 @@ export function toSmallKind(result: RunResult): number {
   if (result.type === "error" || result.note !== undefined || result.warnings.length > 0) {
     return NOT_SMALL;
   }
+  if (result.heapBytes !== undefined) return NOT_SMALL;
   return typeof result.value === "number" ? NUMBER : CONSTANTS.indexOf(result.value);
 }
 

@@ -40,12 +40,16 @@ export type Outcome =
     readonly note?: string;
     readonly duration: number;
     readonly warnings: readonly string[];
+    /** How much memory the worker holds, told when that is more than it may: it is replaced. */
+    readonly heapBytes?: number;
   }
   | {
     readonly type: "error";
     readonly error: ThrownValue;
     readonly duration: number;
     readonly warnings: readonly string[];
+    /** How much memory the worker holds, told when that is more than it may: it is replaced. */
+    readonly heapBytes?: number;
   };
 
 /** How a run on a worker ended: an outcome, or the call never started and may go elsewhere. */
@@ -117,6 +121,11 @@ export interface Worker extends AsyncDisposable {
   revoke(): boolean;
   /** How many calls were sent and have neither ended nor been taken back. */
   readonly pending: number;
+  /**
+   * How many more calls can be sent. One that was taken back is on its way until the worker has seen
+   * that, so that this may be 0 where `pending` is too.
+   */
+  readonly room: number;
   /** Resolves when the worker is dead, for whatever reason, with the reason; never rejects. */
   readonly dead: Promise<string>;
   /** Lets the calls that were given end, then ends the worker; rejects when its close hook does. */

@@ -1,0 +1,137 @@
+import { CancelledError } from "../errors.ts";
+import type { CallRequest, Outcome } from "../worker/worker.ts";
+import { type CallDesk, type CallObserver, DispatchedCall } from "./_dispatch_call.ts";
+import { DispatchLog } from "./_dispatch_log.ts";
+import { PriorityQueue } from "./_priority_queue.ts";
+import { errorOf, isRetriable } from "./_retriable.ts";
+import type { SafeObserver } from "./_safe_observer.ts";
+
+/** Options of {@linkcode DispatchCalls}. */
+export interface DispatchCallsOptions extends CallDesk {
+  /** How often a call is run again when it fails, if it does not say so itself. */
+  readonly retries: number;
+  /** Follows the calls. */
+  readonly observer: SafeObserver | undefined;
+}
+
+/** The calls of a dispatcher: who waits, in which order, and how each comes to its end. */
+export class DispatchCalls {
+  readonly #options: DispatchCallsOptions;
+  readonly #queue = new PriorityQueue<DispatchedCall>();
+  /** What has happened to them. */
+  readonly log: DispatchLog;
+  #admitted = 0;
+  /** Those that have not ended. */
+  #unended = 0;
+  /** Whether a call that comes back waits again. */
+  #keeping = true;
+  #drained: PromiseWithResolvers<void> | undefined;
+
+  /**
+   * Creates an empty list.
+   *
+   * @param options What holds for all calls.
+   */
+  constructor(options: DispatchCallsOptions) {
+    this.#options = options;
+    this.log = new DispatchLog(options.observer);
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /**
+   * Takes a call, which waits from now on.
+   *
+   * @param request What to run.
+   * @param observer Gives the call up, and is told when it starts.
+   * @returns The call.
+   */
+  admit(request: CallRequest, observer: CallObserver): DispatchedCall {
+    const { now } = this.log.clock;
+    const call = new DispatchedCall(this.#options, request, observer, ++this.#admitted, now);
+    this.#unended++;
+    call.wait(this.#queue.push(call, call.priority));
+    this.log.queued(call);
+    call.listen();
+    return call;
+  }
+
+  /** Takes the call from the queue that goes first. */
+  next(): DispatchedCall | undefined {
+    return this.#queue.shift();
+  }
+
+  /** A call comes back from a worker that has not run it: it goes before all others. */
+  reenter(call: DispatchedCall): void {
+    if (this.#keeping) return call.wait(this.#queue.unshift(call, call.priority));
+    const { task } = call.request;
+    this.reject(call, new CancelledError(`Cannot run "${task}": the executor was shut down`));
+  }
+
+  /** A worker has run a call. */
+  conclude(call: DispatchedCall, outcome: Outcome): void {
+    this.log.ran(call, outcome);
+    if (outcome.type === "error" && this.#retry(call, () => errorOf(outcome))) return;
+    this.#leave(call);
+    this.log.resolved(call, outcome);
+    call.result.resolve(outcome);
+  }
+
+  /** A call has failed before it had an outcome. */
+  fail(call: DispatchedCall, error: unknown): void {
+    this.log.failed(error);
+    if (!this.#retry(call, () => error)) this.reject(call, error);
+  }
+
+  /** A call ends without an outcome, unless it has ended. */
+  reject(call: DispatchedCall, reason: unknown): void {
+    if (call.phase.at === "end") return;
+    this.#leave(call);
+    this.log.rejected(call, reason);
+    call.result.reject(reason);
+  }
+
+  /** All that wait end without an outcome. */
+  rejectWaiting(reason: unknown): void {
+    for (let call = this.next(); call !== undefined; call = this.next()) this.reject(call, reason);
+  }
+
+  /**
+   * All that wait end without an outcome, and those that come back from workers as well.
+   *
+   * @param reason Why.
+   */
+  drop(reason: unknown): void {
+    this.#keeping = false;
+    this.rejectWaiting(reason);
+  }
+
+  /** Resolves when all have ended. */
+  drained(): Promise<void> {
+    if (this.#unended === 0) return Promise.resolve();
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
+  }
+
+  /** Runs a call that has failed again, if it may and that may help. */
+  #retry(call: DispatchedCall, read: () => unknown): boolean {
+    if (!this.#keeping || call.retried >= (call.retries ?? this.#options.retries)) return false;
+    const error = read();
+    if (!isRetriable(error)) return false;
+    call.retried++;
+    this.log.retried(call, error);
+    this.reenter(call);
+    return true;
+  }
+
+  /** The call's way ends here. */
+  #leave(call: DispatchedCall): void {
+    const phase = call.end();
+    if (phase.at === "queue") this.#queue.delete(phase.entry, call.priority);
+    this.#unended--;
+    if (this.#unended === 0) this.#drained?.resolve();
+  }
+}

@@ -1,0 +1,123 @@
+import { DispatchQueue, type QueueEntry } from "./_dispatch_queue.ts";
+
+/** Those of one priority. */
+interface Level<T> {
+  readonly priority: number;
+  readonly queue: DispatchQueue<T>;
+}
+
+/**
+ * A queue in which a higher priority goes first, and within one priority who came first. Operations
+ * cost the same however many wait; only a priority that nothing waits with yet costs a step in a heap
+ * of the priorities.
+ */
+export class PriorityQueue<T> {
+  readonly #byPriority = new Map<number, Level<T>>();
+  /** A binary heap, the highest priority at the root. Levels leave it when they are empty there. */
+  readonly #heap: Level<T>[] = [];
+  #size = 0;
+
+  /** How many wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Adds behind all of its priority.
+   *
+   * @param value What waits.
+   * @param priority Its priority.
+   * @returns Its place.
+   */
+  push(value: T, priority: number): QueueEntry<T> {
+    this.#size++;
+    return this.#levelOf(priority).queue.push(value);
+  }
+
+  /**
+   * Adds before all of its priority.
+   *
+   * @param value What waits.
+   * @param priority Its priority.
+   * @returns Its place.
+   */
+  unshift(value: T, priority: number): QueueEntry<T> {
+    this.#size++;
+    return this.#levelOf(priority).queue.unshift(value);
+  }
+
+  /**
+   * Takes what goes first.
+   *
+   * @returns It, or `undefined` when nothing waits.
+   */
+  shift(): T | undefined {
+    let first = this.#heap[0];
+    while (first !== undefined && first.queue.size === 0) {
+      // One level that is empty stays: nearly always there is only one.
+      if (this.#heap.length === 1) return undefined;
+      this.#removeRoot();
+      first = this.#heap[0];
+    }
+    if (first === undefined) return undefined;
+    this.#size--;
+    return first.queue.shift();
+  }
+
+  /**
+   * Takes an entry out, wherever it is.
+   *
+   * @param entry The place that `push()` or `unshift()` gave.
+   * @param priority Its priority.
+   * @returns Whether it still waited.
+   */
+  delete(entry: QueueEntry<T>, priority: number): boolean {
+    if (!entry.queued) return false;
+    this.#size--;
+    return this.#levelOf(priority).queue.delete(entry);
+  }
+
+  #levelOf(priority: number): Level<T> {
+    const known = this.#byPriority.get(priority);
+    if (known !== undefined) return known;
+    const level = { priority, queue: new DispatchQueue<T>() };
+    this.#byPriority.set(priority, level);
+    this.#rise(level);
+    return level;
+  }
+
+  #rise(level: Level<T>): void {
+    let index = this.#heap.push(level) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      const above = this.#heap[parent];
+      if (above === undefined || above.priority >= level.priority) break;
+      this.#heap[index] = above;
+      index = parent;
+    }
+    this.#heap[index] = level;
+  }
+
+  #removeRoot(): void {
+    const [root] = this.#heap;
+    const last = this.#heap.pop();
+    if (root !== undefined) this.#byPriority.delete(root.priority);
+    if (last !== undefined && this.#heap.length > 0) this.#sink(last);
+  }
+
+  /** Puts a level where the root was. */
+  #sink(level: Level<T>): void {
+    let index = 0;
+    for (;;) {
+      const left = this.#heap[2 * index + 1];
+      const right = this.#heap[2 * index + 2];
+      const rightIsHigher = right !== undefined && left !== undefined &&
+        right.priority > left.priority;
+      const higher = rightIsHigher ? right : left;
+      if (higher === undefined || higher.priority <= level.priority) break;
+      this.#heap[index] = higher;
+      index = 2 * index + (rightIsHigher ? 2 : 1);
+    }
+    this.#heap[index] = level;
+  }
+}

@@ -1,0 +1,134 @@
+// End-to-end: how an executor ends, with calls that wait, run and fail; every kind passes the same list.
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  CancelledError,
+  Executor,
+  type ExecutorOptions,
+  ExecutorShutdownError,
+  UnclonableError,
+} from "@quiver/quiver";
+import { Gate } from "./gate.ts";
+import * as tasks from "./testdata/crew_tasks.ts";
+import { double } from "./testdata/tasks.ts";
+
+for (const workerType of ["web", "inline"] as const) {
+  const open = (options: ExecutorOptions = {}) =>
+    new Executor({ maxWorkers: 2, workerType, ...options });
+  const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
+
+  // executors 30
+  test("Executor.shutdown() lets 50 queued calls finish", async () => {
+    const executor = open();
+    const calls = Array.from({ length: 50 }, (_, n) => executor.submit(double, n));
+    await executor.shutdown();
+    assertEquals(calls.every(({ state }) => state === "done"), true);
+    assertEquals(await Promise.all(calls), calls.map((_, n) => 2 * n));
+    assertEquals(executor.statistics().workers, 0);
+  });
+
+  // executors 31
+  test("Executor.shutdown() may be called twice, and submit() rejects after it", async () => {
+    const executor = open();
+    await executor.submit(double, 1);
+    await Promise.all([executor.shutdown(), executor.shutdown()]);
+    await executor.shutdown();
+    assertEquals(executor.closed, true);
+    await assertRejects(() => executor.submit(double, 1), ExecutorShutdownError, "was shut down");
+  });
+
+  // executors 33
+  test("Executor.shutdown({ cancelPending }) cancels what waits and lets finish what runs", async () => {
+    const executor = open({ maxWorkers: 1 });
+    // Short calls, so that others are sent ahead.
+    await Promise.all(Array.from({ length: 50 }, (_, n) => executor.submit(double, n)));
+    using gate = new Gate();
+    const running = executor.submit(tasks.hold, gate.memory);
+    await gate.reached(1);
+    const waiting = Array.from({ length: 20 }, (_, n) => executor.submit(double, n));
+    const shutdown = executor.shutdown({ cancelPending: true });
+    for (const result of await Promise.allSettled(waiting)) {
+      assert(result.status === "rejected");
+      assertInstanceOf(result.reason, CancelledError);
+    }
+    gate.open();
+    await shutdown;
+    assertEquals(typeof await running, "string");
+  });
+
+  // executors 34
+  test("Executor.terminate() rejects what waits and what runs at once", async () => {
+    const executor = open();
+    using gate = new Gate();
+    const calls = Array.from({ length: 6 }, () => executor.submit(tasks.hold, gate.memory));
+    await gate.reached(2);
+    executor.terminate();
+    for (const result of await Promise.allSettled(calls)) {
+      assert(result.status === "rejected");
+      assertInstanceOf(result.reason, ExecutorShutdownError);
+      assert(result.reason.message.includes("shut down"));
+    }
+    await executor.shutdown();
+    assertEquals(executor.statistics().workers, 0);
+  });
+
+  // executors 35
+  test("Executor.shutdown({ wait: false }) right before an argument turns out unclonable", async () => {
+    const executor = open();
+    const good = executor.submit(double, 2);
+    const bad = executor.submit(double, (() => 1) as never);
+    const refused = assertRejects(() => bad, UnclonableError, "args[0]");
+    await executor.shutdown({ wait: false });
+    await refused;
+    assertEquals(await good, 4);
+    await executor.shutdown();
+  });
+
+  // executors 49
+  test("Executor.shutdown() while workers end as they were idle for too long", async () => {
+    const executor = open({ idleTimeout: 0 });
+    for (const n of [1, 2, 3]) assertEquals(await executor.submit(double, n), 2 * n);
+    const last = executor.submit(double, 4);
+    await executor.shutdown();
+    assertEquals(await last, 8);
+  });
+
+  // executors 37, 38
+  for (const how of ["await", "leave"] as const) {
+    test(`a program that drops its executor ends by itself (${how})`, async () => {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "--allow-read",
+          "--v8-flags=--expose-gc",
+          new URL("./testdata/drops_executor.ts", import.meta.url).href,
+          workerType,
+          how,
+        ],
+        env: { NO_COLOR: "1" },
+      }).output();
+      const decoder = new TextDecoder();
+      const text = [decoder.decode(stdout), decoder.decode(stderr)];
+      assertEquals([code, ...text], [0, "done\n30\n", ""]);
+    });
+  }
+}
+
+/** Deno has them, its type library not yet. */
+const { locks } = navigator as typeof navigator & {
+  locks: { request(name: string, callback: () => void): Promise<void> };
+};
+
+// executors 34
+Deno.test("web: Executor.terminate() ends the workers of executors inside of its tasks", async () => {
+  const name = crypto.randomUUID();
+  const executor = new Executor({ maxWorkers: 1 });
+  using gate = new Gate();
+  const call = executor.submit(tasks.nestLock, name, gate.memory);
+  const refused = assertRejects(() => call, ExecutorShutdownError, "shut down");
+  await gate.reached(1);
+  executor.terminate();
+  await refused;
+  // Granted as soon as the worker's worker is no more.
+  await locks.request(name, () => {});
+  await executor.shutdown();
+});

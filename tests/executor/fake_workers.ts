@@ -1,0 +1,174 @@
+/** Workers whose calls end when the test says so, and a dispatcher on such workers. */
+import { assert } from "@std/assert";
+import { WorkerDiedError } from "../../src/errors.ts";
+import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
+import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
+import { fromThrown } from "../../src/value/thrown_value.ts";
+import type { CallRequest, Outcome, RunResult, Worker } from "../../src/worker/worker.ts";
+
+interface FakeCall {
+  readonly task: string;
+  readonly result: PromiseWithResolvers<RunResult>;
+}
+
+export class FakeWorker implements Worker {
+  room = Infinity;
+  readonly name: string;
+  readonly #death = Promise.withResolvers<string>();
+  readonly dead = this.#death.promise;
+  /** Neither ended nor taken back, oldest first; the first has started. */
+  readonly #calls: FakeCall[] = [];
+  /** How many calls it has ended. */
+  finished = 0;
+  /** How many calls were taken back from it. */
+  revoked = 0;
+  ended: "no" | "closed" | "terminated" | "died" = "no";
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get pending(): number {
+    return this.#calls.length;
+  }
+
+  /** The names of the tasks it has. */
+  get tasks(): string {
+    return this.#calls.map(({ task }) => task).join(" ");
+  }
+
+  run(request: CallRequest): Promise<RunResult> {
+    if (this.ended !== "no") return Promise.resolve({ type: "revoked" });
+    const call = { task: request.task, result: Promise.withResolvers<RunResult>() };
+    this.#calls.push(call);
+    return call.result.promise;
+  }
+
+  revoke(): boolean {
+    if (this.#calls.length < 2) return false;
+    this.#calls.pop()?.result.resolve({ type: "revoked" });
+    this.revoked++;
+    return true;
+  }
+
+  /** Ends the running call with its name; short calls are sent ahead. */
+  async finish(more: { duration?: number; heapBytes?: number } = {}): Promise<void> {
+    const call = this.#calls.shift();
+    assert(call !== undefined, `${this.name} has no call`);
+    this.finished++;
+    call.result.resolve({ type: "value", value: call.task, duration: 1, warnings: [], ...more });
+    await settle();
+  }
+
+  /** Ends the running call with an error. */
+  async fail(error: unknown): Promise<void> {
+    const thrown = { thrown: fromThrown(error) };
+    this.#calls.shift()?.result.resolve({
+      type: "error",
+      error: thrown,
+      duration: 1,
+      warnings: [],
+    });
+    await settle();
+  }
+
+  async die(): Promise<void> {
+    this.#end("died");
+    await settle();
+  }
+
+  close(): Promise<void> {
+    assert(this.#calls.length === 0, `${this.name} was closed with calls`);
+    this.#end("closed");
+    return Promise.resolve();
+  }
+
+  abort(): void {}
+
+  stopped(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  terminate(): void {
+    this.#end("terminated");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #end(ended: "closed" | "terminated" | "died"): void {
+    if (this.ended !== "no") return;
+    this.ended = ended;
+    this.#death.resolve(ended);
+    while (this.revoke());
+    const reason = { reason: ended };
+    this.#calls.shift()?.result.reject(new WorkerDiedError("Cannot finish: it died", reason));
+  }
+}
+
+/** Lets all promises settle that wait for nothing but each other. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 60; turn++) await Promise.resolve();
+}
+
+/** A dispatcher on fake workers. */
+export class Stage implements AsyncDisposable {
+  readonly workers: FakeWorker[] = [];
+  readonly dispatcher: Dispatcher;
+
+  constructor(options: Partial<DispatcherOptions> = {}) {
+    this.dispatcher = new Dispatcher({
+      maxWorkers: 1,
+      idleTimeout: Infinity,
+      open: () => {
+        const worker = new FakeWorker(`fake-${this.workers.length}`);
+        this.workers.push(worker);
+        return Promise.resolve(worker);
+      },
+      ...options,
+    });
+  }
+
+  /** What each worker that has not ended has. */
+  get tasks(): string[] {
+    return this.workers.filter(({ ended }) => ended === "no").map(({ tasks }) => tasks);
+  }
+
+  /** Gives the dispatcher a call. */
+  run(task: string, observer?: CallObserver): Promise<unknown> {
+    const request = { module: "file:///deeds.ts", task, args: [], context: undefined };
+    return this.dispatcher.run(request, observer).then(toValue);
+  }
+
+  /** Gives the dispatcher calls whose names are the letters, and lets the workers start. */
+  async runAll(tasks: string, observer?: CallObserver): Promise<Promise<unknown>[]> {
+    const calls = [...tasks].map((task) => this.run(task, observer));
+    for (const call of calls) call.catch(() => {});
+    await settle();
+    return calls;
+  }
+
+  worker(index: number): FakeWorker {
+    const worker = this.workers[index];
+    assert(worker !== undefined, `there is no worker ${index}`);
+    return worker;
+  }
+
+  /** Ends all calls of all workers until none is left. */
+  async finishAll(more?: { duration?: number }): Promise<void> {
+    while (this.workers.some(({ pending }) => pending > 0)) {
+      for (const worker of this.workers) if (worker.pending > 0) await worker.finish(more);
+    }
+  }
+
+  /** Also after an assertion that failed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispatcher.terminate();
+    await this.dispatcher.close();
+  }
+}
+
+function toValue(outcome: Outcome): unknown {
+  return outcome.type === "value" ? outcome.value : outcome;
+}

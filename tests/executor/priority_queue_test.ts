@@ -1,0 +1,55 @@
+// Contract: the queue against a list that is sorted anew for each step.
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import type { QueueEntry } from "../../src/executor/_dispatch_queue.ts";
+import { PriorityQueue } from "../../src/executor/_priority_queue.ts";
+
+interface Item {
+  readonly id: number;
+  readonly priority: number;
+  /** Smaller ones came first. */
+  readonly place: number;
+}
+
+Deno.test("PriorityQueue gives the highest priority first, and within one who came first", () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant("push" as const), priority: fc.integer({ min: -3, max: 3 }) }),
+    fc.record({ do: fc.constant("unshift" as const), priority: fc.integer({ min: -3, max: 3 }) }),
+    fc.record({ do: fc.constant("delete" as const), at: fc.nat() }),
+    fc.record({ do: fc.constant("shift" as const) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      const queue = new PriorityQueue<Item>();
+      const entries = new Map<Item, QueueEntry<Item>>();
+      let model: Item[] = [];
+      for (const [id, action] of steps.entries()) {
+        if (action.do === "push" || action.do === "unshift") {
+          const place = action.do === "push" ? id : -id;
+          const item = { id, priority: action.priority, place };
+          model.push(item);
+          entries.set(item, queue[action.do](item, item.priority));
+        } else if (action.do === "delete") {
+          const item = model[action.at % Math.max(1, model.length)];
+          const entry = item && entries.get(item);
+          if (item === undefined || entry === undefined) continue;
+          assertEquals(queue.delete(entry, item.priority), true);
+          assertEquals(queue.delete(entry, item.priority), false);
+          model = model.filter((other) => other !== item);
+        } else {
+          model.sort((a, b) => b.priority - a.priority || a.place - b.place);
+          assertEquals(queue.shift(), model.shift());
+        }
+        assertEquals(queue.size, model.length);
+      }
+    }),
+  );
+});
+
+Deno.test("PriorityQueue takes as many priorities as there are items", () => {
+  const queue = new PriorityQueue<number>();
+  const priorities = Array.from({ length: 2000 }, (_, index) => (index * 7919) % 2000);
+  for (const priority of priorities) queue.push(priority, priority);
+  for (let expected = 1999; expected >= 0; expected--) assertEquals(queue.shift(), expected);
+  assertEquals([queue.shift(), queue.size], [undefined, 0]);
+});

@@ -1,0 +1,133 @@
+// Tasks for the tests of crews: who they are, how long they live, what they leave behind.
+import { Executor, type Task, task } from "@quiver/quiver";
+
+/** Of this isolate, which for a web worker is the worker. */
+const IDENTITY = crypto.randomUUID();
+const KEPT: unknown[] = [];
+/** Deno has them, its type library not yet. */
+const { locks: LOCKS } = navigator as typeof navigator & {
+  locks: { request(name: string, callback: () => Promise<void>): Promise<void> };
+};
+let calls = 0;
+let state = "";
+
+export const identify = task(import.meta, function identify(): { id: string; calls: number } {
+  return { id: IDENTITY, calls: ++calls };
+});
+
+/** Keeps so many bytes for as long as the worker lives. */
+export const leak = task(import.meta, function leak(bytes: number): string {
+  KEPT.push(new Uint8Array(bytes).fill(1));
+  return IDENTITY;
+});
+
+export const setUp = task(import.meta, function setUp(value: string): void {
+  state = value;
+});
+
+export const readState = task(import.meta, function readState(): string {
+  return `${state} in ${IDENTITY}`;
+});
+
+export const refuseSetUp = task(import.meta, function refuseSetUp(): never {
+  throw new RangeError("no licence");
+});
+
+/** Fails until it was called so often with this memory. */
+export const flaky = task(
+  import.meta,
+  async function flaky(
+    memory: SharedArrayBuffer,
+    failures: number,
+    how: "throw" | "die",
+  ): Promise<string> {
+    const words = new Int32Array(memory);
+    if (Atomics.add(words, 0, 1) >= failures) return IDENTITY;
+    if (how === "throw") throw new TypeError("not yet");
+    self.close();
+    return await new Promise<never>(() => {});
+  },
+  { ignore: ["memory"] },
+);
+
+/** Ends when so many have arrived; only if they all run at once do they. */
+export const meet = task(
+  import.meta,
+  async function meet(memory: SharedArrayBuffer, count: number): Promise<string> {
+    const words = new Int32Array(memory);
+    Atomics.add(words, 0, 1);
+    Atomics.notify(words, 0);
+    for (let there = Atomics.load(words, 0); there < count; there = Atomics.load(words, 0)) {
+      await Atomics.waitAsync(words, 0, there).value;
+    }
+    return IDENTITY;
+  },
+);
+
+/** Says that it has started, and ends when it is told to. */
+export const hold = task(
+  import.meta,
+  async function hold(memory: SharedArrayBuffer): Promise<string> {
+    const words = new Int32Array(memory);
+    Atomics.add(words, 0, 1);
+    Atomics.notify(words, 0);
+    await Atomics.waitAsync(words, 1, 0).value;
+    return IDENTITY;
+  },
+);
+
+export const kill = task(import.meta, async function kill(): Promise<never> {
+  self.close();
+  return await new Promise<never>(() => {});
+});
+
+/** Runs itself so many times more, each in an executor of the one before; gives who they were. */
+export const descend: Task<[number], string[]> = task(
+  import.meta,
+  async (levels: number): Promise<string[]> => {
+    if (levels === 0) return [IDENTITY];
+    await using executor = new Executor({ maxWorkers: 1 });
+    return [IDENTITY, ...await executor.submit(descend, levels - 1)];
+  },
+  { name: "descend" },
+);
+
+/** A tree of calls, each level in executors of the one above; gives who ran them. */
+export const branch: Task<[number, number], string[]> = task(
+  import.meta,
+  async (levels: number, width: number): Promise<string[]> => {
+    if (levels === 0) return [IDENTITY];
+    await using executor = new Executor({ maxWorkers: width });
+    const calls = Array.from({ length: width }, () => executor.submit(branch, levels - 1, width));
+    return [IDENTITY, ...(await Promise.all(calls)).flat()];
+  },
+  { name: "branch" },
+);
+
+/** Leaves an executor with an idle worker behind. */
+export const leaveExecutor = task(import.meta, async function leaveExecutor(): Promise<string> {
+  const executor = new Executor({ maxWorkers: 1, idleTimeout: Infinity });
+  return (await executor.submit(identify)).id;
+});
+
+/** Holds a lock for as long as its worker lives, and says when it does. */
+export const holdLock = task(
+  import.meta,
+  async function holdLock(name: string, memory: SharedArrayBuffer): Promise<void> {
+    await LOCKS.request(name, () => {
+      const words = new Int32Array(memory);
+      Atomics.add(words, 0, 1);
+      Atomics.notify(words, 0);
+      return new Promise<void>(() => {});
+    });
+  },
+);
+
+/** Has a worker of its worker hold a lock. */
+export const nestLock = task(
+  import.meta,
+  async function nestLock(name: string, memory: SharedArrayBuffer): Promise<void> {
+    await using executor = new Executor({ maxWorkers: 1 });
+    await executor.submit(holdLock, name, memory);
+  },
+);

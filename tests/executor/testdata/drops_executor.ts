@@ -1,0 +1,23 @@
+// A program that drops its executor without disposing it, with calls in the queue.
+import { Executor } from "@quiver/quiver";
+import { identify } from "./crew_tasks.ts";
+
+function submitAll(workerType: "web" | "inline"): Promise<unknown>[] {
+  const executor = new Executor({ maxWorkers: 1, workerType, idleTimeout: 20 });
+  return Array.from({ length: 30 }, () => executor.submit(identify));
+}
+
+const kind = Deno.args[0] === "inline" ? "inline" : "web";
+const calls = submitAll(kind);
+// Given by --v8-flags=--expose-gc.
+const { gc } = globalThis as unknown as { gc: () => void };
+const first = await calls[0];
+gc();
+if (Deno.args[1] === "await") {
+  await Promise.all(calls);
+  gc();
+}
+console.log(first === undefined ? "nothing" : "done");
+let ended = 0;
+for (const call of calls) void call.then(() => ++ended);
+addEventListener("unload", () => console.log(ended));
