@@ -27,10 +27,10 @@ export interface PoolRunnerOptions {
  */
 export function createPoolRunner(pool: PoolRunnerOptions): CallRunner {
   const runner = pool.adapter.send === undefined ? createRunnerHere(pool) : createRunner({
-    run: (request, observer) => {
+    dispatch: (request, observer, taker) => {
       // Whether it waits in the pool's queue or runs, only the pool could say.
       observer.started?.();
-      return send(request, pool);
+      send(request, pool).then((outcome) => taker.resolve(outcome), (error) => taker.reject(error));
     },
   });
   const { signal } = pool;
