@@ -7,7 +7,7 @@ import { Future } from "../task/future.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
-import { batchFutures } from "./batch_futures.ts";
+import { batchFutures } from "./as_completed.ts";
 import type { CallOptions } from "./call_options.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { ExecutorView } from "./executor_view.ts";
