@@ -1,10 +1,10 @@
-import { Future } from "../task/future.ts";
+import type { Future } from "../task/future.ts";
 import type { CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { type CallOptions, checkCallOptions } from "./call_options.ts";
-import { followSignal } from "./follow_signal.ts";
+import { followSignal, toAborted } from "./follow_signal.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
 
@@ -91,7 +91,10 @@ export class ExecutorView {
   }
 
   /**
-   * Calls a task for each item, as `Executor.map` does. With a deadline, each item travels alone.
+   * Calls a task for each item, as `Executor.map` does. With a deadline, each item travels alone. With
+   * `retries`, an item that fails is run again alone, up to so many times. When a worker dies, items whose
+   * results it has not sent yet are run again as well; of a process it is not known which item it ran,
+   * so that this one runs once more than `retries` says.
    *
    * @typeParam T An item: the task's one argument.
    * @typeParam R What the task returns.
@@ -114,11 +117,4 @@ export class ExecutorView {
       { ...options, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) },
     );
   }
-}
-
-/** A call that was given up before it was made: nothing is looked up and no worker starts. */
-function toAborted<R>(name: string, reason: unknown): Future<R> {
-  const future = new Future<R>(name, () => new Promise<R>(() => {}));
-  future.abort(reason);
-  return future;
 }

@@ -1,4 +1,4 @@
-import type { Future } from "../task/future.ts";
+import { Future } from "../task/future.ts";
 
 /**
  * Gives a call up when a signal aborts, waiting or running, with the signal's reason.
@@ -10,4 +10,18 @@ export function followSignal(future: Future<unknown>, signal: AbortSignal): void
   const abort = () => future.abort(signal.reason);
   signal.addEventListener("abort", abort);
   future.onDone(() => signal.removeEventListener("abort", abort));
+}
+
+/**
+ * A call that was given up before it was made: nothing is looked up and no worker starts.
+ *
+ * @typeParam R What the call would have returned.
+ * @param name What the call is named in messages.
+ * @param reason Why it was given up.
+ * @returns The future, which has rejected.
+ */
+export function toAborted<R>(name: string, reason: unknown): Future<R> {
+  const future = new Future<R>(name, () => new Promise<R>(() => {}));
+  future.abort(reason);
+  return future;
 }
