@@ -4,7 +4,13 @@ import type { Future } from "../task/future.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { writeWarning } from "../warning.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
-import { OpenWorkerContext, type WorkerContext, type WorkerRunOptions } from "./worker_context.ts";
+import {
+  checkRunNames,
+  OpenWorkerContext,
+  RUN_OPTIONS,
+  type WorkerContext,
+  type WorkerRunOptions,
+} from "./worker_context.ts";
 
 /** Options of {@linkcode runInWorker}. */
 export interface RunInWorkerOptions extends WorkerRunOptions {
@@ -15,6 +21,8 @@ export interface RunInWorkerOptions extends WorkerRunOptions {
    */
   context?: WorkerContext;
 }
+
+const OPTIONS = [...RUN_OPTIONS, "context"];
 
 /**
  * How long workers of the program stay without work, in milliseconds. They keep it alive that long
@@ -89,6 +97,7 @@ export function runInWorker<A extends readonly unknown[], R>(
   args: DeferredArguments<A>,
   options: RunInWorkerOptions = {},
 ): Future<R> {
+  checkRunNames(options, OPTIONS);
   const { context = contextHere(), ...runOptions } = options;
   if (typeof context?.run !== "function") {
     throw new TypeError(
