@@ -19,7 +19,10 @@ export interface ChunkRoute {
   readonly address: TaskAddress;
   /** Brings requests to workers. */
   readonly dispatcher: Pick<Dispatcher, "run">;
-  /** How the calls are made; with a deadline each is a chunk of its own. */
+  /**
+   * How the calls are made. With a deadline each is a chunk of its own. `retries` holds for each item:
+   * one that fails in a chunk is run again alone, as often as is left.
+   */
   readonly options?: CallOptions;
   /** Learns how long chunks take. */
   readonly pace: ChunkPace;

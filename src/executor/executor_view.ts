@@ -1,4 +1,4 @@
-import { followSignal, Future } from "../task/future.ts";
+import { followSignal, type Future, toAborted } from "../task/future.ts";
 import type { CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import { requireDefinition } from "../task/registry.ts";
@@ -104,7 +104,10 @@ export class ExecutorView {
   }
 
   /**
-   * Calls a task for each item, as `Executor.map` does. With a deadline, each item travels alone.
+   * Calls a task for each item, as `Executor.map` does. With a deadline, each item travels alone. With
+   * `retries`, an item that fails is run again alone, up to so many times. When a worker dies, items whose
+   * results it has not sent yet are run again as well; of a process it is not known which item it ran,
+   * so that this one runs once more than `retries` says.
    *
    * @typeParam T An item: the task's one argument.
    * @typeParam R What the task returns.
@@ -127,13 +130,6 @@ export class ExecutorView {
       { ...options, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) },
     );
   }
-}
-
-/** A call that was given up before it was made: nothing is looked up and no worker starts. */
-function toAborted<R>(name: string, reason: unknown): Future<R> {
-  const future = new Future<R>(name, () => new Promise<R>(() => {}));
-  future.abort(reason);
-  return future;
 }
 
 /**

@@ -20,7 +20,10 @@ export interface MapExecutor {
   readonly maxWorkers: () => number;
   /** Whether workers share memory with this isolate. */
   readonly sharesMemory: boolean;
-  /** How the calls are made; their signal is that of the map. */
+  /**
+   * How the calls are made; their signal is that of the map. With `retries` an item that fails in a
+   * chunk is run again by itself.
+   */
   readonly options?: CallOptions;
   /** Brings requests to workers. */
   readonly dispatcher: ChunkRoute["dispatcher"];

@@ -19,8 +19,6 @@ export interface PoolRunnerOptions {
   readonly give: PoolMethod;
   /** What the caller gave for the pool. */
   readonly options: object | undefined;
-  /** The signal among that. */
-  readonly signal: AbortSignal | undefined;
 }
 
 /** The same, now that it is known how calls get there. */
@@ -37,36 +35,14 @@ interface AdaptedPool extends PoolRunnerOptions {
 export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
   const adapter = options.adapter ?? findAdapter(options.pool, options.method);
   const pool: AdaptedPool = { ...options, adapter };
-  const runner = pool.adapter.send === undefined ? createRunnerHere(pool) : createRunner({
+  if (adapter.send === undefined) return createRunnerHere(pool);
+  return createRunner({
     run: (request, observer) => {
       // Whether it waits in the pool's queue or runs, only the pool could say.
       observer.started?.();
       return send(request, pool);
     },
   });
-  const { signal } = pool;
-  if (signal === undefined) return runner;
-  return {
-    run: (ready) => giveUpWith(signal, ready, () => runner.run(ready)),
-    attempt: (remembered) => giveUpWith(signal, remembered, () => runner.attempt(remembered)),
-    alone: (remembered) => giveUpWith(signal, remembered, () => runner.alone(remembered)),
-  };
-}
-
-/** The pool ends the call; those who wait for it without the signal must not end with it. */
-async function giveUpWith<T>(
-  signal: AbortSignal,
-  { status }: ReadyCall,
-  body: () => T | Promise<T>,
-): Promise<T> {
-  const giveUp = () => status.cancellation.abort(signal.reason);
-  signal.addEventListener("abort", giveUp);
-  if (signal.aborted) giveUp();
-  try {
-    return await body();
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
 }
 
 /** The pool runs functions in this isolate: it is given what would run without it. */

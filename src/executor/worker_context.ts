@@ -112,7 +112,8 @@ export function openWorkerContext(options: WorkerContextOptions = {}): WorkerCon
   return new OpenWorkerContext(toWorkerContextSettings(options, "open a worker context"));
 }
 
-const RUN_OPTIONS: ReadonlySet<string> = new Set(["signal", "onAbort", "limiter"]);
+/** The names of {@linkcode WorkerRunOptions}. */
+const RUN_OPTIONS = ["signal", "onAbort", "limiter"] as const;
 const ABORT_ACTIONS: ReadonlySet<string> = new Set(["terminate", "detach"]);
 
 const LIMITER = new CountingLimiter(navigator.hardwareConcurrency);
@@ -224,15 +225,24 @@ export class OpenWorkerContext implements WorkerContext {
   }
 }
 
-function checkRunOptions(options: WorkerRunOptions): void {
+/**
+ * Checks the names of options with which a call is to run.
+ *
+ * @param options The options.
+ * @param names Those that there are.
+ * @throws {TypeError} When an option is unknown.
+ */
+function checkRunNames(options: WorkerRunOptions, names: readonly string[]): void {
   for (const name of Object.keys(options)) {
-    if (RUN_OPTIONS.has(name)) continue;
+    if (names.includes(name)) continue;
     throw new TypeError(
-      `Cannot run on a worker: "${name}" is not an option; the options are ${
-        [...RUN_OPTIONS].join(", ")
-      }`,
+      `Cannot run on a worker: "${name}" is not an option; the options are ${names.join(", ")}`,
     );
   }
+}
+
+function checkRunOptions(options: WorkerRunOptions): void {
+  checkRunNames(options, RUN_OPTIONS);
   const { onAbort = "detach", limiter } = options;
   if (!ABORT_ACTIONS.has(onAbort)) {
     throw new TypeError(
@@ -329,6 +339,7 @@ export function runInWorker<A extends readonly unknown[], R>(
   args: DeferredArguments<A>,
   options: RunInWorkerOptions = {},
 ): Future<R> {
+  checkRunNames(options, [...RUN_OPTIONS, "context"]);
   const { context = contextHere(), ...runOptions } = options;
   if (typeof context?.run !== "function") {
     throw new TypeError(

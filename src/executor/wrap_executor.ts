@@ -1,7 +1,7 @@
 import { importLater } from "../import_later.ts";
 import { answerCall, type CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
-import type { Future } from "../task/future.ts";
+import { followSignal, type Future, toAborted } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { Executor } from "./executor.ts";
@@ -84,8 +84,9 @@ const WRAPPED = Symbol.for("quiver.wrapped");
  * pools with workers, pass an adapter that brings calls to `runBound` of `@quiver/quiver/pool-worker`.
  * In Deno 2.9.6 most threads of a tinypool never start: create it with `useAtomics: false`.
  *
- * The pool owns cancellation: its `signal` ends calls as far as the pool can, and `Future.cancel` only
- * those that it was not given yet.
+ * A `signal` among the pool's options gives a call up: its future rejects at once with the signal's
+ * reason, and the pool ends the call as far as it can. `Future.cancel` ends only calls that the pool was
+ * not given yet.
  *
  * Requires `--allow-read` of Quiver's own files, and what the pool needs.
  *
@@ -139,9 +140,11 @@ export function wrapExecutor<P extends object>(
     const scope = scopeOf(task);
     refuseOutsideOfCall(definition.name, scope);
     const signal = signalOf(options);
-    const runner = createLateRunner({ pool, method, adapter, give, options, signal });
+    if (signal?.aborted) return toAborted(definition.name, signal.reason);
+    const runner = createLateRunner({ pool, method, adapter, give, options });
     const future = answerCall(definition, given, scope, runner);
-    if (signal !== undefined) cancelWith(signal, future);
+    // The pool is told of the signal, but not while a call waits for somebody else.
+    if (signal !== undefined) followSignal(future, signal);
     return future;
   };
   Object.defineProperty(value, WRAPPED, { value: true });
@@ -180,13 +183,6 @@ function signalOf(options: object | undefined): AbortSignal | undefined {
   return options !== undefined && "signal" in options && options.signal instanceof AbortSignal
     ? options.signal
     : undefined;
-}
-
-/** The pool is told of the signal, but not while a call waits for somebody else. */
-function cancelWith(signal: AbortSignal, future: Future<unknown>): void {
-  const cancel = () => void future.cancel();
-  signal.addEventListener("abort", cancel);
-  future.onDone(() => signal.removeEventListener("abort", cancel));
 }
 
 /** Loaded with the first call that the cache does not know: most modules that import this have none. */

@@ -11,6 +11,39 @@ export type WorkerType = "web" | "process" | "inline";
 /** The kinds of worker. */
 export const WORKER_TYPES: readonly WorkerType[] = ["web", "process", "inline"];
 
+/** What only a process can be given. */
+export interface ProcessOptions {
+  /** What the process may do. */
+  readonly permissions?: Deno.PermissionOptions;
+  /** Variables added to its environment. */
+  readonly env?: { readonly [name: string]: string };
+  /** Further flags of `deno run`. */
+  readonly flags?: readonly string[];
+}
+
+/**
+ * Checks that nothing else is given what only a process can be given.
+ *
+ * @param options The options.
+ * @param type The kind of worker.
+ * @param action What cannot be done with wrong ones, for messages.
+ * @throws {TypeError} When another kind of worker is given such an option.
+ */
+export function checkProcessOptions(
+  options: ProcessOptions,
+  type: WorkerType,
+  action: string,
+): void {
+  if (type === "process") return;
+  const { permissions, env, flags } = options;
+  for (const [name, option] of Object.entries({ permissions, env, flags })) {
+    if (option === undefined) continue;
+    throw new TypeError(
+      `Cannot ${action}: \`${name}\` is for workers of the kind "process", not "${type}"`,
+    );
+  }
+}
+
 /** One call as it goes to a worker: data that structured clone carries. */
 export interface CallRequest {
   /** The URL of the task's module. */

@@ -5,6 +5,7 @@ import {
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import {
   cacheScope,
@@ -12,6 +13,7 @@ import {
   defaultContextStatistics,
   defaultLimiter,
   openScope,
+  openWorkerContext,
   runInWorker,
   ScopeClosedError,
 } from "@quiver/quiver";
@@ -194,3 +196,12 @@ async function runProgram(
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
+
+Deno.test("runInWorker() names a misspelled option, and the right ones", () => {
+  assertThrows(
+    // @ts-expect-error A misspelled option.
+    () => runInWorker(tasks.echo, [1], { contxt: openWorkerContext() }),
+    TypeError,
+    '"contxt" is not an option; the options are signal, onAbort, limiter, context',
+  );
+});

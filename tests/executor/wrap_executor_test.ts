@@ -158,6 +158,29 @@ Deno.test("wrapExecutor() splits the options of run and exec off", async () => {
   assertThrows(() => execs.exec(square, [8], 3 as never), TypeError, "options are no object");
 });
 
+Deno.test("wrapExecutor() gives a call up with the reason of the signal, though its pool does not", async () => {
+  const given: (() => Promise<void>)[] = [];
+  const taken = Promise.withResolvers<void>();
+  const pool = wrapExecutor({
+    run: async (fn: () => Promise<void>, _options?: object) => {
+      given.push(fn);
+      taken.resolve();
+      await new Promise<void>(() => {});
+    },
+  });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const running = pool.run(square, [3], { signal });
+  await taken.promise;
+  controller.abort(new RangeError("enough"));
+  await assertRejects(() => running, RangeError, "enough");
+  assertEquals(running.state, "cancelled");
+  const late = pool.run(square, [4], { signal });
+  assertEquals(late.state, "cancelled");
+  await assertRejects(() => late, RangeError, "enough");
+  assertEquals(given.length, 1);
+});
+
 Deno.test("wrapExecutor() brings calls to other isolates by an adapter", async () => {
   const path = await Deno.makeTempDir();
   const calls = new WorkerCalls();
