@@ -11,8 +11,11 @@ import {
   WorkerDiedError,
   WorkerInitError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
+
+leaveNothing();
 
 /** Follows which workers there were. */
 class Roll implements ExecutorObserver {

@@ -1,7 +1,10 @@
 // End-to-end: executors inside of tasks, how deep they go and how many workers they have together.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Executor, NestedExecutorError } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
+
+leaveNothing();
 
 for (const workerType of ["web", "inline"] as const) {
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);

@@ -12,7 +12,10 @@ import {
   UnclonableError,
   WorkerDiedError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { appears, countVisits, echo, square, type Visit, visit } from "./testdata/map_tasks.ts";
+
+leaveNothing();
 
 interface Folder extends AsyncDisposable {
   readonly path: string;

@@ -1,5 +1,8 @@
 // end-to-end: nothing keeps what calls were given, in a program that can collect its garbage
 import { assertEquals } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
+
+leaveNothing();
 
 const KINDS = ["web", "process", "inline"] as const;
 

@@ -13,9 +13,12 @@ import {
   type ReusableExecutorOptions,
   WorkerDiedError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
 import { double } from "./testdata/tasks.ts";
+
+leaveNothing();
 
 for (const workerType of ["web", "inline"] as const) {
   const get = (options: ReusableExecutorOptions = {}) =>
