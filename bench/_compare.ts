@@ -11,6 +11,18 @@ export interface Contender {
   readonly name: string;
   /** Does the thing `calls` times. */
   readonly run: (calls: number) => unknown;
+  /** How often it does the thing in a round, where the others' number would take it too long. */
+  readonly calls?: number;
+}
+
+/** What came out for one contender. */
+export interface Measured {
+  /** What it is called. */
+  readonly name: string;
+  /** The median time for a call, in milliseconds. */
+  readonly time: number;
+  /** The median of the ratios to the first contender within a round. */
+  readonly ratio: number;
 }
 
 /** How to compare. */
@@ -30,26 +42,30 @@ export interface CompareOptions {
  * @param title The question.
  * @param contenders The baseline first.
  * @param options How often.
+ * @returns What came out, in the order of the contenders.
  */
 export async function compare(
   title: string,
   contenders: readonly Contender[],
   { calls, rounds = 11, show = "time" }: CompareOptions,
-): Promise<void> {
+): Promise<Measured[]> {
   const times = contenders.map((): number[] => []);
   for (let round = -1; round < rounds; round++) {
     for (let turn = 0; turn < contenders.length; turn++) {
       const index = (turn + round + contenders.length) % contenders.length;
+      const contender = contenders[index];
+      if (contender === undefined) continue;
+      const own = contender.calls ?? calls;
       const begun = performance.now();
-      await contenders[index]?.run(calls);
-      const time = (performance.now() - begun) / calls;
+      await contender.run(own);
+      const time = (performance.now() - begun) / own;
       if (round >= 0) times[index]?.push(time);
     }
   }
   const baseline = times[0] ?? [];
   const width = Math.max(...contenders.map(({ name }) => name.length));
   console.log(`\n${title} (${calls} calls × ${rounds} rounds)`);
-  for (const [index, { name }] of contenders.entries()) {
+  return contenders.map(({ name }, index) => {
     const own = times[index] ?? [];
     const ratio = quantile(own.map((time, round) => time / (baseline[round] ?? time)), 0.5);
     const cells = [0.5, 0.1, 0.9].map((q) => format(quantile(own, q), show));
@@ -57,15 +73,30 @@ export async function compare(
       `  ${name.padEnd(width)}  ${cells[0]?.padStart(12)}  ` +
         `${`${cells[1]} … ${cells[2]}`.padStart(28)}  × ${ratio.toFixed(2)}`,
     );
-  }
+    return { name, time: quantile(own, 0.5), ratio };
+  });
 }
 
-function quantile(values: readonly number[], q: number): number {
+/**
+ * Finds the value below which a part of others lies.
+ *
+ * @param values The values.
+ * @param q The part, 0.5 for the median.
+ * @returns The value.
+ */
+export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN;
 }
 
-function format(milliseconds: number, show: "time" | "rate"): string {
+/**
+ * Writes a time for a call.
+ *
+ * @param milliseconds The time.
+ * @param show As a time, or as calls in a second.
+ * @returns The text.
+ */
+export function format(milliseconds: number, show: "time" | "rate"): string {
   if (show === "rate") return `${Math.round(1000 / milliseconds).toLocaleString("en")}/s`;
   if (milliseconds >= 1) return `${milliseconds.toFixed(2)} ms`;
   return `${(milliseconds * 1000).toFixed(2)} µs`;

@@ -1,3 +1,8 @@
-// The floor: a worker that answers each message with nothing.
+// The floor: a worker that answers each message with nothing, or sends an array back that it got.
 const scope = globalThis as unknown as Pick<Worker, "postMessage" | "addEventListener">;
-scope.addEventListener("message", () => scope.postMessage(undefined));
+scope.addEventListener("message", ({ data }) => {
+  if (data instanceof Float64Array && data.buffer instanceof ArrayBuffer) {
+    scope.postMessage(data, [data.buffer]);
+  } else if (Array.isArray(data)) scope.postMessage(data.map((n) => n / 2));
+  else scope.postMessage(undefined);
+});

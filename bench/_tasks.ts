@@ -1,5 +1,5 @@
 // What the benches run: tasks that cost nothing themselves.
-import { task } from "@quiver/quiver";
+import { report, task, transfer } from "@quiver/quiver";
 
 export const noop = task(import.meta, function noop(): void {});
 
@@ -13,4 +13,21 @@ export const large = task(import.meta, function large(n: number): Float64Array {
 
 export const sumOf = task(import.meta, function sumOf(values: Float64Array): number {
   return values.reduce((a, b) => a + b, 0);
+});
+
+export const echo = task(import.meta, function echo(value: Float64Array): Float64Array {
+  return value;
+});
+
+export const give = task(import.meta, function give(value: Float64Array): Float64Array {
+  return transfer(value);
+});
+
+export const half = task(import.meta, function half(n: number): number {
+  return n / 2;
+});
+
+export const spin = task(import.meta, function spin(): void {
+  report(String(Deno.pid));
+  for (;;);
 });

@@ -6,7 +6,7 @@ import {
   type WorkerContextOptions,
   type WorkerContextSettings,
 } from "../scope/scope_workers.ts";
-import { answerGiven } from "../task/answer_call.ts";
+import { answerGiven, type CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import type { OnAbort } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
@@ -36,7 +36,8 @@ export interface WorkerRunOptions {
    * Decides when the call may run. What the cache knows is answered without asking it.
    *
    * @default {defaultLimiter(), but nothing limits calls in this isolate (`"inline"`), which has one
-   * processor only, and where a call may be made by another one that waits for it}
+   * processor only, and where a call may be made by another one that waits for it; nor calls that a
+   * call on a worker makes, as there the number of workers is bounded}
    */
   limiter?: Limiter;
 }
@@ -182,7 +183,7 @@ export class OpenWorkerContext implements WorkerContext {
     refuseTooDeep(name, scope);
     refuseOutsideOfCall(name, scope);
     if (signal?.aborted) return new Future(name, () => Promise.reject(signal.reason));
-    const runner = limiter === undefined ? this.#runner : new LimitedRunner(this.#engine, limiter);
+    const runner = this.#runnerWith(limiter, scope);
     const future = new Future(name, (status) => {
       status.onAbort = onAbort;
       return answerGiven({ definition, scope, args, status }, runner);
@@ -206,6 +207,12 @@ export class OpenWorkerContext implements WorkerContext {
       this.#state = { state: "closed", done: this.#close(currentScope()) };
     }
     return this.#state.done;
+  }
+
+  /** Below a call on a worker it is the workers that are counted, and permits could run out. */
+  #runnerWith(limiter: Limiter | undefined, { nesting }: Scope): CallRunner {
+    if (limiter !== undefined) return new LimitedRunner(this.#engine, limiter);
+    return nesting === undefined ? this.#runner : this.#engine;
   }
 
   async #close({ warn }: Scope): Promise<void> {

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UnclonableError, WorkerDiedError, WorkerInitError } from "../../src/errors.ts";
 import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
 import type { CallContext } from "../../src/executor/call_context.ts";
+import type { CallOptions } from "../../src/executor/call_options.ts";
 import { ChunkCall, type ChunkResult } from "../../src/executor/chunk_call.ts";
 import { ChunkGatherer } from "../../src/executor/chunk_gatherer.ts";
 import { ChunkNotes } from "../../src/executor/chunk_notes.ts";
@@ -40,6 +41,7 @@ class FakeDispatcher {
     const deed = async (item: unknown): Promise<unknown> => {
       this.runs.set(item, (this.runs.get(item) ?? 0) + 1);
       if (item === "throw") throw new RangeError("thrown");
+      if (item === "flaky" && this.runs.get(item) === 1) throw new RangeError("not yet");
       if (item === 13) {
         die(new WorkerDiedError("Cannot finish", { reason: "unlucky" }));
         await new Promise(() => {});
@@ -63,7 +65,7 @@ interface Stage {
   run(...items: unknown[]): Promise<ChunkResult>;
 }
 
-function createStage(sharesMemory: boolean): Stage {
+function createStage(sharesMemory: boolean, options: CallOptions = {}): Stage {
   const dispatcher = new FakeDispatcher();
   const cancellation = new CancelSource();
   const notes: [number, number][] = [];
@@ -71,7 +73,7 @@ function createStage(sharesMemory: boolean): Stage {
     size: 3,
     note: (items, duration) => void notes.push([items, duration]),
   };
-  const route = { address: ADDRESS, dispatcher, pace, sharesMemory, warn: () => {} };
+  const route = { address: ADDRESS, dispatcher, options, pace, sharesMemory, warn: () => {} };
   const chunk = new ChunkCall(route, { cancellation });
   const run = (...items: unknown[]) => chunk.run({ items, context: undefined });
   return { dispatcher, cancellation, notes, run };
@@ -247,3 +249,26 @@ Deno.test("MapAppetite never takes more than the buffer holds, and starves no wo
     },
   ));
 });
+
+for (const sharesMemory of [true, false]) {
+  const title = sharesMemory ? "where memory is shared" : "where none is";
+
+  Deno.test(`ChunkCall.run() runs what has failed again, each on its own, ${title}`, async () => {
+    const { dispatcher, run } = createStage(sharesMemory, { retries: 1, priority: 5 });
+    const result = await run(1, "flaky", "throw");
+    assertEquals(textOf(result), ["did 1", "did flaky", "RangeError"]);
+    assertEquals(result.failures.map(([index]) => index), [2]);
+    assertEquals(dispatcher.sent, [[1, "flaky", "throw"], ["flaky"], ["throw"]]);
+    // As often as is left: a chunk that is sent again would run all its items again.
+    assertEquals(dispatcher.observers.map(({ retries }) => retries), [0, 0, 0]);
+    assertEquals(dispatcher.observers.map(({ priority }) => priority), [5, 5, 5]);
+    assertEquals(dispatcher.runs.get(1), 1);
+  });
+
+  Deno.test(`ChunkCall.run() runs the item again that its worker died of, ${title}`, async () => {
+    const { dispatcher, run } = createStage(sharesMemory, { retries: 2 });
+    assertEquals(textOf(await run(1, 13, 2)), ["did 1", "WorkerDiedError", "did 2"]);
+    const alone = dispatcher.sent.findIndex((items) => items.length === 1 && items[0] === 13);
+    assertEquals(dispatcher.observers[alone]?.retries, sharesMemory ? 1 : 2);
+  });
+}

@@ -314,3 +314,38 @@ Deno.test("Dispatcher goes on when an observer throws, and warns once", async ()
   assertEquals(await Promise.all(calls), ["a", "b"]);
   assertEquals(warnings.map(({ cause }) => String(cause)), ["Error: out of ink"]);
 });
+
+Deno.test("Dispatcher sends a worker no more than it has room for, what was taken back included", async () => {
+  await using stage = new Stage();
+  await stage.runAll("a");
+  stage.worker(0).capacity = 10;
+  const calls = await stage.runAll("bcdefgh");
+  await stage.worker(0).finish(SHORT);
+  assertEquals(stage.tasks, ["b c d e f g h"]);
+  // Each is given up behind others, which go and come back.
+  for (const task of "ijklmn") {
+    const controller = new AbortController();
+    const given = stage.run(task, { cancellation: controller.signal });
+    await settle();
+    controller.abort(new Error("enough"));
+    await assertRejects(() => given, Error, "enough");
+    await settle();
+  }
+  assertEquals(stage.worker(0).room, 0);
+  stage.worker(0).listen();
+  await stage.finishAll(SHORT);
+  assertEquals(await Promise.all(calls), [..."bcdefgh"]);
+  assertEquals(stage.workers.length, 1);
+});
+
+Deno.test("Dispatcher replaces an idle worker that has seen nothing of what was taken back", async () => {
+  await using stage = new Stage();
+  await stage.runAll("a");
+  const deaf = stage.worker(0);
+  await deaf.finish();
+  deaf.capacity = 0;
+  const [call] = await stage.runAll("b");
+  assertEquals([deaf.ended, stage.tasks], ["closed", ["b"]]);
+  await stage.finishAll();
+  assertEquals(await call, "b");
+});

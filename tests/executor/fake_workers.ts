@@ -12,7 +12,8 @@ interface FakeCall {
 }
 
 export class FakeWorker implements Worker {
-  room = Infinity;
+  /** How many calls may be on their way at once. */
+  capacity = Infinity;
   readonly name: string;
   readonly #death = Promise.withResolvers<string>();
   readonly dead = this.#death.promise;
@@ -22,10 +23,17 @@ export class FakeWorker implements Worker {
   finished = 0;
   /** How many calls were taken back from it. */
   revoked = 0;
+  /** How many of them it has not seen. */
+  #unseen = 0;
   ended: "no" | "closed" | "terminated" | "died" = "no";
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** What was taken back is on its way until `listen()`. */
+  get room(): number {
+    return this.capacity - this.#calls.length - this.#unseen;
   }
 
   get pending(): number {
@@ -39,6 +47,7 @@ export class FakeWorker implements Worker {
 
   run(request: CallRequest): Promise<RunResult> {
     if (this.ended !== "no") return Promise.resolve({ type: "revoked" });
+    assert(this.room > 0, `${this.name} has no room`);
     const call = { task: request.task, result: Promise.withResolvers<RunResult>() };
     this.#calls.push(call);
     return call.result.promise;
@@ -48,7 +57,13 @@ export class FakeWorker implements Worker {
     if (this.#calls.length < 2) return false;
     this.#calls.pop()?.result.resolve({ type: "revoked" });
     this.revoked++;
+    this.#unseen++;
     return true;
+  }
+
+  /** It sees what was taken back. */
+  listen(): void {
+    this.#unseen = 0;
   }
 
   /** Ends the running call with its name; short calls are sent ahead. */

@@ -2,7 +2,7 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { leaveNothing } from "../leave_nothing.ts";
 import {
-  CancelledError,
+  ExecutorShutdownError,
   WorkerDiedError,
   WorkerInitError,
   WorkersKilledError,
@@ -91,7 +91,7 @@ for (const type of WORKER_TYPES) {
     const call = dispatcher.run(toRequest(tasks.whichIsolate));
     await folder.appears("hang.started");
     dispatcher.terminate();
-    await assertRejects(() => call, CancelledError);
+    await assertRejects(() => call, ExecutorShutdownError);
     await dispatcher.close();
   });
 

@@ -1,5 +1,5 @@
 // Tasks for the tests of crews: who they are, how long they live, what they leave behind.
-import { Executor, type Task, task } from "@quiver/quiver";
+import { Executor, runInWorker, type Task, task } from "@quiver/quiver";
 
 /** Of this isolate, which for a web worker is the worker. */
 const IDENTITY = crypto.randomUUID();
@@ -131,3 +131,46 @@ export const nestLock = task(
     await executor.submit(holdLock, name, memory);
   },
 );
+
+/** Fails the first time, by throwing or with its worker, and leaves a file so that it knows. */
+export const failOnce = task(
+  import.meta,
+  async function failOnce(
+    { directory, x, how }: { directory: string; x: number; how: "throw" | "die" | "never" },
+  ): Promise<number> {
+    const path = `${directory}/${x}`;
+    if (how === "never" || existsSync(path)) return x;
+    Deno.writeTextFileSync(path, "");
+    if (how === "throw") throw new RangeError("not yet");
+    Deno.exit(3);
+    return await new Promise<never>(() => {});
+  },
+);
+
+/** Calls itself so many times more, on the workers of the program; gives how deep it came. */
+export const descendOnWorkers: Task<[number], number> = task(
+  import.meta,
+  async (levels: number): Promise<number> =>
+    levels === 0 ? 0 : 1 + await runInWorker(descendOnWorkers, [levels - 1]),
+  { name: "descendOnWorkers" },
+);
+
+/** The same by `map`, in an executor of each. */
+export const descendByMap: Task<[number], string[]> = task(
+  import.meta,
+  async (levels: number): Promise<string[]> => {
+    if (levels === 0) return [IDENTITY];
+    await using executor = new Executor({ maxWorkers: 2 });
+    return [IDENTITY, ...(await Array.fromAsync(executor.map(descendByMap, [levels - 1]))).flat()];
+  },
+  { name: "descendByMap" },
+);
+
+function existsSync(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

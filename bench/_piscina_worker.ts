@@ -1,2 +1,0 @@
-// The no-op of the peer.
-export default function noop(): void {}
