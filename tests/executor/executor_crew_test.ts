@@ -31,7 +31,7 @@ class Roll implements ExecutorObserver {
   }
 }
 
-for (const workerType of ["web", "inline"] as const) {
+for (const workerType of ["web", "process", "inline"] as const) {
   const open = (options: ExecutorOptions = {}) =>
     new Executor({ maxWorkers: 2, workerType, ...options });
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
@@ -60,8 +60,8 @@ for (const workerType of ["web", "inline"] as const) {
   test("Executor.resize() shrinks while busy: a survivor keeps its identity", async () => {
     const roll = new Roll();
     await using executor = open({ observer: roll });
-    using gate = new Gate();
-    const calls = [1, 2].map(() => executor.submit(tasks.hold, gate.memory));
+    using gate = new Gate(workerType);
+    const calls = [1, 2].map(() => executor.submit(tasks.hold, gate.door));
     await gate.reached(2);
     executor.resize(2);
     assertEquals(executor.statistics().workers, 2);
@@ -73,8 +73,8 @@ for (const workerType of ["web", "inline"] as const) {
     assertEquals(executor.statistics().workers, 1);
     assertEquals(roll.come.length, 2);
     executor.resize(2);
-    using second = new Gate();
-    const more = [1, 2].map(() => executor.submit(tasks.hold, second.memory));
+    using second = new Gate(workerType);
+    const more = [1, 2].map(() => executor.submit(tasks.hold, second.door));
     await second.reached(2);
     second.open();
     await Promise.all(more);
@@ -85,10 +85,10 @@ for (const workerType of ["web", "inline"] as const) {
   test("Executor runs as many calls at once as it has workers, more than there are cores", async () => {
     const count = navigator.hardwareConcurrency + 3;
     await using executor = open({ maxWorkers: count });
-    using gate = new Gate();
+    using gate = new Gate(workerType);
     const calls = Array.from(
       { length: count },
-      () => executor.submit(tasks.meet, gate.memory, count),
+      () => executor.submit(tasks.meet, gate.door, count),
     );
     assertEquals((await Promise.all(calls)).length, count);
   });
@@ -96,10 +96,10 @@ for (const workerType of ["web", "inline"] as const) {
   // executors 79
   test("Executor runs a call again that throws, up to `retries` times", async () => {
     await using executor = open({ retries: 2 });
-    using gate = new Gate();
-    await executor.submit(tasks.flaky, gate.memory, 2, "throw");
-    using second = new Gate();
-    await assertRejects(() => executor.submit(tasks.flaky, second.memory, 3, "throw"), TypeError);
+    using gate = new Gate(workerType);
+    await executor.submit(tasks.flaky, gate.door, 2, "throw");
+    using second = new Gate(workerType);
+    await assertRejects(() => executor.submit(tasks.flaky, second.door, 3, "throw"), TypeError);
     const { completed, failed, retried } = executor.statistics();
     assertEquals({ completed, failed, retried }, { completed: 1, failed: 1, retried: 4 });
   });
@@ -147,8 +147,8 @@ for (const workerType of ["web", "inline"] as const) {
       hits: 0,
       misses: 0,
     });
-    using gate = new Gate();
-    const calls = Array.from({ length: 6 }, () => executor.submit(tasks.hold, gate.memory));
+    using gate = new Gate(workerType);
+    const calls = Array.from({ length: 6 }, () => executor.submit(tasks.hold, gate.door));
     await gate.reached(2);
     const { queued, running, workers } = executor.statistics();
     assertEquals({ queued, running, workers }, { queued: 4, running: 2, workers: 2 });
@@ -180,79 +180,85 @@ for (const workerType of ["web", "inline"] as const) {
   });
 }
 
-// executors 1, 9, 13
-Deno.test("web: Executor goes on when its last worker dies with calls in the queue", async () => {
-  const executor = new Executor({ maxWorkers: 1 });
-  const killed = executor.submit(tasks.kill);
-  killed.catch(() => {});
-  const queued = Array.from({ length: 20 }, () => executor.submit(tasks.identify));
-  await assertRejects(() => killed, WorkerDiedError);
-  assertEquals((await Promise.all(queued)).length, 20);
-  await executor.shutdown();
-});
+/** An inline worker does not die but with its program. */
+for (const workerType of ["web", "process"] as const) {
+  const open = (options: ExecutorOptions) => new Executor({ workerType, ...options });
+  const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
 
-// executors 7
-Deno.test("web: Executor.map() over workers that all die rejects, and nothing hangs", async () => {
-  for (const count of [1, 2, 5, 13]) {
-    const executor = new Executor({ maxWorkers: count });
-    const calls = Array.from({ length: count }, () => executor.submit(tasks.kill));
-    for (const result of await Promise.allSettled(calls)) {
-      assert(result.status === "rejected" && result.reason instanceof WorkerDiedError);
+  // executors 1, 9, 13
+  test("Executor goes on when its last worker dies with calls in the queue", async () => {
+    const executor = open({ maxWorkers: 1 });
+    const killed = executor.submit(tasks.kill);
+    killed.catch(() => {});
+    const queued = Array.from({ length: 20 }, () => executor.submit(tasks.identify));
+    await assertRejects(() => killed, WorkerDiedError);
+    assertEquals((await Promise.all(queued)).length, 20);
+    await executor.shutdown();
+  });
+
+  // executors 7
+  test("Executor.map() over workers that all die rejects, and nothing hangs", async () => {
+    for (const count of [1, 2, 5, 13]) {
+      const executor = open({ maxWorkers: count });
+      const calls = Array.from({ length: count }, () => executor.submit(tasks.kill));
+      for (const result of await Promise.allSettled(calls)) {
+        assert(result.status === "rejected" && result.reason instanceof WorkerDiedError);
+      }
+      assertEquals((await executor.submit(tasks.identify)).calls, 1);
+      await executor.shutdown();
     }
+  });
+
+  // executors 9
+  test("getReusableExecutor() gives the same executor after a crash, and it works", async () => {
+    const executor = getReusableExecutor({ maxWorkers: 1, workerType });
+    await assertRejects(() => executor.submit(tasks.kill), WorkerDiedError);
+    assertEquals(getReusableExecutor({ maxWorkers: 1, workerType }).id, executor.id);
     assertEquals((await executor.submit(tasks.identify)).calls, 1);
     await executor.shutdown();
-  }
-});
+  });
 
-// executors 9
-Deno.test("web: getReusableExecutor() gives the same executor after a crash, and it works", async () => {
-  const executor = getReusableExecutor({ maxWorkers: 1 });
-  await assertRejects(() => executor.submit(tasks.kill), WorkerDiedError);
-  assertEquals(getReusableExecutor({ maxWorkers: 1 }).id, executor.id);
-  assertEquals((await executor.submit(tasks.identify)).calls, 1);
-  await executor.shutdown();
-});
+  test("Executor runs a call again whose worker dies", async () => {
+    await using executor = open({ maxWorkers: 1, retries: 1 });
+    using gate = new Gate(workerType);
+    assert(await executor.submit(tasks.flaky, gate.door, 1, "die") !== undefined);
+    using second = new Gate(workerType);
+    await assertRejects(
+      () => executor.submit(tasks.flaky, second.door, 2, "die"),
+      WorkerDiedError,
+    );
+  });
 
-Deno.test("web: Executor runs a call again whose worker dies", async () => {
-  await using executor = new Executor({ maxWorkers: 1, retries: 1 });
-  using gate = new Gate();
-  assert(await executor.submit(tasks.flaky, gate.memory, 1, "die") !== undefined);
-  using second = new Gate();
-  await assertRejects(
-    () => executor.submit(tasks.flaky, second.memory, 2, "die"),
-    WorkerDiedError,
-  );
-});
+  test("Executor remembers a call that was run again after its worker died", async () => {
+    const directory = await Deno.makeTempDir();
+    try {
+      await using bag = await openBag(`${directory}/results.bag`);
+      await using executor = open({ maxWorkers: 1, retries: 2 });
+      using gate = new Gate(workerType);
+      await cacheScope({ cache: bag, strict: true }, async () => {
+        const computed = await executor.submit(tasks.flaky, gate.door, 2, "die");
+        assertEquals(await tasks.flaky.load(gate.door, 2, "die"), computed);
+        await executor.submit(tasks.flaky, gate.door, 2, "die");
+      });
+      const { hits, misses, completed, retried } = executor.statistics();
+      assertEquals({ hits, misses, completed, retried }, {
+        hits: 1,
+        misses: 1,
+        completed: 1,
+        retried: 2,
+      });
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
 
-Deno.test("web: Executor remembers a call that was run again after its worker died", async () => {
-  const directory = await Deno.makeTempDir();
-  try {
-    await using bag = await openBag(`${directory}/results.bag`);
-    await using executor = new Executor({ maxWorkers: 1, retries: 2 });
-    using gate = new Gate();
-    await cacheScope({ cache: bag, strict: true }, async () => {
-      const computed = await executor.submit(tasks.flaky, gate.memory, 2, "die");
-      assertEquals(await tasks.flaky.load(gate.memory, 2, "die"), computed);
-      await executor.submit(tasks.flaky, gate.memory, 2, "die");
-    });
-    const { hits, misses, completed, retried } = executor.statistics();
-    assertEquals({ hits, misses, completed, retried }, {
-      hits: 1,
-      misses: 1,
-      completed: 1,
-      retried: 2,
-    });
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-});
-
-Deno.test("web: Executor replaces a worker that holds more than `maxHeapBytes`", async () => {
-  const roll = new Roll();
-  await using executor = new Executor({ maxWorkers: 1, maxHeapBytes: 64e6, observer: roll });
-  const first = await executor.submit(tasks.leak, 1e6);
-  assertEquals(await executor.submit(tasks.leak, 1e6), first);
-  assertEquals(await executor.submit(tasks.leak, 80e6), first);
-  assert(await executor.submit(tasks.leak, 1e6) !== first);
-  assertEquals(roll.come.length, 2);
-});
+  test("Executor replaces a worker that holds more than `maxHeapBytes`", async () => {
+    const roll = new Roll();
+    await using executor = open({ maxWorkers: 1, maxHeapBytes: 64e6, observer: roll });
+    const first = await executor.submit(tasks.leak, 1e6);
+    assertEquals(await executor.submit(tasks.leak, 1e6), first);
+    assertEquals(await executor.submit(tasks.leak, 80e6), first);
+    assert(await executor.submit(tasks.leak, 1e6) !== first);
+    assertEquals(roll.come.length, 2);
+  });
+}

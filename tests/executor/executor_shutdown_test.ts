@@ -14,7 +14,7 @@ import { double } from "./testdata/tasks.ts";
 
 leaveNothing();
 
-for (const workerType of ["web", "inline"] as const) {
+for (const workerType of ["web", "process", "inline"] as const) {
   const open = (options: ExecutorOptions = {}) =>
     new Executor({ maxWorkers: 2, workerType, ...options });
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
@@ -44,8 +44,8 @@ for (const workerType of ["web", "inline"] as const) {
     const executor = open({ maxWorkers: 1 });
     // Short calls, so that others are sent ahead.
     await Promise.all(Array.from({ length: 50 }, (_, n) => executor.submit(double, n)));
-    using gate = new Gate();
-    const running = executor.submit(tasks.hold, gate.memory);
+    using gate = new Gate(workerType);
+    const running = executor.submit(tasks.hold, gate.door);
     await gate.reached(1);
     const waiting = Array.from({ length: 20 }, (_, n) => executor.submit(double, n));
     const shutdown = executor.shutdown({ cancelPending: true });
@@ -61,8 +61,8 @@ for (const workerType of ["web", "inline"] as const) {
   // executors 34
   test("Executor.terminate() rejects what waits and what runs at once", async () => {
     const executor = open();
-    using gate = new Gate();
-    const calls = Array.from({ length: 6 }, () => executor.submit(tasks.hold, gate.memory));
+    using gate = new Gate(workerType);
+    const calls = Array.from({ length: 6 }, () => executor.submit(tasks.hold, gate.door));
     await gate.reached(2);
     executor.terminate();
     for (const result of await Promise.allSettled(calls)) {
@@ -101,7 +101,7 @@ for (const workerType of ["web", "inline"] as const) {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: [
           "run",
-          "--allow-read",
+          ...["--allow-read", "--allow-write", "--allow-run", "--allow-env"],
           "--v8-flags=--expose-gc",
           new URL("./testdata/drops_executor.ts", import.meta.url).href,
           workerType,
@@ -125,8 +125,8 @@ const { locks } = navigator as typeof navigator & {
 Deno.test("web: Executor.terminate() ends the workers of executors inside of its tasks", async () => {
   const name = crypto.randomUUID();
   const executor = new Executor({ maxWorkers: 1 });
-  using gate = new Gate();
-  const call = executor.submit(tasks.nestLock, name, gate.memory);
+  using gate = new Gate("web");
+  const call = executor.submit(tasks.nestLock, name, gate.door);
   const refused = assertRejects(() => call, ExecutorShutdownError, "shut down");
   await gate.reached(1);
   executor.terminate();

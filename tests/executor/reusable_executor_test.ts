@@ -20,7 +20,7 @@ import { double } from "./testdata/tasks.ts";
 
 leaveNothing();
 
-for (const workerType of ["web", "inline"] as const) {
+for (const workerType of ["web", "process", "inline"] as const) {
   const get = (options: ReusableExecutorOptions = {}) =>
     getReusableExecutor({ maxWorkers: 2, workerType, ...options });
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
@@ -40,8 +40,8 @@ for (const workerType of ["web", "inline"] as const) {
   // executors 51
   test("getReusableExecutor() resizes for another `maxWorkers`, and keeps it for `reuse: true`", async () => {
     const executor = get();
-    using gate = new Gate();
-    const calls = [1, 2].map(() => executor.submit(tasks.hold, gate.memory));
+    using gate = new Gate(workerType);
+    const calls = [1, 2].map(() => executor.submit(tasks.hold, gate.door));
     await gate.reached(2);
     assertStrictEquals(get({ maxWorkers: 1 }), executor);
     assertEquals([executor.maxWorkers, executor.statistics().running], [1, 2]);
@@ -70,8 +70,8 @@ for (const workerType of ["web", "inline"] as const) {
 
   test("getReusableExecutor() finishes the calls of the one that it replaces", async () => {
     const first = get({ retries: 1 });
-    using gate = new Gate();
-    const calls = Array.from({ length: 4 }, () => first.submit(tasks.hold, gate.memory));
+    using gate = new Gate(workerType);
+    const calls = Array.from({ length: 4 }, () => first.submit(tasks.hold, gate.door));
     await gate.reached(2);
     const second = get({ reuse: false, retries: 1 });
     assertEquals([first.closed, second.closed], [true, false]);
@@ -90,7 +90,7 @@ for (const workerType of ["web", "inline"] as const) {
   test("nobody sees that an executor was shut down while two callers rotate its options", async () => {
     const mine = get({ idleTimeout: 1 });
     // Each turn starts a worker.
-    const turns = workerType === "web" ? 3 : 10;
+    const turns = workerType === "inline" ? 10 : 3;
     const all = [mine];
     const rotate = async (offset: number) => {
       for (let turn = 0; turn < turns; turn++) {
@@ -129,13 +129,15 @@ for (const workerType of ["web", "inline"] as const) {
   });
 }
 
-// executors 53
-Deno.test("web: getReusableExecutor() recovers when a worker dies right after it was resized", async () => {
-  const executor = getReusableExecutor({ maxWorkers: 2 });
-  await Promise.all([executor.submit(double, 1), executor.submit(double, 2)]);
-  const killed = executor.submit(tasks.kill);
-  assertStrictEquals(getReusableExecutor({ maxWorkers: 1 }), executor);
-  await assertRejects(() => killed, WorkerDiedError);
-  assertEquals(await executor.submit(double, 3), 6);
-  await executor.shutdown();
-});
+for (const workerType of ["web", "process"] as const) {
+  // executors 53
+  Deno.test(`${workerType}: getReusableExecutor() recovers when a worker dies right after it was resized`, async () => {
+    const executor = getReusableExecutor({ maxWorkers: 2, workerType });
+    await Promise.all([executor.submit(double, 1), executor.submit(double, 2)]);
+    const killed = executor.submit(tasks.kill);
+    assertStrictEquals(getReusableExecutor({ maxWorkers: 1, workerType }), executor);
+    await assertRejects(() => killed, WorkerDiedError);
+    assertEquals(await executor.submit(double, 3), 6);
+    await executor.shutdown();
+  });
+}

@@ -1,5 +1,6 @@
 // Tasks for the tests of crews: who they are, how long they live, what they leave behind.
 import { Executor, runInWorker, type Task, task } from "@quiver/quiver";
+import { arrive, type Door, haveArrived, isOpen } from "../gate.ts";
 
 /** Of this isolate, which for a web worker is the worker. */
 const IDENTITY = crypto.randomUUID();
@@ -33,33 +34,28 @@ export const refuseSetUp = task(import.meta, function refuseSetUp(): never {
   throw new RangeError("no licence");
 });
 
-/** Fails until it was called so often with this memory. */
+/** Fails until it was called so often with this door. */
 export const flaky = task(
   import.meta,
   async function flaky(
-    memory: SharedArrayBuffer,
+    door: Door,
     failures: number,
     how: "throw" | "die",
   ): Promise<string> {
-    const words = new Int32Array(memory);
-    if (Atomics.add(words, 0, 1) >= failures) return IDENTITY;
+    if (arrive(door) >= failures) return IDENTITY;
     if (how === "throw") throw new TypeError("not yet");
     self.close();
     return await new Promise<never>(() => {});
   },
-  { ignore: ["memory"] },
+  { ignore: ["door"] },
 );
 
 /** Ends when so many have arrived; only if they all run at once do they. */
 export const meet = task(
   import.meta,
-  async function meet(memory: SharedArrayBuffer, count: number): Promise<string> {
-    const words = new Int32Array(memory);
-    Atomics.add(words, 0, 1);
-    Atomics.notify(words, 0);
-    for (let there = Atomics.load(words, 0); there < count; there = Atomics.load(words, 0)) {
-      await Atomics.waitAsync(words, 0, there).value;
-    }
+  async function meet(door: Door, count: number): Promise<string> {
+    arrive(door);
+    await haveArrived(door, count);
     return IDENTITY;
   },
 );
@@ -67,11 +63,9 @@ export const meet = task(
 /** Says that it has started, and ends when it is told to. */
 export const hold = task(
   import.meta,
-  async function hold(memory: SharedArrayBuffer): Promise<string> {
-    const words = new Int32Array(memory);
-    Atomics.add(words, 0, 1);
-    Atomics.notify(words, 0);
-    await Atomics.waitAsync(words, 1, 0).value;
+  async function hold(door: Door): Promise<string> {
+    arrive(door);
+    await isOpen(door);
     return IDENTITY;
   },
 );
@@ -113,11 +107,9 @@ export const leaveExecutor = task(import.meta, async function leaveExecutor(): P
 /** Holds a lock for as long as its worker lives, and says when it does. */
 export const holdLock = task(
   import.meta,
-  async function holdLock(name: string, memory: SharedArrayBuffer): Promise<void> {
+  async function holdLock(name: string, door: Door): Promise<void> {
     await LOCKS.request(name, () => {
-      const words = new Int32Array(memory);
-      Atomics.add(words, 0, 1);
-      Atomics.notify(words, 0);
+      arrive(door);
       return new Promise<void>(() => {});
     });
   },
@@ -126,9 +118,9 @@ export const holdLock = task(
 /** Has a worker of its worker hold a lock. */
 export const nestLock = task(
   import.meta,
-  async function nestLock(name: string, memory: SharedArrayBuffer): Promise<void> {
+  async function nestLock(name: string, door: Door): Promise<void> {
     await using executor = new Executor({ maxWorkers: 1 });
-    await executor.submit(holdLock, name, memory);
+    await executor.submit(holdLock, name, door);
   },
 );
 
