@@ -12,7 +12,13 @@ for (const workerType of KINDS) {
   Deno.test(`${workerType}: arguments of calls that have ended are collected, cycles too`, async () => {
     const entry = new URL("./testdata/memory_main.ts", import.meta.url).href;
     const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-read", "--v8-flags=--expose-gc", entry, workerType],
+      args: [
+        "run",
+        ...["--allow-read", "--allow-write", "--allow-run", "--allow-env"],
+        "--v8-flags=--expose-gc",
+        entry,
+        workerType,
+      ],
       stderr: "inherit",
     }).output();
     assertEquals(JSON.parse(new TextDecoder().decode(stdout)), { there: 0, here: 0 });
