@@ -48,16 +48,19 @@ for (const workerType of ["web", "process", "inline"] as const) {
   });
 }
 
-// executors 58
-Deno.test("a program ends although a task left an executor with an idle worker behind", async () => {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--allow-read",
-      new URL("./testdata/leaves_executors.ts", import.meta.url).href,
-    ],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  assertEquals([code, decoder.decode(stdout), decoder.decode(stderr)], [0, "done\n", ""]);
-});
+for (const workerType of ["web", "process"] as const) {
+  // executors 58
+  Deno.test(`${workerType}: a program ends although a task left an executor with an idle worker behind`, async () => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        ...["--allow-read", "--allow-write", "--allow-run", "--allow-env"],
+        new URL("./testdata/leaves_executors.ts", import.meta.url).href,
+        workerType,
+      ],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const decoder = new TextDecoder();
+    assertEquals([code, decoder.decode(stdout), decoder.decode(stderr)], [0, "done\n", ""]);
+  });
+}

@@ -116,22 +116,23 @@ for (const workerType of ["web", "process", "inline"] as const) {
   }
 }
 
-/** Deno has them, its type library not yet. */
-const { locks } = navigator as typeof navigator & {
-  locks: { request(name: string, callback: () => void): Promise<void> };
-};
-
-// executors 34
-Deno.test("web: Executor.terminate() ends the workers of executors inside of its tasks", async () => {
-  const name = crypto.randomUUID();
-  const executor = new Executor({ maxWorkers: 1 });
-  using gate = new Gate("web");
-  const call = executor.submit(tasks.nestLock, name, gate.door);
-  const refused = assertRejects(() => call, ExecutorShutdownError, "shut down");
-  await gate.reached(1);
-  executor.terminate();
-  await refused;
-  // Granted as soon as the worker's worker is no more.
-  await locks.request(name, () => {});
-  await executor.shutdown();
-});
+for (const workerType of ["web", "process"] as const) {
+  // executors 34
+  Deno.test(`${workerType}: Executor.terminate() ends the workers of executors inside of its tasks`, async () => {
+    const path = await Deno.makeTempFile();
+    {
+      const executor = new Executor({ maxWorkers: 1, workerType });
+      using gate = new Gate(workerType);
+      const call = executor.submit(tasks.nestLock, workerType, path, gate.door);
+      const refused = assertRejects(() => call, ExecutorShutdownError, "shut down");
+      await gate.reached(1);
+      executor.terminate();
+      await refused;
+      using file = await Deno.open(path, { write: true });
+      // Granted as soon as the worker's worker is no more.
+      await file.lock(true);
+      await executor.shutdown();
+    }
+    await Deno.remove(path);
+  });
+}

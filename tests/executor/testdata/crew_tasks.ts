@@ -1,14 +1,10 @@
 // Tasks for the tests of crews: who they are, how long they live, what they leave behind.
-import { Executor, runInWorker, type Task, task } from "@quiver/quiver";
+import { Executor, runInWorker, type Task, task, type WorkerType } from "@quiver/quiver";
 import { arrive, type Door, haveArrived, isOpen } from "../gate.ts";
 
 /** Of this isolate, which for a web worker is the worker. */
 const IDENTITY = crypto.randomUUID();
 const KEPT: unknown[] = [];
-/** Deno has them, its type library not yet. */
-const { locks: LOCKS } = navigator as typeof navigator & {
-  locks: { request(name: string, callback: () => Promise<void>): Promise<void> };
-};
 let calls = 0;
 let state = "";
 
@@ -99,28 +95,31 @@ export const branch: Task<[number, number], string[]> = task(
 );
 
 /** Leaves an executor with an idle worker behind. */
-export const leaveExecutor = task(import.meta, async function leaveExecutor(): Promise<string> {
-  const executor = new Executor({ maxWorkers: 1, idleTimeout: Infinity });
-  return (await executor.submit(identify)).id;
-});
+export const leaveExecutor = task(
+  import.meta,
+  async function leaveExecutor(workerType: WorkerType): Promise<string> {
+    const executor = new Executor({ maxWorkers: 1, workerType, idleTimeout: Infinity });
+    return (await executor.submit(identify)).id;
+  },
+);
 
-/** Holds a lock for as long as its worker lives, and says when it does. */
+/** Holds the lock of a file for as long as its worker lives, and says when it does. */
 export const holdLock = task(
   import.meta,
-  async function holdLock(name: string, door: Door): Promise<void> {
-    await LOCKS.request(name, () => {
-      arrive(door);
-      return new Promise<void>(() => {});
-    });
+  async function holdLock(path: string, door: Door): Promise<void> {
+    using file = await Deno.open(path, { write: true });
+    await file.lock(true);
+    arrive(door);
+    await new Promise<void>(() => {});
   },
 );
 
 /** Has a worker of its worker hold a lock. */
 export const nestLock = task(
   import.meta,
-  async function nestLock(name: string, door: Door): Promise<void> {
-    await using executor = new Executor({ maxWorkers: 1 });
-    await executor.submit(holdLock, name, door);
+  async function nestLock(workerType: WorkerType, path: string, door: Door): Promise<void> {
+    await using executor = new Executor({ maxWorkers: 1, workerType });
+    await executor.submit(holdLock, path, door);
   },
 );
 
