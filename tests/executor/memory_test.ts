@@ -7,8 +7,7 @@ leaveNothing();
 const KINDS = ["web", "process", "inline"] as const;
 
 for (const workerType of KINDS) {
-  // executors 61
-  // executors 62
+  // executors 61, 62
   Deno.test(`${workerType}: arguments of calls that have ended are collected, cycles too`, async () => {
     const entry = new URL("./testdata/memory_main.ts", import.meta.url).href;
     const { stdout } = await new Deno.Command(Deno.execPath(), {
