@@ -1,6 +1,6 @@
 import { UnclonableError, WorkerDiedError } from "../errors.ts";
 import type { TaskAddress } from "../call/task_address.ts";
-import { CancelSource } from "../task/cancel_signal.ts";
+import { CancelSource } from "../task/call_status.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 import type { CallObserver } from "./_dispatch_call.ts";

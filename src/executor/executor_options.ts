@@ -1,8 +1,7 @@
 import type { Warn } from "../cache/warn.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
-import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
-import { toHookCall, type WorkerHook } from "../worker/worker_hook.ts";
+import { toHookCall, WORKER_TYPES, type WorkerHook, type WorkerType } from "../worker/worker.ts";
 import type { EngineOptions } from "./engine.ts";
 import type { ExecutorObserver } from "./executor_observer.ts";
 import { type OutputOption, toOutputTaker } from "./output.ts";

@@ -4,7 +4,7 @@ import type { Scope } from "../scope/scope.ts";
 import { answerCall } from "../task/answer_call.ts";
 import type { CallRunner } from "../task/answer_call.ts";
 import { Future } from "../task/future.ts";
-import { resolveFutures } from "../task/resolve_futures.ts";
+import { resolveFutures } from "../task/answer_call.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 import type { MapBatch, MapCalls } from "./_map_buffer.ts";
 import type { CallOptions } from "./call_options.ts";

@@ -6,7 +6,7 @@ import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { Executor } from "./executor.ts";
 import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
-import { findAdapter, type PoolAdapter, type PoolMethod } from "./pool_adapter.ts";
+import type { PoolAdapter, PoolMethod } from "./pool_adapter.ts";
 import type { PoolRunnerOptions } from "./pool_runner.ts";
 
 type Running = typeof import("./pool_runner.ts");
@@ -62,6 +62,9 @@ export type WrappedExecutor<P> =
     : P extends { exec: unknown } ? ExecutesTasks
     : unknown)
   & P;
+
+/** The methods that pools have, in the order that they are looked for. */
+const METHODS: readonly string[] = ["submit", "run", "exec"];
 
 /** Marks the methods that were replaced; another copy of Quiver must not replace them again. */
 const WRAPPED = Symbol.for("quiver.wrapped");
@@ -121,10 +124,10 @@ export function wrapExecutor<P extends object>(
   // What is returned has the method that the type says it has.
   const wrapped = pool as unknown as WrappedExecutor<P>;
   if (pool instanceof Executor) return wrapped;
-  const chosen = adapter ?? findAdapter(pool);
-  const own: unknown = Reflect.get(pool, chosen.method);
+  const method = adapter?.method ?? findMethod(pool);
+  const own: unknown = Reflect.get(pool, method);
   if (typeof own !== "function") {
-    throw new TypeError(`Cannot wrap an executor: it has no method \`${chosen.method}\``);
+    throw new TypeError(`Cannot wrap an executor: it has no method \`${method}\``);
   }
   if (WRAPPED in own) return wrapped;
   const give: PoolMethod = (...args) => Reflect.apply(own, pool, args);
@@ -132,25 +135,33 @@ export function wrapExecutor<P extends object>(
     const [task, ...rest] = args;
     const definition = definitionOf(task);
     if (definition === undefined || typeof task !== "function") return give(...args);
-    const { args: given, options } = split(definition.name, rest, chosen);
+    const { args: given, options } = split(definition.name, rest, method);
     const scope = scopeOf(task);
     refuseOutsideOfCall(definition.name, scope);
     const signal = signalOf(options);
-    const runner = createLateRunner({ adapter: chosen, give, options, signal });
+    const runner = createLateRunner({ pool, method, adapter, give, options, signal });
     const future = answerCall(definition, given, scope, runner);
     if (signal !== undefined) cancelWith(signal, future);
     return future;
   };
   Object.defineProperty(value, WRAPPED, { value: true });
-  Object.defineProperty(pool, chosen.method, { value, configurable: true, writable: true });
+  Object.defineProperty(pool, method, { value, configurable: true, writable: true });
   return wrapped;
+}
+
+function findMethod(pool: object): string {
+  const method = METHODS.find((name) => typeof Reflect.get(pool, name) === "function");
+  if (method !== undefined) return method;
+  throw new TypeError(
+    `Cannot wrap an executor: it has no method ${METHODS.join(", ")}; name one with an adapter`,
+  );
 }
 
 /** Tells the task's arguments from the pool's options. */
 function split(
   name: string,
   rest: readonly unknown[],
-  { method }: PoolAdapter,
+  method: string,
 ): { args: readonly unknown[]; options: object | undefined } {
   if (method !== "run" && method !== "exec") return { args: rest, options: undefined };
   const [args = [], options] = rest;

@@ -1,4 +1,4 @@
-import { type HookCall, toHookCall, type WorkerHook } from "../worker/worker_hook.ts";
+import { type HookCall, toHookCall, type WorkerHook } from "../worker/worker.ts";
 import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
 
 /** Options of `openWorkerContext`, of `configureDefaultContext`, and of the workers of a scope. */

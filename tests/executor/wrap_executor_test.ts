@@ -212,11 +212,11 @@ Deno.test("findAdapter() asks for a file where the pool can import no other modu
   const give = (...args: unknown[]) => given.push(args);
   const call = { module: "file:///m.ts", task: "t", args: [], context: undefined };
   const remote = "https://jsr.io/@quiver/quiver/0.1.0/src/executor/pool_worker.ts";
-  const threads = findAdapter({ run: () => {}, threads: [], options: {} }, remote);
+  const threads = findAdapter({ run: () => {}, threads: [], options: {} }, "run", remote);
   assertThrows(() => threads.send?.(give, call, {}), TypeError, "pass the option `filename`");
   const options = { filename: "/my_worker.ts", name: "mine" };
   threads.send?.(give, call, options);
-  const execs = findAdapter({ exec: () => {}, proxy: () => {} }, remote);
+  const execs = findAdapter({ exec: () => {}, proxy: () => {} }, "exec", remote);
   await execs.send?.(give, call, undefined);
   assertEquals(given[0], [call, options]);
   assertEquals(given[1]?.[0], "run");
