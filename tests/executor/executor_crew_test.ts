@@ -12,8 +12,11 @@ import {
   WorkerInitError,
 } from "@quiver/quiver";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
+
+leaveNothing();
 
 /** Follows which workers there were. */
 class Roll implements ExecutorObserver {

@@ -2,7 +2,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Executor, NestedExecutorError } from "@quiver/quiver";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
+
+leaveNothing();
 
 for (const workerType of WORKER_TYPES) {
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);

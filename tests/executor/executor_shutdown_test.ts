@@ -8,9 +8,12 @@ import {
   UnclonableError,
 } from "@quiver/quiver";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
 import { double } from "./testdata/tasks.ts";
+
+leaveNothing();
 
 /** What a program with workers of the kind `"process"` needs beside `--allow-read`. */
 const PROCESS_PERMISSIONS = ["--allow-write", "--allow-env", "--allow-run"];

@@ -14,9 +14,12 @@ import {
   WorkerDiedError,
 } from "@quiver/quiver";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
 import { double } from "./testdata/tasks.ts";
+
+leaveNothing();
 
 for (const workerType of WORKER_TYPES) {
   const get = (options: ReusableExecutorOptions = {}) =>

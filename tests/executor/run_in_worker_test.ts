@@ -17,9 +17,12 @@ import {
   runInWorker,
   ScopeClosedError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder } from "./_shared_folder.ts";
 import { testKinds } from "./_worker_kinds.ts";
 import * as tasks from "./testdata/context_tasks.ts";
+
+leaveNothing();
 
 // executors 73
 testKinds("cacheScope() with workers has its own, a nested one others", async ({ type, open }) => {

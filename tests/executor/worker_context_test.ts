@@ -11,10 +11,13 @@ import {
   WorkerDiedError,
   WorkersKilledError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder, until } from "./_shared_folder.ts";
 import { testKinds, UNLIMITED } from "./_worker_kinds.ts";
 import * as tasks from "./testdata/context_tasks.ts";
 import { surroundings, traced } from "./testdata/tasks.ts";
+
+leaveNothing();
 
 // executors 39
 testKinds("WorkerContext waits in the end for calls that run, and refuses others", async (kind) => {

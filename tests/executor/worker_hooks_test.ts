@@ -1,5 +1,6 @@
 // Collaboration: the hooks of workers, with real workers and a real dispatcher.
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
 import {
   ExecutorShutdownError,
   WorkerDiedError,
@@ -14,6 +15,8 @@ import { toHookCall } from "../../src/worker/worker.ts";
 import type { CallRequest, RunResult } from "../../src/worker/worker.ts";
 import { openSharedFolder } from "./_shared_folder.ts";
 import * as tasks from "./testdata/context_tasks.ts";
+
+leaveNothing();
 
 function toRequest(task: { readonly address: { module: string; name: string } }): CallRequest {
   return { module: task.address.module, task: task.address.name, args: [], context: undefined };

@@ -22,9 +22,12 @@ import {
   withTags,
   wrapExecutor,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { findAdapter } from "../../src/executor/pool_adapter.ts";
 import { WorkerCalls } from "../../src/executor/worker_calls.ts";
 import * as tasks from "./testdata/bound_tasks.ts";
+
+leaveNothing();
 
 const square = task(import.meta, function square(x: number): number {
   return x * x;
