@@ -39,6 +39,14 @@ export interface CallObserver {
   told?(kind: string, data: unknown): void;
 }
 
+/** Who waits for the end of a call. */
+export interface OutcomeTaker {
+  /** The call has ended. */
+  resolve(outcome: Outcome): void;
+  /** It has no outcome. */
+  reject(reason: unknown): void;
+}
+
 /** What the calls of one dispatcher share. */
 export interface CallDesk {
   /** Is told when a call is given up, and why. */
@@ -59,8 +67,8 @@ const END: CallPhase = { at: "end" };
 export class DispatchedCall implements CallFollower {
   /** What to run. */
   readonly request: CallRequest;
-  /** What the caller awaits. */
-  readonly result: PromiseWithResolvers<Outcome> = Promise.withResolvers();
+  /** Who waits for its end. */
+  readonly result: OutcomeTaker;
   /** When it was given to the dispatcher. */
   readonly since: number;
   /** Tells it from others where somebody observes them. */
@@ -83,6 +91,7 @@ export class DispatchedCall implements CallFollower {
    * @param desk What all calls of the dispatcher share.
    * @param request What to run.
    * @param observer Gives the call up, and is told when it starts.
+   * @param result Who waits for its end.
    * @param id Tells it from others.
    * @param now The time.
    */
@@ -90,12 +99,14 @@ export class DispatchedCall implements CallFollower {
     desk: CallDesk,
     request: CallRequest,
     observer: CallObserver,
+    result: OutcomeTaker,
     id: number,
     now: number,
   ) {
     this.#desk = desk;
     this.request = request;
     this.#observer = observer;
+    this.result = result;
     this.id = id;
     this.since = now;
     this.priority = observer.priority ?? 0;

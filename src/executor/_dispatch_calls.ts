@@ -1,6 +1,11 @@
 import { CancelledError } from "../errors.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
-import { type CallDesk, type CallObserver, DispatchedCall } from "./_dispatch_call.ts";
+import {
+  type CallDesk,
+  type CallObserver,
+  DispatchedCall,
+  type OutcomeTaker,
+} from "./_dispatch_call.ts";
 import { DispatchLog } from "./_dispatch_log.ts";
 import { PriorityQueue } from "./_priority_queue.ts";
 import { errorOf, isRetriable } from "./_retriable.ts";
@@ -47,11 +52,13 @@ export class DispatchCalls {
    *
    * @param request What to run.
    * @param observer Gives the call up, and is told when it starts.
+   * @param taker Told how it ended.
    * @returns The call.
    */
-  admit(request: CallRequest, observer: CallObserver): DispatchedCall {
+  admit(request: CallRequest, observer: CallObserver, taker: OutcomeTaker): DispatchedCall {
     const { now } = this.log.clock;
-    const call = new DispatchedCall(this.#options, request, observer, ++this.#admitted, now);
+    const id = ++this.#admitted;
+    const call = new DispatchedCall(this.#options, request, observer, taker, id, now);
     this.#unended++;
     call.wait(this.#queue.push(call, call.priority));
     this.log.queued(call);

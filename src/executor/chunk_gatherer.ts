@@ -1,7 +1,7 @@
 import { CancelledError } from "../errors.ts";
 import { CancelSource } from "../task/call_status.ts";
-import type { CallRequest, Outcome } from "../worker/worker.ts";
-import type { CallObserver } from "./_dispatch_call.ts";
+import type { CallRequest } from "../worker/worker.ts";
+import type { CallObserver, OutcomeTaker } from "./_dispatch_call.ts";
 import type { CallContext } from "./call_context.ts";
 import { ChunkCall, type ChunkContent, type ChunkResult, type ChunkRoute } from "./chunk_call.ts";
 
@@ -9,7 +9,7 @@ import { ChunkCall, type ChunkContent, type ChunkResult, type ChunkRoute } from 
 interface GatheredCall {
   readonly request: CallRequest;
   readonly observer: CallObserver;
-  readonly result: PromiseWithResolvers<Outcome>;
+  readonly result: OutcomeTaker;
 }
 
 /**
@@ -35,12 +35,11 @@ export class ChunkGatherer {
    *
    * @param request The call.
    * @param observer When to give it up, and who is told when it starts.
-   * @returns How it ended.
+   * @param result Told how it ended.
    */
-  run(request: CallRequest, observer: CallObserver = {}): Promise<Outcome> {
-    const call: GatheredCall = { request, observer, result: Promise.withResolvers() };
+  dispatch(request: CallRequest, observer: CallObserver, result: OutcomeTaker): void {
+    const call: GatheredCall = { request, observer, result };
     if (this.#gathered.push(call) === 1) queueMicrotask(() => this.#flush());
-    return call.result.promise;
   }
 
   #flush(): void {

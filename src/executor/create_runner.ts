@@ -2,7 +2,6 @@ import { computeAlone, computeLeased, type Recalled } from "../cache/recall.ts";
 import type { Scope } from "../scope/scope.ts";
 import { describeScope, toRecordMetadata } from "../scope/derive_scope.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
-import { toThrown } from "../value/thrown_value.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import {
   type CallContext,
@@ -11,10 +10,12 @@ import {
   toTravelling,
   type TravellingCall,
 } from "./call_context.ts";
-import type { CallObserver } from "./_dispatch_call.ts";
+import type { CallObserver, OutcomeTaker } from "./_dispatch_call.ts";
+import { RunAnswer } from "./_run_answer.ts";
 import { OptionedCall } from "./_optioned_call.ts";
 import type { CallOptions } from "./call_options.ts";
 import { encodeTasks, holdsTask } from "./encode_tasks.ts";
+import { unwrapOutcome } from "./unwrap_outcome.ts";
 
 type ValueOutcome = Extract<Outcome, { type: "value" }>;
 
@@ -25,9 +26,9 @@ export interface Dispatches {
    *
    * @param request The call.
    * @param observer Gives the call up, and is told when it starts.
-   * @returns How it ended.
+   * @param taker Told how it ended.
    */
-  run(request: CallRequest, observer: CallObserver): Promise<Outcome>;
+  dispatch(request: CallRequest, observer: CallObserver, taker: OutcomeTaker): void;
 }
 
 /** Runs the bodies of calls that may be made with options. */
@@ -44,17 +45,27 @@ export interface EngineRunner extends CallRunner {
  * @returns The runner.
  */
 export function createRunner(dispatcher: Dispatches): EngineRunner {
-  // Promises are chained by hand: an async function would make one more for each of many short calls.
+  const dispatch = (
+    ready: ReadyCall,
+    options: CallOptions | undefined,
+    taker: OutcomeTaker,
+    call?: TravellingCall,
+  ): void => {
+    const { definition: { address }, scope, args, status } = ready;
+    const context = toCallContext(scope, call, toWishes(options));
+    const observer = options === undefined ? status : new OptionedCall(status, options);
+    const request = { module: address.module, task: address.name, args, context };
+    const encoded = holdsTask(args) ? encodeRequest(request, scope) : request;
+    dispatcher.dispatch(encoded, observer, taker);
+  };
   const send = (
     ready: ReadyCall,
     options: CallOptions | undefined,
     call?: TravellingCall,
   ): Promise<Outcome> => {
-    const { definition: { address }, scope, args, status } = ready;
-    const context = toCallContext(scope, call, toWishes(options));
-    const observer = options === undefined ? status : new OptionedCall(status, options);
-    const request = { module: address.module, task: address.name, args, context };
-    return dispatcher.run(holdsTask(args) ? encodeRequest(request, scope) : request, observer);
+    const result = Promise.withResolvers<Outcome>();
+    dispatch(ready, options, result, call);
+    return result.promise;
   };
   // A cache that cannot travel is filled from here.
   const fillFromHere = <R>(
@@ -63,25 +74,33 @@ export function createRunner(dispatcher: Dispatches): EngineRunner {
     options: CallOptions | undefined,
   ): Promise<R> => {
     const { cache, call, scope } = remembered;
-    const body = async () => unwrap(await send(remembered, options), scope).value;
+    const body = async () => unwrapOutcome(await send(remembered, options), scope).value;
     return compute(cache, call, body, { metadata: toRecordMetadata(scope), warn: scope.warn });
   };
   return {
-    run: (ready, options) =>
-      send(ready, options).then((outcome) => unwrap(outcome, ready.scope).value),
+    run: (ready, options) => {
+      const answer = new RunAnswer(ready.scope);
+      dispatch(ready, options, answer);
+      return answer;
+    },
     attempt: async (remembered, options) => {
       const { cache, call, scope } = remembered;
       if (cache.secretDescription === undefined) {
         return await fillFromHere(computeLeased, remembered, options);
       }
-      return toRecalled(unwrap(await send(remembered, options, toTravelling(call, true)), scope));
+      return toRecalled(
+        unwrapOutcome(await send(remembered, options, toTravelling(call, true)), scope),
+      );
     },
     alone: async (remembered, options) => {
       const { cache, call, scope } = remembered;
       if (cache.secretDescription === undefined) {
         return await fillFromHere(computeAlone, remembered, options);
       }
-      const { value } = unwrap(await send(remembered, options, toTravelling(call, false)), scope);
+      const { value } = unwrapOutcome(
+        await send(remembered, options, toTravelling(call, false)),
+        scope,
+      );
       return { value, hit: false };
     },
   };
@@ -99,12 +118,6 @@ function encodeRequest(
 function toWishes(options: CallOptions | undefined): CallWishes | undefined {
   const { deadline = Infinity } = options ?? {};
   return deadline === Infinity ? undefined : { announce: true };
-}
-
-function unwrap(outcome: Outcome, { warn }: Scope): ValueOutcome {
-  for (const warning of outcome.warnings) warn(warning);
-  if (outcome.type === "error") throw toThrown(outcome.error.thrown);
-  return outcome;
 }
 
 function toRecalled({ value, note }: ValueOutcome): Recalled | undefined {

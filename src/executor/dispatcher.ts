@@ -2,7 +2,7 @@ import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../error
 import type { OnAbort } from "../task/call_status.ts";
 import { checkRequest } from "../worker/check_request.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
-import type { CallObserver, DispatchedCall as Call } from "./_dispatch_call.ts";
+import type { CallObserver, DispatchedCall as Call, OutcomeTaker } from "./_dispatch_call.ts";
 import { DispatchCalls } from "./_dispatch_calls.ts";
 import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
@@ -153,19 +153,31 @@ export class Dispatcher implements AsyncDisposable {
    * @throws {ExecutorShutdownError} When the dispatcher is closed.
    */
   run(request: CallRequest, observer: CallObserver = {}): Promise<Outcome> {
+    const result = Promise.withResolvers<Outcome>();
+    this.dispatch(request, observer, result);
+    return result.promise;
+  }
+
+  /**
+   * Runs a call on a worker, for one who needs no promise.
+   *
+   * @param request The call.
+   * @param observer When to give it up, and who is told when it starts.
+   * @param taker Told how it ended, as the promise of `run()` would be, but at once: nobody else's
+   * code may run then.
+   */
+  dispatch(request: CallRequest, observer: CallObserver, taker: OutcomeTaker): void {
     if (this.#state.state !== "open") {
-      return Promise.reject(
-        new ExecutorShutdownError(`Cannot run "${request.task}": the executor was shut down`),
-      );
+      const message = `Cannot run "${request.task}": the executor was shut down`;
+      return taker.reject(new ExecutorShutdownError(message));
     }
     // No worker is started for what it could not be sent; one that is there refuses it by itself.
     const refusal = this.#crew.idle === 0 && this.#crew.hasRoom ? checkRequest(request) : undefined;
-    if (refusal !== undefined) return Promise.reject(refusal);
-    const call = this.#calls.admit(this.#demand(request), observer);
+    if (refusal !== undefined) return taker.reject(refusal);
+    const call = this.#calls.admit(this.#demand(request), observer, taker);
     this.#advance();
     if (call.priority > this.#lowestPriority) this.#overtake(call);
     else this.#lowestPriority = call.priority;
-    return call.result.promise;
   }
 
   /**

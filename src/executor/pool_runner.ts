@@ -37,10 +37,10 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
   const pool: AdaptedPool = { ...options, adapter };
   if (adapter.send === undefined) return createRunnerHere(pool);
   return createRunner({
-    run: (request, observer) => {
+    dispatch: (request, observer, taker) => {
       // Whether it waits in the pool's queue or runs, only the pool could say.
       observer.started?.();
-      return send(request, pool);
+      send(request, pool).then((outcome) => taker.resolve(outcome), (error) => taker.reject(error));
     },
   });
 }

@@ -1,5 +1,6 @@
 import { CancelledError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
+import { CallAnswer } from "./call_answer.ts";
 import { type CallProgress, CallStatus, type FutureState } from "./call_status.ts";
 
 /**
@@ -52,7 +53,8 @@ export class Future<T> implements Promise<T> {
       try {
         const result = run(status);
         // A body may return a future, which is no instance of Promise.
-        if (typeof result === "object" && result !== null && "then" in result) {
+        if (result instanceof CallAnswer) result.give({ succeed, fail });
+        else if (typeof result === "object" && result !== null && "then" in result) {
           Promise.resolve(result).then(succeed, fail);
         } else succeed(result);
       } catch (error) {

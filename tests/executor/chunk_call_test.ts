@@ -147,7 +147,7 @@ Deno.test("ChunkNotes lets nothing begin that was stopped", () => {
   assertEquals([there.begin(2), here.begun], [false, 2]);
 });
 
-Deno.test("ChunkGatherer.run() sends calls of one checkpoint in chunks of the pace's size", async () => {
+Deno.test("ChunkGatherer.dispatch() sends calls of one checkpoint in chunks of the pace's size", async () => {
   const dispatcher = new FakeDispatcher();
   const pace: ChunkPace = { size: 3, note: () => {} };
   const gatherer = new ChunkGatherer({
@@ -157,8 +157,12 @@ Deno.test("ChunkGatherer.run() sends calls of one checkpoint in chunks of the pa
     sharesMemory: true,
     warn: () => {},
   });
-  const call = (item: unknown) =>
-    gatherer.run({ module: ADDRESS.module, task: ADDRESS.name, args: [item], context: undefined });
+  const call = (item: unknown) => {
+    const { module, name: task } = ADDRESS;
+    const result = Promise.withResolvers<Outcome>();
+    gatherer.dispatch({ module, task, args: [item], context: undefined }, {}, result);
+    return result.promise;
+  };
   const outcomes = await Promise.allSettled([1, 2, "throw", 4].map(call));
   assertEquals(dispatcher.sent, [[1, 2, "throw"], [4]]);
   assertEquals(
