@@ -39,12 +39,16 @@ export type {
 } from "./src/bag/verify_report.ts";
 export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
-export { Bag, openBag, type OpenBagOptions, type ValuePlace } from "./src/cache/bag.ts";
-export { Cache, createMemoryCache, voidCache } from "./src/cache/cache.ts";
+export { Bag, openBag, type OpenBagOptions, type ValuePlace, verifyBag } from "./src/cache/bag.ts";
+export {
+  Cache,
+  createMemoryCache,
+  redigest,
+  type RedigestOptions,
+  voidCache,
+} from "./src/cache/cache.ts";
 export { CallSelection, query } from "./src/cache/call_selection.ts";
-export { pool, readOnly, stack } from "./src/cache/layered.ts";
-export { limited, type LimitOptions } from "./src/cache/limited.ts";
-export { redigest, type RedigestOptions } from "./src/cache/redigest.ts";
+export { limited, type LimitOptions, pool, readOnly, stack } from "./src/cache/layered.ts";
 export {
   type FileCacheOptions,
   openFileCache,
@@ -53,7 +57,6 @@ export {
   StoredCache,
 } from "./src/cache/stored_cache.ts";
 export type { GcOptions } from "./src/cache/tidy_cache.ts";
-export { verifyBag } from "./src/cache/verify_bag.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
 export {
@@ -93,24 +96,29 @@ export type {
 export type { PoolAdapter, PoolMethod } from "./src/executor/pool_adapter.ts";
 export type { BoundCall } from "./src/executor/pool_call.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
+export { wait, type WaitOptions, type WaitResult, type WaitUntil } from "./src/executor/wait.ts";
 export {
   configureDefaultContext,
   defaultContextStatistics,
-  runInWorker,
-  type RunInWorkerOptions,
-} from "./src/executor/run_in_worker.ts";
-export { wait, type WaitOptions, type WaitResult, type WaitUntil } from "./src/executor/wait.ts";
-export {
   defaultLimiter,
   openWorkerContext,
+  runInWorker,
+  type RunInWorkerOptions,
   type WorkerContext,
   type WorkerRunOptions,
 } from "./src/executor/worker_context.ts";
-export { currentSignal, report } from "./src/scope/current_call.ts";
-export { cacheScope, currentScope, withMetadata, withTags } from "./src/scope/current_scope.ts";
-export { openScope, type ScopeHandle } from "./src/scope/open_scope.ts";
-export { setDefaultScope } from "./src/scope/current_scope.ts";
-export type { ScopeDescription } from "./src/scope/scope_description.ts";
+export {
+  cacheScope,
+  currentScope,
+  currentSignal,
+  openScope,
+  report,
+  type ScopeHandle,
+  setDefaultScope,
+  withMetadata,
+  withTags,
+} from "./src/scope/current_scope.ts";
+export type { ScopeDescription } from "./src/scope/derive_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export type { WorkerContextOptions } from "./src/scope/scope_workers.ts";
 export type { LimitedCall } from "./src/store/call_ledger.ts";
@@ -149,12 +157,10 @@ export {
   wrapExecutor,
   type WrappedExecutor,
 } from "./src/executor/wrap_executor.ts";
-export { bind } from "./src/task/bind.ts";
+export { bind, restoreBound, type RestoredTask } from "./src/task/bind.ts";
 export type { BoundDescription } from "./src/task/bound_task.ts";
-export { CallProgress } from "./src/task/call_progress.ts";
-export type { FutureState, OnAbort } from "./src/task/call_status.ts";
+export { CallProgress, type FutureState, type OnAbort } from "./src/task/call_status.ts";
 export { Future } from "./src/task/future.ts";
-export { restoreBound, type RestoredTask } from "./src/task/restore_bound.ts";
 export {
   type BoundTask,
   type Deferred,
@@ -169,11 +175,9 @@ export {
   registerError,
   type RegisterErrorOptions,
 } from "./src/value/register_error.ts";
-export { digestSymbol } from "./src/value/digest_symbol.ts";
+export { digestSymbol, shapeSymbol } from "./src/value/value_symbols.ts";
 export type { Digest } from "./src/value/encoded_value.ts";
-export { shapeSymbol } from "./src/value/shape_symbol.ts";
 export type { SliceRange } from "./src/value/slice_array.ts";
 export type { QuiverWarning } from "./src/warning.ts";
 export { transfer } from "./src/worker/transfer.ts";
-export type { ProgressReport, WorkerType } from "./src/worker/worker.ts";
-export type { Addressed, WorkerHook } from "./src/worker/worker_hook.ts";
+export type { Addressed, ProgressReport, WorkerHook, WorkerType } from "./src/worker/worker.ts";

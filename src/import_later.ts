@@ -23,3 +23,52 @@ export async function importLater<T>(file: string, base: string): Promise<T> {
     throw new Deno.errors.NotCapable(error.message, { cause: error });
   }
 }
+
+/**
+ * One of Quiver's own modules, imported when it is first needed, and from then on at hand without an
+ * `await`.
+ *
+ * Every worker loads Quiver with the module of its first task, so that each module of Quiver's is
+ * paid for at each start, used or not:
+ *
+ * - Imported statically it takes about 0.15 ms. That is for what every call needs.
+ * - Behind a literal `import()`, as here, it takes a third of that until somebody needs it: Deno reads
+ *   it, but neither compiles nor runs it. When it is needed that takes no permission, so this is for
+ *   what a program may need that may read no files: keys, digests, memory caches.
+ * - Behind `importLater()` it takes nothing. When it is needed that takes `--allow-read`, so that is
+ *   for what needs files or workers anyway, and for packages from npm where possible: where Deno
+ *   keeps a `node_modules` by itself, it looks that over for each worker with a package in its graph.
+ *
+ * What users call stays a thin function or class in a module of its own, which `mod.ts` exports and
+ * which has the documentation and checks its options; `limited_stores.ts` and `late_engine.ts` are
+ * examples. `tests/start_test.ts` holds the count.
+ *
+ * @typeParam T `typeof import(…)` of the module.
+ */
+export class LateModule<T> {
+  readonly #import: () => Promise<T>;
+  #loaded: T | undefined;
+
+  /**
+   * Imports nothing yet.
+   *
+   * @param load Imports the module, by a literal `import()`.
+   */
+  constructor(load: () => Promise<T>) {
+    this.#import = load;
+  }
+
+  /** The module, if it is loaded: asked first, so that what follows need not wait. */
+  get loaded(): T | undefined {
+    return this.#loaded;
+  }
+
+  /**
+   * Loads the module, unless it is loaded.
+   *
+   * @returns The module.
+   */
+  async load(): Promise<T> {
+    return this.#loaded ??= await outside(this.#import);
+  }
+}

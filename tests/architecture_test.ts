@@ -14,7 +14,6 @@ const ROOMS = [
   "call",
   "value",
   "import_later",
-  "late_module",
   "ambient",
   "errors",
   "warning",

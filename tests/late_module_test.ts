@@ -1,7 +1,7 @@
 // Contract: modules that are loaded late.
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { createAmbient } from "../src/ambient.ts";
-import { LateModule } from "../src/late_module.ts";
+import { LateModule } from "../src/import_later.ts";
 
 Deno.test("LateModule.load() imports when asked, and keeps the module at hand", async () => {
   let imports = 0;

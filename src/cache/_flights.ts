@@ -1,4 +1,4 @@
-import { abortable } from "../store/abortable.ts";
+import { abortable } from "../store/memory_stores.ts";
 import type { Digest } from "../value/encoded_value.ts";
 
 /** How a call was answered. */

@@ -1,6 +1,6 @@
 import { DeadlineError } from "../errors.ts";
 import type { OnAbort } from "../task/call_status.ts";
-import type { CancelSignal } from "../task/cancel_signal.ts";
+import type { CancelSignal } from "../task/call_status.ts";
 import type { CallFollower, CallRequest, Outcome } from "../worker/worker.ts";
 import type { Member } from "./_dispatch_crew.ts";
 import type { QueueEntry } from "./_dispatch_queue.ts";

@@ -1,5 +1,5 @@
 import type { CallStatus, OnAbort } from "../task/call_status.ts";
-import type { CancelSignal } from "../task/cancel_signal.ts";
+import type { CancelSignal } from "../task/call_status.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
 import type { CallOptions } from "./call_options.ts";
 

@@ -1,6 +1,6 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
-import { describeScope, type ScopeDescription } from "../scope/scope_description.ts";
+import { describeScope, type ScopeDescription } from "../scope/derive_scope.ts";
 import type { CallRequest } from "../worker/worker.ts";
 import type { TaskReferences } from "./encode_tasks.ts";
 

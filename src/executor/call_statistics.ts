@@ -8,7 +8,11 @@ export interface TimeQuantiles {
   readonly p99: number;
 }
 
-/** How the calls that reached workers have ended. */
+/**
+ * How the calls that reached workers have ended. Of a map, items that travel together (a chunk) count
+ * as one call, which has not failed when some of its items have; those that are then run again count
+ * as calls of their own.
+ */
 export interface CallStatistics {
   /** Calls that a worker has computed. */
   readonly completed: number;

@@ -1,6 +1,6 @@
 import { UnclonableError, WorkerDiedError } from "../errors.ts";
 import type { TaskAddress } from "../call/task_address.ts";
-import { CancelSource } from "../task/cancel_signal.ts";
+import { CancelSource } from "../task/call_status.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
@@ -19,7 +19,10 @@ export interface ChunkRoute {
   readonly address: TaskAddress;
   /** Brings requests to workers. */
   readonly dispatcher: Pick<Dispatcher, "run">;
-  /** How the calls are made; with a deadline each is a chunk of its own. */
+  /**
+   * How the calls are made. With a deadline each is a chunk of its own. `retries` holds for each item:
+   * one that fails in a chunk is run again alone, as often as is left.
+   */
   readonly options?: CallOptions;
   /** Learns how long chunks take. */
   readonly pace: ChunkPace;

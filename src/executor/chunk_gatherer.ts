@@ -1,5 +1,5 @@
 import { CancelledError } from "../errors.ts";
-import { CancelSource } from "../task/cancel_signal.ts";
+import { CancelSource } from "../task/call_status.ts";
 import type { CallRequest } from "../worker/worker.ts";
 import type { CallObserver, OutcomeTaker } from "./_dispatch_call.ts";
 import type { CallContext } from "./call_context.ts";

@@ -1,6 +1,6 @@
 import { computeAlone, computeLeased, type Recalled } from "../cache/recall.ts";
 import type { Scope } from "../scope/scope.ts";
-import { describeScope, toRecordMetadata } from "../scope/scope_description.ts";
+import { describeScope, toRecordMetadata } from "../scope/derive_scope.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import {

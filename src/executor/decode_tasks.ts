@@ -1,5 +1,5 @@
 import type { Scope } from "../scope/scope.ts";
-import type { ScopeDescription } from "../scope/scope_description.ts";
+import type { ScopeDescription } from "../scope/derive_scope.ts";
 import { findTask, importTask } from "../task/registry.ts";
 import { restoreTask, toTask } from "../task/task.ts";
 import { importInWorker } from "../worker/current_worker.ts";

@@ -1,5 +1,5 @@
 import type { TaskAddress } from "../call/task_address.ts";
-import type { ScopeDescription } from "../scope/scope_description.ts";
+import type { ScopeDescription } from "../scope/derive_scope.ts";
 import { describeBound } from "../task/bound_task.ts";
 import { definitionOf, frozenScopeOf } from "../task/registry.ts";
 import { hasPart, replaceParts } from "./replace_parts.ts";

@@ -1,13 +1,13 @@
 import type { WorkerAllowance } from "../scope/scope.ts";
 import type { OnAbort } from "../task/call_status.ts";
 import type { QuiverWarning } from "../warning.ts";
-import type { WorkerType } from "../worker/worker.ts";
+import type { ProcessOptions, WorkerType } from "../worker/worker.ts";
 import { SafeObserver } from "./_safe_observer.ts";
 import { WorkerShare } from "./_worker_share.ts";
 import { createRunner, type EngineRunner } from "./create_runner.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { ExecutorObserver } from "./executor_observer.ts";
-import { openWorkerOfType, type ProcessOptions } from "./open_worker.ts";
+import { openWorkerOfType } from "./open_worker.ts";
 import type { OutputTaker } from "./output.ts";
 import { warnOfFailedInit } from "./warn_of_failed_init.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";

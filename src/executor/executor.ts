@@ -8,7 +8,7 @@ import { Future } from "../task/future.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import type { WorkerType } from "../worker/worker.ts";
-import { batchFutures } from "./batch_futures.ts";
+import { batchFutures } from "./as_completed.ts";
 import type { CallOptions } from "./call_options.ts";
 import {
   checkMaxWorkers,

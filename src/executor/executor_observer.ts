@@ -45,7 +45,9 @@ export interface EndedWorker extends ObservedWorker {
 
 /**
  * Who follows what an executor does. Each hook is optional; what one throws is warned of once and
- * harms no call. A call that the cache answers never gets so far.
+ * harms no call. A call that the cache answers never gets so far. Of a map, items that travel together
+ * (a chunk) are one call, which ends with `"value"` although some of its items have failed; those that
+ * are then run again are calls of their own.
  */
 export interface ExecutorObserver {
   /** A call waits for a worker. */

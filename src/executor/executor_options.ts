@@ -1,8 +1,13 @@
 import type { Warn } from "../cache/warn.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
-import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
-import { toHookCall, type WorkerHook } from "../worker/worker_hook.ts";
+import {
+  checkProcessOptions,
+  toHookCall,
+  WORKER_TYPES,
+  type WorkerHook,
+  type WorkerType,
+} from "../worker/worker.ts";
 import type { EngineOptions } from "./engine.ts";
 import type { ExecutorObserver } from "./executor_observer.ts";
 import { type OutputOption, toOutputTaker } from "./output.ts";
@@ -115,14 +120,13 @@ export interface ExecutorOptions {
   onWarning?: (warning: QuiverWarning) => void;
 }
 
-/** What only a process can be given. */
-const PROCESS_OPTIONS = ["permissions", "env", "flags"] as const;
-
 const OPTIONS: ReadonlySet<string> = new Set(
   [
     "maxWorkers",
     "workerType",
-    ...PROCESS_OPTIONS,
+    "permissions",
+    "env",
+    "flags",
     "idleTimeout",
     "gracePeriod",
     "output",
@@ -190,7 +194,7 @@ export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
         `not ${JSON.stringify(workerType)}`,
     );
   }
-  checkProcessOptions(options, workerType);
+  checkProcessOptions(options, workerType, "create an executor");
   const hooks = {
     ...(init !== undefined && { init: toHookCall(init, "create an executor", "init") }),
     ...(retire !== undefined && { retire: toHookCall(retire, "create an executor", "retire") }),
@@ -238,15 +242,6 @@ export function checkMaxWorkers(
 function checkCount(count: number, name: string): void {
   if ((Number.isInteger(count) && count > 0) || count === Infinity) return;
   refuse(`\`${name}\` must be a positive integer or Infinity`, count);
-}
-
-function checkProcessOptions(options: ExecutorOptions, workerType: WorkerType): void {
-  const option = PROCESS_OPTIONS.find((name) => options[name] !== undefined);
-  if (option === undefined || workerType === "process") return;
-  throw new TypeError(
-    `Cannot create an executor: \`${option}\` is for workers of the kind "process", ` +
-      `not ${JSON.stringify(workerType)}`,
-  );
 }
 
 function toWarn(onWarning: ExecutorOptions["onWarning"]): Warn {

@@ -1,10 +1,9 @@
-import { Future } from "../task/future.ts";
+import { followSignal, type Future, toAborted } from "../task/future.ts";
 import type { CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
-import { type CallOptions, checkCallOptions } from "./call_options.ts";
-import { followSignal } from "./follow_signal.ts";
+import type { CallOptions } from "./call_options.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
 
@@ -15,6 +14,20 @@ export interface ViewedExecutor extends MapExecutor {
   /** Submits a call to a runner. */
   submit(task: object, args: readonly unknown[], runner: CallRunner): Future<unknown>;
 }
+
+const OPTIONS: ReadonlySet<string> = new Set([
+  "signal",
+  "deadline",
+  "onAbort",
+  "gracePeriod",
+  "priority",
+  "retries",
+]);
+
+const ON_ABORT: ReadonlySet<string> = new Set(["terminate", "detach"]);
+
+/** Timers count no further. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /**
  * An executor whose calls are made with options, as `executor.with(options)` gives it: the same
@@ -91,7 +104,10 @@ export class ExecutorView {
   }
 
   /**
-   * Calls a task for each item, as `Executor.map` does. With a deadline, each item travels alone.
+   * Calls a task for each item, as `Executor.map` does. With a deadline, each item travels alone. With
+   * `retries`, an item that fails is run again alone, up to so many times. When a worker dies, items whose
+   * results it has not sent yet are run again as well; of a process it is not known which item it ran,
+   * so that this one runs once more than `retries` says.
    *
    * @typeParam T An item: the task's one argument.
    * @typeParam R What the task returns.
@@ -116,9 +132,50 @@ export class ExecutorView {
   }
 }
 
-/** A call that was given up before it was made: nothing is looked up and no worker starts. */
-function toAborted<R>(name: string, reason: unknown): Future<R> {
-  const future = new Future<R>(name, () => new Promise<R>(() => {}));
-  future.abort(reason);
-  return future;
+/**
+ * Checks options by name.
+ *
+ * @param options The options.
+ * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {RangeError} When a number is out of range.
+ */
+function checkCallOptions(options: CallOptions): void {
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.has(name)) continue;
+    throw new TypeError(
+      `Cannot submit with options: "${name}" is not an option; ` +
+        `the options are ${[...OPTIONS].join(", ")}`,
+    );
+  }
+  const { signal, deadline, onAbort, gracePeriod, priority = 0, retries = 0 } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError("Cannot submit with options: `signal` is not an AbortSignal");
+  }
+  if (onAbort !== undefined && !ON_ABORT.has(onAbort)) {
+    throw new TypeError(
+      `Cannot submit with options: \`onAbort\` is one of ${[...ON_ABORT].join(", ")}, ` +
+        `not ${JSON.stringify(onAbort)}`,
+    );
+  }
+  checkTime("deadline", deadline);
+  checkTime("gracePeriod", gracePeriod);
+  if (!Number.isSafeInteger(priority)) {
+    throw new RangeError(
+      `Cannot submit with options as \`priority\` must be an integer: ${priority}`,
+    );
+  }
+  if (!Number.isSafeInteger(retries) || retries < 0) {
+    throw new RangeError(
+      `Cannot submit with options as \`retries\` must be an integer that is not negative: ${retries}`,
+    );
+  }
+}
+
+function checkTime(name: string, time: number | undefined): void {
+  if (time === undefined || time === Infinity) return;
+  if (Number.isFinite(time) && time >= 0 && time <= LONGEST_TIMEOUT) return;
+  throw new RangeError(
+    `Cannot submit with options as \`${name}\` must be Infinity or from 0 to ${LONGEST_TIMEOUT} ` +
+      `milliseconds: ${time}`,
+  );
 }

@@ -4,7 +4,7 @@ import type { Scope } from "../scope/scope.ts";
 import { answerCall } from "../task/answer_call.ts";
 import type { CallRunner } from "../task/answer_call.ts";
 import { Future } from "../task/future.ts";
-import { resolveFutures } from "../task/resolve_futures.ts";
+import { resolveFutures } from "../task/answer_call.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 import type { MapBatch, MapCalls } from "./_map_buffer.ts";
 import type { CallOptions } from "./call_options.ts";
@@ -20,7 +20,10 @@ export interface MapExecutor {
   readonly maxWorkers: () => number;
   /** Whether workers share memory with this isolate. */
   readonly sharesMemory: boolean;
-  /** How the calls are made; their signal is that of the map. */
+  /**
+   * How the calls are made; their signal is that of the map. With `retries` an item that fails in a
+   * chunk is run again by itself.
+   */
   readonly options?: CallOptions;
   /** Brings requests to workers. */
   readonly dispatcher: ChunkRoute["dispatcher"];

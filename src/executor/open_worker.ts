@@ -2,20 +2,10 @@ import type {} from "./process_main.ts";
 import type {} from "./worker_main.ts";
 import { outside } from "../ambient.ts";
 import { importLater } from "../import_later.ts";
-import type { Worker, WorkerType } from "../worker/worker.ts";
+import type { ProcessOptions, Worker, WorkerType } from "../worker/worker.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
 
 type ProcessWorkers = typeof import("../worker/process_worker.ts");
-
-/** What only a process can be given. */
-export interface ProcessOptions {
-  /** What the process may do. */
-  readonly permissions?: Deno.PermissionOptions;
-  /** Variables added to its environment. */
-  readonly env?: { readonly [name: string]: string };
-  /** Further flags of `deno run`. */
-  readonly flags?: readonly string[];
-}
 
 type Open = (name: string, signal: AbortSignal, options: ProcessOptions) => Promise<Worker>;
 

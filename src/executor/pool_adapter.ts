@@ -26,9 +26,6 @@ export interface PoolAdapter {
 /** A method of a pool. */
 export type PoolMethod = (...args: unknown[]) => unknown;
 
-/** The methods that pools have, in the order that they are looked for. */
-const METHODS: readonly string[] = ["submit", "run", "exec"];
-
 /** What runs calls in the pool's workers. */
 const WORKER = new URL("./pool_worker.ts", import.meta.url).href;
 
@@ -39,21 +36,17 @@ const RUN_BOUND = "(url, call) => import(url).then((worker) => worker.runBound(c
  * Finds out how calls get to the workers of a pool.
  *
  * @param pool The pool.
+ * @param method The name of its method that takes calls.
  * @param worker The URL of the module that exports `runBound`.
  * @returns The adapter.
- * @throws {TypeError} When nothing is known that the pool could be.
  */
-export function findAdapter(pool: object, worker: string = WORKER): PoolAdapter {
-  const method = METHODS.find((name) => isMethod(pool, name));
-  if (method === undefined) {
-    throw new TypeError(
-      `Cannot wrap an executor: it has no method ${METHODS.join(", ")}; name one with an adapter`,
-    );
-  }
+export function findAdapter(pool: object, method: string, worker: string = WORKER): PoolAdapter {
   if (method === "run" && Array.isArray(field(pool, "threads"))) {
     return createThreadsAdapter(pool, worker);
   }
-  if (method === "exec" && isMethod(pool, "proxy")) return createWorkerpoolAdapter(pool, worker);
+  if (method === "exec" && typeof field(pool, "proxy") === "function") {
+    return createWorkerpoolAdapter(pool, worker);
+  }
   return { method };
 }
 
@@ -85,10 +78,6 @@ function createWorkerpoolAdapter(pool: object, worker: string): PoolAdapter {
       field(pool, "workerType") === "process" &&
       field(field(pool, "forkOpts"), "serialization") !== "advanced",
   };
-}
-
-function isMethod(pool: object, name: string): boolean {
-  return typeof field(pool, name) === "function";
 }
 
 function field(value: unknown, name: string): unknown {

@@ -4,62 +4,49 @@ import { IN_THIS_ISOLATE } from "../task/call_task.ts";
 import { findUnclonable } from "../value/find_unclonable.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import { createRunner } from "./create_runner.ts";
-import type { PoolAdapter, PoolMethod } from "./pool_adapter.ts";
+import { findAdapter, type PoolAdapter, type PoolMethod } from "./pool_adapter.ts";
 import { fromText, toText } from "./pool_call.ts";
 
 /** What runs one call on another library's pool. */
 export interface PoolRunnerOptions {
-  /** How calls get to the pool's workers. */
-  readonly adapter: PoolAdapter;
+  /** The pool. */
+  readonly pool: object;
+  /** The name of its method that takes calls. */
+  readonly method: string;
+  /** How calls get to the pool's workers, if somebody has said it. */
+  readonly adapter: PoolAdapter | undefined;
   /** The pool's method as it was. */
   readonly give: PoolMethod;
   /** What the caller gave for the pool. */
   readonly options: object | undefined;
-  /** The signal among that. */
-  readonly signal: AbortSignal | undefined;
+}
+
+/** The same, now that it is known how calls get there. */
+interface AdaptedPool extends PoolRunnerOptions {
+  readonly adapter: PoolAdapter;
 }
 
 /**
  * Creates what runs the body of a call on another library's pool.
  *
- * @param pool The pool, and what the caller gave for it.
+ * @param options The pool, and what the caller gave for it.
  * @returns The runner.
  */
-export function createPoolRunner(pool: PoolRunnerOptions): CallRunner {
-  const runner = pool.adapter.send === undefined ? createRunnerHere(pool) : createRunner({
+export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
+  const adapter = options.adapter ?? findAdapter(options.pool, options.method);
+  const pool: AdaptedPool = { ...options, adapter };
+  if (adapter.send === undefined) return createRunnerHere(pool);
+  return createRunner({
     dispatch: (request, observer, taker) => {
       // Whether it waits in the pool's queue or runs, only the pool could say.
       observer.started?.();
       send(request, pool).then((outcome) => taker.resolve(outcome), (error) => taker.reject(error));
     },
   });
-  const { signal } = pool;
-  if (signal === undefined) return runner;
-  return {
-    run: (ready) => giveUpWith(signal, ready, () => runner.run(ready)),
-    attempt: (remembered) => giveUpWith(signal, remembered, () => runner.attempt(remembered)),
-    alone: (remembered) => giveUpWith(signal, remembered, () => runner.alone(remembered)),
-  };
-}
-
-/** The pool ends the call; those who wait for it without the signal must not end with it. */
-async function giveUpWith<T>(
-  signal: AbortSignal,
-  { status }: ReadyCall,
-  body: () => T | Promise<T>,
-): Promise<T> {
-  const giveUp = () => status.cancellation.abort(signal.reason);
-  signal.addEventListener("abort", giveUp);
-  if (signal.aborted) giveUp();
-  try {
-    return await body();
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
 }
 
 /** The pool runs functions in this isolate: it is given what would run without it. */
-function createRunnerHere({ adapter, give, options }: PoolRunnerOptions): CallRunner {
+function createRunnerHere({ adapter, give, options }: AdaptedPool): CallRunner {
   const hand = async <T>(body: () => T | Promise<T>): Promise<T> => {
     let result: { readonly value: T } | undefined;
     const run = async () => {
@@ -83,7 +70,7 @@ function createRunnerHere({ adapter, give, options }: PoolRunnerOptions): CallRu
 
 async function send(
   request: CallRequest,
-  { adapter, give, options }: PoolRunnerOptions,
+  { adapter, give, options }: AdaptedPool,
 ): Promise<Outcome> {
   checkClonable(request, options);
   const json = adapter.json?.(options) ?? false;

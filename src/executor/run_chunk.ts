@@ -1,6 +1,6 @@
 import { runInScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
-import { toBodyScope } from "../task/run_body.ts";
+import { toBodyScope } from "../task/call_task.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 import { fromThrown } from "../value/thrown_value.ts";
 import type { CallControl } from "../worker/worker.ts";

@@ -1,12 +1,12 @@
 import type { Cache } from "../cache/cache.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
-import { toRecordMetadata } from "../scope/scope_description.ts";
+import { toRecordMetadata } from "../scope/derive_scope.ts";
 import { importLater } from "../import_later.ts";
 import { toPaths } from "../store/description.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { findTask, importTask } from "../task/registry.ts";
-import { runBody } from "../task/run_body.ts";
+import { runBody } from "../task/call_task.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";

@@ -1,7 +1,7 @@
 import { WorkerDiedError, WorkerInitError } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { CallFollower, CallRequest, RunResult, Worker } from "../worker/worker.ts";
-import type { HookCall } from "../worker/worker_hook.ts";
+import type { HookCall } from "../worker/worker.ts";
 
 /** What the workers of one owner do beside running calls. */
 export interface WorkerHookCalls {

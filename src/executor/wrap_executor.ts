@@ -1,12 +1,12 @@
 import { importLater } from "../import_later.ts";
 import { answerCall, type CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
-import type { Future } from "../task/future.ts";
+import { followSignal, type Future, toAborted } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { Executor } from "./executor.ts";
 import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
-import { findAdapter, type PoolAdapter, type PoolMethod } from "./pool_adapter.ts";
+import type { PoolAdapter, PoolMethod } from "./pool_adapter.ts";
 import type { PoolRunnerOptions } from "./pool_runner.ts";
 
 type Running = typeof import("./pool_runner.ts");
@@ -63,6 +63,9 @@ export type WrappedExecutor<P> =
     : unknown)
   & P;
 
+/** The methods that pools have, in the order that they are looked for. */
+const METHODS: readonly string[] = ["submit", "run", "exec"];
+
 /** Marks the methods that were replaced; another copy of Quiver must not replace them again. */
 const WRAPPED = Symbol.for("quiver.wrapped");
 
@@ -81,8 +84,9 @@ const WRAPPED = Symbol.for("quiver.wrapped");
  * pools with workers, pass an adapter that brings calls to `runBound` of `@quiver/quiver/pool-worker`.
  * In Deno 2.9.6 most threads of a tinypool never start: create it with `useAtomics: false`.
  *
- * The pool owns cancellation: its `signal` ends calls as far as the pool can, and `Future.cancel` only
- * those that it was not given yet.
+ * A `signal` among the pool's options gives a call up: its future rejects at once with the signal's
+ * reason, and the pool ends the call as far as it can. `Future.cancel` ends only calls that the pool was
+ * not given yet.
  *
  * Requires `--allow-read` of Quiver's own files, and what the pool needs.
  *
@@ -121,10 +125,10 @@ export function wrapExecutor<P extends object>(
   // What is returned has the method that the type says it has.
   const wrapped = pool as unknown as WrappedExecutor<P>;
   if (pool instanceof Executor) return wrapped;
-  const chosen = adapter ?? findAdapter(pool);
-  const own: unknown = Reflect.get(pool, chosen.method);
+  const method = adapter?.method ?? findMethod(pool);
+  const own: unknown = Reflect.get(pool, method);
   if (typeof own !== "function") {
-    throw new TypeError(`Cannot wrap an executor: it has no method \`${chosen.method}\``);
+    throw new TypeError(`Cannot wrap an executor: it has no method \`${method}\``);
   }
   if (WRAPPED in own) return wrapped;
   const give: PoolMethod = (...args) => Reflect.apply(own, pool, args);
@@ -132,25 +136,35 @@ export function wrapExecutor<P extends object>(
     const [task, ...rest] = args;
     const definition = definitionOf(task);
     if (definition === undefined || typeof task !== "function") return give(...args);
-    const { args: given, options } = split(definition.name, rest, chosen);
+    const { args: given, options } = split(definition.name, rest, method);
     const scope = scopeOf(task);
     refuseOutsideOfCall(definition.name, scope);
     const signal = signalOf(options);
-    const runner = createLateRunner({ adapter: chosen, give, options, signal });
+    if (signal?.aborted) return toAborted(definition.name, signal.reason);
+    const runner = createLateRunner({ pool, method, adapter, give, options });
     const future = answerCall(definition, given, scope, runner);
-    if (signal !== undefined) cancelWith(signal, future);
+    // The pool is told of the signal, but not while a call waits for somebody else.
+    if (signal !== undefined) followSignal(future, signal);
     return future;
   };
   Object.defineProperty(value, WRAPPED, { value: true });
-  Object.defineProperty(pool, chosen.method, { value, configurable: true, writable: true });
+  Object.defineProperty(pool, method, { value, configurable: true, writable: true });
   return wrapped;
+}
+
+function findMethod(pool: object): string {
+  const method = METHODS.find((name) => typeof Reflect.get(pool, name) === "function");
+  if (method !== undefined) return method;
+  throw new TypeError(
+    `Cannot wrap an executor: it has no method ${METHODS.join(", ")}; name one with an adapter`,
+  );
 }
 
 /** Tells the task's arguments from the pool's options. */
 function split(
   name: string,
   rest: readonly unknown[],
-  { method }: PoolAdapter,
+  method: string,
 ): { args: readonly unknown[]; options: object | undefined } {
   if (method !== "run" && method !== "exec") return { args: rest, options: undefined };
   const [args = [], options] = rest;
@@ -169,13 +183,6 @@ function signalOf(options: object | undefined): AbortSignal | undefined {
   return options !== undefined && "signal" in options && options.signal instanceof AbortSignal
     ? options.signal
     : undefined;
-}
-
-/** The pool is told of the signal, but not while a call waits for somebody else. */
-function cancelWith(signal: AbortSignal, future: Future<unknown>): void {
-  const cancel = () => void future.cancel();
-  signal.addEventListener("abort", cancel);
-  future.onDone(() => signal.removeEventListener("abort", cancel));
 }
 
 /** Loaded with the first call that the cache does not know: most modules that import this have none. */

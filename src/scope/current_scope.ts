@@ -6,6 +6,7 @@
 import { createAmbient } from "../ambient.ts";
 import { deriveScope } from "./derive_scope.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
+import { ScopeClosedError } from "../errors.ts";
 
 const ambient = createAmbient<Scope>();
 const BASE: Scope = deriveScope(undefined, {});
@@ -161,4 +162,144 @@ export function withMetadata<T>(
   fn: () => T | Promise<T>,
 ): Promise<T> {
   return cacheScope({ metadata }, fn);
+}
+
+/**
+ * The signal of the call that runs here: aborted when the call is to end, because its future or the
+ * caller's own signal was aborted, its deadline has passed, or the executor was terminated. It is up
+ * to the task to look at it, or to pass it on.
+ *
+ * Code that never awaits hears no events, and still sees `aborted` become `true` wherever memory is
+ * shared, which is in `"web"` workers. The reason itself comes as a message: whoever reads `aborted`
+ * before that is read finds an `AbortError` in its place.
+ *
+ * @returns The signal; outside of a call, one that never aborts.
+ *
+ * @example End early
+ * ```ts
+ * import { currentSignal, task } from "@quiver/quiver";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * let reason: unknown;
+ * const wait = task(import.meta, async () => {
+ *   const signal = currentSignal();
+ *   await new Promise((resolve) => signal.addEventListener("abort", resolve));
+ *   reason = signal.reason;
+ * }, { name: "wait" });
+ *
+ * const future = wait();
+ * future.abort("changed my mind");
+ * await assertRejects(async () => await future);
+ * assertEquals(reason, "changed my mind");
+ * ```
+ */
+export function currentSignal(): AbortSignal {
+  return currentScope().control?.signal ?? new AbortController().signal;
+}
+
+/**
+ * Says how far the call is that runs here; its future's `progress` shows it, and so does the bar of
+ * `map`. Of many reports the latest arrives. Outside of a call this does nothing.
+ *
+ * @param progress How much is done, from 0 to 1, or what is being done.
+ * @throws {RangeError} When the number is not from 0 to 1.
+ * @throws {TypeError} When it is neither a number nor a text.
+ *
+ * @example Say how far a call is
+ * ```ts
+ * import { report, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const load = task(import.meta, async (parts: number) => {
+ *   report("loading");
+ *   for (let part = 1; part <= parts; part++) {
+ *     await Promise.resolve();
+ *     report(part / parts);
+ *   }
+ * }, { name: "load" });
+ *
+ * const future = load(3);
+ * await future;
+ * assertEquals(future.progress.latest, { message: "loading", fraction: 1 });
+ * ```
+ */
+export function report(progress: number | string): void {
+  if (typeof progress === "string") return currentScope().control?.report({ message: progress });
+  if (typeof progress !== "number") {
+    throw new TypeError(
+      `Cannot report progress: it is a number from 0 to 1 or a text, not ${typeof progress}`,
+    );
+  }
+  if (!(progress >= 0 && progress <= 1)) {
+    throw new RangeError(`Cannot report progress as it must be from 0 to 1: ${progress}`);
+  }
+  currentScope().control?.report({ fraction: progress });
+}
+
+/** A scope to hold in a variable: it sets nothing by itself, only what `run` runs is in it. */
+export interface ScopeHandle extends AsyncDisposable {
+  /** What holds in the scope. */
+  readonly scope: Scope;
+  /**
+   * Runs a function in the scope.
+   *
+   * @typeParam T What the function returns.
+   * @param fn The function.
+   * @returns What the function returns.
+   * @throws {ScopeClosedError} When the scope was disposed.
+   */
+  run<T>(fn: () => T | Promise<T>): Promise<T>;
+}
+
+/**
+ * Opens a scope to hold in a variable. It inherits from the scope that holds here.
+ *
+ * @param options What the scope sets.
+ * @returns The scope; disposing it waits for what runs in it, then ends workers of its own.
+ *
+ * @example Two scopes side by side
+ * ```ts
+ * import { createMemoryCache, currentScope, openScope } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using left = openScope({ cache: createMemoryCache(), tags: { side: "left" } });
+ * await using right = openScope({ cache: createMemoryCache(), tags: { side: "right" } });
+ * assertEquals(await left.run(() => currentScope().tags), { side: "left" });
+ * assertEquals(await right.run(() => currentScope().tags), { side: "right" });
+ * ```
+ */
+export function openScope(options: ScopeOptions): ScopeHandle {
+  const scope = deriveScope(currentScope(), options);
+  return new OpenScope(scope, options.workers === undefined ? undefined : scope.workers);
+}
+
+class OpenScope implements ScopeHandle {
+  readonly scope: Scope;
+  readonly #workers: AsyncDisposable | undefined;
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(scope: Scope, workers: AsyncDisposable | undefined) {
+    this.scope = scope;
+    this.#workers = workers;
+  }
+
+  async run<T>(fn: () => T | Promise<T>): Promise<T> {
+    if (this.#closed) {
+      throw new ScopeClosedError("Cannot run in a scope: it was closed; open another one");
+    }
+    const run = (async () => await runInScope(this.scope, fn))();
+    this.#running.add(run);
+    try {
+      return await run;
+    } finally {
+      this.#running.delete(run);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#running);
+    await this.#workers?.[Symbol.asyncDispose]();
+  }
 }

@@ -1,14 +1,40 @@
-import { type HookCall, toHookCall, type WorkerHook } from "../worker/worker_hook.ts";
-import { WORKER_TYPES, type WorkerType } from "../worker/worker.ts";
+import {
+  checkProcessOptions,
+  type HookCall,
+  type ProcessOptions,
+  toHookCall,
+  WORKER_TYPES,
+  type WorkerHook,
+  type WorkerType,
+} from "../worker/worker.ts";
 
 /** Options of `openWorkerContext`, of `configureDefaultContext`, and of the workers of a scope. */
 export interface WorkerContextOptions {
   /**
-   * What a worker is: `"web"` a Web Worker, `"inline"` this isolate (for tests and debugging).
+   * What a worker is: `"web"` a Web Worker, `"process"` a process of its own, which can be killed
+   * and takes nobody with it when it crashes, `"inline"` this isolate (for tests and debugging).
+   *
+   * Workers of the kind `"process"` require `--allow-run` of Deno's own executable, `--allow-env`,
+   * and `--allow-read` and `--allow-write` of the folder for temporary files.
    *
    * @default {"web"}
    */
   type?: WorkerType;
+  /**
+   * What a worker of the kind `"process"` may do. `"inherit"` passes on each permission that this
+   * program has in full; one that it has for certain paths or hosts only cannot be told from one
+   * that it has not: name these here.
+   *
+   * @default {"inherit"}
+   */
+  permissions?: Deno.PermissionOptions;
+  /** Variables added to the environment of workers of the kind `"process"`. */
+  env?: { readonly [name: string]: string };
+  /**
+   * Further flags of `deno run` for workers of the kind `"process"`, such as
+   * `--v8-flags=--max-old-space-size=512`.
+   */
+  flags?: readonly string[];
   /**
    * How long a worker stays without work before it is ended, in milliseconds; `Infinity` for ever. An
    * idle worker keeps the program alive.
@@ -46,6 +72,8 @@ export interface WorkerContextOptions {
 export interface WorkerContextSettings {
   /** What a worker is. */
   readonly workerType: WorkerType;
+  /** What only workers of the kind `"process"` can be given. */
+  readonly processOptions: ProcessOptions;
   /** How long a worker stays without work, in milliseconds. */
   readonly idleTimeout: number;
   /** How long a worker may take to end, in milliseconds. */
@@ -58,6 +86,9 @@ export interface WorkerContextSettings {
 
 const OPTIONS: ReadonlySet<string> = new Set([
   "type",
+  "permissions",
+  "env",
+  "flags",
   "idleTimeout",
   "init",
   "retire",
@@ -93,6 +124,7 @@ export function toWorkerContextSettings(
       }`,
     );
   }
+  checkProcessOptions(options, type, action);
   for (const [name, time] of Object.entries({ idleTimeout, gracePeriod })) {
     if (time >= 0) continue;
     throw new RangeError(`Cannot ${action} as \`${name}\` must not be negative: ${time}`);
@@ -107,7 +139,7 @@ export function toWorkerContextSettings(
     ...(init !== undefined && { init: toHookCall(init, action, "init") }),
     ...(retire !== undefined && { retire: toHookCall(retire, action, "retire") }),
   };
-  return { workerType: type, idleTimeout, gracePeriod, maxWorkers, hooks };
+  return { workerType: type, processOptions: options, idleTimeout, gracePeriod, maxWorkers, hooks };
 }
 
 type State =

@@ -2,7 +2,7 @@ import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { MemoryLeases } from "./memory_stores.ts";
-import { NO_STATISTICS, type StoreStatistics } from "./statistics.ts";
+import type { StoreStatistics } from "./statistics.ts";
 import type {
   CallStore,
   Found,
@@ -74,10 +74,10 @@ function describe(
 }
 
 function count(layers: readonly Stores[]): StoreStatistics {
-  const counted = layers.map(({ statistics }) => statistics?.() ?? NO_STATISTICS);
+  const counted = layers.map(({ statistics }) => statistics?.());
   const storage = counted[0]?.storage;
   const sum = (name: "rejectedSignatures" | "rejectedValues") =>
-    counted.reduce((all, one) => all + one[name], 0);
+    counted.reduce((all, one) => all + (one?.[name] ?? 0), 0);
   return {
     rejectedSignatures: sum("rejectedSignatures"),
     rejectedValues: sum("rejectedValues"),
@@ -216,4 +216,28 @@ async function* eachOnce(layers: readonly Stores[]): AsyncGenerator<CallRecord> 
       yield record;
     }
   }
+}
+
+/**
+ * Takes the values of one set of stores and the calls of another. Leases go with the calls: who
+ * shares the calls shares the work.
+ *
+ * @param valuesOf Where values are kept.
+ * @param callsOf Where records are kept, and leases taken.
+ * @returns The stores; they can travel if both can.
+ */
+export function mixStores(valuesOf: Stores, callsOf: Stores): Stores {
+  const [values, calls] = [valuesOf.description, callsOf.description];
+  return {
+    values: valuesOf.values,
+    calls: callsOf.calls,
+    leases: callsOf.leases,
+    readOnly: (valuesOf.readOnly ?? false) || (callsOf.readOnly ?? false),
+    ...(values && calls && { description: { type: "mixed", values, calls } }),
+    statistics: () => ({
+      rejectedValues: 0,
+      ...valuesOf.statistics?.(),
+      rejectedSignatures: callsOf.statistics?.().rejectedSignatures ?? 0,
+    }),
+  };
 }

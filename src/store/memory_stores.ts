@@ -1,7 +1,6 @@
 import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/encoded_value.ts";
-import { abortable } from "./abortable.ts";
 import type {
   CallFeed,
   CallStore,
@@ -213,4 +212,42 @@ export class MemoryLeases implements LeaseStore {
     const freed = this.#held.get(key)?.promise;
     if (freed !== undefined) await abortable(freed, signal);
   }
+}
+
+/**
+ * Waits for a promise, or for a signal, whichever comes first.
+ *
+ * @typeParam T What the promise gives.
+ * @param promise The promise; it goes on when the signal comes first.
+ * @param signal Ends the wait with its reason.
+ * @returns What the promise gives.
+ */
+export async function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return await promise;
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * Creates stores that forget at once whatever they are given.
+ *
+ * @returns The stores; every lease is free.
+ */
+export function createVoidStores(): Stores {
+  return {
+    values: { put: () => {}, get: () => ({ hit: false }) },
+    calls: { put: () => {}, get: () => undefined, delete: () => false, records: () => [] },
+    leases: {
+      // Nobody has anything to wait for: what another computes is not remembered either.
+      tryAcquire: (key) => ({ key, [Symbol.dispose]: () => {} }),
+      changed: (_key, signal) => Promise.try(() => signal?.throwIfAborted()),
+    },
+  };
 }

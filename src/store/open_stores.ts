@@ -4,7 +4,7 @@ import type { CacheFiles, CacheFilesOptions } from "../bag/cache_files.ts";
 import { openBagFiles } from "../bag/open_bag_files.ts";
 import { importLater } from "../import_later.ts";
 import { createBagStores, createFileStores } from "./bag_stores.ts";
-import { mixStores } from "./mix_stores.ts";
+import { mixStores } from "./layered_stores.ts";
 import { type SigningOptions, toSigningKeys } from "./signing_keys.ts";
 import { NO_STATISTICS } from "./statistics.ts";
 import type { LayersDescription, SqliteOptions, StoreDescription, Stores } from "./stores.ts";

@@ -2,9 +2,9 @@ import { voidCache } from "../cache/cache.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { CallRunner, ReadyCall } from "./call_runner.ts";
 import { Future } from "./future.ts";
-import { REMEMBERING } from "./remembering.ts";
-import { resolveFutures } from "./resolve_futures.ts";
 import type { TaskDefinition } from "./task_definition.ts";
+import { LateModule } from "../import_later.ts";
+import { DependencyError } from "../errors.ts";
 
 export type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
 
@@ -50,4 +50,142 @@ function answer(ready: ReadyCall, runner: CallRunner): unknown {
   const { loaded } = REMEMBERING;
   if (loaded !== undefined) return loaded.rememberCall(cache, ready, runner);
   return REMEMBERING.load().then(({ rememberCall }) => rememberCall(cache, ready, runner));
+}
+
+type Remembering = typeof import("./remember_call.ts");
+
+/** What only calls that are to be remembered need: keys, digests, and the parser of parameters. */
+export const REMEMBERING: LateModule<Remembering> = new LateModule(() =>
+  import("./remember_call.ts")
+);
+
+/**
+ * Puts the results of futures in their places among arguments, in arrays, plain objects, Maps and
+ * Sets at any depth. What holds no future is passed on as it is, not copied.
+ *
+ * @param args The arguments.
+ * @param name What the call is named in errors.
+ * @returns The arguments without futures: at once where there are none.
+ * @throws {DependencyError} When a future fails; `cause` is what the first task threw.
+ */
+export function resolveFutures(
+  args: readonly unknown[],
+  name: string,
+): readonly unknown[] | Promise<readonly unknown[]> {
+  // Most arguments are none that could hold a future: not even a set to note them in is needed.
+  if (!args.some(isObject) || !holdsFuture(args, new Set())) return args;
+  return resolve(args, name, new Map()) as Promise<readonly unknown[]>;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function isFuture(value: unknown): value is Promise<unknown> {
+  return value instanceof Future || value instanceof Promise;
+}
+
+/**
+ * Makes the failures of futures count as handled, as whoever was given them will see to them.
+ *
+ * @param values Values, futures perhaps.
+ */
+export function adoptFutures(values: Iterable<unknown>): void {
+  for (const value of values) {
+    if (isObject(value) && isFuture(value)) value.catch(() => {});
+  }
+}
+
+function isPlainObject(value: object): value is Record<string, unknown> {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** The values inside a container, or `undefined` when the value is no container. */
+function childrenOf(value: object): Iterable<unknown> | undefined {
+  if (Array.isArray(value) || value instanceof Set) return value;
+  if (value instanceof Map) return [...value.keys(), ...value.values()];
+  return isPlainObject(value) ? Object.values(value) : undefined;
+}
+
+function holdsFuture(value: unknown, seen: Set<object>): boolean {
+  if (!isObject(value)) return false;
+  if (isFuture(value)) return true;
+  const children = childrenOf(value);
+  if (children === undefined || seen.has(value)) return false;
+  seen.add(value);
+  for (const child of children) {
+    if (holdsFuture(child, seen)) return true;
+  }
+  return false;
+}
+
+async function resolve(
+  value: unknown,
+  name: string,
+  copies: Map<object, unknown>,
+): Promise<unknown> {
+  if (!isObject(value)) return value;
+  if (isFuture(value)) return await settle(value, name);
+  if (copies.has(value)) return copies.get(value);
+  if (!holdsFuture(value, new Set())) return value;
+  if (Array.isArray(value)) {
+    const copy: unknown[] = [];
+    copies.set(value, copy);
+    copy.push(...await resolveAll(value, name, copies));
+    return copy;
+  }
+  if (value instanceof Set) {
+    const copy = new Set<unknown>();
+    copies.set(value, copy);
+    for (const item of await resolveAll([...value], name, copies)) copy.add(item);
+    return copy;
+  }
+  if (value instanceof Map) {
+    const copy = new Map<unknown, unknown>();
+    copies.set(value, copy);
+    const keys = await resolveAll([...value.keys()], name, copies);
+    const values = await resolveAll([...value.values()], name, copies);
+    for (const [index, key] of keys.entries()) copy.set(key, values[index]);
+    return copy;
+  }
+  const copy: Record<string, unknown> = Object.create(Object.getPrototypeOf(value));
+  copies.set(value, copy);
+  const names = Object.keys(value);
+  const values = await resolveAll(Object.values(value), name, copies);
+  for (const [index, field] of names.entries()) {
+    // Defined, not assigned: a field may be called `__proto__`.
+    Object.defineProperty(copy, field, {
+      value: values[index],
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  }
+  return copy;
+}
+
+/** Together, so that no future is left unobserved when another fails. */
+function resolveAll(
+  values: readonly unknown[],
+  name: string,
+  copies: Map<object, unknown>,
+): Promise<unknown[]> {
+  return Promise.all(values.map((value) => resolve(value, name, copies)));
+}
+
+async function settle(future: Promise<unknown>, name: string): Promise<unknown> {
+  try {
+    return await future;
+  } catch (error) {
+    const first = future instanceof Future ? future.name : "a promise";
+    const chain = error instanceof DependencyError ? [...error.chain, name] : [first, name];
+    const cause = error instanceof DependencyError ? error.cause : error;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DependencyError(
+      `Cannot run "${name}" as it depends on "${chain[0]}": ${reason}`,
+      chain,
+      { cause },
+    );
+  }
 }

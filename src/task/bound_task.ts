@@ -2,7 +2,7 @@ import { voidCache } from "../cache/cache.ts";
 import type { TaskAddress } from "../call/task_address.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
-import { describeScope, type ScopeDescription } from "../scope/scope_description.ts";
+import { describeScope, type ScopeDescription } from "../scope/derive_scope.ts";
 import type { Scope, ScopeOptions } from "../scope/scope.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { frozenScopeOf } from "./registry.ts";

@@ -1,7 +1,5 @@
 import type { Digest } from "../value/encoded_value.ts";
 import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
-import { CallProgress } from "./call_progress.ts";
-import { CancelSource } from "./cancel_signal.ts";
 
 /** Where a call stands. */
 export type FutureState = "pending" | "running" | "done" | "cancelled";
@@ -161,5 +159,143 @@ export class CallStatus implements CallControl, CallFollower {
     const observers = this.#observers;
     this.#observers = undefined;
     for (const fn of observers ?? []) queueMicrotask(fn);
+  }
+}
+
+/** What is told of a cancellation: a function, or an object where a closure for each would cost. */
+export type CancelListener = (() => void) | { handleEvent(): void };
+
+/**
+ * What a wait needs of an `AbortSignal`. A real one will do; one costs more to make than a short call
+ * to run, so that futures have a lighter one until somebody asks for the real one.
+ */
+export interface CancelSignal {
+  /** Whether the wait is to end. */
+  readonly aborted: boolean;
+  /** Why. */
+  readonly reason: unknown;
+  /** Tells a listener when the wait is to end. */
+  addEventListener(type: "abort", listener: CancelListener): void;
+  /** Tells it no more. */
+  removeEventListener(type: "abort", listener: CancelListener): void;
+}
+
+/** A cancel signal and what aborts it. */
+export class CancelSource implements CancelSignal {
+  /** Nearly every wait has one listener or none: the set is made for the second. */
+  #first: CancelListener | undefined;
+  #others: Set<CancelListener> | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
+
+  /** Whether the wait is to end. */
+  get aborted(): boolean {
+    return this.#aborted !== undefined;
+  }
+
+  /** Why. */
+  get reason(): unknown {
+    return this.#aborted?.reason;
+  }
+
+  /**
+   * Ends the waits; a second call does nothing.
+   *
+   * @param reason Why.
+   */
+  abort(reason: unknown): void {
+    if (this.#aborted !== undefined) return;
+    this.#aborted = { reason };
+    const listeners = [this.#first, ...this.#others ?? []];
+    this.#first = undefined;
+    this.#others = undefined;
+    for (const listener of listeners) {
+      if (typeof listener === "function") listener();
+      else listener?.handleEvent();
+    }
+  }
+
+  /** Tells a listener when the wait is to end. */
+  addEventListener(_type: "abort", listener: CancelListener): void {
+    if (this.#first === undefined) this.#first = listener;
+    else if (this.#first !== listener) (this.#others ??= new Set()).add(listener);
+  }
+
+  /** Tells it no more. */
+  removeEventListener(_type: "abort", listener: CancelListener): void {
+    if (this.#first === listener) this.#first = undefined;
+    else this.#others?.delete(listener);
+  }
+}
+
+/**
+ * How far a call is, as its task says by `report()`.
+ *
+ * @example Follow a call
+ * ```ts
+ * import { report, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const climb = task(import.meta, async () => {
+ *   for (const fraction of [0.5, 1]) {
+ *     report(fraction);
+ *     await new Promise((resolve) => setTimeout(resolve));
+ *   }
+ * }, { name: "climb" });
+ *
+ * const fractions = [];
+ * for await (const { fraction } of climb().progress) fractions.push(fraction);
+ * assertEquals(fractions, [0.5, 1]);
+ * ```
+ */
+export class CallProgress implements AsyncIterable<ProgressReport> {
+  #latest: ProgressReport = {};
+  #count = 0;
+  #ended = false;
+  #changed: PromiseWithResolvers<void> | undefined;
+
+  /** The latest fraction and the latest message; what was never reported is absent. */
+  get latest(): ProgressReport {
+    return this.#latest;
+  }
+
+  /**
+   * Takes a report.
+   *
+   * @param progress The report; what it leaves out stays as it was.
+   * @internal
+   */
+  update(progress: ProgressReport): void {
+    this.#latest = { ...this.#latest, ...progress };
+    this.#count++;
+    this.#announce();
+  }
+
+  /**
+   * The call has ended.
+   *
+   * @internal
+   */
+  end(): void {
+    this.#ended = true;
+    this.#announce();
+  }
+
+  /**
+   * Gives each change from the first on, and ends with the call, however that ends; who is slow gets
+   * the latest and misses what was between.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ProgressReport, void, void> {
+    for (let seen = 0;;) {
+      if (seen !== this.#count) {
+        seen = this.#count;
+        yield this.#latest;
+      } else if (this.#ended) return;
+      else await (this.#changed ??= Promise.withResolvers()).promise;
+    }
+  }
+
+  #announce(): void {
+    this.#changed?.resolve();
+    this.#changed = undefined;
   }
 }

@@ -1,9 +1,7 @@
 import { CancelledError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { CallAnswer } from "./call_answer.ts";
-import type { CallProgress } from "./call_progress.ts";
-import { rejectWithCallers } from "./caller_stack.ts";
-import { CallStatus, type FutureState } from "./call_status.ts";
+import { type CallProgress, CallStatus, type FutureState } from "./call_status.ts";
 
 /**
  * The promise of a call, which also tells where the call stands.
@@ -195,4 +193,70 @@ export class Future<T> implements Promise<T> {
         return take(value);
       }));
   }
+}
+
+/** Frames of Quiver's own code say nothing to who calls. */
+const OWN_FRAMES = new URL("../", import.meta.url).href;
+
+/**
+ * Makes a promise that rejects with what a call threw on a worker, having added to its stack who
+ * awaits the call here.
+ *
+ * V8 tells the functions that await a promise from the code that settles it. So a stack need not be
+ * kept for every call that is made, most of which do not fail; whoever awaits only later is not found.
+ *
+ * @param error What was thrown.
+ * @param worker The worker's name.
+ * @returns The promise, to resolve the one with that is awaited.
+ */
+export function rejectWithCallers(error: Error, worker: string): Promise<never> {
+  // The first turn lets the promise that is awaited join this one, so that there is a way to it.
+  return Promise.resolve().then(() => {}).then(() => {
+    addCallers(error, worker);
+    throw error;
+  });
+}
+
+function addCallers(error: Error, worker: string): void {
+  const here = { stack: "" };
+  Error.captureStackTrace(here);
+  const callers = here.stack.split("\n").filter((line) =>
+    line.startsWith("    at async ") && !line.includes(OWN_FRAMES)
+  );
+  const called = callers.length === 0 ? "" : ", called by";
+  const text = [`    in worker "${worker}"${called}`, ...callers].join("\n");
+  const { stack } = error;
+  if (typeof stack !== "string" || stack.includes(text)) return;
+  // An error that was frozen stays as it is.
+  Reflect.defineProperty(error, "stack", {
+    value: `${stack}\n${text}`,
+    writable: true,
+    configurable: true,
+  });
+}
+
+/**
+ * Gives a call up when a signal aborts, waiting or running, with the signal's reason.
+ *
+ * @param future The call.
+ * @param signal The signal.
+ */
+export function followSignal(future: Future<unknown>, signal: AbortSignal): void {
+  const abort = () => future.abort(signal.reason);
+  signal.addEventListener("abort", abort);
+  future.onDone(() => signal.removeEventListener("abort", abort));
+}
+
+/**
+ * A call that was given up before it was made: nothing is looked up and no worker starts.
+ *
+ * @typeParam R What the call would have returned.
+ * @param name What the call is named in messages.
+ * @param reason Why it was given up.
+ * @returns The future, which has rejected.
+ */
+export function toAborted<R>(name: string, reason: unknown): Future<R> {
+  const future = new Future<R>(name, () => new Promise<R>(() => {}));
+  future.abort(reason);
+  return future;
 }

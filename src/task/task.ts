@@ -2,14 +2,14 @@ import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
 import { CacheMissError, IndigestibleError } from "../errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope, ScopeOptions } from "../scope/scope.ts";
-import { digestSymbol } from "../value/digest_symbol.ts";
+import { digestSymbol } from "../value/value_symbols.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { type BoundDescription, describeBound, freezeScope, thawScope } from "./bound_task.ts";
 import { callTask } from "./call_task.ts";
 import type { Future } from "./future.ts";
 import { registerFace, registerTask } from "./registry.ts";
-import { REMEMBERING } from "./remembering.ts";
-import { resolveFutures } from "./resolve_futures.ts";
+import { REMEMBERING } from "./answer_call.ts";
+import { resolveFutures } from "./answer_call.ts";
 import { TaskDefinition } from "./task_definition.ts";
 import type { TaskOptions } from "./task_options.ts";
 

@@ -2,7 +2,7 @@ import { outside } from "../ambient.ts";
 import type { KeyedCall, TaskIdentity } from "../call/call_key.ts";
 import type { CallKeys } from "../call/call_keys.ts";
 import type { FunctionProfile } from "../call/function_profile.ts";
-import { type TaskAddress, type TaskOrigin, toAddress } from "../call/task_address.ts";
+import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
 import { IndigestibleError } from "../errors.ts";
 import type { TaskOptions } from "./task_options.ts";
 
@@ -114,4 +114,27 @@ export class TaskDefinition {
     }
     return [this.address, version, this.#keyed.profile.code];
   }
+}
+
+/**
+ * Makes the address of a task.
+ *
+ * @param origin `import.meta` of the module that defines the task, or that module's URL.
+ * @param name The task's name.
+ * @returns The address.
+ * @throws {TypeError} When the name is empty or the origin is not a URL.
+ */
+export function toAddress(origin: TaskOrigin, name: string): TaskAddress {
+  if (name === "") {
+    throw new TypeError(
+      "Cannot define a task: the function has no name; name it, or pass the option `name`",
+    );
+  }
+  const url = origin instanceof URL || typeof origin === "string" ? String(origin) : origin.url;
+  if (!URL.canParse(url)) {
+    throw new TypeError(
+      `Cannot define task "${name}": ${JSON.stringify(url)} is not a URL; pass \`import.meta\``,
+    );
+  }
+  return { module: url, name };
 }

@@ -9,7 +9,7 @@ import { isArrayValue, type ObjectType, toClassName, toObjectType } from "./_obj
 import { refuseDigest } from "./_refusal.ts";
 import { Refusal, TooDeepError } from "./_walk_errors.ts";
 import { DigestReference } from "./digest_reference.ts";
-import { digestSymbol, isDigestible } from "./digest_symbol.ts";
+import { digestSymbol, isDigestible } from "./value_symbols.ts";
 import type { Digest, EncodedPart } from "./encoded_value.ts";
 import { SPLIT_BYTES, VALUE_KIND } from "./value_kind.ts";
 

@@ -4,7 +4,7 @@ import { findFirst } from "./_find_first.ts";
 import { isArrayValue, toClassName, toObjectType } from "./_object_type.ts";
 import { Refusal, SinkFullError, TooDeepError } from "./_walk_errors.ts";
 import { DigestReference } from "./digest_reference.ts";
-import { digestSymbol, isDigestible } from "./digest_symbol.ts";
+import { digestSymbol, isDigestible } from "./value_symbols.ts";
 
 /** What is done with a value, for messages. */
 export type Action = "digest" | "store";

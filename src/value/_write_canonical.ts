@@ -6,7 +6,7 @@ import type { CanonicalWriter } from "./_canonical_writer.ts";
 import { ExactWriter } from "./_exact_writer.ts";
 import { isArrayValue, toObjectType } from "./_object_type.ts";
 import { DigestReference } from "./digest_reference.ts";
-import { isDigestible } from "./digest_symbol.ts";
+import { isDigestible } from "./value_symbols.ts";
 import type { Digest, EncodedPart } from "./encoded_value.ts";
 import { SPLIT_BYTES } from "./value_kind.ts";
 

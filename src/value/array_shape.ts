@@ -9,7 +9,7 @@
  * @module
  */
 import { toObjectType } from "./_object_type.ts";
-import { shapeSymbol } from "./shape_symbol.ts";
+import { shapeSymbol } from "./value_symbols.ts";
 
 /** HDF5 knows no more dimensions. */
 const MAX_RANK = 32;

@@ -3,7 +3,7 @@ import { writeArgument, writeExact } from "./_write_canonical.ts";
 import type { Digest } from "./encoded_value.ts";
 
 export { DIGEST_SCHEME } from "./_canonical_tags.ts";
-export { digestSymbol } from "./digest_symbol.ts";
+export { digestSymbol } from "./value_symbols.ts";
 
 /** Options of {@linkcode digestValue} and {@linkcode digestArgument}. */
 export interface DigestOptions {

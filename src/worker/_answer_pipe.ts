@@ -14,7 +14,7 @@
 import { writeSync } from "node:fs";
 import type { SmallAnswers } from "./_call_sharing.ts";
 import { fromBytes, toBytes } from "./_process_codec.ts";
-import { fromSmallKind, NOT_SMALL, toSmallKind } from "./_small_answer.ts";
+import { fromSmallKind, NOT_SMALL, toSmallKind } from "./_answer_ring.ts";
 import type { RunResult } from "./worker.ts";
 
 const HEADER_BYTES = 24;

@@ -16,6 +16,9 @@
  */
 import type { CallRequest, RunResult } from "./worker.ts";
 
+/** How many calls may be on their way to one worker at once: slots are numbered from 0. */
+export const WORKER_CAPACITY = 1024;
+
 /** A call as it is posted; the slot stands for it. */
 export type CallFrame =
   | readonly [slot: number, module: string, task: string, args: readonly unknown[]]

@@ -18,7 +18,7 @@
  */
 import { ftruncateSync, readSync, writeSync } from "node:fs";
 import type { SentClaims, ServedClaims } from "./_call_sharing.ts";
-import { WORKER_CAPACITY } from "./worker.ts";
+import { WORKER_CAPACITY } from "./_call_frames.ts";
 
 const CLAIM = 0;
 const REVOKE = WORKER_CAPACITY;

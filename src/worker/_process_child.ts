@@ -186,6 +186,8 @@ export class ProcessChild {
     }
     this.#child.stdio[ANSWER_FD]?.destroy();
     this.#child.stdin?.destroy();
+    // A channel that broke in the middle of a message does not close by itself.
+    if (this.#child.connected) this.#child.disconnect();
   }
 
   #toDeath(code: number | null, signal: NodeJS.Signals | null): WorkerDeath {

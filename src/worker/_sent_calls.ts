@@ -4,10 +4,11 @@ import {
   type AbortFrame,
   fromAnswerFrame,
   isReportFrame,
+  WORKER_CAPACITY,
   type WorkerFrame,
 } from "./_call_frames.ts";
 import type { SentClaims } from "./_call_sharing.ts";
-import { type CallFollower, type RunResult, WORKER_CAPACITY } from "./worker.ts";
+import type { CallFollower, RunResult } from "./worker.ts";
 
 /** A call on its way to a worker. */
 export interface SentCall {

@@ -10,8 +10,8 @@ import {
 } from "./_call_frames.ts";
 import type { ServedClaims, SmallAnswers } from "./_call_sharing.ts";
 import { runToOutcome, toRefusedOutcome } from "./_run_to_outcome.ts";
-import { type CallLine, ServedCall } from "./_served_call.ts";
-import type { RunCall, RunResult } from "./worker.ts";
+import type { CallControl, ProgressReport, RunCall, RunResult } from "./worker.ts";
+import { pollWhenRead } from "./polled_signal.ts";
 
 /** What a worker shares with its parent. */
 export interface SharedWithParent {
@@ -124,5 +124,134 @@ export class ServedCalls implements CallLine {
     // Imported only here: it would nearly double the time that a worker takes to start.
     const { toThrown } = await import("../value/thrown_value.ts");
     call.abort(toThrown(reason));
+  }
+}
+
+/** What connects a call that runs with its parent. */
+export interface CallLine {
+  /** Whether the parent has told the call to end, though the message may not be read yet. */
+  isAborted(slot: number): boolean;
+  /** Says something to the parent, before it returns. */
+  tell(slot: number, kind: string, data: unknown): void;
+}
+
+/** A call that runs, as its code sees it; what few calls use is made when they do. */
+export class ServedCall implements CallControl {
+  /** What stands for the call. */
+  readonly slot: number;
+  readonly #line: CallLine;
+  #controller: AbortController | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
+  #pace: ReportPace | undefined;
+  #told = false;
+  #ended = false;
+
+  /**
+   * Creates a call that has just begun.
+   *
+   * @param slot What stands for it.
+   * @param line Leads to its parent.
+   */
+  constructor(slot: number, line: CallLine) {
+    this.slot = slot;
+    this.#line = line;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
+      else pollWhenRead(this.#controller.signal, () => this.#poll());
+    }
+    return this.#controller.signal;
+  }
+
+  report(progress: ProgressReport): void {
+    if (this.#ended) return;
+    this.#pace ??= new ReportPace((latest) => this.tell("progress", latest));
+    this.#pace.add(progress);
+  }
+
+  tell(kind: string, data: unknown): boolean {
+    if (this.#ended) return false;
+    this.#told = true;
+    this.#line.tell(this.slot, kind, data);
+    return true;
+  }
+
+  /**
+   * The call is to end.
+   *
+   * @param reason Why.
+   */
+  abort(reason: unknown): void {
+    if (this.#aborted !== undefined) return;
+    this.#aborted = { reason };
+    this.#controller?.abort(reason);
+  }
+
+  /**
+   * The call has ended: what its code leaves behind says nothing any more.
+   *
+   * @returns Whether it has said anything.
+   */
+  end(): boolean {
+    this.#pace?.end();
+    this.#ended = true;
+    return this.#told;
+  }
+
+  /** Code that never awaits reads no messages: it learns of the abort, but not why. */
+  #poll(): void {
+    if (this.#aborted !== undefined || this.#ended || !this.#line.isAborted(this.slot)) return;
+    this.abort(new DOMException("The call was given up", "AbortError"));
+  }
+}
+
+/** How many milliseconds lie between two messages at least. */
+const INTERVAL = 10;
+
+/** Passes on the latest of many reports: a call that reports a million times sends few messages. */
+export class ReportPace {
+  readonly #send: (progress: ProgressReport) => void;
+  #last = -Infinity;
+  #held: ProgressReport | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /**
+   * Creates the pace of one call.
+   *
+   * @param send Sends a message.
+   */
+  constructor(send: (progress: ProgressReport) => void) {
+    this.#send = send;
+  }
+
+  /**
+   * Takes a report: it goes at once if the last one is long ago, else with the next.
+   *
+   * @param progress The report; what it leaves out stays as it was.
+   */
+  add(progress: ProgressReport): void {
+    this.#held = { ...this.#held, ...progress };
+    // Looked at each time, because no timer fires in code that never awaits.
+    const wait = this.#last + INTERVAL - performance.now();
+    if (wait <= 0) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), wait);
+  }
+
+  /** The call has ended: its last word goes now. */
+  end(): void {
+    this.#flush();
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    this.#last = performance.now();
+    this.#send(held);
   }
 }

@@ -5,6 +5,7 @@
  */
 import { BatchingEndpoint, type MessageEnd } from "./_batching_endpoint.ts";
 import {
+  type AnswerFrame,
   isReportFrame,
   type ParentFrame,
   valueOfAnswer,
@@ -13,14 +14,16 @@ import {
 } from "./_call_frames.ts";
 import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
-import { exposeLate } from "./_expose_late.ts";
-import { toParcel } from "./_large_buffers.ts";
+import type { Endpoint } from "./_exposing.ts";
 import type { CloseReply, ExposedWorker, ReadyMessage } from "./_protocol.ts";
 import { toThrownValue } from "./_run_to_outcome.ts";
 import { ServedCalls } from "./_served_calls.ts";
 import { holdLock } from "./_worker_lock.ts";
 import { enterWorker } from "./current_worker.ts";
 import type { RunCall, WorkerHooks } from "./worker.ts";
+
+type Exposing = typeof import("./_exposing.ts");
+type LargeBuffers = typeof import("./_large_buffers.ts");
 
 /**
  * Makes this isolate a worker that runs calls, one at a time, in the order they were sent.
@@ -38,11 +41,25 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   enterWorker(scope.name);
   const claims = new Claims();
   const ring = new AnswerRing();
-  const send = (frame: WorkerFrame): void => {
+  let buffers: LargeBuffers | undefined;
+  const pack = (frame: AnswerFrame, value: object, { toParcel }: LargeBuffers): void => {
     // A task's module may keep what it returns: large buffers are copied, and the copies move.
-    const parcel = isReportFrame(frame) ? undefined : toParcel([valueOfAnswer(frame)], "copy");
-    if (isReportFrame(frame) || parcel === undefined) endpoint.send(frame);
+    const parcel = toParcel([value], "copy");
+    if (parcel === undefined) endpoint.send(frame);
     else endpoint.send(withValue(frame, parcel.values[0]), parcel.moved);
+  };
+  const packLate = async (frame: AnswerFrame, value: object): Promise<void> => {
+    // What cannot be loaded is left uncaught: it ends the worker, and so the call.
+    const { href } = new URL("./_large_buffers.ts", import.meta.url);
+    const loaded: LargeBuffers = await import(href);
+    pack(frame, value, buffers = loaded);
+  };
+  const send = (frame: WorkerFrame): void => {
+    if (isReportFrame(frame)) return endpoint.send(frame);
+    const value = valueOfAnswer(frame);
+    if (typeof value !== "object" || value === null) endpoint.send(frame);
+    else if (buffers !== undefined) pack(frame, value, buffers);
+    else void packLate(frame, value);
   };
   const sendNow = (frame: WorkerFrame): void => {
     endpoint.send(frame);
@@ -74,4 +91,37 @@ async function close(hooks: WorkerHooks): Promise<CloseReply> {
   } catch (error) {
     return { type: "failed", error: await toThrownValue(error) };
   }
+}
+
+/**
+ * Exposes methods to the other side's Comlink, which this side loads with the first message for
+ * them: they are for the end of a worker's life, and loading it takes a fifth of its start.
+ *
+ * @param methods The methods.
+ * @param end Where messages come from; it gives Comlink's alone.
+ */
+export function exposeLate(methods: object, end: Endpoint): void {
+  const early: Event[] = [];
+  const keep = (event: Event): void => {
+    // What cannot be loaded is left uncaught: it ends the worker, which is what was asked for.
+    if (early.push(event) === 1) void load();
+  };
+  const load = async (): Promise<void> => {
+    // No literal, as in `import_later.ts`, which would load `node:async_hooks` first.
+    const { href } = new URL("./_exposing.ts", import.meta.url);
+    const { expose }: Exposing = await import(href);
+    expose(methods, {
+      postMessage: (message) => end.postMessage(message),
+      removeEventListener: (...of) => end.removeEventListener(...of),
+      addEventListener(type, listener) {
+        end.addEventListener(type, listener);
+        end.removeEventListener("message", keep);
+        for (const event of early) {
+          if (typeof listener === "function") listener(event);
+          else listener.handleEvent(event);
+        }
+      },
+    });
+  };
+  end.addEventListener("message", keep);
 }

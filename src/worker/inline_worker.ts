@@ -7,7 +7,7 @@ import { toParcel } from "./_large_buffers.ts";
 import type { CloseReply } from "./_protocol.ts";
 import { runToOutcome, toRefusedOutcome, toThrownValue } from "./_run_to_outcome.ts";
 import { SentCalls } from "./_sent_calls.ts";
-import { type CallLine, ServedCall } from "./_served_call.ts";
+import { type CallLine, ServedCall } from "./_served_calls.ts";
 import { toRequestError } from "./_unclonable.ts";
 import type { CallRequest, Outcome, RunCall, Worker, WorkerHooks } from "./worker.ts";
 

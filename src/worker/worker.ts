@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { TaskAddress } from "../call/task_address.ts";
 
 /** A kind of worker. */
 export type WorkerType = "web" | "process" | "inline";
@@ -10,8 +11,38 @@ export type WorkerType = "web" | "process" | "inline";
 /** The kinds of worker. */
 export const WORKER_TYPES: readonly WorkerType[] = ["web", "process", "inline"];
 
-/** How many calls may be on their way to one worker at once. */
-export const WORKER_CAPACITY = 1024;
+/** What only a process can be given. */
+export interface ProcessOptions {
+  /** What the process may do. */
+  readonly permissions?: Deno.PermissionOptions;
+  /** Variables added to its environment. */
+  readonly env?: { readonly [name: string]: string };
+  /** Further flags of `deno run`. */
+  readonly flags?: readonly string[];
+}
+
+/**
+ * Checks that nothing else is given what only a process can be given.
+ *
+ * @param options The options.
+ * @param type The kind of worker.
+ * @param action What cannot be done with wrong ones, for messages.
+ * @throws {TypeError} When another kind of worker is given such an option.
+ */
+export function checkProcessOptions(
+  options: ProcessOptions,
+  type: WorkerType,
+  action: string,
+): void {
+  if (type === "process") return;
+  const { permissions, env, flags } = options;
+  for (const [name, option] of Object.entries({ permissions, env, flags })) {
+    if (option === undefined) continue;
+    throw new TypeError(
+      `Cannot ${action}: \`${name}\` is for workers of the kind "process", not "${type}"`,
+    );
+  }
+}
 
 /** One call as it goes to a worker: data that structured clone carries. */
 export interface CallRequest {
@@ -103,7 +134,7 @@ export interface Worker extends AsyncDisposable {
    * Runs a call after those it was given before. Rejects with `WorkerDiedError` when the worker
    * dies during this call; resolves to `revoked` when it dies, or is closing, before the call
    * started; rejects with `UnclonableError` when an argument cannot be sent, and with `RangeError`
-   * when {@linkcode WORKER_CAPACITY} calls are on their way. The worker survives what a task throws.
+   * when as many calls are on their way as a worker takes. The worker survives what a task throws.
    *
    * @param request The call.
    * @param follower Told of what the call says; it also stands for the call in `abort()`.
@@ -140,4 +171,51 @@ export interface Worker extends AsyncDisposable {
    * @returns Whether the code has stopped; `false` when the signal ended the wait.
    */
   stopped(signal: AbortSignal): Promise<boolean>;
+}
+
+/** What a worker needs of a task to find it; every task has it. */
+export interface Addressed {
+  /** How a worker finds the task. */
+  readonly address: TaskAddress;
+}
+
+/** A task that each worker calls by itself, with arguments if it takes any. */
+export type WorkerHook = Addressed | {
+  /** The task. */
+  readonly task: Addressed;
+  /** Its arguments: data that structured clone carries. */
+  readonly args: readonly unknown[];
+};
+
+/** A call that a worker makes by itself, as data that can be sent to it. */
+export interface HookCall {
+  /** The URL of the task's module. */
+  readonly module: string;
+  /** The task's name in its module. */
+  readonly task: string;
+  /** The arguments. */
+  readonly args: readonly unknown[];
+}
+
+/**
+ * Makes what a user gave as a hook data that can be sent to a worker.
+ *
+ * @param hook What the user gave.
+ * @param action What cannot be done without it, for the message.
+ * @param option The name of the option.
+ * @returns The call.
+ * @throws {TypeError} When it is not a task.
+ */
+export function toHookCall(hook: WorkerHook, action: string, option: string): HookCall {
+  const { task, args } = "task" in hook ? hook : { task: hook, args: [] };
+  // Types do not hold where a program has none.
+  const { address }: Partial<Addressed> = task ?? {};
+  if (address === undefined || !Array.isArray(args)) {
+    throw new TypeError(
+      `Cannot ${action}: \`${option}\` is no task, and a worker finds nothing else; define it with ` +
+        `\`task(import.meta, fn)\` at the top level of a module, and give its arguments as ` +
+        `\`{ task, args: [] }\``,
+    );
+  }
+  return { module: address.module, task: address.name, args };
 }

@@ -2,7 +2,7 @@
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { toKeyedCall } from "../../src/call/call_key.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
-import { toAddress } from "../../src/call/task_address.ts";
+import { toAddress } from "../../src/task/task_definition.ts";
 import { IndigestibleError } from "../../src/errors.ts";
 
 const address = { module: "file:///tasks.ts", name: "f" };

@@ -12,7 +12,10 @@ import {
   withTags,
   WorkerInitError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/bound_tasks.ts";
+
+leaveNothing();
 
 interface Folder extends AsyncDisposable {
   readonly path: string;

@@ -1,7 +1,10 @@
 // end-to-end: futures as arguments of other calls, on each kind of worker
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { DependencyError, Executor, type Future } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { countVisits, echo, square, type Visit, visit } from "./testdata/map_tasks.ts";
+
+leaveNothing();
 
 interface Folder extends AsyncDisposable {
   readonly path: string;

@@ -13,7 +13,7 @@ import { weighValues } from "../../src/executor/weigh_values.ts";
 import { runChunk } from "../../src/executor/run_chunk.ts";
 import { deriveScope } from "../../src/scope/derive_scope.ts";
 import { CallStatus } from "../../src/task/call_status.ts";
-import { CancelSource } from "../../src/task/cancel_signal.ts";
+import { CancelSource } from "../../src/task/call_status.ts";
 import { TaskDefinition } from "../../src/task/task_definition.ts";
 import type { CallRequest, Outcome } from "../../src/worker/worker.ts";
 import * as fc from "fast-check";

@@ -111,6 +111,18 @@ for (const workerType of MORTAL_KINDS) {
     assertEquals(await Promise.all(queued), queued.map((_, x) => 2 * x));
   });
 
+  // executors 10
+  test("Executor.submit() settles when its worker ends with a large result on its way", async () => {
+    await using executor = open();
+    for (let round = 0; round < 3; round++) {
+      const [result] = await Promise.allSettled([executor.submit(tasks.giveAndExit, 1e6)]);
+      // All of it, or nothing.
+      if (result.status === "fulfilled") assertEquals(result.value.length, 1e6);
+      else assertInstanceOf(result.reason, WorkerDiedError);
+      assertEquals(await executor.submit(tasks.double, round), 2 * round);
+    }
+  });
+
   test("Executor.submit() names what keeps a module from loading, and the worker lives on", async () => {
     await using executor = open();
     const worker = await executor.submit(tasks.identify);

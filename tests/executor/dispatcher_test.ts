@@ -1,5 +1,6 @@
 // collaboration: workers faked through their interface; the last tests are end-to-end, with real ones
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
 import {
   CancelledError,
   ExecutorShutdownError,
@@ -15,6 +16,8 @@ import type {
   RunResult,
   Worker,
 } from "../../src/worker/worker.ts";
+
+leaveNothing();
 
 interface FakeCall {
   readonly task: string;

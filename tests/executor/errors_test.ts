@@ -19,7 +19,10 @@ import {
   UnclonableError,
   WorkerDiedError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/error_tasks.ts";
+
+leaveNothing();
 
 const KINDS = ["web", "process", "inline"] as const;
 

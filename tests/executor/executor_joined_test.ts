@@ -8,11 +8,14 @@ import {
   NestedExecutorError,
   WorkersKilledError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { openSharedFolder } from "./_shared_folder.ts";
 import { gated } from "./testdata/context_tasks.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
 import { double } from "./testdata/tasks.ts";
+
+leaveNothing();
 
 for (const workerType of WORKER_TYPES) {
   const open = (options: ExecutorOptions = {}) =>

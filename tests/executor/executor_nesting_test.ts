@@ -1,9 +1,13 @@
 // End-to-end: executors inside of tasks, how deep they go and how many workers they have together.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Executor, NestedExecutorError } from "@quiver/quiver";
+import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
 
-for (const workerType of ["web", "inline"] as const) {
+leaveNothing();
+
+for (const workerType of WORKER_TYPES) {
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
 
   // executors 57
@@ -27,7 +31,7 @@ for (const workerType of ["web", "inline"] as const) {
     const workers = new Set(ids).size;
     // Two, and one beneath each of them; where none is left, calls run where they are made.
     assert(workers <= 4, `there were ${workers} workers`);
-    if (workerType === "web") assert(workers > 2);
+    if (workerType !== "inline") assert(workers > 2);
   });
 
   test("Executor leaves none for those beneath it when it may have no more than its own", async () => {
@@ -40,21 +44,25 @@ for (const workerType of ["web", "inline"] as const) {
     for (const _ of [1, 2]) {
       const ids = await executor.submit(tasks.descend, 1);
       // The nested one finds a worker each time, as the one before was given back.
-      if (workerType === "web") assertEquals(new Set(ids).size, 2);
+      if (workerType !== "inline") assertEquals(new Set(ids).size, 2);
     }
   });
 }
 
-// executors 58
-Deno.test("a program ends although a task left an executor with an idle worker behind", async () => {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--allow-read",
-      new URL("./testdata/leaves_executors.ts", import.meta.url).href,
-    ],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  assertEquals([code, decoder.decode(stdout), decoder.decode(stderr)], [0, "done\n", ""]);
-});
+for (const workerType of WORKER_TYPES.filter((type) => type !== "inline")) {
+  // executors 58
+  Deno.test(`${workerType}: a program ends although a task left an executor with an idle worker behind`, async () => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--allow-read",
+        ...(workerType === "process" ? ["--allow-write", "--allow-env", "--allow-run"] : []),
+        new URL("./testdata/leaves_executors.ts", import.meta.url).href,
+        workerType,
+      ],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const decoder = new TextDecoder();
+    assertEquals([code, decoder.decode(stdout), decoder.decode(stderr)], [0, "done\n", ""]);
+  });
+}

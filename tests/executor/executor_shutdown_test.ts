@@ -7,11 +7,18 @@ import {
   ExecutorShutdownError,
   UnclonableError,
 } from "@quiver/quiver";
+import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
 import { double } from "./testdata/tasks.ts";
 
-for (const workerType of ["web", "inline"] as const) {
+leaveNothing();
+
+/** What a program with workers of the kind `"process"` needs beside `--allow-read`. */
+const PROCESS_PERMISSIONS = ["--allow-write", "--allow-env", "--allow-run"];
+
+for (const workerType of WORKER_TYPES) {
   const open = (options: ExecutorOptions = {}) =>
     new Executor({ maxWorkers: 2, workerType, ...options });
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
@@ -41,8 +48,8 @@ for (const workerType of ["web", "inline"] as const) {
     const executor = open({ maxWorkers: 1 });
     // Short calls, so that others are sent ahead.
     await Promise.all(Array.from({ length: 50 }, (_, n) => executor.submit(double, n)));
-    using gate = new Gate();
-    const running = executor.submit(tasks.hold, gate.memory);
+    await using gate = new Gate();
+    const running = executor.submit(tasks.hold, gate.path);
     await gate.reached(1);
     const waiting = Array.from({ length: 20 }, (_, n) => executor.submit(double, n));
     const shutdown = executor.shutdown({ cancelPending: true });
@@ -58,8 +65,8 @@ for (const workerType of ["web", "inline"] as const) {
   // executors 34
   test("Executor.terminate() rejects what waits and what runs at once", async () => {
     const executor = open();
-    using gate = new Gate();
-    const calls = Array.from({ length: 6 }, () => executor.submit(tasks.hold, gate.memory));
+    await using gate = new Gate();
+    const calls = Array.from({ length: 6 }, () => executor.submit(tasks.hold, gate.path));
     await gate.reached(2);
     executor.terminate();
     for (const result of await Promise.allSettled(calls)) {
@@ -67,6 +74,8 @@ for (const workerType of ["web", "inline"] as const) {
       assertInstanceOf(result.reason, ExecutorShutdownError);
       assert(result.reason.message.includes("shut down"));
     }
+    // In this isolate they go on, whatever was said.
+    gate.open();
     await executor.shutdown();
     assertEquals(executor.statistics().workers, 0);
   });
@@ -99,6 +108,7 @@ for (const workerType of ["web", "inline"] as const) {
         args: [
           "run",
           "--allow-read",
+          ...(workerType === "process" ? PROCESS_PERMISSIONS : []),
           "--v8-flags=--expose-gc",
           new URL("./testdata/drops_executor.ts", import.meta.url).href,
           workerType,
@@ -113,22 +123,24 @@ for (const workerType of ["web", "inline"] as const) {
   }
 }
 
-/** Deno has them, its type library not yet. */
-const { locks } = navigator as typeof navigator & {
-  locks: { request(name: string, callback: () => void): Promise<void> };
-};
-
-// executors 34
-Deno.test("web: Executor.terminate() ends the workers of executors inside of its tasks", async () => {
-  const name = crypto.randomUUID();
-  const executor = new Executor({ maxWorkers: 1 });
-  using gate = new Gate();
-  const call = executor.submit(tasks.nestLock, name, gate.memory);
-  const refused = assertRejects(() => call, ExecutorShutdownError, "shut down");
-  await gate.reached(1);
-  executor.terminate();
-  await refused;
-  // Granted as soon as the worker's worker is no more.
-  await locks.request(name, () => {});
-  await executor.shutdown();
-});
+// What runs in this isolate goes on, so that nothing would free the lock.
+for (const workerType of WORKER_TYPES.filter((type) => type !== "inline")) {
+  // executors 34
+  Deno.test(`${workerType}: Executor.terminate() ends the workers of executors inside of its tasks`, async () => {
+    const path = await Deno.makeTempFile();
+    const executor = new Executor({ maxWorkers: 1, workerType });
+    await using gate = new Gate();
+    const call = executor.submit(tasks.nestLock, workerType, path, gate.path);
+    const refused = assertRejects(() => call, ExecutorShutdownError, "shut down");
+    await gate.reached(1);
+    executor.terminate();
+    await refused;
+    {
+      using file = await Deno.open(path, { write: true });
+      // Granted as soon as the worker's worker is no more.
+      await file.lock(true);
+    }
+    await executor.shutdown();
+    await Deno.remove(path);
+  });
+}

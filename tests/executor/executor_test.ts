@@ -21,7 +21,10 @@ import {
   WorkerDiedError,
   WorkerInitError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/tasks.ts";
+
+leaveNothing();
 
 interface Folder extends AsyncDisposable {
   readonly path: string;

@@ -1,29 +1,22 @@
-/** Memory by which a test learns that calls run, and lets them end. */
-export class Gate implements Disposable {
-  readonly memory = new SharedArrayBuffer(8);
-  readonly #words = new Int32Array(this.memory);
-  // Atomics.waitAsync() does not keep the event loop alive.
-  readonly #alive = setInterval(() => {}, 60_000);
+import { until } from "./testdata/gated.ts";
+
+/** A directory by which a test learns that calls run, on workers of any kind, and lets them end. */
+export class Gate implements AsyncDisposable {
+  /** What calls are given. */
+  readonly path: string = Deno.makeTempDirSync();
 
   /** Resolves when so many calls have said that they run. */
-  async reached(count: number): Promise<void> {
-    for (let there = this.#load(); there < count; there = this.#load()) {
-      await Atomics.waitAsync(this.#words, 0, there).value;
-    }
+  reached(count: number): Promise<void> {
+    return until(this.path, (names) => names.length >= count);
   }
 
   /** Lets the calls end. */
   open(): void {
-    Atomics.store(this.#words, 1, 1);
-    Atomics.notify(this.#words, 1);
+    Deno.writeTextFileSync(`${this.path}/open`, "");
   }
 
-  [Symbol.dispose](): void {
-    this.open();
-    clearInterval(this.#alive);
-  }
-
-  #load(): number {
-    return Atomics.load(this.#words, 0);
+  /** Lets the calls end, too. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Deno.remove(this.path, { recursive: true });
   }
 }

@@ -12,7 +12,11 @@ import {
   UnclonableError,
   WorkerDiedError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
+import { until } from "./_shared_folder.ts";
 import { appears, countVisits, echo, square, type Visit, visit } from "./testdata/map_tasks.ts";
+
+leaveNothing();
 
 interface Folder extends AsyncDisposable {
   readonly path: string;
@@ -259,8 +263,7 @@ for (const workerType of ["web", "process", "inline"] as const) {
     );
     const options = { chunkSize: 3, bufferSize: 6, signal: controller.signal };
     const results = drain(executor.map(visit, items, options));
-    await appears(folder.path, "trace");
-    while (countVisits(folder.path)[1] === undefined) await appears(folder.path, "trace");
+    await until(() => countVisits(folder.path)[1] !== undefined);
     controller.abort(new Error("enough"));
     assertEquals(String((await results).error), "Error: enough");
     await Deno.writeTextFile(`${folder.path}/1.go`, "");

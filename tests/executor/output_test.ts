@@ -1,7 +1,10 @@
 // end-to-end: what tasks print, labelled or taken, on every kind of worker
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { cacheScope, Executor, type QuiverWarning, type WorkerOutputLine } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/output_tasks.ts";
+
+leaveNothing();
 
 const KINDS = ["web", "process", "inline"] as const;
 

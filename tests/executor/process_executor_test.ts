@@ -1,7 +1,10 @@
 // End-to-end: what only an executor on processes can do, with real processes.
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { Executor, ExecutorShutdownError, WorkerDiedError } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/tasks.ts";
+
+leaveNothing();
 
 const ROOT = new URL("../../", import.meta.url);
 

@@ -13,11 +13,15 @@ import {
   type ReusableExecutorOptions,
   WorkerDiedError,
 } from "@quiver/quiver";
+import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
 import * as tasks from "./testdata/crew_tasks.ts";
 import { double } from "./testdata/tasks.ts";
 
-for (const workerType of ["web", "inline"] as const) {
+leaveNothing();
+
+for (const workerType of WORKER_TYPES) {
   const get = (options: ReusableExecutorOptions = {}) =>
     getReusableExecutor({ maxWorkers: 2, workerType, ...options });
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
@@ -37,8 +41,8 @@ for (const workerType of ["web", "inline"] as const) {
   // executors 51
   test("getReusableExecutor() resizes for another `maxWorkers`, and keeps it for `reuse: true`", async () => {
     const executor = get();
-    using gate = new Gate();
-    const calls = [1, 2].map(() => executor.submit(tasks.hold, gate.memory));
+    await using gate = new Gate();
+    const calls = [1, 2].map(() => executor.submit(tasks.hold, gate.path));
     await gate.reached(2);
     assertStrictEquals(get({ maxWorkers: 1 }), executor);
     assertEquals([executor.maxWorkers, executor.statistics().running], [1, 2]);
@@ -67,8 +71,8 @@ for (const workerType of ["web", "inline"] as const) {
 
   test("getReusableExecutor() finishes the calls of the one that it replaces", async () => {
     const first = get({ retries: 1 });
-    using gate = new Gate();
-    const calls = Array.from({ length: 4 }, () => first.submit(tasks.hold, gate.memory));
+    await using gate = new Gate();
+    const calls = Array.from({ length: 4 }, () => first.submit(tasks.hold, gate.path));
     await gate.reached(2);
     const second = get({ reuse: false, retries: 1 });
     assertEquals([first.closed, second.closed], [true, false]);
@@ -87,7 +91,7 @@ for (const workerType of ["web", "inline"] as const) {
   test("nobody sees that an executor was shut down while two callers rotate its options", async () => {
     const mine = get({ idleTimeout: 1 });
     // Each turn starts a worker.
-    const turns = workerType === "web" ? 3 : 10;
+    const turns = workerType !== "inline" ? 3 : 10;
     const all = [mine];
     const rotate = async (offset: number) => {
       for (let turn = 0; turn < turns; turn++) {
@@ -126,13 +130,16 @@ for (const workerType of ["web", "inline"] as const) {
   });
 }
 
-// executors 53
-Deno.test("web: getReusableExecutor() recovers when a worker dies right after it was resized", async () => {
-  const executor = getReusableExecutor({ maxWorkers: 2 });
-  await Promise.all([executor.submit(double, 1), executor.submit(double, 2)]);
-  const killed = executor.submit(tasks.kill);
-  assertStrictEquals(getReusableExecutor({ maxWorkers: 1 }), executor);
-  await assertRejects(() => killed, WorkerDiedError);
-  assertEquals(await executor.submit(double, 3), 6);
-  await executor.shutdown();
-});
+// An inline worker does not die.
+for (const workerType of WORKER_TYPES.filter((type) => type !== "inline")) {
+  // executors 53
+  Deno.test(`${workerType}: getReusableExecutor() recovers when a worker dies right after it was resized`, async () => {
+    const executor = getReusableExecutor({ maxWorkers: 2, workerType });
+    await Promise.all([executor.submit(double, 1), executor.submit(double, 2)]);
+    const killed = executor.submit(tasks.kill);
+    assertStrictEquals(getReusableExecutor({ maxWorkers: 1, workerType }), executor);
+    await assertRejects(() => killed, WorkerDiedError);
+    assertEquals(await executor.submit(double, 3), 6);
+    await executor.shutdown();
+  });
+}

@@ -5,6 +5,7 @@ import {
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import {
   cacheScope,
@@ -12,12 +13,16 @@ import {
   defaultContextStatistics,
   defaultLimiter,
   openScope,
+  openWorkerContext,
   runInWorker,
   ScopeClosedError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder } from "./_shared_folder.ts";
 import { testKinds } from "./_worker_kinds.ts";
 import * as tasks from "./testdata/context_tasks.ts";
+
+leaveNothing();
 
 // executors 73
 testKinds("cacheScope() with workers has its own, a nested one others", async ({ type, open }) => {
@@ -194,3 +199,12 @@ async function runProgram(
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
+
+Deno.test("runInWorker() names a misspelled option, and the right ones", () => {
+  assertThrows(
+    // @ts-expect-error A misspelled option.
+    () => runInWorker(tasks.echo, [1], { contxt: openWorkerContext() }),
+    TypeError,
+    '"contxt" is not an option; the options are signal, onAbort, limiter, context',
+  );
+});

@@ -20,7 +20,10 @@ import {
   report,
   task,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/signal_tasks.ts";
+
+leaveNothing();
 
 const KINDS = ["web", "process", "inline"] as const;
 

@@ -1,5 +1,8 @@
 // end-to-end: programs that leave the failure of a call to somebody, or to nobody
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
+
+leaveNothing();
 
 const PROGRAM = new URL("./testdata/unhandled.ts", import.meta.url);
 

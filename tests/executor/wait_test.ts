@@ -1,6 +1,9 @@
 // collaboration: wait, asCompleted and batched with futures that settle when the test says so
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { asCompleted, CancelledError, Executor, Future, wait } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
+
+leaveNothing();
 
 /** A future and what settles it. */
 interface Controlled {

@@ -16,9 +16,12 @@ import {
   WorkerDiedError,
   WorkerInitError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder, until } from "./_shared_folder.ts";
 import { testIsolatedKinds, testKinds, UNLIMITED } from "./_worker_kinds.ts";
 import * as tasks from "./testdata/context_tasks.ts";
+
+leaveNothing();
 
 testKinds("WorkerContext.run() runs a task and keeps its worker for the next", async ({ open }) => {
   await using context = open();

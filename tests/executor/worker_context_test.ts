@@ -1,17 +1,23 @@
 // End-to-end: how worker contexts start, keep and end real workers of every kind.
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
+  cacheScope,
   configureDefaultContext,
   openScope,
   openWorkerContext,
+  runInWorker,
   ScopeClosedError,
   type WorkerContextOptions,
   WorkerDiedError,
   WorkersKilledError,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder, until } from "./_shared_folder.ts";
 import { testKinds, UNLIMITED } from "./_worker_kinds.ts";
 import * as tasks from "./testdata/context_tasks.ts";
+import { surroundings, traced } from "./testdata/tasks.ts";
+
+leaveNothing();
 
 // executors 39
 testKinds("WorkerContext waits in the end for calls that run, and refuses others", async (kind) => {
@@ -122,6 +128,23 @@ testKinds("WorkerContext keeps idle workers for ever where that is wished", asyn
   assertEquals(staying.statistics().idle, 1);
 });
 
+Deno.test("process: workers of contexts and of scopes have permissions, variables and flags", async () => {
+  const workers: WorkerContextOptions = {
+    type: "process",
+    permissions: { read: true, env: ["QUIVER_TEST"] },
+    env: { QUIVER_TEST: "set" },
+    flags: ["--v8-flags=--expose-gc"],
+  };
+  const expected = { variable: "set", write: "prompt", gc: "function" };
+  await using context = openWorkerContext(workers);
+  assertEquals(await context.run(surroundings, []), expected);
+  const denied = await assertRejects(() => context.run(traced, [1, "."]), Error, "write access");
+  assertEquals(denied.name, "NotCapable");
+  await cacheScope({ workers }, async () => {
+    assertEquals(await runInWorker(surroundings, []), expected);
+  });
+});
+
 Deno.test("openWorkerContext() refuses bad options by name", () => {
   const bad: [WorkerContextOptions, typeof TypeError | typeof RangeError, string][] = [
     // @ts-expect-error A misspelled option.
@@ -131,6 +154,9 @@ Deno.test("openWorkerContext() refuses bad options by name", () => {
     [{ idleTimeout: -1 }, RangeError, "`idleTimeout` must not be negative: -1"],
     [{ gracePeriod: NaN }, RangeError, "`gracePeriod` must not be negative: NaN"],
     [{ maxWorkers: 0 }, RangeError, "`maxWorkers` must be a positive integer or Infinity: 0"],
+    [{ permissions: "none" }, TypeError, '`permissions` is for workers of the kind "process"'],
+    [{ env: {} }, TypeError, '`env` is for workers of the kind "process", not "web"'],
+    [{ flags: [], type: "inline" }, TypeError, '`flags` is for workers of the kind "process"'],
     // @ts-expect-error A function that no worker finds.
     [{ init: () => {} }, TypeError, "`init` is no task"],
     // @ts-expect-error The same with arguments.

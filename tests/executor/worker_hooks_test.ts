@@ -1,5 +1,6 @@
 // Collaboration: the hooks of workers, with real workers and a real dispatcher.
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
 import {
   ExecutorShutdownError,
   WorkerDiedError,
@@ -10,10 +11,12 @@ import { Dispatcher } from "../../src/executor/dispatcher.ts";
 import { openWorkerOfType } from "../../src/executor/open_worker.ts";
 import type { WorkerHookCalls } from "../../src/executor/worker_hooks.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
-import { toHookCall } from "../../src/worker/worker_hook.ts";
+import { toHookCall } from "../../src/worker/worker.ts";
 import type { CallRequest, RunResult } from "../../src/worker/worker.ts";
 import { openSharedFolder } from "./_shared_folder.ts";
 import * as tasks from "./testdata/context_tasks.ts";
+
+leaveNothing();
 
 function toRequest(task: { readonly address: { module: string; name: string } }): CallRequest {
   return { module: task.address.module, task: task.address.name, args: [], context: undefined };

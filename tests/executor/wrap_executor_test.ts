@@ -22,9 +22,12 @@ import {
   withTags,
   wrapExecutor,
 } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
 import { findAdapter } from "../../src/executor/pool_adapter.ts";
 import { WorkerCalls } from "../../src/executor/worker_calls.ts";
 import * as tasks from "./testdata/bound_tasks.ts";
+
+leaveNothing();
 
 const square = task(import.meta, function square(x: number): number {
   return x * x;
@@ -158,6 +161,29 @@ Deno.test("wrapExecutor() splits the options of run and exec off", async () => {
   assertThrows(() => execs.exec(square, [8], 3 as never), TypeError, "options are no object");
 });
 
+Deno.test("wrapExecutor() gives a call up with the reason of the signal, though its pool does not", async () => {
+  const given: (() => Promise<void>)[] = [];
+  const taken = Promise.withResolvers<void>();
+  const pool = wrapExecutor({
+    run: async (fn: () => Promise<void>, _options?: object) => {
+      given.push(fn);
+      taken.resolve();
+      await new Promise<void>(() => {});
+    },
+  });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const running = pool.run(square, [3], { signal });
+  await taken.promise;
+  controller.abort(new RangeError("enough"));
+  await assertRejects(() => running, RangeError, "enough");
+  assertEquals(running.state, "cancelled");
+  const late = pool.run(square, [4], { signal });
+  assertEquals(late.state, "cancelled");
+  await assertRejects(() => late, RangeError, "enough");
+  assertEquals(given.length, 1);
+});
+
 Deno.test("wrapExecutor() brings calls to other isolates by an adapter", async () => {
   const path = await Deno.makeTempDir();
   const calls = new WorkerCalls();
@@ -209,11 +235,11 @@ Deno.test("findAdapter() asks for a file where the pool can import no other modu
   const give = (...args: unknown[]) => given.push(args);
   const call = { module: "file:///m.ts", task: "t", args: [], context: undefined };
   const remote = "https://jsr.io/@quiver/quiver/0.1.0/src/executor/pool_worker.ts";
-  const threads = findAdapter({ run: () => {}, threads: [], options: {} }, remote);
+  const threads = findAdapter({ run: () => {}, threads: [], options: {} }, "run", remote);
   assertThrows(() => threads.send?.(give, call, {}), TypeError, "pass the option `filename`");
   const options = { filename: "/my_worker.ts", name: "mine" };
   threads.send?.(give, call, options);
-  const execs = findAdapter({ exec: () => {}, proxy: () => {} }, remote);
+  const execs = findAdapter({ exec: () => {}, proxy: () => {} }, "exec", remote);
   await execs.send?.(give, call, undefined);
   assertEquals(given[0], [call, options]);
   assertEquals(given[1]?.[0], "run");

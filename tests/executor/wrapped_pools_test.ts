@@ -1,5 +1,8 @@
 // End-to-end: the real piscina, tinypool and workerpool run tasks in their workers.
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
+
+leaveNothing();
 
 // To import workerpool takes `--allow-sys`, which the other tests do not have.
 const FLAGS = ["read", "write", "run", "env", "sys"].map((name) => `--allow-${name}`);

@@ -1,6 +1,6 @@
 // Contract: values of one kind of stores with calls of another.
 import { assertEquals } from "@std/assert";
-import { mixStores } from "../../src/store/mix_stores.ts";
+import { mixStores } from "../../src/store/layered_stores.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 import {
   openBagStores,

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { IndigestibleError } from "../../src/errors.ts";
 import { DigestReference } from "../../src/value/digest_reference.ts";
-import { digestSymbol } from "../../src/value/digest_symbol.ts";
+import { digestSymbol } from "../../src/value/value_symbols.ts";
 import { DIGEST_SCHEME, digestArgument, digestValue } from "../../src/value/digest_value.ts";
 import { acyclic, array, graph, key, primitive } from "./arbitrary_value.ts";
 import { sameValue } from "./same_value.ts";

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { IndigestibleError } from "../../src/errors.ts";
 import { DigestReference } from "../../src/value/digest_reference.ts";
-import { digestSymbol } from "../../src/value/digest_symbol.ts";
+import { digestSymbol } from "../../src/value/value_symbols.ts";
 import { digestValue } from "../../src/value/digest_value.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";
 import { toKindName } from "../../src/value/value_kind.ts";

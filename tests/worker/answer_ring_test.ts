@@ -1,7 +1,8 @@
 // contract: what a worker writes into the ring is what its parent reads
 import { assertEquals } from "@std/assert";
 import { AnswerRing } from "../../src/worker/_answer_ring.ts";
-import { type RunResult, WORKER_CAPACITY } from "../../src/worker/worker.ts";
+import { WORKER_CAPACITY } from "../../src/worker/_call_frames.ts";
+import type { RunResult } from "../../src/worker/worker.ts";
 
 function toAnswer(value: unknown, duration: number = 1): RunResult {
   return { type: "value", value, duration, warnings: [] };

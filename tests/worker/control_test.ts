@@ -1,10 +1,13 @@
 // contract: what reaches a call while it runs and what it says, on every kind of worker
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
 import { openInlineWorker } from "../../src/worker/inline_worker.ts";
 import { openWebWorker } from "../../src/worker/web_worker.ts";
 import type { CallFollower, Worker } from "../../src/worker/worker.ts";
 import { deed, errorOf, valueOf } from "./contract.ts";
 import { runControl } from "./testdata/run_control.ts";
+
+leaveNothing();
 
 const ENTRY = new URL("./testdata/control_entry.ts", import.meta.url);
 

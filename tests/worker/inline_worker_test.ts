@@ -1,8 +1,11 @@
 // contract: the inline worker passes the list of all workers, and runs its hooks
 import { assertEquals, assertRejects } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
 import { openInlineWorker } from "../../src/worker/inline_worker.ts";
 import { deed, testWorkerContract, valueOf } from "./contract.ts";
 import { runCall } from "./testdata/run_call.ts";
+
+leaveNothing();
 
 testWorkerContract("inline", (name) => openInlineWorker(runCall, { name }));
 

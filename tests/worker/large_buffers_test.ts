@@ -6,8 +6,11 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
 import { toParcel } from "../../src/worker/_large_buffers.ts";
 import { transfer } from "../../src/worker/transfer.ts";
+
+leaveNothing();
 
 const LARGE = 1 << 20;
 

@@ -6,9 +6,12 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
 import { UnclonableError, WorkerDiedError, WorkerInitError } from "../../src/errors.ts";
 import { openProcessWorker } from "../../src/worker/process_worker.ts";
 import { appears, deed, errorOf, testWorkerContract, valueOf } from "./contract.ts";
+
+leaveNothing();
 
 const ENTRY = testdata("process_entry.ts");
 

@@ -6,9 +6,12 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
 import { NestedExecutorError, WorkerDiedError, WorkerInitError } from "../../src/errors.ts";
 import { openWebWorker } from "../../src/worker/web_worker.ts";
 import { deed, errorOf, testWorkerContract, valueOf } from "./contract.ts";
+
+leaveNothing();
 
 const ENTRY = testdata("entry.ts");
 

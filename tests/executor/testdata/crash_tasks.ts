@@ -93,3 +93,9 @@ export const echo = task(import.meta, function echo(value: unknown): unknown {
 export const giveFunction = task(import.meta, function giveFunction(): unknown {
   return [() => 1];
 });
+
+/** Ends its worker while a large result is on its way. */
+export const giveAndExit = task(import.meta, function giveAndExit(length: number): Float64Array {
+  setTimeout(() => Deno.exit(3));
+  return new Float64Array(length).fill(0.5);
+});

@@ -1,13 +1,10 @@
 // Tasks for the tests of crews: who they are, how long they live, what they leave behind.
-import { Executor, runInWorker, type Task, task } from "@quiver/quiver";
+import { Executor, runInWorker, type Task, task, type WorkerType } from "@quiver/quiver";
+import { arrive, opened, until } from "./gated.ts";
 
-/** Of this isolate, which for a web worker is the worker. */
+/** Of this isolate, which is the worker where it is not inline. */
 const IDENTITY = crypto.randomUUID();
 const KEPT: unknown[] = [];
-/** Deno has them, its type library not yet. */
-const { locks: LOCKS } = navigator as typeof navigator & {
-  locks: { request(name: string, callback: () => Promise<void>): Promise<void> };
-};
 let calls = 0;
 let state = "";
 
@@ -33,52 +30,36 @@ export const refuseSetUp = task(import.meta, function refuseSetUp(): never {
   throw new RangeError("no licence");
 });
 
-/** Fails until it was called so often with this memory. */
+/** Fails until it was called so often at this gate. */
 export const flaky = task(
   import.meta,
-  async function flaky(
-    memory: SharedArrayBuffer,
-    failures: number,
-    how: "throw" | "die",
-  ): Promise<string> {
-    const words = new Int32Array(memory);
-    if (Atomics.add(words, 0, 1) >= failures) return IDENTITY;
-    if (how === "throw") throw new TypeError("not yet");
-    self.close();
-    return await new Promise<never>(() => {});
+  function flaky(gate: string, failures: number, how: "throw" | "die"): string {
+    if (arrive(gate) >= failures) return IDENTITY;
+    if (how === "die") Deno.exit(3);
+    throw new TypeError("not yet");
   },
-  { ignore: ["memory"] },
+  { ignore: ["gate"] },
 );
 
 /** Ends when so many have arrived; only if they all run at once do they. */
 export const meet = task(
   import.meta,
-  async function meet(memory: SharedArrayBuffer, count: number): Promise<string> {
-    const words = new Int32Array(memory);
-    Atomics.add(words, 0, 1);
-    Atomics.notify(words, 0);
-    for (let there = Atomics.load(words, 0); there < count; there = Atomics.load(words, 0)) {
-      await Atomics.waitAsync(words, 0, there).value;
-    }
+  async function meet(gate: string, count: number): Promise<string> {
+    arrive(gate);
+    await until(gate, (names) => names.length >= count);
     return IDENTITY;
   },
 );
 
 /** Says that it has started, and ends when it is told to. */
-export const hold = task(
-  import.meta,
-  async function hold(memory: SharedArrayBuffer): Promise<string> {
-    const words = new Int32Array(memory);
-    Atomics.add(words, 0, 1);
-    Atomics.notify(words, 0);
-    await Atomics.waitAsync(words, 1, 0).value;
-    return IDENTITY;
-  },
-);
+export const hold = task(import.meta, async function hold(gate: string): Promise<string> {
+  arrive(gate);
+  await opened(gate);
+  return IDENTITY;
+});
 
-export const kill = task(import.meta, async function kill(): Promise<never> {
-  self.close();
-  return await new Promise<never>(() => {});
+export const kill = task(import.meta, function kill(): never {
+  Deno.exit(3);
 });
 
 /** Runs itself so many times more, each in an executor of the one before; gives who they were. */
@@ -110,25 +91,23 @@ export const leaveExecutor = task(import.meta, async function leaveExecutor(): P
   return (await executor.submit(identify)).id;
 });
 
-/** Holds a lock for as long as its worker lives, and says when it does. */
+/** Locks a file for as long as its worker lives, and says when it has. */
 export const holdLock = task(
   import.meta,
-  async function holdLock(name: string, memory: SharedArrayBuffer): Promise<void> {
-    await LOCKS.request(name, () => {
-      const words = new Int32Array(memory);
-      Atomics.add(words, 0, 1);
-      Atomics.notify(words, 0);
-      return new Promise<void>(() => {});
-    });
+  async function holdLock(path: string, gate: string): Promise<void> {
+    using file = await Deno.open(path, { write: true });
+    await file.lock(true);
+    arrive(gate);
+    await new Promise<never>(() => {});
   },
 );
 
 /** Has a worker of its worker hold a lock. */
 export const nestLock = task(
   import.meta,
-  async function nestLock(name: string, memory: SharedArrayBuffer): Promise<void> {
-    await using executor = new Executor({ maxWorkers: 1 });
-    await executor.submit(holdLock, name, memory);
+  async function nestLock(workerType: WorkerType, path: string, gate: string): Promise<void> {
+    await using executor = new Executor({ maxWorkers: 1, workerType });
+    await executor.submit(holdLock, path, gate);
   },
 );
 

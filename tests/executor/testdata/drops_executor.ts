@@ -1,14 +1,14 @@
 // A program that drops its executor without disposing it, with calls in the queue.
-import { Executor } from "@quiver/quiver";
+import { Executor, type WorkerType } from "@quiver/quiver";
 import { identify } from "./crew_tasks.ts";
 
-function submitAll(workerType: "web" | "inline"): Promise<unknown>[] {
+function submitAll(workerType: WorkerType): Promise<unknown>[] {
   const executor = new Executor({ maxWorkers: 1, workerType, idleTimeout: 20 });
   return Array.from({ length: 30 }, () => executor.submit(identify));
 }
 
-const kind = Deno.args[0] === "inline" ? "inline" : "web";
-const calls = submitAll(kind);
+const workerType = (["web", "process", "inline"] as const).find((type) => type === Deno.args[0]);
+const calls = submitAll(workerType ?? "web");
 // Given by --v8-flags=--expose-gc.
 const { gc } = globalThis as unknown as { gc: () => void };
 const first = await calls[0];

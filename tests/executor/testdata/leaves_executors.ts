@@ -2,6 +2,7 @@
 import { Executor } from "@quiver/quiver";
 import { leaveExecutor } from "./crew_tasks.ts";
 
-await using executor = new Executor({ maxWorkers: 2, idleTimeout: Infinity });
+const workerType = Deno.args[0] === "process" ? "process" : "web";
+await using executor = new Executor({ maxWorkers: 2, workerType, idleTimeout: Infinity });
 const ids = await Promise.all([1, 2].map(() => executor.submit(leaveExecutor)));
 console.log(ids.length === 2 ? "done" : ids);

@@ -1,5 +1,5 @@
 // Run with --expose-gc: does anything keep the arguments of calls that have ended?
-import { Executor, task } from "@quiver/quiver";
+import { Executor, task, type WorkerType } from "@quiver/quiver";
 
 interface Argument {
   readonly payload: Uint8Array;
@@ -28,8 +28,13 @@ async function count(references: readonly WeakRef<Argument>[]): Promise<number> 
 }
 
 if (import.meta.main) {
-  const workerType = Deno.args[0] === "inline" ? "inline" : "web";
-  await using executor = new Executor({ maxWorkers: 1, workerType });
+  const [workerType] = Deno.args;
+  const flags = workerType === "process" ? { flags: ["--v8-flags=--expose-gc"] } : {};
+  await using executor = new Executor({
+    maxWorkers: 1,
+    workerType: workerType as WorkerType,
+    ...flags,
+  });
   const given: WeakRef<Argument>[] = [];
   const submit = async (): Promise<void> => {
     const argument: Argument = { payload: new Uint8Array(100_000) };
