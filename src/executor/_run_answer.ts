@@ -1,5 +1,5 @@
 import type { Scope } from "../scope/scope.ts";
-import { CallAnswer } from "../task/call_answer.ts";
+import { CallAnswer } from "../task/future.ts";
 import type { Outcome } from "../worker/worker.ts";
 import type { OutcomeTaker } from "./_dispatch_call.ts";
 import { unwrapOutcome } from "./unwrap_outcome.ts";

@@ -1,7 +1,6 @@
 // Contract: an answer reaches who waits for it, whichever of the two comes first.
 import { assertEquals } from "@std/assert";
-import { CallAnswer } from "../../src/task/call_answer.ts";
-import { Future } from "../../src/task/future.ts";
+import { CallAnswer, Future } from "../../src/task/future.ts";
 
 class GivenAnswer extends CallAnswer {
   override succeed(value: unknown): void {
