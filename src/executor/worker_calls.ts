@@ -90,7 +90,7 @@ export class WorkerCalls {
       const waited = known === undefined || restored instanceof Promise ||
         context.output === true || context.tasks !== undefined;
       const start = () => {
-        if (waited && control.signal.aborted) throw control.signal.reason;
+        if (waited && control.aborted) throw control.signal.reason;
         if (context.announce === true) control.tell(STARTED, undefined);
       };
       const called = { definition, scope, control, start };
