@@ -43,7 +43,7 @@ interface StartedCall {
   readonly definition: TaskDefinition;
   readonly scope: Scope;
   readonly control: CallControl;
-  /** Says that the body starts, where that is asked for. */
+  /** Says that the body starts, where that is asked for; throws when the call was given up. */
   readonly start: () => void;
 }
 
@@ -71,7 +71,8 @@ export class WorkerCalls {
     const context = (request.context ?? NO_CONTEXT) as CallContext;
     try {
       const address = { module: request.module, name: request.task };
-      const definition = findTask(address) ??
+      const known = findTask(address);
+      const definition = known ??
         await importInWorker(request.module, () => importTask(address));
       this.#ledger.total = context.limits?.nestedWorkers ?? NESTED_WORKERS;
       const restored = this.#restoreScope(context, warnings);
@@ -85,7 +86,11 @@ export class WorkerCalls {
         : await this.#decodeTasks(request.args, context.tasks, warnings);
       begun = performance.now();
       const { call, chunk } = context;
+      // Where nothing was waited for, nobody can have given the call up meanwhile.
+      const waited = known === undefined || restored instanceof Promise ||
+        context.output === true || context.tasks !== undefined;
       const start = () => {
+        if (waited && control.aborted) throw control.signal.reason;
         if (context.announce === true) control.tell(STARTED, undefined);
       };
       const called = { definition, scope, control, start };

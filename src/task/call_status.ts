@@ -45,6 +45,11 @@ export class CallStatus implements CallControl, CallFollower {
     return this.#worker;
   }
 
+  /** Whether the call was given up. */
+  get aborted(): boolean {
+    return this.cancellation.aborted;
+  }
+
   /** The same as `cancellation`, as a real signal. */
   get signal(): AbortSignal {
     if (this.#controller !== undefined) return this.#controller.signal;

@@ -124,6 +124,10 @@ export class NestedControl implements CallControl {
     this.#outer = outer;
   }
 
+  get aborted(): boolean {
+    return this.#own.aborted || this.#outer.aborted;
+  }
+
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
       const { signal: outer } = this.#outer;

@@ -157,6 +157,11 @@ export class ServedCall implements CallControl {
     this.#line = line;
   }
 
+  get aborted(): boolean {
+    this.#poll();
+    return this.#aborted !== undefined;
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();

@@ -96,6 +96,8 @@ export interface ProgressReport {
 
 /** What the code of a call that runs knows of who waits for it. */
 export interface CallControl {
+  /** Whether the call is to end: as the signal says, which need not be made for it. */
+  readonly aborted: boolean;
   /** Aborted when the call is to end; made when first asked for. */
   readonly signal: AbortSignal;
   /** Says how far the call is: the latest word arrives, not every one. */

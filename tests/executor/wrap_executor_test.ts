@@ -25,6 +25,7 @@ import {
 import { leaveNothing } from "../leave_nothing.ts";
 import { findAdapter } from "../../src/executor/pool_adapter.ts";
 import { WorkerCalls } from "../../src/executor/worker_calls.ts";
+import { CallStatus } from "../../src/task/call_status.ts";
 import * as tasks from "./testdata/bound_tasks.ts";
 
 leaveNothing();
@@ -195,7 +196,9 @@ Deno.test("wrapExecutor() brings calls to other isolates by an adapter", async (
   const pool = {
     add: async (call: unknown): Promise<unknown> => {
       assert(typeof call === "object");
-      return structuredClone(await Reflect.apply(calls.run, calls, [structuredClone(call)]));
+      return structuredClone(
+        await Reflect.apply(calls.run, calls, [structuredClone(call), new CallStatus()]),
+      );
     },
   };
   const add = wrapExecutor(pool, adapter).add;
