@@ -2,7 +2,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { cacheScope, Executor, openBag, query, type Task, task } from "@quiver/quiver";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
+
+leaveNothing();
 
 /** The task of a module that is not evaluated before the gate is open. */
 function slowTask({ path }: Gate): Task<[string], void> {
