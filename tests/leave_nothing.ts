@@ -9,6 +9,14 @@ const { locks } = navigator as typeof navigator & {
 /** How long what a test has ended may take to be gone, in milliseconds. */
 const PATIENCE = 5000;
 
+/** Prints the id and the command of each child of the process `$1` but the shell itself. */
+const LIST_CHILDREN = `
+for status in $(grep -ls "^PPid:[[:space:]]*$1$" /proc/[0-9]*/status); do
+  pid=\${status#/proc/}
+  pid=\${pid%/status}
+  test "$pid" = "$$" || echo "$pid $(tr '\\0' ' ' 2>/dev/null < "/proc/$pid/cmdline")"
+done`;
+
 /**
  * Makes each test of a file fail that leaves a worker or a process behind, or somebody who waits for
  * one. A web worker holds a lock for as long as it lives, and workers of workers do too; timers, files
@@ -63,9 +71,9 @@ async function waitForChildren(): Promise<void> {
  * @returns Their ids and commands.
  */
 export async function readChildren(): Promise<string[]> {
-  const { stdout } = await new Deno.Command("ps", {
-    args: ["--ppid", `${Deno.pid}`, "-o", "pid=,args="],
+  // A program of its own, as Deno reads no /proc without all permissions; `ps` is not everywhere.
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", LIST_CHILDREN, "sh", `${Deno.pid}`],
   }).output();
-  const lines = new TextDecoder().decode(stdout).split("\n").map((line) => line.trim());
-  return lines.filter((line) => line !== "" && !line.includes(`ps --ppid ${Deno.pid} `));
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
 }
