@@ -4,6 +4,7 @@ import { currentScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
+import type { CallKeeper, CallStatus } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
@@ -82,12 +83,16 @@ export class Executor implements AsyncDisposable {
   readonly #settings: ExecutorSettings;
   readonly #mapExecutor: MapExecutor;
   /** Calls that were submitted and have not settled, in whatever state. */
-  readonly #unsettled = new Set<Future<unknown>>();
-  readonly #forget = (future: Future<unknown>): void => {
-    this.#unsettled.delete(future);
-    if (future.hit === true) this.#hits++;
-    else if (future.key !== undefined && future.state === "done") this.#misses++;
-    if (this.#unsettled.size === 0) this.#drained?.resolve();
+  readonly #unsettled = new Set<CallStatus>();
+  /** Shutdown waits for the calls that it keeps. */
+  readonly #keeper: CallKeeper = {
+    began: (call) => void this.#unsettled.add(call),
+    ended: (call) => {
+      this.#unsettled.delete(call);
+      if (call.hit === true) this.#hits++;
+      else if (call.key !== undefined && call.state === "done") this.#misses++;
+      if (this.#unsettled.size === 0) this.#drained?.resolve();
+    },
   };
   #maxWorkers: number;
   #hits = 0;
@@ -315,7 +320,7 @@ export class Executor implements AsyncDisposable {
     const { warn } = currentScope();
     this.#accepting = false;
     if (cancelPending) {
-      for (const future of this.#unsettled) future.cancel();
+      for (const call of this.#unsettled) call.cancel();
       // Those that were sent ahead are cancelled there; whoever ends the workers is told what it throws.
       this.#engine.close({ cancelPending, warn }).catch(() => {});
     }
@@ -358,9 +363,7 @@ export class Executor implements AsyncDisposable {
     const executor = this.active;
     const refused = executor.#refuse(definition.name, scope);
     if (refused !== undefined) return refused;
-    const future = answerCall(definition, args, scope, runner);
-    executor.#track(future);
-    return future;
+    return answerCall(definition, args, scope, runner, executor.#keeper);
   }
 
   /** What a map needs; another executor may take the place of this one while it goes on. */
@@ -372,7 +375,7 @@ export class Executor implements AsyncDisposable {
       options: { retries },
       dispatcher: { run: (request, observer = {}) => this.active.#engine.send(request, observer) },
       refuse: (name, scope) => this.active.#refuse(name, scope),
-      track: (future) => this.active.#track(future),
+      keeper: () => this.active.#keeper,
     };
   }
 
@@ -384,12 +387,6 @@ export class Executor implements AsyncDisposable {
     }
     const error = new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`);
     return new Future(name, () => Promise.reject(error));
-  }
-
-  /** Shutdown waits for the call. */
-  #track(future: Future<unknown>): void {
-    this.#unsettled.add(future);
-    future.onDone(this.#forget);
   }
 
   async #end(warn: Warn): Promise<void> {

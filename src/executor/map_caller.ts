@@ -3,6 +3,7 @@ import { runInScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { answerCall } from "../task/answer_call.ts";
 import type { CallRunner } from "../task/answer_call.ts";
+import type { CallKeeper, CallStatus } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
 import { resolveFutures } from "../task/answer_call.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
@@ -35,12 +36,8 @@ export interface MapExecutor {
    * @returns A failed future, or `undefined`.
    */
   refuse(name: string, scope: Scope): Future<unknown> | undefined;
-  /**
-   * Waits for a call at shutdown.
-   *
-   * @param future The call.
-   */
-  track(future: Future<unknown>): void;
+  /** Whoever waits for calls at shutdown. */
+  readonly keeper: () => CallKeeper;
 }
 
 /** What a map calls, and where. */
@@ -118,8 +115,8 @@ export class MapCaller<T, R> {
   #callTogether(items: readonly T[]): MapCalls<R> {
     const { definition: { name }, scope, ended } = this.#subject;
     const content = { items, context: toCallContext(scope, undefined) };
-    const future = new Future(name, (status) => new ChunkCall(this.#route, status).run(content));
-    this.#executor.track(future);
+    const run = (status: CallStatus) => new ChunkCall(this.#route, status).run(content);
+    const future = new Future(name, run, this.#executor.keeper());
     this.#subject.follow(future);
     const batch = future.then((result): MapBatch<R> => {
       for (const _ of items) ended(false);
@@ -130,8 +127,8 @@ export class MapCaller<T, R> {
 
   #callAlone(item: T): MapCalls<R> {
     const { definition, scope, ended } = this.#subject;
-    const future = answerCall(definition, [item], scope, this.#runner);
-    this.#executor.track(future);
+    const keeper = this.#executor.keeper();
+    const future = answerCall(definition, [item], scope, this.#runner, keeper);
     this.#subject.follow(future);
     // The definition is that of the task, so its function returns what the task does.
     const batch = future.then((value): MapBatch<R> => ({ values: [value as R] }), toFailure)

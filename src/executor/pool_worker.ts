@@ -26,7 +26,7 @@ class PoolCalls {
       if (currentWorker() === undefined) enterWorker("quiver-pool-worker");
       this.#calls = new WorkerCalls();
     }
-    return this.#calls.run(call, new CallStatus());
+    return this.#calls.run(call, new CallStatus(call.task));
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from "../scope/scope_workers.ts";
 import { answerGiven, type CallRunner } from "../task/answer_call.ts";
 import { scopeOf } from "../task/bound_task.ts";
-import type { OnAbort } from "../task/call_status.ts";
+import type { CallKeeper, OnAbort } from "../task/call_status.ts";
 import { followSignal, Future } from "../task/future.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
@@ -149,6 +149,13 @@ export class OpenWorkerContext implements WorkerContext {
   readonly #runner: LimitedRunner;
   /** How many calls were made and have not settled, in whatever state. */
   #unsettled = 0;
+  readonly #keeper: CallKeeper = {
+    began: () => void this.#unsettled++,
+    ended: () => {
+      this.#unsettled--;
+      if (this.#unsettled === 0) this.#drained?.resolve();
+    },
+  };
   #drained: PromiseWithResolvers<void> | undefined;
   #state: State = { state: "open" };
 
@@ -188,13 +195,8 @@ export class OpenWorkerContext implements WorkerContext {
     const future = new Future(name, (status) => {
       status.onAbort = onAbort;
       return answerGiven({ definition, scope, args, status }, runner);
-    });
+    }, this.#keeper);
     if (signal !== undefined) followSignal(future, signal);
-    this.#unsettled++;
-    future.onDone(() => {
-      this.#unsettled--;
-      if (this.#unsettled === 0) this.#drained?.resolve();
-    });
     // The definition is that of `task`, so its function returns what `task` does.
     return future as Future<R>;
   }

@@ -1,6 +1,7 @@
 import { voidCache } from "../cache/cache.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { CallRunner, ReadyCall } from "./call_runner.ts";
+import type { CallKeeper } from "./call_status.ts";
 import { Future } from "./future.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 import { LateModule } from "../import_later.ts";
@@ -17,6 +18,7 @@ export type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
  * @param given The arguments, futures among them.
  * @param scope The scope that the call was made in.
  * @param runner Runs the body.
+ * @param keeper Keeps count of the call.
  * @returns The future of the result.
  */
 export function answerCall(
@@ -24,10 +26,12 @@ export function answerCall(
   given: readonly unknown[],
   scope: Scope,
   runner: CallRunner,
+  keeper?: CallKeeper,
 ): Future<unknown> {
   return new Future(
     definition.name,
     (status) => answerGiven({ definition, scope, args: given, status }, runner),
+    keeper,
   );
 }
 

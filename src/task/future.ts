@@ -1,6 +1,6 @@
 import { CancelledError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
-import { type CallProgress, CallStatus, type FutureState } from "./call_status.ts";
+import { type CallKeeper, type CallProgress, CallStatus, type FutureState } from "./call_status.ts";
 
 /** Who waits for the answer to a call. */
 export interface AnswerTaker {
@@ -82,42 +82,32 @@ export class CallAnswer {
  * ```
  */
 export class Future<T> implements Promise<T> {
-  readonly #promise: Promise<T>;
-  readonly #status = new CallStatus();
-  #cancel: ((reason: unknown) => void) | undefined;
+  readonly #status: CallStatus;
 
   /**
    * Creates the future of a call. Users get futures from tasks and executors.
    *
    * @param name What the call is named in messages.
    * @param run Runs the call and reports where it stands.
+   * @param keeper Keeps count of the call.
    */
-  constructor(readonly name: string, run: (status: CallStatus) => T | Promise<T>) {
-    const status = this.#status;
-    this.#promise = new Promise<T>((resolve, reject) => {
-      this.#cancel = reject;
-      const succeed = (value: T) => {
-        status.settled();
-        resolve(value);
-      };
-      const fail = (reason: unknown) => {
-        // Given up: it has rejected already.
-        if (status.state === "cancelled") return;
-        status.settled();
-        if (status.worker === undefined || !(reason instanceof Error)) reject(reason);
-        else resolve(rejectWithCallers(reason, status.worker));
-      };
-      try {
-        const result = run(status);
-        // A body may return a future, which is no instance of Promise.
-        if (result instanceof CallAnswer) result.give({ succeed, fail });
-        else if (typeof result === "object" && result !== null && "then" in result) {
-          Promise.resolve(result).then(succeed, fail);
-        } else succeed(result);
-      } catch (error) {
-        fail(error);
-      }
-    });
+  constructor(name: string, run: (status: CallStatus) => T | Promise<T>, keeper?: CallKeeper) {
+    const status = this.#status = new CallStatus(name, keeper);
+    try {
+      const result = run(status);
+      // A body may return a future, which is no instance of Promise.
+      if (result instanceof CallAnswer) result.give(status);
+      else if (typeof result === "object" && result !== null && "then" in result) {
+        Promise.resolve(result).then((value) => status.succeed(value), (e) => status.fail(e));
+      } else status.succeed(result);
+    } catch (error) {
+      status.fail(error);
+    }
+  }
+
+  /** What the call is named in messages. */
+  get name(): string {
+    return this.#status.name;
   }
 
   /** What `Object.prototype.toString` shows. */
@@ -156,12 +146,7 @@ export class Future<T> implements Promise<T> {
    * @returns Whether the call is cancelled.
    */
   cancel(): boolean {
-    const reason = new CancelledError(`Cannot finish "${this.name}": the call was cancelled`);
-    if (this.#status.cancel(reason)) {
-      // Whoever cancels knows: a future that nobody awaits must not end the program for it.
-      this.#promise.catch(() => {});
-      this.#cancel?.(reason);
-    }
+    this.#status.cancel();
     return this.state === "cancelled";
   }
 
@@ -173,13 +158,9 @@ export class Future<T> implements Promise<T> {
    * @returns Whether this has given the call up; `false` when it had ended.
    */
   abort(reason?: unknown): boolean {
-    const given = reason ??
-      new CancelledError(`Cannot finish "${this.name}": the call was aborted`);
-    if (!this.#status.abort(given)) return false;
-    // As in `cancel()`: whoever aborts knows.
-    this.#promise.catch(() => {});
-    this.#cancel?.(given);
-    return true;
+    return this.#status.abort(
+      reason ?? new CancelledError(`Cannot finish "${this.name}": the call was aborted`),
+    );
   }
 
   /**
@@ -222,6 +203,11 @@ export class Future<T> implements Promise<T> {
     return this.#derive(`${this.name}.get("${field}")`, (value) => value[field]);
   }
 
+  /** What `run` gave settles it, and that is of the type `T`. */
+  get #promise(): Promise<T> {
+    return this.#status.promise as Promise<T>;
+  }
+
   /** As of any promise. */
   then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
@@ -250,46 +236,6 @@ export class Future<T> implements Promise<T> {
         return take(value);
       }));
   }
-}
-
-/** Frames of Quiver's own code say nothing to who calls. */
-const OWN_FRAMES = new URL("../", import.meta.url).href;
-
-/**
- * Makes a promise that rejects with what a call threw on a worker, having added to its stack who
- * awaits the call here.
- *
- * V8 tells the functions that await a promise from the code that settles it. So a stack need not be
- * kept for every call that is made, most of which do not fail; whoever awaits only later is not found.
- *
- * @param error What was thrown.
- * @param worker The worker's name.
- * @returns The promise, to resolve the one with that is awaited.
- */
-export function rejectWithCallers(error: Error, worker: string): Promise<never> {
-  // The first turn lets the promise that is awaited join this one, so that there is a way to it.
-  return Promise.resolve().then(() => {}).then(() => {
-    addCallers(error, worker);
-    throw error;
-  });
-}
-
-function addCallers(error: Error, worker: string): void {
-  const here = { stack: "" };
-  Error.captureStackTrace(here);
-  const callers = here.stack.split("\n").filter((line) =>
-    line.startsWith("    at async ") && !line.includes(OWN_FRAMES)
-  );
-  const called = callers.length === 0 ? "" : ", called by";
-  const text = [`    in worker "${worker}"${called}`, ...callers].join("\n");
-  const { stack } = error;
-  if (typeof stack !== "string" || stack.includes(text)) return;
-  // An error that was frozen stays as it is.
-  Reflect.defineProperty(error, "stack", {
-    value: `${stack}\n${text}`,
-    writable: true,
-    configurable: true,
-  });
 }
 
 /**

@@ -51,9 +51,12 @@ class FakeDispatcher {
     const definition = new TaskDefinition(ADDRESS.module, deed, { name: ADDRESS.name });
     const { chunk } = (request.context ?? {}) as Partial<CallContext>;
     const compute = async (item: unknown) => ({ value: await deed(item), note: "computed" });
-    const value = chunk === undefined
-      ? deed(request.args[0])
-      : runChunk(request.args, chunk, { definition, scope, control: new CallStatus(), compute });
+    const value = chunk === undefined ? deed(request.args[0]) : runChunk(request.args, chunk, {
+      definition,
+      scope,
+      control: new CallStatus(request.task),
+      compute,
+    });
     return { type: "value", value: await Promise.race([value, death]), duration: 1, warnings: [] };
   }
 }

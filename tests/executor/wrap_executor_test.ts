@@ -197,7 +197,7 @@ Deno.test("wrapExecutor() brings calls to other isolates by an adapter", async (
     add: async (call: unknown): Promise<unknown> => {
       assert(typeof call === "object");
       return structuredClone(
-        await Reflect.apply(calls.run, calls, [structuredClone(call), new CallStatus()]),
+        await Reflect.apply(calls.run, calls, [structuredClone(call), new CallStatus("bound")]),
       );
     },
   };
