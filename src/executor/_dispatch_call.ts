@@ -1,17 +1,11 @@
 import { DeadlineError } from "../errors.ts";
 import type { OnAbort } from "../task/call_status.ts";
 import type { CancelSignal } from "../task/call_status.ts";
-import type { CallFollower, CallRequest, Outcome } from "../worker/worker.ts";
+import type { CallFollower, CallRequest, CallTaker, Outcome, RunResult } from "../worker/worker.ts";
 import type { Member } from "./_dispatch_crew.ts";
-import type { QueueEntry } from "./_dispatch_queue.ts";
+import type { Prioritized } from "./_priority_queue.ts";
 import { OUTPUT, STARTED } from "./call_context.ts";
 import type { OutputTaker, WorkerOutputLine } from "./output.ts";
-
-/** Where a call is on its way. */
-export type CallPhase =
-  | { readonly at: "queue"; readonly entry: QueueEntry<DispatchedCall> }
-  | { readonly at: "worker"; readonly member: Member<DispatchedCall> }
-  | { readonly at: "end" };
 
 /** Who follows a call. */
 export interface CallObserver {
@@ -49,6 +43,10 @@ export interface OutcomeTaker {
 
 /** What the calls of one dispatcher share. */
 export interface CallDesk {
+  /** Is told when a worker is done with a call, whether it still matters or not. */
+  readonly returned: (call: DispatchedCall, result: RunResult) => void;
+  /** Is told when a call could not be sent, or its worker died. */
+  readonly failed: (call: DispatchedCall, error: unknown) => void;
   /** Is told when a call is given up, and why. */
   readonly giveUp: (call: DispatchedCall, reason: unknown) => void;
   /** Takes what calls print. */
@@ -58,13 +56,11 @@ export interface CallDesk {
 /** What a worker sends of what a task prints. */
 type Printed = Pick<WorkerOutputLine, "text" | "stream">;
 
-const END: CallPhase = { at: "end" };
-
 /**
- * A call on its way through a dispatcher. One object with methods: tens of thousands may wait, and
- * closures would make each several times as large.
+ * A call on its way through a dispatcher. One object with methods, which is also its own place in the
+ * queue: tens of thousands may wait, and closures would make each several times as large.
  */
-export class DispatchedCall implements CallFollower {
+export class DispatchedCall implements CallFollower, CallTaker, Prioritized<DispatchedCall> {
   /** What to run. */
   readonly request: CallRequest;
   /** Who waits for its end. */
@@ -78,10 +74,14 @@ export class DispatchedCall implements CallFollower {
   /** How often it has failed and was run again. */
   retried = 0;
   /** Where it is. */
-  phase: CallPhase = END;
+  at: "queue" | "worker" | "end" = "end";
+  before: DispatchedCall | undefined;
+  after: DispatchedCall | undefined;
+  queued = false;
   readonly #desk: CallDesk;
   readonly #observer: CallObserver;
-  #worker = "";
+  /** What it was sent to last. */
+  #member: Member<DispatchedCall> | undefined;
   /** Until the deadline, and then until the end of the grace period. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -138,9 +138,27 @@ export class DispatchedCall implements CallFollower {
 
   /** The call is at a worker now. */
   send(member: Member<DispatchedCall>): void {
-    this.phase = { at: "worker", member };
-    this.#worker = member.worker.name;
+    this.at = "worker";
+    this.#member = member;
     this.#observer.started?.(member.worker.name);
+  }
+
+  /** What it was sent to last: also the one that a call runs on that was given up. */
+  get member(): Member<DispatchedCall> | undefined {
+    return this.#member;
+  }
+
+  /** It follows itself. */
+  get follower(): CallFollower {
+    return this;
+  }
+
+  ended(result: RunResult): void {
+    this.#desk.returned(this, result);
+  }
+
+  failed(error: unknown): void {
+    this.#desk.failed(this, error);
   }
 
   /** What becomes of the worker when the call is given up while it runs. */
@@ -172,23 +190,25 @@ export class DispatchedCall implements CallFollower {
   }
 
   /** The call waits in the queue. */
-  wait(entry: QueueEntry<DispatchedCall>): void {
-    if (this.phase.at === "worker") this.#observer.waits?.();
-    this.phase = { at: "queue", entry };
+  wait(): void {
+    if (this.at === "worker") this.#observer.waits?.();
+    this.at = "queue";
   }
 
   /** The call's way ends. */
-  end(): CallPhase {
-    const { phase } = this;
-    this.phase = END;
+  end(): void {
+    this.at = "end";
     this.#clearTimer();
     this.unlisten();
-    return phase;
   }
 
   /** Also what a call prints that was given up. */
   #print(printed: Printed): void {
-    this.#desk.output?.({ ...printed, worker: this.#worker, task: this.request.task });
+    this.#desk.output?.({
+      ...printed,
+      worker: this.#member?.worker.name ?? "",
+      task: this.request.task,
+    });
   }
 
   /** Next to no call has one. */
@@ -199,7 +219,7 @@ export class DispatchedCall implements CallFollower {
 
   #countTime(): void {
     const { deadline = Infinity } = this.#observer;
-    if (this.phase.at !== "worker" || deadline === Infinity) return;
+    if (this.at !== "worker" || deadline === Infinity) return;
     this.#clearTimer();
     this.#timer = setTimeout(() => {
       const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;

@@ -60,7 +60,8 @@ export class DispatchCalls {
     const id = ++this.#admitted;
     const call = new DispatchedCall(this.#options, request, observer, taker, id, now);
     this.#unended++;
-    call.wait(this.#queue.push(call, call.priority));
+    call.wait();
+    this.#queue.push(call);
     this.log.queued(call);
     call.listen();
     return call;
@@ -73,7 +74,10 @@ export class DispatchCalls {
 
   /** A call comes back from a worker that has not run it: it goes before all others. */
   reenter(call: DispatchedCall): void {
-    if (this.#keeping) return call.wait(this.#queue.unshift(call, call.priority));
+    if (this.#keeping) {
+      call.wait();
+      return this.#queue.unshift(call);
+    }
     const { task } = call.request;
     this.reject(call, new CancelledError(`Cannot run "${task}": the executor was shut down`));
   }
@@ -95,7 +99,7 @@ export class DispatchCalls {
 
   /** A call ends without an outcome, unless it has ended. */
   reject(call: DispatchedCall, reason: unknown): void {
-    if (call.phase.at === "end") return;
+    if (call.at === "end") return;
     this.#leave(call);
     this.log.rejected(call, reason);
     call.result.reject(reason);
@@ -136,8 +140,8 @@ export class DispatchCalls {
 
   /** The call's way ends here. */
   #leave(call: DispatchedCall): void {
-    const phase = call.end();
-    if (phase.at === "queue") this.#queue.delete(phase.entry, call.priority);
+    call.end();
+    this.#queue.delete(call);
     this.#unended--;
     if (this.#unended === 0) this.#drained?.resolve();
   }

@@ -1,19 +1,17 @@
-/** A place in a {@linkcode DispatchQueue}. */
-export interface QueueEntry<T> {
-  /** What waits. */
-  readonly value: T;
+/** What can wait in a {@linkcode DispatchQueue}: it keeps its own place, as another object would cost. */
+export interface Queueable<T> {
   /** The neighbour nearer to the front. */
-  before: QueueEntry<T> | undefined;
+  before: T | undefined;
   /** The neighbour nearer to the back. */
-  after: QueueEntry<T> | undefined;
-  /** Whether the entry still waits. */
+  after: T | undefined;
+  /** Whether it waits. */
   queued: boolean;
 }
 
 /** A queue in which every operation costs the same however many wait, leaving early included. */
-export class DispatchQueue<T> {
-  #front: QueueEntry<T> | undefined;
-  #back: QueueEntry<T> | undefined;
+export class DispatchQueue<T extends Queueable<T>> {
+  #front: T | undefined;
+  #back: T | undefined;
   #size = 0;
 
   /** How many wait. */
@@ -23,37 +21,35 @@ export class DispatchQueue<T> {
 
   /** What is at the front, if anything waits. */
   get front(): T | undefined {
-    return this.#front?.value;
+    return this.#front;
   }
 
   /**
    * Adds at the back.
    *
-   * @param value What waits.
-   * @returns Its place.
+   * @param item What waits, in this queue only.
    */
-  push(value: T): QueueEntry<T> {
-    const entry: QueueEntry<T> = { value, before: this.#back, after: undefined, queued: true };
-    if (this.#back === undefined) this.#front = entry;
-    else this.#back.after = entry;
-    this.#back = entry;
+  push(item: T): void {
+    item.before = this.#back;
+    item.queued = true;
+    if (this.#back === undefined) this.#front = item;
+    else this.#back.after = item;
+    this.#back = item;
     this.#size++;
-    return entry;
   }
 
   /**
    * Adds at the front.
    *
-   * @param value What waits.
-   * @returns Its place.
+   * @param item What waits, in this queue only.
    */
-  unshift(value: T): QueueEntry<T> {
-    const entry: QueueEntry<T> = { value, before: undefined, after: this.#front, queued: true };
-    if (this.#front === undefined) this.#back = entry;
-    else this.#front.before = entry;
-    this.#front = entry;
+  unshift(item: T): void {
+    item.after = this.#front;
+    item.queued = true;
+    if (this.#front === undefined) this.#back = item;
+    else this.#front.before = item;
+    this.#front = item;
     this.#size++;
-    return entry;
   }
 
   /**
@@ -62,25 +58,28 @@ export class DispatchQueue<T> {
    * @returns What waited longest, or `undefined` when nothing waits.
    */
   shift(): T | undefined {
-    const entry = this.#front;
-    if (entry === undefined) return undefined;
-    this.delete(entry);
-    return entry.value;
+    const item = this.#front;
+    if (item !== undefined) this.delete(item);
+    return item;
   }
 
   /**
-   * Takes an entry out, wherever it is.
+   * Takes an item out, wherever it is.
    *
-   * @param entry The place that `push()` or `unshift()` gave.
+   * @param item What may wait in this queue.
    * @returns Whether it still waited.
    */
-  delete(entry: QueueEntry<T>): boolean {
-    if (!entry.queued) return false;
-    entry.queued = false;
-    if (entry.before === undefined) this.#front = entry.after;
-    else entry.before.after = entry.after;
-    if (entry.after === undefined) this.#back = entry.before;
-    else entry.after.before = entry.before;
+  delete(item: T): boolean {
+    if (!item.queued) return false;
+    const { before, after } = item;
+    if (before === undefined) this.#front = after;
+    else before.after = after;
+    if (after === undefined) this.#back = before;
+    else after.before = before;
+    // What has left holds on to nobody.
+    item.before = undefined;
+    item.after = undefined;
+    item.queued = false;
     this.#size--;
     return true;
   }

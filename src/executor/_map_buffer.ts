@@ -1,4 +1,4 @@
-import { DispatchQueue } from "./_dispatch_queue.ts";
+import { DispatchQueue, type Queueable } from "./_dispatch_queue.ts";
 
 /** Results that a map gives one after another, and what ends it after them. */
 export interface MapBatch<R> {
@@ -18,9 +18,9 @@ export interface MapCalls<R> {
   cancel(): void;
 }
 
-interface Entry<R> {
+interface Entry<R> extends Queueable<Entry<R>> {
   readonly calls: MapCalls<R>;
-  batch?: MapBatch<R>;
+  batch: MapBatch<R> | undefined;
 }
 
 /** The calls of a map that are under way, and the results that were not given yet. */
@@ -54,7 +54,13 @@ export class MapBuffer<R> {
    * @param calls Calls that were just made.
    */
   add(calls: MapCalls<R>): void {
-    const entry: Entry<R> = { calls };
+    const entry: Entry<R> = {
+      calls,
+      batch: undefined,
+      before: undefined,
+      after: undefined,
+      queued: false,
+    };
     this.#size += calls.size;
     this.#unended.add(calls);
     if (this.#ordered) this.#entries.push(entry);

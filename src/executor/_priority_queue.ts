@@ -1,7 +1,13 @@
-import { DispatchQueue, type QueueEntry } from "./_dispatch_queue.ts";
+import { DispatchQueue, type Queueable } from "./_dispatch_queue.ts";
+
+/** What can wait in a {@linkcode PriorityQueue}. */
+export interface Prioritized<T> extends Queueable<T> {
+  /** A higher one goes first. */
+  readonly priority: number;
+}
 
 /** Those of one priority. */
-interface Level<T> {
+interface Level<T extends Queueable<T>> {
   readonly priority: number;
   readonly queue: DispatchQueue<T>;
 }
@@ -11,7 +17,7 @@ interface Level<T> {
  * cost the same however many wait; only a priority that nothing waits with yet costs a step in a heap
  * of the priorities.
  */
-export class PriorityQueue<T> {
+export class PriorityQueue<T extends Prioritized<T>> {
   readonly #byPriority = new Map<number, Level<T>>();
   /** A binary heap, the highest priority at the root. Levels leave it when they are empty there. */
   readonly #heap: Level<T>[] = [];
@@ -25,25 +31,21 @@ export class PriorityQueue<T> {
   /**
    * Adds behind all of its priority.
    *
-   * @param value What waits.
-   * @param priority Its priority.
-   * @returns Its place.
+   * @param item What waits, in this queue only.
    */
-  push(value: T, priority: number): QueueEntry<T> {
+  push(item: T): void {
     this.#size++;
-    return this.#levelOf(priority).queue.push(value);
+    this.#levelOf(item.priority).queue.push(item);
   }
 
   /**
    * Adds before all of its priority.
    *
-   * @param value What waits.
-   * @param priority Its priority.
-   * @returns Its place.
+   * @param item What waits, in this queue only.
    */
-  unshift(value: T, priority: number): QueueEntry<T> {
+  unshift(item: T): void {
     this.#size++;
-    return this.#levelOf(priority).queue.unshift(value);
+    this.#levelOf(item.priority).queue.unshift(item);
   }
 
   /**
@@ -65,16 +67,15 @@ export class PriorityQueue<T> {
   }
 
   /**
-   * Takes an entry out, wherever it is.
+   * Takes an item out, wherever it is.
    *
-   * @param entry The place that `push()` or `unshift()` gave.
-   * @param priority Its priority.
+   * @param item What may wait in this queue.
    * @returns Whether it still waited.
    */
-  delete(entry: QueueEntry<T>, priority: number): boolean {
-    if (!entry.queued) return false;
+  delete(item: T): boolean {
+    if (!item.queued) return false;
     this.#size--;
-    return this.#levelOf(priority).queue.delete(entry);
+    return this.#levelOf(item.priority).queue.delete(item);
   }
 
   #levelOf(priority: number): Level<T> {

@@ -132,8 +132,14 @@ export class Dispatcher implements AsyncDisposable {
     const workers = { ...options, idleTimeout, maxTasksPerWorker, observer, describe };
     this.#crew = new DispatchCrew(workers);
     this.#pace = new DispatchPace(prefetch);
-    const giveUp = (call: Call, reason: unknown) => this.#abort(call, reason);
-    this.#calls = new DispatchCalls({ output, giveUp, retries, observer });
+    this.#calls = new DispatchCalls({
+      giveUp: (call, reason) => this.#abort(call, reason),
+      returned: (call, result) => this.#returned(call, result),
+      failed: (call, error) => this.#failed(call, error),
+      output,
+      retries,
+      observer,
+    });
     this.#output = output;
     this.#limits = limits;
     this.#onAbort = onAbort;
@@ -306,7 +312,7 @@ export class Dispatcher implements AsyncDisposable {
   #overtake(call: Call): void {
     // None may get more when all have had as many as they may in their life.
     const least = this.#crew.leastBusy() ?? this.#crew.mostBusy();
-    if (least === undefined || least.revoking > 0 || call.phase.at !== "queue") return;
+    if (least === undefined || least.revoking > 0 || call.at !== "queue") return;
     for (;;) {
       const newest = least.calls.at(-1 - least.revoking);
       if (newest === undefined || newest.priority >= call.priority) return;
@@ -321,13 +327,12 @@ export class Dispatcher implements AsyncDisposable {
     member.sent++;
     call.send(member);
     this.#calls.log.sent(call, member.worker.name);
-    void member.worker.run(call.request, call).then(
-      (result) => this.#returned(member, call, result),
-      (error) => this.#failed(member, call, error),
-    );
+    member.worker.send(call.request, call);
   }
 
-  #returned(member: Member<Call>, call: Call, result: RunResult): void {
+  #returned(call: Call, result: RunResult): void {
+    const { member } = call;
+    if (member === undefined) return;
     if (result.type === "revoked") {
       member.sent--;
       // One that was not asked takes no calls, so it is about to be dead.
@@ -336,19 +341,21 @@ export class Dispatcher implements AsyncDisposable {
         member.revoking--;
         this.#returning--;
       }
-      if (call.phase.at === "worker") this.#calls.reenter(call);
+      if (call.at === "worker") this.#calls.reenter(call);
     } else {
       this.#pace.note(result.duration);
       // It has nothing to do as soon as the calls that have started have ended, and then it ends.
       if (result.heapBytes !== undefined) this.#spend(member);
-      if (call.phase.at !== "end") this.#calls.conclude(call, result);
+      if (call.at !== "end") this.#calls.conclude(call, result);
     }
     this.#release(member, call);
   }
 
-  #failed(member: Member<Call>, call: Call, error: unknown): void {
+  #failed(call: Call, error: unknown): void {
+    const { member } = call;
+    if (member === undefined) return;
     if (error instanceof WorkerDiedError) this.#crew.remove(member);
-    if (call.phase.at !== "end") this.#calls.fail(call, error);
+    if (call.at !== "end") this.#calls.fail(call, error);
     this.#release(member, call);
   }
 
@@ -387,10 +394,9 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   #abort(call: Call, reason: unknown): void {
-    const { phase } = call;
+    const { at, member } = call;
     this.#calls.reject(call, reason);
-    if (phase.at === "worker") {
-      const { member } = phase;
+    if (at === "worker" && member !== undefined) {
       while (this.#revoke(member));
       // Those that it could not give back have started, or their answer is on its way.
       const started = member.calls.slice(0, member.calls.length - member.revoking);

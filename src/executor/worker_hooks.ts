@@ -1,7 +1,14 @@
 import { WorkerDiedError, WorkerInitError } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
-import type { CallFollower, CallRequest, RunResult, Worker } from "../worker/worker.ts";
-import type { HookCall } from "../worker/worker.ts";
+import {
+  type CallFollower,
+  type CallRequest,
+  type CallTaker,
+  type HookCall,
+  PromisedCall,
+  type RunResult,
+  type Worker,
+} from "../worker/worker.ts";
 
 /** What the workers of one owner do beside running calls. */
 export interface WorkerHookCalls {
@@ -51,8 +58,7 @@ export async function addHooks(
 /** A call that waits until the worker is known to stay. */
 interface WaitingCall {
   readonly request: CallRequest;
-  readonly follower: CallFollower | undefined;
-  readonly result: PromiseWithResolvers<RunResult>;
+  readonly taker: CallTaker;
 }
 
 type State =
@@ -91,12 +97,16 @@ class RetiringWorker implements Worker {
     return Math.max(0, this.#worker.room - this.#waiting.length);
   }
 
-  run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
-    if (this.#state.state === "closed") return Promise.resolve({ type: "revoked" });
-    const call = { request, follower, result: Promise.withResolvers<RunResult>() };
-    this.#waiting.push(call);
+  send(request: CallRequest, taker: CallTaker): void {
+    if (this.#state.state === "closed") return giveBack(taker);
+    this.#waiting.push({ request, taker });
     if (this.#running === "nothing") void this.#serve();
-    return call.result.promise;
+  }
+
+  run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
+    const call = new PromisedCall(follower);
+    this.send(request, call);
+    return call.result;
   }
 
   abort(follower: CallFollower, reason: unknown): void {
@@ -105,7 +115,7 @@ class RetiringWorker implements Worker {
 
   revoke(): boolean {
     const newest = this.#waiting.pop();
-    newest?.result.resolve({ type: "revoked" });
+    if (newest !== undefined) giveBack(newest.taker);
     return newest !== undefined || (this.#running === "call" && this.#worker.revoke());
   }
 
@@ -132,16 +142,17 @@ class RetiringWorker implements Worker {
   async #serve(): Promise<void> {
     for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift()) {
       this.#running = "call";
-      const { result } = call;
+      const { taker } = call;
+      let result: RunResult;
       try {
-        const ended = await this.#worker.run(call.request, call.follower);
-        result.resolve(ended);
-        if (ended.type === "revoked") continue;
+        result = await this.#worker.run(call.request, taker.follower);
       } catch (error) {
         // The call did not run, or the worker is dead.
-        result.reject(error);
+        taker.failed(error);
         continue;
       }
+      taker.ended(result);
+      if (result.type === "revoked") continue;
       this.#running = "hook";
       await this.#mayLeave();
     }
@@ -168,7 +179,7 @@ class RetiringWorker implements Worker {
   }
 
   #giveBack(): void {
-    for (const { result } of this.#waiting.splice(0)) result.resolve({ type: "revoked" });
+    for (const { taker } of this.#waiting.splice(0)) giveBack(taker);
   }
 
   async #close(): Promise<void> {
@@ -183,6 +194,11 @@ class RetiringWorker implements Worker {
     await this.#worker.close();
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
+
+/** A call that has not run may go elsewhere, when whoever gives it back is done. */
+function giveBack(taker: CallTaker): void {
+  queueMicrotask(() => taker.ended({ type: "revoked" }));
 }
 
 /** Runs a hook in its worker, and gives what it returned. */

@@ -2,9 +2,16 @@ import type { WorkerDeath, WorkerEnding } from "../errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { AbortFrame } from "./_call_frames.ts";
 import type { CloseReply } from "./_protocol.ts";
-import type { SentCall, SentCalls } from "./_sent_calls.ts";
+import type { SentCalls } from "./_sent_calls.ts";
 import { givesAway } from "./transfer.ts";
-import type { CallFollower, CallRequest, RunResult, Worker } from "./worker.ts";
+import {
+  type CallFollower,
+  type CallRequest,
+  type CallTaker,
+  PromisedCall,
+  type RunResult,
+  type Worker,
+} from "./worker.ts";
 
 /** What a kind of worker has of its own. */
 export interface WorkerKind {
@@ -70,20 +77,27 @@ export class KindWorker implements Worker {
     return this.#calls.room;
   }
 
+  send(request: CallRequest, taker: CallTaker): void {
+    if (this.#state.state !== "open") {
+      return queueMicrotask(() => taker.ended({ type: "revoked" }));
+    }
+    let slot: number;
+    try {
+      slot = this.#calls.add(request.task, givesAway(request.args), taker);
+    } catch (error) {
+      return queueMicrotask(() => taker.failed(error));
+    }
+    try {
+      this.#kind.send(slot, request);
+    } catch (error) {
+      queueMicrotask(() => this.#calls.reject(slot, error));
+    }
+  }
+
   run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
-    if (this.#state.state !== "open") return Promise.resolve({ type: "revoked" });
-    let call: SentCall;
-    try {
-      call = this.#calls.add(request.task, givesAway(request.args), follower);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    try {
-      this.#kind.send(call.slot, request);
-    } catch (error) {
-      this.#calls.reject(call.slot, error);
-    }
-    return call.result.promise;
+    const call = new PromisedCall(follower);
+    this.send(request, call);
+    return call.result;
   }
 
   abort(follower: CallFollower, reason: unknown): void {

@@ -8,18 +8,16 @@ import {
   type WorkerFrame,
 } from "./_call_frames.ts";
 import type { SentClaims } from "./_call_sharing.ts";
-import type { CallFollower, RunResult } from "./worker.ts";
+import type { CallFollower, CallTaker, RunResult } from "./worker.ts";
 
 /** A call on its way to a worker. */
-export interface SentCall {
+interface SentCall {
   /** The task's name, for messages. */
   readonly task: string;
   /** Where the claim stands. */
   readonly slot: number;
-  /** Told of what the call says. */
-  readonly follower: CallFollower | undefined;
-  /** What the caller awaits. */
-  readonly result: PromiseWithResolvers<RunResult>;
+  /** Who waits for it. */
+  readonly taker: CallTaker;
   /** Whether it can be sent only once, as its arguments have gone with it. */
   readonly once: boolean;
 }
@@ -61,11 +59,11 @@ export class SentCalls {
    *
    * @param task The task's name.
    * @param once Whether it can be sent only once.
-   * @param follower Told of what the call says.
-   * @returns The call.
+   * @param taker Who waits for it.
+   * @returns The call's slot.
    * @throws {RangeError} When there are too many calls already.
    */
-  add(task: string, once: boolean, follower?: CallFollower): SentCall {
+  add(task: string, once: boolean, taker: CallTaker): number {
     const slot = this.#slots.pop();
     if (slot === undefined) {
       throw new RangeError(
@@ -73,10 +71,10 @@ export class SentCalls {
       );
     }
     this.#claims.send(slot);
-    const call = { task, slot, follower, result: Promise.withResolvers<RunResult>(), once };
+    const call = { task, slot, taker, once };
     this.#sent[slot] = call;
     this.#calls.push(call);
-    return call;
+    return slot;
   }
 
   /**
@@ -85,7 +83,7 @@ export class SentCalls {
    * @param frame An answer, or what a call says while it runs.
    */
   receive(frame: WorkerFrame): void {
-    if (isReportFrame(frame)) this.#sent[frame[0]]?.follower?.told(frame[2], frame[3]);
+    if (isReportFrame(frame)) this.#sent[frame[0]]?.taker.follower?.told(frame[2], frame[3]);
     else this.resolve(frame[0], fromAnswerFrame(frame));
   }
 
@@ -97,7 +95,7 @@ export class SentCalls {
    * @returns What is to be sent, or `undefined` when the call does not run.
    */
   abort(follower: CallFollower, reason: unknown): AbortFrame | undefined {
-    const call = this.#calls.find((call) => call.follower === follower);
+    const call = this.#calls.find(({ taker }) => taker.follower === follower);
     if (call === undefined || !this.#claims.abort(call.slot)) return undefined;
     return [call.slot, "abort", fromThrown(reason)];
   }
@@ -109,7 +107,7 @@ export class SentCalls {
    * @param result How it ended.
    */
   resolve(slot: number, result: RunResult): void {
-    this.#remove(slot)?.result.resolve(result);
+    this.#remove(slot)?.taker.ended(result);
   }
 
   /**
@@ -119,16 +117,16 @@ export class SentCalls {
    * @param error Why.
    */
   reject(slot: number, error: unknown): void {
-    this.#remove(slot)?.result.reject(error);
+    this.#remove(slot)?.taker.failed(error);
   }
 
-  /** Takes back the newest call that the worker has not claimed. */
+  /** Takes back the newest call that the worker has not claimed; its taker is told later. */
   revokeNewest(): boolean {
     const newest = this.#calls.at(-1);
     // Calls are claimed in order: when the newest is claimed, all are.
     if (newest === undefined || newest.once || !this.#claims.revoke(newest.slot)) return false;
     this.#calls.pop();
-    newest.result.resolve({ type: "revoked" });
+    queueMicrotask(() => newest.taker.ended({ type: "revoked" }));
     this.#settleDrained();
     return true;
   }
@@ -140,15 +138,16 @@ export class SentCalls {
   fail(death: WorkerDeath): void {
     const calls = this.#calls;
     this.#calls = [];
-    for (const { task, slot, result, once } of calls) {
+    for (const { task, slot, taker, once } of calls) {
       if (!once && this.#claims.revoke(slot)) {
-        result.resolve({ type: "revoked" });
+        queueMicrotask(() => taker.ended({ type: "revoked" }));
         continue;
       }
       // Code that outlives its worker can still see that it is to end.
       this.#claims.abort(slot);
       const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${death.reason}`;
-      result.reject(new WorkerDiedError(message, death));
+      const error = new WorkerDiedError(message, death);
+      queueMicrotask(() => taker.failed(error));
     }
     this.#settleDrained();
   }
@@ -160,6 +159,7 @@ export class SentCalls {
     return this.#drained.promise;
   }
 
+  /** Frees a slot; gives the call in it that has neither ended nor been taken back, if there is one. */
   #remove(slot: number): SentCall | undefined {
     const call = this.#sent[slot];
     if (call === undefined) return undefined;
@@ -167,7 +167,8 @@ export class SentCalls {
     this.#slots.push(slot);
     // Calls end in order but for those that cannot be sent, so that the first is nearly always it.
     const index = this.#calls.indexOf(call);
-    if (index >= 0) this.#calls.splice(index, 1);
+    if (index < 0) return undefined;
+    this.#calls.splice(index, 1);
     this.#settleDrained();
     return call;
   }

@@ -56,6 +56,9 @@ export interface CallRequest {
   readonly context: unknown;
 }
 
+/** What is told of a call without warnings, as nearly every one is. */
+export const NO_WARNINGS: readonly string[] = [];
+
 /** A thrown value as data that structured clone carries. */
 export interface ThrownValue {
   /** The value in a form that `toThrown()` turns back, class, stack, own fields and cause included. */
@@ -116,6 +119,44 @@ export interface CallFollower {
   told(kind: string, data: unknown): void;
 }
 
+/** Who waits for a call that was sent to a worker. */
+export interface CallTaker {
+  /** Told of what the call says; it also stands for the call in `abort()`. */
+  readonly follower?: CallFollower | undefined;
+  /** The call has ended, or never started and may go elsewhere. */
+  ended(result: RunResult): void;
+  /** It could not be sent, or its worker died during it. */
+  failed(error: unknown): void;
+}
+
+/** Who waits for a call by a promise. */
+export class PromisedCall implements CallTaker {
+  readonly follower: CallFollower | undefined;
+  readonly #result = Promise.withResolvers<RunResult>();
+
+  /**
+   * Creates the promise.
+   *
+   * @param follower Told of what the call says.
+   */
+  constructor(follower: CallFollower | undefined) {
+    this.follower = follower;
+  }
+
+  /** How the call ended; rejects when it failed. */
+  get result(): Promise<RunResult> {
+    return this.#result.promise;
+  }
+
+  ended(result: RunResult): void {
+    this.#result.resolve(result);
+  }
+
+  failed(error: unknown): void {
+    this.#result.reject(error);
+  }
+}
+
 /** Does the work of one call where the worker runs; what a task throws becomes an outcome. */
 export type RunCall = (
   request: CallRequest,
@@ -133,10 +174,17 @@ export interface Worker extends AsyncDisposable {
   /** A name for messages, such as `quiver-worker-3`. */
   readonly name: string;
   /**
-   * Runs a call after those it was given before. Rejects with `WorkerDiedError` when the worker
-   * dies during this call; resolves to `revoked` when it dies, or is closing, before the call
-   * started; rejects with `UnclonableError` when an argument cannot be sent, and with `RangeError`
-   * when as many calls are on their way as a worker takes. The worker survives what a task throws.
+   * Runs a call after those it was given before. It fails with `WorkerDiedError` when the worker
+   * dies during this call; ends as `revoked` when it dies, or is closing, before the call started;
+   * fails with `UnclonableError` when an argument cannot be sent, and with `RangeError` when as many
+   * calls are on their way as a worker takes. The worker survives what a task throws.
+   *
+   * @param request The call.
+   * @param taker Told once how it ended, and never before this returns. It must not throw.
+   */
+  send(request: CallRequest, taker: CallTaker): void;
+  /**
+   * The same, for one who waits by a promise, which costs as much as all else that is done for a short call.
    *
    * @param request The call.
    * @param follower Told of what the call says; it also stands for the call in `abort()`.

@@ -9,19 +9,21 @@ import {
 } from "../../src/errors.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
 import { openWebWorker } from "../../src/worker/web_worker.ts";
-import type {
-  CallFollower,
-  CallRequest,
-  Outcome,
-  RunResult,
-  Worker,
+import {
+  type CallFollower,
+  type CallRequest,
+  type CallTaker,
+  type Outcome,
+  PromisedCall,
+  type RunResult,
+  type Worker,
 } from "../../src/worker/worker.ts";
 
 leaveNothing();
 
 interface FakeCall {
   readonly task: string;
-  readonly result: PromiseWithResolvers<RunResult>;
+  readonly taker: CallTaker;
 }
 
 /** A worker whose calls end when the test says so. */
@@ -49,23 +51,28 @@ class FakeWorker implements Worker {
     return this.calls.map(({ task }) => task).join(" ");
   }
 
-  run(request: CallRequest): Promise<RunResult> {
-    if (this.ended !== "no") return Promise.resolve({ type: "revoked" });
-    const call = { task: request.task, result: Promise.withResolvers<RunResult>() };
-    this.calls.push(call);
-    return call.result.promise;
+  send({ task }: CallRequest, taker: CallTaker): void {
+    if (this.ended !== "no") return queueMicrotask(() => taker.ended({ type: "revoked" }));
+    this.calls.push({ task, taker });
+  }
+
+  run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
+    const call = new PromisedCall(follower);
+    this.send(request, call);
+    return call.result;
   }
 
   revoke(): boolean {
     if (this.calls.length < 2) return false;
-    this.calls.pop()?.result.resolve({ type: "revoked" });
+    const newest = this.calls.pop();
+    queueMicrotask(() => newest?.taker.ended({ type: "revoked" }));
     return true;
   }
 
   /** Ends the running call. */
   async finish(duration = 1): Promise<void> {
     const call = this.calls.shift();
-    call?.result.resolve({ type: "value", value: call.task, duration, warnings: [] });
+    call?.taker.ended({ type: "value", value: call.task, duration, warnings: [] });
     await settle();
   }
 
@@ -102,7 +109,10 @@ class FakeWorker implements Worker {
     this.#death.resolve(ended);
     while (this.revoke());
     const reason = { reason: ended };
-    this.calls.shift()?.result.reject(new WorkerDiedError("Cannot finish: it died", reason));
+    const running = this.calls.shift();
+    queueMicrotask(() =>
+      running?.taker.failed(new WorkerDiedError("Cannot finish: it died", reason))
+    );
   }
 }
 
@@ -352,7 +362,7 @@ Deno.test("Dispatcher.run() rejects a call whose arguments cannot be sent, and u
   const stage = await createStage({ maxWorkers: 1 });
   const calls = stage.run("ab");
   await settle();
-  at(stage.workers, 0).calls.shift()?.result.reject(new TypeError("unclonable"));
+  at(stage.workers, 0).calls.shift()?.taker.failed(new TypeError("unclonable"));
   await assertRejects(() => at(calls, 0), TypeError, "unclonable");
   await settle();
   assertEquals(at(stage.workers, 0).tasks, "b");
@@ -585,7 +595,7 @@ Deno.test("Dispatcher.close() waits for a worker that still has to give a call b
     override revoke(): boolean {
       const call = this.calls.pop();
       // The answer takes its time.
-      settle().then(() => call?.result.resolve({ type: "revoked" }));
+      settle().then(() => call?.taker.ended({ type: "revoked" }));
       return call !== undefined;
     }
   }

@@ -4,11 +4,19 @@ import { WorkerDiedError } from "../../src/errors.ts";
 import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
 import { fromThrown } from "../../src/value/thrown_value.ts";
-import type { CallRequest, Outcome, RunResult, Worker } from "../../src/worker/worker.ts";
+import {
+  type CallFollower,
+  type CallRequest,
+  type CallTaker,
+  type Outcome,
+  PromisedCall,
+  type RunResult,
+  type Worker,
+} from "../../src/worker/worker.ts";
 
 interface FakeCall {
   readonly task: string;
-  readonly result: PromiseWithResolvers<RunResult>;
+  readonly taker: CallTaker;
 }
 
 export class FakeWorker implements Worker {
@@ -45,17 +53,22 @@ export class FakeWorker implements Worker {
     return this.#calls.map(({ task }) => task).join(" ");
   }
 
-  run(request: CallRequest): Promise<RunResult> {
-    if (this.ended !== "no") return Promise.resolve({ type: "revoked" });
+  send({ task }: CallRequest, taker: CallTaker): void {
+    if (this.ended !== "no") return queueMicrotask(() => taker.ended({ type: "revoked" }));
     assert(this.room > 0, `${this.name} has no room`);
-    const call = { task: request.task, result: Promise.withResolvers<RunResult>() };
-    this.#calls.push(call);
-    return call.result.promise;
+    this.#calls.push({ task, taker });
+  }
+
+  run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
+    const call = new PromisedCall(follower);
+    this.send(request, call);
+    return call.result;
   }
 
   revoke(): boolean {
     if (this.#calls.length < 2) return false;
-    this.#calls.pop()?.result.resolve({ type: "revoked" });
+    const newest = this.#calls.pop();
+    queueMicrotask(() => newest?.taker.ended({ type: "revoked" }));
     this.revoked++;
     this.#unseen++;
     return true;
@@ -71,14 +84,14 @@ export class FakeWorker implements Worker {
     const call = this.#calls.shift();
     assert(call !== undefined, `${this.name} has no call`);
     this.finished++;
-    call.result.resolve({ type: "value", value: call.task, duration: 1, warnings: [], ...more });
+    call.taker.ended({ type: "value", value: call.task, duration: 1, warnings: [], ...more });
     await settle();
   }
 
   /** Ends the running call with an error. */
   async fail(error: unknown): Promise<void> {
     const thrown = { thrown: fromThrown(error) };
-    this.#calls.shift()?.result.resolve({
+    this.#calls.shift()?.taker.ended({
       type: "error",
       error: thrown,
       duration: 1,
@@ -118,7 +131,10 @@ export class FakeWorker implements Worker {
     this.#death.resolve(ended);
     while (this.revoke());
     const reason = { reason: ended };
-    this.#calls.shift()?.result.reject(new WorkerDiedError("Cannot finish: it died", reason));
+    const running = this.#calls.shift();
+    queueMicrotask(() =>
+      running?.taker.failed(new WorkerDiedError("Cannot finish: it died", reason))
+    );
   }
 }
 

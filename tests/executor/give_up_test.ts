@@ -3,12 +3,14 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { DeadlineError, WorkerDiedError } from "../../src/errors.ts";
 import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
-import type {
-  CallFollower,
-  CallRequest,
-  Outcome,
-  RunResult,
-  Worker,
+import {
+  type CallFollower,
+  type CallRequest,
+  type CallTaker,
+  type Outcome,
+  PromisedCall,
+  type RunResult,
+  type Worker,
 } from "../../src/worker/worker.ts";
 
 /** A worker whose calls end when the test says so, and whose code stops when it says so. */
@@ -17,7 +19,7 @@ class FakeWorker implements Worker {
   readonly aborts: unknown[] = [];
   readonly stop = Promise.withResolvers<boolean>();
   readonly #death = Promise.withResolvers<string>();
-  readonly #calls: { follower: CallFollower; result: PromiseWithResolvers<RunResult> }[] = [];
+  readonly #calls: CallTaker[] = [];
   readonly dead = this.#death.promise;
 
   constructor(readonly name: string) {}
@@ -31,10 +33,14 @@ class FakeWorker implements Worker {
     return this.#calls[0]?.follower;
   }
 
-  run(_request: CallRequest, follower: CallFollower): Promise<RunResult> {
-    const call = { follower, result: Promise.withResolvers<RunResult>() };
-    this.#calls.push(call);
-    return call.result.promise;
+  send(_request: CallRequest, taker: CallTaker): void {
+    this.#calls.push(taker);
+  }
+
+  run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
+    const call = new PromisedCall(follower);
+    this.send(request, call);
+    return call.result;
   }
 
   abort(_follower: CallFollower, reason: unknown): void {
@@ -43,12 +49,13 @@ class FakeWorker implements Worker {
 
   revoke(): boolean {
     if (this.#calls.length < 2) return false;
-    this.#calls.pop()?.result.resolve({ type: "revoked" });
+    const newest = this.#calls.pop();
+    queueMicrotask(() => newest?.ended({ type: "revoked" }));
     return true;
   }
 
   async finish(): Promise<void> {
-    this.#calls.shift()?.result.resolve({ type: "value", value: 1, duration: 1, warnings: [] });
+    this.#calls.shift()?.ended({ type: "value", value: 1, duration: 1, warnings: [] });
     await settle();
   }
 
@@ -60,7 +67,8 @@ class FakeWorker implements Worker {
   terminate(): void {
     this.#death.resolve("terminated");
     const error = new WorkerDiedError("Cannot finish", { reason: "terminated", ending: "killed" });
-    this.#calls.shift()?.result.reject(error);
+    const running = this.#calls.shift();
+    queueMicrotask(() => running?.failed(error));
   }
 
   stopped(signal: AbortSignal): Promise<boolean> {
@@ -220,8 +228,8 @@ Deno.test("Dispatcher.run() leaves a loop of workers that take no calls when its
   const controller = new AbortController();
   let starts = 0;
   class Leaving extends FakeWorker {
-    override run(): Promise<RunResult> {
-      return Promise.resolve({ type: "revoked" });
+    override send(_request: CallRequest, taker: CallTaker): void {
+      queueMicrotask(() => taker.ended({ type: "revoked" }));
     }
   }
   const open = () => {

@@ -1,14 +1,16 @@
 // Contract: the queue against a list that is sorted anew for each step.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
-import type { QueueEntry } from "../../src/executor/_dispatch_queue.ts";
-import { PriorityQueue } from "../../src/executor/_priority_queue.ts";
+import { type Prioritized, PriorityQueue } from "../../src/executor/_priority_queue.ts";
 
-interface Item {
+interface Item extends Prioritized<Item> {
   readonly id: number;
-  readonly priority: number;
   /** Smaller ones came first. */
   readonly place: number;
+}
+
+function createItem(id: number, priority: number, place: number = id): Item {
+  return { id, priority, place, before: undefined, after: undefined, queued: false };
 }
 
 Deno.test("PriorityQueue gives the highest priority first, and within one who came first", () => {
@@ -21,24 +23,22 @@ Deno.test("PriorityQueue gives the highest priority first, and within one who ca
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const queue = new PriorityQueue<Item>();
-      const entries = new Map<Item, QueueEntry<Item>>();
       let model: Item[] = [];
       for (const [id, action] of steps.entries()) {
         if (action.do === "push" || action.do === "unshift") {
           const place = action.do === "push" ? id : -id;
-          const item = { id, priority: action.priority, place };
+          const item = createItem(id, action.priority, place);
           model.push(item);
-          entries.set(item, queue[action.do](item, item.priority));
+          queue[action.do](item);
         } else if (action.do === "delete") {
           const item = model[action.at % Math.max(1, model.length)];
-          const entry = item && entries.get(item);
-          if (item === undefined || entry === undefined) continue;
-          assertEquals(queue.delete(entry, item.priority), true);
-          assertEquals(queue.delete(entry, item.priority), false);
+          if (item === undefined) continue;
+          assertEquals(queue.delete(item), true);
+          assertEquals(queue.delete(item), false);
           model = model.filter((other) => other !== item);
         } else {
           model.sort((a, b) => b.priority - a.priority || a.place - b.place);
-          assertEquals(queue.shift(), model.shift());
+          assertStrictEquals(queue.shift(), model.shift());
         }
         assertEquals(queue.size, model.length);
       }
@@ -47,9 +47,11 @@ Deno.test("PriorityQueue gives the highest priority first, and within one who ca
 });
 
 Deno.test("PriorityQueue takes as many priorities as there are items", () => {
-  const queue = new PriorityQueue<number>();
+  const queue = new PriorityQueue<Item>();
   const priorities = Array.from({ length: 2000 }, (_, index) => (index * 7919) % 2000);
-  for (const priority of priorities) queue.push(priority, priority);
-  for (let expected = 1999; expected >= 0; expected--) assertEquals(queue.shift(), expected);
+  for (const [id, priority] of priorities.entries()) queue.push(createItem(id, priority));
+  for (let expected = 1999; expected >= 0; expected--) {
+    assertEquals(queue.shift()?.priority, expected);
+  }
   assertEquals([queue.shift(), queue.size], [undefined, 0]);
 });

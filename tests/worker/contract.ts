@@ -3,7 +3,7 @@ import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } fr
 import { UnclonableError, WorkerDiedError } from "../../src/errors.ts";
 import { toThrown } from "../../src/value/thrown_value.ts";
 import { transfer } from "../../src/worker/transfer.ts";
-import type { CallRequest, RunResult, Worker } from "../../src/worker/worker.ts";
+import type { CallRequest, CallTaker, RunResult, Worker } from "../../src/worker/worker.ts";
 import { WORKER_CAPACITY } from "../../src/worker/_call_frames.ts";
 
 /** Opens a worker of the kind under test, which runs `testdata/run_call.ts`. */
@@ -25,6 +25,22 @@ export function valueOf(result: RunResult): unknown {
 export function errorOf(result: RunResult): unknown {
   assertEquals(result.type, "error");
   return result.type === "error" ? toThrown(result.error.thrown) : undefined;
+}
+
+/** A taker that notes how often it is told, and what. */
+function noteEnds(): CallTaker & { readonly ends: string[]; readonly end: Promise<string> } {
+  const ends: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const note = (end: string) => {
+    ends.push(end);
+    resolve(end);
+  };
+  return {
+    ends,
+    end: promise,
+    ended: ({ type }) => note(type),
+    failed: (error) => note(error instanceof Error ? error.name : String(error)),
+  };
 }
 
 /** Files by which a test learns that a call runs, and lets it end, whatever the worker shares. */
@@ -90,6 +106,38 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
     const result = await worker.run(deed("echo", { a: [1, undefined, new Map([[1, -0]])] }));
     assertEquals(valueOf(result), { a: [1, undefined, new Map([[1, -0]])] });
     assert(result.type === "value" && result.duration >= 0);
+  });
+
+  test("tells the taker of a call once how it ended, after it was sent", async (worker) => {
+    await using signal = await openSignal();
+    const call = noteEnds();
+    worker.send(deed("echo", 1), call);
+    assertEquals(call.ends, []);
+    assertEquals(await call.end, "value");
+    const running = noteEnds();
+    worker.send(deed("signalAndWait", signal.path), running);
+    await signal.running;
+    const [back, spoilt, waiting] = [noteEnds(), noteEnds(), noteEnds()];
+    worker.send(deed("noop"), waiting);
+    worker.send(deed("echo", () => {}), spoilt);
+    assertEquals(spoilt.ends, []);
+    assertEquals(await spoilt.end, "UnclonableError");
+    worker.send(deed("noop"), back);
+    assertEquals(worker.revoke(), true);
+    assertEquals(back.ends, []);
+    assertEquals(await back.end, "revoked");
+    worker.terminate();
+    const late = noteEnds();
+    worker.send(deed("noop"), late);
+    assertEquals([running, waiting, late].flatMap(({ ends }) => ends), []);
+    assertEquals(
+      await Promise.all([running.end, waiting.end, late.end]),
+      ["WorkerDiedError", "revoked", "revoked"],
+    );
+    await worker.dead;
+    await signal.end();
+    const all = [call, running, back, spoilt, waiting, late];
+    assertEquals(all.map(({ ends }) => ends.length), [1, 1, 1, 1, 1, 1]);
   });
 
   test("awaits what an asynchronous task returns", async (worker) => {
