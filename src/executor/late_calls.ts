@@ -18,7 +18,7 @@ export class LateCalls {
    * @param control What the call's code knows of who waits for it.
    * @returns How it ended.
    */
-  run(request: CallRequest, control: CallControl): Promise<Outcome> {
+  run(request: CallRequest, control: CallControl): Outcome | Promise<Outcome> {
     return this.#calls?.run(request, control) ??
       this.load().then((calls) => calls.run(request, control));
   }

@@ -20,7 +20,7 @@ type Finding = typeof import("../value/find_unclonable.ts");
 class PoolCalls {
   #calls: WorkerCalls | undefined;
 
-  run(call: BoundCall): Promise<Outcome> {
+  run(call: BoundCall): Outcome | Promise<Outcome> {
     if (this.#calls === undefined) {
       // Before a task's module is imported, which may be a program that is not guarded.
       if (currentWorker() === undefined) enterWorker("quiver-pool-worker");

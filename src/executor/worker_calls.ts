@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.ts";
-import { deriveScope } from "../scope/derive_scope.ts";
+import { createWarn, deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { toRecordMetadata } from "../scope/derive_scope.ts";
 import { importLater } from "../import_later.ts";
@@ -52,6 +52,8 @@ export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
   readonly #heap = new HeapWatch();
   readonly #ledger = new WorkerLedger();
+  /** There as soon as a call was made without any scope of its own. */
+  #plain: Scope | undefined;
   /** There as soon as a cache is. */
   #recalling: Recalling | undefined;
   /** There as soon as a call is to hand over what it prints. */
@@ -64,14 +66,50 @@ export class WorkerCalls {
    * @param control What the call's code knows of who waits for it.
    * @returns How it ended; never rejects.
    */
-  async run(request: CallRequest, control: CallControl): Promise<Outcome> {
+  run(request: CallRequest, control: CallControl): Outcome | Promise<Outcome> {
+    const { module, task: name, args, context } = request;
+    const known = findTask({ module, name });
+    // Most calls bring nothing but their arguments, and only the first of a task finds it missing.
+    return known === undefined || context !== undefined
+      ? this.#runInContext(request, control, known)
+      : this.#runPlain(known, args, control);
+  }
+
+  #runPlain(
+    definition: TaskDefinition,
+    args: readonly unknown[],
+    control: CallControl,
+  ): Outcome | Promise<Outcome> {
+    const warnings: string[] = [];
+    const scope = this.#createPlainScope(warnings);
+    const begun = performance.now();
+    try {
+      const value = runBody(definition, scope, args, control);
+      if (isThenable(value)) return finish(value, begun, warnings);
+      return { type: "value", value, duration: performance.now() - begun, warnings };
+    } catch (error) {
+      return toFailure(error, begun, warnings);
+    }
+  }
+
+  /** What it is made of is the same for all such calls, but for who is warned. */
+  #createPlainScope(warnings: string[]): Scope {
+    this.#ledger.total = NESTED_WORKERS;
+    const plain = this.#plain ??= this.#nest(deriveScope(undefined, {}), 1);
+    return { ...plain, warn: createWarn(false, noteIn(warnings)) };
+  }
+
+  async #runInContext(
+    request: CallRequest,
+    control: CallControl,
+    known: TaskDefinition | undefined,
+  ): Promise<Outcome> {
     const warnings: string[] = [];
     let begun = performance.now();
     // What crossed the boundary is what `toCallContext` made.
     const context = (request.context ?? NO_CONTEXT) as CallContext;
     try {
       const address = { module: request.module, name: request.task };
-      const known = findTask(address);
       const definition = known ??
         await importInWorker(request.module, () => importTask(address));
       this.#ledger.total = context.limits?.nestedWorkers ?? NESTED_WORKERS;
@@ -114,15 +152,7 @@ export class WorkerCalls {
       const duration = performance.now() - begun;
       return this.#report({ type: "value", ...computed, duration, warnings }, context.limits);
     } catch (error) {
-      const duration = performance.now() - begun;
-      const { fromThrown } = await importLater<Thrown>(
-        "../value/thrown_value.ts",
-        import.meta.url,
-      );
-      return this.#report(
-        { type: "error", error: { thrown: fromThrown(error) }, duration, warnings },
-        context.limits,
-      );
+      return this.#report(await toFailure(error, begun, warnings), context.limits);
     }
   }
 
@@ -187,16 +217,16 @@ export class WorkerCalls {
       depth = 0,
       ...options
     } = context;
-    const nesting = { depth: depth + 1, allowance: this.#ledger };
-    const onWarning = ({ message, cause }: QuiverWarning) => {
-      warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
-    };
-    const derived = deriveScope(undefined, { ...options, onWarning });
-    const scope = { ...derived, nesting, ...(chain !== undefined && { chain }) };
+    const derived = deriveScope(undefined, { ...options, onWarning: noteIn(warnings) });
+    const scope = { ...this.#nest(derived, depth + 1), ...(chain !== undefined && { chain }) };
     if (cache === undefined) return scope;
     return this.#openCache(cache, scope).then((opened) =>
       opened === undefined ? scope : { ...scope, cache: opened }
     );
+  }
+
+  #nest(scope: Scope, depth: number): Scope {
+    return { ...scope, nesting: { depth, allowance: this.#ledger } };
   }
 
   async #openCache(
@@ -218,6 +248,39 @@ export class WorkerCalls {
       return undefined;
     }
   }
+}
+
+function noteIn(warnings: string[]): (warning: QuiverWarning) => void {
+  return ({ message, cause }) => {
+    warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
+  };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value;
+}
+
+async function finish(
+  result: PromiseLike<unknown>,
+  begun: number,
+  warnings: readonly string[],
+): Promise<Outcome> {
+  try {
+    const value = await result;
+    return { type: "value", value, duration: performance.now() - begun, warnings };
+  } catch (error) {
+    return await toFailure(error, begun, warnings);
+  }
+}
+
+async function toFailure(
+  error: unknown,
+  begun: number,
+  warnings: readonly string[],
+): Promise<Outcome> {
+  const duration = performance.now() - begun;
+  const { fromThrown } = await importLater<Thrown>("../value/thrown_value.ts", import.meta.url);
+  return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
 }
 
 async function openOutput(): Promise<Disposable> {

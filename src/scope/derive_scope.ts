@@ -94,8 +94,15 @@ function checkTimeout(leaseTimeout: number): void {
   );
 }
 
-/** Each message once for a scope and those that inherit from it: a broken disk warns once, not a million times. */
-function createWarn(strict: boolean, onWarning: (warning: QuiverWarning) => void): Warn {
+/**
+ * Creates what is told of faults: each message once for a scope and those that inherit from it, as a
+ * broken disk warns once, not a million times.
+ *
+ * @param strict Whether faults are thrown instead.
+ * @param onWarning Told of each warning.
+ * @returns What is told.
+ */
+export function createWarn(strict: boolean, onWarning: (warning: QuiverWarning) => void): Warn {
   // A worker makes a scope for each call, and next to none of them warns.
   let seen: Set<string> | undefined;
   return (message, cause) => {

@@ -76,12 +76,14 @@ export function toBodyScope(
   own: CallControl,
   running?: RunningCall,
 ): Scope {
-  const chain: CallChain = {
-    task: definition.name,
-    ...(running !== undefined && { key: running.key }),
-    ...(running?.leased && scope.cache !== undefined && { cache: scope.cache.id }),
-    ...(scope.chain !== undefined && { outer: scope.chain }),
-  };
+  const chain: CallChain = running === undefined && scope.chain === undefined
+    ? { task: definition.name }
+    : {
+      task: definition.name,
+      ...(running !== undefined && { key: running.key }),
+      ...(running?.leased && scope.cache !== undefined && { cache: scope.cache.id }),
+      ...(scope.chain !== undefined && { outer: scope.chain }),
+    };
   const control = scope.control === undefined ? own : new NestedControl(own, scope.control);
   return { ...scope, chain, control };
 }

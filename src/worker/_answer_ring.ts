@@ -1,5 +1,5 @@
 import { WORKER_CAPACITY } from "./_call_frames.ts";
-import type { RunResult } from "./worker.ts";
+import { NO_WARNINGS, type RunResult } from "./worker.ts";
 
 /** The word that counts the answers written; the parent waits for it to change. */
 const WRITTEN = 0;
@@ -136,6 +136,6 @@ export function fromSmallKind(kind: number, duration: number, number: number): R
     type: "value",
     value: kind === NUMBER ? number : CONSTANTS[kind],
     duration,
-    warnings: [],
+    warnings: NO_WARNINGS,
   };
 }

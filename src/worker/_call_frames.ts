@@ -14,7 +14,7 @@
  *
  * @module
  */
-import type { CallRequest, RunResult } from "./worker.ts";
+import { type CallRequest, NO_WARNINGS, type RunResult } from "./worker.ts";
 
 /** How many calls may be on their way to one worker at once: slots are numbered from 0. */
 export const WORKER_CAPACITY = 1024;
@@ -139,5 +139,5 @@ export function withValue(frame: AnswerFrame, value: unknown): AnswerFrame {
  */
 export function fromAnswerFrame(frame: AnswerFrame): RunResult {
   if (frame.length === 2) return frame[1];
-  return { type: "value", duration: frame[1], value: frame[2], warnings: [] };
+  return { type: "value", duration: frame[1], value: frame[2], warnings: NO_WARNINGS };
 }

@@ -1,25 +1,36 @@
-import type { CallControl, CallRequest, Outcome, RunCall, ThrownValue } from "./worker.ts";
+import {
+  type CallControl,
+  type CallRequest,
+  NO_WARNINGS,
+  type Outcome,
+  type RunCall,
+  type ThrownValue,
+} from "./worker.ts";
 
 /**
- * Runs a call so that it always ends as data, even when what runs it throws.
+ * Runs a call so that it always ends as data, even when what runs it throws, which then counts as no
+ * time of the call's.
  *
  * @param runCall Does the work.
  * @param request The call.
  * @param control What the call's code knows of who waits for it.
- * @returns How the call ended.
+ * @returns How the call ended: at once where its code did not wait for anything.
  */
-export async function runToOutcome(
+export function runToOutcome(
   runCall: RunCall,
   request: CallRequest,
   control: CallControl,
-): Promise<Outcome> {
-  const started = performance.now();
+): Outcome | Promise<Outcome> {
   try {
-    return await runCall(request, control);
+    const outcome = runCall(request, control);
+    return outcome instanceof Promise ? outcome.catch(toFailed) : outcome;
   } catch (error) {
-    const duration = performance.now() - started;
-    return { type: "error", error: await toThrownValue(error), duration, warnings: [] };
+    return toFailed(error);
   }
+}
+
+async function toFailed(error: unknown): Promise<Outcome> {
+  return { type: "error", error: await toThrownValue(error), duration: 0, warnings: NO_WARNINGS };
 }
 
 /**

@@ -6,9 +6,9 @@ import { runToOutcome } from "../../../src/worker/_run_to_outcome.ts";
 
 const NESTING = new URL("./nesting_module.ts", import.meta.url).href;
 
-void exposeWorker((request: CallRequest, control: CallControl): Promise<Outcome> =>
+void exposeWorker((request: CallRequest, control: CallControl) =>
   runToOutcome(
-    async () => {
+    async (): Promise<Outcome> => {
       const value = request.task === "current"
         ? currentWorker()
         : await importInWorker(NESTING, () => import("./nesting_module.ts"));
