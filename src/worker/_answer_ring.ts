@@ -1,9 +1,9 @@
 import { WORKER_CAPACITY } from "./_call_frames.ts";
 import { NO_WARNINGS, type RunResult } from "./worker.ts";
 
-/** The word that counts the answers written; the parent waits for it to change. */
+/** The word that counts the answers written. */
 const WRITTEN = 0;
-/** The word that tells whether the parent waits. */
+/** The word that tells whether the parent has read all and waits to be woken. */
 const WAITING = 1;
 /** Then come the entries, two words each: the call's slot, and the kind of its answer. */
 const FIRST_WORD = 2;
@@ -13,10 +13,21 @@ const ENTRIES = WORKER_CAPACITY;
 const NUMBER_BYTES = ENTRIES * 2 * Float64Array.BYTES_PER_ELEMENT;
 const WORD_BYTES = (FIRST_WORD + ENTRIES * 2) * Int32Array.BYTES_PER_ELEMENT;
 
+/** What one side of an {@linkcode AnswerRing} has of its own. */
+export interface AnswerRingOptions {
+  /** The other side's memory; new memory when left out. */
+  readonly buffer?: SharedArrayBuffer;
+  /** Worker: wakes the parent, which then reads. */
+  readonly wake?: () => void;
+}
+
 /**
  * Small answers on their way from a worker to its parent, in memory that both share. Neither side pays
- * for a message, many answers make one wake-up, and still each is there for the parent the moment it
- * is written, even if the worker never comes back from its next call.
+ * for a message each, many answers make one wake-up, and still each is there for the parent the moment
+ * it is written, even if the worker never comes back from its next call.
+ *
+ * The parent is woken by a message. `Atomics.waitAsync()` would do without, but in Deno 2.9.6 it
+ * misses one `Atomics.notify()` in some millions on a busy machine, and then waits for ever.
  *
  * Other answers are posted, so that answers may overtake one another.
  */
@@ -26,17 +37,20 @@ export class AnswerRing {
   /** For each entry how long the call took, and the value if it is a number. */
   readonly #numbers: Float64Array<SharedArrayBuffer>;
   readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #wake: () => void;
   #read = 0;
 
   /**
-   * Creates the view of one side.
+   * Creates the view of one side. Nobody has read yet, so the first answer wakes the parent.
    *
-   * @param buffer The other side's memory; new memory when left out.
+   * @param options The memory, and what wakes the parent.
    */
-  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(NUMBER_BYTES + WORD_BYTES)) {
-    this.buffer = buffer;
-    this.#numbers = new Float64Array(buffer, 0, ENTRIES * 2);
-    this.#words = new Int32Array(buffer, NUMBER_BYTES);
+  constructor({ buffer, wake = () => {} }: AnswerRingOptions = {}) {
+    this.buffer = buffer ?? new SharedArrayBuffer(NUMBER_BYTES + WORD_BYTES);
+    this.#numbers = new Float64Array(this.buffer, 0, ENTRIES * 2);
+    this.#words = new Int32Array(this.buffer, NUMBER_BYTES);
+    this.#wake = wake;
+    if (buffer === undefined) Atomics.store(this.#words, WAITING, 1);
   }
 
   /**
@@ -59,34 +73,27 @@ export class AnswerRing {
     }
     // Whoever sees the new count sees the entry.
     Atomics.store(this.#words, WRITTEN, (written + 1) | 0);
-    if (Atomics.exchange(this.#words, WAITING, 0) === 1) this.wake();
+    if (Atomics.exchange(this.#words, WAITING, 0) === 1) this.#wake();
     return true;
   }
 
   /**
-   * Parent: reads all that was written since the last time.
+   * Parent: reads all that was written since the last time; the next answer wakes it again.
    *
    * @param answered Is given the slot of each call, and how the call ended.
    */
   read(answered: (slot: number, result: RunResult) => void): void {
-    while (this.#read !== Atomics.load(this.#words, WRITTEN)) {
-      const entry = 2 * toEntry(this.#read);
-      const slot = this.#words[FIRST_WORD + entry] ?? 0;
-      const result = this.#resultOf(entry);
-      this.#read = (this.#read + 1) | 0;
-      answered(slot, result);
-    }
-  }
-
-  /** Parent: resolves when there may be more to read. */
-  async written(): Promise<void> {
-    Atomics.store(this.#words, WAITING, 1);
-    await Atomics.waitAsync(this.#words, WRITTEN, this.#read).value;
-  }
-
-  /** Ends the parent's wait. */
-  wake(): void {
-    Atomics.notify(this.#words, WRITTEN);
+    do {
+      while (this.#read !== Atomics.load(this.#words, WRITTEN)) {
+        const entry = 2 * toEntry(this.#read);
+        const slot = this.#words[FIRST_WORD + entry] ?? 0;
+        const result = this.#resultOf(entry);
+        this.#read = (this.#read + 1) | 0;
+        answered(slot, result);
+      }
+      Atomics.store(this.#words, WAITING, 1);
+      // Written before the worker could see that, an answer has woken nobody.
+    } while (this.#read !== Atomics.load(this.#words, WRITTEN));
   }
 
   #resultOf(entry: number): RunResult {

@@ -10,6 +10,8 @@ export interface MessageEnd {
 export interface BatchingEndpointOptions<S, R> {
   /** Is given each frame that the other side has posted. */
   received: (frame: R) => void;
+  /** Is told of each post, before it is given what is in it. */
+  woken?: () => void;
   /** Is told of each frame that cannot be posted, with what structured clone threw. */
   refused: (frame: S, cause: unknown) => void;
   /** Is told after each post. */
@@ -18,6 +20,8 @@ export interface BatchingEndpointOptions<S, R> {
 
 /** Tells a batch from what a task posts on its own account. */
 const BATCH = "quiver.batch";
+/** An empty batch: short texts cross without being serialized as objects are. */
+const WAKE = "quiver.wake";
 
 /**
  * One side of a worker's channel: an endpoint for Comlink, and beside it a way for frames, which are
@@ -45,6 +49,8 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
     this.#options = options;
     end.addEventListener("message", ({ data }) => {
       if (!isBatch(data)) return;
+      options.woken?.();
+      if (data === WAKE) return;
       for (let index = 1; index < data.length; index++) this.#receive(data[index]);
     });
   }
@@ -78,6 +84,13 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
     this.#batch = [BATCH];
     this.#moved = undefined;
     this.#post(batch, moved);
+  }
+
+  /** Posts at once, even if there is nothing to post. */
+  wake(): void {
+    if (this.#batch.length > 1) return this.flush();
+    this.#end.postMessage(WAKE);
+    this.#options.posted?.();
   }
 
   /** Adds a listener; there is only the event `message`. */
@@ -126,6 +139,6 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
  * @param data The message.
  * @returns Whether it is.
  */
-export function isBatch(data: unknown): data is readonly unknown[] {
-  return Array.isArray(data) && data[0] === BATCH;
+export function isBatch(data: unknown): data is readonly unknown[] | typeof WAKE {
+  return data === WAKE || Array.isArray(data) && data[0] === BATCH;
 }

@@ -98,7 +98,7 @@ export class WebThread {
   constructor(worker: Worker, ready: ReadyMessage) {
     this.worker = worker;
     this.claims = new Claims(ready.claims);
-    this.ring = new AnswerRing(ready.ring);
+    this.ring = new AnswerRing({ buffer: ready.ring });
     this.#lock = ready.lock;
     const { promise, resolve } = Promise.withResolvers<string>();
     this.ended = promise;

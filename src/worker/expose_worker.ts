@@ -40,7 +40,7 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   const scope = globalThis as unknown as MessageEnd & { readonly name: string };
   enterWorker(scope.name);
   const claims = new Claims();
-  const ring = new AnswerRing();
+  const ring = new AnswerRing({ wake: () => endpoint.wake() });
   let buffers: LargeBuffers | undefined;
   const pack = (frame: AnswerFrame, value: object, { toParcel }: LargeBuffers): void => {
     // A task's module may keep what it returns: large buffers are copied, and the copies move.

@@ -63,6 +63,7 @@ class WebKind implements WorkerKind {
     this.#calls = calls;
     this.#endpoint = new BatchingEndpoint(thread.worker, {
       received: (frame) => calls.receive(frame),
+      woken: () => thread.ring.read(this.#answered),
       refused: (frame, cause) => {
         // An abort is plain data.
         if (isAbortFrame(frame)) return;
@@ -71,7 +72,6 @@ class WebKind implements WorkerKind {
     });
     this.#remote = wrap<ExposedWorker>(this.#endpoint);
     this.ended = thread.ended.then((reason) => this.#end(reason));
-    void this.#readAnswers();
   }
 
   send(slot: number, request: CallRequest): void {
@@ -95,20 +95,6 @@ class WebKind implements WorkerKind {
 
   stopped(signal: AbortSignal): Promise<boolean> {
     return this.#thread.stopped(signal);
-  }
-
-  /** Reads small answers as they come, for as long as the thread lives. */
-  async #readAnswers(): Promise<void> {
-    const { ring } = this.#thread;
-    let ended = false;
-    void this.#thread.ended.then(() => {
-      ended = true;
-      ring.wake();
-    });
-    while (!ended) {
-      ring.read(this.#answered);
-      await ring.written();
-    }
   }
 
   /** What the thread wrote before its end counts. */

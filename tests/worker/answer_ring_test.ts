@@ -16,7 +16,7 @@ function readAll(ring: AnswerRing): [number, RunResult][] {
 
 Deno.test("AnswerRing.read() gives small answers as they were written, in order", () => {
   const worker = new AnswerRing();
-  const parent = new AnswerRing(worker.buffer);
+  const parent = new AnswerRing({ buffer: worker.buffer });
   const values = [undefined, null, false, true, 0, -0, NaN, 1 / 3, -Infinity, 2 ** 53];
   for (const [slot, value] of values.entries()) worker.write(slot, toAnswer(value, slot / 8));
   worker.write(1023, { type: "revoked" });
@@ -43,7 +43,7 @@ Deno.test("AnswerRing.write() leaves alone what is not small", () => {
 
 Deno.test("AnswerRing.read() goes round and round", () => {
   const worker = new AnswerRing();
-  const parent = new AnswerRing(worker.buffer);
+  const parent = new AnswerRing({ buffer: worker.buffer });
   for (let round = 0; round < 5; round++) {
     const count = WORKER_CAPACITY - round;
     for (let n = 0; n < count; n++) worker.write(n, toAnswer(round * n));
@@ -53,30 +53,58 @@ Deno.test("AnswerRing.read() goes round and round", () => {
   }
 });
 
-Deno.test("AnswerRing.written() resolves at once when something was written before", async () => {
-  const ring = new AnswerRing();
-  ring.write(7, toAnswer(1));
-  await ring.written();
-  assertEquals(readAll(ring).length, 1);
+Deno.test("AnswerRing.write() wakes the parent once until it has read all", () => {
+  let wakes = 0;
+  const worker = new AnswerRing({ wake: () => wakes++ });
+  const parent = new AnswerRing({ buffer: worker.buffer });
+  for (let n = 0; n < 3; n++) worker.write(n, toAnswer(n));
+  assertEquals(wakes, 1);
+  assertEquals(readAll(parent).length, 3);
+  worker.write(3, toAnswer(3));
+  worker.write(4, toAnswer(4));
+  assertEquals(wakes, 2);
 });
 
-Deno.test("AnswerRing.written() resolves when another thread writes", async () => {
-  const ring = new AnswerRing();
-  const written = ring.written();
+Deno.test("AnswerRing.read() gives what is written while it reads", () => {
+  const worker = new AnswerRing();
+  const parent = new AnswerRing({ buffer: worker.buffer });
+  worker.write(0, toAnswer(0));
+  const slots: number[] = [];
+  parent.read((slot) => {
+    slots.push(slot);
+    if (slot < 9) worker.write(slot + 1, toAnswer(slot));
+  });
+  assertEquals(slots, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+Deno.test("AnswerRing.write() on another thread misses no wake-up of the parent", async () => {
+  const count = 50_000;
   const module = new URL("../../src/worker/_answer_ring.ts", import.meta.url);
   const source = `
     import { AnswerRing } from ${JSON.stringify(module.href)};
-    onmessage = ({ data }) => {
-      const answer = { type: "value", value: 42, duration: 0, warnings: [] };
-      new AnswerRing(data).write(3, answer);
-    };
-    postMessage("listening");
+    const read = new Int32Array(new SharedArrayBuffer(4));
+    const ring = new AnswerRing({ wake: () => postMessage(0) });
+    postMessage({ buffer: ring.buffer, read });
+    for (let n = 0; n < ${count}; n++) {
+      while (n - Atomics.load(read, 0) >= ${WORKER_CAPACITY});
+      const answer = { type: "value", value: n, duration: 0, warnings: [] };
+      ring.write(n % ${WORKER_CAPACITY}, answer);
+    }
   `;
   const worker = new Worker(`data:text/javascript,${encodeURIComponent(source)}`, {
     type: "module",
   });
-  worker.onmessage = () => worker.postMessage(ring.buffer);
-  await written;
-  assertEquals(readAll(ring), [[3, toAnswer(42, 0)]]);
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let shared: { ring: AnswerRing; read: Int32Array } | undefined;
+  let sum = 0;
+  worker.onmessage = ({ data }) => {
+    shared ??= { ring: new AnswerRing({ buffer: data.buffer }), read: data.read };
+    const { ring, read } = shared;
+    ring.read((_, result) => {
+      if (result.type === "value") sum += Number(result.value);
+      if (Atomics.add(read, 0, 1) === count - 1) resolve(sum);
+    });
+  };
+  assertEquals(await promise, count * (count - 1) / 2);
   worker.terminate();
 });
