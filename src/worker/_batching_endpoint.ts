@@ -133,12 +133,6 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
   }
 }
 
-/**
- * Tells whether a message is a batch of an endpoint's.
- *
- * @param data The message.
- * @returns Whether it is.
- */
-export function isBatch(data: unknown): data is readonly unknown[] | typeof WAKE {
+function isBatch(data: unknown): data is readonly unknown[] | typeof WAKE {
   return data === WAKE || Array.isArray(data) && data[0] === BATCH;
 }

@@ -1,6 +1,5 @@
 import { WorkerInitError } from "../errors.ts";
 import { AnswerRing } from "./_answer_ring.ts";
-import { isBatch } from "./_batching_endpoint.ts";
 import { Claims } from "./_claims.ts";
 import { isReadyMessage, type ReadyMessage } from "./_protocol.ts";
 import { waitForEnd } from "./_worker_lock.ts";
@@ -103,15 +102,17 @@ export class WebThread {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.ended = promise;
     this.#end = resolve;
-    worker.addEventListener("message", (event) => {
-      if (isBatch(event.data)) this.#received++;
-    });
     worker.addEventListener("error", (event) => {
       event.preventDefault();
       this.#uncaught ??= event.message;
     });
     worker.addEventListener("messageerror", () => this.stop("a message could not be read"));
     void this.#watchEnd(ready.lock);
+  }
+
+  /** Something that it has posted has arrived. */
+  countReceived(): void {
+    this.#received++;
   }
 
   /**

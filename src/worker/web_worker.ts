@@ -63,7 +63,10 @@ class WebKind implements WorkerKind {
     this.#calls = calls;
     this.#endpoint = new BatchingEndpoint(thread.worker, {
       received: (frame) => calls.receive(frame),
-      woken: () => thread.ring.read(this.#answered),
+      woken: () => {
+        thread.countReceived();
+        thread.ring.read(this.#answered);
+      },
       refused: (frame, cause) => {
         // An abort is plain data.
         if (isAbortFrame(frame)) return;
