@@ -12,6 +12,9 @@ const RAW_PROCESS = new URL("./_raw_process.ts", import.meta.url);
 /** Web Workers that answer each message. */
 export class RawWorkers implements Disposable {
   readonly #workers: readonly Worker[];
+  /** For each worker who waits for its answers, oldest first. */
+  readonly #waiting: ((answer: unknown) => void)[][] = [];
+  #turn = 0;
 
   /** Starts so many. */
   constructor(count: number) {
@@ -28,6 +31,16 @@ export class RawWorkers implements Disposable {
     return (await answer).data;
   }
 
+  /** Sends a message to the next, and resolves with its answer: a worker answers in order. */
+  askInTurn(message: unknown): Promise<unknown> {
+    const turn = this.#turn++ % this.#workers.length;
+    const waiting = this.#waiting[turn] ??= this.#listen(turn);
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    waiting.push(resolve);
+    this.#workers[turn]?.postMessage(message);
+    return promise;
+  }
+
   /** Sends so many messages in turn, all at once, and waits for all the answers. */
   async flood(calls: number, message?: unknown): Promise<void> {
     let left = calls;
@@ -41,6 +54,17 @@ export class RawWorkers implements Disposable {
     }
     await done.promise;
     for (const worker of this.#workers) worker.removeEventListener("message", count);
+  }
+
+  #listen(turn: number): ((answer: unknown) => void)[] {
+    const waiting: ((answer: unknown) => void)[] = [];
+    let next = 0;
+    this.#workers[turn]?.addEventListener("message", ({ data }) => {
+      waiting[next++]?.(data);
+      // Let go of now and then: to shift a long list takes as long as it is.
+      if (next === waiting.length) next = waiting.length = 0;
+    });
+    return waiting;
   }
 
   [Symbol.dispose](): void {

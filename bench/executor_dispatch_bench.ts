@@ -5,11 +5,15 @@ import { compare, type Contender } from "./_compare.ts";
 import { OpenPeers, type Peer, PROCESS_PEERS, THREAD_PEERS } from "./_peers.ts";
 import { printPython } from "./_python.ts";
 import { RawProcesses, RawWorkers } from "./_raw_workers.ts";
+import { QUIVER, RAW } from "./_round_trip_child.ts";
 import { noop } from "./_tasks.ts";
 
 const CALLS = 500;
 const MANY = 10_000;
 const IDLE = 600_000;
+const ROUND_TRIP = new URL("./_round_trip_child.ts", import.meta.url);
+/** The command that keeps a process on one processor, where it is installed. */
+const ONE_PROCESSOR = ["taskset", "--cpu-list", "0"];
 
 /** Compares the executor with raw workers and other pools. */
 export async function run(): Promise<Claim[]> {
@@ -18,17 +22,51 @@ export async function run(): Promise<Claim[]> {
   return [...claims, ...await compareThroughput(), ...await compareProcessThroughput()];
 }
 
+/**
+ * Each contender in a process of its own, one after the other: on which processors the kernel lets two
+ * threads wake each other, and so how long that takes, depends on what a process did before.
+ */
 async function compareRoundTrip(): Promise<Claim[]> {
-  using raw = new RawWorkers(1);
-  await using executor = new Executor({ maxWorkers: 1, idleTimeout: IDLE });
-  await using peers = new OpenPeers(THREAD_PEERS, 1);
-  const measured = await compare("No-op round trip, one at a time, web workers", [
-    oneByOne("raw postMessage (baseline)", () => raw.ask(undefined)),
-    oneByOne("Quiver, web", () => executor.submit(noop)),
-    ...peers.map((name, peer) => oneByOne(name, () => peer.call("noop"))),
-  ], { calls: CALLS, rounds: 15 });
-  const text = "no-op round trip on a web worker, beside raw postMessage";
-  return [claimRatio({ text, name: "Quiver, web", measured }, 1.5)];
+  const claims = await compareAlone("each in a process of its own", []);
+  if (!await hasTaskset()) return claims;
+  return [...claims, ...await compareAlone("both threads on one processor", ONE_PROCESSOR)];
+}
+
+async function compareAlone(where: string, before: readonly string[]): Promise<Claim[]> {
+  const names = [RAW, QUIVER, ...THREAD_PEERS.map(({ name }) => name)];
+  const measured = await compare(
+    `No-op round trip, one at a time, web workers, ${where}`,
+    names.map((name) => ({ name, run: (calls) => measureAlone(name, calls, before) })),
+    { calls: 10 * CALLS, rounds: 9 },
+  );
+  const text = `no-op round trip on a web worker, beside raw postMessage, ${where}`;
+  return [claimRatio({ text, name: QUIVER, measured }, 1.5)];
+}
+
+async function measureAlone(
+  name: string,
+  calls: number,
+  before: readonly string[],
+): Promise<number> {
+  const [command = "", ...args] = [
+    ...before,
+    Deno.execPath(),
+    ...["run", "--allow-all", ROUND_TRIP.href, name, `${calls}`],
+  ];
+  const { success, stdout } = await new Deno.Command(command, { args, stderr: "inherit" }).output();
+  if (!success) throw new Error(`Cannot measure "${name}": its process failed`);
+  return Number(new TextDecoder().decode(stdout));
+}
+
+async function hasTaskset(): Promise<boolean> {
+  const [command = "", ...args] = [...ONE_PROCESSOR, "true"];
+  try {
+    return (await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output())
+      .success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 async function compareProcessRoundTrip(): Promise<void> {
@@ -45,10 +83,12 @@ async function compareProcessRoundTrip(): Promise<void> {
 
 async function compareThroughput(): Promise<Claim[]> {
   using raw = new RawWorkers(2);
+  using asked = new RawWorkers(2);
   await using executor = openTwo("web");
   await using peers = new OpenPeers(THREAD_PEERS, 2);
   const measured = await compare("No-op tasks on two web workers, all submitted at once", [
     { name: "raw postMessage, round robin (baseline)", run: (calls) => raw.flood(calls) },
+    allAtOnce("raw postMessage, a promise for each answer", () => asked.askInTurn(undefined)),
     allAtOnce("Quiver, web", () => executor.submit(noop)),
     ...peers.map((name, peer) => allAtOnceOf(name, peer)),
   ], { calls: MANY, show: "rate" });

@@ -87,8 +87,9 @@ export function toCallFrame(
  * @param frame What was posted.
  * @returns The call.
  */
-export function fromCallFrame([, module, task, args, context]: CallFrame): CallRequest {
-  return { module, task, args, context };
+export function fromCallFrame(frame: CallFrame): CallRequest {
+  // By their places: to take an array apart makes an iterator, for each call.
+  return { module: frame[1], task: frame[2], args: frame[3], context: frame[4] };
 }
 
 /**

@@ -101,7 +101,7 @@ export class ServedCalls implements CallLine {
   async #serve(): Promise<void> {
     this.#serving = true;
     for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
-      const [slot] = frame;
+      const slot = frame[0];
       let result: RunResult = { type: "revoked" };
       let told = false;
       if (this.#claims.claim(slot)) {
