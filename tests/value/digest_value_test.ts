@@ -270,6 +270,37 @@ Deno.test("digests count the bytes of an array, whatever backs it", () => {
   assertEquals(digestValue([large]), digestValue([new Uint8Array(10_000)]));
 });
 
+// fleche 50, 53
+Deno.test("digests of tables count names, types, order, shape and each number of their columns", () => {
+  for (const length of [3, 600]) {
+    const table = (change: (columns: Record<string, unknown>) => void = () => {}) => {
+      const columns = { x: new Float64Array(length).fill(1), y: new Float64Array(length) };
+      change(columns);
+      return columns;
+    };
+    const last = new Float64Array(length).fill(1);
+    last[length - 1] = 1.5;
+    const others = [
+      table((columns) => columns.x = last),
+      table((columns) => columns.y = last),
+      table((columns) => columns.x = new Float32Array(length).fill(1)),
+      table((columns) => [columns.x, columns.y] = [columns.y, columns.x]),
+      table((columns) => delete columns.y),
+      table((columns) => columns.z = new Float64Array(length)),
+      table((columns) => columns.x = { data: columns.x, shape: [length] }),
+      table((columns) => columns.x = { data: columns.x, shape: [1, length] }),
+      table((columns) => columns.x = { data: columns.x, shape: [length, 1] }),
+      Object.entries(table()),
+    ];
+    for (const digest of both) {
+      assertEquals(digest(table()), digest(table()));
+      assertEquals(new Set([table(), ...others].map((one) => digest(one))).size, 11);
+    }
+    const { x, y } = table();
+    assertEquals(digestArgument({ y, x }), digestArgument(table()));
+  }
+});
+
 Deno.test("digests of NaN are one, whatever its bits", () => {
   const odd = new Float64Array(new BigUint64Array([0xfff8_0000_dead_beefn]).buffer);
   assertEquals(digestValue(odd[0]), digestValue(NaN));
