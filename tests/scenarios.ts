@@ -6,10 +6,8 @@ const TESTS = new URL("./", import.meta.url);
 export interface ScenarioList {
   /** The file, within the folder of tests. */
   readonly file: string;
-  /** The name of the list; an entry without a name of its own is of the list that `usual` says. */
+  /** The name of the list; an entry that begins with a number alone is of it, too. */
   readonly list: string;
-  /** The list of entries that begin with a number. */
-  readonly usual?: string;
   /** The numbers, in their order. */
   readonly numbers: readonly number[];
 }
@@ -20,12 +18,12 @@ interface Scenario {
   readonly tests: readonly { readonly file: string; readonly name: string }[];
 }
 
-async function readScenarios({ file, list, usual = list }: ScenarioList): Promise<Scenario[]> {
+async function readScenarios({ file, list }: ScenarioList): Promise<Scenario[]> {
   const text = await Deno.readTextFile(new URL(file, TESTS));
   const entries = text.split("\n- **").slice(1).map((entry) => {
     const [lines = ""] = entry.split("\n\n");
     const [words = "", ...tests] = lines.replaceAll(/\s+/g, " ").split(" - `");
-    const [, name = usual, number = ""] = /^(?:(\w+) )?(\d+)\*\*/.exec(words) ?? [];
+    const [, name = list, number = ""] = /^(?:(\w+) )?(\d+)\*\*/.exec(words) ?? [];
     return {
       list: name,
       number: Number(number),

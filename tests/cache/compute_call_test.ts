@@ -64,6 +64,7 @@ Deno.test("computeCall() returns the result when nothing can be stored", async (
   assertEquals(await cache.contains("0".repeat(64)), false);
 });
 
+// fleche 17
 Deno.test("computeCall() returns the result when the record cannot be written", async () => {
   const { calls } = createMemoryStores();
   const { value, warnings, cache } = await run({
@@ -79,6 +80,7 @@ Deno.test("computeCall() returns the result when the record cannot be written", 
   assertEquals(await cache.contains("0".repeat(64)), false);
 });
 
+// fleche 17
 Deno.test("computeCall() warns once and stores nothing in a read-only cache", async () => {
   const { value, warnings, cache } = await run({ readOnly: true }, () => 7);
   assertEquals(value, 7);

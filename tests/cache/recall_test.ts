@@ -245,6 +245,7 @@ Deno.test("recall() computes too when another takes longer than leaseTimeout", a
   assertEquals([trial.runs, trial.warnings.length], [2, 1]);
 });
 
+// fleche 17
 Deno.test("recall() runs the call uncached when look-up and leases fail", async () => {
   const broken = () => {
     throw new Error("disk on fire");
@@ -281,7 +282,7 @@ Deno.test("recall() gives the result although its lease cannot be freed", async 
   assertEquals(trial.warnings, ['Cannot free the lease of a call of "f": others may wait for it']);
 });
 
-// executors 83
+// fleche 18, executors 83
 Deno.test("recall() computes again when the value of a record is gone", async () => {
   const { values } = createMemoryStores();
   let lost = true;

@@ -35,6 +35,7 @@ function hitsOf(reading: Awaited<ReturnType<typeof readAll>>): readonly number[]
   return reading.hits;
 }
 
+// fleche 59
 Deno.test("a bag with a bit flipped anywhere gives right values, misses or a clear error", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
