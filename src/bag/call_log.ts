@@ -187,15 +187,15 @@ export class CallLog implements Disposable {
    * @param damaged Told where a record lies that is passed over as it is damaged. A record that was
    * damaged when the table of its part of the log was made is in no table, and is not told of.
    */
-  *records(damaged: TellDamaged = () => {}): Generator<Record<string, unknown>> {
+  *records(damaged?: TellDamaged): Generator<Record<string, unknown>> {
     const log = this.#settle();
     if (log === undefined) return;
     // A file of its own: places are those of one file, and the log may be replaced meanwhile.
     using file = log.file;
     const { scanned } = log;
-    const tell = (offset: number) => damaged(`"${this.#options.layout.callLog}" at ${offset}`);
+    const tell = (offset: number) => damaged?.(`"${this.#options.layout.callLog}" at ${offset}`);
     const places = this.#places();
-    if (this.#skipped > 0) this.#tellSkipped(log, tell);
+    if (damaged !== undefined && this.#skipped > 0) this.#tellSkipped(log, tell);
     for (const place of places) {
       const record = this.#read(place, { file, scanned });
       if (record !== undefined) yield record;
@@ -204,7 +204,10 @@ export class CallLog implements Disposable {
   }
 
   /** Damaged lines behind the table were passed over when they were scanned. */
-  #tellSkipped({ file, scanned }: Pick<OpenLog, "file" | "scanned">, tell: (at: number) => void) {
+  #tellSkipped(
+    { file, scanned }: Pick<OpenLog, "file" | "scanned">,
+    tell: (offset: number) => void,
+  ): void {
     const begin = this.#log?.table?.end ?? 0;
     scanCalls(file, begin, scanned, () => {}, ({ offset, length, bytes }) => {
       if (length !== bytes.length || !isUnfinishedLine(bytes)) tell(offset);

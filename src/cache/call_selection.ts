@@ -2,9 +2,9 @@ import type { CallRecord } from "../call/call_record.ts";
 import type { CallQuery } from "../call/call_template.ts";
 import { importLater } from "../import_later.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
-import { DamagedRecords } from "./_damaged_records.ts";
 import type { Cache } from "./cache.ts";
 
+type Damaged = typeof import("./_damaged_records.ts");
 type Copying = typeof import("../store/copy_call.ts");
 type Template = typeof import("../call/call_template.ts");
 
@@ -208,7 +208,10 @@ export function query(
     );
   }
   return new CallSelection(cache, async function* () {
-    const { toMatcher } = await importLater<Template>("../call/call_template.ts", import.meta.url);
+    const [{ toMatcher }, { DamagedRecords }] = await Promise.all([
+      importLater<Template>("../call/call_template.ts", import.meta.url),
+      importLater<Damaged>("./_damaged_records.ts", import.meta.url),
+    ]);
     const matches = toMatcher(what);
     const damaged = new DamagedRecords();
     const records = cache.stores.calls.records((where) => damaged.add(where));
