@@ -47,7 +47,7 @@ export {
   type RedigestOptions,
   voidCache,
 } from "./src/cache/cache.ts";
-export { CallSelection, query } from "./src/cache/call_selection.ts";
+export { CallSelection, query, type QueryOptions } from "./src/cache/call_selection.ts";
 export { limited, type LimitOptions, pool, readOnly, stack } from "./src/cache/layered.ts";
 export {
   type FileCacheOptions,

@@ -6,6 +6,9 @@
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 import type { StoredPayload } from "../value/stored_payload.ts";
 
+/** Told where a record lies that is passed over as it is damaged. */
+export type TellDamaged = (where: string) => void;
+
 /** How a bag compresses arrays. */
 export interface CompressionOptions {
   /** The level of gzip, 1 to 9. */
@@ -224,9 +227,10 @@ export interface BagFiles extends AsyncDisposable {
   /**
    * Goes over the newest line of every key, in the order of the log.
    *
+   * @param damaged Told where a line lies that is passed over as it is damaged.
    * @returns The lines as they are when the iteration begins; it can be done once.
    */
-  calls(): Iterable<Record<string, unknown>>;
+  calls(damaged?: TellDamaged): Iterable<Record<string, unknown>>;
   /**
    * Tells what changed in the call log, whoever changed it.
    *

@@ -1,5 +1,5 @@
 import type { StorageStatistics } from "./bag_files.ts";
-import { type BagLayout, listNames, toJournalPath } from "./layout.ts";
+import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
 import { readManifest } from "./manifest.ts";
 
 /**
@@ -10,7 +10,7 @@ import { readManifest } from "./manifest.ts";
  */
 export function readBagStatistics(layout: BagLayout): Required<StorageStatistics> {
   const { segments } = readManifest(layout);
-  const journals = listNames(layout.journals);
+  const journals = listJournals(layout);
   return {
     segments: segments.length,
     journals: journals.length,

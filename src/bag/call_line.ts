@@ -19,6 +19,9 @@ const KEY_START = '{"key":"';
 const EVICT_START = '{"evict":"';
 const DIGEST_LENGTH = 64;
 
+/** How much of the end of a line can hold its checksum. */
+const CHECK_AREA_BYTES = CHECK_BYTES + 6;
+
 const DECODER = new TextDecoder();
 
 /** What a line says at first sight. */
@@ -71,4 +74,20 @@ export function decodeCallLineHead(line: Uint8Array): CallLineHead | undefined {
   if (line.length < keyEnd + CHECK_BYTES || !isCheckedLine(line)) return undefined;
   const head = DECODER.decode(line.subarray(0, keyEnd));
   return head.startsWith(start) ? { key: head.slice(start.length), evicted } : undefined;
+}
+
+/**
+ * Tells what became of a line that is not sound: one without a checksum is one that its writer did
+ * not finish, and never acknowledged; any other was finished once.
+ *
+ * @param line The line without line feeds.
+ * @returns Whether it is ours, and was not finished.
+ */
+export function isUnfinishedLine(line: Uint8Array): boolean {
+  const begin = DECODER.decode(line.subarray(0, EVICT_START.length));
+  const end = DECODER.decode(line.subarray(-CHECK_AREA_BYTES));
+  const isOurs = [KEY_START, EVICT_START].some((start) =>
+    begin.startsWith(start.slice(0, line.length))
+  );
+  return isOurs && !end.includes('"crc":"') && !end.endsWith("}");
 }

@@ -6,12 +6,14 @@ import {
   type CallLineHead,
   encodeCallLine,
   encodeEvictLine,
+  isUnfinishedLine,
   LONGEST_LINE_BYTES,
 } from "./call_line.ts";
 import { scanCalls } from "./call_scan.ts";
 import { CallTable, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
 import { decodeCheckedLine } from "./checked_line.ts";
 import { CallTail } from "./call_tail.ts";
+import type { TellDamaged } from "./bag_files.ts";
 import type { BagLayout } from "./layout.ts";
 import { type LogChanges, LogPosition } from "./log_position.ts";
 import { readManifest } from "./manifest.ts";
@@ -179,17 +181,37 @@ export class CallLog implements Disposable {
     return { position, lines };
   }
 
-  /** The newest record of each key, in the order of the log, as it is at the first step. */
-  *records(): Generator<Record<string, unknown>> {
+  /**
+   * Goes over the newest record of each key, in the order of the log, as it is at the first step.
+   *
+   * @param damaged Told where a record lies that is passed over as it is damaged. A record that was
+   * damaged when the table of its part of the log was made is in no table, and is not told of.
+   */
+  *records(damaged?: TellDamaged): Generator<Record<string, unknown>> {
     const log = this.#settle();
     if (log === undefined) return;
     // A file of its own: places are those of one file, and the log may be replaced meanwhile.
     using file = log.file;
     const { scanned } = log;
-    for (const place of this.#places()) {
+    const tell = (offset: number) => damaged?.(`"${this.#options.layout.callLog}" at ${offset}`);
+    const places = this.#places();
+    if (damaged !== undefined && this.#skipped > 0) this.#tellSkipped(log, tell);
+    for (const place of places) {
       const record = this.#read(place, { file, scanned });
       if (record !== undefined) yield record;
+      else tell(place.offset);
     }
+  }
+
+  /** Damaged lines behind the table were passed over when they were scanned. */
+  #tellSkipped(
+    { file, scanned }: Pick<OpenLog, "file" | "scanned">,
+    tell: (offset: number) => void,
+  ): void {
+    const begin = this.#log?.table?.end ?? 0;
+    scanCalls(file, begin, scanned, () => {}, ({ offset, length, bytes }) => {
+      if (length !== bytes.length || !isUnfinishedLine(bytes)) tell(offset);
+    });
   }
 
   /** Opens the file that the newest places are of. */

@@ -1,5 +1,6 @@
 import type { Digest } from "../value/encoded_value.ts";
 import { openIfThere, readAt, readWhole } from "./_file_system.ts";
+import { isUnfinishedLine } from "./call_line.ts";
 import { type CallLine, scanCalls, type SkippedLine } from "./call_scan.ts";
 import { readCallTable } from "./call_table.ts";
 import { decodeCheckedLine } from "./checked_line.ts";
@@ -10,8 +11,8 @@ import type { VerifyContext } from "./verify_context.ts";
 
 const KEY_REGEXP = /^\{"(?:key|evict)":"([0-9a-f]{64})"/;
 
-/** How much of the end of a line can hold its checksum. */
-const CHECK_BYTES = 24;
+/** The most that {@linkcode KEY_REGEXP} looks at. */
+const HEAD_BYTES = 80;
 
 /** A log as it is checked. */
 interface Reading {
@@ -73,19 +74,12 @@ function readLines({ report, file, size, sealed, keys }: Reading, sealedEnd: num
   if (readAt(file, end, bytes)) checkSkipped(report, { offset: end, length: size - end, bytes });
 }
 
-/** A line without a checksum is one that its writer did not finish; any other was finished once. */
 function checkSkipped(report: StepReport, { offset, length, bytes }: SkippedLine): void {
-  const decoder = new TextDecoder();
-  const end = decoder.decode(bytes.subarray(-CHECK_BYTES));
-  const begin = decoder.decode(bytes.subarray(0, 80));
-  const isOurs = ['{"key":"', '{"evict":"'].some((start) =>
-    begin.startsWith(start.slice(0, begin.length))
-  );
-  if (length === bytes.length && isOurs && !end.includes('"crc":"') && !end.endsWith("}")) {
+  if (length === bytes.length && isUnfinishedLine(bytes)) {
     report.unfinished++;
     return;
   }
-  const [, key] = KEY_REGEXP.exec(begin) ?? [];
+  const [, key] = KEY_REGEXP.exec(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES))) ?? [];
   const what = key === undefined ? `a line of ${length} bytes` : `the record of ${key}`;
   report.find({ file: "calls.jsonl", offset, problem: `${what} is damaged` });
 }

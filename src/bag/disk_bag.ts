@@ -12,6 +12,7 @@ import type {
   LeaseLock,
   StorageStatistics,
   StoredPart,
+  TellDamaged,
 } from "./bag_files.ts";
 import { readBagStatistics } from "./bag_statistics.ts";
 import { ByteCache } from "./byte_cache.ts";
@@ -190,9 +191,9 @@ export class DiskBag implements BagFiles {
     return this.#log.get(key);
   }
 
-  calls(): Iterable<Record<string, unknown>> {
+  calls(damaged?: TellDamaged): Iterable<Record<string, unknown>> {
     this.#checkOpen("read from");
-    return this.#log.records();
+    return this.#log.records(damaged);
   }
 
   callChanges(since?: unknown): CallChanges {

@@ -1,5 +1,6 @@
 import { CacheFormatError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { TellDamaged } from "./bag_files.ts";
 import { type FileSystem, readWhole, removeIfThere } from "./_file_system.ts";
 import type { CacheFiles, CacheFilesOptions } from "./cache_files.ts";
 import { CacheGuard, isDigest } from "./cache_guard.ts";
@@ -100,16 +101,23 @@ export class FileDirectory extends LeasedFiles implements CacheFiles {
     return true;
   }
 
-  *calls(): Generator<Record<string, unknown>> {
+  *calls(damaged?: TellDamaged): Generator<Record<string, unknown>> {
     this.#guard.checkOpen("read from");
     for (const prefix of listNames(`${this.path}/calls`)) {
       // A file of somebody else may lie beside the directories.
       if (!Deno.lstatSync(`${this.path}/calls/${prefix}`).isDirectory) continue;
       for (const name of listNames(`${this.path}/calls/${prefix}`)) {
-        const line = this.getCall(`${prefix}${name.slice(0, -".json".length)}`);
+        const key = `${prefix}${name.slice(0, -".json".length)}`;
+        const line = this.getCall(key);
         if (line !== undefined) yield line;
+        else if (isDigest(key)) this.#tellDamaged(`${this.#toCallDirectory(key)}/${name}`, damaged);
       }
     }
+  }
+
+  /** A file that is gone was deleted while others were read. */
+  #tellDamaged(path: string, damaged: TellDamaged | undefined): void {
+    if (damaged !== undefined && readWhole(path) !== undefined) damaged(`"${path}"`);
   }
 
   protected override release(): void {

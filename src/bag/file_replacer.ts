@@ -1,6 +1,9 @@
 import { type FileSystem, openIfThere, removeIfThere, writeAll } from "./_file_system.ts";
 import { listNames } from "./layout.ts";
 
+/** What a writer names a file that is not finished: its own name, and a number. */
+const NAME_REGEXP = /^[0-9a-f-]{36}-\d+$/;
+
 /** What a {@linkcode FileReplacer} needs to know. */
 export interface FileReplacerOptions {
   /** The seam. */
@@ -66,10 +69,10 @@ export class FileReplacer {
     }
   }
 
-  /** Removes what killed writers have left. */
+  /** Removes what killed writers have left. Files of others are left alone. */
   clear(): void {
     const { fileSystem, directory } = this.#options;
-    for (const name of listNames(directory)) {
+    for (const name of listNames(directory).filter((name) => NAME_REGEXP.test(name))) {
       using file = openIfThere(`${directory}/${name}`);
       if (file?.tryLockSync(true)) removeIfThere(fileSystem, `${directory}/${name}`);
     }

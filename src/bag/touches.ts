@@ -39,6 +39,9 @@ const REMEMBERED = 8192;
 /** Touches this old serve nobody but a longer grace period, in milliseconds. */
 const KEPT = 24 * 60 * 60 * 1000;
 
+/** What writers name their files of touches. */
+const NAME_REGEXP = /^[0-9a-f]{16}-\d+$/;
+
 const LINE_FEED = 0x0a;
 
 /** Leaves the touches of one writer. */
@@ -142,8 +145,7 @@ export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
   const touched = new Set<Digest>();
   // One touch stands for later puts of the same writer.
   const since = horizon - TOUCH_INTERVAL - CLOCK_LAG;
-  for (const name of listNames(layout.touches)) {
-    const path = `${layout.touches}/${name}`;
+  for (const path of listTouches(layout)) {
     if (toTime(path) < since) continue;
     for (const line of linesOf(readWhole(path) ?? new Uint8Array())) {
       const { touch, at } = decodeCheckedLine(line) ?? {};
@@ -162,13 +164,18 @@ export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
  */
 export function clearTouches(fileSystem: FileSystem, layout: BagLayout, horizon: number): void {
   const before = Math.min(horizon, Date.now() - KEPT) - TOUCH_INTERVAL - CLOCK_LAG;
-  const old = listNames(layout.touches).map((name) => `${layout.touches}/${name}`)
-    .filter((path) => toTime(path) < before);
+  const old = listTouches(layout).filter((path) => toTime(path) < before);
   if (old.length === 0) return;
   using lock = openSweepLock(fileSystem, layout);
   if (!lock.tryLockSync(true)) return;
   for (const path of old) if (toTime(path) < before) removeIfThere(fileSystem, path);
   lock.unlockSync();
+}
+
+/** The paths of all touches; files of others are left out. */
+function listTouches(layout: BagLayout): string[] {
+  return listNames(layout.touches).filter((name) => NAME_REGEXP.test(name))
+    .map((name) => `${layout.touches}/${name}`);
 }
 
 /** When a file was last written to; long ago when it is gone. */

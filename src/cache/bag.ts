@@ -132,8 +132,8 @@ export class Bag extends Cache implements AsyncDisposable {
   }
 
   /**
-   * Reads a part of an array, and not the rest of it; in a signed bag all of the value is read, as its
-   * digest is that of the whole.
+   * Reads a part of an array, and not the rest of it. In a signed bag all of the value is read, as its
+   * digest is that of the whole; and of what is not sealed yet, all is read the first time.
    *
    * @param place The digest of an array, or a value and where in it the array is: a typed array, or
    * an n-dimensional array `{ data, shape }`.

@@ -1,8 +1,10 @@
 import type { CallRecord } from "../call/call_record.ts";
 import type { CallQuery } from "../call/call_template.ts";
 import { importLater } from "../import_later.ts";
+import { type QuiverWarning, writeWarning } from "../warning.ts";
 import type { Cache } from "./cache.ts";
 
+type Damaged = typeof import("./_damaged_records.ts");
 type Copying = typeof import("../store/copy_call.ts");
 type Template = typeof import("../call/call_template.ts");
 
@@ -155,13 +157,29 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   }
 }
 
+/** Options of {@linkcode query}. */
+export interface QueryOptions {
+  /**
+   * Told once of each look-up that passed over damaged records; if nobody is told, a line is
+   * written to standard error.
+   *
+   * @default {a line on standard error}
+   */
+  onWarning?: (warning: QuiverWarning) => void;
+}
+
 /**
  * Selects calls of a cache: those of a task, of a version, with a tag…
  *
+ * A record that turns out to be damaged is passed over with a warning, and costs none of the others.
+ * What a bag has passed over before, when it made the table of its call log, only `verify()` finds.
+ *
  * @param cache The cache.
  * @param what A task, what the calls have in common, or a function that tells; all, if not given.
+ * @param options Who is told of damaged records.
  * @returns The calls, looked up when they are asked for, and each time anew.
- * @throws {TypeError} When a field of the template is unknown; as the calls are looked up.
+ * @throws {TypeError} When an option is unknown; and when a field of the template is unknown, as the
+ * calls are looked up.
  *
  * @example Find a call, and keep a copy of it elsewhere
  * ```ts
@@ -178,10 +196,30 @@ export class CallSelection implements AsyncIterable<CallRecord> {
  * assertEquals(await query(archive).count(), 1);
  * ```
  */
-export function query(cache: Cache, what: CallQuery = {}): CallSelection {
+export function query(
+  cache: Cache,
+  what: CallQuery = {},
+  options: QueryOptions = {},
+): CallSelection {
+  const { onWarning = writeWarning, ...others } = options;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw new TypeError(
+      `Cannot query calls: "${unknown}" is not an option; the only one is onWarning`,
+    );
+  }
   return new CallSelection(cache, async function* () {
-    const { toMatcher } = await importLater<Template>("../call/call_template.ts", import.meta.url);
+    const [{ toMatcher }, { DamagedRecords }] = await Promise.all([
+      importLater<Template>("../call/call_template.ts", import.meta.url),
+      importLater<Damaged>("./_damaged_records.ts", import.meta.url),
+    ]);
     const matches = toMatcher(what);
-    for await (const record of cache.records()) if (matches(record)) yield record;
+    const damaged = new DamagedRecords();
+    const records = cache.stores.calls.records((where) => damaged.add(where));
+    try {
+      for await (const record of records) if (matches(record)) yield record;
+    } finally {
+      damaged.tell(onWarning);
+    }
   });
 }

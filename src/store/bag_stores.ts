@@ -18,6 +18,7 @@ import type {
   Stores,
   SweepOptions,
   SweepResult,
+  TellDamaged,
   ValueDescription,
   ValueStore,
   ValueSweeper,
@@ -128,8 +129,8 @@ class FileCalls implements CallStore {
     return this.#files.deleteCall(key);
   }
 
-  *records(): Iterable<CallRecord> {
-    for (const line of this.#files.calls()) {
+  *records(damaged?: TellDamaged): Iterable<CallRecord> {
+    for (const line of this.#files.calls(damaged)) {
       const record = toCallRecord(line);
       if (record !== undefined) yield record;
     }

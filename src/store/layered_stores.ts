@@ -9,6 +9,7 @@ import type {
   LayersDescription,
   MaybePromise,
   Stores,
+  TellDamaged,
   ValueStore,
 } from "./stores.ts";
 
@@ -137,8 +138,8 @@ class PooledCalls implements CallStore {
     return refuse("forget a call of")();
   }
 
-  records(): AsyncIterable<CallRecord> {
-    return eachOnce(this.#layers);
+  records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
+    return eachOnce(this.#layers, damaged);
   }
 }
 
@@ -195,8 +196,8 @@ class StackedCalls implements CallStore {
     return known;
   }
 
-  records(): AsyncIterable<CallRecord> {
-    return eachOnce(this.#layers);
+  records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
+    return eachOnce(this.#layers, damaged);
   }
 
   /** Only the first store is swept. */
@@ -206,10 +207,13 @@ class StackedCalls implements CallStore {
   }
 }
 
-async function* eachOnce(layers: readonly Stores[]): AsyncGenerator<CallRecord> {
+async function* eachOnce(
+  layers: readonly Stores[],
+  damaged?: TellDamaged,
+): AsyncGenerator<CallRecord> {
   const seen = new Set<Digest>();
   for (const [index, { calls }] of layers.entries()) {
-    for await (const record of calls.records()) {
+    for await (const record of calls.records(damaged)) {
       if (seen.has(record.key)) continue;
       // Nobody asks for the keys of the last one.
       if (index < layers.length - 1) seen.add(record.key);

@@ -3,7 +3,7 @@ import type { Digest } from "../value/encoded_value.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import { CallLedger } from "./call_ledger.ts";
 import type { StoreLimits } from "./store_limits.ts";
-import type { CallFeed, MaybePromise, Stores } from "./stores.ts";
+import type { CallFeed, MaybePromise, Stores, TellDamaged } from "./stores.ts";
 import { sweepStores } from "./sweep_stores.ts";
 import { type Selection, toSelection } from "./victim_policy.ts";
 
@@ -80,8 +80,8 @@ export class LimitedCalls {
   }
 
   /** As of any store of calls: those that are not too old. */
-  async *records(): AsyncIterable<CallRecord> {
-    for await (const record of this.#stores.calls.records()) {
+  async *records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
+    for await (const record of this.#stores.calls.records(damaged)) {
       if (!this.#isTooOld(record)) yield record;
     }
   }

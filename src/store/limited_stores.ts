@@ -21,7 +21,14 @@ import { LateModule } from "../import_later.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { LimitedCalls } from "./limited_calls.ts";
 import type { StoreLimits } from "./store_limits.ts";
-import type { CallFeed, CallStore, MaybePromise, StoreDescription, Stores } from "./stores.ts";
+import type {
+  CallFeed,
+  CallStore,
+  MaybePromise,
+  StoreDescription,
+  Stores,
+  TellDamaged,
+} from "./stores.ts";
 
 export type { StoreLimits } from "./store_limits.ts";
 
@@ -82,8 +89,8 @@ class LateCalls implements CallStore {
     return calls.allRecords?.() ?? calls.records();
   }
 
-  async *records(): AsyncIterable<CallRecord> {
-    yield* (await this.#load()).records();
+  async *records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
+    yield* (await this.#load()).records(damaged);
   }
 
   follow(): CallFeed {

@@ -4,7 +4,15 @@ import { digestValue } from "../value/digest_value.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { RecordSigner } from "./record_signer.ts";
 import { NO_STATISTICS } from "./statistics.ts";
-import type { CallFeed, CallStore, Found, MaybePromise, Stores, ValueStore } from "./stores.ts";
+import type {
+  CallFeed,
+  CallStore,
+  Found,
+  MaybePromise,
+  Stores,
+  TellDamaged,
+  ValueStore,
+} from "./stores.ts";
 
 /**
  * Makes stores believe only what the holder of a key has written.
@@ -126,8 +134,8 @@ class SignedCalls implements CallStore {
     return this.#calls.allRecords?.() ?? this.#calls.records();
   }
 
-  async *records(): AsyncGenerator<CallRecord> {
-    for await (const record of this.#calls.records()) {
+  async *records(damaged?: TellDamaged): AsyncGenerator<CallRecord> {
+    for await (const record of this.#calls.records(damaged)) {
       const believed = this.#believe(record.key, record);
       if (believed !== undefined) yield believed;
     }

@@ -1,4 +1,4 @@
-import type { StorageStatistics } from "../bag/bag_files.ts";
+import type { StorageStatistics, TellDamaged } from "../bag/bag_files.ts";
 import type { CacheFiles } from "../bag/cache_files.ts";
 import { CacheGuard, isDigest } from "../bag/cache_guard.ts";
 import { encodeCallLine } from "../bag/call_line.ts";
@@ -102,7 +102,7 @@ export class SqliteFiles extends LeasedFiles implements CacheFiles {
     return this.#statements.deleteCall.run(key).changes > 0;
   }
 
-  *calls(): Generator<Record<string, unknown>> {
+  *calls(damaged?: TellDamaged): Generator<Record<string, unknown>> {
     let last = "";
     while (true) {
       this.#guard.checkOpen("read from");
@@ -111,6 +111,7 @@ export class SqliteFiles extends LeasedFiles implements CacheFiles {
         last = String(key);
         const line = toRecord(last, record);
         if (line !== undefined) yield line;
+        else damaged?.(`"${this.path}", the row of ${last}`);
       }
       if (rows.length < PAGE_RECORDS) return;
     }

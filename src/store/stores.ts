@@ -6,11 +6,13 @@
  *
  * @module
  */
-import type { BagOptions } from "../bag/bag_files.ts";
+import type { BagOptions, TellDamaged } from "../bag/bag_files.ts";
 import type { CacheFilesOptions } from "../bag/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import type { StoreStatistics } from "./statistics.ts";
+
+export type { TellDamaged } from "../bag/bag_files.ts";
 
 /** A value, or a promise of one. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -65,8 +67,12 @@ export interface CallStore {
    * @returns Whether the call was known.
    */
   delete(key: Digest): MaybePromise<boolean>;
-  /** Goes over all records, each key once. */
-  records(): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  /**
+   * Goes over all records, each key once.
+   *
+   * @param damaged Told where a record lies that is passed over as it is damaged.
+   */
+  records(damaged?: TellDamaged): Iterable<CallRecord> | AsyncIterable<CallRecord>;
   /**
    * Goes over all records of the store, those included that this view of it does not show: what they
    * name belongs to others. Absent when there are no such records.

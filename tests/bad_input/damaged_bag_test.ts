@@ -27,6 +27,7 @@ Deno.test("openBag() refuses a bag of a newer format, and says what to use", asy
   assertEquals(await sweep(directory.path), toGoodReport(0));
 });
 
+// executors 83
 Deno.test("a torn line of the call log costs its own call, which heals", async () => {
   await using directory = new TemporaryDirectory();
   const file = `${directory.path}/calls.jsonl`;
@@ -36,6 +37,7 @@ Deno.test("a torn line of the call log costs its own call, which heals", async (
   assertEquals(await sweep(directory.path), toGoodReport(0));
 });
 
+// executors 83, 91
 Deno.test("a truncated journal costs the values that were cut off, which heal", async () => {
   await using directory = new TemporaryDirectory();
   const manual = { bag: { fold: "manual" } } as const;
@@ -50,6 +52,7 @@ Deno.test("a truncated journal costs the values that were cut off, which heal", 
 });
 
 for (const workerType of ["inline", "web"] as const) {
+  // fleche 18, executors 83
   Deno.test(`a bit flipped in a segment is a miss that heals (${workerType})`, async () => {
     await using directory = new TemporaryDirectory();
     await sweep(directory.path, { workerType });

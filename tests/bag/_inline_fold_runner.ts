@@ -8,8 +8,17 @@ import type { Hdf5Access } from "../../src/bag/hdf5_library.ts";
 import { toLayout } from "../../src/bag/layout.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
-/** Loads the HDF5 library, which takes a tenth of a second, where there is something to fold. */
-export async function loadHdf5Library(): Promise<Hdf5Access> {
+let library: Promise<Hdf5Access> | undefined;
+
+/**
+ * Loads the HDF5 library, which takes a tenth of a second, where there is something to fold; once, as
+ * each time leaves a directory behind in its memory.
+ */
+export function loadHdf5Library(): Promise<Hdf5Access> {
+  return library ??= load();
+}
+
+async function load(): Promise<Hdf5Access> {
   const { Hdf5Library } = await import("../../src/bag/hdf5_library.ts");
   return await Hdf5Library.load();
 }

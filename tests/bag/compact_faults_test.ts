@@ -148,6 +148,7 @@ Deno.test("BagFiles.compact() loses nothing that is live when any write is cut s
   await runEachStep("short");
 });
 
+// fleche 59
 Deno.test("BagFiles.compact() loses nothing that is live when it ends at any step", async () => {
   await runEachStep("stop");
 });

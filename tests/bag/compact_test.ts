@@ -60,6 +60,7 @@ function beforeRename(name: RegExp, happen: () => void): FileSystem {
   };
 }
 
+// fleche 59
 Deno.test("BagFiles.compact() drops what is not wanted, and gives its space back", async () => {
   using directory = new TemporaryDirectory();
   {

@@ -98,6 +98,7 @@ import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 for (const options of [{}, GZIP]) {
   const kind = "compression" in options ? "compressed" : "plain";
 
+  // fleche 58
   Deno.test(`BagFiles gives back every array and piece of it from a ${kind} bag`, async () => {
     using directory = new TemporaryDirectory();
     await createBag(directory.path, options);

@@ -55,6 +55,7 @@ Deno.test("openBagFiles() rejects a directory that holds something else", async 
   assertEquals(listFiles(directory.path), ["thesis.tex"]);
 });
 
+// fleche 59
 Deno.test("openBagFiles() rejects a newer format and names both versions", async () => {
   using directory = new TemporaryDirectory();
   Deno.writeTextFileSync(

@@ -48,6 +48,7 @@ Deno.test("voidCache runs every call, those at the same time too, and warns of n
   assertEquals(counted(), 5);
 });
 
+// fleche 25
 Deno.test("voidCache inside a scope with a cache, and each exit gives the outer one back", async () => {
   counted();
   const [outer, inner] = [createMemoryCache(), createMemoryCache()];

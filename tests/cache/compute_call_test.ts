@@ -53,7 +53,8 @@ Deno.test("computeCall() stores arguments before the body runs, and the result a
   assertEquals(await cache.lookup("0".repeat(64)), { hit: true, value: "result" });
 });
 
-Deno.test("computeCall() returns the result when nothing can be stored (fleche 17)", async () => {
+// fleche 17
+Deno.test("computeCall() returns the result when nothing can be stored", async () => {
   const { values } = createMemoryStores();
   const { value, warnings, cache } = await run({
     values: { put: fail, get: (digest) => values.get(digest) },
@@ -63,6 +64,7 @@ Deno.test("computeCall() returns the result when nothing can be stored (fleche 1
   assertEquals(await cache.contains("0".repeat(64)), false);
 });
 
+// fleche 17
 Deno.test("computeCall() returns the result when the record cannot be written", async () => {
   const { calls } = createMemoryStores();
   const { value, warnings, cache } = await run({
@@ -78,6 +80,7 @@ Deno.test("computeCall() returns the result when the record cannot be written", 
   assertEquals(await cache.contains("0".repeat(64)), false);
 });
 
+// fleche 17
 Deno.test("computeCall() warns once and stores nothing in a read-only cache", async () => {
   const { value, warnings, cache } = await run({ readOnly: true }, () => 7);
   assertEquals(value, 7);
@@ -102,7 +105,8 @@ Deno.test("computeCall() refuses arguments that are not what the key was made of
   assertEquals(ran, false);
 });
 
-Deno.test("computeCall() remembers nothing when the body throws (fleche 13)", async () => {
+// fleche 13
+Deno.test("computeCall() remembers nothing when the body throws", async () => {
   const cache = new Cache(createMemoryStores());
   const warn = () => {};
   const body = () => Promise.reject(new RangeError("no"));

@@ -4,6 +4,7 @@ import {
   type Cache,
   cacheScope,
   createMemoryCache,
+  currentScope,
   Executor,
   openBag,
   pool,
@@ -37,6 +38,26 @@ Deno.test("stack() stores new results in the first and takes old ones from below
   assertEquals(await known(ours, 1, 2), [true, false]);
 });
 
+// fleche 26
+Deno.test("stack() on top of the scope's cache holds until its own scope ends", async () => {
+  const [mine, ours] = [createMemoryCache(), createMemoryCache()];
+  await cacheScope({ cache: ours }, async () => {
+    await local(1);
+    const { cache: outer } = currentScope();
+    assert(outer !== undefined);
+    const old = await cacheScope({ cache: stack(mine, outer) }, async () => {
+      await local(2);
+      const old = local(1);
+      await old;
+      return old.hit;
+    });
+    assert(old);
+    await local(3);
+  });
+  assertEquals(await known(mine, 1, 2, 3), [true, true, false]);
+  assertEquals(await known(ours, 1, 2, 3), [true, false, true]);
+});
+
 Deno.test("stack() makes evicted calls run again", async () => {
   const [mine, ours] = [createMemoryCache(), createMemoryCache()];
   await call(ours, 1);
@@ -58,6 +79,13 @@ Deno.test("pool() can be read and transferred, but not changed", async () => {
   const copy = createMemoryCache();
   assertEquals(await query(cache, local).transfer(copy), 2);
   assertEquals(await known(copy, 1, 2), [true, true]);
+  const warnings: string[] = [];
+  await cacheScope({ cache, onWarning: ({ message }) => warnings.push(message) }, async () => {
+    assertEquals([await local(1), await local(2), await local(3)], [{ n: 1 }, { n: 2 }, { n: 3 }]);
+  });
+  assertEquals(warnings.length, 1, "one call is not remembered");
+  assertEquals(await known(caches[0], 1, 2, 3), [true, false, false]);
+  assertEquals(await known(caches[1], 1, 2, 3), [false, true, false]);
 });
 
 Deno.test("readOnly() answers, warns of what is not remembered, and changes nothing", async () => {

@@ -137,6 +137,10 @@ Deno.test("limited() by age does not know what is too old", () =>
     assertEquals(await count(inner), 2);
     await call(cache, [3]);
     assertEquals(await count(inner), 2);
+    await call(cache, [1]);
+    assertEquals(await known(cache, [1, 2, 3]), [true, true, true]);
+    const ends = (await Array.fromAsync(inner.records())).map(({ started }) => started);
+    assert(ends.every((end) => end > Date.now() - 50_000), "what was too old is replaced");
   }));
 
 Deno.test("limited() follows what others store and forget", () =>

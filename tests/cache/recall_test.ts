@@ -76,6 +76,56 @@ Deno.test("recall() lets those who come second wait, and gives them their own co
   assertEquals(new Set(others.map(({ value }) => value)).size, 99);
 });
 
+// fleche 35
+Deno.test("recall() neither runs nor stores again while a result is being stored", async () => {
+  const { calls } = createMemoryStores();
+  const [arrived, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let puts = 0;
+  const trial = createTrial({
+    calls: {
+      put: async (record) => {
+        puts++;
+        arrived.resolve();
+        await gate.promise;
+        await calls.put(record);
+      },
+      get: (key) => calls.get(key),
+      delete: (key) => calls.delete(key),
+      records: () => calls.records(),
+    },
+  });
+  // The second handle knows of the first only by the lease.
+  const other = new Cache(trial.stores);
+  const first = recall(trial.cache, KEY, trial.options(() => [1]));
+  await arrived.promise;
+  const second = recall(trial.cache, KEY, trial.options(() => [2]));
+  const third = recall(other, KEY, trial.options(() => [3], NEVER, other));
+  gate.resolve();
+  assertEquals(await first, { value: [1], hit: false });
+  assertEquals(await Promise.all([second, third]), [
+    { value: [1], hit: true },
+    { value: [1], hit: true },
+  ]);
+  assertEquals([trial.runs, puts], [1, 1]);
+});
+
+// fleche 15
+Deno.test("recall() frees the lease and stores no record when the body throws", async () => {
+  const trial = createTrial();
+  const failing = trial.options(() => {
+    throw new RangeError("no");
+  });
+  await assertRejects(() => recall(trial.cache, KEY, failing), RangeError, "no");
+  assertEquals(await Array.fromAsync(trial.stores.calls.records()), []);
+  const lease = trial.stores.leases.tryAcquire(KEY);
+  assert(lease !== undefined, "nobody holds it");
+  lease[Symbol.dispose]();
+  const next = trial.stores.leases.tryAcquire(KEY);
+  lease[Symbol.dispose]();
+  assertEquals(trial.stores.leases.tryAcquire(KEY), undefined, "what was freed frees nothing more");
+  next?.[Symbol.dispose]();
+});
+
 Deno.test("recall() remembers nothing when the body throws, and those who wait see it", async () => {
   const trial = createTrial();
   const gate = Promise.withResolvers<never>();
@@ -195,6 +245,7 @@ Deno.test("recall() computes too when another takes longer than leaseTimeout", a
   assertEquals([trial.runs, trial.warnings.length], [2, 1]);
 });
 
+// fleche 17
 Deno.test("recall() runs the call uncached when look-up and leases fail", async () => {
   const broken = () => {
     throw new Error("disk on fire");
@@ -231,7 +282,7 @@ Deno.test("recall() gives the result although its lease cannot be freed", async 
   assertEquals(trial.warnings, ['Cannot free the lease of a call of "f": others may wait for it']);
 });
 
-// executors 83
+// fleche 18, executors 83
 Deno.test("recall() computes again when the value of a record is gone", async () => {
   const { values } = createMemoryStores();
   let lost = true;

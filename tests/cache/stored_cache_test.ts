@@ -108,6 +108,7 @@ for (const kind of ["bag", "files", "sqlite"] as const) {
     await child.status;
   });
 
+  // fleche 57
   Deno.test(`a signed ${kind} cache believes its workers, and nobody without the key`, async () => {
     using trial = new Trial();
     const signed = { kind, options: { signingKey: KEY } };

@@ -38,6 +38,7 @@ Deno.test("toKeyedCall() does not care about the order of keys and entries", () 
   assertNotEquals(keyOf([{ x: undefined }]), keyOf([{}]));
 });
 
+// fleche 5, executors 86
 Deno.test("toKeyedCall() takes version, its type, code, name and module into the key", () => {
   const keys = new Set([
     keyOf([1]),

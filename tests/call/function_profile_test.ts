@@ -60,6 +60,7 @@ Deno.test("readFunctionProfile() does not take strings or comments for parameter
   assertEquals(parameters.map(({ name }) => name), ["a", "f"]);
 });
 
+// fleche 7
 Deno.test("readFunctionProfile() counts tokens, not layout or comments", async () => {
   const code = await digest("(a) => a + 1");
   assertEquals(await digest("(a)  =>\n  /* one more */ a + 1"), code);

@@ -10,6 +10,7 @@ import { SCENARIOS } from "./_stop_scenarios.ts";
 import { runStops } from "./stops.ts";
 
 for (const scenario of SCENARIOS) {
+  // executors 91
   Deno.test(`openBag() loses nothing when a program ends at any step as it ${scenario.name}`, async () => {
     const directory = await Deno.makeTempDir({ prefix: "quiver_stops_" });
     try {

@@ -61,7 +61,8 @@ for (const workerType of ["web", "process", "inline"] as const) {
     assertEquals([future.state, future.hit, future.key], ["done", false, undefined]);
   });
 
-  test("Executor.submit() remembers in a bag, and a hit starts no worker (fleche 31)", async () => {
+  // fleche 31
+  test("Executor.submit() remembers in a bag, and a hit starts no worker", async () => {
     await using folder = await openFolder();
     await using traces = await openFolder();
     const path = `${folder.path}/results.bag`;
@@ -79,7 +80,8 @@ for (const workerType of ["web", "process", "inline"] as const) {
     assertEquals(traces.count(), 1);
   });
 
-  test("Executor.submit() remembers tasks called inside a task (fleche 33)", async () => {
+  // fleche 33
+  test("Executor.submit() remembers tasks called inside a task", async () => {
     await using folder = await openFolder();
     await using traces = await openFolder();
     await using bag = await openBag(`${folder.path}/results.bag`);

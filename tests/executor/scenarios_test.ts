@@ -1,5 +1,6 @@
 // contract: SCENARIOS.md names a test for each behaviour of our list, or the reason why there is none
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
+import { testScenarios } from "../scenarios.ts";
 
 const TESTS = new URL("../", import.meta.url);
 
@@ -11,50 +12,7 @@ const NUMBERS = [
   70, 71, 73, 74, 75,
 ];
 
-interface Scenario {
-  readonly number: number;
-  readonly text: string;
-  readonly tests: readonly { readonly file: string; readonly name: string }[];
-}
-
-async function readScenarios(): Promise<Scenario[]> {
-  const text = await Deno.readTextFile(new URL("executor/SCENARIOS.md", TESTS));
-  return text.split("\n- **").slice(1).map((entry) => {
-    const [lines = ""] = entry.split("\n\n");
-    const [words = "", ...tests] = lines.replaceAll(/\s+/g, " ").split(" - `");
-    return {
-      number: Number.parseInt(words),
-      text: words,
-      tests: tests.map((test) => {
-        const [file = "", ...name] = test.split("`: ");
-        return { file, name: name.join("`: ").trim() };
-      }),
-    };
-  });
-}
-
-/** The tests of a file that show a behaviour: what follows each comment with its number. */
-function shown(code: string, number: number): string[] {
-  return code.split("// executors ").slice(1).filter((part) => {
-    const [numbers = ""] = part.split("\n");
-    return numbers.split(", ").map(Number).includes(number);
-  });
-}
-
-Deno.test("SCENARIOS.md has each number of the list once", async () => {
-  assertEquals((await readScenarios()).map(({ number }) => number), NUMBERS);
-});
-
-Deno.test("SCENARIOS.md names tests that exist, or a reason", async () => {
-  for (const { number, text, tests } of await readScenarios()) {
-    assert(tests.length > 0 || text.includes("Does not translate: "), `nothing shows ${number}`);
-    for (const { file, name } of tests) {
-      const code = await Deno.readTextFile(new URL(file, TESTS));
-      const named = shown(code, number).some((part) => part.slice(0, 500).includes(name));
-      assert(named, `${file} has no test for ${number} that is named: ${name}`);
-    }
-  }
-});
+testScenarios({ file: "executor/SCENARIOS.md", list: "executors", numbers: NUMBERS });
 
 Deno.test("each test file that opens workers looks for what its tests leave", async () => {
   for (const room of ["executor", "worker"]) {

@@ -26,6 +26,7 @@ Deno.test("Executor.submit() computes each of 1,000 keys once in 2 processes wit
   assertEquals(runs.toSorted((a, b) => a - b), Array.from({ length: 1000 }, (_, n) => n));
 });
 
+// fleche 15
 Deno.test("Executor.submit() takes over from a holder that is killed while it computes", async () => {
   using folder = new Folder();
   const call = JSON.stringify(["hangsOnce", folder.traces]);

@@ -14,6 +14,7 @@ function restored(): Disposable {
   return { [Symbol.dispose]: () => setDefaultScope({}) };
 }
 
+// fleche 25
 Deno.test("setDefaultScope() holds outside of scopes, and scopes inherit from it", async () => {
   using _ = restored();
   const [cache, inner] = [createMemoryCache(), createMemoryCache()];

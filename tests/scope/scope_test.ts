@@ -16,6 +16,7 @@ import {
   withTags,
 } from "@quiver/quiver";
 
+// fleche 25
 Deno.test("cacheScope() restores the former scope at each exit", async () => {
   const [outer, inner] = [createMemoryCache(), createMemoryCache()];
   await cacheScope({ cache: outer }, async () => {

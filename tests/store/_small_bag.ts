@@ -5,8 +5,7 @@ import type { CallRecord } from "../../src/call/call_record.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
 import { verifyStores } from "../../src/store/verify_stores.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";
-import { Hdf5Library } from "../../src/bag/hdf5_library.ts";
-import { InlineFoldRunner } from "../bag/_inline_fold_runner.ts";
+import { InlineFoldRunner, loadHdf5Library } from "../bag/_inline_fold_runner.ts";
 import { toDigest } from "../bag/_values.ts";
 import { UNSYNCED_DISK } from "../bag/_unsynced_disk.ts";
 
@@ -48,6 +47,25 @@ export async function createSmallBag(path: string, unsealed: boolean = true): Pr
   if (unsealed) await storeCalls(path, [UNSEALED]);
 }
 
+/** Makes one that also has a table of its calls, and touches of values that were put again. */
+export async function createCompactedBag(path: string): Promise<void> {
+  await storeCalls(path, CALLS, {}, true);
+  {
+    await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+    await files.compact({ full: true });
+  }
+  await storeCalls(path, [UNSEALED]);
+  await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+  const { values } = createBagStores(files);
+  for (const { result } of CALLS) values.put(encodeValue(result));
+}
+
+/** Makes one whose segment has lost its table. */
+export async function createBagWithoutTable(path: string): Promise<void> {
+  await createSmallBag(path);
+  Deno.removeSync(`${path}/segments/000001.index`);
+}
+
 /** Puts calls into a bag. */
 export async function storeCalls(
   path: string,
@@ -87,7 +105,7 @@ export function verify(path: string, options: VerifyOptions = {}): Promise<Verif
   return verifyStores(path, options, ENVIRONMENT_OF_CHECKS);
 }
 
-const ENVIRONMENT_OF_CHECKS = { fileSystem: UNSYNCED_DISK, loadLibrary: () => Hdf5Library.load() };
+const ENVIRONMENT_OF_CHECKS = { fileSystem: UNSYNCED_DISK, loadLibrary: loadHdf5Library };
 
 /** The names of the steps in which something is wrong. */
 export function listDamaged(report: VerifyReport): string[] {

@@ -173,6 +173,7 @@ export function testStores(kind: string, { open, shared }: StoresKind): void {
     assertEquals(results.sort(), ["b", "c"]);
   });
 
+  // fleche 6
   test("calls.get() gives all fields with their types", async ({ calls }) => {
     const records = [1, "1", "", 0, 1.5].map((version, i) => {
       const key = `${i}`.repeat(64);
@@ -247,6 +248,7 @@ export function testStores(kind: string, { open, shared }: StoresKind): void {
     assertEquals(await values.get(encoded.digest), { hit: true, value: "elsewhere" });
   });
 
+  // fleche 15
   test("leases.tryAcquire() gives a key to one holder at a time", async ({ leases }) => {
     const [key, other] = ["5".repeat(64), "6".repeat(64)];
     const first = leases.tryAcquire(key);

@@ -17,7 +17,14 @@ import { VALUE_KIND } from "../../src/value/value_kind.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { toDigest } from "../bag/_values.ts";
 import { attack, flip, inflate, readAll, tryVerify } from "./_attack.ts";
-import { CALLS, createSmallBag, ENVIRONMENT, UNSEALED, verify } from "./_small_bag.ts";
+import {
+  CALLS,
+  createCompactedBag,
+  createSmallBag,
+  ENVIRONMENT,
+  UNSEALED,
+  verify,
+} from "./_small_bag.ts";
 
 const ALL = [...CALLS, UNSEALED];
 const [FIRST] = CALLS;
@@ -35,26 +42,31 @@ function hitsOf(reading: Awaited<ReturnType<typeof readAll>>): readonly number[]
   return reading.hits;
 }
 
+// fleche 59
 Deno.test("a bag with a bit flipped anywhere gives right values, misses or a clear error", async () => {
-  using directory = new TemporaryDirectory();
-  const { path } = directory;
-  await createSmallBag(path);
-  for (const { file, content } of contentsOf(path)) {
-    for (let at = STEP >> 1; at < content.length; at += STEP) {
-      await attack(path, file, flip(content, at), ALL, `${file} with a bit flipped at ${at}`);
+  for (const create of [createSmallBag, createCompactedBag]) {
+    using directory = new TemporaryDirectory();
+    const { path } = directory;
+    await create(path);
+    for (const { file, content } of contentsOf(path)) {
+      for (let at = STEP >> 1; at < content.length; at += STEP) {
+        await attack(path, file, flip(content, at), ALL, `${file} with a bit flipped at ${at}`);
+      }
     }
   }
 });
 
 Deno.test("a bag with a file cut anywhere gives right values, misses or a clear error", async () => {
-  using directory = new TemporaryDirectory();
-  const { path } = directory;
-  await createSmallBag(path);
-  for (const { file, content } of contentsOf(path)) {
-    for (let at = 1; at < content.length; at += STEP) {
-      // Cut between two lines, a log is just a shorter one.
-      if (file === "calls.jsonl" && content[at - 1] === 0x0a) continue;
-      await attack(path, file, content.subarray(0, at), ALL, `${file} cut to ${at}`);
+  for (const create of [createSmallBag, createCompactedBag]) {
+    using directory = new TemporaryDirectory();
+    const { path } = directory;
+    await create(path);
+    for (const { file, content } of contentsOf(path)) {
+      for (let at = 1; at < content.length; at += STEP) {
+        // Cut between two lines, a log is just a shorter one.
+        if (file === "calls.jsonl" && content[at - 1] === 0x0a) continue;
+        await attack(path, file, content.subarray(0, at), ALL, `${file} cut to ${at}`);
+      }
     }
   }
 });

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Bag, CacheMissError, openBag, shapeSymbol } from "@quiver/quiver";
 import { sameValue } from "../value/same_value.ts";
+import { ReadCounter } from "../bag/_read_counter.ts";
 import { createRecord } from "./contract.ts";
 
 const GRID = Float64Array.from({ length: 20 * 30 * 40 }, (_, i) => i / 7);
@@ -219,6 +220,39 @@ Deno.test("Bag.read() and slice() reject a value that is not there", async () =>
   }
   await Deno.remove(path, { recursive: true });
 });
+
+for (const form of ["in a journal", "sealed", "compressed"] as const) {
+  Deno.test(`Bag.slice(), read() and list() read no more than what is asked for, ${form}`, async () => {
+    const path = await Deno.makeTempDir();
+    const data = Float64Array.from({ length: 2_000_000 }, (_, i) => i % 1000);
+    {
+      const compression = form === "compressed" ? { compression: { gzip: 1 } } : {};
+      await using bag = await openBag(path, { ...compression, fold: "manual" });
+      const digest = await bag.putValue({ grid: { data, shape: [2000, 1000] }, note: "small" });
+      if (form !== "in a journal") await bag.fold();
+      await using reader = await openBag(path, { mode: "read", memoryBytes: 0 });
+      using counter = new ReadCounter();
+      // A journal has no checksums of pieces: what lies there is read once to be believed.
+      await reader.slice({ digest, path: "grid" }, [[0, 1]]);
+      const first = counter.take().bytes;
+      assertEquals(first > data.byteLength, form === "in a journal", `${first} bytes were read`);
+      assertEquals(await reader.read(digest, "note"), "small");
+      const entries = await Array.fromAsync(reader.list(digest));
+      assertEquals(entries.map(({ name }) => name), ["grid", "note"]);
+      const looked = counter.take().bytes;
+      assert(looked < 64 * 1024, `${looked} bytes were read for a note and a list`);
+      // One hundredth of the array, of 16 MB.
+      const rows = await reader.slice({ digest, path: "grid" }, [[1000, 1020]]);
+      assertEquals(rows, { data: data.slice(1_000_000, 1_020_000), shape: [20, 1000] });
+      const sliced = counter.take().bytes;
+      assert(sliced < 800_000, `${sliced} bytes were read for 160,000 of an array`);
+      assertEquals(await reader.read(digest, "grid/data/1999999"), 999);
+      const one = counter.take().bytes;
+      assert(one < 400_000, `${one} bytes were read for a number`);
+    }
+    await Deno.remove(path, { recursive: true });
+  });
+}
 
 Deno.test("Bag.slice() never gives what is damaged, and reads on what is not", async () => {
   const path = await Deno.makeTempDir();

@@ -268,6 +268,7 @@ Deno.test("signStores() takes a good record that is found under another key for 
   assertEquals(await signed.calls.get(OTHER), undefined);
 });
 
+// fleche 57
 Deno.test("signed file stores: a flipped bit anywhere is a miss or changes nothing, and heals", async () => {
   using directory = new TemporaryDirectory();
   const value = { small: [1, "two"], verdict: "good" };

@@ -128,6 +128,7 @@ Deno.test("verifyStores() makes tables, the front door and bag.json again", asyn
   }
 });
 
+// fleche 59, executors 83
 Deno.test("verifyStores() forgets a call whose result is damaged, and keeps the others", async () => {
   using directory = new TemporaryDirectory();
   await createSmallBag(directory.path);

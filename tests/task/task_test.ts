@@ -11,9 +11,11 @@ import {
   CacheMissError,
   cacheScope,
   createMemoryCache,
+  currentScope,
   digestSymbol,
   Future,
   IndigestibleError,
+  query,
   QuiverError,
   task,
   type TaskOptions,
@@ -35,7 +37,8 @@ async function inCache<T>(fn: (warnings: string[]) => Promise<T>): Promise<T> {
   return await cacheScope({ cache: createMemoryCache(), onWarning }, () => fn(warnings));
 }
 
-Deno.test("task() runs the body once for equal calls (fleche 1, 3)", () =>
+// fleche 1, 3
+Deno.test("task() runs the body once for equal calls", () =>
   inCache(async () => {
     assertEquals(await add(1), 3);
     assertEquals(await add(1), 3);
@@ -44,7 +47,8 @@ Deno.test("task() runs the body once for equal calls (fleche 1, 3)", () =>
     assertEquals(runs, 1);
   }));
 
-Deno.test("task() behaves the same with and without options (fleche 2)", async () => {
+// fleche 2
+Deno.test("task() behaves the same with and without options", async () => {
   const bare = task(import.meta, function bare(x: number) {
     return x;
   });
@@ -77,7 +81,8 @@ async function keyOf(fn: (x: number) => number, options: TaskOptions = {}): Prom
   return call.key;
 }
 
-Deno.test("task() misses when the version changed, in value or type (fleche 5, 6)", async () => {
+// fleche 5, 6
+Deno.test("task() misses when the version changed, in value or type", async () => {
   const fn = (x: number) => x;
   const keys = [
     await keyOf(fn),
@@ -88,8 +93,8 @@ Deno.test("task() misses when the version changed, in value or type (fleche 5, 6
   assertEquals(await keyOf(fn, { version: 1 }), keys[1]);
 });
 
-// executors 85
-Deno.test("task() misses when the function's tokens changed, unless code is none (fleche 7)", async () => {
+// fleche 7, executors 85
+Deno.test("task() misses when the function's tokens changed, unless code is none", async () => {
   const key = await keyOf((x) => x + 1);
   assertNotEquals(await keyOf((x) => x + 2), key);
   assertEquals(await keyOf((x) => /* the same */ x + 1), key);
@@ -99,7 +104,8 @@ Deno.test("task() misses when the function's tokens changed, unless code is none
   );
 });
 
-Deno.test("task() warns and does not remember without a required argument (fleche 9)", async () => {
+// fleche 9
+Deno.test("task() warns and does not remember without a required argument", async () => {
   let bodies = 0;
   const seeded = (a: number, seed = 1) => (bodies++, a + seed);
   const needs = task(import.meta, seeded, { name: "needs", require: ["seed"] });
@@ -111,7 +117,8 @@ Deno.test("task() warns and does not remember without a required argument (flech
   });
 });
 
-Deno.test("task() warns and runs uncached when an argument has no digest (fleche 10)", async () => {
+// fleche 10
+Deno.test("task() warns and runs uncached when an argument has no digest", async () => {
   let bodies = 0;
   const apply = task(import.meta, (fn: (n: number) => number) => (bodies++, fn(2)), {
     name: "apply",
@@ -122,10 +129,13 @@ Deno.test("task() warns and runs uncached when an argument has no digest (fleche
     assertEquals([bodies, warnings.length], [2, 1]);
     await assertRejects(() => apply.digest((n) => n), IndigestibleError, "args[0]");
     await assertRejects(() => apply.contains((n) => n), IndigestibleError);
+    const { cache } = currentScope();
+    assertEquals(cache && await query(cache, apply).count(), 0);
   });
 });
 
-Deno.test("task() lets instances that digest equal share a hit (fleche 11)", async () => {
+// fleche 11
+Deno.test("task() lets instances that digest equal share a hit", async () => {
   class Model {
     constructor(public rate: number, readonly label: string) {}
     [digestSymbol]() {
@@ -147,7 +157,8 @@ Deno.test("task() lets instances that digest equal share a hit (fleche 11)", asy
   });
 });
 
-Deno.test("task() remembers nothing when the body throws (fleche 13)", async () => {
+// fleche 13
+Deno.test("task() remembers nothing when the body throws", async () => {
   let bodies = 0;
   const flaky = task(import.meta, (x: number) => {
     if (bodies++ === 0) throw new RangeError("first");
@@ -160,7 +171,8 @@ Deno.test("task() remembers nothing when the body throws (fleche 13)", async () 
   });
 });
 
-Deno.test("task() keys a call by its arguments before the body runs (fleche 14)", async () => {
+// fleche 14
+Deno.test("task() keys a call by its arguments before the body runs", async () => {
   let bodies = 0;
   const drain = task(import.meta, (list: number[]) => {
     bodies++;
@@ -200,11 +212,27 @@ Deno.test("task() remembers undefined and null", async () => {
   });
 });
 
-Deno.test("task() gives the plain value of a body that returns a future (fleche 34)", async () => {
+// fleche 34
+Deno.test("task() gives the plain value of a body that returns a future", async () => {
   let bodies = 0;
   const outer = task(import.meta, (x: number) => (bodies++, add(x, 10)), { name: "outer" });
   await inCache(async () => {
     assertEquals([await outer(1), await outer(1), bodies], [11, 11, 1]);
+  });
+});
+
+// fleche 34
+Deno.test("task() remembers nothing when the future that its body returns fails", async () => {
+  let bodies = 0;
+  const inner = task(import.meta, (x: number) => {
+    if (bodies++ === 0) throw new RangeError("first");
+    return x;
+  }, { name: "failing inner" });
+  const outer = task(import.meta, (x: number) => inner(x), { name: "failing outer" });
+  await inCache(async () => {
+    await assertRejects(() => outer(1), RangeError, "first");
+    assertEquals([await outer.contains(1), await inner.contains(1)], [false, false]);
+    assertEquals([await outer(1), await outer(1), bodies], [1, 1, 2]);
   });
 });
 
@@ -225,8 +253,8 @@ Deno.test("task() is done only when the future that its body returns is", async 
   assertEquals(failed.state, "done");
 });
 
-// executors 90
-Deno.test("task() runs once for calls made at once (fleche 35)", async () => {
+// fleche 35, executors 90
+Deno.test("task() runs once for calls made at once", async () => {
   let bodies = 0;
   const gate = Promise.withResolvers<void>();
   const slow = task(import.meta, async (x: number) => {
@@ -244,7 +272,8 @@ Deno.test("task() runs once for calls made at once (fleche 35)", async () => {
   });
 });
 
-Deno.test("task() gives each caller a value of its own (fleche 55)", async () => {
+// fleche 55
+Deno.test("task() gives each caller a value of its own", async () => {
   const make = task(import.meta, () => ({ list: [1] }), { name: "make" });
   await inCache(async () => {
     const first = await make();
@@ -256,7 +285,8 @@ Deno.test("task() gives each caller a value of its own (fleche 55)", async () =>
   });
 });
 
-Deno.test("task() records tags of all scopes, and they do not change the key (fleche 27)", async () => {
+// fleche 27
+Deno.test("task() records tags of all scopes, and they do not change the key", async () => {
   const cache = createMemoryCache();
   await cacheScope({ cache, tags: { project: "argon" } }, async () => {
     await withTags({ run: 1 }, () => add(5, 5));
@@ -266,6 +296,9 @@ Deno.test("task() records tags of all scopes, and they do not change the key (fl
     assertEquals(record?.task, "add");
     assertEquals(record?.args.map(({ name }) => name), ["a", "b"]);
     assert(await add.contains(5, 5));
+    await add(6, 6);
+    const outer = await cache.record(await add.digest(6, 6));
+    assertEquals(outer?.metadata, { tags: { project: "argon" } });
   });
 });
 

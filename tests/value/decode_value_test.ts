@@ -115,6 +115,7 @@ function fidelityCases(): [name: string, value: unknown][] {
   ];
 }
 
+// fleche 54
 Deno.test("decodeValue() gives every type back, at the top and inside", () => {
   for (const [name, value] of fidelityCases()) {
     for (const given of [value, [value], { value }, new Map([["k", value]])]) {
@@ -127,6 +128,7 @@ Deno.test("decodeValue() gives every type back, at the top and inside", () => {
   }
 });
 
+// fleche 54
 Deno.test("decodeValue() gives any value back with its digest", () => {
   fc.assert(
     fc.property(graph, (value) => {

@@ -110,6 +110,7 @@ function distinctValues(): unknown[] {
   ];
 }
 
+// fleche 50
 Deno.test("digestValue() and digestArgument() tell different values apart", () => {
   for (const digest of both) {
     const seen = new Map<string, unknown>();
@@ -191,6 +192,7 @@ Deno.test("digestValue() counts the order of keys and entries", () => {
   assertNotEquals(digestValue(one), digestValue(new Map([[2, 2], [1, 1]])));
 });
 
+// fleche 50
 Deno.test("digestArgument() leaves out the order of keys and entries, at any depth", () => {
   const entries = fc.uniqueArray(fc.tuple(key, acyclic), { selector: ([k]) => k, maxLength: 6 });
   fc.assert(
@@ -270,6 +272,38 @@ Deno.test("digests count the bytes of an array, whatever backs it", () => {
   assertEquals(digestValue([large]), digestValue([new Uint8Array(10_000)]));
 });
 
+// fleche 50, 53
+Deno.test("digests of tables count names, types, order, shape and each number of their columns", () => {
+  for (const length of [3, 600]) {
+    const table = (change: (columns: Record<string, unknown>) => void = () => {}) => {
+      const columns = { x: new Float64Array(length).fill(1), y: new Float64Array(length) };
+      change(columns);
+      return columns;
+    };
+    const last = new Float64Array(length).fill(1);
+    last[length - 1] = 1.5;
+    const others = [
+      table((columns) => columns.x = last),
+      table((columns) => columns.y = last),
+      table((columns) => columns.x = new Float32Array(length).fill(1)),
+      table((columns) => [columns.x, columns.y] = [columns.y, columns.x]),
+      table((columns) => delete columns.y),
+      table((columns) => columns.z = new Float64Array(length)),
+      table((columns) => columns.x = { data: columns.x, shape: [length] }),
+      table((columns) => columns.x = { data: columns.x, shape: [1, length] }),
+      table((columns) => columns.x = { data: columns.x, shape: [length, 1] }),
+      Object.entries(table()),
+    ];
+    for (const digest of both) {
+      assertEquals(digest(table()), digest(table()));
+      assertEquals(new Set([table(), ...others].map((one) => digest(one))).size, 11);
+    }
+    const { x, y } = table();
+    assertEquals(digestArgument({ y, x }), digestArgument(table()));
+  }
+});
+
+// fleche 51
 Deno.test("digests of NaN are one, whatever its bits", () => {
   const odd = new Float64Array(new BigUint64Array([0xfff8_0000_dead_beefn]).buffer);
   assertEquals(digestValue(odd[0]), digestValue(NaN));
@@ -313,6 +347,7 @@ Deno.test("digests of huge sparse arrays take no time", () => {
   assertNotEquals(digestValue(sparse), digestValue(other));
 });
 
+// fleche 49
 Deno.test("a large array may be replaced by its digest", () => {
   const replace = (value: unknown, done: Map<unknown, unknown>): unknown => {
     if (done.has(value)) return done.get(value);
@@ -365,6 +400,7 @@ Deno.test("DigestReference takes digests in full only", () => {
   assertThrows(() => new DigestReference("abcd"), SyntaxError, 'Cannot refer to "abcd"');
 });
 
+// fleche 11, 50, 51
 Deno.test("[digestSymbol]() beats whatever else the object is", () => {
   class Solver extends Map<string, unknown> {
     constructor(readonly name: string, readonly callback: () => void) {
@@ -386,6 +422,31 @@ Deno.test("[digestSymbol]() beats whatever else the object is", () => {
       digest([task]),
       digest([Object.assign(() => 1, { [digestSymbol]: () => "address" })]),
     );
+  }
+});
+
+// fleche 51
+Deno.test("[digestSymbol]() beats the content of text, numbers, lists, dates and bytes", () => {
+  const named = (name: string, ...contents: readonly object[]) =>
+    contents.map((content) => Object.assign(content, { [digestSymbol]: () => name }));
+  const pairs = [
+    ["abc", "xyz"].map((text) => new String(text)),
+    [1, 2].map((number) => new Number(number)),
+    [[1], [2, 3]],
+    [new Date(1), new Date(2)],
+    [Uint8Array.of(1), Uint8Array.of(2, 3)],
+    [new Set([1]), new Set([2])],
+    [new Error("a"), new Error("b")],
+  ];
+  for (const digest of both) {
+    for (const pair of pairs) {
+      assertEquals(new Set(pair.map((content) => digest(content))).size, 2);
+      const [one, other] = named("same", ...pair).map((content) => digest([content]));
+      assertEquals(one, other);
+      const [another] = named("another", ...pair).map((content) => digest([content]));
+      assertNotEquals(one, another);
+      for (const content of pair) Reflect.deleteProperty(content, digestSymbol);
+    }
   }
 });
 

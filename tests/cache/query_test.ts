@@ -1,0 +1,249 @@
+// contract: queries of caches of every kind, sound or with a damaged record
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  Bag,
+  type Cache,
+  type CallRecord,
+  type CallTemplate,
+  createMemoryCache,
+  limited,
+  openBag,
+  openFileCache,
+  openSqliteCache,
+  pool,
+  query,
+  type QuiverWarning,
+  readOnly,
+  stack,
+} from "@quiver/quiver";
+import * as fc from "fast-check";
+import { DatabaseSync } from "node:sqlite";
+import { toMatcher } from "../../src/call/call_template.ts";
+import { fill, toKey, toRecord } from "./_records.ts";
+
+const json = fc.constantFrom(true, false, 0, 1, "1", "true", null, [1, true], { a: 1 });
+const facts = fc.dictionary(fc.constantFrom("a", "b", "__proto__"), json, { maxKeys: 2 });
+const time = fc.integer({ min: 0, max: 4 });
+
+/** Few of each, so that templates match. */
+const call = fc.record({
+  task: fc.constantFrom("f", "g"),
+  module: fc.constantFrom("file:///a.ts", "file:///b.ts"),
+  version: fc.constantFrom(1, "1", 0, 1.5),
+  started: time,
+  duration: time,
+  metadata: fc.record({ tags: facts, host: json }, { requiredKeys: [] }),
+});
+
+/** A record that is put under one of a few keys, or, without fields, a key that is forgotten. */
+type Change = readonly [number, Partial<CallRecord> | undefined];
+const change: fc.Arbitrary<Change> = fc.tuple(
+  fc.nat(7),
+  fc.option(call, { nil: undefined, freq: 4 }),
+);
+
+const template: fc.Arbitrary<CallTemplate> = fc.record({
+  task: fc.constantFrom("f", "g", { address: { module: "file:///a.ts", name: "f" } }),
+  module: fc.constantFrom("file:///a.ts", "file:///b.ts"),
+  version: fc.constantFrom(1, "1", 0),
+  tags: facts,
+  metadata: fc.record({ host: json }, { requiredKeys: [] }),
+  before: time,
+  after: time,
+}, { requiredKeys: [] });
+
+/** The records that are there after changes. */
+function applyChanges(changes: readonly Change[]): CallRecord[] {
+  const records = new Map<number, CallRecord>();
+  for (const [index, fields] of changes) {
+    if (fields === undefined) records.delete(index);
+    else records.set(index, toRecord(fields, index));
+  }
+  return [...records.values()];
+}
+
+function keysOf(records: readonly CallRecord[]): string[] {
+  return records.map(({ key }) => key).sort();
+}
+
+/** What a template says, word by word: JSON of another type is another value. */
+function isMeant(record: CallRecord, what: CallTemplate): boolean {
+  const { task, module, version, tags = {}, metadata = {}, before, after } = what;
+  const [end, found] = [record.started + record.duration, record.metadata];
+  const has = (facts: unknown, wanted: { readonly [name: string]: unknown }) =>
+    Object.entries(wanted).every(([name, value]) =>
+      Object.entries(facts ?? {}).some(([n, v]) => n === name && toText(v) === toText(value))
+    );
+  if (typeof task === "string" && record.task !== task) return false;
+  if (typeof task === "object") {
+    if (record.task !== task.address.name || record.module !== task.address.module) return false;
+  }
+  if (module !== undefined && record.module !== module) return false;
+  if (version !== undefined && record.version !== version) return false;
+  if (what.tags !== undefined && (found.tags === undefined || !has(found.tags, tags))) return false;
+  if (!has(found, metadata)) return false;
+  return (before === undefined || end < Number(before)) &&
+    (after === undefined || end >= Number(after));
+}
+
+function toText(json: unknown): string {
+  if (typeof json !== "object" || json === null) return JSON.stringify(json);
+  if (Array.isArray(json)) return `[${json.map(toText)}]`;
+  return `{${Object.entries(json).map(([name, value]) => `${name}:${toText(value)}`).sort()}}`;
+}
+
+// fleche 45
+Deno.test("query() gives what matches the template, whatever holds the records", async () => {
+  const path = await Deno.makeTempDir();
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(change, { maxLength: 12 }),
+      fc.array(template, { minLength: 1, maxLength: 5 }),
+      async (changes, templates) => {
+        const at = `${path}/${runs++}`;
+        await using bag = await openBag(`${at}.bag`, { fold: "manual" });
+        await using files = await openFileCache(`${at}.files`);
+        await using database = await openSqliteCache(`${at}.db`);
+        const records = applyChanges(changes);
+        const expected = templates.map((what) =>
+          keysOf(records.filter((record) => isMeant(record, what)))
+        );
+        const check = async (cache: Cache) => {
+          for (const [i, what] of templates.entries()) {
+            assertEquals(keysOf(await Array.fromAsync(query(cache, what))), expected[i]);
+          }
+        };
+        for (const cache of [createMemoryCache(), bag, files, database]) {
+          for (const [index, fields] of changes) {
+            if (fields === undefined) await cache.evict(toKey(index));
+            else await cache.putRecord(toRecord(fields, index));
+          }
+          await check(cache);
+        }
+        // Another who opens it after the log was written anew; that takes a worker.
+        if (runs % 5 > 0) return;
+        await bag.compact({ grace: 0 });
+        await using reader = await openBag(bag.path, { mode: "read" });
+        await check(reader);
+      },
+    ),
+    { numRuns: 15 },
+  );
+  await Deno.remove(path, { recursive: true });
+});
+
+Deno.test("toMatcher() says what a template says, word by word", () => {
+  fc.assert(
+    fc.property(call, template, (fields, what) => {
+      const record = toRecord(fields, 0);
+      assertEquals(toMatcher(what)(record), isMeant(record, what));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+interface OnDisk {
+  open(path: string): Promise<Cache & AsyncDisposable>;
+  /** What is done after all is stored. */
+  readonly settle?: (cache: Cache) => Promise<unknown>;
+  /** Changes the record of one call. */
+  damage(path: string, key: string): void;
+}
+
+function damageFile(path: string, key: string): void {
+  const text = Deno.readTextFileSync(path);
+  const at = text.indexOf(key);
+  assert(at > 0, "the record is there");
+  const damaged = text.slice(at).replace('"broken"', '"br?ken"');
+  Deno.writeTextFileSync(path, text.slice(0, at) + damaged);
+}
+
+function damageRow(path: string, key: string): void {
+  const database = new DatabaseSync(path);
+  database.exec(
+    `UPDATE calls SET record = replace(record, 'broken', 'br?ken') WHERE key = '${key}'`,
+  );
+  database.close();
+}
+
+const ON_DISK: { readonly [kind: string]: OnDisk } = {
+  bag: {
+    open: (path) => openBag(path, { fold: "manual" }),
+    damage: (path, key) => damageFile(`${path}/calls.jsonl`, key),
+  },
+  "compacted bag": {
+    open: (path) => openBag(path, { fold: "manual" }),
+    settle: async (cache) => cache instanceof Bag && await cache.compact({ grace: 0 }),
+    damage: (path, key) => damageFile(`${path}/calls.jsonl`, key),
+  },
+  file: {
+    open: (path) => openFileCache(path),
+    damage: (path, key) => damageFile(`${path}/calls/${key.slice(0, 2)}/${key.slice(2)}.json`, key),
+  },
+  SQLite: { open: (path) => openSqliteCache(path), damage: damageRow },
+  signed: {
+    open: (path) => openBag(path, { fold: "manual", signingKey: "a key of sixteen bytes" }),
+    damage: (path, key) => damageFile(`${path}/calls.jsonl`, key),
+  },
+};
+
+for (const [kind, { open, settle, damage }] of Object.entries(ON_DISK)) {
+  // fleche 46
+  Deno.test(`query() of a ${kind} cache warns of a damaged record, and yields the others`, async () => {
+    const path = `${await Deno.makeTempDir()}/cache`;
+    const warnings: string[] = [];
+    const look = async (cache: Cache, what: CallTemplate = {}) => {
+      warnings.length = 0;
+      const onWarning = ({ message }: QuiverWarning) => void warnings.push(message);
+      const found = await Array.fromAsync(query(cache, what, { onWarning }));
+      return found.map(({ started }) => started).sort();
+    };
+    {
+      await using cache = await open(path);
+      await fill(cache, [{ task: "f" }, { task: "broken" }, { task: "f" }]);
+      await settle?.(cache);
+      assertEquals([await look(cache), warnings], [[0, 1, 2], []]);
+    }
+    damage(path, toKey(1));
+    {
+      await using cache = await open(path);
+      const layers = [cache, readOnly(cache), stack(createMemoryCache(), cache), pool(cache)];
+      for (const one of [...layers, limited(cache, { maxItems: 9 })]) {
+        assertEquals([await look(one), warnings.length], [[0, 2], 1]);
+        assert(
+          warnings[0]?.startsWith("Cannot read a damaged record of calls, first"),
+          warnings[0],
+        );
+        assert(warnings[0]?.includes(path), warnings[0]);
+      }
+      assertEquals([await look(cache, { task: "g" }), warnings.length], [[], 1]);
+      await fill(cache, [{ task: "f" }, { task: "whole" }]);
+      assertEquals(await look(cache, { task: "whole" }), [1]);
+    }
+    await Deno.remove(path, { recursive: true });
+  });
+}
+
+Deno.test("query() does not warn of a record whose writer died, which nobody was told of", async () => {
+  const path = await Deno.makeTempDir();
+  {
+    await using bag = await openBag(path, { fold: "manual" });
+    await fill(bag, [{ task: "f" }, { task: "torn" }]);
+  }
+  const log = await Deno.readTextFile(`${path}/calls.jsonl`);
+  await Deno.writeTextFile(`${path}/calls.jsonl`, log.slice(0, -40));
+  {
+    await using bag = await openBag(path, { fold: "manual" });
+    await fill(bag, [{ task: "f" }]);
+    const onWarning = ({ message }: QuiverWarning) => assertEquals(message, "none");
+    assertEquals(await query(bag, {}, { onWarning }).count(), 1);
+  }
+  await Deno.remove(path, { recursive: true });
+});
+
+Deno.test("query() refuses an option that it does not know", () => {
+  // @ts-expect-error: a caller without types.
+  const misspelled = () => query(createMemoryCache(), {}, { onWarnign: () => {} });
+  assertThrows(misspelled, TypeError, '"onWarnign" is not an option');
+});
