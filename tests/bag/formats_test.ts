@@ -215,6 +215,19 @@ Deno.test("encodeCheckedLine() and decodeCheckedLine() are inverse", () => {
   }));
 });
 
+Deno.test("decodeCheckedLine() refuses a line of which any byte is another", () => {
+  // Its checksum has letters, and digits of every kind are tried in their places.
+  const line = encodeCheckedLine('{"a":1').subarray(1, -1);
+  assertEquals(decodeCheckedLine(line), { a: 1 });
+  assert(/[a-f]/.test(new TextDecoder().decode(line.subarray(-10))));
+  for (let at = 0; at < line.length; at++) {
+    for (let byte = 0; byte < 256; byte++) {
+      if (byte === line[at]) continue;
+      assertEquals(decodeCheckedLine(line.with(at, byte)), undefined, `${byte} at ${at}`);
+    }
+  }
+});
+
 Deno.test("decodeCheckedLine() refuses a line that was cut anywhere", () => {
   const line = encodeCheckedLine('{"a":1').subarray(1, -1);
   for (let end = 0; end < line.length; end++) {
