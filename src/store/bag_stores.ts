@@ -1,9 +1,9 @@
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import type { CacheFiles } from "../bag/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { decodePlain } from "../value/decode_value.ts";
 import { digestValue } from "../value/digest_value.ts";
 import type { Digest, EncodedValue, Payload } from "../value/encoded_value.ts";
-import { decodePlain } from "../value/plain_payload.ts";
 import { decodeFound } from "./decode_found.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import { NO_STATISTICS } from "./statistics.ts";

@@ -1,14 +1,13 @@
 import { checkCbor } from "./_check_cbor.ts";
-import { fromCheckedCbor } from "./_plain_cbor.ts";
 import type { Payload } from "./encoded_value.ts";
 import { VALUE_KIND } from "./value_kind.ts";
 
 /**
  * Tells whether a payload can be decoded again and again without being copied or checked each time:
- * it is sound plain data, and nothing in it becomes a view on its bytes.
+ * it is sound plain data, and nothing in it becomes a view on its bytes. This needs no decoder.
  *
  * @param payload The payload.
- * @returns Whether {@linkcode decodePlain} may have it.
+ * @returns Whether `decodePlain()` may have its bytes.
  */
 export function isPlain({ kind, bytes }: Payload): boolean {
   if (kind !== VALUE_KIND.cbor) return false;
@@ -18,14 +17,4 @@ export function isPlain({ kind, bytes }: Payload): boolean {
     if (error instanceof SyntaxError) return false;
     throw error;
   }
-}
-
-/**
- * Decodes the bytes of a payload that {@linkcode isPlain}, and has not changed since.
- *
- * @param bytes The bytes, which stay as they are: the result has nothing in common with them.
- * @returns The value.
- */
-export function decodePlain(bytes: Uint8Array): unknown {
-  return fromCheckedCbor(bytes);
 }

@@ -1,10 +1,10 @@
 // Contract: what is decoded without being copied or checked is what decodeValue() makes of it.
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
-import { decodeValue } from "../../src/value/decode_value.ts";
+import { decodePlain, decodeValue } from "../../src/value/decode_value.ts";
 import { digestValue } from "../../src/value/digest_value.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";
-import { decodePlain, isPlain } from "../../src/value/plain_payload.ts";
+import { isPlain } from "../../src/value/plain_payload.ts";
 import { VALUE_KIND } from "../../src/value/value_kind.ts";
 import { graph } from "./arbitrary_value.ts";
 
