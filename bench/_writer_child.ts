@@ -1,9 +1,22 @@
-// A process of its own that writes values to a folder or a bag, from the moment it is told to.
+// A process of its own that writes values to a folder or a bag, or only digests them, from the
+// moment it is told to.
+import { createHash } from "node:crypto";
 import { type ByteStore, fillBytes, openBagStore, openFiles } from "./_byte_stores.ts";
 
 async function openStore(kind: string, path: string, name: string): Promise<ByteStore> {
   if (kind === "bag") return await openBagStore(path, "process");
+  if (kind === "digests") return createDigester();
   return openFiles(`${path}/${name}`, kind === "synced files" ? "power" : "process");
+}
+
+/** What a bag does of each value before it writes it. */
+function createDigester(): ByteStore {
+  return {
+    name: "SHA-256",
+    put: (_, bytes) => createHash("sha256").update(bytes).digest("hex"),
+    get: () => undefined,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 if (import.meta.main) {

@@ -1,126 +1,118 @@
 // How do writers in 1 to 4 processes share one bag, and how long do readers wait beside them?
-import { openBag } from "@quiver/quiver";
 import { formatBytes } from "./_byte_stores.ts";
+import { type Claim, printClaims } from "./_claims.ts";
+import { format as formatTime, quantile } from "./_compare.ts";
+import { type Kind, write, type Writing } from "./_writers.ts";
 
-const CHILD = new URL("./_writer_child.ts", import.meta.url);
-const READ_VALUES = 1000;
 const ROUNDS = 3;
 
+const MOST_WRITERS = 4;
+const LARGE_BYTES = 8e6;
+
 /** Compares writers of a bag with as many writers of plain files, and times readers beside them. */
-export async function run({ full = false }: { full?: boolean } = {}): Promise<void> {
-  await compareWriters(200, full ? 10_000 : 1000);
-  await compareWriters(8e6, full ? 40 : 10);
+export async function run({ full = false }: { full?: boolean } = {}): Promise<Claim[]> {
+  const small = await compareWriters(200, full ? 10_000 : 1000);
+  const large = await compareWriters(LARGE_BYTES, full ? 40 : 10);
+  return [claimShare(large), claimWaits([...small.waits, ...large.waits])];
 }
 
-async function compareWriters(size: number, count: number): Promise<void> {
+/** What came out for the most writers of values of one size. */
+interface Compared {
+  /** Values a second of all writers together. */
+  readonly rates: { readonly [kind in Kind]: number };
+  /** The medians of the ratios to plain files within a run. */
+  readonly shares: { readonly bag: number; readonly most: number };
+  /** Of the bag to synced files. */
+  readonly synced: number;
+  /** How long readers waited beside each number of writers, in µs. */
+  readonly waits: readonly (readonly number[])[];
+}
+
+async function compareWriters(size: number, count: number): Promise<Compared> {
   console.log(
     `\n${count} values of ${formatBytes(size)} from each writer, median of ${ROUNDS} runs`,
   );
-  for (const writers of [1, 2, 4]) {
-    const runs: { files: number; synced: number; bag: number; waits: readonly number[] }[] = [];
+  const waits: (readonly number[])[] = [];
+  let compared: Omit<Compared, "waits"> | undefined;
+  for (const writers of [1, 2, MOST_WRITERS]) {
+    const runs: Record<Kind, Writing>[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const files = await write("files", writers, count, size);
-      const synced = await write("synced files", writers, count, size);
-      const bag = await write("bag", writers, count, size);
-      runs.push({ files: files.rate, synced: synced.rate, bag: bag.rate, waits: bag.waits });
-    }
-    const median = (of: (run: (typeof runs)[number]) => number) => quantile(runs.map(of), 0.5);
-    const [files, synced, bag] = [
-      median((run) => run.files),
-      median((run) => run.synced),
-      median((run) => run.bag),
-    ];
-    const waits = runs.flatMap((run) => run.waits);
-    console.log(
-      `  ${writers} writers: bag ${format(bag, size)}; ` +
-        `files in memory ${format(files, size)}, bag × ${
-          median((run) => run.bag / run.files).toFixed(2)
-        }; files on the disk ${format(synced, size)}, bag × ${
-          median((run) => run.bag / run.synced).toFixed(2)
-        }; readers beside them: ` +
-        [0.5, 0.99].map((q) => `p${q * 100} ${quantile(waits, q).toFixed(1)} µs`).join(", "),
-    );
-  }
-}
-
-/** How many values were written in a second, and the times of reads meanwhile in µs. */
-interface Writing {
-  readonly rate: number;
-  readonly waits: readonly number[];
-}
-
-async function write(
-  kind: "files" | "synced files" | "bag",
-  writers: number,
-  count: number,
-  size: number,
-): Promise<Writing> {
-  const folder = await Deno.makeTempDir({ prefix: "quiver_bench_" });
-  const path = `${folder}/${kind}`;
-  const reader = kind === "bag" ? await createReader(path) : undefined;
-  const children = Array.from({ length: writers }, (_, name) => {
-    const args = ["run", "--allow-all", CHILD.href, kind, path, `${name}`, `${count}`, `${size}`];
-    return new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();
-  });
-  const outputs = children.map((child) => child.stdout.getReader());
-  const inputs = children.map((child) => child.stdin.getWriter());
-  const tell = () => Promise.all(inputs.map((input) => input.write(new Uint8Array(1))));
-  const hear = () => Promise.all(outputs.map((output) => output.read()));
-  await hear();
-  const begun = performance.now();
-  await tell();
-  let seconds = NaN;
-  const done = hear().then(() => {
-    seconds = (performance.now() - begun) / 1000;
-  });
-  const waits = await reader?.read(done) ?? [];
-  await done;
-  await tell();
-  await Promise.all(inputs.map((input) => input.close()));
-  await Promise.all(outputs.map((output) => output.cancel()));
-  await Promise.all(children.map((child) => child.status));
-  await reader?.close();
-  await Deno.remove(folder, { recursive: true });
-  return { rate: writers * count / seconds, waits };
-}
-
-/** Reads small values of a bag at random, from the disk each time. */
-async function createReader(path: string) {
-  const bag = await openBag(path, { memoryBytes: 0 });
-  const digests: string[] = [];
-  for (let n = 0; n < READ_VALUES; n++) {
-    digests.push(
-      await bag.putValue(
-        new Uint8Array(200).fill(n)
-          .with(0, n >> 8),
-      ),
-    );
-  }
-  await bag.fold();
-  return {
-    close: () => bag.close(),
-    async read(until: Promise<void>): Promise<number[]> {
-      const waits: number[] = [];
-      let ended = false;
-      const end = until.then(() => {
-        ended = true;
+      runs.push({
+        files: await write("files", writers, count, size),
+        "synced files": await write("synced files", writers, count, size),
+        digests: await write("digests", writers, count, size),
+        bag: await write("bag", writers, count, size),
       });
-      for (let n = 0; !ended; n++) {
-        const begun = performance.now();
-        await bag.value(digests[(n * 7919) % READ_VALUES] ?? "");
-        waits.push((performance.now() - begun) * 1000);
-        // Ten thousand reads a second leave the writers their cores.
-        if (n % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-      await end;
-      return waits;
+    }
+    const beside = runs.flatMap(({ bag }) => bag.waits);
+    waits.push(beside);
+    compared = summarize(runs);
+    printWriters(writers, size, compared, beside);
+  }
+  if (compared === undefined) throw new Error("Cannot compare writers: there were none");
+  return { ...compared, waits };
+}
+
+function summarize(runs: readonly Record<Kind, Writing>[]): Omit<Compared, "waits"> {
+  const median = (of: (run: Record<Kind, Writing>) => number) => quantile(runs.map(of), 0.5);
+  return {
+    rates: {
+      files: median((run) => run.files.rate),
+      "synced files": median((run) => run["synced files"].rate),
+      digests: median((run) => run.digests.rate),
+      bag: median((run) => run.bag.rate),
     },
+    shares: {
+      bag: median(({ bag, files }) => bag.rate / files.rate),
+      // Each byte is digested and then written, by the same cores.
+      most: median(({ digests, files }) => 1 / (1 / digests.rate + 1 / files.rate) / files.rate),
+    },
+    synced: median((run) => run.bag.rate / run["synced files"].rate),
   };
 }
 
-function quantile(values: readonly number[], q: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN;
+function printWriters(
+  writers: number,
+  size: number,
+  { rates, shares, synced }: Omit<Compared, "waits">,
+  waits: readonly number[],
+): void {
+  console.log(
+    `  ${writers} writers: bag ${format(rates.bag, size)}; ` +
+      `files in memory ${format(rates.files, size)}, bag × ${shares.bag.toFixed(2)}; ` +
+      `files on the disk ${format(rates["synced files"], size)}, bag × ${synced.toFixed(2)}; ` +
+      `SHA-256 alone ${format(rates.digests, size)}, which leaves × ${shares.most.toFixed(2)}; ` +
+      "readers beside them: " +
+      [0.5, 0.99].map((q) => `p${q * 100} ${quantile(waits, q).toFixed(1)} µs`).join(", "),
+  );
+}
+
+function claimShare({ rates, shares, synced }: Compared): Claim {
+  const limit = 0.8;
+  return {
+    text: `${MOST_WRITERS} writers of 8 MB, to plain files`,
+    measured: `× ${shares.bag.toFixed(2)}`,
+    goal: `≥ × ${limit}`,
+    holds: shares.bag >= limit,
+    beside: `SHA-256 and writing leave × ${shares.most.toFixed(2)}: bag ` +
+      `${format(rates.bag, LARGE_BYTES)}, SHA-256 ${format(rates.digests, LARGE_BYTES)}, ` +
+      `files ${format(rates.files, LARGE_BYTES)}; to synced files × ${synced.toFixed(2)}`,
+  };
+}
+
+function claimWaits(waits: readonly (readonly number[])[]): Claim {
+  const limit = 0.5;
+  const of = (waits: readonly number[], q: number) => quantile(waits, q) / 1000;
+  const most = of(waits.flat(), 0.99);
+  const worst = Math.max(...waits.map((each) => of(each, 0.99)));
+  return {
+    text: "readers beside writers, p99",
+    measured: formatTime(most, "time"),
+    goal: `≤ ${formatTime(limit, "time")}`,
+    holds: most <= limit,
+    beside: `p50 ${formatTime(of(waits.flat(), 0.5), "time")}; by number of writers and size, ` +
+      `p99 is at most ${formatTime(worst, "time")}`,
+  };
 }
 
 function format(rate: number, size: number): string {
@@ -129,4 +121,4 @@ function format(rate: number, size: number): string {
     : `${Math.round(rate).toLocaleString("en")}/s`;
 }
 
-if (import.meta.main) await run({ full: Deno.args.includes("--full") });
+if (import.meta.main) printClaims(await run({ full: Deno.args.includes("--full") }));

@@ -181,6 +181,14 @@ export interface BagFiles extends AsyncDisposable {
    */
   getValue(digest: Digest): Payload | undefined;
   /**
+   * Gives the bytes of plain data that are in memory already, as `isPlain()` has checked them.
+   *
+   * @param digest The digest of the part.
+   * @returns The bytes, which belong to the bag and must not change, or `undefined` when `getValue` is
+   * to be asked.
+   */
+  plainBytes?(digest: Digest): Uint8Array | undefined;
+  /**
    * Opens a part for reading pieces of it, whose bytes are checked like those of a whole part.
    *
    * @param digest The digest of the part.

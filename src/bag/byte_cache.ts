@@ -1,4 +1,5 @@
 import type { Digest, Payload } from "../value/encoded_value.ts";
+import { isPlain } from "../value/plain_payload.ts";
 
 /** The largest payload that is worth keeping; a larger one is read at the disk's speed anyway. */
 const LARGEST_BYTES = 64 * 1024;
@@ -9,6 +10,8 @@ const ENTRY_BYTES = 256;
 /** A payload, and whether it was used since it was last looked at as the next to go. */
 interface Kept extends Payload {
   used: boolean;
+  /** Whether it can be decoded as it lies here; found out when it is first asked for so. */
+  plain: boolean | undefined;
 }
 
 /**
@@ -48,6 +51,21 @@ export class ByteCache {
   }
 
   /**
+   * Finds the bytes of a payload that is plain data: see {@linkcode isPlain}.
+   *
+   * @param digest The digest of the value.
+   * @returns The very bytes that are kept, to be decoded and never to be changed, or `undefined`.
+   */
+  plain(digest: Digest): Uint8Array | undefined {
+    const payload = this.#payloads.get(digest);
+    if (payload === undefined) return undefined;
+    payload.plain ??= isPlain(payload);
+    if (!payload.plain) return undefined;
+    payload.used = true;
+    return payload.bytes;
+  }
+
+  /**
    * Tells whether a payload is kept, without using it.
    *
    * @param digest The digest of the value.
@@ -67,7 +85,7 @@ export class ByteCache {
     const { kind, bytes } = payload;
     if (bytes.length > LARGEST_BYTES || bytes.length + ENTRY_BYTES > this.#limit) return;
     if (this.#payloads.has(digest)) return;
-    this.#payloads.set(digest, { kind, bytes: bytes.slice(), used: false });
+    this.#payloads.set(digest, { kind, bytes: bytes.slice(), used: false, plain: undefined });
     this.#bytes += bytes.length + ENTRY_BYTES;
     // A map keeps the order of insertion, and goes on to what is added meanwhile.
     for (const [oldest, payload] of this.#payloads) {

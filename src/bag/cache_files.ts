@@ -12,6 +12,7 @@ export type CacheFiles =
     | "mode"
     | "putValue"
     | "getValue"
+    | "plainBytes"
     | "rejectValue"
     | "putCall"
     | "getCall"

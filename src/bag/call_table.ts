@@ -82,7 +82,7 @@ export class CallTable implements Disposable {
    */
   find(key: Digest): CallPlace | undefined {
     const row = this.#table.find(key);
-    return row === -1 ? undefined : this.#table.row(row);
+    return row === -1 ? undefined : this.#table.row(row, key);
   }
 
   /**

@@ -33,7 +33,7 @@ export class CallTail {
    */
   get(key: Digest): CallLine | undefined {
     const index = this.#lines.size === 0 ? -1 : this.#lines.find(key);
-    return index === -1 ? undefined : toLine(this.#lines.row(index));
+    return index === -1 ? undefined : toLine(this.#lines.row(index, key));
   }
 
   /** Goes over the lines; a key stands where it came first. */

@@ -14,6 +14,11 @@ const MAX_DEPTH = 200;
 /** A shorter line is not worth a look at its depth: what it nests, any stack takes. */
 const DEEP_BYTES = 4096;
 
+/** What stands before the digits of the checksum, and after them. */
+const BEFORE_DIGITS = ',"crc":"';
+const AFTER_DIGITS = '"}';
+const DIGITS = 8;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -45,11 +50,29 @@ export function encodeCheckedLine(text: string): Uint8Array<ArrayBuffer> {
 export function isCheckedLine(line: Uint8Array): boolean {
   const textEnd = line.length - CHECK_BYTES;
   if (textEnd < 0) return false;
-  const check = toCheck(line.subarray(0, textEnd));
-  for (let i = 0; i < CHECK_BYTES; i++) {
-    if (line[textEnd + i] !== check.charCodeAt(i)) return false;
+  const digitsAt = textEnd + BEFORE_DIGITS.length;
+  return hasText(line, textEnd, BEFORE_DIGITS) &&
+    hasText(line, digitsAt + DIGITS, AFTER_DIGITS) &&
+    readDigits(line, digitsAt) === crc32(line.subarray(0, textEnd));
+}
+
+function hasText(line: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (line[at + i] !== text.charCodeAt(i)) return false;
   }
   return true;
+}
+
+/** The number that the digits of a checksum stand for; NaN if one is none, or a capital letter. */
+function readDigits(line: Uint8Array, at: number): number {
+  let number = 0;
+  for (let i = at; i < at + DIGITS; i++) {
+    const byte = line[i] ?? 0;
+    if (byte >= 0x30 && byte <= 0x39) number = number * 16 + byte - 0x30;
+    else if (byte >= 0x61 && byte <= 0x66) number = number * 16 + byte - 0x57;
+    else return NaN;
+  }
+  return number;
 }
 
 /**
@@ -99,7 +122,7 @@ function parse(text: string): unknown {
 }
 
 function toCheck(text: Uint8Array): string {
-  return `,"crc":"${crc32(text).toString(16).padStart(8, "0")}"}`;
+  return `${BEFORE_DIGITS}${crc32(text).toString(16).padStart(DIGITS, "0")}${AFTER_DIGITS}`;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

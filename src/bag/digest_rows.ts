@@ -74,10 +74,11 @@ export class DigestRows {
    * Reads a row.
    *
    * @param index The number of the row.
+   * @param digest The row's digest, where it is known already.
    * @returns The row.
    */
-  row(index: number): TableRow {
-    return readRow(this.#rows, index * ROW_BYTES);
+  row(index: number, digest?: Digest): TableRow {
+    return readRow(this.#rows, index * ROW_BYTES, digest);
   }
 
   /**

@@ -159,13 +159,14 @@ export class DigestTable {
    * Reads a row; one that was just found is at hand.
    *
    * @param row The number of the row.
+   * @param digest The row's digest, where it is known already.
    * @returns The row.
    * @throws {RangeError} When the file is gone or has become too short.
    */
-  row(row: number): TableRow {
+  row(row: number, digest?: Digest): TableRow {
     const at = this.#source.seek(row);
     if (at < 0) throw new RangeError("Cannot read a row of a table: its file is gone or too short");
-    return readRow(this.#source.rows, at);
+    return readRow(this.#source.rows, at, digest);
   }
 
   /**

@@ -159,6 +159,11 @@ export class DiskBag implements BagFiles {
     return payload;
   }
 
+  plainBytes(digest: Digest): Uint8Array | undefined {
+    this.#checkOpen("read from");
+    return this.#cache.plain(digest);
+  }
+
   openPayload(digest: Digest): StoredPayload | undefined {
     this.#checkOpen("read from");
     return this.#values.open(digest);

@@ -80,7 +80,9 @@ export class JournalIndex {
   find(digest: Digest): JournalEntry | undefined {
     for (const { entries } of this.#tails.values()) {
       const index = entries.find(digest);
-      if (index !== -1 && entries.markOf(index) !== DAMAGED) return toEntry(entries.row(index));
+      if (index !== -1 && entries.markOf(index) !== DAMAGED) {
+        return toEntry(entries.row(index, digest));
+      }
     }
     return undefined;
   }
@@ -110,7 +112,7 @@ export class JournalIndex {
     for (const [journal, { entries }] of this.#tails) {
       const index = entries.find(digest);
       if (index === -1 || entries.markOf(index) === DAMAGED) continue;
-      const entry = toEntry(entries.row(index));
+      const entry = toEntry(entries.row(index, digest));
       const bytes = this.#readEntry(journal, entry, entries.markOf(index) === WHOLE);
       entries.mark(index, bytes === undefined ? DAMAGED : WHOLE);
       if (bytes !== undefined) return toPayload(entry.kind, bytes);
@@ -129,7 +131,7 @@ export class JournalIndex {
     for (const [journal, { entries }] of this.#tails) {
       const index = entries.find(digest);
       if (index === -1 || entries.markOf(index) === DAMAGED) continue;
-      const entry = toEntry(entries.row(index));
+      const entry = toEntry(entries.row(index, digest));
       const read: ReadBytes = (offset, target) => {
         const file = this.#handles.open(toJournalPath(this.#layout, journal));
         return file !== undefined && readAt(file, entry.offset + offset, target);

@@ -19,6 +19,10 @@ const DAMAGED = 2;
 
 interface Segment {
   readonly name: string;
+  /** The segment's file. */
+  readonly path: string;
+  /** The file of its table. */
+  readonly tablePath: string;
   readonly table: DigestTable;
   /** What is known of each row's payload. */
   readonly state: Uint8Array;
@@ -64,9 +68,9 @@ export class SealedValues {
       else segments.unshift(segment);
       known.delete(name);
     }
-    for (const name of known.keys()) {
-      this.#handles.close(toSegmentPath(this.#layout, name));
-      this.#handles.close(toSegmentIndexPath(this.#layout, name));
+    for (const { path, tablePath } of known.values()) {
+      this.#handles.close(path);
+      this.#handles.close(tablePath);
     }
     this.#take(segments);
     this.#unreadable = unreadable;
@@ -74,7 +78,7 @@ export class SealedValues {
 
   #read(name: string): Segment | undefined {
     const table = readSegmentIndex(this.#layout, name, this.#handles);
-    return table && toSegment(name, table);
+    return table && toSegment(this.#layout, name, table);
   }
 
   /**
@@ -87,7 +91,7 @@ export class SealedValues {
     const table = DigestTable.decode(bytes, PURPOSE.values);
     if (table === undefined || !this.#unreadable.includes(name)) return;
     this.#unreadable = this.#unreadable.filter((other) => other !== name);
-    const segments = [...this.#segments, toSegment(name, table)];
+    const segments = [...this.#segments, toSegment(this.#layout, name, table)];
     this.#take(segments.sort((a, b) => Number(b.name) - Number(a.name)));
   }
 
@@ -119,7 +123,7 @@ export class SealedValues {
     for (const { table, state } of this.#directory.find(digest)) {
       const row = table.find(digest);
       if (row === -1 || state[row] === DAMAGED) continue;
-      return table.row(row);
+      return table.row(row, digest);
     }
     return undefined;
   }
@@ -147,7 +151,7 @@ export class SealedValues {
     for (const segment of this.#directory.find(digest)) {
       const row = segment.table.find(digest);
       if (row === -1 || segment.state[row] === DAMAGED) continue;
-      const found = segment.table.row(row);
+      const found = segment.table.row(row, digest);
       const bytes = this.#readRow(segment, row, found);
       if (bytes !== undefined) return toPayload(found.kind, bytes);
     }
@@ -178,12 +182,12 @@ export class SealedValues {
    */
   open(digest: Digest): StoredPayload | undefined {
     for (const segment of this.#directory.find(digest)) {
-      const { name, table, state } = segment;
+      const { name, path, table, state } = segment;
       const row = table.find(digest);
       if (row === -1 || state[row] === DAMAGED) continue;
-      const found = table.row(row);
+      const found = table.row(row, digest);
       // The segment was merged into another one: a newer manifest names that.
-      if (this.#handles.open(toSegmentPath(this.#layout, name)) === undefined) continue;
+      if (this.#handles.open(path) === undefined) continue;
       const payload = this.#payload(name, found).open(state[row] === WHOLE);
       if (payload !== undefined) return payload;
       state[row] = DAMAGED;
@@ -196,13 +200,12 @@ export class SealedValues {
   }
 
   #readRow(
-    { name, state }: Segment,
+    { name, path, tablePath, state }: Segment,
     row: number,
     found: TableRow,
   ): Uint8Array<ArrayBuffer> | undefined {
     const { place, offset, length, crc } = found;
-    const toPath = place === PLACE.table ? toSegmentIndexPath : toSegmentPath;
-    const file = this.#handles.open(toPath(this.#layout, name));
+    const file = this.#handles.open(place === PLACE.table ? tablePath : path);
     // The segment was merged into another one: a newer manifest names that.
     if (file === undefined) return undefined;
     const bytes = place === PLACE.chunks
@@ -214,6 +217,8 @@ export class SealedValues {
   }
 }
 
-function toSegment(name: string, table: DigestTable): Segment {
-  return { name, table, state: new Uint8Array(table.size) };
+function toSegment(layout: BagLayout, name: string, table: DigestTable): Segment {
+  const path = toSegmentPath(layout, name);
+  const tablePath = toSegmentIndexPath(layout, name);
+  return { name, path, tablePath, table, state: new Uint8Array(table.size) };
 }

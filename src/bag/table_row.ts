@@ -89,12 +89,17 @@ export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): 
  *
  * @param rows Where from.
  * @param at Where in the bytes the row begins.
+ * @param digest The row's digest, where it is known already.
  * @returns The row.
  */
-export function readRow(rows: RowBytes, at: number): TableRow {
+export function readRow(
+  rows: RowBytes,
+  at: number,
+  digest: Digest = readDigest(rows, at),
+): TableRow {
   const { view } = rows;
   const row = {
-    digest: readDigest(rows, at),
+    digest,
     offset: getLength(view, at + 32),
     length: getLength(view, at + LENGTH_AT),
     kind: view.getUint32(at + 48, true),

@@ -19,8 +19,8 @@ export class CallKeys {
   readonly #identity: TaskIdentity;
   readonly #profile: FunctionProfile;
   readonly #ignored: ReadonlySet<string>;
-  #recent = new Map<string, KeyedCall>();
-  #older: ReadonlyMap<string, KeyedCall> = new Map();
+  #recent = new Map<string | number, KeyedCall>();
+  #older: ReadonlyMap<string | number, KeyedCall> = new Map();
 
   /**
    * Makes no key yet.
@@ -43,22 +43,30 @@ export class CallKeys {
    * @throws {IndigestibleError} When an argument that counts has no digest.
    */
   get(args: readonly unknown[]): KeyedCall {
-    const text = toText(args);
-    if (text === undefined) return this.#make(args);
-    const known = this.#recent.get(text);
+    const mark = toMark(args);
+    if (mark === undefined) return this.#make(args);
+    const known = this.#recent.get(mark);
     if (known !== undefined) return known;
-    const call = this.#older.get(text) ?? this.#make(args);
+    const call = this.#older.get(mark) ?? this.#make(args);
     if (this.#recent.size >= LIMIT) {
       this.#older = this.#recent;
       this.#recent = new Map();
     }
-    this.#recent.set(text, call);
+    this.#recent.set(mark, call);
     return call;
   }
 
   #make(args: readonly unknown[]): KeyedCall {
     return toKeyedCall(this.#identity, this.#profile, this.#ignored, args);
   }
+}
+
+/** What tells arguments apart in a map, or `undefined` when it is no use to make it. */
+function toMark(args: readonly unknown[]): string | number | undefined {
+  const [first] = args;
+  // To a map, too, every NaN is one; but so are the two zeros.
+  if (args.length === 1 && typeof first === "number" && !Object.is(first, -0)) return first;
+  return toText(args);
 }
 
 /** A text that tells arguments apart, or `undefined` when it is no use to make one. */

@@ -1,8 +1,9 @@
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import type { CacheFiles } from "../bag/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { decodePlain } from "../value/decode_value.ts";
 import { digestValue } from "../value/digest_value.ts";
-import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import type { Digest, EncodedValue, Payload } from "../value/encoded_value.ts";
 import { decodeFound } from "./decode_found.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import { NO_STATISTICS } from "./statistics.ts";
@@ -63,6 +64,7 @@ export function createFileStores(files: CacheFiles, description: StoreDescriptio
 
 class FileValues implements ValueStore {
   readonly #files: CacheFiles;
+  readonly #load = (part: Digest): Payload | undefined => this.#files.getValue(part);
 
   constructor(files: CacheFiles) {
     this.#files = files;
@@ -75,7 +77,9 @@ class FileValues implements ValueStore {
   }
 
   get(digest: Digest): Found<unknown> {
-    return decodeFound(digest, (part) => this.#files.getValue(part));
+    const plain = this.#files.plainBytes?.(digest);
+    if (plain !== undefined) return { hit: true, value: decodePlain(plain) };
+    return decodeFound(digest, this.#load);
   }
 
   reject(digest: Digest): boolean {

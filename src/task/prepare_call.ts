@@ -18,16 +18,20 @@ export function prepareCall(
   args: readonly unknown[],
   warn: Warn,
 ): KeyedCall | undefined | Promise<KeyedCall | undefined> {
-  const unread = args.map((argument) => definitionOf(argument)).filter((other) =>
-    other !== undefined && other.profile === undefined
-  );
-  if (definition.profile !== undefined && unread.length === 0) {
+  if (definition.profile !== undefined && !args.some(isUnread)) {
     return toKeyed(definition, args, warn);
   }
   return (async () => {
-    for (const other of [definition, ...unread]) await other?.readProfile();
+    await definition.readProfile();
+    for (const argument of args) await definitionOf(argument)?.readProfile();
     return toKeyed(definition, args, warn);
   })();
+}
+
+/** Whether an argument is a task whose code was not read yet, which is what it counts by. */
+function isUnread(argument: unknown): boolean {
+  const definition = definitionOf(argument);
+  return definition !== undefined && definition.profile === undefined;
 }
 
 function toKeyed(

@@ -23,26 +23,40 @@ export { prepareCall } from "./prepare_call.ts";
  * @returns The result, at once where the cache knows it at once.
  */
 export function rememberCall(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
-  const answer = (call: KeyedCall | undefined) => {
-    return call === undefined ? runner.run(ready) : answerKeyed({ ...ready, cache, call }, runner);
-  };
-  const prepared = prepareCall(ready.definition, ready.args, ready.scope.warn);
-  return prepared instanceof Promise ? prepared.then(answer) : answer(prepared);
+  const call = prepareCall(ready.definition, ready.args, ready.scope.warn);
+  return call instanceof Promise
+    ? call.then((call) => answerPrepared(cache, ready, call, runner))
+    : answerPrepared(cache, ready, call, runner);
 }
 
 /** A hit that the cache knows at once is answered without a tick of any promise. */
-function answerKeyed(remembered: RememberedCall, runner: CallRunner): unknown {
-  const { definition: { name }, scope, status, cache, call } = remembered;
+function answerPrepared(
+  cache: Cache,
+  ready: ReadyCall,
+  call: KeyedCall | undefined,
+  runner: CallRunner,
+): unknown {
+  if (call === undefined) return runner.run(ready);
+  const { definition, scope, status } = ready;
   status.keyed(call.key);
-  refuseRecursion(name, call.key, scope);
-  const answer = (found: Found<unknown>) => {
-    if (!found.hit) return compute(remembered, runner);
-    cache.count(true);
-    status.recalled(true);
-    return found.value;
-  };
-  const found = lookUp(cache, call.key, { name, warn: scope.warn });
-  return found instanceof Promise ? found.then(answer) : answer(found);
+  refuseRecursion(definition.name, call.key, scope);
+  const found = lookUp(cache, call.key, { name: definition.name, warn: scope.warn });
+  return found instanceof Promise
+    ? found.then((found) => answerFound(found, cache, ready, call, runner))
+    : answerFound(found, cache, ready, call, runner);
+}
+
+function answerFound(
+  found: Found<unknown>,
+  cache: Cache,
+  ready: ReadyCall,
+  call: KeyedCall,
+  runner: CallRunner,
+): unknown {
+  if (!found.hit) return compute({ ...ready, cache, call }, runner);
+  cache.count(true);
+  ready.status.recalled(true);
+  return found.value;
 }
 
 async function compute(missed: RememberedCall, runner: CallRunner): Promise<unknown> {

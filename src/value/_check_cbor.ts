@@ -9,16 +9,18 @@ const PROTO = new TextEncoder().encode("__proto__");
  * no more than the bytes warrant.
  *
  * @param bytes The bytes.
+ * @returns Whether there are byte strings among them, of which a decoder makes views.
  * @throws {SyntaxError} If they are anything else.
  * @see {@link https://www.rfc-editor.org/rfc/rfc8949}
  */
-export function checkCbor(bytes: Uint8Array): void {
+export function checkCbor(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = bytes.byteLength;
   /** For each open container: how many items are missing, and whether it is a map. */
   const missing: number[] = [1];
   const maps: boolean[] = [false];
   let at = 0;
+  let viewed = false;
   while (missing.length > 0) {
     const top = missing.length - 1;
     const rest = missing[top] ?? 0;
@@ -41,8 +43,10 @@ export function checkCbor(bytes: Uint8Array): void {
     if (argument === PROTO.length && maps[top] === true && rest % 2 === 0 && isProto(bytes, at)) {
       throw malformed(start);
     }
-    if (major === 2 || major === 3) at += argument;
-    else if (major === 4 || major === 5) {
+    if (major === 2 || major === 3) {
+      at += argument;
+      if (major === 2) viewed = true;
+    } else if (major === 4 || major === 5) {
       missing.push(major === 5 ? argument * 2 : argument);
       maps.push(major === 5);
       if (missing.length > MAX_DEPTH) throw malformed(start);
@@ -51,6 +55,7 @@ export function checkCbor(bytes: Uint8Array): void {
     if (at + (missing.at(-1) ?? 0) > end) throw malformed(start);
   }
   if (at !== end) throw malformed(at);
+  return viewed;
 }
 
 /** Whether a key of nine bytes is the one that a decoder would change, so that no data of ours has it. */

@@ -1,7 +1,7 @@
 import { QuiverError } from "../errors.ts";
 import { fromBytes, isArrayKind } from "./_array_bytes.ts";
 import { fromGraph } from "./_graph_reader.ts";
-import { fromCbor } from "./_plain_cbor.ts";
+import { fromCbor, fromCheckedCbor } from "./_plain_cbor.ts";
 import type { Digest, Payload } from "./encoded_value.ts";
 import { toKindName } from "./value_kind.ts";
 
@@ -54,6 +54,16 @@ export function decodeValue(
     loaded.set(digest, part);
     return toStoredArray(digest, part);
   });
+}
+
+/**
+ * Decodes the bytes of a payload of which `isPlain()` holds, and that has not changed since.
+ *
+ * @param bytes The bytes, which stay as they are: the result has nothing in common with them.
+ * @returns The value.
+ */
+export function decodePlain(bytes: Uint8Array): unknown {
+  return fromCheckedCbor(bytes);
 }
 
 /**

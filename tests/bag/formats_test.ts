@@ -1,5 +1,11 @@
 // contract: what stands in the files of a bag, and the parts that read and write it
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotStrictEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import { DISK } from "../../src/bag/_file_system.ts";
 import { ByteCache } from "../../src/bag/byte_cache.ts";
@@ -26,6 +32,7 @@ import { toJournalPath, toLayout } from "../../src/bag/layout.ts";
 import { EMPTY_MANIFEST, readManifest, writeManifest } from "../../src/bag/manifest.ts";
 import { countKept } from "../../src/bag/merge_plan.ts";
 import { readUnsealed, toBatches } from "../../src/bag/unsealed_values.ts";
+import { VALUE_KIND, type ValueKind } from "../../src/value/value_kind.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
 
@@ -208,6 +215,19 @@ Deno.test("encodeCheckedLine() and decodeCheckedLine() are inverse", () => {
   }));
 });
 
+Deno.test("decodeCheckedLine() refuses a line of which any byte is another", () => {
+  // Its checksum has letters, and digits of every kind are tried in their places.
+  const line = encodeCheckedLine('{"a":1').subarray(1, -1);
+  assertEquals(decodeCheckedLine(line), { a: 1 });
+  assert(/[a-f]/.test(new TextDecoder().decode(line.subarray(-10))));
+  for (let at = 0; at < line.length; at++) {
+    for (let byte = 0; byte < 256; byte++) {
+      if (byte === line[at]) continue;
+      assertEquals(decodeCheckedLine(line.with(at, byte)), undefined, `${byte} at ${at}`);
+    }
+  }
+});
+
 Deno.test("decodeCheckedLine() refuses a line that was cut anywhere", () => {
   const line = encodeCheckedLine('{"a":1').subarray(1, -1);
   for (let end = 0; end < line.length; end++) {
@@ -238,6 +258,34 @@ Deno.test("ByteCache keeps the payloads that were used last", () => {
   assertEquals(cache.get(a.digest), { kind: a.kind, bytes: a.bytes });
   cache.clear();
   assertEquals([cache.has(a.digest), cache.bytes], [false, 0]);
+});
+
+Deno.test("ByteCache.plain() gives the kept bytes of sound plain data, and of nothing else", () => {
+  const cache = new ByteCache(1e6);
+  const keep = (name: string, kind: ValueKind, bytes: readonly number[]) => {
+    const digest = toDigest(name);
+    cache.put(digest, { kind, bytes: Uint8Array.from(bytes) });
+    return digest;
+  };
+  const { cbor, graph, Uint8Array: array } = VALUE_KIND;
+  const plain = keep("[1]", cbor, [0x81, 0x01]);
+  const bytes = cache.plain(plain);
+  assertEquals(bytes, Uint8Array.from([0x81, 0x01]));
+  assertStrictEquals(cache.plain(plain), bytes);
+  assertNotStrictEquals(cache.get(plain)?.bytes, bytes);
+  const others = [
+    keep("a byte string", cbor, [0x81, 0x41, 0x01]),
+    keep("cut short", cbor, [0x82, 0x01]),
+    keep("followed by more", cbor, [0x01, 0x01]),
+    keep("a tag", cbor, [0xc1, 0x01]),
+    keep("a graph", graph, [0x81, 0x01]),
+    keep("an array", array, [0x81, 0x01]),
+  ];
+  for (const digest of others) {
+    assertEquals([cache.plain(digest), cache.has(digest)], [undefined, true]);
+  }
+  cache.delete(plain);
+  assertEquals(cache.plain(plain), undefined);
 });
 
 Deno.test("ByteCache keeps nothing that is large, and nothing without room", () => {
