@@ -29,6 +29,11 @@ async function compareWeb(array: Float64Array): Promise<Claim[]> {
       const copy = array.slice();
       await raw.ask(copy, [copy.buffer]);
     }),
+    // The floor where both sides keep theirs, as a task's module may keep what the task returns.
+    each("raw: copy, move there, copy, move back", async () => {
+      const kept = array.slice();
+      await raw.ask({ kept }, [kept.buffer]);
+    }),
     each("Quiver, web: the task returns what it got", () => executor.submit(echo, array)),
     each("Quiver, web: and gives it away", () => executor.submit(give, array)),
     each("Quiver, web: shared", () => executor.submit(echo, shared)),

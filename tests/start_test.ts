@@ -9,6 +9,12 @@ import { assert, assertEquals } from "@std/assert";
  */
 const MOST_MODULES = 46;
 
+/**
+ * How many modules Deno may read with `mod.ts`, those behind a literal `import()` included, which
+ * each starting worker has to find, read and resolve, used or not: half of all, in 1 to 2 ms.
+ */
+const MOST_READ_MODULES = 93;
+
 /** How many modules a worker may load before it tells its parent that it listens. */
 const MOST_ENTRY_MODULES = 12;
 
@@ -24,8 +30,13 @@ interface Graph {
   }[];
 }
 
-/** The modules that are loaded with an entry, whatever it does; those of Quiver by their files. */
-async function readStatic(entry: string): Promise<string[]> {
+/**
+ * The modules that are loaded with an entry, whatever it does; those of Quiver by their files.
+ *
+ * @param entry The module to start with.
+ * @param dynamic Whether those count that Deno only reads, as they stand in a literal `import()`.
+ */
+async function readModules(entry: string, dynamic = false): Promise<string[]> {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", new URL(entry, ROOT).href],
     stderr: "null",
@@ -38,7 +49,7 @@ async function readStatic(entry: string): Promise<string[]> {
     if (found.has(url)) return;
     found.add(url);
     for (const { isDynamic, code } of dependencies.get(url) ?? []) {
-      if (code?.specifier !== undefined && !isDynamic) visit(code.specifier);
+      if (code?.specifier !== undefined && (dynamic || !isDynamic)) visit(code.specifier);
     }
   };
   visit(new URL(entry, ROOT).href);
@@ -52,13 +63,35 @@ for (
   ] as const
 ) {
   Deno.test(`${entry} loads ${most} modules at most`, async () => {
-    const modules = (await readStatic(entry)).filter((url) => !url.includes(":"));
+    const modules = (await readModules(entry)).filter((url) => !url.includes(":"));
     assert(modules.length > 1, "the graph was not read");
     assert(modules.length <= most, `${entry} loads ${modules.length}:\n${modules.join("\n")}`);
   });
 
   Deno.test(`${entry} loads nothing from npm, and of Node only ${builtIn.length}`, async () => {
-    const foreign = (await readStatic(entry)).filter((url) => url.includes(":"));
+    const foreign = (await readModules(entry)).filter((url) => url.includes(":"));
     assertEquals(foreign, [...builtIn]);
+  });
+}
+
+for (const entry of ["mod.ts", "src/executor/worker_main.ts", "src/executor/worker_calls.ts"]) {
+  Deno.test(`${entry} has no package from npm in what Deno reads with it`, async () => {
+    const read = await readModules(entry, true);
+    assert(read.includes("src/worker/current_worker.ts"), "the graph was not read");
+    assertEquals(read.filter((url) => url.startsWith("npm:")), []);
+  });
+}
+
+Deno.test(`Deno reads ${MOST_READ_MODULES} modules with mod.ts at most`, async () => {
+  const modules = (await readModules("mod.ts", true)).filter((url) => !url.includes(":"));
+  assert(modules.includes("src/task/remember_call.ts"), "the graph was not read");
+  assert(modules.length <= MOST_READ_MODULES, `it reads ${modules.length}:\n${modules.join("\n")}`);
+});
+
+for (const entry of ["src/executor/worker_main.ts", "src/executor/process_main.ts"]) {
+  Deno.test(`${entry} reads no module before it listens that it does not load`, async () => {
+    const loaded = await readModules(entry);
+    assert(loaded.includes("src/worker/_served_calls.ts"), "the graph was not read");
+    assertEquals(await readModules(entry, true), loaded);
   });
 }

@@ -7,6 +7,9 @@ import {
   type ThrownValue,
 } from "./worker.ts";
 
+type Thrown = typeof import("../value/thrown_value.ts");
+type Unclonable = typeof import("./_unclonable.ts");
+
 /**
  * Runs a call so that it always ends as data, even when what runs it throws, which then counts as no
  * time of the call's.
@@ -41,7 +44,8 @@ async function toFailed(error: unknown): Promise<Outcome> {
  * @returns The outcome that goes back instead.
  */
 export async function toRefusedOutcome(outcome: Outcome, cause: unknown): Promise<Outcome> {
-  const { toResultError } = await import("./_unclonable.ts");
+  const { href } = new URL("./_unclonable.ts", import.meta.url);
+  const { toResultError }: Unclonable = await import(href);
   const value = outcome.type === "value" ? outcome.value : outcome.error;
   let error: unknown;
   try {
@@ -61,7 +65,18 @@ export async function toRefusedOutcome(outcome: Outcome, cause: unknown): Promis
  * @returns The data.
  */
 export async function toThrownValue(error: unknown): Promise<ThrownValue> {
-  // Imported only here: it would nearly double the time that a worker takes to start.
-  const { fromThrown } = await import("../value/thrown_value.ts");
+  const { fromThrown } = await importThrown();
   return { thrown: fromThrown(error) };
+}
+
+/**
+ * Imports what makes data of what was thrown, and the other way round.
+ *
+ * @returns The module.
+ */
+export async function importThrown(): Promise<Thrown> {
+  // It would nearly double what a worker loads to start, and even as a literal Deno would read it and
+  // all below it then. `importLater()` would load `node:async_hooks` first.
+  const { href } = new URL("../value/thrown_value.ts", import.meta.url);
+  return await import(href);
 }

@@ -9,7 +9,7 @@ import {
   type WorkerFrame,
 } from "./_call_frames.ts";
 import type { ServedClaims, SmallAnswers } from "./_call_sharing.ts";
-import { runToOutcome, toRefusedOutcome } from "./_run_to_outcome.ts";
+import { importThrown, runToOutcome, toRefusedOutcome } from "./_run_to_outcome.ts";
 import type { CallControl, ProgressReport, RunCall, RunResult } from "./worker.ts";
 import { pollWhenRead } from "./polled_signal.ts";
 
@@ -121,8 +121,7 @@ export class ServedCalls implements CallLine {
   }
 
   async #abort(call: ServedCall, reason: unknown): Promise<void> {
-    // Imported only here: it would nearly double the time that a worker takes to start.
-    const { toThrown } = await import("../value/thrown_value.ts");
+    const { toThrown } = await importThrown();
     call.abort(toThrown(reason));
   }
 }
