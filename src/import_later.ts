@@ -25,24 +25,6 @@ export async function importLater<T>(file: string, base: string): Promise<T> {
 }
 
 /**
- * Imports a package from npm at the moment it is needed, without any permission, as a package is no
- * file of the user's.
- *
- * With a package in the graph of a worker Deno looks over what is installed at each import that the
- * worker makes, which takes a fifth of its time to the first result. Two things follow for who calls
- * this. The specifier has the version that `deno.json` has, as no import map reaches what is no
- * literal; `tests/late_module_test.ts` compares them. And the type comes from the package itself, by
- * which Deno finds the package when a program is installed.
- *
- * @typeParam T `typeof import(…)` of the package.
- * @param specifier The package, as `npm:name@version/entry`.
- * @returns The package's module.
- */
-export async function importPackage<T>(specifier: `npm:${string}`): Promise<T> {
-  return await outside(() => import(specifier));
-}
-
-/**
  * One of Quiver's own modules, imported when it is first needed, and from then on at hand without an
  * `await`.
  *
@@ -54,9 +36,8 @@ export async function importPackage<T>(specifier: `npm:${string}`): Promise<T> {
  *   it, but neither compiles nor runs it. When it is needed that takes no permission, so this is for
  *   what a program may need that may read no files: keys, digests, memory caches.
  * - Behind `importLater()` it takes nothing. When it is needed that takes `--allow-read`, so that is
- *   for what needs files or workers anyway.
- *
- * Packages from npm come by `importPackage()` where a program without permissions needs them.
+ *   for what needs files or workers anyway, and for packages from npm where possible: where Deno
+ *   keeps a `node_modules` by itself, it looks that over for each worker with a package in its graph.
  *
  * What users call stays a thin function or class in a module of its own, which `mod.ts` exports and
  * which has the documentation and checks its options; `limited_stores.ts` and `late_engine.ts` are

@@ -5,6 +5,7 @@
  * @module
  */
 import { toFailure, type VerifyAnswer, type VerifyRequest } from "./verify_messages.ts";
+import { verifyStores } from "./verify_stores.ts";
 
 /** The part of a worker's global scope that this needs; Deno's default types are a window's. */
 interface WorkerScope {
@@ -19,8 +20,6 @@ const abort = new AbortController();
 async function answer(request: VerifyRequest & { type: "verify" }): Promise<VerifyAnswer> {
   const { path, repair, digests, observed } = request;
   try {
-    // Below it a module awaits at its top level: what the parent posts meanwhile would be lost.
-    const { verifyStores } = await import("./verify_stores.ts");
     const report = await verifyStores(path, {
       repair,
       digests,

@@ -1,11 +1,6 @@
-import { importPackage } from "../import_later.ts";
+import { Decoder } from "cbor-x/decode";
+import { Encoder } from "cbor-x/encode";
 import { checkCbor } from "./_check_cbor.ts";
-
-type Decoding = typeof import("cbor-x/decode");
-type Encoding = typeof import("cbor-x/encode");
-
-const { Decoder } = await importPackage<Decoding>("npm:cbor-x@^1.6.8/decode");
-const { Encoder } = await importPackage<Encoding>("npm:cbor-x@^1.6.8/encode");
 
 // Only the `/encode` and `/decode` entries: the main one loads a native addon and asks for
 // `--allow-env`. With these options the bytes are what any CBOR reader understands: no records,
