@@ -74,14 +74,6 @@ for (
   });
 }
 
-for (const entry of ["mod.ts", "src/executor/worker_main.ts", "src/executor/worker_calls.ts"]) {
-  Deno.test(`${entry} has no package from npm in what Deno reads with it`, async () => {
-    const read = await readModules(entry, true);
-    assert(read.includes("src/worker/current_worker.ts"), "the graph was not read");
-    assertEquals(read.filter((url) => url.startsWith("npm:")), []);
-  });
-}
-
 Deno.test(`Deno reads ${MOST_READ_MODULES} modules with mod.ts at most`, async () => {
   const modules = (await readModules("mod.ts", true)).filter((url) => !url.includes(":"));
   assert(modules.includes("src/task/remember_call.ts"), "the graph was not read");

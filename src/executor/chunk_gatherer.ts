@@ -1,6 +1,6 @@
 import { CancelledError } from "../errors.ts";
 import { CancelSource } from "../task/call_status.ts";
-import { type CallRequest, NO_WARNINGS } from "../worker/worker.ts";
+import type { CallRequest } from "../worker/worker.ts";
 import type { CallObserver, OutcomeTaker } from "./_dispatch_call.ts";
 import type { CallContext } from "./call_context.ts";
 import { ChunkCall, type ChunkContent, type ChunkResult, type ChunkRoute } from "./chunk_call.ts";
@@ -106,7 +106,7 @@ function deliver(
       value,
       ...(note !== undefined && { note }),
       duration: 0,
-      warnings: NO_WARNINGS,
+      warnings: [],
     });
   }
   for (const { request: { task }, result } of calls.slice(values.length)) {

@@ -14,10 +14,13 @@
  *
  * @module
  */
-import { type CallRequest, NO_WARNINGS, type RunResult } from "./worker.ts";
+import type { CallRequest, RunResult } from "./worker.ts";
 
 /** How many calls may be on their way to one worker at once: slots are numbered from 0. */
 export const WORKER_CAPACITY = 1024;
+
+/** What is told of a call without warnings, as nearly every one is. */
+export const NO_WARNINGS: readonly string[] = [];
 
 /** A call as it is posted; the slot stands for it. */
 export type CallFrame =

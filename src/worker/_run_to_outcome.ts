@@ -1,11 +1,5 @@
-import {
-  type CallControl,
-  type CallRequest,
-  NO_WARNINGS,
-  type Outcome,
-  type RunCall,
-  type ThrownValue,
-} from "./worker.ts";
+import { NO_WARNINGS } from "./_call_frames.ts";
+import type { CallControl, CallRequest, Outcome, RunCall, ThrownValue } from "./worker.ts";
 
 type Thrown = typeof import("../value/thrown_value.ts");
 type Unclonable = typeof import("./_unclonable.ts");

@@ -56,9 +56,6 @@ export interface CallRequest {
   readonly context: unknown;
 }
 
-/** What is told of a call without warnings, as nearly every one is. */
-export const NO_WARNINGS: readonly string[] = [];
-
 /** A thrown value as data that structured clone carries. */
 export interface ThrownValue {
   /** The value in a form that `toThrown()` turns back, class, stack, own fields and cause included. */
