@@ -9,7 +9,7 @@ export const RAW = "raw postMessage (baseline)";
 /** The executor, by this name. */
 export const QUIVER = "Quiver, web";
 
-const WARM = 3000;
+const WARM = 10_000;
 
 async function measure(name: string, calls: number): Promise<number> {
   await using stack = new AsyncDisposableStack();
