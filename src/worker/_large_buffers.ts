@@ -189,7 +189,7 @@ class Packing {
       const copy = this.#replaceBuffer(buffer);
       return copy === buffer ? view : toView(view, copy, byteOffset);
     }
-    const part = buffer.slice(byteOffset, byteOffset + byteLength);
+    const part = copyBytes(buffer, byteOffset, byteLength);
     if (this.#whole === "copy" && byteLength >= LARGE) this.#moved.add(part);
     return toView(view, part, 0);
   }
@@ -198,7 +198,7 @@ class Packing {
     if (this.#whole === "keep" || buffer.byteLength < LARGE) return buffer;
     const known = this.#packed.get(buffer);
     if (known instanceof ArrayBuffer) return known;
-    const copy = buffer.slice(0);
+    const copy = copyBytes(buffer, 0, buffer.byteLength);
     this.#moved.add(copy);
     this.#note(buffer, copy);
     return copy;
@@ -208,6 +208,11 @@ class Packing {
     this.#packed.set(value, packed);
     return packed;
   }
+}
+
+/** As `buffer.slice()`, which fills its memory with zeros first and takes half as long again. */
+function copyBytes(buffer: ArrayBuffer, at: number, length: number): ArrayBuffer {
+  return new Uint8Array(new Uint8Array(buffer, at, length)).buffer;
 }
 
 function toView(view: ArrayBufferView, buffer: ArrayBuffer, at: number): object {
