@@ -1,19 +1,32 @@
 // What does it cost to run a call on a worker: one at a time, and one among many?
 import { Executor, type WorkerType } from "@quiver/quiver";
+import { alone, type Openings, openPeersAlone } from "./_alone.ts";
 import { type Claim, claimRate, claimRatio, printClaims } from "./_claims.ts";
 import { compare, type Contender } from "./_compare.ts";
 import { OpenPeers, type Peer, PROCESS_PEERS, THREAD_PEERS } from "./_peers.ts";
 import { printPython } from "./_python.ts";
 import { RawProcesses, RawWorkers } from "./_raw_workers.ts";
-import { QUIVER, RAW } from "./_round_trip_child.ts";
 import { noop } from "./_tasks.ts";
 
 const CALLS = 500;
 const MANY = 10_000;
 const IDLE = 600_000;
-const ROUND_TRIP = new URL("./_round_trip_child.ts", import.meta.url);
+const QUIVER = "Quiver, web";
 /** The command that keeps a process on one processor, where it is installed. */
 const ONE_PROCESSOR = ["taskset", "--cpu-list", "0"];
+
+/** What makes round trips in a process of its own. */
+export const ALONE: Openings = {
+  "raw postMessage (baseline)": (stack) => {
+    const raw = stack.use(new RawWorkers(1));
+    return () => raw.ask(undefined);
+  },
+  [QUIVER]: (stack) => {
+    const executor = stack.use(new Executor({ maxWorkers: 1 }));
+    return () => executor.submit(noop);
+  },
+  ...openPeersAlone((peer) => peer.call("noop")),
+};
 
 /** Compares the executor with raw workers and other pools. */
 export async function run(): Promise<Claim[]> {
@@ -22,10 +35,7 @@ export async function run(): Promise<Claim[]> {
   return [...claims, ...await compareThroughput(), ...await compareProcessThroughput()];
 }
 
-/**
- * Each contender in a process of its own, one after the other: on which processors the kernel lets two
- * threads wake each other, and so how long that takes, depends on what a process did before.
- */
+/** On which processors the kernel lets threads wake each other depends on what a process did before. */
 async function compareRoundTrip(): Promise<Claim[]> {
   const claims = await compareAlone("each in a process of its own", []);
   if (!await hasTaskset()) return claims;
@@ -33,29 +43,14 @@ async function compareRoundTrip(): Promise<Claim[]> {
 }
 
 async function compareAlone(where: string, before: readonly string[]): Promise<Claim[]> {
-  const names = [RAW, QUIVER, ...THREAD_PEERS.map(({ name }) => name)];
+  const options = { module: import.meta.url, warm: 20 * CALLS, before };
   const measured = await compare(
     `No-op round trip, one at a time, web workers, ${where}`,
-    names.map((name) => ({ name, run: (calls) => measureAlone(name, calls, before) })),
+    Object.keys(ALONE).map((name) => alone(name, options)),
     { calls: 10 * CALLS, rounds: 9 },
   );
   const text = `no-op round trip on a web worker, beside raw postMessage, ${where}`;
   return [claimRatio({ text, name: QUIVER, measured }, 1.5)];
-}
-
-async function measureAlone(
-  name: string,
-  calls: number,
-  before: readonly string[],
-): Promise<number> {
-  const [command = "", ...args] = [
-    ...before,
-    Deno.execPath(),
-    ...["run", "--allow-all", ROUND_TRIP.href, name, `${calls}`],
-  ];
-  const { success, stdout } = await new Deno.Command(command, { args, stderr: "inherit" }).output();
-  if (!success) throw new Error(`Cannot measure "${name}": its process failed`);
-  return Number(new TextDecoder().decode(stdout));
 }
 
 async function hasTaskset(): Promise<boolean> {

@@ -1,5 +1,6 @@
 // What does an 8 MB array cost, there and back?
 import { Executor, transfer } from "@quiver/quiver";
+import { alone, type Openings, openPeersAlone } from "./_alone.ts";
 import { type Claim, claimTime, printClaims } from "./_claims.ts";
 import { compare, type Contender } from "./_compare.ts";
 import { OpenPeers, PROCESS_PEERS, THREAD_PEERS } from "./_peers.ts";
@@ -7,45 +8,84 @@ import { printPython } from "./_python.ts";
 import { RawProcesses, RawWorkers } from "./_raw_workers.ts";
 import { echo, give } from "./_tasks.ts";
 
-const LENGTH = 1 << 20;
 const IDLE = 600_000;
+/** What is sent: made once, outside of what is timed. */
+const ARRAY: Float64Array<ArrayBuffer> = createArray();
+const ECHO = "Quiver, web: the task returns what it got";
+const GIVE = "Quiver, web: and gives it away";
+
+/** What sends arrays in a process of its own. */
+export const ALONE: Openings = {
+  "raw: clone there, move back (baseline)": (stack) => {
+    const raw = stack.use(new RawWorkers(1));
+    return () => raw.ask(ARRAY);
+  },
+  "raw: copy, move there and back": (stack) => {
+    const raw = stack.use(new RawWorkers(1));
+    return () => {
+      const copy = ARRAY.slice();
+      return raw.ask(copy, [copy.buffer]);
+    };
+  },
+  // The floor where both sides keep theirs, as a task's module may keep what the task returns.
+  "raw: copy, move there, copy, move back": (stack) => {
+    const raw = stack.use(new RawWorkers(1));
+    return () => {
+      const kept = ARRAY.slice();
+      return raw.ask({ kept }, [kept.buffer]);
+    };
+  },
+  [ECHO]: (stack) => {
+    const executor = openOne(stack);
+    return () => executor.submit(echo, ARRAY);
+  },
+  [GIVE]: (stack) => {
+    const executor = openOne(stack);
+    return () => executor.submit(give, ARRAY);
+  },
+  "Quiver, web: shared": (stack) => {
+    const executor = openOne(stack);
+    const array = new Float64Array(new SharedArrayBuffer(ARRAY.byteLength));
+    return () => executor.submit(echo, array);
+  },
+  "Quiver, web: given away both ways": (stack) => {
+    const executor = openOne(stack);
+    let own: Float64Array = createArray();
+    // Each call gets what the one before gave.
+    return async () => void (own = await executor.submit(give, transfer(own)));
+  },
+  ...openPeersAlone((peer) => peer.call("echo", ARRAY)),
+};
 
 /** Compares what arrays cost. */
 export async function run(): Promise<Claim[]> {
-  const array = new Float64Array(LENGTH).fill(0.5);
-  const claims = await compareWeb(array);
-  await compareProcess(array);
+  const claims = await compareWeb();
+  await compareProcess(ARRAY);
   return claims;
 }
 
-async function compareWeb(array: Float64Array): Promise<Claim[]> {
-  using raw = new RawWorkers(1);
-  await using executor = new Executor({ maxWorkers: 1, idleTimeout: IDLE });
-  await using peers = new OpenPeers(THREAD_PEERS, 1);
-  const shared = new Float64Array(new SharedArrayBuffer(array.byteLength));
-  const measured = await compare("8 MB there and back, web workers", [
-    each("raw: clone there, move back (baseline)", () => raw.ask(array)),
-    each("raw: copy, move there and back", async () => {
-      const copy = array.slice();
-      await raw.ask(copy, [copy.buffer]);
+function createArray(): Float64Array<ArrayBuffer> {
+  return new Float64Array(1 << 20).fill(0.5);
+}
+
+function openOne(stack: AsyncDisposableStack): Executor {
+  return stack.use(new Executor({ maxWorkers: 1 }));
+}
+
+async function compareWeb(): Promise<Claim[]> {
+  const peers = new Set(THREAD_PEERS.map(({ name }) => name));
+  const measured = await compare(
+    "8 MB there and back, web workers, each in a process of its own",
+    Object.keys(ALONE).map((name) => {
+      const options = { module: import.meta.url, warm: 5 };
+      return alone(name, peers.has(name) ? { ...options, calls: 5 } : options);
     }),
-    // The floor where both sides keep theirs, as a task's module may keep what the task returns.
-    each("raw: copy, move there, copy, move back", async () => {
-      const kept = array.slice();
-      await raw.ask({ kept }, [kept.buffer]);
-    }),
-    each("Quiver, web: the task returns what it got", () => executor.submit(echo, array)),
-    each("Quiver, web: and gives it away", () => executor.submit(give, array)),
-    each("Quiver, web: shared", () => executor.submit(echo, shared)),
-    passOn("Quiver, web: given away both ways", array, (own) => {
-      return executor.submit(give, transfer(own));
-    }),
-    ...peers.map((name, peer) => ({ ...each(name, () => peer.call("echo", array)), calls: 1 })),
-  ], { calls: 5, rounds: 7 });
+    { calls: 100, rounds: 7 },
+  );
   const claim = (name: string, text: string) => claimTime({ text, name, measured }, 1.5);
   return [
-    claim("Quiver, web: the task returns what it got", "8 MB there and back, the caller's kept"),
-    claim("Quiver, web: and gives it away", "the same, when the task gives its result away"),
+    claim(ECHO, "8 MB there and back, the caller's kept"),
+    claim(GIVE, "the same, when the task gives its result away"),
   ];
 }
 
@@ -54,8 +94,8 @@ async function compareProcess(array: Float64Array): Promise<void> {
   await using executor = new Executor({ maxWorkers: 1, workerType: "process", idleTimeout: IDLE });
   await using peers = new OpenPeers(PROCESS_PEERS, 1);
   await compare("8 MB there and back, processes", [
-    each("raw IPC (baseline)", () => raw.ask(array)),
-    each("Quiver, process", () => executor.submit(echo, array)),
+    each("raw IPC (baseline)", () => raw.ask(ARRAY)),
+    each("Quiver, process", () => executor.submit(echo, ARRAY)),
     ...peers.map((name, peer) => ({ ...each(name, () => peer.call("echo", array)), calls: 1 })),
   ], { calls: 2, rounds: 7 });
   await printPython("payload");
@@ -66,21 +106,6 @@ function each(name: string, call: () => PromiseLike<unknown>): Contender {
     name,
     run: async (calls) => {
       for (let n = 0; n < calls; n++) await call();
-    },
-  };
-}
-
-/** Each call gets what the one before gave. */
-function passOn(
-  name: string,
-  array: Float64Array,
-  call: (own: Float64Array) => PromiseLike<Float64Array>,
-): Contender {
-  let own: Float64Array = array.slice();
-  return {
-    name,
-    run: async (calls) => {
-      for (let n = 0; n < calls; n++) own = await call(own);
     },
   };
 }
