@@ -9,117 +9,10 @@ import {
 } from "../../src/errors.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
 import { openWebWorker } from "../../src/worker/web_worker.ts";
-import {
-  type CallFollower,
-  type CallRequest,
-  type CallTaker,
-  type Outcome,
-  PromisedCall,
-  type RunResult,
-  type Worker,
-} from "../../src/worker/worker.ts";
+import type { CallRequest, Outcome, Worker } from "../../src/worker/worker.ts";
+import { FakeWorker, settle } from "./fake_workers.ts";
 
 leaveNothing();
-
-interface FakeCall {
-  readonly task: string;
-  readonly taker: CallTaker;
-}
-
-/** A worker whose calls end when the test says so. */
-class FakeWorker implements Worker {
-  room = Infinity;
-  readonly name: string;
-  readonly #death = Promise.withResolvers<string>();
-  readonly dead = this.#death.promise;
-  /** Neither ended nor taken back, oldest first; the first has started. */
-  readonly calls: FakeCall[] = [];
-  /** Why calls were aborted. */
-  readonly aborts: unknown[] = [];
-  ended: "no" | "closed" | "terminated" | "died" = "no";
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  get pending(): number {
-    return this.calls.length;
-  }
-
-  /** The names of the tasks it has. */
-  get tasks(): string {
-    return this.calls.map(({ task }) => task).join(" ");
-  }
-
-  send({ task }: CallRequest, taker: CallTaker): void {
-    if (this.ended !== "no") return queueMicrotask(() => taker.ended({ type: "revoked" }));
-    this.calls.push({ task, taker });
-  }
-
-  run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
-    const call = new PromisedCall(follower);
-    this.send(request, call);
-    return call.result;
-  }
-
-  revoke(): boolean {
-    if (this.calls.length < 2) return false;
-    const newest = this.calls.pop();
-    queueMicrotask(() => newest?.taker.ended({ type: "revoked" }));
-    return true;
-  }
-
-  /** Ends the running call. */
-  async finish(duration = 1): Promise<void> {
-    const call = this.calls.shift();
-    call?.taker.ended({ type: "value", value: call.task, duration, warnings: [] });
-    await settle();
-  }
-
-  async die(): Promise<void> {
-    this.#end("died");
-    await settle();
-  }
-
-  close(): Promise<void> {
-    assertEquals(this.calls.length, 0, "a worker with calls was closed");
-    this.#end("closed");
-    return Promise.resolve();
-  }
-
-  abort(_follower: CallFollower, reason: unknown): void {
-    this.aborts.push(reason);
-  }
-
-  terminate(): void {
-    this.#end("terminated");
-  }
-
-  stopped(): Promise<boolean> {
-    return Promise.resolve(true);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  #end(ended: "closed" | "terminated" | "died"): void {
-    if (this.ended !== "no") return;
-    this.ended = ended;
-    this.#death.resolve(ended);
-    while (this.revoke());
-    const reason = { reason: ended };
-    const running = this.calls.shift();
-    queueMicrotask(() =>
-      running?.taker.failed(new WorkerDiedError("Cannot finish: it died", reason))
-    );
-  }
-}
-
-/** Lets all promises settle that wait for nothing but each other. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
-}
 
 interface Stage {
   readonly dispatcher: Dispatcher;
@@ -162,9 +55,9 @@ function at<T>(list: readonly T[], index: number): T {
 }
 
 /** Ends all calls of all workers until none is left. */
-async function finishAll({ workers }: Stage, duration?: number): Promise<void> {
+async function finishAll({ workers }: Stage, duration: number = 1): Promise<void> {
   while (workers.some((worker) => worker.pending > 0)) {
-    for (const worker of workers) await worker.finish(duration);
+    for (const worker of workers) if (worker.pending > 0) await worker.finish({ duration });
   }
 }
 
@@ -219,7 +112,7 @@ Deno.test("Dispatcher.run() sends short calls ahead, in equal shares", async () 
   const stage = await createStage({ prefetch: 4 });
   const calls = stage.run("abcdefgh");
   await settle();
-  await at(stage.workers, 0).finish(0.01);
+  await at(stage.workers, 0).finish({ duration: 0.01 });
   assertEquals(stage.workers.map((worker) => worker.pending), [4, 3]);
   await finishAll(stage, 0.01);
   assertEquals(await values(calls), [..."abcdefgh"]);
@@ -232,7 +125,7 @@ Deno.test("Dispatcher.run() never sends ahead more than `prefetch` calls", async
   await settle();
   while (stage.workers.some((worker) => worker.pending > 0)) {
     for (const worker of stage.workers) {
-      await worker.finish(0.01);
+      await worker.finish({ duration: 0.01 });
       assert(worker.pending <= 4);
     }
   }
@@ -246,7 +139,7 @@ Deno.test("Dispatcher.run() does not send long calls ahead", async () => {
   await settle();
   for (let round = 0; round < 3; round++) {
     assertEquals(stage.workers.map((worker) => worker.pending), [1, 1]);
-    for (const worker of stage.workers) await worker.finish(100);
+    for (const worker of stage.workers) await worker.finish({ duration: 100 });
   }
   await values(calls);
   await stage.dispatcher.close();
@@ -257,9 +150,9 @@ Deno.test("Dispatcher lets an idle worker take over what was sent ahead to anoth
   const calls = stage.run("abcdefgh");
   await settle();
   const [slow, fast] = [at(stage.workers, 0), at(stage.workers, 1)];
-  await slow.finish(0.01);
+  await slow.finish({ duration: 0.01 });
   const stuck = slow.tasks[0];
-  while (fast.pending > 0) await fast.finish(0.01);
+  while (fast.pending > 0) await fast.finish({ duration: 0.01 });
   assertEquals(slow.tasks, stuck);
   assertEquals(stage.dispatcher.statistics().idle, 1);
   await finishAll(stage, 0.01);
@@ -272,9 +165,9 @@ Deno.test("Dispatcher takes over what was sent ahead even when calls turn out lo
   const calls = stage.run("abcdefghijkl");
   await settle();
   const [slow, fast] = [at(stage.workers, 0), at(stage.workers, 1)];
-  await slow.finish(0.01);
+  await slow.finish({ duration: 0.01 });
   const stuck = slow.tasks[0];
-  while (fast.pending > 0) await fast.finish(100);
+  while (fast.pending > 0) await fast.finish({ duration: 100 });
   assertEquals(slow.tasks, stuck);
   assertEquals(stage.dispatcher.statistics().queued, 0);
   await finishAll(stage);
@@ -286,7 +179,7 @@ Deno.test("Dispatcher.run() rejects only the running call when its worker dies",
   const stage = await createStage({ maxWorkers: 1, prefetch: 4 });
   const calls = stage.run("abcd");
   await settle();
-  await at(stage.workers, 0).finish(0.01);
+  await at(stage.workers, 0).finish({ duration: 0.01 });
   assertEquals(at(stage.workers, 0).tasks, "b c d");
   await at(stage.workers, 0).die();
   await assertRejects(() => at(calls, 1), WorkerDiedError);
@@ -454,7 +347,7 @@ Deno.test("Dispatcher.run() takes back a call that was sent ahead when its signa
   const given = stage.dispatcher.run(deed("c"), { cancellation: controller.signal });
   calls.push(...stage.run("d"));
   await settle();
-  await at(stage.workers, 0).finish(0.01);
+  await at(stage.workers, 0).finish({ duration: 0.01 });
   assertEquals(at(stage.workers, 0).tasks, "b c d");
   controller.abort(new Error("not needed"));
   await assertRejects(() => given, Error, "not needed");
@@ -542,7 +435,7 @@ Deno.test("Dispatcher.close() with `cancelPending` rejects what has not started"
   const stage = await createStage({ maxWorkers: 1, prefetch: 2 });
   const calls = stage.run("abcd");
   await settle();
-  await at(stage.workers, 0).finish(0.01);
+  await at(stage.workers, 0).finish({ duration: 0.01 });
   assertEquals(at(stage.workers, 0).tasks, "b c");
   const closed = stage.dispatcher.close();
   assertStrictEquals(stage.dispatcher.close({ cancelPending: true }), closed);
@@ -646,7 +539,7 @@ Deno.test("Dispatcher.terminate() ends everything at once", async () => {
   const stage = await createStage({ maxWorkers: 1, prefetch: 2 });
   const calls = stage.run("abcd");
   await settle();
-  await at(stage.workers, 0).finish(0.01);
+  await at(stage.workers, 0).finish({ duration: 0.01 });
   const closed = stage.dispatcher.close();
   stage.dispatcher.terminate();
   assertEquals(await values(calls.slice(0, 1)), ["a"]);

@@ -14,11 +14,13 @@ import {
   type Worker,
 } from "../../src/worker/worker.ts";
 
-interface FakeCall {
+/** A call that a fake worker has. */
+export interface FakeCall {
   readonly task: string;
   readonly taker: CallTaker;
 }
 
+/** A worker whose calls end when the test says so. */
 export class FakeWorker implements Worker {
   /** How many calls may be on their way at once. */
   capacity = Infinity;
@@ -26,7 +28,9 @@ export class FakeWorker implements Worker {
   readonly #death = Promise.withResolvers<string>();
   readonly dead = this.#death.promise;
   /** Neither ended nor taken back, oldest first; the first has started. */
-  readonly #calls: FakeCall[] = [];
+  readonly calls: FakeCall[] = [];
+  /** Why calls were aborted. */
+  readonly aborts: unknown[] = [];
   /** How many calls it has ended. */
   finished = 0;
   /** How many calls were taken back from it. */
@@ -41,22 +45,22 @@ export class FakeWorker implements Worker {
 
   /** What was taken back is on its way until `listen()`. */
   get room(): number {
-    return this.capacity - this.#calls.length - this.#unseen;
+    return this.capacity - this.calls.length - this.#unseen;
   }
 
   get pending(): number {
-    return this.#calls.length;
+    return this.calls.length;
   }
 
   /** The names of the tasks it has. */
   get tasks(): string {
-    return this.#calls.map(({ task }) => task).join(" ");
+    return this.calls.map(({ task }) => task).join(" ");
   }
 
   send({ task }: CallRequest, taker: CallTaker): void {
     if (this.ended !== "no") return queueMicrotask(() => taker.ended({ type: "revoked" }));
     assert(this.room > 0, `${this.name} has no room`);
-    this.#calls.push({ task, taker });
+    this.calls.push({ task, taker });
   }
 
   run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
@@ -66,8 +70,8 @@ export class FakeWorker implements Worker {
   }
 
   revoke(): boolean {
-    if (this.#calls.length < 2) return false;
-    const newest = this.#calls.pop();
+    if (this.calls.length < 2) return false;
+    const newest = this.calls.pop();
     queueMicrotask(() => newest?.taker.ended({ type: "revoked" }));
     this.revoked++;
     this.#unseen++;
@@ -81,7 +85,7 @@ export class FakeWorker implements Worker {
 
   /** Ends the running call with its name; short calls are sent ahead. */
   async finish(more: { duration?: number; heapBytes?: number } = {}): Promise<void> {
-    const call = this.#calls.shift();
+    const call = this.calls.shift();
     assert(call !== undefined, `${this.name} has no call`);
     this.finished++;
     call.taker.ended({ type: "value", value: call.task, duration: 1, warnings: [], ...more });
@@ -91,7 +95,7 @@ export class FakeWorker implements Worker {
   /** Ends the running call with an error. */
   async fail(error: unknown): Promise<void> {
     const thrown = { thrown: fromThrown(error) };
-    this.#calls.shift()?.taker.ended({
+    this.calls.shift()?.taker.ended({
       type: "error",
       error: thrown,
       duration: 1,
@@ -106,12 +110,14 @@ export class FakeWorker implements Worker {
   }
 
   close(): Promise<void> {
-    assert(this.#calls.length === 0, `${this.name} was closed with calls`);
+    assert(this.calls.length === 0, `${this.name} was closed with calls`);
     this.#end("closed");
     return Promise.resolve();
   }
 
-  abort(): void {}
+  abort(_follower: CallFollower, reason: unknown): void {
+    this.aborts.push(reason);
+  }
 
   stopped(): Promise<boolean> {
     return Promise.resolve(true);
@@ -131,7 +137,7 @@ export class FakeWorker implements Worker {
     this.#death.resolve(ended);
     while (this.revoke());
     const reason = { reason: ended };
-    const running = this.#calls.shift();
+    const running = this.calls.shift();
     queueMicrotask(() =>
       running?.taker.failed(new WorkerDiedError("Cannot finish: it died", reason))
     );
