@@ -59,11 +59,6 @@ export {
 export type { GcOptions } from "./src/cache/tidy_cache.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
 export * from "./src/errors.ts";
-export {
-  asCompleted,
-  type AsCompletedOptions,
-  type Completion,
-} from "./src/executor/as_completed.ts";
 export type { CallOptions } from "./src/executor/call_options.ts";
 export type { CallStatistics, TimeQuantiles } from "./src/executor/call_statistics.ts";
 export { ExecutorView } from "./src/executor/executor_view.ts";
@@ -96,7 +91,15 @@ export type {
 export type { PoolAdapter, PoolMethod } from "./src/executor/pool_adapter.ts";
 export type { BoundCall } from "./src/executor/pool_call.ts";
 export type { ProgressObserver } from "./src/executor/progress_bar.ts";
-export { wait, type WaitOptions, type WaitResult, type WaitUntil } from "./src/executor/wait.ts";
+export {
+  asCompleted,
+  type AsCompletedOptions,
+  type Completion,
+  wait,
+  type WaitOptions,
+  type WaitResult,
+  type WaitUntil,
+} from "./src/executor/wait.ts";
 export {
   configureDefaultContext,
   defaultContextStatistics,

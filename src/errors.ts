@@ -209,6 +209,28 @@ export class UnclonableError extends QuiverError {
   }
 }
 
+/**
+ * An argument of a call that is to be remembered is not what its key was made of: its caller has
+ * changed it while the call waited, or it was something else each time it was read, or a worker cannot
+ * get it as it is. The body did not run. Others who make the same call are not concerned.
+ */
+export class ChangedArgumentError extends QuiverError {
+  /** Where among the arguments the culprit is, such as `args[0].samples`. */
+  readonly path: string;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param path Where the culprit is.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
 /** The cache does not know the result that was asked for. */
 export class CacheMissError extends QuiverError {
   /** The key of the call, or the digest of the value. */

@@ -42,6 +42,7 @@ const PUBLIC = [
   "CallProgress",
   "CallSelection",
   "CancelledError",
+  "ChangedArgumentError",
   "DeadlineError",
   "DeadlockError",
   "DependencyError",

@@ -65,6 +65,8 @@ export interface BagOptions {
 export interface LeaseLock extends Disposable {
   /** The key. */
   readonly key: Digest;
+  /** Whether somebody has said since that the result is not to be kept. */
+  readonly revoked: boolean;
 }
 
 /** What a fold did. */
@@ -254,6 +256,12 @@ export interface BagFiles extends AsyncDisposable {
    * that outlives the bag stays held until it is disposed.
    */
   tryLease(key: Digest): LeaseLock | undefined;
+  /**
+   * Tells whoever holds the lease of a key that its result is not to be kept.
+   *
+   * @param key The key of the call: 64 lower-case hexadecimal characters.
+   */
+  revokeLease(key: Digest): void;
   /**
    * Waits until the lease of a key may be free or the log has changed.
    *

@@ -19,6 +19,7 @@ export type CacheFiles =
     | "deleteCall"
     | "calls"
     | "tryLease"
+    | "revokeLease"
     | "leaseChanged"
     | "tellWaits"
     | "readWaits"

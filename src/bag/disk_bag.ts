@@ -211,6 +211,11 @@ export class DiskBag implements BagFiles {
     return this.#leases.tryTake(key);
   }
 
+  revokeLease(key: Digest): void {
+    this.#checkWritable("revoke a lease in");
+    this.#leases.revoke(key);
+  }
+
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
     const { layout } = this.#options;
     let before: number | undefined;

@@ -3,7 +3,14 @@ import { DISK, type FileSystem } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import { clearOwnFiles, type OwnFileLayout } from "./own_file.ts";
 import { WaitNotes } from "./wait_notes.ts";
-import { clearLeases, isLeaseFree, type LeaseLayout, tryLease, waitUntil } from "./lease_lock.ts";
+import {
+  clearLeases,
+  isLeaseFree,
+  type LeaseLayout,
+  revokeLease,
+  tryLease,
+  waitUntil,
+} from "./lease_lock.ts";
 
 /** Leases in a directory of lock files, for caches on disk that are not bags. */
 export class LeaseDirectory implements Disposable {
@@ -56,6 +63,15 @@ export class LeaseDirectory implements Disposable {
    */
   tryAcquire(key: Digest): LeaseLock | undefined {
     return tryLease(this.#fileSystem, this.#layout, key);
+  }
+
+  /**
+   * Tells whoever holds the lease of a key that its result is not to be kept.
+   *
+   * @param key The key of the call.
+   */
+  revoke(key: Digest): void {
+    revokeLease(this.#fileSystem, this.#layout, key);
   }
 
   /**

@@ -2,7 +2,7 @@ import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import type { BagLayout } from "./layout.ts";
-import { toLeasePath, tryLease } from "./lease_lock.ts";
+import { isRevoked, revokeLease, toLeasePath, tryLease } from "./lease_lock.ts";
 import { abandonOwnFile, createOwnFile, type OwnFile } from "./own_file.ts";
 
 /** How many files are kept for the next leases. */
@@ -52,10 +52,20 @@ export class LeaseFiles implements Disposable {
       this.#putBack(own);
       return tryLease(this.#fileSystem, this.#layout, key);
     }
-    return new Lease(key, () => this.#free(path, own));
+    return new Lease(key, own.file, () => this.#free(path, own, key));
   }
 
-  #free(path: string, own: OwnFile): void {
+  /**
+   * Tells whoever holds the lease of a key that its result is not to be kept.
+   *
+   * @param key The key of the call.
+   */
+  revoke(key: Digest): void {
+    revokeLease(this.#fileSystem, this.#layout, key);
+  }
+
+  #free(path: string, own: OwnFile, key: Digest): void {
+    const revoked = isRevoked(own.file, key);
     try {
       // While the lock is held: nobody else can have put another file there.
       removeIfThere(this.#fileSystem, path);
@@ -64,7 +74,9 @@ export class LeaseFiles implements Disposable {
       abandonOwnFile(this.#fileSystem, own);
       throw error;
     }
-    this.#putBack(own);
+    // What it says of this lease must not be read as if it were of the next.
+    if (revoked) abandonOwnFile(this.#fileSystem, own);
+    else this.#putBack(own);
   }
 
   #putBack(own: OwnFile): void {
@@ -82,11 +94,17 @@ export class LeaseFiles implements Disposable {
 
 class Lease implements LeaseLock {
   readonly key: Digest;
+  readonly #file: Deno.FsFile;
   #free: (() => void) | undefined;
 
-  constructor(key: Digest, free: () => void) {
+  constructor(key: Digest, file: Deno.FsFile, free: () => void) {
     this.key = key;
+    this.#file = file;
     this.#free = free;
+  }
+
+  get revoked(): boolean {
+    return this.#free !== undefined && isRevoked(this.#file, this.key);
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,12 @@
 import type { Digest } from "../value/encoded_value.ts";
-import { type FileSystem, openIfThere, openShared, removeIfThere } from "./_file_system.ts";
+import {
+  type FileSystem,
+  openIfThere,
+  openShared,
+  refuseLink,
+  removeIfThere,
+  writeAll,
+} from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import { type BagLayout, listEntries } from "./layout.ts";
 
@@ -35,7 +42,11 @@ export function tryLease(
       }
       // Whoever held it before may have removed it after this opened it: then it is a lock on a
       // file that nobody else will find under this name.
-      if (isSameFile(path, file)) return new LeaseFile(fileSystem, key, path, file);
+      if (isSameFile(path, file)) {
+        // A holder that was killed may have been told something, too.
+        if (isRevoked(file, key)) fileSystem.truncate(file, 0);
+        return new LeaseFile(fileSystem, key, path, file);
+      }
     } catch (error) {
       file.close();
       throw error;
@@ -49,6 +60,40 @@ function isSameFile(path: string, file: Deno.FsFile): boolean {
   if (found === undefined) return false;
   const [there, own] = [found.statSync(), file.statSync()];
   return there.ino === own.ino && there.dev === own.dev;
+}
+
+/**
+ * Tells whoever holds the lease of a key that its result is not to be kept, by writing the key into
+ * the file that is locked. Whoever takes the lease after that holder is not meant.
+ *
+ * @param fileSystem The seam.
+ * @param layout Where lease files lie.
+ * @param key The key of the call.
+ */
+export function revokeLease(fileSystem: FileSystem, layout: LeaseLayout, key: Digest): void {
+  const path = toLeasePath(layout, key);
+  refuseLink(path);
+  try {
+    using file = fileSystem.open(path, { append: true });
+    writeAll(fileSystem, file, new TextEncoder().encode(key));
+  } catch (error) {
+    // Nobody holds it.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/**
+ * Tells whether the holder of a lease was told that its result is not to be kept.
+ *
+ * @param file The file whose lock is the lease.
+ * @param key The key of the call: a file may have had others before.
+ * @returns Whether it was.
+ */
+export function isRevoked(file: Deno.FsFile, key: Digest): boolean {
+  const bytes = new Uint8Array(2 * key.length);
+  file.seekSync(0, Deno.SeekMode.Start);
+  const length = file.readSync(bytes);
+  return length !== null && new TextDecoder().decode(bytes.subarray(0, length)).includes(key);
 }
 
 /**
@@ -134,6 +179,10 @@ class LeaseFile implements LeaseLock {
     this.#fileSystem = fileSystem;
     this.#path = path;
     this.#file = file;
+  }
+
+  get revoked(): boolean {
+    return this.#held && isRevoked(this.#file, this.key);
   }
 
   [Symbol.dispose](): void {

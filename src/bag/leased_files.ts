@@ -34,6 +34,12 @@ export abstract class LeasedFiles implements AsyncDisposable {
   }
 
   /** As the interface says. */
+  revokeLease(key: Digest): void {
+    this.#guard.checkWritable("revoke a lease in");
+    this.#leases.revoke(key);
+  }
+
+  /** As the interface says. */
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
     return this.#leases.changed(key, () => this.#guard.checkOpen("wait for a lease in"), signal);
   }

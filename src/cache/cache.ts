@@ -1,6 +1,5 @@
-import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import type {
   Found,
   Lease,
@@ -14,7 +13,7 @@ import { toPaths, withoutKeys } from "../store/description.ts";
 import { createMemoryStores, createVoidStores } from "../store/memory_stores.ts";
 import type { CallTemplate } from "../call/call_template.ts";
 import type { TaskAddress } from "../call/task_address.ts";
-import { importLater } from "../import_later.ts";
+import { importLater, LateModule } from "../import_later.ts";
 import { mixStores } from "../store/layered_stores.ts";
 import type { CacheStatistics } from "../store/statistics.ts";
 import type { Sharing } from "./_sharing.ts";
@@ -24,6 +23,12 @@ import type { IdentityChange, RedigestResult } from "../store/redigest_stores.ts
 type Tidying = typeof import("./tidy_cache.ts");
 type Encoding = typeof import("../value/encode_value.ts");
 type Redigesting = typeof import("../store/redigest_stores.ts");
+
+/** Makes a value ready to be stored. */
+export type EncodeValue = Encoding["encodeValue"];
+
+/** Loaded with the first value: a worker that stores nothing never pays for the codec. */
+const ENCODING: LateModule<Encoding> = new LateModule(() => import("../value/encode_value.ts"));
 
 /**
  * What remembers calls: a store of values and a store of records, taken together.
@@ -47,8 +52,7 @@ export class Cache {
   readonly #stores: Stores;
   #sharing: Sharing | undefined;
   #id: string | undefined;
-  /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
-  #encode: Encoding["encodeValue"] | undefined;
+  #encode: EncodeValue | undefined;
   #hits = 0;
   #misses = 0;
 
@@ -164,16 +168,33 @@ export class Cache {
    */
   putValue(value: unknown, root: string = "value"): MaybePromise<Digest> {
     if (this.#encode === undefined) {
-      return outside(() => import("../value/encode_value.ts")).then(
-        ({ encodeValue }) => {
-          this.#encode = encodeValue;
-          return this.putValue(value, root);
-        },
-      );
+      return this.loadEncoder().then(() => this.putValue(value, root));
     }
     const encoded = this.#encode(value, { root });
-    const stored = this.#stores.values.put(encoded);
+    const stored = this.putEncoded(encoded);
     return stored instanceof Promise ? stored.then(() => encoded.digest) : encoded.digest;
+  }
+
+  /**
+   * Loads what makes values ready to be stored.
+   *
+   * @returns The function that does.
+   *
+   * @internal
+   */
+  async loadEncoder(): Promise<EncodeValue> {
+    return this.#encode ??= (await ENCODING.load()).encodeValue;
+  }
+
+  /**
+   * Stores a value that is ready for it. Its bytes are read before this returns.
+   *
+   * @param encoded The value.
+   *
+   * @internal
+   */
+  putEncoded(encoded: EncodedValue): MaybePromise<void> {
+    return this.#stores.values.put(encoded);
   }
 
   /**
@@ -188,15 +209,17 @@ export class Cache {
   }
 
   /**
-   * Forgets a call, so that it runs again when it is next asked for. Its values stay until they are
-   * collected.
+   * Forgets a call, so that it runs again when it is next asked for; one that runs now is not recorded.
+   * Its values stay until they are collected.
    *
    * @param key The key of the call.
    * @returns Whether the call was known.
    */
   evict(key: Digest): MaybePromise<boolean>;
   /**
-   * Forgets all calls that match a template: all those of a task, of a version, with a tag…
+   * Forgets all calls that match a template: all those of a task, of a version, with a tag… Those that
+   * run now, here or on workers of this isolate, are not recorded. Calls that another program computes
+   * now are found by their keys only.
    *
    * @param template A task, or what the calls have in common.
    * @returns How many calls were forgotten.
@@ -218,9 +241,35 @@ export class Cache {
   evict(
     what: Digest | CallTemplate | { readonly address: TaskAddress },
   ): MaybePromise<boolean | number> {
-    if (typeof what === "string") return this.#stores.calls.delete(what);
+    if (typeof what === "string") {
+      this.#evictRunning(what);
+      return this.#stores.calls.delete(what);
+    }
     return importLater<Tidying>("./tidy_cache.ts", import.meta.url)
-      .then(({ evictMatching }) => evictMatching(this.#stores.calls, what));
+      .then(({ evictMatching, toMatcher }) => {
+        const running = this.#sharing?.running.find(toMatcher(what)) ?? [];
+        for (const key of running) this.#evictRunning(key);
+        return evictMatching(this.#stores.calls, what);
+      });
+  }
+
+  /** Whoever asks from now on gets a run of its own; what runs now is not recorded, wherever it runs. */
+  #evictRunning(key: Digest): void {
+    this.#sharing?.flights.forget(key);
+    this.#sharing?.running.evict(key);
+    this.#stores.leases.revoke?.(key);
+  }
+
+  /**
+   * Takes back a record, and leaves alone who computes the call now.
+   *
+   * @param key The key of the call.
+   * @returns Whether the call was known.
+   *
+   * @internal
+   */
+  forget(key: Digest): MaybePromise<boolean> {
+    return this.#stores.calls.delete(key);
   }
 
   /**

@@ -1,9 +1,12 @@
+import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
-import type { KeyedCall } from "../call/call_key.ts";
+import { ChangedArgumentError } from "../errors.ts";
+import { whenSettled } from "../store/memory_stores.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
-import type { Digest } from "../value/encoded_value.ts";
-import { QuiverError } from "../errors.ts";
-import type { Cache } from "./cache.ts";
+import type { EncodedPart, EncodedValue } from "../value/encoded_value.ts";
+import type { Recalled } from "./_flights.ts";
+import { createSharing } from "./_sharing.ts";
+import type { Cache, EncodeValue } from "./cache.ts";
 import type { Warn } from "./warn.ts";
 
 /** Options of {@linkcode computeCall}. */
@@ -12,101 +15,204 @@ export interface ComputeOptions {
   readonly metadata: { readonly [name: string]: Json };
   /** Told of faults of the cache. */
   readonly warn: Warn;
+  /** The digests of large arrays among the arguments, which nobody can have changed since. */
+  readonly parts?: ReadonlyMap<object, EncodedPart>;
+  /** Tells, once the body has ended, whether what it gave is not the result of the call. */
+  readonly unfit?: () => boolean;
+  /** Tells, once the body has ended, whether what it gave is known to have no stored form. */
+  readonly unstorable?: () => boolean;
+  /** Makes what is returned of the result in the turn in which it is there. */
+  readonly fix?: (value: unknown) => unknown;
+  /** Tells whether the call was to be forgotten since it began. */
+  readonly evicted?: () => boolean;
+}
+
+/** What is known in the turn in which a body has ended. */
+interface Ending {
+  readonly value: unknown;
+  /** How long the body took, in milliseconds. */
+  readonly duration: number;
+  /** Whether the value is the result of what the key says. */
+  readonly fit: boolean;
+  /** The value ready to be stored, if it can be. */
+  readonly encoded: EncodedValue | undefined;
 }
 
 /**
  * Runs the body of a call and remembers what it returned.
  *
- * Arguments are stored before the body runs, which may change them, and compared with the key: what
- * the caller has changed meanwhile must not be remembered under the key of something else. The
- * result is stored before the record, so that a record never names a value that is not there.
- * Nothing is remembered when the body throws.
+ * Arguments are stored before the body runs, which may change them, and compared with the key: a
+ * record must not say that a result is that of something else. The result is encoded in the turn in
+ * which it is there, before anybody else's code can change it, and stored before the record, so that
+ * a record never names a value that is not there. Nothing is remembered when the body throws.
  *
  * @param cache The cache.
  * @param call The call.
  * @param body Runs the task's function.
  * @param options Metadata, and who is told of faults.
- * @returns What the body returned.
- * @throws {QuiverError} When an argument is not what the key was made of; the body does not run.
+ * @returns What the body returned, and whether it is remembered.
+ * @throws {ChangedArgumentError} When an argument is not what the key was made of; the body does not
+ * run.
  */
 export async function computeCall(
   cache: Cache,
   call: KeyedCall,
   body: () => unknown,
-  { metadata, warn }: ComputeOptions,
-): Promise<unknown> {
-  const { name, module } = call.address;
+  options: ComputeOptions,
+): Promise<Recalled> {
+  const { metadata, warn, unfit = () => false, fix = (value) => value } = options;
+  const { name } = call.address;
   if (cache.readOnly) {
     warn(`Cannot remember a call of "${name}": the cache is read-only; the call runs each time`);
-    return await body();
+    for (const index of call.args.keys()) checkArgument(call, index);
+    return await whenSettled(body(), (value) => {
+      return { value: fix(value), hit: false, unfit: unfit() || !isUnchanged(call, warn) };
+    });
   }
-  const args = await storeArguments(cache, call, warn);
+  const encode = await cache.loadEncoder();
+  const args = await storeArguments(cache, call, encode, options);
+  using running = cache.sharing(createSharing).running.begin(call, metadata);
+  const evicted = () => running.evicted || options.evicted?.() === true;
   const started = Date.now();
   const begun = performance.now();
-  const value = await body();
-  const duration = performance.now() - begun;
-  const result = await store(cache, value, "result", (error) => {
-    warn(`Cannot store the result of "${name}": the call is not remembered`, error);
+  const { value, duration, fit, encoded } = await whenSettled(body(), (value): Ending => {
+    const duration = performance.now() - begun;
+    const fit = !unfit() && isUnchanged(call, warn);
+    const storable = fit && options.unstorable?.() !== true;
+    const encoded = storable ? encodeResult(call, value, encode, warn) : undefined;
+    return { value: fix(value), duration, fit, encoded };
   });
-  if (result === undefined) return value;
-  const record: CallRecord = {
-    key: call.key,
-    scheme: DIGEST_SCHEME,
-    module,
-    task: name,
-    ...(call.version !== undefined && { version: call.version }),
-    ...(call.code !== undefined && { code: call.code }),
-    args,
-    result,
-    started,
-    duration,
-    metadata,
-  };
+  if (encoded === undefined || evicted()) return { value, hit: false, unfit: !fit };
+  const record = toRecord(call, { args, result: encoded.digest, started, duration, metadata });
+  const stored = await putResult(cache, encoded, record, { warn, evicted });
+  return { value, hit: false, stored };
+}
+
+function encodeResult(
+  { address: { name } }: KeyedCall,
+  value: unknown,
+  encode: EncodeValue,
+  warn: Warn,
+): EncodedValue | undefined {
+  try {
+    return encode(value, { root: "result" });
+  } catch (error) {
+    warn(`Cannot store the result of "${name}": the call is not remembered`, error);
+    return undefined;
+  }
+}
+
+/** Stores the result, then the record; tells whether both are there. */
+async function putResult(
+  cache: Cache,
+  encoded: EncodedValue,
+  record: CallRecord,
+  { warn, evicted }: { readonly warn: Warn; readonly evicted: () => boolean },
+): Promise<boolean> {
+  const { task: name, key } = record;
+  try {
+    await cache.putEncoded(encoded);
+  } catch (error) {
+    warn(`Cannot store the result of "${name}": the call is not remembered`, error);
+    return false;
+  }
   try {
     await cache.putRecord(record);
+    if (!evicted()) return true;
+    // It was to be forgotten after the last look, and perhaps before there was something to forget.
+    await cache.forget(key);
   } catch (error) {
     warn(`Cannot record a call of "${name}": it is not remembered`, error);
   }
-  return value;
+  return false;
 }
 
-/** Stores the arguments, and makes sure that they are still those that the key was made of. */
+function toRecord(
+  { key, address: { module, name: task }, version, code }: KeyedCall,
+  fields: Pick<CallRecord, "args" | "result" | "started" | "duration" | "metadata">,
+): CallRecord {
+  return {
+    key,
+    scheme: DIGEST_SCHEME,
+    module,
+    task,
+    ...(version !== undefined && { version }),
+    ...(code !== undefined && { code }),
+    ...fields,
+  };
+}
+
+/** Stores the arguments that count, each once it is known to be what the key was made of. */
 async function storeArguments(
   cache: Cache,
-  { address: { name }, args, positions, values }: KeyedCall,
-  warn: Warn,
+  call: KeyedCall,
+  encode: EncodeValue,
+  { warn, parts = new Map() }: ComputeOptions,
 ): Promise<ArgumentRecord[]> {
+  const { address: { name }, args, positions } = call;
   const stored: ArgumentRecord[] = [];
   for (const [index, record] of args.entries()) {
     const position = positions[index] ?? index;
-    const root = `args[${position}]`;
-    const value = values[position];
+    const value = countedValue(call, position);
     // A function that has a digest is a task, which is code: there is nothing of it to store.
-    const isTask = typeof value === "function";
-    const digest = isTask ? undefined : await store(cache, value, root, (error) => {
-      warn(`Cannot store an argument of "${name}": its record keeps the digest only`, error);
-    });
-    if (digest !== record.digest && digestArgument(value, { root }) !== record.digest) {
-      throw new QuiverError(
-        `Cannot run "${name}" as ${root} is not what its key was made of: it was changed while the ` +
-          "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
-      );
+    if (typeof value === "function") {
+      checkArgument(call, index);
+      stored.push(record);
+      continue;
     }
-    stored.push(digest === undefined ? record : { ...record, value: digest });
+    try {
+      const encoded = encode(value, { root: `args[${position}]`, parts });
+      if (encoded.digest !== record.digest) checkArgument(call, index, parts);
+      await cache.putEncoded(encoded);
+      stored.push({ ...record, value: encoded.digest });
+    } catch (error) {
+      if (error instanceof ChangedArgumentError) throw error;
+      checkArgument(call, index);
+      warn(`Cannot store an argument of "${name}": its record keeps the digest only`, error);
+      stored.push(record);
+    }
   }
   return stored;
 }
 
-async function store(
-  cache: Cache,
-  value: unknown,
-  root: string,
-  failed: (error: unknown) => void,
-): Promise<Digest | undefined> {
-  try {
-    return await cache.putValue(value, root);
-  } catch (error) {
-    failed(error);
-    return undefined;
-  }
+/** Makes sure that an argument is what the key was made of. */
+function checkArgument(
+  call: KeyedCall,
+  index: number,
+  parts?: ReadonlyMap<object, EncodedPart>,
+): void {
+  if (isAsKeyed(call, index, parts)) return;
+  const { address: { name }, positions } = call;
+  const path = `args[${positions[index] ?? index}]`;
+  throw new ChangedArgumentError(
+    `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while the ` +
+      "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
+    path,
+  );
+}
+
+function isAsKeyed(
+  call: KeyedCall,
+  index: number,
+  known?: ReadonlyMap<object, EncodedPart>,
+): boolean {
+  const position = call.positions[index] ?? index;
+  const options = { root: `args[${position}]`, parts: new Map(known) };
+  return digestArgument(countedValue(call, position), options) === call.args[index]?.digest;
+}
+
+/** Whether what is shared with others, or is an instance, is after the body what it was before. */
+function isUnchanged(call: KeyedCall, warn: Warn): boolean {
+  const { address: { name }, args, positions, kept = [] } = call;
+  const changed = [...args.keys()].find((index) =>
+    kept.includes(positions[index] ?? index) && !isAsKeyed(call, index)
+  );
+  if (changed === undefined) return true;
+  warn(
+    `Cannot remember a call of "${name}": args[${
+      positions[changed] ?? changed
+    }] was changed while ` +
+      "its body ran; pass a copy, or give it away with `transfer`",
+  );
+  return false;
 }

@@ -1,8 +1,10 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import type { Found, Lease, MaybePromise, WaitBoard } from "../store/stores.ts";
+import type { Json } from "../call/call_record.ts";
+import type { Found, Lease, MaybePromise } from "../store/stores.ts";
+import { ChangedArgumentError, UnclonableError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Recalled } from "./_flights.ts";
-import { Sharing } from "./_sharing.ts";
+import { createSharing, type Sharing } from "./_sharing.ts";
 import type { CallName } from "./_wait_graph.ts";
 import type { Cache } from "./cache.ts";
 import { computeCall, type ComputeOptions } from "./compute_call.ts";
@@ -40,6 +42,8 @@ export interface RecallOptions extends FlightOptions {
   readonly signal: () => AbortSignal;
   /** Whether the caller has just looked, and found nothing: see {@linkcode lookUp}. */
   readonly missed?: boolean;
+  /** What goes into the record beside the call itself. */
+  readonly metadata: { readonly [name: string]: Json };
 }
 
 /**
@@ -50,24 +54,25 @@ export interface RecallOptions extends FlightOptions {
  * the result.
  *
  * @param cache The cache.
- * @param key The key of the call.
+ * @param call The call.
  * @param options How to compute.
  * @returns The result.
  * @throws {DeadlockError} When the call waits, by way of others, for one of its callers.
  */
 export async function recall(
   cache: Cache,
-  key: Digest,
+  call: KeyedCall,
   options: RecallOptions,
 ): Promise<Recalled> {
+  const { key } = call;
   for (let look = options.missed !== true;; look = true) {
     const found = look ? await lookUp(cache, key, options) : MISS;
     if (found.hit) return found;
-    if (!options.singleFlight) return await options.alone();
+    if (!options.singleFlight) return await computeUnleased(cache, call, options);
     const flight = sharingOf(cache).flights.get(key);
-    if (flight === undefined) return await lead(cache, key, options);
+    if (flight === undefined) return await lead(cache, call, options);
     const landed = await waitFor(cache, key, options, (signal) => flight.landing(signal));
-    if (landed === "late") return await options.alone();
+    if (landed === "late") return await computeUnleased(cache, call, options);
     if (landed === undefined) continue;
     // A copy of one's own where the cache has it: two callers must not share a mutable result.
     const own = await lookUp(cache, key, options);
@@ -75,18 +80,29 @@ export async function recall(
   }
 }
 
+/** Computes without a lease, by which an eviction would be noticed where the body runs. */
+async function computeUnleased(
+  cache: Cache,
+  call: KeyedCall,
+  { alone, metadata }: RecallOptions,
+): Promise<Recalled> {
+  using running = sharingOf(cache).running.begin(call, metadata);
+  const recalled = await alone();
+  if (running.evicted && recalled.stored === true) await cache.forget(call.key);
+  return recalled;
+}
+
 function sharingOf(cache: Cache): Sharing {
   return cache.sharing(createSharing);
 }
 
-function createSharing(board: WaitBoard | undefined): Sharing {
-  return new Sharing(board);
-}
-
 /** Computes as the first of this isolate, for all of it. */
-function lead(cache: Cache, key: Digest, options: RecallOptions): Promise<Recalled> {
+function lead(cache: Cache, call: KeyedCall, options: RecallOptions): Promise<Recalled> {
+  const { key } = call;
+  const { flights, running } = sharingOf(cache);
   let waits = false;
   const compute = async (): Promise<Recalled> => {
+    using _running = running.begin(call, options.metadata);
     for (;;) {
       const recalled = await options.attempt();
       if (recalled !== undefined) return recalled;
@@ -95,13 +111,20 @@ function lead(cache: Cache, key: Digest, options: RecallOptions): Promise<Recall
         return cache.leaseChanged(key, signal);
       });
       waits = false;
-      if (changed === "late") return await options.alone();
+      if (changed === "late") return await computeUnleased(cache, call, options);
       const found = await lookUp(cache, key, options);
       if (found.hit) return found;
     }
   };
-  // What ends the wait of this call, such as a deadlock with its callers, is not for the others.
-  return sharingOf(cache).flights.run(key, compute, () => waits || options.signal().aborted);
+  // What ends the wait of this call, such as a deadlock with its callers, is not for the others, and
+  // neither is what is wrong with its own arguments.
+  const givenUp = (error: unknown) => waits || options.signal().aborted || isOfArguments(error);
+  return flights.run(key, compute, givenUp);
+}
+
+function isOfArguments(error: unknown): boolean {
+  return error instanceof ChangedArgumentError ||
+    error instanceof UnclonableError && error.path.startsWith("args");
 }
 
 /** Waits for another; gives `"late"` when that takes longer than the call is to wait. */
@@ -152,7 +175,7 @@ export async function computeLeased(
   // Whoever held the lease since the last look-up has stored the result.
   const found = await lookUp(cache, call.key, faults);
   if (found.hit) return found;
-  return await computeAlone(cache, call, body, options);
+  return await computeCall(cache, call, body, { ...options, evicted: () => lease.revoked });
 }
 
 /**
@@ -170,7 +193,7 @@ export async function computeAlone(
   body: () => unknown,
   options: ComputeOptions,
 ): Promise<Recalled> {
-  return { value: await computeCall(cache, call, body, options), hit: false };
+  return await computeCall(cache, call, body, options);
 }
 
 /** Who is told of faults. */
@@ -209,6 +232,9 @@ function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): Lease | u
     const lease = cache.tryLease(key);
     return lease && {
       key,
+      get revoked() {
+        return lease.revoked;
+      },
       [Symbol.dispose]: () => {
         try {
           lease[Symbol.dispose]();
@@ -220,6 +246,6 @@ function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): Lease | u
     };
   } catch (error) {
     warn(`Cannot lease a call of "${name}": others may compute it too`, error);
-    return { key, [Symbol.dispose]: () => {} };
+    return { key, revoked: false, [Symbol.dispose]: () => {} };
   }
 }

@@ -4,6 +4,8 @@ import type { CallStore, Stores, SweepResult } from "../store/stores.ts";
 import { type Rewrite, sweepStores } from "../store/sweep_stores.ts";
 import type { Digest } from "../value/encoded_value.ts";
 
+export { toMatcher } from "../call/call_template.ts";
+
 /** How long values are kept that no call needs, where nobody says otherwise: an hour. */
 const GRACE = 60 * 60 * 1000;
 

@@ -1,6 +1,6 @@
 import { createSha256 } from "../sha256.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest, EncodedPart } from "../value/encoded_value.ts";
 import type { ArgumentRecord } from "./call_record.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 import type { TaskAddress } from "./task_address.ts";
@@ -23,20 +23,41 @@ export interface KeyedCall extends TaskIdentity {
   readonly args: readonly ArgumentRecord[];
   /** The position of each of `args` among `values`. */
   readonly positions: readonly number[];
-  /** All arguments as the function gets them: literal defaults filled in, trailing `undefined` dropped. */
+  /** Literal defaults that stand for arguments that were left out, by position: the key has them. */
+  readonly filled?: readonly (readonly [position: number, value: unknown])[];
+  /** All arguments as the function gets them, which is as they were given. */
   readonly values: readonly unknown[];
+  /** The positions of arguments that hold what may change while the body runs, such as shared memory. */
+  readonly kept?: readonly number[];
+}
+
+/**
+ * Gives the value that the key has for one of the arguments that count.
+ *
+ * @param call The call.
+ * @param position The argument's position.
+ * @returns The argument, or the literal default that stands for it.
+ */
+export function countedValue(
+  { filled, values }: Pick<KeyedCall, "filled" | "values">,
+  position: number,
+): unknown {
+  const literal = filled?.find(([at]) => at === position);
+  return literal === undefined ? values[position] : literal[1];
 }
 
 /**
  * Digests the arguments of a call and makes its key.
  *
- * Trailing `undefined` is dropped and literal defaults are filled in, so that `f(1)`,
- * `f(1, undefined)` and, for `f(a, b = 2)`, `f(1, 2)` are one call.
+ * For declared parameters trailing `undefined` is dropped and literal defaults are filled in, so that
+ * `f(1)`, `f(1, undefined)` and, for `f(a, b = 2)`, `f(1, 2)` are one call. Rest parameters are what
+ * the caller gave, and so is everything to a function that looks at `arguments`.
  *
  * @param identity The task.
  * @param profile The task's parameters.
  * @param ignored The names of the parameters that do not count.
  * @param args The arguments.
+ * @param parts The digests of large arrays that are known; those that are made are added.
  * @returns The call with its key.
  * @throws {IndigestibleError} When an argument that counts has no digest.
  */
@@ -45,46 +66,67 @@ export function toKeyedCall(
   profile: FunctionProfile,
   ignored: ReadonlySet<string>,
   args: readonly unknown[],
+  parts?: Map<object, EncodedPart>,
 ): KeyedCall {
   const records: ArgumentRecord[] = [];
   const positions: number[] = [];
   const counted: (Digest | null)[] = [];
-  const values = toEffectiveArguments(profile, args);
+  const { values, filled } = toEffectiveArguments(profile, args);
   for (const [index, value] of values.entries()) {
     const parameter = profile.parameters[index]?.name ?? profile.rest;
     if (parameter !== undefined && ignored.has(parameter)) {
       counted.push(null);
       continue;
     }
-    const digest = digestArgument(value, { root: `args[${index}]` });
+    const digest = digestArgument(value, { root: `args[${index}]`, parts });
     counted.push(digest);
     records.push({ name: toArgumentName(profile, index), digest });
     positions.push(index);
   }
   while (counted.length > 0 && counted.at(-1) === null) counted.pop();
-  return { ...identity, key: digestKey(identity, counted), args: records, positions, values };
+  return {
+    ...identity,
+    key: digestKey(identity, counted),
+    args: records,
+    positions,
+    values: args,
+    ...(filled.length > 0 && { filled }),
+  };
+}
+
+/** The arguments of a call as its key sees them. */
+export interface EffectiveArguments {
+  /** The arguments. */
+  readonly values: readonly unknown[];
+  /** Which of them are literal defaults. */
+  readonly filled: readonly (readonly [position: number, value: unknown])[];
 }
 
 /**
- * Fills in literal defaults and drops trailing `undefined`.
+ * Fills in literal defaults and drops trailing `undefined`, where the function cannot tell.
  *
  * @param profile The function's parameters.
  * @param args The arguments as given.
  * @returns The arguments as the key sees them.
  */
 export function toEffectiveArguments(
-  profile: FunctionProfile,
+  { parameters, rest, countsArguments }: FunctionProfile,
   args: readonly unknown[],
-): readonly unknown[] {
-  const { parameters } = profile;
-  const values = args.slice();
+): EffectiveArguments {
+  // A hole is `undefined` to the function, too.
+  const values = Array.from(args);
+  if (countsArguments) return { values, filled: [] };
+  const filled: (readonly [number, unknown])[] = [];
   for (let index = 0; index < parameters.length; index++) {
     const literal = parameters[index]?.literal;
-    if (literal !== undefined && values[index] === undefined) values[index] = literal.value;
+    if (literal === undefined || values[index] !== undefined) continue;
+    values[index] = literal.value;
+    filled.push([index, literal.value]);
   }
-  while (values.length > 0 && values.at(-1) === undefined) values.pop();
-  // `slice` keeps holes and assignment past the end makes them: to the function both are undefined.
-  return Array.from(values);
+  const least = rest !== undefined && values.length > parameters.length ? values.length : 0;
+  while (values.length > least && values.at(-1) === undefined) values.pop();
+  // An assignment past the end leaves holes.
+  return { values: Array.from(values), filled };
 }
 
 function toArgumentName({ parameters, rest }: FunctionProfile, index: number): string {

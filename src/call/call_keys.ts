@@ -1,4 +1,5 @@
 import { type KeyedCall, type TaskIdentity, toKeyedCall } from "./call_key.ts";
+import type { EncodedPart } from "../value/encoded_value.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 
 /** How many keys are kept for certain; up to twice as many are. */
@@ -39,12 +40,13 @@ export class CallKeys {
    * Digests the arguments of a call and makes its key, as {@linkcode toKeyedCall} does.
    *
    * @param args The arguments.
+   * @param parts The digests of large arrays that are known; those that are made are added.
    * @returns The call with its key; others may have the same object.
    * @throws {IndigestibleError} When an argument that counts has no digest.
    */
-  get(args: readonly unknown[]): KeyedCall {
+  get(args: readonly unknown[], parts?: Map<object, EncodedPart>): KeyedCall {
     const mark = toMark(args);
-    if (mark === undefined) return this.#make(args);
+    if (mark === undefined) return this.#make(args, parts);
     const known = this.#recent.get(mark);
     if (known !== undefined) return known;
     const call = this.#older.get(mark) ?? this.#make(args);
@@ -56,8 +58,8 @@ export class CallKeys {
     return call;
   }
 
-  #make(args: readonly unknown[]): KeyedCall {
-    return toKeyedCall(this.#identity, this.#profile, this.#ignored, args);
+  #make(args: readonly unknown[], parts?: Map<object, EncodedPart>): KeyedCall {
+    return toKeyedCall(this.#identity, this.#profile, this.#ignored, args, parts);
   }
 }
 

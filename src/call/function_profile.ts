@@ -17,6 +17,8 @@ export interface FunctionProfile {
   readonly parameters: readonly Parameter[];
   /** The name of the rest parameter, if there is one. */
   readonly rest?: string;
+  /** Whether the function can tell how many arguments it was given, as it looks at `arguments`. */
+  readonly countsArguments: boolean;
   /** SHA-256 of the function's tokens: comments, layout and types do not count. */
   readonly code: Digest;
 }
@@ -61,7 +63,9 @@ export async function readFunctionProfile(
   const hash = createSha256();
   // A token's text may contain anything, but its length is its own.
   for (const { start, end } of tokens) hash.update(`${end - start}:${text.slice(start, end)}`);
-  return { ...readParameters(node.params), code: hash.digest("hex") };
+  const names = new Set(tokens.map(({ start, end }) => text.slice(start, end)));
+  const countsArguments = names.has("arguments") || names.has("eval");
+  return { ...readParameters(node.params), countsArguments, code: hash.digest("hex") };
 }
 
 function toFunctionNode(node: { type: string }, name: string): FunctionNode {
@@ -77,7 +81,9 @@ function firstValue(node: { type: string; properties?: unknown }): { type: strin
   return first?.value;
 }
 
-function readParameters(params: readonly Pattern[]): Omit<FunctionProfile, "code"> {
+function readParameters(
+  params: readonly Pattern[],
+): Pick<FunctionProfile, "parameters" | "rest"> {
   const parameters: Parameter[] = [];
   for (const [index, param] of params.entries()) {
     if (param.type === "RestElement") {

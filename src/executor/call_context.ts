@@ -1,4 +1,5 @@
 import type { KeyedCall } from "../call/call_key.ts";
+import type { Digest } from "../value/encoded_value.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import { describeScope, type ScopeDescription } from "../scope/derive_scope.ts";
 import type { CallRequest } from "../worker/worker.ts";
@@ -18,8 +19,16 @@ export interface CallLimits {
   readonly nestedWorkers?: number;
 }
 
+/** What travels with a call that is to be remembered. */
+export interface Remembering {
+  /** The call, when the worker is to remember it; its values are the arguments of the request. */
+  readonly call?: TravellingCall;
+  /** What the worker makes sure of, when the call is remembered where it was made. */
+  readonly check?: CallCheck;
+}
+
 /** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
-export interface CallContext extends ScopeDescription {
+export interface CallContext extends ScopeDescription, Remembering {
   /** Whether the call says when its body starts. */
   readonly announce?: boolean;
   /** Whether the call hands over what `console` prints. */
@@ -30,8 +39,6 @@ export interface CallContext extends ScopeDescription {
   readonly depth?: number;
   /** What holds for the call, whatever its scope. */
   readonly limits?: CallLimits;
-  /** The call, when the worker is to remember it; its values are the arguments of the request. */
-  readonly call?: TravellingCall;
   /** The tasks among the arguments, if there are any. */
   readonly tasks?: TaskReferences;
   /** That the arguments are the items of a chunk, each the argument of a call of its own. */
@@ -42,15 +49,33 @@ export interface CallContext extends ScopeDescription {
 export interface ChunkContext {
   /** The memory of `ChunkNotes`, where both sides can share memory. */
   readonly notes?: SharedArrayBuffer;
-  /** For each item the call that is to be remembered; absent when none is. */
-  readonly calls?: readonly (TravellingCall | undefined)[];
+  /** For each item what travels with its call when that is to be remembered; absent when none is. */
+  readonly remembering?: readonly (Remembering | undefined)[];
 }
 
 /** What no context stands for. */
 export const NO_CONTEXT: CallContext = { tags: {}, strict: false };
 
-/** What a call is asked to tell. */
-export type CallWishes = Pick<CallContext, "announce">;
+/** What must hold of a call that is remembered where it was made. */
+export interface CallCheck {
+  /** The digests of arguments that could be others by now, by position. */
+  readonly digests: readonly (readonly [position: number, digest: Digest])[];
+}
+
+/**
+ * What a worker says of the value that it gives for a call that is to be remembered:
+ *
+ * - `"busy"`: there is none, somebody else computes it now
+ * - `"hit"`: the cache had it
+ * - `"stored"`: the cache has it now
+ * - `"unstored"`: the cache does not have it, and cannot
+ * - `"computed"`: it may be stored
+ * - `"unfit"`: it is not the result of what the key says, and for nobody else
+ */
+export type CallNote = "busy" | "hit" | "stored" | "unstored" | "computed" | "unfit";
+
+/** What a call is asked to do beside running. */
+export type CallFlags = Pick<CallContext, "announce" | "check">;
 
 /** A call that a worker is to remember. */
 export interface TravellingCall extends Omit<KeyedCall, "values"> {
@@ -63,23 +88,23 @@ export interface TravellingCall extends Omit<KeyedCall, "values"> {
  *
  * @param scope The scope that the call was made in.
  * @param call The call with its key, when it is to be remembered.
- * @param wishes What the call is asked to tell.
+ * @param flags What the call is asked to do beside running.
  * @returns Data that structured clone carries; nothing where the scope sets nothing, as copying it
  * would be a good part of what a short call costs.
  */
 export function toCallContext(
   scope: Scope,
   call: TravellingCall | undefined,
-  wishes?: CallWishes,
+  flags?: CallFlags,
 ): CallContext | undefined {
   const { cache, tags, metadata, strict, singleFlight, leaseTimeout, chain, nesting } = scope;
   const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
     leaseTimeout === Infinity && metadata === undefined && nesting === undefined;
-  if (plain && wishes === undefined && Object.keys(tags).length === 0) return undefined;
+  if (plain && flags === undefined && Object.keys(tags).length === 0) return undefined;
   return {
     ...describeScope(scope, description),
-    ...wishes,
+    ...flags,
     ...(chain !== undefined && { chain }),
     ...(nesting !== undefined && { depth: nesting.depth }),
     ...(description !== undefined && call !== undefined && { call }),

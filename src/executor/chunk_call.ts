@@ -6,7 +6,7 @@ import type { Outcome } from "../worker/worker.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
 import { isRetriable } from "./_retriable.ts";
 import type { CallOptions } from "./call_options.ts";
-import { type CallContext, toChunkContext, type TravellingCall } from "./call_context.ts";
+import { type CallContext, type Remembering, toChunkContext } from "./call_context.ts";
 import type { ChunkReply } from "./chunk.ts";
 import { ChunkNotes } from "./chunk_notes.ts";
 import type { ChunkPace } from "./chunk_pace.ts";
@@ -38,8 +38,8 @@ export interface ChunkContent {
   readonly items: readonly unknown[];
   /** What travels with each call. */
   readonly context: CallContext | undefined;
-  /** For each item the call that is to be remembered, if any is. */
-  readonly calls?: readonly (TravellingCall | undefined)[];
+  /** For each item what travels with its call when that is to be remembered, if any is. */
+  readonly remembering?: readonly (Remembering | undefined)[];
 }
 
 /** How the items of a chunk ended. */
@@ -98,10 +98,10 @@ export class ChunkCall {
   async run(content: ChunkContent): Promise<ChunkResult> {
     if (content.items.length === 1) return await this.#runOne(content);
     const notes = this.#route.sharesMemory ? new ChunkNotes() : undefined;
-    const { items: args, calls } = content;
+    const { items: args, remembering } = content;
     const context = toChunkContext(content.context, {
       ...(notes !== undefined && { notes: notes.buffer }),
-      ...(calls !== undefined && { calls }),
+      ...(remembering !== undefined && { remembering }),
     });
     try {
       const outcome = await this.#send(args, context, notes);
@@ -213,10 +213,10 @@ export class ChunkCall {
 
   /** One item travels as the plain call that it is. */
   async #runOne(content: ChunkContent, retries = this.#retries): Promise<ChunkResult> {
-    const { items: args, calls: [call] = [] } = content;
-    const context = call === undefined
+    const { items: args, remembering: [own] = [] } = content;
+    const context = own === undefined
       ? content.context
-      : { tags: {}, strict: false, ...content.context, call };
+      : { tags: {}, strict: false, ...content.context, ...own };
     try {
       const outcome = await this.#send(args, context, undefined, retries);
       const { value, note } = this.#unwrap(outcome);
@@ -240,14 +240,14 @@ export class ChunkCall {
 }
 
 function partOf(
-  { items, context, calls }: ChunkContent,
+  { items, context, remembering }: ChunkContent,
   begin: number,
   end: number,
 ): ChunkContent {
   return {
     items: items.slice(begin, end),
     context,
-    ...(calls !== undefined && { calls: calls.slice(begin, end) }),
+    ...(remembering !== undefined && { remembering: remembering.slice(begin, end) }),
   };
 }
 

@@ -2,7 +2,7 @@ import { CancelledError } from "../errors.ts";
 import { CancelSource } from "../task/call_status.ts";
 import type { CallRequest } from "../worker/worker.ts";
 import type { CallObserver, OutcomeTaker } from "./_dispatch_call.ts";
-import type { CallContext } from "./call_context.ts";
+import type { CallContext, Remembering } from "./call_context.ts";
 import { ChunkCall, type ChunkContent, type ChunkResult, type ChunkRoute } from "./chunk_call.ts";
 
 /** A call that waits for its chunk to be full. */
@@ -64,16 +64,23 @@ export class ChunkGatherer {
 function toContent(gathered: readonly GatheredCall[]): ChunkContent {
   // What `toCallContext` made, in one scope: all the same but for the calls.
   const contexts = gathered.map(({ request }) => request.context as CallContext | undefined);
-  const { call: _, ...context } = contexts.find((each) => each !== undefined) ?? {};
-  const calls = contexts.map((each) => each?.call);
+  const { call: _call, check: _check, ...context } = contexts.find((each) => each !== undefined) ??
+    {};
+  const remembering = contexts.map(toRemembering);
   const tasks = Object.assign({}, ...contexts.map((each) => each?.tasks));
   return {
     items: gathered.map(({ request }) => request.args[0]),
     context: contexts.some((each) => each !== undefined)
       ? { tags: {}, strict: false, ...context, ...(Object.keys(tasks).length > 0 && { tasks }) }
       : undefined,
-    ...(calls.some((call) => call !== undefined) && { calls }),
+    ...(remembering.some((own) => own !== undefined) && { remembering }),
   };
+}
+
+function toRemembering(context: CallContext | undefined): Remembering | undefined {
+  const { call, check } = context ?? {};
+  if (call !== undefined) return { call };
+  return check && { check };
 }
 
 /** A chunk is given up when each of its calls is. */

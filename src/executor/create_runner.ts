@@ -1,11 +1,14 @@
 import { computeAlone, computeLeased, type Recalled } from "../cache/recall.ts";
 import type { Scope } from "../scope/scope.ts";
 import { describeScope, toRecordMetadata } from "../scope/derive_scope.ts";
-import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
+import type { CallRunner, ReadyCall, RememberedCall } from "../task/call_task.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import {
+  type CallCheck,
   type CallContext,
-  type CallWishes,
+  type CallFlags,
+  type CallNote,
+  type Remembering,
   toCallContext,
   toTravelling,
   type TravellingCall,
@@ -49,10 +52,10 @@ export function createRunner(dispatcher: Dispatches): EngineRunner {
     ready: ReadyCall,
     options: CallOptions | undefined,
     taker: OutcomeTaker,
-    call?: TravellingCall,
+    { call, check }: Remembering = {},
   ): void => {
     const { definition: { address }, scope, args, status } = ready;
-    const context = toCallContext(scope, call, toWishes(options));
+    const context = toCallContext(scope, call, toFlags(options, check));
     const observer = options === undefined ? status : new OptionedCall(status, options);
     const request = { module: address.module, task: address.name, args, context };
     const encoded = holdsTask(args) ? encodeRequest(request, scope) : request;
@@ -61,21 +64,44 @@ export function createRunner(dispatcher: Dispatches): EngineRunner {
   const send = (
     ready: ReadyCall,
     options: CallOptions | undefined,
-    call?: TravellingCall,
+    remembering: Remembering,
   ): Promise<Outcome> => {
     const result = Promise.withResolvers<Outcome>();
-    dispatch(ready, options, result, call);
+    dispatch(ready, options, result, remembering);
     return result.promise;
   };
-  // A cache that cannot travel is filled from here.
+  // A cache that cannot travel is filled from here; the worker compares what it got with the key.
   const fillFromHere = <R>(
     compute: (...args: Parameters<typeof computeLeased>) => Promise<R>,
     remembered: RememberedCall,
     options: CallOptions | undefined,
   ): Promise<R> => {
     const { cache, call, scope } = remembered;
-    const body = async () => unwrapOutcome(await send(remembered, options), scope).value;
-    return compute(cache, call, body, { metadata: toRecordMetadata(scope), warn: scope.warn });
+    let note: string | undefined;
+    const body = async () => {
+      const sent = await send(remembered, options, { check: toCheck(remembered) });
+      const outcome = unwrapOutcome(sent, scope);
+      note = outcome.note;
+      return outcome.value;
+    };
+    return compute(cache, call, body, {
+      metadata: toRecordMetadata(scope),
+      warn: scope.warn,
+      unfit: () => note === "unfit",
+      unstorable: () => note === "unstored",
+    });
+  };
+  const compute = async (
+    remembered: RememberedCall,
+    options: CallOptions | undefined,
+    leased: boolean,
+  ): Promise<Recalled | undefined> => {
+    const { cache, call, scope } = remembered;
+    if (cache.secretDescription === undefined) {
+      return await fillFromHere(leased ? computeLeased : computeAlone, remembered, options);
+    }
+    const sent = await send(remembered, options, { call: toTravelling(call, leased) });
+    return toRecalled(unwrapOutcome(sent, scope));
   };
   return {
     run: (ready, options) => {
@@ -83,27 +109,23 @@ export function createRunner(dispatcher: Dispatches): EngineRunner {
       dispatch(ready, options, answer);
       return answer;
     },
-    attempt: async (remembered, options) => {
-      const { cache, call, scope } = remembered;
-      if (cache.secretDescription === undefined) {
-        return await fillFromHere(computeLeased, remembered, options);
-      }
-      return toRecalled(
-        unwrapOutcome(await send(remembered, options, toTravelling(call, true)), scope),
-      );
-    },
+    attempt: (remembered, options) => compute(remembered, options, true),
     alone: async (remembered, options) => {
-      const { cache, call, scope } = remembered;
-      if (cache.secretDescription === undefined) {
-        return await fillFromHere(computeAlone, remembered, options);
-      }
-      const { value } = unwrapOutcome(
-        await send(remembered, options, toTravelling(call, false)),
-        scope,
-      );
-      return { value, hit: false };
+      const recalled = await compute(remembered, options, false);
+      if (recalled === undefined) throw new TypeError("A call without a lease waits for nobody");
+      return recalled;
     },
   };
+}
+
+/** What was copied when the call was made is what the worker gets; the rest is looked at there. */
+function toCheck({ call, frozen }: RememberedCall): CallCheck {
+  const loose = new Set([...frozen?.kept ?? [], ...frozen?.lent ?? []]);
+  const digests = call.positions.flatMap((position, index) => {
+    const digest = call.args[index]?.digest;
+    return loose.has(position) && digest !== undefined ? [[position, digest] as const] : [];
+  });
+  return { digests };
 }
 
 function encodeRequest(
@@ -115,11 +137,25 @@ function encodeRequest(
   return { ...request, args, context: { ...context, tasks } satisfies CallContext };
 }
 
-function toWishes(options: CallOptions | undefined): CallWishes | undefined {
+function toFlags(
+  options: CallOptions | undefined,
+  check: CallCheck | undefined,
+): CallFlags | undefined {
   const { deadline = Infinity } = options ?? {};
-  return deadline === Infinity ? undefined : { announce: true };
+  if (deadline === Infinity && check === undefined) return undefined;
+  return {
+    ...(deadline !== Infinity && { announce: true }),
+    ...(check !== undefined && { check }),
+  };
 }
 
 function toRecalled({ value, note }: ValueOutcome): Recalled | undefined {
-  return note === "busy" ? undefined : { value, hit: note === "hit" };
+  switch (note as CallNote | undefined) {
+    case "busy":
+      return undefined;
+    case "hit":
+      return { value, hit: true };
+    default:
+      return { value, hit: false, stored: note === "stored", unfit: note === "unfit" };
+  }
 }

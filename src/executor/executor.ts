@@ -2,14 +2,13 @@ import { ExecutorShutdownError } from "../errors.ts";
 import type { Warn } from "../cache/warn.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
-import { answerCall, type CallRunner } from "../task/answer_call.ts";
+import { answerCall, type CallRunner } from "../task/call_task.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import type { CallKeeper, CallStatus } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import type { WorkerType } from "../worker/worker.ts";
-import { batchFutures } from "./as_completed.ts";
 import type { CallOptions } from "./call_options.ts";
 import {
   checkMaxWorkers,
@@ -22,8 +21,8 @@ import { ExecutorView } from "./executor_view.ts";
 import { LateEngine } from "./late_engine.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";
-import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
-import { refuseTooDeep } from "./refuse_too_deep.ts";
+import { refuseOutsideOfCall, refuseTooDeep } from "./nesting.ts";
+import { batchFutures } from "./wait.ts";
 
 /** Options of {@linkcode Executor.shutdown}. */
 export interface ShutdownOptions {

@@ -11,7 +11,7 @@ import {
 import type { EngineOptions } from "./engine.ts";
 import type { ExecutorObserver } from "./executor_observer.ts";
 import { type OutputOption, toOutputTaker } from "./output.ts";
-import { MAX_DEPTH } from "./refuse_too_deep.ts";
+import { MAX_DEPTH } from "./nesting.ts";
 
 /** Options of {@linkcode Executor}. */
 export interface ExecutorOptions {

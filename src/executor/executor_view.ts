@@ -1,5 +1,5 @@
 import { followSignal, type Future, toAborted } from "../task/future.ts";
-import type { CallRunner } from "../task/answer_call.ts";
+import type { CallRunner } from "../task/call_task.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import { requireDefinition } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";

@@ -1,7 +1,7 @@
 import type { Recalled } from "../cache/recall.ts";
 import { importLater } from "../import_later.ts";
 import { currentScope } from "../scope/current_scope.ts";
-import type { ReadyCall, RememberedCall } from "../task/answer_call.ts";
+import type { ReadyCall, RememberedCall } from "../task/call_task.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
 import type { CallOptions } from "./call_options.ts";

@@ -1,5 +1,5 @@
 import type { Recalled } from "../cache/recall.ts";
-import type { CallRunner, ReadyCall, RememberedCall } from "../task/answer_call.ts";
+import type { CallRunner, ReadyCall, RememberedCall } from "../task/call_task.ts";
 import type { CallStatus } from "../task/call_status.ts";
 
 /** Decides how many calls run at once: each holds a permit while a worker has it. */

@@ -1,11 +1,11 @@
 import { voidCache } from "../cache/cache.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
-import { answerCall } from "../task/answer_call.ts";
-import type { CallRunner } from "../task/answer_call.ts";
+import { answerCall } from "../task/call_task.ts";
+import type { CallRunner } from "../task/call_task.ts";
 import type { CallKeeper, CallStatus } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
-import { resolveFutures } from "../task/answer_call.ts";
+import { resolveFutures } from "../task/call_arguments.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 import type { MapBatch, MapCalls } from "./_map_buffer.ts";
 import type { CallOptions } from "./call_options.ts";

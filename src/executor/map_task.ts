@@ -1,6 +1,6 @@
 import { importLater } from "../import_later.ts";
 import type { Scope } from "../scope/scope.ts";
-import { adoptFutures } from "../task/answer_call.ts";
+import { adoptFutures } from "../task/call_arguments.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import type { MapSettings } from "./map_run.ts";

@@ -1,5 +1,5 @@
 import { UnclonableError } from "../errors.ts";
-import type { CallRunner, ReadyCall } from "../task/answer_call.ts";
+import type { CallRunner, ReadyCall } from "../task/call_task.ts";
 import { IN_THIS_ISOLATE } from "../task/call_task.ts";
 import { findUnclonable } from "../value/find_unclonable.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";

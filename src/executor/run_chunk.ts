@@ -4,7 +4,7 @@ import { toBodyScope } from "../task/call_task.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 import { fromThrown } from "../value/thrown_value.ts";
 import type { CallControl } from "../worker/worker.ts";
-import type { ChunkContext, TravellingCall } from "./call_context.ts";
+import type { ChunkContext, Remembering } from "./call_context.ts";
 import type { ChunkReply, ItemFailure } from "./chunk.ts";
 import { ChunkNotes } from "./chunk_notes.ts";
 
@@ -19,7 +19,7 @@ export interface ChunkTools {
   /** Runs a call that is to be remembered; gives the result and what is to be said of it. */
   readonly compute: (
     item: unknown,
-    call: TravellingCall,
+    remembering: Remembering,
   ) => Promise<{ value: unknown; note?: string }>;
 }
 
@@ -36,20 +36,21 @@ export function runChunk(
   chunk: ChunkContext,
   { definition, scope, control, compute }: ChunkTools,
 ): Promise<ChunkReply> {
+  const { fn } = definition;
   const notes = new ChunkNotes(chunk.notes);
-  const { calls } = chunk;
-  if (calls === undefined) {
+  const { remembering } = chunk;
+  if (remembering === undefined) {
     // One scope for all: it says only which task runs.
     return runInScope(
       toBodyScope(definition, scope, control),
-      () => runPlain(items, notes, definition.fn),
+      () => runPlain(items, notes, fn),
     );
   }
   const run = async (item: unknown, index: number) => {
-    const call = calls[index];
-    if (call !== undefined) return await compute(item, call);
+    const own = remembering[index];
+    if (own !== undefined) return await compute(item, own);
     return {
-      value: await runInScope(toBodyScope(definition, scope, control), () => definition.fn(item)),
+      value: await runInScope(toBodyScope(definition, scope, control), () => fn(item)),
     };
   };
   return runRemembered(items, notes, run);

@@ -4,19 +4,25 @@ import type { Scope } from "../scope/scope.ts";
 import { toRecordMetadata } from "../scope/derive_scope.ts";
 import { importLater } from "../import_later.ts";
 import { toPaths } from "../store/description.ts";
+import { whenSettled } from "../store/memory_stores.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { findTask, importTask } from "../task/registry.ts";
-import { runBody } from "../task/call_task.ts";
+import { BodyControl, runBody } from "../task/call_task.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
+import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { QuiverWarning } from "../warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";
+import { isGivenAway, transfer } from "../worker/transfer.ts";
 import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
 import { HeapWatch } from "./_heap_watch.ts";
 import { NESTED_WORKERS, WorkerLedger } from "./_worker_ledger.ts";
 import {
+  type CallCheck,
   type CallContext,
   type CallLimits,
+  type CallNote,
   NO_CONTEXT,
+  type Remembering,
   STARTED,
   type TravellingCall,
 } from "./call_context.ts";
@@ -30,12 +36,19 @@ type Decoding = typeof import("./decode_tasks.ts");
 type Output = typeof import("./worker_output.ts");
 type BagStores = typeof import("../store/open_stores.ts");
 type RunChunk = typeof import("./run_chunk.ts");
+type Checking = typeof import("./check_call.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
 interface OpenCache extends AsyncDisposable {
   readonly cache: Cache;
   /** What computes calls that it is to remember. */
   readonly recalling: Recalling;
+}
+
+/** What came of a call, and a word on it to who asked for it. */
+interface Computed {
+  readonly value: unknown;
+  readonly note?: CallNote;
 }
 
 /** A call whose task and scope are there. */
@@ -136,19 +149,19 @@ export class WorkerCalls {
         const { runChunk } = await importLater<RunChunk>("./run_chunk.ts", import.meta.url);
         begun = performance.now();
         start();
-        const compute = (item: unknown, call: TravellingCall) =>
-          this.#compute({ ...called, start: () => {} }, [item], call);
+        const compute = (item: unknown, own: Remembering) =>
+          this.#runRemembered({ ...called, start: () => {} }, [item], own);
         const value = await runChunk(args, chunk, { definition, scope, control, compute });
         const duration = performance.now() - begun;
         return this.#report({ type: "value", value, duration, warnings }, context.limits);
       }
-      if (call === undefined) {
+      if (call === undefined && context.check === undefined) {
         start();
         const value = await runBody(definition, scope, args, control);
         const duration = performance.now() - begun;
         return this.#report({ type: "value", value, duration, warnings }, context.limits);
       }
-      const computed = await this.#compute(called, args, call);
+      const computed = await this.#runRemembered(called, args, context);
       const duration = performance.now() - begun;
       return this.#report({ type: "value", ...computed, duration, warnings }, context.limits);
     } catch (error) {
@@ -156,16 +169,25 @@ export class WorkerCalls {
     }
   }
 
+  #runRemembered(
+    called: StartedCall,
+    args: readonly unknown[],
+    { call, check }: Remembering,
+  ): Promise<Computed> {
+    return call === undefined ? runChecked(called, args, check) : this.#compute(called, args, call);
+  }
+
   /** Runs a call that is to be remembered, even where the cache could not be opened. */
   async #compute(
     { definition, scope, control, start }: StartedCall,
     args: readonly unknown[],
     call: TravellingCall,
-  ): Promise<{ value: unknown; note?: string }> {
+  ): Promise<Computed> {
     const { key, leased = true } = call;
+    const own = new BodyControl(control, scope.control);
     const body = () => {
       start();
-      return runBody(definition, scope, args, control, { key, leased });
+      return runBody(definition, scope, args, own, { key, leased });
     };
     const recalling = this.#recalling;
     if (scope.cache === undefined || recalling === undefined) return { value: await body() };
@@ -173,9 +195,12 @@ export class WorkerCalls {
     const recalled = await compute(scope.cache, { ...call, values: args }, body, {
       metadata: toRecordMetadata(scope),
       warn: scope.warn,
+      unfit: () => own.interrupted,
+      fix: fixResult,
     });
     if (recalled === undefined) return { value: undefined, note: "busy" };
-    return { value: recalled.value, note: recalled.hit ? "hit" : "computed" };
+    const { value, hit, stored, unfit } = recalled;
+    return { value, note: hit ? "hit" : stored ? "stored" : unfit ? "unfit" : "unstored" };
   }
 
   /** Lets go of the bags that calls have used. */
@@ -209,6 +234,7 @@ export class WorkerCalls {
       chain,
       cache,
       call: _call,
+      check: _check,
       tasks: _tasks,
       announce: _announce,
       output: _output,
@@ -247,6 +273,48 @@ export class WorkerCalls {
       warn(`Cannot open "${paths}" in a worker: calls there are not remembered`, error);
       return undefined;
     }
+  }
+}
+
+/** Runs a call that is remembered where it was made. */
+async function runChecked(
+  { definition, scope, control, start }: StartedCall,
+  args: readonly unknown[],
+  check: CallCheck | undefined,
+): Promise<Computed> {
+  const { checkArguments, isStorable } = await importLater<Checking>(
+    "./check_call.ts",
+    import.meta.url,
+  );
+  checkArguments(definition.name, args, check?.digests ?? []);
+  const own = new BodyControl(control, scope.control);
+  start();
+  return await whenSettled(runBody(definition, scope, args, own), (value): Computed => {
+    const storable = isStorable(definition.name, value, scope.warn);
+    return {
+      value: fixResult(value),
+      note: own.interrupted ? "unfit" : storable ? "computed" : "unstored",
+    };
+  });
+}
+
+/**
+ * Copies a result in the turn in which it is there, as it is posted a little later: what the caller
+ * gets is what is recorded. What is copied need not be copied again.
+ */
+function fixResult(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || isGivenAway(value)) return value;
+  let large = false;
+  const copy = (buffer: LargeBuffer) => {
+    large = true;
+    return copyLarge(buffer);
+  };
+  try {
+    const [fixed] = capture([value], { large: copy }).values;
+    return large && typeof fixed === "object" && fixed !== null ? transfer(fixed) : fixed;
+  } catch {
+    // It has an accessor that throws; structured clone meets that, too, and it is told of.
+    return value;
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type WorkerContextOptions,
   type WorkerContextSettings,
 } from "../scope/scope_workers.ts";
-import { answerGiven, type CallRunner } from "../task/answer_call.ts";
+import { answerGiven, type CallRunner } from "../task/call_task.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import type { CallKeeper, OnAbort } from "../task/call_status.ts";
 import { followSignal, Future } from "../task/future.ts";
@@ -15,8 +15,7 @@ import type { DeferredArguments, Task } from "../task/task.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { LateEngine } from "./late_engine.ts";
 import { CountingLimiter, LimitedRunner, type Limiter } from "./limiter.ts";
-import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
-import { refuseTooDeep } from "./refuse_too_deep.ts";
+import { refuseOutsideOfCall, refuseTooDeep } from "./nesting.ts";
 import { writeWarning } from "../warning.ts";
 
 /** Options of `WorkerContext.run`. */

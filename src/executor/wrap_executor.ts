@@ -1,11 +1,11 @@
 import { importLater } from "../import_later.ts";
-import { answerCall, type CallRunner } from "../task/answer_call.ts";
+import { answerCall, type CallRunner } from "../task/call_task.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import { followSignal, type Future, toAborted } from "../task/future.ts";
 import { definitionOf } from "../task/registry.ts";
 import type { DeferredArguments, Task } from "../task/task.ts";
 import { Executor } from "./executor.ts";
-import { refuseOutsideOfCall } from "./refuse_outside_of_call.ts";
+import { refuseOutsideOfCall } from "./nesting.ts";
 import type { PoolAdapter, PoolMethod } from "./pool_adapter.ts";
 import type { PoolRunnerOptions } from "./pool_runner.ts";
 

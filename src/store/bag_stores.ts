@@ -217,6 +217,10 @@ class FileLeases implements LeaseStore {
     return this.#files.tryLease(key);
   }
 
+  revoke(key: Digest): void {
+    this.#files.revokeLease(key);
+  }
+
   changed(key: Digest, signal?: AbortSignal): Promise<void> {
     return this.#files.leaseChanged(key, signal);
   }

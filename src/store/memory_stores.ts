@@ -184,7 +184,7 @@ function freeze<T extends object>(value: T): T {
 
 /** Leases among the callers of this isolate. */
 export class MemoryLeases implements LeaseStore {
-  readonly #held = new Map<Digest, PromiseWithResolvers<void> & { readonly since: number }>();
+  readonly #held = new Map<Digest, HeldLease>();
 
   /** Since when the oldest lease is held, in milliseconds since 1970; infinite when none is. */
   get oldest(): number {
@@ -195,22 +195,44 @@ export class MemoryLeases implements LeaseStore {
   /** As the interface says. */
   tryAcquire(key: Digest): Lease | undefined {
     if (this.#held.has(key)) return undefined;
-    const freed = { ...Promise.withResolvers<void>(), since: now() };
-    this.#held.set(key, freed);
-    return {
-      key,
-      [Symbol.dispose]: () => {
-        if (this.#held.get(key) !== freed) return;
-        this.#held.delete(key);
-        freed.resolve();
-      },
-    };
+    const lease = new HeldLease(key, () => this.#held.delete(key));
+    this.#held.set(key, lease);
+    return lease;
+  }
+
+  /** As the interface says. */
+  revoke(key: Digest): void {
+    const held = this.#held.get(key);
+    if (held !== undefined) held.revoked = true;
   }
 
   /** As the interface says. */
   async changed(key: Digest, signal?: AbortSignal): Promise<void> {
-    const freed = this.#held.get(key)?.promise;
+    const freed = this.#held.get(key)?.freed;
     if (freed !== undefined) await abortable(freed, signal);
+  }
+}
+
+class HeldLease implements Lease {
+  readonly key: Digest;
+  readonly since: number = now();
+  revoked = false;
+  readonly #freed = Promise.withResolvers<void>();
+  #remove: (() => void) | undefined;
+
+  constructor(key: Digest, remove: () => void) {
+    this.key = key;
+    this.#remove = remove;
+  }
+
+  get freed(): Promise<void> {
+    return this.#freed.promise;
+  }
+
+  [Symbol.dispose](): void {
+    this.#remove?.();
+    this.#remove = undefined;
+    this.#freed.resolve();
   }
 }
 
@@ -236,6 +258,33 @@ export async function abortable<T>(promise: Promise<T>, signal?: AbortSignal): P
 }
 
 /**
+ * Takes the result of a function in the turn in which it is there. An `await` would let others go
+ * first where it is a thenable that is no promise, such as the future of another call.
+ *
+ * @typeParam T What is made of it.
+ * @param result What the function returned.
+ * @param take Makes something of the result; called once where the thenable is well-behaved.
+ * @returns What was made of it: at once where the function did not wait for anything.
+ */
+export function whenSettled<T>(result: unknown, take: (value: unknown) => T): T | Promise<T> {
+  if (!isThenable(result)) return take(result);
+  return new Promise<T>((resolve, reject) => {
+    result.then((value) => {
+      try {
+        resolve(whenSettled(value, take));
+      } catch (error) {
+        reject(error);
+      }
+    }, reject);
+  });
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  const object = typeof value === "object" && value !== null || typeof value === "function";
+  return object && "then" in value && typeof value.then === "function";
+}
+
+/**
  * Creates stores that forget at once whatever they are given.
  *
  * @returns The stores; every lease is free.
@@ -246,7 +295,7 @@ export function createVoidStores(): Stores {
     calls: { put: () => {}, get: () => undefined, delete: () => false, records: () => [] },
     leases: {
       // Nobody has anything to wait for: what another computes is not remembered either.
-      tryAcquire: (key) => ({ key, [Symbol.dispose]: () => {} }),
+      tryAcquire: (key) => ({ key, revoked: false, [Symbol.dispose]: () => {} }),
       changed: (_key, signal) => Promise.try(() => signal?.throwIfAborted()),
     },
   };

@@ -103,6 +103,8 @@ export interface CallFeed {
 export interface Lease extends Disposable {
   /** The key. */
   readonly key: Digest;
+  /** Whether the call was to be forgotten since the lease was taken: its result is not to be kept. */
+  readonly revoked: boolean;
 }
 
 /** Where isolates that share leases tell one another what their calls wait for. */
@@ -132,6 +134,13 @@ export interface LeaseStore {
    * @returns The lease, or `undefined` when somebody holds it.
    */
   tryAcquire(key: Digest): Lease | undefined;
+  /**
+   * Tells whoever holds the lease of a key that its result is not to be kept; absent when nobody but
+   * this isolate can hold one.
+   *
+   * @param key The key of the call.
+   */
+  revoke?(key: Digest): void;
   /**
    * Waits until the holder of a lease may have finished: its result may be there, or the lease may
    * be free. Whoever waited looks the call up again, and then tries again.

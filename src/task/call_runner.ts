@@ -2,6 +2,7 @@ import type { Cache } from "../cache/cache.ts";
 import type { Recalled } from "../cache/recall.ts";
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Scope } from "../scope/scope.ts";
+import type { FrozenArguments } from "./call_arguments.ts";
 import type { CallStatus } from "./call_status.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
@@ -13,6 +14,8 @@ export interface ReadyCall {
   readonly scope: Scope;
   /** The arguments. */
   readonly args: readonly unknown[];
+  /** The same as they were when the call was made, if that matters and they might change. */
+  readonly frozen?: FrozenArguments;
   /** Told when the body starts; its cancellation ends the wait for the result. */
   readonly status: CallStatus;
 }

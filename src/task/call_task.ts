@@ -1,14 +1,90 @@
-import type { computeLeased } from "../cache/recall.ts";
+import { type Cache, voidCache } from "../cache/cache.ts";
+import type { Recalled } from "../cache/recall.ts";
+import { LateModule } from "../import_later.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import { toRecordMetadata } from "../scope/derive_scope.ts";
-import { answerCall, REMEMBERING } from "./answer_call.ts";
-import type { CallRunner, RememberedCall } from "./call_runner.ts";
-import type { Future } from "./future.ts";
+import { freezeArguments, hasFuture, resolveFutures } from "./call_arguments.ts";
+import type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
+import type { CallKeeper } from "./call_status.ts";
+import { Future } from "./future.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { CallControl, ProgressReport } from "../worker/worker.ts";
 import { pollWhenRead } from "../worker/polled_signal.ts";
+
+export type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
+
+type Remembering = typeof import("./remember_call.ts");
+
+/** What only calls that are to be remembered need: keys, digests, and the parser of parameters. */
+export const REMEMBERING: LateModule<Remembering> = new LateModule(() =>
+  import("./remember_call.ts")
+);
+
+/**
+ * Answers a call through the cache of a scope: futures among the arguments are awaited, the key is
+ * made, and the cache answers or the runner runs the body. With or without workers, every call goes
+ * this way.
+ *
+ * @param definition The task.
+ * @param given The arguments, futures among them.
+ * @param scope The scope that the call was made in.
+ * @param runner Runs the body.
+ * @param keeper Keeps count of the call.
+ * @returns The future of the result.
+ */
+export function answerCall(
+  definition: TaskDefinition,
+  given: readonly unknown[],
+  scope: Scope,
+  runner: CallRunner,
+  keeper?: CallKeeper,
+): Future<unknown> {
+  return new Future(
+    definition.name,
+    (status) => answerGiven({ definition, scope, args: given, status }, runner),
+    keeper,
+  );
+}
+
+/**
+ * Answers a call of which somebody else makes the future.
+ *
+ * @param call The call; there may be futures among its arguments.
+ * @param runner Runs the body.
+ * @returns The result, or a promise of it.
+ */
+export function answerGiven(call: ReadyCall, runner: CallRunner): unknown {
+  const { cache } = call.scope;
+  if (cache === undefined || cache === voidCache) return runResolved(call, runner);
+  const { loaded } = REMEMBERING;
+  if (loaded !== undefined && !hasFuture(call.args)) {
+    return loaded.rememberCall(cache, call, runner);
+  }
+  return rememberLater(cache, call, runner);
+}
+
+/** What has to wait before its key can be made is frozen before it waits. */
+function rememberLater(cache: Cache, call: ReadyCall, runner: CallRunner): unknown {
+  const { definition: { name }, args, scope: { warn } } = call;
+  const tools = REMEMBERING.loaded?.BUFFER_TOOLS;
+  const frozen = call.frozen ?? freezeArguments(name, args, warn, { tools });
+  if (frozen === undefined) return runResolved(call, runner);
+  return (async () => {
+    // Futures first: one that failed while a module loads would count as looked at by nobody.
+    const resolved = hasFuture(frozen.values) ? await frozen.resolved(name) : frozen;
+    const { rememberCall } = await REMEMBERING.load();
+    resolved.endTurn();
+    return await rememberCall(cache, { ...call, args: resolved.values, frozen: resolved }, runner);
+  })();
+}
+
+function runResolved(call: ReadyCall, runner: CallRunner): unknown {
+  const args = resolveFutures(call.args, call.definition.name);
+  if (!(args instanceof Promise)) return runner.run(call);
+  return args.then((args) => runner.run({ ...call, args }));
+}
 
 /** Runs the bodies of calls in this isolate. */
 export const IN_THIS_ISOLATE: CallRunner = {
@@ -16,25 +92,34 @@ export const IN_THIS_ISOLATE: CallRunner = {
     status.started();
     return runBody(definition, scope, args, status);
   },
-  attempt: async (remembered) => {
-    const { computeLeased } = await REMEMBERING.load();
-    return await computeLeased(...toComputation(remembered, true));
-  },
+  attempt: (remembered) => computeHere(remembered, true),
   alone: async (remembered) => {
-    const { computeAlone } = await REMEMBERING.load();
-    return await computeAlone(...toComputation(remembered, false));
+    const recalled = await computeHere(remembered, false);
+    if (recalled === undefined) throw new TypeError("A call without a lease waits for nobody");
+    return recalled;
   },
 };
 
-function toComputation(
-  { definition, scope, args, status, cache, call }: RememberedCall,
+/** The body gets arguments of its own, as it would on a worker. */
+async function computeHere(
+  { definition, scope, frozen, status, cache, call }: RememberedCall,
   leased: boolean,
-): Parameters<typeof computeLeased> {
+): Promise<Recalled | undefined> {
+  const { computeAlone, computeLeased, takeArguments } = REMEMBERING.loaded ??
+    await REMEMBERING.load();
+  const { values, parts } = takeArguments(call, frozen);
+  const control = new BodyControl(status, scope.control);
   const body = () => {
     status.started();
-    return runBody(definition, scope, args, status, { key: call.key, leased });
+    return runBody(definition, scope, values, control, { key: call.key, leased });
   };
-  return [cache, call, body, { metadata: toRecordMetadata(scope), warn: scope.warn }];
+  const compute = leased ? computeLeased : computeAlone;
+  return await compute(cache, { ...call, values }, body, {
+    metadata: toRecordMetadata(scope),
+    warn: scope.warn,
+    parts,
+    unfit: () => control.interrupted,
+  });
 }
 
 /**
@@ -76,6 +161,7 @@ export function toBodyScope(
   own: CallControl,
   running?: RunningCall,
 ): Scope {
+  const { control: outer } = scope;
   const chain: CallChain = running === undefined && scope.chain === undefined
     ? { task: definition.name }
     : {
@@ -84,8 +170,8 @@ export function toBodyScope(
       ...(running?.leased && scope.cache !== undefined && { cache: scope.cache.id }),
       ...(scope.chain !== undefined && { outer: scope.chain }),
     };
-  const control = scope.control === undefined ? own : new NestedControl(own, scope.control);
-  return { ...scope, chain, control };
+  const joined = outer === undefined || own instanceof BodyControl;
+  return { ...scope, chain, control: joined ? own : new BodyControl(own, outer) };
 }
 
 /**
@@ -105,37 +191,49 @@ export function runBody(
   own: CallControl,
   running?: RunningCall,
 ): unknown {
-  const body = toBodyScope(definition, scope, own, running);
-  return runInScope(body, () => definition.fn(...args));
+  const { fn } = definition;
+  // Called as a plain function: \`this\` is undefined.
+  return runInScope(toBodyScope(definition, scope, own, running), () => fn(...args));
 }
 
-/** A call whose body was called by another body in the same isolate: it ends with that one. */
-export class NestedControl implements CallControl {
+/**
+ * What the body of a call knows of who waits for it. One that was called by another body in the same
+ * isolate ends with that one.
+ */
+export class BodyControl implements CallControl {
   readonly #own: CallControl;
-  readonly #outer: CallControl;
+  readonly #outer: CallControl | undefined;
   #signal: AbortSignal | undefined;
 
   /**
-   * Joins two controls.
+   * Joins what is known of a call and of the one around it.
    *
    * @param own Of the call itself.
-   * @param outer Of the call around it.
+   * @param outer Of the call around it, if there is one.
    */
-  constructor(own: CallControl, outer: CallControl) {
+  constructor(own: CallControl, outer: CallControl | undefined) {
     this.#own = own;
     this.#outer = outer;
   }
 
   get aborted(): boolean {
-    return this.#own.aborted || this.#outer.aborted;
+    return this.#own.aborted || this.#outer?.aborted === true;
+  }
+
+  /** Whether the body was told to stop and could know it: what it returns then may be a part only. */
+  get interrupted(): boolean {
+    return this.#signal !== undefined && this.aborted;
   }
 
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
-      const { signal: outer } = this.#outer;
-      const signal = AbortSignal.any([this.#own.signal, outer]);
+      // The body around this one depends on what this one returns: it has looked, too.
+      const outer = this.#outer?.signal;
+      const own = this.#own.signal;
       // Reading the outer one is what makes it look; it then aborts this one, too.
-      this.#signal = pollWhenRead(signal, () => void outer.aborted);
+      this.#signal = outer === undefined
+        ? own
+        : pollWhenRead(AbortSignal.any([own, outer]), () => void this.#outer?.aborted);
     }
     return this.#signal;
   }

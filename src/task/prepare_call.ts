@@ -1,31 +1,34 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Warn } from "../cache/warn.ts";
 import { IndigestibleError } from "../errors.ts";
+import type { EncodedPart } from "../value/encoded_value.ts";
 import { definitionOf } from "./registry.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
 /**
- * Makes the key of a call whose arguments are known, at once where that is possible: what the
- * caller changes in them afterwards does not count.
+ * Tells whether the key of a call can be made at once: its task was read, and so were those that are
+ * arguments.
  *
  * @param definition The task.
  * @param args The arguments.
- * @param warn Told why the call has no key.
- * @returns The call, or `undefined` when it cannot be remembered.
+ * @returns Whether it can.
  */
-export function prepareCall(
+export function isKeyable(definition: TaskDefinition, args: readonly unknown[]): boolean {
+  return definition.profile !== undefined && !args.some(isUnread);
+}
+
+/**
+ * Reads what must be read before the key of a call can be made.
+ *
+ * @param definition The task.
+ * @param args The arguments.
+ */
+export async function makeKeyable(
   definition: TaskDefinition,
   args: readonly unknown[],
-  warn: Warn,
-): KeyedCall | undefined | Promise<KeyedCall | undefined> {
-  if (definition.profile !== undefined && !args.some(isUnread)) {
-    return toKeyed(definition, args, warn);
-  }
-  return (async () => {
-    await definition.readProfile();
-    for (const argument of args) await definitionOf(argument)?.readProfile();
-    return toKeyed(definition, args, warn);
-  })();
+): Promise<void> {
+  await definition.readProfile();
+  for (const argument of args) await definitionOf(argument)?.readProfile();
 }
 
 /** Whether an argument is a task whose code was not read yet, which is what it counts by. */
@@ -34,10 +37,20 @@ function isUnread(argument: unknown): boolean {
   return definition !== undefined && definition.profile === undefined;
 }
 
-function toKeyed(
+/**
+ * Makes the key of a call that is keyable.
+ *
+ * @param definition The task.
+ * @param args The arguments.
+ * @param warn Told why the call has no key.
+ * @param parts The digests of large arrays that are known; those that are made are added.
+ * @returns The call, or `undefined` when it cannot be remembered.
+ */
+export function prepareCall(
   definition: TaskDefinition,
   args: readonly unknown[],
   warn: Warn,
+  parts?: Map<object, EncodedPart>,
 ): KeyedCall | undefined {
   const { name, profile } = definition;
   if (profile === undefined) return undefined;
@@ -47,7 +60,7 @@ function toKeyed(
     return undefined;
   }
   try {
-    return definition.toKeyedCall(args);
+    return definition.toKeyedCall(args, parts);
   } catch (error) {
     if (!(error instanceof IndigestibleError)) throw error;
     warn(

@@ -6,16 +6,33 @@
 import type { Cache } from "../cache/cache.ts";
 import { lookUp, recall } from "../cache/recall.ts";
 import type { KeyedCall } from "../call/call_key.ts";
+import { ChangedArgumentError } from "../errors.ts";
+import { toRecordMetadata } from "../scope/derive_scope.ts";
 import type { Found } from "../store/stores.ts";
+import { pathTo, toPart } from "../value/buffer_tools.ts";
+import type { EncodedPart } from "../value/encoded_value.ts";
+import {
+  type BufferParts,
+  type BufferTools,
+  freezeArguments,
+  type FrozenArguments,
+  type OwnArguments,
+} from "./call_arguments.ts";
 import { findCallers, refuseRecursion } from "./call_chain.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
-import { prepareCall } from "./prepare_call.ts";
+import { isKeyable, makeKeyable, prepareCall } from "./prepare_call.ts";
 
 export { computeAlone, computeLeased } from "../cache/recall.ts";
-export { prepareCall } from "./prepare_call.ts";
+export { isKeyable, makeKeyable, prepareCall } from "./prepare_call.ts";
+
+/** How large buffers are digested. */
+export const BUFFER_TOOLS: BufferTools = { toPart, pathTo };
 
 /**
  * Answers a call through a cache: the key is made, and the cache answers or the runner runs the body.
+ *
+ * Before anything is waited for, the arguments are either digested, looked up and found, or frozen:
+ * a hit need not copy them.
  *
  * @param cache The cache.
  * @param ready The call.
@@ -23,27 +40,32 @@ export { prepareCall } from "./prepare_call.ts";
  * @returns The result, at once where the cache knows it at once.
  */
 export function rememberCall(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
-  const call = prepareCall(ready.definition, ready.args, ready.scope.warn);
-  return call instanceof Promise
-    ? call.then((call) => answerPrepared(cache, ready, call, runner))
-    : answerPrepared(cache, ready, call, runner);
+  const { definition, args } = ready;
+  if (isKeyable(definition, args)) return rememberKeyable(cache, ready, runner);
+  const frozen = freeze(ready);
+  if (frozen === undefined) return runner.run(ready);
+  return makeKeyable(definition, args).then(() => {
+    frozen.frozen?.endTurn();
+    return rememberKeyable(cache, frozen, runner);
+  });
 }
 
-/** A hit that the cache knows at once is answered without a tick of any promise. */
-function answerPrepared(
-  cache: Cache,
-  ready: ReadyCall,
-  call: KeyedCall | undefined,
-  runner: CallRunner,
-): unknown {
-  if (call === undefined) return runner.run(ready);
-  const { definition, scope, status } = ready;
+function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
+  const { definition, args, scope, status, frozen } = ready;
+  const parts = args.some(isObject) ? new Map<object, EncodedPart>(frozen?.parts) : undefined;
+  const call = prepareCall(definition, args, scope.warn, parts);
+  if (call === undefined) return runner.run(toPlain(ready));
   status.keyed(call.key);
   refuseRecursion(definition.name, call.key, scope);
   const found = lookUp(cache, call.key, { name: definition.name, warn: scope.warn });
-  return found instanceof Promise
-    ? found.then((found) => answerFound(found, cache, ready, call, runner))
-    : answerFound(found, cache, ready, call, runner);
+  // A hit that the cache knows at once is answered without a tick of any promise.
+  if (!(found instanceof Promise)) return answerFound(found, cache, ready, call, runner, parts);
+  const fixed = freeze(ready, parts);
+  if (fixed === undefined) return runner.run(ready);
+  return found.then((found) => {
+    fixed.frozen?.endTurn();
+    return answerFound(found, cache, fixed, call, runner);
+  });
 }
 
 function answerFound(
@@ -52,22 +74,37 @@ function answerFound(
   ready: ReadyCall,
   call: KeyedCall,
   runner: CallRunner,
+  parts?: BufferParts,
 ): unknown {
-  if (!found.hit) return compute({ ...ready, cache, call }, runner);
-  cache.count(true);
-  ready.status.recalled(true);
-  return found.value;
+  if (found.hit) {
+    cache.count(true);
+    ready.status.recalled(true);
+    return found.value;
+  }
+  const fixed = freeze(ready, parts);
+  if (fixed === undefined) return runner.run(ready);
+  const result = compute({ ...fixed, cache, call: withValues(call, fixed) }, runner);
+  fixed.frozen?.endTurn();
+  if (ready.frozen !== undefined || fixed.frozen === undefined) return result;
+  return result.catch((error) => {
+    // They were digested, then copied, and something in them is another each time it is read. The
+    // copy is not.
+    const { frozen } = fixed;
+    const stable = frozen?.lent.length === 0 && frozen.kept.length === 0;
+    if (!(error instanceof ChangedArgumentError) || !stable) throw error;
+    return rememberKeyable(cache, fixed, runner);
+  });
 }
 
-async function compute(missed: RememberedCall, runner: CallRunner): Promise<unknown> {
-  const { definition: { name }, scope, status, cache, call } = missed;
+async function compute(remembered: RememberedCall, runner: CallRunner): Promise<unknown> {
+  const { definition: { name }, scope, status, cache, call } = remembered;
   const { warn, singleFlight, leaseTimeout } = scope;
-  const remembered = { ...missed, args: call.values };
-  const { value, hit } = await recall(cache, call.key, {
+  const { value, hit } = await recall(cache, call, {
     name,
     warn,
     singleFlight,
     leaseTimeout,
+    metadata: toRecordMetadata(scope),
     callers: () => findCallers(scope.chain, cache.id),
     missed: true,
     signal: () => status.signal,
@@ -81,4 +118,54 @@ async function compute(missed: RememberedCall, runner: CallRunner): Promise<unkn
   cache.count(hit);
   status.recalled(hit);
   return value;
+}
+
+/** The same call with its arguments frozen, if they are not; `undefined` when they cannot be read. */
+function freeze(ready: ReadyCall, parts?: BufferParts): ReadyCall | undefined {
+  const { definition, args, scope, frozen } = ready;
+  if (frozen !== undefined || !args.some(isObject)) return ready;
+  const options = { tools: BUFFER_TOOLS, ...(parts !== undefined && { parts }) };
+  const fixed = freezeArguments(definition.name, args, scope.warn, options);
+  return fixed && { ...ready, args: fixed.values, frozen: fixed };
+}
+
+function toPlain(ready: ReadyCall): ReadyCall {
+  return ready.frozen === undefined ? ready : { ...ready, args: ready.frozen.given };
+}
+
+/** The call with the arguments that its body gets. */
+function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
+  if (frozen === undefined) return call;
+  const values = withGiven(call, args, frozen);
+  return frozen.kept.length === 0 ? { ...call, values } : { ...call, values, kept: frozen.kept };
+}
+
+/** Puts arguments that do not count for the key back as they were given. */
+function withGiven(
+  { positions }: KeyedCall,
+  values: readonly unknown[],
+  { given }: FrozenArguments,
+): readonly unknown[] {
+  return values.map((value, index) => positions.includes(index) ? value : given[index]);
+}
+
+/**
+ * Takes the arguments of a call for its body, which may change them.
+ *
+ * @param call The call with its key.
+ * @param frozen Its arguments, if they are frozen.
+ * @returns The arguments, all of which are the body's own or cannot be copied.
+ * @throws {ChangedArgumentError} When the caller has changed a large buffer meanwhile.
+ */
+export function takeArguments(
+  call: KeyedCall,
+  frozen: FrozenArguments | undefined,
+): OwnArguments {
+  if (frozen === undefined) return { values: call.values, parts: new Map() };
+  const { values, parts } = frozen.own(call.address.name);
+  return { values: withGiven(call, values, frozen), parts };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }

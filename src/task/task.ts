@@ -5,11 +5,10 @@ import type { Scope, ScopeOptions } from "../scope/scope.ts";
 import { digestSymbol } from "../value/value_symbols.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { type BoundDescription, describeBound, freezeScope, thawScope } from "./bound_task.ts";
-import { callTask } from "./call_task.ts";
+import { freezeArguments, hasFuture } from "./call_arguments.ts";
+import { callTask, REMEMBERING } from "./call_task.ts";
 import type { Future } from "./future.ts";
 import { registerFace, registerTask } from "./registry.ts";
-import { REMEMBERING } from "./answer_call.ts";
-import { resolveFutures } from "./answer_call.ts";
 import { TaskDefinition } from "./task_definition.ts";
 import type { TaskOptions } from "./task_options.ts";
 
@@ -199,11 +198,17 @@ export function restoreTask(definition: TaskDefinition): Task<unknown[], unknown
 /** Makes what users hold of a task; it is typed once, in `Task`: here arguments and results are opaque. */
 function createFace(definition: TaskDefinition, scopeOf: () => Scope): Task<unknown[], unknown> {
   const keyed = async (args: readonly unknown[]): Promise<Digest> => {
+    const { name } = definition;
+    // The call that is meant is the one of now.
+    const frozen = freezeArguments(name, args, refuse, { tools: REMEMBERING.loaded?.BUFFER_TOOLS });
     // Futures first: one that failed while a module loads would count as looked at by nobody.
-    const values = await resolveFutures(args, definition.name);
-    const { prepareCall } = REMEMBERING.loaded ?? await REMEMBERING.load();
-    const call = await prepareCall(definition, values, refuse);
-    return call?.key ?? refuse(`Cannot digest a call of "${definition.name}": it has no key`);
+    const { values, parts } = frozen !== undefined && hasFuture(frozen.values)
+      ? await frozen.resolved(name)
+      : frozen ?? refuse(`Cannot digest a call of "${name}"`);
+    const { makeKeyable, prepareCall } = await REMEMBERING.load();
+    await makeKeyable(definition, values);
+    const call = prepareCall(definition, values, refuse, new Map(parts));
+    return call?.key ?? refuse(`Cannot digest a call of "${name}": it has no key`);
   };
   const helpers = {
     address: definition.address,
@@ -234,5 +239,5 @@ function createFace(definition: TaskDefinition, scopeOf: () => Scope): Task<unkn
 
 /** Where a key is all that is asked for, a call without one is an error. */
 function refuse(message: string, cause?: unknown): never {
-  throw cause instanceof IndigestibleError ? cause : new TypeError(message);
+  throw cause instanceof IndigestibleError ? cause : new TypeError(message, { cause });
 }

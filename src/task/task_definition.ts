@@ -4,6 +4,7 @@ import type { CallKeys } from "../call/call_keys.ts";
 import type { FunctionProfile } from "../call/function_profile.ts";
 import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
 import { IndigestibleError } from "../errors.ts";
+import type { EncodedPart } from "../value/encoded_value.ts";
 import type { TaskOptions } from "./task_options.ts";
 
 const OPTIONS: ReadonlySet<string> = new Set(["name", "version", "code", "ignore", "require"]);
@@ -87,9 +88,12 @@ export class TaskDefinition {
     });
   }
 
-  /** Makes the key of a call, once the function was read. */
-  toKeyedCall(args: readonly unknown[]): KeyedCall | undefined {
-    return this.#keyed?.keys.get(args);
+  /** Makes the key of a call, once the function was read; adds the digests of large arrays. */
+  toKeyedCall(
+    args: readonly unknown[],
+    parts?: Map<object, EncodedPart>,
+  ): KeyedCall | undefined {
+    return this.#keyed?.keys.get(args, parts);
   }
 
   #toIdentity(profile: FunctionProfile): TaskIdentity {

@@ -23,7 +23,8 @@ const MAX_DEPTH = 10_000;
 export abstract class CanonicalWriter implements ItemWriter {
   readonly sink: ByteSink;
   /** The large arrays met so far, in order. */
-  readonly parts: Map<object, EncodedPart> = new Map();
+  readonly parts: Map<object, EncodedPart>;
+  readonly #known: ReadonlyMap<object, EncodedPart>;
   readonly #frames: Frame[] = [];
   #plain = true;
   #storable = true;
@@ -32,9 +33,17 @@ export abstract class CanonicalWriter implements ItemWriter {
    * Creates a writer for one value.
    *
    * @param sink Where the bytes go; it is empty.
+   * @param parts Where the large arrays that are met are noted.
+   * @param known Those whose digests are known already.
    */
-  constructor(sink: ByteSink) {
+  constructor(
+    sink: ByteSink,
+    parts: Map<object, EncodedPart>,
+    known: ReadonlyMap<object, EncodedPart> = parts,
+  ) {
     this.sink = sink;
+    this.parts = parts;
+    this.#known = known;
   }
 
   /** Whether all that was written is plain data, which CBOR carries as it is. */
@@ -233,11 +242,8 @@ export abstract class CanonicalWriter implements ItemWriter {
       this.sink.uint(value.byteLength);
       return this.sink.raw(bytesOf(value));
     }
-    let part = this.parts.get(value);
-    if (part === undefined) {
-      part = toArrayPart(value, type);
-      this.parts.set(value, part);
-    }
+    const part = this.parts.get(value) ?? this.#known.get(value) ?? toArrayPart(value, type);
+    this.parts.set(value, part);
     this.#writeDigest(part.digest);
   }
 

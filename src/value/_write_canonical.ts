@@ -30,25 +30,48 @@ export interface Written {
   readonly whole?: EncodedPart;
 }
 
+/** The large arrays whose digests are known, by the object. */
+type Parts = Map<object, EncodedPart>;
+
 /**
  * Writes a value for its exact digest.
  *
  * @param value The value.
+ * @param known Large arrays whose digests are known.
  * @returns The digest, and what there is to know for storing the value.
  */
-export function writeExact(value: unknown): Written {
-  return writeWhole(value) ?? writeWith(value, Infinity, (sink) => new ExactWriter(sink));
+export function writeExact(value: unknown, known?: ReadonlyMap<object, EncodedPart>): Written {
+  // Only those that are in the value are parts of it.
+  const parts: Parts = new Map();
+  return writeWhole(value, parts, known) ??
+    writeWith(value, Infinity, (sink) => new ExactWriter(sink, parts, known));
+}
+
+/** Options of {@linkcode writeArgument}. */
+export interface WriteArgumentOptions {
+  /**
+   * How many canonical bytes there may be, large arrays left out.
+   *
+   * @default {2 ** 30}
+   */
+  limit?: number;
+  /** The large arrays whose digests are known; those that are met are added. */
+  parts?: Parts | undefined;
 }
 
 /**
  * Writes a value for its argument digest.
  *
  * @param value The value.
- * @param limit How many canonical bytes there may be, large arrays left out.
+ * @param options What it may take, and what is known.
  * @returns The digest.
  */
-export function writeArgument(value: unknown, limit: number = ARGUMENT_LIMIT): Digest {
-  const written = writeWhole(value) ?? writeWith(value, limit, (sink) => new ArgumentWriter(sink));
+export function writeArgument(
+  value: unknown,
+  { limit = ARGUMENT_LIMIT, parts = new Map() }: WriteArgumentOptions = {},
+): Digest {
+  const written = writeWhole(value, parts, parts) ??
+    writeWith(value, limit, (sink) => new ArgumentWriter(sink, parts));
   return written.digest;
 }
 
@@ -66,7 +89,11 @@ function writeWith(
 }
 
 /** What is not written at all, because it is a digest, or hashed as it lies in memory. */
-function writeWhole(value: unknown): Written | undefined {
+function writeWhole(
+  value: unknown,
+  parts: Parts,
+  known: ReadonlyMap<object, EncodedPart> | undefined,
+): Written | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (value instanceof DigestReference) {
     return { digest: value.digest, plain: false, storable: false, parts: new Map() };
@@ -74,6 +101,7 @@ function writeWhole(value: unknown): Written | undefined {
   const type = toObjectType(value);
   if (!isArrayKind(type) || !isArrayValue(value, type) || isDigestible(value)) return undefined;
   if (value.byteLength < SPLIT_BYTES) return undefined;
-  const whole = toArrayPart(value, type);
+  const whole = known?.get(value) ?? toArrayPart(value, type);
+  parts.set(value, whole);
   return { digest: whole.digest, plain: false, storable: true, parts: new Map(), whole };
 }

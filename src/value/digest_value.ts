@@ -1,6 +1,6 @@
 import { explainRefusal } from "./_refusal.ts";
 import { writeArgument, writeExact } from "./_write_canonical.ts";
-import type { Digest } from "./encoded_value.ts";
+import type { Digest, EncodedPart } from "./encoded_value.ts";
 
 export { DIGEST_SCHEME } from "./_canonical_tags.ts";
 export { digestSymbol } from "./value_symbols.ts";
@@ -13,6 +13,12 @@ export interface DigestOptions {
    * @default {"value"}
    */
   root?: string;
+  /**
+   * The large arrays whose digests are known already, by the object; those that are met are added.
+   *
+   * @default {new Map()}
+   */
+  parts?: Map<object, EncodedPart> | undefined;
 }
 
 /**
@@ -26,8 +32,8 @@ export interface DigestOptions {
  * deeply.
  */
 export function digestValue(value: unknown, options: DigestOptions = {}): Digest {
-  const { root = "value" } = options;
-  return explainRefusal("digest", value, root, () => writeExact(value).digest);
+  const { root = "value", parts } = options;
+  return explainRefusal("digest", value, root, () => writeExact(value, parts).digest);
 }
 
 /**
@@ -42,6 +48,6 @@ export function digestValue(value: unknown, options: DigestOptions = {}): Digest
  * deeply, or has more than 1 GiB when everything in it that is shared is written out.
  */
 export function digestArgument(value: unknown, options: DigestOptions = {}): Digest {
-  const { root = "value" } = options;
-  return explainRefusal("digest", value, root, () => writeArgument(value));
+  const { root = "value", parts } = options;
+  return explainRefusal("digest", value, root, () => writeArgument(value, { parts }));
 }

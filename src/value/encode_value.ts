@@ -7,9 +7,20 @@ import { explainRefusal } from "./_refusal.ts";
 import { Refusal } from "./_walk_errors.ts";
 import { writeExact } from "./_write_canonical.ts";
 import { shapesIn } from "./array_shape.ts";
-import type { DigestOptions } from "./digest_value.ts";
 import type { EncodedPart, EncodedValue } from "./encoded_value.ts";
 import { VALUE_KIND } from "./value_kind.ts";
+
+/** Options of {@linkcode encodeValue}. */
+export interface EncodeOptions {
+  /**
+   * What the value is called in the path of an error, such as `args[0]`.
+   *
+   * @default {"value"}
+   */
+  root?: string;
+  /** The large arrays whose digests are known already, by the object. */
+  parts?: ReadonlyMap<object, EncodedPart>;
+}
 
 /**
  * Makes a value ready to be stored: plain data as CBOR, an array or buffer as its bytes, everything
@@ -23,13 +34,13 @@ import { VALUE_KIND } from "./value_kind.ts";
  * @returns The value's exact digest, kind, bytes and parts.
  * @throws {IndigestibleError} If something in the value has no digest or cannot be stored.
  */
-export function encodeValue(value: unknown, options: DigestOptions = {}): EncodedValue {
-  const { root = "value" } = options;
-  return explainRefusal("store", value, root, () => encode(value));
+export function encodeValue(value: unknown, options: EncodeOptions = {}): EncodedValue {
+  const { root = "value", parts } = options;
+  return explainRefusal("store", value, root, () => encode(value, parts));
 }
 
-function encode(value: unknown): EncodedValue {
-  const { digest, plain, storable, parts, whole } = writeExact(value);
+function encode(value: unknown, known?: ReadonlyMap<object, EncodedPart>): EncodedValue {
+  const { digest, plain, storable, parts, whole } = writeExact(value, known);
   if (!storable) throw new Refusal("it has a digest but no stored form");
   if (whole !== undefined) return { ...whole, parts: [] };
   if (plain) return { digest, kind: VALUE_KIND.cbor, bytes: toCbor(value), parts: [] };

@@ -10,7 +10,12 @@ import { openManual, type ReadBag, readBag, SIGNING_KEY, withPython } from "./_f
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { toDigest } from "./_values.ts";
 
-const PROFILE = { parameters: [{ name: "a" }], rest: "more", code: toDigest("code") };
+const PROFILE = {
+  parameters: [{ name: "a" }],
+  rest: "more",
+  code: toDigest("code"),
+  countsArguments: false,
+};
 const SIGNER = new RecordSigner([SIGNING_KEY]);
 
 /** Numbers that are written in different ways. */

@@ -30,7 +30,7 @@ async function run(
   const cache = new Cache({ ...createMemoryStores(), ...change });
   const warnings: string[] = [];
   const warn = (message: string) => void warnings.push(message);
-  const value = await computeCall(cache, call, body, { metadata: {}, warn });
+  const { value } = await computeCall(cache, call, body, { metadata: {}, warn });
   return { value, warnings, cache };
 }
 

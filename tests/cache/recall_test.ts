@@ -49,6 +49,7 @@ function createTrial(change: Partial<Stores> = {}): Trial {
         attempt: () => computeLeased(own, CALL, body, { metadata: {}, warn }),
         alone: () => computeAlone(own, CALL, body, { metadata: {}, warn }),
         warn,
+        metadata: {},
         signal: () => signal,
       };
     },
@@ -56,11 +57,20 @@ function createTrial(change: Partial<Stores> = {}): Trial {
   return trial;
 }
 
+/** Tells what a caller sees of an answer. */
+async function ask(
+  cache: Cache,
+  options: RecallOptions,
+): Promise<{ value: unknown; hit: boolean }> {
+  const { value, hit } = await recall(cache, CALL, options);
+  return { value, hit };
+}
+
 Deno.test("recall() computes once and then answers from the cache", async () => {
   const trial = createTrial();
   const options = trial.options(() => ({ n: 1 }));
-  assertEquals(await recall(trial.cache, KEY, options), { value: { n: 1 }, hit: false });
-  assertEquals(await recall(trial.cache, KEY, options), { value: { n: 1 }, hit: true });
+  assertEquals(await ask(trial.cache, options), { value: { n: 1 }, hit: false });
+  assertEquals(await ask(trial.cache, options), { value: { n: 1 }, hit: true });
   assertEquals(trial.runs, 1);
 });
 
@@ -68,7 +78,7 @@ Deno.test("recall() lets those who come second wait, and gives them their own co
   const trial = createTrial();
   const gate = Promise.withResolvers<number[]>();
   const options = trial.options(() => gate.promise);
-  const all = Array.from({ length: 100 }, () => recall(trial.cache, KEY, options));
+  const all = Array.from({ length: 100 }, () => ask(trial.cache, options));
   gate.resolve([1, 2]);
   const [first, ...others] = await Promise.all(all);
   assertEquals(trial.runs, 1);
@@ -96,10 +106,10 @@ Deno.test("recall() neither runs nor stores again while a result is being stored
   });
   // The second handle knows of the first only by the lease.
   const other = new Cache(trial.stores);
-  const first = recall(trial.cache, KEY, trial.options(() => [1]));
+  const first = ask(trial.cache, trial.options(() => [1]));
   await arrived.promise;
-  const second = recall(trial.cache, KEY, trial.options(() => [2]));
-  const third = recall(other, KEY, trial.options(() => [3], NEVER, other));
+  const second = ask(trial.cache, trial.options(() => [2]));
+  const third = ask(other, trial.options(() => [3], NEVER, other));
   gate.resolve();
   assertEquals(await first, { value: [1], hit: false });
   assertEquals(await Promise.all([second, third]), [
@@ -115,7 +125,7 @@ Deno.test("recall() frees the lease and stores no record when the body throws", 
   const failing = trial.options(() => {
     throw new RangeError("no");
   });
-  await assertRejects(() => recall(trial.cache, KEY, failing), RangeError, "no");
+  await assertRejects(() => ask(trial.cache, failing), RangeError, "no");
   assertEquals(await Array.fromAsync(trial.stores.calls.records()), []);
   const lease = trial.stores.leases.tryAcquire(KEY);
   assert(lease !== undefined, "nobody holds it");
@@ -129,11 +139,11 @@ Deno.test("recall() frees the lease and stores no record when the body throws", 
 Deno.test("recall() remembers nothing when the body throws, and those who wait see it", async () => {
   const trial = createTrial();
   const gate = Promise.withResolvers<never>();
-  const failing = [1, 2].map(() => recall(trial.cache, KEY, trial.options(() => gate.promise)));
+  const failing = [1, 2].map(() => ask(trial.cache, trial.options(() => gate.promise)));
   gate.reject(new RangeError("no"));
   for (const call of failing) await assertRejects(() => call, RangeError, "no");
   const options = trial.options(() => 5);
-  assertEquals(await recall(trial.cache, KEY, options), { value: 5, hit: false });
+  assertEquals(await ask(trial.cache, options), { value: 5, hit: false });
   assertEquals(trial.runs, 2);
 });
 
@@ -142,12 +152,11 @@ Deno.test("recall() hands over to a waiter when the first caller is cancelled", 
   const controller = new AbortController();
   const aborted = Promise.withResolvers<never>();
   controller.signal.addEventListener("abort", () => aborted.reject(controller.signal.reason));
-  const first = recall(
+  const first = ask(
     trial.cache,
-    KEY,
     trial.options(() => aborted.promise, controller.signal),
   );
-  const second = recall(trial.cache, KEY, trial.options(() => "mine"));
+  const second = ask(trial.cache, trial.options(() => "mine"));
   await Promise.resolve();
   controller.abort(new Error("away"));
   await assertRejects(() => first, Error, "away");
@@ -160,7 +169,7 @@ Deno.test("recall() waits while another holds the lease, and then computes", asy
   assert(held !== undefined);
   const waits = Promise.withResolvers<void>();
   const { attempt, ...options } = trial.options(() => 1);
-  const call = recall(trial.cache, KEY, {
+  const call = ask(trial.cache, {
     ...options,
     attempt: async () => {
       const recalled = await attempt();
@@ -178,8 +187,8 @@ Deno.test("recall() takes what the holder of the lease has stored meanwhile", as
   const trial = createTrial();
   const other = new Cache(trial.stores);
   const gate = Promise.withResolvers<string>();
-  const first = recall(other, KEY, trial.options(() => gate.promise, NEVER, other));
-  const second = recall(trial.cache, KEY, trial.options(() => "twice"));
+  const first = ask(other, trial.options(() => gate.promise, NEVER, other));
+  const second = ask(trial.cache, trial.options(() => "twice"));
   gate.resolve("once");
   assertEquals(await first, { value: "once", hit: false });
   assertEquals(await second, { value: "once", hit: true });
@@ -190,7 +199,7 @@ Deno.test("recall() ends waiting for a lease with the signal's reason", async ()
   const trial = createTrial();
   using _held = trial.stores.leases.tryAcquire(KEY);
   const controller = new AbortController();
-  const call = recall(trial.cache, KEY, trial.options(() => 1, controller.signal));
+  const call = ask(trial.cache, trial.options(() => 1, controller.signal));
   controller.abort(new Error("enough"));
   await assertRejects(() => call, Error, "enough");
 });
@@ -220,11 +229,11 @@ Deno.test("recall() lets the others wait on when its own call is in a deadlock",
   // What looks for deadlocks keeps no process alive.
   const alive = setInterval(() => {}, 1000);
   const options = trial.options(() => "computed");
-  const nested = recall(trial.cache, KEY, {
+  const nested = ask(trial.cache, {
     ...options,
     callers: () => [{ task: "caller", key: "1" }],
   });
-  const top = recall(trial.cache, KEY, options);
+  const top = ask(trial.cache, options);
   const error = await assertRejects(() => nested, DeadlockError, '"caller" (1) → "f" (00000000)');
   assertEquals(error.cycle.map(({ task }) => task), ["caller", "f"]);
   clearInterval(alive);
@@ -235,10 +244,10 @@ Deno.test("recall() lets the others wait on when its own call is in a deadlock",
 Deno.test("recall() computes too when another takes longer than leaseTimeout", async () => {
   const trial = createTrial();
   const gate = Promise.withResolvers<string>();
-  const first = recall(trial.cache, KEY, trial.options(() => gate.promise));
+  const first = ask(trial.cache, trial.options(() => gate.promise));
   const alive = setInterval(() => {}, 1000);
   const late = { ...trial.options(() => "own"), leaseTimeout: 5 };
-  assertEquals(await recall(trial.cache, KEY, late), { value: "own", hit: false });
+  assertEquals(await ask(trial.cache, late), { value: "own", hit: false });
   clearInterval(alive);
   gate.resolve("first");
   assertEquals(await first, { value: "first", hit: false });
@@ -256,7 +265,7 @@ Deno.test("recall() runs the call uncached when look-up and leases fail", async 
     leases: { tryAcquire: broken, changed: leases.changed.bind(leases) },
   });
   const options = trial.options(() => 7);
-  assertEquals(await recall(trial.cache, KEY, options), { value: 7, hit: false });
+  assertEquals(await ask(trial.cache, options), { value: 7, hit: false });
   assertEquals(trial.warnings.map((warning) => warning.split(" ").slice(0, 2).join(" ")), [
     "Cannot look",
     "Cannot lease",
@@ -271,6 +280,7 @@ Deno.test("recall() gives the result although its lease cannot be freed", async 
     leases: {
       tryAcquire: (key) => ({
         key,
+        revoked: false,
         [Symbol.dispose]: () => {
           throw new Error("disk on fire");
         },
@@ -278,7 +288,7 @@ Deno.test("recall() gives the result although its lease cannot be freed", async 
       changed: leases.changed.bind(leases),
     },
   });
-  assertEquals(await recall(trial.cache, KEY, trial.options(() => 7)), { value: 7, hit: false });
+  assertEquals(await ask(trial.cache, trial.options(() => 7)), { value: 7, hit: false });
   assertEquals(trial.warnings, ['Cannot free the lease of a call of "f": others may wait for it']);
 });
 
@@ -293,9 +303,9 @@ Deno.test("recall() computes again when the value of a record is gone", async ()
     },
   });
   const options = trial.options(() => 9);
-  assertEquals((await recall(trial.cache, KEY, options)).hit, false);
-  assertEquals((await recall(trial.cache, KEY, options)).hit, false);
+  assertEquals((await ask(trial.cache, options)).hit, false);
+  assertEquals((await ask(trial.cache, options)).hit, false);
   lost = false;
-  assertEquals(await recall(trial.cache, KEY, options), { value: 9, hit: true });
+  assertEquals(await ask(trial.cache, options), { value: 9, hit: true });
   assertEquals(trial.runs, 2);
 });

@@ -1,6 +1,6 @@
 // Contract: which calls have one key, and which have not.
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { toKeyedCall } from "../../src/call/call_key.ts";
+import { countedValue, toKeyedCall } from "../../src/call/call_key.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
 import { toAddress } from "../../src/task/task_definition.ts";
 import { IndigestibleError } from "../../src/errors.ts";
@@ -23,7 +23,7 @@ Deno.test("toKeyedCall() gives a call one key however its defaults are written",
   const key = keyOf([1]);
   assertEquals(keyOf([1, 2]), key);
   assertEquals(keyOf([1, undefined]), key);
-  assertEquals(keyOf([1, undefined, undefined, undefined]), key);
+  assertEquals(keyOf([1, undefined, undefined]), key);
   assertNotEquals(keyOf([1, 3]), key);
   assertNotEquals(keyOf([]), key);
 });
@@ -60,9 +60,25 @@ Deno.test("toKeyedCall() leaves ignored parameters out of key and record", () =>
   assertEquals(args.map(({ name }) => name), ["a", "b", "more[0]"]);
 });
 
-Deno.test("toKeyedCall() passes on the arguments that the key stands for", () => {
-  assertEquals(toKeyedCall({ address }, profile, new Set(), [1]).values, [1, 2, false]);
-  assertEquals(toKeyedCall({ address }, profile, new Set(), []).values, [undefined, 2, false]);
+Deno.test("toKeyedCall() counts rest parameters as they were given", () => {
+  const keys = [[1, 2, true], [1, 2, true, undefined], [1, 2, true, undefined, undefined]];
+  assertEquals(new Set(keys.map((args) => keyOf(args))).size, 3);
+});
+
+Deno.test("toKeyedCall() counts all arguments as they were given where a body can tell", async () => {
+  const counting = await readFunctionProfile(function (_a: number, _b = 2): number {
+    return arguments.length;
+  });
+  const keys = [[1], [1, undefined], [1, 2], [1, 2, undefined]].map((args) =>
+    toKeyedCall({ address }, counting, new Set(), args).key
+  );
+  assertEquals(new Set(keys).size, 4);
+});
+
+Deno.test("toKeyedCall() passes on the arguments as they were given", () => {
+  const call = toKeyedCall({ address }, profile, new Set(), [1, undefined]);
+  assertEquals(call.values, [1, undefined]);
+  assertEquals([0, 1, 2].map((position) => countedValue(call, position)), [1, 2, false]);
 });
 
 Deno.test("toKeyedCall() names the culprit of an argument without digest", () => {

@@ -5,7 +5,7 @@ import { toKeyedCall } from "../../src/call/call_key.ts";
 import { CallKeys } from "../../src/call/call_keys.ts";
 
 const IDENTITY = { address: { module: "file:///f.ts", name: "f" }, version: 1 };
-const PROFILE = { parameters: [], rest: "args", code: "0".repeat(64) };
+const PROFILE = { parameters: [], rest: "args", code: "0".repeat(64), countsArguments: false };
 
 function createKeys(): CallKeys {
   return new CallKeys(IDENTITY, PROFILE, new Set());

@@ -172,7 +172,7 @@ Deno.test("task() remembers nothing when the body throws", async () => {
 });
 
 // fleche 14
-Deno.test("task() keys a call by its arguments before the body runs", async () => {
+Deno.test("task() gives the body what its key was made of, and leaves the caller's alone", async () => {
   let bodies = 0;
   const drain = task(import.meta, (list: number[]) => {
     bodies++;
@@ -181,22 +181,21 @@ Deno.test("task() keys a call by its arguments before the body runs", async () =
   await inCache(async () => {
     const list = [1, 2, 3];
     assertEquals(await drain(list), 3);
-    assertEquals(await drain([1, 2, 3]), 3);
+    assertEquals(list, [1, 2, 3]);
+    assertEquals(await drain(list), 3);
     assertEquals(bodies, 1);
-    assertEquals(await drain(list), 0);
-    assertEquals(bodies, 2);
   });
 });
 
-Deno.test("task() refuses to run with arguments that changed since its key was made", async () => {
+Deno.test("task() runs with its arguments as they were when it was called", async () => {
   const read = task(import.meta, (box: { n: number }) => box.n, { name: "read" });
   await inCache(async () => {
     await read({ n: 0 });
     const mutable = { n: 1 };
     const call = read(mutable);
     mutable.n = 2;
-    await assertRejects(() => call, QuiverError, "args[0] is not what its key was made of");
-    assertEquals([await read.contains({ n: 1 }), await read.contains({ n: 2 })], [false, false]);
+    assertEquals(await call, 1);
+    assertEquals([await read.contains({ n: 1 }), await read.contains({ n: 2 })], [true, false]);
   });
 });
 

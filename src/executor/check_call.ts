@@ -1,0 +1,57 @@
+/**
+ * What a worker looks at for a call that is remembered where it was made; loaded with the first.
+ *
+ * @module
+ */
+import type { Warn } from "../cache/warn.ts";
+import { ChangedArgumentError, IndigestibleError } from "../errors.ts";
+import { capture } from "../value/capture.ts";
+import { digestArgument } from "../value/digest_value.ts";
+import { encodeValue } from "../value/encode_value.ts";
+import type { CallCheck } from "./call_context.ts";
+
+/**
+ * Makes sure that arguments are what the key of the call was made of.
+ *
+ * @param name What the call is named in errors.
+ * @param args The arguments as they came.
+ * @param digests The digests of those that may be others by now.
+ * @throws {ChangedArgumentError} When one is.
+ */
+export function checkArguments(
+  name: string,
+  args: readonly unknown[],
+  digests: CallCheck["digests"],
+): void {
+  for (const [position, digest] of digests) {
+    const path = `args[${position}]`;
+    if (digestArgument(args[position], { root: path }) === digest) continue;
+    throw new ChangedArgumentError(
+      `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while the ` +
+        "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
+      path,
+    );
+  }
+}
+
+/**
+ * Tells whether a result arrives as it is where it is to be stored: an instance of a class becomes a
+ * plain object on the way.
+ *
+ * @param name What the call is named in warnings.
+ * @param value The result.
+ * @param warn Told why it cannot be stored.
+ * @returns Whether it may be stored.
+ */
+export function isStorable(name: string, value: unknown, warn: Warn): boolean {
+  try {
+    if (capture([value], { large: (buffer) => buffer }).kept.length > 0) {
+      encodeValue(value, { root: "result" });
+    }
+    return true;
+  } catch (error) {
+    const cause = error instanceof IndigestibleError ? error : undefined;
+    warn(`Cannot store the result of "${name}": the call is not remembered`, cause);
+    return false;
+  }
+}

@@ -1,0 +1,352 @@
+import type { Warn } from "../cache/warn.ts";
+import { ChangedArgumentError, DependencyError } from "../errors.ts";
+import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
+import type { EncodedPart } from "../value/encoded_value.ts";
+import { isGivenAway, transfer } from "../worker/transfer.ts";
+import { Future } from "./future.ts";
+
+/** What is done with large buffers: loaded with the first call that is remembered. */
+export interface BufferTools {
+  /** Digests a buffer or a plain view, as the part of a value that it is stored as. */
+  readonly toPart: (value: LargeBuffer) => EncodedPart;
+  /** Finds something among arguments, for messages. */
+  readonly pathTo: (args: readonly unknown[], wanted: unknown) => string;
+}
+
+/** The digests of large buffers and views, by the object. */
+export type BufferParts = ReadonlyMap<object, EncodedPart>;
+
+/** Arguments of which nothing is lent any more. */
+export interface OwnArguments {
+  /** The arguments. */
+  readonly values: readonly unknown[];
+  /** The digests of large buffers among them. */
+  readonly parts: BufferParts;
+}
+
+/** What is known when arguments are frozen. */
+interface FreezeOptions {
+  /** How buffers are digested; until that is loaded, they are copied. */
+  readonly tools: BufferTools | undefined;
+  /** Digests that are known already. */
+  readonly parts?: BufferParts;
+  /** The arguments as the caller gave them, if not the same. */
+  readonly given?: readonly unknown[];
+}
+
+/**
+ * The arguments of a call that is to be remembered, as they were when it was made: what was digested
+ * is what runs, whatever becomes of the caller's objects afterwards.
+ *
+ * All is copied at once but large buffers, of which hundreds of calls in a queue may share one. Those
+ * are lent: they stay the caller's, their digests say what they were, and who copies or receives them
+ * compares.
+ */
+export class FrozenArguments {
+  /** The arguments as the caller gave them; what was given away has moved. */
+  readonly given: readonly unknown[];
+  /** The arguments as they were. */
+  readonly values: readonly unknown[];
+  /** The digests of large buffers among them. */
+  readonly parts: BufferParts;
+  /** The positions of those that hold what cannot be copied. */
+  readonly kept: readonly number[];
+  /** The positions of those that hold what is lent. */
+  readonly lent: readonly number[];
+  readonly #tools: BufferTools | undefined;
+  /** Whether `values` are to stay as they are: calls may share a copy, or something is lent. */
+  #shares = false;
+  #fresh = true;
+
+  /**
+   * Freezes arguments.
+   *
+   * @param args The arguments; futures among them stay.
+   * @param options What is known.
+   * @throws Whatever an accessor throws.
+   */
+  constructor(args: readonly unknown[], { tools, parts: known, given = args }: FreezeOptions) {
+    const parts = new Map<object, EncodedPart>();
+    const large = (value: LargeBuffer, original: object): object => {
+      this.#shares = true;
+      const part = known?.get(original) ?? tools?.toPart(value);
+      if (part === undefined) return EARLY_COPIES.get(value);
+      parts.set(value, part);
+      return value;
+    };
+    const { values, kept, lent } = capture(args, { large, moves: isGivenAway });
+    this.given = given.map((value, index) => isGivenAway(value) ? giveOn(values[index]) : value);
+    this.values = values;
+    this.parts = parts;
+    this.kept = kept;
+    this.lent = lent;
+    this.#tools = tools;
+  }
+
+  /** The turn in which the arguments were frozen is over: what is lent may change from now on. */
+  endTurn(): void {
+    this.#fresh = false;
+  }
+
+  /**
+   * Copies what is lent.
+   *
+   * @param name What the call is named in errors.
+   * @returns The arguments.
+   * @throws {ChangedArgumentError} When the caller has changed a buffer meanwhile.
+   */
+  own(name: string): OwnArguments {
+    if (!this.#shares) return this;
+    const parts = new Map<object, EncodedPart>();
+    const large = (value: LargeBuffer): object => {
+      const part = this.parts.get(value);
+      if (part !== undefined && !this.#fresh && this.#tools?.toPart(value).digest !== part.digest) {
+        const path = this.#tools?.pathTo(this.values, value) ?? "args";
+        throw new ChangedArgumentError(
+          `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while ` +
+            "the call waited; pass a copy",
+          path,
+        );
+      }
+      const copy = copyLarge(value);
+      if (part !== undefined) parts.set(copy, { ...part, bytes: toBytes(copy) });
+      return copy;
+    };
+    return { values: capture(this.values, { large }).values, parts };
+  }
+
+  /**
+   * Puts the results of futures in their places.
+   *
+   * @param name What the call is named in errors.
+   * @returns Arguments without futures.
+   * @throws {DependencyError} When a future fails.
+   */
+  async resolved(name: string): Promise<FrozenArguments> {
+    const tools = this.#tools;
+    const parts = new Map(this.parts);
+    const freeze = (result: unknown): unknown => {
+      const frozen = new FrozenArguments([result], { tools });
+      for (const [buffer, part] of frozen.parts) parts.set(buffer, part);
+      return frozen.values[0];
+    };
+    const values = await resolveFutures(this.values, name, freeze);
+    const given = values.map((value, index) =>
+      value === this.values[index] ? this.given[index] : value
+    );
+    const frozen = new FrozenArguments(values, { tools, parts, given });
+    frozen.endTurn();
+    return frozen;
+  }
+}
+
+/**
+ * Freezes the arguments of a call.
+ *
+ * @param name What the call is named in warnings.
+ * @param args The arguments.
+ * @param warn Told why they cannot be frozen.
+ * @param options What is known.
+ * @returns The arguments; `undefined` when they cannot be read, and the call is not remembered.
+ */
+export function freezeArguments(
+  name: string,
+  args: readonly unknown[],
+  warn: Warn,
+  options: FreezeOptions,
+): FrozenArguments | undefined {
+  try {
+    return new FrozenArguments(args, options);
+  } catch (error) {
+    warn(
+      `Cannot remember a call of "${name}": its arguments cannot be read; the call runs anyway`,
+      error,
+    );
+    return undefined;
+  }
+}
+
+/** What was given away to the call is given away by it. */
+function giveOn(value: unknown): unknown {
+  return isObject(value) ? transfer(value) : value;
+}
+
+function toBytes(value: LargeBuffer): Uint8Array<ArrayBuffer> {
+  if (!ArrayBuffer.isView(value)) return new Uint8Array(value);
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+}
+
+/**
+ * Copies of large buffers for the calls that a program makes before anything is there to digest them.
+ * Calls that share a buffer share its copy, for as long as it stays the same.
+ */
+class EarlyCopies {
+  readonly #copies = new WeakMap<object, LargeBuffer>();
+
+  get(value: LargeBuffer): LargeBuffer {
+    const known = this.#copies.get(value);
+    if (known !== undefined && isEqual(known, value)) return known;
+    const copy = copyLarge(value);
+    this.#copies.set(value, copy);
+    return copy;
+  }
+}
+
+const EARLY_COPIES = new EarlyCopies();
+
+/** Deno has Node's class among its globals, which its type library does not describe. */
+const { Buffer } = globalThis as {
+  readonly Buffer?: { compare(a: Uint8Array, b: Uint8Array): number };
+};
+
+function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
+  return Buffer?.compare(toBytes(a), toBytes(b)) === 0;
+}
+
+/**
+ * Tells whether there are futures among arguments: in arrays, plain objects, Maps and Sets at any
+ * depth.
+ *
+ * @param args The arguments.
+ * @returns Whether there is one.
+ */
+export function hasFuture(args: readonly unknown[]): boolean {
+  // Most arguments are none that could hold a future: not even a set to note them in is needed.
+  return args.some(isObject) && holdsFuture(args, new Set());
+}
+
+/**
+ * Puts the results of futures in their places among arguments. What holds no future is passed on as
+ * it is, not copied.
+ *
+ * @param args The arguments.
+ * @param name What the call is named in errors.
+ * @param take Makes what takes a future's place of its result, in the turn in which that is there.
+ * @returns The arguments without futures: at once where there are none.
+ * @throws {DependencyError} When a future fails; `cause` is what the first task threw.
+ */
+export function resolveFutures(
+  args: readonly unknown[],
+  name: string,
+  take: (result: unknown) => unknown = (result) => result,
+): readonly unknown[] | Promise<readonly unknown[]> {
+  if (!hasFuture(args)) return args;
+  const resolution = { name, take, copies: new Map<object, unknown>() };
+  return resolve(args, resolution) as Promise<readonly unknown[]>;
+}
+
+/** How futures are resolved. */
+interface Resolution {
+  /** What the call is named in errors. */
+  readonly name: string;
+  /** Makes what takes a future's place of its result. */
+  readonly take: (result: unknown) => unknown;
+  /** What takes the place of each container. */
+  readonly copies: Map<object, unknown>;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function isFuture(value: unknown): value is Promise<unknown> {
+  return value instanceof Future || value instanceof Promise;
+}
+
+/**
+ * Makes the failures of futures count as handled, as whoever was given them will see to them.
+ *
+ * @param values Values, futures perhaps.
+ */
+export function adoptFutures(values: Iterable<unknown>): void {
+  for (const value of values) {
+    if (isObject(value) && isFuture(value)) value.catch(() => {});
+  }
+}
+
+function isPlainObject(value: object): value is Record<string, unknown> {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** The values inside a container, or `undefined` when the value is no container. */
+function childrenOf(value: object): Iterable<unknown> | undefined {
+  if (Array.isArray(value) || value instanceof Set) return value;
+  if (value instanceof Map) return [...value.keys(), ...value.values()];
+  return isPlainObject(value) ? Object.values(value) : undefined;
+}
+
+function holdsFuture(value: unknown, seen: Set<object>): boolean {
+  if (!isObject(value)) return false;
+  if (isFuture(value)) return true;
+  const children = childrenOf(value);
+  if (children === undefined || seen.has(value)) return false;
+  seen.add(value);
+  for (const child of children) {
+    if (holdsFuture(child, seen)) return true;
+  }
+  return false;
+}
+
+async function resolve(value: unknown, resolution: Resolution): Promise<unknown> {
+  const { copies } = resolution;
+  if (!isObject(value)) return value;
+  if (isFuture(value)) return await settle(value, resolution);
+  if (copies.has(value)) return copies.get(value);
+  if (!holdsFuture(value, new Set())) return value;
+  if (Array.isArray(value)) {
+    const copy: unknown[] = [];
+    copies.set(value, copy);
+    copy.push(...await resolveAll(value, resolution));
+    return copy;
+  }
+  if (value instanceof Set) {
+    const copy = new Set<unknown>();
+    copies.set(value, copy);
+    for (const item of await resolveAll([...value], resolution)) copy.add(item);
+    return copy;
+  }
+  if (value instanceof Map) {
+    const copy = new Map<unknown, unknown>();
+    copies.set(value, copy);
+    const keys = await resolveAll([...value.keys()], resolution);
+    const values = await resolveAll([...value.values()], resolution);
+    for (const [index, key] of keys.entries()) copy.set(key, values[index]);
+    return copy;
+  }
+  const copy: Record<string, unknown> = Object.create(Object.getPrototypeOf(value));
+  copies.set(value, copy);
+  const names = Object.keys(value);
+  const values = await resolveAll(Object.values(value), resolution);
+  for (const [index, field] of names.entries()) {
+    // Defined, not assigned: a field may be called `__proto__`.
+    Object.defineProperty(copy, field, {
+      value: values[index],
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  }
+  return copy;
+}
+
+/** Together, so that no future is left unobserved when another fails. */
+function resolveAll(values: readonly unknown[], resolution: Resolution): Promise<unknown[]> {
+  return Promise.all(values.map((value) => resolve(value, resolution)));
+}
+
+async function settle(future: Promise<unknown>, { name, take }: Resolution): Promise<unknown> {
+  try {
+    return await future.then(take);
+  } catch (error) {
+    const first = future instanceof Future ? future.name : "a promise";
+    const chain = error instanceof DependencyError ? [...error.chain, name] : [first, name];
+    const cause = error instanceof DependencyError ? error.cause : error;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DependencyError(
+      `Cannot run "${name}" as it depends on "${chain[0]}": ${reason}`,
+      chain,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * Copies what a caller passes, so that what happens to it afterwards does not count.
+ *
+ * A capture is what structured clone would make of a value, so that a function gets here what it
+ * would get on a worker: symbols, accessors and whatever a proxy hides are gone, and what was one
+ * object is one. Other than structured clone it keeps the class and fields of errors, URLs as URLs,
+ * of a view no more than it shows, and what it cannot copy as it is: functions, promises, instances
+ * of classes, and shared memory.
+ *
+ * Every call that is remembered comes along here, with or without workers: this file is loaded with
+ * Quiver, and imports next to nothing.
+ *
+ * @module
+ */
+import { createError, defineHidden, toErrorShape } from "./_error_shape.ts";
+import { isDigestible } from "./value_symbols.ts";
+
+/** A buffer that nobody can resize, or a view on one. */
+export type LargeBuffer = ArrayBufferView<ArrayBuffer> | ArrayBuffer;
+
+/** What to do with what costs too much, or is worth too much, to be copied like the rest. */
+export interface CaptureOptions {
+  /**
+   * Gives what stands for a buffer or a view of {@linkcode LARGE_BYTES} or more.
+   *
+   * @param value The buffer, or a plain view on it.
+   * @param original The same as the caller has it, which may be a buffer of Node's.
+   * @returns A copy, or the same where somebody makes sure that it does not change.
+   */
+  readonly large: (value: LargeBuffer, original: object) => object;
+  /** Tells which of the values are given away, so that their buffers move instead. */
+  readonly moves?: (value: unknown) => boolean;
+}
+
+/** From this size on, in bytes, a buffer need not be copied at once. */
+export const LARGE_BYTES = 128 * 1024;
+
+const ARRAY_TYPES = [
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float16Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+] as const;
+
+type ViewType = new (buffer: ArrayBuffer, offset?: number, length?: number) => ArrayBufferView<
+  ArrayBuffer
+>;
+
+/** The class that a view becomes, by its prototype. */
+const VIEW_TYPES: ReadonlyMap<object, ViewType> = new Map<object, ViewType>([
+  ...ARRAY_TYPES.map((type) => [type.prototype, type] as const),
+  [DataView.prototype, DataView],
+]);
+
+/** Copies that need no look inside, by prototype; each throws when the object only poses as one. */
+const LEAVES: ReadonlyMap<object, (value: object) => object> = new Map<
+  object,
+  (value: object) => object
+>([
+  [Date.prototype, (value) => new Date(Date.prototype.getTime.call(value))],
+  [RegExp.prototype, (value) => copyRegExp(value as RegExp)],
+  [Boolean.prototype, (value) => Object(Boolean.prototype.valueOf.call(value))],
+  [Number.prototype, (value) => Object(Number.prototype.valueOf.call(value))],
+  [String.prototype, (value) => Object(String.prototype.valueOf.call(value))],
+  [BigInt.prototype, (value) => Object(BigInt.prototype.valueOf.call(value))],
+  [URL.prototype, (value) => new URL((value as URL).href)],
+  [URLSearchParams.prototype, (value) => new URLSearchParams(String(value))],
+]);
+
+/** Values as they were when they were captured. */
+export interface Captured {
+  /** The values: nobody else has what was copied. */
+  readonly values: readonly unknown[];
+  /** The positions of those that hold what cannot be copied: it is the caller's, and may change. */
+  readonly kept: readonly number[];
+  /** The positions of those that hold a large buffer which stands for itself. */
+  readonly lent: readonly number[];
+}
+
+/**
+ * Captures values, synchronously.
+ *
+ * @param values The values.
+ * @param options What becomes of large buffers.
+ * @returns The values; the same list where there is nothing to copy.
+ * @throws Whatever an accessor or a proxy's trap throws.
+ */
+export function capture(values: readonly unknown[], options: CaptureOptions): Captured {
+  return values.some(isObject) ? new Capture(options).all(values) : { values, kept: [], lent: [] };
+}
+
+class Capture {
+  readonly #options: CaptureOptions;
+  /** What stands for each object, so that what was one stays one. */
+  readonly #copies = new Map<object, object>();
+  /** Fills the containers that are made and still empty: a value may be nested deeper than a stack. */
+  readonly #unfilled: (() => void)[] = [];
+  /** Whether what is copied now was given away. */
+  #moving = false;
+  /** Whether something in it could not be copied. */
+  #keeps = false;
+  /** Whether a large buffer in it stands for itself. */
+  #lends = false;
+
+  constructor(options: CaptureOptions) {
+    this.#options = options;
+  }
+
+  all(values: readonly unknown[]): Captured {
+    const copies: unknown[] = [];
+    const kept: number[] = [];
+    const lent: number[] = [];
+    for (const [index, value] of values.entries()) {
+      this.#moving = isObject(value) && this.#options.moves?.(value) === true;
+      this.#keeps = false;
+      this.#lends = false;
+      copies.push(this.#copy(value));
+      for (let fill = this.#unfilled.pop(); fill !== undefined; fill = this.#unfilled.pop()) fill();
+      if (this.#keeps) kept.push(index);
+      if (this.#lends) lent.push(index);
+    }
+    return { values: copies, kept, lent };
+  }
+
+  readonly #copy = (value: unknown): unknown => {
+    if (!isObject(value)) return value;
+    const copy = this.#copies.get(value) ?? this.#copyObject(value);
+    this.#copies.set(value, copy);
+    return copy;
+  };
+
+  /** It stays the caller's: whoever digests it says whether that will do. */
+  #keep<T extends object>(value: T): T {
+    this.#keeps = true;
+    return value;
+  }
+
+  #copyObject(value: object): object {
+    if (isDigestible(value)) return this.#keep(value);
+    const prototype: object | null = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) {
+      const copy = {};
+      this.#unfilled.push(() => copyFields(value, copy, Object.keys(value), this.#copy));
+      return copy;
+    }
+    if (prototype === Array.prototype) return this.#copyArray(value);
+    if (ArrayBuffer.isView(value)) return this.#copyView(value, prototype);
+    try {
+      if (prototype === ArrayBuffer.prototype) return this.#copyBuffer(value as ArrayBuffer);
+      if (prototype === Map.prototype) return this.#copyMap(value as Map<unknown, unknown>);
+      if (prototype === Set.prototype) return this.#copySet(value as Set<unknown>);
+      const leaf = LEAVES.get(prototype);
+      if (leaf !== undefined) return leaf(value);
+    } catch (error) {
+      // It only poses as one.
+      if (error instanceof TypeError) return this.#keep(value);
+      throw error;
+    }
+    return value instanceof Error ? this.#copyError(value) : this.#keep(value);
+  }
+
+  #copyArray(value: object): object {
+    if (!Array.isArray(value)) return this.#keep(value);
+    const copy: unknown[] = [];
+    this.#unfilled.push(() => copyItems(value, copy, this.#copy));
+    return copy;
+  }
+
+  #copyMap(value: Map<unknown, unknown>): object {
+    const items: unknown[] = [];
+    Map.prototype.forEach.call(value, (item, key) => void items.push(key, item));
+    const copy = new Map<unknown, unknown>();
+    this.#unfilled.push(() => {
+      for (let index = 0; index < items.length; index += 2) {
+        copy.set(this.#copy(items[index]), this.#copy(items[index + 1]));
+      }
+    });
+    return copy;
+  }
+
+  #copySet(value: Set<unknown>): object {
+    const items: unknown[] = [];
+    Set.prototype.forEach.call(value, (item) => void items.push(item));
+    const copy = new Set<unknown>();
+    this.#unfilled.push(() => {
+      for (const item of items) copy.add(this.#copy(item));
+    });
+    return copy;
+  }
+
+  #copyError(value: Error): object {
+    const shape = toErrorShape(value);
+    const copy = createError(shape);
+    this.#unfilled.push(() => {
+      for (const [key, field] of shape.hidden) defineHidden(copy, key, this.#copy(field));
+      for (const [key, field] of shape.fields) defineField(copy, key, this.#copy(field));
+    });
+    return copy;
+  }
+
+  /** A buffer of Node's is a view of bytes by another name, and becomes one. */
+  #copyView(view: ArrayBufferView, prototype: object): object {
+    const type = VIEW_TYPES.get(isOfBuffers(prototype) ? Uint8Array.prototype : prototype);
+    const { buffer, byteOffset, byteLength } = view;
+    // Shared memory is shared, and what is of another class, or shows nothing any more, is refused.
+    if (type === undefined || !(buffer instanceof ArrayBuffer) || buffer.detached) {
+      return this.#keep(view);
+    }
+    const size = type === DataView ? byteLength : byteLength / sizeOf(view);
+    if (this.#moving && !buffer.resizable) return new type(this.#move(buffer), byteOffset, size);
+    if (byteLength < LARGE_BYTES || buffer.resizable) {
+      return new type(copyBytes(buffer, byteOffset, byteLength), 0, size);
+    }
+    const plain = prototype === type.prototype ? view : new type(buffer, byteOffset, size);
+    return this.#lend(plain as ArrayBufferView<ArrayBuffer>, view);
+  }
+
+  #copyBuffer(buffer: ArrayBuffer): object {
+    if (buffer.detached) return this.#keep(buffer);
+    if (this.#moving && !buffer.resizable) return this.#move(buffer);
+    if (buffer.byteLength < LARGE_BYTES || buffer.resizable) {
+      return copyBytes(buffer, 0, buffer.byteLength);
+    }
+    return this.#lend(buffer, buffer);
+  }
+
+  #lend(value: LargeBuffer, original: object): object {
+    const lent = this.#options.large(value, original);
+    if (lent === value) this.#lends = true;
+    return lent;
+  }
+
+  /** Views of one buffer that is given away still share it. */
+  #move(buffer: ArrayBuffer): ArrayBuffer {
+    const known = this.#copies.get(buffer);
+    if (known instanceof ArrayBuffer) return known;
+    const moved = buffer.transfer();
+    this.#copies.set(buffer, moved);
+    return moved;
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function copyFields(
+  from: object,
+  to: object,
+  keys: readonly string[],
+  copy: (value: unknown) => unknown,
+): void {
+  const [source, target] = [from, to] as [Record<string, unknown>, Record<string, unknown>];
+  for (const key of keys) {
+    const value = copy(source[key]);
+    // An assignment to "__proto__" would be none.
+    if (key === "__proto__") defineField(to, key, value);
+    else target[key] = value;
+  }
+}
+
+function copyItems(
+  from: readonly unknown[],
+  to: unknown[],
+  copy: (value: unknown) => unknown,
+): void {
+  const keys = Object.keys(from);
+  const { length } = from;
+  // Indices come first: what has as many keys as items has no holes, or names beside its items.
+  const dense = keys.length === length && (length === 0 || keys[length - 1] === String(length - 1));
+  if (dense) { for (let index = 0; index < length; index++) to.push(copy(from[index])); }
+  else {
+    to.length = length;
+    copyFields(from, to, keys, copy);
+  }
+}
+
+function defineField(object: object, key: string, value: unknown): void {
+  Object.defineProperty(object, key, {
+    value,
+    configurable: true,
+    enumerable: true,
+    writable: true,
+  });
+}
+
+function copyRegExp(value: RegExp): RegExp {
+  const { source, flags } = value;
+  return new RegExp(source, flags);
+}
+
+/** As `buffer.slice()`, which fills its memory with zeros first and takes half as long again. */
+function copyBytes(buffer: ArrayBuffer, at: number, length: number): ArrayBuffer {
+  return new Uint8Array(new Uint8Array(buffer, at, length)).buffer;
+}
+
+/**
+ * Copies a large buffer, or what a view shows of one.
+ *
+ * @param value The buffer or a plain view.
+ * @returns The same kind of thing on memory of its own.
+ */
+export function copyLarge(value: LargeBuffer): LargeBuffer {
+  if (!ArrayBuffer.isView(value)) return copyBytes(value, 0, value.byteLength);
+  const bytes = copyBytes(value.buffer, value.byteOffset, value.byteLength);
+  const type = VIEW_TYPES.get(Object.getPrototypeOf(value));
+  return type === undefined ? bytes : new type(bytes);
+}
+
+function sizeOf(view: ArrayBufferView): number {
+  return (view as Uint8Array).BYTES_PER_ELEMENT;
+}
+
+/** Deno has Node's class among its globals, which its type library does not describe. */
+function isOfBuffers(prototype: object): boolean {
+  if (Object.getPrototypeOf(prototype) !== Uint8Array.prototype) return false;
+  const { Buffer } = globalThis as { readonly Buffer?: { readonly prototype: object } };
+  return prototype === Buffer?.prototype;
+}
