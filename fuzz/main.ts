@@ -1,10 +1,12 @@
-// Attacks what reads a bag, for as long as you like: deno task fuzz --minutes=10 --seed=1
+// Attacks what reads a bag, for as long as you like: deno task fuzz --minutes=10 --seed=1 --calls=100000
 //
-// First every property of tests/fuzz in turn, with new random data each time, for so many minutes;
-// then, to their ends, small bags with each of their bytes changed, and each of their files cut at each
+// First every property of damaged files in tests/fuzz in turn, with new random data each time, for so
+// many minutes; then so many rounds of calls whose arguments are changed meanwhile, here and on each
+// kind of worker; then, to their ends, small bags with each of their bytes changed, and each of their files cut at each
 // of its lengths, which takes a few minutes more: --minutes=0 does only that. It ends with an error at the first attack
 // that is not answered by a right value, a miss or a clear error, and says how to repeat it.
 import fc from "fast-check";
+import { FROZEN } from "../tests/fuzz/frozen_calls.ts";
 import { TARGETS } from "../tests/fuzz/properties.ts";
 import { BAG_NAMES } from "./bags.ts";
 import { damageEverywhere } from "./damage_everywhere.ts";
@@ -28,31 +30,48 @@ function fuzz(directory: string, end: number, seed: number): void {
   for (let round = 0; Date.now() < end; round++) {
     for (const target of properties) {
       const limit = Math.min(TURN, Math.max(end - Date.now(), 100));
-      const { numRuns, ...details } = fc.check(target.property, {
+      const details = fc.check(target.property, {
         seed: seed + round,
         numRuns: Infinity,
         interruptAfterTimeLimit: limit,
       });
-      if (details.failed) {
-        const { counterexamplePath, counterexample, errorInstance } = details;
-        const example = Deno.inspect(counterexample, { depth: 10, iterableLimit: 1000 });
-        throw new Error(
-          `${target.name}: seed ${seed + round}, path "${counterexamplePath}": ${example}`,
-          { cause: errorInstance },
-        );
-      }
-      target.runs += numRuns;
+      refuseFailure(target.name, details);
+      target.runs += details.numRuns;
     }
   }
   for (const { name, runs } of properties) console.log(`${runs} runs: ${name}`);
 }
 
+function refuseFailure<T>(name: string, details: fc.RunDetails<T>): void {
+  if (!details.failed) return;
+  const { seed, counterexamplePath, counterexample, errorInstance } = details;
+  const example = Deno.inspect(counterexample, { depth: 10, iterableLimit: 1000 });
+  throw new Error(`${name}: seed ${seed}, path "${counterexamplePath}": ${example}`, {
+    cause: errorInstance,
+  });
+}
+
+/** All kinds at once, as most of the time is spent waiting. */
+async function fuzzCalls(directory: string, rounds: number, seed: number): Promise<void> {
+  const numRuns = Math.ceil(rounds / FROZEN.length);
+  const ended = await Promise.allSettled(FROZEN.map(async ({ name, open }, i) => {
+    const path = `${directory}/calls ${i}`;
+    Deno.mkdirSync(path);
+    await using target = await open(path);
+    refuseFailure(name, await fc.check(target.property, { seed, numRuns }));
+    console.log(`${numRuns} runs: ${name}`);
+  }));
+  for (const kind of ended) if (kind.status === "rejected") throw kind.reason;
+}
+
 const minutes = readNumber("minutes", 1);
+const calls = readNumber("calls", 100_000);
 const seed = readNumber("seed", Date.now() % 2 ** 31);
 console.log(`Fuzzing for ${minutes} minutes with seed ${seed}`);
 const directory = Deno.makeTempDirSync({ prefix: "quiver_fuzz_" });
 try {
   fuzz(directory, Date.now() + minutes * 60_000, seed);
+  if (calls > 0) await fuzzCalls(directory, calls, seed);
   for (const name of BAG_NAMES) await damageEverywhere(directory, name);
 } finally {
   Deno.removeSync(directory, { recursive: true });

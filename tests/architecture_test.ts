@@ -112,6 +112,7 @@ const ENTRIES = [
   "src/worker/process_worker.ts",
   "src/worker/watch_parent.ts",
   "src/bag/fold_worker.ts",
+  "src/call/module_sources.ts",
   "src/store/verify_worker.ts",
 ];
 
