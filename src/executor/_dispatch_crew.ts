@@ -16,6 +16,8 @@ export interface Member<C> {
   limit: number;
   /** How many calls were taken back from it whose runs have not told so yet. */
   revoking: number;
+  /** What it has seen with calls that it has answered, and need not be sent again. */
+  readonly answered: WeakSet<object>;
 }
 
 /** Options of {@linkcode DispatchCrew}. */
@@ -132,7 +134,8 @@ export class DispatchCrew<C> {
     try {
       const worker = await start;
       const limit = this.#options.maxTasksPerWorker;
-      const member: Member<C> = { worker, calls: [], sent: 0, limit, revoking: 0 };
+      const answered = new WeakSet<object>();
+      const member: Member<C> = { worker, calls: [], sent: 0, limit, revoking: 0, answered };
       this.#members.add(member);
       this.#options.observer?.tell("workerStarted", { worker: worker.name });
       void worker.dead.then((reason) => {

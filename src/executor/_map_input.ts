@@ -19,36 +19,42 @@ export interface MapInput<T> {
  * Opens the input of a map.
  *
  * @typeParam T An item.
+ * @typeParam I What is made of it.
  * @param items The items.
+ * @param freeze Makes something of each item in the turn in which it comes: the next one may be the
+ * same object.
  * @param arrived Called when there may be more to take than before.
  * @returns The input.
  */
-export function openMapInput<T>(
+export function openMapInput<T, I>(
   items: Iterable<T> | AsyncIterable<T>,
+  freeze: (item: T) => I,
   arrived: () => void,
-): MapInput<T> {
+): MapInput<I> {
   // A text is an iterable of characters, and the operator `in` is not for texts.
   const asynchronous = Symbol.asyncIterator in Object(items);
-  if (!asynchronous) return new SyncInput((items as Iterable<T>)[Symbol.iterator]());
-  return new AsyncInput((items as AsyncIterable<T>)[Symbol.asyncIterator](), arrived);
+  if (!asynchronous) return new SyncInput((items as Iterable<T>)[Symbol.iterator](), freeze);
+  return new AsyncInput((items as AsyncIterable<T>)[Symbol.asyncIterator](), freeze, arrived);
 }
 
-class SyncInput<T> implements MapInput<T> {
+class SyncInput<T, I> implements MapInput<I> {
   readonly #iterator: Iterator<T>;
+  readonly #freeze: (item: T) => I;
   ended = false;
   failure: { readonly error: unknown } | undefined;
 
-  constructor(iterator: Iterator<T>) {
+  constructor(iterator: Iterator<T>, freeze: (item: T) => I) {
     this.#iterator = iterator;
+    this.#freeze = freeze;
   }
 
-  take(count: number): T[] {
-    const items: T[] = [];
+  take(count: number): I[] {
+    const items: I[] = [];
     try {
       while (items.length < count && !this.ended) {
         const step = this.#iterator.next();
         if (step.done) this.ended = true;
-        else items.push(step.value);
+        else items.push(this.#freeze(step.value));
       }
     } catch (error) {
       this.ended = true;
@@ -65,18 +71,20 @@ class SyncInput<T> implements MapInput<T> {
 }
 
 /** Asks for one item at a time, until as many are there as are wanted. */
-class AsyncInput<T> implements MapInput<T> {
+class AsyncInput<T, I> implements MapInput<I> {
   readonly #iterator: AsyncIterator<T>;
+  readonly #freeze: (item: T) => I;
   readonly #arrived: () => void;
-  readonly #items: T[] = [];
+  readonly #items: I[] = [];
   #wanted = 0;
   #source: "resting" | "asked" | "ended" = "resting";
   /** Runs while fewer items than are wanted wait for the others. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   failure: { readonly error: unknown } | undefined;
 
-  constructor(iterator: AsyncIterator<T>, arrived: () => void) {
+  constructor(iterator: AsyncIterator<T>, freeze: (item: T) => I, arrived: () => void) {
     this.#iterator = iterator;
+    this.#freeze = freeze;
     this.#arrived = arrived;
   }
 
@@ -84,7 +92,7 @@ class AsyncInput<T> implements MapInput<T> {
     return this.#source === "ended" && this.#items.length === 0;
   }
 
-  take(count: number): T[] {
+  take(count: number): I[] {
     if (this.#timer !== undefined && this.#items.length < count) return [];
     const items = this.#items.splice(0, count);
     this.#wanted = count - items.length;
@@ -108,7 +116,7 @@ class AsyncInput<T> implements MapInput<T> {
     while (this.#source === "asked" && this.#items.length < this.#wanted) {
       const step = await this.#next();
       if (step.done) this.#source = "ended";
-      else this.#items.push(step.value);
+      else this.#items.push(this.#freeze(step.value));
       // Chunks are to be filled, but not by making those wait that are there.
       if (this.#items.length < this.#wanted) this.#timer ??= setTimeout(() => this.#tell());
     }

@@ -3,6 +3,7 @@ import type { Digest } from "../value/encoded_value.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import { describeScope, type ScopeDescription } from "../scope/derive_scope.ts";
 import type { CallRequest } from "../worker/worker.ts";
+import type { SourceWitness } from "../call/module_sources.ts";
 import type { TaskReferences } from "./encode_tasks.ts";
 
 /** What a call says when its body starts, if its context asks for that. */
@@ -25,6 +26,8 @@ export interface Remembering {
   readonly call?: TravellingCall;
   /** What the worker makes sure of, when the call is remembered where it was made. */
   readonly check?: CallCheck;
+  /** The code that its key was made of, until the worker has answered a call of that code. */
+  readonly sources?: SourceWitness;
 }
 
 /** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
@@ -75,7 +78,7 @@ export interface CallCheck {
 export type CallNote = "busy" | "hit" | "stored" | "unstored" | "computed" | "unfit";
 
 /** What a call is asked to do beside running. */
-export type CallFlags = Pick<CallContext, "announce" | "check">;
+export type CallFlags = Pick<CallContext, "announce" | "check" | "sources">;
 
 /** A call that a worker is to remember. */
 export interface TravellingCall extends Omit<KeyedCall, "values"> {
@@ -125,6 +128,29 @@ export function withDemands(request: CallRequest, demands: CallDemands): CallReq
   // What `toCallContext` made.
   const context = (request.context ?? NO_CONTEXT) as CallContext;
   return { ...request, context: { ...context, ...demands } satisfies CallContext };
+}
+
+/**
+ * Gives the code that the key of a call was made of.
+ *
+ * @param request The call.
+ * @returns The sources, if they travel with the call.
+ */
+export function sourcesOf({ context }: CallRequest): SourceWitness | undefined {
+  // What `toCallContext` made.
+  return (context as CallContext | undefined)?.sources;
+}
+
+/**
+ * Leaves the sources out of a call to a worker that knows them.
+ *
+ * @param request The call.
+ * @returns The same call without them.
+ */
+export function withoutSources(request: CallRequest): CallRequest {
+  // What `toCallContext` made, and has sources in it.
+  const { sources: _, ...context } = request.context as CallContext;
+  return { ...request, context };
 }
 
 /**

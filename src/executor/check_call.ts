@@ -1,9 +1,10 @@
 /**
- * What a worker looks at for a call that is remembered where it was made; loaded with the first.
+ * What a worker looks at for calls that are remembered; loaded with the first that needs it.
  *
  * @module
  */
 import type { Warn } from "../cache/warn.ts";
+import { findChangedSource, type SourceWitness } from "../call/module_sources.ts";
 import { ChangedArgumentError, IndigestibleError } from "../errors.ts";
 import { capture } from "../value/capture.ts";
 import { digestArgument } from "../value/digest_value.ts";
@@ -53,5 +54,39 @@ export function isStorable(name: string, value: unknown, warn: Warn): boolean {
     const cause = error instanceof IndigestibleError ? error : undefined;
     warn(`Cannot store the result of "${name}": the call is not remembered`, cause);
     return false;
+  }
+}
+
+/** The code of a module as this worker has loaded it. */
+export class LoadedCode {
+  /** Whether more of it may be loaded while a call runs. */
+  readonly late: boolean;
+  readonly #sources: SourceWitness;
+  #changed: string | undefined;
+  #looked = false;
+
+  /**
+   * Looks at nothing yet.
+   *
+   * @param sources The code that keys were made of.
+   */
+  constructor(sources: SourceWitness) {
+    this.#sources = sources;
+    this.late = sources.late.length > 0;
+  }
+
+  /**
+   * Finds out whether it is the code that keys were made of: all of it once, and what may be loaded
+   * later each time.
+   *
+   * @returns The URL of a file that is not, or may not be, the same.
+   */
+  changed(): string | undefined {
+    if (this.#changed !== undefined || this.#looked && !this.late) return this.#changed;
+    const files = this.#looked ? this.#sources.late : this.#sources.files;
+    this.#looked = true;
+    // This worker has loaded nothing before it began.
+    const loadedAt = performance.timeOrigin;
+    return this.#changed = findChangedSource({ ...this.#sources, files }, loadedAt);
   }
 }

@@ -11,12 +11,12 @@ import {
   type Remembering,
   toCallContext,
   toTravelling,
-  type TravellingCall,
 } from "./call_context.ts";
 import type { CallObserver, OutcomeTaker } from "./_dispatch_call.ts";
 import { RunAnswer } from "./_run_answer.ts";
 import { OptionedCall } from "./_optioned_call.ts";
 import type { CallOptions } from "./call_options.ts";
+import { CODE_SOURCES } from "./code_sources.ts";
 import { encodeTasks, holdsTask } from "./encode_tasks.ts";
 import { unwrapOutcome } from "./unwrap_outcome.ts";
 
@@ -45,17 +45,21 @@ export interface EngineRunner extends CallRunner {
  * Creates what runs the bodies of calls on workers.
  *
  * @param dispatcher Brings calls to workers.
+ * @param loadsCode Whether the workers import the code of tasks by themselves.
  * @returns The runner.
  */
-export function createRunner(dispatcher: Dispatches): EngineRunner {
+export function createRunner(dispatcher: Dispatches, loadsCode: boolean): EngineRunner {
+  const sourcesOf = async ({ definition }: RememberedCall): Promise<Remembering> =>
+    loadsCode ? { sources: await CODE_SOURCES.get(definition) } : {};
   const dispatch = (
     ready: ReadyCall,
     options: CallOptions | undefined,
     taker: OutcomeTaker,
-    { call, check }: Remembering = {},
+    remembering: Remembering = {},
   ): void => {
     const { definition: { address }, scope, args, status } = ready;
-    const context = toCallContext(scope, call, toFlags(options, check));
+    const { call, ...flags } = remembering;
+    const context = toCallContext(scope, call, toFlags(options, flags));
     const observer = options === undefined ? status : new OptionedCall(status, options);
     const request = { module: address.module, task: address.name, args, context };
     const encoded = holdsTask(args) ? encodeRequest(request, scope) : request;
@@ -79,7 +83,8 @@ export function createRunner(dispatcher: Dispatches): EngineRunner {
     const { cache, call, scope } = remembered;
     let note: string | undefined;
     const body = async () => {
-      const sent = await send(remembered, options, { check: toCheck(remembered) });
+      const check = toCheck(remembered);
+      const sent = await send(remembered, options, { check, ...await sourcesOf(remembered) });
       const outcome = unwrapOutcome(sent, scope);
       note = outcome.note;
       return outcome.value;
@@ -100,7 +105,8 @@ export function createRunner(dispatcher: Dispatches): EngineRunner {
     if (cache.secretDescription === undefined) {
       return await fillFromHere(leased ? computeLeased : computeAlone, remembered, options);
     }
-    const sent = await send(remembered, options, { call: toTravelling(call, leased) });
+    const travelling = { call: toTravelling(call, leased), ...await sourcesOf(remembered) };
+    const sent = await send(remembered, options, travelling);
     return toRecalled(unwrapOutcome(sent, scope));
   };
   return {
@@ -123,7 +129,8 @@ function toCheck({ call, frozen }: RememberedCall): CallCheck {
   const loose = new Set([...frozen?.kept ?? [], ...frozen?.lent ?? []]);
   const digests = call.positions.flatMap((position, index) => {
     const digest = call.args[index]?.digest;
-    return loose.has(position) && digest !== undefined ? [[position, digest] as const] : [];
+    const isLoose = loose.has(position) || typeof call.values[position] === "function";
+    return isLoose && digest !== undefined ? [[position, digest] as const] : [];
   });
   return { digests };
 }
@@ -139,14 +146,11 @@ function encodeRequest(
 
 function toFlags(
   options: CallOptions | undefined,
-  check: CallCheck | undefined,
+  flags: Omit<Remembering, "call">,
 ): CallFlags | undefined {
   const { deadline = Infinity } = options ?? {};
-  if (deadline === Infinity && check === undefined) return undefined;
-  return {
-    ...(deadline !== Infinity && { announce: true }),
-    ...(check !== undefined && { check }),
-  };
+  if (deadline === Infinity && Object.keys(flags).length === 0) return undefined;
+  return { ...flags, ...(deadline !== Infinity && { announce: true }) };
 }
 
 function toRecalled({ value, note }: ValueOutcome): Recalled | undefined {

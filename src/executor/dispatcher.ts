@@ -8,7 +8,7 @@ import { DispatchCrew, type Member } from "./_dispatch_crew.ts";
 import { DispatchPace } from "./_dispatch_pace.ts";
 import { planAhead } from "./_plan_ahead.ts";
 import type { SafeObserver } from "./_safe_observer.ts";
-import { type CallLimits, withDemands } from "./call_context.ts";
+import { type CallLimits, sourcesOf, withDemands, withoutSources } from "./call_context.ts";
 import type { CallStatistics } from "./call_statistics.ts";
 import type { OutputTaker } from "./output.ts";
 
@@ -327,7 +327,9 @@ export class Dispatcher implements AsyncDisposable {
     member.sent++;
     call.send(member);
     this.#calls.log.sent(call, member.worker.name);
-    member.worker.send(call.request, call);
+    const sources = sourcesOf(call.request);
+    const known = sources !== undefined && member.answered.has(sources);
+    member.worker.send(known ? withoutSources(call.request) : call.request, call);
   }
 
   #returned(call: Call, result: RunResult): void {
@@ -344,6 +346,8 @@ export class Dispatcher implements AsyncDisposable {
       if (call.at === "worker") this.#calls.reenter(call);
     } else {
       this.#pace.note(result.duration);
+      const sources = sourcesOf(call.request);
+      if (sources !== undefined) member.answered.add(sources);
       // It has nothing to do as soon as the calls that have started have ended, and then it ends.
       if (result.heapBytes !== undefined) this.#spend(member);
       if (call.at !== "end") this.#calls.conclude(call, result);

@@ -95,5 +95,5 @@ export function createEngine(
     limits: () => share.limits,
     observer: observer && new SafeObserver(observer, onWarning),
   });
-  return { dispatcher, share, runner: createRunner(dispatcher) };
+  return { dispatcher, share, runner: createRunner(dispatcher, share.workerType !== "inline") };
 }

@@ -362,7 +362,7 @@ export class Executor implements AsyncDisposable {
     const executor = this.active;
     const refused = executor.#refuse(definition.name, scope);
     if (refused !== undefined) return refused;
-    return answerCall(definition, args, scope, runner, executor.#keeper);
+    return answerCall(definition, args, scope, runner, { keeper: executor.#keeper });
   }
 
   /** What a map needs; another executor may take the place of this one while it goes on. */
@@ -371,6 +371,7 @@ export class Executor implements AsyncDisposable {
     return {
       maxWorkers: () => this.active.#maxWorkers,
       sharesMemory: SHARE_MEMORY.has(workerType),
+      loadsCode: workerType !== "inline",
       options: { retries },
       dispatcher: { run: (request, observer = {}) => this.active.#engine.send(request, observer) },
       refuse: (name, scope) => this.active.#refuse(name, scope),

@@ -1,12 +1,13 @@
 import { voidCache } from "../cache/cache.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
-import { answerCall } from "../task/call_task.ts";
-import type { CallRunner } from "../task/call_task.ts";
+import { answerCall, type CallRunner, REMEMBERING } from "../task/call_task.ts";
 import type { CallKeeper, CallStatus } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
-import { resolveFutures } from "../task/call_arguments.ts";
+import { freezeArguments, FrozenArguments, resolveFutures } from "../task/call_arguments.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
+import { capture } from "../value/capture.ts";
+import { isGivenAway } from "../worker/transfer.ts";
 import type { MapBatch, MapCalls } from "./_map_buffer.ts";
 import type { CallOptions } from "./call_options.ts";
 import { toCallContext } from "./call_context.ts";
@@ -21,6 +22,8 @@ export interface MapExecutor {
   readonly maxWorkers: () => number;
   /** Whether workers share memory with this isolate. */
   readonly sharesMemory: boolean;
+  /** Whether workers import the code of tasks by themselves. */
+  readonly loadsCode: boolean;
   /**
    * How the calls are made; their signal is that of the map. With `retries` an item that fails in a
    * chunk is run again by itself.
@@ -52,6 +55,9 @@ export interface MapSubject {
   readonly follow: (future: Future<unknown>) => void;
 }
 
+/** An item, as it was when it came. */
+export type MapItem<T> = T | FrozenArguments;
+
 /** Makes the calls of a map, some at a time. */
 export class MapCaller<T, R> {
   readonly #executor: MapExecutor;
@@ -79,7 +85,37 @@ export class MapCaller<T, R> {
       sharesMemory,
       warn: (message) => warn(message),
     };
-    this.#runner = createRunner(new ChunkGatherer(this.#route));
+    this.#runner = createRunner(new ChunkGatherer(this.#route), executor.loadsCode);
+  }
+
+  /**
+   * Keeps an item as it is now: the call is made when it comes, though it may wait.
+   *
+   * @param item The item.
+   * @returns The item for {@linkcode call}.
+   */
+  freeze(item: T): MapItem<T> {
+    if (typeof item !== "object" || item === null) return item;
+    const { definition: { name }, scope: { warn } } = this.#subject;
+    if (this.#remembers) {
+      const tools = REMEMBERING.loaded?.BUFFER_TOOLS;
+      const frozen = freezeArguments(name, [item], warn, { tools });
+      frozen?.endTurn();
+      return frozen ?? item;
+    }
+    if (isGivenAway(item)) return item;
+    try {
+      // One item in, one item out.
+      return capture([item], { large: (buffer) => buffer }).values[0] as T;
+    } catch {
+      // It has an accessor that throws: whoever sends it says so.
+      return item;
+    }
+  }
+
+  get #remembers(): boolean {
+    const { cache } = this.#subject.scope;
+    return cache !== undefined && cache !== voidCache;
   }
 
   /**
@@ -88,7 +124,7 @@ export class MapCaller<T, R> {
    * @param items The items.
    * @returns The calls: as one where nothing is to be known of each.
    */
-  call(items: readonly T[]): MapCalls<R>[] {
+  call(items: readonly MapItem<T>[]): MapCalls<R>[] {
     const { definition, scope } = this.#subject;
     const refused = this.#executor.refuse(definition.name, scope);
     if (refused !== undefined) {
@@ -101,9 +137,9 @@ export class MapCaller<T, R> {
   }
 
   /** Whether neither the cache nor futures make some of the calls end before others. */
-  #isPlain(items: readonly T[]): boolean {
-    const { definition, scope: { cache } } = this.#subject;
-    if (cache !== undefined && cache !== voidCache || holdsTask(items)) return false;
+  #isPlain(items: readonly MapItem<T>[]): boolean {
+    const { definition } = this.#subject;
+    if (this.#remembers || holdsTask(items)) return false;
     const resolved = resolveFutures(items, definition.name);
     if (!(resolved instanceof Promise)) return true;
     // Only asked: each call waits for its own futures, and fails with them.
@@ -112,7 +148,7 @@ export class MapCaller<T, R> {
   }
 
   /** One future for all: a promise for each would take longer than a short call. */
-  #callTogether(items: readonly T[]): MapCalls<R> {
+  #callTogether(items: readonly MapItem<T>[]): MapCalls<R> {
     const { definition: { name }, scope, ended } = this.#subject;
     const content = { items, context: toCallContext(scope, undefined) };
     const run = (status: CallStatus) => new ChunkCall(this.#route, status).run(content);
@@ -125,10 +161,12 @@ export class MapCaller<T, R> {
     return { size: items.length, batch, cancel: () => future.cancel() };
   }
 
-  #callAlone(item: T): MapCalls<R> {
+  #callAlone(item: MapItem<T>): MapCalls<R> {
     const { definition, scope, ended } = this.#subject;
     const keeper = this.#executor.keeper();
-    const future = answerCall(definition, [item], scope, this.#runner, keeper);
+    const frozen = item instanceof FrozenArguments ? item : undefined;
+    const args = frozen?.values ?? [item];
+    const future = answerCall(definition, args, scope, this.#runner, { keeper, frozen });
     this.#subject.follow(future);
     // The definition is that of the task, so its function returns what the task does.
     const batch = future.then((value): MapBatch<R> => ({ values: [value as R] }), toFailure)

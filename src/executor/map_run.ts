@@ -2,7 +2,7 @@ import { type MapBatch, MapBuffer } from "./_map_buffer.ts";
 import { type MapInput, openMapInput } from "./_map_input.ts";
 import { MapAppetite } from "./_map_appetite.ts";
 import { AutoChunkPace, type ChunkPace } from "./chunk_pace.ts";
-import { MapCaller, type MapExecutor, type MapSubject } from "./map_caller.ts";
+import { MapCaller, type MapExecutor, type MapItem, type MapSubject } from "./map_caller.ts";
 import type { Future } from "../task/future.ts";
 import { openProgressBar, type ProgressObserver } from "./progress_bar.ts";
 import { RunningProgress } from "./running_progress.ts";
@@ -35,7 +35,7 @@ export interface MapSettings {
  */
 export class MapRun<T, R> {
   readonly #appetite: MapAppetite;
-  readonly #input: MapInput<T>;
+  readonly #input: MapInput<MapItem<T>>;
   readonly #buffer: MapBuffer<R>;
   readonly #caller: MapCaller<T, R>;
   readonly #progress: MapProgress;
@@ -69,11 +69,13 @@ export class MapRun<T, R> {
       workers: executor.maxWorkers(),
       ...(size === "auto" && total !== undefined && { total }),
     });
-    this.#input = openMapInput(items, this.#ring);
     this.#buffer = new MapBuffer(ordered, this.#ring);
     const ended = (hit: boolean) => progress.update(hit);
     const follow = (future: Future<unknown>) => progress.follow(future);
-    this.#caller = new MapCaller(executor, { ...subject, ended, follow }, pace);
+    const caller = this.#caller = new MapCaller(executor, { ...subject, ended, follow }, pace);
+    // What a generator gives may be one object again and again; an array has them all at once.
+    const freeze = (item: T) => Array.isArray(items) ? item : caller.freeze(item);
+    this.#input = openMapInput(items, freeze, this.#ring);
     this.#progress = progress;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#ring);

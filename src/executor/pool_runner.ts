@@ -42,7 +42,7 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
       observer.started?.();
       send(request, pool).then((outcome) => taker.resolve(outcome), (error) => taker.reject(error));
     },
-  });
+  }, true);
 }
 
 /** The pool runs functions in this isolate: it is given what would run without it. */

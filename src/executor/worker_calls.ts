@@ -2,6 +2,7 @@ import type { Cache } from "../cache/cache.ts";
 import { createWarn, deriveScope } from "../scope/derive_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { toRecordMetadata } from "../scope/derive_scope.ts";
+import type { SourceWitness } from "../call/module_sources.ts";
 import { importLater } from "../import_later.ts";
 import { toPaths } from "../store/description.ts";
 import { whenSettled } from "../store/memory_stores.ts";
@@ -15,6 +16,7 @@ import { importInWorker } from "../worker/current_worker.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
 import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
 import { HeapWatch } from "./_heap_watch.ts";
+import type { LoadedCode } from "./check_call.ts";
 import { NESTED_WORKERS, WorkerLedger } from "./_worker_ledger.ts";
 import {
   type CallCheck,
@@ -58,6 +60,8 @@ interface StartedCall {
   readonly control: CallControl;
   /** Says that the body starts, where that is asked for; throws when the call was given up. */
   readonly start: () => void;
+  /** The code that this worker has loaded for the task, where it may not be that of the call's key. */
+  readonly code: LoadedCode | undefined;
 }
 
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
@@ -65,6 +69,8 @@ export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
   readonly #heap = new HeapWatch();
   readonly #ledger = new WorkerLedger();
+  /** The code of modules whose calls are remembered, by their URLs. */
+  readonly #codes = new Map<string, LoadedCode>();
   /** There as soon as a call was made without any scope of its own. */
   #plain: Scope | undefined;
   /** There as soon as a cache is. */
@@ -137,6 +143,9 @@ export class WorkerCalls {
         : await this.#decodeTasks(request.args, context.tasks, warnings);
       begun = performance.now();
       const { call, chunk } = context;
+      const code = context.sources === undefined
+        ? this.#codes.get(request.module)
+        : await this.#lookAtCode(request.module, context.sources);
       // Where nothing was waited for, nobody can have given the call up meanwhile.
       const waited = known === undefined || restored instanceof Promise ||
         context.output === true || context.tasks !== undefined;
@@ -144,7 +153,7 @@ export class WorkerCalls {
         if (waited && control.aborted) throw control.signal.reason;
         if (context.announce === true) control.tell(STARTED, undefined);
       };
-      const called = { definition, scope, control, start };
+      const called = { definition, scope, control, start, code };
       if (chunk !== undefined) {
         const { runChunk } = await importLater<RunChunk>("./run_chunk.ts", import.meta.url);
         begun = performance.now();
@@ -169,12 +178,42 @@ export class WorkerCalls {
     }
   }
 
-  #runRemembered(
+  /** Where the code is not that of the key, the call runs all the same, and is not remembered. */
+  async #runRemembered(
     called: StartedCall,
     args: readonly unknown[],
     { call, check }: Remembering,
   ): Promise<Computed> {
-    return call === undefined ? runChecked(called, args, check) : this.#compute(called, args, call);
+    const { definition: { name }, scope: { warn }, code } = called;
+    const isOther = () => {
+      const changed = code?.changed();
+      if (changed !== undefined) {
+        warn(
+          `Cannot remember calls of "${name}" on workers: "${changed}" has changed since the program ` +
+            "has loaded it, and their results are those of other code; start the program again",
+        );
+      }
+      return changed !== undefined;
+    };
+    if (isOther()) {
+      const { definition, scope, control, start } = called;
+      start();
+      return { value: await runBody(definition, scope, args, control), note: "unfit" };
+    }
+    const unfit = code?.late === true ? isOther : () => false;
+    return call === undefined
+      ? await runChecked(called, args, check, unfit)
+      : await this.#compute(called, args, call, unfit);
+  }
+
+  /** The code of a module is looked at once, after it was imported. */
+  async #lookAtCode(module: string, sources: SourceWitness): Promise<LoadedCode> {
+    const known = this.#codes.get(module);
+    if (known !== undefined) return known;
+    const { LoadedCode } = await importLater<Checking>("./check_call.ts", import.meta.url);
+    const code = this.#codes.get(module) ?? new LoadedCode(sources);
+    this.#codes.set(module, code);
+    return code;
   }
 
   /** Runs a call that is to be remembered, even where the cache could not be opened. */
@@ -182,6 +221,7 @@ export class WorkerCalls {
     { definition, scope, control, start }: StartedCall,
     args: readonly unknown[],
     call: TravellingCall,
+    otherCode: () => boolean,
   ): Promise<Computed> {
     const { key, leased = true } = call;
     const own = new BodyControl(control, scope.control);
@@ -195,7 +235,7 @@ export class WorkerCalls {
     const recalled = await compute(scope.cache, { ...call, values: args }, body, {
       metadata: toRecordMetadata(scope),
       warn: scope.warn,
-      unfit: () => own.interrupted,
+      unfit: () => own.interrupted || otherCode(),
       fix: fixResult,
     });
     if (recalled === undefined) return { value: undefined, note: "busy" };
@@ -235,6 +275,7 @@ export class WorkerCalls {
       cache,
       call: _call,
       check: _check,
+      sources: _sources,
       tasks: _tasks,
       announce: _announce,
       output: _output,
@@ -281,6 +322,7 @@ async function runChecked(
   { definition, scope, control, start }: StartedCall,
   args: readonly unknown[],
   check: CallCheck | undefined,
+  otherCode: () => boolean,
 ): Promise<Computed> {
   const { checkArguments, isStorable } = await importLater<Checking>(
     "./check_call.ts",
@@ -290,11 +332,10 @@ async function runChecked(
   const own = new BodyControl(control, scope.control);
   start();
   return await whenSettled(runBody(definition, scope, args, own), (value): Computed => {
+    const fixed = fixResult(value);
+    if (own.interrupted || otherCode()) return { value: fixed, note: "unfit" };
     const storable = isStorable(definition.name, value, scope.warn);
-    return {
-      value: fixResult(value),
-      note: own.interrupted ? "unfit" : storable ? "computed" : "unstored",
-    };
+    return { value: fixed, note: storable ? "computed" : "unstored" };
   });
 }
 

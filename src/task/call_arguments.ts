@@ -212,7 +212,13 @@ function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
  */
 export function hasFuture(args: readonly unknown[]): boolean {
   // Most arguments are none that could hold a future: not even a set to note them in is needed.
-  return args.some(isObject) && holdsFuture(args, new Set());
+  if (!args.some(isObject)) return false;
+  try {
+    return holdsFuture(args, new Set());
+  } catch {
+    // An accessor throws, or they are nested deeper than the stack: who needs them says so.
+    return false;
+  }
 }
 
 /**

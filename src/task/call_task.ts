@@ -3,7 +3,12 @@ import type { Recalled } from "../cache/recall.ts";
 import { LateModule } from "../import_later.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import { toRecordMetadata } from "../scope/derive_scope.ts";
-import { freezeArguments, hasFuture, resolveFutures } from "./call_arguments.ts";
+import {
+  freezeArguments,
+  type FrozenArguments,
+  hasFuture,
+  resolveFutures,
+} from "./call_arguments.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
 import type { CallKeeper } from "./call_status.ts";
 import { Future } from "./future.ts";
@@ -31,7 +36,7 @@ export const REMEMBERING: LateModule<Remembering> = new LateModule(() =>
  * @param given The arguments, futures among them.
  * @param scope The scope that the call was made in.
  * @param runner Runs the body.
- * @param keeper Keeps count of the call.
+ * @param options Who keeps count of the call, and its arguments if they are frozen already.
  * @returns The future of the result.
  */
 export function answerCall(
@@ -39,13 +44,22 @@ export function answerCall(
   given: readonly unknown[],
   scope: Scope,
   runner: CallRunner,
-  keeper?: CallKeeper,
+  { keeper, frozen }: AnswerOptions = {},
 ): Future<unknown> {
+  const own = frozen === undefined ? {} : { frozen };
   return new Future(
     definition.name,
-    (status) => answerGiven({ definition, scope, args: given, status }, runner),
+    (status) => answerGiven({ definition, scope, args: given, status, ...own }, runner),
     keeper,
   );
+}
+
+/** Options of {@linkcode answerCall}. */
+export interface AnswerOptions {
+  /** Keeps count of the call. */
+  readonly keeper?: CallKeeper;
+  /** The arguments as they were when the call was made, if that was before. */
+  readonly frozen?: FrozenArguments | undefined;
 }
 
 /**

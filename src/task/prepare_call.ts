@@ -1,6 +1,5 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Warn } from "../cache/warn.ts";
-import { IndigestibleError } from "../errors.ts";
 import type { EncodedPart } from "../value/encoded_value.ts";
 import { definitionOf } from "./registry.ts";
 import type { TaskDefinition } from "./task_definition.ts";
@@ -62,7 +61,7 @@ export function prepareCall(
   try {
     return definition.toKeyedCall(args, parts);
   } catch (error) {
-    if (!(error instanceof IndigestibleError)) throw error;
+    // It may also be what an accessor throws: the body perhaps never reads it.
     warn(
       `Cannot remember a call of "${name}": an argument has no digest; the call runs anyway`,
       error,

@@ -16,6 +16,10 @@ export class TaskDefinition {
   readonly address: TaskAddress;
   /** The function. */
   readonly fn: (...args: unknown[]) => unknown;
+  /** When this isolate had loaded the task's module, in milliseconds since 1970. */
+  readonly evaluatedAt: number = Date.now();
+  /** Resolves specifiers as the task's module does, where that is known. */
+  readonly resolve: ((specifier: string) => string) | undefined;
   readonly #options: TaskOptions;
   readonly #ignored: ReadonlySet<string>;
   /** There once the function was read, for the first key. */
@@ -43,6 +47,7 @@ export class TaskDefinition {
     }
     // Whoever calls the task was checked by the types of `Task`.
     this.fn = fn as (...args: unknown[]) => unknown;
+    this.resolve = isImportMeta(origin) ? origin.resolve : undefined;
     this.#options = options;
     this.#ignored = new Set(ignore);
   }
@@ -118,6 +123,10 @@ export class TaskDefinition {
     }
     return [this.address, version, this.#keyed.profile.code];
   }
+}
+
+function isImportMeta(origin: TaskOrigin): origin is ImportMeta {
+  return typeof origin === "object" && !(origin instanceof URL);
 }
 
 /**
