@@ -155,8 +155,11 @@ export type { VictimPolicy } from "./src/store/victim_policy.ts";
 export {
   type ExecutesTasks,
   type PoolArguments,
+  type PoolMethodName,
+  type PoolOptions,
   type RunsTasks,
   type SubmitsTasks,
+  type TakesTasks,
   wrapExecutor,
   type WrappedExecutor,
 } from "./src/executor/wrap_executor.ts";

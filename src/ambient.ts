@@ -1,9 +1,87 @@
 /**
- * The one place that knows of `AsyncLocalStorage`.
+ * The one place that knows of `AsyncLocalStorage`, and of other copies of Quiver in the program: a
+ * library may bring its own, from another URL.
  *
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { writeWarning } from "./warning.ts";
+
+/**
+ * Copies with the same number share tasks, scopes and caches. Raise it with each change of what one
+ * copy does with the objects of another: `Scope`, `TaskDefinition`, `Cache`, `Future` and what hangs
+ * on them.
+ */
+const PROTOCOL = 1;
+
+/** A copy of Quiver in this isolate. */
+interface Copy {
+  /** Where it was loaded from. */
+  readonly url: string;
+  /** What it has in common with others. */
+  readonly protocol: number;
+  /** What copies of one protocol share, by name; made by the first. */
+  readonly shared: Map<string, unknown>;
+}
+
+const COPIES = Symbol.for("quiver.copies");
+/** Under which the worker that this isolate is hangs on the global object (`current_worker.ts`). */
+const WORKER = Symbol.for("quiver.worker");
+
+const SHARED = join(new URL("../mod.ts", import.meta.url).href);
+
+function copies(): Copy[] {
+  // Only copies of Quiver write under this symbol, and this shape is the same for all protocols.
+  const known = Reflect.get(globalThis, COPIES) as Copy[] | undefined;
+  if (known !== undefined) return known;
+  const none: Copy[] = [];
+  Object.defineProperty(globalThis, COPIES, { value: none });
+  return none;
+}
+
+function join(url: string): Map<string, unknown> {
+  const known = copies();
+  const shared = known.find(({ protocol }) => protocol === PROTOCOL)?.shared ??
+    new Map<string, unknown>();
+  known.push({ url, protocol: PROTOCOL, shared });
+  const stranger = known.find(({ protocol }) => protocol !== PROTOCOL);
+  // In a worker the program has said so already.
+  if (stranger !== undefined && !Reflect.has(globalThis, WORKER)) {
+    writeWarning({ message: describeStranger(url, stranger.url) });
+  }
+  return shared;
+}
+
+function describeStranger(url: string, stranger: string): string {
+  return "Cannot share tasks, scopes and caches between two copies of Quiver as they do not fit " +
+    `together: "${stranger}" and "${url}"; have all modules import one of them, by the import map, say`;
+}
+
+/**
+ * What is to be added to an error that may come from another copy of Quiver with which this one shares
+ * nothing.
+ *
+ * @returns The sentence, or nothing where there is none.
+ */
+export function noteOfStrangers(): string {
+  const stranger = copies().find(({ protocol }) => protocol !== PROTOCOL);
+  if (stranger === undefined) return "";
+  return `. ${describeStranger(new URL("../mod.ts", import.meta.url).href, stranger.url)}`;
+}
+
+/**
+ * Gives what all copies of Quiver in this isolate have in common.
+ *
+ * @typeParam T What it is.
+ * @param name What it is called.
+ * @param create Makes it, if no copy has.
+ * @returns The same for all copies.
+ */
+export function sharedByCopies<T>(name: string, create: () => T): T {
+  if (!SHARED.has(name)) SHARED.set(name, create());
+  // Under each name copies of one protocol keep the same.
+  return SHARED.get(name) as T;
+}
 
 /** A value that holds for the code that a function runs, across its awaits. */
 export interface Ambient<T> {
@@ -30,19 +108,23 @@ export interface Ambient<T> {
  * Creates an ambient value. It is only ever entered by `run`: `enterWith` leaks into the caller.
  *
  * @typeParam T The value's type.
+ * @param name What it is called; it is one for all copies of Quiver.
  * @returns The ambient value.
  */
-export function createAmbient<T>(): Ambient<T> {
-  const storage = new AsyncLocalStorage<T>();
-  let fallback: T | undefined;
-  return {
-    get: () => storage.getStore() ?? fallback,
-    setDefault: (value) => void (fallback = value),
-    run: (value, fn) => storage.run(value, fn),
-  };
+export function createAmbient<T>(name: string): Ambient<T> {
+  return sharedByCopies(`ambient ${name}`, () => {
+    const storage = new AsyncLocalStorage<T>();
+    let fallback: T | undefined;
+    return {
+      get: () => storage.getStore() ?? fallback,
+      setDefault: (value) => void (fallback = value),
+      run: (value, fn) => storage.run(value, fn),
+    };
+  });
 }
 
-const runOutside = AsyncLocalStorage.snapshot();
+// A copy that comes later may be loaded where an ambient value holds.
+const runOutside = sharedByCopies("outside", () => AsyncLocalStorage.snapshot());
 
 /**
  * Runs a function where no ambient value holds. Dynamic imports need it: in Deno 2.9.6 the value

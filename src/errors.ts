@@ -4,8 +4,33 @@
  * @module
  */
 
+/** Names the classes of Quiver's own: another copy of Quiver in the program has classes of its own. */
+const CLASS = Symbol.for("quiver.error");
+
 /** Base of all errors that Quiver itself raises; what a task throws keeps its own class. */
 export class QuiverError extends Error {
+  /**
+   * Tells errors by `instanceof`, those of another copy of Quiver included.
+   *
+   * @param value Perhaps an error of the class.
+   * @returns Whether it is one.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (typeof value !== "object" || value === null) return false;
+    const { prototype } = this;
+    // A class of a user's own that extends one of these has no such name.
+    const name: unknown = Object.getOwnPropertyDescriptor(prototype, CLASS)?.value;
+    let above: object | null = Object.getPrototypeOf(value);
+    while (above !== null) {
+      if (above === prototype) return true;
+      if (
+        name !== undefined && Object.getOwnPropertyDescriptor(above, CLASS)?.value === name
+      ) return true;
+      above = Object.getPrototypeOf(above);
+    }
+    return false;
+  }
+
   /**
    * Creates the error; its name is that of its class.
    *
@@ -279,3 +304,28 @@ export class BagCorruptError extends QuiverError {
 
 /** The scope, or the worker context, was closed before the call was made. */
 export class ScopeClosedError extends QuiverError {}
+
+for (
+  const Class of [
+    BagCorruptError,
+    BagFormatError,
+    CacheFormatError,
+    CacheMissError,
+    CancelledError,
+    ChangedArgumentError,
+    DeadlineError,
+    DeadlockError,
+    DependencyError,
+    ExecutorShutdownError,
+    IndigestibleError,
+    NestedExecutorError,
+    QuiverError,
+    ScopeClosedError,
+    UnclonableError,
+    WorkerDiedError,
+    WorkerInitError,
+    WorkersKilledError,
+  ]
+) {
+  Object.defineProperty(Class.prototype, CLASS, { value: Class.name });
+}

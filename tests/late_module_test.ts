@@ -25,7 +25,7 @@ Deno.test("LateModule.load() gives all who ask meanwhile the same module", async
 });
 
 Deno.test("LateModule.load() imports outside of what is ambient", async () => {
-  const ambient = createAmbient<string>();
+  const ambient = createAmbient<string>("of a test");
   const late = new LateModule(() => Promise.resolve({ seen: ambient.get() }));
   const { seen } = await ambient.run("a scope", () => late.load());
   assertStrictEquals(seen, undefined);

@@ -1,3 +1,4 @@
+import { sharedByCopies } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import type {
@@ -431,7 +432,10 @@ export function createMemoryCache(): Cache {
  * assertEquals(runs, 4);
  * ```
  */
-export const voidCache: Cache = new Cache(createVoidStores());
+export const voidCache: Cache = sharedByCopies(
+  "voidCache",
+  () => new Cache(createVoidStores()),
+);
 
 /** Options of {@linkcode redigest}. */
 export interface RedigestOptions {

@@ -82,9 +82,22 @@ export function readOnly(cache: Cache): Cache {
   return combine("readOnly", [cache]);
 }
 
+/**
+ * Tells whether a value is a cache, by what scopes ask it for: that of another copy of Quiver is of
+ * another class.
+ *
+ * @param value Perhaps a cache.
+ * @returns Whether it is one.
+ */
+export function isCache(value: unknown): value is Cache {
+  if (value instanceof Cache) return true;
+  const { lookup, putRecord, sharing }: Partial<Cache> = Object(value);
+  return [lookup, putRecord, sharing].every((method) => typeof method === "function");
+}
+
 function combine(type: LayersDescription["type"], caches: readonly Cache[]): Cache {
   for (const cache of caches) {
-    if (cache instanceof Cache) continue;
+    if (isCache(cache)) continue;
     throw new TypeError(
       `Cannot combine caches as "${type}": ${typeof cache} is no cache; open one with openBag, ` +
         "or create one with createMemoryCache",

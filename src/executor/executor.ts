@@ -40,6 +40,9 @@ export interface ShutdownOptions {
   cancelPending?: boolean;
 }
 
+/** Marks executors: another copy of Quiver has a class of its own. */
+const EXECUTOR = Symbol.for("quiver.executor");
+
 /** The kinds of worker that are in this process. */
 const SHARE_MEMORY: ReadonlySet<WorkerType> = new Set<WorkerType>(["web", "inline"]);
 
@@ -99,6 +102,22 @@ export class Executor implements AsyncDisposable {
   #accepting = true;
   /** Made when somebody waits for the last call; waiting on the futures would hide their failures. */
   #drained: PromiseWithResolvers<void> | undefined;
+
+  static {
+    Object.defineProperty(this.prototype, EXECUTOR, { value: true });
+  }
+
+  /**
+   * Tells executors by `instanceof`, those of another copy of Quiver included.
+   *
+   * @param value Perhaps an executor.
+   * @returns Whether it is one.
+   */
+  static [Symbol.hasInstance](value: unknown): boolean {
+    // A class that extends this one is known by itself.
+    if (this !== Executor) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && EXECUTOR in value;
+  }
 
   /**
    * Creates an executor; no worker starts before there is work.

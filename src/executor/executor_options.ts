@@ -32,9 +32,10 @@ export interface ExecutorOptions {
    */
   workerType?: WorkerType;
   /**
-   * What a worker of the kind `"process"` may do. `"inherit"` passes on each permission that this
-   * program has in full; one that it has for certain paths or hosts only cannot be told from one
-   * that it has not: name these here.
+   * What a worker of the kind `"process"` may do. `"inherit"` passes on what this program may when the
+   * worker starts, and never more: each permission that it has in full and, on Linux, what its flags
+   * say of certain paths or hosts (`--allow-read=data`, `--deny-net=…`). What was granted at a prompt
+   * or by a set of permissions (`-P`), hosts with a `*` and ranges of addresses are to be named here.
    *
    * @default {"inherit"}
    */
@@ -43,8 +44,9 @@ export interface ExecutorOptions {
   env?: { readonly [name: string]: string };
   /**
    * Further flags of `deno run` for workers of the kind `"process"`, such as
-   * `--v8-flags=--max-old-space-size=512`, `--import-map=…` or `--unstable-kv`. The `deno.json` that
-   * this program found is passed on without being named.
+   * `--v8-flags=--max-old-space-size=512`. On Linux those of this program that code can notice are
+   * passed on without being named (`--config`, `--import-map`, `--unstable-…`, `--v8-flags`, `--cert`,
+   * `--location`, `--seed`…), and on all systems the `deno.json` that it found.
    */
   flags?: readonly string[];
   /**

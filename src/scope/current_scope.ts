@@ -8,7 +8,7 @@ import { deriveScope } from "./derive_scope.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
 import { ScopeClosedError } from "../errors.ts";
 
-const ambient = createAmbient<Scope>();
+const ambient = createAmbient<Scope>("scope");
 const BASE: Scope = deriveScope(undefined, {});
 
 /**

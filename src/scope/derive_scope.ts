@@ -1,4 +1,5 @@
 import { QuiverError } from "../errors.ts";
+import { isCache } from "../cache/layered.ts";
 import type { Warn } from "../cache/warn.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
@@ -17,6 +18,9 @@ const OPTIONS: ReadonlySet<string> = new Set([
   "onWarning",
 ]);
 
+/** How deep tags and metadata may be: what is deeper overflows the stack of those who read it. */
+const DEEPEST_JSON = 100;
+
 /** Timers count no further. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
@@ -26,7 +30,8 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
  * @param outer The scope around it.
  * @param options What the nested one sets.
  * @returns The scope.
- * @throws {TypeError} When an option is unknown, or metadata is called "tags".
+ * @throws {TypeError} When an option is unknown, `cache` is no cache, tags or metadata are no JSON, or
+ * metadata is called "tags".
  * @throws {RangeError} When `leaseTimeout` is no time.
  */
 export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Scope {
@@ -46,6 +51,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     onWarning,
   } = options;
   checkTimeout(leaseTimeout);
+  if (options.cache !== undefined) checkCache(options.cache);
   const metadata = deriveMetadata(outer?.metadata, options.metadata);
   const cache = "cache" in options ? options.cache : outer?.cache;
   const workers = "workers" in options ? toScopeWorkers(options) : outer?.workers;
@@ -53,7 +59,9 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
   return {
     ...(cache !== undefined && { cache }),
     ...(workers !== undefined && { workers }),
-    tags: { ...outer?.tags, ...options.tags },
+    tags: options.tags === undefined
+      ? { ...outer?.tags }
+      : { ...outer?.tags, ...toFacts(options.tags, "tags") },
     ...(metadata !== undefined && { metadata }),
     strict,
     singleFlight,
@@ -71,12 +79,75 @@ function deriveMetadata(
   own: Scope["metadata"],
 ): Scope["metadata"] {
   if (own === undefined) return outer;
-  if ("tags" in own) {
+  const facts = toFacts(own, "metadata");
+  if ("tags" in facts) {
     throw new TypeError(
       'Cannot open a scope: the metadata "tags" are the tags of the scope; set them with `tags`',
     );
   }
-  return { ...outer, ...own };
+  return { ...outer, ...facts };
+}
+
+/** Types do not hold where a program has none. */
+function checkCache(cache: unknown): void {
+  if (isCache(cache)) return;
+  const state = cache instanceof Promise
+    ? "it is a promise; await it"
+    : `${typeof cache === "string" ? JSON.stringify(cache) : typeof cache} is none; give it what ` +
+      "`openBag()` or `createMemoryCache()` has returned";
+  throw new TypeError(`Cannot open a scope as \`cache\` must be a cache: ${state}`);
+}
+
+/**
+ * What goes into records, as it is now. A record is one line of JSON, and templates find by what is in
+ * it: what JSON drops or changes is refused here, not when a result is there to be recorded.
+ */
+function toFacts<T extends object>(facts: T, option: string): T {
+  if (!isPlainObject(facts)) {
+    throw new TypeError(
+      `Cannot open a scope as \`${option}\` must be a plain object: it is ${describe(facts)}`,
+    );
+  }
+  checkFields(facts, option, []);
+  return Object.keys(facts).length === 0 ? facts : structuredClone(facts);
+}
+
+function checkFields(value: object, path: string, around: readonly object[]): void {
+  const inside = [...around, value];
+  if (inside.length > DEEPEST_JSON) {
+    throw new TypeError(
+      `Cannot open a scope as its ${path.split(/[.[]/, 1)[0]} must be JSON: it is deeper than ` +
+        `${DEEPEST_JSON} levels`,
+    );
+  }
+  // A hole of an array is `undefined`.
+  const entries = Array.isArray(value) ? Array.from(value).entries() : Object.entries(value);
+  for (const [key, item] of entries) {
+    const at = typeof key === "number" ? `${path}[${key}]` : `${path}.${key}`;
+    if (item === null || typeof item === "string" || typeof item === "boolean") continue;
+    if (typeof item === "number" && Number.isFinite(item)) continue;
+    if (!Array.isArray(item) && !isPlainObject(item)) refuseJson(at, describe(item));
+    else if (inside.includes(item)) refuseJson(at, "an object that contains itself");
+    else checkFields(item, at, inside);
+  }
+}
+
+function refuseJson(path: string, state: string): never {
+  throw new TypeError(`Cannot open a scope as ${path} must be JSON: it is ${state}`);
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function describe(value: unknown): string {
+  if (value === null || typeof value === "number") return String(value);
+  if (typeof value !== "object") {
+    return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+  }
+  return Array.isArray(value) ? "an array" : `a ${value.constructor?.name ?? "class instance"}`;
 }
 
 function toScopeWorkers({ workers }: ScopeOptions): ScopeWorkers | undefined {

@@ -21,9 +21,10 @@ export interface WorkerContextOptions {
    */
   type?: WorkerType;
   /**
-   * What a worker of the kind `"process"` may do. `"inherit"` passes on each permission that this
-   * program has in full; one that it has for certain paths or hosts only cannot be told from one
-   * that it has not: name these here.
+   * What a worker of the kind `"process"` may do. `"inherit"` passes on what this program may when the
+   * worker starts, and never more: each permission that it has in full and, on Linux, what its flags
+   * say of certain paths or hosts (`--allow-read=data`, `--deny-net=…`). What was granted at a prompt
+   * or by a set of permissions (`-P`), hosts with a `*` and ranges of addresses are to be named here.
    *
    * @default {"inherit"}
    */
@@ -32,7 +33,7 @@ export interface WorkerContextOptions {
   env?: { readonly [name: string]: string };
   /**
    * Further flags of `deno run` for workers of the kind `"process"`, such as
-   * `--v8-flags=--max-old-space-size=512`.
+   * `--v8-flags=--max-old-space-size=512`; on Linux those of this program are passed on by themselves.
    */
   flags?: readonly string[];
   /**
@@ -174,7 +175,8 @@ export class ScopeWorkers implements AsyncDisposable {
   use<T extends AsyncDisposable>(kind: new (settings: WorkerContextSettings) => T): T {
     const { state } = this.#state;
     const workers = this.#state.state === "unused" ? undefined : this.#state.workers;
-    if (workers instanceof kind) return workers;
+    // There is one kind; that of another copy of Quiver is another class, and the same.
+    if (workers !== undefined) return workers as T;
     const made = new kind(this.#settings);
     if (state === "closed") {
       this.#state = { state, workers: made };

@@ -60,6 +60,9 @@ export class CallAnswer {
   }
 }
 
+/** Marks futures: another copy of Quiver has a class of its own. */
+const FUTURE = Symbol.for("quiver.future");
+
 /**
  * The promise of a call, which also tells where the call stands.
  *
@@ -83,6 +86,22 @@ export class CallAnswer {
  */
 export class Future<T> implements Promise<T> {
   readonly #status: CallStatus;
+
+  static {
+    Object.defineProperty(this.prototype, FUTURE, { value: true });
+  }
+
+  /**
+   * Tells futures by `instanceof`, those of another copy of Quiver included.
+   *
+   * @param value Perhaps a future.
+   * @returns Whether it is one.
+   */
+  static [Symbol.hasInstance](value: unknown): boolean {
+    // A class that extends this one is known by itself.
+    if (this !== Future) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && FUTURE in value;
+  }
 
   /**
    * Creates the future of a call. Users get futures from tasks and executors.

@@ -1,20 +1,21 @@
-import { outside } from "../ambient.ts";
+import { noteOfStrangers, outside, sharedByCopies } from "../ambient.ts";
 import { WorkerInitError } from "../errors.ts";
 import type { TaskAddress } from "../call/task_address.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
 /**
- * The tasks that the modules of this isolate have defined, by module and name.
+ * The tasks that the modules of this isolate have defined, by module and name, with whichever copy of
+ * Quiver: a worker's entry and the module of its task may import two.
  *
  * A module that is evaluated twice in one isolate (as a documentation example is) defines its tasks
  * anew; two different functions of one name at once would run the wrong one on a worker.
  */
-const TASKS = new Map<string, Map<string, TaskDefinition>>();
-const DEFINITIONS = new WeakMap<object, TaskDefinition>();
+const TASKS = sharedByCopies("tasks", () => new Map<string, Map<string, TaskDefinition>>());
+const DEFINITIONS = sharedByCopies("definitions", () => new WeakMap<object, TaskDefinition>());
 
 /** The scopes that bound tasks are frozen with. */
-const SCOPES = new WeakMap<object, Scope>();
+const SCOPES = sharedByCopies("scopes of bound tasks", () => new WeakMap<object, Scope>());
 
 /**
  * Makes a task known, so that a worker finds it by its address.
@@ -83,7 +84,7 @@ export function requireDefinition(task: unknown, verb: string): TaskDefinition {
   const text = typeof task === "function" ? `"${task.name}"` : String(task);
   throw new TypeError(
     `Cannot ${verb} ${text}: it is not a task; make it one with \`task(import.meta, fn)\` at the ` +
-      "top level of a module",
+      `top level of a module${noteOfStrangers()}`,
   );
 }
 
@@ -116,7 +117,7 @@ export async function importTask({ module, name }: TaskAddress): Promise<TaskDef
   if (task === undefined) {
     throw new WorkerInitError(
       `Cannot find task "${name}": importing "${module}" does not define it; ` +
-        "call `task(import.meta, …)` at the module's top level",
+        `call \`task(import.meta, …)\` at the module's top level${noteOfStrangers()}`,
     );
   }
   return task;

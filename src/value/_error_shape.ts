@@ -42,6 +42,9 @@ const TYPES: ReadonlyMap<object, string> = new Map(
   Array.from(PROTOTYPES, ([name, prototype]) => [prototype, name]),
 );
 
+/** Marks the prototypes of Quiver's classes of errors, in each copy of it. */
+const QUIVER_ERROR = Symbol.for("quiver.error");
+
 /** Reads a property of an object. */
 export type ReadProperty = (object: object, key: string) => unknown;
 
@@ -111,11 +114,17 @@ export function defineHidden(error: Error, key: string, value: unknown): void {
 function toType(error: Error): string {
   let prototype: object | null = Object.getPrototypeOf(error);
   while (prototype !== null) {
-    const type = TYPES.get(prototype);
+    const type = TYPES.get(prototype) ?? ofOtherCopy(prototype);
     if (type !== undefined) return type;
     prototype = Object.getPrototypeOf(prototype);
   }
   return "Error";
+}
+
+/** The name of a class of errors that another copy of Quiver in this program has. */
+function ofOtherCopy(prototype: object): string | undefined {
+  const name: unknown = Object.getOwnPropertyDescriptor(prototype, QUIVER_ERROR)?.value;
+  return typeof name === "string" && PROTOTYPES.has(name) ? name : undefined;
 }
 
 function toName(error: Error, type: string, name: unknown): string {

@@ -1,3 +1,4 @@
+import { sharedByCopies } from "../ambient.ts";
 import * as quiverErrors from "../errors.ts";
 
 /** A class of errors. */
@@ -37,8 +38,11 @@ export interface RegisteredError {
 }
 
 /** The classes that the modules of this isolate have registered, like the registry of tasks. */
-const BY_NAME = new Map<string, RegisteredError>();
-const BY_PROTOTYPE = new WeakMap<object, RegisteredError>();
+const BY_NAME = sharedByCopies("errors", () => new Map<string, RegisteredError>());
+const BY_PROTOTYPE = sharedByCopies(
+  "errors by prototype",
+  () => new WeakMap<object, RegisteredError>(),
+);
 
 const KNOWN: ReadonlySet<string> = new Set([
   ...Object.keys(quiverErrors),

@@ -5,14 +5,16 @@ import type { WorkerDeath } from "../errors.ts";
 import { AnswerReader, type AnswerReaderOptions } from "./_answer_pipe.ts";
 import { toBytes } from "./_process_codec.ts";
 import { toConfigFlags, toPermissionFlags } from "./_process_flags.ts";
-import { ANSWER_FD, type ProcessFrame } from "./_process_protocol.ts";
+import { ANSWER_FD, type ProcessFrame, toGreeting } from "./_process_protocol.ts";
+import type { ProgramFlags } from "./_program_flags.ts";
 
 /** Options of {@linkcode openProcessChild}. */
 export interface ProcessChildOptions {
   /** The worker's name. */
   name: string;
   /**
-   * What the process may do: `"inherit"` what this program may, as far as that can be told.
+   * What the process may do: `"inherit"` what this program may, as far as that can be told, and never
+   * more.
    *
    * @default {"inherit"}
    */
@@ -36,38 +38,49 @@ const END_TIME = 1000;
  * @param entry The module to start with; it calls `exposeProcess()`.
  * @param claims The open file of claims.
  * @param options Its name, and what it may do.
+ * @param program How this program was started, if that is known.
  * @param reading What to do with what it tells.
  * @returns The process, which may not listen yet.
- * @throws {Deno.errors.NotCapable} When it may not be started.
  */
 export function openProcessChild(
   entry: URL,
   claims: number,
   options: ProcessChildOptions,
+  program: ProgramFlags | undefined,
   reading: AnswerReaderOptions,
 ): ProcessChild {
   const { name, permissions = "inherit", env = {}, flags = [] } = options;
   const command = Deno.execPath();
-  if (Deno.permissions.querySync({ name: "run", command }).state !== "granted") {
-    // spawn() throws this where nobody can catch it.
-    throw new Deno.errors.NotCapable(`Requires run access to "${command}"`);
-  }
   const args = [
     "run",
     "--quiet",
     "--no-prompt",
-    ...toConfigFlags(),
-    ...toPermissionFlags(permissions),
+    ...program?.passed(flags) ?? [],
+    ...toConfigFlags(program),
+    ...toPermissionFlags(permissions, program),
     ...flags,
     entry.href,
-    name,
+    ...Deno.args,
   ];
   const child = spawn(command, args, {
     stdio: ["pipe", "inherit", "inherit", "ipc", "pipe", claims],
     serialization: "advanced",
     env: { ...Deno.env.toObject(), ...env },
   });
-  return new ProcessChild(child, reading);
+  const opened = new ProcessChild(child, reading);
+  opened.send([toGreeting(name)]);
+  return opened;
+}
+
+/**
+ * Checks that processes may be started: `spawn()` throws where nobody can catch it.
+ *
+ * @throws {Deno.errors.NotCapable} When they may not.
+ */
+export function checkRunPermission(): void {
+  const command = Deno.execPath();
+  if (Deno.permissions.querySync({ name: "run", command }).state === "granted") return;
+  throw new Deno.errors.NotCapable(`Requires run access to "${command}"`);
 }
 
 /**

@@ -12,6 +12,14 @@ export interface ReadyMessage {
   readonly ring: SharedArrayBuffer;
 }
 
+/** The first message to a worker: what it cannot know by itself, before any code of a call runs. */
+export interface ProgramMessage {
+  /** Tells the message from others. */
+  readonly type: "quiver.program";
+  /** The URL of the program's main module. */
+  readonly mainModule: string;
+}
+
 /** How the close hook ended. */
 export type CloseReply = { readonly type: "closed" } | {
   readonly type: "failed";

@@ -1,7 +1,7 @@
 import { WorkerInitError } from "../errors.ts";
 import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
-import { isReadyMessage, type ReadyMessage } from "./_protocol.ts";
+import { isReadyMessage, type ProgramMessage, type ReadyMessage } from "./_protocol.ts";
 import { waitForEnd } from "./_worker_lock.ts";
 
 /** Options of {@linkcode openWebThread}. */
@@ -58,7 +58,10 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
   worker.addEventListener("message", onMessage);
   signal?.addEventListener("abort", abort);
   try {
-    return new WebThread(worker, await ready.promise);
+    const message = await ready.promise;
+    const program: ProgramMessage = { type: "quiver.program", mainModule: Deno.mainModule };
+    worker.postMessage(program);
+    return new WebThread(worker, message);
   } catch (error) {
     worker.terminate();
     throw error;

@@ -56,6 +56,21 @@ export async function importInWorker<T>(module: string, load: () => Promise<T>):
   }
 }
 
+/**
+ * Has `Deno.mainModule` be what it is in the program itself: web workers have none, and the main module
+ * of a process is Quiver's.
+ *
+ * @param mainModule The URL of the program's main module.
+ */
+export function adoptMainModule(mainModule: string): void {
+  Object.defineProperty(Deno, "mainModule", {
+    value: mainModule,
+    configurable: true,
+    enumerable: true,
+    writable: true,
+  });
+}
+
 function setCurrent(worker: CurrentWorker): void {
   Reflect.set(globalThis, KEY, worker);
 }

@@ -18,6 +18,8 @@ import { fromBytes } from "./_process_codec.ts";
 import {
   ANSWER_FD,
   CLAIM_FD,
+  type Greeting,
+  isGreeting,
   type ProcessFrame,
   type ProcessNotice,
   READY,
@@ -25,7 +27,7 @@ import {
 import type { CloseReply } from "./_protocol.ts";
 import { toThrownValue } from "./_run_to_outcome.ts";
 import { ServedCalls } from "./_served_calls.ts";
-import { enterWorker } from "./current_worker.ts";
+import { adoptMainModule, enterWorker } from "./current_worker.ts";
 import type {} from "./watch_parent.ts";
 import type { RunCall, WorkerHooks } from "./worker.ts";
 
@@ -37,7 +39,7 @@ import type { RunCall, WorkerHooks } from "./worker.ts";
  * @param hooks What else the worker does.
  */
 export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
-  enterWorker(Deno.args[0] ?? "");
+  enterWorker("");
   // Ctrl-C reaches all processes of a terminal; what it means is the parent's to decide.
   Deno.addSignalListener("SIGINT", () => {});
   const writer = new AnswerWriter(ANSWER_FD);
@@ -67,11 +69,19 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
     // What the parent sent is what `ProcessChild.send()` made.
     for (const frame of fromBytes(batch) as readonly ProcessFrame[]) {
       if (frame === "close") void leave();
+      else if (isGreeting(frame)) greet(frame);
       else served.receive(frame);
     }
   });
   notify(READY);
   watchParent();
+}
+
+/** Comes before all calls, and so before any code of theirs. */
+function greet({ name, mainModule, script }: Greeting): void {
+  enterWorker(name);
+  adoptMainModule(mainModule);
+  process.argv[1] = script;
 }
 
 function pack(frame: AnswerFrame): AnswerFrame {

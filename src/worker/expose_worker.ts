@@ -15,11 +15,11 @@ import {
 import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
 import type { Endpoint } from "./_exposing.ts";
-import type { CloseReply, ExposedWorker, ReadyMessage } from "./_protocol.ts";
+import type { CloseReply, ExposedWorker, ProgramMessage, ReadyMessage } from "./_protocol.ts";
 import { toThrownValue } from "./_run_to_outcome.ts";
 import { ServedCalls } from "./_served_calls.ts";
 import { holdLock } from "./_worker_lock.ts";
-import { enterWorker } from "./current_worker.ts";
+import { adoptMainModule, enterWorker } from "./current_worker.ts";
 import type { RunCall, WorkerHooks } from "./worker.ts";
 
 type Exposing = typeof import("./_exposing.ts");
@@ -37,8 +37,9 @@ type LargeBuffers = typeof import("./_large_buffers.ts");
  */
 export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): Promise<void> {
   // The global scope of a worker, which the type library of the main isolate does not describe.
-  const scope = globalThis as unknown as MessageEnd & { readonly name: string };
+  const scope = globalThis as unknown as MessageEnd & EventTarget & { readonly name: string };
   enterWorker(scope.name);
+  scope.addEventListener("message", greet, { once: true });
   const claims = new Claims();
   const ring = new AnswerRing({ wake: () => endpoint.wake() });
   let buffers: LargeBuffers | undefined;
@@ -82,6 +83,12 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
     ring: ring.buffer,
   };
   scope.postMessage(ready);
+}
+
+/** What the parent posts first is a {@linkcode ProgramMessage}. */
+function greet(event: Event): void {
+  const { data } = event as MessageEvent<ProgramMessage>;
+  if (data.type === "quiver.program") adoptMainModule(data.mainModule);
 }
 
 async function close(hooks: WorkerHooks): Promise<CloseReply> {

@@ -17,6 +17,7 @@ import {
 import { SentClaimLog } from "./_claim_log.ts";
 import { KindWorker, type WorkerKind } from "./_kind_worker.ts";
 import {
+  checkRunPermission,
   openClaimFile,
   openProcessChild,
   type ProcessChild,
@@ -25,6 +26,7 @@ import {
 import { toParcel } from "./_large_buffers.ts";
 import { type ProcessNotice, READY } from "./_process_protocol.ts";
 import type { CloseReply } from "./_protocol.ts";
+import { ProgramFlagsReader } from "./_program_flags.ts";
 import { refuseNesting } from "./_refuse_nesting.ts";
 import { SentCalls } from "./_sent_calls.ts";
 import { toRequestError } from "./_unclonable.ts";
@@ -41,6 +43,8 @@ export interface OpenProcessWorkerOptions extends ProcessChildOptions {
    */
   startTimeout?: number;
 }
+
+const PROGRAM = new ProgramFlagsReader();
 
 /**
  * Starts a process of Deno's that is a worker.
@@ -61,6 +65,9 @@ export async function openProcessWorker(
   refuseNesting();
   options.signal?.throwIfAborted();
   const { name } = options;
+  allowed(name, checkRunPermission);
+  const program = await PROGRAM.read();
+  options.signal?.throwIfAborted();
   const files = allowed(name, openClaimFile);
   // Nobody has asked for this end; whoever closes the worker is told what went wrong.
   const claims = new SentClaimLog(files.parent, () => void worker.close().catch(() => {}));
@@ -68,7 +75,7 @@ export async function openProcessWorker(
   const told = new ToldByProcess(calls, claims);
   let child: ProcessChild;
   try {
-    child = allowed(name, () => openProcessChild(entry, files.child, options, told));
+    child = allowed(name, () => openProcessChild(entry, files.child, options, program, told));
   } catch (error) {
     closeSync(files.parent);
     throw error;

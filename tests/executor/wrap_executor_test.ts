@@ -248,3 +248,99 @@ Deno.test("findAdapter() asks for a file where the pool can import no other modu
   assertEquals(given[1]?.[0], "run");
   assertStringIncludes(JSON.stringify(given[1]?.[1]), remote);
 });
+
+/** A queue as p-queue is: options stand behind the function. */
+class Queue {
+  readonly taken: (QueueOptions | undefined)[] = [];
+  async add<T>(fn: () => T | Promise<T>, options?: QueueOptions): Promise<T> {
+    this.taken.push(options);
+    await Promise.resolve();
+    return await fn();
+  }
+}
+
+interface QueueOptions {
+  readonly priority?: number;
+  readonly signal?: AbortSignal;
+}
+
+const describe = task(import.meta, function describe(...args: unknown[]): string {
+  return JSON.stringify(args);
+});
+
+Deno.test("wrapExecutor() gives a pool options that never become arguments of the task", async () => {
+  const cache = createMemoryCache();
+  const queue = wrapExecutor(new Queue());
+  await cacheScope({ cache }, async () => {
+    const urgent = queue.add.with({ priority: 2 });
+    assertEquals(await urgent(describe, 3), "[3]");
+    assertEquals(queue.taken, [{ priority: 2 }]);
+    // Options are not part of the key.
+    const again = queue.add.with({ priority: 5 })(describe, 3);
+    assertEquals([await again, again.hit, queue.taken.length], ["[3]", true, 1]);
+    // What stands behind the task is the task's, whatever it looks like.
+    assertEquals(await queue.add(describe, 3, { priority: 1 }), '[3,{"priority":1}]');
+    assertEquals(await urgent(describe, { priority: 1 }), '[{"priority":1}]');
+    assertEquals(await urgent(describe), "[]");
+    assertEquals(queue.taken.slice(1), [undefined, { priority: 2 }, { priority: 2 }]);
+    // What is no task goes to the queue as before.
+    assertEquals(await queue.add(() => 7, { priority: 9 }), 7);
+    assertEquals(queue.taken.at(-1), { priority: 9 });
+  });
+  // @ts-expect-error The queue knows no such option.
+  queue.add.with({ priorty: 2 });
+});
+
+Deno.test("wrapExecutor() refuses options that stand behind a task as the pool has them", async () => {
+  const cache = createMemoryCache();
+  const queue = wrapExecutor(new Queue());
+  const misplaced = () => Reflect.apply(queue.add, queue, [square, 3, { priority: 1 }]);
+  const rest = task(import.meta, (_: number, ...more: object[]) => more.length, { name: "rest" });
+  const optional = task(import.meta, (_: number, { by = 1 } = {}) => by, { name: "optional" });
+  const counts = task(import.meta, function counts(_: number): number {
+    return arguments.length;
+  });
+  for (const options of [{}, { cache }]) {
+    await cacheScope(options, async () => {
+      await assertRejects(misplaced, TypeError, "options of the pool go ahead of it");
+      assertEquals(await queue.add(rest, 3, { a: 1 }), 1);
+      assertEquals(await queue.add(optional, 3, { by: 2 }), 2);
+      assertEquals(await Reflect.apply(queue.add, queue, [counts, 3, { a: 1 }]), 2);
+    });
+  }
+  assertEquals(await cache.contains(await square.digest(3)), false);
+});
+
+Deno.test("wrapExecutor() takes options for submit, and for the method that an adapter names", async () => {
+  const pool = wrapExecutor(new FakePool());
+  assertEquals(await pool.submit.with({ timeout: 5 })(square, 3), 9);
+  assertEquals(pool.taken.at(-1)?.slice(1), [{ timeout: 5 }]);
+  const given: unknown[] = [];
+  const push = async <T>(fn: () => T | Promise<T>, options?: object) => {
+    given.push(options);
+    return await fn();
+  };
+  const queue = wrapExecutor({ push }, { method: "push" });
+  const [plain, urgent] = [queue.push(square, 4), queue.push.with({ first: true })(square, 5)];
+  assertEquals([await plain, await urgent], [16, 25]);
+  assertEquals(given, [undefined, { first: true }]);
+});
+
+Deno.test("wrapExecutor() follows the signal among a pool's options", async () => {
+  const queue = wrapExecutor({
+    add: (_: () => unknown, _options?: QueueOptions) => new Promise(() => {}),
+  });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const waiting = queue.add.with({ signal })(square, 3);
+  controller.abort(new RangeError("enough"));
+  await assertRejects(() => waiting, RangeError, "enough");
+  await assertRejects(() => queue.add.with({ signal })(square, 4), RangeError, "enough");
+});
+
+Deno.test("wrapExecutor() names options that are none, and functions that are no task", () => {
+  const queue = wrapExecutor(new Queue());
+  assertThrows(() => queue.add.with(3 as never), TypeError, "Cannot add calls: the pool's options");
+  const urgent = queue.add.with({ priority: 1 });
+  assertThrows(() => urgent((() => 1) as never), TypeError, "it is not a task");
+});

@@ -13,6 +13,7 @@ import {
   openScope,
   QuiverError,
   ScopeClosedError,
+  setDefaultScope,
   withTags,
 } from "@quiver/quiver";
 
@@ -99,4 +100,74 @@ Deno.test("openScope() waits for what runs in it, then refuses", async () => {
   assertEquals(await run, "done");
   await assertRejects(() => scope.run(() => 1), ScopeClosedError, "it was closed");
   await scope[Symbol.asyncDispose]();
+});
+
+Deno.test("cacheScope() refuses as `cache` what is no cache, and says what to give", async () => {
+  const open = (cache: unknown) => () => cacheScope({ cache: cache as undefined }, () => {});
+  for (
+    const [cache, state] of [
+      [
+        "memory",
+        '"memory" is none; give it what `openBag()` or `createMemoryCache()` has returned',
+      ],
+      [new Map(), "object is none"],
+      [createMemoryCache, "function is none"],
+      [null, "object is none"],
+      [Promise.resolve(createMemoryCache()), "it is a promise; await it"],
+    ] as const
+  ) {
+    const error = await assertRejects(open(cache), TypeError);
+    assertStringIncludes(
+      error.message,
+      `Cannot open a scope as \`cache\` must be a cache: ${state}`,
+    );
+  }
+  assertThrows(() => openScope({ cache: "memory" as never }), TypeError, "must be a cache");
+  assertThrows(() => setDefaultScope({ cache: 1 as never }), TypeError, "must be a cache");
+  await open(undefined)();
+});
+
+Deno.test("cacheScope() refuses tags and metadata that are no JSON, before anything runs", async () => {
+  const cycle: { [name: string]: unknown } = {};
+  cycle.inner = [cycle];
+  let deep: unknown = 1;
+  for (let level = 0; level < 20_000; level++) deep = [deep];
+  const refused: [facts: unknown, path: string, state: string][] = [
+    [{ a: 1n }, ".a", "a bigint"],
+    [{ a: { b: [0, () => 1] } }, ".a.b[1]", "a function"],
+    [{ a: undefined }, ".a", "undefined"],
+    [{ a: [, 1] }, ".a[0]", "undefined"],
+    [{ a: NaN }, ".a", "NaN"],
+    [{ a: -Infinity }, ".a", "-Infinity"],
+    [{ a: new Date(0) }, ".a", "a Date"],
+    [{ a: new Map() }, ".a", "a Map"],
+    [{ a: Symbol("s") }, ".a", "a symbol"],
+    [cycle, ".inner[0]", "an object that contains itself"],
+  ];
+  let ran = false;
+  for (const option of ["tags", "metadata"] as const) {
+    const open = (facts: unknown) => () => cacheScope({ [option]: facts }, () => void (ran = true));
+    for (const [facts, path, state] of refused) {
+      const text = `Cannot open a scope as ${option}${path} must be JSON: it is ${state}`;
+      const error = await assertRejects(open(facts), TypeError);
+      assertEquals(error.message, text);
+    }
+    await assertRejects(open({ deep }), TypeError, `${option} must be JSON: it is deeper than 100`);
+    await assertRejects(open(["a"]), TypeError, "must be a plain object: it is an array");
+    await assertRejects(open("a"), TypeError, "must be a plain object: it is a string");
+  }
+  assertEquals(ran, false);
+  const shared = { n: [1, "two", null, true, { three: 3 }] };
+  await cacheScope({ tags: { a: shared, b: shared }, metadata: { c: shared } }, () => {
+    assertEquals(currentScope().tags, { a: shared, b: shared });
+  });
+});
+
+Deno.test("cacheScope() keeps tags and metadata as they were when it was called", async () => {
+  const facts: { [name: string]: unknown } = { list: [1] };
+  await cacheScope({ tags: facts as never, metadata: { own: facts as never } }, () => {
+    facts.list = () => {};
+    assertEquals(currentScope().tags, { list: [1] });
+    assertEquals(currentScope().metadata, { own: { list: [1] } });
+  });
 });

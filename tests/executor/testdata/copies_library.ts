@@ -1,0 +1,65 @@
+// A library that brings a copy of Quiver of its own: where it runs, `mod.ts` here is that.
+import * as quiver from "../../../mod.ts";
+import * as app from "@quiver/quiver";
+
+export const square = quiver.task(import.meta, function square(n: number): number {
+  return n * n;
+});
+
+export const nested = quiver.task(import.meta, async function nested(n: number): Promise<number> {
+  return 1 + await square(n);
+});
+
+export const apply = quiver.task(
+  import.meta,
+  async function apply(task: (n: number) => Promise<number>, n: number): Promise<number> {
+    return await task(n);
+  },
+);
+
+export const fail = quiver.task(import.meta, function fail(): never {
+  throw new quiver.CacheMissError("Cannot find it", "key");
+});
+
+export const count = quiver.task(import.meta, function count(things: Set<unknown>): number {
+  return things.size;
+});
+
+export function tagsHere(): unknown {
+  return quiver.currentScope().tags;
+}
+
+export async function submitTo(
+  executor: app.Executor,
+  task: app.Task<[number, number], number>,
+  ...args: [number, number]
+): Promise<number> {
+  const wrapped = quiver.wrapExecutor(executor);
+  if (wrapped !== executor) throw new Error("an executor is no pool");
+  const [ended] = (await quiver.wait([wrapped.submit(task, ...args)])).done;
+  return await ended!;
+}
+
+export async function runHere(n: number): Promise<number> {
+  const own = await quiver.runInWorker(square, [n]);
+  return own + await app.runInWorker(square, [n]);
+}
+
+/** Whether each copy knows the errors, futures and caches of the other. */
+export async function errors(): Promise<unknown> {
+  const error = await quiver.cacheScope({ cache: app.createMemoryCache() }, () => square.load(7))
+    .catch((error: unknown) => error);
+  const stacked = quiver.stack(app.createMemoryCache(), quiver.createMemoryCache());
+  const kept = await app.cacheScope({ cache: stacked }, async () => {
+    await square(5);
+    return await square.contains(5);
+  });
+  return {
+    known: [error instanceof quiver.CacheMissError, error instanceof app.CacheMissError],
+    base: error instanceof app.QuiverError,
+    other: error instanceof app.WorkerDiedError,
+    future: square(1) instanceof app.Future,
+    same: quiver.Future === app.Future,
+    kept,
+  };
+}
