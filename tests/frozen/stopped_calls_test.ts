@@ -1,0 +1,200 @@
+// End-to-end: a call that was told to stop, or to be forgotten, leaves nothing behind.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { cacheScope, DeadlineError, type Future, openBag, query } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
+import { appears, CACHES, openFolder, openWay, type WayName, WAYS } from "./_ways.ts";
+import * as tasks from "./testdata/frozen_tasks.ts";
+
+leaveNothing();
+
+/** Deaf and polite tasks run with these; on processes a call that is given up is killed. */
+const WORKERS: readonly WayName[] = ["web", "process", "inline"];
+
+/** Waits until nobody holds a lease of a bag. */
+async function untilComputed({ path }: { readonly path: string }): Promise<void> {
+  while ([...Deno.readDirSync(`${path}/leases`)].length > 0) {
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+}
+
+for (const wayName of WAYS) {
+  const test = (name: string, fn: () => Promise<void>) => Deno.test(`${wayName}: ${name}`, fn);
+  const kinds = Object.keys(CACHES);
+
+  test("what a body gives that was told to stop is not remembered", async () => {
+    for (const kind of kinds) {
+      await using folder = await openFolder();
+      await using opened = await CACHES[kind]?.(folder.path);
+      assert(opened !== undefined);
+      const { cache } = opened;
+      await using way = openWay(wayName);
+      await cacheScope({ cache }, async () => {
+        const call = way.call(tasks.counting, 100_000, folder.path) as Future<number>;
+        await appears(folder.path, "started");
+        call.abort("enough");
+        assertEquals(await call.catch((reason) => reason), "enough");
+        // Its worker goes on with it, or is killed; either way it is over when the next call is.
+        if (wayName !== "process") await appears(folder.path, "ended");
+        assertEquals(await way.call(tasks.read, { n: 1 }), 1);
+        assertEquals(await tasks.counting.contains(100_000, folder.path), false, kind);
+        assertEquals(await way.call(tasks.counting, 20, folder.path), 20);
+        assertEquals(await tasks.counting.load(20, folder.path), 20, kind);
+      });
+    }
+  });
+
+  test("nor is what the calls give that such a body has made", async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`, { fold: "manual" });
+    await using way = openWay(wayName);
+    await cacheScope({ cache: bag }, async () => {
+      const call = way.call(tasks.countingTwice, 100_000, folder.path) as Future<number>;
+      await appears(folder.path, "started");
+      call.abort("enough");
+      await call.catch(() => {});
+      // A process that was killed leaves the names of its leases behind.
+      if (wayName !== "process") await untilComputed(bag);
+      assertEquals(await way.call(tasks.read, { n: 1 }), 1);
+      assertEquals(await query(bag, { task: tasks.counting }).count(), 0);
+      assertEquals(await query(bag, { task: tasks.countingTwice }).count(), 0);
+    });
+  });
+
+  test("who shares the flight of a call that is stopped computes it anew", async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`, { fold: "manual" });
+    await using way = openWay(wayName);
+    await cacheScope({ cache: bag }, async () => {
+      const leader = way.call(tasks.counting, 300, folder.path) as Future<number>;
+      const follower = way.call(tasks.counting, 300, folder.path);
+      await appears(folder.path, "started");
+      leader.abort("enough");
+      await leader.catch(() => {});
+      assertEquals(await follower, 300);
+      assertEquals(await tasks.counting.load(300, folder.path), 300);
+    });
+  });
+
+  test("who asks after an eviction gets a new run, and the running one is not recorded", async () => {
+    for (const kind of kinds) {
+      for (const how of ["key", "task"] as const) {
+        await using folder = await openFolder();
+        await using opened = await CACHES[kind]?.(folder.path);
+        assert(opened !== undefined);
+        const { cache } = opened;
+        await using way = openWay(wayName);
+        await cacheScope({ cache }, async () => {
+          const call = way.call(tasks.deaf, 1, folder.path);
+          await appears(folder.path, "started");
+          if (how === "key") await tasks.deaf.evict(1, folder.path);
+          else await cache.evict(tasks.deaf);
+          await Deno.writeTextFile(`${folder.path}/go`, "");
+          assertEquals(await call, 1);
+          assertEquals(await tasks.deaf.contains(1, folder.path), false, `${kind}, ${how}`);
+          const again = way.call(tasks.deaf, 1, folder.path) as Future<number>;
+          assertEquals([await again, again.hit], [1, false]);
+          assertEquals(await tasks.deaf.contains(1, folder.path), true, `${kind}, ${how}`);
+        });
+      }
+    }
+  });
+
+  test("an eviction while a call runs parts those who asked before from those who ask later", async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`, { fold: "manual" });
+    await using way = openWay(wayName);
+    await cacheScope({ cache: bag }, async () => {
+      const before = [1, 1].map((n) => way.call(tasks.deaf, n, folder.path));
+      await appears(folder.path, "started");
+      await tasks.deaf.evict(1, folder.path);
+      const after = [1, 1].map((n) => way.call(tasks.deaf, n, folder.path));
+      await Deno.writeTextFile(`${folder.path}/go`, "");
+      assertEquals(await Promise.all([...before, ...after]), [1, 1, 1, 1]);
+      const runs = [...Deno.readDirSync(folder.path)].filter(({ name }) =>
+        name.startsWith("ended")
+      );
+      assertEquals(runs.length, 2);
+      assertEquals(await tasks.deaf.contains(1, folder.path), true);
+    });
+  });
+}
+
+for (const wayName of WORKERS) {
+  const test = (name: string, fn: () => Promise<void>) => Deno.test(`${wayName}: ${name}`, fn);
+
+  test("what a body gives after its deadline is not remembered", async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`, { fold: "manual" });
+    await using way = openWay(wayName);
+    await cacheScope({ cache: bag }, async () => {
+      const bounded = way.executor?.with({ deadline: 30 });
+      const call = bounded?.submit(tasks.counting, 100_000, folder.path);
+      await assertRejects(async () => await call, DeadlineError);
+      if (wayName !== "process") await appears(folder.path, "ended");
+      assertEquals(await way.call(tasks.read, { n: 1 }), 1);
+      assertEquals(await tasks.counting.contains(100_000, folder.path), false);
+    });
+  });
+}
+
+for (const wayName of ["web", "inline"] as const) {
+  Deno.test(`${wayName}: a body that never asked keeps its full result when it is given up`, async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`, { fold: "manual" });
+    await using way = openWay(wayName);
+    await cacheScope({ cache: bag }, async () => {
+      const call = way.call(tasks.deaf, 7, folder.path) as Future<number>;
+      await appears(folder.path, "started");
+      call.abort("enough");
+      await call.catch(() => {});
+      await Deno.writeTextFile(`${folder.path}/go`, "");
+      await appears(folder.path, "ended");
+      // Whoever asks now waits for its lease, if it has not recorded its result yet.
+      const again = way.call(tasks.deaf, 7, folder.path) as Future<number>;
+      assertEquals([await again, again.hit], [7, true]);
+    });
+  });
+
+  Deno.test(`${wayName}: what a body gives after terminate() is not remembered`, async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`, { fold: "manual" });
+    const way = openWay(wayName);
+    await cacheScope({ cache: bag }, async () => {
+      const call = way.call(tasks.counting, 100_000, folder.path);
+      await appears(folder.path, "started");
+      way.executor?.terminate();
+      await call.catch(() => {});
+      await way.executor?.shutdown();
+      await untilComputed(bag);
+      assertEquals(await tasks.counting.contains(100_000, folder.path), false);
+    });
+  });
+}
+
+Deno.test("an eviction by another process reaches the call that runs", async () => {
+  await using folder = await openFolder();
+  const path = `${folder.path}/results.bag`;
+  await using bag = await openBag(path, { fold: "manual" });
+  await using way = openWay("web");
+  await cacheScope({ cache: bag }, async () => {
+    const call = way.call(tasks.deaf, 1, folder.path);
+    await appears(folder.path, "started");
+    const key = await tasks.deaf.digest(1, folder.path);
+    const source = `
+      import { openBag } from "@quiver/quiver";
+      await using bag = await openBag(${JSON.stringify(path)});
+      await bag.evict(${JSON.stringify(key)});
+    `;
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    await Deno.writeTextFile(`${folder.path}/evict.js`, source);
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "-A", "--config", config, `${folder.path}/evict.js`],
+    }).output();
+    assert(success);
+    await Deno.writeTextFile(`${folder.path}/go`, "");
+    assertEquals(await call, 1);
+    assertEquals(await bag.contains(key), false);
+    assertEquals(await way.call(tasks.deaf, 1, folder.path), 1);
+    assertEquals(await bag.contains(key), true);
+  });
+});
