@@ -37,7 +37,7 @@ export type {
   VerifyStep,
   VerifyStepName,
 } from "./src/bag/verify_report.ts";
-export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
+export type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
 export { Bag, openBag, type OpenBagOptions, type ValuePlace, verifyBag } from "./src/cache/bag.ts";
 export {

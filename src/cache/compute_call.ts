@@ -57,6 +57,7 @@ export async function computeCall(
     ...(call.version !== undefined && { version: call.version }),
     ...(call.code !== undefined && { code: call.code }),
     args,
+    ...(call.ignored !== undefined && { ignored: call.ignored }),
     result,
     started,
     duration,
