@@ -1,6 +1,5 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Warn } from "../cache/warn.ts";
-import { IndigestibleError } from "../errors.ts";
 import { definitionOf } from "./registry.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
@@ -22,16 +21,20 @@ export function prepareCall(
     return toKeyed(definition, args, warn);
   }
   return (async () => {
-    await definition.readProfile();
-    for (const argument of args) await definitionOf(argument)?.readProfile();
+    for (const one of [definition, ...args.filter(isUnread).map(definitionOf)]) {
+      try {
+        await one?.readProfile();
+      } catch (error) {
+        const whose = one === definition ? "its code" : `the code of its argument "${one?.name}"`;
+        return warnOf(definition, `${whose} cannot be read`, error, warn);
+      }
+    }
     return toKeyed(definition, args, warn);
   })();
 }
 
-/** Whether an argument is a task whose code was not read yet, which is what it counts by. */
 function isUnread(argument: unknown): boolean {
-  const definition = definitionOf(argument);
-  return definition !== undefined && definition.profile === undefined;
+  return definitionOf(argument)?.unread ?? false;
 }
 
 function toKeyed(
@@ -39,21 +42,21 @@ function toKeyed(
   args: readonly unknown[],
   warn: Warn,
 ): KeyedCall | undefined {
-  const { name, profile } = definition;
+  const { profile } = definition;
   if (profile === undefined) return undefined;
+  definition.checkNames(profile);
   const missing = definition.missingParameter(profile, args);
   if (missing !== undefined) {
-    warn(`Cannot remember a call of "${name}": "${missing}" must be given; the call runs anyway`);
-    return undefined;
+    return warnOf(definition, `"${missing}" must be given`, undefined, warn);
   }
   try {
     return definition.toKeyedCall(args);
   } catch (error) {
-    if (!(error instanceof IndigestibleError)) throw error;
-    warn(
-      `Cannot remember a call of "${name}": an argument has no digest; the call runs anyway`,
-      error,
-    );
-    return undefined;
+    // What the caller's own getters and methods throw is no reason to lose the result, either.
+    return warnOf(definition, "an argument has no digest", error, warn);
   }
+}
+
+function warnOf({ name }: TaskDefinition, reason: string, cause: unknown, warn: Warn): undefined {
+  warn(`Cannot remember a call of "${name}": ${reason}; the call runs anyway`, cause);
 }

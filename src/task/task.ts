@@ -1,5 +1,5 @@
 import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
-import { CacheMissError, IndigestibleError } from "../errors.ts";
+import { CacheMissError } from "../errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope, ScopeOptions } from "../scope/scope.ts";
 import { digestSymbol } from "../value/value_symbols.ts";
@@ -232,7 +232,7 @@ function createFace(definition: TaskDefinition, scopeOf: () => Scope): Task<unkn
   return Object.assign(call, helpers);
 }
 
-/** Where a key is all that is asked for, a call without one is an error. */
+/** Where a key is all that is asked for, a call without one is an error: the one that says why. */
 function refuse(message: string, cause?: unknown): never {
-  throw cause instanceof IndigestibleError ? cause : new TypeError(message);
+  throw cause instanceof Error ? cause : new TypeError(message, { cause });
 }
