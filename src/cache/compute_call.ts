@@ -6,6 +6,41 @@ import { QuiverError } from "../errors.ts";
 import type { Cache } from "./cache.ts";
 import type { Warn } from "./warn.ts";
 
+/** The least that lies between the ends of two calls, in milliseconds: far more than rounding takes. */
+const TICK = 2 ** -10;
+
+/** The same as a part of the time, where a clock says that it is thousands of years later. */
+const PRECISION = 2 ** -50;
+
+/**
+ * Tells when calls began and how long they took, so exactly that their ends are in order, those of
+ * one millisecond included: the wall clock says which millisecond it is, the steady one goes on
+ * between. When the wall clock is set back, later calls end right behind the last one until it has
+ * come up again.
+ */
+class CallClock {
+  /** What the steady clock lacks to be the time; kept within what the wall clock says. */
+  #origin = performance.timeOrigin;
+  #last = 0;
+
+  /** Notes the end of a call that began when the steady clock said `begun`. */
+  end(begun: number): { readonly started: number; readonly duration: number } {
+    const before = Date.now();
+    const now = performance.now();
+    const time = Math.min(Math.max(this.#origin + now, before), Date.now() + 1 - TICK);
+    this.#origin = time - now;
+    const duration = now - begun;
+    const next = this.#last + Math.max(TICK, this.#last * PRECISION);
+    const started = Math.max(time, next) - duration;
+    // As whoever reads the record adds it up.
+    this.#last = started + duration;
+    return { started, duration };
+  }
+}
+
+/** One for all that ends in this isolate. */
+const CLOCK = new CallClock();
+
 /** Options of {@linkcode computeCall}. */
 export interface ComputeOptions {
   /** What goes into the record beside the call itself. */
@@ -41,10 +76,9 @@ export async function computeCall(
     return await body();
   }
   const args = await storeArguments(cache, call, warn);
-  const started = Date.now();
   const begun = performance.now();
   const value = await body();
-  const duration = performance.now() - begun;
+  const { started, duration } = CLOCK.end(begun);
   const result = await store(cache, value, "result", (error) => {
     warn(`Cannot store the result of "${name}": the call is not remembered`, error);
   });
