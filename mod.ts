@@ -128,6 +128,7 @@ export type { StoreLimits } from "./src/store/limited_stores.ts";
 export type { BagEntry } from "./src/store/read_bag.ts";
 export type { IdentityChange, RedigestResult } from "./src/store/redigest_stores.ts";
 export type { SigningKey, SigningOptions } from "./src/store/signing_keys.ts";
+export type { TransferOptions, TransferResult } from "./src/store/transfer_calls.ts";
 export type {
   CacheStatistics,
   StorageStatistics,
