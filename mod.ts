@@ -37,7 +37,7 @@ export type {
   VerifyStep,
   VerifyStepName,
 } from "./src/bag/verify_report.ts";
-export type { ArgumentRecord, CallRecord, Json } from "./src/call/call_record.ts";
+export type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
 export { Bag, openBag, type OpenBagOptions, type ValuePlace, verifyBag } from "./src/cache/bag.ts";
 export {
@@ -131,6 +131,7 @@ export type { StoreLimits } from "./src/store/limited_stores.ts";
 export type { BagEntry } from "./src/store/read_bag.ts";
 export type { IdentityChange, RedigestResult } from "./src/store/redigest_stores.ts";
 export type { SigningKey, SigningOptions } from "./src/store/signing_keys.ts";
+export type { TransferOptions, TransferResult } from "./src/store/transfer_calls.ts";
 export type {
   CacheStatistics,
   StorageStatistics,

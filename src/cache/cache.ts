@@ -441,7 +441,8 @@ export const voidCache: Cache = sharedByCopies(
 export interface RedigestOptions {
   /**
    * Tells what is different of a call since it was stored: the module's URL when the project has
-   * moved, the task's name, version or code. A field that is `undefined` is taken away.
+   * moved, the task's name, version or code. A field that is `undefined` is taken away. Records of
+   * old versions do not tell which parameters their task ignores: `ignored` says it.
    *
    * @default {() => ({})}
    */
@@ -459,7 +460,8 @@ export interface RedigestOptions {
  * @param cache The cache.
  * @param options What has changed.
  * @returns How many calls have moved.
- * @throws {TypeError} When the cache is read-only.
+ * @throws {TypeError} When the cache is read-only, or a new version is neither a string nor a finite
+ * number.
  *
  * @example Keep the results of a task that was renamed
  * ```ts

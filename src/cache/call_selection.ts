@@ -1,11 +1,12 @@
 import type { CallRecord } from "../call/call_record.ts";
 import type { CallQuery } from "../call/call_template.ts";
 import { importLater } from "../import_later.ts";
+import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import type { Cache } from "./cache.ts";
 
 type Damaged = typeof import("./_damaged_records.ts");
-type Copying = typeof import("../store/copy_call.ts");
+type Transferring = typeof import("../store/transfer_calls.ts");
 type Template = typeof import("../call/call_template.ts");
 
 /**
@@ -142,18 +143,36 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   }
 
   /**
-   * Copies these calls, with their results and arguments, into another cache.
+   * Copies or moves these calls, with their results and arguments, into another cache, which keeps
+   * what it knows already. A call is forgotten here only once the other cache has it: a program that
+   * dies in between has lost none, and can do the same again.
    *
    * @param to The other cache.
-   * @returns How many were copied: not those whose result is missing or damaged.
+   * @param options Whether what is there is replaced, and whether calls are moved.
+   * @returns How many were copied, how many the other cache has kept its own of, and how many could
+   * not be copied as their result is missing or damaged.
+   * @throws {TypeError} When a cache is read-only that is to be changed, when calls are to be moved
+   * within one cache, and when an option is unknown.
+   *
+   * @example Move calls to another cache
+   * ```ts
+   * import { cacheScope, createMemoryCache, query, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const [cache, archive] = [createMemoryCache(), createMemoryCache()];
+   * const log2 = task(import.meta, (n: number) => Math.log2(n), { name: "log2" });
+   * await cacheScope({ cache }, () => log2(8));
+   * const moved = await query(cache, log2).transfer(archive, { pop: true });
+   * assertEquals(moved, { copied: 1, kept: 0, failed: 0 });
+   * assertEquals([await query(cache).count(), await query(archive).count()], [0, 1]);
+   * ```
    */
-  async transfer(to: Cache): Promise<number> {
-    const { copyCall } = await importLater<Copying>("../store/copy_call.ts", import.meta.url);
-    let copied = 0;
-    for await (const record of this) {
-      if (await copyCall(record, this.#cache.stores, to.stores)) copied++;
-    }
-    return copied;
+  async transfer(to: Cache, options: TransferOptions = {}): Promise<TransferResult> {
+    const { transferCalls } = await importLater<Transferring>(
+      "../store/transfer_calls.ts",
+      import.meta.url,
+    );
+    return await transferCalls(this, this.#cache.stores, to.stores, options);
   }
 }
 
@@ -192,7 +211,7 @@ export interface QueryOptions {
  * const calls = query(cache, { task: root, tags: { project: "argon" } });
  * const { result } = await calls.only();
  * assertEquals(await cache.value(result), { hit: true, value: 4 });
- * assertEquals(await calls.transfer(archive), 1);
+ * assertEquals((await calls.transfer(archive)).copied, 1);
  * assertEquals(await query(archive).count(), 1);
  * ```
  */

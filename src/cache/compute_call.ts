@@ -9,6 +9,41 @@ import { createSharing } from "./_sharing.ts";
 import type { Cache, EncodeValue } from "./cache.ts";
 import type { Warn } from "./warn.ts";
 
+/** The least that lies between the ends of two calls, in milliseconds: far more than rounding takes. */
+const TICK = 2 ** -10;
+
+/** The same as a part of the time, where a clock says that it is thousands of years later. */
+const PRECISION = 2 ** -50;
+
+/**
+ * Tells when calls began and how long they took, so exactly that their ends are in order, those of
+ * one millisecond included: the wall clock says which millisecond it is, the steady one goes on
+ * between. When the wall clock is set back, later calls end right behind the last one until it has
+ * come up again.
+ */
+class CallClock {
+  /** What the steady clock lacks to be the time; kept within what the wall clock says. */
+  #origin = performance.timeOrigin;
+  #last = 0;
+
+  /** Notes the end of a call that began when the steady clock said `begun`. */
+  end(begun: number): { readonly started: number; readonly duration: number } {
+    const before = Date.now();
+    const now = performance.now();
+    const time = Math.min(Math.max(this.#origin + now, before), Date.now() + 1 - TICK);
+    this.#origin = time - now;
+    const duration = now - begun;
+    const next = this.#last + Math.max(TICK, this.#last * PRECISION);
+    const started = Math.max(time, next) - duration;
+    // As whoever reads the record adds it up.
+    this.#last = started + duration;
+    return { started, duration };
+  }
+}
+
+/** One for all that ends in this isolate. */
+const CLOCK = new CallClock();
+
 /** Options of {@linkcode computeCall}. */
 export interface ComputeOptions {
   /** What goes into the record beside the call itself. */
@@ -30,8 +65,8 @@ export interface ComputeOptions {
 /** What is known in the turn in which a body has ended. */
 interface Ending {
   readonly value: unknown;
-  /** How long the body took, in milliseconds. */
-  readonly duration: number;
+  /** When the body began, in milliseconds since 1970, and how long it took. */
+  readonly time: Pick<CallRecord, "started" | "duration">;
   /** Whether the value is the result of what the key says. */
   readonly fit: boolean;
   /** The value ready to be stored, if it can be. */
@@ -73,17 +108,16 @@ export async function computeCall(
   const args = await storeArguments(cache, call, encode, options);
   using running = cache.sharing(createSharing).running.begin(call, metadata);
   const evicted = () => running.evicted || options.evicted?.() === true;
-  const started = Date.now();
   const begun = performance.now();
-  const { value, duration, fit, encoded } = await whenSettled(body(), (value): Ending => {
-    const duration = performance.now() - begun;
+  const { value, time, fit, encoded } = await whenSettled(body(), (value): Ending => {
+    const time = CLOCK.end(begun);
     const fit = !unfit() && isUnchanged(call, warn);
     const storable = fit && options.unstorable?.() !== true;
     const encoded = storable ? encodeResult(call, value, encode, warn) : undefined;
-    return { value: fix(value), duration, fit, encoded };
+    return { value: fix(value), time, fit, encoded };
   });
   if (encoded === undefined || evicted()) return { value, hit: false, unfit: !fit };
-  const record = toRecord(call, { args, result: encoded.digest, started, duration, metadata });
+  const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
   const stored = await putResult(cache, encoded, record, { warn, evicted });
   return { value, hit: false, stored };
 }
@@ -128,7 +162,7 @@ async function putResult(
 }
 
 function toRecord(
-  { key, address: { module, name: task }, version, code }: KeyedCall,
+  { key, address: { module, name: task }, version, code, ignored }: KeyedCall,
   fields: Pick<CallRecord, "args" | "result" | "started" | "duration" | "metadata">,
 ): CallRecord {
   return {
@@ -138,6 +172,7 @@ function toRecord(
     task,
     ...(version !== undefined && { version }),
     ...(code !== undefined && { code }),
+    ...(ignored !== undefined && { ignored }),
     ...fields,
   };
 }

@@ -1,7 +1,7 @@
 import { createSha256 } from "../sha256.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
 import type { Digest, EncodedPart } from "../value/encoded_value.ts";
-import type { ArgumentRecord } from "./call_record.ts";
+import type { ArgumentRecord, IgnoredPosition } from "./call_record.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 import type { TaskAddress } from "./task_address.ts";
 
@@ -13,6 +13,8 @@ export interface TaskIdentity {
   readonly version?: string | number;
   /** The digest of the task's code, where it counts. */
   readonly code?: Digest;
+  /** Which parameters do not count; absent if all do. */
+  readonly ignored?: readonly IgnoredPosition[];
 }
 
 /** A call that is ready to be looked up. */
@@ -72,26 +74,61 @@ export function toKeyedCall(
   const positions: number[] = [];
   const counted: (Digest | null)[] = [];
   const { values, filled } = toEffectiveArguments(profile, args);
-  for (const [index, value] of values.entries()) {
-    const parameter = profile.parameters[index]?.name ?? profile.rest;
-    if (parameter !== undefined && ignored.has(parameter)) {
+  const isWhole = ignored.size === 0 || profile.countsArguments;
+  const length = isWhole ? values.length : countLength(values, profile, ignored);
+  for (let index = 0; index < length; index++) {
+    if (isIgnored(index, profile, ignored)) {
       counted.push(null);
       continue;
     }
-    const digest = digestArgument(value, { root: `args[${index}]`, parts });
+    const digest = digestArgument(values[index], { root: `args[${index}]`, parts });
     counted.push(digest);
     records.push({ name: toArgumentName(profile, index), digest });
     positions.push(index);
   }
-  while (counted.length > 0 && counted.at(-1) === null) counted.pop();
+  const whole = ignored.size === 0 ? identity : withIgnored(identity, profile, ignored);
   return {
-    ...identity,
-    key: digestKey(identity, counted),
+    ...whole,
+    key: digestKey(whole, counted),
     args: records,
     positions,
     values: args,
     ...(filled.length > 0 && { filled }),
   };
+}
+
+function isIgnored(
+  index: number,
+  { parameters, rest }: FunctionProfile,
+  ignored: ReadonlySet<string>,
+): boolean {
+  const parameter = parameters[index]?.name ?? rest;
+  return parameter !== undefined && ignored.has(parameter);
+}
+
+/** How many arguments there are up to the last one that counts: `undefined` for a parameter does not. */
+function countLength(
+  values: readonly unknown[],
+  profile: FunctionProfile,
+  ignored: ReadonlySet<string>,
+): number {
+  const isLeftOut = (index: number) =>
+    isIgnored(index, profile, ignored) ||
+    (index < profile.parameters.length && values[index] === undefined);
+  let { length } = values;
+  while (length > 0 && isLeftOut(length - 1)) length--;
+  return length;
+}
+
+function withIgnored(
+  identity: TaskIdentity,
+  { parameters, rest }: FunctionProfile,
+  names: ReadonlySet<string>,
+): TaskIdentity {
+  const ignored: IgnoredPosition[] = [];
+  for (const [index, { name }] of parameters.entries()) if (names.has(name)) ignored.push(index);
+  if (rest !== undefined && names.has(rest)) ignored.push(`...${parameters.length}`);
+  return { ...identity, ignored };
 }
 
 /** The arguments of a call as its key sees them. */
@@ -148,7 +185,9 @@ export function digestKey(
   args: readonly (Digest | null)[],
   scheme: number = DIGEST_SCHEME,
 ): Digest {
-  const { address, version = null, code = null } = identity;
-  const text = JSON.stringify([scheme, address.module, address.name, version, code, args]);
+  const { address, version = null, code = null, ignored } = identity;
+  const fields = [scheme, address.module, address.name, version, code, args];
+  // What is known whatever `k` is must not be found by who asks for one `k`, nor the other way round.
+  const text = JSON.stringify(ignored === undefined ? fields : [...fields, ignored]);
   return createSha256().update(text).digest("hex");
 }

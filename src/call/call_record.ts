@@ -13,6 +13,9 @@ export interface ArgumentRecord {
   readonly value?: Digest;
 }
 
+/** The position of a parameter that does not count, or that of a rest parameter as `"...2"`. */
+export type IgnoredPosition = number | `...${number}`;
+
 /** What is known of one call: one line of the call log. */
 export interface CallRecord {
   /** The digest of task and arguments. */
@@ -29,9 +32,14 @@ export interface CallRecord {
   readonly code?: Digest;
   /** The arguments, ignored ones left out. */
   readonly args: readonly ArgumentRecord[];
+  /** The positions of the parameters that the task ignores, in ascending order; absent for none. */
+  readonly ignored?: readonly IgnoredPosition[];
   /** The digest under which the result is stored. */
   readonly result: Digest;
-  /** When the body started, in milliseconds since 1970. */
+  /**
+   * When the body started, in milliseconds since 1970; with fractions, so that `started + duration`
+   * tells which of two calls ended first.
+   */
   readonly started: number;
   /** How long the body took, in milliseconds. */
   readonly duration: number;

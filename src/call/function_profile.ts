@@ -1,7 +1,9 @@
 import { outside } from "../ambient.ts";
-import type { Function as FunctionNode, Pattern, Token } from "./_parser.ts";
+import type { Expression, Function as FunctionNode, Pattern } from "./_parser.ts";
 import { createSha256 } from "../sha256.ts";
 import type { Digest } from "../value/encoded_value.ts";
+
+type Parser = typeof import("./_parser.ts");
 
 /** One parameter of a function, as its source has it. */
 export interface Parameter {
@@ -24,6 +26,15 @@ export interface FunctionProfile {
 }
 
 /**
+ * How a source is an expression: as it is, as a method of an object, as one with a private name; and
+ * V8 leaves out the name of a method that is called `static`.
+ */
+const WRAPPINGS = [["(", ")"], ["({", "})"], ["(class{", "})"], ["({static", "})"]] as const;
+
+/** What native and bound functions, and proxies of functions, show of themselves. */
+const NATIVE_REGEXP = /\{\s*\[native code\]\s*\}\s*$/;
+
+/**
  * Reads the parameters and the tokens of a function from its source.
  *
  * The parser is loaded at the first call only, so that a worker that is handed ready-made keys
@@ -31,54 +42,94 @@ export interface FunctionProfile {
  *
  * @param fn The function.
  * @returns The profile.
- * @throws {TypeError} When the source is not to be had, as with bound and native functions.
+ * @throws {TypeError} When the source is not to be had, as with bound and native functions, or is
+ * not understood: a guess could take two calls for one.
  */
 export async function readFunctionProfile(
   fn: (...args: never[]) => unknown,
 ): Promise<FunctionProfile> {
-  const { parseExpressionAt } = await outside(() => import("./_parser.ts"));
-  const tokens: Token[] = [];
-  const parse = (source: string): FunctionNode => {
-    tokens.length = 0;
-    const node = parseExpressionAt(source, 0, { ecmaVersion: "latest", onToken: tokens });
-    return toFunctionNode(node, fn.name);
-  };
-  const source = fn.toString();
-  let node: FunctionNode;
-  let text: string;
-  try {
-    node = parse(text = `(${source})`);
-  } catch (expressionError) {
+  const parser = await outside(() => import("./_parser.ts"));
+  // The function may have a `toString` of its own.
+  const source = Function.prototype.toString.call(fn);
+  const { name } = fn;
+  if (NATIVE_REGEXP.test(source)) {
+    throw refuse(name, "its source is not to be had, as with bound and native functions");
+  }
+  const { node, tokens } = read(parser, source, name);
+  if (!isFunction(node)) {
+    const isClass = node.type === "ClassExpression";
+    throw refuse(name, isClass ? "it is a class" : "its source is that of no function");
+  }
+  const countsArguments = tokens.includes("arguments") || tokens.includes("eval");
+  return { ...readParameters(node.params), countsArguments, code: digestCode(tokens) };
+}
+
+/** A function and the texts of its tokens, a semicolon for each that a line break stands for. */
+interface Reading {
+  readonly node: { readonly type: string };
+  readonly tokens: readonly string[];
+}
+
+function read({ parseExpression }: Parser, source: string, name: string): Reading {
+  let firstError: unknown;
+  for (const [before, after] of WRAPPINGS) {
+    const text = `${before}${source}${after}`;
+    const tokens: string[] = [];
+    let inserted = false;
     try {
-      // A method's source is not an expression: `run(a) { … }`.
-      node = parse(text = `({${source}})`);
-    } catch {
-      throw new TypeError(
-        `Cannot read the parameters of "${fn.name}": its source is not that of a function, as ` +
-          "with bound and native ones; wrap it in a function of your own",
-        { cause: expressionError },
-      );
+      const expression = parseExpression(text, {
+        onToken: ({ start, end }) => {
+          // Before a brace a semicolon is left out on one line, too.
+          if (inserted && text[start] !== "}") tokens.push(";");
+          inserted = false;
+          tokens.push(text.slice(start, end));
+        },
+        onInsertedSemicolon: () => void (inserted = true),
+      });
+      return { node: before === "(" ? expression : toMethod(expression), tokens };
+    } catch (error) {
+      firstError ??= error;
     }
   }
+  const reason = firstError instanceof Error ? firstError.message : "it is none of a function";
+  throw refuse(name, `the parser does not understand its source (${reason})`, firstError);
+}
+
+function digestCode(tokens: readonly string[]): Digest {
   const hash = createSha256();
-  // A token's text may contain anything, but its length is its own.
-  for (const { start, end } of tokens) hash.update(`${end - start}:${text.slice(start, end)}`);
-  const names = new Set(tokens.map(({ start, end }) => text.slice(start, end)));
-  const countsArguments = names.has("arguments") || names.has("eval");
-  return { ...readParameters(node.params), countsArguments, code: hash.digest("hex") };
+  for (const token of tokens) {
+    // Within a template or a text, too, all line breaks are one to the language.
+    const text = token.includes("\r") ? token.replaceAll(/\r\n?/g, "\n") : token;
+    // A token's text may contain anything, but its length is its own.
+    hash.update(`${text.length}:${text}`);
+  }
+  return hash.digest("hex");
 }
 
-function toFunctionNode(node: { type: string }, name: string): FunctionNode {
-  const inner = node.type === "ObjectExpression" ? firstValue(node) : node;
-  if (
-    inner?.type === "FunctionExpression" || inner?.type === "ArrowFunctionExpression"
-  ) return inner as FunctionNode;
-  throw new TypeError(`Cannot read the parameters of "${name}": it is a ${inner?.type}`);
+function refuse(name: string, state: string, cause?: unknown): TypeError {
+  return new TypeError(
+    `Cannot read the parameters of "${name}": ${state}; wrap it in a function of your own`,
+    { cause },
+  );
 }
 
-function firstValue(node: { type: string; properties?: unknown }): { type: string } | undefined {
-  const [first] = node.properties as { value?: { type: string } }[];
-  return first?.value;
+function isFunction(node: { readonly type: string }): node is FunctionNode {
+  return node.type === "FunctionExpression" || node.type === "ArrowFunctionExpression";
+}
+
+/** The method that was wrapped, in an object or a class. */
+function toMethod(wrapped: Expression): { readonly type: string } {
+  const members: readonly { readonly type: string }[] = wrapped.type === "ObjectExpression"
+    ? wrapped.properties
+    : wrapped.type === "ClassExpression"
+    ? wrapped.body.body
+    : [];
+  const [method = wrapped] = members;
+  return "value" in method && isNode(method.value) ? method.value : method;
+}
+
+function isNode(value: unknown): value is { readonly type: string } {
+  return typeof value === "object" && value !== null && "type" in value;
 }
 
 function readParameters(

@@ -38,7 +38,8 @@ async function toCallable(
   const definition = findTask(address) ??
     await importInWorker(address.module, () => importTask(address));
   // The task's digest, which the key of the call is made of, is checked before the body runs.
-  await definition.readProfile();
+  // One whose code cannot be read has no digest, and the call of which it is an argument no key.
+  await definition.readProfile().catch(() => {});
   return scope === undefined
     ? restoreTask(definition)
     : toTask(definition, await restoreScope(scope));

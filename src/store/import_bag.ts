@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { BagFiles } from "../bag/bag_files.ts";
 import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../bag/hdf5_file.ts";
 import { ATTRIBUTE } from "../bag/segment_format.ts";
-import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
+import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../call/call_record.ts";
 import { BagCorruptError, QuiverError } from "../errors.ts";
 import { decodeValue } from "../value/decode_value.ts";
 import { encodeValue } from "../value/encode_value.ts";
@@ -13,6 +13,8 @@ import type { OpenFiles } from "./open_stores.ts";
 import { toPath } from "./to_path.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
+
+const IGNORED_REST_REGEXP = /^\.\.\.\d+$/;
 
 /** What was imported. */
 export interface ImportResult {
@@ -147,6 +149,7 @@ function toRecord(content: Record<string, unknown>): CallRecord | undefined {
     version,
     code,
     args,
+    ignored,
     result,
     started,
     duration,
@@ -157,7 +160,8 @@ function toRecord(content: Record<string, unknown>): CallRecord | undefined {
     isNumber(started) && isNumber(duration) && isDigest(result) && Array.isArray(args) &&
     args.every(isArgument) && isMetadata(metadata);
   const identified = (version === undefined || isText(version) || isNumber(version)) &&
-    (code === undefined || isDigest(code)) && (signature === undefined || isText(signature));
+    (code === undefined || isDigest(code)) && (ignored === undefined || isIgnored(ignored)) &&
+    (signature === undefined || isText(signature));
   if (!sound || !identified) return undefined;
   return {
     key,
@@ -167,6 +171,7 @@ function toRecord(content: Record<string, unknown>): CallRecord | undefined {
     ...(version !== undefined && { version }),
     ...(code !== undefined && { code }),
     args: args.map(({ name, digest, value }) => ({ name, digest, ...(value && { value }) })),
+    ...(ignored !== undefined && { ignored }),
     result,
     started,
     duration,
@@ -179,6 +184,11 @@ function isArgument(content: unknown): content is ArgumentRecord {
   return typeof content === "object" && content !== null && "name" in content &&
     isText(content.name) && "digest" in content && isDigest(content.digest) &&
     (!("value" in content) || isDigest(content.value));
+}
+
+function isIgnored(content: unknown): content is readonly IgnoredPosition[] {
+  return Array.isArray(content) &&
+    content.every((position) => isNumber(position) || IGNORED_REST_REGEXP.test(position));
 }
 
 /** What JSON carries is all data. */

@@ -35,6 +35,7 @@ export function stackStores(layers: readonly Stores[]): Stores {
     values: new LayeredValues(layers, (value) => top.values.put(value)),
     calls: new StackedCalls(layers, top),
     leases,
+    layers,
     ...(sweeper !== undefined && { sweeper }),
     ...(readOnly !== undefined && { readOnly }),
     statistics: () => count(layers),
@@ -52,6 +53,7 @@ export function poolStores(layers: readonly Stores[]): Stores {
   return {
     values: new LayeredValues(layers, refuse("store a value in")),
     calls: new PooledCalls(layers),
+    layers,
     leases: new MemoryLeases(),
     readOnly: true,
     statistics: () => count(layers),
@@ -236,6 +238,7 @@ export function mixStores(valuesOf: Stores, callsOf: Stores): Stores {
     values: valuesOf.values,
     calls: callsOf.calls,
     leases: callsOf.leases,
+    layers: [callsOf],
     readOnly: (valuesOf.readOnly ?? false) || (callsOf.readOnly ?? false),
     ...(values && calls && { description: { type: "mixed", values, calls } }),
     statistics: () => ({

@@ -47,7 +47,7 @@ export function limitStores(inner: Stores, limits: StoreLimits): Stores {
   const { description: _, ...stores } = inner;
   const description = describe(inner.description, limits);
   const calls = new LateCalls(inner, limits);
-  return { ...stores, calls, ...(description !== undefined && { description }) };
+  return { ...stores, calls, layers: [inner], ...(description !== undefined && { description }) };
 }
 
 /** A function cannot travel: then results are stored here, and not by workers. */

@@ -6,7 +6,9 @@ import { endOf } from "../call/call_template.ts";
 import type { Lease, LeaseStore, Stores } from "./stores.ts";
 
 /** What may be different of a task's calls. */
-export type IdentityChange = Partial<Pick<CallRecord, "module" | "task" | "version" | "code">>;
+export type IdentityChange = Partial<
+  Pick<CallRecord, "module" | "task" | "version" | "code" | "ignored">
+>;
 
 /** What became of the records. */
 export interface RedigestResult {
@@ -64,6 +66,12 @@ async function redigest(
   const makeKey = findKeyOf(record);
   if (makeKey === undefined) return undefined;
   const changed = withoutUndefined({ ...record, ...change, scheme: DIGEST_SCHEME });
+  const { version } = changed;
+  if (version !== undefined && typeof version !== "string" && !Number.isFinite(version)) {
+    throw new TypeError(
+      `Cannot redigest calls: a version is a string or a finite number, not ${version}`,
+    );
+  }
   const args: CallRecord["args"][number][] = [];
   for (const argument of record.args) {
     const digest = record.scheme === DIGEST_SCHEME
@@ -77,11 +85,12 @@ async function redigest(
 }
 
 /** A field that is set to `undefined` is one that the call does not have any more. */
-function withoutUndefined({ version, code, ...record }: CallRecord): CallRecord {
+function withoutUndefined({ version, code, ignored, ...record }: CallRecord): CallRecord {
   return {
     ...record,
     ...(version !== undefined && { version }),
     ...(code !== undefined && { code }),
+    ...(ignored !== undefined && { ignored }),
   };
 }
 
@@ -101,7 +110,9 @@ async function writeNew(
 ): Promise<boolean> {
   using _lease = await take(leases, record.key);
   const known = await calls.get(record.key);
-  if (known !== undefined && !isSame(known, leaving) && endOf(known) > endOf(record)) return false;
+  if (known !== undefined && !isSameCall(known, leaving) && endOf(known) > endOf(record)) {
+    return false;
+  }
   await calls.put(record);
   return true;
 }
@@ -109,10 +120,17 @@ async function writeNew(
 /** Forgets a record, unless somebody has stored another one under its key. */
 async function forgetOld({ calls, leases }: Stores, record: CallRecord): Promise<void> {
   using _lease = await take(leases, record.key);
-  if (isSame(await calls.get(record.key), record)) await calls.delete(record.key);
+  if (isSameCall(await calls.get(record.key), record)) await calls.delete(record.key);
 }
 
-function isSame(a: CallRecord | undefined, b: CallRecord | undefined): boolean {
+/**
+ * Tells whether two records are of one run of a call.
+ *
+ * @param a A record.
+ * @param b Another record of the same call.
+ * @returns Whether they are.
+ */
+export function isSameCall(a: CallRecord | undefined, b: CallRecord | undefined): boolean {
   return a !== undefined && b !== undefined && a.result === b.result && endOf(a) === endOf(b);
 }
 

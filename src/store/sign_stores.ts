@@ -37,6 +37,7 @@ export function signStores(stores: Stores, keys: readonly string[]): Stores {
     ...stores,
     values,
     calls,
+    layers: [stores],
     ...(description && { description: { type: "signed", keys, stores: description } }),
     statistics: () => ({
       ...NO_STATISTICS,

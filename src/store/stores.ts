@@ -345,6 +345,8 @@ export interface Stores {
   readonly calls: CallStore;
   /** Who may compute what. */
   readonly leases: LeaseStore;
+  /** What the calls go through to, where these stores stand on others; absent when on none. */
+  readonly layers?: readonly Stores[];
   /** Drops values that no record names; absent when the store cannot. */
   readonly sweeper?: ValueSweeper;
   /** Whether nothing can be kept: then nothing is tried. */

@@ -21,19 +21,33 @@ export function isKeyable(definition: TaskDefinition, args: readonly unknown[]):
  *
  * @param definition The task.
  * @param args The arguments.
+ * @returns Why the call can have no key; nothing when it can.
  */
 export async function makeKeyable(
   definition: TaskDefinition,
   args: readonly unknown[],
-): Promise<void> {
-  await definition.readProfile();
-  for (const argument of args) await definitionOf(argument)?.readProfile();
+): Promise<Unreadable | undefined> {
+  for (const one of [definition, ...args.filter(isUnread).map(definitionOf)]) {
+    try {
+      await one?.readProfile();
+    } catch (cause) {
+      const whose = one === definition ? "its code" : `the code of its argument "${one?.name}"`;
+      return { reason: `${whose} cannot be read`, cause };
+    }
+  }
+  return undefined;
 }
 
-/** Whether an argument is a task whose code was not read yet, which is what it counts by. */
+/** Why a call has no key. */
+export interface Unreadable {
+  /** What is the matter. */
+  readonly reason: string;
+  /** What was thrown. */
+  readonly cause: unknown;
+}
+
 function isUnread(argument: unknown): boolean {
-  const definition = definitionOf(argument);
-  return definition !== undefined && definition.profile === undefined;
+  return definitionOf(argument)?.unread ?? false;
 }
 
 /**
@@ -51,21 +65,34 @@ export function prepareCall(
   warn: Warn,
   parts?: Map<object, EncodedPart>,
 ): KeyedCall | undefined {
-  const { name, profile } = definition;
+  const { profile } = definition;
   if (profile === undefined) return undefined;
+  definition.checkNames(profile);
   const missing = definition.missingParameter(profile, args);
   if (missing !== undefined) {
-    warn(`Cannot remember a call of "${name}": "${missing}" must be given; the call runs anyway`);
-    return undefined;
+    return warnOf(definition, `"${missing}" must be given`, undefined, warn);
   }
   try {
     return definition.toKeyedCall(args, parts);
   } catch (error) {
-    // It may also be what an accessor throws: the body perhaps never reads it.
-    warn(
-      `Cannot remember a call of "${name}": an argument has no digest; the call runs anyway`,
-      error,
-    );
-    return undefined;
+    // What the caller's own getters and methods throw is no reason to lose the result, either.
+    return warnOf(definition, "an argument has no digest", error, warn);
   }
+}
+
+/**
+ * Tells why a call is not remembered.
+ *
+ * @param definition The task.
+ * @param reason Why.
+ * @param cause What was thrown, if something was.
+ * @param warn Told.
+ */
+export function warnOf(
+  { name }: TaskDefinition,
+  reason: string,
+  cause: unknown,
+  warn: Warn,
+): undefined {
+  warn(`Cannot remember a call of "${name}": ${reason}; the call runs anyway`, cause);
 }

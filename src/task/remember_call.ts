@@ -20,10 +20,10 @@ import {
 } from "./call_arguments.ts";
 import { findCallers, refuseRecursion } from "./call_chain.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
-import { isKeyable, makeKeyable, prepareCall } from "./prepare_call.ts";
+import { isKeyable, makeKeyable, prepareCall, warnOf } from "./prepare_call.ts";
 
 export { computeAlone, computeLeased } from "../cache/recall.ts";
-export { isKeyable, makeKeyable, prepareCall } from "./prepare_call.ts";
+export { makeKeyable, prepareCall } from "./prepare_call.ts";
 
 /** How large buffers are digested. */
 export const BUFFER_TOOLS: BufferTools = { toPart, pathTo };
@@ -44,9 +44,11 @@ export function rememberCall(cache: Cache, ready: ReadyCall, runner: CallRunner)
   if (isKeyable(definition, args)) return rememberKeyable(cache, ready, runner);
   const frozen = freeze(ready);
   if (frozen === undefined) return runner.run(ready);
-  return makeKeyable(definition, args).then(() => {
+  return makeKeyable(definition, args).then((unreadable) => {
     frozen.frozen?.endTurn();
-    return rememberKeyable(cache, frozen, runner);
+    if (unreadable === undefined) return rememberKeyable(cache, frozen, runner);
+    warnOf(definition, unreadable.reason, unreadable.cause, ready.scope.warn);
+    return runner.run(toPlain(frozen));
   });
 }
 

@@ -1,5 +1,5 @@
 import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
-import { CacheMissError, IndigestibleError } from "../errors.ts";
+import { CacheMissError } from "../errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope, ScopeOptions } from "../scope/scope.ts";
 import { digestSymbol } from "../value/value_symbols.ts";
@@ -206,7 +206,8 @@ function createFace(definition: TaskDefinition, scopeOf: () => Scope): Task<unkn
       ? await frozen.resolved(name)
       : frozen ?? refuse(`Cannot digest a call of "${name}"`);
     const { makeKeyable, prepareCall } = await REMEMBERING.load();
-    await makeKeyable(definition, values);
+    const unreadable = await makeKeyable(definition, values);
+    if (unreadable !== undefined) throw unreadable.cause;
     const call = prepareCall(definition, values, refuse, new Map(parts));
     return call?.key ?? refuse(`Cannot digest a call of "${name}": it has no key`);
   };
@@ -237,7 +238,7 @@ function createFace(definition: TaskDefinition, scopeOf: () => Scope): Task<unkn
   return Object.assign(call, helpers);
 }
 
-/** Where a key is all that is asked for, a call without one is an error. */
+/** Where a key is all that is asked for, a call without one is an error: the one that says why. */
 function refuse(message: string, cause?: unknown): never {
-  throw cause instanceof IndigestibleError ? cause : new TypeError(message, { cause });
+  throw cause instanceof Error ? cause : new TypeError(message, { cause });
 }

@@ -24,13 +24,16 @@ export class TaskDefinition {
   readonly #ignored: ReadonlySet<string>;
   /** There once the function was read, for the first key. */
   #keyed: { readonly profile: FunctionProfile; readonly keys: CallKeys } | undefined;
+  /** There once somebody has asked for the first key: calls at the same time read once. */
+  #reading: Promise<FunctionProfile> | undefined;
+  #checked = false;
 
   /** Checks the options by name. */
   constructor(origin: TaskOrigin, fn: (...args: never[]) => unknown, options: TaskOptions) {
     if (typeof fn !== "function") {
       throw new TypeError(`Cannot define a task: ${typeof fn} is not a function`);
     }
-    const { name = fn.name, ignore = [], code = "function" } = options;
+    const { name = fn.name, version, ignore = [], require = [], code = "function" } = options;
     this.address = toAddress(origin, name);
     for (const option of Object.keys(options)) {
       if (OPTIONS.has(option)) continue;
@@ -45,10 +48,14 @@ export class TaskDefinition {
           `${[...CODE_MODES].join(", ")}, not ${JSON.stringify(code)}`,
       );
     }
+    checkVersion(name, version);
+    checkNames(name, "ignore", ignore);
+    checkNames(name, "require", require);
     // Whoever calls the task was checked by the types of `Task`.
     this.fn = fn as (...args: unknown[]) => unknown;
     this.resolve = isImportMeta(origin) ? origin.resolve : undefined;
-    this.#options = options;
+    // What the caller changes in them later does not count.
+    this.#options = { ...options, ignore: [...ignore], require: [...require] };
     this.#ignored = new Set(ignore);
   }
 
@@ -62,34 +69,49 @@ export class TaskDefinition {
     return this.#keyed?.profile;
   }
 
-  /** Reads the function's parameters and code; checks the names that the options mention. */
-  async readProfile(): Promise<FunctionProfile> {
-    if (this.#keyed !== undefined) return this.#keyed.profile;
+  /** Whether the code was not read yet by which the task counts as an argument. */
+  get unread(): boolean {
+    return this.#options.code !== "none" && this.#keyed === undefined;
+  }
+
+  /** Reads the function's parameters and code. */
+  readProfile(): Promise<FunctionProfile> {
+    return this.#reading ??= this.#read();
+  }
+
+  async #read(): Promise<FunctionProfile> {
     // Loaded with the first key: a worker that remembers nothing makes none.
     const { readFunctionProfile } = await outside(() => import("../call/function_profile.ts"));
     const { CallKeys } = await outside(() => import("../call/call_keys.ts"));
     const profile = await readFunctionProfile(this.fn);
-    const names = new Set(profile.parameters.map(({ name }) => name));
-    if (profile.rest !== undefined) names.add(profile.rest);
-    for (const option of ["ignore", "require"] as const) {
-      for (const name of this.#options[option] ?? []) {
-        if (names.has(name)) continue;
-        throw new TypeError(
-          `Cannot call task "${this.name}": the option \`${option}\` names "${name}", ` +
-            `and the parameters are ${[...names].join(", ") || "none"}`,
-        );
-      }
-    }
     const keys = new CallKeys(this.#toIdentity(profile), profile, this.#ignored);
     this.#keyed = { profile, keys };
     return profile;
   }
 
+  /** Refuses options that name a parameter which the function does not have. */
+  checkNames({ parameters, rest }: FunctionProfile): void {
+    if (this.#checked) return;
+    const has = (name: string) => name === rest || parameters.some((one) => one.name === name);
+    for (const option of ["ignore", "require"] as const) {
+      const misspelled = this.#options[option]?.find((name) => !has(name));
+      if (misspelled === undefined) continue;
+      const names = parameters.map(({ name }) => name).concat(rest ?? []);
+      throw new TypeError(
+        `Cannot call task "${this.name}": the option \`${option}\` names "${misspelled}", ` +
+          `and the parameters are ${names.join(", ") || "none"}`,
+      );
+    }
+    this.#checked = true;
+  }
+
   /** The name of the first required parameter that the call leaves out. */
   missingParameter(profile: FunctionProfile, args: readonly unknown[]): string | undefined {
     return this.#options.require?.find((name) => {
-      const index = profile.parameters.findIndex((parameter) => parameter.name === name);
-      return (index < 0 ? profile.parameters.length : index) >= args.length;
+      const { parameters } = profile;
+      const index = parameters.findIndex((parameter) => parameter.name === name);
+      if (index >= 0) return args[index] === undefined;
+      return args.slice(parameters.length).every((rest) => rest === undefined);
     });
   }
 
@@ -127,6 +149,27 @@ export class TaskDefinition {
 
 function isImportMeta(origin: TaskOrigin): origin is ImportMeta {
   return typeof origin === "object" && !(origin instanceof URL);
+}
+
+function checkVersion(name: string, version: unknown): void {
+  if (version === undefined || typeof version === "string" || Number.isFinite(version)) return;
+  throw new TypeError(
+    `Cannot define task "${name}": the option \`version\` is a string or a finite number, ` +
+      `not ${typeof version === "number" ? version : toKind(version)}`,
+  );
+}
+
+function checkNames(name: string, option: "ignore" | "require", names: unknown): void {
+  if (Array.isArray(names) && names.every((one) => typeof one === "string")) return;
+  throw new TypeError(
+    `Cannot define task "${name}": the option \`${option}\` is an array of parameter names, ` +
+      `not ${typeof names === "string" ? JSON.stringify(names) : toKind(names)}`,
+  );
+}
+
+function toKind(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "an array of something else" : typeof value;
 }
 
 /**

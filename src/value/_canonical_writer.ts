@@ -6,7 +6,7 @@ import { namedKeysOf } from "./_children.ts";
 import { type ErrorField, toErrorShape } from "./_error_shape.ts";
 import { ArrayFrame, type Frame, ItemsFrame, type ItemWriter, PropertiesFrame } from "./_frames.ts";
 import { isArrayValue, type ObjectType, toClassName, toObjectType } from "./_object_type.ts";
-import { refuseDigest } from "./_refusal.ts";
+import { NO_DIGEST, OWN_DIGEST, refuseDigest } from "./_refusal.ts";
 import { Refusal, TooDeepError } from "./_walk_errors.ts";
 import { DigestReference } from "./digest_reference.ts";
 import { digestSymbol, isDigestible } from "./value_symbols.ts";
@@ -19,6 +19,22 @@ const MAX_PLAIN_DEPTH = 100;
 /** Nested deeper than this, a value is an accident, such as a list linked by its items. */
 const MAX_DEPTH = 10_000;
 
+/** Writes what stands for an instance. */
+class InstanceFrame extends ItemsFrame {
+  readonly #written: () => void;
+
+  constructor(form: unknown, written: () => void) {
+    super([form]);
+    this.#written = written;
+  }
+
+  override advance(writer: ItemWriter): boolean {
+    if (!super.advance(writer)) return false;
+    this.#written();
+    return true;
+  }
+}
+
 /** Writes the canonical bytes of a value; the two kinds of digest differ in the abstract parts. */
 export abstract class CanonicalWriter implements ItemWriter {
   readonly sink: ByteSink;
@@ -26,6 +42,8 @@ export abstract class CanonicalWriter implements ItemWriter {
   readonly parts: Map<object, EncodedPart>;
   readonly #known: ReadonlyMap<object, EncodedPart>;
   readonly #frames: Frame[] = [];
+  /** The instances that are being written, each with what stands for it. */
+  readonly #instances: object[] = [];
   #plain = true;
   #storable = true;
 
@@ -134,6 +152,9 @@ export abstract class CanonicalWriter implements ItemWriter {
   }
 
   #writeObject(value: object): boolean {
+    if (this.#instances.length > 0 && this.#instances.includes(value)) {
+      throw new Refusal(OWN_DIGEST);
+    }
     if (!this.enter(value)) return true;
     const frame = this.#openObject(value);
     if (frame === undefined) {
@@ -152,7 +173,10 @@ export abstract class CanonicalWriter implements ItemWriter {
       this.#storable = false;
       this.sink.byte(TAG.instance);
       this.writeText(toClassName(value));
-      return new ItemsFrame([value[digestSymbol]()]);
+      const form = value[digestSymbol]();
+      if (form === undefined) throw new Refusal(NO_DIGEST);
+      this.#instances.push(value);
+      return new InstanceFrame(form, () => void this.#instances.pop());
     }
     const type = toObjectType(value);
     if (type === "Object") {

@@ -1,6 +1,6 @@
 import { IndigestibleError } from "../errors.ts";
 import { type Child, childrenOf } from "./_children.ts";
-import { findFirst } from "./_find_first.ts";
+import { findFirst, type Search } from "./_find_first.ts";
 import { isArrayValue, toClassName, toObjectType } from "./_object_type.ts";
 import { Refusal, SinkFullError, TooDeepError } from "./_walk_errors.ts";
 import { DigestReference } from "./digest_reference.ts";
@@ -8,6 +8,15 @@ import { digestSymbol, isDigestible } from "./value_symbols.ts";
 
 /** What is done with a value, for messages. */
 export type Action = "digest" | "store";
+
+/** Why an instance has no digest whose method gives nothing. */
+export const NO_DIGEST = "it gives nothing; return what tells the instance from others";
+
+/** Why an instance has no digest that would be made of itself. */
+export const OWN_DIGEST = "the digest of an instance cannot be made of itself; return other data";
+
+/** Methods that give ever new instances have no end: so many are asked for where the culprit is. */
+const MOST_FORMS = 10_000;
 
 const REMEDIES: readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
   [Promise, "a promise has no digest; await it first"],
@@ -61,9 +70,36 @@ function isDetached(value: ArrayBufferView | ArrayBufferLike): boolean {
   return buffer instanceof ArrayBuffer && buffer.detached;
 }
 
-function* digestedChildren(value: object): Generator<Child> {
-  if (isDigestible(value)) yield ["[digestSymbol]()", value[digestSymbol]()];
-  else yield* childrenOf(value);
+/** Stands for what a method did not give, where `undefined` would be a value like others. */
+const NOTHING = Symbol();
+
+/** Looks for what has no digest, as it is written: instances by what they give for themselves. */
+class DigestSearch implements Search {
+  readonly #refuse: (value: unknown) => string | undefined;
+  /** The instances that are looked into. */
+  readonly #open = new Set<unknown>();
+  #forms = 0;
+
+  constructor(refuse: (value: unknown) => string | undefined) {
+    this.#refuse = refuse;
+  }
+
+  enter(value: unknown): string | undefined {
+    if (value === NOTHING) return NO_DIGEST;
+    return this.#open.has(value) ? OWN_DIGEST : this.#refuse(value);
+  }
+
+  leave(value: object): undefined {
+    this.#open.delete(value);
+  }
+
+  *children(value: object): Generator<Child> {
+    if (!isDigestible(value)) return yield* childrenOf(value);
+    if (++this.#forms > MOST_FORMS) return;
+    this.#open.add(value);
+    const form = value[digestSymbol]();
+    yield ["[digestSymbol]()", form === undefined ? NOTHING : form];
+  }
 }
 
 /**
@@ -82,8 +118,8 @@ export function explainRefusal<T>(action: Action, value: unknown, root: string, 
     return run();
   } catch (cause) {
     if (cause instanceof Refusal) {
-      const enter = action === "digest" ? refuseDigest : refuseStorage;
-      const finding = findFirst(value, root, { enter, children: digestedChildren });
+      const search = new DigestSearch(action === "digest" ? refuseDigest : refuseStorage);
+      const finding = findFirst(value, root, search);
       const { path, reason } = finding ?? { path: root, reason: cause.message };
       throw new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path);
     }

@@ -2,7 +2,8 @@
  * Names the method by which the instances of a class say what their digest is made of.
  *
  * An object with this method is digested as its class name and what the method returns, whatever
- * else the object is. It can be part of a key, but it cannot be stored.
+ * else the object is. It can be part of a key, but it cannot be stored. What the method returns must
+ * tell the object from others: `undefined`, the object itself and what contains it are refused.
  *
  * @example Make the instances of a class fit for keys
  * ```ts

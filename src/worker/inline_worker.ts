@@ -47,6 +47,8 @@ class InlineKind implements WorkerKind {
     tell: (slot, kind, data) => this.#calls.receive([slot, "report", kind, data]),
   };
   #running: ServedCall | undefined;
+  /** There as soon as the close hook runs, which it does once. */
+  #closed: Promise<CloseReply> | undefined;
   #last: Promise<void> = Promise.resolve();
 
   constructor(runCall: RunCall, hooks: WorkerHooks, claims: Claims, calls: SentCalls) {
@@ -68,7 +70,11 @@ class InlineKind implements WorkerKind {
     this.#running?.abort(toThrown(structuredClone(reason)));
   }
 
-  async close(): Promise<CloseReply> {
+  close(): Promise<CloseReply> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<CloseReply> {
     try {
       await this.#hooks.close?.();
       return { type: "closed" };
@@ -80,6 +86,8 @@ class InlineKind implements WorkerKind {
   stop(reason: string): WorkerDeath {
     this.#end({ reason });
     this.#running?.abort(new CancelledError(`Cannot finish the call: its worker ended: ${reason}`));
+    // What a thread or a process has open ends with it; here it must be let go of.
+    void this.#last.then(() => this.close());
     return { reason };
   }
 

@@ -11,11 +11,12 @@ import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { toDigest } from "./_values.ts";
 
 const PROFILE = {
-  parameters: [{ name: "a" }],
+  parameters: [{ name: "a" }, { name: "b" }],
   rest: "more",
   code: toDigest("code"),
   countsArguments: false,
 };
+const IGNORED = [[], ["a"], ["b"], ["more"], ["b", "more"]];
 const SIGNER = new RecordSigner([SIGNING_KEY]);
 
 /** Numbers that are written in different ways. */
@@ -39,7 +40,12 @@ function createRecord(n: number, run: number): CallRecord {
     ...(version !== undefined && { version }),
     ...(n % 3 > 0 && { code: PROFILE.code }),
   };
-  const { key, args } = toKeyedCall(identity, PROFILE, new Set(), [n, { b: -0, a: [n] }, null]);
+  const names = new Set(IGNORED[n % IGNORED.length]);
+  const { key, args, ignored } = toKeyedCall(identity, PROFILE, names, [
+    n,
+    { b: -0, a: [n] },
+    null,
+  ]);
   return SIGNER.sign({
     key,
     scheme: 1,
@@ -48,8 +54,9 @@ function createRecord(n: number, run: number): CallRecord {
     ...(version !== undefined && { version }),
     ...(n % 3 > 0 && { code: PROFILE.code }),
     args,
+    ...(ignored !== undefined && { ignored }),
     result: encodeValue(run).digest,
-    started: 1_700_000_000_000 + n,
+    started: 1_700_000_000_000.25 + n,
     duration: run / 7,
     metadata: { tags: { "é": [n, true, null] }, deep: { z: 1, a: 1e300, "\udc00": "\u007f" } },
   });
@@ -103,9 +110,24 @@ Deno.test("FORMAT.md says what the digest of a task's code is made of", async ()
     run(/* the argument */ n: number) {
       return `${n}`;
     },
+    static(n: number) {
+      return n;
+    },
   };
+  class Holder {
+    static #secret(n: number) {
+      return n;
+    }
+    static readonly secret = Holder.#secret;
+  }
+  const { secret } = Holder;
+  const source = "(n) => { let m\nreturn\nn }";
+  const { default: asi } = await import(`data:text/javascript,export default ${encodeURI(source)}`);
   const codes = [
     [(n: number) => n + 1, "1:(1:(1:n1:)2:=>1:n1:+1:11:)"],
+    [tasks.static, "1:(1:{6:static1:(1:n1:)1:{6:return1:n1:;1:}1:}1:)"],
+    [secret, "1:(5:class1:{7:#secret1:(1:n1:)1:{6:return1:n1:;1:}1:}1:)"],
+    [asi, "1:(1:(1:n1:)2:=>1:{3:let1:m1:;6:return1:;1:n1:}1:)"],
     [tasks.run, "1:(1:{3:run1:(1:n1:)1:{6:return1:`0:2:${1:n1:}0:1:`1:;1:}1:}1:)"],
   ] as const;
   for (const [fn, tokens] of codes) {

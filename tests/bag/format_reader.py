@@ -3,9 +3,9 @@
     python3 format_reader.py results.bag [signing key]
 
 Every value is decoded, and its exact digest and argument digest are made again from what came out.
-Not made again: digests of code (they need a parser of ECMAScript), keys of calls that leave
-arguments out (a record does not tell which), and values of segments without a table (they need an
-HDF5 library).
+Not made again: digests of code (they need a parser of ECMAScript), keys of old calls that leave
+arguments out (their records do not tell which), and values of segments without a table (they need
+an HDF5 library).
 """
 
 import base64
@@ -697,11 +697,19 @@ def write_json(value):
 
 
 def make_key(record):
-    """Makes the key of a call again, if all of its arguments count; None for other records."""
+    """Makes the key of a call again; None for what is no record of a call."""
     if not {"scheme", "module", "task", "args", "result"} <= record.keys():
         return None
     parts = [record.get(name) for name in ("scheme", "module", "task", "version", "code")]
-    parts.append([argument["digest"] for argument in record["args"]])
+    ignored = record.get("ignored")
+    counted = []
+    for argument in record["args"]:
+        while len(counted) in (ignored or ()):
+            counted.append(None)
+        counted.append(argument["digest"])
+    parts.append(counted)
+    if ignored is not None:
+        parts.append(ignored)
     return hashlib.sha256(write_json(parts).encode("utf-8")).hexdigest()
 
 

@@ -77,7 +77,7 @@ Deno.test("pool() can be read and transferred, but not changed", async () => {
   await assertRejects(() => cache.evict(local), TypeError, "it is read-only");
   await assertRejects(() => cache.gc(), TypeError, "it is read-only");
   const copy = createMemoryCache();
-  assertEquals(await query(cache, local).transfer(copy), 2);
+  assertEquals((await query(cache, local).transfer(copy)).copied, 2);
   assertEquals(await known(copy, 1, 2), [true, true]);
   const warnings: string[] = [];
   await cacheScope({ cache, onWarning: ({ message }) => warnings.push(message) }, async () => {

@@ -61,6 +61,65 @@ Deno.test("redigest() moves calls to where they are hits again", () =>
     assertEquals(await query(cache).count(), 1);
   }));
 
+Deno.test("redigest() knows which parameters a task ignores, however many and wherever", () =>
+  withCaches(async (cache) => {
+    const many = (
+      a: number,
+      b: number,
+      c: number,
+      d: number,
+      e: number,
+      f: number,
+      g = 7,
+      ...h: number[]
+    ) => a + b + c + d + e + f + g + h.length;
+    const define = (name: string, ignore: readonly string[]) =>
+      task(import.meta, many, { name: `redigest ${name} ${cache.id}`, ignore, code: "none" });
+    const ignored = [["b"], ["g"], ["a", "b", "c", "d", "e"], ["h"], ["a", "g", "h"]];
+    for (const [i, names] of ignored.entries()) {
+      const [old, renamed] = [define(`old ${i}`, names), define(`new ${i}`, names)];
+      const plain = define(`plain ${i}`, []);
+      await cacheScope({ cache }, async () => {
+        await old(1, 2, 3, 4, 5, 6);
+        await old(1, 2, 3, 4, 5, 6, 8, 9);
+        const was = [renamed, plain].map((task) => task.contains(1, 2, 3, 4, 5, 6));
+        assertEquals(await Promise.all(was), [false, false]);
+        const change = ({ task }: CallRecord) =>
+          task === old.address.name ? { task: renamed.address.name } : {};
+        const { moved, unknown } = await redigest(cache, { change });
+        assertEquals([moved, unknown], [await query(cache, renamed).count(), 0]);
+        assertEquals(await renamed.load(1, 2, 3, 4, 5, 6), 28);
+        assertEquals(await old.contains(1, 2, 3, 4, 5, 6), false);
+      });
+    }
+  }));
+
+Deno.test("redigest() takes what is said of the parameters that an old record's task ignored", () =>
+  withCaches(async (cache) => {
+    await cacheScope({ cache }, () => first(1, true, { list: [] }));
+    const { key, ignored, ...record } = await query(cache).only();
+    assertEquals(ignored, [1]);
+    const [a, b] = record.args.map(({ digest }) => digest);
+    const old = digestKey(toIdentity({ ...record, key }), [a ?? "", null, b ?? ""]);
+    await cache.evict(key);
+    await cache.putRecord({ ...record, key: old });
+    assertEquals(await redigest(cache), { moved: 0, unchanged: 1, unknown: 0 });
+    assertEquals(await first.contains(1, false, { list: [] }), false);
+    const change = () => ({ ignored: [1] });
+    assertEquals(await redigest(cache, { change }), { moved: 1, unchanged: 0, unknown: 0 });
+    assertEquals(await query(cache).only(), { ...record, key, ignored: [1] });
+  }));
+
+Deno.test("redigest() gives up on records whose ignored positions are none", async () => {
+  const cache = createMemoryCache();
+  await cacheScope({ cache }, () => first(1, true, { list: [] }));
+  const record = await query(cache).only();
+  for (const ignored of [["...0"], [0.5], "x", [1e300], [-1], [null]]) {
+    await cache.putRecord({ ...record, ignored } as unknown as CallRecord);
+    assertEquals(await redigest(cache), { moved: 0, unchanged: 0, unknown: 1 });
+  }
+});
+
 // fleche 43
 Deno.test("redigest() loses neither of two calls that exchange their keys", () =>
   withCaches(async (cache) => {
@@ -136,6 +195,16 @@ Deno.test("redigest() keeps what another stores under the new key meanwhile", ()
     await redigesting;
     assertEquals((await query(cache).only()).result, result);
   }));
+
+Deno.test("redigest() refuses a version that no task can have", async () => {
+  const cache = createMemoryCache();
+  await cacheScope({ cache }, () => first(1, true, { list: [] }));
+  for (const version of [NaN, Infinity, null as unknown as number]) {
+    const redigesting = () => redigest(cache, { change: () => ({ version }) });
+    await assertRejects(redigesting, TypeError, "a string or a finite number");
+  }
+  assertEquals(await redigest(cache), { moved: 0, unchanged: 1, unknown: 0 });
+});
 
 Deno.test("redigest() refuses a cache that is read-only", async () => {
   const cache = readOnly(createMemoryCache());

@@ -1,7 +1,10 @@
 // Contract: which calls have one key, and which have not.
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { countedValue, toKeyedCall } from "../../src/call/call_key.ts";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { createHash } from "node:crypto";
+import { countedValue, digestKey, toKeyedCall } from "../../src/call/call_key.ts";
+import { findKeyOf } from "../../src/call/record_key.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
+import { digestArgument } from "../../src/value/digest_value.ts";
 import { toAddress } from "../../src/task/task_definition.ts";
 import { IndigestibleError } from "../../src/errors.ts";
 
@@ -79,6 +82,64 @@ Deno.test("toKeyedCall() passes on the arguments as they were given", () => {
   const call = toKeyedCall({ address }, profile, new Set(), [1, undefined]);
   assertEquals(call.values, [1, undefined]);
   assertEquals([0, 1, 2].map((position) => countedValue(call, position)), [1, 2, false]);
+});
+
+Deno.test("toKeyedCall() takes into the key which parameters do not count", () => {
+  const ignored = [[], ["verbose"], ["b"], ["more"], ["b", "verbose"], ["verbose", "more"]];
+  for (const args of [[], [1], [1, 2], [1, 2, false], [1, 2, true], [1, 2, true, 4]]) {
+    const keys = new Set(ignored.map((names) => keyOf(args, {}, names)));
+    assertEquals(keys.size, ignored.length, String(args));
+  }
+  assertEquals(keyOf([1], {}, ["b", "verbose"]), keyOf([1], {}, ["verbose", "b"]));
+  assertEquals(keyOf([undefined, 2], {}, ["b", "more"]), keyOf([], {}, ["b", "more"]));
+  assertEquals(
+    toKeyedCall({ address }, profile, new Set(["b", "verbose"]), [undefined, 3]).args,
+    [],
+  );
+  const { ignored: positions } = toKeyedCall({ address }, profile, new Set(["more", "b"]), [1]);
+  assertEquals(positions, [1, "...3"]);
+});
+
+Deno.test("toKeyedCall() gives two calls one key if they mean the same, whatever is ignored", async () => {
+  const profile = await readFunctionProfile(
+    ((a: number, b: number, c: number, ...d: number[]) => [a, b, c, d]) as never,
+  );
+  const names = ["a", "b", "c", "d"];
+  const meanings = new Map<string, string>();
+  const keys = new Map<string, string>();
+  const check = (ignored: ReadonlySet<string>, args: readonly unknown[]): void => {
+    const call = toKeyedCall({ address }, profile, ignored, args);
+    const counts = args.map((value, i) => ignored.has(names[Math.min(i, 3)] ?? "") ? "any" : value);
+    // What a rest parameter is given counts as it was given.
+    const isLeftOut = (value: unknown) =>
+      value === "any" || counts.length < 4 && value === undefined;
+    while (counts.length > 0 && isLeftOut(counts.at(-1))) counts.pop();
+    const meaning = JSON.stringify([[...ignored], counts.map(String)]);
+    assertEquals(meanings.get(call.key) ?? meaning, meaning);
+    assertEquals(keys.get(meaning) ?? call.key, call.key);
+    meanings.set(call.key, meaning);
+    keys.set(meaning, call.key);
+    // The record tells all that its key is made of.
+    const { module, name } = address;
+    const fields = { module, task: name, scheme: 1, started: 0, duration: 0, metadata: {} };
+    assert(findKeyOf({ ...call, ...fields, result: call.key }) !== undefined, meaning);
+    if (args.length < 4) {
+      for (const value of [1, 2, undefined]) {
+        check(ignored, [...args, value]);
+      }
+    }
+  };
+  for (let mask = 0; mask < 16; mask++) {
+    check(new Set(names.filter((_, i) => (mask >> i) % 2 === 1)), []);
+  }
+});
+
+Deno.test("toKeyedCall() leaves the keys of tasks that ignore nothing as they were", () => {
+  const args = [1, 2, false].map((value) => digestArgument(value));
+  assertEquals(keyOf([1]), digestKey({ address }, args));
+  const text = JSON.stringify([1, address.module, address.name, null, null, args]);
+  assertEquals(keyOf([1]), createHash("sha256").update(text).digest("hex"));
+  assertEquals(toKeyedCall({ address }, profile, new Set(), [1]).ignored, undefined);
 });
 
 Deno.test("toKeyedCall() names the culprit of an argument without digest", () => {

@@ -17,6 +17,7 @@ import {
   IndigestibleError,
   query,
   QuiverError,
+  redigest,
   task,
   type TaskOptions,
   withTags,
@@ -102,6 +103,125 @@ Deno.test("task() misses when the function's tokens changed, unless code is none
     await keyOf((x) => x + 1, { code: "none" }),
     await keyOf((x) => x, { code: "none" }),
   );
+});
+
+Deno.test("task() misses when a parameter is not ignored any more, and when it was not before", async () => {
+  const scale = (a: number, k?: number) => a * (k ?? 1);
+  // One module at two moments of its life: its text may be edited between two runs.
+  const whatever = task("file:///before.ts", scale, { name: "scale", ignore: ["k"] });
+  const exact = task("file:///after.ts", scale, { name: "scale" });
+  const edited = ({ module }: { module: string }) => ({
+    module: module === "file:///before.ts" ? "file:///after.ts" : "file:///before.ts",
+  });
+  for (const [before, after] of [[whatever, exact], [exact, whatever]] as const) {
+    await inCache(async () => {
+      const { cache } = currentScope();
+      assert(cache !== undefined);
+      await before(2);
+      await before(2, 10);
+      await redigest(cache, { change: edited });
+      assertEquals([await after.contains(2), await after.contains(2, 10)], [false, false]);
+      await redigest(cache, { change: edited });
+      assertEquals([await before.contains(2), await before.contains(2, 10)], [true, true]);
+    });
+  }
+  await inCache(async () => {
+    assertEquals([await whatever(2, 10), await whatever(2), await whatever(2, 3)], [20, 20, 20]);
+  });
+});
+
+Deno.test("task() runs what cannot be keyed, warns once, and refuses only to make a key", async () => {
+  const fns = [
+    [Math.max, [1, 2]],
+    [((a: number, b: number) => a + b).bind(undefined, 1), [1]],
+    [new Proxy((a: number) => a * 2, {}), [1]],
+  ] as const;
+  for (const [i, [fn, args]] of fns.entries()) {
+    const options = { name: `unreadable ${i}`, require: ["x"], version: 1 };
+    const odd = task(import.meta, fn as (...args: number[]) => number, options);
+    await inCache(async (warnings) => {
+      assertEquals([await odd(...args), await odd(...args)], [2, 2]);
+      assertEquals(warnings, [
+        `Cannot remember a call of "unreadable ${i}": its code cannot be read; the call runs anyway`,
+      ]);
+      await assertRejects(() => odd.digest(...args), TypeError, "as with bound and native");
+      await assertRejects(() => odd.contains(...args), TypeError);
+      const { cache } = currentScope();
+      assertEquals(cache && await query(cache).count(), 0);
+    });
+    await cacheScope({ cache: createMemoryCache(), strict: true }, async () => {
+      await assertRejects(() => odd(...args), QuiverError, "its code cannot be read");
+    });
+  }
+});
+
+Deno.test("task() runs with a task whose code cannot be read as its argument", async () => {
+  const native = task(import.meta, Math.abs, { name: "abs" });
+  const apply = task(import.meta, (fn: (n: number) => PromiseLike<number>) => fn(-2), {
+    name: "apply to two",
+  });
+  await inCache(async (warnings) => {
+    assertEquals(await apply(native as never), 2);
+    assertEquals(
+      warnings[0],
+      'Cannot remember a call of "apply to two": the code of its argument ' +
+        '"abs" cannot be read; the call runs anyway',
+    );
+    await assertRejects(() => apply.digest(native as never), TypeError, "bound and native");
+    // Its code does not count: there is nothing to read.
+    const codeless = task(import.meta, Math.abs, { name: "codeless abs", code: "none" });
+    assertEquals(await apply(codeless as never), 2);
+    assert(await apply.contains(codeless as never));
+  });
+});
+
+Deno.test("task() runs when a method of an argument throws as it is digested", async () => {
+  const broken = () => {
+    throw new RangeError("mine");
+  };
+  const look = task(import.meta, (_: object) => 1, { name: "look at" });
+  await inCache(async (warnings) => {
+    assertEquals(await look({ [digestSymbol]: broken }), 1);
+    assertEquals(warnings.length, 1);
+    await assertRejects(() => look.digest({ [digestSymbol]: broken }), RangeError, "mine");
+  });
+});
+
+Deno.test("task() does not remember instances that stand for themselves or for nothing", async () => {
+  class Model {
+    constructor(readonly rate: number, readonly form: (self: Model) => unknown) {}
+    [digestSymbol]() {
+      return this.form(this);
+    }
+  }
+  const rate = task(import.meta, (model: Model) => model.rate, { name: "rate" });
+  for (const form of [(self: Model) => self, (self: Model) => [{ self }], () => undefined]) {
+    await inCache(async (warnings) => {
+      const models = [1, 2].map((rate) => new Model(rate, form));
+      assertEquals(await Promise.all(models.map((model) => rate(model))), [1, 2]);
+      assertEquals(warnings.length, 1);
+      for (const model of models) await assertRejects(() => rate.digest(model), IndigestibleError);
+    });
+  }
+});
+
+// fleche 9
+Deno.test("task() takes an explicit undefined for a required argument that is left out", async () => {
+  let bodies = 0;
+  const given = task(import.meta, (x?: number, y?: number, ...z: (number | undefined)[]) => {
+    return bodies++, (x ?? 0) + (y ?? 0) + z.length;
+  }, { name: "given", require: ["x", "y", "z"] });
+  await inCache(async (warnings) => {
+    await given(undefined, 1, 1);
+    await given(1, undefined, 1);
+    await given(1, 1, undefined, undefined);
+    await given(1, 1);
+    const { cache } = currentScope();
+    assertEquals([bodies, warnings.length, cache && await query(cache).count()], [4, 3, 0]);
+    await assertRejects(() => given.digest(undefined, 1, 1), TypeError, '"x" must be given');
+    assertEquals([await given(1, 1, undefined, 1), await given(1, 1, undefined, 1)], [4, 4]);
+    assertEquals([bodies, warnings.length], [5, 3]);
+  });
 });
 
 // fleche 9
@@ -339,6 +459,19 @@ Deno.test("task() names what is wrong with a definition", async () => {
   assertThrows(() => task(import.meta, fn, { nmae: "x" } as never), TypeError, '"nmae"');
   assertThrows(() => task(import.meta, fn, { code: "all" } as never), TypeError, "`code`");
   assertThrows(() => task(import.meta, 1 as never), TypeError, "not a function");
+  for (const version of [NaN, Infinity, -Infinity, null, true, 1n, {}, []]) {
+    const define = () => task(import.meta, fn, { name: "versioned", version } as never);
+    assertThrows(define, TypeError, "`version` is a string or a finite number");
+  }
+  for (const names of ["verbose", 1, null, new Set(["x"]), ["x", 1]]) {
+    for (const option of ["ignore", "require"]) {
+      const define = () => task(import.meta, fn, { name: "named", [option]: names } as never);
+      assertThrows(define, TypeError, `\`${option}\` is an array of parameter names`);
+    }
+  }
+  for (const version of ["", "1", 0, -1.5, undefined]) {
+    task(import.meta, fn, { name: `version ${version}`, version } as never);
+  }
   assertThrows(
     () => task(import.meta, (x: number) => x, { name: "add" }),
     TypeError,

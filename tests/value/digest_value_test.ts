@@ -450,19 +450,66 @@ Deno.test("[digestSymbol]() beats the content of text, numbers, lists, dates and
   }
 });
 
-Deno.test("[digestSymbol]() may return the instance or one that holds it", () => {
-  class Loop {
-    [digestSymbol](): unknown {
-      return [this];
+/** What its method gives is for the test to say. */
+class Said {
+  constructor(readonly say: (self: Said) => unknown) {}
+  [digestSymbol](): unknown {
+    return this.say(this);
+  }
+}
+
+Deno.test("[digestSymbol]() must not return the instance, one that holds it, or nothing", () => {
+  const first = new Said(() => [second]);
+  const second: Said = new Said(() => new Map([[1, first]]));
+  const getter = Object.create({
+    get [digestSymbol]() {
+      return () => ({ list: [getter] });
+    },
+  });
+  const holder: { said: Said } = { said: new Said(() => ({ holder })) };
+  const refused: readonly (readonly [unknown, string, string])[] = [
+    [new Said((self) => self), "value[digestSymbol]()", "made of itself"],
+    [new Said((self) => ({ a: [self] })), "value[digestSymbol]().a[0]", "made of itself"],
+    [new Said((self) => new Set([self])), "value[digestSymbol]().values()[0]", "made of itself"],
+    [new Said((self) => new Error("a", { cause: self })), "value[digestSymbol]().cause", "itself"],
+    [{ x: first }, "value.x[digestSymbol]()[0][digestSymbol]().get(1)", "made of itself"],
+    [getter, "value[digestSymbol]().list[0]", "made of itself"],
+    [holder.said, "value[digestSymbol]().holder.said", "made of itself"],
+    [[1, new Said(() => undefined)], "value[1][digestSymbol]()", "gives nothing"],
+  ];
+  for (const digest of both) {
+    for (const [value, path, reason] of refused) {
+      const error = assertThrows(() => digest(value), IndigestibleError, reason);
+      assertEquals(error.path, path);
     }
   }
+});
+
+Deno.test("[digestSymbol]() may return null, other instances, and what holds itself", () => {
+  const circle = (n: number) => {
+    const list: unknown[] = [n];
+    list.push(list);
+    return list;
+  };
+  const shared = new Said(() => 1);
+  const chain = (n: number): Said => new Said(() => n === 0 ? "end" : chain(n - 1));
+  const forms = [null, 0, circle(1), circle(2), shared, [shared, shared], chain(2000), chain(2001)];
+  for (const digest of both) {
+    const digests = forms.map((form) => digest([new Said(() => form), shared]));
+    assertEquals(new Set(digests).size, forms.length);
+    assertEquals(digest(new Said(() => circle(1))), digest(new Said(() => circle(1))));
+  }
+});
+
+Deno.test("[digestSymbol]() that returns ever new instances comes to an end", () => {
   class Endless {
     [digestSymbol](): unknown {
       return new Endless();
     }
   }
+  const twice = (): Said => new Said(() => [twice(), twice()]);
   for (const digest of both) {
-    assertEquals(digest(new Loop()), digest(new Loop()));
+    assertThrows(() => digest({ b: twice(), a: Symbol() }), IndigestibleError, "Cannot digest");
     assertThrows(() => digest(new Endless()), IndigestibleError, "nested too deeply");
     const hidden = { endless: new Endless(), a: () => 1 };
     assertThrows(() => digest(hidden), IndigestibleError, "Cannot digest value");
