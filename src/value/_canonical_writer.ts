@@ -5,7 +5,13 @@ import { DIGEST_SCHEME, TAG } from "./_canonical_tags.ts";
 import { namedKeysOf } from "./_children.ts";
 import { type ErrorField, toErrorShape } from "./_error_shape.ts";
 import { ArrayFrame, type Frame, ItemsFrame, type ItemWriter, PropertiesFrame } from "./_frames.ts";
-import { isArrayValue, type ObjectType, toClassName, toObjectType } from "./_object_type.ts";
+import {
+  isArrayValue,
+  isProxy,
+  type ObjectType,
+  toClassName,
+  toObjectType,
+} from "./_object_type.ts";
 import { refuseDigest } from "./_refusal.ts";
 import { Refusal, TooDeepError } from "./_walk_errors.ts";
 import { DigestReference } from "./digest_reference.ts";
@@ -27,14 +33,17 @@ export abstract class CanonicalWriter implements ItemWriter {
   readonly #frames: Frame[] = [];
   #plain = true;
   #storable = true;
+  #proxyChecks: number;
 
   /**
    * Creates a writer for one value.
    *
    * @param sink Where the bytes go; it is empty.
+   * @param proxyChecks How many plain objects and arrays are asked whether they are proxies.
    */
-  constructor(sink: ByteSink) {
+  constructor(sink: ByteSink, proxyChecks: number) {
     this.sink = sink;
+    this.#proxyChecks = proxyChecks;
   }
 
   /** Whether all that was written is plain data, which CBOR carries as it is. */
@@ -146,6 +155,10 @@ export abstract class CanonicalWriter implements ItemWriter {
       return new ItemsFrame([value[digestSymbol]()]);
     }
     const type = toObjectType(value);
+    if (this.#proxyChecks > 0 && (type === "Object" || type === "Array")) {
+      this.#proxyChecks--;
+      if (isProxy(value)) this.#refuse(value);
+    }
     if (type === "Object") {
       // cbor-x dispatches on this property, which may be data.
       if (value.constructor !== Object) this.#plain = false;
@@ -183,7 +196,7 @@ export abstract class CanonicalWriter implements ItemWriter {
       this.sink.uint(value.size);
       return this.openEntries([...value], 1);
     }
-    if (value instanceof Error) return this.#openError(value);
+    if (value instanceof Error && type === "Error") return this.#openError(value);
     this.#writeLeaf(value, type);
     return undefined;
   }
@@ -216,6 +229,9 @@ export abstract class CanonicalWriter implements ItemWriter {
       this.sink.byte(TAG.regexp);
       this.writeText(value.source);
       this.writeText(value.flags);
+    } else if (type === "URL" || type === "URLSearchParams") {
+      this.sink.byte(type === "URL" ? TAG.url : TAG.urlSearchParams);
+      this.writeText(String(value));
     } else if (type === "Boxed") {
       this.sink.byte(TAG.boxed);
       this.write(value.valueOf());
@@ -226,8 +242,7 @@ export abstract class CanonicalWriter implements ItemWriter {
   }
 
   #writeArrayValue(value: ArrayBufferView | ArrayBufferLike, type: ObjectType): void {
-    const detached = value.byteLength === 0 && refuseDigest(value) !== undefined;
-    if (!isArrayKind(type) || detached) return this.#refuse(value);
+    if (!isArrayKind(type) || isUnreadable(value)) return this.#refuse(value);
     if (value.byteLength < SPLIT_BYTES) {
       this.sink.byte(VALUE_KIND[type]);
       this.sink.uint(value.byteLength);
@@ -249,4 +264,10 @@ export abstract class CanonicalWriter implements ItemWriter {
   #refuse(value: unknown): never {
     throw new Refusal(refuseDigest(value) ?? "it changes while it is read; pass a copy");
   }
+}
+
+/** Only what shows nothing can be one of these, but a DataView does not even say so. */
+function isUnreadable(value: ArrayBufferView | ArrayBufferLike): boolean {
+  const { byteLength } = value instanceof DataView ? value.buffer : value;
+  return (byteLength === 0 || value instanceof DataView) && refuseDigest(value) !== undefined;
 }

@@ -1,3 +1,4 @@
+import type { ByteSink } from "./_byte_sink.ts";
 import { TAG } from "./_canonical_tags.ts";
 import { CanonicalWriter } from "./_canonical_writer.ts";
 import { type Frame, ItemsFrame } from "./_frames.ts";
@@ -6,6 +7,15 @@ import { type Frame, ItemsFrame } from "./_frames.ts";
 export class ExactWriter extends CanonicalWriter {
   readonly #seen = new Map<object, number>();
   protected override readonly nullObjectTag = TAG.nullObject;
+
+  /**
+   * Creates a writer for one value, of which all is asked whether it is a proxy.
+   *
+   * @param sink Where the bytes go; it is empty.
+   */
+  constructor(sink: ByteSink) {
+    super(sink, Infinity);
+  }
 
   protected override enter(value: object): boolean {
     const index = this.#seen.get(value);

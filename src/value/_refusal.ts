@@ -1,7 +1,8 @@
 import { IndigestibleError } from "../errors.ts";
+import { isOutOfBounds } from "./_array_bytes.ts";
 import { type Child, childrenOf } from "./_children.ts";
 import { findFirst } from "./_find_first.ts";
-import { isArrayValue, toClassName, toObjectType } from "./_object_type.ts";
+import { isArrayValue, isProxy, toClassName, toObjectType } from "./_object_type.ts";
 import { Refusal, SinkFullError, TooDeepError } from "./_walk_errors.ts";
 import { DigestReference } from "./digest_reference.ts";
 import { digestSymbol, isDigestible } from "./value_symbols.ts";
@@ -11,10 +12,17 @@ export type Action = "digest" | "store";
 
 const REMEDIES: readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
   [Promise, "a promise has no digest; await it first"],
-  [URL, "a URL has no digest; pass its .href"],
   [WeakMap, "a WeakMap has no digest; pass a Map"],
   [WeakSet, "a WeakSet has no digest; pass a Set"],
   [WeakRef, "a WeakRef has no digest; pass what it refers to"],
+  [Headers, "a Headers has no digest; pass [...headers]"],
+  [Response, "a Response has no digest; pass what it holds, such as await response.bytes()"],
+  [Request, "a Request has no digest; pass its .url, and what it holds"],
+  [FormData, "a FormData has no digest; pass [...formData]"],
+  [Blob, "a Blob has no digest; pass await blob.bytes()"],
+  [ReadableStream, "a ReadableStream has no digest; pass what it gives"],
+  [CryptoKey, "a CryptoKey has no digest; pass what crypto.subtle.exportKey() gives"],
+  [AbortSignal, "an AbortSignal has no digest; leave it out, or ignore its parameter"],
 ];
 
 /**
@@ -30,9 +38,10 @@ export function refuseDigest(value: unknown): string | undefined {
   }
   if (isDigestible(value) || value instanceof DigestReference) return undefined;
   if (typeof value === "function") return "a function has no digest; pass data, or a task";
+  if (isProxy(value)) return "a proxy has no digest; pass a copy";
   const type = toObjectType(value);
   if (isArrayValue(value, type)) {
-    return isDetached(value) ? "a detached buffer has no digest; pass a copy" : undefined;
+    return whyUnreadable(value);
   }
   if (type !== "Instance") return undefined;
   const known = REMEDIES.find(([Class]) => value instanceof Class);
@@ -56,9 +65,15 @@ export function refuseStorage(value: unknown): string | undefined {
   return `an instance of ${toClassName(value)} has a digest but no stored form; use plain data`;
 }
 
-function isDetached(value: ArrayBufferView | ArrayBufferLike): boolean {
+/** Why the bytes of an array or buffer are not there, if they are not. */
+function whyUnreadable(value: ArrayBufferView | ArrayBufferLike): string | undefined {
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
-  return buffer instanceof ArrayBuffer && buffer.detached;
+  if (buffer instanceof ArrayBuffer && buffer.detached) {
+    return "a detached buffer has no digest; pass a copy";
+  }
+  return isOutOfBounds(value)
+    ? "a view that is out of the bounds of its buffer has no digest; pass a copy"
+    : undefined;
 }
 
 function* digestedChildren(value: object): Generator<Child> {
