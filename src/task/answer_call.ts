@@ -5,7 +5,7 @@ import type { CallKeeper } from "./call_status.ts";
 import { Future } from "./future.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 import { LateModule } from "../import_later.ts";
-import { DependencyError } from "../errors.ts";
+import { DependencyError, UnclonableError } from "../errors.ts";
 
 export type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
 
@@ -78,7 +78,34 @@ export function resolveFutures(
 ): readonly unknown[] | Promise<readonly unknown[]> {
   // Most arguments are none that could hold a future: not even a set to note them in is needed.
   if (!args.some(isObject) || !holdsFuture(args, new Set())) return args;
+  if (isTooDeep(args)) {
+    return Promise.reject(
+      new UnclonableError(
+        `Cannot run "${name}": args is nested too deeply for futures in it; pass it flattened`,
+        "args",
+      ),
+    );
+  }
   return resolve(args, name, new Map()) as Promise<readonly unknown[]>;
+}
+
+/** What is around futures is copied level by level, for which the stack must last. */
+const MAX_DEPTH = 1000;
+
+function isTooDeep(args: readonly unknown[]): boolean {
+  const seen = new Set<object>();
+  let level: object[] = [args];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return true;
+    const deeper: object[] = [];
+    for (const value of level) {
+      if (seen.has(value)) continue;
+      seen.add(value);
+      for (const child of childrenOf(value) ?? []) if (isObject(child)) deeper.push(child);
+    }
+    level = deeper;
+  }
+  return false;
 }
 
 function isObject(value: unknown): value is object {
@@ -107,19 +134,28 @@ function isPlainObject(value: object): value is Record<string, unknown> {
 
 /** The values inside a container, or `undefined` when the value is no container. */
 function childrenOf(value: object): Iterable<unknown> | undefined {
-  if (Array.isArray(value) || value instanceof Set) return value;
-  if (value instanceof Map) return [...value.keys(), ...value.values()];
-  return isPlainObject(value) ? Object.values(value) : undefined;
+  if (Array.isArray(value)) return value;
+  if (!(value instanceof Map || value instanceof Set)) {
+    return isPlainObject(value) ? Object.values(value) : undefined;
+  }
+  try {
+    return value instanceof Set ? [...value] : [...value.keys(), ...value.values()];
+  } catch {
+    // A proxy only poses as one; whoever digests or sends it says so.
+    return undefined;
+  }
 }
 
-function holdsFuture(value: unknown, seen: Set<object>): boolean {
-  if (!isObject(value)) return false;
-  if (isFuture(value)) return true;
-  const children = childrenOf(value);
-  if (children === undefined || seen.has(value)) return false;
-  seen.add(value);
-  for (const child of children) {
-    if (holdsFuture(child, seen)) return true;
+/** Without a stack, of which a value that is nested deeply takes too much. */
+function holdsFuture(root: unknown, seen: Set<object>): boolean {
+  const open: unknown[] = [root];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (!isObject(value)) continue;
+    if (isFuture(value)) return true;
+    const children = childrenOf(value);
+    if (children === undefined || seen.has(value)) continue;
+    seen.add(value);
+    for (const child of children) if (isObject(child)) open.push(child);
   }
   return false;
 }
