@@ -60,7 +60,6 @@ export function refuse(value: unknown): string | undefined {
 
 /** What to pass instead of what cannot go to another isolate. */
 const REMEDIES: readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
-  [Promise, "await it first"],
   [Headers, "pass [...headers]"],
   [Response, "pass what it holds, such as await response.bytes()"],
   [Request, "pass its .url, and what it holds"],
@@ -84,6 +83,9 @@ export function refuseInstance(value: object): string | undefined {
   const fields = Object.keys(value).length > 0;
   // Of the user's own classes the fields arrive, whatever these extend.
   if (fields && (prototype === null || !isOfPlatform(prototype))) return undefined;
+  if ("then" in value && typeof value.then === "function") {
+    return `${describe(value)} cannot be cloned; await it first`;
+  }
   const remedy = REMEDIES.find(([Class]) => value instanceof Class);
   const how = remedy === undefined ? "" : `; ${remedy[1]}`;
   let clone: unknown;

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
 import { UnclonableError } from "../../src/errors.ts";
-import { fromCarried, toCarried } from "../../src/value/carry_value.ts";
+import { Future } from "../../src/task/future.ts";
+import { cloneWhole, fromCarried, toCarried } from "../../src/value/carry_value.ts";
 import { digestArgument, digestValue } from "../../src/value/digest_value.ts";
 import { holdsSpecial } from "../../src/value/holds_special.ts";
 import { graph } from "./arbitrary_value.ts";
@@ -140,6 +141,7 @@ Deno.test("what cannot travel is refused by its path, never as an empty object",
     [{ t: Temporal.Now.instant() }, "value.t", "an instance of Instant cannot be cloned"],
     [{ w: new WeakRef({}) }, "value.w", "an instance of WeakRef cannot be cloned"],
     [{ p: Promise.resolve() }, "value.p", "an instance of Promise cannot be cloned; await it"],
+    [{ f: new Future("f", () => 1) }, "value.f", "an instance of Future cannot be cloned; await"],
     [{ g: (function* () {})() }, "value.g", "cannot be cloned"],
     [{ i: [1].values() }, "value.i", "cannot be cloned"],
     [{ l: [() => 1] }, "value.l[0]", "a function cannot be cloned"],
@@ -157,6 +159,16 @@ Deno.test("what cannot travel is refused by its path, never as an empty object",
     assertEquals(error.message.slice(0, `Cannot send ${path}: `.length), `Cannot send ${path}: `);
     assert(error.message.includes(reason), error.message);
   }
+});
+
+Deno.test("cloneWhole() copies all but what is to be kept", () => {
+  const kept = () => 1;
+  const value = { kept: [kept], url: new URL("a:b"), list: [1], error: new RangeError("x") };
+  const copy = cloneWhole(value, { ...OPTIONS, keep: (part) => part === kept }) as typeof value;
+  assertEquals(copy.url, value.url);
+  assertInstanceOf(copy.error, RangeError);
+  assert(copy.kept[0] === kept && copy.list !== value.list && copy.error !== value.error);
+  assertThrows(() => cloneWhole(value, OPTIONS), UnclonableError, "value.kept[0]: a function");
 });
 
 Deno.test("what is deep, but not too deep, travels", () => {
