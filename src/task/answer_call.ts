@@ -101,6 +101,7 @@ function isTooDeep(args: readonly unknown[]): boolean {
     for (const value of level) {
       if (seen.has(value)) continue;
       seen.add(value);
+      if (isRevoked(value)) continue;
       for (const child of childrenOf(value) ?? []) if (isObject(child)) deeper.push(child);
     }
     level = deeper;
@@ -110,6 +111,16 @@ function isTooDeep(args: readonly unknown[]): boolean {
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
+}
+
+/** Whether an object is a proxy that was revoked, which throws whatever it is asked. */
+function isRevoked(value: object): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function isFuture(value: unknown): value is Promise<unknown> {
@@ -150,7 +161,7 @@ function childrenOf(value: object): Iterable<unknown> | undefined {
 function holdsFuture(root: unknown, seen: Set<object>): boolean {
   const open: unknown[] = [root];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    if (!isObject(value)) continue;
+    if (!isObject(value) || isRevoked(value)) continue;
     if (isFuture(value)) return true;
     const children = childrenOf(value);
     if (children === undefined || seen.has(value)) continue;
@@ -166,6 +177,13 @@ async function resolve(
   copies: Map<object, unknown>,
 ): Promise<unknown> {
   if (!isObject(value)) return value;
+  // No promise can be resolved to it.
+  if (isRevoked(value)) {
+    throw new UnclonableError(
+      `Cannot run "${name}": args holds a proxy that was revoked; pass a copy`,
+      "args",
+    );
+  }
   if (isFuture(value)) return await settle(value, name);
   if (copies.has(value)) return copies.get(value);
   if (!holdsFuture(value, new Set())) return value;

@@ -1,7 +1,7 @@
 import { IndigestibleError } from "../errors.ts";
 import { isOutOfBounds } from "./_array_bytes.ts";
 import { type Child, childrenOf } from "./_children.ts";
-import { findFirst } from "./_find_first.ts";
+import { findFirst, type Finding, isObject } from "./_find_first.ts";
 import { isArrayValue, isProxy, toClassName, toObjectType } from "./_object_type.ts";
 import { Refusal, SinkFullError, TooDeepError } from "./_walk_errors.ts";
 import { DigestReference } from "./digest_reference.ts";
@@ -36,6 +36,7 @@ export function refuseDigest(value: unknown): string | undefined {
   if (typeof value !== "function" && (typeof value !== "object" || value === null)) {
     return undefined;
   }
+  if (isRevoked(value)) return "a proxy has no digest; pass a copy";
   if (isDigestible(value) || value instanceof DigestReference) return undefined;
   if (typeof value === "function") return "a function has no digest; pass data, or a task";
   if (isProxy(value)) return "a proxy has no digest; pass a copy";
@@ -59,10 +60,20 @@ export function refuseDigest(value: unknown): string | undefined {
  */
 export function refuseStorage(value: unknown): string | undefined {
   const object = (typeof value === "object" && value !== null) || typeof value === "function";
-  if (!object || !(isDigestible(value) || value instanceof DigestReference)) {
+  if (!object || isRevoked(value) || !(isDigestible(value) || value instanceof DigestReference)) {
     return refuseDigest(value);
   }
   return `an instance of ${toClassName(value)} has a digest but no stored form; use plain data`;
+}
+
+/** Whether an object is a proxy that was revoked, which throws whatever it is asked. */
+function isRevoked(value: object): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Why the bytes of an array or buffer are not there, if they are not. */
@@ -110,7 +121,21 @@ export function explainRefusal<T>(action: Action, value: unknown, root: string, 
       const reason = "it is nested too deeply; pass it flattened";
       throw new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root);
     }
-    throw cause;
+    const revoked = cause instanceof TypeError ? findRevoked(value, root) : undefined;
+    if (revoked === undefined) throw cause;
+    const { path, reason } = revoked;
+    throw new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path, { cause });
+  }
+}
+
+/** Finds a proxy that threw where it was only looked at; what getters throw is for who wrote them. */
+function findRevoked(value: unknown, root: string): Finding | undefined {
+  const enter = (value: unknown) =>
+    isObject(value) && isRevoked(value) ? refuseDigest(value) : undefined;
+  try {
+    return findFirst(value, root, { enter, children: digestedChildren });
+  } catch {
+    return undefined;
   }
 }
 

@@ -4,8 +4,10 @@ import {
   cacheScope,
   createMemoryCache,
   Executor,
+  IndigestibleError,
   openBag,
   openWorkerContext,
+  QuiverError,
   runInWorker,
   transfer,
   UnclonableError,
@@ -208,6 +210,26 @@ Deno.test("a call here takes futures and proxies, however deeply nested, without
   assert(await tasks.echo(tasks.nest(20_000)));
   const proxy = new Proxy(new Map(), {});
   assert(await tasks.echo([proxy]) !== undefined);
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+  revoke();
+  assertEquals(await tasks.applyTask(() => 7, [revoked]), 7);
+  await assertRejects(
+    async () => await tasks.echo([revoked, tasks.echo(1)]),
+    UnclonableError,
+    "args holds a proxy that was revoked; pass a copy",
+  );
+  await cacheScope({ cache: createMemoryCache(), strict: true }, async () => {
+    for (
+      const argument of [[proxy], { r: revoked }, [new Proxy({ a: 1 }, {})], tasks.nest(20_000)]
+    ) {
+      const error = await assertRejects(async () => await tasks.echo(argument), QuiverError);
+      assertInstanceOf(error.cause, IndigestibleError);
+    }
+    for (const made of ["proxyOfMap", "proxyOfArray", "proxyOfObject", "deep", "headers"]) {
+      const error = await assertRejects(async () => await tasks.make(made), QuiverError);
+      assertInstanceOf(error.cause, IndigestibleError);
+    }
+  });
   await assertRejects(
     async () => await tasks.echo({ deep: tasks.nest(20_000, tasks.echo(1)) }),
     UnclonableError,

@@ -13,6 +13,13 @@ const OPTIONS = { root: "value", fails: (path: string) => `Cannot send ${path}` 
 
 const send = (value: unknown) => fromCarried(structuredClone(toCarried(value, OPTIONS)));
 
+/** A proxy that throws whatever it is asked. */
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
 /** An object that is nested so deeply. */
 function nest(levels: number): object {
   let value: object = {};
@@ -147,6 +154,7 @@ Deno.test("what cannot travel is refused by its path, never as an empty object",
     [{ l: [() => 1] }, "value.l[0]", "a function cannot be cloned"],
     [{ s: Symbol("s") }, "value.s", "a symbol cannot be cloned"],
     [[new (class Link extends URL {})("a:b")], "value[0]", "an instance of Link arrives as an"],
+    [{ r: revoked() }, "value.r", "a proxy cannot be cloned; pass a copy"],
     [{ m: new Proxy(new Map(), {}) }, "value.m", "a proxy cannot be cloned; pass a copy"],
     [{ f: () => 1, o: new Proxy({ a: 1 }, {}) }, "value.f", "a function cannot be cloned"],
     [[nest(20_000)], "value[0]", "it is nested too deeply; pass it flattened"],

@@ -517,6 +517,8 @@ Deno.test("an indigestible value is named by its path", () => {
     [new Proxy(new Map(), {}), "args[0]", "a proxy has no digest; pass a copy"],
     [[new Proxy(new Set(), {})], "args[0][0]", "a proxy has no digest; pass a copy"],
     [{ at: new Proxy(new Date(0), {}) }, "args[0].at", "a proxy has no digest; pass a copy"],
+    [{ r: revoked() }, "args[0].r", "a proxy has no digest; pass a copy"],
+    [revoked(), "args[0]", "a proxy has no digest; pass a copy"],
     [new Proxy([1], {}), "args[0]", "a proxy has no digest; pass a copy"],
     [{ inside: new Proxy({ a: 1 }, {}) }, "args[0].inside", "a proxy has no digest; pass a copy"],
     [new Proxy(new Error("x"), {}), "args[0]", "a proxy has no digest; pass a copy"],
@@ -535,6 +537,13 @@ Deno.test("an indigestible value is named by its path", () => {
     }
   }
 });
+
+/** A proxy that throws whatever it is asked. */
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
 
 /** An array that its buffer has become too short for. */
 function outOfBounds(): Uint8Array {
