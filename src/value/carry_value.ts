@@ -1,5 +1,5 @@
 import { UnclonableError } from "../errors.ts";
-import { type Child, childrenOf } from "./_children.ts";
+import { childrenOf } from "./_children.ts";
 import { findFirst, type Finding, isObject } from "./_find_first.ts";
 import { fromGraph } from "./_graph_reader.ts";
 import { type GraphOptions, toGraph } from "./_graph_writer.ts";
@@ -66,7 +66,7 @@ export function toCarried(value: unknown, options: CarryOptions): Carried {
   };
   const refuseOrText: GraphOptions["toText"] = (part, inError) => {
     if (isObject(part) && toNode?.(part) !== undefined) return undefined;
-    if (inError) return toText(part);
+    if (inError) return toText(part) ?? (refuse(part) && String(part));
     if (whyNot(part) !== undefined) throw new Refusal("it cannot travel");
     return undefined;
   };
@@ -224,13 +224,18 @@ function explain(
     return { path: root + piece, reason: "it is nested too deeply; pass it flattened" };
   }
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const found = findFirst(value, root, {
-    enter: (part) => {
-      if (isObject(part) && toNode?.(part) !== undefined) return undefined;
-      return isObject(part) || typeof part === "symbol" ? whyNot(part) : undefined;
-    },
-    children: (part) => part instanceof Error ? [].values() : childrenWithout(part),
-  });
+  const enter = (part: unknown) => {
+    if (isObject(part) && toNode?.(part) !== undefined) return undefined;
+    return isObject(part) || typeof part === "symbol" ? whyNot(part) : undefined;
+  };
+  const children = (part: object) =>
+    isProxy(part) || part instanceof Error ? [].values() : childrenOf(part);
+  let found: Finding | undefined;
+  try {
+    found = findFirst(value, root, { enter, children });
+  } catch {
+    // The same getter, which is the reason.
+  }
   return found ?? { path: root, reason: `reading it threw "${reason}"` };
 }
 
@@ -242,9 +247,4 @@ function isTooDeep(part: unknown): boolean {
   } catch (error) {
     return error instanceof TooDeepError;
   }
-}
-
-/** What a getter throws is found at the place where it is read. */
-function* childrenWithout(value: object): Generator<Child> {
-  if (!isProxy(value)) yield* childrenOf(value);
 }

@@ -31,7 +31,7 @@ function refuseObject(value: unknown): string | undefined {
  * @returns Where it is, or `undefined` if there is none.
  */
 export function findShared(value: unknown, root: string): Finding | undefined {
-  return findFirst(value, root, { enter: refuseShared, children });
+  return findFirst(value, root, { enter: refuseShared, children: childrenOf });
 }
 
 function refuseShared(value: unknown): string | undefined {
@@ -137,7 +137,7 @@ export function findThreadOnly(value: unknown, root: string): Finding | undefine
     typeof value === "object" && value !== null && isThreadOnly(value)
       ? `${describe(value)} cannot go to another process; pass what it holds`
       : undefined;
-  return findFirst(value, root, { enter, children });
+  return findFirst(value, root, { enter, children: childrenOf });
 }
 
 function describe(value: object): string {

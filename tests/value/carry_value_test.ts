@@ -13,6 +13,12 @@ const OPTIONS = { root: "value", fails: (path: string) => `Cannot send ${path}` 
 
 const send = (value: unknown) => fromCarried(structuredClone(toCarried(value, OPTIONS)));
 
+function detached(): ArrayBuffer {
+  const buffer = new ArrayBuffer(8);
+  buffer.transfer();
+  return buffer;
+}
+
 /** A proxy that throws whatever it is asked. */
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});
@@ -101,10 +107,12 @@ Deno.test("what an error holds and nobody can clone arrives as its text", () => 
   const cause = () => 1;
   const error = Object.assign(new Error("x", { cause }), {
     request: { symbol: Symbol("s"), headers: new Headers(), signal: AbortSignal.abort() },
+    gone: detached(),
   });
   const [back] = send([error]) as Error[];
   assertInstanceOf(back, Error);
   assertEquals(back.cause, String(cause));
+  assertEquals(Reflect.get(back, "gone"), "[object ArrayBuffer]");
   assertEquals(Reflect.get(back, "request"), {
     symbol: "Symbol(s)",
     headers: "[object Headers]",
@@ -238,6 +246,8 @@ Deno.test("a blob travels between threads, and is refused where it came from ano
   const back = fromCarried(structuredClone(carried)) as { blob: Blob };
   assertInstanceOf(back.blob, Blob);
   assertEquals(back.blob.size, 4);
+  const hidden = toCarried([Object.assign(new Error("x"), { blob: new Blob([]) })], OPTIONS);
+  assertEquals(hidden.threadOnly?.path, "value[0].blob");
   // What the serializer of processes makes of one.
   const lost = { ...carried, beside: [{}] };
   const error = assertThrows(() => fromCarried(lost), UnclonableError);
