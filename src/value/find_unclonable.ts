@@ -83,8 +83,9 @@ export function refuseInstance(value: object): string | undefined {
   const fields = Object.keys(value).length > 0;
   // Of the user's own classes the fields arrive, whatever these extend.
   if (fields && (prototype === null || !isOfPlatform(prototype))) return undefined;
+  // The fields of a future are private: it would arrive as an empty object.
   if ("then" in value && typeof value.then === "function") {
-    return `${describe(value)} cannot be cloned; await it first`;
+    return `${describe(value)} cannot be cloned`;
   }
   const remedy = REMEDIES.find(([Class]) => value instanceof Class);
   const how = remedy === undefined ? "" : `; ${remedy[1]}`;
