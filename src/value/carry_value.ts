@@ -49,7 +49,7 @@ const MAX_DEPTH = 10_000;
  * @param value The value.
  * @param options What it is called, and what else can travel.
  * @returns What goes in its place.
- * @throws {UnclonableError} When something in the value cannot travel.
+ * @throws {UnclonableError} When something in the value cannot travel; what a getter throws goes on.
  */
 export function toCarried(value: unknown, options: CarryOptions): Carried {
   const { root, toNode } = options;
@@ -223,20 +223,17 @@ function explain(
     const [piece = ""] = parts.find(([, part]) => isTooDeep(part)) ?? [];
     return { path: root + piece, reason: "it is nested too deeply; pass it flattened" };
   }
-  const reason = cause instanceof Error ? cause.message : String(cause);
   const enter = (part: unknown) => {
     if (isObject(part) && toNode?.(part) !== undefined) return undefined;
     return isObject(part) || typeof part === "symbol" ? whyNot(part) : undefined;
   };
   const children = (part: object) =>
     isProxy(part) || part instanceof Error ? [].values() : childrenOf(part);
-  let found: Finding | undefined;
-  try {
-    found = findFirst(value, root, { enter, children });
-  } catch {
-    // The same getter, which is the reason.
-  }
-  return found ?? { path: root, reason: `reading it threw "${reason}"` };
+  const found = findFirst(value, root, { enter, children });
+  if (found !== undefined) return found;
+  // What a getter throws speaks for itself.
+  if (!(cause instanceof Refusal)) throw cause;
+  return { path: root, reason: "it changes while it is read" };
 }
 
 /** Whether a part of what is too deep is so by itself, as the one argument of many is. */
