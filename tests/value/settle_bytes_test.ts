@@ -58,10 +58,10 @@ Deno.test("settleBytes() gives what comes out of a store, of the same digest", (
 Deno.test("settleBytes() leaves as it is what comes out of a store as it is", () => {
   fc.assert(
     fc.property(acyclic, (value) => {
-      assert(settleBytes(value) === value || listBuffers(value).length > 0, Deno.inspect(value));
+      assert(Object.is(settleBytes(value), value), Deno.inspect(value));
       assert(sameValue(settleBytes(value), storeAndLoad(value)), Deno.inspect(value));
     }),
-    { numRuns: 200 },
+    { numRuns: 300 },
   );
   class Point {
     readonly at = Buffer.from("x");
