@@ -46,6 +46,25 @@ export interface BagFeatures {
 const UNFINISHED_REGEXP = /^bag\.json\..*\.tmp$/;
 
 /**
+ * Refuses a path that cannot be that of a bag: a file, or something below one.
+ *
+ * @param layout The bag's paths.
+ * @throws {BagFormatError} If it is one.
+ */
+export function refuseFile({ root }: BagLayout): void {
+  try {
+    if (Deno.statSync(root).isDirectory) return;
+  } catch (error) {
+    // What is missing can be made, and who may not look is told so by what opens it.
+    if (!(error instanceof Deno.errors.NotADirectory)) return;
+  }
+  throw new BagFormatError(
+    `Cannot open "${root}" as a bag: it is a file, or lies below one, and a bag is a directory; ` +
+      "choose a directory, or a path where there is nothing yet",
+  );
+}
+
+/**
  * Makes a new bag out of a directory that is missing or empty; leaves a bag as it is.
  *
  * @param fileSystem The seam.

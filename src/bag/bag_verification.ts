@@ -3,6 +3,7 @@ import type { Digest } from "../value/encoded_value.ts";
 import { DISK, type FileSystem } from "./_file_system.ts";
 import type { BagFiles } from "./bag_files.ts";
 import type { FoldEnvironment } from "./bag_editor.ts";
+import { refuseFile } from "./bag_json.ts";
 import { compactBag } from "./compact_bag.ts";
 import { foldBag, rebuildBag } from "./fold.ts";
 import { type Hdf5Access, Hdf5Library } from "./hdf5_library.ts";
@@ -67,6 +68,7 @@ export class BagVerification {
 
   /** Checks the files, and puts them right if that is wanted. */
   async files(): Promise<VerifiedFiles> {
+    refuseFile(this.#layout);
     const environment = { ...this.#environment, quarantine: this.#quarantine };
     const verified = await verifyFiles(this.#layout, environment, this.#options);
     if (verified.foldable) await this.fold();

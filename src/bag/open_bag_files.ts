@@ -3,7 +3,14 @@ import { BagFormatError } from "../errors.ts";
 import { DISK, type FileSystem } from "./_file_system.ts";
 import type { FoldRunner } from "./background_fold.ts";
 import type { BagFiles, BagOptions } from "./bag_files.ts";
-import { type BagFeatures, checkBag, createBag, isGzipLevel, writeFirst } from "./bag_json.ts";
+import {
+  type BagFeatures,
+  checkBag,
+  createBag,
+  isGzipLevel,
+  refuseFile,
+  writeFirst,
+} from "./bag_json.ts";
 import { DiskBag } from "./disk_bag.ts";
 import { type BagLayout, toLayout } from "./layout.ts";
 import { createManifest } from "./manifest.ts";
@@ -48,6 +55,7 @@ export async function openBagFiles(
   const settings = checkOptions(others);
   const wanted = checkCompression(compression);
   const writes = settings.mode === "readwrite";
+  refuseFile(layout);
   if (writes) writeFirst(layout, () => createBag(fileSystem, layout, wanted));
   checkSame(layout, wanted, checkBag(layout));
   if (writes) await createManifest(fileSystem, layout);

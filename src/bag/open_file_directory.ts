@@ -52,9 +52,11 @@ export function openFileDirectory(
     return new FileDirectory(root, settings, fileSystem);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotADirectory) {
-      throw new CacheFormatError(`Cannot open "${root}" as a file cache: it is no directory`, {
-        cause,
-      });
+      throw new CacheFormatError(
+        `Cannot open "${root}" as a file cache: it is no directory, or lies below a file; ` +
+          "choose a directory, or a path where there is nothing yet",
+        { cause },
+      );
     }
     if (!isReadOnly(cause)) throw cause;
     throw new QuiverError(

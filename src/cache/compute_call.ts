@@ -2,6 +2,7 @@ import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
 import { ChangedArgumentError } from "../errors.ts";
 import { whenSettled } from "../store/memory_stores.ts";
+import { settleBytes } from "../value/decode_value.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
 import type { EncodedPart, EncodedValue } from "../value/encoded_value.ts";
 import type { Recalled } from "./_flights.ts";
@@ -114,7 +115,9 @@ export async function computeCall(
     const fit = !unfit() && isUnchanged(call, warn);
     const storable = fit && options.unstorable?.() !== true;
     const encoded = storable ? encodeResult(call, value, encode, warn) : undefined;
-    return { value: fix(value), time, fit, encoded };
+    // What is remembered is given as a hit will give it.
+    const given = encoded === undefined ? value : settleBytes(value);
+    return { value: fix(given), time, fit, encoded };
   });
   if (encoded === undefined || evicted()) return { value, hit: false, unfit: !fit };
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });

@@ -19,7 +19,8 @@ export class RunAnswer extends CallAnswer implements OutcomeTaker {
   }
 
   resolve(outcome: Outcome): void {
-    if (outcome.type === "value" && outcome.warnings.length === 0) this.succeed(outcome.value);
+    const plain = outcome.type === "value" && outcome.warnings.length === 0;
+    if (plain && !outcome.carried) this.succeed(outcome.value);
     // Who is warned, and classes of errors, are the user's: they run when the dispatcher is done.
     else queueMicrotask(() => this.#unwrap(outcome));
   }

@@ -16,6 +16,8 @@ export type ItemFailure = readonly [index: number, error: ThrownValue];
 export interface ChunkReply {
   /** What the items returned; `undefined` for those that failed. */
   readonly values: readonly unknown[];
+  /** Those in whose place something else travels, by index, if any. */
+  readonly carried?: readonly number[];
   /** Those that failed, if any. */
   readonly failures?: readonly ItemFailure[];
   /** What is to be said of each result (see `Outcome`), where calls are remembered. */

@@ -1,6 +1,7 @@
 import { UnclonableError, WorkerDiedError } from "../errors.ts";
 import type { TaskAddress } from "../call/task_address.ts";
 import { CancelSource } from "../task/call_status.ts";
+import { type Carried, fromCarried } from "../value/carry_value.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
@@ -235,7 +236,8 @@ export class ChunkCall {
   #unwrap(outcome: Outcome): Extract<Outcome, { type: "value" }> {
     for (const warning of outcome.warnings) this.#route.warn(warning);
     if (outcome.type === "error") throw toThrown(outcome.error.thrown);
-    return outcome;
+    // What a worker says of it is what it has made of it.
+    return outcome.carried ? { ...outcome, value: fromCarried(outcome.value as Carried) } : outcome;
   }
 }
 
@@ -261,12 +263,19 @@ function announced(
 
 function toResult({ value }: Extract<Outcome, { type: "value" }>): ChunkResult {
   // What runs a chunk is `runChunk`.
-  const { values, failures = [], notes = [] } = value as ChunkReply;
-  return {
-    values,
-    failures: failures.map(([index, { thrown }]) => [index, toThrown(thrown)] as const),
-    notes,
-  };
+  const { values, carried = [], failures = [], notes = [] } = value as ChunkReply;
+  const thrown = failures.map(([index, { thrown }]) => [index, toThrown(thrown)] as const);
+  if (carried.length === 0) return { values, failures: thrown, notes };
+  const whole = [...values];
+  for (const index of carried) {
+    try {
+      whole[index] = fromCarried(whole[index] as Carried);
+    } catch (error) {
+      thrown.push([index, error]);
+      whole[index] = undefined;
+    }
+  }
+  return { values: whole, failures: thrown.sort(([one], [other]) => one - other), notes };
 }
 
 function toFailure(error: unknown): ChunkResult {

@@ -139,7 +139,7 @@ function encodeRequest(
   request: CallRequest & { context: CallContext | undefined },
   scope: Scope,
 ): CallRequest {
-  const { args, tasks } = encodeTasks(request.args);
+  const { args, tasks } = encodeTasks(request.args, request.task);
   const context = request.context ?? describeScope(scope, undefined);
   return { ...request, args, context: { ...context, tasks } satisfies CallContext };
 }

@@ -1,6 +1,8 @@
 import type { CallControl, CallRequest, Outcome } from "../worker/worker.ts";
+import type { ResultCarrier } from "./result_carrier.ts";
 import type { WorkerCalls } from "./worker_calls.ts";
 
+type Carrier = typeof import("./result_carrier.ts");
 type Calls = typeof import("./worker_calls.ts");
 
 /**
@@ -9,6 +11,7 @@ type Calls = typeof import("./worker_calls.ts");
  */
 export class LateCalls {
   #calls: WorkerCalls | undefined;
+  #carrier: ResultCarrier | undefined;
   #loading: Promise<WorkerCalls> | undefined;
 
   /**
@@ -19,8 +22,16 @@ export class LateCalls {
    * @returns How it ended.
    */
   run(request: CallRequest, control: CallControl): Outcome | Promise<Outcome> {
-    return this.#calls?.run(request, control) ??
-      this.load().then((calls) => calls.run(request, control));
+    const calls = this.#calls;
+    if (calls === undefined) return this.load().then(() => this.run(request, control));
+    const outcome = calls.run(request, control);
+    return outcome instanceof Promise
+      ? outcome.then((outcome) => this.#carry(outcome, request))
+      : this.#carry(outcome, request);
+  }
+
+  #carry(outcome: Outcome, request: CallRequest): Outcome | Promise<Outcome> {
+    return this.#carrier?.carry(outcome, request) ?? outcome;
   }
 
   /** Lets go of what the calls have opened. */
@@ -41,7 +52,11 @@ export class LateCalls {
     // No literal, as in `import_later.ts`, which would load `node:async_hooks` first; nothing here
     // runs in a scope that could leak.
     const { href } = new URL("./worker_calls.ts", import.meta.url);
-    const { WorkerCalls }: Calls = await import(href);
+    const [{ WorkerCalls }, { ResultCarrier }]: [Calls, Carrier] = await Promise.all([
+      import(href),
+      import(new URL("./result_carrier.ts", import.meta.url).href),
+    ]);
+    this.#carrier = new ResultCarrier();
     return this.#calls = new WorkerCalls();
   }
 }

@@ -29,10 +29,12 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
     });
   },
   inline: async (name) => {
-    const [{ openInlineWorker }, { WorkerCalls }] = await outside(() =>
-      Promise.all([import("../worker/inline_worker.ts"), import("./worker_calls.ts")])
+    const [{ openInlineWorker }, { LateCalls }] = await outside(() =>
+      Promise.all([import("../worker/inline_worker.ts"), import("./late_calls.ts")])
     );
-    const calls = new WorkerCalls();
+    const calls = new LateCalls();
+    // Not in the scope of the first call.
+    await outside(() => calls.load());
     return await openInlineWorker((request, control) => calls.run(request, control), {
       name,
       close: () => calls.close(),

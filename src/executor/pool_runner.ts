@@ -1,6 +1,7 @@
 import { UnclonableError } from "../errors.ts";
 import type { CallRunner, ReadyCall } from "../task/call_task.ts";
 import { IN_THIS_ISOLATE } from "../task/call_task.ts";
+import { toOriginals } from "../value/carry_value.ts";
 import { findUnclonable } from "../value/find_unclonable.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import { createRunner } from "./create_runner.ts";
@@ -90,7 +91,7 @@ function checkClonable(request: CallRequest, options: object | undefined): void 
   try {
     structuredClone(request);
   } catch (cause) {
-    const { path, reason } = findUnclonable(request.args, "args") ??
+    const { path, reason } = findUnclonable(toOriginals(request.args), "args") ??
       { path: "args", reason: String(cause) };
     throw new UnclonableError(
       `Cannot send ${path} of "${request.task}" to a worker: ${reason}`,

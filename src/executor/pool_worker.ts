@@ -9,6 +9,7 @@ import { CallStatus } from "../task/call_status.ts";
 import { currentWorker, enterWorker } from "../worker/current_worker.ts";
 import type { Outcome } from "../worker/worker.ts";
 import { type BoundCall, type BoundOutcome, fromText, toText } from "./pool_call.ts";
+import { ResultCarrier } from "./result_carrier.ts";
 import { WorkerCalls } from "./worker_calls.ts";
 
 export type { BoundCall, BoundOutcome } from "./pool_call.ts";
@@ -19,14 +20,16 @@ type Finding = typeof import("../value/find_unclonable.ts");
 /** The calls of this worker: what they open stays open for as long as the worker lives. */
 class PoolCalls {
   #calls: WorkerCalls | undefined;
+  readonly #carrier = new ResultCarrier();
 
-  run(call: BoundCall): Outcome | Promise<Outcome> {
+  async run(call: BoundCall): Promise<Outcome> {
     if (this.#calls === undefined) {
       // Before a task's module is imported, which may be a program that is not guarded.
       if (currentWorker() === undefined) enterWorker("quiver-pool-worker");
       this.#calls = new WorkerCalls();
     }
-    return this.#calls.run(call, new CallStatus(call.task));
+    const outcome = await this.#calls.run(call, new CallStatus(call.task));
+    return await this.#carrier.carry(outcome, call);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Scope } from "../scope/scope.ts";
+import { type Carried, fromCarried } from "../value/carry_value.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 
@@ -16,5 +17,6 @@ export function unwrapOutcome(
 ): Extract<Outcome, { type: "value" }> {
   for (const warning of outcome.warnings) warn(warning);
   if (outcome.type === "error") throw toThrown(outcome.error.thrown);
-  return outcome;
+  // What a worker says of it is what it has made of it.
+  return outcome.carried ? { ...outcome, value: fromCarried(outcome.value as Carried) } : outcome;
 }

@@ -9,6 +9,8 @@ import {
   type RunResult,
   type Worker,
 } from "../worker/worker.ts";
+import { type CallContext, NO_CONTEXT } from "./call_context.ts";
+import { encodeTasks, holdsTask } from "./encode_tasks.ts";
 
 /** What the workers of one owner do beside running calls. */
 export interface WorkerHookCalls {
@@ -203,10 +205,16 @@ function giveBack(taker: CallTaker): void {
 
 /** Runs a hook in its worker, and gives what it returned. */
 async function runHook(worker: Worker, hook: HookCall): Promise<unknown> {
-  const result = await worker.run({ ...hook, context: undefined });
+  const result = await worker.run(toRequest(hook));
   if (result.type === "value") return result.value;
   if (result.type === "error") throw toThrown(result.error.thrown);
   throw new Error(`the worker ended before: ${await worker.dead}`);
+}
+
+function toRequest(hook: HookCall): CallRequest {
+  if (!holdsTask(hook.args)) return { ...hook, context: undefined };
+  const { args, tasks } = encodeTasks(hook.args, hook.task);
+  return { ...hook, args, context: { ...NO_CONTEXT, tasks } satisfies CallContext };
 }
 
 function describe(error: unknown): string {

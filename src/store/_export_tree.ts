@@ -202,9 +202,9 @@ function toRectangle(node: ValueNode, rank = 1): readonly number[] | undefined {
 
 function toText(value: unknown): string {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "invalid" : value.toISOString();
-  return typeof value === "object" && value !== null && !(value instanceof RegExp)
-    ? ""
-    : String(value);
+  const isText = typeof value !== "object" || value === null || value instanceof RegExp ||
+    value instanceof URL || value instanceof URLSearchParams;
+  return isText ? String(value) : "";
 }
 
 /**

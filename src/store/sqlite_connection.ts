@@ -83,14 +83,15 @@ function isEmpty(path: string): boolean {
   try {
     using file = Deno.openSync(path);
     const { isDirectory, size } = file.statSync();
-    if (isDirectory) throw refuse(path, "it is a directory");
+    if (isDirectory) throw refuse(path, "it is a directory; choose a file in it");
     if (size === 0) return true;
     const magic = new Uint8Array(MAGIC.length);
     file.readSync(magic);
     if (new TextDecoder().decode(magic) === MAGIC) return false;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return true;
-    throw error;
+    if (!(error instanceof Deno.errors.NotADirectory)) throw error;
+    throw refuse(path, "it lies below a file; choose a file in a directory");
   }
   throw refuse(path, "it is no SQLite database");
 }

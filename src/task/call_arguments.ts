@@ -1,5 +1,5 @@
 import type { Warn } from "../cache/warn.ts";
-import { ChangedArgumentError, DependencyError } from "../errors.ts";
+import { ChangedArgumentError, DependencyError, UnclonableError } from "../errors.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { EncodedPart } from "../value/encoded_value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
@@ -216,7 +216,7 @@ export function hasFuture(args: readonly unknown[]): boolean {
   try {
     return holdsFuture(args, new Set());
   } catch {
-    // An accessor throws, or they are nested deeper than the stack: who needs them says so.
+    // An accessor throws: who needs what it gives says so.
     return false;
   }
 }
@@ -237,6 +237,14 @@ export function resolveFutures(
   take: (result: unknown) => unknown = (result) => result,
 ): readonly unknown[] | Promise<readonly unknown[]> {
   if (!hasFuture(args)) return args;
+  if (isTooDeep(args)) {
+    return Promise.reject(
+      new UnclonableError(
+        `Cannot run "${name}": args is nested too deeply for futures in it; pass it flattened`,
+        "args",
+      ),
+    );
+  }
   const resolution = { name, take, copies: new Map<object, unknown>() };
   return resolve(args, resolution) as Promise<readonly unknown[]>;
 }
@@ -253,6 +261,16 @@ interface Resolution {
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
+}
+
+/** Whether an object is a proxy that was revoked, which throws whatever it is asked. */
+function isRevoked(value: object): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function isFuture(value: unknown): value is Promise<unknown> {
@@ -277,26 +295,62 @@ function isPlainObject(value: object): value is Record<string, unknown> {
 
 /** The values inside a container, or `undefined` when the value is no container. */
 function childrenOf(value: object): Iterable<unknown> | undefined {
-  if (Array.isArray(value) || value instanceof Set) return value;
-  if (value instanceof Map) return [...value.keys(), ...value.values()];
-  return isPlainObject(value) ? Object.values(value) : undefined;
+  if (Array.isArray(value)) return value;
+  if (!(value instanceof Map || value instanceof Set)) {
+    return isPlainObject(value) ? Object.values(value) : undefined;
+  }
+  try {
+    return value instanceof Set ? [...value] : [...value.keys(), ...value.values()];
+  } catch {
+    // A proxy only poses as one; whoever digests or sends it says so.
+    return undefined;
+  }
 }
 
-function holdsFuture(value: unknown, seen: Set<object>): boolean {
-  if (!isObject(value)) return false;
-  if (isFuture(value)) return true;
-  const children = childrenOf(value);
-  if (children === undefined || seen.has(value)) return false;
-  seen.add(value);
-  for (const child of children) {
-    if (holdsFuture(child, seen)) return true;
+/** Without a stack, of which a value that is nested deeply takes too much. */
+function holdsFuture(root: unknown, seen: Set<object>): boolean {
+  const open: unknown[] = [root];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (!isObject(value) || isRevoked(value)) continue;
+    if (isFuture(value)) return true;
+    const children = childrenOf(value);
+    if (children === undefined || seen.has(value)) continue;
+    seen.add(value);
+    for (const child of children) if (isObject(child)) open.push(child);
+  }
+  return false;
+}
+
+/** What is around futures is copied level by level, for which the stack must last. */
+const MAX_DEPTH = 1000;
+
+function isTooDeep(args: readonly unknown[]): boolean {
+  const seen = new Set<object>();
+  let level: object[] = [args];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return true;
+    const deeper: object[] = [];
+    for (const value of level) {
+      if (seen.has(value)) continue;
+      seen.add(value);
+      if (isRevoked(value)) continue;
+      for (const child of childrenOf(value) ?? []) if (isObject(child)) deeper.push(child);
+    }
+    level = deeper;
   }
   return false;
 }
 
 async function resolve(value: unknown, resolution: Resolution): Promise<unknown> {
-  const { copies } = resolution;
+  const { name, copies } = resolution;
   if (!isObject(value)) return value;
+  // No promise can be resolved to it.
+  if (isRevoked(value)) {
+    throw new UnclonableError(
+      `Cannot run "${name}": args holds a proxy that was revoked; pass a copy`,
+      "args",
+    );
+  }
   if (isFuture(value)) return await settle(value, resolution);
   if (copies.has(value)) return copies.get(value);
   if (!holdsFuture(value, new Set())) return value;

@@ -64,6 +64,24 @@ export function bytesOf(value: ArrayValue): Uint8Array<ArrayBuffer> {
 }
 
 /**
+ * Tells whether a view shows nothing because its resizable buffer has become too short for it.
+ *
+ * @param value The array, view or buffer.
+ * @returns Whether it is out of bounds, or its buffer is detached.
+ */
+export function isOutOfBounds(value: ArrayValue): boolean {
+  if (!ArrayBuffer.isView(value)) return false;
+  try {
+    // To ask for their length is allowed of arrays, and 0; to look for an element is not.
+    if (value instanceof DataView) return value.byteLength < 0;
+    Reflect.apply(Uint8Array.prototype.at, value, [0]);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/**
  * Makes an array or buffer of bytes that it may keep.
  *
  * @param name The kind.

@@ -35,4 +35,6 @@ export const TAG = {
   part: 51,
   seen: 52,
   ancestor: 53,
+  url: 54,
+  urlSearchParams: 55,
 } as const;

@@ -5,7 +5,13 @@ import { DIGEST_SCHEME, TAG } from "./_canonical_tags.ts";
 import { namedKeysOf } from "./_children.ts";
 import { type ErrorField, toErrorShape } from "./_error_shape.ts";
 import { ArrayFrame, type Frame, ItemsFrame, type ItemWriter, PropertiesFrame } from "./_frames.ts";
-import { isArrayValue, type ObjectType, toClassName, toObjectType } from "./_object_type.ts";
+import {
+  isArrayValue,
+  isProxy,
+  type ObjectType,
+  toClassName,
+  toObjectType,
+} from "./_object_type.ts";
 import { NO_DIGEST, OWN_DIGEST, refuseDigest } from "./_refusal.ts";
 import { Refusal, TooDeepError } from "./_walk_errors.ts";
 import { DigestReference } from "./digest_reference.ts";
@@ -46,20 +52,24 @@ export abstract class CanonicalWriter implements ItemWriter {
   readonly #instances: object[] = [];
   #plain = true;
   #storable = true;
+  #proxyChecks: number;
 
   /**
    * Creates a writer for one value.
    *
    * @param sink Where the bytes go; it is empty.
+   * @param proxyChecks How many plain objects and arrays are asked whether they are proxies.
    * @param parts Where the large arrays that are met are noted.
    * @param known Those whose digests are known already.
    */
   constructor(
     sink: ByteSink,
+    proxyChecks: number,
     parts: Map<object, EncodedPart>,
     known: ReadonlyMap<object, EncodedPart> = parts,
   ) {
     this.sink = sink;
+    this.#proxyChecks = proxyChecks;
     this.parts = parts;
     this.#known = known;
   }
@@ -179,6 +189,10 @@ export abstract class CanonicalWriter implements ItemWriter {
       return new InstanceFrame(form, () => void this.#instances.pop());
     }
     const type = toObjectType(value);
+    if (this.#proxyChecks > 0 && (type === "Object" || type === "Array")) {
+      this.#proxyChecks--;
+      if (isProxy(value)) this.#refuse(value);
+    }
     if (type === "Object") {
       // cbor-x dispatches on this property, which may be data.
       if (value.constructor !== Object) this.#plain = false;
@@ -216,7 +230,7 @@ export abstract class CanonicalWriter implements ItemWriter {
       this.sink.uint(value.size);
       return this.openEntries([...value], 1);
     }
-    if (value instanceof Error) return this.#openError(value);
+    if (value instanceof Error && type === "Error") return this.#openError(value);
     this.#writeLeaf(value, type);
     return undefined;
   }
@@ -249,6 +263,9 @@ export abstract class CanonicalWriter implements ItemWriter {
       this.sink.byte(TAG.regexp);
       this.writeText(value.source);
       this.writeText(value.flags);
+    } else if (type === "URL" || type === "URLSearchParams") {
+      this.sink.byte(type === "URL" ? TAG.url : TAG.urlSearchParams);
+      this.writeText(String(value));
     } else if (type === "Boxed") {
       this.sink.byte(TAG.boxed);
       this.write(value.valueOf());
@@ -259,8 +276,7 @@ export abstract class CanonicalWriter implements ItemWriter {
   }
 
   #writeArrayValue(value: ArrayBufferView | ArrayBufferLike, type: ObjectType): void {
-    const detached = value.byteLength === 0 && refuseDigest(value) !== undefined;
-    if (!isArrayKind(type) || detached) return this.#refuse(value);
+    if (!isArrayKind(type) || isUnreadable(value)) return this.#refuse(value);
     if (value.byteLength < SPLIT_BYTES) {
       this.sink.byte(VALUE_KIND[type]);
       this.sink.uint(value.byteLength);
@@ -279,4 +295,10 @@ export abstract class CanonicalWriter implements ItemWriter {
   #refuse(value: unknown): never {
     throw new Refusal(refuseDigest(value) ?? "it changes while it is read; pass a copy");
   }
+}
+
+/** Only what shows nothing can be one of these, but a DataView does not even say so. */
+function isUnreadable(value: ArrayBufferView | ArrayBufferLike): boolean {
+  const { byteLength } = value instanceof DataView ? value.buffer : value;
+  return (byteLength === 0 || value instanceof DataView) && refuseDigest(value) !== undefined;
 }

@@ -5,7 +5,7 @@ export type ErrorField = readonly [key: string, value: unknown];
 
 /** All that makes up an error. */
 export interface ErrorShape {
-  /** The nearest class that any reader knows: a built-in one, or one of Quiver's. */
+  /** The nearest class that any reader knows: a built-in one, one of Deno's, or one of Quiver's. */
   readonly type: string;
   /** What the error calls itself; for a class of the user's, the name of that class. */
   readonly name: string;
@@ -34,9 +34,15 @@ const BUILT_IN: readonly ErrorClass[] = [
   DOMException,
 ];
 
-const PROTOTYPES: ReadonlyMap<string, object> = new Map(
-  [...BUILT_IN, ...Object.values(quiverErrors)].map((known) => [known.name, known.prototype]),
-);
+/** Deno's own are told from classes of the same name by what they are called in full. */
+const PROTOTYPES: ReadonlyMap<string, object> = new Map([
+  ...[...BUILT_IN, ...Object.values(quiverErrors)].map((known) =>
+    [known.name, known.prototype] as const
+  ),
+  ...Object.entries(Deno.errors).map(([name, known]) =>
+    [`Deno.errors.${name}`, known.prototype] as const
+  ),
+]);
 
 const TYPES: ReadonlyMap<object, string> = new Map(
   Array.from(PROTOTYPES, ([name, prototype]) => [prototype, name]),

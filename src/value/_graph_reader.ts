@@ -6,6 +6,9 @@ import type { Digest } from "./encoded_value.ts";
 /** Gives the array or buffer that is stored under a digest. */
 export type LoadPart = (digest: Digest) => object;
 
+/** Makes the object of a node that no store has; `undefined` of every other. */
+export type FromNode = (node: readonly unknown[]) => object | undefined;
+
 /** What takes the place of an error in a graph. */
 export interface Replacement {
   /** The error. */
@@ -28,6 +31,7 @@ export interface Restoration {
  * @param table The graph, as CBOR or structured clone gave it back.
  * @param loadPart Where to get what is stored on its own.
  * @param restoration Makes errors what they were.
+ * @param fromNode Makes what no store has.
  * @returns The value.
  * @throws {SyntaxError} If the table is no graph.
  */
@@ -35,18 +39,19 @@ export function fromGraph(
   table: unknown,
   loadPart: LoadPart,
   restoration?: Restoration,
+  fromNode?: FromNode,
 ): unknown {
   if (!Array.isArray(table) || table.length < 2) throw malformed("no table");
   const items: readonly unknown[] = table;
   if (items[0] !== GRAPH_FORMAT) throw malformed(`format ${String(items[0])} is not known`);
-  const reader = new GraphReader(items, loadPart, new Map());
+  const reader = new GraphReader(items, loadPart, new Map(), fromNode);
   const value = reader.read();
   if (restoration === undefined) return value;
   restoration.adopt(reader.objects);
   const replacements = restoration.replace(reader.objects);
   if (replacements.size === 0) return value;
   // Whatever refers to what is replaced is made anew.
-  const second = new GraphReader(items, loadPart, replacements);
+  const second = new GraphReader(items, loadPart, replacements, fromNode);
   const replaced = second.read();
   restoration.adopt(second.objects);
   return replaced;
@@ -65,12 +70,13 @@ class GraphReader {
     table: readonly unknown[],
     loadPart: LoadPart,
     replacements: ReadonlyMap<number, Replacement>,
+    fromNode?: FromNode,
   ) {
     this.#replacements = replacements;
     this.#root = table[1];
     this.#nodes = table.slice(2).map(toNode);
     this.objects = this.#nodes.map((node, i) =>
-      replacements.get(i)?.error ?? createObject(node, loadPart)
+      replacements.get(i)?.error ?? fromNode?.(node) ?? createObject(node, loadPart)
     );
   }
 
@@ -172,6 +178,10 @@ function createObject(node: Node, loadPart: LoadPart): object {
       return new Date(first);
     case "RegExp":
       return new RegExp(toText(first), toText(second));
+    case "URL":
+      return toUrl(toText(first));
+    case "URLSearchParams":
+      return new URLSearchParams(toText(first));
     case "Boxed":
       return toBoxed(Array.isArray(first) ? toPrimitive(first) : toPlain(first));
     case "Error":
@@ -182,6 +192,12 @@ function createObject(node: Node, loadPart: LoadPart): object {
     default:
       return toArray(type, first);
   }
+}
+
+function toUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null) throw malformed("a URL");
+  return url;
 }
 
 function toBoxed(primitive: unknown): object {

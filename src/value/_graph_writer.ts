@@ -2,8 +2,8 @@ import { bytesOf } from "./_array_bytes.ts";
 import { namedKeysOf } from "./_children.ts";
 import { type ErrorField, toErrorShape } from "./_error_shape.ts";
 import { GRAPH_FORMAT, type GraphTable, toTextSlot } from "./_graph_table.ts";
-import { isArrayValue, toObjectType } from "./_object_type.ts";
-import { Refusal } from "./_walk_errors.ts";
+import { isArrayValue, type ObjectType, toBaseType, toObjectType } from "./_object_type.ts";
+import { Refusal, TooDeepError } from "./_walk_errors.ts";
 import type { EncodedPart } from "./encoded_value.ts";
 
 /** Options of {@linkcode toGraph}. */
@@ -15,10 +15,19 @@ export interface GraphOptions {
    */
   parts?: ReadonlyMap<object, EncodedPart>;
   /**
-   * Gives the text that stands for what cannot be cloned, and `undefined` for everything else.
-   * With it instances become plain objects; without it they are refused.
+   * Gives the text that stands for what cannot be cloned, and `undefined` for everything else; is told
+   * whether that is inside of an error. With it instances become what structured clone makes of
+   * them; without it they are refused.
    */
-  toText?: (value: object | symbol) => string | undefined;
+  toText?: (value: object | symbol, inError: boolean) => string | undefined;
+  /** Gives the node of what has another one than it would have in a store. */
+  toNode?: (value: object) => readonly unknown[] | undefined;
+  /**
+   * How many levels deep a value may be.
+   *
+   * @default {Infinity}
+   */
+  maxDepth?: number;
   /**
    * Reads a property.
    *
@@ -42,23 +51,41 @@ export function toGraph(value: unknown, options: GraphOptions = {}): GraphTable 
 
 class GraphWriter {
   readonly #parts: ReadonlyMap<object, EncodedPart>;
-  readonly #toText: ((value: object | symbol) => string | undefined) | undefined;
+  readonly #toText: GraphOptions["toText"];
+  readonly #toOwnNode: GraphOptions["toNode"];
+  readonly #maxDepth: number;
   readonly #read: (object: object, key: string) => unknown;
   readonly #visit: ((object: object) => void) | undefined;
   readonly #indices = new Map<object, number>();
   readonly #objects: object[] = [];
+  /** What was met first inside of an error. */
+  readonly #ofErrors = new Set<object>();
+  /** Whether what is met now is inside of an error. */
+  #inError = false;
 
-  constructor({ parts = new Map(), toText, read = Reflect.get, visit }: GraphOptions) {
+  constructor(
+    { parts = new Map(), toText, toNode, maxDepth = Infinity, read = Reflect.get, visit }:
+      GraphOptions,
+  ) {
     this.#parts = parts;
     this.#toText = toText;
+    this.#toOwnNode = toNode;
+    this.#maxDepth = maxDepth;
     this.#read = read;
     this.#visit = visit;
   }
 
   write(value: unknown): GraphTable {
     const table: unknown[] = [GRAPH_FORMAT, this.#toSlot(value)];
-    // Slots of a node may add objects, so that the list grows while it is gone over.
+    let depth = 0;
+    let deeper = 0;
+    // Slots of a node may add objects, so that the list grows while it is gone over: level by level.
     for (const object of this.#objects) {
+      if (table.length - 2 === deeper) {
+        if (++depth > this.#maxDepth) throw new TooDeepError(`More than ${this.#maxDepth} levels`);
+        deeper = this.#objects.length;
+      }
+      this.#inError = object instanceof Error || this.#ofErrors.has(object);
       table.push(this.#toNode(object));
       this.#visit?.(object);
     }
@@ -84,7 +111,7 @@ class GraphWriter {
   }
 
   #toReference(value: object | symbol): unknown {
-    const text = this.#toText?.(value);
+    const text = this.#toText?.(value, this.#inError);
     if (text !== undefined) return toTextSlot(text);
     return typeof value === "symbol" ? this.#refuse() : [this.#indexOf(value)];
   }
@@ -95,30 +122,38 @@ class GraphWriter {
       index = this.#objects.length;
       this.#indices.set(value, index);
       this.#objects.push(value);
+      if (this.#inError) this.#ofErrors.add(value);
     }
     return index;
   }
 
   #toNode(value: object): readonly unknown[] {
+    const own = this.#toOwnNode?.(value);
+    if (own !== undefined) return own;
     const type = toObjectType(value);
+    if (type !== "Instance" || this.#toText === undefined) return this.#nodeOf(value, type);
+    return this.#nodeOf(value, toBaseType(value));
+  }
+
+  #nodeOf(value: object, type: ObjectType): readonly unknown[] {
     if (type === "Object" || type === "NullObject") {
       return [type, ...this.#properties(value, Object.keys(value))];
     }
     if (Array.isArray(value) && type === "Array") return this.#arrayNode(value);
     if (value instanceof Map && type === "Map") {
-      return this.#items(type, [...value].flat(1));
+      return this.#items(type, [...Map.prototype.entries.call(value)].flat(1));
     }
-    if (value instanceof Set && type === "Set") return this.#items(type, [...value]);
+    if (value instanceof Set && type === "Set") {
+      return this.#items(type, [...Set.prototype.values.call(value)]);
+    }
     if (value instanceof Date && type === "Date") return [type, value.getTime()];
     if (value instanceof RegExp && type === "RegExp") {
       return [type, toTextSlot(value.source), value.flags];
     }
     if (type === "Boxed") return [type, this.#toSlot(value.valueOf())];
+    if (type === "URL" || type === "URLSearchParams") return [type, toTextSlot(String(value))];
     if (value instanceof Error) return this.#errorNode(value);
-    if (!isArrayValue(value, type)) {
-      if (this.#toText === undefined) this.#refuse();
-      return ["Object", ...this.#properties(value, Object.keys(value))];
-    }
+    if (!isArrayValue(value, type)) this.#refuse();
     const part = this.#parts.get(value);
     if (part !== undefined) return ["part", Uint8Array.fromHex(part.digest)];
     // A copy, for a view would take its whole buffer along where the graph is cloned.

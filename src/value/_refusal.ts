@@ -1,7 +1,8 @@
 import { IndigestibleError } from "../errors.ts";
+import { isOutOfBounds } from "./_array_bytes.ts";
 import { type Child, childrenOf } from "./_children.ts";
-import { findFirst, type Search } from "./_find_first.ts";
-import { isArrayValue, toClassName, toObjectType } from "./_object_type.ts";
+import { findFirst, type Finding, isObject, type Search } from "./_find_first.ts";
+import { isArrayValue, isProxy, toClassName, toObjectType } from "./_object_type.ts";
 import { Refusal, SinkFullError, TooDeepError } from "./_walk_errors.ts";
 import { DigestReference } from "./digest_reference.ts";
 import { digestSymbol, isDigestible } from "./value_symbols.ts";
@@ -20,10 +21,17 @@ const MOST_FORMS = 10_000;
 
 const REMEDIES: readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
   [Promise, "a promise has no digest; await it first"],
-  [URL, "a URL has no digest; pass its .href"],
   [WeakMap, "a WeakMap has no digest; pass a Map"],
   [WeakSet, "a WeakSet has no digest; pass a Set"],
   [WeakRef, "a WeakRef has no digest; pass what it refers to"],
+  [Headers, "a Headers has no digest; pass [...headers]"],
+  [Response, "a Response has no digest; pass what it holds, such as await response.bytes()"],
+  [Request, "a Request has no digest; pass its .url, and what it holds"],
+  [FormData, "a FormData has no digest; pass [...formData]"],
+  [Blob, "a Blob has no digest; pass await blob.bytes()"],
+  [ReadableStream, "a ReadableStream has no digest; pass what it gives"],
+  [CryptoKey, "a CryptoKey has no digest; pass what crypto.subtle.exportKey() gives"],
+  [AbortSignal, "an AbortSignal has no digest; leave it out, or ignore its parameter"],
 ];
 
 /**
@@ -37,11 +45,13 @@ export function refuseDigest(value: unknown): string | undefined {
   if (typeof value !== "function" && (typeof value !== "object" || value === null)) {
     return undefined;
   }
+  if (isRevoked(value)) return "a proxy has no digest; pass a copy";
   if (isDigestible(value) || value instanceof DigestReference) return undefined;
   if (typeof value === "function") return "a function has no digest; pass data, or a task";
+  if (isProxy(value)) return "a proxy has no digest; pass a copy";
   const type = toObjectType(value);
   if (isArrayValue(value, type)) {
-    return isDetached(value) ? "a detached buffer has no digest; pass a copy" : undefined;
+    return whyUnreadable(value);
   }
   if (type !== "Instance") return undefined;
   const known = REMEDIES.find(([Class]) => value instanceof Class);
@@ -59,15 +69,31 @@ export function refuseDigest(value: unknown): string | undefined {
  */
 export function refuseStorage(value: unknown): string | undefined {
   const object = (typeof value === "object" && value !== null) || typeof value === "function";
-  if (!object || !(isDigestible(value) || value instanceof DigestReference)) {
+  if (!object || isRevoked(value) || !(isDigestible(value) || value instanceof DigestReference)) {
     return refuseDigest(value);
   }
   return `an instance of ${toClassName(value)} has a digest but no stored form; use plain data`;
 }
 
-function isDetached(value: ArrayBufferView | ArrayBufferLike): boolean {
+/** Whether an object is a proxy that was revoked, which throws whatever it is asked. */
+function isRevoked(value: object): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Why the bytes of an array or buffer are not there, if they are not. */
+function whyUnreadable(value: ArrayBufferView | ArrayBufferLike): string | undefined {
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
-  return buffer instanceof ArrayBuffer && buffer.detached;
+  if (buffer instanceof ArrayBuffer && buffer.detached) {
+    return "a detached buffer has no digest; pass a copy";
+  }
+  return isOutOfBounds(value)
+    ? "a view that is out of the bounds of its buffer has no digest; pass a copy"
+    : undefined;
 }
 
 /** Stands for what a method did not give, where `undefined` would be a value like others. */
@@ -131,7 +157,21 @@ export function explainRefusal<T>(action: Action, value: unknown, root: string, 
       const reason = "it is nested too deeply; pass it flattened";
       throw new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root);
     }
-    throw cause;
+    const revoked = cause instanceof TypeError ? findRevoked(value, root) : undefined;
+    if (revoked === undefined) throw cause;
+    const { path, reason } = revoked;
+    throw new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path, { cause });
+  }
+}
+
+/** Finds a proxy that threw where it was only looked at; what getters throw is for who wrote them. */
+function findRevoked(value: unknown, root: string): Finding | undefined {
+  const enter = (value: unknown) =>
+    isObject(value) && isRevoked(value) ? refuseDigest(value) : undefined;
+  try {
+    return findFirst(value, root, new DigestSearch(enter));
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import { ArgumentWriter } from "./_argument_writer.ts";
-import { isArrayKind } from "./_array_bytes.ts";
+import { isArrayKind, isOutOfBounds } from "./_array_bytes.ts";
 import { toArrayPart } from "./_array_part.ts";
 import { type ByteSink, ByteSinkPool } from "./_byte_sink.ts";
 import type { CanonicalWriter } from "./_canonical_writer.ts";
@@ -100,6 +100,7 @@ function writeWhole(
   }
   const type = toObjectType(value);
   if (!isArrayKind(type) || !isArrayValue(value, type) || isDigestible(value)) return undefined;
+  if (value instanceof DataView && isOutOfBounds(value)) return undefined;
   if (value.byteLength < SPLIT_BYTES) return undefined;
   const whole = known?.get(value) ?? toArrayPart(value, type);
   parts.set(value, whole);

@@ -13,6 +13,7 @@
  * @module
  */
 import { createError, defineHidden, toErrorShape } from "./_error_shape.ts";
+import { findRegistered } from "./register_error.ts";
 import { isDigestible } from "./value_symbols.ts";
 
 /** A buffer that nobody can resize, or a view on one. */
@@ -196,9 +197,15 @@ class Capture {
     return copy;
   }
 
+  /** One of a class that was registered is one on a worker, too. */
   #copyError(value: Error): object {
+    const registered = findRegistered(value);
+    if (registered?.fromFields !== undefined || registered?.toFields !== undefined) {
+      return this.#keep(value);
+    }
     const shape = toErrorShape(value);
     const copy = createError(shape);
+    if (registered !== undefined) Object.setPrototypeOf(copy, registered.prototype);
     this.#unfilled.push(() => {
       for (const [key, field] of shape.hidden) defineHidden(copy, key, this.#copy(field));
       for (const [key, field] of shape.fields) defineField(copy, key, this.#copy(field));

@@ -1,6 +1,9 @@
 import { QuiverError } from "../errors.ts";
-import { fromBytes, isArrayKind } from "./_array_bytes.ts";
+import { type ArrayValue, bytesOf, fromBytes, isArrayKind } from "./_array_bytes.ts";
+import { childrenOf } from "./_children.ts";
 import { fromGraph } from "./_graph_reader.ts";
+import { toGraph } from "./_graph_writer.ts";
+import { isArrayValue, toObjectType } from "./_object_type.ts";
 import { fromCbor, fromCheckedCbor } from "./_plain_cbor.ts";
 import type { Digest, Payload } from "./encoded_value.ts";
 import { toKindName } from "./value_kind.ts";
@@ -80,4 +83,84 @@ export function toStoredArray(digest: Digest, part: Payload): object {
     throw new SyntaxError(`Cannot decode a value: its part ${digest} is no array`);
   }
   return fromBytes(kind, part.bytes);
+}
+
+/**
+ * Makes the arrays and buffers of a result what they are when it comes out of a store, so that who
+ * computed it gets what everybody else will. A `Buffer` becomes a `Uint8Array` of the same memory;
+ * what shows shared or resizable memory becomes a copy that does not, as does a buffer that may grow
+ * or shrink; and of arrays that show one buffer all but the first become copies.
+ *
+ * @param value The result; it stays as it is.
+ * @returns The same value where there is nothing to change, as nearly everywhere, or when it cannot be
+ * stored; else one whose objects are new, and whose other arrays are the same.
+ */
+export function settleBytes(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  try {
+    const settled = findUnsettled(value);
+    if (settled.size === 0) return value;
+    const beside: object[] = [];
+    const toNode = (object: object) =>
+      isArrayValue(object, toObjectType(object)) ? [BESIDE, beside.push(object) - 1] : undefined;
+    const graph = toGraph(value, { toNode });
+    return fromGraph(graph, refusePart, undefined, ([type, index]) => {
+      const array = type === BESIDE ? beside[Number(index)] : undefined;
+      return array && (settled.get(array) ?? array);
+    });
+  } catch {
+    // What cannot be laid out is not remembered, either, and its getters speak for themselves.
+    return value;
+  }
+}
+
+const BESIDE = "beside";
+
+/** Longer arrays have no properties but their elements: to ask takes as long as to digest them. */
+const MAX_NAMED = 64;
+
+/** Finds what is to change in a value, and what takes its place. */
+function findUnsettled(root: object): Map<object, object> {
+  const settled = new Map<object, object>();
+  const buffers = new Set<ArrayBufferLike>();
+  const seen = new Set<unknown>([root]);
+  const open: object[] = [root];
+  // The list grows while it is gone over.
+  for (const value of open) {
+    if (isArrayValue(value, toObjectType(value))) {
+      const other = settle(value, buffers);
+      if (other !== value) settled.set(value, other);
+      continue;
+    }
+    for (const part of partsOf(value)) {
+      if (typeof part !== "object" || part === null || seen.has(part)) continue;
+      seen.add(part);
+      open.push(part);
+    }
+  }
+  return settled;
+}
+
+function partsOf(value: object): Iterable<unknown> {
+  if (Array.isArray(value) && value.length > MAX_NAMED) return value;
+  return childrenOf(value).map(([, part]) => part);
+}
+
+function settle(value: ArrayValue & object, buffers: Set<ArrayBufferLike>): ArrayValue & object {
+  const type = toObjectType(value);
+  if (!isArrayKind(type)) return value;
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  const fixed = buffer instanceof ArrayBuffer
+    ? !buffer.resizable
+    : !buffer.growable && value === buffer;
+  const own = fixed && !buffers.has(buffer);
+  buffers.add(buffer);
+  // A prototype of another class is that of `Buffer`.
+  if (own && (value === buffer || value.constructor?.name === type)) return value;
+  const bytes = bytesOf(value);
+  return fromBytes(type, own ? bytes : bytes.slice());
+}
+
+function refusePart(): never {
+  throw new SyntaxError("Cannot read a value: it refers to a part");
 }

@@ -1,8 +1,9 @@
 import * as types from "node:util/types";
-import { fromGraph } from "./_graph_reader.ts";
+import { fromGraph, type Restoration } from "./_graph_reader.ts";
 import { toGraph } from "./_graph_writer.ts";
 import { toObjectType } from "./_object_type.ts";
 import { ErrorRestoration, type RegisteredEntry } from "./_restore_errors.ts";
+import { refuseInstance } from "./find_unclonable.ts";
 import { findRegistered, type RegisteredError } from "./register_error.ts";
 
 /** What a graph with errors of registered classes begins with; a plain one begins with a number. */
@@ -18,15 +19,7 @@ const REGISTERED = "registered";
  */
 export function fromThrown(error: unknown): unknown {
   try {
-    const entries: RegisteredEntry[] = [];
-    let nodes = 0;
-    const visit = (object: object) => {
-      const node = nodes++;
-      const registered = object instanceof Error ? findRegistered(object) : undefined;
-      if (registered !== undefined) {
-        entries.push([node, registered.name, toFields(registered, object as Error)]);
-      }
-    };
+    const { entries, visit } = noteRegistered();
     const graph = toGraph(error, { toText, read, visit });
     return entries.length === 0 ? graph : [REGISTERED, graph, entries];
   } catch (cause) {
@@ -46,9 +39,43 @@ export function fromThrown(error: unknown): unknown {
 export function toThrown(data: unknown): unknown {
   if (!Array.isArray(data) || data[0] !== REGISTERED) return fromGraph(data, refusePart);
   // What `fromThrown` gave.
-  const entries = data[2] as readonly RegisteredEntry[];
-  const readFields = (fields: unknown) => fromGraph(fields, refusePart);
-  return fromGraph(data[1], refusePart, new ErrorRestoration(entries, readFields));
+  return fromGraph(data[1], refusePart, toRestoration(data[2] as readonly RegisteredEntry[]));
+}
+
+/** Notes the errors of registered classes in a graph. */
+interface RegisteredNotes {
+  /** What was noted. */
+  readonly entries: readonly RegisteredEntry[];
+  /** Is to be told of each object that the graph has a node for. */
+  readonly visit: (object: object) => void;
+}
+
+/**
+ * Begins to note the errors of registered classes in a graph that is written.
+ *
+ * @returns The notes, for {@linkcode toRestoration}.
+ */
+export function noteRegistered(): RegisteredNotes {
+  const entries: RegisteredEntry[] = [];
+  let nodes = 0;
+  const visit = (object: object) => {
+    const node = nodes++;
+    const registered = object instanceof Error ? findRegistered(object) : undefined;
+    if (registered !== undefined) {
+      entries.push([node, registered.name, toFields(registered, object as Error)]);
+    }
+  };
+  return { entries, visit };
+}
+
+/**
+ * Makes what makes errors of registered classes these again.
+ *
+ * @param entries What was noted when the graph was written.
+ * @returns What the graph is to be read with.
+ */
+export function toRestoration(entries: readonly RegisteredEntry[]): Restoration {
+  return new ErrorRestoration(entries, (fields) => fromGraph(fields, refusePart));
 }
 
 /** Where the class cannot say, the error's own properties speak for it. */
@@ -61,26 +88,42 @@ function toFields({ toFields }: RegisteredError, error: Error): unknown {
   }
 }
 
-function refusePart(): never {
+/**
+ * Refuses a part: what travels has its arrays with it.
+ *
+ * @throws {SyntaxError} Always.
+ */
+export function refusePart(): never {
   throw new SyntaxError("Cannot decode what was thrown: it refers to a part");
 }
 
-/** The text of what cannot be cloned; whatever has fields goes as these. */
-function toText(value: object | symbol): string | undefined {
+/**
+ * Gives the text of what cannot be cloned; whatever has fields goes as these.
+ *
+ * @param value What an error has, or what was thrown.
+ * @returns The text, or `undefined` when it can be cloned.
+ */
+export function toText(value: object | symbol): string | undefined {
   if (typeof value === "symbol" || typeof value === "function") return describe(value);
   try {
     const type = toObjectType(value);
     if (type !== "Instance" && !types.isProxy(value)) return undefined;
     if (Object.keys(value).length > 0 || type !== "Instance") return undefined;
-    structuredClone(value);
-    return undefined;
+    return refuseInstance(value) === undefined ? undefined : describe(value);
   } catch {
-    // What a proxy's traps throw, or structured clone: either way only a text can go.
+    // What a proxy's traps throw: only a text can go.
     return describe(value);
   }
 }
 
-function read(object: object, key: string): unknown {
+/**
+ * Reads a property, whatever its getter throws.
+ *
+ * @param object Where it is.
+ * @param key Its name.
+ * @returns Its value, or a text.
+ */
+export function read(object: object, key: string): unknown {
   try {
     return Reflect.get(object, key);
   } catch (error) {

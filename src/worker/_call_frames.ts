@@ -106,7 +106,7 @@ export function toAnswerFrame(slot: number, result: RunResult): AnswerFrame {
   if (result.type !== "value" || result.note !== undefined || result.warnings.length > 0) {
     return [slot, result];
   }
-  if (result.heapBytes !== undefined) return [slot, result];
+  if (result.heapBytes !== undefined || result.carried) return [slot, result];
   return [slot, result.duration, result.value];
 }
 

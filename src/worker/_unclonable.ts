@@ -1,6 +1,6 @@
 import { UnclonableError } from "../errors.ts";
+import { originalOf, toOriginals } from "../value/carry_value.ts";
 import { findShared, findUnclonable } from "../value/find_unclonable.ts";
-
 import type { CallRequest } from "./worker.ts";
 
 /**
@@ -11,11 +11,12 @@ import type { CallRequest } from "./worker.ts";
  * @returns The error for the caller.
  */
 export function toRequestError(request: CallRequest, cause: unknown): UnclonableError {
-  const { args, context } = request;
+  const { context } = request;
+  const args = toOriginals(request.args);
   let found: { readonly path: string; readonly reason: string };
   try {
     found = findUnclonable(args, "args") ?? findUnclonable(context, "context") ??
-      findShared(args, "args") ?? { path: "args", reason: toText(cause) };
+      findShared(args, "args") ?? { path: findFailing(args, context), reason: toText(cause) };
   } catch (thrown) {
     // A getter, which structured clone met before.
     found = { path: "args", reason: `reading it threw "${toText(thrown)}"` };
@@ -35,7 +36,8 @@ export function toRequestError(request: CallRequest, cause: unknown): Unclonable
  * @returns The error for the caller.
  */
 export function toResultError(value: unknown, cause: unknown): UnclonableError {
-  const found = findUnclonable(value, "result") ?? findShared(value, "result") ??
+  const original = originalOf(value);
+  const found = findUnclonable(original, "result") ?? findShared(original, "result") ??
     { path: "result", reason: toText(cause) };
   return new UnclonableError(
     `Cannot send ${found.path} back from a worker: ${found.reason}`,
@@ -44,6 +46,29 @@ export function toResultError(value: unknown, cause: unknown): UnclonableError {
   );
 }
 
+/** Which part structured clone refuses for what no part of it is by itself. */
+function findFailing(args: readonly unknown[], context: unknown): string {
+  const parts: [path: string, value: unknown][] = [
+    ...args.map((value, index): [string, unknown] => [`args[${index}]`, value]),
+    ...Object.entries(Object(context)).map(([name, value]): [string, unknown] => {
+      return [`context.${name}`, value];
+    }),
+  ];
+  return parts.find(([, value]) => !isClonable(value))?.[0] ?? "args";
+}
+
+function isClonable(value: unknown): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function toText(cause: unknown): string {
+  if (cause instanceof RangeError && /call stack/.test(cause.message)) {
+    return "it is nested too deeply; pass it flattened";
+  }
   return cause instanceof Error ? cause.message : String(cause);
 }

@@ -67,6 +67,8 @@ export type Outcome =
   | {
     readonly type: "value";
     readonly value: unknown;
+    /** Whether something else travels in the place of the value; the protocol does not look inside. */
+    readonly carried?: true;
     /** A word from what ran the call to who asked for it; the protocol does not look inside. */
     readonly note?: string;
     readonly duration: number;

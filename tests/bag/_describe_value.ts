@@ -51,6 +51,8 @@ function layOut(object: object, slot: Slot): unknown[] {
   if (object instanceof Map) return ["Map", [...object].map((entry) => entry.map(slot))];
   if (object instanceof Set) return ["Set", [...object].map(slot)];
   if (object instanceof Date) return ["Date", slot(object.getTime())];
+  if (object instanceof URL) return ["URL", object.href];
+  if (object instanceof URLSearchParams) return ["URLSearchParams", object.toString()];
   if (object instanceof RegExp) return ["RegExp", object.source, object.flags];
   if (Array.isArray(object)) {
     const items = keys.filter(isIndex).map((key) => [Number(key), slot(object[Number(key)])]);
@@ -78,7 +80,7 @@ function layOutError(error: Error, slot: Slot): unknown[] {
     keys.map((key) => [key, slot(Reflect.get(error, key))]);
   const builtIn = toBuiltIn(error);
   const own = error.constructor.name;
-  const name = own === builtIn || own === "" ? error.name : own;
+  const name = own === builtIn || builtIn === `Deno.errors.${own}` || own === "" ? error.name : own;
   const hasMessage = Object.hasOwn(error, "message") || error.message !== "";
   const message = hasMessage ? error.message : undefined;
   const keys = Object.keys(error).filter((key) => !["name", "message", "stack"].includes(key));
@@ -96,6 +98,7 @@ function toBuiltIn(error: Error): string {
   while (prototype instanceof Error || prototype === Error.prototype) {
     const { name } = prototype.constructor;
     if (Reflect.get(globalThis, name) === prototype.constructor) return name;
+    if (Reflect.get(Deno.errors, name) === prototype.constructor) return `Deno.errors.${name}`;
     prototype = Object.getPrototypeOf(prototype);
   }
   return "Error";

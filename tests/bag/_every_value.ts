@@ -48,6 +48,7 @@ function createErrors(): unknown[] {
     new AggregateError([odd, 1], "several", { cause: undefined }),
     new SuppressedError(odd, bare, "both"),
     new DOMException("gone", "AbortError"),
+    new Deno.errors.NotFound("no such file"),
     bare,
   ];
 }
@@ -132,6 +133,8 @@ export const EVERY_VALUE: readonly unknown[] = [
   { plain: [1, "two", { three: null }], nothing: undefined, "é": [true, false], "": [] },
   { zero: -0, big: [1n, -1n], text: "\udc00" },
   Object.assign(Object.create(null), { b: 1, a: 2 }),
+  new URL("https://me:pw@a.b:8080/c%20d?e=f#g"),
+  { at: [new URL("data:,é")], query: new URLSearchParams([["b", "1 &="], ["a", "é"], ["b", ""]]) },
   KEYED,
   // By code units these are in another order than by code points.
   Object.fromEntries(

@@ -408,6 +408,8 @@ class Graph:
             node.time = rest[0]
         elif kind == "RegExp":
             node.source, node.flags = self.text(rest[0]), self.text(rest[1])
+        elif kind in ("URL", "URLSearchParams"):
+            node.text = self.text(rest[0])
         elif kind == "Boxed":
             node.inside = self.slot(rest[0])
         elif kind == "Error":
@@ -606,6 +608,12 @@ class Canonical:
     def write_RegExp(self, node):
         self.out += b"\x2f" + encode_text(node.source) + encode_text(node.flags)
 
+    def write_URL(self, node):
+        self.out += b"\x36" + encode_text(node.text)
+
+    def write_URLSearchParams(self, node):
+        self.out += b"\x37" + encode_text(node.text)
+
     def write_Boxed(self, node):
         self.out.append(48)
         self.write(node.inside)
@@ -759,6 +767,8 @@ def describe(value):
             return [node.type, slot(node.time)]
         if node.type == "RegExp":
             return [node.type, node.source, node.flags]
+        if node.type in ("URL", "URLSearchParams"):
+            return [node.type, node.text]
         if node.type == "Boxed":
             return [node.type, slot(node.inside)]
         return [node.type, [slot(text) for text in node.texts], pairs(node.hidden), pairs(node.properties)]

@@ -66,6 +66,8 @@ export const leaf: fc.Arbitrary<object> = fc.oneof(
   fc.date({ noInvalidDate: false }),
   fc.constantFrom("g", "iu", "v", "").map((flags) => new RegExp("a.b", flags)),
   fc.oneof(fc.double(), fc.boolean(), fc.string(), fc.bigInt()).map((value) => Object(value)),
+  fc.webUrl({ withQueryParameters: true, withFragments: true }).map((text) => new URL(text)),
+  fc.array(fc.tuple(text, text), { maxLength: 3 }).map((pairs) => new URLSearchParams(pairs)),
 );
 
 type Fill = (item: (i: number) => unknown) => void;

@@ -547,7 +547,11 @@ Deno.test("an indigestible value is named by its path", () => {
     [{ [digestSymbol]: () => ({ a: bare }) }, "args[0][digestSymbol]().a", "a function has no"],
     [Symbol("s"), "args[0]", "a symbol has no digest; pass a string"],
     [Object(Symbol("s")), "args[0]", "an instance of Symbol has no digest"],
-    [[new URL("http://a.b")], "args[0][0]", "a URL has no digest; pass its .href"],
+    [[new Headers()], "args[0][0]", "a Headers has no digest; pass [...headers]"],
+    [{ r: new Response() }, "args[0].r", "a Response has no digest; pass what it holds"],
+    [new Request("http://a.b"), "args[0]", "a Request has no digest; pass its .url"],
+    [[Object.create(URL.prototype)], "args[0][0]", "an instance of URL has no digest"],
+    [[new (class Link extends URL {})("http://a.b")], "args[0][0]", "an instance of Link has no"],
     [{ p: Promise.resolve() }, "args[0].p", "a promise has no digest; await it first"],
     [new WeakMap(), "args[0]", "a WeakMap has no digest"],
     [new WeakRef({}), "args[0]", "a WeakRef has no digest"],
@@ -557,8 +561,19 @@ Deno.test("an indigestible value is named by its path", () => {
     [Object.create(Map.prototype), "args[0]", "an instance of Map has no digest"],
     [Temporal.Now.instant(), "args[0]", "an instance of Instant has no digest"],
     [new Proxy(bare, {}), "args[0]", "a function has no digest"],
-    [new Proxy(new Map(), {}), "args[0]", "an instance of Map has no digest"],
+    [new Proxy(new Map(), {}), "args[0]", "a proxy has no digest; pass a copy"],
+    [[new Proxy(new Set(), {})], "args[0][0]", "a proxy has no digest; pass a copy"],
+    [{ at: new Proxy(new Date(0), {}) }, "args[0].at", "a proxy has no digest; pass a copy"],
+    [{ r: revoked() }, "args[0].r", "a proxy has no digest; pass a copy"],
+    [revoked(), "args[0]", "a proxy has no digest; pass a copy"],
+    [new Proxy([1], {}), "args[0]", "a proxy has no digest; pass a copy"],
+    [{ inside: new Proxy({ a: 1 }, {}) }, "args[0].inside", "a proxy has no digest; pass a copy"],
+    [new Proxy(new Error("x"), {}), "args[0]", "a proxy has no digest; pass a copy"],
+    [[new Proxy(new URL("http://a.b"), {})], "args[0][0]", "a proxy has no digest; pass a copy"],
+    [new Proxy(new URLSearchParams(), {}), "args[0]", "a proxy has no digest; pass a copy"],
     [detached(), "args[0]", "a detached buffer has no digest"],
+    [[1, outOfBounds()], "args[0][1]", "a view that is out of the bounds"],
+    [outOfBoundsView(), "args[0]", "a view that is out of the bounds of its buffer has no digest"],
   ];
   for (const digest of both) {
     for (const [value, path, reason] of cases) {
@@ -569,6 +584,29 @@ Deno.test("an indigestible value is named by its path", () => {
     }
   }
 });
+
+/** A proxy that throws whatever it is asked. */
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+/** An array that its buffer has become too short for. */
+function outOfBounds(): Uint8Array {
+  const buffer = new ArrayBuffer(16, { maxByteLength: 16 });
+  const array = new Uint8Array(buffer, 8, 8);
+  buffer.resize(4);
+  return array;
+}
+
+/** The same, of the kind that does not even say how long it is. */
+function outOfBoundsView(): DataView {
+  const buffer = new ArrayBuffer(16, { maxByteLength: 16 });
+  const view = new DataView(buffer, 8, 8);
+  buffer.resize(4);
+  return view;
+}
 
 function detached(): ArrayBuffer {
   const buffer = new ArrayBuffer(8);

@@ -37,6 +37,8 @@ function describe(value: object): unknown[] {
   if (value instanceof Map) return [...value].flat(1);
   if (value instanceof Set) return [...value];
   if (value instanceof Date) return [value.getTime()];
+  if (value instanceof URL) return [value.href];
+  if (value instanceof URLSearchParams) return [...value].flat();
   if (value instanceof RegExp) return [value.source, value.flags];
   if (value instanceof Error) {
     return [

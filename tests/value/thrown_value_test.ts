@@ -108,7 +108,7 @@ Deno.test("fromThrown() puts a text in the place of what cannot be cloned", () =
   assertEquals(Reflect.get(back, "promise"), "[object Promise]");
   assertEquals(Reflect.get(back, "proxy"), "[object Object]");
   assertEquals(Reflect.get(back, "request"), {
-    url: "http://a.b/c",
+    url: new URL("http://a.b/c"),
     retry: "function retry() {}",
   });
   assertEquals(send(Symbol("s")), "Symbol(s)");

@@ -14,6 +14,7 @@ import {
 import { Piscina } from "piscina";
 import { Tinypool } from "tinypool";
 import workerpool from "workerpool";
+import * as carried from "./carried_tasks.ts";
 import * as tasks from "./pool_tasks.ts";
 
 /** A wrapped pool with one worker. */
@@ -132,6 +133,26 @@ for (const [name, open] of Object.entries(POOLS)) {
     await assertRejects(() => pool.call(tasks.fail, ["result"]), UnclonableError, "deep[0]");
     await assertRejects(() => pool.call(tasks.square, [(() => 1) as never]), UnclonableError);
     assertEquals(await pool.call(tasks.square, [6]), 36);
+  });
+
+  test("wrapExecutor() carries URLs and errors, and refuses what would arrive as nothing", async () => {
+    await using pool = open();
+    const url = new URL("http://a.b/?c=d");
+    assertEquals(await pool.call(carried.echo, [[url]]), [url]);
+    const back = await pool.call(carried.echo, [new AggregateError([new carried.KnownError(3)])]);
+    assertInstanceOf(back, AggregateError);
+    assertInstanceOf(back.errors[0], carried.KnownError);
+    await assertRejects(
+      () => pool.call(carried.make, ["headers"]),
+      UnclonableError,
+      "Cannot send result.list[0] back from a worker: an instance of Headers arrives as an empty",
+    );
+    await assertRejects(
+      () => pool.call(carried.echo, [[new Headers()]]),
+      UnclonableError,
+      'Cannot send args[0][0] of "echo" to a worker: an instance of Headers arrives as an empty',
+    );
+    await assertRejects(() => pool.call(carried.make, ["deep"]), UnclonableError, "too deeply");
   });
 }
 
