@@ -33,8 +33,18 @@ async function importOutside<T>(href: string): Promise<T> {
   try {
     return await outside(() => import(href));
   } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    if (error.message.startsWith("Module not found ")) {
+      throw new TypeError(
+        `Cannot import ${
+          JSON.stringify(href)
+        }: this file of Quiver's is not there; a bundler has to ` +
+          "leave Quiver out, and `deno compile` needs `--include` of its folder",
+        { cause: error },
+      );
+    }
     // Deno says by a TypeError that a module may not be read, and by NotCapable everywhere else.
-    if (!(error instanceof TypeError && error.message.startsWith("Requires "))) throw error;
+    if (!error.message.startsWith("Requires ")) throw error;
     throw new Deno.errors.NotCapable(error.message, { cause: error });
   }
 }
@@ -92,4 +102,16 @@ export class LateModule<T> {
     loading.catch(() => this.#loading = undefined);
     return loading;
   }
+}
+
+/** What bundlers follow, and Deno does not. */
+declare const require: (file: string) => never;
+
+/**
+ * Makes bundlers fail, which would leave out whatever is imported late, and the entries of workers, so
+ * that the program would fail when it first opens a bag. Nobody calls this: bundlers look for what is
+ * required, used or not, while Deno knows of no `require` in such a module.
+ */
+export function refuseBundlers(): never {
+  return require("Cannot bundle Quiver: leave it out, deno bundle --external=@quiver/quiver");
 }

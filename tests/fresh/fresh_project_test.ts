@@ -1,5 +1,5 @@
 // End-to-end: the first program in an empty folder, with Quiver from a path and from a registry.
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { leaveNothing } from "../leave_nothing.ts";
 import { type FreshProject, openFreshProject } from "./_fresh_project.ts";
 import { openRegistry } from "./_registry.ts";
@@ -85,5 +85,21 @@ Deno.test("deno cache fetches what Quiver from JSR imports late", async () => {
     await registry[Symbol.asyncDispose]();
   }
   const ended = await project.deno("run", "--cached-only", ...FLAGS, "main.ts");
+  assertEquals(ended, { code: 0, stdout: OUTPUT, stderr: "" });
+});
+
+Deno.test("deno bundle refuses to take Quiver in, and a program that leaves it out works", async () => {
+  await using project = await openFreshProject({ quiver: MAIN });
+  const refused = await project.deno("bundle", "--output=bundle.js", "main.ts");
+  assertEquals([refused.code, refused.stdout], [1, ""]);
+  const remedy = "--external=@quiver/quiver";
+  assertStringIncludes(
+    refused.stderr,
+    `"Cannot bundle Quiver: leave it out, deno bundle ${remedy}"`,
+  );
+  assert(!project.files().includes("bundle.js"));
+  const { code, stderr } = await project.deno("bundle", remedy, "--output=bundle.js", "main.ts");
+  assertEquals(code, 0, stderr);
+  const ended = await project.deno("run", ...FLAGS, "bundle.js");
   assertEquals(ended, { code: 0, stdout: OUTPUT, stderr: "" });
 });
