@@ -104,14 +104,20 @@ export class LateModule<T> {
   }
 }
 
-/** What bundlers follow, and Deno does not. */
+/** What bundlers follow; Deno has none in such a module. */
 declare const require: (file: string) => never;
 
 /**
  * Makes bundlers fail, which would leave out whatever is imported late, and the entries of workers, so
  * that the program would fail when it first opens a bag. Nobody calls this: bundlers look for what is
- * required, used or not, while Deno knows of no `require` in such a module.
+ * required, used or not. It stands in a condition as they look into those, too, and Deno does not.
+ *
+ * @param file What is required.
  */
-export function refuseBundlers(): never {
-  return require("Cannot bundle Quiver: leave it out, deno bundle --external=@quiver/quiver");
+export function refuseBundlers(file?: string): never {
+  return require(
+    file === undefined
+      ? "Cannot bundle Quiver: leave it out, deno bundle --external=@quiver/quiver"
+      : file,
+  );
 }
