@@ -25,3 +25,20 @@ Deno.test("the copy of cbor-x imports nothing", async () => {
   const text = await Deno.readTextFile(COPY);
   assertEquals(text.match(/^\s*import\b|\bimport\(|\brequire\(|\bfrom ['"]/gm), null);
 });
+
+Deno.test("the copy of cbor-x does without a Buffer, whatever the program has made of it", async () => {
+  const known = Object.getOwnPropertyDescriptor(globalThis, "Buffer");
+  const get = () => {
+    throw new Error("Buffer was used");
+  };
+  Object.defineProperty(globalThis, "Buffer", { get, configurable: true });
+  try {
+    // A copy of the copy, which is not loaded yet.
+    const { Encoder, Decoder } = await import(`${COPY}?without-buffer`);
+    const text = "äöü".repeat(10_000);
+    const bytes = new Encoder({ useRecords: false }).encode({ text });
+    assertEquals(new Decoder({ useRecords: false }).decode(bytes), { text });
+  } finally {
+    if (known !== undefined) Object.defineProperty(globalThis, "Buffer", known);
+  }
+});
