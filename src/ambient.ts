@@ -1,11 +1,24 @@
 /**
- * The one place that knows of `AsyncLocalStorage`, and of other copies of Quiver in the program: a
- * library may bring its own, from another URL.
+ * The one place that knows of `AsyncLocalStorage`, of what runs Quiver, and of other copies of Quiver
+ * in the program: a library may bring its own, from another URL. It is the first module that is run
+ * with any entry.
  *
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { writeWarning } from "./warning.ts";
+
+/** The oldest Deno that has all of what Quiver needs. */
+const OLDEST_DENO = "2.9.6";
+
+/** The runtimes that may come across this, and where their version stands. Bun says it is Node, too. */
+const RUNTIMES = [
+  ["Deno", "Deno", "version", "deno"],
+  ["Bun", "process", "versions", "bun"],
+  ["Node.js", "process", "versions", "node"],
+] as const;
+
+refuseOtherRuntimes(globalThis);
 
 /**
  * Copies with the same number share tasks, scopes and caches. Raise it with each change of what one
@@ -136,4 +149,42 @@ const runOutside = sharedByCopies("outside", () => AsyncLocalStorage.snapshot())
  */
 export function outside<R>(fn: () => R): R {
   return runOutside(fn);
+}
+
+/**
+ * Refuses whatever is no Deno, or too old a one, before something fails that says less.
+ *
+ * @param globals The global scope.
+ * @throws {Error} That names what this is, and what it should be.
+ */
+export function refuseOtherRuntimes(globals: object): void {
+  const [name, version] = readRuntime(globals);
+  if (name === "Deno" && !isOlder(version, OLDEST_DENO)) return;
+  const remedy = name === "Deno" ? "run `deno upgrade`" : "see https://deno.com";
+  throw new Error(
+    `Cannot import Quiver: this is ${name} ${version}, and it needs Deno ${OLDEST_DENO} or later; ` +
+      remedy,
+  );
+}
+
+/** The name and version of what runs this. */
+function readRuntime(globals: object): readonly [name: string, version: string] {
+  for (const [name, ...path] of RUNTIMES) {
+    let value: unknown = globals;
+    for (const key of path) {
+      value = typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+    }
+    if (typeof value === "string") return [name, value];
+  }
+  return ["a runtime", "without a name"];
+}
+
+/** Compares versions by their numbers; what follows them, as in `3.0.0-rc.1`, does not count. */
+function isOlder(version: string, oldest: string): boolean {
+  const numbers = version.split(".").map((part) => Number.parseInt(part, 10));
+  for (const [index, needed] of oldest.split(".").map(Number).entries()) {
+    const found = numbers[index] ?? 0;
+    if (found !== needed) return found < needed;
+  }
+  return false;
 }

@@ -1,5 +1,9 @@
 import { outside } from "./ambient.ts";
 
+// The one thing kept here are the modules themselves, which are the same for everybody: what is
+// imported while the same import is on its way goes all of that way again.
+const IMPORTS = new Map<string, Promise<unknown>>();
+
 /**
  * Imports one of Quiver's own modules at the moment it is needed.
  *
@@ -13,13 +17,34 @@ import { outside } from "./ambient.ts";
  * @returns The module.
  * @throws {Deno.errors.NotCapable} Without `--allow-read` of the module.
  */
-export async function importLater<T>(file: string, base: string): Promise<T> {
+export function importLater<T>(file: string, base: string): Promise<T> {
   const { href } = new URL(file, base);
+  const known = IMPORTS.get(href);
+  // Whoever names the module names its type.
+  if (known !== undefined) return known as Promise<T>;
+  const imported = importOutside<T>(href);
+  IMPORTS.set(href, imported);
+  // The next one who needs it tries again.
+  imported.catch(() => IMPORTS.delete(href));
+  return imported;
+}
+
+async function importOutside<T>(href: string): Promise<T> {
   try {
     return await outside(() => import(href));
   } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    if (error.message.startsWith("Module not found ")) {
+      throw new TypeError(
+        `Cannot import ${
+          JSON.stringify(href)
+        }: this file of Quiver's is not there; a bundler has to ` +
+          "leave Quiver out, and `deno compile` needs `--include` of its folder",
+        { cause: error },
+      );
+    }
     // Deno says by a TypeError that a module may not be read, and by NotCapable everywhere else.
-    if (!(error instanceof TypeError && error.message.startsWith("Requires "))) throw error;
+    if (!error.message.startsWith("Requires ")) throw error;
     throw new Deno.errors.NotCapable(error.message, { cause: error });
   }
 }
@@ -47,6 +72,7 @@ export async function importLater<T>(file: string, base: string): Promise<T> {
  */
 export class LateModule<T> {
   readonly #import: () => Promise<T>;
+  #loading: Promise<T> | undefined;
   #loaded: T | undefined;
 
   /**
@@ -64,11 +90,34 @@ export class LateModule<T> {
   }
 
   /**
-   * Loads the module, unless it is loaded.
+   * Loads the module, unless it is loaded: once, however many ask for it meanwhile. When that fails,
+   * the next one who asks tries again.
    *
    * @returns The module.
    */
-  async load(): Promise<T> {
-    return this.#loaded ??= await outside(this.#import);
+  load(): Promise<T> {
+    if (this.#loading !== undefined) return this.#loading;
+    const loading = Promise.try(async () => this.#loaded = await outside(this.#import));
+    this.#loading = loading;
+    loading.catch(() => this.#loading = undefined);
+    return loading;
   }
+}
+
+/** What bundlers follow; Deno has none in such a module. */
+declare const require: (file: string) => never;
+
+/**
+ * Makes bundlers fail, which would leave out whatever is imported late, and the entries of workers, so
+ * that the program would fail when it first opens a bag. Nobody calls this: bundlers look for what is
+ * required, used or not. It stands in a condition as they look into those, too, and Deno does not.
+ *
+ * @param file What is required.
+ */
+export function refuseBundlers(file?: string): never {
+  return require(
+    file === undefined
+      ? "Cannot bundle Quiver: leave it out, deno bundle --external=@quiver/quiver"
+      : file,
+  );
 }

@@ -1,7 +1,16 @@
 // Contract: modules that are loaded late.
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertNotStrictEquals,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
 import { createAmbient } from "../src/ambient.ts";
-import { LateModule } from "../src/import_later.ts";
+import { importLater, LateModule } from "../src/import_later.ts";
+
+/** How many calls a burst has. */
+const BURST = 2000;
 
 Deno.test("LateModule.load() imports when asked, and keeps the module at hand", async () => {
   let imports = 0;
@@ -18,10 +27,26 @@ Deno.test("LateModule.load() imports when asked, and keeps the module at hand", 
   assertEquals(module.createSha256().update("").digest("hex").slice(0, 8), "e3b0c442");
 });
 
-Deno.test("LateModule.load() gives all who ask meanwhile the same module", async () => {
-  const late = new LateModule(() => import("../src/sha256.ts"));
-  const [one, other] = await Promise.all([late.load(), late.load()]);
-  assertStrictEquals(one, other);
+Deno.test("LateModule.load() imports once for all who ask meanwhile", async () => {
+  let imports = 0;
+  const late = new LateModule(() => {
+    imports++;
+    return import("../src/sha256.ts");
+  });
+  const modules = await Promise.all(Array.from({ length: BURST }, () => late.load()));
+  assertEquals([imports, new Set(modules).size], [1, 1]);
+});
+
+Deno.test("LateModule.load() fails once for all who ask meanwhile, then tries again", async () => {
+  let tries = 0;
+  const late = new LateModule(() => {
+    if (tries++ === 0) throw new TypeError("Cannot load");
+    return Promise.resolve({ tries });
+  });
+  const failed = await Promise.allSettled(Array.from({ length: BURST }, () => late.load()));
+  assertEquals(failed.filter(({ status }) => status === "rejected").length, BURST);
+  assertEquals(tries, 1);
+  assertEquals(await late.load(), { tries: 2 });
 });
 
 Deno.test("LateModule.load() imports outside of what is ambient", async () => {
@@ -40,4 +65,24 @@ Deno.test("LateModule.load() tries again after a failure", async () => {
   await assertRejects(() => late.load(), TypeError, "Cannot load");
   assertStrictEquals(late.loaded, undefined);
   assertEquals(await late.load(), { tries: 2 });
+});
+
+Deno.test("importLater() imports once for all who ask meanwhile", async () => {
+  const imports = Array.from(
+    { length: BURST },
+    () => importLater("../src/sha256.ts", import.meta.url),
+  );
+  assertEquals(new Set(imports).size, 1);
+  assertStrictEquals(await imports[0], await import("../src/sha256.ts"));
+});
+
+Deno.test("importLater() tries again after a failure", async () => {
+  const load = () => importLater("./nowhere/late.ts", import.meta.url);
+  const [first, meanwhile] = [load(), load()];
+  assertStrictEquals(first, meanwhile);
+  const error = await assertRejects(() => first, TypeError, "is not there; a bundler has to leave");
+  assertMatch(String(error.cause), /Module not found/);
+  const second = load();
+  assertNotStrictEquals(second, first);
+  await assertRejects(() => second, TypeError, "is not there");
 });

@@ -1,9 +1,12 @@
-import { outside } from "../ambient.ts";
+import { LateModule } from "../import_later.ts";
 import type { Expression, Function as FunctionNode, Pattern } from "./_parser.ts";
 import { createSha256 } from "../sha256.ts";
 import type { Digest } from "../value/encoded_value.ts";
 
 type Parser = typeof import("./_parser.ts");
+
+/** Loaded with the first key: a worker that is given ready-made ones never pays for it. */
+const PARSER: LateModule<Parser> = new LateModule(() => import("./_parser.ts"));
 
 /** One parameter of a function, as its source has it. */
 export interface Parameter {
@@ -48,7 +51,7 @@ const NATIVE_REGEXP = /\{\s*\[native code\]\s*\}\s*$/;
 export async function readFunctionProfile(
   fn: (...args: never[]) => unknown,
 ): Promise<FunctionProfile> {
-  const parser = await outside(() => import("./_parser.ts"));
+  const parser = await PARSER.load();
   // The function may have a `toString` of its own.
   const source = Function.prototype.toString.call(fn);
   const { name } = fn;

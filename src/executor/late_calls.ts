@@ -40,12 +40,16 @@ export class LateCalls {
   }
 
   /**
-   * Loads what runs calls, once.
+   * Loads what runs calls, once; when that fails, the next call tries again.
    *
    * @returns What runs calls.
    */
   load(): Promise<WorkerCalls> {
-    return this.#loading ??= this.#import();
+    if (this.#loading !== undefined) return this.#loading;
+    const loading = this.#import();
+    this.#loading = loading;
+    loading.catch(() => this.#loading = undefined);
+    return loading;
   }
 
   async #import(): Promise<WorkerCalls> {

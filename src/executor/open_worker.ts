@@ -1,18 +1,28 @@
 import type {} from "./process_main.ts";
 import type {} from "./worker_main.ts";
 import { outside } from "../ambient.ts";
-import { importLater } from "../import_later.ts";
+import { importLater, LateModule } from "../import_later.ts";
 import type { ProcessOptions, Worker, WorkerType } from "../worker/worker.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
 
+type WebWorkers = typeof import("../worker/web_worker.ts");
 type ProcessWorkers = typeof import("../worker/process_worker.ts");
+type InlineWorkers = typeof import("../worker/inline_worker.ts");
+type Calls = typeof import("./late_calls.ts");
+type Hooks = typeof import("./worker_hooks.ts");
 
 type Open = (name: string, signal: AbortSignal, options: ProcessOptions) => Promise<Worker>;
+
+const WEB_WORKERS: LateModule<WebWorkers> = new LateModule(() => import("../worker/web_worker.ts"));
+const INLINE_WORKERS: LateModule<[InlineWorkers, Calls]> = new LateModule(() =>
+  Promise.all([import("../worker/inline_worker.ts"), import("./late_calls.ts")])
+);
+const HOOKS: LateModule<Hooks> = new LateModule(() => import("./worker_hooks.ts"));
 
 /** How each kind of worker is opened; its code is loaded with the first worker. */
 const OPENERS: { readonly [T in WorkerType]: Open } = {
   web: async (name, signal) => {
-    const { openWebWorker } = await outside(() => import("../worker/web_worker.ts"));
+    const { openWebWorker } = await WEB_WORKERS.load();
     return await openWebWorker(new URL("./worker_main.ts", import.meta.url), { name, signal });
   },
   process: async (name, signal, { permissions, env, flags }) => {
@@ -29,9 +39,7 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
     });
   },
   inline: async (name) => {
-    const [{ openInlineWorker }, { LateCalls }] = await outside(() =>
-      Promise.all([import("../worker/inline_worker.ts"), import("./late_calls.ts")])
-    );
+    const [{ openInlineWorker }, { LateCalls }] = await INLINE_WORKERS.load();
     const calls = new LateCalls();
     // Not in the scope of the first call.
     await outside(() => calls.load());
@@ -66,7 +74,7 @@ export function openWorkerOfType(
     open(`quiver-worker-${++opened}`, signal, processOptions);
   if (init === undefined && retire === undefined) return openNext;
   return async (signal) => {
-    const { addHooks } = await outside(() => import("./worker_hooks.ts"));
+    const { addHooks } = await HOOKS.load();
     return await addHooks(await openNext(signal), settings, signal);
   };
 }

@@ -1,5 +1,5 @@
-import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { LateModule } from "../import_later.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import type { StoreStatistics } from "./statistics.ts";
@@ -12,6 +12,10 @@ import type {
   TellDamaged,
   ValueStore,
 } from "./stores.ts";
+
+type Copying = typeof import("./copy_call.ts");
+
+const COPYING: LateModule<Copying> = new LateModule(() => import("./copy_call.ts"));
 
 /** How each kind is made of its layers. */
 export const LAYERED: Record<LayersDescription["type"], (layers: readonly Stores[]) => Stores> = {
@@ -180,7 +184,7 @@ class StackedCalls implements CallStore {
     const record = await this.#below.calls.get(key);
     if (record === undefined || this.#top.readOnly === true) return record;
     try {
-      const { copyCall } = await outside(() => import("./copy_call.ts"));
+      const { copyCall } = COPYING.loaded ?? await COPYING.load();
       await copyCall(record, this.#below, this.#top);
     } catch {
       // The answer is there all the same; the next one who asks copies it, or tries to.

@@ -1,5 +1,5 @@
-import { outside } from "../ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { LateModule } from "../import_later.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/encoded_value.ts";
 import type {
   CallFeed,
@@ -50,11 +50,12 @@ interface StoredPayload extends Payload {
 
 type Decoding = typeof import("./decode_found.ts");
 
+/** Loaded with the first value: a worker that remembers nothing never pays for the codec. */
+const DECODING: LateModule<Decoding> = new LateModule(() => import("./decode_found.ts"));
+
 /** Keeps encoded bytes, so that nobody can change what is stored by changing what was given. */
 class MemoryValues implements ValueStore {
   readonly #payloads = new Map<Digest, StoredPayload>();
-  /** Loaded with the first value: a worker that remembers nothing never pays for the codec. */
-  #decode: Decoding["decodeFound"] | undefined;
 
   put(value: EncodedValue): void {
     const at = now();
@@ -87,11 +88,9 @@ class MemoryValues implements ValueStore {
 
   get(digest: Digest): MaybePromise<Found<unknown>> {
     if (!this.#payloads.has(digest)) return { hit: false };
-    if (this.#decode !== undefined) return this.#decode(digest, (part) => this.#copy(part));
-    return outside(() => import("./decode_found.ts")).then(({ decodeFound }) => {
-      this.#decode = decodeFound;
-      return this.get(digest);
-    });
+    const { loaded } = DECODING;
+    if (loaded === undefined) return DECODING.load().then(() => this.get(digest));
+    return loaded.decodeFound(digest, (part) => this.#copy(part));
   }
 
   reject(digest: Digest): boolean {

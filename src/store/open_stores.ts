@@ -1,8 +1,7 @@
-import { outside } from "../ambient.ts";
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import type { CacheFiles, CacheFilesOptions } from "../bag/cache_files.ts";
 import { openBagFiles } from "../bag/open_bag_files.ts";
-import { importLater } from "../import_later.ts";
+import { importLater, LateModule } from "../import_later.ts";
 import { createBagStores, createFileStores } from "./bag_stores.ts";
 import { mixStores } from "./layered_stores.ts";
 import { type SigningOptions, toSigningKeys } from "./signing_keys.ts";
@@ -12,6 +11,15 @@ import { toPath } from "./to_path.ts";
 
 type Layering = typeof import("./layered_stores.ts");
 type Limiting = typeof import("./limited_stores.ts");
+type Directories = typeof import("../bag/open_file_directory.ts");
+type Sqlite = typeof import("./open_sqlite_files.ts");
+type Signing = typeof import("./sign_stores.ts");
+
+const DIRECTORIES: LateModule<Directories> = new LateModule(() =>
+  import("../bag/open_file_directory.ts")
+);
+const SQLITE: LateModule<Sqlite> = new LateModule(() => import("./open_sqlite_files.ts"));
+const SIGNING: LateModule<Signing> = new LateModule(() => import("./sign_stores.ts"));
 
 /** Stores that hold files, to be let go of. */
 export interface OpenStores extends AsyncDisposable {
@@ -55,7 +63,7 @@ export async function openFileStores(
 ): Promise<OpenFiles> {
   const { signingKey, ...fileOptions } = options;
   const sign = await loadSign(toSigningKeys(signingKey));
-  const { openFileDirectory } = await outside(() => import("../bag/open_file_directory.ts"));
+  const { openFileDirectory } = await DIRECTORIES.load();
   const files = openFileDirectory(toPath(path), fileOptions);
   const stores = createFileStores(files, {
     type: "files",
@@ -78,7 +86,7 @@ export async function openSqliteStores(
 ): Promise<OpenFiles> {
   const { signingKey, ...sqliteOptions } = options;
   const sign = await loadSign(toSigningKeys(signingKey));
-  const { openSqliteFiles } = await outside(() => import("./open_sqlite_files.ts"));
+  const { openSqliteFiles } = await SQLITE.load();
   const files = openSqliteFiles(toPath(path), sqliteOptions);
   const stores = createFileStores(files, {
     type: "sqlite",
@@ -150,6 +158,6 @@ function toOpenFiles<F extends CacheFiles>(files: F, stores: Stores): OpenFiles<
 /** Whoever signs nothing never loads what signs. */
 async function loadSign(keys: readonly string[]): Promise<(stores: Stores) => Stores> {
   if (keys.length === 0) return (stores) => stores;
-  const { signStores } = await outside(() => import("./sign_stores.ts"));
+  const { signStores } = await SIGNING.load();
   return (stores) => signStores(stores, keys);
 }

@@ -1,11 +1,18 @@
-import { outside } from "../ambient.ts";
 import type { KeyedCall, TaskIdentity } from "../call/call_key.ts";
 import type { CallKeys } from "../call/call_keys.ts";
 import type { FunctionProfile } from "../call/function_profile.ts";
 import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
 import { IndigestibleError } from "../errors.ts";
 import type { EncodedPart } from "../value/encoded_value.ts";
+import { LateModule } from "../import_later.ts";
 import type { TaskOptions } from "./task_options.ts";
+
+type Profiles = typeof import("../call/function_profile.ts");
+type Keys = typeof import("../call/call_keys.ts");
+
+// Loaded with the first key: a worker that remembers nothing makes none.
+const PROFILES: LateModule<Profiles> = new LateModule(() => import("../call/function_profile.ts"));
+const KEYS: LateModule<Keys> = new LateModule(() => import("../call/call_keys.ts"));
 
 const OPTIONS: ReadonlySet<string> = new Set(["name", "version", "code", "ignore", "require"]);
 const CODE_MODES: ReadonlySet<string> = new Set(["function", "none"]);
@@ -24,7 +31,7 @@ export class TaskDefinition {
   readonly #ignored: ReadonlySet<string>;
   /** There once the function was read, for the first key. */
   #keyed: { readonly profile: FunctionProfile; readonly keys: CallKeys } | undefined;
-  /** There once somebody has asked for the first key: calls at the same time read once. */
+  /** While it is being read, for all calls that come meanwhile. */
   #reading: Promise<FunctionProfile> | undefined;
   #checked = false;
 
@@ -76,13 +83,17 @@ export class TaskDefinition {
 
   /** Reads the function's parameters and code. */
   readProfile(): Promise<FunctionProfile> {
-    return this.#reading ??= this.#read();
+    if (this.#reading !== undefined) return this.#reading;
+    const reading = this.#readProfile();
+    this.#reading = reading;
+    // The next call tries again: what failed may have been an import.
+    reading.catch(() => this.#reading = undefined);
+    return reading;
   }
 
-  async #read(): Promise<FunctionProfile> {
-    // Loaded with the first key: a worker that remembers nothing makes none.
-    const { readFunctionProfile } = await outside(() => import("../call/function_profile.ts"));
-    const { CallKeys } = await outside(() => import("../call/call_keys.ts"));
+  async #readProfile(): Promise<FunctionProfile> {
+    const { readFunctionProfile } = await PROFILES.load();
+    const { CallKeys } = await KEYS.load();
     const profile = await readFunctionProfile(this.fn);
     const keys = new CallKeys(this.#toIdentity(profile), profile, this.#ignored);
     this.#keyed = { profile, keys };

@@ -4,6 +4,10 @@ import type { CallControl, CallRequest, Outcome, RunCall, ThrownValue } from "./
 type Thrown = typeof import("../value/thrown_value.ts");
 type Unclonable = typeof import("./_unclonable.ts");
 
+// The one thing kept here are the modules themselves, which are the same for everybody: what is
+// imported while the same import is on its way goes all of that way again.
+const IMPORTS = new Map<string, Promise<unknown>>();
+
 /**
  * Runs a call so that it always ends as data, even when what runs it throws, which then counts as no
  * time of the call's.
@@ -38,8 +42,7 @@ async function toFailed(error: unknown): Promise<Outcome> {
  * @returns The outcome that goes back instead.
  */
 export async function toRefusedOutcome(outcome: Outcome, cause: unknown): Promise<Outcome> {
-  const { href } = new URL("./_unclonable.ts", import.meta.url);
-  const { toResultError }: Unclonable = await import(href);
+  const { toResultError } = await importOnce<Unclonable>("./_unclonable.ts");
   const value = outcome.type === "value" ? outcome.value : outcome.error;
   let error: unknown;
   try {
@@ -68,9 +71,21 @@ export async function toThrownValue(error: unknown): Promise<ThrownValue> {
  *
  * @returns The module.
  */
-export async function importThrown(): Promise<Thrown> {
-  // It would nearly double what a worker loads to start, and even as a literal Deno would read it and
-  // all below it then. `importLater()` would load `node:async_hooks` first.
-  const { href } = new URL("../value/thrown_value.ts", import.meta.url);
-  return await import(href);
+export function importThrown(): Promise<Thrown> {
+  return importOnce<Thrown>("../value/thrown_value.ts");
+}
+
+/**
+ * It would nearly double what a worker loads to start, and even as a literal Deno would read it and
+ * all below it then. `importLater()` would load `node:async_hooks` first.
+ */
+function importOnce<T>(file: string): Promise<T> {
+  const known = IMPORTS.get(file);
+  // Whoever names the module names its type.
+  if (known !== undefined) return known as Promise<T>;
+  const imported: Promise<T> = import(new URL(file, import.meta.url).href);
+  IMPORTS.set(file, imported);
+  // The next one who needs it tries again.
+  imported.catch(() => IMPORTS.delete(file));
+  return imported;
 }

@@ -43,6 +43,7 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   const claims = new Claims();
   const ring = new AnswerRing({ wake: () => endpoint.wake() });
   let buffers: LargeBuffers | undefined;
+  let loading: Promise<LargeBuffers> | undefined;
   const pack = (frame: AnswerFrame, value: object, { toParcel }: LargeBuffers): void => {
     // A task's module may keep what it returns: large buffers are copied, and the copies move.
     const parcel = toParcel([value], "copy");
@@ -52,8 +53,8 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   const packLate = async (frame: AnswerFrame, value: object): Promise<void> => {
     // What cannot be loaded is left uncaught: it ends the worker, and so the call.
     const { href } = new URL("./_large_buffers.ts", import.meta.url);
-    const loaded: LargeBuffers = await import(href);
-    pack(frame, value, buffers = loaded);
+    loading ??= import(href);
+    pack(frame, value, buffers = await loading);
   };
   const send = (frame: WorkerFrame): void => {
     if (isReportFrame(frame)) return endpoint.send(frame);

@@ -1,0 +1,105 @@
+// End-to-end: the first program in an empty folder, with Quiver from a path and from a registry.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { leaveNothing } from "../leave_nothing.ts";
+import { type FreshProject, openFreshProject } from "./_fresh_project.ts";
+import { openRegistry } from "./_registry.ts";
+
+leaveNothing();
+
+const MAIN = new URL("../../mod.ts", import.meta.url).pathname;
+
+/** What a program needs that has a bag, web workers and process workers. */
+const FLAGS = ["--allow-read", "--allow-write", "--allow-run", "--allow-env"];
+
+/** What `testdata/main.ts` prints, whether its calls are remembered or not. */
+const OUTPUT = "main 4 499.5\nweb 9 true\nprocess 16 true\n";
+
+/** All that a program with a bag takes from npm: no addon, and nothing that depends on something. */
+const PACKAGES = ["acorn", "comlink", "h5wasm"];
+
+/** Runs the program, and runs it again when its calls are remembered. */
+async function assertStarts(project: FreshProject, flags: readonly string[] = []): Promise<void> {
+  const ended = { code: 0, stdout: OUTPUT, stderr: "" };
+  assertEquals(await project.deno("run", ...FLAGS, ...flags, "main.ts"), ended);
+  assertEquals(await project.packages(), PACKAGES);
+  // A bag is folded as it is closed, by a worker of its own and with the HDF5 library.
+  assert((await Deno.stat(`${project.path}/results.bag/values.h5`)).isFile);
+  assertEquals(await project.deno("run", ...FLAGS, ...flags, "main.ts"), ended);
+}
+
+async function assertChecks(project: FreshProject, flags: readonly string[] = []): Promise<void> {
+  const ended = { code: 0, stdout: "", stderr: "" };
+  assertEquals(await project.deno("check", ...flags, "main.ts"), ended);
+}
+
+Deno.test("a fresh project with Quiver from a path starts", async () => {
+  await using project = await openFreshProject({ quiver: MAIN });
+  await assertStarts(project);
+  await assertChecks(project);
+  const files = ["deno.json", "deno.lock", "main.ts", "results.bag", "tasks.ts"];
+  assertEquals(project.files(), files);
+});
+
+Deno.test("a fresh project with a node_modules folder builds nothing", async () => {
+  const configuration = { nodeModulesDir: "auto" };
+  await using project = await openFreshProject({ quiver: MAIN, configuration });
+  await assertStarts(project);
+  assert(project.files().includes("node_modules"));
+});
+
+Deno.test("deno install in a fresh project brings nothing that only tests or benches use", async () => {
+  await using project = await openFreshProject({ quiver: MAIN });
+  const { code, stderr } = await project.deno("install");
+  assertEquals(code, 0, stderr);
+  const text = await Deno.readTextFile(`${project.path}/deno.lock`);
+  const names = Object.keys(JSON.parse(text).specifiers).map((name) =>
+    name.match(/npm:([^@]+)/)?.[1]
+  );
+  assertEquals(names, ["acorn", "cli-progress", "comlink", "deno-std", "h5wasm"]);
+});
+
+Deno.test("a fresh project with Quiver from JSR starts", async () => {
+  await using registry = await openRegistry();
+  const env = { JSR_URL: registry.url };
+  await using project = await openFreshProject({ quiver: "jsr:@quiver/quiver@^0.1.0", env });
+  await assertStarts(project);
+  await assertChecks(project);
+});
+
+Deno.test("a fresh project with Quiver from the URL of its files starts", async () => {
+  await using registry = await openRegistry();
+  await using project = await openFreshProject({ quiver: registry.files + "mod.ts" });
+  const flags = [`--allow-import=${new URL(registry.url).host}`];
+  await assertStarts(project, flags);
+  await assertChecks(project, flags);
+});
+
+Deno.test("deno cache fetches what Quiver from JSR imports late", async () => {
+  const registry = await openRegistry();
+  const env = { JSR_URL: registry.url };
+  await using project = await openFreshProject({ quiver: "jsr:@quiver/quiver@^0.1.0", env });
+  try {
+    const { code, stderr } = await project.deno("cache", "main.ts");
+    assertEquals([code, stderr], [0, ""]);
+  } finally {
+    await registry[Symbol.asyncDispose]();
+  }
+  const ended = await project.deno("run", "--cached-only", ...FLAGS, "main.ts");
+  assertEquals(ended, { code: 0, stdout: OUTPUT, stderr: "" });
+});
+
+Deno.test("deno bundle refuses to take Quiver in, and a program that leaves it out works", async () => {
+  await using project = await openFreshProject({ quiver: MAIN });
+  const refused = await project.deno("bundle", "--output=bundle.js", "main.ts");
+  assertEquals([refused.code, refused.stdout], [1, ""]);
+  const remedy = "--external=@quiver/quiver";
+  assertStringIncludes(
+    refused.stderr,
+    `"Cannot bundle Quiver: leave it out, deno bundle ${remedy}"`,
+  );
+  assert(!project.files().includes("bundle.js"));
+  const { code, stderr } = await project.deno("bundle", remedy, "--output=bundle.js", "main.ts");
+  assertEquals(code, 0, stderr);
+  const ended = await project.deno("run", ...FLAGS, "bundle.js");
+  assertEquals(ended, { code: 0, stdout: OUTPUT, stderr: "" });
+});

@@ -1,0 +1,106 @@
+// Contract: what is no Deno, or too old a one, is told so in one sentence.
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { stripTypeScriptTypes } from "node:module";
+import { refuseOtherRuntimes } from "../src/ambient.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+interface Graph {
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly dependencies?: readonly {
+      readonly isDynamic?: boolean;
+      readonly code?: { readonly specifier?: string };
+    }[];
+  }[];
+}
+
+for (const version of ["2.9.6", "2.9.10", "2.10.0", "3.0.0-rc.1"]) {
+  Deno.test(`refuseOtherRuntimes() takes Deno ${version}`, () => {
+    refuseOtherRuntimes({
+      Deno: { version: { deno: version } },
+      process: { versions: { node: "24" } },
+    });
+  });
+}
+
+for (
+  const [name, globals] of [
+    ["Deno 2.9.5", { Deno: { version: { deno: "2.9.5" } } }],
+    ["Deno 2.8.12", { Deno: { version: { deno: "2.8.12" } } }],
+    ["Deno 1.46.3", { Deno: { version: { deno: "1.46.3" } } }],
+    ["Node.js 20.20.2", { process: { versions: { node: "20.20.2" } } }],
+    ["Bun 1.3.0", { process: { versions: { node: "24.3.0", bun: "1.3.0" } } }],
+    ["a runtime without a name", { navigator: {} }],
+  ] as const
+) {
+  Deno.test(`refuseOtherRuntimes() refuses ${name}`, () => {
+    const { message } = assertThrows(() => refuseOtherRuntimes(globals), Error);
+    const remedy = name.startsWith("Deno") ? "run `deno upgrade`" : "see https://deno.com";
+    assertEquals(
+      message,
+      `Cannot import Quiver: this is ${name}, and it needs Deno 2.9.6 or later; ${remedy}`,
+    );
+  });
+}
+
+const NODE = readNodeVersion();
+
+Deno.test({
+  name: "src/ambient.ts as JavaScript refuses Node at its import",
+  ignore: NODE === undefined,
+  fn: async () => {
+    const text = await Deno.readTextFile(new URL("src/ambient.ts", ROOT));
+    const file = await Deno.makeTempFile({ suffix: ".mjs" });
+    await Deno.writeTextFile(file, stripTypeScriptTypes(text));
+    const { success, stderr } = await new Deno.Command("node", { args: [file] }).output();
+    await Deno.remove(file);
+    assertEquals(success, false);
+    assertStringIncludes(
+      new TextDecoder().decode(stderr),
+      `Error: Cannot import Quiver: this is Node.js ${NODE}, and it needs Deno 2.9.6 or later`,
+    );
+  },
+});
+
+for (const entry of ["mod.ts", "src/executor/pool_worker.ts"]) {
+  Deno.test(`${entry} runs src/ambient.ts before all that needs a runtime`, async () => {
+    const order = await readOrder(entry);
+    const before = order.slice(0, order.indexOf("src/ambient.ts"));
+    // It has nothing in it but classes.
+    assertEquals(before.filter((file) => file.startsWith("src/")), ["src/errors.ts"]);
+  });
+}
+
+/** The modules of an entry in the order in which they are run. */
+async function readOrder(entry: string): Promise<string[]> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", new URL(entry, ROOT).href],
+    stderr: "null",
+  }).output();
+  const { modules }: Graph = JSON.parse(new TextDecoder().decode(stdout));
+  const dependencies = new Map(modules.map((module) => [module.specifier, module.dependencies]));
+  const found = new Set<string>();
+  const order: string[] = [];
+  const visit = (url: string): void => {
+    if (found.has(url)) return;
+    found.add(url);
+    for (const { isDynamic, code } of dependencies.get(url) ?? []) {
+      if (code?.specifier !== undefined && !isDynamic) visit(code.specifier);
+    }
+    order.push(url.replace(ROOT.href, ""));
+  };
+  visit(new URL(entry, ROOT).href);
+  return order;
+}
+
+/** The version of Node on this machine, if there is one. */
+function readNodeVersion(): string | undefined {
+  try {
+    const { stdout } = new Deno.Command("node", { args: ["--version"] }).outputSync();
+    return new TextDecoder().decode(stdout).trim().slice(1);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
