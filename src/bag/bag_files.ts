@@ -218,8 +218,10 @@ export interface BagFiles extends AsyncDisposable {
    *
    * @param key The key of the call: 64 hexadecimal characters.
    * @param fields The other fields, as JSON carries them. A field `key` among them is left out.
+   * @param lease The lease that the call was computed under: if it was revoked, nothing is kept.
+   * @returns Whether the line is there.
    */
-  putCall(key: Digest, fields: Record<string, unknown>): void;
+  putCall(key: Digest, fields: Record<string, unknown>, lease?: LeaseLock): boolean;
   /**
    * Appends a tombstone: the key is no longer known.
    *

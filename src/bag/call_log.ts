@@ -35,6 +35,14 @@ export interface CallLogOptions {
   readonly onReplaced?: () => void;
 }
 
+/** The right to put a call, which can be taken back while the call is computed. */
+export interface Revocable {
+  /** How long the log was when it was given. */
+  readonly logSize: number;
+  /** Whether it was taken back. */
+  readonly revoked: boolean;
+}
+
 /** Where a record lies in the log. */
 interface Place {
   readonly offset: number;
@@ -103,14 +111,22 @@ export class CallLog implements Disposable {
     return scanned - followed > LONG_TAIL_BYTES;
   }
 
+  /** How long the log is, as far as it was scanned. */
+  get size(): number {
+    return this.#log?.scanned ?? 0;
+  }
+
   /**
-   * Appends a record.
+   * Appends a record, unless the call was to be forgotten meanwhile.
    *
    * @param key The key of the call.
    * @param fields What the record says beside its key.
+   * @param lease What the call was computed under; asked only when the log has grown since, as whoever
+   * revokes it appends something.
+   * @returns Whether the record is there.
    */
-  append(key: Digest, fields: Record<string, unknown>): void {
-    this.#write({ key, evicted: false }, encodeCallLine(key, fields));
+  append(key: Digest, fields: Record<string, unknown>, lease?: Revocable): boolean {
+    return this.#write({ key, evicted: false }, encodeCallLine(key, fields), lease);
   }
 
   /**
@@ -123,6 +139,15 @@ export class CallLog implements Disposable {
     if (this.find(key) === undefined) return false;
     this.#write({ key, evicted: true }, encodeEvictLine(key));
     return true;
+  }
+
+  /**
+   * Appends that a key is forgotten, though it is not known.
+   *
+   * @param key The key of the call.
+   */
+  note(key: Digest): void {
+    this.#write({ key, evicted: true }, encodeEvictLine(key));
   }
 
   /**
@@ -287,7 +312,7 @@ export class CallLog implements Disposable {
     return decodeCheckedLine(line);
   }
 
-  #write(head: CallLineHead, line: Uint8Array): void {
+  #write(head: CallLineHead, line: Uint8Array, lease?: Revocable): boolean {
     const { fileSystem, layout, sync } = this.#options;
     checkLine(line);
     if (this.#lock === undefined) {
@@ -296,24 +321,33 @@ export class CallLog implements Disposable {
     this.#lock.lockSync(false);
     let log: OpenLog;
     try {
-      log = this.#replaced() ? this.#reopen() : this.#log ?? this.#reopen();
+      const info = this.#log?.file.statSync();
+      log = info?.nlink === 0 ? this.#reopen() : this.#log ?? this.#reopen();
+      if (lease !== undefined && info?.size !== lease.logSize && lease.revoked) return false;
       appendLine(fileSystem, log.file, line, layout.callLog);
       if (sync) fileSystem.sync(log.file);
-      this.#takeOwn(log, head, line.length);
+      const end = this.#takeOwn(log, head, line.length);
+      if (lease !== undefined && end !== lease.logSize + line.length && lease.revoked) {
+        // Since the last look; what forgets the call may stand before its record.
+        appendLine(fileSystem, log.file, encodeEvictLine(head.key), layout.callLog);
+        return false;
+      }
     } finally {
       this.#lock.unlockSync();
     }
     this.#followFolds(log);
+    return true;
   }
 
   /** A line that this handle has appended right behind what it has scanned need not be read again. */
-  #takeOwn(log: OpenLog, head: CallLineHead, length: number): void {
+  #takeOwn(log: OpenLog, head: CallLineHead, length: number): number {
     const end = log.file.seekSync(0, Deno.SeekMode.Current);
-    if (end - length !== log.scanned) return;
+    if (end - length !== log.scanned) return end;
     log.records.delete(head.key);
     // Without the line feeds that the line begins and ends with.
     log.tail.set({ ...head, offset: log.scanned + 1, length: length - 2 });
     log.scanned = end;
+    return end;
   }
 
   #close(): void {

@@ -16,7 +16,7 @@ import type {
 } from "./bag_files.ts";
 import { readBagStatistics } from "./bag_statistics.ts";
 import { ByteCache } from "./byte_cache.ts";
-import { CallLog } from "./call_log.ts";
+import { CallLog, type Revocable } from "./call_log.ts";
 import { DigestSet } from "./digest_set.ts";
 import { FileHandles } from "./file_handles.ts";
 import { FoldPace } from "./fold_pace.ts";
@@ -180,10 +180,11 @@ export class DiskBag implements BagFiles {
     return this.#values.find(digest);
   }
 
-  putCall(key: Digest, fields: Record<string, unknown>): void {
+  putCall(key: Digest, fields: Record<string, unknown>, lease?: LeaseLock): boolean {
     this.#checkWritable("put a call into");
-    this.#log.append(key, fields);
+    const put = this.#log.append(key, fields, lease instanceof BagLease ? lease : undefined);
     if (this.#log.overdue) this.#followLog();
+    return put;
   }
 
   deleteCall(key: Digest): boolean {
@@ -208,12 +209,16 @@ export class DiskBag implements BagFiles {
 
   tryLease(key: Digest): LeaseLock | undefined {
     this.#checkWritable("take a lease in");
-    return this.#leases.tryTake(key);
+    const { size } = this.#log;
+    const lease = this.#leases.tryTake(key);
+    return lease && new BagLease(lease, size);
   }
 
   revokeLease(key: Digest): void {
     this.#checkWritable("revoke a lease in");
-    this.#leases.revoke(key);
+    if (!this.#leases.revoke(key) || this.#log.find(key) !== undefined) return;
+    // Who computes the call now looks only whether the log has grown, as it does for a known call.
+    this.#log.note(key);
   }
 
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
@@ -325,5 +330,28 @@ export class DiskBag implements BagFiles {
         `Cannot ${action} the bag "${this.path}": it was opened with mode: "read"`,
       );
     }
+  }
+}
+
+/** A lease that knows how long the call log was when it was taken. */
+class BagLease implements LeaseLock, Revocable {
+  readonly logSize: number;
+  readonly #lease: LeaseLock;
+
+  constructor(lease: LeaseLock, logSize: number) {
+    this.#lease = lease;
+    this.logSize = logSize;
+  }
+
+  get key(): Digest {
+    return this.#lease.key;
+  }
+
+  get revoked(): boolean {
+    return this.#lease.revoked;
+  }
+
+  [Symbol.dispose](): void {
+    this.#lease[Symbol.dispose]();
   }
 }

@@ -1,6 +1,6 @@
 import { CacheFormatError } from "../errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
-import type { TellDamaged } from "./bag_files.ts";
+import type { LeaseLock, TellDamaged } from "./bag_files.ts";
 import { type FileSystem, readWhole, removeIfThere } from "./_file_system.ts";
 import type { CacheFiles, CacheFilesOptions } from "./cache_files.ts";
 import { CacheGuard, isDigest } from "./cache_guard.ts";
@@ -78,12 +78,14 @@ export class FileDirectory extends LeasedFiles implements CacheFiles {
     return readValueFile(`${this.#toValueDirectory(digest)}/${toName(digest)}`, digest);
   }
 
-  putCall(key: Digest, fields: Record<string, unknown>): void {
+  putCall(key: Digest, fields: Record<string, unknown>, lease?: LeaseLock): boolean {
     this.#guard.checkWritable("put a call into");
     this.#guard.checkDigest("put a call into", key);
+    if (lease?.revoked) return false;
     this.#replacer.replace(this.#toCallDirectory(key), `${toName(key)}.json`, [
       encodeCallLine(key, fields),
     ]);
+    return this.keepUnlessRevoked(key, lease);
   }
 
   getCall(key: Digest): Record<string, unknown> | undefined {
@@ -94,7 +96,7 @@ export class FileDirectory extends LeasedFiles implements CacheFiles {
     return line?.key === key ? line : undefined;
   }
 
-  deleteCall(key: Digest): boolean {
+  override deleteCall(key: Digest): boolean {
     this.#guard.checkWritable("delete a call from");
     if (this.getCall(key) === undefined) return false;
     removeIfThere(this.#fileSystem, `${this.#toCallDirectory(key)}/${toName(key)}.json`);

@@ -52,20 +52,20 @@ export class LeaseFiles implements Disposable {
       this.#putBack(own);
       return tryLease(this.#fileSystem, this.#layout, key);
     }
-    return new Lease(key, own.file, () => this.#free(path, own, key));
+    return new Lease(key, own.file, () => this.#free(path, own));
   }
 
   /**
    * Tells whoever holds the lease of a key that its result is not to be kept.
    *
    * @param key The key of the call.
+   * @returns Whether there may be such a holder.
    */
-  revoke(key: Digest): void {
-    revokeLease(this.#fileSystem, this.#layout, key);
+  revoke(key: Digest): boolean {
+    return revokeLease(this.#fileSystem, this.#layout, key);
   }
 
-  #free(path: string, own: OwnFile, key: Digest): void {
-    const revoked = isRevoked(own.file, key);
+  #free(path: string, own: OwnFile): void {
     try {
       // While the lock is held: nobody else can have put another file there.
       removeIfThere(this.#fileSystem, path);
@@ -74,9 +74,7 @@ export class LeaseFiles implements Disposable {
       abandonOwnFile(this.#fileSystem, own);
       throw error;
     }
-    // What it says of this lease must not be read as if it were of the next.
-    if (revoked) abandonOwnFile(this.#fileSystem, own);
-    else this.#putBack(own);
+    this.#putBack(own);
   }
 
   #putBack(own: OwnFile): void {
@@ -96,6 +94,7 @@ class Lease implements LeaseLock {
   readonly key: Digest;
   readonly #file: Deno.FsFile;
   #free: (() => void) | undefined;
+  #revoked = false;
 
   constructor(key: Digest, file: Deno.FsFile, free: () => void) {
     this.key = key;
@@ -104,7 +103,10 @@ class Lease implements LeaseLock {
   }
 
   get revoked(): boolean {
-    return this.#free !== undefined && isRevoked(this.#file, this.key);
+    if (this.#free !== undefined && !this.#revoked) {
+      this.#revoked = isRevoked(this.#file, this.key);
+    }
+    return this.#revoked;
   }
 
   [Symbol.dispose](): void {

@@ -43,8 +43,8 @@ export function tryLease(
       // Whoever held it before may have removed it after this opened it: then it is a lock on a
       // file that nobody else will find under this name.
       if (isSameFile(path, file)) {
-        // A holder that was killed may have been told something, too.
-        if (isRevoked(file, key)) fileSystem.truncate(file, 0);
+        // What a holder was told that was killed is not for this one.
+        while (file.readSync(MARKS) !== null);
         return new LeaseFile(fileSystem, key, path, file);
       }
     } catch (error) {
@@ -69,31 +69,37 @@ function isSameFile(path: string, file: Deno.FsFile): boolean {
  * @param fileSystem The seam.
  * @param layout Where lease files lie.
  * @param key The key of the call.
+ * @returns Whether there may be such a holder.
  */
-export function revokeLease(fileSystem: FileSystem, layout: LeaseLayout, key: Digest): void {
+export function revokeLease(fileSystem: FileSystem, layout: LeaseLayout, key: Digest): boolean {
+  if (!KEY_REGEXP.test(key)) return false;
   const path = toLeasePath(layout, key);
   refuseLink(path);
   try {
     using file = fileSystem.open(path, { append: true });
     writeAll(fileSystem, file, new TextEncoder().encode(key));
+    return true;
   } catch (error) {
-    // Nobody holds it.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 
+/** What is read of a file at once: it is nearly always empty. */
+const MARKS = new Uint8Array(1024);
+
 /**
- * Tells whether the holder of a lease was told that its result is not to be kept.
+ * Tells whether something was written into the file of a lease since this was last asked, such as that
+ * the result is not to be kept.
  *
  * @param file The file whose lock is the lease.
- * @param key The key of the call: a file may have had others before.
- * @returns Whether it was.
+ * @param key The key of the call: others may have had the file before.
+ * @returns Whether the key was written.
  */
 export function isRevoked(file: Deno.FsFile, key: Digest): boolean {
-  const bytes = new Uint8Array(2 * key.length);
-  file.seekSync(0, Deno.SeekMode.Start);
-  const length = file.readSync(bytes);
-  return length !== null && new TextDecoder().decode(bytes.subarray(0, length)).includes(key);
+  const length = file.readSync(MARKS);
+  return length !== null &&
+    new TextDecoder().decode(MARKS.subarray(0, length)).includes(key);
 }
 
 /**
@@ -173,6 +179,7 @@ class LeaseFile implements LeaseLock {
   readonly #path: string;
   readonly #file: Deno.FsFile;
   #held = true;
+  #revoked = false;
 
   constructor(fileSystem: FileSystem, key: Digest, path: string, file: Deno.FsFile) {
     this.key = key;
@@ -182,7 +189,8 @@ class LeaseFile implements LeaseLock {
   }
 
   get revoked(): boolean {
-    return this.#held && isRevoked(this.#file, this.key);
+    if (this.#held && !this.#revoked) this.#revoked = isRevoked(this.#file, this.key);
+    return this.#revoked;
   }
 
   [Symbol.dispose](): void {

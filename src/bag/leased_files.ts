@@ -40,6 +40,16 @@ export abstract class LeasedFiles implements AsyncDisposable {
   }
 
   /** As the interface says. */
+  abstract deleteCall(key: Digest): boolean;
+
+  /** Takes a call back whose lease was revoked after the last look: then it was not to be put. */
+  protected keepUnlessRevoked(key: Digest, lease: LeaseLock | undefined): boolean {
+    if (lease === undefined || !lease.revoked) return true;
+    this.deleteCall(key);
+    return false;
+  }
+
+  /** As the interface says. */
   leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
     return this.#leases.changed(key, () => this.#guard.checkOpen("wait for a lease in"), signal);
   }

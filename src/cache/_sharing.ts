@@ -53,7 +53,7 @@ export class RunningCalls {
    * @returns The note.
    */
   begin(call: KeyedCall, metadata: { readonly [name: string]: Json }): RunningCall {
-    const run: Run = new Run(call, metadata, () => this.#calls.delete(run));
+    const run = new Run(call, metadata, this.#calls);
     this.#calls.add(run);
     return run;
   }
@@ -83,17 +83,16 @@ class Run implements RunningCall {
   readonly call: KeyedCall;
   evicted = false;
   readonly #metadata: { readonly [name: string]: Json };
-  readonly #started = Date.now();
-  readonly #end: () => void;
+  readonly #all: Set<Run>;
 
   constructor(
     call: KeyedCall,
     metadata: { readonly [name: string]: Json },
-    end: () => void,
+    all: Set<Run>,
   ) {
     this.call = call;
     this.#metadata = metadata;
-    this.#end = end;
+    this.#all = all;
   }
 
   toRecord(): CallRecord {
@@ -108,13 +107,13 @@ class Run implements RunningCall {
       args,
       // Nobody can have asked for calls with this result.
       result: "",
-      started: this.#started,
-      duration: Date.now() - this.#started,
+      started: Date.now(),
+      duration: 0,
       metadata: this.#metadata,
     };
   }
 
   [Symbol.dispose](): void {
-    this.#end();
+    this.#all.delete(this);
   }
 }

@@ -177,6 +177,15 @@ export class Cache {
   }
 
   /**
+   * What makes values ready to be stored, once it is loaded.
+   *
+   * @internal
+   */
+  get encoder(): EncodeValue | undefined {
+    return this.#encode;
+  }
+
+  /**
    * Loads what makes values ready to be stored.
    *
    * @returns The function that does.
@@ -202,11 +211,13 @@ export class Cache {
    * Stores a record. The values it names must be stored already.
    *
    * @param record The record.
+   * @param lease The lease that the call was computed under, if there is one.
+   * @returns `false` when nothing was kept, as the lease was revoked.
    *
    * @internal
    */
-  putRecord(record: CallRecord): MaybePromise<void> {
-    return this.#stores.calls.put(record);
+  putRecord(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {
+    return this.#stores.calls.put(record, lease);
   }
 
   /**

@@ -1,12 +1,13 @@
 import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
 import { ChangedArgumentError } from "../errors.ts";
+import type { Lease } from "../store/stores.ts";
 import { whenSettled } from "../store/memory_stores.ts";
 import { settleBytes } from "../value/decode_value.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
 import type { EncodedPart, EncodedValue } from "../value/encoded_value.ts";
+import { VALUE_KIND } from "../value/value_kind.ts";
 import type { Recalled } from "./_flights.ts";
-import { createSharing } from "./_sharing.ts";
 import type { Cache, EncodeValue } from "./cache.ts";
 import type { Warn } from "./warn.ts";
 
@@ -59,8 +60,8 @@ export interface ComputeOptions {
   readonly unstorable?: () => boolean;
   /** Makes what is returned of the result in the turn in which it is there. */
   readonly fix?: (value: unknown) => unknown;
-  /** Tells whether the call was to be forgotten since it began. */
-  readonly evicted?: () => boolean;
+  /** The lease that the call is computed under, if there is one: revoked when it is to be forgotten. */
+  readonly lease?: Lease | undefined;
 }
 
 /** What is known in the turn in which a body has ended. */
@@ -105,10 +106,8 @@ export async function computeCall(
       return { value: fix(value), hit: false, unfit: unfit() || !isUnchanged(call, warn) };
     });
   }
-  const encode = await cache.loadEncoder();
+  const encode = cache.encoder ?? await cache.loadEncoder();
   const args = await storeArguments(cache, call, encode, options);
-  using running = cache.sharing(createSharing).running.begin(call, metadata);
-  const evicted = () => running.evicted || options.evicted?.() === true;
   const begun = performance.now();
   const { value, time, fit, encoded } = await whenSettled(body(), (value): Ending => {
     const time = CLOCK.end(begun);
@@ -116,12 +115,13 @@ export async function computeCall(
     const storable = fit && options.unstorable?.() !== true;
     const encoded = storable ? encodeResult(call, value, encode, warn) : undefined;
     // What is remembered is given as a hit will give it.
-    const given = encoded === undefined ? value : settleBytes(value);
+    const isPlain = encoded === undefined || encoded.kind === VALUE_KIND.cbor;
+    const given = isPlain ? value : settleBytes(value);
     return { value: fix(given), time, fit, encoded };
   });
-  if (encoded === undefined || evicted()) return { value, hit: false, unfit: !fit };
+  if (encoded === undefined) return { value, hit: false, unfit: !fit };
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
-  const stored = await putResult(cache, encoded, record, { warn, evicted });
+  const stored = await putResult(cache, encoded, record, options);
   return { value, hit: false, stored };
 }
 
@@ -144,9 +144,9 @@ async function putResult(
   cache: Cache,
   encoded: EncodedValue,
   record: CallRecord,
-  { warn, evicted }: { readonly warn: Warn; readonly evicted: () => boolean },
+  { warn, lease }: ComputeOptions,
 ): Promise<boolean> {
-  const { task: name, key } = record;
+  const { task: name } = record;
   try {
     await cache.putEncoded(encoded);
   } catch (error) {
@@ -154,14 +154,11 @@ async function putResult(
     return false;
   }
   try {
-    await cache.putRecord(record);
-    if (!evicted()) return true;
-    // It was to be forgotten after the last look, and perhaps before there was something to forget.
-    await cache.forget(key);
+    return await cache.putRecord(record, lease) !== false;
   } catch (error) {
     warn(`Cannot record a call of "${name}": it is not remembered`, error);
+    return false;
   }
-  return false;
 }
 
 function toRecord(

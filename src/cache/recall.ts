@@ -170,12 +170,12 @@ export async function computeLeased(
   options: ComputeOptions,
 ): Promise<Recalled | undefined> {
   const faults = { name: call.address.name, warn: options.warn };
-  using lease = takeLease(cache, call.key, faults);
-  if (lease === undefined) return undefined;
+  using held = takeLease(cache, call.key, faults);
+  if (held === undefined) return undefined;
   // Whoever held the lease since the last look-up has stored the result.
   const found = await lookUp(cache, call.key, faults);
   if (found.hit) return found;
-  return await computeCall(cache, call, body, { ...options, evicted: () => lease.revoked });
+  return await computeCall(cache, call, body, { ...options, lease: held.lease });
 }
 
 /**
@@ -226,15 +226,17 @@ function miss(error: unknown, { name, warn }: Faults): Found<unknown> {
   return MISS;
 }
 
-/** `undefined` when another holds the lease; a disposable that does nothing when leases fail. */
-function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): Lease | undefined {
+/** A lease, if there are any: when they fail, others may compute the call too. */
+interface HeldLease extends Disposable {
+  readonly lease: Lease | undefined;
+}
+
+/** `undefined` when another holds the lease. */
+function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): HeldLease | undefined {
   try {
     const lease = cache.tryLease(key);
     return lease && {
-      key,
-      get revoked() {
-        return lease.revoked;
-      },
+      lease,
       [Symbol.dispose]: () => {
         try {
           lease[Symbol.dispose]();
@@ -246,6 +248,6 @@ function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): Lease | u
     };
   } catch (error) {
     warn(`Cannot lease a call of "${name}": others may compute it too`, error);
-    return { key, revoked: false, [Symbol.dispose]: () => {} };
+    return { lease: undefined, [Symbol.dispose]: () => {} };
   }
 }

@@ -121,8 +121,8 @@ class FileCalls implements CallStore {
     this.#files = files;
   }
 
-  put({ key, ...fields }: CallRecord): void {
-    this.#files.putCall(key, fields);
+  put({ key, ...fields }: CallRecord, lease?: Lease): boolean {
+    return this.#files.putCall(key, fields, lease);
   }
 
   get(key: Digest): CallRecord | undefined {

@@ -7,6 +7,7 @@ import type {
   CallStore,
   Found,
   LayersDescription,
+  Lease,
   MaybePromise,
   Stores,
   TellDamaged,
@@ -162,8 +163,8 @@ class StackedCalls implements CallStore {
     this.#below = poolStores(layers.slice(1));
   }
 
-  put(record: CallRecord): MaybePromise<void> {
-    return this.#top.calls.put(record);
+  put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {
+    return this.#top.calls.put(record, lease);
   }
 
   get(key: Digest): MaybePromise<CallRecord | undefined> {

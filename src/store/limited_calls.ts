@@ -3,7 +3,7 @@ import type { Digest } from "../value/encoded_value.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import { CallLedger } from "./call_ledger.ts";
 import type { StoreLimits } from "./store_limits.ts";
-import type { CallFeed, MaybePromise, Stores, TellDamaged } from "./stores.ts";
+import type { CallFeed, Lease, MaybePromise, Stores, TellDamaged } from "./stores.ts";
 import { sweepStores } from "./sweep_stores.ts";
 import { type Selection, toSelection } from "./victim_policy.ts";
 
@@ -64,12 +64,13 @@ export class LimitedCalls {
   }
 
   /** As of any store of calls; evicts what is too much. */
-  async put(record: CallRecord): Promise<void> {
-    await this.#stores.calls.put(record);
+  async put(record: CallRecord, lease?: Lease): Promise<boolean> {
+    if (await this.#stores.calls.put(record, lease) === false) return false;
     await this.#catchUp(record);
     this.#ledger.useEarly();
     await this.#enforce();
     await this.#sweep();
+    return true;
   }
 
   /** As of any store of calls. */

@@ -24,6 +24,7 @@ import type { StoreLimits } from "./store_limits.ts";
 import type {
   CallFeed,
   CallStore,
+  Lease,
   MaybePromise,
   StoreDescription,
   Stores,
@@ -76,8 +77,8 @@ class LateCalls implements CallStore {
     return this.#load().then((calls) => calls.get(key));
   }
 
-  async put(record: CallRecord): Promise<void> {
-    await (await this.#load()).put(record);
+  async put(record: CallRecord, lease?: Lease): Promise<boolean> {
+    return await (await this.#load()).put(record, lease);
   }
 
   async delete(key: Digest): Promise<boolean> {

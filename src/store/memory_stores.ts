@@ -1,4 +1,5 @@
 import type { CallRecord } from "../call/call_record.ts";
+import { capture } from "../value/capture.ts";
 import { LateModule } from "../import_later.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/encoded_value.ts";
 import type {
@@ -109,12 +110,16 @@ class MemoryCalls implements CallStore {
   readonly #records = new Map<Digest, CallRecord>();
   readonly #feeds = new Set<WeakRef<MemoryFeed>>();
 
-  put(record: CallRecord): void {
-    const own = freeze(structuredClone(record));
+  put(record: CallRecord, lease?: Lease): boolean {
+    if (lease?.revoked) return false;
+    // A record is data that JSON carries.
+    const [copy] = capture([record], { large: (buffer) => buffer }).values;
+    const own = freeze(copy as CallRecord);
     // A key that is put again comes last.
     this.#records.delete(own.key);
     this.#records.set(own.key, own);
     if (this.#feeds.size > 0) this.#tell({ type: "put", record: own });
+    return true;
   }
 
   get(key: Digest): CallRecord | undefined {

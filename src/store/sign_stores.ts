@@ -8,6 +8,7 @@ import type {
   CallFeed,
   CallStore,
   Found,
+  Lease,
   MaybePromise,
   Stores,
   TellDamaged,
@@ -116,8 +117,8 @@ class SignedCalls implements CallStore {
     if (calls.follow !== undefined) this.follow = () => followAll(calls);
   }
 
-  put(record: CallRecord): MaybePromise<void> {
-    return this.#calls.put(this.#signer.sign(record));
+  put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {
+    return this.#calls.put(this.#signer.sign(record), lease);
   }
 
   get(key: Digest): MaybePromise<CallRecord | undefined> {

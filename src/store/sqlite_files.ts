@@ -1,4 +1,4 @@
-import type { StorageStatistics, TellDamaged } from "../bag/bag_files.ts";
+import type { LeaseLock, StorageStatistics, TellDamaged } from "../bag/bag_files.ts";
 import type { CacheFiles } from "../bag/cache_files.ts";
 import { CacheGuard, isDigest } from "../bag/cache_guard.ts";
 import { encodeCallLine } from "../bag/call_line.ts";
@@ -85,11 +85,13 @@ export class SqliteFiles extends LeasedFiles implements CacheFiles {
     return payload && toPayloadCheck(digest, payload) === crc ? payload : undefined;
   }
 
-  putCall(key: Digest, fields: Record<string, unknown>): void {
+  putCall(key: Digest, fields: Record<string, unknown>, lease?: LeaseLock): boolean {
     this.#guard.checkWritable("put a call into");
     this.#guard.checkDigest("put a call into", key);
+    if (lease?.revoked) return false;
     const line = DECODER.decode(encodeCallLine(key, fields).subarray(1, -1));
     this.#statements.putCall.run(key, line);
+    return this.keepUnlessRevoked(key, lease);
   }
 
   getCall(key: Digest): Record<string, unknown> | undefined {
@@ -97,7 +99,7 @@ export class SqliteFiles extends LeasedFiles implements CacheFiles {
     return toRecord(key, this.#statements.getCall.get(key)?.record);
   }
 
-  deleteCall(key: Digest): boolean {
+  override deleteCall(key: Digest): boolean {
     this.#guard.checkWritable("delete a call from");
     return this.#statements.deleteCall.run(key).changes > 0;
   }

@@ -48,11 +48,14 @@ export interface ValueStore {
 /** Keeps records under the keys of their calls. */
 export interface CallStore {
   /**
-   * Keeps a record; a later one of the same key replaces an earlier one.
+   * Keeps a record; a later one of the same key replaces an earlier one. Nothing is kept when the
+   * lease that the call was computed under was revoked.
    *
    * @param record The record.
+   * @param lease The lease, if there is one.
+   * @returns `false` when nothing was kept.
    */
-  put(record: CallRecord): MaybePromise<void>;
+  put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void>;
   /**
    * Finds a record.
    *

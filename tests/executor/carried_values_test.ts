@@ -156,7 +156,7 @@ for (const workerType of KINDS) {
     await assertRejects(
       () => cacheScope({ metadata }, () => executor.submit(tasks.echo, 1)),
       TypeError,
-      "metadata.deep",
+      "metadata must be JSON: it is deeper than 100 levels",
     );
   });
 
