@@ -204,6 +204,21 @@ function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
 }
 
 /**
+ * Tells whether arguments are nothing but primitives, as they nearly always are where it matters how
+ * long this takes.
+ *
+ * @param args The arguments.
+ * @returns Whether there is neither an object nor a function among them.
+ */
+export function arePrimitive(args: readonly unknown[]): boolean {
+  for (let index = 0; index < args.length; index++) {
+    const value = args[index];
+    if (typeof value === "object" ? value !== null : typeof value === "function") return false;
+  }
+  return true;
+}
+
+/**
  * Tells whether there are futures among arguments: in arrays, plain objects, Maps and Sets at any
  * depth.
  *
@@ -212,7 +227,7 @@ function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
  */
 export function hasFuture(args: readonly unknown[]): boolean {
   // Most arguments are none that could hold a future: not even a set to note them in is needed.
-  if (!args.some(isObject)) return false;
+  if (arePrimitive(args)) return false;
   try {
     return holdsFuture(args, new Set());
   } catch {

@@ -1,6 +1,7 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Warn } from "../cache/warn.ts";
 import type { EncodedPart } from "../value/encoded_value.ts";
+import { arePrimitive } from "./call_arguments.ts";
 import { definitionOf } from "./registry.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 
@@ -13,7 +14,7 @@ import type { TaskDefinition } from "./task_definition.ts";
  * @returns Whether it can.
  */
 export function isKeyable(definition: TaskDefinition, args: readonly unknown[]): boolean {
-  return definition.profile !== undefined && !args.some(isUnread);
+  return definition.profile !== undefined && (arePrimitive(args) || !args.some(isUnread));
 }
 
 /**

@@ -12,6 +12,7 @@ import type { Found } from "../store/stores.ts";
 import { pathTo, toPart } from "../value/buffer_tools.ts";
 import type { EncodedPart } from "../value/encoded_value.ts";
 import {
+  arePrimitive,
   type BufferParts,
   type BufferTools,
   freezeArguments,
@@ -54,7 +55,7 @@ export function rememberCall(cache: Cache, ready: ReadyCall, runner: CallRunner)
 
 function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
   const { definition, args, scope, status, frozen } = ready;
-  const parts = args.some(isObject) ? new Map<object, EncodedPart>(frozen?.parts) : undefined;
+  const parts = arePrimitive(args) ? undefined : new Map<object, EncodedPart>(frozen?.parts);
   const call = prepareCall(definition, args, scope.warn, parts);
   if (call === undefined) return runner.run(toPlain(ready));
   status.keyed(call.key);
@@ -125,7 +126,7 @@ async function compute(remembered: RememberedCall, runner: CallRunner): Promise<
 /** The same call with its arguments frozen, if they are not; `undefined` when they cannot be read. */
 function freeze(ready: ReadyCall, parts?: BufferParts): ReadyCall | undefined {
   const { definition, args, scope, frozen } = ready;
-  if (frozen !== undefined || !args.some(isObject)) return ready;
+  if (frozen !== undefined || arePrimitive(args)) return ready;
   const options = { tools: BUFFER_TOOLS, ...(parts !== undefined && { parts }) };
   const fixed = freezeArguments(definition.name, args, scope.warn, options);
   return fixed && { ...ready, args: fixed.values, frozen: fixed };
@@ -166,8 +167,4 @@ export function takeArguments(
   if (frozen === undefined) return { values: call.values, parts: new Map() };
   const { values, parts } = frozen.own(call.address.name);
   return { values: withGiven(call, values, frozen), parts };
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
 }

@@ -118,7 +118,9 @@ export class TaskDefinition {
 
   /** The name of the first required parameter that the call leaves out. */
   missingParameter(profile: FunctionProfile, args: readonly unknown[]): string | undefined {
-    return this.#options.require?.find((name) => {
+    const { require = [] } = this.#options;
+    if (require.length === 0) return undefined;
+    return require.find((name) => {
       const { parameters } = profile;
       const index = parameters.findIndex((parameter) => parameter.name === name);
       if (index >= 0) return args[index] === undefined;
