@@ -395,7 +395,10 @@ Deno.test("SourceWitnesses.get() reads no devices", async () => {
   using sources = new Sources({
     "task.ts": `import "/dev/zero"; import "/dev"; import "./a.ts/b";`,
   });
-  assertEquals(await sources.reach(), ["task.ts"]);
+  // Without all permissions Deno does not let devices be read at all.
+  const { files, changed } = await sources.witness();
+  const read = files.filter(({ digest }) => digest !== undefined).map(({ url }) => url);
+  assertEquals([sources.names(read), changed], [["task.ts"], []]);
   assertEquals(sources.findChanged(await sources.witness()), []);
 });
 
