@@ -32,6 +32,8 @@ export interface Remembering {
 
 /** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
 export interface CallContext extends ScopeDescription, Remembering {
+  /** Whether the scope sets nothing, and need not be restored. */
+  readonly bare?: boolean;
   /** Whether the call says when its body starts. */
   readonly announce?: boolean;
   /** Whether the call hands over what `console` prints. */
@@ -72,10 +74,11 @@ export interface CallCheck {
  * - `"hit"`: the cache had it
  * - `"stored"`: the cache has it now
  * - `"unstored"`: the cache does not have it, and cannot
- * - `"computed"`: it may be stored
  * - `"unfit"`: it is not the result of what the key says, and for nobody else
+ *
+ * It says nothing of a value that may be stored where the call was made: that goes the shortest way.
  */
-export type CallNote = "busy" | "hit" | "stored" | "unstored" | "computed" | "unfit";
+export type CallNote = "busy" | "hit" | "stored" | "unstored" | "unfit";
 
 /** What a call is asked to do beside running. */
 export type CallFlags = Pick<CallContext, "announce" | "check" | "sources">;
@@ -104,7 +107,8 @@ export function toCallContext(
   const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
     leaseTimeout === Infinity && metadata === undefined && nesting === undefined;
-  if (plain && flags === undefined && Object.keys(tags).length === 0) return undefined;
+  const bare = plain && Object.keys(tags).length === 0;
+  if (bare) return flags && { tags, strict, bare, ...flags };
   return {
     ...describeScope(scope, description),
     ...flags,

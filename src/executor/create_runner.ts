@@ -49,8 +49,11 @@ export interface EngineRunner extends CallRunner {
  * @returns The runner.
  */
 export function createRunner(dispatcher: Dispatches, loadsCode: boolean): EngineRunner {
-  const sourcesOf = async ({ definition }: RememberedCall): Promise<Remembering> =>
-    loadsCode ? { sources: await CODE_SOURCES.get(definition) } : {};
+  const sourcesOf = ({ definition }: RememberedCall): Remembering | Promise<Remembering> => {
+    if (!loadsCode) return {};
+    const sources = CODE_SOURCES.get(definition);
+    return sources instanceof Promise ? sources.then((sources) => ({ sources })) : { sources };
+  };
   const dispatch = (
     ready: ReadyCall,
     options: CallOptions | undefined,
@@ -83,8 +86,9 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
     const { cache, call, scope } = remembered;
     let note: string | undefined;
     const body = async () => {
-      const check = toCheck(remembered);
-      const sent = await send(remembered, options, { check, ...await sourcesOf(remembered) });
+      const code = sourcesOf(remembered);
+      const own = { check: toCheck(remembered), ...code instanceof Promise ? await code : code };
+      const sent = await send(remembered, options, own);
       const outcome = unwrapOutcome(sent, scope);
       note = outcome.note;
       return outcome.value;
@@ -105,8 +109,12 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
     if (cache.secretDescription === undefined) {
       return await fillFromHere(leased ? computeLeased : computeAlone, remembered, options);
     }
-    const travelling = { call: toTravelling(call, leased), ...await sourcesOf(remembered) };
-    const sent = await send(remembered, options, travelling);
+    const code = sourcesOf(remembered);
+    const own = {
+      call: toTravelling(call, leased),
+      ...code instanceof Promise ? await code : code,
+    };
+    const sent = await send(remembered, options, own);
     return toRecalled(unwrapOutcome(sent, scope));
   };
   return {

@@ -131,8 +131,10 @@ export class WorkerCalls {
       const address = { module: request.module, name: request.task };
       const definition = known ??
         await importInWorker(request.module, () => importTask(address));
+      const restored = context.bare === true
+        ? this.#createPlainScope(warnings)
+        : this.#restoreScope(context, warnings);
       this.#ledger.total = context.limits?.nestedWorkers ?? NESTED_WORKERS;
-      const restored = this.#restoreScope(context, warnings);
       let scope = restored instanceof Promise ? await restored : restored;
       if (context.output === true) {
         await (this.#output ??= openOutput());
@@ -276,6 +278,7 @@ export class WorkerCalls {
       call: _call,
       check: _check,
       sources: _sources,
+      bare: _bare,
       tasks: _tasks,
       announce: _announce,
       output: _output,
@@ -335,7 +338,7 @@ async function runChecked(
     const fixed = fixResult(value);
     if (own.interrupted || otherCode()) return { value: fixed, note: "unfit" };
     const storable = isStorable(definition.name, value, scope.warn);
-    return { value: fixed, note: storable ? "computed" : "unstored" };
+    return storable ? { value: fixed } : { value: fixed, note: "unstored" };
   });
 }
 
