@@ -325,6 +325,13 @@ testWays("futures among the arguments are captured when they are there", async (
   assertEquals(await tasks.read.load({ n: value }), value);
 });
 
+testWays("a result that is another each time it is read harms no other", async ({ way }) => {
+  const values = [0, 3, 6].flatMap((n) => [n, n + 1, n + 2]);
+  for (const n of [0, 3, 6]) await way.call(tasks.ticking, n);
+  for (const n of values) await way.call(tasks.box, n);
+  for (const n of values) assertEquals(await way.call(tasks.box, n), { n });
+});
+
 Deno.test("Executor.submit() holds a large array once, however many calls wait", async () => {
   for (const open of [() => Promise.resolve(createMemoryCache())]) {
     await using executor = new Executor({ maxWorkers: 1, workerType: "web" });
