@@ -310,7 +310,8 @@ function isPlainObject(value: object): value is Record<string, unknown> {
 
 /** The values inside a container, or `undefined` when the value is no container. */
 function childrenOf(value: object): Iterable<unknown> | undefined {
-  if (Array.isArray(value)) return value;
+  // Not by its length, which may be four billion holes.
+  if (Array.isArray(value)) return Object.values(value);
   if (!(value instanceof Map || value instanceof Set)) {
     return isPlainObject(value) ? Object.values(value) : undefined;
   }
@@ -356,9 +357,9 @@ function isTooDeep(args: readonly unknown[]): boolean {
   return false;
 }
 
-async function resolve(value: unknown, resolution: Resolution): Promise<unknown> {
+/** Resolves what is a future or holds one. */
+async function resolve(value: object, resolution: Resolution): Promise<unknown> {
   const { name, copies } = resolution;
-  if (!isObject(value)) return value;
   // No promise can be resolved to it.
   if (isRevoked(value)) {
     throw new UnclonableError(
@@ -368,13 +369,6 @@ async function resolve(value: unknown, resolution: Resolution): Promise<unknown>
   }
   if (isFuture(value)) return await settle(value, resolution);
   if (copies.has(value)) return copies.get(value);
-  if (!holdsFuture(value, new Set())) return value;
-  if (Array.isArray(value)) {
-    const copy: unknown[] = [];
-    copies.set(value, copy);
-    copy.push(...await resolveAll(value, resolution));
-    return copy;
-  }
   if (value instanceof Set) {
     const copy = new Set<unknown>();
     copies.set(value, copy);
@@ -389,7 +383,9 @@ async function resolve(value: unknown, resolution: Resolution): Promise<unknown>
     for (const [index, key] of keys.entries()) copy.set(key, values[index]);
     return copy;
   }
-  const copy: Record<string, unknown> = Object.create(Object.getPrototypeOf(value));
+  const copy: object = Array.isArray(value)
+    ? new Array(value.length)
+    : Object.create(Object.getPrototypeOf(value));
   copies.set(value, copy);
   const names = Object.keys(value);
   const values = await resolveAll(Object.values(value), resolution);
@@ -405,9 +401,19 @@ async function resolve(value: unknown, resolution: Resolution): Promise<unknown>
   return copy;
 }
 
-/** Together, so that no future is left unobserved when another fails. */
-function resolveAll(values: readonly unknown[], resolution: Resolution): Promise<unknown[]> {
-  return Promise.all(values.map((value) => resolve(value, resolution)));
+/**
+ * Together, so that no future is left unobserved when another fails. What holds no future stays out of
+ * promises, which would call its `then`.
+ */
+async function resolveAll(values: readonly unknown[], resolution: Resolution): Promise<unknown[]> {
+  const resolved = [...values];
+  const pending: Promise<void>[] = [];
+  for (const [index, value] of values.entries()) {
+    if (!isObject(value) || !isRevoked(value) && !holdsFuture(value, new Set())) continue;
+    pending.push(resolve(value, resolution).then((result) => void (resolved[index] = result)));
+  }
+  await Promise.all(pending);
+  return resolved;
 }
 
 async function settle(future: Promise<unknown>, { name, take }: Resolution): Promise<unknown> {

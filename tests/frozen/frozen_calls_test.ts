@@ -332,6 +332,21 @@ testWays("a result that is another each time it is read harms no other", async (
   for (const n of values) assertEquals(await way.call(tasks.box, n), { n });
 });
 
+testWays("futures may stand in arrays of any length, beside holes and names", async ({ way }) => {
+  const many = [Promise.resolve(1), ...Array.from({ length: 200_000 }, (_, n) => n)];
+  assertEquals(await way.call(tasks.lengthOf, many), 200_001);
+  const odd = Object.assign([Promise.resolve(1), , 2], { name: Promise.resolve("odd") });
+  assertEquals(await way.call(tasks.keysOf, odd), "0,2,name");
+}, { caches: ["memory"] });
+
+testWays("an array of four billion holes costs no time", async ({ way }) => {
+  const holes: unknown[] = [];
+  holes.length = 4e9;
+  assertEquals(await way.call(tasks.lengthOf, holes), 4e9);
+  const future = Object.assign([...holes.slice(0, 1)], { 3_999_999_998: Promise.resolve(1) });
+  assertEquals(await way.call(tasks.keysOf, future), "0,3999999998");
+}, { caches: ["memory"] });
+
 Deno.test("Executor.submit() holds a large array once, however many calls wait", async () => {
   for (const open of [() => Promise.resolve(createMemoryCache())]) {
     await using executor = new Executor({ maxWorkers: 1, workerType: "web" });
