@@ -347,6 +347,16 @@ testWays("an array of four billion holes costs no time", async ({ way }) => {
   assertEquals(await way.call(tasks.keysOf, future), "0,3999999998");
 }, { caches: ["memory"] });
 
+testWays("what a body gave away may be passed on as often as wanted", async ({ way }) => {
+  const given = way.call(tasks.give, 3);
+  const add = tasks.sum as unknown as Task<[Promise<Float64Array>, number], number>;
+  const sums = await Promise.all([1, 2].map((id) => way.call(add, given, id)));
+  assertEquals(sums, [120_000, 120_000]);
+  const numbers = await given;
+  assertEquals(await way.call(tasks.sum, numbers, 3), 120_000);
+  assertEquals(await way.call(tasks.sum, numbers, 4), 120_000);
+});
+
 Deno.test("Executor.submit() holds a large array once, however many calls wait", async () => {
   for (const open of [() => Promise.resolve(createMemoryCache())]) {
     await using executor = new Executor({ maxWorkers: 1, workerType: "web" });
