@@ -43,8 +43,9 @@ interface FreezeOptions {
  * compares.
  */
 export class FrozenArguments {
-  /** The arguments as the caller gave them; what was given away has moved. */
+  /** The arguments as the caller gave them; what was given away is the call's own. */
   readonly given: readonly unknown[];
+  readonly #givenAway: readonly boolean[];
   /** The arguments as they were. */
   readonly values: readonly unknown[];
   /** The digests of large buffers among them. */
@@ -75,12 +76,25 @@ export class FrozenArguments {
       return value;
     };
     const { values, kept, lent } = capture(args, { large, moves: isGivenAway });
-    this.given = given.map((value, index) => isGivenAway(value) ? giveOn(values[index]) : value);
+    this.given = given.map((value, index) => isGivenAway(value) ? values[index] : value);
+    this.#givenAway = given.map(isGivenAway);
     this.values = values;
     this.parts = parts;
     this.kept = kept;
     this.lent = lent;
     this.#tools = tools;
+  }
+
+  /**
+   * Gives the arguments to a call that is not remembered, and so is made once: what was given away to
+   * it is given away by it.
+   *
+   * @returns The arguments.
+   */
+  toPlain(): readonly unknown[] {
+    return this.given.map((value, index) =>
+      this.#givenAway[index] === true && isObject(value) ? transfer(value) : value
+    );
   }
 
   /** The turn in which the arguments were frozen is over: what is lent may change from now on. */
@@ -164,11 +178,6 @@ export function freezeArguments(
     );
     return undefined;
   }
-}
-
-/** What was given away to the call is given away by it. */
-function giveOn(value: unknown): unknown {
-  return isObject(value) ? transfer(value) : value;
 }
 
 function toBytes(value: LargeBuffer): Uint8Array<ArrayBuffer> {

@@ -133,7 +133,7 @@ function freeze(ready: ReadyCall, parts?: BufferParts): ReadyCall | undefined {
 }
 
 function toPlain(ready: ReadyCall): ReadyCall {
-  return ready.frozen === undefined ? ready : { ...ready, args: ready.frozen.given };
+  return ready.frozen === undefined ? ready : { ...ready, args: ready.frozen.toPlain() };
 }
 
 /** The call with the arguments that its body gets. */

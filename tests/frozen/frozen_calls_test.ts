@@ -357,6 +357,34 @@ testWays("what a body gave away may be passed on as often as wanted", async ({ w
   assertEquals(await way.call(tasks.sum, numbers, 4), 120_000);
 });
 
+testWays("what is given away may be shown by other arguments, too", async ({ way }) => {
+  const bytes = new Uint8Array(300_000);
+  const call = way.call(tasks.overlap, transfer({ first: bytes }), bytes.subarray(5));
+  assertEquals(await call, "300000 0 299995");
+  const more = new Uint8Array(300_001);
+  const both = way.call(tasks.overlap, transfer({ first: more }), transfer(more.subarray(5)));
+  assertEquals(await both, "300001 0 299996");
+});
+
+testWays("what is given away bears no mark of that", async ({ way }) => {
+  assertEquals(await way.call(tasks.symbols, transfer({ n: 1 })), 0);
+  assertEquals(await way.call(tasks.symbols, transfer(new Uint8Array(200_000))), 0);
+});
+
+testWays("what is given away is still there when another had the lease", async (place) => {
+  const { way, cache } = place;
+  await way.call(tasks.sum, new Float64Array(3), 0);
+  const numbers = new Float64Array(50_000).fill(2);
+  const key = await tasks.sum.digest(numbers, 1);
+  const lease = cache.tryLease(key);
+  assert(lease !== undefined);
+  const call = way.call(tasks.sum, transfer(numbers), 1);
+  // A worker runs one call after the other: the first was told that somebody else computes it.
+  await way.call(tasks.sum, new Float64Array(3), 1);
+  lease[Symbol.dispose]();
+  assertEquals(await call, 100_000);
+});
+
 Deno.test("Executor.submit() holds a large array once, however many calls wait", async () => {
   for (const open of [() => Promise.resolve(createMemoryCache())]) {
     await using executor = new Executor({ maxWorkers: 1, workerType: "web" });
