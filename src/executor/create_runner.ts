@@ -49,16 +49,18 @@ export interface EngineRunner extends CallRunner {
  * @returns The runner.
  */
 export function createRunner(dispatcher: Dispatches, loadsCode: boolean): EngineRunner {
-  const sourcesOf = async ({ definition }: RememberedCall): Promise<Remembering> =>
-    loadsCode ? { sources: await CODE_SOURCES.get(definition) } : {};
+  const remembering = async ({ definition, frozen }: RememberedCall): Promise<Remembering> => ({
+    ...((frozen?.lent.length ?? 0) > 0 && { lent: true }),
+    ...(loadsCode && { sources: await CODE_SOURCES.get(definition) }),
+  });
   const dispatch = (
     ready: ReadyCall,
     options: CallOptions | undefined,
     taker: OutcomeTaker,
-    remembering: Remembering = {},
+    travelling: Remembering = {},
   ): void => {
     const { definition: { address }, scope, args, status } = ready;
-    const { call, ...flags } = remembering;
+    const { call, ...flags } = travelling;
     const context = toCallContext(scope, call, toFlags(options, flags));
     const observer = options === undefined ? status : new OptionedCall(status, options);
     const request = { module: address.module, task: address.name, args, context };
@@ -68,10 +70,10 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
   const send = (
     ready: ReadyCall,
     options: CallOptions | undefined,
-    remembering: Remembering,
+    travelling: Remembering,
   ): Promise<Outcome> => {
     const result = Promise.withResolvers<Outcome>();
-    dispatch(ready, options, result, remembering);
+    dispatch(ready, options, result, travelling);
     return result.promise;
   };
   // A cache that cannot travel is filled from here; the worker compares what it got with the key.
@@ -84,7 +86,7 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
     let note: string | undefined;
     const body = async () => {
       const check = toCheck(remembered);
-      const sent = await send(remembered, options, { check, ...await sourcesOf(remembered) });
+      const sent = await send(remembered, options, { check, ...await remembering(remembered) });
       const outcome = unwrapOutcome(sent, scope);
       note = outcome.note;
       return outcome.value;
@@ -105,7 +107,7 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
     if (cache.secretDescription === undefined) {
       return await fillFromHere(leased ? computeLeased : computeAlone, remembered, options);
     }
-    const travelling = { call: toTravelling(call, leased), ...await sourcesOf(remembered) };
+    const travelling = { call: toTravelling(call, leased), ...await remembering(remembered) };
     const sent = await send(remembered, options, travelling);
     return toRecalled(unwrapOutcome(sent, scope));
   };

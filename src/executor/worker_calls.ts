@@ -181,10 +181,11 @@ export class WorkerCalls {
   /** Where the code is not that of the key, the call runs all the same, and is not remembered. */
   async #runRemembered(
     called: StartedCall,
-    args: readonly unknown[],
-    { call, check }: Remembering,
+    given: readonly unknown[],
+    { call, check, lent }: Remembering,
   ): Promise<Computed> {
     const { definition: { name }, scope: { warn }, code } = called;
+    const args = lent === true ? toOwnBuffers(given) : given;
     const isOther = () => {
       const changed = code?.changed();
       if (changed !== undefined) {
@@ -276,6 +277,7 @@ export class WorkerCalls {
       call: _call,
       check: _check,
       sources: _sources,
+      lent: _lent,
       tasks: _tasks,
       announce: _announce,
       output: _output,
@@ -340,6 +342,18 @@ async function runChecked(
 }
 
 /**
+/** A view that came with more of its buffer than it shows, or with other views on it, gets its own. */
+function toOwnBuffers(args: readonly unknown[]): readonly unknown[] {
+  const seen = new Set<ArrayBuffer>();
+  const large = (value: LargeBuffer): LargeBuffer => {
+    const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+    const alone = buffer.byteLength === value.byteLength && !seen.has(buffer);
+    seen.add(buffer);
+    return alone ? value : copyLarge(value);
+  };
+  return capture(args, { large }).values;
+}
+
  * Copies a result in the turn in which it is there, as it is posted a little later: what the caller
  * gets is what is recorded. What is copied need not be copied again.
  */

@@ -385,6 +385,17 @@ testWays("what is given away is still there when another had the lease", async (
   assertEquals(await call, 100_000);
 });
 
+testWays("views of one buffer share nothing in a body that is remembered", async ({ way }) => {
+  for (const size of [1000, 200_000]) {
+    const bytes = new Uint8Array(2 * size);
+    const half = bytes.subarray(0, size);
+    assertEquals(await way.call(tasks.overlap, { first: bytes }, half), `${2 * size} 0 ${size}`);
+    const items = { first: half, map: new Map([[1, bytes.subarray(size)]]) };
+    const odd = bytes.subarray(1, size);
+    assertEquals(await way.call(tasks.overlap, items, odd), `${size} 0 ${size - 1}`);
+  }
+});
+
 Deno.test("Executor.submit() holds a large array once, however many calls wait", async () => {
   for (const open of [() => Promise.resolve(createMemoryCache())]) {
     await using executor = new Executor({ maxWorkers: 1, workerType: "web" });
