@@ -160,7 +160,8 @@ export class WorkerCalls {
         start();
         const compute = (item: unknown, own: Remembering) =>
           this.#runRemembered({ ...called, start: () => {} }, [item], own);
-        const value = await runChunk(args, chunk, { definition, scope, control, compute });
+        const tools = { definition, scope, control, compute, fix: fixResult };
+        const value = await runChunk(args, chunk, tools);
         const duration = performance.now() - begun;
         return this.#report({ type: "value", value, duration, warnings }, context.limits);
       }
@@ -184,8 +185,8 @@ export class WorkerCalls {
     given: readonly unknown[],
     { call, check, lent }: Remembering,
   ): Promise<Computed> {
-    const { definition: { name }, scope: { warn }, code } = called;
     const args = lent === true ? toOwnBuffers(given) : given;
+    const { definition: { name }, scope: { warn }, code } = called;
     const isOther = () => {
       const changed = code?.changed();
       if (changed !== undefined) {
@@ -276,8 +277,8 @@ export class WorkerCalls {
       cache,
       call: _call,
       check: _check,
-      sources: _sources,
       lent: _lent,
+      sources: _sources,
       tasks: _tasks,
       announce: _announce,
       output: _output,
@@ -341,7 +342,6 @@ async function runChecked(
   });
 }
 
-/**
 /** A view that came with more of its buffer than it shows, or with other views on it, gets its own. */
 function toOwnBuffers(args: readonly unknown[]): readonly unknown[] {
   const seen = new Set<ArrayBuffer>();
@@ -354,6 +354,7 @@ function toOwnBuffers(args: readonly unknown[]): readonly unknown[] {
   return capture(args, { large }).values;
 }
 
+/**
  * Copies a result in the turn in which it is there, as it is posted a little later: what the caller
  * gets is what is recorded. What is copied need not be copied again.
  */

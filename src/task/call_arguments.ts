@@ -208,7 +208,14 @@ const { Buffer } = globalThis as {
   readonly Buffer?: { compare(a: Uint8Array, b: Uint8Array): number };
 };
 
-function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
+/**
+ * Compares the bytes of two buffers.
+ *
+ * @param a One.
+ * @param b The other.
+ * @returns Whether they are the same.
+ */
+export function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
   return Buffer?.compare(toBytes(a), toBytes(b)) === 0;
 }
 

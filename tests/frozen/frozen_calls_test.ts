@@ -396,6 +396,27 @@ testWays("views of one buffer share nothing in a body that is remembered", async
   }
 });
 
+testWays("map() without a cache keeps large items and results apart", async ({ way }) => {
+  const { executor } = way;
+  assert(executor !== undefined);
+  const buffer = new Float64Array(40_000);
+  function* buffers(): Generator<Float64Array> {
+    for (let n = 0; n < 4; n++) yield buffer.fill(n);
+  }
+  await cacheScope({ cache: undefined }, async () => {
+    for (const chunkSize of [1, 4]) {
+      const options = { chunkSize };
+      const add = tasks.sum as unknown as Task<[Float64Array], number>;
+      const sums = await Array.fromAsync(executor.map(add, buffers(), options));
+      assertEquals(sums, [0, 40_000, 80_000, 120_000]);
+      const boxes = await Array.fromAsync(executor.map(tasks.reuse, [1, 2, 3], options));
+      assertEquals(boxes, [{ n: 1 }, { n: 2 }, { n: 3 }]);
+      const filled = await Array.fromAsync(executor.map(tasks.refill, [1, 2, 3], options));
+      assertEquals(filled.map(([first]) => first), [1, 2, 3]);
+    }
+  });
+}, { ways: ["web", "process", "inline"], caches: ["memory"] });
+
 Deno.test("Executor.submit() holds a large array once, however many calls wait", async () => {
   for (const open of [() => Promise.resolve(createMemoryCache())]) {
     await using executor = new Executor({ maxWorkers: 1, workerType: "web" });
