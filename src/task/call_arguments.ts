@@ -103,6 +103,30 @@ export class FrozenArguments {
   }
 
   /**
+   * Makes sure that all that is lent is still there.
+   *
+   * @param name What the call is named in errors.
+   * @throws {ChangedArgumentError} When the caller has moved a buffer elsewhere meanwhile.
+   */
+  refuseMoved(name: string): void {
+    for (const value of this.parts.keys()) {
+      const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+      if (buffer instanceof ArrayBuffer && buffer.detached) {
+        throw this.#changed(name, value, "was moved");
+      }
+    }
+  }
+
+  #changed(name: string, value: object, state: string): ChangedArgumentError {
+    const path = this.#tools?.pathTo(this.values, value) ?? "args";
+    return new ChangedArgumentError(
+      `Cannot run "${name}" as ${path} is not what its key was made of: it ${state} while the call ` +
+        "waited; pass a copy",
+      path,
+    );
+  }
+
+  /**
    * Copies what is lent.
    *
    * @param name What the call is named in errors.
@@ -111,16 +135,12 @@ export class FrozenArguments {
    */
   own(name: string): OwnArguments {
     if (!this.#shares) return this;
+    this.refuseMoved(name);
     const parts = new Map<object, EncodedPart>();
     const large = (value: LargeBuffer): object => {
       const part = this.parts.get(value);
       if (part !== undefined && !this.#fresh && this.#tools?.toPart(value).digest !== part.digest) {
-        const path = this.#tools?.pathTo(this.values, value) ?? "args";
-        throw new ChangedArgumentError(
-          `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while ` +
-            "the call waited; pass a copy",
-          path,
-        );
+        throw this.#changed(name, value, "was changed");
       }
       const copy = copyLarge(value);
       if (part !== undefined) parts.set(copy, { ...part, bytes: toBytes(copy) });
@@ -145,6 +165,7 @@ export class FrozenArguments {
       return frozen.values[0];
     };
     const values = await resolveFutures(this.values, name, freeze);
+    this.refuseMoved(name);
     const given = values.map((value, index) =>
       value === this.values[index] ? this.given[index] : value
     );

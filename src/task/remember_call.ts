@@ -55,6 +55,7 @@ export function rememberCall(cache: Cache, ready: ReadyCall, runner: CallRunner)
 
 function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
   const { definition, args, scope, status, frozen } = ready;
+  frozen?.refuseMoved(definition.name);
   const parts = arePrimitive(args) ? undefined : new Map<object, EncodedPart>(frozen?.parts);
   const call = prepareCall(definition, args, scope.warn, parts);
   if (call === undefined) return runner.run(toPlain(ready));

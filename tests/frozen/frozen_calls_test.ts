@@ -6,6 +6,7 @@ import {
   ChangedArgumentError,
   createMemoryCache,
   Executor,
+  limited,
   openBag,
   type QuiverWarning,
   type Task,
@@ -416,6 +417,42 @@ testWays("map() without a cache keeps large items and results apart", async ({ w
     }
   });
 }, { ways: ["web", "process", "inline"], caches: ["memory"] });
+
+testWays("a caller who moves a buffer while its call waits is refused alone", async ({ way }) => {
+  const late = Promise.withResolvers<number>();
+  const add = tasks.sum as unknown as Task<[Float64Array, Promise<number>], number>;
+  await way.call(tasks.sum, new Float64Array(3), 0);
+  const [one, other] = [1, 2].map(() => new Float64Array(50_000).fill(1));
+  assert(one !== undefined && other !== undefined);
+  const calls = [way.call(add, one, late.promise), way.call(tasks.sum, other, 1)];
+  const honest = way.call(tasks.sum, new Float64Array(50_000).fill(1), 1);
+  one.buffer.transfer();
+  other.buffer.transfer();
+  late.resolve(1);
+  const [first, second] = await Promise.allSettled(calls);
+  assert(first?.status === "rejected" && first.reason instanceof ChangedArgumentError);
+  // Perhaps it was copied before that.
+  if (second?.status === "rejected") assert(second.reason.message.includes("args[0]"));
+  assertEquals(await honest, 50_000);
+});
+
+Deno.test("here: a leader whose buffer was moved fails alone, however the cache answers", async () => {
+  const small = new Float64Array(3);
+  await cacheScope({ cache: createMemoryCache() }, () => tasks.sum(small, 0));
+  // Its first answer is one to wait for.
+  await cacheScope({ cache: limited(createMemoryCache(), { maxItems: 3 }) }, async () => {
+    const numbers = new Float64Array(50_000).fill(1);
+    const leader = tasks.sum(numbers, 1);
+    const honest = tasks.sum(numbers.slice(), 1);
+    numbers.buffer.transfer();
+    await assertRejects(
+      () => leader,
+      ChangedArgumentError,
+      "args[0] is not what its key was made of",
+    );
+    assertEquals(await honest, 50_000);
+  });
+});
 
 Deno.test("Executor.submit() holds a large array once, however many calls wait", async () => {
   for (const open of [() => Promise.resolve(createMemoryCache())]) {
