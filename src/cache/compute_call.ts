@@ -1,6 +1,6 @@
 import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
-import { ChangedArgumentError } from "../errors.ts";
+import { ChangedArgumentError, IndigestibleError } from "../errors.ts";
 import type { Lease } from "../store/stores.ts";
 import { whenSettled } from "../store/memory_stores.ts";
 import { settleBytes } from "../value/decode_value.ts";
@@ -233,7 +233,13 @@ function isAsKeyed(
 ): boolean {
   const position = call.positions[index] ?? index;
   const options = { root: `args[${position}]`, parts: new Map(known) };
-  return digestArgument(countedValue(call, position), options) === call.args[index]?.digest;
+  try {
+    return digestArgument(countedValue(call, position), options) === call.args[index]?.digest;
+  } catch (error) {
+    // It had a digest when the key was made, and has none any more, such as a buffer that was moved.
+    if (error instanceof IndigestibleError) return false;
+    throw error;
+  }
 }
 
 /** Whether what is shared with others, or is an instance, is after the body what it was before. */

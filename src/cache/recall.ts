@@ -1,7 +1,7 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Json } from "../call/call_record.ts";
 import type { Found, Lease, MaybePromise } from "../store/stores.ts";
-import { ChangedArgumentError, UnclonableError } from "../errors.ts";
+import { ChangedArgumentError, IndigestibleError, UnclonableError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Recalled } from "./_flights.ts";
 import { createSharing, type Sharing } from "./_sharing.ts";
@@ -124,7 +124,8 @@ function lead(cache: Cache, call: KeyedCall, options: RecallOptions): Promise<Re
 
 function isOfArguments(error: unknown): boolean {
   return error instanceof ChangedArgumentError ||
-    error instanceof UnclonableError && error.path.startsWith("args");
+    (error instanceof UnclonableError || error instanceof IndigestibleError) &&
+      error.path.startsWith("args");
 }
 
 /** Waits for another; gives `"late"` when that takes longer than the call is to wait. */

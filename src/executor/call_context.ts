@@ -26,6 +26,8 @@ export interface Remembering {
   readonly call?: TravellingCall;
   /** What the worker makes sure of, when the call is remembered where it was made. */
   readonly check?: CallCheck;
+  /** Whether there are large views among its arguments, of which the worker makes arrays of their own. */
+  readonly lent?: boolean;
   /** The code that its key was made of, until the worker has answered a call of that code. */
   readonly sources?: SourceWitness;
 }
@@ -81,7 +83,7 @@ export interface CallCheck {
 export type CallNote = "busy" | "hit" | "stored" | "unstored" | "unfit";
 
 /** What a call is asked to do beside running. */
-export type CallFlags = Pick<CallContext, "announce" | "check" | "sources">;
+export type CallFlags = Pick<CallContext, "announce" | "check" | "lent" | "sources">;
 
 /** A call that a worker is to remember. */
 export interface TravellingCall extends Omit<KeyedCall, "values"> {

@@ -64,8 +64,9 @@ export class ChunkGatherer {
 function toContent(gathered: readonly GatheredCall[]): ChunkContent {
   // What `toCallContext` made, in one scope: all the same but for the calls.
   const contexts = gathered.map(({ request }) => request.context as CallContext | undefined);
-  const { call: _call, check: _check, ...context } = contexts.find((each) => each !== undefined) ??
-    {};
+  const { call: _call, check: _check, lent: _lent, ...context } =
+    contexts.find((each) => each !== undefined) ??
+      {};
   const remembering = contexts.map(toRemembering);
   const tasks = Object.assign({}, ...contexts.map((each) => each?.tasks));
   return {
@@ -78,9 +79,13 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
 }
 
 function toRemembering(context: CallContext | undefined): Remembering | undefined {
-  const { call, check } = context ?? {};
-  if (call !== undefined) return { call };
-  return check && { check };
+  const { call, check, lent } = context ?? {};
+  if (call === undefined && check === undefined) return undefined;
+  return {
+    ...(call !== undefined && { call }),
+    ...(check !== undefined && { check }),
+    ...(lent !== undefined && { lent }),
+  };
 }
 
 /** A chunk is given up when each of its calls is. */

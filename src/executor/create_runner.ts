@@ -49,19 +49,24 @@ export interface EngineRunner extends CallRunner {
  * @returns The runner.
  */
 export function createRunner(dispatcher: Dispatches, loadsCode: boolean): EngineRunner {
-  const sourcesOf = ({ definition }: RememberedCall): Remembering | Promise<Remembering> => {
-    if (!loadsCode) return {};
+  const remembering = (
+    { definition, frozen }: RememberedCall,
+  ): Remembering | Promise<Remembering> => {
+    const lent = (frozen?.lent.length ?? 0) > 0 ? { lent: true } : {};
+    if (!loadsCode) return lent;
     const sources = CODE_SOURCES.get(definition);
-    return sources instanceof Promise ? sources.then((sources) => ({ sources })) : { sources };
+    return sources instanceof Promise
+      ? sources.then((sources) => ({ ...lent, sources }))
+      : { ...lent, sources };
   };
   const dispatch = (
     ready: ReadyCall,
     options: CallOptions | undefined,
     taker: OutcomeTaker,
-    remembering: Remembering = {},
+    travelling: Remembering = {},
   ): void => {
     const { definition: { address }, scope, args, status } = ready;
-    const { call, ...flags } = remembering;
+    const { call, ...flags } = travelling;
     const context = toCallContext(scope, call, toFlags(options, flags));
     const observer = options === undefined ? status : new OptionedCall(status, options);
     const request = { module: address.module, task: address.name, args, context };
@@ -71,10 +76,10 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
   const send = (
     ready: ReadyCall,
     options: CallOptions | undefined,
-    remembering: Remembering,
+    travelling: Remembering,
   ): Promise<Outcome> => {
     const result = Promise.withResolvers<Outcome>();
-    dispatch(ready, options, result, remembering);
+    dispatch(ready, options, result, travelling);
     return result.promise;
   };
   // A cache that cannot travel is filled from here; the worker compares what it got with the key.
@@ -86,7 +91,7 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
     const { cache, call, scope } = remembered;
     let note: string | undefined;
     const body = async () => {
-      const code = sourcesOf(remembered);
+      const code = remembering(remembered);
       const own = { check: toCheck(remembered), ...code instanceof Promise ? await code : code };
       const sent = await send(remembered, options, own);
       const outcome = unwrapOutcome(sent, scope);
@@ -109,7 +114,7 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
     if (cache.secretDescription === undefined) {
       return await fillFromHere(leased ? computeLeased : computeAlone, remembered, options);
     }
-    const code = sourcesOf(remembered);
+    const code = remembering(remembered);
     const own = {
       call: toTravelling(call, leased),
       ...code instanceof Promise ? await code : code,

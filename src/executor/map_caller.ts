@@ -4,9 +4,14 @@ import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner, REMEMBERING } from "../task/call_task.ts";
 import type { CallKeeper, CallStatus } from "../task/call_status.ts";
 import { Future } from "../task/future.ts";
-import { freezeArguments, FrozenArguments, resolveFutures } from "../task/call_arguments.ts";
+import {
+  freezeArguments,
+  FrozenArguments,
+  isEqual,
+  resolveFutures,
+} from "../task/call_arguments.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
-import { capture } from "../value/capture.ts";
+import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import { isGivenAway } from "../worker/transfer.ts";
 import type { MapBatch, MapCalls } from "./_map_buffer.ts";
 import type { CallOptions } from "./call_options.ts";
@@ -64,6 +69,8 @@ export class MapCaller<T, R> {
   readonly #subject: MapSubject;
   readonly #route: ChunkRoute;
   readonly #runner: CallRunner;
+  /** Of the large buffer that came last: a generator may fill one again and again. */
+  #lastCopy: { readonly original: WeakRef<object>; readonly copy: LargeBuffer } | undefined;
 
   /**
    * Creates a caller.
@@ -106,12 +113,21 @@ export class MapCaller<T, R> {
     if (isGivenAway(item)) return item;
     try {
       // One item in, one item out.
-      return capture([item], { large: (buffer) => buffer }).values[0] as T;
+      return capture([item], { large: this.#copyLarge }).values[0] as T;
     } catch {
       // It has an accessor that throws: whoever sends it says so.
       return item;
     }
   }
+
+  /** Items that share a buffer share its copy, for as long as it stays the same. */
+  readonly #copyLarge = (value: LargeBuffer): LargeBuffer => {
+    const { original, copy } = this.#lastCopy ?? {};
+    if (copy !== undefined && original?.deref() === value && isEqual(copy, value)) return copy;
+    const own = copyLarge(value);
+    this.#lastCopy = { original: new WeakRef(value), copy: own };
+    return own;
+  };
 
   get #remembers(): boolean {
     const { cache } = this.#subject.scope;

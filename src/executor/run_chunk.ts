@@ -1,6 +1,7 @@
 import { runInScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { toBodyScope } from "../task/call_task.ts";
+import { whenSettled } from "../store/memory_stores.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 import { fromThrown } from "../value/thrown_value.ts";
 import type { CallControl } from "../worker/worker.ts";
@@ -21,6 +22,8 @@ export interface ChunkTools {
     item: unknown,
     remembering: Remembering,
   ) => Promise<{ value: unknown; note?: string }>;
+  /** Makes a result of its own of what a function returns, which it may change at the next item. */
+  readonly fix: (value: unknown) => unknown;
 }
 
 /**
@@ -34,7 +37,7 @@ export interface ChunkTools {
 export function runChunk(
   items: readonly unknown[],
   chunk: ChunkContext,
-  { definition, scope, control, compute }: ChunkTools,
+  { definition, scope, control, compute, fix }: ChunkTools,
 ): Promise<ChunkReply> {
   const { fn } = definition;
   const notes = new ChunkNotes(chunk.notes);
@@ -43,14 +46,17 @@ export function runChunk(
     // One scope for all: it says only which task runs.
     return runInScope(
       toBodyScope(definition, scope, control),
-      () => runPlain(items, notes, fn),
+      () => runPlain(items, notes, fn, fix),
     );
   }
   const run = async (item: unknown, index: number) => {
     const own = remembering[index];
     if (own !== undefined) return await compute(item, own);
     return {
-      value: await runInScope(toBodyScope(definition, scope, control), () => fn(item)),
+      value: await runInScope(
+        toBodyScope(definition, scope, control),
+        () => whenSettled(fn(item), fix),
+      ),
     };
   };
   return runRemembered(items, notes, run);
@@ -60,6 +66,7 @@ async function runPlain(
   items: readonly unknown[],
   notes: ChunkNotes,
   fn: (item: unknown) => unknown,
+  fix: (value: unknown) => unknown,
 ): Promise<ChunkReply> {
   const values: unknown[] = [];
   const failures: ItemFailure[] = [];
@@ -68,7 +75,7 @@ async function runPlain(
     try {
       const value = fn(item);
       // A tick for each of many short items would take longer than the items.
-      values.push(isThenable(value) ? await value : value);
+      values.push(isThenable(value) ? await whenSettled(value, fix) : fix(value));
     } catch (error) {
       values.push(undefined);
       failures.push([index, { thrown: fromThrown(error) }]);

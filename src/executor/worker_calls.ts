@@ -162,7 +162,8 @@ export class WorkerCalls {
         start();
         const compute = (item: unknown, own: Remembering) =>
           this.#runRemembered({ ...called, start: () => {} }, [item], own);
-        const value = await runChunk(args, chunk, { definition, scope, control, compute });
+        const tools = { definition, scope, control, compute, fix: fixResult };
+        const value = await runChunk(args, chunk, tools);
         const duration = performance.now() - begun;
         return this.#report({ type: "value", value, duration, warnings }, context.limits);
       }
@@ -183,9 +184,10 @@ export class WorkerCalls {
   /** Where the code is not that of the key, the call runs all the same, and is not remembered. */
   async #runRemembered(
     called: StartedCall,
-    args: readonly unknown[],
-    { call, check }: Remembering,
+    given: readonly unknown[],
+    { call, check, lent }: Remembering,
   ): Promise<Computed> {
+    const args = lent === true ? toOwnBuffers(given) : given;
     const { definition: { name }, scope: { warn }, code } = called;
     const isOther = () => {
       const changed = code?.changed();
@@ -277,6 +279,7 @@ export class WorkerCalls {
       cache,
       call: _call,
       check: _check,
+      lent: _lent,
       sources: _sources,
       bare: _bare,
       tasks: _tasks,
@@ -340,6 +343,18 @@ async function runChecked(
     const storable = isStorable(definition.name, value, scope.warn);
     return storable ? { value: fixed } : { value: fixed, note: "unstored" };
   });
+}
+
+/** A view that came with more of its buffer than it shows, or with other views on it, gets its own. */
+function toOwnBuffers(args: readonly unknown[]): readonly unknown[] {
+  const seen = new Set<ArrayBuffer>();
+  const large = (value: LargeBuffer): LargeBuffer => {
+    const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+    const alone = buffer.byteLength === value.byteLength && !seen.has(buffer);
+    seen.add(buffer);
+    return alone ? value : copyLarge(value);
+  };
+  return capture(args, { large }).values;
 }
 
 /**

@@ -43,8 +43,9 @@ interface FreezeOptions {
  * compares.
  */
 export class FrozenArguments {
-  /** The arguments as the caller gave them; what was given away has moved. */
+  /** The arguments as the caller gave them; what was given away is the call's own. */
   readonly given: readonly unknown[];
+  readonly #givenAway: readonly boolean[];
   /** The arguments as they were. */
   readonly values: readonly unknown[];
   /** The digests of large buffers among them. */
@@ -75,7 +76,8 @@ export class FrozenArguments {
       return value;
     };
     const { values, kept, lent } = capture(args, { large, moves: isGivenAway });
-    this.given = given.map((value, index) => isGivenAway(value) ? giveOn(values[index]) : value);
+    this.given = given.map((value, index) => isGivenAway(value) ? values[index] : value);
+    this.#givenAway = given.map(isGivenAway);
     this.values = values;
     this.parts = parts;
     this.kept = kept;
@@ -83,9 +85,45 @@ export class FrozenArguments {
     this.#tools = tools;
   }
 
+  /**
+   * Gives the arguments to a call that is not remembered, and so is made once: what was given away to
+   * it is given away by it.
+   *
+   * @returns The arguments.
+   */
+  toPlain(): readonly unknown[] {
+    return this.given.map((value, index) =>
+      this.#givenAway[index] === true && isObject(value) ? transfer(value) : value
+    );
+  }
+
   /** The turn in which the arguments were frozen is over: what is lent may change from now on. */
   endTurn(): void {
     this.#fresh = false;
+  }
+
+  /**
+   * Makes sure that all that is lent is still there.
+   *
+   * @param name What the call is named in errors.
+   * @throws {ChangedArgumentError} When the caller has moved a buffer elsewhere meanwhile.
+   */
+  refuseMoved(name: string): void {
+    for (const value of this.parts.keys()) {
+      const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+      if (buffer instanceof ArrayBuffer && buffer.detached) {
+        throw this.#changed(name, value, "was moved");
+      }
+    }
+  }
+
+  #changed(name: string, value: object, state: string): ChangedArgumentError {
+    const path = this.#tools?.pathTo(this.values, value) ?? "args";
+    return new ChangedArgumentError(
+      `Cannot run "${name}" as ${path} is not what its key was made of: it ${state} while the call ` +
+        "waited; pass a copy",
+      path,
+    );
   }
 
   /**
@@ -97,16 +135,12 @@ export class FrozenArguments {
    */
   own(name: string): OwnArguments {
     if (!this.#shares) return this;
+    this.refuseMoved(name);
     const parts = new Map<object, EncodedPart>();
     const large = (value: LargeBuffer): object => {
       const part = this.parts.get(value);
       if (part !== undefined && !this.#fresh && this.#tools?.toPart(value).digest !== part.digest) {
-        const path = this.#tools?.pathTo(this.values, value) ?? "args";
-        throw new ChangedArgumentError(
-          `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while ` +
-            "the call waited; pass a copy",
-          path,
-        );
+        throw this.#changed(name, value, "was changed");
       }
       const copy = copyLarge(value);
       if (part !== undefined) parts.set(copy, { ...part, bytes: toBytes(copy) });
@@ -131,6 +165,7 @@ export class FrozenArguments {
       return frozen.values[0];
     };
     const values = await resolveFutures(this.values, name, freeze);
+    this.refuseMoved(name);
     const given = values.map((value, index) =>
       value === this.values[index] ? this.given[index] : value
     );
@@ -166,11 +201,6 @@ export function freezeArguments(
   }
 }
 
-/** What was given away to the call is given away by it. */
-function giveOn(value: unknown): unknown {
-  return isObject(value) ? transfer(value) : value;
-}
-
 function toBytes(value: LargeBuffer): Uint8Array<ArrayBuffer> {
   if (!ArrayBuffer.isView(value)) return new Uint8Array(value);
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
@@ -199,7 +229,14 @@ const { Buffer } = globalThis as {
   readonly Buffer?: { compare(a: Uint8Array, b: Uint8Array): number };
 };
 
-function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
+/**
+ * Compares the bytes of two buffers.
+ *
+ * @param a One.
+ * @param b The other.
+ * @returns Whether they are the same.
+ */
+export function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
   return Buffer?.compare(toBytes(a), toBytes(b)) === 0;
 }
 
@@ -310,7 +347,8 @@ function isPlainObject(value: object): value is Record<string, unknown> {
 
 /** The values inside a container, or `undefined` when the value is no container. */
 function childrenOf(value: object): Iterable<unknown> | undefined {
-  if (Array.isArray(value)) return value;
+  // Not by its length, which may be four billion holes.
+  if (Array.isArray(value)) return Object.values(value);
   if (!(value instanceof Map || value instanceof Set)) {
     return isPlainObject(value) ? Object.values(value) : undefined;
   }
@@ -356,9 +394,9 @@ function isTooDeep(args: readonly unknown[]): boolean {
   return false;
 }
 
-async function resolve(value: unknown, resolution: Resolution): Promise<unknown> {
+/** Resolves what is a future or holds one. */
+async function resolve(value: object, resolution: Resolution): Promise<unknown> {
   const { name, copies } = resolution;
-  if (!isObject(value)) return value;
   // No promise can be resolved to it.
   if (isRevoked(value)) {
     throw new UnclonableError(
@@ -368,13 +406,6 @@ async function resolve(value: unknown, resolution: Resolution): Promise<unknown>
   }
   if (isFuture(value)) return await settle(value, resolution);
   if (copies.has(value)) return copies.get(value);
-  if (!holdsFuture(value, new Set())) return value;
-  if (Array.isArray(value)) {
-    const copy: unknown[] = [];
-    copies.set(value, copy);
-    copy.push(...await resolveAll(value, resolution));
-    return copy;
-  }
   if (value instanceof Set) {
     const copy = new Set<unknown>();
     copies.set(value, copy);
@@ -389,7 +420,9 @@ async function resolve(value: unknown, resolution: Resolution): Promise<unknown>
     for (const [index, key] of keys.entries()) copy.set(key, values[index]);
     return copy;
   }
-  const copy: Record<string, unknown> = Object.create(Object.getPrototypeOf(value));
+  const copy: object = Array.isArray(value)
+    ? new Array(value.length)
+    : Object.create(Object.getPrototypeOf(value));
   copies.set(value, copy);
   const names = Object.keys(value);
   const values = await resolveAll(Object.values(value), resolution);
@@ -405,9 +438,19 @@ async function resolve(value: unknown, resolution: Resolution): Promise<unknown>
   return copy;
 }
 
-/** Together, so that no future is left unobserved when another fails. */
-function resolveAll(values: readonly unknown[], resolution: Resolution): Promise<unknown[]> {
-  return Promise.all(values.map((value) => resolve(value, resolution)));
+/**
+ * Together, so that no future is left unobserved when another fails. What holds no future stays out of
+ * promises, which would call its `then`.
+ */
+async function resolveAll(values: readonly unknown[], resolution: Resolution): Promise<unknown[]> {
+  const resolved = [...values];
+  const pending: Promise<void>[] = [];
+  for (const [index, value] of values.entries()) {
+    if (!isObject(value) || !isRevoked(value) && !holdsFuture(value, new Set())) continue;
+    pending.push(resolve(value, resolution).then((result) => void (resolved[index] = result)));
+  }
+  await Promise.all(pending);
+  return resolved;
 }
 
 async function settle(future: Promise<unknown>, { name, take }: Resolution): Promise<unknown> {

@@ -1,5 +1,6 @@
 import { CancelledError } from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
+import { takeOver } from "../worker/transfer.ts";
 import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
 
 /** Where a call stands. */
@@ -215,7 +216,10 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
    * @param value The value.
    */
   succeed(value: unknown): void {
-    if (this.#end("done")) this.#resolve(value);
+    if (!this.#end("done")) return;
+    // The body has given it to whoever called, who may pass it on more than once.
+    takeOver(value);
+    this.#resolve(value);
   }
 
   /**

@@ -55,6 +55,7 @@ export function rememberCall(cache: Cache, ready: ReadyCall, runner: CallRunner)
 
 function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
   const { definition, args, scope, status, frozen } = ready;
+  frozen?.refuseMoved(definition.name);
   const parts = arePrimitive(args) ? undefined : new Map<object, EncodedPart>(frozen?.parts);
   const call = prepareCall(definition, args, scope.warn, parts);
   if (call === undefined) return runner.run(toPlain(ready));
@@ -133,7 +134,7 @@ function freeze(ready: ReadyCall, parts?: BufferParts): ReadyCall | undefined {
 }
 
 function toPlain(ready: ReadyCall): ReadyCall {
-  return ready.frozen === undefined ? ready : { ...ready, args: ready.frozen.given };
+  return ready.frozen === undefined ? ready : { ...ready, args: ready.frozen.toPlain() };
 }
 
 /** The call with the arguments that its body gets. */

@@ -48,6 +48,11 @@ export class ArgumentWriter extends CanonicalWriter {
     return new SortedFrame(items, width, this.sink);
   }
 
+  /** It is read once for a key. */
+  protected override isComputed(): boolean {
+    return false;
+  }
+
   protected override stackOf(): undefined {
     return undefined;
   }

@@ -52,6 +52,7 @@ export abstract class CanonicalWriter implements ItemWriter {
   readonly #instances: object[] = [];
   #plain = true;
   #storable = true;
+  #steady = true;
   #proxyChecks: number;
 
   /**
@@ -84,6 +85,11 @@ export abstract class CanonicalWriter implements ItemWriter {
     return this.#storable;
   }
 
+  /** Whether whoever reads it again finds the same: nothing in it was computed by an accessor. */
+  get steady(): boolean {
+    return this.#steady;
+  }
+
   /**
    * Notes that an object is being written, unless a reference to it will do.
    *
@@ -99,6 +105,8 @@ export abstract class CanonicalWriter implements ItemWriter {
   protected abstract openEntries(items: readonly unknown[], width: number): Frame;
   /** Gives what counts of the stack of an error. */
   protected abstract stackOf(stack: string | undefined): string | undefined;
+  /** Says whether one of so many properties is an accessor, where that matters. */
+  protected abstract isComputed(value: object, keys: readonly string[]): boolean;
   /** The tag of an object without prototype. */
   protected abstract readonly nullObjectTag: number;
 
@@ -201,6 +209,7 @@ export abstract class CanonicalWriter implements ItemWriter {
     if (Array.isArray(value) && type === "Array") {
       const keys = this.order(namedKeysOf(value));
       if (keys.length > 0 || value.constructor !== Array) this.#plain = false;
+      if (keys.length > 0 && this.isComputed(value, keys)) this.#steady = false;
       this.sink.byte(TAG.array);
       this.sink.uint(value.length);
       this.sink.uint(keys.length);
@@ -213,6 +222,7 @@ export abstract class CanonicalWriter implements ItemWriter {
   #openProperties(tag: number, value: object): Frame {
     const keys = this.order(Object.keys(value));
     if (keys.includes("__proto__")) this.#plain = false;
+    if (this.isComputed(value, keys)) this.#steady = false;
     this.sink.byte(tag);
     this.sink.uint(keys.length);
     return new PropertiesFrame(value, keys);
@@ -237,6 +247,7 @@ export abstract class CanonicalWriter implements ItemWriter {
 
   #openError(value: Error): Frame {
     const { type, name, message, stack, hidden, fields } = toErrorShape(value);
+    if (this.isComputed(value, fields.map(([key]) => key))) this.#steady = false;
     this.sink.byte(TAG.error);
     return new ItemsFrame([
       type,

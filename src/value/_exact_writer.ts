@@ -4,6 +4,11 @@ import { CanonicalWriter } from "./_canonical_writer.ts";
 import type { EncodedPart } from "./encoded_value.ts";
 import { type Frame, ItemsFrame } from "./_frames.ts";
 
+/** What every engine has, and TypeScript's library does not describe. */
+const { __lookupGetter__: lookupGetter } = Object.prototype as unknown as {
+  readonly __lookupGetter__: (this: object, key: string) => unknown;
+};
+
 /** Writes the bytes of the exact digest: every order counts, and so does what is shared. */
 export class ExactWriter extends CanonicalWriter {
   readonly #seen = new Map<object, number>();
@@ -44,6 +49,12 @@ export class ExactWriter extends CanonicalWriter {
 
   protected override openEntries(items: readonly unknown[]): Frame {
     return new ItemsFrame(items);
+  }
+
+  protected override isComputed(value: object, keys: readonly string[]): boolean {
+    // To ask for the getter takes a fifth of the time that a descriptor does.
+    for (const key of keys) if (lookupGetter.call(value, key) !== undefined) return true;
+    return false;
   }
 
   protected override stackOf(stack: string | undefined): string | undefined {

@@ -24,6 +24,8 @@ export interface Written {
   readonly plain: boolean;
   /** Whether the value can be stored. */
   readonly storable: boolean;
+  /** Whether it is the same when it is read again, as it has no accessors. */
+  readonly steady: boolean;
   /** The large arrays inside. */
   readonly parts: ReadonlyMap<object, EncodedPart>;
   /** The value itself as a part, if it is a large array. */
@@ -85,7 +87,8 @@ function writeWith(
   writer.writeValue(value);
   const digest = sink.digest();
   SINKS.give(sink);
-  return { digest, plain: writer.plain, storable: writer.storable, parts: writer.parts };
+  const { plain, storable, steady, parts } = writer;
+  return { digest, plain, storable, steady, parts };
 }
 
 /** What is not written at all, because it is a digest, or hashed as it lies in memory. */
@@ -96,7 +99,7 @@ function writeWhole(
 ): Written | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (value instanceof DigestReference) {
-    return { digest: value.digest, plain: false, storable: false, parts: new Map() };
+    return { digest: value.digest, plain: false, storable: false, steady: true, parts: new Map() };
   }
   const type = toObjectType(value);
   if (!isArrayKind(type) || !isArrayValue(value, type) || isDigestible(value)) return undefined;
@@ -104,5 +107,12 @@ function writeWhole(
   if (value.byteLength < SPLIT_BYTES) return undefined;
   const whole = known?.get(value) ?? toArrayPart(value, type);
   parts.set(value, whole);
-  return { digest: whole.digest, plain: false, storable: true, parts: new Map(), whole };
+  return {
+    digest: whole.digest,
+    plain: false,
+    storable: true,
+    steady: true,
+    parts: new Map(),
+    whole,
+  };
 }

@@ -104,6 +104,8 @@ class Capture {
   readonly #copies = new Map<object, object>();
   /** Fills the containers that are made and still empty: a value may be nested deeper than a stack. */
   readonly #unfilled: (() => void)[] = [];
+  /** How many there are who show each buffer, where something was given away. */
+  #users: ReadonlyMap<object, number> | undefined;
   /** Whether what is copied now was given away. */
   #moving = false;
   /** Whether something in it could not be copied. */
@@ -119,8 +121,10 @@ class Capture {
     const copies: unknown[] = [];
     const kept: number[] = [];
     const lent: number[] = [];
+    const { moves } = this.#options;
+    if (moves !== undefined && values.some(moves)) this.#users = countBuffers(values);
     for (const [index, value] of values.entries()) {
-      this.#moving = isObject(value) && this.#options.moves?.(value) === true;
+      this.#moving = isObject(value) && moves?.(value) === true;
       this.#keeps = false;
       this.#lends = false;
       copies.push(this.#copy(value));
@@ -222,7 +226,9 @@ class Capture {
       return this.#keep(view);
     }
     const size = type === DataView ? byteLength : byteLength / sizeOf(view);
-    if (this.#moving && !buffer.resizable) return new type(this.#move(buffer), byteOffset, size);
+    if (byteLength === buffer.byteLength && this.#mayMove(buffer)) {
+      return new type(buffer.transfer(), 0, size);
+    }
     if (byteLength < LARGE_BYTES || buffer.resizable) {
       return new type(copyBytes(buffer, byteOffset, byteLength), 0, size);
     }
@@ -232,7 +238,7 @@ class Capture {
 
   #copyBuffer(buffer: ArrayBuffer): object {
     if (buffer.detached) return this.#keep(buffer);
-    if (this.#moving && !buffer.resizable) return this.#move(buffer);
+    if (this.#mayMove(buffer)) return buffer.transfer();
     if (buffer.byteLength < LARGE_BYTES || buffer.resizable) {
       return copyBytes(buffer, 0, buffer.byteLength);
     }
@@ -245,14 +251,27 @@ class Capture {
     return lent;
   }
 
-  /** Views of one buffer that is given away still share it. */
-  #move(buffer: ArrayBuffer): ArrayBuffer {
-    const known = this.#copies.get(buffer);
-    if (known instanceof ArrayBuffer) return known;
-    const moved = buffer.transfer();
-    this.#copies.set(buffer, moved);
-    return moved;
+  /** What others show, too, is copied for each: a key does not tell that they share it. */
+  #mayMove(buffer: ArrayBuffer): boolean {
+    return this.#moving && !buffer.resizable && this.#users?.get(buffer) === 1;
   }
+}
+
+/** Counts the buffers, and the views of them, that there are of each buffer. */
+function countBuffers(values: readonly unknown[]): Map<object, number> {
+  const users = new Map<object, number>();
+  const open: unknown[] = [...values];
+  const seen = new Set<object>();
+  for (let at = 0; at < open.length; at++) {
+    const value = open[at];
+    if (!isObject(value) || seen.has(value)) continue;
+    seen.add(value);
+    const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+    if (buffer instanceof ArrayBuffer) users.set(buffer, (users.get(buffer) ?? 0) + 1);
+    else if (value instanceof Map) { for (const entry of value) open.push(entry); }
+    else for (const part of value instanceof Set ? value : Object.values(value)) open.push(part);
+  }
+  return users;
 }
 
 function isObject(value: unknown): value is object {

@@ -116,9 +116,6 @@ export function settleBytes(value: unknown): unknown {
 
 const BESIDE = "beside";
 
-/** Longer arrays have no properties but their elements: to ask takes as long as to digest them. */
-const MAX_NAMED = 64;
-
 /** Finds what is to change in a value, and what takes its place. */
 function findUnsettled(root: object): Map<object, object> {
   const settled = new Map<object, object>();
@@ -142,7 +139,8 @@ function findUnsettled(root: object): Map<object, object> {
 }
 
 function partsOf(value: object): Iterable<unknown> {
-  if (Array.isArray(value) && value.length > MAX_NAMED) return value;
+  // Not by its length, which may be four billion holes.
+  if (Array.isArray(value)) return Object.values(value);
   return childrenOf(value).map(([, part]) => part);
 }
 

@@ -7,6 +7,7 @@ import { explainRefusal } from "./_refusal.ts";
 import { Refusal } from "./_walk_errors.ts";
 import { writeExact } from "./_write_canonical.ts";
 import { shapesIn } from "./array_shape.ts";
+import { capture } from "./capture.ts";
 import type { EncodedPart, EncodedValue } from "./encoded_value.ts";
 import { VALUE_KIND } from "./value_kind.ts";
 
@@ -27,7 +28,7 @@ export interface EncodeOptions {
  * else as a graph. Large arrays inside become parts of their own.
  *
  * Bytes may be views on the value's own arrays: they are to be copied or written before the value
- * may change. A property that is a getter is read more than once.
+ * may change. A property that is a getter may be read more than once; what is stored is of one time.
  *
  * @param value Anything that structured clone carries.
  * @param options What to call the value in errors.
@@ -39,8 +40,16 @@ export function encodeValue(value: unknown, options: EncodeOptions = {}): Encode
   return explainRefusal("store", value, root, () => encode(value, parts));
 }
 
-function encode(value: unknown, known?: ReadonlyMap<object, EncodedPart>): EncodedValue {
-  const { digest, plain, storable, parts, whole } = writeExact(value, known);
+function encode(
+  value: unknown,
+  known?: ReadonlyMap<object, EncodedPart>,
+  read = false,
+): EncodedValue {
+  const { digest, plain, storable, steady, parts, whole } = writeExact(value, known);
+  // The bytes are made in another go, and must be those of the digest: accessors are read once.
+  if (!steady && !read) {
+    return encode(capture([value], { large: (buffer) => buffer }).values[0], known, true);
+  }
   if (!storable) throw new Refusal("it has a digest but no stored form");
   if (whole !== undefined) return { ...whole, parts: [] };
   if (plain) return { digest, kind: VALUE_KIND.cbor, bytes: toCbor(value), parts: [] };

@@ -50,6 +50,16 @@ export function isGivenAway(value: unknown): value is object {
 }
 
 /**
+ * Takes what was given away: it is the taker's own, to be used as often as wanted.
+ *
+ * @param value The value.
+ */
+export function takeOver(value: unknown): void {
+  // One that was frozen since stays marked.
+  if (isGivenAway(value)) Reflect.deleteProperty(value, GIVEN_AWAY);
+}
+
+/**
  * Tells whether a call can be sent only once.
  *
  * @param args Its arguments.

@@ -56,6 +56,7 @@ class FakeDispatcher {
       scope,
       control: new CallStatus(request.task),
       compute,
+      fix: (value) => value,
     });
     return { type: "value", value: await Promise.race([value, death]), duration: 1, warnings: [] };
   }

@@ -6,6 +6,7 @@ import {
   ChangedArgumentError,
   createMemoryCache,
   Executor,
+  limited,
   openBag,
   type QuiverWarning,
   type Task,
@@ -323,6 +324,134 @@ testWays("futures among the arguments are captured when they are there", async (
   void given.then(() => Promise.resolve()).then(() => box.n = 2);
   const value = await call;
   assertEquals(await tasks.read.load({ n: value }), value);
+});
+
+testWays("a result that is another each time it is read harms no other", async ({ way }) => {
+  const values = [0, 3, 6].flatMap((n) => [n, n + 1, n + 2]);
+  for (const n of [0, 3, 6]) await way.call(tasks.ticking, n);
+  for (const n of values) await way.call(tasks.box, n);
+  for (const n of values) assertEquals(await way.call(tasks.box, n), { n });
+});
+
+testWays("futures may stand in arrays of any length, beside holes and names", async ({ way }) => {
+  const many = [Promise.resolve(1), ...Array.from({ length: 200_000 }, (_, n) => n)];
+  assertEquals(await way.call(tasks.lengthOf, many), 200_001);
+  const odd = Object.assign([Promise.resolve(1), , 2], { name: Promise.resolve("odd") });
+  assertEquals(await way.call(tasks.keysOf, odd), "0,2,name");
+}, { caches: ["memory"] });
+
+testWays("an array of four billion holes costs no time", async ({ way }) => {
+  const holes: unknown[] = [];
+  holes.length = 4e9;
+  assertEquals(await way.call(tasks.lengthOf, holes), 4e9);
+  const future = Object.assign([...holes.slice(0, 1)], { 3_999_999_998: Promise.resolve(1) });
+  assertEquals(await way.call(tasks.keysOf, future), "0,3999999998");
+}, { caches: ["memory"] });
+
+testWays("what a body gave away may be passed on as often as wanted", async ({ way }) => {
+  const given = way.call(tasks.give, 3);
+  const add = tasks.sum as unknown as Task<[Promise<Float64Array>, number], number>;
+  const sums = await Promise.all([1, 2].map((id) => way.call(add, given, id)));
+  assertEquals(sums, [120_000, 120_000]);
+  const numbers = await given;
+  assertEquals(await way.call(tasks.sum, numbers, 3), 120_000);
+  assertEquals(await way.call(tasks.sum, numbers, 4), 120_000);
+});
+
+testWays("what is given away may be shown by other arguments, too", async ({ way }) => {
+  const bytes = new Uint8Array(300_000);
+  const call = way.call(tasks.overlap, transfer({ first: bytes }), bytes.subarray(5));
+  assertEquals(await call, "300000 0 299995");
+  const more = new Uint8Array(300_001);
+  const both = way.call(tasks.overlap, transfer({ first: more }), transfer(more.subarray(5)));
+  assertEquals(await both, "300001 0 299996");
+});
+
+testWays("what is given away bears no mark of that", async ({ way }) => {
+  assertEquals(await way.call(tasks.symbols, transfer({ n: 1 })), 0);
+  assertEquals(await way.call(tasks.symbols, transfer(new Uint8Array(200_000))), 0);
+});
+
+testWays("what is given away is still there when another had the lease", async (place) => {
+  const { way, cache } = place;
+  await way.call(tasks.sum, new Float64Array(3), 0);
+  const numbers = new Float64Array(50_000).fill(2);
+  const key = await tasks.sum.digest(numbers, 1);
+  const lease = cache.tryLease(key);
+  assert(lease !== undefined);
+  const call = way.call(tasks.sum, transfer(numbers), 1);
+  // A worker runs one call after the other: the first was told that somebody else computes it.
+  await way.call(tasks.sum, new Float64Array(3), 1);
+  lease[Symbol.dispose]();
+  assertEquals(await call, 100_000);
+});
+
+testWays("views of one buffer share nothing in a body that is remembered", async ({ way }) => {
+  for (const size of [1000, 200_000]) {
+    const bytes = new Uint8Array(2 * size);
+    const half = bytes.subarray(0, size);
+    assertEquals(await way.call(tasks.overlap, { first: bytes }, half), `${2 * size} 0 ${size}`);
+    const items = { first: half, map: new Map([[1, bytes.subarray(size)]]) };
+    const odd = bytes.subarray(1, size);
+    assertEquals(await way.call(tasks.overlap, items, odd), `${size} 0 ${size - 1}`);
+  }
+});
+
+testWays("map() without a cache keeps large items and results apart", async ({ way }) => {
+  const { executor } = way;
+  assert(executor !== undefined);
+  const buffer = new Float64Array(40_000);
+  function* buffers(): Generator<Float64Array> {
+    for (let n = 0; n < 4; n++) yield buffer.fill(n);
+  }
+  await cacheScope({ cache: undefined }, async () => {
+    for (const chunkSize of [1, 4]) {
+      const options = { chunkSize };
+      const add = tasks.sum as unknown as Task<[Float64Array], number>;
+      const sums = await Array.fromAsync(executor.map(add, buffers(), options));
+      assertEquals(sums, [0, 40_000, 80_000, 120_000]);
+      const boxes = await Array.fromAsync(executor.map(tasks.reuse, [1, 2, 3], options));
+      assertEquals(boxes, [{ n: 1 }, { n: 2 }, { n: 3 }]);
+      const filled = await Array.fromAsync(executor.map(tasks.refill, [1, 2, 3], options));
+      assertEquals(filled.map(([first]) => first), [1, 2, 3]);
+    }
+  });
+}, { ways: ["web", "process", "inline"], caches: ["memory"] });
+
+testWays("a caller who moves a buffer while its call waits is refused alone", async ({ way }) => {
+  const late = Promise.withResolvers<number>();
+  const add = tasks.sum as unknown as Task<[Float64Array, Promise<number>], number>;
+  await way.call(tasks.sum, new Float64Array(3), 0);
+  const [one, other] = [1, 2].map(() => new Float64Array(50_000).fill(1));
+  assert(one !== undefined && other !== undefined);
+  const calls = [way.call(add, one, late.promise), way.call(tasks.sum, other, 1)];
+  const honest = way.call(tasks.sum, new Float64Array(50_000).fill(1), 1);
+  one.buffer.transfer();
+  other.buffer.transfer();
+  late.resolve(1);
+  const [first, second] = await Promise.allSettled(calls);
+  assert(first?.status === "rejected" && first.reason instanceof ChangedArgumentError);
+  // Perhaps it was copied before that.
+  if (second?.status === "rejected") assert(second.reason.message.includes("args[0]"));
+  assertEquals(await honest, 50_000);
+});
+
+Deno.test("here: a leader whose buffer was moved fails alone, however the cache answers", async () => {
+  const small = new Float64Array(3);
+  await cacheScope({ cache: createMemoryCache() }, () => tasks.sum(small, 0));
+  // Its first answer is one to wait for.
+  await cacheScope({ cache: limited(createMemoryCache(), { maxItems: 3 }) }, async () => {
+    const numbers = new Float64Array(50_000).fill(1);
+    const leader = tasks.sum(numbers, 1);
+    const honest = tasks.sum(numbers.slice(), 1);
+    numbers.buffer.transfer();
+    await assertRejects(
+      () => leader,
+      ChangedArgumentError,
+      "args[0] is not what its key was made of",
+    );
+    assertEquals(await honest, 50_000);
+  });
 });
 
 Deno.test("Executor.submit() holds a large array once, however many calls wait", async () => {

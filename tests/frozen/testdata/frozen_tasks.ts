@@ -1,5 +1,5 @@
 // Tasks for the tests of frozen calls: pure functions of their arguments.
-import { currentSignal, digestSymbol, task } from "@quiver/quiver";
+import { currentSignal, digestSymbol, task, transfer } from "@quiver/quiver";
 
 export interface Box {
   n: number;
@@ -162,3 +162,47 @@ export const first = task(
   },
   { ignore: ["_log"] },
 );
+
+/** Gives its result away. */
+export const give = task(import.meta, function give(n: number): Float64Array {
+  return transfer(new Float64Array(40_000).fill(n));
+});
+
+export const lengthOf = task(import.meta, function lengthOf(list: readonly unknown[]): number {
+  return list.length;
+});
+
+export const keysOf = task(import.meta, function keysOf(value: object): string {
+  return Object.keys(value).join();
+});
+
+/** Tells whether what it writes to one of its arguments appears in the other. */
+export const overlap = task(
+  import.meta,
+  function overlap(one: { first: Uint8Array }, other: Uint8Array): string {
+    const bytes = new Uint8Array(other.buffer).length;
+    one.first[0] = 77;
+    return `${one.first.length} ${other[0]} ${bytes}`;
+  },
+);
+
+const BUFFER = new Float64Array(40_000);
+
+/** Returns the same buffer each time. */
+export const refill = task(import.meta, function refill(n: number): Float64Array {
+  return BUFFER.fill(n);
+});
+
+/** Returns something that is another each time it is read. */
+export const ticking = task(import.meta, function ticking(n: number): Readonly<Box> {
+  let reads = n;
+  return {
+    get n(): number {
+      return reads++;
+    },
+  };
+});
+
+export const box = task(import.meta, function box(n: number): Box {
+  return { n };
+});
