@@ -55,13 +55,34 @@ export function refuseFile({ root }: BagLayout): void {
   try {
     if (Deno.statSync(root).isDirectory) return;
   } catch (error) {
+    if (isDeadLink(root, error)) throw refuseRoot(root, "it is a link that leads nowhere");
     // What is missing can be made, and who may not look is told so by what opens it.
     if (!(error instanceof Deno.errors.NotADirectory)) return;
   }
-  throw new BagFormatError(
-    `Cannot open "${root}" as a bag: it is a file, or lies below one, and a bag is a directory; ` +
-      "choose a directory, or a path where there is nothing yet",
+  throw refuseRoot(root, "it is a file, or lies below one, and a bag is a directory");
+}
+
+function refuseRoot(root: string, state: string): BagFormatError {
+  return new BagFormatError(
+    `Cannot open "${root}" as a bag: ${state}; choose a directory, or a path where there is ` +
+      "nothing yet",
   );
+}
+
+/**
+ * Tells whether a path is a symbolic link to nothing, or to itself, where no directory can be made.
+ *
+ * @param path The path.
+ * @param error What following it has thrown.
+ * @returns Whether it is one.
+ */
+export function isDeadLink(path: string, error: unknown): boolean {
+  if (error instanceof Deno.errors.FilesystemLoop) return true;
+  try {
+    return error instanceof Deno.errors.NotFound && Deno.lstatSync(path).isSymlink;
+  } catch {
+    return false;
+  }
 }
 
 /**

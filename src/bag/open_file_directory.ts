@@ -17,6 +17,7 @@ import { resolve } from "node:path";
 import { CacheFormatError, QuiverError } from "../errors.ts";
 import { DIGEST_SCHEME } from "../value/digest_value.ts";
 import { DISK, type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
+import { isDeadLink } from "./bag_json.ts";
 import { type CacheFiles, type CacheFilesOptions, checkCacheOptions } from "./cache_files.ts";
 import { FileDirectory } from "./file_directory.ts";
 import { listNames } from "./layout.ts";
@@ -46,6 +47,7 @@ export function openFileDirectory(
   const settings = checkCacheOptions("a file cache", options, DEFAULTS);
   const root = resolve(path);
   try {
+    refuseDeadLink(root);
     const isNew = readWhole(`${root}/cache.json`) === undefined;
     if (isNew && settings.mode === "readwrite") createMarker(fileSystem, root);
     checkMarker(root);
@@ -61,6 +63,20 @@ export function openFileDirectory(
     if (!isReadOnly(cause)) throw cause;
     throw new QuiverError(
       `Cannot open "${root}" for writing: the directory is read-only; open it with mode: "read"`,
+      { cause },
+    );
+  }
+}
+
+function refuseDeadLink(root: string): void {
+  try {
+    Deno.statSync(root);
+  } catch (cause) {
+    // Whatever else is wrong is said by what opens it.
+    if (!isDeadLink(root, cause)) return;
+    throw new CacheFormatError(
+      `Cannot open "${root}" as a file cache: it is a link that leads nowhere; choose a directory, ` +
+        "or a path where there is nothing yet",
       { cause },
     );
   }

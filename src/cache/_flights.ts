@@ -109,7 +109,7 @@ class LeadFlight implements Flight {
 function toShared(recalled: Recalled): Recalled {
   if (recalled.stored === true || recalled.hit) return recalled;
   try {
-    const [value] = capture([recalled.value], { large: copyLarge }).values;
+    const [value] = capture([recalled.value], { large: copyLarge, bare: true }).values;
     return { ...recalled, value };
   } catch {
     // It has an accessor that throws, and nobody has looked at it yet.

@@ -403,7 +403,10 @@ export class Cache {
    * ```
    */
   static mix({ values, calls }: { values: Cache; calls: Cache }): Cache {
-    return new Cache(mixStores(values.#stores, calls.#stores));
+    checkCache(values, "mix caches as `values`");
+    checkCache(calls, "mix caches as `calls`");
+    // Another copy of Quiver may have made them.
+    return new Cache(mixStores(values.stores, calls.stores));
   }
 
   #valueOf(record: CallRecord | undefined): MaybePromise<Found<unknown>> {
@@ -447,6 +450,35 @@ export const voidCache: Cache = sharedByCopies(
   "voidCache",
   () => new Cache(createVoidStores()),
 );
+
+/**
+ * Tells whether a value is a cache, by what scopes ask it for: that of another copy of Quiver is of
+ * another class.
+ *
+ * @param value Perhaps a cache.
+ * @returns Whether it is one.
+ */
+export function isCache(value: unknown): value is Cache {
+  if (value instanceof Cache) return true;
+  const { lookup, putRecord, sharing }: Partial<Cache> = Object(value);
+  return [lookup, putRecord, sharing].every((method) => typeof method === "function");
+}
+
+/**
+ * Refuses what is no cache: types do not hold where a program has none.
+ *
+ * @param value What was given as a cache.
+ * @param use What cannot be done, and what is at fault, for the message.
+ * @throws {TypeError} When it is none.
+ */
+export function checkCache(value: unknown, use: string): asserts value is Cache {
+  if (isCache(value)) return;
+  const state = value instanceof Promise
+    ? "it is a promise; await it"
+    : `${typeof value === "string" ? JSON.stringify(value) : typeof value} is none; give it what ` +
+      "`openBag()` or `createMemoryCache()` has returned";
+  throw new TypeError(`Cannot ${use} must be a cache: ${state}`);
+}
 
 /** Options of {@linkcode redigest}. */
 export interface RedigestOptions {
@@ -494,6 +526,7 @@ export async function redigest(
   options: RedigestOptions = {},
 ): Promise<RedigestResult> {
   const { change = () => ({}) } = options;
+  checkCache(cache, "redigest a cache as the first argument");
   if (cache.readOnly) throw new TypeError("Cannot redigest this cache: it is read-only");
   const { redigestStores } = await importLater<Redigesting>(
     "../store/redigest_stores.ts",

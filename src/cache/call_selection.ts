@@ -3,7 +3,7 @@ import type { CallQuery } from "../call/call_template.ts";
 import { importLater } from "../import_later.ts";
 import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
-import type { Cache } from "./cache.ts";
+import { type Cache, checkCache } from "./cache.ts";
 
 type Damaged = typeof import("./_damaged_records.ts");
 type Transferring = typeof import("../store/transfer_calls.ts");
@@ -168,6 +168,7 @@ export class CallSelection implements AsyncIterable<CallRecord> {
    * ```
    */
   async transfer(to: Cache, options: TransferOptions = {}): Promise<TransferResult> {
+    checkCache(to, "transfer calls as the first argument");
     const { transferCalls } = await importLater<Transferring>(
       "../store/transfer_calls.ts",
       import.meta.url,
@@ -227,6 +228,7 @@ export function query(
       `Cannot query calls: "${unknown}" is not an option; the only one is onWarning`,
     );
   }
+  checkCache(cache, "query calls as the first argument");
   return new CallSelection(cache, async function* () {
     const [{ toMatcher }, { DamagedRecords }] = await Promise.all([
       importLater<Template>("../call/call_template.ts", import.meta.url),

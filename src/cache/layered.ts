@@ -1,6 +1,6 @@
 import { LAYERED } from "../store/layered_stores.ts";
 import type { LayersDescription } from "../store/stores.ts";
-import { Cache } from "./cache.ts";
+import { Cache, checkCache, isCache } from "./cache.ts";
 import { limitStores, type StoreLimits } from "../store/limited_stores.ts";
 
 /**
@@ -82,19 +82,6 @@ export function readOnly(cache: Cache): Cache {
   return combine("readOnly", [cache]);
 }
 
-/**
- * Tells whether a value is a cache, by what scopes ask it for: that of another copy of Quiver is of
- * another class.
- *
- * @param value Perhaps a cache.
- * @returns Whether it is one.
- */
-export function isCache(value: unknown): value is Cache {
-  if (value instanceof Cache) return true;
-  const { lookup, putRecord, sharing }: Partial<Cache> = Object(value);
-  return [lookup, putRecord, sharing].every((method) => typeof method === "function");
-}
-
 function combine(type: LayersDescription["type"], caches: readonly Cache[]): Cache {
   for (const cache of caches) {
     if (isCache(cache)) continue;
@@ -149,6 +136,7 @@ const POLICIES: ReadonlySet<unknown> = new Set(["lru", "fifo", "random"]);
  * ```
  */
 export function limited(cache: Cache, options: LimitOptions): Cache {
+  checkCache(cache, "limit a cache as the first argument");
   const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
   if (unknown !== undefined) {
     throw new TypeError(

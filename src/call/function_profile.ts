@@ -63,8 +63,19 @@ export async function readFunctionProfile(
     const isClass = node.type === "ClassExpression";
     throw refuse(name, isClass ? "it is a class" : "its source is that of no function");
   }
-  const countsArguments = tokens.includes("arguments") || tokens.includes("eval");
+  const names = tokens.map(toName);
+  const countsArguments = names.includes("arguments") || names.includes("eval");
   return { ...readParameters(node.params), countsArguments, code: digestCode(tokens) };
+}
+
+/** What escapes in a name stand for; texts keep their quotes, and are no names. */
+function toName(token: string): string {
+  if (!token.includes("\\u")) return token;
+  return token.replaceAll(
+    /\\u(?:\{([0-9a-f]{1,6})\}|([0-9a-f]{4}))/gi,
+    (_, braced: string | undefined, plain: string | undefined) =>
+      String.fromCharCode(Number.parseInt(braced ?? plain ?? "", 16)),
+  );
 }
 
 /** A function and the texts of its tokens, a semicolon for each that a line break stands for. */

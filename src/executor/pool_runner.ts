@@ -46,26 +46,65 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
   }, true);
 }
 
+/** A call as the function that a pool is given. */
+class HandedCall<T> {
+  #phase: { readonly state: "waits" | "runs" | "given up" } | Returned<T> = { state: "waits" };
+  readonly #body: () => T | Promise<T>;
+
+  constructor(body: () => T | Promise<T>) {
+    this.#body = body;
+  }
+
+  /** What the body has returned, once it has. */
+  get returned(): Returned<T> | undefined {
+    return this.#phase.state === "done" ? this.#phase : undefined;
+  }
+
+  async run(): Promise<void> {
+    if (this.#phase.state === "given up") return;
+    this.#phase = { state: "runs" };
+    this.#phase = { state: "done", value: await this.#body() };
+  }
+
+  /** From now on it does not run; tells whether it had not begun. */
+  giveUp(): boolean {
+    if (this.#phase.state !== "waits") return false;
+    this.#phase = { state: "given up" };
+    return true;
+  }
+}
+
+interface Returned<T> {
+  readonly state: "done";
+  readonly value: T;
+}
+
 /** The pool runs functions in this isolate: it is given what would run without it. */
 function createRunnerHere({ adapter, give, options }: AdaptedPool): CallRunner {
-  const hand = async <T>(body: () => T | Promise<T>): Promise<T> => {
-    let result: { readonly value: T } | undefined;
-    const run = async () => {
-      const value = await body();
-      result = { value };
-    };
-    const args = adapter.method === "exec" ? [run, []] : [run];
-    await give(...args, ...options === undefined ? [] : [options]);
-    if (result !== undefined) return result.value;
+  const hand = async <T>({ status }: ReadyCall, body: () => T | Promise<T>): Promise<T> => {
+    const call = new HandedCall(body);
+    const { signal } = status;
+    const given = Promise.withResolvers<never>();
+    // The pool may have dropped it, and others wait for the same key.
+    const giveUp = () => void (call.giveUp() && given.reject(signal.reason));
+    signal.addEventListener("abort", giveUp);
+    try {
+      const run = () => call.run();
+      const args = adapter.method === "exec" ? [run, []] : [run];
+      await Promise.race([give(...args, ...options === undefined ? [] : [options]), given.promise]);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+    if (call.returned !== undefined) return call.returned.value;
     throw new TypeError(
       `Cannot run a call in a pool: its method \`${adapter.method}\` has not called the function ` +
         "that it was given, or did not wait for it; pass an adapter",
     );
   };
   return {
-    run: (ready: ReadyCall) => hand(() => IN_THIS_ISOLATE.run(ready)),
-    attempt: (remembered) => hand(() => IN_THIS_ISOLATE.attempt(remembered)),
-    alone: (remembered) => hand(() => IN_THIS_ISOLATE.alone(remembered)),
+    run: (ready) => hand(ready, () => IN_THIS_ISOLATE.run(ready)),
+    attempt: (remembered) => hand(remembered, () => IN_THIS_ISOLATE.attempt(remembered)),
+    alone: (remembered) => hand(remembered, () => IN_THIS_ISOLATE.alone(remembered)),
   };
 }
 

@@ -369,7 +369,7 @@ function fixResult(value: unknown): unknown {
     return copyLarge(buffer);
   };
   try {
-    const [fixed] = capture([value], { large: copy }).values;
+    const [fixed] = capture([value], { large: copy, bare: true }).values;
     return large && typeof fixed === "object" && fixed !== null ? transfer(fixed) : fixed;
   } catch {
     // It has an accessor that throws; structured clone meets that, too, and it is told of.

@@ -1,5 +1,5 @@
 import { QuiverError } from "../errors.ts";
-import { isCache } from "../cache/layered.ts";
+import { checkCache } from "../cache/cache.ts";
 import type { Warn } from "../cache/warn.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
@@ -51,7 +51,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     onWarning,
   } = options;
   checkTimeout(leaseTimeout);
-  if (options.cache !== undefined) checkCache(options.cache);
+  if (options.cache !== undefined) checkCache(options.cache, "open a scope as `cache`");
   const metadata = deriveMetadata(outer?.metadata, options.metadata);
   const cache = "cache" in options ? options.cache : outer?.cache;
   const workers = "workers" in options ? toScopeWorkers(options) : outer?.workers;
@@ -86,16 +86,6 @@ function deriveMetadata(
     );
   }
   return { ...outer, ...facts };
-}
-
-/** Types do not hold where a program has none. */
-function checkCache(cache: unknown): void {
-  if (isCache(cache)) return;
-  const state = cache instanceof Promise
-    ? "it is a promise; await it"
-    : `${typeof cache === "string" ? JSON.stringify(cache) : typeof cache} is none; give it what ` +
-      "`openBag()` or `createMemoryCache()` has returned";
-  throw new TypeError(`Cannot open a scope as \`cache\` must be a cache: ${state}`);
 }
 
 /**

@@ -90,6 +90,9 @@ function isEmpty(path: string): boolean {
     if (new TextDecoder().decode(magic) === MAGIC) return false;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return true;
+    if (error instanceof Deno.errors.FilesystemLoop) {
+      throw refuse(path, "it is a link that leads nowhere");
+    }
     if (!(error instanceof Deno.errors.NotADirectory)) throw error;
     throw refuse(path, "it lies below a file; choose a file in a directory");
   }

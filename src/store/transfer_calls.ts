@@ -56,6 +56,12 @@ export async function transferCalls(
       `Cannot transfer calls: "${unknown}" is not an option; the options are overwrite and pop`,
     );
   }
+  for (const [name, value] of Object.entries({ overwrite, pop })) {
+    if (typeof value === "boolean") continue;
+    throw new TypeError(
+      `Cannot transfer calls as \`${name}\` must be true or false: it is ${typeof value}`,
+    );
+  }
   if (to.readOnly) throw new TypeError("Cannot transfer calls into this cache: it is read-only");
   if (pop) checkMove(from, to);
   const counts = { copied: 0, kept: 0, failed: 0 };
@@ -79,8 +85,8 @@ async function transfer(
     if (known !== undefined && !overwrite && !isCopy) return "kept";
     if (!isCopy && !await copyCall(record, from, to)) return "failed";
   }
-  if (!pop) return "copied";
   // A cache may be full, or keep nothing at all.
+  if (!pop) return await to.calls.get(record.key) === undefined ? "failed" : "copied";
   if (await getHit(to, record.key) === undefined) return "failed";
   using _lease = from.leases.tryAcquire(record.key);
   // What was stored here meanwhile is another one.

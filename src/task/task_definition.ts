@@ -40,6 +40,11 @@ export class TaskDefinition {
     if (typeof fn !== "function") {
       throw new TypeError(`Cannot define a task: ${typeof fn} is not a function`);
     }
+    if (typeof options !== "object" || options === null) {
+      throw new TypeError(
+        `Cannot define task "${fn.name}": the options are ${toKind(options)}, not an object`,
+      );
+    }
     const { name = fn.name, version, ignore = [], require = [], code = "function" } = options;
     this.address = toAddress(origin, name);
     for (const option of Object.keys(options)) {
@@ -61,8 +66,13 @@ export class TaskDefinition {
     // Whoever calls the task was checked by the types of `Task`.
     this.fn = fn as (...args: unknown[]) => unknown;
     this.resolve = isImportMeta(origin) ? origin.resolve : undefined;
-    // What the caller changes in them later does not count.
-    this.#options = { ...options, ignore: [...ignore], require: [...require] };
+    // What the caller changes in them later does not count, and what they inherit does.
+    this.#options = {
+      code,
+      ...(version !== undefined && { version }),
+      ignore: [...ignore],
+      require: [...require],
+    };
     this.#ignored = new Set(ignore);
   }
 
@@ -194,6 +204,11 @@ function toKind(value: unknown): string {
  * @throws {TypeError} When the name is empty or the origin is not a URL.
  */
 export function toAddress(origin: TaskOrigin, name: string): TaskAddress {
+  if (typeof name !== "string") {
+    throw new TypeError(
+      `Cannot define a task: the option \`name\` is a string, not ${toKind(name)}`,
+    );
+  }
   if (name === "") {
     throw new TypeError(
       "Cannot define a task: the function has no name; name it, or pass the option `name`",

@@ -31,6 +31,13 @@ export interface CaptureOptions {
   readonly large: (value: LargeBuffer, original: object) => object;
   /** Tells which of the values are given away, so that their buffers move instead. */
   readonly moves?: (value: unknown) => boolean;
+  /**
+   * Whether objects without a prototype stay so, as those in results do. Keys do not tell them from
+   * others, so that an argument becomes a plain object.
+   *
+   * @default {false}
+   */
+  readonly bare?: boolean;
 }
 
 /** From this size on, in bytes, a buffer need not be copied at once. */
@@ -152,7 +159,7 @@ class Capture {
     if (isDigestible(value)) return this.#keep(value);
     const prototype: object | null = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) {
-      const copy = {};
+      const copy = prototype === null && this.#options.bare ? Object.create(null) : {};
       this.#unfilled.push(() => copyFields(value, copy, Object.keys(value), this.#copy));
       return copy;
     }

@@ -95,7 +95,9 @@ function toInside(value: object): "leaf" | "special" | readonly unknown[] {
   try {
     if (Array.isArray(value)) return toItems(value);
     const prototype: object | null = Object.getPrototypeOf(value);
-    if (prototype === Object.prototype || prototype === null) return Object.values(value);
+    if (prototype === Object.prototype) return Object.values(value);
+    // Structured clone gives it one.
+    if (prototype === null) return "special";
     if (ArrayBuffer.isView(value) || LEAVES.has(prototype)) return "leaf";
     if (prototype === ArrayBuffer.prototype || prototype === SharedArrayBuffer.prototype) {
       return "leaf";

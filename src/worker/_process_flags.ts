@@ -127,6 +127,7 @@ function inherit(name: PermissionName, told: ProgramFlags | undefined): string[]
   if (state === "granted" && partial !== true) return [`--allow-${name}`];
   const barring = told?.barringFlags(name) ?? [];
   if (state === "denied") {
+    if (name === "import") return limitImports(IMPORT_HOSTS);
     return barring.includes(`--ignore-${name}`) ? [`--ignore-${name}`] : [`--deny-${name}`];
   }
   if (state === "granted" && told !== undefined) return [`--allow-${name}`, ...barring];
@@ -145,9 +146,9 @@ function allow(name: PermissionName, parts: readonly string[]): string[] {
 /** A process to which nothing is said may import from the usual hosts, whatever its program may. */
 function limitImports(hosts: readonly string[]): string[] {
   const granted = hosts.filter((host) => isGranted("import", host));
-  if (Deno.permissions.querySync({ name: "import" }).state === "denied" || granted.length === 0) {
-    return ["--deny-import"];
-  }
+  // Alone the second bars all but the usual hosts.
+  if (granted.length === 0) return ["--allow-import", "--deny-import"];
+  if (Deno.permissions.querySync({ name: "import" }).state === "denied") return ["--deny-import"];
   return hosts === IMPORT_HOSTS && granted.length === hosts.length ? [] : allow("import", granted);
 }
 

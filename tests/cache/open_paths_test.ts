@@ -50,6 +50,26 @@ for (const mode of ["readwrite", "read"] as const) {
     });
   });
 
+  Deno.test(`what opens a cache with mode: ${mode} refuses a link that leads nowhere`, async () => {
+    const directory = await Deno.makeTempDir();
+    const [dead, loop] = [`${directory}/dead`, `${directory}/loop`];
+    await Deno.symlink(`${directory}/missing`, dead);
+    await Deno.symlink(loop, loop);
+    for (
+      const [open, path, Class] of [
+        [openBag, dead, BagFormatError],
+        [openBag, loop, BagFormatError],
+        [openFileCache, dead, CacheFormatError],
+        [openFileCache, loop, CacheFormatError],
+        [openSqliteCache, loop, CacheFormatError],
+      ] as const
+    ) {
+      const opening = async () => void await open(path, { mode });
+      await assertRejects(opening, Class, "it is a link that leads nowhere");
+    }
+    await Deno.remove(directory, { recursive: true });
+  });
+
   Deno.test(`openSqliteCache() with mode: ${mode} refuses a directory, and what lies below a file`, async () => {
     await withFile(async (directory, file) => {
       for (

@@ -10,6 +10,7 @@ import {
   pool,
   query,
   readOnly,
+  redigest,
   stack,
   voidCache,
 } from "@quiver/quiver";
@@ -222,6 +223,45 @@ Deno.test("transfer() says which cache is read-only, and which option is none", 
   await assertRejects(() => calls.transfer(to, { move: true }), TypeError, '"move"');
   assertEquals(await query(to).count(), 0);
   assertEquals((await query(pool(from)).transfer(to)).copied, 1);
+});
+
+Deno.test("transfer() reports what the other cache does not keep, moved or not", async () => {
+  const mine = createMemoryCache();
+  await fill(mine, { 1: "one", 2: "two" });
+  const nothing = { copied: 0, kept: 0, failed: 2 };
+  for (const options of [{}, { overwrite: true }, { pop: true }]) {
+    assertEquals(await query(mine).transfer(voidCache, options), nothing);
+  }
+  assertEquals(await read(mine), { 1: "one", 2: "two" });
+});
+
+Deno.test("transfer() takes no text for a yes or no", async () => {
+  const [mine, yours] = [createMemoryCache(), createMemoryCache()];
+  await fill(mine, { 1: "mine" });
+  await fill(yours, { 1: "yours" });
+  for (const name of ["overwrite", "pop"]) {
+    const move = () => query(mine).transfer(yours, { [name]: "no" } as never);
+    await assertRejects(move, TypeError, `\`${name}\` must be true or false: it is string`);
+  }
+  assertEquals([await read(mine), await read(yours)], [{ 1: "mine" }, { 1: "yours" }]);
+});
+
+Deno.test("what takes a cache names what is none", async () => {
+  const cache = createMemoryCache();
+  for (const none of ["memory", null, undefined, {}, new Map(), Promise.resolve(cache)]) {
+    // As a program without types has it.
+    const other = none as never;
+    for (
+      const use of [
+        () => query(other),
+        () => query(cache).transfer(other),
+        () => redigest(other),
+        () => limited(other, { maxItems: 1 }),
+        () => Cache.mix({ values: other, calls: cache }),
+        () => Cache.mix({ values: cache, calls: other }),
+      ]
+    ) await assertRejects(async () => await use(), TypeError, "must be a cache: ");
+  }
 });
 
 Deno.test("transfer() does not wait for who computes the key there", async () => {

@@ -43,6 +43,27 @@ for (const workerType of KINDS) {
   const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
   const open = () => new Executor({ maxWorkers: 1, workerType });
 
+  test("objects without a prototype come back as they do from a cache", async () => {
+    await using executor = open();
+    const path = await Deno.makeTempDir();
+    {
+      await using bag = await openBag(path);
+      for (const cache of [undefined, createMemoryCache(), bag]) {
+        await cacheScope(cache === undefined ? {} : { cache }, async () => {
+          const submit = () => executor.submit(tasks.make, "bare");
+          const results = [...await Promise.all([submit(), submit()]), await submit()];
+          results.push(...await Array.fromAsync(executor.map(tasks.make, ["bare", "bare"])));
+          for (const result of results) {
+            const [groups] = result as [object];
+            assertEquals(Object.getPrototypeOf(groups), null);
+            assertEquals({ ...groups }, { odd: [1, 3], even: [2] });
+          }
+        });
+      }
+    }
+    await Deno.remove(path, { recursive: true });
+  });
+
   test("URLs come and go as themselves, by submit, map and runInWorker", async () => {
     await using executor = open();
     await using context = openWorkerContext({ type: workerType });

@@ -202,6 +202,7 @@ Deno.test("a task on a process may do in part what the program may in part", asy
       ["--allow-read", "--allow-net=example.com", "--deny-net=example.com:443", "--deny-env=HOME"],
       ["--allow-read", "--deny-write=data", "--allow-import=example.com", "--deny-ffi"],
       ["--allow-read", "--ignore-read=data/secret", "--ignore-env=HOME"],
+      ["--allow-read", "--allow-import", "--deny-import"],
     ]
   ) {
     const start = { flags: [...needs(), ...flags], order: { parts: PARTS } };
@@ -223,6 +224,13 @@ Deno.test("a task on a process may nothing that the program gave up, or may only
   const net = (world: World) => (world["parts of permissions"] as string[][]).slice(4, 6);
   assertEquals(net(given.process).map(([, state]) => state), ["granted", "prompt"]);
   assertEquals(net(given.main), net(given.process));
+  // Where nothing is said, a process may import from the usual hosts.
+  const importing = await readWorlds(program.folder, {
+    flags: [...needs(), "--allow-read", "--allow-import=example.com"],
+    order: { revoke: [{ name: "import", host: "example.com" }] },
+  });
+  const { main, process } = importing;
+  assertEquals([main["import permission"], process["import permission"]], ["prompt", "denied"]);
   // What a path was relative to is not known any more where the program has gone elsewhere.
   const secret = { name: "write", path: `${program.folder}/data/secret` };
   const moved = await readWorlds(program.folder, {

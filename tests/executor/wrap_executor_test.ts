@@ -11,6 +11,7 @@ import {
 import {
   bind,
   cacheScope,
+  CancelledError,
   createMemoryCache,
   currentScope,
   Executor,
@@ -336,6 +337,31 @@ Deno.test("wrapExecutor() follows the signal among a pool's options", async () =
   controller.abort(new RangeError("enough"));
   await assertRejects(() => waiting, RangeError, "enough");
   await assertRejects(() => queue.add.with({ signal })(square, 4), RangeError, "enough");
+});
+
+Deno.test("wrapExecutor() lets others run a call that was given up when its pool had dropped it", async () => {
+  let given = Promise.withResolvers<() => unknown>();
+  const queue = wrapExecutor({
+    add: (fn: () => unknown, _options?: QueueOptions) => {
+      given.resolve(fn);
+      return new Promise(() => {});
+    },
+  });
+  const controller = new AbortController();
+  await cacheScope({ cache: createMemoryCache() }, async () => {
+    const signalled = queue.add.with({ signal: controller.signal })(square, 70);
+    const late = await given.promise;
+    controller.abort(new RangeError("enough"));
+    await assertRejects(() => signalled, RangeError, "enough");
+    assertEquals([await square(70), await late()], [4900, undefined]);
+    given = Promise.withResolvers();
+    const aborted = queue.add(square, 71);
+    await given.promise;
+    const waiting = square(71);
+    aborted.abort();
+    await assertRejects(() => aborted, CancelledError);
+    assertEquals([await waiting, waiting.hit], [5041, false]);
+  });
 });
 
 Deno.test("wrapExecutor() names options that are none, and functions that are no task", () => {

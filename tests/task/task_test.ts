@@ -94,6 +94,24 @@ Deno.test("task() misses when the version changed, in value or type", async () =
   assertEquals(await keyOf(fn, { version: 1 }), keys[1]);
 });
 
+Deno.test("task() counts a version that its options inherit", async () => {
+  class Options {
+    readonly name: string = "inherited";
+    get version(): number {
+      return 1;
+    }
+  }
+  const versioned = task("file:///inherited.ts", (x: number) => x, new Options());
+  const plain = task("file:///other.ts", (x: number) => x, { name: "inherited" });
+  const cache = createMemoryCache();
+  await cacheScope({ cache }, () => Promise.all([versioned(1), plain(1)]));
+  const versions = new Map<string, unknown>();
+  for await (const { module, version } of query(cache)) versions.set(module, version);
+  assertEquals(versions.get("file:///inherited.ts"), 1);
+  assertEquals(versions.get("file:///other.ts"), undefined);
+  assertEquals(versions.size, 2);
+});
+
 // fleche 7, executors 85
 Deno.test("task() misses when the function's tokens changed, unless code is none", async () => {
   const key = await keyOf((x) => x + 1);
@@ -459,6 +477,14 @@ Deno.test("task() names what is wrong with a definition", async () => {
   assertThrows(() => task(import.meta, fn, { nmae: "x" } as never), TypeError, '"nmae"');
   assertThrows(() => task(import.meta, fn, { code: "all" } as never), TypeError, "`code`");
   assertThrows(() => task(import.meta, 1 as never), TypeError, "not a function");
+  for (const options of [null, 1, "name"]) {
+    assertThrows(() => task(import.meta, fn, options as never), TypeError, "the options are");
+  }
+  // In a key they would all be one.
+  for (const name of [null, Symbol("fn"), 1, {}]) {
+    const define = () => task(import.meta, fn, { name } as never);
+    assertThrows(define, TypeError, "`name` is a string");
+  }
   for (const version of [NaN, Infinity, -Infinity, null, true, 1n, {}, []]) {
     const define = () => task(import.meta, fn, { name: "versioned", version } as never);
     assertThrows(define, TypeError, "`version` is a string or a finite number");

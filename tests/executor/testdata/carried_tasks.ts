@@ -35,6 +35,7 @@ export const applyTask = task(
 );
 
 const MAKERS: { readonly [name: string]: () => unknown } = {
+  bare: () => [Object.groupBy([1, 2, 3], (n) => n % 2 ? "odd" : "even")],
   url: () => ({ at: [new URL("http://a.b/c?d=1#e")], query: new URLSearchParams("x=1&x=2") }),
   headers: () => ({ list: [new Headers({ a: "b" })] }),
   response: () => new Map([["r", new Response("x")]]),

@@ -49,11 +49,16 @@ export async function runHere(n: number): Promise<number> {
 export async function errors(): Promise<unknown> {
   const error = await quiver.cacheScope({ cache: app.createMemoryCache() }, () => square.load(7))
     .catch((error: unknown) => error);
-  const stacked = quiver.stack(app.createMemoryCache(), quiver.createMemoryCache());
-  const kept = await app.cacheScope({ cache: stacked }, async () => {
-    await square(5);
-    return await square.contains(5);
-  });
+  const [values, calls] = [app.createMemoryCache(), quiver.createMemoryCache()];
+  const kept: boolean[] = [];
+  for (const cache of [quiver.stack(values, calls), app.Cache.mix({ values, calls })]) {
+    kept.push(
+      await app.cacheScope({ cache }, async () => {
+        await square(5 + kept.length);
+        return await square.contains(5 + kept.length);
+      }),
+    );
+  }
   return {
     known: [error instanceof quiver.CacheMissError, error instanceof app.CacheMissError],
     base: error instanceof app.QuiverError,
