@@ -1,6 +1,14 @@
 // End-to-end: a call that was told to stop, or to be forgotten, leaves nothing behind.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { cacheScope, DeadlineError, type Future, openBag, query } from "@quiver/quiver";
+import {
+  cacheScope,
+  DeadlineError,
+  Executor,
+  type Future,
+  openBag,
+  query,
+  type WorkerType,
+} from "@quiver/quiver";
 import { isLeaseFree } from "../../src/bag/lease_lock.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { appears, CACHES, openFolder, openWay, type WayName, WAYS } from "./_ways.ts";
@@ -76,6 +84,21 @@ for (const wayName of WAYS) {
     });
   });
 
+  test("who shares a call that is made by one that is stopped computes it anew", async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`, { fold: "manual" });
+    await using way = openWay(wayName);
+    await cacheScope({ cache: bag }, async () => {
+      const leader = way.call(tasks.countingPlus, 300, 1, folder.path) as Future<number>;
+      const follower = way.call(tasks.countingPlus, 300, 2, folder.path);
+      await appears(folder.path, "started");
+      leader.abort("enough");
+      assertEquals(await leader.catch((reason) => reason), "enough");
+      assertEquals(await follower, 302);
+      assertEquals(await tasks.countingStrictly.load(300, folder.path), 300);
+    });
+  });
+
   test("who asks after an eviction gets a new run, and the running one is not recorded", async () => {
     for (const kind of kinds) {
       for (const how of ["key", "task"] as const) {
@@ -135,6 +158,46 @@ for (const wayName of WORKERS) {
       assertEquals(await tasks.counting.contains(100_000, folder.path), false);
     });
   });
+}
+
+/** How calls end with their executor, or by its options. */
+const ENDS: { readonly [name: string]: (executor: Executor, folder: string) => Future<number> } = {
+  "terminate()": (executor, folder) => {
+    const call = executor.submit(tasks.counting, 300, folder);
+    appears(folder, "started").then(() => executor.terminate());
+    return call;
+  },
+  "shutdown({ cancelPending })": (executor, folder) => {
+    executor.submit(tasks.counting, 100, folder);
+    const call = executor.submit(tasks.counting, 300, folder);
+    appears(folder, "started").then(() => executor.shutdown({ cancelPending: true }))
+      .catch(() => {});
+    return call;
+  },
+  "a deadline": (executor, folder) =>
+    executor.with({ deadline: 30 }).submit(tasks.counting, 300, folder),
+};
+
+for (const wayName of WORKERS) {
+  for (const kind of ["memory", "bag"]) {
+    for (const [name, call] of Object.entries(ENDS)) {
+      Deno.test(`${wayName}, ${kind}: who shares a call that ends by ${name} computes it anew`, async () => {
+        await using folder = await openFolder();
+        await using opened = await CACHES[kind]?.(folder.path);
+        assert(opened !== undefined);
+        const executor = new Executor({ maxWorkers: 1, workerType: wayName as WorkerType });
+        await using way = openWay(wayName);
+        await cacheScope({ cache: opened.cache }, async () => {
+          const leader = call(executor, folder.path);
+          const follower = way.call(tasks.counting, 300, folder.path);
+          await assertRejects(async () => await leader);
+          assertEquals(await follower, 300);
+          assertEquals(await tasks.counting.load(300, folder.path), 300);
+        });
+        await executor.shutdown().catch(() => {});
+      });
+    }
+  }
 }
 
 for (const wayName of ["web", "inline"] as const) {
