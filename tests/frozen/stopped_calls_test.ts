@@ -1,12 +1,18 @@
 // End-to-end: a call that was told to stop, or to be forgotten, leaves nothing behind.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  type Bag,
+  type Cache,
   cacheScope,
+  createMemoryCache,
   DeadlineError,
   Executor,
   type Future,
+  limited,
   openBag,
+  openFileCache,
   query,
+  stack,
   type WorkerType,
 } from "@quiver/quiver";
 import { isLeaseFree } from "../../src/bag/lease_lock.ts";
@@ -158,6 +164,65 @@ for (const wayName of WORKERS) {
       assertEquals(await tasks.counting.contains(100_000, folder.path), false);
     });
   });
+}
+
+/** Two caches of which one forgets what the other computes. */
+const PAIRS: {
+  readonly [name: string]: (folder: string) => Promise<{ used: Cache; other: Cache }>;
+} = {
+  "the same handle": async (folder) => {
+    const bag = await openBag(`${folder}/results.bag`, { fold: "manual" });
+    return { used: bag, other: bag };
+  },
+  "another handle of a bag": async (folder) => ({
+    used: await openBag(`${folder}/results.bag`, { fold: "manual" }),
+    other: await openBag(`${folder}/results.bag`, { fold: "manual" }),
+  }),
+  "another handle of files": async (folder) => ({
+    used: await openFileCache(`${folder}/results`),
+    other: await openFileCache(`${folder}/results`),
+  }),
+  "what a stack stands on": async (folder) => {
+    const bag = await openBag(`${folder}/results.bag`, { fold: "manual" });
+    return { used: stack(bag, createMemoryCache()), other: bag };
+  },
+  "a stack on it": async (folder) => {
+    const bag = await openBag(`${folder}/results.bag`, { fold: "manual" });
+    return { used: bag, other: stack(createMemoryCache(), bag) };
+  },
+  "a limited view": async (folder) => {
+    const bag = await openBag(`${folder}/results.bag`, { fold: "manual" });
+    return { used: bag, other: limited(bag, { maxItems: 9 }) };
+  },
+};
+
+const EVICTIONS: { readonly [name: string]: (cache: Cache, folder: string) => Promise<unknown> } = {
+  key: async (cache, folder) => await cache.evict(await tasks.deaf.digest(1, folder)),
+  task: (cache) => cache.evict(tasks.deaf),
+  query: (cache) => query(cache, tasks.deaf).evict(),
+};
+
+for (const wayName of ["here", "web"] as const) {
+  for (const [pair, open] of Object.entries(PAIRS)) {
+    for (const [how, evict] of Object.entries(EVICTIONS)) {
+      Deno.test(`${wayName}: ${pair} forgets a call that runs by its ${how}`, async () => {
+        for (const singleFlight of [true, false]) {
+          await using folder = await openFolder();
+          const { used, other } = await open(folder.path);
+          await using way = openWay(wayName);
+          await cacheScope({ cache: used, singleFlight }, async () => {
+            const call = way.call(tasks.deaf, 1, folder.path);
+            await appears(folder.path, "started");
+            await evict(other, folder.path);
+            const after = tasks.deaf(1, folder.path);
+            await Deno.writeTextFile(`${folder.path}/go`, "");
+            assertEquals([await call, await after, after.hit], [1, 1, false]);
+          });
+          for (const cache of new Set([used, other])) await (cache as Partial<Bag>).close?.();
+        }
+      });
+    }
+  }
 }
 
 /** How calls end with their executor, or by its options. */
