@@ -12,6 +12,16 @@ class CodeSources {
   readonly #known = new Map<string, SourceWitness>();
 
   /**
+   * Gives the witness of a module that has one.
+   *
+   * @param module The URL of the module.
+   * @returns The witness.
+   */
+  known(module: string): SourceWitness | undefined {
+    return this.#known.get(module);
+  }
+
+  /**
    * Witnesses the sources of a task's module, with the first call that needs it.
    *
    * @param definition The task.
