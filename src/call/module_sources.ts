@@ -81,7 +81,7 @@ const CODE = /\.[cm]?[jt]sx?$/;
 const TYPED = /\.[cm]?ts$/;
 
 const IMPORT =
-  /\b(from|import|require)((?:\s|\(|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/|\/\/[^\n]*\n)*)(?:"([^"\n]*)"|'([^'\n]*)'|`([^`$\n]*)`)/g;
+  /\b(from|import|require)((?:\s|\(|new\s+URL\b|import\.meta\.resolve\b|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/|\/\/[^\n]*\n)*)(?:"([^"\n]*)"|'([^'\n]*)'|`([^`$\n]*)`)/g;
 
 /** What Node appends to what `require()` is given. */
 const ENDINGS = ["", ".js", ".json", "/index.js"];
@@ -98,9 +98,10 @@ const CHANGE_TICK = 1000;
 /**
  * Witnesses the sources of modules, each file once.
  *
- * What is followed: static imports and re-exports, and `import()` and `require()` of a literal. It
- * ends at whatever is no local file, at `node_modules` and at Quiver itself. Files that are only read
- * as data or started as workers are no part of it, nor is what a Wasm module imports.
+ * What is followed: static imports and re-exports, and `import()` and `require()` of a literal, or of
+ * one in `new URL()` or `import.meta.resolve()`. It ends at whatever is no local file, at
+ * `node_modules` and at Quiver itself. Files that are only read as data or started as workers are no
+ * part of it, nor is what a Wasm module imports.
  */
 export class SourceWitnesses {
   readonly #program: Program;
@@ -286,7 +287,8 @@ function isLocal(url: string): boolean {
 }
 
 /**
- * A specifier is the literal behind `from`, `import`, `import(` or `require(`. Nothing is parsed: the
+ * A specifier is the literal behind `from`, `import`, `import(` or `require(`, and what may stand
+ * between. Nothing is parsed: the
  * code of a program is read here before its first call runs, and what stands in a string, or in a
  * comment at the end of a line, is taken for an import, too. One file more is checked then.
  */
@@ -297,7 +299,9 @@ function findSpecifiers(text: string, name: string): FoundSpecifier[] {
     const called = between.includes("(");
     if ((word === "from" && called) || isComment(code, index)) continue;
     const callee = word === "require" ? word : called ? "import" : undefined;
-    found.push({ specifier: a ?? b ?? c ?? "", callee });
+    const specifier = a ?? b ?? c ?? "";
+    const isUrl = between.includes("URL") && !/^\.{0,2}\/|^\w+:/.test(specifier);
+    found.push({ specifier: isUrl ? `./${specifier}` : specifier, callee });
   }
   return found;
 }
