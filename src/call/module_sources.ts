@@ -31,6 +31,11 @@ export interface SourceWitness {
   readonly changed: readonly string[];
   /** The URLs of those that may not be read, and so are not checked, nor what they import. */
   readonly unread: readonly string[];
+  /**
+   * Digests of the functions of the module's tasks, by name: while a module waits at its top level, its
+   * file may be edited after it was loaded, and before that can be seen.
+   */
+  readonly functions?: { readonly [name: string]: string };
 }
 
 /** How a module came into this isolate. */
@@ -351,6 +356,16 @@ function toChangeTime({ mtime, ctime }: Deno.FileInfo): number {
 function isSettled({ mtime, ctime }: Deno.FileInfo): boolean {
   const written = (mtime?.getTime() ?? Infinity) + CLOCK_TICK;
   return Math.max(written, (ctime?.getTime() ?? 0) + CHANGE_TICK) < Date.now();
+}
+
+/**
+ * Digests the source of a function as it was loaded.
+ *
+ * @param fn The function.
+ * @returns The SHA-256.
+ */
+export function digestFunction(fn: (...args: never[]) => unknown): string {
+  return createSha256().update(Function.prototype.toString.call(fn)).digest("hex");
 }
 
 function digestBytes(bytes: Uint8Array): string {

@@ -215,7 +215,7 @@ export class WorkerCalls {
     const known = this.#codes.get(module);
     if (known !== undefined) return known;
     const { LoadedCode } = await importLater<Checking>("./check_call.ts", import.meta.url);
-    const code = this.#codes.get(module) ?? new LoadedCode(sources);
+    const code = this.#codes.get(module) ?? new LoadedCode(module, sources);
     this.#codes.set(module, code);
     return code;
   }

@@ -18,6 +18,11 @@ const FILES: { readonly [name: string]: string } = {
   "data.json": `{ "one": 1 }`,
   "late.ts": `export const extra = 0;`,
   "unrelated.ts": `export const other = 0;`,
+  "waiting.ts": `
+    import { task } from "@quiver/quiver";
+    await globalThis.wait?.();
+    export const add = task(import.meta, function add(n: number) { return n + 0; });
+  `,
   "given.ts": `
     import { task } from "@quiver/quiver";
     export const given = task(import.meta, function given(n: number) { return n + 0; });
@@ -115,4 +120,15 @@ for (const type of ["web", "process"]) {
       assert(report.warnings.every((warning) => warning.includes("given.ts")));
     });
   }
+}
+
+for (const type of ["web", "process"]) {
+  Deno.test(`${type}: nor is one of a module that was edited while it waited at its top level`, async () => {
+    const { result, known, here, warnings } = await run<
+      { result: number; known: boolean; here: number; warnings: string[] }
+    >("edited_early.ts", [type]);
+    assertEquals({ result, known, here }, { result: 1001, known: false, here: 1 });
+    assertEquals(warnings.length, 1);
+    assert(warnings[0]?.includes("waiting.ts"));
+  });
 }
