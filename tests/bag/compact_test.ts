@@ -391,3 +391,19 @@ Deno.test("putCall() keeps nothing that was revoked, though the log is as long a
   assertEquals(bag.putCall(A, { n: 1 }, lease), false);
   assertEquals(bag.getCall(A), undefined);
 });
+
+Deno.test("a lease is not revoked by what was said of an earlier one of its key", async () => {
+  using directory = new TemporaryDirectory();
+  const [A, B] = ["a", "b"].map(toDigest) as [string, string];
+  await using bag = await open(directory.path);
+  await using other = await open(directory.path);
+  {
+    // Its call fails, so that nobody asks.
+    using _lease = bag.tryLease(A);
+    other.revokeLease(A);
+  }
+  using lease = bag.tryLease(A);
+  assert(lease !== undefined);
+  other.putCall(B, { n: 0 });
+  assertEquals(bag.putCall(A, { n: 1 }, lease), true);
+});
