@@ -39,6 +39,8 @@ export interface CallLogOptions {
 export interface Revocable {
   /** How long the log was when it was given. */
   readonly logSize: number;
+  /** Which log that was: a compaction makes another one, which may come to be as long. */
+  readonly log: object | undefined;
   /** Whether it was taken back. */
   readonly revoked: boolean;
 }
@@ -111,9 +113,9 @@ export class CallLog implements Disposable {
     return scanned - followed > LONG_TAIL_BYTES;
   }
 
-  /** How long the log is, as far as it was scanned. */
-  get size(): number {
-    return this.#log?.scanned ?? 0;
+  /** Which log is open, and how long it is, as far as it was scanned. */
+  get state(): Pick<Revocable, "log" | "logSize"> {
+    return { log: this.#log, logSize: this.#log?.scanned ?? 0 };
   }
 
   /**
@@ -323,11 +325,12 @@ export class CallLog implements Disposable {
     try {
       const info = this.#log?.file.statSync();
       log = info?.nlink === 0 ? this.#reopen() : this.#log ?? this.#reopen();
-      if (lease !== undefined && info?.size !== lease.logSize && lease.revoked) return false;
+      const known = lease?.log === log ? lease.logSize : undefined;
+      if (lease !== undefined && info?.size !== known && lease.revoked) return false;
       appendLine(fileSystem, log.file, line, layout.callLog);
       if (sync) fileSystem.sync(log.file);
       const end = this.#takeOwn(log, head, line.length);
-      if (lease !== undefined && end !== lease.logSize + line.length && lease.revoked) {
+      if (lease !== undefined && end - line.length !== known && lease.revoked) {
         // Since the last look; what forgets the call may stand before its record.
         appendLine(fileSystem, log.file, encodeEvictLine(head.key), layout.callLog);
         return false;

@@ -209,9 +209,9 @@ export class DiskBag implements BagFiles {
 
   tryLease(key: Digest): LeaseLock | undefined {
     this.#checkWritable("take a lease in");
-    const { size } = this.#log;
+    const { state } = this.#log;
     const lease = this.#leases.tryTake(key);
-    return lease && new BagLease(lease, size);
+    return lease && new BagLease(lease, state);
   }
 
   revokeLease(key: Digest): void {
@@ -336,10 +336,12 @@ export class DiskBag implements BagFiles {
 /** A lease that knows how long the call log was when it was taken. */
 class BagLease implements LeaseLock, Revocable {
   readonly logSize: number;
+  readonly log: object | undefined;
   readonly #lease: LeaseLock;
 
-  constructor(lease: LeaseLock, logSize: number) {
+  constructor(lease: LeaseLock, { log, logSize }: Pick<Revocable, "log" | "logSize">) {
     this.#lease = lease;
+    this.log = log;
     this.logSize = logSize;
   }
 

@@ -2,7 +2,7 @@ import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import type { BagLayout } from "./layout.ts";
-import { isRevoked, revokeLease, toLeasePath, tryLease } from "./lease_lock.ts";
+import { isRevoked, revokeLease, skipMarks, toLeasePath, tryLease } from "./lease_lock.ts";
 import { abandonOwnFile, createOwnFile, type OwnFile } from "./own_file.ts";
 
 /** How many files are kept for the next leases. */
@@ -52,6 +52,7 @@ export class LeaseFiles implements Disposable {
       this.#putBack(own);
       return tryLease(this.#fileSystem, this.#layout, key);
     }
+    skipMarks(own.file);
     return new Lease(key, own.file, () => this.#free(path, own));
   }
 

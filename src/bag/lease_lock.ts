@@ -43,8 +43,7 @@ export function tryLease(
       // Whoever held it before may have removed it after this opened it: then it is a lock on a
       // file that nobody else will find under this name.
       if (isSameFile(path, file)) {
-        // What a holder was told that was killed is not for this one.
-        while (file.readSync(MARKS) !== null);
+        skipMarks(file);
         return new LeaseFile(fileSystem, key, path, file);
       }
     } catch (error) {
@@ -87,6 +86,16 @@ export function revokeLease(fileSystem: FileSystem, layout: LeaseLayout, key: Di
 
 /** What is read of a file at once: it is nearly always empty. */
 const MARKS = new Uint8Array(1024);
+
+/**
+ * Passes over what earlier holders of a file were told, and have not read as their calls failed or as
+ * they were killed: it is not for the next one.
+ *
+ * @param file The file whose lock is the lease.
+ */
+export function skipMarks(file: Deno.FsFile): void {
+  while (file.readSync(MARKS) !== null);
+}
 
 /**
  * Tells whether something was written into the file of a lease since this was last asked, such as that

@@ -4,6 +4,7 @@ import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import type {
   Found,
   Lease,
+  LeaseStore,
   MaybePromise,
   StoreDescription,
   Stores,
@@ -30,6 +31,31 @@ export type EncodeValue = Encoding["encodeValue"];
 
 /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
 const ENCODING: LateModule<Encoding> = new LateModule(() => import("../value/encode_value.ts"));
+
+/** How calls share the work in a cache of this isolate, and where that has its leases. */
+interface PlacedSharing {
+  readonly place: string | LeaseStore;
+  readonly sharing: WeakRef<Sharing>;
+}
+
+/** Those of all caches: what is opened twice, or stands on another, may be asked to forget a call. */
+const SHARINGS: Set<PlacedSharing> = sharedByCopies("sharings", () => new Set<PlacedSharing>());
+
+function sharingsAt(leases: LeaseStore): Sharing[] {
+  const found: Sharing[] = [];
+  for (const placed of SHARINGS) {
+    const sharing = placed.sharing.deref();
+    if (sharing === undefined) SHARINGS.delete(placed);
+    else if (placed.place === (leases.place ?? leases)) found.push(sharing);
+  }
+  return found;
+}
+
+/** Who computes calls that are recorded in stores, or in those that they stand on. */
+function leasesOf({ leases, layers = [], readOnly = false }: Stores): LeaseStore[] {
+  if (readOnly) return [];
+  return [...new Set([leases, ...layers.flatMap(leasesOf)])];
+}
 
 /**
  * What remembers calls: a store of values and a store of records, taken together.
@@ -105,7 +131,12 @@ export class Cache {
    * @internal
    */
   sharing(create: (board: WaitBoard | undefined) => Sharing): Sharing {
-    return this.#sharing ??= create(this.#stores.leases.board);
+    if (this.#sharing === undefined) {
+      const { leases } = this.#stores;
+      this.#sharing = create(leases.board);
+      SHARINGS.add({ place: leases.place ?? leases, sharing: new WeakRef(this.#sharing) });
+    }
+    return this.#sharing;
   }
 
   /**
@@ -230,8 +261,9 @@ export class Cache {
   evict(key: Digest): MaybePromise<boolean>;
   /**
    * Forgets all calls that match a template: all those of a task, of a version, with a tag… Those that
-   * run now, here or on workers of this isolate, are not recorded. Calls that another program computes
-   * now are found by their keys only.
+   * run now, here or on workers of this isolate, are not recorded, whichever handle of the cache they
+   * were made with. Calls that another program computes now are found by their keys only, and with
+   * `singleFlight: false` not at all.
    *
    * @param template A task, or what the calls have in common.
    * @returns How many calls were forgotten.
@@ -259,17 +291,33 @@ export class Cache {
     }
     return importLater<Tidying>("./tidy_cache.ts", import.meta.url)
       .then(({ evictMatching, toMatcher }) => {
-        const running = this.#sharing?.running.find(toMatcher(what)) ?? [];
-        for (const key of running) this.#evictRunning(key);
+        this.evictRunning(toMatcher(what));
         return evictMatching(this.#stores.calls, what);
       });
   }
 
+  /**
+   * Has calls of this isolate that run now not be recorded.
+   *
+   * @param matches Tells which are meant, by what their records would be.
+   *
+   * @internal
+   */
+  evictRunning(matches: (record: CallRecord) => boolean): void {
+    const running = leasesOf(this.#stores).flatMap(sharingsAt)
+      .flatMap(({ running }) => [...running.find(matches)]);
+    for (const key of new Set(running)) this.#evictRunning(key);
+  }
+
   /** Whoever asks from now on gets a run of its own; what runs now is not recorded, wherever it runs. */
   #evictRunning(key: Digest): void {
-    this.#sharing?.flights.forget(key);
-    this.#sharing?.running.evict(key);
-    this.#stores.leases.revoke?.(key);
+    for (const leases of leasesOf(this.#stores)) {
+      for (const { flights, running } of sharingsAt(leases)) {
+        flights.forget(key);
+        running.evict(key);
+      }
+      leases.revoke?.(key);
+    }
   }
 
   /**

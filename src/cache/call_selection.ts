@@ -1,5 +1,6 @@
 import type { CallRecord } from "../call/call_record.ts";
-import type { CallQuery } from "../call/call_template.ts";
+import type { CallQuery, CallTemplate } from "../call/call_template.ts";
+import type { TaskAddress } from "../call/task_address.ts";
 import { importLater } from "../import_later.ts";
 import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
 import { type QuiverWarning, writeWarning } from "../warning.ts";
@@ -16,16 +17,23 @@ type Template = typeof import("../call/call_template.ts");
 export class CallSelection implements AsyncIterable<CallRecord> {
   readonly #cache: Cache;
   readonly #select: () => AsyncIterable<CallRecord>;
+  readonly #whole: CallTemplate | { readonly address: TaskAddress } | undefined;
 
   /**
    * Selects calls.
    *
    * @param cache The cache that has them.
    * @param select Goes over their records, from the beginning each time it is called.
+   * @param whole What they have in common, where that is all: then it tells of calls that run now, too.
    */
-  constructor(cache: Cache, select: () => AsyncIterable<CallRecord>) {
+  constructor(
+    cache: Cache,
+    select: () => AsyncIterable<CallRecord>,
+    whole?: CallTemplate | { readonly address: TaskAddress },
+  ) {
     this.#cache = cache;
     this.#select = select;
+    this.#whole = whole;
   }
 
   /** Goes over the records. */
@@ -130,12 +138,20 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   }
 
   /**
-   * Forgets these calls, so that they run again when they are next asked for.
+   * Forgets these calls, so that they run again when they are next asked for. Where they are all that
+   * match a template, those that run now are not recorded, as with `cache.evict`.
    *
    * @returns How many were forgotten.
    */
   async evict(): Promise<number> {
     let evicted = 0;
+    if (this.#whole !== undefined) {
+      const { toMatcher } = await importLater<Template>(
+        "../call/call_template.ts",
+        import.meta.url,
+      );
+      this.#cache.evictRunning(toMatcher(this.#whole));
+    }
     // First all keys: what is forgotten meanwhile must not move the others.
     const keys = (await Array.fromAsync(this)).map(({ key }) => key);
     for (const key of keys) if (await this.#cache.evict(key)) evicted++;
@@ -229,6 +245,7 @@ export function query(
     );
   }
   checkCache(cache, "query calls as the first argument");
+  const whole = "address" in what || typeof what !== "function" ? what : undefined;
   return new CallSelection(cache, async function* () {
     const [{ toMatcher }, { DamagedRecords }] = await Promise.all([
       importLater<Template>("../call/call_template.ts", import.meta.url),
@@ -242,5 +259,5 @@ export function query(
     } finally {
       damaged.tell(onWarning);
     }
-  });
+  }, whole);
 }

@@ -1,7 +1,15 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Json } from "../call/call_record.ts";
 import type { Found, Lease, MaybePromise } from "../store/stores.ts";
-import { ChangedArgumentError, IndigestibleError, UnclonableError } from "../errors.ts";
+import {
+  CancelledError,
+  ChangedArgumentError,
+  DeadlineError,
+  ExecutorShutdownError,
+  IndigestibleError,
+  UnclonableError,
+  WorkerDiedError,
+} from "../errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Recalled } from "./_flights.ts";
 import { createSharing, type Sharing } from "./_sharing.ts";
@@ -40,6 +48,8 @@ export interface RecallOptions extends FlightOptions {
   readonly warn: Warn;
   /** Ends waiting for others with the signal's reason; asked for only by who waits. */
   readonly signal: () => AbortSignal;
+  /** Whether the call, or one around it, was given up: what it fails with then is not for others. */
+  readonly givenUp: () => boolean;
   /** Whether the caller has just looked, and found nothing: see {@linkcode lookUp}. */
   readonly missed?: boolean;
   /** What goes into the record beside the call itself. */
@@ -117,9 +127,16 @@ function lead(cache: Cache, call: KeyedCall, options: RecallOptions): Promise<Re
     }
   };
   // What ends the wait of this call, such as a deadlock with its callers, is not for the others, and
-  // neither is what is wrong with its own arguments.
-  const givenUp = (error: unknown) => waits || options.signal().aborted || isOfArguments(error);
+  // neither is what is wrong with its own arguments, nor what became of its own executor.
+  const givenUp = (error: unknown) =>
+    waits || options.givenUp() || isOfArguments(error) || isOfExecutor(error);
   return flights.run(key, compute, givenUp);
+}
+
+/** Whether the body was not run to its end: who waits runs it again, on an executor of its own. */
+function isOfExecutor(error: unknown): boolean {
+  return error instanceof DeadlineError || error instanceof ExecutorShutdownError ||
+    error instanceof CancelledError || error instanceof WorkerDiedError;
 }
 
 function isOfArguments(error: unknown): boolean {

@@ -31,6 +31,11 @@ export interface SourceWitness {
   readonly changed: readonly string[];
   /** The URLs of those that may not be read, and so are not checked, nor what they import. */
   readonly unread: readonly string[];
+  /**
+   * Digests of the functions of the module's tasks, by name: while a module waits at its top level, its
+   * file may be edited after it was loaded, and before that can be seen.
+   */
+  readonly functions?: { readonly [name: string]: string };
 }
 
 /** How a module came into this isolate. */
@@ -81,7 +86,7 @@ const CODE = /\.[cm]?[jt]sx?$/;
 const TYPED = /\.[cm]?ts$/;
 
 const IMPORT =
-  /\b(from|import|require)((?:\s|\(|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/|\/\/[^\n]*\n)*)(?:"([^"\n]*)"|'([^'\n]*)'|`([^`$\n]*)`)/g;
+  /\b(from|import|require)((?:\s|\(|new\s+URL\b|import\.meta\.resolve\b|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/|\/\/[^\n]*\n)*)(?:"([^"\n]*)"|'([^'\n]*)'|`([^`$\n]*)`)/g;
 
 /** What Node appends to what `require()` is given. */
 const ENDINGS = ["", ".js", ".json", "/index.js"];
@@ -98,9 +103,10 @@ const CHANGE_TICK = 1000;
 /**
  * Witnesses the sources of modules, each file once.
  *
- * What is followed: static imports and re-exports, and `import()` and `require()` of a literal. It
- * ends at whatever is no local file, at `node_modules` and at Quiver itself. Files that are only read
- * as data or started as workers are no part of it, nor is what a Wasm module imports.
+ * What is followed: static imports and re-exports, and `import()` and `require()` of a literal, or of
+ * one in `new URL()` or `import.meta.resolve()`. It ends at whatever is no local file, at
+ * `node_modules` and at Quiver itself. Files that are only read as data or started as workers are no
+ * part of it, nor is what a Wasm module imports.
  */
 export class SourceWitnesses {
   readonly #program: Program;
@@ -286,7 +292,8 @@ function isLocal(url: string): boolean {
 }
 
 /**
- * A specifier is the literal behind `from`, `import`, `import(` or `require(`. Nothing is parsed: the
+ * A specifier is the literal behind `from`, `import`, `import(` or `require(`, and what may stand
+ * between. Nothing is parsed: the
  * code of a program is read here before its first call runs, and what stands in a string, or in a
  * comment at the end of a line, is taken for an import, too. One file more is checked then.
  */
@@ -297,7 +304,9 @@ function findSpecifiers(text: string, name: string): FoundSpecifier[] {
     const called = between.includes("(");
     if ((word === "from" && called) || isComment(code, index)) continue;
     const callee = word === "require" ? word : called ? "import" : undefined;
-    found.push({ specifier: a ?? b ?? c ?? "", callee });
+    const specifier = a ?? b ?? c ?? "";
+    const isUrl = between.includes("URL") && !/^\.{0,2}\/|^\w+:/.test(specifier);
+    found.push({ specifier: isUrl ? `./${specifier}` : specifier, callee });
   }
   return found;
 }
@@ -347,6 +356,16 @@ function toChangeTime({ mtime, ctime }: Deno.FileInfo): number {
 function isSettled({ mtime, ctime }: Deno.FileInfo): boolean {
   const written = (mtime?.getTime() ?? Infinity) + CLOCK_TICK;
   return Math.max(written, (ctime?.getTime() ?? 0) + CHANGE_TICK) < Date.now();
+}
+
+/**
+ * Digests the source of a function as it was loaded.
+ *
+ * @param fn The function.
+ * @returns The SHA-256.
+ */
+export function digestFunction(fn: (...args: never[]) => unknown): string {
+  return createSha256().update(Function.prototype.toString.call(fn)).digest("hex");
 }
 
 function digestBytes(bytes: Uint8Array): string {

@@ -4,10 +4,11 @@
  * @module
  */
 import type { Warn } from "../cache/warn.ts";
-import { findChangedSource, type SourceWitness } from "../call/module_sources.ts";
+import { digestFunction, findChangedSource, type SourceWitness } from "../call/module_sources.ts";
 import { ChangedArgumentError, IndigestibleError } from "../errors.ts";
 import { capture } from "../value/capture.ts";
 import { digestArgument } from "../value/digest_value.ts";
+import { tasksOf } from "../task/registry.ts";
 import { encodeValue } from "../value/encode_value.ts";
 import type { CallCheck } from "./call_context.ts";
 
@@ -61,6 +62,7 @@ export function isStorable(name: string, value: unknown, warn: Warn): boolean {
 export class LoadedCode {
   /** Whether more of it may be loaded while a call runs. */
   readonly late: boolean;
+  readonly #module: string;
   readonly #sources: SourceWitness;
   #changed: string | undefined;
   #looked = false;
@@ -68,9 +70,11 @@ export class LoadedCode {
   /**
    * Looks at nothing yet.
    *
+   * @param module The URL of the module.
    * @param sources The code that keys were made of.
    */
-  constructor(sources: SourceWitness) {
+  constructor(module: string, sources: SourceWitness) {
+    this.#module = module;
     this.#sources = sources;
     this.late = sources.late.length > 0;
   }
@@ -87,6 +91,15 @@ export class LoadedCode {
     this.#looked = true;
     // This worker has loaded nothing before it began.
     const loadedAt = performance.timeOrigin;
-    return this.#changed = findChangedSource({ ...this.#sources, files }, loadedAt);
+    return this.#changed = findChangedSource({ ...this.#sources, files }, loadedAt) ??
+      (this.#hasOtherFunctions() ? this.#module : undefined);
+  }
+
+  #hasOtherFunctions(): boolean {
+    const functions = new Map(Object.entries(this.#sources.functions ?? {}));
+    return tasksOf(this.#module).some(({ name, fn }) => {
+      const digest = functions.get(name);
+      return digest !== undefined && digest !== digestFunction(fn);
+    });
   }
 }

@@ -68,11 +68,19 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
     contexts.find((each) => each !== undefined) ??
       {};
   const remembering = contexts.map(toRemembering);
+  // A call that cannot be remembered has none.
+  const sources = contexts.find((each) => each?.sources !== undefined)?.sources;
   const tasks = Object.assign({}, ...contexts.map((each) => each?.tasks));
   return {
     items: gathered.map(({ request }) => request.args[0]),
     context: contexts.some((each) => each !== undefined)
-      ? { tags: {}, strict: false, ...context, ...(Object.keys(tasks).length > 0 && { tasks }) }
+      ? {
+        tags: {},
+        strict: false,
+        ...context,
+        ...(sources && { sources }),
+        ...(Object.keys(tasks).length > 0 && { tasks }),
+      }
       : undefined,
     ...(remembering.some((own) => own !== undefined) && { remembering }),
   };

@@ -1,4 +1,5 @@
-import { type SourceWitness, SourceWitnesses } from "../call/module_sources.ts";
+import { digestFunction, type SourceWitness, SourceWitnesses } from "../call/module_sources.ts";
+import { tasksOf } from "../task/registry.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";
 
 export type { SourceWitness } from "../call/module_sources.ts";
@@ -12,6 +13,16 @@ class CodeSources {
   readonly #known = new Map<string, SourceWitness>();
 
   /**
+   * Gives the witness of a module that has one.
+   *
+   * @param module The URL of the module.
+   * @returns The witness.
+   */
+  known(module: string): SourceWitness | undefined {
+    return this.#known.get(module);
+  }
+
+  /**
    * Witnesses the sources of a task's module, with the first call that needs it.
    *
    * @param definition The task.
@@ -23,7 +34,10 @@ class CodeSources {
     const known = this.#known.get(module);
     if (known !== undefined) return known;
     const options = resolve === undefined ? { evaluatedAt } : { evaluatedAt, resolve };
-    return this.#witnesses.get(module, options).then((witness) => {
+    return this.#witnesses.get(module, options).then((files) => {
+      const functions = tasksOf(module).map(({ name, fn }) => [name, digestFunction(fn)] as const);
+      const witness = this.#known.get(module) ??
+        { ...files, functions: Object.fromEntries(functions) };
       this.#known.set(module, witness);
       return witness;
     });

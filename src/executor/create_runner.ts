@@ -17,7 +17,8 @@ import { RunAnswer } from "./_run_answer.ts";
 import { OptionedCall } from "./_optioned_call.ts";
 import type { CallOptions } from "./call_options.ts";
 import { CODE_SOURCES } from "./code_sources.ts";
-import { encodeTasks, holdsTask } from "./encode_tasks.ts";
+import { findTask } from "../task/registry.ts";
+import { encodeTasks, holdsTask, type TaskReference, type TaskReferences } from "./encode_tasks.ts";
 import { unwrapOutcome } from "./unwrap_outcome.ts";
 
 type ValueOutcome = Extract<Outcome, { type: "value" }>;
@@ -50,11 +51,13 @@ export interface EngineRunner extends CallRunner {
  */
 export function createRunner(dispatcher: Dispatches, loadsCode: boolean): EngineRunner {
   const remembering = (
-    { definition, frozen }: RememberedCall,
+    { definition, args, frozen }: RememberedCall,
   ): Remembering | Promise<Remembering> => {
     const lent = (frozen?.lent.length ?? 0) > 0 ? { lent: true } : {};
     if (!loadsCode) return lent;
-    const sources = CODE_SOURCES.get(definition);
+    const sources = holdsTask(args)
+      ? witnessTasks(args, definition.name).then(() => CODE_SOURCES.get(definition))
+      : CODE_SOURCES.get(definition);
     return sources instanceof Promise
       ? sources.then((sources) => ({ ...lent, sources }))
       : { ...lent, sources };
@@ -148,13 +151,43 @@ function toCheck({ call, frozen }: RememberedCall): CallCheck {
   return { digests };
 }
 
+/** The key is made of the code of tasks among the arguments, too. */
+async function witnessTasks(args: readonly unknown[], name: string): Promise<void> {
+  for (const { address } of tasksOf(args, name)) {
+    const definition = findTask(address);
+    if (definition !== undefined) await CODE_SOURCES.get(definition);
+  }
+}
+
+function tasksOf(args: readonly unknown[], name: string): readonly TaskReference[] {
+  try {
+    return Object.values(encodeTasks(args, name).tasks).flat();
+  } catch {
+    // Something in them cannot travel: whoever sends them says so.
+    return [];
+  }
+}
+
+function withSources(references: TaskReferences): TaskReferences {
+  const entries = Object.entries(references).map(([token, tasks]) => {
+    const witnessed = tasks.map((reference) => {
+      const sources = CODE_SOURCES.known(reference.address.module);
+      return sources === undefined ? reference : { ...reference, sources };
+    });
+    return [token, witnessed] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
 function encodeRequest(
   request: CallRequest & { context: CallContext | undefined },
   scope: Scope,
 ): CallRequest {
   const { args, tasks } = encodeTasks(request.args, request.task);
-  const context = request.context ?? describeScope(scope, undefined);
-  return { ...request, args, context: { ...context, tasks } satisfies CallContext };
+  const context: CallContext = request.context ?? describeScope(scope, undefined);
+  const remembered = context.sources !== undefined;
+  const references = remembered ? withSources(tasks) : tasks;
+  return { ...request, args, context: { ...context, tasks: references } satisfies CallContext };
 }
 
 function toFlags(

@@ -1,3 +1,4 @@
+import type { SourceWitness } from "../call/module_sources.ts";
 import type { TaskAddress } from "../call/task_address.ts";
 import type { ScopeDescription } from "../scope/derive_scope.ts";
 import { describeBound } from "../task/bound_task.ts";
@@ -10,6 +11,8 @@ import { isGivenAway, transfer } from "../worker/transfer.ts";
 export interface TaskReference {
   /** Where the task is. */
   readonly address: TaskAddress;
+  /** The code of its module, where the key of a call was made of it. */
+  readonly sources?: SourceWitness;
   /** The scope that it is bound to, with the signing keys, if it is bound. */
   readonly scope?: ScopeDescription;
 }

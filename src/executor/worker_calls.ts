@@ -60,8 +60,8 @@ interface StartedCall {
   readonly control: CallControl;
   /** Says that the body starts, where that is asked for; throws when the call was given up. */
   readonly start: () => void;
-  /** The code that this worker has loaded for the task, where it may not be that of the call's key. */
-  readonly code: LoadedCode | undefined;
+  /** The code that this worker has loaded for the task, and for those among its arguments. */
+  readonly code: readonly LoadedCode[];
 }
 
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
@@ -145,9 +145,13 @@ export class WorkerCalls {
         : await this.#decodeTasks(request.args, context.tasks, warnings);
       begun = performance.now();
       const { call, chunk } = context;
-      const code = context.sources === undefined
+      const own = context.sources === undefined
         ? this.#codes.get(request.module)
         : await this.#lookAtCode(request.module, context.sources);
+      const code = own === undefined ? [] : [own];
+      for (const { address, sources } of Object.values(context.tasks ?? {}).flat()) {
+        if (sources !== undefined) code.push(await this.#lookAtCode(address.module, sources));
+      }
       // Where nothing was waited for, nobody can have given the call up meanwhile.
       const waited = known === undefined || restored instanceof Promise ||
         context.output === true || context.tasks !== undefined;
@@ -190,7 +194,7 @@ export class WorkerCalls {
     const args = lent === true ? toOwnBuffers(given) : given;
     const { definition: { name }, scope: { warn }, code } = called;
     const isOther = () => {
-      const changed = code?.changed();
+      const changed = code.map((one) => one.changed()).find((url) => url !== undefined);
       if (changed !== undefined) {
         warn(
           `Cannot remember calls of "${name}" on workers: "${changed}" has changed since the program ` +
@@ -204,7 +208,7 @@ export class WorkerCalls {
       start();
       return { value: await runBody(definition, scope, args, control), note: "unfit" };
     }
-    const unfit = code?.late === true ? isOther : () => false;
+    const unfit = code.some(({ late }) => late) ? isOther : () => false;
     return call === undefined
       ? await runChecked(called, args, check, unfit)
       : await this.#compute(called, args, call, unfit);
@@ -215,7 +219,7 @@ export class WorkerCalls {
     const known = this.#codes.get(module);
     if (known !== undefined) return known;
     const { LoadedCode } = await importLater<Checking>("./check_call.ts", import.meta.url);
-    const code = this.#codes.get(module) ?? new LoadedCode(sources);
+    const code = this.#codes.get(module) ?? new LoadedCode(module, sources);
     this.#codes.set(module, code);
     return code;
   }

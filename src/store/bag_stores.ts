@@ -5,6 +5,7 @@ import { decodePlain } from "../value/decode_value.ts";
 import { digestValue } from "../value/digest_value.ts";
 import type { Digest, EncodedValue, Payload } from "../value/encoded_value.ts";
 import { decodeFound } from "./decode_found.ts";
+import { toPaths } from "./description.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import { NO_STATISTICS } from "./statistics.ts";
 import { mayRefer, referencesOf } from "../value/references_of.ts";
@@ -56,7 +57,7 @@ export function createFileStores(files: CacheFiles, description: StoreDescriptio
     values: new FileValues(files),
     calls: new FileCalls(files),
     // Who may not write stores no result, so there is nothing that others could wait for.
-    leases: mode === "read" ? new MemoryLeases() : new FileLeases(files),
+    leases: mode === "read" ? new MemoryLeases() : new FileLeases(files, toPaths(description)),
     readOnly: mode === "read",
     description,
   };
@@ -206,10 +207,12 @@ class BagSweeper implements ValueSweeper {
 
 class FileLeases implements LeaseStore {
   readonly board: WaitBoard;
+  readonly place: string;
   readonly #files: CacheFiles;
 
-  constructor(files: CacheFiles) {
+  constructor(files: CacheFiles, place: string) {
     this.#files = files;
+    this.place = place;
     this.board = { write: (note) => files.tellWaits(note), read: () => files.readWaits() };
   }
 

@@ -128,6 +128,8 @@ export interface WaitBoard {
 
 /** Gives each key to one holder at a time, among all that share the store. */
 export interface LeaseStore {
+  /** What two that give the same leases have in common; absent when there are no two. */
+  readonly place?: string;
   /** Finds deadlocks among isolates; absent when leases are not shared. */
   readonly board?: WaitBoard;
   /**

@@ -99,6 +99,16 @@ export function findTask({ module, name }: TaskAddress): TaskDefinition | undefi
 }
 
 /**
+ * Gives the tasks that this isolate has defined in a module.
+ *
+ * @param module The URL of the module.
+ * @returns What the tasks are made of.
+ */
+export function tasksOf(module: string): TaskDefinition[] {
+  return [...TASKS.get(module)?.values() ?? []];
+}
+
+/**
  * Imports the module of a task, and finds the task.
  *
  * @param address Where the task is.

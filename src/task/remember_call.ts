@@ -112,6 +112,7 @@ async function compute(remembered: RememberedCall, runner: CallRunner): Promise<
     callers: () => findCallers(scope.chain, cache.id),
     missed: true,
     signal: () => status.signal,
+    givenUp: () => status.aborted || scope.control?.aborted === true,
     alone: () => runner.alone(remembered),
     attempt: async () => {
       const recalled = await runner.attempt(remembered);

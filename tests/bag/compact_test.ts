@@ -1,5 +1,5 @@
 // end-to-end: compaction of segments and call log, beside others that read and write
-import { assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
 import type { BagFiles } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
@@ -369,3 +369,41 @@ function damage(path: string, bytes: Uint8Array): void {
 function fail(): never {
   throw new TypeError("Cannot test without a value");
 }
+
+Deno.test("putCall() keeps nothing that was revoked, though the log is as long as it was before", async () => {
+  using directory = new TemporaryDirectory();
+  const [A, B] = ["a", "b"].map(toDigest) as [string, string];
+  await using bag = await open(directory.path);
+  await using other = await open(directory.path);
+  bag.putCall(B, { n: 0 });
+  {
+    using _lease = bag.tryLease(A);
+    // A note of an eviction, which the compaction drops, as long as the one below.
+    other.revokeLease(A);
+  }
+  assertEquals(bag.getCall(A), undefined);
+  using lease = bag.tryLease(A);
+  assert(lease !== undefined);
+  await other.compact({ full: true });
+  assertEquals(bag.getCall(B)?.n, 0);
+  assertEquals(bag.getCall(A), undefined);
+  other.revokeLease(A);
+  assertEquals(bag.putCall(A, { n: 1 }, lease), false);
+  assertEquals(bag.getCall(A), undefined);
+});
+
+Deno.test("a lease is not revoked by what was said of an earlier one of its key", async () => {
+  using directory = new TemporaryDirectory();
+  const [A, B] = ["a", "b"].map(toDigest) as [string, string];
+  await using bag = await open(directory.path);
+  await using other = await open(directory.path);
+  {
+    // Its call fails, so that nobody asks.
+    using _lease = bag.tryLease(A);
+    other.revokeLease(A);
+  }
+  using lease = bag.tryLease(A);
+  assert(lease !== undefined);
+  other.putCall(B, { n: 0 });
+  assertEquals(bag.putCall(A, { n: 1 }, lease), true);
+});

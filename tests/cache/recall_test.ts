@@ -51,6 +51,7 @@ function createTrial(change: Partial<Stores> = {}): Trial {
         warn,
         metadata: {},
         signal: () => signal,
+        givenUp: () => signal.aborted,
       };
     },
   };

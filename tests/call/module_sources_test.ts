@@ -208,6 +208,18 @@ Deno.test("SourceWitnesses.get() follows every form of import", async () => {
   );
 });
 
+Deno.test("SourceWitnesses.get() follows import() of a URL that is made on the spot", async () => {
+  using sources = new Sources({
+    "task.ts": [
+      `export const a = () => import(new URL("./a.ts", import.meta.url).href);`,
+      `export const c = () => import( new  URL('c.ts', import.meta.url) as unknown as string );`,
+      `export const d = () => import(import.meta.resolve("./d.ts"));`,
+    ].join("\n"),
+    ...Object.fromEntries(["a.ts", "c.ts", "d.ts"].map((name) => [name, ""])),
+  });
+  assertEquals(await sources.reach(), ["a.ts", "c.ts", "d.ts", "task.ts"]);
+});
+
 Deno.test("SourceWitnesses.get() does not follow what only looks like an import", async () => {
   using sources = new Sources({
     "task.ts": [

@@ -18,6 +18,24 @@ const FILES: { readonly [name: string]: string } = {
   "data.json": `{ "one": 1 }`,
   "late.ts": `export const extra = 0;`,
   "unrelated.ts": `export const other = 0;`,
+  "waiting.ts": `
+    import { task } from "@quiver/quiver";
+    await globalThis.wait?.();
+    export const add = task(import.meta, function add(n: number) { return n + 0; });
+  `,
+  "given.ts": `
+    import { task } from "@quiver/quiver";
+    export const given = task(import.meta, function given(n: number) { return n + 0; });
+  `,
+  "apply.ts": `
+    import { task } from "@quiver/quiver";
+    export const apply = task(import.meta, async function apply(n: number, to: any) {
+      return await (to.given ?? to)(n);
+    });
+    export const applyItem = task(import.meta, async function applyItem(item: any) {
+      return await item.given(item.n);
+    });
+  `,
 };
 
 interface Report {
@@ -28,13 +46,17 @@ interface Report {
   readonly warnings: readonly string[];
 }
 
-async function edit(...args: string[]): Promise<Report> {
+function edit(...args: string[]): Promise<Report> {
+  return run("edited_program.ts", args);
+}
+
+async function run<R>(file: string, args: readonly string[]): Promise<R> {
   await using folder = await openFolder();
   for (const [name, text] of Object.entries(FILES)) {
     await Deno.writeTextFile(`${folder.path}/${name}`, text);
   }
   const config = new URL("../../deno.json", import.meta.url).pathname;
-  const program = new URL("./testdata/edited_program.ts", import.meta.url).href;
+  const program = new URL(`./testdata/${file}`, import.meta.url).href;
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "-A", "--config", config, program, ...args],
     cwd: folder.path,
@@ -83,3 +105,30 @@ Deno.test("inline: the code of this isolate stays that of its keys", async () =>
     warnings: [],
   });
 });
+
+for (const type of ["web", "process"]) {
+  for (const kind of ["bag", "memory"]) {
+    Deno.test(`${type}, ${kind}: nor is one of a task whose argument is an edited task`, async () => {
+      const report = await run<Omit<Report, "here" | "known"> & { readonly known: boolean[][] }>(
+        "edited_argument.ts",
+        [type, kind],
+      );
+      assertEquals(report.before, [1, 1, 1, 11]);
+      assertEquals(report.after, [1002, 1002, 1002, 1012]);
+      assertEquals(report.known, [[true, true, true, true], [false, false, false, false]]);
+      assert(report.warnings.length > 0);
+      assert(report.warnings.every((warning) => warning.includes("given.ts")));
+    });
+  }
+}
+
+for (const type of ["web", "process"]) {
+  Deno.test(`${type}: nor is one of a module that was edited while it waited at its top level`, async () => {
+    const { result, known, here, warnings } = await run<
+      { result: number; known: boolean; here: number; warnings: string[] }
+    >("edited_early.ts", [type]);
+    assertEquals({ result, known, here }, { result: 1001, known: false, here: 1 });
+    assertEquals(warnings.length, 1);
+    assert(warnings[0]?.includes("waiting.ts"));
+  });
+}

@@ -1,6 +1,20 @@
 // End-to-end: a call that was told to stop, or to be forgotten, leaves nothing behind.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { cacheScope, DeadlineError, type Future, openBag, query } from "@quiver/quiver";
+import {
+  type Bag,
+  type Cache,
+  cacheScope,
+  createMemoryCache,
+  DeadlineError,
+  Executor,
+  type Future,
+  limited,
+  openBag,
+  openFileCache,
+  query,
+  stack,
+  type WorkerType,
+} from "@quiver/quiver";
 import { isLeaseFree } from "../../src/bag/lease_lock.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { appears, CACHES, openFolder, openWay, type WayName, WAYS } from "./_ways.ts";
@@ -76,6 +90,21 @@ for (const wayName of WAYS) {
     });
   });
 
+  test("who shares a call that is made by one that is stopped computes it anew", async () => {
+    await using folder = await openFolder();
+    await using bag = await openBag(`${folder.path}/results.bag`, { fold: "manual" });
+    await using way = openWay(wayName);
+    await cacheScope({ cache: bag }, async () => {
+      const leader = way.call(tasks.countingPlus, 300, 1, folder.path) as Future<number>;
+      const follower = way.call(tasks.countingPlus, 300, 2, folder.path);
+      await appears(folder.path, "started");
+      leader.abort("enough");
+      assertEquals(await leader.catch((reason) => reason), "enough");
+      assertEquals(await follower, 302);
+      assertEquals(await tasks.countingStrictly.load(300, folder.path), 300);
+    });
+  });
+
   test("who asks after an eviction gets a new run, and the running one is not recorded", async () => {
     for (const kind of kinds) {
       for (const how of ["key", "task"] as const) {
@@ -135,6 +164,105 @@ for (const wayName of WORKERS) {
       assertEquals(await tasks.counting.contains(100_000, folder.path), false);
     });
   });
+}
+
+/** Two caches of which one forgets what the other computes. */
+const PAIRS: {
+  readonly [name: string]: (folder: string) => Promise<{ used: Cache; other: Cache }>;
+} = {
+  "the same handle": async (folder) => {
+    const bag = await openBag(`${folder}/results.bag`, { fold: "manual" });
+    return { used: bag, other: bag };
+  },
+  "another handle of a bag": async (folder) => ({
+    used: await openBag(`${folder}/results.bag`, { fold: "manual" }),
+    other: await openBag(`${folder}/results.bag`, { fold: "manual" }),
+  }),
+  "another handle of files": async (folder) => ({
+    used: await openFileCache(`${folder}/results`),
+    other: await openFileCache(`${folder}/results`),
+  }),
+  "what a stack stands on": async (folder) => {
+    const bag = await openBag(`${folder}/results.bag`, { fold: "manual" });
+    return { used: stack(bag, createMemoryCache()), other: bag };
+  },
+  "a stack on it": async (folder) => {
+    const bag = await openBag(`${folder}/results.bag`, { fold: "manual" });
+    return { used: bag, other: stack(createMemoryCache(), bag) };
+  },
+  "a limited view": async (folder) => {
+    const bag = await openBag(`${folder}/results.bag`, { fold: "manual" });
+    return { used: bag, other: limited(bag, { maxItems: 9 }) };
+  },
+};
+
+const EVICTIONS: { readonly [name: string]: (cache: Cache, folder: string) => Promise<unknown> } = {
+  key: async (cache, folder) => await cache.evict(await tasks.deaf.digest(1, folder)),
+  task: (cache) => cache.evict(tasks.deaf),
+  query: (cache) => query(cache, tasks.deaf).evict(),
+};
+
+for (const wayName of ["here", "web"] as const) {
+  for (const [pair, open] of Object.entries(PAIRS)) {
+    for (const [how, evict] of Object.entries(EVICTIONS)) {
+      Deno.test(`${wayName}: ${pair} forgets a call that runs by its ${how}`, async () => {
+        for (const singleFlight of [true, false]) {
+          await using folder = await openFolder();
+          const { used, other } = await open(folder.path);
+          await using way = openWay(wayName);
+          await cacheScope({ cache: used, singleFlight }, async () => {
+            const call = way.call(tasks.deaf, 1, folder.path);
+            await appears(folder.path, "started");
+            await evict(other, folder.path);
+            const after = tasks.deaf(1, folder.path);
+            await Deno.writeTextFile(`${folder.path}/go`, "");
+            assertEquals([await call, await after, after.hit], [1, 1, false]);
+          });
+          for (const cache of new Set([used, other])) await (cache as Partial<Bag>).close?.();
+        }
+      });
+    }
+  }
+}
+
+/** How calls end with their executor, or by its options. */
+const ENDS: { readonly [name: string]: (executor: Executor, folder: string) => Future<number> } = {
+  "terminate()": (executor, folder) => {
+    const call = executor.submit(tasks.counting, 300, folder);
+    appears(folder, "started").then(() => executor.terminate());
+    return call;
+  },
+  "shutdown({ cancelPending })": (executor, folder) => {
+    executor.submit(tasks.counting, 100, folder);
+    const call = executor.submit(tasks.counting, 300, folder);
+    appears(folder, "started").then(() => executor.shutdown({ cancelPending: true }))
+      .catch(() => {});
+    return call;
+  },
+  "a deadline": (executor, folder) =>
+    executor.with({ deadline: 30 }).submit(tasks.counting, 300, folder),
+};
+
+for (const wayName of WORKERS) {
+  for (const kind of ["memory", "bag"]) {
+    for (const [name, call] of Object.entries(ENDS)) {
+      Deno.test(`${wayName}, ${kind}: who shares a call that ends by ${name} computes it anew`, async () => {
+        await using folder = await openFolder();
+        await using opened = await CACHES[kind]?.(folder.path);
+        assert(opened !== undefined);
+        const executor = new Executor({ maxWorkers: 1, workerType: wayName as WorkerType });
+        await using way = openWay(wayName);
+        await cacheScope({ cache: opened.cache }, async () => {
+          const leader = call(executor, folder.path);
+          const follower = way.call(tasks.counting, 300, folder.path);
+          await assertRejects(async () => await leader);
+          assertEquals(await follower, 300);
+          assertEquals(await tasks.counting.load(300, folder.path), 300);
+        });
+        await executor.shutdown().catch(() => {});
+      });
+    }
+  }
 }
 
 for (const wayName of ["web", "inline"] as const) {

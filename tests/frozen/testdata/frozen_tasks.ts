@@ -141,6 +141,30 @@ export const countingTwice = task(
   { ignore: ["folder"] },
 );
 
+/** Counts, and throws the reason when it is told to stop. */
+export const countingStrictly = task(
+  import.meta,
+  async function countingStrictly(limit: number, folder: string): Promise<number> {
+    const signal = currentSignal();
+    for (let n = 0; n < limit; n++) {
+      signal.throwIfAborted();
+      if (n === 3) await Deno.writeTextFile(`${folder}/started`, "");
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return limit;
+  },
+  { ignore: ["folder"] },
+);
+
+/** Has another count, and adds what it is told. */
+export const countingPlus = task(
+  import.meta,
+  async function countingPlus(limit: number, more: number, folder: string): Promise<number> {
+    return await countingStrictly(limit, folder) + more;
+  },
+  { ignore: ["folder"] },
+);
+
 /** Never asks whether it is to stop; ends when it is let. */
 export const deaf = task(
   import.meta,
