@@ -5,6 +5,9 @@ import type { BagLayout } from "./layout.ts";
 import { isRevoked, revokeLease, skipMarks, toLeasePath, tryLease } from "./lease_lock.ts";
 import { abandonOwnFile, createOwnFile, type OwnFile } from "./own_file.ts";
 
+/** How many keys a file may have had before what was said of them is passed over. */
+const MOST_KEYS = 64;
+
 /** How many files are kept for the next leases. */
 const KEPT_FILES = 16;
 
@@ -21,6 +24,8 @@ const KEPT_FILES = 16;
 export class LeaseFiles implements Disposable {
   readonly #fileSystem: FileSystem;
   readonly #layout: BagLayout;
+  /** The keys that a file has had since what was said of them was last passed over. */
+  readonly #keys = new WeakMap<OwnFile, Set<Digest>>();
   /** Locked files that have no key now; `undefined` once they were let go of. */
   #idle: OwnFile[] | undefined = [];
 
@@ -52,7 +57,7 @@ export class LeaseFiles implements Disposable {
       this.#putBack(own);
       return tryLease(this.#fileSystem, this.#layout, key);
     }
-    skipMarks(own.file);
+    this.#forgetEarlier(own, key);
     return new Lease(key, own.file, () => this.#free(path, own));
   }
 
@@ -64,6 +69,16 @@ export class LeaseFiles implements Disposable {
    */
   revoke(key: Digest): boolean {
     return revokeLease(this.#fileSystem, this.#layout, key);
+  }
+
+  /** Only what was said of the same key can be mistaken; to look each time would cost 5 % of a miss. */
+  #forgetEarlier(own: OwnFile, key: Digest): void {
+    const keys = this.#keys.get(own) ?? new Set();
+    if (keys.has(key) || keys.size >= MOST_KEYS) {
+      skipMarks(own.file);
+      keys.clear();
+    }
+    this.#keys.set(own, keys.add(key));
   }
 
   #free(path: string, own: OwnFile): void {

@@ -106,9 +106,11 @@ export function skipMarks(file: Deno.FsFile): void {
  * @returns Whether the key was written.
  */
 export function isRevoked(file: Deno.FsFile, key: Digest): boolean {
-  const length = file.readSync(MARKS);
-  return length !== null &&
-    new TextDecoder().decode(MARKS.subarray(0, length)).includes(key);
+  let revoked = false;
+  for (let length = file.readSync(MARKS); length !== null; length = file.readSync(MARKS)) {
+    revoked ||= new TextDecoder().decode(MARKS.subarray(0, length)).includes(key);
+  }
+  return revoked;
 }
 
 /**

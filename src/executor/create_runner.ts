@@ -66,11 +66,10 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
     ready: ReadyCall,
     options: CallOptions | undefined,
     taker: OutcomeTaker,
-    travelling: Remembering = {},
+    travelling?: Remembering,
   ): void => {
     const { definition: { address }, scope, args, status } = ready;
-    const { call, ...flags } = travelling;
-    const context = toCallContext(scope, call, toFlags(options, flags));
+    const context = toCallContext(scope, travelling?.call, toFlags(options, travelling));
     const observer = options === undefined ? status : new OptionedCall(status, options);
     const request = { module: address.module, task: address.name, args, context };
     const encoded = holdsTask(args) ? encodeRequest(request, scope) : request;
@@ -192,11 +191,12 @@ function encodeRequest(
 
 function toFlags(
   options: CallOptions | undefined,
-  flags: Omit<Remembering, "call">,
+  remembering: Remembering | undefined,
 ): CallFlags | undefined {
-  const { deadline = Infinity } = options ?? {};
-  if (deadline === Infinity && Object.keys(flags).length === 0) return undefined;
-  return { ...flags, ...(deadline !== Infinity && { announce: true }) };
+  const announces = options !== undefined && (options.deadline ?? Infinity) !== Infinity;
+  if (remembering === undefined) return announces ? { announce: true } : undefined;
+  const { call: _, ...flags } = remembering;
+  return announces ? { ...flags, announce: true } : flags;
 }
 
 function toRecalled({ value, note }: ValueOutcome): Recalled | undefined {
