@@ -1,7 +1,7 @@
 import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
 import { ChangedArgumentError, IndigestibleError } from "../errors.ts";
-import type { Lease } from "../store/stores.ts";
+import type { Lease, MaybePromise } from "../store/stores.ts";
 import { whenSettled } from "../store/memory_stores.ts";
 import { settleBytes } from "../value/decode_value.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
@@ -52,8 +52,8 @@ export interface ComputeOptions {
   readonly metadata: { readonly [name: string]: Json };
   /** Told of faults of the cache. */
   readonly warn: Warn;
-  /** The digests of large arrays among the arguments, which nobody can have changed since. */
-  readonly parts?: ReadonlyMap<object, EncodedPart>;
+  /** Takes the arguments just before the body runs; by default those of the call. */
+  readonly take?: () => TakenArguments;
   /** Tells, once the body has ended, whether what it gave is not the result of the call. */
   readonly unfit?: () => boolean;
   /** Tells, once the body has ended, whether what it gave is known to have no stored form. */
@@ -64,8 +64,20 @@ export interface ComputeOptions {
   readonly lease?: Lease | undefined;
 }
 
+/** The arguments of a call that is about to run. */
+export interface TakenArguments {
+  /** The arguments. */
+  readonly values: readonly unknown[];
+  /** The digests of large arrays among them, which nobody can have changed since. */
+  readonly parts: ReadonlyMap<object, EncodedPart>;
+}
+
+const NO_PARTS: TakenArguments["parts"] = new Map();
+
 /** What is known in the turn in which a body has ended. */
 interface Ending {
+  /** The arguments as they are stored. */
+  readonly args: readonly ArgumentRecord[];
   readonly value: unknown;
   /** When the body began, in milliseconds since 1970, and how long it took. */
   readonly time: Pick<CallRecord, "started" | "duration">;
@@ -94,35 +106,58 @@ interface Ending {
 export async function computeCall(
   cache: Cache,
   call: KeyedCall,
-  body: () => unknown,
+  body: (values: readonly unknown[]) => unknown,
   options: ComputeOptions,
 ): Promise<Recalled> {
-  const { metadata, warn, unfit = () => false, fix = (value) => value } = options;
-  const { name } = call.address;
+  const { metadata, warn } = options;
   if (cache.readOnly) {
+    const { name } = call.address;
     warn(`Cannot remember a call of "${name}": the cache is read-only; the call runs each time`);
-    for (const index of call.args.keys()) checkArgument(call, index);
-    return await whenSettled(body(), (value) => {
-      return { value: fix(value), hit: false, unfit: unfit() || !isUnchanged(call, warn) };
-    });
   }
-  const encode = cache.encoder ?? await cache.loadEncoder();
-  const args = await storeArguments(cache, call, encode, options);
-  const begun = performance.now();
-  const { value, time, fit, encoded } = await whenSettled(body(), (value): Ending => {
-    const time = CLOCK.end(begun);
-    const fit = !unfit() && isUnchanged(call, warn);
-    const storable = fit && options.unstorable?.() !== true;
-    const encoded = storable ? encodeResult(call, value, encode, warn) : undefined;
-    // What is remembered is given as a hit will give it.
-    const isPlain = encoded === undefined || encoded.kind === VALUE_KIND.cbor;
-    const given = isPlain ? value : settleBytes(value);
-    return { value: fix(given), time, fit, encoded };
-  });
+  const encode = cache.readOnly ? undefined : cache.encoder ?? await cache.loadEncoder();
+  const ending = run(cache, call, body, encode, options);
+  const { args, value, time, fit, encoded } = ending instanceof Promise ? await ending : ending;
   if (encoded === undefined) return { value, hit: false, unfit: !fit };
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
   const stored = await putResult(cache, encoded, record, options);
   return { value, hit: false, stored };
+}
+
+/**
+ * Stores the arguments and runs the body. Where the stores and the body answer at once, nobody else runs
+ * meanwhile, and no more than one call has arguments of its own.
+ */
+function run(
+  cache: Cache,
+  asked: KeyedCall,
+  body: (values: readonly unknown[]) => unknown,
+  encode: EncodeValue | undefined,
+  options: ComputeOptions,
+): MaybePromise<Ending> {
+  const { warn, unfit = () => false, fix = (value) => value } = options;
+  const { values, parts } = options.take?.() ?? { values: asked.values, parts: NO_PARTS };
+  const call = { ...asked, values };
+  const runBody = (args: readonly ArgumentRecord[]): MaybePromise<Ending> => {
+    const begun = performance.now();
+    return whenSettled(body(values), (value): Ending => {
+      const time = CLOCK.end(begun);
+      const fit = !unfit() && isUnchanged(call, warn);
+      const storable = fit && options.unstorable?.() !== true;
+      const encoded = storable && encode !== undefined
+        ? encodeResult(call, value, encode, warn)
+        : undefined;
+      // What is remembered is given as a hit will give it.
+      const isPlain = encoded === undefined || encoded.kind === VALUE_KIND.cbor;
+      const given = isPlain ? value : settleBytes(value);
+      return { args, value: fix(given), time, fit, encoded };
+    });
+  };
+  if (encode === undefined) {
+    for (const index of call.args.keys()) checkArgument(call, index, parts);
+    return runBody(call.args);
+  }
+  const storing = storeArguments(cache, call, encode, { warn, parts });
+  return storing instanceof Promise ? storing.then(runBody) : runBody(storing);
 }
 
 function encodeResult(
@@ -178,14 +213,19 @@ function toRecord(
 }
 
 /** Stores the arguments that count, each once it is known to be what the key was made of. */
-async function storeArguments(
+function storeArguments(
   cache: Cache,
   call: KeyedCall,
   encode: EncodeValue,
-  { warn, parts = new Map() }: ComputeOptions,
-): Promise<ArgumentRecord[]> {
+  { warn, parts }: Pick<ComputeOptions, "warn"> & Pick<TakenArguments, "parts">,
+): MaybePromise<ArgumentRecord[]> {
   const { address: { name }, args, positions } = call;
   const stored: ArgumentRecord[] = [];
+  const puts: Promise<void>[] = [];
+  const leaveOut = (index: number, record: ArgumentRecord, error: unknown) => {
+    warn(`Cannot store an argument of "${name}": its record keeps the digest only`, error);
+    stored[index] = record;
+  };
   for (const [index, record] of args.entries()) {
     const position = positions[index] ?? index;
     const value = countedValue(call, position);
@@ -198,16 +238,16 @@ async function storeArguments(
     try {
       const encoded = encode(value, { root: `args[${position}]`, parts });
       if (encoded.digest !== record.digest) checkArgument(call, index, parts);
-      await cache.putEncoded(encoded);
+      const put = cache.putEncoded(encoded);
       stored.push({ ...record, value: encoded.digest });
+      if (put instanceof Promise) puts.push(put.catch((error) => leaveOut(index, record, error)));
     } catch (error) {
       if (error instanceof ChangedArgumentError) throw error;
-      checkArgument(call, index);
-      warn(`Cannot store an argument of "${name}": its record keeps the digest only`, error);
-      stored.push(record);
+      checkArgument(call, index, parts);
+      leaveOut(index, record, error);
     }
   }
-  return stored;
+  return puts.length === 0 ? stored : Promise.all(puts).then(() => stored);
 }
 
 /** Makes sure that an argument is what the key was made of. */

@@ -184,7 +184,7 @@ async function waitFor<T>(
 export async function computeLeased(
   cache: Cache,
   call: KeyedCall,
-  body: () => unknown,
+  body: (values: readonly unknown[]) => unknown,
   options: ComputeOptions,
 ): Promise<Recalled | undefined> {
   const faults = { name: call.address.name, warn: options.warn };
@@ -208,7 +208,7 @@ export async function computeLeased(
 export async function computeAlone(
   cache: Cache,
   call: KeyedCall,
-  body: () => unknown,
+  body: (values: readonly unknown[]) => unknown,
   options: ComputeOptions,
 ): Promise<Recalled> {
   return await computeCall(cache, call, body, options);

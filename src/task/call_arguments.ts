@@ -55,8 +55,8 @@ export class FrozenArguments {
   /** The positions of those that hold what is lent. */
   readonly lent: readonly number[];
   readonly #tools: BufferTools | undefined;
-  /** Whether `values` are to stay as they are: calls may share a copy, or something is lent. */
-  #shares = false;
+  /** The bytes in `values` that are to stay as they are: calls may share a copy, or they are lent. */
+  #sharedBytes = 0;
   #fresh = true;
 
   /**
@@ -69,7 +69,7 @@ export class FrozenArguments {
   constructor(args: readonly unknown[], { tools, parts: known, given = args }: FreezeOptions) {
     const parts = new Map<object, EncodedPart>();
     const large = (value: LargeBuffer, original: object): object => {
-      this.#shares = true;
+      this.#sharedBytes += value.byteLength;
       const part = known?.get(original) ?? tools?.toPart(value);
       if (part === undefined) return EARLY_COPIES.get(value);
       parts.set(value, part);
@@ -95,6 +95,11 @@ export class FrozenArguments {
     return this.given.map((value, index) =>
       this.#givenAway[index] === true && isObject(value) ? transfer(value) : value
     );
+  }
+
+  /** How many bytes of large buffers a call gets that takes the arguments as its own. */
+  get sharedBytes(): number {
+    return this.#sharedBytes;
   }
 
   /** The turn in which the arguments were frozen is over: what is lent may change from now on. */
@@ -134,7 +139,7 @@ export class FrozenArguments {
    * @throws {ChangedArgumentError} When the caller has changed a buffer meanwhile.
    */
   own(name: string): OwnArguments {
-    if (!this.#shares) return this;
+    if (this.#sharedBytes === 0) return this;
     this.refuseMoved(name);
     const parts = new Map<object, EncodedPart>();
     const large = (value: LargeBuffer): object => {

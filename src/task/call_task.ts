@@ -114,6 +114,12 @@ export const IN_THIS_ISOLATE: CallRunner = {
   },
 };
 
+/**
+ * So many bytes of large buffers, which the body gets as its own, are copied when the call is made. More
+ * are copied when the body begins, and compared: hundreds of calls may be made with them at once.
+ */
+const COPIED_AT_ONCE = 2 ** 23;
+
 /** The body gets arguments of its own, as it would on a worker. */
 async function computeHere(
   { definition, scope, frozen, status, cache, call }: RememberedCall,
@@ -121,17 +127,18 @@ async function computeHere(
 ): Promise<Recalled | undefined> {
   const { computeAlone, computeLeased, takeArguments } = REMEMBERING.loaded ??
     await REMEMBERING.load();
-  const { values, parts } = takeArguments(call, frozen);
+  const isMuch = frozen !== undefined && frozen.sharedBytes > COPIED_AT_ONCE;
+  const taken = isMuch ? undefined : takeArguments(call, frozen);
   const control = new BodyControl(status, scope.control);
-  const body = () => {
+  const body = (values: readonly unknown[]) => {
     status.started();
     return runBody(definition, scope, values, control, { key: call.key, leased });
   };
   const compute = leased ? computeLeased : computeAlone;
-  return await compute(cache, { ...call, values }, body, {
+  return await compute(cache, call, body, {
     metadata: toRecordMetadata(scope),
     warn: scope.warn,
-    parts,
+    take: () => taken ?? takeArguments(call, frozen),
     unfit: () => control.interrupted,
   });
 }
