@@ -35,7 +35,8 @@ class CodeSources {
     if (known !== undefined) return known;
     const options = resolve === undefined ? { evaluatedAt } : { evaluatedAt, resolve };
     return this.#witnesses.get(module, options).then((files) => {
-      const functions = tasksOf(module).map(({ name, fn }) => [name, digestFunction(fn)] as const);
+      const counting = tasksOf(module).filter(({ countsCode }) => countsCode);
+      const functions = counting.map(({ name, fn }) => [name, digestFunction(fn)] as const);
       const witness = this.#known.get(module) ??
         { ...files, functions: Object.fromEntries(functions) };
       this.#known.set(module, witness);

@@ -86,9 +86,14 @@ export class TaskDefinition {
     return this.#keyed?.profile;
   }
 
+  /** Whether the task's code is part of its keys. */
+  get countsCode(): boolean {
+    return this.#options.code !== "none";
+  }
+
   /** Whether the code was not read yet by which the task counts as an argument. */
   get unread(): boolean {
-    return this.#options.code !== "none" && this.#keyed === undefined;
+    return this.countsCode && this.#keyed === undefined;
   }
 
   /** Reads the function's parameters and code. */
