@@ -57,7 +57,8 @@ export class FrozenArguments {
   readonly #tools: BufferTools | undefined;
   /** The bytes in `values` that are to stay as they are: calls may share a copy, or they are lent. */
   #sharedBytes = 0;
-  #fresh = true;
+  /** Whether nothing can have changed what is lent since it was digested. */
+  #fresh: boolean;
 
   /**
    * Freezes arguments.
@@ -83,6 +84,8 @@ export class FrozenArguments {
     this.kept = kept;
     this.lent = lent;
     this.#tools = tools;
+    // To read an object may run code of the caller's, an accessor, that changes a buffer beside it.
+    this.#fresh = args.every((value) => !isObject(value) || isBuffer(value));
   }
 
   /**
@@ -204,6 +207,10 @@ export function freezeArguments(
     );
     return undefined;
   }
+}
+
+function isBuffer(value: object): boolean {
+  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
 }
 
 function toBytes(value: LargeBuffer): Uint8Array<ArrayBuffer> {

@@ -29,10 +29,10 @@ const FILES: { readonly [name: string]: string } = {
   `,
   "apply.ts": `
     import { task } from "@quiver/quiver";
-    export const apply = task(import.meta, async function apply(n: number, to: any) {
+    export const apply = task(import.meta, async function apply(n: number, to: (n: number) => unknown) {
       return await (to.given ?? to)(n);
     });
-    export const applyItem = task(import.meta, async function applyItem(item: any) {
+    export const applyItem = task(import.meta, async function applyItem(item: { n: number; to: (n: number) => unknown }) {
       return await item.given(item.n);
     });
   `,

@@ -162,6 +162,26 @@ testWays("an accessor that gives something else each time makes no wrong record"
 });
 
 testWays(
+  "an accessor that changes a large buffer beside it makes no wrong record",
+  async (place) => {
+    const { way } = place;
+    const honest = (n: number) => ({ big: new Float64Array(20_000).with(0, n), n: 1 });
+    assertEquals(await way.call(tasks.firstOfBig, honest(100)), 100);
+    const big = new Float64Array(20_000);
+    const box = {
+      big,
+      get n(): number {
+        big[0] = (big[0] ?? 0) + 1;
+        return 1;
+      },
+    };
+    const end = await way.call(tasks.firstOfBig, box).catch((error: unknown) => error);
+    assert(typeof end === "number" || end instanceof ChangedArgumentError, String(end));
+    for (let n = 0; n < 8; n++) assertEquals(await way.call(tasks.firstOfBig, honest(n)), n);
+  },
+);
+
+testWays(
   "an accessor that throws costs no result, and leaves no record",
   async ({ way, cache }) => {
     const box = {

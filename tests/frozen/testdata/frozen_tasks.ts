@@ -230,3 +230,10 @@ export const ticking = task(import.meta, function ticking(n: number): Readonly<B
 export const box = task(import.meta, function box(n: number): Box {
   return { n };
 });
+
+export const firstOfBig = task(
+  import.meta,
+  function firstOfBig({ big }: { readonly big: Float64Array; readonly n: number }): number {
+    return big[0] ?? 0;
+  },
+);
