@@ -58,7 +58,7 @@ export {
 } from "./src/cache/stored_cache.ts";
 export type { GcOptions } from "./src/cache/tidy_cache.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
-export * from "./src/errors.ts";
+export * from "./src/base/errors.ts";
 export type { CallOptions } from "./src/executor/call_options.ts";
 export type { CallStatistics, TimeQuantiles } from "./src/executor/call_statistics.ts";
 export { ExecutorView } from "./src/executor/executor_view.ts";
@@ -185,6 +185,6 @@ export {
 export { digestSymbol, shapeSymbol } from "./src/value/value_symbols.ts";
 export type { Digest } from "./src/value/encoded_value.ts";
 export type { SliceRange } from "./src/value/slice_array.ts";
-export type { QuiverWarning } from "./src/warning.ts";
+export type { QuiverWarning } from "./src/base/warning.ts";
 export { transfer } from "./src/worker/transfer.ts";
 export type { Addressed, ProgressReport, WorkerHook, WorkerType } from "./src/worker/worker.ts";

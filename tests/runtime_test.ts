@@ -1,7 +1,7 @@
 // Contract: what is no Deno, or too old a one, is told so in one sentence.
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { stripTypeScriptTypes } from "node:module";
-import { refuseOtherRuntimes } from "../src/ambient.ts";
+import { refuseOtherRuntimes } from "../src/base/ambient.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -47,12 +47,12 @@ for (
 const NODE = readNodeVersion();
 
 Deno.test({
-  name: "src/ambient.ts as JavaScript refuses Node at its import",
+  name: "src/base/ambient.ts as JavaScript refuses Node at its import",
   ignore: NODE === undefined,
   fn: async () => {
     const folder = await Deno.makeTempDir();
     for (const name of ["ambient", "warning"]) {
-      const text = await Deno.readTextFile(new URL(`src/${name}.ts`, ROOT));
+      const text = await Deno.readTextFile(new URL(`src/base/${name}.ts`, ROOT));
       const code = stripTypeScriptTypes(text).replaceAll('.ts"', '.mjs"');
       await Deno.writeTextFile(`${folder}/${name}.mjs`, code);
     }
@@ -68,11 +68,11 @@ Deno.test({
 });
 
 for (const entry of ["mod.ts", "src/executor/pool_worker.ts"]) {
-  Deno.test(`${entry} runs src/ambient.ts before all that needs a runtime`, async () => {
+  Deno.test(`${entry} runs src/base/ambient.ts before all that needs a runtime`, async () => {
     const order = await readOrder(entry);
-    const before = order.slice(0, order.indexOf("src/ambient.ts"));
+    const before = order.slice(0, order.indexOf("src/base/ambient.ts"));
     // They have nothing in them but classes and functions.
-    const harmless = ["src/errors.ts", "src/warning.ts"];
+    const harmless = ["src/base/errors.ts", "src/base/warning.ts"];
     assertEquals(before.filter((file) => file.startsWith("src/")).sort(), harmless);
   });
 }

@@ -5,7 +5,7 @@ import { assert, assertEquals } from "@std/assert";
  * How many modules `mod.ts` may import statically. Each takes every starting worker, which loads
  * `mod.ts` with the module of its first task, about 0.15 ms; so do not raise this lightly. What only
  * some programs use belongs behind a `LateModule` or behind `importLater()`
- * (`src/import_later.ts`): those say which, and `limited_stores.ts` and `late_engine.ts` are examples.
+ * (`src/base/lazy_import.ts`): those say which, and `limited_stores.ts` and `late_engine.ts` are examples.
  */
 const MOST_MODULES = 46;
 

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { BagCorruptError } from "../errors.ts";
+import { BagCorruptError } from "../base/errors.ts";
 
 /** What a bag does to a disk, one system call a method. */
 export interface FileSystem {

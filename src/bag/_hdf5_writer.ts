@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import { type Dtype, dtype_to_metadata, Module } from "./_hdf5_module.ts";
 import { LibraryMemory } from "./_library_memory.ts";
 import type { FileAccess, PositionedFile } from "./_positioned_fs.ts";

@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { FileSystem } from "./_file_system.ts";
 import { LONGEST_LINE_BYTES } from "./call_line.ts";
 import { isDeep } from "./checked_line.ts";

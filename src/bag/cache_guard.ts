@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;

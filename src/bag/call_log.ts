@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { type FileSystem, openIfThere, openShared, readAt } from "./_file_system.ts";
 import { appendLine, checkLine } from "./append_line.ts";

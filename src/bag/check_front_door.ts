@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import { isMissing, openIfThere } from "./_file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import type { Hdf5Input } from "./hdf5_library.ts";

@@ -1,4 +1,4 @@
-import { BagCorruptError } from "../errors.ts";
+import { BagCorruptError } from "../base/errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { FileHandles } from "./file_handles.ts";
 import { isMissing } from "./_file_system.ts";

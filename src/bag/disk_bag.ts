@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 import type { StoredPayload } from "../value/stored_payload.ts";
 import type { FileSystem } from "./_file_system.ts";

@@ -1,4 +1,4 @@
-import { CacheFormatError } from "../errors.ts";
+import { CacheFormatError } from "../base/errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
 import type { LeaseLock, TellDamaged } from "./bag_files.ts";
 import { type FileSystem, readWhole, removeIfThere } from "./_file_system.ts";

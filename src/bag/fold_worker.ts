@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { BagCorruptError } from "../errors.ts";
+import { BagCorruptError } from "../base/errors.ts";
 import { DISK } from "./_file_system.ts";
 import type { FoldEnvironment } from "./bag_editor.ts";
 import type { RebuiltIndex } from "./background_fold.ts";

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { BagCorruptError, QuiverError } from "../errors.ts";
+import { BagCorruptError, QuiverError } from "../base/errors.ts";
 import type { Digest, Payload } from "../value/encoded_value.ts";
 import type { PayloadSource, StoredPayload } from "../value/stored_payload.ts";
 import { DISK, type FileSystem, readAt, removeIfThere, toTemporaryPath } from "./_file_system.ts";

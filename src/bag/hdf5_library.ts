@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import { FS, Module, ready } from "./_hdf5_module.ts";
 import { Hdf5Reader } from "./_hdf5_reader.ts";
 import { Hdf5Writer } from "./_hdf5_writer.ts";

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { BagCorruptError } from "../errors.ts";
+import { BagCorruptError } from "../base/errors.ts";
 import { type FileSystem, isMissing, readWhole, replaceFile } from "./_file_system.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import { FoldLock } from "./fold_lock.ts";

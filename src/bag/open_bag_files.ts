@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { BagFormatError } from "../errors.ts";
+import { BagFormatError } from "../base/errors.ts";
 import { DISK, type FileSystem } from "./_file_system.ts";
 import type { FoldRunner } from "./background_fold.ts";
 import type { BagFiles, BagOptions } from "./bag_files.ts";

@@ -14,7 +14,7 @@
  * @module
  */
 import { resolve } from "node:path";
-import { CacheFormatError, QuiverError } from "../errors.ts";
+import { CacheFormatError, QuiverError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest_value.ts";
 import { DISK, type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
 import { isDeadLink } from "./bag_json.ts";

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { VALUE_KIND } from "../value/value_kind.ts";
 import { type FileSystem, isMissing, openIfThere, replaceFile } from "./_file_system.ts";

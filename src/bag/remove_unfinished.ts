@@ -1,4 +1,4 @@
-import { BagCorruptError } from "../errors.ts";
+import { BagCorruptError } from "../base/errors.ts";
 import { type FileSystem, isMissing, removeIfThere } from "./_file_system.ts";
 import { type BagLayout, listEntries } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";

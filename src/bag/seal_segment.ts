@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { BagCorruptError } from "../errors.ts";
+import { BagCorruptError } from "../base/errors.ts";
 import { type FileSystem, replaceFile, toTemporaryPath } from "./_file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import { encodeTable, PLACE, PURPOSE, type TableRow, toTableBytes } from "./digest_table.ts";

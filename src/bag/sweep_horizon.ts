@@ -35,12 +35,12 @@ export function findOldestLease(layout: BagLayout): number {
     if (file === undefined) continue;
     if (file.tryLockSync(false)) file.unlockSync();
     // A lease is taken by giving a file another name (`lease_files.ts`), which changes only this.
-    else oldest = Math.min(oldest, toTime(file.statSync()));
+    else oldest = Math.min(oldest, toLeaseTime(file.statSync()));
   }
   return oldest;
 }
 
 /** A lease is no older than its file, nor than the name that took it (whose time has no fractions). */
-function toTime({ ctime, mtime }: Deno.FileInfo): number {
+function toLeaseTime({ ctime, mtime }: Deno.FileInfo): number {
   return Math.max(ctime?.getTime() ?? 0, mtime?.getTime() ?? 0);
 }

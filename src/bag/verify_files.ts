@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { openIfThere } from "./_file_system.ts";
 import { refuseLinkedDirectories } from "./bag_json.ts";

@@ -1,4 +1,4 @@
-import { BagCorruptError, QuiverError } from "../errors.ts";
+import { BagCorruptError, QuiverError } from "../base/errors.ts";
 import type { FoldRunner, RebuiltIndex } from "./background_fold.ts";
 import type { CompactResult, FoldResult } from "./bag_files.ts";
 import type { CompactRequest } from "./compaction_plan.ts";

@@ -1,4 +1,4 @@
-import type { QuiverWarning } from "../warning.ts";
+import type { QuiverWarning } from "../base/warning.ts";
 
 /** The damaged records that one look-up has passed over. */
 export class DamagedRecords {

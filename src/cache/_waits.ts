@@ -1,4 +1,4 @@
-import { DeadlockError } from "../errors.ts";
+import { DeadlockError } from "../base/errors.ts";
 import type { WaitBoard } from "../store/stores.ts";
 import {
   type CallName,
@@ -8,7 +8,7 @@ import {
   type Wait,
   WaitGraph,
 } from "./_wait_graph.ts";
-import type { Warn } from "./warn.ts";
+import type { Warn } from "../base/warning.ts";
 
 /** After how many milliseconds a wait is told to other processes: most are over by then. */
 const FIRST_DELAY = 50;

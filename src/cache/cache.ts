@@ -1,4 +1,4 @@
-import { sharedByCopies } from "../ambient.ts";
+import { sharedByCopies } from "../base/ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import type {
@@ -15,7 +15,7 @@ import { toPaths, withoutKeys } from "../store/description.ts";
 import { createMemoryStores, createVoidStores } from "../store/memory_stores.ts";
 import type { CallTemplate } from "../call/call_template.ts";
 import type { TaskAddress } from "../call/task_address.ts";
-import { importLater, LateModule } from "../import_later.ts";
+import { importLater, LateModule } from "../base/lazy_import.ts";
 import { mixStores } from "../store/layered_stores.ts";
 import type { CacheStatistics } from "../store/statistics.ts";
 import type { Sharing } from "./_sharing.ts";

@@ -1,9 +1,9 @@
 import type { CallRecord } from "../call/call_record.ts";
 import type { CallQuery, CallTemplate } from "../call/call_template.ts";
 import type { TaskAddress } from "../call/task_address.ts";
-import { importLater } from "../import_later.ts";
+import { importLater } from "../base/lazy_import.ts";
 import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
-import { type QuiverWarning, writeWarning } from "../warning.ts";
+import { type QuiverWarning, writeWarning } from "../base/warning.ts";
 import { type Cache, checkCache } from "./cache.ts";
 
 type Damaged = typeof import("./_damaged_records.ts");

@@ -1,6 +1,6 @@
 import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
-import { ChangedArgumentError, IndigestibleError } from "../errors.ts";
+import { ChangedArgumentError, IndigestibleError } from "../base/errors.ts";
 import type { Lease, MaybePromise } from "../store/stores.ts";
 import { whenSettled } from "../store/memory_stores.ts";
 import { settleBytes } from "../value/decode_value.ts";
@@ -9,7 +9,7 @@ import type { EncodedPart, EncodedValue } from "../value/encoded_value.ts";
 import { VALUE_KIND } from "../value/value_kind.ts";
 import type { Recalled } from "./_flights.ts";
 import type { Cache, EncodeValue } from "./cache.ts";
-import type { Warn } from "./warn.ts";
+import type { Warn } from "../base/warning.ts";
 
 /** The least that lies between the ends of two calls, in milliseconds: far more than rounding takes. */
 const TICK = 2 ** -10;

@@ -9,14 +9,14 @@ import {
   IndigestibleError,
   UnclonableError,
   WorkerDiedError,
-} from "../errors.ts";
+} from "../base/errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import type { Recalled } from "./_flights.ts";
 import { createSharing, type Sharing } from "./_sharing.ts";
 import type { CallName } from "./_wait_graph.ts";
 import type { Cache } from "./cache.ts";
 import { computeCall, type ComputeOptions } from "./compute_call.ts";
-import type { Warn } from "./warn.ts";
+import type { Warn } from "../base/warning.ts";
 
 export type { Recalled } from "./_flights.ts";
 export type { CallName } from "./_wait_graph.ts";

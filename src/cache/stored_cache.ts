@@ -1,5 +1,5 @@
 import type { CacheFilesOptions } from "../bag/cache_files.ts";
-import { importLater } from "../import_later.ts";
+import { importLater } from "../base/lazy_import.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
 import type { SigningOptions } from "../store/signing_keys.ts";
 import type { SqliteOptions } from "../store/stores.ts";

@@ -1,4 +1,4 @@
-import { createSha256 } from "../sha256.ts";
+import { createSha256 } from "../base/sha256.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
 import type { Digest, EncodedPart } from "../value/encoded_value.ts";
 import type { ArgumentRecord, IgnoredPosition } from "./call_record.ts";

@@ -1,6 +1,6 @@
-import { LateModule } from "../import_later.ts";
+import { LateModule } from "../base/lazy_import.ts";
 import type { Expression, Function as FunctionNode, Pattern } from "./_parser.ts";
-import { createSha256 } from "../sha256.ts";
+import { createSha256 } from "../base/sha256.ts";
 import type { Digest } from "../value/encoded_value.ts";
 
 type Parser = typeof import("./_parser.ts");

@@ -6,7 +6,7 @@
  * @module
  */
 import { stripTypeScriptTypes } from "node:module";
-import { createSha256 } from "../sha256.ts";
+import { createSha256 } from "../base/sha256.ts";
 
 /** A file as it was when it was witnessed. */
 export interface WitnessedFile {

@@ -1,4 +1,4 @@
-import { CancelledError } from "../errors.ts";
+import { CancelledError } from "../base/errors.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import {
   type CallDesk,

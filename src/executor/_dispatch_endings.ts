@@ -1,4 +1,4 @@
-import { WorkersKilledError } from "../errors.ts";
+import { WorkersKilledError } from "../base/errors.ts";
 import type { Worker } from "../worker/worker.ts";
 
 /** The longest delay that a timer takes. */

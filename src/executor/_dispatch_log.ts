@@ -1,4 +1,4 @@
-import { WorkerDiedError } from "../errors.ts";
+import { WorkerDiedError } from "../base/errors.ts";
 import type { Outcome } from "../worker/worker.ts";
 import { CallTally } from "./_call_tally.ts";
 import type { DispatchedCall } from "./_dispatch_call.ts";

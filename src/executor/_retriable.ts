@@ -1,4 +1,4 @@
-import { QuiverError, WorkerDiedError } from "../errors.ts";
+import { QuiverError, WorkerDiedError } from "../base/errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 

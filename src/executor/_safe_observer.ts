@@ -1,4 +1,4 @@
-import type { QuiverWarning } from "../warning.ts";
+import type { QuiverWarning } from "../base/warning.ts";
 import type { ExecutorObserver } from "./executor_observer.ts";
 
 /** The hooks, each with what it is told. */

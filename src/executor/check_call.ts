@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Warn } from "../cache/warn.ts";
+import type { Warn } from "../base/warning.ts";
 import { digestFunction, findChangedSource, type SourceWitness } from "../call/module_sources.ts";
-import { ChangedArgumentError, IndigestibleError } from "../errors.ts";
+import { ChangedArgumentError, IndigestibleError } from "../base/errors.ts";
 import { capture } from "../value/capture.ts";
 import { digestArgument } from "../value/digest_value.ts";
 import { tasksOf } from "../task/registry.ts";

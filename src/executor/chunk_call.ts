@@ -1,4 +1,4 @@
-import { UnclonableError, WorkerDiedError } from "../errors.ts";
+import { UnclonableError, WorkerDiedError } from "../base/errors.ts";
 import type { TaskAddress } from "../call/task_address.ts";
 import { CancelSource } from "../task/call_status.ts";
 import { type Carried, fromCarried } from "../value/carry_value.ts";

@@ -1,4 +1,4 @@
-import { CancelledError } from "../errors.ts";
+import { CancelledError } from "../base/errors.ts";
 import { CancelSource } from "../task/call_status.ts";
 import type { CallRequest } from "../worker/worker.ts";
 import type { CallObserver, OutcomeTaker } from "./_dispatch_call.ts";

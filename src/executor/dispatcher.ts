@@ -1,4 +1,4 @@
-import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../errors.ts";
+import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../base/errors.ts";
 import type { OnAbort } from "../task/call_status.ts";
 import { checkRequest } from "../worker/check_request.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";

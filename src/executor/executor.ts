@@ -1,5 +1,5 @@
-import { ExecutorShutdownError } from "../errors.ts";
-import type { Warn } from "../cache/warn.ts";
+import { ExecutorShutdownError } from "../base/errors.ts";
+import type { Warn } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/call_task.ts";

@@ -1,6 +1,5 @@
-import type { Warn } from "../cache/warn.ts";
+import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
-import { type QuiverWarning, writeWarning } from "../warning.ts";
 import {
   checkProcessOptions,
   toHookCall,

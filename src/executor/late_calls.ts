@@ -53,7 +53,7 @@ export class LateCalls {
   }
 
   async #import(): Promise<WorkerCalls> {
-    // No literal, as in `import_later.ts`, which would load `node:async_hooks` first; nothing here
+    // No literal, as in `lazy_import.ts`, which would load `node:async_hooks` first; nothing here
     // runs in a scope that could leak.
     const { href } = new URL("./worker_calls.ts", import.meta.url);
     const [{ WorkerCalls }, { ResultCarrier }]: [Calls, Carrier] = await Promise.all([

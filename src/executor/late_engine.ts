@@ -1,5 +1,5 @@
 import type { Recalled } from "../cache/recall.ts";
-import { importLater } from "../import_later.ts";
+import { importLater } from "../base/lazy_import.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { ReadyCall, RememberedCall } from "../task/call_task.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";

@@ -1,4 +1,4 @@
-import { importLater } from "../import_later.ts";
+import { importLater } from "../base/lazy_import.ts";
 import type { Scope } from "../scope/scope.ts";
 import { adoptFutures } from "../task/call_arguments.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";

@@ -1,4 +1,4 @@
-import { NestedExecutorError } from "../errors.ts";
+import { NestedExecutorError } from "../base/errors.ts";
 import type { Scope } from "../scope/scope.ts";
 import { currentWorker } from "../worker/current_worker.ts";
 

@@ -1,7 +1,7 @@
 import type {} from "./process_main.ts";
 import type {} from "./worker_main.ts";
-import { outside } from "../ambient.ts";
-import { importLater, LateModule } from "../import_later.ts";
+import { outside } from "../base/ambient.ts";
+import { importLater, LateModule } from "../base/lazy_import.ts";
 import type { ProcessOptions, Worker, WorkerType } from "../worker/worker.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
 

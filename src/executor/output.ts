@@ -1,4 +1,4 @@
-import type { Warn } from "../cache/warn.ts";
+import type { Warn } from "../base/warning.ts";
 
 /** Where `console` prints. */
 export type OutputStream = "stdout" | "stderr";

@@ -1,6 +1,5 @@
-import { UnclonableError } from "../errors.ts";
-import type { CallRunner, ReadyCall } from "../task/call_task.ts";
-import { IN_THIS_ISOLATE } from "../task/call_task.ts";
+import { UnclonableError } from "../base/errors.ts";
+import { type CallRunner, IN_THIS_ISOLATE, type ReadyCall } from "../task/call_task.ts";
 import { toOriginals } from "../value/carry_value.ts";
 import { findUnclonable } from "../value/find_unclonable.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { UnclonableError } from "../errors.ts";
-import { importLater } from "../import_later.ts";
+import { UnclonableError } from "../base/errors.ts";
+import { importLater } from "../base/lazy_import.ts";
 import { CallStatus } from "../task/call_status.ts";
 import { currentWorker, enterWorker } from "../worker/current_worker.ts";
 import type { Outcome } from "../worker/worker.ts";

@@ -1,4 +1,4 @@
-import { importLater } from "../import_later.ts";
+import { importLater } from "../base/lazy_import.ts";
 
 type Library = typeof import("./_bar_library.ts");
 

@@ -1,4 +1,4 @@
-import { importLater } from "../import_later.ts";
+import { importLater } from "../base/lazy_import.ts";
 import { holdsSpecial } from "../value/holds_special.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";

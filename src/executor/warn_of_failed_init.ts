@@ -1,5 +1,5 @@
-import { WorkerInitError } from "../errors.ts";
-import type { QuiverWarning } from "../warning.ts";
+import { WorkerInitError } from "../base/errors.ts";
+import type { QuiverWarning } from "../base/warning.ts";
 import type { Worker } from "../worker/worker.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { ScopeClosedError } from "../errors.ts";
+import { ScopeClosedError } from "../base/errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import {
@@ -16,7 +16,7 @@ import type { DispatcherStatistics } from "./dispatcher.ts";
 import { LateEngine } from "./late_engine.ts";
 import { CountingLimiter, LimitedRunner, type Limiter } from "./limiter.ts";
 import { refuseOutsideOfCall, refuseTooDeep } from "./nesting.ts";
-import { writeWarning } from "../warning.ts";
+import { writeWarning } from "../base/warning.ts";
 
 /** Options of `WorkerContext.run`. */
 export interface WorkerRunOptions {

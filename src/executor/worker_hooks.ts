@@ -1,4 +1,4 @@
-import { WorkerDiedError, WorkerInitError } from "../errors.ts";
+import { WorkerDiedError, WorkerInitError } from "../base/errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import {
   type CallFollower,

@@ -1,4 +1,4 @@
-import { importLater } from "../import_later.ts";
+import { importLater } from "../base/lazy_import.ts";
 import { answerCall, type CallRunner, type ReadyCall } from "../task/call_task.ts";
 import { scopeOf } from "../task/bound_task.ts";
 import { followSignal, type Future, toAborted } from "../task/future.ts";

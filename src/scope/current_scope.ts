@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { createAmbient } from "../ambient.ts";
+import { createAmbient } from "../base/ambient.ts";
 import { deriveScope } from "./derive_scope.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
-import { ScopeClosedError } from "../errors.ts";
+import { ScopeClosedError } from "../base/errors.ts";
 
 const ambient = createAmbient<Scope>("scope");
 const BASE: Scope = deriveScope(undefined, {});

@@ -1,7 +1,6 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import { checkCache } from "../cache/cache.ts";
-import type { Warn } from "../cache/warn.ts";
-import { type QuiverWarning, writeWarning } from "../warning.ts";
+import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
 import { ScopeWorkers } from "./scope_workers.ts";
 import type { Json } from "../call/call_record.ts";

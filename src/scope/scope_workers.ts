@@ -85,7 +85,7 @@ export interface WorkerContextSettings {
   readonly hooks: { readonly init?: HookCall; readonly retire?: HookCall };
 }
 
-const OPTIONS: ReadonlySet<string> = new Set([
+const WORKER_OPTIONS: ReadonlySet<string> = new Set([
   "type",
   "permissions",
   "env",
@@ -113,9 +113,11 @@ export function toWorkerContextSettings(
   const { type = "web", idleTimeout = 10_000, gracePeriod = 30_000, maxWorkers = Infinity } =
     options;
   for (const name of Object.keys(options)) {
-    if (OPTIONS.has(name)) continue;
+    if (WORKER_OPTIONS.has(name)) continue;
     throw new TypeError(
-      `Cannot ${action}: "${name}" is not an option; the options are ${[...OPTIONS].join(", ")}`,
+      `Cannot ${action}: "${name}" is not an option; the options are ${
+        [...WORKER_OPTIONS].join(", ")
+      }`,
     );
   }
   if (!WORKER_TYPES.includes(type)) {

@@ -26,7 +26,7 @@ import { HDF5_ENVIRONMENT, type Hdf5Environment, writeHdf5File } from "../bag/hd
 import { ATTRIBUTE, toDatasetShape } from "../bag/segment_format.ts";
 import { type SegmentSource, writeSegment } from "../bag/segment_writer.ts";
 import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
-import { CacheMissError } from "../errors.ts";
+import { CacheMissError } from "../base/errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { openValue } from "../value/open_value.ts";
 import { referencesOf } from "../value/references_of.ts";

@@ -3,7 +3,7 @@ import type { BagFiles } from "../bag/bag_files.ts";
 import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../bag/hdf5_file.ts";
 import { ATTRIBUTE } from "../bag/segment_format.ts";
 import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../call/call_record.ts";
-import { BagCorruptError, QuiverError } from "../errors.ts";
+import { BagCorruptError, QuiverError } from "../base/errors.ts";
 import { decodeValue } from "../value/decode_value.ts";
 import { encodeValue } from "../value/encode_value.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";

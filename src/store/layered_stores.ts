@@ -1,5 +1,5 @@
 import type { CallRecord } from "../call/call_record.ts";
-import { LateModule } from "../import_later.ts";
+import { LateModule } from "../base/lazy_import.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import type { StoreStatistics } from "./statistics.ts";

@@ -1,6 +1,6 @@
 import type { CallRecord } from "../call/call_record.ts";
 import { capture } from "../value/capture.ts";
-import { LateModule } from "../import_later.ts";
+import { LateModule } from "../base/lazy_import.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/encoded_value.ts";
 import type {
   CallFeed,

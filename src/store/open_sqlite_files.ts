@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { checkCacheOptions } from "../bag/cache_files.ts";
 import { LeaseDirectory } from "../bag/lease_directory.ts";
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import { checkDatabase, connect, createTables, refuse } from "./sqlite_connection.ts";
 import { SqliteFiles } from "./sqlite_files.ts";
 import type { SqliteOptions } from "./stores.ts";

@@ -1,7 +1,7 @@
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import type { CacheFiles, CacheFilesOptions } from "../bag/cache_files.ts";
 import { openBagFiles } from "../bag/open_bag_files.ts";
-import { importLater, LateModule } from "../import_later.ts";
+import { importLater, LateModule } from "../base/lazy_import.ts";
 import { createBagStores, createFileStores } from "./bag_stores.ts";
 import { mixStores } from "./layered_stores.ts";
 import { type SigningOptions, toSigningKeys } from "./signing_keys.ts";

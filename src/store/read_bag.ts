@@ -1,4 +1,4 @@
-import { CacheMissError } from "../errors.ts";
+import { CacheMissError } from "../base/errors.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
 import { MissingPartError } from "../value/decode_value.ts";
 import type { Digest } from "../value/encoded_value.ts";

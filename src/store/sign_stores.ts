@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { digestValue } from "../value/digest_value.ts";
 import type { Digest, EncodedValue } from "../value/encoded_value.ts";

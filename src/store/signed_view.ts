@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { encodeValue } from "../value/encode_value.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/encoded_value.ts";

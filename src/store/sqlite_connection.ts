@@ -23,7 +23,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import type { CacheFilesOptions } from "../bag/cache_files.ts";
-import { CacheFormatError } from "../errors.ts";
+import { CacheFormatError } from "../base/errors.ts";
 import type { SqliteOptions } from "./stores.ts";
 
 export type { DatabaseSync, StatementSync } from "node:sqlite";

@@ -1,4 +1,4 @@
-import type { QuiverWarning } from "../warning.ts";
+import type { QuiverWarning } from "../base/warning.ts";
 import type { LimitDescription } from "./stores.ts";
 import type { VictimPolicy } from "./victim_policy.ts";
 

@@ -1,5 +1,5 @@
 import type { VerifyReport, VerifyStep } from "../bag/verify_report.ts";
-import { BagCorruptError, BagFormatError, QuiverError } from "../errors.ts";
+import { BagCorruptError, BagFormatError, QuiverError } from "../base/errors.ts";
 
 /** What the worker that checks a bag is told. */
 export type VerifyRequest =

@@ -4,7 +4,7 @@ import { type BoundDescription, freezeScope, scopeOf, thawScope } from "./bound_
 import { definitionOf, findTask, importTask } from "./registry.ts";
 import { type BoundTask, type Task, toTask } from "./task.ts";
 import { Cache } from "../cache/cache.ts";
-import { importLater } from "../import_later.ts";
+import { importLater } from "../base/lazy_import.ts";
 import { deriveScope } from "../scope/derive_scope.ts";
 import type { OpenStores } from "../store/open_stores.ts";
 

@@ -1,5 +1,5 @@
-import type { Warn } from "../cache/warn.ts";
-import { ChangedArgumentError, DependencyError, UnclonableError } from "../errors.ts";
+import type { Warn } from "../base/warning.ts";
+import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/errors.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { EncodedPart } from "../value/encoded_value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";

@@ -1,5 +1,5 @@
 import type { CallName } from "../cache/recall.ts";
-import { DeadlockError } from "../errors.ts";
+import { DeadlockError } from "../base/errors.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import type { Digest } from "../value/encoded_value.ts";
 

@@ -1,4 +1,4 @@
-import { CancelledError } from "../errors.ts";
+import { CancelledError } from "../base/errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { takeOver } from "../worker/transfer.ts";
 import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";

@@ -1,6 +1,6 @@
 import { type Cache, voidCache } from "../cache/cache.ts";
 import type { Recalled } from "../cache/recall.ts";
-import { LateModule } from "../import_later.ts";
+import { LateModule } from "../base/lazy_import.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import { toRecordMetadata } from "../scope/derive_scope.ts";
 import {

@@ -1,4 +1,4 @@
-import { CancelledError } from "../errors.ts";
+import { CancelledError } from "../base/errors.ts";
 import type { Digest } from "../value/encoded_value.ts";
 import { type CallKeeper, type CallProgress, CallStatus, type FutureState } from "./call_status.ts";
 

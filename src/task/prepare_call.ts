@@ -1,5 +1,5 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import type { Warn } from "../cache/warn.ts";
+import type { Warn } from "../base/warning.ts";
 import type { EncodedPart } from "../value/encoded_value.ts";
 import { arePrimitive } from "./call_arguments.ts";
 import { definitionOf } from "./registry.ts";

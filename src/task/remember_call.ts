@@ -6,7 +6,7 @@
 import type { Cache } from "../cache/cache.ts";
 import { lookUp, recall } from "../cache/recall.ts";
 import type { KeyedCall } from "../call/call_key.ts";
-import { ChangedArgumentError } from "../errors.ts";
+import { ChangedArgumentError } from "../base/errors.ts";
 import { toRecordMetadata } from "../scope/derive_scope.ts";
 import type { Found } from "../store/stores.ts";
 import { pathTo, toPart } from "../value/buffer_tools.ts";

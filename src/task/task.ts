@@ -1,5 +1,5 @@
 import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
-import { CacheMissError } from "../errors.ts";
+import { CacheMissError } from "../base/errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope, ScopeOptions } from "../scope/scope.ts";
 import { digestSymbol } from "../value/value_symbols.ts";

@@ -2,9 +2,9 @@ import type { KeyedCall, TaskIdentity } from "../call/call_key.ts";
 import type { CallKeys } from "../call/call_keys.ts";
 import type { FunctionProfile } from "../call/function_profile.ts";
 import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
-import { IndigestibleError } from "../errors.ts";
+import { IndigestibleError } from "../base/errors.ts";
 import type { EncodedPart } from "../value/encoded_value.ts";
-import { LateModule } from "../import_later.ts";
+import { LateModule } from "../base/lazy_import.ts";
 import type { TaskOptions } from "./task_options.ts";
 
 type Profiles = typeof import("../call/function_profile.ts");

@@ -1,4 +1,4 @@
-import { createSha256 } from "../sha256.ts";
+import { createSha256 } from "../base/sha256.ts";
 import { type ArrayKindName, type ArrayValue, bytesOf } from "./_array_bytes.ts";
 import { DIGEST_SCHEME } from "./_canonical_tags.ts";
 import type { EncodedPart } from "./encoded_value.ts";

@@ -1,5 +1,5 @@
 import type { Hash } from "node:crypto";
-import { createSha256 } from "../sha256.ts";
+import { createSha256 } from "../base/sha256.ts";
 import { TAG } from "./_canonical_tags.ts";
 import { SinkFullError } from "./_walk_errors.ts";
 import type { Digest } from "./encoded_value.ts";

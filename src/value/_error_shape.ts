@@ -1,4 +1,4 @@
-import * as quiverErrors from "../errors.ts";
+import * as quiverErrors from "../base/errors.ts";
 
 /** A property of an error. */
 export type ErrorField = readonly [key: string, value: unknown];

@@ -17,7 +17,7 @@ export class PlainNode implements ValueNode {
 
   constructor(value: unknown) {
     this.#value = value;
-    this.kind = toKind(value);
+    this.kind = toPlainKind(value);
     if (isNumberArray(value)) this.shape = [value.length];
     if (typeof value !== "object" || value === null) return;
     const type = toObjectType(value);
@@ -69,7 +69,7 @@ export class PlainNode implements ValueNode {
   }
 }
 
-function toKind(value: unknown): string {
+function toPlainKind(value: unknown): string {
   if (value === null) return "null";
   return typeof value === "object" ? toObjectType(value) : typeof value;
 }

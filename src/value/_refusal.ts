@@ -1,4 +1,4 @@
-import { IndigestibleError } from "../errors.ts";
+import { IndigestibleError } from "../base/errors.ts";
 import { isOutOfBounds } from "./_array_bytes.ts";
 import { type Child, childrenOf } from "./_children.ts";
 import { findFirst, type Finding, isObject, type Search } from "./_find_first.ts";

@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { Replacement, Restoration } from "./_graph_reader.ts";
 import { registeredAs, type RegisteredError } from "./register_error.ts";
 

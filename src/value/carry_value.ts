@@ -1,4 +1,4 @@
-import { UnclonableError } from "../errors.ts";
+import { UnclonableError } from "../base/errors.ts";
 import { childrenOf } from "./_children.ts";
 import { findFirst, type Finding, isObject } from "./_find_first.ts";
 import { fromGraph } from "./_graph_reader.ts";

@@ -1,4 +1,4 @@
-import { QuiverError } from "../errors.ts";
+import { QuiverError } from "../base/errors.ts";
 import { type ArrayValue, bytesOf, fromBytes, isArrayKind } from "./_array_bytes.ts";
 import { childrenOf } from "./_children.ts";
 import { fromGraph } from "./_graph_reader.ts";

@@ -59,15 +59,16 @@ export function refuse(value: unknown): string | undefined {
 }
 
 /** What to pass instead of what cannot go to another isolate. */
-const REMEDIES: readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
-  [Headers, "pass [...headers]"],
-  [Response, "pass what it holds, such as await response.bytes()"],
-  [Request, "pass its .url, and what it holds"],
-  [FormData, "pass [...formData]"],
-  [AbortSignal, "a task has currentSignal()"],
-  [ReadableStream, "pass what it gives"],
-  [WeakRef, "pass what it refers to"],
-];
+const CLONE_REMEDIES:
+  readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
+    [Headers, "pass [...headers]"],
+    [Response, "pass what it holds, such as await response.bytes()"],
+    [Request, "pass its .url, and what it holds"],
+    [FormData, "pass [...formData]"],
+    [AbortSignal, "a task has currentSignal()"],
+    [ReadableStream, "pass what it gives"],
+    [WeakRef, "pass what it refers to"],
+  ];
 
 /**
  * Says why an object of a class that has no form of its own cannot go to another isolate, apart from
@@ -87,7 +88,7 @@ export function refuseInstance(value: object): string | undefined {
   if ("then" in value && typeof value.then === "function") {
     return `${describe(value)} cannot be cloned`;
   }
-  const remedy = REMEDIES.find(([Class]) => value instanceof Class);
+  const remedy = CLONE_REMEDIES.find(([Class]) => value instanceof Class);
   const how = remedy === undefined ? "" : `; ${remedy[1]}`;
   let clone: unknown;
   try {

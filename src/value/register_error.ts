@@ -1,5 +1,5 @@
-import { sharedByCopies } from "../ambient.ts";
-import * as quiverErrors from "../errors.ts";
+import { sharedByCopies } from "../base/ambient.ts";
+import * as quiverErrors from "../base/errors.ts";
 
 /** A class of errors. */
 export type ErrorClass<E extends Error> = abstract new (...args: never[]) => E;

@@ -1,4 +1,4 @@
-import type { WorkerDeath, WorkerEnding } from "../errors.ts";
+import type { WorkerDeath, WorkerEnding } from "../base/errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { AbortFrame } from "./_call_frames.ts";
 import type { CloseReply } from "./_protocol.ts";

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { openSync } from "node:fs";
 import { Readable } from "node:stream";
-import type { WorkerDeath } from "../errors.ts";
+import type { WorkerDeath } from "../base/errors.ts";
 import { AnswerReader, type AnswerReaderOptions } from "./_answer_pipe.ts";
 import { toBytes } from "./_process_codec.ts";
 import { toConfigFlags, toPermissionFlags } from "./_process_flags.ts";

@@ -1,4 +1,4 @@
-import { NestedExecutorError } from "../errors.ts";
+import { NestedExecutorError } from "../base/errors.ts";
 import { currentWorker } from "./current_worker.ts";
 
 /**

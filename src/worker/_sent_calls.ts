@@ -1,4 +1,4 @@
-import { type WorkerDeath, WorkerDiedError } from "../errors.ts";
+import { type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
 import { fromThrown } from "../value/thrown_value.ts";
 import {
   type AbortFrame,

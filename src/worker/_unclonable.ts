@@ -1,4 +1,4 @@
-import { UnclonableError } from "../errors.ts";
+import { UnclonableError } from "../base/errors.ts";
 import { originalOf, toOriginals } from "../value/carry_value.ts";
 import { findShared, findUnclonable } from "../value/find_unclonable.ts";
 import type { CallRequest } from "./worker.ts";

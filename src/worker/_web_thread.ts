@@ -1,4 +1,4 @@
-import { WorkerInitError } from "../errors.ts";
+import { WorkerInitError } from "../base/errors.ts";
 import { AnswerRing } from "./_answer_ring.ts";
 import { Claims } from "./_claims.ts";
 import { isReadyMessage, type ProgramMessage, type ReadyMessage } from "./_protocol.ts";

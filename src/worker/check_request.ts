@@ -1,4 +1,4 @@
-import type { UnclonableError } from "../errors.ts";
+import type { UnclonableError } from "../base/errors.ts";
 import { toRequestError } from "./_unclonable.ts";
 import type { CallRequest } from "./worker.ts";
 

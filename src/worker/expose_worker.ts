@@ -115,7 +115,7 @@ export function exposeLate(methods: object, end: Endpoint): void {
     if (early.push(event) === 1) void load();
   };
   const load = async (): Promise<void> => {
-    // No literal, as in `import_later.ts`, which would load `node:async_hooks` first.
+    // No literal, as in `lazy_import.ts`, which would load `node:async_hooks` first.
     const { href } = new URL("./_exposing.ts", import.meta.url);
     const { expose }: Exposing = await import(href);
     expose(methods, {

@@ -1,4 +1,4 @@
-import { CancelledError, type WorkerDeath } from "../errors.ts";
+import { CancelledError, type WorkerDeath } from "../base/errors.ts";
 import { toThrown } from "../value/thrown_value.ts";
 import type { AbortFrame } from "./_call_frames.ts";
 import { Claims } from "./_claims.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { closeSync } from "node:fs";
-import { type WorkerDeath, WorkerInitError } from "../errors.ts";
+import { type WorkerDeath, WorkerInitError } from "../base/errors.ts";
 import type { AnswerReaderOptions } from "./_answer_pipe.ts";
 import {
   type AbortFrame,

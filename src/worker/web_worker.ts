@@ -4,7 +4,7 @@
  * @module
  */
 import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
-import type { WorkerDeath } from "../errors.ts";
+import type { WorkerDeath } from "../base/errors.ts";
 import { BatchingEndpoint } from "./_batching_endpoint.ts";
 import {
   type AbortFrame,

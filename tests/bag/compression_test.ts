@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { BagFiles } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import { BagFormatError } from "../../src/errors.ts";
+import { BagFormatError } from "../../src/base/errors.ts";
 import type { EncodedPart } from "../../src/value/encoded_value.ts";
 import { VALUE_KIND } from "../../src/value/value_kind.ts";
 import { FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";

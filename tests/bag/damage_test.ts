@@ -2,7 +2,7 @@
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import type { BagFiles } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import { BagCorruptError } from "../../src/errors.ts";
+import { BagCorruptError } from "../../src/base/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/asser
 import { DISK } from "../../src/bag/_file_system.ts";
 import type { CacheFiles, CacheFilesOptions } from "../../src/bag/cache_files.ts";
 import { openFileDirectory } from "../../src/bag/open_file_directory.ts";
-import { CacheFormatError, QuiverError } from "../../src/errors.ts";
+import { CacheFormatError, QuiverError } from "../../src/base/errors.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";

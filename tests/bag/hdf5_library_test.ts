@@ -3,7 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DISK } from "../../src/bag/_file_system.ts";
 import { PositionedFile } from "../../src/bag/_positioned_fs.ts";
 import { Hdf5Library } from "../../src/bag/hdf5_library.ts";
-import { QuiverError } from "../../src/errors.ts";
+import { QuiverError } from "../../src/base/errors.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 
 const SHAPE = { type: "<B", count: 5, length: 5 } as const;

@@ -4,7 +4,7 @@ import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
 import type { FoldRunner } from "../../src/bag/background_fold.ts";
 import type { BagOptions } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import { BagCorruptError, BagFormatError, QuiverError } from "../../src/errors.ts";
+import { BagCorruptError, BagFormatError, QuiverError } from "../../src/base/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";

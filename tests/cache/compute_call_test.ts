@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "../../src/cache/cache.ts";
 import { computeCall } from "../../src/cache/compute_call.ts";
 import type { KeyedCall } from "../../src/call/call_key.ts";
-import { QuiverError } from "../../src/errors.ts";
+import { QuiverError } from "../../src/base/errors.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 import type { Stores } from "../../src/store/stores.ts";
 import { digestArgument } from "../../src/value/digest_value.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "../../src/cache/cache.ts";
 import { computeAlone, computeLeased, recall, type RecallOptions } from "../../src/cache/recall.ts";
 import type { KeyedCall } from "../../src/call/call_key.ts";
-import { DeadlockError } from "../../src/errors.ts";
+import { DeadlockError } from "../../src/base/errors.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 import type { Stores } from "../../src/store/stores.ts";
 

@@ -8,7 +8,7 @@ import {
   WaitGraph,
 } from "../../src/cache/_wait_graph.ts";
 import { Waits } from "../../src/cache/_waits.ts";
-import { DeadlockError, QuiverError } from "../../src/errors.ts";
+import { DeadlockError, QuiverError } from "../../src/base/errors.ts";
 import type { WaitBoard } from "../../src/store/stores.ts";
 
 const call = (key: string) => ({ task: key.toUpperCase(), key });

@@ -6,7 +6,7 @@ import { findKeyOf } from "../../src/call/record_key.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
 import { digestArgument } from "../../src/value/digest_value.ts";
 import { toAddress } from "../../src/task/task_definition.ts";
-import { IndigestibleError } from "../../src/errors.ts";
+import { IndigestibleError } from "../../src/base/errors.ts";
 
 const address = { module: "file:///tasks.ts", name: "f" };
 const profile = await readFunctionProfile(

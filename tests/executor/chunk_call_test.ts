@@ -1,6 +1,6 @@
 // collaboration: chunks between a faked dispatcher and the code that runs them in a worker
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { UnclonableError, WorkerDiedError, WorkerInitError } from "../../src/errors.ts";
+import { UnclonableError, WorkerDiedError, WorkerInitError } from "../../src/base/errors.ts";
 import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
 import type { CallContext } from "../../src/executor/call_context.ts";
 import type { CallOptions } from "../../src/executor/call_options.ts";
@@ -12,8 +12,7 @@ import { MapAppetite } from "../../src/executor/_map_appetite.ts";
 import { weighValues } from "../../src/executor/weigh_values.ts";
 import { runChunk } from "../../src/executor/run_chunk.ts";
 import { deriveScope } from "../../src/scope/derive_scope.ts";
-import { CallStatus } from "../../src/task/call_status.ts";
-import { CancelSource } from "../../src/task/call_status.ts";
+import { CallStatus, CancelSource } from "../../src/task/call_status.ts";
 import { TaskDefinition } from "../../src/task/task_definition.ts";
 import type { CallRequest, Outcome } from "../../src/worker/worker.ts";
 import * as fc from "fast-check";

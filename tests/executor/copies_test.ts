@@ -47,7 +47,7 @@ async function openProgram(change?: (ambient: string) => string): Promise<Progra
   await copyFolder(new URL("src/", ROOT), `${path}/quiver/src`);
   await Deno.copyFile(new URL("mod.ts", ROOT), `${path}/quiver/mod.ts`);
   if (change !== undefined) {
-    const file = `${path}/quiver/src/ambient.ts`;
+    const file = `${path}/quiver/src/base/ambient.ts`;
     const before = await Deno.readTextFile(file);
     const after = change(before);
     if (after === before) throw new Error("nothing was changed");

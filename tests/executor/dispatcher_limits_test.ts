@@ -6,11 +6,11 @@ import {
   ExecutorShutdownError,
   WorkerDiedError,
   WorkerInitError,
-} from "../../src/errors.ts";
+} from "../../src/base/errors.ts";
 import { SafeObserver } from "../../src/executor/_safe_observer.ts";
 import type { ExecutorObserver } from "../../src/executor/executor_observer.ts";
 import { warnOfFailedInit } from "../../src/executor/warn_of_failed_init.ts";
-import type { QuiverWarning } from "../../src/warning.ts";
+import type { QuiverWarning } from "../../src/base/warning.ts";
 import { FakeWorker, settle, Stage } from "./fake_workers.ts";
 
 const SHORT = { duration: 0.01 };

@@ -6,7 +6,7 @@ import {
   ExecutorShutdownError,
   WorkerDiedError,
   WorkerInitError,
-} from "../../src/errors.ts";
+} from "../../src/base/errors.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
 import { openWebWorker } from "../../src/worker/web_worker.ts";
 import type { CallRequest, Outcome, Worker } from "../../src/worker/worker.ts";

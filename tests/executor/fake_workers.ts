@@ -1,6 +1,6 @@
 /** Workers whose calls end when the test says so, and a dispatcher on such workers. */
 import { assert } from "@std/assert";
-import { WorkerDiedError } from "../../src/errors.ts";
+import { WorkerDiedError } from "../../src/base/errors.ts";
 import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
 import { fromThrown } from "../../src/value/thrown_value.ts";

@@ -6,13 +6,16 @@ import {
   WorkerDiedError,
   WorkerInitError,
   WorkersKilledError,
-} from "../../src/errors.ts";
+} from "../../src/base/errors.ts";
 import { Dispatcher } from "../../src/executor/dispatcher.ts";
 import { openWorkerOfType } from "../../src/executor/open_worker.ts";
 import type { WorkerHookCalls } from "../../src/executor/worker_hooks.ts";
-import { WORKER_TYPES } from "../../src/worker/worker.ts";
-import { toHookCall } from "../../src/worker/worker.ts";
-import type { CallRequest, RunResult } from "../../src/worker/worker.ts";
+import {
+  type CallRequest,
+  type RunResult,
+  toHookCall,
+  WORKER_TYPES,
+} from "../../src/worker/worker.ts";
 import { openSharedFolder } from "./_shared_folder.ts";
 import * as tasks from "./testdata/context_tasks.ts";
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertNotStrictEquals, assertRejects } from "@std/assert";
 import * as fc from "fast-check";
 import type { CallRecord } from "../../src/call/call_record.ts";
-import { QuiverError } from "../../src/errors.ts";
+import { QuiverError } from "../../src/base/errors.ts";
 import type { Stores } from "../../src/store/stores.ts";
 import { digestValue } from "../../src/value/digest_value.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";

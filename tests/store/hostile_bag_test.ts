@@ -9,7 +9,7 @@ import { encodeCheckedLine } from "../../src/bag/checked_line.ts";
 import { encodeTable, PLACE, PURPOSE } from "../../src/bag/digest_table.ts";
 import { createJournalBuffer, encodeHeader } from "../../src/bag/journal_format.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import { BagCorruptError, BagFormatError } from "../../src/errors.ts";
+import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
 import { decodeValue } from "../../src/value/decode_value.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";

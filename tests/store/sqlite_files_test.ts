@@ -1,7 +1,7 @@
 // Collaboration: the SQLite cache with databases that are damaged, busy, foreign or forbidden.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { CacheFormatError, QuiverError } from "../../src/errors.ts";
+import { CacheFormatError, QuiverError } from "../../src/base/errors.ts";
 import { openSqliteStores } from "../../src/store/open_stores.ts";
 import type { SqliteOptions } from "../../src/store/stores.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";

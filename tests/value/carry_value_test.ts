@@ -1,7 +1,7 @@
 // Contract: what structured clone would lose or refuse travels whole, or is refused by its path.
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
-import { UnclonableError } from "../../src/errors.ts";
+import { UnclonableError } from "../../src/base/errors.ts";
 import { Future } from "../../src/task/future.ts";
 import { cloneWhole, fromCarried, toCarried } from "../../src/value/carry_value.ts";
 import { digestArgument, digestValue } from "../../src/value/digest_value.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/asser
 import { Encoder } from "cbor-x/encode";
 import * as fc from "fast-check";
 import { Buffer } from "node:buffer";
-import { CancelledError } from "../../src/errors.ts";
+import { CancelledError } from "../../src/base/errors.ts";
 import { decodeValue, MissingPartError } from "../../src/value/decode_value.ts";
 import { digestValue } from "../../src/value/digest_value.ts";
 import { encodeValue } from "../../src/value/encode_value.ts";

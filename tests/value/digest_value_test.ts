@@ -3,7 +3,7 @@ import { assertEquals, assertInstanceOf, assertNotEquals, assertThrows } from "@
 import * as fc from "fast-check";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { IndigestibleError } from "../../src/errors.ts";
+import { IndigestibleError } from "../../src/base/errors.ts";
 import { DigestReference } from "../../src/value/digest_reference.ts";
 import { digestSymbol } from "../../src/value/value_symbols.ts";
 import { DIGEST_SCHEME, digestArgument, digestValue } from "../../src/value/digest_value.ts";

@@ -1,6 +1,6 @@
 // Contract: how values are laid out for storage, and which are refused.
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { IndigestibleError } from "../../src/errors.ts";
+import { IndigestibleError } from "../../src/base/errors.ts";
 import { DigestReference } from "../../src/value/digest_reference.ts";
 import { digestSymbol } from "../../src/value/value_symbols.ts";
 import { digestValue } from "../../src/value/digest_value.ts";

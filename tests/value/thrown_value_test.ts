@@ -6,7 +6,7 @@ import {
   IndigestibleError,
   QuiverError,
   WorkerDiedError,
-} from "../../src/errors.ts";
+} from "../../src/base/errors.ts";
 import { fromThrown, toThrown } from "../../src/value/thrown_value.ts";
 import { graph } from "./arbitrary_value.ts";
 import { sameValue } from "./same_value.ts";

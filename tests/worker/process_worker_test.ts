@@ -7,7 +7,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { leaveNothing } from "../leave_nothing.ts";
-import { UnclonableError, WorkerDiedError, WorkerInitError } from "../../src/errors.ts";
+import { UnclonableError, WorkerDiedError, WorkerInitError } from "../../src/base/errors.ts";
 import { openProcessWorker } from "../../src/worker/process_worker.ts";
 import { appears, deed, errorOf, testWorkerContract, valueOf } from "./contract.ts";
 

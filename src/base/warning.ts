@@ -15,3 +15,6 @@ export function writeWarning({ message, cause }: QuiverWarning): void {
   const reason = cause instanceof Error ? `: ${cause.message}` : "";
   Deno.stderr.writeSync(new TextEncoder().encode(`Warning: ${message}${reason}\n`));
 }
+
+/** Told once of each thing that went wrong without costing the user the result. */
+export type Warn = (message: string, cause?: unknown) => void;

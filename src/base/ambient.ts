@@ -41,7 +41,7 @@ const COPIES = Symbol.for("quiver.copies");
 /** Under which the worker that this isolate is hangs on the global object (`current_worker.ts`). */
 const WORKER = Symbol.for("quiver.worker");
 
-const SHARED = join(new URL("../mod.ts", import.meta.url).href);
+const SHARED = join(new URL("../../mod.ts", import.meta.url).href);
 
 function copies(): Copy[] {
   // Only copies of Quiver write under this symbol, and this shape is the same for all protocols.
@@ -79,7 +79,7 @@ function describeStranger(url: string, stranger: string): string {
 export function noteOfStrangers(): string {
   const stranger = copies().find(({ protocol }) => protocol !== PROTOCOL);
   if (stranger === undefined) return "";
-  return `. ${describeStranger(new URL("../mod.ts", import.meta.url).href, stranger.url)}`;
+  return `. ${describeStranger(new URL("../../mod.ts", import.meta.url).href, stranger.url)}`;
 }
 
 /**
