@@ -181,10 +181,10 @@ export {
   type ErrorClass,
   registerError,
   type RegisterErrorOptions,
-} from "./src/value/register_error.ts";
-export { digestSymbol, shapeSymbol } from "./src/value/value_symbols.ts";
-export type { Digest } from "./src/value/encoded_value.ts";
-export type { SliceRange } from "./src/value/slice_array.ts";
+} from "./src/value/error_registry.ts";
+export { digestSymbol, shapeSymbol } from "./src/value/symbols.ts";
+export type { Digest } from "./src/value/value.ts";
+export type { SliceRange } from "./src/value/tree/slice_array.ts";
 export type { QuiverWarning } from "./src/base/warning.ts";
 export { transfer } from "./src/worker/transfer.ts";
 export type { Addressed, ProgressReport, WorkerHook, WorkerType } from "./src/worker/worker.ts";

@@ -1,5 +1,5 @@
 import type { Bag } from "@quiver/quiver";
-import { encodeValue } from "../src/value/encode_value.ts";
+import { encodeValue } from "../src/value/codec/encode_value.ts";
 import { openBagFiles } from "../src/bag/open_bag_files.ts";
 import { tiny } from "./_tasks.ts";
 

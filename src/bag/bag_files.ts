@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
-import type { StoredPayload } from "../value/stored_payload.ts";
+import type { Digest, EncodedPart, Payload, StoredPayload } from "../value/value.ts";
 
 /** Told where a record lies that is passed over as it is damaged. */
 export type TellDamaged = (where: string) => void;

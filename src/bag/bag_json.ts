@@ -8,7 +8,7 @@
  * @module
  */
 import { BagFormatError, QuiverError } from "../base/errors.ts";
-import { DIGEST_SCHEME } from "../value/digest_value.ts";
+import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import { type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { DISK, type FileSystem } from "./_file_system.ts";
 import type { BagFiles } from "./bag_files.ts";
 import type { FoldEnvironment } from "./bag_editor.ts";

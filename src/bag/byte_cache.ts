@@ -1,5 +1,5 @@
-import type { Digest, Payload } from "../value/encoded_value.ts";
-import { isPlain } from "../value/plain_payload.ts";
+import type { Digest, Payload } from "../value/value.ts";
+import { isPlain } from "../value/codec/cbor.ts";
 
 /** The largest payload that is worth keeping; a larger one is read at the disk's speed anyway. */
 const LARGEST_BYTES = 64 * 1024;

@@ -1,5 +1,5 @@
 import { QuiverError } from "../base/errors.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { CHECK_BYTES, encodeCheckedLine, isCheckedLine } from "./checked_line.ts";
 
 /**

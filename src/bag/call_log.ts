@@ -1,5 +1,5 @@
 import { QuiverError } from "../base/errors.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { type FileSystem, openIfThere, openShared, readAt } from "./_file_system.ts";
 import { appendLine, checkLine } from "./append_line.ts";
 import {

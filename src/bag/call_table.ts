@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { openIfThere, readAt, readWhole } from "./_file_system.ts";
 import { DigestTable, PURPOSE, readTableHeader } from "./digest_table.ts";
 import type { BagLayout } from "./layout.ts";

@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { CallLine } from "./call_scan.ts";
 import { DigestRows } from "./digest_rows.ts";
 import { PLACE, type RowBytes, type TableRow } from "./table_row.ts";

@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { openIfThere, readAt, readWhole } from "./_file_system.ts";
 import { isUnfinishedLine } from "./call_line.ts";
 import { type CallLine, scanCalls, type SkippedLine } from "./call_scan.ts";

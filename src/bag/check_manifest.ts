@@ -1,5 +1,5 @@
 import { BagCorruptError } from "../base/errors.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { FileHandles } from "./file_handles.ts";
 import { isMissing } from "./_file_system.ts";
 import { type BagLayout, listEntries, listJournals, listNames } from "./layout.ts";

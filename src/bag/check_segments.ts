@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { removeIfThere, replaceFile } from "./_file_system.ts";
 import { checkBag } from "./bag_json.ts";
 import type { CheckedManifest } from "./check_manifest.ts";

@@ -18,7 +18,7 @@
  *
  * @module
  */
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { BagEditor } from "./bag_editor.ts";
 import type { CompactResult } from "./bag_files.ts";
 import { DigestSet } from "./digest_set.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { readAt } from "./_file_system.ts";
 import { FileRows, MemoryRows, type RowSource } from "./row_source.ts";
 import {

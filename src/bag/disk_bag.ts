@@ -1,6 +1,5 @@
 import { QuiverError } from "../base/errors.ts";
-import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
-import type { StoredPayload } from "../value/stored_payload.ts";
+import type { Digest, EncodedPart, Payload, StoredPayload } from "../value/value.ts";
 import type { FileSystem } from "./_file_system.ts";
 import type {
   BagFiles,

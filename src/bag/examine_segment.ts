@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { openIfThere, readWhole } from "./_file_system.ts";
 import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
 import { toSegmentIndexPath, toSegmentPath } from "./layout.ts";

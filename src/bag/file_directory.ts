@@ -1,5 +1,5 @@
 import { CacheFormatError } from "../base/errors.ts";
-import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { Digest, EncodedPart, Payload } from "../value/value.ts";
 import type { LeaseLock, TellDamaged } from "./bag_files.ts";
 import { type FileSystem, readWhole, removeIfThere } from "./_file_system.ts";
 import type { CacheFiles, CacheFilesOptions } from "./cache_files.ts";

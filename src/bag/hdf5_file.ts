@@ -1,7 +1,6 @@
 import { dirname } from "node:path";
 import { BagCorruptError, QuiverError } from "../base/errors.ts";
-import type { Digest, Payload } from "../value/encoded_value.ts";
-import type { PayloadSource, StoredPayload } from "../value/stored_payload.ts";
+import type { Digest, Payload, PayloadSource, StoredPayload } from "../value/value.ts";
 import { DISK, type FileSystem, readAt, removeIfThere, toTemporaryPath } from "./_file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import { DigestTable, PURPOSE, type TableRow } from "./digest_table.ts";

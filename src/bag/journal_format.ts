@@ -4,7 +4,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 /** The size of a header in bytes. */
 export const HEADER_BYTES = 56;

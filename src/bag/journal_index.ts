@@ -1,6 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Digest, Payload } from "../value/encoded_value.ts";
-import type { StoredPayload } from "../value/stored_payload.ts";
+import type { Digest, Payload, StoredPayload } from "../value/value.ts";
 import { readAt } from "./_file_system.ts";
 import { DigestRows } from "./digest_rows.ts";
 import type { FileHandles } from "./file_handles.ts";

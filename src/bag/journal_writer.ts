@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { EncodedPart } from "../value/encoded_value.ts";
+import type { EncodedPart } from "../value/value.ts";
 import { type FileSystem, removeIfThere, writeAll } from "./_file_system.ts";
 import {
   createJournalBuffer,

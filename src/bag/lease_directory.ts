@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { DISK, type FileSystem } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import { clearOwnFiles, type OwnFileLayout } from "./own_file.ts";

@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { type FileSystem, removeIfThere } from "./_file_system.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import type { BagLayout } from "./layout.ts";

@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { LeaseLock } from "./bag_files.ts";
 import type { CacheGuard } from "./cache_guard.ts";
 import type { LeaseDirectory } from "./lease_directory.ts";

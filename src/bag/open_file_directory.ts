@@ -15,7 +15,7 @@
  */
 import { resolve } from "node:path";
 import { CacheFormatError, QuiverError } from "../base/errors.ts";
-import { DIGEST_SCHEME } from "../value/digest_value.ts";
+import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import { DISK, type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
 import { isDeadLink } from "./bag_json.ts";
 import { type CacheFiles, type CacheFilesOptions, checkCacheOptions } from "./cache_files.ts";

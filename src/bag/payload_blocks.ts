@@ -1,5 +1,5 @@
 import { crc32, inflateSync } from "node:zlib";
-import type { StoredPayload } from "../value/stored_payload.ts";
+import type { StoredPayload } from "../value/value.ts";
 import { type Block, BLOCK_BYTES, type BlockGrid, findBlock, toPlainGrid } from "./block_grid.ts";
 import type { ChunkPlace } from "./payload_details.ts";
 import type { ReadBytes } from "./read_bytes.ts";

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Digest, Payload } from "../value/encoded_value.ts";
+import type { Digest, Payload } from "../value/value.ts";
 
 const ENCODER = new TextEncoder();
 

@@ -1,7 +1,6 @@
 import { crc32 } from "node:zlib";
 import { QuiverError } from "../base/errors.ts";
-import type { Digest } from "../value/encoded_value.ts";
-import { VALUE_KIND } from "../value/value_kind.ts";
+import { type Digest, VALUE_KIND } from "../value/value.ts";
 import { type FileSystem, isMissing, openIfThere, replaceFile } from "./_file_system.ts";
 import { type FileAccess, PositionedFile } from "./_positioned_fs.ts";
 import { blocksOf, toChunkBox, toChunkGrid, toChunkShape } from "./block_grid.ts";

@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 /** How many bytes of lines are kept for certain, parsed; up to twice as many are. */
 const LIMIT = 2 * 1024 * 1024;

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import {
   type FileSystem,
   openIfThere,

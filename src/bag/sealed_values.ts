@@ -1,6 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Digest, Payload } from "../value/encoded_value.ts";
-import type { StoredPayload } from "../value/stored_payload.ts";
+import type { Digest, Payload, StoredPayload } from "../value/value.ts";
 import { readPiece } from "./_file_system.ts";
 import type { StoredPart } from "./bag_files.ts";
 import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { isShapeOf } from "../value/array_shape.ts";
-import { SPLIT_BYTES, toKindName, type ValueKindName } from "../value/value_kind.ts";
+import { SPLIT_BYTES, toKindName, type ValueKindName } from "../value/value.ts";
 import type { DatasetShape } from "./hdf5_library.ts";
 
 /** The name of the one attribute. */

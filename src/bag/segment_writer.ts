@@ -1,6 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Digest } from "../value/encoded_value.ts";
-import { toKindName } from "../value/value_kind.ts";
+import { type Digest, toKindName } from "../value/value.ts";
 import {
   type Block,
   type BlockGrid,

@@ -1,5 +1,4 @@
-import type { Digest, Payload } from "../value/encoded_value.ts";
-import type { StoredPayload } from "../value/stored_payload.ts";
+import type { Digest, Payload, StoredPayload } from "../value/value.ts";
 import { isMissing } from "./_file_system.ts";
 import type { StoredPart } from "./bag_files.ts";
 import type { FileHandles } from "./file_handles.ts";

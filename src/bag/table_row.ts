@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { getLength, setLength } from "./journal_format.ts";
 
 /**

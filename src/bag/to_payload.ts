@@ -1,5 +1,4 @@
-import type { Payload } from "../value/encoded_value.ts";
-import { toKindName, type ValueKind } from "../value/value_kind.ts";
+import { type Payload, toKindName, type ValueKind } from "../value/value.ts";
 
 /**
  * Makes a payload of what was read.

@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanSteps, toEntryEnd } from "./journal_scan.ts";
 import { readShape } from "./journal_shape.ts";

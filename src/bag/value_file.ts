@@ -4,7 +4,7 @@
  * ```text
  * offset  bytes
  *      0      4  "QVF1"
- *      4      4  kind, as in `value_kind.ts`
+ *      4      4  kind, as in `value.ts`
  *      8      4  checksum (`payload_check.ts`)
  *     12      4  length of the payload in bytes
  *     16      …  payload
@@ -14,7 +14,7 @@
  *
  * @module
  */
-import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { Digest, EncodedPart, Payload } from "../value/value.ts";
 import { openIfThere, readAt } from "./_file_system.ts";
 import { toPayloadCheck } from "./payload_check.ts";
 import { toPayload } from "./to_payload.ts";

@@ -1,5 +1,5 @@
 import { QuiverError } from "../base/errors.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { openIfThere } from "./_file_system.ts";
 import { refuseLinkedDirectories } from "./bag_json.ts";
 import { sealCalls } from "./seal_calls.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 /** Options of `verifyBag()` and `Bag.verify()`. */
 export interface VerifyOptions {

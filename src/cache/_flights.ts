@@ -1,6 +1,6 @@
 import { abortable } from "../store/memory_stores.ts";
 import { capture, copyLarge } from "../value/capture.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 /** How a call was answered. */
 export interface Recalled {

@@ -1,8 +1,8 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { CallRecord, Json } from "../call/call_record.ts";
 import type { WaitBoard } from "../store/stores.ts";
-import { DIGEST_SCHEME } from "../value/digest_value.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
+import type { Digest } from "../value/value.ts";
 import { Flights } from "./_flights.ts";
 import { Waits } from "./_waits.ts";
 

@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 /** A call as it is shown in a cycle. */
 export interface CallName {

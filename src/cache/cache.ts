@@ -1,6 +1,6 @@
 import { sharedByCopies } from "../base/ambient.ts";
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import type { Digest, EncodedValue } from "../value/value.ts";
 import type {
   Found,
   Lease,
@@ -23,14 +23,16 @@ import type { GcOptions } from "./tidy_cache.ts";
 import type { IdentityChange, RedigestResult } from "../store/redigest_stores.ts";
 
 type Tidying = typeof import("./tidy_cache.ts");
-type Encoding = typeof import("../value/encode_value.ts");
+type Encoding = typeof import("../value/codec/encode_value.ts");
 type Redigesting = typeof import("../store/redigest_stores.ts");
 
 /** Makes a value ready to be stored. */
 export type EncodeValue = Encoding["encodeValue"];
 
 /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
-const ENCODING: LateModule<Encoding> = new LateModule(() => import("../value/encode_value.ts"));
+const ENCODING: LateModule<Encoding> = new LateModule(() =>
+  import("../value/codec/encode_value.ts")
+);
 
 /** How calls share the work in a cache of this isolate, and where that has its leases. */
 interface PlacedSharing {

@@ -10,7 +10,7 @@ import {
   UnclonableError,
   WorkerDiedError,
 } from "../base/errors.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { Recalled } from "./_flights.ts";
 import { createSharing, type Sharing } from "./_sharing.ts";
 import type { CallName } from "./_wait_graph.ts";

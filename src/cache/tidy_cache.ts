@@ -2,7 +2,7 @@ import { type CallTemplate, toMatcher } from "../call/call_template.ts";
 import type { TaskAddress } from "../call/task_address.ts";
 import type { CallStore, Stores, SweepResult } from "../store/stores.ts";
 import { type Rewrite, sweepStores } from "../store/sweep_stores.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 export { toMatcher } from "../call/call_template.ts";
 

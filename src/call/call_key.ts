@@ -1,6 +1,6 @@
 import { createSha256 } from "../base/sha256.ts";
-import { DIGEST_SCHEME, digestArgument } from "../value/digest_value.ts";
-import type { Digest, EncodedPart } from "../value/encoded_value.ts";
+import { DIGEST_SCHEME, digestArgument } from "../value/digest/digest_value.ts";
+import type { Digest, EncodedPart } from "../value/value.ts";
 import type { ArgumentRecord, IgnoredPosition } from "./call_record.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 import type { TaskAddress } from "./task_address.ts";

@@ -1,5 +1,5 @@
 import { type KeyedCall, type TaskIdentity, toKeyedCall } from "./call_key.ts";
-import type { EncodedPart } from "../value/encoded_value.ts";
+import type { EncodedPart } from "../value/value.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 
 /** How many keys are kept for certain; up to twice as many are. */

@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 /** Data that JSON carries. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

@@ -1,7 +1,7 @@
 import { LateModule } from "../base/lazy_import.ts";
 import type { Expression, Function as FunctionNode, Pattern } from "./_parser.ts";
 import { createSha256 } from "../base/sha256.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 type Parser = typeof import("./_parser.ts");
 

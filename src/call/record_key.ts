@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { digestKey, type TaskIdentity } from "./call_key.ts";
 import type { CallRecord, IgnoredPosition } from "./call_record.ts";
 

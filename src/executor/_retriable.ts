@@ -1,5 +1,5 @@
 import { QuiverError, WorkerDiedError } from "../base/errors.ts";
-import { toThrown } from "../value/thrown_value.ts";
+import { toThrown } from "../value/codec/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 
 /**

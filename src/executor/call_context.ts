@@ -1,5 +1,5 @@
 import type { KeyedCall } from "../call/call_key.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import { describeScope, type ScopeDescription } from "../scope/derive_scope.ts";
 import type { CallRequest } from "../worker/worker.ts";

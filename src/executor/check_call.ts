@@ -7,9 +7,9 @@ import type { Warn } from "../base/warning.ts";
 import { digestFunction, findChangedSource, type SourceWitness } from "../call/module_sources.ts";
 import { ChangedArgumentError, IndigestibleError } from "../base/errors.ts";
 import { capture } from "../value/capture.ts";
-import { digestArgument } from "../value/digest_value.ts";
+import { digestArgument } from "../value/digest/digest_value.ts";
 import { tasksOf } from "../task/registry.ts";
-import { encodeValue } from "../value/encode_value.ts";
+import { encodeValue } from "../value/codec/encode_value.ts";
 import type { CallCheck } from "./call_context.ts";
 
 /**

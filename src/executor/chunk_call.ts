@@ -2,7 +2,7 @@ import { UnclonableError, WorkerDiedError } from "../base/errors.ts";
 import type { TaskAddress } from "../call/task_address.ts";
 import { CancelSource } from "../task/call_status.ts";
 import { type Carried, fromCarried } from "../value/carry_value.ts";
-import { toThrown } from "../value/thrown_value.ts";
+import { toThrown } from "../value/codec/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
 import { isRetriable } from "./_retriable.ts";

@@ -1,7 +1,7 @@
 import { UnclonableError } from "../base/errors.ts";
 import { type CallRunner, IN_THIS_ISOLATE, type ReadyCall } from "../task/call_task.ts";
 import { toOriginals } from "../value/carry_value.ts";
-import { findUnclonable } from "../value/find_unclonable.ts";
+import { findUnclonable } from "../value/digest/refusal.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import { createRunner } from "./create_runner.ts";
 import { findAdapter, type PoolAdapter, type PoolMethod } from "./pool_adapter.ts";

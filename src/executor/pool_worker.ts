@@ -14,8 +14,8 @@ import { WorkerCalls } from "./worker_calls.ts";
 
 export type { BoundCall, BoundOutcome } from "./pool_call.ts";
 
-type Thrown = typeof import("../value/thrown_value.ts");
-type Finding = typeof import("../value/find_unclonable.ts");
+type Thrown = typeof import("../value/codec/thrown_value.ts");
+type Finding = typeof import("../value/digest/refusal.ts");
 
 /** The calls of this worker: what they open stays open for as long as the worker lives. */
 class PoolCalls {
@@ -87,13 +87,16 @@ async function toClonable(outcome: Outcome): Promise<Outcome> {
     return outcome;
   } catch (cause) {
     const { findUnclonable } = await importLater<Finding>(
-      "../value/find_unclonable.ts",
+      "../value/digest/refusal.ts",
       import.meta.url,
     );
     const { path, reason } = findUnclonable(value, "result") ??
       { path: "result", reason: String(cause) };
     const message = `Cannot send ${path} back from a worker: ${reason}`;
-    const { fromThrown } = await importLater<Thrown>("../value/thrown_value.ts", import.meta.url);
+    const { fromThrown } = await importLater<Thrown>(
+      "../value/codec/thrown_value.ts",
+      import.meta.url,
+    );
     const thrown = fromThrown(new UnclonableError(message, path, { cause }));
     return { type: "error", error: { thrown }, duration, warnings };
   }

@@ -6,7 +6,7 @@ import type { CallContext } from "./call_context.ts";
 import type { ChunkReply, ItemFailure } from "./chunk.ts";
 
 type Carrying = typeof import("../value/carry_value.ts");
-type Thrown = typeof import("../value/thrown_value.ts");
+type Thrown = typeof import("../value/codec/thrown_value.ts");
 
 /** What makes results ready for their way back; loaded with the first that needs it. */
 interface Tools {
@@ -59,7 +59,10 @@ export class ResultCarrier {
 
   async #load(): Promise<Tools> {
     const { toCarried } = await importLater<Carrying>("../value/carry_value.ts", import.meta.url);
-    const { fromThrown } = await importLater<Thrown>("../value/thrown_value.ts", import.meta.url);
+    const { fromThrown } = await importLater<Thrown>(
+      "../value/codec/thrown_value.ts",
+      import.meta.url,
+    );
     return this.#tools = { toCarried, fromThrown };
   }
 }

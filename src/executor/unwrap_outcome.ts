@@ -1,6 +1,6 @@
 import type { Scope } from "../scope/scope.ts";
 import { type Carried, fromCarried } from "../value/carry_value.ts";
-import { toThrown } from "../value/thrown_value.ts";
+import { toThrown } from "../value/codec/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";
 
 /**

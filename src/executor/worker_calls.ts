@@ -31,7 +31,7 @@ import type { TaskReferences } from "./encode_tasks.ts";
 
 // What not every call needs is loaded with the first that does.
 type Recalling = typeof import("../cache/recall.ts");
-type Thrown = typeof import("../value/thrown_value.ts");
+type Thrown = typeof import("../value/codec/thrown_value.ts");
 type Caches = typeof import("../cache/cache.ts");
 type Decoding = typeof import("./decode_tasks.ts");
 type Output = typeof import("./worker_output.ts");
@@ -409,7 +409,10 @@ async function toFailure(
   warnings: readonly string[],
 ): Promise<Outcome> {
   const duration = performance.now() - begun;
-  const { fromThrown } = await importLater<Thrown>("../value/thrown_value.ts", import.meta.url);
+  const { fromThrown } = await importLater<Thrown>(
+    "../value/codec/thrown_value.ts",
+    import.meta.url,
+  );
   return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
 }
 

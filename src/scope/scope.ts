@@ -1,7 +1,7 @@
 import type { Cache } from "../cache/cache.ts";
 import type { QuiverWarning, Warn } from "../base/warning.ts";
 import type { Json } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { CallControl } from "../worker/worker.ts";
 import type { ScopeWorkers, WorkerContextOptions } from "./scope_workers.ts";
 

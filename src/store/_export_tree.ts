@@ -1,9 +1,8 @@
 import type { Hdf5Output } from "../bag/hdf5_access.ts";
 import { toArrayShape } from "../bag/segment_format.ts";
 import { isNumberArray, type NumberArray } from "../value/array_shape.ts";
-import type { Digest } from "../value/encoded_value.ts";
-import type { ValueNode } from "../value/value_node.ts";
-import { formatStep, type PathStep } from "../value/value_path.ts";
+import type { Digest } from "../value/value.ts";
+import { formatStep, type PathStep, type ValueNode } from "../value/tree/value_node.ts";
 
 /** A value with more inside than this is not laid out: a tool would not show it well. */
 const MAX_NODES = 10_000;

@@ -1,8 +1,7 @@
 import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
-import { openData, openValue } from "../value/open_value.ts";
-import type { ValueChild, ValueNode } from "../value/value_node.ts";
-import type { PathStep } from "../value/value_path.ts";
+import type { Digest } from "../value/value.ts";
+import { openData, openValue } from "../value/tree/open_value.ts";
+import type { PathStep, ValueChild, ValueNode } from "../value/tree/value_node.ts";
 import type { BagView } from "./bag_view.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;

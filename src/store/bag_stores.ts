@@ -1,14 +1,14 @@
 import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
 import type { CacheFiles } from "../bag/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
-import { decodePlain } from "../value/decode_value.ts";
-import { digestValue } from "../value/digest_value.ts";
-import type { Digest, EncodedValue, Payload } from "../value/encoded_value.ts";
+import { decodePlain } from "../value/codec/decode_value.ts";
+import { digestValue } from "../value/digest/digest_value.ts";
+import type { Digest, EncodedValue, Payload } from "../value/value.ts";
 import { decodeFound } from "./decode_found.ts";
 import { toPaths } from "./description.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import { NO_STATISTICS } from "./statistics.ts";
-import { mayRefer, referencesOf } from "../value/references_of.ts";
+import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import type {
   CallFeed,
   CallStore,

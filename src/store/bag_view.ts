@@ -1,6 +1,5 @@
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
-import type { PayloadSource } from "../value/stored_payload.ts";
+import type { Digest, PayloadSource } from "../value/value.ts";
 
 /** What a bag shows to those who look around in it. */
 export interface BagView {

@@ -1,6 +1,6 @@
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
-import { encodeValue } from "../value/encode_value.ts";
+import type { Digest } from "../value/value.ts";
+import { encodeValue } from "../value/codec/encode_value.ts";
 import { digestsOf } from "./digests_of.ts";
 import type { Stores } from "./stores.ts";
 

@@ -1,7 +1,6 @@
 import type { BagFiles } from "../bag/bag_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
-import type { PayloadSource } from "../value/stored_payload.ts";
+import type { Digest, PayloadSource } from "../value/value.ts";
 import { toCallRecord } from "./bag_stores.ts";
 import type { BagView } from "./bag_view.ts";
 import type { OpenFiles } from "./open_stores.ts";

@@ -1,5 +1,5 @@
-import { decodeValue, MissingPartError } from "../value/decode_value.ts";
-import type { Digest, Payload } from "../value/encoded_value.ts";
+import { decodeValue, MissingPartError } from "../value/codec/decode_value.ts";
+import type { Digest, Payload } from "../value/value.ts";
 import type { Found } from "./stores.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 /**
  * Lists the values that a record names: they are to stay for as long as the record does.

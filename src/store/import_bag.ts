@@ -4,9 +4,9 @@ import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../bag/hdf5_
 import { ATTRIBUTE } from "../bag/segment_format.ts";
 import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../call/call_record.ts";
 import { BagCorruptError, QuiverError } from "../base/errors.ts";
-import { decodeValue } from "../value/decode_value.ts";
-import { encodeValue } from "../value/encode_value.ts";
-import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import { decodeValue } from "../value/codec/decode_value.ts";
+import { encodeValue } from "../value/codec/encode_value.ts";
+import type { Digest, EncodedValue } from "../value/value.ts";
 import { createBagView } from "./create_bag_view.ts";
 import { EXPORT_FORMAT, EXPORT_VERSION } from "./export_bag.ts";
 import type { OpenFiles } from "./open_stores.ts";

@@ -1,6 +1,6 @@
 import type { CallRecord } from "../call/call_record.ts";
 import { LateModule } from "../base/lazy_import.ts";
-import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import type { Digest, EncodedValue } from "../value/value.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import type { StoreStatistics } from "./statistics.ts";
 import type {

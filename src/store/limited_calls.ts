@@ -1,5 +1,5 @@
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { type QuiverWarning, writeWarning } from "../base/warning.ts";
 import { CallLedger } from "./call_ledger.ts";
 import type { StoreLimits } from "./store_limits.ts";

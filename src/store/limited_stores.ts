@@ -18,7 +18,7 @@
  */
 import type { CallRecord } from "../call/call_record.ts";
 import { LateModule } from "../base/lazy_import.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { LimitedCalls } from "./limited_calls.ts";
 import type { StoreLimits } from "./store_limits.ts";
 import type {

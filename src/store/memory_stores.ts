@@ -1,7 +1,7 @@
 import type { CallRecord } from "../call/call_record.ts";
 import { capture } from "../value/capture.ts";
 import { LateModule } from "../base/lazy_import.ts";
-import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/encoded_value.ts";
+import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.ts";
 import type {
   CallFeed,
   CallStore,

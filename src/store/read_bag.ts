@@ -1,11 +1,10 @@
 import { CacheMissError } from "../base/errors.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
-import { MissingPartError } from "../value/decode_value.ts";
-import type { Digest } from "../value/encoded_value.ts";
-import { followPath, openValue } from "../value/open_value.ts";
-import { sliceArray, type SliceRange } from "../value/slice_array.ts";
-import type { ValueNode } from "../value/value_node.ts";
-import { formatStep, joinPath, parseValuePath } from "../value/value_path.ts";
+import { MissingPartError } from "../value/codec/decode_value.ts";
+import type { Digest } from "../value/value.ts";
+import { followPath, openValue } from "../value/tree/open_value.ts";
+import { sliceArray, type SliceRange } from "../value/tree/slice_array.ts";
+import { formatStep, joinPath, parseValuePath, type ValueNode } from "../value/tree/value_node.ts";
 import { BagPlace } from "./bag_places.ts";
 import type { BagView } from "./bag_view.ts";
 

@@ -1,9 +1,9 @@
 import type { BagFiles } from "../bag/bag_files.ts";
 import type { Amendment } from "../bag/repair_log.ts";
 import type { StepReport } from "../bag/step_report.ts";
-import { decodeValue } from "../value/decode_value.ts";
-import { digestValue } from "../value/digest_value.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import { decodeValue } from "../value/codec/decode_value.ts";
+import { digestValue } from "../value/digest/digest_value.ts";
+import type { Digest } from "../value/value.ts";
 
 /** Whether a value is there and decodes, or is not there, or is whole but not what it should be. */
 type ValueState = "sound" | "missing" | "wrong";

@@ -1,7 +1,7 @@
 import { QuiverError } from "../base/errors.ts";
 import type { CallRecord } from "../call/call_record.ts";
-import { digestValue } from "../value/digest_value.ts";
-import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import { digestValue } from "../value/digest/digest_value.ts";
+import type { Digest, EncodedValue } from "../value/value.ts";
 import { RecordSigner } from "./record_signer.ts";
 import { NO_STATISTICS } from "./statistics.ts";
 import type {

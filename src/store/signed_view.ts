@@ -1,8 +1,14 @@
 import { QuiverError } from "../base/errors.ts";
 import type { CallRecord } from "../call/call_record.ts";
-import { encodeValue } from "../value/encode_value.ts";
-import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/encoded_value.ts";
-import type { PayloadSource, StoredPayload } from "../value/stored_payload.ts";
+import { encodeValue } from "../value/codec/encode_value.ts";
+import type {
+  Digest,
+  EncodedPart,
+  EncodedValue,
+  Payload,
+  PayloadSource,
+  StoredPayload,
+} from "../value/value.ts";
 import type { BagView } from "./bag_view.ts";
 import { decodeFound } from "./decode_found.ts";
 import type { RecordSigner } from "./record_signer.ts";

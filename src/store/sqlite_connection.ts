@@ -6,7 +6,7 @@
  * PRAGMA user_version = 1;             -- the version of this format
  * CREATE TABLE payloads (
  *   digest TEXT PRIMARY KEY,  -- of the value, 64 hexadecimal characters
- *   kind INTEGER NOT NULL,    -- how to read the bytes, as in `value_kind.ts`
+ *   kind INTEGER NOT NULL,    -- how to read the bytes, as in `value.ts`
  *   crc INTEGER NOT NULL,     -- checksum, as in `payload_check.ts`
  *   bytes BLOB NOT NULL
  * ) STRICT;

@@ -7,7 +7,7 @@ import type { LeaseDirectory } from "../bag/lease_directory.ts";
 import { LeasedFiles } from "../bag/leased_files.ts";
 import { toPayloadCheck } from "../bag/payload_check.ts";
 import { toPayload } from "../bag/to_payload.ts";
-import type { Digest, EncodedPart, Payload } from "../value/encoded_value.ts";
+import type { Digest, EncodedPart, Payload } from "../value/value.ts";
 import type { DatabaseSync, StatementSync } from "./sqlite_connection.ts";
 
 /** The largest payload: SQLite takes rows of at most 10^9 bytes. */

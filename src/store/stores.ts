@@ -9,7 +9,7 @@
 import type { BagOptions, TellDamaged } from "../bag/bag_files.ts";
 import type { CacheFilesOptions } from "../bag/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest, EncodedValue } from "../value/encoded_value.ts";
+import type { Digest, EncodedValue } from "../value/value.ts";
 import type { StoreStatistics } from "./statistics.ts";
 
 export type { TellDamaged } from "../bag/bag_files.ts";

@@ -1,5 +1,5 @@
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { digestsOf } from "./digests_of.ts";
 import type { CallStore, Stores, SweepOptions, SweepResult, ValueSweeper } from "./stores.ts";
 

@@ -1,5 +1,5 @@
 import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { copyCall } from "./copy_call.ts";
 import { isSameCall } from "./redigest_stores.ts";
 import type { Stores } from "./stores.ts";

@@ -1,4 +1,4 @@
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { CallLedger, LimitedCall } from "./call_ledger.ts";
 import type { LimitDescription } from "./stores.ts";
 

@@ -1,7 +1,7 @@
 import type { Warn } from "../base/warning.ts";
 import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/errors.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
-import type { EncodedPart } from "../value/encoded_value.ts";
+import type { EncodedPart } from "../value/value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
 import { Future } from "./future.ts";
 

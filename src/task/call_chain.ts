@@ -1,7 +1,7 @@
 import type { CallName } from "../cache/recall.ts";
 import { DeadlockError } from "../base/errors.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 
 /**
  * Refuses a call that is made, directly or not, by the body that computes the same call: each would

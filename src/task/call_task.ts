@@ -14,7 +14,7 @@ import type { CallKeeper } from "./call_status.ts";
 import { Future } from "./future.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 import { runInScope } from "../scope/current_scope.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import type { CallControl, ProgressReport } from "../worker/worker.ts";
 import { pollWhenRead } from "../worker/polled_signal.ts";
 

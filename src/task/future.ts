@@ -1,5 +1,5 @@
 import { CancelledError } from "../base/errors.ts";
-import type { Digest } from "../value/encoded_value.ts";
+import type { Digest } from "../value/value.ts";
 import { type CallKeeper, type CallProgress, CallStatus, type FutureState } from "./call_status.ts";
 
 /** Who waits for the answer to a call. */

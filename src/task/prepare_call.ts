@@ -1,6 +1,6 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Warn } from "../base/warning.ts";
-import type { EncodedPart } from "../value/encoded_value.ts";
+import type { EncodedPart } from "../value/value.ts";
 import { arePrimitive } from "./call_arguments.ts";
 import { definitionOf } from "./registry.ts";
 import type { TaskDefinition } from "./task_definition.ts";

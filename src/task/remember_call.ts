@@ -10,7 +10,7 @@ import { ChangedArgumentError } from "../base/errors.ts";
 import { toRecordMetadata } from "../scope/derive_scope.ts";
 import type { Found } from "../store/stores.ts";
 import { pathTo, toPart } from "../value/buffer_tools.ts";
-import type { EncodedPart } from "../value/encoded_value.ts";
+import type { EncodedPart } from "../value/value.ts";
 import {
   arePrimitive,
   type BufferParts,

@@ -3,7 +3,7 @@ import type { CallKeys } from "../call/call_keys.ts";
 import type { FunctionProfile } from "../call/function_profile.ts";
 import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
 import { IndigestibleError } from "../base/errors.ts";
-import type { EncodedPart } from "../value/encoded_value.ts";
+import type { EncodedPart } from "../value/value.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import type { TaskOptions } from "./task_options.ts";
 

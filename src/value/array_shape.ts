@@ -8,8 +8,8 @@
  *
  * @module
  */
-import { toObjectType } from "./_object_type.ts";
-import { shapeSymbol } from "./value_symbols.ts";
+import { toObjectType } from "./object_type.ts";
+import { shapeSymbol } from "./symbols.ts";
 
 /** HDF5 knows no more dimensions. */
 const MAX_RANK = 32;

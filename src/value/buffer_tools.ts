@@ -1,9 +1,7 @@
-import { isArrayKind } from "./_array_bytes.ts";
-import { toArrayPart } from "./_array_part.ts";
-import { childrenOf } from "./_children.ts";
-import { findFirst } from "./_find_first.ts";
-import { isArrayValue, toObjectType } from "./_object_type.ts";
-import type { EncodedPart } from "./encoded_value.ts";
+import { childrenOf, isArrayKind, isArrayValue, toObjectType } from "./object_type.ts";
+import { toArrayPart } from "./digest/canonical_writer.ts";
+import { findFirst } from "./digest/refusal.ts";
+import type { EncodedPart } from "./value.ts";
 
 /**
  * Digests an array or a buffer, as the part of a value that it is stored as.

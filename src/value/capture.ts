@@ -12,9 +12,9 @@
  *
  * @module
  */
-import { createError, defineHidden, toErrorShape } from "./_error_shape.ts";
-import { findRegistered } from "./register_error.ts";
-import { isDigestible } from "./value_symbols.ts";
+import { createError, defineHidden, toErrorShape } from "./error_shape.ts";
+import { findRegistered } from "./error_registry.ts";
+import { isDigestible } from "./symbols.ts";
 
 /** A buffer that nobody can resize, or a view on one. */
 export type LargeBuffer = ArrayBufferView<ArrayBuffer> | ArrayBuffer;

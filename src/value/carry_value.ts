@@ -1,13 +1,25 @@
 import { UnclonableError } from "../base/errors.ts";
-import { childrenOf } from "./_children.ts";
-import { findFirst, type Finding, isObject } from "./_find_first.ts";
-import { fromGraph } from "./_graph_reader.ts";
-import { type GraphOptions, toGraph } from "./_graph_writer.ts";
-import { isArrayValue, isProxy, toObjectType } from "./_object_type.ts";
-import type { RegisteredEntry } from "./_restore_errors.ts";
-import { Refusal, TooDeepError } from "./_walk_errors.ts";
-import { findThreadOnly, isThreadOnly, refuse, refuseInstance } from "./find_unclonable.ts";
-import { noteRegistered, read, refusePart, toRestoration, toText } from "./thrown_value.ts";
+import { childrenOf, isArrayValue, isProxy, toObjectType } from "./object_type.ts";
+import {
+  findFirst,
+  type Finding,
+  findThreadOnly,
+  isObject,
+  isThreadOnly,
+  refuse,
+  refuseInstance,
+} from "./digest/refusal.ts";
+import { fromGraph } from "./codec/graph_reader.ts";
+import { type GraphOptions, toGraph } from "./codec/graph_writer.ts";
+import {
+  noteRegistered,
+  read,
+  refusePart,
+  type RegisteredEntry,
+  toRestoration,
+  toText,
+} from "./codec/thrown_value.ts";
+import { Refusal, TooDeepError } from "./digest/byte_sink.ts";
 
 /**
  * How a value travels that structured clone would refuse or change a part of: as a graph, in which

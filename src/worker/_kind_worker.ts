@@ -1,5 +1,5 @@
 import type { WorkerDeath, WorkerEnding } from "../base/errors.ts";
-import { toThrown } from "../value/thrown_value.ts";
+import { toThrown } from "../value/codec/thrown_value.ts";
 import type { AbortFrame } from "./_call_frames.ts";
 import type { CloseReply } from "./_protocol.ts";
 import type { SentCalls } from "./_sent_calls.ts";

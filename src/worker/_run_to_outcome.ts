@@ -1,7 +1,7 @@
 import { NO_WARNINGS } from "./_call_frames.ts";
 import type { CallControl, CallRequest, Outcome, RunCall, ThrownValue } from "./worker.ts";
 
-type Thrown = typeof import("../value/thrown_value.ts");
+type Thrown = typeof import("../value/codec/thrown_value.ts");
 type Unclonable = typeof import("./_unclonable.ts");
 
 // The one thing kept here are the modules themselves, which are the same for everybody: what is
@@ -72,7 +72,7 @@ export async function toThrownValue(error: unknown): Promise<ThrownValue> {
  * @returns The module.
  */
 export function importThrown(): Promise<Thrown> {
-  return importOnce<Thrown>("../value/thrown_value.ts");
+  return importOnce<Thrown>("../value/codec/thrown_value.ts");
 }
 
 /**

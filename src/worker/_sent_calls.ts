@@ -1,5 +1,5 @@
 import { type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
-import { fromThrown } from "../value/thrown_value.ts";
+import { fromThrown } from "../value/codec/thrown_value.ts";
 import {
   type AbortFrame,
   fromAnswerFrame,

@@ -1,6 +1,6 @@
 import { UnclonableError } from "../base/errors.ts";
 import { originalOf, toOriginals } from "../value/carry_value.ts";
-import { findShared, findUnclonable } from "../value/find_unclonable.ts";
+import { findShared, findUnclonable } from "../value/digest/refusal.ts";
 import type { CallRequest } from "./worker.ts";
 
 /**

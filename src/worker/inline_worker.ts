@@ -1,5 +1,5 @@
 import { CancelledError, type WorkerDeath } from "../base/errors.ts";
-import { toThrown } from "../value/thrown_value.ts";
+import { toThrown } from "../value/codec/thrown_value.ts";
 import type { AbortFrame } from "./_call_frames.ts";
 import { Claims } from "./_claims.ts";
 import { KindWorker, type WorkerKind } from "./_kind_worker.ts";

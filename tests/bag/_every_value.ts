@@ -1,4 +1,4 @@
-import { shapeSymbol } from "../../src/value/value_symbols.ts";
+import { shapeSymbol } from "../../src/value/symbols.ts";
 
 /** Numbers without a pattern: nothing that gzip makes shorter. */
 function createNoise(length: number): Uint8Array<ArrayBuffer> {

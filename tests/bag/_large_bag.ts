@@ -1,5 +1,5 @@
 import type { BagFiles } from "../../src/bag/bag_files.ts";
-import { VALUE_KIND } from "../../src/value/value_kind.ts";
+import { VALUE_KIND } from "../../src/value/value.ts";
 import { toDigest } from "./_values.ts";
 
 /** How a bag is filled. */

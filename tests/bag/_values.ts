@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import type { EncodedPart } from "../../src/value/encoded_value.ts";
-import { VALUE_KIND, type ValueKindName } from "../../src/value/value_kind.ts";
+import { type EncodedPart, VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
 
 /** A digest of a text, for keys. */
 export function toDigest(text: string | Uint8Array): string {

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
 import type { BagFiles } from "../../src/bag/bag_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import type { EncodedPart } from "../../src/value/encoded_value.ts";
+import type { EncodedPart } from "../../src/value/value.ts";
 import { runPython, withH5py } from "./_hdf5_tools.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";

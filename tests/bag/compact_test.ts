@@ -6,7 +6,7 @@ import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { removeJournal } from "../../src/bag/remove_journal.ts";
 import { JournalWriter } from "../../src/bag/journal_writer.ts";
 import { toLayout } from "../../src/bag/layout.ts";
-import type { EncodedPart } from "../../src/value/encoded_value.ts";
+import type { EncodedPart } from "../../src/value/value.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";

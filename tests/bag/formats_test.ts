@@ -32,7 +32,7 @@ import { toJournalPath, toLayout } from "../../src/bag/layout.ts";
 import { EMPTY_MANIFEST, readManifest, writeManifest } from "../../src/bag/manifest.ts";
 import { countKept } from "../../src/bag/merge_plan.ts";
 import { readUnsealed, toBatches } from "../../src/bag/unsealed_values.ts";
-import { VALUE_KIND, type ValueKind } from "../../src/value/value_kind.ts";
+import { VALUE_KIND, type ValueKind } from "../../src/value/value.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
 

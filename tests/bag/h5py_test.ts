@@ -1,7 +1,7 @@
 // end-to-end: independent HDF5 tools read what a bag holds
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import { VALUE_KIND, type ValueKindName } from "../../src/value/value_kind.ts";
+import { VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
 import { run, runPython, withH5dump, withH5py } from "./_hdf5_tools.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart } from "./_values.ts";

@@ -6,7 +6,7 @@ import type { KeyedCall } from "../../src/call/call_key.ts";
 import { QuiverError } from "../../src/base/errors.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 import type { Stores } from "../../src/store/stores.ts";
-import { digestArgument } from "../../src/value/digest_value.ts";
+import { digestArgument } from "../../src/value/digest/digest_value.ts";
 
 function createCall(...values: unknown[]): KeyedCall {
   return {

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { countedValue, digestKey, toKeyedCall } from "../../src/call/call_key.ts";
 import { findKeyOf } from "../../src/call/record_key.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
-import { digestArgument } from "../../src/value/digest_value.ts";
+import { digestArgument } from "../../src/value/digest/digest_value.ts";
 import { toAddress } from "../../src/task/task_definition.ts";
 import { IndigestibleError } from "../../src/base/errors.ts";
 

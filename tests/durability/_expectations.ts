@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Bag } from "@quiver/quiver";
-import { digestValue } from "../../src/value/digest_value.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
+import { digestValue } from "../../src/value/digest/digest_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { computeSpecimen, specimen } from "./testdata/specimen.ts";
 
 /** What a bag has to say of a call or a value: that it knows it, that it does not, or either. */

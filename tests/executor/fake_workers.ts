@@ -3,7 +3,7 @@ import { assert } from "@std/assert";
 import { WorkerDiedError } from "../../src/base/errors.ts";
 import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
-import { fromThrown } from "../../src/value/thrown_value.ts";
+import { fromThrown } from "../../src/value/codec/thrown_value.ts";
 import {
   type CallFollower,
   type CallRequest,

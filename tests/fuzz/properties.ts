@@ -12,10 +12,9 @@ import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/bag/layou
 import { EMPTY_MANIFEST } from "../../src/bag/manifest.ts";
 import { encodeSegmentIndex } from "../../src/bag/seal_segment.ts";
 import { SealedValues } from "../../src/bag/sealed_values.ts";
-import { decodeValue, MissingPartError } from "../../src/value/decode_value.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
-import type { Payload } from "../../src/value/encoded_value.ts";
-import { VALUE_KIND } from "../../src/value/value_kind.ts";
+import { decodeValue, MissingPartError } from "../../src/value/codec/decode_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
+import { type Payload, VALUE_KIND } from "../../src/value/value.ts";
 import { toDigest } from "../bag/_values.ts";
 import { graph } from "../value/arbitrary_value.ts";
 import { concatenate, mutate, MUTATIONS } from "./_mutations.ts";

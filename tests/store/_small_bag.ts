@@ -4,7 +4,7 @@ import type { VerifyOptions, VerifyReport } from "../../src/bag/verify_report.ts
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
 import { verifyStores } from "../../src/store/verify_stores.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { InlineFoldRunner, loadHdf5Library } from "../bag/_inline_fold_runner.ts";
 import { toDigest } from "../bag/_values.ts";
 import { UNSYNCED_DISK } from "../bag/_unsynced_disk.ts";

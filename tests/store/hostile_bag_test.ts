@@ -11,9 +11,9 @@ import { createJournalBuffer, encodeHeader } from "../../src/bag/journal_format.
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
-import { decodeValue } from "../../src/value/decode_value.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
-import { VALUE_KIND } from "../../src/value/value_kind.ts";
+import { decodeValue } from "../../src/value/codec/decode_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
+import { VALUE_KIND } from "../../src/value/value.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { toDigest } from "../bag/_values.ts";
 import { attack, flip, inflate, readAll, tryVerify } from "./_attack.ts";

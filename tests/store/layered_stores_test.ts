@@ -10,7 +10,7 @@ import {
   openSqliteStores,
 } from "../../src/store/open_stores.ts";
 import type { Stores } from "../../src/store/stores.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { createRecord, testStores } from "./contract.ts";
 

@@ -10,8 +10,8 @@ import {
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 import { signStores } from "../../src/store/sign_stores.ts";
 import type { CallStore, Stores } from "../../src/store/stores.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
-import { VALUE_KIND } from "../../src/value/value_kind.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
+import { VALUE_KIND } from "../../src/value/value.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { createRecord } from "./contract.ts";
 

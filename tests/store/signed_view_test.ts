@@ -4,7 +4,7 @@ import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert"
 import { type Bag, CacheMissError, openBag } from "@quiver/quiver";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { openBagStores } from "../../src/store/open_stores.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { createRecord } from "./contract.ts";
 

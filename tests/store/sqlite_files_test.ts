@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { CacheFormatError, QuiverError } from "../../src/base/errors.ts";
 import { openSqliteStores } from "../../src/store/open_stores.ts";
 import type { SqliteOptions } from "../../src/store/stores.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { createRecord } from "./contract.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 

@@ -7,7 +7,7 @@ import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { encodeSegmentIndex } from "../../src/bag/seal_segment.ts";
 import { readSegmentIndex } from "../../src/bag/segment_index.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { verifyStores } from "../../src/store/verify_stores.ts";
 import { toDigest } from "../bag/_values.ts";
 import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";

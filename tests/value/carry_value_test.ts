@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { UnclonableError } from "../../src/base/errors.ts";
 import { Future } from "../../src/task/future.ts";
 import { cloneWhole, fromCarried, toCarried } from "../../src/value/carry_value.ts";
-import { digestArgument, digestValue } from "../../src/value/digest_value.ts";
+import { digestArgument, digestValue } from "../../src/value/digest/digest_value.ts";
 import { holdsSpecial } from "../../src/value/holds_special.ts";
 import { graph } from "./arbitrary_value.ts";
 import { sameValue } from "./same_value.ts";

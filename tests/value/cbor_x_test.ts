@@ -1,7 +1,7 @@
 // Contract: the copy of cbor-x is cbor-x.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 
-const COPY = new URL("../../src/value/_cbor_x.js", import.meta.url);
+const COPY = new URL("../../src/value/codec/cbor_x.js", import.meta.url);
 
 /** Reads a file of the package in the version that the lock file names. */
 async function readPackaged(file: string): Promise<string> {

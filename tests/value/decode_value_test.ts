@@ -4,11 +4,10 @@ import { Encoder } from "cbor-x/encode";
 import * as fc from "fast-check";
 import { Buffer } from "node:buffer";
 import { CancelledError } from "../../src/base/errors.ts";
-import { decodeValue, MissingPartError } from "../../src/value/decode_value.ts";
-import { digestValue } from "../../src/value/digest_value.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
-import type { Payload } from "../../src/value/encoded_value.ts";
-import { VALUE_KIND, type ValueKind } from "../../src/value/value_kind.ts";
+import { decodeValue, MissingPartError } from "../../src/value/codec/decode_value.ts";
+import { digestValue } from "../../src/value/digest/digest_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
+import { type Payload, VALUE_KIND, type ValueKind } from "../../src/value/value.ts";
 import { graph, primitive } from "./arbitrary_value.ts";
 import { sameValue } from "./same_value.ts";
 

@@ -4,9 +4,8 @@ import * as fc from "fast-check";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { IndigestibleError } from "../../src/base/errors.ts";
-import { DigestReference } from "../../src/value/digest_reference.ts";
-import { digestSymbol } from "../../src/value/value_symbols.ts";
-import { DIGEST_SCHEME, digestArgument, digestValue } from "../../src/value/digest_value.ts";
+import { DigestReference, digestSymbol } from "../../src/value/symbols.ts";
+import { DIGEST_SCHEME, digestArgument, digestValue } from "../../src/value/digest/digest_value.ts";
 import { acyclic, array, graph, key, primitive } from "./arbitrary_value.ts";
 import { sameValue } from "./same_value.ts";
 

@@ -1,11 +1,10 @@
 // Contract: how values are laid out for storage, and which are refused.
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { IndigestibleError } from "../../src/base/errors.ts";
-import { DigestReference } from "../../src/value/digest_reference.ts";
-import { digestSymbol } from "../../src/value/value_symbols.ts";
-import { digestValue } from "../../src/value/digest_value.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
-import { toKindName } from "../../src/value/value_kind.ts";
+import { DigestReference, digestSymbol } from "../../src/value/symbols.ts";
+import { digestValue } from "../../src/value/digest/digest_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
+import { toKindName } from "../../src/value/value.ts";
 
 const kindOf = (value: unknown) => toKindName(encodeValue(value).kind);
 

@@ -1,7 +1,7 @@
 // Contract: the path to whatever structured clone refuses or loses.
 import { assertEquals } from "@std/assert";
 import * as fc from "fast-check";
-import { findUnclonable } from "../../src/value/find_unclonable.ts";
+import { findUnclonable } from "../../src/value/digest/refusal.ts";
 import { graph } from "./arbitrary_value.ts";
 
 Deno.test("findUnclonable() names what structured clone refuses", () => {

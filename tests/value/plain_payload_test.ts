@@ -1,11 +1,11 @@
 // Contract: what is decoded without being copied or checked is what decodeValue() makes of it.
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
-import { decodePlain, decodeValue } from "../../src/value/decode_value.ts";
-import { digestValue } from "../../src/value/digest_value.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
-import { isPlain } from "../../src/value/plain_payload.ts";
-import { VALUE_KIND } from "../../src/value/value_kind.ts";
+import { decodePlain, decodeValue } from "../../src/value/codec/decode_value.ts";
+import { digestValue } from "../../src/value/digest/digest_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
+import { isPlain } from "../../src/value/codec/cbor.ts";
+import { VALUE_KIND } from "../../src/value/value.ts";
 import { graph } from "./arbitrary_value.ts";
 
 Deno.test("decodePlain() gives what is plain again and again, and leaves the bytes alone", () => {

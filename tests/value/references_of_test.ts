@@ -1,8 +1,8 @@
 // contract: which parts a stored value refers to
 import { assertEquals, assertThrows } from "@std/assert";
-import { encodeValue } from "../../src/value/encode_value.ts";
-import { mayRefer, referencesOf } from "../../src/value/references_of.ts";
-import { VALUE_KIND } from "../../src/value/value_kind.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
+import { mayRefer, referencesOf } from "../../src/value/codec/references.ts";
+import { VALUE_KIND } from "../../src/value/value.ts";
 
 Deno.test("referencesOf() gives exactly the parts that encodeValue() splits out", () => {
   const large = new Float64Array(1000).fill(1);

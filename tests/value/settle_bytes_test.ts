@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertInstanceOf, assertNotStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
-import { decodeValue, settleBytes } from "../../src/value/decode_value.ts";
-import { digestArgument, digestValue } from "../../src/value/digest_value.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
+import { decodeValue, settleBytes } from "../../src/value/codec/decode_value.ts";
+import { digestArgument, digestValue } from "../../src/value/digest/digest_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { acyclic } from "./arbitrary_value.ts";
 import { sameValue } from "./same_value.ts";
 

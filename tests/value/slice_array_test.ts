@@ -1,10 +1,9 @@
 // Contract: which elements a slice has, and which bytes it reads.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { MissingPartError } from "../../src/value/decode_value.ts";
-import { sliceArray, type SliceRange } from "../../src/value/slice_array.ts";
-import type { StoredPayload } from "../../src/value/stored_payload.ts";
-import { VALUE_KIND } from "../../src/value/value_kind.ts";
+import { MissingPartError } from "../../src/value/codec/decode_value.ts";
+import { sliceArray, type SliceRange } from "../../src/value/tree/slice_array.ts";
+import { type StoredPayload, VALUE_KIND } from "../../src/value/value.ts";
 
 function toPayload(array: Int32Array, reads: number[] = []): StoredPayload {
   const bytes = new Uint8Array(array.buffer);

@@ -1,10 +1,9 @@
 // Contract: the bytes in which values are stored, as they were when the first bags were written.
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
-import { decodeValue } from "../../src/value/decode_value.ts";
-import { encodeValue } from "../../src/value/encode_value.ts";
-import type { Payload } from "../../src/value/encoded_value.ts";
-import { VALUE_KIND, type ValueKind } from "../../src/value/value_kind.ts";
+import { decodeValue } from "../../src/value/codec/decode_value.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
+import { type Payload, VALUE_KIND, type ValueKind } from "../../src/value/value.ts";
 import { sameValue } from "./same_value.ts";
 
 /** A value, its kind, its bytes in hex or the SHA-256 of them, and how its digest begins. */

@@ -7,7 +7,7 @@ import {
   QuiverError,
   WorkerDiedError,
 } from "../../src/base/errors.ts";
-import { fromThrown, toThrown } from "../../src/value/thrown_value.ts";
+import { fromThrown, toThrown } from "../../src/value/codec/thrown_value.ts";
 import { graph } from "./arbitrary_value.ts";
 import { sameValue } from "./same_value.ts";
 

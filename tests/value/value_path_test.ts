@@ -1,7 +1,7 @@
 // Contract: how paths into values are written.
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { formatStep, parseValuePath, type PathStep } from "../../src/value/value_path.ts";
+import { formatStep, parseValuePath, type PathStep } from "../../src/value/tree/value_node.ts";
 
 Deno.test("parseValuePath() takes apart what formatStep() writes", () => {
   const step = fc.oneof(

@@ -1,7 +1,7 @@
 /** The list that every kind of worker passes. */
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { UnclonableError, WorkerDiedError } from "../../src/base/errors.ts";
-import { toThrown } from "../../src/value/thrown_value.ts";
+import { toThrown } from "../../src/value/codec/thrown_value.ts";
 import { transfer } from "../../src/worker/transfer.ts";
 import type { CallRequest, CallTaker, RunResult, Worker } from "../../src/worker/worker.ts";
 import { WORKER_CAPACITY } from "../../src/worker/_call_frames.ts";

@@ -1,7 +1,7 @@
 // Goes over the records of a bag again and again, and checks the digest of each result, until it is
 // told to stop; prints how many it has checked. Argument: the bag.
 import { openBag } from "@quiver/quiver";
-import { digestValue } from "../../../src/value/digest_value.ts";
+import { digestValue } from "../../../src/value/digest/digest_value.ts";
 
 const [path = ""] = Deno.args;
 await using bag = await openBag(path, { mode: "read" });

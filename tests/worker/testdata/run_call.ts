@@ -1,5 +1,5 @@
 /** What the workers of these tests can do: the name of the task picks the deed. */
-import { fromThrown } from "../../../src/value/thrown_value.ts";
+import { fromThrown } from "../../../src/value/codec/thrown_value.ts";
 import type { CallRequest, Outcome } from "../../../src/worker/worker.ts";
 
 type Deed = (...args: never[]) => unknown;

@@ -1,5 +1,5 @@
 /** What the workers of the control tests can do: they look at their signal, and say things. */
-import { fromThrown } from "../../../src/value/thrown_value.ts";
+import { fromThrown } from "../../../src/value/codec/thrown_value.ts";
 import type { CallControl, CallRequest, Outcome } from "../../../src/worker/worker.ts";
 
 type Deed = (control: CallControl, ...args: readonly unknown[]) => unknown;

@@ -1,9 +1,7 @@
-import { fromBytes, isArrayKind, toElementBytes } from "./_array_bytes.ts";
-import { MissingPartError } from "./decode_value.ts";
-import type { NdArray, NumberArray } from "./array_shape.ts";
-import { isNumberArray } from "./array_shape.ts";
-import type { StoredPayload } from "./stored_payload.ts";
-import { toKindName } from "./value_kind.ts";
+import { isNumberArray, type NdArray, type NumberArray } from "../array_shape.ts";
+import { MissingPartError } from "../codec/decode_value.ts";
+import { fromBytes, isArrayKind, toElementBytes } from "../object_type.ts";
+import { type StoredPayload, toKindName } from "../value.ts";
 
 /** A piece of one dimension: from the first index up to the second, which is left out. */
 export type SliceRange = readonly [start: number, end: number];

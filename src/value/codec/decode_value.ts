@@ -1,12 +1,17 @@
-import { QuiverError } from "../base/errors.ts";
-import { type ArrayValue, bytesOf, fromBytes, isArrayKind } from "./_array_bytes.ts";
-import { childrenOf } from "./_children.ts";
-import { fromGraph } from "./_graph_reader.ts";
-import { toGraph } from "./_graph_writer.ts";
-import { isArrayValue, toObjectType } from "./_object_type.ts";
-import { fromCbor, fromCheckedCbor } from "./_plain_cbor.ts";
-import type { Digest, Payload } from "./encoded_value.ts";
-import { toKindName } from "./value_kind.ts";
+import { QuiverError } from "../../base/errors.ts";
+import {
+  type ArrayValue,
+  bytesOf,
+  childrenOf,
+  fromBytes,
+  isArrayKind,
+  isArrayValue,
+  toObjectType,
+} from "../object_type.ts";
+import { type Digest, type Payload, toKindName } from "../value.ts";
+import { fromCbor, fromCheckedCbor } from "./cbor.ts";
+import { fromGraph } from "./graph_reader.ts";
+import { toGraph } from "./graph_writer.ts";
 
 /** A large array that a value refers to is not there. */
 export class MissingPartError extends QuiverError {

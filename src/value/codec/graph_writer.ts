@@ -1,10 +1,15 @@
-import { bytesOf } from "./_array_bytes.ts";
-import { namedKeysOf } from "./_children.ts";
-import { type ErrorField, toErrorShape } from "./_error_shape.ts";
-import { GRAPH_FORMAT, type GraphTable, toTextSlot } from "./_graph_table.ts";
-import { isArrayValue, type ObjectType, toBaseType, toObjectType } from "./_object_type.ts";
-import { Refusal, TooDeepError } from "./_walk_errors.ts";
-import type { EncodedPart } from "./encoded_value.ts";
+import { Refusal, TooDeepError } from "../digest/byte_sink.ts";
+import { type ErrorField, toErrorShape } from "../error_shape.ts";
+import {
+  bytesOf,
+  isArrayValue,
+  namedKeysOf,
+  type ObjectType,
+  toBaseType,
+  toObjectType,
+} from "../object_type.ts";
+import type { EncodedPart } from "../value.ts";
+import { GRAPH_FORMAT, type GraphTable, toTextSlot } from "./graph_reader.ts";
 
 /** Options of {@linkcode toGraph}. */
 export interface GraphOptions {

@@ -1,15 +1,13 @@
-import { isArrayKind } from "./_array_bytes.ts";
-import { toArrayPart } from "./_array_part.ts";
-import { toGraph } from "./_graph_writer.ts";
-import { isArrayValue, toObjectType } from "./_object_type.ts";
-import { toCbor } from "./_plain_cbor.ts";
-import { explainRefusal } from "./_refusal.ts";
-import { Refusal } from "./_walk_errors.ts";
-import { writeExact } from "./_write_canonical.ts";
-import { shapesIn } from "./array_shape.ts";
-import { capture } from "./capture.ts";
-import type { EncodedPart, EncodedValue } from "./encoded_value.ts";
-import { VALUE_KIND } from "./value_kind.ts";
+import { shapesIn } from "../array_shape.ts";
+import { capture } from "../capture.ts";
+import { Refusal } from "../digest/byte_sink.ts";
+import { toArrayPart } from "../digest/canonical_writer.ts";
+import { writeExact } from "../digest/digest_value.ts";
+import { explainRefusal } from "../digest/refusal.ts";
+import { isArrayKind, isArrayValue, toObjectType } from "../object_type.ts";
+import { type EncodedPart, type EncodedValue, VALUE_KIND } from "../value.ts";
+import { toCbor } from "./cbor.ts";
+import { toGraph } from "./graph_writer.ts";
 
 /** Options of {@linkcode encodeValue}. */
 export interface EncodeOptions {

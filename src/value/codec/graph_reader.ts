@@ -1,7 +1,6 @@
-import { createError, defineHidden } from "./_error_shape.ts";
-import { fromBytes, isArrayKind } from "./_array_bytes.ts";
-import { GRAPH_FORMAT } from "./_graph_table.ts";
-import type { Digest } from "./encoded_value.ts";
+import { createError, defineHidden } from "../error_shape.ts";
+import { fromBytes, isArrayKind } from "../object_type.ts";
+import type { Digest } from "../value.ts";
 
 /** Gives the array or buffer that is stored under a digest. */
 export type LoadPart = (digest: Digest) => object;
@@ -258,4 +257,35 @@ function toUtf16(bytes: Uint8Array): string {
 
 function malformed(what: string): SyntaxError {
   return new SyntaxError(`Cannot decode a value: its graph is malformed: ${what}`);
+}
+
+/**
+ * The graph: how a value is stored that is not plain data, such that cycles, shared references and
+ * all types that structured clone carries come back. `src/bag/FORMAT.md` specifies it ("Graphs").
+ *
+ * A reader makes one empty object for each node, then fills them; no node needs another one to be
+ * made. Nodes stand in the order in which their objects are met first, breadth first.
+ *
+ * @module
+ */
+
+/** The first item of every graph. */
+export const GRAPH_FORMAT = 1;
+
+/** A graph before it is bytes. */
+export type GraphTable = readonly unknown[];
+
+/**
+ * Writes a text as a key or a slot.
+ *
+ * @param text The text.
+ * @returns The text, or what stands for one that CBOR readers would change.
+ */
+export function toTextSlot(text: string): string | readonly unknown[] {
+  // A TextDecoder, with which cbor-x reads long texts, drops a byte order mark.
+  if (text.isWellFormed() && text.charCodeAt(0) !== 0xfeff) return text;
+  const bytes = new Uint8Array(text.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < text.length; i++) view.setUint16(i * 2, text.charCodeAt(i), true);
+  return ["utf16", bytes];
 }

@@ -1,6 +1,5 @@
-import { fromCbor } from "./_plain_cbor.ts";
-import type { Digest, Payload } from "./encoded_value.ts";
-import { VALUE_KIND } from "./value_kind.ts";
+import { type Digest, type Payload, VALUE_KIND } from "../value.ts";
+import { fromCbor } from "./cbor.ts";
 
 /**
  * Tells whether a stored value can refer to others, by its kind alone: only graphs can.

@@ -1,5 +1,6 @@
-// @ts-types="./_cbor_x.d.ts"
-import { Decoder, Encoder } from "./_cbor_x.js";
+import { type Payload, VALUE_KIND } from "../value.ts";
+// @ts-types="./cbor_x.d.ts"
+import { Decoder, Encoder } from "./cbor_x.js";
 
 // A copy of cbor-x, as its package depends on a native addon: optional, and never loaded by us, but
 // whoever imports the package has it looked up, downloaded and offered to be built. With these options
@@ -127,4 +128,21 @@ function readArgument(view: DataView, at: number, size: number): number {
 
 function malformed(offset: number): SyntaxError {
   return new SyntaxError(`Cannot decode a value: its CBOR is malformed at byte ${offset}`);
+}
+
+/**
+ * Tells whether a payload can be decoded again and again without being copied or checked each time:
+ * it is sound plain data, and nothing in it becomes a view on its bytes.
+ *
+ * @param payload The payload.
+ * @returns Whether `decodePlain()` may have its bytes.
+ */
+export function isPlain({ kind, bytes }: Payload): boolean {
+  if (kind !== VALUE_KIND.cbor) return false;
+  try {
+    return !checkCbor(bytes);
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
 }

@@ -1,14 +1,64 @@
-import { ArgumentWriter } from "./_argument_writer.ts";
-import { isArrayKind, isOutOfBounds } from "./_array_bytes.ts";
-import { toArrayPart } from "./_array_part.ts";
-import { type ByteSink, ByteSinkPool } from "./_byte_sink.ts";
-import type { CanonicalWriter } from "./_canonical_writer.ts";
-import { ExactWriter } from "./_exact_writer.ts";
-import { isArrayValue, toObjectType } from "./_object_type.ts";
-import { DigestReference } from "./digest_reference.ts";
-import { isDigestible } from "./value_symbols.ts";
-import type { Digest, EncodedPart } from "./encoded_value.ts";
-import { SPLIT_BYTES } from "./value_kind.ts";
+import { isArrayKind, isArrayValue, isOutOfBounds, toObjectType } from "../object_type.ts";
+import { DigestReference, isDigestible } from "../symbols.ts";
+import { type Digest, type EncodedPart, SPLIT_BYTES } from "../value.ts";
+import { type ByteSink, ByteSinkPool } from "./byte_sink.ts";
+import {
+  ArgumentWriter,
+  type CanonicalWriter,
+  ExactWriter,
+  toArrayPart,
+} from "./canonical_writer.ts";
+import { explainRefusal } from "./refusal.ts";
+
+export { DIGEST_SCHEME } from "./byte_sink.ts";
+export { digestSymbol } from "../symbols.ts";
+
+/** Options of {@linkcode digestValue} and {@linkcode digestArgument}. */
+export interface DigestOptions {
+  /**
+   * What the value is called in the path of an error, such as `args[0]`.
+   *
+   * @default {"value"}
+   */
+  root?: string;
+  /**
+   * The large arrays whose digests are known already, by the object; those that are met are added.
+   *
+   * @default {new Map()}
+   */
+  parts?: Map<object, EncodedPart> | undefined;
+}
+
+/**
+ * Digests a value exactly: the order of keys and entries counts, and so do shared references,
+ * cycles and the stacks of errors. Values are stored under this digest.
+ *
+ * @param value Anything that structured clone carries, and instances with `[digestSymbol]()`.
+ * @param options What to call the value.
+ * @returns The SHA-256 of the value's canonical bytes.
+ * @throws {IndigestibleError} If something in the value has no digest, or the value is nested too
+ * deeply.
+ */
+export function digestValue(value: unknown, options: DigestOptions = {}): Digest {
+  const { root = "value", parts } = options;
+  return explainRefusal("digest", value, root, () => writeExact(value, parts).digest);
+}
+
+/**
+ * Digests a value as an argument: the order of object keys, Map and Set entries is left out, and
+ * so is what a caller would not think of: which objects are one and the same, stacks of errors,
+ * missing prototypes. Keys of calls are made of this digest.
+ *
+ * @param value Anything that structured clone carries, and instances with `[digestSymbol]()`.
+ * @param options What to call the value.
+ * @returns The SHA-256 of the value's canonical bytes.
+ * @throws {IndigestibleError} If something in the value has no digest, the value is nested too
+ * deeply, or has more than 1 GiB when everything in it that is shared is written out.
+ */
+export function digestArgument(value: unknown, options: DigestOptions = {}): Digest {
+  const { root = "value", parts } = options;
+  return explainRefusal("digest", value, root, () => writeArgument(value, { parts }));
+}
 
 /** Written without back references, what is shared a few dozen times over never ends. */
 const ARGUMENT_LIMIT = 2 ** 30;

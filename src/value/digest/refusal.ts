@@ -1,0 +1,406 @@
+import { IndigestibleError } from "../../base/errors.ts";
+import { isOfPlatform } from "../holds_special.ts";
+import {
+  type Child,
+  childrenOf,
+  isArrayValue,
+  isOutOfBounds,
+  isProxy,
+  toClassName,
+  toObjectType,
+} from "../object_type.ts";
+import { DigestReference, digestSymbol, isDigestible } from "../symbols.ts";
+import { Refusal, SinkFullError, TooDeepError } from "./byte_sink.ts";
+
+/** What is done with a value, for messages. */
+export type Action = "digest" | "store";
+
+/** Why an instance has no digest whose method gives nothing. */
+export const NO_DIGEST = "it gives nothing; return what tells the instance from others";
+
+/** Why an instance has no digest that would be made of itself. */
+export const OWN_DIGEST = "the digest of an instance cannot be made of itself; return other data";
+
+/** Methods that give ever new instances have no end: so many are asked for where the culprit is. */
+const MOST_FORMS = 10_000;
+
+const REMEDIES: readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
+  [Promise, "a promise has no digest; await it first"],
+  [WeakMap, "a WeakMap has no digest; pass a Map"],
+  [WeakSet, "a WeakSet has no digest; pass a Set"],
+  [WeakRef, "a WeakRef has no digest; pass what it refers to"],
+  [Headers, "a Headers has no digest; pass [...headers]"],
+  [Response, "a Response has no digest; pass what it holds, such as await response.bytes()"],
+  [Request, "a Request has no digest; pass its .url, and what it holds"],
+  [FormData, "a FormData has no digest; pass [...formData]"],
+  [Blob, "a Blob has no digest; pass await blob.bytes()"],
+  [ReadableStream, "a ReadableStream has no digest; pass what it gives"],
+  [CryptoKey, "a CryptoKey has no digest; pass what crypto.subtle.exportKey() gives"],
+  [AbortSignal, "an AbortSignal has no digest; leave it out, or ignore its parameter"],
+];
+
+/**
+ * Says why a value, apart from what is inside it, has no digest.
+ *
+ * @param value The value.
+ * @returns The reason and the remedy, or `undefined` when it has a digest.
+ */
+export function refuseDigest(value: unknown): string | undefined {
+  if (typeof value === "symbol") return "a symbol has no digest; pass a string";
+  if (typeof value !== "function" && (typeof value !== "object" || value === null)) {
+    return undefined;
+  }
+  if (isRevoked(value)) return "a proxy has no digest; pass a copy";
+  if (isDigestible(value) || value instanceof DigestReference) return undefined;
+  if (typeof value === "function") return "a function has no digest; pass data, or a task";
+  if (isProxy(value)) return "a proxy has no digest; pass a copy";
+  const type = toObjectType(value);
+  if (isArrayValue(value, type)) {
+    return whyUnreadable(value);
+  }
+  if (type !== "Instance") return undefined;
+  const known = REMEDIES.find(([Class]) => value instanceof Class);
+  if (known !== undefined) return known[1];
+  const name = toClassName(value);
+  const what = name === "" ? "an instance of a class" : `an instance of ${name}`;
+  return `${what} has no digest; pass plain data, or give the class a [digestSymbol]() method`;
+}
+
+/**
+ * Says why a value, apart from what is inside it, cannot be stored.
+ *
+ * @param value The value.
+ * @returns The reason and the remedy, or `undefined` when it can be stored.
+ */
+export function refuseStorage(value: unknown): string | undefined {
+  const object = (typeof value === "object" && value !== null) || typeof value === "function";
+  if (!object || isRevoked(value) || !(isDigestible(value) || value instanceof DigestReference)) {
+    return refuseDigest(value);
+  }
+  return `an instance of ${toClassName(value)} has a digest but no stored form; use plain data`;
+}
+
+/** Whether an object is a proxy that was revoked, which throws whatever it is asked. */
+function isRevoked(value: object): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Why the bytes of an array or buffer are not there, if they are not. */
+function whyUnreadable(value: ArrayBufferView | ArrayBufferLike): string | undefined {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  if (buffer instanceof ArrayBuffer && buffer.detached) {
+    return "a detached buffer has no digest; pass a copy";
+  }
+  return isOutOfBounds(value)
+    ? "a view that is out of the bounds of its buffer has no digest; pass a copy"
+    : undefined;
+}
+
+/** Stands for what a method did not give, where `undefined` would be a value like others. */
+const NOTHING = Symbol();
+
+/** Looks for what has no digest, as it is written: instances by what they give for themselves. */
+class DigestSearch implements Search {
+  readonly #refuse: (value: unknown) => string | undefined;
+  /** The instances that are looked into. */
+  readonly #open = new Set<unknown>();
+  #forms = 0;
+
+  constructor(refuse: (value: unknown) => string | undefined) {
+    this.#refuse = refuse;
+  }
+
+  enter(value: unknown): string | undefined {
+    if (value === NOTHING) return NO_DIGEST;
+    return this.#open.has(value) ? OWN_DIGEST : this.#refuse(value);
+  }
+
+  leave(value: object): undefined {
+    this.#open.delete(value);
+  }
+
+  *children(value: object): Generator<Child> {
+    if (!isDigestible(value)) return yield* childrenOf(value);
+    if (++this.#forms > MOST_FORMS) return;
+    this.#open.add(value);
+    const form = value[digestSymbol]();
+    yield ["[digestSymbol]()", form === undefined ? NOTHING : form];
+  }
+}
+
+/**
+ * Runs something over a value, and turns what shows that the value is at fault into an
+ * {@linkcode IndigestibleError} that says where.
+ *
+ * @param action What is done, for the message.
+ * @param value The value.
+ * @param root What the path to the culprit begins with.
+ * @param run What to do.
+ * @returns What it returns.
+ * @throws {IndigestibleError} If the value cannot be taken.
+ */
+export function explainRefusal<T>(action: Action, value: unknown, root: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof Refusal) {
+      const search = new DigestSearch(action === "digest" ? refuseDigest : refuseStorage);
+      const finding = findFirst(value, root, search);
+      const { path, reason } = finding ?? { path: root, reason: cause.message };
+      throw new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path);
+    }
+    if (cause instanceof SinkFullError) {
+      const reason = "what it shares is too much when written out; pass it in fewer places";
+      throw new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root, { cause });
+    }
+    if (cause instanceof TooDeepError || isStackOverflow(cause)) {
+      const reason = "it is nested too deeply; pass it flattened";
+      throw new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root);
+    }
+    const revoked = cause instanceof TypeError ? findRevoked(value, root) : undefined;
+    if (revoked === undefined) throw cause;
+    const { path, reason } = revoked;
+    throw new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path, { cause });
+  }
+}
+
+/** Finds a proxy that threw where it was only looked at; what getters throw is for who wrote them. */
+function findRevoked(value: unknown, root: string): Finding | undefined {
+  const enter = (value: unknown) =>
+    isObject(value) && isRevoked(value) ? refuseDigest(value) : undefined;
+  try {
+    return findFirst(value, root, new DigestSearch(enter));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a method that digests by recursion ends in. */
+function isStackOverflow(error: unknown): boolean {
+  return error instanceof RangeError && error.message === "Maximum call stack size exceeded";
+}
+
+/** Something found in a value. */
+export interface Finding {
+  /** Where it is, such as `args[0].solver.callback`. */
+  readonly path: string;
+  /** What is the matter with it. */
+  readonly reason: string;
+}
+
+/** How {@linkcode findFirst} goes through a value. */
+export interface Search {
+  /** Says what is the matter with a value, before what is inside it is looked at. */
+  enter(value: unknown): string | undefined;
+  /** Says what is the matter with an object in which nothing was found. */
+  leave?(value: object): string | undefined;
+  /** The values inside an object. */
+  children(value: object): Iterator<Child>;
+}
+
+interface Frame {
+  readonly piece: string;
+  readonly value: object;
+  readonly children: Iterator<Child>;
+}
+
+/** An object whose methods make ever new objects has no end; this is far beyond any other. */
+const MAX_DEPTH = 100_000;
+
+/**
+ * Finds the first value in a value that something is the matter with; each object is looked at
+ * once, however deep it is nested.
+ *
+ * @param value The value to search.
+ * @param root What the path begins with.
+ * @param search What to look for.
+ * @returns Where it is and what it is, or `undefined`.
+ */
+export function findFirst(value: unknown, root: string, search: Search): Finding | undefined {
+  const seen = new Set<object>();
+  const frames: Frame[] = [];
+  const pathTo = (piece: string) => [...frames.map((frame) => frame.piece), piece].join("");
+  let next: Child | undefined = [root, value];
+  for (;;) {
+    if (next !== undefined) {
+      const [piece, current]: Child = next;
+      const reason = search.enter(current);
+      if (reason !== undefined) return { path: pathTo(piece), reason };
+      if (isObject(current) && !seen.has(current) && frames.length < MAX_DEPTH) {
+        seen.add(current);
+        frames.push({ piece, value: current, children: search.children(current) });
+      }
+    }
+    const frame = frames.at(-1);
+    if (frame === undefined) return undefined;
+    const step = frame.children.next();
+    next = step.done ? undefined : step.value;
+    if (next !== undefined) continue;
+    frames.pop();
+    const reason = search.leave?.(frame.value);
+    if (reason !== undefined) return { path: pathTo(frame.piece), reason };
+  }
+}
+
+/**
+ * Tells whether a value may have others inside.
+ *
+ * @param value The value.
+ * @returns Whether it is an object or a function.
+ */
+export function isObject(value: unknown): value is object {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
+}
+
+/**
+ * Finds the first thing in a value that cannot go to another isolate: what structured clone
+ * refuses, or else what it silently makes an empty object of, such as an `AbortSignal`.
+ *
+ * @param value The value.
+ * @param root What the path begins with, such as `args[0]`.
+ * @returns Where it is and why it cannot go, or `undefined` if the whole value can.
+ */
+export function findUnclonable(value: unknown, root: string): Finding | undefined {
+  // Refusals first: they are why a message was not sent, and losses are not.
+  return findFirst(value, root, { enter: refuse, children }) ??
+    findFirst(value, root, { enter: refuseObject, children });
+}
+
+function refuseObject(value: unknown): string | undefined {
+  return isObject(value) ? refuseInstance(value) : undefined;
+}
+
+/**
+ * Finds the first memory in a value that is shared with other threads, and so cannot go to another
+ * process.
+ *
+ * @param value The value.
+ * @param root What the path begins with, such as `args[0]`.
+ * @returns Where it is, or `undefined` if there is none.
+ */
+export function findShared(value: unknown, root: string): Finding | undefined {
+  return findFirst(value, root, { enter: refuseShared, children: childrenOf });
+}
+
+function refuseShared(value: unknown): string | undefined {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  if (!(buffer instanceof SharedArrayBuffer)) return undefined;
+  return "a SharedArrayBuffer cannot go to another process; a web worker takes it by reference";
+}
+
+/**
+ * Says why structured clone refuses a value of a kind that it knows.
+ *
+ * @param value The value.
+ * @returns The reason, or `undefined` when it does not.
+ */
+export function refuse(value: unknown): string | undefined {
+  if (typeof value === "symbol") return "a symbol cannot be cloned";
+  if (typeof value === "function") return "a function cannot be cloned";
+  if (typeof value !== "object" || value === null) return undefined;
+  if (isProxy(value)) return "a proxy cannot be cloned; pass a copy";
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  if (buffer instanceof ArrayBuffer && buffer.detached) return "a detached buffer cannot be cloned";
+  return ArrayBuffer.isView(value) && isOutOfBounds(value)
+    ? "a view that is out of the bounds of its buffer cannot be cloned; pass a copy"
+    : undefined;
+}
+
+/** What to pass instead of what cannot go to another isolate. */
+const CLONE_REMEDIES:
+  readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
+    [Headers, "pass [...headers]"],
+    [Response, "pass what it holds, such as await response.bytes()"],
+    [Request, "pass its .url, and what it holds"],
+    [FormData, "pass [...formData]"],
+    [AbortSignal, "a task has currentSignal()"],
+    [ReadableStream, "pass what it gives"],
+    [WeakRef, "pass what it refers to"],
+  ];
+
+/**
+ * Says why an object of a class that has no form of its own cannot go to another isolate, apart from
+ * what is inside it: structured clone refuses it, or silently makes an empty object of it.
+ *
+ * @param value The object.
+ * @returns The reason and the remedy, or `undefined` when it can go.
+ */
+export function refuseInstance(value: object): string | undefined {
+  const type = toObjectType(value);
+  if (type !== "Instance") return undefined;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  const fields = Object.keys(value).length > 0;
+  // Of the user's own classes the fields arrive, whatever these extend.
+  if (fields && (prototype === null || !isOfPlatform(prototype))) return undefined;
+  // The fields of a future are private: it would arrive as an empty object.
+  if ("then" in value && typeof value.then === "function") {
+    return `${describe(value)} cannot be cloned`;
+  }
+  const remedy = CLONE_REMEDIES.find(([Class]) => value instanceof Class);
+  const how = remedy === undefined ? "" : `; ${remedy[1]}`;
+  let clone: unknown;
+  try {
+    // As structured clone sees it inside of something else, where it says less.
+    [clone] = structuredClone([value]);
+  } catch {
+    return `${describe(value)} cannot be cloned${how}`;
+  }
+  if (toObjectType(Object(clone)) !== "Object" || isOfEmptyClass(value)) return undefined;
+  return `${describe(value)} arrives as an empty object${how}`;
+}
+
+/** Whether a class of the user's has nothing that could be lost. */
+function isOfEmptyClass(value: object): boolean {
+  if (Reflect.ownKeys(value).length > 0) return false;
+  for (
+    let prototype: object | null = Object.getPrototypeOf(value);
+    prototype !== null && prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
+    if (isOfPlatform(prototype)) return false;
+  }
+  return true;
+}
+
+/**
+ * Tells whether structured clone carries an object as what it is, but within one process only, such
+ * as a `Blob`.
+ *
+ * @param value An object of which {@linkcode refuseInstance} says nothing.
+ * @returns Whether it does.
+ */
+export function isThreadOnly(value: object): boolean {
+  if (toObjectType(value) !== "Instance" || Object.keys(value).length > 0) return false;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  return prototype !== null && isOfPlatform(prototype) && !isOfEmptyClass(value);
+}
+
+/**
+ * Finds the first object in a value that only threads of one process can pass to one another.
+ *
+ * @param value The value.
+ * @param root What the path begins with, such as `args[0]`.
+ * @returns Where it is, or `undefined` if there is none.
+ */
+export function findThreadOnly(value: unknown, root: string): Finding | undefined {
+  const enter = (value: unknown) =>
+    typeof value === "object" && value !== null && isThreadOnly(value)
+      ? `${describe(value)} cannot go to another process; pass what it holds`
+      : undefined;
+  return findFirst(value, root, { enter, children: childrenOf });
+}
+
+function describe(value: object): string {
+  const name = toClassName(value);
+  return name === "" ? "an instance of a class" : `an instance of ${name}`;
+}
+
+/** What an error holds goes as a text where it cannot go as it is. */
+function children(value: object): Iterator<Child> {
+  return value instanceof Error ? [].values() : childrenOf(value);
+}

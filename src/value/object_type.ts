@@ -1,0 +1,345 @@
+import * as types from "node:util/types";
+import { toErrorShape } from "./error_shape.ts";
+import { VALUE_KIND, type ValueKindName } from "./value.ts";
+
+/** The name of a kind of array or buffer. */
+export type ArrayKindName = Exclude<ValueKindName, "cbor" | "graph">;
+
+/** An array of numbers, a view or a buffer. */
+export type ArrayValue = ArrayBufferView | ArrayBufferLike;
+
+const TYPED_ARRAYS = {
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float16Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+};
+
+/** The names of the typed arrays. */
+export const TYPED_ARRAY_NAMES = Object.keys(TYPED_ARRAYS).filter(isTypedArrayName);
+
+function isTypedArrayName(name: string): name is keyof typeof TYPED_ARRAYS {
+  return Object.hasOwn(TYPED_ARRAYS, name);
+}
+
+/**
+ * Gives the size of an element of a typed array.
+ *
+ * @param name The kind.
+ * @returns The size in bytes, or `undefined` for a buffer or DataView, which has no elements.
+ */
+export function toElementBytes(name: string): number | undefined {
+  return isTypedArrayName(name) ? TYPED_ARRAYS[name].BYTES_PER_ELEMENT : undefined;
+}
+
+/**
+ * Tells whether a kind is an array or a buffer.
+ *
+ * @param name The name of the kind.
+ * @returns Whether it is.
+ */
+export function isArrayKind(name: string): name is ArrayKindName {
+  return name !== "cbor" && name !== "graph" && Object.hasOwn(VALUE_KIND, name);
+}
+
+/**
+ * Gives the bytes of an array or buffer.
+ *
+ * @param value The array, view or buffer.
+ * @returns A view on its bytes and no others; a copy where they may change or move meanwhile.
+ */
+export function bytesOf(value: ArrayValue): Uint8Array<ArrayBuffer> {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  const offset = ArrayBuffer.isView(value) ? value.byteOffset : 0;
+  if (buffer instanceof ArrayBuffer && !buffer.resizable) {
+    return new Uint8Array(buffer, offset, value.byteLength);
+  }
+  return new Uint8Array(new Uint8Array(buffer, offset, value.byteLength));
+}
+
+/**
+ * Tells whether a view shows nothing because its resizable buffer has become too short for it.
+ *
+ * @param value The array, view or buffer.
+ * @returns Whether it is out of bounds, or its buffer is detached.
+ */
+export function isOutOfBounds(value: ArrayValue): boolean {
+  if (!ArrayBuffer.isView(value)) return false;
+  try {
+    // To ask for their length is allowed of arrays, and 0; to look for an element is not.
+    if (value instanceof DataView) return value.byteLength < 0;
+    Reflect.apply(Uint8Array.prototype.at, value, [0]);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * Makes an array or buffer of bytes that it may keep.
+ *
+ * @param name The kind.
+ * @param bytes The bytes, which the result may be a view on.
+ * @returns The array, view or buffer.
+ * @throws {SyntaxError} If the bytes are no whole number of elements.
+ */
+export function fromBytes(name: ArrayKindName, bytes: Uint8Array<ArrayBuffer>): ArrayValue {
+  if (isTypedArrayName(name)) return toTypedArray(name, bytes);
+  if (name === "DataView") return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (name === "ArrayBuffer") {
+    return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+  }
+  const shared = new SharedArrayBuffer(bytes.byteLength);
+  new Uint8Array(shared).set(bytes);
+  return shared;
+}
+
+function toTypedArray(
+  name: keyof typeof TYPED_ARRAYS,
+  bytes: Uint8Array<ArrayBuffer>,
+): ArrayBufferView {
+  const Class = TYPED_ARRAYS[name];
+  const length = bytes.byteLength / Class.BYTES_PER_ELEMENT;
+  if (!Number.isInteger(length)) {
+    throw new SyntaxError(`Cannot decode a ${name}: it has ${bytes.byteLength} bytes`);
+  }
+  const aligned = bytes.byteOffset % Class.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  return new Class(aligned.buffer, aligned.byteOffset, length);
+}
+
+/** What an object is, as far as structured clone tells objects apart. */
+export type ObjectType =
+  | "Object"
+  | "NullObject"
+  | "Array"
+  | "Map"
+  | "Set"
+  | "Date"
+  | "RegExp"
+  | "Boxed"
+  | "Error"
+  | "URL"
+  | "URLSearchParams"
+  | ArrayKindName
+  | "Instance";
+
+const BY_PROTOTYPE: ReadonlyMap<object, ObjectType> = new Map<object, ObjectType>([
+  [Object.prototype, "Object"],
+  [Array.prototype, "Array"],
+  [Map.prototype, "Map"],
+  [Set.prototype, "Set"],
+  [Date.prototype, "Date"],
+  [RegExp.prototype, "RegExp"],
+  [Boolean.prototype, "Boxed"],
+  [Number.prototype, "Boxed"],
+  [String.prototype, "Boxed"],
+  [BigInt.prototype, "Boxed"],
+  [URL.prototype, "URL"],
+  [URLSearchParams.prototype, "URLSearchParams"],
+  [ArrayBuffer.prototype, "ArrayBuffer"],
+  [SharedArrayBuffer.prototype, "SharedArrayBuffer"],
+  [DataView.prototype, "DataView"],
+  ...TYPED_ARRAY_NAMES.map((name) => [globalThis[name].prototype, name] as const),
+]);
+
+/**
+ * Tells what an object is. Instances of the user's classes are `"Instance"`, and so is everything
+ * that only poses as something else; subclasses of `Error` are errors. A proxy of a plain object or
+ * an array is not told from these: {@linkcode isProxy} asks, which for each object of many would take
+ * a fifteenth of the time of their digest.
+ *
+ * @param value An object or a function.
+ * @returns Its type.
+ */
+export function toObjectType(value: object): ObjectType {
+  if (typeof value === "function") return "Instance";
+  const prototype: object | null = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype) return "Object";
+  if (prototype === Array.prototype && Array.isArray(value)) return "Array";
+  if (prototype === null || value instanceof Error) {
+    if (types.isProxy(value)) return "Instance";
+    return prototype === null ? "NullObject" : "Error";
+  }
+  const type = BY_PROTOTYPE.get(prototype) ?? (isOfBuffers(prototype) ? "Uint8Array" : undefined);
+  return type !== undefined && isGenuine(value, type) ? type : "Instance";
+}
+
+/**
+ * Tells whether an object is a proxy, of which nobody can say what it will be the next time.
+ *
+ * @param value The object.
+ * @returns Whether it is one.
+ */
+export const isProxy: (value: object) => boolean = types.isProxy;
+
+/**
+ * Whether a prototype is that of Node's buffers, which are byte arrays by another name. They are
+ * asked for only here: to import `node:buffer` takes a starting worker longer than 20 modules.
+ */
+function isOfBuffers(prototype: object): boolean {
+  if (Object.getPrototypeOf(prototype) !== Uint8Array.prototype) return false;
+  // Deno has the class among its globals, which its type library does not describe.
+  const { Buffer } = globalThis as { readonly Buffer?: { readonly prototype: object } };
+  return prototype === Buffer?.prototype;
+}
+
+/** Whether an object has the inner slots that its prototype promises. */
+function isGenuine(value: object, type: ObjectType): boolean {
+  switch (type) {
+    case "Map":
+      return types.isMap(value);
+    case "Set":
+      return types.isSet(value);
+    case "Date":
+      return types.isDate(value);
+    case "RegExp":
+      return types.isRegExp(value);
+    case "Boxed":
+      return types.isBoxedPrimitive(value) && !types.isSymbolObject(value);
+    case "URL":
+    case "URLSearchParams":
+      return !types.isProxy(value) && isOfWeb(value);
+    default:
+      return isArrayKind(type) && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value));
+  }
+}
+
+/** Whether an object is one that the platform has made: what only inherits has no text. */
+function isOfWeb(value: object): boolean {
+  try {
+    String(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Tells what structured clone makes of an instance: a Map of what extends Map, a plain object of what
+ * extends nothing.
+ *
+ * @param value The instance.
+ * @returns The type.
+ */
+export function toBaseType(value: object): ObjectType {
+  if (Array.isArray(value)) return "Array";
+  if (types.isMap(value)) return "Map";
+  if (types.isSet(value)) return "Set";
+  if (types.isDate(value)) return "Date";
+  if (types.isRegExp(value)) return "RegExp";
+  return types.isBoxedPrimitive(value) && !types.isSymbolObject(value) ? "Boxed" : "Object";
+}
+
+/**
+ * Tells whether an object of a type is an array or a buffer.
+ *
+ * @param value The object.
+ * @param type What {@linkcode toObjectType} says of it.
+ * @returns Whether it has bytes.
+ */
+export function isArrayValue(value: object, type: ObjectType): value is ArrayValue & object {
+  return isArrayKind(type) && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value));
+}
+
+/**
+ * Gives the name of an object's class.
+ *
+ * @param value The object.
+ * @returns The name, or `""`.
+ */
+export function toClassName(value: object): string {
+  const name: unknown = value.constructor?.name;
+  return typeof name === "string" ? name : "";
+}
+
+/** A value inside another, and how a path goes there, such as `.name` or `[3]`. */
+export type Child = readonly [piece: string, value: unknown];
+
+const NAME_REGEXP = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
+
+/**
+ * Goes over the values directly inside an object, whatever its class.
+ *
+ * @param value The object.
+ * @returns The values, each with its piece of a path.
+ */
+export function* childrenOf(value: object): Generator<Child> {
+  switch (toObjectType(value)) {
+    case "Map":
+      if (value instanceof Map) yield* entriesOf(value);
+      return;
+    case "Set":
+      if (value instanceof Set) {
+        let i = 0;
+        for (const item of value) yield [`.values()[${i++}]`, item];
+      }
+      return;
+    case "Error":
+      if (value instanceof Error) {
+        const { hidden, fields } = toErrorShape(value);
+        for (const [key, field] of [...hidden, ...fields]) yield [toNamePiece(key), field];
+      }
+      return;
+    case "Array":
+      for (const key of Object.keys(value)) {
+        yield [isIndex(key) ? `[${key}]` : toNamePiece(key), Reflect.get(value, key)];
+      }
+      return;
+    case "Object":
+    case "NullObject":
+    case "Instance":
+      for (const key of Object.keys(value)) yield [toNamePiece(key), Reflect.get(value, key)];
+  }
+}
+
+function* entriesOf(map: Map<unknown, unknown>): Generator<Child> {
+  let i = 0;
+  for (const [key, value] of map) {
+    yield [`.keys()[${i}]`, key];
+    yield [toGetPiece(key) ?? `.values()[${i}]`, value];
+    i++;
+  }
+}
+
+function toNamePiece(key: string): string {
+  return NAME_REGEXP.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+}
+
+function toGetPiece(key: unknown): string | undefined {
+  if (typeof key === "string") return `.get(${JSON.stringify(key)})`;
+  if (typeof key === "bigint") return `.get(${key}n)`;
+  const plain = typeof key === "number" || typeof key === "boolean" || key === null;
+  return plain ? `.get(${Object.is(key, -0) ? "-0" : String(key)})` : undefined;
+}
+
+/**
+ * Tells whether a key of an array is the index of an element.
+ *
+ * @param key The key, as `Object.keys()` gives it.
+ * @returns Whether it counts as an element.
+ */
+export function isIndex(key: string): boolean {
+  const index = Number(key);
+  return index >= 0 && index < 2 ** 32 - 1 && String(index >>> 0) === key;
+}
+
+/**
+ * Gives the keys of an array that are not elements.
+ *
+ * @param array The array.
+ * @returns Its own enumerable keys but the indices.
+ */
+export function namedKeysOf(array: readonly unknown[]): string[] {
+  const keys = Object.keys(array);
+  const last = keys.at(-1);
+  // Indices come first, so an array without names, however long, needs only one look.
+  return last === undefined || isIndex(last) ? [] : keys.filter((key) => !isIndex(key));
+}

@@ -1,0 +1,522 @@
+import { isNumberArray, isShapeOf } from "../array_shape.ts";
+import { fromCbor } from "../codec/cbor.ts";
+import { MissingPartError, toStoredArray } from "../codec/decode_value.ts";
+import { fromGraph, GRAPH_FORMAT, type LoadPart } from "../codec/graph_reader.ts";
+import {
+  type ArrayKindName,
+  bytesOf,
+  fromBytes,
+  isArrayKind,
+  isArrayValue,
+  isIndex,
+  toElementBytes,
+  toObjectType,
+} from "../object_type.ts";
+import {
+  type Digest,
+  type PayloadSource,
+  type StoredPayload,
+  toKindName,
+  VALUE_KIND,
+} from "../value.ts";
+import {
+  formatStep,
+  joinPath,
+  type PathStep,
+  type ValueChild,
+  type ValueNode,
+} from "./value_node.ts";
+
+/**
+ * Opens a stored value for looking into it: what it is made of is read, its large arrays are not.
+ *
+ * @param digest The digest of the value.
+ * @param source Where payloads lie.
+ * @returns The value, or `undefined` when it is missing or damaged.
+ * @throws {SyntaxError} If the bytes are not what `encodeValue()` makes.
+ */
+export function openValue(digest: Digest, source: PayloadSource): ValueNode | undefined {
+  const stored = source.open(digest);
+  if (stored === undefined) return undefined;
+  const kind = toKindName(stored.kind);
+  if (kind !== undefined && isArrayKind(kind)) return openArray(digest, source);
+  const payload = source.load(digest);
+  if (payload === undefined) return undefined;
+  const data = fromCbor(payload.bytes);
+  if (kind === "cbor") return new PlainNode(data);
+  const view = new GraphView(data);
+  return GraphValue.open(view, source, view.root);
+}
+
+/**
+ * Opens data that is in memory, like a stored value.
+ *
+ * @param data Plain data.
+ * @returns The value.
+ */
+export function openData(data: unknown): ValueNode {
+  return new PlainNode(data);
+}
+
+/**
+ * Follows a path into a value.
+ *
+ * @param root The value.
+ * @param steps The steps.
+ * @param name What the value is called in errors.
+ * @returns What is there.
+ * @throws {RangeError} If there is no such path; the message names the first step that is missing.
+ */
+export function followPath(root: ValueNode, steps: readonly PathStep[], name: string): ValueNode {
+  let node = root;
+  let path = "";
+  for (const step of steps) {
+    const next = node.child(step);
+    if (next === undefined) {
+      const wanted = formatStep(step);
+      const place = path === "" ? "it" : `"${path}"`;
+      throw new RangeError(
+        `Cannot find "${wanted}" in ${name}: ${place} is ${describe(node)}`,
+      );
+    }
+    node = next;
+    path = joinPath(path, step);
+  }
+  return node;
+}
+
+/** How many keys an error names. */
+const SHOWN_KEYS = 8;
+
+function describe(node: ValueNode): string {
+  const { kind, size, shape } = node;
+  const indices = kind === "Array" ? size : size === undefined ? shape?.[0] : undefined;
+  if (indices !== undefined) return `of the kind "${kind}" with the indices below ${indices}`;
+  const keys: string[] = [];
+  for (const { step } of node.children()) {
+    keys.push(keys.length < SHOWN_KEYS ? `"${formatStep(step)}"` : "…");
+    if (keys.length > SHOWN_KEYS) break;
+  }
+  return `of the kind "${kind}" with ${keys.length > 0 ? keys.join(", ") : "nothing inside"}`;
+}
+
+/** An array or buffer that is stored on its own. */
+export class ArrayNode implements ValueNode {
+  readonly kind: string;
+  readonly shape?: readonly number[];
+  readonly bytes: number;
+  readonly digest: string;
+  readonly #name: ArrayKindName;
+  readonly #payload: StoredPayload;
+  readonly #source: PayloadSource;
+
+  constructor(name: ArrayKindName, payload: StoredPayload, source: PayloadSource) {
+    this.kind = name;
+    this.bytes = payload.length;
+    this.digest = payload.digest;
+    this.#name = name;
+    this.#payload = payload;
+    this.#source = source;
+    const size = toElementBytes(name);
+    if (size !== undefined) this.shape = [payload.length / size];
+  }
+
+  child(step: PathStep): ValueNode | undefined {
+    const size = toElementBytes(this.#name);
+    if (size === undefined || step.type === "entry" || !isIndex(step.key)) return undefined;
+    const offset = Number(step.key) * size;
+    if (offset + size > this.bytes) return undefined;
+    const bytes = new Uint8Array(size);
+    if (!this.#payload.read(offset, bytes)) throw new MissingPartError(this.digest);
+    return new PlainNode(Reflect.get(fromBytes(this.#name, bytes), 0));
+  }
+
+  *children(): Generator<ValueChild> {}
+
+  read(): unknown {
+    const payload = this.#source.load(this.digest);
+    if (payload === undefined) throw new MissingPartError(this.digest);
+    return fromBytes(this.#name, payload.bytes);
+  }
+
+  numbers(): StoredPayload | undefined {
+    return this.shape === undefined ? undefined : this.#payload;
+  }
+}
+
+/** What an error says of itself, and where that stands in its node. */
+const ERROR_TEXTS = [["name", 2], ["message", 3], ["stack", 4]] as const;
+
+/** An object that a node of a graph stands for. */
+export class GraphValue implements ValueNode {
+  readonly kind: string;
+  readonly size?: number;
+  readonly shape?: readonly number[];
+  readonly bytes?: number;
+  readonly identity: object;
+  readonly #view: GraphView;
+  readonly #source: PayloadSource;
+  readonly #slot: unknown;
+  readonly #node: GraphNode;
+
+  private constructor(view: GraphView, source: PayloadSource, slot: unknown, node: GraphNode) {
+    this.#view = view;
+    this.#source = source;
+    this.#slot = slot;
+    this.#node = node;
+    this.identity = node;
+    const array = this.#toNdArray();
+    this.kind = array?.kind ?? toKind(node);
+    if (array !== undefined) {
+      this.shape = array.shape;
+      this.bytes = array.bytes;
+    }
+    const size = this.#count();
+    if (size !== undefined) this.size = size;
+  }
+
+  /**
+   * Looks at a slot.
+   *
+   * @param view The graph.
+   * @param source Where its large arrays lie.
+   * @param slot The slot.
+   * @returns What is there.
+   * @throws {MissingPartError} If it is an array that is not there.
+   */
+  static open(view: GraphView, source: PayloadSource, slot: unknown): ValueNode {
+    const node = view.node(slot);
+    if (node === undefined) return new PlainNode(view.build(slot, refuse));
+    const digest = toPartDigest(node);
+    if (digest !== undefined) return openArray(digest, source);
+    if (isInlineArray(node)) return new PlainNode(view.build(slot, refuse));
+    return new GraphValue(view, source, slot, node);
+  }
+
+  child(step: PathStep): ValueNode | undefined {
+    const item = step.type === "entry" ? this.#entry(step.index) : this.#property(step.key);
+    return item && GraphValue.open(this.#view, this.#source, item.slot);
+  }
+
+  *children(): Generator<ValueChild> {
+    const isMap = this.#node[0] === "Map";
+    let index = 0;
+    for (const { key, slot } of this.#items()) {
+      const step: PathStep = isMap && typeof key !== "string"
+        ? { type: "entry", index }
+        : { type: "key", key: String(key) };
+      yield { step, node: GraphValue.open(this.#view, this.#source, slot) };
+      index++;
+    }
+  }
+
+  read(): unknown {
+    return this.#view.build(this.#slot, (digest) => {
+      const payload = this.#source.load(digest);
+      if (payload === undefined) throw new MissingPartError(digest);
+      return toStoredArray(digest, payload);
+    });
+  }
+
+  numbers(): StoredPayload | undefined {
+    return this.shape && this.#property("data") &&
+      this.child({ type: "key", key: "data" })?.numbers();
+  }
+
+  *#items(): Generator<GraphItem> {
+    if (this.#node[0] === "Error") {
+      for (const [key, at] of ERROR_TEXTS) {
+        if (this.#node[at] !== undefined) yield { key, slot: this.#node[at] };
+      }
+    }
+    yield* this.#view.items(this.#node);
+  }
+
+  #entry(index: number): GraphItem | undefined {
+    if (this.#node[0] !== "Map" && this.#node[0] !== "Set") return undefined;
+    let i = 0;
+    for (const item of this.#items()) if (i++ === index) return item;
+    return undefined;
+  }
+
+  /** A text that is a key comes before another primitive that is written the same. */
+  #property(key: string): GraphItem | undefined {
+    let other: GraphItem | undefined;
+    for (const item of this.#items()) {
+      if (item.key === key) return item;
+      if (other === undefined && !Array.isArray(item.key) && toText(item.key) === key) other = item;
+    }
+    return other;
+  }
+
+  #count(): number | undefined {
+    if (toKind(this.#node) === "SparseArray") return undefined;
+    let count = 0;
+    for (const _ of this.#items()) count++;
+    return count > 0 || HAS_ITEMS.has(this.#node[0]) ? count : undefined;
+  }
+
+  /** What the arrays of an n-dimensional array are like, if it is one. */
+  #toNdArray(): { kind: string; shape: readonly number[]; bytes: number } | undefined {
+    const [type, one, , other, ...more] = this.#node;
+    if (type !== "Object" || more.length !== 1) return undefined;
+    if (!(one === "data" && other === "shape") && !(one === "shape" && other === "data")) {
+      return undefined;
+    }
+    const data = this.#view.node(this.#property("data")?.slot);
+    // Anything else may refer to this node itself.
+    if (data === undefined || toPartDigest(data) === undefined && !isInlineArray(data)) return;
+    const { kind, shape: flat, bytes } = this.child({ type: "key", key: "data" }) ?? {};
+    const shape = this.child({ type: "key", key: "shape" })?.read();
+    if (kind === undefined || bytes === undefined || flat?.[0] === undefined) return undefined;
+    return isShapeOf(shape, flat[0]) ? { kind, shape, bytes } : undefined;
+  }
+}
+
+const HAS_ITEMS: ReadonlySet<unknown> = new Set(["Object", "NullObject", "Array", "Map", "Set"]);
+
+/**
+ * Looks at an array that is stored on its own.
+ *
+ * @param digest Its digest.
+ * @param source Where it lies.
+ * @returns The array.
+ * @throws {MissingPartError} If it is not there.
+ */
+export function openArray(digest: string, source: PayloadSource): ValueNode {
+  const payload = source.open(digest);
+  if (payload === undefined) throw new MissingPartError(digest);
+  const name = toKindName(payload.kind);
+  if (name === undefined || !isArrayKind(name)) {
+    throw new SyntaxError(`Cannot read a value: its part ${digest} is no array`);
+  }
+  return new ArrayNode(name, payload, source);
+}
+
+function toKind(node: GraphNode): string {
+  return node[0] === "SparseArray" ? "Array" : String(node[0]);
+}
+
+function toText(key: unknown): string {
+  if (typeof key === "bigint") return `${key}n`;
+  return Object.is(key, -0) ? "-0" : String(key);
+}
+
+function refuse(digest: string): never {
+  throw new MissingPartError(digest);
+}
+
+/** A node of a graph: the name of its type, then what the type says. */
+export type GraphNode = readonly unknown[];
+
+/** A slot inside a node. */
+export interface GraphItem {
+  /** The key: a text for properties, the number of the item otherwise, any slot in a Map. */
+  readonly key: unknown;
+  /** The slot of the value. */
+  readonly slot: unknown;
+}
+
+/** Looks into a graph without building the values that it stands for. */
+export class GraphView {
+  /** The slot of the whole value. */
+  readonly root: unknown;
+  readonly #nodes: readonly GraphNode[];
+
+  /**
+   * Wraps a graph.
+   *
+   * @param table The graph, as CBOR gave it back.
+   * @throws {SyntaxError} If the table is no graph.
+   */
+  constructor(table: unknown) {
+    const [format, root, ...nodes]: readonly unknown[] = Array.isArray(table) ? table : [];
+    if (format !== GRAPH_FORMAT) throw malformed("no table of a known format");
+    this.root = root;
+    this.#nodes = nodes.map((node) => {
+      if (!Array.isArray(node)) throw malformed("a node is no array");
+      return node;
+    });
+  }
+
+  /**
+   * Gives the node that a slot refers to.
+   *
+   * @param slot The slot.
+   * @returns The node, or `undefined` when the slot is a primitive.
+   */
+  node(slot: unknown): GraphNode | undefined {
+    const index: unknown = Array.isArray(slot) ? slot[0] : undefined;
+    if (typeof index !== "number") return undefined;
+    const node = this.#nodes[index];
+    if (node === undefined) throw malformed(`there is no node ${index}`);
+    return node;
+  }
+
+  /**
+   * Goes over what is directly inside a node.
+   *
+   * @param node The node.
+   * @returns Keys and slots; none for arrays of numbers and other leaves.
+   */
+  *items(node: GraphNode): Generator<GraphItem> {
+    const layout = toLayout(node);
+    if (layout === undefined) return;
+    for (let i = layout.start; i + layout.width <= node.length; i += layout.width) {
+      const slot = node[i + layout.width - 1];
+      yield { key: layout.width === 1 ? (i - layout.start) : this.#toKey(node, i), slot };
+    }
+  }
+
+  #toKey(node: GraphNode, i: number): unknown {
+    const key = node[i];
+    if (typeof key === "string") return key;
+    // Keys of properties are texts; in a Map an object may be the key.
+    return this.node(key) === undefined ? this.build(key, refusePart) : key;
+  }
+
+  /**
+   * Builds the value that a slot stands for, and nothing beside it.
+   *
+   * @param slot The slot.
+   * @param loadPart Where to get what is stored on its own.
+   * @returns The value.
+   */
+  build(slot: unknown, loadPart: LoadPart): unknown {
+    if (!Array.isArray(slot)) return fromGraph([GRAPH_FORMAT, slot], loadPart);
+    const reached = this.#reach(slot);
+    // Nodes keep their numbers; in place of those that are not needed stands the cheapest one.
+    const nodes = this.#nodes.map((node) => reached.has(node) ? node : UNUSED);
+    return fromGraph([GRAPH_FORMAT, slot, ...nodes], loadPart);
+  }
+
+  #reach(slot: unknown): Set<GraphNode> {
+    const reached = new Set<GraphNode>();
+    const open: unknown[] = [slot];
+    while (open.length > 0) {
+      const node = this.node(open.pop());
+      if (node === undefined || reached.has(node)) continue;
+      reached.add(node);
+      // Only references begin with a number, and leaves have none.
+      for (const item of node) if (Array.isArray(item)) open.push(item);
+    }
+    return reached;
+  }
+}
+
+const UNUSED: GraphNode = ["Object"];
+
+/** Where in a node the slots begin, and whether each has a key in front. */
+function toLayout(node: GraphNode): { start: number; width: 1 | 2 } | undefined {
+  switch (node[0]) {
+    case "Object":
+    case "NullObject":
+    case "Map":
+      return { start: 1, width: 2 };
+    case "SparseArray":
+      return { start: 2, width: 2 };
+    case "Array":
+    case "Set":
+      return { start: 1, width: 1 };
+    case "Error":
+      return { start: 6, width: 2 };
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Gives the digest of the array that a node says is stored on its own.
+ *
+ * @param node The node.
+ * @returns The digest, or `undefined` when the node is another one.
+ */
+export function toPartDigest(node: GraphNode): string | undefined {
+  const [type, digest] = node;
+  return type === "part" && digest instanceof Uint8Array ? digest.toHex() : undefined;
+}
+
+/**
+ * Tells whether a node is an array or buffer with its bytes.
+ *
+ * @param node The node.
+ * @returns Whether it is.
+ */
+export function isInlineArray(node: GraphNode): boolean {
+  return typeof node[0] === "string" && isArrayKind(node[0]);
+}
+
+function refusePart(): never {
+  throw malformed("a key is stored on its own");
+}
+
+function malformed(what: string): SyntaxError {
+  return new SyntaxError(`Cannot read a value: its graph is malformed: ${what}`);
+}
+
+/** A value that is in memory: plain data, a primitive, or an array that is small. */
+export class PlainNode implements ValueNode {
+  readonly kind: string;
+  readonly size?: number;
+  readonly shape?: readonly number[];
+  readonly bytes?: number;
+  readonly #value: unknown;
+
+  constructor(value: unknown) {
+    this.#value = value;
+    this.kind = toPlainKind(value);
+    if (isNumberArray(value)) this.shape = [value.length];
+    if (typeof value !== "object" || value === null) return;
+    const type = toObjectType(value);
+    if (isArrayValue(value, type)) this.bytes = value.byteLength;
+    else if (Array.isArray(value)) this.size = value.length;
+    else if (type === "Object") this.size = Object.keys(value).length;
+  }
+
+  child(step: PathStep): ValueNode | undefined {
+    const value = this.#value;
+    if (step.type === "entry" || typeof value !== "object" || value === null) return undefined;
+    const { key } = step;
+    const known = Array.isArray(value) || isNumberArray(value)
+      ? isIndex(key) && Object.hasOwn(value, key)
+      : this.size !== undefined && Object.hasOwn(value, key);
+    return known ? new PlainNode(Reflect.get(value, key)) : undefined;
+  }
+
+  *children(): Generator<ValueChild> {
+    const value = this.#value;
+    if (this.size === undefined || typeof value !== "object" || value === null) return;
+    const keys = Array.isArray(value) ? value.keys() : Object.keys(value);
+    for (const key of keys) {
+      const step = { type: "key", key: String(key) } as const;
+      yield { step, node: new PlainNode(Reflect.get(value, key)) };
+    }
+  }
+
+  read(): unknown {
+    return this.#value;
+  }
+
+  numbers(): StoredPayload | undefined {
+    const value = this.#value;
+    if (!isNumberArray(value)) return undefined;
+    const type = toObjectType(value);
+    const kind: number | undefined = Reflect.get(VALUE_KIND, type);
+    if (kind === undefined) return undefined;
+    const bytes = bytesOf(value);
+    return {
+      digest: "",
+      kind,
+      length: bytes.length,
+      read(offset, target) {
+        target.set(bytes.subarray(offset, offset + target.length));
+        return offset + target.length <= bytes.length;
+      },
+    };
+  }
+}
+
+function toPlainKind(value: unknown): string {
+  if (value === null) return "null";
+  return typeof value === "object" ? toObjectType(value) : typeof value;
+}
