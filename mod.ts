@@ -38,7 +38,7 @@ export type {
   VerifyStepName,
 } from "./src/bag/verify_report.ts";
 export type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "./src/call/call_record.ts";
-export type { TaskAddress, TaskOrigin } from "./src/call/task_address.ts";
+export type { TaskAddress, TaskOrigin } from "./src/call/call_record.ts";
 export { Bag, openBag, type OpenBagOptions, type ValuePlace, verifyBag } from "./src/cache/bag.ts";
 export {
   Cache,
@@ -57,7 +57,7 @@ export {
   StoredCache,
 } from "./src/cache/stored_cache.ts";
 export type { GcOptions } from "./src/cache/tidy_cache.ts";
-export type { CallQuery, CallTemplate } from "./src/call/call_template.ts";
+export type { CallQuery, CallTemplate } from "./src/call/call_query.ts";
 export * from "./src/base/errors.ts";
 export type { CallOptions } from "./src/executor/call_options.ts";
 export type { CallStatistics, TimeQuantiles } from "./src/executor/call_statistics.ts";

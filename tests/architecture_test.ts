@@ -19,7 +19,7 @@ const ROOMS = [
 
 /** Which files may import each dependency; a worker must be able to start without the heavy ones. */
 const SEAMS: { readonly [dependency: string]: readonly string[] } = {
-  acorn: ["src/call/_parser.ts"],
+  acorn: ["src/call/acorn.ts"],
   "src/value/codec/cbor_x.js": ["src/value/codec/cbor.ts"],
   "cli-progress": ["src/executor/_bar_library.ts"],
   comlink: ["src/worker/_exposing.ts", "src/worker/web_worker.ts"],

@@ -1,6 +1,6 @@
 import type { BagFiles, BagOptions, FoldResult } from "../bag/bag_files.ts";
 import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
-import type { CallQuery } from "../call/call_template.ts";
+import type { CallQuery } from "../call/call_query.ts";
 import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import type { ExportResult } from "../store/export_bag.ts";
@@ -23,7 +23,7 @@ type BagViews = typeof import("../store/create_bag_view.ts");
 type BagReading = typeof import("../store/read_bag.ts");
 type BagExport = typeof import("../store/export_bag.ts");
 type BagImport = typeof import("../store/import_bag.ts");
-type Template = typeof import("../call/call_template.ts");
+type Template = typeof import("../call/call_query.ts");
 type Verification = typeof import("../store/run_verify_worker.ts");
 
 /** A value, or a place in it. */
@@ -210,7 +210,7 @@ export class Bag extends Cache implements AsyncDisposable {
    */
   async exportHdf5(path: string | URL, query: CallQuery = {}): Promise<ExportResult> {
     const { exportBag } = await importLater<BagExport>("../store/export_bag.ts", import.meta.url);
-    const { toMatcher } = await importLater<Template>("../call/call_template.ts", import.meta.url);
+    const { toMatcher } = await importLater<Template>("../call/call_query.ts", import.meta.url);
     return await exportBag(await this.#view(), path, toMatcher(query));
   }
 

@@ -1,5 +1,5 @@
 import { sharedByCopies } from "../base/ambient.ts";
-import type { CallRecord } from "../call/call_record.ts";
+import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
 import type {
   Found,
@@ -13,8 +13,7 @@ import type {
 } from "../store/stores.ts";
 import { toPaths, withoutKeys } from "../store/description.ts";
 import { createMemoryStores, createVoidStores } from "../store/memory_stores.ts";
-import type { CallTemplate } from "../call/call_template.ts";
-import type { TaskAddress } from "../call/task_address.ts";
+import type { CallTemplate } from "../call/call_query.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
 import { mixStores } from "../store/layered_stores.ts";
 import type { CacheStatistics } from "../store/statistics.ts";

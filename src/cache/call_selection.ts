@@ -1,6 +1,5 @@
-import type { CallRecord } from "../call/call_record.ts";
-import type { CallQuery, CallTemplate } from "../call/call_template.ts";
-import type { TaskAddress } from "../call/task_address.ts";
+import type { CallRecord, TaskAddress } from "../call/call_record.ts";
+import type { CallQuery, CallTemplate } from "../call/call_query.ts";
 import { importLater } from "../base/lazy_import.ts";
 import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
 import { type QuiverWarning, writeWarning } from "../base/warning.ts";
@@ -8,7 +7,7 @@ import { type Cache, checkCache } from "./cache.ts";
 
 type Damaged = typeof import("./_damaged_records.ts");
 type Transferring = typeof import("../store/transfer_calls.ts");
-type Template = typeof import("../call/call_template.ts");
+type Template = typeof import("../call/call_query.ts");
 
 /**
  * Calls of a cache that were selected: nothing is looked up before it is asked for, and each time it
@@ -129,7 +128,7 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   }
 
   async #best(isBetter: (end: number, best: number) => boolean): Promise<CallRecord | undefined> {
-    const { endOf } = await importLater<Template>("../call/call_template.ts", import.meta.url);
+    const { endOf } = await importLater<Template>("../call/call_query.ts", import.meta.url);
     let best: CallRecord | undefined;
     for await (const record of this) {
       if (best === undefined || isBetter(endOf(record), endOf(best))) best = record;
@@ -147,7 +146,7 @@ export class CallSelection implements AsyncIterable<CallRecord> {
     let evicted = 0;
     if (this.#whole !== undefined) {
       const { toMatcher } = await importLater<Template>(
-        "../call/call_template.ts",
+        "../call/call_query.ts",
         import.meta.url,
       );
       this.#cache.evictRunning(toMatcher(this.#whole));
@@ -248,7 +247,7 @@ export function query(
   const whole = "address" in what || typeof what !== "function" ? what : undefined;
   return new CallSelection(cache, async function* () {
     const [{ toMatcher }, { DamagedRecords }] = await Promise.all([
-      importLater<Template>("../call/call_template.ts", import.meta.url),
+      importLater<Template>("../call/call_query.ts", import.meta.url),
       importLater<Damaged>("./_damaged_records.ts", import.meta.url),
     ]);
     const matches = toMatcher(what);

@@ -1,10 +1,10 @@
-import { type CallTemplate, toMatcher } from "../call/call_template.ts";
-import type { TaskAddress } from "../call/task_address.ts";
+import { type CallTemplate, toMatcher } from "../call/call_query.ts";
+import type { TaskAddress } from "../call/call_record.ts";
 import type { CallStore, Stores, SweepResult } from "../store/stores.ts";
 import { type Rewrite, sweepStores } from "../store/sweep_stores.ts";
 import type { Digest } from "../value/value.ts";
 
-export { toMatcher } from "../call/call_template.ts";
+export { toMatcher } from "../call/call_query.ts";
 
 /** How long values are kept that no call needs, where nobody says otherwise: an hour. */
 const GRACE = 60 * 60 * 1000;

@@ -1,12 +1,12 @@
 import { LateModule } from "../base/lazy_import.ts";
-import type { Expression, Function as FunctionNode, Pattern } from "./_parser.ts";
+import type { Expression, Function as FunctionNode, Pattern } from "./acorn.ts";
 import { createSha256 } from "../base/sha256.ts";
 import type { Digest } from "../value/value.ts";
 
-type Parser = typeof import("./_parser.ts");
+type Parser = typeof import("./acorn.ts");
 
 /** Loaded with the first key: a worker that is given ready-made ones never pays for it. */
-const PARSER: LateModule<Parser> = new LateModule(() => import("./_parser.ts"));
+const PARSER: LateModule<Parser> = new LateModule(() => import("./acorn.ts"));
 
 /** One parameter of a function, as its source has it. */
 export interface Parameter {

@@ -1,5 +1,5 @@
 import type { SourceWitness } from "../call/module_sources.ts";
-import type { TaskAddress } from "../call/task_address.ts";
+import type { TaskAddress } from "../call/call_record.ts";
 import type { ScopeDescription } from "../scope/derive_scope.ts";
 import { describeBound } from "../task/bound_task.ts";
 import { definitionOf, frozenScopeOf } from "../task/registry.ts";

@@ -1,8 +1,7 @@
 import { voidCache } from "../cache/cache.ts";
-import type { TaskAddress } from "../call/task_address.ts";
+import type { TaskAddress } from "../call/call_record.ts";
 import { currentScope } from "../scope/current_scope.ts";
-import { deriveScope } from "../scope/derive_scope.ts";
-import { describeScope, type ScopeDescription } from "../scope/derive_scope.ts";
+import { deriveScope, describeScope, type ScopeDescription } from "../scope/derive_scope.ts";
 import type { Scope, ScopeOptions } from "../scope/scope.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { frozenScopeOf } from "./registry.ts";

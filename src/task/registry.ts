@@ -1,6 +1,6 @@
 import { noteOfStrangers, outside, sharedByCopies } from "../base/ambient.ts";
 import { WorkerInitError } from "../base/errors.ts";
-import type { TaskAddress } from "../call/task_address.ts";
+import type { TaskAddress } from "../call/call_record.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { TaskDefinition } from "./task_definition.ts";
 

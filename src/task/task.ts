@@ -1,4 +1,4 @@
-import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
+import type { TaskAddress, TaskOrigin } from "../call/call_record.ts";
 import { CacheMissError } from "../base/errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope, ScopeOptions } from "../scope/scope.ts";

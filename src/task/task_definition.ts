@@ -1,18 +1,17 @@
-import type { KeyedCall, TaskIdentity } from "../call/call_key.ts";
-import type { CallKeys } from "../call/call_keys.ts";
+import type { CallKeys, KeyedCall, TaskIdentity } from "../call/call_key.ts";
 import type { FunctionProfile } from "../call/function_profile.ts";
-import type { TaskAddress, TaskOrigin } from "../call/task_address.ts";
+import type { TaskAddress, TaskOrigin } from "../call/call_record.ts";
 import { IndigestibleError } from "../base/errors.ts";
 import type { EncodedPart } from "../value/value.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import type { TaskOptions } from "./task_options.ts";
 
 type Profiles = typeof import("../call/function_profile.ts");
-type Keys = typeof import("../call/call_keys.ts");
+type Keys = typeof import("../call/call_key.ts");
 
 // Loaded with the first key: a worker that remembers nothing makes none.
 const PROFILES: LateModule<Profiles> = new LateModule(() => import("../call/function_profile.ts"));
-const KEYS: LateModule<Keys> = new LateModule(() => import("../call/call_keys.ts"));
+const KEYS: LateModule<Keys> = new LateModule(() => import("../call/call_key.ts"));
 
 const OPTIONS: ReadonlySet<string> = new Set(["name", "version", "code", "ignore", "require"]);
 const CODE_MODES: ReadonlySet<string> = new Set(["function", "none"]);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TaskAddress } from "../call/task_address.ts";
+import type { TaskAddress } from "../call/call_record.ts";
 
 /** A kind of worker. */
 export type WorkerType = "web" | "process" | "inline";

@@ -18,7 +18,7 @@ import {
 } from "@quiver/quiver";
 import * as fc from "fast-check";
 import { DatabaseSync } from "node:sqlite";
-import { toMatcher } from "../../src/call/call_template.ts";
+import { toMatcher } from "../../src/call/call_query.ts";
 import { fill, toKey, toRecord } from "./_records.ts";
 
 const json = fc.constantFrom(true, false, 0, 1, "1", "true", null, [1, true], { a: 1 });

@@ -1,8 +1,7 @@
 // Contract: keys that are kept are those that would be made.
 import { assertEquals, assertNotEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
-import { toKeyedCall } from "../../src/call/call_key.ts";
-import { CallKeys } from "../../src/call/call_keys.ts";
+import { CallKeys, toKeyedCall } from "../../src/call/call_key.ts";
 
 const IDENTITY = { address: { module: "file:///f.ts", name: "f" }, version: 1 };
 const PROFILE = { parameters: [], rest: "args", code: "0".repeat(64), countsArguments: false };

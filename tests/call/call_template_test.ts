@@ -1,7 +1,7 @@
 // contract: which records match a template
 import { assertEquals, assertThrows } from "@std/assert";
 import type { CallRecord } from "../../src/call/call_record.ts";
-import { type CallTemplate, toMatcher } from "../../src/call/call_template.ts";
+import { type CallTemplate, toMatcher } from "../../src/call/call_query.ts";
 
 const RECORD: CallRecord = {
   key: "1".repeat(64),

@@ -1,6 +1,6 @@
 // contract: line breaks in code count exactly where they change what the grammar makes of it
 import { assert, assertEquals } from "@std/assert";
-import { parseExpression } from "../../src/call/_parser.ts";
+import { parseExpression } from "../../src/call/acorn.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
 import { Random } from "../random.ts";
 

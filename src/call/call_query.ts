@@ -1,5 +1,4 @@
-import type { CallRecord, Json } from "./call_record.ts";
-import type { TaskAddress } from "./task_address.ts";
+import type { CallRecord, Json, TaskAddress } from "./call_record.ts";
 
 /** What records of calls are to have in common; fields that are not given do not count. */
 export interface CallTemplate {
