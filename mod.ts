@@ -27,8 +27,8 @@
  *
  * @module
  */
-export type { BagOptions, CompressionOptions, FoldResult } from "./src/bag/bag_files.ts";
-export type { CacheFilesOptions } from "./src/bag/cache_files.ts";
+export type { BagOptions, CompressionOptions, FoldResult } from "./src/disk/cache_files.ts";
+export type { CacheFilesOptions } from "./src/disk/cache_files.ts";
 export type {
   VerifyFinding,
   VerifyObserver,

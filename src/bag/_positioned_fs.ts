@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { type FileSystem, readAt, writeAll } from "./_file_system.ts";
+import { type FileSystem, readAt, writeAll } from "../disk/file_system.ts";
 
 /** A node of Emscripten's file tree: a directory, or a file of ours. */
 export interface EmscriptenNode {

@@ -1,7 +1,6 @@
 import { QuiverError } from "../base/errors.ts";
-import type { FileSystem } from "./_file_system.ts";
-import { LONGEST_LINE_BYTES } from "./call_line.ts";
-import { isDeep } from "./checked_line.ts";
+import type { FileSystem } from "../disk/file_system.ts";
+import { isDeep, LONGEST_LINE_BYTES } from "../disk/checked_line.ts";
 
 /** How often a line is written again after a part of it was taken. */
 const APPEND_ATTEMPTS = 3;

@@ -1,7 +1,7 @@
-import { openIfThere } from "./_file_system.ts";
-import type { CompactResult, FoldResult } from "./bag_files.ts";
+import { openIfThere } from "../disk/file_system.ts";
+import type { CompactResult, FoldResult } from "../disk/cache_files.ts";
 import type { CompactRequest } from "./compaction_plan.ts";
-import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
+import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 
 /** A table that was made again from its segment. */
 export interface RebuiltIndex {

@@ -1,6 +1,10 @@
-import { type FileSystem, isMissing, removeIfThere } from "./_file_system.ts";
+import {
+  type FileHandles,
+  type FileSystem,
+  isMissing,
+  removeIfThere,
+} from "../disk/file_system.ts";
 import { checkBag } from "./bag_json.ts";
-import type { FileHandles } from "./file_handles.ts";
 import { writeFrontDoor } from "./front_door.ts";
 import type { Hdf5Access } from "./hdf5_library.ts";
 import {
@@ -9,7 +13,7 @@ import {
   toSegmentIndexPath,
   toSegmentName,
   toSegmentPath,
-} from "./layout.ts";
+} from "../disk/layout.ts";
 import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "./manifest.ts";
 import { rebuildIndexes } from "./rebuild_index.ts";
 import { removeUnfinished } from "./remove_unfinished.ts";

@@ -9,8 +9,8 @@
  */
 import { BagFormatError, QuiverError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
-import { type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
-import { type BagLayout, listNames } from "./layout.ts";
+import { type FileSystem, readWhole, replaceFile } from "../disk/file_system.ts";
+import { type BagLayout, listNames } from "../disk/layout.ts";
 
 /** The version of the format that this code writes and reads. */
 export const BAG_VERSION = 1;

@@ -1,5 +1,5 @@
-import type { StorageStatistics } from "./bag_files.ts";
-import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
+import type { StorageStatistics } from "../disk/cache_files.ts";
+import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 import { readManifest } from "./manifest.ts";
 
 /**

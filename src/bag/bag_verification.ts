@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import type { Digest } from "../value/value.ts";
-import { DISK, type FileSystem } from "./_file_system.ts";
-import type { BagFiles } from "./bag_files.ts";
+import { DISK, type FileSystem } from "../disk/file_system.ts";
+import type { BagFiles } from "../disk/cache_files.ts";
 import type { FoldEnvironment } from "./bag_editor.ts";
 import { refuseFile } from "./bag_json.ts";
 import { compactBag } from "./compact_bag.ts";
 import { foldBag, rebuildBag } from "./fold.ts";
 import { type Hdf5Access, Hdf5Library } from "./hdf5_library.ts";
-import { type BagLayout, toLayout } from "./layout.ts";
+import { type BagLayout, toLayout } from "../disk/layout.ts";
 import { openBagFiles } from "./open_bag_files.ts";
 import { Quarantine } from "./quarantine.ts";
 import { amendCalls, type Amendment } from "./repair_log.ts";

@@ -1,20 +1,20 @@
 import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
-import { type FileSystem, openIfThere, openShared, readAt } from "./_file_system.ts";
+import { type FileSystem, openIfThere, openShared, readAt } from "../disk/file_system.ts";
 import { appendLine, checkLine } from "./append_line.ts";
 import {
   type CallLineHead,
+  decodeCheckedLine,
   encodeCallLine,
   encodeEvictLine,
   isUnfinishedLine,
   LONGEST_LINE_BYTES,
-} from "./call_line.ts";
+} from "../disk/checked_line.ts";
 import { scanCalls } from "./call_scan.ts";
 import { CallTable, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
-import { decodeCheckedLine } from "./checked_line.ts";
 import { CallTail } from "./call_tail.ts";
-import type { TellDamaged } from "./bag_files.ts";
-import type { BagLayout } from "./layout.ts";
+import type { TellDamaged } from "../disk/cache_files.ts";
+import type { BagLayout } from "../disk/layout.ts";
 import { type LogChanges, LogPosition } from "./log_position.ts";
 import { readManifest } from "./manifest.ts";
 import { RecordCache } from "./record_cache.ts";

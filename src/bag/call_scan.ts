@@ -1,5 +1,5 @@
-import { readAt } from "./_file_system.ts";
-import { type CallLineHead, decodeCallLineHead, LONGEST_LINE_BYTES } from "./call_line.ts";
+import { readAt } from "../disk/file_system.ts";
+import { type CallLineHead, decodeCallLineHead, LONGEST_LINE_BYTES } from "../disk/checked_line.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const LINE_FEED = 0x0a;

@@ -1,8 +1,8 @@
 import { crc32 } from "node:zlib";
 import type { Digest } from "../value/value.ts";
-import { openIfThere, readAt, readWhole } from "./_file_system.ts";
+import { openIfThere, readAt, readWhole } from "../disk/file_system.ts";
 import { DigestTable, PURPOSE, readTableHeader } from "./digest_table.ts";
-import type { BagLayout } from "./layout.ts";
+import type { BagLayout } from "../disk/layout.ts";
 
 /** How much of the begin and the end of the prefix counts for the checksum. */
 const SAMPLE_BYTES = 4096;

@@ -1,5 +1,5 @@
 import { checkBag, isBagJsonReadable, writeBagJson } from "./bag_json.ts";
-import { listJournals, listNames } from "./layout.ts";
+import { listJournals, listNames } from "../disk/layout.ts";
 import { StepReport } from "./step_report.ts";
 import type { VerifyContext } from "./verify_context.ts";
 

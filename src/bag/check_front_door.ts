@@ -1,8 +1,8 @@
 import { QuiverError } from "../base/errors.ts";
-import { isMissing, openIfThere } from "./_file_system.ts";
+import { isMissing, openIfThere } from "../disk/file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import type { Hdf5Input } from "./hdf5_library.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../disk/layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { StepReport } from "./step_report.ts";
 import type { VerifyContext } from "./verify_context.ts";

@@ -1,4 +1,4 @@
-import { openIfThere, readAt } from "./_file_system.ts";
+import { openIfThere, readAt } from "../disk/file_system.ts";
 import {
   createJournalBuffer,
   decodeHeader,
@@ -7,7 +7,7 @@ import {
 } from "./journal_format.ts";
 import { type JournalEntry, scanJournal, toEntryEnd } from "./journal_scan.ts";
 import { readShape } from "./journal_shape.ts";
-import { listJournals, toJournalPath } from "./layout.ts";
+import { listJournals, toJournalPath } from "../disk/layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";
 import { StepReport } from "./step_report.ts";

@@ -1,4 +1,4 @@
-import { type BagLayout, listEntries } from "./layout.ts";
+import { type BagLayout, listEntries } from "../disk/layout.ts";
 import { StepReport } from "./step_report.ts";
 import { toRelative, type VerifyContext } from "./verify_context.ts";
 

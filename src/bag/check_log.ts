@@ -1,9 +1,8 @@
 import type { Digest } from "../value/value.ts";
-import { openIfThere, readAt, readWhole } from "./_file_system.ts";
-import { isUnfinishedLine } from "./call_line.ts";
+import { openIfThere, readAt, readWhole } from "../disk/file_system.ts";
+import { decodeCheckedLine, isUnfinishedLine } from "../disk/checked_line.ts";
 import { type CallLine, scanCalls, type SkippedLine } from "./call_scan.ts";
 import { readCallTable } from "./call_table.ts";
-import { decodeCheckedLine } from "./checked_line.ts";
 import { DigestTable, PURPOSE } from "./digest_table.ts";
 import type { Manifest } from "./manifest.ts";
 import { StepReport } from "./step_report.ts";

@@ -1,8 +1,7 @@
 import { BagCorruptError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
-import { FileHandles } from "./file_handles.ts";
-import { isMissing } from "./_file_system.ts";
-import { type BagLayout, listEntries, listJournals, listNames } from "./layout.ts";
+import { FileHandles, isMissing } from "../disk/file_system.ts";
+import { type BagLayout, listEntries, listJournals, listNames } from "../disk/layout.ts";
 import { EMPTY_MANIFEST, type Manifest, readManifest, type SegmentEntry } from "./manifest.ts";
 import { listUnnamed } from "./remove_unfinished.ts";
 import { readSegmentIndex } from "./segment_index.ts";

@@ -1,9 +1,9 @@
 import type { Digest } from "../value/value.ts";
-import { removeIfThere, replaceFile } from "./_file_system.ts";
+import { removeIfThere, replaceFile } from "../disk/file_system.ts";
 import { checkBag } from "./bag_json.ts";
 import type { CheckedManifest } from "./check_manifest.ts";
 import { type ExaminedSegment, examineSegment } from "./examine_segment.ts";
-import { toSegmentIndexPath, toSegmentName, toSegmentPath } from "./layout.ts";
+import { toSegmentIndexPath, toSegmentName, toSegmentPath } from "../disk/layout.ts";
 import { type Manifest, type SegmentEntry, writeManifest } from "./manifest.ts";
 import { sealSegment } from "./seal_segment.ts";
 import type { SegmentSource } from "./segment_writer.ts";

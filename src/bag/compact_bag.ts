@@ -1,11 +1,11 @@
 import { BagEditor, type FoldEnvironment } from "./bag_editor.ts";
-import type { CompactResult } from "./bag_files.ts";
+import type { CompactResult } from "../disk/cache_files.ts";
 import { compactSegments } from "./compact_segments.ts";
 import type { CompactRequest } from "./compaction_plan.ts";
-import { FileHandles } from "./file_handles.ts";
+import { FileHandles } from "../disk/file_system.ts";
 import { sealJournals, tidyBag } from "./fold.ts";
 import { FoldLock } from "./fold_lock.ts";
-import type { BagLayout } from "./layout.ts";
+import type { BagLayout } from "../disk/layout.ts";
 import { rewriteCalls } from "./rewrite_calls.ts";
 
 /**

@@ -20,17 +20,17 @@
  */
 import type { Digest } from "../value/value.ts";
 import type { BagEditor } from "./bag_editor.ts";
-import type { CompactResult } from "./bag_files.ts";
+import type { CompactResult } from "../disk/cache_files.ts";
 import { DigestSet } from "./digest_set.ts";
 import { scanJournal } from "./journal_scan.ts";
 import { JournalWriter } from "./journal_writer.ts";
-import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
-import { lockExclusively } from "./lock_exclusively.ts";
+import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
+import { lockExclusively } from "../disk/own_file.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { newestOf, readSegment } from "./merged_segments.ts";
-import { toPayload } from "./to_payload.ts";
+import { toPayload } from "../disk/payload.ts";
 import { openSweepLock, readTouches } from "./touches.ts";
-import { openIfThere } from "./_file_system.ts";
+import { openIfThere } from "../disk/file_system.ts";
 import {
   type CompactRequest,
   planCompaction,

@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { BLOCK_BYTES, blocksOf } from "./block_grid.ts";
-import type { FileWindow } from "./file_window.ts";
+import type { FileWindow } from "../disk/file_system.ts";
 import { unpackChunk } from "./payload_blocks.ts";
 import type { ChunkPlace, PayloadDetails } from "./payload_details.ts";
 import type { WrittenChunks } from "./segment_writer.ts";

@@ -9,7 +9,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { Digest } from "../value/value.ts";
-import { readAt } from "./_file_system.ts";
+import { readAt } from "../disk/file_system.ts";
 import { FileRows, MemoryRows, type RowSource } from "./row_source.ts";
 import {
   decodeTableHeader,

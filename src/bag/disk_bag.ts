@@ -1,6 +1,6 @@
 import { QuiverError } from "../base/errors.ts";
 import type { Digest, EncodedPart, Payload, StoredPayload } from "../value/value.ts";
-import type { FileSystem } from "./_file_system.ts";
+import { FileHandles, type FileSystem } from "../disk/file_system.ts";
 import type {
   BagFiles,
   BagOptions,
@@ -12,23 +12,20 @@ import type {
   StorageStatistics,
   StoredPart,
   TellDamaged,
-} from "./bag_files.ts";
+} from "../disk/cache_files.ts";
 import { readBagStatistics } from "./bag_statistics.ts";
 import { ByteCache } from "./byte_cache.ts";
 import { CallLog, type Revocable } from "./call_log.ts";
 import { DigestSet } from "./digest_set.ts";
-import { FileHandles } from "./file_handles.ts";
 import { FoldPace } from "./fold_pace.ts";
 import { BackgroundFold, type FoldRunner } from "./background_fold.ts";
 import { JournalWriter } from "./journal_writer.ts";
-import type { BagLayout } from "./layout.ts";
-import { LeaseFiles } from "./lease_files.ts";
-import { isLeaseFree, waitUntil } from "./lease_lock.ts";
+import type { BagLayout } from "../disk/layout.ts";
+import { isLeaseFree, LeaseFiles, WaitNotes, waitUntil } from "../disk/leases.ts";
 import { LogPosition } from "./log_position.ts";
 import { StoredValues } from "./stored_values.ts";
 import { findHorizon } from "./sweep_horizon.ts";
 import { Touches } from "./touches.ts";
-import { WaitNotes } from "./wait_notes.ts";
 
 /** The length of a digest in hexadecimal. */
 const DIGEST_LENGTH = 64;

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import type { Digest } from "../value/value.ts";
-import { openIfThere, readWhole } from "./_file_system.ts";
+import { openIfThere, readWhole } from "../disk/file_system.ts";
 import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
-import { toSegmentIndexPath, toSegmentPath } from "./layout.ts";
+import { toSegmentIndexPath, toSegmentPath } from "../disk/layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { concatenate, isUnreadable, iteratePayloads } from "./rebuild_index.ts";
 import { encodeSegmentIndex, type IndexedPayload } from "./seal_segment.ts";

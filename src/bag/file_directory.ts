@@ -1,15 +1,18 @@
 import { CacheFormatError } from "../base/errors.ts";
 import type { Digest, EncodedPart, Payload } from "../value/value.ts";
-import type { LeaseLock, TellDamaged } from "./bag_files.ts";
-import { type FileSystem, readWhole, removeIfThere } from "./_file_system.ts";
-import type { CacheFiles, CacheFilesOptions } from "./cache_files.ts";
-import { CacheGuard, isDigest } from "./cache_guard.ts";
-import { encodeCallLine } from "./call_line.ts";
-import { decodeCheckedLine } from "./checked_line.ts";
+import {
+  type CacheFiles,
+  type CacheFilesOptions,
+  CacheGuard,
+  isDigest,
+  type LeaseLock,
+  type TellDamaged,
+} from "../disk/cache_files.ts";
+import { type FileSystem, readWhole, removeIfThere } from "../disk/file_system.ts";
+import { decodeCheckedLine, encodeCallLine } from "../disk/checked_line.ts";
 import { FileReplacer } from "./file_replacer.ts";
-import { listNames } from "./layout.ts";
-import { LeaseDirectory } from "./lease_directory.ts";
-import { LeasedFiles } from "./leased_files.ts";
+import { listNames } from "../disk/layout.ts";
+import { LeasedFiles, LeaseDirectory } from "../disk/leases.ts";
 import { encodeValueHeader, readValueFile } from "./value_file.ts";
 
 /** The largest payload; its length must fit the header. */

@@ -1,5 +1,5 @@
-import { type FileSystem, openIfThere, removeIfThere, writeAll } from "./_file_system.ts";
-import { listNames } from "./layout.ts";
+import { type FileSystem, openIfThere, removeIfThere, writeAll } from "../disk/file_system.ts";
+import { listNames } from "../disk/layout.ts";
 
 /** What a writer names a file that is not finished: its own name, and a number. */
 const NAME_REGEXP = /^[0-9a-f-]{36}-\d+$/;

@@ -1,5 +1,5 @@
-import { type FileSystem, openIfThere, openShared } from "./_file_system.ts";
-import type { BagLayout } from "./layout.ts";
+import { type FileSystem, openIfThere, openShared } from "../disk/file_system.ts";
+import type { BagLayout } from "../disk/layout.ts";
 
 /** The right to change segments and the manifest; one holder at a time. */
 export class FoldLock implements Disposable {

@@ -6,15 +6,15 @@
  * @module
  */
 import { BagCorruptError } from "../base/errors.ts";
-import { DISK } from "./_file_system.ts";
+import { DISK } from "../disk/file_system.ts";
 import type { FoldEnvironment } from "./bag_editor.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
-import type { CompactResult, FoldResult } from "./bag_files.ts";
+import type { CompactResult, FoldResult } from "../disk/cache_files.ts";
 import { compactBag } from "./compact_bag.ts";
 import type { CompactRequest } from "./compaction_plan.ts";
 import { foldBag, rebuildBag } from "./fold.ts";
 import { Hdf5Library } from "./hdf5_library.ts";
-import { toLayout } from "./layout.ts";
+import { toLayout } from "../disk/layout.ts";
 
 /** What the worker is asked to do. */
 export type FoldRequest =

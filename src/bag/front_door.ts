@@ -1,7 +1,7 @@
-import { type FileSystem, toTemporaryPath } from "./_file_system.ts";
+import { type FileSystem, toTemporaryPath } from "../disk/file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import type { Hdf5Access } from "./hdf5_library.ts";
-import type { BagLayout } from "./layout.ts";
+import type { BagLayout } from "../disk/layout.ts";
 
 /**
  * Writes `values.h5`, which leads HDF5 tools to every segment: `/segments/<n>` is a link to the

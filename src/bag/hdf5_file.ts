@@ -1,15 +1,21 @@
 import { dirname } from "node:path";
 import { BagCorruptError, QuiverError } from "../base/errors.ts";
 import type { Digest, Payload, PayloadSource, StoredPayload } from "../value/value.ts";
-import { DISK, type FileSystem, readAt, removeIfThere, toTemporaryPath } from "./_file_system.ts";
+import {
+  DISK,
+  type FileSystem,
+  readAt,
+  type ReadBytes,
+  removeIfThere,
+  toTemporaryPath,
+} from "../disk/file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import { DigestTable, PURPOSE, type TableRow } from "./digest_table.ts";
 import type { Hdf5Access, Hdf5Input, Hdf5Output } from "./hdf5_access.ts";
 import { Hdf5Library } from "./hdf5_library.ts";
-import type { ReadBytes } from "./read_bytes.ts";
 import { indexSegment, isUnreadable } from "./rebuild_index.ts";
 import { SealedPayload } from "./sealed_payload.ts";
-import { toPayload } from "./to_payload.ts";
+import { toPayload } from "../disk/payload.ts";
 
 /** What HDF5 files beside a bag stand on. */
 export interface Hdf5Environment {

@@ -1,16 +1,14 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload, StoredPayload } from "../value/value.ts";
-import { readAt } from "./_file_system.ts";
+import { type FileHandles, readAt, type ReadBytes } from "../disk/file_system.ts";
 import { DigestRows } from "./digest_rows.ts";
-import type { FileHandles } from "./file_handles.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
 import { readShape } from "./journal_shape.ts";
-import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
+import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { BlockPayload, createBlocks, isWhole } from "./payload_blocks.ts";
-import type { ReadBytes } from "./read_bytes.ts";
 import { PLACE, type TableRow } from "./table_row.ts";
-import { toPayload } from "./to_payload.ts";
+import { toPayload } from "../disk/payload.ts";
 
 /** Marks of entries that were read, and found whole or damaged. */
 const WHOLE = 1;

@@ -1,4 +1,4 @@
-import { readAt } from "./_file_system.ts";
+import { readAt } from "../disk/file_system.ts";
 import {
   createJournalBuffer,
   decodeHeader,

@@ -1,5 +1,5 @@
 import { decodeShape, type JournalHeader, toShapeBytes } from "./journal_format.ts";
-import type { ReadBytes } from "./read_bytes.ts";
+import type { ReadBytes } from "../disk/file_system.ts";
 
 /**
  * Reads the dimensions that stand behind the payload of a journal's entry.

@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { EncodedPart } from "../value/value.ts";
-import { type FileSystem, removeIfThere, writeAll } from "./_file_system.ts";
+import { type FileSystem, removeIfThere, writeAll } from "../disk/file_system.ts";
 import {
   createJournalBuffer,
   encodeHeader,
@@ -9,7 +9,7 @@ import {
   toShapeBytes,
 } from "./journal_format.ts";
 import type { JournalEntry } from "./journal_scan.ts";
-import { type BagLayout, toJournalPath } from "./layout.ts";
+import { type BagLayout, toJournalPath } from "../disk/layout.ts";
 
 /** Up to here header and payload are copied into one buffer and written at once. */
 const SMALL_BYTES = 16 * 1024;

@@ -1,4 +1,4 @@
-import type { CallLineHead } from "./call_line.ts";
+import type { CallLineHead } from "../disk/checked_line.ts";
 
 /** Up to where somebody has followed the log: a place in one file. */
 export class LogPosition {

@@ -8,10 +8,10 @@
  * @module
  */
 import { BagCorruptError } from "../base/errors.ts";
-import { type FileSystem, isMissing, readWhole, replaceFile } from "./_file_system.ts";
-import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
+import { type FileSystem, isMissing, readWhole, replaceFile } from "../disk/file_system.ts";
+import { decodeCheckedLine, encodeCheckedLine } from "../disk/checked_line.ts";
 import { FoldLock } from "./fold_lock.ts";
-import { type BagLayout, listNames } from "./layout.ts";
+import { type BagLayout, listNames } from "../disk/layout.ts";
 
 /** A live segment. */
 export interface SegmentEntry {

@@ -1,7 +1,7 @@
 import type { Digest } from "../value/value.ts";
 import { type DigestTable, PLACE, type TableRow } from "./digest_table.ts";
-import type { FileHandles } from "./file_handles.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
+import type { FileHandles } from "../disk/file_system.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../disk/layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { readSegmentIndex } from "./segment_index.ts";
 import type { PayloadDetails } from "./payload_details.ts";

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { BagFormatError } from "../base/errors.ts";
-import { DISK, type FileSystem } from "./_file_system.ts";
+import { DISK, type FileSystem } from "../disk/file_system.ts";
 import type { FoldRunner } from "./background_fold.ts";
-import type { BagFiles, BagOptions } from "./bag_files.ts";
+import type { BagFiles, BagOptions } from "../disk/cache_files.ts";
 import {
   type BagFeatures,
   checkBag,
@@ -12,7 +12,7 @@ import {
   writeFirst,
 } from "./bag_json.ts";
 import { DiskBag } from "./disk_bag.ts";
-import { type BagLayout, toLayout } from "./layout.ts";
+import { type BagLayout, toLayout } from "../disk/layout.ts";
 import { createManifest } from "./manifest.ts";
 import { WorkerFoldRunner } from "./worker_fold_runner.ts";
 

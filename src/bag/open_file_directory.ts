@@ -6,7 +6,7 @@
  *   cache.json               format and version; written first, and never again
  *   values/<2 hex>/<62 hex>  one value each (`value_file.ts`), named by its digest
  *   calls/<2 hex>/<62 hex>.json  one record each, named by its key: a line as in the call log of a
- *                            bag (`call_line.ts`)
+ *                            bag (`checked_line.ts`)
  *   leases/<key>             who is computing what
  *   unfinished/…             files that are being written; renamed when they are whole
  * ```
@@ -16,11 +16,11 @@
 import { resolve } from "node:path";
 import { CacheFormatError, QuiverError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
-import { DISK, type FileSystem, readWhole, replaceFile } from "./_file_system.ts";
+import { DISK, type FileSystem, readWhole, replaceFile } from "../disk/file_system.ts";
 import { isDeadLink } from "./bag_json.ts";
-import { type CacheFiles, type CacheFilesOptions, checkCacheOptions } from "./cache_files.ts";
+import { type CacheFiles, type CacheFilesOptions, checkCacheOptions } from "../disk/cache_files.ts";
 import { FileDirectory } from "./file_directory.ts";
-import { listNames } from "./layout.ts";
+import { listNames } from "../disk/layout.ts";
 
 /** The version of the format that this code writes and reads. */
 const FILES_VERSION = 1;

@@ -2,7 +2,7 @@ import { crc32, inflateSync } from "node:zlib";
 import type { StoredPayload } from "../value/value.ts";
 import { type Block, BLOCK_BYTES, type BlockGrid, findBlock, toPlainGrid } from "./block_grid.ts";
 import type { ChunkPlace } from "./payload_details.ts";
-import type { ReadBytes } from "./read_bytes.ts";
+import type { ReadBytes } from "../disk/file_system.ts";
 
 /** What compressing may add to a chunk that is small and cannot be made smaller, in bytes. */
 const SLACK_BYTES = 1024;

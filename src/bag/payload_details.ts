@@ -6,7 +6,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import type { ReadBytes } from "./read_bytes.ts";
+import type { ReadBytes } from "../disk/file_system.ts";
 
 /** Where the bytes of a chunk lie in the segment. */
 export interface ChunkPlace {

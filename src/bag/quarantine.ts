@@ -1,5 +1,5 @@
-import { type FileSystem, openIfThere, readAt, replaceFile } from "./_file_system.ts";
-import type { BagLayout } from "./layout.ts";
+import { type FileSystem, openIfThere, readAt, replaceFile } from "../disk/file_system.ts";
+import type { BagLayout } from "../disk/layout.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 

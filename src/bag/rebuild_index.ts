@@ -1,17 +1,22 @@
 import { crc32 } from "node:zlib";
 import { QuiverError } from "../base/errors.ts";
 import { type Digest, VALUE_KIND } from "../value/value.ts";
-import { type FileSystem, isMissing, openIfThere, replaceFile } from "./_file_system.ts";
+import {
+  type FileSystem,
+  FileWindow,
+  isMissing,
+  openIfThere,
+  replaceFile,
+} from "../disk/file_system.ts";
 import { type FileAccess, PositionedFile } from "./_positioned_fs.ts";
 import { blocksOf, toChunkBox, toChunkGrid, toChunkShape } from "./block_grid.ts";
 import type { RebuiltIndex } from "./background_fold.ts";
 import { PLACE, type TableRow } from "./digest_table.ts";
 import { confirmChunks, confirmPayload } from "./confirm_written.ts";
-import { FileWindow } from "./file_window.ts";
 import { writeFrontDoor } from "./front_door.ts";
 import type { Hdf5Access, Hdf5Input } from "./hdf5_library.ts";
 import { getLength } from "./journal_format.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../disk/layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { encodeSegmentIndex, type IndexedPayload } from "./seal_segment.ts";
 import { ATTRIBUTE, PACKED_ROW_BYTES, toDatasetShape } from "./segment_format.ts";

@@ -1,4 +1,4 @@
-import { type FileSystem, openIfThere, removeIfThere } from "./_file_system.ts";
+import { type FileSystem, openIfThere, removeIfThere } from "../disk/file_system.ts";
 import { scanJournal } from "./journal_scan.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { BagCorruptError } from "../base/errors.ts";
-import { type FileSystem, isMissing, removeIfThere } from "./_file_system.ts";
-import { type BagLayout, listEntries } from "./layout.ts";
+import { type FileSystem, isMissing, removeIfThere } from "../disk/file_system.ts";
+import { type BagLayout, listEntries } from "../disk/layout.ts";
 import type { Manifest } from "./manifest.ts";
 
 const UNFINISHED_REGEXP = /^(bag\.json|manifest\.json|calls\.(index|jsonl)|values\.h5)\..*\.tmp$/;

@@ -6,11 +6,10 @@ import {
   removeIfThere,
   toTemporaryPath,
   writeAll,
-} from "./_file_system.ts";
-import { encodeCallLine, encodeEvictLine } from "./call_line.ts";
+} from "../disk/file_system.ts";
+import { decodeCheckedLine, encodeCallLine, encodeEvictLine } from "../disk/checked_line.ts";
 import { CallLog } from "./call_log.ts";
 import { scanCalls } from "./call_scan.ts";
-import { decodeCheckedLine } from "./checked_line.ts";
 import { type Manifest, writeManifest } from "./manifest.ts";
 import { concatenate } from "./rebuild_index.ts";
 import type { VerifyContext } from "./verify_context.ts";

@@ -14,19 +14,19 @@
 import type { Digest } from "../value/value.ts";
 import {
   type FileSystem,
+  FileWindow,
   openIfThere,
   readAt,
   removeIfThere,
   replaceFile,
   toTemporaryPath,
   writeAll,
-} from "./_file_system.ts";
+} from "../disk/file_system.ts";
 import type { BagEditor } from "./bag_editor.ts";
 import { type CallLine, scanCalls } from "./call_scan.ts";
 import { checkPrefix } from "./call_table.ts";
 import { encodeTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
-import { FileWindow } from "./file_window.ts";
-import { lockExclusively } from "./lock_exclusively.ts";
+import { lockExclusively } from "../disk/own_file.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const LINE_FEED = 0x0a;

@@ -1,4 +1,4 @@
-import { readAt } from "./_file_system.ts";
+import { readAt } from "../disk/file_system.ts";
 import { toTableBytes } from "./table_header.ts";
 import { createRowBytes, ROW_BYTES, type RowBytes, toRowBytes } from "./table_row.ts";
 

@@ -1,9 +1,9 @@
-import { type FileSystem, openIfThere, replaceFile } from "./_file_system.ts";
+import { type FileSystem, openIfThere, replaceFile } from "../disk/file_system.ts";
 import { scanCalls } from "./call_scan.ts";
 import { CallTable, checkPrefix, isTailLong } from "./call_table.ts";
 import { CallTail, isEviction } from "./call_tail.ts";
 import { PURPOSE } from "./digest_table.ts";
-import type { BagLayout } from "./layout.ts";
+import type { BagLayout } from "../disk/layout.ts";
 import { getLength } from "./journal_format.ts";
 import { DIGEST_BYTES, LENGTH_AT, readRow, ROW_BYTES, toRowBytes } from "./table_row.ts";
 import { encodeSortedTable, sortRows } from "./table_writer.ts";

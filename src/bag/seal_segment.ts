@@ -1,12 +1,11 @@
 import { crc32 } from "node:zlib";
 import { BagCorruptError } from "../base/errors.ts";
-import { type FileSystem, replaceFile, toTemporaryPath } from "./_file_system.ts";
+import { type FileSystem, FileWindow, replaceFile, toTemporaryPath } from "../disk/file_system.ts";
 import { PositionedFile } from "./_positioned_fs.ts";
 import { encodeTable, PLACE, PURPOSE, type TableRow, toTableBytes } from "./digest_table.ts";
 import { confirmChunks, confirmPayload } from "./confirm_written.ts";
-import { FileWindow } from "./file_window.ts";
 import type { Hdf5Access } from "./hdf5_library.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../disk/layout.ts";
 import type { SegmentEntry } from "./manifest.ts";
 import { encodeDetails, type PayloadDetails, UNIT_BYTES } from "./payload_details.ts";
 import { toDatasetShape } from "./segment_format.ts";

@@ -7,7 +7,7 @@ import {
   createChunkBlocks,
   isWhole,
 } from "./payload_blocks.ts";
-import type { ReadBytes } from "./read_bytes.ts";
+import type { ReadBytes } from "../disk/file_system.ts";
 import { type ChunkList, type PayloadDetails, readDetails } from "./payload_details.ts";
 import { toDatasetShape } from "./segment_format.ts";
 

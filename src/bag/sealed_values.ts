@@ -1,16 +1,15 @@
 import { crc32 } from "node:zlib";
 import type { Digest, Payload, StoredPayload } from "../value/value.ts";
-import { readPiece } from "./_file_system.ts";
-import type { StoredPart } from "./bag_files.ts";
+import { type FileHandles, readPiece } from "../disk/file_system.ts";
+import type { StoredPart } from "../disk/cache_files.ts";
 import { DigestTable, PLACE, PURPOSE, type TableRow } from "./digest_table.ts";
-import type { FileHandles } from "./file_handles.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../disk/layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { SealedPayload } from "./sealed_payload.ts";
 import { SegmentDirectory } from "./segment_directory.ts";
 import { readSegmentIndex } from "./segment_index.ts";
 import { createSegmentReader } from "./segment_reader.ts";
-import { toPayload } from "./to_payload.ts";
+import { toPayload } from "../disk/payload.ts";
 
 /** What is known of a row's payload in this process; 0 before it was read. */
 const WHOLE = 1;

@@ -1,7 +1,6 @@
-import { openIfThere, readWhole } from "./_file_system.ts";
+import { type FileHandles, openIfThere, readWhole } from "../disk/file_system.ts";
 import { DigestTable, PURPOSE } from "./digest_table.ts";
-import type { FileHandles } from "./file_handles.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../disk/layout.ts";
 
 /**
  * Reads the table of a segment.

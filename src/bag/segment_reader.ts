@@ -1,7 +1,5 @@
-import { mayHave, readAt } from "./_file_system.ts";
-import type { FileHandles } from "./file_handles.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "./layout.ts";
-import type { ReadBytes } from "./read_bytes.ts";
+import { type FileHandles, mayHave, readAt, type ReadBytes } from "../disk/file_system.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../disk/layout.ts";
 import type { SegmentReader } from "./sealed_payload.ts";
 
 /**

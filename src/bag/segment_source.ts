@@ -1,8 +1,6 @@
 import { crc32 } from "node:zlib";
-import type { FileHandles } from "./file_handles.ts";
-import { FileWindow } from "./file_window.ts";
+import { type FileHandles, FileWindow, type ReadBytes } from "../disk/file_system.ts";
 import { isWhole } from "./payload_blocks.ts";
-import type { ReadBytes } from "./read_bytes.ts";
 import type { SealedPayload } from "./sealed_payload.ts";
 import type { SegmentSource } from "./segment_writer.ts";
 

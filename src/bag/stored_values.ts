@@ -1,10 +1,9 @@
 import type { Digest, Payload, StoredPayload } from "../value/value.ts";
-import { isMissing } from "./_file_system.ts";
-import type { StoredPart } from "./bag_files.ts";
-import type { FileHandles } from "./file_handles.ts";
+import { type FileHandles, isMissing } from "../disk/file_system.ts";
+import type { StoredPart } from "../disk/cache_files.ts";
 import { JournalIndex } from "./journal_index.ts";
 import type { JournalEntry } from "./journal_scan.ts";
-import type { BagLayout } from "./layout.ts";
+import type { BagLayout } from "../disk/layout.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { SealedValues } from "./sealed_values.ts";
 

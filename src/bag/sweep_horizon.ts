@@ -1,5 +1,5 @@
-import { openIfThere } from "./_file_system.ts";
-import { type BagLayout, listNames } from "./layout.ts";
+import { openIfThere } from "../disk/file_system.ts";
+import { type BagLayout, listNames } from "../disk/layout.ts";
 
 /** How far the clock that files get their times from may lag behind, in milliseconds. */
 const CLOCK_LAG = 20;
@@ -34,7 +34,7 @@ export function findOldestLease(layout: BagLayout): number {
     using file = openIfThere(`${layout.leases}/${key}`);
     if (file === undefined) continue;
     if (file.tryLockSync(false)) file.unlockSync();
-    // A lease is taken by giving a file another name (`lease_files.ts`), which changes only this.
+    // A lease is taken by giving a file another name (`leases.ts`), which changes only this.
     else oldest = Math.min(oldest, toLeaseTime(file.statSync()));
   }
   return oldest;

@@ -20,9 +20,9 @@ import {
   readWhole,
   removeIfThere,
   writeAll,
-} from "./_file_system.ts";
-import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
-import { type BagLayout, listNames } from "./layout.ts";
+} from "../disk/file_system.ts";
+import { decodeCheckedLine, encodeCheckedLine } from "../disk/checked_line.ts";
+import { type BagLayout, listNames } from "../disk/layout.ts";
 
 /** For so long one touch of a value stands for all of its writer, in milliseconds. */
 const TOUCH_INTERVAL = 1000;

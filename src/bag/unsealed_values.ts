@@ -1,8 +1,8 @@
 import type { Digest } from "../value/value.ts";
-import type { FileHandles } from "./file_handles.ts";
+import type { FileHandles } from "../disk/file_system.ts";
 import { type JournalEntry, scanSteps, toEntryEnd } from "./journal_scan.ts";
 import { readShape } from "./journal_shape.ts";
-import { type BagLayout, listJournals, toJournalPath } from "./layout.ts";
+import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 import type { Manifest } from "./manifest.ts";
 import { MOST_VALUES } from "./merge_plan.ts";
 import { FileSource, SourceReader } from "./segment_source.ts";

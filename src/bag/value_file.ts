@@ -5,7 +5,7 @@
  * offset  bytes
  *      0      4  "QVF1"
  *      4      4  kind, as in `value.ts`
- *      8      4  checksum (`payload_check.ts`)
+ *      8      4  checksum (`payload.ts`)
  *     12      4  length of the payload in bytes
  *     16      …  payload
  * ```
@@ -15,9 +15,8 @@
  * @module
  */
 import type { Digest, EncodedPart, Payload } from "../value/value.ts";
-import { openIfThere, readAt } from "./_file_system.ts";
-import { toPayloadCheck } from "./payload_check.ts";
-import { toPayload } from "./to_payload.ts";
+import { openIfThere, readAt } from "../disk/file_system.ts";
+import { toPayload, toPayloadCheck } from "../disk/payload.ts";
 
 const MAGIC = 0x31465651;
 const HEADER_BYTES = 16;

@@ -1,7 +1,6 @@
-import type { FileSystem } from "./_file_system.ts";
-import type { FileHandles } from "./file_handles.ts";
+import type { FileHandles, FileSystem } from "../disk/file_system.ts";
 import type { Hdf5Access } from "./hdf5_library.ts";
-import type { BagLayout } from "./layout.ts";
+import type { BagLayout } from "../disk/layout.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { StepReport } from "./step_report.ts";
 

@@ -1,10 +1,10 @@
 import { BagCorruptError, QuiverError } from "../base/errors.ts";
 import type { FoldRunner, RebuiltIndex } from "./background_fold.ts";
-import type { CompactResult, FoldResult } from "./bag_files.ts";
+import type { CompactResult, FoldResult } from "../disk/cache_files.ts";
 import type { CompactRequest } from "./compaction_plan.ts";
 import { FoldLock } from "./fold_lock.ts";
 import type { FoldAnswer, FoldFailure, FoldRequest } from "./fold_worker.ts";
-import { toLayout } from "./layout.ts";
+import { toLayout } from "../disk/layout.ts";
 
 /**
  * Folds in a worker of its own for each fold, which is the only place that loads the HDF5 library:

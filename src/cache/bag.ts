@@ -1,4 +1,4 @@
-import type { BagFiles, BagOptions, FoldResult } from "../bag/bag_files.ts";
+import type { BagFiles, BagOptions, FoldResult } from "../disk/cache_files.ts";
 import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
 import type { CallQuery } from "../call/call_query.ts";
 import { QuiverError } from "../base/errors.ts";

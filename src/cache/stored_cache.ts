@@ -1,4 +1,4 @@
-import type { CacheFilesOptions } from "../bag/cache_files.ts";
+import type { CacheFilesOptions } from "../disk/cache_files.ts";
 import { importLater } from "../base/lazy_import.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
 import type { SigningOptions } from "../store/signing_keys.ts";

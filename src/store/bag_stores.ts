@@ -1,5 +1,4 @@
-import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
-import type { CacheFiles } from "../bag/cache_files.ts";
+import type { BagFiles, BagOptions, CacheFiles } from "../disk/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { decodePlain } from "../value/codec/decode_value.ts";
 import { digestValue } from "../value/digest/digest_value.ts";

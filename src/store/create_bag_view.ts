@@ -1,4 +1,4 @@
-import type { BagFiles } from "../bag/bag_files.ts";
+import type { BagFiles } from "../disk/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, PayloadSource } from "../value/value.ts";
 import { toCallRecord } from "./bag_stores.ts";

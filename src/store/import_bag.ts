@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { BagFiles } from "../bag/bag_files.ts";
+import type { BagFiles } from "../disk/cache_files.ts";
 import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../bag/hdf5_file.ts";
 import { ATTRIBUTE } from "../bag/segment_format.ts";
 import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../call/call_record.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { checkCacheOptions } from "../bag/cache_files.ts";
-import { LeaseDirectory } from "../bag/lease_directory.ts";
+import { checkCacheOptions } from "../disk/cache_files.ts";
+import { LeaseDirectory } from "../disk/leases.ts";
 import { QuiverError } from "../base/errors.ts";
 import { checkDatabase, connect, createTables, refuse } from "./sqlite_connection.ts";
 import { SqliteFiles } from "./sqlite_files.ts";

@@ -1,5 +1,4 @@
-import type { BagFiles, BagOptions } from "../bag/bag_files.ts";
-import type { CacheFiles, CacheFilesOptions } from "../bag/cache_files.ts";
+import type { BagFiles, BagOptions, CacheFiles, CacheFilesOptions } from "../disk/cache_files.ts";
 import { openBagFiles } from "../bag/open_bag_files.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
 import { createBagStores, createFileStores } from "./bag_stores.ts";

@@ -1,4 +1,4 @@
-import type { BagFiles } from "../bag/bag_files.ts";
+import type { BagFiles } from "../disk/cache_files.ts";
 import type { Amendment } from "../bag/repair_log.ts";
 import type { StepReport } from "../bag/step_report.ts";
 import { decodeValue } from "../value/codec/decode_value.ts";

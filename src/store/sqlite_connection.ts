@@ -7,12 +7,12 @@
  * CREATE TABLE payloads (
  *   digest TEXT PRIMARY KEY,  -- of the value, 64 hexadecimal characters
  *   kind INTEGER NOT NULL,    -- how to read the bytes, as in `value.ts`
- *   crc INTEGER NOT NULL,     -- checksum, as in `payload_check.ts`
+ *   crc INTEGER NOT NULL,     -- checksum, as in `payload.ts`
  *   bytes BLOB NOT NULL
  * ) STRICT;
  * CREATE TABLE calls (
  *   key TEXT PRIMARY KEY,     -- of the call
- *   record TEXT NOT NULL      -- JSON, as a line of a bag's call log (`call_line.ts`)
+ *   record TEXT NOT NULL      -- JSON, as a line of a bag's call log (`checked_line.ts`)
  * ) STRICT;
  * ```
  *
@@ -22,7 +22,7 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import type { CacheFilesOptions } from "../bag/cache_files.ts";
+import type { CacheFilesOptions } from "../disk/cache_files.ts";
 import { CacheFormatError } from "../base/errors.ts";
 import type { SqliteOptions } from "./stores.ts";
 

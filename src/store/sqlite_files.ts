@@ -1,12 +1,14 @@
-import type { LeaseLock, StorageStatistics, TellDamaged } from "../bag/bag_files.ts";
-import type { CacheFiles } from "../bag/cache_files.ts";
-import { CacheGuard, isDigest } from "../bag/cache_guard.ts";
-import { encodeCallLine } from "../bag/call_line.ts";
-import { decodeCheckedLine } from "../bag/checked_line.ts";
-import type { LeaseDirectory } from "../bag/lease_directory.ts";
-import { LeasedFiles } from "../bag/leased_files.ts";
-import { toPayloadCheck } from "../bag/payload_check.ts";
-import { toPayload } from "../bag/to_payload.ts";
+import {
+  type CacheFiles,
+  CacheGuard,
+  isDigest,
+  type LeaseLock,
+  type StorageStatistics,
+  type TellDamaged,
+} from "../disk/cache_files.ts";
+import { decodeCheckedLine, encodeCallLine } from "../disk/checked_line.ts";
+import { LeasedFiles, type LeaseDirectory } from "../disk/leases.ts";
+import { toPayload, toPayloadCheck } from "../disk/payload.ts";
 import type { Digest, EncodedPart, Payload } from "../value/value.ts";
 import type { DatabaseSync, StatementSync } from "./sqlite_connection.ts";
 

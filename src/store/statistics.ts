@@ -1,6 +1,6 @@
-import type { StorageStatistics } from "../bag/bag_files.ts";
+import type { StorageStatistics } from "../disk/cache_files.ts";
 
-export type { StorageStatistics } from "../bag/bag_files.ts";
+export type { StorageStatistics } from "../disk/cache_files.ts";
 
 /** What stores have counted since they were opened, by this handle of them. */
 export interface StoreStatistics {

@@ -6,13 +6,12 @@
  *
  * @module
  */
-import type { BagOptions, TellDamaged } from "../bag/bag_files.ts";
-import type { CacheFilesOptions } from "../bag/cache_files.ts";
+import type { BagOptions, CacheFilesOptions, TellDamaged } from "../disk/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
 import type { StoreStatistics } from "./statistics.ts";
 
-export type { TellDamaged } from "../bag/bag_files.ts";
+export type { TellDamaged } from "../disk/cache_files.ts";
 
 /** A value, or a promise of one. */
 export type MaybePromise<T> = T | Promise<T>;

@@ -1,4 +1,4 @@
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
+import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 
 /** What goes wrong: one step fails; one write is cut short, and the next fails; the program ends. */
 export type Fault = "error" | "short" | "stop";

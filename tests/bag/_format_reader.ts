@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { BagFiles, BagOptions } from "../../src/bag/bag_files.ts";
+import type { BagFiles, BagOptions } from "../../src/disk/cache_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { digestArgument } from "../../src/value/digest/digest_value.ts";

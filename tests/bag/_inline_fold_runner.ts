@@ -1,11 +1,11 @@
-import type { FileSystem } from "../../src/bag/_file_system.ts";
+import type { FileSystem } from "../../src/disk/file_system.ts";
 import type { FoldRunner, RebuiltIndex } from "../../src/bag/background_fold.ts";
-import type { CompactResult, FoldResult } from "../../src/bag/bag_files.ts";
+import type { CompactResult, FoldResult } from "../../src/disk/cache_files.ts";
 import { compactBag } from "../../src/bag/compact_bag.ts";
 import type { CompactRequest } from "../../src/bag/compaction_plan.ts";
 import { foldBag, rebuildBag } from "../../src/bag/fold.ts";
 import type { Hdf5Access } from "../../src/bag/hdf5_library.ts";
-import { toLayout } from "../../src/bag/layout.ts";
+import { toLayout } from "../../src/disk/layout.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 let library: Promise<Hdf5Access> | undefined;

@@ -1,4 +1,4 @@
-import type { BagFiles } from "../../src/bag/bag_files.ts";
+import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { VALUE_KIND } from "../../src/value/value.ts";
 import { toDigest } from "./_values.ts";
 

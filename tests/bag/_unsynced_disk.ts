@@ -1,4 +1,4 @@
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
+import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 
 /**
  * The disk, but nothing waits for it: no test loses power, and to sync takes more time than all the

@@ -1,10 +1,10 @@
 // end-to-end: the call log
 import { assertEquals, assertGreater, assertThrows } from "@std/assert";
-import { DISK } from "../../src/bag/_file_system.ts";
+import { DISK } from "../../src/disk/file_system.ts";
 import { readCallTable } from "../../src/bag/call_table.ts";
 import { sealCalls } from "../../src/bag/seal_calls.ts";
 import { CallLog } from "../../src/bag/call_log.ts";
-import { toLayout } from "../../src/bag/layout.ts";
+import { toLayout } from "../../src/disk/layout.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";

@@ -1,7 +1,7 @@
 // end-to-end: compaction keeps the shapes of arrays, and compression
 import { assertEquals } from "@std/assert";
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
-import type { BagFiles } from "../../src/bag/bag_files.ts";
+import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
+import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
 import { runPython, withH5py } from "./_hdf5_tools.ts";

@@ -1,7 +1,7 @@
 // collaboration: compaction, the rewrite of the log and touches over a file system that fails at each step
 import { assertEquals, assertGreater } from "@std/assert";
-import type { FileSystem } from "../../src/bag/_file_system.ts";
-import type { BagFiles } from "../../src/bag/bag_files.ts";
+import type { FileSystem } from "../../src/disk/file_system.ts";
+import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";

@@ -1,11 +1,11 @@
 // end-to-end: compaction of segments and call log, beside others that read and write
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
-import type { BagFiles } from "../../src/bag/bag_files.ts";
+import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
+import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { removeJournal } from "../../src/bag/remove_journal.ts";
 import { JournalWriter } from "../../src/bag/journal_writer.ts";
-import { toLayout } from "../../src/bag/layout.ts";
+import { toLayout } from "../../src/disk/layout.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";

@@ -1,7 +1,7 @@
 // collaboration: the whole bag over a file system that fails, cuts short or stops at each step
 import { assertEquals } from "@std/assert";
-import type { FileSystem } from "../../src/bag/_file_system.ts";
-import type { BagFiles } from "../../src/bag/bag_files.ts";
+import type { FileSystem } from "../../src/disk/file_system.ts";
+import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";

@@ -1,7 +1,7 @@
 // collaboration: the files of a file cache, over a disk that fails, stops, or is damaged
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { DISK } from "../../src/bag/_file_system.ts";
-import type { CacheFiles, CacheFilesOptions } from "../../src/bag/cache_files.ts";
+import { DISK } from "../../src/disk/file_system.ts";
+import type { CacheFiles, CacheFilesOptions } from "../../src/disk/cache_files.ts";
 import { openFileDirectory } from "../../src/bag/open_file_directory.ts";
 import { CacheFormatError, QuiverError } from "../../src/base/errors.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";

@@ -1,6 +1,6 @@
 // end-to-end: a reader in another language, written from FORMAT.md alone, reads what is damaged or changes
 import { assert, assertEquals } from "@std/assert";
-import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/bag/layout.ts";
+import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import { readSegmentIndex } from "../../src/bag/segment_index.ts";
 import { EVERY_VALUE } from "./_every_value.ts";
 import {

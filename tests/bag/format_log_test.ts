@@ -1,6 +1,6 @@
 // end-to-end: a reader in another language, written from FORMAT.md alone, reads a call log
 import { assertEquals } from "@std/assert";
-import type { BagFiles } from "../../src/bag/bag_files.ts";
+import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { toKeyedCall } from "../../src/call/call_key.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";

@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import fc from "fast-check";
 import { crc32 } from "node:zlib";
-import { DISK, readAt, replaceFile } from "../../src/bag/_file_system.ts";
-import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/bag/layout.ts";
+import { DISK, readAt, replaceFile } from "../../src/disk/file_system.ts";
+import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import type { ChunkPlace } from "../../src/bag/payload_details.ts";
 import { encodeSegmentIndex } from "../../src/bag/seal_segment.ts";
 import { readSegmentIndex } from "../../src/bag/segment_index.ts";

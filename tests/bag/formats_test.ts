@@ -7,10 +7,15 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { DISK } from "../../src/bag/_file_system.ts";
+import { DISK, FileHandles, FileWindow } from "../../src/disk/file_system.ts";
 import { ByteCache } from "../../src/bag/byte_cache.ts";
-import { decodeCallLineHead, encodeCallLine, encodeEvictLine } from "../../src/bag/call_line.ts";
-import { decodeCheckedLine, encodeCheckedLine } from "../../src/bag/checked_line.ts";
+import {
+  decodeCallLineHead,
+  decodeCheckedLine,
+  encodeCallLine,
+  encodeCheckedLine,
+  encodeEvictLine,
+} from "../../src/disk/checked_line.ts";
 import {
   DigestTable,
   encodeTable,
@@ -18,8 +23,6 @@ import {
   PURPOSE,
   type TableRow,
 } from "../../src/bag/digest_table.ts";
-import { FileHandles } from "../../src/bag/file_handles.ts";
-import { FileWindow } from "../../src/bag/file_window.ts";
 import {
   createJournalBuffer,
   decodeHeader,
@@ -28,7 +31,7 @@ import {
 } from "../../src/bag/journal_format.ts";
 import { type JournalEntry, scanJournal } from "../../src/bag/journal_scan.ts";
 import { JournalWriter } from "../../src/bag/journal_writer.ts";
-import { toJournalPath, toLayout } from "../../src/bag/layout.ts";
+import { toJournalPath, toLayout } from "../../src/disk/layout.ts";
 import { EMPTY_MANIFEST, readManifest, writeManifest } from "../../src/bag/manifest.ts";
 import { countKept } from "../../src/bag/merge_plan.ts";
 import { readUnsealed, toBatches } from "../../src/bag/unsealed_values.ts";

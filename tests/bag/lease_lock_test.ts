@@ -1,7 +1,7 @@
 // end-to-end: leases among handles and processes
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
-import type { BagFiles } from "../../src/bag/bag_files.ts";
+import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
+import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";

@@ -1,8 +1,8 @@
 // end-to-end: opening, creating and closing a bag
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
+import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { FoldRunner } from "../../src/bag/background_fold.ts";
-import type { BagOptions } from "../../src/bag/bag_files.ts";
+import type { BagOptions } from "../../src/disk/cache_files.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { BagCorruptError, BagFormatError, QuiverError } from "../../src/base/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";

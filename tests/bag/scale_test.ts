@@ -2,11 +2,11 @@
 // `deno task scale` times the same with a million calls.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { BagOptions } from "../../src/bag/bag_files.ts";
+import type { BagOptions } from "../../src/disk/cache_files.ts";
 import { readCallTable } from "../../src/bag/call_table.ts";
 import { DigestRows } from "../../src/bag/digest_rows.ts";
 import { DigestTable, encodeTable, PURPOSE, type TableRow } from "../../src/bag/digest_table.ts";
-import { toLayout } from "../../src/bag/layout.ts";
+import { toLayout } from "../../src/disk/layout.ts";
 import { countKept, MOST_VALUES } from "../../src/bag/merge_plan.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { SegmentDirectory } from "../../src/bag/segment_directory.ts";

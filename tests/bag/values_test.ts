@@ -1,7 +1,7 @@
 // end-to-end: values in journals and segments
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { DISK, type FileSystem } from "../../src/bag/_file_system.ts";
-import type { BagFiles } from "../../src/bag/bag_files.ts";
+import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
+import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { type Hdf5Access, Hdf5Library, type Hdf5Output } from "../../src/bag/hdf5_library.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { type EncodedPart, VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";

@@ -15,7 +15,7 @@ import {
   stack,
   type WorkerType,
 } from "@quiver/quiver";
-import { isLeaseFree } from "../../src/bag/lease_lock.ts";
+import { isLeaseFree } from "../../src/disk/leases.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { appears, CACHES, openFolder, openWay, type WayName, WAYS } from "./_ways.ts";
 import * as tasks from "./testdata/frozen_tasks.ts";

@@ -1,14 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { crc32 } from "node:zlib";
-import { encodeCallLine, encodeEvictLine } from "../../src/bag/call_line.ts";
+import {
+  decodeCheckedLine,
+  encodeCallLine,
+  encodeCheckedLine,
+  encodeEvictLine,
+} from "../../src/disk/checked_line.ts";
 import { scanCalls } from "../../src/bag/call_scan.ts";
-import { decodeCheckedLine, encodeCheckedLine } from "../../src/bag/checked_line.ts";
 import { DigestTable, encodeTable, PURPOSE } from "../../src/bag/digest_table.ts";
-import { FileHandles } from "../../src/bag/file_handles.ts";
+import { FileHandles } from "../../src/disk/file_system.ts";
 import { createJournalBuffer, encodeHeader, HEADER_BYTES } from "../../src/bag/journal_format.ts";
 import { scanJournal, toEntryEnd } from "../../src/bag/journal_scan.ts";
-import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/bag/layout.ts";
+import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import { EMPTY_MANIFEST } from "../../src/bag/manifest.ts";
 import { encodeSegmentIndex } from "../../src/bag/seal_segment.ts";
 import { SealedValues } from "../../src/bag/sealed_values.ts";

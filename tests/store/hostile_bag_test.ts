@@ -1,11 +1,11 @@
 // end-to-end: bags that somebody damaged or made up: a miss or a clear error, and nothing else
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { crc32 } from "node:zlib";
-import { DISK, removeIfThere } from "../../src/bag/_file_system.ts";
+import { DISK, removeIfThere } from "../../src/disk/file_system.ts";
 import { PositionedFile } from "../../src/bag/_positioned_fs.ts";
 import { Hdf5Library } from "../../src/bag/hdf5_library.ts";
 import { ATTRIBUTE, PACKED_COLUMNS, PACKED_ROW_BYTES } from "../../src/bag/segment_format.ts";
-import { encodeCheckedLine } from "../../src/bag/checked_line.ts";
+import { encodeCheckedLine } from "../../src/disk/checked_line.ts";
 import { encodeTable, PLACE, PURPOSE } from "../../src/bag/digest_table.ts";
 import { createJournalBuffer, encodeHeader } from "../../src/bag/journal_format.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";

@@ -1,6 +1,6 @@
 // Contract: signed stores believe nobody who has no key, whatever kind of stores is beneath.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { BagFiles } from "../../src/bag/bag_files.ts";
+import type { BagFiles } from "../../src/disk/cache_files.ts";
 import {
   openBagStores,
   openFileStores,

@@ -1,8 +1,8 @@
 // end-to-end: checking and repairing bags whose files were damaged
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { DISK, readAt, replaceFile } from "../../src/bag/_file_system.ts";
+import { DISK, readAt, replaceFile } from "../../src/disk/file_system.ts";
 import { Hdf5Library } from "../../src/bag/hdf5_library.ts";
-import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/bag/layout.ts";
+import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import { openBagFiles } from "../../src/bag/open_bag_files.ts";
 import { encodeSegmentIndex } from "../../src/bag/seal_segment.ts";
 import { readSegmentIndex } from "../../src/bag/segment_index.ts";

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Digest, Payload } from "../value/value.ts";
+import { type Digest, type Payload, toKindName, type ValueKind } from "../value/value.ts";
 
 const ENCODER = new TextEncoder();
 
@@ -13,4 +13,19 @@ const ENCODER = new TextEncoder();
  */
 export function toPayloadCheck(digest: Digest, { kind, bytes }: Payload): number {
   return crc32(bytes, crc32(ENCODER.encode(`${digest}${kind} `)));
+}
+
+/**
+ * Makes a payload of what was read.
+ *
+ * @param kind The number of the kind, as it stood in the file.
+ * @param bytes The bytes.
+ * @returns The payload, or `undefined` when this version does not know the kind.
+ */
+export function toPayload(kind: number, bytes: Uint8Array<ArrayBuffer>): Payload | undefined {
+  return isValueKind(kind) ? { kind, bytes } : undefined;
+}
+
+function isValueKind(kind: number): kind is ValueKind {
+  return toKindName(kind) !== undefined;
 }

@@ -1,9 +1,89 @@
-/**
- * What the bag's room offers to the rooms above: bytes under digests, lines under keys, leases.
- *
- * @module
- */
+import { QuiverError } from "../base/errors.ts";
 import type { Digest, EncodedPart, Payload, StoredPayload } from "../value/value.ts";
+
+/**
+ * What any place offers that keeps a cache on disk: bytes under digests, lines under keys, leases.
+ * A bag does, and so do a directory with a file for each value, and a database.
+ */
+export type CacheFiles =
+  & AsyncDisposable
+  & Pick<
+    BagFiles,
+    | "path"
+    | "mode"
+    | "putValue"
+    | "getValue"
+    | "plainBytes"
+    | "rejectValue"
+    | "putCall"
+    | "getCall"
+    | "deleteCall"
+    | "calls"
+    | "tryLease"
+    | "revokeLease"
+    | "leaseChanged"
+    | "tellWaits"
+    | "readWaits"
+    | "close"
+  >;
+
+/** How a cache on disk is opened, whatever its kind. */
+export interface CacheFilesOptions {
+  /**
+   * Whether the cache may be changed; a read-only one never stores anything.
+   *
+   * @default {"readwrite"}
+   */
+  mode?: "readwrite" | "read";
+  /**
+   * What an acknowledged value survives: `"process"` the death of the process, `"power"` also loss
+   * of power (data is synced first).
+   *
+   * @default {"process"}
+   */
+  durability?: "process" | "power";
+}
+
+const CHOICES: { readonly [name in keyof Required<CacheFilesOptions>]: readonly string[] } = {
+  mode: ["readwrite", "read"],
+  durability: ["process", "power"],
+};
+
+/**
+ * Checks options that a user gave.
+ *
+ * @typeParam T The options of the kind.
+ * @param kind What is opened, as in "a file cache".
+ * @param options What the user gave.
+ * @param defaults All options of the kind.
+ * @returns The options, all of them.
+ * @throws {TypeError} If one is misspelled, or has a value that it cannot have.
+ */
+export function checkCacheOptions<T extends Required<CacheFilesOptions>>(
+  kind: string,
+  options: Partial<T>,
+  defaults: T,
+): T {
+  const settings = { ...defaults, ...options };
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(defaults, name));
+  if (unknown !== undefined) {
+    const names = Object.keys(defaults).map((name) => `"${name}"`).join(", ");
+    throw new TypeError(
+      `Cannot open ${kind}: "${unknown}" is no option; the options are ${names}`,
+    );
+  }
+  for (const name of ["mode", "durability"] as const) {
+    if (CHOICES[name].includes(settings[name])) continue;
+    throw new TypeError(
+      `Cannot open ${kind} as "${name}" must be ${
+        CHOICES[name].map((choice) => `"${choice}"`).join(" or ")
+      }: current value is "${settings[name]}"`,
+    );
+  }
+  return settings;
+}
+
+// What the bag's room offers to the rooms above: bytes under digests, lines under keys, leases.
 
 /** Told where a record lies that is passed over as it is damaged. */
 export type TellDamaged = (where: string) => void;
@@ -314,4 +394,78 @@ export interface BagFiles extends AsyncDisposable {
    * @throws What a fold threw; the files are let go of all the same.
    */
   close(): Promise<void>;
+}
+
+const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
+
+/**
+ * Tells whether a text is a digest in full, and so can be a part of a path.
+ *
+ * @param text The text.
+ * @returns Whether it is.
+ */
+export function isDigest(text: string): boolean {
+  return DIGEST_REGEXP.test(text);
+}
+
+/** Refuses what cannot be done with a cache on disk: when it is closed, read-only, or by a bad name. */
+export class CacheGuard {
+  readonly #name: string;
+  readonly #mode: "readwrite" | "read";
+  #closed = false;
+
+  /**
+   * Creates a guard that lets pass what the mode allows.
+   *
+   * @param name What the cache is called in errors, as in `the file cache "/results"`.
+   * @param mode Whether the cache may be changed.
+   */
+  constructor(name: string, mode: "readwrite" | "read") {
+    this.#name = name;
+    this.#mode = mode;
+  }
+
+  /** From here on nothing passes. */
+  close(): boolean {
+    const first = !this.#closed;
+    this.#closed = true;
+    return first;
+  }
+
+  /**
+   * Lets pass while the cache is open.
+   *
+   * @param action What is to be done, as in "read from".
+   * @throws {QuiverError} If the cache is closed.
+   */
+  checkOpen(action: string): void {
+    if (this.#closed) throw new QuiverError(`Cannot ${action} ${this.#name}: it is closed`);
+  }
+
+  /**
+   * Lets pass while the cache is open and may be changed.
+   *
+   * @param action What is to be done, as in "put a value into".
+   * @throws {QuiverError} If the cache is closed or read-only.
+   */
+  checkWritable(action: string): void {
+    this.checkOpen(action);
+    if (this.#mode === "readwrite") return;
+    throw new QuiverError(`Cannot ${action} ${this.#name}: it was opened with mode: "read"`);
+  }
+
+  /**
+   * Lets digests pass.
+   *
+   * @param action What is to be done, as in "put a value into".
+   * @param digest What should be a digest.
+   * @throws {TypeError} If it is none.
+   */
+  checkDigest(action: string, digest: Digest): void {
+    if (isDigest(digest)) return;
+    throw new TypeError(
+      `Cannot ${action} ${this.#name} as "${digest}": ` +
+        "a digest is 64 lower-case hexadecimal characters",
+    );
+  }
 }

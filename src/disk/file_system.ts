@@ -252,3 +252,105 @@ export function isMissing(path: string): boolean {
   using file = openIfThere(path);
   return file === undefined;
 }
+
+/** How many files stay open for reading; more would run into the usual limit of 1,024. */
+const LIMIT = 64;
+
+/** Files that stay open for reading, a bounded number of them. */
+export class FileHandles implements Disposable {
+  readonly #files = new Map<string, Deno.FsFile>();
+  readonly #limit: number;
+
+  /**
+   * Creates an empty set.
+   *
+   * @param limit How many files may be open.
+   */
+  constructor(limit: number = LIMIT) {
+    this.#limit = limit;
+  }
+
+  /**
+   * Gives a file, opened now or earlier. It is only good until the next call of this.
+   *
+   * @param path The file.
+   * @returns The file, or `undefined` when there is none.
+   */
+  open(path: string): Deno.FsFile | undefined {
+    const known = this.#files.get(path);
+    if (known !== undefined) return known;
+    const file = openIfThere(path);
+    if (file === undefined) return undefined;
+    for (const oldest of this.#files.keys()) {
+      if (this.#files.size < this.#limit) break;
+      this.close(oldest);
+    }
+    this.#files.set(path, file);
+    return file;
+  }
+
+  /**
+   * Closes a file if it is open.
+   *
+   * @param path The file.
+   */
+  close(path: string): void {
+    this.#files.get(path)?.close();
+    this.#files.delete(path);
+  }
+
+  /** Closes all files. */
+  [Symbol.dispose](): void {
+    for (const path of this.#files.keys()) this.close(path);
+  }
+}
+
+const WINDOW_BYTES = 256 * 1024;
+
+/** A file whose pieces are read one behind the other: each read of the disk is large. */
+export class FileWindow {
+  readonly #file: Deno.FsFile;
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #begin = 0;
+  #length = 0;
+
+  /**
+   * Wraps an open file. What was read once is not read again, so no piece may change that others
+   * have asked for.
+   *
+   * @param file The file; whoever opened it closes it.
+   */
+  constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  /**
+   * Reads a piece.
+   *
+   * @param offset Where it begins, in bytes.
+   * @param length How long it is, in bytes.
+   * @returns The bytes, good until the next call; or `undefined` when the file is too short.
+   */
+  read(offset: number, length: number): Uint8Array | undefined {
+    if (offset < this.#begin || offset + length > this.#begin + this.#length) {
+      if (!this.#load(offset, length)) return undefined;
+    }
+    const at = offset - this.#begin;
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  #load(offset: number, length: number): boolean {
+    const rest = this.#file.seekSync(0, Deno.SeekMode.End) - offset;
+    if (rest < length) return false;
+    const size = Math.max(WINDOW_BYTES, length);
+    if (this.#bytes.length < size) this.#bytes = new Uint8Array(size);
+    this.#begin = offset;
+    this.#length = Math.min(this.#bytes.length, rest);
+    if (readAt(this.#file, offset, this.#bytes.subarray(0, this.#length))) return true;
+    this.#length = 0;
+    return false;
+  }
+}
+
+/** Reads bytes at a position; `false` when the file has become too short, or is gone. */
+export type ReadBytes = (offset: number, target: Uint8Array<ArrayBuffer>) => boolean;
