@@ -36,7 +36,7 @@ export type {
   VerifyReport,
   VerifyStep,
   VerifyStepName,
-} from "./src/bag/verify_report.ts";
+} from "./src/bag/verify/report.ts";
 export type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/call_record.ts";
 export { Bag, openBag, type OpenBagOptions, type ValuePlace, verifyBag } from "./src/cache/bag.ts";

@@ -1,6 +1,6 @@
 import type { Bag } from "@quiver/quiver";
 import { encodeValue } from "../src/value/codec/encode_value.ts";
-import { openBagFiles } from "../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../src/bag/open_bag.ts";
 import { tiny } from "./_tasks.ts";
 
 /** How many calls are put before others may run: folds end in between. */

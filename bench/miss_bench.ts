@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import cacache from "cacache";
 import memoizeFs from "memoize-fs";
 import { cacheScope, openBag } from "@quiver/quiver";
-import { openBagFiles } from "../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../src/bag/open_bag.ts";
 import { compare } from "./_compare.ts";
 import { tiny } from "./_tasks.ts";
 

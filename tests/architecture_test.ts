@@ -23,7 +23,7 @@ const SEAMS: { readonly [dependency: string]: readonly string[] } = {
   "src/value/codec/cbor_x.js": ["src/value/codec/cbor.ts"],
   "cli-progress": ["src/executor/_bar_library.ts"],
   comlink: ["src/worker/_exposing.ts", "src/worker/web_worker.ts"],
-  h5wasm: ["src/bag/_hdf5_module.ts"],
+  h5wasm: ["src/bag/hdf5/h5wasm.ts"],
   "node:async_hooks": ["src/base/ambient.ts"],
   "node:sqlite": ["src/store/sqlite_connection.ts"],
 };
@@ -108,7 +108,7 @@ const ENTRIES = [
   "src/executor/process_main.ts",
   "src/worker/process_worker.ts",
   "src/worker/watch_parent.ts",
-  "src/bag/fold_worker.ts",
+  "src/bag/fold/fold_worker.ts",
   "src/call/module_sources.ts",
   "src/store/verify_worker.ts",
 ];

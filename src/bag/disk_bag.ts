@@ -1,6 +1,4 @@
 import { QuiverError } from "../base/errors.ts";
-import type { Digest, EncodedPart, Payload, StoredPayload } from "../value/value.ts";
-import { FileHandles, type FileSystem } from "../disk/file_system.ts";
 import type {
   BagFiles,
   BagOptions,
@@ -13,19 +11,18 @@ import type {
   StoredPart,
   TellDamaged,
 } from "../disk/cache_files.ts";
-import { readBagStatistics } from "./bag_statistics.ts";
-import { ByteCache } from "./byte_cache.ts";
-import { CallLog, type Revocable } from "./call_log.ts";
-import { DigestSet } from "./digest_set.ts";
-import { FoldPace } from "./fold_pace.ts";
-import { BackgroundFold, type FoldRunner } from "./background_fold.ts";
-import { JournalWriter } from "./journal_writer.ts";
-import type { BagLayout } from "../disk/layout.ts";
+import { FileHandles, type FileSystem } from "../disk/file_system.ts";
+import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 import { isLeaseFree, LeaseFiles, WaitNotes, waitUntil } from "../disk/leases.ts";
-import { LogPosition } from "./log_position.ts";
+import type { Digest, EncodedPart, Payload, StoredPayload } from "../value/value.ts";
+import { ByteCache } from "./byte_cache.ts";
+import { BackgroundFold, FoldPace, type FoldRunner } from "./fold/scheduler.ts";
+import { findHorizon, Touches } from "./fold/touches.ts";
+import { JournalWriter } from "./journal/journal_writer.ts";
+import { CallLog, LogPosition, type Revocable } from "./log/call_log.ts";
+import { readManifest } from "./manifest.ts";
 import { StoredValues } from "./stored_values.ts";
-import { findHorizon } from "./sweep_horizon.ts";
-import { Touches } from "./touches.ts";
+import { DigestSet } from "./table/digest_rows.ts";
 
 /** The length of a digest in hexadecimal. */
 const DIGEST_LENGTH = 64;
@@ -351,5 +348,33 @@ class BagLease implements LeaseLock, Revocable {
 
   [Symbol.dispose](): void {
     this.#lease[Symbol.dispose]();
+  }
+}
+
+/**
+ * Counts what lies in a bag, without opening any file of values.
+ *
+ * @param layout The bag's paths.
+ * @returns The numbers.
+ */
+export function readBagStatistics(layout: BagLayout): Required<StorageStatistics> {
+  const { segments } = readManifest(layout);
+  const journals = listJournals(layout);
+  return {
+    segments: segments.length,
+    journals: journals.length,
+    sealedValues: segments.reduce((sum, { values }) => sum + values, 0),
+    bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0) +
+      journals.reduce((sum, name) => sum + sizeOf(toJournalPath(layout, name)), 0),
+  };
+}
+
+/** A journal may have been sealed and removed since it was listed. */
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
   }
 }

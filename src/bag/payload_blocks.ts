@@ -1,8 +1,6 @@
 import { crc32, inflateSync } from "node:zlib";
-import type { StoredPayload } from "../value/value.ts";
-import { type Block, BLOCK_BYTES, type BlockGrid, findBlock, toPlainGrid } from "./block_grid.ts";
-import type { ChunkPlace } from "./payload_details.ts";
 import type { ReadBytes } from "../disk/file_system.ts";
+import type { StoredPayload } from "../value/value.ts";
 
 /** What compressing may add to a chunk that is small and cannot be made smaller, in bytes. */
 const SLACK_BYTES = 1024;
@@ -177,4 +175,281 @@ export function isWhole(read: ReadBytes, length: number, crc: number): boolean {
     found = crc32(piece, found);
   }
   return found === crc;
+}
+
+/** The size of the blocks of a payload that is not compressed, in bytes. */
+export const BLOCK_BYTES = 64 * 1024;
+
+/** About the size of a block that is compressed, before it is, in bytes. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** One block of a payload. */
+export interface Block {
+  /** The number of the block. */
+  readonly index: number;
+  /** Where in the payload it begins, in bytes. */
+  readonly begin: number;
+  /** Where it ends. */
+  readonly end: number;
+}
+
+/**
+ * How a payload is divided into blocks: into periods of one length, each of which is divided into
+ * blocks of one length, the last one of a period being shorter.
+ */
+export interface BlockGrid {
+  /** The length of the payload in bytes. */
+  readonly length: number;
+  /** The length of a period in bytes. */
+  readonly period: number;
+  /** The length of a block in bytes. */
+  readonly blockBytes: number;
+}
+
+/**
+ * Divides a payload that is not compressed.
+ *
+ * @param length The length of the payload in bytes.
+ * @returns The grid.
+ */
+export function toPlainGrid(length: number): BlockGrid {
+  return { length, period: length, blockBytes: BLOCK_BYTES };
+}
+
+/**
+ * Chooses the chunks of a dataset that is compressed, such that the bytes of each chunk lie one
+ * behind the other in the payload.
+ *
+ * @param shape The lengths of the dimensions.
+ * @param elementBytes The size of an element in bytes.
+ * @returns The lengths of a chunk's dimensions.
+ */
+export function toChunkShape(shape: readonly number[], elementBytes: number): number[] {
+  const chunk = shape.map(() => 1);
+  let room = Math.max(1, Math.floor(CHUNK_BYTES / elementBytes));
+  for (let i = shape.length - 1; i >= 0; i--) {
+    const length = shape[i] ?? 1;
+    chunk[i] = Math.max(1, Math.min(length, room));
+    room = Math.floor(room / length);
+    if (room < 1 || chunk[i] !== length) break;
+  }
+  return chunk;
+}
+
+/**
+ * Divides a payload as its dataset's chunks do.
+ *
+ * @param shape The lengths of the dimensions.
+ * @param chunk The lengths of a chunk's dimensions, from {@linkcode toChunkShape}.
+ * @param elementBytes The size of an element in bytes.
+ * @returns The grid.
+ */
+export function toChunkGrid(
+  shape: readonly number[],
+  chunk: readonly number[],
+  elementBytes: number,
+): BlockGrid {
+  const split = chunk.findIndex((length) => length !== 1);
+  const at = split === -1 ? shape.length - 1 : split;
+  const product = (lengths: readonly number[]) =>
+    lengths.reduce((product, length) => product * length, elementBytes);
+  return {
+    length: product(shape),
+    period: product(shape.slice(at)),
+    blockBytes: product(chunk),
+  };
+}
+
+/**
+ * Counts the blocks of a grid.
+ *
+ * @param grid The grid.
+ * @returns How many there are.
+ */
+export function countBlocks({ length, period, blockBytes }: BlockGrid): number {
+  return length === 0 ? 0 : (length / period) * Math.ceil(period / blockBytes);
+}
+
+/**
+ * Finds the block that a byte is in.
+ *
+ * @param grid The grid.
+ * @param offset Where in the payload the byte is.
+ * @returns The block.
+ */
+export function findBlock({ period, blockBytes }: BlockGrid, offset: number): Block {
+  const outer = Math.floor(offset / period);
+  const inner = Math.floor((offset - outer * period) / blockBytes);
+  const begin = outer * period + inner * blockBytes;
+  return {
+    index: outer * Math.ceil(period / blockBytes) + inner,
+    begin,
+    end: Math.min(begin + blockBytes, (outer + 1) * period),
+  };
+}
+
+/**
+ * Tells where in a dataset a block is that is a chunk.
+ *
+ * @param shape The lengths of the dataset's dimensions.
+ * @param elementBytes The size of an element in bytes.
+ * @param block The block.
+ * @returns Where it begins, and how many elements it has, in each dimension.
+ */
+export function toChunkBox(
+  shape: readonly number[],
+  elementBytes: number,
+  block: Block,
+): { start: number[]; count: number[] } {
+  let before = block.begin / elementBytes;
+  let elements = (block.end - block.begin) / elementBytes;
+  const start = shape.map(() => 0);
+  const count = shape.map(() => 1);
+  for (let i = shape.length - 1; i >= 0; i--) {
+    const length = shape[i] ?? 1;
+    start[i] = before % length;
+    before = Math.floor(before / length);
+    count[i] = Math.min(length, elements);
+    elements = Math.floor(elements / length);
+    if (elements < 1) elements = 1;
+  }
+  return { start, count };
+}
+
+/**
+ * Goes over the blocks of a grid.
+ *
+ * @param grid The grid.
+ * @returns The blocks, in order.
+ */
+export function* blocksOf(grid: BlockGrid): Generator<Block> {
+  for (let at = 0; at < grid.length;) {
+    const block = findBlock(grid, at);
+    yield block;
+    at = block.end;
+  }
+}
+
+// What a segment's table tells of an array beyond its row: the shape, the checksums of its blocks,
+// and where the chunks of a compressed dataset lie. `FORMAT.md` specifies the bytes
+// ("segments/<n>.index").
+
+/** Where the bytes of a chunk lie in the segment. */
+export interface ChunkPlace {
+  /** Where they begin, in bytes. */
+  readonly offset: number;
+  /** How many there are. */
+  readonly length: number;
+}
+
+/** The chunks of a compressed dataset. */
+export interface ChunkList {
+  /** The lengths of a chunk's dimensions. */
+  readonly shape: readonly number[];
+  /** Where each chunk lies, in the order of their bytes. */
+  readonly places: readonly ChunkPlace[];
+}
+
+/** The details of a payload. */
+export interface PayloadDetails {
+  /** The lengths of the dimensions; absent for one dimension. */
+  readonly shape?: readonly number[];
+  /** The CRC-32 of each block. */
+  readonly checks?: Uint32Array;
+  /** The chunks, if the dataset is compressed. */
+  readonly chunks?: ChunkList;
+}
+
+const HEADER_BYTES = 8;
+
+/** Details begin at a multiple of this. */
+export const UNIT_BYTES = 8;
+
+/** Details are a few bytes for each 64 KiB of a payload of less than 2 GiB. */
+const LARGEST_BYTES = 2 ** 22;
+
+/**
+ * Makes the bytes of details.
+ *
+ * @param details The details.
+ * @returns The bytes, a whole number of units.
+ */
+export function encodeDetails({ shape, checks, chunks }: PayloadDetails): Uint8Array<ArrayBuffer> {
+  const places = chunks && Float64Array.from(
+    chunks.places.flatMap(({ offset, length }) => [offset, length]),
+  );
+  const text = JSON.stringify({
+    shape,
+    checks: checks && toBytes(checks).toBase64(),
+    chunk: chunks?.shape,
+    places: places && toBytes(places).toBase64(),
+  });
+  const content = new TextEncoder().encode(text);
+  const units = Math.ceil((HEADER_BYTES + content.length) / UNIT_BYTES);
+  const bytes = new Uint8Array(units * UNIT_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, content.length, true);
+  view.setUint32(4, crc32(content), true);
+  bytes.set(content, HEADER_BYTES);
+  return bytes;
+}
+
+/**
+ * Reads details.
+ *
+ * @param read Reads bytes of the table's file.
+ * @param unit What stands in the row.
+ * @returns The details; none when they are damaged.
+ */
+export function readDetails(read: ReadBytes, unit: number): PayloadDetails {
+  if (unit === 0) return {};
+  const header = new Uint8Array(HEADER_BYTES);
+  if (!read(unit * UNIT_BYTES, header)) return {};
+  const view = new DataView(header.buffer);
+  const length = view.getUint32(0, true);
+  if (length > LARGEST_BYTES) return {};
+  const content = new Uint8Array(length);
+  if (!read(unit * UNIT_BYTES + HEADER_BYTES, content)) return {};
+  if (crc32(content) !== view.getUint32(4, true)) return {};
+  try {
+    return decode(content);
+  } catch (error) {
+    // What has its checksum was written by us, or by somebody who wants to be believed.
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
+}
+
+function decode(content: Uint8Array): PayloadDetails {
+  const text: unknown = JSON.parse(new TextDecoder().decode(content));
+  if (typeof text !== "object" || text === null) return {};
+  const { shape, checks, chunk, places }: Record<string, unknown> = { ...text };
+  return {
+    ...(isShape(shape) && { shape }),
+    ...(typeof checks === "string" && { checks: new Uint32Array(fromBase64(checks, 4)) }),
+    ...(isShape(chunk) && typeof places === "string" && {
+      chunks: { shape: chunk, places: toPlaces(new Float64Array(fromBase64(places, 16))) },
+    }),
+  };
+}
+
+function toPlaces(numbers: Float64Array): ChunkPlace[] {
+  return Array.from({ length: numbers.length / 2 }, (_, i) => ({
+    offset: numbers[2 * i] ?? 0,
+    length: numbers[2 * i + 1] ?? 0,
+  }));
+}
+
+function isShape(shape: unknown): shape is number[] {
+  return Array.isArray(shape) &&
+    shape.every((length) => Number.isSafeInteger(length) && length > 0);
+}
+
+function toBytes(numbers: Uint32Array | Float64Array): Uint8Array {
+  return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+}
+
+function fromBase64(text: string, unit: number): ArrayBuffer {
+  const bytes = Uint8Array.fromBase64(text);
+  return bytes.slice(0, bytes.length - bytes.length % unit).buffer;
 }

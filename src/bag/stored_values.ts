@@ -1,11 +1,11 @@
 import type { Digest, Payload, StoredPayload } from "../value/value.ts";
 import { type FileHandles, isMissing } from "../disk/file_system.ts";
 import type { StoredPart } from "../disk/cache_files.ts";
-import { JournalIndex } from "./journal_index.ts";
-import type { JournalEntry } from "./journal_scan.ts";
+import { JournalIndex } from "./journal/journal_index.ts";
+import type { JournalEntry } from "./journal/journal_scan.ts";
 import type { BagLayout } from "../disk/layout.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
-import { SealedValues } from "./sealed_values.ts";
+import { SealedValues } from "./segment/sealed_values.ts";
 
 /** Finds values wherever they lie: in journals or in segments. */
 export class StoredValues {

@@ -1,5 +1,5 @@
 import type { BagFiles, BagOptions, FoldResult } from "../disk/cache_files.ts";
-import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
+import type { VerifyOptions, VerifyReport } from "../bag/verify/report.ts";
 import type { CallQuery } from "../call/call_query.ts";
 import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";

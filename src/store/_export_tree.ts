@@ -1,5 +1,5 @@
-import type { Hdf5Output } from "../bag/hdf5_access.ts";
-import { toArrayShape } from "../bag/segment_format.ts";
+import type { Hdf5Output } from "../bag/hdf5/access.ts";
+import { toArrayShape } from "../bag/segment/format.ts";
 import { isNumberArray, type NumberArray } from "../value/array_shape.ts";
 import type { Digest } from "../value/value.ts";
 import { formatStep, type PathStep, type ValueNode } from "../value/tree/value_node.ts";

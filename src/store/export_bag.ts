@@ -8,7 +8,7 @@
  *                        record of the call log as JSON
  *   args/<name>          each argument that is stored
  *   result               the result
- * /values, /packed, …    the exact values, as in a segment (`segment_format.ts`)
+ * /values, /packed, …    the exact values, as in a segment (`format.ts`)
  * ```
  *
  * Below `args` and `result` values are laid out for people: objects, Maps and other containers are
@@ -21,10 +21,10 @@
  */
 import { resolve } from "node:path";
 import { crc32 } from "node:zlib";
-import type { Hdf5Output } from "../bag/hdf5_access.ts";
-import { HDF5_ENVIRONMENT, type Hdf5Environment, writeHdf5File } from "../bag/hdf5_file.ts";
-import { ATTRIBUTE, toDatasetShape } from "../bag/segment_format.ts";
-import { type SegmentSource, writeSegment } from "../bag/segment_writer.ts";
+import type { Hdf5Output } from "../bag/hdf5/access.ts";
+import { HDF5_ENVIRONMENT, type Hdf5Environment, writeHdf5File } from "../bag/segment/hdf5_file.ts";
+import { ATTRIBUTE, toDatasetShape } from "../bag/segment/format.ts";
+import { type SegmentSource, writeSegment } from "../bag/segment/segment_writer.ts";
 import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
 import { CacheMissError } from "../base/errors.ts";
 import type { Digest, PayloadSource, StoredPayload } from "../value/value.ts";

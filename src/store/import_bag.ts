@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { BagFiles } from "../disk/cache_files.ts";
-import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../bag/hdf5_file.ts";
-import { ATTRIBUTE } from "../bag/segment_format.ts";
+import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../bag/segment/hdf5_file.ts";
+import { ATTRIBUTE } from "../bag/segment/format.ts";
 import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../call/call_record.ts";
 import { BagCorruptError, QuiverError } from "../base/errors.ts";
 import { decodeValue } from "../value/codec/decode_value.ts";

@@ -1,5 +1,5 @@
 import type { BagFiles, BagOptions, CacheFiles, CacheFilesOptions } from "../disk/cache_files.ts";
-import { openBagFiles } from "../bag/open_bag_files.ts";
+import { openBagFiles } from "../bag/open_bag.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
 import { createBagStores, createFileStores } from "./bag_stores.ts";
 import { mixStores } from "./layered_stores.ts";
@@ -10,13 +10,11 @@ import { toPath } from "./to_path.ts";
 
 type Layering = typeof import("./layered_stores.ts");
 type Limiting = typeof import("./limited_stores.ts");
-type Directories = typeof import("../bag/open_file_directory.ts");
+type Directories = typeof import("./files/file_cache.ts");
 type Sqlite = typeof import("./open_sqlite_files.ts");
 type Signing = typeof import("./sign_stores.ts");
 
-const DIRECTORIES: LateModule<Directories> = new LateModule(() =>
-  import("../bag/open_file_directory.ts")
-);
+const DIRECTORIES: LateModule<Directories> = new LateModule(() => import("./files/file_cache.ts"));
 const SQLITE: LateModule<Sqlite> = new LateModule(() => import("./open_sqlite_files.ts"));
 const SIGNING: LateModule<Signing> = new LateModule(() => import("./sign_stores.ts"));
 

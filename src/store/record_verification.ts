@@ -1,6 +1,6 @@
 import type { BagFiles } from "../disk/cache_files.ts";
-import type { Amendment } from "../bag/repair_log.ts";
-import type { StepReport } from "../bag/step_report.ts";
+import type { Amendment } from "../bag/verify/repair_log.ts";
+import type { StepReport } from "../bag/verify/report.ts";
 import { decodeValue } from "../value/codec/decode_value.ts";
 import { digestValue } from "../value/digest/digest_value.ts";
 import type { Digest } from "../value/value.ts";

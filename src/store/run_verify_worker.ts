@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
+import type { VerifyOptions, VerifyReport } from "../bag/verify/report.ts";
 import { QuiverError } from "../base/errors.ts";
 import { toPath } from "./to_path.ts";
 import { fromFailure, type VerifyAnswer, type VerifyRequest } from "./verify_messages.ts";

@@ -1,4 +1,4 @@
-import type { VerifyReport, VerifyStep } from "../bag/verify_report.ts";
+import type { VerifyReport, VerifyStep } from "../bag/verify/report.ts";
 import { BagCorruptError, BagFormatError, QuiverError } from "../base/errors.ts";
 
 /** What the worker that checks a bag is told. */

@@ -1,6 +1,5 @@
-import { BagVerification, type VerificationEnvironment } from "../bag/bag_verification.ts";
-import { StepReport } from "../bag/step_report.ts";
-import type { VerifyOptions, VerifyReport } from "../bag/verify_report.ts";
+import { BagVerification, type VerificationEnvironment } from "../bag/verify/bag_verification.ts";
+import { StepReport, type VerifyOptions, type VerifyReport } from "../bag/verify/report.ts";
 import { RecordVerification } from "./record_verification.ts";
 
 const MOST_MISSES = 1000;

@@ -1,7 +1,7 @@
 // A program that makes calls as tasks do: lease, argument, result, record. Arguments and results are
 // shared with others; most calls are evicted again. It fails when one of the rest is not whole at
 // the end. Arguments: the bag, the name of this writer, how many calls.
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { createPart, toDigest } from "./_values.ts";
 
 const WAIT = 40;

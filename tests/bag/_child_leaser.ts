@@ -1,5 +1,5 @@
 // A program that takes a lease, says so, and keeps it until it is killed. Arguments: bag and key.
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 
 const [path = "", key = ""] = Deno.args;
 await using bag = await openBagFiles(path, { fold: "manual" });

@@ -1,6 +1,6 @@
 // A program that writes to a bag and prints each number when its value and record are acknowledged.
 // Arguments: the bag, the name of this writer, how many to write (it goes on for ever without).
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { createPart, toDigest } from "./_values.ts";
 
 const [path = "", name = "", count = "Infinity"] = Deno.args;

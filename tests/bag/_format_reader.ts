@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { BagFiles, BagOptions } from "../../src/disk/cache_files.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { digestArgument } from "../../src/value/digest/digest_value.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";

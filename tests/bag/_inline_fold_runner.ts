@@ -1,10 +1,9 @@
 import type { FileSystem } from "../../src/disk/file_system.ts";
-import type { FoldRunner, RebuiltIndex } from "../../src/bag/background_fold.ts";
+import type { CompactRequest, FoldRunner } from "../../src/bag/fold/scheduler.ts";
+import type { RebuiltIndex } from "../../src/bag/segment/rebuild_index.ts";
 import type { CompactResult, FoldResult } from "../../src/disk/cache_files.ts";
-import { compactBag } from "../../src/bag/compact_bag.ts";
-import type { CompactRequest } from "../../src/bag/compaction_plan.ts";
-import { foldBag, rebuildBag } from "../../src/bag/fold.ts";
-import type { Hdf5Access } from "../../src/bag/hdf5_library.ts";
+import { compactBag, foldBag, rebuildBag } from "../../src/bag/fold/fold.ts";
+import type { Hdf5Access } from "../../src/bag/hdf5/library.ts";
 import { toLayout } from "../../src/disk/layout.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
@@ -19,7 +18,7 @@ export function loadHdf5Library(): Promise<Hdf5Access> {
 }
 
 async function load(): Promise<Hdf5Access> {
-  const { Hdf5Library } = await import("../../src/bag/hdf5_library.ts");
+  const { Hdf5Library } = await import("../../src/bag/hdf5/library.ts");
   return await Hdf5Library.load();
 }
 

@@ -1,11 +1,11 @@
 // end-to-end: the call log
 import { assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { DISK } from "../../src/disk/file_system.ts";
-import { readCallTable } from "../../src/bag/call_table.ts";
-import { sealCalls } from "../../src/bag/seal_calls.ts";
-import { CallLog } from "../../src/bag/call_log.ts";
+import { readCallTable } from "../../src/bag/log/call_table.ts";
+import { sealCalls } from "../../src/bag/fold/index_log.ts";
+import { CallLog } from "../../src/bag/log/call_log.ts";
 import { toLayout } from "../../src/disk/layout.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { toDigest } from "./_values.ts";

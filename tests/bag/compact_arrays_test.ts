@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { BagFiles } from "../../src/disk/cache_files.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
 import { runPython, withH5py } from "./_hdf5_tools.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";

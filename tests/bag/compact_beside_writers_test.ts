@@ -1,6 +1,6 @@
 // end-to-end: compaction again and again, beside processes that make and evict calls
 import { assertEquals, assertGreater } from "@std/assert";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 
 Deno.test("BagFiles.compact() loses no value of a call beside processes that make and evict calls", async () => {

@@ -2,7 +2,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import type { FileSystem } from "../../src/disk/file_system.ts";
 import type { BagFiles } from "../../src/disk/cache_files.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";

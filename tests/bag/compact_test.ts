@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { BagFiles } from "../../src/disk/cache_files.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import { removeJournal } from "../../src/bag/remove_journal.ts";
-import { JournalWriter } from "../../src/bag/journal_writer.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
+import { removeJournal } from "../../src/bag/journal/journal_scan.ts";
+import { JournalWriter } from "../../src/bag/journal/journal_writer.ts";
 import { toLayout } from "../../src/disk/layout.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";

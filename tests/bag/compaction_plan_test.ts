@@ -1,7 +1,7 @@
 // contract: which segments are compacted, and together with which
 import { assertEquals } from "@std/assert";
-import { planCompaction, type SegmentShare, selectSmall } from "../../src/bag/compaction_plan.ts";
-import { DigestSet } from "../../src/bag/digest_set.ts";
+import { planCompaction, type SegmentShare, selectSmall } from "../../src/bag/fold/scheduler.ts";
+import { DigestSet } from "../../src/bag/table/digest_rows.ts";
 import { toDigest } from "./_values.ts";
 
 const MIB = 1024 * 1024;

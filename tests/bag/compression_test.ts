@@ -1,7 +1,7 @@
 // end-to-end: bags that compress arrays, and arrays with more than one dimension
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { BagFiles } from "../../src/disk/cache_files.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagFormatError } from "../../src/base/errors.ts";
 import { type EncodedPart, VALUE_KIND } from "../../src/value/value.ts";
 import { FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";

@@ -1,6 +1,6 @@
 // end-to-end: several processes with one bag, killed at any moment
 import { assertEquals, assertGreater } from "@std/assert";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";

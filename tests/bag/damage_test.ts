@@ -1,7 +1,7 @@
 // end-to-end: damaged files give a miss or the right value, never a wrong one
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import type { BagFiles } from "../../src/disk/cache_files.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError } from "../../src/base/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";

@@ -1,6 +1,6 @@
 // collaboration: what says when full journals are folded, with a fold and a timer that are faked
 import { assertEquals } from "@std/assert";
-import { FoldPace } from "../../src/bag/fold_pace.ts";
+import { FoldPace } from "../../src/bag/fold/scheduler.ts";
 
 /** A pace that counts the folds it starts, and whose pauses end when the test says so. */
 function createPace() {

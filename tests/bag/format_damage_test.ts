@@ -1,7 +1,7 @@
 // end-to-end: a reader in another language, written from FORMAT.md alone, reads what is damaged or changes
 import { assert, assertEquals } from "@std/assert";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
-import { readSegmentIndex } from "../../src/bag/segment_index.ts";
+import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
 import { EVERY_VALUE } from "./_every_value.ts";
 import {
   checkValues,

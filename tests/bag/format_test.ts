@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { crc32 } from "node:zlib";
 import { DISK, readAt, replaceFile } from "../../src/disk/file_system.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
-import type { ChunkPlace } from "../../src/bag/payload_details.ts";
-import { encodeSegmentIndex } from "../../src/bag/seal_segment.ts";
-import { readSegmentIndex } from "../../src/bag/segment_index.ts";
-import { PLACE } from "../../src/bag/table_row.ts";
+import type { ChunkPlace } from "../../src/bag/payload_blocks.ts";
+import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
+import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
+import { PLACE } from "../../src/bag/table/digest_table.ts";
 import { graph, primitive } from "../value/arbitrary_value.ts";
 import { EVERY_VALUE } from "./_every_value.ts";
 import {

@@ -22,19 +22,19 @@ import {
   PLACE,
   PURPOSE,
   type TableRow,
-} from "../../src/bag/digest_table.ts";
+} from "../../src/bag/table/digest_table.ts";
 import {
   createJournalBuffer,
   decodeHeader,
   encodeHeader,
   HEADER_BYTES,
-} from "../../src/bag/journal_format.ts";
-import { type JournalEntry, scanJournal } from "../../src/bag/journal_scan.ts";
-import { JournalWriter } from "../../src/bag/journal_writer.ts";
+} from "../../src/bag/journal/journal_format.ts";
+import { type JournalEntry, scanJournal } from "../../src/bag/journal/journal_scan.ts";
+import { JournalWriter } from "../../src/bag/journal/journal_writer.ts";
 import { toJournalPath, toLayout } from "../../src/disk/layout.ts";
 import { EMPTY_MANIFEST, readManifest, writeManifest } from "../../src/bag/manifest.ts";
-import { countKept } from "../../src/bag/merge_plan.ts";
-import { readUnsealed, toBatches } from "../../src/bag/unsealed_values.ts";
+import { countKept } from "../../src/bag/fold/merge.ts";
+import { readUnsealed, toBatches } from "../../src/bag/fold/unsealed_values.ts";
 import { VALUE_KIND, type ValueKind } from "../../src/value/value.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";

@@ -1,6 +1,6 @@
 // end-to-end: independent HDF5 tools read what a bag holds
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
 import { run, runPython, withH5dump, withH5py } from "./_hdf5_tools.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";

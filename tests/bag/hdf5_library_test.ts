@@ -1,8 +1,8 @@
 // contract: what the HDF5 library does for a bag, and how it fails
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DISK } from "../../src/disk/file_system.ts";
-import { PositionedFile } from "../../src/bag/_positioned_fs.ts";
-import { Hdf5Library } from "../../src/bag/hdf5_library.ts";
+import { PositionedFile } from "../../src/bag/hdf5/emscripten_fs.ts";
+import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { QuiverError } from "../../src/base/errors.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 

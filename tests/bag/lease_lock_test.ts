@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { BagFiles } from "../../src/disk/cache_files.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";

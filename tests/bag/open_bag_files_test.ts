@@ -1,9 +1,9 @@
 // end-to-end: opening, creating and closing a bag
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { FoldRunner } from "../../src/bag/background_fold.ts";
+import type { FoldRunner } from "../../src/bag/fold/scheduler.ts";
 import type { BagOptions } from "../../src/disk/cache_files.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError, BagFormatError, QuiverError } from "../../src/base/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
@@ -208,7 +208,7 @@ Deno.test("openBagFiles() names the remedy when the directory is read-only", asy
 
 Deno.test("openBagFiles() leaves Deno's own error where a permission is missing", () => {
   using directory = new TemporaryDirectory();
-  const module = new URL("../../src/bag/open_bag_files.ts", import.meta.url).href;
+  const module = new URL("../../src/bag/open_bag.ts", import.meta.url).href;
   const script = `${directory.path}/open.ts`;
   Deno.writeTextFileSync(
     script,

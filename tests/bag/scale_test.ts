@@ -3,13 +3,18 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { BagOptions } from "../../src/disk/cache_files.ts";
-import { readCallTable } from "../../src/bag/call_table.ts";
-import { DigestRows } from "../../src/bag/digest_rows.ts";
-import { DigestTable, encodeTable, PURPOSE, type TableRow } from "../../src/bag/digest_table.ts";
+import { readCallTable } from "../../src/bag/log/call_table.ts";
+import { DigestRows } from "../../src/bag/table/digest_rows.ts";
+import {
+  DigestTable,
+  encodeTable,
+  PURPOSE,
+  type TableRow,
+} from "../../src/bag/table/digest_table.ts";
 import { toLayout } from "../../src/disk/layout.ts";
-import { countKept, MOST_VALUES } from "../../src/bag/merge_plan.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import { SegmentDirectory } from "../../src/bag/segment_directory.ts";
+import { countKept, MOST_VALUES } from "../../src/bag/fold/merge.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
+import { SegmentDirectory } from "../../src/bag/segment/sealed_values.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { fillBag, isHit, toKey } from "./_large_bag.ts";
 import { ReadCounter } from "./_read_counter.ts";

@@ -2,8 +2,8 @@
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { BagFiles } from "../../src/disk/cache_files.ts";
-import { type Hdf5Access, Hdf5Library, type Hdf5Output } from "../../src/bag/hdf5_library.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { type Hdf5Access, Hdf5Library, type Hdf5Output } from "../../src/bag/hdf5/library.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { type EncodedPart, VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";

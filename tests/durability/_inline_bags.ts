@@ -1,9 +1,9 @@
 import { Bag } from "@quiver/quiver";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { BagOptions } from "../../src/disk/cache_files.ts";
-import type { Hdf5Access } from "../../src/bag/hdf5_library.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import type { VerifyOptions, VerifyReport } from "../../src/bag/verify_report.ts";
+import type { Hdf5Access } from "../../src/bag/hdf5/library.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
+import type { VerifyOptions, VerifyReport } from "../../src/bag/verify/report.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
 import { InlineFoldRunner, loadHdf5Library } from "../bag/_inline_fold_runner.ts";
 

@@ -7,15 +7,19 @@ import {
   encodeCheckedLine,
   encodeEvictLine,
 } from "../../src/disk/checked_line.ts";
-import { scanCalls } from "../../src/bag/call_scan.ts";
-import { DigestTable, encodeTable, PURPOSE } from "../../src/bag/digest_table.ts";
+import { scanCalls } from "../../src/bag/log/call_scan.ts";
+import { DigestTable, encodeTable, PURPOSE } from "../../src/bag/table/digest_table.ts";
 import { FileHandles } from "../../src/disk/file_system.ts";
-import { createJournalBuffer, encodeHeader, HEADER_BYTES } from "../../src/bag/journal_format.ts";
-import { scanJournal, toEntryEnd } from "../../src/bag/journal_scan.ts";
+import {
+  createJournalBuffer,
+  encodeHeader,
+  HEADER_BYTES,
+} from "../../src/bag/journal/journal_format.ts";
+import { scanJournal, toEntryEnd } from "../../src/bag/journal/journal_scan.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import { EMPTY_MANIFEST } from "../../src/bag/manifest.ts";
-import { encodeSegmentIndex } from "../../src/bag/seal_segment.ts";
-import { SealedValues } from "../../src/bag/sealed_values.ts";
+import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
+import { SealedValues } from "../../src/bag/segment/sealed_values.ts";
 import { decodeValue, MissingPartError } from "../../src/value/codec/decode_value.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { type Payload, VALUE_KIND } from "../../src/value/value.ts";

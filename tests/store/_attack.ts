@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import type { VerifyReport } from "../../src/bag/verify_report.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
+import type { VerifyReport } from "../../src/bag/verify/report.ts";
 import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
 import type { Found, ValueStore } from "../../src/store/stores.ts";

@@ -1,6 +1,6 @@
 import type { BagOptions } from "../../src/disk/cache_files.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import type { VerifyOptions, VerifyReport } from "../../src/bag/verify_report.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
+import type { VerifyOptions, VerifyReport } from "../../src/bag/verify/report.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
 import { verifyStores } from "../../src/store/verify_stores.ts";

@@ -1,7 +1,7 @@
 // End-to-end: HDF5 files that stand on their own, written and read back, also by other tools.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Bag, BagCorruptError, openBag } from "@quiver/quiver";
-import { HDF5_ENVIRONMENT } from "../../src/bag/hdf5_file.ts";
+import { HDF5_ENVIRONMENT } from "../../src/bag/segment/hdf5_file.ts";
 import { createBagView } from "../../src/store/create_bag_view.ts";
 import { exportBag } from "../../src/store/export_bag.ts";
 import { openBagStores } from "../../src/store/open_stores.ts";

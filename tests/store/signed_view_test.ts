@@ -2,7 +2,7 @@
 // only where the key vouches for it.
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { type Bag, CacheMissError, openBag } from "@quiver/quiver";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { openBagStores } from "../../src/store/open_stores.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { TemporaryDirectory } from "../bag/_temporary_directory.ts";

@@ -1,6 +1,6 @@
 // end-to-end: checking, repairing and damaging bags with shapes and compressed arrays
 import { assert, assertEquals } from "@std/assert";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { runPython, withH5py } from "../bag/_hdf5_tools.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";

@@ -1,11 +1,11 @@
 // end-to-end: checking and repairing bags whose files were damaged
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { DISK, readAt, replaceFile } from "../../src/disk/file_system.ts";
-import { Hdf5Library } from "../../src/bag/hdf5_library.ts";
+import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
-import { openBagFiles } from "../../src/bag/open_bag_files.ts";
-import { encodeSegmentIndex } from "../../src/bag/seal_segment.ts";
-import { readSegmentIndex } from "../../src/bag/segment_index.ts";
+import { openBagFiles } from "../../src/bag/open_bag.ts";
+import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
+import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
 import { createBagStores } from "../../src/store/bag_stores.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { verifyStores } from "../../src/store/verify_stores.ts";

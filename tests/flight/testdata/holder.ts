@@ -1,6 +1,6 @@
 // Takes the leases of calls, says so, and keeps them until it is killed. Arguments: the bag, then
 // the numbers that `counted` is called with.
-import { openBagFiles } from "../../../src/bag/open_bag_files.ts";
+import { openBagFiles } from "../../../src/bag/open_bag.ts";
 import { counted } from "./tasks.ts";
 
 const [path = "", ...numbers] = Deno.args;

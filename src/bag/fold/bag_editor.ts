@@ -1,0 +1,258 @@
+import { BagCorruptError } from "../../base/errors.ts";
+import {
+  type FileHandles,
+  type FileSystem,
+  isMissing,
+  removeIfThere,
+} from "../../disk/file_system.ts";
+import {
+  type BagLayout,
+  listEntries,
+  listJournals,
+  toSegmentIndexPath,
+  toSegmentName,
+  toSegmentPath,
+} from "../../disk/layout.ts";
+import { checkBag } from "../bag_json.ts";
+import type { Hdf5Access } from "../hdf5/library.ts";
+import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "../manifest.ts";
+import { writeFrontDoor } from "../segment/front_door.ts";
+import { rebuildIndexes } from "../segment/rebuild_index.ts";
+import { sealSegment } from "../segment/seal.ts";
+import type { SegmentSource } from "../segment/segment_writer.ts";
+
+/** How long a fold works before others may run, in milliseconds. */
+const SLICE = 20;
+
+/** What a fold needs. */
+export interface FoldEnvironment {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** Loads the HDF5 library; only called when there is something to write or read with it. */
+  readonly loadLibrary: () => Promise<Hdf5Access>;
+}
+
+/** Changes segments and the manifest. Whoever has one holds the fold's lock. */
+export class BagEditor {
+  /** The bag's paths. */
+  readonly layout: BagLayout;
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** Where open files are kept. */
+  readonly handles: FileHandles;
+  readonly #environment: FoldEnvironment;
+  readonly #pause = createPause();
+  #library: Promise<Hdf5Access> | undefined;
+  #manifest: Manifest;
+
+  /**
+   * Reads the manifest.
+   *
+   * @param layout The bag's paths.
+   * @param environment What a fold needs.
+   * @param handles Where open files are kept.
+   */
+  constructor(layout: BagLayout, environment: FoldEnvironment, handles: FileHandles) {
+    this.layout = layout;
+    this.fileSystem = environment.fileSystem;
+    this.handles = handles;
+    this.#environment = environment;
+    this.#manifest = readManifest(layout);
+  }
+
+  /** What is live now. */
+  get manifest(): Manifest {
+    return this.#manifest;
+  }
+
+  /**
+   * Removes what a fold left that was killed, and makes again what follows from the segments.
+   *
+   * @param missing Whether a segment has no usable table.
+   * @returns Whether there may be new tables.
+   */
+  async restore(missing: boolean): Promise<boolean> {
+    const { segments } = this.#manifest;
+    const openFrontDoor = () => this.#openFrontDoor(segments);
+    await removeUnfinished(this.fileSystem, this.layout, this.#manifest, openFrontDoor);
+    if (missing || (segments.length > 0 && isMissing(this.layout.frontDoor))) {
+      const library = await this.#loadLibrary();
+      const { fileSystem, layout } = this;
+      rebuildIndexes({ fileSystem, layout, library }, this.#manifest, true);
+    }
+    return missing;
+  }
+
+  /**
+   * Writes a segment that counts from the switch on that names it.
+   *
+   * @param sources What goes into it, each digest once.
+   * @param newest When the last of them was put at the latest.
+   * @returns The segment's entry for the manifest.
+   */
+  async seal(sources: readonly SegmentSource[], newest: number): Promise<SegmentEntry> {
+    const { fileSystem, layout } = this;
+    const library = await this.#loadLibrary();
+    const environment = { fileSystem, layout, library, pause: this.#pause, ...checkBag(layout) };
+    const name = toSegmentName(this.#manifest.nextSegment);
+    return { ...await sealSegment(environment, name, sources), newest };
+  }
+
+  /**
+   * Puts other segments in the place of the live ones, and removes those that are live no more.
+   *
+   * @param segments What is live from now on.
+   * @param change What else changes in the manifest.
+   * @param commit Runs the switch itself.
+   */
+  async replace(
+    segments: readonly SegmentEntry[],
+    change: Partial<Manifest> = {},
+    commit: (doSwitch: () => void) => void | Promise<void> = (doSwitch) => doSwitch(),
+  ): Promise<void> {
+    const names = new Set(segments.map(({ name }) => name));
+    const old = this.#manifest.segments.filter(({ name }) => !names.has(name));
+    // Whoever is killed between door and switch leaves a segment that no manifest names, which tells
+    // the next fold to make the door anew: a new one before, or else an old one after the switch.
+    const isNew = segments.length > this.#manifest.segments.length - old.length;
+    if (isNew) await this.#openFrontDoor(segments);
+    const last = Math.max(0, ...segments.map(({ name }) => Number(name)));
+    const nextSegment = Math.max(this.#manifest.nextSegment, last + 1);
+    await commit(() => this.switch({ ...change, segments, nextSegment }));
+    if (!isNew) await this.#openFrontDoor(segments);
+    for (const { name } of old) this.#removeSegment(name);
+  }
+
+  /**
+   * Makes another manifest the live one.
+   *
+   * @param change What changes in it.
+   */
+  switch(change: Partial<Manifest>): void {
+    const there = new Set(listJournals(this.layout));
+    const next = { ...this.#manifest, ...change, generation: this.#manifest.generation + 1 };
+    const sealed = Object.fromEntries(
+      Object.entries(next.sealed).filter(([name]) => there.has(name)),
+    );
+    this.#manifest = { ...next, sealed };
+    writeManifest(this.fileSystem, this.layout, this.#manifest);
+  }
+
+  async #openFrontDoor(segments: readonly SegmentEntry[]): Promise<void> {
+    const library = await this.#loadLibrary();
+    const names = segments.map(({ name }) => name);
+    writeFrontDoor(this.fileSystem, this.layout, library, names);
+  }
+
+  #removeSegment(name: string): void {
+    for (const path of [toSegmentPath(this.layout, name), toSegmentIndexPath(this.layout, name)]) {
+      this.handles.close(path);
+      removeIfThere(this.fileSystem, path);
+    }
+  }
+
+  #loadLibrary(): Promise<Hdf5Access> {
+    this.#library ??= this.#environment.loadLibrary();
+    return this.#library;
+  }
+}
+
+/**
+ * Makes what gives way to others now and then: a worker that never does cannot be terminated.
+ *
+ * @returns What is called between two steps of work.
+ */
+export function createPause(): () => Promise<void> {
+  let since = performance.now();
+  return async () => {
+    if (performance.now() - since < SLICE) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    since = performance.now();
+  };
+}
+
+const UNFINISHED_REGEXP = /^(bag\.json|manifest\.json|calls\.(index|jsonl)|values\.h5)\..*\.tmp$/;
+const SEGMENT_FILE_REGEXP = /^(\d+)\.(?:h5|index)(\..*\.tmp)?$/;
+
+/** A file in `segments/` that no manifest names. */
+export interface UnnamedFile {
+  /** The path. */
+  readonly path: string;
+  /** The name of its segment. */
+  readonly segment: string;
+  /** Whether it was complete. */
+  readonly complete: boolean;
+}
+
+/**
+ * Lists the files that a program left which was killed while it changed the bag.
+ *
+ * @param layout The bag's paths.
+ * @returns The paths of files beside the segments that never got their name.
+ */
+export function listUnfinished(layout: BagLayout): string[] {
+  return listEntries(layout.root)
+    .filter((entry) => entry.isFile && UNFINISHED_REGEXP.test(entry.name))
+    .map((entry) => `${layout.root}/${entry.name}`);
+}
+
+/**
+ * Lists the files of segments that are not live: what a killed fold wrote before its switch or had
+ * to remove after it. Files that are none of ours, links and directories are left out.
+ *
+ * @param layout The bag's paths.
+ * @param manifest What is live.
+ * @returns The files.
+ */
+export function listUnnamed(layout: BagLayout, manifest: Manifest): UnnamedFile[] {
+  const live = new Set(manifest.segments.flatMap(({ name }) => [`${name}.h5`, `${name}.index`]));
+  return listEntries(layout.segments).flatMap(({ isFile, name }) => {
+    const [, segment, unfinished] = SEGMENT_FILE_REGEXP.exec(name) ?? [];
+    if (!isFile || segment === undefined || live.has(name)) return [];
+    return [{ path: `${layout.segments}/${name}`, segment, complete: unfinished === undefined }];
+  });
+}
+
+/**
+ * Removes what a fold left that was killed. Its segments are those that no manifest names.
+ *
+ * The front door may lead to them, so it is made anew while they are still there. On a full disk
+ * that fails, and their space is given back all the same; their tables stay until the door is right,
+ * and remind the next fold of it.
+ *
+ * @param fileSystem The seam.
+ * @param layout The bag's paths.
+ * @param manifest What is live.
+ * @param openFrontDoor Makes the front door anew.
+ * @throws {BagCorruptError} If there are segments that are newer than the manifest: then it is an old
+ * copy, and what looks like left over may be all that there is of some values.
+ */
+export async function removeUnfinished(
+  fileSystem: FileSystem,
+  layout: BagLayout,
+  manifest: Manifest,
+  openFrontDoor: () => Promise<void>,
+): Promise<void> {
+  const unnamed = listUnnamed(layout, manifest);
+  const newer = unnamed.find(({ segment }) => Number(segment) > manifest.nextSegment);
+  if (newer !== undefined) {
+    throw new BagCorruptError(
+      `Cannot fold "${layout.root}": "${newer.path}" is newer than the manifest, which is an old ` +
+        "copy; repair the bag with verifyBag(path, { repair: true })",
+      layout.manifest,
+      0,
+    );
+  }
+  const remove = (paths: readonly string[]) => {
+    for (const path of paths) removeIfThere(fileSystem, path);
+  };
+  const toPaths = (files: readonly UnnamedFile[]) => files.map(({ path }) => path);
+  const complete = unnamed.filter(({ complete }) => complete);
+  remove([...listUnfinished(layout), ...toPaths(unnamed.filter(({ complete }) => !complete))]);
+  try {
+    if (complete.length > 0 && !isMissing(layout.frontDoor)) await openFrontDoor();
+  } finally {
+    remove(toPaths(complete).filter((path) => path.endsWith(".h5")));
+  }
+  remove(toPaths(complete));
+}

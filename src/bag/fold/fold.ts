@@ -1,0 +1,174 @@
+import { crc32 } from "node:zlib";
+import type { CompactResult, FoldResult } from "../../disk/cache_files.ts";
+import { FileHandles } from "../../disk/file_system.ts";
+import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
+import { clearLeases } from "../../disk/leases.ts";
+import { clearOwnFiles } from "../../disk/own_file.ts";
+import { removeJournal } from "../journal/journal_scan.ts";
+import { FoldLock, readManifest } from "../manifest.ts";
+import { rebuildIndexes } from "../segment/rebuild_index.ts";
+import { SealedValues } from "../segment/sealed_values.ts";
+import { BagEditor, type FoldEnvironment } from "./bag_editor.ts";
+import { compactSegments, mergeSmall } from "./compact.ts";
+import { sealCalls } from "./index_log.ts";
+import { countKept, readMerged } from "./merge.ts";
+import { rewriteCalls } from "./rewrite_log.ts";
+import type { CompactRequest } from "./scheduler.ts";
+import type { RebuiltIndex } from "../segment/rebuild_index.ts";
+import { clearTouches, findOldestLease, Touches } from "./touches.ts";
+import {
+  readUnsealed,
+  toBatches,
+  type UnsealedBatch,
+  type UnsealedEntry,
+  type UnsealedValues,
+} from "./unsealed_values.ts";
+
+/** The payload that a fold puts into one segment, in bytes. */
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Moves all that journals hold into sealed segments. Killed anywhere, it loses nothing, and the
+ * next one starts over: what it wrote counts from the moment when the manifest is replaced.
+ *
+ * @param layout The bag's paths.
+ * @param environment What a fold needs.
+ * @returns What was done, or `undefined` when another folds.
+ */
+export async function foldBag(
+  layout: BagLayout,
+  environment: FoldEnvironment,
+): Promise<FoldResult | undefined> {
+  using lock = FoldLock.tryTake(environment.fileSystem, layout);
+  if (lock === undefined) return undefined;
+  using handles = new FileHandles();
+  const editor = new BagEditor(layout, environment, handles);
+  const result = await sealJournals(editor);
+  await mergeSmall(editor);
+  await tidyBag(editor);
+  return result;
+}
+
+/**
+ * Makes tables again that are missing or damaged, and the front door if it is missing.
+ *
+ * @param layout The bag's paths.
+ * @param environment What a fold needs.
+ * @param write Whether files are written.
+ * @returns The tables.
+ */
+export async function rebuildBag(
+  layout: BagLayout,
+  environment: FoldEnvironment,
+  write: boolean,
+): Promise<RebuiltIndex[]> {
+  const { fileSystem } = environment;
+  using _lock = write ? await FoldLock.take(fileSystem, layout) : undefined;
+  const library = await environment.loadLibrary();
+  return rebuildIndexes({ fileSystem, layout, library }, readManifest(layout), write);
+}
+
+/**
+ * Moves all that journals hold into sealed segments.
+ *
+ * @param editor Changes segments and the manifest.
+ * @returns What was done.
+ */
+export async function sealJournals(editor: BagEditor): Promise<FoldResult> {
+  const { layout, handles } = editor;
+  const sealed = new SealedValues(layout, handles);
+  sealed.load(editor.manifest);
+  if (await editor.restore(sealed.unreadable.length > 0)) sealed.load(editor.manifest);
+  const unsealed = readUnsealed(layout, handles, editor.manifest);
+  using touches = new Touches(editor.fileSystem, layout);
+  const isSealed = ({ digest, kind, crc }: UnsealedEntry) => {
+    const payload = sealed.read(digest);
+    // A copy that differs was written because the sealed one is not what its digest says.
+    if (payload?.kind !== kind || crc32(payload.bytes) !== crc) return false;
+    // The older copy stands for the one that was put into the journal.
+    return touches.leaveAt(digest, unsealed.newest, () => true);
+  };
+  let values = 0;
+  let bytes = 0;
+  for (const batch of toBatches(layout, handles, unsealed, SEGMENT_BYTES, isSealed)) {
+    await sealBatch(editor, batch, unsealed.newest);
+    sealed.load(editor.manifest);
+    values += batch.sources.length;
+    bytes += batch.sources.reduce((sum, source) => sum + source.length, 0);
+  }
+  return { values, bytes, journals: removeJournals(editor, unsealed) };
+}
+
+async function sealBatch(
+  editor: BagEditor,
+  { sources, sealed }: UnsealedBatch,
+  newest: number,
+): Promise<void> {
+  const { segments, sealed: before } = editor.manifest;
+  const ends = { ...before, ...Object.fromEntries(sealed) };
+  if (sources.length === 0) {
+    if (Object.entries(ends).some(([name, end]) => before[name] !== end)) {
+      editor.switch({ sealed: ends });
+    }
+    return;
+  }
+  const bytes = sources.reduce((sum, source) => sum + source.length, 0);
+  const kept = countKept(segments, bytes, sources.length);
+  const merged = readMerged(editor.layout, editor.handles, segments.slice(kept), sources);
+  const all = [...merged.sources, ...sources];
+  const entry = await editor.seal(all, Math.max(newest, merged.newest));
+  const live = [...segments.slice(0, kept), ...merged.kept, entry];
+  await editor.replace(live, { sealed: ends });
+}
+
+function removeJournals(
+  { fileSystem, layout, handles }: BagEditor,
+  unsealed: UnsealedValues,
+): number {
+  let removed = 0;
+  for (const [name, end] of unsealed.ends) {
+    const path = toJournalPath(layout, name);
+    handles.close(path);
+    if (removeJournal(fileSystem, path, end)) removed++;
+  }
+  return removed;
+}
+
+/**
+ * Does what a bag needs now and then beside its values: a table of the call log, and no files of
+ * those who were killed.
+ *
+ * @param editor Changes segments and the manifest.
+ */
+export async function tidyBag(editor: BagEditor): Promise<void> {
+  const { fileSystem, layout } = editor;
+  if (sealCalls(fileSystem, layout, editor.manifest.logGeneration)) await rewriteCalls(editor);
+  clearLeases(fileSystem, layout);
+  clearOwnFiles(fileSystem, layout);
+  clearTouches(fileSystem, layout, findOldestLease(layout));
+}
+
+/**
+ * Seals what journals hold, and compacts segments and the call log, after whoever folds. Killed
+ * anywhere, it loses nothing, and the next one starts over.
+ *
+ * @param layout The bag's paths.
+ * @param environment What a fold needs.
+ * @param request What is wanted.
+ * @returns What was dropped.
+ */
+export async function compactBag(
+  layout: BagLayout,
+  environment: FoldEnvironment,
+  request: CompactRequest,
+): Promise<CompactResult> {
+  using _lock = await FoldLock.take(environment.fileSystem, layout);
+  using handles = new FileHandles();
+  const editor = new BagEditor(layout, environment, handles);
+  await sealJournals(editor);
+  const result = await compactSegments(editor, request);
+  // Where values were dropped there are dead lines too; and a new log tells others to look anew.
+  if (request.full || result.values > 0) await rewriteCalls(editor);
+  await tidyBag(editor);
+  return result;
+}

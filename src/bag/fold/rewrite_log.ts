@@ -1,0 +1,146 @@
+/**
+ * The rewrite of the call log: records that were replaced or evicted go, and the rest becomes a new
+ * file under the same name.
+ *
+ * What is in the log when it begins is copied while others go on appending; under the *exclusive*
+ * `calls.lock`, which every append takes shared, the rest is copied as it is, and the new file gets
+ * the name. So a line is either in the old file before that, and copied, or its writer comes after
+ * that, sees that its file has no name any more, and appends to the new one. A line that is none
+ * at the end of the old file has those look who only read. Lines that are damaged are kept: they
+ * may be all that is left of a record.
+ *
+ * @module
+ */
+import {
+  type FileSystem,
+  FileWindow,
+  openIfThere,
+  readAt,
+  removeIfThere,
+  replaceFile,
+  toTemporaryPath,
+  writeAll,
+} from "../../disk/file_system.ts";
+import { lockExclusively } from "../../disk/own_file.ts";
+import type { Digest } from "../../value/value.ts";
+import { type CallLine, scanCalls } from "../log/call_scan.ts";
+import { checkPrefix } from "../log/call_table.ts";
+import { encodeTable, PLACE, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import type { BagEditor } from "./bag_editor.ts";
+
+const CHUNK_BYTES = 256 * 1024;
+const LINE_FEED = 0x0a;
+const MOVED = new TextEncoder().encode('\n{"moved":true}\n');
+
+/**
+ * Rewrites the call log.
+ *
+ * @param editor Changes the manifest, which gets the log's new generation.
+ * @returns How many bytes shorter the log has become.
+ */
+export async function rewriteCalls(editor: BagEditor): Promise<number> {
+  const { fileSystem, layout, manifest } = editor;
+  using old = openIfThere(layout.callLog);
+  if (old === undefined) return 0;
+  const { lines, end } = readLines(old);
+  const temporary = toTemporaryPath(layout.callLog);
+  using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
+  const rows = copyLines(fileSystem, old, lines, file);
+  const length = file.seekSync(0, Deno.SeekMode.End);
+  const logGeneration = manifest.logGeneration + 1;
+  const check = checkPrefix(file, length, logGeneration) ?? 0;
+  const table = encodeTable({ purpose: PURPOSE.calls, length, check }, rows);
+  using lock = fileSystem.open(layout.callsLock, { read: true, write: true, create: true });
+  await lockExclusively(lock);
+  try {
+    const size = old.seekSync(0, Deno.SeekMode.End);
+    copyRest(fileSystem, old, end, size, file);
+    fileSystem.sync(file);
+    // While it can still be opened by its name.
+    using moved = fileSystem.open(layout.callLog, { append: true });
+    // A table that knows keys which are nowhere any more would look as if the log had been cut.
+    removeIfThere(fileSystem, layout.callIndex);
+    fileSystem.rename(temporary, layout.callLog);
+    writeAll(fileSystem, moved, MOVED);
+    replaceFile(fileSystem, layout.callIndex, [table]);
+    editor.switch({ logGeneration });
+    return size - file.seekSync(0, Deno.SeekMode.End);
+  } finally {
+    lock.unlockSync();
+  }
+}
+
+/** A line that is kept; without a key it is damaged. */
+interface KeptLine extends Pick<CallLine, "offset" | "length"> {
+  readonly key?: Digest;
+}
+
+function readLines(log: Deno.FsFile): { lines: readonly KeptLine[]; end: number } {
+  const newest = new Map<Digest, CallLine>();
+  const unsound: KeptLine[] = [];
+  const size = log.seekSync(0, Deno.SeekMode.End);
+  const { end } = scanCalls(
+    log,
+    0,
+    size,
+    (line) => newest.set(line.key, line),
+    // The bytes are good until the next line only.
+    ({ offset, length }) => unsound.push({ offset, length }),
+  );
+  const kept: KeptLine[] = Array.from(newest.values()).filter(({ evicted }) => !evicted);
+  return { lines: kept.concat(unsound).sort((a, b) => a.offset - b.offset), end };
+}
+
+/** Copies each line as it was appended: between two line feeds. */
+function copyLines(
+  fileSystem: FileSystem,
+  old: Deno.FsFile,
+  lines: readonly KeptLine[],
+  file: Deno.FsFile,
+): TableRow[] {
+  const window = new FileWindow(old);
+  const rows: TableRow[] = [];
+  let buffer = new Uint8Array(CHUNK_BYTES);
+  let filled = 0;
+  let written = 0;
+  const flush = () => {
+    if (filled > 0) writeAll(fileSystem, file, buffer.subarray(0, filled));
+    written += filled;
+    filled = 0;
+  };
+  for (const { key, offset, length } of lines) {
+    if (filled + length + 2 > buffer.length) flush();
+    if (length + 2 > buffer.length) buffer = new Uint8Array(length + 2);
+    const line = window.read(offset, length);
+    if (line === undefined) throw new RangeError("Cannot copy the call log: it has become shorter");
+    buffer[filled] = LINE_FEED;
+    buffer.set(line, filled + 1);
+    buffer[filled + 1 + length] = LINE_FEED;
+    if (key !== undefined) {
+      const place = { offset: written + filled + 1, length, place: PLACE.subject };
+      rows.push({ digest: key, kind: 0, crc: 0, ...place });
+    }
+    filled += length + 2;
+  }
+  flush();
+  return rows;
+}
+
+/** Copies what was appended meanwhile, the torn end of somebody who was killed included. */
+function copyRest(
+  fileSystem: FileSystem,
+  old: Deno.FsFile,
+  from: number,
+  size: number,
+  file: Deno.FsFile,
+): void {
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size - from));
+  file.seekSync(0, Deno.SeekMode.End);
+  for (let at = from; at < size; at += buffer.length) {
+    const chunk = buffer.subarray(0, Math.min(buffer.length, size - at));
+    if (!readAt(old, at, chunk)) {
+      throw new RangeError("Cannot copy the call log: it has become shorter");
+    }
+    writeAll(fileSystem, file, chunk);
+  }
+}

@@ -1,0 +1,114 @@
+import type { FileHandles } from "../../disk/file_system.ts";
+import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
+import type { Digest } from "../../value/value.ts";
+import { readShape } from "../journal/journal_format.ts";
+import { type JournalEntry, scanSteps, toEntryEnd } from "../journal/journal_scan.ts";
+import type { Manifest } from "../manifest.ts";
+import { FileSource, SourceReader } from "../segment/sealed_payload.ts";
+import { MOST_VALUES } from "./merge.ts";
+
+/** A value in a journal that no segment has yet. */
+export interface UnsealedEntry extends JournalEntry {
+  /** The journal's name. */
+  readonly journal: string;
+}
+
+/** What is in the journals of a bag, read as it is asked for: there may be millions of entries. */
+export interface UnsealedValues {
+  /** The entries in the order in which they are sealed; to be gone over once. */
+  readonly entries: Iterable<UnsealedEntry>;
+  /** Up to where each journal was scanned so far. */
+  readonly ends: ReadonlyMap<string, number>;
+  /** When the last of the entries up to here was put at the latest, in milliseconds since 1970. */
+  readonly newest: number;
+}
+
+/**
+ * Goes over all journals that are there when the first entry is asked for.
+ *
+ * @param layout The bag's paths.
+ * @param handles Where open files are kept.
+ * @param manifest What is sealed already.
+ * @returns The entries that are not sealed.
+ */
+export function readUnsealed(
+  layout: BagLayout,
+  handles: FileHandles,
+  manifest: Manifest,
+): UnsealedValues {
+  const ends = new Map<string, number>();
+  let newest = 0;
+  function* scan(): Generator<UnsealedEntry> {
+    for (const journal of listJournals(layout)) {
+      const open = () => handles.open(toJournalPath(layout, journal));
+      if (open() === undefined) continue;
+      const from = manifest.sealed[journal] ?? 0;
+      ends.set(journal, from);
+      for (const { entries, end } of scanSteps(open, from)) {
+        ends.set(journal, end);
+        // After the scan: what it has seen was written before.
+        newest = Math.max(newest, open()?.statSync().mtime?.getTime() ?? Date.now());
+        for (const entry of entries) yield { ...entry, journal };
+      }
+    }
+  }
+  return {
+    entries: scan(),
+    ends,
+    get newest() {
+      return newest;
+    },
+  };
+}
+
+/** A part of the unsealed values that becomes one segment. */
+export interface UnsealedBatch {
+  /** What goes into the segment. */
+  readonly sources: readonly FileSource[];
+  /** Up to where journals are sealed with this segment. */
+  readonly sealed: ReadonlyMap<string, number>;
+}
+
+/**
+ * Divides unsealed values into batches that become segments. What is damaged is left out: it cannot
+ * be had any more.
+ *
+ * @param layout The bag's paths.
+ * @param handles Where open files are kept.
+ * @param unsealed What is in the journals.
+ * @param limit How many bytes of payload a batch has, one value more or less.
+ * @param isSealed Whether a segment has the value of an entry, whole and the same.
+ * @returns The batches; the last one has all ends. There is at least one.
+ */
+export function* toBatches(
+  layout: BagLayout,
+  handles: FileHandles,
+  unsealed: UnsealedValues,
+  limit: number,
+  isSealed: (entry: UnsealedEntry) => boolean,
+): Generator<UnsealedBatch> {
+  const reader = new SourceReader(handles);
+  let seen = new Set<Digest>();
+  const sealed = new Map<string, number>();
+  let sources: FileSource[] = [];
+  let bytes = 0;
+  for (const entry of unsealed.entries) {
+    if (bytes >= limit || sources.length >= MOST_VALUES / 2) {
+      yield { sources, sealed };
+      sources = [];
+      bytes = 0;
+      // From here on they are sealed.
+      seen = new Set();
+    }
+    sealed.set(entry.journal, toEntryEnd(entry));
+    if (seen.has(entry.digest) || isSealed(entry)) continue;
+    const path = toJournalPath(layout, entry.journal);
+    const shape = readShape(reader.from(path, entry.offset), entry);
+    const source = new FileSource(reader, path, { ...entry, ...shape });
+    if (!source.isWhole()) continue;
+    seen.add(entry.digest);
+    sources.push(source);
+    bytes += entry.length;
+  }
+  yield { sources, sealed: unsealed.ends };
+}

@@ -1,0 +1,143 @@
+/**
+ * What the bag wants of an HDF5 library.
+ *
+ * @module
+ */
+import type { FileAccess, PositionedFile } from "./emscripten_fs.ts";
+
+/** What a dataset is like. */
+export interface DatasetShape {
+  /** The type of an element, or the columns of a table. */
+  readonly type: string | readonly (readonly [name: string, type: string])[];
+  /** The number of elements. */
+  readonly count: number;
+  /** The size of all elements in bytes. */
+  readonly length: number;
+  /** The lengths of the dimensions; one dimension if not given. */
+  readonly dimensions?: readonly number[];
+}
+
+/** How a dataset is compressed. */
+export interface ChunkOptions {
+  /** The lengths of a chunk's dimensions. */
+  readonly shape: readonly number[];
+  /** The level of the filter deflate, 1 to 9. */
+  readonly level: number;
+}
+
+/** A chunk of a dataset. */
+export interface DatasetChunk {
+  /** Where in the dataset it begins, in each dimension. */
+  readonly start: readonly number[];
+  /** How many elements it has in each dimension. */
+  readonly count: readonly number[];
+  /** Its raw bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** The dimensions of a dataset. */
+export interface DatasetDimensions {
+  /** Their lengths. */
+  readonly shape: readonly number[];
+  /** The lengths of a chunk's dimensions; absent without chunks. */
+  readonly chunk?: readonly number[];
+}
+
+/** A part of a dataset. */
+export interface DatasetPart {
+  /** Its raw bytes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What was read of the file for it. */
+  readonly reads: readonly FileAccess[];
+}
+
+/** Calls the library, and throws if it complains; `action` is what is done, for the message. */
+export type CallLibrary = <T>(action: string, fn: () => T) => T;
+
+/** An HDF5 file that is being written. */
+export interface Hdf5Output {
+  /** Makes a group. */
+  createGroup(path: string): void;
+  /**
+   * Makes a contiguous dataset.
+   *
+   * @param path Where in the file.
+   * @param shape What it is like.
+   * @param chunks Its raw bytes, in pieces; taken before this returns.
+   * @returns Where in the file the raw bytes lie, or `undefined` when that could not be seen.
+   */
+  createDataset(
+    path: string,
+    shape: DatasetShape,
+    chunks: Iterable<Uint8Array>,
+  ): number | undefined;
+  /**
+   * Makes a compressed dataset.
+   *
+   * @param path Where in the file.
+   * @param shape What it is like.
+   * @param options How it is compressed.
+   * @param chunks All of its chunks, one at a time.
+   * @returns For each chunk, where in the file it may lie: to be confirmed by its checksum.
+   */
+  createChunkedDataset(
+    path: string,
+    shape: Required<DatasetShape>,
+    options: ChunkOptions,
+    chunks: Iterable<DatasetChunk>,
+  ): FileAccess[][];
+  /** Gives a dataset an attribute that is a text. */
+  setAttribute(path: string, name: string, text: string): void;
+  /** Makes a dataset of a text without dimensions, or of a row of texts. */
+  createText(path: string, texts: string | readonly string[]): void;
+  /** Gives a group or dataset an attribute that tools show as a text or a number. */
+  setProperty(path: string, name: string, value: string | number): void;
+  /** Makes another name for what has a name in this file. */
+  createHardLink(path: string, target: string): void;
+  /** Makes a link to a name in this file. */
+  createSoftLink(path: string, target: string): void;
+  /** Makes a link to something in another file, whose name is relative to this file. */
+  createExternalLink(path: string, file: string, target: string): void;
+  /** Completes the file. */
+  close(): void;
+}
+
+/** An HDF5 file that is being read. */
+export interface Hdf5Input {
+  /** The names in a group. */
+  names(group: string): string[];
+  /** The dimensions of a dataset, and those of its chunks if it has chunks. */
+  describeDataset(path: string): DatasetDimensions;
+  /** A part of a dataset that lies in one chunk, and where that chunk may lie in the file. */
+  readPart(path: string, start: readonly number[], count: readonly number[]): DatasetPart;
+  /** Where in the file the raw bytes of a dataset lie; to be confirmed by their checksum. */
+  locateDataset(path: string): number | undefined;
+  /** The size of the raw bytes of a dataset. */
+  measureDataset(path: string): number;
+  /** The raw bytes of a dataset. */
+  readDataset(path: string): Uint8Array<ArrayBuffer>;
+  /** An attribute that is a text. */
+  readAttribute(path: string, name: string): string;
+  /** What a link to something in another file says. */
+  readExternalLink(path: string): { readonly file: string; readonly target: string };
+  /** Lets go of the file. */
+  close(): void;
+}
+
+/** What opens HDF5 files: the library, or what a test puts in its place. */
+export interface Hdf5Access {
+  /**
+   * Begins a new HDF5 file.
+   *
+   * @param file An empty file.
+   * @returns What writes it.
+   */
+  create(file: PositionedFile): Hdf5Output;
+  /**
+   * Opens an HDF5 file for reading.
+   *
+   * @param file The file.
+   * @returns What reads it.
+   */
+  open(file: PositionedFile): Hdf5Input;
+}

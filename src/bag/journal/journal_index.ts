@@ -1,0 +1,217 @@
+import { crc32 } from "node:zlib";
+import { type FileHandles, readAt, type ReadBytes } from "../../disk/file_system.ts";
+import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
+import { toPayload } from "../../disk/payload.ts";
+import type { Digest, Payload, StoredPayload } from "../../value/value.ts";
+import type { Manifest } from "../manifest.ts";
+import { BlockPayload, createBlocks, isWhole } from "../payload_blocks.ts";
+import { DigestRows } from "../table/digest_rows.ts";
+import { PLACE, type TableRow } from "../table/digest_table.ts";
+import { readShape } from "./journal_format.ts";
+import { type JournalEntry, scanJournal } from "./journal_scan.ts";
+
+/** Marks of entries that were read, and found whole or damaged. */
+const WHOLE = 1;
+const DAMAGED = 2;
+
+/** In a row, the number of dimensions stands above the 16 bits of the kind. */
+const RANK_UNIT = 0x1_0000;
+
+/** What is known of one journal. */
+interface JournalTail {
+  readonly entries: DigestRows;
+  /** Up to where the journal was scanned. */
+  scanned: number;
+}
+
+/** Finds values in journals: the own ones as they are written, those of others by scanning them. */
+export class JournalIndex {
+  readonly #layout: BagLayout;
+  readonly #handles: FileHandles;
+  readonly #ownPrefix: string;
+  readonly #tails = new Map<string, JournalTail>();
+
+  /**
+   * Creates an index that knows nothing yet.
+   *
+   * @param layout The bag's paths.
+   * @param handles Where open files are kept.
+   * @param ownPrefix How the names of the own journals begin.
+   */
+  constructor(layout: BagLayout, handles: FileHandles, ownPrefix: string) {
+    this.#layout = layout;
+    this.#handles = handles;
+    this.#ownPrefix = ownPrefix;
+  }
+
+  /**
+   * Takes note of a value that was appended to an own journal.
+   *
+   * @param journal The journal's name.
+   * @param entry Where the value lies.
+   */
+  add(journal: string, entry: JournalEntry): void {
+    this.#tail(journal, 0).entries.set(toRow(entry));
+  }
+
+  /**
+   * Tells whether a value is known; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether a journal has it.
+   */
+  has(digest: Digest): boolean {
+    for (const { entries } of this.#tails.values()) {
+      const index = entries.find(digest);
+      if (index !== -1 && entries.markOf(index) !== DAMAGED) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Tells where a value lies; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns The entry, or `undefined` when no journal has it.
+   */
+  find(digest: Digest): JournalEntry | undefined {
+    for (const { entries } of this.#tails.values()) {
+      const index = entries.find(digest);
+      if (index !== -1 && entries.markOf(index) !== DAMAGED) {
+        return toEntry(entries.row(index, digest));
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Tells whether a value is known to be whole; looks at no file.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether this handle has written the value, or has read it and found it whole.
+   */
+  isWhole(digest: Digest): boolean {
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      if (entries.markOf(index) === WHOLE || journal.startsWith(this.#ownPrefix)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Reads a value that is known. What is found damaged is no longer known afterwards.
+   *
+   * @param digest The digest of the value.
+   * @returns The payload, or `undefined` when no journal has it whole.
+   */
+  read(digest: Digest): Payload | undefined {
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      const entry = toEntry(entries.row(index, digest));
+      const bytes = this.#readEntry(journal, entry, entries.markOf(index) === WHOLE);
+      entries.mark(index, bytes === undefined ? DAMAGED : WHOLE);
+      if (bytes !== undefined) return toPayload(entry.kind, bytes);
+    }
+    return undefined;
+  }
+
+  /**
+   * Opens a value that is known for reading pieces of it; the first time it is read to the end, as a
+   * journal has no checksums of pieces.
+   *
+   * @param digest The digest of the value.
+   * @returns The payload, or `undefined` when no journal has it whole.
+   */
+  open(digest: Digest): StoredPayload | undefined {
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      const entry = toEntry(entries.row(index, digest));
+      const read: ReadBytes = (offset, target) => {
+        const file = this.#handles.open(toJournalPath(this.#layout, journal));
+        return file !== undefined && readAt(file, entry.offset + offset, target);
+      };
+      const whole = entries.markOf(index) === WHOLE || isWhole(read, entry.length, entry.crc);
+      entries.mark(index, whole ? WHOLE : DAMAGED);
+      if (!whole) continue;
+      const shape = readShape(read, entry);
+      return new BlockPayload({ ...entry, ...shape }, createBlocks(entry.length, read));
+    }
+    return undefined;
+  }
+
+  /**
+   * Forgets the copy that would be read.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether there was one.
+   */
+  reject(digest: Digest): boolean {
+    for (const { entries } of this.#tails.values()) {
+      const index = entries.find(digest);
+      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
+      entries.mark(index, DAMAGED);
+      return true;
+    }
+    return false;
+  }
+
+  #readEntry(
+    journal: string,
+    { offset, length, crc }: JournalEntry,
+    checked: boolean,
+  ): Uint8Array<ArrayBuffer> | undefined {
+    const file = this.#handles.open(toJournalPath(this.#layout, journal));
+    const bytes = new Uint8Array(length);
+    if (file === undefined || !readAt(file, offset, bytes)) return undefined;
+    return checked || crc32(bytes) === crc ? bytes : undefined;
+  }
+
+  /**
+   * Looks at the journals of other writers, and learns what was appended since the last look.
+   *
+   * @param manifest What is live: sealed parts of journals are not scanned.
+   */
+  rescan(manifest: Manifest): void {
+    for (const name of listJournals(this.#layout)) {
+      if (name.startsWith(this.#ownPrefix)) continue;
+      const file = this.#handles.open(toJournalPath(this.#layout, name));
+      // Sealed and removed since it was listed.
+      if (file === undefined) continue;
+      const tail = this.#tail(name, manifest.sealed[name] ?? 0);
+      tail.scanned = scanJournal(file, tail.scanned, (entry) => {
+        tail.entries.set(toRow(entry));
+      });
+    }
+  }
+
+  /** Forgets journals that are gone: all they had is in segments. */
+  forgetRemoved(): void {
+    const names = new Set(listJournals(this.#layout));
+    for (const name of this.#tails.keys()) {
+      if (names.has(name)) continue;
+      this.#tails.delete(name);
+      this.#handles.close(toJournalPath(this.#layout, name));
+    }
+  }
+
+  #tail(name: string, scanned: number): JournalTail {
+    let tail = this.#tails.get(name);
+    if (tail === undefined) {
+      tail = { entries: new DigestRows(), scanned };
+      this.#tails.set(name, tail);
+    }
+    return tail;
+  }
+}
+
+function toRow({ digest, offset, length, kind, crc, rank = 0 }: JournalEntry): TableRow {
+  return { digest, offset, length, kind: kind + rank * RANK_UNIT, crc, place: PLACE.subject };
+}
+
+function toEntry({ digest, offset, length, kind, crc }: TableRow): JournalEntry {
+  const entry = { digest, offset, length, kind: kind % RANK_UNIT, crc };
+  return kind < RANK_UNIT ? entry : { ...entry, rank: Math.floor(kind / RANK_UNIT) };
+}

@@ -1,0 +1,163 @@
+import { crc32 } from "node:zlib";
+import { type FileSystem, removeIfThere, writeAll } from "../../disk/file_system.ts";
+import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
+import type { EncodedPart } from "../../value/value.ts";
+import {
+  createJournalBuffer,
+  encodeHeader,
+  encodeShape,
+  HEADER_BYTES,
+  toShapeBytes,
+} from "./journal_format.ts";
+import type { JournalEntry } from "./journal_scan.ts";
+
+/** Up to here header and payload are copied into one buffer and written at once. */
+const SMALL_BYTES = 16 * 1024;
+
+/** What a writer needs to know. */
+export interface JournalWriterOptions {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** The bag's paths. */
+  readonly layout: BagLayout;
+  /** The size at which a journal is full. */
+  readonly journalBytes: number;
+  /** Whether each entry is brought to the disk itself before it counts as written. */
+  readonly sync: boolean;
+}
+
+/** Where the writer stands. */
+type Journal =
+  | { readonly state: "none" }
+  | { readonly state: "open"; readonly name: string; readonly file: Deno.FsFile; end: number };
+
+/**
+ * Appends values to journals of its own, one after another.
+ *
+ * A journal is locked exclusively for as long as its writer uses it: whoever gets the lock knows
+ * that nobody writes there any more.
+ */
+export class JournalWriter implements Disposable {
+  /** The begin of the names of all journals of this writer. */
+  readonly prefix: string = `${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}-`;
+  readonly #options: JournalWriterOptions;
+  readonly #buffer = createJournalBuffer(HEADER_BYTES + SMALL_BYTES);
+  #journal: Journal = { state: "none" };
+  #count = 0;
+
+  /**
+   * Creates a writer; no file is made before the first value.
+   *
+   * @param options What the writer needs to know.
+   */
+  constructor(options: JournalWriterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Appends a value.
+   *
+   * @param part The value.
+   * @returns The journal's name, and where in it the value lies.
+   * @throws The disk's own error; the journal then ends where it ended before.
+   */
+  append(part: EncodedPart): { journal: string; entry: JournalEntry } {
+    const journal = this.#open();
+    const plain = {
+      digest: part.digest,
+      kind: part.kind,
+      length: part.bytes.length,
+      crc: crc32(part.bytes),
+    };
+    const header = part.shape === undefined ? plain : { ...plain, rank: part.shape.length };
+    encodeHeader(this.#buffer, header);
+    try {
+      this.#write(journal.file, part.bytes);
+      if (part.shape !== undefined) {
+        writeAll(this.#options.fileSystem, journal.file, encodeShape(part.shape));
+      }
+    } catch (error) {
+      this.#cutBack(journal.file, journal.end);
+      throw error;
+    }
+    this.#sync(journal.file);
+    const offset = journal.end + HEADER_BYTES;
+    journal.end = offset + part.bytes.length + toShapeBytes(header);
+    return { journal: journal.name, entry: { ...header, offset } };
+  }
+
+  /** Whether the journal has reached its size. */
+  get full(): boolean {
+    return this.#journal.state === "open" && this.#journal.end >= this.#options.journalBytes;
+  }
+
+  /** Lets go of the journal; the next value begins a new one. */
+  rotate(): void {
+    if (this.#journal.state === "none") return;
+    const { file } = this.#journal;
+    this.#journal = { state: "none" };
+    file.unlockSync();
+    file.close();
+  }
+
+  /** Lets go of the journal. */
+  [Symbol.dispose](): void {
+    this.rotate();
+  }
+
+  #write(file: Deno.FsFile, payload: Uint8Array): void {
+    const { fileSystem } = this.#options;
+    const { bytes } = this.#buffer;
+    if (payload.length <= SMALL_BYTES) {
+      bytes.set(payload, HEADER_BYTES);
+      writeAll(fileSystem, file, bytes.subarray(0, HEADER_BYTES + payload.length));
+    } else {
+      writeAll(fileSystem, file, bytes.subarray(0, HEADER_BYTES));
+      writeAll(fileSystem, file, payload);
+    }
+  }
+
+  #sync(file: Deno.FsFile): void {
+    if (!this.#options.sync) return;
+    try {
+      this.#options.fileSystem.sync(file);
+    } catch (error) {
+      // The entry is complete, so others may know it: its place must not be written again.
+      this.rotate();
+      throw error;
+    }
+  }
+
+  #cutBack(file: Deno.FsFile, end: number): void {
+    try {
+      this.#options.fileSystem.truncate(file, end);
+    } catch {
+      // Readers stop at the torn entry, so nothing may follow it: go on in a new journal. The
+      // caller learns of the error that came first.
+      this.rotate();
+    }
+  }
+
+  #open(): Journal & { state: "open" } {
+    if (this.#journal.state === "open") return this.#journal;
+    const { fileSystem, layout, sync } = this.#options;
+    const name = `${this.prefix}${++this.#count}`;
+    const path = toJournalPath(layout, name);
+    const file = fileSystem.open(path, { read: true, append: true, createNew: true });
+    try {
+      file.lockSync(true);
+      if (sync) fileSystem.syncDirectory(layout.journals);
+    } catch (error) {
+      file.close();
+      removeIfThere(fileSystem, path);
+      throw error;
+    }
+    // Between the two calls above, a folder may have taken this for the journal of a dead writer.
+    if (file.statSync().nlink === 0) {
+      file.close();
+      return this.#open();
+    }
+    this.#journal = { state: "open", name, file, end: 0 };
+    return this.#journal;
+  }
+}

@@ -1,0 +1,554 @@
+import { QuiverError } from "../../base/errors.ts";
+import type { TellDamaged } from "../../disk/cache_files.ts";
+import {
+  type CallLineHead,
+  decodeCheckedLine,
+  encodeCallLine,
+  encodeEvictLine,
+  isDeep,
+  isUnfinishedLine,
+  LONGEST_LINE_BYTES,
+} from "../../disk/checked_line.ts";
+import { type FileSystem, openIfThere, openShared, readAt } from "../../disk/file_system.ts";
+import type { BagLayout } from "../../disk/layout.ts";
+import type { Digest } from "../../value/value.ts";
+import { readManifest } from "../manifest.ts";
+import { scanCalls } from "./call_scan.ts";
+import { CallTable, CallTail, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
+
+/** What a call log needs to know. */
+export interface CallLogOptions {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** The bag's paths. */
+  readonly layout: BagLayout;
+  /** Whether lines may be appended. */
+  readonly writable: boolean;
+  /** Whether each line is brought to the disk itself before it counts as written. */
+  readonly sync: boolean;
+  /** Called when much was appended since the table was last looked at: somebody may have folded. */
+  readonly onLongTail?: () => void;
+  /** Told when the file turns out to have been replaced: other files of the bag may be gone too. */
+  readonly onReplaced?: () => void;
+}
+
+/** The right to put a call, which can be taken back while the call is computed. */
+export interface Revocable {
+  /** How long the log was when it was given. */
+  readonly logSize: number;
+  /** Which log that was: a compaction makes another one, which may come to be as long. */
+  readonly log: object | undefined;
+  /** Whether it was taken back. */
+  readonly revoked: boolean;
+}
+
+/** Where a record lies in the log. */
+interface Place {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
+interface OpenLog {
+  readonly file: Deno.FsFile;
+  table: CallTable | undefined;
+  /** The newest line of each key behind the table's prefix. */
+  tail: CallTail;
+  /** Records that were read; each is the newest of its key as far as the log was scanned. */
+  records: RecordCache;
+  scanned: number;
+  /** Up to where the log had come when somebody last looked for a newer table. */
+  looked: number;
+  /** Up to where the log had come when it was last seen to that somebody makes a table. */
+  followed: number;
+}
+
+/** The call log of a bag: appends lines, and follows what others append. */
+export class CallLog implements Disposable {
+  readonly #options: CallLogOptions;
+  readonly #lock: Deno.FsFile | undefined;
+  #log: OpenLog | undefined;
+  #generation: number;
+  #skipped = 0;
+  /** For lines that are read, so that none needs a buffer of its own. */
+  #buffer = new Uint8Array(4096);
+
+  /**
+   * Opens the log.
+   *
+   * @param options What the log needs to know.
+   * @param generation The generation of the log, as the manifest has it.
+   */
+  constructor(options: CallLogOptions, generation: number) {
+    const { fileSystem, layout, writable } = options;
+    this.#options = options;
+    this.#generation = generation;
+    this.#lock = writable ? openShared(fileSystem, layout.callsLock, { write: true }) : undefined;
+    try {
+      this.#log = this.#open();
+      this.#refresh();
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** How many lines were torn, damaged or foreign among those that this handle has scanned. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** Whether the table of the log should be written anew. */
+  get tailLong(): boolean {
+    const prefix = this.#log?.table?.end ?? 0;
+    return isTailLong((this.#log?.scanned ?? 0) - prefix, prefix);
+  }
+
+  /** Whether so much was appended that it is time to see to the table again. */
+  get overdue(): boolean {
+    const { scanned = 0, followed = 0 } = this.#log ?? {};
+    return scanned - followed > LONG_TAIL_BYTES;
+  }
+
+  /** Which log is open, and how long it is, as far as it was scanned. */
+  get state(): Pick<Revocable, "log" | "logSize"> {
+    return { log: this.#log, logSize: this.#log?.scanned ?? 0 };
+  }
+
+  /**
+   * Appends a record, unless the call was to be forgotten meanwhile.
+   *
+   * @param key The key of the call.
+   * @param fields What the record says beside its key.
+   * @param lease What the call was computed under; asked only when the log has grown since, as whoever
+   * revokes it appends something.
+   * @returns Whether the record is there.
+   */
+  append(key: Digest, fields: Record<string, unknown>, lease?: Revocable): boolean {
+    return this.#write({ key, evicted: false }, encodeCallLine(key, fields), lease);
+  }
+
+  /**
+   * Appends that a key is forgotten, if it is known.
+   *
+   * @param key The key of the call.
+   * @returns Whether the key was known.
+   */
+  evict(key: Digest): boolean {
+    if (this.find(key) === undefined) return false;
+    this.#write({ key, evicted: true }, encodeEvictLine(key));
+    return true;
+  }
+
+  /**
+   * Appends that a key is forgotten, though it is not known.
+   *
+   * @param key The key of the call.
+   */
+  note(key: Digest): void {
+    this.#write({ key, evicted: true }, encodeEvictLine(key));
+  }
+
+  /**
+   * Finds the newest record of a key.
+   *
+   * @param key The key of the call.
+   * @returns The record, frozen, or `undefined`.
+   */
+  get(key: Digest): Record<string, unknown> | undefined {
+    this.#refresh();
+    const known = this.#log?.records.get(key);
+    if (known !== undefined) return known;
+    const place = this.#locate(key);
+    const record = place && this.#read(place);
+    // A table may name a place where another record lies.
+    if (record?.key !== key) return undefined;
+    this.#log?.records.set(key, record, place?.length ?? 0);
+    return record;
+  }
+
+  /**
+   * Finds where the newest record of a key lies.
+   *
+   * @param key The key of the call.
+   * @returns The place, or `undefined` when there is none.
+   */
+  find(key: Digest): Place | undefined {
+    this.#refresh();
+    return this.#locate(key);
+  }
+
+  #locate(key: Digest): Place | undefined {
+    return this.#lookUp(key) ?? (this.#reopenReplaced() ? this.#lookUp(key) : undefined);
+  }
+
+  #lookUp(key: Digest): Place | undefined {
+    const line = this.#log?.tail.get(key);
+    if (line !== undefined) return line.evicted ? undefined : line;
+    return this.#log?.table?.find(key);
+  }
+
+  /**
+   * Tells what was appended since a position, by this handle or others.
+   *
+   * @param since An earlier position, if there is one.
+   * @returns The lines, and the position now.
+   */
+  changes(since?: LogPosition): LogChanges {
+    this.#refresh();
+    this.#reopenReplaced();
+    const log = this.#log ?? this.#reopen();
+    const position = new LogPosition(log, log.scanned);
+    if (since?.log !== log) return { position };
+    const lines: CallLineHead[] = [];
+    scanCalls(log.file, since.offset, log.scanned, (line) => lines.push(line));
+    return { position, lines };
+  }
+
+  /**
+   * Goes over the newest record of each key, in the order of the log, as it is at the first step.
+   *
+   * @param damaged Told where a record lies that is passed over as it is damaged. A record that was
+   * damaged when the table of its part of the log was made is in no table, and is not told of.
+   */
+  *records(damaged?: TellDamaged): Generator<Record<string, unknown>> {
+    const log = this.#settle();
+    if (log === undefined) return;
+    // A file of its own: places are those of one file, and the log may be replaced meanwhile.
+    using file = log.file;
+    const { scanned } = log;
+    const tell = (offset: number) => damaged?.(`"${this.#options.layout.callLog}" at ${offset}`);
+    const places = this.#places();
+    if (damaged !== undefined && this.#skipped > 0) this.#tellSkipped(log, tell);
+    for (const place of places) {
+      const record = this.#read(place, { file, scanned });
+      if (record !== undefined) yield record;
+      else tell(place.offset);
+    }
+  }
+
+  /** Damaged lines behind the table were passed over when they were scanned. */
+  #tellSkipped(
+    { file, scanned }: Pick<OpenLog, "file" | "scanned">,
+    tell: (offset: number) => void,
+  ): void {
+    const begin = this.#log?.table?.end ?? 0;
+    scanCalls(file, begin, scanned, () => {}, ({ offset, length, bytes }) => {
+      if (length !== bytes.length || !isUnfinishedLine(bytes)) tell(offset);
+    });
+  }
+
+  /** Opens the file that the newest places are of. */
+  #settle(): Pick<OpenLog, "file" | "scanned"> | undefined {
+    for (;;) {
+      this.#refresh();
+      this.#reopenReplaced();
+      if (this.#log === undefined) return undefined;
+      const file = openIfThere(this.#options.layout.callLog);
+      const { scanned } = this.#log;
+      if (file?.statSync().ino === this.#log.file.statSync().ino) return { file, scanned };
+      file?.close();
+    }
+  }
+
+  #places(): Place[] {
+    if (this.#log === undefined) return [];
+    const { table, tail } = this.#log;
+    const places = Array.from(table?.places((key) => tail.get(key) !== undefined) ?? []);
+    places.sort((a, b) => a.offset - b.offset);
+    // The tail begins where the table ends; a key keeps its first place, so it is sorted too.
+    const newest = Array.from(tail.lines()).filter((line) => !line.evicted);
+    return places.concat(newest.sort((a, b) => a.offset - b.offset));
+  }
+
+  /**
+   * Takes the log's generation from the newest manifest, and its table if there is a newer one.
+   *
+   * @param generation The generation of the log.
+   */
+  reload(generation: number): void {
+    if (generation !== this.#generation) {
+      this.#generation = generation;
+      this.#reopen();
+    } else if (this.#log !== undefined) {
+      this.#takeNewerTable(this.#log);
+      this.#log.followed = this.#log.scanned;
+    }
+  }
+
+  #takeNewerTable(log: OpenLog): void {
+    const table = CallTable.open(this.#options.layout, log.file, this.#generation, log.table);
+    if (table !== undefined) this.#takeTable(log, table);
+  }
+
+  #takeTable(log: OpenLog, table: CallTable): void {
+    log.table?.[Symbol.dispose]();
+    log.table = table;
+    if (table.end > log.scanned) {
+      // Lines that this handle has not seen may be newer than what it has read.
+      log.records = new RecordCache();
+      log.scanned = table.end;
+    }
+    log.tail = log.tail.from(table.end);
+  }
+
+  /** Lets go of the files. */
+  [Symbol.dispose](): void {
+    this.#close();
+    this.#lock?.close();
+  }
+
+  #read(
+    { offset, length }: Place,
+    log: Pick<OpenLog, "file" | "scanned"> | undefined = this.#log,
+  ): Record<string, unknown> | undefined {
+    // A table may say anything.
+    if (log === undefined || length > LONGEST_LINE_BYTES) return undefined;
+    if (offset + length > log.scanned) return undefined;
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
+    const line = this.#buffer.subarray(0, length);
+    if (!readAt(log.file, offset, line)) return undefined;
+    return decodeCheckedLine(line);
+  }
+
+  #write(head: CallLineHead, line: Uint8Array, lease?: Revocable): boolean {
+    const { fileSystem, layout, sync } = this.#options;
+    checkLine(line);
+    if (this.#lock === undefined) {
+      throw new TypeError("Cannot append to the call log: it is read-only");
+    }
+    this.#lock.lockSync(false);
+    let log: OpenLog;
+    try {
+      const info = this.#log?.file.statSync();
+      log = info?.nlink === 0 ? this.#reopen() : this.#log ?? this.#reopen();
+      const known = lease?.log === log ? lease.logSize : undefined;
+      if (lease !== undefined && info?.size !== known && lease.revoked) return false;
+      appendLine(fileSystem, log.file, line, layout.callLog);
+      if (sync) fileSystem.sync(log.file);
+      const end = this.#takeOwn(log, head, line.length);
+      if (lease !== undefined && end - line.length !== known && lease.revoked) {
+        // Since the last look; what forgets the call may stand before its record.
+        appendLine(fileSystem, log.file, encodeEvictLine(head.key), layout.callLog);
+        return false;
+      }
+    } finally {
+      this.#lock.unlockSync();
+    }
+    this.#followFolds(log);
+    return true;
+  }
+
+  /** A line that this handle has appended right behind what it has scanned need not be read again. */
+  #takeOwn(log: OpenLog, head: CallLineHead, length: number): number {
+    const end = log.file.seekSync(0, Deno.SeekMode.Current);
+    if (end - length !== log.scanned) return end;
+    log.records.delete(head.key);
+    // Without the line feeds that the line begins and ends with.
+    log.tail.set({ ...head, offset: log.scanned + 1, length: length - 2 });
+    log.scanned = end;
+    return end;
+  }
+
+  #close(): void {
+    this.#log?.file.close();
+    this.#log?.table?.[Symbol.dispose]();
+    this.#log = undefined;
+  }
+
+  #open(): OpenLog | undefined {
+    const { fileSystem, layout, writable } = this.#options;
+    const file = writable
+      ? openShared(fileSystem, layout.callLog, { append: true })
+      : openIfThere(layout.callLog);
+    if (file === undefined) return undefined;
+    const table = CallTable.open(layout, file, this.#generation);
+    const end = table?.end ?? 0;
+    return {
+      file,
+      table,
+      tail: new CallTail(),
+      records: new RecordCache(),
+      scanned: end,
+      looked: file.seekSync(0, Deno.SeekMode.End),
+      followed: end,
+    };
+  }
+
+  #refresh(): void {
+    this.#log ??= this.#open();
+    const log = this.#log;
+    if (log === undefined) return;
+    const size = log.file.seekSync(0, Deno.SeekMode.End);
+    if (size === log.scanned) return;
+    // A log only grows; if it has shrunk, somebody has cut it.
+    if (size < log.scanned) return this.#scan(this.#reopen());
+    this.#scan(log, size);
+  }
+
+  #scan(log: OpenLog, size: number = log.file.seekSync(0, Deno.SeekMode.End)): void {
+    const { end, skipped } = scanCalls(log.file, log.scanned, size, (line) => {
+      log.tail.set(line);
+      log.records.delete(line.key);
+    });
+    log.scanned = end;
+    this.#skipped += skipped;
+    // A log that was replaced ends with a line that is none of a log's (`rewrite_log.ts`).
+    if (skipped > 0 && this.#reopenReplaced()) return;
+    this.#followFolds(log);
+  }
+
+  /** A handle that finds all it looks for learns of folds only so; else its tail would only grow. */
+  #followFolds(log: OpenLog): void {
+    const prefix = log.table?.end ?? 0;
+    if (!isTailLong(log.scanned - Math.max(prefix, log.looked), prefix)) return;
+    log.looked = log.scanned;
+    this.#options.onLongTail?.();
+    if (this.#log === log) this.#takeNewerTable(log);
+  }
+
+  /** Whether the file was replaced by another one under the same name. */
+  #replaced(): boolean {
+    return this.#log !== undefined && this.#log.file.statSync().nlink === 0;
+  }
+
+  #reopenReplaced(): boolean {
+    if (!this.#replaced()) return false;
+    this.#scan(this.#reopen());
+    return true;
+  }
+
+  #reopen(): OpenLog {
+    this.#close();
+    // Its table is that of the newest generation.
+    this.#generation = readManifest(this.#options.layout).logGeneration;
+    const log = this.#open();
+    if (log === undefined) {
+      const { callLog } = this.#options.layout;
+      throw new QuiverError(`Cannot read "${callLog}": it was removed while it was open`);
+    }
+    this.#log = log;
+    this.#options.onReplaced?.();
+    return this.#log;
+  }
+}
+
+/** How often a line is written again after a part of it was taken. */
+const APPEND_ATTEMPTS = 3;
+
+/**
+ * Refuses a line that no reader would take.
+ *
+ * @param line The line with its line feeds.
+ * @throws {RangeError} If it is too long, or nested too deeply.
+ */
+export function checkLine(line: Uint8Array): void {
+  if (line.length > LONGEST_LINE_BYTES) {
+    throw new RangeError(
+      `Cannot put a call of ${line.length} bytes: the longest has ${LONGEST_LINE_BYTES}`,
+    );
+  }
+  if (isDeep(line)) throw new RangeError("Cannot put a call: its record is nested too deeply");
+}
+
+/**
+ * Appends a line to the call log, to which others append as well.
+ *
+ * The rest of a line that was only partly taken cannot follow it: somebody else may have appended
+ * meanwhile. The part is a torn line, and the line is written again, whole.
+ *
+ * @param fileSystem The seam.
+ * @param file The log, open for appending.
+ * @param line The line with its line feeds.
+ * @param path What the log is called in errors.
+ */
+export function appendLine(
+  fileSystem: FileSystem,
+  file: Deno.FsFile,
+  line: Uint8Array,
+  path: string,
+): void {
+  for (let attempt = 0; attempt < APPEND_ATTEMPTS; attempt++) {
+    if (fileSystem.write(file, line) === line.length) return;
+  }
+  throw new QuiverError(
+    `Cannot append to "${path}": the disk takes only a part of the line`,
+  );
+}
+
+/** Up to where somebody has followed the log: a place in one file. */
+export class LogPosition {
+  /** Stands for the file. */
+  readonly log: object;
+  /** In bytes. */
+  readonly offset: number;
+
+  /** Creates a position. */
+  constructor(log: object, offset: number) {
+    this.log = log;
+    this.offset = offset;
+  }
+}
+
+/** What the log says since a position. */
+export interface LogChanges {
+  /** Up to where. */
+  readonly position: LogPosition;
+  /** The lines in their order; absent when the position is none of this file: all may be different. */
+  readonly lines?: readonly CallLineHead[];
+}
+
+/** How many bytes of lines are kept for certain, parsed; up to twice as many are. */
+const LIMIT = 2 * 1024 * 1024;
+
+/** The newest records that were read, parsed: to read and parse a line is half of a tiny hit. */
+export class RecordCache {
+  #recent = new Map<Digest, Record<string, unknown>>();
+  #older = new Map<Digest, Record<string, unknown>>();
+  #bytes = 0;
+
+  /**
+   * Finds a record.
+   *
+   * @param key The key of the call.
+   * @returns The record, frozen, or `undefined`.
+   */
+  get(key: Digest): Record<string, unknown> | undefined {
+    return this.#recent.get(key) ?? this.#older.get(key);
+  }
+
+  /**
+   * Keeps a record, and freezes all of it.
+   *
+   * @param key The key of the call.
+   * @param record The record.
+   * @param bytes How long its line is.
+   */
+  set(key: Digest, record: Record<string, unknown>, bytes: number): void {
+    if (this.#bytes + bytes > LIMIT) {
+      this.#older = this.#recent;
+      this.#recent = new Map();
+      this.#bytes = 0;
+    }
+    this.#recent.set(key, freeze(record));
+    this.#bytes += bytes;
+  }
+
+  /**
+   * Forgets a record, as there is a newer line of its key.
+   *
+   * @param key The key of the call.
+   */
+  delete(key: Digest): void {
+    this.#recent.delete(key);
+    this.#older.delete(key);
+  }
+}
+
+/** JSON has no cycles, and is not deep: the line was written by a stack of calls. */
+function freeze<T extends object>(json: T): T {
+  for (const child of Object.values(json)) {
+    if (typeof child === "object" && child !== null) freeze(child);
+  }
+  return Object.freeze(json);
+}

@@ -1,0 +1,100 @@
+import {
+  type CallLineHead,
+  decodeCallLineHead,
+  LONGEST_LINE_BYTES,
+} from "../../disk/checked_line.ts";
+import { readAt } from "../../disk/file_system.ts";
+
+const CHUNK_BYTES = 256 * 1024;
+const LINE_FEED = 0x0a;
+
+/** A line of the call log. */
+export interface CallLine extends CallLineHead {
+  /** Where the line begins, in bytes. */
+  readonly offset: number;
+  /** How long the line is without its line feed, in bytes. */
+  readonly length: number;
+}
+
+/** What a scan of the call log found. */
+export interface CallScan {
+  /** Where the last complete line ends; a later scan goes on there. */
+  readonly end: number;
+  /** How many lines were torn, damaged or foreign. */
+  readonly skipped: number;
+}
+
+/** A line that is none of ours, or not any more. */
+export interface SkippedLine {
+  /** Where the line begins, in bytes. */
+  readonly offset: number;
+  /** How long the line is without its line feed, in bytes. */
+  readonly length: number;
+  /** The line, good until the next one; its begin if it is longer than any of ours. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Goes over the complete lines of the call log without parsing them. A line that is longer than any
+ * of ours is passed over in pieces.
+ *
+ * @param file The log; other handles may append to it meanwhile.
+ * @param from Where to begin: 0, or what an earlier scan returned.
+ * @param size The size of the log in bytes.
+ * @param visit Called for each sound line, in order, with its bytes, which are good until the next.
+ * @param skip Called for each other line.
+ * @returns Where to go on, and how many lines were not sound.
+ */
+export function scanCalls(
+  file: Deno.FsFile,
+  from: number,
+  size: number,
+  visit: (line: CallLine, bytes: Uint8Array) => void,
+  skip: (line: SkippedLine) => void = () => {},
+): CallScan {
+  let buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(size - from, 0)));
+  let end = from;
+  let skipped = 0;
+  while (end < size) {
+    const window = buffer.subarray(0, Math.min(buffer.length, size - end));
+    if (!readAt(file, end, window)) break;
+    let at = 0;
+    for (let feed = window.indexOf(LINE_FEED); feed !== -1; feed = window.indexOf(LINE_FEED, at)) {
+      // An empty line is the line feed that each append begins with.
+      if (feed > at) {
+        const bytes = window.subarray(at, feed);
+        const place = { offset: end + at, length: feed - at };
+        const head = decodeCallLineHead(bytes);
+        if (head !== undefined) visit({ ...head, ...place }, bytes);
+        else {
+          skipped++;
+          skip({ ...place, bytes });
+        }
+      }
+      at = feed + 1;
+    }
+    if (at === 0 && window.length >= LONGEST_LINE_BYTES) {
+      const feed = findLineFeed(file, end, size);
+      skipped++;
+      skip({ offset: end, length: feed - end, bytes: window });
+      at = Math.min(feed + 1, size) - end;
+    } else if (at === 0) {
+      if (end + window.length >= size) break;
+      // One line is longer than the buffer.
+      buffer = new Uint8Array(Math.min(buffer.length * 2, LONGEST_LINE_BYTES));
+    }
+    end += at;
+  }
+  return { end, skipped };
+}
+
+/** Finds the end of a line, whatever its length. */
+function findLineFeed(file: Deno.FsFile, from: number, size: number): number {
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  for (let at = from; at < size; at += chunk.length) {
+    const window = chunk.subarray(0, Math.min(chunk.length, size - at));
+    const feed = readAt(file, at, window) ? window.indexOf(LINE_FEED) : 0;
+    if (feed !== -1) return at + feed;
+  }
+  return size;
+}

@@ -1,0 +1,232 @@
+import { crc32 } from "node:zlib";
+import { openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
+import type { BagLayout } from "../../disk/layout.ts";
+import type { Digest } from "../../value/value.ts";
+import { DigestRows } from "../table/digest_rows.ts";
+import {
+  DigestTable,
+  PLACE,
+  PURPOSE,
+  readTableHeader,
+  type RowBytes,
+  type TableRow,
+} from "../table/digest_table.ts";
+import type { CallLine } from "./call_scan.ts";
+
+/** How much of the begin and the end of the prefix counts for the checksum. */
+const SAMPLE_BYTES = 4096;
+
+/** A tail of up to this many bytes is cheaper to scan than a table is to write. */
+const SMALL_TAIL_BYTES = 64 * 1024;
+
+/** The table is written anew when the tail has more than this part of the prefix… */
+const TAIL_SHARE = 1 / 8;
+
+/** …or more than this, which takes about 40 ms to scan. */
+export const LONG_TAIL_BYTES = 16 * 1024 * 1024;
+
+/** Where a record lies in the log. */
+export interface CallPlace {
+  /** Where the line begins, in bytes. */
+  readonly offset: number;
+  /** How long the line is without its line feed, in bytes. */
+  readonly length: number;
+}
+
+/** The table of the call log's sealed prefix, open for being searched. */
+export class CallTable implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #table: DigestTable;
+
+  private constructor(file: Deno.FsFile, table: DigestTable) {
+    this.#file = file;
+    this.#table = table;
+  }
+
+  /**
+   * Opens the table.
+   *
+   * @param layout The bag's paths.
+   * @param log The open call log.
+   * @param generation The generation of the log.
+   * @param known A table that is open already.
+   * @returns The table, or `undefined` when it is missing, damaged, of another log, or `known`.
+   */
+  static open(
+    layout: BagLayout,
+    log: Deno.FsFile,
+    generation: number,
+    known?: CallTable,
+  ): CallTable | undefined {
+    const file = openIfThere(layout.callIndex);
+    if (file === undefined) return undefined;
+    const table = isSame(file, known)
+      ? undefined
+      : DigestTable.read(file, PURPOSE.calls, () => file);
+    if (table !== undefined && isOf(table, log, generation)) return new CallTable(file, table);
+    file.close();
+    return undefined;
+
+    function isSame(file: Deno.FsFile, known: CallTable | undefined): boolean {
+      return known !== undefined &&
+        readTableHeader(file, PURPOSE.calls)?.crc === known.#table.check;
+    }
+  }
+
+  /** Where in the log the prefix ends, in bytes. */
+  get end(): number {
+    return this.#table.subject.length;
+  }
+
+  /** The bytes of the rows in order, each good until the next. */
+  rowBytes(): Iterable<Uint8Array> {
+    return this.#table.rowBytes();
+  }
+
+  /**
+   * Finds where the newest record of a key lies in the prefix.
+   *
+   * @param key The key of the call.
+   * @returns The place, or `undefined` when there is none.
+   */
+  find(key: Digest): CallPlace | undefined {
+    const row = this.#table.find(key);
+    return row === -1 ? undefined : this.#table.row(row, key);
+  }
+
+  /**
+   * Goes over the places of all records, in no order.
+   *
+   * @param isNewer Whether there is something newer of a key.
+   */
+  *places(isNewer: (key: Digest) => boolean): Generator<CallPlace> {
+    for (let i = 0; i < this.#table.size; i++) {
+      const { digest, offset, length } = this.#table.row(i);
+      if (!isNewer(digest)) yield { offset, length };
+    }
+  }
+
+  /** Lets go of the file. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+/**
+ * Reads the table of the call log's sealed prefix into memory.
+ *
+ * @param layout The bag's paths.
+ * @param log The open call log.
+ * @param generation The generation of the log.
+ * @returns The table, or `undefined` when it is missing, damaged, or of another log.
+ */
+export function readCallTable(
+  layout: BagLayout,
+  log: Deno.FsFile,
+  generation: number,
+): DigestTable | undefined {
+  const bytes = readWhole(layout.callIndex);
+  const table = bytes && DigestTable.decode(bytes, PURPOSE.calls);
+  return table !== undefined && isOf(table, log, generation) ? table : undefined;
+}
+
+function isOf({ subject }: DigestTable, log: Deno.FsFile, generation: number): boolean {
+  return subject.check === checkPrefix(log, subject.length, generation);
+}
+
+/**
+ * Tells whether the call log's table should be written anew.
+ *
+ * @param tail How many bytes have no table.
+ * @param prefix How many bytes have one.
+ * @returns Whether scanning the tail costs more than it should.
+ */
+export function isTailLong(tail: number, prefix: number): boolean {
+  return tail > Math.min(Math.max(SMALL_TAIL_BYTES, prefix * TAIL_SHARE), LONG_TAIL_BYTES);
+}
+
+/**
+ * Recognises the prefix of a log without reading all of it: a log only ever grows.
+ *
+ * @param log The open call log.
+ * @param length How long the prefix is, in bytes.
+ * @param generation The generation of the log.
+ * @returns A checksum, or `undefined` when the log is shorter.
+ */
+export function checkPrefix(
+  log: Deno.FsFile,
+  length: number,
+  generation: number,
+): number | undefined {
+  const sample = new Uint8Array(Math.min(SAMPLE_BYTES, length));
+  if (!readAt(log, 0, sample)) return undefined;
+  const check = crc32(sample, generation);
+  return readAt(log, length - sample.length, sample) ? crc32(sample, check) : undefined;
+}
+
+const RECORD = 0;
+const EVICTED = 1;
+
+/** The newest line of each key in the part of the call log that has no table. */
+export class CallTail {
+  readonly #lines = new DigestRows();
+
+  /** The lines as the rows of a table; the kind tells a record from an eviction. */
+  get rows(): RowBytes {
+    return this.#lines.rows;
+  }
+
+  /**
+   * Takes a line, which is newer than all before it.
+   *
+   * @param line The line.
+   */
+  set({ key, evicted, offset, length }: CallLine): void {
+    const kind = evicted ? EVICTED : RECORD;
+    this.#lines.set({ digest: key, offset, length, kind, crc: 0, place: PLACE.subject });
+  }
+
+  /**
+   * Finds the newest line of a key.
+   *
+   * @param key The key of the call.
+   * @returns The line, or `undefined` when the tail has none.
+   */
+  get(key: Digest): CallLine | undefined {
+    const index = this.#lines.size === 0 ? -1 : this.#lines.find(key);
+    return index === -1 ? undefined : toLine(this.#lines.row(index, key));
+  }
+
+  /** Goes over the lines; a key stands where it came first. */
+  *lines(): Generator<CallLine> {
+    for (let index = 0; index < this.#lines.size; index++) yield toLine(this.#lines.row(index));
+  }
+
+  /**
+   * Leaves out what a table has.
+   *
+   * @param offset Where the tail begins from now on, in bytes.
+   * @returns The lines from there on.
+   */
+  from(offset: number): CallTail {
+    const rest = new CallTail();
+    for (const line of this.lines()) {
+      if (line.offset >= offset) rest.set(line);
+    }
+    return rest;
+  }
+}
+
+/**
+ * Tells whether a row of a tail is an eviction.
+ *
+ * @param kind The kind of the row.
+ * @returns Whether the key is forgotten.
+ */
+export function isEviction(kind: number): boolean {
+  return kind === EVICTED;
+}
+
+function toLine({ digest, offset, length, kind }: TableRow): CallLine {
+  return { key: digest, evicted: isEviction(kind), offset, length };
+}

@@ -1,0 +1,130 @@
+import { resolve } from "node:path";
+import { BagFormatError } from "../base/errors.ts";
+import type { BagFiles, BagOptions } from "../disk/cache_files.ts";
+import { DISK, type FileSystem } from "../disk/file_system.ts";
+import { type BagLayout, toLayout } from "../disk/layout.ts";
+import {
+  type BagFeatures,
+  checkBag,
+  createBag,
+  isGzipLevel,
+  refuseFile,
+  writeFirst,
+} from "./bag_json.ts";
+import { DiskBag } from "./disk_bag.ts";
+import type { FoldRunner } from "./fold/scheduler.ts";
+import { WorkerFoldRunner } from "./fold/worker_runner.ts";
+import { createManifest } from "./manifest.ts";
+
+const DEFAULTS: Required<Omit<BagOptions, "compression">> = {
+  mode: "readwrite",
+  durability: "process",
+  fold: "auto",
+  journalBytes: 32 * 1024 * 1024,
+  memoryBytes: 32 * 1024 * 1024,
+};
+
+/** What a bag stands on; a test puts other things in their place. */
+export interface BagEnvironment {
+  /** The seam through which the bag changes the disk. */
+  readonly fileSystem: FileSystem;
+  /** What folds. */
+  readonly runner: FoldRunner;
+}
+
+/**
+ * Opens a bag, and makes one of a directory that is missing or empty.
+ *
+ * Requires `--allow-read` and, unless `mode` is `"read"`, `--allow-write` for the directory.
+ *
+ * @param path The bag's directory.
+ * @param options How to open it.
+ * @param environment What the bag stands on; the disk, if not given.
+ * @returns The open bag; it must be closed.
+ * @throws {BagFormatError} If the directory is not a bag, or one of another version.
+ * @throws {QuiverError} If the directory is read-only and the mode is not `"read"`.
+ */
+export async function openBagFiles(
+  path: string,
+  options: BagOptions = {},
+  environment: BagEnvironment = { fileSystem: DISK, runner: new WorkerFoldRunner() },
+): Promise<BagFiles> {
+  const { fileSystem } = environment;
+  const layout = toLayout(resolve(path));
+  const { compression, ...others } = options;
+  const settings = checkOptions(others);
+  const wanted = checkCompression(compression);
+  const writes = settings.mode === "readwrite";
+  refuseFile(layout);
+  if (writes) writeFirst(layout, () => createBag(fileSystem, layout, wanted));
+  checkSame(layout, wanted, checkBag(layout));
+  if (writes) await createManifest(fileSystem, layout);
+  const open = () => new DiskBag({ ...settings, ...environment, layout });
+  const bag = writes ? writeFirst(layout, open) : open();
+  try {
+    await bag.heal();
+    return bag;
+  } catch (error) {
+    await bag.close();
+    throw error;
+  }
+}
+
+function checkOptions(
+  options: Omit<BagOptions, "compression">,
+): Required<Omit<BagOptions, "compression">> {
+  const settings = { ...DEFAULTS, ...options };
+  const unknown = Object.keys(options).find((name) => !(name in DEFAULTS));
+  if (unknown !== undefined) {
+    throw new TypeError(
+      `Cannot open a bag: "${unknown}" is no option; ` +
+        `the options are ${
+          [...Object.keys(DEFAULTS), "compression"].map((name) => `"${name}"`).join(", ")
+        }`,
+    );
+  }
+  checkChoice("mode", settings.mode, ["readwrite", "read"]);
+  checkChoice("durability", settings.durability, ["process", "power"]);
+  checkChoice("fold", settings.fold, ["auto", "full", "manual"]);
+  checkBytes("journalBytes", settings.journalBytes, 1);
+  checkBytes("memoryBytes", settings.memoryBytes, 0);
+  return settings;
+}
+
+function checkChoice(name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  throw new TypeError(
+    `Cannot open a bag as "${name}" must be ${
+      choices.map((choice) => `"${choice}"`).join(" or ")
+    }` +
+      `: current value is "${value}"`,
+  );
+}
+
+function checkBytes(name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new RangeError(
+    `Cannot open a bag as "${name}" must be an integer of at least ${least}: ` +
+      `current value is ${value}`,
+  );
+}
+
+function checkCompression(compression: BagOptions["compression"]): BagFeatures {
+  if (compression === undefined) return {};
+  const { gzip, ...others } = compression;
+  const unknown = Object.keys(others)[0];
+  if (unknown === undefined && isGzipLevel(gzip)) return { gzip };
+  throw new RangeError(
+    'Cannot open a bag as "compression" must be { gzip: 1 … 9 }: ' +
+      `current value is ${JSON.stringify(compression)}`,
+  );
+}
+
+function checkSame(layout: BagLayout, wanted: BagFeatures, decided: BagFeatures): void {
+  if (wanted.gzip === undefined || wanted.gzip === decided.gzip) return;
+  const state = decided.gzip === undefined ? "without compression" : `with gzip: ${decided.gzip}`;
+  throw new BagFormatError(
+    `Cannot open "${layout.root}" with gzip: ${wanted.gzip}: the bag was created ${state}, which ` +
+      "is decided once; leave the option out",
+  );
+}

@@ -1,0 +1,284 @@
+import { crc32 } from "node:zlib";
+import { QuiverError } from "../../base/errors.ts";
+import {
+  type FileSystem,
+  FileWindow,
+  isMissing,
+  openIfThere,
+  replaceFile,
+} from "../../disk/file_system.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
+import { type Digest, VALUE_KIND } from "../../value/value.ts";
+import { type FileAccess, PositionedFile } from "../hdf5/emscripten_fs.ts";
+import type { Hdf5Access, Hdf5Input } from "../hdf5/library.ts";
+import type { Manifest } from "../manifest.ts";
+import { blocksOf, toChunkBox, toChunkGrid, toChunkShape } from "../payload_blocks.ts";
+import { getLength, PLACE, type TableRow } from "../table/digest_table.ts";
+import { ATTRIBUTE, PACKED_ROW_BYTES, toDatasetShape } from "./format.ts";
+import { writeFrontDoor } from "./front_door.ts";
+import { confirmChunks, confirmPayload, encodeSegmentIndex, type IndexedPayload } from "./seal.ts";
+import { readSegmentIndex } from "./sealed_payload.ts";
+
+/** A table that was made again from its segment. */
+export interface RebuiltIndex {
+  /** The segment's name. */
+  readonly segment: string;
+  /** The content of the table's file. */
+  readonly table: Uint8Array<ArrayBuffer>;
+}
+
+const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
+const KINDS: ReadonlyMap<unknown, number> = new Map(Object.entries(VALUE_KIND));
+
+/** What a segment says of a payload. */
+type PayloadRow = Pick<TableRow, "digest" | "kind" | "length" | "crc">;
+
+/** What rebuilding needs. */
+export interface RebuildEnvironment {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** The bag's paths. */
+  readonly layout: BagLayout;
+  /** The HDF5 library. */
+  readonly library: Hdf5Access;
+}
+
+/**
+ * Makes what is missing or damaged of the files that follow from the segments: their tables and the
+ * front door. Whoever writes holds the fold's lock.
+ *
+ * @param environment What rebuilding needs.
+ * @param manifest What is live.
+ * @param write Whether files are written; without it, the tables are only returned.
+ * @returns The tables. A segment that cannot be read as HDF5 has none: its values are missing.
+ */
+export function rebuildIndexes(
+  environment: RebuildEnvironment,
+  manifest: Manifest,
+  write: boolean,
+): RebuiltIndex[] {
+  const { fileSystem, layout, library } = environment;
+  const rebuilt: RebuiltIndex[] = [];
+  for (const { name } of manifest.segments) {
+    if (readSegmentIndex(layout, name) !== undefined) continue;
+    const table = rebuildIndex(environment, name);
+    if (table === undefined) continue;
+    if (write) replaceFile(fileSystem, toSegmentIndexPath(layout, name), [table]);
+    rebuilt.push({ segment: name, table });
+  }
+  if (write && manifest.segments.length > 0 && isMissing(layout.frontDoor)) {
+    writeFrontDoor(fileSystem, layout, library, manifest.segments.map(({ name }) => name));
+  }
+  return rebuilt;
+}
+
+function rebuildIndex(
+  { fileSystem, layout, library }: RebuildEnvironment,
+  name: string,
+): Uint8Array<ArrayBuffer> | undefined {
+  using file = openIfThere(toSegmentPath(layout, name));
+  const payloads = file && readPayloads(fileSystem, library, file);
+  return file && payloads && concatenate(encodeSegmentIndex(file, payloads));
+}
+
+function readPayloads(
+  fileSystem: FileSystem,
+  library: Hdf5Access,
+  file: Deno.FsFile,
+): IndexedPayload[] | undefined {
+  try {
+    return [...iteratePayloads(fileSystem, library, file)];
+  } catch (error) {
+    if (isUnreadable(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Makes the content of a segment's table from the segment.
+ *
+ * @param input The segment, or another HDF5 file that has the same in it.
+ * @param file The same file.
+ * @returns The content of the table's file.
+ */
+export function indexSegment(input: Hdf5Input, file: Deno.FsFile): Uint8Array<ArrayBuffer> {
+  return concatenate(encodeSegmentIndex(file, [...findPayloads(input, file)]));
+}
+
+/**
+ * Goes over a segment with the HDF5 library alone.
+ *
+ * @param fileSystem The seam.
+ * @param library The HDF5 library.
+ * @param file The segment.
+ * @returns All payloads that have their checksum.
+ */
+export function* iteratePayloads(
+  fileSystem: FileSystem,
+  library: Hdf5Access,
+  file: Deno.FsFile,
+): Generator<IndexedPayload> {
+  const input = library.open(new PositionedFile(fileSystem, file));
+  try {
+    yield* findPayloads(input, file);
+  } finally {
+    input.close();
+  }
+}
+
+/**
+ * Tells whether an error says that a file is no segment.
+ *
+ * @param error What reading it threw.
+ * @returns Whether the library cannot read the file, or it says what makes no sense.
+ */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof QuiverError || error instanceof SyntaxError ||
+    error instanceof RangeError;
+}
+
+function* findPayloads(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
+  for (const digest of input.names("/values")) {
+    if (DIGEST_REGEXP.test(digest)) yield* findArray(input, file, digest);
+  }
+  yield* findPacked(input, file);
+}
+
+function* findArray(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  digest: Digest,
+): Generator<IndexedPayload> {
+  const path = `/values/${digest}`;
+  const { kind: kindName, crc32: crc, shape: described } = readAttribute(input, path);
+  const kind = KINDS.get(kindName);
+  if (kind === undefined || typeof crc !== "number") return;
+  const row = { digest, kind, length: input.measureDataset(path), crc };
+  const { shape, chunk } = input.describeDataset(path);
+  // Whoever reads it with another tool must see the same shape.
+  if (String(described) !== String(shape)) return;
+  const details = toDatasetShape(kind, row.length, shape) && shape.length > 1 ? { shape } : {};
+  const payload = chunk === undefined
+    ? new Dataset(input, file, path).find(0, row)
+    : findCompressed(input, file, path, row);
+  if (payload !== undefined) yield { ...payload, details: { ...details, ...payload.details } };
+}
+
+function findCompressed(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  path: string,
+  row: PayloadRow,
+): IndexedPayload | undefined {
+  try {
+    return findChunks(input, file, path, row) ?? new Dataset(input, file, path).find(0, row);
+  } catch (error) {
+    // A chunk that is damaged cannot be inflated, which says nothing of the other datasets.
+    if (error instanceof QuiverError) return undefined;
+    throw error;
+  }
+}
+
+/** Finds the chunks of a compressed dataset, if each holds bytes that lie together. */
+function findChunks(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  path: string,
+  source: PayloadRow,
+): IndexedPayload | undefined {
+  const { shape, chunk } = input.describeDataset(path);
+  const dataset = toDatasetShape(source.kind, source.length, shape);
+  if (chunk === undefined || dataset === undefined) return undefined;
+  const elementBytes = dataset.length / dataset.count;
+  const grid = toChunkGrid(shape, chunk, elementBytes);
+  if (toChunkShape(shape, elementBytes).join() !== chunk.join()) return undefined;
+  const candidates: (readonly FileAccess[])[] = [];
+  const checks: number[] = [];
+  let crc = 0;
+  for (const block of blocksOf(grid)) {
+    const { start, count } = toChunkBox(shape, elementBytes, block);
+    const { bytes, reads } = input.readPart(path, start, count);
+    crc = crc32(bytes, crc);
+    checks.push(crc32(bytes));
+    candidates.push(reads);
+  }
+  if (crc !== source.crc) return undefined;
+  const written = { shape: chunk, grid, checks: Uint32Array.from(checks), candidates };
+  const details = confirmChunks(new FileWindow(file), written);
+  return details && { row: { ...source, offset: 0, place: PLACE.chunks }, details };
+}
+
+function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
+  if (!input.names("/").includes("packed_table")) return;
+  const table = input.readDataset("/packed_table");
+  // A damaged row could give a value another kind, so the table counts as a whole or not at all.
+  if (readAttribute(input, "/packed_table").crc32 !== crc32(table)) return;
+  const view = new DataView(table.buffer);
+  const decoder = new TextDecoder();
+  const dataset = new Dataset(input, file, "/packed");
+  for (let at = 0; at < table.length; at += PACKED_ROW_BYTES) {
+    const digest = decoder.decode(table.subarray(at, at + 64));
+    if (!DIGEST_REGEXP.test(digest)) continue;
+    const payload = dataset.find(getLength(view, at + 64), {
+      digest,
+      length: getLength(view, at + 72),
+      kind: view.getUint32(at + 80, true),
+      crc: view.getUint32(at + 84, true),
+    });
+    if (payload !== undefined) yield payload;
+  }
+}
+
+/** A dataset in which payloads are looked for. */
+class Dataset {
+  readonly #input: Hdf5Input;
+  readonly #window: FileWindow;
+  readonly #path: string;
+  #begin: { offset: number | undefined } | undefined;
+  #bytes: Uint8Array | undefined;
+
+  constructor(input: Hdf5Input, file: Deno.FsFile, path: string) {
+    this.#input = input;
+    this.#window = new FileWindow(file);
+    this.#path = path;
+  }
+
+  /** Gives the payload if it has its checksum: where it lies, or else itself. */
+  find(start: number, source: PayloadRow): IndexedPayload | undefined {
+    const row = { ...source, offset: 0, place: PLACE.subject };
+    if (source.length === 0) return { row };
+    this.#begin ??= { offset: this.#input.locateDataset(this.#path) };
+    const { offset } = this.#begin;
+    if (offset !== undefined) {
+      const details = confirmPayload(this.#window, offset + start, source);
+      if (details !== undefined) return { row: { ...row, offset: offset + start }, details };
+    }
+    this.#bytes ??= this.#input.readDataset(this.#path);
+    const inline = this.#bytes.subarray(start, start + source.length);
+    return crc32(inline) === source.crc ? { row, inline } : undefined;
+  }
+}
+
+function readAttribute(
+  input: Hdf5Input,
+  path: string,
+): { kind?: unknown; crc32?: unknown; shape?: unknown } {
+  const content: unknown = JSON.parse(input.readAttribute(path, ATTRIBUTE));
+  return typeof content === "object" && content !== null ? content : {};
+}
+
+/**
+ * Puts pieces together.
+ *
+ * @param chunks The pieces.
+ * @returns One array with all of them.
+ */
+export function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,381 @@
+import { crc32 } from "node:zlib";
+import {
+  type FileHandles,
+  FileWindow,
+  mayHave,
+  openIfThere,
+  readAt,
+  type ReadBytes,
+  readWhole,
+} from "../../disk/file_system.ts";
+import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
+import {
+  BlockPayload,
+  type BlockSource,
+  type ChunkList,
+  countBlocks,
+  createBlocks,
+  createChunkBlocks,
+  isWhole,
+  type PayloadDetails,
+  readDetails,
+  toChunkGrid,
+  toChunkShape,
+} from "../payload_blocks.ts";
+import { DigestTable, PLACE, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import { toDatasetShape } from "./format.ts";
+import type { SegmentSource } from "./segment_writer.ts";
+
+/** Deflate does no better than this: https://zlib.net/zlib_tech.html. */
+const MOST_INFLATED = 1032;
+
+/** What reads the files of a segment. */
+export interface SegmentReader {
+  /** Reads bytes of the HDF5 file. */
+  readonly segment: ReadBytes;
+  /** Reads bytes of the table's file. */
+  readonly table: ReadBytes;
+}
+
+/** A payload in a segment: its bytes lie together, or in the chunks of a compressed dataset. */
+export class SealedPayload {
+  readonly #reader: SegmentReader;
+  readonly #row: TableRow;
+  #details: PayloadDetails | undefined;
+
+  /**
+   * Describes the payload; nothing is read.
+   *
+   * @param reader What reads the segment.
+   * @param row The row of the payload in the segment's table.
+   * @param details The details of the row; if not given, they are read when they are needed.
+   */
+  constructor(reader: SegmentReader, row: TableRow, details?: PayloadDetails) {
+    this.#reader = reader;
+    this.#row = row;
+    this.#details = details;
+  }
+
+  /** The lengths of the dimensions; absent for one dimension. */
+  get shape(): readonly number[] | undefined {
+    return this.details.shape;
+  }
+
+  /**
+   * Opens the payload for reading pieces of it. Where there are no checksums of pieces, it is read
+   * to the end.
+   *
+   * @param known Whether the payload is known to be whole.
+   * @returns The payload, or `undefined` when it is damaged or gone.
+   */
+  open(known: boolean): BlockPayload | undefined {
+    const { digest, kind, length, crc, place } = this.#row;
+    const { shape, checks, chunks } = this.details;
+    const head = { digest, kind, length, ...(shape !== undefined && { shape }) };
+    const read: ReadBytes = (offset, target) => this.#readBytes(offset, target);
+    if (place === PLACE.chunks) {
+      const blocks = chunks && checks && this.#chunkBlocks(head, chunks, checks);
+      return blocks && new BlockPayload(head, blocks);
+    }
+    // A table may say anything, and whoever wants a piece takes memory for it.
+    if (length > 0 && !read(length - 1, new Uint8Array(1))) return undefined;
+    if (known) return new BlockPayload(head, createBlocks(length, read));
+    if (checks === undefined && !isWhole(read, length, crc)) return undefined;
+    return new BlockPayload(head, createBlocks(length, read, checks));
+  }
+
+  /**
+   * Reads all of the payload, whose own checksum is not looked at.
+   *
+   * @returns The payload, or `undefined` when it is damaged or gone.
+   */
+  load(): Uint8Array<ArrayBuffer> | undefined {
+    const payload = this.open(true);
+    if (payload === undefined) return undefined;
+    const bytes = new Uint8Array(payload.length);
+    return payload.read(0, bytes) ? bytes : undefined;
+  }
+
+  #chunkBlocks(
+    head: { kind: number; length: number; shape?: readonly number[] },
+    chunks: ChunkList,
+    checks: Uint32Array,
+  ): BlockSource | undefined {
+    const dataset = toDatasetShape(head.kind, head.length, head.shape);
+    if (dataset === undefined) return undefined;
+    const elementBytes = dataset.length / dataset.count;
+    const shape = dataset.dimensions;
+    if (String(toChunkShape(shape, elementBytes)) !== String(chunks.shape)) return undefined;
+    const grid = toChunkGrid(shape, chunks.shape, elementBytes);
+    if (grid.length !== head.length || countBlocks(grid) !== chunks.places.length) return undefined;
+    if (!this.#hasRoom(chunks, head.length)) return undefined;
+    return createChunkBlocks(grid, this.#reader.segment, chunks.places, checks);
+  }
+
+  /** Whether the segment is large enough for so many bytes in chunks. */
+  #hasRoom({ places }: ChunkList, inflated: number): boolean {
+    const written = places.reduce((sum, { length }) => sum + length, 0);
+    return inflated <= written * MOST_INFLATED &&
+      this.#reader.segment(written - 1, new Uint8Array(1));
+  }
+
+  /** What the table tells beyond the row; nothing when it is damaged. */
+  get details(): PayloadDetails {
+    this.#details ??= readDetails(this.#reader.table, this.#row.details ?? 0);
+    return this.#details;
+  }
+
+  #readBytes(offset: number, target: Uint8Array<ArrayBuffer>): boolean {
+    const { place, offset: begin } = this.#row;
+    const read = place === PLACE.table ? this.#reader.table : this.#reader.segment;
+    return read(begin + offset, target);
+  }
+}
+
+/**
+ * Reads the table of a segment.
+ *
+ * @param layout The bag's paths.
+ * @param segment The segment's name.
+ * @param handles Where open files are kept: then the rows of a large table do not stay in memory.
+ * @returns The table, or `undefined` when it is missing, damaged, or of another file; it can then
+ * be made again from the segment.
+ */
+export function readSegmentIndex(
+  layout: BagLayout,
+  segment: string,
+  handles?: FileHandles,
+): DigestTable | undefined {
+  const path = toSegmentIndexPath(layout, segment);
+  const table = handles === undefined ? readInMemory(path) : readLean(path, handles);
+  return table?.subject.length === readSize(toSegmentPath(layout, segment)) ? table : undefined;
+}
+
+function readInMemory(path: string): DigestTable | undefined {
+  const bytes = readWhole(path);
+  return bytes && DigestTable.decode(bytes, PURPOSE.values);
+}
+
+function readLean(path: string, handles: FileHandles): DigestTable | undefined {
+  // Not through `handles`: the tables of many segments would displace files that are in use.
+  using file = openIfThere(path);
+  return file && DigestTable.read(file, PURPOSE.values, () => handles.open(path));
+}
+
+function readSize(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Makes what reads the files of a segment.
+ *
+ * @param layout The bag's paths.
+ * @param handles Where open files are kept.
+ * @param name The segment's name.
+ * @returns What reads them; files are opened when they are needed.
+ */
+export function createSegmentReader(
+  layout: BagLayout,
+  handles: FileHandles,
+  name: string,
+): SegmentReader {
+  const toRead = (path: string): ReadBytes => (offset, target) => {
+    const file = handles.open(path);
+    return file !== undefined && mayHave(file, offset, target.length) &&
+      readAt(file, offset, target);
+  };
+  return {
+    segment: toRead(toSegmentPath(layout, name)),
+    table: toRead(toSegmentIndexPath(layout, name)),
+  };
+}
+
+const CHUNK_BYTES = 1024 * 1024;
+
+/** Reads payloads that lie in files of a bag, mostly one behind the other. */
+export class SourceReader {
+  readonly #handles: FileHandles;
+  #path = "";
+  #file: Deno.FsFile | undefined;
+  #window: FileWindow | undefined;
+
+  /**
+   * Creates a reader.
+   *
+   * @param handles Where open files are kept.
+   */
+  constructor(handles: FileHandles) {
+    this.#handles = handles;
+  }
+
+  /**
+   * Reads a piece of a file.
+   *
+   * @param path The file.
+   * @param offset Where the piece begins, in bytes.
+   * @param length How long it is, in bytes.
+   * @returns The bytes, good until the next call; or `undefined` when the file is too short or gone.
+   */
+  read(path: string, offset: number, length: number): Uint8Array | undefined {
+    const file = this.#handles.open(path);
+    if (file === undefined) return undefined;
+    // A file that was closed and opened again is another object.
+    if (this.#window === undefined || path !== this.#path || file !== this.#file) {
+      this.#path = path;
+      this.#file = file;
+      this.#window = new FileWindow(file);
+    }
+    return this.#window.read(offset, length);
+  }
+
+  /**
+   * Gives what reads a file from a position on.
+   *
+   * @param path The file.
+   * @param begin The position, in bytes.
+   * @returns Reads bytes at an offset from there.
+   */
+  from(path: string, begin: number): ReadBytes {
+    return (offset, target) => {
+      const bytes = this.read(path, begin + offset, target.length);
+      if (bytes !== undefined) target.set(bytes);
+      return bytes !== undefined;
+    };
+  }
+}
+
+/** A payload that lies in a bag. */
+export interface StoredSource extends SegmentSource {
+  /** The payload as a whole; an error if it has become damaged or too short. */
+  read(): Uint8Array<ArrayBuffer>;
+  /** Reads the payload, and tells whether it has its checksum. */
+  isWhole(): boolean;
+}
+
+function readAll(source: SegmentSource): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(source.length);
+  let at = 0;
+  for (const chunk of source.chunks()) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/** A payload that lies in a file of the bag. */
+export class FileSource implements StoredSource {
+  readonly digest: string;
+  readonly kind: number;
+  readonly length: number;
+  readonly crc: number;
+  readonly shape?: readonly number[];
+  readonly #reader: SourceReader;
+  readonly #path: string;
+  readonly #offset: number;
+
+  /**
+   * Describes the payload; the file is not looked at.
+   *
+   * @param reader What reads it.
+   * @param path The file.
+   * @param entry What is in it, and where.
+   */
+  constructor(
+    reader: SourceReader,
+    path: string,
+    entry: Omit<SegmentSource, "chunks"> & { readonly offset: number },
+  ) {
+    this.digest = entry.digest;
+    this.kind = entry.kind;
+    this.length = entry.length;
+    this.crc = entry.crc;
+    if (entry.shape !== undefined) this.shape = entry.shape;
+    this.#reader = reader;
+    this.#path = path;
+    this.#offset = entry.offset;
+  }
+
+  /** The payload in pieces; an error if the file has become too short. */
+  *chunks(): Generator<Uint8Array> {
+    for (let at = 0; at < this.length; at += CHUNK_BYTES) {
+      const length = Math.min(CHUNK_BYTES, this.length - at);
+      const chunk = this.#reader.read(this.#path, this.#offset + at, length);
+      if (chunk === undefined) {
+        throw new RangeError(`Cannot read "${this.#path}": it has become too short`);
+      }
+      yield chunk;
+    }
+  }
+
+  /** As the interface says. */
+  read(): Uint8Array<ArrayBuffer> {
+    return readAll(this);
+  }
+
+  /** As the interface says. */
+  isWhole(): boolean {
+    let crc = 0;
+    for (let at = 0; at < this.length; at += CHUNK_BYTES) {
+      const length = Math.min(CHUNK_BYTES, this.length - at);
+      const chunk = this.#reader.read(this.#path, this.#offset + at, length);
+      if (chunk === undefined) return false;
+      crc = crc32(chunk, crc);
+    }
+    return crc === this.crc;
+  }
+}
+
+/** A payload in the chunks of a compressed dataset. */
+export class PayloadSource implements StoredSource {
+  readonly digest: string;
+  readonly kind: number;
+  readonly length: number;
+  readonly crc: number;
+  readonly shape?: readonly number[];
+  readonly #payload: SealedPayload;
+
+  /**
+   * Describes the payload.
+   *
+   * @param payload What reads it.
+   * @param entry What it is.
+   */
+  constructor(payload: SealedPayload, entry: Omit<SegmentSource, "chunks">) {
+    this.digest = entry.digest;
+    this.kind = entry.kind;
+    this.length = entry.length;
+    this.crc = entry.crc;
+    if (payload.shape !== undefined) this.shape = payload.shape;
+    this.#payload = payload;
+  }
+
+  /** The payload in pieces; an error if it has become damaged. */
+  *chunks(): Generator<Uint8Array> {
+    const payload = this.#payload.open(true);
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.length));
+    for (let at = 0; at < this.length; at += buffer.length) {
+      const piece = buffer.subarray(0, Math.min(buffer.length, this.length - at));
+      if (payload?.read(at, piece) !== true) {
+        throw new RangeError(`Cannot read the value "${this.digest}": it has become damaged`);
+      }
+      yield piece;
+    }
+  }
+
+  /** As the interface says. */
+  read(): Uint8Array<ArrayBuffer> {
+    return readAll(this);
+  }
+
+  /** As the interface says. */
+  isWhole(): boolean {
+    const payload = this.#payload.open(true);
+    const read: ReadBytes = (offset, target) => payload?.read(offset, target) === true;
+    return isWhole(read, this.length, this.crc);
+  }
+}

@@ -1,0 +1,621 @@
+/**
+ * A sorted table under digests: `segments/<n>.index` and `calls.index`. `FORMAT.md` specifies the
+ * bytes ("Tables").
+ *
+ * In memory a large table is four bytes a row, the first of each digest: that says where a digest
+ * is, if it is there, and a row is read from the file when it is asked for.
+ *
+ * @module
+ */
+import { crc32 } from "node:zlib";
+import { readAt } from "../../disk/file_system.ts";
+import type { Digest } from "../../value/value.ts";
+
+/** The version of the tables' format. */
+export const TABLE_VERSION = 1;
+
+/** The size of a table's header in bytes. */
+export const TABLE_HEADER_BYTES = 64;
+
+const MAGIC = new TextEncoder().encode("QVRTABLE");
+
+/** What a table is of. */
+export interface TableSubject {
+  /** What the table is for. */
+  readonly purpose: number;
+  /** How long the file was that the rows point into, in bytes. */
+  readonly length: number;
+  /** A checksum of that file. */
+  readonly check: number;
+}
+
+/** What the header of a table says. */
+export interface TableHeader {
+  /** What the table is of. */
+  readonly subject: TableSubject;
+  /** The number of rows. */
+  readonly size: number;
+  /** The CRC-32 of the rows. */
+  readonly crc: number;
+}
+
+/**
+ * Tells how long header and rows of a table are.
+ *
+ * @param rows The number of rows.
+ * @returns The size in bytes; payloads inside the table begin there.
+ */
+export function toTableBytes(rows: number): number {
+  return TABLE_HEADER_BYTES + rows * ROW_BYTES;
+}
+
+/**
+ * Makes the header of a table.
+ *
+ * @param header What it says.
+ * @returns The bytes.
+ */
+export function encodeTableHeader({ subject, size, crc }: TableHeader): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(TABLE_HEADER_BYTES);
+  const view = new DataView(bytes.buffer);
+  bytes.set(MAGIC);
+  view.setUint32(8, TABLE_VERSION, true);
+  view.setUint32(12, subject.purpose, true);
+  setLength(view, 16, size);
+  setLength(view, 24, subject.length);
+  view.setUint32(32, subject.check, true);
+  view.setUint32(36, crc, true);
+  view.setUint32(60, crc32(bytes.subarray(0, 60)), true);
+  return bytes;
+}
+
+/**
+ * Reads the header of a table.
+ *
+ * @param bytes The begin of the table's file.
+ * @param purpose What the table must be for.
+ * @returns The header, or `undefined` when it is damaged, for something else, or of another version.
+ */
+export function decodeTableHeader(
+  bytes: Uint8Array<ArrayBuffer>,
+  purpose: number,
+): TableHeader | undefined {
+  if (bytes.length < TABLE_HEADER_BYTES) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, TABLE_HEADER_BYTES);
+  const sound = MAGIC.every((byte, i) => byte === bytes[i]) &&
+    view.getUint32(60, true) === crc32(bytes.subarray(0, 60)) &&
+    view.getUint32(8, true) === TABLE_VERSION && view.getUint32(12, true) === purpose;
+  if (!sound) return undefined;
+  return {
+    subject: { purpose, length: getLength(view, 24), check: view.getUint32(32, true) },
+    size: getLength(view, 16),
+    crc: view.getUint32(36, true),
+  };
+}
+
+/** What a table is for. */
+export const PURPOSE = { values: 1, calls: 2 } as const;
+
+/** Rows of up to this many bytes stay in memory. */
+const MEMORY_BYTES = 2 * 1024 * 1024;
+
+/** How much is read first: header and 63 rows. */
+const BEGIN_BYTES = 4096;
+
+/** How much of the rows is read at once. */
+const CHUNK_BYTES = 1024 * 1024;
+
+/** A table that was checked, ready to be searched. */
+export class DigestTable {
+  /** What the table is of. */
+  readonly subject: TableSubject;
+  /** The number of rows. */
+  readonly size: number;
+  /** The CRC-32 of the rows, by which a table is known again. */
+  readonly check: number;
+  readonly #prefixes: Uint32Array;
+  readonly #source: RowSource;
+
+  private constructor({ subject, size, crc }: TableHeader, prefixes: Uint32Array, rows: RowSource) {
+    this.subject = subject;
+    this.size = size;
+    this.check = crc;
+    this.#prefixes = prefixes;
+    this.#source = rows;
+  }
+
+  /**
+   * Takes a table as it was read from a file.
+   *
+   * @param bytes The file's content; payloads behind the rows may be missing.
+   * @param purpose What the table must be for.
+   * @returns The table, or `undefined` when it is damaged, for something else, or of another version.
+   */
+  static decode(bytes: Uint8Array<ArrayBuffer>, purpose: number): DigestTable | undefined {
+    const header = decodeTableHeader(bytes, purpose);
+    if (header === undefined || bytes.length < toTableBytes(header.size)) return undefined;
+    const rows = bytes.subarray(TABLE_HEADER_BYTES, toTableBytes(header.size));
+    if (crc32(rows) !== header.crc) return undefined;
+    const prefixes = new Uint32Array(header.size);
+    takePrefixes(prefixes, 0, rows);
+    return new DigestTable(header, prefixes, new MemoryRows(rows));
+  }
+
+  /**
+   * Reads a table from its file, all of it once, to check it. The rows of a large one do not stay in
+   * memory.
+   *
+   * @param file The table's file.
+   * @param purpose What the table must be for.
+   * @param reopen Gives the file again when a row is read, or `undefined` when it is gone.
+   * @returns The table, or `undefined` when it is damaged, for something else, or of another version.
+   */
+  static read(
+    file: Deno.FsFile,
+    purpose: number,
+    reopen: () => Deno.FsFile | undefined,
+  ): DigestTable | undefined {
+    const first = readBegin(file);
+    const header = decodeTableHeader(first, purpose);
+    if (header === undefined) return undefined;
+    const end = toTableBytes(header.size);
+    if (end <= first.length) return DigestTable.decode(first, purpose);
+    // Before anything is allocated: the number of rows may be anything.
+    if (file.seekSync(0, Deno.SeekMode.End) < end) return undefined;
+    if (end <= MEMORY_BYTES) {
+      const bytes = new Uint8Array(end);
+      return readAt(file, 0, bytes) ? DigestTable.decode(bytes, purpose) : undefined;
+    }
+    const prefixes = new Uint32Array(header.size);
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    let crc = 0;
+    for (let at = TABLE_HEADER_BYTES; at < end; at += CHUNK_BYTES) {
+      const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, end - at));
+      if (!readAt(file, at, chunk)) return undefined;
+      crc = crc32(chunk, crc);
+      takePrefixes(prefixes, (at - TABLE_HEADER_BYTES) / ROW_BYTES, chunk);
+    }
+    if (crc !== header.crc) return undefined;
+    return new DigestTable(header, prefixes, new FileRows(reopen, header.size));
+  }
+
+  /** The first four bytes of each digest, in order. */
+  get prefixes(): Iterable<number> {
+    return this.#prefixes;
+  }
+
+  /**
+   * Finds a digest: digests are uniform, so the first guess by proportion is near, and few steps
+   * are left (interpolation search).
+   *
+   * @param digest What to look for.
+   * @returns The number of the row, or -1.
+   */
+  find(digest: Digest): number {
+    const wanted = toPrefix(digest);
+    const prefixes = this.#prefixes;
+    let low = 0;
+    let high = this.size - 1;
+    let lowPrefix = 0;
+    let highPrefix = 0xffff_ffff;
+    while (low <= high && wanted >= lowPrefix && wanted <= highPrefix) {
+      const share = highPrefix === lowPrefix ? 0 : (wanted - lowPrefix) / (highPrefix - lowPrefix);
+      const middle = low + Math.floor(share * (high - low));
+      const prefix = prefixes[middle] ?? 0;
+      if (prefix === wanted) return this.#findAmongEqual(middle, wanted, digest);
+      if (prefix < wanted) {
+        low = middle + 1;
+        lowPrefix = prefix;
+      } else {
+        high = middle - 1;
+        highPrefix = prefix;
+      }
+    }
+    return -1;
+  }
+
+  #findAmongEqual(near: number, prefix: number, digest: Digest): number {
+    let row = near;
+    while (row > 0 && this.#prefixes[row - 1] === prefix) row--;
+    for (; row < this.size && this.#prefixes[row] === prefix; row++) {
+      const at = this.#source.seek(row);
+      if (at >= 0 && readDigest(this.#source.rows, at) === digest) return row;
+    }
+    return -1;
+  }
+
+  /**
+   * Reads a row; one that was just found is at hand.
+   *
+   * @param row The number of the row.
+   * @param digest The row's digest, where it is known already.
+   * @returns The row.
+   * @throws {RangeError} When the file is gone or has become too short.
+   */
+  row(row: number, digest?: Digest): TableRow {
+    const at = this.#source.seek(row);
+    if (at < 0) throw new RangeError("Cannot read a row of a table: its file is gone or too short");
+    return readRow(this.#source.rows, at, digest);
+  }
+
+  /**
+   * Goes over the bytes of the rows in order.
+   *
+   * @returns The bytes of each row, good until the next.
+   * @throws {RangeError} When the file is gone or has become too short.
+   */
+  *rowBytes(): Generator<Uint8Array> {
+    for (let row = 0; row < this.size; row++) {
+      const at = this.#source.seek(row);
+      if (at < 0) throw new RangeError("Cannot read a table: its file is gone or too short");
+      yield this.#source.rows.bytes.subarray(at, at + ROW_BYTES);
+    }
+  }
+}
+
+/**
+ * Reads the header of a table; the rows are not looked at.
+ *
+ * @param file The table's file.
+ * @param purpose What the table must be for.
+ * @returns The header, or `undefined` when it is damaged, for something else, or of another version.
+ */
+export function readTableHeader(file: Deno.FsFile, purpose: number): TableHeader | undefined {
+  const bytes = new Uint8Array(TABLE_HEADER_BYTES);
+  return readAt(file, 0, bytes) ? decodeTableHeader(bytes, purpose) : undefined;
+}
+
+/** Most tables of a bag of large arrays are read by this one read. */
+function readBegin(file: Deno.FsFile): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(BEGIN_BYTES);
+  file.seekSync(0, Deno.SeekMode.Start);
+  return bytes.subarray(0, file.readSync(bytes) ?? 0);
+}
+
+function takePrefixes(
+  prefixes: Uint32Array,
+  from: number,
+  rows: Uint8Array<ArrayBuffer>,
+): void {
+  const view = new DataView(rows.buffer, rows.byteOffset, rows.length);
+  let row = from;
+  for (let at = 0; at < rows.length; at += ROW_BYTES) prefixes[row++] = view.getUint32(at);
+}
+
+/** How many rows are read at once by who asks for one after another. */
+const CHUNK_ROWS = 1024;
+
+/** Where the rows of a table are. */
+export interface RowSource {
+  /** What was brought within reach last. */
+  readonly rows: RowBytes;
+  /**
+   * Brings a row within reach.
+   *
+   * @param row The number of the row.
+   * @returns Where in `rows` it begins, or -1 when it cannot be read.
+   */
+  seek(row: number): number;
+}
+
+/** Rows that are all in memory. */
+export class MemoryRows implements RowSource {
+  readonly rows: RowBytes;
+
+  /**
+   * Takes the rows.
+   *
+   * @param bytes The rows.
+   */
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.rows = toRowBytes(bytes);
+  }
+
+  seek(row: number): number {
+    return row * ROW_BYTES;
+  }
+}
+
+/** Rows that are read from the table's file when they are asked for. */
+export class FileRows implements RowSource {
+  readonly rows: RowBytes = createRowBytes(CHUNK_ROWS);
+  readonly #open: () => Deno.FsFile | undefined;
+  readonly #size: number;
+  #begin = 0;
+  #end = 0;
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param open Gives the open table's file, or `undefined` when it is gone.
+   * @param size How many rows there are.
+   */
+  constructor(open: () => Deno.FsFile | undefined, size: number) {
+    this.#open = open;
+    this.#size = size;
+  }
+
+  seek(row: number): number {
+    if (row < this.#begin || row >= this.#end) {
+      // One alone, unless the one before was asked for last.
+      const count = row === this.#end ? Math.min(CHUNK_ROWS, this.#size - row) : 1;
+      const bytes = this.rows.bytes.subarray(0, count * ROW_BYTES);
+      const file = this.#open();
+      this.#begin = row;
+      this.#end = row;
+      if (file === undefined || !readAt(file, toTableBytes(row), bytes)) return -1;
+      this.#end = row + count;
+    }
+    return (row - this.#begin) * ROW_BYTES;
+  }
+}
+
+// A row of a table under digests, as `FORMAT.md` specifies it ("Tables").
+
+/**
+ * Where a payload lies: in the file that the table is of, in the table's own, or in the chunks of a
+ * compressed dataset, of which the details tell.
+ */
+export const PLACE = { subject: 0, table: 1, chunks: 2 } as const;
+
+/** The size of a row in bytes. */
+export const ROW_BYTES = 64;
+
+/** Where in a row the length of the payload stands. */
+export const LENGTH_AT = 40;
+
+/** The size of a digest in a row, in bytes. */
+export const DIGEST_BYTES = 32;
+
+/** One row of a table. */
+export interface TableRow {
+  /** The digest or key. */
+  readonly digest: Digest;
+  /** Where the payload begins, in bytes. */
+  readonly offset: number;
+  /** How long the payload is, in bytes. */
+  readonly length: number;
+  /** How to read the payload. */
+  readonly kind: number;
+  /** The CRC-32 of the payload. */
+  readonly crc: number;
+  /** Which file the offset points into. */
+  readonly place: number;
+  /** Where the details are, if there are any. */
+  readonly details?: number;
+}
+
+/** Rows in memory, with a view of the same bytes. */
+export interface RowBytes {
+  /** The rows. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same bytes. */
+  readonly view: DataView<ArrayBuffer>;
+}
+
+/**
+ * Makes room for rows.
+ *
+ * @param rows How many.
+ * @returns The room, filled with zeros.
+ */
+export function createRowBytes(rows: number): RowBytes {
+  return toRowBytes(new Uint8Array(rows * ROW_BYTES));
+}
+
+/**
+ * Takes bytes for rows.
+ *
+ * @param bytes The rows.
+ * @returns The same bytes, with a view.
+ */
+export function toRowBytes(bytes: Uint8Array<ArrayBuffer>): RowBytes {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+}
+
+/**
+ * Writes a row.
+ *
+ * @param rows Where to.
+ * @param at Where in the bytes the row begins.
+ * @param row The row.
+ */
+export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): void {
+  bytes.subarray(at, at + DIGEST_BYTES).setFromHex(row.digest);
+  setLength(view, at + 32, row.offset);
+  setLength(view, at + LENGTH_AT, row.length);
+  view.setUint32(at + 48, row.kind, true);
+  view.setUint32(at + 52, row.crc, true);
+  view.setUint32(at + 56, row.place, true);
+  view.setUint32(at + 60, row.details ?? 0, true);
+}
+
+/**
+ * Reads a row.
+ *
+ * @param rows Where from.
+ * @param at Where in the bytes the row begins.
+ * @param digest The row's digest, where it is known already.
+ * @returns The row.
+ */
+export function readRow(
+  rows: RowBytes,
+  at: number,
+  digest: Digest = readDigest(rows, at),
+): TableRow {
+  const { view } = rows;
+  const row = {
+    digest,
+    offset: getLength(view, at + 32),
+    length: getLength(view, at + LENGTH_AT),
+    kind: view.getUint32(at + 48, true),
+    crc: view.getUint32(at + 52, true),
+    place: view.getUint32(at + 56, true),
+  };
+  const details = view.getUint32(at + 60, true);
+  return details === 0 ? row : { ...row, details };
+}
+
+/**
+ * Reads the digest of a row.
+ *
+ * @param rows Where from.
+ * @param at Where in the bytes the row begins.
+ * @returns The digest.
+ */
+export function readDigest({ bytes }: RowBytes, at: number): Digest {
+  return bytes.subarray(at, at + DIGEST_BYTES).toHex();
+}
+
+/**
+ * The first four bytes of a digest as a number, by which rows are sorted and found.
+ *
+ * @param digest The digest.
+ * @returns The number, from 0 to 2^32 - 1.
+ */
+export function toPrefix(digest: Digest): number {
+  return parseInt(digest.slice(0, 8), 16);
+}
+
+const RADIX_BITS = 16;
+const RADIX = 1 << RADIX_BITS;
+
+/**
+ * Makes the content of a table's file.
+ *
+ * @param subject What the table is of.
+ * @param rows The rows, each digest once, in any order.
+ * @returns Header and rows.
+ */
+export function encodeTable(
+  subject: TableSubject,
+  rows: readonly TableRow[],
+): Uint8Array<ArrayBuffer> {
+  const unsorted = createRowBytes(rows.length);
+  let at = 0;
+  for (const row of rows) {
+    writeRow(unsorted, at, row);
+    at += ROW_BYTES;
+  }
+  const sorted = sortRows(unsorted);
+  const bytes = new Uint8Array(toTableBytes(rows.length));
+  bytes.set(encodeTableHeader({ subject, size: rows.length, crc: crc32(sorted) }));
+  bytes.set(sorted, toTableBytes(0));
+  return bytes;
+}
+
+/**
+ * Makes the content of a table's file out of rows that are sorted, and more than should be in memory
+ * at once: they are gone over twice, as the header has their checksum.
+ *
+ * @param subject What the table is of.
+ * @param pieces Gives the rows in pieces, the same each time; a piece is good until the next.
+ * @returns Header and rows, in pieces.
+ */
+export function* encodeSortedTable(
+  subject: TableSubject,
+  pieces: () => Iterable<Uint8Array>,
+): Generator<Uint8Array> {
+  let crc = 0;
+  let length = 0;
+  for (const piece of pieces()) {
+    crc = crc32(piece, crc);
+    length += piece.length;
+  }
+  yield encodeTableHeader({ subject, size: length / ROW_BYTES, crc });
+  yield* pieces();
+}
+
+/**
+ * Sorts rows by their digests. Digests are uniform, so a radix sort of their first bytes is all but
+ * done; it takes no object a row.
+ *
+ * @param rows The rows, each digest once.
+ * @returns A sorted copy.
+ */
+export function sortRows({ bytes, view }: RowBytes): Uint8Array<ArrayBuffer> {
+  const size = bytes.length / ROW_BYTES;
+  const prefixes = new Uint32Array(size);
+  for (let row = 0; row < size; row++) prefixes[row] = view.getUint32(row * ROW_BYTES);
+  let order = Uint32Array.from({ length: size }, (_, row) => row);
+  for (let shift = 0; shift < 32; shift += RADIX_BITS) order = sortStep(order, prefixes, shift);
+  settleEqual(order, prefixes, bytes);
+  const sorted = new Uint8Array(bytes.length);
+  let at = 0;
+  for (const row of order) {
+    sorted.set(bytes.subarray(row * ROW_BYTES, (row + 1) * ROW_BYTES), at);
+    at += ROW_BYTES;
+  }
+  return sorted;
+}
+
+/** One pass of the radix sort: stable, by the bits of the prefixes from `shift` on. */
+function sortStep(
+  order: Uint32Array<ArrayBuffer>,
+  prefixes: Uint32Array,
+  shift: number,
+): Uint32Array<ArrayBuffer> {
+  const ends = new Uint32Array(RADIX + 1);
+  const digitOf = (row: number) => ((prefixes[row] ?? 0) >>> shift) % RADIX;
+  for (const row of order) bump(ends, digitOf(row) + 1);
+  for (let digit = 1; digit <= RADIX; digit++) ends[digit] = at(ends, digit) + at(ends, digit - 1);
+  const next = new Uint32Array(order.length);
+  for (const row of order) next[bump(ends, digitOf(row))] = row;
+  return next;
+}
+
+function at(counts: Uint32Array, index: number): number {
+  return counts[index] ?? 0;
+}
+
+/** Counts one more, and returns the count before. */
+function bump(counts: Uint32Array, index: number): number {
+  const before = at(counts, index);
+  counts[index] = before + 1;
+  return before;
+}
+
+/** Orders the few rows whose prefixes are equal, by insertion. */
+function settleEqual(order: Uint32Array, prefixes: Uint32Array, bytes: Uint8Array): void {
+  for (let end = 1; end < order.length; end++) {
+    const row = order[end] ?? 0;
+    let place = end;
+    for (; place > 0; place--) {
+      const before = order[place - 1] ?? 0;
+      if (prefixes[before] !== prefixes[row] || compareDigests(bytes, before, row) <= 0) break;
+      order[place] = before;
+    }
+    order[place] = row;
+  }
+}
+
+function compareDigests(bytes: Uint8Array, one: number, other: number): number {
+  for (let i = 0; i < DIGEST_BYTES; i++) {
+    const difference = (bytes[one * ROW_BYTES + i] ?? 0) - (bytes[other * ROW_BYTES + i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/**
+ * Writes a length or position as u64.
+ *
+ * @param view Where to.
+ * @param at The position in the view.
+ * @param length A safe integer.
+ */
+export function setLength(view: DataView, at: number, length: number): void {
+  view.setUint32(at, length >>> 0, true);
+  view.setUint32(at + 4, Math.floor(length / 0x1_0000_0000), true);
+}
+
+/**
+ * Reads a length or position that is a u64.
+ *
+ * @param view Where from.
+ * @param at The position in the view.
+ * @returns The number; exact up to 2^53.
+ */
+export function getLength(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
+}

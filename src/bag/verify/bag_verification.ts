@@ -1,0 +1,113 @@
+import { resolve } from "node:path";
+import type { BagFiles } from "../../disk/cache_files.ts";
+import { DISK, type FileSystem } from "../../disk/file_system.ts";
+import { type BagLayout, toLayout } from "../../disk/layout.ts";
+import type { Digest } from "../../value/value.ts";
+import { refuseFile } from "../bag_json.ts";
+import type { FoldEnvironment } from "../fold/bag_editor.ts";
+import { compactBag, foldBag, rebuildBag } from "../fold/fold.ts";
+import { type Hdf5Access, Hdf5Library } from "../hdf5/library.ts";
+import { openBagFiles } from "../open_bag.ts";
+import { amendCalls, type Amendment } from "./repair_log.ts";
+import { Quarantine, type VerifyOptions } from "./report.ts";
+import { dropValues, type VerifiedFiles, verifyFiles } from "./verify_files.ts";
+
+/** What a check stands on; a test puts other things in their place. */
+export interface VerificationEnvironment {
+  /** The seam through which a repair changes the disk. */
+  readonly fileSystem: FileSystem;
+  /** Loads the HDF5 library. */
+  readonly loadLibrary: () => Promise<Hdf5Access>;
+}
+
+/** The check of one bag, as far as it does not know what calls mean. */
+export class BagVerification {
+  readonly #layout: BagLayout;
+  readonly #environment: FoldEnvironment;
+  readonly #options: VerifyOptions;
+  readonly #quarantine: Quarantine | undefined;
+
+  /**
+   * Prepares the check; nothing is looked at yet.
+   *
+   * @param path The bag's directory.
+   * @param options What to do.
+   * @param environment What the check stands on.
+   */
+  constructor(
+    path: string,
+    options: VerifyOptions,
+    environment: VerificationEnvironment = {
+      fileSystem: DISK,
+      loadLibrary: () => Hdf5Library.load(),
+    },
+  ) {
+    let library: Promise<Hdf5Access> | undefined;
+    this.#layout = toLayout(resolve(path));
+    this.#options = options;
+    this.#environment = {
+      fileSystem: environment.fileSystem,
+      loadLibrary: () => library ??= environment.loadLibrary(),
+    };
+    this.#quarantine = options.repair === true
+      ? new Quarantine(environment.fileSystem, this.#layout)
+      : undefined;
+  }
+
+  /** The absolute path of the bag. */
+  get path(): string {
+    return this.#layout.root;
+  }
+
+  /** Where damaged files were put, if any were. */
+  get quarantine(): string | undefined {
+    return this.#quarantine?.path;
+  }
+
+  /** Checks the files, and puts them right if that is wanted. */
+  async files(): Promise<VerifiedFiles> {
+    refuseFile(this.#layout);
+    const environment = { ...this.#environment, quarantine: this.#quarantine };
+    const verified = await verifyFiles(this.#layout, environment, this.#options);
+    if (verified.foldable) await this.fold();
+    return verified;
+  }
+
+  /** Opens the bag for reading. */
+  open(): Promise<BagFiles> {
+    return openBagFiles(this.path, { mode: "read", memoryBytes: 0 }, {
+      fileSystem: this.#environment.fileSystem,
+      runner: {
+        fold: () => Promise.resolve(undefined),
+        rebuild: () => rebuildBag(this.#layout, this.#environment, false),
+        compact: (_, request) => compactBag(this.#layout, this.#environment, request),
+      },
+    });
+  }
+
+  /** Seals what is in journals. */
+  async fold(): Promise<void> {
+    await foldBag(this.#layout, this.#environment);
+  }
+
+  /** Takes values out of all segments that are whole but wrong. */
+  async drop(condemned: ReadonlySet<Digest>): Promise<void> {
+    if (condemned.size === 0) return;
+    await this.fold();
+    const environment = { ...this.#environment, quarantine: this.#quarantine };
+    await dropValues(this.#layout, environment, this.#options, condemned);
+  }
+
+  /** Forgets or replaces records. */
+  async amend(
+    keys: readonly Digest[],
+    amend: (record: Record<string, unknown>) => Amendment,
+  ): Promise<void> {
+    const { fileSystem } = this.#environment;
+    await amendCalls(
+      { fileSystem, layout: this.#layout, quarantine: this.#quarantine },
+      keys,
+      amend,
+    );
+  }
+}

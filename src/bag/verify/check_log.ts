@@ -1,0 +1,119 @@
+import { decodeCheckedLine, isUnfinishedLine } from "../../disk/checked_line.ts";
+import { openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
+import type { Digest } from "../../value/value.ts";
+import { type CallLine, scanCalls, type SkippedLine } from "../log/call_scan.ts";
+import { readCallTable } from "../log/call_table.ts";
+import type { Manifest } from "../manifest.ts";
+import { DigestTable, PURPOSE } from "../table/digest_table.ts";
+import { StepReport, type VerifyContext } from "./report.ts";
+
+const KEY_REGEXP = /^\{"(?:key|evict)":"([0-9a-f]{64})"/;
+
+/** The most that {@linkcode KEY_REGEXP} looks at. */
+const HEAD_BYTES = 80;
+
+/** A log as it is checked. */
+interface Reading {
+  readonly report: StepReport;
+  readonly file: Deno.FsFile;
+  readonly size: number;
+  /** The newest line of each key in the part of the log that its table is of. */
+  readonly sealed: Map<Digest, CallLine>;
+  /** All keys that the log has a sound line for. */
+  readonly keys: Set<Digest>;
+}
+
+/**
+ * Checks every line of the call log, and its table.
+ *
+ * @param context What all steps have in common.
+ * @param tables What was found in tables so far.
+ * @param manifest Which log is live.
+ * @returns What was found.
+ */
+export async function checkLog(
+  context: VerifyContext,
+  tables: StepReport,
+  manifest: Manifest,
+): Promise<StepReport> {
+  const { layout, pause } = context;
+  const report = new StepReport("log");
+  using file = openIfThere(layout.callLog);
+  if (file === undefined) return report;
+  const size = file.seekSync(0, Deno.SeekMode.End);
+  const reading = { report, file, size, sealed: new Map(), keys: new Set<Digest>() };
+  const content = readWhole(layout.callIndex);
+  const table = content && readCallTable(layout, file, manifest.logGeneration);
+  readLines(reading, table?.subject.length ?? 0);
+  await pause(report);
+  if (content !== undefined) {
+    tables.checked++;
+    const decoded = DigestTable.decode(content, PURPOSE.calls);
+    if (decoded === undefined) tables.find({ file: "calls.index", problem: "it is damaged" });
+    else if (table === undefined) checkCut(reading, tables, decoded);
+    else checkTable(reading, tables, table);
+  }
+  return report;
+}
+
+function readLines({ report, file, size, sealed, keys }: Reading, sealedEnd: number): void {
+  report.bytes += size;
+  const { end } = scanCalls(file, 0, size, (line, bytes) => {
+    report.checked++;
+    keys.add(line.key);
+    if (line.offset < sealedEnd) sealed.set(line.key, line);
+    const content = decodeCheckedLine(bytes);
+    if ((line.evicted ? content?.evict : content?.key) === line.key) return;
+    const problem = `the record of ${line.key} is no record`;
+    report.find({ file: "calls.jsonl", offset: line.offset, problem });
+  }, (line) => checkSkipped(report, line));
+  if (end >= size) return;
+  const bytes = new Uint8Array(size - end);
+  if (readAt(file, end, bytes)) checkSkipped(report, { offset: end, length: size - end, bytes });
+}
+
+function checkSkipped(report: StepReport, { offset, length, bytes }: SkippedLine): void {
+  if (length === bytes.length && isUnfinishedLine(bytes)) {
+    report.unfinished++;
+    return;
+  }
+  const [, key] = KEY_REGEXP.exec(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES))) ?? [];
+  const what = key === undefined ? `a line of ${length} bytes` : `the record of ${key}`;
+  report.find({ file: "calls.jsonl", offset, problem: `${what} is damaged` });
+}
+
+/** A sound table says what the log says: for each key the place of its newest record. */
+function checkTable({ report, sealed }: Reading, tables: StepReport, table: DigestTable): void {
+  let expected = 0;
+  let wrong = 0;
+  for (const { key, evicted, offset, length } of sealed.values()) {
+    const row = table.find(key);
+    if (!evicted) expected++;
+    const place = row === -1 ? undefined : table.row(row);
+    const right = evicted
+      ? place === undefined
+      : place?.offset === offset && place.length === length;
+    if (!right) wrong++;
+  }
+  // Where lines of the log are damaged, the table knows more than the log.
+  const extra = report.problems > 0 ? 0 : Math.max(0, table.size - expected);
+  if (wrong + extra === 0 || report.problems > 0) return;
+  const problem = `${wrong + extra} of its rows do not agree with the log`;
+  tables.find({ file: "calls.index", problem });
+}
+
+/**
+ * A table of another log is what a program leaves that is killed while it replaces the log. Of a log
+ * that was cut, it knows keys that are nowhere any more.
+ */
+function checkCut({ report, size, keys }: Reading, tables: StepReport, table: DigestTable): void {
+  let lost = 0;
+  for (let row = 0; row < table.size; row++) {
+    const { digest, offset, length } = table.row(row);
+    if (offset + length <= size || keys.has(digest)) continue;
+    lost++;
+    const problem = `the record of ${digest} is cut off`;
+    report.find({ file: "calls.jsonl", offset: size, problem });
+  }
+  if (lost === 0) tables.unfinished++;
+}

@@ -1,0 +1,130 @@
+import { BagCorruptError } from "../../base/errors.ts";
+import { FileHandles, isMissing } from "../../disk/file_system.ts";
+import { type BagLayout, listEntries, listJournals, listNames } from "../../disk/layout.ts";
+import type { Digest } from "../../value/value.ts";
+import { listUnnamed } from "../fold/bag_editor.ts";
+import { readUnsealed } from "../fold/unsealed_values.ts";
+import { EMPTY_MANIFEST, type Manifest, readManifest, type SegmentEntry } from "../manifest.ts";
+import { readSegmentIndex } from "../segment/sealed_payload.ts";
+import { StepReport, type VerifyContext } from "./report.ts";
+
+const SEGMENT_REGEXP = /^(\d+)\.h5$/;
+
+/** Handles that are open may know segments that are gone: their numbers are not used again. */
+const NUMBERS_SKIPPED = 1000;
+
+/** What is live, as far as can be told. */
+export interface CheckedManifest {
+  /** What was found. */
+  readonly report: StepReport;
+  /** What is live; made from what is there if the manifest says less or nothing. */
+  readonly manifest: Manifest;
+  /** Whether that is not what the file says. */
+  readonly changed: boolean;
+}
+
+/**
+ * Checks the manifest.
+ *
+ * Without one, every complete segment counts as live. Some may be what a killed fold left: then all
+ * that is in them is also elsewhere, which costs space and nothing else. Nothing counts as sealed,
+ * so that all journals are folded again.
+ *
+ * @param context What all steps have in common.
+ * @returns What was found, and what is live.
+ */
+export function checkManifest({ layout }: Pick<VerifyContext, "layout">): CheckedManifest {
+  const report = new StepReport("manifest");
+  report.checked++;
+  const known = readKnown(layout, report);
+  if (known === undefined) return { report, manifest: recover(layout), changed: true };
+  const lost = findUnnamed(layout, known);
+  if (lost.length === 0) return { report, manifest: known, changed: false };
+  report.find({
+    file: "manifest.json",
+    problem: `it is an old copy: it does not name ${lost.map(({ name }) => name).join(", ")}`,
+  });
+  const manifest = {
+    ...known,
+    generation: toNewGeneration(),
+    segments: [...known.segments, ...lost],
+    nextSegment: toNextSegment([...known.segments, ...lost]) + NUMBERS_SKIPPED,
+  };
+  return { report, manifest, changed: true };
+}
+
+function readKnown(layout: BagLayout, report: StepReport): Manifest | undefined {
+  try {
+    if (!isMissing(layout.manifest)) return readManifest(layout);
+    if (isNew(layout)) {
+      report.unfinished++;
+      return EMPTY_MANIFEST;
+    }
+    report.find({ file: "manifest.json", problem: "it is missing" });
+  } catch (error) {
+    if (!(error instanceof BagCorruptError)) throw error;
+    report.find({ file: "manifest.json", problem: "it is damaged" });
+  }
+  return undefined;
+}
+
+/** Whether whoever created the bag was killed before its first manifest, and nobody has come since. */
+function isNew(layout: BagLayout): boolean {
+  return listNames(layout.segments).length === 0 && listJournals(layout).length === 0 &&
+    isMissing(layout.callLog);
+}
+
+function recover(layout: BagLayout): Manifest {
+  const segments = listEntries(layout.segments).flatMap(({ name, isFile }) => {
+    const [, segment] = SEGMENT_REGEXP.exec(name) ?? [];
+    return isFile && segment !== undefined ? [toEntry(layout, segment)] : [];
+  });
+  return {
+    ...EMPTY_MANIFEST,
+    generation: toNewGeneration(),
+    segments: segments.sort((a, b) => Number(a.name) - Number(b.name)),
+    nextSegment: toNextSegment(segments) + NUMBERS_SKIPPED,
+  };
+}
+
+/** Open handles take a manifest whose generation is another one; milliseconds outrun any count. */
+function toNewGeneration(): number {
+  return Date.now();
+}
+
+function toNextSegment(segments: readonly SegmentEntry[]): number {
+  return segments.reduce((next, { name }) => Math.max(next, Number(name) + 1), 1);
+}
+
+function toEntry(layout: BagLayout, name: string): SegmentEntry {
+  const table = readSegmentIndex(layout, name);
+  let bytes = 0;
+  for (let row = 0; row < (table?.size ?? 0); row++) bytes += table?.row(row).length ?? 0;
+  return { name, values: table?.size ?? 0, bytes };
+}
+
+/** Complete segments that are newer than the manifest, with values that are nowhere else. */
+function findUnnamed(layout: BagLayout, manifest: Manifest): SegmentEntry[] {
+  const names = listUnnamed(layout, manifest)
+    .filter(({ path, segment, complete }) =>
+      complete && path.endsWith(".h5") && Number(segment) >= manifest.nextSegment
+    )
+    .map(({ segment }) => segment);
+  if (names.length === 0) return [];
+  const isKnown = createIsKnown(layout, manifest);
+  return names.filter((name) => {
+    const table = readSegmentIndex(layout, name);
+    // A fold writes the table next: without it nothing was acknowledged to be here alone.
+    if (table === undefined) return Number(name) > manifest.nextSegment;
+    for (let row = 0; row < table.size; row++) if (!isKnown(table.row(row).digest)) return true;
+    return false;
+  }).map((name) => toEntry(layout, name));
+}
+
+function createIsKnown(layout: BagLayout, manifest: Manifest): (digest: Digest) => boolean {
+  using handles = new FileHandles();
+  const { entries } = readUnsealed(layout, handles, EMPTY_MANIFEST);
+  const unsealed = new Set(Array.from(entries, ({ digest }) => digest));
+  const tables = manifest.segments.flatMap(({ name }) => readSegmentIndex(layout, name) ?? []);
+  return (digest) => unsealed.has(digest) || tables.some((table) => table.find(digest) !== -1);
+}

@@ -1,0 +1,371 @@
+import { Buffer } from "node:buffer";
+import { openIfThere, readWhole, removeIfThere, replaceFile } from "../../disk/file_system.ts";
+import { toSegmentIndexPath, toSegmentName, toSegmentPath } from "../../disk/layout.ts";
+import type { Digest } from "../../value/value.ts";
+import { checkBag } from "../bag_json.ts";
+import { createToSource } from "../fold/merge.ts";
+import { type Manifest, type SegmentEntry, writeManifest } from "../manifest.ts";
+import { concatenate, isUnreadable, iteratePayloads } from "../segment/rebuild_index.ts";
+import { encodeSegmentIndex, type IndexedPayload, sealSegment } from "../segment/seal.ts";
+import { createSegmentReader, SealedPayload } from "../segment/sealed_payload.ts";
+import type { SegmentSource } from "../segment/segment_writer.ts";
+import { DigestTable, PLACE, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import type { CheckedManifest } from "./check_manifest.ts";
+import { StepReport, type VerifyContext, type VerifyFinding } from "./report.ts";
+
+/** What is live once the manifest is switched. */
+export interface CheckedSegments {
+  /** What was found in segments. */
+  readonly segments: StepReport;
+  /** What was found in their tables. */
+  readonly tables: StepReport;
+  /** What is live from now on; the same object as before if nothing was changed. */
+  readonly manifest: Manifest;
+  /** Files that nothing names after the switch; they are in quarantine already. */
+  readonly replaced: readonly string[];
+}
+
+/**
+ * Checks all segments and their tables.
+ *
+ * A repair makes a table again whose segment is sound. Of a segment that is damaged itself, all
+ * values that are whole go into a new one.
+ *
+ * @param context What all steps have in common.
+ * @param checked What is live, and whether that is what the manifest says.
+ * @param condemned Values that are whole but wrong; a repair leaves them out.
+ * @returns What was found, and what is live from now on.
+ */
+export async function checkSegments(
+  context: VerifyContext,
+  { manifest, changed }: Pick<CheckedManifest, "manifest" | "changed">,
+  condemned: ReadonlySet<Digest> = new Set(),
+): Promise<CheckedSegments> {
+  const segments = new StepReport("segments");
+  const tables = new StepReport("tables");
+  const live: SegmentEntry[] = [];
+  const replaced: string[] = [];
+  let next = manifest.nextSegment;
+  let reserved = manifest;
+  for (const entry of manifest.segments) {
+    const examined = await examineSegment(context, segments, entry);
+    count(segments, tables, examined);
+    const isCondemned = condemned.size > 0 &&
+      examined.sources().some(({ digest }) => condemned.has(digest));
+    if (examined.findings.length > 0 || isCondemned) {
+      if (context.quarantine === undefined) continue;
+      if (reserved === manifest && !changed) reserved = reserveNumbers(context, manifest);
+      const name = toSegmentName(next);
+      const kept = examined.sources().filter(({ digest }) => !condemned.has(digest));
+      const renewed = await replaceSegment(context, segments, entry.name, name, kept);
+      replaced.push(
+        toSegmentPath(context.layout, entry.name),
+        toSegmentIndexPath(context.layout, entry.name),
+      );
+      if (renewed !== undefined) {
+        live.push(renewed);
+        next++;
+      }
+    } else {
+      live.push(examined.entry);
+      renewTable(context, tables, examined);
+    }
+    await context.pause(segments);
+  }
+  if (context.quarantine === undefined) return { segments, tables, manifest, replaced };
+  segments.repairAll();
+  tables.repairAll();
+  if (JSON.stringify(live) === JSON.stringify(manifest.segments)) {
+    return { segments, tables, manifest: reserved, replaced };
+  }
+  const nextSegment = Math.max(next, reserved.nextSegment);
+  const repaired = { ...reserved, segments: live, nextSegment };
+  return { segments, tables, manifest: repaired, replaced };
+}
+
+/**
+ * Takes numbers for the segments that a repair writes before its switch. If it is killed, they are
+ * older than the manifest, and the next fold removes them; newer ones it would refuse to.
+ */
+function reserveNumbers({ fileSystem, layout }: VerifyContext, manifest: Manifest): Manifest {
+  const { generation, nextSegment, segments } = manifest;
+  const reserved = {
+    ...manifest,
+    generation: generation + 1,
+    nextSegment: nextSegment + segments.length,
+  };
+  writeManifest(fileSystem, layout, reserved);
+  return reserved;
+}
+
+function count(
+  segments: StepReport,
+  tables: StepReport,
+  { entry, findings, tableProblem }: ExaminedSegment,
+): void {
+  tables.checked++;
+  for (const { count, ...finding } of findings) segments.find(finding, count);
+  if (tableProblem !== undefined) {
+    tables.find({ file: `segments/${entry.name}.index`, problem: tableProblem });
+  }
+}
+
+/** Nobody looks at the new segment before the manifest names it. */
+async function replaceSegment(
+  context: VerifyContext,
+  report: StepReport,
+  old: string,
+  name: string,
+  sources: readonly SegmentSource[],
+): Promise<SegmentEntry | undefined> {
+  const { fileSystem, layout, library, quarantine } = context;
+  for (const path of [toSegmentPath(layout, old), toSegmentIndexPath(layout, old)]) {
+    if (quarantine?.copy(path)) report.quarantined++;
+  }
+  if (sources.length === 0) return undefined;
+  const pause = () => context.pause(report);
+  const environment = { fileSystem, layout, library, pause, ...checkBag(layout) };
+  return await sealSegment(environment, name, sources);
+}
+
+function renewTable(
+  { fileSystem, layout, quarantine }: VerifyContext,
+  report: StepReport,
+  { entry, tableProblem, table }: ExaminedSegment,
+): void {
+  if (quarantine === undefined || tableProblem === undefined || table === undefined) return;
+  const path = toSegmentIndexPath(layout, entry.name);
+  if (quarantine.copy(path)) report.quarantined++;
+  replaceFile(fileSystem, path, [table]);
+}
+
+/**
+ * Removes what nothing names any more.
+ *
+ * @param context What all steps have in common.
+ * @param paths The files.
+ */
+export function removeReplaced(
+  { fileSystem, handles }: VerifyContext,
+  paths: readonly string[],
+): void {
+  for (const path of paths) {
+    handles.close(path);
+    removeIfThere(fileSystem, path);
+  }
+}
+
+/** Something that is wrong with several values. */
+export interface CountedFinding extends VerifyFinding {
+  /** With how many. */
+  readonly count: number;
+}
+
+/** What a segment and its table look like. */
+export interface ExaminedSegment {
+  /** The segment, as it is. */
+  readonly entry: SegmentEntry;
+  /** What is wrong with the segment. */
+  readonly findings: readonly CountedFinding[];
+  /** What is wrong with the table. */
+  readonly tableProblem: string | undefined;
+  /** What the table should say; absent when the library cannot read the segment. */
+  readonly table: Uint8Array<ArrayBuffer> | undefined;
+  /** All payloads that have their checksum, each digest once. */
+  readonly sources: () => SegmentSource[];
+}
+
+/**
+ * Reads all of a segment twice: by its table, as the bag does, and with the HDF5 library, as others
+ * do. Both must give the same.
+ *
+ * @param context What all steps have in common.
+ * @param report The step that this is a part of.
+ * @param entry The segment.
+ * @returns What was found.
+ */
+export async function examineSegment(
+  context: VerifyContext,
+  report: StepReport,
+  entry: SegmentEntry,
+): Promise<ExaminedSegment> {
+  const { layout } = context;
+  using file = openIfThere(toSegmentPath(layout, entry.name));
+  const payloads = file && await readPayloads(context, report, file);
+  const table = file && payloads && concatenate(encodeSegmentIndex(file, payloads));
+  const content = readWhole(toSegmentIndexPath(layout, entry.name));
+  if (table === undefined || content === undefined || Buffer.compare(table, content) !== 0) {
+    const problem = file === undefined
+      ? "it is missing"
+      : payloads === undefined
+      ? "it cannot be read as HDF5"
+      : undefined;
+    const seen = toSources(context, entry.name, payloads ?? []);
+    const examination = new Examination(context, entry);
+    await examination.readTable(content, () => context.pause(report));
+    return { ...examination.end(seen, problem), table };
+  }
+  // The library found all that the table says, each with its checksum.
+  const { length } = payloads ?? [];
+  const bytes = (payloads ?? []).reduce((sum, { row }) => sum + row.length, 0);
+  return {
+    entry: { ...entry, values: length, bytes },
+    findings: findMissing(entry, length),
+    tableProblem: undefined,
+    table,
+    sources: () => toSources(context, entry.name, payloads ?? []),
+  };
+}
+
+/** All payloads that the library finds whole, or `undefined` when it cannot read the segment. */
+async function readPayloads(
+  { fileSystem, library, pause }: VerifyContext,
+  report: StepReport,
+  file: Deno.FsFile,
+): Promise<IndexedPayload[] | undefined> {
+  const payloads: IndexedPayload[] = [];
+  const iterator = iteratePayloads(fileSystem, library, file);
+  try {
+    for (;;) {
+      const payload = nextPayload(iterator);
+      if (payload === "end") return payloads;
+      if (payload === "unreadable") return undefined;
+      payloads.push(payload);
+      report.checked++;
+      report.bytes += payload.row.length;
+      // What ends the check is thrown here, and must not be taken for a damaged segment.
+      await pause(report);
+    }
+  } finally {
+    iterator.return(undefined);
+  }
+}
+
+function nextPayload(
+  iterator: Generator<IndexedPayload>,
+): IndexedPayload | "end" | "unreadable" {
+  try {
+    const { done, value } = iterator.next();
+    return done === true ? "end" : value;
+  } catch (error) {
+    if (isUnreadable(error)) return "unreadable";
+    throw error;
+  }
+}
+
+/** Goes over a segment value by value, as its table has them. */
+class Examination {
+  readonly #context: VerifyContext;
+  readonly #entry: SegmentEntry;
+  readonly #findings: CountedFinding[] = [];
+  readonly #whole = new Map<Digest, SegmentSource>();
+  #damaged = 0;
+  #tableProblem: string | undefined;
+
+  constructor(context: VerifyContext, entry: SegmentEntry) {
+    this.#context = context;
+    this.#entry = entry;
+  }
+
+  async readTable(
+    content: Uint8Array<ArrayBuffer> | undefined,
+    pause: () => Promise<void>,
+  ): Promise<void> {
+    const table = content && DigestTable.decode(content, PURPOSE.values);
+    if (content === undefined) this.#tableProblem = "it is missing";
+    else if (table === undefined) this.#tableProblem = "it is damaged";
+    else await this.#readRows(table, pause);
+  }
+
+  async #readRows(table: DigestTable, pause: () => Promise<void>): Promise<void> {
+    const { layout, handles } = this.#context;
+    const { name } = this.#entry;
+    const toSource = createToSource(layout, handles, name);
+    const reader = createSegmentReader(layout, handles, name);
+    for (let i = 0; i < table.size; i++) {
+      const row = table.row(i);
+      const inTable = row.place === PLACE.table;
+      const { details } = new SealedPayload(reader, row);
+      // What the table does not tell, the library does.
+      const lost = row.details !== undefined && Object.keys(details).length === 0;
+      if (lost) this.#tableProblem = "it is damaged";
+      if (lost && row.place === PLACE.chunks) continue;
+      const source = toSource(row, details);
+      if (table.find(row.digest) !== i) this.#tableProblem = "it is not in order";
+      if (source.isWhole()) this.#whole.set(row.digest, source);
+      else if (inTable) this.#tableProblem = "it is damaged";
+      else this.#findDamaged(row);
+      await pause();
+    }
+  }
+
+  #findDamaged({ digest, offset, place }: TableRow): void {
+    this.#damaged++;
+    const file = `segments/${this.#entry.name}.h5`;
+    const at = place === PLACE.chunks ? {} : { offset };
+    this.#find({ file, ...at, problem: `the value ${digest} is damaged` });
+  }
+
+  /** Compares with what the library sees, and sums up. */
+  end(seen: readonly SegmentSource[], problem: string | undefined): Omit<ExaminedSegment, "table"> {
+    const file = `segments/${this.#entry.name}.h5`;
+    if (problem !== undefined) this.#find({ file, problem });
+    else this.#compare(seen, file);
+    const sources = Array.from(this.#whole.values());
+    const missing = findMissing(this.#entry, sources.length + this.#damaged);
+    this.#findings.push(...missing);
+    return {
+      entry: {
+        ...this.#entry,
+        values: sources.length,
+        bytes: sources.reduce((sum, source) => sum + source.length, 0),
+      },
+      findings: this.#findings,
+      tableProblem: this.#tableProblem,
+      sources: () => sources,
+    };
+  }
+
+  #compare(seen: readonly SegmentSource[], file: string): void {
+    const digests = new Set(seen.map((source) => source.digest));
+    for (const digest of this.#whole.keys()) {
+      if (digests.has(digest)) continue;
+      this.#find({ file, problem: `HDF5 tools do not find the value ${digest} whole` });
+    }
+    for (const source of seen) {
+      const known = this.#whole.get(source.digest);
+      // Where the bytes lie may differ: the library does not always tell, and then the table has them.
+      if (known !== undefined && isSame(known, source)) continue;
+      this.#tableProblem ??= "it does not agree with its segment";
+      this.#whole.set(source.digest, source);
+    }
+  }
+
+  #find(finding: VerifyFinding): void {
+    this.#findings.push({ ...finding, count: 1 });
+  }
+}
+
+function isSame(one: SegmentSource, other: SegmentSource): boolean {
+  return one.kind === other.kind && one.crc === other.crc &&
+    String(one.shape) === String(other.shape);
+}
+
+function findMissing({ name, values }: SegmentEntry, there: number): CountedFinding[] {
+  const count = values - there;
+  const problem = `${count} of its ${values} values are not there`;
+  return count > 0 ? [{ file: `segments/${name}.h5`, problem, count }] : [];
+}
+
+function toSources(
+  { layout, handles }: VerifyContext,
+  name: string,
+  payloads: readonly IndexedPayload[],
+): SegmentSource[] {
+  const toSource = createToSource(layout, handles, name);
+  return payloads.map(({ row, inline, details = {} }) => {
+    if (inline === undefined) return toSource(row, details);
+    const { shape } = details;
+    return { ...row, ...(shape !== undefined && { shape }), chunks: () => [inline] };
+  });
+}

@@ -1,0 +1,389 @@
+import { QuiverError } from "../../base/errors.ts";
+import { FileHandles, isMissing, openIfThere } from "../../disk/file_system.ts";
+import {
+  type BagLayout,
+  listEntries,
+  listJournals,
+  listNames,
+  toSegmentIndexPath,
+  toSegmentPath,
+} from "../../disk/layout.ts";
+import { waitUntil } from "../../disk/leases.ts";
+import type { Digest } from "../../value/value.ts";
+import { checkBag, isBagJsonReadable, refuseLinkedDirectories, writeBagJson } from "../bag_json.ts";
+import {
+  createPause,
+  type FoldEnvironment,
+  listUnfinished,
+  listUnnamed,
+} from "../fold/bag_editor.ts";
+import { sealCalls } from "../fold/index_log.ts";
+import { PositionedFile } from "../hdf5/emscripten_fs.ts";
+import type { Hdf5Input } from "../hdf5/library.ts";
+import { FoldLock, type Manifest, readManifest, writeManifest } from "../manifest.ts";
+import { writeFrontDoor } from "../segment/front_door.ts";
+import { checkJournals } from "./check_journals.ts";
+import { checkLog } from "./check_log.ts";
+import { type CheckedManifest, checkManifest } from "./check_manifest.ts";
+import { type CheckedSegments, checkSegments, removeReplaced } from "./check_segments.ts";
+import { rewriteLog } from "./repair_log.ts";
+import {
+  type Quarantine,
+  StepReport,
+  toRelative,
+  type VerifyContext,
+  type VerifyOptions,
+} from "./report.ts";
+
+/** How often an observer is told, in milliseconds. */
+const PROGRESS_INTERVAL = 100;
+
+/** What checking the files of a bag gave. */
+export interface VerifiedFiles {
+  /** What each step found. */
+  readonly reports: readonly StepReport[];
+  /** Whether the bag can be opened now. */
+  readonly readable: boolean;
+  /** Whether a fold has something to put right. */
+  readonly foldable: boolean;
+}
+
+/** What a check of files needs. */
+export interface VerifyEnvironment extends FoldEnvironment {
+  /** Where damaged files go; without it nothing is changed. */
+  readonly quarantine: Quarantine | undefined;
+}
+
+/**
+ * Checks all files of a bag, and puts them right if there is a quarantine. Nobody folds meanwhile;
+ * others read and write.
+ *
+ * @param layout The bag's paths.
+ * @param environment What a check needs.
+ * @param options Who is told, and what ends it.
+ * @returns What was found.
+ */
+export async function verifyFiles(
+  layout: BagLayout,
+  environment: VerifyEnvironment,
+  options: VerifyOptions,
+): Promise<VerifiedFiles> {
+  const { fileSystem, quarantine } = environment;
+  refuseLinkedDirectories(layout);
+  // Before anything is opened: a lock could be a link, too.
+  const links = checkLinks({ layout, quarantine });
+  // Nothing else can be opened where a link is in the way.
+  if (links.problems > links.repaired) {
+    return { reports: [links], readable: false, foldable: false };
+  }
+  const bagJson = checkBagJson({ layout, fileSystem, quarantine });
+  using _lock = await takeLock(layout, environment, options);
+  using handles = new FileHandles();
+  const context = await createContext(layout, environment, options, handles);
+  const checked = checkManifest(context);
+  const door = checkFrontDoor(context, checked.manifest);
+  const found = await checkSegments(context, checked);
+  const journals = await checkJournals(context, found.manifest);
+  const switched = quarantine === undefined
+    ? checked.manifest
+    : commit(context, checked, door, found);
+  const { segments, tables } = found;
+  const before = tables.problems;
+  const log = await checkLog(context, tables, switched);
+  const manifest = quarantine === undefined
+    ? switched
+    : await repairLog(context, switched, log, tables, before);
+  const unfinished = checkUnfinished(layout, manifest);
+  const { report: manifestReport } = checked;
+  return {
+    reports: [
+      links,
+      bagJson,
+      manifestReport,
+      door,
+      segments,
+      tables,
+      journals.report,
+      log,
+      unfinished,
+    ],
+    readable: bagJson.problems === bagJson.repaired &&
+      manifestReport.problems === manifestReport.repaired,
+    foldable: journals.foldable,
+  };
+}
+
+/**
+ * Takes values out of all segments that are whole but wrong: whoever computes them again finds that
+ * they are missing, and stores them.
+ *
+ * @param layout The bag's paths.
+ * @param environment What a check needs.
+ * @param options Who is told, and what ends it.
+ * @param condemned The digests of the values.
+ */
+export async function dropValues(
+  layout: BagLayout,
+  environment: VerifyEnvironment,
+  options: VerifyOptions,
+  condemned: ReadonlySet<Digest>,
+): Promise<void> {
+  using _lock = await takeLock(layout, environment, options);
+  using handles = new FileHandles();
+  const context = await createContext(layout, environment, options, handles);
+  const report = new StepReport("manifest");
+  const checked = { report, manifest: readManifest(layout), changed: false };
+  const found = await checkSegments(context, checked, condemned);
+  commit(context, checked, new StepReport("front door"), found);
+}
+
+async function takeLock(
+  layout: BagLayout,
+  { fileSystem, quarantine }: VerifyEnvironment,
+  { signal }: VerifyOptions,
+): Promise<FoldLock> {
+  let lock: FoldLock | undefined;
+  await waitUntil(() => {
+    lock = quarantine === undefined
+      ? FoldLock.tryHold(layout)
+      : FoldLock.tryTake(fileSystem, layout);
+    return lock !== undefined;
+  }, signal);
+  if (lock === undefined) {
+    throw new QuiverError(`Cannot check "${layout.root}": it is being folded`);
+  }
+  return lock;
+}
+
+async function createContext(
+  layout: BagLayout,
+  { fileSystem, loadLibrary, quarantine }: VerifyEnvironment,
+  { signal, progress }: VerifyOptions,
+  handles: FileHandles,
+): Promise<VerifyContext> {
+  const pause = createPause();
+  let told = performance.now();
+  return {
+    layout,
+    fileSystem,
+    library: await loadLibrary(),
+    handles,
+    quarantine,
+    async pause(step) {
+      await pause();
+      signal?.throwIfAborted();
+      if (performance.now() - told < PROGRESS_INTERVAL) return;
+      told = performance.now();
+      progress?.update(step.toStep());
+    },
+  };
+}
+
+/** Makes what was found the live state, in one switch. */
+function commit(
+  context: VerifyContext,
+  { report, manifest: before, changed }: CheckedManifest,
+  door: StepReport,
+  { manifest, replaced }: CheckedSegments,
+): Manifest {
+  const { fileSystem, layout, library, quarantine } = context;
+  const switched = changed || manifest !== before;
+  if (switched || door.problems > 0) {
+    writeFrontDoor(fileSystem, layout, library, manifest.segments.map(({ name }) => name));
+    door.repairAll();
+  }
+  if (!switched) return manifest;
+  if (report.problems > 0 && quarantine?.copy(layout.manifest)) report.quarantined++;
+  const next = { ...manifest, generation: manifest.generation + 1 };
+  writeManifest(fileSystem, layout, next);
+  report.repairAll();
+  removeReplaced(context, replaced);
+  return next;
+}
+
+async function repairLog(
+  context: VerifyContext,
+  manifest: Manifest,
+  log: StepReport,
+  tables: StepReport,
+  tableProblems: number,
+): Promise<Manifest> {
+  const { fileSystem, layout, quarantine } = context;
+  const isTableWrong = tables.problems > tableProblems;
+  if (log.problems === 0 && !isTableWrong) return manifest;
+  if (isTableWrong && quarantine?.copy(layout.callIndex)) {
+    fileSystem.remove(layout.callIndex);
+    tables.quarantined++;
+  }
+  const next = log.problems > 0 ? await rewriteLog(context, manifest) : manifest;
+  if (log.problems > 0) log.quarantined++;
+  sealCalls(fileSystem, layout, next.logGeneration);
+  log.repairAll();
+  tables.repairAll();
+  return next;
+}
+
+/** What killed programs left: the next fold removes it. */
+function checkUnfinished(layout: BagLayout, manifest: Manifest): StepReport {
+  const report = new StepReport("unfinished");
+  const left = [
+    ...listUnfinished(layout),
+    ...listUnnamed(layout, manifest).map(({ path }) => path),
+    ...listEntries(layout.leases)
+      .filter((entry) => entry.isFile)
+      .map((entry) => `${layout.leases}/${entry.name}`)
+      .filter(isFree),
+  ];
+  report.checked = left.length;
+  report.unfinished = left.length;
+  return report;
+}
+
+function isFree(lease: string): boolean {
+  using file = openIfThere(lease);
+  if (file === undefined || !file.tryLockSync(false)) return false;
+  file.unlockSync();
+  return true;
+}
+
+/**
+ * Checks `bag.json`. Of a bag that lost it, all else is as in any other: a repair writes it anew, as
+ * that of a bag without compression. Arrays that are compressed stay so, as each segment tells how
+ * to read it; what is sealed from then on is not compressed.
+ *
+ * @param context What all steps have in common.
+ * @returns What was found.
+ * @throws {BagFormatError} If the directory is not a bag, or one that this version cannot use.
+ */
+export function checkBagJson(
+  { layout, fileSystem, quarantine }: Pick<VerifyContext, "layout" | "fileSystem" | "quarantine">,
+): StepReport {
+  const report = new StepReport("bag.json");
+  report.checked++;
+  const names = listNames(layout.root);
+  const isBag = names.includes("manifest.json") || listNames(layout.segments).length > 0 ||
+    listJournals(layout).length > 0;
+  if (!isBag || isBagJsonReadable(layout)) {
+    checkBag(layout);
+    return report;
+  }
+  report.find({ file: "bag.json", problem: "it is missing or damaged" });
+  if (quarantine === undefined) return report;
+  if (quarantine.copy(layout.bagJson)) report.quarantined++;
+  writeBagJson(fileSystem, layout, {});
+  checkBag(layout);
+  report.repairAll();
+  return report;
+}
+
+/** What `values.h5` says: of what is live, of what a killed fold left, or something that is wrong. */
+type Door =
+  | { readonly state: "sound" }
+  | { readonly state: "unfinished" }
+  | { readonly state: "wrong"; readonly problem: string };
+
+/**
+ * Checks that `values.h5` leads to the live segments and to no others.
+ *
+ * A program that is killed beside a switch of the manifest leaves a door that leads to segments of
+ * the other side, which are whole, and there until the next fold removes them and makes the door anew.
+ *
+ * @param context What all steps have in common.
+ * @param manifest What is live.
+ * @returns What was found; whoever repairs writes it anew.
+ */
+export function checkFrontDoor(context: VerifyContext, manifest: Manifest): StepReport {
+  const { layout, fileSystem, library, quarantine } = context;
+  const report = new StepReport("front door");
+  using file = openIfThere(layout.frontDoor);
+  if (file === undefined && manifest.segments.length === 0) return report;
+  report.checked++;
+  const door: Door = file === undefined
+    ? { state: "wrong", problem: "it is missing" }
+    : readDoor(() => library.open(new PositionedFile(fileSystem, file)), layout, manifest);
+  if (door.state === "unfinished") report.unfinished++;
+  if (door.state !== "wrong") return report;
+  report.find({ file: "values.h5", problem: door.problem });
+  if (quarantine?.copy(layout.frontDoor)) report.quarantined++;
+  return report;
+}
+
+function readDoor(open: () => Hdf5Input, layout: BagLayout, manifest: Manifest): Door {
+  try {
+    const input = open();
+    try {
+      return compareLinks(input, layout, manifest);
+    } finally {
+      input.close();
+    }
+  } catch (error) {
+    if (error instanceof QuiverError || error instanceof RangeError) {
+      return { state: "wrong", problem: "it cannot be read as HDF5" };
+    }
+    throw error;
+  }
+}
+
+function compareLinks(input: Hdf5Input, layout: BagLayout, manifest: Manifest): Door {
+  const names = input.names("/segments");
+  for (const name of names) {
+    const { file, target } = input.readExternalLink(`/segments/${name}`);
+    if (file === `segments/${name}.h5` && target === "/values") continue;
+    const problem = `it leads to "${target}" of "${file}" in place of segment ${name}`;
+    return { state: "wrong", problem };
+  }
+  const live = new Set(manifest.segments.map(({ name }) => name));
+  const others = names.filter((name) => !live.has(name));
+  // Where the door could not be made anew, the table is what stays (`bag_editor.ts`).
+  const gone = others.find((name) =>
+    isMissing(toSegmentPath(layout, name)) && isMissing(toSegmentIndexPath(layout, name))
+  );
+  if (gone !== undefined) {
+    return { state: "wrong", problem: `it leads to "${gone}", which is not live` };
+  }
+  if (others.length > 0) return { state: "unfinished" };
+  const [missed] = live.difference(new Set(names));
+  if (missed === undefined) return { state: "sound" };
+  return { state: "wrong", problem: `it does not lead to segment ${missed}` };
+}
+
+/**
+ * Looks for what has the name of a file of the bag and is none: links, directories, pipes. The bag
+ * never follows them. A repair moves the link itself, and what it leads to is left alone.
+ *
+ * @param context What all steps have in common.
+ * @returns What was found.
+ */
+export function checkLinks(
+  { layout, quarantine }: Pick<VerifyContext, "layout" | "quarantine">,
+): StepReport {
+  const report = new StepReport("links");
+  for (const { path, isFile } of listOwn(layout)) {
+    report.checked++;
+    if (isFile) continue;
+    report.find({ file: toRelative(layout, path), problem: "it is a link or no file at all" });
+    if (quarantine === undefined) continue;
+    quarantine.move(path);
+    report.quarantined++;
+    report.repaired++;
+  }
+  return report;
+}
+
+function listOwn(layout: BagLayout): { path: string; isFile: boolean }[] {
+  const { root, segments, journals, leases, locks } = layout;
+  const files = [
+    layout.bagJson,
+    layout.manifest,
+    layout.callLog,
+    layout.callIndex,
+    layout.frontDoor,
+    layout.foldLock,
+    layout.callsLock,
+  ];
+  return [root, segments, journals, leases, locks].flatMap((directory) =>
+    listEntries(directory)
+      .map(({ name, isFile }) => ({ path: `${directory}/${name}`, isFile }))
+      .filter(({ path }) => directory !== root && directory !== locks || files.includes(path))
+  );
+}

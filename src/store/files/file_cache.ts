@@ -1,0 +1,440 @@
+import { resolve } from "node:path";
+import { isDeadLink } from "../../bag/bag_json.ts";
+import { CacheFormatError, QuiverError } from "../../base/errors.ts";
+import {
+  type CacheFiles,
+  type CacheFilesOptions,
+  CacheGuard,
+  checkCacheOptions,
+  isDigest,
+  type LeaseLock,
+  type TellDamaged,
+} from "../../disk/cache_files.ts";
+import { decodeCheckedLine, encodeCallLine } from "../../disk/checked_line.ts";
+import {
+  DISK,
+  type FileSystem,
+  openIfThere,
+  readAt,
+  readWhole,
+  removeIfThere,
+  replaceFile,
+  writeAll,
+} from "../../disk/file_system.ts";
+import { listNames } from "../../disk/layout.ts";
+import { LeasedFiles, LeaseDirectory } from "../../disk/leases.ts";
+import { toPayload, toPayloadCheck } from "../../disk/payload.ts";
+import { DIGEST_SCHEME } from "../../value/digest/digest_value.ts";
+import type { Digest, EncodedPart, Payload } from "../../value/value.ts";
+
+/** The largest payload; its length must fit the header. */
+const LARGEST_BYTES = 2 ** 32 - 1;
+
+/** How many characters of a digest name the directory that its file lies in. */
+const PREFIX_LENGTH = 2;
+
+/** A cache in a directory: a file for each value, a file for each record. */
+export class FileDirectory extends LeasedFiles implements CacheFiles {
+  readonly path: string;
+  readonly mode: "readwrite" | "read";
+  readonly #fileSystem: FileSystem;
+  readonly #guard: CacheGuard;
+  readonly #replacer: FileReplacer;
+  /** Directories that were seen to be none of somebody else's. */
+  readonly #own = new Set<string>();
+
+  /**
+   * Opens a directory that is there.
+   *
+   * @param path The directory, absolute.
+   * @param options How to open it.
+   * @param fileSystem The seam.
+   */
+  constructor(path: string, options: Required<CacheFilesOptions>, fileSystem: FileSystem) {
+    const { mode, durability } = options;
+    const guard = new CacheGuard(`the file cache "${path}"`, mode);
+    const leases = new LeaseDirectory(`${path}/leases`, fileSystem);
+    super(guard, leases);
+    this.path = path;
+    this.mode = mode;
+    this.#fileSystem = fileSystem;
+    this.#guard = guard;
+    const sync = durability === "power";
+    this.#replacer = new FileReplacer({ fileSystem, directory: `${path}/unfinished`, sync });
+    if (mode === "read") return;
+    // What lies there unfinished is removed.
+    for (const name of ["leases", "unfinished"]) isDirectory(`${path}/${name}`);
+    leases.open();
+    fileSystem.makeDirectory(`${path}/unfinished`);
+    // Who may not write should be told now, not at the first result.
+    leases.exclusively(() => this.#replacer.clear());
+  }
+
+  putValue(part: EncodedPart): void {
+    const { digest, bytes } = part;
+    this.#guard.checkWritable("put a value into");
+    this.#guard.checkDigest("put a value into", digest);
+    if (bytes.length > LARGEST_BYTES) {
+      throw new RangeError(
+        `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
+      );
+    }
+    if (!this.rejected.has(digest) && this.getValue(digest) !== undefined) return;
+    this.#replacer.replace(this.#toValueDirectory(digest), toName(digest), [
+      encodeValueHeader(part),
+      bytes,
+    ]);
+    this.rejected.delete(digest);
+  }
+
+  getValue(digest: Digest): Payload | undefined {
+    this.#guard.checkOpen("read from");
+    if (!isDigest(digest)) return undefined;
+    return readValueFile(`${this.#toValueDirectory(digest)}/${toName(digest)}`, digest);
+  }
+
+  putCall(key: Digest, fields: Record<string, unknown>, lease?: LeaseLock): boolean {
+    this.#guard.checkWritable("put a call into");
+    this.#guard.checkDigest("put a call into", key);
+    if (lease?.revoked) return false;
+    this.#replacer.replace(this.#toCallDirectory(key), `${toName(key)}.json`, [
+      encodeCallLine(key, fields),
+    ]);
+    return this.keepUnlessRevoked(key, lease);
+  }
+
+  getCall(key: Digest): Record<string, unknown> | undefined {
+    this.#guard.checkOpen("read from");
+    if (!isDigest(key)) return undefined;
+    const bytes = readWhole(`${this.#toCallDirectory(key)}/${toName(key)}.json`);
+    const line = bytes && decodeCheckedLine(bytes.subarray(1, -1));
+    return line?.key === key ? line : undefined;
+  }
+
+  override deleteCall(key: Digest): boolean {
+    this.#guard.checkWritable("delete a call from");
+    if (this.getCall(key) === undefined) return false;
+    removeIfThere(this.#fileSystem, `${this.#toCallDirectory(key)}/${toName(key)}.json`);
+    return true;
+  }
+
+  *calls(damaged?: TellDamaged): Generator<Record<string, unknown>> {
+    this.#guard.checkOpen("read from");
+    for (const prefix of listNames(`${this.path}/calls`)) {
+      // A file of somebody else may lie beside the directories.
+      if (!Deno.lstatSync(`${this.path}/calls/${prefix}`).isDirectory) continue;
+      for (const name of listNames(`${this.path}/calls/${prefix}`)) {
+        const key = `${prefix}${name.slice(0, -".json".length)}`;
+        const line = this.getCall(key);
+        if (line !== undefined) yield line;
+        else if (isDigest(key)) this.#tellDamaged(`${this.#toCallDirectory(key)}/${name}`, damaged);
+      }
+    }
+  }
+
+  /** A file that is gone was deleted while others were read. */
+  #tellDamaged(path: string, damaged: TellDamaged | undefined): void {
+    if (damaged !== undefined && readWhole(path) !== undefined) damaged(`"${path}"`);
+  }
+
+  protected override release(): void {
+    // Nothing is held open.
+  }
+
+  #toValueDirectory(digest: Digest): string {
+    return this.#toDirectory("values", digest);
+  }
+
+  #toCallDirectory(key: Digest): string {
+    return this.#toDirectory("calls", key);
+  }
+
+  #toDirectory(room: string, digest: Digest): string {
+    const path = `${this.path}/${room}/${digest.slice(0, PREFIX_LENGTH)}`;
+    if (this.#own.has(path)) return path;
+    const isThere = isDirectory(`${this.path}/${room}`) && isDirectory(path);
+    if (isThere) this.#own.add(path);
+    return path;
+  }
+}
+
+/** Whether there is a directory; a link to one could lead anywhere, and is refused. */
+function isDirectory(path: string): boolean {
+  try {
+    if (!Deno.lstatSync(path).isSymlink) return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  throw new CacheFormatError(
+    `Cannot open "${path}": it is a symbolic link, which a file cache never follows; ` +
+      "put the directory itself there",
+  );
+}
+
+function toName(digest: Digest): string {
+  return digest.slice(PREFIX_LENGTH);
+}
+
+/** What a writer names a file that is not finished: its own name, and a number. */
+const NAME_REGEXP = /^[0-9a-f-]{36}-\d+$/;
+
+/** What a {@linkcode FileReplacer} needs to know. */
+export interface FileReplacerOptions {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** Where files lie that are not finished. */
+  readonly directory: string;
+  /** Whether each file is brought to the disk itself before it counts as written. */
+  readonly sync: boolean;
+}
+
+/**
+ * Gives files new content in one step: it is written under another name, and then renamed.
+ *
+ * A file that is being written is locked, so that what a killed writer left can be told from what is
+ * still being written.
+ */
+export class FileReplacer {
+  readonly #options: FileReplacerOptions;
+  readonly #writer = crypto.randomUUID();
+  #count = 0;
+
+  /**
+   * Creates a replacer.
+   *
+   * @param options What it needs to know.
+   */
+  constructor(options: FileReplacerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Gives a file new content; readers see the old content or the new, never a part.
+   *
+   * @param directory Where the file lies; it is made if it is missing.
+   * @param name The file's name in there.
+   * @param chunks The new content, in pieces.
+   */
+  replace(directory: string, name: string, chunks: readonly Uint8Array[]): void {
+    const { fileSystem, sync } = this.#options;
+    while (!this.#tryReplace(directory, name, chunks)) {
+      // It may be there by now: two handles may need the same one at the same time.
+      fileSystem.makeDirectory(directory);
+      if (sync) fileSystem.syncDirectory(`${directory}/..`);
+    }
+    if (sync) fileSystem.syncDirectory(directory);
+  }
+
+  /** `false` when there is no such directory, or another handle has taken the file for a dead one's. */
+  #tryReplace(directory: string, name: string, chunks: readonly Uint8Array[]): boolean {
+    const { fileSystem, sync, directory: unfinished } = this.#options;
+    const temporary = `${unfinished}/${this.#writer}-${this.#count++}`;
+    using file = fileSystem.open(temporary, { write: true, createNew: true });
+    try {
+      if (!file.tryLockSync(true)) return false;
+      for (const chunk of chunks) writeAll(fileSystem, file, chunk);
+      if (sync) fileSystem.sync(file);
+      fileSystem.rename(temporary, `${directory}/${name}`);
+      return true;
+    } catch (error) {
+      removeIfThere(fileSystem, temporary);
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
+  /** Removes what killed writers have left. Files of others are left alone. */
+  clear(): void {
+    const { fileSystem, directory } = this.#options;
+    for (const name of listNames(directory).filter((name) => NAME_REGEXP.test(name))) {
+      using file = openIfThere(`${directory}/${name}`);
+      if (file?.tryLockSync(true)) removeIfThere(fileSystem, `${directory}/${name}`);
+    }
+  }
+}
+
+// A file cache on disk.
+//
+// ```text
+// results.cache/
+//   cache.json               format and version; written first, and never again
+//   values/<2 hex>/<62 hex>  one value each (`file_cache.ts`), named by its digest
+//   calls/<2 hex>/<62 hex>.json  one record each, named by its key: a line as in the call log of a
+//                            bag (`checked_line.ts`)
+//   leases/<key>             who is computing what
+//   unfinished/…             files that are being written; renamed when they are whole
+// ```
+
+/** The version of the format that this code writes and reads. */
+const FILES_VERSION = 1;
+const FORMAT = "quiver-files";
+const DEFAULTS: Required<CacheFilesOptions> = { mode: "readwrite", durability: "process" };
+
+/** What a process leaves that died while it created the cache. */
+const UNFINISHED_REGEXP = /^cache\.json\..*\.tmp$/;
+
+/**
+ * Opens a file cache, and makes one of a directory that is missing or empty.
+ *
+ * @param path The directory.
+ * @param options How to open it.
+ * @param fileSystem The seam.
+ * @returns The open directory; it must be closed.
+ * @throws {CacheFormatError} If the directory is not a file cache, or one of another version.
+ */
+export function openFileDirectory(
+  path: string,
+  options: CacheFilesOptions = {},
+  fileSystem: FileSystem = DISK,
+): CacheFiles {
+  const settings = checkCacheOptions("a file cache", options, DEFAULTS);
+  const root = resolve(path);
+  try {
+    refuseDeadLink(root);
+    const isNew = readWhole(`${root}/cache.json`) === undefined;
+    if (isNew && settings.mode === "readwrite") createMarker(fileSystem, root);
+    checkMarker(root);
+    return new FileDirectory(root, settings, fileSystem);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotADirectory) {
+      throw new CacheFormatError(
+        `Cannot open "${root}" as a file cache: it is no directory, or lies below a file; ` +
+          "choose a directory, or a path where there is nothing yet",
+        { cause },
+      );
+    }
+    if (!isReadOnly(cause)) throw cause;
+    throw new QuiverError(
+      `Cannot open "${root}" for writing: the directory is read-only; open it with mode: "read"`,
+      { cause },
+    );
+  }
+}
+
+function refuseDeadLink(root: string): void {
+  try {
+    Deno.statSync(root);
+  } catch (cause) {
+    // Whatever else is wrong is said by what opens it.
+    if (!isDeadLink(root, cause)) return;
+    throw new CacheFormatError(
+      `Cannot open "${root}" as a file cache: it is a link that leads nowhere; choose a directory, ` +
+        "or a path where there is nothing yet",
+      { cause },
+    );
+  }
+}
+
+function createMarker(fileSystem: FileSystem, root: string): void {
+  fileSystem.makeDirectory(root);
+  const foreign = listNames(root).find((name) => !UNFINISHED_REGEXP.test(name));
+  // A process that creates the same cache may have finished between the two looks.
+  if (foreign !== undefined && readWhole(`${root}/cache.json`) === undefined) {
+    throw new CacheFormatError(
+      `Cannot open "${root}" as a file cache: it holds "${foreign}" but no cache.json; ` +
+        "choose a directory that is missing or empty",
+    );
+  }
+  const content = {
+    format: FORMAT,
+    version: FILES_VERSION,
+    digest: "sha256",
+    digestScheme: DIGEST_SCHEME,
+  };
+  replaceFile(fileSystem, `${root}/cache.json`, [
+    new TextEncoder().encode(`${JSON.stringify(content)}\n`),
+  ]);
+  fileSystem.syncDirectory(root);
+}
+
+function checkMarker(root: string): void {
+  const bytes = readWhole(`${root}/cache.json`);
+  if (bytes === undefined) {
+    throw new CacheFormatError(
+      `Cannot open "${root}" as a file cache: it has no cache.json; ` +
+        'open it with mode: "readwrite" to create one in a directory that is missing or empty',
+    );
+  }
+  const { format, version } = parse(bytes);
+  if (format !== FORMAT || typeof version !== "number") {
+    throw new CacheFormatError(
+      `Cannot open "${root}" as a file cache: its cache.json does not say "${FORMAT}"`,
+    );
+  }
+  if (version !== FILES_VERSION) {
+    throw new CacheFormatError(
+      `Cannot open "${root}" as a file cache: it has format version ${version}, ` +
+        `and this is Quiver for version ${FILES_VERSION}; use the Quiver that wrote it`,
+    );
+  }
+}
+
+function parse(bytes: Uint8Array): { format?: unknown; version?: unknown } {
+  try {
+    const content: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof content === "object" && content !== null ? content : {};
+  } catch {
+    // What cannot be parsed does not say what it is.
+    return {};
+  }
+}
+
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    (error instanceof Error && "code" in error && error.code === "EROFS");
+}
+
+// A file that holds one value, of a file cache.
+//
+// ```text
+// offset  bytes
+//      0      4  "QVF1"
+//      4      4  kind, as in `value.ts`
+//      8      4  checksum (`payload.ts`)
+//     12      4  length of the payload in bytes
+//     16      …  payload
+// ```
+//
+// Numbers are little-endian. The file's name is the digest of the value.
+
+const MAGIC = 0x31465651;
+const HEADER_BYTES = 16;
+
+/**
+ * Makes the header of a value's file; the payload follows it.
+ *
+ * @param part The value.
+ * @returns The header.
+ */
+export function encodeValueHeader(part: EncodedPart): Uint8Array {
+  const header = new DataView(new ArrayBuffer(HEADER_BYTES));
+  header.setUint32(0, MAGIC, true);
+  header.setUint32(4, part.kind, true);
+  header.setUint32(8, toPayloadCheck(part.digest, part), true);
+  header.setUint32(12, part.bytes.length, true);
+  return new Uint8Array(header.buffer);
+}
+
+/**
+ * Reads a value's file.
+ *
+ * @param path The file.
+ * @param digest The digest of the value.
+ * @returns The payload, or `undefined` when the file is missing or damaged.
+ */
+export function readValueFile(path: string, digest: Digest): Payload | undefined {
+  using file = openIfThere(path);
+  if (file === undefined) return undefined;
+  const length = file.seekSync(0, Deno.SeekMode.End) - HEADER_BYTES;
+  const header = new DataView(new ArrayBuffer(HEADER_BYTES));
+  if (length < 0 || !readAt(file, 0, new Uint8Array(header.buffer))) return undefined;
+  if (header.getUint32(0, true) !== MAGIC || header.getUint32(12, true) !== length) {
+    return undefined;
+  }
+  const bytes = new Uint8Array(length);
+  if (!readAt(file, HEADER_BYTES, bytes)) return undefined;
+  const payload = toPayload(header.getUint32(4, true), bytes);
+  if (payload === undefined) return undefined;
+  return toPayloadCheck(digest, payload) === header.getUint32(8, true) ? payload : undefined;
+}
