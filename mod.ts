@@ -124,19 +124,15 @@ export {
 export type { ScopeDescription } from "./src/scope/derive_scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export type { WorkerContextOptions } from "./src/scope/scope_workers.ts";
-export type { LimitedCall } from "./src/store/call_ledger.ts";
-export type { ExportResult } from "./src/store/export_bag.ts";
-export type { ImportResult } from "./src/store/import_bag.ts";
-export type { StoreLimits } from "./src/store/limited_stores.ts";
-export type { BagEntry } from "./src/store/read_bag.ts";
-export type { IdentityChange, RedigestResult } from "./src/store/redigest_stores.ts";
-export type { SigningKey, SigningOptions } from "./src/store/signing_keys.ts";
+export type { LimitedCall } from "./src/store/limited/call_ledger.ts";
+export type { ExportResult } from "./src/store/exchange/export_bag.ts";
+export type { ImportResult } from "./src/store/exchange/import_bag.ts";
+export type { StoreLimits } from "./src/store/limited/limited_stores.ts";
+export type { BagEntry } from "./src/store/browse/read_bag.ts";
+export type { IdentityChange, RedigestResult } from "./src/store/redigest.ts";
+export type { SigningKey, SigningOptions } from "./src/store/signed/signing_keys.ts";
 export type { TransferOptions, TransferResult } from "./src/store/transfer_calls.ts";
-export type {
-  CacheStatistics,
-  StorageStatistics,
-  StoreStatistics,
-} from "./src/store/statistics.ts";
+export type { CacheStatistics, StorageStatistics, StoreStatistics } from "./src/store/stores.ts";
 export type {
   BagDescription,
   FilesDescription,
@@ -152,7 +148,7 @@ export type {
   StoreDescription,
   SweepResult,
 } from "./src/store/stores.ts";
-export type { VictimPolicy } from "./src/store/victim_policy.ts";
+export type { VictimPolicy } from "./src/store/limited/policy.ts";
 export {
   type ExecutesTasks,
   type PoolArguments,

@@ -25,7 +25,7 @@ const SEAMS: { readonly [dependency: string]: readonly string[] } = {
   comlink: ["src/worker/_exposing.ts", "src/worker/web_worker.ts"],
   h5wasm: ["src/bag/hdf5/h5wasm.ts"],
   "node:async_hooks": ["src/base/ambient.ts"],
-  "node:sqlite": ["src/store/sqlite_connection.ts"],
+  "node:sqlite": ["src/store/sqlite/connection.ts"],
 };
 
 /** The one list of what `mod.ts` exports: it changes only on purpose. */
@@ -110,7 +110,7 @@ const ENTRIES = [
   "src/worker/watch_parent.ts",
   "src/bag/fold/fold_worker.ts",
   "src/call/module_sources.ts",
-  "src/store/verify_worker.ts",
+  "src/store/verify/verify_worker.ts",
 ];
 
 interface Dependency {

@@ -3,12 +3,12 @@ import type { VerifyOptions, VerifyReport } from "../bag/verify/report.ts";
 import type { CallQuery } from "../call/call_query.ts";
 import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
-import type { ExportResult } from "../store/export_bag.ts";
-import type { ImportResult } from "../store/import_bag.ts";
-import type { BagView } from "../store/bag_view.ts";
+import type { ExportResult } from "../store/exchange/export_bag.ts";
+import type { ImportResult } from "../store/exchange/import_bag.ts";
+import type { BagView } from "../store/browse/bag_view.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
-import type { BagEntry } from "../store/read_bag.ts";
-import type { SigningOptions } from "../store/signing_keys.ts";
+import type { BagEntry } from "../store/browse/read_bag.ts";
+import type { SigningOptions } from "../store/signed/signing_keys.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
 import type { Digest } from "../value/value.ts";
 import type { SliceRange } from "../value/tree/slice_array.ts";
@@ -19,12 +19,12 @@ import type { GcOptions } from "./tidy_cache.ts";
 
 type Tidying = typeof import("./tidy_cache.ts");
 type BagStores = typeof import("../store/open_stores.ts");
-type BagViews = typeof import("../store/create_bag_view.ts");
-type BagReading = typeof import("../store/read_bag.ts");
-type BagExport = typeof import("../store/export_bag.ts");
-type BagImport = typeof import("../store/import_bag.ts");
+type BagViews = typeof import("../store/browse/bag_view.ts");
+type BagReading = typeof import("../store/browse/read_bag.ts");
+type BagExport = typeof import("../store/exchange/export_bag.ts");
+type BagImport = typeof import("../store/exchange/import_bag.ts");
 type Template = typeof import("../call/call_query.ts");
-type Verification = typeof import("../store/run_verify_worker.ts");
+type Verification = typeof import("../store/verify/run_verify_worker.ts");
 
 /** A value, or a place in it. */
 export interface ValuePlace {
@@ -209,7 +209,10 @@ export class Bag extends Cache implements AsyncDisposable {
    * ```
    */
   async exportHdf5(path: string | URL, query: CallQuery = {}): Promise<ExportResult> {
-    const { exportBag } = await importLater<BagExport>("../store/export_bag.ts", import.meta.url);
+    const { exportBag } = await importLater<BagExport>(
+      "../store/exchange/export_bag.ts",
+      import.meta.url,
+    );
     const { toMatcher } = await importLater<Template>("../call/call_query.ts", import.meta.url);
     return await exportBag(await this.#view(), path, toMatcher(query));
   }
@@ -227,14 +230,17 @@ export class Bag extends Cache implements AsyncDisposable {
    * @throws {BagCorruptError} If the file is something else, or damaged; nothing was stored.
    */
   async importHdf5(path: string | URL): Promise<ImportResult> {
-    const { importBag } = await importLater<BagImport>("../store/import_bag.ts", import.meta.url);
+    const { importBag } = await importLater<BagImport>(
+      "../store/exchange/import_bag.ts",
+      import.meta.url,
+    );
     return await importBag(this.#opened, path);
   }
 
   /** What may be seen: in a signed bag, not what somebody else has written. */
   async #view(): Promise<BagView> {
     const { createBagView } = await importLater<BagViews>(
-      "../store/create_bag_view.ts",
+      "../store/browse/bag_view.ts",
       import.meta.url,
     );
     return createBagView(this.#opened);
@@ -320,7 +326,7 @@ export class Bag extends Cache implements AsyncDisposable {
 }
 
 function importReading(): Promise<BagReading> {
-  return importLater<BagReading>("../store/read_bag.ts", import.meta.url);
+  return importLater<BagReading>("../store/browse/read_bag.ts", import.meta.url);
 }
 
 /**
@@ -403,7 +409,7 @@ export async function verifyBag(
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
   const { runVerifyWorker } = await importLater<Verification>(
-    "../store/run_verify_worker.ts",
+    "../store/verify/run_verify_worker.ts",
     import.meta.url,
   );
   return await runVerifyWorker(path, options);

@@ -1,29 +1,30 @@
 import { sharedByCopies } from "../base/ambient.ts";
 import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
-import type {
-  Found,
-  Lease,
-  LeaseStore,
-  MaybePromise,
-  StoreDescription,
-  Stores,
-  SweepResult,
-  WaitBoard,
+import {
+  type CacheStatistics,
+  type Found,
+  type Lease,
+  type LeaseStore,
+  type MaybePromise,
+  type StoreDescription,
+  type Stores,
+  type SweepResult,
+  toPaths,
+  type WaitBoard,
+  withoutKeys,
 } from "../store/stores.ts";
-import { toPaths, withoutKeys } from "../store/description.ts";
 import { createMemoryStores, createVoidStores } from "../store/memory_stores.ts";
 import type { CallTemplate } from "../call/call_query.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
 import { mixStores } from "../store/layered_stores.ts";
-import type { CacheStatistics } from "../store/statistics.ts";
 import type { Sharing } from "./_sharing.ts";
 import type { GcOptions } from "./tidy_cache.ts";
-import type { IdentityChange, RedigestResult } from "../store/redigest_stores.ts";
+import type { IdentityChange, RedigestResult } from "../store/redigest.ts";
 
 type Tidying = typeof import("./tidy_cache.ts");
 type Encoding = typeof import("../value/codec/encode_value.ts");
-type Redigesting = typeof import("../store/redigest_stores.ts");
+type Redigesting = typeof import("../store/redigest.ts");
 
 /** Makes a value ready to be stored. */
 export type EncodeValue = Encoding["encodeValue"];
@@ -578,7 +579,7 @@ export async function redigest(
   checkCache(cache, "redigest a cache as the first argument");
   if (cache.readOnly) throw new TypeError("Cannot redigest this cache: it is read-only");
   const { redigestStores } = await importLater<Redigesting>(
-    "../store/redigest_stores.ts",
+    "../store/redigest.ts",
     import.meta.url,
   );
   return await redigestStores(cache.stores, change);

@@ -1,7 +1,7 @@
 import { LAYERED } from "../store/layered_stores.ts";
 import type { LayersDescription } from "../store/stores.ts";
 import { Cache, checkCache, isCache } from "./cache.ts";
-import { limitStores, type StoreLimits } from "../store/limited_stores.ts";
+import { limitStores, type StoreLimits } from "../store/limited/limited_stores.ts";
 
 /**
  * Puts a cache on top of others: calls that the first one does not know are looked up in those

@@ -1,7 +1,7 @@
 import type { CacheFilesOptions } from "../disk/cache_files.ts";
 import { importLater } from "../base/lazy_import.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
-import type { SigningOptions } from "../store/signing_keys.ts";
+import type { SigningOptions } from "../store/signed/signing_keys.ts";
 import type { SqliteOptions } from "../store/stores.ts";
 import { Cache } from "./cache.ts";
 

@@ -1,7 +1,7 @@
 import { type CallTemplate, toMatcher } from "../call/call_query.ts";
 import type { TaskAddress } from "../call/call_record.ts";
 import type { CallStore, Stores, SweepResult } from "../store/stores.ts";
-import { type Rewrite, sweepStores } from "../store/sweep_stores.ts";
+import { type Rewrite, sweepStores } from "../store/sweep.ts";
 import type { Digest } from "../value/value.ts";
 
 export { toMatcher } from "../call/call_query.ts";

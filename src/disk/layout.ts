@@ -1,6 +1,6 @@
 /**
  * Where everything in a bag lies. `FORMAT.md`, beside this file, is the one specification of what
- * stands there; the file of an export is specified in `src/store/export_bag.ts`.
+ * stands there; the file of an export is specified in `src/store/exchange/export_bag.ts`.
  *
  * @module
  */

@@ -3,9 +3,8 @@ import { createWarn, deriveScope, toRecordMetadata } from "../scope/derive_scope
 import type { Scope } from "../scope/scope.ts";
 import type { SourceWitness } from "../call/module_sources.ts";
 import { importLater } from "../base/lazy_import.ts";
-import { toPaths } from "../store/description.ts";
+import { type StoreDescription, toPaths } from "../store/stores.ts";
 import { whenSettled } from "../store/memory_stores.ts";
-import type { StoreDescription } from "../store/stores.ts";
 import { findTask, importTask } from "../task/registry.ts";
 import { BodyControl, runBody } from "../task/call_task.ts";
 import type { TaskDefinition } from "../task/task_definition.ts";

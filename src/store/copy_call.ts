@@ -1,7 +1,7 @@
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { encodeValue } from "../value/codec/encode_value.ts";
-import { digestsOf } from "./digests_of.ts";
+import { digestsOf } from "./sweep.ts";
 import type { Stores } from "./stores.ts";
 
 /**

@@ -2,7 +2,6 @@ import type { CallRecord } from "../call/call_record.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
 import { MemoryLeases } from "./memory_stores.ts";
-import type { StoreStatistics } from "./statistics.ts";
 import type {
   CallStore,
   Found,
@@ -10,6 +9,7 @@ import type {
   Lease,
   MaybePromise,
   Stores,
+  StoreStatistics,
   TellDamaged,
   ValueStore,
 } from "./stores.ts";

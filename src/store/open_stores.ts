@@ -1,22 +1,27 @@
-import type { BagFiles, BagOptions, CacheFiles, CacheFilesOptions } from "../disk/cache_files.ts";
+import { fileURLToPath } from "node:url";
 import { openBagFiles } from "../bag/open_bag.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
-import { createBagStores, createFileStores } from "./bag_stores.ts";
+import type { BagFiles, BagOptions, CacheFiles, CacheFilesOptions } from "../disk/cache_files.ts";
+import { createBagStores, createFileStores } from "./disk_stores.ts";
 import { mixStores } from "./layered_stores.ts";
-import { type SigningOptions, toSigningKeys } from "./signing_keys.ts";
-import { NO_STATISTICS } from "./statistics.ts";
-import type { LayersDescription, SqliteOptions, StoreDescription, Stores } from "./stores.ts";
-import { toPath } from "./to_path.ts";
+import { type SigningOptions, toSigningKeys } from "./signed/signing_keys.ts";
+import {
+  type LayersDescription,
+  NO_STATISTICS,
+  type SqliteOptions,
+  type StoreDescription,
+  type Stores,
+} from "./stores.ts";
 
 type Layering = typeof import("./layered_stores.ts");
-type Limiting = typeof import("./limited_stores.ts");
-type Directories = typeof import("./files/file_cache.ts");
-type Sqlite = typeof import("./open_sqlite_files.ts");
-type Signing = typeof import("./sign_stores.ts");
+type Limiting = typeof import("./limited/limited_stores.ts");
+type Directories = typeof import("./file_cache.ts");
+type Sqlite = typeof import("./sqlite/sqlite_files.ts");
+type Signing = typeof import("./signed/signed_stores.ts");
 
-const DIRECTORIES: LateModule<Directories> = new LateModule(() => import("./files/file_cache.ts"));
-const SQLITE: LateModule<Sqlite> = new LateModule(() => import("./open_sqlite_files.ts"));
-const SIGNING: LateModule<Signing> = new LateModule(() => import("./sign_stores.ts"));
+const DIRECTORIES: LateModule<Directories> = new LateModule(() => import("./file_cache.ts"));
+const SQLITE: LateModule<Sqlite> = new LateModule(() => import("./sqlite/sqlite_files.ts"));
+const SIGNING: LateModule<Signing> = new LateModule(() => import("./signed/signed_stores.ts"));
 
 /** Stores that hold files, to be let go of. */
 export interface OpenStores extends AsyncDisposable {
@@ -117,7 +122,10 @@ export async function openDescribedStores(description: StoreDescription): Promis
       return { ...opened, stores: sign(opened.stores) };
     }
     case "limited": {
-      const { limitStores } = await importLater<Limiting>("./limited_stores.ts", import.meta.url);
+      const { limitStores } = await importLater<Limiting>(
+        "./limited/limited_stores.ts",
+        import.meta.url,
+      );
       const opened = await openDescribedStores(description.stores);
       return { ...opened, stores: limitStores(opened.stores, description.limits) };
     }
@@ -157,4 +165,14 @@ async function loadSign(keys: readonly string[]): Promise<(stores: Stores) => St
   if (keys.length === 0) return (stores) => stores;
   const { signStores } = await SIGNING.load();
   return (stores) => signStores(stores, keys);
+}
+
+/**
+ * Makes a path of what users may give instead of one.
+ *
+ * @param path A path, or a `file:` URL.
+ * @returns The path.
+ */
+export function toPath(path: string | URL): string {
+  return path instanceof URL ? fileURLToPath(path) : path;
 }

@@ -6,10 +6,14 @@
  *
  * @module
  */
-import type { BagOptions, CacheFilesOptions, TellDamaged } from "../disk/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import type {
+  BagOptions,
+  CacheFilesOptions,
+  StorageStatistics,
+  TellDamaged,
+} from "../disk/cache_files.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
-import type { StoreStatistics } from "./statistics.ts";
 
 export type { TellDamaged } from "../disk/cache_files.ts";
 
@@ -360,3 +364,64 @@ export interface Stores {
   /** Tells what was counted; absent where nothing is. */
   readonly statistics?: () => StoreStatistics;
 }
+
+/**
+ * Leaves the signing keys out of a description, so that it may be shown.
+ *
+ * @param description The description.
+ * @returns The same stores, unsigned.
+ */
+export function withoutKeys(description: StoreDescription): StoreDescription {
+  if (description.type === "signed") return withoutKeys(description.stores);
+  if (description.type === "limited") {
+    return { ...description, stores: withoutKeys(description.stores) };
+  }
+  if ("layers" in description) {
+    return { ...description, layers: description.layers.map(withoutKeys) };
+  }
+  if (description.type !== "mixed") return description;
+  const { type, values, calls } = description;
+  return { type, values: withoutKeys(values), calls: withoutKeys(calls) };
+}
+
+/**
+ * Names what is described.
+ *
+ * @param description The description.
+ * @returns The path, or the paths of values and calls.
+ */
+export function toPaths(description: StoreDescription): string {
+  if (description.type === "signed" || description.type === "limited") {
+    return toPaths(description.stores);
+  }
+  if ("layers" in description) return description.layers.map(toPaths).join(`", "`);
+  if (description.type !== "mixed") return description.path;
+  return `${toPaths(description.values)}" with "${toPaths(description.calls)}`;
+}
+
+export type { StorageStatistics } from "../disk/cache_files.ts";
+
+/** What stores have counted since they were opened, by this handle of them. */
+export interface StoreStatistics {
+  /** How often a record was a miss because its signature was missing or bad. */
+  readonly rejectedSignatures: number;
+  /** How often a value was a miss because it was not what its digest says. */
+  readonly rejectedValues: number;
+  /** What lies on disk; absent where there is nothing, or nothing that is cheap to tell. */
+  readonly storage?: StorageStatistics;
+}
+
+/**
+ * What a cache has counted since it was opened.
+ *
+ * Each handle counts for itself: what nested calls do on workers is not among it.
+ */
+export interface CacheStatistics extends StoreStatistics {
+  /** How many calls were answered without running, those included that waited for others. */
+  readonly hits: number;
+  /** How many calls had to run, and gave a result. */
+  readonly misses: number;
+}
+
+/** What stores that count nothing have counted. */
+export const NO_STATISTICS: StoreStatistics = { rejectedSignatures: 0, rejectedValues: 0 };

@@ -1,7 +1,7 @@
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { copyCall } from "./copy_call.ts";
-import { isSameCall } from "./redigest_stores.ts";
+import { isSameCall } from "./redigest.ts";
 import type { Stores } from "./stores.ts";
 
 /** How calls go from one cache to another. */

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { DISK } from "../../src/disk/file_system.ts";
 import type { CacheFiles, CacheFilesOptions } from "../../src/disk/cache_files.ts";
-import { openFileDirectory } from "../../src/store/files/file_cache.ts";
+import { openFileDirectory } from "../../src/store/file_cache.ts";
 import { CacheFormatError, QuiverError } from "../../src/base/errors.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";

@@ -4,7 +4,7 @@ import type { BagFiles } from "../../src/disk/cache_files.ts";
 import { toKeyedCall } from "../../src/call/call_key.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
-import { RecordSigner } from "../../src/store/record_signer.ts";
+import { RecordSigner } from "../../src/store/signed/record_signer.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { openManual, type ReadBag, readBag, SIGNING_KEY, withPython } from "./_format_reader.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";

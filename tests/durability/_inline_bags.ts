@@ -4,7 +4,7 @@ import type { BagOptions } from "../../src/disk/cache_files.ts";
 import type { Hdf5Access } from "../../src/bag/hdf5/library.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../../src/bag/verify/report.ts";
-import { createBagStores } from "../../src/store/bag_stores.ts";
+import { createBagStores } from "../../src/store/disk_stores.ts";
 import { InlineFoldRunner, loadHdf5Library } from "../bag/_inline_fold_runner.ts";
 
 /**
@@ -43,7 +43,7 @@ export class InlineBags {
 
   /** Checks a bag in this isolate. */
   async verify(path: string, options: VerifyOptions): Promise<VerifyReport> {
-    const { verifyStores } = await import("../../src/store/verify_stores.ts");
+    const { verifyStores } = await import("../../src/store/verify/verify_stores.ts");
     return await verifyStores(path, options, {
       fileSystem: this.#fileSystem,
       loadLibrary: this.#load,

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { VerifyReport } from "../../src/bag/verify/report.ts";
 import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
-import { createBagStores } from "../../src/store/bag_stores.ts";
+import { createBagStores } from "../../src/store/disk_stores.ts";
 import type { Found, ValueStore } from "../../src/store/stores.ts";
 import { ENVIRONMENT, type StoredCall, verify } from "./_small_bag.ts";
 

@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Bag, BagCorruptError, openBag } from "@quiver/quiver";
 import { HDF5_ENVIRONMENT } from "../../src/bag/segment/hdf5_file.ts";
-import { createBagView } from "../../src/store/create_bag_view.ts";
-import { exportBag } from "../../src/store/export_bag.ts";
+import { createBagView } from "../../src/store/browse/bag_view.ts";
+import { exportBag } from "../../src/store/exchange/export_bag.ts";
 import { openBagStores } from "../../src/store/open_stores.ts";
 import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
 import { run, runPython, withH5dump, withH5py } from "../bag/_hdf5_tools.ts";

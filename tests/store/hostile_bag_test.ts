@@ -10,7 +10,7 @@ import { encodeTable, PLACE, PURPOSE } from "../../src/bag/table/digest_table.ts
 import { createJournalBuffer, encodeHeader } from "../../src/bag/journal/journal_format.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
-import { createBagStores } from "../../src/store/bag_stores.ts";
+import { createBagStores } from "../../src/store/disk_stores.ts";
 import { decodeValue } from "../../src/value/codec/decode_value.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { VALUE_KIND } from "../../src/value/value.ts";

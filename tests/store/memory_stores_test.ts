@@ -1,6 +1,6 @@
 // Contract: the memory stores.
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
-import { signStores } from "../../src/store/sign_stores.ts";
+import { signStores } from "../../src/store/signed/signed_stores.ts";
 import { testStores } from "./contract.ts";
 
 const [MEMORY, SIGNED] = [

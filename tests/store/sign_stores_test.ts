@@ -8,7 +8,7 @@ import {
   type OpenStores,
 } from "../../src/store/open_stores.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
-import { signStores } from "../../src/store/sign_stores.ts";
+import { signStores } from "../../src/store/signed/signed_stores.ts";
 import type { CallStore, Stores } from "../../src/store/stores.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { VALUE_KIND } from "../../src/value/value.ts";

@@ -6,9 +6,9 @@ import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layo
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
 import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
-import { createBagStores } from "../../src/store/bag_stores.ts";
+import { createBagStores } from "../../src/store/disk_stores.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
-import { verifyStores } from "../../src/store/verify_stores.ts";
+import { verifyStores } from "../../src/store/verify/verify_stores.ts";
 import { toDigest } from "../bag/_values.ts";
 import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";

@@ -1,16 +1,15 @@
 import { resolve } from "node:path";
-import type { BagFiles } from "../disk/cache_files.ts";
-import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../bag/segment/hdf5_file.ts";
-import { ATTRIBUTE } from "../bag/segment/format.ts";
-import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../call/call_record.ts";
-import { BagCorruptError, QuiverError } from "../base/errors.ts";
-import { decodeValue } from "../value/codec/decode_value.ts";
-import { encodeValue } from "../value/codec/encode_value.ts";
-import type { Digest, EncodedValue } from "../value/value.ts";
-import { createBagView } from "./create_bag_view.ts";
+import { ATTRIBUTE } from "../../bag/segment/format.ts";
+import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../../bag/segment/hdf5_file.ts";
+import { BagCorruptError, QuiverError } from "../../base/errors.ts";
+import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../../call/call_record.ts";
+import type { BagFiles } from "../../disk/cache_files.ts";
+import { decodeValue } from "../../value/codec/decode_value.ts";
+import { encodeValue } from "../../value/codec/encode_value.ts";
+import type { Digest, EncodedValue } from "../../value/value.ts";
+import { createBagView } from "../browse/bag_view.ts";
+import { type OpenFiles, toPath } from "../open_stores.ts";
 import { EXPORT_FORMAT, EXPORT_VERSION } from "./export_bag.ts";
-import type { OpenFiles } from "./open_stores.ts";
-import { toPath } from "./to_path.ts";
 
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 

@@ -1,11 +1,10 @@
-import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/value.ts";
-import { type QuiverWarning, writeWarning } from "../base/warning.ts";
+import { type QuiverWarning, writeWarning } from "../../base/warning.ts";
+import type { CallRecord } from "../../call/call_record.ts";
+import type { Digest } from "../../value/value.ts";
+import type { CallFeed, Lease, MaybePromise, Stores, TellDamaged } from "../stores.ts";
+import { sweepStores } from "../sweep.ts";
 import { CallLedger } from "./call_ledger.ts";
-import type { StoreLimits } from "./store_limits.ts";
-import type { CallFeed, Lease, MaybePromise, Stores, TellDamaged } from "./stores.ts";
-import { sweepStores } from "./sweep_stores.ts";
-import { type Selection, toSelection } from "./victim_policy.ts";
+import { type Selection, type StoreLimits, toSelection } from "./policy.ts";
 
 /** Values of evicted calls are swept when they take this share of `maxBytes`. */
 const GARBAGE_SHARE = 1 / 4;

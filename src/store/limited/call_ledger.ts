@@ -1,7 +1,7 @@
-import type { CallRecord } from "../call/call_record.ts";
-import type { Digest } from "../value/value.ts";
-import { digestsOf } from "./digests_of.ts";
-import type { ValueDescription } from "./stores.ts";
+import type { CallRecord } from "../../call/call_record.ts";
+import type { Digest } from "../../value/value.ts";
+import type { ValueDescription } from "../stores.ts";
+import { digestsOf } from "../sweep.ts";
 
 /** A remembered call, as a policy sees it. */
 export interface LimitedCall {

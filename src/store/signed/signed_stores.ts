@@ -1,19 +1,19 @@
-import { QuiverError } from "../base/errors.ts";
-import type { CallRecord } from "../call/call_record.ts";
-import { digestValue } from "../value/digest/digest_value.ts";
-import type { Digest, EncodedValue } from "../value/value.ts";
+import { QuiverError } from "../../base/errors.ts";
+import type { CallRecord } from "../../call/call_record.ts";
+import { digestValue } from "../../value/digest/digest_value.ts";
+import type { Digest, EncodedValue } from "../../value/value.ts";
+import {
+  type CallFeed,
+  type CallStore,
+  type Found,
+  type Lease,
+  type MaybePromise,
+  NO_STATISTICS,
+  type Stores,
+  type TellDamaged,
+  type ValueStore,
+} from "../stores.ts";
 import { RecordSigner } from "./record_signer.ts";
-import { NO_STATISTICS } from "./statistics.ts";
-import type {
-  CallFeed,
-  CallStore,
-  Found,
-  Lease,
-  MaybePromise,
-  Stores,
-  TellDamaged,
-  ValueStore,
-} from "./stores.ts";
 
 /**
  * Makes stores believe only what the holder of a key has written.

@@ -1,29 +1,29 @@
-import type { BagFiles, BagOptions, CacheFiles } from "../disk/cache_files.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import type { BagFiles, BagOptions, CacheFiles } from "../disk/cache_files.ts";
 import { decodePlain } from "../value/codec/decode_value.ts";
+import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import { digestValue } from "../value/digest/digest_value.ts";
 import type { Digest, EncodedValue, Payload } from "../value/value.ts";
 import { decodeFound } from "./decode_found.ts";
-import { toPaths } from "./description.ts";
 import { MemoryLeases } from "./memory_stores.ts";
-import { NO_STATISTICS } from "./statistics.ts";
-import { mayRefer, referencesOf } from "../value/codec/references.ts";
-import type {
-  CallFeed,
-  CallStore,
-  Found,
-  Lease,
-  LeaseStore,
-  RecordChange,
-  StoreDescription,
-  Stores,
-  SweepOptions,
-  SweepResult,
-  TellDamaged,
-  ValueDescription,
-  ValueStore,
-  ValueSweeper,
-  WaitBoard,
+import {
+  type CallFeed,
+  type CallStore,
+  type Found,
+  type Lease,
+  type LeaseStore,
+  NO_STATISTICS,
+  type RecordChange,
+  type StoreDescription,
+  type Stores,
+  type SweepOptions,
+  type SweepResult,
+  type TellDamaged,
+  toPaths,
+  type ValueDescription,
+  type ValueStore,
+  type ValueSweeper,
+  type WaitBoard,
 } from "./stores.ts";
 
 /**

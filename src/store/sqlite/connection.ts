@@ -22,9 +22,9 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import type { CacheFilesOptions } from "../disk/cache_files.ts";
-import { CacheFormatError } from "../base/errors.ts";
-import type { SqliteOptions } from "./stores.ts";
+import { CacheFormatError } from "../../base/errors.ts";
+import type { CacheFilesOptions } from "../../disk/cache_files.ts";
+import type { SqliteOptions } from "../stores.ts";
 
 export type { DatabaseSync, StatementSync } from "node:sqlite";
 

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { CallRecord } from "../call/call_record.ts";
-import { digestArgument } from "../value/digest/digest_value.ts";
-import type { Digest } from "../value/value.ts";
+import type { CallRecord } from "../../call/call_record.ts";
+import { digestArgument } from "../../value/digest/digest_value.ts";
+import type { Digest } from "../../value/value.ts";
 
 /** Keeps these signatures apart from all others that may be made with the same key. */
 const PURPOSE = "quiver record 1\n";

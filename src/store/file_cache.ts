@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { isDeadLink } from "../../bag/bag_json.ts";
-import { CacheFormatError, QuiverError } from "../../base/errors.ts";
+import { isDeadLink } from "../bag/bag_json.ts";
+import { CacheFormatError, QuiverError } from "../base/errors.ts";
 import {
   type CacheFiles,
   type CacheFilesOptions,
@@ -9,8 +9,8 @@ import {
   isDigest,
   type LeaseLock,
   type TellDamaged,
-} from "../../disk/cache_files.ts";
-import { decodeCheckedLine, encodeCallLine } from "../../disk/checked_line.ts";
+} from "../disk/cache_files.ts";
+import { decodeCheckedLine, encodeCallLine } from "../disk/checked_line.ts";
 import {
   DISK,
   type FileSystem,
@@ -20,12 +20,12 @@ import {
   removeIfThere,
   replaceFile,
   writeAll,
-} from "../../disk/file_system.ts";
-import { listNames } from "../../disk/layout.ts";
-import { LeasedFiles, LeaseDirectory } from "../../disk/leases.ts";
-import { toPayload, toPayloadCheck } from "../../disk/payload.ts";
-import { DIGEST_SCHEME } from "../../value/digest/digest_value.ts";
-import type { Digest, EncodedPart, Payload } from "../../value/value.ts";
+} from "../disk/file_system.ts";
+import { listNames } from "../disk/layout.ts";
+import { LeasedFiles, LeaseDirectory } from "../disk/leases.ts";
+import { toPayload, toPayloadCheck } from "../disk/payload.ts";
+import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
+import type { Digest, EncodedPart, Payload } from "../value/value.ts";
 
 /** The largest payload; its length must fit the header. */
 const LARGEST_BYTES = 2 ** 32 - 1;

@@ -1,6 +1,7 @@
-import { QuiverError } from "../base/errors.ts";
-import type { CallRecord } from "../call/call_record.ts";
-import { encodeValue } from "../value/codec/encode_value.ts";
+import { QuiverError } from "../../base/errors.ts";
+import type { CallRecord } from "../../call/call_record.ts";
+import type { BagFiles } from "../../disk/cache_files.ts";
+import { encodeValue } from "../../value/codec/encode_value.ts";
 import type {
   Digest,
   EncodedPart,
@@ -8,11 +9,81 @@ import type {
   Payload,
   PayloadSource,
   StoredPayload,
-} from "../value/value.ts";
-import type { BagView } from "./bag_view.ts";
-import { decodeFound } from "./decode_found.ts";
-import type { RecordSigner } from "./record_signer.ts";
-import type { Found, ValueStore } from "./stores.ts";
+} from "../../value/value.ts";
+import { decodeFound } from "../decode_found.ts";
+import { toCallRecord } from "../disk_stores.ts";
+import type { OpenFiles } from "../open_stores.ts";
+import { RecordSigner } from "../signed/record_signer.ts";
+import type { Found, ValueStore } from "../stores.ts";
+
+/** What a bag shows to those who look around in it. */
+export interface BagView {
+  /** The absolute path of the bag. */
+  readonly path: string;
+  /** Where the payloads of its values lie. */
+  readonly source: PayloadSource;
+  /**
+   * Finds a record.
+   *
+   * @param key The key of the call.
+   * @returns The record, or `undefined`.
+   */
+  record(key: Digest): CallRecord | undefined;
+  /** Goes over all records, each key once. */
+  records(): Iterable<CallRecord>;
+  /**
+   * Tells whether a record from elsewhere would be shown.
+   *
+   * @param record The record.
+   * @returns Whether it would.
+   */
+  believes(record: CallRecord): boolean;
+}
+
+/**
+ * Looks at an open bag.
+ *
+ * @param opened The bag. If it is signed, nothing is shown but what the holder of a key has written.
+ * @returns The view.
+ */
+export function createBagView({ files, stores }: OpenFiles<BagFiles>): BagView {
+  const view = new PlainView(files);
+  const { description } = stores;
+  if (description?.type !== "signed") return view;
+  return new SignedView(view, new RecordSigner(description.keys), stores.values);
+}
+
+class PlainView implements BagView {
+  readonly #files: BagFiles;
+  readonly source: PayloadSource;
+
+  constructor(files: BagFiles) {
+    this.#files = files;
+    this.source = {
+      open: (digest) => files.openPayload(digest),
+      load: (digest) => files.getValue(digest),
+    };
+  }
+
+  get path(): string {
+    return this.#files.path;
+  }
+
+  record(key: Digest): CallRecord | undefined {
+    return toCallRecord(this.#files.getCall(key));
+  }
+
+  *records(): Generator<CallRecord> {
+    for (const line of this.#files.calls()) {
+      const record = toCallRecord(line);
+      if (record !== undefined) yield record;
+    }
+  }
+
+  believes(): boolean {
+    return true;
+  }
+}
 
 /**
  * Shows nothing of a bag but what the holder of a key has written, as signed stores do: records with

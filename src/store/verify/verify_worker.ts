@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { toFailure, type VerifyAnswer, type VerifyRequest } from "./verify_messages.ts";
+import { toFailure, type VerifyAnswer, type VerifyRequest } from "./run_verify_worker.ts";
 import { verifyStores } from "./verify_stores.ts";
 
 /** The part of a worker's global scope that this needs; Deno's default types are a window's. */

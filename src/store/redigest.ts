@@ -1,8 +1,8 @@
+import { endOf } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { findKeyOf, toIdentity } from "../call/record_key.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest/digest_value.ts";
 import type { Digest } from "../value/value.ts";
-import { endOf } from "../call/call_query.ts";
 import type { Lease, LeaseStore, Stores } from "./stores.ts";
 
 /** What may be different of a task's calls. */

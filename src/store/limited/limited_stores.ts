@@ -16,11 +16,9 @@
  *
  * @module
  */
-import type { CallRecord } from "../call/call_record.ts";
-import { LateModule } from "../base/lazy_import.ts";
-import type { Digest } from "../value/value.ts";
-import type { LimitedCalls } from "./limited_calls.ts";
-import type { StoreLimits } from "./store_limits.ts";
+import { LateModule } from "../../base/lazy_import.ts";
+import type { CallRecord } from "../../call/call_record.ts";
+import type { Digest } from "../../value/value.ts";
 import type {
   CallFeed,
   CallStore,
@@ -29,9 +27,11 @@ import type {
   StoreDescription,
   Stores,
   TellDamaged,
-} from "./stores.ts";
+} from "../stores.ts";
+import type { LimitedCalls } from "./limited_calls.ts";
+import type { StoreLimits } from "./policy.ts";
 
-export type { StoreLimits } from "./store_limits.ts";
+export type { StoreLimits } from "./policy.ts";
 
 type Limiting = typeof import("./limited_calls.ts");
 
