@@ -39,7 +39,13 @@ export type {
 } from "./src/bag/verify/report.ts";
 export type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "./src/call/call_record.ts";
 export type { TaskAddress, TaskOrigin } from "./src/call/call_record.ts";
-export { Bag, openBag, type OpenBagOptions, type ValuePlace, verifyBag } from "./src/cache/bag.ts";
+export {
+  Bag,
+  openBag,
+  type OpenBagOptions,
+  type ValuePlace,
+  verifyBag,
+} from "./src/cache/stored_cache.ts";
 export {
   Cache,
   createMemoryCache,
@@ -47,7 +53,7 @@ export {
   type RedigestOptions,
   voidCache,
 } from "./src/cache/cache.ts";
-export { CallSelection, query, type QueryOptions } from "./src/cache/call_selection.ts";
+export { CallSelection, query, type QueryOptions } from "./src/cache/query.ts";
 export { limited, type LimitOptions, pool, readOnly, stack } from "./src/cache/layered.ts";
 export {
   type FileCacheOptions,
@@ -56,7 +62,7 @@ export {
   type SqliteCacheOptions,
   StoredCache,
 } from "./src/cache/stored_cache.ts";
-export type { GcOptions } from "./src/cache/tidy_cache.ts";
+export type { GcOptions } from "./src/cache/tidy.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_query.ts";
 export * from "./src/base/errors.ts";
 export type { CallOptions } from "./src/executor/call_options.ts";

@@ -18,11 +18,11 @@ import { createMemoryStores, createVoidStores } from "../store/memory_stores.ts"
 import type { CallTemplate } from "../call/call_query.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
 import { mixStores } from "../store/layered_stores.ts";
-import type { Sharing } from "./_sharing.ts";
-import type { GcOptions } from "./tidy_cache.ts";
+import type { Sharing } from "./flights.ts";
+import type { GcOptions } from "./tidy.ts";
 import type { IdentityChange, RedigestResult } from "../store/redigest.ts";
 
-type Tidying = typeof import("./tidy_cache.ts");
+type Tidying = typeof import("./tidy.ts");
 type Encoding = typeof import("../value/codec/encode_value.ts");
 type Redigesting = typeof import("../store/redigest.ts");
 
@@ -291,7 +291,7 @@ export class Cache {
       this.#evictRunning(what);
       return this.#stores.calls.delete(what);
     }
-    return importLater<Tidying>("./tidy_cache.ts", import.meta.url)
+    return importLater<Tidying>("./tidy.ts", import.meta.url)
       .then(({ evictMatching, toMatcher }) => {
         this.evictRunning(toMatcher(what));
         return evictMatching(this.#stores.calls, what);
@@ -356,7 +356,7 @@ export class Cache {
    */
   async gc(options: GcOptions = {}): Promise<SweepResult> {
     const { collectGarbage } = await importLater<Tidying>(
-      "./tidy_cache.ts",
+      "./tidy.ts",
       import.meta.url,
     );
     return await collectGarbage(this.#stores, options);

@@ -1,6 +1,3 @@
-import type { KeyedCall } from "../call/call_key.ts";
-import type { Json } from "../call/call_record.ts";
-import type { Found, Lease, MaybePromise } from "../store/stores.ts";
 import {
   CancelledError,
   ChangedArgumentError,
@@ -10,16 +7,20 @@ import {
   UnclonableError,
   WorkerDiedError,
 } from "../base/errors.ts";
-import type { Digest } from "../value/value.ts";
-import type { Recalled } from "./_flights.ts";
-import { createSharing, type Sharing } from "./_sharing.ts";
-import type { CallName } from "./_wait_graph.ts";
-import type { Cache } from "./cache.ts";
-import { computeCall, type ComputeOptions } from "./compute_call.ts";
 import type { Warn } from "../base/warning.ts";
+import { countedValue, type KeyedCall } from "../call/call_key.ts";
+import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
+import { whenSettled } from "../store/memory_stores.ts";
+import type { Found, Lease, MaybePromise } from "../store/stores.ts";
+import { settleBytes } from "../value/codec/decode_value.ts";
+import { DIGEST_SCHEME, digestArgument } from "../value/digest/digest_value.ts";
+import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value/value.ts";
+import type { Cache, EncodeValue } from "./cache.ts";
+import { createSharing, type Recalled, type Sharing } from "./flights.ts";
+import type { CallName } from "./waits.ts";
 
-export type { Recalled } from "./_flights.ts";
-export type { CallName } from "./_wait_graph.ts";
+export type { Recalled } from "./flights.ts";
+export type { CallName } from "./waits.ts";
 
 /** Who computes a key when several ask for it at once. */
 export interface FlightOptions {
@@ -268,4 +269,291 @@ function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): HeldLease
     warn(`Cannot lease a call of "${name}": others may compute it too`, error);
     return { lease: undefined, [Symbol.dispose]: () => {} };
   }
+}
+
+/** The least that lies between the ends of two calls, in milliseconds: far more than rounding takes. */
+const TICK = 2 ** -10;
+
+/** The same as a part of the time, where a clock says that it is thousands of years later. */
+const PRECISION = 2 ** -50;
+
+/**
+ * Tells when calls began and how long they took, so exactly that their ends are in order, those of
+ * one millisecond included: the wall clock says which millisecond it is, the steady one goes on
+ * between. When the wall clock is set back, later calls end right behind the last one until it has
+ * come up again.
+ */
+class CallClock {
+  /** What the steady clock lacks to be the time; kept within what the wall clock says. */
+  #origin = performance.timeOrigin;
+  #last = 0;
+
+  /** Notes the end of a call that began when the steady clock said `begun`. */
+  end(begun: number): { readonly started: number; readonly duration: number } {
+    const before = Date.now();
+    const now = performance.now();
+    const time = Math.min(Math.max(this.#origin + now, before), Date.now() + 1 - TICK);
+    this.#origin = time - now;
+    const duration = now - begun;
+    const next = this.#last + Math.max(TICK, this.#last * PRECISION);
+    const started = Math.max(time, next) - duration;
+    // As whoever reads the record adds it up.
+    this.#last = started + duration;
+    return { started, duration };
+  }
+}
+
+/** One for all that ends in this isolate. */
+const CLOCK = new CallClock();
+
+/** Options of {@linkcode computeCall}. */
+export interface ComputeOptions {
+  /** What goes into the record beside the call itself. */
+  readonly metadata: { readonly [name: string]: Json };
+  /** Told of faults of the cache. */
+  readonly warn: Warn;
+  /** Takes the arguments just before the body runs; by default those of the call. */
+  readonly take?: () => TakenArguments;
+  /** Tells, once the body has ended, whether what it gave is not the result of the call. */
+  readonly unfit?: () => boolean;
+  /** Tells, once the body has ended, whether what it gave is known to have no stored form. */
+  readonly unstorable?: () => boolean;
+  /** Makes what is returned of the result in the turn in which it is there. */
+  readonly fix?: (value: unknown) => unknown;
+  /** The lease that the call is computed under, if there is one: revoked when it is to be forgotten. */
+  readonly lease?: Lease | undefined;
+}
+
+/** The arguments of a call that is about to run. */
+export interface TakenArguments {
+  /** The arguments. */
+  readonly values: readonly unknown[];
+  /** The digests of large arrays among them, which nobody can have changed since. */
+  readonly parts: ReadonlyMap<object, EncodedPart>;
+}
+
+const NO_PARTS: TakenArguments["parts"] = new Map();
+
+/** What is known in the turn in which a body has ended. */
+interface Ending {
+  /** The arguments as they are stored. */
+  readonly args: readonly ArgumentRecord[];
+  readonly value: unknown;
+  /** When the body began, in milliseconds since 1970, and how long it took. */
+  readonly time: Pick<CallRecord, "started" | "duration">;
+  /** Whether the value is the result of what the key says. */
+  readonly fit: boolean;
+  /** The value ready to be stored, if it can be. */
+  readonly encoded: EncodedValue | undefined;
+}
+
+/**
+ * Runs the body of a call and remembers what it returned.
+ *
+ * Arguments are stored before the body runs, which may change them, and compared with the key: a
+ * record must not say that a result is that of something else. The result is encoded in the turn in
+ * which it is there, before anybody else's code can change it, and stored before the record, so that
+ * a record never names a value that is not there. Nothing is remembered when the body throws.
+ *
+ * @param cache The cache.
+ * @param call The call.
+ * @param body Runs the task's function.
+ * @param options Metadata, and who is told of faults.
+ * @returns What the body returned, and whether it is remembered.
+ * @throws {ChangedArgumentError} When an argument is not what the key was made of; the body does not
+ * run.
+ */
+export async function computeCall(
+  cache: Cache,
+  call: KeyedCall,
+  body: (values: readonly unknown[]) => unknown,
+  options: ComputeOptions,
+): Promise<Recalled> {
+  const { metadata, warn } = options;
+  if (cache.readOnly) {
+    const { name } = call.address;
+    warn(`Cannot remember a call of "${name}": the cache is read-only; the call runs each time`);
+  }
+  const encode = cache.readOnly ? undefined : cache.encoder ?? await cache.loadEncoder();
+  const ending = run(cache, call, body, encode, options);
+  const { args, value, time, fit, encoded } = ending instanceof Promise ? await ending : ending;
+  if (encoded === undefined) return { value, hit: false, unfit: !fit };
+  const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
+  const stored = await putResult(cache, encoded, record, options);
+  return { value, hit: false, stored };
+}
+
+/**
+ * Stores the arguments and runs the body. Where the stores and the body answer at once, nobody else runs
+ * meanwhile, and no more than one call has arguments of its own.
+ */
+function run(
+  cache: Cache,
+  asked: KeyedCall,
+  body: (values: readonly unknown[]) => unknown,
+  encode: EncodeValue | undefined,
+  options: ComputeOptions,
+): MaybePromise<Ending> {
+  const { warn, unfit = () => false, fix = (value) => value } = options;
+  const { values, parts } = options.take?.() ?? { values: asked.values, parts: NO_PARTS };
+  const call = { ...asked, values };
+  const runBody = (args: readonly ArgumentRecord[]): MaybePromise<Ending> => {
+    const begun = performance.now();
+    return whenSettled(body(values), (value): Ending => {
+      const time = CLOCK.end(begun);
+      const fit = !unfit() && isUnchanged(call, warn);
+      const storable = fit && options.unstorable?.() !== true;
+      const encoded = storable && encode !== undefined
+        ? encodeResult(call, value, encode, warn)
+        : undefined;
+      // What is remembered is given as a hit will give it.
+      const isPlain = encoded === undefined || encoded.kind === VALUE_KIND.cbor;
+      const given = isPlain ? value : settleBytes(value);
+      return { args, value: fix(given), time, fit, encoded };
+    });
+  };
+  if (encode === undefined) {
+    for (const index of call.args.keys()) checkArgument(call, index, parts);
+    return runBody(call.args);
+  }
+  const storing = storeArguments(cache, call, encode, { warn, parts });
+  return storing instanceof Promise ? storing.then(runBody) : runBody(storing);
+}
+
+function encodeResult(
+  { address: { name } }: KeyedCall,
+  value: unknown,
+  encode: EncodeValue,
+  warn: Warn,
+): EncodedValue | undefined {
+  try {
+    return encode(value, { root: "result" });
+  } catch (error) {
+    warn(`Cannot store the result of "${name}": the call is not remembered`, error);
+    return undefined;
+  }
+}
+
+/** Stores the result, then the record; tells whether both are there. */
+async function putResult(
+  cache: Cache,
+  encoded: EncodedValue,
+  record: CallRecord,
+  { warn, lease }: ComputeOptions,
+): Promise<boolean> {
+  const { task: name } = record;
+  try {
+    await cache.putEncoded(encoded);
+  } catch (error) {
+    warn(`Cannot store the result of "${name}": the call is not remembered`, error);
+    return false;
+  }
+  try {
+    return await cache.putRecord(record, lease) !== false;
+  } catch (error) {
+    warn(`Cannot record a call of "${name}": it is not remembered`, error);
+    return false;
+  }
+}
+
+function toRecord(
+  { key, address: { module, name: task }, version, code, ignored }: KeyedCall,
+  fields: Pick<CallRecord, "args" | "result" | "started" | "duration" | "metadata">,
+): CallRecord {
+  return {
+    key,
+    scheme: DIGEST_SCHEME,
+    module,
+    task,
+    ...(version !== undefined && { version }),
+    ...(code !== undefined && { code }),
+    ...(ignored !== undefined && { ignored }),
+    ...fields,
+  };
+}
+
+/** Stores the arguments that count, each once it is known to be what the key was made of. */
+function storeArguments(
+  cache: Cache,
+  call: KeyedCall,
+  encode: EncodeValue,
+  { warn, parts }: Pick<ComputeOptions, "warn"> & Pick<TakenArguments, "parts">,
+): MaybePromise<ArgumentRecord[]> {
+  const { address: { name }, args, positions } = call;
+  const stored: ArgumentRecord[] = [];
+  const puts: Promise<void>[] = [];
+  const leaveOut = (index: number, record: ArgumentRecord, error: unknown) => {
+    warn(`Cannot store an argument of "${name}": its record keeps the digest only`, error);
+    stored[index] = record;
+  };
+  for (const [index, record] of args.entries()) {
+    const position = positions[index] ?? index;
+    const value = countedValue(call, position);
+    // A function that has a digest is a task, which is code: there is nothing of it to store.
+    if (typeof value === "function") {
+      checkArgument(call, index);
+      stored.push(record);
+      continue;
+    }
+    try {
+      const encoded = encode(value, { root: `args[${position}]`, parts });
+      if (encoded.digest !== record.digest) checkArgument(call, index, parts);
+      const put = cache.putEncoded(encoded);
+      stored.push({ ...record, value: encoded.digest });
+      if (put instanceof Promise) puts.push(put.catch((error) => leaveOut(index, record, error)));
+    } catch (error) {
+      if (error instanceof ChangedArgumentError) throw error;
+      checkArgument(call, index, parts);
+      leaveOut(index, record, error);
+    }
+  }
+  return puts.length === 0 ? stored : Promise.all(puts).then(() => stored);
+}
+
+/** Makes sure that an argument is what the key was made of. */
+function checkArgument(
+  call: KeyedCall,
+  index: number,
+  parts?: ReadonlyMap<object, EncodedPart>,
+): void {
+  if (isAsKeyed(call, index, parts)) return;
+  const { address: { name }, positions } = call;
+  const path = `args[${positions[index] ?? index}]`;
+  throw new ChangedArgumentError(
+    `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while the ` +
+      "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
+    path,
+  );
+}
+
+function isAsKeyed(
+  call: KeyedCall,
+  index: number,
+  known?: ReadonlyMap<object, EncodedPart>,
+): boolean {
+  const position = call.positions[index] ?? index;
+  const options = { root: `args[${position}]`, parts: new Map(known) };
+  try {
+    return digestArgument(countedValue(call, position), options) === call.args[index]?.digest;
+  } catch (error) {
+    // It had a digest when the key was made, and has none any more, such as a buffer that was moved.
+    if (error instanceof IndigestibleError) return false;
+    throw error;
+  }
+}
+
+/** Whether what is shared with others, or is an instance, is after the body what it was before. */
+function isUnchanged(call: KeyedCall, warn: Warn): boolean {
+  const { address: { name }, args, positions, kept = [] } = call;
+  const changed = [...args.keys()].find((index) =>
+    kept.includes(positions[index] ?? index) && !isAsKeyed(call, index)
+  );
+  if (changed === undefined) return true;
+  warn(
+    `Cannot remember a call of "${name}": args[${
+      positions[changed] ?? changed
+    }] was changed while ` +
+      "its body ran; pass a copy, or give it away with `transfer`",
+  );
+  return false;
 }

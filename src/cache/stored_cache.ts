@@ -1,9 +1,21 @@
-import type { CacheFilesOptions } from "../disk/cache_files.ts";
+import type { VerifyOptions, VerifyReport } from "../bag/verify/report.ts";
+import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
+import { type QuiverWarning, writeWarning } from "../base/warning.ts";
+import type { CallQuery } from "../call/call_query.ts";
+import type { BagFiles, BagOptions, CacheFilesOptions, FoldResult } from "../disk/cache_files.ts";
+import type { BagView } from "../store/browse/bag_view.ts";
+import type { BagEntry } from "../store/browse/read_bag.ts";
+import type { ExportResult } from "../store/exchange/export_bag.ts";
+import type { ImportResult } from "../store/exchange/import_bag.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
 import type { SigningOptions } from "../store/signed/signing_keys.ts";
-import type { SqliteOptions } from "../store/stores.ts";
+import type { SqliteOptions, SweepResult } from "../store/stores.ts";
+import type { NdArray, NumberArray } from "../value/array_shape.ts";
+import type { SliceRange } from "../value/tree/slice_array.ts";
+import type { Digest } from "../value/value.ts";
 import { Cache } from "./cache.ts";
+import type { GcOptions } from "./tidy.ts";
 
 type StoreModule = typeof import("../store/open_stores.ts");
 
@@ -133,4 +145,402 @@ export async function openSqliteCache(
 
 function loadStores(): Promise<StoreModule> {
   return importLater<StoreModule>("../store/open_stores.ts", import.meta.url);
+}
+
+type Tidying = typeof import("./tidy.ts");
+type BagStores = typeof import("../store/open_stores.ts");
+type BagViews = typeof import("../store/browse/bag_view.ts");
+type BagReading = typeof import("../store/browse/read_bag.ts");
+type BagExport = typeof import("../store/exchange/export_bag.ts");
+type BagImport = typeof import("../store/exchange/import_bag.ts");
+type Template = typeof import("../call/call_query.ts");
+type Verification = typeof import("../store/verify/run_verify_worker.ts");
+
+/** A value, or a place in it. */
+export interface ValuePlace {
+  /** The digest of the value. */
+  readonly digest: Digest;
+  /** Where in the value; see {@linkcode Bag.read}. */
+  readonly path: string;
+}
+
+/** Options of {@linkcode openBag}. */
+export interface OpenBagOptions extends BagOptions, SigningOptions {
+  /** Told when a bag that is disposed could not be folded; by default written to standard error. */
+  onWarning?: (warning: QuiverWarning) => void;
+}
+
+/**
+ * A cache in a directory: values in HDF5, calls in a JSON-lines log. Many workers and processes use
+ * one at the same time, and `kill -9` of any of them loses nothing that was acknowledged.
+ */
+export class Bag extends Cache implements AsyncDisposable {
+  readonly #opened: OpenFiles<BagFiles>;
+  readonly #onWarning: (warning: QuiverWarning) => void;
+
+  /**
+   * Creates the cache of an open bag; users call `openBag`.
+   *
+   * @param opened The stores of the bag.
+   * @param onWarning Told when disposing could not fold.
+   */
+  constructor(opened: OpenFiles<BagFiles>, onWarning: (warning: QuiverWarning) => void) {
+    super(opened.stores);
+    this.#opened = opened;
+    this.#onWarning = onWarning;
+  }
+
+  /** The absolute path of the directory. */
+  get path(): string {
+    return this.#opened.files.path;
+  }
+
+  /**
+   * Goes over what lies at a path, like a directory: `""` has the tasks, a task has its calls by
+   * their keys, and a call has `args`, `result` and `metadata`. From there on the steps lead into the
+   * values, as in {@linkcode Bag.read}. A path may also begin with the digest of a value.
+   *
+   * @param path The path; `/` inside a step is written `~1`.
+   * @returns The entries; large arrays are not read for them.
+   * @throws {RangeError} If there is no such path; the message names the first step that is missing.
+   *
+   * @example Look around in a bag
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const ramp = task(import.meta, (n: number) => ({ n, ys: new Float64Array(n) }), { name: "ramp" });
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   await cacheScope({ cache: bag }, () => ramp(1000));
+   *   const key = await ramp.digest(1000);
+   *   const entries = await Array.fromAsync(bag.list(`ramp/${key}/result`));
+   *   assertEquals(entries.map(({ name, kind }) => `${name}: ${kind}`), ["n: number", "ys: Float64Array"]);
+   *   assertEquals(entries[1]?.shape, [1000]);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async *list(path: string = ""): AsyncGenerator<BagEntry> {
+    const [{ listBag }, view] = await Promise.all([importReading(), this.#view()]);
+    yield* listBag(view, path);
+  }
+
+  /**
+   * Reads a stored value, or only a part of it: large arrays beside the path are not read.
+   *
+   * The steps of a path are keys of objects, indices of arrays and keys of Maps, with `/` between
+   * them. In a step `~1` stands for `/`, `~0` for `~` and `~e` for the empty key; `~#3` is the entry
+   * number 3 of a Map or Set, whatever its key.
+   *
+   * In a signed bag all of the value is read, as its digest is that of the whole.
+   *
+   * @param digest The digest of the value, such as `record.result`.
+   * @param path Where in the value; the whole value if empty.
+   * @returns What is there, as the caller's own copy.
+   * @throws {CacheMissError} If the value is not in the bag, or is damaged.
+   * @throws {RangeError} If there is no such path; the message names the first step that is missing.
+   *
+   * @example Read a part of a value
+   * ```ts
+   * import { openBag } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   const digest = await bag.putValue({ steps: [{ at: 0.5 }], grid: new Float64Array(100_000) });
+   *   assertEquals(await bag.read(digest, "steps/0/at"), 0.5);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async read(digest: Digest, path: string = ""): Promise<unknown> {
+    const [{ readBag }, view] = await Promise.all([importReading(), this.#view()]);
+    return readBag(view, digest, path);
+  }
+
+  /**
+   * Reads a part of an array, and not the rest of it. In a signed bag all of the value is read, as its
+   * digest is that of the whole; and of what is not sealed yet, all is read the first time.
+   *
+   * @param place The digest of an array, or a value and where in it the array is: a typed array, or
+   * an n-dimensional array `{ data, shape }`.
+   * @param ranges For each dimension `[start, end]`, the end left out; dimensions without a range
+   * are taken whole.
+   * @returns A typed array; of an array with two dimensions or more `{ data, shape }`.
+   * @throws {CacheMissError} If the array is not in the bag, or what was read of it is damaged.
+   * @throws {TypeError} If there is no array of numbers.
+   * @throws {RangeError} If there is no such path, or a range is outside of the array.
+   *
+   * @example Read a column of a matrix
+   * ```ts
+   * import { openBag } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   const data = Float64Array.from({ length: 1_000_000 }, (_, i) => i);
+   *   const digest = await bag.putValue({ data, shape: [1000, 1000] });
+   *   assertEquals(await bag.slice(digest, [[10, 12], [3, 4]]), {
+   *     data: Float64Array.of(10_003, 11_003),
+   *     shape: [2, 1],
+   *   });
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async slice(
+    place: Digest | ValuePlace,
+    ranges: readonly SliceRange[],
+  ): Promise<NumberArray | NdArray> {
+    const [{ sliceBag }, view] = await Promise.all([importReading(), this.#view()]);
+    const { digest, path } = typeof place === "string" ? { digest: place, path: "" } : place;
+    return sliceBag(view, digest, path, ranges);
+  }
+
+  /**
+   * Writes calls with their arguments and results into one HDF5 file that needs no bag: a group for
+   * each call under `/calls/<task>/<key>`, pleasant to browse with h5py, h5dump, HDFView or H5Web.
+   * The exact values are in it too, for {@linkcode Bag.importHdf5}.
+   *
+   * Requires `--allow-write` of the file's directory. Large arrays are streamed; what describes the
+   * calls is kept in memory.
+   *
+   * @param path The file; what is there is replaced when all is written.
+   * @param query Which calls: those of a task, what they have in common, or a function that tells;
+   * all if not given.
+   * @returns What was written.
+   *
+   * @example Give somebody the results of one task
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const wave = task(import.meta, (n: number) => Float64Array.from({ length: n }, Math.sin), {
+   *   name: "wave",
+   * });
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(`${path}/mine`);
+   *   await cacheScope({ cache: bag }, () => wave(1000));
+   *   assertEquals((await bag.exportHdf5(`${path}/waves.h5`, { task: "wave" })).calls, 1);
+   *   await using other = await openBag(`${path}/theirs`);
+   *   assertEquals(await other.importHdf5(`${path}/waves.h5`), {
+   *     calls: 1,
+   *     known: 0,
+   *     rejected: 0,
+   *   });
+   *   assertEquals((await other.lookup(await wave.digest(1000))).hit, true);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async exportHdf5(path: string | URL, query: CallQuery = {}): Promise<ExportResult> {
+    const { exportBag } = await importLater<BagExport>(
+      "../store/exchange/export_bag.ts",
+      import.meta.url,
+    );
+    const { toMatcher } = await importLater<Template>("../call/call_query.ts", import.meta.url);
+    return await exportBag(await this.#view(), path, toMatcher(query));
+  }
+
+  /**
+   * Takes in the calls of a file that {@linkcode Bag.exportHdf5} has written. Values are checked
+   * against their digests before anything is stored. Calls that the bag knows stay as they are, so
+   * that a file can be imported twice. That a key belongs to its result cannot be checked: import
+   * only what you would run. A bag with a signing key takes in what was signed with one of its keys.
+   *
+   * Requires `--allow-read` of the file.
+   *
+   * @param path The file.
+   * @returns What is new.
+   * @throws {BagCorruptError} If the file is something else, or damaged; nothing was stored.
+   */
+  async importHdf5(path: string | URL): Promise<ImportResult> {
+    const { importBag } = await importLater<BagImport>(
+      "../store/exchange/import_bag.ts",
+      import.meta.url,
+    );
+    return await importBag(this.#opened, path);
+  }
+
+  /** What may be seen: in a signed bag, not what somebody else has written. */
+  async #view(): Promise<BagView> {
+    const { createBagView } = await importLater<BagViews>(
+      "../store/browse/bag_view.ts",
+      import.meta.url,
+    );
+    return createBagView(this.#opened);
+  }
+
+  /**
+   * Moves all values from the journals into sealed HDF5 segments, so that HDF5 tools see them behind
+   * `values.h5`. It happens by itself when a journal is full and when the bag is closed.
+   *
+   * @returns What was done, or `undefined` when another process is doing it now.
+   */
+  fold(): Promise<FoldResult | undefined> {
+    return this.#opened.files.fold();
+  }
+
+  /**
+   * Checks everything in the directory, and repairs it if that is wanted; see {@linkcode verifyBag},
+   * which also takes a bag that cannot be opened any more.
+   *
+   * @param options What to do.
+   * @returns What each step found, as data to be printed.
+   * @throws {QuiverError} When the bag was opened with `mode: "read"` and is to be repaired.
+   */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    if (options.repair === true && this.readOnly) {
+      throw new QuiverError(`Cannot repair "${this.path}": it was opened with mode: "read"`);
+    }
+    return await verifyBag(this.path, options);
+  }
+
+  /**
+   * Drops all values that no record names, as `gc` does, and rewrites the rest: one segment behind
+   * `values.h5` (a new one for each GiB or million values, as the HDF5 library's memory is bounded),
+   * and a call log without dead lines. Others read and write meanwhile. It takes up to as much space
+   * again until it is done.
+   *
+   * @param options How long values are kept that belong to no call.
+   * @returns How many values were dropped, and their bytes.
+   * @throws {QuiverError} When the bag is closed or read-only.
+   *
+   * @example Leave a bag as small as it can be
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * const ones = task(import.meta, (n: number) => new Float64Array(n).fill(1), { name: "ones" });
+   * {
+   *   await using bag = await openBag(path);
+   *   await cacheScope({ cache: bag }, () => Promise.all([ones(1000), ones(2000)]));
+   *   await bag.evict(await ones.digest(1000));
+   *   const { bytes } = await bag.compact({ grace: 0 });
+   *   assertEquals(bytes > 8000, true);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async compact(options: GcOptions = {}): Promise<SweepResult> {
+    const { collectGarbage } = await importLater<Tidying>(
+      "./tidy.ts",
+      import.meta.url,
+    );
+    return await collectGarbage(this.stores, options, { full: true });
+  }
+
+  /**
+   * Folds what is not sealed, and lets go of the directory; may be called twice.
+   *
+   * @throws When the fold failed; the directory was let go of, and nothing is lost.
+   */
+  close(): Promise<void> {
+    return this.#opened.files.close();
+  }
+
+  /** The same as `close`, but a fold that failed is a warning: it must not cost what a block returns. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.close();
+    } catch (cause) {
+      this.#onWarning({ message: `Cannot seal all of "${this.path}"`, cause });
+    }
+  }
+}
+
+function importReading(): Promise<BagReading> {
+  return importLater<BagReading>("../store/browse/read_bag.ts", import.meta.url);
+}
+
+/**
+ * Opens a bag, and creates it when the directory is missing or empty.
+ *
+ * Requires `--allow-read` and, unless `mode` is `"read"`, `--allow-write` of the directory.
+ *
+ * @param path The directory.
+ * @param options How to open it.
+ * @returns The bag.
+ * @throws {BagFormatError} When the directory is not a bag, or one of a newer format.
+ *
+ * @example Remember a call for the next process
+ * ```ts
+ * import { cacheScope, openBag, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempDir();
+ * const sum = task(import.meta, (...xs: number[]) => xs.reduce((a, b) => a + b, 0), { name: "sum" });
+ * {
+ *   await using bag = await openBag(path);
+ *   await cacheScope({ cache: bag }, () => sum(1, 2, 3));
+ * }
+ * await using bag = await openBag(path, { mode: "read" });
+ * await cacheScope({ cache: bag }, async () => {
+ *   assertEquals(await sum.load(1, 2, 3), 6);
+ * });
+ * await Deno.remove(path, { recursive: true });
+ * ```
+ */
+export async function openBag(path: string | URL, options: OpenBagOptions = {}): Promise<Bag> {
+  const { onWarning = writeWarning, ...bagOptions } = options;
+  const { openBagStores } = await importLater<BagStores>(
+    "../store/open_stores.ts",
+    import.meta.url,
+  );
+  return new Bag(await openBagStores(path, bagOptions), onWarning);
+}
+
+/**
+ * Checks a bag, and repairs it if that is wanted, without opening it: also a bag that `openBag`
+ * refuses because its manifest is damaged.
+ *
+ * It reads every file: each payload is compared with its checksum, each table with its segment, each
+ * line of the call log with its checksum, and each record's result and arguments are read and
+ * decoded. The checksums are CRC-32, which find accidents; with `digests` the SHA-256 of each value
+ * that a record names is computed again, which also finds what was put there on purpose.
+ *
+ * Others may read and write meanwhile; nobody folds until it has ended. A repair loses nothing that
+ * is whole: damaged files are copied to `quarantine/` before they are replaced, and calls whose
+ * results cannot be had are forgotten, so that they are computed again.
+ *
+ * Requires `--allow-read` and, for a repair, `--allow-write` of the directory.
+ *
+ * @param path The directory.
+ * @param options What to do.
+ * @returns What each step found, as data to be printed.
+ * @throws {BagFormatError} When the directory is not a bag, or one of a newer format.
+ *
+ * @example Check a bag, and repair it
+ * ```ts
+ * import { cacheScope, openBag, task, verifyBag } from "@quiver/quiver";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempDir();
+ * const square = task(import.meta, (n: number) => n * n, { name: "square" });
+ * {
+ *   await using bag = await openBag(path);
+ *   await cacheScope({ cache: bag }, () => square(3));
+ * }
+ * assert((await verifyBag(path)).sound);
+ * await Deno.writeTextFile(`${path}/manifest.json`, "damaged");
+ * const { sound, missed } = await verifyBag(path, { repair: true });
+ * assertEquals([sound, missed], [true, 0]);
+ * await Deno.remove(path, { recursive: true });
+ * ```
+ */
+export async function verifyBag(
+  path: string | URL,
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
+  const { runVerifyWorker } = await importLater<Verification>(
+    "../store/verify/run_verify_worker.ts",
+    import.meta.url,
+  );
+  return await runVerifyWorker(path, options);
 }

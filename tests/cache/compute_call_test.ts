@@ -1,7 +1,7 @@
 // Collaboration: running and remembering a call, with stores that fail.
 import { assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "../../src/cache/cache.ts";
-import { computeCall } from "../../src/cache/compute_call.ts";
+import { computeCall } from "../../src/cache/recall.ts";
 import type { KeyedCall } from "../../src/call/call_key.ts";
 import { QuiverError } from "../../src/base/errors.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";

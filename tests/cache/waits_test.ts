@@ -6,8 +6,8 @@ import {
   toWaits,
   type Wait,
   WaitGraph,
-} from "../../src/cache/_wait_graph.ts";
-import { Waits } from "../../src/cache/_waits.ts";
+  Waits,
+} from "../../src/cache/waits.ts";
 import { DeadlockError, QuiverError } from "../../src/base/errors.ts";
 import type { WaitBoard } from "../../src/store/stores.ts";
 

@@ -1,11 +1,11 @@
-import type { CallRecord, TaskAddress } from "../call/call_record.ts";
-import type { CallQuery, CallTemplate } from "../call/call_query.ts";
 import { importLater } from "../base/lazy_import.ts";
-import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
 import { type QuiverWarning, writeWarning } from "../base/warning.ts";
+import type { CallQuery, CallTemplate } from "../call/call_query.ts";
+import type { CallRecord, TaskAddress } from "../call/call_record.ts";
+import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
 import { type Cache, checkCache } from "./cache.ts";
 
-type Damaged = typeof import("./_damaged_records.ts");
+type Damaged = typeof import("./damaged_records.ts");
 type Transferring = typeof import("../store/transfer_calls.ts");
 type Template = typeof import("../call/call_query.ts");
 
@@ -248,7 +248,7 @@ export function query(
   return new CallSelection(cache, async function* () {
     const [{ toMatcher }, { DamagedRecords }] = await Promise.all([
       importLater<Template>("../call/call_query.ts", import.meta.url),
-      importLater<Damaged>("./_damaged_records.ts", import.meta.url),
+      importLater<Damaged>("./damaged_records.ts", import.meta.url),
     ]);
     const matches = toMatcher(what);
     const damaged = new DamagedRecords();
