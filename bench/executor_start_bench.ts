@@ -1,7 +1,7 @@
 // How long does a new worker take: until it takes calls, and to its first result?
 import { Executor, type WorkerType } from "@quiver/quiver";
-import { openProcessWorker } from "../src/worker/process_worker.ts";
-import { openWebWorker } from "../src/worker/web_worker.ts";
+import { openProcessWorker } from "../src/worker/process/process_worker.ts";
+import { openWebWorker } from "../src/worker/web/web_worker.ts";
 import type { Worker as QuiverWorker } from "../src/worker/worker.ts";
 import { type Claim, claimTime, printClaims } from "./_claims.ts";
 import { compare, type Contender } from "./_compare.ts";

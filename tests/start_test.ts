@@ -83,7 +83,7 @@ Deno.test(`Deno reads ${MOST_READ_MODULES} modules with mod.ts at most`, async (
 for (const entry of ["src/executor/worker_main.ts", "src/executor/process_main.ts"]) {
   Deno.test(`${entry} reads no module before it listens that it does not load`, async () => {
     const loaded = await readModules(entry);
-    assert(loaded.includes("src/worker/_served_calls.ts"), "the graph was not read");
+    assert(loaded.includes("src/worker/served_calls.ts"), "the graph was not read");
     assertEquals(await readModules(entry, true), loaded);
   });
 }

@@ -1,6 +1,6 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../base/errors.ts";
 import type { OnAbort } from "../task/call_status.ts";
-import { checkRequest } from "../worker/check_request.ts";
+import { checkRequest } from "../worker/wire/unclonable.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
 import type { CallObserver, DispatchedCall as Call, OutcomeTaker } from "./_dispatch_call.ts";
 import { DispatchCalls } from "./_dispatch_calls.ts";

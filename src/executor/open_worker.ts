@@ -5,15 +5,17 @@ import { importLater, LateModule } from "../base/lazy_import.ts";
 import type { ProcessOptions, Worker, WorkerType } from "../worker/worker.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
 
-type WebWorkers = typeof import("../worker/web_worker.ts");
-type ProcessWorkers = typeof import("../worker/process_worker.ts");
+type WebWorkers = typeof import("../worker/web/web_worker.ts");
+type ProcessWorkers = typeof import("../worker/process/process_worker.ts");
 type InlineWorkers = typeof import("../worker/inline_worker.ts");
 type Calls = typeof import("./late_calls.ts");
 type Hooks = typeof import("./worker_hooks.ts");
 
 type Open = (name: string, signal: AbortSignal, options: ProcessOptions) => Promise<Worker>;
 
-const WEB_WORKERS: LateModule<WebWorkers> = new LateModule(() => import("../worker/web_worker.ts"));
+const WEB_WORKERS: LateModule<WebWorkers> = new LateModule(() =>
+  import("../worker/web/web_worker.ts")
+);
 const INLINE_WORKERS: LateModule<[InlineWorkers, Calls]> = new LateModule(() =>
   Promise.all([import("../worker/inline_worker.ts"), import("./late_calls.ts")])
 );
@@ -27,7 +29,7 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
   },
   process: async (name, signal, { permissions, env, flags }) => {
     const { openProcessWorker } = await importLater<ProcessWorkers>(
-      "../worker/process_worker.ts",
+      "../worker/process/process_worker.ts",
       import.meta.url,
     );
     return await openProcessWorker(new URL("./process_main.ts", import.meta.url), {

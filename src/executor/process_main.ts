@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exposeProcess } from "../worker/expose_process.ts";
+import { exposeProcess } from "../worker/process/expose_process.ts";
 import { LateCalls } from "./late_calls.ts";
 
 const calls = new LateCalls();

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { exposeWorker } from "../worker/expose_worker.ts";
+import { exposeWorker } from "../worker/web/expose_worker.ts";
 import { LateCalls } from "./late_calls.ts";
 
 async function start(): Promise<void> {

@@ -1,14 +1,17 @@
 import { CancelledError, type WorkerDeath } from "../base/errors.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
-import type { AbortFrame } from "./_call_frames.ts";
-import { Claims } from "./_claims.ts";
-import { KindWorker, type WorkerKind } from "./_kind_worker.ts";
-import { toParcel } from "./_large_buffers.ts";
-import type { CloseReply } from "./_protocol.ts";
-import { runToOutcome, toRefusedOutcome, toThrownValue } from "./_run_to_outcome.ts";
-import { SentCalls } from "./_sent_calls.ts";
-import { type CallLine, ServedCall } from "./_served_calls.ts";
-import { toRequestError } from "./_unclonable.ts";
+import type { AbortFrame, CloseReply } from "./wire/frames.ts";
+import { Claims } from "./web/claims.ts";
+import { KindWorker, SentCalls, type WorkerKind } from "./kind_worker.ts";
+import { toParcel } from "./wire/large_buffers.ts";
+import {
+  type CallLine,
+  runToOutcome,
+  ServedCall,
+  toRefusedOutcome,
+  toThrownValue,
+} from "./served_calls.ts";
+import { toRequestError } from "./wire/unclonable.ts";
 import type { CallRequest, Outcome, RunCall, Worker, WorkerHooks } from "./worker.ts";
 
 /** Options of {@linkcode openInlineWorker}. */

@@ -1,7 +1,7 @@
 // contract: what a worker writes into the ring is what its parent reads
 import { assertEquals } from "@std/assert";
-import { AnswerRing } from "../../src/worker/_answer_ring.ts";
-import { WORKER_CAPACITY } from "../../src/worker/_call_frames.ts";
+import { AnswerRing } from "../../src/worker/wire/small_answers.ts";
+import { WORKER_CAPACITY } from "../../src/worker/wire/frames.ts";
 import type { RunResult } from "../../src/worker/worker.ts";
 
 function toAnswer(value: unknown, duration: number = 1): RunResult {
@@ -79,7 +79,7 @@ Deno.test("AnswerRing.read() gives what is written while it reads", () => {
 
 Deno.test("AnswerRing.write() on another thread misses no wake-up of the parent", async () => {
   const count = 50_000;
-  const module = new URL("../../src/worker/_answer_ring.ts", import.meta.url);
+  const module = new URL("../../src/worker/wire/small_answers.ts", import.meta.url);
   const source = `
     import { AnswerRing } from ${JSON.stringify(module.href)};
     const read = new Int32Array(new SharedArrayBuffer(4));

@@ -1,7 +1,7 @@
 // contract: of a call that both sides want, exactly one gets it, in whatever order they come
 import { assertEquals } from "@std/assert";
 import { closeSync, fstatSync, openSync } from "node:fs";
-import { SentClaimLog, ServedClaimLog } from "../../src/worker/_claim_log.ts";
+import { SentClaimLog, ServedClaimLog } from "../../src/worker/process/claim_log.ts";
 
 interface Sides extends Disposable {
   readonly parent: SentClaimLog;

@@ -4,7 +4,7 @@ import { UnclonableError, WorkerDiedError } from "../../src/base/errors.ts";
 import { toThrown } from "../../src/value/codec/thrown_value.ts";
 import { transfer } from "../../src/worker/transfer.ts";
 import type { CallRequest, CallTaker, RunResult, Worker } from "../../src/worker/worker.ts";
-import { WORKER_CAPACITY } from "../../src/worker/_call_frames.ts";
+import { WORKER_CAPACITY } from "../../src/worker/wire/frames.ts";
 
 /** Opens a worker of the kind under test, which runs `testdata/run_call.ts`. */
 export type OpenTestWorker = (name: string) => Promise<Worker>;

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { leaveNothing } from "../leave_nothing.ts";
 import { openInlineWorker } from "../../src/worker/inline_worker.ts";
-import { openWebWorker } from "../../src/worker/web_worker.ts";
+import { openWebWorker } from "../../src/worker/web/web_worker.ts";
 import type { CallFollower, Worker } from "../../src/worker/worker.ts";
 import { deed, errorOf, valueOf } from "./contract.ts";
 import { runControl } from "./testdata/run_control.ts";

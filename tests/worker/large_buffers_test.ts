@@ -7,7 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { leaveNothing } from "../leave_nothing.ts";
-import { toParcel } from "../../src/worker/_large_buffers.ts";
+import { toParcel } from "../../src/worker/wire/large_buffers.ts";
 import { transfer } from "../../src/worker/transfer.ts";
 
 leaveNothing();

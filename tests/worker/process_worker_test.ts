@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { leaveNothing } from "../leave_nothing.ts";
 import { UnclonableError, WorkerDiedError, WorkerInitError } from "../../src/base/errors.ts";
-import { openProcessWorker } from "../../src/worker/process_worker.ts";
+import { openProcessWorker } from "../../src/worker/process/process_worker.ts";
 import { appears, deed, errorOf, testWorkerContract, valueOf } from "./contract.ts";
 
 leaveNothing();

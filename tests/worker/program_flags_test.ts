@@ -1,6 +1,6 @@
 // Contract: what is read of the command line of a program, and what goes to its processes.
 import { assertEquals } from "@std/assert";
-import { ProgramFlags, ProgramFlagsReader } from "../../src/worker/_program_flags.ts";
+import { ProgramFlags, ProgramFlagsReader } from "../../src/worker/process/program_flags.ts";
 
 function read(line: string, folder = "/home/me"): ProgramFlags {
   return new ProgramFlags(line.split(" "), folder);

@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { leaveNothing } from "../leave_nothing.ts";
 import { NestedExecutorError, WorkerDiedError, WorkerInitError } from "../../src/base/errors.ts";
-import { openWebWorker } from "../../src/worker/web_worker.ts";
+import { openWebWorker } from "../../src/worker/web/web_worker.ts";
 import { deed, errorOf, testWorkerContract, valueOf } from "./contract.ts";
 
 leaveNothing();

@@ -1,4 +1,4 @@
-import { exposeWorker } from "../../../src/worker/expose_worker.ts";
+import { exposeWorker } from "../../../src/worker/web/expose_worker.ts";
 import { runControl } from "./run_control.ts";
 
 void exposeWorker(runControl);

@@ -1,5 +1,5 @@
 /** Its close hook leaves a trace in the memory that the task `hook` was given, or throws. */
-import { exposeWorker } from "../../../src/worker/expose_worker.ts";
+import { exposeWorker } from "../../../src/worker/web/expose_worker.ts";
 import type { CallRequest } from "../../../src/worker/worker.ts";
 import { runCall } from "./run_call.ts";
 

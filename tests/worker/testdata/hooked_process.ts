@@ -1,5 +1,5 @@
 /** Its close hook writes the file that the task `hook` was given, or throws. */
-import { exposeProcess } from "../../../src/worker/expose_process.ts";
+import { exposeProcess } from "../../../src/worker/process/expose_process.ts";
 import type { CallRequest } from "../../../src/worker/worker.ts";
 
 let path: string | undefined;

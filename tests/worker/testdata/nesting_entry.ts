@@ -1,8 +1,8 @@
 /** Each call imports a module that starts a worker at its top level. */
 import { currentWorker, importInWorker } from "../../../src/worker/current_worker.ts";
-import { exposeWorker } from "../../../src/worker/expose_worker.ts";
+import { exposeWorker } from "../../../src/worker/web/expose_worker.ts";
 import type { CallControl, CallRequest, Outcome } from "../../../src/worker/worker.ts";
-import { runToOutcome } from "../../../src/worker/_run_to_outcome.ts";
+import { runToOutcome } from "../../../src/worker/served_calls.ts";
 
 const NESTING = new URL("./nesting_module.ts", import.meta.url).href;
 

@@ -1,5 +1,5 @@
 /** Run without `--allow-read`: prints how the start of a worker fails. */
-import { openWebWorker } from "../../../src/worker/web_worker.ts";
+import { openWebWorker } from "../../../src/worker/web/web_worker.ts";
 
 try {
   await openWebWorker(new URL("./entry.ts", import.meta.url), { name: "forbidden" });

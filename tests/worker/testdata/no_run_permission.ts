@@ -1,5 +1,5 @@
 /** Run without `--allow-run`: prints how the start of a process worker fails. */
-import { openProcessWorker } from "../../../src/worker/process_worker.ts";
+import { openProcessWorker } from "../../../src/worker/process/process_worker.ts";
 
 try {
   await openProcessWorker(new URL("./process_entry.ts", import.meta.url), { name: "forbidden" });

@@ -1,4 +1,4 @@
-import { exposeProcess } from "../../../src/worker/expose_process.ts";
+import { exposeProcess } from "../../../src/worker/process/expose_process.ts";
 import { runCall } from "./run_call.ts";
 
 exposeProcess(runCall);

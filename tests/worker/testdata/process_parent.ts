@@ -1,5 +1,5 @@
 /** Opens a process worker, prints its pid, and runs a deed: `deed [argument]`. */
-import { openProcessWorker } from "../../../src/worker/process_worker.ts";
+import { openProcessWorker } from "../../../src/worker/process/process_worker.ts";
 
 const [task = "noop", ...args] = Deno.args;
 const request = { module: "file:///deeds.ts", task, args, context: undefined };

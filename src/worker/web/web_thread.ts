@@ -1,8 +1,8 @@
-import { WorkerInitError } from "../base/errors.ts";
-import { AnswerRing } from "./_answer_ring.ts";
-import { Claims } from "./_claims.ts";
-import { isReadyMessage, type ProgramMessage, type ReadyMessage } from "./_protocol.ts";
-import { waitForEnd } from "./_worker_lock.ts";
+import { WorkerInitError } from "../../base/errors.ts";
+import { isReadyMessage, type ProgramMessage, type ReadyMessage } from "../wire/frames.ts";
+import { AnswerRing } from "../wire/small_answers.ts";
+import { Claims } from "./claims.ts";
+import { waitForEnd } from "./worker_lock.ts";
 
 /** Options of {@linkcode openWebThread}. */
 export interface WebThreadOptions {

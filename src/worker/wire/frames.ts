@@ -1,20 +1,17 @@
-/**
- * How calls and their answers travel: each as an array of its own, beside Comlink's messages.
- *
- * Comlink proxies the worker's other methods. A call through it costs as much as all the rest of a
- * short call taken together (an id, nested objects to copy, promises of its own), so calls go
- * beneath it, on the same endpoint.
- *
- * ```text
- * call     [slot, module, task, args]  or  [slot, module, task, args, context]
- * answer   [slot, duration, value]     or  [slot, result]
- * abort    [slot, "abort", reason]     to the call that runs
- * report   [slot, "report", kind, data] from the call that runs, before its answer
- * ```
- *
- * @module
- */
-import type { CallRequest, RunResult } from "./worker.ts";
+import type { CallRequest, RunResult, ThrownValue } from "../worker.ts";
+
+// How calls and their answers travel: each as an array of its own, beside Comlink's messages.
+//
+// Comlink proxies the worker's other methods. A call through it costs as much as all the rest of a
+// short call taken together (an id, nested objects to copy, promises of its own), so calls go
+// beneath it, on the same endpoint.
+//
+// ```text
+// call     [slot, module, task, args]  or  [slot, module, task, args, context]
+// answer   [slot, duration, value]     or  [slot, result]
+// abort    [slot, "abort", reason]     to the call that runs
+// report   [slot, "report", kind, data] from the call that runs, before its answer
+// ```
 
 /** How many calls may be on their way to one worker at once: slots are numbered from 0. */
 export const WORKER_CAPACITY = 1024;
@@ -144,4 +141,75 @@ export function withValue(frame: AnswerFrame, value: unknown): AnswerFrame {
 export function fromAnswerFrame(frame: AnswerFrame): RunResult {
   if (frame.length === 2) return frame[1];
   return { type: "value", duration: frame[1], value: frame[2], warnings: NO_WARNINGS };
+}
+
+// What both sides of a worker's channel agree upon beside the frames; how, is the kind's own matter.
+
+/** The parent's side of who owns which call. */
+export interface SentClaims {
+  /** A call is about to be sent in this slot. */
+  send(slot: number): void;
+  /** Takes the call back; `false` when the worker has claimed it. */
+  revoke(slot: number): boolean;
+  /** The call in this slot is to end; `false` when the worker has not claimed it. */
+  abort(slot: number): boolean;
+}
+
+/** The worker's side of who owns which call. */
+export interface ServedClaims {
+  /** Takes the call; `false` when the parent has taken it back. */
+  claim(slot: number): boolean;
+  /** Whether the parent wants the call to end, as far as that shows while its code never awaits. */
+  isAborted(slot: number): boolean;
+  /** One more message was posted. */
+  countPosted(): void;
+}
+
+/** A way for small answers that is shorter than that of frames. */
+export interface SmallAnswers {
+  /** Writes an answer if it is small; tells whether it was written. */
+  write(slot: number, result: RunResult): boolean;
+}
+
+/** A worker's first message: it listens now, and this is how it is watched. */
+export interface ReadyMessage {
+  /** Tells the message from others. */
+  readonly type: "quiver.ready";
+  /** The name of the Web Lock that the worker holds for as long as it lives. */
+  readonly lock: string;
+  /** The memory of {@linkcode Claims}. */
+  readonly claims: SharedArrayBuffer;
+  /** The memory of {@linkcode AnswerRing}. */
+  readonly ring: SharedArrayBuffer;
+}
+
+/** The first message to a worker: what it cannot know by itself, before any code of a call runs. */
+export interface ProgramMessage {
+  /** Tells the message from others. */
+  readonly type: "quiver.program";
+  /** The URL of the program's main module. */
+  readonly mainModule: string;
+}
+
+/** How the close hook ended. */
+export type CloseReply = { readonly type: "closed" } | {
+  readonly type: "failed";
+  readonly error: ThrownValue;
+};
+
+/** What a worker exposes through Comlink; calls go beside it (`frames.ts`). */
+export interface ExposedWorker {
+  /** Runs the close hook. */
+  close(): Promise<CloseReply>;
+}
+
+/**
+ * Tells whether a message is a worker's first.
+ *
+ * @param data The message.
+ * @returns Whether it is.
+ */
+export function isReadyMessage(data: unknown): data is ReadyMessage {
+  return typeof data === "object" && data !== null && "type" in data &&
+    data.type === "quiver.ready";
 }

@@ -4,24 +4,24 @@
  * @module
  */
 import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
-import type { WorkerDeath } from "../base/errors.ts";
-import { BatchingEndpoint } from "./_batching_endpoint.ts";
+import type { WorkerDeath } from "../../base/errors.ts";
+import { refuseNesting } from "../current_worker.ts";
+import { KindWorker, SentCalls, type WorkerKind } from "../kind_worker.ts";
 import {
   type AbortFrame,
+  type CloseReply,
+  type ExposedWorker,
   fromCallFrame,
   isAbortFrame,
   type ParentFrame,
   toCallFrame,
   type WorkerFrame,
-} from "./_call_frames.ts";
-import { KindWorker, type WorkerKind } from "./_kind_worker.ts";
-import { toParcel } from "./_large_buffers.ts";
-import type { CloseReply, ExposedWorker } from "./_protocol.ts";
-import { refuseNesting } from "./_refuse_nesting.ts";
-import { SentCalls } from "./_sent_calls.ts";
-import { toRequestError } from "./_unclonable.ts";
-import { openWebThread, type WebThread, type WebThreadOptions } from "./_web_thread.ts";
-import type { CallRequest, RunResult, Worker } from "./worker.ts";
+} from "../wire/frames.ts";
+import { toParcel } from "../wire/large_buffers.ts";
+import { toRequestError } from "../wire/unclonable.ts";
+import type { CallRequest, RunResult, Worker } from "../worker.ts";
+import { BatchingEndpoint } from "./batching_endpoint.ts";
+import { openWebThread, type WebThread, type WebThreadOptions } from "./web_thread.ts";
 
 /** Options of {@linkcode openWebWorker}. */
 export type OpenWebWorkerOptions = WebThreadOptions;

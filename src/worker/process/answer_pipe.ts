@@ -12,10 +12,11 @@
  * @module
  */
 import { writeSync } from "node:fs";
-import type { SmallAnswers } from "./_call_sharing.ts";
-import { fromBytes, toBytes } from "./_process_codec.ts";
-import { fromSmallKind, NOT_SMALL, toSmallKind } from "./_answer_ring.ts";
-import type { RunResult } from "./worker.ts";
+import process from "node:process";
+import { Deserializer, Serializer } from "node:v8";
+import type { CloseReply, ParentFrame, SmallAnswers } from "../wire/frames.ts";
+import { fromSmallKind, NOT_SMALL, toSmallKind } from "../wire/small_answers.ts";
+import type { RunResult } from "../worker.ts";
 
 const HEADER_BYTES = 24;
 const FRAME = 0xffff;
@@ -142,3 +143,91 @@ export class AnswerReader {
     return part.length;
   }
 }
+
+// How values cross to another process: as what structured clone would make of them.
+
+/**
+ * Makes bytes of a value.
+ *
+ * @param value The value.
+ * @returns The bytes.
+ * @throws What structured clone throws, or nearly so, when the value cannot be cloned.
+ */
+export function toBytes(value: unknown): Uint8Array {
+  // Not the module's own `serialize()`, which tells neither which views share a buffer, nor where in
+  // it a DataView begins.
+  const serializer = new Serializer();
+  serializer.writeHeader();
+  serializer.writeValue(value);
+  return serializer.releaseBuffer();
+}
+
+/**
+ * Makes a value of bytes.
+ *
+ * @param bytes What {@linkcode toBytes} gave.
+ * @returns The value.
+ */
+export function fromBytes(bytes: Uint8Array): unknown {
+  const deserializer = new Deserializer(bytes);
+  deserializer.readHeader();
+  return deserializer.readValue();
+}
+
+// What parent and process worker agree upon beside calls and answers.
+//
+// ```text
+// fd 0  pipe    nothing is ever written; its end tells the worker that the parent is gone
+// fd 3  ipc     a greeting, then calls: each message is a batch of frames, as bytes
+// fd 4  pipe    answers, written synchronously (`answer_pipe.ts`)
+// fd 5  file    who owns which call (`claim_log.ts`)
+// ```
+
+/** The pipe of answers. */
+export const ANSWER_FD = 4;
+/** The file of claims. */
+export const CLAIM_FD = 5;
+
+/**
+ * The first frame: what a process is told that its command line does not say, as that is for the
+ * program's own arguments.
+ */
+export interface Greeting {
+  /** The worker's name. */
+  readonly name: string;
+  /** The URL of the program's main module. */
+  readonly mainModule: string;
+  /** The path of that, as Node has it. */
+  readonly script: string;
+}
+
+/**
+ * What a batch consists of: the greeting, calls, the ends of calls, and the word to run the close hook.
+ */
+export type ProcessFrame = Greeting | ParentFrame | "close";
+
+/**
+ * Makes the first frame.
+ *
+ * @param name The worker's name.
+ * @returns The frame.
+ */
+export function toGreeting(name: string): Greeting {
+  return { name, mainModule: Deno.mainModule, script: process.argv[1] ?? "" };
+}
+
+/**
+ * Tells whether a frame is the first.
+ *
+ * @param frame A frame.
+ * @returns Whether it is.
+ */
+export function isGreeting(frame: Greeting | ParentFrame): frame is Greeting {
+  return "mainModule" in frame;
+}
+
+/** What a process worker says when it listens. */
+export const READY = "ready";
+
+/** What a process worker says beside answers, which are arrays. */
+export type ProcessNotice = typeof READY | CloseReply;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isGivenAway } from "./transfer.ts";
+import { isGivenAway } from "../transfer.ts";
 
 /** What goes instead of a list of values, and the buffers that move with it. */
 export interface Parcel {

@@ -17,8 +17,7 @@
  * @module
  */
 import { ftruncateSync, readSync, writeSync } from "node:fs";
-import type { SentClaims, ServedClaims } from "./_call_sharing.ts";
-import { WORKER_CAPACITY } from "./_call_frames.ts";
+import { type SentClaims, type ServedClaims, WORKER_CAPACITY } from "../wire/frames.ts";
 
 const CLAIM = 0;
 const REVOKE = WORKER_CAPACITY;

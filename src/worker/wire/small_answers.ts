@@ -1,5 +1,5 @@
-import { NO_WARNINGS, WORKER_CAPACITY } from "./_call_frames.ts";
-import type { RunResult } from "./worker.ts";
+import type { RunResult } from "../worker.ts";
+import { NO_WARNINGS, WORKER_CAPACITY } from "./frames.ts";
 
 /** The word that counts the answers written. */
 const WRITTEN = 0;

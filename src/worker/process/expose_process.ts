@@ -4,32 +4,31 @@
  * @module
  */
 import process from "node:process";
-import { AnswerWriter } from "./_answer_pipe.ts";
+import { adoptMainModule, enterWorker } from "../current_worker.ts";
+import { ServedCalls, toThrownValue } from "../served_calls.ts";
 import {
   type AnswerFrame,
+  type CloseReply,
   isReportFrame,
   valueOfAnswer,
   withValue,
   type WorkerFrame,
-} from "./_call_frames.ts";
-import { ServedClaimLog } from "./_claim_log.ts";
-import { toParcel } from "./_large_buffers.ts";
-import { fromBytes } from "./_process_codec.ts";
+} from "../wire/frames.ts";
+import { toParcel } from "../wire/large_buffers.ts";
+import type { RunCall, WorkerHooks } from "../worker.ts";
 import {
   ANSWER_FD,
+  AnswerWriter,
   CLAIM_FD,
+  fromBytes,
   type Greeting,
   isGreeting,
   type ProcessFrame,
   type ProcessNotice,
   READY,
-} from "./_process_protocol.ts";
-import type { CloseReply } from "./_protocol.ts";
-import { toThrownValue } from "./_run_to_outcome.ts";
-import { ServedCalls } from "./_served_calls.ts";
-import { adoptMainModule, enterWorker } from "./current_worker.ts";
+} from "./answer_pipe.ts";
+import { ServedClaimLog } from "./claim_log.ts";
 import type {} from "./watch_parent.ts";
-import type { RunCall, WorkerHooks } from "./worker.ts";
 
 /**
  * Makes this process a worker that runs calls, one at a time, in the order they were sent. It ends

@@ -3,27 +3,29 @@
  *
  * @module
  */
-import { BatchingEndpoint, type MessageEnd } from "./_batching_endpoint.ts";
+import { adoptMainModule, enterWorker } from "../current_worker.ts";
+import { ServedCalls, toThrownValue } from "../served_calls.ts";
 import {
   type AnswerFrame,
+  type CloseReply,
+  type ExposedWorker,
   isReportFrame,
   type ParentFrame,
+  type ProgramMessage,
+  type ReadyMessage,
   valueOfAnswer,
   withValue,
   type WorkerFrame,
-} from "./_call_frames.ts";
-import { AnswerRing } from "./_answer_ring.ts";
-import { Claims } from "./_claims.ts";
-import type { Endpoint } from "./_exposing.ts";
-import type { CloseReply, ExposedWorker, ProgramMessage, ReadyMessage } from "./_protocol.ts";
-import { toThrownValue } from "./_run_to_outcome.ts";
-import { ServedCalls } from "./_served_calls.ts";
-import { holdLock } from "./_worker_lock.ts";
-import { adoptMainModule, enterWorker } from "./current_worker.ts";
-import type { RunCall, WorkerHooks } from "./worker.ts";
+} from "../wire/frames.ts";
+import { AnswerRing } from "../wire/small_answers.ts";
+import type { RunCall, WorkerHooks } from "../worker.ts";
+import { BatchingEndpoint, type MessageEnd } from "./batching_endpoint.ts";
+import { Claims } from "./claims.ts";
+import type { Endpoint } from "./comlink.ts";
+import { holdLock } from "./worker_lock.ts";
 
-type Exposing = typeof import("./_exposing.ts");
-type LargeBuffers = typeof import("./_large_buffers.ts");
+type Exposing = typeof import("./comlink.ts");
+type LargeBuffers = typeof import("../wire/large_buffers.ts");
 
 /**
  * Makes this isolate a worker that runs calls, one at a time, in the order they were sent.
@@ -52,7 +54,7 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   };
   const packLate = async (frame: AnswerFrame, value: object): Promise<void> => {
     // What cannot be loaded is left uncaught: it ends the worker, and so the call.
-    const { href } = new URL("./_large_buffers.ts", import.meta.url);
+    const { href } = new URL("../wire/large_buffers.ts", import.meta.url);
     loading ??= import(href);
     pack(frame, value, buffers = await loading);
   };
@@ -116,7 +118,7 @@ export function exposeLate(methods: object, end: Endpoint): void {
   };
   const load = async (): Promise<void> => {
     // No literal, as in `lazy_import.ts`, which would load `node:async_hooks` first.
-    const { href } = new URL("./_exposing.ts", import.meta.url);
+    const { href } = new URL("./comlink.ts", import.meta.url);
     const { expose }: Exposing = await import(href);
     expose(methods, {
       postMessage: (message) => end.postMessage(message),

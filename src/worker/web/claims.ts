@@ -1,4 +1,4 @@
-import { WORKER_CAPACITY } from "./_call_frames.ts";
+import { WORKER_CAPACITY } from "../wire/frames.ts";
 
 const SENT = 0;
 const CLAIMED = 1;

@@ -1,7 +1,7 @@
-import { UnclonableError } from "../base/errors.ts";
-import { originalOf, toOriginals } from "../value/carry_value.ts";
-import { findShared, findUnclonable } from "../value/digest/refusal.ts";
-import type { CallRequest } from "./worker.ts";
+import { UnclonableError } from "../../base/errors.ts";
+import { originalOf, toOriginals } from "../../value/carry_value.ts";
+import { findShared, findUnclonable } from "../../value/digest/refusal.ts";
+import type { CallRequest } from "../worker.ts";
 
 /**
  * Says which part of a request structured clone refused.
@@ -71,4 +71,20 @@ function toText(cause: unknown): string {
     return "it is nested too deeply; pass it flattened";
   }
   return cause instanceof Error ? cause.message : String(cause);
+}
+
+/**
+ * Tells whether the arguments of a call can go to a worker, at the price of a copy: for where a
+ * worker would be started only to learn that they cannot.
+ *
+ * @param request The call.
+ * @returns Why they cannot, or `undefined` when they can.
+ */
+export function checkRequest(request: CallRequest): UnclonableError | undefined {
+  try {
+    structuredClone(request.args);
+    return undefined;
+  } catch (cause) {
+    return toRequestError(request, cause);
+  }
 }
