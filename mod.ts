@@ -127,9 +127,9 @@ export {
   withMetadata,
   withTags,
 } from "./src/scope/current_scope.ts";
-export type { ScopeDescription } from "./src/scope/derive_scope.ts";
+export type { ScopeDescription } from "./src/scope/scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
-export type { WorkerContextOptions } from "./src/scope/scope_workers.ts";
+export type { WorkerContextOptions } from "./src/scope/scope.ts";
 export type { LimitedCall } from "./src/store/limited/call_ledger.ts";
 export type { ExportResult } from "./src/store/exchange/export_bag.ts";
 export type { ImportResult } from "./src/store/exchange/import_bag.ts";
@@ -167,8 +167,8 @@ export {
   type WrappedExecutor,
 } from "./src/executor/wrap_executor.ts";
 export { bind, restoreBound, type RestoredTask } from "./src/task/bind.ts";
-export type { BoundDescription } from "./src/task/bound_task.ts";
-export { CallProgress, type FutureState, type OnAbort } from "./src/task/call_status.ts";
+export type { BoundDescription } from "./src/task/task.ts";
+export { CallProgress, type FutureState, type OnAbort } from "./src/task/future.ts";
 export { Future } from "./src/task/future.ts";
 export {
   type BoundTask,
@@ -177,7 +177,7 @@ export {
   type Task,
   task,
 } from "./src/task/task.ts";
-export type { CodeMode, TaskOptions } from "./src/task/task_options.ts";
+export type { CodeMode, TaskOptions } from "./src/task/definition.ts";
 export type { NdArray, NumberArray } from "./src/value/array_shape.ts";
 export {
   type ErrorClass,

@@ -1,5 +1,5 @@
 import { DeadlineError } from "../base/errors.ts";
-import type { CancelSignal, OnAbort } from "../task/call_status.ts";
+import type { CancelSignal, OnAbort } from "../task/future.ts";
 import type { CallFollower, CallRequest, CallTaker, Outcome, RunResult } from "../worker/worker.ts";
 import type { Member } from "./_dispatch_crew.ts";
 import type { Prioritized } from "./_priority_queue.ts";

@@ -1,5 +1,4 @@
-import type { CallStatus, OnAbort } from "../task/call_status.ts";
-import type { CancelSignal } from "../task/call_status.ts";
+import type { CallStatus, CancelSignal, OnAbort } from "../task/future.ts";
 import type { CallObserver } from "./_dispatch_call.ts";
 import type { CallOptions } from "./call_options.ts";
 

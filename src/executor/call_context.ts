@@ -1,7 +1,11 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Digest } from "../value/value.ts";
-import type { CallChain, Scope } from "../scope/scope.ts";
-import { describeScope, type ScopeDescription } from "../scope/derive_scope.ts";
+import {
+  type CallChain,
+  describeScope,
+  type Scope,
+  type ScopeDescription,
+} from "../scope/scope.ts";
 import type { CallRequest } from "../worker/worker.ts";
 import type { SourceWitness } from "../call/module_sources.ts";
 import type { TaskReferences } from "./encode_tasks.ts";

@@ -1,4 +1,4 @@
-import type { OnAbort } from "../task/call_status.ts";
+import type { OnAbort } from "../task/future.ts";
 
 /** How a call is made; a view of an executor makes all its calls so (`executor.with(options)`). */
 export interface CallOptions {

@@ -8,7 +8,7 @@ import { digestFunction, findChangedSource, type SourceWitness } from "../call/m
 import { ChangedArgumentError, IndigestibleError } from "../base/errors.ts";
 import { capture } from "../value/capture.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
-import { tasksOf } from "../task/registry.ts";
+import { tasksOf } from "../task/definition.ts";
 import { encodeValue } from "../value/codec/encode_value.ts";
 import type { CallCheck } from "./call_context.ts";
 

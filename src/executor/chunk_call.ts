@@ -1,6 +1,6 @@
 import { UnclonableError, WorkerDiedError } from "../base/errors.ts";
 import type { TaskAddress } from "../call/call_record.ts";
-import { CancelSource } from "../task/call_status.ts";
+import { CancelSource } from "../task/future.ts";
 import { type Carried, fromCarried } from "../value/carry_value.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
 import type { Outcome } from "../worker/worker.ts";

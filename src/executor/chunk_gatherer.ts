@@ -1,5 +1,5 @@
 import { CancelledError } from "../base/errors.ts";
-import { CancelSource } from "../task/call_status.ts";
+import { CancelSource } from "../task/future.ts";
 import type { CallRequest } from "../worker/worker.ts";
 import type { CallObserver, OutcomeTaker } from "./_dispatch_call.ts";
 import type { CallContext, Remembering } from "./call_context.ts";

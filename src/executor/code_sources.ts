@@ -1,6 +1,5 @@
 import { digestFunction, type SourceWitness, SourceWitnesses } from "../call/module_sources.ts";
-import { tasksOf } from "../task/registry.ts";
-import type { TaskDefinition } from "../task/task_definition.ts";
+import { type TaskDefinition, tasksOf } from "../task/definition.ts";
 
 export type { SourceWitness } from "../call/module_sources.ts";
 

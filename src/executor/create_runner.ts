@@ -1,6 +1,5 @@
 import { computeAlone, computeLeased, type Recalled } from "../cache/recall.ts";
-import type { Scope } from "../scope/scope.ts";
-import { describeScope, toRecordMetadata } from "../scope/derive_scope.ts";
+import { describeScope, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../task/call_task.ts";
 import type { CallRequest, Outcome } from "../worker/worker.ts";
 import {
@@ -17,7 +16,7 @@ import { RunAnswer } from "./_run_answer.ts";
 import { OptionedCall } from "./_optioned_call.ts";
 import type { CallOptions } from "./call_options.ts";
 import { CODE_SOURCES } from "./code_sources.ts";
-import { findTask } from "../task/registry.ts";
+import { findTask } from "../task/definition.ts";
 import { encodeTasks, holdsTask, type TaskReference, type TaskReferences } from "./encode_tasks.ts";
 import { unwrapOutcome } from "./unwrap_outcome.ts";
 

@@ -1,6 +1,5 @@
-import type { Scope } from "../scope/scope.ts";
-import type { ScopeDescription } from "../scope/derive_scope.ts";
-import { findTask, importTask } from "../task/registry.ts";
+import type { Scope, ScopeDescription } from "../scope/scope.ts";
+import { findTask, importTask } from "../task/definition.ts";
 import { restoreTask, toTask } from "../task/task.ts";
 import { fromCarried } from "../value/carry_value.ts";
 import { importInWorker } from "../worker/current_worker.ts";

@@ -1,5 +1,5 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../base/errors.ts";
-import type { OnAbort } from "../task/call_status.ts";
+import type { OnAbort } from "../task/future.ts";
 import { checkRequest } from "../worker/wire/unclonable.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../worker/worker.ts";
 import type { CallObserver, DispatchedCall as Call, OutcomeTaker } from "./_dispatch_call.ts";

@@ -1,8 +1,8 @@
 import type { SourceWitness } from "../call/module_sources.ts";
 import type { TaskAddress } from "../call/call_record.ts";
-import type { ScopeDescription } from "../scope/derive_scope.ts";
-import { describeBound } from "../task/bound_task.ts";
-import { definitionOf, frozenScopeOf } from "../task/registry.ts";
+import type { ScopeDescription } from "../scope/scope.ts";
+import { describeBound } from "../task/task.ts";
+import { definitionOf, frozenScopeOf } from "../task/definition.ts";
 import { besideOf, type Carried, toCarried } from "../value/carry_value.ts";
 import { holdsSpecial } from "../value/holds_special.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";

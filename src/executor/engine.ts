@@ -1,5 +1,5 @@
 import type { WorkerAllowance } from "../scope/scope.ts";
-import type { OnAbort } from "../task/call_status.ts";
+import type { OnAbort } from "../task/future.ts";
 import type { QuiverWarning } from "../base/warning.ts";
 import type { ProcessOptions, WorkerType } from "../worker/worker.ts";
 import { SafeObserver } from "./_safe_observer.ts";

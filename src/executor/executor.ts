@@ -3,11 +3,9 @@ import type { Warn } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/call_task.ts";
-import { scopeOf } from "../task/bound_task.ts";
-import type { CallKeeper, CallStatus } from "../task/call_status.ts";
-import { Future } from "../task/future.ts";
-import { requireDefinition } from "../task/registry.ts";
-import type { DeferredArguments, Task } from "../task/task.ts";
+import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
+import { type CallKeeper, type CallStatus, Future } from "../task/future.ts";
+import { requireDefinition } from "../task/definition.ts";
 import type { WorkerType } from "../worker/worker.ts";
 import type { CallOptions } from "./call_options.ts";
 import {

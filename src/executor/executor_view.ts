@@ -1,8 +1,7 @@
 import { followSignal, type Future, toAborted } from "../task/future.ts";
 import type { CallRunner } from "../task/call_task.ts";
-import { scopeOf } from "../task/bound_task.ts";
-import { requireDefinition } from "../task/registry.ts";
-import type { DeferredArguments, Task } from "../task/task.ts";
+import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
+import { requireDefinition } from "../task/definition.ts";
 import type { CallOptions } from "./call_options.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import { type MapOptions, mapTask } from "./map_task.ts";

@@ -1,6 +1,6 @@
 import type { Recalled } from "../cache/recall.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../task/call_task.ts";
-import type { CallStatus } from "../task/call_status.ts";
+import type { CallStatus } from "../task/future.ts";
 
 /** Decides how many calls run at once: each holds a permit while a worker has it. */
 export interface Limiter {

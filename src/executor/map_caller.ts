@@ -2,15 +2,14 @@ import { voidCache } from "../cache/cache.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner, REMEMBERING } from "../task/call_task.ts";
-import type { CallKeeper, CallStatus } from "../task/call_status.ts";
-import { Future } from "../task/future.ts";
+import { type CallKeeper, type CallStatus, Future } from "../task/future.ts";
 import {
   freezeArguments,
   FrozenArguments,
   isEqual,
   resolveFutures,
 } from "../task/call_arguments.ts";
-import type { TaskDefinition } from "../task/task_definition.ts";
+import type { TaskDefinition } from "../task/definition.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import { isGivenAway } from "../worker/transfer.ts";
 import type { MapBatch, MapCalls } from "./_map_buffer.ts";

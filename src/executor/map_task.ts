@@ -1,7 +1,7 @@
 import { importLater } from "../base/lazy_import.ts";
 import type { Scope } from "../scope/scope.ts";
 import { adoptFutures } from "../task/call_arguments.ts";
-import type { TaskDefinition } from "../task/task_definition.ts";
+import type { TaskDefinition } from "../task/definition.ts";
 import type { MapExecutor } from "./map_caller.ts";
 import type { MapSettings } from "./map_run.ts";
 import type { ProgressObserver } from "./progress_bar.ts";

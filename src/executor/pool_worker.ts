@@ -5,7 +5,7 @@
  */
 import { UnclonableError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
-import { CallStatus } from "../task/call_status.ts";
+import { CallStatus } from "../task/future.ts";
 import { currentWorker, enterWorker } from "../worker/current_worker.ts";
 import type { Outcome } from "../worker/worker.ts";
 import { type BoundCall, type BoundOutcome, fromText, toText } from "./pool_call.ts";

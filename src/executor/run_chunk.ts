@@ -2,7 +2,7 @@ import { runInScope } from "../scope/current_scope.ts";
 import type { Scope } from "../scope/scope.ts";
 import { toBodyScope } from "../task/call_task.ts";
 import { whenSettled } from "../store/memory_stores.ts";
-import type { TaskDefinition } from "../task/task_definition.ts";
+import type { TaskDefinition } from "../task/definition.ts";
 import { fromThrown } from "../value/codec/thrown_value.ts";
 import type { CallControl } from "../worker/worker.ts";
 import type { ChunkContext, Remembering } from "./call_context.ts";

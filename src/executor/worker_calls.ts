@@ -1,13 +1,11 @@
 import type { Cache } from "../cache/cache.ts";
-import { createWarn, deriveScope, toRecordMetadata } from "../scope/derive_scope.ts";
-import type { Scope } from "../scope/scope.ts";
+import { createWarn, deriveScope, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import type { SourceWitness } from "../call/module_sources.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type StoreDescription, toPaths } from "../store/stores.ts";
 import { whenSettled } from "../store/memory_stores.ts";
-import { findTask, importTask } from "../task/registry.ts";
+import { findTask, importTask, type TaskDefinition } from "../task/definition.ts";
 import { BodyControl, runBody } from "../task/call_task.ts";
-import type { TaskDefinition } from "../task/task_definition.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { QuiverWarning } from "../base/warning.ts";
 import { importInWorker } from "../worker/current_worker.ts";

@@ -1,17 +1,15 @@
 import { ScopeClosedError } from "../base/errors.ts";
 import { currentScope } from "../scope/current_scope.ts";
-import type { Scope } from "../scope/scope.ts";
 import {
+  type Scope,
   toWorkerContextSettings,
   type WorkerContextOptions,
   type WorkerContextSettings,
-} from "../scope/scope_workers.ts";
+} from "../scope/scope.ts";
 import { answerGiven, type CallRunner } from "../task/call_task.ts";
-import { scopeOf } from "../task/bound_task.ts";
-import type { CallKeeper, OnAbort } from "../task/call_status.ts";
-import { followSignal, Future } from "../task/future.ts";
-import { requireDefinition } from "../task/registry.ts";
-import type { DeferredArguments, Task } from "../task/task.ts";
+import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
+import { type CallKeeper, followSignal, Future, type OnAbort } from "../task/future.ts";
+import { requireDefinition } from "../task/definition.ts";
 import type { DispatcherStatistics } from "./dispatcher.ts";
 import { LateEngine } from "./late_engine.ts";
 import { CountingLimiter, LimitedRunner, type Limiter } from "./limiter.ts";

@@ -1,9 +1,8 @@
 import { importLater } from "../base/lazy_import.ts";
 import { answerCall, type CallRunner, type ReadyCall } from "../task/call_task.ts";
-import { scopeOf } from "../task/bound_task.ts";
+import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import { followSignal, type Future, toAborted } from "../task/future.ts";
-import { definitionOf, requireDefinition } from "../task/registry.ts";
-import type { DeferredArguments, Task } from "../task/task.ts";
+import { definitionOf, requireDefinition } from "../task/definition.ts";
 import { Executor } from "./executor.ts";
 import { refuseOutsideOfCall } from "./nesting.ts";
 import type { PoolAdapter, PoolMethod } from "./pool_adapter.ts";

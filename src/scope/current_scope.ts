@@ -4,8 +4,7 @@
  * @module
  */
 import { createAmbient } from "../base/ambient.ts";
-import { deriveScope } from "./derive_scope.ts";
-import type { Scope, ScopeOptions } from "./scope.ts";
+import { deriveScope, type Scope, type ScopeOptions } from "./scope.ts";
 import { ScopeClosedError } from "../base/errors.ts";
 
 const ambient = createAmbient<Scope>("scope");

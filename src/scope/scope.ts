@@ -1,9 +1,19 @@
-import type { Cache } from "../cache/cache.ts";
-import type { QuiverWarning, Warn } from "../base/warning.ts";
+import { QuiverError } from "../base/errors.ts";
+import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
+import { type Cache, checkCache } from "../cache/cache.ts";
 import type { Json } from "../call/call_record.ts";
+import type { StoreDescription } from "../store/stores.ts";
 import type { Digest } from "../value/value.ts";
-import type { CallControl } from "../worker/worker.ts";
-import type { ScopeWorkers, WorkerContextOptions } from "./scope_workers.ts";
+import {
+  type CallControl,
+  checkProcessOptions,
+  type HookCall,
+  type ProcessOptions,
+  toHookCall,
+  WORKER_TYPES,
+  type WorkerHook,
+  type WorkerType,
+} from "../worker/worker.ts";
 
 /** What a scope may set for everything beneath it; what it does not set it inherits. */
 export interface ScopeOptions {
@@ -126,4 +136,408 @@ export interface Scope {
    * @internal
    */
   readonly nesting?: Nesting;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set([
+  "cache",
+  "tags",
+  "metadata",
+  "strict",
+  "singleFlight",
+  "leaseTimeout",
+  "workers",
+  "onWarning",
+]);
+
+/** How deep tags and metadata may be: what is deeper overflows the stack of those who read it. */
+const DEEPEST_JSON = 100;
+
+/** Timers count no further. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+/**
+ * Makes the scope that a nested one with these options is.
+ *
+ * @param outer The scope around it.
+ * @param options What the nested one sets.
+ * @returns The scope.
+ * @throws {TypeError} When an option is unknown, `cache` is no cache, tags or metadata are no JSON, or
+ * metadata is called "tags".
+ * @throws {RangeError} When `leaseTimeout` is no time.
+ */
+export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Scope {
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.has(name)) {
+      throw new TypeError(
+        `Cannot open a scope: "${name}" is not an option; the options are ${
+          [...OPTIONS].join(", ")
+        }`,
+      );
+    }
+  }
+  const {
+    strict = outer?.strict ?? false,
+    singleFlight = outer?.singleFlight ?? true,
+    leaseTimeout = outer?.leaseTimeout ?? Infinity,
+    onWarning,
+  } = options;
+  checkTimeout(leaseTimeout);
+  if (options.cache !== undefined) checkCache(options.cache, "open a scope as `cache`");
+  const metadata = deriveMetadata(outer?.metadata, options.metadata);
+  const cache = "cache" in options ? options.cache : outer?.cache;
+  const workers = "workers" in options ? toScopeWorkers(options) : outer?.workers;
+  const keepsWarn = outer !== undefined && strict === outer.strict && onWarning === undefined;
+  return {
+    ...(cache !== undefined && { cache }),
+    ...(workers !== undefined && { workers }),
+    tags: options.tags === undefined
+      ? { ...outer?.tags }
+      : { ...outer?.tags, ...toFacts(options.tags, "tags") },
+    ...(metadata !== undefined && { metadata }),
+    strict,
+    singleFlight,
+    leaseTimeout,
+    warn: keepsWarn ? outer.warn : createWarn(strict, onWarning ?? writeWarning),
+    ...(outer?.chain !== undefined && { chain: outer.chain }),
+    ...(outer?.control !== undefined && { control: outer.control }),
+    ...(outer?.output !== undefined && { output: outer.output }),
+    ...(outer?.nesting !== undefined && { nesting: outer.nesting }),
+  };
+}
+
+function deriveMetadata(
+  outer: Scope["metadata"],
+  own: Scope["metadata"],
+): Scope["metadata"] {
+  if (own === undefined) return outer;
+  const facts = toFacts(own, "metadata");
+  if ("tags" in facts) {
+    throw new TypeError(
+      'Cannot open a scope: the metadata "tags" are the tags of the scope; set them with `tags`',
+    );
+  }
+  return { ...outer, ...facts };
+}
+
+/**
+ * What goes into records, as it is now. A record is one line of JSON, and templates find by what is in
+ * it: what JSON drops or changes is refused here, not when a result is there to be recorded.
+ */
+function toFacts<T extends object>(facts: T, option: string): T {
+  if (!isPlainObject(facts)) {
+    throw new TypeError(
+      `Cannot open a scope as \`${option}\` must be a plain object: it is ${describe(facts)}`,
+    );
+  }
+  checkFields(facts, option, []);
+  return Object.keys(facts).length === 0 ? facts : structuredClone(facts);
+}
+
+function checkFields(value: object, path: string, around: readonly object[]): void {
+  const inside = [...around, value];
+  if (inside.length > DEEPEST_JSON) {
+    throw new TypeError(
+      `Cannot open a scope as its ${path.split(/[.[]/, 1)[0]} must be JSON: it is deeper than ` +
+        `${DEEPEST_JSON} levels`,
+    );
+  }
+  // A hole of an array is `undefined`.
+  const entries = Array.isArray(value) ? Array.from(value).entries() : Object.entries(value);
+  for (const [key, item] of entries) {
+    const at = typeof key === "number" ? `${path}[${key}]` : `${path}.${key}`;
+    if (item === null || typeof item === "string" || typeof item === "boolean") continue;
+    if (typeof item === "number" && Number.isFinite(item)) continue;
+    if (!Array.isArray(item) && !isPlainObject(item)) refuseJson(at, describe(item));
+    else if (inside.includes(item)) refuseJson(at, "an object that contains itself");
+    else checkFields(item, at, inside);
+  }
+}
+
+function refuseJson(path: string, state: string): never {
+  throw new TypeError(`Cannot open a scope as ${path} must be JSON: it is ${state}`);
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function describe(value: unknown): string {
+  if (value === null || typeof value === "number") return String(value);
+  if (typeof value !== "object") {
+    return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+  }
+  return Array.isArray(value) ? "an array" : `a ${value.constructor?.name ?? "class instance"}`;
+}
+
+function toScopeWorkers({ workers }: ScopeOptions): ScopeWorkers | undefined {
+  return workers === undefined ? undefined : new ScopeWorkers(workers);
+}
+
+function checkTimeout(leaseTimeout: number): void {
+  if (leaseTimeout === Infinity) return;
+  if (Number.isInteger(leaseTimeout) && leaseTimeout >= 0 && leaseTimeout <= LONGEST_TIMEOUT) {
+    return;
+  }
+  throw new RangeError(
+    `Cannot open a scope as \`leaseTimeout\` must be Infinity or an integer from 0 to ` +
+      `${LONGEST_TIMEOUT}: current value is ${leaseTimeout}`,
+  );
+}
+
+/**
+ * Creates what is told of faults: each message once for a scope and those that inherit from it, as a
+ * broken disk warns once, not a million times.
+ *
+ * @param strict Whether faults are thrown instead.
+ * @param onWarning Told of each warning.
+ * @returns What is told.
+ */
+export function createWarn(strict: boolean, onWarning: (warning: QuiverWarning) => void): Warn {
+  // A worker makes a scope for each call, and next to none of them warns.
+  let seen: Set<string> | undefined;
+  return (message, cause) => {
+    if (strict) throw new QuiverError(message, { cause });
+    if (seen?.has(message)) return;
+    (seen ??= new Set()).add(message);
+    onWarning(cause === undefined ? { message } : { message, cause });
+  };
+}
+
+/** A scope as data that structured clone and JSON carry. */
+export interface ScopeDescription {
+  /** How to open the scope's cache; absent when there is none, or none that can travel. */
+  readonly cache?: StoreDescription;
+  /** The scope's tags. */
+  readonly tags: { readonly [name: string]: Json };
+  /** The scope's metadata, if there is any. */
+  readonly metadata?: { readonly [name: string]: Json };
+  /** Whether a fault of the cache is thrown. */
+  readonly strict: boolean;
+  /** Whether calls that are computed already are waited for; they are, if not given. */
+  readonly singleFlight?: boolean;
+  /** How long they are waited for; without end, if not given. */
+  readonly leaseTimeout?: number;
+}
+
+/**
+ * Describes a scope, so that another isolate can restore it.
+ *
+ * @param scope The scope.
+ * @param cache How to open its cache, if another isolate is to.
+ * @returns The description.
+ */
+export function describeScope(
+  { tags, metadata, strict, singleFlight, leaseTimeout }: Scope,
+  cache: StoreDescription | undefined,
+): ScopeDescription {
+  return {
+    tags,
+    strict,
+    ...(metadata !== undefined && { metadata }),
+    ...(!singleFlight && { singleFlight }),
+    ...(leaseTimeout !== Infinity && { leaseTimeout }),
+    ...(cache !== undefined && { cache }),
+  };
+}
+
+/**
+ * What a scope puts into the records of its calls.
+ *
+ * @param scope The scope.
+ * @returns The metadata, the tags among it.
+ */
+export function toRecordMetadata({ tags, metadata }: Scope): { readonly [name: string]: Json } {
+  return { ...metadata, tags };
+}
+
+/** Options of `openWorkerContext`, of `configureDefaultContext`, and of the workers of a scope. */
+export interface WorkerContextOptions {
+  /**
+   * What a worker is: `"web"` a Web Worker, `"process"` a process of its own, which can be killed
+   * and takes nobody with it when it crashes, `"inline"` this isolate (for tests and debugging).
+   *
+   * Workers of the kind `"process"` require `--allow-run` of Deno's own executable, `--allow-env`,
+   * and `--allow-read` and `--allow-write` of the folder for temporary files.
+   *
+   * @default {"web"}
+   */
+  type?: WorkerType;
+  /**
+   * What a worker of the kind `"process"` may do. `"inherit"` passes on what this program may when the
+   * worker starts, and never more: each permission that it has in full and, on Linux, what its flags
+   * say of certain paths or hosts (`--allow-read=data`, `--deny-net=…`). What was granted at a prompt
+   * or by a set of permissions (`-P`), hosts with a `*` and ranges of addresses are to be named here.
+   *
+   * @default {"inherit"}
+   */
+  permissions?: Deno.PermissionOptions;
+  /** Variables added to the environment of workers of the kind `"process"`. */
+  env?: { readonly [name: string]: string };
+  /**
+   * Further flags of `deno run` for workers of the kind `"process"`, such as
+   * `--v8-flags=--max-old-space-size=512`; on Linux those of this program are passed on by themselves.
+   */
+  flags?: readonly string[];
+  /**
+   * How long a worker stays without work before it is ended, in milliseconds; `Infinity` for ever. An
+   * idle worker keeps the program alive.
+   *
+   * @default {10000}
+   */
+  idleTimeout?: number;
+  /**
+   * A task that each new worker calls before its first call, such as one that loads a model. When it
+   * throws, the call that needed the worker rejects with `WorkerInitError`.
+   */
+  init?: WorkerHook;
+  /**
+   * A task that the worker calls after each call, when the result is on its way: where it returns
+   * something true, the worker leaves. When it throws, the worker is replaced, and closing the
+   * context rejects with `WorkerDiedError`.
+   */
+  retire?: WorkerHook;
+  /**
+   * How long workers may take to end when their calls have ended, in milliseconds; then they are
+   * killed. Calls that nobody waits for any more get as long when the context is closed.
+   *
+   * @default {30000}
+   */
+  gracePeriod?: number;
+  /**
+   * How many workers there are at most; without a bound, the limiter decides how many calls run.
+   *
+   * @default {Infinity}
+   */
+  maxWorkers?: number;
+}
+
+/** Options that were checked, with defaults in place. */
+export interface WorkerContextSettings {
+  /** What a worker is. */
+  readonly workerType: WorkerType;
+  /** What only workers of the kind `"process"` can be given. */
+  readonly processOptions: ProcessOptions;
+  /** How long a worker stays without work, in milliseconds. */
+  readonly idleTimeout: number;
+  /** How long a worker may take to end, in milliseconds. */
+  readonly gracePeriod: number;
+  /** How many workers there are at most. */
+  readonly maxWorkers: number;
+  /** What each worker does beside running calls. */
+  readonly hooks: { readonly init?: HookCall; readonly retire?: HookCall };
+}
+
+const WORKER_OPTIONS: ReadonlySet<string> = new Set([
+  "type",
+  "permissions",
+  "env",
+  "flags",
+  "idleTimeout",
+  "init",
+  "retire",
+  "gracePeriod",
+  "maxWorkers",
+]);
+
+/**
+ * Checks the options of a worker context, and puts defaults in place.
+ *
+ * @param options The options.
+ * @param action What cannot be done with wrong ones, for messages.
+ * @returns The settings.
+ * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function toWorkerContextSettings(
+  options: WorkerContextOptions,
+  action: string,
+): WorkerContextSettings {
+  const { type = "web", idleTimeout = 10_000, gracePeriod = 30_000, maxWorkers = Infinity } =
+    options;
+  for (const name of Object.keys(options)) {
+    if (WORKER_OPTIONS.has(name)) continue;
+    throw new TypeError(
+      `Cannot ${action}: "${name}" is not an option; the options are ${
+        [...WORKER_OPTIONS].join(", ")
+      }`,
+    );
+  }
+  if (!WORKER_TYPES.includes(type)) {
+    throw new TypeError(
+      `Cannot ${action}: \`type\` is one of ${WORKER_TYPES.join(", ")}, not ${
+        JSON.stringify(type)
+      }`,
+    );
+  }
+  checkProcessOptions(options, type, action);
+  for (const [name, time] of Object.entries({ idleTimeout, gracePeriod })) {
+    if (time >= 0) continue;
+    throw new RangeError(`Cannot ${action} as \`${name}\` must not be negative: ${time}`);
+  }
+  if (maxWorkers !== Infinity && !(Number.isInteger(maxWorkers) && maxWorkers > 0)) {
+    throw new RangeError(
+      `Cannot ${action} as \`maxWorkers\` must be a positive integer or Infinity: ${maxWorkers}`,
+    );
+  }
+  const { init, retire } = options;
+  const hooks = {
+    ...(init !== undefined && { init: toHookCall(init, action, "init") }),
+    ...(retire !== undefined && { retire: toHookCall(retire, action, "retire") }),
+  };
+  return { workerType: type, processOptions: options, idleTimeout, gracePeriod, maxWorkers, hooks };
+}
+
+type State =
+  | { readonly state: "unused" }
+  | { readonly state: "open"; readonly workers: AsyncDisposable }
+  | { readonly state: "closed"; readonly workers?: AsyncDisposable };
+
+/**
+ * The workers of a scope: a place that stays empty until the first call needs one. The scope knows
+ * when they end; what they are, whoever runs calls on them knows.
+ */
+export class ScopeWorkers implements AsyncDisposable {
+  readonly #settings: WorkerContextSettings;
+  #state: State = { state: "unused" };
+
+  /**
+   * Checks the options; nothing starts.
+   *
+   * @param options What the workers are.
+   */
+  constructor(options: WorkerContextOptions) {
+    this.#settings = toWorkerContextSettings(options, "open a scope with workers");
+  }
+
+  /**
+   * The workers, made by the first who asks. Where the scope was closed before, they are closed.
+   *
+   * @typeParam T What they are.
+   * @param kind Makes them.
+   * @returns The workers, always the same.
+   */
+  use<T extends AsyncDisposable>(kind: new (settings: WorkerContextSettings) => T): T {
+    const { state } = this.#state;
+    const workers = this.#state.state === "unused" ? undefined : this.#state.workers;
+    // There is one kind; that of another copy of Quiver is another class, and the same.
+    if (workers !== undefined) return workers as T;
+    const made = new kind(this.#settings);
+    if (state === "closed") {
+      this.#state = { state, workers: made };
+      // Nothing was started that could fail to end.
+      void made[Symbol.asyncDispose]();
+    } else this.#state = { state: "open", workers: made };
+    return made;
+  }
+
+  /** Ends the workers after the calls that run on them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state.state === "unused") this.#state = { state: "closed" };
+    if (this.#state.state === "open") {
+      this.#state = { state: "closed", workers: this.#state.workers };
+    }
+    await this.#state.workers?.[Symbol.asyncDispose]();
+  }
 }

@@ -1,11 +1,17 @@
 import { currentScope, runInScope } from "../scope/current_scope.ts";
-import type { ScopeOptions } from "../scope/scope.ts";
-import { type BoundDescription, freezeScope, scopeOf, thawScope } from "./bound_task.ts";
-import { definitionOf, findTask, importTask } from "./registry.ts";
-import { type BoundTask, type Task, toTask } from "./task.ts";
+import { deriveScope, type ScopeOptions } from "../scope/scope.ts";
+import {
+  type BoundDescription,
+  type BoundTask,
+  freezeScope,
+  scopeOf,
+  type Task,
+  thawScope,
+  toTask,
+} from "./task.ts";
+import { definitionOf, findTask, importTask } from "./definition.ts";
 import { Cache } from "../cache/cache.ts";
 import { importLater } from "../base/lazy_import.ts";
-import { deriveScope } from "../scope/derive_scope.ts";
 import type { OpenStores } from "../store/open_stores.ts";
 
 type Stores = typeof import("../store/open_stores.ts");

@@ -3,8 +3,8 @@ import type { Recalled } from "../cache/recall.ts";
 import type { KeyedCall } from "../call/call_key.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { FrozenArguments } from "./call_arguments.ts";
-import type { CallStatus } from "./call_status.ts";
-import type { TaskDefinition } from "./task_definition.ts";
+import type { CallStatus } from "./future.ts";
+import type { TaskDefinition } from "./definition.ts";
 
 /** A call whose futures have been awaited. */
 export interface ReadyCall {

@@ -1,8 +1,7 @@
 import { type Cache, voidCache } from "../cache/cache.ts";
 import type { Recalled } from "../cache/recall.ts";
 import { LateModule } from "../base/lazy_import.ts";
-import type { CallChain, Scope } from "../scope/scope.ts";
-import { toRecordMetadata } from "../scope/derive_scope.ts";
+import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import {
   freezeArguments,
   type FrozenArguments,
@@ -10,9 +9,8 @@ import {
   resolveFutures,
 } from "./call_arguments.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
-import type { CallKeeper } from "./call_status.ts";
-import { Future } from "./future.ts";
-import type { TaskDefinition } from "./task_definition.ts";
+import { type CallKeeper, Future } from "./future.ts";
+import type { TaskDefinition } from "./definition.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Digest } from "../value/value.ts";
 import type { CallControl, ProgressReport } from "../worker/worker.ts";

@@ -1,6 +1,7 @@
 import { CancelledError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
-import { type CallKeeper, type CallProgress, CallStatus, type FutureState } from "./call_status.ts";
+import { takeOver } from "../worker/transfer.ts";
+import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
 
 /** Who waits for the answer to a call. */
 export interface AnswerTaker {
@@ -281,4 +282,402 @@ export function toAborted<R>(name: string, reason: unknown): Future<R> {
   const future = new Future<R>(name, () => new Promise<R>(() => {}));
   future.abort(reason);
   return future;
+}
+
+/** Where a call stands. */
+export type FutureState = "pending" | "running" | "done" | "cancelled";
+
+/**
+ * What becomes of the worker of a running call that is given up: it is ended, or the call goes on
+ * there until its end, and nobody waits for it.
+ */
+export type OnAbort = "terminate" | "detach";
+
+/** What is told of a cancellation: a function, or an object where a closure for each would cost. */
+export type CancelListener = (() => void) | { handleEvent(): void };
+
+/**
+ * What a wait needs of an `AbortSignal`. A real one will do; one costs more to make than a short call
+ * to run, so that futures have a lighter one until somebody asks for the real one.
+ */
+export interface CancelSignal {
+  /** Whether the wait is to end. */
+  readonly aborted: boolean;
+  /** Why. */
+  readonly reason: unknown;
+  /** Tells a listener when the wait is to end. */
+  addEventListener(type: "abort", listener: CancelListener): void;
+  /** Tells it no more. */
+  removeEventListener(type: "abort", listener: CancelListener): void;
+}
+
+/** A cancel signal and what aborts it. */
+export class CancelSource implements CancelSignal {
+  /** Nearly every wait has one listener or none: the set is made for the second. */
+  #first: CancelListener | undefined;
+  #others: Set<CancelListener> | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
+
+  /** Whether the wait is to end. */
+  get aborted(): boolean {
+    return this.#aborted !== undefined;
+  }
+
+  /** Why. */
+  get reason(): unknown {
+    return this.#aborted?.reason;
+  }
+
+  /**
+   * Ends the waits; a second call does nothing.
+   *
+   * @param reason Why.
+   */
+  abort(reason: unknown): void {
+    if (this.#aborted !== undefined) return;
+    this.#aborted = { reason };
+    const listeners = [this.#first, ...this.#others ?? []];
+    this.#first = undefined;
+    this.#others = undefined;
+    for (const listener of listeners) {
+      if (typeof listener === "function") listener();
+      else listener?.handleEvent();
+    }
+  }
+
+  /** Tells a listener when the wait is to end. */
+  addEventListener(_type: "abort", listener: CancelListener): void {
+    if (this.#first === undefined) this.#first = listener;
+    else if (this.#first !== listener) (this.#others ??= new Set()).add(listener);
+  }
+
+  /** Tells it no more. */
+  removeEventListener(_type: "abort", listener: CancelListener): void {
+    if (this.#first === listener) this.#first = undefined;
+    else this.#others?.delete(listener);
+  }
+}
+
+/** Who keeps count of calls. */
+export interface CallKeeper {
+  /** A call is made. */
+  began(call: CallStatus): void;
+  /** It has ended, however it did: told at once, so that nobody else's code may run here. */
+  ended(call: CallStatus): void;
+}
+
+/**
+ * A call: written by who runs it, read by its future. One object stands for its promise, for where it
+ * stands and for its cancellation: of calls that wait in a queue there may be a million.
+ */
+export class CallStatus extends CancelSource implements CallControl, CallFollower {
+  /** What the call is named in messages. */
+  readonly name: string;
+  /** What those await who wait for the call. */
+  readonly promise: Promise<unknown>;
+  /** What becomes of the worker when the call is given up while it runs. */
+  onAbort: OnAbort | undefined;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (reason: unknown) => void;
+  readonly #keeper: CallKeeper | undefined;
+  /** Made when first asked for: most futures are never cancelled, and a controller costs. */
+  #controller: AbortController | undefined;
+  #observers: (() => void)[] | undefined;
+  #progress: CallProgress | undefined;
+  #state: FutureState = "pending";
+  #worker: string | undefined;
+  #key: Digest | undefined;
+  #hit: boolean | undefined;
+
+  /**
+   * Creates a call that has not started.
+   *
+   * @param name What the call is named in messages.
+   * @param keeper Told when it begins, which is now, and when it has ended.
+   */
+  constructor(name: string, keeper?: CallKeeper) {
+    super();
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.name = name;
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#keeper = keeper;
+    keeper?.began(this);
+  }
+
+  /** Where the call stands. */
+  get state(): FutureState {
+    return this.#state;
+  }
+
+  /** The key of the call, once it is known. */
+  get key(): Digest | undefined {
+    return this.#key;
+  }
+
+  /** Whether the result came without running the body, once that is known. */
+  get hit(): boolean | undefined {
+    return this.#hit;
+  }
+
+  /** The name of the worker that the call was last sent to, if any. */
+  get worker(): string | undefined {
+    return this.#worker;
+  }
+
+  /** Aborted when the future is cancelled or aborted. */
+  get cancellation(): CancelSignal {
+    return this;
+  }
+
+  /** The same as `cancellation`, as a real signal. */
+  get signal(): AbortSignal {
+    if (this.#controller !== undefined) return this.#controller.signal;
+    const controller = this.#controller = new AbortController();
+    const abort = () => controller.abort(this.reason);
+    if (this.aborted) abort();
+    else this.addEventListener("abort", abort);
+    return controller.signal;
+  }
+
+  /** How far the call is; made when first asked for, or reported. */
+  get progress(): CallProgress {
+    if (this.#progress === undefined) {
+      this.#progress = new CallProgress();
+      if (this.#ended) this.#progress.end();
+    }
+    return this.#progress;
+  }
+
+  /** The call says how far it is, here. */
+  report(progress: ProgressReport): void {
+    if (!this.#ended) this.progress.update(progress);
+  }
+
+  /** The call says something here, which only matters where workers are. */
+  tell(): boolean {
+    return false;
+  }
+
+  /** The call says something on a worker: as yet, only how far it is. */
+  told(kind: string, data: unknown): void {
+    // What `CallControl.report()` has sent.
+    if (kind === "progress") this.report(data as ProgressReport);
+  }
+
+  /** The key is known. */
+  keyed(key: Digest): void {
+    this.#key = key;
+  }
+
+  /**
+   * The body starts: from now on the call can no longer be cancelled.
+   *
+   * @param worker The worker's name; none when it starts here.
+   */
+  started(worker?: string): void {
+    this.#worker = worker;
+    if (this.#state === "pending") this.#state = "running";
+  }
+
+  /** The body did not start after all: somebody else computes the result, and the call waits. */
+  waits(): void {
+    if (this.#state === "running") this.#state = "pending";
+  }
+
+  /** The result is known, and whether it came without running the body. */
+  recalled(hit: boolean): void {
+    if (this.#state !== "cancelled") this.#hit = hit;
+  }
+
+  /**
+   * The call has a value.
+   *
+   * @param value The value.
+   */
+  succeed(value: unknown): void {
+    if (!this.#end("done")) return;
+    // The body has given it to whoever called, who may pass it on more than once.
+    takeOver(value);
+    this.#resolve(value);
+  }
+
+  /**
+   * The call has none.
+   *
+   * @param reason Why.
+   */
+  fail(reason: unknown): void {
+    if (!this.#end("done")) return;
+    if (this.#worker === undefined || !(reason instanceof Error)) this.#reject(reason);
+    else this.#resolve(rejectWithCallers(reason, this.#worker));
+  }
+
+  /**
+   * Cancels the call if its body has not started.
+   *
+   * @returns Whether this has cancelled it.
+   */
+  cancel(): boolean {
+    if (this.#state !== "pending") return false;
+    return this.abort(new CancelledError(`Cannot finish "${this.name}": the call was cancelled`));
+  }
+
+  /**
+   * Gives the call up, whether its body has started or not.
+   *
+   * @param reason Why.
+   * @returns Whether this has given it up.
+   */
+  override abort(reason: unknown): boolean {
+    if (!this.#end("cancelled")) return false;
+    // Whoever gives it up knows: a future that nobody awaits must not end the program for it.
+    this.promise.catch(() => {});
+    this.#reject(reason);
+    super.abort(reason);
+    return true;
+  }
+
+  /**
+   * Calls a function once when the call has ended, however it did.
+   *
+   * @param fn The function.
+   */
+  onDone(fn: () => void): void {
+    if (this.#ended) queueMicrotask(fn);
+    // A list that grows by push is made for seventeen, and there is nearly always one.
+    else if (this.#observers === undefined) this.#observers = [fn];
+    else this.#observers.push(fn);
+  }
+
+  get #ended(): boolean {
+    return this.#state === "done" || this.#state === "cancelled";
+  }
+
+  /** Tells whether this has ended the call: it ends once. */
+  #end(state: "done" | "cancelled"): boolean {
+    if (this.#ended) return false;
+    this.#state = state;
+    if (state === "done") this.#hit ??= false;
+    this.#progress?.end();
+    const observers = this.#observers;
+    this.#observers = undefined;
+    if (observers !== undefined) { for (const fn of observers) queueMicrotask(fn); }
+    this.#keeper?.ended(this);
+    return true;
+  }
+}
+
+/**
+ * How far a call is, as its task says by `report()`.
+ *
+ * @example Follow a call
+ * ```ts
+ * import { report, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const climb = task(import.meta, async () => {
+ *   for (const fraction of [0.5, 1]) {
+ *     report(fraction);
+ *     await new Promise((resolve) => setTimeout(resolve));
+ *   }
+ * }, { name: "climb" });
+ *
+ * const fractions = [];
+ * for await (const { fraction } of climb().progress) fractions.push(fraction);
+ * assertEquals(fractions, [0.5, 1]);
+ * ```
+ */
+export class CallProgress implements AsyncIterable<ProgressReport> {
+  #latest: ProgressReport = {};
+  #count = 0;
+  #ended = false;
+  #changed: PromiseWithResolvers<void> | undefined;
+
+  /** The latest fraction and the latest message; what was never reported is absent. */
+  get latest(): ProgressReport {
+    return this.#latest;
+  }
+
+  /**
+   * Takes a report.
+   *
+   * @param progress The report; what it leaves out stays as it was.
+   * @internal
+   */
+  update(progress: ProgressReport): void {
+    this.#latest = { ...this.#latest, ...progress };
+    this.#count++;
+    this.#announce();
+  }
+
+  /**
+   * The call has ended.
+   *
+   * @internal
+   */
+  end(): void {
+    this.#ended = true;
+    this.#announce();
+  }
+
+  /**
+   * Gives each change from the first on, and ends with the call, however that ends; who is slow gets
+   * the latest and misses what was between.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ProgressReport, void, void> {
+    for (let seen = 0;;) {
+      if (seen !== this.#count) {
+        seen = this.#count;
+        yield this.#latest;
+      } else if (this.#ended) return;
+      else await (this.#changed ??= Promise.withResolvers()).promise;
+    }
+  }
+
+  #announce(): void {
+    this.#changed?.resolve();
+    this.#changed = undefined;
+  }
+}
+
+/** Frames of Quiver's own code say nothing to who calls. */
+const OWN_FRAMES = new URL("../", import.meta.url).href;
+
+/**
+ * Makes a promise that rejects with what a call threw on a worker, having added to its stack who
+ * awaits the call here.
+ *
+ * V8 tells the functions that await a promise from the code that settles it. So a stack need not be
+ * kept for every call that is made, most of which do not fail; whoever awaits only later is not found.
+ *
+ * @param error What was thrown.
+ * @param worker The worker's name.
+ * @returns The promise, to resolve the one with that is awaited.
+ */
+function rejectWithCallers(error: Error, worker: string): Promise<never> {
+  // The first turn lets the promise that is awaited join this one, so that there is a way to it.
+  return Promise.resolve().then(() => {}).then(() => {
+    addCallers(error, worker);
+    throw error;
+  });
+}
+
+function addCallers(error: Error, worker: string): void {
+  const here = { stack: "" };
+  Error.captureStackTrace(here);
+  const callers = here.stack.split("\n").filter((line) =>
+    line.startsWith("    at async ") && !line.includes(OWN_FRAMES)
+  );
+  const called = callers.length === 0 ? "" : ", called by";
+  const text = [`    in worker "${worker}"${called}`, ...callers].join("\n");
+  const { stack } = error;
+  if (typeof stack !== "string" || stack.includes(text)) return;
+  // An error that was frozen stays as it is.
+  Reflect.defineProperty(error, "stack", {
+    value: `${stack}\n${text}`,
+    writable: true,
+    configurable: true,
+  });
 }

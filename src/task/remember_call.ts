@@ -3,14 +3,15 @@
  *
  * @module
  */
+import { ChangedArgumentError, DeadlockError } from "../base/errors.ts";
+import type { Warn } from "../base/warning.ts";
 import type { Cache } from "../cache/cache.ts";
-import { lookUp, recall } from "../cache/recall.ts";
+import { type CallName, lookUp, recall } from "../cache/recall.ts";
 import type { KeyedCall } from "../call/call_key.ts";
-import { ChangedArgumentError } from "../base/errors.ts";
-import { toRecordMetadata } from "../scope/derive_scope.ts";
+import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import type { Found } from "../store/stores.ts";
 import { pathTo, toPart } from "../value/buffer_tools.ts";
-import type { EncodedPart } from "../value/value.ts";
+import type { Digest, EncodedPart } from "../value/value.ts";
 import {
   arePrimitive,
   type BufferParts,
@@ -19,12 +20,103 @@ import {
   type FrozenArguments,
   type OwnArguments,
 } from "./call_arguments.ts";
-import { findCallers, refuseRecursion } from "./call_chain.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
-import { isKeyable, makeKeyable, prepareCall, warnOf } from "./prepare_call.ts";
+import { definitionOf, type TaskDefinition } from "./definition.ts";
+
+/**
+ * Tells whether the key of a call can be made at once: its task was read, and so were those that are
+ * arguments.
+ *
+ * @param definition The task.
+ * @param args The arguments.
+ * @returns Whether it can.
+ */
+export function isKeyable(definition: TaskDefinition, args: readonly unknown[]): boolean {
+  return definition.profile !== undefined && (arePrimitive(args) || !args.some(isUnread));
+}
+
+/**
+ * Reads what must be read before the key of a call can be made.
+ *
+ * @param definition The task.
+ * @param args The arguments.
+ * @returns Why the call can have no key; nothing when it can.
+ */
+export async function makeKeyable(
+  definition: TaskDefinition,
+  args: readonly unknown[],
+): Promise<Unreadable | undefined> {
+  for (const one of [definition, ...args.filter(isUnread).map(definitionOf)]) {
+    try {
+      await one?.readProfile();
+    } catch (cause) {
+      const whose = one === definition ? "its code" : `the code of its argument "${one?.name}"`;
+      return { reason: `${whose} cannot be read`, cause };
+    }
+  }
+  return undefined;
+}
+
+/** Why a call has no key. */
+export interface Unreadable {
+  /** What is the matter. */
+  readonly reason: string;
+  /** What was thrown. */
+  readonly cause: unknown;
+}
+
+function isUnread(argument: unknown): boolean {
+  return definitionOf(argument)?.unread ?? false;
+}
+
+/**
+ * Makes the key of a call that is keyable.
+ *
+ * @param definition The task.
+ * @param args The arguments.
+ * @param warn Told why the call has no key.
+ * @param parts The digests of large arrays that are known; those that are made are added.
+ * @returns The call, or `undefined` when it cannot be remembered.
+ */
+export function prepareCall(
+  definition: TaskDefinition,
+  args: readonly unknown[],
+  warn: Warn,
+  parts?: Map<object, EncodedPart>,
+): KeyedCall | undefined {
+  const { profile } = definition;
+  if (profile === undefined) return undefined;
+  definition.checkNames(profile);
+  const missing = definition.missingParameter(profile, args);
+  if (missing !== undefined) {
+    return warnOf(definition, `"${missing}" must be given`, undefined, warn);
+  }
+  try {
+    return definition.toKeyedCall(args, parts);
+  } catch (error) {
+    // What the caller's own getters and methods throw is no reason to lose the result, either.
+    return warnOf(definition, "an argument has no digest", error, warn);
+  }
+}
+
+/**
+ * Tells why a call is not remembered.
+ *
+ * @param definition The task.
+ * @param reason Why.
+ * @param cause What was thrown, if something was.
+ * @param warn Told.
+ */
+export function warnOf(
+  { name }: TaskDefinition,
+  reason: string,
+  cause: unknown,
+  warn: Warn,
+): undefined {
+  warn(`Cannot remember a call of "${name}": ${reason}; the call runs anyway`, cause);
+}
 
 export { computeAlone, computeLeased } from "../cache/recall.ts";
-export { makeKeyable, prepareCall } from "./prepare_call.ts";
 
 /** How large buffers are digested. */
 export const BUFFER_TOOLS: BufferTools = { toPart, pathTo };
@@ -169,4 +261,39 @@ export function takeArguments(
   if (frozen === undefined) return { values: call.values, parts: new Map() };
   const { values, parts } = frozen.own(call.address.name);
   return { values: withGiven(call, values, frozen), parts };
+}
+
+/**
+ * Refuses a call that is made, directly or not, by the body that computes the same call: each would
+ * wait for the other.
+ *
+ * @param name What the call is named in errors.
+ * @param key The key of the call.
+ * @param scope The scope that the call is made in.
+ * @throws {DeadlockError} When the call waits for itself.
+ */
+export function refuseRecursion(name: string, key: Digest, { chain }: Scope): void {
+  const inner: CallName[] = [];
+  for (let link = chain; link !== undefined; link = link.outer) {
+    if (link.key !== undefined) inner.unshift({ task: link.task, key: link.key });
+    if (link.key === key) throw new DeadlockError(`Cannot call "${name}"`, inner);
+  }
+}
+
+/**
+ * Finds the calls that others may wait for, and that cannot go on while a call made by their bodies
+ * waits.
+ *
+ * @param chain The calls around the one that waits.
+ * @param cache The cache that it waits in; what others wait for in another cache is another call.
+ * @returns The calls, innermost first.
+ */
+export function findCallers(chain: CallChain | undefined, cache: string): CallName[] {
+  const callers: CallName[] = [];
+  for (let link = chain; link !== undefined; link = link.outer) {
+    if (link.key !== undefined && link.cache === cache) {
+      callers.push({ task: link.task, key: link.key });
+    }
+  }
+  return callers;
 }

@@ -5,7 +5,7 @@ import { countedValue, digestKey, toKeyedCall } from "../../src/call/call_key.ts
 import { findKeyOf } from "../../src/call/record_key.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
 import { digestArgument } from "../../src/value/digest/digest_value.ts";
-import { toAddress } from "../../src/task/task_definition.ts";
+import { toAddress } from "../../src/task/definition.ts";
 import { IndigestibleError } from "../../src/base/errors.ts";
 
 const address = { module: "file:///tasks.ts", name: "f" };

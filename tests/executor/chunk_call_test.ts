@@ -11,9 +11,9 @@ import { AutoChunkPace, type ChunkPace } from "../../src/executor/chunk_pace.ts"
 import { MapAppetite } from "../../src/executor/_map_appetite.ts";
 import { weighValues } from "../../src/executor/weigh_values.ts";
 import { runChunk } from "../../src/executor/run_chunk.ts";
-import { deriveScope } from "../../src/scope/derive_scope.ts";
-import { CallStatus, CancelSource } from "../../src/task/call_status.ts";
-import { TaskDefinition } from "../../src/task/task_definition.ts";
+import { deriveScope } from "../../src/scope/scope.ts";
+import { CallStatus, CancelSource } from "../../src/task/future.ts";
+import { TaskDefinition } from "../../src/task/definition.ts";
 import type { CallRequest, Outcome } from "../../src/worker/worker.ts";
 import * as fc from "fast-check";
 

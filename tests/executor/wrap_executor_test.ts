@@ -26,7 +26,7 @@ import {
 import { leaveNothing } from "../leave_nothing.ts";
 import { findAdapter } from "../../src/executor/pool_adapter.ts";
 import { WorkerCalls } from "../../src/executor/worker_calls.ts";
-import { CallStatus } from "../../src/task/call_status.ts";
+import { CallStatus } from "../../src/task/future.ts";
 import * as tasks from "./testdata/bound_tasks.ts";
 
 leaveNothing();

@@ -1,7 +1,7 @@
 // contract: what a future tells of its call, whatever happens in whatever order
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CancelledError, Future, type FutureState } from "@quiver/quiver";
-import type { CallStatus } from "../../src/task/call_status.ts";
+import type { CallStatus } from "../../src/task/future.ts";
 import * as fc from "fast-check";
 
 /** A call that does what the test says. */

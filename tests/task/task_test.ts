@@ -22,7 +22,7 @@ import {
   type TaskOptions,
   withTags,
 } from "@quiver/quiver";
-import { TaskDefinition } from "../../src/task/task_definition.ts";
+import { TaskDefinition } from "../../src/task/definition.ts";
 
 let runs = 0;
 function addUp(a: number, b = 2): number {
