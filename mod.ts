@@ -66,11 +66,11 @@ export type { GcOptions } from "./src/cache/tidy.ts";
 export type { CallQuery, CallTemplate } from "./src/call/call_query.ts";
 export * from "./src/base/errors.ts";
 export type { CallOptions } from "./src/executor/call_options.ts";
-export type { CallStatistics, TimeQuantiles } from "./src/executor/call_statistics.ts";
-export { ExecutorView } from "./src/executor/executor_view.ts";
+export type { CallStatistics, TimeQuantiles } from "./src/executor/call_options.ts";
+export { ExecutorView } from "./src/executor/executor.ts";
 export { Executor, type ShutdownOptions } from "./src/executor/executor.ts";
-export type { ExecutorOptions } from "./src/executor/executor_options.ts";
-export type { ExecutorStatistics } from "./src/executor/executor_statistics.ts";
+export type { ExecutorOptions } from "./src/executor/options.ts";
+export type { ExecutorStatistics } from "./src/executor/options.ts";
 export type {
   EndedWorker,
   ExecutorObserver,
@@ -79,24 +79,24 @@ export type {
   ObservedWorker,
   RetriedCall,
   StartedCall,
-} from "./src/executor/executor_observer.ts";
-export type { Limiter } from "./src/executor/limiter.ts";
-export type { DispatcherStatistics } from "./src/executor/dispatcher.ts";
+} from "./src/executor/call_options.ts";
+export type { Limiter } from "./src/executor/worker_context.ts";
+export type { DispatcherStatistics } from "./src/executor/dispatch/dispatcher.ts";
 export {
   getReusableExecutor,
   type ReusableExecutor,
   type ReusableExecutorOptions,
 } from "./src/executor/reusable_executor.ts";
-export type { MapOptions } from "./src/executor/map_task.ts";
+export type { MapOptions } from "./src/executor/map/map_task.ts";
 export type {
   OutputOption,
   OutputStream,
   OutputTaker,
   WorkerOutputLine,
-} from "./src/executor/output.ts";
-export type { PoolAdapter, PoolMethod } from "./src/executor/pool_adapter.ts";
-export type { BoundCall } from "./src/executor/pool_call.ts";
-export type { ProgressObserver } from "./src/executor/progress_bar.ts";
+} from "./src/executor/call_options.ts";
+export type { PoolAdapter, PoolMethod } from "./src/executor/pools/pool_runner.ts";
+export type { BoundCall } from "./src/executor/pools/pool_call.ts";
+export type { ProgressObserver } from "./src/executor/map/progress_bar.ts";
 export {
   asCompleted,
   type AsCompletedOptions,
@@ -165,7 +165,7 @@ export {
   type TakesTasks,
   wrapExecutor,
   type WrappedExecutor,
-} from "./src/executor/wrap_executor.ts";
+} from "./src/executor/pools/wrap_executor.ts";
 export { bind, restoreBound, type RestoredTask } from "./src/task/bind.ts";
 export type { BoundDescription } from "./src/task/task.ts";
 export { CallProgress, type FutureState, type OnAbort } from "./src/task/future.ts";

@@ -10,8 +10,8 @@ import { printPython } from "./_python.ts";
 import { RawProcesses, RawWorkers } from "./_raw_workers.ts";
 import { noop } from "./_tasks.ts";
 
-const WEB = new URL("../src/executor/worker_main.ts", import.meta.url);
-const PROCESS = new URL("../src/executor/process_main.ts", import.meta.url);
+const WEB = new URL("../src/executor/guest/worker_main.ts", import.meta.url);
+const PROCESS = new URL("../src/executor/guest/process_main.ts", import.meta.url);
 
 /** Compares the starts of workers. */
 export async function run(): Promise<Claim[]> {

@@ -59,7 +59,7 @@ async function readModules(entry: string, dynamic = false): Promise<string[]> {
 for (
   const [entry, most, builtIn] of [
     ["mod.ts", MOST_MODULES, ["node:async_hooks"]],
-    ["src/executor/worker_main.ts", MOST_ENTRY_MODULES, []],
+    ["src/executor/guest/worker_main.ts", MOST_ENTRY_MODULES, []],
   ] as const
 ) {
   Deno.test(`${entry} loads ${most} modules at most`, async () => {
@@ -80,7 +80,7 @@ Deno.test(`Deno reads ${MOST_READ_MODULES} modules with mod.ts at most`, async (
   assert(modules.length <= MOST_READ_MODULES, `it reads ${modules.length}:\n${modules.join("\n")}`);
 });
 
-for (const entry of ["src/executor/worker_main.ts", "src/executor/process_main.ts"]) {
+for (const entry of ["src/executor/guest/worker_main.ts", "src/executor/guest/process_main.ts"]) {
   Deno.test(`${entry} reads no module before it listens that it does not load`, async () => {
     const loaded = await readModules(entry);
     assert(loaded.includes("src/worker/served_calls.ts"), "the graph was not read");

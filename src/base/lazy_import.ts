@@ -65,7 +65,7 @@ async function importOutside<T>(href: string): Promise<T> {
  *   keeps a `node_modules` by itself, it looks that over for each worker with a package in its graph.
  *
  * What users call stays a thin function or class in a module of its own, which `mod.ts` exports and
- * which has the documentation and checks its options; `limited_stores.ts` and `late_engine.ts` are
+ * which has the documentation and checks its options; `limited_stores.ts` and `lazy_engine.ts` are
  * examples. `tests/start_test.ts` holds the count.
  *
  * @typeParam T `typeof import(…)` of the module.

@@ -1,5 +1,5 @@
 import { Executor } from "./executor.ts";
-import { type ExecutorOptions, toExecutorSettings } from "./executor_options.ts";
+import { type ExecutorOptions, toExecutorSettings } from "./options.ts";
 
 /** Options of {@linkcode getReusableExecutor}. */
 export interface ReusableExecutorOptions extends ExecutorOptions {

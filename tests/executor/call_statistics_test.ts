@@ -1,8 +1,7 @@
 // Contract: quantiles of a histogram against those of the sorted times, and what a tally counts.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { CallTally } from "../../src/executor/_call_tally.ts";
-import { LogHistogram } from "../../src/executor/_log_histogram.ts";
+import { CallTally, LogHistogram } from "../../src/executor/dispatch/statistics.ts";
 
 Deno.test("LogHistogram knows quantiles to 5 %", () => {
   const times = fc.array(fc.double({ min: 0.001, max: 1e8, noNaN: true }), { minLength: 1 });

@@ -1,16 +1,19 @@
 // collaboration: chunks between a faked dispatcher and the code that runs them in a worker
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UnclonableError, WorkerDiedError, WorkerInitError } from "../../src/base/errors.ts";
-import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
-import type { CallContext } from "../../src/executor/call_context.ts";
+import type { CallObserver } from "../../src/executor/dispatch/call.ts";
+import { type CallContext, ChunkNotes } from "../../src/executor/wire/call_context.ts";
 import type { CallOptions } from "../../src/executor/call_options.ts";
-import { ChunkCall, type ChunkResult } from "../../src/executor/chunk_call.ts";
-import { ChunkGatherer } from "../../src/executor/chunk_gatherer.ts";
-import { ChunkNotes } from "../../src/executor/chunk_notes.ts";
-import { AutoChunkPace, type ChunkPace } from "../../src/executor/chunk_pace.ts";
-import { MapAppetite } from "../../src/executor/_map_appetite.ts";
-import { weighValues } from "../../src/executor/weigh_values.ts";
-import { runChunk } from "../../src/executor/run_chunk.ts";
+import {
+  AutoChunkPace,
+  ChunkCall,
+  type ChunkPace,
+  type ChunkResult,
+  weighValues,
+} from "../../src/executor/map/chunk_call.ts";
+import { ChunkGatherer } from "../../src/executor/map/map_caller.ts";
+import { MapAppetite } from "../../src/executor/map/map_run.ts";
+import { runChunk } from "../../src/executor/guest/run_chunk.ts";
 import { deriveScope } from "../../src/scope/scope.ts";
 import { CallStatus, CancelSource } from "../../src/task/future.ts";
 import { TaskDefinition } from "../../src/task/definition.ts";

@@ -7,9 +7,9 @@ import {
   WorkerDiedError,
   WorkerInitError,
 } from "../../src/base/errors.ts";
-import { SafeObserver } from "../../src/executor/_safe_observer.ts";
-import type { ExecutorObserver } from "../../src/executor/executor_observer.ts";
-import { warnOfFailedInit } from "../../src/executor/warn_of_failed_init.ts";
+import { SafeObserver } from "../../src/executor/dispatch/observer.ts";
+import type { ExecutorObserver } from "../../src/executor/call_options.ts";
+import { warnOfFailedInit } from "../../src/executor/engine/engine.ts";
 import type { QuiverWarning } from "../../src/base/warning.ts";
 import { FakeWorker, settle, Stage } from "./fake_workers.ts";
 

@@ -1,8 +1,8 @@
 /** Workers whose calls end when the test says so, and a dispatcher on such workers. */
 import { assert } from "@std/assert";
 import { WorkerDiedError } from "../../src/base/errors.ts";
-import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
-import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
+import type { CallObserver } from "../../src/executor/dispatch/call.ts";
+import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
 import { fromThrown } from "../../src/value/codec/thrown_value.ts";
 import {
   type CallFollower,

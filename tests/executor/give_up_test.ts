@@ -1,8 +1,8 @@
 // collaboration: how the dispatcher gives calls up, with workers faked through their interface
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { DeadlineError, WorkerDiedError } from "../../src/base/errors.ts";
-import type { CallObserver } from "../../src/executor/_dispatch_call.ts";
-import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatcher.ts";
+import type { CallObserver } from "../../src/executor/dispatch/call.ts";
+import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
 import {
   type CallFollower,
   type CallRequest,

@@ -1,7 +1,7 @@
 // Contract: the queue against a list that is sorted anew for each step.
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
-import { type Prioritized, PriorityQueue } from "../../src/executor/_priority_queue.ts";
+import { type Prioritized, PriorityQueue } from "../../src/executor/dispatch/queue.ts";
 
 interface Item extends Prioritized<Item> {
   readonly id: number;

@@ -15,7 +15,7 @@ const UNLIKE: { readonly [K in Kind]: World } = {
   // The platform's: a Web Worker is no main module, has its own script as location, and no storage.
   web: {
     "import.meta.main": false,
-    location: new URL("src/executor/worker_main.ts", ROOT).href,
+    location: new URL("src/executor/guest/worker_main.ts", ROOT).href,
     localStorage: false,
     alert: false,
   },

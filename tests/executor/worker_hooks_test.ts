@@ -7,9 +7,9 @@ import {
   WorkerInitError,
   WorkersKilledError,
 } from "../../src/base/errors.ts";
-import { Dispatcher } from "../../src/executor/dispatcher.ts";
-import { openWorkerOfType } from "../../src/executor/open_worker.ts";
-import type { WorkerHookCalls } from "../../src/executor/worker_hooks.ts";
+import { Dispatcher } from "../../src/executor/dispatch/dispatcher.ts";
+import { openWorkerOfType } from "../../src/executor/engine/open_worker.ts";
+import type { WorkerHookCalls } from "../../src/executor/engine/worker_hooks.ts";
 import {
   type CallRequest,
   type RunResult,

@@ -1,7 +1,7 @@
 // Contract: what an executor takes of the workers that there may be, and what it leaves to those beneath.
 import { assertEquals } from "@std/assert";
-import { WorkerLedger } from "../../src/executor/_worker_ledger.ts";
-import { type ShareRequest, WorkerShare } from "../../src/executor/_worker_share.ts";
+import { WorkerLedger } from "../../src/executor/guest/worker_calls.ts";
+import { type ShareRequest, WorkerShare } from "../../src/executor/engine/engine.ts";
 
 function request(maxWorkers: number, more: Partial<ShareRequest> = {}): ShareRequest {
   return { maxWorkers, workerType: "web", maxHeapBytes: Infinity, ...more };

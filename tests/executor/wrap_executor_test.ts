@@ -24,8 +24,8 @@ import {
   wrapExecutor,
 } from "@quiver/quiver";
 import { leaveNothing } from "../leave_nothing.ts";
-import { findAdapter } from "../../src/executor/pool_adapter.ts";
-import { WorkerCalls } from "../../src/executor/worker_calls.ts";
+import { findAdapter } from "../../src/executor/pools/pool_runner.ts";
+import { WorkerCalls } from "../../src/executor/guest/worker_calls.ts";
 import { CallStatus } from "../../src/task/future.ts";
 import * as tasks from "./testdata/bound_tasks.ts";
 
@@ -238,7 +238,7 @@ Deno.test("findAdapter() asks for a file where the pool can import no other modu
   const given: unknown[][] = [];
   const give = (...args: unknown[]) => given.push(args);
   const call = { module: "file:///m.ts", task: "t", args: [], context: undefined };
-  const remote = "https://jsr.io/@quiver/quiver/0.1.0/src/executor/pool_worker.ts";
+  const remote = "https://jsr.io/@quiver/quiver/0.1.0/src/executor/pools/pool_worker.ts";
   const threads = findAdapter({ run: () => {}, threads: [], options: {} }, "run", remote);
   assertThrows(() => threads.send?.(give, call, {}), TypeError, "pass the option `filename`");
   const options = { filename: "/my_worker.ts", name: "mine" };

@@ -1,0 +1,108 @@
+import type { Outcome } from "../../worker/worker.ts";
+import type { CallStatistics, TimeQuantiles } from "../call_options.ts";
+
+/** Counts how the calls of a dispatcher end, at the same cost however many there were. */
+export class CallTally {
+  readonly #runTimes = new LogHistogram();
+  readonly #waitTimes = new LogHistogram();
+  #completed = 0;
+  #failed = 0;
+  #retried = 0;
+
+  /**
+   * A worker has run a call.
+   *
+   * @param outcome How the call ended.
+   * @param age How long ago it was given to the dispatcher, in milliseconds.
+   */
+  ran(outcome: Outcome, age: number): void {
+    if (outcome.type === "error") this.#failed++;
+    // Elsewhere it was known already, or somebody computes it: this worker only looked.
+    else if (outcome.note === "hit" || outcome.note === "busy") return;
+    else this.#completed++;
+    this.#runTimes.add(outcome.duration);
+    this.#waitTimes.add(age - outcome.duration);
+  }
+
+  /** A call's worker died. */
+  died(): void {
+    this.#failed++;
+  }
+
+  /** A call that has failed is run once more. */
+  retried(): void {
+    this.#failed--;
+    this.#retried++;
+  }
+
+  /** The counts of this moment. */
+  get counts(): CallStatistics {
+    const { quantiles: runTime } = this.#runTimes;
+    const { quantiles: waitTime } = this.#waitTimes;
+    return {
+      completed: this.#completed,
+      failed: this.#failed,
+      retried: this.#retried,
+      ...(runTime !== undefined && { runTime }),
+      ...(waitTime !== undefined && { waitTime }),
+    };
+  }
+}
+
+/** Bounds of neighbouring buckets differ by the eighth root of 2, 9 %. */
+const BUCKETS_PER_OCTAVE = 8;
+/** From 1 microsecond to 12 days. */
+const OCTAVES = 40;
+const MICROSECONDS = 1000;
+
+/**
+ * Counts times in buckets whose widths grow with the times, so that quantiles are known to 5 %, at the
+ * same cost and in the same memory however many there are.
+ */
+export class LogHistogram {
+  readonly #buckets = new Float64Array(BUCKETS_PER_OCTAVE * OCTAVES);
+  #count = 0;
+
+  /**
+   * Counts a time.
+   *
+   * @param time The time in milliseconds.
+   */
+  add(time: number): void {
+    const octave = Math.log2(Math.max(time * MICROSECONDS, 1));
+    const bucket = Math.min(Math.round(octave * BUCKETS_PER_OCTAVE), this.#buckets.length - 1);
+    this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1;
+    this.#count++;
+  }
+
+  /** The quantiles of the times; `undefined` when there are none. */
+  get quantiles(): TimeQuantiles | undefined {
+    if (this.#count === 0) return undefined;
+    return { p50: this.#quantile(0.5), p90: this.#quantile(0.9), p99: this.#quantile(0.99) };
+  }
+
+  #quantile(share: number): number {
+    const rank = Math.max(1, Math.ceil(share * this.#count));
+    let seen = 0;
+    const bucket = this.#buckets.findIndex((count) => (seen += count) >= rank);
+    return 2 ** (bucket / BUCKETS_PER_OCTAVE) / MICROSECONDS;
+  }
+}
+
+/**
+ * A clock that is read once for all that happens in one turn of the event loop: to read it takes as long
+ * as a good part of a short call.
+ */
+export class TurnClock {
+  #now: number | undefined;
+  readonly #forget = (): void => {
+    this.#now = undefined;
+  };
+
+  /** The time at which this turn, or this part of it, began; in milliseconds. */
+  get now(): number {
+    if (this.#now !== undefined) return this.#now;
+    queueMicrotask(this.#forget);
+    return this.#now = performance.now();
+  }
+}

@@ -1,0 +1,68 @@
+import type { Scope, ScopeDescription } from "../../scope/scope.ts";
+import { findTask, importTask } from "../../task/definition.ts";
+import { restoreTask, toTask } from "../../task/task.ts";
+import { fromCarried } from "../../value/carry_value.ts";
+import { importInWorker } from "../../worker/current_worker.ts";
+import type { CarriedArguments, TaskReference, TaskReferences } from "../wire/task_arguments.ts";
+
+/** Restores the scope that a task is bound to. */
+export type RestoreScope = (description: ScopeDescription) => Scope | Promise<Scope>;
+
+/**
+ * Makes arguments what they were before `encodeTasks()`.
+ *
+ * @param args The arguments as they came: of a call, or the items of a chunk, of which each is the one
+ * argument of a call of its own.
+ * @param references The tasks among them.
+ * @param restoreScope Restores the scopes of bound tasks.
+ * @returns The arguments as they were given.
+ * @throws {WorkerInitError} When the module of a task cannot be imported or does not define it.
+ */
+export async function decodeTasks(
+  args: readonly unknown[],
+  references: TaskReferences,
+  restoreScope: RestoreScope,
+): Promise<readonly unknown[]> {
+  const decoded: unknown[] = [];
+  for (const value of args) {
+    const tasks = Object.hasOwn(references, tokenOf(value))
+      ? references[tokenOf(value)]
+      : undefined;
+    if (tasks === undefined) {
+      decoded.push(value);
+      continue;
+    }
+    const callables: object[] = [];
+    for (const task of tasks) callables.push(await toCallable(task, restoreScope));
+    // Nobody else knows the token.
+    const values = fromCarried(
+      value as CarriedArguments,
+      ([type, index]) => type === "task" ? callables[Number(index)] : undefined,
+    );
+    if (!Array.isArray(values)) throw new TypeError("Cannot read arguments: they are no list");
+    for (const one of values) decoded.push(one);
+    // What is behind has only moved with the rest.
+    if (args.length === 2 && values.length > 1) break;
+  }
+  return decoded;
+}
+
+async function toCallable(
+  { address, scope }: TaskReference,
+  restoreScope: RestoreScope,
+): Promise<object> {
+  const definition = findTask(address) ??
+    await importInWorker(address.module, () => importTask(address));
+  // The task's digest, which the key of the call is made of, is checked before the body runs.
+  // One whose code cannot be read has no digest, and the call of which it is an argument no key.
+  await definition.readProfile().catch(() => {});
+  return scope === undefined
+    ? restoreTask(definition)
+    : toTask(definition, await restoreScope(scope));
+}
+
+function tokenOf(value: unknown): string {
+  if (typeof value !== "object" || value === null) return "";
+  const token: unknown = Object.getOwnPropertyDescriptor(value, "quiver.task")?.value;
+  return typeof token === "string" ? token : "";
+}

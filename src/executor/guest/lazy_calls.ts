@@ -1,0 +1,66 @@
+import type { CallControl, CallRequest, Outcome } from "../../worker/worker.ts";
+import type { ResultCarrier } from "./result_carrier.ts";
+import type { WorkerCalls } from "./worker_calls.ts";
+
+type Carrier = typeof import("./result_carrier.ts");
+type Calls = typeof import("./worker_calls.ts");
+
+/**
+ * Runs calls with what is loaded late, so that a worker listens before it loads what runs calls, while
+ * its parent makes the first call ready.
+ */
+export class LateCalls {
+  #calls: WorkerCalls | undefined;
+  #carrier: ResultCarrier | undefined;
+  #loading: Promise<WorkerCalls> | undefined;
+
+  /**
+   * Runs a call.
+   *
+   * @param request The call.
+   * @param control What the call's code knows of who waits for it.
+   * @returns How it ended.
+   */
+  run(request: CallRequest, control: CallControl): Outcome | Promise<Outcome> {
+    const calls = this.#calls;
+    if (calls === undefined) return this.load().then(() => this.run(request, control));
+    const outcome = calls.run(request, control);
+    return outcome instanceof Promise
+      ? outcome.then((outcome) => this.#carry(outcome, request))
+      : this.#carry(outcome, request);
+  }
+
+  #carry(outcome: Outcome, request: CallRequest): Outcome | Promise<Outcome> {
+    return this.#carrier?.carry(outcome, request) ?? outcome;
+  }
+
+  /** Lets go of what the calls have opened. */
+  async close(): Promise<void> {
+    await this.#calls?.close();
+  }
+
+  /**
+   * Loads what runs calls, once; when that fails, the next call tries again.
+   *
+   * @returns What runs calls.
+   */
+  load(): Promise<WorkerCalls> {
+    if (this.#loading !== undefined) return this.#loading;
+    const loading = this.#import();
+    this.#loading = loading;
+    loading.catch(() => this.#loading = undefined);
+    return loading;
+  }
+
+  async #import(): Promise<WorkerCalls> {
+    // No literal, as in `lazy_import.ts`, which would load `node:async_hooks` first; nothing here
+    // runs in a scope that could leak.
+    const { href } = new URL("./worker_calls.ts", import.meta.url);
+    const [{ WorkerCalls }, { ResultCarrier }]: [Calls, Carrier] = await Promise.all([
+      import(href),
+      import(new URL("./result_carrier.ts", import.meta.url).href),
+    ]);
+    this.#carrier = new ResultCarrier();
+    return this.#calls = new WorkerCalls();
+  }
+}

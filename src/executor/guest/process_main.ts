@@ -1,0 +1,12 @@
+/**
+ * What a process worker starts with; it loads as little as `worker_main.ts` does.
+ *
+ * @module
+ */
+import { exposeProcess } from "../../worker/process/expose_process.ts";
+import { LateCalls } from "./lazy_calls.ts";
+
+const calls = new LateCalls();
+exposeProcess((request, control) => calls.run(request, control), { close: () => calls.close() });
+// A call that needs it is told why it cannot be loaded.
+await calls.load().catch(() => {});

@@ -1,0 +1,110 @@
+import { importLater } from "../../base/lazy_import.ts";
+import { holdsSpecial } from "../../value/holds_special.ts";
+import { isGivenAway, transfer } from "../../worker/transfer.ts";
+import type { CallRequest, Outcome } from "../../worker/worker.ts";
+import type { CallContext, ChunkReply, ItemFailure } from "../wire/call_context.ts";
+
+type Carrying = typeof import("../../value/carry_value.ts");
+type Thrown = typeof import("../../value/codec/thrown_value.ts");
+
+/** What makes results ready for their way back; loaded with the first that needs it. */
+interface Tools {
+  readonly toCarried: Carrying["toCarried"];
+  readonly fromThrown: Thrown["fromThrown"];
+}
+
+/** Makes results in a worker ready for structured clone, such that nothing is lost on the way. */
+export class ResultCarrier {
+  #tools: Tools | undefined;
+
+  /**
+   * Looks at how a call ended.
+   *
+   * @param outcome The outcome.
+   * @param request The call.
+   * @returns The outcome that goes back: the same, where structured clone carries the result whole.
+   */
+  carry(outcome: Outcome, request: CallRequest): Outcome | Promise<Outcome> {
+    if (outcome.type === "error" || typeof outcome.value !== "object" || outcome.value === null) {
+      return outcome;
+    }
+    // What `toCallContext` made.
+    const { chunk } = (request.context ?? {}) as Partial<CallContext>;
+    if (chunk !== undefined) return this.#carryReply(outcome, outcome.value as ChunkReply);
+    if (!holdsSpecial([outcome.value])) return outcome;
+    const tools = this.#tools;
+    return tools === undefined
+      ? this.#load().then((tools) => toCarriedOutcome(outcome, tools))
+      : toCarriedOutcome(outcome, tools);
+  }
+
+  /** Each item of a chunk is a result of its own: one that cannot travel fails alone. */
+  #carryReply(
+    outcome: ValueOutcome,
+    reply: ChunkReply,
+  ): Outcome | Promise<Outcome> {
+    const special: number[] = [];
+    for (let index = 0; index < reply.values.length; index++) {
+      const value = reply.values[index];
+      if (typeof value !== "object" || value === null) continue;
+      if (holdsSpecial([value])) special.push(index);
+    }
+    if (special.length === 0) return outcome;
+    return this.#load().then((tools) => ({
+      ...outcome,
+      value: toCarriedReply(reply, special, tools),
+    }));
+  }
+
+  async #load(): Promise<Tools> {
+    const { toCarried } = await importLater<Carrying>(
+      "../../value/carry_value.ts",
+      import.meta.url,
+    );
+    const { fromThrown } = await importLater<Thrown>(
+      "../../value/codec/thrown_value.ts",
+      import.meta.url,
+    );
+    return this.#tools = { toCarried, fromThrown };
+  }
+}
+
+type ValueOutcome = Extract<Outcome, { type: "value" }>;
+
+function toCarriedResult(value: unknown, { toCarried }: Tools): unknown {
+  const carried = toCarried(value, {
+    root: "result",
+    fails: (path) => `Cannot send ${path} back from a worker`,
+  });
+  return isGivenAway(value) ? transfer(carried) : carried;
+}
+
+function toCarriedOutcome(outcome: ValueOutcome, tools: Tools): Outcome {
+  try {
+    return { ...outcome, value: toCarriedResult(outcome.value, tools), carried: true };
+  } catch (error) {
+    const { duration, warnings } = outcome;
+    return { type: "error", error: { thrown: tools.fromThrown(error) }, duration, warnings };
+  }
+}
+
+function toCarriedReply(
+  reply: ChunkReply,
+  special: readonly number[],
+  tools: Tools,
+): ChunkReply {
+  const values = [...reply.values];
+  const carried: number[] = [];
+  const failures: ItemFailure[] = [...reply.failures ?? []];
+  for (const index of special) {
+    try {
+      values[index] = toCarriedResult(values[index], tools);
+      carried.push(index);
+    } catch (error) {
+      values[index] = undefined;
+      failures.push([index, { thrown: tools.fromThrown(error) }]);
+    }
+  }
+  failures.sort(([one], [other]) => one - other);
+  return { ...reply, values, carried, ...(failures.length > 0 && { failures }) };
+}

@@ -1,0 +1,496 @@
+import { importLater } from "../../base/lazy_import.ts";
+import type { QuiverWarning } from "../../base/warning.ts";
+import type { Cache } from "../../cache/cache.ts";
+import type { SourceWitness } from "../../call/module_sources.ts";
+import {
+  createWarn,
+  deriveScope,
+  type Scope,
+  toRecordMetadata,
+  type WorkerAllowance,
+} from "../../scope/scope.ts";
+import { whenSettled } from "../../store/memory_stores.ts";
+import { type StoreDescription, toPaths } from "../../store/stores.ts";
+import { BodyControl, runBody } from "../../task/call_task.ts";
+import { findTask, importTask, type TaskDefinition } from "../../task/definition.ts";
+import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
+import { importInWorker } from "../../worker/current_worker.ts";
+import { isGivenAway, transfer } from "../../worker/transfer.ts";
+import type { CallControl, CallRequest, Outcome } from "../../worker/worker.ts";
+import {
+  type CallCheck,
+  type CallContext,
+  type CallLimits,
+  type CallNote,
+  NO_CONTEXT,
+  type Remembering,
+  STARTED,
+  type TravellingCall,
+} from "../wire/call_context.ts";
+import type { TaskReferences } from "../wire/task_arguments.ts";
+import type { LoadedCode } from "./check_call.ts";
+
+// What not every call needs is loaded with the first that does.
+type Recalling = typeof import("../../cache/recall.ts");
+type Thrown = typeof import("../../value/codec/thrown_value.ts");
+type Caches = typeof import("../../cache/cache.ts");
+type Decoding = typeof import("./decode_tasks.ts");
+type Output = typeof import("./worker_output.ts");
+type BagStores = typeof import("../../store/open_stores.ts");
+type RunChunk = typeof import("./run_chunk.ts");
+type Checking = typeof import("./check_call.ts");
+
+/** A bag that this worker has open, for as long as the worker lives. */
+interface OpenCache extends AsyncDisposable {
+  readonly cache: Cache;
+  /** What computes calls that it is to remember. */
+  readonly recalling: Recalling;
+}
+
+/** What came of a call, and a word on it to who asked for it. */
+interface Computed {
+  readonly value: unknown;
+  readonly note?: CallNote;
+}
+
+/** A call whose task and scope are there. */
+interface StartedCall {
+  readonly definition: TaskDefinition;
+  readonly scope: Scope;
+  readonly control: CallControl;
+  /** Says that the body starts, where that is asked for; throws when the call was given up. */
+  readonly start: () => void;
+  /** The code that this worker has loaded for the task, and for those among its arguments. */
+  readonly code: readonly LoadedCode[];
+}
+
+/** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
+export class WorkerCalls {
+  readonly #caches = new Map<string, Promise<OpenCache>>();
+  readonly #heap = new HeapWatch();
+  readonly #ledger = new WorkerLedger();
+  /** The code of modules whose calls are remembered, by their URLs. */
+  readonly #codes = new Map<string, LoadedCode>();
+  /** There as soon as a call was made without any scope of its own. */
+  #plain: Scope | undefined;
+  /** There as soon as a cache is. */
+  #recalling: Recalling | undefined;
+  /** There as soon as a call is to hand over what it prints. */
+  #output: Promise<Disposable> | undefined;
+
+  /**
+   * Runs a call.
+   *
+   * @param request The call.
+   * @param control What the call's code knows of who waits for it.
+   * @returns How it ended; never rejects.
+   */
+  run(request: CallRequest, control: CallControl): Outcome | Promise<Outcome> {
+    const { module, task: name, args, context } = request;
+    const known = findTask({ module, name });
+    // Most calls bring nothing but their arguments, and only the first of a task finds it missing.
+    return known === undefined || context !== undefined
+      ? this.#runInContext(request, control, known)
+      : this.#runPlain(known, args, control);
+  }
+
+  #runPlain(
+    definition: TaskDefinition,
+    args: readonly unknown[],
+    control: CallControl,
+  ): Outcome | Promise<Outcome> {
+    const warnings: string[] = [];
+    const scope = this.#createPlainScope(warnings);
+    const begun = performance.now();
+    try {
+      const value = runBody(definition, scope, args, control);
+      if (isThenable(value)) return finish(value, begun, warnings);
+      return { type: "value", value, duration: performance.now() - begun, warnings };
+    } catch (error) {
+      return toFailure(error, begun, warnings);
+    }
+  }
+
+  /** What it is made of is the same for all such calls, but for who is warned. */
+  #createPlainScope(warnings: string[]): Scope {
+    this.#ledger.total = NESTED_WORKERS;
+    const plain = this.#plain ??= this.#nest(deriveScope(undefined, {}), 1);
+    return { ...plain, warn: createWarn(false, noteIn(warnings)) };
+  }
+
+  async #runInContext(
+    request: CallRequest,
+    control: CallControl,
+    known: TaskDefinition | undefined,
+  ): Promise<Outcome> {
+    const warnings: string[] = [];
+    let begun = performance.now();
+    // What crossed the boundary is what `toCallContext` made.
+    const context = (request.context ?? NO_CONTEXT) as CallContext;
+    try {
+      const address = { module: request.module, name: request.task };
+      const definition = known ??
+        await importInWorker(request.module, () => importTask(address));
+      const restored = context.bare === true
+        ? this.#createPlainScope(warnings)
+        : this.#restoreScope(context, warnings);
+      this.#ledger.total = context.limits?.nestedWorkers ?? NESTED_WORKERS;
+      let scope = restored instanceof Promise ? await restored : restored;
+      if (context.output === true) {
+        await (this.#output ??= openOutput());
+        scope = { ...scope, output: control };
+      }
+      const args = context.tasks === undefined
+        ? request.args
+        : await this.#decodeTasks(request.args, context.tasks, warnings);
+      begun = performance.now();
+      const { call, chunk } = context;
+      const own = context.sources === undefined
+        ? this.#codes.get(request.module)
+        : await this.#lookAtCode(request.module, context.sources);
+      const code = own === undefined ? [] : [own];
+      for (const { address, sources } of Object.values(context.tasks ?? {}).flat()) {
+        if (sources !== undefined) code.push(await this.#lookAtCode(address.module, sources));
+      }
+      // Where nothing was waited for, nobody can have given the call up meanwhile.
+      const waited = known === undefined || restored instanceof Promise ||
+        context.output === true || context.tasks !== undefined;
+      const start = () => {
+        if (waited && control.aborted) throw control.signal.reason;
+        if (context.announce === true) control.tell(STARTED, undefined);
+      };
+      const called = { definition, scope, control, start, code };
+      if (chunk !== undefined) {
+        const { runChunk } = await importLater<RunChunk>("./run_chunk.ts", import.meta.url);
+        begun = performance.now();
+        start();
+        const compute = (item: unknown, own: Remembering) =>
+          this.#runRemembered({ ...called, start: () => {} }, [item], own);
+        const tools = { definition, scope, control, compute, fix: fixResult };
+        const value = await runChunk(args, chunk, tools);
+        const duration = performance.now() - begun;
+        return this.#report({ type: "value", value, duration, warnings }, context.limits);
+      }
+      if (call === undefined && context.check === undefined) {
+        start();
+        const value = await runBody(definition, scope, args, control);
+        const duration = performance.now() - begun;
+        return this.#report({ type: "value", value, duration, warnings }, context.limits);
+      }
+      const computed = await this.#runRemembered(called, args, context);
+      const duration = performance.now() - begun;
+      return this.#report({ type: "value", ...computed, duration, warnings }, context.limits);
+    } catch (error) {
+      return this.#report(await toFailure(error, begun, warnings), context.limits);
+    }
+  }
+
+  /** Where the code is not that of the key, the call runs all the same, and is not remembered. */
+  async #runRemembered(
+    called: StartedCall,
+    given: readonly unknown[],
+    { call, check, lent }: Remembering,
+  ): Promise<Computed> {
+    const args = lent === true ? toOwnBuffers(given) : given;
+    const { definition: { name }, scope: { warn }, code } = called;
+    const isOther = () => {
+      const changed = code.map((one) => one.changed()).find((url) => url !== undefined);
+      if (changed !== undefined) {
+        warn(
+          `Cannot remember calls of "${name}" on workers: "${changed}" has changed since the program ` +
+            "has loaded it, and their results are those of other code; start the program again",
+        );
+      }
+      return changed !== undefined;
+    };
+    if (isOther()) {
+      const { definition, scope, control, start } = called;
+      start();
+      return { value: await runBody(definition, scope, args, control), note: "unfit" };
+    }
+    const unfit = code.some(({ late }) => late) ? isOther : () => false;
+    return call === undefined
+      ? await runChecked(called, args, check, unfit)
+      : await this.#compute(called, args, call, unfit);
+  }
+
+  /** The code of a module is looked at once, after it was imported. */
+  async #lookAtCode(module: string, sources: SourceWitness): Promise<LoadedCode> {
+    const known = this.#codes.get(module);
+    if (known !== undefined) return known;
+    const { LoadedCode } = await importLater<Checking>("./check_call.ts", import.meta.url);
+    const code = this.#codes.get(module) ?? new LoadedCode(module, sources);
+    this.#codes.set(module, code);
+    return code;
+  }
+
+  /** Runs a call that is to be remembered, even where the cache could not be opened. */
+  async #compute(
+    { definition, scope, control, start }: StartedCall,
+    args: readonly unknown[],
+    call: TravellingCall,
+    otherCode: () => boolean,
+  ): Promise<Computed> {
+    const { key, leased = true } = call;
+    const own = new BodyControl(control, scope.control);
+    const body = () => {
+      start();
+      return runBody(definition, scope, args, own, { key, leased });
+    };
+    const recalling = this.#recalling;
+    if (scope.cache === undefined || recalling === undefined) return { value: await body() };
+    const compute = leased ? recalling.computeLeased : recalling.computeAlone;
+    const recalled = await compute(scope.cache, { ...call, values: args }, body, {
+      metadata: toRecordMetadata(scope),
+      warn: scope.warn,
+      unfit: () => own.interrupted || otherCode(),
+      fix: fixResult,
+    });
+    if (recalled === undefined) return { value: undefined, note: "busy" };
+    const { value, hit, stored, unfit } = recalled;
+    return { value, note: hit ? "hit" : stored ? "stored" : unfit ? "unfit" : "unstored" };
+  }
+
+  /** Lets go of the bags that calls have used. */
+  async close(): Promise<void> {
+    (await this.#output)?.[Symbol.dispose]();
+    const caches = [...this.#caches.values()];
+    this.#caches.clear();
+    for (const opened of await Promise.allSettled(caches)) {
+      if (opened.status === "fulfilled") await opened.value[Symbol.asyncDispose]();
+    }
+  }
+
+  async #decodeTasks(
+    args: readonly unknown[],
+    tasks: TaskReferences,
+    warnings: string[],
+  ): Promise<readonly unknown[]> {
+    const { decodeTasks } = await importLater<Decoding>("./decode_tasks.ts", import.meta.url);
+    return await decodeTasks(args, tasks, (scope) => this.#restoreScope(scope, warnings));
+  }
+
+  /** Adds to an outcome what is asked for. */
+  #report(outcome: Outcome, limits: CallLimits | undefined): Outcome {
+    if (limits === undefined || limits.maxHeapBytes === Infinity) return outcome;
+    const heapBytes = this.#heap.excess(limits.maxHeapBytes);
+    return heapBytes === undefined ? outcome : { ...outcome, heapBytes };
+  }
+
+  #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
+    const {
+      chain,
+      cache,
+      call: _call,
+      check: _check,
+      lent: _lent,
+      sources: _sources,
+      bare: _bare,
+      tasks: _tasks,
+      announce: _announce,
+      output: _output,
+      chunk: _chunk,
+      limits: _limits,
+      depth = 0,
+      ...options
+    } = context;
+    const derived = deriveScope(undefined, { ...options, onWarning: noteIn(warnings) });
+    const scope = { ...this.#nest(derived, depth + 1), ...(chain !== undefined && { chain }) };
+    if (cache === undefined) return scope;
+    return this.#openCache(cache, scope).then((opened) =>
+      opened === undefined ? scope : { ...scope, cache: opened }
+    );
+  }
+
+  #nest(scope: Scope, depth: number): Scope {
+    return { ...scope, nesting: { depth, allowance: this.#ledger } };
+  }
+
+  async #openCache(
+    description: StoreDescription,
+    { warn }: Scope,
+  ): Promise<Cache | undefined> {
+    // One bag may be opened in several ways, read-only in one scope and not in the next.
+    const key = JSON.stringify(description);
+    const opening = this.#caches.get(key) ?? openCache(description);
+    this.#caches.set(key, opening);
+    try {
+      const { cache, recalling } = await opening;
+      this.#recalling = recalling;
+      return cache;
+    } catch (error) {
+      this.#caches.delete(key);
+      const paths = toPaths(description);
+      warn(`Cannot open "${paths}" in a worker: calls there are not remembered`, error);
+      return undefined;
+    }
+  }
+}
+
+/** Runs a call that is remembered where it was made. */
+async function runChecked(
+  { definition, scope, control, start }: StartedCall,
+  args: readonly unknown[],
+  check: CallCheck | undefined,
+  otherCode: () => boolean,
+): Promise<Computed> {
+  const { checkArguments, isStorable } = await importLater<Checking>(
+    "./check_call.ts",
+    import.meta.url,
+  );
+  checkArguments(definition.name, args, check?.digests ?? []);
+  const own = new BodyControl(control, scope.control);
+  start();
+  return await whenSettled(runBody(definition, scope, args, own), (value): Computed => {
+    const fixed = fixResult(value);
+    if (own.interrupted || otherCode()) return { value: fixed, note: "unfit" };
+    const storable = isStorable(definition.name, value, scope.warn);
+    return storable ? { value: fixed } : { value: fixed, note: "unstored" };
+  });
+}
+
+/** A view that came with more of its buffer than it shows, or with other views on it, gets its own. */
+function toOwnBuffers(args: readonly unknown[]): readonly unknown[] {
+  const seen = new Set<ArrayBuffer>();
+  const large = (value: LargeBuffer): LargeBuffer => {
+    const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+    const alone = buffer.byteLength === value.byteLength && !seen.has(buffer);
+    seen.add(buffer);
+    return alone ? value : copyLarge(value);
+  };
+  return capture(args, { large }).values;
+}
+
+/**
+ * Copies a result in the turn in which it is there, as it is posted a little later: what the caller
+ * gets is what is recorded. What is copied need not be copied again.
+ */
+function fixResult(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || isGivenAway(value)) return value;
+  let large = false;
+  const copy = (buffer: LargeBuffer) => {
+    large = true;
+    return copyLarge(buffer);
+  };
+  try {
+    const [fixed] = capture([value], { large: copy, bare: true }).values;
+    return large && typeof fixed === "object" && fixed !== null ? transfer(fixed) : fixed;
+  } catch {
+    // It has an accessor that throws; structured clone meets that, too, and it is told of.
+    return value;
+  }
+}
+
+function noteIn(warnings: string[]): (warning: QuiverWarning) => void {
+  return ({ message, cause }) => {
+    warnings.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
+  };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value;
+}
+
+async function finish(
+  result: PromiseLike<unknown>,
+  begun: number,
+  warnings: readonly string[],
+): Promise<Outcome> {
+  try {
+    const value = await result;
+    return { type: "value", value, duration: performance.now() - begun, warnings };
+  } catch (error) {
+    return await toFailure(error, begun, warnings);
+  }
+}
+
+async function toFailure(
+  error: unknown,
+  begun: number,
+  warnings: readonly string[],
+): Promise<Outcome> {
+  const duration = performance.now() - begun;
+  const { fromThrown } = await importLater<Thrown>(
+    "../../value/codec/thrown_value.ts",
+    import.meta.url,
+  );
+  return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
+}
+
+async function openOutput(): Promise<Disposable> {
+  const { WorkerOutput } = await importLater<Output>("./worker_output.ts", import.meta.url);
+  return new WorkerOutput();
+}
+
+/** Loaded when first needed: a worker without a cache never pays for the bag's code. */
+async function openCache(description: StoreDescription): Promise<OpenCache> {
+  const { Cache } = await importLater<Caches>("../../cache/cache.ts", import.meta.url);
+  const recalling = await importLater<Recalling>("../../cache/recall.ts", import.meta.url);
+  const { openDescribedStores } = await importLater<BagStores>(
+    "../../store/open_stores.ts",
+    import.meta.url,
+  );
+  const opened = await openDescribedStores(description);
+  return {
+    cache: new Cache(opened.stores),
+    recalling,
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}
+
+/** To look takes 10 microseconds: after each short call it would cost more than the call. */
+const LOOK_INTERVAL = 1;
+
+/** Watches how much memory a worker holds. */
+export class HeapWatch {
+  #looked = -Infinity;
+
+  /**
+   * Looks after a call, unless it has looked less than a millisecond ago: what a call took that was
+   * shorter than that is seen with the next one.
+   *
+   * @param limit How much memory the worker may hold, in bytes.
+   * @returns How much it holds, when that is more.
+   */
+  excess(limit: number): number | undefined {
+    const now = performance.now();
+    if (now - this.#looked < LOOK_INTERVAL) return undefined;
+    this.#looked = now;
+    // Of this isolate alone; buffers are external.
+    const { heapUsed, external } = Deno.memoryUsage();
+    return heapUsed + external > limit ? heapUsed + external : undefined;
+  }
+}
+
+/** What each worker may start beneath it when nobody says otherwise. */
+export const NESTED_WORKERS = 2;
+
+/** The workers that one worker may start: all executors opened in its calls share them. */
+export class WorkerLedger implements WorkerAllowance {
+  /** How many there are altogether; each call may say it anew. */
+  total = NESTED_WORKERS;
+  #taken = 0;
+
+  /** How many are left. */
+  get left(): number {
+    return Math.max(0, this.total - this.#taken);
+  }
+
+  /**
+   * Takes workers.
+   *
+   * @param count How many, no more than are left.
+   */
+  take(count: number): void {
+    this.#taken += count;
+  }
+
+  /**
+   * Gives workers back.
+   *
+   * @param count How many.
+   */
+  give(count: number): void {
+    this.#taken -= count;
+  }
+}

@@ -1,0 +1,249 @@
+import type { Future } from "../../task/future.ts";
+import { AutoChunkPace, type ChunkPace } from "./chunk_call.ts";
+import { type MapBatch, MapBuffer } from "./map_buffer.ts";
+import { MapCaller, type MapExecutor, type MapItem, type MapSubject } from "./map_caller.ts";
+import { type MapInput, openMapInput } from "./map_input.ts";
+import { openProgressBar, type ProgressObserver, RunningProgress } from "./progress_bar.ts";
+
+/** How a map is run, checked. */
+export interface MapSettings {
+  /** How many items travel together, or that this is found out. */
+  readonly chunkSize: number | "auto";
+  /** How many items are taken before their results are given. */
+  readonly bufferSize: number | undefined;
+  /** Whether results come in the order of the items. */
+  readonly ordered: boolean;
+  /** Who is told how it goes. */
+  readonly progress: boolean | ProgressObserver;
+  /** Ends the map. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * A map under way.
+ *
+ * ```text
+ *  input ──take──▶ MapCaller ──▶ one future for a chunk, or one for each call that the cache may know
+ *                                  │                                     │ what a worker must run
+ *                                  ▼                                     ▼
+ *                              ChunkCall ◀────────────────────── ChunkGatherer
+ *                                  ║ one message for a chunk, and one back
+ *  caller ◀──batch── MapBuffer ◀═══╝
+ * ```
+ */
+export class MapRun<T, R> {
+  readonly #appetite: MapAppetite;
+  readonly #input: MapInput<MapItem<T>>;
+  readonly #buffer: MapBuffer<R>;
+  readonly #caller: MapCaller<T, R>;
+  readonly #progress: MapProgress;
+  readonly #signal: AbortSignal | undefined;
+  #changed = Promise.withResolvers<void>();
+  readonly #ring = (): void => this.#changed.resolve();
+
+  /**
+   * Begins a map; nothing is called before the first {@linkcode MapRun.next}.
+   *
+   * @param executor What runs the calls.
+   * @param subject What is called.
+   * @param items The items.
+   * @param settings How.
+   * @param progress Who is told how it goes.
+   */
+  constructor(
+    executor: MapExecutor,
+    subject: Omit<MapSubject, "ended" | "follow">,
+    items: Iterable<T> | AsyncIterable<T>,
+    { chunkSize, bufferSize, ordered, signal }: MapSettings,
+    progress: MapProgress,
+  ) {
+    const { deadline = Infinity } = executor.options ?? {};
+    const size = deadline === Infinity ? chunkSize : 1;
+    const pace: ChunkPace = size === "auto" ? new AutoChunkPace() : { size, note: () => {} };
+    const total = sizeOf(items);
+    this.#appetite = new MapAppetite({
+      pace,
+      bufferSize,
+      workers: executor.maxWorkers(),
+      ...(size === "auto" && total !== undefined && { total }),
+    });
+    this.#buffer = new MapBuffer(ordered, this.#ring);
+    const ended = (hit: boolean) => progress.update(hit);
+    const follow = (future: Future<unknown>) => progress.follow(future);
+    const caller = this.#caller = new MapCaller(executor, { ...subject, ended, follow }, pace);
+    // What a generator gives may be one object again and again; an array has them all at once.
+    const freeze = (item: T) => Array.isArray(items) ? item : caller.freeze(item);
+    this.#input = openMapInput(items, freeze, this.#ring);
+    this.#progress = progress;
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#ring);
+    progress.start(total);
+  }
+
+  /**
+   * Gives the next results; those that it gave before count as given from now on.
+   *
+   * @returns The results, or `undefined` when there are no more.
+   * @throws The signal's reason, or what the input threw, after all that came before.
+   */
+  async next(): Promise<MapBatch<R> | undefined> {
+    for (;;) {
+      this.#signal?.throwIfAborted();
+      this.#changed = Promise.withResolvers<void>();
+      this.#fill();
+      const batch = this.#buffer.take();
+      if (batch !== undefined) return batch;
+      if (this.#buffer.size === 0 && this.#input.ended) {
+        if (this.#input.failure !== undefined) throw this.#input.failure.error;
+        return undefined;
+      }
+      await this.#changed.promise;
+    }
+  }
+
+  /** Gives up what has not started, and lets the input clean up. */
+  async close(): Promise<void> {
+    this.#signal?.removeEventListener("abort", this.#ring);
+    this.#buffer.cancel();
+    this.#progress.stop();
+    await this.#input.close();
+  }
+
+  #fill(): void {
+    while (!this.#input.ended) {
+      const count = this.#appetite.next(this.#buffer.size);
+      const items = count === 0 ? [] : this.#input.take(count);
+      if (items.length === 0) return;
+      this.#appetite.took(items.length);
+      for (const calls of this.#caller.call(items)) this.#buffer.add(calls);
+    }
+  }
+}
+
+/** Tells an observer how a map goes, for as long as it does. */
+export class MapProgress {
+  #observer: ProgressObserver | undefined;
+  readonly #running: RunningProgress | undefined;
+
+  /**
+   * Creates what tells an observer.
+   *
+   * @param observer The observer, if there is one.
+   */
+  constructor(observer: ProgressObserver | undefined) {
+    this.#observer = observer;
+    this.#running = observer && new RunningProgress(observer);
+  }
+
+  /** A call runs. */
+  follow(future: Future<unknown>): void {
+    if (this.#observer !== undefined) this.#running?.follow(future);
+  }
+
+  /** The map begins. */
+  start(total: number | undefined): void {
+    this.#observer?.start(total);
+  }
+
+  /** A call has ended. */
+  update(hit: boolean): void {
+    this.#observer?.update(hit);
+  }
+
+  /** The map has ended: of what ends later nobody is told. */
+  stop(): void {
+    this.#observer?.stop();
+    this.#observer = undefined;
+  }
+}
+
+/**
+ * Begins a map.
+ *
+ * @typeParam T An item.
+ * @typeParam R A result.
+ * @param executor What runs the calls.
+ * @param subject What is called.
+ * @param items The items.
+ * @param settings How.
+ * @returns The map.
+ */
+export async function openMapRun<T, R>(
+  executor: MapExecutor,
+  subject: Omit<MapSubject, "ended" | "follow">,
+  items: Iterable<T> | AsyncIterable<T>,
+  settings: MapSettings,
+): Promise<MapRun<T, R>> {
+  const { progress } = settings;
+  const observer = progress === true ? await openProgressBar() : progress || undefined;
+  return new MapRun<T, R>(executor, subject, items, settings, new MapProgress(observer));
+}
+
+function sizeOf(items: object): number | undefined {
+  if (Array.isArray(items)) return items.length;
+  return items instanceof Set || items instanceof Map ? items.size : undefined;
+}
+
+/** Options of {@linkcode MapAppetite}. */
+export interface MapAppetiteOptions {
+  /** How many items travel together. */
+  readonly pace: ChunkPace;
+  /** How many items may be taken whose results were not given yet; enough for all if left out. */
+  readonly bufferSize: number | undefined;
+  /** How many items there are, if that is known and they are to be shared out alike. */
+  readonly total?: number;
+  /** How many workers there are for them. */
+  readonly workers: number;
+}
+
+/** Short calls travel in batches from the start, even without chunks. */
+const MIN_BUFFER = 32;
+/** One that a worker runs, one that waits for it there, and as many whose results are being given. */
+const CHUNKS_PER_WORKER = 4;
+/** With a buffer of a given size: so many chunks of it that no worker goes without. */
+const CHUNKS_IN_BUFFER_PER_WORKER = 2;
+
+/** Decides how many items a map takes next. */
+export class MapAppetite {
+  readonly #options: MapAppetiteOptions;
+  #taken = 0;
+
+  /**
+   * Creates the appetite of a map that has taken nothing.
+   *
+   * @param options What it depends on.
+   */
+  constructor(options: MapAppetiteOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Tells how many items to take now.
+   *
+   * @param buffered How many were taken whose results were not given yet.
+   * @returns How many; 0 when there is no room for a chunk.
+   */
+  next(buffered: number): number {
+    const { pace, workers, bufferSize, total } = this.#options;
+    const limit = bufferSize ?? Math.max(MIN_BUFFER, CHUNKS_PER_WORKER * workers * pace.size);
+    const size = Math.max(
+      1,
+      Math.min(
+        pace.size,
+        Math.floor(limit / (CHUNKS_IN_BUFFER_PER_WORKER * workers)),
+        // What is left goes to all workers alike.
+        total === undefined ? Infinity : Math.ceil((total - this.#taken) / workers),
+      ),
+    );
+    return buffered + size <= limit ? size : 0;
+  }
+
+  /**
+   * Items were taken.
+   *
+   * @param count How many.
+   */
+  took(count: number): void {
+    this.#taken += count;
+  }
+}

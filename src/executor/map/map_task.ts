@@ -1,0 +1,139 @@
+import { importLater } from "../../base/lazy_import.ts";
+import type { Scope } from "../../scope/scope.ts";
+import { adoptFutures } from "../../task/call_arguments.ts";
+import type { TaskDefinition } from "../../task/definition.ts";
+import type { MapExecutor } from "./map_caller.ts";
+import type { MapSettings } from "./map_run.ts";
+import type { ProgressObserver } from "./progress_bar.ts";
+
+type MapRunModule = typeof import("./map_run.ts");
+
+/** Options of `Executor.map`. */
+export interface MapOptions {
+  /**
+   * How many items travel to a worker in one message. `"auto"` begins with one; while chunks are
+   * short they double, up to what takes 0.2 s, 4096 items, or about 1 MB of items and results;
+   * chunks of more than 2 s shrink.
+   *
+   * The items of a chunk run one after another on one worker, and their results come together. Each
+   * is still a call of its own: it has its own key, it is not sent when the cache knows it, and it
+   * fails alone. When a worker dies, only the item that it ran fails; of the others in its chunk those
+   * that it had finished may run once more. With `chunkSize: 1` no item runs twice.
+   *
+   * @default {"auto"}
+   */
+  chunkSize?: number | "auto";
+  /**
+   * How many items are taken from the input at most beyond those whose results were given. Chunks are
+   * made so small that the buffer has two for each worker.
+   *
+   * @default {Math.max(32, 4 * maxWorkers * chunkSize)}
+   */
+  bufferSize?: number;
+  /**
+   * Whether results come in the order of the items, or as the calls end.
+   *
+   * @default {true}
+   */
+  ordered?: boolean;
+  /**
+   * Shows a bar on standard error when that is a terminal (`true`), or tells an observer.
+   *
+   * @default {false}
+   */
+  progress?: boolean | ProgressObserver;
+  /**
+   * Ends the iteration with the signal's reason, and cancels what has not started; with
+   * `AbortSignal.timeout()` this is a time limit for the whole iteration.
+   */
+  signal?: AbortSignal;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set([
+  "chunkSize",
+  "bufferSize",
+  "ordered",
+  "progress",
+  "signal",
+]);
+
+/** What a map calls. */
+export interface MapTarget {
+  /** The task. */
+  readonly definition: TaskDefinition;
+  /** The scope that the map was made in: a generator runs in that of whoever pulls. */
+  readonly scope: Scope;
+}
+
+/**
+ * Calls a task for each item and gives the results.
+ *
+ * @typeParam T An item.
+ * @typeParam R A result.
+ * @param executor What runs the calls.
+ * @param target The task.
+ * @param items The items.
+ * @param options Chunks, buffer, order, progress, cancellation.
+ * @returns The results.
+ * @throws {TypeError} When an option is unknown or of the wrong type, or the items are no iterable.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function mapTask<T, R>(
+  executor: MapExecutor,
+  target: MapTarget,
+  items: Iterable<T> | AsyncIterable<T>,
+  options: MapOptions,
+): AsyncGenerator<R, void, void> {
+  const settings = toSettings(options);
+  const { name } = target.definition;
+  const iterable = Object(items);
+  if (!(Symbol.iterator in iterable) && !(Symbol.asyncIterator in iterable)) {
+    throw new TypeError(
+      `Cannot map "${name}": ${String(items)} is not iterable; pass an array, say`,
+    );
+  }
+  // It may end before it comes to the last, which must not end the program when it fails.
+  if (Array.isArray(items) || items instanceof Set) adoptFutures(items);
+  return iterate(executor, target, items, settings);
+}
+
+function toSettings(options: MapOptions): MapSettings {
+  const { chunkSize = "auto", bufferSize, ordered = true, progress = false, signal } = options;
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.has(name)) continue;
+    throw new TypeError(
+      `Cannot map: "${name}" is not an option; the options are ${[...OPTIONS].join(", ")}`,
+    );
+  }
+  if (chunkSize !== "auto") checkCount("chunkSize", chunkSize, ' or "auto"');
+  if (bufferSize !== undefined) checkCount("bufferSize", bufferSize);
+  return { chunkSize, bufferSize, ordered, progress, signal };
+}
+
+function checkCount(option: string, count: number, others = ""): void {
+  if (Number.isInteger(count) && count >= 1) return;
+  throw new RangeError(
+    `Cannot map as \`${option}\` must be a positive integer${others}: ${String(count)}`,
+  );
+}
+
+async function* iterate<T, R>(
+  executor: MapExecutor,
+  target: MapTarget,
+  items: Iterable<T> | AsyncIterable<T>,
+  settings: MapSettings,
+): AsyncGenerator<R, void, void> {
+  settings.signal?.throwIfAborted();
+  const { openMapRun } = await importLater<MapRunModule>("./map_run.ts", import.meta.url);
+  const run = await openMapRun<T, R>(executor, target, items, settings);
+  try {
+    for (;;) {
+      const batch = await run.next();
+      if (batch === undefined) return;
+      for (const value of batch.values) yield value;
+      if (batch.failure !== undefined) throw batch.failure.error;
+    }
+  } finally {
+    await run.close();
+  }
+}

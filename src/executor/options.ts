@@ -1,0 +1,278 @@
+import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
+import { currentScope } from "../scope/current_scope.ts";
+import {
+  checkProcessOptions,
+  toHookCall,
+  WORKER_TYPES,
+  type WorkerHook,
+  type WorkerType,
+} from "../worker/worker.ts";
+import {
+  type CallStatistics,
+  type ExecutorObserver,
+  type OutputOption,
+  toOutputTaker,
+} from "./call_options.ts";
+import type { DispatcherStatistics } from "./dispatch/dispatcher.ts";
+import type { EngineOptions } from "./engine/engine.ts";
+import { MAX_DEPTH } from "./nesting.ts";
+
+/** Options of {@linkcode Executor}. */
+export interface ExecutorOptions {
+  /**
+   * How many workers run at once at most.
+   *
+   * @default {navigator.hardwareConcurrency}
+   */
+  maxWorkers?: number;
+  /**
+   * What a worker is: `"web"` a Web Worker, `"process"` a process of its own, which can be killed
+   * and takes nobody with it when it crashes, `"inline"` this isolate (for tests and debugging).
+   *
+   * Workers of the kind `"process"` require `--allow-run` of Deno's own executable, `--allow-env`,
+   * and `--allow-read` and `--allow-write` of the folder for temporary files.
+   *
+   * @default {"web"}
+   */
+  workerType?: WorkerType;
+  /**
+   * What a worker of the kind `"process"` may do. `"inherit"` passes on what this program may when the
+   * worker starts, and never more: each permission that it has in full and, on Linux, what its flags
+   * say of certain paths or hosts (`--allow-read=data`, `--deny-net=…`). What was granted at a prompt
+   * or by a set of permissions (`-P`), hosts with a `*` and ranges of addresses are to be named here.
+   *
+   * @default {"inherit"}
+   */
+  permissions?: Deno.PermissionOptions;
+  /** Variables added to the environment of workers of the kind `"process"`. */
+  env?: { readonly [name: string]: string };
+  /**
+   * Further flags of `deno run` for workers of the kind `"process"`, such as
+   * `--v8-flags=--max-old-space-size=512`. On Linux those of this program that code can notice are
+   * passed on without being named (`--config`, `--import-map`, `--unstable-…`, `--v8-flags`, `--cert`,
+   * `--location`, `--seed`…), and on all systems the `deno.json` that it found.
+   */
+  flags?: readonly string[];
+  /**
+   * How long a worker stays without work before it is ended, in milliseconds. A program does not end
+   * by itself while it has a worker of the kinds `"web"` and `"process"`.
+   *
+   * @default {10000}
+   */
+  idleTimeout?: number;
+  /**
+   * How long a worker may take to end when its calls have ended, in milliseconds; then it is killed,
+   * and `shutdown` rejects with `WorkersKilledError`. Calls that were given up get as long at
+   * shutdown; if this is not given they get no time, and other workers all they need.
+   */
+  gracePeriod?: number;
+  /**
+   * What becomes of what tasks print by `console`: `"inherit"` prints it as it comes, `"label"` with
+   * the names of worker and task before each line, and a function takes it instead; what that throws
+   * is a warning. What goes to `Deno.stdout` or `Deno.stderr` directly is never touched.
+   *
+   * @default {"inherit"}
+   */
+  output?: OutputOption;
+  /**
+   * After how many calls a worker is replaced: what calls leave behind in it is gone with it.
+   *
+   * @default {Infinity}
+   */
+  maxTasksPerWorker?: number;
+  /**
+   * A worker whose heap and buffers take more than this after a call is replaced, in bytes. What waits
+   * for the garbage collector counts, so that it should be several times what a call needs; so does, where
+   * workers are `"inline"`, all that this isolate holds.
+   *
+   * @default {Infinity}
+   */
+  maxHeapBytes?: number;
+  /**
+   * How often a call is run again when the task throws or its worker dies. Errors of Quiver's own other
+   * than `WorkerDiedError` (a failed dependency, a cancellation, a result that cannot travel) are final.
+   * A call whose worker died may have done part of its work.
+   *
+   * @default {0}
+   */
+  retries?: number;
+  /**
+   * How deep calls may be nested through executors: a task may use an executor, whose tasks may use
+   * others. One that is deeper is refused with `NestedExecutorError`.
+   *
+   * @default {10}
+   */
+  maxDepth?: number;
+  /**
+   * How many workers there may be altogether: those of the executor, and of all executors that its tasks
+   * open, at any depth. Each worker has an equal share of what the executor's own leave over; in an
+   * executor that finds nothing left calls run `"inline"`. (In Deno 2.9 a Web Worker that is started in
+   * another takes a second to start.)
+   *
+   * @default {3 * maxWorkers}
+   */
+  maxTotalWorkers?: number;
+  /** Runs once in each new worker, before its first call; when it fails, calls reject with its error. */
+  init?: WorkerHook;
+  /** Runs in the worker after each call; when it returns something truthy, the worker is replaced. */
+  retire?: WorkerHook;
+  /** Follows calls and workers. */
+  observer?: ExecutorObserver;
+  /**
+   * Told of what costs no call: an observer or a taker of output that throws, and `init` that fails
+   * (once, although each call rejects); by default warnings are written to standard error, and those of
+   * output go to the scope in which the executor is created.
+   */
+  onWarning?: (warning: QuiverWarning) => void;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(
+  [
+    "maxWorkers",
+    "workerType",
+    "permissions",
+    "env",
+    "flags",
+    "idleTimeout",
+    "gracePeriod",
+    "output",
+    "maxTasksPerWorker",
+    "maxHeapBytes",
+    "retries",
+    "maxDepth",
+    "maxTotalWorkers",
+    "init",
+    "retire",
+    "observer",
+    "onWarning",
+  ] satisfies (keyof ExecutorOptions)[],
+);
+
+/** What an executor is made of, everything decided. */
+export interface ExecutorSettings extends EngineOptions {
+  /** How deep calls may be nested through executors. */
+  readonly maxDepth: number;
+  /** How often a call is run again when it fails. */
+  readonly retries: number;
+}
+
+/**
+ * Checks the options of an executor, and decides what they leave open.
+ *
+ * @param options The options.
+ * @returns The settings.
+ * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
+  checkNames(options);
+  const {
+    maxWorkers = navigator.hardwareConcurrency,
+    workerType = "web",
+    idleTimeout = 10_000,
+    gracePeriod,
+    output = "inherit",
+    maxTasksPerWorker = Infinity,
+    maxHeapBytes = Infinity,
+    retries = 0,
+    maxDepth = MAX_DEPTH,
+    maxTotalWorkers,
+    init,
+    retire,
+    observer,
+    onWarning,
+  } = options;
+  checkCount(maxTasksPerWorker, "maxTasksPerWorker");
+  checkCount(maxDepth, "maxDepth");
+  if (maxTotalWorkers !== undefined) checkCount(maxTotalWorkers, "maxTotalWorkers");
+  checkMaxWorkers(maxWorkers, maxTotalWorkers, "create an executor");
+  if (!(maxHeapBytes > 0)) refuse("`maxHeapBytes` must be a positive number", maxHeapBytes);
+  if (!Number.isInteger(retries) || retries < 0) {
+    refuse("`retries` must be an integer that is not negative", retries);
+  }
+  if (!(idleTimeout >= 0)) refuse("`idleTimeout` must not be negative", idleTimeout);
+  if (gracePeriod !== undefined && !(gracePeriod >= 0)) {
+    refuse("`gracePeriod` must not be negative", gracePeriod);
+  }
+  if (!WORKER_TYPES.includes(workerType)) {
+    throw new TypeError(
+      `Cannot create an executor: \`workerType\` is one of ${WORKER_TYPES.join(", ")}, ` +
+        `not ${JSON.stringify(workerType)}`,
+    );
+  }
+  checkProcessOptions(options, workerType, "create an executor");
+  const hooks = {
+    ...(init !== undefined && { init: toHookCall(init, "create an executor", "init") }),
+    ...(retire !== undefined && { retire: toHookCall(retire, "create an executor", "retire") }),
+  };
+  return {
+    maxWorkers,
+    workerType,
+    processOptions: options,
+    idleTimeout,
+    gracePeriod,
+    output: toOutputTaker(output, toWarn(onWarning)),
+    maxTasksPerWorker,
+    maxHeapBytes,
+    retries,
+    maxDepth,
+    hooks,
+    onWarning: onWarning ?? writeWarning,
+    ...(maxTotalWorkers !== undefined && { maxTotalWorkers }),
+    ...(observer !== undefined && { observer }),
+  };
+}
+
+/**
+ * Checks a number of workers.
+ *
+ * @param maxWorkers The number.
+ * @param maxTotalWorkers The most that it may be.
+ * @param action What cannot be done with a wrong one.
+ * @throws {RangeError} When it is not a positive integer, or more than there may be.
+ */
+export function checkMaxWorkers(
+  maxWorkers: number,
+  maxTotalWorkers: number | undefined,
+  action: string,
+): void {
+  if (!Number.isInteger(maxWorkers) || maxWorkers < 1) {
+    refuse("`maxWorkers` must be a positive integer", maxWorkers, action);
+  }
+  if (maxTotalWorkers !== undefined && maxWorkers > maxTotalWorkers) {
+    const rule = `\`maxWorkers\` must not be more than \`maxTotalWorkers\` (${maxTotalWorkers})`;
+    refuse(rule, maxWorkers, action);
+  }
+}
+
+function checkCount(count: number, name: string): void {
+  if ((Number.isInteger(count) && count > 0) || count === Infinity) return;
+  refuse(`\`${name}\` must be a positive integer or Infinity`, count);
+}
+
+function toWarn(onWarning: ExecutorOptions["onWarning"]): Warn {
+  if (onWarning === undefined) return currentScope().warn;
+  return (message, cause) => onWarning({ message, cause });
+}
+
+function checkNames(options: ExecutorOptions): void {
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.has(name)) continue;
+    throw new TypeError(
+      `Cannot create an executor: "${name}" is not an option; ` +
+        `the options are ${[...OPTIONS].join(", ")}`,
+    );
+  }
+}
+
+function refuse(rule: string, value: number, action = "create an executor"): never {
+  throw new RangeError(`Cannot ${action} as ${rule}: ${value}`);
+}
+
+/** What an executor is doing, and has done. */
+export interface ExecutorStatistics extends DispatcherStatistics, CallStatistics {
+  /** Calls that the cache answered, or whose result somebody else computed meanwhile. */
+  readonly hits: number;
+  /** Calls that a cache was asked for in vain; those without a cache count as neither. */
+  readonly misses: number;
+}

@@ -1,0 +1,259 @@
+import type { KeyedCall } from "../../call/call_key.ts";
+import type { SourceWitness } from "../../call/module_sources.ts";
+import {
+  type CallChain,
+  describeScope,
+  type Scope,
+  type ScopeDescription,
+} from "../../scope/scope.ts";
+import type { Digest } from "../../value/value.ts";
+import type { CallRequest, ThrownValue } from "../../worker/worker.ts";
+import type { TaskReferences } from "./task_arguments.ts";
+
+/** What a call says when its body starts, if its context asks for that. */
+export const STARTED = "started";
+
+/** What a call says when `console` prints, if its context asks for that. */
+export const OUTPUT = "output";
+
+/** What holds for calls on a worker, whatever their scope. */
+export interface CallLimits {
+  /** How much memory the worker may hold after the call; it tells when it holds more. */
+  readonly maxHeapBytes: number;
+  /** How many workers the executors beneath the worker may have together; a few, if not given. */
+  readonly nestedWorkers?: number;
+}
+
+/** What travels with a call that is to be remembered. */
+export interface Remembering {
+  /** The call, when the worker is to remember it; its values are the arguments of the request. */
+  readonly call?: TravellingCall;
+  /** What the worker makes sure of, when the call is remembered where it was made. */
+  readonly check?: CallCheck;
+  /** Whether there are large views among its arguments, of which the worker makes arrays of their own. */
+  readonly lent?: boolean;
+  /** The code that its key was made of, until the worker has answered a call of that code. */
+  readonly sources?: SourceWitness;
+}
+
+/** What travels with a call beside its arguments: the scope, and the key if it is remembered. */
+export interface CallContext extends ScopeDescription, Remembering {
+  /** Whether the scope sets nothing, and need not be restored. */
+  readonly bare?: boolean;
+  /** Whether the call says when its body starts. */
+  readonly announce?: boolean;
+  /** Whether the call hands over what `console` prints. */
+  readonly output?: boolean;
+  /** The calls around this one. */
+  readonly chain?: CallChain;
+  /** How many executors' calls are around this one; none, if not given. */
+  readonly depth?: number;
+  /** What holds for the call, whatever its scope. */
+  readonly limits?: CallLimits;
+  /** The tasks among the arguments, if there are any. */
+  readonly tasks?: TaskReferences;
+  /** That the arguments are the items of a chunk, each the argument of a call of its own. */
+  readonly chunk?: ChunkContext;
+}
+
+/** What makes a request that of a chunk. */
+export interface ChunkContext {
+  /** The memory of `ChunkNotes`, where both sides can share memory. */
+  readonly notes?: SharedArrayBuffer;
+  /** For each item what travels with its call when that is to be remembered; absent when none is. */
+  readonly remembering?: readonly (Remembering | undefined)[];
+}
+
+/** What no context stands for. */
+export const NO_CONTEXT: CallContext = { tags: {}, strict: false };
+
+/** What must hold of a call that is remembered where it was made. */
+export interface CallCheck {
+  /** The digests of arguments that could be others by now, by position. */
+  readonly digests: readonly (readonly [position: number, digest: Digest])[];
+}
+
+/**
+ * What a worker says of the value that it gives for a call that is to be remembered:
+ *
+ * - `"busy"`: there is none, somebody else computes it now
+ * - `"hit"`: the cache had it
+ * - `"stored"`: the cache has it now
+ * - `"unstored"`: the cache does not have it, and cannot
+ * - `"unfit"`: it is not the result of what the key says, and for nobody else
+ *
+ * It says nothing of a value that may be stored where the call was made: that goes the shortest way.
+ */
+export type CallNote = "busy" | "hit" | "stored" | "unstored" | "unfit";
+
+/** What a call is asked to do beside running. */
+export type CallFlags = Pick<CallContext, "announce" | "check" | "lent" | "sources">;
+
+/** A call that a worker is to remember. */
+export interface TravellingCall extends Omit<KeyedCall, "values"> {
+  /** Whether the worker takes the lease of the key first; it does, if not given. */
+  readonly leased?: boolean;
+}
+
+/**
+ * Makes what travels with a call.
+ *
+ * @param scope The scope that the call was made in.
+ * @param call The call with its key, when it is to be remembered.
+ * @param flags What the call is asked to do beside running.
+ * @returns Data that structured clone carries; nothing where the scope sets nothing, as copying it
+ * would be a good part of what a short call costs.
+ */
+export function toCallContext(
+  scope: Scope,
+  call: TravellingCall | undefined,
+  flags?: CallFlags,
+): CallContext | undefined {
+  const { cache, tags, metadata, strict, singleFlight, leaseTimeout, chain, nesting } = scope;
+  const description = cache?.secretDescription;
+  const plain = description === undefined && chain === undefined && !strict && singleFlight &&
+    leaseTimeout === Infinity && metadata === undefined && nesting === undefined;
+  const bare = plain && Object.keys(tags).length === 0;
+  if (bare) return flags && { tags, strict, bare, ...flags };
+  return {
+    ...describeScope(scope, description),
+    ...flags,
+    ...(chain !== undefined && { chain }),
+    ...(nesting !== undefined && { depth: nesting.depth }),
+    ...(description !== undefined && call !== undefined && { call }),
+  };
+}
+
+/** What holds for all calls that one dispatcher brings to workers. */
+export type CallDemands = Pick<CallContext, "limits" | "output">;
+
+/**
+ * Adds to a call what holds for all calls on its way.
+ *
+ * @param request The call.
+ * @param demands What holds.
+ * @returns The same call with it.
+ */
+export function withDemands(request: CallRequest, demands: CallDemands): CallRequest {
+  // What `toCallContext` made.
+  const context = (request.context ?? NO_CONTEXT) as CallContext;
+  return { ...request, context: { ...context, ...demands } satisfies CallContext };
+}
+
+/**
+ * Gives the code that the key of a call was made of.
+ *
+ * @param request The call.
+ * @returns The sources, if they travel with the call.
+ */
+export function sourcesOf({ context }: CallRequest): SourceWitness | undefined {
+  // What `toCallContext` made.
+  return (context as CallContext | undefined)?.sources;
+}
+
+/**
+ * Leaves the sources out of a call to a worker that knows them.
+ *
+ * @param request The call.
+ * @returns The same call without them.
+ */
+export function withoutSources(request: CallRequest): CallRequest {
+  // What `toCallContext` made, and has sources in it.
+  const { sources: _, ...context } = request.context as CallContext;
+  return { ...request, context };
+}
+
+/**
+ * Makes what travels with a chunk.
+ *
+ * @param context What travels with each of its calls.
+ * @param chunk What the chunk needs beside that.
+ * @returns Data that structured clone carries.
+ */
+export function toChunkContext(context: CallContext | undefined, chunk: ChunkContext): CallContext {
+  return { tags: {}, strict: false, ...context, chunk };
+}
+
+/**
+ * Leaves out of a call what travels as the arguments of its request.
+ *
+ * @param call The call.
+ * @param leased Whether the worker takes the lease of the key first.
+ * @returns What travels beside the arguments.
+ */
+export function toTravelling(
+  { values: _, ...call }: KeyedCall,
+  leased: boolean,
+): TravellingCall {
+  return leased ? call : { ...call, leased };
+}
+
+// What of a chunk travels: many calls of one task in one message to a worker and one back, so that
+// short calls do not cost a message each.
+//
+// The request of a chunk has the items where that of a call has the arguments: each item is the one
+// argument of its own call.
+
+/** How one item failed. */
+export type ItemFailure = readonly [index: number, error: ThrownValue];
+
+/** What comes back: the value of the request's outcome. */
+export interface ChunkReply {
+  /** What the items returned; `undefined` for those that failed. */
+  readonly values: readonly unknown[];
+  /** Those in whose place something else travels, by index, if any. */
+  readonly carried?: readonly number[];
+  /** Those that failed, if any. */
+  readonly failures?: readonly ItemFailure[];
+  /** What is to be said of each result (see `Outcome`), where calls are remembered. */
+  readonly notes?: readonly (string | undefined)[];
+}
+
+const BEGUN = 0;
+const STOPPED = 1;
+const WORDS = 2;
+
+/**
+ * How far a worker is in a chunk, in memory that it shares with its parent: so that after the
+ * worker's death the item is known that it ran, and so that a chunk can be stopped between two items
+ * although a busy worker reads no messages.
+ */
+export class ChunkNotes {
+  /** The shared memory. */
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+
+  /**
+   * Creates the view of one side.
+   *
+   * @param buffer The other side's memory; new memory when left out.
+   */
+  constructor(
+    buffer: SharedArrayBuffer = new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT),
+  ) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer);
+  }
+
+  /**
+   * Worker: an item begins.
+   *
+   * @param index Its position.
+   * @returns Whether it may; `false` when the chunk was stopped.
+   */
+  begin(index: number): boolean {
+    if (Atomics.load(this.#words, STOPPED) === 1) return false;
+    Atomics.store(this.#words, BEGUN, index + 1);
+    return true;
+  }
+
+  /** Parent: how many items have begun. */
+  get begun(): number {
+    return Atomics.load(this.#words, BEGUN);
+  }
+
+  /** Parent: no further item begins. */
+  stop(): void {
+    Atomics.store(this.#words, STOPPED, 1);
+  }
+}
