@@ -13,7 +13,7 @@ import { type FileSystem, readWhole, replaceFile } from "../disk/file_system.ts"
 import { type BagLayout, listNames } from "../disk/layout.ts";
 
 /** The version of the format that this code writes and reads. */
-export const BAG_VERSION = 1;
+const BAG_VERSION = 1;
 
 const FORMAT = "quiver-bag";
 

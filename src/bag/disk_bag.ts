@@ -357,7 +357,7 @@ class BagLease implements LeaseLock, Revocable {
  * @param layout The bag's paths.
  * @returns The numbers.
  */
-export function readBagStatistics(layout: BagLayout): Required<StorageStatistics> {
+function readBagStatistics(layout: BagLayout): Required<StorageStatistics> {
   const { segments } = readManifest(layout);
   const journals = listJournals(layout);
   return {

@@ -25,7 +25,7 @@ const DEFAULTS: Required<Omit<BagOptions, "compression">> = {
 };
 
 /** What a bag stands on; a test puts other things in their place. */
-export interface BagEnvironment {
+interface BagEnvironment {
   /** The seam through which the bag changes the disk. */
   readonly fileSystem: FileSystem;
   /** What folds. */

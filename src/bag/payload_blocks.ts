@@ -6,7 +6,7 @@ import type { StoredPayload } from "../value/value.ts";
 const SLACK_BYTES = 1024;
 
 /** What a payload is, beside its bytes. */
-export type PayloadHead = Pick<StoredPayload, "digest" | "kind" | "length" | "shape">;
+type PayloadHead = Pick<StoredPayload, "digest" | "kind" | "length" | "shape">;
 
 /** What reads the blocks of a payload. */
 export interface BlockSource {
@@ -212,7 +212,7 @@ export interface BlockGrid {
  * @param length The length of the payload in bytes.
  * @returns The grid.
  */
-export function toPlainGrid(length: number): BlockGrid {
+function toPlainGrid(length: number): BlockGrid {
   return { length, period: length, blockBytes: BLOCK_BYTES };
 }
 

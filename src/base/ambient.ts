@@ -97,7 +97,7 @@ export function sharedByCopies<T>(name: string, create: () => T): T {
 }
 
 /** A value that holds for the code that a function runs, across its awaits. */
-export interface Ambient<T> {
+interface Ambient<T> {
   /** The value that holds here: of the innermost `run`, else the default, if there is one. */
   get(): T | undefined;
   /**

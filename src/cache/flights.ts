@@ -20,7 +20,7 @@ export interface Recalled {
 }
 
 /** A computation that is under way. */
-export interface Flight {
+interface Flight {
   /**
    * Waits for the computation.
    *
@@ -158,7 +158,7 @@ export interface RunningCall extends Disposable {
 }
 
 /** The calls of one isolate that are being computed, here or on its workers. */
-export class RunningCalls {
+class RunningCalls {
   readonly #calls = new Set<Run>();
 
   /**

@@ -216,7 +216,7 @@ export async function computeAlone(
 }
 
 /** Who is told of faults. */
-export interface Faults {
+interface Faults {
   /** What the call is named in messages. */
   readonly name: string;
   /** Told of faults of the cache. */
@@ -325,7 +325,7 @@ export interface ComputeOptions {
 }
 
 /** The arguments of a call that is about to run. */
-export interface TakenArguments {
+interface TakenArguments {
   /** The arguments. */
   readonly values: readonly unknown[];
   /** The digests of large arrays among them, which nobody can have changed since. */

@@ -131,7 +131,7 @@ function withIgnored(
 }
 
 /** The arguments of a call as its key sees them. */
-export interface EffectiveArguments {
+interface EffectiveArguments {
   /** The arguments. */
   readonly values: readonly unknown[];
   /** Which of them are literal defaults. */
@@ -145,7 +145,7 @@ export interface EffectiveArguments {
  * @param args The arguments as given.
  * @returns The arguments as the key sees them.
  */
-export function toEffectiveArguments(
+function toEffectiveArguments(
   { parameters, rest, countsArguments }: FunctionProfile,
   args: readonly unknown[],
 ): EffectiveArguments {

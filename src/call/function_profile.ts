@@ -9,7 +9,7 @@ type Parser = typeof import("./acorn.ts");
 const PARSER: LateModule<Parser> = new LateModule(() => import("./acorn.ts"));
 
 /** One parameter of a function, as its source has it. */
-export interface Parameter {
+interface Parameter {
   /** The name, or the position where the parameter is a destructuring pattern. */
   readonly name: string;
   /** The default, where it is a literal: then `f()` and `f(<default>)` are one call. */

@@ -9,7 +9,7 @@ import { stripTypeScriptTypes } from "node:module";
 import { createSha256 } from "../base/sha256.ts";
 
 /** A file as it was when it was witnessed. */
-export interface WitnessedFile {
+interface WitnessedFile {
   /** The URL that it is imported by. */
   readonly url: string;
   /**

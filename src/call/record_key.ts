@@ -9,7 +9,7 @@ const MOST_IGNORED = 4;
 const MOST_TRIES = 10_000;
 
 /** Makes the key of a record again from other digests of its arguments. */
-export type MakeKey = (identity: TaskIdentity, args: readonly Digest[], scheme: number) => Digest;
+type MakeKey = (identity: TaskIdentity, args: readonly Digest[], scheme: number) => Digest;
 
 /**
  * Finds out how the key of a record was made. An old record does not tell which parameters do not

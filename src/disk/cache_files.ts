@@ -208,7 +208,7 @@ export interface CompactResult {
 }
 
 /** What was said of a key: that there is a new line, or that it is forgotten. */
-export interface CallChange {
+interface CallChange {
   /** The key of the call. */
   readonly key: Digest;
   /** Whether it is forgotten. */

@@ -8,7 +8,7 @@ import { crc32 } from "node:zlib";
 import type { Digest } from "../value/value.ts";
 
 /** The length of `,"crc":"01234567"}` in bytes. */
-export const CHECK_BYTES = 18;
+const CHECK_BYTES = 18;
 
 const MAX_DEPTH = 200;
 
@@ -48,7 +48,7 @@ export function encodeCheckedLine(text: string): Uint8Array<ArrayBuffer> {
  * @param line The line without line feeds.
  * @returns Whether it ends with its checksum.
  */
-export function isCheckedLine(line: Uint8Array): boolean {
+function isCheckedLine(line: Uint8Array): boolean {
   const textEnd = line.length - CHECK_BYTES;
   if (textEnd < 0) return false;
   const digitsAt = textEnd + BEFORE_DIGITS.length;

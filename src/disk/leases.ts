@@ -249,7 +249,7 @@ class Lease implements LeaseLock {
 }
 
 /** Where lease files lie. */
-export type LeaseLayout = Pick<BagLayout, "leases">;
+type LeaseLayout = Pick<BagLayout, "leases">;
 
 const KEY_REGEXP = /^[0-9a-f]{64}$/;
 
@@ -331,7 +331,7 @@ const MARKS = new Uint8Array(1024);
  *
  * @param file The file whose lock is the lease.
  */
-export function skipMarks(file: Deno.FsFile): void {
+function skipMarks(file: Deno.FsFile): void {
   while (file.readSync(MARKS) !== null);
 }
 
@@ -415,7 +415,7 @@ async function wait(delay: number, signal: AbortSignal | undefined): Promise<voi
  * @param key The key of the call.
  * @returns The path.
  */
-export function toLeasePath(layout: LeaseLayout, key: Digest): string {
+function toLeasePath(layout: LeaseLayout, key: Digest): string {
   if (!KEY_REGEXP.test(key)) {
     throw new TypeError(`Cannot lease "${key}": a key is 64 lower-case hexadecimal characters`);
   }

@@ -2,7 +2,7 @@ import { type FileSystem, openIfThere, removeIfThere } from "./file_system.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 
 /** What a file of a handle's own is for: its name in `locks/` begins so. */
-export type OwnFilePurpose = "lease" | "waits";
+type OwnFilePurpose = "lease" | "waits";
 
 const NAME_REGEXP = /^(lease|waits)-[0-9a-f-]{36}$/;
 

@@ -421,7 +421,7 @@ export class Executor implements AsyncDisposable {
 }
 
 /** The part of an executor that a view stands on. */
-export interface ViewedExecutor extends MapExecutor {
+interface ViewedExecutor extends MapExecutor {
   /** Makes what runs calls with options. */
   runnerWith(options: CallOptions): CallRunner;
   /** Submits a call to a runner. */

@@ -99,7 +99,7 @@ function isCancelled(future: unknown): boolean {
 }
 
 /** How long to wait. */
-export interface WaitLimits {
+interface WaitLimits {
   /**
    * How long to wait, in milliseconds.
    *
@@ -111,7 +111,7 @@ export interface WaitLimits {
 }
 
 /** Told when a wait is to end. */
-export interface WaitLimitObserver {
+interface WaitLimitObserver {
   /** The time is over. */
   timedOut(): void;
   /** The signal was aborted. */
@@ -129,7 +129,7 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
  * @returns Ends the watch.
  * @throws {RangeError} When `timeout` is no time.
  */
-export function watchLimits(
+function watchLimits(
   { timeout = Infinity, signal }: WaitLimits,
   observer: WaitLimitObserver,
 ): Disposable {
@@ -161,7 +161,7 @@ export function watchLimits(
  * @returns The futures in their order.
  * @throws {TypeError} When one of them is none.
  */
-export function collectFutures<F>(futures: Iterable<F>, verb: string): Set<F> {
+function collectFutures<F>(futures: Iterable<F>, verb: string): Set<F> {
   const collected = new Set<F>();
   let index = 0;
   for (const future of futures) {

@@ -44,7 +44,7 @@ interface Waiter {
 }
 
 /** A limiter with a number of permits, first come, first served. */
-export class CountingLimiter implements Limiter {
+class CountingLimiter implements Limiter {
   #free: number;
   /** A list, as taking from the front of a long array takes long. */
   #first: Waiter | undefined;
@@ -95,7 +95,7 @@ export class CountingLimiter implements Limiter {
 }
 
 /** Runs calls when a limiter lets them; what the cache answers needs no permit. */
-export class LimitedRunner implements CallRunner {
+class LimitedRunner implements CallRunner {
   readonly #runner: CallRunner;
   readonly #limiter: Limiter;
 
@@ -274,7 +274,7 @@ type State =
   | { readonly state: "closed"; readonly done: Promise<void> };
 
 /** A context; users get it from {@linkcode openWorkerContext}, scopes make their own. */
-export class OpenWorkerContext implements WorkerContext {
+class OpenWorkerContext implements WorkerContext {
   readonly #engine: LateEngine;
   readonly #runner: LimitedRunner;
   /** How many calls were made and have not settled, in whatever state. */

@@ -79,7 +79,7 @@ export interface WorkerAllowance {
 }
 
 /** Where code stands beneath executors. */
-export interface Nesting {
+interface Nesting {
   /** How many executors' calls are around it. */
   readonly depth: number;
   /** What executors opened here may start. */
@@ -498,7 +498,7 @@ type State =
  * The workers of a scope: a place that stays empty until the first call needs one. The scope knows
  * when they end; what they are, whoever runs calls on them knows.
  */
-export class ScopeWorkers implements AsyncDisposable {
+class ScopeWorkers implements AsyncDisposable {
   readonly #settings: WorkerContextSettings;
   #state: State = { state: "unused" };
 

@@ -195,7 +195,7 @@ export interface FileReplacerOptions {
  * A file that is being written is locked, so that what a killed writer left can be told from what is
  * still being written.
  */
-export class FileReplacer {
+class FileReplacer {
   readonly #options: FileReplacerOptions;
   readonly #writer = crypto.randomUUID();
   #count = 0;
@@ -407,7 +407,7 @@ const HEADER_BYTES = 16;
  * @param part The value.
  * @returns The header.
  */
-export function encodeValueHeader(part: EncodedPart): Uint8Array {
+function encodeValueHeader(part: EncodedPart): Uint8Array {
   const header = new DataView(new ArrayBuffer(HEADER_BYTES));
   header.setUint32(0, MAGIC, true);
   header.setUint32(4, part.kind, true);
@@ -423,7 +423,7 @@ export function encodeValueHeader(part: EncodedPart): Uint8Array {
  * @param digest The digest of the value.
  * @returns The payload, or `undefined` when the file is missing or damaged.
  */
-export function readValueFile(path: string, digest: Digest): Payload | undefined {
+function readValueFile(path: string, digest: Digest): Payload | undefined {
   using file = openIfThere(path);
   if (file === undefined) return undefined;
   const length = file.seekSync(0, Deno.SeekMode.End) - HEADER_BYTES;

@@ -4,7 +4,7 @@ import { takeOver } from "../worker/transfer.ts";
 import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
 
 /** Who waits for the answer to a call. */
-export interface AnswerTaker {
+interface AnswerTaker {
   /** The call has a value. */
   succeed(value: unknown): void;
   /** It has none. */
@@ -294,7 +294,7 @@ export type FutureState = "pending" | "running" | "done" | "cancelled";
 export type OnAbort = "terminate" | "detach";
 
 /** What is told of a cancellation: a function, or an object where a closure for each would cost. */
-export type CancelListener = (() => void) | { handleEvent(): void };
+type CancelListener = (() => void) | { handleEvent(): void };
 
 /**
  * What a wait needs of an `AbortSignal`. A real one will do; one costs more to make than a short call

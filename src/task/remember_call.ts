@@ -31,7 +31,7 @@ import { definitionOf, type TaskDefinition } from "./definition.ts";
  * @param args The arguments.
  * @returns Whether it can.
  */
-export function isKeyable(definition: TaskDefinition, args: readonly unknown[]): boolean {
+function isKeyable(definition: TaskDefinition, args: readonly unknown[]): boolean {
   return definition.profile !== undefined && (arePrimitive(args) || !args.some(isUnread));
 }
 
@@ -58,7 +58,7 @@ export async function makeKeyable(
 }
 
 /** Why a call has no key. */
-export interface Unreadable {
+interface Unreadable {
   /** What is the matter. */
   readonly reason: string;
   /** What was thrown. */
@@ -107,7 +107,7 @@ export function prepareCall(
  * @param cause What was thrown, if something was.
  * @param warn Told.
  */
-export function warnOf(
+function warnOf(
   { name }: TaskDefinition,
   reason: string,
   cause: unknown,
@@ -272,7 +272,7 @@ export function takeArguments(
  * @param scope The scope that the call is made in.
  * @throws {DeadlockError} When the call waits for itself.
  */
-export function refuseRecursion(name: string, key: Digest, { chain }: Scope): void {
+function refuseRecursion(name: string, key: Digest, { chain }: Scope): void {
   const inner: CallName[] = [];
   for (let link = chain; link !== undefined; link = link.outer) {
     if (link.key !== undefined) inner.unshift({ task: link.task, key: link.key });
@@ -288,7 +288,7 @@ export function refuseRecursion(name: string, key: Digest, { chain }: Scope): vo
  * @param cache The cache that it waits in; what others wait for in another cache is another call.
  * @returns The calls, innermost first.
  */
-export function findCallers(chain: CallChain | undefined, cache: string): CallName[] {
+function findCallers(chain: CallChain | undefined, cache: string): CallName[] {
   const callers: CallName[] = [];
   for (let link = chain; link !== undefined; link = link.outer) {
     if (link.key !== undefined && link.cache === cache) {

@@ -61,7 +61,7 @@ export function isShapeOf(shape: unknown, count: number): shape is readonly numb
  * @param value The value.
  * @returns Whether it is.
  */
-export function isNdArray(value: unknown): value is NdArray {
+function isNdArray(value: unknown): value is NdArray {
   if (typeof value !== "object" || value === null || !isPlain(value)) return false;
   const keys = Object.keys(value);
   if (keys.length !== 2 || !("data" in value && "shape" in value)) return false;

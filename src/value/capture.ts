@@ -84,7 +84,7 @@ const LEAVES: ReadonlyMap<object, (value: object) => object> = new Map<
 ]);
 
 /** Values as they were when they were captured. */
-export interface Captured {
+interface Captured {
   /** The values: nobody else has what was copied. */
   readonly values: readonly unknown[];
   /** The positions of those that hold what cannot be copied: it is the caller's, and may change. */

@@ -4,7 +4,7 @@ import * as quiverErrors from "../base/errors.ts";
 export type ErrorField = readonly [key: string, value: unknown];
 
 /** All that makes up an error. */
-export interface ErrorShape {
+interface ErrorShape {
   /** The nearest class that any reader knows: a built-in one, one of Deno's, or one of Quiver's. */
   readonly type: string;
   /** What the error calls itself; for a class of the user's, the name of that class. */
@@ -52,7 +52,7 @@ const TYPES: ReadonlyMap<object, string> = new Map(
 const QUIVER_ERROR = Symbol.for("quiver.error");
 
 /** Reads a property of an object. */
-export type ReadProperty = (object: object, key: string) => unknown;
+type ReadProperty = (object: object, key: string) => unknown;
 
 /**
  * Takes an error apart.

@@ -24,7 +24,7 @@ const TYPED_ARRAYS = {
 };
 
 /** The names of the typed arrays. */
-export const TYPED_ARRAY_NAMES = Object.keys(TYPED_ARRAYS).filter(isTypedArrayName);
+const TYPED_ARRAY_NAMES = Object.keys(TYPED_ARRAYS).filter(isTypedArrayName);
 
 function isTypedArrayName(name: string): name is keyof typeof TYPED_ARRAYS {
   return Object.hasOwn(TYPED_ARRAYS, name);

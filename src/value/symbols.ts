@@ -51,7 +51,7 @@ export class DigestReference {
 export const digestSymbol: unique symbol = Symbol.for("quiver.digest");
 
 /** An object that says what its digest is made of. */
-export interface Digestible {
+interface Digestible {
   /** Gives what stands for the object in digests: any value that has a digest. */
   [digestSymbol](): unknown;
 }

@@ -11,7 +11,7 @@ import { NestedExecutorError } from "../base/errors.ts";
 const KEY = Symbol.for("quiver.worker");
 
 /** The worker that this isolate is. */
-export interface CurrentWorker {
+interface CurrentWorker {
   /** The worker's name. */
   readonly name: string;
   /** The URL of the task's module that is being imported right now. */

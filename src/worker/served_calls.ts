@@ -23,7 +23,7 @@ import type {
 } from "./worker.ts";
 
 /** What a worker shares with its parent. */
-export interface SharedWithParent {
+interface SharedWithParent {
   /** Who owns which call. */
   readonly claims: ServedClaims;
   /** Small answers. */
@@ -225,7 +225,7 @@ export class ServedCall implements CallControl {
 const INTERVAL = 10;
 
 /** Passes on the latest of many reports: a call that reports a million times sends few messages. */
-export class ReportPace {
+class ReportPace {
   readonly #send: (progress: ProgressReport) => void;
   #last = -Infinity;
   #held: ProgressReport | undefined;
@@ -339,7 +339,7 @@ export async function toThrownValue(error: unknown): Promise<ThrownValue> {
  *
  * @returns The module.
  */
-export function importThrown(): Promise<Thrown> {
+function importThrown(): Promise<Thrown> {
   return importOnce<Thrown>("../value/codec/thrown_value.ts");
 }
 

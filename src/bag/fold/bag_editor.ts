@@ -175,7 +175,7 @@ const UNFINISHED_REGEXP = /^(bag\.json|manifest\.json|calls\.(index|jsonl)|value
 const SEGMENT_FILE_REGEXP = /^(\d+)\.(?:h5|index)(\..*\.tmp)?$/;
 
 /** A file in `segments/` that no manifest names. */
-export interface UnnamedFile {
+interface UnnamedFile {
   /** The path. */
   readonly path: string;
   /** The name of its segment. */
@@ -227,7 +227,7 @@ export function listUnnamed(layout: BagLayout, manifest: Manifest): UnnamedFile[
  * @throws {BagCorruptError} If there are segments that are newer than the manifest: then it is an old
  * copy, and what looks like left over may be all that there is of some values.
  */
-export async function removeUnfinished(
+async function removeUnfinished(
   fileSystem: FileSystem,
   layout: BagLayout,
   manifest: Manifest,

@@ -74,7 +74,7 @@ export async function rebuildBag(
  * @param editor Changes segments and the manifest.
  * @returns What was done.
  */
-export async function sealJournals(editor: BagEditor): Promise<FoldResult> {
+async function sealJournals(editor: BagEditor): Promise<FoldResult> {
   const { layout, handles } = editor;
   const sealed = new SealedValues(layout, handles);
   sealed.load(editor.manifest);
@@ -140,7 +140,7 @@ function removeJournals(
  *
  * @param editor Changes segments and the manifest.
  */
-export async function tidyBag(editor: BagEditor): Promise<void> {
+async function tidyBag(editor: BagEditor): Promise<void> {
   const { fileSystem, layout } = editor;
   if (sealCalls(fileSystem, layout, editor.manifest.logGeneration)) await rewriteCalls(editor);
   clearLeases(fileSystem, layout);

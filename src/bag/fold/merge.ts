@@ -61,7 +61,7 @@ function toWeight(bytes: number, values: number): number {
 }
 
 /** What a new segment takes in from older ones. */
-export interface MergedSegments {
+interface MergedSegments {
   /** The values. */
   readonly sources: readonly StoredSource[];
   /** The names of the segments that the new one replaces. */

@@ -11,7 +11,7 @@
 import { type FileSystem, readAt, writeAll } from "../../disk/file_system.ts";
 
 /** A node of Emscripten's file tree: a directory, or a file of ours. */
-export interface EmscriptenNode {
+interface EmscriptenNode {
   /** The number of the node. */
   readonly id: number;
   /** Type and permissions, as `stat` has them. */
@@ -25,7 +25,7 @@ export interface EmscriptenNode {
 }
 
 /** An open file in Emscripten. */
-export interface EmscriptenStream {
+interface EmscriptenStream {
   /** The node that is open. */
   readonly node: EmscriptenNode;
   /** Where the stream stands, in bytes. */

@@ -247,7 +247,7 @@ const DIVERT_BYTES = 4 * 1024 * 1024;
 const DEFLATE = 1;
 
 /** An HDF5 file that is being written. */
-export class Hdf5Writer implements Hdf5Output {
+class Hdf5Writer implements Hdf5Output {
   readonly #file: PositionedFile;
   readonly #id: bigint;
   readonly #call: CallLibrary;
@@ -395,7 +395,7 @@ function toMetadata(
 }
 
 /** What takes and gives memory: Emscripten's module. */
-export interface LibraryHeap {
+interface LibraryHeap {
   /** All of the memory; another object whenever it has grown. */
   readonly HEAPU8: Uint8Array;
   /** Takes memory, and returns where it begins, or 0. */
@@ -405,7 +405,7 @@ export interface LibraryHeap {
 }
 
 /** Memory inside the library. */
-export class LibraryMemory implements Disposable {
+class LibraryMemory implements Disposable {
   readonly #heap: LibraryHeap;
   readonly #at: number;
   readonly #length: number;

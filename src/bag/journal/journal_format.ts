@@ -115,7 +115,7 @@ export function encodeShape(shape: readonly number[]): Uint8Array<ArrayBuffer> {
  * @param bytes What stands behind the payload.
  * @returns The lengths of the dimensions, or `undefined` when they are damaged.
  */
-export function decodeShape(bytes: Uint8Array): number[] | undefined {
+function decodeShape(bytes: Uint8Array): number[] | undefined {
   const end = bytes.length - 4;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(end, true) !== crc32(bytes.subarray(0, end))) return undefined;

@@ -53,7 +53,7 @@ export function scanJournal(
 }
 
 /** A part of a journal that was scanned. */
-export interface ScanStep {
+interface ScanStep {
   /** The complete entries in it, in order. */
   readonly entries: readonly JournalEntry[];
   /** Where the last complete entry up to here ends, in bytes. */

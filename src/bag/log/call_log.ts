@@ -442,7 +442,7 @@ const APPEND_ATTEMPTS = 3;
  * @param line The line with its line feeds.
  * @throws {RangeError} If it is too long, or nested too deeply.
  */
-export function checkLine(line: Uint8Array): void {
+function checkLine(line: Uint8Array): void {
   if (line.length > LONGEST_LINE_BYTES) {
     throw new RangeError(
       `Cannot put a call of ${line.length} bytes: the longest has ${LONGEST_LINE_BYTES}`,
@@ -462,7 +462,7 @@ export function checkLine(line: Uint8Array): void {
  * @param line The line with its line feeds.
  * @param path What the log is called in errors.
  */
-export function appendLine(
+function appendLine(
   fileSystem: FileSystem,
   file: Deno.FsFile,
   line: Uint8Array,
@@ -491,7 +491,7 @@ export class LogPosition {
 }
 
 /** What the log says since a position. */
-export interface LogChanges {
+interface LogChanges {
   /** Up to where. */
   readonly position: LogPosition;
   /** The lines in their order; absent when the position is none of this file: all may be different. */
@@ -502,7 +502,7 @@ export interface LogChanges {
 const LIMIT = 2 * 1024 * 1024;
 
 /** The newest records that were read, parsed: to read and parse a line is half of a tiny hit. */
-export class RecordCache {
+class RecordCache {
   #recent = new Map<Digest, Record<string, unknown>>();
   #older = new Map<Digest, Record<string, unknown>>();
   #bytes = 0;

@@ -17,7 +17,7 @@ export interface CallLine extends CallLineHead {
 }
 
 /** What a scan of the call log found. */
-export interface CallScan {
+interface CallScan {
   /** Where the last complete line ends; a later scan goes on there. */
   readonly end: number;
   /** How many lines were torn, damaged or foreign. */

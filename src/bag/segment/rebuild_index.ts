@@ -34,7 +34,7 @@ const KINDS: ReadonlyMap<unknown, number> = new Map(Object.entries(VALUE_KIND));
 type PayloadRow = Pick<TableRow, "digest" | "kind" | "length" | "crc">;
 
 /** What rebuilding needs. */
-export interface RebuildEnvironment {
+interface RebuildEnvironment {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** The bag's paths. */

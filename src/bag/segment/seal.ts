@@ -87,7 +87,7 @@ export function confirmChunks(
 }
 
 /** What sealing needs. */
-export interface SealEnvironment {
+interface SealEnvironment {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** The bag's paths. */

@@ -30,7 +30,7 @@ import type { SegmentSource } from "./segment_writer.ts";
 const MOST_INFLATED = 1032;
 
 /** What reads the files of a segment. */
-export interface SegmentReader {
+interface SegmentReader {
   /** Reads bytes of the HDF5 file. */
   readonly segment: ReadBytes;
   /** Reads bytes of the table's file. */

@@ -12,15 +12,15 @@ import { readAt } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
 
 /** The version of the tables' format. */
-export const TABLE_VERSION = 1;
+const TABLE_VERSION = 1;
 
 /** The size of a table's header in bytes. */
-export const TABLE_HEADER_BYTES = 64;
+const TABLE_HEADER_BYTES = 64;
 
 const MAGIC = new TextEncoder().encode("QVRTABLE");
 
 /** What a table is of. */
-export interface TableSubject {
+interface TableSubject {
   /** What the table is for. */
   readonly purpose: number;
   /** How long the file was that the rows point into, in bytes. */
@@ -30,7 +30,7 @@ export interface TableSubject {
 }
 
 /** What the header of a table says. */
-export interface TableHeader {
+interface TableHeader {
   /** What the table is of. */
   readonly subject: TableSubject;
   /** The number of rows. */
@@ -55,7 +55,7 @@ export function toTableBytes(rows: number): number {
  * @param header What it says.
  * @returns The bytes.
  */
-export function encodeTableHeader({ subject, size, crc }: TableHeader): Uint8Array<ArrayBuffer> {
+function encodeTableHeader({ subject, size, crc }: TableHeader): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(TABLE_HEADER_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
@@ -76,7 +76,7 @@ export function encodeTableHeader({ subject, size, crc }: TableHeader): Uint8Arr
  * @param purpose What the table must be for.
  * @returns The header, or `undefined` when it is damaged, for something else, or of another version.
  */
-export function decodeTableHeader(
+function decodeTableHeader(
   bytes: Uint8Array<ArrayBuffer>,
   purpose: number,
 ): TableHeader | undefined {
@@ -286,7 +286,7 @@ function takePrefixes(
 const CHUNK_ROWS = 1024;
 
 /** Where the rows of a table are. */
-export interface RowSource {
+interface RowSource {
   /** What was brought within reach last. */
   readonly rows: RowBytes;
   /**
@@ -299,7 +299,7 @@ export interface RowSource {
 }
 
 /** Rows that are all in memory. */
-export class MemoryRows implements RowSource {
+class MemoryRows implements RowSource {
   readonly rows: RowBytes;
 
   /**
@@ -317,7 +317,7 @@ export class MemoryRows implements RowSource {
 }
 
 /** Rows that are read from the table's file when they are asked for. */
-export class FileRows implements RowSource {
+class FileRows implements RowSource {
   readonly rows: RowBytes = createRowBytes(CHUNK_ROWS);
   readonly #open: () => Deno.FsFile | undefined;
   readonly #size: number;

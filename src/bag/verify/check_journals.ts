@@ -13,7 +13,7 @@ import { FileSource, SourceReader } from "../segment/sealed_payload.ts";
 import { StepReport, toRelative, type VerifyContext } from "./report.ts";
 
 /** What the journals look like. */
-export interface CheckedJournals {
+interface CheckedJournals {
   /** What was found. */
   readonly report: StepReport;
   /** Whether there are journals that are damaged and that a fold will remove. */

@@ -156,13 +156,13 @@ export function removeReplaced(
 }
 
 /** Something that is wrong with several values. */
-export interface CountedFinding extends VerifyFinding {
+interface CountedFinding extends VerifyFinding {
   /** With how many. */
   readonly count: number;
 }
 
 /** What a segment and its table look like. */
-export interface ExaminedSegment {
+interface ExaminedSegment {
   /** The segment, as it is. */
   readonly entry: SegmentEntry;
   /** What is wrong with the segment. */
@@ -184,7 +184,7 @@ export interface ExaminedSegment {
  * @param entry The segment.
  * @returns What was found.
  */
-export async function examineSegment(
+async function examineSegment(
   context: VerifyContext,
   report: StepReport,
   entry: SegmentEntry,

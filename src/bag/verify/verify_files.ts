@@ -49,7 +49,7 @@ export interface VerifiedFiles {
 }
 
 /** What a check of files needs. */
-export interface VerifyEnvironment extends FoldEnvironment {
+interface VerifyEnvironment extends FoldEnvironment {
   /** Where damaged files go; without it nothing is changed. */
   readonly quarantine: Quarantine | undefined;
 }
@@ -255,7 +255,7 @@ function isFree(lease: string): boolean {
  * @returns What was found.
  * @throws {BagFormatError} If the directory is not a bag, or one that this version cannot use.
  */
-export function checkBagJson(
+function checkBagJson(
   { layout, fileSystem, quarantine }: Pick<VerifyContext, "layout" | "fileSystem" | "quarantine">,
 ): StepReport {
   const report = new StepReport("bag.json");
@@ -292,7 +292,7 @@ type Door =
  * @param manifest What is live.
  * @returns What was found; whoever repairs writes it anew.
  */
-export function checkFrontDoor(context: VerifyContext, manifest: Manifest): StepReport {
+function checkFrontDoor(context: VerifyContext, manifest: Manifest): StepReport {
   const { layout, fileSystem, library, quarantine } = context;
   const report = new StepReport("front door");
   using file = openIfThere(layout.frontDoor);
@@ -354,7 +354,7 @@ function compareLinks(input: Hdf5Input, layout: BagLayout, manifest: Manifest): 
  * @param context What all steps have in common.
  * @returns What was found.
  */
-export function checkLinks(
+function checkLinks(
   { layout, quarantine }: Pick<VerifyContext, "layout" | "quarantine">,
 ): StepReport {
   const report = new StepReport("links");

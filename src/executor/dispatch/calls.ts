@@ -150,7 +150,7 @@ export class DispatchCalls {
 }
 
 /** What happens to the calls of a dispatcher: counted, and told to an observer if there is one. */
-export class DispatchLog {
+class DispatchLog {
   /** How the calls have ended. */
   readonly tally = new CallTally();
   /** What tells how long calls are on their way. */

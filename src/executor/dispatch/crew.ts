@@ -281,7 +281,7 @@ export interface DispatchEndingsOptions {
 }
 
 /** Workers that are ending while nobody waits for them; what goes wrong is told at the end. */
-export class DispatchEndings {
+class DispatchEndings {
   readonly #gracePeriod: number;
   readonly #endFailed: ((error: unknown) => void) | undefined;
   readonly #endings = new Map<Worker, Promise<void>>();
@@ -380,7 +380,7 @@ export class DispatchEndings {
  * What has nothing to do: a stack, so that what was used last, and is warm, is used next, while the
  * others grow old at the bottom and are let go.
  */
-export class DispatchIdle<T> {
+class DispatchIdle<T> {
   readonly #timeout: number;
   readonly #retire: (item: T) => void;
   /** Those idle for longest first. */
@@ -464,7 +464,7 @@ export class DispatchIdle<T> {
 const STOP_TIME = 500;
 
 /** Workers that were ended while they ran a call: a busy web worker goes on until its code returns. */
-export class DispatchStops {
+class DispatchStops {
   readonly #running = new Map<Worker, string>();
   /** Those that are watched until they stop. */
   readonly #watched = new Set<Worker>();

@@ -439,7 +439,7 @@ const SHORT_CALL = 0.5;
 const WEIGHT = 1 / 8;
 
 /** Decides how many calls are sent to a worker at once, by how long calls have lately taken. */
-export class DispatchPace {
+class DispatchPace {
   readonly #prefetch: number;
   #average: number | undefined;
 
@@ -470,7 +470,7 @@ export class DispatchPace {
 }
 
 /** How many calls are to be sent to which worker at once. */
-export interface SendPlan<C> {
+interface SendPlan<C> {
   /** The worker. */
   readonly member: Member<C>;
   /** How many calls. */
@@ -478,7 +478,7 @@ export interface SendPlan<C> {
 }
 
 /** What there is to send. */
-export interface Backlog {
+interface Backlog {
   /** How many calls wait. */
   readonly queued: number;
   /** How many calls a worker may have at once. */
@@ -494,7 +494,7 @@ export interface Backlog {
  * @param backlog What there is to send.
  * @returns What to send, or `undefined` when the calls are better kept.
  */
-export function planAhead<C>(
+function planAhead<C>(
   crew: DispatchCrew<C>,
   { queued, depth }: Backlog,
 ): SendPlan<C> | undefined {

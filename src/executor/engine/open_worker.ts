@@ -56,7 +56,7 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
 };
 
 /** What the workers of one owner are. */
-export interface WorkerSettings extends WorkerHookCalls {
+interface WorkerSettings extends WorkerHookCalls {
   /** The kind. */
   readonly type: WorkerType;
   /** What only workers of the kind `"process"` can be given. */

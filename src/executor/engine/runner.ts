@@ -26,7 +26,7 @@ import {
 import { CODE_SOURCES } from "./code_sources.ts";
 
 /** The status of a call together with how it is made, as the dispatcher asks for them. */
-export class OptionedCall implements CallObserver {
+class OptionedCall implements CallObserver {
   readonly deadline: number | undefined;
   readonly onAbort: OnAbort | undefined;
   readonly gracePeriod: number | undefined;
@@ -67,7 +67,7 @@ export class OptionedCall implements CallObserver {
 }
 
 /** The answer to a call that a dispatcher runs. */
-export class RunAnswer extends CallAnswer implements OutcomeTaker {
+class RunAnswer extends CallAnswer implements OutcomeTaker {
   readonly #scope: Scope;
 
   /**
@@ -105,7 +105,7 @@ export class RunAnswer extends CallAnswer implements OutcomeTaker {
 type ValueOutcome = Extract<Outcome, { type: "value" }>;
 
 /** Brings calls to workers. */
-export interface Dispatches {
+interface Dispatches {
   /**
    * Runs a call on a worker.
    *
@@ -299,7 +299,7 @@ function toRecalled({ value, note }: ValueOutcome): Recalled | undefined {
  * @returns The outcome, when there is a value.
  * @throws What the task threw.
  */
-export function unwrapOutcome(
+function unwrapOutcome(
   outcome: Outcome,
   { warn }: Scope,
 ): Extract<Outcome, { type: "value" }> {

@@ -6,7 +6,7 @@ import { importInWorker } from "../../worker/current_worker.ts";
 import type { CarriedArguments, TaskReference, TaskReferences } from "../wire/task_arguments.ts";
 
 /** Restores the scope that a task is bound to. */
-export type RestoreScope = (description: ScopeDescription) => Scope | Promise<Scope>;
+type RestoreScope = (description: ScopeDescription) => Scope | Promise<Scope>;
 
 /**
  * Makes arguments what they were before `encodeTasks()`.

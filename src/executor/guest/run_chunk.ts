@@ -14,7 +14,7 @@ import {
 } from "../wire/call_context.ts";
 
 /** What a chunk is run with. */
-export interface ChunkTools {
+interface ChunkTools {
   /** The task. */
   readonly definition: TaskDefinition;
   /** The scope that the calls were made in. */

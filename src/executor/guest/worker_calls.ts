@@ -442,7 +442,7 @@ async function openCache(description: StoreDescription): Promise<OpenCache> {
 const LOOK_INTERVAL = 1;
 
 /** Watches how much memory a worker holds. */
-export class HeapWatch {
+class HeapWatch {
   #looked = -Infinity;
 
   /**
@@ -463,7 +463,7 @@ export class HeapWatch {
 }
 
 /** What each worker may start beneath it when nobody says otherwise. */
-export const NESTED_WORKERS = 2;
+const NESTED_WORKERS = 2;
 
 /** The workers that one worker may start: all executors opened in its calls share them. */
 export class WorkerLedger implements WorkerAllowance {

@@ -31,7 +31,7 @@ export interface MapSettings {
  *  caller ◀──batch── MapBuffer ◀═══╝
  * ```
  */
-export class MapRun<T, R> {
+class MapRun<T, R> {
   readonly #appetite: MapAppetite;
   readonly #input: MapInput<MapItem<T>>;
   readonly #buffer: MapBuffer<R>;
@@ -121,7 +121,7 @@ export class MapRun<T, R> {
 }
 
 /** Tells an observer how a map goes, for as long as it does. */
-export class MapProgress {
+class MapProgress {
   #observer: ProgressObserver | undefined;
   readonly #running: RunningProgress | undefined;
 

@@ -58,7 +58,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
 ]);
 
 /** What a map calls. */
-export interface MapTarget {
+interface MapTarget {
   /** The task. */
   readonly definition: TaskDefinition;
   /** The scope that the map was made in: a generator runs in that of whoever pulls. */

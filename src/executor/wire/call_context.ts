@@ -125,7 +125,7 @@ export function toCallContext(
 }
 
 /** What holds for all calls that one dispatcher brings to workers. */
-export type CallDemands = Pick<CallContext, "limits" | "output">;
+type CallDemands = Pick<CallContext, "limits" | "output">;
 
 /**
  * Adds to a call what holds for all calls on its way.

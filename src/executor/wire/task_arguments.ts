@@ -24,7 +24,7 @@ export interface TaskReference {
 export type TaskReferences = { readonly [token: string]: readonly TaskReference[] };
 
 /** Arguments that structured clone carries whole. */
-export interface EncodedArguments {
+interface EncodedArguments {
   /** A {@linkcode CarriedArguments}, and behind it a list of what was given away, if some was. */
   readonly args: readonly unknown[];
   /** The tasks. */

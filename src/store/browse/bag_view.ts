@@ -90,7 +90,7 @@ class PlainView implements BagView {
  * a good signature, and values that are what their digests say. A digest is that of a whole value,
  * so also whoever wants a part of one has all of it read and digested.
  */
-export class SignedView implements BagView {
+class SignedView implements BagView {
   readonly source: PayloadSource;
   readonly #view: BagView;
   readonly #signer: RecordSigner;

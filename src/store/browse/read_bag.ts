@@ -152,7 +152,7 @@ abstract class Place implements ValueNode {
 }
 
 /** The bag itself: the tasks, and values by their digests. */
-export class BagPlace extends Place {
+class BagPlace extends Place {
   readonly kind = "bag";
   readonly #view: BagView;
 

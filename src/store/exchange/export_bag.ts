@@ -243,7 +243,7 @@ const MAX_RANK = 8;
 const INT64_LIMIT = 2n ** 63n;
 
 /** Lays a value out as groups and datasets, for people to look at. */
-export class ExportTree {
+class ExportTree {
   readonly #output: Hdf5Output;
   readonly #shapes: ReadonlyMap<Digest, readonly number[]>;
   readonly #paths = new Map<object, string>();
@@ -440,7 +440,7 @@ function toText(value: unknown): string {
  * @param names The names that there are; the new one is added.
  * @returns The name: `/` becomes `~1` as in paths, and what is there already gets a number.
  */
-export function toUniqueName(step: PathStep, names: Set<string>): string {
+function toUniqueName(step: PathStep, names: Set<string>): string {
   const escaped = formatStep(step).replaceAll("\0", "␀").toWellFormed();
   const base = escaped === "." || escaped === ".." ? `~${escaped}` : escaped;
   let name = base;

@@ -50,7 +50,7 @@ const SYNCHRONOUS: { readonly [d in NonNullable<CacheFilesOptions["durability"]>
 };
 
 /** What is at the path where a database is to be opened. */
-export type DatabaseState = "new" | "cache";
+type DatabaseState = "new" | "cache";
 
 /**
  * Looks at what is there, without changing it.

@@ -72,7 +72,7 @@ export type VerifyRequest =
   | { readonly type: "abort" };
 
 /** An error as data that structured clone carries: it would lose the class of ours. */
-export interface VerifyFailure {
+interface VerifyFailure {
   /** The name of the error's class. */
   readonly name: string;
   /** What could not be done. */
@@ -109,7 +109,7 @@ export function toFailure(error: unknown): VerifyFailure {
  * @param failure The data.
  * @returns The error.
  */
-export function fromFailure(path: string, failure: VerifyFailure): QuiverError {
+function fromFailure(path: string, failure: VerifyFailure): QuiverError {
   const { name, message, cause, corrupt } = failure;
   if (corrupt !== undefined) {
     return new BagCorruptError(message, corrupt.file, corrupt.offset, { cause });

@@ -69,7 +69,7 @@ async function verifyRecords(
 type ValueState = "sound" | "missing" | "wrong";
 
 /** Checks that the results and arguments of records are there and decode. */
-export class RecordVerification {
+class RecordVerification {
   readonly #files: BagFiles;
   readonly #report: StepReport;
   readonly #digests: boolean;

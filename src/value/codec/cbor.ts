@@ -58,7 +58,7 @@ export function fromCheckedCbor(bytes: Uint8Array): unknown {
  * @throws {SyntaxError} If they are anything else.
  * @see {@link https://www.rfc-editor.org/rfc/rfc8949}
  */
-export function checkCbor(bytes: Uint8Array): boolean {
+function checkCbor(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = bytes.byteLength;
   /** For each open container: how many items are missing, and whether it is a map. */

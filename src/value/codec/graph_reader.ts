@@ -6,7 +6,7 @@ import type { Digest } from "../value.ts";
 export type LoadPart = (digest: Digest) => object;
 
 /** Makes the object of a node that no store has; `undefined` of every other. */
-export type FromNode = (node: readonly unknown[]) => object | undefined;
+type FromNode = (node: readonly unknown[]) => object | undefined;
 
 /** What takes the place of an error in a graph. */
 export interface Replacement {

@@ -144,7 +144,7 @@ function describe(value: unknown): string {
 export type RegisteredEntry = readonly [node: number, name: string, fields: unknown];
 
 /** Makes errors of the classes that they were registered as. */
-export class ErrorRestoration implements Restoration {
+class ErrorRestoration implements Restoration {
   readonly #entries: readonly RegisteredEntry[];
   readonly #readFields: (data: unknown) => unknown;
 

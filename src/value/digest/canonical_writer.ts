@@ -19,7 +19,7 @@ import { type ByteSink, DIGEST_SCHEME, Refusal, TAG, TooDeepError } from "./byte
 import { NO_DIGEST, OWN_DIGEST, refuseDigest } from "./refusal.ts";
 
 /** What a frame writes with. */
-export interface ItemWriter {
+interface ItemWriter {
   /** Where the bytes go. */
   readonly sink: ByteSink;
   /**
@@ -45,7 +45,7 @@ export interface Frame {
 }
 
 /** Writes keys and what an object has under them. */
-export class PropertiesFrame implements Frame {
+class PropertiesFrame implements Frame {
   readonly #object: object;
   readonly #keys: readonly string[];
   #at = 0;
@@ -68,7 +68,7 @@ export class PropertiesFrame implements Frame {
 }
 
 /** Writes values one after the other. */
-export class ItemsFrame implements Frame {
+class ItemsFrame implements Frame {
   readonly #items: readonly unknown[];
   #at = 0;
 
@@ -85,7 +85,7 @@ export class ItemsFrame implements Frame {
 }
 
 /** Writes groups of values, and puts them into the order of their bytes when all are written. */
-export class SortedFrame implements Frame {
+class SortedFrame implements Frame {
   readonly #items: readonly unknown[];
   readonly #width: number;
   readonly #starts: number[] = [];
@@ -109,7 +109,7 @@ export class SortedFrame implements Frame {
 }
 
 /** Writes the named properties of an array, then its items and holes. */
-export class ArrayFrame implements Frame {
+class ArrayFrame implements Frame {
   readonly #array: readonly unknown[];
   readonly #length: number;
   readonly #properties: PropertiesFrame;

@@ -118,7 +118,7 @@ export interface WriteArgumentOptions {
  * @param options What it may take, and what is known.
  * @returns The digest.
  */
-export function writeArgument(
+function writeArgument(
   value: unknown,
   { limit = ARGUMENT_LIMIT, parts = new Map() }: WriteArgumentOptions = {},
 ): Digest {

@@ -13,7 +13,7 @@ import { DigestReference, digestSymbol, isDigestible } from "../symbols.ts";
 import { Refusal, SinkFullError, TooDeepError } from "./byte_sink.ts";
 
 /** What is done with a value, for messages. */
-export type Action = "digest" | "store";
+type Action = "digest" | "store";
 
 /** Why an instance has no digest whose method gives nothing. */
 export const NO_DIGEST = "it gives nothing; return what tells the instance from others";
@@ -72,7 +72,7 @@ export function refuseDigest(value: unknown): string | undefined {
  * @param value The value.
  * @returns The reason and the remedy, or `undefined` when it can be stored.
  */
-export function refuseStorage(value: unknown): string | undefined {
+function refuseStorage(value: unknown): string | undefined {
   const object = (typeof value === "object" && value !== null) || typeof value === "function";
   if (!object || isRevoked(value) || !(isDigestible(value) || value instanceof DigestReference)) {
     return refuseDigest(value);
@@ -194,7 +194,7 @@ export interface Finding {
 }
 
 /** How {@linkcode findFirst} goes through a value. */
-export interface Search {
+interface Search {
   /** Says what is the matter with a value, before what is inside it is looked at. */
   enter(value: unknown): string | undefined;
   /** Says what is the matter with an object in which nothing was found. */

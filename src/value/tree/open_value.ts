@@ -101,7 +101,7 @@ function describe(node: ValueNode): string {
 }
 
 /** An array or buffer that is stored on its own. */
-export class ArrayNode implements ValueNode {
+class ArrayNode implements ValueNode {
   readonly kind: string;
   readonly shape?: readonly number[];
   readonly bytes: number;
@@ -148,7 +148,7 @@ export class ArrayNode implements ValueNode {
 const ERROR_TEXTS = [["name", 2], ["message", 3], ["stack", 4]] as const;
 
 /** An object that a node of a graph stands for. */
-export class GraphValue implements ValueNode {
+class GraphValue implements ValueNode {
   readonly kind: string;
   readonly size?: number;
   readonly shape?: readonly number[];
@@ -283,7 +283,7 @@ const HAS_ITEMS: ReadonlySet<unknown> = new Set(["Object", "NullObject", "Array"
  * @returns The array.
  * @throws {MissingPartError} If it is not there.
  */
-export function openArray(digest: string, source: PayloadSource): ValueNode {
+function openArray(digest: string, source: PayloadSource): ValueNode {
   const payload = source.open(digest);
   if (payload === undefined) throw new MissingPartError(digest);
   const name = toKindName(payload.kind);
@@ -307,10 +307,10 @@ function refuse(digest: string): never {
 }
 
 /** A node of a graph: the name of its type, then what the type says. */
-export type GraphNode = readonly unknown[];
+type GraphNode = readonly unknown[];
 
 /** A slot inside a node. */
-export interface GraphItem {
+interface GraphItem {
   /** The key: a text for properties, the number of the item otherwise, any slot in a Map. */
   readonly key: unknown;
   /** The slot of the value. */
@@ -318,7 +318,7 @@ export interface GraphItem {
 }
 
 /** Looks into a graph without building the values that it stands for. */
-export class GraphView {
+class GraphView {
   /** The slot of the whole value. */
   readonly root: unknown;
   readonly #nodes: readonly GraphNode[];
@@ -431,7 +431,7 @@ function toLayout(node: GraphNode): { start: number; width: 1 | 2 } | undefined 
  * @param node The node.
  * @returns The digest, or `undefined` when the node is another one.
  */
-export function toPartDigest(node: GraphNode): string | undefined {
+function toPartDigest(node: GraphNode): string | undefined {
   const [type, digest] = node;
   return type === "part" && digest instanceof Uint8Array ? digest.toHex() : undefined;
 }
@@ -442,7 +442,7 @@ export function toPartDigest(node: GraphNode): string | undefined {
  * @param node The node.
  * @returns Whether it is.
  */
-export function isInlineArray(node: GraphNode): boolean {
+function isInlineArray(node: GraphNode): boolean {
   return typeof node[0] === "string" && isArrayKind(node[0]);
 }
 
@@ -455,7 +455,7 @@ function malformed(what: string): SyntaxError {
 }
 
 /** A value that is in memory: plain data, a primitive, or an array that is small. */
-export class PlainNode implements ValueNode {
+class PlainNode implements ValueNode {
   readonly kind: string;
   readonly size?: number;
   readonly shape?: readonly number[];

@@ -270,7 +270,7 @@ export interface ProcessChildOptions {
 }
 
 /** Why a process ends that was told to. */
-export const CLOSED = "it was closed";
+const CLOSED = "it was closed";
 /** How many turns of the event loop without a word a dead process's pipe gets. */
 const QUIET_TURNS = 20;
 /** How long a process whose channel is closed, or that was told to end, may take, in milliseconds. */
@@ -286,7 +286,7 @@ const END_TIME = 1000;
  * @param reading What to do with what it tells.
  * @returns The process, which may not listen yet.
  */
-export function openProcessChild(
+function openProcessChild(
   entry: URL,
   claims: number,
   options: ProcessChildOptions,
@@ -321,7 +321,7 @@ export function openProcessChild(
  *
  * @throws {Deno.errors.NotCapable} When they may not.
  */
-export function checkRunPermission(): void {
+function checkRunPermission(): void {
   const command = Deno.execPath();
   if (Deno.permissions.querySync({ name: "run", command }).state === "granted") return;
   throw new Deno.errors.NotCapable(`Requires run access to "${command}"`);
@@ -332,7 +332,7 @@ export function checkRunPermission(): void {
  *
  * @returns The two descriptors.
  */
-export function openClaimFile(): { readonly parent: number; readonly child: number } {
+function openClaimFile(): { readonly parent: number; readonly child: number } {
   const path = Deno.makeTempFileSync({ prefix: "quiver-" });
   try {
     const parent = openSync(path, "a+");
@@ -507,7 +507,7 @@ const PARTS: { readonly [N in PermissionName]: (part: string) => Deno.Permission
  * @returns The flags of `deno run`.
  * @throws {TypeError} When there is no such permission.
  */
-export function toPermissionFlags(
+function toPermissionFlags(
   permissions: Deno.PermissionOptions,
   program: ProgramFlags | undefined,
 ): string[] {
@@ -529,7 +529,7 @@ export function toPermissionFlags(
  * @returns The flag that names it, or says that there is none, unless it may not be looked for or the
  * program's own flags say it.
  */
-export function toConfigFlags(program: ProgramFlags | undefined): string[] {
+function toConfigFlags(program: ProgramFlags | undefined): string[] {
   if (program?.namesConfig) return [];
   try {
     const { protocol, href } = new URL(Deno.mainModule);

@@ -110,7 +110,7 @@ async function close(hooks: WorkerHooks): Promise<CloseReply> {
  * @param methods The methods.
  * @param end Where messages come from; it gives Comlink's alone.
  */
-export function exposeLate(methods: object, end: Endpoint): void {
+function exposeLate(methods: object, end: Endpoint): void {
   const early: Event[] = [];
   const keep = (event: Event): void => {
     // What cannot be loaded is left uncaught: it ends the worker, which is what was asked for.

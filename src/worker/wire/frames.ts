@@ -37,7 +37,7 @@ export type AbortFrame = readonly [slot: number, abort: "abort", reason: unknown
 export type ParentFrame = CallFrame | AbortFrame;
 
 /** What a call says while it runs. */
-export type ReportFrame = readonly [slot: number, report: "report", kind: string, data: unknown];
+type ReportFrame = readonly [slot: number, report: "report", kind: string, data: unknown];
 
 /** An answer as it is posted: short for a plain value, which most are. */
 export type AnswerFrame =

@@ -7,7 +7,7 @@
 import { isGivenAway } from "../transfer.ts";
 
 /** What goes instead of a list of values, and the buffers that move with it. */
-export interface Parcel {
+interface Parcel {
   /** The values. */
   readonly values: readonly unknown[];
   /** The buffers; they are empty here when the values were sent. */
