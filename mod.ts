@@ -27,8 +27,8 @@
  *
  * @module
  */
-export type { BagOptions, CompressionOptions, FoldResult } from "./src/disk/cache_files.ts";
-export type { CacheFilesOptions } from "./src/disk/cache_files.ts";
+export type { BagOptions, CompressionOptions, FoldResult } from "./src/disk/disk_storage.ts";
+export type { CacheFilesOptions } from "./src/disk/disk_storage.ts";
 export type {
   VerifyFinding,
   VerifyObserver,
@@ -130,7 +130,7 @@ export {
 export type { ScopeDescription } from "./src/scope/scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export type { WorkerContextOptions } from "./src/scope/scope.ts";
-export type { LimitedCall } from "./src/store/limited/call_ledger.ts";
+export type { LimitedCall } from "./src/store/limited/eviction_index.ts";
 export type { ExportResult } from "./src/store/exchange/export_bag.ts";
 export type { ImportResult } from "./src/store/exchange/import_bag.ts";
 export type { StoreLimits } from "./src/store/limited/limited_stores.ts";

@@ -1,7 +1,7 @@
 import { QuiverError } from "../base/errors.ts";
 import type {
-  BagFiles,
   BagOptions,
+  BagStorage,
   CallChanges,
   CompactOptions,
   CompactResult,
@@ -10,13 +10,13 @@ import type {
   StorageStatistics,
   StoredPart,
   TellDamaged,
-} from "../disk/cache_files.ts";
+} from "../disk/disk_storage.ts";
 import { FileHandles, type FileSystem } from "../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 import { isLeaseFree, LeaseFiles, WaitNotes, waitUntil } from "../disk/leases.ts";
 import type { Digest, EncodedPart, Payload, StoredPayload } from "../value/value.ts";
 import { ByteCache } from "./byte_cache.ts";
-import { BackgroundFold, FoldPace, type FoldRunner } from "./fold/scheduler.ts";
+import { BackgroundFold, type FoldRunner, FoldScheduler } from "./fold/scheduler.ts";
 import { findHorizon, Touches } from "./fold/touches.ts";
 import { JournalWriter } from "./journal/journal_writer.ts";
 import { CallLog, LogPosition, type Revocable } from "./log/call_log.ts";
@@ -41,7 +41,7 @@ export interface DiskBagOptions extends Required<Omit<BagOptions, "compression">
 }
 
 /** A bag on this machine's disk. */
-export class DiskBag implements BagFiles {
+export class DiskBag implements BagStorage {
   readonly #options: DiskBagOptions;
   readonly #handles = new FileHandles();
   readonly #cache: ByteCache;
@@ -49,7 +49,7 @@ export class DiskBag implements BagFiles {
   readonly #values: StoredValues;
   readonly #log: CallLog;
   readonly #folding: BackgroundFold;
-  readonly #pace: FoldPace;
+  readonly #pace: FoldScheduler;
   readonly #leases: LeaseFiles;
   readonly #waits: WaitNotes;
   readonly #touches: Touches;
@@ -80,7 +80,7 @@ export class DiskBag implements BagFiles {
     const logOptions = { fileSystem, layout, writable, sync, onLongTail, onReplaced };
     this.#log = new CallLog(logOptions, this.#values.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
-    this.#pace = new FoldPace({ start: () => this.#startFold() });
+    this.#pace = new FoldScheduler({ start: () => this.#startFold() });
     this.#leases = new LeaseFiles(fileSystem, layout);
     this.#waits = new WaitNotes(fileSystem, layout);
     this.#touches = new Touches(fileSystem, layout);

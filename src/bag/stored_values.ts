@@ -1,6 +1,6 @@
 import type { Digest, Payload, StoredPayload } from "../value/value.ts";
 import { type FileHandles, isMissing } from "../disk/file_system.ts";
-import type { StoredPart } from "../disk/cache_files.ts";
+import type { StoredPart } from "../disk/disk_storage.ts";
 import { JournalIndex } from "./journal/journal_index.ts";
 import type { JournalEntry } from "./journal/journal_scan.ts";
 import type { BagLayout } from "../disk/layout.ts";
@@ -77,12 +77,12 @@ export class StoredValues {
   /**
    * Tells whether something is missing that follows from the segments.
    *
-   * @param frontDoor Whether the front door counts.
-   * @returns Whether a segment has no usable table, or there is no front door.
+   * @param linkFile Whether the link file counts.
+   * @returns Whether a segment has no usable table, or there is no link file.
    */
-  isIncomplete(frontDoor: boolean): boolean {
+  isIncomplete(linkFile: boolean): boolean {
     if (this.#sealed.unreadable.length > 0) return true;
-    return frontDoor && this.#manifest.segments.length > 0 && isMissing(this.#layout.frontDoor);
+    return linkFile && this.#manifest.segments.length > 0 && isMissing(this.#layout.linkFile);
   }
 
   /**

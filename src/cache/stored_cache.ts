@@ -3,7 +3,12 @@ import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, writeWarning } from "../base/warning.ts";
 import type { CallQuery } from "../call/call_query.ts";
-import type { BagFiles, BagOptions, CacheFilesOptions, FoldResult } from "../disk/cache_files.ts";
+import type {
+  BagOptions,
+  BagStorage,
+  CacheFilesOptions,
+  FoldResult,
+} from "../disk/disk_storage.ts";
 import type { BagView } from "../store/browse/bag_view.ts";
 import type { BagEntry } from "../store/browse/read_bag.ts";
 import type { ExportResult } from "../store/exchange/export_bag.ts";
@@ -175,7 +180,7 @@ export interface OpenBagOptions extends BagOptions, SigningOptions {
  * one at the same time, and `kill -9` of any of them loses nothing that was acknowledged.
  */
 export class Bag extends Cache implements AsyncDisposable {
-  readonly #opened: OpenFiles<BagFiles>;
+  readonly #opened: OpenFiles<BagStorage>;
   readonly #onWarning: (warning: QuiverWarning) => void;
 
   /**
@@ -184,7 +189,7 @@ export class Bag extends Cache implements AsyncDisposable {
    * @param opened The stores of the bag.
    * @param onWarning Told when disposing could not fold.
    */
-  constructor(opened: OpenFiles<BagFiles>, onWarning: (warning: QuiverWarning) => void) {
+  constructor(opened: OpenFiles<BagStorage>, onWarning: (warning: QuiverWarning) => void) {
     super(opened.stores);
     this.#opened = opened;
     this.#onWarning = onWarning;

@@ -18,7 +18,7 @@ export interface BagLayout {
   /** The table of the call log's sealed prefix. */
   readonly callIndex: string;
   /** The file that HDF5 tools open. */
-  readonly frontDoor: string;
+  readonly linkFile: string;
   /** The directory of sealed segments. */
   readonly segments: string;
   /** The directory of journals. */
@@ -52,7 +52,7 @@ export function toLayout(root: string): BagLayout {
     manifest: `${root}/manifest.json`,
     callLog: `${root}/calls.jsonl`,
     callIndex: `${root}/calls.index`,
-    frontDoor: `${root}/values.h5`,
+    linkFile: `${root}/values.h5`,
     segments: `${root}/segments`,
     journals: `${root}/journal`,
     leases: `${root}/leases`,

@@ -1,5 +1,5 @@
 import type { Digest } from "../value/value.ts";
-import type { CacheGuard, LeaseLock } from "./cache_files.ts";
+import type { CacheGuard, LeaseLock } from "./disk_storage.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import {
   DISK,

@@ -5,8 +5,8 @@ import type { Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
 import {
-  type CallKeeper,
   type CallStatus,
+  type CallTracker,
   followSignal,
   Future,
   toAborted,
@@ -17,7 +17,7 @@ import type { CallOptions } from "./call_options.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
 import type { MapExecutor } from "./map/map_caller.ts";
 import { type MapOptions, mapTask } from "./map/map_task.ts";
-import { refuseOutsideOfCall, refuseTooDeep } from "./nesting.ts";
+import { assertDepth, assertInsideCall } from "./nesting.ts";
 import {
   checkMaxWorkers,
   type ExecutorOptions,
@@ -90,7 +90,7 @@ export class Executor implements AsyncDisposable {
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<CallStatus>();
   /** Shutdown waits for the calls that it keeps. */
-  readonly #keeper: CallKeeper = {
+  readonly #tracker: CallTracker = {
     began: (call) => void this.#unsettled.add(call),
     ended: (call) => {
       this.#unsettled.delete(call);
@@ -384,7 +384,7 @@ export class Executor implements AsyncDisposable {
     const executor = this.active;
     const refused = executor.#refuse(definition.name, scope);
     if (refused !== undefined) return refused;
-    return answerCall(definition, args, scope, runner, { keeper: executor.#keeper });
+    return answerCall(definition, args, scope, runner, { tracker: executor.#tracker });
   }
 
   /** What a map needs; another executor may take the place of this one while it goes on. */
@@ -397,15 +397,15 @@ export class Executor implements AsyncDisposable {
       options: { retries },
       dispatcher: { run: (request, observer = {}) => this.active.#engine.send(request, observer) },
       refuse: (name, scope) => this.active.#refuse(name, scope),
-      keeper: () => this.active.#keeper,
+      tracker: () => this.active.#tracker,
     };
   }
 
   /** What is left of a call that the executor does not take. */
   #refuse(name: string, scope: Scope): Future<never> | undefined {
     if (this.#accepting) {
-      refuseTooDeep(name, scope, this.#settings.maxDepth);
-      return refuseOutsideOfCall(name, scope);
+      assertDepth(name, scope, this.#settings.maxDepth);
+      return assertInsideCall(name, scope);
     }
     const error = new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`);
     return new Future(name, () => Promise.reject(error));

@@ -13,7 +13,7 @@ export const MAX_DEPTH = 10;
  * @param scope The scope that the call is made in.
  * @throws {NestedExecutorError} When a module that a worker imports would start workers for ever.
  */
-export function refuseOutsideOfCall(name: string, { chain }: Scope): undefined {
+export function assertInsideCall(name: string, { chain }: Scope): undefined {
   const worker = currentWorker();
   if (worker === undefined || chain !== undefined) return undefined;
   const where = worker.importing === undefined ? "" : `, while it imports "${worker.importing}"`;
@@ -31,7 +31,7 @@ export function refuseOutsideOfCall(name: string, { chain }: Scope): undefined {
  * @param maxDepth How many calls on workers may be around it.
  * @throws {NestedExecutorError} When there are more.
  */
-export function refuseTooDeep(name: string, { nesting }: Scope, maxDepth = MAX_DEPTH): void {
+export function assertDepth(name: string, { nesting }: Scope, maxDepth = MAX_DEPTH): void {
   if (nesting === undefined || nesting.depth < maxDepth) return;
   throw new NestedExecutorError(
     `Cannot submit "${name}": ${nesting.depth} executors' calls are around it, and \`maxDepth\` is ` +

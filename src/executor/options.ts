@@ -119,7 +119,7 @@ export interface ExecutorOptions {
   /** Follows calls and workers. */
   observer?: ExecutorObserver;
   /**
-   * Told of what costs no call: an observer or a taker of output that throws, and `init` that fails
+   * Told of what costs no call: an observer or a listener of output that throws, and `init` that fails
    * (once, although each call rejects); by default warnings are written to standard error, and those of
    * output go to the scope in which the executor is created.
    */

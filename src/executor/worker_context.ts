@@ -16,8 +16,8 @@ import {
 } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
 import {
-  type CallKeeper,
   type CallStatus,
+  type CallTracker,
   followSignal,
   Future,
   type OnAbort,
@@ -25,7 +25,7 @@ import {
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import type { DispatcherStatistics } from "./dispatch/dispatcher.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
-import { refuseOutsideOfCall, refuseTooDeep } from "./nesting.ts";
+import { assertDepth, assertInsideCall } from "./nesting.ts";
 
 /** Decides how many calls run at once: each holds a permit while a worker has it. */
 export interface Limiter {
@@ -279,7 +279,7 @@ class OpenWorkerContext implements WorkerContext {
   readonly #runner: LimitedRunner;
   /** How many calls were made and have not settled, in whatever state. */
   #unsettled = 0;
-  readonly #keeper: CallKeeper = {
+  readonly #tracker: CallTracker = {
     began: () => void this.#unsettled++,
     ended: () => {
       this.#unsettled--;
@@ -318,14 +318,14 @@ class OpenWorkerContext implements WorkerContext {
         "that owns them, was closed";
       return new Future(name, () => Promise.reject(new ScopeClosedError(message)));
     }
-    refuseTooDeep(name, scope);
-    refuseOutsideOfCall(name, scope);
+    assertDepth(name, scope);
+    assertInsideCall(name, scope);
     if (signal?.aborted) return new Future(name, () => Promise.reject(signal.reason));
     const runner = this.#runnerWith(limiter, scope);
     const future = new Future(name, (status) => {
       status.onAbort = onAbort;
       return answerGiven({ definition, scope, args, status }, runner);
-    }, this.#keeper);
+    }, this.#tracker);
     if (signal !== undefined) followSignal(future, signal);
     // The definition is that of `task`, so its function returns what `task` does.
     return future as Future<R>;

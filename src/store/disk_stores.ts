@@ -1,5 +1,5 @@
 import type { CallRecord } from "../call/call_record.ts";
-import type { BagFiles, BagOptions, CacheFiles } from "../disk/cache_files.ts";
+import type { BagOptions, BagStorage, DiskStorage } from "../disk/disk_storage.ts";
 import { decodePlain } from "../value/codec/decode_value.ts";
 import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import { digestValue } from "../value/digest/digest_value.ts";
@@ -33,7 +33,7 @@ import {
  * @param options How it was opened.
  * @returns The stores.
  */
-export function createBagStores(files: BagFiles, options: BagOptions = {}): Stores {
+export function createBagStores(files: BagStorage, options: BagOptions = {}): Stores {
   const { fold: _, ...shared } = options;
   return {
     ...createFileStores(files, { type: "bag", path: files.path, options: shared }),
@@ -50,7 +50,7 @@ export function createBagStores(files: BagFiles, options: BagOptions = {}): Stor
  * @param description How another isolate opens the same.
  * @returns The stores.
  */
-export function createFileStores(files: CacheFiles, description: StoreDescription): Stores {
+export function createFileStores(files: DiskStorage, description: StoreDescription): Stores {
   const { mode } = files;
   return {
     values: new FileValues(files),
@@ -63,10 +63,10 @@ export function createFileStores(files: CacheFiles, description: StoreDescriptio
 }
 
 class FileValues implements ValueStore {
-  readonly #files: CacheFiles;
+  readonly #files: DiskStorage;
   readonly #load = (part: Digest): Payload | undefined => this.#files.getValue(part);
 
-  constructor(files: CacheFiles) {
+  constructor(files: DiskStorage) {
     this.#files = files;
   }
 
@@ -115,9 +115,9 @@ class FileValues implements ValueStore {
 }
 
 class FileCalls implements CallStore {
-  readonly #files: CacheFiles;
+  readonly #files: DiskStorage;
 
-  constructor(files: CacheFiles) {
+  constructor(files: DiskStorage) {
     this.#files = files;
   }
 
@@ -142,9 +142,9 @@ class FileCalls implements CallStore {
 }
 
 class BagCalls extends FileCalls {
-  readonly #files: BagFiles;
+  readonly #files: BagStorage;
 
-  constructor(files: BagFiles) {
+  constructor(files: BagStorage) {
     super(files);
     this.#files = files;
   }
@@ -156,10 +156,10 @@ class BagCalls extends FileCalls {
 
 /** Follows the call log. */
 class BagFeed implements CallFeed {
-  readonly #files: BagFiles;
+  readonly #files: BagStorage;
   #position: unknown;
 
-  constructor(files: BagFiles) {
+  constructor(files: BagStorage) {
     this.#files = files;
   }
 
@@ -180,9 +180,9 @@ class BagFeed implements CallFeed {
 }
 
 class BagSweeper implements ValueSweeper {
-  readonly #files: BagFiles;
+  readonly #files: BagStorage;
 
-  constructor(files: BagFiles) {
+  constructor(files: BagStorage) {
     this.#files = files;
   }
 
@@ -207,9 +207,9 @@ class BagSweeper implements ValueSweeper {
 class FileLeases implements LeaseStore {
   readonly board: WaitBoard;
   readonly place: string;
-  readonly #files: CacheFiles;
+  readonly #files: DiskStorage;
 
-  constructor(files: CacheFiles, place: string) {
+  constructor(files: DiskStorage, place: string) {
     this.#files = files;
     this.place = place;
     this.board = { write: (note) => files.tellWaits(note), read: () => files.readWaits() };

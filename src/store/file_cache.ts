@@ -2,14 +2,14 @@ import { resolve } from "node:path";
 import { isDeadLink } from "../bag/bag_json.ts";
 import { CacheFormatError, QuiverError } from "../base/errors.ts";
 import {
-  type CacheFiles,
   type CacheFilesOptions,
   CacheGuard,
   checkCacheOptions,
+  type DiskStorage,
   isDigest,
   type LeaseLock,
   type TellDamaged,
-} from "../disk/cache_files.ts";
+} from "../disk/disk_storage.ts";
 import { decodeCheckedLine, encodeCallLine } from "../disk/checked_line.ts";
 import {
   DISK,
@@ -34,7 +34,7 @@ const LARGEST_BYTES = 2 ** 32 - 1;
 const PREFIX_LENGTH = 2;
 
 /** A cache in a directory: a file for each value, a file for each record. */
-export class FileDirectory extends LeasedFiles implements CacheFiles {
+export class FileDirectory extends LeasedFiles implements DiskStorage {
   readonly path: string;
   readonly mode: "readwrite" | "read";
   readonly #fileSystem: FileSystem;
@@ -287,7 +287,7 @@ export function openFileDirectory(
   path: string,
   options: CacheFilesOptions = {},
   fileSystem: FileSystem = DISK,
-): CacheFiles {
+): DiskStorage {
   const settings = checkCacheOptions("a file cache", options, DEFAULTS);
   const root = resolve(path);
   try {

@@ -1,7 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { openBagFiles } from "../bag/open_bag.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
-import type { BagFiles, BagOptions, CacheFiles, CacheFilesOptions } from "../disk/cache_files.ts";
+import type {
+  BagOptions,
+  BagStorage,
+  CacheFilesOptions,
+  DiskStorage,
+} from "../disk/disk_storage.ts";
 import { createBagStores, createFileStores } from "./disk_stores.ts";
 import { mixStores } from "./layered_stores.ts";
 import { type SigningOptions, toSigningKeys } from "./signed/signing_keys.ts";
@@ -16,11 +21,11 @@ import {
 type Layering = typeof import("./layered_stores.ts");
 type Limiting = typeof import("./limited/limited_stores.ts");
 type Directories = typeof import("./file_cache.ts");
-type Sqlite = typeof import("./sqlite/sqlite_files.ts");
+type Sqlite = typeof import("./sqlite/sqlite_storage.ts");
 type Signing = typeof import("./signed/signed_stores.ts");
 
 const DIRECTORIES: LateModule<Directories> = new LateModule(() => import("./file_cache.ts"));
-const SQLITE: LateModule<Sqlite> = new LateModule(() => import("./sqlite/sqlite_files.ts"));
+const SQLITE: LateModule<Sqlite> = new LateModule(() => import("./sqlite/sqlite_storage.ts"));
 const SIGNING: LateModule<Signing> = new LateModule(() => import("./signed/signed_stores.ts"));
 
 /** Stores that hold files, to be let go of. */
@@ -30,7 +35,7 @@ export interface OpenStores extends AsyncDisposable {
 }
 
 /** Stores of a cache on disk, and the cache itself. */
-export interface OpenFiles<F extends CacheFiles = CacheFiles> extends OpenStores {
+export interface OpenFiles<F extends DiskStorage = DiskStorage> extends OpenStores {
   /** What is beneath the stores. */
   readonly files: F;
 }
@@ -45,7 +50,7 @@ export interface OpenFiles<F extends CacheFiles = CacheFiles> extends OpenStores
 export async function openBagStores(
   path: string | URL,
   options: BagOptions & SigningOptions = {},
-): Promise<OpenFiles<BagFiles>> {
+): Promise<OpenFiles<BagStorage>> {
   const { signingKey, ...bagOptions } = options;
   const sign = await loadSign(toSigningKeys(signingKey));
   const files = await openBagFiles(toPath(path), bagOptions);
@@ -156,7 +161,7 @@ async function openMixed(values: StoreDescription, calls: StoreDescription): Pro
   };
 }
 
-function toOpenFiles<F extends CacheFiles>(files: F, stores: Stores): OpenFiles<F> {
+function toOpenFiles<F extends DiskStorage>(files: F, stores: Stores): OpenFiles<F> {
   return { stores, files, [Symbol.asyncDispose]: () => files.close() };
 }
 

@@ -12,10 +12,10 @@ import type {
   CacheFilesOptions,
   StorageStatistics,
   TellDamaged,
-} from "../disk/cache_files.ts";
+} from "../disk/disk_storage.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
 
-export type { TellDamaged } from "../disk/cache_files.ts";
+export type { TellDamaged } from "../disk/disk_storage.ts";
 
 /** A value, or a promise of one. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -399,7 +399,7 @@ export function toPaths(description: StoreDescription): string {
   return `${toPaths(description.values)}" with "${toPaths(description.calls)}`;
 }
 
-export type { StorageStatistics } from "../disk/cache_files.ts";
+export type { StorageStatistics } from "../disk/disk_storage.ts";
 
 /** What stores have counted since they were opened, by this handle of them. */
 export interface StoreStatistics {

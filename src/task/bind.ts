@@ -7,7 +7,7 @@ import {
   scopeOf,
   type Task,
   thawScope,
-  toTask,
+  toBoundTask,
 } from "./task.ts";
 import { definitionOf, findTask, importTask } from "./definition.ts";
 import { Cache } from "../cache/cache.ts";
@@ -63,7 +63,7 @@ export function bind(
   options: ScopeOptions = {},
 ): (...args: unknown[]) => unknown {
   const definition = definitionOf(fn);
-  if (definition !== undefined) return toTask(definition, freezeScope(scopeOf(fn), options));
+  if (definition !== undefined) return toBoundTask(definition, freezeScope(scopeOf(fn), options));
   if (typeof fn !== "function") throw new TypeError(`Cannot bind ${String(fn)}: it is no function`);
   const frozen = freezeScope(currentScope(), options);
   const bound = (...args: unknown[]) => runInScope(thawScope(frozen), () => fn(...args));
@@ -129,7 +129,7 @@ export async function restoreBound<A extends readonly unknown[] = unknown[], R =
   const opened = cache === undefined || "cache" in options ? undefined : await openStores(cache);
   const own = opened === undefined ? {} : { cache: new Cache(opened.stores) };
   const frozen = deriveScope(undefined, { ...described, ...own });
-  const bound = toTask<A, R>(definition, freezeScope(frozen, options));
+  const bound = toBoundTask<A, R>(definition, freezeScope(frozen, options));
   return Object.assign(bound, {
     [Symbol.asyncDispose]: async () => await opened?.[Symbol.asyncDispose](),
   });

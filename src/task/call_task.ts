@@ -9,7 +9,7 @@ import {
   resolveFutures,
 } from "./call_arguments.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
-import { type CallKeeper, Future } from "./future.ts";
+import { type CallTracker, Future } from "./future.ts";
 import type { TaskDefinition } from "./definition.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Digest } from "../value/value.ts";
@@ -42,20 +42,20 @@ export function answerCall(
   given: readonly unknown[],
   scope: Scope,
   runner: CallRunner,
-  { keeper, frozen }: AnswerOptions = {},
+  { tracker, frozen }: AnswerOptions = {},
 ): Future<unknown> {
   const own = frozen === undefined ? {} : { frozen };
   return new Future(
     definition.name,
     (status) => answerGiven({ definition, scope, args: given, status, ...own }, runner),
-    keeper,
+    tracker,
   );
 }
 
 /** Options of {@linkcode answerCall}. */
 export interface AnswerOptions {
   /** Keeps count of the call. */
-  readonly keeper?: CallKeeper;
+  readonly tracker?: CallTracker;
   /** The arguments as they were when the call was made, if that was before. */
   readonly frozen?: FrozenArguments | undefined;
 }

@@ -48,7 +48,7 @@ export function registerTask(task: object, definition: TaskDefinition): void {
  * @param definition What the task is made of.
  * @param frozen The scope that it is bound to, if it is.
  */
-export function registerFace(task: object, definition: TaskDefinition, frozen?: Scope): void {
+export function registerCallable(task: object, definition: TaskDefinition, frozen?: Scope): void {
   DEFINITIONS.set(task, definition);
   if (frozen !== undefined) SCOPES.set(task, frozen);
 }

@@ -4,7 +4,7 @@ import { takeOver } from "../worker/transfer.ts";
 import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
 
 /** Who waits for the answer to a call. */
-interface AnswerTaker {
+interface AnswerListener {
   /** The call has a value. */
   succeed(value: unknown): void;
   /** It has none. */
@@ -18,16 +18,16 @@ interface AnswerTaker {
  */
 export class CallAnswer {
   /** Who waits; before that, what tells it how the call has ended. */
-  #next: AnswerTaker | ((taker: AnswerTaker) => void) | undefined;
+  #next: AnswerListener | ((listener: AnswerListener) => void) | undefined;
 
   /**
    * Hands the answer over, now or when it comes.
    *
-   * @param taker Who waits for it; there is nobody else.
+   * @param listener Who waits for it; there is nobody else.
    */
-  give(taker: AnswerTaker): void {
-    if (typeof this.#next === "function") this.#next(taker);
-    else this.#next = taker;
+  give(listener: AnswerListener): void {
+    if (typeof this.#next === "function") this.#next(listener);
+    else this.#next = listener;
   }
 
   /**
@@ -47,7 +47,7 @@ export class CallAnswer {
    */
   protected succeed(value: unknown): void {
     if (typeof this.#next === "object") this.#next.succeed(value);
-    else this.#next = (taker) => taker.succeed(value);
+    else this.#next = (listener) => listener.succeed(value);
   }
 
   /**
@@ -57,7 +57,7 @@ export class CallAnswer {
    */
   protected fail(reason: unknown): void {
     if (typeof this.#next === "object") this.#next.fail(reason);
-    else this.#next = (taker) => taker.fail(reason);
+    else this.#next = (listener) => listener.fail(reason);
   }
 }
 
@@ -109,10 +109,10 @@ export class Future<T> implements Promise<T> {
    *
    * @param name What the call is named in messages.
    * @param run Runs the call and reports where it stands.
-   * @param keeper Keeps count of the call.
+   * @param tracker Keeps count of the call.
    */
-  constructor(name: string, run: (status: CallStatus) => T | Promise<T>, keeper?: CallKeeper) {
-    const status = this.#status = new CallStatus(name, keeper);
+  constructor(name: string, run: (status: CallStatus) => T | Promise<T>, tracker?: CallTracker) {
+    const status = this.#status = new CallStatus(name, tracker);
     try {
       const result = run(status);
       // A body may return a future, which is no instance of Promise.
@@ -359,7 +359,7 @@ export class CancelSource implements CancelSignal {
 }
 
 /** Who keeps count of calls. */
-export interface CallKeeper {
+export interface CallTracker {
   /** A call is made. */
   began(call: CallStatus): void;
   /** It has ended, however it did: told at once, so that nobody else's code may run here. */
@@ -379,7 +379,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   onAbort: OnAbort | undefined;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (reason: unknown) => void;
-  readonly #keeper: CallKeeper | undefined;
+  readonly #tracker: CallTracker | undefined;
   /** Made when first asked for: most futures are never cancelled, and a controller costs. */
   #controller: AbortController | undefined;
   #observers: (() => void)[] | undefined;
@@ -393,17 +393,17 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
    * Creates a call that has not started.
    *
    * @param name What the call is named in messages.
-   * @param keeper Told when it begins, which is now, and when it has ended.
+   * @param tracker Told when it begins, which is now, and when it has ended.
    */
-  constructor(name: string, keeper?: CallKeeper) {
+  constructor(name: string, tracker?: CallTracker) {
     super();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.name = name;
     this.promise = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#keeper = keeper;
-    keeper?.began(this);
+    this.#tracker = tracker;
+    tracker?.began(this);
   }
 
   /** Where the call stands. */
@@ -564,7 +564,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     const observers = this.#observers;
     this.#observers = undefined;
     if (observers !== undefined) { for (const fn of observers) queueMicrotask(fn); }
-    this.#keeper?.ended(this);
+    this.#tracker?.ended(this);
     return true;
   }
 }

@@ -16,7 +16,7 @@ import { freezeArguments, hasFuture } from "./call_arguments.ts";
 import { callTask, REMEMBERING } from "./call_task.ts";
 import {
   frozenScopeOf,
-  registerFace,
+  registerCallable,
   registerTask,
   TaskDefinition,
   type TaskOptions,
@@ -166,7 +166,7 @@ export function task<A extends unknown[], R>(
   options: TaskOptions = {},
 ): Task<A, Awaited<R>> {
   const definition = new TaskDefinition(origin, fn, options);
-  const made = createFace(definition, currentScope);
+  const made = createCallable(definition, currentScope);
   registerTask(made, definition);
   // The definition is that of `fn`, which has these types.
   return made as unknown as Task<A, Awaited<R>>;
@@ -181,15 +181,15 @@ export function task<A extends unknown[], R>(
  * @param frozen The scope that it is bound to.
  * @returns The bound task.
  */
-export function toTask<A extends readonly unknown[], R>(
+export function toBoundTask<A extends readonly unknown[], R>(
   definition: TaskDefinition,
   frozen: Scope,
 ): BoundTask<A, R> {
   const { address } = definition;
-  const bound = createFace(definition, () => thawScope(frozen));
+  const bound = createCallable(definition, () => thawScope(frozen));
   const describe = () => describeBound(address, frozen, frozen.cache?.description);
   Object.defineProperty(bound, "description", { get: describe });
-  registerFace(bound, definition, frozen);
+  registerCallable(bound, definition, frozen);
   // Whoever asks for the task knows its types.
   return Object.assign(bound, { toJSON: describe }) as unknown as BoundTask<A, R>;
 }
@@ -200,14 +200,17 @@ export function toTask<A extends readonly unknown[], R>(
  * @param definition What the task is made of.
  * @returns The task.
  */
-export function restoreTask(definition: TaskDefinition): Task<unknown[], unknown> {
-  const made = createFace(definition, currentScope);
-  registerFace(made, definition);
+export function toTask(definition: TaskDefinition): Task<unknown[], unknown> {
+  const made = createCallable(definition, currentScope);
+  registerCallable(made, definition);
   return made;
 }
 
 /** Makes what users hold of a task; it is typed once, in `Task`: here arguments and results are opaque. */
-function createFace(definition: TaskDefinition, scopeOf: () => Scope): Task<unknown[], unknown> {
+function createCallable(
+  definition: TaskDefinition,
+  scopeOf: () => Scope,
+): Task<unknown[], unknown> {
   const keyed = async (args: readonly unknown[]): Promise<Digest> => {
     const { name } = definition;
     // The call that is meant is the one of now.
@@ -241,7 +244,7 @@ function createFace(definition: TaskDefinition, scopeOf: () => Scope): Task<unkn
       const { cache } = scopeOf();
       return cache !== undefined && await cache.evict(await keyed(args));
     },
-    bind: (options: ScopeOptions = {}) => toTask(definition, freezeScope(scopeOf(), options)),
+    bind: (options: ScopeOptions = {}) => toBoundTask(definition, freezeScope(scopeOf(), options)),
     [digestSymbol]: () => definition.toDigestible(),
   };
   const call = (...args: unknown[]) => callTask(definition, args, scopeOf());

@@ -2,10 +2,10 @@ import { CancelledError, type WorkerDeath } from "../base/errors.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
 import type { AbortFrame, CloseReply } from "./wire/frames.ts";
 import { Claims } from "./web/claims.ts";
-import { KindWorker, SentCalls, type WorkerKind } from "./kind_worker.ts";
-import { toParcel } from "./wire/large_buffers.ts";
+import { BaseWorker, SentCalls, type WorkerTransport } from "./base_worker.ts";
+import { planTransfer } from "./wire/large_buffers.ts";
 import {
-  type CallLine,
+  type CallChannel,
   runToOutcome,
   ServedCall,
   toRefusedOutcome,
@@ -35,17 +35,17 @@ export function openInlineWorker(
   const claims = new Claims();
   const calls = new SentCalls(options.name, claims);
   const kind = new InlineKind(runCall, options, claims, calls);
-  return Promise.resolve(new KindWorker(options.name, calls, kind));
+  return Promise.resolve(new BaseWorker(options.name, calls, kind));
 }
 
-class InlineKind implements WorkerKind {
+class InlineKind implements WorkerTransport {
   readonly ended: Promise<WorkerDeath>;
   readonly #runCall: RunCall;
   readonly #hooks: WorkerHooks;
   readonly #claims: Claims;
   readonly #calls: SentCalls;
   readonly #end: (death: WorkerDeath) => void;
-  readonly #line: CallLine = {
+  readonly #line: CallChannel = {
     isAborted: (slot) => this.#claims.isAborted(slot),
     tell: (slot, kind, data) => this.#calls.receive([slot, "report", kind, data]),
   };
@@ -118,9 +118,9 @@ class InlineKind implements WorkerKind {
 
 function cloneRequest(request: CallRequest): CallRequest {
   try {
-    const parcel = toParcel(request.args, "copy");
-    if (parcel === undefined) return structuredClone(request);
-    return structuredClone({ ...request, args: parcel.values }, { transfer: parcel.moved });
+    const plan = planTransfer(request.args, "copy");
+    if (plan === undefined) return structuredClone(request);
+    return structuredClone({ ...request, args: plan.values }, { transfer: plan.moved });
   } catch (cause) {
     throw toRequestError(request, cause);
   }

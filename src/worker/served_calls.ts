@@ -31,7 +31,7 @@ interface SharedWithParent {
 }
 
 /** The worker's side of calls: runs them one at a time, in the order they were sent. */
-export class ServedCalls implements CallLine {
+export class ServedCalls implements CallChannel {
   readonly #runCall: RunCall;
   readonly #claims: ServedClaims;
   readonly #ring: SmallAnswers;
@@ -136,7 +136,7 @@ export class ServedCalls implements CallLine {
 }
 
 /** What connects a call that runs with its parent. */
-export interface CallLine {
+export interface CallChannel {
   /** Whether the parent has told the call to end, though the message may not be read yet. */
   isAborted(slot: number): boolean;
   /** Says something to the parent, before it returns. */
@@ -147,10 +147,10 @@ export interface CallLine {
 export class ServedCall implements CallControl {
   /** What stands for the call. */
   readonly slot: number;
-  readonly #line: CallLine;
+  readonly #line: CallChannel;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
-  #pace: ReportPace | undefined;
+  #pace: ReportThrottle | undefined;
   #told = false;
   #ended = false;
 
@@ -160,7 +160,7 @@ export class ServedCall implements CallControl {
    * @param slot What stands for it.
    * @param line Leads to its parent.
    */
-  constructor(slot: number, line: CallLine) {
+  constructor(slot: number, line: CallChannel) {
     this.slot = slot;
     this.#line = line;
   }
@@ -181,7 +181,7 @@ export class ServedCall implements CallControl {
 
   report(progress: ProgressReport): void {
     if (this.#ended) return;
-    this.#pace ??= new ReportPace((latest) => this.tell("progress", latest));
+    this.#pace ??= new ReportThrottle((latest) => this.tell("progress", latest));
     this.#pace.add(progress);
   }
 
@@ -225,7 +225,7 @@ export class ServedCall implements CallControl {
 const INTERVAL = 10;
 
 /** Passes on the latest of many reports: a call that reports a million times sends few messages. */
-class ReportPace {
+class ReportThrottle {
   readonly #send: (progress: ProgressReport) => void;
   #last = -Infinity;
   #held: ProgressReport | undefined;

@@ -50,7 +50,7 @@ export function isGivenAway(value: unknown): value is object {
 }
 
 /**
- * Takes what was given away: it is the taker's own, to be used as often as wanted.
+ * Takes what was given away: it is the listener's own, to be used as often as wanted.
  *
  * @param value The value.
  */
@@ -65,7 +65,7 @@ export function takeOver(value: unknown): void {
  * @param args Its arguments.
  * @returns Whether one of them was given away.
  */
-export function givesAway(args: readonly unknown[]): boolean {
+export function isTransferred(args: readonly unknown[]): boolean {
   for (let index = 0; index < args.length; index++) if (isGivenAway(args[index])) return true;
   return false;
 }

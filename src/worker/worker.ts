@@ -119,7 +119,7 @@ export interface CallFollower {
 }
 
 /** Who waits for a call that was sent to a worker. */
-export interface CallTaker {
+export interface CallListener {
   /** Told of what the call says; it also stands for the call in `abort()`. */
   readonly follower?: CallFollower | undefined;
   /** The call has ended, or never started and may go elsewhere. */
@@ -129,7 +129,7 @@ export interface CallTaker {
 }
 
 /** Who waits for a call by a promise. */
-export class PromisedCall implements CallTaker {
+export class PromisedCall implements CallListener {
   readonly follower: CallFollower | undefined;
   readonly #result = Promise.withResolvers<RunResult>();
 
@@ -179,9 +179,9 @@ export interface Worker extends AsyncDisposable {
    * calls are on their way as a worker takes. The worker survives what a task throws.
    *
    * @param request The call.
-   * @param taker Told once how it ended, and never before this returns. It must not throw.
+   * @param listener Told once how it ended, and never before this returns. It must not throw.
    */
-  send(request: CallRequest, taker: CallTaker): void;
+  send(request: CallRequest, listener: CallListener): void;
   /**
    * The same, for one who waits by a promise, which costs as much as all else that is done for a short call.
    *

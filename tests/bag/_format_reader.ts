@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { BagFiles, BagOptions } from "../../src/disk/cache_files.ts";
+import type { BagOptions, BagStorage } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { digestArgument } from "../../src/value/digest/digest_value.ts";
@@ -75,7 +75,7 @@ export function runReader(args: string[]): ReadBag {
 }
 
 /** Opens a bag that seals only when asked to. */
-export function openManual(path: string, options: BagOptions = {}): Promise<BagFiles> {
+export function openManual(path: string, options: BagOptions = {}): Promise<BagStorage> {
   const environment = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
   return openBagFiles(path, { ...options, fold: "manual" }, environment);
 }
@@ -92,7 +92,7 @@ export function toStored(value: unknown): Stored {
 }
 
 /** Puts a value into a bag, its parts first. */
-export function put(bag: BagFiles, { encoded }: Stored): void {
+export function put(bag: BagStorage, { encoded }: Stored): void {
   for (const part of encoded.parts) bag.putValue(part);
   bag.putValue(encoded);
 }

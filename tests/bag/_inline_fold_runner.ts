@@ -1,7 +1,7 @@
 import type { FileSystem } from "../../src/disk/file_system.ts";
 import type { CompactRequest, FoldRunner } from "../../src/bag/fold/scheduler.ts";
 import type { RebuiltIndex } from "../../src/bag/segment/rebuild_index.ts";
-import type { CompactResult, FoldResult } from "../../src/disk/cache_files.ts";
+import type { CompactResult, FoldResult } from "../../src/disk/disk_storage.ts";
 import { compactBag, foldBag, rebuildBag } from "../../src/bag/fold/fold.ts";
 import type { Hdf5Access } from "../../src/bag/hdf5/library.ts";
 import { toLayout } from "../../src/disk/layout.ts";

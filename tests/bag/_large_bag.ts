@@ -1,4 +1,4 @@
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { VALUE_KIND } from "../../src/value/value.ts";
 import { toDigest } from "./_values.ts";
 
@@ -11,7 +11,7 @@ export interface FillOptions {
 }
 
 /** Puts calls with results that are all different, through the same methods as a cache does. */
-export function fillBag(bag: BagFiles, calls: number, options: FillOptions = {}): void {
+export function fillBag(bag: BagStorage, calls: number, options: FillOptions = {}): void {
   const { from = 0, bytes = 8 } = options;
   const payload = new Uint8Array(bytes);
   const view = new DataView(payload.buffer);
@@ -29,7 +29,7 @@ export function toKey(n: number): string {
 }
 
 /** Looks a call up as a cache does, and tells whether record and value are there. */
-export function isHit(bag: BagFiles, n: number): boolean {
+export function isHit(bag: BagStorage, n: number): boolean {
   const result = bag.getCall(toKey(n))?.result;
   const payload = typeof result === "string" ? bag.getValue(result) : undefined;
   return payload !== undefined && new DataView(payload.bytes.buffer).getFloat64(0) === n;

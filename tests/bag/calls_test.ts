@@ -23,7 +23,7 @@ function hasCallTable(path: string): boolean {
   return readCallTable(toLayout(path), log, 1) !== undefined;
 }
 
-Deno.test("BagFiles.getCall() gives the newest record of a key", async () => {
+Deno.test("BagStorage.getCall() gives the newest record of a key", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   bag.putCall(A, { n: 1 });
@@ -34,7 +34,7 @@ Deno.test("BagFiles.getCall() gives the newest record of a key", async () => {
   assertEquals(bag.getCall(C), undefined);
 });
 
-Deno.test("BagFiles.putCall() writes lines that any JSON reader reads", async () => {
+Deno.test("BagStorage.putCall() writes lines that any JSON reader reads", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   bag.putCall(A, {});
@@ -49,7 +49,7 @@ Deno.test("BagFiles.putCall() writes lines that any JSON reader reads", async ()
   );
 });
 
-Deno.test("BagFiles.deleteCall() forgets a key, and tells whether it was known", async () => {
+Deno.test("BagStorage.deleteCall() forgets a key, and tells whether it was known", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   await using other = await openBag(directory.path);
@@ -63,7 +63,7 @@ Deno.test("BagFiles.deleteCall() forgets a key, and tells whether it was known",
   assertEquals([bag.getCall(A)?.n, other.getCall(A)?.n], [2, 2]);
 });
 
-Deno.test("BagFiles.calls() gives each key once, in the order of the log", async () => {
+Deno.test("BagStorage.calls() gives each key once, in the order of the log", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   bag.putCall(A, { n: 1 });
@@ -76,7 +76,7 @@ Deno.test("BagFiles.calls() gives each key once, in the order of the log", async
   assertEquals([...calls].length, 2);
 });
 
-Deno.test("BagFiles.getCall() finds records before and behind calls.index", async () => {
+Deno.test("BagStorage.getCall() finds records before and behind calls.index", async () => {
   using directory = new TemporaryDirectory();
   const count = 500;
   const keys = Array.from({ length: count }, (_, n) => toDigest(`${n}`));
@@ -102,7 +102,7 @@ Deno.test("BagFiles.getCall() finds records before and behind calls.index", asyn
   }
 });
 
-Deno.test("BagFiles.fold() seals the tail of the log into calls.index again and again", async () => {
+Deno.test("BagStorage.fold() seals the tail of the log into calls.index again and again", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   for (let round = 0; round < 4; round++) {

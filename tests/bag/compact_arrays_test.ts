@@ -1,7 +1,7 @@
 // end-to-end: compaction keeps the shapes of arrays, and compression
 import { assertEquals } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
 import { runPython, withH5py } from "./_hdf5_tools.ts";
@@ -21,7 +21,7 @@ function toDigests(parts: readonly EncodedPart[]): string[] {
   return parts.map(({ digest }) => digest);
 }
 
-function countWhole(bag: BagFiles, parts: readonly EncodedPart[]): number {
+function countWhole(bag: BagStorage, parts: readonly EncodedPart[]): number {
   return parts.filter(({ digest, kind, bytes }) => {
     const payload = bag.getValue(digest);
     if (payload !== undefined) assertEquals(payload, { kind, bytes });
@@ -33,7 +33,7 @@ function open(
   path: string,
   options = {},
   fileSystem: FileSystem = UNSYNCED_DISK,
-): Promise<BagFiles> {
+): Promise<BagStorage> {
   const runner = new InlineFoldRunner(fileSystem);
   const settings = { ...options, fold: "manual", memoryBytes: 0 } as const;
   return openBagFiles(path, settings, { fileSystem: UNSYNCED_DISK, runner });
@@ -72,7 +72,7 @@ print(json.dumps({
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 Deno.test({
-  ...withH5py("BagFiles.compact() keeps shapes and compression, which h5py sees"),
+  ...withH5py("BagStorage.compact() keeps shapes and compression, which h5py sees"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { path } = directory;
@@ -96,7 +96,7 @@ Deno.test({
   },
 });
 
-Deno.test("BagFiles.compact() keeps the shape of a value that is put again meanwhile", async () => {
+Deno.test("BagStorage.compact() keeps the shape of a value that is put again meanwhile", async () => {
   for (const options of [{}, { compression: { gzip: 1 } }]) {
     using directory = new TemporaryDirectory();
     await fill(directory.path, [...OTHERS, MATRIX], options);
@@ -116,7 +116,7 @@ Deno.test("BagFiles.compact() keeps the shape of a value that is put again meanw
   }
 });
 
-Deno.test("BagFiles.compact() gives no value that became damaged after it was put again", async () => {
+Deno.test("BagStorage.compact() gives no value that became damaged after it was put again", async () => {
   using directory = new TemporaryDirectory();
   await fill(directory.path, [...OTHERS, MATRIX]);
   await using other = await open(directory.path);

@@ -3,7 +3,7 @@ import { assertEquals, assertGreater } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 
-Deno.test("BagFiles.compact() loses no value of a call beside processes that make and evict calls", async () => {
+Deno.test("BagStorage.compact() loses no value of a call beside processes that make and evict calls", async () => {
   using directory = new TemporaryDirectory();
   const script = new URL("./_child_caller.ts", import.meta.url).pathname;
   await using bag = await openBagFiles(directory.path, { fold: "manual", memoryBytes: 0 });

@@ -1,7 +1,7 @@
 // collaboration: compaction, the rewrite of the log and touches over a file system that fails at each step
 import { assertEquals, assertGreater } from "@std/assert";
 import type { FileSystem } from "../../src/disk/file_system.ts";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
@@ -20,7 +20,7 @@ const LATE = createPart("touched late", 300, "graph");
 const NEW = createPart("new", 200);
 const KEYS = Array.from({ length: 8 }, (_, i) => toDigest(`key ${i}`));
 
-function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<BagFiles> {
+function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<BagStorage> {
   const options = { fold: "manual", memoryBytes: 0 } as const;
   const runner = new InlineFoldRunner(fileSystem);
   return openBagFiles(path, options, { fileSystem: UNSYNCED_DISK, runner });
@@ -37,7 +37,7 @@ async function createBag(path: string): Promise<void> {
   await bag.fold();
 }
 
-function check(bag: BagFiles, context: string): void {
+function check(bag: BagStorage, context: string): void {
   for (const { digest, kind, bytes } of [...LIVE, TOUCHED, LATE, NEW]) {
     assertEquals(bag.getValue(digest), { kind, bytes }, `${context}: a live value`);
   }
@@ -140,15 +140,15 @@ async function runEachStep(fault: Fault): Promise<void> {
   assertGreater(at, 30);
 }
 
-Deno.test("BagFiles.compact() loses nothing that is live when any one step fails", async () => {
+Deno.test("BagStorage.compact() loses nothing that is live when any one step fails", async () => {
   await runEachStep("error");
 });
 
-Deno.test("BagFiles.compact() loses nothing that is live when any write is cut short", async () => {
+Deno.test("BagStorage.compact() loses nothing that is live when any write is cut short", async () => {
   await runEachStep("short");
 });
 
 // fleche 59
-Deno.test("BagFiles.compact() loses nothing that is live when it ends at any step", async () => {
+Deno.test("BagStorage.compact() loses nothing that is live when it ends at any step", async () => {
   await runEachStep("stop");
 });

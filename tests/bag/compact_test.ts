@@ -1,7 +1,7 @@
 // end-to-end: compaction of segments and call log, beside others that read and write
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { removeJournal } from "../../src/bag/journal/journal_scan.ts";
 import { JournalWriter } from "../../src/bag/journal/journal_writer.ts";
@@ -23,7 +23,7 @@ function toDigests(parts: readonly EncodedPart[]): string[] {
   return parts.map(({ digest }) => digest);
 }
 
-function countWhole(bag: BagFiles, parts: readonly EncodedPart[]): number {
+function countWhole(bag: BagStorage, parts: readonly EncodedPart[]): number {
   return parts.filter(({ digest, kind, bytes }) => {
     const payload = bag.getValue(digest);
     if (payload !== undefined) assertEquals(payload, { kind, bytes });
@@ -39,7 +39,7 @@ function measure(path: string): number {
   return listFiles(path).reduce((sum, name) => sum + Deno.statSync(`${path}/${name}`).size, 0);
 }
 
-function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<BagFiles> {
+function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<BagStorage> {
   const runner = new InlineFoldRunner(fileSystem);
   const options = { fold: "manual", memoryBytes: 0 } as const;
   return openBagFiles(path, options, { fileSystem: UNSYNCED_DISK, runner });
@@ -61,7 +61,7 @@ function beforeRename(name: RegExp, happen: () => void): FileSystem {
 }
 
 // fleche 59
-Deno.test("BagFiles.compact() drops what is not wanted, and gives its space back", async () => {
+Deno.test("BagStorage.compact() drops what is not wanted, and gives its space back", async () => {
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBagFiles(directory.path, { memoryBytes: 0 });
@@ -93,7 +93,7 @@ Deno.test("BagFiles.compact() drops what is not wanted, and gives its space back
   assertEquals([countWhole(bag, EVEN), countWhole(bag, ODD)], [6, 0]);
 });
 
-Deno.test("BagFiles.compact({ full: true }) makes one segment behind the same front door", async () => {
+Deno.test("BagStorage.compact({ full: true }) makes one segment behind the same link file", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual", memoryBytes: 0 });
   for (let i = 0; i < 6; i++) {
@@ -121,7 +121,7 @@ Deno.test("BagFiles.compact({ full: true }) makes one segment behind the same fr
   assertEquals(new TextDecoder().decode(stdout).trim(), `${bytes}`);
 });
 
-Deno.test("BagFiles.compact() keeps what was put after the horizon, in a journal or a segment", async () => {
+Deno.test("BagStorage.compact() keeps what was put after the horizon, in a journal or a segment", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   await using other = await open(directory.path);
@@ -142,7 +142,7 @@ Deno.test("BagFiles.compact() keeps what was put after the horizon, in a journal
   assertEquals(countWhole(other, PARTS.slice(1, 2)), 1);
 });
 
-Deno.test("BagFiles.horizon() is before everything that a leased call puts", async () => {
+Deno.test("BagStorage.horizon() is before everything that a leased call puts", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   const before = Date.now();
@@ -153,7 +153,7 @@ Deno.test("BagFiles.horizon() is before everything that a leased call puts", asy
   assertGreater(before, await bag.horizon(60_000));
 });
 
-Deno.test("BagFiles.compact() keeps a known value that was put again", async () => {
+Deno.test("BagStorage.compact() keeps a known value that was put again", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   await using other = await open(directory.path);
@@ -171,7 +171,7 @@ Deno.test("BagFiles.compact() keeps a known value that was put again", async () 
   assertEquals(countWhole(bag, PARTS.slice(4, 5)), 1);
 });
 
-Deno.test("BagFiles.compact() keeps a value that is put again while segments are written", async () => {
+Deno.test("BagStorage.compact() keeps a value that is put again while segments are written", async () => {
   using directory = new TemporaryDirectory();
   await using other = await open(directory.path);
   const fileSystem = beforeRename(/segments\/\d+\.h5$/, () => other.putValue(PARTS[5] ?? fail()));
@@ -190,7 +190,7 @@ Deno.test("BagFiles.compact() keeps a value that is put again while segments are
   assertEquals(listFiles(`${directory.path}/journal`), []);
 });
 
-Deno.test("BagFiles.fold() leaves a touch for a value that it does not seal again", async () => {
+Deno.test("BagStorage.fold() leaves a touch for a value that it does not seal again", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   const other = await open(directory.path);
@@ -208,7 +208,7 @@ Deno.test("BagFiles.fold() leaves a touch for a value that it does not seal agai
   assertEquals([countWhole(bag, PARTS.slice(0, 1)), countWhole(bag, PARTS.slice(1, 2))], [1, 0]);
 });
 
-Deno.test("BagFiles.compact({ full: true }) drops dead lines of the log, and loses none that is appended meanwhile", async () => {
+Deno.test("BagStorage.compact({ full: true }) drops dead lines of the log, and loses none that is appended meanwhile", async () => {
   using directory = new TemporaryDirectory();
   await using other = await open(directory.path);
   await using reader = await openBagFiles(directory.path, { mode: "read" });
@@ -258,7 +258,7 @@ Deno.test("BagFiles.compact({ full: true }) drops dead lines of the log, and los
   }
 });
 
-Deno.test("BagFiles.compact({ full: true }) keeps damaged lines of the log", async () => {
+Deno.test("BagStorage.compact({ full: true }) keeps damaged lines of the log", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   const path = `${directory.path}/calls.jsonl`;
@@ -272,7 +272,7 @@ Deno.test("BagFiles.compact({ full: true }) keeps damaged lines of the log", asy
   assertEquals([...bag.calls()].map(({ n }) => n), [2, 3]);
 });
 
-Deno.test("BagFiles.fold() rewrites a log of mostly dead lines", async () => {
+Deno.test("BagStorage.fold() rewrites a log of mostly dead lines", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   const text = "x".repeat(1000);
@@ -282,7 +282,7 @@ Deno.test("BagFiles.fold() rewrites a log of mostly dead lines", async () => {
   assertGreater(30_000, Deno.statSync(`${directory.path}/calls.jsonl`).size);
 });
 
-Deno.test("BagFiles.fold() keeps a small segment with a damaged value, and merges the others", async () => {
+Deno.test("BagStorage.fold() keeps a small segment with a damaged value, and merges the others", async () => {
   using directory = new TemporaryDirectory();
   const [damaged = fail(), healed = fail(), ...others] = PARTS;
   await using bag = await open(directory.path);
@@ -308,7 +308,7 @@ Deno.test("BagFiles.fold() keeps a small segment with a damaged value, and merge
   assertEquals(countWhole(bag, PARTS.slice(0, 5)), 5);
 });
 
-Deno.test("BagFiles.compact() drops a damaged value that is not wanted", async () => {
+Deno.test("BagStorage.compact() drops a damaged value that is not wanted", async () => {
   using directory = new TemporaryDirectory();
   const [damaged = fail(), other = fail()] = PARTS;
   await using bag = await open(directory.path);
@@ -339,7 +339,7 @@ Deno.test("removeJournal() keeps a journal that grew behind its sealed end", () 
   assertEquals(listFiles(layout.journals), []);
 });
 
-Deno.test("BagFiles.fold() keeps a journal whose writer wrote on and went while it was sealed", async () => {
+Deno.test("BagStorage.fold() keeps a journal whose writer wrote on and went while it was sealed", async () => {
   using directory = new TemporaryDirectory();
   const writer = await open(directory.path);
   writer.putValue(PARTS[0] ?? fail());

@@ -1,6 +1,6 @@
 // end-to-end: bags that compress arrays, and arrays with more than one dimension
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagFormatError } from "../../src/base/errors.ts";
 import { type EncodedPart, VALUE_KIND } from "../../src/value/value.ts";
@@ -42,7 +42,7 @@ const PARTS = [
   withShape(createPart("column", 2 * 300_000, "Int16Array"), [300_000, 1]),
 ];
 
-function checkParts(bag: BagFiles, parts: readonly EncodedPart[] = PARTS): void {
+function checkParts(bag: BagStorage, parts: readonly EncodedPart[] = PARTS): void {
   for (const { digest, kind, bytes } of parts) {
     const payload = bag.getValue(digest);
     assertEquals(payload?.kind, kind);
@@ -51,7 +51,7 @@ function checkParts(bag: BagFiles, parts: readonly EncodedPart[] = PARTS): void 
   }
 }
 
-function checkPieces(bag: BagFiles, digest: string, bytes: Uint8Array): void {
+function checkPieces(bag: BagStorage, digest: string, bytes: Uint8Array): void {
   const payload = bag.openPayload(digest);
   assertEquals(payload?.length, bytes.length);
   for (const share of [0, 0.3, 0.49, 0.98]) {
@@ -98,7 +98,7 @@ for (const options of [{}, GZIP]) {
   const kind = "compression" in options ? "compressed" : "plain";
 
   // fleche 58
-  Deno.test(`BagFiles gives back every array and piece of it from a ${kind} bag`, async () => {
+  Deno.test(`BagStorage gives back every array and piece of it from a ${kind} bag`, async () => {
     using directory = new TemporaryDirectory();
     await createBag(directory.path, options);
     // The second handle knows nothing of what the first has seen.
@@ -107,7 +107,7 @@ for (const options of [{}, GZIP]) {
   });
 
   Deno.test({
-    ...withH5py(`BagFiles.fold() writes shapes that h5py sees in a ${kind} bag`),
+    ...withH5py(`BagStorage.fold() writes shapes that h5py sees in a ${kind} bag`),
     async fn() {
       using directory = new TemporaryDirectory();
       await createBag(directory.path, options);
@@ -119,7 +119,7 @@ for (const options of [{}, GZIP]) {
     },
   });
 
-  Deno.test(`BagFiles.fold() keeps shapes and values when ${kind} segments are merged`, async () => {
+  Deno.test(`BagStorage.fold() keeps shapes and values when ${kind} segments are merged`, async () => {
     using directory = new TemporaryDirectory();
     const manual = { ...options, fold: "manual" } as const;
     await using bag = await openBagFiles(directory.path, manual, ENVIRONMENT);
@@ -150,7 +150,7 @@ for (const options of [{}, GZIP]) {
 }
 
 Deno.test({
-  ...withH5dump("BagFiles.fold() compresses such that h5dump shows the filter"),
+  ...withH5dump("BagStorage.fold() compresses such that h5dump shows the filter"),
   async fn() {
     using directory = new TemporaryDirectory();
     await createBag(directory.path, GZIP);
@@ -161,7 +161,7 @@ Deno.test({
   },
 });
 
-Deno.test("BagFiles.getValue() misses a compressed value with any chunk damaged", async () => {
+Deno.test("BagStorage.getValue() misses a compressed value with any chunk damaged", async () => {
   using directory = new TemporaryDirectory();
   const part = createPart("many chunks", 1_000_008, "Float64Array");
   {
@@ -225,7 +225,7 @@ Deno.test("openBagFiles() rejects compression that there is not", async () => {
   );
 });
 
-Deno.test("BagFiles.putValue() keeps the first shape of an array, whose digest has none", async () => {
+Deno.test("BagStorage.putValue() keeps the first shape of an array, whose digest has none", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
   const part = createPart("matrix", 8000, "Float64Array");
@@ -273,7 +273,7 @@ Deno.test("openBagFiles() with compression loses nothing when the program ends a
   }
 });
 
-Deno.test("BagFiles gives no wrong piece when any byte of what tells of chunks is damaged", async () => {
+Deno.test("BagStorage gives no wrong piece when any byte of what tells of chunks is damaged", async () => {
   using directory = new TemporaryDirectory();
   const parts = PARTS.filter(({ bytes }) => bytes.length > 500_000);
   {

@@ -1,7 +1,7 @@
 // end-to-end: several processes with one bag, killed at any moment
 import { assertEquals, assertGreater } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
 
@@ -30,7 +30,7 @@ async function countAcknowledged(
   return lines;
 }
 
-function checkWritten(bag: BagFiles, name: string, count: number): void {
+function checkWritten(bag: BagStorage, name: string, count: number): void {
   for (let n = 0; n < count; n++) {
     const part = createPart(`${name} ${n}`, n % 50 === 0 ? 20_000 : 200, "Uint8Array");
     const record = bag.getCall(toDigest(`${name} ${n}`));
@@ -94,7 +94,7 @@ Deno.test("openBagFiles() serves two handles and another process at once", async
   for (const name of ["first", "second", "child"]) checkWritten(bag, name, count);
 });
 
-Deno.test("BagFiles.fold() of two handles at once loses nothing", async () => {
+Deno.test("BagStorage.fold() of two handles at once loses nothing", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBagFiles(directory.path, { fold: "manual" });
   await using second = await openBagFiles(directory.path, { fold: "manual" });

@@ -1,6 +1,6 @@
 // end-to-end: damaged files give a miss or the right value, never a wrong one
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError } from "../../src/base/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
@@ -25,7 +25,7 @@ async function createBag(path: string, fold: boolean): Promise<void> {
 }
 
 /** How many values and records are there; fails when one is wrong. */
-function countFound(bag: BagFiles, context: string): number {
+function countFound(bag: BagStorage, context: string): number {
   let found = 0;
   for (const part of PARTS) {
     const payload = bag.getValue(part.digest);
@@ -84,7 +84,7 @@ function isRising(counts: readonly number[]): boolean {
   return counts.every((count, i) => i === 0 || count >= (counts[i - 1] ?? 0));
 }
 
-Deno.test("BagFiles.getValue() finds what is before the end of a journal cut anywhere", async () => {
+Deno.test("BagStorage.getValue() finds what is before the end of a journal cut anywhere", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const [journal = ""] = listFiles(directory.path).filter((name) => name.startsWith("journal/"));
@@ -93,7 +93,7 @@ Deno.test("BagFiles.getValue() finds what is before the end of a journal cut any
   assertEquals([counts.at(0), counts.at(-1)], [KEYS.length, KEYS.length + PARTS.length]);
 });
 
-Deno.test("BagFiles.getCall() finds what is before the end of a call log cut anywhere", async () => {
+Deno.test("BagStorage.getCall() finds what is before the end of a call log cut anywhere", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const counts = await truncateEverywhere(directory.path, "calls.jsonl");
@@ -101,7 +101,7 @@ Deno.test("BagFiles.getCall() finds what is before the end of a call log cut any
   assertEquals([counts.at(0), counts.at(-1)], [PARTS.length, KEYS.length + PARTS.length]);
 });
 
-Deno.test("BagFiles.getValue() finds all but the damaged value when a journal is damaged", async () => {
+Deno.test("BagStorage.getValue() finds all but the damaged value when a journal is damaged", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const [journal = ""] = listFiles(directory.path).filter((name) => name.startsWith("journal/"));
@@ -109,7 +109,7 @@ Deno.test("BagFiles.getValue() finds all but the damaged value when a journal is
   assertEquals(new Set(counts), new Set([KEYS.length + PARTS.length - 1]));
 });
 
-Deno.test("BagFiles.getCall() finds all but the damaged record when the log is damaged", async () => {
+Deno.test("BagStorage.getCall() finds all but the damaged record when the log is damaged", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const counts = await flipBits(directory.path, "calls.jsonl", 1);
@@ -118,7 +118,7 @@ Deno.test("BagFiles.getCall() finds all but the damaged record when the log is d
   assertEquals(counts.filter((count) => count < PARTS.length + KEYS.length - 1), []);
 });
 
-Deno.test("BagFiles.getValue() finds everything when a segment's table is damaged", async () => {
+Deno.test("BagStorage.getValue() finds everything when a segment's table is damaged", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const [table = ""] = listFiles(directory.path).filter((name) => name.endsWith(".index"));
@@ -129,7 +129,7 @@ Deno.test("BagFiles.getValue() finds everything when a segment's table is damage
   assertEquals(new Set(counts), new Set([KEYS.length + PARTS.length]));
 });
 
-Deno.test("BagFiles.getValue() misses at most the damaged value when a segment is damaged", async () => {
+Deno.test("BagStorage.getValue() misses at most the damaged value when a segment is damaged", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const [segment = ""] = listFiles(directory.path).filter((name) => name.endsWith(".h5"));
@@ -137,7 +137,7 @@ Deno.test("BagFiles.getValue() misses at most the damaged value when a segment i
   assertEquals(counts.filter((count) => count < KEYS.length + PARTS.length - 1), []);
 });
 
-Deno.test("BagFiles.getValue() is never wrong when a damaged segment has lost its table", async () => {
+Deno.test("BagStorage.getValue() is never wrong when a damaged segment has lost its table", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const files = listFiles(directory.path);
@@ -168,7 +168,7 @@ Deno.test("openBagFiles() rejects when the manifest is damaged", async () => {
 });
 
 // executors 83
-Deno.test("BagFiles.putValue() heals a value that was found damaged in its segment", async () => {
+Deno.test("BagStorage.putValue() heals a value that was found damaged in its segment", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const [segment = ""] = listFiles(directory.path).filter((name) => /^segments.*h5$/.test(name));
@@ -191,7 +191,7 @@ Deno.test("BagFiles.putValue() heals a value that was found damaged in its segme
   assertEquals(countFound(bag, "healed"), KEYS.length + PARTS.length);
 });
 
-Deno.test("BagFiles.fold() leaves out what is damaged in a journal", async () => {
+Deno.test("BagStorage.fold() leaves out what is damaged in a journal", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const [journal = ""] = listFiles(directory.path).filter((name) => name.startsWith("journal/"));
@@ -203,7 +203,7 @@ Deno.test("BagFiles.fold() leaves out what is damaged in a journal", async () =>
   assertEquals(countFound(bag, "folded"), KEYS.length + PARTS.length - 1);
 });
 
-Deno.test("BagFiles.fold() rejects with the damage that its worker found", async () => {
+Deno.test("BagStorage.fold() rejects with the damage that its worker found", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const path = `${directory.path}/manifest.json`;

@@ -1,7 +1,7 @@
 // collaboration: the whole bag over a file system that fails, cuts short or stops at each step
 import { assertEquals } from "@std/assert";
 import type { FileSystem } from "../../src/disk/file_system.ts";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
@@ -27,22 +27,22 @@ class Promises {
   /** For each key what may be found: after a failed change that is the old and the new. */
   readonly calls = new Map<string, (number | undefined)[]>();
 
-  putValue(bag: BagFiles, part: EncodedPart): void {
+  putValue(bag: BagStorage, part: EncodedPart): void {
     if (attempt(() => bag.putValue(part))) this.values.push(part);
   }
 
-  putCall(bag: BagFiles, key: string, n: number): void {
+  putCall(bag: BagStorage, key: string, n: number): void {
     const before = this.calls.get(key) ?? [undefined];
     this.calls.set(key, attempt(() => bag.putCall(key, { key, n })) ? [n] : [...before, n]);
   }
 
-  deleteCall(bag: BagFiles, key: string): void {
+  deleteCall(bag: BagStorage, key: string): void {
     const before = this.calls.get(key) ?? [undefined];
     const done = attempt(() => bag.deleteCall(key));
     this.calls.set(key, done ? [undefined] : [...before, undefined]);
   }
 
-  check(bag: BagFiles, context: string): void {
+  check(bag: BagStorage, context: string): void {
     for (const part of PARTS) {
       const found = bag.getValue(part.digest);
       const promised = this.values.includes(part);
@@ -83,7 +83,7 @@ function hasFault(error: unknown): boolean {
 async function run(path: string, fileSystem: FileSystem, promises: Promises): Promise<void> {
   const environment = { fileSystem, runner: new InlineFoldRunner(fileSystem) };
   const options = { journalBytes: 20_000, durability: "power", memoryBytes: 0 } as const;
-  let bag: BagFiles;
+  let bag: BagStorage;
   try {
     bag = await openBagFiles(path, options, environment);
   } catch (error) {

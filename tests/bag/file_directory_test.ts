@@ -1,7 +1,7 @@
 // collaboration: the files of a file cache, over a disk that fails, stops, or is damaged
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { DISK } from "../../src/disk/file_system.ts";
-import type { CacheFiles, CacheFilesOptions } from "../../src/disk/cache_files.ts";
+import type { CacheFilesOptions, DiskStorage } from "../../src/disk/disk_storage.ts";
 import { openFileDirectory } from "../../src/store/file_cache.ts";
 import { CacheFormatError, QuiverError } from "../../src/base/errors.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
@@ -42,7 +42,7 @@ class Session {
     });
   }
 
-  check(files: CacheFiles, context: string): void {
+  check(files: DiskStorage, context: string): void {
     for (const part of PARTS) {
       const found = files.getValue(part.digest);
       if (found === undefined && !this.values.has(part.digest)) continue;

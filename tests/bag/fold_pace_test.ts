@@ -1,6 +1,6 @@
 // collaboration: what says when full journals are folded, with a fold and a timer that are faked
 import { assertEquals } from "@std/assert";
-import { FoldPace } from "../../src/bag/fold/scheduler.ts";
+import { FoldScheduler } from "../../src/bag/fold/scheduler.ts";
 
 /** A pace that counts the folds it starts, and whose pauses end when the test says so. */
 function createPace() {
@@ -10,7 +10,7 @@ function createPace() {
     timers.add(fn);
     return { [Symbol.dispose]: () => void timers.delete(fn) };
   };
-  const pace = new FoldPace({ start: () => void folds++, wait });
+  const pace = new FoldScheduler({ start: () => void folds++, wait });
   return {
     pace,
     timers,
@@ -25,7 +25,7 @@ function createPace() {
   };
 }
 
-Deno.test("FoldPace lets a full journal of few values wait until nothing is written", () => {
+Deno.test("FoldScheduler lets a full journal of few values wait until nothing is written", () => {
   const test = createPace();
   test.pace.full();
   test.pace.count();
@@ -38,7 +38,7 @@ Deno.test("FoldPace lets a full journal of few values wait until nothing is writ
   assertEquals([test.folds, test.timers.size], [1, 0]);
 });
 
-Deno.test("FoldPace folds when eight full journals wait, whoever goes on writing", () => {
+Deno.test("FoldScheduler folds when eight full journals wait, whoever goes on writing", () => {
   const test = createPace();
   for (let n = 0; n < 7; n++) test.pace.full();
   assertEquals([test.folds, test.timers.size], [0, 1]);
@@ -48,23 +48,23 @@ Deno.test("FoldPace folds when eight full journals wait, whoever goes on writing
   assertEquals([test.folds, test.timers.size], [1, 1]);
 });
 
-Deno.test("FoldPace folds a full journal of many values at once", () => {
+Deno.test("FoldScheduler folds a full journal of many values at once", () => {
   const test = createPace();
   for (let n = 0; n <= 4096; n++) test.pace.count();
   test.pace.full();
   assertEquals([test.folds, test.timers.size], [1, 0]);
 });
 
-Deno.test("FoldPace forgets what waits when it is disposed", () => {
+Deno.test("FoldScheduler forgets what waits when it is disposed", () => {
   const test = createPace();
   test.pace.full();
   test.pace[Symbol.dispose]();
   assertEquals([test.folds, test.timers.size], [0, 0]);
 });
 
-Deno.test("FoldPace starts a fold by itself once the pause is over", async () => {
+Deno.test("FoldScheduler starts a fold by itself once the pause is over", async () => {
   const started = Promise.withResolvers<void>();
-  using pace = new FoldPace({ start: started.resolve });
+  using pace = new FoldScheduler({ start: started.resolve });
   // A pause alone keeps no process alive.
   const alive = setInterval(() => {}, 1000);
   pace.full();

@@ -1,6 +1,6 @@
 // end-to-end: a reader in another language, written from FORMAT.md alone, reads a call log
 import { assertEquals } from "@std/assert";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { toKeyedCall } from "../../src/call/call_key.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
@@ -62,7 +62,7 @@ function createRecord(n: number, run: number): CallRecord {
   });
 }
 
-function checkCalls(read: ReadBag, bag: BagFiles): void {
+function checkCalls(read: ReadBag, bag: BagStorage): void {
   assertEquals(read.records.map(({ record }): unknown => record), [...bag.calls()]);
   for (const { record, key, signature } of read.records) {
     assertEquals([key, signature], [record.key, record.signature]);

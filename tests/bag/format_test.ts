@@ -7,7 +7,7 @@ import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layo
 import type { ChunkPlace } from "../../src/bag/payload_blocks.ts";
 import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
 import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
-import { PLACE } from "../../src/bag/table/digest_table.ts";
+import { LOCATION } from "../../src/bag/table/digest_table.ts";
 import { graph, primitive } from "../value/arbitrary_value.ts";
 import { EVERY_VALUE } from "./_every_value.ts";
 import {
@@ -106,7 +106,7 @@ function moveIntoChunks(path: string, segment: string): void {
     checks: Uint32Array.from(checks),
     chunks: { shape: [chunk.length / 8], places },
   };
-  const payload = { row: { ...row, offset: 0, place: PLACE.chunks }, details };
+  const payload = { row: { ...row, offset: 0, location: LOCATION.chunks }, details };
   replaceFile(DISK, toSegmentIndexPath(layout, segment), encodeSegmentIndex(file, [payload]));
 }
 

@@ -19,7 +19,7 @@ import {
 import {
   DigestTable,
   encodeTable,
-  PLACE,
+  LOCATION,
   PURPOSE,
   type TableRow,
 } from "../../src/bag/table/digest_table.ts";
@@ -168,7 +168,7 @@ function createRows(digests: readonly string[]): TableRow[] {
     length: i,
     kind: i % 32,
     crc: (i * 77_777_777) >>> 0,
-    place: i % 2 === 0 ? PLACE.subject : PLACE.table,
+    location: i % 2 === 0 ? LOCATION.dataFile : LOCATION.table,
   }));
 }
 

@@ -55,7 +55,7 @@ async function createBag(path: string) {
 }
 
 Deno.test({
-  ...withH5py("BagFiles.fold() writes arrays that h5py reads as typed datasets"),
+  ...withH5py("BagStorage.fold() writes arrays that h5py reads as typed datasets"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { arrays, small } = await createBag(directory.path);
@@ -70,7 +70,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...withH5dump("BagFiles.fold() writes a front door that h5dump follows"),
+  ...withH5dump("BagStorage.fold() writes a link file that h5dump follows"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { arrays } = await createBag(directory.path);

@@ -1,7 +1,7 @@
 // end-to-end: leases among handles and processes
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
@@ -10,11 +10,11 @@ import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const KEY = toDigest("key");
 
-function openBag(path: string): Promise<BagFiles> {
+function openBag(path: string): Promise<BagStorage> {
   return openBagFiles(path, { fold: "manual" });
 }
 
-Deno.test("BagFiles.tryLease() gives a key to one holder at a time", async () => {
+Deno.test("BagStorage.tryLease() gives a key to one holder at a time", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   await using second = await openBag(directory.path);
@@ -40,7 +40,7 @@ Deno.test("LeaseLock leaves no file, and may be disposed twice", async () => {
   assertEquals(listFiles(`${directory.path}/leases`), []);
 });
 
-Deno.test("BagFiles.tryLease() does not hold a file that was removed meanwhile", async () => {
+Deno.test("BagStorage.tryLease() does not hold a file that was removed meanwhile", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   await using second = await openBag(directory.path);
@@ -51,7 +51,7 @@ Deno.test("BagFiles.tryLease() does not hold a file that was removed meanwhile",
   assertEquals([lease?.key, other?.key], [KEY, KEY]);
 });
 
-function openOn(path: string, change: Partial<FileSystem>): Promise<BagFiles> {
+function openOn(path: string, change: Partial<FileSystem>): Promise<BagStorage> {
   const environment = {
     fileSystem: { ...UNSYNCED_DISK, ...change },
     runner: new InlineFoldRunner(),
@@ -59,7 +59,7 @@ function openOn(path: string, change: Partial<FileSystem>): Promise<BagFiles> {
   return openBagFiles(path, { fold: "manual" }, environment);
 }
 
-Deno.test("BagFiles.tryLease() works where files cannot have two names", async () => {
+Deno.test("BagStorage.tryLease() works where files cannot have two names", async () => {
   using directory = new TemporaryDirectory();
   const link = () => {
     throw new Deno.errors.PermissionDenied("Operation not permitted (os error 1)");
@@ -95,7 +95,7 @@ Deno.test("LeaseLock that cannot remove its file leaves the key to the next hold
   assertEquals(listFiles(`${directory.path}/leases`), []);
 });
 
-Deno.test("BagFiles.fold() removes what a killed holder left, and nothing of one that lives", async () => {
+Deno.test("BagStorage.fold() removes what a killed holder left, and nothing of one that lives", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
   await using bag = await openBag(path);
@@ -112,7 +112,7 @@ Deno.test("BagFiles.fold() removes what a killed holder left, and nothing of one
   assertEquals([...listFiles(`${path}/leases`), ...listFiles(`${path}/locks`)], living);
 });
 
-Deno.test("BagFiles.close() leaves no file of its own", async () => {
+Deno.test("BagStorage.close() leaves no file of its own", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
   const leases: (Disposable | undefined)[] = [];
@@ -128,7 +128,7 @@ Deno.test("BagFiles.close() leaves no file of its own", async () => {
   assertEquals(listFiles(`${path}/locks`), ["calls.lock", "fold.lock"]);
 });
 
-Deno.test("BagFiles.readWaits() gives the notes of the others as long as they live", async () => {
+Deno.test("BagStorage.readWaits() gives the notes of the others as long as they live", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   {
@@ -145,7 +145,7 @@ Deno.test("BagFiles.readWaits() gives the notes of the others as long as they li
   assertEquals(first.readWaits(), []);
 });
 
-Deno.test("BagFiles.readWaits() leaves out what a dead process told, and what is damaged", async () => {
+Deno.test("BagStorage.readWaits() leaves out what a dead process told, and what is damaged", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
   await using first = await openBag(path);
@@ -159,13 +159,13 @@ Deno.test("BagFiles.readWaits() leaves out what a dead process told, and what is
   assertEquals(first.readWaits(), []);
 });
 
-Deno.test("BagFiles.tryLease() rejects what is no key", async () => {
+Deno.test("BagStorage.tryLease() rejects what is no key", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   assertThrows(() => bag.tryLease("../bag.json"), TypeError, 'Cannot lease "../bag.json"');
 });
 
-Deno.test("BagFiles.leaseChanged() resolves when the lease is free", async () => {
+Deno.test("BagStorage.leaseChanged() resolves when the lease is free", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   await using second = await openBag(directory.path);
@@ -176,7 +176,7 @@ Deno.test("BagFiles.leaseChanged() resolves when the lease is free", async () =>
   await second.leaseChanged(KEY);
 });
 
-Deno.test("BagFiles.leaseChanged() resolves when the log has a new record of the key", async () => {
+Deno.test("BagStorage.leaseChanged() resolves when the log has a new record of the key", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   await using second = await openBag(directory.path);
@@ -187,7 +187,7 @@ Deno.test("BagFiles.leaseChanged() resolves when the log has a new record of the
   assertEquals(second.getCall(KEY)?.n, 1);
 });
 
-Deno.test("BagFiles.leaseChanged() rejects with the reason of the signal", async () => {
+Deno.test("BagStorage.leaseChanged() rejects with the reason of the signal", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   using _lease = bag.tryLease(KEY);
@@ -202,7 +202,7 @@ Deno.test("BagFiles.leaseChanged() rejects with the reason of the signal", async
   );
 });
 
-Deno.test("BagFiles.tryLease() takes over when the holder is killed", async () => {
+Deno.test("BagStorage.tryLease() takes over when the holder is killed", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   const script = new URL("./_child_leaser.ts", import.meta.url).pathname;

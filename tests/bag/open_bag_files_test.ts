@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { FoldRunner } from "../../src/bag/fold/scheduler.ts";
-import type { BagOptions } from "../../src/disk/cache_files.ts";
+import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError, BagFormatError, QuiverError } from "../../src/base/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
@@ -238,7 +238,7 @@ Deno.test("openBagFiles() rejects options by name", async () => {
   assertEquals(listFiles(directory.path), []);
 });
 
-Deno.test("BagFiles.close() may be called twice, and ends all other calls", async () => {
+Deno.test("BagStorage.close() may be called twice, and ends all other calls", async () => {
   using directory = new TemporaryDirectory();
   const bag = await openBagFiles(directory.path, { fold: "manual" });
   bag.putValue(PART);
@@ -253,7 +253,7 @@ Deno.test("BagFiles.close() may be called twice, and ends all other calls", asyn
   await assertRejects(() => bag.fold(), QuiverError, "it is closed");
 });
 
-Deno.test("BagFiles.close() folds what was written", async () => {
+Deno.test("BagStorage.close() folds what was written", async () => {
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBagFiles(directory.path);
@@ -271,7 +271,7 @@ Deno.test("BagFiles.close() folds what was written", async () => {
   ]);
 });
 
-Deno.test("BagFiles.close() folds the journals of writers that are gone", async () => {
+Deno.test("BagStorage.close() folds the journals of writers that are gone", async () => {
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBagFiles(directory.path, { fold: "manual" });
@@ -284,7 +284,7 @@ Deno.test("BagFiles.close() folds the journals of writers that are gone", async 
   assertEquals(listFiles(`${directory.path}/journal`), []);
 });
 
-Deno.test("BagFiles.close() does not fold when there is nothing to fold", async () => {
+Deno.test("BagStorage.close() does not fold when there is nothing to fold", async () => {
   using directory = new TemporaryDirectory();
   const runner: FoldRunner = {
     fold: () => Promise.reject(new TypeError("Cannot fold: this test allows none")),
@@ -295,7 +295,7 @@ Deno.test("BagFiles.close() does not fold when there is nothing to fold", async 
   bag.putCall(KEY, { n: 1 });
 });
 
-Deno.test("BagFiles.close() rejects with what a fold in the background threw", async () => {
+Deno.test("BagStorage.close() rejects with what a fold in the background threw", async () => {
   using directory = new TemporaryDirectory();
   let folds = 0;
   const runner: FoldRunner = {

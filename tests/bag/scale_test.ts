@@ -2,7 +2,7 @@
 // `deno task scale` times the same with a million calls.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { BagOptions } from "../../src/disk/cache_files.ts";
+import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import { readCallTable } from "../../src/bag/log/call_table.ts";
 import { DigestRows } from "../../src/bag/table/digest_rows.ts";
 import {
@@ -33,7 +33,7 @@ function openBag(path: string, options: BagOptions = { fold: "manual" }) {
 }
 
 function createRow(digest: string, n: number): TableRow {
-  return { digest, offset: n * 1e9, length: n, kind: n % 7, crc: n, place: n % 2 };
+  return { digest, offset: n * 1e9, length: n, kind: n % 7, crc: n, location: n % 2 };
 }
 
 Deno.test("openBagFiles() reads the tables of a large bag once, and a hit four places", async () => {
@@ -81,7 +81,7 @@ Deno.test("openBagFiles() reads nothing of the values", async () => {
   assert(Math.abs(large - small) <= 64, `${small} and ${large} bytes were read at open`);
 });
 
-Deno.test("BagFiles.putCall() has the log's tail sealed while the bag stays open", async () => {
+Deno.test("BagStorage.putCall() has the log's tail sealed while the bag stays open", async () => {
   using directory = new TemporaryDirectory();
   const note = "x".repeat(100_000);
   {
@@ -96,7 +96,7 @@ Deno.test("BagFiles.putCall() has the log's tail sealed while the bag stays open
   assertEquals([0, 199].map((n) => bag.getCall(toKey(n))?.n), [0, 199]);
 });
 
-Deno.test("BagFiles.getCall() gives no record that was evicted and sealed unseen", async () => {
+Deno.test("BagStorage.getCall() gives no record that was evicted and sealed unseen", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   await using other = await openBag(directory.path);
@@ -112,7 +112,7 @@ Deno.test("BagFiles.getCall() gives no record that was evicted and sealed unseen
   assertEquals(other.getCall(toKey(6))?.n, 66);
 });
 
-Deno.test("BagFiles.getCall() gives records that nobody can change for others", async () => {
+Deno.test("BagStorage.getCall() gives records that nobody can change for others", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   bag.putCall(toKey(1), { deep: { list: [1, { n: 2 }] } });

@@ -1,7 +1,7 @@
 // end-to-end: values in journals and segments
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { BagFiles } from "../../src/disk/cache_files.ts";
+import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { type Hdf5Access, Hdf5Library, type Hdf5Output } from "../../src/bag/hdf5/library.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { type EncodedPart, VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
@@ -32,7 +32,7 @@ const PARTS = [
   createPart("odd", 8191, "Float64Array"),
 ];
 
-function checkParts(bag: BagFiles, parts: readonly EncodedPart[]): void {
+function checkParts(bag: BagStorage, parts: readonly EncodedPart[]): void {
   for (const { digest, kind, bytes } of parts) {
     const payload = bag.getValue(digest);
     assertEquals(payload?.kind, kind);
@@ -46,7 +46,7 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-Deno.test("BagFiles.getValue() gives back every kind and size, before and after a fold", async () => {
+Deno.test("BagStorage.getValue() gives back every kind and size, before and after a fold", async () => {
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBagFiles(directory.path, { fold: "manual" });
@@ -60,7 +60,7 @@ Deno.test("BagFiles.getValue() gives back every kind and size, before and after 
   checkParts(bag, PARTS);
 });
 
-Deno.test("BagFiles.getValue() gives bytes that the caller owns", async () => {
+Deno.test("BagStorage.getValue() gives bytes that the caller owns", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual" });
   const part = createPart("mine", 50);
@@ -73,7 +73,7 @@ Deno.test("BagFiles.getValue() gives bytes that the caller owns", async () => {
   }
 });
 
-Deno.test("BagFiles.putValue() keeps no hold on the buffer it is given", async () => {
+Deno.test("BagStorage.putValue() keeps no hold on the buffer it is given", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual" });
   const part = createPart("yours", 50);
@@ -83,7 +83,7 @@ Deno.test("BagFiles.putValue() keeps no hold on the buffer it is given", async (
   assertEquals(bag.getValue(part.digest)?.bytes, bytes);
 });
 
-Deno.test("BagFiles.putValue() writes a known value only once", async () => {
+Deno.test("BagStorage.putValue() writes a known value only once", async () => {
   using directory = new TemporaryDirectory();
   const part = createPart("known", 50);
   await using first = await openBagFiles(directory.path, { fold: "manual" });
@@ -100,14 +100,14 @@ Deno.test("BagFiles.putValue() writes a known value only once", async () => {
   assertEquals(listFiles(`${directory.path}/journal`), []);
 });
 
-Deno.test("BagFiles.putValue() rejects what is no digest", async () => {
+Deno.test("BagStorage.putValue() rejects what is no digest", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual" });
   const part = { ...createPart("x", 1), digest: "abcd" };
   assertThrows(() => bag.putValue(part), TypeError, 'Cannot put a value as "abcd"');
 });
 
-Deno.test("BagFiles.getValue() finds what other handles wrote, folded or not", async () => {
+Deno.test("BagStorage.getValue() finds what other handles wrote, folded or not", async () => {
   using directory = new TemporaryDirectory();
   await using reader = await openBagFiles(directory.path, { mode: "readwrite", fold: "manual" });
   await using writer = await openBagFiles(directory.path, { fold: "manual" });
@@ -121,7 +121,7 @@ Deno.test("BagFiles.getValue() finds what other handles wrote, folded or not", a
   checkParts(reader, parts);
 });
 
-Deno.test("BagFiles.fold() merges small segments, and readers follow", async () => {
+Deno.test("BagStorage.fold() merges small segments, and readers follow", async () => {
   using directory = new TemporaryDirectory();
   await using reader = await openBagFiles(directory.path, { mode: "readwrite", memoryBytes: 0 });
   await using writer = await openBagFiles(directory.path, { fold: "manual" });
@@ -137,7 +137,7 @@ Deno.test("BagFiles.fold() merges small segments, and readers follow", async () 
   assertEquals(segments.length <= 4, true, `${segments}`);
 });
 
-Deno.test("BagFiles.fold() takes what a reader holds only after the manifest", async () => {
+Deno.test("BagStorage.fold() takes what a reader holds only after the manifest", async () => {
   using directory = new TemporaryDirectory();
   const part = createPart("part", 5000);
   await using writer = await openBagFiles(directory.path, { fold: "manual" });
@@ -149,7 +149,7 @@ Deno.test("BagFiles.fold() takes what a reader holds only after the manifest", a
   assertEquals(reader.getValue(part.digest)?.bytes, part.bytes);
 });
 
-Deno.test("BagFiles.fold() keeps the journal of a live writer, and seals its rest later", async () => {
+Deno.test("BagStorage.fold() keeps the journal of a live writer, and seals its rest later", async () => {
   using directory = new TemporaryDirectory();
   await using writer = await openBagFiles(directory.path, { fold: "manual" });
   await using folder = await openBagFiles(directory.path, { fold: "manual" });
@@ -164,7 +164,7 @@ Deno.test("BagFiles.fold() keeps the journal of a live writer, and seals its res
   checkParts(folder, [one, two]);
 });
 
-Deno.test("BagFiles.fold() of a bag without values does nothing", async () => {
+Deno.test("BagStorage.fold() of a bag without values does nothing", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path);
   assertEquals(await bag.fold(), { values: 0, bytes: 0, journals: 0 });
@@ -214,7 +214,7 @@ class BlindLibrary implements Hdf5Access {
   }
 }
 
-Deno.test("BagFiles.getValue() reads values whose place in the segment is unknown", async () => {
+Deno.test("BagStorage.getValue() reads values whose place in the segment is unknown", async () => {
   using directory = new TemporaryDirectory();
   const parts = [createPart("a", 100), createPart("b", 9000, "Int32Array"), createPart("c", 7)];
   const loadLibrary = async () => new BlindLibrary(await Hdf5Library.load());
@@ -243,7 +243,7 @@ Deno.test("BagFiles.getValue() reads values whose place in the segment is unknow
   assertNotEquals(Deno.statSync(table).size, size);
 });
 
-Deno.test("openBagFiles() makes missing tables and the front door again", async () => {
+Deno.test("openBagFiles() makes missing tables and the link file again", async () => {
   using directory = new TemporaryDirectory();
   const parts = [createPart("a", 100), createPart("b", 9000, "Float16Array"), createPart("c", 0)];
   {
@@ -266,7 +266,7 @@ Deno.test("openBagFiles() makes missing tables and the front door again", async 
   assertEquals(equal(rebuilt, table), true);
 });
 
-Deno.test("BagFiles.getValue() misses when a segment is gone", async () => {
+Deno.test("BagStorage.getValue() misses when a segment is gone", async () => {
   using directory = new TemporaryDirectory();
   const part = createPart("a", 100);
   {
@@ -280,7 +280,7 @@ Deno.test("BagFiles.getValue() misses when a segment is gone", async () => {
   assertEquals(bag.getValue(part.digest)?.bytes, part.bytes);
 });
 
-Deno.test("BagFiles.putValue() begins a new journal at journalBytes and folds in between", async () => {
+Deno.test("BagStorage.putValue() begins a new journal at journalBytes and folds in between", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { journalBytes: 3000 });
   const parts = Array.from({ length: 100 }, (_, i) => createPart(`part ${i}`, 500));
@@ -289,7 +289,7 @@ Deno.test("BagFiles.putValue() begins a new journal at journalBytes and folds in
   checkParts(bag, parts);
 });
 
-Deno.test("BagFiles with durability: power syncs before it returns", async () => {
+Deno.test("BagStorage with durability: power syncs before it returns", async () => {
   using directory = new TemporaryDirectory();
   const steps: string[] = [];
   const fileSystem: FileSystem = {

@@ -2,7 +2,7 @@ import { createLineStream } from "./testdata/text_lines.ts";
 
 const PYTHON = "/usr/bin/python3";
 
-/** Opens the front door and all segments of each bag that it is told of, and compares every array. */
+/** Opens the link file and all segments of each bag that it is told of, and compares every array. */
 const SCRIPT = `
 import h5py, glob, json, os, sys, zlib
 def check(dataset):
@@ -31,7 +31,7 @@ for line in sys.stdin:
 
 /** What h5py finds in a bag. */
 export interface Hdf5Content {
-  /** The digests of the arrays behind the front door. */
+  /** The digests of the arrays behind the link file. */
   readonly live: readonly string[];
   /** How many arrays are in all segments that are there. */
   readonly all: number;

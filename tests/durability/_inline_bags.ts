@@ -1,6 +1,6 @@
 import { Bag } from "@quiver/quiver";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { BagOptions } from "../../src/disk/cache_files.ts";
+import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import type { Hdf5Access } from "../../src/bag/hdf5/library.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../../src/bag/verify/report.ts";

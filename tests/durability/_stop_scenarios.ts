@@ -127,7 +127,7 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: "makes tables and the front door again",
+    name: "makes tables and the link file again",
     toSize: falling,
     steps: 12,
     mend: "open",
@@ -140,7 +140,7 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: "folds after tables and the front door have gone",
+    name: "folds after tables and the link file have gone",
     toSize: falling,
     steps: 30,
     sample: 4,

@@ -7,7 +7,7 @@ import {
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 
 /** A kind of worker. */
-export interface WorkerKind {
+export interface WorkerTransport {
   /** Its name. */
   readonly type: WorkerType;
   /** Opens a context of such workers. */
@@ -18,16 +18,23 @@ export interface WorkerKind {
 export const UNLIMITED: Limiter = { acquire: () => ({ [Symbol.dispose]: () => {} }) };
 
 /** Declares a test for each kind of worker. */
-export function testKinds(name: string, fn: (kind: WorkerKind) => Promise<void>): void {
+export function testKinds(name: string, fn: (kind: WorkerTransport) => Promise<void>): void {
   for (const type of WORKER_TYPES) testKind(type, name, fn);
 }
 
 /** Declares a test for each kind of worker that has an isolate of its own. */
-export function testIsolatedKinds(name: string, fn: (kind: WorkerKind) => Promise<void>): void {
+export function testIsolatedKinds(
+  name: string,
+  fn: (kind: WorkerTransport) => Promise<void>,
+): void {
   for (const type of WORKER_TYPES) if (type !== "inline") testKind(type, name, fn);
 }
 
-function testKind(type: WorkerType, name: string, fn: (kind: WorkerKind) => Promise<void>): void {
+function testKind(
+  type: WorkerType,
+  name: string,
+  fn: (kind: WorkerTransport) => Promise<void>,
+): void {
   const open = (options: WorkerContextOptions = {}) => openWorkerContext({ type, ...options });
   Deno.test(`${type}: ${name}`, () => fn({ type, open }));
 }

@@ -1,12 +1,12 @@
-// Contract: quantiles of a histogram against those of the sorted times, and what a tally counts.
+// Contract: quantiles of a histogram against those of the sorted times, and what a counters counts.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { CallTally, LogHistogram } from "../../src/executor/dispatch/statistics.ts";
+import { CallCounters, LatencyHistogram } from "../../src/executor/dispatch/statistics.ts";
 
-Deno.test("LogHistogram knows quantiles to 5 %", () => {
+Deno.test("LatencyHistogram knows quantiles to 5 %", () => {
   const times = fc.array(fc.double({ min: 0.001, max: 1e8, noNaN: true }), { minLength: 1 });
   fc.assert(fc.property(times, (times) => {
-    const histogram = new LogHistogram();
+    const histogram = new LatencyHistogram();
     for (const time of times) histogram.add(time);
     const sorted = times.toSorted((a, b) => a - b);
     const { quantiles } = histogram;
@@ -19,28 +19,28 @@ Deno.test("LogHistogram knows quantiles to 5 %", () => {
   }));
 });
 
-Deno.test("LogHistogram takes any time for the shortest or the longest that it knows", () => {
-  assertEquals(new LogHistogram().quantiles, undefined);
-  const histogram = new LogHistogram();
+Deno.test("LatencyHistogram takes any time for the shortest or the longest that it knows", () => {
+  assertEquals(new LatencyHistogram().quantiles, undefined);
+  const histogram = new LatencyHistogram();
   for (const time of [-1, 0, 1e-9]) histogram.add(time);
   assertEquals(histogram.quantiles?.p99, 0.001);
   for (let count = 0; count < 4; count++) histogram.add(Infinity);
   assert((histogram.quantiles?.p90 ?? 0) > 1e8);
 });
 
-Deno.test("CallTally counts what workers computed, not what they only looked up", () => {
-  const tally = new CallTally();
-  assertEquals(tally.counts, { completed: 0, failed: 0, retried: 0 });
+Deno.test("CallCounters counts what workers computed, not what they only looked up", () => {
+  const counters = new CallCounters();
+  assertEquals(counters.counts, { completed: 0, failed: 0, retried: 0 });
   const value = { type: "value", value: 1, duration: 2, warnings: [] } as const;
-  tally.ran(value, 5);
-  tally.ran({ ...value, note: "computed" }, 5);
-  tally.ran({ ...value, note: "hit" }, 900);
-  tally.ran({ ...value, note: "busy" }, 900);
-  tally.ran({ type: "error", error: { thrown: null }, duration: 2, warnings: [] }, 5);
-  tally.died();
-  tally.died();
-  tally.retried();
-  const { completed, failed, retried, runTime, waitTime } = tally.counts;
+  counters.ran(value, 5);
+  counters.ran({ ...value, note: "computed" }, 5);
+  counters.ran({ ...value, note: "hit" }, 900);
+  counters.ran({ ...value, note: "busy" }, 900);
+  counters.ran({ type: "error", error: { thrown: null }, duration: 2, warnings: [] }, 5);
+  counters.died();
+  counters.died();
+  counters.retried();
+  const { completed, failed, retried, runTime, waitTime } = counters.counts;
   assertEquals({ completed, failed, retried }, { completed: 2, failed: 2, retried: 1 });
   assert(runTime !== undefined && Math.abs(runTime.p99 / 2 - 1) < 0.05);
   assert(waitTime !== undefined && Math.abs(waitTime.p99 / 3 - 1) < 0.05);

@@ -7,12 +7,12 @@ import type { CallOptions } from "../../src/executor/call_options.ts";
 import {
   AutoChunkPace,
   ChunkCall,
-  type ChunkPace,
   type ChunkResult,
-  weighValues,
+  type ChunkSizer,
+  estimateBytes,
 } from "../../src/executor/map/chunk_call.ts";
 import { ChunkGatherer } from "../../src/executor/map/map_caller.ts";
-import { MapAppetite } from "../../src/executor/map/map_run.ts";
+import { MapWindow } from "../../src/executor/map/map_run.ts";
 import { runChunk } from "../../src/executor/guest/run_chunk.ts";
 import { deriveScope } from "../../src/scope/scope.ts";
 import { CallStatus, CancelSource } from "../../src/task/future.ts";
@@ -75,7 +75,7 @@ function createStage(sharesMemory: boolean, options: CallOptions = {}): Stage {
   const dispatcher = new FakeDispatcher();
   const cancellation = new CancelSource();
   const notes: [number, number][] = [];
-  const pace: ChunkPace = {
+  const pace: ChunkSizer = {
     size: 3,
     note: (items, duration) => void notes.push([items, duration]),
   };
@@ -155,7 +155,7 @@ Deno.test("ChunkNotes lets nothing begin that was stopped", () => {
 
 Deno.test("ChunkGatherer.dispatch() sends calls of one checkpoint in chunks of the pace's size", async () => {
   const dispatcher = new FakeDispatcher();
-  const pace: ChunkPace = { size: 3, note: () => {} };
+  const pace: ChunkSizer = { size: 3, note: () => {} };
   const gatherer = new ChunkGatherer({
     address: ADDRESS,
     dispatcher,
@@ -224,9 +224,9 @@ Deno.test("AutoChunkPace sends heavy items alone, and lighter ones up to a megab
   assertEquals(lighter.size, 4);
 });
 
-Deno.test("weighValues() estimates by buffers and texts, also in arrays and fields", () => {
+Deno.test("estimateBytes() estimates by buffers and texts, also in arrays and fields", () => {
   const near = (values: readonly unknown[], bytes: number) =>
-    assert(Math.abs(weighValues(values) - bytes) <= 64, `${weighValues(values)} for ${bytes}`);
+    assert(Math.abs(estimateBytes(values) - bytes) <= 64, `${estimateBytes(values)} for ${bytes}`);
   near([], 0);
   near([1, undefined, null, true, "a"], 8);
   near([new Float64Array(1000), new ArrayBuffer(8000)], 8000);
@@ -237,21 +237,21 @@ Deno.test("weighValues() estimates by buffers and texts, also in arrays and fiel
   near([getter], 8);
 });
 
-Deno.test("MapAppetite never takes more than the buffer holds, and starves no worker", () => {
+Deno.test("MapWindow never takes more than the buffer holds, and starves no worker", () => {
   fc.assert(fc.property(
     fc.integer({ min: 1, max: 500 }),
     fc.option(fc.integer({ min: 1, max: 500 }), { nil: undefined }),
     fc.integer({ min: 1, max: 16 }),
     fc.option(fc.integer({ min: 1, max: 1000 }), { nil: undefined }),
     (size, bufferSize, workers, total) => {
-      const pace: ChunkPace = { size, note: () => {} };
+      const pace: ChunkSizer = { size, note: () => {} };
       const limits = { pace, bufferSize, workers };
-      const appetite = new MapAppetite(total === undefined ? limits : { ...limits, total });
+      const window = new MapWindow(total === undefined ? limits : { ...limits, total });
       let buffered = 0;
-      for (let count = appetite.next(0); count > 0; count = appetite.next(buffered)) {
+      for (let count = window.next(0); count > 0; count = window.next(buffered)) {
         assert(count <= size);
         buffered += count;
-        appetite.took(count);
+        window.took(count);
         if (buffered > 2000 * workers) break;
       }
       if (bufferSize === undefined) assert(buffered + size > 32);

@@ -255,7 +255,7 @@ Deno.test("Dispatcher.run() rejects a call whose arguments cannot be sent, and u
   const stage = await createStage({ maxWorkers: 1 });
   const calls = stage.run("ab");
   await settle();
-  at(stage.workers, 0).calls.shift()?.taker.failed(new TypeError("unclonable"));
+  at(stage.workers, 0).calls.shift()?.listener.failed(new TypeError("unclonable"));
   await assertRejects(() => at(calls, 0), TypeError, "unclonable");
   await settle();
   assertEquals(at(stage.workers, 0).tasks, "b");
@@ -488,7 +488,7 @@ Deno.test("Dispatcher.close() waits for a worker that still has to give a call b
     override revoke(): boolean {
       const call = this.calls.pop();
       // The answer takes its time.
-      settle().then(() => call?.taker.ended({ type: "revoked" }));
+      settle().then(() => call?.listener.ended({ type: "revoked" }));
       return call !== undefined;
     }
   }

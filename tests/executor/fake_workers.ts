@@ -6,8 +6,8 @@ import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/
 import { fromThrown } from "../../src/value/codec/thrown_value.ts";
 import {
   type CallFollower,
+  type CallListener,
   type CallRequest,
-  type CallTaker,
   type Outcome,
   PromisedCall,
   type RunResult,
@@ -17,7 +17,7 @@ import {
 /** A call that a fake worker has. */
 export interface FakeCall {
   readonly task: string;
-  readonly taker: CallTaker;
+  readonly listener: CallListener;
 }
 
 /** A worker whose calls end when the test says so. */
@@ -57,10 +57,10 @@ export class FakeWorker implements Worker {
     return this.calls.map(({ task }) => task).join(" ");
   }
 
-  send({ task }: CallRequest, taker: CallTaker): void {
-    if (this.ended !== "no") return queueMicrotask(() => taker.ended({ type: "revoked" }));
+  send({ task }: CallRequest, listener: CallListener): void {
+    if (this.ended !== "no") return queueMicrotask(() => listener.ended({ type: "revoked" }));
     assert(this.room > 0, `${this.name} has no room`);
-    this.calls.push({ task, taker });
+    this.calls.push({ task, listener });
   }
 
   run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
@@ -72,7 +72,7 @@ export class FakeWorker implements Worker {
   revoke(): boolean {
     if (this.calls.length < 2) return false;
     const newest = this.calls.pop();
-    queueMicrotask(() => newest?.taker.ended({ type: "revoked" }));
+    queueMicrotask(() => newest?.listener.ended({ type: "revoked" }));
     this.revoked++;
     this.#unseen++;
     return true;
@@ -88,14 +88,14 @@ export class FakeWorker implements Worker {
     const call = this.calls.shift();
     assert(call !== undefined, `${this.name} has no call`);
     this.finished++;
-    call.taker.ended({ type: "value", value: call.task, duration: 1, warnings: [], ...more });
+    call.listener.ended({ type: "value", value: call.task, duration: 1, warnings: [], ...more });
     await settle();
   }
 
   /** Ends the running call with an error. */
   async fail(error: unknown): Promise<void> {
     const thrown = { thrown: fromThrown(error) };
-    this.calls.shift()?.taker.ended({
+    this.calls.shift()?.listener.ended({
       type: "error",
       error: thrown,
       duration: 1,
@@ -139,7 +139,7 @@ export class FakeWorker implements Worker {
     const reason = { reason: ended };
     const running = this.calls.shift();
     queueMicrotask(() =>
-      running?.taker.failed(new WorkerDiedError("Cannot finish: it died", reason))
+      running?.listener.failed(new WorkerDiedError("Cannot finish: it died", reason))
     );
   }
 }

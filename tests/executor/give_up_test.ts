@@ -5,8 +5,8 @@ import type { CallObserver } from "../../src/executor/dispatch/call.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
 import {
   type CallFollower,
+  type CallListener,
   type CallRequest,
-  type CallTaker,
   type Outcome,
   PromisedCall,
   type RunResult,
@@ -19,7 +19,7 @@ class FakeWorker implements Worker {
   readonly aborts: unknown[] = [];
   readonly stop = Promise.withResolvers<boolean>();
   readonly #death = Promise.withResolvers<string>();
-  readonly #calls: CallTaker[] = [];
+  readonly #calls: CallListener[] = [];
   readonly dead = this.#death.promise;
 
   constructor(readonly name: string) {}
@@ -33,8 +33,8 @@ class FakeWorker implements Worker {
     return this.#calls[0]?.follower;
   }
 
-  send(_request: CallRequest, taker: CallTaker): void {
-    this.#calls.push(taker);
+  send(_request: CallRequest, listener: CallListener): void {
+    this.#calls.push(listener);
   }
 
   run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
@@ -228,8 +228,8 @@ Deno.test("Dispatcher.run() leaves a loop of workers that take no calls when its
   const controller = new AbortController();
   let starts = 0;
   class Leaving extends FakeWorker {
-    override send(_request: CallRequest, taker: CallTaker): void {
-      queueMicrotask(() => taker.ended({ type: "revoked" }));
+    override send(_request: CallRequest, listener: CallListener): void {
+      queueMicrotask(() => listener.ended({ type: "revoked" }));
     }
   }
   const open = () => {

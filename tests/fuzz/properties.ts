@@ -158,7 +158,7 @@ const TABLE: FuzzTarget = {
   create: () =>
     fc.property(fc.array(DIGEST, { maxLength: 8 }), MUTATIONS, (digests, mutations) => {
       const rows = [...new Set(digests)].map((digest, i) => (
-        { digest, offset: i, length: i, kind: 1, crc: i, place: 0 }
+        { digest, offset: i, length: i, kind: 1, crc: i, location: 0 }
       ));
       const bytes = encodeTable({ purpose: PURPOSE.values, length: 9, check: 0 }, rows);
       const mutated = mutate(bytes, mutations);
@@ -170,7 +170,7 @@ const TABLE: FuzzTarget = {
 };
 
 const ROWS: FuzzTarget = {
-  name: "SealedValues.read() believes no length, offset or place of a table",
+  name: "SealedValues.read() believes no length, offset or location of a table",
   create: (directory) => {
     const layout = toLayout(directory);
     Deno.mkdirSync(layout.segments, { recursive: true });
@@ -182,7 +182,7 @@ const ROWS: FuzzTarget = {
       length: U64,
       kind: fc.oneof(KINDS, fc.nat()),
       crc: fc.nat(0xffff_ffff),
-      place: fc.nat(3),
+      location: fc.nat(3),
     });
     const lengths = fc.array(fc.oneof(fc.nat(4), U64), { maxLength: 3 });
     const places = fc.array(fc.record({ offset: U64, length: U64 }), { maxLength: 3 });

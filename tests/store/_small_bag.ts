@@ -1,4 +1,4 @@
-import type { BagOptions } from "../../src/disk/cache_files.ts";
+import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../../src/bag/verify/report.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";

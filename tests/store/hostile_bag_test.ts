@@ -6,7 +6,7 @@ import { PositionedFile } from "../../src/bag/hdf5/emscripten_fs.ts";
 import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { ATTRIBUTE, PACKED_COLUMNS, PACKED_ROW_BYTES } from "../../src/bag/segment/format.ts";
 import { encodeCheckedLine } from "../../src/disk/checked_line.ts";
-import { encodeTable, PLACE, PURPOSE } from "../../src/bag/table/digest_table.ts";
+import { encodeTable, LOCATION, PURPOSE } from "../../src/bag/table/digest_table.ts";
 import { createJournalBuffer, encodeHeader } from "../../src/bag/journal/journal_format.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
@@ -153,11 +153,11 @@ Deno.test("a table that claims absurd places and lengths gives misses", async ()
   const numbers = [-1, 2 ** 31, 2 ** 40, 2 ** 53, 2 ** 63].map((n) => n === -1 ? 0 : n);
   for (const offset of numbers) {
     for (const length of numbers) {
-      for (const place of Object.values(PLACE)) {
-        const rows = [{ digest, offset, length, kind: 1, crc: 0, place }];
+      for (const location of Object.values(LOCATION)) {
+        const rows = [{ digest, offset, length, kind: 1, crc: 0, location }];
         const subject = { purpose: PURPOSE.values, length: size, check: 0 };
         Deno.writeFileSync(table, encodeTable(subject, rows));
-        const reading = await readAll(directory.path, CALLS, `${offset} ${length} ${place}`);
+        const reading = await readAll(directory.path, CALLS, `${offset} ${length} ${location}`);
         assertEquals(hitsOf(reading), []);
       }
     }
@@ -180,8 +180,8 @@ Deno.test("a table of calls that names other records' places gives misses", asyn
   const content = Deno.readFileSync(`${path}/calls.index`);
   const view = new DataView(content.buffer);
   const keys = [...CALLS.map(({ key }) => key), toDigest("long")].sort();
-  const place = (i: number) => content.slice(64 + i * 64 + 32, 64 + i * 64 + 48);
-  const places = keys.map((_, i) => place((i + 1) % keys.length));
+  const location = (i: number) => content.slice(64 + i * 64 + 32, 64 + i * 64 + 48);
+  const places = keys.map((_, i) => location((i + 1) % keys.length));
   const rows = keys.map((digest, i) => {
     const at = new DataView(places[i]?.buffer ?? new ArrayBuffer(16));
     return {
@@ -190,7 +190,7 @@ Deno.test("a table of calls that names other records' places gives misses", asyn
       length: Number(at.getBigUint64(8, true)),
       kind: 0,
       crc: 0,
-      place: 0,
+      location: 0,
     };
   });
   const length = Number(view.getBigUint64(24, true));

@@ -31,7 +31,7 @@ for (
     ["a row", "DELETE FROM payloads WHERE kind = 25"],
   ] as const
 ) {
-  Deno.test(`SqliteFiles takes a value with damage to ${damage} for missing, and heals it`, async () => {
+  Deno.test(`SqliteStorage takes a value with damage to ${damage} for missing, and heals it`, async () => {
     using directory = new TemporaryDirectory();
     const path = `${directory.path}/a.db`;
     await using opened = await openSqliteStores(path);
@@ -45,7 +45,7 @@ for (
   });
 }
 
-Deno.test("SqliteFiles takes a record that is damaged, foreign or misplaced for missing", async () => {
+Deno.test("SqliteStorage takes a record that is damaged, foreign or misplaced for missing", async () => {
   using directory = new TemporaryDirectory();
   const path = `${directory.path}/a.db`;
   await using opened = await openSqliteStores(path);
@@ -67,7 +67,7 @@ Deno.test("SqliteFiles takes a record that is damaged, foreign or misplaced for 
   }
 });
 
-Deno.test("SqliteFiles goes over more records than it reads at once", async () => {
+Deno.test("SqliteStorage goes over more records than it reads at once", async () => {
   using directory = new TemporaryDirectory();
   await using opened = await openSqliteStores(`${directory.path}/a.db`);
   const { calls } = opened.stores;
@@ -126,7 +126,7 @@ Deno.test("openSqliteStores() makes the directories above a new database", async
   assert(Deno.statSync(path).isFile);
 });
 
-Deno.test("SqliteFiles waits for who holds the database, no longer than it may", async () => {
+Deno.test("SqliteStorage waits for who holds the database, no longer than it may", async () => {
   using directory = new TemporaryDirectory();
   const path = `${directory.path}/a.db`;
   await using opened = await openSqliteStores(path, { busyTimeout: 0 });
@@ -147,7 +147,7 @@ Deno.test("SqliteFiles waits for who holds the database, no longer than it may",
   }
 });
 
-Deno.test("SqliteFiles sees nothing of a transaction that another gives up", async () => {
+Deno.test("SqliteStorage sees nothing of a transaction that another gives up", async () => {
   using directory = new TemporaryDirectory();
   const path = `${directory.path}/a.db`;
   await using opened = await openSqliteStores(path);
@@ -158,7 +158,7 @@ Deno.test("SqliteFiles sees nothing of a transaction that another gives up", asy
   assertEquals((await opened.stores.calls.get(KEY))?.result, "a".repeat(64));
 });
 
-Deno.test("SqliteFiles that may not write says so, and counts bytes", async () => {
+Deno.test("SqliteStorage that may not write says so, and counts bytes", async () => {
   using directory = new TemporaryDirectory();
   const path = `${directory.path}/a.db`;
   {

@@ -86,7 +86,7 @@ Deno.test("verifyStores() finds nothing wrong with a sound bag, and changes no b
     ["links", listFiles(path).length],
     ["bag.json", 1],
     ["manifest", 1],
-    ["front door", 1],
+    ["link file", 1],
     ["segments", 7],
     ["tables", 1],
     ["journals", 2],
@@ -111,9 +111,9 @@ Deno.test("verifyStores() makes a manifest again that is damaged or missing", as
   }
 });
 
-Deno.test("verifyStores() makes tables, the front door and bag.json again", async () => {
+Deno.test("verifyStores() makes tables, the link file and bag.json again", async () => {
   const cases = [
-    [/^values\.h5$/, "front door"],
+    [/^values\.h5$/, "link file"],
     [/^segments.*index$/, "tables"],
     [/^bag\.json$/, "bag.json"],
   ] as const;

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } fr
 import { UnclonableError, WorkerDiedError } from "../../src/base/errors.ts";
 import { toThrown } from "../../src/value/codec/thrown_value.ts";
 import { transfer } from "../../src/worker/transfer.ts";
-import type { CallRequest, CallTaker, RunResult, Worker } from "../../src/worker/worker.ts";
+import type { CallListener, CallRequest, RunResult, Worker } from "../../src/worker/worker.ts";
 import { WORKER_CAPACITY } from "../../src/worker/wire/frames.ts";
 
 /** Opens a worker of the kind under test, which runs `testdata/run_call.ts`. */
@@ -27,8 +27,8 @@ export function errorOf(result: RunResult): unknown {
   return result.type === "error" ? toThrown(result.error.thrown) : undefined;
 }
 
-/** A taker that notes how often it is told, and what. */
-function noteEnds(): CallTaker & { readonly ends: string[]; readonly end: Promise<string> } {
+/** A listener that notes how often it is told, and what. */
+function noteEnds(): CallListener & { readonly ends: string[]; readonly end: Promise<string> } {
   const ends: string[] = [];
   const { promise, resolve } = Promise.withResolvers<string>();
   const note = (end: string) => {
@@ -108,7 +108,7 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
     assert(result.type === "value" && result.duration >= 0);
   });
 
-  test("tells the taker of a call once how it ended, after it was sent", async (worker) => {
+  test("tells the listener of a call once how it ended, after it was sent", async (worker) => {
     await using signal = await openSignal();
     const call = noteEnds();
     worker.send(deed("echo", 1), call);

@@ -7,7 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { leaveNothing } from "../leave_nothing.ts";
-import { toParcel } from "../../src/worker/wire/large_buffers.ts";
+import { planTransfer } from "../../src/worker/wire/large_buffers.ts";
 import { transfer } from "../../src/worker/transfer.ts";
 
 leaveNothing();
@@ -20,23 +20,23 @@ function large(fill: number = 7): Float64Array<ArrayBuffer> {
 
 /** The values as they arrive. */
 function send(values: readonly unknown[], whole: "copy" | "keep" = "copy"): unknown[] {
-  const parcel = toParcel(values, whole);
-  assert(parcel !== undefined);
-  return structuredClone([...parcel.values], { transfer: parcel.moved });
+  const plan = planTransfer(values, whole);
+  assert(plan !== undefined);
+  return structuredClone([...plan.values], { transfer: plan.moved });
 }
 
-Deno.test("toParcel() lets small and unknown values go as they are", () => {
+Deno.test("planTransfer() lets small and unknown values go as they are", () => {
   const values = [1, "a", null, [1, 2], { a: new Float64Array(10) }, new Map([[1, large()]]), Math];
   const cyclic: Record<string, unknown> = { samples: large() };
   cyclic.self = cyclic;
-  for (const value of [...values, cyclic]) assertEquals(toParcel([value], "copy"), undefined);
+  for (const value of [...values, cyclic]) assertEquals(planTransfer([value], "copy"), undefined);
 });
 
-Deno.test("toParcel() copies large arrays, at any depth, and moves the copies", () => {
+Deno.test("planTransfer() copies large arrays, at any depth, and moves the copies", () => {
   const samples = large();
-  const parcel = toParcel([1, { list: [samples], at: new Date(0) }], "copy");
-  assertEquals(parcel?.moved.length, 1);
-  assertNotStrictEquals(parcel?.moved[0], samples.buffer);
+  const plan = planTransfer([1, { list: [samples], at: new Date(0) }], "copy");
+  assertEquals(plan?.moved.length, 1);
+  assertNotStrictEquals(plan?.moved[0], samples.buffer);
   assertEquals(send([1, { list: [samples], at: new Date(0) }]), [
     1,
     { list: [samples], at: new Date(0) },
@@ -44,7 +44,7 @@ Deno.test("toParcel() copies large arrays, at any depth, and moves the copies", 
   assertEquals(samples.length, LARGE / 8);
 });
 
-Deno.test("toParcel() keeps one what is one", () => {
+Deno.test("planTransfer() keeps one what is one", () => {
   const samples = large();
   const bytes = new Uint8Array(samples.buffer, 8, 16);
   const shared = { samples };
@@ -57,7 +57,7 @@ Deno.test("toParcel() keeps one what is one", () => {
   assertEquals([there.bytes.byteOffset, there.bytes.length], [8, 16]);
 });
 
-Deno.test("toParcel() sends of a view only the part that it shows", () => {
+Deno.test("planTransfer() sends of a view only the part that it shows", () => {
   const samples = large();
   for (const whole of ["copy", "keep"] as const) {
     const [part, view] = send([samples.subarray(2, 4), new DataView(large().buffer, 8, 4)], whole);
@@ -67,7 +67,7 @@ Deno.test("toParcel() sends of a view only the part that it shows", () => {
   }
 });
 
-Deno.test("toParcel() gives each kind of array back as what it was", () => {
+Deno.test("planTransfer() gives each kind of array back as what it was", () => {
   const types = [Int8Array, Uint8ClampedArray, Float16Array, Float32Array, BigUint64Array];
   for (const type of types) {
     const array = new type(LARGE);
@@ -80,7 +80,7 @@ Deno.test("toParcel() gives each kind of array back as what it was", () => {
   assertStrictEquals(Object.getPrototypeOf(bytes), Uint8Array.prototype);
 });
 
-Deno.test("toParcel() keeps holes, odd keys and lost prototypes as structured clone does", () => {
+Deno.test("planTransfer() keeps holes, odd keys and lost prototypes as structured clone does", () => {
   const holes = [large(), , 3];
   const odd: unknown = JSON.parse('{ "__proto__": 1 }');
   const [array, object] = send([holes, odd]) as [unknown[], object];
@@ -88,7 +88,7 @@ Deno.test("toParcel() keeps holes, odd keys and lost prototypes as structured cl
   assertEquals(Object.entries(object), [["__proto__", 1]]);
 });
 
-Deno.test("toParcel() moves what was given away without a copy, however small", () => {
+Deno.test("planTransfer() moves what was given away without a copy, however small", () => {
   const value = transfer({ samples: large(), more: new Map([["few", new Uint8Array(3)]]) });
   const [there] = send([value, large(1)]);
   assertEquals(there, { samples: large(), more: new Map([["few", new Uint8Array(3)]]) });

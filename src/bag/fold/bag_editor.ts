@@ -16,7 +16,7 @@ import {
 import { checkBag } from "../bag_json.ts";
 import type { Hdf5Access } from "../hdf5/library.ts";
 import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "../manifest.ts";
-import { writeFrontDoor } from "../segment/front_door.ts";
+import { writeLinkFile } from "../segment/link_file.ts";
 import { rebuildIndexes } from "../segment/rebuild_index.ts";
 import { sealSegment } from "../segment/seal.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
@@ -73,9 +73,9 @@ export class BagEditor {
    */
   async restore(missing: boolean): Promise<boolean> {
     const { segments } = this.#manifest;
-    const openFrontDoor = () => this.#openFrontDoor(segments);
-    await removeUnfinished(this.fileSystem, this.layout, this.#manifest, openFrontDoor);
-    if (missing || (segments.length > 0 && isMissing(this.layout.frontDoor))) {
+    const openLinkFile = () => this.#openLinkFile(segments);
+    await removeUnfinished(this.fileSystem, this.layout, this.#manifest, openLinkFile);
+    if (missing || (segments.length > 0 && isMissing(this.layout.linkFile))) {
       const library = await this.#loadLibrary();
       const { fileSystem, layout } = this;
       rebuildIndexes({ fileSystem, layout, library }, this.#manifest, true);
@@ -115,11 +115,11 @@ export class BagEditor {
     // Whoever is killed between door and switch leaves a segment that no manifest names, which tells
     // the next fold to make the door anew: a new one before, or else an old one after the switch.
     const isNew = segments.length > this.#manifest.segments.length - old.length;
-    if (isNew) await this.#openFrontDoor(segments);
+    if (isNew) await this.#openLinkFile(segments);
     const last = Math.max(0, ...segments.map(({ name }) => Number(name)));
     const nextSegment = Math.max(this.#manifest.nextSegment, last + 1);
     await commit(() => this.switch({ ...change, segments, nextSegment }));
-    if (!isNew) await this.#openFrontDoor(segments);
+    if (!isNew) await this.#openLinkFile(segments);
     for (const { name } of old) this.#removeSegment(name);
   }
 
@@ -138,10 +138,10 @@ export class BagEditor {
     writeManifest(this.fileSystem, this.layout, this.#manifest);
   }
 
-  async #openFrontDoor(segments: readonly SegmentEntry[]): Promise<void> {
+  async #openLinkFile(segments: readonly SegmentEntry[]): Promise<void> {
     const library = await this.#loadLibrary();
     const names = segments.map(({ name }) => name);
-    writeFrontDoor(this.fileSystem, this.layout, library, names);
+    writeLinkFile(this.fileSystem, this.layout, library, names);
   }
 
   #removeSegment(name: string): void {
@@ -216,14 +216,14 @@ export function listUnnamed(layout: BagLayout, manifest: Manifest): UnnamedFile[
 /**
  * Removes what a fold left that was killed. Its segments are those that no manifest names.
  *
- * The front door may lead to them, so it is made anew while they are still there. On a full disk
+ * The link file may lead to them, so it is made anew while they are still there. On a full disk
  * that fails, and their space is given back all the same; their tables stay until the door is right,
  * and remind the next fold of it.
  *
  * @param fileSystem The seam.
  * @param layout The bag's paths.
  * @param manifest What is live.
- * @param openFrontDoor Makes the front door anew.
+ * @param openLinkFile Makes the link file anew.
  * @throws {BagCorruptError} If there are segments that are newer than the manifest: then it is an old
  * copy, and what looks like left over may be all that there is of some values.
  */
@@ -231,7 +231,7 @@ async function removeUnfinished(
   fileSystem: FileSystem,
   layout: BagLayout,
   manifest: Manifest,
-  openFrontDoor: () => Promise<void>,
+  openLinkFile: () => Promise<void>,
 ): Promise<void> {
   const unnamed = listUnnamed(layout, manifest);
   const newer = unnamed.find(({ segment }) => Number(segment) > manifest.nextSegment);
@@ -250,7 +250,7 @@ async function removeUnfinished(
   const complete = unnamed.filter(({ complete }) => complete);
   remove([...listUnfinished(layout), ...toPaths(unnamed.filter(({ complete }) => !complete))]);
   try {
-    if (complete.length > 0 && !isMissing(layout.frontDoor)) await openFrontDoor();
+    if (complete.length > 0 && !isMissing(layout.linkFile)) await openLinkFile();
   } finally {
     remove(toPaths(complete).filter((path) => path.endsWith(".h5")));
   }

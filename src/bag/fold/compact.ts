@@ -18,7 +18,7 @@
  *
  * @module
  */
-import type { CompactResult } from "../../disk/cache_files.ts";
+import type { CompactResult } from "../../disk/disk_storage.ts";
 import { openIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import { lockExclusively } from "../../disk/own_file.ts";

@@ -1,12 +1,12 @@
 import { crc32 } from "node:zlib";
-import type { CompactResult, FoldResult } from "../../disk/cache_files.ts";
+import type { CompactResult, FoldResult } from "../../disk/disk_storage.ts";
 import { FileHandles } from "../../disk/file_system.ts";
 import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
 import { clearLeases } from "../../disk/leases.ts";
 import { clearOwnFiles } from "../../disk/own_file.ts";
 import { removeJournal } from "../journal/journal_scan.ts";
 import { FoldLock, readManifest } from "../manifest.ts";
-import { rebuildIndexes } from "../segment/rebuild_index.ts";
+import { rebuildIndexes, type RebuiltIndex } from "../segment/rebuild_index.ts";
 import { SealedValues } from "../segment/sealed_values.ts";
 import { BagEditor, type FoldEnvironment } from "./bag_editor.ts";
 import { compactSegments, mergeSmall } from "./compact.ts";
@@ -14,7 +14,6 @@ import { sealCalls } from "./index_log.ts";
 import { countKept, readMerged } from "./merge.ts";
 import { rewriteCalls } from "./rewrite_log.ts";
 import type { CompactRequest } from "./scheduler.ts";
-import type { RebuiltIndex } from "../segment/rebuild_index.ts";
 import { clearTouches, findOldestLease, Touches } from "./touches.ts";
 import {
   readUnsealed,
@@ -50,7 +49,7 @@ export async function foldBag(
 }
 
 /**
- * Makes tables again that are missing or damaged, and the front door if it is missing.
+ * Makes tables again that are missing or damaged, and the link file if it is missing.
  *
  * @param layout The bag's paths.
  * @param environment What a fold needs.

@@ -6,7 +6,7 @@
  * @module
  */
 import { BagCorruptError } from "../../base/errors.ts";
-import type { CompactResult, FoldResult } from "../../disk/cache_files.ts";
+import type { CompactResult, FoldResult } from "../../disk/disk_storage.ts";
 import { DISK } from "../../disk/file_system.ts";
 import { toLayout } from "../../disk/layout.ts";
 import { Hdf5Library } from "../hdf5/library.ts";

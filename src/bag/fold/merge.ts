@@ -13,7 +13,7 @@ import {
   type StoredSource,
 } from "../segment/sealed_payload.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
-import { type DigestTable, PLACE, type TableRow } from "../table/digest_table.ts";
+import { type DigestTable, LOCATION, type TableRow } from "../table/digest_table.ts";
 
 /** Segments of less than this are always worth merging. */
 const SMALL_BYTES = 64 * 1024;
@@ -164,12 +164,15 @@ export function createToSource(
   const reader = new SourceReader(handles);
   const payloads = createSegmentReader(layout, handles, segment);
   return (row, details) => {
-    const path = (row.place === PLACE.table ? toSegmentIndexPath : toSegmentPath)(layout, segment);
+    const path = (row.location === LOCATION.table ? toSegmentIndexPath : toSegmentPath)(
+      layout,
+      segment,
+    );
     if (row.details === undefined && details === undefined) {
       return new FileSource(reader, path, row);
     }
     const payload = new SealedPayload(payloads, row, details);
-    if (row.place === PLACE.chunks) return new PayloadSource(payload, row);
+    if (row.location === LOCATION.chunks) return new PayloadSource(payload, row);
     const { shape } = payload;
     return new FileSource(reader, path, shape ? { ...row, shape } : row);
   };

@@ -25,7 +25,7 @@ import { lockExclusively } from "../../disk/own_file.ts";
 import type { Digest } from "../../value/value.ts";
 import { type CallLine, scanCalls } from "../log/call_scan.ts";
 import { checkPrefix } from "../log/call_table.ts";
-import { encodeTable, PLACE, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import { encodeTable, LOCATION, PURPOSE, type TableRow } from "../table/digest_table.ts";
 import type { BagEditor } from "./bag_editor.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -117,8 +117,8 @@ function copyLines(
     buffer.set(line, filled + 1);
     buffer[filled + 1 + length] = LINE_FEED;
     if (key !== undefined) {
-      const place = { offset: written + filled + 1, length, place: PLACE.subject };
-      rows.push({ digest: key, kind: 0, crc: 0, ...place });
+      const location = { offset: written + filled + 1, length, location: LOCATION.dataFile };
+      rows.push({ digest: key, kind: 0, crc: 0, ...location });
     }
     filled += length + 2;
   }

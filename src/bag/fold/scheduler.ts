@@ -1,4 +1,4 @@
-import type { CompactResult, FoldResult } from "../../disk/cache_files.ts";
+import type { CompactResult, FoldResult } from "../../disk/disk_storage.ts";
 import { openIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import type { SegmentEntry } from "../manifest.ts";
@@ -238,7 +238,7 @@ const MOST_JOURNALS = 8;
 const PAUSE = 50;
 
 /** What a pace needs. */
-export interface FoldPaceOptions {
+export interface FoldSchedulerOptions {
   /** Starts a fold. */
   readonly start: () => void;
   /**
@@ -257,7 +257,7 @@ export interface FoldPaceOptions {
  * segments: their headers are found in no time. So they are folded when their writer pauses, or when
  * eight journals of them wait; many small values are folded as soon as their journal is full.
  */
-export class FoldPace implements Disposable {
+export class FoldScheduler implements Disposable {
   readonly #start: () => void;
   readonly #wait: (fn: () => void) => Disposable;
   /** In the journal that is being written. */
@@ -271,7 +271,7 @@ export class FoldPace implements Disposable {
    *
    * @param options What it needs.
    */
-  constructor({ start, wait = startTimer }: FoldPaceOptions) {
+  constructor({ start, wait = startTimer }: FoldSchedulerOptions) {
     this.#start = start;
     this.#wait = wait;
   }

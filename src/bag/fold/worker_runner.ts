@@ -1,5 +1,5 @@
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
-import type { CompactResult, FoldResult } from "../../disk/cache_files.ts";
+import type { CompactResult, FoldResult } from "../../disk/disk_storage.ts";
 import { toLayout } from "../../disk/layout.ts";
 import { FoldLock } from "../manifest.ts";
 import type { FoldAnswer, FoldFailure, FoldRequest } from "./fold_worker.ts";

@@ -6,7 +6,7 @@ import type { Digest, Payload, StoredPayload } from "../../value/value.ts";
 import type { Manifest } from "../manifest.ts";
 import { BlockPayload, createBlocks, isWhole } from "../payload_blocks.ts";
 import { DigestRows } from "../table/digest_rows.ts";
-import { PLACE, type TableRow } from "../table/digest_table.ts";
+import { LOCATION, type TableRow } from "../table/digest_table.ts";
 import { readShape } from "./journal_format.ts";
 import { type JournalEntry, scanJournal } from "./journal_scan.ts";
 
@@ -208,7 +208,14 @@ export class JournalIndex {
 }
 
 function toRow({ digest, offset, length, kind, crc, rank = 0 }: JournalEntry): TableRow {
-  return { digest, offset, length, kind: kind + rank * RANK_UNIT, crc, place: PLACE.subject };
+  return {
+    digest,
+    offset,
+    length,
+    kind: kind + rank * RANK_UNIT,
+    crc,
+    location: LOCATION.dataFile,
+  };
 }
 
 function toEntry({ digest, offset, length, kind, crc }: TableRow): JournalEntry {

@@ -1,5 +1,5 @@
 import { QuiverError } from "../../base/errors.ts";
-import type { TellDamaged } from "../../disk/cache_files.ts";
+import type { TellDamaged } from "../../disk/disk_storage.ts";
 import {
   type CallLineHead,
   decodeCheckedLine,
@@ -43,7 +43,7 @@ export interface Revocable {
 }
 
 /** Where a record lies in the log. */
-interface Place {
+interface LineLocation {
   readonly offset: number;
   readonly length: number;
 }
@@ -173,16 +173,16 @@ export class CallLog implements Disposable {
    * @param key The key of the call.
    * @returns The place, or `undefined` when there is none.
    */
-  find(key: Digest): Place | undefined {
+  find(key: Digest): LineLocation | undefined {
     this.#refresh();
     return this.#locate(key);
   }
 
-  #locate(key: Digest): Place | undefined {
+  #locate(key: Digest): LineLocation | undefined {
     return this.#lookUp(key) ?? (this.#reopenReplaced() ? this.#lookUp(key) : undefined);
   }
 
-  #lookUp(key: Digest): Place | undefined {
+  #lookUp(key: Digest): LineLocation | undefined {
     const line = this.#log?.tail.get(key);
     if (line !== undefined) return line.evicted ? undefined : line;
     return this.#log?.table?.find(key);
@@ -251,7 +251,7 @@ export class CallLog implements Disposable {
     }
   }
 
-  #places(): Place[] {
+  #places(): LineLocation[] {
     if (this.#log === undefined) return [];
     const { table, tail } = this.#log;
     const places = Array.from(table?.places((key) => tail.get(key) !== undefined) ?? []);
@@ -299,7 +299,7 @@ export class CallLog implements Disposable {
   }
 
   #read(
-    { offset, length }: Place,
+    { offset, length }: LineLocation,
     log: Pick<OpenLog, "file" | "scanned"> | undefined = this.#log,
   ): Record<string, unknown> | undefined {
     // A table may say anything.

@@ -5,7 +5,7 @@ import type { Digest } from "../../value/value.ts";
 import { DigestRows } from "../table/digest_rows.ts";
 import {
   DigestTable,
-  PLACE,
+  LOCATION,
   PURPOSE,
   readTableHeader,
   type RowBytes,
@@ -183,7 +183,7 @@ export class CallTail {
    */
   set({ key, evicted, offset, length }: CallLine): void {
     const kind = evicted ? EVICTED : RECORD;
-    this.#lines.set({ digest: key, offset, length, kind, crc: 0, place: PLACE.subject });
+    this.#lines.set({ digest: key, offset, length, kind, crc: 0, location: LOCATION.dataFile });
   }
 
   /**

@@ -13,9 +13,9 @@ import { type FileAccess, PositionedFile } from "../hdf5/emscripten_fs.ts";
 import type { Hdf5Access, Hdf5Input } from "../hdf5/library.ts";
 import type { Manifest } from "../manifest.ts";
 import { blocksOf, toChunkBox, toChunkGrid, toChunkShape } from "../payload_blocks.ts";
-import { getLength, PLACE, type TableRow } from "../table/digest_table.ts";
+import { getLength, LOCATION, type TableRow } from "../table/digest_table.ts";
 import { ATTRIBUTE, PACKED_ROW_BYTES, toDatasetShape } from "./format.ts";
-import { writeFrontDoor } from "./front_door.ts";
+import { writeLinkFile } from "./link_file.ts";
 import { confirmChunks, confirmPayload, encodeSegmentIndex, type IndexedPayload } from "./seal.ts";
 import { readSegmentIndex } from "./sealed_payload.ts";
 
@@ -45,7 +45,7 @@ interface RebuildEnvironment {
 
 /**
  * Makes what is missing or damaged of the files that follow from the segments: their tables and the
- * front door. Whoever writes holds the fold's lock.
+ * link file. Whoever writes holds the fold's lock.
  *
  * @param environment What rebuilding needs.
  * @param manifest What is live.
@@ -66,8 +66,8 @@ export function rebuildIndexes(
     if (write) replaceFile(fileSystem, toSegmentIndexPath(layout, name), [table]);
     rebuilt.push({ segment: name, table });
   }
-  if (write && manifest.segments.length > 0 && isMissing(layout.frontDoor)) {
-    writeFrontDoor(fileSystem, layout, library, manifest.segments.map(({ name }) => name));
+  if (write && manifest.segments.length > 0 && isMissing(layout.linkFile)) {
+    writeLinkFile(fileSystem, layout, library, manifest.segments.map(({ name }) => name));
   }
   return rebuilt;
 }
@@ -205,7 +205,7 @@ function findChunks(
   if (crc !== source.crc) return undefined;
   const written = { shape: chunk, grid, checks: Uint32Array.from(checks), candidates };
   const details = confirmChunks(new FileWindow(file), written);
-  return details && { row: { ...source, offset: 0, place: PLACE.chunks }, details };
+  return details && { row: { ...source, offset: 0, location: LOCATION.chunks }, details };
 }
 
 function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
@@ -245,7 +245,7 @@ class Dataset {
 
   /** Gives the payload if it has its checksum: where it lies, or else itself. */
   find(start: number, source: PayloadRow): IndexedPayload | undefined {
-    const row = { ...source, offset: 0, place: PLACE.subject };
+    const row = { ...source, offset: 0, location: LOCATION.dataFile };
     if (source.length === 0) return { row };
     this.#begin ??= { offset: this.#input.locateDataset(this.#path) };
     const { offset } = this.#begin;

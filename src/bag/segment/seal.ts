@@ -19,7 +19,13 @@ import {
   UNIT_BYTES,
   unpackChunk,
 } from "../payload_blocks.ts";
-import { encodeTable, PLACE, PURPOSE, type TableRow, toTableBytes } from "../table/digest_table.ts";
+import {
+  encodeTable,
+  LOCATION,
+  PURPOSE,
+  type TableRow,
+  toTableBytes,
+} from "../table/digest_table.ts";
 import { toDatasetShape } from "./format.ts";
 import {
   type SegmentSource,
@@ -75,13 +81,13 @@ export function confirmChunks(
   const buffer = new Uint8Array(grid.blockBytes);
   for (const { index, begin, end } of blocksOf(grid)) {
     const target = buffer.subarray(0, end - begin);
-    const place = candidates[index]?.find(({ offset, length }) => {
+    const location = candidates[index]?.find(({ offset, length }) => {
       const bytes = window.read(offset, length);
       return bytes !== undefined &&
         unpackChunk(new Uint8Array(bytes), grid.blockBytes, checks[index] ?? 0, target);
     });
-    if (place === undefined) return undefined;
-    places.push(place);
+    if (location === undefined) return undefined;
+    places.push(location);
   }
   return { checks, chunks: { shape, places } };
 }
@@ -178,7 +184,7 @@ export function encodeSegmentIndex(
     .map(({ row, inline, details }) => {
       if (inline === undefined) return { row, details };
       const offset = append(new Uint8Array(inline));
-      return { row: { ...row, offset, place: PLACE.table }, details };
+      return { row: { ...row, offset, location: LOCATION.table }, details };
     });
   const rows: TableRow[] = payloads.filter(isPlain).map(({ row }) => row);
   for (const { row, details = {} } of placed) {
@@ -203,9 +209,9 @@ async function confirm(
   const payloads: IndexedPayload[] = [];
   const lost: WrittenSource[] = [];
   const window = new FileWindow(file);
-  for (const place of written) {
-    const found = confirmPlace(window, place);
-    if (found === undefined) lost.push(place);
+  for (const location of written) {
+    const found = confirmPlace(window, location);
+    if (found === undefined) lost.push(location);
     else payloads.push(found);
     await environment.pause();
   }
@@ -218,7 +224,7 @@ function confirmPlace(
 ): IndexedPayload | undefined {
   if (chunks !== undefined) {
     const details = confirmChunks(window, chunks);
-    const row = { ...toRow(source, 0), place: PLACE.chunks };
+    const row = { ...toRow(source, 0), location: LOCATION.chunks };
     return details && { row, details: { ...toShape(source), ...details } };
   }
   const checks = offset === undefined ? undefined : confirmPayload(window, offset, source);
@@ -258,5 +264,5 @@ function findLost(
 
 function toRow(source: Omit<SegmentSource, "chunks">, offset: number): TableRow {
   const { digest, kind, length, crc } = source;
-  return { digest, kind, length, crc, offset, place: PLACE.subject };
+  return { digest, kind, length, crc, offset, location: LOCATION.dataFile };
 }

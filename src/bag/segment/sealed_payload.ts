@@ -22,7 +22,7 @@ import {
   toChunkGrid,
   toChunkShape,
 } from "../payload_blocks.ts";
-import { DigestTable, PLACE, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import { DigestTable, LOCATION, PURPOSE, type TableRow } from "../table/digest_table.ts";
 import { toDatasetShape } from "./format.ts";
 import type { SegmentSource } from "./segment_writer.ts";
 
@@ -69,11 +69,11 @@ export class SealedPayload {
    * @returns The payload, or `undefined` when it is damaged or gone.
    */
   open(known: boolean): BlockPayload | undefined {
-    const { digest, kind, length, crc, place } = this.#row;
+    const { digest, kind, length, crc, location } = this.#row;
     const { shape, checks, chunks } = this.details;
     const head = { digest, kind, length, ...(shape !== undefined && { shape }) };
     const read: ReadBytes = (offset, target) => this.#readBytes(offset, target);
-    if (place === PLACE.chunks) {
+    if (location === LOCATION.chunks) {
       const blocks = chunks && checks && this.#chunkBlocks(head, chunks, checks);
       return blocks && new BlockPayload(head, blocks);
     }
@@ -126,8 +126,8 @@ export class SealedPayload {
   }
 
   #readBytes(offset: number, target: Uint8Array<ArrayBuffer>): boolean {
-    const { place, offset: begin } = this.#row;
-    const read = place === PLACE.table ? this.#reader.table : this.#reader.segment;
+    const { location, offset: begin } = this.#row;
+    const read = location === LOCATION.table ? this.#reader.table : this.#reader.segment;
     return read(begin + offset, target);
   }
 }

@@ -1,11 +1,11 @@
 import { crc32 } from "node:zlib";
-import type { StoredPart } from "../../disk/cache_files.ts";
+import type { StoredPart } from "../../disk/disk_storage.ts";
 import { type FileHandles, readPiece } from "../../disk/file_system.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
 import { toPayload } from "../../disk/payload.ts";
 import type { Digest, Payload, StoredPayload } from "../../value/value.ts";
 import type { Manifest } from "../manifest.ts";
-import { DigestTable, PLACE, PURPOSE, type TableRow, toPrefix } from "../table/digest_table.ts";
+import { DigestTable, LOCATION, PURPOSE, type TableRow, toPrefix } from "../table/digest_table.ts";
 import { createSegmentReader, readSegmentIndex, SealedPayload } from "./sealed_payload.ts";
 
 /** What is known of a row's payload in this process; 0 before it was read. */
@@ -199,11 +199,11 @@ export class SealedValues {
     row: number,
     found: TableRow,
   ): Uint8Array<ArrayBuffer> | undefined {
-    const { place, offset, length, crc } = found;
-    const file = this.#handles.open(place === PLACE.table ? tablePath : path);
+    const { location, offset, length, crc } = found;
+    const file = this.#handles.open(location === LOCATION.table ? tablePath : path);
     // The segment was merged into another one: a newer manifest names that.
     if (file === undefined) return undefined;
-    const bytes = place === PLACE.chunks
+    const bytes = location === LOCATION.chunks
       ? this.#payload(name, found).load()
       : readPiece(file, offset, length);
     const whole = bytes !== undefined && (state[row] === WHOLE || crc32(bytes) === crc);

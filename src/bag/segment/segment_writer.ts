@@ -86,11 +86,11 @@ export async function writeSegment(
       continue;
     }
     const path = `/values/${source.digest}`;
-    const place = gzip === 0
+    const location = gzip === 0
       ? { offset: output.createDataset(path, shape, source.chunks()) }
       : { offset: undefined, chunks: writeChunks(output, path, shape, source, gzip) };
     output.setAttribute(path, ATTRIBUTE, describe(source, shape.dimensions));
-    written.push({ source, path, start: 0, ...place });
+    written.push({ source, path, start: 0, ...location });
     await pause();
   }
   return written.concat(writePacked(output, packed));

@@ -49,7 +49,7 @@ export class DigestRows {
     const index = known === -1 ? this.#size++ : known;
     writeRow(this.#rows, index * ROW_BYTES, row);
     this.mark(index, 0);
-    if (known === -1) this.#place(index, toPrefix(row.digest));
+    if (known === -1) this.#insert(index, toPrefix(row.digest));
   }
 
   /**
@@ -101,7 +101,7 @@ export class DigestRows {
     return this.#marks[index] ?? 0;
   }
 
-  #place(index: number, prefix: number): void {
+  #insert(index: number, prefix: number): void {
     const mask = this.#slots.length - 1;
     let slot = prefix & mask;
     while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
@@ -117,7 +117,7 @@ export class DigestRows {
     this.#marks = marks;
     this.#slots = new Uint32Array(this.#slots.length * 2);
     for (let index = 0; index < this.#size; index++) {
-      this.#place(index, rows.view.getUint32(index * ROW_BYTES));
+      this.#insert(index, rows.view.getUint32(index * ROW_BYTES));
     }
   }
 }

@@ -20,7 +20,7 @@ const TABLE_HEADER_BYTES = 64;
 const MAGIC = new TextEncoder().encode("QVRTABLE");
 
 /** What a table is of. */
-interface TableSubject {
+interface IndexedFile {
   /** What the table is for. */
   readonly purpose: number;
   /** How long the file was that the rows point into, in bytes. */
@@ -32,7 +32,7 @@ interface TableSubject {
 /** What the header of a table says. */
 interface TableHeader {
   /** What the table is of. */
-  readonly subject: TableSubject;
+  readonly subject: IndexedFile;
   /** The number of rows. */
   readonly size: number;
   /** The CRC-32 of the rows. */
@@ -108,7 +108,7 @@ const CHUNK_BYTES = 1024 * 1024;
 /** A table that was checked, ready to be searched. */
 export class DigestTable {
   /** What the table is of. */
-  readonly subject: TableSubject;
+  readonly subject: IndexedFile;
   /** The number of rows. */
   readonly size: number;
   /** The CRC-32 of the rows, by which a table is known again. */
@@ -356,7 +356,7 @@ class FileRows implements RowSource {
  * Where a payload lies: in the file that the table is of, in the table's own, or in the chunks of a
  * compressed dataset, of which the details tell.
  */
-export const PLACE = { subject: 0, table: 1, chunks: 2 } as const;
+export const LOCATION = { dataFile: 0, table: 1, chunks: 2 } as const;
 
 /** The size of a row in bytes. */
 export const ROW_BYTES = 64;
@@ -380,7 +380,7 @@ export interface TableRow {
   /** The CRC-32 of the payload. */
   readonly crc: number;
   /** Which file the offset points into. */
-  readonly place: number;
+  readonly location: number;
   /** Where the details are, if there are any. */
   readonly details?: number;
 }
@@ -426,7 +426,7 @@ export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): 
   setLength(view, at + LENGTH_AT, row.length);
   view.setUint32(at + 48, row.kind, true);
   view.setUint32(at + 52, row.crc, true);
-  view.setUint32(at + 56, row.place, true);
+  view.setUint32(at + 56, row.location, true);
   view.setUint32(at + 60, row.details ?? 0, true);
 }
 
@@ -450,7 +450,7 @@ export function readRow(
     length: getLength(view, at + LENGTH_AT),
     kind: view.getUint32(at + 48, true),
     crc: view.getUint32(at + 52, true),
-    place: view.getUint32(at + 56, true),
+    location: view.getUint32(at + 56, true),
   };
   const details = view.getUint32(at + 60, true);
   return details === 0 ? row : { ...row, details };
@@ -488,7 +488,7 @@ const RADIX = 1 << RADIX_BITS;
  * @returns Header and rows.
  */
 export function encodeTable(
-  subject: TableSubject,
+  subject: IndexedFile,
   rows: readonly TableRow[],
 ): Uint8Array<ArrayBuffer> {
   const unsorted = createRowBytes(rows.length);
@@ -513,7 +513,7 @@ export function encodeTable(
  * @returns Header and rows, in pieces.
  */
 export function* encodeSortedTable(
-  subject: TableSubject,
+  subject: IndexedFile,
   pieces: () => Iterable<Uint8Array>,
 ): Generator<Uint8Array> {
   let crc = 0;
@@ -579,13 +579,13 @@ function bump(counts: Uint32Array, index: number): number {
 function settleEqual(order: Uint32Array, prefixes: Uint32Array, bytes: Uint8Array): void {
   for (let end = 1; end < order.length; end++) {
     const row = order[end] ?? 0;
-    let place = end;
-    for (; place > 0; place--) {
-      const before = order[place - 1] ?? 0;
+    let slot = end;
+    for (; slot > 0; slot--) {
+      const before = order[slot - 1] ?? 0;
       if (prefixes[before] !== prefixes[row] || compareDigests(bytes, before, row) <= 0) break;
-      order[place] = before;
+      order[slot] = before;
     }
-    order[place] = row;
+    order[slot] = row;
   }
 }
 

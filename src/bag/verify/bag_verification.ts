@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { BagFiles } from "../../disk/cache_files.ts";
+import type { BagStorage } from "../../disk/disk_storage.ts";
 import { DISK, type FileSystem } from "../../disk/file_system.ts";
 import { type BagLayout, toLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
@@ -74,7 +74,7 @@ export class BagVerification {
   }
 
   /** Opens the bag for reading. */
-  open(): Promise<BagFiles> {
+  open(): Promise<BagStorage> {
     return openBagFiles(this.path, { mode: "read", memoryBytes: 0 }, {
       fileSystem: this.#environment.fileSystem,
       runner: {

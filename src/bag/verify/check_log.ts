@@ -89,10 +89,10 @@ function checkTable({ report, sealed }: Reading, tables: StepReport, table: Dige
   for (const { key, evicted, offset, length } of sealed.values()) {
     const row = table.find(key);
     if (!evicted) expected++;
-    const place = row === -1 ? undefined : table.row(row);
+    const location = row === -1 ? undefined : table.row(row);
     const right = evicted
-      ? place === undefined
-      : place?.offset === offset && place.length === length;
+      ? location === undefined
+      : location?.offset === offset && location.length === length;
     if (!right) wrong++;
   }
   // Where lines of the log are damaged, the table knows more than the log.

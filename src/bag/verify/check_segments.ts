@@ -9,7 +9,7 @@ import { concatenate, isUnreadable, iteratePayloads } from "../segment/rebuild_i
 import { encodeSegmentIndex, type IndexedPayload, sealSegment } from "../segment/seal.ts";
 import { createSegmentReader, SealedPayload } from "../segment/sealed_payload.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
-import { DigestTable, PLACE, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import { DigestTable, LOCATION, PURPOSE, type TableRow } from "../table/digest_table.ts";
 import type { CheckedManifest } from "./check_manifest.ts";
 import { StepReport, type VerifyContext, type VerifyFinding } from "./report.ts";
 
@@ -284,12 +284,12 @@ class Examination {
     const reader = createSegmentReader(layout, handles, name);
     for (let i = 0; i < table.size; i++) {
       const row = table.row(i);
-      const inTable = row.place === PLACE.table;
+      const inTable = row.location === LOCATION.table;
       const { details } = new SealedPayload(reader, row);
       // What the table does not tell, the library does.
       const lost = row.details !== undefined && Object.keys(details).length === 0;
       if (lost) this.#tableProblem = "it is damaged";
-      if (lost && row.place === PLACE.chunks) continue;
+      if (lost && row.location === LOCATION.chunks) continue;
       const source = toSource(row, details);
       if (table.find(row.digest) !== i) this.#tableProblem = "it is not in order";
       if (source.isWhole()) this.#whole.set(row.digest, source);
@@ -299,10 +299,10 @@ class Examination {
     }
   }
 
-  #findDamaged({ digest, offset, place }: TableRow): void {
+  #findDamaged({ digest, offset, location }: TableRow): void {
     this.#damaged++;
     const file = `segments/${this.#entry.name}.h5`;
-    const at = place === PLACE.chunks ? {} : { offset };
+    const at = location === LOCATION.chunks ? {} : { offset };
     this.#find({ file, ...at, problem: `the value ${digest} is damaged` });
   }
 

@@ -214,7 +214,7 @@ export type VerifyStepName =
   | "links"
   | "bag.json"
   | "manifest"
-  | "front door"
+  | "link file"
   | "segments"
   | "tables"
   | "journals"

@@ -21,7 +21,7 @@ import { sealCalls } from "../fold/index_log.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import type { Hdf5Input } from "../hdf5/library.ts";
 import { FoldLock, type Manifest, readManifest, writeManifest } from "../manifest.ts";
-import { writeFrontDoor } from "../segment/front_door.ts";
+import { writeLinkFile } from "../segment/link_file.ts";
 import { checkJournals } from "./check_journals.ts";
 import { checkLog } from "./check_log.ts";
 import { type CheckedManifest, checkManifest } from "./check_manifest.ts";
@@ -81,7 +81,7 @@ export async function verifyFiles(
   using handles = new FileHandles();
   const context = await createContext(layout, environment, options, handles);
   const checked = checkManifest(context);
-  const door = checkFrontDoor(context, checked.manifest);
+  const door = checkLinkFile(context, checked.manifest);
   const found = await checkSegments(context, checked);
   const journals = await checkJournals(context, found.manifest);
   const switched = quarantine === undefined
@@ -134,7 +134,7 @@ export async function dropValues(
   const report = new StepReport("manifest");
   const checked = { report, manifest: readManifest(layout), changed: false };
   const found = await checkSegments(context, checked, condemned);
-  commit(context, checked, new StepReport("front door"), found);
+  commit(context, checked, new StepReport("link file"), found);
 }
 
 async function takeLock(
@@ -189,7 +189,7 @@ function commit(
   const { fileSystem, layout, library, quarantine } = context;
   const switched = changed || manifest !== before;
   if (switched || door.problems > 0) {
-    writeFrontDoor(fileSystem, layout, library, manifest.segments.map(({ name }) => name));
+    writeLinkFile(fileSystem, layout, library, manifest.segments.map(({ name }) => name));
     door.repairAll();
   }
   if (!switched) return manifest;
@@ -292,10 +292,10 @@ type Door =
  * @param manifest What is live.
  * @returns What was found; whoever repairs writes it anew.
  */
-function checkFrontDoor(context: VerifyContext, manifest: Manifest): StepReport {
+function checkLinkFile(context: VerifyContext, manifest: Manifest): StepReport {
   const { layout, fileSystem, library, quarantine } = context;
-  const report = new StepReport("front door");
-  using file = openIfThere(layout.frontDoor);
+  const report = new StepReport("link file");
+  using file = openIfThere(layout.linkFile);
   if (file === undefined && manifest.segments.length === 0) return report;
   report.checked++;
   const door: Door = file === undefined
@@ -304,7 +304,7 @@ function checkFrontDoor(context: VerifyContext, manifest: Manifest): StepReport 
   if (door.state === "unfinished") report.unfinished++;
   if (door.state !== "wrong") return report;
   report.find({ file: "values.h5", problem: door.problem });
-  if (quarantine?.copy(layout.frontDoor)) report.quarantined++;
+  if (quarantine?.copy(layout.linkFile)) report.quarantined++;
   return report;
 }
 
@@ -329,7 +329,7 @@ function compareLinks(input: Hdf5Input, layout: BagLayout, manifest: Manifest): 
   for (const name of names) {
     const { file, target } = input.readExternalLink(`/segments/${name}`);
     if (file === `segments/${name}.h5` && target === "/values") continue;
-    const problem = `it leads to "${target}" of "${file}" in place of segment ${name}`;
+    const problem = `it leads to "${target}" of "${file}" in location of segment ${name}`;
     return { state: "wrong", problem };
   }
   const live = new Set(manifest.segments.map(({ name }) => name));
@@ -377,7 +377,7 @@ function listOwn(layout: BagLayout): { path: string; isFile: boolean }[] {
     layout.manifest,
     layout.callLog,
     layout.callIndex,
-    layout.frontDoor,
+    layout.linkFile,
     layout.foldLock,
     layout.callsLock,
   ];

@@ -3,14 +3,14 @@ import type { CancelSignal, OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import type {
   CallFollower,
+  CallListener,
   CallRequest,
-  CallTaker,
   Outcome,
   RunResult,
 } from "../../worker/worker.ts";
 import type { OutputTaker, WorkerOutputLine } from "../call_options.ts";
 import { OUTPUT, STARTED } from "../wire/call_context.ts";
-import type { Member } from "./crew.ts";
+import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
 
 /** Who follows a call. */
@@ -40,7 +40,7 @@ export interface CallObserver {
 }
 
 /** Who waits for the end of a call. */
-export interface OutcomeTaker {
+export interface OutcomeListener {
   /** The call has ended. */
   resolve(outcome: Outcome): void;
   /** It has no outcome. */
@@ -66,11 +66,11 @@ type Printed = Pick<WorkerOutputLine, "text" | "stream">;
  * A call on its way through a dispatcher. One object with methods, which is also its own place in the
  * queue: tens of thousands may wait, and closures would make each several times as large.
  */
-export class DispatchedCall implements CallFollower, CallTaker, Prioritized<DispatchedCall> {
+export class DispatchedCall implements CallFollower, CallListener, Prioritized<DispatchedCall> {
   /** What to run. */
   readonly request: CallRequest;
   /** Who waits for its end. */
-  readonly result: OutcomeTaker;
+  readonly result: OutcomeListener;
   /** When it was given to the dispatcher. */
   readonly since: number;
   /** Tells it from others where somebody observes them. */
@@ -87,7 +87,7 @@ export class DispatchedCall implements CallFollower, CallTaker, Prioritized<Disp
   readonly #desk: CallDesk;
   readonly #observer: CallObserver;
   /** What it was sent to last. */
-  #member: Member<DispatchedCall> | undefined;
+  #member: PoolWorker<DispatchedCall> | undefined;
   /** Until the deadline, and then until the end of the grace period. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -105,7 +105,7 @@ export class DispatchedCall implements CallFollower, CallTaker, Prioritized<Disp
     desk: CallDesk,
     request: CallRequest,
     observer: CallObserver,
-    result: OutcomeTaker,
+    result: OutcomeListener,
     id: number,
     now: number,
   ) {
@@ -143,14 +143,14 @@ export class DispatchedCall implements CallFollower, CallTaker, Prioritized<Disp
   }
 
   /** The call is at a worker now. */
-  send(member: Member<DispatchedCall>): void {
+  send(member: PoolWorker<DispatchedCall>): void {
     this.at = "worker";
     this.#member = member;
     this.#observer.started?.(member.worker.name);
   }
 
   /** What it was sent to last: also the one that a call runs on that was given up. */
-  get member(): Member<DispatchedCall> | undefined {
+  get member(): PoolWorker<DispatchedCall> | undefined {
     return this.#member;
   }
 

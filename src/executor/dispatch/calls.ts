@@ -7,11 +7,11 @@ import {
   DispatchedCall,
   errorOf,
   isRetriable,
-  type OutcomeTaker,
+  type OutcomeListener,
 } from "./call.ts";
 import type { SafeObserver } from "./observer.ts";
 import { PriorityQueue } from "./queue.ts";
-import { CallTally, TurnClock } from "./statistics.ts";
+import { CallCounters, TurnClock } from "./statistics.ts";
 
 /** Options of {@linkcode DispatchCalls}. */
 export interface DispatchCallsOptions extends CallDesk {
@@ -26,7 +26,7 @@ export class DispatchCalls {
   readonly #options: DispatchCallsOptions;
   readonly #queue = new PriorityQueue<DispatchedCall>();
   /** What has happened to them. */
-  readonly log: DispatchLog;
+  readonly log: DispatchMetrics;
   #admitted = 0;
   /** Those that have not ended. */
   #unended = 0;
@@ -41,7 +41,7 @@ export class DispatchCalls {
    */
   constructor(options: DispatchCallsOptions) {
     this.#options = options;
-    this.log = new DispatchLog(options.observer);
+    this.log = new DispatchMetrics(options.observer);
   }
 
   /** How many wait. */
@@ -54,13 +54,13 @@ export class DispatchCalls {
    *
    * @param request What to run.
    * @param observer Gives the call up, and is told when it starts.
-   * @param taker Told how it ended.
+   * @param listener Told how it ended.
    * @returns The call.
    */
-  admit(request: CallRequest, observer: CallObserver, taker: OutcomeTaker): DispatchedCall {
+  admit(request: CallRequest, observer: CallObserver, listener: OutcomeListener): DispatchedCall {
     const { now } = this.log.clock;
     const id = ++this.#admitted;
-    const call = new DispatchedCall(this.#options, request, observer, taker, id, now);
+    const call = new DispatchedCall(this.#options, request, observer, listener, id, now);
     this.#unended++;
     call.wait();
     this.#queue.push(call);
@@ -150,9 +150,9 @@ export class DispatchCalls {
 }
 
 /** What happens to the calls of a dispatcher: counted, and told to an observer if there is one. */
-class DispatchLog {
+class DispatchMetrics {
   /** How the calls have ended. */
-  readonly tally = new CallTally();
+  readonly counters = new CallCounters();
   /** What tells how long calls are on their way. */
   readonly clock = new TurnClock();
   readonly #observer: SafeObserver | undefined;
@@ -178,17 +178,17 @@ class DispatchLog {
 
   /** A call that somebody waits for came back from its worker. */
   ran(call: DispatchedCall, outcome: Outcome): void {
-    this.tally.ran(outcome, this.clock.now - call.since);
+    this.counters.ran(outcome, this.clock.now - call.since);
   }
 
   /** A call that somebody waits for failed before it had an outcome. */
   failed(error: unknown): void {
-    if (error instanceof WorkerDiedError) this.tally.died();
+    if (error instanceof WorkerDiedError) this.counters.died();
   }
 
   /** A call that has failed is run once more. */
   retried(call: DispatchedCall, error: unknown): void {
-    this.tally.retried();
+    this.counters.retried();
     this.#observer?.tell("retried", { ...toObserved(call), attempt: call.retried + 1, error });
   }
 

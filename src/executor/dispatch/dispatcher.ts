@@ -4,9 +4,9 @@ import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../../worker/worker.ts";
 import type { CallStatistics, OutputTaker } from "../call_options.ts";
 import { type CallLimits, sourcesOf, withDemands, withoutSources } from "../wire/call_context.ts";
-import type { CallObserver, DispatchedCall as Call, OutcomeTaker } from "./call.ts";
+import type { CallObserver, DispatchedCall as Call, OutcomeListener } from "./call.ts";
 import { DispatchCalls } from "./calls.ts";
-import { DispatchCrew, type Member } from "./crew.ts";
+import { type PoolWorker, WorkerPool } from "./worker_pool.ts";
 import type { SafeObserver } from "./observer.ts";
 
 /** Options of {@linkcode Dispatcher}. */
@@ -104,8 +104,8 @@ type State =
  * some of those back that were sent ahead to another.
  */
 export class Dispatcher implements AsyncDisposable {
-  readonly #crew: DispatchCrew<Call>;
-  readonly #pace: DispatchPace;
+  readonly #pool: WorkerPool<Call>;
+  readonly #pace: PrefetchPolicy;
   readonly #calls: DispatchCalls;
   readonly #output: OutputTaker | undefined;
   readonly #limits: () => CallLimits | undefined;
@@ -127,8 +127,8 @@ export class Dispatcher implements AsyncDisposable {
     const { observer, output } = options;
     const describe = ({ request }: Call) => request.task;
     const workers = { ...options, idleTimeout, maxTasksPerWorker, observer, describe };
-    this.#crew = new DispatchCrew(workers);
-    this.#pace = new DispatchPace(prefetch);
+    this.#pool = new WorkerPool(workers);
+    this.#pace = new PrefetchPolicy(prefetch);
     this.#calls = new DispatchCalls({
       giveUp: (call, reason) => this.#abort(call, reason),
       returned: (call, result) => this.#returned(call, result),
@@ -166,18 +166,18 @@ export class Dispatcher implements AsyncDisposable {
    *
    * @param request The call.
    * @param observer When to give it up, and who is told when it starts.
-   * @param taker Told how it ended, as the promise of `run()` would be, but at once: nobody else's
+   * @param listener Told how it ended, as the promise of `run()` would be, but at once: nobody else's
    * code may run then.
    */
-  dispatch(request: CallRequest, observer: CallObserver, taker: OutcomeTaker): void {
+  dispatch(request: CallRequest, observer: CallObserver, listener: OutcomeListener): void {
     if (this.#state.state !== "open") {
       const message = `Cannot run "${request.task}": the executor was shut down`;
-      return taker.reject(new ExecutorShutdownError(message));
+      return listener.reject(new ExecutorShutdownError(message));
     }
     // No worker is started for what it could not be sent; one that is there refuses it by itself.
-    const refusal = this.#crew.idle === 0 && this.#crew.hasRoom ? checkRequest(request) : undefined;
-    if (refusal !== undefined) return taker.reject(refusal);
-    const call = this.#calls.admit(this.#demand(request), observer, taker);
+    const refusal = this.#pool.idle === 0 && this.#pool.hasRoom ? checkRequest(request) : undefined;
+    if (refusal !== undefined) return listener.reject(refusal);
+    const call = this.#calls.admit(this.#demand(request), observer, listener);
     this.#advance();
     if (call.priority > this.#lowestPriority) this.#overtake(call);
     else this.#lowestPriority = call.priority;
@@ -189,7 +189,7 @@ export class Dispatcher implements AsyncDisposable {
    * @param maxWorkers The new number.
    */
   resize(maxWorkers: number): void {
-    this.#crew.resize(maxWorkers);
+    this.#pool.resize(maxWorkers);
     this.#advance();
   }
 
@@ -199,7 +199,7 @@ export class Dispatcher implements AsyncDisposable {
    * @returns The counts of this moment.
    */
   statistics(): DispatcherStatistics {
-    const { members, idle, lost } = this.#crew;
+    const { members, idle, lost } = this.#pool;
     let queued = this.#calls.waiting;
     let running = 0;
     for (const { calls } of members) {
@@ -215,7 +215,7 @@ export class Dispatcher implements AsyncDisposable {
    * @returns The counts so far.
    */
   callStatistics(): CallStatistics {
-    return this.#calls.log.tally.counts;
+    return this.#calls.log.counters.counts;
   }
 
   /**
@@ -240,10 +240,10 @@ export class Dispatcher implements AsyncDisposable {
     this.#state = { state: "closing", done };
     const reason = new ExecutorShutdownError("Cannot finish the call: the executor was shut down");
     this.#calls.drop(reason);
-    for (const { calls } of this.#crew.everyone()) {
+    for (const { calls } of this.#pool.everyone()) {
       for (const call of calls) this.#calls.reject(call, reason);
     }
-    this.#crew.terminate();
+    this.#pool.terminate();
     this.#advance();
   }
 
@@ -272,16 +272,16 @@ export class Dispatcher implements AsyncDisposable {
   /** Brings calls from the queue to workers: an idle one, else a new one, else ahead to a busy one. */
   #employ(): void {
     while (this.#calls.waiting > 0 && this.#returning === 0) {
-      const idle = this.#crew.take();
+      const idle = this.#pool.take();
       if (idle !== undefined) this.#send(idle);
-      else if (this.#crew.hasRoom && this.#crew.starting < this.#calls.waiting) void this.#start();
+      else if (this.#pool.hasRoom && this.#pool.starting < this.#calls.waiting) void this.#start();
       else if (!this.#sendAhead()) return;
     }
   }
 
   async #start(): Promise<void> {
     try {
-      await this.#crew.start();
+      await this.#pool.start();
     } catch (error) {
       this.#rejectWaiting(error);
     }
@@ -292,14 +292,14 @@ export class Dispatcher implements AsyncDisposable {
   #rejectWaiting(error: unknown): void {
     const call = this.#calls.next();
     if (call !== undefined) this.#calls.reject(call, error);
-    if (this.#crew.members.size === 0 && this.#crew.starting === 0) {
+    if (this.#pool.members.size === 0 && this.#pool.starting === 0) {
       this.#calls.rejectWaiting(error);
     }
   }
 
   #sendAhead(): boolean {
     const { depth } = this.#pace;
-    const plan = planAhead(this.#crew, { queued: this.#calls.waiting, depth });
+    const plan = planAhead(this.#pool, { queued: this.#calls.waiting, depth });
     if (plan === undefined) return false;
     for (let sent = 0; sent < plan.count; sent++) this.#send(plan.member);
     return true;
@@ -308,7 +308,7 @@ export class Dispatcher implements AsyncDisposable {
   /** What was sent ahead and matters less comes back when a call has to wait for it. */
   #overtake(call: Call): void {
     // None may get more when all have had as many as they may in their life.
-    const least = this.#crew.leastBusy() ?? this.#crew.mostBusy();
+    const least = this.#pool.leastBusy() ?? this.#pool.mostBusy();
     if (least === undefined || least.revoking > 0 || call.at !== "queue") return;
     for (;;) {
       const newest = least.calls.at(-1 - least.revoking);
@@ -317,7 +317,7 @@ export class Dispatcher implements AsyncDisposable {
     }
   }
 
-  #send(member: Member<Call>): void {
+  #send(member: PoolWorker<Call>): void {
     const call = this.#calls.next();
     if (call === undefined) return;
     member.calls.push(call);
@@ -335,7 +335,7 @@ export class Dispatcher implements AsyncDisposable {
     if (result.type === "revoked") {
       member.sent--;
       // One that was not asked takes no calls, so it is about to be dead.
-      if (member.revoking === 0) this.#crew.leave(member);
+      if (member.revoking === 0) this.#pool.leave(member);
       else {
         member.revoking--;
         this.#returning--;
@@ -355,37 +355,37 @@ export class Dispatcher implements AsyncDisposable {
   #failed(call: Call, error: unknown): void {
     const { member } = call;
     if (member === undefined) return;
-    if (error instanceof WorkerDiedError) this.#crew.remove(member);
+    if (error instanceof WorkerDiedError) this.#pool.remove(member);
     if (call.at !== "end") this.#calls.fail(call, error);
     this.#release(member, call);
   }
 
   /** A worker is sent no more calls. */
-  #spend(member: Member<Call>): void {
+  #spend(member: PoolWorker<Call>): void {
     member.limit = 0;
     while (this.#revoke(member));
   }
 
-  #release(member: Member<Call>, call: Call): void {
+  #release(member: PoolWorker<Call>, call: Call): void {
     member.calls.splice(member.calls.indexOf(call), 1);
     call.release();
     // The first that ends a call makes way.
-    if (this.#crew.hasSurplus) { while (this.#revoke(member)); }
-    if (member.calls.length === 0) this.#crew.rest(member);
+    if (this.#pool.hasSurplus) { while (this.#revoke(member)); }
+    if (member.calls.length === 0) this.#pool.rest(member);
     this.#advance();
   }
 
   /** While a worker is idle, takes back from the busiest half of what it was sent. */
   #share(): void {
-    if (this.#crew.idle === 0) return;
-    const most = this.#crew.mostBusy();
+    if (this.#pool.idle === 0) return;
+    const most = this.#pool.mostBusy();
     if (most === undefined || most.revoking > 0) return;
     for (let count = Math.floor(most.calls.length / 2); count > 0; count--) {
       if (!this.#revoke(most)) return;
     }
   }
 
-  #revoke(member: Member<Call>): boolean {
+  #revoke(member: PoolWorker<Call>): boolean {
     const revoked = member.worker.revoke();
     if (revoked) {
       member.revoking++;
@@ -410,21 +410,21 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   /** A call that was given up still runs after its grace period. */
-  #lose(member: Member<Call>, call: Call): void {
+  #lose(member: PoolWorker<Call>, call: Call): void {
     while (this.#revoke(member));
-    this.#crew.lose(member);
-    if ((call.onAbort ?? this.#onAbort) === "terminate") this.#crew.kill(member);
+    this.#pool.lose(member);
+    if ((call.onAbort ?? this.#onAbort) === "terminate") this.#pool.kill(member);
     this.#advance();
   }
 
   #cancelPending(): void {
     this.#calls.drop(new CancelledError("Cannot run the call: the executor was shut down"));
-    for (const member of this.#crew.members) while (this.#revoke(member));
+    for (const member of this.#pool.members) while (this.#revoke(member));
   }
 
   async #close(warn: (message: string) => void): Promise<void> {
     await this.#calls.drained();
-    await this.#crew.close((worker, task) =>
+    await this.#pool.close((worker, task) =>
       warn(
         `Cannot stop worker "${worker}": it still runs "${task}", and the program may not end by ` +
           "itself before that returns; end it by `Deno.exit()`, or use workers that can be killed",
@@ -439,7 +439,7 @@ const SHORT_CALL = 0.5;
 const WEIGHT = 1 / 8;
 
 /** Decides how many calls are sent to a worker at once, by how long calls have lately taken. */
-class DispatchPace {
+class PrefetchPolicy {
   readonly #prefetch: number;
   #average: number | undefined;
 
@@ -472,7 +472,7 @@ class DispatchPace {
 /** How many calls are to be sent to which worker at once. */
 interface SendPlan<C> {
   /** The worker. */
-  readonly member: Member<C>;
+  readonly member: PoolWorker<C>;
   /** How many calls. */
   readonly count: number;
 }
@@ -490,22 +490,22 @@ interface Backlog {
  * they are half empty, so that calls travel in batches, and each gets its equal share.
  *
  * @typeParam C A call.
- * @param crew The workers; there is no idle one.
+ * @param pool The workers; there is no idle one.
  * @param backlog What there is to send.
  * @returns What to send, or `undefined` when the calls are better kept.
  */
 function planAhead<C>(
-  crew: DispatchCrew<C>,
+  pool: WorkerPool<C>,
   { queued, depth }: Backlog,
 ): SendPlan<C> | undefined {
-  const spare = queued - crew.starting;
+  const spare = queued - pool.starting;
   // Who is one too many ends as soon as it has nothing to do.
-  if (depth === 1 || spare <= 0 || crew.hasSurplus) return undefined;
-  const member = crew.leastBusy();
+  if (depth === 1 || spare <= 0 || pool.hasSurplus) return undefined;
+  const member = pool.leastBusy();
   if (member === undefined || member.calls.length > depth / 2) return undefined;
   let total = spare;
-  for (const { calls } of crew.members) total += calls.length;
-  const share = Math.ceil(total / crew.members.size);
+  for (const { calls } of pool.members) total += calls.length;
+  const share = Math.ceil(total / pool.members.size);
   const target = Math.min(depth, Math.max(share, member.calls.length + 1));
   const room = Math.min(member.limit - member.sent, member.worker.room);
   return { member, count: Math.min(target - member.calls.length, spare, room) };

@@ -2,9 +2,9 @@ import type { Outcome } from "../../worker/worker.ts";
 import type { CallStatistics, TimeQuantiles } from "../call_options.ts";
 
 /** Counts how the calls of a dispatcher end, at the same cost however many there were. */
-export class CallTally {
-  readonly #runTimes = new LogHistogram();
-  readonly #waitTimes = new LogHistogram();
+export class CallCounters {
+  readonly #runTimes = new LatencyHistogram();
+  readonly #waitTimes = new LatencyHistogram();
   #completed = 0;
   #failed = 0;
   #retried = 0;
@@ -59,7 +59,7 @@ const MICROSECONDS = 1000;
  * Counts times in buckets whose widths grow with the times, so that quantiles are known to 5 %, at the
  * same cost and in the same memory however many there are.
  */
-export class LogHistogram {
+export class LatencyHistogram {
   readonly #buckets = new Float64Array(BUCKETS_PER_OCTAVE * OCTAVES);
   #count = 0;
 

@@ -44,8 +44,8 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
     });
   },
   inline: async (name) => {
-    const [{ openInlineWorker }, { LateCalls }] = await INLINE_WORKERS.load();
-    const calls = new LateCalls();
+    const [{ openInlineWorker }, { LazyCalls }] = await INLINE_WORKERS.load();
+    const calls = new LazyCalls();
     // Not in the scope of the first call.
     await outside(() => calls.load());
     return await openInlineWorker((request, control) => calls.run(request, control), {

@@ -7,7 +7,7 @@ import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
-import type { CallObserver, OutcomeTaker } from "../dispatch/call.ts";
+import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
 import {
   type CallCheck,
   type CallContext,
@@ -67,7 +67,7 @@ class OptionedCall implements CallObserver {
 }
 
 /** The answer to a call that a dispatcher runs. */
-class RunAnswer extends CallAnswer implements OutcomeTaker {
+class RunAnswer extends CallAnswer implements OutcomeListener {
   readonly #scope: Scope;
 
   /**
@@ -111,9 +111,9 @@ interface Dispatches {
    *
    * @param request The call.
    * @param observer Gives the call up, and is told when it starts.
-   * @param taker Told how it ended.
+   * @param listener Told how it ended.
    */
-  dispatch(request: CallRequest, observer: CallObserver, taker: OutcomeTaker): void;
+  dispatch(request: CallRequest, observer: CallObserver, listener: OutcomeListener): void;
 }
 
 /** Runs the bodies of calls that may be made with options. */
@@ -146,7 +146,7 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
   const dispatch = (
     ready: ReadyCall,
     options: CallOptions | undefined,
-    taker: OutcomeTaker,
+    listener: OutcomeListener,
     travelling?: Remembering,
   ): void => {
     const { definition: { address }, scope, args, status } = ready;
@@ -154,7 +154,7 @@ export function createRunner(dispatcher: Dispatches, loadsCode: boolean): Engine
     const observer = options === undefined ? status : new OptionedCall(status, options);
     const request = { module: address.module, task: address.name, args, context };
     const encoded = holdsTask(args) ? encodeRequest(request, scope) : request;
-    dispatcher.dispatch(encoded, observer, taker);
+    dispatcher.dispatch(encoded, observer, listener);
   };
   const send = (
     ready: ReadyCall,

@@ -2,8 +2,8 @@ import { WorkerDiedError, WorkerInitError } from "../../base/errors.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import {
   type CallFollower,
+  type CallListener,
   type CallRequest,
-  type CallTaker,
   type HookCall,
   PromisedCall,
   type RunResult,
@@ -60,7 +60,7 @@ export async function addHooks(
 /** A call that waits until the worker is known to stay. */
 interface WaitingCall {
   readonly request: CallRequest;
-  readonly taker: CallTaker;
+  readonly listener: CallListener;
 }
 
 type State =
@@ -99,9 +99,9 @@ class RetiringWorker implements Worker {
     return Math.max(0, this.#worker.room - this.#waiting.length);
   }
 
-  send(request: CallRequest, taker: CallTaker): void {
-    if (this.#state.state === "closed") return giveBack(taker);
-    this.#waiting.push({ request, taker });
+  send(request: CallRequest, listener: CallListener): void {
+    if (this.#state.state === "closed") return giveBack(listener);
+    this.#waiting.push({ request, listener });
     if (this.#running === "nothing") void this.#serve();
   }
 
@@ -117,7 +117,7 @@ class RetiringWorker implements Worker {
 
   revoke(): boolean {
     const newest = this.#waiting.pop();
-    if (newest !== undefined) giveBack(newest.taker);
+    if (newest !== undefined) giveBack(newest.listener);
     return newest !== undefined || (this.#running === "call" && this.#worker.revoke());
   }
 
@@ -144,16 +144,16 @@ class RetiringWorker implements Worker {
   async #serve(): Promise<void> {
     for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift()) {
       this.#running = "call";
-      const { taker } = call;
+      const { listener } = call;
       let result: RunResult;
       try {
-        result = await this.#worker.run(call.request, taker.follower);
+        result = await this.#worker.run(call.request, listener.follower);
       } catch (error) {
         // The call did not run, or the worker is dead.
-        taker.failed(error);
+        listener.failed(error);
         continue;
       }
-      taker.ended(result);
+      listener.ended(result);
       if (result.type === "revoked") continue;
       this.#running = "hook";
       await this.#mayLeave();
@@ -181,7 +181,7 @@ class RetiringWorker implements Worker {
   }
 
   #giveBack(): void {
-    for (const { taker } of this.#waiting.splice(0)) giveBack(taker);
+    for (const { listener } of this.#waiting.splice(0)) giveBack(listener);
   }
 
   async #close(): Promise<void> {
@@ -199,8 +199,8 @@ class RetiringWorker implements Worker {
 }
 
 /** A call that has not run may go elsewhere, when whoever gives it back is done. */
-function giveBack(taker: CallTaker): void {
-  queueMicrotask(() => taker.ended({ type: "revoked" }));
+function giveBack(listener: CallListener): void {
+  queueMicrotask(() => listener.ended({ type: "revoked" }));
 }
 
 /** Runs a hook in its worker, and gives what it returned. */

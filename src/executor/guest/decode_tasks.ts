@@ -1,6 +1,6 @@
 import type { Scope, ScopeDescription } from "../../scope/scope.ts";
 import { findTask, importTask } from "../../task/definition.ts";
-import { restoreTask, toTask } from "../../task/task.ts";
+import { toBoundTask, toTask } from "../../task/task.ts";
 import { fromCarried } from "../../value/carry_value.ts";
 import { importInWorker } from "../../worker/current_worker.ts";
 import type { CarriedArguments, TaskReference, TaskReferences } from "../wire/task_arguments.ts";
@@ -57,8 +57,8 @@ async function toCallable(
   // One whose code cannot be read has no digest, and the call of which it is an argument no key.
   await definition.readProfile().catch(() => {});
   return scope === undefined
-    ? restoreTask(definition)
-    : toTask(definition, await restoreScope(scope));
+    ? toTask(definition)
+    : toBoundTask(definition, await restoreScope(scope));
 }
 
 function tokenOf(value: unknown): string {

@@ -9,7 +9,7 @@ type Calls = typeof import("./worker_calls.ts");
  * Runs calls with what is loaded late, so that a worker listens before it loads what runs calls, while
  * its parent makes the first call ready.
  */
-export class LateCalls {
+export class LazyCalls {
   #calls: WorkerCalls | undefined;
   #carrier: ResultCarrier | undefined;
   #loading: Promise<WorkerCalls> | undefined;

@@ -4,9 +4,9 @@
  * @module
  */
 import { exposeProcess } from "../../worker/process/expose_process.ts";
-import { LateCalls } from "./lazy_calls.ts";
+import { LazyCalls } from "./lazy_calls.ts";
 
-const calls = new LateCalls();
+const calls = new LazyCalls();
 exposeProcess((request, control) => calls.run(request, control), { close: () => calls.close() });
 // A call that needs it is told why it cannot be loaded.
 await calls.load().catch(() => {});

@@ -24,8 +24,8 @@ import {
   type CallNote,
   NO_CONTEXT,
   type Remembering,
+  type RemoteCall,
   STARTED,
-  type TravellingCall,
 } from "../wire/call_context.ts";
 import type { TaskReferences } from "../wire/task_arguments.ts";
 import type { LoadedCode } from "./check_call.ts";
@@ -68,7 +68,7 @@ interface StartedCall {
 export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
   readonly #heap = new HeapWatch();
-  readonly #ledger = new WorkerLedger();
+  readonly #budget = new WorkerBudget();
   /** The code of modules whose calls are remembered, by their URLs. */
   readonly #codes = new Map<string, LoadedCode>();
   /** There as soon as a call was made without any scope of its own. */
@@ -113,7 +113,7 @@ export class WorkerCalls {
 
   /** What it is made of is the same for all such calls, but for who is warned. */
   #createPlainScope(warnings: string[]): Scope {
-    this.#ledger.total = NESTED_WORKERS;
+    this.#budget.total = NESTED_WORKERS;
     const plain = this.#plain ??= this.#nest(deriveScope(undefined, {}), 1);
     return { ...plain, warn: createWarn(false, noteIn(warnings)) };
   }
@@ -134,7 +134,7 @@ export class WorkerCalls {
       const restored = context.bare === true
         ? this.#createPlainScope(warnings)
         : this.#restoreScope(context, warnings);
-      this.#ledger.total = context.limits?.nestedWorkers ?? NESTED_WORKERS;
+      this.#budget.total = context.limits?.nestedWorkers ?? NESTED_WORKERS;
       let scope = restored instanceof Promise ? await restored : restored;
       if (context.output === true) {
         await (this.#output ??= openOutput());
@@ -228,7 +228,7 @@ export class WorkerCalls {
   async #compute(
     { definition, scope, control, start }: StartedCall,
     args: readonly unknown[],
-    call: TravellingCall,
+    call: RemoteCall,
     otherCode: () => boolean,
   ): Promise<Computed> {
     const { key, leased = true } = call;
@@ -303,7 +303,7 @@ export class WorkerCalls {
   }
 
   #nest(scope: Scope, depth: number): Scope {
-    return { ...scope, nesting: { depth, allowance: this.#ledger } };
+    return { ...scope, nesting: { depth, allowance: this.#budget } };
   }
 
   async #openCache(
@@ -466,7 +466,7 @@ class HeapWatch {
 const NESTED_WORKERS = 2;
 
 /** The workers that one worker may start: all executors opened in its calls share them. */
-export class WorkerLedger implements WorkerAllowance {
+export class WorkerBudget implements WorkerAllowance {
   /** How many there are altogether; each call may say it anew. */
   total = NESTED_WORKERS;
   #taken = 0;

@@ -5,10 +5,10 @@
  * @module
  */
 import { exposeWorker } from "../../worker/web/expose_worker.ts";
-import { LateCalls } from "./lazy_calls.ts";
+import { LazyCalls } from "./lazy_calls.ts";
 
 async function start(): Promise<void> {
-  const calls = new LateCalls();
+  const calls = new LazyCalls();
   await exposeWorker((request, control) => calls.run(request, control), {
     close: () => calls.close(),
   });

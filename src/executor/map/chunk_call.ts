@@ -27,7 +27,7 @@ export interface ChunkRoute {
    */
   readonly options?: CallOptions;
   /** Learns how long chunks take. */
-  readonly pace: ChunkPace;
+  readonly pace: ChunkSizer;
   /** Whether workers share memory with this isolate. */
   readonly sharesMemory: boolean;
   /** Told of what a worker warns of. */
@@ -230,7 +230,7 @@ export class ChunkCall {
   }
 
   #learn(items: readonly unknown[], values: readonly unknown[], { duration }: Outcome): void {
-    const weight = weighValues(items) + weighValues(values);
+    const weight = estimateBytes(items) + estimateBytes(values);
     this.#route.pace.note(items.length, duration, weight);
   }
 
@@ -309,7 +309,7 @@ const MAX_ITEMS = 4096;
 const MAX_BYTES = 1 << 20;
 
 /** Decides how many items travel in one message to a worker. */
-export interface ChunkPace {
+export interface ChunkSizer {
   /** How many items the next chunk has. */
   readonly size: number;
   /**
@@ -330,7 +330,7 @@ export interface ChunkPace {
  *
  * @see https://github.com/joblib/joblib/blob/main/joblib/_parallel_backends.py
  */
-export class AutoChunkPace implements ChunkPace {
+export class AutoChunkPace implements ChunkSizer {
   #size = 1;
   #average: number | undefined;
 
@@ -373,7 +373,7 @@ const DEPTH = 2;
  * @param values The values.
  * @returns The mean in bytes; 0 when there are none.
  */
-export function weighValues(values: readonly unknown[]): number {
+export function estimateBytes(values: readonly unknown[]): number {
   const step = Math.max(1, Math.floor(values.length / SAMPLE));
   let sum = 0;
   let count = 0;

@@ -10,12 +10,12 @@ import {
 } from "../../task/call_arguments.ts";
 import { answerCall, type CallRunner, REMEMBERING } from "../../task/call_task.ts";
 import type { TaskDefinition } from "../../task/definition.ts";
-import { type CallKeeper, type CallStatus, CancelSource, Future } from "../../task/future.ts";
+import { type CallStatus, type CallTracker, CancelSource, Future } from "../../task/future.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { isGivenAway } from "../../worker/transfer.ts";
 import type { CallRequest } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
-import type { CallObserver, OutcomeTaker } from "../dispatch/call.ts";
+import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
 import { createRunner } from "../engine/runner.ts";
 import { type CallContext, type Remembering, toCallContext } from "../wire/call_context.ts";
 import { holdsTask } from "../wire/task_arguments.ts";
@@ -46,7 +46,7 @@ export interface MapExecutor {
    */
   refuse(name: string, scope: Scope): Future<unknown> | undefined;
   /** Whoever waits for calls at shutdown. */
-  readonly keeper: () => CallKeeper;
+  readonly tracker: () => CallTracker;
 }
 
 /** What a map calls, and where. */
@@ -169,7 +169,7 @@ export class MapCaller<T, R> {
     const { definition: { name }, scope, ended } = this.#subject;
     const content = { items, context: toCallContext(scope, undefined) };
     const run = (status: CallStatus) => new ChunkCall(this.#route, status).run(content);
-    const future = new Future(name, run, this.#executor.keeper());
+    const future = new Future(name, run, this.#executor.tracker());
     this.#subject.follow(future);
     const batch = future.then((result): MapBatch<R> => {
       for (const _ of items) ended(false);
@@ -180,10 +180,10 @@ export class MapCaller<T, R> {
 
   #callAlone(item: MapItem<T>): MapCalls<R> {
     const { definition, scope, ended } = this.#subject;
-    const keeper = this.#executor.keeper();
+    const tracker = this.#executor.tracker();
     const frozen = item instanceof FrozenArguments ? item : undefined;
     const args = frozen?.values ?? [item];
-    const future = answerCall(definition, args, scope, this.#runner, { keeper, frozen });
+    const future = answerCall(definition, args, scope, this.#runner, { tracker, frozen });
     this.#subject.follow(future);
     // The definition is that of the task, so its function returns what the task does.
     const batch = future.then((value): MapBatch<R> => ({ values: [value as R] }), toFailure)
@@ -212,7 +212,7 @@ function toNothing(): MapBatch<never> {
 interface GatheredCall {
   readonly request: CallRequest;
   readonly observer: CallObserver;
-  readonly result: OutcomeTaker;
+  readonly result: OutcomeListener;
 }
 
 /**
@@ -240,7 +240,7 @@ export class ChunkGatherer {
    * @param observer When to give it up, and who is told when it starts.
    * @param result Told how it ended.
    */
-  dispatch(request: CallRequest, observer: CallObserver, result: OutcomeTaker): void {
+  dispatch(request: CallRequest, observer: CallObserver, result: OutcomeListener): void {
     const call: GatheredCall = { request, observer, result };
     if (this.#gathered.push(call) === 1) queueMicrotask(() => this.#flush());
   }

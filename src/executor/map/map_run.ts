@@ -1,5 +1,5 @@
 import type { Future } from "../../task/future.ts";
-import { AutoChunkPace, type ChunkPace } from "./chunk_call.ts";
+import { AutoChunkPace, type ChunkSizer } from "./chunk_call.ts";
 import { type MapBatch, MapBuffer } from "./map_buffer.ts";
 import { MapCaller, type MapExecutor, type MapItem, type MapSubject } from "./map_caller.ts";
 import { type MapInput, openMapInput } from "./map_input.ts";
@@ -32,7 +32,7 @@ export interface MapSettings {
  * ```
  */
 class MapRun<T, R> {
-  readonly #appetite: MapAppetite;
+  readonly #window: MapWindow;
   readonly #input: MapInput<MapItem<T>>;
   readonly #buffer: MapBuffer<R>;
   readonly #caller: MapCaller<T, R>;
@@ -59,9 +59,9 @@ class MapRun<T, R> {
   ) {
     const { deadline = Infinity } = executor.options ?? {};
     const size = deadline === Infinity ? chunkSize : 1;
-    const pace: ChunkPace = size === "auto" ? new AutoChunkPace() : { size, note: () => {} };
+    const pace: ChunkSizer = size === "auto" ? new AutoChunkPace() : { size, note: () => {} };
     const total = sizeOf(items);
-    this.#appetite = new MapAppetite({
+    this.#window = new MapWindow({
       pace,
       bufferSize,
       workers: executor.maxWorkers(),
@@ -111,10 +111,10 @@ class MapRun<T, R> {
 
   #fill(): void {
     while (!this.#input.ended) {
-      const count = this.#appetite.next(this.#buffer.size);
+      const count = this.#window.next(this.#buffer.size);
       const items = count === 0 ? [] : this.#input.take(count);
       if (items.length === 0) return;
-      this.#appetite.took(items.length);
+      this.#window.took(items.length);
       for (const calls of this.#caller.call(items)) this.#buffer.add(calls);
     }
   }
@@ -184,10 +184,10 @@ function sizeOf(items: object): number | undefined {
   return items instanceof Set || items instanceof Map ? items.size : undefined;
 }
 
-/** Options of {@linkcode MapAppetite}. */
+/** Options of {@linkcode MapWindow}. */
 export interface MapAppetiteOptions {
   /** How many items travel together. */
-  readonly pace: ChunkPace;
+  readonly pace: ChunkSizer;
   /** How many items may be taken whose results were not given yet; enough for all if left out. */
   readonly bufferSize: number | undefined;
   /** How many items there are, if that is known and they are to be shared out alike. */
@@ -204,12 +204,12 @@ const CHUNKS_PER_WORKER = 4;
 const CHUNKS_IN_BUFFER_PER_WORKER = 2;
 
 /** Decides how many items a map takes next. */
-export class MapAppetite {
+export class MapWindow {
   readonly #options: MapAppetiteOptions;
   #taken = 0;
 
   /**
-   * Creates the appetite of a map that has taken nothing.
+   * Creates the window of a map that has taken nothing.
    *
    * @param options What it depends on.
    */

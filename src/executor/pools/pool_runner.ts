@@ -36,10 +36,13 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
   const pool: AdaptedPool = { ...options, adapter };
   if (adapter.send === undefined) return createRunnerHere(pool);
   return createRunner({
-    dispatch: (request, observer, taker) => {
+    dispatch: (request, observer, listener) => {
       // Whether it waits in the pool's queue or runs, only the pool could say.
       observer.started?.();
-      send(request, pool).then((outcome) => taker.resolve(outcome), (error) => taker.reject(error));
+      send(request, pool).then(
+        (outcome) => listener.resolve(outcome),
+        (error) => listener.reject(error),
+      );
     },
   }, true);
 }

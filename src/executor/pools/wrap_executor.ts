@@ -4,7 +4,7 @@ import { definitionOf, requireDefinition } from "../../task/definition.ts";
 import { followSignal, type Future, toAborted } from "../../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../../task/task.ts";
 import { Executor } from "../executor.ts";
-import { refuseOutsideOfCall } from "../nesting.ts";
+import { assertInsideCall } from "../nesting.ts";
 import type { PoolAdapter, PoolMethod, PoolRunnerOptions } from "./pool_runner.ts";
 
 type Running = typeof import("./pool_runner.ts");
@@ -192,7 +192,7 @@ export function wrapExecutor<P extends object, M extends string = PoolMethodName
   const submit = (task: object, given: readonly unknown[], options: object | undefined) => {
     const definition = requireDefinition(task, method);
     const scope = scopeOf(task);
-    refuseOutsideOfCall(definition.name, scope);
+    assertInsideCall(definition.name, scope);
     const signal = signalOf(options);
     if (signal?.aborted) return toAborted(definition.name, signal.reason);
     const runner = createLateRunner({ pool, method, adapter, give, options });

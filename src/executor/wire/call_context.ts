@@ -27,7 +27,7 @@ export interface CallLimits {
 /** What travels with a call that is to be remembered. */
 export interface Remembering {
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
-  readonly call?: TravellingCall;
+  readonly call?: RemoteCall;
   /** What the worker makes sure of, when the call is remembered where it was made. */
   readonly check?: CallCheck;
   /** Whether there are large views among its arguments, of which the worker makes arrays of their own. */
@@ -90,7 +90,7 @@ export type CallNote = "busy" | "hit" | "stored" | "unstored" | "unfit";
 export type CallFlags = Pick<CallContext, "announce" | "check" | "lent" | "sources">;
 
 /** A call that a worker is to remember. */
-export interface TravellingCall extends Omit<KeyedCall, "values"> {
+export interface RemoteCall extends Omit<KeyedCall, "values"> {
   /** Whether the worker takes the lease of the key first; it does, if not given. */
   readonly leased?: boolean;
 }
@@ -106,7 +106,7 @@ export interface TravellingCall extends Omit<KeyedCall, "values"> {
  */
 export function toCallContext(
   scope: Scope,
-  call: TravellingCall | undefined,
+  call: RemoteCall | undefined,
   flags?: CallFlags,
 ): CallContext | undefined {
   const { cache, tags, metadata, strict, singleFlight, leaseTimeout, chain, nesting } = scope;
@@ -125,7 +125,7 @@ export function toCallContext(
 }
 
 /** What holds for all calls that one dispatcher brings to workers. */
-type CallDemands = Pick<CallContext, "limits" | "output">;
+type DispatchFlags = Pick<CallContext, "limits" | "output">;
 
 /**
  * Adds to a call what holds for all calls on its way.
@@ -134,7 +134,7 @@ type CallDemands = Pick<CallContext, "limits" | "output">;
  * @param demands What holds.
  * @returns The same call with it.
  */
-export function withDemands(request: CallRequest, demands: CallDemands): CallRequest {
+export function withDemands(request: CallRequest, demands: DispatchFlags): CallRequest {
   // What `toCallContext` made.
   const context = (request.context ?? NO_CONTEXT) as CallContext;
   return { ...request, context: { ...context, ...demands } satisfies CallContext };
@@ -184,7 +184,7 @@ export function toChunkContext(context: CallContext | undefined, chunk: ChunkCon
 export function toTravelling(
   { values: _, ...call }: KeyedCall,
   leased: boolean,
-): TravellingCall {
+): RemoteCall {
   return leased ? call : { ...call, leased };
 }
 

@@ -1,6 +1,6 @@
 import { QuiverError } from "../../base/errors.ts";
 import type { CallRecord } from "../../call/call_record.ts";
-import type { BagFiles } from "../../disk/cache_files.ts";
+import type { BagStorage } from "../../disk/disk_storage.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
 import type {
   Digest,
@@ -46,7 +46,7 @@ export interface BagView {
  * @param opened The bag. If it is signed, nothing is shown but what the holder of a key has written.
  * @returns The view.
  */
-export function createBagView({ files, stores }: OpenFiles<BagFiles>): BagView {
+export function createBagView({ files, stores }: OpenFiles<BagStorage>): BagView {
   const view = new PlainView(files);
   const { description } = stores;
   if (description?.type !== "signed") return view;
@@ -54,10 +54,10 @@ export function createBagView({ files, stores }: OpenFiles<BagFiles>): BagView {
 }
 
 class PlainView implements BagView {
-  readonly #files: BagFiles;
+  readonly #files: BagStorage;
   readonly source: PayloadSource;
 
-  constructor(files: BagFiles) {
+  constructor(files: BagStorage) {
     this.#files = files;
     this.source = {
       open: (digest) => files.openPayload(digest),

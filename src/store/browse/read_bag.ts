@@ -46,7 +46,7 @@ export interface BagEntry {
  */
 export function* listBag(view: BagView, path: string): Generator<BagEntry> {
   const steps = parseValuePath(path);
-  const node = followPath(new BagPlace(view), steps, `the bag "${view.path}"`);
+  const node = followPath(new BagNode(view), steps, `the bag "${view.path}"`);
   // As it was given, a path may be written in another way.
   const parent = steps.reduce(joinPath, "");
   for (const { step, node: child } of node.children()) {
@@ -137,7 +137,7 @@ function withValue<T>(
 const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 
 /** A place above values; there is nothing to read there. */
-abstract class Place implements ValueNode {
+abstract class VirtualNode implements ValueNode {
   abstract readonly kind: string;
   abstract children(): Iterable<ValueChild>;
   abstract childAt(key: string): ValueNode | undefined;
@@ -152,7 +152,7 @@ abstract class Place implements ValueNode {
 }
 
 /** The bag itself: the tasks, and values by their digests. */
-class BagPlace extends Place {
+class BagNode extends VirtualNode {
   readonly kind = "bag";
   readonly #view: BagView;
 
@@ -172,12 +172,12 @@ class BagPlace extends Place {
     const record = this.#view.record(key);
     return record === undefined
       ? openValue(key, this.#view.source)
-      : new CallPlace(this.#view, record);
+      : new CallNode(this.#view, record);
   }
 
   #task(name: string): ValueNode | undefined {
     for (const { task } of this.#view.records()) {
-      if (task === name) return new TaskPlace(this.#view, name);
+      if (task === name) return new TaskNode(this.#view, name);
     }
     return undefined;
   }
@@ -189,13 +189,13 @@ class BagPlace extends Place {
       sizes.set(name, (sizes.get(name) ?? 0) + 1);
     }
     for (const [name, size] of sizes) {
-      yield { step: { type: "key", key: name }, node: new TaskPlace(this.#view, name, size) };
+      yield { step: { type: "key", key: name }, node: new TaskNode(this.#view, name, size) };
     }
   }
 }
 
 /** The calls of the tasks of a name. */
-class TaskPlace extends Place {
+class TaskNode extends VirtualNode {
   readonly kind = "task";
   readonly size?: number;
   readonly #view: BagView;
@@ -210,19 +210,19 @@ class TaskPlace extends Place {
 
   childAt(key: string): ValueNode | undefined {
     const record = DIGEST_REGEXP.test(key) ? this.#view.record(key) : undefined;
-    return record?.task === this.#name ? new CallPlace(this.#view, record) : undefined;
+    return record?.task === this.#name ? new CallNode(this.#view, record) : undefined;
   }
 
   *children(): Generator<ValueChild> {
     for (const record of this.#view.records()) {
       if (record.task !== this.#name) continue;
-      yield { step: { type: "key", key: record.key }, node: new CallPlace(this.#view, record) };
+      yield { step: { type: "key", key: record.key }, node: new CallNode(this.#view, record) };
     }
   }
 }
 
 /** One call: its arguments, its result and what else its record says. */
-class CallPlace extends Place {
+class CallNode extends VirtualNode {
   readonly kind = "call";
   readonly size = 3;
   readonly #view: BagView;
@@ -236,7 +236,7 @@ class CallPlace extends Place {
 
   childAt(key: string): ValueNode | undefined {
     const { args, result, metadata } = this.#record;
-    if (key === "args") return new ArgumentsPlace(this.#view, args);
+    if (key === "args") return new ArgumentsNode(this.#view, args);
     if (key === "result") return openStored(this.#view, result);
     return key === "metadata" ? openData(metadata) : undefined;
   }
@@ -250,7 +250,7 @@ class CallPlace extends Place {
 }
 
 /** The arguments of a call. */
-class ArgumentsPlace extends Place {
+class ArgumentsNode extends VirtualNode {
   readonly kind = "arguments";
   readonly size: number;
   readonly #view: BagView;
@@ -276,7 +276,7 @@ class ArgumentsPlace extends Place {
 }
 
 /** A value that is not there, or not whole: it can be listed, but not read. */
-class MissingPlace extends Place {
+class MissingNode extends VirtualNode {
   readonly kind = "missing";
 
   childAt(): undefined {}
@@ -286,5 +286,5 @@ class MissingPlace extends Place {
 
 function openStored(view: BagView, digest: Digest | undefined): ValueNode {
   const node = digest === undefined ? undefined : openValue(digest, view.source);
-  return node ?? new MissingPlace();
+  return node ?? new MissingNode();
 }

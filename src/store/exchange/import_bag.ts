@@ -3,7 +3,7 @@ import { ATTRIBUTE } from "../../bag/segment/format.ts";
 import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../../bag/segment/hdf5_file.ts";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
 import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../../call/call_record.ts";
-import type { BagFiles } from "../../disk/cache_files.ts";
+import type { BagStorage } from "../../disk/disk_storage.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
 import type { Digest, EncodedValue } from "../../value/value.ts";
@@ -39,7 +39,7 @@ export interface ImportResult {
  * @throws {BagCorruptError} If the file is something else, or damaged.
  */
 export async function importBag(
-  opened: OpenFiles<BagFiles>,
+  opened: OpenFiles<BagStorage>,
   path: string | URL,
   environment: Hdf5Environment = HDF5_ENVIRONMENT,
 ): Promise<ImportResult> {

@@ -3,7 +3,7 @@ import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
 import type { CallFeed, Lease, MaybePromise, Stores, TellDamaged } from "../stores.ts";
 import { sweepStores } from "../sweep.ts";
-import { CallLedger } from "./call_ledger.ts";
+import { EvictionIndex } from "./eviction_index.ts";
 import { type Selection, type StoreLimits, toSelection } from "./policy.ts";
 
 /** Values of evicted calls are swept when they take this share of `maxBytes`. */
@@ -27,7 +27,7 @@ export class LimitedCalls {
   readonly #limits: Required<Pick<StoreLimits, "maxBytes" | "maxItems" | "maxAge" | "grace">>;
   readonly #selection: Selection;
   readonly #onWarning: (warning: QuiverWarning) => void;
-  readonly #ledger: CallLedger;
+  readonly #index: EvictionIndex;
   #feed: CallFeed | undefined;
   #garbage = 0;
 
@@ -43,7 +43,7 @@ export class LimitedCalls {
     this.#limits = { maxBytes, maxItems, maxAge, grace };
     this.#selection = toSelection(limits.policy);
     this.#onWarning = limits.onWarning ?? writeWarning;
-    this.#ledger = new CallLedger((digest) => stores.sweeper?.describe(digest));
+    this.#index = new EvictionIndex((digest) => stores.sweeper?.describe(digest));
   }
 
   /** As of any store of calls. */
@@ -54,7 +54,7 @@ export class LimitedCalls {
 
   #use(record: CallRecord | undefined): CallRecord | undefined {
     if (record === undefined || this.#isTooOld(record)) return undefined;
-    if (this.#selection.usesCount) this.#ledger.use(record.key);
+    if (this.#selection.usesCount) this.#index.use(record.key);
     return record;
   }
 
@@ -66,7 +66,7 @@ export class LimitedCalls {
   async put(record: CallRecord, lease?: Lease): Promise<boolean> {
     if (await this.#stores.calls.put(record, lease) === false) return false;
     await this.#catchUp(record);
-    this.#ledger.useEarly();
+    this.#index.useEarly();
     await this.#enforce();
     await this.#sweep();
     return true;
@@ -75,7 +75,7 @@ export class LimitedCalls {
   /** As of any store of calls. */
   async delete(key: Digest): Promise<boolean> {
     const known = await this.#stores.calls.delete(key);
-    this.#ledger.delete(key);
+    this.#index.delete(key);
     return known;
   }
 
@@ -86,35 +86,35 @@ export class LimitedCalls {
     }
   }
 
-  /** Brings the ledger up to date; without a feed it knows what goes through here, and no more. */
+  /** Brings the index up to date; without a feed it knows what goes through here, and no more. */
   async #catchUp(own: CallRecord): Promise<void> {
     const { calls } = this.#stores;
     if (calls.follow === undefined) {
       if (this.#feed === undefined) {
-        for await (const record of calls.records()) this.#ledger.put(record);
+        for await (const record of calls.records()) this.#index.put(record);
       }
       this.#feed = { read: () => [] };
-      this.#ledger.put(own);
+      this.#index.put(own);
       return;
     }
     this.#feed ??= calls.follow();
     for (const change of this.#feed.read()) {
-      if (change.type === "put") this.#ledger.put(change.record);
-      else if (change.type === "delete") this.#ledger.delete(change.key);
-      else this.#ledger.clear();
+      if (change.type === "put") this.#index.put(change.record);
+      else if (change.type === "delete") this.#index.delete(change.key);
+      else this.#index.clear();
     }
   }
 
   async #enforce(): Promise<void> {
     const { maxBytes, maxItems, maxAge } = this.#limits;
     const expired = Date.now() - maxAge;
-    let { oldest } = this.#ledger;
+    let { oldest } = this.#index;
     while (oldest !== undefined && oldest.ended < expired) {
       await this.#evict(oldest.key);
-      ({ oldest } = this.#ledger);
+      ({ oldest } = this.#index);
     }
-    while (this.#ledger.bytes > maxBytes || this.#ledger.size > maxItems) {
-      const key = this.#selection.select(this.#ledger);
+    while (this.#index.bytes > maxBytes || this.#index.size > maxItems) {
+      const key = this.#selection.select(this.#index);
       if (key === undefined) {
         throw new TypeError("Cannot evict a call: the policy gave no key of one");
       }
@@ -123,9 +123,9 @@ export class LimitedCalls {
   }
 
   async #evict(key: Digest): Promise<void> {
-    const before = this.#ledger.bytes;
-    this.#ledger.delete(key);
-    this.#garbage += before - this.#ledger.bytes;
+    const before = this.#index.bytes;
+    this.#index.delete(key);
+    this.#garbage += before - this.#index.bytes;
     await this.#stores.calls.delete(key);
   }
 

@@ -1,7 +1,7 @@
 /**
  * Stores that keep within limits.
  *
- * A ledger in memory knows which calls are remembered and what their values take. It is made of the
+ * A index in memory knows which calls are remembered and what their values take. It is made of the
  * records that are there, in their order, when the first record is put, and follows the changes
  * that others make. With each put, calls are evicted until the rest is within the limits: whoever
  * comes last, of all handles and processes that limit one bag, sees the records of all before, so
@@ -47,7 +47,7 @@ const LIMITING: LateModule<Limiting> = new LateModule(() => import("./limited_ca
 export function limitStores(inner: Stores, limits: StoreLimits): Stores {
   const { description: _, ...stores } = inner;
   const description = describe(inner.description, limits);
-  const calls = new LateCalls(inner, limits);
+  const calls = new LazyCallStore(inner, limits);
   return { ...stores, calls, layers: [inner], ...(description !== undefined && { description }) };
 }
 
@@ -62,7 +62,7 @@ function describe(
 }
 
 /** Limited calls whose code is loaded when they are first used: most programs limit nothing. */
-class LateCalls implements CallStore {
+class LazyCallStore implements CallStore {
   readonly #stores: Stores;
   readonly #limits: StoreLimits;
   #calls: LimitedCalls | undefined;

@@ -1,7 +1,7 @@
 import type { QuiverWarning } from "../../base/warning.ts";
 import type { Digest } from "../../value/value.ts";
 import type { LimitDescription } from "../stores.ts";
-import type { CallLedger, LimitedCall } from "./call_ledger.ts";
+import type { EvictionIndex, LimitedCall } from "./eviction_index.ts";
 
 /** What stores are limited to. */
 export interface StoreLimits extends Omit<LimitDescription, "policy"> {
@@ -26,10 +26,10 @@ export interface Selection {
   /**
    * Selects the call that goes.
    *
-   * @param ledger The remembered calls; at least one.
+   * @param index The remembered calls; at least one.
    * @returns Its key, or `undefined` when the policy gave the key of no call.
    */
-  select(ledger: CallLedger): Digest | undefined;
+  select(index: EvictionIndex): Digest | undefined;
 }
 
 /**
@@ -41,13 +41,13 @@ export interface Selection {
 export function toSelection(policy: LimitDescription["policy"] | VictimPolicy): Selection {
   if (policy === "random") return createRandomSelection();
   if (typeof policy !== "function") {
-    return { usesCount: policy !== "fifo", select: (ledger) => firstOf(ledger.keys()) };
+    return { usesCount: policy !== "fifo", select: (index) => firstOf(index.keys()) };
   }
   return {
     usesCount: true,
-    select(ledger) {
-      const key = policy(ledger.entries());
-      return ledger.has(key) ? key : undefined;
+    select(index) {
+      const key = policy(index.entries());
+      return index.has(key) ? key : undefined;
     },
   };
 }
@@ -62,12 +62,12 @@ function createRandomSelection(): Selection {
   let queue: Digest[] = [];
   return {
     usesCount: false,
-    select(ledger) {
+    select(index) {
       for (let round = 0; round < 2; round++) {
         for (let key = queue.pop(); key !== undefined; key = queue.pop()) {
-          if (ledger.has(key)) return key;
+          if (index.has(key)) return key;
         }
-        queue = shuffle([...ledger.keys()]);
+        queue = shuffle([...index.keys()]);
       }
       return queue.pop();
     },

@@ -23,7 +23,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { CacheFormatError } from "../../base/errors.ts";
-import type { CacheFilesOptions } from "../../disk/cache_files.ts";
+import type { CacheFilesOptions } from "../../disk/disk_storage.ts";
 import type { SqliteOptions } from "../stores.ts";
 
 export type { DatabaseSync, StatementSync } from "node:sqlite";

@@ -4,7 +4,7 @@ import {
 } from "../../bag/verify/bag_verification.ts";
 import type { Amendment } from "../../bag/verify/repair_log.ts";
 import { StepReport, type VerifyOptions, type VerifyReport } from "../../bag/verify/report.ts";
-import type { BagFiles } from "../../disk/cache_files.ts";
+import type { BagStorage } from "../../disk/disk_storage.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";
 import { digestValue } from "../../value/digest/digest_value.ts";
 import type { Digest } from "../../value/value.ts";
@@ -70,7 +70,7 @@ type ValueState = "sound" | "missing" | "wrong";
 
 /** Checks that the results and arguments of records are there and decode. */
 class RecordVerification {
-  readonly #files: BagFiles;
+  readonly #files: BagStorage;
   readonly #report: StepReport;
   readonly #digests: boolean;
   readonly #states = new Map<Digest, ValueState>();
@@ -84,7 +84,7 @@ class RecordVerification {
    * @param report Takes what is found.
    * @param digests Whether digests are computed again.
    */
-  constructor(files: BagFiles, report: StepReport, digests: boolean) {
+  constructor(files: BagStorage, report: StepReport, digests: boolean) {
     this.#files = files;
     this.#report = report;
     this.#digests = digests;

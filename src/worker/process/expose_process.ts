@@ -14,7 +14,7 @@ import {
   withValue,
   type WorkerFrame,
 } from "../wire/frames.ts";
-import { toParcel } from "../wire/large_buffers.ts";
+import { planTransfer } from "../wire/large_buffers.ts";
 import type { RunCall, WorkerHooks } from "../worker.ts";
 import {
   ANSWER_FD,
@@ -84,8 +84,8 @@ function greet({ name, mainModule, script }: Greeting): void {
 }
 
 function pack(frame: AnswerFrame): AnswerFrame {
-  const parcel = toParcel([valueOfAnswer(frame)], "keep");
-  return parcel === undefined ? frame : withValue(frame, parcel.values[0]);
+  const plan = planTransfer([valueOfAnswer(frame)], "keep");
+  return plan === undefined ? frame : withValue(frame, plan.values[0]);
 }
 
 async function close(hooks: WorkerHooks): Promise<CloseReply> {

@@ -9,7 +9,7 @@ import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { type WorkerDeath, WorkerInitError } from "../../base/errors.ts";
 import { refuseNesting } from "../current_worker.ts";
-import { KindWorker, SentCalls, type WorkerKind } from "../kind_worker.ts";
+import { BaseWorker, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
   type AbortFrame,
   type CallFrame,
@@ -19,7 +19,7 @@ import {
   toCallFrame,
   type WorkerFrame,
 } from "../wire/frames.ts";
-import { toParcel } from "../wire/large_buffers.ts";
+import { planTransfer } from "../wire/large_buffers.ts";
 import { toRequestError } from "../wire/unclonable.ts";
 import type { CallRequest, RunResult, Worker } from "../worker.ts";
 import {
@@ -90,7 +90,7 @@ export async function openProcessWorker(
   } finally {
     closeSync(files.child);
   }
-  const worker = new KindWorker(name, calls, new ProcessKind(child, calls, claims, told));
+  const worker = new BaseWorker(name, calls, new ProcessKind(child, calls, claims, told));
   void worker.dead.then(() => closeSync(files.parent));
   await whenReady(child, told.ready, entry, options);
   return worker;
@@ -173,7 +173,7 @@ class ToldByProcess implements AnswerReaderOptions {
   }
 }
 
-class ProcessKind implements WorkerKind {
+class ProcessKind implements WorkerTransport {
   readonly ended: Promise<WorkerDeath>;
   readonly #child: ProcessChild;
   readonly #calls: SentCalls;
@@ -193,9 +193,9 @@ class ProcessKind implements WorkerKind {
 
   /** What is sent in one microtask checkpoint goes as one message. */
   send(slot: number, request: CallRequest): void {
-    const parcel = toParcel(request.args, "keep");
-    if (parcel !== undefined) this.#moved.push(...parcel.moved);
-    const ready = parcel === undefined ? request : { ...request, args: parcel.values };
+    const plan = planTransfer(request.args, "keep");
+    if (plan !== undefined) this.#moved.push(...plan.moved);
+    const ready = plan === undefined ? request : { ...request, args: plan.values };
     const frame = toCallFrame(slot, ready);
     if (this.#batch.push(frame) === 1) queueMicrotask(() => this.#flush());
   }

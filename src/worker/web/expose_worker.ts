@@ -46,11 +46,11 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   const ring = new AnswerRing({ wake: () => endpoint.wake() });
   let buffers: LargeBuffers | undefined;
   let loading: Promise<LargeBuffers> | undefined;
-  const pack = (frame: AnswerFrame, value: object, { toParcel }: LargeBuffers): void => {
+  const pack = (frame: AnswerFrame, value: object, { planTransfer }: LargeBuffers): void => {
     // A task's module may keep what it returns: large buffers are copied, and the copies move.
-    const parcel = toParcel([value], "copy");
-    if (parcel === undefined) endpoint.send(frame);
-    else endpoint.send(withValue(frame, parcel.values[0]), parcel.moved);
+    const plan = planTransfer([value], "copy");
+    if (plan === undefined) endpoint.send(frame);
+    else endpoint.send(withValue(frame, plan.values[0]), plan.moved);
   };
   const packLate = async (frame: AnswerFrame, value: object): Promise<void> => {
     // What cannot be loaded is left uncaught: it ends the worker, and so the call.

@@ -6,7 +6,7 @@
 import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
 import type { WorkerDeath } from "../../base/errors.ts";
 import { refuseNesting } from "../current_worker.ts";
-import { KindWorker, SentCalls, type WorkerKind } from "../kind_worker.ts";
+import { BaseWorker, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
   type AbortFrame,
   type CloseReply,
@@ -17,7 +17,7 @@ import {
   toCallFrame,
   type WorkerFrame,
 } from "../wire/frames.ts";
-import { toParcel } from "../wire/large_buffers.ts";
+import { planTransfer } from "../wire/large_buffers.ts";
 import { toRequestError } from "../wire/unclonable.ts";
 import type { CallRequest, RunResult, Worker } from "../worker.ts";
 import { BatchingEndpoint } from "./batching_endpoint.ts";
@@ -41,10 +41,10 @@ export async function openWebWorker(entry: URL, options: OpenWebWorkerOptions): 
   refuseNesting();
   const thread = await openWebThread(entry, options);
   const calls = new SentCalls(options.name, thread.claims);
-  return new KindWorker(options.name, calls, new WebKind(thread, calls));
+  return new BaseWorker(options.name, calls, new WebKind(thread, calls));
 }
 
-class WebKind implements WorkerKind {
+class WebKind implements WorkerTransport {
   readonly ended: Promise<WorkerDeath>;
   readonly #thread: WebThread;
   readonly #calls: SentCalls;
@@ -78,9 +78,9 @@ class WebKind implements WorkerKind {
   }
 
   send(slot: number, request: CallRequest): void {
-    const parcel = toParcel(request.args, "copy");
-    if (parcel === undefined) return this.#endpoint.send(toCallFrame(slot, request));
-    this.#endpoint.send(toCallFrame(slot, { ...request, args: parcel.values }), parcel.moved);
+    const plan = planTransfer(request.args, "copy");
+    if (plan === undefined) return this.#endpoint.send(toCallFrame(slot, request));
+    this.#endpoint.send(toCallFrame(slot, { ...request, args: plan.values }), plan.moved);
   }
 
   abort(frame: AbortFrame): void {

@@ -7,7 +7,7 @@
 import { isGivenAway } from "../transfer.ts";
 
 /** What goes instead of a list of values, and the buffers that move with it. */
-interface Parcel {
+interface TransferPlan {
   /** The values. */
   readonly values: readonly unknown[];
   /** The buffers; they are empty here when the values were sent. */
@@ -45,12 +45,12 @@ const ARRAYS = new Map<string, new (buffer: ArrayBuffer, at?: number, length?: n
  * @param values The values.
  * @param whole What becomes of a large buffer that goes as a whole: a copy of it moves, or it is left
  * where it is, for who makes bytes of it anyway. Of a view the part is copied that it shows.
- * @returns The parcel, or `undefined` when the values may go as they are, as nearly all may.
+ * @returns The plan, or `undefined` when the values may go as they are, as nearly all may.
  */
-export function toParcel(
+export function planTransfer(
   values: readonly unknown[],
   whole: "copy" | "keep",
-): Parcel | undefined {
+): TransferPlan | undefined {
   try {
     for (let index = 0; index < values.length; index++) {
       const value = values[index];
@@ -126,7 +126,7 @@ class Packing {
   }
 
   /** Replaces all or nothing: parts of one value may stand in another, too. */
-  pack(values: readonly unknown[]): Parcel | undefined {
+  pack(values: readonly unknown[]): TransferPlan | undefined {
     const given = values.filter(isGivenAway);
     for (const value of given) this.#give(value, new Set());
     const rest = values.filter((value) => !isGivenAway(value));

@@ -25,19 +25,19 @@ interface LedgerValue {
 }
 
 /** Which calls are remembered, in the order of their last use, and what their values take. */
-export class CallLedger {
+export class EvictionIndex {
   readonly #describe: (digest: Digest) => ValueDescription | undefined;
   /** A map keeps the order of insertion: what was used is taken out and put in again. */
   readonly #entries = new Map<Digest, LedgerEntry>();
   /** The same calls in the order in which they were recorded. */
   readonly #recorded = new Map<Digest, LedgerEntry>();
   readonly #values = new Map<Digest, LedgerValue>();
-  /** Uses of calls that are not in the ledger yet. */
+  /** Uses of calls that are not in the index yet. */
   readonly #early = new Set<Digest>();
   #bytes = 0;
 
   /**
-   * Creates an empty ledger.
+   * Creates an empty index.
    *
    * @param describe Tells what a value takes and which parts it has.
    */
@@ -114,7 +114,7 @@ export class CallLedger {
     this.#entries.set(key, entry);
   }
 
-  /** Takes note of the uses of calls that were not in the ledger when they were used. */
+  /** Takes note of the uses of calls that were not in the index when they were used. */
   useEarly(): void {
     const keys = [...this.#early];
     this.#early.clear();

@@ -1,6 +1,6 @@
 import { type WorkerDeath, WorkerDiedError, type WorkerEnding } from "../base/errors.ts";
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
-import { givesAway } from "./transfer.ts";
+import { isTransferred } from "./transfer.ts";
 import {
   type AbortFrame,
   type CloseReply,
@@ -12,15 +12,15 @@ import {
 } from "./wire/frames.ts";
 import {
   type CallFollower,
+  type CallListener,
   type CallRequest,
-  type CallTaker,
   PromisedCall,
   type RunResult,
   type Worker,
 } from "./worker.ts";
 
 /** What a kind of worker has of its own. */
-export interface WorkerKind {
+export interface WorkerTransport {
   /** Resolves when the worker has ended, in whatever way, and all that it answered was handed over. */
   readonly ended: Promise<WorkerDeath>;
   /**
@@ -48,11 +48,11 @@ type State =
   | { readonly state: "closed"; readonly done: Promise<void> };
 
 /** What workers of all kinds have in common: whether they take calls, and how they come to an end. */
-export class KindWorker implements Worker {
+export class BaseWorker implements Worker {
   readonly name: string;
   readonly dead: Promise<string>;
   readonly #calls: SentCalls;
-  readonly #kind: WorkerKind;
+  readonly #kind: WorkerTransport;
   readonly #die: (reason: string) => void;
   /** Who has ended it, if not its own code. */
   #ending: WorkerEnding | undefined;
@@ -65,7 +65,7 @@ export class KindWorker implements Worker {
    * @param calls What was sent to it; its kind tells how each call ends.
    * @param kind Its kind.
    */
-  constructor(name: string, calls: SentCalls, kind: WorkerKind) {
+  constructor(name: string, calls: SentCalls, kind: WorkerTransport) {
     this.name = name;
     this.#calls = calls;
     this.#kind = kind;
@@ -83,15 +83,15 @@ export class KindWorker implements Worker {
     return this.#calls.room;
   }
 
-  send(request: CallRequest, taker: CallTaker): void {
+  send(request: CallRequest, listener: CallListener): void {
     if (this.#state.state !== "open") {
-      return queueMicrotask(() => taker.ended({ type: "revoked" }));
+      return queueMicrotask(() => listener.ended({ type: "revoked" }));
     }
     let slot: number;
     try {
-      slot = this.#calls.add(request.task, givesAway(request.args), taker);
+      slot = this.#calls.add(request.task, isTransferred(request.args), listener);
     } catch (error) {
-      return queueMicrotask(() => taker.failed(error));
+      return queueMicrotask(() => listener.failed(error));
     }
     try {
       this.#kind.send(slot, request);
@@ -163,7 +163,7 @@ interface SentCall {
   /** Where the claim stands. */
   readonly slot: number;
   /** Who waits for it. */
-  readonly taker: CallTaker;
+  readonly listener: CallListener;
   /** Whether it can be sent only once, as its arguments have gone with it. */
   readonly once: boolean;
 }
@@ -205,11 +205,11 @@ export class SentCalls {
    *
    * @param task The task's name.
    * @param once Whether it can be sent only once.
-   * @param taker Who waits for it.
+   * @param listener Who waits for it.
    * @returns The call's slot.
    * @throws {RangeError} When there are too many calls already.
    */
-  add(task: string, once: boolean, taker: CallTaker): number {
+  add(task: string, once: boolean, listener: CallListener): number {
     const slot = this.#slots.pop();
     if (slot === undefined) {
       throw new RangeError(
@@ -217,7 +217,7 @@ export class SentCalls {
       );
     }
     this.#claims.send(slot);
-    const call = { task, slot, taker, once };
+    const call = { task, slot, listener, once };
     this.#sent[slot] = call;
     this.#calls.push(call);
     return slot;
@@ -229,7 +229,7 @@ export class SentCalls {
    * @param frame An answer, or what a call says while it runs.
    */
   receive(frame: WorkerFrame): void {
-    if (isReportFrame(frame)) this.#sent[frame[0]]?.taker.follower?.told(frame[2], frame[3]);
+    if (isReportFrame(frame)) this.#sent[frame[0]]?.listener.follower?.told(frame[2], frame[3]);
     else this.resolve(frame[0], fromAnswerFrame(frame));
   }
 
@@ -241,7 +241,7 @@ export class SentCalls {
    * @returns What is to be sent, or `undefined` when the call does not run.
    */
   abort(follower: CallFollower, reason: unknown): AbortFrame | undefined {
-    const call = this.#calls.find(({ taker }) => taker.follower === follower);
+    const call = this.#calls.find(({ listener }) => listener.follower === follower);
     if (call === undefined || !this.#claims.abort(call.slot)) return undefined;
     return [call.slot, "abort", fromThrown(reason)];
   }
@@ -253,7 +253,7 @@ export class SentCalls {
    * @param result How it ended.
    */
   resolve(slot: number, result: RunResult): void {
-    this.#remove(slot)?.taker.ended(result);
+    this.#remove(slot)?.listener.ended(result);
   }
 
   /**
@@ -263,16 +263,16 @@ export class SentCalls {
    * @param error Why.
    */
   reject(slot: number, error: unknown): void {
-    this.#remove(slot)?.taker.failed(error);
+    this.#remove(slot)?.listener.failed(error);
   }
 
-  /** Takes back the newest call that the worker has not claimed; its taker is told later. */
+  /** Takes back the newest call that the worker has not claimed; its listener is told later. */
   revokeNewest(): boolean {
     const newest = this.#calls.at(-1);
     // Calls are claimed in order: when the newest is claimed, all are.
     if (newest === undefined || newest.once || !this.#claims.revoke(newest.slot)) return false;
     this.#calls.pop();
-    queueMicrotask(() => newest.taker.ended({ type: "revoked" }));
+    queueMicrotask(() => newest.listener.ended({ type: "revoked" }));
     this.#settleDrained();
     return true;
   }
@@ -284,16 +284,16 @@ export class SentCalls {
   fail(death: WorkerDeath): void {
     const calls = this.#calls;
     this.#calls = [];
-    for (const { task, slot, taker, once } of calls) {
+    for (const { task, slot, listener, once } of calls) {
       if (!once && this.#claims.revoke(slot)) {
-        queueMicrotask(() => taker.ended({ type: "revoked" }));
+        queueMicrotask(() => listener.ended({ type: "revoked" }));
         continue;
       }
       // Code that outlives its worker can still see that it is to end.
       this.#claims.abort(slot);
       const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${death.reason}`;
       const error = new WorkerDiedError(message, death);
-      queueMicrotask(() => taker.failed(error));
+      queueMicrotask(() => listener.failed(error));
     }
     this.#settleDrained();
   }

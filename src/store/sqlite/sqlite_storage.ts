@@ -1,15 +1,15 @@
 import { resolve } from "node:path";
 import { QuiverError } from "../../base/errors.ts";
+import { decodeCheckedLine, encodeCallLine } from "../../disk/checked_line.ts";
 import {
-  type CacheFiles,
   CacheGuard,
   checkCacheOptions,
+  type DiskStorage,
   isDigest,
   type LeaseLock,
   type StorageStatistics,
   type TellDamaged,
-} from "../../disk/cache_files.ts";
-import { decodeCheckedLine, encodeCallLine } from "../../disk/checked_line.ts";
+} from "../../disk/disk_storage.ts";
 import { LeasedFiles, LeaseDirectory } from "../../disk/leases.ts";
 import { toPayload, toPayloadCheck } from "../../disk/payload.ts";
 import type { Digest, EncodedPart, Payload } from "../../value/value.ts";
@@ -44,7 +44,7 @@ interface Statements {
 }
 
 /** A cache in a SQLite database. Each put is a transaction of its own. */
-export class SqliteFiles extends LeasedFiles implements CacheFiles {
+export class SqliteStorage extends LeasedFiles implements DiskStorage {
   readonly path: string;
   readonly mode: "readwrite" | "read";
   readonly #database: DatabaseSync;
@@ -184,7 +184,7 @@ const DEFAULTS: Required<SqliteOptions> = {
  * @returns The open database; it must be closed.
  * @throws {CacheFormatError} If it is no database, one of another program, or of another version.
  */
-export function openSqliteFiles(path: string, options: SqliteOptions = {}): SqliteFiles {
+export function openSqliteFiles(path: string, options: SqliteOptions = {}): SqliteStorage {
   const settings = checkCacheOptions("a SQLite cache", options, DEFAULTS);
   const { mode, busyTimeout } = settings;
   if (!Number.isInteger(busyTimeout) || busyTimeout < 0) {
@@ -214,11 +214,11 @@ function open(
   settings: Required<SqliteOptions>,
   leases: LeaseDirectory,
   isNew: boolean,
-): SqliteFiles {
+): SqliteStorage {
   const database = connect(file, settings);
   try {
     if (isNew) createTables(database);
-    return new SqliteFiles(file, settings.mode, database, leases);
+    return new SqliteStorage(file, settings.mode, database, leases);
   } catch (error) {
     database.close();
     throw error;

@@ -3,7 +3,7 @@ import type { Worker } from "../../worker/worker.ts";
 import type { SafeObserver } from "./observer.ts";
 
 /** A worker and what it was given. */
-export interface Member<C> {
+export interface PoolWorker<C> {
   /** The worker. */
   readonly worker: Worker;
   /** The calls it has, oldest first. */
@@ -18,8 +18,8 @@ export interface Member<C> {
   readonly answered: WeakSet<object>;
 }
 
-/** Options of {@linkcode DispatchCrew}. */
-export interface DispatchCrewOptions<C> extends DispatchEndingsOptions {
+/** Options of {@linkcode WorkerPool}. */
+export interface WorkerPoolOptions<C> extends ClosingWorkersOptions {
   /** How many workers there may be. */
   maxWorkers: number;
   /** Starts a worker; the signal gives the start up. */
@@ -35,38 +35,38 @@ export interface DispatchCrewOptions<C> extends DispatchEndingsOptions {
 }
 
 /** The workers of a dispatcher: who is idle, who is lost, who starts, who ends. */
-export class DispatchCrew<C> {
-  readonly #options: DispatchCrewOptions<C>;
-  readonly #members = new Set<Member<C>>();
-  readonly #idle: DispatchIdle<Member<C>>;
+export class WorkerPool<C> {
+  readonly #options: WorkerPoolOptions<C>;
+  readonly #members = new Set<PoolWorker<C>>();
+  readonly #idle: DispatchIdle<PoolWorker<C>>;
   /** They run a call that nobody waits for any more. */
-  readonly #lost = new Set<Member<C>>();
+  readonly #lost = new Set<PoolWorker<C>>();
   readonly #starts = new Set<Promise<Worker>>();
   readonly #starting = new AbortController();
-  readonly #endings: DispatchEndings;
-  readonly #stops = new DispatchStops();
+  readonly #endings: ClosingWorkers;
+  readonly #stops = new TerminatedWorkers();
   #maxWorkers: number;
   #phase: "open" | "closing" | "terminated" = "open";
 
   /**
-   * Creates a crew without workers.
+   * Creates a pool without workers.
    *
    * @param options How many there may be and how they start.
    */
-  constructor(options: DispatchCrewOptions<C>) {
+  constructor(options: WorkerPoolOptions<C>) {
     this.#options = options;
     this.#maxWorkers = options.maxWorkers;
-    this.#endings = new DispatchEndings(options);
+    this.#endings = new ClosingWorkers(options);
     this.#idle = new DispatchIdle(options.idleTimeout, (member) => this.#retire(member));
   }
 
   /** The workers that take calls, idle or busy. */
-  get members(): ReadonlySet<Member<C>> {
+  get members(): ReadonlySet<PoolWorker<C>> {
     return this.#members;
   }
 
   /** All workers that may have calls. */
-  *everyone(): Iterable<Member<C>> {
+  *everyone(): Iterable<PoolWorker<C>> {
     yield* this.#members;
     yield* this.#lost;
   }
@@ -102,8 +102,8 @@ export class DispatchCrew<C> {
   }
 
   /** The worker with the fewest calls, of those that may get more. */
-  leastBusy(): Member<C> | undefined {
-    let least: Member<C> | undefined;
+  leastBusy(): PoolWorker<C> | undefined {
+    let least: PoolWorker<C> | undefined;
     for (const member of this.#members) {
       if (member.sent >= member.limit || member.worker.room === 0) continue;
       if (least === undefined || member.calls.length < least.calls.length) least = member;
@@ -112,8 +112,8 @@ export class DispatchCrew<C> {
   }
 
   /** The worker with the most calls. */
-  mostBusy(): Member<C> | undefined {
-    let most: Member<C> | undefined;
+  mostBusy(): PoolWorker<C> | undefined {
+    let most: PoolWorker<C> | undefined;
     for (const member of this.#members) {
       if (most === undefined || member.calls.length > most.calls.length) most = member;
     }
@@ -133,7 +133,7 @@ export class DispatchCrew<C> {
       const worker = await start;
       const limit = this.#options.maxTasksPerWorker;
       const answered = new WeakSet<object>();
-      const member: Member<C> = { worker, calls: [], sent: 0, limit, revoking: 0, answered };
+      const member: PoolWorker<C> = { worker, calls: [], sent: 0, limit, revoking: 0, answered };
       this.#members.add(member);
       this.#options.observer?.tell("workerStarted", { worker: worker.name });
       void worker.dead.then((reason) => {
@@ -147,7 +147,7 @@ export class DispatchCrew<C> {
   }
 
   /** Takes the idle worker that was used last. */
-  take(): Member<C> | undefined {
+  take(): PoolWorker<C> | undefined {
     let member = this.#idle.pop();
     for (; member !== undefined && member.worker.room === 0; member = this.#idle.pop()) {
       // Deaf to all that was taken back from it: a new one is there sooner than it listens.
@@ -157,7 +157,7 @@ export class DispatchCrew<C> {
   }
 
   /** A worker has nothing to do any more. */
-  rest(member: Member<C>): void {
+  rest(member: PoolWorker<C>): void {
     if (this.#lost.delete(member)) {
       // Another may have taken its place.
       if (!this.hasRoom) return this.#retire(member);
@@ -170,19 +170,19 @@ export class DispatchCrew<C> {
   }
 
   /** A worker takes no more calls: it is dead. */
-  remove(member: Member<C>): void {
+  remove(member: PoolWorker<C>): void {
     this.#lost.delete(member);
     this.#members.delete(member);
     this.#idle.delete(member);
   }
 
   /** A worker takes no more calls, by itself: what its end may have to tell is asked for. */
-  leave(member: Member<C>): void {
+  leave(member: PoolWorker<C>): void {
     if (this.#members.has(member) || this.#lost.has(member)) this.#retire(member);
   }
 
   /** A worker takes no calls until the one that it runs has ended; another may take its place. */
-  lose(member: Member<C>): void {
+  lose(member: PoolWorker<C>): void {
     if (!this.#members.delete(member)) return;
     this.#lost.add(member);
     // Whoever closes does not wait for it.
@@ -190,7 +190,7 @@ export class DispatchCrew<C> {
   }
 
   /** Ends a lost worker, which is counted until its code has stopped. */
-  kill(member: Member<C>): void {
+  kill(member: PoolWorker<C>): void {
     if (!this.#lost.delete(member)) return;
     this.#stops.add(member.worker, this.#nameOf(member));
     this.#stops.watch(member.worker);
@@ -247,7 +247,7 @@ export class DispatchCrew<C> {
     for (const member of this.#lost) this.#retire(member);
   }
 
-  #stop(members: Set<Member<C>>): void {
+  #stop(members: Set<PoolWorker<C>>): void {
     for (const member of members) {
       if (member.calls.length === 0) {
         member.worker.terminate();
@@ -257,12 +257,12 @@ export class DispatchCrew<C> {
     members.clear();
   }
 
-  #nameOf({ calls }: Member<C>): string {
+  #nameOf({ calls }: PoolWorker<C>): string {
     const [running] = calls;
     return running === undefined ? "" : this.#options.describe(running);
   }
 
-  #retire(member: Member<C>): void {
+  #retire(member: PoolWorker<C>): void {
     this.remove(member);
     if (this.#phase === "terminated") member.worker.terminate();
     else this.#endings.add(member.worker);
@@ -272,8 +272,8 @@ export class DispatchCrew<C> {
 /** The longest delay that a timer takes. */
 const MAX_DELAY = 2 ** 31 - 1;
 
-/** Options of {@linkcode DispatchEndings}. */
-export interface DispatchEndingsOptions {
+/** Options of {@linkcode ClosingWorkers}. */
+export interface ClosingWorkersOptions {
   /** After how many milliseconds a worker is killed that has not ended. */
   gracePeriod?: number | undefined;
   /** Is told what went wrong; else it is told in the end. */
@@ -281,7 +281,7 @@ export interface DispatchEndingsOptions {
 }
 
 /** Workers that are ending while nobody waits for them; what goes wrong is told at the end. */
-class DispatchEndings {
+class ClosingWorkers {
   readonly #gracePeriod: number;
   readonly #endFailed: ((error: unknown) => void) | undefined;
   readonly #endings = new Map<Worker, Promise<void>>();
@@ -294,7 +294,7 @@ class DispatchEndings {
    *
    * @param options How long workers may take, and who is told.
    */
-  constructor(options: DispatchEndingsOptions) {
+  constructor(options: ClosingWorkersOptions) {
     this.#gracePeriod = options.gracePeriod ?? Infinity;
     this.#endFailed = options.endFailed;
   }
@@ -464,7 +464,7 @@ class DispatchIdle<T> {
 const STOP_TIME = 500;
 
 /** Workers that were ended while they ran a call: a busy web worker goes on until its code returns. */
-class DispatchStops {
+class TerminatedWorkers {
   readonly #running = new Map<Worker, string>();
   /** Those that are watched until they stop. */
   readonly #watched = new Set<Worker>();

@@ -5,10 +5,10 @@ import type { Digest, EncodedPart, Payload, StoredPayload } from "../value/value
  * What any place offers that keeps a cache on disk: bytes under digests, lines under keys, leases.
  * A bag does, and so do a directory with a file for each value, and a database.
  */
-export type CacheFiles =
+export type DiskStorage =
   & AsyncDisposable
   & Pick<
-    BagFiles,
+    BagStorage,
     | "path"
     | "mode"
     | "putValue"
@@ -175,7 +175,7 @@ export interface CompactOptions {
   /** The digests of all values that are wanted, each once; without it, all are. */
   live?: Iterable<Digest>;
   /**
-   * Values that were put later than this are kept: what {@linkcode BagFiles.horizon} gave *before*
+   * Values that were put later than this are kept: what {@linkcode BagStorage.horizon} gave *before*
    * the records were read that `live` follows from. In milliseconds since 1970.
    *
    * @default {0}
@@ -232,7 +232,7 @@ export interface StoredPart {
 }
 
 /** An open bag directory: many isolates and processes use one at once. */
-export interface BagFiles extends AsyncDisposable {
+export interface BagStorage extends AsyncDisposable {
   /** The absolute path of the bag. */
   readonly path: string;
   /** Whether the bag may be changed. */

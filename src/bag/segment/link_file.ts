@@ -12,13 +12,13 @@ import type { Hdf5Access } from "../hdf5/library.ts";
  * @param library The HDF5 library.
  * @param segments The names of the live segments.
  */
-export function writeFrontDoor(
+export function writeLinkFile(
   fileSystem: FileSystem,
   layout: BagLayout,
   library: Hdf5Access,
   segments: readonly string[],
 ): void {
-  const temporary = toTemporaryPath(layout.frontDoor);
+  const temporary = toTemporaryPath(layout.linkFile);
   {
     using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
     const output = library.create(new PositionedFile(fileSystem, file));
@@ -29,5 +29,5 @@ export function writeFrontDoor(
     output.close();
     fileSystem.sync(file);
   }
-  fileSystem.rename(temporary, layout.frontDoor);
+  fileSystem.rename(temporary, layout.linkFile);
 }
