@@ -533,13 +533,13 @@ function toConfigFlags(program: ProgramFlags | undefined): string[] {
   if (program?.namesConfig) return [];
   try {
     const { protocol, href } = new URL(Deno.mainModule);
-    let folder = new URL(protocol === "file:" ? "../" : toFolder(Deno.cwd()), href);
+    let folder = new URL(protocol === "file:" ? "./" : toFolder(Deno.cwd()), href);
     let packaged = false;
     for (;;) {
       const found = CONFIG_NAMES.map((name) => new URL(name, folder)).find(isFile);
       if (found !== undefined) return [`--config=${fileURLToPath(found)}`];
       packaged ||= isFile(new URL("package.json", folder));
-      const above = new URL("../../", folder);
+      const above = new URL("../", folder);
       // Where nothing is to be found, the worker would find Quiver's own.
       if (above.href === folder.href) {
         return program === undefined || packaged ? [] : ["--no-config"];
