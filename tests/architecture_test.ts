@@ -113,6 +113,12 @@ const ENTRIES = [
   "src/store/verify/verify_worker.ts",
 ];
 
+/**
+ * What other rooms may use of each sub-folder: its surface. Where a folder is not listed, it is its
+ * room's own.
+ */
+const SURFACES: { readonly [folder: string]: readonly string[] } = {};
+
 interface Dependency {
   readonly specifier: string;
   readonly code?: { readonly specifier?: string };
@@ -167,26 +173,64 @@ Deno.test("rooms import only from themselves and from rooms below", () => {
     for (const target of targets) {
       if (!target.endsWith(".ts")) continue;
       if (ROOMS.indexOf(roomOf(target)) < rank) wrong.push(`${file} imports ${target}`);
-      const isPrivate = target.split("/").at(-1)?.startsWith("_");
-      if (isPrivate && roomOf(target) !== roomOf(file)) {
-        wrong.push(`${file} imports the internal ${target}`);
-      }
     }
   }
   assertEquals(wrong, []);
 });
 
-Deno.test("modules import one another without cycles", () => {
+/** Fails with the first cycle of a graph; what leads to nothing has no entry. */
+function refuseCycles(graph: ReadonlyMap<string, ReadonlySet<string>>): void {
   const done = new Set<string>();
-  const visit = (file: string, path: readonly string[]): void => {
-    const start = path.indexOf(file);
-    assert(start < 0, `cycle: ${[...path.slice(start), file].join(" → ")}`);
-    if (done.has(file)) return;
-    for (const target of IMPORTS.get(file) ?? []) visit(target, [...path, file]);
-    done.add(file);
+  const visit = (node: string, path: readonly string[]): void => {
+    const start = path.indexOf(node);
+    assert(start < 0, `cycle: ${[...path.slice(start), node].join(" → ")}`);
+    if (done.has(node)) return;
+    for (const target of graph.get(node) ?? []) visit(target, [...path, node]);
+    done.add(node);
   };
-  for (const file of IMPORTS.keys()) visit(file, []);
-  assert(done.size > 40, `only ${done.size} modules were seen`);
+  for (const node of graph.keys()) visit(node, []);
+}
+
+Deno.test("modules import one another without cycles", () => {
+  assert(IMPORTS.size > 40, `only ${IMPORTS.size} modules were seen`);
+  refuseCycles(IMPORTS);
+});
+
+/** The sub-folder of a room that a file is in, if it is in one. */
+function folderOf(file: string): string | undefined {
+  const parts = file.split("/");
+  return parts[0] === "src" && parts.length > 3 ? parts.slice(0, -1).join("/") : undefined;
+}
+
+Deno.test("other rooms use of a sub-folder what it has on its surface", () => {
+  const found: { [folder: string]: string[] } = {};
+  for (const [file, targets] of IMPORTS) {
+    for (const target of targets) {
+      const folder = folderOf(target);
+      if (folder === undefined || roomOf(target) === roomOf(file)) continue;
+      const name = target.slice(folder.length + 1);
+      const names = found[folder] ??= [];
+      if (!names.includes(name)) names.push(name);
+    }
+  }
+  for (const names of Object.values(found)) names.sort();
+  assertEquals(found, SURFACES);
+});
+
+Deno.test("sub-folders use one another without cycles", () => {
+  const uses = new Map<string, Set<string>>();
+  for (const [file, targets] of IMPORTS) {
+    const folder = folderOf(file);
+    if (folder === undefined) continue;
+    const used = uses.get(folder) ?? new Set();
+    uses.set(folder, used);
+    for (const target of targets) {
+      const other = folderOf(target);
+      if (other !== undefined && other !== folder) used.add(other);
+    }
+  }
+  assert(uses.size > 10, `only ${uses.size} sub-folders were seen`);
+  refuseCycles(uses);
 });
 
 Deno.test("each dependency sits behind its one seam", () => {
