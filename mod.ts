@@ -25,168 +25,63 @@
  * await Deno.remove(path, { recursive: true });
  * ```
  *
+ * What fewer programs need has entries of its own: more caches, and looking into them, in
+ * `@quiver/quiver/caches`; workers without an executor, and following what workers do, in
+ * `@quiver/quiver/workers`; the pools of other libraries in `@quiver/quiver/pools`.
+ *
  * @module
  */
-export type { BagOptions, CompressionOptions, FoldResult } from "./src/disk/disk_storage.ts";
-export type { CacheFilesOptions } from "./src/disk/disk_storage.ts";
-export type {
-  VerifyFinding,
-  VerifyObserver,
-  VerifyOptions,
-  VerifyReport,
-  VerifyStep,
-  VerifyStepName,
-} from "./src/bag/verify/report.ts";
-export type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "./src/call/call_record.ts";
-export type { TaskAddress, TaskOrigin } from "./src/call/call_record.ts";
+export type { Bag, OpenBagOptions } from "./src/cache/stored_cache.ts";
+export { openBag } from "./src/cache/stored_cache.ts";
+export type { Cache } from "./src/cache/cache.ts";
+export { createMemoryCache } from "./src/cache/cache.ts";
 export {
-  Bag,
-  openBag,
-  type OpenBagOptions,
-  type ValuePlace,
-  verifyBag,
-} from "./src/cache/stored_cache.ts";
-export {
-  Cache,
-  createMemoryCache,
-  redigest,
-  type RedigestOptions,
-  voidCache,
-} from "./src/cache/cache.ts";
-export { CallSelection, query, type QueryOptions } from "./src/cache/query.ts";
-export { limited, type LimitOptions, pool, readOnly, stack } from "./src/cache/layered.ts";
-export {
-  type FileCacheOptions,
-  openFileCache,
-  openSqliteCache,
-  type SqliteCacheOptions,
-  StoredCache,
-} from "./src/cache/stored_cache.ts";
-export type { GcOptions } from "./src/cache/tidy.ts";
-export type { CallQuery, CallTemplate } from "./src/call/call_query.ts";
-export * from "./src/base/errors.ts";
+  BagCorruptError,
+  BagFormatError,
+  CacheMissError,
+  CancelledError,
+  ChangedArgumentError,
+  DeadlineError,
+  DeadlockError,
+  DependencyError,
+  ExecutorShutdownError,
+  IndigestibleError,
+  NestedExecutorError,
+  QuiverError,
+  ScopeClosedError,
+  UnclonableError,
+  WorkerDiedError,
+  WorkerInitError,
+  WorkersKilledError,
+} from "./src/base/errors.ts";
 export type { CallOptions } from "./src/executor/call_options.ts";
-export type { CallStatistics, TimeQuantiles } from "./src/executor/call_options.ts";
-export { ExecutorView } from "./src/executor/executor.ts";
 export { Executor, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { ExecutorOptions } from "./src/executor/options.ts";
-export type { ExecutorStatistics } from "./src/executor/options.ts";
-export type {
-  EndedWorker,
-  ExecutorObserver,
-  FinishedCall,
-  ObservedCall,
-  ObservedWorker,
-  RetriedCall,
-  StartedCall,
-} from "./src/executor/call_options.ts";
-export type { Limiter } from "./src/executor/worker_context.ts";
-export type { DispatcherStatistics } from "./src/executor/dispatch/dispatcher.ts";
-export {
-  getReusableExecutor,
-  type ReusableExecutor,
-  type ReusableExecutorOptions,
-} from "./src/executor/reusable_executor.ts";
+export type { ExecutorView } from "./src/executor/executor.ts";
 export type { MapOptions } from "./src/executor/map/map_task.ts";
-export type {
-  OutputOption,
-  OutputStream,
-  OutputTaker,
-  WorkerOutputLine,
-} from "./src/executor/call_options.ts";
-export type { PoolAdapter, PoolMethod } from "./src/executor/pools/pool_runner.ts";
-export type { BoundCall } from "./src/executor/pools/pool_call.ts";
-export type { ProgressObserver } from "./src/executor/map/progress_bar.ts";
 export {
   asCompleted,
   type AsCompletedOptions,
-  type Completion,
   wait,
   type WaitOptions,
-  type WaitResult,
-  type WaitUntil,
 } from "./src/executor/wait.ts";
-export {
-  configureDefaultContext,
-  defaultContextStatistics,
-  defaultLimiter,
-  openWorkerContext,
-  runInWorker,
-  type RunInWorkerOptions,
-  type WorkerContext,
-  type WorkerRunOptions,
-} from "./src/executor/worker_context.ts";
 export {
   cacheScope,
   currentScope,
   currentSignal,
   openScope,
-  report,
+  reportProgress,
   type ScopeHandle,
   setDefaultScope,
   withMetadata,
   withTags,
 } from "./src/scope/current_scope.ts";
-export type { ScopeDescription } from "./src/scope/scope.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
-export type { WorkerContextOptions } from "./src/scope/scope.ts";
-export type { LimitedCall } from "./src/store/limited/eviction_index.ts";
-export type { ExportResult } from "./src/store/exchange/export_bag.ts";
-export type { ImportResult } from "./src/store/exchange/import_bag.ts";
-export type { StoreLimits } from "./src/store/limited/limited_stores.ts";
-export type { BagEntry } from "./src/store/browse/read_bag.ts";
-export type { IdentityChange, RedigestResult } from "./src/store/redigest.ts";
-export type { SigningKey, SigningOptions } from "./src/store/signed/signing_keys.ts";
-export type { TransferOptions, TransferResult } from "./src/store/transfer_calls.ts";
-export type { CacheStatistics, StorageStatistics, StoreStatistics } from "./src/store/stores.ts";
-export type {
-  BagDescription,
-  FilesDescription,
-  Found,
-  LayersDescription,
-  LimitDescription,
-  LimitedDescription,
-  MaybePromise,
-  MixedDescription,
-  SignedDescription,
-  SqliteDescription,
-  SqliteOptions,
-  StoreDescription,
-  SweepResult,
-} from "./src/store/stores.ts";
-export type { VictimPolicy } from "./src/store/limited/policy.ts";
-export {
-  type ExecutesTasks,
-  type PoolArguments,
-  type PoolMethodName,
-  type PoolOptions,
-  type RunsTasks,
-  type SubmitsTasks,
-  type TakesTasks,
-  wrapExecutor,
-  type WrappedExecutor,
-} from "./src/executor/pools/wrap_executor.ts";
-export { bind, restoreBound, type RestoredTask } from "./src/task/bind.ts";
-export type { BoundDescription } from "./src/task/task.ts";
-export { CallProgress, type FutureState, type OnAbort } from "./src/task/future.ts";
-export { Future } from "./src/task/future.ts";
-export {
-  type BoundTask,
-  type Deferred,
-  type DeferredArguments,
-  type Task,
-  task,
-} from "./src/task/task.ts";
-export type { CodeMode, TaskOptions } from "./src/task/definition.ts";
-export type { NdArray, NumberArray } from "./src/value/array_shape.ts";
-export {
-  type ErrorClass,
-  registerError,
-  type RegisterErrorOptions,
-} from "./src/value/error_registry.ts";
-export { digestSymbol, shapeSymbol } from "./src/value/symbols.ts";
+export { bind } from "./src/task/bind.ts";
+export type { Future } from "./src/task/future.ts";
+export { type BoundTask, type Task, task } from "./src/task/task.ts";
+export type { TaskOptions } from "./src/task/definition.ts";
 export type { Digest } from "./src/value/value.ts";
-export type { SliceRange } from "./src/value/tree/slice_array.ts";
 export type { QuiverWarning } from "./src/base/warning.ts";
 export { transfer } from "./src/worker/transfer.ts";
-export type { Addressed, ProgressReport, WorkerHook, WorkerType } from "./src/worker/worker.ts";
+export type { WorkerType } from "./src/worker/worker.ts";

@@ -1,5 +1,5 @@
 // What the benches run: tasks that cost nothing themselves.
-import { report, task, transfer } from "@quiver/quiver";
+import { reportProgress, task, transfer } from "@quiver/quiver";
 
 export const noop = task(import.meta, function noop(): void {});
 
@@ -28,6 +28,6 @@ export const half = task(import.meta, function half(n: number): number {
 });
 
 export const spin = task(import.meta, function spin(): void {
-  report(String(Deno.pid));
+  reportProgress(String(Deno.pid));
   for (;;);
 });

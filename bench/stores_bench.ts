@@ -1,12 +1,6 @@
 // What does each kind of cache cost, and what does signing add?
-import {
-  type Cache,
-  cacheScope,
-  createMemoryCache,
-  openBag,
-  openFileCache,
-  openSqliteCache,
-} from "@quiver/quiver";
+import { type Cache, cacheScope, createMemoryCache, openBag } from "@quiver/quiver";
+import { openFileCache, openSqliteCache } from "@quiver/quiver/caches";
 import { compare, type Contender } from "./_compare.ts";
 import { large, tiny } from "./_tasks.ts";
 

@@ -67,7 +67,15 @@ Deno.test({
   },
 });
 
-for (const entry of ["mod.ts", "src/executor/pools/pool_worker.ts"]) {
+for (
+  const entry of [
+    "mod.ts",
+    "src/caches.ts",
+    "src/pools.ts",
+    "src/workers.ts",
+    "src/executor/pools/pool_worker.ts",
+  ]
+) {
   Deno.test(`${entry} runs src/base/ambient.ts before all that needs a runtime`, async () => {
     const order = await readOrder(entry);
     const before = order.slice(0, order.indexOf("src/base/ambient.ts"));

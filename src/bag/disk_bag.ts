@@ -255,9 +255,9 @@ export class DiskBag implements BagStorage {
     return result;
   }
 
-  horizon(grace: number): Promise<number> {
+  horizon(gracePeriod: number): Promise<number> {
     this.#checkWritable("collect the garbage of");
-    return findHorizon(this.#options.layout, grace);
+    return findHorizon(this.#options.layout, gracePeriod);
   }
 
   async compact(options: CompactOptions = {}): Promise<CompactResult> {

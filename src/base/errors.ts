@@ -43,19 +43,16 @@ export class QuiverError extends Error {
   }
 }
 
-/** Whether a worker was ended by the program (`terminate()`), or by itself or its system. */
-export type WorkerEnding = "killed" | "crashed";
-
 /** How a worker died, as far as that can be known. */
 export interface WorkerDeath {
   /** What happened, in words. */
   reason: string;
   /**
-   * Who ended it.
+   * Whether it was ended by the program (`terminate()`), or by itself or its system.
    *
    * @default {"crashed"}
    */
-  ending?: WorkerEnding;
+  ending?: "killed" | "crashed";
   /** The exit code of a process worker. */
   exitCode?: number;
   /** The signal that ended a process worker. */
@@ -75,8 +72,8 @@ export interface WorkerDeath {
  * | cancelled | `future.cancel()`, `future.abort(reason)` or its signal | `CancelledError`, or the reason that was given |
  */
 export class WorkerDiedError extends QuiverError {
-  /** Who ended it. */
-  readonly ending: WorkerEnding;
+  /** Whether it was ended by the program (`terminate()`), or by itself or its system. */
+  readonly ending: "killed" | "crashed";
   /** What happened, in words. */
   readonly reason: string;
   /** The exit code of a process worker. */
@@ -166,18 +163,10 @@ export class DependencyError extends QuiverError {
   }
 }
 
-/** One of the calls that wait for one another. */
-export interface DeadlockedCall {
-  /** The task's name. */
-  readonly task: string;
-  /** The key of the call. */
-  readonly key: string;
-}
-
 /** Calls that wait for one another, in one isolate or in several processes: none could ever end. */
 export class DeadlockError extends QuiverError {
-  /** The calls; each waits for the next, and the last for the first. */
-  readonly cycle: readonly DeadlockedCall[];
+  /** The calls, by task and key; each waits for the next, and the last for the first. */
+  readonly cycle: readonly { readonly task: string; readonly key: string }[];
 
   /**
    * Creates the error.
@@ -186,7 +175,7 @@ export class DeadlockError extends QuiverError {
    * @param cycle The calls that wait.
    * @param options The standard `cause`.
    */
-  constructor(action: string, cycle: readonly DeadlockedCall[], options?: ErrorOptions) {
+  constructor(action: string, cycle: DeadlockError["cycle"], options?: ErrorOptions) {
     const names = cycle.map(({ task, key }) => `"${task}" (${key.slice(0, 8)})`);
     const way = [...names, ...names.slice(0, 1)].join(" → ");
     super(

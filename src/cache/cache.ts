@@ -3,6 +3,7 @@ import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
 import {
   type CacheStatistics,
+  type Description,
   type Found,
   type Lease,
   type LeaseStore,
@@ -17,14 +18,13 @@ import {
 import { createMemoryStores, createVoidStores } from "../store/memory_stores.ts";
 import type { CallTemplate } from "../call/call_query.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
-import { mixStores } from "../store/layered_stores.ts";
 import type { Sharing } from "./flights.ts";
 import type { GcOptions } from "./tidy.ts";
-import type { IdentityChange, RedigestResult } from "../store/redigest.ts";
+import type { RekeyResult } from "../store/redigest.ts";
 
 type Tidying = typeof import("./tidy.ts");
 type Encoding = typeof import("../value/codec/encode_value.ts");
-type Redigesting = typeof import("../store/redigest.ts");
+type Rekeying = typeof import("../store/redigest.ts");
 
 /** Makes a value ready to be stored. */
 export type EncodeValue = Encoding["encodeValue"];
@@ -105,7 +105,7 @@ export class Cache {
   }
 
   /** How another isolate opens the same cache; `undefined` when none can, as with memory. */
-  get description(): StoreDescription | undefined {
+  get description(): Description | undefined {
     const { description } = this.#stores;
     return description && withoutKeys(description);
   }
@@ -147,7 +147,7 @@ export class Cache {
    * @param key The key of the call.
    * @returns The result as the caller's own copy, or a miss.
    */
-  lookup(key: Digest): MaybePromise<Found<unknown>> {
+  lookup(key: Digest): Found<unknown> | Promise<Found<unknown>> {
     const record = this.#stores.calls.get(key);
     if (record instanceof Promise) return record.then((record) => this.#valueOf(record));
     return this.#valueOf(record);
@@ -159,7 +159,7 @@ export class Cache {
    * @param key The key of the call.
    * @returns The record, or `undefined`.
    */
-  record(key: Digest): MaybePromise<CallRecord | undefined> {
+  record(key: Digest): CallRecord | undefined | Promise<CallRecord | undefined> {
     return this.#stores.calls.get(key);
   }
 
@@ -188,7 +188,7 @@ export class Cache {
    * @param digest The digest of the value.
    * @returns The value as the caller's own copy, or a miss.
    */
-  value(digest: Digest): MaybePromise<Found<unknown>> {
+  value(digest: Digest): Found<unknown> | Promise<Found<unknown>> {
     return this.#stores.values.get(digest);
   }
 
@@ -200,7 +200,7 @@ export class Cache {
    * @returns The digest.
    * @throws {IndigestibleError} When the value cannot be stored.
    */
-  putValue(value: unknown, root: string = "value"): MaybePromise<Digest> {
+  putValue(value: unknown, root: string = "value"): Digest | Promise<Digest> {
     if (this.#encode === undefined) {
       return this.loadEncoder().then(() => this.putValue(value, root));
     }
@@ -260,7 +260,7 @@ export class Cache {
    * @param key The key of the call.
    * @returns Whether the call was known.
    */
-  evict(key: Digest): MaybePromise<boolean>;
+  evict(key: Digest): boolean | Promise<boolean>;
   /**
    * Forgets all calls that match a template: all those of a task, of a version, with a tag… Those that
    * run now, here or on workers of this isolate, are not recorded, whichever handle of the cache they
@@ -340,7 +340,8 @@ export class Cache {
    *
    * @param options How long other values are kept.
    * @returns How many values were dropped, and their bytes.
-   * @throws {TypeError} When the cache is read-only, or stands on a store that cannot drop values.
+   * @throws {TypeError} When an option is unknown, the cache is read-only, or it stands on a store that
+   * cannot drop values.
    *
    * @example Get the space of forgotten calls back
    * ```ts
@@ -351,7 +352,7 @@ export class Cache {
    * const cache = createMemoryCache();
    * await cacheScope({ cache }, () => zeros(10_000));
    * await cache.evict(zeros);
-   * assertEquals((await cache.gc({ grace: 0 })).values, 2);
+   * assertEquals((await cache.gc({ gracePeriod: 0 })).values, 2);
    * ```
    */
   async gc(options: GcOptions = {}): Promise<SweepResult> {
@@ -431,34 +432,6 @@ export class Cache {
     else this.#misses++;
   }
 
-  /**
-   * Makes a cache that keeps values where one cache does, and calls where another does, which also
-   * decides who computes what. Both stay open as long as it is used, and the caller's to close.
-   *
-   * @param caches Where values, and where calls are kept.
-   * @returns The cache; it travels to workers if both do.
-   *
-   * @example Records in one place, values in memory
-   * ```ts
-   * import { Cache, cacheScope, createMemoryCache, task } from "@quiver/quiver";
-   * import { assert, assertEquals } from "@std/assert";
-   *
-   * const [values, calls] = [createMemoryCache(), createMemoryCache()];
-   * const half = task(import.meta, (n: number) => n / 2, { name: "half" });
-   * await cacheScope({ cache: Cache.mix({ values, calls }) }, () => half(8));
-   * const record = await calls.record(await half.digest(8));
-   * assert(record !== undefined);
-   * assertEquals(await values.value(record.result), { hit: true, value: 4 });
-   * assertEquals(await calls.value(record.result), { hit: false });
-   * ```
-   */
-  static mix({ values, calls }: { values: Cache; calls: Cache }): Cache {
-    checkCache(values, "mix caches as `values`");
-    checkCache(calls, "mix caches as `calls`");
-    // Another copy of Quiver may have made them.
-    return new Cache(mixStores(values.stores, calls.stores));
-  }
-
   #valueOf(record: CallRecord | undefined): MaybePromise<Found<unknown>> {
     return record === undefined ? { hit: false } : this.#stores.values.get(record.result);
   }
@@ -481,7 +454,8 @@ export function createMemoryCache(): Cache {
  *
  * @example Run a part of a program uncached
  * ```ts
- * import { cacheScope, createMemoryCache, task, voidCache } from "@quiver/quiver";
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { voidCache } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * let runs = 0;
@@ -530,8 +504,8 @@ export function checkCache(value: unknown, use: string): asserts value is Cache 
   throw new TypeError(`Cannot ${use} must be a cache: ${state}`);
 }
 
-/** Options of {@linkcode redigest}. */
-export interface RedigestOptions {
+/** Options of {@linkcode rekey}. */
+export interface RekeyOptions {
   /**
    * Tells what is different of a call since it was stored: the module's URL when the project has
    * moved, the task's name, version or code. A field that is `undefined` is taken away. Records of
@@ -539,7 +513,9 @@ export interface RedigestOptions {
    *
    * @default {() => ({})}
    */
-  change?: (record: CallRecord) => IdentityChange;
+  change?: (
+    record: CallRecord,
+  ) => Partial<Pick<CallRecord, "module" | "task" | "version" | "code" | "ignored">>;
 }
 
 /**
@@ -553,12 +529,13 @@ export interface RedigestOptions {
  * @param cache The cache.
  * @param options What has changed.
  * @returns How many calls have moved.
- * @throws {TypeError} When the cache is read-only, or a new version is neither a string nor a finite
- * number.
+ * @throws {TypeError} When an option is unknown, the cache is read-only, or a new version is neither a
+ * string nor a finite number.
  *
  * @example Keep the results of a task that was renamed
  * ```ts
- * import { cacheScope, createMemoryCache, redigest, task } from "@quiver/quiver";
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { rekey } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * const cache = createMemoryCache();
@@ -567,20 +544,26 @@ export interface RedigestOptions {
  * const after = task(import.meta, fn, { name: "next" });
  * await cacheScope({ cache }, () => before(1));
  * const change = ({ task }: { task: string }) => task === "increment" ? { task: "next" } : {};
- * assertEquals(await redigest(cache, { change }), { moved: 1, unchanged: 0, unknown: 0 });
+ * assertEquals(await rekey(cache, { change }), { moved: 1, unchanged: 0, unknown: 0 });
  * assertEquals(await cacheScope({ cache }, () => after.load(1)), 2);
  * ```
  */
-export async function redigest(
+export async function rekey(
   cache: Cache,
-  options: RedigestOptions = {},
-): Promise<RedigestResult> {
-  const { change = () => ({}) } = options;
-  checkCache(cache, "redigest a cache as the first argument");
-  if (cache.readOnly) throw new TypeError("Cannot redigest this cache: it is read-only");
-  const { redigestStores } = await importLater<Redigesting>(
+  options: RekeyOptions = {},
+): Promise<RekeyResult> {
+  const { change = () => ({}), ...others } = options;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw new TypeError(
+      `Cannot rekey a cache: "${unknown}" is not an option; the only one is change`,
+    );
+  }
+  checkCache(cache, "rekey a cache as the first argument");
+  if (cache.readOnly) throw new TypeError("Cannot rekey this cache: it is read-only");
+  const { rekeyStores } = await importLater<Rekeying>(
     "../store/redigest.ts",
     import.meta.url,
   );
-  return await redigestStores(cache.stores, change);
+  return await rekeyStores(cache.stores, change);
 }

@@ -1,7 +1,8 @@
-import { LAYERED } from "../store/layered_stores.ts";
+import { LAYERED, mixStores } from "../store/layered_stores.ts";
 import type { LayersDescription } from "../store/stores.ts";
 import { Cache, checkCache, isCache } from "./cache.ts";
-import { limitStores, type StoreLimits } from "../store/limited/limited_stores.ts";
+import { limitStores } from "../store/limited/limited_stores.ts";
+import type { LimitOptions } from "../store/limited/policy.ts";
 
 /**
  * Puts a cache on top of others: calls that the first one does not know are looked up in those
@@ -17,7 +18,8 @@ import { limitStores, type StoreLimits } from "../store/limited/limited_stores.t
  *
  * @example Try something out on top of what colleagues have computed
  * ```ts
- * import { cacheScope, createMemoryCache, readOnly, stack, task } from "@quiver/quiver";
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { readOnly, stack } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * const [mine, ours] = [createMemoryCache(), createMemoryCache()];
@@ -36,7 +38,7 @@ export function stack(first: Cache, ...others: readonly Cache[]): Cache {
  * Reads several caches as one, and changes none of them: the first that knows a call answers, and
  * nothing is copied or remembered.
  *
- * The caches stay the caller's to close. A pool travels to workers if all of its caches do.
+ * The caches stay the caller's to close. A union travels to workers if all of its caches do.
  *
  * @param first The cache that is asked first.
  * @param others The other caches.
@@ -44,21 +46,22 @@ export function stack(first: Cache, ...others: readonly Cache[]): Cache {
  *
  * @example Look at the results of two runs
  * ```ts
- * import { cacheScope, createMemoryCache, pool, task } from "@quiver/quiver";
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { union } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * const [first, second] = [createMemoryCache(), createMemoryCache()];
  * const cube = task(import.meta, (n: number) => n ** 3, { name: "cube" });
  * await cacheScope({ cache: first }, () => cube(2));
  * await cacheScope({ cache: second }, () => cube(3));
- * const both = await cacheScope({ cache: pool(first, second) }, () => {
+ * const both = await cacheScope({ cache: union(first, second) }, () => {
  *   return Promise.all([cube.load(2), cube.load(3)]);
  * });
  * assertEquals(both, [8, 27]);
  * ```
  */
-export function pool(first: Cache, ...others: readonly Cache[]): Cache {
-  return combine("pool", [first, ...others]);
+export function union(first: Cache, ...others: readonly Cache[]): Cache {
+  return combine("union", [first, ...others]);
 }
 
 /**
@@ -69,7 +72,8 @@ export function pool(first: Cache, ...others: readonly Cache[]): Cache {
  *
  * @example Use results without adding any
  * ```ts
- * import { cacheScope, createMemoryCache, readOnly, task } from "@quiver/quiver";
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { readOnly } from "@quiver/quiver/caches";
  * import { assertRejects } from "@std/assert";
  *
  * const cache = createMemoryCache();
@@ -80,6 +84,36 @@ export function pool(first: Cache, ...others: readonly Cache[]): Cache {
  */
 export function readOnly(cache: Cache): Cache {
   return combine("readOnly", [cache]);
+}
+
+/**
+ * Makes a cache that keeps values where one cache does, and calls where another does, which also
+ * decides who computes what. Both stay open as long as it is used, and the caller's to close.
+ *
+ * @param caches Where values, and where calls are kept.
+ * @returns The cache; it travels to workers if both do.
+ * @throws {TypeError} When something is no cache.
+ *
+ * @example Records in one place, values in memory
+ * ```ts
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { mix } from "@quiver/quiver/caches";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const [values, calls] = [createMemoryCache(), createMemoryCache()];
+ * const half = task(import.meta, (n: number) => n / 2, { name: "half" });
+ * await cacheScope({ cache: mix({ values, calls }) }, () => half(8));
+ * const record = await calls.record(await half.digest(8));
+ * assert(record !== undefined);
+ * assertEquals(await values.value(record.result), { hit: true, value: 4 });
+ * assertEquals(await calls.value(record.result), { hit: false });
+ * ```
+ */
+export function mix({ values, calls }: { values: Cache; calls: Cache }): Cache {
+  checkCache(values, "mix caches as `values`");
+  checkCache(calls, "mix caches as `calls`");
+  // Another copy of Quiver may have made them.
+  return new Cache(mixStores(values.stores, calls.stores));
 }
 
 function combine(type: LayersDescription["type"], caches: readonly Cache[]): Cache {
@@ -93,10 +127,7 @@ function combine(type: LayersDescription["type"], caches: readonly Cache[]): Cac
   return new Cache(LAYERED[type](caches.map(({ stores }) => stores)));
 }
 
-/** Options of {@linkcode limited}. */
-export interface LimitOptions extends StoreLimits {}
-
-const NUMBERS = ["maxBytes", "maxItems", "maxAge", "grace"] as const;
+const NUMBERS = ["maxBytes", "maxItems", "maxAge", "gracePeriod"] as const;
 const OPTIONS: ReadonlySet<string> = new Set([...NUMBERS, "policy", "onWarning"]);
 const POLICIES: ReadonlySet<unknown> = new Set(["lru", "fifo", "random"]);
 
@@ -123,7 +154,8 @@ const POLICIES: ReadonlySet<unknown> = new Set(["lru", "fifo", "random"]);
  *
  * @example Remember three calls at most
  * ```ts
- * import { cacheScope, createMemoryCache, limited, task } from "@quiver/quiver";
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { limited } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * const negate = task(import.meta, (n: number) => -n, { name: "negate" });

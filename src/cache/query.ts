@@ -171,7 +171,8 @@ export class CallSelection implements AsyncIterable<CallRecord> {
    *
    * @example Move calls to another cache
    * ```ts
-   * import { cacheScope, createMemoryCache, query, task } from "@quiver/quiver";
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { query } from "@quiver/quiver/caches";
    * import { assertEquals } from "@std/assert";
    *
    * const [cache, archive] = [createMemoryCache(), createMemoryCache()];
@@ -218,7 +219,8 @@ export interface QueryOptions {
  *
  * @example Find a call, and keep a copy of it elsewhere
  * ```ts
- * import { cacheScope, createMemoryCache, query, task } from "@quiver/quiver";
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { query } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * const [cache, archive] = [createMemoryCache(), createMemoryCache()];

@@ -3,21 +3,15 @@ import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, writeWarning } from "../base/warning.ts";
 import type { CallQuery } from "../call/call_query.ts";
-import type {
-  BagOptions,
-  BagStorage,
-  CacheFilesOptions,
-  FoldResult,
-} from "../disk/disk_storage.ts";
+import type { BagOptions, BagStorage, FoldResult } from "../disk/disk_storage.ts";
 import type { BagView } from "../store/browse/bag_view.ts";
 import type { BagEntry } from "../store/browse/read_bag.ts";
 import type { ExportResult } from "../store/exchange/export_bag.ts";
 import type { ImportResult } from "../store/exchange/import_bag.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
 import type { SigningOptions } from "../store/signed/signing_keys.ts";
-import type { SqliteOptions, SweepResult } from "../store/stores.ts";
+import type { SweepResult } from "../store/stores.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
-import type { SliceRange } from "../value/tree/slice_array.ts";
 import type { Digest } from "../value/value.ts";
 import { Cache } from "./cache.ts";
 import type { GcOptions } from "./tidy.ts";
@@ -25,10 +19,32 @@ import type { GcOptions } from "./tidy.ts";
 type StoreModule = typeof import("../store/open_stores.ts");
 
 /** Options of {@linkcode openFileCache}. */
-export interface FileCacheOptions extends CacheFilesOptions, SigningOptions {}
+export interface FileCacheOptions extends SigningOptions {
+  /**
+   * Whether the cache may be changed; a read-only one never stores anything.
+   *
+   * @default {"readwrite"}
+   */
+  mode?: "readwrite" | "read";
+  /**
+   * What an acknowledged value survives: `"process"` the death of the process, `"power"` also loss
+   * of power (data is synced first).
+   *
+   * @default {"process"}
+   */
+  durability?: "process" | "power";
+}
 
 /** Options of {@linkcode openSqliteCache}. */
-export interface SqliteCacheOptions extends SqliteOptions, SigningOptions {}
+export interface SqliteCacheOptions extends FileCacheOptions {
+  /**
+   * How long to wait while another connection holds the database, in milliseconds; this isolate is
+   * blocked meanwhile.
+   *
+   * @default {10000}
+   */
+  busyTimeout?: number;
+}
 
 /** A cache that holds files open: a directory with a file for each value, or a database. */
 export class StoredCache extends Cache implements AsyncDisposable {
@@ -80,7 +96,8 @@ export class StoredCache extends Cache implements AsyncDisposable {
  *
  * @example Remember a call in plain files
  * ```ts
- * import { cacheScope, openFileCache, task } from "@quiver/quiver";
+ * import { cacheScope, task } from "@quiver/quiver";
+ * import { openFileCache } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * const path = await Deno.makeTempDir();
@@ -125,7 +142,8 @@ export async function openFileCache(
  *
  * @example Remember a call in a database
  * ```ts
- * import { cacheScope, openSqliteCache, task } from "@quiver/quiver";
+ * import { cacheScope, task } from "@quiver/quiver";
+ * import { openSqliteCache } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * const directory = await Deno.makeTempDir();
@@ -160,14 +178,6 @@ type BagExport = typeof import("../store/exchange/export_bag.ts");
 type BagImport = typeof import("../store/exchange/import_bag.ts");
 type Template = typeof import("../call/call_query.ts");
 type Verification = typeof import("../store/verify/run_verify_worker.ts");
-
-/** A value, or a place in it. */
-export interface ValuePlace {
-  /** The digest of the value. */
-  readonly digest: Digest;
-  /** Where in the value; see {@linkcode Bag.read}. */
-  readonly path: string;
-}
 
 /** Options of {@linkcode openBag}. */
 export interface OpenBagOptions extends BagOptions, SigningOptions {
@@ -270,7 +280,7 @@ export class Bag extends Cache implements AsyncDisposable {
    * Reads a part of an array, and not the rest of it. In a signed bag all of the value is read, as its
    * digest is that of the whole; and of what is not sealed yet, all is read the first time.
    *
-   * @param place The digest of an array, or a value and where in it the array is: a typed array, or
+   * @param place The digest of an array, or that of a value and the path of the array in it, as in {@linkcode Bag.read}: a typed array, or
    * an n-dimensional array `{ data, shape }`.
    * @param ranges For each dimension `[start, end]`, the end left out; dimensions without a range
    * are taken whole.
@@ -298,8 +308,8 @@ export class Bag extends Cache implements AsyncDisposable {
    * ```
    */
   async slice(
-    place: Digest | ValuePlace,
-    ranges: readonly SliceRange[],
+    place: Digest | { readonly digest: Digest; readonly path: string },
+    ranges: readonly (readonly [start: number, end: number])[],
   ): Promise<NumberArray | NdArray> {
     const [{ sliceBag }, view] = await Promise.all([importReading(), this.#view()]);
     const { digest, path } = typeof place === "string" ? { digest: place, path: "" } : place;
@@ -427,7 +437,7 @@ export class Bag extends Cache implements AsyncDisposable {
    *   await using bag = await openBag(path);
    *   await cacheScope({ cache: bag }, () => Promise.all([ones(1000), ones(2000)]));
    *   await bag.evict(await ones.digest(1000));
-   *   const { bytes } = await bag.compact({ grace: 0 });
+   *   const { bytes } = await bag.compact({ gracePeriod: 0 });
    *   assertEquals(bytes > 8000, true);
    * }
    * await Deno.remove(path, { recursive: true });
@@ -523,7 +533,8 @@ export async function openBag(path: string | URL, options: OpenBagOptions = {}):
  *
  * @example Check a bag, and repair it
  * ```ts
- * import { cacheScope, openBag, task, verifyBag } from "@quiver/quiver";
+ * import { cacheScope, openBag, task } from "@quiver/quiver";
+ * import { verifyBag } from "@quiver/quiver/caches";
  * import { assert, assertEquals } from "@std/assert";
  *
  * const path = await Deno.makeTempDir();

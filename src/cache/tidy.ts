@@ -13,12 +13,12 @@ const GRACE = 60 * 60 * 1000;
 export interface GcOptions {
   /**
    * For how long values are kept that no record names, in milliseconds: time for those who store a
-   * value themselves to make the call that names it. What calls of tasks store needs no grace. In a
+   * value themselves to make the call that names it. What calls of tasks store needs none. In a
    * bag, a value that was there and was stored again within the last second stays in any case.
    *
    * @default {3600000}
    */
-  grace?: number;
+  gracePeriod?: number;
 }
 
 /**
@@ -28,20 +28,28 @@ export interface GcOptions {
  * @param options How long values are kept that no record names.
  * @param rewrite How much is rewritten.
  * @returns What was dropped.
- * @throws {TypeError} When the stores cannot drop values.
- * @throws {RangeError} When the grace period is no number of milliseconds.
+ * @throws {TypeError} When an option is unknown, or the stores cannot drop values.
+ * @throws {RangeError} When `gracePeriod` is no number of milliseconds.
  */
 export async function collectGarbage(
   stores: Stores,
-  { grace = GRACE }: GcOptions = {},
+  options: GcOptions = {},
   rewrite: Rewrite = {},
 ): Promise<SweepResult> {
-  if (!(grace >= 0)) {
-    throw new RangeError(
-      `Cannot collect garbage as "grace" must be a number of milliseconds: current value is ${grace}`,
+  const { gracePeriod = GRACE, ...others } = options;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw new TypeError(
+      `Cannot collect garbage: "${unknown}" is not an option; the only one is gracePeriod`,
     );
   }
-  return await sweepStores(stores, grace, rewrite);
+  if (!(gracePeriod >= 0)) {
+    throw new RangeError(
+      "Cannot collect garbage as `gracePeriod` must be a number of milliseconds: current value is " +
+        `${gracePeriod}`,
+    );
+  }
+  return await sweepStores(stores, gracePeriod, rewrite);
 }
 
 /**

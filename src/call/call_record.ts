@@ -3,19 +3,6 @@ import type { Digest } from "../value/value.ts";
 /** Data that JSON carries. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** One argument as a record knows it. */
-export interface ArgumentRecord {
-  /** The parameter's name, or its position (`"2"`) where it has none. */
-  readonly name: string;
-  /** The argument digest, which the key is made of. */
-  readonly digest: Digest;
-  /** The digest under which the argument itself is stored; absent when it is not stored. */
-  readonly value?: Digest;
-}
-
-/** The position of a parameter that does not count, or that of a rest parameter as `"...2"`. */
-export type IgnoredPosition = number | `...${number}`;
-
 /** What is known of one call: one line of the call log. */
 export interface CallRecord {
   /** The digest of task and arguments. */
@@ -30,10 +17,21 @@ export interface CallRecord {
   readonly version?: string | number;
   /** The digest of the task's code, where it counts. */
   readonly code?: Digest;
-  /** The arguments, ignored ones left out. */
-  readonly args: readonly ArgumentRecord[];
-  /** The positions of the parameters that the task ignores, in ascending order; absent for none. */
-  readonly ignored?: readonly IgnoredPosition[];
+  /**
+   * The arguments, ignored ones left out: the parameter's name, or its position (`"2"`) where it has
+   * none; the argument digest, which the key is made of; and the digest under which the argument itself
+   * is stored, if it is.
+   */
+  readonly args: readonly {
+    readonly name: string;
+    readonly digest: Digest;
+    readonly value?: Digest;
+  }[];
+  /**
+   * The positions of the parameters that the task ignores, in ascending order, that of a rest parameter
+   * as `"...2"`; absent for none.
+   */
+  readonly ignored?: readonly (number | `...${number}`)[];
   /** The digest under which the result is stored. */
   readonly result: Digest;
   /**
@@ -49,6 +47,12 @@ export interface CallRecord {
   readonly signature?: string;
 }
 
+/** One argument as a record knows it. */
+export type ArgumentRecord = CallRecord["args"][number];
+
+/** The position of a parameter that does not count. */
+export type IgnoredPosition = NonNullable<CallRecord["ignored"]>[number];
+
 /** How a worker finds a task: import the module, then ask for the name. */
 export interface TaskAddress {
   /** The URL of the module. */
@@ -56,6 +60,3 @@ export interface TaskAddress {
   /** The task's name in its module. */
   readonly name: string;
 }
-
-/** Where a task is defined: `import.meta`, or the URL of the module. */
-export type TaskOrigin = ImportMeta | URL | string;

@@ -88,12 +88,6 @@ export function checkCacheOptions<T extends Required<CacheFilesOptions>>(
 /** Told where a record lies that is passed over as it is damaged. */
 export type TellDamaged = (where: string) => void;
 
-/** How a bag compresses arrays. */
-export interface CompressionOptions {
-  /** The level of gzip, 1 to 9. */
-  readonly gzip: number;
-}
-
 /** Options of `openBag`. */
 export interface BagOptions {
   /**
@@ -125,13 +119,13 @@ export interface BagOptions {
    */
   journalBytes?: number;
   /**
-   * Whether arrays of 4 KiB and more are compressed when they are sealed, and how hard: 1 is fast, 9
-   * is small. It is decided when a bag is created, and holds for all who use it; a bag that is there
+   * Whether arrays of 4 KiB and more are compressed when they are sealed, and how hard, by the level
+   * of gzip: 1 is fast, 9 is small. It is decided when a bag is created, and holds for all who use it; a bag that is there
    * can be opened without it, or with the same.
    *
    * @default {undefined}
    */
-  compression?: CompressionOptions;
+  compression?: { readonly gzip: number };
   /**
    * How many bytes of small values are kept in memory, encoded.
    *
@@ -375,10 +369,10 @@ export interface BagStorage extends AsyncDisposable {
    * Finds the moment before which values may be dropped that no record names: calls that run under
    * a lease have put none of theirs before it.
    *
-   * @param grace For how long other values are kept, in milliseconds.
+   * @param gracePeriod For how long other values are kept, in milliseconds.
    * @returns The moment, in milliseconds since 1970.
    */
-  horizon(grace: number): Promise<number>;
+  horizon(gracePeriod: number): Promise<number>;
   /**
    * Folds, writes what is wanted of segments into new ones, and drops the rest; others read and
    * write meanwhile. A segment with a damaged value that is wanted stays as it is.

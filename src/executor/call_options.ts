@@ -1,5 +1,4 @@
 import type { Warn } from "../base/warning.ts";
-import type { OnAbort } from "../task/future.ts";
 
 /** How a call is made; a view of an executor makes all its calls so (`executor.with(options)`). */
 export interface CallOptions {
@@ -28,7 +27,7 @@ export interface CallOptions {
    *
    * @default {"terminate" for process workers, else "detach"}
    */
-  onAbort?: OnAbort;
+  onAbort?: "terminate" | "detach";
   /**
    * How long a call that is given up may take to end by itself before `onAbort` applies, in
    * milliseconds; its worker is kept for the next calls if it does.
@@ -50,16 +49,6 @@ export interface CallOptions {
   retries?: number;
 }
 
-/** What share of the times was no longer, in milliseconds. */
-export interface TimeQuantiles {
-  /** Half of the times were no longer. */
-  readonly p50: number;
-  /** Nine in ten were no longer. */
-  readonly p90: number;
-  /** All but one in a hundred were no longer. */
-  readonly p99: number;
-}
-
 /**
  * How the calls that reached workers have ended. Of a map, items that travel together (a chunk) count
  * as one call, which has not failed when some of its items have; those that are then run again count
@@ -72,10 +61,13 @@ export interface CallStatistics {
   readonly failed: number;
   /** Calls that were run once more after they had failed, each time counted. */
   readonly retried: number;
-  /** How long calls ran on their workers; absent as long as none has. */
-  readonly runTime?: TimeQuantiles;
-  /** How long calls were on their way beside that, mostly in the queue; absent as long as none has run. */
-  readonly waitTime?: TimeQuantiles;
+  /**
+   * How long calls ran on their workers, in milliseconds: half of them no longer than `p50`, nine in ten
+   * no longer than `p90`, all but one in a hundred no longer than `p99`. Absent as long as none has run.
+   */
+  readonly runTime?: { readonly p50: number; readonly p90: number; readonly p99: number };
+  /** The same of how long calls were on their way beside that, mostly in the queue. */
+  readonly waitTime?: { readonly p50: number; readonly p90: number; readonly p99: number };
 }
 
 /** A call on its way through an executor. */
@@ -84,43 +76,6 @@ export interface ObservedCall {
   readonly id: number;
   /** The task's name. */
   readonly task: string;
-}
-
-/** A call that is at a worker. */
-export interface StartedCall extends ObservedCall {
-  /** The worker's name. */
-  readonly worker: string;
-}
-
-/** A call that is on its way no more. */
-export interface FinishedCall extends ObservedCall {
-  /**
-   * How it ended: `"value"` with a result, `"error"` with what the task threw, `"died"` with its
-   * worker, and `"dropped"` when it was cancelled, timed out, could not be sent or found no worker.
-   */
-  readonly outcome: "value" | "error" | "died" | "dropped";
-  /** How long it was on its way, in milliseconds, its runs included. */
-  readonly time: number;
-}
-
-/** A call that has failed and is run once more. */
-export interface RetriedCall extends ObservedCall {
-  /** Which attempt comes now: 2 at the first retry. */
-  readonly attempt: number;
-  /** Why the last one failed. */
-  readonly error: unknown;
-}
-
-/** A worker of an executor. */
-export interface ObservedWorker {
-  /** The worker's name. */
-  readonly worker: string;
-}
-
-/** A worker that is no more. */
-export interface EndedWorker extends ObservedWorker {
-  /** What happened, in words. */
-  readonly reason: string;
 }
 
 /**
@@ -133,26 +88,35 @@ export interface ExecutorObserver {
   /** A call waits for a worker. */
   queued?(call: ObservedCall): void;
   /** A call was sent to a worker; short ones are sent ahead, and may come back to the queue. */
-  started?(call: StartedCall): void;
-  /** A call has failed and is run once more. */
-  retried?(call: RetriedCall): void;
-  /** A call has ended. */
-  finished?(call: FinishedCall): void;
+  started?(call: ObservedCall & { readonly worker: string }): void;
+  /** A call has failed and is run once more: which attempt comes now (2 at the first retry), and why. */
+  retried?(call: ObservedCall & { readonly attempt: number; readonly error: unknown }): void;
+  /**
+   * A call has ended: `"value"` with a result, `"error"` with what the task threw, `"died"` with its
+   * worker, and `"dropped"` when it was cancelled, timed out, could not be sent or found no worker. The
+   * time that it was on its way, in milliseconds, includes its runs.
+   */
+  finished?(
+    call: ObservedCall & {
+      readonly outcome: "value" | "error" | "died" | "dropped";
+      readonly time: number;
+    },
+  ): void;
   /** A worker is there. */
-  workerStarted?(worker: ObservedWorker): void;
-  /** A worker is no more. */
-  workerEnded?(worker: EndedWorker): void;
+  workerStarted?(worker: { readonly worker: string }): void;
+  /** A worker is no more, and what happened, in words. */
+  workerEnded?(worker: { readonly worker: string; readonly reason: string }): void;
 }
 
-/** Where `console` prints. */
-export type OutputStream = "stdout" | "stderr";
+/** A call that is on its way no more. */
+export type FinishedCall = Parameters<NonNullable<ExecutorObserver["finished"]>>[0];
 
 /** What a task has printed by one call of a method of `console`. */
 export interface WorkerOutputLine {
   /** The text, without the last end of line; it may have several lines. */
   readonly text: string;
   /** Where it would have gone. */
-  readonly stream: OutputStream;
+  readonly stream: "stdout" | "stderr";
   /** The worker's name. */
   readonly worker: string;
   /** The name of the task that was submitted. */

@@ -335,9 +335,17 @@ export class Executor implements AsyncDisposable {
    * busy with a call that was given up, and cannot be stopped, is told of in a warning by its name.
    *
    * @param options Whether to wait, and whether calls that have not started are cancelled.
+   * @throws {TypeError} When an option is unknown.
    */
   async shutdown(options: ShutdownOptions = {}): Promise<void> {
-    const { wait = true, cancelPending = false } = options;
+    const { wait = true, cancelPending = false, ...others } = options;
+    const [unknown] = Object.keys(others);
+    if (unknown !== undefined) {
+      throw new TypeError(
+        `Cannot shut down an executor: "${unknown}" is not an option; ` +
+          "the options are wait, cancelPending",
+      );
+    }
     const { warn } = currentScope();
     this.#accepting = false;
     if (cancelPending) {
@@ -360,9 +368,14 @@ export class Executor implements AsyncDisposable {
     this.#engine.terminate();
   }
 
-  /** Waits for the calls that were submitted, then ends the workers. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Waits for the calls that were submitted, then ends the workers, as `shutdown` does without options. */
+  async close(): Promise<void> {
     await this.shutdown();
+  }
+
+  /** The same as `close`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /**

@@ -10,10 +10,10 @@ import {
 import {
   type CallStatistics,
   type ExecutorObserver,
-  type OutputOption,
   toOutputTaker,
+  type WorkerOutputLine,
 } from "./call_options.ts";
-import type { DispatcherStatistics } from "./dispatch/dispatcher.ts";
+import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import type { EngineOptions } from "./engine/engine.ts";
 import { MAX_DEPTH } from "./nesting.ts";
 
@@ -73,7 +73,7 @@ export interface ExecutorOptions {
    *
    * @default {"inherit"}
    */
-  output?: OutputOption;
+  output?: "inherit" | "label" | ((line: WorkerOutputLine) => void);
   /**
    * After how many calls a worker is replaced: what calls leave behind in it is gone with it.
    *
@@ -270,7 +270,7 @@ function refuse(rule: string, value: number, action = "create an executor"): nev
 }
 
 /** What an executor is doing, and has done. */
-export interface ExecutorStatistics extends DispatcherStatistics, CallStatistics {
+export interface ExecutorStatistics extends WorkerStatistics, CallStatistics {
   /** Calls that the cache answered, or whose result somebody else computed meanwhile. */
   readonly hits: number;
   /** Calls that a cache was asked for in vain; those without a cache count as neither. */

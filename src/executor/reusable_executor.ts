@@ -28,7 +28,8 @@ export interface ReusableExecutorOptions extends ExecutorOptions {
  *
  * @example Share workers between the parts of a program
  * ```ts
- * import { getReusableExecutor, task } from "@quiver/quiver";
+ * import { task } from "@quiver/quiver";
+ * import { getReusableExecutor } from "@quiver/quiver/workers";
  * import { assertEquals, assertStrictEquals } from "@std/assert";
  *
  * const increment = task(import.meta, (n: number) => n + 1, { name: "increment" });

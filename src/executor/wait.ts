@@ -1,8 +1,5 @@
 import { Future } from "../task/future.ts";
 
-/** What a wait waits for. */
-export type WaitUntil = "all" | "first" | "firstError";
-
 /** Options of {@linkcode wait}. */
 export interface WaitOptions {
   /**
@@ -11,7 +8,7 @@ export interface WaitOptions {
    *
    * @default {"all"}
    */
-  until?: WaitUntil;
+  until?: "all" | "first" | "firstError";
   /**
    * How long to wait, in milliseconds; then the futures are given as they are.
    *
@@ -22,15 +19,7 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-/** What {@linkcode wait} gives. */
-export interface WaitResult<F> {
-  /** Those that have settled, whether they failed or not, in that order. */
-  readonly done: Set<F>;
-  /** The others. */
-  readonly pending: Set<F>;
-}
-
-const UNTIL: readonly WaitUntil[] = ["all", "first", "firstError"];
+const UNTIL: readonly WaitOptions["until"][] = ["all", "first", "firstError"];
 
 /**
  * Waits for several futures at once, as `concurrent.futures.wait` does, and tells which have settled.
@@ -39,8 +28,8 @@ const UNTIL: readonly WaitUntil[] = ["all", "first", "firstError"];
  * @typeParam F A future or a promise.
  * @param futures The futures; one that is there twice counts once.
  * @param options What to wait for, and how long.
- * @returns The futures that have settled, and the others.
- * @throws {TypeError} When `until` is unknown, or something is no future.
+ * @returns The futures that have settled, whether they failed or not, in that order, and the others.
+ * @throws {TypeError} When an option or `until` is unknown, or something is no future.
  * @throws {RangeError} When `timeout` is no time.
  * @throws The signal's reason.
  *
@@ -62,7 +51,8 @@ const UNTIL: readonly WaitUntil[] = ["all", "first", "firstError"];
 export async function wait<F extends PromiseLike<unknown>>(
   futures: Iterable<F>,
   options: WaitOptions = {},
-): Promise<WaitResult<F>> {
+): Promise<{ readonly done: Set<F>; readonly pending: Set<F> }> {
+  checkNames(options, ["until", "timeout", "signal"], "wait");
   const { until = "all" } = options;
   if (!UNTIL.includes(until)) {
     throw new TypeError(
@@ -92,6 +82,15 @@ export async function wait<F extends PromiseLike<unknown>>(
     returned = true;
   }
   return { done, pending };
+}
+
+function checkNames(options: object, names: readonly string[], action: string): void {
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue;
+    throw new TypeError(
+      `Cannot ${action}: "${name}" is not an option; the options are ${names.join(", ")}`,
+    );
+  }
 }
 
 function isCancelled(future: unknown): boolean {
@@ -192,12 +191,8 @@ export interface AsCompletedOptions {
 /**
  * A future that has settled, and how. (The future itself would not do: to the types, what an async
  * iterable gives has been awaited.)
- *
- * @typeParam F The future or promise.
  */
-export type Completion<F> =
-  | (PromiseFulfilledResult<Awaited<F>> & { readonly future: F })
-  | (PromiseRejectedResult & { readonly future: F });
+type Completion<F> = PromiseSettledResult<Awaited<F>> & { readonly future: F };
 
 /**
  * Gives futures in the order in which they settle, as `concurrent.futures.as_completed` does: first
@@ -208,7 +203,7 @@ export type Completion<F> =
  * @param futures The futures.
  * @param options How long to wait.
  * @returns The futures, and how each has settled.
- * @throws {TypeError} When something is no future.
+ * @throws {TypeError} When an option is unknown, or something is no future.
  * @throws {RangeError} When `timeout` is no time.
  *
  * @example Use results as they come
@@ -229,7 +224,12 @@ export type Completion<F> =
 export function asCompleted<F extends PromiseLike<unknown>>(
   futures: Iterable<F>,
   options: AsCompletedOptions = {},
-): AsyncIterableIterator<Completion<F>, void, void> {
+): AsyncIterableIterator<
+  PromiseSettledResult<Awaited<F>> & { readonly future: F },
+  void,
+  void
+> {
+  checkNames(options, ["timeout", "signal"], "iterate as completed");
   return new Completions(collectFutures(futures, "iterate as completed"), options);
 }
 

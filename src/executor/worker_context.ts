@@ -15,15 +15,9 @@ import {
   type RememberedCall,
 } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
-import {
-  type CallStatus,
-  type CallTracker,
-  followSignal,
-  Future,
-  type OnAbort,
-} from "../task/future.ts";
+import { type CallStatus, type CallTracker, followSignal, Future } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
-import type { DispatcherStatistics } from "./dispatch/dispatcher.ts";
+import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
 import { assertDepth, assertInsideCall } from "./nesting.ts";
 
@@ -161,7 +155,7 @@ export interface WorkerRunOptions {
    *
    * @default {"terminate" for process workers, else "detach"}
    */
-  onAbort?: OnAbort;
+  onAbort?: "terminate" | "detach";
   /**
    * Decides when the call may run. What the cache knows is answered without asking it.
    *
@@ -204,13 +198,15 @@ export interface WorkerContext extends AsyncDisposable {
    *
    * @returns The counts of this moment.
    */
-  statistics(): DispatcherStatistics;
+  statistics(): WorkerStatistics;
   /**
    * Takes no more calls, waits for those that run, then ends the workers.
    *
    * @throws {WorkersKilledError} When workers did not end within the grace period.
    * @throws {WorkerDiedError} When `retire` has failed in a worker.
    */
+  close(): Promise<void>;
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -226,14 +222,15 @@ export interface WorkerContext extends AsyncDisposable {
  *
  * @example Keep workers that have set something up
  * ```ts
- * import { openWorkerContext, task } from "@quiver/quiver";
+ * import { task } from "@quiver/quiver";
+ * import { openWorkerContext } from "@quiver/quiver/workers";
  * import { assertEquals } from "@std/assert";
  *
  * const model = { weight: 0 };
  * const load = task(import.meta, (weight: number) => void (model.weight = weight), { name: "load" });
  * const predict = task(import.meta, (x: number) => x * model.weight, { name: "predict" });
  *
- * await using context = openWorkerContext({ type: "inline", init: { task: load, args: [3] } });
+ * await using context = openWorkerContext({ workerType: "inline", init: { task: load, args: [3] } });
  * assertEquals(await context.run(predict, [14]), 42);
  * assertEquals(context.statistics().idle, 1);
  * ```
@@ -258,7 +255,7 @@ const UNLIMITED: Limiter = { acquire: () => PERMIT };
  *
  * @example Hold a permit for work of another kind
  * ```ts
- * import { defaultLimiter } from "@quiver/quiver";
+ * import { defaultLimiter } from "@quiver/quiver/workers";
  * import { assert } from "@std/assert";
  *
  * using permit = await defaultLimiter().acquire();
@@ -331,13 +328,17 @@ class OpenWorkerContext implements WorkerContext {
     return future as Future<R>;
   }
 
-  statistics(): DispatcherStatistics {
+  statistics(): WorkerStatistics {
     return this.#engine.statistics();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  close(): Promise<void> {
     if (this.#state.state === "open") {
-      this.#state = { state: "closed", done: this.#close(currentScope()) };
+      this.#state = { state: "closed", done: this.#end(currentScope()) };
     }
     return this.#state.done;
   }
@@ -348,7 +349,7 @@ class OpenWorkerContext implements WorkerContext {
     return nesting === undefined ? this.#runner : this.#engine;
   }
 
-  async #close({ warn }: Scope): Promise<void> {
+  async #end({ warn }: Scope): Promise<void> {
     if (this.#unsettled > 0) {
       this.#drained ??= Promise.withResolvers<void>();
       await this.#drained.promise;
@@ -418,7 +419,7 @@ class ProgramWorkers {
   configure(options: WorkerContextOptions): Promise<void> {
     const before = this.#context;
     this.#context = this.#create(options);
-    return before[Symbol.asyncDispose]();
+    return before.close();
   }
 
   #create(options: WorkerContextOptions): OpenWorkerContext {
@@ -455,12 +456,13 @@ const PROGRAM = new ProgramWorkers();
  *
  * @example Run a call on a worker of the scope's own
  * ```ts
- * import { cacheScope, defaultContextStatistics, runInWorker, task } from "@quiver/quiver";
+ * import { cacheScope, task } from "@quiver/quiver";
+ * import { defaultContextStatistics, runInWorker } from "@quiver/quiver/workers";
  * import { assertEquals } from "@std/assert";
  *
  * const square = task(import.meta, (n: number) => n * n, { name: "square" });
  *
- * await cacheScope({ workers: { type: "inline" } }, async () => {
+ * await cacheScope({ workers: { workerType: "inline" } }, async () => {
  *   assertEquals(await runInWorker(square, [12]), 144);
  *   assertEquals(defaultContextStatistics().idle, 1);
  * });
@@ -494,12 +496,13 @@ export function runInWorker<A extends readonly unknown[], R>(
  *
  * @example Run everything in this isolate, to debug it
  * ```ts
- * import { configureDefaultContext, runInWorker, task } from "@quiver/quiver";
+ * import { task } from "@quiver/quiver";
+ * import { configureDefaultContext, runInWorker } from "@quiver/quiver/workers";
  * import { assertEquals } from "@std/assert";
  *
  * const half = task(import.meta, (n: number) => n / 2, { name: "half" });
  *
- * await configureDefaultContext({ type: "inline" });
+ * await configureDefaultContext({ workerType: "inline" });
  * assertEquals(await runInWorker(half, [8]), 4);
  * await configureDefaultContext({});
  * ```
@@ -515,7 +518,8 @@ export function configureDefaultContext(options: WorkerContextOptions): Promise<
  *
  * @example See that there is none before the first call
  * ```ts
- * import { cacheScope, defaultContextStatistics } from "@quiver/quiver";
+ * import { cacheScope } from "@quiver/quiver";
+ * import { defaultContextStatistics } from "@quiver/quiver/workers";
  * import { assertEquals } from "@std/assert";
  *
  * await cacheScope({ workers: {} }, () => {
@@ -523,7 +527,7 @@ export function configureDefaultContext(options: WorkerContextOptions): Promise<
  * });
  * ```
  */
-export function defaultContextStatistics(): DispatcherStatistics {
+export function defaultContextStatistics(): WorkerStatistics {
   return contextHere().statistics();
 }
 

@@ -206,14 +206,14 @@ export function currentSignal(): AbortSignal {
  *
  * @example Say how far a call is
  * ```ts
- * import { report, task } from "@quiver/quiver";
+ * import { reportProgress, task } from "@quiver/quiver";
  * import { assertEquals } from "@std/assert";
  *
  * const load = task(import.meta, async (parts: number) => {
- *   report("loading");
+ *   reportProgress("loading");
  *   for (let part = 1; part <= parts; part++) {
  *     await Promise.resolve();
- *     report(part / parts);
+ *     reportProgress(part / parts);
  *   }
  * }, { name: "load" });
  *
@@ -222,7 +222,7 @@ export function currentSignal(): AbortSignal {
  * assertEquals(future.progress.latest, { message: "loading", fraction: 1 });
  * ```
  */
-export function report(progress: number | string): void {
+export function reportProgress(progress: number | string): void {
   if (typeof progress === "string") return currentScope().control?.report({ message: progress });
   if (typeof progress !== "number") {
     throw new TypeError(
@@ -245,16 +245,20 @@ export interface ScopeHandle extends AsyncDisposable {
    * @typeParam T What the function returns.
    * @param fn The function.
    * @returns What the function returns.
-   * @throws {ScopeClosedError} When the scope was disposed.
+   * @throws {ScopeClosedError} When the scope was closed.
    */
   run<T>(fn: () => T | Promise<T>): Promise<T>;
+  /** Waits for what runs in the scope, then ends workers of its own; may be called twice. */
+  close(): Promise<void>;
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
  * Opens a scope to hold in a variable. It inherits from the scope that holds here.
  *
  * @param options What the scope sets.
- * @returns The scope; disposing it waits for what runs in it, then ends workers of its own.
+ * @returns The scope; closing it waits for what runs in it, then ends workers of its own.
  *
  * @example Two scopes side by side
  * ```ts
@@ -296,7 +300,11 @@ class OpenScope implements ScopeHandle {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#running);
     await this.#workers?.[Symbol.asyncDispose]();

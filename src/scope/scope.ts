@@ -363,7 +363,7 @@ export interface WorkerContextOptions {
    *
    * @default {"web"}
    */
-  type?: WorkerType;
+  workerType?: WorkerType;
   /**
    * What a worker of the kind `"process"` may do. `"inherit"` passes on what this program may when the
    * worker starts, and never more: each permission that it has in full and, on Linux, what its flags
@@ -430,7 +430,7 @@ export interface WorkerContextSettings {
 }
 
 const WORKER_OPTIONS: ReadonlySet<string> = new Set([
-  "type",
+  "workerType",
   "permissions",
   "env",
   "flags",
@@ -454,8 +454,12 @@ export function toWorkerContextSettings(
   options: WorkerContextOptions,
   action: string,
 ): WorkerContextSettings {
-  const { type = "web", idleTimeout = 10_000, gracePeriod = 30_000, maxWorkers = Infinity } =
-    options;
+  const {
+    workerType = "web",
+    idleTimeout = 10_000,
+    gracePeriod = 30_000,
+    maxWorkers = Infinity,
+  } = options;
   for (const name of Object.keys(options)) {
     if (WORKER_OPTIONS.has(name)) continue;
     throw new TypeError(
@@ -464,14 +468,14 @@ export function toWorkerContextSettings(
       }`,
     );
   }
-  if (!WORKER_TYPES.includes(type)) {
+  if (!WORKER_TYPES.includes(workerType)) {
     throw new TypeError(
-      `Cannot ${action}: \`type\` is one of ${WORKER_TYPES.join(", ")}, not ${
-        JSON.stringify(type)
+      `Cannot ${action}: \`workerType\` is one of ${WORKER_TYPES.join(", ")}, not ${
+        JSON.stringify(workerType)
       }`,
     );
   }
-  checkProcessOptions(options, type, action);
+  checkProcessOptions(options, workerType, action);
   for (const [name, time] of Object.entries({ idleTimeout, gracePeriod })) {
     if (time >= 0) continue;
     throw new RangeError(`Cannot ${action} as \`${name}\` must not be negative: ${time}`);
@@ -486,7 +490,7 @@ export function toWorkerContextSettings(
     ...(init !== undefined && { init: toHookCall(init, action, "init") }),
     ...(retire !== undefined && { retire: toHookCall(retire, action, "retire") }),
   };
-  return { workerType: type, processOptions: options, idleTimeout, gracePeriod, maxWorkers, hooks };
+  return { workerType, processOptions: options, idleTimeout, gracePeriod, maxWorkers, hooks };
 }
 
 type State =

@@ -186,8 +186,8 @@ class BagSweeper implements ValueSweeper {
     this.#files = files;
   }
 
-  horizon(grace: number): Promise<number> {
-    return this.#files.horizon(grace);
+  horizon(gracePeriod: number): Promise<number> {
+    return this.#files.horizon(gracePeriod);
   }
 
   describe(digest: Digest): ValueDescription | undefined {

@@ -21,8 +21,8 @@ const COPYING: LateModule<Copying> = new LateModule(() => import("./copy_call.ts
 /** How each kind is made of its layers. */
 export const LAYERED: Record<LayersDescription["type"], (layers: readonly Stores[]) => Stores> = {
   stack: stackStores,
-  pool: poolStores,
-  readOnly: poolStores,
+  union: unionStores,
+  readOnly: unionStores,
 };
 
 /**
@@ -54,15 +54,15 @@ export function stackStores(layers: readonly Stores[]): Stores {
  * @param layers The stores, the first one asked first.
  * @returns The stores; they can travel if all can.
  */
-export function poolStores(layers: readonly Stores[]): Stores {
+export function unionStores(layers: readonly Stores[]): Stores {
   return {
     values: new LayeredValues(layers, refuse("store a value in")),
-    calls: new PooledCalls(layers),
+    calls: new UnionCalls(layers),
     layers,
     leases: new MemoryLeases(),
     readOnly: true,
     statistics: () => count(layers),
-    ...describe(layers.length === 1 ? "readOnly" : "pool", layers),
+    ...describe(layers.length === 1 ? "readOnly" : "union", layers),
   };
 }
 
@@ -121,7 +121,7 @@ class LayeredValues implements ValueStore {
 }
 
 /** The records of several stores, each key once: the first that has it counts. */
-class PooledCalls implements CallStore {
+class UnionCalls implements CallStore {
   readonly put: (record: CallRecord) => MaybePromise<void> = refuse("record a call in");
   readonly #layers: readonly Stores[];
 
@@ -160,7 +160,7 @@ class StackedCalls implements CallStore {
   constructor(layers: readonly Stores[], top: Stores) {
     this.#layers = layers;
     this.#top = top;
-    this.#below = poolStores(layers.slice(1));
+    this.#below = unionStores(layers.slice(1));
   }
 
   put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {

@@ -26,7 +26,8 @@ export function createMemoryStores(): Stores {
   const values = new MemoryValues();
   const leases = new MemoryLeases();
   const sweeper = {
-    horizon: (grace: number) => Promise.resolve(Math.min(now() - grace, leases.oldest - 1)),
+    horizon: (gracePeriod: number) =>
+      Promise.resolve(Math.min(now() - gracePeriod, leases.oldest - 1)),
     describe: (digest: Digest) => values.describe(digest),
     sweep: (live: ReadonlySet<Digest>, options: SweepOptions) =>
       Promise.resolve(values.sweep(live, options)),

@@ -11,7 +11,7 @@ export type IdentityChange = Partial<
 >;
 
 /** What became of the records. */
-export interface RedigestResult {
+export interface RekeyResult {
   /** How many calls have another key now. */
   readonly moved: number;
   /** How many have the key that they should have. */
@@ -34,15 +34,15 @@ interface Move {
  * @param change Tells what is different of a call.
  * @returns What became of them.
  */
-export async function redigestStores(
+export async function rekeyStores(
   stores: Stores,
   change: (record: CallRecord) => IdentityChange,
-): Promise<RedigestResult> {
+): Promise<RekeyResult> {
   const moves: Move[] = [];
   let [unchanged, unknown] = [0, 0];
   // All are known before the first is written: two may change their keys with each other.
   for await (const from of stores.calls.records()) {
-    const to = await redigest(stores, from, change(from));
+    const to = await rekey(stores, from, change(from));
     if (to === undefined) unknown++;
     else if (to.key === from.key) unchanged++;
     else moves.push({ from, to });
@@ -58,7 +58,7 @@ export async function redigestStores(
   return { moved: moves.length, unchanged, unknown };
 }
 
-async function redigest(
+async function rekey(
   stores: Stores,
   { signature: _, ...record }: CallRecord,
   change: IdentityChange,
@@ -69,7 +69,7 @@ async function redigest(
   const { version } = changed;
   if (version !== undefined && typeof version !== "string" && !Number.isFinite(version)) {
     throw new TypeError(
-      `Cannot redigest calls: a version is a string or a finite number, not ${version}`,
+      `Cannot rekey calls: a version is a string or a finite number, not ${version}`,
     );
   }
   const args: CallRecord["args"][number][] = [];

@@ -14,6 +14,7 @@ import type {
   TellDamaged,
 } from "../disk/disk_storage.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
+import type { LimitOptions } from "./limited/policy.ts";
 
 export type { TellDamaged } from "../disk/disk_storage.ts";
 
@@ -195,10 +196,10 @@ export interface ValueSweeper {
    * Finds the moment after which values are kept whatever names them: calls in flight, which store
    * their values before their record, have stored none before it.
    *
-   * @param grace For how long values that belong to no call in flight are kept, in milliseconds.
+   * @param gracePeriod For how long values that belong to no call in flight are kept, in milliseconds.
    * @returns The moment, in milliseconds since 1970.
    */
-  horizon(grace: number): Promise<number>;
+  horizon(gracePeriod: number): Promise<number>;
   /**
    * Tells what is known of a value.
    *
@@ -216,41 +217,10 @@ export interface ValueSweeper {
   sweep(live: ReadonlySet<Digest>, options: SweepOptions): Promise<SweepResult>;
 }
 
-/** What a cache is limited to. */
-export interface LimitDescription {
-  /**
-   * How many bytes the values of remembered calls may have together; a value that several calls
-   * share counts once.
-   *
-   * @default {Infinity}
-   */
-  maxBytes?: number;
-  /**
-   * How many calls are remembered.
-   *
-   * @default {Infinity}
-   */
-  maxItems?: number;
-  /**
-   * For how long a call is remembered after its body has ended, in milliseconds.
-   *
-   * @default {Infinity}
-   */
-  maxAge?: number;
-  /**
-   * Which call goes first: the one that was used least recently, the one that was recorded first,
-   * or any.
-   *
-   * @default {"lru"}
-   */
-  policy?: "lru" | "fifo" | "random";
-  /**
-   * For how long values that no record names are kept when space is given back, in milliseconds:
-   * time for whoever stores a value and its record without a lease.
-   *
-   * @default {2000}
-   */
-  grace?: number;
+/** What a cache is limited to, as far as it travels. */
+export interface LimitDescription extends Omit<LimitOptions, "policy" | "onWarning"> {
+  /** Which call goes first. */
+  policy?: Extract<LimitOptions["policy"], string>;
 }
 
 /** How to open the stores of a bag. */
@@ -327,10 +297,10 @@ export interface MixedDescription {
 /** How to open stores that stand on several caches, or on one that is not to be changed. */
 export interface LayersDescription {
   /**
-   * What is made of the layers: a stack that writes to the first one, a pool that only reads, or
+   * What is made of the layers: a stack that writes to the first one, a union that only reads, or
    * one cache that is only read.
    */
-  readonly type: "stack" | "pool" | "readOnly";
+  readonly type: "stack" | "union" | "readOnly";
   /** The caches, the first one asked first. */
   readonly layers: readonly StoreDescription[];
 }
@@ -363,6 +333,15 @@ export interface Stores {
   readonly description?: StoreDescription;
   /** Tells what was counted; absent where nothing is. */
   readonly statistics?: () => StoreStatistics;
+}
+
+/**
+ * How another isolate, process or run of the program gets the same cache or bound task: data that
+ * structured clone and JSON carry. What is in it is for Quiver alone, and may change.
+ */
+export interface Description {
+  /** What is described. */
+  readonly type: string;
 }
 
 /**
@@ -401,8 +380,16 @@ export function toPaths(description: StoreDescription): string {
 
 export type { StorageStatistics } from "../disk/disk_storage.ts";
 
-/** What stores have counted since they were opened, by this handle of them. */
-export interface StoreStatistics {
+/**
+ * What a cache has counted since it was opened.
+ *
+ * Each handle counts for itself: what nested calls do on workers is not among it.
+ */
+export interface CacheStatistics {
+  /** How many calls were answered without running, those included that waited for others. */
+  readonly hits: number;
+  /** How many calls had to run, and gave a result. */
+  readonly misses: number;
   /** How often a record was a miss because its signature was missing or bad. */
   readonly rejectedSignatures: number;
   /** How often a value was a miss because it was not what its digest says. */
@@ -411,17 +398,8 @@ export interface StoreStatistics {
   readonly storage?: StorageStatistics;
 }
 
-/**
- * What a cache has counted since it was opened.
- *
- * Each handle counts for itself: what nested calls do on workers is not among it.
- */
-export interface CacheStatistics extends StoreStatistics {
-  /** How many calls were answered without running, those included that waited for others. */
-  readonly hits: number;
-  /** How many calls had to run, and gave a result. */
-  readonly misses: number;
-}
+/** What stores have counted since they were opened, by this handle of them. */
+export type StoreStatistics = Omit<CacheStatistics, "hits" | "misses">;
 
 /** What stores that count nothing have counted. */
 export const NO_STATISTICS: StoreStatistics = { rejectedSignatures: 0, rejectedValues: 0 };

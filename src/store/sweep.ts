@@ -27,21 +27,21 @@ export type Rewrite = Omit<SweepOptions, "horizon">;
  * moment either has its record at the second, or has stored its values after the horizon.
  *
  * @param stores What to sweep.
- * @param grace For how long values are kept that belong to no call in flight, in milliseconds.
+ * @param gracePeriod For how long values are kept that belong to no call in flight, in milliseconds.
  * @param rewrite How much is rewritten.
  * @returns What was dropped.
  * @throws {TypeError} When the stores cannot drop values.
  */
 export async function sweepStores(
   { sweeper, calls, readOnly }: Stores,
-  grace: number,
+  gracePeriod: number,
   rewrite: Rewrite = {},
 ): Promise<SweepResult> {
   if (sweeper === undefined || readOnly === true) {
     const state = readOnly === true ? "it is read-only" : "its store cannot drop values";
     throw new TypeError(`Cannot collect the garbage of this cache: ${state}`);
   }
-  const horizon = await sweeper.horizon(grace);
+  const horizon = await sweeper.horizon(gracePeriod);
   return await sweeper.sweep(await mark(calls, sweeper), { horizon, ...rewrite });
 }
 

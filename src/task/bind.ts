@@ -12,6 +12,7 @@ import {
 import { definitionOf, findTask, importTask } from "./definition.ts";
 import { Cache } from "../cache/cache.ts";
 import { importLater } from "../base/lazy_import.ts";
+import type { Description } from "../store/stores.ts";
 import type { OpenStores } from "../store/open_stores.ts";
 
 type Stores = typeof import("../store/open_stores.ts");
@@ -79,7 +80,12 @@ export function bind(
 
 /** A bound task that holds its cache open until it is disposed. */
 export interface RestoredTask<A extends readonly unknown[], R>
-  extends BoundTask<A, R>, AsyncDisposable {}
+  extends BoundTask<A, R>, AsyncDisposable {
+  /** Lets go of the cache that was opened for it; may be called twice. */
+  close(): Promise<void>;
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
 
 /**
  * Makes a bound task of its description, in this or another isolate, process or run of the program:
@@ -95,13 +101,14 @@ export interface RestoredTask<A extends readonly unknown[], R>
  * @param description The description.
  * @param options What the scope sets otherwise: a cache that is open already, or one with a signing
  * key, as descriptions do not have it.
- * @returns The bound task; disposing it closes the cache that was opened for it.
+ * @returns The bound task; closing it closes the cache that was opened for it.
  * @throws {TypeError} When it is no description of a bound task.
  * @throws {WorkerInitError} When the module cannot be imported or does not define the task.
  *
  * @example Send a bound task through JSON
  * ```ts
- * import { type BoundDescription, cacheScope, openBag, restoreBound, task } from "@quiver/quiver";
+ * import { cacheScope, openBag, task } from "@quiver/quiver";
+ * import { type Description, restoreBound } from "@quiver/quiver/workers";
  * import { assertEquals } from "@std/assert";
  *
  * const negate = task(import.meta, (n: number) => -n, { name: "negate" });
@@ -110,7 +117,7 @@ export interface RestoredTask<A extends readonly unknown[], R>
  * await using bag = await openBag(path);
  * const text = await cacheScope({ cache: bag }, () => JSON.stringify(negate.bind()));
  *
- * const description: BoundDescription = JSON.parse(text);
+ * const description: Description = JSON.parse(text);
  * {
  *   await using restored = await restoreBound<[number], number>(description);
  *   assertEquals(await restored(5), -5);
@@ -120,7 +127,7 @@ export interface RestoredTask<A extends readonly unknown[], R>
  * ```
  */
 export async function restoreBound<A extends readonly unknown[] = unknown[], R = unknown>(
-  description: BoundDescription,
+  description: Description,
   options: ScopeOptions = {},
 ): Promise<RestoredTask<A, R>> {
   checkDescription(description);
@@ -130,9 +137,8 @@ export async function restoreBound<A extends readonly unknown[] = unknown[], R =
   const own = opened === undefined ? {} : { cache: new Cache(opened.stores) };
   const frozen = deriveScope(undefined, { ...described, ...own });
   const bound = toBoundTask<A, R>(definition, freezeScope(frozen, options));
-  return Object.assign(bound, {
-    [Symbol.asyncDispose]: async () => await opened?.[Symbol.asyncDispose](),
-  });
+  const close = async () => await opened?.[Symbol.asyncDispose]();
+  return Object.assign(bound, { close, [Symbol.asyncDispose]: close });
 }
 
 async function openStores(
@@ -146,7 +152,7 @@ async function openStores(
 }
 
 /** A description may come from anywhere: its type promises nothing. */
-function checkDescription(description: BoundDescription): void {
+function checkDescription(description: Description): asserts description is BoundDescription {
   const { type, address, scope }: Partial<BoundDescription> = Object(description);
   if (type === "bound-task" && typeof address?.module === "string" && scope !== undefined) return;
   throw new TypeError(

@@ -2,7 +2,7 @@ import { noteOfStrangers, outside, sharedByCopies } from "../base/ambient.ts";
 import { IndigestibleError, WorkerInitError } from "../base/errors.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import type { CallKeys, KeyedCall, TaskIdentity } from "../call/call_key.ts";
-import type { TaskAddress, TaskOrigin } from "../call/call_record.ts";
+import type { TaskAddress } from "../call/call_record.ts";
 import type { FunctionProfile } from "../call/function_profile.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { EncodedPart } from "../value/value.ts";
@@ -165,7 +165,11 @@ export class TaskDefinition {
   #checked = false;
 
   /** Checks the options by name. */
-  constructor(origin: TaskOrigin, fn: (...args: never[]) => unknown, options: TaskOptions) {
+  constructor(
+    origin: ImportMeta | URL | string,
+    fn: (...args: never[]) => unknown,
+    options: TaskOptions,
+  ) {
     if (typeof fn !== "function") {
       throw new TypeError(`Cannot define a task: ${typeof fn} is not a function`);
     }
@@ -304,7 +308,7 @@ export class TaskDefinition {
   }
 }
 
-function isImportMeta(origin: TaskOrigin): origin is ImportMeta {
+function isImportMeta(origin: ImportMeta | URL | string): origin is ImportMeta {
   return typeof origin === "object" && !(origin instanceof URL);
 }
 
@@ -337,7 +341,7 @@ function toKind(value: unknown): string {
  * @returns The address.
  * @throws {TypeError} When the name is empty or the origin is not a URL.
  */
-export function toAddress(origin: TaskOrigin, name: string): TaskAddress {
+export function toAddress(origin: ImportMeta | URL | string, name: string): TaskAddress {
   if (typeof name !== "string") {
     throw new TypeError(
       `Cannot define a task: the option \`name\` is a string, not ${toKind(name)}`,
@@ -356,9 +360,6 @@ export function toAddress(origin: TaskOrigin, name: string): TaskAddress {
   }
   return { module: url, name };
 }
-
-/** What counts for the key of a task's calls beside address, version and arguments. */
-export type CodeMode = "function" | "none";
 
 /** Options of `task`. */
 export interface TaskOptions {
@@ -379,7 +380,7 @@ export interface TaskOptions {
    *
    * @default {"function"}
    */
-  code?: CodeMode;
+  code?: "function" | "none";
   /**
    * Names of parameters that are not part of the key, such as `verbose`. Which they are is part of
    * it: a call that was remembered whatever `verbose` was is another call than one whose `verbose`

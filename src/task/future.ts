@@ -136,7 +136,7 @@ export class Future<T> implements Promise<T> {
   }
 
   /** Where the call stands. */
-  get state(): FutureState {
+  get state(): "pending" | "running" | "done" | "cancelled" {
     return this.#status.state;
   }
 
@@ -150,7 +150,7 @@ export class Future<T> implements Promise<T> {
     return this.#status.hit;
   }
 
-  /** How far the call is, as its task says by `report()`. */
+  /** How far the call is, as its task says by `reportProgress()`. */
   get progress(): CallProgress {
     return this.#status.progress;
   }
@@ -570,16 +570,16 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
 }
 
 /**
- * How far a call is, as its task says by `report()`.
+ * How far a call is, as its task says by `reportProgress()`.
  *
  * @example Follow a call
  * ```ts
- * import { report, task } from "@quiver/quiver";
+ * import { reportProgress, task } from "@quiver/quiver";
  * import { assertEquals } from "@std/assert";
  *
  * const climb = task(import.meta, async () => {
  *   for (const fraction of [0.5, 1]) {
- *     report(fraction);
+ *     reportProgress(fraction);
  *     await new Promise((resolve) => setTimeout(resolve));
  *   }
  * }, { name: "climb" });

@@ -1,6 +1,6 @@
 import { CacheMissError } from "../base/errors.ts";
 import { voidCache } from "../cache/cache.ts";
-import type { TaskAddress, TaskOrigin } from "../call/call_record.ts";
+import type { TaskAddress } from "../call/call_record.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
   deriveScope,
@@ -9,7 +9,7 @@ import {
   type ScopeDescription,
   type ScopeOptions,
 } from "../scope/scope.ts";
-import type { StoreDescription } from "../store/stores.ts";
+import { type Description, type StoreDescription, withoutKeys } from "../store/stores.ts";
 import { digestSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
 import { freezeArguments, hasFuture } from "./call_arguments.ts";
@@ -127,13 +127,13 @@ export interface Task<A extends readonly unknown[], R> {
  */
 export interface BoundTask<A extends readonly unknown[], R> extends Task<A, R> {
   /** The bound task as data that structured clone and JSON carry. */
-  readonly description: BoundDescription;
+  readonly description: Description;
   /**
    * What JSON makes of the bound task.
    *
    * @returns The description.
    */
-  toJSON(): BoundDescription;
+  toJSON(): Description;
 }
 
 /**
@@ -142,7 +142,7 @@ export interface BoundTask<A extends readonly unknown[], R> extends Task<A, R> {
  *
  * @typeParam A The function's parameters.
  * @typeParam R What the function returns.
- * @param origin `import.meta` of the module that defines the task.
+ * @param origin `import.meta` of the module that defines the task, or its URL.
  * @param fn The function, sync or async; what it returns must be data that structured clone carries.
  * @param options Name, version, and what counts for the key.
  * @returns The task.
@@ -161,7 +161,7 @@ export interface BoundTask<A extends readonly unknown[], R> extends Task<A, R> {
  * ```
  */
 export function task<A extends unknown[], R>(
-  origin: TaskOrigin,
+  origin: ImportMeta | URL | string,
   fn: (...args: A) => R,
   options: TaskOptions = {},
 ): Task<A, Awaited<R>> {
@@ -187,7 +187,10 @@ export function toBoundTask<A extends readonly unknown[], R>(
 ): BoundTask<A, R> {
   const { address } = definition;
   const bound = createCallable(definition, () => thawScope(frozen));
-  const describe = () => describeBound(address, frozen, frozen.cache?.description);
+  const describe = () => {
+    const secret = frozen.cache?.secretDescription;
+    return describeBound(address, frozen, secret && withoutKeys(secret));
+  };
   Object.defineProperty(bound, "description", { get: describe });
   registerCallable(bound, definition, frozen);
   // Whoever asks for the task knows its types.

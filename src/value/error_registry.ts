@@ -1,9 +1,6 @@
 import { sharedByCopies } from "../base/ambient.ts";
 import * as quiverErrors from "../base/errors.ts";
 
-/** A class of errors. */
-export type ErrorClass<E extends Error> = abstract new (...args: never[]) => E;
-
 /** Options of {@linkcode registerError}. */
 export interface RegisterErrorOptions<E extends Error> {
   /**
@@ -71,7 +68,8 @@ const KNOWN: ReadonlySet<string> = new Set([
  *
  * @example Catch errors of one's own
  * ```ts
- * import { Executor, registerError, task } from "@quiver/quiver";
+ * import { Executor, task } from "@quiver/quiver";
+ * import { registerError } from "@quiver/quiver/workers";
  * import { assertRejects } from "@std/assert";
  *
  * class DivergedError extends Error {
@@ -89,7 +87,7 @@ const KNOWN: ReadonlySet<string> = new Set([
  * await assertRejects(async () => await executor.submit(solve), DivergedError, "step 17");
  * ```
  */
-export function registerError<C extends ErrorClass<Error>>(
+export function registerError<C extends abstract new (...args: never[]) => Error>(
   Class: C,
   options: RegisterErrorOptions<InstanceType<C>> = {},
 ): C {

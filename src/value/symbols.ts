@@ -35,7 +35,7 @@ export class DigestReference {
  *
  * @example Make the instances of a class fit for keys
  * ```ts
- * import { digestSymbol } from "@quiver/quiver";
+ * import { digestSymbol } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * class Grid {
@@ -76,7 +76,7 @@ export function isDigestible(value: object): value is Digestible {
  *
  * @example Store an image with its two dimensions
  * ```ts
- * import { shapeSymbol } from "@quiver/quiver";
+ * import { shapeSymbol } from "@quiver/quiver/caches";
  * import { assertEquals } from "@std/assert";
  *
  * function createImage(width: number, height: number) {

@@ -1,4 +1,4 @@
-import { type WorkerDeath, WorkerDiedError, type WorkerEnding } from "../base/errors.ts";
+import { type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
 import { isTransferred } from "./transfer.ts";
 import {
@@ -55,7 +55,7 @@ export class BaseWorker implements Worker {
   readonly #kind: WorkerTransport;
   readonly #die: (reason: string) => void;
   /** Who has ended it, if not its own code. */
-  #ending: WorkerEnding | undefined;
+  #ending: WorkerDeath["ending"];
   #state: State = { state: "open" };
 
   /**

@@ -222,16 +222,10 @@ export interface Worker extends AsyncDisposable {
   stopped(signal: AbortSignal): Promise<boolean>;
 }
 
-/** What a worker needs of a task to find it; every task has it. */
-export interface Addressed {
-  /** How a worker finds the task. */
-  readonly address: TaskAddress;
-}
-
 /** A task that each worker calls by itself, with arguments if it takes any. */
-export type WorkerHook = Addressed | {
+export type WorkerHook = { readonly address: TaskAddress } | {
   /** The task. */
-  readonly task: Addressed;
+  readonly task: { readonly address: TaskAddress };
   /** Its arguments: data that structured clone carries. */
   readonly args: readonly unknown[];
 };
@@ -258,7 +252,7 @@ export interface HookCall {
 export function toHookCall(hook: WorkerHook, action: string, option: string): HookCall {
   const { task, args } = "task" in hook ? hook : { task: hook, args: [] };
   // Types do not hold where a program has none.
-  const { address }: Partial<Addressed> = task ?? {};
+  const { address }: { readonly address?: TaskAddress } = task ?? {};
   if (address === undefined || !Array.isArray(args)) {
     throw new TypeError(
       `Cannot ${action}: \`${option}\` is no task, and a worker finds nothing else; define it with ` +

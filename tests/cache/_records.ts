@@ -1,4 +1,5 @@
-import type { Cache, CallRecord } from "@quiver/quiver";
+import type { Cache } from "@quiver/quiver";
+import type { CallRecord } from "@quiver/quiver/caches";
 
 /** The key of the record of that number. */
 export function toKey(index: number): string {

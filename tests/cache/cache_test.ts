@@ -1,17 +1,7 @@
 // End-to-end: caches that remember nothing, caches that are mixed, and what caches count.
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import {
-  Cache,
-  cacheScope,
-  createMemoryCache,
-  currentScope,
-  Executor,
-  openBag,
-  openFileCache,
-  openSqliteCache,
-  task,
-  voidCache,
-} from "../../mod.ts";
+import { cacheScope, createMemoryCache, currentScope, Executor, openBag, task } from "../../mod.ts";
+import { mix, openFileCache, openSqliteCache, voidCache } from "../../src/caches.ts";
 
 let runs = 0;
 const count = task(import.meta, function count(n: number): number {
@@ -123,11 +113,11 @@ Deno.test("Cache.description of a signed or mixed cache never shows the key", ()
     await using files = await openFileCache(`${path}/files`, { signingKey });
     await using sqlite = await openSqliteCache(`${path}/calls.db`, { signingKey });
     const options = {};
-    assertEquals(files.description, { type: "files", path: `${path}/files`, options });
-    assertEquals(Cache.mix({ values: files, calls: sqlite }).description, {
+    assertEquals<unknown>(files.description, { type: "files", path: `${path}/files`, options });
+    assertEquals<unknown>(mix({ values: files, calls: sqlite }).description, {
       type: "mixed",
       values: { type: "files", path: `${path}/files`, options },
       calls: { type: "sqlite", path: `${path}/calls.db`, options },
     });
-    assertEquals(Cache.mix({ values: files, calls: createMemoryCache() }).description, undefined);
+    assertEquals(mix({ values: files, calls: createMemoryCache() }).description, undefined);
   }));

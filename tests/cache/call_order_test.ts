@@ -1,16 +1,7 @@
 // contract: which call ended first and which last, in caches of every kind, whatever the clock says
 import { assert, assertEquals } from "@std/assert";
-import {
-  type Cache,
-  cacheScope,
-  createMemoryCache,
-  Executor,
-  openBag,
-  openFileCache,
-  openSqliteCache,
-  query,
-  task,
-} from "@quiver/quiver";
+import { type Cache, cacheScope, createMemoryCache, Executor, openBag, task } from "@quiver/quiver";
+import { openFileCache, openSqliteCache, query } from "@quiver/quiver/caches";
 
 const number = task(import.meta, (n: number) => n, { name: "number in order" });
 const later = task(import.meta, async (n: number) => (await Promise.resolve(), n), {

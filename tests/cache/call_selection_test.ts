@@ -1,6 +1,8 @@
 // collaboration: the selection of calls, made with records of a cache in memory
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Cache, createMemoryCache, query } from "@quiver/quiver";
+import { createMemoryCache } from "@quiver/quiver";
+import { Cache } from "../../src/cache/cache.ts";
+import { query } from "@quiver/quiver/caches";
 import { fill } from "./_records.ts";
 
 // fleche 47

@@ -1,6 +1,7 @@
 // end-to-end: results that go between compressed and plain bags
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { type Bag, cacheScope, openBag, pool, query, stack, task } from "@quiver/quiver";
+import { type Bag, cacheScope, openBag, task } from "@quiver/quiver";
+import { query, stack, union } from "@quiver/quiver/caches";
 import { listFiles } from "../bag/_temporary_directory.ts";
 
 const ramp = task(
@@ -78,11 +79,11 @@ Deno.test("Bag.compact() of a compressed bag may be repeated", async () => {
       await cacheScope({ cache: bag }, () => ramp(n));
       await bag.fold();
     }
-    await bag.compact({ grace: 0 });
+    await bag.compact({ gracePeriod: 0 });
     await check(bag);
     const once = readSegments(path);
     assertEquals(once.length, 1);
-    await bag.compact({ grace: 0 });
+    await bag.compact({ gracePeriod: 0 });
     await check(bag);
     assertEquals(readSegments(path), once);
   }
@@ -90,7 +91,7 @@ Deno.test("Bag.compact() of a compressed bag may be repeated", async () => {
 });
 
 // fleche 58
-Deno.test("stack() and pool() of a compressed and a plain bag answer from either", async () => {
+Deno.test("stack() and union() of a compressed and a plain bag answer from either", async () => {
   const path = await Deno.makeTempDir();
   {
     await using plain = await openBag(`${path}/plain`, { fold: "manual" });
@@ -99,7 +100,7 @@ Deno.test("stack() and pool() of a compressed and a plain bag answer from either
     await cacheScope({ cache: gzip }, () => Promise.all([ramp(200), ramp(300)]));
     await plain.fold();
     await gzip.fold();
-    for (const cache of [pool(plain, gzip), stack(plain, gzip), stack(gzip, plain)]) {
+    for (const cache of [union(plain, gzip), stack(plain, gzip), stack(gzip, plain)]) {
       await cacheScope({ cache }, async () => {
         for (const n of NUMBERS) assertEquals((await ramp.load(n)).steps[2 * n], 2);
       });

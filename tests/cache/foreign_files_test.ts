@@ -1,6 +1,7 @@
 // end-to-end: caches on disk in whose directories somebody keeps files of his own
 import { assertEquals } from "@std/assert";
-import { cacheScope, openBag, openFileCache, openSqliteCache, query, task } from "@quiver/quiver";
+import { cacheScope, openBag, task } from "@quiver/quiver";
+import { openFileCache, openSqliteCache, query } from "@quiver/quiver/caches";
 import { listFiles } from "../bag/_temporary_directory.ts";
 
 const grow = task(import.meta, (n: number, size: number) => new Float64Array(size).fill(n), {
@@ -59,8 +60,8 @@ Deno.test("openBag() and all that tidies a bag leave the files of others alone",
     assertEquals(bag.statistics().storage?.journals, 0);
     assertEquals(await bag.evict({ task: grow, before: Date.now() + 1 }), 8);
     await fill(bag, 20);
-    assertEquals((await bag.gc({ grace: 0 })).values, 16);
-    await bag.compact({ grace: 0 });
+    assertEquals((await bag.gc({ gracePeriod: 0 })).values, 16);
+    await bag.compact({ gracePeriod: 0 });
     assertEquals((await bag.verify()).sound, true);
     assertEquals((await bag.verify({ repair: true })).sound, true);
     assertEquals(readForeign(path, FOREIGN), mine);
@@ -86,10 +87,10 @@ Deno.test("Bag.gc() leaves no file of segments whose values nobody needs", async
     const segments = () => listFiles(`${path}/segments`).filter((name) => name.endsWith(".h5"));
     assertEquals(segments().length, 2);
     await bag.evict(await grow.digest(1, 100_000));
-    await bag.gc({ grace: 0 });
+    await bag.gc({ gracePeriod: 0 });
     assertEquals(segments().length, 1);
     await bag.evict(grow);
-    await bag.gc({ grace: 0 });
+    await bag.gc({ gracePeriod: 0 });
     assertEquals(listFiles(`${path}/segments`), []);
     await using reader = await openBag(path, { mode: "read" });
     assertEquals(await query(reader).count(), 0);

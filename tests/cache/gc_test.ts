@@ -1,6 +1,7 @@
 // end-to-end: eviction and garbage collection of caches, through tasks
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { Cache, cacheScope, createMemoryCache, openBag, task } from "@quiver/quiver";
+import { cacheScope, createMemoryCache, openBag, task } from "@quiver/quiver";
+import { Cache } from "../../src/cache/cache.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 
 const fill = task(import.meta, (n: number, size: number) => new Float64Array(size).fill(n), {
@@ -35,7 +36,7 @@ async function measure(path: string): Promise<number> {
 Deno.test("Cache.gc() of an empty cache drops nothing", () =>
   withCaches(async (cache) => {
     assertEquals(await cache.gc(), { values: 0, bytes: 0 });
-    assertEquals(await cache.gc({ grace: 0 }), { values: 0, bytes: 0 });
+    assertEquals(await cache.gc({ gracePeriod: 0 }), { values: 0, bytes: 0 });
   }));
 
 // fleche 42
@@ -43,7 +44,7 @@ Deno.test("Cache.gc() keeps arguments and results of remembered calls", () =>
   withCaches((cache) =>
     cacheScope({ cache }, async () => {
       await pack(1, await fill(1, 1000));
-      assertEquals(await cache.gc({ grace: 0 }), { values: 0, bytes: 0 });
+      assertEquals(await cache.gc({ gracePeriod: 0 }), { values: 0, bytes: 0 });
       const loaded = await pack.load(1, new Float64Array(1000).fill(1));
       assertEquals(loaded.block[999], 1);
       for await (const { result, args } of cache.records()) {
@@ -66,7 +67,7 @@ Deno.test("Cache.gc() drops what no call needs, and keeps the part that a live c
       assertEquals(await cache.evict(await pack.digest(1, block)), true);
       // The orphan with its part, the result of the call; the block is shared, and 1 is not: it is
       // an argument of this call only, as are no others.
-      const { values, bytes } = await cache.gc({ grace: 0 });
+      const { values, bytes } = await cache.gc({ gracePeriod: 0 });
       assertEquals(values, 4);
       assertGreater(bytes, 9000);
       assertEquals((await cache.value(orphan)).hit, false);
@@ -74,7 +75,7 @@ Deno.test("Cache.gc() drops what no call needs, and keeps the part that a live c
       assertEquals((await pack.load(2, block)).block, block);
       assertEquals(await cache.evict({}), 2);
       // In a bag the block stays for a moment, as it was put a second time just now.
-      assertGreater((await cache.gc({ grace: 0 })).values, 1);
+      assertGreater((await cache.gc({ gracePeriod: 0 })).values, 1);
       assertEquals(await Array.fromAsync(cache.records()), []);
       assertEquals((await fill(2, 1000)).length, 1000, "what is gone is computed again");
       assertEquals(await fill.contains(2, 1000), true);
@@ -113,7 +114,7 @@ Deno.test("Cache.gc() loses nothing of a call that is in flight", () =>
       await cache.evict(fill);
       const running = slow(block);
       await started.promise;
-      await cache.gc({ grace: 0 });
+      await cache.gc({ gracePeriod: 0 });
       ended.resolve();
       assertEquals(await running, { sum: 2000 });
       const record = await cache.record(await slow.digest(block));
@@ -134,10 +135,10 @@ Deno.test("Bag.gc() and Bag.compact() give space back", async () => {
       const before = await measure(path);
       assertGreater(before, 8_000_000);
       for (let n = 0; n < 9; n++) await bag.evict(await fill.digest(n, 100_000));
-      assertEquals(await bag.gc({ grace: 0 }), { values: 18, bytes: 9 * 800_000 + 9 });
+      assertEquals(await bag.gc({ gracePeriod: 0 }), { values: 18, bytes: 9 * 800_000 + 9 });
       assertGreater(900_000, await measure(path));
       assertEquals(await bag.evict(fill), 1);
-      await bag.compact({ grace: 0 });
+      await bag.compact({ gracePeriod: 0 });
       assertGreater(100_000, await measure(path));
       assertEquals((await Deno.stat(`${path}/calls.jsonl`)).size, 0);
       assertEquals((await fill(1, 100_000)).length, 100_000);
@@ -166,7 +167,7 @@ Deno.test("Bag.records() gives all but a damaged record, and gc() keeps what tho
   {
     await using bag = await openBag(path);
     assertEquals((await Array.fromAsync(bag.records())).length, 4);
-    assertEquals((await bag.gc({ grace: 0 })).values, 2);
+    assertEquals((await bag.gc({ gracePeriod: 0 })).values, 2);
     await cacheScope({ cache: bag }, async () => {
       const known = await Promise.all([0, 1, 2, 3, 4].map((n) => fill.contains(n, 1000)));
       assertEquals(known, [true, true, false, true, true]);
@@ -178,7 +179,11 @@ Deno.test("Bag.records() gives all but a damaged record, and gc() keeps what tho
 Deno.test("Cache.gc() rejects what it cannot do", async () => {
   const { sweeper: _, ...stores } = createMemoryStores();
   await assertRejects(() => new Cache(stores).gc(), TypeError, "its store cannot drop values");
-  await assertRejects(() => createMemoryCache().gc({ grace: -1 }), RangeError, '"grace"');
+  await assertRejects(
+    () => createMemoryCache().gc({ gracePeriod: -1 }),
+    RangeError,
+    "`gracePeriod`",
+  );
   const path = await Deno.makeTempDir();
   await (await openBag(path)).close();
   {

@@ -7,12 +7,9 @@ import {
   currentScope,
   Executor,
   openBag,
-  pool,
-  query,
-  readOnly,
-  stack,
   task,
 } from "@quiver/quiver";
+import { query, readOnly, stack, union } from "@quiver/quiver/caches";
 import { square } from "./testdata/limited_tasks.ts";
 
 const local = task(import.meta, (n: number) => ({ n }), { name: "layered local" });
@@ -68,11 +65,11 @@ Deno.test("stack() makes evicted calls run again", async () => {
 });
 
 // fleche 39
-Deno.test("pool() can be read and transferred, but not changed", async () => {
+Deno.test("union() can be read and transferred, but not changed", async () => {
   const caches = [createMemoryCache(), createMemoryCache()] as const;
   await call(caches[0], 1);
   await call(caches[1], 2);
-  const cache = pool(...caches);
+  const cache = union(...caches);
   assertEquals(await known(cache, 1, 2, 3), [true, true, false]);
   await assertRejects(() => cache.evict(local), TypeError, "it is read-only");
   await assertRejects(() => cache.gc(), TypeError, "it is read-only");
@@ -121,11 +118,11 @@ Deno.test("stack() travels to workers, which store in the first", async () => {
   await Deno.remove(path, { recursive: true });
 });
 
-Deno.test("stack(), pool() and readOnly() refuse what is no cache", () => {
+Deno.test("stack(), union() and readOnly() refuse what is no cache", () => {
   // @ts-expect-error: a caller without types.
   assertThrows(() => stack(createMemoryCache(), "results.bag"), TypeError, "string is no cache");
   // @ts-expect-error: a caller without types.
-  assertThrows(() => pool(undefined), TypeError, 'Cannot combine caches as "pool"');
+  assertThrows(() => union(undefined), TypeError, 'Cannot combine caches as "union"');
   // @ts-expect-error: a caller without types.
   assertThrows(() => readOnly({}), TypeError, "object is no cache; open one with openBag");
 });

@@ -1,15 +1,7 @@
 // end-to-end: limited caches, through tasks, handles, workers and processes
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
-import {
-  type Cache,
-  cacheScope,
-  createMemoryCache,
-  Executor,
-  limited,
-  type LimitOptions,
-  openBag,
-  task,
-} from "@quiver/quiver";
+import { type Cache, cacheScope, createMemoryCache, Executor, openBag, task } from "@quiver/quiver";
+import { limited, type LimitOptions } from "@quiver/quiver/caches";
 import { fill, square } from "./testdata/limited_tasks.ts";
 
 const local = task(import.meta, (n: number) => n, { name: "limited local" });
@@ -160,7 +152,7 @@ Deno.test("limited() of a bag holds on workers, and its description says so", as
   await withBag(async (bag) => {
     const cache = limited(limited(bag, { maxBytes: 1e9 }), { maxItems: 6, policy: "fifo" });
     assert(bag.description !== undefined);
-    assertEquals(cache.description, {
+    assertEquals<unknown>(cache.description, {
       type: "limited",
       limits: { maxItems: 6, policy: "fifo" },
       stores: { type: "limited", limits: { maxBytes: 1e9 }, stores: bag.description },
@@ -205,7 +197,7 @@ Deno.test("limited() holds for several processes that store into one bag at once
 
 Deno.test("limited() gives the space of a bag back while it runs", async () => {
   await withBag(async (bag, path) => {
-    const cache = limited(bag, { maxBytes: 4_000_000, grace: 0 });
+    const cache = limited(bag, { maxBytes: 4_000_000, gracePeriod: 0 });
     await cacheScope({ cache }, async () => {
       let calls = 0;
       // The leases of calls tell their time in whole seconds: a fast machine stores all 12 MB before

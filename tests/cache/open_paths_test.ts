@@ -1,13 +1,7 @@
 // Contract: a path that cannot be that of a cache is refused by its name, with what to do.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  BagFormatError,
-  CacheFormatError,
-  openBag,
-  openFileCache,
-  openSqliteCache,
-  verifyBag,
-} from "@quiver/quiver";
+import { BagFormatError, openBag } from "@quiver/quiver";
+import { CacheFormatError, openFileCache, openSqliteCache, verifyBag } from "@quiver/quiver/caches";
 
 /** A directory with a file in it. */
 async function withFile(run: (directory: string, file: string) => Promise<void>): Promise<void> {

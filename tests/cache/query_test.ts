@@ -1,21 +1,18 @@
 // contract: queries of caches of every kind, sound or with a damaged record
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { type Cache, createMemoryCache, openBag, type QuiverWarning } from "@quiver/quiver";
+import { Bag } from "../../src/cache/stored_cache.ts";
 import {
-  Bag,
-  type Cache,
   type CallRecord,
   type CallTemplate,
-  createMemoryCache,
   limited,
-  openBag,
   openFileCache,
   openSqliteCache,
-  pool,
   query,
-  type QuiverWarning,
   readOnly,
   stack,
-} from "@quiver/quiver";
+  union,
+} from "@quiver/quiver/caches";
 import * as fc from "fast-check";
 import { DatabaseSync } from "node:sqlite";
 import { toMatcher } from "../../src/call/call_query.ts";
@@ -123,7 +120,7 @@ Deno.test("query() gives what matches the template, whatever holds the records",
         }
         // Another who opens it after the log was written anew; that takes a worker.
         if (runs % 5 > 0) return;
-        await bag.compact({ grace: 0 });
+        await bag.compact({ gracePeriod: 0 });
         await using reader = await openBag(bag.path, { mode: "read" });
         await check(reader);
       },
@@ -174,7 +171,7 @@ const ON_DISK: { readonly [kind: string]: OnDisk } = {
   },
   "compacted bag": {
     open: (path) => openBag(path, { fold: "manual" }),
-    settle: async (cache) => cache instanceof Bag && await cache.compact({ grace: 0 }),
+    settle: async (cache) => cache instanceof Bag && await cache.compact({ gracePeriod: 0 }),
     damage: (path, key) => damageFile(`${path}/calls.jsonl`, key),
   },
   file: {
@@ -208,7 +205,7 @@ for (const [kind, { open, settle, damage }] of Object.entries(ON_DISK)) {
     damage(path, toKey(1));
     {
       await using cache = await open(path);
-      const layers = [cache, readOnly(cache), stack(createMemoryCache(), cache), pool(cache)];
+      const layers = [cache, readOnly(cache), stack(createMemoryCache(), cache), union(cache)];
       for (const one of [...layers, limited(cache, { maxItems: 9 })]) {
         assertEquals([await look(one), warnings.length], [[0, 2], 1]);
         assert(

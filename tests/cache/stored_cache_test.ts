@@ -1,6 +1,7 @@
 // End-to-end: every kind of cache on disk, with tasks, web workers and several processes.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Cache, cacheScope, Executor } from "../../mod.ts";
+import { cacheScope, Executor } from "../../mod.ts";
+import { mix } from "../../src/caches.ts";
 import { OPEN, outer, type SweepOptions } from "./testdata/sweep.ts";
 
 const CALLS = 12;
@@ -135,11 +136,11 @@ function cacheLeases(kind: keyof typeof OPEN, path: string): string {
   return kind === "sqlite" ? `${path}-leases` : `${path}/leases`;
 }
 
-Deno.test("Cache.mix() of caches on disk travels to workers", async () => {
+Deno.test("mix() of caches on disk travels to workers", async () => {
   using trial = new Trial();
   await using values = await OPEN.files(`${trial.path}.files`, { signingKey: KEY });
   await using calls = await OPEN.sqlite(`${trial.path}.db`);
-  const cache = Cache.mix({ values, calls });
+  const cache = mix({ values, calls });
   assert(!JSON.stringify(cache.description).includes(KEY));
   await using executor = new Executor({ maxWorkers: 1 });
   await cacheScope({ cache, strict: true }, async () => {

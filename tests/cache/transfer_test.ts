@@ -1,19 +1,19 @@
 // contract: calls that are copied or moved between caches of every kind, and what is never lost
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createMemoryCache, openBag } from "@quiver/quiver";
+import { Cache } from "../../src/cache/cache.ts";
 import {
-  Cache,
-  createMemoryCache,
   limited,
-  openBag,
+  mix,
   openFileCache,
   openSqliteCache,
-  pool,
   query,
   readOnly,
-  redigest,
+  rekey,
   stack,
+  union,
   voidCache,
-} from "@quiver/quiver";
+} from "@quiver/quiver/caches";
 import type { Stores } from "../../src/store/stores.ts";
 import { toKey, toRecord } from "./_records.ts";
 
@@ -37,7 +37,7 @@ async function withCaches(
         opened.use(await openBag(`${path}/${count++}`, { fold: "manual", signingKey })),
       limited: () => limited(createMemoryCache(), { maxItems: 100 }),
       stack: () => stack(createMemoryCache(), createMemoryCache()),
-      mixed: () => Cache.mix({ values: createMemoryCache(), calls: createMemoryCache() }),
+      mixed: () => mix({ values: createMemoryCache(), calls: createMemoryCache() }),
     };
     await run(async (kind) => await kinds[kind]?.() ?? voidCache, Object.keys(kinds));
   }
@@ -195,8 +195,8 @@ Deno.test("transfer() moves no call within one cache, whatever that is a part of
       [stack(memory, bag), memory],
       [stack(other, memory), limited(memory, { maxItems: 9 })],
       [limited(bag, { maxItems: 9 }), stack(memory, again)],
-      [Cache.mix({ values: other, calls: memory }), memory],
-      [stack(other, pool(memory)), stack(memory)],
+      [mix({ values: other, calls: memory }), memory],
+      [stack(other, union(memory)), stack(memory)],
     ];
     for (const cache of [memory, bag]) await fill(cache, { 1: "a", 2: "b" });
     for (const [from, to] of pairs) {
@@ -216,13 +216,13 @@ Deno.test("transfer() says which cache is read-only, and which option is none", 
   await fill(from, { 1: "a" });
   const calls = query(from);
   await assertRejects(() => calls.transfer(readOnly(to)), TypeError, "into this cache");
-  await assertRejects(() => calls.transfer(pool(to)), TypeError, "it is read-only");
+  await assertRejects(() => calls.transfer(union(to)), TypeError, "it is read-only");
   const moving = () => query(readOnly(from)).transfer(to, { pop: true });
   await assertRejects(moving, TypeError, "Cannot move calls out of this cache: it is read-only");
   // @ts-expect-error: a caller without types.
   await assertRejects(() => calls.transfer(to, { move: true }), TypeError, '"move"');
   assertEquals(await query(to).count(), 0);
-  assertEquals((await query(pool(from)).transfer(to)).copied, 1);
+  assertEquals((await query(union(from)).transfer(to)).copied, 1);
 });
 
 Deno.test("transfer() reports what the other cache does not keep, moved or not", async () => {
@@ -255,10 +255,10 @@ Deno.test("what takes a cache names what is none", async () => {
       const use of [
         () => query(other),
         () => query(cache).transfer(other),
-        () => redigest(other),
+        () => rekey(other),
         () => limited(other, { maxItems: 1 }),
-        () => Cache.mix({ values: other, calls: cache }),
-        () => Cache.mix({ values: cache, calls: other }),
+        () => mix({ values: other, calls: cache }),
+        () => mix({ values: cache, calls: other }),
       ]
     ) await assertRejects(async () => await use(), TypeError, "must be a cache: ");
   }

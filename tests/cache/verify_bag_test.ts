@@ -7,9 +7,8 @@ import {
   openBag,
   QuiverError,
   task,
-  verifyBag,
-  type VerifyStep,
 } from "@quiver/quiver";
+import { verifyBag, type VerifyStep } from "@quiver/quiver/caches";
 
 let runs = 0;
 const square = task(import.meta, function square(n: number): number {

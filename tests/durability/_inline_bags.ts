@@ -1,4 +1,4 @@
-import { Bag } from "@quiver/quiver";
+import { Bag } from "../../src/cache/stored_cache.ts";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import type { Hdf5Access } from "../../src/bag/hdf5/library.ts";

@@ -1,4 +1,5 @@
-import { type Bag, cacheScope, limited } from "@quiver/quiver";
+import { type Bag, cacheScope } from "@quiver/quiver";
+import { limited } from "@quiver/quiver/caches";
 import type { InlineBags } from "./_inline_bags.ts";
 import type { Team } from "./_teams.ts";
 import { damageBag } from "./testdata/damage_bag.ts";
@@ -165,7 +166,7 @@ export const SCENARIOS: readonly Scenario[] = [
         await bag.evict(await specimen.digest(NAME, n, this.toSize(n)));
         tell(`miss ${n}`);
       }
-      await bag.gc({ grace: 0 });
+      await bag.gc({ gracePeriod: 0 });
     },
   },
   {
@@ -178,7 +179,7 @@ export const SCENARIOS: readonly Scenario[] = [
       for (const n of [0, 1]) tell(`maybe ${n}`);
       await bag.evict(specimen);
       for (const n of [0, 1]) tell(`miss ${n}`);
-      await bag.compact({ grace: 0 });
+      await bag.compact({ gracePeriod: 0 });
     },
   },
   {
@@ -189,7 +190,7 @@ export const SCENARIOS: readonly Scenario[] = [
     prepare: withSegments([0, 1, 2, 3, 4, 5]),
     async act(bags, path, tell) {
       await using bag = await bags.open(path, MANUAL);
-      const limits = { maxItems: 2, maxBytes: 1_000_000, policy: "fifo", grace: 0 } as const;
+      const limits = { maxItems: 2, maxBytes: 1_000_000, policy: "fifo", gracePeriod: 0 } as const;
       for (const n of [0, 1, 2, 3, 4, 5]) tell(`maybe ${n}`);
       const onWarning = ({ message, cause }: { message: string; cause?: unknown }) => {
         throw new Error(message, { cause });

@@ -1,6 +1,7 @@
 // End-to-end: a program that is killed at any moment loses no result that a cache on disk was told of.
 import { assert, assertEquals } from "@std/assert";
-import { cacheScope, openFileCache, openSqliteCache } from "@quiver/quiver";
+import { cacheScope } from "@quiver/quiver";
+import { openFileCache, openSqliteCache } from "@quiver/quiver/caches";
 import { createLineStream } from "./testdata/text_lines.ts";
 import { computeWave, wave } from "./testdata/wave.ts";
 

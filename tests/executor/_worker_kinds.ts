@@ -1,9 +1,5 @@
-import {
-  type Limiter,
-  openWorkerContext,
-  type WorkerContextOptions,
-  type WorkerType,
-} from "@quiver/quiver";
+import type { WorkerType } from "@quiver/quiver";
+import { type Limiter, openWorkerContext, type WorkerContextOptions } from "@quiver/quiver/workers";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 
 /** A kind of worker. */
@@ -35,6 +31,7 @@ function testKind(
   name: string,
   fn: (kind: WorkerTransport) => Promise<void>,
 ): void {
-  const open = (options: WorkerContextOptions = {}) => openWorkerContext({ type, ...options });
+  const open = (options: WorkerContextOptions = {}) =>
+    openWorkerContext({ workerType: type, ...options });
   Deno.test(`${type}: ${name}`, () => fn({ type, open }));
 }

@@ -7,11 +7,12 @@ import {
   Executor,
   openBag,
   type QuiverWarning,
-  restoreBound,
   UnclonableError,
   withTags,
   WorkerInitError,
 } from "@quiver/quiver";
+import { restoreBound } from "@quiver/quiver/workers";
+import type { BoundDescription } from "../../src/task/task.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/bound_tasks.ts";
 
@@ -62,7 +63,7 @@ for (const workerType of ["web", "process", "inline"] as const) {
         tasks.tags.bind({ cache: bag, strict: true }),
       );
       await using restored = await restoreBound(JSON.parse(text), { tags: { c: 3 } });
-      assertEquals(restored.description.scope.strict, true);
+      assertEquals((restored.description as BoundDescription).scope.strict, true);
       assertEquals(await restored(), { b: 2, c: 3 });
     });
     assertEquals((await bag.record(await tasks.double.digest(4)))?.metadata, { tags: { a: 1 } });
@@ -108,11 +109,12 @@ for (const workerType of ["web", "process", "inline"] as const) {
       UnclonableError,
       "a function cannot be cloned",
     );
-    const { scope, type } = tasks.double.bind().description;
+    const { scope, type } = tasks.double.bind().description as BoundDescription;
     const address = {
       module: new URL("./testdata/no_task.ts", import.meta.url).href,
       name: "lost",
     };
-    await assertRejects(() => restoreBound({ type, scope, address }), WorkerInitError, "lost");
+    const lost = { type, scope, address };
+    await assertRejects(() => restoreBound(lost), WorkerInitError, "lost");
   });
 }

@@ -6,12 +6,11 @@ import {
   Executor,
   IndigestibleError,
   openBag,
-  openWorkerContext,
   QuiverError,
-  runInWorker,
   transfer,
   UnclonableError,
 } from "@quiver/quiver";
+import { openWorkerContext, runInWorker } from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/carried_tasks.ts";
 
@@ -66,7 +65,7 @@ for (const workerType of KINDS) {
 
   test("URLs come and go as themselves, by submit, map and runInWorker", async () => {
     await using executor = open();
-    await using context = openWorkerContext({ type: workerType });
+    await using context = openWorkerContext({ workerType });
     const url = new URL("http://a.b/c?d=1#e");
     const query = new URLSearchParams("x=1&x=2");
     const argument = { at: [url], query };
@@ -222,7 +221,7 @@ for (const workerType of KINDS) {
 
   test("the arguments of an init task come whole", async () => {
     const init = { task: tasks.keep, args: [new URL("http://kept.here/")] } as const;
-    await using context = openWorkerContext({ type: workerType, init });
+    await using context = openWorkerContext({ workerType, init });
     assertEquals(await context.run(tasks.kept, []), new URL("http://kept.here/"));
   });
 }

@@ -54,15 +54,17 @@ async function openProgram(change?: (ambient: string) => string): Promise<Progra
     await Deno.writeTextFile(file, after);
   }
   const config = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  const imports = {
-    ...config.imports,
-    "@quiver/quiver": new URL("mod.ts", ROOT).href,
-  };
+  const imports = Object.fromEntries(
+    Object.entries<string>(config.imports).map(([name, target]) => [
+      name,
+      target.startsWith("./") ? new URL(target, ROOT).href : target,
+    ]),
+  );
   await Deno.writeTextFile(`${path}/deno.json`, JSON.stringify({ imports }));
   await Deno.copyFile(new URL("deno.lock", ROOT), `${path}/deno.lock`);
   for (const name of ["copies_app.ts", "copies_library.ts"]) {
     const text = await Deno.readTextFile(new URL(`testdata/${name}`, import.meta.url));
-    await Deno.writeTextFile(`${path}/${name}`, text.replace("../../../mod.ts", "./quiver/mod.ts"));
+    await Deno.writeTextFile(`${path}/${name}`, text.replaceAll("../../../", "./quiver/"));
   }
   return {
     path,

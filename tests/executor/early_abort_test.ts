@@ -1,6 +1,7 @@
 // End-to-end: a call that is given up before its body begins never begins, on workers with a module graph of their own.
 import { assertEquals, assertRejects } from "@std/assert";
-import { cacheScope, Executor, openBag, query, type Task, task } from "@quiver/quiver";
+import { cacheScope, Executor, openBag, type Task, task } from "@quiver/quiver";
+import { query } from "@quiver/quiver/caches";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";

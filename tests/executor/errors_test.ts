@@ -15,10 +15,10 @@ import {
   ExecutorShutdownError,
   type Future,
   QuiverError,
-  registerError,
   UnclonableError,
   WorkerDiedError,
 } from "@quiver/quiver";
+import { registerError } from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/error_tasks.ts";
 

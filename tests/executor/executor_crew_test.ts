@@ -3,14 +3,13 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import {
   cacheScope,
   Executor,
-  type ExecutorObserver,
   type ExecutorOptions,
-  getReusableExecutor,
   openBag,
   type QuiverWarning,
   WorkerDiedError,
   WorkerInitError,
 } from "@quiver/quiver";
+import { type ExecutorObserver, getReusableExecutor } from "@quiver/quiver/workers";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";

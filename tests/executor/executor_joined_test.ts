@@ -4,10 +4,10 @@ import {
   CancelledError,
   Executor,
   type ExecutorOptions,
-  getReusableExecutor,
   NestedExecutorError,
   WorkersKilledError,
 } from "@quiver/quiver";
+import { getReusableExecutor } from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { openSharedFolder } from "./_shared_folder.ts";

@@ -1,6 +1,7 @@
 // end-to-end: what tasks print, labelled or taken, on every kind of worker
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { cacheScope, Executor, type QuiverWarning, type WorkerOutputLine } from "@quiver/quiver";
+import { cacheScope, Executor, type QuiverWarning } from "@quiver/quiver";
+import type { WorkerOutputLine } from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/output_tasks.ts";
 

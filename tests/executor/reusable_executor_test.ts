@@ -7,12 +7,8 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import {
-  Executor,
-  getReusableExecutor,
-  type ReusableExecutorOptions,
-  WorkerDiedError,
-} from "@quiver/quiver";
+import { Executor, WorkerDiedError } from "@quiver/quiver";
+import { getReusableExecutor, type ReusableExecutorOptions } from "@quiver/quiver/workers";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";

@@ -7,16 +7,14 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { cacheScope, openScope, ScopeClosedError } from "@quiver/quiver";
 import {
-  cacheScope,
   configureDefaultContext,
   defaultContextStatistics,
   defaultLimiter,
-  openScope,
   openWorkerContext,
   runInWorker,
-  ScopeClosedError,
-} from "@quiver/quiver";
+} from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder } from "./_shared_folder.ts";
 import { testKinds } from "./_worker_kinds.ts";
@@ -26,7 +24,7 @@ leaveNothing();
 
 // executors 73
 testKinds("cacheScope() with workers has its own, a nested one others", async ({ type, open }) => {
-  const workers = { type, idleTimeout: Infinity };
+  const workers = { workerType: type, idleTimeout: Infinity };
   await using explicit = open(workers);
   await configureDefaultContext(workers);
   const seen: { isolate: string; workers: number }[] = [];
@@ -59,7 +57,7 @@ testKinds("cacheScope() with workers has its own, a nested one others", async ({
 testKinds("work that outlives a scope with workers belongs to that scope", async ({ type }) => {
   const started = Promise.withResolvers<void>();
   let late = Promise.resolve("");
-  await cacheScope({ workers: { type } }, async () => {
+  await cacheScope({ workers: { workerType: type } }, async () => {
     late = started.promise.then(() => runInWorker(tasks.whichIsolate, []));
     await runInWorker(tasks.echo, [1]);
   });
@@ -72,7 +70,7 @@ testKinds("work that outlives a scope with workers belongs to that scope", async
 testKinds(
   "openScope() with workers ends them, and refuses calls through them",
   async ({ type }) => {
-    const handle = openScope({ workers: { type } });
+    const handle = openScope({ workers: { workerType: type } });
     const { workers } = handle.scope;
     const statistics = await handle.run(async () => {
       await runInWorker(tasks.echo, [1]);
@@ -95,7 +93,7 @@ testKinds(
     for (const used of [true, false]) {
       const { promise, resolve } = Promise.withResolvers<void>();
       let late: Promise<unknown> = promise;
-      await cacheScope({ workers: { type } }, async () => {
+      await cacheScope({ workers: { workerType: type } }, async () => {
         if (used) await runInWorker(tasks.echo, [1]);
         late = promise.then(() => runInWorker(tasks.echo, [2]));
       });
@@ -108,7 +106,7 @@ testKinds(
 testKinds("cacheScope() waits in the end for calls that run on its workers", async ({ type }) => {
   await using folder = await openSharedFolder();
   const promises: Promise<unknown>[] = [];
-  await cacheScope({ workers: { type } }, async () => {
+  await cacheScope({ workers: { workerType: type } }, async () => {
     promises.push(runInWorker(tasks.gated, [folder.path, "call"]));
     await folder.appears("call.started");
     promises.push(folder.write("call.go"));
@@ -121,10 +119,10 @@ testKinds(
   "configureDefaultContext() ends the workers of before after their calls",
   async (kind) => {
     await using folder = await openSharedFolder();
-    await configureDefaultContext({ type: kind.type });
+    await configureDefaultContext({ workerType: kind.type });
     const call = runInWorker(tasks.gated, [folder.path, "call"]);
     await folder.appears("call.started");
-    const configured = configureDefaultContext({ type: "inline" });
+    const configured = configureDefaultContext({ workerType: "inline" });
     assertEquals(await runInWorker(tasks.echo, [1]), 1);
     await folder.write("call.go");
     await configured;
@@ -136,7 +134,7 @@ testKinds(
 testKinds(
   "runInWorker() in a call on a worker does not wait for its caller's permit",
   async (kind) => {
-    await configureDefaultContext({ type: kind.type });
+    await configureDefaultContext({ workerType: kind.type });
     const calls = Array.from(
       { length: 4 * navigator.hardwareConcurrency },
       (_, index) => runInWorker(tasks.nested, [index]),

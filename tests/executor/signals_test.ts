@@ -17,7 +17,7 @@ import {
   ExecutorShutdownError,
   type Future,
   openBag,
-  report,
+  reportProgress,
   task,
 } from "@quiver/quiver";
 import { leaveNothing } from "../leave_nothing.ts";
@@ -202,7 +202,7 @@ for (const workerType of KINDS) {
     assertEquals(await executor.submit(tasks.lastSeen), "both");
   });
 
-  test("report() reaches the future's progress in order, and the last word arrives", async () => {
+  test("reportProgress() reaches the future's progress in order, and the last word arrives", async () => {
     await using executor = open();
     const future = executor.submit(tasks.climb);
     const seen = await Array.fromAsync(future.progress);
@@ -212,7 +212,7 @@ for (const workerType of KINDS) {
     assertEquals(await Array.fromAsync(future.progress), [{ message: "climbing", fraction: 1 }]);
   });
 
-  test("report() a hundred thousand times sends few messages", async () => {
+  test("reportProgress() a hundred thousand times sends few messages", async () => {
     await using executor = open();
     const future = executor.submit(tasks.reportOften, 100_000);
     let messages = 0;
@@ -248,13 +248,13 @@ Deno.test("currentSignal() of a call made here aborts with its future", async ()
   assertEquals(reasons, ["here"]);
 });
 
-Deno.test("currentSignal() and report() outside of a call do no harm", () => {
+Deno.test("currentSignal() and reportProgress() outside of a call do no harm", () => {
   assertEquals(currentSignal().aborted, false);
-  report(0.5);
-  report("nobody listens");
-  assertThrows(() => report(1.5), RangeError, "from 0 to 1");
-  assertThrows(() => report(NaN), RangeError);
-  assertThrows(() => report({} as never), TypeError, "a number from 0 to 1 or a text");
+  reportProgress(0.5);
+  reportProgress("nobody listens");
+  assertThrows(() => reportProgress(1.5), RangeError, "from 0 to 1");
+  assertThrows(() => reportProgress(NaN), RangeError);
+  assertThrows(() => reportProgress({} as never), TypeError, "a number from 0 to 1 or a text");
 });
 
 Deno.test("currentSignal() of a call on a web worker aborts in a loop that never awaits", async () => {

@@ -1,6 +1,7 @@
 // collaboration: wait, asCompleted and batched with futures that settle when the test says so
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { asCompleted, CancelledError, Executor, Future, wait } from "@quiver/quiver";
+import { asCompleted, CancelledError, Executor, wait } from "@quiver/quiver";
+import { Future } from "../../src/task/future.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 
 leaveNothing();

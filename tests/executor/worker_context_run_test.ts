@@ -9,13 +9,12 @@ import {
 import {
   cacheScope,
   createMemoryCache,
-  type Limiter,
   openBag,
-  openWorkerContext,
   UnclonableError,
   WorkerDiedError,
   WorkerInitError,
 } from "@quiver/quiver";
+import { type Limiter, openWorkerContext } from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder, until } from "./_shared_folder.ts";
 import { testIsolatedKinds, testKinds, UNLIMITED } from "./_worker_kinds.ts";
@@ -297,7 +296,7 @@ Deno.test("web: WorkerContext.run() goes elsewhere when its idle worker ends uns
 });
 
 Deno.test("WorkerContext.run() refuses bad options by name", async () => {
-  await using context = openWorkerContext({ type: "inline" });
+  await using context = openWorkerContext({ workerType: "inline" });
   // @ts-expect-error A misspelled option.
   assertThrows(() => context.run(tasks.echo, [1], { onabort: "detach" }), TypeError, '"onabort"');
   // @ts-expect-error An action that is none.

@@ -2,15 +2,17 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
   cacheScope,
-  configureDefaultContext,
   openScope,
-  openWorkerContext,
-  runInWorker,
   ScopeClosedError,
-  type WorkerContextOptions,
   WorkerDiedError,
   WorkersKilledError,
 } from "@quiver/quiver";
+import {
+  configureDefaultContext,
+  openWorkerContext,
+  runInWorker,
+  type WorkerContextOptions,
+} from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder, until } from "./_shared_folder.ts";
 import { testKinds, UNLIMITED } from "./_worker_kinds.ts";
@@ -131,7 +133,7 @@ testKinds("WorkerContext keeps idle workers for ever where that is wished", asyn
 
 Deno.test("process: workers of contexts and of scopes have permissions, variables and flags", async () => {
   const workers: WorkerContextOptions = {
-    type: "process",
+    workerType: "process",
     permissions: { read: true, env: ["QUIVER_TEST"] },
     env: { QUIVER_TEST: "set" },
     flags: ["--v8-flags=--expose-gc"],
@@ -151,13 +153,19 @@ Deno.test("openWorkerContext() refuses bad options by name", () => {
     // @ts-expect-error A misspelled option.
     [{ idleTimeOut: 1 }, TypeError, '"idleTimeOut" is not an option'],
     // @ts-expect-error A kind that is none.
-    [{ type: "thread" }, TypeError, "`type` is one of"],
+    [{ workerType: "thread" }, TypeError, "`workerType` is one of"],
+    // @ts-expect-error What the option was called.
+    [{ type: "inline" }, TypeError, '"type" is not an option'],
     [{ idleTimeout: -1 }, RangeError, "`idleTimeout` must not be negative: -1"],
     [{ gracePeriod: NaN }, RangeError, "`gracePeriod` must not be negative: NaN"],
     [{ maxWorkers: 0 }, RangeError, "`maxWorkers` must be a positive integer or Infinity: 0"],
     [{ permissions: "none" }, TypeError, '`permissions` is for workers of the kind "process"'],
     [{ env: {} }, TypeError, '`env` is for workers of the kind "process", not "web"'],
-    [{ flags: [], type: "inline" }, TypeError, '`flags` is for workers of the kind "process"'],
+    [
+      { flags: [], workerType: "inline" },
+      TypeError,
+      '`flags` is for workers of the kind "process"',
+    ],
     // @ts-expect-error A function that no worker finds.
     [{ init: () => {} }, TypeError, "`init` is no task"],
     // @ts-expect-error The same with arguments.

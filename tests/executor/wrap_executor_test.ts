@@ -15,18 +15,16 @@ import {
   createMemoryCache,
   currentScope,
   Executor,
-  Future,
   openBag,
-  type PoolAdapter,
   task,
   UnclonableError,
   withTags,
-  wrapExecutor,
 } from "@quiver/quiver";
+import { CallStatus, Future } from "../../src/task/future.ts";
+import { type PoolAdapter, wrapExecutor } from "@quiver/quiver/pools";
 import { leaveNothing } from "../leave_nothing.ts";
 import { findAdapter } from "../../src/executor/pools/pool_runner.ts";
 import { WorkerCalls } from "../../src/executor/guest/worker_calls.ts";
-import { CallStatus } from "../../src/task/future.ts";
 import * as tasks from "./testdata/bound_tasks.ts";
 
 leaveNothing();

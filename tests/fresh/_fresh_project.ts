@@ -16,8 +16,8 @@ export interface CommandEnd {
 
 /** Options of {@linkcode openFreshProject}. */
 export interface FreshProjectOptions {
-  /** What `@quiver/quiver` is. */
-  quiver: string;
+  /** What `@quiver/quiver` is, and its other entries where they do not follow from it. */
+  imports: { readonly [name: string]: string };
   /** What else stands in `deno.json`. */
   configuration?: { readonly [key: string]: unknown };
   /** Variables added to the environment. */
@@ -73,12 +73,11 @@ export class FreshProject implements AsyncDisposable {
 
 /** Makes a project of which Deno has seen nothing. */
 export async function openFreshProject(options: FreshProjectOptions): Promise<FreshProject> {
-  const { quiver, configuration = {}, env = {} } = options;
+  const { imports, configuration = {}, env = {} } = options;
   const path = await Deno.makeTempDir();
   const cache = await Deno.makeTempDir();
   await Deno.mkdir(NPM_CACHE, { recursive: true });
   await Deno.symlink(NPM_CACHE, `${cache}/npm`);
-  const imports = { "@quiver/quiver": quiver };
   await Deno.writeTextFile(`${path}/deno.json`, JSON.stringify({ ...configuration, imports }));
   for (const name of ["main.ts", "tasks.ts"]) {
     await Deno.copyFile(new URL(`testdata/${name}`, import.meta.url), `${path}/${name}`);

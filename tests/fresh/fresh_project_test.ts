@@ -1,21 +1,35 @@
 // End-to-end: the first program in an empty folder, with Quiver from a path and from a registry.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import deno from "../../deno.json" with { type: "json" };
 import { leaveNothing } from "../leave_nothing.ts";
 import { type FreshProject, openFreshProject } from "./_fresh_project.ts";
 import { openRegistry } from "./_registry.ts";
 
 leaveNothing();
 
-const MAIN = new URL("../../mod.ts", import.meta.url).pathname;
+const ROOT = new URL("../../", import.meta.url);
+
+/** What `deno add` writes. */
+const FROM_JSR = { "@quiver/quiver": "jsr:@quiver/quiver@^0.1.0" };
 
 /** What a program needs that has a bag, web workers and process workers. */
 const FLAGS = ["--allow-read", "--allow-write", "--allow-run", "--allow-env"];
 
 /** What `testdata/main.ts` prints, whether its calls are remembered or not. */
-const OUTPUT = "main 4 499.5\nweb 9 true\nprocess 16 true\n";
+const OUTPUT = "main 4 499.5\nweb 9 true\nprocess 16 true\nentries 25 true true 5\n";
 
 /** All that a program with a bag takes from npm: no addon, and nothing that depends on something. */
 const PACKAGES = ["acorn", "comlink", "h5wasm"];
+
+/** What a program names whose Quiver is a folder. */
+function entriesAt(folder: string): { readonly [name: string]: string } {
+  return Object.fromEntries(
+    Object.entries<string>(deno.exports).map(([entry, path]) => [
+      entry.replace(".", "@quiver/quiver"),
+      path.replace("./", folder),
+    ]),
+  );
+}
 
 /** Runs the program, and runs it again when its calls are remembered. */
 async function assertStarts(project: FreshProject, flags: readonly string[] = []): Promise<void> {
@@ -33,7 +47,7 @@ async function assertChecks(project: FreshProject, flags: readonly string[] = []
 }
 
 Deno.test("a fresh project with Quiver from a path starts", async () => {
-  await using project = await openFreshProject({ quiver: MAIN });
+  await using project = await openFreshProject({ imports: entriesAt(ROOT.pathname) });
   await assertStarts(project);
   await assertChecks(project);
   const files = ["deno.json", "deno.lock", "main.ts", "results.bag", "tasks.ts"];
@@ -42,13 +56,16 @@ Deno.test("a fresh project with Quiver from a path starts", async () => {
 
 Deno.test("a fresh project with a node_modules folder builds nothing", async () => {
   const configuration = { nodeModulesDir: "auto" };
-  await using project = await openFreshProject({ quiver: MAIN, configuration });
+  await using project = await openFreshProject({
+    imports: entriesAt(ROOT.pathname),
+    configuration,
+  });
   await assertStarts(project);
   assert(project.files().includes("node_modules"));
 });
 
 Deno.test("deno install in a fresh project brings nothing that only tests or benches use", async () => {
-  await using project = await openFreshProject({ quiver: MAIN });
+  await using project = await openFreshProject({ imports: entriesAt(ROOT.pathname) });
   const { code, stderr } = await project.deno("install");
   assertEquals(code, 0, stderr);
   const text = await Deno.readTextFile(`${project.path}/deno.lock`);
@@ -61,14 +78,14 @@ Deno.test("deno install in a fresh project brings nothing that only tests or ben
 Deno.test("a fresh project with Quiver from JSR starts", async () => {
   await using registry = await openRegistry();
   const env = { JSR_URL: registry.url };
-  await using project = await openFreshProject({ quiver: "jsr:@quiver/quiver@^0.1.0", env });
+  await using project = await openFreshProject({ imports: FROM_JSR, env });
   await assertStarts(project);
   await assertChecks(project);
 });
 
 Deno.test("a fresh project with Quiver from the URL of its files starts", async () => {
   await using registry = await openRegistry();
-  await using project = await openFreshProject({ quiver: registry.files + "mod.ts" });
+  await using project = await openFreshProject({ imports: entriesAt(registry.files) });
   const flags = [`--allow-import=${new URL(registry.url).host}`];
   await assertStarts(project, flags);
   await assertChecks(project, flags);
@@ -77,7 +94,7 @@ Deno.test("a fresh project with Quiver from the URL of its files starts", async 
 Deno.test("deno cache fetches what Quiver from JSR imports late", async () => {
   const registry = await openRegistry();
   const env = { JSR_URL: registry.url };
-  await using project = await openFreshProject({ quiver: "jsr:@quiver/quiver@^0.1.0", env });
+  await using project = await openFreshProject({ imports: FROM_JSR, env });
   try {
     const { code, stderr } = await project.deno("cache", "main.ts");
     assertEquals([code, stderr], [0, ""]);
@@ -89,7 +106,7 @@ Deno.test("deno cache fetches what Quiver from JSR imports late", async () => {
 });
 
 Deno.test("deno bundle refuses to take Quiver in, and a program that leaves it out works", async () => {
-  await using project = await openFreshProject({ quiver: MAIN });
+  await using project = await openFreshProject({ imports: entriesAt(ROOT.pathname) });
   const refused = await project.deno("bundle", "--output=bundle.js", "main.ts");
   assertEquals([refused.code, refused.stdout], [1, ""]);
   const remedy = "--external=@quiver/quiver";

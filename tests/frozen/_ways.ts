@@ -1,13 +1,6 @@
-import {
-  type Cache,
-  createMemoryCache,
-  type DeferredArguments,
-  Executor,
-  openBag,
-  openFileCache,
-  openSqliteCache,
-  type Task,
-} from "@quiver/quiver";
+import { type Cache, createMemoryCache, Executor, openBag, type Task } from "@quiver/quiver";
+import { openFileCache, openSqliteCache } from "@quiver/quiver/caches";
+import type { DeferredArguments } from "@quiver/quiver/workers";
 
 /** Where a call runs. */
 export type WayName = "here" | "web" | "process" | "inline";

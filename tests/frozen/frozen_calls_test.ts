@@ -6,12 +6,12 @@ import {
   ChangedArgumentError,
   createMemoryCache,
   Executor,
-  limited,
   openBag,
   type QuiverWarning,
   type Task,
   transfer,
 } from "@quiver/quiver";
+import { limited } from "@quiver/quiver/caches";
 import { leaveNothing } from "../leave_nothing.ts";
 import { CACHES, openFolder, openWay, type Way, type WayName, WAYS } from "./_ways.ts";
 import * as tasks from "./testdata/frozen_tasks.ts";

@@ -8,13 +8,10 @@ import {
   DeadlineError,
   Executor,
   type Future,
-  limited,
   openBag,
-  openFileCache,
-  query,
-  stack,
   type WorkerType,
 } from "@quiver/quiver";
+import { limited, openFileCache, query, stack } from "@quiver/quiver/caches";
 import { isLeaseFree } from "../../src/disk/leases.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { appears, CACHES, openFolder, openWay, type WayName, WAYS } from "./_ways.ts";

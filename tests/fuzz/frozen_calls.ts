@@ -4,10 +4,9 @@ import {
   createMemoryCache,
   Executor,
   openBag,
-  openFileCache,
-  openSqliteCache,
   QuiverError,
 } from "@quiver/quiver";
+import { openFileCache, openSqliteCache } from "@quiver/quiver/caches";
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { WORKER_TYPES, type WorkerType } from "../../src/worker/worker.ts";

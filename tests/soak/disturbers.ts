@@ -82,5 +82,5 @@ export const DISTURBERS: Readonly<Record<string, Disturber>> = {
   fold: repeat((bag) => bag.fold()),
   compact: repeat((bag) => bag.compact()),
   // Without grace: nothing but what calls in flight have stored is kept for its age.
-  gc: repeat((bag) => bag.gc({ grace: 0 })),
+  gc: repeat((bag) => bag.gc({ gracePeriod: 0 })),
 };

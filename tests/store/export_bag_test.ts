@@ -1,6 +1,7 @@
 // End-to-end: HDF5 files that stand on their own, written and read back, also by other tools.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Bag, BagCorruptError, openBag } from "@quiver/quiver";
+import { BagCorruptError, openBag } from "@quiver/quiver";
+import { Bag } from "../../src/cache/stored_cache.ts";
 import { HDF5_ENVIRONMENT } from "../../src/bag/segment/hdf5_file.ts";
 import { createBagView } from "../../src/store/browse/bag_view.ts";
 import { exportBag } from "../../src/store/exchange/export_bag.ts";

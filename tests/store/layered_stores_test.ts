@@ -1,7 +1,7 @@
 // Contract: stores on top of others, and those that only read.
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { copyCall } from "../../src/store/copy_call.ts";
-import { poolStores, stackStores } from "../../src/store/layered_stores.ts";
+import { stackStores, unionStores } from "../../src/store/layered_stores.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
 import {
   openBagStores,
@@ -113,7 +113,7 @@ Deno.test("stackStores() forgets a call everywhere, or nowhere", async () => {
   await load(stores, KEY);
   assertEquals(await stores.calls.delete(KEY), true);
   assertEquals([await top.calls.get(KEY), await below.calls.get(KEY)], [undefined, undefined]);
-  const guarded = stackStores([top, poolStores([below])]);
+  const guarded = stackStores([top, unionStores([below])]);
   await store(below, KEY, 1);
   await load(guarded, KEY);
   await assertRejects(
@@ -140,7 +140,7 @@ Deno.test("stackStores() gives the record of a key once, also of a stack in a st
   for (const layer of layers.slice(1)) await store(layer, OTHER, "other");
   const [first = createMemoryStores(), ...others] = layers;
   const nested = stackStores([first, stackStores(others)]);
-  for (const stores of [stackStores(layers), poolStores(layers), nested]) {
+  for (const stores of [stackStores(layers), unionStores(layers), nested]) {
     const records = await Array.fromAsync(stores.calls.records());
     assertEquals(records.map(({ key }) => key), [KEY, OTHER]);
     assertEquals(records[0]?.result, encodeValue(0).digest);
@@ -148,11 +148,11 @@ Deno.test("stackStores() gives the record of a key once, also of a stack in a st
 });
 
 // fleche 39
-Deno.test("poolStores() reads all and changes none", async () => {
+Deno.test("unionStores() reads all and changes none", async () => {
   const [first, second] = [createMemoryStores(), createMemoryStores()];
   await store(first, KEY, "first");
   await store(second, OTHER, "second");
-  const stores = poolStores([first, second]);
+  const stores = unionStores([first, second]);
   assertEquals(await load(stores, OTHER), { hit: true, value: "second" });
   assertEquals(await first.calls.get(OTHER), undefined);
   const keys = (await Array.fromAsync(stores.calls.records())).map(({ key }) => key);
@@ -189,8 +189,8 @@ Deno.test("openDescribedStores() opens a stack with a pool in another isolate", 
   await using files = await openFileStores(`${path}/files`);
   await using database = await openSqliteStores(`${path}/db`);
   await store(database.stores, KEY, "from the database");
-  const pool = poolStores([files.stores, database.stores]);
-  const { description } = stackStores([bag.stores, poolStores([pool])]);
+  const pool = unionStores([files.stores, database.stores]);
+  const { description } = stackStores([bag.stores, unionStores([pool])]);
   if (description === undefined) throw new Error("it has no description");
   {
     await using opened = await openDescribedStores(description);

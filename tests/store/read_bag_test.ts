@@ -1,6 +1,7 @@
 // End-to-end: looking into a bag, and reading parts of values, before and after a fold.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Bag, CacheMissError, openBag, shapeSymbol } from "@quiver/quiver";
+import { type Bag, CacheMissError, openBag } from "@quiver/quiver";
+import { shapeSymbol } from "@quiver/quiver/caches";
 import { sameValue } from "../value/same_value.ts";
 import { ReadCounter } from "../bag/_read_counter.ts";
 import { createRecord } from "./contract.ts";

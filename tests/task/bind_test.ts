@@ -9,20 +9,20 @@ import {
 } from "@std/assert";
 import {
   bind,
-  type BoundDescription,
   cacheScope,
   createMemoryCache,
   currentScope,
   DeadlockError,
   openBag,
   type QuiverWarning,
-  restoreBound,
   type Scope,
   task,
-  voidCache,
   withMetadata,
   withTags,
 } from "@quiver/quiver";
+import { voidCache } from "@quiver/quiver/caches";
+import { type Description, restoreBound } from "@quiver/quiver/workers";
+import type { BoundDescription } from "../../src/task/task.ts";
 
 const double = task(import.meta, function double(x: number): number {
   return 2 * x;
@@ -156,7 +156,7 @@ Deno.test("BoundTask survives JSON and structured clone with cache, tags and met
     await using bag = await openBag(`${path}/bag`, { fold: "manual" });
     const scope = { cache: bag, tags: { a: 1 }, metadata: { m: { n: null } }, leaseTimeout: 9000 };
     const bound = await cacheScope(scope, () => quadruple.bind());
-    const copies: BoundDescription[] = [
+    const copies: Description[] = [
       JSON.parse(JSON.stringify(bound)),
       structuredClone(bound.description),
     ];
@@ -198,7 +198,7 @@ Deno.test("restoreBound() refuses what describes no bound task, and a task that 
   for (const wrong of [null, 1, {}, { type: "bound-task" }, double.address]) {
     await assertRejects(() => restoreBound(wrong as never), TypeError, "does not describe one");
   }
-  const { type, address, scope } = double.bind().description;
+  const { type, address, scope } = double.bind().description as BoundDescription;
   const lost = { type, address: { ...address, name: "lost" }, scope };
   await assertRejects(() => restoreBound(lost), Error, 'Cannot find task "lost"');
 });

@@ -1,7 +1,7 @@
 // contract: what a future tells of its call, whatever happens in whatever order
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { CancelledError, Future, type FutureState } from "@quiver/quiver";
-import type { CallStatus } from "../../src/task/future.ts";
+import { CancelledError } from "@quiver/quiver";
+import { type CallStatus, Future } from "../../src/task/future.ts";
 import * as fc from "fast-check";
 
 /** A call that does what the test says. */
@@ -53,7 +53,7 @@ const EVENTS: readonly Event[] = [
 
 /** What the future must tell after some events. */
 interface Model {
-  state: FutureState;
+  state: Future<unknown>["state"];
   key: string | undefined;
   recalled: boolean | undefined;
   /** What the call has come to; the future tells one microtask or more later. */

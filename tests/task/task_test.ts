@@ -12,16 +12,14 @@ import {
   cacheScope,
   createMemoryCache,
   currentScope,
-  digestSymbol,
-  Future,
   IndigestibleError,
-  query,
   QuiverError,
-  redigest,
   task,
   type TaskOptions,
   withTags,
 } from "@quiver/quiver";
+import { Future } from "../../src/task/future.ts";
+import { digestSymbol, query, rekey } from "@quiver/quiver/caches";
 import { TaskDefinition } from "../../src/task/definition.ts";
 
 let runs = 0;
@@ -137,9 +135,9 @@ Deno.test("task() misses when a parameter is not ignored any more, and when it w
       assert(cache !== undefined);
       await before(2);
       await before(2, 10);
-      await redigest(cache, { change: edited });
+      await rekey(cache, { change: edited });
       assertEquals([await after.contains(2), await after.contains(2, 10)], [false, false]);
-      await redigest(cache, { change: edited });
+      await rekey(cache, { change: edited });
       assertEquals([await before.contains(2), await before.contains(2, 10)], [true, true]);
     });
   }

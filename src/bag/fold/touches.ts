@@ -200,13 +200,13 @@ function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
  * began at the earliest when the lease's file was made, and whoever comes later puts later.
  *
  * @param layout The bag's paths.
- * @param grace For how long values are kept that belong to no leased call, in milliseconds.
+ * @param gracePeriod For how long values are kept that belong to no leased call, in milliseconds.
  * @returns The horizon, in milliseconds since 1970.
  */
-export async function findHorizon(layout: BagLayout, grace: number): Promise<number> {
-  const horizon = Date.now() - grace;
+export async function findHorizon(layout: BagLayout, gracePeriod: number): Promise<number> {
+  const horizon = Date.now() - gracePeriod;
   // So that what is put from here on is younger than the horizon by the clock of files too.
-  if (grace < CLOCK_LAG) await new Promise((resolve) => setTimeout(resolve, CLOCK_LAG));
+  if (gracePeriod < CLOCK_LAG) await new Promise((resolve) => setTimeout(resolve, CLOCK_LAG));
   return Math.min(horizon, findOldestLease(layout) - 1);
 }
 

@@ -95,7 +95,7 @@ const MOST_FINDINGS = 100;
 /** Counts what a step of a check finds. */
 export class StepReport {
   /** What is checked. */
-  readonly name: VerifyStepName;
+  readonly name: VerifyStep["name"];
   /** How many things were looked at. */
   checked = 0;
   /** How many bytes were read. */
@@ -114,7 +114,7 @@ export class StepReport {
    *
    * @param name What is checked.
    */
-  constructor(name: VerifyStepName) {
+  constructor(name: VerifyStep["name"]) {
     this.name = name;
   }
 
@@ -195,47 +195,24 @@ export interface VerifyOptions {
   digests?: boolean;
   /** Ends the check between two of its steps with the signal's reason; nothing is left half done. */
   signal?: AbortSignal;
-  /** Told how the check goes. */
-  progress?: VerifyObserver;
-}
-
-/** Told how the check of a bag goes. */
-export interface VerifyObserver {
-  /**
-   * Some time has passed, or a step has ended.
-   *
-   * @param step The step as far as it is done.
-   */
-  update(step: VerifyStep): void;
-}
-
-/** What is checked, in this order. */
-export type VerifyStepName =
-  | "links"
-  | "bag.json"
-  | "manifest"
-  | "link file"
-  | "segments"
-  | "tables"
-  | "journals"
-  | "log"
-  | "unfinished"
-  | "records";
-
-/** Something that is not as it should be. */
-export interface VerifyFinding {
-  /** The file, relative to the bag. */
-  readonly file: string;
-  /** Where in the file, in bytes, if that is known. */
-  readonly offset?: number;
-  /** What is wrong, in words. */
-  readonly problem: string;
+  /** Told how the check goes: now and then, and when a step has ended, the step as far as it is done. */
+  progress?: { update(step: VerifyStep): void };
 }
 
 /** What one step found. */
 export interface VerifyStep {
-  /** What was checked. */
-  readonly name: VerifyStepName;
+  /** What was checked, in this order. */
+  readonly name:
+    | "links"
+    | "bag.json"
+    | "manifest"
+    | "link file"
+    | "segments"
+    | "tables"
+    | "journals"
+    | "log"
+    | "unfinished"
+    | "records";
   /** How many things were looked at: files, values, lines or records. */
   readonly checked: number;
   /** How many bytes were read and compared with their checksums. */
@@ -251,9 +228,19 @@ export interface VerifyStep {
   readonly repaired: number;
   /** How many files went to `quarantine/`. */
   readonly quarantined: number;
-  /** The first 100 problems in words. */
-  readonly findings: readonly VerifyFinding[];
+  /**
+   * The first 100 problems: the file relative to the bag, where in it, in bytes, if that is known, and
+   * what is wrong, in words.
+   */
+  readonly findings: readonly {
+    readonly file: string;
+    readonly offset?: number;
+    readonly problem: string;
+  }[];
 }
+
+/** Something that is not as it should be. */
+export type VerifyFinding = VerifyStep["findings"][number];
 
 /** What checking a bag found. */
 export interface VerifyReport {

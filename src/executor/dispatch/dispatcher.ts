@@ -73,7 +73,7 @@ export interface DispatcherCloseOptions {
 }
 
 /** What a {@linkcode Dispatcher} is doing. */
-export interface DispatcherStatistics {
+export interface WorkerStatistics {
   /** Calls that have not started. */
   readonly queued: number;
   /** Calls that run and were not given up. */
@@ -198,7 +198,7 @@ export class Dispatcher implements AsyncDisposable {
    *
    * @returns The counts of this moment.
    */
-  statistics(): DispatcherStatistics {
+  statistics(): WorkerStatistics {
     const { members, idle, lost } = this.#pool;
     let queued = this.#calls.waiting;
     let running = 0;

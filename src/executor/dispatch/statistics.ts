@@ -1,5 +1,5 @@
 import type { Outcome } from "../../worker/worker.ts";
-import type { CallStatistics, TimeQuantiles } from "../call_options.ts";
+import type { CallStatistics } from "../call_options.ts";
 
 /** Counts how the calls of a dispatcher end, at the same cost however many there were. */
 export class CallCounters {
@@ -76,7 +76,7 @@ export class LatencyHistogram {
   }
 
   /** The quantiles of the times; `undefined` when there are none. */
-  get quantiles(): TimeQuantiles | undefined {
+  get quantiles(): CallStatistics["runTime"] {
     if (this.#count === 0) return undefined;
     return { p50: this.#quantile(0.5), p90: this.#quantile(0.9), p99: this.#quantile(0.99) };
   }

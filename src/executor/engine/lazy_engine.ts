@@ -5,7 +5,7 @@ import type { ReadyCall, RememberedCall } from "../../task/call_task.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions, CallStatistics } from "../call_options.ts";
 import type { CallObserver } from "../dispatch/call.ts";
-import type { DispatcherCloseOptions, DispatcherStatistics } from "../dispatch/dispatcher.ts";
+import type { DispatcherCloseOptions, WorkerStatistics } from "../dispatch/dispatcher.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import type { EngineRunner } from "./runner.ts";
 
@@ -69,7 +69,7 @@ export class LateEngine implements EngineRunner {
    *
    * @returns The counts of this moment.
    */
-  statistics(): DispatcherStatistics {
+  statistics(): WorkerStatistics {
     if (this.#state.state === "ready") return this.#state.engine.dispatcher.statistics();
     return { queued: this.#waiting, running: 0, idle: 0, workers: 0, lost: 0 };
   }

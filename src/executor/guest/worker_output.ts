@@ -7,7 +7,7 @@ import { Console } from "node:console";
 import { Writable } from "node:stream";
 import { currentScope } from "../../scope/current_scope.ts";
 import type { CallControl } from "../../worker/worker.ts";
-import type { OutputStream } from "../call_options.ts";
+import type { WorkerOutputLine } from "../call_options.ts";
 import { OUTPUT } from "../wire/call_context.ts";
 
 type Method = (...args: unknown[]) => unknown;
@@ -52,7 +52,7 @@ export class WorkerOutput implements Disposable {
     this.#ours.clear();
   }
 
-  #open(stream: OutputStream): Writable {
+  #open(stream: WorkerOutputLine["stream"]): Writable {
     return new Writable({
       decodeStrings: false,
       write: (text, _encoding, done) => {

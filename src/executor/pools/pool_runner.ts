@@ -159,7 +159,11 @@ export interface PoolAdapter {
    * @param options What the caller gave for the pool, if anything.
    * @returns What `runBound` returned, or a promise of it.
    */
-  send?(give: PoolMethod, call: BoundCall | string, options: object | undefined): unknown;
+  send?(
+    give: (...args: unknown[]) => unknown,
+    call: BoundCall | string,
+    options: object | undefined,
+  ): unknown;
   /**
    * Whether the pool's workers are sent JSON, so that calls must be text; outcomes are then, too.
    *
@@ -204,7 +208,7 @@ function createThreadsAdapter(pool: object, worker: string): PoolAdapter {
       if (!worker.startsWith("file:") && field(options, "filename") === undefined) {
         throw new TypeError(
           `Cannot run "${worker}" in a pool that imports files only: pass the option \`filename\` ` +
-            "of a file of yours that exports `runBound` of Quiver's `pool-worker`",
+            "of a file of yours that exports `runBound` of `@quiver/quiver/pools`",
         );
       }
       return give(call, { filename: worker, name: "runBound", ...options });

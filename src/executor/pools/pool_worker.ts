@@ -48,8 +48,9 @@ const CALLS = new PoolCalls();
  *
  * @example What a worker of a pool of one's own does
  * ```ts
- * import { type BoundCall, task, wrapExecutor } from "@quiver/quiver";
- * import { runBound } from "@quiver/quiver/pool-worker";
+ * import { task } from "@quiver/quiver";
+ * import { type BoundCall, wrapExecutor } from "@quiver/quiver/pools";
+ * import { runBound } from "@quiver/quiver/pools";
  * import { assertEquals } from "@std/assert";
  *
  * // In the worker's file; here it stands beside the program.

@@ -44,36 +44,6 @@ export type PoolOptions<F> = F extends (fn: never, options?: infer O, ...rest: n
   ? NonNullable<O> extends object ? NonNullable<O> : object
   : object;
 
-/** A pool that takes tasks by `submit`. */
-export interface SubmitsTasks<O extends object = object> {
-  /** Submits a call of a task: the cache of the scope answers, or the pool. */
-  readonly submit: TakesTasks<O>;
-}
-
-/** A pool that takes tasks by `run`. */
-export interface RunsTasks {
-  /**
-   * Submits a call of a task: the cache of the scope answers, or the pool.
-   *
-   * @param task The task.
-   * @param rest The arguments in an array, and what the pool's own method takes as options.
-   * @returns The future of the result.
-   */
-  run<A extends readonly unknown[], R>(task: Task<A, R>, ...rest: PoolArguments<A>): Future<R>;
-}
-
-/** A pool that takes tasks by `exec`. */
-export interface ExecutesTasks {
-  /**
-   * Submits a call of a task: the cache of the scope answers, or the pool.
-   *
-   * @param task The task.
-   * @param rest The arguments in an array, and what the pool's own method takes as options.
-   * @returns The future of the result.
-   */
-  exec<A extends readonly unknown[], R>(task: Task<A, R>, ...rest: PoolArguments<A>): Future<R>;
-}
-
 /** The name of the method that takes tasks where no adapter names one. */
 export type PoolMethodName<P> = P extends { submit: unknown } ? "submit"
   : P extends { run: unknown } ? "run"
@@ -86,8 +56,15 @@ export type WrappedExecutor<P, M extends string = PoolMethodName<P>> = P extends
   // An adapter in a variable of the type `PoolAdapter` names some method or other.
   : string extends M ? WrappedExecutor<P>
   :
-    & (M extends "run" ? RunsTasks
-      : M extends "exec" ? ExecutesTasks
+    & (M extends "run" | "exec" ? {
+        readonly [
+          // The arguments in an array, and behind it what the pool's own method takes as options.
+          K in M
+        ]: <A extends readonly unknown[], R>(
+          task: Task<A, R>,
+          ...rest: PoolArguments<A>
+        ) => Future<R>;
+      }
       : M extends keyof P ? { readonly [K in M]: TakesTasks<PoolOptions<P[M]>> }
       : unknown)
     & P;
@@ -118,7 +95,7 @@ const WRAPPED = Symbol.for("quiver.wrapped");
  * lost.
  *
  * Workers of piscina, tinypool and workerpool are recognised and run the task themselves. For other
- * pools with workers, pass an adapter that brings calls to `runBound` of `@quiver/quiver/pool-worker`.
+ * pools with workers, pass an adapter that brings calls to `runBound` of this entry.
  * In Deno 2.9.6 most threads of a tinypool never start: create it with `useAtomics: false`.
  *
  * A `signal` among the pool's options gives a call up: its future rejects at once with the signal's
@@ -136,7 +113,8 @@ const WRAPPED = Symbol.for("quiver.wrapped");
  *
  * @example Remember what a queue runs
  * ```ts
- * import { cacheScope, createMemoryCache, task, wrapExecutor } from "@quiver/quiver";
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { wrapExecutor } from "@quiver/quiver/pools";
  * import { assertEquals } from "@std/assert";
  *
  * class Queue {
@@ -158,7 +136,8 @@ const WRAPPED = Symbol.for("quiver.wrapped");
  *
  * @example Say how urgent a call is
  * ```ts
- * import { task, wrapExecutor } from "@quiver/quiver";
+ * import { task } from "@quiver/quiver";
+ * import { wrapExecutor } from "@quiver/quiver/pools";
  * import { assertEquals } from "@std/assert";
  *
  * const seen: number[] = [];

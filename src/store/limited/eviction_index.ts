@@ -2,16 +2,7 @@ import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
 import type { ValueDescription } from "../stores.ts";
 import { digestsOf } from "../sweep.ts";
-
-/** A remembered call, as a policy sees it. */
-export interface LimitedCall {
-  /** The key of the call. */
-  readonly key: Digest;
-  /** What its values take, in bytes; those that it shares with other calls included. */
-  readonly bytes: number;
-  /** When its body ended, in milliseconds since 1970. */
-  readonly ended: number;
-}
+import type { LimitedCall } from "./policy.ts";
 
 interface LedgerEntry extends LimitedCall {
   /** All values that the call needs, each once. */

@@ -4,7 +4,7 @@ import type { Digest } from "../../value/value.ts";
 import type { CallFeed, Lease, MaybePromise, Stores, TellDamaged } from "../stores.ts";
 import { sweepStores } from "../sweep.ts";
 import { EvictionIndex } from "./eviction_index.ts";
-import { type Selection, type StoreLimits, toSelection } from "./policy.ts";
+import { type LimitOptions, type Selection, toSelection } from "./policy.ts";
 
 /** Values of evicted calls are swept when they take this share of `maxBytes`. */
 const GARBAGE_SHARE = 1 / 4;
@@ -24,7 +24,9 @@ const SHARE = 1 / 2;
 /** Calls that keep within limits; see `limited_stores.ts`. */
 export class LimitedCalls {
   readonly #stores: Stores;
-  readonly #limits: Required<Pick<StoreLimits, "maxBytes" | "maxItems" | "maxAge" | "grace">>;
+  readonly #limits: Required<
+    Pick<LimitOptions, "maxBytes" | "maxItems" | "maxAge" | "gracePeriod">
+  >;
   readonly #selection: Selection;
   readonly #onWarning: (warning: QuiverWarning) => void;
   readonly #index: EvictionIndex;
@@ -37,10 +39,11 @@ export class LimitedCalls {
    * @param stores The stores.
    * @param limits What they are limited to.
    */
-  constructor(stores: Stores, limits: StoreLimits) {
-    const { maxBytes = Infinity, maxItems = Infinity, maxAge = Infinity, grace = GRACE } = limits;
+  constructor(stores: Stores, limits: LimitOptions) {
+    const { maxBytes = Infinity, maxItems = Infinity, maxAge = Infinity, gracePeriod = GRACE } =
+      limits;
     this.#stores = stores;
-    this.#limits = { maxBytes, maxItems, maxAge, grace };
+    this.#limits = { maxBytes, maxItems, maxAge, gracePeriod };
     this.#selection = toSelection(limits.policy);
     this.#onWarning = limits.onWarning ?? writeWarning;
     this.#index = new EvictionIndex((digest) => stores.sweeper?.describe(digest));
@@ -130,14 +133,14 @@ export class LimitedCalls {
   }
 
   async #sweep(): Promise<void> {
-    const { maxBytes, grace } = this.#limits;
+    const { maxBytes, gracePeriod } = this.#limits;
     const much = maxBytes === Infinity
       ? USUAL_GARBAGE
       : Math.max(LEAST_GARBAGE, maxBytes * GARBAGE_SHARE);
     if (this.#garbage < much || this.#stores.sweeper === undefined) return;
     this.#garbage = 0;
     try {
-      await sweepStores(this.#stores, grace, { share: SHARE });
+      await sweepStores(this.#stores, gracePeriod, { share: SHARE });
     } catch (cause) {
       const message = "Cannot give back the space of evicted calls: it is tried again later";
       this.#onWarning({ message, cause });

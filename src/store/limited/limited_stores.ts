@@ -29,9 +29,7 @@ import type {
   TellDamaged,
 } from "../stores.ts";
 import type { LimitedCalls } from "./limited_calls.ts";
-import type { StoreLimits } from "./policy.ts";
-
-export type { StoreLimits } from "./policy.ts";
+import type { LimitOptions } from "./policy.ts";
 
 type Limiting = typeof import("./limited_calls.ts");
 
@@ -44,7 +42,7 @@ const LIMITING: LateModule<Limiting> = new LateModule(() => import("./limited_ca
  * @param limits What they are limited to.
  * @returns Stores with the same content that evict what is too much.
  */
-export function limitStores(inner: Stores, limits: StoreLimits): Stores {
+export function limitStores(inner: Stores, limits: LimitOptions): Stores {
   const { description: _, ...stores } = inner;
   const description = describe(inner.description, limits);
   const calls = new LazyCallStore(inner, limits);
@@ -54,7 +52,7 @@ export function limitStores(inner: Stores, limits: StoreLimits): Stores {
 /** A function cannot travel: then results are stored here, and not by workers. */
 function describe(
   inner: StoreDescription | undefined,
-  { policy, onWarning: _, ...limits }: StoreLimits,
+  { policy, onWarning: _, ...limits }: LimitOptions,
 ): StoreDescription | undefined {
   if (inner === undefined || typeof policy === "function") return undefined;
   const limit = { ...limits, ...(policy !== undefined && { policy }) };
@@ -64,10 +62,10 @@ function describe(
 /** Limited calls whose code is loaded when they are first used: most programs limit nothing. */
 class LazyCallStore implements CallStore {
   readonly #stores: Stores;
-  readonly #limits: StoreLimits;
+  readonly #limits: LimitOptions;
   #calls: LimitedCalls | undefined;
 
-  constructor(stores: Stores, limits: StoreLimits) {
+  constructor(stores: Stores, limits: LimitOptions) {
     this.#stores = stores;
     this.#limits = limits;
   }

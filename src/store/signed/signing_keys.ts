@@ -4,22 +4,19 @@ const VARIABLE = "QUIVER_SIGNING_KEY";
 /** With fewer characters a key could be guessed. */
 const SHORTEST = 16;
 
-/**
- * The keys that records are signed with: one, or a list of which the first signs and all verify;
- * or the name of an environment variable that holds them, separated by commas.
- */
-export type SigningKey = string | readonly string[] | { readonly environment: string };
-
 /** The option that every cache on disk has. */
 export interface SigningOptions {
   /**
-   * Signs every record, and takes records without a good signature, and values that are not what
+   * The keys that records are signed with: one, or a list of which the first signs and all verify; or
+   * the name of an environment variable that holds them, separated by commas.
+   *
+   * With a key every record is signed, and the cache takes records without a good signature, and values that are not what
    * their digest says, for misses. An empty list means not to sign.
    *
    * If it is not given, keys are taken from the environment variable `QUIVER_SIGNING_KEY`, provided
    * that the program may read it already: permission is never asked for.
    */
-  signingKey?: SigningKey;
+  signingKey?: string | readonly string[] | { readonly environment: string };
 }
 
 /**
@@ -30,7 +27,7 @@ export interface SigningOptions {
  * @throws {TypeError} If a key is no text, or the environment variable that was asked for is not set.
  * @throws {RangeError} If a key is too short.
  */
-export function toSigningKeys(key: SigningKey | undefined): readonly string[] {
+export function toSigningKeys(key: SigningOptions["signingKey"]): readonly string[] {
   const keys = key === undefined ? readPermitted() : toList(key);
   for (const [index, key] of keys.entries()) {
     if (typeof key !== "string") {
@@ -46,7 +43,7 @@ export function toSigningKeys(key: SigningKey | undefined): readonly string[] {
   return keys;
 }
 
-function toList(key: SigningKey): readonly string[] {
+function toList(key: NonNullable<SigningOptions["signingKey"]>): readonly string[] {
   if (typeof key === "string") return [key];
   if (!("environment" in key)) return [...key];
   const text = Deno.env.get(key.environment);

@@ -40,9 +40,9 @@ const WORK: Record<string, (bag: Bag) => Promise<unknown>> = {
     for (let i = 0; i < 60; i++) await call(bag);
   },
   fold: (bag) => bag.fold(),
-  compact: (bag) => bag.compact({ grace: 0 }),
+  compact: (bag) => bag.compact({ gracePeriod: 0 }),
   // There is one segment already, so that the rewrite of the log is what takes room.
-  rewrite: (bag) => bag.compact({ grace: 0 }),
+  rewrite: (bag) => bag.compact({ gracePeriod: 0 }),
 };
 
 /** Takes all room but some. */
@@ -93,7 +93,7 @@ for (const room of ROOMS) {
     await using bag = await open(path, MANUAL);
     await prepare(bag);
     if (kind === "rewrite") {
-      await bag.compact({ grace: 0 });
+      await bag.compact({ gracePeriod: 0 });
       const forgotten = [...known].slice(0, 4);
       for (let i = 0; i < 30; i++) for (const n of forgotten) await recall(bag, n);
     }

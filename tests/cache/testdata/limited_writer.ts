@@ -1,5 +1,6 @@
 // A program that stores calls in a bag that it limits to ten. Arguments: the bag, a name.
-import { cacheScope, limited, openBag, task } from "@quiver/quiver";
+import { cacheScope, openBag, task } from "@quiver/quiver";
+import { limited } from "@quiver/quiver/caches";
 
 const tag = task(import.meta, (name: string, n: number) => `${name} ${n}`, { name: "tag" });
 

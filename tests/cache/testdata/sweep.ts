@@ -1,11 +1,5 @@
-import {
-  cacheScope,
-  Executor,
-  openBag,
-  openFileCache,
-  openSqliteCache,
-  task,
-} from "../../../mod.ts";
+import { cacheScope, Executor, openBag, task } from "../../../mod.ts";
+import { openFileCache, openSqliteCache } from "../../../src/caches.ts";
 
 /** How to open a cache of each kind. */
 export const OPEN = { bag: openBag, files: openFileCache, sqlite: openSqliteCache } as const;

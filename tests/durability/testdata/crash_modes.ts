@@ -1,4 +1,5 @@
-import { type Bag, cacheScope, limited, openBag } from "@quiver/quiver";
+import { type Bag, cacheScope, openBag } from "@quiver/quiver";
+import { limited } from "@quiver/quiver/caches";
 import type { InlineBags } from "../_inline_bags.ts";
 import { damageBag } from "./damage_bag.ts";
 import { computeSpecimen, specimen, toSize } from "./specimen.ts";
@@ -65,12 +66,12 @@ export const MODES: Readonly<Record<string, Mode>> = {
   compact: calling(5, async (bag, workplace, n) => {
     await forget(bag, workplace, n - 1);
     await forget(bag, workplace, n - 3);
-    await bag.compact({ grace: 0 });
+    await bag.compact({ gracePeriod: 0 });
   }),
   gc: calling(5, async (bag, workplace, n) => {
     await bag.fold();
     await forget(bag, workplace, n - 2);
-    await bag.gc({ grace: 0 });
+    await bag.gc({ gracePeriod: 0 });
   }),
   evict: calling(2, (bag, workplace, n) => forget(bag, workplace, n - 1)),
   // Folds start by themselves, in workers, and merge what earlier ones have made.
@@ -87,7 +88,7 @@ export const MODES: Readonly<Record<string, Mode>> = {
   },
   async limited({ path, name, bags, tell }) {
     await using bag = await bags.open(path, MANUAL);
-    const limits = { maxItems: LIMITED_ITEMS, policy: "fifo", grace: 0 } as const;
+    const limits = { maxItems: LIMITED_ITEMS, policy: "fifo", gracePeriod: 0 } as const;
     const cache = limited(bag, { ...limits, maxBytes: 2 * LIMITED_ITEMS * 8 * LIMITED_SIZE });
     await cacheScope({ cache, strict: true }, async () => {
       for (let n = 0;; n++) {

@@ -1,5 +1,6 @@
 // Remembers points for ever and prints each one that is acknowledged; it is there to be killed.
-import { cacheScope, openFileCache, openSqliteCache } from "@quiver/quiver";
+import { cacheScope } from "@quiver/quiver";
+import { openFileCache, openSqliteCache } from "@quiver/quiver/caches";
 import { wave } from "./wave.ts";
 
 const [kind, path = "", first = "0"] = Deno.args;

@@ -1,5 +1,6 @@
 // Tasks that take tasks, for the tests of what travels.
-import { type BoundTask, currentScope, type Json, type Task, task } from "@quiver/quiver";
+import { type BoundTask, currentScope, type Task, task } from "@quiver/quiver";
+import type { Json } from "@quiver/quiver/caches";
 
 type Numbers = Task<[number], number>;
 

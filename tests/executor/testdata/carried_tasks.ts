@@ -1,4 +1,5 @@
-import { registerError, task } from "@quiver/quiver";
+import { task } from "@quiver/quiver";
+import { registerError } from "@quiver/quiver/workers";
 
 /** A class that the other side knows, too. */
 export class KnownError extends RangeError {

@@ -1,6 +1,7 @@
 // Tasks that the tests of worker contexts run on workers. They write at once: inline, a test that sees
 // the file could end before the write does.
-import { runInWorker, task } from "@quiver/quiver";
+import { task } from "@quiver/quiver";
+import { runInWorker } from "@quiver/quiver/workers";
 
 /** Different in each web worker; what runs in this isolate shares it. */
 const ISOLATE = crypto.randomUUID();

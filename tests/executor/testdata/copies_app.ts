@@ -45,7 +45,7 @@ if (import.meta.main) {
     // An argument without a digest costs no result, whichever copy makes the key.
     told.unkeyed = await library.count(new Set([new WeakSet()]));
   });
-  await cacheScope({ workers: { type: "inline" } }, async () => {
+  await cacheScope({ workers: { workerType: "inline" } }, async () => {
     told.context = await library.runHere(4);
   });
   told.errors = await library.errors();

@@ -1,6 +1,14 @@
 // A library that brings a copy of Quiver of its own: where it runs, `mod.ts` here is that.
 import * as quiver from "../../../mod.ts";
+import { stack } from "../../../src/caches.ts";
+import { wrapExecutor } from "../../../src/pools.ts";
+import { Future } from "../../../src/task/future.ts";
+import { runInWorker } from "../../../src/workers.ts";
 import * as app from "@quiver/quiver";
+import { mix } from "@quiver/quiver/caches";
+import * as appWorkers from "@quiver/quiver/workers";
+
+const APP_FUTURE = new URL("./src/task/future.ts", import.meta.resolve("@quiver/quiver")).href;
 
 export const square = quiver.task(import.meta, function square(n: number): number {
   return n * n;
@@ -34,15 +42,15 @@ export async function submitTo(
   task: app.Task<[number, number], number>,
   ...args: [number, number]
 ): Promise<number> {
-  const wrapped = quiver.wrapExecutor(executor);
+  const wrapped = wrapExecutor(executor);
   if (wrapped !== executor) throw new Error("an executor is no pool");
   const [ended] = (await quiver.wait([wrapped.submit(task, ...args)])).done;
   return await ended!;
 }
 
 export async function runHere(n: number): Promise<number> {
-  const own = await quiver.runInWorker(square, [n]);
-  return own + await app.runInWorker(square, [n]);
+  const own = await runInWorker(square, [n]);
+  return own + await appWorkers.runInWorker(square, [n]);
 }
 
 /** Whether each copy knows the errors, futures and caches of the other. */
@@ -51,7 +59,7 @@ export async function errors(): Promise<unknown> {
     .catch((error: unknown) => error);
   const [values, calls] = [app.createMemoryCache(), quiver.createMemoryCache()];
   const kept: boolean[] = [];
-  for (const cache of [quiver.stack(values, calls), app.Cache.mix({ values, calls })]) {
+  for (const cache of [stack(values, calls), mix({ values, calls })]) {
     kept.push(
       await app.cacheScope({ cache }, async () => {
         await square(5 + kept.length);
@@ -59,12 +67,13 @@ export async function errors(): Promise<unknown> {
       }),
     );
   }
+  const { Future: AppFuture } = await import(APP_FUTURE);
   return {
     known: [error instanceof quiver.CacheMissError, error instanceof app.CacheMissError],
     base: error instanceof app.QuiverError,
     other: error instanceof app.WorkerDiedError,
-    future: square(1) instanceof app.Future,
-    same: quiver.Future === app.Future,
+    future: square(1) instanceof AppFuture,
+    same: Future === AppFuture,
     kept,
   };
 }

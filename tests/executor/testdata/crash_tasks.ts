@@ -1,6 +1,6 @@
 // Tasks that end their worker, or try hard to, in all the ways there are.
 import process from "node:process";
-import { currentSignal, report, task } from "@quiver/quiver";
+import { currentSignal, reportProgress, task } from "@quiver/quiver";
 
 /** Of each worker's own. */
 const IDENTITY = crypto.randomUUID();
@@ -64,21 +64,21 @@ export const overflowStack = task(import.meta, function overflowStack(): number 
 
 /** Loops until a word of memory is set, which for a process is never. */
 export const spin = task(import.meta, function spin(memory: SharedArrayBuffer | undefined): void {
-  report("running");
+  reportProgress("running");
   const words = memory === undefined ? undefined : new Int32Array(memory);
   while (words === undefined || Atomics.load(words, 0) === 0);
 });
 
 /** Neither ends nor looks at its signal. */
 export const hang = task(import.meta, async function hang(): Promise<void> {
-  report("running");
+  reportProgress("running");
   await new Promise(() => {});
 });
 
 /** Ends when its signal tells it to. */
 export const untilAborted = task(import.meta, async function untilAborted(): Promise<void> {
   const signal = currentSignal();
-  report("running");
+  reportProgress("running");
   await new Promise((resolve) => signal.addEventListener("abort", resolve));
 });
 

@@ -1,5 +1,6 @@
 // Tasks for the tests of crews: who they are, how long they live, what they leave behind.
-import { Executor, runInWorker, type Task, task, type WorkerType } from "@quiver/quiver";
+import { Executor, type Task, task, type WorkerType } from "@quiver/quiver";
+import { runInWorker } from "@quiver/quiver/workers";
 import { arrive, opened, until } from "./gated.ts";
 
 /** Of this isolate, which is the worker where it is not inline. */

@@ -1,5 +1,6 @@
 // Tasks that throw, in all the ways there are, or give back what cannot travel.
-import { currentSignal, registerError, report, task } from "@quiver/quiver";
+import { currentSignal, reportProgress, task } from "@quiver/quiver";
+import { registerError } from "@quiver/quiver/workers";
 
 /** Arrives as what it is, by its prototype. */
 export class DivergedError extends RangeError {
@@ -92,7 +93,7 @@ export const giveFunction = task(import.meta, function giveFunction(): unknown {
 
 export const waitForReason = task(import.meta, async function waitForReason(): Promise<void> {
   const signal = currentSignal();
-  report("running");
+  reportProgress("running");
   await new Promise((resolve) => signal.addEventListener("abort", resolve));
   const { reason } = signal;
   lastReason = reason instanceof Error ? [reason.constructor.name, reason.message] : reason;

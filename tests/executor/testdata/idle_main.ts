@@ -1,5 +1,5 @@
 // A program that closes nothing: its calls end though nobody awaits them, and then it ends itself.
-import { openWorkerContext, runInWorker } from "@quiver/quiver";
+import { openWorkerContext, runInWorker } from "@quiver/quiver/workers";
 import { echo, leaveTrace } from "./context_tasks.ts";
 
 const [directory = ""] = Deno.args;

@@ -1,5 +1,5 @@
 // A program whose worker cannot tell whether it leaves.
-import { configureDefaultContext, runInWorker } from "@quiver/quiver";
+import { configureDefaultContext, runInWorker } from "@quiver/quiver/workers";
 import { echo, failToRetire } from "./context_tasks.ts";
 
 await configureDefaultContext({ retire: failToRetire });

@@ -1,5 +1,5 @@
 // Tasks that look at their signal, say how far they are, or do not end.
-import { currentSignal, report, task } from "@quiver/quiver";
+import { currentSignal, reportProgress, task } from "@quiver/quiver";
 
 /** What the newest call that was aborted saw. */
 let seen: unknown;
@@ -7,7 +7,7 @@ let seen: unknown;
 export const untilAborted = task(import.meta, async function untilAborted(): Promise<void> {
   const signal = currentSignal();
   const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
-  report("running");
+  reportProgress("running");
   await aborted;
   seen = signal.reason;
 });
@@ -15,7 +15,7 @@ export const untilAborted = task(import.meta, async function untilAborted(): Pro
 /** Never awaits: no message reaches it. */
 export const spinUntilAborted = task(import.meta, function spinUntilAborted(): void {
   const signal = currentSignal();
-  report("running");
+  reportProgress("running");
   while (!signal.aborted);
   seen = signal.reason;
 });
@@ -30,18 +30,18 @@ export const lastSeen = task(import.meta, function lastSeen(): unknown {
 export const nestedUntilAborted = task(import.meta, async function nestedUntilAborted() {
   const inner = untilAborted();
   // What the inner call reports is not what this one reports.
-  report("running");
+  reportProgress("running");
   await inner;
 });
 
 export const hang = task(import.meta, async function hang(): Promise<void> {
-  report("running");
+  reportProgress("running");
   await new Promise(() => {});
 });
 
 /** Blocks its thread until the first word is set. */
 export const block = task(import.meta, function block(memory: SharedArrayBuffer): string {
-  report("running");
+  reportProgress("running");
   const words = new Int32Array(memory);
   while (Atomics.load(words, 0) === 0) Atomics.wait(words, 0, 0, 10);
   return "released";
@@ -59,20 +59,20 @@ export const whoAmI = task(import.meta, function whoAmI(): string {
 });
 
 export const reportOften = task(import.meta, function reportOften(times: number): void {
-  for (let time = 1; time <= times; time++) report(time / times);
+  for (let time = 1; time <= times; time++) reportProgress(time / times);
 });
 
 /** Each step waits for the listener that says how far it has seen. */
 export const climb = task(import.meta, async function climb(): Promise<string> {
-  report("climbing");
-  report(0.5);
+  reportProgress("climbing");
+  reportProgress(0.5);
   await new Promise((resolve) => setTimeout(resolve));
-  report(1);
+  reportProgress(1);
   return "up";
 });
 
 export const climbTo = task(import.meta, async function climbTo(height: number): Promise<number> {
-  report(0.5);
+  reportProgress(0.5);
   // Long enough for the report to be read by its own turn.
   await new Promise((resolve) => setTimeout(resolve, 5));
   return height;
@@ -83,7 +83,7 @@ export const gated = task(
   import.meta,
   async function gated(folder: string): Promise<string> {
     const watcher = Deno.watchFs(folder);
-    report("running");
+    reportProgress("running");
     for await (const { paths } of watcher) {
       if (paths.some((path) => path.endsWith("/go"))) break;
     }

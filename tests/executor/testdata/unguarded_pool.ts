@@ -1,5 +1,6 @@
 // A program that uses a wrapped pool at its top level, where a worker that imports it does so again.
-import { task, wrapExecutor } from "@quiver/quiver";
+import { task } from "@quiver/quiver";
+import { wrapExecutor } from "@quiver/quiver/pools";
 import { Piscina } from "piscina";
 
 export const add = task(import.meta, function add(a: number, b: number): number {

@@ -5,12 +5,11 @@ import {
   createMemoryCache,
   type Future,
   openBag,
-  type PoolArguments,
   type Task,
   UnclonableError,
   withTags,
-  wrapExecutor,
 } from "@quiver/quiver";
+import { type PoolArguments, wrapExecutor } from "@quiver/quiver/pools";
 import { Piscina } from "piscina";
 import { Tinypool } from "tinypool";
 import workerpool from "workerpool";

@@ -1,5 +1,6 @@
 // Tasks for the tests of frozen calls: pure functions of their arguments.
-import { currentSignal, digestSymbol, task, transfer } from "@quiver/quiver";
+import { currentSignal, task, transfer } from "@quiver/quiver";
+import { digestSymbol } from "@quiver/quiver/caches";
 
 export interface Box {
   n: number;

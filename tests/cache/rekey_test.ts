@@ -1,17 +1,7 @@
 // collaboration: calls get the keys that they would have today, in caches of every kind
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  type Cache,
-  cacheScope,
-  type CallRecord,
-  createMemoryCache,
-  openBag,
-  openSqliteCache,
-  query,
-  readOnly,
-  redigest,
-  task,
-} from "@quiver/quiver";
+import { type Cache, cacheScope, createMemoryCache, openBag, task } from "@quiver/quiver";
+import { type CallRecord, openSqliteCache, query, readOnly, rekey } from "@quiver/quiver/caches";
 import { digestKey } from "../../src/call/call_key.ts";
 import { toIdentity } from "../../src/call/record_key.ts";
 
@@ -20,8 +10,8 @@ function add(a: number, verbose: boolean, b: { list: number[] }): number {
 }
 
 const options = { code: "none", ignore: ["verbose"] } as const;
-const first = task(import.meta, add, { ...options, name: "redigest first" });
-const second = task(import.meta, add, { ...options, name: "redigest second" });
+const first = task(import.meta, add, { ...options, name: "rekey first" });
+const second = task(import.meta, add, { ...options, name: "rekey second" });
 
 async function withCaches(run: (cache: Cache) => Promise<void>): Promise<void> {
   const path = await Deno.makeTempDir();
@@ -35,25 +25,25 @@ async function withCaches(run: (cache: Cache) => Promise<void>): Promise<void> {
 
 /** Exchanges the names of both tasks. */
 function exchange({ task }: CallRecord): { task: string } {
-  return { task: task === "redigest first" ? "redigest second" : "redigest first" };
+  return { task: task === "rekey first" ? "rekey second" : "rekey first" };
 }
 
 // fleche 43
-Deno.test("redigest() changes nothing where nothing has changed", () =>
+Deno.test("rekey() changes nothing where nothing has changed", () =>
   withCaches(async (cache) => {
     await cacheScope({ cache }, () => first(1, true, { list: [1, 2] }));
     const before = await Array.fromAsync(cache.records());
-    assertEquals(await redigest(cache), { moved: 0, unchanged: 1, unknown: 0 });
+    assertEquals(await rekey(cache), { moved: 0, unchanged: 1, unknown: 0 });
     assertEquals(await Array.fromAsync(cache.records()), before);
   }));
 
 // fleche 43
-Deno.test("redigest() moves calls to where they are hits again", () =>
+Deno.test("rekey() moves calls to where they are hits again", () =>
   withCaches(async (cache) => {
     await cacheScope({ cache }, () => first(1, true, { list: [1, 2] }));
-    const change = () => ({ task: "redigest second" });
-    assertEquals(await redigest(cache, { change }), { moved: 1, unchanged: 0, unknown: 0 });
-    assertEquals(await redigest(cache, { change }), { moved: 0, unchanged: 1, unknown: 0 });
+    const change = () => ({ task: "rekey second" });
+    assertEquals(await rekey(cache, { change }), { moved: 1, unchanged: 0, unknown: 0 });
+    assertEquals(await rekey(cache, { change }), { moved: 0, unchanged: 1, unknown: 0 });
     await cacheScope({ cache }, async () => {
       assertEquals(await second.load(1, false, { list: [1, 2] }), 3);
       assertEquals(await first.contains(1, true, { list: [1, 2] }), false);
@@ -61,7 +51,7 @@ Deno.test("redigest() moves calls to where they are hits again", () =>
     assertEquals(await query(cache).count(), 1);
   }));
 
-Deno.test("redigest() knows which parameters a task ignores, however many and wherever", () =>
+Deno.test("rekey() knows which parameters a task ignores, however many and wherever", () =>
   withCaches(async (cache) => {
     const many = (
       a: number,
@@ -74,7 +64,7 @@ Deno.test("redigest() knows which parameters a task ignores, however many and wh
       ...h: number[]
     ) => a + b + c + d + e + f + g + h.length;
     const define = (name: string, ignore: readonly string[]) =>
-      task(import.meta, many, { name: `redigest ${name} ${cache.id}`, ignore, code: "none" });
+      task(import.meta, many, { name: `rekey ${name} ${cache.id}`, ignore, code: "none" });
     const ignored = [["b"], ["g"], ["a", "b", "c", "d", "e"], ["h"], ["a", "g", "h"]];
     for (const [i, names] of ignored.entries()) {
       const [old, renamed] = [define(`old ${i}`, names), define(`new ${i}`, names)];
@@ -86,7 +76,7 @@ Deno.test("redigest() knows which parameters a task ignores, however many and wh
         assertEquals(await Promise.all(was), [false, false]);
         const change = ({ task }: CallRecord) =>
           task === old.address.name ? { task: renamed.address.name } : {};
-        const { moved, unknown } = await redigest(cache, { change });
+        const { moved, unknown } = await rekey(cache, { change });
         assertEquals([moved, unknown], [await query(cache, renamed).count(), 0]);
         assertEquals(await renamed.load(1, 2, 3, 4, 5, 6), 28);
         assertEquals(await old.contains(1, 2, 3, 4, 5, 6), false);
@@ -94,7 +84,7 @@ Deno.test("redigest() knows which parameters a task ignores, however many and wh
     }
   }));
 
-Deno.test("redigest() takes what is said of the parameters that an old record's task ignored", () =>
+Deno.test("rekey() takes what is said of the parameters that an old record's task ignored", () =>
   withCaches(async (cache) => {
     await cacheScope({ cache }, () => first(1, true, { list: [] }));
     const { key, ignored, ...record } = await query(cache).only();
@@ -103,39 +93,39 @@ Deno.test("redigest() takes what is said of the parameters that an old record's 
     const old = digestKey(toIdentity({ ...record, key }), [a ?? "", null, b ?? ""]);
     await cache.evict(key);
     await cache.putRecord({ ...record, key: old });
-    assertEquals(await redigest(cache), { moved: 0, unchanged: 1, unknown: 0 });
+    assertEquals(await rekey(cache), { moved: 0, unchanged: 1, unknown: 0 });
     assertEquals(await first.contains(1, false, { list: [] }), false);
     const change = () => ({ ignored: [1] });
-    assertEquals(await redigest(cache, { change }), { moved: 1, unchanged: 0, unknown: 0 });
+    assertEquals(await rekey(cache, { change }), { moved: 1, unchanged: 0, unknown: 0 });
     assertEquals(await query(cache).only(), { ...record, key, ignored: [1] });
   }));
 
-Deno.test("redigest() gives up on records whose ignored positions are none", async () => {
+Deno.test("rekey() gives up on records whose ignored positions are none", async () => {
   const cache = createMemoryCache();
   await cacheScope({ cache }, () => first(1, true, { list: [] }));
   const record = await query(cache).only();
   for (const ignored of [["...0"], [0.5], "x", [1e300], [-1], [null]]) {
     await cache.putRecord({ ...record, ignored } as unknown as CallRecord);
-    assertEquals(await redigest(cache), { moved: 0, unchanged: 0, unknown: 1 });
+    assertEquals(await rekey(cache), { moved: 0, unchanged: 0, unknown: 1 });
   }
 });
 
 // fleche 43
-Deno.test("redigest() loses neither of two calls that exchange their keys", () =>
+Deno.test("rekey() loses neither of two calls that exchange their keys", () =>
   withCaches(async (cache) => {
     await cacheScope({ cache }, () => first(1, true, { list: [] }));
     const result = await cache.putValue("of the second");
     const key = await second.digest(1, true, { list: [] });
     const record = await query(cache).only();
-    await cache.putRecord({ ...record, task: "redigest second", key, result });
-    assertEquals((await redigest(cache, { change: exchange })).moved, 2);
+    await cache.putRecord({ ...record, task: "rekey second", key, result });
+    assertEquals((await rekey(cache, { change: exchange })).moved, 2);
     await cacheScope({ cache }, async () => {
       assertEquals(await second.load(1, true, { list: [] }), 1);
       assertEquals(await first.load(1, true, { list: [] }) as unknown, "of the second");
     });
   }));
 
-Deno.test("redigest() digests stored arguments again after other rules", () =>
+Deno.test("rekey() digests stored arguments again after other rules", () =>
   withCaches(async (cache) => {
     const list = [1, 2, 3];
     await cacheScope({ cache }, () => first(1, true, { list }));
@@ -146,22 +136,22 @@ Deno.test("redigest() digests stored arguments again after other rules", () =>
     const old = digestKey(toIdentity({ ...record, key }), [a, null, b], 0);
     await cache.putRecord({ ...record, args, scheme: 0, key: old });
     await cache.evict(key);
-    assertEquals(await redigest(cache), { moved: 1, unchanged: 0, unknown: 0 });
+    assertEquals(await rekey(cache), { moved: 1, unchanged: 0, unknown: 0 });
     assertEquals(await query(cache).only(), { ...record, key });
   }));
 
-Deno.test("redigest() leaves calls alone whose keys it does not understand", () =>
+Deno.test("rekey() leaves calls alone whose keys it does not understand", () =>
   withCaches(async (cache) => {
     await cacheScope({ cache }, () => first(1, true, { list: [] }));
     const record = await query(cache).only();
     const strange = { ...record, key: "a".repeat(64) };
     await cache.putRecord(strange);
-    const change = () => ({ task: "redigest second" });
-    assertEquals(await redigest(cache, { change }), { moved: 1, unchanged: 0, unknown: 1 });
+    const change = () => ({ task: "rekey second" });
+    assertEquals(await rekey(cache, { change }), { moved: 1, unchanged: 0, unknown: 1 });
     assertEquals(await cache.record(strange.key), strange);
   }));
 
-Deno.test("redigest() leaves a call alone whose arguments are gone", async () => {
+Deno.test("rekey() leaves a call alone whose arguments are gone", async () => {
   const cache = createMemoryCache();
   await cacheScope({ cache }, () => first(1, true, { list: [] }));
   const { key, ...record } = await query(cache).only();
@@ -169,44 +159,44 @@ Deno.test("redigest() leaves a call alone whose arguments are gone", async () =>
   const old = { ...record, args, scheme: 0, key: "" };
   const oldKey = digestKey(toIdentity(old), ["1".repeat(64)], 0);
   await cache.putRecord({ ...old, key: oldKey });
-  assertEquals(await redigest(cache), { moved: 0, unchanged: 1, unknown: 1 });
+  assertEquals(await rekey(cache), { moved: 0, unchanged: 1, unknown: 1 });
   assert(await cache.record(key) !== undefined);
 });
 
 // fleche 43
-Deno.test("redigest() keeps what another stores under the new key meanwhile", () =>
+Deno.test("rekey() keeps what another stores under the new key meanwhile", () =>
   withCaches(async (cache) => {
     await cacheScope({ cache }, () => first(1, true, { list: [] }));
     const record = await query(cache).only();
     const key = await second.digest(1, true, { list: [] });
     const lease = cache.tryLease(key);
     assert(lease !== undefined);
-    const redigesting = redigest(cache, { change: () => ({ task: "redigest second" }) });
+    const rekeying = rekey(cache, { change: () => ({ task: "rekey second" }) });
     const result = await cache.putValue("newer");
     const newer = {
       ...record,
       key,
-      task: "redigest second",
+      task: "rekey second",
       result,
       started: record.started + 1000,
     };
     await cache.putRecord(newer);
     lease[Symbol.dispose]();
-    await redigesting;
+    await rekeying;
     assertEquals((await query(cache).only()).result, result);
   }));
 
-Deno.test("redigest() refuses a version that no task can have", async () => {
+Deno.test("rekey() refuses a version that no task can have", async () => {
   const cache = createMemoryCache();
   await cacheScope({ cache }, () => first(1, true, { list: [] }));
   for (const version of [NaN, Infinity, null as unknown as number]) {
-    const redigesting = () => redigest(cache, { change: () => ({ version }) });
-    await assertRejects(redigesting, TypeError, "a string or a finite number");
+    const rekeying = () => rekey(cache, { change: () => ({ version }) });
+    await assertRejects(rekeying, TypeError, "a string or a finite number");
   }
-  assertEquals(await redigest(cache), { moved: 0, unchanged: 1, unknown: 0 });
+  assertEquals(await rekey(cache), { moved: 0, unchanged: 1, unknown: 0 });
 });
 
-Deno.test("redigest() refuses a cache that is read-only", async () => {
+Deno.test("rekey() refuses a cache that is read-only", async () => {
   const cache = readOnly(createMemoryCache());
-  await assertRejects(() => redigest(cache), TypeError, "it is read-only");
+  await assertRejects(() => rekey(cache), TypeError, "it is read-only");
 });

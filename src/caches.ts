@@ -1,0 +1,53 @@
+/**
+ * Further caches than a bag and one in memory, caches that are made of others, and what looks into a
+ * cache, checks it, moves its calls to another one or gives them other keys.
+ *
+ * ```ts
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { openFileCache, query, stack } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const cube = task(import.meta, (n: number) => n ** 3, { name: "cube" });
+ *
+ * const path = await Deno.makeTempDir();
+ * {
+ *   await using files = await openFileCache(path);
+ *   await cacheScope({ cache: files }, () => cube(2));
+ *   // Answers from the files, and keeps what is new in memory.
+ *   const memory = createMemoryCache();
+ *   await cacheScope({ cache: stack(memory, files) }, () => Promise.all([cube(2), cube(3)]));
+ *   assertEquals([await query(files).count(), await query(memory).count()], [1, 2]);
+ * }
+ * await Deno.remove(path, { recursive: true });
+ * ```
+ *
+ * @module
+ */
+export type { BagOptions, FoldResult } from "./disk/disk_storage.ts";
+export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/report.ts";
+export type { CallRecord, Json } from "./call/call_record.ts";
+export type { CallQuery, CallTemplate } from "./call/call_query.ts";
+export { verifyBag } from "./cache/stored_cache.ts";
+export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
+export { type CallSelection, query, type QueryOptions } from "./cache/query.ts";
+export { limited, mix, readOnly, stack, union } from "./cache/layered.ts";
+export {
+  type FileCacheOptions,
+  openFileCache,
+  openSqliteCache,
+  type SqliteCacheOptions,
+  type StoredCache,
+} from "./cache/stored_cache.ts";
+export type { GcOptions } from "./cache/tidy.ts";
+export { CacheFormatError } from "./base/errors.ts";
+export type { ExportResult } from "./store/exchange/export_bag.ts";
+export type { ImportResult } from "./store/exchange/import_bag.ts";
+export type { BagEntry } from "./store/browse/read_bag.ts";
+export type { RekeyResult } from "./store/redigest.ts";
+export type { SigningOptions } from "./store/signed/signing_keys.ts";
+export type { CacheStatistics, StorageStatistics } from "./store/stores.ts";
+export type { LimitedCall, LimitOptions } from "./store/limited/policy.ts";
+export type { Found, SweepResult } from "./store/stores.ts";
+export type { TransferOptions, TransferResult } from "./store/transfer_calls.ts";
+export type { NdArray, NumberArray } from "./value/array_shape.ts";
+export { digestSymbol, shapeSymbol } from "./value/symbols.ts";
