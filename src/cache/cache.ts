@@ -417,7 +417,16 @@ export class Cache {
    */
   statistics(): CacheStatistics {
     const counted = this.#stores.statistics?.() ?? { rejectedSignatures: 0, rejectedValues: 0 };
-    return { hits: this.#hits, misses: this.#misses, ...counted };
+    return { ...this.counts, ...counted };
+  }
+
+  /**
+   * How often the cache had the answer, without looking into the stores.
+   *
+   * @internal
+   */
+  protected get counts(): { readonly hits: number; readonly misses: number } {
+    return { hits: this.#hits, misses: this.#misses };
   }
 
   /**

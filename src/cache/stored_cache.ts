@@ -12,6 +12,7 @@ import type { OpenFiles } from "../store/open_stores.ts";
 import type { SigningOptions } from "../store/signed/signing_keys.ts";
 import type { SweepResult } from "../store/stores.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
+import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
 import { Cache } from "./cache.ts";
 import type { GcOptions } from "./tidy.ts";
@@ -192,6 +193,7 @@ export interface OpenBagOptions extends BagOptions, SigningOptions {
 export class Bag extends Cache implements AsyncDisposable {
   readonly #opened: OpenFiles<BagStorage>;
   readonly #onWarning: (warning: QuiverWarning) => void;
+  #closed = false;
 
   /**
    * Creates the cache of an open bag; users call `openBag`.
@@ -457,7 +459,19 @@ export class Bag extends Cache implements AsyncDisposable {
    * @throws When the fold failed; the directory was let go of, and nothing is lost.
    */
   close(): Promise<void> {
+    this.#closed = true;
     return this.#opened.files.close();
+  }
+
+  /**
+   * What `console.log` shows; no file is looked at.
+   *
+   * @internal
+   */
+  [inspectSymbol](inspect: Inspect, options: Deno.InspectOptions): string {
+    const { path, mode } = this.#opened.files;
+    const closed = this.#closed ? { closed: true } : {};
+    return `Bag ${inspect({ path, mode, ...closed, ...this.counts }, options)}`;
   }
 
   /** The same as `close`, but a fold that failed is a warning: it must not cost what a block returns. */

@@ -12,6 +12,7 @@ import {
   toAborted,
 } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
+import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { WorkerType } from "../worker/worker.ts";
 import type { CallOptions } from "./call_options.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
@@ -376,6 +377,26 @@ export class Executor implements AsyncDisposable {
   /** The same as `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /**
+   * What `console.log` shows: the workers and the queue.
+   *
+   * @internal
+   */
+  [inspectSymbol](inspect: Inspect, options: Deno.InspectOptions): string {
+    const { workers, idle, running, queued, lost } = this.#engine.statistics();
+    const shown = {
+      workerType: this.#settings.workerType,
+      maxWorkers: this.#maxWorkers,
+      workers,
+      idle,
+      running,
+      queued,
+      ...(lost > 0 && { lost }),
+      ...(this.closed && { closed: true }),
+    };
+    return `${this.constructor.name} ${inspect(shown, options)}`;
   }
 
   /**

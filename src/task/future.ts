@@ -1,4 +1,5 @@
 import { CancelledError } from "../base/errors.ts";
+import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
 import { takeOver } from "../worker/transfer.ts";
 import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
@@ -226,6 +227,18 @@ export class Future<T> implements Promise<T> {
   /** What `run` gave settles it, and that is of the type `T`. */
   get #promise(): Promise<T> {
     return this.#status.promise as Promise<T>;
+  }
+
+  /**
+   * What `console.log` shows: the task, where the call stands, and its value or error.
+   *
+   * @internal
+   */
+  [inspectSymbol](inspect: Inspect, options: Deno.InspectOptions): string {
+    const { name, state, hit } = this;
+    const head = `Future ${JSON.stringify(name)} (${hit === true ? `${state}, hit` : state})`;
+    // Deno alone sees what a promise holds without waiting for a turn.
+    return inspect(this.#promise, options).replace(/^Promise/, () => head);
   }
 
   /** As of any promise. */

@@ -88,3 +88,9 @@ export function isDigestible(value: object): value is Digestible {
  * ```
  */
 export const shapeSymbol: unique symbol = Symbol.for("quiver.shape");
+
+/** Names the method that Deno asks for what `console.log` is to show of an object. */
+export const inspectSymbol: unique symbol = Symbol.for("Deno.customInspect");
+
+/** Writes a value as `console.log` does; given to that method, with the options to pass on. */
+export type Inspect = (value: unknown, options?: Deno.InspectOptions) => string;
