@@ -9,13 +9,8 @@ const { locks } = navigator as typeof navigator & {
 /** How long what a test has ended may take to be gone, in milliseconds. */
 const PATIENCE = 5000;
 
-/** Prints the id and the command of each child of the process `$1` but the shell itself. */
-const LIST_CHILDREN = `
-for status in $(grep -ls "^PPid:[[:space:]]*$1$" /proc/[0-9]*/status); do
-  pid=\${status#/proc/}
-  pid=\${pid%/status}
-  test "$pid" = "$$" || echo "$pid $(tr '\\0' ' ' 2>/dev/null < "/proc/$pid/cmdline")"
-done`;
+/** The program that lists the children of a process. */
+const LIST_CHILDREN = new URL("list_children.ts", import.meta.url).href;
 
 /**
  * Makes each test of a file fail that leaves a worker or a process behind, or somebody who waits for
@@ -71,9 +66,18 @@ async function waitForChildren(): Promise<void> {
  * @returns Their ids and commands.
  */
 export async function readChildren(): Promise<string[]> {
-  // A program of its own, as Deno reads no /proc without all permissions; `ps` is not everywhere.
-  const { stdout } = await new Deno.Command("sh", {
-    args: ["-c", LIST_CHILDREN, "sh", `${Deno.pid}`],
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--allow-all",
+      "--no-check",
+      "--no-config",
+      "--no-lock",
+      LIST_CHILDREN,
+      `${Deno.pid}`,
+    ],
   }).output();
-  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`Cannot list the children: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout).split("\n").filter((line) => line !== "");
 }

@@ -2,6 +2,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { stripTypeScriptTypes } from "node:module";
 import { refuseOtherRuntimes } from "../src/base/ambient.ts";
+import { Tool } from "./tools.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -44,11 +45,10 @@ for (
   });
 }
 
-const NODE = readNodeVersion();
+const NODE = Tool.find("node");
 
 Deno.test({
-  name: "src/base/ambient.ts as JavaScript refuses Node at its import",
-  ignore: NODE === undefined,
+  ...NODE.forTest("src/base/ambient.ts as JavaScript refuses Node at its import"),
   fn: async () => {
     const folder = await Deno.makeTempDir();
     for (const name of ["ambient", "warning"]) {
@@ -56,13 +56,13 @@ Deno.test({
       const code = stripTypeScriptTypes(text).replaceAll('.ts"', '.mjs"');
       await Deno.writeTextFile(`${folder}/${name}.mjs`, code);
     }
-    const { success, stderr } = await new Deno.Command("node", { args: [`${folder}/ambient.mjs`] })
-      .output();
+    const { code, output } = NODE.run(`${folder}/ambient.mjs`);
     await Deno.remove(folder, { recursive: true });
-    assertEquals(success, false);
+    assertEquals(code, 1);
+    const version = NODE.run("--version").output.trim().slice(1);
     assertStringIncludes(
-      new TextDecoder().decode(stderr),
-      `Error: Cannot import Quiver: this is Node.js ${NODE}, and it needs Deno 2.9.6 or later`,
+      output,
+      `Error: Cannot import Quiver: this is Node.js ${version}, and it needs Deno 2.9.6 or later`,
     );
   },
 });
@@ -105,15 +105,4 @@ async function readOrder(entry: string): Promise<string[]> {
   };
   visit(new URL(entry, ROOT).href);
   return order;
-}
-
-/** The version of Node on this machine, if there is one. */
-function readNodeVersion(): string | undefined {
-  try {
-    const { stdout } = new Deno.Command("node", { args: ["--version"] }).outputSync();
-    return new TextDecoder().decode(stdout).trim().slice(1);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }

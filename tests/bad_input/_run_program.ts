@@ -1,3 +1,5 @@
+import type { Tool } from "../tools.ts";
+
 /** How long a program may take before it counts as one that hangs, in milliseconds. */
 const PATIENCE = 15_000;
 
@@ -9,8 +11,8 @@ export interface ProgramOptions {
   flags?: readonly string[];
   /** The user it runs as. */
   uid?: number;
-  /** A command that runs the program, and its own arguments. */
-  within?: readonly string[];
+  /** A tool that runs the program, and what it is told before that. */
+  within?: { readonly tool: Tool; readonly args: readonly string[] };
 }
 
 /** How a program ended. */
@@ -42,27 +44,19 @@ export function toCommand(
   options: ProgramOptions,
   signal?: AbortSignal,
 ): Deno.Command {
-  const { args = [], flags = ["--allow-read", "--allow-write"], uid, within = [] } = options;
+  const { args = [], flags = ["--allow-read", "--allow-write"], uid, within } = options;
   const program = new URL(`./testdata/${name}`, import.meta.url).href;
-  const [command = "", ...rest] = [...within, Deno.execPath(), "run", "--no-prompt", ...flags];
-  return new Deno.Command(command, {
-    args: [...rest, program, ...args],
+  const command = ["run", "--no-prompt", ...flags, program, ...args];
+  const commandOptions: Deno.CommandOptions = {
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
     ...(uid !== undefined && { uid, gid: uid }),
     ...(signal !== undefined && { signal }),
-  });
-}
-
-/** Tells whether a command can be run and succeeds. */
-export function succeeds(command: string, args: readonly string[], uid?: number): boolean {
-  try {
-    const options = { args: [...args], ...(uid !== undefined && { uid, gid: uid }) };
-    return new Deno.Command(command, options).outputSync().success;
-  } catch {
-    // It is not there, or may not be run: for the test that asks, that is the same.
-    return false;
+  };
+  if (within === undefined) {
+    return new Deno.Command(Deno.execPath(), { ...commandOptions, args: command });
   }
+  return within.tool.command([...within.args, Deno.execPath(), ...command], commandOptions);
 }

@@ -1,41 +1,27 @@
-// End-to-end: a program whose disk is full. Skipped where no small disk can be mounted.
+// End-to-end: a program whose disk is full.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { runProgram, succeeds } from "./_run_program.ts";
+import { runProgram } from "./_run_program.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { Tool } from "../tools.ts";
 
 /** What is done on a full disk, each through files of its own. */
 const WORK = ["put", "fold", "compact", "rewrite"];
 
+const DISK = Tool.find("tmpfs");
+
 /** Mounts a disk of 1 MiB, seen by the command after it only. */
-const ON_SMALL_DISK = [
-  "unshare",
-  "--mount",
-  "--map-root-user",
-  "sh",
-  "-c",
-  'mount -t tmpfs -o size=1m quiver "$0" && exec "$@"',
-] as const;
-
-function canMount(): boolean {
-  const [command, ...args] = ON_SMALL_DISK;
-  const path = Deno.makeTempDirSync();
-  try {
-    return succeeds(command, [...args, path, "true"]);
-  } finally {
-    Deno.removeSync(path);
-  }
-}
-
-const CAN_MOUNT = canMount();
+const ON_SMALL_DISK = 'mount -t tmpfs -o size=1m quiver "$0" && exec "$@"';
 
 for (const workerType of ["inline", "web"]) {
   Deno.test({
-    name: `a full disk costs no result, and the bag goes on when there is room (${workerType})`,
-    ignore: !CAN_MOUNT,
+    ...DISK.forTest(
+      `a full disk costs no result, and the bag goes on when there is room (${workerType})`,
+    ),
     async fn() {
       await using directory = new TemporaryDirectory();
       const { path } = directory;
-      const program = { args: [path, workerType], within: [...ON_SMALL_DISK, path] };
+      const within = { tool: DISK, args: [ON_SMALL_DISK, path] };
+      const program = { args: [path, workerType], within };
       const { stdout, stderr, code } = await runProgram("full_disk.ts", program);
       assertEquals(code, 0);
       assertMatch(
@@ -59,12 +45,13 @@ for (const workerType of ["inline", "web"]) {
 
 for (const kind of WORK) {
   Deno.test({
-    name: `a disk that is full during "${kind}" costs nothing, and it works when there is room`,
-    ignore: !CAN_MOUNT,
+    ...DISK.forTest(
+      `a disk that is full during "${kind}" costs nothing, and it works when there is room`,
+    ),
     async fn() {
       await using directory = new TemporaryDirectory();
       const { path } = directory;
-      const program = { args: [path, kind], within: [...ON_SMALL_DISK, path] };
+      const program = { args: [path, kind], within: { tool: DISK, args: [ON_SMALL_DISK, path] } };
       const { stdout, stderr, code } = await runProgram("full_disk_work.ts", program);
       assertEquals([stderr, code], ["", 0]);
       const reports = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));

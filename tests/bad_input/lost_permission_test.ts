@@ -1,39 +1,22 @@
 // End-to-end: programs that may not write to a bag any more, by its permissions or by its disk.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runProgram, succeeds } from "./_run_program.ts";
+import { runProgram } from "./_run_program.ts";
 import { sweep, toGoodReport } from "./_sweep.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { NOBODY, Tool } from "../tools.ts";
 
-/** A user whom permissions hold back, which they do not the administrator. */
-const NOBODY = 65_534;
-const NOBODY_READS = succeeds("test", ["-r", new URL(import.meta.url).pathname], NOBODY) &&
-  succeeds("test", ["-x", Deno.execPath()], NOBODY);
+const OTHER_USER = Tool.find("other-user");
+const DISK = Tool.find("tmpfs");
 
 /** Copies a bag to a disk of its own, seen by the command after it only, and makes that read-only. */
-const ON_READ_ONLY_DISK = [
-  "unshare",
-  "--mount",
-  "--map-root-user",
-  "sh",
-  "-c",
+const ON_READ_ONLY_DISK =
   'mount -t tmpfs -o size=8m quiver "$1" && cp -r "$0/." "$1" && mount -o remount,ro "$1" && ' +
-  'shift && exec "$@"',
-] as const;
-
-function canMount(): boolean {
-  const [command, ...args] = ON_READ_ONLY_DISK;
-  const paths = [Deno.makeTempDirSync(), Deno.makeTempDirSync()];
-  try {
-    return succeeds(command, [...args, ...paths, "true"]);
-  } finally {
-    for (const path of paths) Deno.removeSync(path);
-  }
-}
+  'shift && exec "$@"';
 
 Deno.test({
-  name:
+  ...OTHER_USER.forTest(
     "openBag() loses nothing when the permission to write is lost half-way, and goes on with it",
-  ignore: !NOBODY_READS,
+  ),
   async fn() {
     await using directory = new TemporaryDirectory();
     await Deno.chown(directory.path, NOBODY, NOBODY);
@@ -61,13 +44,14 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openBag() says what to do on a read-only file system, and the bag stays readable",
-  ignore: !canMount(),
+  ...DISK.forTest(
+    "openBag() says what to do on a read-only file system, and the bag stays readable",
+  ),
   async fn() {
     await using original = new TemporaryDirectory();
     await using disk = new TemporaryDirectory();
     await sweep(original.path);
-    const within = [...ON_READ_ONLY_DISK, original.path, disk.path];
+    const within = { tool: DISK, args: [ON_READ_ONLY_DISK, original.path, disk.path] };
     const refused = await sweep(disk.path, {}, { within });
     assertStringIncludes(refused.thrown[0] ?? "", `Cannot open "${disk.path}" for writing`);
     assertStringIncludes(refused.thrown[0] ?? "", 'open it with mode: "read"');

@@ -1,15 +1,12 @@
 // End-to-end: programs that may read a bag but not write to it.
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { succeeds } from "./_run_program.ts";
 import { sweep, SWEEP_CALLS, toGoodReport } from "./_sweep.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { NOBODY, Tool } from "../tools.ts";
 
 const MODE_READ = { mode: "read" } as const;
 
-/** A user whom no file belongs to. */
-const NOBODY = 65_534;
-const NOBODY_READS = succeeds("test", ["-r", new URL(import.meta.url).pathname], NOBODY) &&
-  succeeds("test", ["-x", Deno.execPath()], NOBODY);
+const OTHER_USER = Tool.find("other-user");
 
 for (const workerType of ["inline", "web"] as const) {
   Deno.test(`openBag() with mode: read serves hits, and writes nothing (${workerType})`, async () => {
@@ -40,8 +37,9 @@ for (const workerType of ["inline", "web"] as const) {
 }
 
 Deno.test({
-  name: "openBag() says what to do where the user may not write, and the bag stays readable",
-  ignore: !NOBODY_READS,
+  ...OTHER_USER.forTest(
+    "openBag() says what to do where the user may not write, and the bag stays readable",
+  ),
   async fn() {
     await using directory = new TemporaryDirectory();
     await sweep(directory.path);

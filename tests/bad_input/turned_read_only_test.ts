@@ -1,43 +1,26 @@
-// End-to-end: a disk that becomes read-only beneath an open bag. Skipped where none can be mounted.
+// End-to-end: a disk that becomes read-only beneath an open bag.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runProgram, succeeds } from "./_run_program.ts";
+import { runProgram } from "./_run_program.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { createImage, Tool } from "../tools.ts";
 
 /** What is mounted after it is seen by the program only, and goes with it. */
-const ALONE = ["unshare", "--mount"] as const;
-
-const IMAGE_BYTES = 16 * 1024 * 1024;
-
-/** Makes a file that can be mounted as a disk. */
-function createImage(directory: string): string {
-  const image = `${directory}/image`;
-  using file = Deno.openSync(image, { write: true, create: true });
-  file.truncateSync(IMAGE_BYTES);
-  return succeeds("mkfs.ext4", ["-q", image]) ? image : "";
-}
-
-function canMount(): boolean {
-  const directory = Deno.makeTempDirSync();
-  try {
-    const image = createImage(directory);
-    Deno.mkdirSync(`${directory}/disk`);
-    return succeeds("unshare", ["--mount", "mount", "-o", "loop", image, `${directory}/disk`]);
-  } finally {
-    Deno.removeSync(directory, { recursive: true });
-  }
-}
+const LOOP_DISK = Tool.find("loop-disk");
 
 Deno.test({
-  name: "a disk that turns read-only costs no result, and the bag goes on when it can be written",
-  ignore: !canMount(),
+  ...LOOP_DISK.forTest(
+    "a disk that turns read-only costs no result, and the bag goes on when it can be written",
+  ),
   async fn() {
     await using directory = new TemporaryDirectory();
     const disk = `${directory.path}/disk`;
+    const image = `${directory.path}/image`;
     await Deno.mkdir(disk);
+    assertEquals(createImage(image), true);
     const { stdout, stderr, code } = await runProgram("turned_read_only.ts", {
-      args: [disk, createImage(directory.path)],
+      args: [disk, image],
       flags: ["--allow-all"],
-      within: ALONE,
+      within: { tool: LOOP_DISK, args: [] },
     });
     assertEquals([stderr, code], ["", 0]);
     const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));

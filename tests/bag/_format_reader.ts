@@ -5,6 +5,7 @@ import type { CallRecord } from "../../src/call/call_record.ts";
 import { digestArgument } from "../../src/value/digest/digest_value.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { type EncodedPart, type EncodedValue, toKindName } from "../../src/value/value.ts";
+import { Tool } from "../tools.ts";
 import { describeValue, type ValueDescription } from "./_describe_value.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
@@ -40,28 +41,6 @@ export interface ReadBag {
   readonly indexed: number | null;
 }
 
-function hasPython(): boolean {
-  try {
-    return new Deno.Command("python3", { args: ["--version"] }).outputSync().success;
-  } catch (error) {
-    // No such program, or no permission to run it.
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
-      return false;
-    }
-    throw error;
-  }
-}
-
-const HAS_PYTHON = hasPython();
-
-/** The name of a test that needs Python, and whether it is ignored. */
-export function withPython(name: string): { name: string; ignore: boolean } {
-  return {
-    name: HAS_PYTHON ? name : `${name} (ignored: there is no python3)`,
-    ignore: !HAS_PYTHON,
-  };
-}
-
 /** Reads a bag with the reader. */
 export function readBag(path: string): ReadBag {
   return runReader([READER, path, SIGNING_KEY]);
@@ -69,7 +48,7 @@ export function readBag(path: string): ReadBag {
 
 /** Runs a reader that prints what it read. */
 export function runReader(args: string[]): ReadBag {
-  const { stdout, stderr } = new Deno.Command("python3", { args }).outputSync();
+  const { stdout, stderr } = Tool.find("python3").command(args).outputSync();
   assertEquals(new TextDecoder().decode(stderr), "");
   return JSON.parse(new TextDecoder().decode(stdout));
 }

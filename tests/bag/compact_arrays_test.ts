@@ -4,10 +4,12 @@ import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { BagStorage } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
-import { runPython, withH5py } from "./_hdf5_tools.ts";
+import { Tool } from "../tools.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart } from "./_values.ts";
+
+const H5PY = Tool.find("python3-h5py");
 
 const MATRIX = { ...createPart("matrix", 8 * 30 * 100, "Float64Array"), shape: [30, 100] };
 const CUBE = { ...createPart("cube", 4 * 5 * 6 * 5000, "Int32Array"), shape: [5, 6, 5000] };
@@ -72,7 +74,7 @@ print(json.dumps({
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 Deno.test({
-  ...withH5py("BagStorage.compact() keeps shapes and compression, which h5py sees"),
+  ...H5PY.forTest("BagStorage.compact() keeps shapes and compression, which h5py sees"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { path } = directory;
@@ -86,7 +88,7 @@ Deno.test({
     assertEquals([values, countWhole(bag, [...wanted, ...OTHERS.slice(3)])], [4, 6]);
     const shapes = [MATRIX, CUBE, ROW].map(({ digest }) => bag.openPayload(digest)?.shape);
     assertEquals(shapes, [[30, 100], [5, 6, 5000], undefined]);
-    const { code, output } = runPython(SCRIPT, path);
+    const { code, output } = H5PY.run("-c", SCRIPT, path);
     assertEquals(code, 0, output);
     assertEquals(JSON.parse(output), {
       [MATRIX.digest]: [[30, 100], "gzip", 3],

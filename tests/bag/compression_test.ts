@@ -5,10 +5,13 @@ import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagFormatError } from "../../src/base/errors.ts";
 import { type EncodedPart, VALUE_KIND } from "../../src/value/value.ts";
 import { FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
-import { run, runPython, withH5dump, withH5py } from "./_hdf5_tools.ts";
+import { Tool } from "../tools.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart } from "./_values.ts";
+
+const H5PY = Tool.find("python3-h5py");
+const H5DUMP = Tool.find("h5dump");
 
 const GZIP = { compression: { gzip: 4 } };
 
@@ -107,12 +110,12 @@ for (const options of [{}, GZIP]) {
   });
 
   Deno.test({
-    ...withH5py(`BagStorage.fold() writes shapes that h5py sees in a ${kind} bag`),
+    ...H5PY.forTest(`BagStorage.fold() writes shapes that h5py sees in a ${kind} bag`),
     async fn() {
       using directory = new TemporaryDirectory();
       await createBag(directory.path, options);
       const args = kind === "compressed" ? [directory.path, "4"] : [directory.path];
-      const { code, output } = runPython(SCRIPT, ...args);
+      const { code, output } = H5PY.run("-c", SCRIPT, ...args);
       assertEquals(code, 0, output);
       const found = JSON.parse(output);
       for (const { digest, shape } of PARTS.slice(-4)) assertEquals(found[digest], shape);
@@ -150,11 +153,11 @@ for (const options of [{}, GZIP]) {
 }
 
 Deno.test({
-  ...withH5dump("BagStorage.fold() compresses such that h5dump shows the filter"),
+  ...H5DUMP.forTest("BagStorage.fold() compresses such that h5dump shows the filter"),
   async fn() {
     using directory = new TemporaryDirectory();
     await createBag(directory.path, GZIP);
-    const { code, output } = run("h5dump", ["-pH", `${directory.path}/segments/000001.h5`]);
+    const { code, output } = H5DUMP.run("-pH", `${directory.path}/segments/000001.h5`);
     assertEquals(code, 0, output);
     assert(output.includes("COMPRESSION DEFLATE { LEVEL 4 }"), output);
     assert(output.includes("( 300, 1001 ) / ( 300, 1001 )"), output);

@@ -3,16 +3,11 @@ import { assert, assertEquals } from "@std/assert";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
 import { EVERY_VALUE } from "./_every_value.ts";
-import {
-  checkValues,
-  openManual,
-  put,
-  readBag,
-  runReader,
-  toStored,
-  withPython,
-} from "./_format_reader.ts";
+import { checkValues, openManual, put, readBag, runReader, toStored } from "./_format_reader.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { Tool } from "../tools.ts";
+
+const PYTHON = Tool.find("python3");
 
 /** Changes a byte of a file. */
 function damage(path: string, offset: number): void {
@@ -22,7 +17,7 @@ function damage(path: string, offset: number): void {
 }
 
 Deno.test({
-  ...withPython("FORMAT.md says what is left of a damaged bag, and what a writer leaves"),
+  ...PYTHON.forTest("FORMAT.md says what is left of a damaged bag, and what a writer leaves"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { path } = directory;
@@ -64,7 +59,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...withPython("FORMAT.md says what is left of a damaged segment"),
+  ...PYTHON.forTest("FORMAT.md says what is left of a damaged segment"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { path } = directory;
@@ -113,7 +108,7 @@ print(json.dumps(reader.report_bag(sys.argv[2], None)))
 `;
 
 Deno.test({
-  ...withPython("FORMAT.md says how to read a bag while segments are merged"),
+  ...PYTHON.forTest("FORMAT.md says how to read a bag while segments are merged"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { path } = directory;

@@ -6,9 +6,12 @@ import type { CallRecord } from "../../src/call/call_record.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
 import { RecordSigner } from "../../src/store/signed/record_signer.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
-import { openManual, type ReadBag, readBag, SIGNING_KEY, withPython } from "./_format_reader.ts";
+import { openManual, type ReadBag, readBag, SIGNING_KEY } from "./_format_reader.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { Tool } from "../tools.ts";
 import { toDigest } from "./_values.ts";
+
+const PYTHON = Tool.find("python3");
 
 const PROFILE = {
   parameters: [{ name: "a" }, { name: "b" }],
@@ -70,7 +73,7 @@ function checkCalls(read: ReadBag, bag: BagStorage): void {
 }
 
 Deno.test({
-  ...withPython("FORMAT.md says how to read the call log, its keys and signatures"),
+  ...PYTHON.forTest("FORMAT.md says how to read the call log, its keys and signatures"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { path } = directory;

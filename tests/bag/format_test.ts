@@ -10,22 +10,17 @@ import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
 import { LOCATION } from "../../src/bag/table/digest_table.ts";
 import { graph, primitive } from "../value/arbitrary_value.ts";
 import { EVERY_VALUE } from "./_every_value.ts";
-import {
-  checkValues,
-  countPlaces,
-  openManual,
-  put,
-  readBag,
-  toStored,
-  withPython,
-} from "./_format_reader.ts";
+import { checkValues, countPlaces, openManual, put, readBag, toStored } from "./_format_reader.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
+import { Tool } from "../tools.ts";
+
+const PYTHON = Tool.find("python3");
 
 for (const options of [{}, { compression: { gzip: 6 } }]) {
   const gzip = "compression" in options;
 
   Deno.test({
-    ...withPython(`FORMAT.md says how to read every value${gzip ? " that is compressed" : ""}`),
+    ...PYTHON.forTest(`FORMAT.md says how to read every value${gzip ? " that is compressed" : ""}`),
     async fn() {
       using directory = new TemporaryDirectory();
       const stored = EVERY_VALUE.map(toStored);
@@ -66,7 +61,7 @@ function moveIntoTable(path: string, segment: string): void {
 }
 
 Deno.test({
-  ...withPython("FORMAT.md says how to read and digest whatever structured clone carries"),
+  ...PYTHON.forTest("FORMAT.md says how to read and digest whatever structured clone carries"),
   async fn() {
     using directory = new TemporaryDirectory();
     const values = fc.sample(fc.oneof({ weight: 6, arbitrary: graph }, primitive), {
@@ -111,7 +106,7 @@ function moveIntoChunks(path: string, segment: string): void {
 }
 
 Deno.test({
-  ...withPython("FORMAT.md says how to read chunks that are not compressed"),
+  ...PYTHON.forTest("FORMAT.md says how to read chunks that are not compressed"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { path } = directory;

@@ -2,9 +2,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
-import { run, runPython, withH5dump, withH5py } from "./_hdf5_tools.ts";
+import { Tool } from "../tools.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart } from "./_values.ts";
+
+const H5PY = Tool.find("python3-h5py");
+const H5DUMP = Tool.find("h5dump");
 
 const ARRAYS = Object.keys(VALUE_KIND).filter((name): name is ValueKindName =>
   name !== "cbor" && name !== "graph"
@@ -55,11 +58,11 @@ async function createBag(path: string) {
 }
 
 Deno.test({
-  ...withH5py("BagStorage.fold() writes arrays that h5py reads as typed datasets"),
+  ...H5PY.forTest("BagStorage.fold() writes arrays that h5py reads as typed datasets"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { arrays, small } = await createBag(directory.path);
-    const { code, output } = runPython(SCRIPT, directory.path);
+    const { code, output } = H5PY.run("-c", SCRIPT, directory.path);
     assertEquals(code, 0, output);
     const expected = Object.fromEntries([
       ...arrays.map(({ kind, part }) => [part.digest, [kind, DTYPES[kind] ?? "|u1"]]),
@@ -70,11 +73,11 @@ Deno.test({
 });
 
 Deno.test({
-  ...withH5dump("BagStorage.fold() writes a link file that h5dump follows"),
+  ...H5DUMP.forTest("BagStorage.fold() writes a link file that h5dump follows"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { arrays } = await createBag(directory.path);
-    const { code, output } = run("h5dump", ["-A", `${directory.path}/values.h5`]);
+    const { code, output } = H5DUMP.run("-A", `${directory.path}/values.h5`);
     assertEquals(code, 0, output);
     for (const { part } of arrays) assertStringIncludes(output, part.digest);
     assertStringIncludes(output, "H5T_IEEE_F64LE");

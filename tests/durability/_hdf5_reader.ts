@@ -1,6 +1,5 @@
+import { Tool } from "../tools.ts";
 import { createLineStream } from "./testdata/text_lines.ts";
-
-const PYTHON = "/usr/bin/python3";
 
 /** Opens the link file and all segments of each bag that it is told of, and compares every array. */
 const SCRIPT = `
@@ -44,9 +43,8 @@ export class Hdf5Reader implements AsyncDisposable {
   readonly #lines: ReadableStreamDefaultReader<string>;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor() {
-    this.#child = new Deno.Command(PYTHON, {
-      args: ["-c", SCRIPT],
+  private constructor(python: Tool) {
+    this.#child = python.command(["-c", SCRIPT], {
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
@@ -58,7 +56,8 @@ export class Hdf5Reader implements AsyncDisposable {
 
   /** Starts a reader, unless there is no h5py here. */
   static start(): Hdf5Reader | undefined {
-    return hasH5py() ? new Hdf5Reader() : undefined;
+    const python = Tool.find("python3-h5py");
+    return python.found ? new Hdf5Reader(python) : undefined;
   }
 
   /** Reads all arrays of a bag. */
@@ -81,15 +80,5 @@ export class Hdf5Reader implements AsyncDisposable {
     await this.#input.close();
     await this.#lines.cancel();
     await this.#child.status;
-  }
-}
-
-function hasH5py(): boolean {
-  try {
-    return new Deno.Command(PYTHON, { args: ["-c", "import h5py"], stderr: "null" })
-      .outputSync().success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

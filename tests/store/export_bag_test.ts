@@ -7,10 +7,13 @@ import { createBagView } from "../../src/store/browse/bag_view.ts";
 import { exportBag } from "../../src/store/exchange/export_bag.ts";
 import { openBagStores } from "../../src/store/open_stores.ts";
 import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
-import { run, runPython, withH5dump, withH5py } from "../bag/_hdf5_tools.ts";
+import { Tool } from "../tools.ts";
 import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { sameValue } from "../value/same_value.ts";
 import { createRecord } from "./contract.ts";
+
+const H5PY = Tool.find("python3-h5py");
+const H5DUMP = Tool.find("h5dump");
 
 const KEYS = ["1".repeat(64), "2".repeat(64), "3".repeat(64)];
 
@@ -143,21 +146,21 @@ assert r["deep/est"][...].tolist() == [3] * 1000
 `;
 
 Deno.test({
-  ...withH5py("Bag.exportHdf5() writes groups and datasets that h5py reads"),
+  ...H5PY.forTest("Bag.exportHdf5() writes groups and datasets that h5py reads"),
   fn: () =>
     withBag(async (bag, directory) => {
       await bag.exportHdf5(`${directory}/export.h5`);
-      const { code, output } = runPython(SCRIPT, `${directory}/export.h5`);
+      const { code, output } = H5PY.run("-c", SCRIPT, `${directory}/export.h5`);
       assertEquals(code, 0, output);
     }),
 });
 
 Deno.test({
-  ...withH5dump("Bag.exportHdf5() writes a file that h5dump goes through"),
+  ...H5DUMP.forTest("Bag.exportHdf5() writes a file that h5dump goes through"),
   fn: () =>
     withBag(async (bag, directory) => {
       await bag.exportHdf5(`${directory}/export.h5`);
-      const { code, output } = run("h5dump", ["-A", `${directory}/export.h5`]);
+      const { code, output } = H5DUMP.run("-A", `${directory}/export.h5`);
       assertEquals(code, 0, output);
       assert(output.includes('GROUP "f"') && output.includes("( 30, 100 ) / ( 30, 100 )"));
     }),
@@ -180,7 +183,9 @@ for i, damage in enumerate(json.loads(sys.argv[2])):
 `;
 
 Deno.test({
-  ...withH5py("Bag.importHdf5() refuses a file with any digest, record or format that is wrong"),
+  ...H5PY.forTest(
+    "Bag.importHdf5() refuses a file with any digest, record or format that is wrong",
+  ),
   fn: () =>
     withBag(async (bag, directory) => {
       const file = `${directory}/export.h5`;
@@ -202,7 +207,7 @@ Deno.test({
         'del f["values"]': "has no values",
       };
       await bag.exportHdf5(file);
-      const { code, output } = runPython(DAMAGE, file, JSON.stringify(Object.keys(changes)));
+      const { code, output } = H5PY.run("-c", DAMAGE, file, JSON.stringify(Object.keys(changes)));
       assertEquals(code, 0, output);
       for (const [i, [change, message]] of Object.entries(changes).entries()) {
         const damaged = `${file}.${i}`;

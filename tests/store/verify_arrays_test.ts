@@ -2,11 +2,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
-import { runPython, withH5py } from "../bag/_hdf5_tools.ts";
+import { Tool } from "../tools.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { toDigest } from "../bag/_values.ts";
 import { attack, flip, readAll } from "./_attack.ts";
 import { ENVIRONMENT, listDamaged, storeCalls, type StoredCall, verify } from "./_small_bag.ts";
+
+const H5PY = Tool.find("python3-h5py");
 
 const GZIP = { compression: { gzip: 4 } };
 
@@ -78,7 +80,7 @@ print(json.dumps(found))
 `;
 
 function readWithH5py(path: string): Record<string, [shape: number[], compression: string | null]> {
-  const { code, output } = runPython(SCRIPT, path);
+  const { code, output } = H5PY.run("-c", SCRIPT, path);
   assertEquals(code, 0, output);
   return JSON.parse(output);
 }
@@ -110,7 +112,7 @@ for (const [kind, options] of [["plain", {}], ["compressed", GZIP]] as const) {
   });
 
   Deno.test({
-    ...withH5py(`verifyStores() keeps shapes and filter when a ${kind} segment is damaged`),
+    ...H5PY.forTest(`verifyStores() keeps shapes and filter when a ${kind} segment is damaged`),
     async fn() {
       using directory = new TemporaryDirectory();
       const { path } = directory;

@@ -2,14 +2,16 @@
 // came of it. Arguments: the disk, the file that is its image.
 import { type Bag, cacheScope, openBag, type QuiverWarning } from "@quiver/quiver";
 import { samples } from "./tasks.ts";
+import { Tool } from "../../tools.ts";
 
 const [disk = "", image = ""] = Deno.args;
 const path = `${disk}/bag`;
+const MOUNT = Tool.find("mount");
 const OPTIONS = { durability: "power", memoryBytes: 0 } as const;
 
 function mount(...args: readonly string[]): void {
-  const { success, stderr } = new Deno.Command("mount", { args: [...args] }).outputSync();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  const { code, output } = MOUNT.run(...args);
+  if (code !== 0) throw new Error(output);
 }
 
 function toMessage(error: unknown): string {
@@ -66,8 +68,7 @@ mount("-o", "loop", image, disk);
   }
   await fails(() => bag.close());
 }
-const { success } = new Deno.Command("umount", { args: [disk] }).outputSync();
-tell({ unmounted: success });
+tell({ unmounted: Tool.find("umount").run(disk).code === 0 });
 mount("-o", "loop", image, disk);
 {
   await using bag = await openBag(path, OPTIONS);
