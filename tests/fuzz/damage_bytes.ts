@@ -1,7 +1,7 @@
-// A worker of fuzz/main.ts: changes the bytes of a small bag one by one, a share of them
-import { listFiles } from "../tests/bag/_temporary_directory.ts";
-import { attack, flip, inflate } from "../tests/store/_attack.ts";
-import { CALLS, UNSEALED } from "../tests/store/_small_bag.ts";
+// A worker of main.ts: changes the bytes of a small bag one by one, a share of them
+import { listFiles } from "../bag/_temporary_directory.ts";
+import { attack, flip, inflate } from "../store/_attack.ts";
+import { CALLS, UNSEALED } from "../store/_small_bag.ts";
 import { type BagName, CREATE_BAG } from "./bags.ts";
 
 /** What a worker is to do. */

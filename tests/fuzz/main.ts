@@ -1,13 +1,14 @@
 // Attacks what reads a bag, for as long as you like: deno task fuzz --minutes=10 --seed=1 --calls=100000
 //
-// First every property of damaged files in tests/fuzz in turn, with new random data each time, for so
-// many minutes; then so many rounds of calls whose arguments are changed meanwhile, here and on each
-// kind of worker; then, to their ends, small bags with each of their bytes changed, and each of their files cut at each
-// of its lengths, which takes a few minutes more: --minutes=0 does only that. It ends with an error at the first attack
-// that is not answered by a right value, a miss or a clear error, and says how to repeat it.
+// First every property of damaged files in turn, with new random data each time, for so many minutes;
+// then so many rounds of calls whose arguments are changed meanwhile, here and on each kind of worker;
+// then, to their ends, small bags with each of their bytes changed, and each of their files cut at
+// each of its lengths, which takes a few minutes more: --minutes=0 --calls=0 does only that. It ends
+// with an error at the first attack that is not answered by a right value, a miss or a clear error,
+// and says how to repeat it.
 import fc from "fast-check";
-import { FROZEN } from "../tests/fuzz/frozen_calls.ts";
-import { TARGETS } from "../tests/fuzz/properties.ts";
+import { FROZEN } from "./frozen_calls.ts";
+import { TARGETS } from "./properties.ts";
 import { BAG_NAMES } from "./bags.ts";
 import { damageEverywhere } from "./damage_everywhere.ts";
 

@@ -1,8 +1,4 @@
-import {
-  createBagWithoutTable,
-  createCompactedBag,
-  createSmallBag,
-} from "../tests/store/_small_bag.ts";
+import { createBagWithoutTable, createCompactedBag, createSmallBag } from "../store/_small_bag.ts";
 
 /** The bags whose bytes are changed. */
 export const BAG_NAMES = ["a bag", "a compacted bag", "a bag without its table"] as const;
