@@ -39,7 +39,12 @@ const SEARCHES = {
   "mkfifo": { about: "mkfifo", commands: [["mkfifo"]], works: ["--help"] },
   "mkfs.ext4": { about: "mkfs.ext4", commands: [["mkfs.ext4"]], works: ["-V"] },
   "mount": { about: "mount", commands: [["mount"]], works: ["--help"] },
-  "node": { about: "Node.js", commands: [["node"]], works: ["--version"] },
+  "node": {
+    about: "Node.js",
+    commands: [["node"]],
+    // Where there is no Node, Deno starts itself by that name.
+    works: ["-e", "process.exit(process.versions.deno === undefined ? 0 : 1)"],
+  },
   "other-user": {
     about: "right to start programs as another user",
     commands: [[Deno.execPath()]],
