@@ -182,8 +182,17 @@ function succeeds(
 }
 
 function runsAsNobody(command: Command): boolean {
-  const code = `Deno.readTextFileSync(${JSON.stringify(new URL(import.meta.url).pathname)})`;
-  return succeeds(command, ["eval", code], { uid: NOBODY, gid: NOBODY });
+  const directory = Deno.makeTempDirSync();
+  try {
+    const [readable, locked] = [new URL(import.meta.url).pathname, `${directory}/locked`];
+    // Whoever runs the tests as that user has no other one.
+    const code = `Deno.readTextFileSync(${JSON.stringify(readable)});
+      try { Deno.writeTextFileSync(${JSON.stringify(locked)}, ""); } catch { Deno.exit(0); }
+      Deno.exit(1);`;
+    return succeeds(command, ["eval", code], { uid: NOBODY, gid: NOBODY });
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 }
 
 function mountsInMemory(command: Command): boolean {
