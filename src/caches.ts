@@ -46,7 +46,7 @@ export type { BagEntry } from "./store/browse/read_bag.ts";
 export type { RekeyResult } from "./store/redigest.ts";
 export type { SigningOptions } from "./store/signed/signing_keys.ts";
 export type { CacheStatistics, StorageStatistics } from "./store/stores.ts";
-export type { LimitedCall, LimitOptions } from "./store/limited/policy.ts";
+export type { LimitedCall, LimitOptions } from "./store/limited/limits.ts";
 export type { Found, SweepResult } from "./store/stores.ts";
 export type { TransferOptions, TransferResult } from "./store/transfer_calls.ts";
 export type { NdArray, NumberArray } from "./value/array_shape.ts";

@@ -58,7 +58,78 @@ const ENTRIES = [
  * What other rooms may use of each sub-folder: its surface. Where a folder is not listed, it is its
  * room's own.
  */
-const SURFACES: { readonly [folder: string]: readonly string[] } = {};
+const SURFACES: { readonly [folder: string]: readonly string[] } = {
+  "src/bag/hdf5": [
+    "access.ts",
+  ],
+  "src/bag/segment": [
+    "format.ts",
+    "hdf5_file.ts",
+    "segment_writer.ts",
+  ],
+  "src/bag/verify": [
+    "bag_verification.ts",
+    "repair_log.ts",
+    "report.ts",
+  ],
+  "src/executor/dispatch": [
+    "dispatcher.ts",
+  ],
+  "src/executor/map": [
+    "map_task.ts",
+    "progress_bar.ts",
+  ],
+  "src/executor/pools": [
+    "pool_runner.ts",
+    "pool_worker.ts",
+    "wrap_executor.ts",
+  ],
+  "src/store/browse": [
+    "bag_view.ts",
+    "read_bag.ts",
+  ],
+  "src/store/exchange": [
+    "export_bag.ts",
+    "import_bag.ts",
+  ],
+  "src/store/limited": [
+    "limited_stores.ts",
+    "limits.ts",
+  ],
+  "src/store/signed": [
+    "signing_keys.ts",
+  ],
+  "src/store/verify": [
+    "run_verify_worker.ts",
+  ],
+  "src/value/codec": [
+    "cbor.ts",
+    "decode_value.ts",
+    "encode_value.ts",
+    "references.ts",
+    "thrown_value.ts",
+  ],
+  "src/value/digest": [
+    "digest_value.ts",
+    "refusal.ts",
+  ],
+  "src/value/tree": [
+    "open_value.ts",
+    "slice_array.ts",
+    "value_node.ts",
+  ],
+  "src/worker/process": [
+    "expose_process.ts",
+    "process_worker.ts",
+  ],
+  "src/worker/web": [
+    "expose_worker.ts",
+    "web_worker.ts",
+  ],
+  "src/worker/wire": [
+    "unclonable.ts",
+  ],
+};
 
 interface Dependency {
   readonly specifier: string;

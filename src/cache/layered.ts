@@ -2,7 +2,7 @@ import { LAYERED, mixStores } from "../store/layered_stores.ts";
 import type { LayersDescription } from "../store/stores.ts";
 import { Cache, checkCache, isCache } from "./cache.ts";
 import { limitStores } from "../store/limited/limited_stores.ts";
-import type { LimitOptions } from "../store/limited/policy.ts";
+import type { LimitOptions } from "../store/limited/limits.ts";
 
 /**
  * Puts a cache on top of others: calls that the first one does not know are looked up in those

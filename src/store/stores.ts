@@ -14,7 +14,7 @@ import type {
   TellDamaged,
 } from "../disk/disk_storage.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
-import type { LimitOptions } from "./limited/policy.ts";
+import type { LimitOptions } from "./limited/limits.ts";
 
 export type { TellDamaged } from "../disk/disk_storage.ts";
 

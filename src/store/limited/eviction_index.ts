@@ -2,14 +2,14 @@ import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
 import type { ValueDescription } from "../stores.ts";
 import { digestsOf } from "../sweep.ts";
-import type { LimitedCall } from "./policy.ts";
+import type { LimitedCall } from "./limits.ts";
 
-interface LedgerEntry extends LimitedCall {
+interface IndexEntry extends LimitedCall {
   /** All values that the call needs, each once. */
   readonly digests: readonly Digest[];
 }
 
-interface LedgerValue {
+interface IndexedValue {
   readonly bytes: number;
   /** How many calls need the value. */
   calls: number;
@@ -19,10 +19,10 @@ interface LedgerValue {
 export class EvictionIndex {
   readonly #describe: (digest: Digest) => ValueDescription | undefined;
   /** A map keeps the order of insertion: what was used is taken out and put in again. */
-  readonly #entries = new Map<Digest, LedgerEntry>();
+  readonly #entries = new Map<Digest, IndexEntry>();
   /** The same calls in the order in which they were recorded. */
-  readonly #recorded = new Map<Digest, LedgerEntry>();
-  readonly #values = new Map<Digest, LedgerValue>();
+  readonly #recorded = new Map<Digest, IndexEntry>();
+  readonly #values = new Map<Digest, IndexedValue>();
   /** Uses of calls that are not in the index yet. */
   readonly #early = new Set<Digest>();
   #bytes = 0;

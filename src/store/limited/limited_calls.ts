@@ -4,7 +4,8 @@ import type { Digest } from "../../value/value.ts";
 import type { CallFeed, Lease, MaybePromise, Stores, TellDamaged } from "../stores.ts";
 import { sweepStores } from "../sweep.ts";
 import { EvictionIndex } from "./eviction_index.ts";
-import { type LimitOptions, type Selection, toSelection } from "./policy.ts";
+import type { LimitOptions } from "./limits.ts";
+import { type Selection, toSelection } from "./policy.ts";
 
 /** Values of evicted calls are swept when they take this share of `maxBytes`. */
 const GARBAGE_SHARE = 1 / 4;

@@ -29,7 +29,7 @@ import type {
   TellDamaged,
 } from "../stores.ts";
 import type { LimitedCalls } from "./limited_calls.ts";
-import type { LimitOptions } from "./policy.ts";
+import type { LimitOptions } from "./limits.ts";
 
 type Limiting = typeof import("./limited_calls.ts");
 
