@@ -67,6 +67,21 @@ export function isDigestible(value: object): value is Digestible {
 }
 
 /**
+ * Tells whether `Comlink.proxy()` has marked a function: a task on a worker gets another function in
+ * its place, which calls this one here.
+ *
+ * @param value The function.
+ * @returns Whether it is a callback.
+ */
+export function isCallback(value: object): value is (...args: unknown[]) => unknown {
+  if (typeof value !== "function") return false;
+  // Each copy of Comlink has a symbol of its own: the ones for `import` and `require` are two.
+  return Object.getOwnPropertySymbols(value).some((symbol) =>
+    symbol.description === "Comlink.proxy" && Reflect.get(value, symbol) === true
+  );
+}
+
+/**
  * Names the property by which a plain object says which shapes its arrays have, when it is not
  * simply `{ data, shape }`.
  *

@@ -1,9 +1,11 @@
 import { type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
+import { CallbackServer } from "./callback_server.ts";
 import { isTransferred } from "./transfer.ts";
 import {
-  type AbortFrame,
+  CALLBACK,
   type CloseReply,
+  type ControlFrame,
   fromAnswerFrame,
   isReportFrame,
   type SentClaims,
@@ -11,6 +13,7 @@ import {
   type WorkerFrame,
 } from "./wire/frames.ts";
 import {
+  type Callback,
   type CallFollower,
   type CallListener,
   type CallRequest,
@@ -29,8 +32,12 @@ export interface WorkerTransport {
    * @throws {UnclonableError} When it cannot be sent; a kind may also tell so later.
    */
   send(slot: number, request: CallRequest): void;
-  /** Tells the call that runs to end. */
-  abort(frame: AbortFrame): void;
+  /**
+   * Sends something to the call that runs.
+   *
+   * @throws What structured clone throws when it refuses the frame.
+   */
+  control(frame: ControlFrame): void;
   /** Runs the close hook; there are no calls any more. */
   close(): Promise<CloseReply>;
   /**
@@ -90,6 +97,7 @@ export class BaseWorker implements Worker {
     let slot: number;
     try {
       slot = this.#calls.add(request.task, isTransferred(request.args), listener);
+      if (request.callbacks !== undefined) this.#serve(slot, request.callbacks);
     } catch (error) {
       return queueMicrotask(() => listener.failed(error));
     }
@@ -108,7 +116,7 @@ export class BaseWorker implements Worker {
 
   abort(follower: CallFollower, reason: unknown): void {
     const frame = this.#calls.abort(follower, reason);
-    if (frame !== undefined) this.#kind.abort(frame);
+    if (frame !== undefined) this.#kind.control(frame);
   }
 
   revoke(): boolean {
@@ -133,6 +141,11 @@ export class BaseWorker implements Worker {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #serve(slot: number, callbacks: readonly Callback[]): void {
+    const answer = (message: unknown) => this.#kind.control([slot, CALLBACK, message]);
+    this.#calls.serve(slot, new CallbackServer(callbacks, answer));
   }
 
   #fail(death: WorkerDeath): void {
@@ -166,6 +179,8 @@ interface SentCall {
   readonly listener: CallListener;
   /** Whether it can be sent only once, as its arguments have gone with it. */
   readonly once: boolean;
+  /** What its code may call here, until it has ended or is given up. */
+  callbacks: CallbackServer | undefined;
 }
 
 /** What the parent knows of the calls that it has sent to one worker. */
@@ -217,10 +232,21 @@ export class SentCalls {
       );
     }
     this.#claims.send(slot);
-    const call = { task, slot, listener, once };
+    const call = { task, slot, listener, once, callbacks: undefined };
     this.#sent[slot] = call;
     this.#calls.push(call);
     return slot;
+  }
+
+  /**
+   * Lets a call's code call functions of the caller's.
+   *
+   * @param slot The call's slot.
+   * @param callbacks The functions.
+   */
+  serve(slot: number, callbacks: CallbackServer): void {
+    const call = this.#sent[slot];
+    if (call !== undefined) call.callbacks = callbacks;
   }
 
   /**
@@ -229,8 +255,11 @@ export class SentCalls {
    * @param frame An answer, or what a call says while it runs.
    */
   receive(frame: WorkerFrame): void {
-    if (isReportFrame(frame)) this.#sent[frame[0]]?.listener.follower?.told(frame[2], frame[3]);
-    else this.resolve(frame[0], fromAnswerFrame(frame));
+    if (!isReportFrame(frame)) return this.resolve(frame[0], fromAnswerFrame(frame));
+    const [slot, , kind, data] = frame;
+    const call = this.#sent[slot];
+    if (kind === CALLBACK) call?.callbacks?.receive(data);
+    else call?.listener.follower?.told(kind, data);
   }
 
   /**
@@ -240,8 +269,9 @@ export class SentCalls {
    * @param reason Why.
    * @returns What is to be sent, or `undefined` when the call does not run.
    */
-  abort(follower: CallFollower, reason: unknown): AbortFrame | undefined {
+  abort(follower: CallFollower, reason: unknown): ControlFrame | undefined {
     const call = this.#calls.find(({ listener }) => listener.follower === follower);
+    call?.callbacks?.close();
     if (call === undefined || !this.#claims.abort(call.slot)) return undefined;
     return [call.slot, "abort", fromThrown(reason)];
   }
@@ -284,7 +314,8 @@ export class SentCalls {
   fail(death: WorkerDeath): void {
     const calls = this.#calls;
     this.#calls = [];
-    for (const { task, slot, listener, once } of calls) {
+    for (const { task, slot, listener, once, callbacks } of calls) {
+      callbacks?.close();
       if (!once && this.#claims.revoke(slot)) {
         queueMicrotask(() => listener.ended({ type: "revoked" }));
         continue;
@@ -311,6 +342,7 @@ export class SentCalls {
     if (call === undefined) return undefined;
     this.#sent[slot] = undefined;
     this.#slots.push(slot);
+    call.callbacks?.close();
     // Calls end in order but for those that cannot be sent, so that the first is nearly always it.
     const index = this.#calls.indexOf(call);
     if (index < 0) return undefined;

@@ -1,6 +1,6 @@
 import { CancelledError, type WorkerDeath } from "../base/errors.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
-import type { AbortFrame, CloseReply } from "./wire/frames.ts";
+import { CALLBACK, type CloseReply, type ControlFrame } from "./wire/frames.ts";
 import { Claims } from "./web/claims.ts";
 import { BaseWorker, SentCalls, type WorkerTransport } from "./base_worker.ts";
 import { planTransfer } from "./wire/large_buffers.ts";
@@ -47,7 +47,10 @@ class InlineKind implements WorkerTransport {
   readonly #end: (death: WorkerDeath) => void;
   readonly #line: CallChannel = {
     isAborted: (slot) => this.#claims.isAborted(slot),
-    tell: (slot, kind, data) => this.#calls.receive([slot, "report", kind, data]),
+    tell: (slot, kind, data) => {
+      const told = kind === CALLBACK ? structuredClone(data) : data;
+      this.#calls.receive([slot, "report", kind, told]);
+    },
   };
   #running: ServedCall | undefined;
   /** There as soon as the close hook runs, which it does once. */
@@ -69,8 +72,12 @@ class InlineKind implements WorkerTransport {
     this.#last = this.#last.then(() => this.#perform(slot, copy));
   }
 
-  abort([, , reason]: AbortFrame): void {
-    this.#running?.abort(toThrown(structuredClone(reason)));
+  control([slot, type, data]: ControlFrame): void {
+    const copy = structuredClone(data);
+    // Any other call in the slot has ended meanwhile.
+    if (this.#running?.slot !== slot) return;
+    if (type === CALLBACK) this.#running.answer(copy);
+    else this.#running.abort(toThrown(copy));
   }
 
   close(): Promise<CloseReply> {
@@ -116,7 +123,8 @@ class InlineKind implements WorkerTransport {
   }
 }
 
-function cloneRequest(request: CallRequest): CallRequest {
+/** What the call's code may call stays with the caller. */
+function cloneRequest({ callbacks: _, ...request }: CallRequest): CallRequest {
   try {
     const plan = planTransfer(request.args, "copy");
     if (plan === undefined) return structuredClone(request);

@@ -1,18 +1,21 @@
 import { pollWhenRead } from "./polled_signal.ts";
 import {
+  type AnswerFrame,
+  CALLBACK,
   type CallFrame,
+  type ControlFrame,
   fromAnswerFrame,
   fromCallFrame,
-  isAbortFrame,
-  isReportFrame,
+  isControlFrame,
   NO_WARNINGS,
   type ParentFrame,
+  type ReportFrame,
   type ServedClaims,
   type SmallAnswers,
   toAnswerFrame,
-  type WorkerFrame,
 } from "./wire/frames.ts";
 import type {
+  CallbackListener,
   CallControl,
   CallRequest,
   Outcome,
@@ -35,8 +38,8 @@ export class ServedCalls implements CallChannel {
   readonly #runCall: RunCall;
   readonly #claims: ServedClaims;
   readonly #ring: SmallAnswers;
-  readonly #send: (frame: WorkerFrame) => void;
-  readonly #sendNow: (frame: WorkerFrame) => void;
+  readonly #send: (frame: AnswerFrame) => void;
+  readonly #sendNow: (frame: ReportFrame) => void;
   readonly #waiting: CallFrame[] = [];
   #serving = false;
   /** The call that runs; kept until the next one does. */
@@ -49,13 +52,14 @@ export class ServedCalls implements CallChannel {
    * @param runCall Does the work of one call.
    * @param shared What is shared with the parent.
    * @param send Posts an answer that is not small.
-   * @param sendNow Posts a report before it returns: the code that reports may never await.
+   * @param sendNow Posts a report before it returns, as the code that reports may never await; throws
+   * when structured clone refuses it.
    */
   constructor(
     runCall: RunCall,
     { claims, ring }: SharedWithParent,
-    send: (frame: WorkerFrame) => void,
-    sendNow: (frame: WorkerFrame) => void,
+    send: (frame: AnswerFrame) => void,
+    sendNow: (frame: ReportFrame) => void,
   ) {
     this.#runCall = runCall;
     this.#claims = claims;
@@ -70,11 +74,7 @@ export class ServedCalls implements CallChannel {
    * @param frame A call, or the end of one.
    */
   receive(frame: ParentFrame): void {
-    if (isAbortFrame(frame)) {
-      // Any other call in the slot has ended meanwhile.
-      if (this.#running?.slot === frame[0]) void this.#abort(this.#running, frame[2]);
-      return;
-    }
+    if (isControlFrame(frame)) return this.#control(frame);
     this.#waiting.push(frame);
     if (!this.#serving) void this.#serve();
   }
@@ -84,7 +84,13 @@ export class ServedCalls implements CallChannel {
   }
 
   tell(slot: number, kind: string, data: unknown): void {
-    this.#sendNow([slot, "report", kind, data]);
+    try {
+      this.#sendNow([slot, "report", kind, data]);
+    } catch (cause) {
+      // Whoever waits for what comes of it learns that it was not sent.
+      if (kind === CALLBACK) throw cause;
+      this.#sendNow([slot, "report", kind, undefined]);
+    }
   }
 
   /** Something was posted: the answer, if one was on its way. */
@@ -99,8 +105,7 @@ export class ServedCalls implements CallChannel {
    * @param frame The answer.
    * @param cause What structured clone threw.
    */
-  async refused(frame: WorkerFrame, cause: unknown): Promise<void> {
-    if (isReportFrame(frame)) return this.#send([frame[0], "report", frame[2], undefined]);
+  async refused(frame: AnswerFrame, cause: unknown): Promise<void> {
     const result = fromAnswerFrame(frame);
     // Nothing of a revoked call's answer can be refused.
     if (result.type === "revoked") throw cause;
@@ -129,6 +134,13 @@ export class ServedCalls implements CallChannel {
     this.#serving = false;
   }
 
+  #control([slot, type, data]: ControlFrame): void {
+    // Any other call in the slot has ended meanwhile.
+    if (this.#running?.slot !== slot) return;
+    if (type === CALLBACK) this.#running.answer(data);
+    else void this.#abort(this.#running, data);
+  }
+
   async #abort(call: ServedCall, reason: unknown): Promise<void> {
     const { toThrown } = await importThrown();
     call.abort(toThrown(reason));
@@ -151,6 +163,7 @@ export class ServedCall implements CallControl {
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
   #pace: ReportThrottle | undefined;
+  #listener: CallbackListener | undefined;
   #told = false;
   #ended = false;
 
@@ -192,6 +205,20 @@ export class ServedCall implements CallControl {
     return true;
   }
 
+  listen(listener: CallbackListener): void {
+    this.#listener = listener;
+    if (this.#aborted !== undefined) listener.ended(this.#aborted.reason);
+  }
+
+  /**
+   * A callback has answered.
+   *
+   * @param message The answer.
+   */
+  answer(message: unknown): void {
+    if (!this.#ended) this.#listener?.answered(message);
+  }
+
   /**
    * The call is to end.
    *
@@ -200,6 +227,7 @@ export class ServedCall implements CallControl {
   abort(reason: unknown): void {
     if (this.#aborted !== undefined) return;
     this.#aborted = { reason };
+    this.#listener?.ended(reason);
     this.#controller?.abort(reason);
   }
 
@@ -211,6 +239,7 @@ export class ServedCall implements CallControl {
   end(): boolean {
     this.#pace?.end();
     this.#ended = true;
+    this.#listener?.ended(new DOMException("The call has ended", "AbortError"));
     return this.#told;
   }
 

@@ -44,6 +44,9 @@ export function checkProcessOptions(
   }
 }
 
+/** A function of the caller's that a task calls from its worker. */
+export type Callback = (...args: unknown[]) => unknown;
+
 /** One call as it goes to a worker: data that structured clone carries. */
 export interface CallRequest {
   /** The URL of the task's module. */
@@ -54,6 +57,8 @@ export interface CallRequest {
   readonly args: readonly unknown[];
   /** What the call needs beside its arguments (scope, key…); the protocol does not look inside. */
   readonly context: unknown;
+  /** What the call's code may call here, by the numbers that stand for them; they stay here. */
+  readonly callbacks?: readonly Callback[];
 }
 
 /** A thrown value as data that structured clone carries. */
@@ -110,6 +115,20 @@ export interface CallControl {
    * @returns Whether somebody is there to hear it: `false` after the end of the call.
    */
   tell(kind: string, data: unknown): boolean;
+  /**
+   * Has the answers of callbacks go to a listener; only calls that come from elsewhere can have some.
+   *
+   * @param listener Told of each answer, and when there are no more.
+   */
+  listen?(listener: CallbackListener): void;
+}
+
+/** Who waits for the answers of callbacks where a call's code runs. */
+export interface CallbackListener {
+  /** An answer has come. */
+  answered(message: unknown): void;
+  /** The call has ended, or is to end: nobody answers any more. */
+  ended(reason: unknown): void;
 }
 
 /** Who follows a call that runs. */

@@ -1,4 +1,5 @@
 import { computeAlone, computeLeased, type Recalled } from "../../cache/recall.ts";
+import { runInScope } from "../../scope/current_scope.ts";
 import { describeScope, type Scope, toRecordMetadata } from "../../scope/scope.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../../task/call_task.ts";
 import { findTask } from "../../task/definition.ts";
@@ -263,11 +264,17 @@ function encodeRequest(
   request: CallRequest & { context: CallContext | undefined },
   scope: Scope,
 ): CallRequest {
-  const { args, tasks } = encodeTasks(request.args, request.task);
+  const { args, tasks, callbacks } = encodeTasks(request.args, request.task);
   const context: CallContext = request.context ?? describeScope(scope, undefined);
   const remembered = context.sources !== undefined;
   const references = remembered ? withSources(tasks) : tasks;
-  return { ...request, args, context: { ...context, tasks: references } satisfies CallContext };
+  const encoded = { ...request, args, context: { ...context, tasks: references } };
+  if (callbacks.length === 0) return encoded;
+  return {
+    ...encoded,
+    context: { ...encoded.context, callbacks: true } satisfies CallContext,
+    callbacks: callbacks.map((call) => (...args) => runInScope(scope, () => call(...args))),
+  };
 }
 
 function toFlags(

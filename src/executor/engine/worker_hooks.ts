@@ -213,8 +213,10 @@ async function runHook(worker: Worker, hook: HookCall): Promise<unknown> {
 
 function toRequest(hook: HookCall): CallRequest {
   if (!holdsTask(hook.args)) return { ...hook, context: undefined };
-  const { args, tasks } = encodeTasks(hook.args, hook.task);
-  return { ...hook, args, context: { ...NO_CONTEXT, tasks } satisfies CallContext };
+  const { args, tasks, callbacks } = encodeTasks(hook.args, hook.task);
+  const called = callbacks.length > 0;
+  const context: CallContext = { ...NO_CONTEXT, tasks, ...(called && { callbacks: called }) };
+  return { ...hook, args, context, ...(called && { callbacks }) };
 }
 
 function describe(error: unknown): string {

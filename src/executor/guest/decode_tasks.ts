@@ -3,10 +3,25 @@ import { findTask, importTask } from "../../task/definition.ts";
 import { toBoundTask, toTask } from "../../task/task.ts";
 import { fromCarried } from "../../value/carry_value.ts";
 import { importInWorker } from "../../worker/current_worker.ts";
-import type { CarriedArguments, TaskReference, TaskReferences } from "../wire/task_arguments.ts";
+import type { RemoteCallbacks } from "../../worker/remote_callbacks.ts";
+import {
+  CALLBACK_NODE,
+  type CarriedArguments,
+  TASK_NODE,
+  type TaskReference,
+  type TaskReferences,
+} from "../wire/task_arguments.ts";
 
 /** Restores the scope that a task is bound to. */
 type RestoreScope = (description: ScopeDescription) => Scope | Promise<Scope>;
+
+/** What the references of tasks and callbacks lead to. */
+export interface DecodeTools {
+  /** Restores the scope that a task is bound to. */
+  readonly restoreScope: RestoreScope;
+  /** The callbacks of the call, if it has some. */
+  readonly callbacks: RemoteCallbacks | undefined;
+}
 
 /**
  * Makes arguments what they were before `encodeTasks()`.
@@ -14,14 +29,14 @@ type RestoreScope = (description: ScopeDescription) => Scope | Promise<Scope>;
  * @param args The arguments as they came: of a call, or the items of a chunk, of which each is the one
  * argument of a call of its own.
  * @param references The tasks among them.
- * @param restoreScope Restores the scopes of bound tasks.
+ * @param tools What the references lead to.
  * @returns The arguments as they were given.
  * @throws {WorkerInitError} When the module of a task cannot be imported or does not define it.
  */
 export async function decodeTasks(
   args: readonly unknown[],
   references: TaskReferences,
-  restoreScope: RestoreScope,
+  { restoreScope, callbacks }: DecodeTools,
 ): Promise<readonly unknown[]> {
   const decoded: unknown[] = [];
   for (const value of args) {
@@ -37,7 +52,10 @@ export async function decodeTasks(
     // Nobody else knows the token.
     const values = fromCarried(
       value as CarriedArguments,
-      ([type, index]) => type === "task" ? callables[Number(index)] : undefined,
+      ([type, index]) => {
+        if (type === CALLBACK_NODE) return callbacks?.get(Number(index));
+        return type === TASK_NODE ? callables[Number(index)] : undefined;
+      },
     );
     if (!Array.isArray(values)) throw new TypeError("Cannot read arguments: they are no list");
     for (const one of values) decoded.push(one);

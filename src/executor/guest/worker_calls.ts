@@ -15,6 +15,7 @@ import { BodyControl, runBody } from "../../task/call_task.ts";
 import { findTask, importTask, type TaskDefinition } from "../../task/definition.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { importInWorker } from "../../worker/current_worker.ts";
+import type { RemoteCallbacks } from "../../worker/remote_callbacks.ts";
 import { isGivenAway, transfer } from "../../worker/transfer.ts";
 import type { CallControl, CallRequest, Outcome } from "../../worker/worker.ts";
 import {
@@ -27,7 +28,6 @@ import {
   type RemoteCall,
   STARTED,
 } from "../wire/call_context.ts";
-import type { TaskReferences } from "../wire/task_arguments.ts";
 import type { LoadedCode } from "./check_call.ts";
 
 // What not every call needs is loaded with the first that does.
@@ -39,6 +39,7 @@ type Output = typeof import("./worker_output.ts");
 type BagStores = typeof import("../../store/open_stores.ts");
 type RunChunk = typeof import("./run_chunk.ts");
 type Checking = typeof import("./check_call.ts");
+type Callbacks = typeof import("../../worker/remote_callbacks.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
 interface OpenCache extends AsyncDisposable {
@@ -142,7 +143,7 @@ export class WorkerCalls {
       }
       const args = context.tasks === undefined
         ? request.args
-        : await this.#decodeTasks(request.args, context.tasks, warnings);
+        : await this.#decodeTasks(request.args, context, { control, warnings });
       begun = performance.now();
       const { call, chunk } = context;
       const own = context.sources === undefined
@@ -263,11 +264,14 @@ export class WorkerCalls {
 
   async #decodeTasks(
     args: readonly unknown[],
-    tasks: TaskReferences,
-    warnings: string[],
+    { tasks = {}, callbacks = false }: CallContext,
+    { control, warnings }: { readonly control: CallControl; readonly warnings: string[] },
   ): Promise<readonly unknown[]> {
     const { decodeTasks } = await importLater<Decoding>("./decode_tasks.ts", import.meta.url);
-    return await decodeTasks(args, tasks, (scope) => this.#restoreScope(scope, warnings));
+    return await decodeTasks(args, tasks, {
+      restoreScope: (scope) => this.#restoreScope(scope, warnings),
+      callbacks: callbacks ? await openCallbacks(control) : undefined,
+    });
   }
 
   /** Adds to an outcome what is asked for. */
@@ -287,6 +291,7 @@ export class WorkerCalls {
       sources: _sources,
       bare: _bare,
       tasks: _tasks,
+      callbacks: _callbacks,
       announce: _announce,
       output: _output,
       chunk: _chunk,
@@ -325,6 +330,14 @@ export class WorkerCalls {
       return undefined;
     }
   }
+}
+
+async function openCallbacks(control: CallControl): Promise<RemoteCallbacks> {
+  const { RemoteCallbacks } = await importLater<Callbacks>(
+    "../../worker/remote_callbacks.ts",
+    import.meta.url,
+  );
+  return new RemoteCallbacks(control);
 }
 
 /** Runs a call that is remembered where it was made. */

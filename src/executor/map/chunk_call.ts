@@ -3,7 +3,7 @@ import type { TaskAddress } from "../../call/call_record.ts";
 import { CancelSource } from "../../task/future.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
-import type { Outcome } from "../../worker/worker.ts";
+import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import { type CallObserver, isRetriable } from "../dispatch/call.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
@@ -42,6 +42,8 @@ export interface ChunkContent {
   readonly context: CallContext | undefined;
   /** For each item what travels with its call when that is to be remembered, if any is. */
   readonly remembering?: readonly (Remembering | undefined)[];
+  /** What its one item may call here, if that is a call with callbacks. */
+  readonly callbacks?: CallRequest["callbacks"];
 }
 
 /** How the items of a chunk ended. */
@@ -106,7 +108,7 @@ export class ChunkCall {
       ...(remembering !== undefined && { remembering }),
     });
     try {
-      const outcome = await this.#send(args, context, notes);
+      const outcome = await this.#send({ items: args, context }, { notes });
       const result = toResult(this.#unwrap(outcome));
       this.#learn(args, result.values, outcome);
       return result.failures.length === 0 ? result : await this.#retry(content, result);
@@ -129,10 +131,8 @@ export class ChunkCall {
   }
 
   async #send(
-    args: readonly unknown[],
-    context: CallContext | undefined,
-    notes?: ChunkNotes,
-    retries = 0,
+    { items: args, context, callbacks }: Omit<ChunkContent, "remembering">,
+    { notes, retries = 0 }: { readonly notes?: ChunkNotes | undefined; readonly retries?: number },
   ): Promise<Outcome> {
     const { address: { module, name: task }, dispatcher, options = {} } = this.#route;
     const { deadline, onAbort, gracePeriod, priority } = options;
@@ -147,7 +147,8 @@ export class ChunkCall {
     const given = this.#observer.cancellation;
     if (given?.aborted) cancellation.abort(given.reason);
     try {
-      return await dispatcher.run({ module, task, args, context: announced(context, options) }, {
+      const sent = { module, task, args, context: announced(context, options) };
+      return await dispatcher.run({ ...sent, ...(callbacks !== undefined && { callbacks }) }, {
         cancellation,
         started,
         waits: () => {
@@ -220,7 +221,7 @@ export class ChunkCall {
       ? content.context
       : { tags: {}, strict: false, ...content.context, ...own };
     try {
-      const outcome = await this.#send(args, context, undefined, retries);
+      const outcome = await this.#send({ ...content, context }, { retries });
       const { value, note } = this.#unwrap(outcome);
       this.#learn(args, [value], outcome);
       return { values: [value], failures: [], notes: [note] };
@@ -243,7 +244,7 @@ export class ChunkCall {
 }
 
 function partOf(
-  { items, context, remembering }: ChunkContent,
+  { items, context, remembering, callbacks }: ChunkContent,
   begin: number,
   end: number,
 ): ChunkContent {
@@ -251,6 +252,7 @@ function partOf(
     items: items.slice(begin, end),
     context,
     ...(remembering !== undefined && { remembering: remembering.slice(begin, end) }),
+    ...(callbacks !== undefined && { callbacks }),
   };
 }
 

@@ -246,8 +246,11 @@ export class ChunkGatherer {
   }
 
   #flush(): void {
-    const gathered = this.#gathered;
+    const all = this.#gathered;
     this.#gathered = [];
+    const gathered = all.filter(({ request }) => request.callbacks === undefined);
+    // Each may be given up by itself, and calls nobody back then.
+    for (const call of all) if (call.request.callbacks !== undefined) void this.#send([call]);
     const { size } = this.#route.pace;
     for (let begin = 0; begin < gathered.length; begin += size) {
       void this.#send(gathered.slice(begin, begin + size));
@@ -274,6 +277,7 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
   // A call that cannot be remembered has none.
   const sources = contexts.find((each) => each?.sources !== undefined)?.sources;
   const tasks = Object.assign({}, ...contexts.map((each) => each?.tasks));
+  const [{ request: { callbacks = undefined } = {} } = {}] = gathered;
   return {
     items: gathered.map(({ request }) => request.args[0]),
     context: contexts.some((each) => each !== undefined)
@@ -286,6 +290,7 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
       }
       : undefined,
     ...(remembering.some((own) => own !== undefined) && { remembering }),
+    ...(callbacks !== undefined && { callbacks }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { UnclonableError } from "../../base/errors.ts";
 import { type CallRunner, IN_THIS_ISOLATE, type ReadyCall } from "../../task/call_task.ts";
 import { toOriginals } from "../../value/carry_value.ts";
-import { findUnclonable } from "../../value/digest/refusal.ts";
+import { findCallback, findUnclonable } from "../../value/digest/refusal.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import { createRunner } from "../engine/runner.ts";
 import { type BoundCall, fromText, toText } from "./pool_call.ts";
@@ -39,6 +39,8 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
     dispatch: (request, observer, listener) => {
       // Whether it waits in the pool's queue or runs, only the pool could say.
       observer.started?.();
+      const refused = refuseCallbacks(request);
+      if (refused !== undefined) return listener.reject(refused);
       send(request, pool).then(
         (outcome) => listener.resolve(outcome),
         (error) => listener.reject(error),
@@ -121,6 +123,16 @@ async function send(
   throw new TypeError(
     `Cannot read the outcome of "${request.task}": the pool's worker has not answered it by ` +
       "`runBound`; the adapter must hand it the call, and give back what it returns",
+  );
+}
+
+/** Nobody would bring what they are called with from a pool's worker to here. */
+function refuseCallbacks({ task, args, callbacks }: CallRequest): UnclonableError | undefined {
+  if (callbacks === undefined) return undefined;
+  const { path = "args" } = findCallback(toOriginals(args), "args") ?? {};
+  return new UnclonableError(
+    `Cannot send ${path} of "${task}" to a pool: only Quiver's own workers call back; use an Executor`,
+    path,
   );
 }
 

@@ -52,6 +52,8 @@ export interface CallContext extends ScopeDescription, Remembering {
   readonly limits?: CallLimits;
   /** The tasks among the arguments, if there are any. */
   readonly tasks?: TaskReferences;
+  /** Whether there are callbacks among the arguments. */
+  readonly callbacks?: boolean;
   /** That the arguments are the items of a chunk, each the argument of a call of its own. */
   readonly chunk?: ChunkContext;
 }

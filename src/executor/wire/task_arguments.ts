@@ -5,7 +5,14 @@ import { definitionOf, frozenScopeOf } from "../../task/definition.ts";
 import { describeBound } from "../../task/task.ts";
 import { besideOf, type Carried, toCarried } from "../../value/carry_value.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
+import { isCallback } from "../../value/symbols.ts";
 import { isGivenAway, transfer } from "../../worker/transfer.ts";
+import type { Callback } from "../../worker/worker.ts";
+
+/** The name of the nodes that stand for tasks. */
+export const TASK_NODE = "task";
+/** The name of the nodes that stand for functions which `Comlink.proxy()` has marked. */
+export const CALLBACK_NODE = "callback";
 
 /** How a task that is an argument is found where it arrives. */
 export interface TaskReference {
@@ -29,6 +36,8 @@ interface EncodedArguments {
   readonly args: readonly unknown[];
   /** The tasks. */
   readonly tasks: TaskReferences;
+  /** The callbacks, by the numbers that stand for them. */
+  readonly callbacks: readonly Callback[];
 }
 
 /** All arguments of a call. */
@@ -39,7 +48,7 @@ export interface CarriedArguments extends Carried {
 
 /**
  * Tells whether there is something among arguments, or inside them, that structured clone does not
- * carry as it is: a task, an error, a URL, or what cannot travel at all.
+ * carry as it is: a task, a callback, an error, a URL, or what cannot travel at all.
  *
  * @param args The arguments.
  * @returns Whether they must be encoded.
@@ -60,8 +69,13 @@ export function encodeTasks(args: readonly unknown[], name: string): EncodedArgu
   const token = crypto.randomUUID();
   const tasks: TaskReference[] = [];
   const indices = new Map<object, number>();
+  const callbacks: Callback[] = [];
   const toNode = (value: object): readonly unknown[] | undefined => {
     if (typeof value !== "function") return undefined;
+    if (isCallback(value)) {
+      const known = callbacks.indexOf(value);
+      return [CALLBACK_NODE, known < 0 ? callbacks.push(value) - 1 : known];
+    }
     let index = indices.get(value);
     if (index === undefined) {
       const reference = toReference(value);
@@ -69,7 +83,7 @@ export function encodeTasks(args: readonly unknown[], name: string): EncodedArgu
       index = tasks.push(reference) - 1;
       indices.set(value, index);
     }
-    return ["task", index];
+    return [TASK_NODE, index];
   };
   const carried = toCarried(args, {
     root: "args",
@@ -77,7 +91,7 @@ export function encodeTasks(args: readonly unknown[], name: string): EncodedArgu
     toNode,
   });
   const marked = Object.assign(carried, { "quiver.task": token } as const);
-  return { args: giveAway(args, marked), tasks: { [token]: tasks } };
+  return { args: giveAway(args, marked), tasks: { [token]: tasks }, callbacks };
 }
 
 /** What was given away moves: all of it, or what is in a list of its own, for the rest does not. */

@@ -13,7 +13,7 @@ import {
   toClassName,
   toObjectType,
 } from "../object_type.ts";
-import { DigestReference, digestSymbol, isDigestible } from "../symbols.ts";
+import { DigestReference, digestSymbol, isCallback, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES, VALUE_KIND } from "../value.ts";
 import { type ByteSink, DIGEST_SCHEME, Refusal, TAG, TooDeepError } from "./byte_sink.ts";
 import { NO_DIGEST, OWN_DIGEST, refuseDigest } from "./refusal.ts";
@@ -281,7 +281,8 @@ export abstract class CanonicalWriter implements ItemWriter {
         this.writeText(value.toString(16));
         return true;
       case "function":
-        return this.#writeObject(value);
+        // What it does here is not what another would do that it is passed instead of.
+        return isCallback(value) ? this.#refuse(value) : this.#writeObject(value);
       default:
         return this.#refuse(value);
     }

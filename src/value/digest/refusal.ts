@@ -9,7 +9,7 @@ import {
   toClassName,
   toObjectType,
 } from "../object_type.ts";
-import { DigestReference, digestSymbol, isDigestible } from "../symbols.ts";
+import { DigestReference, digestSymbol, isCallback, isDigestible } from "../symbols.ts";
 import { Refusal, SinkFullError, TooDeepError } from "./byte_sink.ts";
 
 /** What is done with a value, for messages. */
@@ -51,6 +51,9 @@ export function refuseDigest(value: unknown): string | undefined {
     return undefined;
   }
   if (isRevoked(value)) return "a proxy has no digest; pass a copy";
+  if (isCallback(value)) {
+    return "a callback has no digest; name its parameter in `ignore` of the task";
+  }
   if (isDigestible(value) || value instanceof DigestReference) return undefined;
   if (typeof value === "function") return "a function has no digest; pass data, or a task";
   if (isProxy(value)) return "a proxy has no digest; pass a copy";
@@ -285,6 +288,19 @@ function refuseObject(value: unknown): string | undefined {
  */
 export function findShared(value: unknown, root: string): Finding | undefined {
   return findFirst(value, root, { enter: refuseShared, children: childrenOf });
+}
+
+/**
+ * Finds the first callback in a value.
+ *
+ * @param value The value.
+ * @param root What the path begins with, such as `args[0]`.
+ * @returns Where it is, or `undefined` if there is none.
+ */
+export function findCallback(value: unknown, root: string): Finding | undefined {
+  const enter = (value: unknown) =>
+    isObject(value) && isCallback(value) ? "it is a callback" : undefined;
+  return findFirst(value, root, { enter, children: childrenOf });
 }
 
 function refuseShared(value: unknown): string | undefined {

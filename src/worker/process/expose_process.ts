@@ -6,14 +6,7 @@
 import process from "node:process";
 import { adoptMainModule, enterWorker } from "../current_worker.ts";
 import { ServedCalls, toThrownValue } from "../served_calls.ts";
-import {
-  type AnswerFrame,
-  type CloseReply,
-  isReportFrame,
-  valueOfAnswer,
-  withValue,
-  type WorkerFrame,
-} from "../wire/frames.ts";
+import { type AnswerFrame, type CloseReply, valueOfAnswer, withValue } from "../wire/frames.ts";
 import { planTransfer } from "../wire/large_buffers.ts";
 import type { RunCall, WorkerHooks } from "../worker.ts";
 import {
@@ -42,9 +35,9 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   // Ctrl-C reaches all processes of a terminal; what it means is the parent's to decide.
   Deno.addSignalListener("SIGINT", () => {});
   const writer = new AnswerWriter(ANSWER_FD);
-  const send = (frame: WorkerFrame): void => {
+  const send = (frame: AnswerFrame): void => {
     try {
-      writer.writeFrame(isReportFrame(frame) ? frame : pack(frame));
+      writer.writeFrame(pack(frame));
     } catch (cause) {
       void served.refused(frame, cause);
       return;
@@ -60,7 +53,7 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
     runCall,
     { claims: new ServedClaimLog(CLAIM_FD), ring: writer },
     send,
-    send,
+    (report) => writer.writeFrame(report),
   );
   process.on("message", (batch: unknown) => {
     // A task may have listeners of its own; the parent sends nothing but bytes.

@@ -11,9 +11,9 @@ import { type WorkerDeath, WorkerInitError } from "../../base/errors.ts";
 import { refuseNesting } from "../current_worker.ts";
 import { BaseWorker, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
-  type AbortFrame,
   type CallFrame,
   type CloseReply,
+  type ControlFrame,
   fromCallFrame,
   isReportFrame,
   toCallFrame,
@@ -200,7 +200,7 @@ class ProcessKind implements WorkerTransport {
     if (this.#batch.push(frame) === 1) queueMicrotask(() => this.#flush());
   }
 
-  abort(frame: AbortFrame): void {
+  control(frame: ControlFrame): void {
     // Behind the call that it is for.
     this.#flush();
     this.#child.send([frame]);

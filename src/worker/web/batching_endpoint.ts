@@ -67,7 +67,19 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
   }
 
   /**
-   * Sends a message of Comlink's, likewise.
+   * Sends a frame at once, behind what was sent in this microtask checkpoint.
+   *
+   * @param frame The frame.
+   * @throws What structured clone throws when it refuses the frame.
+   */
+  sendNow(frame: S): void {
+    this.flush();
+    this.#end.postMessage([BATCH, frame]);
+    this.#options.posted?.();
+  }
+
+  /**
+   * Sends a message of Comlink's with whatever else is sent in this microtask checkpoint.
    *
    * @param message The message.
    */

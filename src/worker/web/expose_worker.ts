@@ -13,6 +13,7 @@ import {
   type ParentFrame,
   type ProgramMessage,
   type ReadyMessage,
+  type ReportFrame,
   valueOfAnswer,
   withValue,
   type WorkerFrame,
@@ -58,21 +59,20 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
     loading ??= import(href);
     pack(frame, value, buffers = await loading);
   };
-  const send = (frame: WorkerFrame): void => {
-    if (isReportFrame(frame)) return endpoint.send(frame);
+  const send = (frame: AnswerFrame): void => {
     const value = valueOfAnswer(frame);
     if (typeof value !== "object" || value === null) endpoint.send(frame);
     else if (buffers !== undefined) pack(frame, value, buffers);
     else void packLate(frame, value);
   };
-  const sendNow = (frame: WorkerFrame): void => {
-    endpoint.send(frame);
-    endpoint.flush();
-  };
+  const sendNow = (frame: ReportFrame): void => endpoint.sendNow(frame);
   const served = new ServedCalls(runCall, { claims, ring }, send, sendNow);
   const endpoint = new BatchingEndpoint<WorkerFrame, ParentFrame>(scope, {
     received: (frame) => served.receive(frame),
-    refused: (frame, cause) => void served.refused(frame, cause),
+    refused: (frame, cause) => {
+      // A report is sent at once, and whoever sends it is told.
+      if (!isReportFrame(frame)) void served.refused(frame, cause);
+    },
     posted: () => served.posted(),
   });
   exposeLate({ close: () => close(hooks) } satisfies ExposedWorker, endpoint);

@@ -8,11 +8,11 @@ import type { WorkerDeath } from "../../base/errors.ts";
 import { refuseNesting } from "../current_worker.ts";
 import { BaseWorker, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
-  type AbortFrame,
   type CloseReply,
+  type ControlFrame,
   type ExposedWorker,
   fromCallFrame,
-  isAbortFrame,
+  isControlFrame,
   type ParentFrame,
   toCallFrame,
   type WorkerFrame,
@@ -68,8 +68,8 @@ class WebKind implements WorkerTransport {
         thread.ring.read(this.#answered);
       },
       refused: (frame, cause) => {
-        // An abort is plain data.
-        if (isAbortFrame(frame)) return;
+        // What goes to a call that runs is sent at once, and whoever sends it is told.
+        if (isControlFrame(frame)) return;
         calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause));
       },
     });
@@ -83,8 +83,8 @@ class WebKind implements WorkerTransport {
     this.#endpoint.send(toCallFrame(slot, { ...request, args: plan.values }), plan.moved);
   }
 
-  abort(frame: AbortFrame): void {
-    this.#endpoint.send(frame);
+  control(frame: ControlFrame): void {
+    this.#endpoint.sendNow(frame);
   }
 
   close(): Promise<CloseReply> {

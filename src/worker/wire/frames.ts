@@ -9,9 +9,13 @@ import type { CallRequest, RunResult, ThrownValue } from "../worker.ts";
 // ```text
 // call     [slot, module, task, args]  or  [slot, module, task, args, context]
 // answer   [slot, duration, value]     or  [slot, result]
-// abort    [slot, "abort", reason]     to the call that runs
+// control  [slot, "abort", reason]      to the call that runs
+//          [slot, "callback", message]
 // report   [slot, "report", kind, data] from the call that runs, before its answer
 // ```
+
+/** The kind of report by which a call calls its caller back, and of the frame with the answer. */
+export const CALLBACK = "callback";
 
 /** How many calls may be on their way to one worker at once: slots are numbered from 0. */
 export const WORKER_CAPACITY = 1024;
@@ -30,11 +34,18 @@ export type CallFrame =
     context: unknown,
   ];
 
-/** What tells a call that runs to end; the reason is what `fromThrown()` gave. */
-export type AbortFrame = readonly [slot: number, abort: "abort", reason: unknown];
+/**
+ * What goes to a call that runs: that it is to end, with a reason that `fromThrown()` gave, or what
+ * became of a callback that it has called.
+ */
+export type ControlFrame = readonly [
+  slot: number,
+  type: "abort" | typeof CALLBACK,
+  data: unknown,
+];
 
 /** What a parent posts. */
-export type ParentFrame = CallFrame | AbortFrame;
+export type ParentFrame = CallFrame | ControlFrame;
 
 /** What a call says while it runs. */
 type ReportFrame = readonly [slot: number, report: "report", kind: string, data: unknown];
@@ -48,12 +59,12 @@ export type AnswerFrame =
 export type WorkerFrame = AnswerFrame | ReportFrame;
 
 /**
- * Tells an abort from a call, by its length.
+ * Tells what goes to a call that runs from a call, by its length.
  *
  * @param frame What a parent has posted.
- * @returns Whether it is an abort.
+ * @returns Whether it is for a call that runs.
  */
-export function isAbortFrame(frame: ParentFrame): frame is AbortFrame {
+export function isControlFrame(frame: ParentFrame): frame is ControlFrame {
   return frame.length === 3;
 }
 
