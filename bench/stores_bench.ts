@@ -58,3 +58,5 @@ export async function run(): Promise<void> {
   }
   await Deno.remove(folder, { recursive: true });
 }
+
+if (import.meta.main) await run();
