@@ -48,7 +48,7 @@ export type ControlFrame = readonly [
 export type ParentFrame = CallFrame | ControlFrame;
 
 /** What a call says while it runs. */
-type ReportFrame = readonly [slot: number, report: "report", kind: string, data: unknown];
+export type ReportFrame = readonly [slot: number, report: "report", kind: string, data: unknown];
 
 /** An answer as it is posted: short for a plain value, which most are. */
 export type AnswerFrame =
