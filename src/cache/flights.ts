@@ -7,48 +7,35 @@ import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import type { Digest } from "../value/value.ts";
 import { Waits } from "./waits.ts";
 
+/**
+ * Where the value of a call comes from, and whether the cache has it:
+ *
+ * - `"cache"`: it was there, and the body did not run for this call
+ * - `"computed"`: the body gave it, and the cache has it now
+ * - `"unstored"`: the body gave it, and the cache does not have it
+ * - `"unfit"`: the body gave it, it is not the result of what the key says, and for nobody else
+ * - `"busy"`: there is none, as somebody else computes it now
+ */
+export type ResultSource = "cache" | "computed" | "unstored" | "unfit" | "busy";
+
 /** How a call was answered. */
-export interface Recalled {
+export interface CallResult {
   /** The result. */
   readonly value: unknown;
-  /** Whether it came without running the task's body here. */
-  readonly hit: boolean;
-  /** Whether the cache has it, as far as whoever computed it knows. */
-  readonly stored?: boolean;
-  /** Whether it is for nobody else: it is not the result of what the key says. */
-  readonly unfit?: boolean;
-}
-
-/** A computation that is under way. */
-interface Flight {
-  /**
-   * Waits for the computation.
-   *
-   * @param signal Ends the wait, not the computation.
-   * @returns The result, or `undefined` when whoever began the computation has given it up.
-   */
-  landing(signal?: AbortSignal): Promise<Recalled | undefined>;
+  /** Where it comes from. */
+  readonly source: ResultSource;
 }
 
 /** The computations of one isolate that are under way, by key: whoever comes second waits. */
 export class Flights {
   readonly #flights = new Map<Digest, Flight>();
 
-  /**
-   * Finds the computation of a key.
-   *
-   * @param key The key of the call.
-   * @returns The flight, or `undefined`.
-   */
+  /** Finds the computation of a key. */
   get(key: Digest): Flight | undefined {
     return this.#flights.get(key);
   }
 
-  /**
-   * Whoever comes from now on does not wait for the computation of a key that is under way.
-   *
-   * @param key The key of the call.
-   */
+  /** Whoever comes from now on does not wait for the computation of a key that is under way. */
   forget(key: Digest): void {
     this.#flights.delete(key);
   }
@@ -56,17 +43,14 @@ export class Flights {
   /**
    * Runs a computation, visible to others under its key for as long as it lasts.
    *
-   * @param key The key of the call.
-   * @param compute The computation.
-   * @param givenUp Whether whoever began it has given it up, or what it failed with is not for others.
-   * @returns What the computation returns.
+   * @param isOwn Whether what it failed with is not for those who wait.
    */
   run(
     key: Digest,
-    compute: () => Promise<Recalled>,
-    givenUp: (error: unknown) => boolean,
-  ): Promise<Recalled> {
-    const flight = new LeadFlight(compute(), givenUp, () => {
+    compute: () => Promise<CallResult>,
+    isOwn: (error: unknown) => boolean,
+  ): Promise<CallResult> {
+    const flight = new Flight(compute(), isOwn, () => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     });
     this.#flights.set(key, flight);
@@ -74,51 +58,58 @@ export class Flights {
   }
 }
 
-class LeadFlight implements Flight {
+/** A computation that is under way. */
+class Flight {
   /** What the one who began it gets. */
-  readonly result: Promise<Recalled>;
-  readonly #givenUp: (error: unknown) => boolean;
+  readonly result: Promise<CallResult>;
+  readonly #isOwn: (error: unknown) => boolean;
   /** What the others get; a copy where the cache has none, as a result may be changed. */
-  #shared: Recalled | undefined;
+  #shared: CallResult | undefined;
   #waiting = 0;
 
   constructor(
-    computed: Promise<Recalled>,
-    givenUp: (error: unknown) => boolean,
+    computed: Promise<CallResult>,
+    isOwn: (error: unknown) => boolean,
     ended: () => void,
   ) {
-    this.#givenUp = givenUp;
-    this.result = computed.then((recalled) => {
+    this.#isOwn = isOwn;
+    this.result = computed.then((result) => {
       ended();
-      if (this.#waiting > 0) this.#shared = toShared(recalled);
-      return recalled;
+      if (this.#waiting > 0) this.#shared = toShared(result);
+      return result;
     }, (error) => {
       ended();
       throw error;
     });
   }
 
-  async landing(ownSignal?: AbortSignal): Promise<Recalled | undefined> {
+  /**
+   * Waits for the computation.
+   *
+   * @param signal Ends the wait, not the computation.
+   * @returns The result, or `undefined` when it is not for others: whoever waited asks anew.
+   */
+  async wait(signal?: AbortSignal): Promise<CallResult | undefined> {
     this.#waiting++;
     try {
-      const { unfit } = await abortable(this.result, ownSignal);
+      const { source } = await abortable(this.result, signal);
       const shared = this.#shared;
-      return unfit || shared === undefined ? undefined : toShared(shared);
+      return source === "unfit" || shared === undefined ? undefined : toShared(shared);
     } catch (error) {
-      if (this.#givenUp(error) && !ownSignal?.aborted) return undefined;
+      if (this.#isOwn(error) && !signal?.aborted) return undefined;
       throw error;
     }
   }
 }
 
-function toShared(recalled: Recalled): Recalled {
-  if (recalled.stored === true || recalled.hit) return recalled;
+function toShared(result: CallResult): CallResult {
+  if (result.source === "computed" || result.source === "cache") return result;
   try {
-    const [value] = capture([recalled.value], { large: copyLarge, bare: true }).values;
-    return { ...recalled, value };
+    const [value] = capture([result.value], { large: copyLarge, bare: true }).values;
+    return { ...result, value };
   } catch {
     // It has an accessor that throws, and nobody has looked at it yet.
-    return recalled;
+    return result;
   }
 }
 
@@ -141,70 +132,41 @@ export class Sharing {
   }
 }
 
-/**
- * Creates what the calls of one isolate share.
- *
- * @param board Tells other isolates what is waited for; absent when no other can hold a lease.
- * @returns What they share; nothing runs yet.
- */
-export function createSharing(board: WaitBoard | undefined): Sharing {
-  return new Sharing(board);
-}
-
-/** A call whose body runs, or is about to. */
-export interface RunningCall extends Disposable {
-  /** Whether it was to be forgotten meanwhile: then its result is not recorded. */
-  readonly evicted: boolean;
-}
-
 /** The calls of one isolate that are being computed, here or on its workers. */
 class RunningCalls {
-  readonly #calls = new Set<Run>();
+  readonly #calls = new Set<RunningCall>();
 
-  /**
-   * Notes a call, until that is disposed.
-   *
-   * @param call The call.
-   * @param metadata What goes into its record beside the call itself.
-   * @returns The note.
-   */
+  /** Notes a call, with the metadata of its record, until the note is disposed. */
   begin(call: KeyedCall, metadata: { readonly [name: string]: Json }): RunningCall {
-    const run = new Run(call, metadata, this.#calls);
-    this.#calls.add(run);
-    return run;
+    const running = new RunningCall(call, metadata, this.#calls);
+    this.#calls.add(running);
+    return running;
   }
 
-  /**
-   * Tells calls that they are to be forgotten.
-   *
-   * @param key Those with this key.
-   */
+  /** Tells the calls with this key that they are to be forgotten. */
   evict(key: Digest): void {
-    for (const run of this.#calls) if (run.call.key === key) run.evicted = true;
+    for (const running of this.#calls) if (running.call.key === key) running.evicted = true;
   }
 
-  /**
-   * Finds calls by what their records would be if they ended now.
-   *
-   * @param matches Tells which are meant.
-   * @returns Their keys, each once.
-   */
+  /** Finds the keys of calls by what their records would be if they ended now. */
   find(matches: (record: CallRecord) => boolean): Set<Digest> {
-    const found = [...this.#calls].filter((run) => matches(run.toRecord()));
+    const found = [...this.#calls].filter((running) => matches(running.toRecord()));
     return new Set(found.map(({ call }) => call.key));
   }
 }
 
-class Run implements RunningCall {
+/** A call whose body runs, or is about to. */
+class RunningCall implements Disposable {
   readonly call: KeyedCall;
+  /** Whether it was to be forgotten meanwhile: then its result is not recorded. */
   evicted = false;
   readonly #metadata: { readonly [name: string]: Json };
-  readonly #all: Set<Run>;
+  readonly #all: Set<RunningCall>;
 
   constructor(
     call: KeyedCall,
     metadata: { readonly [name: string]: Json },
-    all: Set<Run>,
+    all: Set<RunningCall>,
   ) {
     this.call = call;
     this.#metadata = metadata;
@@ -212,24 +174,33 @@ class Run implements RunningCall {
   }
 
   toRecord(): CallRecord {
-    const { key, address: { module, name }, version, code, args } = this.call;
-    return {
-      key,
-      scheme: DIGEST_SCHEME,
-      module,
-      task: name,
-      ...(version !== undefined && { version }),
-      ...(code !== undefined && { code }),
-      args,
-      // Nobody can have asked for calls with this result.
-      result: "",
-      started: Date.now(),
-      duration: 0,
-      metadata: this.#metadata,
-    };
+    const { call, call: { args } } = this;
+    const metadata = this.#metadata;
+    // Nobody can have asked for calls with this result.
+    return toRecord(call, { args, result: "", started: Date.now(), duration: 0, metadata });
   }
 
   [Symbol.dispose](): void {
     this.#all.delete(this);
   }
+}
+
+/** What is known only when the body has ended. */
+type RecordFields = Pick<CallRecord, "args" | "result" | "started" | "duration" | "metadata">;
+
+/** Makes the record of a call. */
+export function toRecord(
+  { key, address: { module, name: task }, version, code, ignored }: KeyedCall,
+  fields: RecordFields,
+): CallRecord {
+  return {
+    key,
+    scheme: DIGEST_SCHEME,
+    module,
+    task,
+    ...(version !== undefined && { version }),
+    ...(code !== undefined && { code }),
+    ...(ignored !== undefined && { ignored }),
+    ...fields,
+  };
 }

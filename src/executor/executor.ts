@@ -197,11 +197,7 @@ export class Executor implements AsyncDisposable {
   with(options: CallOptions): ExecutorView {
     return new ExecutorView({
       ...this.#mapExecutor,
-      runnerWith: (options) => ({
-        run: (ready) => this.active.#engine.run(ready, options),
-        attempt: (remembered) => this.active.#engine.attempt(remembered, options),
-        alone: (remembered) => this.active.#engine.alone(remembered, options),
-      }),
+      runnerWith: (options) => ({ run: (ready) => this.active.#engine.run(ready, options) }),
       submit: (task, args, runner) => this.#submit(task, args, runner),
     }, options);
   }

@@ -1,6 +1,5 @@
 import { ScopeClosedError } from "../base/errors.ts";
 import { writeWarning } from "../base/warning.ts";
-import type { Recalled } from "../cache/recall.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
   type Scope,
@@ -8,12 +7,7 @@ import {
   type WorkerContextOptions,
   type WorkerContextSettings,
 } from "../scope/scope.ts";
-import {
-  answerGiven,
-  type CallRunner,
-  type ReadyCall,
-  type RememberedCall,
-} from "../task/call_task.ts";
+import { answerCall, type CallRunner, type ReadyCall } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
 import { type CallStatus, type CallTracker, followSignal, Future } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
@@ -104,22 +98,12 @@ class LimitedRunner implements CallRunner {
     this.#limiter = limiter;
   }
 
-  run(ready: ReadyCall): Promise<unknown> {
-    return this.#withPermit(ready.status, () => this.#runner.run(ready));
-  }
-
-  attempt(remembered: RememberedCall): Promise<Recalled | undefined> {
-    return this.#withPermit(remembered.status, () => this.#runner.attempt(remembered));
-  }
-
-  alone(remembered: RememberedCall): Promise<Recalled> {
-    return this.#withPermit(remembered.status, () => this.#runner.alone(remembered));
-  }
-
-  async #withPermit<T>(status: CallStatus, run: () => T | Promise<T>): Promise<T> {
+  async run(ready: ReadyCall): Promise<unknown> {
     const acquired = this.#limiter.acquire();
-    using _permit = acquired instanceof Promise ? await untilGivenUp(acquired, status) : acquired;
-    return await run();
+    using _permit = acquired instanceof Promise
+      ? await untilGivenUp(acquired, ready.status)
+      : acquired;
+    return await this.#runner.run(ready);
   }
 }
 
@@ -319,10 +303,8 @@ class OpenWorkerContext implements WorkerContext {
     assertInsideCall(name, scope);
     if (signal?.aborted) return new Future(name, () => Promise.reject(signal.reason));
     const runner = this.#runnerWith(limiter, scope);
-    const future = new Future(name, (status) => {
-      status.onAbort = onAbort;
-      return answerGiven({ definition, scope, args, status }, runner);
-    }, this.#tracker);
+    const tracker = this.#tracker;
+    const future = answerCall(definition, args, scope, runner, { tracker, onAbort });
     if (signal !== undefined) followSignal(future, signal);
     // The definition is that of `task`, so its function returns what `task` does.
     return future as Future<R>;

@@ -343,6 +343,27 @@ export function describeScope(
 }
 
 /**
+ * Restores a scope that was described; whoever does so opens its cache.
+ *
+ * @param description What {@linkcode describeScope} has made.
+ * @param onWarning Told of each warning.
+ * @returns The scope, without a cache.
+ */
+export function restoreScope(
+  { tags, metadata, strict, singleFlight = true, leaseTimeout = Infinity }: ScopeDescription,
+  onWarning: (warning: QuiverWarning) => void,
+): Scope {
+  return {
+    tags,
+    ...(metadata !== undefined && { metadata }),
+    strict,
+    singleFlight,
+    leaseTimeout,
+    warn: createWarn(strict, onWarning),
+  };
+}
+
+/**
  * What a scope puts into the records of its calls.
  *
  * @param scope The scope.

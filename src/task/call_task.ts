@@ -1,22 +1,21 @@
 import { type Cache, voidCache } from "../cache/cache.ts";
-import type { Recalled } from "../cache/recall.ts";
 import { LateModule } from "../base/lazy_import.ts";
-import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts";
+import type { CallChain, Scope } from "../scope/scope.ts";
 import {
   freezeArguments,
   type FrozenArguments,
   hasFuture,
   resolveFutures,
 } from "./call_arguments.ts";
-import type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
-import { type CallTracker, Future } from "./future.ts";
+import { type CallTracker, Future, type OnAbort } from "./future.ts";
 import type { TaskDefinition } from "./definition.ts";
+import type { CallRunner, ReadyCall } from "./remember_call.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Digest } from "../value/value.ts";
 import type { CallControl, ProgressReport } from "../worker/worker.ts";
 import { pollWhenRead } from "../worker/polled_signal.ts";
 
-export type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
+export type { CallRunner, ReadyCall, RememberedCall } from "./remember_call.ts";
 
 type Remembering = typeof import("./remember_call.ts");
 
@@ -42,14 +41,12 @@ export function answerCall(
   given: readonly unknown[],
   scope: Scope,
   runner: CallRunner,
-  { tracker, frozen }: AnswerOptions = {},
+  { tracker, frozen, onAbort }: AnswerOptions = {},
 ): Future<unknown> {
-  const own = frozen === undefined ? {} : { frozen };
-  return new Future(
-    definition.name,
-    (status) => answerGiven({ definition, scope, args: given, status, ...own }, runner),
-    tracker,
-  );
+  return new Future(definition.name, (status) => {
+    status.onAbort = onAbort;
+    return answer({ definition, scope, args: given, frozen, status }, runner);
+  }, tracker);
 }
 
 /** Options of {@linkcode answerCall}. */
@@ -58,16 +55,12 @@ export interface AnswerOptions {
   readonly tracker?: CallTracker;
   /** The arguments as they were when the call was made, if that was before. */
   readonly frozen?: FrozenArguments | undefined;
+  /** What becomes of a worker when the call is given up while it runs there. */
+  readonly onAbort?: OnAbort | undefined;
 }
 
-/**
- * Answers a call of which somebody else makes the future.
- *
- * @param call The call; there may be futures among its arguments.
- * @param runner Runs the body.
- * @returns The result, or a promise of it.
- */
-export function answerGiven(call: ReadyCall, runner: CallRunner): unknown {
+/** There may be futures among the arguments of the call. */
+function answer(call: ReadyCall, runner: CallRunner): unknown {
   const { cache } = call.scope;
   if (cache === undefined || cache === voidCache) return runResolved(call, runner);
   const { loaded } = REMEMBERING;
@@ -100,68 +93,27 @@ function runResolved(call: ReadyCall, runner: CallRunner): unknown {
 
 /** Runs the bodies of calls in this isolate. */
 export const IN_THIS_ISOLATE: CallRunner = {
-  run: ({ definition, scope, args, status }) => {
-    status.started();
-    return runBody(definition, scope, args, status);
-  },
-  attempt: (remembered) => computeHere(remembered, true),
-  alone: async (remembered) => {
-    const recalled = await computeHere(remembered, false);
-    if (recalled === undefined) throw new TypeError("A call without a lease waits for nobody");
-    return recalled;
+  run: ({ definition, scope, args, status, remembered }) => {
+    if (remembered === undefined) {
+      status.started();
+      return runBody(definition, scope, args, status);
+    }
+    const { call: { key }, leased } = remembered;
+    const control = new BodyControl(status, scope.control);
+    const body = (values: readonly unknown[]) => {
+      status.started();
+      return runBody(definition, scope, values, control, { key, leased });
+    };
+    const refuse = () => control.interrupted ? "unfit" : undefined;
+    return remembered.compute(body, { copies: true, refuse });
   },
 };
 
-/**
- * So many bytes of large buffers, which the body gets as its own, are copied when the call is made. More
- * are copied when the body begins, and compared: hundreds of calls may be made with them at once.
- */
-const COPIED_AT_ONCE = 2 ** 23;
-
-/** The body gets arguments of its own, as it would on a worker. */
-async function computeHere(
-  { definition, scope, frozen, status, cache, call }: RememberedCall,
-  leased: boolean,
-): Promise<Recalled | undefined> {
-  const { computeAlone, computeLeased, takeArguments } = REMEMBERING.loaded ??
-    await REMEMBERING.load();
-  const isMuch = frozen !== undefined && frozen.sharedBytes > COPIED_AT_ONCE;
-  const taken = isMuch ? undefined : takeArguments(call, frozen);
-  const control = new BodyControl(status, scope.control);
-  const body = (values: readonly unknown[]) => {
-    status.started();
-    return runBody(definition, scope, values, control, { key: call.key, leased });
-  };
-  const compute = leased ? computeLeased : computeAlone;
-  return await compute(cache, call, body, {
-    metadata: toRecordMetadata(scope),
-    warn: scope.warn,
-    take: () => taken ?? takeArguments(call, frozen),
-    unfit: () => control.interrupted,
-  });
-}
-
-/**
- * Calls a task in this isolate, through the cache of a scope.
- *
- * @param definition The task.
- * @param given The arguments, futures among them.
- * @param scope The scope.
- * @returns The future of the result.
- */
-export function callTask(
-  definition: TaskDefinition,
-  given: readonly unknown[],
-  scope: Scope,
-): Future<unknown> {
-  return answerCall(definition, given, scope, IN_THIS_ISOLATE);
-}
-
-/** A call whose body runs, and that has a key. */
-export interface RunningCall {
-  /** The key. */
+/** What others may wait for while a body runs. */
+interface OwnKey {
+  /** The key of the call. */
   readonly key: Digest;
-  /** Whether it runs under the lease of the key, so that others may wait for it. */
+  /** Whether the body runs under the lease of the key, so that others may wait for it. */
   readonly leased: boolean;
 }
 
@@ -178,7 +130,7 @@ export function toBodyScope(
   definition: TaskDefinition,
   scope: Scope,
   own: CallControl,
-  running?: RunningCall,
+  running?: OwnKey,
 ): Scope {
   const { control: outer } = scope;
   const chain: CallChain = running === undefined && scope.chain === undefined
@@ -208,7 +160,7 @@ export function runBody(
   scope: Scope,
   args: readonly unknown[],
   own: CallControl,
-  running?: RunningCall,
+  running?: OwnKey,
 ): unknown {
   const { fn } = definition;
   // Called as a plain function: \`this\` is undefined.

@@ -6,7 +6,16 @@
 import { ChangedArgumentError, DeadlockError } from "../base/errors.ts";
 import type { Warn } from "../base/warning.ts";
 import type { Cache } from "../cache/cache.ts";
-import { type CallName, lookUp, recall } from "../cache/recall.ts";
+import {
+  type CallName,
+  type CallResult,
+  computeLeased,
+  type ComputeOptions,
+  computeUnleased,
+  getOrCompute,
+  lookUp,
+  type RunBody,
+} from "../cache/get_or_compute.ts";
 import type { KeyedCall } from "../call/call_key.ts";
 import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import type { Found } from "../store/stores.ts";
@@ -20,8 +29,56 @@ import {
   type FrozenArguments,
   type OwnArguments,
 } from "./call_arguments.ts";
-import type { CallRunner, ReadyCall, RememberedCall } from "./call_runner.ts";
 import { definitionOf, type TaskDefinition } from "./definition.ts";
+import type { CallStatus } from "./future.ts";
+
+/** A call whose futures have been awaited. */
+export interface ReadyCall {
+  /** The task. */
+  readonly definition: TaskDefinition;
+  /** The scope that the call was made in. */
+  readonly scope: Scope;
+  /** The arguments. */
+  readonly args: readonly unknown[];
+  /** The same as they were when the call was made, if that matters and they might change. */
+  readonly frozen?: FrozenArguments | undefined;
+  /** Told when the body starts; its cancellation ends the wait for the result. */
+  readonly status: CallStatus;
+  /** How its result is remembered, if it is to be. */
+  readonly remembered?: RememberedCall;
+}
+
+/** A call that has a key, when its body is to run. */
+export interface RememberedCall {
+  /** The cache that is to have the result. */
+  readonly cache: Cache;
+  /** The call with its key. */
+  readonly call: KeyedCall;
+  /** Whether it is computed under the lease of its key; if not, others may compute it too. */
+  readonly leased: boolean;
+  /**
+   * Takes the lease, runs the body and stores the result: here, and not before a worker is free for
+   * the body, as others wait for the lease.
+   */
+  compute(body: RunBody, options?: BodyOptions): Promise<CallResult>;
+}
+
+/** How the body of a call that is remembered is run. */
+export interface BodyOptions extends Pick<ComputeOptions, "refuse"> {
+  /** Whether the body may change its arguments, and gets some of its own: those sent to a worker are. */
+  readonly copies?: boolean;
+}
+
+/** Where and how the bodies of calls run. */
+export interface CallRunner {
+  /**
+   * Runs the body of a call. One that is to be remembered is computed by its own `compute`, which is
+   * given the body, unless a worker can do that: it opens the cache by itself.
+   *
+   * @returns What the body returned; of a call that is to be remembered, a `CallResult`.
+   */
+  run(ready: ReadyCall): unknown;
+}
 
 /**
  * Tells whether the key of a call can be made at once: its task was read, and so were those that are
@@ -116,8 +173,6 @@ function warnOf(
   warn(`Cannot remember a call of "${name}": ${reason}; the call runs anyway`, cause);
 }
 
-export { computeAlone, computeLeased } from "../cache/recall.ts";
-
 /** How large buffers are digested. */
 export const BUFFER_TOOLS: BufferTools = { toPart, pathTo };
 
@@ -179,7 +234,7 @@ function answerFound(
   }
   const fixed = freeze(ready, parts);
   if (fixed === undefined) return runner.run(ready);
-  const result = compute({ ...fixed, cache, call: withValues(call, fixed) }, runner);
+  const result = compute(cache, withValues(call, fixed), fixed, runner);
   fixed.frozen?.endTurn();
   if (ready.frozen !== undefined || fixed.frozen === undefined) return result;
   return result.catch((error) => {
@@ -192,26 +247,39 @@ function answerFound(
   });
 }
 
-async function compute(remembered: RememberedCall, runner: CallRunner): Promise<unknown> {
-  const { definition: { name }, scope, status, cache, call } = remembered;
+async function compute(
+  cache: Cache,
+  call: KeyedCall,
+  ready: ReadyCall,
+  runner: CallRunner,
+): Promise<unknown> {
+  const { definition: { name }, scope, status } = ready;
   const { warn, singleFlight, leaseTimeout } = scope;
-  const { value, hit } = await recall(cache, call, {
+  const metadata = toRecordMetadata(scope);
+  const { value, source } = await getOrCompute(cache, call, {
     name,
     warn,
     singleFlight,
     leaseTimeout,
-    metadata: toRecordMetadata(scope),
+    metadata,
     callers: () => findCallers(scope.chain, cache.id),
     missed: true,
     signal: () => status.signal,
     givenUp: () => status.aborted || scope.control?.aborted === true,
-    alone: () => runner.alone(remembered),
-    attempt: async () => {
-      const recalled = await runner.attempt(remembered);
-      if (recalled === undefined) status.waits();
-      return recalled;
+    compute: async (leased) => {
+      const compute: RememberedCall["compute"] = (body, { copies = false, refuse } = {}) => {
+        const take = copies ? toTake(call, ready.frozen) : undefined;
+        const options = { metadata, warn, take, refuse };
+        return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
+      };
+      const remembered = { cache, call, leased, compute };
+      // What `compute` gives, or a worker in its place.
+      const result = await runner.run({ ...ready, remembered }) as CallResult;
+      if (result.source === "busy") status.waits();
+      return result;
     },
   });
+  const hit = source === "cache";
   cache.count(hit);
   status.recalled(hit);
   return value;
@@ -247,20 +315,24 @@ function withGiven(
 }
 
 /**
- * Takes the arguments of a call for its body, which may change them.
- *
- * @param call The call with its key.
- * @param frozen Its arguments, if they are frozen.
- * @returns The arguments, all of which are the body's own or cannot be copied.
- * @throws {ChangedArgumentError} When the caller has changed a large buffer meanwhile.
+ * So many bytes of large buffers, which the body gets as its own, are copied when the call is made. More
+ * are copied when the body begins, and compared: hundreds of calls may be made with them at once.
  */
-export function takeArguments(
+const COPIED_AT_ONCE = 2 ** 23;
+
+/** Takes the arguments of a call for its body, which may change them. */
+function toTake(
   call: KeyedCall,
   frozen: FrozenArguments | undefined,
-): OwnArguments {
-  if (frozen === undefined) return { values: call.values, parts: new Map() };
-  const { values, parts } = frozen.own(call.address.name);
-  return { values: withGiven(call, values, frozen), parts };
+): (() => OwnArguments) | undefined {
+  if (frozen === undefined) return undefined;
+  const take = () => {
+    const { values, parts } = frozen.own(call.address.name);
+    return { values: withGiven(call, values, frozen), parts };
+  };
+  if (frozen.sharedBytes > COPIED_AT_ONCE) return take;
+  const taken = take();
+  return () => taken;
 }
 
 /**

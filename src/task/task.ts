@@ -13,7 +13,7 @@ import { type Description, type StoreDescription, withoutKeys } from "../store/s
 import { digestSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
 import { freezeArguments, hasFuture } from "./call_arguments.ts";
-import { callTask, REMEMBERING } from "./call_task.ts";
+import { answerCall, IN_THIS_ISOLATE, REMEMBERING } from "./call_task.ts";
 import {
   frozenScopeOf,
   registerCallable,
@@ -250,7 +250,7 @@ function createCallable(
     bind: (options: ScopeOptions = {}) => toBoundTask(definition, freezeScope(scopeOf(), options)),
     [digestSymbol]: () => definition.toDigestible(),
   };
-  const call = (...args: unknown[]) => callTask(definition, args, scopeOf());
+  const call = (...args: unknown[]) => answerCall(definition, args, scopeOf(), IN_THIS_ISOLATE);
   Object.defineProperty(call, "name", { value: definition.name });
   return Object.assign(call, helpers);
 }

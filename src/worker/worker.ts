@@ -74,8 +74,8 @@ export type Outcome =
     readonly value: unknown;
     /** Whether something else travels in the place of the value; the protocol does not look inside. */
     readonly carried?: true;
-    /** A word from what ran the call to who asked for it; the protocol does not look inside. */
-    readonly note?: string;
+    /** Where the value comes from, if that is told; the protocol does not look inside. */
+    readonly source?: string;
     readonly duration: number;
     readonly warnings: readonly string[];
     /** How much memory the worker holds, told when that is more than it may: it is replaced. */

@@ -1,7 +1,7 @@
 // Collaboration: running and remembering a call, with stores that fail.
 import { assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "../../src/cache/cache.ts";
-import { computeCall } from "../../src/cache/recall.ts";
+import { computeUnleased } from "../../src/cache/get_or_compute.ts";
 import type { KeyedCall } from "../../src/call/call_key.ts";
 import { QuiverError } from "../../src/base/errors.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
@@ -30,11 +30,11 @@ async function run(
   const cache = new Cache({ ...createMemoryStores(), ...change });
   const warnings: string[] = [];
   const warn = (message: string) => void warnings.push(message);
-  const { value } = await computeCall(cache, call, body, { metadata: {}, warn });
+  const { value } = await computeUnleased(cache, call, body, { metadata: {}, warn });
   return { value, warnings, cache };
 }
 
-Deno.test("computeCall() stores arguments before the body runs, and the result after", async () => {
+Deno.test("computeUnleased() stores arguments before the body runs, and the result after", async () => {
   const stored: string[] = [];
   const { values } = createMemoryStores();
   const { cache } = await run({
@@ -54,7 +54,7 @@ Deno.test("computeCall() stores arguments before the body runs, and the result a
 });
 
 // fleche 17
-Deno.test("computeCall() returns the result when nothing can be stored", async () => {
+Deno.test("computeUnleased() returns the result when nothing can be stored", async () => {
   const { values } = createMemoryStores();
   const { value, warnings, cache } = await run({
     values: { put: fail, get: (digest) => values.get(digest) },
@@ -65,7 +65,7 @@ Deno.test("computeCall() returns the result when nothing can be stored", async (
 });
 
 // fleche 17
-Deno.test("computeCall() returns the result when the record cannot be written", async () => {
+Deno.test("computeUnleased() returns the result when the record cannot be written", async () => {
   const { calls } = createMemoryStores();
   const { value, warnings, cache } = await run({
     calls: {
@@ -81,7 +81,7 @@ Deno.test("computeCall() returns the result when the record cannot be written", 
 });
 
 // fleche 17
-Deno.test("computeCall() warns once and stores nothing in a read-only cache", async () => {
+Deno.test("computeUnleased() warns once and stores nothing in a read-only cache", async () => {
   const { value, warnings, cache } = await run({ readOnly: true }, () => 7);
   assertEquals(value, 7);
   assertEquals(warnings.length, 1);
@@ -89,14 +89,14 @@ Deno.test("computeCall() warns once and stores nothing in a read-only cache", as
 });
 
 // executors 89
-Deno.test("computeCall() returns a result that has no digest, and does not remember it", async () => {
+Deno.test("computeUnleased() returns a result that has no digest, and does not remember it", async () => {
   const result = { callback: () => 1 };
   const { value, warnings } = await run({}, () => result);
   assertEquals(value, result);
   assertEquals(warnings, ['Cannot store the result of "f": the call is not remembered']);
 });
 
-Deno.test("computeCall() refuses arguments that are not what the key was made of", async () => {
+Deno.test("computeUnleased() refuses arguments that are not what the key was made of", async () => {
   const list = [1];
   const call = createCall(list);
   list.push(2);
@@ -106,12 +106,12 @@ Deno.test("computeCall() refuses arguments that are not what the key was made of
 });
 
 // fleche 13
-Deno.test("computeCall() remembers nothing when the body throws", async () => {
+Deno.test("computeUnleased() remembers nothing when the body throws", async () => {
   const cache = new Cache(createMemoryStores());
   const warn = () => {};
   const body = () => Promise.reject(new RangeError("no"));
   await assertRejects(
-    () => computeCall(cache, createCall(1), body, { metadata: {}, warn }),
+    () => computeUnleased(cache, createCall(1), body, { metadata: {}, warn }),
     RangeError,
   );
   assertEquals(await Array.fromAsync(cache.records()), []);

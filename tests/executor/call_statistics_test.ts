@@ -33,9 +33,9 @@ Deno.test("CallCounters counts what workers computed, not what they only looked 
   assertEquals(counters.counts, { completed: 0, failed: 0, retried: 0 });
   const value = { type: "value", value: 1, duration: 2, warnings: [] } as const;
   counters.ran(value, 5);
-  counters.ran({ ...value, note: "computed" }, 5);
-  counters.ran({ ...value, note: "hit" }, 900);
-  counters.ran({ ...value, note: "busy" }, 900);
+  counters.ran({ ...value, source: "computed" }, 5);
+  counters.ran({ ...value, source: "cache" }, 900);
+  counters.ran({ ...value, source: "busy" }, 900);
   counters.ran({ type: "error", error: { thrown: null }, duration: 2, warnings: [] }, 5);
   counters.died();
   counters.died();

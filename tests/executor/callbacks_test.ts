@@ -11,7 +11,6 @@ import {
 import * as Comlink from "comlink";
 import * as otherCopy from "comlink/dist/esm/comlink.mjs";
 import {
-  type BoundCall,
   cacheScope,
   createMemoryCache,
   currentScope,
@@ -20,8 +19,8 @@ import {
   IndigestibleError,
   UnclonableError,
   WorkerDiedError,
-  wrapExecutor,
 } from "@quiver/quiver";
+import { type BoundCall, wrapExecutor } from "@quiver/quiver/pools";
 import { leaveNothing } from "../leave_nothing.ts";
 import * as tasks from "./testdata/callback_tasks.ts";
 

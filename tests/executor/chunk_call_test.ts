@@ -52,7 +52,7 @@ class FakeDispatcher {
     };
     const definition = new TaskDefinition(ADDRESS.module, deed, { name: ADDRESS.name });
     const { chunk } = (request.context ?? {}) as Partial<CallContext>;
-    const compute = async (item: unknown) => ({ value: await deed(item), note: "computed" });
+    const compute = async (item: unknown) => ({ value: await deed(item), source: "computed" });
     const value = chunk === undefined ? deed(request.args[0]) : runChunk(request.args, chunk, {
       definition,
       scope,

@@ -34,7 +34,7 @@ Deno.test("AnswerRing.write() leaves alone what is not small", () => {
     toAnswer(1n),
     toAnswer({}),
     { type: "value", value: 1, duration: 1, warnings: ["a warning"] },
-    { type: "value", value: 1, note: "hit", duration: 1, warnings: [] },
+    { type: "value", value: 1, source: "cache", duration: 1, warnings: [] },
     { type: "error", error: { thrown: 1 }, duration: 1, warnings: [] },
   ];
   assertEquals(large.filter((result) => ring.write(0, result)), []);

@@ -3,7 +3,7 @@ import type { OnAbort } from "../../task/future.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { CallRequest, Outcome, RunResult, Worker } from "../../worker/worker.ts";
 import type { CallStatistics, OutputTaker } from "../call_options.ts";
-import { type CallLimits, sourcesOf, withDemands, withoutSources } from "../wire/call_context.ts";
+import { type CallLimits, sourcesOf, withFlags, withoutSources } from "../wire/call_context.ts";
 import type { CallObserver, DispatchedCall as Call, OutcomeListener } from "./call.ts";
 import { DispatchCalls } from "./calls.ts";
 import { type PoolWorker, WorkerPool } from "./worker_pool.ts";
@@ -257,7 +257,7 @@ export class Dispatcher implements AsyncDisposable {
     const limits = this.#limits();
     const output = this.#output !== undefined;
     if (limits === undefined && !output) return request;
-    return withDemands(request, {
+    return withFlags(request, {
       ...(limits !== undefined && { limits }),
       ...(output && { output }),
     });

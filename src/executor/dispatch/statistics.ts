@@ -18,7 +18,7 @@ export class CallCounters {
   ran(outcome: Outcome, age: number): void {
     if (outcome.type === "error") this.#failed++;
     // Elsewhere it was known already, or somebody computes it: this worker only looked.
-    else if (outcome.note === "hit" || outcome.note === "busy") return;
+    else if (outcome.source === "cache" || outcome.source === "busy") return;
     else this.#completed++;
     this.#runTimes.add(outcome.duration);
     this.#waitTimes.add(age - outcome.duration);

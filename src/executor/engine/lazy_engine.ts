@@ -1,7 +1,6 @@
 import { importLater } from "../../base/lazy_import.ts";
-import type { Recalled } from "../../cache/recall.ts";
 import { currentScope } from "../../scope/current_scope.ts";
-import type { ReadyCall, RememberedCall } from "../../task/call_task.ts";
+import type { ReadyCall } from "../../task/call_task.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions, CallStatistics } from "../call_options.ts";
 import type { CallObserver } from "../dispatch/call.ts";
@@ -38,18 +37,6 @@ export class LateEngine implements EngineRunner {
   run(ready: ReadyCall, options?: CallOptions): unknown {
     if (this.#state.state === "ready") return this.#state.engine.runner.run(ready, options);
     return this.#whenReady(({ runner }) => runner.run(ready, options));
-  }
-
-  attempt(remembered: RememberedCall, options?: CallOptions): Promise<Recalled | undefined> {
-    if (this.#state.state === "ready") {
-      return this.#state.engine.runner.attempt(remembered, options);
-    }
-    return this.#whenReady(({ runner }) => runner.attempt(remembered, options));
-  }
-
-  alone(remembered: RememberedCall, options?: CallOptions): Promise<Recalled> {
-    if (this.#state.state === "ready") return this.#state.engine.runner.alone(remembered, options);
-    return this.#whenReady(({ runner }) => runner.alone(remembered, options));
   }
 
   /**

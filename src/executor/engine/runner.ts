@@ -1,11 +1,13 @@
-import { computeAlone, computeLeased, type Recalled } from "../../cache/recall.ts";
+import type { CallResult, ResultSource } from "../../cache/get_or_compute.ts";
+import { digestFunction, type SourceWitness, SourceWitnesses } from "../../call/module_sources.ts";
 import { runInScope } from "../../scope/current_scope.ts";
-import { describeScope, type Scope, toRecordMetadata } from "../../scope/scope.ts";
+import { describeScope, type Scope } from "../../scope/scope.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../../task/call_task.ts";
-import { findTask } from "../../task/definition.ts";
+import { findTask, type TaskDefinition, tasksOf } from "../../task/definition.ts";
 import { CallAnswer, type CallStatus, type CancelSignal, type OnAbort } from "../../task/future.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
+import { holdsSpecial } from "../../value/holds_special.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
@@ -13,18 +15,11 @@ import {
   type CallCheck,
   type CallContext,
   type CallFlags,
-  type CallNote,
   type Remembering,
   toCallContext,
-  toTravelling,
+  toRemoteCall,
 } from "../wire/call_context.ts";
-import {
-  encodeTasks,
-  holdsTask,
-  type TaskReference,
-  type TaskReferences,
-} from "../wire/task_arguments.ts";
-import { CODE_SOURCES } from "./code_sources.ts";
+import { encodeTasks, type TaskReference, type TaskReferences } from "../wire/task_arguments.ts";
 
 /** The status of a call together with how it is made, as the dispatcher asks for them. */
 class OptionedCall implements CallObserver {
@@ -120,8 +115,6 @@ interface Dispatches {
 /** Runs the bodies of calls that may be made with options. */
 export interface EngineRunner extends CallRunner {
   run(ready: ReadyCall, options?: CallOptions): unknown;
-  attempt(remembered: RememberedCall, options?: CallOptions): Promise<Recalled | undefined>;
-  alone(remembered: RememberedCall, options?: CallOptions): Promise<Recalled>;
 }
 
 /**
@@ -132,97 +125,97 @@ export interface EngineRunner extends CallRunner {
  * @returns The runner.
  */
 export function createRunner(dispatcher: Dispatches, loadsCode: boolean): EngineRunner {
-  const remembering = (
-    { definition, args, frozen }: RememberedCall,
-  ): Remembering | Promise<Remembering> => {
-    const lent = (frozen?.lent.length ?? 0) > 0 ? { lent: true } : {};
-    if (!loadsCode) return lent;
-    const sources = holdsTask(args)
-      ? witnessTasks(args, definition.name).then(() => CODE_SOURCES.get(definition))
-      : CODE_SOURCES.get(definition);
-    return sources instanceof Promise
-      ? sources.then((sources) => ({ ...lent, sources }))
-      : { ...lent, sources };
-  };
-  const dispatch = (
+  return new WorkerRunner(dispatcher, loadsCode);
+}
+
+class WorkerRunner implements EngineRunner {
+  readonly #dispatcher: Dispatches;
+  readonly #loadsCode: boolean;
+
+  constructor(dispatcher: Dispatches, loadsCode: boolean) {
+    this.#dispatcher = dispatcher;
+    this.#loadsCode = loadsCode;
+  }
+
+  run(ready: ReadyCall, options?: CallOptions): unknown {
+    const { remembered, scope } = ready;
+    if (remembered === undefined) {
+      const answer = new RunAnswer(scope);
+      this.#dispatch(ready, toFlags(options), answer, options);
+      return answer;
+    }
+    return remembered.cache.secretDescription === undefined
+      ? this.#computeHere(ready, remembered, options)
+      : this.#computeThere(ready, remembered, options);
+  }
+
+  /** A cache that cannot travel is filled from here; the worker compares what it got with the key. */
+  #computeHere(
     ready: ReadyCall,
-    options: CallOptions | undefined,
-    listener: OutcomeListener,
-    travelling?: Remembering,
-  ): void => {
-    const { definition: { address }, scope, args, status } = ready;
-    const context = toCallContext(scope, travelling?.call, toFlags(options, travelling));
-    const observer = options === undefined ? status : new OptionedCall(status, options);
-    const request = { module: address.module, task: address.name, args, context };
-    const encoded = holdsTask(args) ? encodeRequest(request, scope) : request;
-    dispatcher.dispatch(encoded, observer, listener);
-  };
-  const send = (
-    ready: ReadyCall,
-    options: CallOptions | undefined,
-    travelling: Remembering,
-  ): Promise<Outcome> => {
-    const result = Promise.withResolvers<Outcome>();
-    dispatch(ready, options, result, travelling);
-    return result.promise;
-  };
-  // A cache that cannot travel is filled from here; the worker compares what it got with the key.
-  const fillFromHere = <R>(
-    compute: (...args: Parameters<typeof computeLeased>) => Promise<R>,
     remembered: RememberedCall,
     options: CallOptions | undefined,
-  ): Promise<R> => {
-    const { cache, call, scope } = remembered;
-    let note: string | undefined;
+  ): Promise<CallResult> {
+    let source: string | undefined;
     const body = async () => {
-      const code = remembering(remembered);
-      const own = { check: toCheck(remembered), ...code instanceof Promise ? await code : code };
-      const sent = await send(remembered, options, own);
-      const outcome = unwrapOutcome(sent, scope);
-      note = outcome.note;
+      const outcome = await this.#send(ready, { check: toCheck(ready, remembered) }, options);
+      source = outcome.source;
       return outcome.value;
     };
-    return compute(cache, call, body, {
-      metadata: toRecordMetadata(scope),
-      warn: scope.warn,
-      unfit: () => note === "unfit",
-      unstorable: () => note === "unstored",
-    });
-  };
-  const compute = async (
-    remembered: RememberedCall,
+    const refuse = () => source === "unfit" || source === "unstored" ? source : undefined;
+    return remembered.compute(body, { refuse });
+  }
+
+  /** The worker takes the lease when it comes to the call, and stores the result. */
+  async #computeThere(
+    ready: ReadyCall,
+    { call, leased }: RememberedCall,
     options: CallOptions | undefined,
-    leased: boolean,
-  ): Promise<Recalled | undefined> => {
-    const { cache, call, scope } = remembered;
-    if (cache.secretDescription === undefined) {
-      return await fillFromHere(leased ? computeLeased : computeAlone, remembered, options);
-    }
-    const code = remembering(remembered);
-    const own = {
-      call: toTravelling(call, leased),
-      ...code instanceof Promise ? await code : code,
+  ): Promise<CallResult> {
+    const own = { call: toRemoteCall(call, leased) };
+    const { value, source = "unstored" } = await this.#send(ready, own, options);
+    // What a worker says is what `WorkerCalls` has made.
+    return { value, source: source as ResultSource };
+  }
+
+  async #send(
+    ready: ReadyCall,
+    own: Remembering,
+    options: CallOptions | undefined,
+  ): Promise<ValueOutcome> {
+    const found = this.#loadsCode ? findSources(ready) : undefined;
+    const sources = found instanceof Promise ? await found : found;
+    const flags = {
+      ...own,
+      ...((ready.frozen?.lent.length ?? 0) > 0 && { lent: true }),
+      ...(sources !== undefined && { sources }),
+      ...toFlags(options),
     };
-    const sent = await send(remembered, options, own);
-    return toRecalled(unwrapOutcome(sent, scope));
-  };
-  return {
-    run: (ready, options) => {
-      const answer = new RunAnswer(ready.scope);
-      dispatch(ready, options, answer);
-      return answer;
-    },
-    attempt: (remembered, options) => compute(remembered, options, true),
-    alone: async (remembered, options) => {
-      const recalled = await compute(remembered, options, false);
-      if (recalled === undefined) throw new TypeError("A call without a lease waits for nobody");
-      return recalled;
-    },
-  };
+    const result = Promise.withResolvers<Outcome>();
+    this.#dispatch(ready, flags, result, options);
+    return unwrapOutcome(await result.promise, ready.scope);
+  }
+
+  #dispatch(
+    { definition: { address }, scope, args, status }: ReadyCall,
+    flags: CallFlags | undefined,
+    listener: OutcomeListener,
+    options: CallOptions | undefined,
+  ): void {
+    const context = toCallContext(scope, flags);
+    const observer = options === undefined ? status : new OptionedCall(status, options);
+    const request = { module: address.module, task: address.name, args, context };
+    const encoded = holdsSpecial(args) ? encodeRequest(request, scope) : request;
+    this.#dispatcher.dispatch(encoded, observer, listener);
+  }
+}
+
+/** A call with a deadline says when its body starts. */
+function toFlags(options: CallOptions | undefined): CallFlags | undefined {
+  return (options?.deadline ?? Infinity) === Infinity ? undefined : { announce: true };
 }
 
 /** What was copied when the call was made is what the worker gets; the rest is looked at there. */
-function toCheck({ call, frozen }: RememberedCall): CallCheck {
+function toCheck({ frozen }: ReadyCall, { call }: RememberedCall): CallCheck {
   const loose = new Set([...frozen?.kept ?? [], ...frozen?.lent ?? []]);
   const digests = call.positions.flatMap((position, index) => {
     const digest = call.args[index]?.digest;
@@ -233,14 +226,16 @@ function toCheck({ call, frozen }: RememberedCall): CallCheck {
 }
 
 /** The key is made of the code of tasks among the arguments, too. */
-async function witnessTasks(args: readonly unknown[], name: string): Promise<void> {
-  for (const { address } of tasksOf(args, name)) {
-    const definition = findTask(address);
-    if (definition !== undefined) await CODE_SOURCES.get(definition);
-  }
+function findSources({ definition, args }: ReadyCall): SourceWitness | Promise<SourceWitness> {
+  if (!holdsSpecial(args)) return CODE_SOURCES.get(definition);
+  const tasks = referencesOf(args, definition.name).flatMap(({ address }) =>
+    findTask(address) ?? []
+  );
+  return Promise.all(tasks.map((task) => CODE_SOURCES.get(task)))
+    .then(() => CODE_SOURCES.get(definition));
 }
 
-function tasksOf(args: readonly unknown[], name: string): readonly TaskReference[] {
+function referencesOf(args: readonly unknown[], name: string): readonly TaskReference[] {
   try {
     return Object.values(encodeTasks(args, name).tasks).flat();
   } catch {
@@ -277,41 +272,60 @@ function encodeRequest(
   };
 }
 
-function toFlags(
-  options: CallOptions | undefined,
-  remembering: Remembering | undefined,
-): CallFlags | undefined {
-  const announces = options !== undefined && (options.deadline ?? Infinity) !== Infinity;
-  if (remembering === undefined) return announces ? { announce: true } : undefined;
-  const { call: _, ...flags } = remembering;
-  return announces ? { ...flags, announce: true } : flags;
-}
-
-function toRecalled({ value, note }: ValueOutcome): Recalled | undefined {
-  switch (note as CallNote | undefined) {
-    case "busy":
-      return undefined;
-    case "hit":
-      return { value, hit: true };
-    default:
-      return { value, hit: false, stored: note === "stored", unfit: note === "unfit" };
-  }
-}
-
 /**
  * Reads how a call ended.
  *
- * @param outcome The outcome.
  * @param scope The scope of the call, which is told of warnings.
  * @returns The outcome, when there is a value.
  * @throws What the task threw.
  */
-function unwrapOutcome(
-  outcome: Outcome,
-  { warn }: Scope,
-): Extract<Outcome, { type: "value" }> {
+function unwrapOutcome(outcome: Outcome, { warn }: Scope): ValueOutcome {
   for (const warning of outcome.warnings) warn(warning);
   if (outcome.type === "error") throw toThrown(outcome.error.thrown);
   // What a worker says of it is what it has made of it.
   return outcome.carried ? { ...outcome, value: fromCarried(outcome.value as Carried) } : outcome;
 }
+
+/**
+ * The sources of the tasks that this isolate has loaded, as they were then: the keys that it makes are
+ * of that code, and a worker that starts later may find another.
+ */
+class CodeSources {
+  readonly #witnesses = new SourceWitnesses();
+  readonly #known = new Map<string, SourceWitness>();
+
+  /**
+   * Gives the witness of a module that has one.
+   *
+   * @param module The URL of the module.
+   * @returns The witness.
+   */
+  known(module: string): SourceWitness | undefined {
+    return this.#known.get(module);
+  }
+
+  /**
+   * Witnesses the sources of a task's module, with the first call that needs it.
+   *
+   * @param definition The task.
+   * @returns The witness: at once but for the first time.
+   */
+  get({ address: { module }, evaluatedAt, resolve }: TaskDefinition):
+    | SourceWitness
+    | Promise<SourceWitness> {
+    const known = this.#known.get(module);
+    if (known !== undefined) return known;
+    const options = resolve === undefined ? { evaluatedAt } : { evaluatedAt, resolve };
+    return this.#witnesses.get(module, options).then((files) => {
+      const counting = tasksOf(module).filter(({ countsCode }) => countsCode);
+      const functions = counting.map(({ name, fn }) => [name, digestFunction(fn)] as const);
+      const witness = this.#known.get(module) ??
+        { ...files, functions: Object.fromEntries(functions) };
+      this.#known.set(module, witness);
+      return witness;
+    });
+  }
+}
+
+/** What runs in this isolate stays the same for all of its executors. */
+export const CODE_SOURCES: CodeSources = new CodeSources();

@@ -1,4 +1,5 @@
 import { WorkerDiedError, WorkerInitError } from "../../base/errors.ts";
+import { holdsSpecial } from "../../value/holds_special.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import {
   type CallFollower,
@@ -10,7 +11,7 @@ import {
   type Worker,
 } from "../../worker/worker.ts";
 import { type CallContext, NO_CONTEXT } from "../wire/call_context.ts";
-import { encodeTasks, holdsTask } from "../wire/task_arguments.ts";
+import { encodeTasks } from "../wire/task_arguments.ts";
 
 /** What the workers of one owner do beside running calls. */
 export interface WorkerHookCalls {
@@ -212,7 +213,7 @@ async function runHook(worker: Worker, hook: HookCall): Promise<unknown> {
 }
 
 function toRequest(hook: HookCall): CallRequest {
-  if (!holdsTask(hook.args)) return { ...hook, context: undefined };
+  if (!holdsSpecial(hook.args)) return { ...hook, context: undefined };
   const { args, tasks, callbacks } = encodeTasks(hook.args, hook.task);
   const called = callbacks.length > 0;
   const context: CallContext = { ...NO_CONTEXT, tasks, ...(called && { callbacks: called }) };

@@ -5,51 +5,70 @@
  */
 import { ChangedArgumentError, IndigestibleError } from "../../base/errors.ts";
 import type { Warn } from "../../base/warning.ts";
+import type { Refusal } from "../../cache/get_or_compute.ts";
 import {
   digestFunction,
   findChangedSource,
   type SourceWitness,
 } from "../../call/module_sources.ts";
+import { whenSettled } from "../../store/memory_stores.ts";
+import type { MaybePromise } from "../../store/stores.ts";
 import { tasksOf } from "../../task/definition.ts";
 import { capture } from "../../value/capture.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
 import { digestArgument } from "../../value/digest/digest_value.ts";
+import type { Digest } from "../../value/value.ts";
 import type { CallCheck } from "../wire/call_context.ts";
 
-/**
- * Makes sure that arguments are what the key of the call was made of.
- *
- * @param name What the call is named in errors.
- * @param args The arguments as they came.
- * @param digests The digests of those that may be others by now.
- * @throws {ChangedArgumentError} When one is.
- */
-export function checkArguments(
-  name: string,
-  args: readonly unknown[],
-  digests: CallCheck["digests"],
-): void {
-  for (const [position, digest] of digests) {
-    const path = `args[${position}]`;
-    if (digestArgument(args[position], { root: path }) === digest) continue;
-    throw new ChangedArgumentError(
-      `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while the ` +
-        "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
-      path,
-    );
-  }
+/** How a body is run whose result is stored where the call was made. */
+interface CheckedBodyOptions {
+  /** What the call is named in messages. */
+  readonly name: string;
+  /** Told why the result cannot be stored. */
+  readonly warn: Warn;
+  /** Tells, once the body has ended, why what it gave is not to be stored, if it is not. */
+  readonly refuse: () => Refusal | undefined;
+  /** Makes what is returned of the result in the turn in which it is there. */
+  readonly fix: (value: unknown) => unknown;
 }
 
 /**
- * Tells whether a result arrives as it is where it is to be stored: an instance of a class becomes a
- * plain object on the way.
+ * Runs the body of a call that is remembered where it was made.
  *
- * @param name What the call is named in warnings.
- * @param value The result.
- * @param warn Told why it cannot be stored.
- * @returns Whether it may be stored.
+ * @param args The arguments as they came.
+ * @param digests The digests of those that may be others by now, which the key was made of.
+ * @returns The result; it may be stored where no source is told.
+ * @throws {ChangedArgumentError} When an argument is another.
  */
-export function isStorable(name: string, value: unknown, warn: Warn): boolean {
+export function runChecked(
+  args: readonly unknown[],
+  digests: CallCheck["digests"],
+  body: () => unknown,
+  { name, warn, refuse, fix }: CheckedBodyOptions,
+): MaybePromise<{ readonly value: unknown; readonly source?: Refusal }> {
+  for (const [position, digest] of digests) checkArgument(name, args[position], position, digest);
+  return whenSettled(body(), (value) => {
+    const fixed = fix(value);
+    const source = refuse() ?? (isStorable(name, value, warn) ? undefined : "unstored");
+    return source === undefined ? { value: fixed } : { value: fixed, source };
+  });
+}
+
+function checkArgument(name: string, value: unknown, position: number, digest: Digest): void {
+  const path = `args[${position}]`;
+  if (digestArgument(value, { root: path }) === digest) return;
+  throw new ChangedArgumentError(
+    `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while the ` +
+      "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
+    path,
+  );
+}
+
+/**
+ * Whether a result arrives as it is where it is to be stored: an instance of a class becomes a plain
+ * object on the way.
+ */
+function isStorable(name: string, value: unknown, warn: Warn): boolean {
   try {
     if (capture([value], { large: (buffer) => buffer }).kept.length > 0) {
       encodeValue(value, { root: "result" });
@@ -62,48 +81,34 @@ export function isStorable(name: string, value: unknown, warn: Warn): boolean {
   }
 }
 
-/** The code of a module as this worker has loaded it. */
-export class LoadedCode {
-  /** Whether more of it may be loaded while a call runs. */
-  readonly late: boolean;
-  readonly #module: string;
-  readonly #sources: SourceWitness;
-  #changed: string | undefined;
-  #looked = false;
+/** Code of a module that is, or may become, other than that of the keys. */
+export interface LooseCode {
+  /** Gives the URL of a file that is not, or may not be, the same. */
+  changed(): string | undefined;
+}
 
-  /**
-   * Looks at nothing yet.
-   *
-   * @param module The URL of the module.
-   * @param sources The code that keys were made of.
-   */
-  constructor(module: string, sources: SourceWitness) {
-    this.#module = module;
-    this.#sources = sources;
-    this.late = sources.late.length > 0;
-  }
+/**
+ * Finds out whether what this worker has loaded of a module is the code that keys were made of.
+ *
+ * @param module The URL of the module.
+ * @param sources The code that keys were made of.
+ * @returns What to ask before and after each call; nothing where all is loaded, and is the same.
+ */
+export function lookAtCode(module: string, sources: SourceWitness): LooseCode | undefined {
+  // This worker has loaded nothing before it began.
+  const loadedAt = performance.timeOrigin;
+  const look = (files: SourceWitness["files"]) =>
+    findChangedSource({ ...sources, files }, loadedAt) ??
+      (hasOtherFunctions(module, sources) ? module : undefined);
+  let changed = look(sources.files);
+  if (changed === undefined && sources.late.length === 0) return undefined;
+  return { changed: () => changed ??= look(sources.late) };
+}
 
-  /**
-   * Finds out whether it is the code that keys were made of: all of it once, and what may be loaded
-   * later each time.
-   *
-   * @returns The URL of a file that is not, or may not be, the same.
-   */
-  changed(): string | undefined {
-    if (this.#changed !== undefined || this.#looked && !this.late) return this.#changed;
-    const files = this.#looked ? this.#sources.late : this.#sources.files;
-    this.#looked = true;
-    // This worker has loaded nothing before it began.
-    const loadedAt = performance.timeOrigin;
-    return this.#changed = findChangedSource({ ...this.#sources, files }, loadedAt) ??
-      (this.#hasOtherFunctions() ? this.#module : undefined);
-  }
-
-  #hasOtherFunctions(): boolean {
-    const functions = new Map(Object.entries(this.#sources.functions ?? {}));
-    return tasksOf(this.#module).some(({ name, fn }) => {
-      const digest = functions.get(name);
-      return digest !== undefined && digest !== digestFunction(fn);
-    });
-  }
+function hasOtherFunctions(module: string, sources: SourceWitness): boolean {
+  const functions = new Map(Object.entries(sources.functions ?? {}));
+  return tasksOf(module).some(({ name, fn }) => {
+    const digest = functions.get(name);
+    return digest !== undefined && digest !== digestFunction(fn);
+  });
 }

@@ -21,11 +21,11 @@ interface ChunkTools {
   readonly scope: Scope;
   /** What the code knows of who waits for the chunk. */
   readonly control: CallControl;
-  /** Runs a call that is to be remembered; gives the result and what is to be said of it. */
+  /** Runs a call that is to be remembered; gives the result and where it comes from. */
   readonly compute: (
     item: unknown,
     remembering: Remembering,
-  ) => Promise<{ value: unknown; note?: string }>;
+  ) => Promise<{ value: unknown; source?: string }>;
   /** Makes a result of its own of what a function returns, which it may change at the next item. */
   readonly fix: (value: unknown) => unknown;
 }
@@ -48,28 +48,27 @@ export function runChunk(
   const { remembering } = chunk;
   if (remembering === undefined) {
     // One scope for all: it says only which task runs.
-    return runInScope(
-      toBodyScope(definition, scope, control),
-      () => runPlain(items, notes, fn, fix),
-    );
+    const run = () => runItems(items, notes, fn, fix);
+    return runInScope(toBodyScope(definition, scope, control), run);
   }
-  const run = async (item: unknown, index: number) => {
+  const sources: (string | undefined)[] = [];
+  const run = async (item: unknown, index: number): Promise<unknown> => {
     const own = remembering[index];
-    if (own !== undefined) return await compute(item, own);
-    return {
-      value: await runInScope(
-        toBodyScope(definition, scope, control),
-        () => whenSettled(fn(item), fix),
-      ),
-    };
+    if (own === undefined) {
+      const body = () => whenSettled(fn(item), fix);
+      return await runInScope(toBodyScope(definition, scope, control), body);
+    }
+    const { value, source } = await compute(item, own);
+    sources[index] = source;
+    return value;
   };
-  return runRemembered(items, notes, run);
+  return runItems(items, notes, run, (value) => value).then((reply) => ({ ...reply, sources }));
 }
 
-async function runPlain(
+async function runItems(
   items: readonly unknown[],
   notes: ChunkNotes,
-  fn: (item: unknown) => unknown,
+  run: (item: unknown, index: number) => unknown,
   fix: (value: unknown) => unknown,
 ): Promise<ChunkReply> {
   const values: unknown[] = [];
@@ -77,7 +76,7 @@ async function runPlain(
   for (const [index, item] of items.entries()) {
     if (!notes.begin(index)) break;
     try {
-      const value = fn(item);
+      const value = run(item, index);
       // A tick for each of many short items would take longer than the items.
       values.push(isThenable(value) ? await whenSettled(value, fix) : fix(value));
     } catch (error) {
@@ -86,29 +85,6 @@ async function runPlain(
     }
   }
   return failures.length === 0 ? { values } : { values, failures };
-}
-
-async function runRemembered(
-  items: readonly unknown[],
-  progress: ChunkNotes,
-  run: (item: unknown, index: number) => Promise<{ value: unknown; note?: string }>,
-): Promise<ChunkReply> {
-  const values: unknown[] = [];
-  const failures: ItemFailure[] = [];
-  const notes: (string | undefined)[] = [];
-  for (const [index, item] of items.entries()) {
-    if (!progress.begin(index)) break;
-    try {
-      const { value, note } = await run(item, index);
-      values.push(value);
-      notes.push(note);
-    } catch (error) {
-      values.push(undefined);
-      failures.push([index, { thrown: fromThrown(error) }]);
-      notes.push(undefined);
-    }
-  }
-  return { values, notes, ...(failures.length > 0 && { failures }) };
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

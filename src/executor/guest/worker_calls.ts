@@ -1,15 +1,15 @@
 import { importLater } from "../../base/lazy_import.ts";
-import type { QuiverWarning } from "../../base/warning.ts";
+import type { QuiverWarning, Warn } from "../../base/warning.ts";
 import type { Cache } from "../../cache/cache.ts";
+import type { ResultSource } from "../../cache/get_or_compute.ts";
 import type { SourceWitness } from "../../call/module_sources.ts";
 import {
   createWarn,
-  deriveScope,
+  restoreScope,
   type Scope,
   toRecordMetadata,
   type WorkerAllowance,
 } from "../../scope/scope.ts";
-import { whenSettled } from "../../store/memory_stores.ts";
 import { type StoreDescription, toPaths } from "../../store/stores.ts";
 import { BodyControl, runBody } from "../../task/call_task.ts";
 import { findTask, importTask, type TaskDefinition } from "../../task/definition.ts";
@@ -19,19 +19,16 @@ import type { RemoteCallbacks } from "../../worker/remote_callbacks.ts";
 import { isGivenAway, transfer } from "../../worker/transfer.ts";
 import type { CallControl, CallRequest, Outcome } from "../../worker/worker.ts";
 import {
-  type CallCheck,
   type CallContext,
   type CallLimits,
-  type CallNote,
   NO_CONTEXT,
   type Remembering,
-  type RemoteCall,
   STARTED,
 } from "../wire/call_context.ts";
-import type { LoadedCode } from "./check_call.ts";
+import type { LooseCode } from "./check_call.ts";
 
 // What not every call needs is loaded with the first that does.
-type Recalling = typeof import("../../cache/recall.ts");
+type Computing = typeof import("../../cache/get_or_compute.ts");
 type Thrown = typeof import("../../value/codec/thrown_value.ts");
 type Caches = typeof import("../../cache/cache.ts");
 type Decoding = typeof import("./decode_tasks.ts");
@@ -45,24 +42,25 @@ type Callbacks = typeof import("../../worker/remote_callbacks.ts");
 interface OpenCache extends AsyncDisposable {
   readonly cache: Cache;
   /** What computes calls that it is to remember. */
-  readonly recalling: Recalling;
+  readonly computing: Computing;
 }
 
-/** What came of a call, and a word on it to who asked for it. */
+/** What came of a call, and where it comes from, if that is to be told. */
 interface Computed {
   readonly value: unknown;
-  readonly note?: CallNote;
+  readonly source?: ResultSource;
 }
 
 /** A call whose task and scope are there. */
-interface StartedCall {
+interface PreparedCall {
   readonly definition: TaskDefinition;
   readonly scope: Scope;
   readonly control: CallControl;
+  readonly args: readonly unknown[];
+  /** What may be other code than that of the key: of the task, and of those among its arguments. */
+  readonly code: readonly LooseCode[];
   /** Says that the body starts, where that is asked for; throws when the call was given up. */
   readonly start: () => void;
-  /** The code that this worker has loaded for the task, and for those among its arguments. */
-  readonly code: readonly LoadedCode[];
 }
 
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
@@ -70,12 +68,12 @@ export class WorkerCalls {
   readonly #caches = new Map<string, Promise<OpenCache>>();
   readonly #heap = new HeapWatch();
   readonly #budget = new WorkerBudget();
-  /** The code of modules whose calls are remembered, by their URLs. */
-  readonly #codes = new Map<string, LoadedCode>();
+  /** The code of modules whose calls are remembered, by their URLs; nothing where it stays as it is. */
+  readonly #codes = new Map<string, LooseCode | undefined>();
   /** There as soon as a call was made without any scope of its own. */
   #plain: Scope | undefined;
   /** There as soon as a cache is. */
-  #recalling: Recalling | undefined;
+  #computing: Computing | undefined;
   /** There as soon as a call is to hand over what it prints. */
   #output: Promise<Disposable> | undefined;
 
@@ -115,7 +113,7 @@ export class WorkerCalls {
   /** What it is made of is the same for all such calls, but for who is warned. */
   #createPlainScope(warnings: string[]): Scope {
     this.#budget.total = NESTED_WORKERS;
-    const plain = this.#plain ??= this.#nest(deriveScope(undefined, {}), 1);
+    const plain = this.#plain ??= this.#nest(restoreScope(NO_CONTEXT, () => {}), 1);
     return { ...plain, warn: createWarn(false, noteIn(warnings)) };
   }
 
@@ -125,60 +123,14 @@ export class WorkerCalls {
     known: TaskDefinition | undefined,
   ): Promise<Outcome> {
     const warnings: string[] = [];
-    let begun = performance.now();
     // What crossed the boundary is what `toCallContext` made.
     const context = (request.context ?? NO_CONTEXT) as CallContext;
+    let begun = performance.now();
     try {
-      const address = { module: request.module, name: request.task };
-      const definition = known ??
-        await importInWorker(request.module, () => importTask(address));
-      const restored = context.bare === true
-        ? this.#createPlainScope(warnings)
-        : this.#restoreScope(context, warnings);
-      this.#budget.total = context.limits?.nestedWorkers ?? NESTED_WORKERS;
-      let scope = restored instanceof Promise ? await restored : restored;
-      if (context.output === true) {
-        await (this.#output ??= openOutput());
-        scope = { ...scope, output: control };
-      }
-      const args = context.tasks === undefined
-        ? request.args
-        : await this.#decodeTasks(request.args, context, { control, warnings });
+      const called = await this.#prepare(request, context, control, known, warnings);
+      const run = context.chunk === undefined ? undefined : await loadRunChunk();
       begun = performance.now();
-      const { call, chunk } = context;
-      const own = context.sources === undefined
-        ? this.#codes.get(request.module)
-        : await this.#lookAtCode(request.module, context.sources);
-      const code = own === undefined ? [] : [own];
-      for (const { address, sources } of Object.values(context.tasks ?? {}).flat()) {
-        if (sources !== undefined) code.push(await this.#lookAtCode(address.module, sources));
-      }
-      // Where nothing was waited for, nobody can have given the call up meanwhile.
-      const waited = known === undefined || restored instanceof Promise ||
-        context.output === true || context.tasks !== undefined;
-      const start = () => {
-        if (waited && control.aborted) throw control.signal.reason;
-        if (context.announce === true) control.tell(STARTED, undefined);
-      };
-      const called = { definition, scope, control, start, code };
-      if (chunk !== undefined) {
-        const { runChunk } = await importLater<RunChunk>("./run_chunk.ts", import.meta.url);
-        begun = performance.now();
-        start();
-        const compute = (item: unknown, own: Remembering) =>
-          this.#runRemembered({ ...called, start: () => {} }, [item], own);
-        const tools = { definition, scope, control, compute, fix: fixResult };
-        const value = await runChunk(args, chunk, tools);
-        const duration = performance.now() - begun;
-        return this.#report({ type: "value", value, duration, warnings }, context.limits);
-      }
-      if (call === undefined && context.check === undefined) {
-        start();
-        const value = await runBody(definition, scope, args, control);
-        const duration = performance.now() - begun;
-        return this.#report({ type: "value", value, duration, warnings }, context.limits);
-      }
-      const computed = await this.#runRemembered(called, args, context);
+      const computed = await this.#runPrepared(called, context, run);
       const duration = performance.now() - begun;
       return this.#report({ type: "value", ...computed, duration, warnings }, context.limits);
     } catch (error) {
@@ -186,70 +138,110 @@ export class WorkerCalls {
     }
   }
 
+  /** Finds the task, and restores the scope and what else travels in another form. */
+  async #prepare(
+    { module, task: name, args: given }: CallRequest,
+    context: CallContext,
+    control: CallControl,
+    known: TaskDefinition | undefined,
+    warnings: string[],
+  ): Promise<PreparedCall> {
+    const { bare, limits, output, tasks, announce } = context;
+    const definition = known ?? await importInWorker(module, () => importTask({ module, name }));
+    const restored = bare === true
+      ? this.#createPlainScope(warnings)
+      : this.#restoreScope(context, warnings);
+    this.#budget.total = limits?.nestedWorkers ?? NESTED_WORKERS;
+    let scope = restored instanceof Promise ? await restored : restored;
+    if (output === true) {
+      await (this.#output ??= openOutput());
+      scope = { ...scope, output: control };
+    }
+    const args = tasks === undefined
+      ? given
+      : await this.#decodeTasks(given, context, { control, warnings });
+    const start = () => {
+      if (control.aborted) throw control.signal.reason;
+      if (announce === true) control.tell(STARTED, undefined);
+    };
+    return { definition, scope, control, args, code: await this.#findCode(module, context), start };
+  }
+
+  async #runPrepared(
+    called: PreparedCall,
+    context: CallContext,
+    runChunk: RunChunk["runChunk"] | undefined,
+  ): Promise<Computed> {
+    const { definition, scope, control, args, start } = called;
+    if (runChunk !== undefined && context.chunk !== undefined) {
+      start();
+      const compute = (item: unknown, own: Remembering) =>
+        this.#runRemembered({ ...called, args: [item], start: () => {} }, own);
+      const tools = { definition, scope, control, compute, fix: fixResult };
+      return { value: await runChunk(args, context.chunk, tools) };
+    }
+    if (context.call !== undefined || context.check !== undefined) {
+      return await this.#runRemembered(called, context);
+    }
+    start();
+    return { value: await runBody(definition, scope, args, control) };
+  }
+
   /** Where the code is not that of the key, the call runs all the same, and is not remembered. */
   async #runRemembered(
-    called: StartedCall,
-    given: readonly unknown[],
+    { definition, scope, control, args: given, code, start }: PreparedCall,
     { call, check, lent }: Remembering,
   ): Promise<Computed> {
+    const { name } = definition;
     const args = lent === true ? toOwnBuffers(given) : given;
-    const { definition: { name }, scope: { warn }, code } = called;
-    const isOther = () => {
-      const changed = code.map((one) => one.changed()).find((url) => url !== undefined);
-      if (changed !== undefined) {
-        warn(
-          `Cannot remember calls of "${name}" on workers: "${changed}" has changed since the program ` +
-            "has loaded it, and their results are those of other code; start the program again",
-        );
-      }
-      return changed !== undefined;
-    };
+    const isOther = () => isOtherCode(name, code, scope.warn);
     if (isOther()) {
-      const { definition, scope, control, start } = called;
       start();
-      return { value: await runBody(definition, scope, args, control), note: "unfit" };
+      return { value: await runBody(definition, scope, args, control), source: "unfit" };
     }
-    const unfit = code.some(({ late }) => late) ? isOther : () => false;
-    return call === undefined
-      ? await runChecked(called, args, check, unfit)
-      : await this.#compute(called, args, call, unfit);
+    const own = new BodyControl(control, scope.control);
+    const refuse = () => own.interrupted || isOther() ? "unfit" : undefined;
+    const leased = call?.leased ?? true;
+    const body = () => {
+      start();
+      return runBody(definition, scope, args, own, call && { key: call.key, leased });
+    };
+    if (call === undefined) {
+      const { runChecked } = await importLater<Checking>("./check_call.ts", import.meta.url);
+      const options = { name, warn: scope.warn, refuse, fix: fixResult };
+      return await runChecked(args, check?.digests ?? [], body, options);
+    }
+    // The cache could perhaps not be opened.
+    if (scope.cache === undefined || this.#computing === undefined) return { value: await body() };
+    const { computeLeased, computeUnleased } = this.#computing;
+    const compute = leased ? computeLeased : computeUnleased;
+    return await compute(scope.cache, { ...call, values: args }, body, {
+      metadata: toRecordMetadata(scope),
+      warn: scope.warn,
+      refuse,
+      fix: fixResult,
+    });
+  }
+
+  /** The code of the task and of those among its arguments, as far as keys are made of it. */
+  async #findCode(module: string, { sources, tasks = {} }: CallContext): Promise<LooseCode[]> {
+    const own = sources === undefined
+      ? this.#codes.get(module)
+      : await this.#lookAtCode(module, sources);
+    const code = [own];
+    for (const { address, sources } of Object.values(tasks).flat()) {
+      if (sources !== undefined) code.push(await this.#lookAtCode(address.module, sources));
+    }
+    return code.filter((one) => one !== undefined);
   }
 
   /** The code of a module is looked at once, after it was imported. */
-  async #lookAtCode(module: string, sources: SourceWitness): Promise<LoadedCode> {
-    const known = this.#codes.get(module);
-    if (known !== undefined) return known;
-    const { LoadedCode } = await importLater<Checking>("./check_call.ts", import.meta.url);
-    const code = this.#codes.get(module) ?? new LoadedCode(module, sources);
-    this.#codes.set(module, code);
-    return code;
-  }
-
-  /** Runs a call that is to be remembered, even where the cache could not be opened. */
-  async #compute(
-    { definition, scope, control, start }: StartedCall,
-    args: readonly unknown[],
-    call: RemoteCall,
-    otherCode: () => boolean,
-  ): Promise<Computed> {
-    const { key, leased = true } = call;
-    const own = new BodyControl(control, scope.control);
-    const body = () => {
-      start();
-      return runBody(definition, scope, args, own, { key, leased });
-    };
-    const recalling = this.#recalling;
-    if (scope.cache === undefined || recalling === undefined) return { value: await body() };
-    const compute = leased ? recalling.computeLeased : recalling.computeAlone;
-    const recalled = await compute(scope.cache, { ...call, values: args }, body, {
-      metadata: toRecordMetadata(scope),
-      warn: scope.warn,
-      unfit: () => own.interrupted || otherCode(),
-      fix: fixResult,
-    });
-    if (recalled === undefined) return { value: undefined, note: "busy" };
-    const { value, hit, stored, unfit } = recalled;
-    return { value, note: hit ? "hit" : stored ? "stored" : unfit ? "unfit" : "unstored" };
+  async #lookAtCode(module: string, sources: SourceWitness): Promise<LooseCode | undefined> {
+    if (!this.#codes.has(module)) {
+      const { lookAtCode } = await importLater<Checking>("./check_call.ts", import.meta.url);
+      this.#codes.set(module, lookAtCode(module, sources));
+    }
+    return this.#codes.get(module);
   }
 
   /** Lets go of the bags that calls have used. */
@@ -282,25 +274,9 @@ export class WorkerCalls {
   }
 
   #restoreScope(context: CallContext, warnings: string[]): Scope | Promise<Scope> {
-    const {
-      chain,
-      cache,
-      call: _call,
-      check: _check,
-      lent: _lent,
-      sources: _sources,
-      bare: _bare,
-      tasks: _tasks,
-      callbacks: _callbacks,
-      announce: _announce,
-      output: _output,
-      chunk: _chunk,
-      limits: _limits,
-      depth = 0,
-      ...options
-    } = context;
-    const derived = deriveScope(undefined, { ...options, onWarning: noteIn(warnings) });
-    const scope = { ...this.#nest(derived, depth + 1), ...(chain !== undefined && { chain }) };
+    const { chain, cache, depth = 0 } = context;
+    const restored = restoreScope(context, noteIn(warnings));
+    const scope = { ...this.#nest(restored, depth + 1), ...(chain !== undefined && { chain }) };
     if (cache === undefined) return scope;
     return this.#openCache(cache, scope).then((opened) =>
       opened === undefined ? scope : { ...scope, cache: opened }
@@ -320,8 +296,8 @@ export class WorkerCalls {
     const opening = this.#caches.get(key) ?? openCache(description);
     this.#caches.set(key, opening);
     try {
-      const { cache, recalling } = await opening;
-      this.#recalling = recalling;
+      const { cache, computing } = await opening;
+      this.#computing = computing;
       return cache;
     } catch (error) {
       this.#caches.delete(key);
@@ -340,26 +316,14 @@ async function openCallbacks(control: CallControl): Promise<RemoteCallbacks> {
   return new RemoteCallbacks(control);
 }
 
-/** Runs a call that is remembered where it was made. */
-async function runChecked(
-  { definition, scope, control, start }: StartedCall,
-  args: readonly unknown[],
-  check: CallCheck | undefined,
-  otherCode: () => boolean,
-): Promise<Computed> {
-  const { checkArguments, isStorable } = await importLater<Checking>(
-    "./check_call.ts",
-    import.meta.url,
+function isOtherCode(name: string, code: readonly LooseCode[], warn: Warn): boolean {
+  const changed = code.map((one) => one.changed()).find((url) => url !== undefined);
+  if (changed === undefined) return false;
+  warn(
+    `Cannot remember calls of "${name}" on workers: "${changed}" has changed since the program ` +
+      "has loaded it, and their results are those of other code; start the program again",
   );
-  checkArguments(definition.name, args, check?.digests ?? []);
-  const own = new BodyControl(control, scope.control);
-  start();
-  return await whenSettled(runBody(definition, scope, args, own), (value): Computed => {
-    const fixed = fixResult(value);
-    if (own.interrupted || otherCode()) return { value: fixed, note: "unfit" };
-    const storable = isStorable(definition.name, value, scope.warn);
-    return storable ? { value: fixed } : { value: fixed, note: "unstored" };
-  });
+  return true;
 }
 
 /** A view that came with more of its buffer than it shows, or with other views on it, gets its own. */
@@ -430,6 +394,11 @@ async function toFailure(
   return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
 }
 
+async function loadRunChunk(): Promise<RunChunk["runChunk"]> {
+  const { runChunk } = await importLater<RunChunk>("./run_chunk.ts", import.meta.url);
+  return runChunk;
+}
+
 async function openOutput(): Promise<Disposable> {
   const { WorkerOutput } = await importLater<Output>("./worker_output.ts", import.meta.url);
   return new WorkerOutput();
@@ -438,7 +407,10 @@ async function openOutput(): Promise<Disposable> {
 /** Loaded when first needed: a worker without a cache never pays for the bag's code. */
 async function openCache(description: StoreDescription): Promise<OpenCache> {
   const { Cache } = await importLater<Caches>("../../cache/cache.ts", import.meta.url);
-  const recalling = await importLater<Recalling>("../../cache/recall.ts", import.meta.url);
+  const computing = await importLater<Computing>(
+    "../../cache/get_or_compute.ts",
+    import.meta.url,
+  );
   const { openDescribedStores } = await importLater<BagStores>(
     "../../store/open_stores.ts",
     import.meta.url,
@@ -446,7 +418,7 @@ async function openCache(description: StoreDescription): Promise<OpenCache> {
   const opened = await openDescribedStores(description);
   return {
     cache: new Cache(opened.stores),
-    recalling,
+    computing,
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

@@ -52,8 +52,8 @@ export interface ChunkResult {
   readonly values: readonly unknown[];
   /** Those that failed, and why. */
   readonly failures: readonly (readonly [index: number, error: unknown])[];
-  /** What is said of each result (see `Outcome`). */
-  readonly notes: readonly (string | undefined)[];
+  /** Where each result comes from (see `Outcome`), where that is told. */
+  readonly sources: readonly (string | undefined)[];
 }
 
 /** A request of a chunk that is under way. */
@@ -175,16 +175,16 @@ export class ChunkCall {
     if (this.#retries === 0 || this.#observer.cancellation?.aborted === true) return result;
     const { failures } = result;
     const values = [...result.values];
-    const notes = [...result.notes];
+    const sources = [...result.sources];
     const again = await Promise.all(failures.map(async ([index, error]) => {
-      const { values: [value], notes: [note], failures: [failure] } = isRetriable(error)
+      const { values: [value], sources: [source], failures: [failure] } = isRetriable(error)
         ? await this.#runOne(partOf(content, index, index + 1), this.#retries - 1)
         : toFailure(error);
       values[index] = value;
-      notes[index] = note;
+      sources[index] = source;
       return failure === undefined ? [] : [[index, failure[1]] as const];
     }));
-    return { values, failures: again.flat(), notes };
+    return { values, failures: again.flat(), sources };
   }
 
   /** Sends the rest again when it is known which item is at fault, else each item on its own. */
@@ -210,7 +210,7 @@ export class ChunkCall {
   }
 
   #runPart(content: ChunkContent, begin: number, end: number): Promise<ChunkResult> {
-    if (begin === end) return Promise.resolve({ values: [], failures: [], notes: [] });
+    if (begin === end) return Promise.resolve({ values: [], failures: [], sources: [] });
     return this.run(partOf(content, begin, end));
   }
 
@@ -222,9 +222,9 @@ export class ChunkCall {
       : { tags: {}, strict: false, ...content.context, ...own };
     try {
       const outcome = await this.#send({ ...content, context }, { retries });
-      const { value, note } = this.#unwrap(outcome);
+      const { value, source } = this.#unwrap(outcome);
       this.#learn(args, [value], outcome);
-      return { values: [value], failures: [], notes: [note] };
+      return { values: [value], failures: [], sources: [source] };
     } catch (error) {
       return toFailure(error);
     }
@@ -266,9 +266,9 @@ function announced(
 
 function toResult({ value }: Extract<Outcome, { type: "value" }>): ChunkResult {
   // What runs a chunk is `runChunk`.
-  const { values, carried = [], failures = [], notes = [] } = value as ChunkReply;
+  const { values, carried = [], failures = [], sources = [] } = value as ChunkReply;
   const thrown = failures.map(([index, { thrown }]) => [index, toThrown(thrown)] as const);
-  if (carried.length === 0) return { values, failures: thrown, notes };
+  if (carried.length === 0) return { values, failures: thrown, sources };
   const whole = [...values];
   for (const index of carried) {
     try {
@@ -278,25 +278,25 @@ function toResult({ value }: Extract<Outcome, { type: "value" }>): ChunkResult {
       whole[index] = undefined;
     }
   }
-  return { values: whole, failures: thrown.sort(([one], [other]) => one - other), notes };
+  return { values: whole, failures: thrown.sort(([one], [other]) => one - other), sources };
 }
 
 function toFailure(error: unknown): ChunkResult {
-  return { values: [undefined], failures: [[0, error]], notes: [undefined] };
+  return { values: [undefined], failures: [[0, error]], sources: [undefined] };
 }
 
 function join(parts: readonly ChunkResult[]): ChunkResult {
   const values: unknown[] = [];
   const failures: [index: number, error: unknown][] = [];
-  const notes: (string | undefined)[] = [];
+  const sources: (string | undefined)[] = [];
   for (const part of parts) {
     for (const [index, error] of part.failures) failures.push([values.length + index, error]);
     for (const [index, value] of part.values.entries()) {
       values.push(value);
-      notes.push(part.notes[index]);
+      sources.push(part.sources[index]);
     }
   }
-  return { values, failures, notes };
+  return { values, failures, sources };
 }
 
 /** A chunk that takes less than this, in milliseconds, is too small. */

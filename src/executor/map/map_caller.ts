@@ -12,13 +12,13 @@ import { answerCall, type CallRunner, REMEMBERING } from "../../task/call_task.t
 import type { TaskDefinition } from "../../task/definition.ts";
 import { type CallStatus, type CallTracker, CancelSource, Future } from "../../task/future.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
+import { holdsSpecial } from "../../value/holds_special.ts";
 import { isGivenAway } from "../../worker/transfer.ts";
 import type { CallRequest } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
 import { createRunner } from "../engine/runner.ts";
 import { type CallContext, type Remembering, toCallContext } from "../wire/call_context.ts";
-import { holdsTask } from "../wire/task_arguments.ts";
 import { ChunkCall, type ChunkContent, type ChunkResult, type ChunkRoute } from "./chunk_call.ts";
 import type { MapBatch, MapCalls } from "./map_buffer.ts";
 
@@ -156,7 +156,7 @@ export class MapCaller<T, R> {
   /** Whether neither the cache nor futures make some of the calls end before others. */
   #isPlain(items: readonly MapItem<T>[]): boolean {
     const { definition } = this.#subject;
-    if (this.#remembers || holdsTask(items)) return false;
+    if (this.#remembers || holdsSpecial(items)) return false;
     const resolved = resolveFutures(items, definition.name);
     if (!(resolved instanceof Promise)) return true;
     // Only asked: each call waits for its own futures, and fails with them.
@@ -167,7 +167,7 @@ export class MapCaller<T, R> {
   /** One future for all: a promise for each would take longer than a short call. */
   #callTogether(items: readonly MapItem<T>[]): MapCalls<R> {
     const { definition: { name }, scope, ended } = this.#subject;
-    const content = { items, context: toCallContext(scope, undefined) };
+    const content = { items, context: toCallContext(scope) };
     const run = (status: CallStatus) => new ChunkCall(this.#route, status).run(content);
     const future = new Future(name, run, this.#executor.tracker());
     this.#subject.follow(future);
@@ -323,16 +323,16 @@ function observeAll(calls: readonly GatheredCall[]): CallObserver {
 
 function deliver(
   calls: readonly GatheredCall[],
-  { values, failures, notes }: ChunkResult,
+  { values, failures, sources }: ChunkResult,
 ): void {
   for (const [index, error] of failures) calls[index]?.result.reject(error);
   for (const [index, value] of values.entries()) {
-    const note = notes[index];
+    const source = sources[index];
     // Those that failed are settled already.
     calls[index]?.result.resolve({
       type: "value",
       value,
-      ...(note !== undefined && { note }),
+      ...(source !== undefined && { source }),
       duration: 0,
       warnings: [],
     });

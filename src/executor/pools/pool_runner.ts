@@ -104,11 +104,7 @@ function createRunnerHere({ adapter, give, options }: AdaptedPool): CallRunner {
         "that it was given, or did not wait for it; pass an adapter",
     );
   };
-  return {
-    run: (ready) => hand(ready, () => IN_THIS_ISOLATE.run(ready)),
-    attempt: (remembered) => hand(remembered, () => IN_THIS_ISOLATE.attempt(remembered)),
-    alone: (remembered) => hand(remembered, () => IN_THIS_ISOLATE.alone(remembered)),
-  };
+  return { run: (ready) => hand(ready, () => IN_THIS_ISOLATE.run(ready)) };
 }
 
 async function send(

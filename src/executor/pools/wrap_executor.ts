@@ -242,15 +242,12 @@ function signalOf(options: object | undefined): AbortSignal | undefined {
 
 /** Loaded with the first call that the cache does not know: most modules that import this have none. */
 function createLateRunner(options: PoolRunnerOptions): CallRunner {
-  const load = async (ready: ReadyCall): Promise<CallRunner> => {
-    await refuseOptionsBehind(ready, options.method);
-    const { createPoolRunner } = await importLater<Running>("./pool_runner.ts", import.meta.url);
-    return createPoolRunner(options);
-  };
   return {
-    run: async (ready) => await (await load(ready)).run(ready),
-    attempt: async (remembered) => await (await load(remembered)).attempt(remembered),
-    alone: async (remembered) => await (await load(remembered)).alone(remembered),
+    run: async (ready) => {
+      await refuseOptionsBehind(ready, options.method);
+      const { createPoolRunner } = await importLater<Running>("./pool_runner.ts", import.meta.url);
+      return await createPoolRunner(options).run(ready);
+    },
   };
 }
 

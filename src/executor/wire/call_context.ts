@@ -75,21 +75,8 @@ export interface CallCheck {
   readonly digests: readonly (readonly [position: number, digest: Digest])[];
 }
 
-/**
- * What a worker says of the value that it gives for a call that is to be remembered:
- *
- * - `"busy"`: there is none, somebody else computes it now
- * - `"hit"`: the cache had it
- * - `"stored"`: the cache has it now
- * - `"unstored"`: the cache does not have it, and cannot
- * - `"unfit"`: it is not the result of what the key says, and for nobody else
- *
- * It says nothing of a value that may be stored where the call was made: that goes the shortest way.
- */
-export type CallNote = "busy" | "hit" | "stored" | "unstored" | "unfit";
-
 /** What a call is asked to do beside running. */
-export type CallFlags = Pick<CallContext, "announce" | "check" | "lent" | "sources">;
+export type CallFlags = Pick<CallContext, "announce" | keyof Remembering>;
 
 /** A call that a worker is to remember. */
 export interface RemoteCall extends Omit<KeyedCall, "values"> {
@@ -101,16 +88,11 @@ export interface RemoteCall extends Omit<KeyedCall, "values"> {
  * Makes what travels with a call.
  *
  * @param scope The scope that the call was made in.
- * @param call The call with its key, when it is to be remembered.
  * @param flags What the call is asked to do beside running.
  * @returns Data that structured clone carries; nothing where the scope sets nothing, as copying it
  * would be a good part of what a short call costs.
  */
-export function toCallContext(
-  scope: Scope,
-  call: RemoteCall | undefined,
-  flags?: CallFlags,
-): CallContext | undefined {
+export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | undefined {
   const { cache, tags, metadata, strict, singleFlight, leaseTimeout, chain, nesting } = scope;
   const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
@@ -122,7 +104,6 @@ export function toCallContext(
     ...flags,
     ...(chain !== undefined && { chain }),
     ...(nesting !== undefined && { depth: nesting.depth }),
-    ...(description !== undefined && call !== undefined && { call }),
   };
 }
 
@@ -133,13 +114,13 @@ type DispatchFlags = Pick<CallContext, "limits" | "output">;
  * Adds to a call what holds for all calls on its way.
  *
  * @param request The call.
- * @param demands What holds.
+ * @param flags What holds.
  * @returns The same call with it.
  */
-export function withDemands(request: CallRequest, demands: DispatchFlags): CallRequest {
+export function withFlags(request: CallRequest, flags: DispatchFlags): CallRequest {
   // What `toCallContext` made.
   const context = (request.context ?? NO_CONTEXT) as CallContext;
-  return { ...request, context: { ...context, ...demands } satisfies CallContext };
+  return { ...request, context: { ...context, ...flags } satisfies CallContext };
 }
 
 /**
@@ -176,17 +157,8 @@ export function toChunkContext(context: CallContext | undefined, chunk: ChunkCon
   return { tags: {}, strict: false, ...context, chunk };
 }
 
-/**
- * Leaves out of a call what travels as the arguments of its request.
- *
- * @param call The call.
- * @param leased Whether the worker takes the lease of the key first.
- * @returns What travels beside the arguments.
- */
-export function toTravelling(
-  { values: _, ...call }: KeyedCall,
-  leased: boolean,
-): RemoteCall {
+/** Leaves out of a call what travels as the arguments of its request. */
+export function toRemoteCall({ values: _, ...call }: KeyedCall, leased: boolean): RemoteCall {
   return leased ? call : { ...call, leased };
 }
 
@@ -207,8 +179,8 @@ export interface ChunkReply {
   readonly carried?: readonly number[];
   /** Those that failed, if any. */
   readonly failures?: readonly ItemFailure[];
-  /** What is to be said of each result (see `Outcome`), where calls are remembered. */
-  readonly notes?: readonly (string | undefined)[];
+  /** Where each result comes from (see `Outcome`), where calls are remembered. */
+  readonly sources?: readonly (string | undefined)[];
 }
 
 const BEGUN = 0;

@@ -4,7 +4,6 @@ import type { ScopeDescription } from "../../scope/scope.ts";
 import { definitionOf, frozenScopeOf } from "../../task/definition.ts";
 import { describeBound } from "../../task/task.ts";
 import { besideOf, type Carried, toCarried } from "../../value/carry_value.ts";
-import { holdsSpecial } from "../../value/holds_special.ts";
 import { isCallback } from "../../value/symbols.ts";
 import { isGivenAway, transfer } from "../../worker/transfer.ts";
 import type { Callback } from "../../worker/worker.ts";
@@ -47,18 +46,8 @@ export interface CarriedArguments extends Carried {
 }
 
 /**
- * Tells whether there is something among arguments, or inside them, that structured clone does not
- * carry as it is: a task, a callback, an error, a URL, or what cannot travel at all.
- *
- * @param args The arguments.
- * @returns Whether they must be encoded.
- */
-export function holdsTask(args: readonly unknown[]): boolean {
-  return holdsSpecial(args);
-}
-
-/**
- * Makes arguments data that structured clone carries whole.
+ * Makes arguments data that structured clone carries whole; only those that hold something special
+ * (see `holdsSpecial()`), such as a task or a callback, need it.
  *
  * @param args The arguments.
  * @param name The name of the task that they are for, for messages.

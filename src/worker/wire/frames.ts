@@ -111,7 +111,7 @@ export function fromCallFrame(frame: CallFrame): CallRequest {
  * @returns The frame.
  */
 export function toAnswerFrame(slot: number, result: RunResult): AnswerFrame {
-  if (result.type !== "value" || result.note !== undefined || result.warnings.length > 0) {
+  if (result.type !== "value" || result.source !== undefined || result.warnings.length > 0) {
     return [slot, result];
   }
   if (result.heapBytes !== undefined || result.carried) return [slot, result];

@@ -122,7 +122,7 @@ export const NOT_SMALL = -1;
  */
 export function toSmallKind(result: RunResult): number {
   if (result.type === "revoked") return REVOKED;
-  if (result.type === "error" || result.note !== undefined || result.warnings.length > 0) {
+  if (result.type === "error" || result.source !== undefined || result.warnings.length > 0) {
     return NOT_SMALL;
   }
   if (result.heapBytes !== undefined) return NOT_SMALL;

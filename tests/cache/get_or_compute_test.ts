@@ -1,7 +1,12 @@
-// Collaboration: recall, with stores that can be told to fail or to wait.
+// Collaboration: getOrCompute(), with stores that can be told to fail or to wait.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "../../src/cache/cache.ts";
-import { computeAlone, computeLeased, recall, type RecallOptions } from "../../src/cache/recall.ts";
+import {
+  computeLeased,
+  computeUnleased,
+  getOrCompute,
+  type GetOrComputeOptions,
+} from "../../src/cache/get_or_compute.ts";
 import type { KeyedCall } from "../../src/call/call_key.ts";
 import { DeadlockError } from "../../src/base/errors.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
@@ -23,7 +28,7 @@ interface Trial {
   readonly stores: Stores;
   runs: number;
   /** Computes under the lease, as a runner does. */
-  options(compute: () => unknown, signal?: AbortSignal, cache?: Cache): RecallOptions;
+  options(compute: () => unknown, signal?: AbortSignal, cache?: Cache): GetOrComputeOptions;
 }
 
 function createTrial(change: Partial<Stores> = {}): Trial {
@@ -46,8 +51,8 @@ function createTrial(change: Partial<Stores> = {}): Trial {
         singleFlight: true,
         leaseTimeout: Infinity,
         callers: () => [],
-        attempt: () => computeLeased(own, CALL, body, { metadata: {}, warn }),
-        alone: () => computeAlone(own, CALL, body, { metadata: {}, warn }),
+        compute: (leased) =>
+          (leased ? computeLeased : computeUnleased)(own, CALL, body, { metadata: {}, warn }),
         warn,
         metadata: {},
         signal: () => signal,
@@ -61,13 +66,13 @@ function createTrial(change: Partial<Stores> = {}): Trial {
 /** Tells what a caller sees of an answer. */
 async function ask(
   cache: Cache,
-  options: RecallOptions,
+  options: GetOrComputeOptions,
 ): Promise<{ value: unknown; hit: boolean }> {
-  const { value, hit } = await recall(cache, CALL, options);
-  return { value, hit };
+  const { value, source } = await getOrCompute(cache, CALL, options);
+  return { value, hit: source === "cache" };
 }
 
-Deno.test("recall() computes once and then answers from the cache", async () => {
+Deno.test("getOrCompute() computes once and then answers from the cache", async () => {
   const trial = createTrial();
   const options = trial.options(() => ({ n: 1 }));
   assertEquals(await ask(trial.cache, options), { value: { n: 1 }, hit: false });
@@ -75,7 +80,7 @@ Deno.test("recall() computes once and then answers from the cache", async () => 
   assertEquals(trial.runs, 1);
 });
 
-Deno.test("recall() lets those who come second wait, and gives them their own copy", async () => {
+Deno.test("getOrCompute() lets those who come second wait, and gives them their own copy", async () => {
   const trial = createTrial();
   const gate = Promise.withResolvers<number[]>();
   const options = trial.options(() => gate.promise);
@@ -88,7 +93,7 @@ Deno.test("recall() lets those who come second wait, and gives them their own co
 });
 
 // fleche 35
-Deno.test("recall() neither runs nor stores again while a result is being stored", async () => {
+Deno.test("getOrCompute() neither runs nor stores again while a result is being stored", async () => {
   const { calls } = createMemoryStores();
   const [arrived, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let puts = 0;
@@ -121,7 +126,7 @@ Deno.test("recall() neither runs nor stores again while a result is being stored
 });
 
 // fleche 15
-Deno.test("recall() frees the lease and stores no record when the body throws", async () => {
+Deno.test("getOrCompute() frees the lease and stores no record when the body throws", async () => {
   const trial = createTrial();
   const failing = trial.options(() => {
     throw new RangeError("no");
@@ -137,7 +142,7 @@ Deno.test("recall() frees the lease and stores no record when the body throws", 
   next?.[Symbol.dispose]();
 });
 
-Deno.test("recall() remembers nothing when the body throws, and those who wait see it", async () => {
+Deno.test("getOrCompute() remembers nothing when the body throws, and those who wait see it", async () => {
   const trial = createTrial();
   const gate = Promise.withResolvers<never>();
   const failing = [1, 2].map(() => ask(trial.cache, trial.options(() => gate.promise)));
@@ -148,7 +153,7 @@ Deno.test("recall() remembers nothing when the body throws, and those who wait s
   assertEquals(trial.runs, 2);
 });
 
-Deno.test("recall() hands over to a waiter when the first caller is cancelled", async () => {
+Deno.test("getOrCompute() hands over to a waiter when the first caller is cancelled", async () => {
   const trial = createTrial();
   const controller = new AbortController();
   const aborted = Promise.withResolvers<never>();
@@ -164,18 +169,18 @@ Deno.test("recall() hands over to a waiter when the first caller is cancelled", 
   assertEquals(await second, { value: "mine", hit: false });
 });
 
-Deno.test("recall() waits while another holds the lease, and then computes", async () => {
+Deno.test("getOrCompute() waits while another holds the lease, and then computes", async () => {
   const trial = createTrial();
   const held = trial.stores.leases.tryAcquire(KEY);
   assert(held !== undefined);
   const waits = Promise.withResolvers<void>();
-  const { attempt, ...options } = trial.options(() => 1);
+  const { compute, ...options } = trial.options(() => 1);
   const call = ask(trial.cache, {
     ...options,
-    attempt: async () => {
-      const recalled = await attempt();
-      if (recalled === undefined) waits.resolve();
-      return recalled;
+    compute: async (leased) => {
+      const result = await compute(leased);
+      if (result.source === "busy") waits.resolve();
+      return result;
     },
   });
   await waits.promise;
@@ -184,7 +189,7 @@ Deno.test("recall() waits while another holds the lease, and then computes", asy
   assertEquals(await call, { value: 1, hit: false });
 });
 
-Deno.test("recall() takes what the holder of the lease has stored meanwhile", async () => {
+Deno.test("getOrCompute() takes what the holder of the lease has stored meanwhile", async () => {
   const trial = createTrial();
   const other = new Cache(trial.stores);
   const gate = Promise.withResolvers<string>();
@@ -196,7 +201,7 @@ Deno.test("recall() takes what the holder of the lease has stored meanwhile", as
   assertEquals(trial.runs, 1);
 });
 
-Deno.test("recall() ends waiting for a lease with the signal's reason", async () => {
+Deno.test("getOrCompute() ends waiting for a lease with the signal's reason", async () => {
   const trial = createTrial();
   using _held = trial.stores.leases.tryAcquire(KEY);
   const controller = new AbortController();
@@ -205,7 +210,7 @@ Deno.test("recall() ends waiting for a lease with the signal's reason", async ()
   await assertRejects(() => call, Error, "enough");
 });
 
-Deno.test("recall() lets the others wait on when its own call is in a deadlock", async () => {
+Deno.test("getOrCompute() lets the others wait on when its own call is in a deadlock", async () => {
   const { leases } = createMemoryStores();
   const board = {
     write: () => {},
@@ -242,7 +247,7 @@ Deno.test("recall() lets the others wait on when its own call is in a deadlock",
   assertEquals(await top, { value: "computed", hit: false });
 });
 
-Deno.test("recall() computes too when another takes longer than leaseTimeout", async () => {
+Deno.test("getOrCompute() computes too when another takes longer than leaseTimeout", async () => {
   const trial = createTrial();
   const gate = Promise.withResolvers<string>();
   const first = ask(trial.cache, trial.options(() => gate.promise));
@@ -256,7 +261,7 @@ Deno.test("recall() computes too when another takes longer than leaseTimeout", a
 });
 
 // fleche 17
-Deno.test("recall() runs the call uncached when look-up and leases fail", async () => {
+Deno.test("getOrCompute() runs the call uncached when look-up and leases fail", async () => {
   const broken = () => {
     throw new Error("disk on fire");
   };
@@ -275,7 +280,7 @@ Deno.test("recall() runs the call uncached when look-up and leases fail", async 
   ]);
 });
 
-Deno.test("recall() gives the result although its lease cannot be freed", async () => {
+Deno.test("getOrCompute() gives the result although its lease cannot be freed", async () => {
   const { leases } = createMemoryStores();
   const trial = createTrial({
     leases: {
@@ -294,7 +299,7 @@ Deno.test("recall() gives the result although its lease cannot be freed", async 
 });
 
 // fleche 18, executors 83
-Deno.test("recall() computes again when the value of a record is gone", async () => {
+Deno.test("getOrCompute() computes again when the value of a record is gone", async () => {
   const { values } = createMemoryStores();
   let lost = true;
   const trial = createTrial({

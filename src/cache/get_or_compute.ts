@@ -13,36 +13,30 @@ import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
 import { whenSettled } from "../store/memory_stores.ts";
 import type { Found, Lease, MaybePromise } from "../store/stores.ts";
 import { settleBytes } from "../value/codec/decode_value.ts";
-import { DIGEST_SCHEME, digestArgument } from "../value/digest/digest_value.ts";
+import { digestArgument } from "../value/digest/digest_value.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value/value.ts";
 import type { Cache, EncodeValue } from "./cache.ts";
-import { createSharing, type Recalled, type Sharing } from "./flights.ts";
+import { type CallResult, Sharing, toRecord } from "./flights.ts";
 import type { CallName } from "./waits.ts";
 
-export type { Recalled } from "./flights.ts";
+export type { CallResult, ResultSource } from "./flights.ts";
 export type { CallName } from "./waits.ts";
 
-/** Who computes a key when several ask for it at once. */
-export interface FlightOptions {
+const MISS: Found<unknown> = { hit: false };
+
+/** Options of {@linkcode getOrCompute}. */
+export interface GetOrComputeOptions {
+  /** What the call is named in messages. */
+  readonly name: string;
   /** Whether one computes and the others wait; if not, each of them computes. */
   readonly singleFlight: boolean;
   /** How long a call waits for another that computes its key, in milliseconds. */
   readonly leaseTimeout: number;
-}
-
-const MISS: Found<unknown> = { hit: false };
-
-/** Options of {@linkcode recall}. */
-export interface RecallOptions extends FlightOptions {
-  /** What the call is named in messages. */
-  readonly name: string;
   /**
-   * Computes the result and stores it, as {@linkcode computeLeased} does, here or elsewhere.
-   * Gives `undefined` when somebody else computes it now.
+   * Computes the result and stores it, here or elsewhere: as {@linkcode computeLeased} does, or as
+   * {@linkcode computeUnleased}.
    */
-  readonly attempt: () => Promise<Recalled | undefined>;
-  /** Computes the result and stores it, as {@linkcode computeAlone} does, whoever else does so. */
-  readonly alone: () => Promise<Recalled>;
+  readonly compute: (leased: boolean) => Promise<CallResult>;
   /** The calls that wait for this one, as it is made by their bodies; asked for only by who waits. */
   readonly callers: () => readonly CallName[];
   /** Told of faults of the cache. */
@@ -64,74 +58,73 @@ export interface RecallOptions extends FlightOptions {
  * processes the lease of the key decides who computes. A fault of the cache costs a warning, never
  * the result.
  *
- * @param cache The cache.
- * @param call The call.
- * @param options How to compute.
- * @returns The result.
  * @throws {DeadlockError} When the call waits, by way of others, for one of its callers.
  */
-export async function recall(
+export async function getOrCompute(
   cache: Cache,
   call: KeyedCall,
-  options: RecallOptions,
-): Promise<Recalled> {
+  options: GetOrComputeOptions,
+): Promise<CallResult> {
   const { key } = call;
   for (let look = options.missed !== true;; look = true) {
     const found = look ? await lookUp(cache, key, options) : MISS;
-    if (found.hit) return found;
-    if (!options.singleFlight) return await computeUnleased(cache, call, options);
+    if (found.hit) return { value: found.value, source: "cache" };
+    if (!options.singleFlight) return await runWithoutLease(cache, call, options);
     const flight = sharingOf(cache).flights.get(key);
-    if (flight === undefined) return await lead(cache, call, options);
-    const landed = await waitFor(cache, key, options, (signal) => flight.landing(signal));
-    if (landed === "late") return await computeUnleased(cache, call, options);
-    if (landed === undefined) continue;
+    if (flight === undefined) return await runAsLeader(cache, call, options);
+    const shared = await waitFor(cache, key, options, (signal) => flight.wait(signal));
+    if (shared === "late") return await runWithoutLease(cache, call, options);
+    if (shared === undefined) continue;
     // A copy of one's own where the cache has it: two callers must not share a mutable result.
     const own = await lookUp(cache, key, options);
-    return { value: own.hit ? own.value : landed.value, hit: true };
+    return { value: own.hit ? own.value : shared.value, source: "cache" };
   }
 }
 
-/** Computes without a lease, by which an eviction would be noticed where the body runs. */
-async function computeUnleased(
-  cache: Cache,
-  call: KeyedCall,
-  { alone, metadata }: RecallOptions,
-): Promise<Recalled> {
-  using running = sharingOf(cache).running.begin(call, metadata);
-  const recalled = await alone();
-  if (running.evicted && recalled.stored === true) await cache.forget(call.key);
-  return recalled;
+function sharingOf(cache: Cache): Sharing {
+  return cache.sharing((board) => new Sharing(board));
 }
 
-function sharingOf(cache: Cache): Sharing {
-  return cache.sharing(createSharing);
+/** Without a lease, an eviction would not be noticed where the body runs. */
+async function runWithoutLease(
+  cache: Cache,
+  call: KeyedCall,
+  { compute, metadata }: GetOrComputeOptions,
+): Promise<CallResult> {
+  using running = sharingOf(cache).running.begin(call, metadata);
+  const result = await compute(false);
+  if (running.evicted && result.source === "computed") await cache.forget(call.key);
+  return result;
 }
 
 /** Computes as the first of this isolate, for all of it. */
-function lead(cache: Cache, call: KeyedCall, options: RecallOptions): Promise<Recalled> {
+function runAsLeader(
+  cache: Cache,
+  call: KeyedCall,
+  options: GetOrComputeOptions,
+): Promise<CallResult> {
   const { key } = call;
   const { flights, running } = sharingOf(cache);
   let waits = false;
-  const compute = async (): Promise<Recalled> => {
+  const run = async (): Promise<CallResult> => {
     using _running = running.begin(call, options.metadata);
     for (;;) {
-      const recalled = await options.attempt();
-      if (recalled !== undefined) return recalled;
+      const result = await options.compute(true);
+      if (result.source !== "busy") return result;
       waits = true;
-      const changed = await waitFor(cache, key, options, (signal) => {
-        return cache.leaseChanged(key, signal);
-      });
+      const wait = (signal: AbortSignal) => cache.leaseChanged(key, signal);
+      const changed = await waitFor(cache, key, options, wait);
       waits = false;
-      if (changed === "late") return await computeUnleased(cache, call, options);
+      if (changed === "late") return await runWithoutLease(cache, call, options);
       const found = await lookUp(cache, key, options);
-      if (found.hit) return found;
+      if (found.hit) return { value: found.value, source: "cache" };
     }
   };
   // What ends the wait of this call, such as a deadlock with its callers, is not for the others, and
   // neither is what is wrong with its own arguments, nor what became of its own executor.
-  const givenUp = (error: unknown) =>
+  const isOwn = (error: unknown) =>
     waits || options.givenUp() || isOfArguments(error) || isOfExecutor(error);
-  return flights.run(key, compute, givenUp);
+  return flights.run(key, run, isOwn);
 }
 
 /** Whether the body was not run to its end: who waits runs it again, on an executor of its own. */
@@ -150,7 +143,7 @@ function isOfArguments(error: unknown): boolean {
 async function waitFor<T>(
   cache: Cache,
   key: Digest,
-  { name, callers, leaseTimeout, signal, warn }: RecallOptions,
+  { name, callers, leaseTimeout, signal, warn }: GetOrComputeOptions,
   wait: (signal: AbortSignal) => Promise<T>,
 ): Promise<T | "late"> {
   const calling = callers();
@@ -172,47 +165,28 @@ async function waitFor<T>(
   }
 }
 
+/** Runs the function of a task. */
+export type RunBody = (values: readonly unknown[]) => unknown;
+
 /**
  * Computes a call under its lease, which is held for just as long as the body runs: whoever waits
  * for it waits for something that makes progress, never for a call in a queue.
  *
- * @param cache The cache.
- * @param call The call.
- * @param body Runs the task's function.
- * @param options Metadata, and who is told of faults.
- * @returns The result, or `undefined` when somebody else computes it now.
+ * @returns The result; its source is `"busy"` when somebody else computes it now.
  */
 export async function computeLeased(
   cache: Cache,
   call: KeyedCall,
-  body: (values: readonly unknown[]) => unknown,
+  body: RunBody,
   options: ComputeOptions,
-): Promise<Recalled | undefined> {
+): Promise<CallResult> {
   const faults = { name: call.address.name, warn: options.warn };
   using held = takeLease(cache, call.key, faults);
-  if (held === undefined) return undefined;
+  if (held === undefined) return { value: undefined, source: "busy" };
   // Whoever held the lease since the last look-up has stored the result.
   const found = await lookUp(cache, call.key, faults);
-  if (found.hit) return found;
-  return await computeCall(cache, call, body, { ...options, lease: held.lease });
-}
-
-/**
- * Computes a call although somebody else may compute it too.
- *
- * @param cache The cache.
- * @param call The call.
- * @param body Runs the task's function.
- * @param options Metadata, and who is told of faults.
- * @returns The result.
- */
-export async function computeAlone(
-  cache: Cache,
-  call: KeyedCall,
-  body: (values: readonly unknown[]) => unknown,
-  options: ComputeOptions,
-): Promise<Recalled> {
-  return await computeCall(cache, call, body, options);
+  if (found.hit) return { value: found.value, source: "cache" };
+  return await computeUnleased(cache, call, body, { ...options, lease: held.lease });
 }
 
 /** Who is told of faults. */
@@ -306,23 +280,24 @@ class CallClock {
 /** One for all that ends in this isolate. */
 const CLOCK = new CallClock();
 
-/** Options of {@linkcode computeCall}. */
+/** Options of {@linkcode computeLeased} and {@linkcode computeUnleased}. */
 export interface ComputeOptions {
   /** What goes into the record beside the call itself. */
   readonly metadata: { readonly [name: string]: Json };
   /** Told of faults of the cache. */
   readonly warn: Warn;
   /** Takes the arguments just before the body runs; by default those of the call. */
-  readonly take?: () => TakenArguments;
-  /** Tells, once the body has ended, whether what it gave is not the result of the call. */
-  readonly unfit?: () => boolean;
-  /** Tells, once the body has ended, whether what it gave is known to have no stored form. */
-  readonly unstorable?: () => boolean;
+  readonly take?: (() => TakenArguments) | undefined;
+  /** Tells, once the body has ended, why what it gave is not to be stored, if it is not. */
+  readonly refuse?: (() => Refusal | undefined) | undefined;
   /** Makes what is returned of the result in the turn in which it is there. */
   readonly fix?: (value: unknown) => unknown;
   /** The lease that the call is computed under, if there is one: revoked when it is to be forgotten. */
   readonly lease?: Lease | undefined;
 }
+
+/** Why what a body gave is not stored: it has no stored form, or is not the result of the key. */
+export type Refusal = "unstored" | "unfit";
 
 /** The arguments of a call that is about to run. */
 interface TakenArguments {
@@ -341,10 +316,8 @@ interface Ending {
   readonly value: unknown;
   /** When the body began, in milliseconds since 1970, and how long it took. */
   readonly time: Pick<CallRecord, "started" | "duration">;
-  /** Whether the value is the result of what the key says. */
-  readonly fit: boolean;
-  /** The value ready to be stored, if it can be. */
-  readonly encoded: EncodedValue | undefined;
+  /** The value ready to be stored, or why it is not. */
+  readonly encoded: EncodedValue | Refusal;
 }
 
 /**
@@ -355,20 +328,15 @@ interface Ending {
  * which it is there, before anybody else's code can change it, and stored before the record, so that
  * a record never names a value that is not there. Nothing is remembered when the body throws.
  *
- * @param cache The cache.
- * @param call The call.
- * @param body Runs the task's function.
- * @param options Metadata, and who is told of faults.
- * @returns What the body returned, and whether it is remembered.
  * @throws {ChangedArgumentError} When an argument is not what the key was made of; the body does not
  * run.
  */
-export async function computeCall(
+export async function computeUnleased(
   cache: Cache,
   call: KeyedCall,
-  body: (values: readonly unknown[]) => unknown,
+  body: RunBody,
   options: ComputeOptions,
-): Promise<Recalled> {
+): Promise<CallResult> {
   const { metadata, warn } = options;
   if (cache.readOnly) {
     const { name } = call.address;
@@ -376,11 +344,11 @@ export async function computeCall(
   }
   const encode = cache.readOnly ? undefined : cache.encoder ?? await cache.loadEncoder();
   const ending = run(cache, call, body, encode, options);
-  const { args, value, time, fit, encoded } = ending instanceof Promise ? await ending : ending;
-  if (encoded === undefined) return { value, hit: false, unfit: !fit };
+  const { args, value, time, encoded } = ending instanceof Promise ? await ending : ending;
+  if (typeof encoded === "string") return { value, source: encoded };
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
   const stored = await putResult(cache, encoded, record, options);
-  return { value, hit: false, stored };
+  return { value, source: stored ? "computed" : "unstored" };
 }
 
 /**
@@ -390,26 +358,24 @@ export async function computeCall(
 function run(
   cache: Cache,
   asked: KeyedCall,
-  body: (values: readonly unknown[]) => unknown,
+  body: RunBody,
   encode: EncodeValue | undefined,
   options: ComputeOptions,
 ): MaybePromise<Ending> {
-  const { warn, unfit = () => false, fix = (value) => value } = options;
+  const { warn, refuse, fix = (value) => value } = options;
   const { values, parts } = options.take?.() ?? { values: asked.values, parts: NO_PARTS };
   const call = { ...asked, values };
   const runBody = (args: readonly ArgumentRecord[]): MaybePromise<Ending> => {
     const begun = performance.now();
     return whenSettled(body(values), (value): Ending => {
       const time = CLOCK.end(begun);
-      const fit = !unfit() && isUnchanged(call, warn);
-      const storable = fit && options.unstorable?.() !== true;
-      const encoded = storable && encode !== undefined
-        ? encodeResult(call, value, encode, warn)
-        : undefined;
+      const refused = refuse?.();
+      const fit = refused !== "unfit" && isUnchanged(call, warn);
+      const encoded = fit ? refused ?? encodeResult(call, value, encode, warn) : "unfit";
       // What is remembered is given as a hit will give it.
-      const isPlain = encoded === undefined || encoded.kind === VALUE_KIND.cbor;
+      const isPlain = typeof encoded === "string" || encoded.kind === VALUE_KIND.cbor;
       const given = isPlain ? value : settleBytes(value);
-      return { args, value: fix(given), time, fit, encoded };
+      return { args, value: fix(given), time, encoded };
     });
   };
   if (encode === undefined) {
@@ -423,14 +389,15 @@ function run(
 function encodeResult(
   { address: { name } }: KeyedCall,
   value: unknown,
-  encode: EncodeValue,
+  encode: EncodeValue | undefined,
   warn: Warn,
-): EncodedValue | undefined {
+): EncodedValue | Refusal {
+  if (encode === undefined) return "unstored";
   try {
     return encode(value, { root: "result" });
   } catch (error) {
     warn(`Cannot store the result of "${name}": the call is not remembered`, error);
-    return undefined;
+    return "unstored";
   }
 }
 
@@ -454,22 +421,6 @@ async function putResult(
     warn(`Cannot record a call of "${name}": it is not remembered`, error);
     return false;
   }
-}
-
-function toRecord(
-  { key, address: { module, name: task }, version, code, ignored }: KeyedCall,
-  fields: Pick<CallRecord, "args" | "result" | "started" | "duration" | "metadata">,
-): CallRecord {
-  return {
-    key,
-    scheme: DIGEST_SCHEME,
-    module,
-    task,
-    ...(version !== undefined && { version }),
-    ...(code !== undefined && { code }),
-    ...(ignored !== undefined && { ignored }),
-    ...fields,
-  };
 }
 
 /** Stores the arguments that count, each once it is known to be what the key was made of. */
