@@ -7,7 +7,7 @@ import {
   type WorkerContextOptions,
   type WorkerContextSettings,
 } from "../scope/scope.ts";
-import { answerCall, type CallRunner, type ReadyCall } from "../task/call_task.ts";
+import { answerCall, type CallRunner } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
 import { type CallStatus, type CallTracker, followSignal, Future } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
@@ -83,28 +83,16 @@ class CountingLimiter implements Limiter {
 }
 
 /** Runs calls when a limiter lets them; what the cache answers needs no permit. */
-class LimitedRunner implements CallRunner {
-  readonly #runner: CallRunner;
-  readonly #limiter: Limiter;
-
-  /**
-   * Wraps a runner.
-   *
-   * @param runner What runs the calls.
-   * @param limiter Decides when.
-   */
-  constructor(runner: CallRunner, limiter: Limiter) {
-    this.#runner = runner;
-    this.#limiter = limiter;
-  }
-
-  async run(ready: ReadyCall): Promise<unknown> {
-    const acquired = this.#limiter.acquire();
-    using _permit = acquired instanceof Promise
-      ? await untilGivenUp(acquired, ready.status)
-      : acquired;
-    return await this.#runner.run(ready);
-  }
+function limit(runner: CallRunner, limiter: Limiter): CallRunner {
+  return {
+    run: async (ready) => {
+      const acquired = limiter.acquire();
+      using _permit = acquired instanceof Promise
+        ? await untilGivenUp(acquired, ready.status)
+        : acquired;
+      return await runner.run(ready);
+    },
+  };
 }
 
 /** Waits for a permit until the call is given up; a permit that comes later goes back at once. */
@@ -257,7 +245,7 @@ type State =
 /** A context; users get it from {@linkcode openWorkerContext}, scopes make their own. */
 class OpenWorkerContext implements WorkerContext {
   readonly #engine: LateEngine;
-  readonly #runner: LimitedRunner;
+  readonly #runner: CallRunner;
   /** How many calls were made and have not settled, in whatever state. */
   #unsettled = 0;
   readonly #tracker: CallTracker = {
@@ -280,7 +268,7 @@ class OpenWorkerContext implements WorkerContext {
     // Sent ahead, a call would wait for the end of another one that its own limiter lets run.
     this.#engine = new LateEngine({ ...settings, prefetch: 1, endFailed });
     const limiter = settings.workerType === "inline" ? UNLIMITED : LIMITER;
-    this.#runner = new LimitedRunner(this.#engine, limiter);
+    this.#runner = limit(this.#engine, limiter);
   }
 
   run<A extends readonly unknown[], R>(
@@ -327,7 +315,7 @@ class OpenWorkerContext implements WorkerContext {
 
   /** Below a call on a worker it is the workers that are counted, and permits could run out. */
   #runnerWith(limiter: Limiter | undefined, { nesting }: Scope): CallRunner {
-    if (limiter !== undefined) return new LimitedRunner(this.#engine, limiter);
+    if (limiter !== undefined) return limit(this.#engine, limiter);
     return nesting === undefined ? this.#runner : this.#engine;
   }
 

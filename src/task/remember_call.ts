@@ -156,14 +156,7 @@ export function prepareCall(
   }
 }
 
-/**
- * Tells why a call is not remembered.
- *
- * @param definition The task.
- * @param reason Why.
- * @param cause What was thrown, if something was.
- * @param warn Told.
- */
+/** Tells why a call is not remembered. */
 function warnOf(
   { name }: TaskDefinition,
   reason: string,
@@ -234,7 +227,7 @@ function answerFound(
   }
   const fixed = freeze(ready, parts);
   if (fixed === undefined) return runner.run(ready);
-  const result = compute(cache, withValues(call, fixed), fixed, runner);
+  const result = computeMissed(cache, withValues(call, fixed), fixed, runner);
   fixed.frozen?.endTurn();
   if (ready.frozen !== undefined || fixed.frozen === undefined) return result;
   return result.catch((error) => {
@@ -247,7 +240,7 @@ function answerFound(
   });
 }
 
-async function compute(
+async function computeMissed(
   cache: Cache,
   call: KeyedCall,
   ready: ReadyCall,
@@ -267,12 +260,16 @@ async function compute(
     signal: () => status.signal,
     givenUp: () => status.aborted || scope.control?.aborted === true,
     compute: async (leased) => {
-      const compute: RememberedCall["compute"] = (body, { copies = false, refuse } = {}) => {
-        const take = copies ? toTake(call, ready.frozen) : undefined;
-        const options = { metadata, warn, take, refuse };
-        return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
+      const remembered: RememberedCall = {
+        cache,
+        call,
+        leased,
+        compute: (body, { copies = false, refuse } = {}) => {
+          const take = copies ? toTake(call, ready.frozen) : undefined;
+          const options = { metadata, warn, take, refuse };
+          return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
+        },
       };
-      const remembered = { cache, call, leased, compute };
       // What `compute` gives, or a worker in its place.
       const result = await runner.run({ ...ready, remembered }) as CallResult;
       if (result.source === "busy") status.waits();

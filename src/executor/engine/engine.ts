@@ -8,7 +8,7 @@ import { Dispatcher } from "../dispatch/dispatcher.ts";
 import { SafeObserver } from "../dispatch/observer.ts";
 import type { CallLimits } from "../wire/call_context.ts";
 import { openWorkerOfType } from "./open_worker.ts";
-import { createRunner, type EngineRunner } from "./runner.ts";
+import { WorkerRunner } from "./runner.ts";
 import type { WorkerHookCalls } from "./worker_hooks.ts";
 
 /** The kinds of worker that can be stopped whatever they do. */
@@ -55,7 +55,7 @@ export interface Engine {
   /** Which workers it may start. */
   readonly share: WorkerShare;
   /** Runs the bodies of calls. */
-  readonly runner: EngineRunner;
+  readonly runner: WorkerRunner;
 }
 
 /**
@@ -94,7 +94,7 @@ export function createEngine(
     limits: () => share.limits,
     observer: observer && new SafeObserver(observer, onWarning),
   });
-  return { dispatcher, share, runner: createRunner(dispatcher, share.workerType !== "inline") };
+  return { dispatcher, share, runner: new WorkerRunner(dispatcher, share.workerType !== "inline") };
 }
 
 /** What an executor asks for. */

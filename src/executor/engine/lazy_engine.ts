@@ -1,12 +1,11 @@
 import { importLater } from "../../base/lazy_import.ts";
 import { currentScope } from "../../scope/current_scope.ts";
-import type { ReadyCall } from "../../task/call_task.ts";
+import type { CallRunner, ReadyCall } from "../../task/call_task.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions, CallStatistics } from "../call_options.ts";
 import type { CallObserver } from "../dispatch/call.ts";
 import type { DispatcherCloseOptions, WorkerStatistics } from "../dispatch/dispatcher.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
-import type { EngineRunner } from "./runner.ts";
 
 type EngineModule = typeof import("./engine.ts");
 
@@ -19,7 +18,7 @@ type State =
  * An engine that is loaded with the first call that needs it: every worker imports Quiver with the
  * modules of its tasks, and next to none of them has an executor of its own.
  */
-export class LateEngine implements EngineRunner {
+export class LateEngine implements CallRunner {
   #options: EngineOptions;
   #state: State = { state: "unused" };
   /** Calls that wait for the engine. */

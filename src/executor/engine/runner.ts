@@ -112,31 +112,23 @@ interface Dispatches {
   dispatch(request: CallRequest, observer: CallObserver, listener: OutcomeListener): void;
 }
 
-/** Runs the bodies of calls that may be made with options. */
-export interface EngineRunner extends CallRunner {
-  run(ready: ReadyCall, options?: CallOptions): unknown;
-}
-
-/**
- * Creates what runs the bodies of calls on workers.
- *
- * @param dispatcher Brings calls to workers.
- * @param loadsCode Whether the workers import the code of tasks by themselves.
- * @returns The runner.
- */
-export function createRunner(dispatcher: Dispatches, loadsCode: boolean): EngineRunner {
-  return new WorkerRunner(dispatcher, loadsCode);
-}
-
-class WorkerRunner implements EngineRunner {
+/** Runs the bodies of calls on workers. */
+export class WorkerRunner implements CallRunner {
   readonly #dispatcher: Dispatches;
   readonly #loadsCode: boolean;
 
+  /**
+   * Creates a runner.
+   *
+   * @param dispatcher Brings calls to workers.
+   * @param loadsCode Whether the workers import the code of tasks by themselves.
+   */
   constructor(dispatcher: Dispatches, loadsCode: boolean) {
     this.#dispatcher = dispatcher;
     this.#loadsCode = loadsCode;
   }
 
+  /** As the interface says; the call may be made with options. */
   run(ready: ReadyCall, options?: CallOptions): unknown {
     const { remembered, scope } = ready;
     if (remembered === undefined) {

@@ -17,7 +17,7 @@ import { isGivenAway } from "../../worker/transfer.ts";
 import type { CallRequest } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
-import { createRunner } from "../engine/runner.ts";
+import { WorkerRunner } from "../engine/runner.ts";
 import { type CallContext, type Remembering, toCallContext } from "../wire/call_context.ts";
 import { ChunkCall, type ChunkContent, type ChunkResult, type ChunkRoute } from "./chunk_call.ts";
 import type { MapBatch, MapCalls } from "./map_buffer.ts";
@@ -93,7 +93,7 @@ export class MapCaller<T, R> {
       sharesMemory,
       warn: (message) => warn(message),
     };
-    this.#runner = createRunner(new ChunkGatherer(this.#route), executor.loadsCode);
+    this.#runner = new WorkerRunner(new ChunkGatherer(this.#route), executor.loadsCode);
   }
 
   /**

@@ -3,7 +3,7 @@ import { type CallRunner, IN_THIS_ISOLATE, type ReadyCall } from "../../task/cal
 import { toOriginals } from "../../value/carry_value.ts";
 import { findCallback, findUnclonable } from "../../value/digest/refusal.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
-import { createRunner } from "../engine/runner.ts";
+import { WorkerRunner } from "../engine/runner.ts";
 import { type BoundCall, fromText, toText } from "./pool_call.ts";
 
 /** What runs one call on another library's pool. */
@@ -35,7 +35,7 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
   const adapter = options.adapter ?? findAdapter(options.pool, options.method);
   const pool: AdaptedPool = { ...options, adapter };
   if (adapter.send === undefined) return createRunnerHere(pool);
-  return createRunner({
+  return new WorkerRunner({
     dispatch: (request, observer, listener) => {
       // Whether it waits in the pool's queue or runs, only the pool could say.
       observer.started?.();
