@@ -1,7 +1,7 @@
 // Contract: quantiles of a histogram against those of the sorted times, and what a counters counts.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { CallCounters, LatencyHistogram } from "../../src/executor/dispatch/statistics.ts";
+import { CallCounters, LatencyHistogram } from "../../src/executor/dispatch/metrics.ts";
 
 Deno.test("LatencyHistogram knows quantiles to 5 %", () => {
   const times = fc.array(fc.double({ min: 0.001, max: 1e8, noNaN: true }), { minLength: 1 });

@@ -1,6 +1,5 @@
 import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.ts";
 import type { CancelSignal, OnAbort } from "../../task/future.ts";
-import { toThrown } from "../../value/codec/thrown_value.ts";
 import type {
   CallFollower,
   CallListener,
@@ -8,7 +7,7 @@ import type {
   Outcome,
   RunResult,
 } from "../../worker/worker.ts";
-import type { OutputTaker, WorkerOutputLine } from "../call_options.ts";
+import type { WorkerOutputLine } from "../call_options.ts";
 import { OUTPUT, STARTED } from "../wire/call_context.ts";
 import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
@@ -47,20 +46,22 @@ export interface OutcomeListener {
   reject(reason: unknown): void;
 }
 
-/** What the calls of one dispatcher share. */
-export interface CallDesk {
-  /** Is told when a worker is done with a call, whether it still matters or not. */
-  readonly returned: (call: DispatchedCall, result: RunResult) => void;
-  /** Is told when a call could not be sent, or its worker died. */
-  readonly failed: (call: DispatchedCall, error: unknown) => void;
-  /** Is told when a call is given up, and why. */
-  readonly giveUp: (call: DispatchedCall, reason: unknown) => void;
-  /** Takes what calls print. */
-  readonly output: OutputTaker | undefined;
+/** Who brings a call to a worker, and is told of what becomes of it there. */
+export interface CallEvents {
+  /** The worker is done with the call, whether that still matters or not. */
+  ended(call: DispatchedCall, result: RunResult): void;
+  /** The call could not be sent, or its worker died. */
+  failed(call: DispatchedCall, error: unknown): void;
+  /** The call is given up, by its signal or its deadline. */
+  abandoned(call: DispatchedCall, reason: unknown): void;
+  /** The call was given up, and still runs after its grace period. */
+  overdue(call: DispatchedCall): void;
+  /** The call prints, also when it was given up. */
+  printed(call: DispatchedCall, output: PrintedOutput): void;
 }
 
 /** What a worker sends of what a task prints. */
-type Printed = Pick<WorkerOutputLine, "text" | "stream">;
+export type PrintedOutput = Pick<WorkerOutputLine, "text" | "stream">;
 
 /**
  * A call on its way through a dispatcher. One object with methods, which is also its own place in the
@@ -69,8 +70,8 @@ type Printed = Pick<WorkerOutputLine, "text" | "stream">;
 export class DispatchedCall implements CallFollower, CallListener, Prioritized<DispatchedCall> {
   /** What to run. */
   readonly request: CallRequest;
-  /** Who waits for its end. */
-  readonly result: OutcomeListener;
+  /** Told how it ends. */
+  readonly listener: OutcomeListener;
   /** When it was given to the dispatcher. */
   readonly since: number;
   /** Tells it from others where somebody observes them. */
@@ -84,35 +85,34 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
   before: DispatchedCall | undefined;
   after: DispatchedCall | undefined;
   queued = false;
-  readonly #desk: CallDesk;
+  readonly #events: CallEvents;
   readonly #observer: CallObserver;
-  /** What it was sent to last. */
-  #member: PoolWorker<DispatchedCall> | undefined;
+  #worker: PoolWorker<DispatchedCall> | undefined;
   /** Until the deadline, and then until the end of the grace period. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * Creates a call that is nowhere yet.
    *
-   * @param desk What all calls of the dispatcher share.
+   * @param events Told of what becomes of it at a worker.
    * @param request What to run.
    * @param observer Gives the call up, and is told when it starts.
-   * @param result Who waits for its end.
+   * @param listener Told how it ends.
    * @param id Tells it from others.
    * @param now The time.
    */
   constructor(
-    desk: CallDesk,
+    events: CallEvents,
     request: CallRequest,
     observer: CallObserver,
-    result: OutcomeListener,
+    listener: OutcomeListener,
     id: number,
     now: number,
   ) {
-    this.#desk = desk;
+    this.#events = events;
     this.request = request;
     this.#observer = observer;
-    this.result = result;
+    this.listener = listener;
     this.id = id;
     this.since = now;
     this.priority = observer.priority ?? 0;
@@ -123,35 +123,14 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
     return this.#observer.retries;
   }
 
-  /** Begins to listen to the signal. */
-  listen(): void {
-    const { cancellation } = this.#observer;
-    if (cancellation?.aborted === true) this.handleEvent();
-    else cancellation?.addEventListener("abort", this);
-  }
-
-  /** The signal gives the call up. */
-  handleEvent(): void {
-    this.#desk.giveUp(this, this.#observer.cancellation?.reason);
-  }
-
-  /** Stops listening to the signal. */
-  unlisten(): void {
-    const { cancellation } = this.#observer;
-    // An aborted signal never calls again, and to search thousands of listeners takes long.
-    if (cancellation?.aborted === false) cancellation.removeEventListener("abort", this);
-  }
-
-  /** The call is at a worker now. */
-  send(member: PoolWorker<DispatchedCall>): void {
-    this.at = "worker";
-    this.#member = member;
-    this.#observer.started?.(member.worker.name);
+  /** What becomes of the worker when the call is given up while it runs. */
+  get onAbort(): OnAbort | undefined {
+    return this.#observer.onAbort;
   }
 
   /** What it was sent to last: also the one that a call runs on that was given up. */
-  get member(): PoolWorker<DispatchedCall> | undefined {
-    return this.#member;
+  get worker(): PoolWorker<DispatchedCall> | undefined {
+    return this.#worker;
   }
 
   /** It follows itself. */
@@ -159,40 +138,11 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
     return this;
   }
 
-  ended(result: RunResult): void {
-    this.#desk.returned(this, result);
-  }
-
-  failed(error: unknown): void {
-    this.#desk.failed(this, error);
-  }
-
-  /** What becomes of the worker when the call is given up while it runs. */
-  get onAbort(): OnAbort | undefined {
-    return this.#observer.onAbort;
-  }
-
-  /** The call says something. */
-  told(kind: string, data: unknown): void {
-    if (kind === STARTED) this.#countTime();
-    else if (kind === OUTPUT) this.#print(data as Printed);
-    else this.#observer.told?.(kind, data);
-  }
-
-  /**
-   * Waits for the end of a call that was given up.
-   *
-   * @param late Called when it has not ended after the grace period.
-   */
-  await(late: () => void): void {
-    const { gracePeriod = 0 } = this.#observer;
-    if (gracePeriod === 0) late();
-    else if (gracePeriod !== Infinity) this.#timer = setTimeout(late, gracePeriod);
-  }
-
-  /** The worker is done with the call. */
-  release(): void {
-    this.#clearTimer();
+  /** Begins to listen to the signal. */
+  listen(): void {
+    const { cancellation } = this.#observer;
+    if (cancellation?.aborted === true) this.handleEvent();
+    else cancellation?.addEventListener("abort", this);
   }
 
   /** The call waits in the queue. */
@@ -201,47 +151,66 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
     this.at = "queue";
   }
 
-  /** The call's way ends. */
-  end(): void {
-    this.at = "end";
-    this.#clearTimer();
-    this.unlisten();
+  /** The call is at a worker now. */
+  send(worker: PoolWorker<DispatchedCall>): void {
+    this.at = "worker";
+    this.#worker = worker;
+    this.#observer.started?.(worker.handle.name);
   }
 
-  /** Also what a call prints that was given up. */
-  #print(printed: Printed): void {
-    this.#desk.output?.({
-      ...printed,
-      worker: this.#member?.worker.name ?? "",
-      task: this.request.task,
-    });
+  /** The call was given up, and has its grace period to end by itself. */
+  startGracePeriod(): void {
+    const { gracePeriod = 0 } = this.#observer;
+    if (gracePeriod === 0) this.#events.overdue(this);
+    else if (gracePeriod !== Infinity) {
+      this.#timer = setTimeout(() => this.#events.overdue(this), gracePeriod);
+    }
   }
 
-  /** Next to no call has one. */
-  #clearTimer(): void {
+  /** The worker is done with the call. Next to no call has a timer. */
+  clearTimer(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  #countTime(): void {
+  /** The call's way ends. */
+  end(): void {
+    this.at = "end";
+    this.clearTimer();
+    const { cancellation } = this.#observer;
+    // An aborted signal never calls again, and to search thousands of listeners takes long.
+    if (cancellation?.aborted === false) cancellation.removeEventListener("abort", this);
+  }
+
+  /** The signal gives the call up. */
+  handleEvent(): void {
+    this.#events.abandoned(this, this.#observer.cancellation?.reason);
+  }
+
+  ended(result: RunResult): void {
+    this.#events.ended(this, result);
+  }
+
+  failed(error: unknown): void {
+    this.#events.failed(this, error);
+  }
+
+  /** The call says something. */
+  told(kind: string, data: unknown): void {
+    if (kind === STARTED) this.#startDeadline();
+    else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
+    else this.#observer.told?.(kind, data);
+  }
+
+  #startDeadline(): void {
     const { deadline = Infinity } = this.#observer;
     if (this.at !== "worker" || deadline === Infinity) return;
-    this.#clearTimer();
+    this.clearTimer();
     this.#timer = setTimeout(() => {
       const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
-      this.#desk.giveUp(this, new DeadlineError(message, deadline));
+      this.#events.abandoned(this, new DeadlineError(message, deadline));
     }, deadline);
   }
-}
-
-/**
- * What a task threw.
- *
- * @param outcome How its call ended.
- * @returns What it threw.
- */
-export function errorOf({ error }: Extract<Outcome, { type: "error" }>): unknown {
-  return toThrown(error.thrown);
 }
 
 /**

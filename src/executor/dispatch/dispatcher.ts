@@ -1,33 +1,25 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../../base/errors.ts";
 import type { OnAbort } from "../../task/future.ts";
+import { toThrown } from "../../value/codec/thrown_value.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
-import type { CallRequest, Outcome, RunResult, Worker } from "../../worker/worker.ts";
+import type { CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
 import type { CallStatistics, OutputTaker } from "../call_options.ts";
 import { type CallLimits, sourcesOf, withFlags, withoutSources } from "../wire/call_context.ts";
-import type { CallObserver, DispatchedCall as Call, OutcomeListener } from "./call.ts";
-import { DispatchCalls } from "./calls.ts";
-import { type PoolWorker, WorkerPool } from "./worker_pool.ts";
-import type { SafeObserver } from "./observer.ts";
+import {
+  type CallEvents,
+  type CallObserver,
+  DispatchedCall as Call,
+  isRetriable,
+  type OutcomeListener,
+  type PrintedOutput,
+} from "./call.ts";
+import { DispatchMetrics } from "./metrics.ts";
+import { Prefetch } from "./prefetch.ts";
+import { PriorityQueue } from "./queue.ts";
+import { type PoolWorker, WorkerPool, type WorkerPoolOptions } from "./worker_pool.ts";
 
 /** Options of {@linkcode Dispatcher}. */
-export interface DispatcherOptions {
-  /** How many workers may take calls at once. */
-  maxWorkers: number;
-  /** Starts a worker; the signal gives the start up. */
-  open: (signal: AbortSignal) => Promise<Worker>;
-  /**
-   * After how many milliseconds a worker without calls ends.
-   *
-   * @default {10000}
-   */
-  idleTimeout?: number;
-  /**
-   * After how many milliseconds a worker that is to end is killed. Lost ones get as long when the
-   * dispatcher is closed; without a grace period they are killed at once, and others never.
-   */
-  gracePeriod?: number | undefined;
-  /** Is told what went wrong at a worker's end; else whoever closes the dispatcher is. */
-  endFailed?: ((error: unknown) => void) | undefined;
+export interface DispatcherOptions extends WorkerPoolOptions {
   /**
    * How many calls a worker is sent ahead when calls are short; 1 for none.
    *
@@ -45,19 +37,11 @@ export interface DispatcherOptions {
   /** Says what holds for each call on its worker. */
   limits?: () => CallLimits | undefined;
   /**
-   * After how many calls a worker is replaced.
-   *
-   * @default {Infinity}
-   */
-  maxTasksPerWorker?: number;
-  /**
    * How often a call is run again when it fails, if it does not say so itself.
    *
    * @default {0}
    */
   retries?: number;
-  /** Follows calls and workers. */
-  observer?: SafeObserver | undefined;
 }
 
 /** Options of {@linkcode Dispatcher.close}. */
@@ -89,7 +73,8 @@ export interface WorkerStatistics {
 type State =
   | { readonly state: "open" }
   | {
-    readonly state: "closing";
+    /** Whether calls that have not started are still waited for. */
+    readonly state: "draining" | "dropping";
     /** Absent when nobody waits. */
     readonly done: Promise<void> | undefined;
   };
@@ -102,18 +87,19 @@ type State =
  * call at a time while calls take their time, and `prefetch` calls while they are short: sending
  * short calls one by one would cost more than running them. A worker that runs out of calls takes
  * some of those back that were sent ahead to another.
+ *
+ * All decisions are made here. Queue, calls, pool and prefetch are told what to do and know nothing of
+ * the dispatcher; what happens to a call at its worker comes as one of its {@linkcode CallEvents}.
  */
-export class Dispatcher implements AsyncDisposable {
+export class Dispatcher implements CallEvents, AsyncDisposable {
+  readonly #options: DispatcherOptions;
+  readonly #queue = new PriorityQueue<Call>();
   readonly #pool: WorkerPool<Call>;
-  readonly #pace: PrefetchPolicy;
-  readonly #calls: DispatchCalls;
-  readonly #output: OutputTaker | undefined;
-  readonly #limits: () => CallLimits | undefined;
-  readonly #onAbort: OnAbort;
-  /** Calls that were taken back and are about to be in the queue again, where they have their order. */
-  #returning = 0;
-  /** Of all calls so far: only one of a higher priority can have to overtake another. */
-  #lowestPriority = Infinity;
+  readonly #prefetch: Prefetch;
+  readonly #metrics: DispatchMetrics;
+  #unended = 0;
+  /** Resolves when the dispatcher is closed and all calls have ended. */
+  readonly #drained = Promise.withResolvers<void>();
   #state: State = { state: "open" };
 
   /**
@@ -122,24 +108,10 @@ export class Dispatcher implements AsyncDisposable {
    * @param options How many workers, and how they start.
    */
   constructor(options: DispatcherOptions) {
-    const { idleTimeout = 10_000, prefetch = 128, maxTasksPerWorker = Infinity } = options;
-    const { onAbort = "detach", retries = 0, limits = () => undefined } = options;
-    const { observer, output } = options;
-    const describe = ({ request }: Call) => request.task;
-    const workers = { ...options, idleTimeout, maxTasksPerWorker, observer, describe };
-    this.#pool = new WorkerPool(workers);
-    this.#pace = new PrefetchPolicy(prefetch);
-    this.#calls = new DispatchCalls({
-      giveUp: (call, reason) => this.#abort(call, reason),
-      returned: (call, result) => this.#returned(call, result),
-      failed: (call, error) => this.#failed(call, error),
-      output,
-      retries,
-      observer,
-    });
-    this.#output = output;
-    this.#limits = limits;
-    this.#onAbort = onAbort;
+    this.#options = options;
+    this.#pool = new WorkerPool(options);
+    this.#prefetch = new Prefetch(this.#pool, options.prefetch ?? 128);
+    this.#metrics = new DispatchMetrics(options.observer);
   }
 
   /**
@@ -177,10 +149,16 @@ export class Dispatcher implements AsyncDisposable {
     // No worker is started for what it could not be sent; one that is there refuses it by itself.
     const refusal = this.#pool.idle === 0 && this.#pool.hasRoom ? checkRequest(request) : undefined;
     if (refusal !== undefined) return listener.reject(refusal);
-    const call = this.#calls.admit(this.#demand(request), observer, listener);
+    const { now } = this.#metrics.clock;
+    const id = this.#metrics.nextId();
+    const call = new Call(this, this.#withFlags(request), observer, listener, id, now);
+    this.#unended++;
+    call.wait();
+    this.#queue.push(call);
+    this.#metrics.queued(call);
+    call.listen();
     this.#advance();
-    if (call.priority > this.#lowestPriority) this.#overtake(call);
-    else this.#lowestPriority = call.priority;
+    this.#prefetch.overtake(call);
   }
 
   /**
@@ -199,14 +177,14 @@ export class Dispatcher implements AsyncDisposable {
    * @returns The counts of this moment.
    */
   statistics(): WorkerStatistics {
-    const { members, idle, lost } = this.#pool;
-    let queued = this.#calls.waiting;
+    const { workers, idle, lost } = this.#pool;
+    let queued = this.#queue.size;
     let running = 0;
-    for (const { calls } of members) {
+    for (const { calls } of workers) {
       queued += Math.max(0, calls.length - 1);
       running += Math.min(1, calls.length);
     }
-    return { queued, running, idle, workers: members.size, lost };
+    return { queued, running, idle, workers: workers.size, lost };
   }
 
   /**
@@ -215,7 +193,7 @@ export class Dispatcher implements AsyncDisposable {
    * @returns The counts so far.
    */
   callStatistics(): CallStatistics {
-    return this.#calls.log.counters.counts;
+    return this.#metrics.counters.counts;
   }
 
   /**
@@ -226,10 +204,15 @@ export class Dispatcher implements AsyncDisposable {
    */
   close(options: DispatcherCloseOptions = {}): Promise<void> {
     const { cancelPending = false, warn = () => {} } = options;
-    const before = this.#state.state === "closing" ? this.#state.done : undefined;
+    const before = this.#state.state === "open" ? undefined : this.#state.done;
     const done = before ?? this.#close(warn);
-    this.#state = { state: "closing", done };
-    if (cancelPending) this.#cancelPending();
+    const drops = cancelPending || this.#state.state === "dropping";
+    this.#state = { state: drops ? "dropping" : "draining", done };
+    if (cancelPending) {
+      this.#rejectQueue(new CancelledError("Cannot run the call: the executor was shut down"));
+      for (const worker of this.#pool.workers) this.#prefetch.revokeAll(worker);
+    }
+    this.#settleDrained();
     this.#advance();
     return done;
   }
@@ -237,12 +220,10 @@ export class Dispatcher implements AsyncDisposable {
   /** Ends everything now: what has not ended rejects with `ExecutorShutdownError`. */
   terminate(): void {
     const done = this.#state.state === "open" ? undefined : this.#state.done;
-    this.#state = { state: "closing", done };
+    this.#state = { state: "dropping", done };
     const reason = new ExecutorShutdownError("Cannot finish the call: the executor was shut down");
-    this.#calls.drop(reason);
-    for (const { calls } of this.#pool.everyone()) {
-      for (const call of calls) this.#calls.reject(call, reason);
-    }
+    this.#rejectQueue(reason);
+    for (const call of this.#pool.calls()) this.#reject(call, reason);
     this.#pool.terminate();
     this.#advance();
   }
@@ -252,10 +233,67 @@ export class Dispatcher implements AsyncDisposable {
     await this.close();
   }
 
+  ended(call: Call, result: RunResult): void {
+    const { worker } = call;
+    if (worker === undefined) return;
+    if (result.type === "revoked") {
+      this.#prefetch.returned(worker);
+      if (call.at === "worker") this.#requeue(call);
+    } else {
+      this.#prefetch.note(result.duration);
+      const sources = sourcesOf(call.request);
+      if (sources !== undefined) worker.answered.add(sources);
+      // It has nothing to do as soon as the calls that have started have ended, and then it ends.
+      if (result.heapBytes !== undefined) this.#spend(worker);
+      if (call.at !== "end") this.#conclude(call, result);
+    }
+    this.#release(worker, call);
+  }
+
+  failed(call: Call, error: unknown): void {
+    const { worker } = call;
+    if (worker === undefined) return;
+    if (error instanceof WorkerDiedError) this.#pool.remove(worker);
+    if (call.at !== "end") {
+      this.#metrics.failed(error);
+      if (!this.#retry(call, () => error)) this.#reject(call, error);
+    }
+    this.#release(worker, call);
+  }
+
+  abandoned(call: Call, reason: unknown): void {
+    const { at, worker } = call;
+    this.#reject(call, reason);
+    if (at === "worker" && worker !== undefined) {
+      this.#prefetch.revokeAll(worker);
+      // Those that it could not give back have started, or their answer is on its way.
+      if (worker.kept.includes(call)) {
+        worker.handle.abort(call, reason);
+        call.startGracePeriod();
+      }
+    }
+    this.#advance();
+  }
+
+  overdue(call: Call): void {
+    const { worker } = call;
+    if (worker === undefined) return;
+    this.#prefetch.revokeAll(worker);
+    this.#pool.lose(worker);
+    const { onAbort = "detach" } = this.#options;
+    if ((call.onAbort ?? onAbort) === "terminate") this.#pool.kill(worker);
+    this.#advance();
+  }
+
+  printed(call: Call, output: PrintedOutput): void {
+    const worker = call.worker?.handle.name ?? "";
+    this.#options.output?.({ ...output, worker, task: call.request.task });
+  }
+
   /** What nobody asks anything beside goes as it is. */
-  #demand(request: CallRequest): CallRequest {
-    const limits = this.#limits();
-    const output = this.#output !== undefined;
+  #withFlags(request: CallRequest): CallRequest {
+    const limits = this.#options.limits?.();
+    const output = this.#options.output !== undefined;
     if (limits === undefined && !output) return request;
     return withFlags(request, {
       ...(limits !== undefined && { limits }),
@@ -265,16 +303,17 @@ export class Dispatcher implements AsyncDisposable {
 
   /** Does all that can be done now. */
   #advance(): void {
-    this.#employ();
-    if (this.#calls.waiting === 0) this.#share();
+    this.#assign();
+    if (this.#queue.size === 0) this.#prefetch.share();
   }
 
   /** Brings calls from the queue to workers: an idle one, else a new one, else ahead to a busy one. */
-  #employ(): void {
-    while (this.#calls.waiting > 0 && this.#returning === 0) {
+  #assign(): void {
+    // What comes back has its place in the queue, which the others would take.
+    while (this.#queue.size > 0 && this.#prefetch.returning === 0) {
       const idle = this.#pool.take();
       if (idle !== undefined) this.#send(idle);
-      else if (this.#pool.hasRoom && this.#pool.starting < this.#calls.waiting) void this.#start();
+      else if (this.#pool.hasRoom && this.#pool.starting < this.#queue.size) void this.#start();
       else if (!this.#sendAhead()) return;
     }
   }
@@ -283,147 +322,107 @@ export class Dispatcher implements AsyncDisposable {
     try {
       await this.#pool.start();
     } catch (error) {
-      this.#rejectWaiting(error);
+      const call = this.#queue.shift();
+      if (call !== undefined) this.#reject(call, error);
+      // Whoever has no other worker to wait for must not wait for ever.
+      if (this.#pool.workers.size === 0 && this.#pool.starting === 0) this.#rejectQueue(error);
     }
     this.#advance();
-  }
-
-  /** A worker did not start: whoever has no other worker to wait for must not wait for ever. */
-  #rejectWaiting(error: unknown): void {
-    const call = this.#calls.next();
-    if (call !== undefined) this.#calls.reject(call, error);
-    if (this.#pool.members.size === 0 && this.#pool.starting === 0) {
-      this.#calls.rejectWaiting(error);
-    }
   }
 
   #sendAhead(): boolean {
-    const { depth } = this.#pace;
-    const plan = planAhead(this.#pool, { queued: this.#calls.waiting, depth });
+    const plan = this.#prefetch.plan(this.#queue.size);
     if (plan === undefined) return false;
-    for (let sent = 0; sent < plan.count; sent++) this.#send(plan.member);
+    for (let sent = 0; sent < plan.count; sent++) this.#send(plan.worker);
     return true;
   }
 
-  /** What was sent ahead and matters less comes back when a call has to wait for it. */
-  #overtake(call: Call): void {
-    // None may get more when all have had as many as they may in their life.
-    const least = this.#pool.leastBusy() ?? this.#pool.mostBusy();
-    if (least === undefined || least.revoking > 0 || call.at !== "queue") return;
-    for (;;) {
-      const newest = least.calls.at(-1 - least.revoking);
-      if (newest === undefined || newest.priority >= call.priority) return;
-      if (!this.#revoke(least)) return;
-    }
-  }
-
-  #send(member: PoolWorker<Call>): void {
-    const call = this.#calls.next();
+  #send(worker: PoolWorker<Call>): void {
+    const call = this.#queue.shift();
     if (call === undefined) return;
-    member.calls.push(call);
-    member.sent++;
-    call.send(member);
-    this.#calls.log.sent(call, member.worker.name);
+    worker.calls.push(call);
+    worker.sent++;
+    call.send(worker);
+    this.#metrics.sent(call, worker.handle.name);
     const sources = sourcesOf(call.request);
-    const known = sources !== undefined && member.answered.has(sources);
-    member.worker.send(known ? withoutSources(call.request) : call.request, call);
-  }
-
-  #returned(call: Call, result: RunResult): void {
-    const { member } = call;
-    if (member === undefined) return;
-    if (result.type === "revoked") {
-      member.sent--;
-      // One that was not asked takes no calls, so it is about to be dead.
-      if (member.revoking === 0) this.#pool.leave(member);
-      else {
-        member.revoking--;
-        this.#returning--;
-      }
-      if (call.at === "worker") this.#calls.reenter(call);
-    } else {
-      this.#pace.note(result.duration);
-      const sources = sourcesOf(call.request);
-      if (sources !== undefined) member.answered.add(sources);
-      // It has nothing to do as soon as the calls that have started have ended, and then it ends.
-      if (result.heapBytes !== undefined) this.#spend(member);
-      if (call.at !== "end") this.#calls.conclude(call, result);
-    }
-    this.#release(member, call);
-  }
-
-  #failed(call: Call, error: unknown): void {
-    const { member } = call;
-    if (member === undefined) return;
-    if (error instanceof WorkerDiedError) this.#pool.remove(member);
-    if (call.at !== "end") this.#calls.fail(call, error);
-    this.#release(member, call);
+    const known = sources !== undefined && worker.answered.has(sources);
+    worker.handle.send(known ? withoutSources(call.request) : call.request, call);
   }
 
   /** A worker is sent no more calls. */
-  #spend(member: PoolWorker<Call>): void {
-    member.limit = 0;
-    while (this.#revoke(member));
+  #spend(worker: PoolWorker<Call>): void {
+    worker.limit = 0;
+    this.#prefetch.revokeAll(worker);
   }
 
-  #release(member: PoolWorker<Call>, call: Call): void {
-    member.calls.splice(member.calls.indexOf(call), 1);
-    call.release();
+  /** A worker no longer has a call. */
+  #release(worker: PoolWorker<Call>, call: Call): void {
+    worker.calls.splice(worker.calls.indexOf(call), 1);
+    call.clearTimer();
     // The first that ends a call makes way.
-    if (this.#pool.hasSurplus) { while (this.#revoke(member)); }
-    if (member.calls.length === 0) this.#pool.rest(member);
+    if (this.#pool.hasSurplus) this.#prefetch.revokeAll(worker);
+    if (worker.calls.length === 0) this.#pool.rest(worker);
     this.#advance();
   }
 
-  /** While a worker is idle, takes back from the busiest half of what it was sent. */
-  #share(): void {
-    if (this.#pool.idle === 0) return;
-    const most = this.#pool.mostBusy();
-    if (most === undefined || most.revoking > 0) return;
-    for (let count = Math.floor(most.calls.length / 2); count > 0; count--) {
-      if (!this.#revoke(most)) return;
+  /** A call that has not ended goes before all others. */
+  #requeue(call: Call): void {
+    if (this.#state.state !== "dropping") {
+      call.wait();
+      return this.#queue.unshift(call);
+    }
+    const { task } = call.request;
+    this.#reject(call, new CancelledError(`Cannot run "${task}": the executor was shut down`));
+  }
+
+  #conclude(call: Call, outcome: Outcome): void {
+    this.#metrics.ran(call, outcome);
+    if (outcome.type === "error" && this.#retry(call, () => toThrown(outcome.error.thrown))) return;
+    this.#leave(call);
+    this.#metrics.resolved(call, outcome);
+    call.listener.resolve(outcome);
+  }
+
+  /** Runs a call that has failed again, if it may and that may help. */
+  #retry(call: Call, read: () => unknown): boolean {
+    const retries = call.retries ?? this.#options.retries ?? 0;
+    if (this.#state.state === "dropping" || call.retried >= retries) return false;
+    const error = read();
+    if (!isRetriable(error)) return false;
+    call.retried++;
+    this.#metrics.retried(call, error);
+    this.#requeue(call);
+    return true;
+  }
+
+  #rejectQueue(reason: unknown): void {
+    for (let call = this.#queue.shift(); call !== undefined; call = this.#queue.shift()) {
+      this.#reject(call, reason);
     }
   }
 
-  #revoke(member: PoolWorker<Call>): boolean {
-    const revoked = member.worker.revoke();
-    if (revoked) {
-      member.revoking++;
-      this.#returning++;
-    }
-    return revoked;
+  /** A call ends without an outcome, unless it has ended. */
+  #reject(call: Call, reason: unknown): void {
+    if (call.at === "end") return;
+    this.#leave(call);
+    this.#metrics.rejected(call, reason);
+    call.listener.reject(reason);
   }
 
-  #abort(call: Call, reason: unknown): void {
-    const { at, member } = call;
-    this.#calls.reject(call, reason);
-    if (at === "worker" && member !== undefined) {
-      while (this.#revoke(member));
-      // Those that it could not give back have started, or their answer is on its way.
-      const started = member.calls.slice(0, member.calls.length - member.revoking);
-      if (started.includes(call)) {
-        member.worker.abort(call, reason);
-        call.await(() => this.#lose(member, call));
-      }
-    }
-    this.#advance();
+  /** The call's way ends here. */
+  #leave(call: Call): void {
+    call.end();
+    this.#queue.delete(call);
+    this.#unended--;
+    this.#settleDrained();
   }
 
-  /** A call that was given up still runs after its grace period. */
-  #lose(member: PoolWorker<Call>, call: Call): void {
-    while (this.#revoke(member));
-    this.#pool.lose(member);
-    if ((call.onAbort ?? this.#onAbort) === "terminate") this.#pool.kill(member);
-    this.#advance();
-  }
-
-  #cancelPending(): void {
-    this.#calls.drop(new CancelledError("Cannot run the call: the executor was shut down"));
-    for (const member of this.#pool.members) while (this.#revoke(member));
+  #settleDrained(): void {
+    if (this.#unended === 0 && this.#state.state !== "open") this.#drained.resolve();
   }
 
   async #close(warn: (message: string) => void): Promise<void> {
-    await this.#calls.drained();
+    await this.#drained.promise;
     await this.#pool.close((worker, task) =>
       warn(
         `Cannot stop worker "${worker}": it still runs "${task}", and the program may not end by ` +
@@ -431,82 +430,4 @@ export class Dispatcher implements AsyncDisposable {
       )
     );
   }
-}
-
-/** Calls shorter than this, in milliseconds, cost less than sending them one by one. */
-const SHORT_CALL = 0.5;
-/** How much the newest call counts in the average. */
-const WEIGHT = 1 / 8;
-
-/** Decides how many calls are sent to a worker at once, by how long calls have lately taken. */
-class PrefetchPolicy {
-  readonly #prefetch: number;
-  #average: number | undefined;
-
-  /**
-   * Creates the pace of a dispatcher.
-   *
-   * @param prefetch How many calls a worker gets when they are short.
-   */
-  constructor(prefetch: number) {
-    this.#prefetch = prefetch;
-  }
-
-  /** How many calls a worker may have; 1 as long as nothing is known. */
-  get depth(): number {
-    return this.#average !== undefined && this.#average < SHORT_CALL ? this.#prefetch : 1;
-  }
-
-  /**
-   * Learns from a call.
-   *
-   * @param duration How long it took, in milliseconds.
-   */
-  note(duration: number): void {
-    this.#average = this.#average === undefined
-      ? duration
-      : this.#average + WEIGHT * (duration - this.#average);
-  }
-}
-
-/** How many calls are to be sent to which worker at once. */
-interface SendPlan<C> {
-  /** The worker. */
-  readonly member: PoolWorker<C>;
-  /** How many calls. */
-  readonly count: number;
-}
-
-/** What there is to send. */
-interface Backlog {
-  /** How many calls wait. */
-  readonly queued: number;
-  /** How many calls a worker may have at once. */
-  readonly depth: number;
-}
-
-/**
- * Decides which busy worker is sent more calls: the one with the fewest. Workers are filled again when
- * they are half empty, so that calls travel in batches, and each gets its equal share.
- *
- * @typeParam C A call.
- * @param pool The workers; there is no idle one.
- * @param backlog What there is to send.
- * @returns What to send, or `undefined` when the calls are better kept.
- */
-function planAhead<C>(
-  pool: WorkerPool<C>,
-  { queued, depth }: Backlog,
-): SendPlan<C> | undefined {
-  const spare = queued - pool.starting;
-  // Who is one too many ends as soon as it has nothing to do.
-  if (depth === 1 || spare <= 0 || pool.hasSurplus) return undefined;
-  const member = pool.leastBusy();
-  if (member === undefined || member.calls.length > depth / 2) return undefined;
-  let total = spare;
-  for (const { calls } of pool.members) total += calls.length;
-  const share = Math.ceil(total / pool.members.size);
-  const target = Math.min(depth, Math.max(share, member.calls.length + 1));
-  const room = Math.min(member.limit - member.sent, member.worker.room);
-  return { member, count: Math.min(target - member.calls.length, spare, room) };
 }

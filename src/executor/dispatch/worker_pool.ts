@@ -1,50 +1,77 @@
 import { WorkersKilledError } from "../../base/errors.ts";
-import type { Worker } from "../../worker/worker.ts";
+import type { CallRequest, Worker } from "../../worker/worker.ts";
 import type { SafeObserver } from "./observer.ts";
 
 /** A worker and what it was given. */
-export interface PoolWorker<C> {
-  /** The worker. */
-  readonly worker: Worker;
+export class PoolWorker<C> {
+  /** The worker itself. */
+  readonly handle: Worker;
   /** The calls it has, oldest first. */
-  readonly calls: C[];
+  readonly calls: C[] = [];
   /** How many calls it was sent in its life, without those that it gave back. */
-  sent: number;
+  sent = 0;
   /** How many calls it may be sent in its life. */
   limit: number;
   /** How many calls were taken back from it whose runs have not told so yet. */
-  revoking: number;
+  revoking = 0;
   /** What it has seen with calls that it has answered, and need not be sent again. */
-  readonly answered: WeakSet<object>;
+  readonly answered: WeakSet<object> = new WeakSet();
+
+  /**
+   * Wraps a worker that was just opened.
+   *
+   * @param handle The worker itself.
+   * @param limit How many calls it may be sent in its life.
+   */
+  constructor(handle: Worker, limit: number) {
+    this.handle = handle;
+    this.limit = limit;
+  }
+
+  /** How many more calls it may be sent now. */
+  get room(): number {
+    return Math.min(this.limit - this.sent, this.handle.room);
+  }
+
+  /** The calls that are not taken back from it: they have started, or may at any time. */
+  get kept(): C[] {
+    return this.calls.slice(0, this.calls.length - this.revoking);
+  }
 }
 
 /** Options of {@linkcode WorkerPool}. */
-export interface WorkerPoolOptions<C> extends ClosingWorkersOptions {
-  /** How many workers there may be. */
+export interface WorkerPoolOptions extends ClosingWorkersOptions {
+  /** How many workers may take calls at once. */
   maxWorkers: number;
   /** Starts a worker; the signal gives the start up. */
   open: (signal: AbortSignal) => Promise<Worker>;
-  /** After how many milliseconds a worker without calls ends. */
-  idleTimeout: number;
-  /** The name of a call, for messages. */
-  describe: (call: C) => string;
-  /** How many calls a worker may be sent in its life. */
-  maxTasksPerWorker: number;
-  /** Follows the workers. */
-  observer: SafeObserver | undefined;
+  /**
+   * After how many milliseconds a worker without calls ends.
+   *
+   * @default {10000}
+   */
+  idleTimeout?: number;
+  /**
+   * After how many calls a worker is replaced.
+   *
+   * @default {Infinity}
+   */
+  maxTasksPerWorker?: number;
+  /** Follows calls and workers. */
+  observer?: SafeObserver | undefined;
 }
 
 /** The workers of a dispatcher: who is idle, who is lost, who starts, who ends. */
-export class WorkerPool<C> {
-  readonly #options: WorkerPoolOptions<C>;
-  readonly #members = new Set<PoolWorker<C>>();
-  readonly #idle: DispatchIdle<PoolWorker<C>>;
+export class WorkerPool<C extends { readonly request: CallRequest }> {
+  readonly #options: WorkerPoolOptions;
+  readonly #workers = new Set<PoolWorker<C>>();
+  readonly #idle: IdleStack<PoolWorker<C>>;
   /** They run a call that nobody waits for any more. */
   readonly #lost = new Set<PoolWorker<C>>();
   readonly #starts = new Set<Promise<Worker>>();
   readonly #starting = new AbortController();
-  readonly #endings: ClosingWorkers;
-  readonly #stops = new TerminatedWorkers();
+  readonly #closing: ClosingWorkers;
+  readonly #terminated = new TerminatedWorkers();
   #maxWorkers: number;
   #phase: "open" | "closing" | "terminated" = "open";
 
@@ -53,27 +80,21 @@ export class WorkerPool<C> {
    *
    * @param options How many there may be and how they start.
    */
-  constructor(options: WorkerPoolOptions<C>) {
+  constructor(options: WorkerPoolOptions) {
     this.#options = options;
     this.#maxWorkers = options.maxWorkers;
-    this.#endings = new ClosingWorkers(options);
-    this.#idle = new DispatchIdle(options.idleTimeout, (member) => this.#retire(member));
+    this.#closing = new ClosingWorkers(options);
+    this.#idle = new IdleStack(options.idleTimeout ?? 10_000, (worker) => this.#close(worker));
   }
 
   /** The workers that take calls, idle or busy. */
-  get members(): ReadonlySet<PoolWorker<C>> {
-    return this.#members;
+  get workers(): ReadonlySet<PoolWorker<C>> {
+    return this.#workers;
   }
 
-  /** All workers that may have calls. */
-  *everyone(): Iterable<PoolWorker<C>> {
-    yield* this.#members;
-    yield* this.#lost;
-  }
-
-  /** How many workers may take calls. */
-  get maxWorkers(): number {
-    return this.#maxWorkers;
+  /** The calls of all workers. */
+  *calls(): Iterable<C> {
+    for (const { calls } of [...this.#workers, ...this.#lost]) yield* calls;
   }
 
   /** How many have nothing to do. */
@@ -83,7 +104,7 @@ export class WorkerPool<C> {
 
   /** How many run a call that nobody waits for. */
   get lost(): number {
-    return this.#lost.size + this.#stops.watched;
+    return this.#lost.size + this.#terminated.watched;
   }
 
   /** How many are being started. */
@@ -93,20 +114,20 @@ export class WorkerPool<C> {
 
   /** Whether another worker may start. */
   get hasRoom(): boolean {
-    return this.#members.size + this.#starts.size < this.#maxWorkers;
+    return this.#workers.size + this.#starts.size < this.#maxWorkers;
   }
 
   /** Whether there are more workers than there may be. */
   get hasSurplus(): boolean {
-    return this.#members.size > this.#maxWorkers;
+    return this.#workers.size > this.#maxWorkers;
   }
 
   /** The worker with the fewest calls, of those that may get more. */
   leastBusy(): PoolWorker<C> | undefined {
     let least: PoolWorker<C> | undefined;
-    for (const member of this.#members) {
-      if (member.sent >= member.limit || member.worker.room === 0) continue;
-      if (least === undefined || member.calls.length < least.calls.length) least = member;
+    for (const worker of this.#workers) {
+      if (worker.room <= 0) continue;
+      if (least === undefined || worker.calls.length < least.calls.length) least = worker;
     }
     return least;
   }
@@ -114,8 +135,8 @@ export class WorkerPool<C> {
   /** The worker with the most calls. */
   mostBusy(): PoolWorker<C> | undefined {
     let most: PoolWorker<C> | undefined;
-    for (const member of this.#members) {
-      if (most === undefined || member.calls.length > most.calls.length) most = member;
+    for (const worker of this.#workers) {
+      if (most === undefined || worker.calls.length > most.calls.length) most = worker;
     }
     return most;
   }
@@ -127,20 +148,19 @@ export class WorkerPool<C> {
    * @throws What `open` throws.
    */
   async start(): Promise<void> {
-    const start = Promise.try(this.#options.open, this.#starting.signal);
+    const { open, maxTasksPerWorker = Infinity, observer } = this.#options;
+    const start = Promise.try(open, this.#starting.signal);
     this.#starts.add(start);
     try {
-      const worker = await start;
-      const limit = this.#options.maxTasksPerWorker;
-      const answered = new WeakSet<object>();
-      const member: PoolWorker<C> = { worker, calls: [], sent: 0, limit, revoking: 0, answered };
-      this.#members.add(member);
-      this.#options.observer?.tell("workerStarted", { worker: worker.name });
-      void worker.dead.then((reason) => {
-        this.leave(member);
-        this.#options.observer?.tell("workerEnded", { worker: worker.name, reason });
+      const handle = await start;
+      const worker = new PoolWorker<C>(handle, maxTasksPerWorker);
+      this.#workers.add(worker);
+      observer?.tell("workerStarted", { worker: handle.name });
+      void handle.dead.then((reason) => {
+        this.leave(worker);
+        observer?.tell("workerEnded", { worker: handle.name, reason });
       });
-      this.rest(member);
+      this.rest(worker);
     } finally {
       this.#starts.delete(start);
     }
@@ -148,52 +168,52 @@ export class WorkerPool<C> {
 
   /** Takes the idle worker that was used last. */
   take(): PoolWorker<C> | undefined {
-    let member = this.#idle.pop();
-    for (; member !== undefined && member.worker.room === 0; member = this.#idle.pop()) {
+    let worker = this.#idle.pop();
+    for (; worker !== undefined && worker.room <= 0; worker = this.#idle.pop()) {
       // Deaf to all that was taken back from it: a new one is there sooner than it listens.
-      this.#retire(member);
+      this.#close(worker);
     }
-    return member;
+    return worker;
   }
 
   /** A worker has nothing to do any more. */
-  rest(member: PoolWorker<C>): void {
-    if (this.#lost.delete(member)) {
+  rest(worker: PoolWorker<C>): void {
+    if (this.#lost.delete(worker)) {
       // Another may have taken its place.
-      if (!this.hasRoom) return this.#retire(member);
-      this.#members.add(member);
+      if (!this.hasRoom) return this.#close(worker);
+      this.#workers.add(worker);
     }
-    if (!this.#members.has(member)) return;
-    const spent = member.sent >= member.limit;
-    if (spent || this.hasSurplus || this.#phase !== "open") this.#retire(member);
-    else this.#idle.push(member);
+    if (!this.#workers.has(worker)) return;
+    const spent = worker.sent >= worker.limit;
+    if (spent || this.hasSurplus || this.#phase !== "open") this.#close(worker);
+    else this.#idle.push(worker);
   }
 
   /** A worker takes no more calls: it is dead. */
-  remove(member: PoolWorker<C>): void {
-    this.#lost.delete(member);
-    this.#members.delete(member);
-    this.#idle.delete(member);
+  remove(worker: PoolWorker<C>): void {
+    this.#lost.delete(worker);
+    this.#workers.delete(worker);
+    this.#idle.delete(worker);
   }
 
   /** A worker takes no more calls, by itself: what its end may have to tell is asked for. */
-  leave(member: PoolWorker<C>): void {
-    if (this.#members.has(member) || this.#lost.has(member)) this.#retire(member);
+  leave(worker: PoolWorker<C>): void {
+    if (this.#workers.has(worker) || this.#lost.has(worker)) this.#close(worker);
   }
 
   /** A worker takes no calls until the one that it runs has ended; another may take its place. */
-  lose(member: PoolWorker<C>): void {
-    if (!this.#members.delete(member)) return;
-    this.#lost.add(member);
+  lose(worker: PoolWorker<C>): void {
+    if (!this.#workers.delete(worker)) return;
+    this.#lost.add(worker);
     // Whoever closes does not wait for it.
     if (this.#phase !== "open") this.#endLost();
   }
 
   /** Ends a lost worker, which is counted until its code has stopped. */
-  kill(member: PoolWorker<C>): void {
-    if (!this.#lost.delete(member)) return;
-    this.#stops.add(member.worker, this.#nameOf(member));
-    this.#stops.watch(member.worker);
+  kill(worker: PoolWorker<C>): void {
+    if (!this.#lost.delete(worker)) return;
+    this.#terminated.add(worker.handle, nameOf(worker));
+    this.#terminated.watch(worker.handle);
   }
 
   /**
@@ -203,10 +223,10 @@ export class WorkerPool<C> {
    */
   resize(maxWorkers: number): void {
     this.#maxWorkers = maxWorkers;
-    while (this.#members.size > maxWorkers) {
+    while (this.#workers.size > maxWorkers) {
       const oldest = this.#idle.shift();
       if (oldest === undefined) return;
-      this.#retire(oldest);
+      this.#close(oldest);
     }
   }
 
@@ -218,16 +238,16 @@ export class WorkerPool<C> {
    */
   async close(stuck: (worker: string, call: string) => void): Promise<void> {
     if (this.#phase === "open") this.#phase = "closing";
-    for (const member of this.#idle.clear()) this.#retire(member);
+    for (const worker of this.#idle.clear()) this.#close(worker);
     this.#endLost();
-    await this.#endings.within(Promise.allSettled(this.#starts), () => {
-      for (const _ of this.#starts) this.#endings.noteKilled("one that was starting");
+    await this.#closing.within(Promise.allSettled(this.#starts), () => {
+      for (const _ of this.#starts) this.#closing.noteKilled("one that was starting");
       this.#starting.abort();
     });
     // Busy ones, which at least still have to answer that a call was taken back, end at rest().
-    await Promise.all([...this.#members].map(({ worker }) => worker.dead));
-    for (const [worker, call] of await this.#stops.settled()) stuck(worker.name, call);
-    await this.#endings.settled();
+    await Promise.all([...this.#workers].map(({ handle }) => handle.dead));
+    for (const [worker, call] of await this.#terminated.settled()) stuck(worker.name, call);
+    await this.#closing.settled();
   }
 
   /** Ends all workers now. */
@@ -235,38 +255,37 @@ export class WorkerPool<C> {
     this.#phase = "terminated";
     this.#starting.abort();
     this.#idle.clear();
-    this.#stop(this.#members);
+    this.#stop(this.#workers);
     this.#stop(this.#lost);
-    this.#endings.terminate();
+    this.#closing.terminate();
   }
 
   #endLost(): void {
     if (this.#options.gracePeriod === undefined || this.#phase === "terminated") {
       return this.#stop(this.#lost);
     }
-    for (const member of this.#lost) this.#retire(member);
+    for (const worker of this.#lost) this.#close(worker);
   }
 
-  #stop(members: Set<PoolWorker<C>>): void {
-    for (const member of members) {
-      if (member.calls.length === 0) {
-        member.worker.terminate();
-        this.#endings.add(member.worker);
-      } else this.#stops.add(member.worker, this.#nameOf(member));
+  #stop(workers: Set<PoolWorker<C>>): void {
+    for (const worker of workers) {
+      if (worker.calls.length === 0) {
+        worker.handle.terminate();
+        this.#closing.add(worker.handle);
+      } else this.#terminated.add(worker.handle, nameOf(worker));
     }
-    members.clear();
+    workers.clear();
   }
 
-  #nameOf({ calls }: PoolWorker<C>): string {
-    const [running] = calls;
-    return running === undefined ? "" : this.#options.describe(running);
+  #close(worker: PoolWorker<C>): void {
+    this.remove(worker);
+    if (this.#phase === "terminated") worker.handle.terminate();
+    else this.#closing.add(worker.handle);
   }
+}
 
-  #retire(member: PoolWorker<C>): void {
-    this.remove(member);
-    if (this.#phase === "terminated") member.worker.terminate();
-    else this.#endings.add(member.worker);
-  }
+function nameOf({ calls: [running] }: PoolWorker<{ readonly request: CallRequest }>): string {
+  return running?.request.task ?? "";
 }
 
 /** The longest delay that a timer takes. */
@@ -274,9 +293,12 @@ const MAX_DELAY = 2 ** 31 - 1;
 
 /** Options of {@linkcode ClosingWorkers}. */
 export interface ClosingWorkersOptions {
-  /** After how many milliseconds a worker is killed that has not ended. */
+  /**
+   * After how many milliseconds a worker that is to end is killed. Lost ones get as long when the
+   * dispatcher is closed; without a grace period they are killed at once, and others never.
+   */
   gracePeriod?: number | undefined;
-  /** Is told what went wrong; else it is told in the end. */
+  /** Is told what went wrong at a worker's end; else whoever closes the dispatcher is. */
   endFailed?: ((error: unknown) => void) | undefined;
 }
 
@@ -284,7 +306,7 @@ export interface ClosingWorkersOptions {
 class ClosingWorkers {
   readonly #gracePeriod: number;
   readonly #endFailed: ((error: unknown) => void) | undefined;
-  readonly #endings = new Map<Worker, Promise<void>>();
+  readonly #ends = new Map<Worker, Promise<void>>();
   readonly #failures: unknown[] = [];
   /** Those that did not end in time. */
   readonly #killed: string[] = [];
@@ -305,16 +327,16 @@ class ClosingWorkers {
    * @param worker The worker.
    */
   add(worker: Worker): void {
-    const ending = this.within(worker.close(), () => {
+    const end = this.within(worker.close(), () => {
       this.noteKilled(`"${worker.name}"`);
       worker.terminate();
-    }).catch((error) => this.#noteFailure(error)).finally(() => this.#endings.delete(worker));
-    this.#endings.set(worker, ending);
+    }).catch((error) => this.#noteFailure(error)).finally(() => this.#ends.delete(worker));
+    this.#ends.set(worker, end);
   }
 
   /** Ends those now that have not ended yet. */
   terminate(): void {
-    for (const worker of this.#endings.keys()) worker.terminate();
+    for (const worker of this.#ends.keys()) worker.terminate();
   }
 
   /**
@@ -324,7 +346,7 @@ class ClosingWorkers {
    * an `AggregateError` of several of these.
    */
   async settled(): Promise<void> {
-    await Promise.all(this.#endings.values());
+    await Promise.all(this.#ends.values());
     const failures = [...this.#failures];
     if (this.#killed.length > 0) failures.push(this.#toKilledError(this.#killed));
     if (failures.length > 1) {
@@ -380,9 +402,9 @@ class ClosingWorkers {
  * What has nothing to do: a stack, so that what was used last, and is warm, is used next, while the
  * others grow old at the bottom and are let go.
  */
-class DispatchIdle<T> {
+class IdleStack<T> {
   readonly #timeout: number;
-  readonly #retire: (item: T) => void;
+  readonly #discard: (item: T) => void;
   /** Those idle for longest first. */
   readonly #items: { readonly item: T; readonly since: number }[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -391,11 +413,11 @@ class DispatchIdle<T> {
    * Creates an empty stack.
    *
    * @param timeout After how many milliseconds an item is let go.
-   * @param retire Lets an item go that was taken out because it is old.
+   * @param discard Lets an item go that was taken out because it is old.
    */
-  constructor(timeout: number, retire: (item: T) => void) {
+  constructor(timeout: number, discard: (item: T) => void) {
     this.#timeout = timeout;
-    this.#retire = retire;
+    this.#discard = discard;
   }
 
   /** How many are idle. */
@@ -444,18 +466,18 @@ class DispatchIdle<T> {
     const [oldest] = this.#items;
     if (this.#timer !== undefined || oldest === undefined || this.#timeout === Infinity) return;
     const delay = oldest.since + this.#timeout - performance.now();
-    const timer = setTimeout(() => this.#retireOld(), Math.min(Math.max(delay, 0), MAX_DELAY));
+    const timer = setTimeout(() => this.#discardOld(), Math.min(Math.max(delay, 0), MAX_DELAY));
     // An idle worker keeps the process alive by itself; the timer must not do so when there is none.
     Deno.unrefTimer(timer);
     this.#timer = timer;
   }
 
-  #retireOld(): void {
+  #discardOld(): void {
     this.#timer = undefined;
     const limit = performance.now() - this.#timeout;
     const young = this.#items.findIndex(({ since }) => since > limit);
     const old = this.#items.splice(0, young < 0 ? this.#items.length : young);
-    for (const { item } of old) this.#retire(item);
+    for (const { item } of old) this.#discard(item);
     this.#setTimer();
   }
 }
