@@ -51,7 +51,7 @@ export async function fillWithArrays(path: string, bytes: number): Promise<void>
   await using files = await openBagFiles(path);
   for (let n = 0; n * array.byteLength < bytes; n++) {
     array[0] = n;
-    files.putValue(encodeValue(array));
+    files.values.putPart(encodeValue(array));
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }

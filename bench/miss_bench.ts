@@ -58,8 +58,8 @@ export async function run(): Promise<void> {
         }),
       },
       {
-        name: "Quiver: tryLease",
-        run: eachSync((n) => files.tryLease(key(n))?.[Symbol.dispose]()),
+        name: "Quiver: tryAcquire",
+        run: eachSync((n) => files.leases.tryAcquire(key(n))?.[Symbol.dispose]()),
       },
     ], { calls: 500 });
     const bytes = (n: number) => new Uint8Array(200).fill(n).with(0, n >> 16).with(1, n >> 8);

@@ -66,16 +66,6 @@ export class ByteCache {
   }
 
   /**
-   * Tells whether a payload is kept, without using it.
-   *
-   * @param digest The digest of the value.
-   * @returns Whether {@linkcode ByteCache.get} would find it.
-   */
-  has(digest: Digest): boolean {
-    return this.#payloads.has(digest);
-  }
-
-  /**
    * Keeps a copy of a payload if it is small.
    *
    * @param digest The digest of the value.

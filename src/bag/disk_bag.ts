@@ -1,34 +1,32 @@
-import { QuiverError } from "../base/errors.ts";
-import type {
-  BagOptions,
-  BagStorage,
-  CallChanges,
-  CompactOptions,
-  CompactResult,
-  FoldResult,
-  LeaseLock,
-  StorageStatistics,
-  StoredPart,
-  TellDamaged,
+import {
+  type BagOptions,
+  CacheGuard,
+  type CompactOptions,
+  type CompactResult,
+  type FoldResult,
+  type StorageStatistics,
 } from "../disk/disk_storage.ts";
+import type { DiskStorage } from "../disk/disk_stores.ts";
 import { FileHandles, type FileSystem } from "../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
-import { isLeaseFree, LeaseFiles, WaitNotes, waitUntil } from "../disk/leases.ts";
-import type { Digest, EncodedPart, Payload, StoredPayload } from "../value/value.ts";
+import { DiskLeases, type DiskLeasesOptions } from "../disk/leases.ts";
+import type {
+  Lease,
+  SweepOptions,
+  SweepResult,
+  ValueDescription,
+  ValueSweeper,
+} from "../disk/stores.ts";
+import type { Digest } from "../value/value.ts";
+import { BagValues } from "./bag_values.ts";
 import { ByteCache } from "./byte_cache.ts";
 import { BackgroundFold, type FoldRunner, FoldScheduler } from "./fold/scheduler.ts";
 import { findHorizon, Touches } from "./fold/touches.ts";
 import { JournalWriter } from "./journal/journal_writer.ts";
-import { CallLog, LogPosition, type Revocable } from "./log/call_log.ts";
-import { readManifest } from "./manifest.ts";
+import { CallLog } from "./log/call_log.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
 import { StoredValues } from "./stored_values.ts";
 import { DigestSet } from "./table/digest_rows.ts";
-
-/** The length of a digest in hexadecimal. */
-const DIGEST_LENGTH = 64;
-
-/** The largest payload; the HDF5 library writes no more at once. */
-const LARGEST_BYTES = 2 ** 31 - 1;
 
 /** What an open bag stands on. */
 export interface DiskBagOptions extends Required<Omit<BagOptions, "compression">> {
@@ -40,19 +38,20 @@ export interface DiskBagOptions extends Required<Omit<BagOptions, "compression">
   readonly runner: FoldRunner;
 }
 
-/** A bag on this machine's disk. */
-export class DiskBag implements BagStorage {
+/** An open bag on this machine's disk: many isolates and processes use one at once. */
+export class DiskBag implements DiskStorage, ValueSweeper {
+  readonly values: BagValues;
+  readonly calls: CallLog;
+  readonly leases: BagLeases;
+  readonly sweeper: ValueSweeper = this;
   readonly #options: DiskBagOptions;
-  readonly #handles = new FileHandles();
+  readonly #guard: CacheGuard;
   readonly #cache: ByteCache;
   readonly #writer: JournalWriter;
-  readonly #values: StoredValues;
-  readonly #log: CallLog;
+  readonly #stored: StoredValues;
   readonly #folding: BackgroundFold;
   readonly #pace: FoldScheduler;
-  readonly #leases: LeaseFiles;
-  readonly #waits: WaitNotes;
-  readonly #touches: Touches;
+  readonly #resources = new DisposableStack();
   #sweeps: number | undefined;
   #closing: Promise<void> | undefined;
 
@@ -64,204 +63,133 @@ export class DiskBag implements BagStorage {
   constructor(options: DiskBagOptions) {
     const { fileSystem, layout, journalBytes, memoryBytes, mode, durability } = options;
     const sync = durability === "power";
+    const guard = new CacheGuard(`the bag "${layout.root}"`, mode);
     this.#options = options;
+    this.#guard = guard;
     this.#cache = new ByteCache(memoryBytes);
+    const handles = new FileHandles();
     this.#writer = new JournalWriter({ fileSystem, layout, journalBytes, sync });
-    const writable = mode === "readwrite";
-    this.#values = new StoredValues(layout, this.#handles, this.#writer.prefix, (manifest) => {
-      this.#log.reload(manifest.logGeneration);
-      // What is kept in memory may have been dropped.
-      if (manifest.sweeps !== this.#sweeps) this.#cache.clear();
-      this.#sweeps = manifest.sweeps;
-    });
-    const onLongTail = () => void this.#values.reload();
-    // What others have removed is held open until this handle learns of it.
-    const onReplaced = onLongTail;
-    const logOptions = { fileSystem, layout, writable, sync, onLongTail, onReplaced };
-    this.#log = new CallLog(logOptions, this.#values.logGeneration);
+    this.#stored = new StoredValues(
+      layout,
+      handles,
+      this.#writer.prefix,
+      (manifest) => this.#follow(manifest),
+    );
+    const reload = () => void this.#stored.reload();
+    this.calls = new CallLog({
+      fileSystem,
+      layout,
+      guard,
+      sync,
+      onLongTail: reload,
+      // What others have removed is held open until this handle learns of it.
+      onReplaced: reload,
+      onOverdue: () => this.#sealLog(),
+    }, this.#stored.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
     this.#pace = new FoldScheduler({ start: () => this.#startFold() });
-    this.#leases = new LeaseFiles(fileSystem, layout);
-    this.#waits = new WaitNotes(fileSystem, layout);
-    this.#touches = new Touches(fileSystem, layout);
+    this.leases = new BagLeases({ fileSystem, layout, guard, place: layout.root }, this.calls);
+    const touches = new Touches(fileSystem, layout);
+    this.values = new BagValues({
+      guard,
+      cache: this.#cache,
+      writer: this.#writer,
+      stored: this.#stored,
+      touches,
+      onPut: () => this.#countPut(),
+    });
+    for (const one of [handles, touches, this.calls, this.#writer, this.leases]) {
+      this.#resources.use(one);
+    }
   }
 
+  /** As the interface says. */
   get path(): string {
     return this.#options.layout.root;
   }
 
+  /** As the interface says. */
   get mode(): "readwrite" | "read" {
     return this.#options.mode;
   }
 
-  putValue(part: EncodedPart): void {
-    this.#checkWritable("put a value into");
-    const { digest, bytes } = part;
-    if (digest.length !== DIGEST_LENGTH) {
-      throw new TypeError(`Cannot put a value as "${digest}": a digest has 64 characters`);
-    }
-    if (bytes.length > LARGEST_BYTES) {
-      throw new RangeError(
-        `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
-      );
-    }
-    if (this.#values.isWhole(digest) && this.#touches.leave(digest, () => this.#isLive(digest))) {
-      return;
-    }
-    const { journal, entry } = this.#writer.append(part);
-    this.#values.add(journal, entry);
+  #follow(manifest: Manifest): void {
+    this.calls.reload(manifest.logGeneration);
+    // What is kept in memory may have been dropped.
+    if (manifest.sweeps !== this.#sweeps) this.#cache.clear();
+    this.#sweeps = manifest.sweeps;
+  }
+
+  #countPut(): void {
     this.#pace.count();
-    if (this.#writer.full) this.#rotate();
-  }
-
-  /** Whether a value is in what is live now: it may have been dropped since this handle looked. */
-  #isLive(digest: Digest): boolean {
-    this.#values.reload();
-    return this.#values.isWhole(digest);
-  }
-
-  #rotate(): void {
+    if (!this.#writer.full) return;
     this.#writer.rotate();
     if (this.#options.fold !== "manual") this.#pace.full();
   }
 
   /** Others may have made a table of the log's tail; if not, it is time that somebody does. */
-  #followLog(): void {
-    this.#log.reload(this.#values.logGeneration);
-    if (this.#log.tailLong && this.#options.fold !== "manual") this.#startFold();
+  #sealLog(): void {
+    this.calls.reload(this.#stored.logGeneration);
+    if (this.calls.tailLong && this.#options.fold !== "manual") this.#startFold();
   }
 
   #startFold(): void {
-    this.#folding.start(() => {
-      this.#values.reload();
-      this.#log.reload(this.#values.logGeneration);
-    });
+    this.#folding.start(() => this.#reload());
   }
 
-  hasValue(digest: Digest): boolean {
-    this.#checkOpen("look into");
-    return this.#cache.has(digest) || this.#values.has(digest);
+  #reload(): void {
+    this.#stored.reload();
+    this.calls.reload(this.#stored.logGeneration);
   }
 
-  getValue(digest: Digest): Payload | undefined {
-    this.#checkOpen("read from");
-    const kept = this.#cache.get(digest);
-    if (kept !== undefined) return kept;
-    const payload = this.#values.read(digest);
-    if (payload !== undefined) this.#cache.put(digest, payload);
-    return payload;
-  }
-
-  plainBytes(digest: Digest): Uint8Array | undefined {
-    this.#checkOpen("read from");
-    return this.#cache.plain(digest);
-  }
-
-  openPayload(digest: Digest): StoredPayload | undefined {
-    this.#checkOpen("read from");
-    return this.#values.open(digest);
-  }
-
-  rejectValue(digest: Digest): boolean {
-    this.#checkOpen("reject a value of");
-    this.#cache.delete(digest);
-    return this.#values.reject(digest);
-  }
-
-  describeValue(digest: Digest): StoredPart | undefined {
-    this.#checkOpen("look into");
-    return this.#values.find(digest);
-  }
-
-  putCall(key: Digest, fields: Record<string, unknown>, lease?: LeaseLock): boolean {
-    this.#checkWritable("put a call into");
-    const put = this.#log.append(key, fields, lease instanceof BagLease ? lease : undefined);
-    if (this.#log.overdue) this.#followLog();
-    return put;
-  }
-
-  deleteCall(key: Digest): boolean {
-    this.#checkWritable("delete a call from");
-    return this.#log.evict(key);
-  }
-
-  getCall(key: Digest): Record<string, unknown> | undefined {
-    this.#checkOpen("read from");
-    return this.#log.get(key);
-  }
-
-  calls(damaged?: TellDamaged): Iterable<Record<string, unknown>> {
-    this.#checkOpen("read from");
-    return this.#log.records(damaged);
-  }
-
-  callChanges(since?: unknown): CallChanges {
-    this.#checkOpen("read from");
-    return this.#log.changes(since instanceof LogPosition ? since : undefined);
-  }
-
-  tryLease(key: Digest): LeaseLock | undefined {
-    this.#checkWritable("take a lease in");
-    const { state } = this.#log;
-    const lease = this.#leases.tryTake(key);
-    return lease && new BagLease(lease, state);
-  }
-
-  revokeLease(key: Digest): void {
-    this.#checkWritable("revoke a lease in");
-    if (!this.#leases.revoke(key) || this.#log.find(key) !== undefined) return;
-    // Who computes the call now looks only whether the log has grown, as it does for a known call.
-    this.#log.note(key);
-  }
-
-  leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
-    const { layout } = this.#options;
-    let before: number | undefined;
-    let looked = false;
-    return waitUntil(() => {
-      this.#checkOpen("wait for a lease in");
-      const now = this.#log.find(key)?.offset;
-      if (looked && now !== before) return true;
-      before = now;
-      looked = true;
-      return isLeaseFree(layout, key);
-    }, signal);
-  }
-
+  /** As the interface says. */
   statistics(): StorageStatistics {
-    this.#checkOpen("look into");
+    this.#guard.checkOpen("look into");
     return readBagStatistics(this.#options.layout);
   }
 
-  tellWaits(note?: Record<string, unknown>): void {
-    this.#checkWritable("wait in");
-    this.#waits.write(note);
-  }
-
-  readWaits(): Record<string, unknown>[] {
-    this.#checkOpen("read from");
-    return this.#waits.read();
-  }
-
+  /**
+   * Moves all that journals hold into sealed segments.
+   *
+   * @returns What was done, or `undefined` when another folds.
+   * @throws What an earlier fold in the background threw, or this one. Nothing is lost by that.
+   */
   async fold(): Promise<FoldResult | undefined> {
-    this.#checkWritable("fold");
+    this.#guard.checkWritable("fold");
     // A journal that its writer has let go of can be removed once it is sealed.
     this.#writer.rotate();
     const result = await this.#folding.run();
-    if (this.#closing === undefined) {
-      this.#values.reload();
-      this.#log.reload(this.#values.logGeneration);
-    }
+    if (!this.#guard.closed) this.#reload();
     return result;
   }
 
+  /** As the interface says. */
   horizon(gracePeriod: number): Promise<number> {
-    this.#checkWritable("collect the garbage of");
+    this.#guard.checkWritable("collect the garbage of");
     return findHorizon(this.#options.layout, gracePeriod);
   }
 
+  /** As the interface says. */
+  describe(digest: Digest): ValueDescription | undefined {
+    return this.values.describe(digest);
+  }
+
+  /** As the interface says. */
+  async sweep(live: ReadonlySet<Digest>, options: SweepOptions): Promise<SweepResult> {
+    const { values, bytes } = await this.compact({ live, ...options });
+    return { values, bytes };
+  }
+
+  /**
+   * Folds, writes what is wanted of segments into new ones, and drops the rest; others read and
+   * write meanwhile. A segment with a damaged value that is wanted stays as it is.
+   *
+   * @param options What is wanted; without it, segments are merged at most.
+   * @returns What was dropped.
+   * @throws What folding or writing threw. Nothing is lost by that.
+   */
   async compact(options: CompactOptions = {}): Promise<CompactResult> {
-    this.#checkWritable("compact");
+    this.#guard.checkWritable("compact");
     const { live, horizon = 0, share = 1, full = false } = options;
     this.#writer.rotate();
     const result = await this.#folding.compact({
@@ -270,22 +198,28 @@ export class DiskBag implements BagStorage {
       share,
       full,
     });
-    if (this.#closing === undefined) this.#values.reload();
+    if (!this.#guard.closed) this.#stored.reload();
     return result;
   }
 
   /** Makes the tables again that are missing or damaged. */
   async heal(): Promise<void> {
-    const { runner, layout, mode } = this.#options;
-    if (!this.#values.isIncomplete(mode === "readwrite")) return;
-    for (const { segment, table } of await runner.rebuild(layout.root, mode === "readwrite")) {
-      this.#values.adopt(segment, table);
+    const { runner, layout } = this.#options;
+    const { writable } = this.#guard;
+    if (!this.#stored.isIncomplete(writable)) return;
+    for (const { segment, table } of await runner.rebuild(layout.root, writable)) {
+      this.#stored.adopt(segment, table);
     }
   }
 
+  /**
+   * Lets go of all files; folds first when `fold` is `"auto"`. May be called twice.
+   *
+   * @throws What a fold threw; the files are let go of all the same.
+   */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    if (this.#guard.close()) this.#closing = this.#close();
+    return this.#closing ?? Promise.resolve();
   }
 
   async #close(): Promise<void> {
@@ -293,61 +227,60 @@ export class DiskBag implements BagStorage {
     this.#pace[Symbol.dispose]();
     try {
       this.#writer.rotate();
-      await this.#folding.end(mode === "readwrite" && fold === "auto", () => this.#log.tailLong);
+      await this.#folding.end(mode === "readwrite" && fold === "auto", () => this.calls.tailLong);
     } finally {
-      this.#leases[Symbol.dispose]();
-      this.#waits[Symbol.dispose]();
-      this.#writer[Symbol.dispose]();
-      this.#log[Symbol.dispose]();
-      this.#touches[Symbol.dispose]();
-      this.#handles[Symbol.dispose]();
+      this.#resources.dispose();
       this.#cache.clear();
     }
   }
 
-  /** Closes the bag. */
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-
-  #checkOpen(action: string): void {
-    if (this.#closing !== undefined) {
-      throw new QuiverError(`Cannot ${action} the bag "${this.path}": it is closed`);
-    }
-  }
-
-  #checkWritable(action: string): void {
-    this.#checkOpen(action);
-    if (this.mode === "read") {
-      throw new QuiverError(
-        `Cannot ${action} the bag "${this.path}": it was opened with mode: "read"`,
-      );
-    }
-  }
 }
 
-/** A lease that knows how long the call log was when it was taken. */
-class BagLease implements LeaseLock, Revocable {
-  readonly logSize: number;
-  readonly log: object | undefined;
-  readonly #lease: LeaseLock;
+/** The leases of a bag: its call log tells that a call was put, or is to be forgotten. */
+class BagLeases extends DiskLeases {
+  readonly #log: CallLog;
 
-  constructor(lease: LeaseLock, { log, logSize }: Pick<Revocable, "log" | "logSize">) {
-    this.#lease = lease;
-    this.log = log;
-    this.logSize = logSize;
+  /**
+   * Creates it; no file is made before the first lease.
+   *
+   * @param options What leases need to know.
+   * @param log The call log.
+   */
+  constructor(options: DiskLeasesOptions, log: CallLog) {
+    super(options);
+    this.#log = log;
   }
 
-  get key(): Digest {
-    return this.#lease.key;
+  /** As the base class says. */
+  override tryAcquire(key: Digest): Lease | undefined {
+    const lease = super.tryAcquire(key);
+    return lease && this.#log.watch(lease);
   }
 
-  get revoked(): boolean {
-    return this.#lease.revoked;
+  /** As the base class says. */
+  override revoke(key: Digest): boolean {
+    const isHeld = super.revoke(key);
+    // Who computes the call now looks only whether the log has grown, as it does for a known call.
+    if (isHeld && this.#log.find(key) === undefined) this.#log.note(key);
+    return isHeld;
   }
 
-  [Symbol.dispose](): void {
-    this.#lease[Symbol.dispose]();
+  /** As the base class says: what is new in the log counts, too. */
+  protected override watch(key: Digest): () => boolean {
+    const isFree = super.watch(key);
+    let before: number | undefined;
+    let looked = false;
+    return () => {
+      const now = this.#log.find(key)?.offset;
+      if (looked && now !== before) return true;
+      before = now;
+      looked = true;
+      return isFree();
+    };
   }
 }
 

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { BagFormatError } from "../base/errors.ts";
-import type { BagOptions, BagStorage } from "../disk/disk_storage.ts";
+import type { BagOptions } from "../disk/disk_storage.ts";
 import { DISK, type FileSystem } from "../disk/file_system.ts";
 import { type BagLayout, toLayout } from "../disk/layout.ts";
 import {
@@ -48,7 +48,7 @@ export async function openBagFiles(
   path: string,
   options: BagOptions = {},
   environment: BagEnvironment = { fileSystem: DISK, runner: new WorkerFoldRunner() },
-): Promise<BagStorage> {
+): Promise<DiskBag> {
   const { fileSystem } = environment;
   const layout = toLayout(resolve(path));
   const { compression, ...others } = options;

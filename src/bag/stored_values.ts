@@ -53,16 +53,6 @@ export class StoredValues {
   }
 
   /**
-   * Tells whether a value is known; looks at no file.
-   *
-   * @param digest The digest of the value.
-   * @returns Whether a journal or a segment has it, as far as this handle has seen.
-   */
-  isKnown(digest: Digest): boolean {
-    return this.#journals.has(digest) || this.#sealed.has(digest);
-  }
-
-  /**
    * Tells whether a value need not be stored again: a copy that this handle knows only by name is
    * read first, as it may have been damaged since.
    *
@@ -93,11 +83,6 @@ export class StoredValues {
    */
   adopt(segment: string, table: Uint8Array<ArrayBuffer>): void {
     this.#sealed.adopt(segment, table);
-  }
-
-  /** Whether a value is there, without reading it. */
-  has(digest: Digest): boolean {
-    return this.#findAgain(() => this.isKnown(digest) || undefined) ?? false;
   }
 
   /** What is known of a value, without reading it. */

@@ -1,9 +1,10 @@
+import type { DiskBag } from "../bag/disk_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../bag/verify/report.ts";
 import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, writeWarning } from "../base/warning.ts";
 import type { CallQuery } from "../call/call_query.ts";
-import type { BagOptions, BagStorage, FoldResult } from "../disk/disk_storage.ts";
+import type { BagOptions, CacheFilesOptions, FoldResult } from "../disk/disk_storage.ts";
 import type { BagView } from "../store/browse/bag_view.ts";
 import type { BagEntry } from "../store/browse/read_bag.ts";
 import type { ExportResult } from "../store/exchange/export_bag.ts";
@@ -191,7 +192,7 @@ export interface OpenBagOptions extends BagOptions, SigningOptions {
  * one at the same time, and `kill -9` of any of them loses nothing that was acknowledged.
  */
 export class Bag extends Cache implements AsyncDisposable {
-  readonly #opened: OpenFiles<BagStorage>;
+  readonly #opened: OpenFiles<DiskBag>;
   readonly #onWarning: (warning: QuiverWarning) => void;
   #closed = false;
 
@@ -201,7 +202,7 @@ export class Bag extends Cache implements AsyncDisposable {
    * @param opened The stores of the bag.
    * @param onWarning Told when disposing could not fold.
    */
-  constructor(opened: OpenFiles<BagStorage>, onWarning: (warning: QuiverWarning) => void) {
+  constructor(opened: OpenFiles<DiskBag>, onWarning: (warning: QuiverWarning) => void) {
     super(opened.stores);
     this.#opened = opened;
     this.#onWarning = onWarning;

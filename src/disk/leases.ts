@@ -1,8 +1,7 @@
 import type { Digest } from "../value/value.ts";
-import type { CacheGuard, LeaseLock } from "./disk_storage.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
+import type { CacheGuard } from "./disk_storage.ts";
 import {
-  DISK,
   type FileSystem,
   openIfThere,
   openShared,
@@ -20,105 +19,21 @@ import {
   type OwnFile,
   type OwnFileLayout,
 } from "./own_file.ts";
+import type { Lease, LeaseStore, WaitBoard } from "./stores.ts";
 
-/** Leases in a directory of lock files, for caches on disk that are not bags. */
-export class LeaseDirectory implements Disposable {
-  readonly #fileSystem: FileSystem;
-  readonly #layout: LeaseLayout & OwnFileLayout;
-  readonly #waits: WaitNotes;
+/** Where lease files lie. */
+type LeaseLayout = Pick<BagLayout, "leases">;
 
-  /**
-   * Names the directory; nothing is written yet.
-   *
-   * @param path The directory.
-   * @param fileSystem The seam.
-   */
-  constructor(path: string, fileSystem: FileSystem = DISK) {
-    this.#fileSystem = fileSystem;
-    this.#layout = { leases: path, locks: path };
-    this.#waits = new WaitNotes(fileSystem, this.#layout);
-  }
-
-  /** Makes the directory, and clears away what holders left that were killed. */
-  open(): void {
-    this.#fileSystem.makeDirectory(this.#layout.leases);
-    clearLeases(this.#fileSystem, this.#layout);
-    clearOwnFiles(this.#fileSystem, this.#layout);
-  }
-
-  /**
-   * Runs what only one handle may do at a time, such as creating a cache.
-   *
-   * @typeParam T What the function returns.
-   * @param fn The function.
-   * @returns What the function returns.
-   */
-  exclusively<T>(fn: () => T): T {
-    const path = `${this.#layout.leases}/opening.lock`;
-    using file = this.#fileSystem.open(path, { read: true, write: true, create: true });
-    file.lockSync(true);
-    try {
-      return fn();
-    } finally {
-      file.unlockSync();
-    }
-  }
-
-  /**
-   * Takes the lease of a key if it is free.
-   *
-   * @param key The key of the call.
-   * @returns The lease, or `undefined` when somebody holds it.
-   */
-  tryAcquire(key: Digest): LeaseLock | undefined {
-    return tryLease(this.#fileSystem, this.#layout, key);
-  }
-
-  /**
-   * Tells whoever holds the lease of a key that its result is not to be kept.
-   *
-   * @param key The key of the call.
-   */
-  revoke(key: Digest): void {
-    revokeLease(this.#fileSystem, this.#layout, key);
-  }
-
-  /**
-   * Tells all who use the cache what calls here wait for, in place of what was told before.
-   *
-   * @param note What they are to know; nothing, if not given.
-   */
-  tellWaits(note?: Record<string, unknown>): void {
-    this.#waits.write(note);
-  }
-
-  /**
-   * Reads what the others tell.
-   *
-   * @returns A note of each handle that lives and has something to tell.
-   */
-  readWaits(): Record<string, unknown>[] {
-    return this.#waits.read();
-  }
-
-  /** Removes what this handle tells. */
-  [Symbol.dispose](): void {
-    this.#waits[Symbol.dispose]();
-  }
-
-  /**
-   * Waits until the lease of a key may be free. Its holder stores the result before it frees it.
-   *
-   * @param key The key of the call.
-   * @param check Throws when waiting makes no sense any more.
-   * @param signal Ends the wait with the signal's reason.
-   */
-  changed(key: Digest, check: () => void, signal?: AbortSignal): Promise<void> {
-    return waitUntil(() => {
-      check();
-      return isLeaseFree(this.#layout, key);
-    }, signal);
-  }
+/** What leases on disk need to know. */
+export interface DiskLeasesOptions {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** Where lease files lie, and the own files of handles. */
+  readonly layout: LeaseLayout & OwnFileLayout;
+  /** Says what may be done. */
+  readonly guard: CacheGuard;
+  /** What two that give the same leases have in common. */
+  readonly place: string;
 }
 
 /** How many keys a file may have had before what was said of them is passed over. */
@@ -128,7 +43,7 @@ const MOST_KEYS = 64;
 const KEPT_FILES = 16;
 
 /**
- * Takes the leases of one handle.
+ * The leases of one handle.
  *
  * A lease is held by whoever holds the lock of the file that has the key's name in `leases/`. A
  * handle keeps files of its own in `locks/`, locked all the time, and takes a lease by giving one of
@@ -137,9 +52,12 @@ const KEPT_FILES = 16;
  * lock cost. A file has one key at a time, so that a lease which a killed holder left behind can be
  * taken over by its lock alone.
  */
-export class LeaseFiles implements Disposable {
+export class DiskLeases implements LeaseStore, Disposable {
+  readonly place: string;
+  readonly board: WaitNotes;
   readonly #fileSystem: FileSystem;
-  readonly #layout: BagLayout;
+  readonly #layout: LeaseLayout & OwnFileLayout;
+  readonly #guard: CacheGuard;
   /** The keys that a file has had since what was said of them was last passed over. */
   readonly #keys = new WeakMap<OwnFile, Set<Digest>>();
   /** Locked files that have no key now; `undefined` once they were let go of. */
@@ -148,21 +66,26 @@ export class LeaseFiles implements Disposable {
   /**
    * Creates it; no file is made before the first lease.
    *
-   * @param fileSystem The seam.
-   * @param layout The bag's paths.
+   * @param options What it needs to know.
    */
-  constructor(fileSystem: FileSystem, layout: BagLayout) {
+  constructor(options: DiskLeasesOptions) {
+    const { fileSystem, layout, guard, place } = options;
     this.#fileSystem = fileSystem;
     this.#layout = layout;
+    this.#guard = guard;
+    this.place = place;
+    this.board = new WaitNotes(fileSystem, layout, guard);
   }
 
   /**
    * Takes the lease of a key if it is free.
    *
-   * @param key The key of the call.
-   * @returns The lease, or `undefined` when somebody holds it.
+   * @param key The key of the call: 64 lower-case hexadecimal characters.
+   * @returns The lease, or `undefined` when somebody holds it, or has just looked at it. A lease
+   * that outlives the cache stays held until it is disposed.
    */
-  tryTake(key: Digest): LeaseLock | undefined {
+  tryAcquire(key: Digest): Lease | undefined {
+    this.#guard.checkWritable("take a lease in");
     const path = toLeasePath(this.#layout, key);
     const own = this.#idle?.pop() ?? createOwnFile(this.#fileSystem, this.#layout, "lease");
     try {
@@ -171,20 +94,49 @@ export class LeaseFiles implements Disposable {
       // Somebody holds the key, or has left it behind; or files cannot have two names here, as on a
       // FAT disk. What else is wrong shows when the file itself is opened.
       this.#putBack(own);
-      return tryLease(this.#fileSystem, this.#layout, key);
+      return tryLock(this.#fileSystem, path, key);
     }
     this.#forgetEarlier(own, key);
-    return new Lease(key, own.file, () => this.#free(path, own));
+    return new FileLease(key, own.file, () => this.#free(path, own));
   }
 
   /**
-   * Tells whoever holds the lease of a key that its result is not to be kept.
+   * Tells whoever holds the lease of a key that its result is not to be kept, by writing the key into
+   * the file that is locked. Whoever takes the lease after that holder is not meant.
    *
    * @param key The key of the call.
    * @returns Whether there may be such a holder.
    */
   revoke(key: Digest): boolean {
-    return revokeLease(this.#fileSystem, this.#layout, key);
+    this.#guard.checkWritable("revoke a lease in");
+    if (!KEY_REGEXP.test(key)) return false;
+    const path = toLeasePath(this.#layout, key);
+    refuseLink(path);
+    try {
+      using file = this.#fileSystem.open(path, { append: true });
+      writeAll(this.#fileSystem, file, new TextEncoder().encode(key));
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
+  /** As the interface says. */
+  changed(key: Digest, signal?: AbortSignal): Promise<void> {
+    const look = this.watch(key);
+    return waitUntil(() => {
+      this.#guard.checkOpen("wait for a lease in");
+      return look();
+    }, signal);
+  }
+
+  /**
+   * Makes what tells whether the holder of a lease may have finished: it stores the result before it
+   * frees the lease.
+   */
+  protected watch(key: Digest): () => boolean {
+    return () => isLeaseFree(this.#layout, key);
   }
 
   /** Only what was said of the same key can be mistaken; to look each time would cost 5 % of a miss. */
@@ -216,13 +168,15 @@ export class LeaseFiles implements Disposable {
 
   /** Lets go of the files that hold no lease; those that do are let go of with it. */
   [Symbol.dispose](): void {
+    this.board[Symbol.dispose]();
     const idle = this.#idle ?? [];
     this.#idle = undefined;
     for (const own of idle) abandonOwnFile(this.#fileSystem, own);
   }
 }
 
-class Lease implements LeaseLock {
+/** A lease: the lock of a file. */
+class FileLease implements Lease {
   readonly key: Digest;
   readonly #file: Deno.FsFile;
   #free: (() => void) | undefined;
@@ -248,29 +202,20 @@ class Lease implements LeaseLock {
   }
 }
 
-/** Where lease files lie. */
-type LeaseLayout = Pick<BagLayout, "leases">;
-
 const KEY_REGEXP = /^[0-9a-f]{64}$/;
 
 const FIRST_DELAY = 1;
 const LONGEST_DELAY = 50;
 
 /**
- * Takes the lease of a key if it is free. The lease is a lock on a file that has the key's name, so
- * that the death of its holder frees it.
+ * Takes a lease by locking a file that has the key's name: a new one, or what a killed holder has left.
  *
  * @param fileSystem The seam.
- * @param layout Where lease files lie.
+ * @param path The file of the lease.
  * @param key The key of the call.
  * @returns The lease, or `undefined` when somebody holds it.
  */
-export function tryLease(
-  fileSystem: FileSystem,
-  layout: LeaseLayout,
-  key: Digest,
-): LeaseLock | undefined {
-  const path = toLeasePath(layout, key);
+function tryLock(fileSystem: FileSystem, path: string, key: Digest): Lease | undefined {
   while (true) {
     const file = openShared(fileSystem, path, { write: true });
     try {
@@ -282,7 +227,15 @@ export function tryLease(
       // file that nobody else will find under this name.
       if (isSameFile(path, file)) {
         skipMarks(file);
-        return new LeaseFile(fileSystem, key, path, file);
+        return new FileLease(key, file, () => {
+          try {
+            // While it is still held: nobody else can have put another file there.
+            removeIfThere(fileSystem, path);
+          } finally {
+            file.unlockSync();
+            file.close();
+          }
+        });
       }
     } catch (error) {
       file.close();
@@ -299,29 +252,6 @@ function isSameFile(path: string, file: Deno.FsFile): boolean {
   return there.ino === own.ino && there.dev === own.dev;
 }
 
-/**
- * Tells whoever holds the lease of a key that its result is not to be kept, by writing the key into
- * the file that is locked. Whoever takes the lease after that holder is not meant.
- *
- * @param fileSystem The seam.
- * @param layout Where lease files lie.
- * @param key The key of the call.
- * @returns Whether there may be such a holder.
- */
-export function revokeLease(fileSystem: FileSystem, layout: LeaseLayout, key: Digest): boolean {
-  if (!KEY_REGEXP.test(key)) return false;
-  const path = toLeasePath(layout, key);
-  refuseLink(path);
-  try {
-    using file = fileSystem.open(path, { append: true });
-    writeAll(fileSystem, file, new TextEncoder().encode(key));
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 /** What is read of a file at once: it is nearly always empty. */
 const MARKS = new Uint8Array(1024);
 
@@ -335,15 +265,8 @@ function skipMarks(file: Deno.FsFile): void {
   while (file.readSync(MARKS) !== null);
 }
 
-/**
- * Tells whether something was written into the file of a lease since this was last asked, such as that
- * the result is not to be kept.
- *
- * @param file The file whose lock is the lease.
- * @param key The key of the call: others may have had the file before.
- * @returns Whether the key was written.
- */
-export function isRevoked(file: Deno.FsFile, key: Digest): boolean {
+/** Whether the key was written into the file of its lease since this was last asked. */
+function isRevoked(file: Deno.FsFile, key: Digest): boolean {
   let revoked = false;
   for (let length = file.readSync(MARKS); length !== null; length = file.readSync(MARKS)) {
     revoked ||= new TextDecoder().decode(MARKS.subarray(0, length)).includes(key);
@@ -375,7 +298,8 @@ export function isLeaseFree(layout: LeaseLayout, key: Digest): boolean {
  */
 export function clearLeases(fileSystem: FileSystem, layout: LeaseLayout): void {
   for (const { name: key, isFile } of listEntries(layout.leases)) {
-    if (isFile && KEY_REGEXP.test(key)) tryLease(fileSystem, layout, key)?.[Symbol.dispose]();
+    if (!isFile || !KEY_REGEXP.test(key)) continue;
+    tryLock(fileSystem, toLeasePath(layout, key), key)?.[Symbol.dispose]();
   }
 }
 
@@ -422,131 +346,54 @@ function toLeasePath(layout: LeaseLayout, key: Digest): string {
   return `${layout.leases}/${key}`;
 }
 
-class LeaseFile implements LeaseLock {
-  readonly key: Digest;
-  readonly #fileSystem: FileSystem;
-  readonly #path: string;
-  readonly #file: Deno.FsFile;
-  #held = true;
-  #revoked = false;
-
-  constructor(fileSystem: FileSystem, key: Digest, path: string, file: Deno.FsFile) {
-    this.key = key;
-    this.#fileSystem = fileSystem;
-    this.#path = path;
-    this.#file = file;
-  }
-
-  get revoked(): boolean {
-    if (this.#held && !this.#revoked) this.#revoked = isRevoked(this.#file, this.key);
-    return this.#revoked;
-  }
-
-  [Symbol.dispose](): void {
-    if (!this.#held) return;
-    this.#held = false;
-    try {
-      // While it is still held: nobody else can have put another file there.
-      removeIfThere(this.#fileSystem, this.#path);
-    } finally {
-      this.#file.unlockSync();
-      this.#file.close();
-    }
-  }
+/**
+ * Makes the directory of leases of a cache that is no bag, in which handles have their own files, too,
+ * and clears away what holders left that were killed.
+ *
+ * @param fileSystem The seam.
+ * @param directory The directory.
+ */
+export function createLeases(fileSystem: FileSystem, directory: string): void {
+  fileSystem.makeDirectory(directory);
+  clearLeases(fileSystem, { leases: directory });
+  clearOwnFiles(fileSystem, { locks: directory });
 }
 
-/** What caches have in common that keep leases in a directory: who computes what, and who waits. */
-export abstract class LeasedFiles implements AsyncDisposable {
-  readonly #guard: CacheGuard;
-  readonly #leases: LeaseDirectory;
-  /** Values that are there, and are not what their digest says. */
-  protected readonly rejected: Set<Digest> = new Set();
-
-  /**
-   * Takes what the cache stands on.
-   *
-   * @param guard Says what may be done.
-   * @param leases Who computes what.
-   */
-  constructor(guard: CacheGuard, leases: LeaseDirectory) {
-    this.#guard = guard;
-    this.#leases = leases;
+/**
+ * Runs what only one handle may do at a time, such as creating a cache.
+ *
+ * @typeParam T What the function returns.
+ * @param fileSystem The seam.
+ * @param directory The directory of leases.
+ * @param fn The function.
+ * @returns What the function returns.
+ */
+export function exclusively<T>(fileSystem: FileSystem, directory: string, fn: () => T): T {
+  using file = fileSystem.open(`${directory}/opening.lock`, {
+    read: true,
+    write: true,
+    create: true,
+  });
+  file.lockSync(true);
+  try {
+    return fn();
+  } finally {
+    file.unlockSync();
   }
-
-  /** As the interface says. */
-  rejectValue(digest: Digest): boolean {
-    this.rejected.add(digest);
-    return false;
-  }
-
-  /** As the interface says. */
-  tryLease(key: Digest): LeaseLock | undefined {
-    this.#guard.checkWritable("take a lease in");
-    return this.#leases.tryAcquire(key);
-  }
-
-  /** As the interface says. */
-  revokeLease(key: Digest): void {
-    this.#guard.checkWritable("revoke a lease in");
-    this.#leases.revoke(key);
-  }
-
-  /** As the interface says. */
-  abstract deleteCall(key: Digest): boolean;
-
-  /** Takes a call back whose lease was revoked after the last look: then it was not to be put. */
-  protected keepUnlessRevoked(key: Digest, lease: LeaseLock | undefined): boolean {
-    if (lease === undefined || !lease.revoked) return true;
-    this.deleteCall(key);
-    return false;
-  }
-
-  /** As the interface says. */
-  leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
-    return this.#leases.changed(key, () => this.#guard.checkOpen("wait for a lease in"), signal);
-  }
-
-  /** As the interface says. */
-  tellWaits(note?: Record<string, unknown>): void {
-    this.#guard.checkWritable("wait in");
-    this.#leases.tellWaits(note);
-  }
-
-  /** As the interface says. */
-  readWaits(): Record<string, unknown>[] {
-    this.#guard.checkOpen("read from");
-    return this.#leases.readWaits();
-  }
-
-  /** Lets go of the leases, and of what a cache has beside them; may be called twice. */
-  close(): Promise<void> {
-    return Promise.try(() => {
-      if (!this.#guard.close()) return;
-      this.#leases[Symbol.dispose]();
-      this.release();
-    });
-  }
-
-  /** The same as `close`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  /** Lets go of what the cache has beside its leases, once. */
-  protected abstract release(): void;
 }
 
 /** A note of more bytes is no note. */
 const LARGEST_BYTES = 2 ** 24;
 
 /**
- * What each open handle of a bag or another cache tells the others about its waiting calls: one checked line in
+ * What each open handle of a cache tells the others about its waiting calls: one checked line in
  * `locks/waits-<uuid>`, whose lock says that its writer lives. What the note of a dead writer says
  * does not count.
  */
-export class WaitNotes implements Disposable {
+export class WaitNotes implements WaitBoard, Disposable {
   readonly #fileSystem: FileSystem;
   readonly #layout: OwnFileLayout;
+  readonly #guard: CacheGuard;
   #own: OwnFile | undefined;
 
   /**
@@ -554,10 +401,12 @@ export class WaitNotes implements Disposable {
    *
    * @param fileSystem The seam.
    * @param layout Where the notes lie.
+   * @param guard Says what may be done.
    */
-  constructor(fileSystem: FileSystem, layout: OwnFileLayout) {
+  constructor(fileSystem: FileSystem, layout: OwnFileLayout, guard: CacheGuard) {
     this.#fileSystem = fileSystem;
     this.#layout = layout;
+    this.#guard = guard;
   }
 
   /**
@@ -567,6 +416,7 @@ export class WaitNotes implements Disposable {
    * @param note What others are to know; nothing, if not given.
    */
   write(note?: Record<string, unknown>): void {
+    this.#guard.checkWritable("wait in");
     if (note === undefined && this.#own === undefined) return;
     this.#own ??= createOwnFile(this.#fileSystem, this.#layout, "waits");
     const line = note === undefined
@@ -593,6 +443,7 @@ export class WaitNotes implements Disposable {
    * @returns The notes of the handles that live, without the own one.
    */
   read(): Record<string, unknown>[] {
+    this.#guard.checkOpen("read from");
     const notes: Record<string, unknown>[] = [];
     for (const path of listOwnFiles(this.#layout, "waits")) {
       if (path === this.#own?.path) continue;

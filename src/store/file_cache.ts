@@ -1,16 +1,14 @@
 import { resolve } from "node:path";
 import { isDeadLink } from "../bag/bag_json.ts";
 import { CacheFormatError, QuiverError } from "../base/errors.ts";
+import { decodeCheckedLine } from "../disk/checked_line.ts";
 import {
   type CacheFilesOptions,
   CacheGuard,
   checkCacheOptions,
-  type DiskStorage,
   isDigest,
-  type LeaseLock,
-  type TellDamaged,
 } from "../disk/disk_storage.ts";
-import { decodeCheckedLine, encodeCallLine } from "../disk/checked_line.ts";
+import { type DiskStorage, KeyedCalls, KeyedValues } from "../disk/disk_stores.ts";
 import {
   DISK,
   type FileSystem,
@@ -22,8 +20,9 @@ import {
   writeAll,
 } from "../disk/file_system.ts";
 import { listNames } from "../disk/layout.ts";
-import { LeasedFiles, LeaseDirectory } from "../disk/leases.ts";
+import { createLeases, DiskLeases, exclusively } from "../disk/leases.ts";
 import { toPayload, toPayloadCheck } from "../disk/payload.ts";
+import type { TellDamaged } from "../disk/stores.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import type { Digest, EncodedPart, Payload } from "../value/value.ts";
 
@@ -34,14 +33,13 @@ const LARGEST_BYTES = 2 ** 32 - 1;
 const PREFIX_LENGTH = 2;
 
 /** A cache in a directory: a file for each value, a file for each record. */
-export class FileDirectory extends LeasedFiles implements DiskStorage {
+class FileStorage implements DiskStorage {
   readonly path: string;
   readonly mode: "readwrite" | "read";
-  readonly #fileSystem: FileSystem;
+  readonly values: FileValues;
+  readonly calls: FileCalls;
+  readonly leases: DiskLeases;
   readonly #guard: CacheGuard;
-  readonly #replacer: FileReplacer;
-  /** Directories that were seen to be none of somebody else's. */
-  readonly #own = new Set<string>();
 
   /**
    * Opens a directory that is there.
@@ -53,81 +51,107 @@ export class FileDirectory extends LeasedFiles implements DiskStorage {
   constructor(path: string, options: Required<CacheFilesOptions>, fileSystem: FileSystem) {
     const { mode, durability } = options;
     const guard = new CacheGuard(`the file cache "${path}"`, mode);
-    const leases = new LeaseDirectory(`${path}/leases`, fileSystem);
-    super(guard, leases);
+    const leases = `${path}/leases`;
+    const unfinished = `${path}/unfinished`;
+    const sync = durability === "power";
+    const replacer = new FileReplacer({ fileSystem, directory: unfinished, sync });
     this.path = path;
     this.mode = mode;
-    this.#fileSystem = fileSystem;
     this.#guard = guard;
-    const sync = durability === "power";
-    this.#replacer = new FileReplacer({ fileSystem, directory: `${path}/unfinished`, sync });
+    this.values = new FileValues(guard, `${path}/values`, replacer);
+    this.calls = new FileCalls(guard, `${path}/calls`, replacer, fileSystem);
+    const layout = { leases, locks: leases };
+    this.leases = new DiskLeases({ fileSystem, layout, guard, place: path });
     if (mode === "read") return;
     // What lies there unfinished is removed.
-    for (const name of ["leases", "unfinished"]) isDirectory(`${path}/${name}`);
-    leases.open();
-    fileSystem.makeDirectory(`${path}/unfinished`);
+    for (const name of [leases, unfinished]) isDirectory(name);
+    createLeases(fileSystem, leases);
+    fileSystem.makeDirectory(unfinished);
     // Who may not write should be told now, not at the first result.
-    leases.exclusively(() => this.#replacer.clear());
+    exclusively(fileSystem, leases, () => replacer.clear());
   }
 
-  putValue(part: EncodedPart): void {
+  /** As the interface says. */
+  close(): Promise<void> {
+    return Promise.try(() => {
+      if (this.#guard.close()) this.leases[Symbol.dispose]();
+    });
+  }
+
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Each part in a file of its own. */
+class FileValues extends KeyedValues {
+  readonly #directories: PrefixDirectories;
+  readonly #replacer: FileReplacer;
+
+  constructor(guard: CacheGuard, path: string, replacer: FileReplacer) {
+    super(guard, LARGEST_BYTES);
+    this.#directories = new PrefixDirectories(path);
+    this.#replacer = replacer;
+  }
+
+  protected override write(part: EncodedPart): void {
     const { digest, bytes } = part;
-    this.#guard.checkWritable("put a value into");
-    this.#guard.checkDigest("put a value into", digest);
-    if (bytes.length > LARGEST_BYTES) {
-      throw new RangeError(
-        `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
-      );
-    }
-    if (!this.rejected.has(digest) && this.getValue(digest) !== undefined) return;
-    this.#replacer.replace(this.#toValueDirectory(digest), toName(digest), [
-      encodeValueHeader(part),
-      bytes,
-    ]);
-    this.rejected.delete(digest);
+    const chunks = [encodeValueHeader(part), bytes];
+    this.#replacer.replace(this.#directories.find(digest), toName(digest), chunks);
   }
 
-  getValue(digest: Digest): Payload | undefined {
-    this.#guard.checkOpen("read from");
+  load(digest: Digest): Payload | undefined {
+    this.guard.checkOpen("read from");
     if (!isDigest(digest)) return undefined;
-    return readValueFile(`${this.#toValueDirectory(digest)}/${toName(digest)}`, digest);
+    return readValueFile(`${this.#directories.find(digest)}/${toName(digest)}`, digest);
+  }
+}
+
+/** Each record in a file of its own. */
+class FileCalls extends KeyedCalls {
+  readonly #path: string;
+  readonly #directories: PrefixDirectories;
+  readonly #replacer: FileReplacer;
+  readonly #fileSystem: FileSystem;
+
+  constructor(guard: CacheGuard, path: string, replacer: FileReplacer, fileSystem: FileSystem) {
+    super(guard);
+    this.#path = path;
+    this.#directories = new PrefixDirectories(path);
+    this.#replacer = replacer;
+    this.#fileSystem = fileSystem;
   }
 
-  putCall(key: Digest, fields: Record<string, unknown>, lease?: LeaseLock): boolean {
-    this.#guard.checkWritable("put a call into");
-    this.#guard.checkDigest("put a call into", key);
-    if (lease?.revoked) return false;
-    this.#replacer.replace(this.#toCallDirectory(key), `${toName(key)}.json`, [
-      encodeCallLine(key, fields),
-    ]);
-    return this.keepUnlessRevoked(key, lease);
+  protected override write(key: Digest, line: Uint8Array<ArrayBuffer>): void {
+    this.#replacer.replace(this.#directories.find(key), `${toName(key)}.json`, [line]);
   }
 
-  getCall(key: Digest): Record<string, unknown> | undefined {
-    this.#guard.checkOpen("read from");
+  getLine(key: Digest): Record<string, unknown> | undefined {
+    this.guard.checkOpen("read from");
     if (!isDigest(key)) return undefined;
-    const bytes = readWhole(`${this.#toCallDirectory(key)}/${toName(key)}.json`);
+    const bytes = readWhole(this.#toPath(key));
     const line = bytes && decodeCheckedLine(bytes.subarray(1, -1));
     return line?.key === key ? line : undefined;
   }
 
-  override deleteCall(key: Digest): boolean {
-    this.#guard.checkWritable("delete a call from");
-    if (this.getCall(key) === undefined) return false;
-    removeIfThere(this.#fileSystem, `${this.#toCallDirectory(key)}/${toName(key)}.json`);
+  delete(key: Digest): boolean {
+    this.guard.checkWritable("delete a call from");
+    if (this.getLine(key) === undefined) return false;
+    removeIfThere(this.#fileSystem, this.#toPath(key));
     return true;
   }
 
-  *calls(damaged?: TellDamaged): Generator<Record<string, unknown>> {
-    this.#guard.checkOpen("read from");
-    for (const prefix of listNames(`${this.path}/calls`)) {
+  *lines(damaged?: TellDamaged): Generator<Record<string, unknown>> {
+    this.guard.checkOpen("read from");
+    for (const prefix of listNames(this.#path)) {
       // A file of somebody else may lie beside the directories.
-      if (!Deno.lstatSync(`${this.path}/calls/${prefix}`).isDirectory) continue;
-      for (const name of listNames(`${this.path}/calls/${prefix}`)) {
+      if (!Deno.lstatSync(`${this.#path}/${prefix}`).isDirectory) continue;
+      for (const name of listNames(`${this.#path}/${prefix}`)) {
         const key = `${prefix}${name.slice(0, -".json".length)}`;
-        const line = this.getCall(key);
+        const line = this.getLine(key);
         if (line !== undefined) yield line;
-        else if (isDigest(key)) this.#tellDamaged(`${this.#toCallDirectory(key)}/${name}`, damaged);
+        else if (isDigest(key)) this.#tellDamaged(`${this.#path}/${prefix}/${name}`, damaged);
       }
     }
   }
@@ -137,23 +161,25 @@ export class FileDirectory extends LeasedFiles implements DiskStorage {
     if (damaged !== undefined && readWhole(path) !== undefined) damaged(`"${path}"`);
   }
 
-  protected override release(): void {
-    // Nothing is held open.
+  #toPath(key: Digest): string {
+    return `${this.#directories.find(key)}/${toName(key)}.json`;
+  }
+}
+
+/** The directories that files lie in, by how the digests begin. */
+class PrefixDirectories {
+  readonly #path: string;
+  /** Those that were seen to be none of somebody else's. */
+  readonly #own = new Set<string>();
+
+  constructor(path: string) {
+    this.#path = path;
   }
 
-  #toValueDirectory(digest: Digest): string {
-    return this.#toDirectory("values", digest);
-  }
-
-  #toCallDirectory(key: Digest): string {
-    return this.#toDirectory("calls", key);
-  }
-
-  #toDirectory(room: string, digest: Digest): string {
-    const path = `${this.path}/${room}/${digest.slice(0, PREFIX_LENGTH)}`;
+  find(digest: Digest): string {
+    const path = `${this.#path}/${digest.slice(0, PREFIX_LENGTH)}`;
     if (this.#own.has(path)) return path;
-    const isThere = isDirectory(`${this.path}/${room}`) && isDirectory(path);
-    if (isThere) this.#own.add(path);
+    if (isDirectory(this.#path) && isDirectory(path)) this.#own.add(path);
     return path;
   }
 }
@@ -180,7 +206,7 @@ function toName(digest: Digest): string {
 const NAME_REGEXP = /^[0-9a-f-]{36}-\d+$/;
 
 /** What a {@linkcode FileReplacer} needs to know. */
-export interface FileReplacerOptions {
+interface FileReplacerOptions {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** Where files lie that are not finished. */
@@ -295,7 +321,7 @@ export function openFileDirectory(
     const isNew = readWhole(`${root}/cache.json`) === undefined;
     if (isNew && settings.mode === "readwrite") createMarker(fileSystem, root);
     checkMarker(root);
-    return new FileDirectory(root, settings, fileSystem);
+    return new FileStorage(root, settings, fileSystem);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotADirectory) {
       throw new CacheFormatError(

@@ -1,18 +1,18 @@
 import { fileURLToPath } from "node:url";
+import type { DiskBag } from "../bag/disk_bag.ts";
 import { openBagFiles } from "../bag/open_bag.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
-import type {
-  BagOptions,
-  BagStorage,
-  CacheFilesOptions,
-  DiskStorage,
-} from "../disk/disk_storage.ts";
-import { createBagStores, createFileStores } from "./disk_stores.ts";
+import type { BagOptions, CacheFilesOptions } from "../disk/disk_storage.ts";
+import type { DiskStorage } from "../disk/disk_stores.ts";
 import { mixStores } from "./layered_stores.ts";
+import { MemoryLeases } from "./memory_stores.ts";
 import { type SigningOptions, toSigningKeys } from "./signed/signing_keys.ts";
 import {
+  type BagDescription,
+  type FilesDescription,
   type LayersDescription,
   NO_STATISTICS,
+  type SqliteDescription,
   type SqliteOptions,
   type StoreDescription,
   type Stores,
@@ -49,12 +49,12 @@ export interface OpenFiles<F extends DiskStorage = DiskStorage> extends OpenStor
  */
 export async function openBagStores(
   path: string | URL,
-  options: BagOptions & SigningOptions = {},
-): Promise<OpenFiles<BagStorage>> {
-  const { signingKey, ...bagOptions } = options;
+  { signingKey, ...options }: BagOptions & SigningOptions = {},
+): Promise<OpenFiles<DiskBag>> {
   const sign = await loadSign(toSigningKeys(signingKey));
-  const files = await openBagFiles(toPath(path), bagOptions);
-  return toOpenFiles(files, sign(createBagStores(files, bagOptions)));
+  const { fold: _, ...shared } = options;
+  const files = await openBagFiles(toPath(path), options);
+  return openFiles(files, { type: "bag", path: files.path, options: shared }, sign);
 }
 
 /**
@@ -66,18 +66,12 @@ export async function openBagStores(
  */
 export async function openFileStores(
   path: string | URL,
-  options: CacheFilesOptions & SigningOptions = {},
+  { signingKey, ...options }: CacheFilesOptions & SigningOptions = {},
 ): Promise<OpenFiles> {
-  const { signingKey, ...fileOptions } = options;
   const sign = await loadSign(toSigningKeys(signingKey));
   const { openFileDirectory } = await DIRECTORIES.load();
-  const files = openFileDirectory(toPath(path), fileOptions);
-  const stores = createFileStores(files, {
-    type: "files",
-    path: files.path,
-    options: fileOptions,
-  });
-  return toOpenFiles(files, sign(stores));
+  const files = openFileDirectory(toPath(path), options);
+  return openFiles(files, { type: "files", path: files.path, options }, sign);
 }
 
 /**
@@ -89,19 +83,12 @@ export async function openFileStores(
  */
 export async function openSqliteStores(
   path: string | URL,
-  options: SqliteOptions & SigningOptions = {},
+  { signingKey, ...options }: SqliteOptions & SigningOptions = {},
 ): Promise<OpenFiles> {
-  const { signingKey, ...sqliteOptions } = options;
   const sign = await loadSign(toSigningKeys(signingKey));
   const { openSqliteFiles } = await SQLITE.load();
-  const files = openSqliteFiles(toPath(path), sqliteOptions);
-  const stores = createFileStores(files, {
-    type: "sqlite",
-    path: files.path,
-    options: sqliteOptions,
-  });
-  const statistics = () => ({ ...NO_STATISTICS, storage: files.statistics() });
-  return toOpenFiles(files, sign({ ...stores, statistics }));
+  const files = openSqliteFiles(toPath(path), options);
+  return openFiles(files, { type: "sqlite", path: files.path, options }, sign);
 }
 
 /**
@@ -161,8 +148,41 @@ async function openMixed(values: StoreDescription, calls: StoreDescription): Pro
   };
 }
 
-function toOpenFiles<F extends DiskStorage>(files: F, stores: Stores): OpenFiles<F> {
+function openFiles<F extends DiskStorage>(
+  files: F,
+  description: BagDescription | FilesDescription | SqliteDescription,
+  sign: (stores: Stores) => Stores,
+): OpenFiles<F> {
+  const stores = sign(createDiskStores(files, description));
   return { stores, files, [Symbol.asyncDispose]: () => files.close() };
+}
+
+/**
+ * Makes stores of an open cache on disk.
+ *
+ * @param files What is open. It stays the caller's to close.
+ * @param description How another isolate opens the same.
+ * @returns The stores.
+ */
+export function createDiskStores(
+  files: DiskStorage,
+  description: BagDescription | FilesDescription | SqliteDescription,
+): Stores {
+  const { values, calls, leases, sweeper, mode } = files;
+  const readOnly = mode === "read";
+  return {
+    values,
+    calls,
+    // Who may not write stores no result, so there is nothing that others could wait for.
+    leases: readOnly ? new MemoryLeases() : leases,
+    ...(sweeper !== undefined && { sweeper }),
+    readOnly,
+    description,
+    statistics: () => {
+      const storage = files.statistics?.();
+      return storage === undefined ? NO_STATISTICS : { ...NO_STATISTICS, storage };
+    },
+  };
 }
 
 /** Whoever signs nothing never loads what signs. */

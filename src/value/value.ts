@@ -1,6 +1,9 @@
 /** SHA-256 as 64 lower-case hexadecimal characters. */
 export type Digest = string;
 
+/** What a look-up found. */
+export type Found<T> = { readonly hit: true; readonly value: T } | { readonly hit: false };
+
 /** Bytes and how to read them. */
 export interface Payload {
   /** How to read the bytes. */

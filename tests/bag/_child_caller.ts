@@ -12,25 +12,25 @@ const keys: string[] = [];
 const evicted = new Set<string>();
 for (let n = 0; n < Number(count); n++) {
   const key = toDigest(`${name} ${n}`);
-  using _lease = bag.tryLease(key);
+  using _lease = bag.leases.tryAcquire(key);
   const argument = createPart(`argument ${n % 37}`, 3000, "Uint8Array");
   const result = createPart(`result ${n % 211}`, n % 7 === 0 ? 20_000 : 300, "Uint8Array");
-  bag.putValue(argument);
+  bag.values.putPart(argument);
   // The body runs, and a compaction may come in between.
   if (n % 5 === 0) await new Promise((resolve) => setTimeout(resolve, n % 4));
-  bag.putValue(result);
-  bag.putCall(key, { argument: argument.digest, result: result.digest });
+  bag.values.putPart(result);
+  bag.calls.putLine(key, { argument: argument.digest, result: result.digest });
   keys.push(key);
   const old = keys[n - WAIT];
   if (old === undefined || n % 10 === 0) continue;
-  bag.deleteCall(old);
+  bag.calls.delete(old);
   evicted.add(old);
 }
 for (const key of keys) {
-  const record = bag.getCall(key);
+  const record = bag.calls.getLine(key);
   const digests = record === undefined ? [] : [record.argument, record.result];
   const whole = digests.length === 2 &&
-    digests.every((digest) => typeof digest === "string" && bag.getValue(digest) !== undefined);
+    digests.every((digest) => typeof digest === "string" && bag.values.load(digest) !== undefined);
   if (whole !== !evicted.has(key)) {
     throw new Error(`Cannot go on: call ${key} is not as it should be`);
   }

@@ -3,6 +3,6 @@ import { openBagFiles } from "../../src/bag/open_bag.ts";
 
 const [path = "", key = ""] = Deno.args;
 await using bag = await openBagFiles(path, { fold: "manual" });
-using _lease = bag.tryLease(key);
+using _lease = bag.leases.tryAcquire(key);
 Deno.stdout.writeSync(new TextEncoder().encode("leased\n"));
 await new Promise((resolve) => setTimeout(resolve, 2 ** 31 - 1));

@@ -8,9 +8,9 @@ await using bag = await openBagFiles(path, { journalBytes: 100_000 });
 const encoder = new TextEncoder();
 for (let n = 0; n < Number(count); n++) {
   const part = createPart(`${name} ${n}`, n % 50 === 0 ? 20_000 : 200, "Uint8Array");
-  bag.putValue(part);
+  bag.values.putPart(part);
   const key = toDigest(`${name} ${n}`);
-  bag.putCall(key, { key, result: part.digest });
+  bag.calls.putLine(key, { key, result: part.digest });
   Deno.stdout.writeSync(encoder.encode(`${n}\n`));
   // Lets the fold in the background go on.
   if (n % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 0));

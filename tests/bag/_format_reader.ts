@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { BagOptions, BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
+import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { digestArgument } from "../../src/value/digest/digest_value.ts";
@@ -54,7 +55,7 @@ export function runReader(args: string[]): ReadBag {
 }
 
 /** Opens a bag that seals only when asked to. */
-export function openManual(path: string, options: BagOptions = {}): Promise<BagStorage> {
+export function openManual(path: string, options: BagOptions = {}): Promise<DiskBag> {
   const environment = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
   return openBagFiles(path, { ...options, fold: "manual" }, environment);
 }
@@ -71,9 +72,9 @@ export function toStored(value: unknown): Stored {
 }
 
 /** Puts a value into a bag, its parts first. */
-export function put(bag: BagStorage, { encoded }: Stored): void {
-  for (const part of encoded.parts) bag.putValue(part);
-  bag.putValue(encoded);
+export function put(bag: DiskBag, { encoded }: Stored): void {
+  for (const part of encoded.parts) bag.values.putPart(part);
+  bag.values.putPart(encoded);
 }
 
 /** Compares all values that were read with those that were stored. */

@@ -1,4 +1,4 @@
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { VALUE_KIND } from "../../src/value/value.ts";
 import { toDigest } from "./_values.ts";
 
@@ -11,15 +11,15 @@ export interface FillOptions {
 }
 
 /** Puts calls with results that are all different, through the same methods as a cache does. */
-export function fillBag(bag: BagStorage, calls: number, options: FillOptions = {}): void {
+export function fillBag(bag: DiskBag, calls: number, options: FillOptions = {}): void {
   const { from = 0, bytes = 8 } = options;
   const payload = new Uint8Array(bytes);
   const view = new DataView(payload.buffer);
   for (let n = from; n < from + calls; n++) {
     view.setFloat64(0, n);
     const result = toDigest(`value ${n}`);
-    bag.putValue({ digest: result, kind: VALUE_KIND.Float64Array, bytes: payload });
-    bag.putCall(toKey(n), { n, result });
+    bag.values.putPart({ digest: result, kind: VALUE_KIND.Float64Array, bytes: payload });
+    bag.calls.putLine(toKey(n), { n, result });
   }
 }
 
@@ -29,8 +29,8 @@ export function toKey(n: number): string {
 }
 
 /** Looks a call up as a cache does, and tells whether record and value are there. */
-export function isHit(bag: BagStorage, n: number): boolean {
-  const result = bag.getCall(toKey(n))?.result;
-  const payload = typeof result === "string" ? bag.getValue(result) : undefined;
+export function isHit(bag: DiskBag, n: number): boolean {
+  const result = bag.calls.getLine(toKey(n))?.result;
+  const payload = typeof result === "string" ? bag.values.load(result) : undefined;
   return payload !== undefined && new DataView(payload.bytes.buffer).getFloat64(0) === n;
 }

@@ -1,5 +1,7 @@
 // end-to-end: the call log
 import { assertEquals, assertGreater, assertThrows } from "@std/assert";
+import { QuiverError } from "../../src/base/errors.ts";
+import { CacheGuard } from "../../src/disk/disk_storage.ts";
 import { DISK } from "../../src/disk/file_system.ts";
 import { readCallTable } from "../../src/bag/log/call_table.ts";
 import { sealCalls } from "../../src/bag/fold/index_log.ts";
@@ -11,6 +13,7 @@ import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { toDigest } from "./_values.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
+const GUARD = new CacheGuard("the bag", "readwrite");
 const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
 const [A, B, C] = [toDigest("a"), toDigest("b"), toDigest("c")] as const;
 
@@ -23,23 +26,23 @@ function hasCallTable(path: string): boolean {
   return readCallTable(toLayout(path), log, 1) !== undefined;
 }
 
-Deno.test("BagStorage.getCall() gives the newest record of a key", async () => {
+Deno.test("CallLog.getLine() gives the newest record of a key", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
-  bag.putCall(A, { n: 1 });
-  bag.putCall(B, { key: B, n: 2 });
-  bag.putCall(A, { n: 3, text: '"\\\n\u2028\ud800', crc: "mine", key: "not this" });
-  assertEquals(bag.getCall(A), { key: A, n: 3, text: '"\\\n\u2028\ud800', crc: "mine" });
-  assertEquals(bag.getCall(B), { key: B, n: 2 });
-  assertEquals(bag.getCall(C), undefined);
+  bag.calls.putLine(A, { n: 1 });
+  bag.calls.putLine(B, { key: B, n: 2 });
+  bag.calls.putLine(A, { n: 3, text: '"\\\n\u2028\ud800', crc: "mine", key: "not this" });
+  assertEquals(bag.calls.getLine(A), { key: A, n: 3, text: '"\\\n\u2028\ud800', crc: "mine" });
+  assertEquals(bag.calls.getLine(B), { key: B, n: 2 });
+  assertEquals(bag.calls.getLine(C), undefined);
 });
 
-Deno.test("BagStorage.putCall() writes lines that any JSON reader reads", async () => {
+Deno.test("CallLog.putLine() writes lines that any JSON reader reads", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
-  bag.putCall(A, {});
-  bag.putCall(B, { nested: { list: [1, null] } });
-  bag.deleteCall(A);
+  bag.calls.putLine(A, {});
+  bag.calls.putLine(B, { nested: { list: [1, null] } });
+  bag.calls.delete(A);
   const lines = Deno.readTextFileSync(`${directory.path}/calls.jsonl`).split("\n")
     .filter((line) => line !== "");
   const records = lines.map((line): unknown => JSON.parse(line));
@@ -49,69 +52,71 @@ Deno.test("BagStorage.putCall() writes lines that any JSON reader reads", async 
   );
 });
 
-Deno.test("BagStorage.deleteCall() forgets a key, and tells whether it was known", async () => {
+Deno.test("CallLog.delete() forgets a key, and tells whether it was known", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   await using other = await openBag(directory.path);
-  assertEquals(bag.deleteCall(A), false);
-  bag.putCall(A, { n: 1 });
-  assertEquals(other.getCall(A)?.n, 1);
-  assertEquals(bag.deleteCall(A), true);
-  assertEquals(bag.deleteCall(A), false);
-  assertEquals([bag.getCall(A), other.getCall(A)], [undefined, undefined]);
-  other.putCall(A, { n: 2 });
-  assertEquals([bag.getCall(A)?.n, other.getCall(A)?.n], [2, 2]);
+  assertEquals(bag.calls.delete(A), false);
+  bag.calls.putLine(A, { n: 1 });
+  assertEquals(other.calls.getLine(A)?.n, 1);
+  assertEquals(bag.calls.delete(A), true);
+  assertEquals(bag.calls.delete(A), false);
+  assertEquals([bag.calls.getLine(A), other.calls.getLine(A)], [undefined, undefined]);
+  other.calls.putLine(A, { n: 2 });
+  assertEquals([bag.calls.getLine(A)?.n, other.calls.getLine(A)?.n], [2, 2]);
 });
 
-Deno.test("BagStorage.calls() gives each key once, in the order of the log", async () => {
+Deno.test("CallLog.lines() gives each key once, in the order of the log", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
-  bag.putCall(A, { n: 1 });
-  bag.putCall(B, { n: 2 });
-  bag.putCall(C, { n: 3 });
-  bag.putCall(A, { n: 4 });
-  bag.deleteCall(B);
-  assertEquals([...bag.calls()].map((record) => record.n), [3, 4]);
-  const calls = bag.calls();
+  bag.calls.putLine(A, { n: 1 });
+  bag.calls.putLine(B, { n: 2 });
+  bag.calls.putLine(C, { n: 3 });
+  bag.calls.putLine(A, { n: 4 });
+  bag.calls.delete(B);
+  assertEquals([...bag.calls.lines()].map((record) => record.n), [3, 4]);
+  const calls = bag.calls.lines();
   assertEquals([...calls].length, 2);
 });
 
-Deno.test("BagStorage.getCall() finds records before and behind calls.index", async () => {
+Deno.test("CallLog.getLine() finds records before and behind calls.index", async () => {
   using directory = new TemporaryDirectory();
   const count = 500;
   const keys = Array.from({ length: count }, (_, n) => toDigest(`${n}`));
   await using other = await openBag(directory.path);
   {
     await using bag = await openBag(directory.path);
-    keys.forEach((key, n) => bag.putCall(key, { n, text: "x".repeat(200) }));
+    keys.forEach((key, n) => bag.calls.putLine(key, { n, text: "x".repeat(200) }));
     assertEquals(hasCallTable(directory.path), false);
     await bag.fold();
     assertEquals(hasCallTable(directory.path), true);
-    bag.putCall(A, { n: -1 });
-    bag.deleteCall(keys[7] ?? "");
-    bag.putCall(keys[8] ?? "", { n: 1000 });
+    bag.calls.putLine(A, { n: -1 });
+    bag.calls.delete(keys[7] ?? "");
+    bag.calls.putLine(keys[8] ?? "", { n: 1000 });
   }
   await using bag = await openBag(directory.path);
   for (const handle of [bag, other]) {
-    const found = keys.map((key) => handle.getCall(key)?.n);
+    const found = keys.map((key) => handle.calls.getLine(key)?.n);
     const expected = keys.map((_, n) => n === 7 ? undefined : n === 8 ? 1000 : n);
     assertEquals(found, expected);
-    assertEquals(handle.getCall(A)?.n, -1);
+    assertEquals(handle.calls.getLine(A)?.n, -1);
     const order = [...expected.filter((n) => n !== undefined && n !== 1000), -1, 1000];
-    assertEquals([...handle.calls()].map((record) => record.n), order);
+    assertEquals([...handle.calls.lines()].map((record) => record.n), order);
   }
 });
 
-Deno.test("BagStorage.fold() seals the tail of the log into calls.index again and again", async () => {
+Deno.test("DiskBag.fold() seals the tail of the log into calls.index again and again", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   for (let round = 0; round < 4; round++) {
-    for (let n = 0; n < 400; n++) bag.putCall(toDigest(`${n}`), { round, text: "x".repeat(200) });
-    bag.deleteCall(toDigest("3"));
+    for (let n = 0; n < 400; n++) {
+      bag.calls.putLine(toDigest(`${n}`), { round, text: "x".repeat(200) });
+    }
+    bag.calls.delete(toDigest("3"));
     await bag.fold();
-    assertEquals(bag.getCall(toDigest("3")), undefined);
-    assertEquals([...bag.calls()].length, 399);
-    assertEquals(bag.getCall(toDigest("399"))?.round, round);
+    assertEquals(bag.calls.getLine(toDigest("3")), undefined);
+    assertEquals([...bag.calls.lines()].length, 399);
+    assertEquals(bag.calls.getLine(toDigest("399"))?.round, round);
   }
 });
 
@@ -119,7 +124,7 @@ Deno.test("openBagFiles() does not need calls.index", async () => {
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBag(directory.path);
-    for (let n = 0; n < 400; n++) bag.putCall(toDigest(`${n}`), { n, text: "x".repeat(200) });
+    for (let n = 0; n < 400; n++) bag.calls.putLine(toDigest(`${n}`), { n, text: "x".repeat(200) });
     await bag.fold();
   }
   const path = `${directory.path}/calls.index`;
@@ -129,23 +134,23 @@ Deno.test("openBagFiles() does not need calls.index", async () => {
   for (const content of [new Uint8Array(0), flipped, original.subarray(0, 1000)]) {
     Deno.writeFileSync(path, content);
     await using bag = await openBag(directory.path);
-    for (let n = 0; n < 400; n += 9) assertEquals(bag.getCall(toDigest(`${n}`))?.n, n);
+    for (let n = 0; n < 400; n += 9) assertEquals(bag.calls.getLine(toDigest(`${n}`))?.n, n);
   }
   // A table of another log is none of this log.
   Deno.writeFileSync(path, original);
   Deno.writeTextFileSync(`${directory.path}/calls.jsonl`, "");
   await using bag = await openBag(directory.path);
-  assertEquals([...bag.calls()], []);
+  assertEquals([...bag.calls.lines()], []);
 });
 
 Deno.test("CallLog skips and counts lines that are torn or foreign", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
   DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
   {
     using log = new CallLog(options, 1);
-    log.append(A, { n: 1 });
+    log.putLine(A, { n: 1 });
   }
   const record = Deno.readTextFileSync(layout.callLog);
   const torn = record.trim().slice(0, -5).replace('"n":1', '"n":2');
@@ -153,62 +158,66 @@ Deno.test("CallLog skips and counts lines that are torn or foreign", () => {
     append: true,
   });
   using log = new CallLog(options, 1);
-  assertEquals(log.get(A)?.n, 1);
+  assertEquals(log.getLine(A)?.n, 1);
   // The torn line may still be completed by its writer.
   assertEquals(log.skipped, 2);
-  log.append(B, { n: 3 });
-  assertEquals([log.get(A)?.n, log.get(B)?.n, log.skipped], [1, 3, 3]);
+  log.putLine(B, { n: 3 });
+  assertEquals([log.getLine(A)?.n, log.getLine(B)?.n, log.skipped], [1, 3, 3]);
 });
 
 Deno.test("CallLog takes a line only when its line feed is there", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
   DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
   using log = new CallLog(options, 1);
-  log.append(A, { n: 1 });
+  log.putLine(A, { n: 1 });
   const bytes = Deno.readFileSync(layout.callLog);
   Deno.truncateSync(layout.callLog, bytes.length - 1);
-  assertEquals(log.get(A), undefined);
+  assertEquals(log.getLine(A), undefined);
   Deno.writeTextFileSync(layout.callLog, "\n", { append: true });
-  assertEquals(log.get(A)?.n, 1);
+  assertEquals(log.getLine(A)?.n, 1);
 });
 
 Deno.test("CallLog reads lines that are longer than its buffer", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
   DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
   using log = new CallLog(options, 1);
   using other = new CallLog(options, 1);
   const text = "long ".repeat(300_000);
-  log.append(A, { n: 1 });
-  log.append(B, { text });
-  log.append(C, { n: 3 });
-  assertEquals([other.get(A)?.n, other.get(B)?.text === text, other.get(C)?.n], [1, true, 3]);
+  log.putLine(A, { n: 1 });
+  log.putLine(B, { text });
+  log.putLine(C, { n: 3 });
+  assertEquals([other.getLine(A)?.n, other.getLine(B)?.text === text, other.getLine(C)?.n], [
+    1,
+    true,
+    3,
+  ]);
 });
 
 Deno.test("CallLog follows a log that was replaced by a compaction", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
   DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
   using log = new CallLog(options, 1);
-  log.append(A, { n: 1 });
-  log.append(B, { n: 2 });
+  log.putLine(A, { n: 1 });
+  log.putLine(B, { n: 2 });
   const compacted = { ...layout, callLog: `${layout.callLog}.tmp` };
   {
     using next = new CallLog({ ...options, layout: compacted }, 2);
-    next.append(B, { n: 2 });
-    next.append(C, { n: 3 });
+    next.putLine(B, { n: 2 });
+    next.putLine(C, { n: 3 });
   }
   Deno.renameSync(compacted.callLog, layout.callLog);
   // What is not known any more shows that the file is another one.
-  assertEquals(log.get(C)?.n, 3);
-  assertEquals(log.get(A), undefined);
-  log.append(A, { n: 4 });
+  assertEquals(log.getLine(C)?.n, 3);
+  assertEquals(log.getLine(A), undefined);
+  log.putLine(A, { n: 4 });
   using other = new CallLog(options, 2);
-  assertEquals([...other.records()].map((record) => record.n), [2, 3, 4]);
+  assertEquals([...other.lines()].map((record) => record.n), [2, 3, 4]);
 });
 
 Deno.test("CallLog takes the tables of others though it finds all it looks for", () => {
@@ -216,14 +225,14 @@ Deno.test("CallLog takes the tables of others though it finds all it looks for",
   const layout = toLayout(directory.path);
   DISK.makeDirectory(layout.locks);
   let looks = 0;
-  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
   using writer = new CallLog(options, 1);
   using reader = new CallLog({ ...options, onLongTail: () => void looks++ }, 1);
   const text = "x".repeat(1000);
   const write = (from: number, to: number) => {
     for (let n = from; n < to; n++) {
-      writer.append(toDigest(`${n}`), { n, text });
-      assertEquals(reader.get(toDigest(`${n}`))?.n, n);
+      writer.putLine(toDigest(`${n}`), { n, text });
+      assertEquals(reader.getLine(toDigest(`${n}`))?.n, n);
     }
   };
   write(0, 400);
@@ -233,28 +242,33 @@ Deno.test("CallLog takes the tables of others though it finds all it looks for",
   // Nobody has told them, and nothing was missing.
   assertEquals([reader.tailLong, writer.tailLong], [false, false]);
   assertGreater(10, looks);
-  for (let n = 0; n < 440; n++) assertEquals(reader.get(toDigest(`${n}`))?.n, n);
-  assertEquals([...writer.records()].length, 440);
+  for (let n = 0; n < 440; n++) assertEquals(reader.getLine(toDigest(`${n}`))?.n, n);
+  assertEquals([...writer.lines()].length, 440);
 });
 
 Deno.test("CallLog writes to the new log after a compaction", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
   DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, writable: true, sync: false };
+  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
   using log = new CallLog(options, 1);
-  log.append(A, { n: 1 });
+  log.putLine(A, { n: 1 });
   Deno.renameSync(layout.callLog, `${layout.callLog}.old`);
   Deno.removeSync(`${layout.callLog}.old`);
-  log.append(B, { n: 2 });
+  log.putLine(B, { n: 2 });
   using other = new CallLog(options, 1);
-  assertEquals([...other.records()].map((record) => record.n), [2]);
+  assertEquals([...other.lines()].map((record) => record.n), [2]);
 });
 
-Deno.test("CallLog.append() throws when it is read-only", () => {
+Deno.test("CallLog.putLine() throws when it is read-only", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
-  using log = new CallLog({ fileSystem: DISK, layout, writable: false, sync: false }, 1);
-  assertThrows(() => log.append(A, {}), TypeError, "read-only");
-  assertEquals([log.get(A), [...log.records()]], [undefined, []]);
+  using log = new CallLog({
+    fileSystem: DISK,
+    layout,
+    guard: new CacheGuard("the bag", "read"),
+    sync: false,
+  }, 1);
+  assertThrows(() => log.putLine(A, {}), QuiverError, 'mode: "read"');
+  assertEquals([log.getLine(A), [...log.lines()]], [undefined, []]);
 });

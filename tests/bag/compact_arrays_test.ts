@@ -1,7 +1,7 @@
 // end-to-end: compaction keeps the shapes of arrays, and compression
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
 import { Tool } from "../tools.ts";
@@ -23,9 +23,9 @@ function toDigests(parts: readonly EncodedPart[]): string[] {
   return parts.map(({ digest }) => digest);
 }
 
-function countWhole(bag: BagStorage, parts: readonly EncodedPart[]): number {
+function countWhole(bag: DiskBag, parts: readonly EncodedPart[]): number {
   return parts.filter(({ digest, kind, bytes }) => {
-    const payload = bag.getValue(digest);
+    const payload = bag.values.load(digest);
     if (payload !== undefined) assertEquals(payload, { kind, bytes });
     return payload !== undefined;
   }).length;
@@ -35,7 +35,7 @@ function open(
   path: string,
   options = {},
   fileSystem: FileSystem = UNSYNCED_DISK,
-): Promise<BagStorage> {
+): Promise<DiskBag> {
   const runner = new InlineFoldRunner(fileSystem);
   const settings = { ...options, fold: "manual", memoryBytes: 0 } as const;
   return openBagFiles(path, settings, { fileSystem: UNSYNCED_DISK, runner });
@@ -44,7 +44,7 @@ function open(
 /** Puts values into a bag, and seals them. */
 async function fill(path: string, parts: readonly EncodedPart[], options = {}): Promise<void> {
   await using bag = await open(path, options);
-  for (const part of parts) bag.putValue(part);
+  for (const part of parts) bag.values.putPart(part);
   await bag.fold();
 }
 
@@ -74,7 +74,7 @@ print(json.dumps({
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 Deno.test({
-  ...H5PY.forTest("BagStorage.compact() keeps shapes and compression, which h5py sees"),
+  ...H5PY.forTest("DiskBag.compact() keeps shapes and compression, which h5py sees"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { path } = directory;
@@ -86,7 +86,7 @@ Deno.test({
     const horizon = await bag.horizon(0);
     const { values } = await bag.compact({ live: toDigests(wanted), horizon, full: true });
     assertEquals([values, countWhole(bag, [...wanted, ...OTHERS.slice(3)])], [4, 6]);
-    const shapes = [MATRIX, CUBE, ROW].map(({ digest }) => bag.openPayload(digest)?.shape);
+    const shapes = [MATRIX, CUBE, ROW].map(({ digest }) => bag.values.open(digest)?.shape);
     assertEquals(shapes, [[30, 100], [5, 6, 5000], undefined]);
     const { code, output } = H5PY.run("-c", SCRIPT, path);
     assertEquals(code, 0, output);
@@ -98,33 +98,33 @@ Deno.test({
   },
 });
 
-Deno.test("BagStorage.compact() keeps the shape of a value that is put again meanwhile", async () => {
+Deno.test("DiskBag.compact() keeps the shape of a value that is put again meanwhile", async () => {
   for (const options of [{}, { compression: { gzip: 1 } }]) {
     using directory = new TemporaryDirectory();
     await fill(directory.path, [...OTHERS, MATRIX], options);
     await using other = await open(directory.path);
-    assertEquals(other.hasValue(MATRIX.digest), true);
+    assert(other.values.find(MATRIX.digest) !== undefined);
     const { shape: _, ...plain } = MATRIX;
-    const fileSystem = beforeSegment(() => other.putValue(plain));
+    const fileSystem = beforeSegment(() => other.values.putPart(plain));
     await using bag = await open(directory.path, {}, fileSystem);
     const horizon = await bag.horizon(0);
     const { values } = await bag.compact({ live: toDigests(OTHERS), horizon });
     assertEquals([values, listFiles(`${directory.path}/journal`).length], [0, 1]);
     for (const place of ["journal", "segment"]) {
-      assertEquals(bag.openPayload(MATRIX.digest)?.shape, [30, 100], place);
-      assertEquals(bag.getValue(MATRIX.digest)?.bytes, MATRIX.bytes, place);
+      assertEquals(bag.values.open(MATRIX.digest)?.shape, [30, 100], place);
+      assertEquals(bag.values.load(MATRIX.digest)?.bytes, MATRIX.bytes, place);
       await bag.fold();
     }
   }
 });
 
-Deno.test("BagStorage.compact() gives no value that became damaged after it was put again", async () => {
+Deno.test("DiskBag.compact() gives no value that became damaged after it was put again", async () => {
   using directory = new TemporaryDirectory();
   await fill(directory.path, [...OTHERS, MATRIX]);
   await using other = await open(directory.path);
   const file = `${directory.path}/segments/000001.h5`;
   const fileSystem = beforeSegment(() => {
-    other.putValue(MATRIX);
+    other.values.putPart(MATRIX);
     const content = Deno.readFileSync(file);
     const begin = MATRIX.bytes.subarray(0, 64);
     const at = content.findIndex((_, i) => begin.every((byte, j) => content[i + j] === byte));
@@ -133,5 +133,5 @@ Deno.test("BagStorage.compact() gives no value that became damaged after it was 
   });
   await using bag = await open(directory.path, {}, fileSystem);
   await bag.compact({ live: toDigests(OTHERS), horizon: await bag.horizon(0) });
-  assertEquals([countWhole(bag, OTHERS), bag.getValue(MATRIX.digest)], [6, undefined]);
+  assertEquals([countWhole(bag, OTHERS), bag.values.load(MATRIX.digest)], [6, undefined]);
 });

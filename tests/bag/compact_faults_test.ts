@@ -1,7 +1,7 @@
 // collaboration: compaction, the rewrite of the log and touches over a file system that fails at each step
-import { assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater } from "@std/assert";
 import type { FileSystem } from "../../src/disk/file_system.ts";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
@@ -20,7 +20,7 @@ const LATE = createPart("touched late", 300, "graph");
 const NEW = createPart("new", 200);
 const KEYS = Array.from({ length: 8 }, (_, i) => toDigest(`key ${i}`));
 
-function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<BagStorage> {
+function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<DiskBag> {
   const options = { fold: "manual", memoryBytes: 0 } as const;
   const runner = new InlineFoldRunner(fileSystem);
   return openBagFiles(path, options, { fileSystem: UNSYNCED_DISK, runner });
@@ -28,28 +28,28 @@ function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<Bag
 
 async function createBag(path: string): Promise<void> {
   await using bag = await open(path);
-  for (const part of [...LIVE.slice(0, 2), ...DEAD, TOUCHED, LATE]) bag.putValue(part);
+  for (const part of [...LIVE.slice(0, 2), ...DEAD, TOUCHED, LATE]) bag.values.putPart(part);
   await bag.fold();
-  bag.putValue(LIVE[2] ?? NEW);
-  KEYS.forEach((key, n) => bag.putCall(key, { n, text: "x".repeat(100) }));
-  for (const key of KEYS.slice(4)) bag.deleteCall(key);
-  KEYS.slice(0, 2).forEach((key, n) => bag.putCall(key, { n: n + 100 }));
+  bag.values.putPart(LIVE[2] ?? NEW);
+  KEYS.forEach((key, n) => bag.calls.putLine(key, { n, text: "x".repeat(100) }));
+  for (const key of KEYS.slice(4)) bag.calls.delete(key);
+  KEYS.slice(0, 2).forEach((key, n) => bag.calls.putLine(key, { n: n + 100 }));
   await bag.fold();
 }
 
-function check(bag: BagStorage, context: string): void {
+function check(bag: DiskBag, context: string): void {
   for (const { digest, kind, bytes } of [...LIVE, TOUCHED, LATE, NEW]) {
-    assertEquals(bag.getValue(digest), { kind, bytes }, `${context}: a live value`);
+    assertEquals(bag.values.load(digest), { kind, bytes }, `${context}: a live value`);
   }
   for (const { digest, kind, bytes } of DEAD) {
-    const found = bag.getValue(digest);
+    const found = bag.values.load(digest);
     if (found !== undefined) assertEquals(found, { kind, bytes }, `${context}: a dead value`);
   }
-  const records = KEYS.map((key) => bag.getCall(key)?.n);
+  const records = KEYS.map((key) => bag.calls.getLine(key)?.n);
   const none = undefined;
   assertEquals(records, [100, 101, 2, 3, none, none, none, none], context);
-  assertEquals([...bag.calls()].length, 4 + 1, context);
-  assertEquals(bag.getCall(toDigest("late"))?.n, 7, context);
+  assertEquals([...bag.calls.lines()].length, 4 + 1, context);
+  assertEquals(bag.calls.getLine(toDigest("late"))?.n, 7, context);
 }
 
 /** What goes on beside the compaction: a touch before it, a touch and a record while it writes. */
@@ -87,11 +87,11 @@ function copyBag(from: string, to: string): void {
 async function runAt(path: string, fault: Fault, at: number): Promise<boolean> {
   const context = `${fault} at step ${at}`;
   await using other = await open(path);
-  for (const part of [TOUCHED, LATE]) assertEquals(other.hasValue(part.digest), true);
+  for (const part of [TOUCHED, LATE]) assert(other.values.find(part.digest) !== undefined);
   const late = () => {
-    other.putValue(LATE);
-    other.putValue(NEW);
-    other.putCall(toDigest("late"), { n: 7 });
+    other.values.putPart(LATE);
+    other.values.putPart(NEW);
+    other.calls.putLine(toDigest("late"), { n: 7 });
   };
   const faulty = new FaultyFileSystem(fault, at);
   let wrote = false;
@@ -102,7 +102,7 @@ async function runAt(path: string, fault: Fault, at: number): Promise<boolean> {
   {
     await using bag = await open(path, fileSystem);
     const horizon = await bag.horizon(0);
-    other.putValue(TOUCHED);
+    other.values.putPart(TOUCHED);
     const live = LIVE.map(({ digest }) => digest);
     try {
       const result = await bag.compact({ live, horizon, full: true });
@@ -120,7 +120,7 @@ async function runAt(path: string, fault: Fault, at: number): Promise<boolean> {
   await again.compact({ live, horizon: await again.horizon(0), full: true });
   check(again, `${context}, compacted`);
   check(other, `${context}, compacted, another handle`);
-  const found = DEAD.filter(({ digest }) => again.getValue(digest) !== undefined);
+  const found = DEAD.filter(({ digest }) => again.values.load(digest) !== undefined);
   assertEquals(found, [], `${context}: what is dead is gone`);
   const files = listFiles(path);
   assertEquals(files.filter((name) => name.endsWith(".tmp")), [], context);
@@ -140,15 +140,15 @@ async function runEachStep(fault: Fault): Promise<void> {
   assertGreater(at, 30);
 }
 
-Deno.test("BagStorage.compact() loses nothing that is live when any one step fails", async () => {
+Deno.test("DiskBag.compact() loses nothing that is live when any one step fails", async () => {
   await runEachStep("error");
 });
 
-Deno.test("BagStorage.compact() loses nothing that is live when any write is cut short", async () => {
+Deno.test("DiskBag.compact() loses nothing that is live when any write is cut short", async () => {
   await runEachStep("short");
 });
 
 // fleche 59
-Deno.test("BagStorage.compact() loses nothing that is live when it ends at any step", async () => {
+Deno.test("DiskBag.compact() loses nothing that is live when it ends at any step", async () => {
   await runEachStep("stop");
 });

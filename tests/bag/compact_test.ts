@@ -1,7 +1,7 @@
 // end-to-end: compaction of segments and call log, beside others that read and write
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { removeJournal } from "../../src/bag/journal/journal_scan.ts";
 import { JournalWriter } from "../../src/bag/journal/journal_writer.ts";
@@ -26,9 +26,9 @@ function toDigests(parts: readonly EncodedPart[]): string[] {
   return parts.map(({ digest }) => digest);
 }
 
-function countWhole(bag: BagStorage, parts: readonly EncodedPart[]): number {
+function countWhole(bag: DiskBag, parts: readonly EncodedPart[]): number {
   return parts.filter(({ digest, kind, bytes }) => {
-    const payload = bag.getValue(digest);
+    const payload = bag.values.load(digest);
     if (payload !== undefined) assertEquals(payload, { kind, bytes });
     return payload !== undefined;
   }).length;
@@ -42,7 +42,7 @@ function measure(path: string): number {
   return listFiles(path).reduce((sum, name) => sum + Deno.statSync(`${path}/${name}`).size, 0);
 }
 
-function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<BagStorage> {
+function open(path: string, fileSystem: FileSystem = UNSYNCED_DISK): Promise<DiskBag> {
   const runner = new InlineFoldRunner(fileSystem);
   const options = { fold: "manual", memoryBytes: 0 } as const;
   return openBagFiles(path, options, { fileSystem: UNSYNCED_DISK, runner });
@@ -64,13 +64,13 @@ function beforeRename(name: RegExp, happen: () => void): FileSystem {
 }
 
 // fleche 59
-Deno.test("BagStorage.compact() drops what is not wanted, and gives its space back", async () => {
+Deno.test("DiskBag.compact() drops what is not wanted, and gives its space back", async () => {
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBagFiles(directory.path, { memoryBytes: 0 });
     await using reader = await openBagFiles(directory.path, { mode: "read" });
     const large = createPart("large", 8_000_000, "Float64Array");
-    for (const part of [...PARTS, large]) bag.putValue(part);
+    for (const part of [...PARTS, large]) bag.values.putPart(part);
     await bag.fold();
     assertEquals(countWhole(reader, [...PARTS, large]), 13);
     const before = measure(directory.path);
@@ -80,12 +80,12 @@ Deno.test("BagStorage.compact() drops what is not wanted, and gives its space ba
     assertEquals(result, { values: 7, bytes, damaged: 0 });
     assertGreater(before - measure(directory.path), bytes);
     // A look into the log tells the reader.
-    assertEquals(reader.getCall(toDigest("unknown")), undefined);
+    assertEquals(reader.calls.getLine(toDigest("unknown")), undefined);
     for (const handle of [bag, reader]) {
       assertEquals([countWhole(handle, EVEN), countWhole(handle, ODD)], [6, 0]);
     }
-    assertEquals(bag.describeValue(large.digest), undefined);
-    assertEquals(bag.describeValue(EVEN[1]?.digest ?? "")?.length, 20_016);
+    assertEquals(bag.values.find(large.digest), undefined);
+    assertEquals(bag.values.find(EVEN[1]?.digest ?? "")?.length, 20_016);
     assertEquals(await bag.compact({ live: toDigests(EVEN), horizon }), {
       values: 0,
       bytes: 0,
@@ -97,20 +97,20 @@ Deno.test("BagStorage.compact() drops what is not wanted, and gives its space ba
 });
 
 /** Puts values into a bag, and seals each into a segment of its own. */
-async function fillSegments(bag: BagStorage): Promise<EncodedPart[]> {
+async function fillSegments(bag: DiskBag): Promise<EncodedPart[]> {
   const parts = Array.from(
     { length: 6 },
     // Each much smaller than the one before, so that folds do not merge them.
     (_, i) => createPart(`large ${i}`, 2_000_000 >> i, "Uint8Array"),
   );
   for (const part of parts) {
-    bag.putValue(part);
+    bag.values.putPart(part);
     await bag.fold();
   }
   return parts;
 }
 
-Deno.test("BagStorage.compact({ full: true }) makes one segment behind the same link file", async () => {
+Deno.test("DiskBag.compact({ full: true }) makes one segment behind the same link file", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual", memoryBytes: 0 });
   const parts = await fillSegments(bag);
@@ -124,7 +124,7 @@ Deno.test("BagStorage.compact({ full: true }) makes one segment behind the same 
 });
 
 Deno.test({
-  ...H5PY.forTest("BagStorage.compact({ full: true }) leaves a link file that shows h5py all"),
+  ...H5PY.forTest("DiskBag.compact({ full: true }) leaves a link file that shows h5py all"),
   async fn() {
     using directory = new TemporaryDirectory();
     await using bag = await openBagFiles(directory.path, { fold: "manual", memoryBytes: 0 });
@@ -138,17 +138,17 @@ Deno.test({
   },
 });
 
-Deno.test("BagStorage.compact() keeps what was put after the horizon, in a journal or a segment", async () => {
+Deno.test("DiskBag.compact() keeps what was put after the horizon, in a journal or a segment", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   await using other = await open(directory.path);
-  bag.putValue(PARTS[0] ?? fail());
+  bag.values.putPart(PARTS[0] ?? fail());
   await bag.fold();
   // The other's journal stays, as its writer lives; it is old by the horizon.
-  other.putValue(PARTS[1] ?? fail());
-  using _lease = bag.tryLease(toDigest("a call in flight"));
+  other.values.putPart(PARTS[1] ?? fail());
+  using _lease = bag.leases.tryAcquire(toDigest("a call in flight"));
   const lease = await bag.horizon(0);
-  bag.putValue(PARTS[2] ?? fail());
+  bag.values.putPart(PARTS[2] ?? fail());
   await bag.fold();
   const result = await bag.compact({ live: [], horizon: lease });
   assertEquals(result.values, 0);
@@ -159,45 +159,48 @@ Deno.test("BagStorage.compact() keeps what was put after the horizon, in a journ
   assertEquals(countWhole(other, PARTS.slice(1, 2)), 1);
 });
 
-Deno.test("BagStorage.horizon() is before everything that a leased call puts", async () => {
+Deno.test("DiskBag.horizon() is before everything that a leased call puts", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   const before = Date.now();
-  using _lease = bag.tryLease(toDigest("a call in flight"));
+  using _lease = bag.leases.tryAcquire(toDigest("a call in flight"));
   await bag.fold();
   assertEquals(await bag.horizon(0) < Date.now() - 5, true);
   assertGreater(await bag.horizon(0), before - 1000);
   assertGreater(before, await bag.horizon(60_000));
 });
 
-Deno.test("BagStorage.compact() keeps a known value that was put again", async () => {
+Deno.test("DiskBag.compact() keeps a known value that was put again", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   await using other = await open(directory.path);
-  for (const part of PARTS) bag.putValue(part);
+  for (const part of PARTS) bag.values.putPart(part);
   await bag.fold();
   // So that to the other they are known values, which it does not write.
-  for (const { digest } of PARTS) assertEquals(other.hasValue(digest), true);
-  other.putValue(PARTS[3] ?? fail());
+  for (const { digest } of PARTS) assert(other.values.find(digest) !== undefined);
+  other.values.putPart(PARTS[3] ?? fail());
   assertEquals(listFiles(`${directory.path}/journal`), []);
   const result = await bag.compact({ live: [], horizon: await bag.horizon(0) });
   assertEquals(result.values, 11);
   assertEquals(countWhole(bag, PARTS.slice(3, 4)), 1);
   // Whoever has not looked since writes what was dropped.
-  other.putValue(PARTS[4] ?? fail());
+  other.values.putPart(PARTS[4] ?? fail());
   assertEquals(countWhole(bag, PARTS.slice(4, 5)), 1);
 });
 
-Deno.test("BagStorage.compact() keeps a value that is put again while segments are written", async () => {
+Deno.test("DiskBag.compact() keeps a value that is put again while segments are written", async () => {
   using directory = new TemporaryDirectory();
   await using other = await open(directory.path);
-  const fileSystem = beforeRename(/segments\/\d+\.h5$/, () => other.putValue(PARTS[5] ?? fail()));
+  const fileSystem = beforeRename(
+    /segments\/\d+\.h5$/,
+    () => other.values.putPart(PARTS[5] ?? fail()),
+  );
   {
     await using bag = await open(directory.path);
-    for (const part of PARTS) bag.putValue(part);
+    for (const part of PARTS) bag.values.putPart(part);
     await bag.fold();
   }
-  assertEquals(other.hasValue(PARTS[5]?.digest ?? ""), true);
+  assert(other.values.find(PARTS[5]?.digest ?? "") !== undefined);
   await using bag = await open(directory.path, fileSystem);
   const result = await bag.compact({ live: toDigests(EVEN), horizon: await bag.horizon(0) });
   assertEquals(result.values, 5);
@@ -207,16 +210,16 @@ Deno.test("BagStorage.compact() keeps a value that is put again while segments a
   assertEquals(listFiles(`${directory.path}/journal`), []);
 });
 
-Deno.test("BagStorage.fold() leaves a touch for a value that it does not seal again", async () => {
+Deno.test("DiskBag.fold() leaves a touch for a value that it does not seal again", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   const other = await open(directory.path);
-  bag.putValue(PARTS[0] ?? fail());
-  bag.putValue(PARTS[1] ?? fail());
+  bag.values.putPart(PARTS[0] ?? fail());
+  bag.values.putPart(PARTS[1] ?? fail());
   await bag.fold();
-  using _lease = bag.tryLease(toDigest("a call in flight"));
+  using _lease = bag.leases.tryAcquire(toDigest("a call in flight"));
   // The other has not looked since: to it the value is new.
-  other.putValue(PARTS[0] ?? fail());
+  other.values.putPart(PARTS[0] ?? fail());
   await other.close();
   assertEquals(listFiles(`${directory.path}/touches`), []);
   assertEquals(await bag.fold(), { values: 0, bytes: 0, journals: 1 });
@@ -225,7 +228,7 @@ Deno.test("BagStorage.fold() leaves a touch for a value that it does not seal ag
   assertEquals([countWhole(bag, PARTS.slice(0, 1)), countWhole(bag, PARTS.slice(1, 2))], [1, 0]);
 });
 
-Deno.test("BagStorage.compact({ full: true }) drops dead lines of the log, and loses none that is appended meanwhile", async () => {
+Deno.test("DiskBag.compact({ full: true }) drops dead lines of the log, and loses none that is appended meanwhile", async () => {
   using directory = new TemporaryDirectory();
   await using other = await open(directory.path);
   await using reader = await openBagFiles(directory.path, { mode: "read" });
@@ -237,9 +240,9 @@ Deno.test("BagStorage.compact({ full: true }) drops dead lines of the log, and l
     open(path, options) {
       // Right before the lock: after the old lines were copied.
       if (path.endsWith("calls.lock")) {
-        other.putCall(keys[0] ?? "", { n: 1000 });
-        other.deleteCall(keys[1] ?? "");
-        other.putCall(toDigest("new"), { n: 2000 });
+        other.calls.putLine(keys[0] ?? "", { n: 1000 });
+        other.calls.delete(keys[1] ?? "");
+        other.calls.putLine(toDigest("new"), { n: 2000 });
         appended++;
       }
       return DISK.open(path, options);
@@ -247,69 +250,72 @@ Deno.test("BagStorage.compact({ full: true }) drops dead lines of the log, and l
   };
   await using bag = await open(directory.path, appending);
   for (let round = 0; round < 10; round++) {
-    keys.forEach((key, n) => bag.putCall(key, { n, round }));
+    keys.forEach((key, n) => bag.calls.putLine(key, { n, round }));
   }
-  for (const key of keys.slice(25)) bag.deleteCall(key);
-  assertEquals(reader.getCall(keys[1] ?? "")?.n, 1);
-  const records = Iterator.from(reader.calls());
+  for (const key of keys.slice(25)) bag.calls.delete(key);
+  assertEquals(reader.calls.getLine(keys[1] ?? "")?.n, 1);
+  const records = Iterator.from(reader.calls.lines());
   assertEquals(records.next().value?.n, 0);
   const before = Deno.statSync(`${directory.path}/calls.jsonl`).size;
   await bag.compact({ full: true });
   assertEquals(appended, 1);
   assertGreater(before / 8, Deno.statSync(`${directory.path}/calls.jsonl`).size);
   for (const handle of [bag, other, reader]) {
-    assertEquals(handle.getCall(keys[0] ?? "")?.n, 1000);
-    assertEquals(handle.getCall(keys[1] ?? ""), undefined);
-    assertEquals(handle.getCall(toDigest("new"))?.n, 2000);
-    assertEquals([...handle.calls()].length, 25);
+    assertEquals(handle.calls.getLine(keys[0] ?? "")?.n, 1000);
+    assertEquals(handle.calls.getLine(keys[1] ?? ""), undefined);
+    assertEquals(handle.calls.getLine(toDigest("new"))?.n, 2000);
+    assertEquals([...handle.calls.lines()].length, 25);
   }
   // An iteration that was under way goes on in the old file: it shows what was there at its begin.
   assertEquals(records.toArray().length, 24);
   // Handles that had the old file open write to the new one.
-  other.putCall(keys[30] ?? "", { n: 30 });
-  other.deleteCall(keys[2] ?? "");
+  other.calls.putLine(keys[30] ?? "", { n: 30 });
+  other.calls.delete(keys[2] ?? "");
   await using again = await open(directory.path);
   for (const handle of [bag, reader, again]) {
-    assertEquals(handle.getCall(keys[30] ?? "")?.n, 30);
-    assertEquals(handle.getCall(keys[2] ?? ""), undefined);
+    assertEquals(handle.calls.getLine(keys[30] ?? "")?.n, 30);
+    assertEquals(handle.calls.getLine(keys[2] ?? ""), undefined);
   }
 });
 
-Deno.test("BagStorage.compact({ full: true }) keeps damaged lines of the log", async () => {
+Deno.test("DiskBag.compact({ full: true }) keeps damaged lines of the log", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   const path = `${directory.path}/calls.jsonl`;
-  bag.putCall(toDigest("a"), { n: 1 });
-  bag.putCall(toDigest("b"), { n: 2 });
+  bag.calls.putLine(toDigest("a"), { n: 1 });
+  bag.calls.putLine(toDigest("b"), { n: 2 });
   Deno.writeTextFileSync(path, "\nno line of ours\n", { append: true });
-  bag.putCall(toDigest("a"), { n: 3 });
+  bag.calls.putLine(toDigest("a"), { n: 3 });
   await bag.compact({ full: true });
   const text = Deno.readTextFileSync(path);
   assertEquals(text.includes("\nno line of ours\n"), true);
-  assertEquals([...bag.calls()].map(({ n }) => n), [2, 3]);
+  assertEquals([...bag.calls.lines()].map(({ n }) => n), [2, 3]);
 });
 
-Deno.test("BagStorage.fold() rewrites a log of mostly dead lines", async () => {
+Deno.test("DiskBag.fold() rewrites a log of mostly dead lines", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await open(directory.path);
   const text = "x".repeat(1000);
-  for (let n = 0; n < 2000; n++) bag.putCall(toDigest(`${n % 20}`), { n, text });
+  for (let n = 0; n < 2000; n++) bag.calls.putLine(toDigest(`${n % 20}`), { n, text });
   await bag.fold();
-  assertEquals([...bag.calls()].map(({ n }) => n), Array.from({ length: 20 }, (_, i) => 1980 + i));
+  assertEquals(
+    [...bag.calls.lines()].map(({ n }) => n),
+    Array.from({ length: 20 }, (_, i) => 1980 + i),
+  );
   assertGreater(30_000, Deno.statSync(`${directory.path}/calls.jsonl`).size);
 });
 
-Deno.test("BagStorage.fold() keeps a small segment with a damaged value, and merges the others", async () => {
+Deno.test("DiskBag.fold() keeps a small segment with a damaged value, and merges the others", async () => {
   using directory = new TemporaryDirectory();
   const [damaged = fail(), healed = fail(), ...others] = PARTS;
   await using bag = await open(directory.path);
-  bag.putValue(damaged);
-  bag.putValue(healed);
+  bag.values.putPart(damaged);
+  bag.values.putPart(healed);
   await bag.fold();
   const [segment = ""] = listSegments(directory.path);
   damage(`${directory.path}/segments/${segment}`, damaged.bytes);
   for (const part of others.slice(0, 3)) {
-    bag.putValue(part);
+    bag.values.putPart(part);
     await bag.fold();
   }
   assertEquals(listSegments(directory.path).includes(segment), true);
@@ -319,18 +325,18 @@ Deno.test("BagStorage.fold() keeps a small segment with a damaged value, and mer
   assertEquals(result, { values: 0, bytes: 0, damaged: 1 });
   assertEquals(listSegments(directory.path).includes(segment), true);
   // A newer copy stands for it, and then the old one may go.
-  bag.putValue(damaged);
+  bag.values.putPart(damaged);
   await bag.compact({ full: true });
   assertEquals(listSegments(directory.path).includes(segment), false);
   assertEquals(countWhole(bag, PARTS.slice(0, 5)), 5);
 });
 
-Deno.test("BagStorage.compact() drops a damaged value that is not wanted", async () => {
+Deno.test("DiskBag.compact() drops a damaged value that is not wanted", async () => {
   using directory = new TemporaryDirectory();
   const [damaged = fail(), other = fail()] = PARTS;
   await using bag = await open(directory.path);
-  bag.putValue(damaged);
-  bag.putValue(other);
+  bag.values.putPart(damaged);
+  bag.values.putPart(other);
   await bag.fold();
   damage(`${directory.path}/segments/${listSegments(directory.path)[0]}`, damaged.bytes);
   const options = { live: [other.digest], horizon: await bag.horizon(0) };
@@ -356,13 +362,13 @@ Deno.test("removeJournal() keeps a journal that grew behind its sealed end", () 
   assertEquals(listFiles(layout.journals), []);
 });
 
-Deno.test("BagStorage.fold() keeps a journal whose writer wrote on and went while it was sealed", async () => {
+Deno.test("DiskBag.fold() keeps a journal whose writer wrote on and went while it was sealed", async () => {
   using directory = new TemporaryDirectory();
   const writer = await open(directory.path);
-  writer.putValue(PARTS[0] ?? fail());
+  writer.values.putPart(PARTS[0] ?? fail());
   let closing = Promise.resolve();
   const fileSystem = beforeRename(/manifest\.json$/, () => {
-    writer.putValue(PARTS[1] ?? fail());
+    writer.values.putPart(PARTS[1] ?? fail());
     closing = writer.close();
   });
   await using bag = await open(directory.path, fileSystem);
@@ -392,21 +398,21 @@ Deno.test("putCall() keeps nothing that was revoked, though the log is as long a
   const [A, B] = ["a", "b"].map(toDigest) as [string, string];
   await using bag = await open(directory.path);
   await using other = await open(directory.path);
-  bag.putCall(B, { n: 0 });
+  bag.calls.putLine(B, { n: 0 });
   {
-    using _lease = bag.tryLease(A);
+    using _lease = bag.leases.tryAcquire(A);
     // A note of an eviction, which the compaction drops, as long as the one below.
-    other.revokeLease(A);
+    other.leases.revoke(A);
   }
-  assertEquals(bag.getCall(A), undefined);
-  using lease = bag.tryLease(A);
+  assertEquals(bag.calls.getLine(A), undefined);
+  using lease = bag.leases.tryAcquire(A);
   assert(lease !== undefined);
   await other.compact({ full: true });
-  assertEquals(bag.getCall(B)?.n, 0);
-  assertEquals(bag.getCall(A), undefined);
-  other.revokeLease(A);
-  assertEquals(bag.putCall(A, { n: 1 }, lease), false);
-  assertEquals(bag.getCall(A), undefined);
+  assertEquals(bag.calls.getLine(B)?.n, 0);
+  assertEquals(bag.calls.getLine(A), undefined);
+  other.leases.revoke(A);
+  assertEquals(bag.calls.putLine(A, { n: 1 }, lease), false);
+  assertEquals(bag.calls.getLine(A), undefined);
 });
 
 Deno.test("a lease is not revoked by what was said of an earlier one of its key", async () => {
@@ -416,11 +422,11 @@ Deno.test("a lease is not revoked by what was said of an earlier one of its key"
   await using other = await open(directory.path);
   {
     // Its call fails, so that nobody asks.
-    using _lease = bag.tryLease(A);
-    other.revokeLease(A);
+    using _lease = bag.leases.tryAcquire(A);
+    other.leases.revoke(A);
   }
-  using lease = bag.tryLease(A);
+  using lease = bag.leases.tryAcquire(A);
   assert(lease !== undefined);
-  other.putCall(B, { n: 0 });
-  assertEquals(bag.putCall(A, { n: 1 }, lease), true);
+  other.calls.putLine(B, { n: 0 });
+  assertEquals(bag.calls.putLine(A, { n: 1 }, lease), true);
 });

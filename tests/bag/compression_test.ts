@@ -1,6 +1,6 @@
 // end-to-end: bags that compress arrays, and arrays with more than one dimension
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagFormatError } from "../../src/base/errors.ts";
 import { type EncodedPart, VALUE_KIND } from "../../src/value/value.ts";
@@ -45,17 +45,17 @@ const PARTS = [
   withShape(createPart("column", 2 * 300_000, "Int16Array"), [300_000, 1]),
 ];
 
-function checkParts(bag: BagStorage, parts: readonly EncodedPart[] = PARTS): void {
+function checkParts(bag: DiskBag, parts: readonly EncodedPart[] = PARTS): void {
   for (const { digest, kind, bytes } of parts) {
-    const payload = bag.getValue(digest);
+    const payload = bag.values.load(digest);
     assertEquals(payload?.kind, kind);
     assert(payload !== undefined && equal(payload.bytes, bytes), `${bytes.length}`);
     checkPieces(bag, digest, bytes);
   }
 }
 
-function checkPieces(bag: BagStorage, digest: string, bytes: Uint8Array): void {
-  const payload = bag.openPayload(digest);
+function checkPieces(bag: DiskBag, digest: string, bytes: Uint8Array): void {
+  const payload = bag.values.open(digest);
   assertEquals(payload?.length, bytes.length);
   for (const share of [0, 0.3, 0.49, 0.98]) {
     const offset = Math.floor(bytes.length * share);
@@ -74,7 +74,7 @@ const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() 
 
 async function createBag(path: string, options = {}): Promise<void> {
   await using bag = await openBagFiles(path, { ...options, fold: "manual" }, ENVIRONMENT);
-  for (const part of PARTS) bag.putValue(part);
+  for (const part of PARTS) bag.values.putPart(part);
   checkParts(bag);
   await bag.fold();
 }
@@ -101,7 +101,7 @@ for (const options of [{}, GZIP]) {
   const kind = "compression" in options ? "compressed" : "plain";
 
   // fleche 58
-  Deno.test(`BagStorage gives back every array and piece of it from a ${kind} bag`, async () => {
+  Deno.test(`DiskBag gives back every array and piece of it from a ${kind} bag`, async () => {
     using directory = new TemporaryDirectory();
     await createBag(directory.path, options);
     // The second handle knows nothing of what the first has seen.
@@ -110,7 +110,7 @@ for (const options of [{}, GZIP]) {
   });
 
   Deno.test({
-    ...H5PY.forTest(`BagStorage.fold() writes shapes that h5py sees in a ${kind} bag`),
+    ...H5PY.forTest(`DiskBag.fold() writes shapes that h5py sees in a ${kind} bag`),
     async fn() {
       using directory = new TemporaryDirectory();
       await createBag(directory.path, options);
@@ -122,18 +122,18 @@ for (const options of [{}, GZIP]) {
     },
   });
 
-  Deno.test(`BagStorage.fold() keeps shapes and values when ${kind} segments are merged`, async () => {
+  Deno.test(`DiskBag.fold() keeps shapes and values when ${kind} segments are merged`, async () => {
     using directory = new TemporaryDirectory();
     const manual = { ...options, fold: "manual" } as const;
     await using bag = await openBagFiles(directory.path, manual, ENVIRONMENT);
     for (const some of [PARTS.slice(0, 5), PARTS.slice(5, 9), PARTS.slice(9)]) {
-      for (const part of some) bag.putValue(part);
+      for (const part of some) bag.values.putPart(part);
       await bag.fold();
     }
     assertEquals(Array.from(Deno.readDirSync(`${directory.path}/segments`)).length, 4);
     checkParts(bag);
     for (const { digest, shape } of PARTS) {
-      assertEquals(bag.openPayload(digest)?.shape, shape);
+      assertEquals(bag.values.open(digest)?.shape, shape);
     }
   });
 
@@ -146,14 +146,14 @@ for (const options of [{}, GZIP]) {
     await using bag = await openBagFiles(directory.path, {}, ENVIRONMENT);
     checkParts(bag);
     for (const { digest, shape } of PARTS) {
-      assertEquals(bag.openPayload(digest)?.shape, shape);
+      assertEquals(bag.values.open(digest)?.shape, shape);
     }
     assert(equal(await Deno.readFile(table), before));
   });
 }
 
 Deno.test({
-  ...H5DUMP.forTest("BagStorage.fold() compresses such that h5dump shows the filter"),
+  ...H5DUMP.forTest("DiskBag.fold() compresses such that h5dump shows the filter"),
   async fn() {
     using directory = new TemporaryDirectory();
     await createBag(directory.path, GZIP);
@@ -164,12 +164,12 @@ Deno.test({
   },
 });
 
-Deno.test("BagStorage.getValue() misses a compressed value with any chunk damaged", async () => {
+Deno.test("BagValues.load() misses a compressed value with any chunk damaged", async () => {
   using directory = new TemporaryDirectory();
   const part = createPart("many chunks", 1_000_008, "Float64Array");
   {
     await using bag = await openBagFiles(directory.path, GZIP, ENVIRONMENT);
-    bag.putValue(part);
+    bag.values.putPart(part);
   }
   const file = `${directory.path}/segments/000001.h5`;
   const sound = Deno.readFileSync(file);
@@ -181,7 +181,7 @@ Deno.test("BagStorage.getValue() misses a compressed value with any chunk damage
     bytes[at] = (bytes[at] ?? 0) ^ 0x10;
     Deno.writeFileSync(file, bytes);
     await using bag = await openBagFiles(directory.path, { mode: "read" });
-    assertEquals(bag.getValue(part.digest), undefined, `${at}`);
+    assertEquals(bag.values.load(part.digest), undefined, `${at}`);
   }
 });
 
@@ -192,7 +192,7 @@ Deno.test("openBagFiles() decides on compression once, and all who open the bag 
   const more = createPart("more", 100_000, "Float32Array");
   {
     await using bag = await openBagFiles(directory.path, {}, ENVIRONMENT);
-    bag.putValue(more);
+    bag.values.putPart(more);
   }
   await using bag = await openBagFiles(directory.path, GZIP);
   checkParts(bag, [...PARTS, more]);
@@ -219,7 +219,7 @@ Deno.test("openBagFiles() rejects compression that there is not", async () => {
   }
   {
     await using bag = await openBagFiles(directory.path, {}, ENVIRONMENT);
-    bag.putValue(createPart("x", 10));
+    bag.values.putPart(createPart("x", 10));
   }
   await assertRejects(
     () => openBagFiles(directory.path, GZIP),
@@ -228,20 +228,20 @@ Deno.test("openBagFiles() rejects compression that there is not", async () => {
   );
 });
 
-Deno.test("BagStorage.putValue() keeps the first shape of an array, whose digest has none", async () => {
+Deno.test("BagValues.putPart() keeps the first shape of an array, whose digest has none", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
   const part = createPart("matrix", 8000, "Float64Array");
-  bag.putValue(withShape(part, [10, 100]));
-  bag.putValue(withShape(part, [100, 10]));
+  bag.values.putPart(withShape(part, [10, 100]));
+  bag.values.putPart(withShape(part, [100, 10]));
   await bag.fold();
-  assertEquals(bag.openPayload(part.digest)?.shape, [10, 100]);
+  assertEquals(bag.values.open(part.digest)?.shape, [10, 100]);
   // A shape of another number of elements is none.
   const wrong = createPart("wrong", 8000, "Float64Array");
-  bag.putValue(withShape(wrong, [7, 7]));
+  bag.values.putPart(withShape(wrong, [7, 7]));
   await bag.fold();
-  assertEquals(bag.openPayload(wrong.digest)?.shape, undefined);
-  assertEquals(bag.getValue(wrong.digest)?.kind, VALUE_KIND.Float64Array);
+  assertEquals(bag.values.open(wrong.digest)?.shape, undefined);
+  assertEquals(bag.values.load(wrong.digest)?.kind, VALUE_KIND.Float64Array);
 });
 
 Deno.test("openBagFiles() with compression loses nothing when the program ends at any step", async () => {
@@ -258,7 +258,7 @@ Deno.test("openBagFiles() with compression loses nothing when the program ends a
       const options = { ...GZIP, fold: "manual" } as const;
       await using bag = await openBagFiles(directory.path, options, { fileSystem, runner });
       for (const part of parts) {
-        bag.putValue(part);
+        bag.values.putPart(part);
         acknowledged.push(part);
       }
       await bag.fold();
@@ -270,18 +270,18 @@ Deno.test("openBagFiles() with compression loses nothing when the program ends a
     await bag.fold();
     checkParts(bag, acknowledged);
     for (const { digest, shape } of acknowledged) {
-      assertEquals(bag.openPayload(digest)?.shape, shape, `step ${at}`);
+      assertEquals(bag.values.open(digest)?.shape, shape, `step ${at}`);
     }
     if (!fileSystem.failed) break;
   }
 });
 
-Deno.test("BagStorage gives no wrong piece when any byte of what tells of chunks is damaged", async () => {
+Deno.test("DiskBag gives no wrong piece when any byte of what tells of chunks is damaged", async () => {
   using directory = new TemporaryDirectory();
   const parts = PARTS.filter(({ bytes }) => bytes.length > 500_000);
   {
     await using bag = await openBagFiles(directory.path, GZIP, ENVIRONMENT);
-    for (const part of parts) bag.putValue(part);
+    for (const part of parts) bag.values.putPart(part);
   }
   const file = `${directory.path}/segments/000001.index`;
   const sound = Deno.readFileSync(file);
@@ -292,7 +292,7 @@ Deno.test("BagStorage gives no wrong piece when any byte of what tells of chunks
     await using bag = await openBagFiles(directory.path, { mode: "read" }, ENVIRONMENT);
     for (const { digest, bytes } of parts) {
       const piece = new Uint8Array(1000);
-      if (bag.openPayload(digest)?.read(123_456, piece) !== true) continue;
+      if (bag.values.open(digest)?.read(123_456, piece) !== true) continue;
       assert(equal(piece, bytes.subarray(123_456, 124_456)), `${at}`);
     }
   }

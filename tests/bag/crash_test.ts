@@ -1,7 +1,7 @@
 // end-to-end: several processes with one bag, killed at any moment
 import { assertEquals, assertGreater } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { createPart, toDigest } from "./_values.ts";
 
@@ -30,12 +30,12 @@ async function countAcknowledged(
   return lines;
 }
 
-function checkWritten(bag: BagStorage, name: string, count: number): void {
+function checkWritten(bag: DiskBag, name: string, count: number): void {
   for (let n = 0; n < count; n++) {
     const part = createPart(`${name} ${n}`, n % 50 === 0 ? 20_000 : 200, "Uint8Array");
-    const record = bag.getCall(toDigest(`${name} ${n}`));
+    const record = bag.calls.getLine(toDigest(`${name} ${n}`));
     assertEquals(record?.result, part.digest, `${name} ${n}`);
-    assertEquals(bag.getValue(part.digest)?.bytes, part.bytes, `${name} ${n}`);
+    assertEquals(bag.values.load(part.digest)?.bytes, part.bytes, `${name} ${n}`);
   }
 }
 
@@ -74,8 +74,8 @@ Deno.test("openBagFiles() serves two handles and another process at once", async
     for (let n = 0; n < count; n++) {
       for (const [bag, name] of [[first, "first"], [second, "second"]] as const) {
         const part = createPart(`${name} ${n}`, n % 50 === 0 ? 20_000 : 200, "Uint8Array");
-        bag.putValue(part);
-        bag.putCall(toDigest(`${name} ${n}`), { result: part.digest });
+        bag.values.putPart(part);
+        bag.calls.putLine(toDigest(`${name} ${n}`), { result: part.digest });
       }
       if (n % 50 === 0) {
         checkWritten(second, "first", n + 1);
@@ -87,26 +87,26 @@ Deno.test("openBagFiles() serves two handles and another process at once", async
     assertEquals((await child.status).success, true);
     for (const bag of [first, second]) {
       for (const name of ["first", "second", "child"]) checkWritten(bag, name, count);
-      assertEquals([...bag.calls()].length, 3 * count);
+      assertEquals([...bag.calls.lines()].length, 3 * count);
     }
   }
   await using bag = await openBagFiles(directory.path, { mode: "read" });
   for (const name of ["first", "second", "child"]) checkWritten(bag, name, count);
 });
 
-Deno.test("BagStorage.fold() of two handles at once loses nothing", async () => {
+Deno.test("DiskBag.fold() of two handles at once loses nothing", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBagFiles(directory.path, { fold: "manual" });
   await using second = await openBagFiles(directory.path, { fold: "manual" });
   const parts = Array.from({ length: 400 }, (_, n) => createPart(`part ${n}`, 10 + n));
-  parts.forEach((part, n) => (n % 2 === 0 ? first : second).putValue(part));
+  parts.forEach((part, n) => (n % 2 === 0 ? first : second).values.putPart(part));
   const results = await Promise.all([first.fold(), second.fold()]);
   // Whoever comes second while the other folds does nothing; afterwards there may be a rest.
   const sealed = results.reduce((sum, result) => sum + (result?.values ?? 0), 0);
   const rest = await first.fold();
   assertEquals(sealed + (rest?.values ?? 0), parts.length);
   for (const bag of [first, second]) {
-    for (const part of parts) assertEquals(bag.getValue(part.digest)?.bytes, part.bytes);
+    for (const part of parts) assertEquals(bag.values.load(part.digest)?.bytes, part.bytes);
   }
   assertEquals(listFiles(`${directory.path}/journal`), []);
 });

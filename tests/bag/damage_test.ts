@@ -1,6 +1,6 @@
 // end-to-end: damaged files give a miss or the right value, never a wrong one
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError } from "../../src/base/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
@@ -19,27 +19,27 @@ const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() 
 
 async function createBag(path: string, fold: boolean): Promise<void> {
   await using bag = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
-  for (const part of PARTS) bag.putValue(part);
-  KEYS.forEach((key, n) => bag.putCall(key, { key, n, text: "é\n\u2028" }));
+  for (const part of PARTS) bag.values.putPart(part);
+  KEYS.forEach((key, n) => bag.calls.putLine(key, { key, n, text: "é\n\u2028" }));
   if (fold) await bag.fold();
 }
 
 /** How many values and records are there; fails when one is wrong. */
-function countFound(bag: BagStorage, context: string): number {
+function countFound(bag: DiskBag, context: string): number {
   let found = 0;
   for (const part of PARTS) {
-    const payload = bag.getValue(part.digest);
+    const payload = bag.values.load(part.digest);
     if (payload === undefined) continue;
     assertEquals(payload, { kind: part.kind, bytes: part.bytes }, context);
     found++;
   }
   KEYS.forEach((key, n) => {
-    const record = bag.getCall(key);
+    const record = bag.calls.getLine(key);
     if (record === undefined) return;
     assertEquals(record, { key, n, text: "é\n\u2028" }, context);
     found++;
   });
-  assertEquals([...bag.calls()].length <= KEYS.length, true, context);
+  assertEquals([...bag.calls.lines()].length <= KEYS.length, true, context);
   return found;
 }
 
@@ -84,7 +84,7 @@ function isRising(counts: readonly number[]): boolean {
   return counts.every((count, i) => i === 0 || count >= (counts[i - 1] ?? 0));
 }
 
-Deno.test("BagStorage.getValue() finds what is before the end of a journal cut anywhere", async () => {
+Deno.test("BagValues.load() finds what is before the end of a journal cut anywhere", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const [journal = ""] = listFiles(directory.path).filter((name) => name.startsWith("journal/"));
@@ -93,7 +93,7 @@ Deno.test("BagStorage.getValue() finds what is before the end of a journal cut a
   assertEquals([counts.at(0), counts.at(-1)], [KEYS.length, KEYS.length + PARTS.length]);
 });
 
-Deno.test("BagStorage.getCall() finds what is before the end of a call log cut anywhere", async () => {
+Deno.test("CallLog.getLine() finds what is before the end of a call log cut anywhere", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const counts = await truncateEverywhere(directory.path, "calls.jsonl");
@@ -101,7 +101,7 @@ Deno.test("BagStorage.getCall() finds what is before the end of a call log cut a
   assertEquals([counts.at(0), counts.at(-1)], [PARTS.length, KEYS.length + PARTS.length]);
 });
 
-Deno.test("BagStorage.getValue() finds all but the damaged value when a journal is damaged", async () => {
+Deno.test("BagValues.load() finds all but the damaged value when a journal is damaged", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const [journal = ""] = listFiles(directory.path).filter((name) => name.startsWith("journal/"));
@@ -109,7 +109,7 @@ Deno.test("BagStorage.getValue() finds all but the damaged value when a journal 
   assertEquals(new Set(counts), new Set([KEYS.length + PARTS.length - 1]));
 });
 
-Deno.test("BagStorage.getCall() finds all but the damaged record when the log is damaged", async () => {
+Deno.test("CallLog.getLine() finds all but the damaged record when the log is damaged", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const counts = await flipBits(directory.path, "calls.jsonl", 1);
@@ -118,7 +118,7 @@ Deno.test("BagStorage.getCall() finds all but the damaged record when the log is
   assertEquals(counts.filter((count) => count < PARTS.length + KEYS.length - 1), []);
 });
 
-Deno.test("BagStorage.getValue() finds everything when a segment's table is damaged", async () => {
+Deno.test("BagValues.load() finds everything when a segment's table is damaged", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const [table = ""] = listFiles(directory.path).filter((name) => name.endsWith(".index"));
@@ -129,7 +129,7 @@ Deno.test("BagStorage.getValue() finds everything when a segment's table is dama
   assertEquals(new Set(counts), new Set([KEYS.length + PARTS.length]));
 });
 
-Deno.test("BagStorage.getValue() misses at most the damaged value when a segment is damaged", async () => {
+Deno.test("BagValues.load() misses at most the damaged value when a segment is damaged", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const [segment = ""] = listFiles(directory.path).filter((name) => name.endsWith(".h5"));
@@ -137,7 +137,7 @@ Deno.test("BagStorage.getValue() misses at most the damaged value when a segment
   assertEquals(counts.filter((count) => count < KEYS.length + PARTS.length - 1), []);
 });
 
-Deno.test("BagStorage.getValue() is never wrong when a damaged segment has lost its table", async () => {
+Deno.test("BagValues.load() is never wrong when a damaged segment has lost its table", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const files = listFiles(directory.path);
@@ -168,7 +168,7 @@ Deno.test("openBagFiles() rejects when the manifest is damaged", async () => {
 });
 
 // executors 83
-Deno.test("BagStorage.putValue() heals a value that was found damaged in its segment", async () => {
+Deno.test("BagValues.putPart() heals a value that was found damaged in its segment", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const [segment = ""] = listFiles(directory.path).filter((name) => /^segments.*h5$/.test(name));
@@ -180,18 +180,18 @@ Deno.test("BagStorage.putValue() heals a value that was found damaged in its seg
   Deno.writeFileSync(`${directory.path}/${segment}`, content);
   {
     await using bag = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
-    assertEquals(bag.getValue(part.digest), undefined);
-    assertEquals(bag.hasValue(part.digest), false);
-    bag.putValue(part);
-    assertEquals(bag.getValue(part.digest)?.bytes, part.bytes);
+    assertEquals(bag.values.load(part.digest), undefined);
+    assertEquals(bag.values.find(part.digest), undefined);
+    bag.values.putPart(part);
+    assertEquals(bag.values.load(part.digest)?.bytes, part.bytes);
     assertEquals((await bag.fold())?.values, 1);
-    assertEquals(bag.getValue(part.digest)?.bytes, part.bytes);
+    assertEquals(bag.values.load(part.digest)?.bytes, part.bytes);
   }
   await using bag = await openBagFiles(directory.path, { mode: "read" }, ENVIRONMENT);
   assertEquals(countFound(bag, "healed"), KEYS.length + PARTS.length);
 });
 
-Deno.test("BagStorage.fold() leaves out what is damaged in a journal", async () => {
+Deno.test("DiskBag.fold() leaves out what is damaged in a journal", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, false);
   const [journal = ""] = listFiles(directory.path).filter((name) => name.startsWith("journal/"));
@@ -203,13 +203,13 @@ Deno.test("BagStorage.fold() leaves out what is damaged in a journal", async () 
   assertEquals(countFound(bag, "folded"), KEYS.length + PARTS.length - 1);
 });
 
-Deno.test("BagStorage.fold() rejects with the damage that its worker found", async () => {
+Deno.test("DiskBag.fold() rejects with the damage that its worker found", async () => {
   using directory = new TemporaryDirectory();
   await createBag(directory.path, true);
   const path = `${directory.path}/manifest.json`;
   // With the runner that a program has: a worker of its own.
   await using bag = await openBagFiles(directory.path, { fold: "manual" });
-  bag.putValue(createPart("five", 5));
+  bag.values.putPart(createPart("five", 5));
   const original = Deno.readFileSync(path);
   Deno.writeTextFileSync(path, "{}");
   const error = await assertRejects(() => bag.fold(), BagCorruptError, "manifest.json");

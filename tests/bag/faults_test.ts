@@ -1,7 +1,7 @@
 // collaboration: the whole bag over a file system that fails, cuts short or stops at each step
 import { assertEquals } from "@std/assert";
 import type { FileSystem } from "../../src/disk/file_system.ts";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { EncodedPart } from "../../src/value/value.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
@@ -27,30 +27,30 @@ class Promises {
   /** For each key what may be found: after a failed change that is the old and the new. */
   readonly calls = new Map<string, (number | undefined)[]>();
 
-  putValue(bag: BagStorage, part: EncodedPart): void {
-    if (attempt(() => bag.putValue(part))) this.values.push(part);
+  putValue(bag: DiskBag, part: EncodedPart): void {
+    if (attempt(() => bag.values.putPart(part))) this.values.push(part);
   }
 
-  putCall(bag: BagStorage, key: string, n: number): void {
+  putCall(bag: DiskBag, key: string, n: number): void {
     const before = this.calls.get(key) ?? [undefined];
-    this.calls.set(key, attempt(() => bag.putCall(key, { key, n })) ? [n] : [...before, n]);
+    this.calls.set(key, attempt(() => bag.calls.putLine(key, { key, n })) ? [n] : [...before, n]);
   }
 
-  deleteCall(bag: BagStorage, key: string): void {
+  deleteCall(bag: DiskBag, key: string): void {
     const before = this.calls.get(key) ?? [undefined];
-    const done = attempt(() => bag.deleteCall(key));
+    const done = attempt(() => bag.calls.delete(key));
     this.calls.set(key, done ? [undefined] : [...before, undefined]);
   }
 
-  check(bag: BagStorage, context: string): void {
+  check(bag: DiskBag, context: string): void {
     for (const part of PARTS) {
-      const found = bag.getValue(part.digest);
+      const found = bag.values.load(part.digest);
       const promised = this.values.includes(part);
       if (found === undefined && !promised) continue;
       assertEquals(found, { kind: part.kind, bytes: part.bytes }, `${context}: a value`);
     }
     for (const [key, allowed] of this.calls) {
-      const n = bag.getCall(key)?.n;
+      const n = bag.calls.getLine(key)?.n;
       const ok = allowed.some((one) => one === n);
       assertEquals(ok, true, `${context}: key ${KEYS.indexOf(key)} is ${n}, not ${allowed}`);
     }
@@ -83,7 +83,7 @@ function hasFault(error: unknown): boolean {
 async function run(path: string, fileSystem: FileSystem, promises: Promises): Promise<void> {
   const environment = { fileSystem, runner: new InlineFoldRunner(fileSystem) };
   const options = { journalBytes: 20_000, durability: "power", memoryBytes: 0 } as const;
-  let bag: BagStorage;
+  let bag: DiskBag;
   try {
     bag = await openBagFiles(path, options, environment);
   } catch (error) {
@@ -104,10 +104,10 @@ async function run(path: string, fileSystem: FileSystem, promises: Promises): Pr
     promises.putCall(bag, b, 4);
     for (const part of PARTS.slice(5)) promises.putValue(bag, part);
     promises.putCall(bag, d, 5);
-    attempt(() => bag.tryLease(d)?.[Symbol.dispose]());
-    attempt(() => bag.tellWaits({ waits: ["told"] }));
-    attempt(() => bag.tryLease(a)?.[Symbol.dispose]());
-    attempt(() => bag.tellWaits());
+    attempt(() => bag.leases.tryAcquire(d)?.[Symbol.dispose]());
+    attempt(() => bag.leases.board.write({ waits: ["told"] }));
+    attempt(() => bag.leases.tryAcquire(a)?.[Symbol.dispose]());
+    attempt(() => bag.leases.board.write());
     promises.check(bag, "before close");
   } finally {
     await attemptAsync(() => bag.close());

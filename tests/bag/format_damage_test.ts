@@ -29,11 +29,13 @@ Deno.test({
     assert(part !== undefined && fourth !== undefined && last !== undefined);
     {
       await using bag = await openManual(path);
-      bag.putValue(part);
-      bag.putValue(first);
+      bag.values.putPart(part);
+      bag.values.putPart(first);
       await bag.fold();
-      for (const encoded of [second, third, last, fourth]) bag.putValue(encoded);
-      for (const missing of [second, third]) for (const one of missing.parts) bag.putValue(one);
+      for (const encoded of [second, third, last, fourth]) bag.values.putPart(encoded);
+      for (const missing of [second, third]) {
+        for (const one of missing.parts) bag.values.putPart(one);
+      }
       const [journal = ""] = Array.from(Deno.readDirSync(layout.journals), ({ name }) => name);
       const journalPath = `${layout.journals}/${journal}`;
       // The header of the first entry, so that the second is found by looking for it.
@@ -48,7 +50,7 @@ Deno.test({
     await using bag = await openManual(path, { mode: "read" });
     const digests = [part, first, second, third, last, fourth, ...second.parts, ...third.parts]
       .map(({ digest }) => digest);
-    const there = digests.map((digest) => bag.hasValue(digest));
+    const there = digests.map((digest) => bag.values.find(digest) !== undefined);
     assertEquals(there, [true, true, false, true, true, true, true, false]);
     const read = readBag(path);
     const found = Object.keys(read.values);

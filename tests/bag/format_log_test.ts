@@ -1,6 +1,6 @@
 // end-to-end: a reader in another language, written from FORMAT.md alone, reads a call log
 import { assertEquals } from "@std/assert";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { toKeyedCall } from "../../src/call/call_key.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
@@ -65,8 +65,8 @@ function createRecord(n: number, run: number): CallRecord {
   });
 }
 
-function checkCalls(read: ReadBag, bag: BagStorage): void {
-  assertEquals(read.records.map(({ record }): unknown => record), [...bag.calls()]);
+function checkCalls(read: ReadBag, bag: DiskBag): void {
+  assertEquals(read.records.map(({ record }): unknown => record), [...bag.calls.lines()]);
   for (const { record, key, signature } of read.records) {
     assertEquals([key, signature], [record.key, record.signature]);
   }
@@ -80,12 +80,12 @@ Deno.test({
     await using bag = await openManual(path);
     const records = Array.from({ length: 200 }, (_, n) => createRecord(n, 0));
     const putAll = (records: readonly CallRecord[]) => {
-      for (const { key, ...fields } of records) bag.putCall(key, fields);
+      for (const { key, ...fields } of records) bag.calls.putLine(key, fields);
     };
     putAll(records);
     putAll(Array.from({ length: 50 }, (_, n) => createRecord(n, 1)));
     const evicted = records.slice(20, 30).map(({ key }) => key);
-    for (const key of evicted) bag.deleteCall(key);
+    for (const key of evicted) bag.calls.delete(key);
     await bag.fold();
     assertEquals(readBag(path).indexed, 190);
     using log = Deno.openSync(`${path}/calls.jsonl`, { append: true });

@@ -120,6 +120,6 @@ Deno.test({
     assertEquals(countPlaces(read).chunks, 1);
     await using other = await openManual(path, { mode: "read" });
     const { digest, kind, bytes } = stored.encoded;
-    assertEquals(other.getValue(digest), { kind, bytes: new Uint8Array(bytes) });
+    assertEquals(other.values.load(digest), { kind, bytes: new Uint8Array(bytes) });
   },
 });

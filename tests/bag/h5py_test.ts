@@ -51,14 +51,14 @@ async function createBag(path: string) {
   const arrays = ARRAYS.map((kind) => ({ kind, part: createPart(kind, 8192, kind) }));
   const small = [createPart("small", 100), createPart("short array", 64, "Float64Array")];
   await using bag = await openBagFiles(path, { fold: "manual" });
-  for (const { part } of arrays) bag.putValue(part);
-  for (const part of small) bag.putValue(part);
+  for (const { part } of arrays) bag.values.putPart(part);
+  for (const part of small) bag.values.putPart(part);
   await bag.fold();
   return { arrays, small };
 }
 
 Deno.test({
-  ...H5PY.forTest("BagStorage.fold() writes arrays that h5py reads as typed datasets"),
+  ...H5PY.forTest("DiskBag.fold() writes arrays that h5py reads as typed datasets"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { arrays, small } = await createBag(directory.path);
@@ -73,7 +73,7 @@ Deno.test({
 });
 
 Deno.test({
-  ...H5DUMP.forTest("BagStorage.fold() writes a link file that h5dump follows"),
+  ...H5DUMP.forTest("DiskBag.fold() writes a link file that h5dump follows"),
   async fn() {
     using directory = new TemporaryDirectory();
     const { arrays } = await createBag(directory.path);

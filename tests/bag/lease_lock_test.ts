@@ -1,7 +1,7 @@
 // end-to-end: leases among handles and processes
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
@@ -10,48 +10,48 @@ import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const KEY = toDigest("key");
 
-function openBag(path: string): Promise<BagStorage> {
+function openBag(path: string): Promise<DiskBag> {
   return openBagFiles(path, { fold: "manual" });
 }
 
-Deno.test("BagStorage.tryLease() gives a key to one holder at a time", async () => {
+Deno.test("BagLeases.tryAcquire() gives a key to one holder at a time", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   await using second = await openBag(directory.path);
   {
-    using lease = first.tryLease(KEY);
+    using lease = first.leases.tryAcquire(KEY);
     assertEquals(lease?.key, KEY);
-    assertEquals(second.tryLease(KEY), undefined);
-    assertEquals(first.tryLease(KEY), undefined);
-    using other = second.tryLease(toDigest("other"));
+    assertEquals(second.leases.tryAcquire(KEY), undefined);
+    assertEquals(first.leases.tryAcquire(KEY), undefined);
+    using other = second.leases.tryAcquire(toDigest("other"));
     assertEquals(other?.key, toDigest("other"));
   }
-  using again = second.tryLease(KEY);
+  using again = second.leases.tryAcquire(KEY);
   assertEquals(again?.key, KEY);
 });
 
-Deno.test("LeaseLock leaves no file, and may be disposed twice", async () => {
+Deno.test("BagLeases leave no file, and may be disposed twice", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
-  const lease = bag.tryLease(KEY);
+  const lease = bag.leases.tryAcquire(KEY);
   assertEquals(listFiles(`${directory.path}/leases`), [KEY]);
   lease?.[Symbol.dispose]();
   lease?.[Symbol.dispose]();
   assertEquals(listFiles(`${directory.path}/leases`), []);
 });
 
-Deno.test("BagStorage.tryLease() does not hold a file that was removed meanwhile", async () => {
+Deno.test("BagLeases.tryAcquire() does not hold a file that was removed meanwhile", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   await using second = await openBag(directory.path);
-  using lease = first.tryLease(KEY);
+  using lease = first.leases.tryAcquire(KEY);
   // As if the holder before had removed it between the opening and the locking.
   Deno.removeSync(`${directory.path}/leases/${KEY}`);
-  using other = second.tryLease(KEY);
+  using other = second.leases.tryAcquire(KEY);
   assertEquals([lease?.key, other?.key], [KEY, KEY]);
 });
 
-function openOn(path: string, change: Partial<FileSystem>): Promise<BagStorage> {
+function openOn(path: string, change: Partial<FileSystem>): Promise<DiskBag> {
   const environment = {
     fileSystem: { ...UNSYNCED_DISK, ...change },
     runner: new InlineFoldRunner(),
@@ -59,7 +59,7 @@ function openOn(path: string, change: Partial<FileSystem>): Promise<BagStorage> 
   return openBagFiles(path, { fold: "manual" }, environment);
 }
 
-Deno.test("BagStorage.tryLease() works where files cannot have two names", async () => {
+Deno.test("BagLeases.tryAcquire() works where files cannot have two names", async () => {
   using directory = new TemporaryDirectory();
   const link = () => {
     throw new Deno.errors.PermissionDenied("Operation not permitted (os error 1)");
@@ -67,16 +67,19 @@ Deno.test("BagStorage.tryLease() works where files cannot have two names", async
   await using first = await openOn(directory.path, { link });
   await using second = await openBag(directory.path);
   {
-    using lease = first.tryLease(KEY);
+    using lease = first.leases.tryAcquire(KEY);
     assertEquals(lease?.key, KEY);
-    assertEquals([first.tryLease(KEY), second.tryLease(KEY)], [undefined, undefined]);
+    assertEquals([first.leases.tryAcquire(KEY), second.leases.tryAcquire(KEY)], [
+      undefined,
+      undefined,
+    ]);
   }
-  using again = second.tryLease(KEY);
+  using again = second.leases.tryAcquire(KEY);
   assertEquals(again?.key, KEY);
-  assertEquals(first.tryLease(KEY), undefined);
+  assertEquals(first.leases.tryAcquire(KEY), undefined);
 });
 
-Deno.test("LeaseLock that cannot remove its file leaves the key to the next holder", async () => {
+Deno.test("BagLeases that cannot remove a file leaves the key to the next holder", async () => {
   using directory = new TemporaryDirectory();
   const remove = (path: string) => {
     if (path.endsWith(KEY)) throw new Deno.errors.PermissionDenied("not now");
@@ -84,24 +87,24 @@ Deno.test("LeaseLock that cannot remove its file leaves the key to the next hold
   };
   await using first = await openOn(directory.path, { remove });
   await using second = await openBag(directory.path);
-  const lease = first.tryLease(KEY);
+  const lease = first.leases.tryAcquire(KEY);
   assertThrows(() => lease?.[Symbol.dispose](), Deno.errors.PermissionDenied, "not now");
   {
-    using other = first.tryLease(toDigest("other"));
+    using other = first.leases.tryAcquire(toDigest("other"));
     assertEquals(other?.key, toDigest("other"));
-    using next = second.tryLease(KEY);
+    using next = second.leases.tryAcquire(KEY);
     assertEquals(next?.key, KEY);
   }
   assertEquals(listFiles(`${directory.path}/leases`), []);
 });
 
-Deno.test("BagStorage.fold() removes what a killed holder left, and nothing of one that lives", async () => {
+Deno.test("DiskBag.fold() removes what a killed holder left, and nothing of one that lives", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
   await using bag = await openBag(path);
-  bag.putValue(createPart("value", 10));
-  using _lease = bag.tryLease(KEY);
-  bag.tellWaits({ waits: [] });
+  bag.values.putPart(createPart("value", 10));
+  using _lease = bag.leases.tryAcquire(KEY);
+  bag.leases.board.write({ waits: [] });
   const living = [...listFiles(`${path}/leases`), ...listFiles(`${path}/locks`)];
   // Two names of one file without a lock, and a note without one.
   Deno.writeTextFileSync(`${path}/locks/lease-${crypto.randomUUID()}`, "");
@@ -112,14 +115,14 @@ Deno.test("BagStorage.fold() removes what a killed holder left, and nothing of o
   assertEquals([...listFiles(`${path}/leases`), ...listFiles(`${path}/locks`)], living);
 });
 
-Deno.test("BagStorage.close() leaves no file of its own", async () => {
+Deno.test("DiskBag.close() leaves no file of its own", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
   const leases: (Disposable | undefined)[] = [];
   {
     await using bag = await openBag(path);
-    bag.tellWaits({ waits: [] });
-    for (let n = 0; n < 40; n++) leases.push(bag.tryLease(toDigest(`${n}`)));
+    bag.leases.board.write({ waits: [] });
+    for (let n = 0; n < 40; n++) leases.push(bag.leases.tryAcquire(toDigest(`${n}`)));
     for (const lease of leases.splice(1)) lease?.[Symbol.dispose]();
   }
   assertEquals(listFiles(`${path}/leases`), [toDigest("0")]);
@@ -128,81 +131,81 @@ Deno.test("BagStorage.close() leaves no file of its own", async () => {
   assertEquals(listFiles(`${path}/locks`), ["calls.lock", "fold.lock"]);
 });
 
-Deno.test("BagStorage.readWaits() gives the notes of the others as long as they live", async () => {
+Deno.test("WaitNotes.read() gives the notes of the others as long as they live", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   {
     await using second = await openBag(directory.path);
-    second.tellWaits({ waits: ["a long one", "and another"] });
-    assertEquals(first.readWaits(), [{ waits: ["a long one", "and another"] }]);
-    second.tellWaits({ waits: ["short"] });
-    assertEquals(first.readWaits(), [{ waits: ["short"] }]);
-    assertEquals(second.readWaits(), []);
-    second.tellWaits();
-    assertEquals(first.readWaits(), []);
-    second.tellWaits({ waits: ["again"] });
+    second.leases.board.write({ waits: ["a long one", "and another"] });
+    assertEquals(first.leases.board.read(), [{ waits: ["a long one", "and another"] }]);
+    second.leases.board.write({ waits: ["short"] });
+    assertEquals(first.leases.board.read(), [{ waits: ["short"] }]);
+    assertEquals(second.leases.board.read(), []);
+    second.leases.board.write();
+    assertEquals(first.leases.board.read(), []);
+    second.leases.board.write({ waits: ["again"] });
   }
-  assertEquals(first.readWaits(), []);
+  assertEquals(first.leases.board.read(), []);
 });
 
-Deno.test("BagStorage.readWaits() leaves out what a dead process told, and what is damaged", async () => {
+Deno.test("WaitNotes.read() leaves out what a dead process told, and what is damaged", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
   await using first = await openBag(path);
   await using second = await openBag(path);
-  second.tellWaits({ waits: [1] });
+  second.leases.board.write({ waits: [1] });
   const [note = ""] = listFiles(`${path}/locks`).filter((name) => name.startsWith("waits-"));
   // As after kill -9: the same text, but nobody has its lock.
   Deno.copyFileSync(`${path}/locks/${note}`, `${path}/locks/waits-${crypto.randomUUID()}`);
-  assertEquals(first.readWaits(), [{ waits: [1] }]);
+  assertEquals(first.leases.board.read(), [{ waits: [1] }]);
   Deno.truncateSync(`${path}/locks/${note}`, 7);
-  assertEquals(first.readWaits(), []);
+  assertEquals(first.leases.board.read(), []);
 });
 
-Deno.test("BagStorage.tryLease() rejects what is no key", async () => {
+Deno.test("BagLeases.tryAcquire() rejects what is no key", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
-  assertThrows(() => bag.tryLease("../bag.json"), TypeError, 'Cannot lease "../bag.json"');
+  assertThrows(() => bag.leases.tryAcquire("../bag.json"), TypeError, 'Cannot lease "../bag.json"');
 });
 
-Deno.test("BagStorage.leaseChanged() resolves when the lease is free", async () => {
+Deno.test("BagLeases.changed() resolves when the lease is free", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   await using second = await openBag(directory.path);
-  const lease = first.tryLease(KEY);
-  const changed = second.leaseChanged(KEY);
+  const lease = first.leases.tryAcquire(KEY);
+  const changed = second.leases.changed(KEY);
   lease?.[Symbol.dispose]();
   await changed;
-  await second.leaseChanged(KEY);
+  await second.leases.changed(KEY);
 });
 
-Deno.test("BagStorage.leaseChanged() resolves when the log has a new record of the key", async () => {
+Deno.test("BagLeases.changed() resolves when the log has a new record of the key", async () => {
   using directory = new TemporaryDirectory();
   await using first = await openBag(directory.path);
   await using second = await openBag(directory.path);
-  using _lease = first.tryLease(KEY);
-  const changed = second.leaseChanged(KEY);
-  first.putCall(KEY, { n: 1 });
+  using _lease = first.leases.tryAcquire(KEY);
+  const changed = second.leases.changed(KEY);
+  first.calls.putLine(KEY, { n: 1 });
   await changed;
-  assertEquals(second.getCall(KEY)?.n, 1);
+  assertEquals(second.calls.getLine(KEY)?.n, 1);
 });
 
-Deno.test("BagStorage.leaseChanged() rejects with the reason of the signal", async () => {
+Deno.test("BagLeases.changed() rejects with the reason of the signal", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
-  using _lease = bag.tryLease(KEY);
+  using _lease = bag.leases.tryAcquire(KEY);
   const controller = new AbortController();
   const reason = new RangeError("enough");
-  const changed = bag.leaseChanged(KEY, controller.signal);
+  const changed = bag.leases.changed(KEY, controller.signal);
   controller.abort(reason);
   assertEquals(await assertRejects(() => changed, RangeError), reason);
   assertEquals(
-    await assertRejects(() => bag.leaseChanged(KEY, controller.signal), RangeError),
+    await assertRejects(() => bag.leases.changed(KEY, controller.signal), RangeError),
     reason,
   );
 });
 
-Deno.test("BagStorage.tryLease() takes over when the holder is killed", async () => {
+Deno.test("BagLeases.tryAcquire() takes over when the holder is killed", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   const script = new URL("./_child_leaser.ts", import.meta.url).pathname;
@@ -212,12 +215,12 @@ Deno.test("BagStorage.tryLease() takes over when the holder is killed", async ()
   }).spawn();
   const reader = child.stdout.getReader();
   await reader.read();
-  assertEquals(bag.tryLease(KEY), undefined);
-  const changed = bag.leaseChanged(KEY);
+  assertEquals(bag.leases.tryAcquire(KEY), undefined);
+  const changed = bag.leases.changed(KEY);
   child.kill("SIGKILL");
   await changed;
   await child.status;
   await reader.cancel();
-  using lease = bag.tryLease(KEY);
+  using lease = bag.leases.tryAcquire(KEY);
   assertEquals(lease?.key, KEY);
 });

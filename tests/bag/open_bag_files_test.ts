@@ -32,15 +32,15 @@ Deno.test("openBagFiles() creates a bag in a directory that is missing", async (
 Deno.test("openBagFiles() creates a bag in a directory that is empty", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path);
-  assertEquals(bag.getValue(PART.digest), undefined);
-  assertEquals(bag.getCall(KEY), undefined);
+  assertEquals(bag.values.load(PART.digest), undefined);
+  assertEquals(bag.calls.getLine(KEY), undefined);
 });
 
 Deno.test("openBagFiles() makes no journal before the first value", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual" });
   assertEquals(listFiles(`${directory.path}/journal`), []);
-  bag.putValue(PART);
+  bag.values.putPart(PART);
   assertEquals(listFiles(`${directory.path}/journal`).length, 1);
 });
 
@@ -96,8 +96,8 @@ Deno.test("openBagFiles() goes on where a process died that created the bag", as
   using directory = new TemporaryDirectory();
   Deno.writeTextFileSync(`${directory.path}/bag.json.0.tmp`, '{"form');
   await using bag = await openBagFiles(directory.path);
-  bag.putValue(PART);
-  assertEquals(bag.getValue(PART.digest)?.bytes, PART.bytes);
+  bag.values.putPart(PART);
+  assertEquals(bag.values.load(PART.digest)?.bytes, PART.bytes);
 });
 
 Deno.test("openBagFiles() lets several create one bag at once", async () => {
@@ -118,8 +118,8 @@ Deno.test("openBagFiles() lets several create one bag at once", async () => {
     fileSystem: raced,
     runner: new InlineFoldRunner(),
   });
-  bag.putCall(KEY, { n: 1 });
-  assertEquals(bag.getCall(KEY), { key: KEY, n: 1 });
+  bag.calls.putLine(KEY, { n: 1 });
+  assertEquals(bag.calls.getLine(KEY), { key: KEY, n: 1 });
 });
 
 Deno.test("openBagFiles() rejects a bag whose manifest is missing, and keeps its segments", async () => {
@@ -127,7 +127,7 @@ Deno.test("openBagFiles() rejects a bag whose manifest is missing, and keeps its
   const environment = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
   {
     await using bag = await openBagFiles(directory.path, {}, environment);
-    bag.putValue(PART);
+    bag.values.putPart(PART);
   }
   const manifest = `${directory.path}/manifest.json`;
   const text = Deno.readTextFileSync(manifest);
@@ -141,7 +141,7 @@ Deno.test("openBagFiles() rejects a bag whose manifest is missing, and keeps its
   }
   Deno.writeTextFileSync(manifest, text);
   await using bag = await openBagFiles(directory.path, {}, environment);
-  assertEquals(bag.getValue(PART.digest)?.bytes, PART.bytes);
+  assertEquals(bag.values.load(PART.digest)?.bytes, PART.bytes);
 });
 
 Deno.test("openBagFiles() rejects a missing bag with mode: read", async () => {
@@ -159,8 +159,8 @@ Deno.test("openBagFiles() with mode: read changes nothing and refuses to write",
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBagFiles(directory.path, { fold: "manual" });
-    bag.putValue(PART);
-    bag.putCall(KEY, { n: 1 });
+    bag.values.putPart(PART);
+    bag.calls.putLine(KEY, { n: 1 });
   }
   const before = listFiles(directory.path);
   // Every change would fail.
@@ -174,14 +174,14 @@ Deno.test("openBagFiles() with mode: read changes nothing and refuses to write",
       fileSystem,
       runner: new InlineFoldRunner(fileSystem),
     });
-    assertEquals(bag.getValue(PART.digest)?.bytes, PART.bytes);
-    assertEquals(bag.getCall(KEY), { key: KEY, n: 1 });
-    assertEquals(Array.from(bag.calls()).length, 1);
+    assertEquals(bag.values.load(PART.digest)?.bytes, PART.bytes);
+    assertEquals(bag.calls.getLine(KEY), { key: KEY, n: 1 });
+    assertEquals(Array.from(bag.calls.lines()).length, 1);
     const message = 'it was opened with mode: "read"';
-    assertThrows(() => bag.putValue(createPart("new", 1)), QuiverError, message);
-    assertThrows(() => bag.putCall(KEY, {}), QuiverError, message);
-    assertThrows(() => bag.deleteCall(KEY), QuiverError, message);
-    assertThrows(() => bag.tryLease(KEY), QuiverError, message);
+    assertThrows(() => bag.values.putPart(createPart("new", 1)), QuiverError, message);
+    assertThrows(() => bag.calls.putLine(KEY, {}), QuiverError, message);
+    assertThrows(() => bag.calls.delete(KEY), QuiverError, message);
+    assertThrows(() => bag.leases.tryAcquire(KEY), QuiverError, message);
     await assertRejects(() => bag.fold(), QuiverError, message);
   }
   assertEquals(listFiles(directory.path), before);
@@ -238,26 +238,26 @@ Deno.test("openBagFiles() rejects options by name", async () => {
   assertEquals(listFiles(directory.path), []);
 });
 
-Deno.test("BagStorage.close() may be called twice, and ends all other calls", async () => {
+Deno.test("DiskBag.close() may be called twice, and ends all other calls", async () => {
   using directory = new TemporaryDirectory();
   const bag = await openBagFiles(directory.path, { fold: "manual" });
-  bag.putValue(PART);
+  bag.values.putPart(PART);
   await Promise.all([bag.close(), bag.close()]);
   await bag.close();
-  assertThrows(() => bag.getValue(PART.digest), QuiverError, "it is closed");
-  assertThrows(() => bag.hasValue(PART.digest), QuiverError, "it is closed");
-  assertThrows(() => bag.putValue(PART), QuiverError, "it is closed");
-  assertThrows(() => bag.getCall(KEY), QuiverError, "it is closed");
-  assertThrows(() => bag.calls(), QuiverError, "it is closed");
-  await assertRejects(() => bag.leaseChanged(KEY), QuiverError, "it is closed");
+  assertThrows(() => bag.values.load(PART.digest), QuiverError, "it is closed");
+  assertThrows(() => bag.values.find(PART.digest), QuiverError, "it is closed");
+  assertThrows(() => bag.values.putPart(PART), QuiverError, "it is closed");
+  assertThrows(() => bag.calls.getLine(KEY), QuiverError, "it is closed");
+  assertThrows(() => bag.calls.lines(), QuiverError, "it is closed");
+  await assertRejects(() => bag.leases.changed(KEY), QuiverError, "it is closed");
   await assertRejects(() => bag.fold(), QuiverError, "it is closed");
 });
 
-Deno.test("BagStorage.close() folds what was written", async () => {
+Deno.test("DiskBag.close() folds what was written", async () => {
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBagFiles(directory.path);
-    bag.putValue(PART);
+    bag.values.putPart(PART);
   }
   assertEquals(listFiles(directory.path), [
     "bag.json",
@@ -271,20 +271,20 @@ Deno.test("BagStorage.close() folds what was written", async () => {
   ]);
 });
 
-Deno.test("BagStorage.close() folds the journals of writers that are gone", async () => {
+Deno.test("DiskBag.close() folds the journals of writers that are gone", async () => {
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBagFiles(directory.path, { fold: "manual" });
-    bag.putValue(PART);
+    bag.values.putPart(PART);
   }
   {
     await using bag = await openBagFiles(directory.path);
-    assertEquals(bag.getValue(PART.digest)?.bytes, PART.bytes);
+    assertEquals(bag.values.load(PART.digest)?.bytes, PART.bytes);
   }
   assertEquals(listFiles(`${directory.path}/journal`), []);
 });
 
-Deno.test("BagStorage.close() does not fold when there is nothing to fold", async () => {
+Deno.test("DiskBag.close() does not fold when there is nothing to fold", async () => {
   using directory = new TemporaryDirectory();
   const runner: FoldRunner = {
     fold: () => Promise.reject(new TypeError("Cannot fold: this test allows none")),
@@ -292,10 +292,10 @@ Deno.test("BagStorage.close() does not fold when there is nothing to fold", asyn
     compact: () => Promise.resolve({ values: 0, bytes: 0, damaged: 0 }),
   };
   await using bag = await openBagFiles(directory.path, {}, { fileSystem: DISK, runner });
-  bag.putCall(KEY, { n: 1 });
+  bag.calls.putLine(KEY, { n: 1 });
 });
 
-Deno.test("BagStorage.close() rejects with what a fold in the background threw", async () => {
+Deno.test("DiskBag.close() rejects with what a fold in the background threw", async () => {
   using directory = new TemporaryDirectory();
   let folds = 0;
   const runner: FoldRunner = {
@@ -305,11 +305,11 @@ Deno.test("BagStorage.close() rejects with what a fold in the background threw",
   };
   const environment = { fileSystem: DISK, runner };
   const bag = await openBagFiles(directory.path, { journalBytes: 1 }, environment);
-  bag.putValue(PART);
+  bag.values.putPart(PART);
   await assertRejects(() => bag.fold(), TypeError, "fold 1 failed");
   const error = await assertRejects(() => bag.close(), TypeError, "fold 2 failed");
   assertEquals(await bag.close().catch((same) => same), error);
   // Nothing is lost by that.
   await using again = await openBagFiles(directory.path, { mode: "read" });
-  assertEquals(again.getValue(PART.digest)?.bytes, PART.bytes);
+  assertEquals(again.values.load(PART.digest)?.bytes, PART.bytes);
 });

@@ -58,7 +58,7 @@ Deno.test("openBagFiles() reads the tables of a large bag once, and a hit four p
     assert(isHit(bag, n));
     assertEquals(counter.take().reads, 0, `reads of the second hit of ${n}`);
   }
-  assertEquals(bag.getCall(toDigest("unknown")), undefined);
+  assertEquals(bag.calls.getLine(toDigest("unknown")), undefined);
   assertEquals(counter.take().bytes, 0);
 });
 
@@ -81,42 +81,42 @@ Deno.test("openBagFiles() reads nothing of the values", async () => {
   assert(Math.abs(large - small) <= 64, `${small} and ${large} bytes were read at open`);
 });
 
-Deno.test("BagStorage.putCall() has the log's tail sealed while the bag stays open", async () => {
+Deno.test("CallLog.putLine() has the log's tail sealed while the bag stays open", async () => {
   using directory = new TemporaryDirectory();
   const note = "x".repeat(100_000);
   {
     await using bag = await openBag(directory.path, { fold: "full" });
-    for (let n = 0; n < 200; n++) bag.putCall(toKey(n), { n, note });
+    for (let n = 0; n < 200; n++) bag.calls.putLine(toKey(n), { n, note });
   }
   using log = Deno.openSync(`${directory.path}/calls.jsonl`);
   const end = readCallTable(toLayout(directory.path), log, 1)?.subject.length ?? 0;
   const size = log.seekSync(0, Deno.SeekMode.End);
   assert(size > 20e6 && size - end < 17e6, `${size - end} of ${size} bytes have no table`);
   await using bag = await openBag(directory.path, { mode: "read" });
-  assertEquals([0, 199].map((n) => bag.getCall(toKey(n))?.n), [0, 199]);
+  assertEquals([0, 199].map((n) => bag.calls.getLine(toKey(n))?.n), [0, 199]);
 });
 
-Deno.test("BagStorage.getCall() gives no record that was evicted and sealed unseen", async () => {
+Deno.test("CallLog.getLine() gives no record that was evicted and sealed unseen", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
   await using other = await openBag(directory.path);
   fillBag(bag, 1000);
   assert(isHit(other, 5) && isHit(other, 6));
-  bag.deleteCall(toKey(5));
-  bag.putCall(toKey(6), { n: 66, result: "" });
+  bag.calls.delete(toKey(5));
+  bag.calls.putLine(toKey(6), { n: 66, result: "" });
   fillBag(bag, 1000, { from: 1000 });
   await bag.fold();
   // Misses everywhere, so that the other handle takes the new manifest and with it the new table.
-  assertEquals(other.getValue(toDigest("unknown")), undefined);
-  assertEquals(other.getCall(toKey(5)), undefined);
-  assertEquals(other.getCall(toKey(6))?.n, 66);
+  assertEquals(other.values.load(toDigest("unknown")), undefined);
+  assertEquals(other.calls.getLine(toKey(5)), undefined);
+  assertEquals(other.calls.getLine(toKey(6))?.n, 66);
 });
 
-Deno.test("BagStorage.getCall() gives records that nobody can change for others", async () => {
+Deno.test("CallLog.getLine() gives records that nobody can change for others", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBag(directory.path);
-  bag.putCall(toKey(1), { deep: { list: [1, { n: 2 }] } });
-  const [first, second] = [bag.getCall(toKey(1)), bag.getCall(toKey(1))];
+  bag.calls.putLine(toKey(1), { deep: { list: [1, { n: 2 }] } });
+  const [first, second] = [bag.calls.getLine(toKey(1)), bag.calls.getLine(toKey(1))];
   assertEquals(first, { key: toKey(1), deep: { list: [1, { n: 2 }] } });
   for (let at: unknown = first; typeof at === "object" && at !== null;) {
     assert(Object.isFrozen(at));

@@ -1,7 +1,7 @@
 // end-to-end: values in journals and segments
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { type Hdf5Access, Hdf5Library, type Hdf5Output } from "../../src/bag/hdf5/library.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { type EncodedPart, VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
@@ -32,13 +32,13 @@ const PARTS = [
   createPart("odd", 8191, "Float64Array"),
 ];
 
-function checkParts(bag: BagStorage, parts: readonly EncodedPart[]): void {
+function checkParts(bag: DiskBag, parts: readonly EncodedPart[]): void {
   for (const { digest, kind, bytes } of parts) {
-    const payload = bag.getValue(digest);
+    const payload = bag.values.load(digest);
     assertEquals(payload?.kind, kind);
     // Much faster than a comparison of the arrays.
     assertEquals(payload !== undefined && equal(payload.bytes, bytes), true, `${bytes.length}`);
-    assertEquals(bag.hasValue(digest), true);
+    assert(bag.values.find(digest) !== undefined);
   }
 }
 
@@ -46,11 +46,11 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-Deno.test("BagStorage.getValue() gives back every kind and size, before and after a fold", async () => {
+Deno.test("BagValues.load() gives back every kind and size, before and after a fold", async () => {
   using directory = new TemporaryDirectory();
   {
     await using bag = await openBagFiles(directory.path, { fold: "manual" });
-    for (const part of PARTS) bag.putValue(part);
+    for (const part of PARTS) bag.values.putPart(part);
     checkParts(bag, PARTS);
     const digests = new Set(PARTS.map((part) => part.digest));
     assertEquals((await bag.fold())?.values, digests.size);
@@ -60,68 +60,68 @@ Deno.test("BagStorage.getValue() gives back every kind and size, before and afte
   checkParts(bag, PARTS);
 });
 
-Deno.test("BagStorage.getValue() gives bytes that the caller owns", async () => {
+Deno.test("BagValues.load() gives bytes that the caller owns", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual" });
   const part = createPart("mine", 50);
-  bag.putValue(part);
+  bag.values.putPart(part);
   for (let i = 0; i < 3; i++) {
-    const bytes = bag.getValue(part.digest)?.bytes;
+    const bytes = bag.values.load(part.digest)?.bytes;
     assertEquals(bytes, part.bytes);
     assertEquals(bytes?.buffer.byteLength, 50);
     bytes?.fill(0);
   }
 });
 
-Deno.test("BagStorage.putValue() keeps no hold on the buffer it is given", async () => {
+Deno.test("BagValues.putPart() keeps no hold on the buffer it is given", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual" });
   const part = createPart("yours", 50);
   const { bytes } = createPart("yours", 50);
-  bag.putValue(part);
+  bag.values.putPart(part);
   part.bytes.fill(0);
-  assertEquals(bag.getValue(part.digest)?.bytes, bytes);
+  assertEquals(bag.values.load(part.digest)?.bytes, bytes);
 });
 
-Deno.test("BagStorage.putValue() writes a known value only once", async () => {
+Deno.test("BagValues.putPart() writes a known value only once", async () => {
   using directory = new TemporaryDirectory();
   const part = createPart("known", 50);
   await using first = await openBagFiles(directory.path, { fold: "manual" });
   await using second = await openBagFiles(directory.path, { fold: "manual" });
-  first.putValue(part);
-  first.putValue(part);
-  assertEquals(second.hasValue(part.digest), true);
-  second.putValue(part);
+  first.values.putPart(part);
+  first.values.putPart(part);
+  assert(second.values.find(part.digest) !== undefined);
+  second.values.putPart(part);
   assertEquals(listFiles(`${directory.path}/journal`).length, 1);
   await first.fold();
-  first.putValue(part);
-  assertEquals(second.getValue(part.digest)?.bytes, part.bytes);
-  second.putValue(part);
+  first.values.putPart(part);
+  assertEquals(second.values.load(part.digest)?.bytes, part.bytes);
+  second.values.putPart(part);
   assertEquals(listFiles(`${directory.path}/journal`), []);
 });
 
-Deno.test("BagStorage.putValue() rejects what is no digest", async () => {
+Deno.test("BagValues.putPart() rejects what is no digest", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { fold: "manual" });
   const part = { ...createPart("x", 1), digest: "abcd" };
-  assertThrows(() => bag.putValue(part), TypeError, 'Cannot put a value as "abcd"');
+  assertThrows(() => bag.values.putPart(part), TypeError, 'Cannot put a value as "abcd"');
 });
 
-Deno.test("BagStorage.getValue() finds what other handles wrote, folded or not", async () => {
+Deno.test("BagValues.load() finds what other handles wrote, folded or not", async () => {
   using directory = new TemporaryDirectory();
   await using reader = await openBagFiles(directory.path, { mode: "readwrite", fold: "manual" });
   await using writer = await openBagFiles(directory.path, { fold: "manual" });
   const parts = Array.from({ length: 10 }, (_, i) => createPart(`part ${i}`, 5000 + 8 * i));
   for (const part of parts) {
-    writer.putValue(part);
-    assertEquals(reader.getValue(part.digest)?.bytes, part.bytes);
+    writer.values.putPart(part);
+    assertEquals(reader.values.load(part.digest)?.bytes, part.bytes);
     await writer.fold();
-    assertEquals(reader.getValue(part.digest)?.bytes, part.bytes);
+    assertEquals(reader.values.load(part.digest)?.bytes, part.bytes);
   }
   checkParts(reader, parts);
 });
 
-Deno.test("BagStorage.fold() merges small segments, and readers follow", async () => {
+Deno.test("DiskBag.fold() merges small segments, and readers follow", async () => {
   using directory = new TemporaryDirectory();
   await using reader = await openBagFiles(directory.path, { mode: "readwrite", memoryBytes: 0 });
   await using writer = await openBagFiles(directory.path, { fold: "manual" });
@@ -129,7 +129,7 @@ Deno.test("BagStorage.fold() merges small segments, and readers follow", async (
   for (let i = 0; i < 12; i++) {
     const part = createPart(`part ${i}`, 30_000, i % 2 === 0 ? "Float64Array" : "cbor");
     parts.push(part);
-    writer.putValue(part);
+    writer.values.putPart(part);
     assertEquals((await writer.fold())?.values, 1);
     checkParts(reader, parts);
   }
@@ -137,26 +137,26 @@ Deno.test("BagStorage.fold() merges small segments, and readers follow", async (
   assertEquals(segments.length <= 4, true, `${segments}`);
 });
 
-Deno.test("BagStorage.fold() takes what a reader holds only after the manifest", async () => {
+Deno.test("DiskBag.fold() takes what a reader holds only after the manifest", async () => {
   using directory = new TemporaryDirectory();
   const part = createPart("part", 5000);
   await using writer = await openBagFiles(directory.path, { fold: "manual" });
-  writer.putValue(part);
+  writer.values.putPart(part);
   // The reader knows the journal but has not opened it when the fold removes it.
   await using reader = await openBagFiles(directory.path, { fold: "manual", memoryBytes: 0 });
-  assertEquals(reader.hasValue(part.digest), true);
+  assert(reader.values.find(part.digest) !== undefined);
   await writer.fold();
-  assertEquals(reader.getValue(part.digest)?.bytes, part.bytes);
+  assertEquals(reader.values.load(part.digest)?.bytes, part.bytes);
 });
 
-Deno.test("BagStorage.fold() keeps the journal of a live writer, and seals its rest later", async () => {
+Deno.test("DiskBag.fold() keeps the journal of a live writer, and seals its rest later", async () => {
   using directory = new TemporaryDirectory();
   await using writer = await openBagFiles(directory.path, { fold: "manual" });
   await using folder = await openBagFiles(directory.path, { fold: "manual" });
   const [one, two] = [createPart("one", 10), createPart("two", 20)];
-  writer.putValue(one);
+  writer.values.putPart(one);
   assertEquals(await folder.fold(), { values: 1, bytes: 10, journals: 0 });
-  writer.putValue(two);
+  writer.values.putPart(two);
   assertEquals(await folder.fold(), { values: 1, bytes: 20, journals: 0 });
   checkParts(folder, [one, two]);
   await writer.close();
@@ -164,7 +164,7 @@ Deno.test("BagStorage.fold() keeps the journal of a live writer, and seals its r
   checkParts(folder, [one, two]);
 });
 
-Deno.test("BagStorage.fold() of a bag without values does nothing", async () => {
+Deno.test("DiskBag.fold() of a bag without values does nothing", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path);
   assertEquals(await bag.fold(), { values: 0, bytes: 0, journals: 0 });
@@ -214,7 +214,7 @@ class BlindLibrary implements Hdf5Access {
   }
 }
 
-Deno.test("BagStorage.getValue() reads values whose place in the segment is unknown", async () => {
+Deno.test("BagValues.load() reads values whose place in the segment is unknown", async () => {
   using directory = new TemporaryDirectory();
   const parts = [createPart("a", 100), createPart("b", 9000, "Int32Array"), createPart("c", 7)];
   const loadLibrary = async () => new BlindLibrary(await Hdf5Library.load());
@@ -225,7 +225,7 @@ Deno.test("BagStorage.getValue() reads values whose place in the segment is unkn
   const table = `${directory.path}/segments/000001.index`;
   {
     await using bag = await openBagFiles(directory.path, { fold: "manual" }, environment);
-    for (const part of parts) bag.putValue(part);
+    for (const part of parts) bag.values.putPart(part);
     await bag.fold();
     checkParts(bag, parts);
   }
@@ -248,7 +248,7 @@ Deno.test("openBagFiles() makes missing tables and the link file again", async (
   const parts = [createPart("a", 100), createPart("b", 9000, "Float16Array"), createPart("c", 0)];
   {
     await using bag = await openBagFiles(directory.path);
-    for (const part of parts) bag.putValue(part);
+    for (const part of parts) bag.values.putPart(part);
   }
   const files = listFiles(directory.path);
   const table = Deno.readFileSync(`${directory.path}/segments/000001.index`);
@@ -266,30 +266,30 @@ Deno.test("openBagFiles() makes missing tables and the link file again", async (
   assertEquals(equal(rebuilt, table), true);
 });
 
-Deno.test("BagStorage.getValue() misses when a segment is gone", async () => {
+Deno.test("BagValues.load() misses when a segment is gone", async () => {
   using directory = new TemporaryDirectory();
   const part = createPart("a", 100);
   {
     await using bag = await openBagFiles(directory.path);
-    bag.putValue(part);
+    bag.values.putPart(part);
   }
   Deno.removeSync(`${directory.path}/segments/000001.h5`);
   await using bag = await openBagFiles(directory.path);
-  assertEquals(bag.getValue(part.digest), undefined);
-  bag.putValue(part);
-  assertEquals(bag.getValue(part.digest)?.bytes, part.bytes);
+  assertEquals(bag.values.load(part.digest), undefined);
+  bag.values.putPart(part);
+  assertEquals(bag.values.load(part.digest)?.bytes, part.bytes);
 });
 
-Deno.test("BagStorage.putValue() begins a new journal at journalBytes and folds in between", async () => {
+Deno.test("BagValues.putPart() begins a new journal at journalBytes and folds in between", async () => {
   using directory = new TemporaryDirectory();
   await using bag = await openBagFiles(directory.path, { journalBytes: 3000 });
   const parts = Array.from({ length: 100 }, (_, i) => createPart(`part ${i}`, 500));
-  for (const part of parts) bag.putValue(part);
+  for (const part of parts) bag.values.putPart(part);
   assertEquals(listFiles(`${directory.path}/journal`).length > 10, true);
   checkParts(bag, parts);
 });
 
-Deno.test("BagStorage with durability: power syncs before it returns", async () => {
+Deno.test("DiskBag with durability: power syncs before it returns", async () => {
   using directory = new TemporaryDirectory();
   const steps: string[] = [];
   const fileSystem: FileSystem = {
@@ -307,7 +307,7 @@ Deno.test("BagStorage with durability: power syncs before it returns", async () 
   const options = { durability: "power", fold: "manual" } as const;
   await using bag = await openBagFiles(directory.path, options, environment);
   steps.length = 0;
-  bag.putValue(createPart("a", 10));
-  bag.putCall(createPart("k", 1).digest, {});
+  bag.values.putPart(createPart("a", 10));
+  bag.calls.putLine(createPart("k", 1).digest, {});
   assertEquals(steps, ["write", "sync", "write", "sync"]);
 });

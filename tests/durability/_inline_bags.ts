@@ -4,7 +4,7 @@ import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import type { Hdf5Access } from "../../src/bag/hdf5/library.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../../src/bag/verify/report.ts";
-import { createBagStores } from "../../src/store/disk_stores.ts";
+import { createDiskStores } from "../../src/store/open_stores.ts";
 import { InlineFoldRunner, loadHdf5Library } from "../bag/_inline_fold_runner.ts";
 
 /**
@@ -33,7 +33,7 @@ export class InlineBags {
     const files = await openBagFiles(path, options, { fileSystem, runner });
     const opened = {
       files,
-      stores: createBagStores(files),
+      stores: createDiskStores(files, { type: "bag", path: files.path, options: {} }),
       [Symbol.asyncDispose]: () => files.close(),
     };
     return new Bag(opened, ({ message, cause }) => {

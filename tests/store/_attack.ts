@@ -2,7 +2,6 @@ import { assert, assertEquals } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { VerifyReport } from "../../src/bag/verify/report.ts";
 import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
-import { createBagStores } from "../../src/store/disk_stores.ts";
 import type { Found, ValueStore } from "../../src/store/stores.ts";
 import { ENVIRONMENT, type StoredCall, verify } from "./_small_bag.ts";
 
@@ -19,19 +18,18 @@ export async function readAll(
 ): Promise<Reading> {
   try {
     await using files = await openBagFiles(path, { mode: "read", memoryBytes: 0 }, ENVIRONMENT);
-    const stores = createBagStores(files);
     const hits: number[] = [];
     for (const [i, { key, argument, result }] of calls.entries()) {
-      const record = await stores.calls.get(key);
+      const record = await files.calls.get(key);
       if (record === undefined) continue;
       assertEquals([record.key, record.task], [key, "test"], context);
-      const found = readValue(stores.values, record.result);
-      const input = readValue(stores.values, record.args[0]?.value ?? "");
+      const found = readValue(files.values, record.result);
+      const input = readValue(files.values, record.args[0]?.value ?? "");
       if (found.hit) assertEquals(found.value, result, context);
       if (input.hit) assertEquals(input.value, argument, context);
       if (found.hit && input.hit) hits.push(i);
     }
-    for (const record of files.calls()) {
+    for (const record of files.calls.lines()) {
       assert(calls.some(({ key }) => key === record.key), `${context}: ${JSON.stringify(record)}`);
     }
     return { hits };

@@ -2,7 +2,7 @@ import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../../src/bag/verify/report.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
-import { createBagStores } from "../../src/store/disk_stores.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { verifyStores } from "../../src/store/verify/verify_stores.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { InlineFoldRunner, loadHdf5Library } from "../bag/_inline_fold_runner.ts";
@@ -56,7 +56,7 @@ export async function createCompactedBag(path: string): Promise<void> {
   }
   await storeCalls(path, [UNSEALED]);
   await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
-  const { values } = createBagStores(files);
+  const { values } = files;
   for (const { result } of CALLS) values.put(encodeValue(result));
 }
 
@@ -74,18 +74,17 @@ export async function storeCalls(
   seal: boolean = false,
 ): Promise<void> {
   await using files = await openBagFiles(path, { ...options, fold: "manual" }, ENVIRONMENT);
-  const stores = createBagStores(files);
-  for (const call of calls) putCall(stores, call);
+  for (const call of calls) putCall(files, call);
   if (seal) await files.fold();
 }
 
 function putCall(
-  stores: ReturnType<typeof createBagStores>,
+  files: DiskBag,
   { key, argument, result }: StoredCall,
 ): void {
   const [value, output] = [encodeValue(argument), encodeValue(result)];
-  stores.values.put(value);
-  stores.values.put(output);
+  files.values.put(value);
+  files.values.put(output);
   const record: CallRecord = {
     key,
     scheme: 1,
@@ -97,7 +96,7 @@ function putCall(
     duration: 1,
     metadata: {},
   };
-  stores.calls.put(record);
+  files.calls.put(record);
 }
 
 /** Checks a bag in this isolate. */

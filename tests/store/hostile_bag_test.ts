@@ -10,7 +10,6 @@ import { encodeTable, LOCATION, PURPOSE } from "../../src/bag/table/digest_table
 import { createJournalBuffer, encodeHeader } from "../../src/bag/journal/journal_format.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
-import { createBagStores } from "../../src/store/disk_stores.ts";
 import { decodeValue } from "../../src/value/codec/decode_value.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { VALUE_KIND } from "../../src/value/value.ts";
@@ -124,7 +123,7 @@ Deno.test("a packed table that claims absurd places is believed in nothing", asy
       await using files = await openBagFiles(directory.path, { mode: "read" }, ENVIRONMENT);
       // Nothing at all has the checksum of nothing: an array without elements.
       const expected = name === digest && length === 0 ? 0 : undefined;
-      assertEquals(files.getValue(digest)?.bytes.length, expected);
+      assertEquals(files.values.load(digest)?.bytes.length, expected);
       const report = await verify(directory.path);
       assertEquals(report.sound, false);
     }
@@ -141,7 +140,7 @@ Deno.test("a journal entry that claims an absurd length is a miss, and ends its 
     const journal = `${directory.path}/journal/0123456789abcdef-1`;
     Deno.writeFileSync(journal, header.bytes);
     await using files = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
-    assertEquals(files.getValue(digest), undefined);
+    assertEquals(files.values.load(digest), undefined);
     assertEquals((await files.fold())?.values, 0);
     assertEquals(hitsOf(await readAll(directory.path, CALLS, "absurd")), [0, 1, 2]);
   }
@@ -177,7 +176,7 @@ Deno.test("a table of calls that names other records' places gives misses", asyn
   {
     // Long enough for a table of its own.
     await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
-    files.putCall(toDigest("long"), { text: "x".repeat(70_000) });
+    files.calls.putLine(toDigest("long"), { text: "x".repeat(70_000) });
     await files.fold();
   }
   const content = Deno.readFileSync(`${path}/calls.index`);
@@ -200,7 +199,7 @@ Deno.test("a table of calls that names other records' places gives misses", asyn
   const subject = { purpose: PURPOSE.calls, length, check: view.getUint32(32, true) };
   Deno.writeFileSync(`${path}/calls.index`, encodeTable(subject, rows));
   await using files = await openBagFiles(path, { mode: "read" }, ENVIRONMENT);
-  assertEquals(keys.map((key) => files.getCall(key)), keys.map(() => undefined));
+  assertEquals(keys.map((key) => files.calls.getLine(key)), keys.map(() => undefined));
   const report = await verify(path);
   assertEquals(report.steps.find(({ name }) => name === "tables")?.problems, 1);
 });
@@ -215,9 +214,8 @@ Deno.test("own __proto__ keys in log lines and values change nothing", async () 
     const line = encodeCheckedLine(`{"key":"${key}","__proto__":${proto},${fields}`);
     Deno.writeFileSync(`${directory.path}/calls.jsonl`, line, { append: true });
     await using files = await openBagFiles(directory.path, { mode: "read" }, ENVIRONMENT);
-    const { calls } = createBagStores(files);
-    assertEquals(await calls.get(key), undefined);
-    assertEquals(files.getCall(key)?.result, undefined);
+    assertEquals(files.calls.get(key), undefined);
+    assertEquals(files.calls.getLine(key)?.result, undefined);
   }
   // A CBOR map with one key, as no writer of ours makes it.
   const bytes = Uint8Array.of(0xa1, 0x69, ...new TextEncoder().encode("__proto__"), 0xa0);
@@ -238,13 +236,16 @@ Deno.test("digests and names that are paths lead nowhere", async () => {
     const path = `../../${victim.split("/").at(-1)}`;
     const key = toDigest("hostile");
     await using files = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
-    files.putCall(key, { module: "m", task: "test", args: [{ value: path }], result: path });
-    const { calls, values } = createBagStores(files);
+    files.calls.putLine(key, { module: "m", task: "test", args: [{ value: path }], result: path });
+    const { calls, values } = files;
     const record = await calls.get(key);
     assertEquals(await values.get(record?.result ?? ""), { hit: false });
-    assertThrows(() => files.tryLease(path), TypeError, "64 lower-case");
+    assertThrows(() => files.leases.tryAcquire(path), TypeError, "64 lower-case");
     const part = encodeValue("x");
-    assertThrows(() => files.putValue({ ...part, digest: path.padEnd(64, "/") }), SyntaxError);
+    assertThrows(
+      () => files.values.putPart({ ...part, digest: path.padEnd(64, "/") }),
+      SyntaxError,
+    );
     // What objects have anyway is no name of a journal.
     for (const name of ["__proto__", "constructor", "..foo", "toString-1"]) {
       Deno.writeTextFileSync(`${directory.path}/journal/${name}`, "");
@@ -286,9 +287,8 @@ Deno.test("a link in the place of a file is never followed", async () => {
     await readAll(directory.path, ALL, `${file} is a link`);
     try {
       await using files = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
-      const stores = createBagStores(files);
-      await stores.values.put(encodeValue("written"));
-      files.putCall(toDigest("written"), {});
+      await files.values.put(encodeValue("written"));
+      files.calls.putLine(toDigest("written"), {});
       await files.fold();
     } catch (error) {
       assert(error instanceof BagCorruptError, `${file}: ${error}`);
@@ -349,7 +349,7 @@ Deno.test("a log line of 200 MB is a miss, and takes no more memory than a recor
   assert(growth < 120e6, `${growth} bytes more`);
   await using files = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
   const text = "x".repeat(17 * 1024 * 1024);
-  assertThrows(() => files.putCall(toDigest("y"), { text }), RangeError, "the longest has");
+  assertThrows(() => files.calls.putLine(toDigest("y"), { text }), RangeError, "the longest has");
 });
 
 Deno.test("what is nested deeply is a miss or an error, and overflows no stack", async () => {
@@ -363,23 +363,23 @@ Deno.test("what is nested deeply is a miss or an error, and overflows no stack",
   Deno.writeFileSync(`${directory.path}/calls.jsonl`, line, { append: true });
   {
     await using files = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
-    assertEquals(files.getCall(key), undefined);
-    assertEquals([...files.calls()].length, CALLS.length);
+    assertEquals(files.calls.getLine(key), undefined);
+    assertEquals([...files.calls.lines()].length, CALLS.length);
     const nested = JSON.parse(`${"[".repeat(3000)}${"]".repeat(3000)}`);
-    assertThrows(() => files.putCall(key, { nested }), RangeError, "nested too deeply");
+    assertThrows(() => files.calls.putLine(key, { nested }), RangeError, "nested too deeply");
     const bytes = new Uint8Array(1e6).fill(0x81);
     for (const kind of [VALUE_KIND.cbor, VALUE_KIND.graph]) {
       assertThrows(() => decodeValue({ kind, bytes }, () => undefined), SyntaxError);
-      files.putValue({ kind, bytes, digest: toDigest(`deep ${kind}`) });
+      files.values.putPart({ kind, bytes, digest: toDigest(`deep ${kind}`) });
     }
-    files.putCall(key, { module: "", task: "", args: [], result: toDigest("deep 1") });
+    files.calls.putLine(key, { module: "", task: "", args: [], result: toDigest("deep 1") });
     // As a graph, depth costs no stack to read; but none of ours has a digest at that depth.
     const nodes = Array.from({ length: 1e5 }, (_, i) => ["Array", [i + 1]]);
     const { bytes: graph } = encodeValue([1, [0], ...nodes, ["Array"]]);
     const payload = { kind: VALUE_KIND.graph, bytes: graph };
     assertEquals(Array.isArray(decodeValue(payload, () => undefined)), true);
-    files.putValue({ ...payload, digest: toDigest("graph") });
-    files.putCall(graphKey, { module: "", task: "", args: [], result: toDigest("graph") });
+    files.values.putPart({ ...payload, digest: toDigest("graph") });
+    files.calls.putLine(graphKey, { module: "", task: "", args: [], result: toDigest("graph") });
     await files.fold();
   }
   const repaired = await verify(directory.path, { repair: true, digests: true });

@@ -1,6 +1,6 @@
 // Contract: signed stores believe nobody who has no key, whatever kind of stores is beneath.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { BagStorage } from "../../src/disk/disk_storage.ts";
+import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import {
   openBagStores,
   openFileStores,
@@ -210,7 +210,7 @@ for (const [kind, open] of Object.entries(KINDS)) {
 Deno.test("signed bag stores: what heals stays healed when the bag is folded", async () => {
   using directory = new TemporaryDirectory();
   const good = encodeValue(GOOD);
-  const openBag = (signingKey: Keys): Promise<OpenStores & { files: BagStorage }> =>
+  const openBag = (signingKey: Keys): Promise<OpenStores & { files: DiskBag }> =>
     openBagStores(directory.path, { signingKey, fold: "manual" });
   {
     await using unsigned = await openBag([]);

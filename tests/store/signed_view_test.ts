@@ -42,8 +42,8 @@ async function forge(path: string, what: "value" | "array"): Promise<void> {
   const [grid, wrong] = [good.parts[0], evil.parts[0]];
   assert(grid !== undefined && wrong !== undefined);
   await using files = await openBagFiles(path, { fold: "manual" });
-  files.putValue({ ...wrong, digest: what === "array" ? grid.digest : wrong.digest });
-  files.putValue({ ...(what === "value" ? evil : good), digest: good.digest });
+  files.values.putPart({ ...wrong, digest: what === "array" ? grid.digest : wrong.digest });
+  files.values.putPart({ ...(what === "value" ? evil : good), digest: good.digest });
 }
 
 async function list(bag: Bag, path?: string): Promise<string[]> {

@@ -49,7 +49,7 @@ async function readShapes(
   calls: readonly StoredCall[],
 ): Promise<(readonly number[] | undefined)[]> {
   await using files = await openBagFiles(path, { mode: "read" }, ENVIRONMENT);
-  return calls.map((call) => files.openPayload(toArrayDigest(call))?.shape);
+  return calls.map((call) => files.values.open(toArrayDigest(call))?.shape);
 }
 
 async function repair(path: string): Promise<{ damaged: string[]; misses: readonly string[] }> {

@@ -6,7 +6,6 @@ import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layo
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
 import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
-import { createBagStores } from "../../src/store/disk_stores.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { verifyStores } from "../../src/store/verify/verify_stores.ts";
 import { toDigest } from "../bag/_values.ts";
@@ -27,7 +26,7 @@ const ALL = [...CALLS, UNSEALED];
 /** Which calls are hits; fails where one has a wrong value. */
 async function listHits(path: string, calls: readonly StoredCall[] = ALL): Promise<number[]> {
   await using files = await openBagFiles(path, { mode: "read", memoryBytes: 0 }, ENVIRONMENT);
-  const { calls: records, values } = createBagStores(files);
+  const { calls: records, values } = files;
   const hits: number[] = [];
   for (const [i, { key, result }] of calls.entries()) {
     const record = await records.get(key);
@@ -179,7 +178,7 @@ Deno.test("verifyStores() seals what is whole in a damaged journal", async () =>
   assertEquals(await repair(directory.path), { damaged: ["journals", "records"], misses: [] });
   assertEquals(await listHits(directory.path), [0, 1, 2, 3]);
   await using files = await openBagFiles(directory.path, { mode: "read" }, ENVIRONMENT);
-  const record = await createBagStores(files).calls.get(UNSEALED.key);
+  const record = await files.calls.get(UNSEALED.key);
   assertEquals(record?.args.map(({ value }) => value), [undefined]);
   assertEquals(Deno.readFileSync(findFile(directory.path, /^quarantine.*journal/)), content);
 });
@@ -254,8 +253,8 @@ Deno.test("verifyStores() finds a value under a wrong digest, and a repair makes
   const digest = encodeValue(UNSEALED.result).digest;
   {
     await using files = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
-    files.putValue({ ...first, digest });
-    files.putCall(key, { module: "", task: "", args: [], result: digest });
+    files.values.putPart({ ...first, digest });
+    files.calls.putLine(key, { module: "", task: "", args: [], result: digest });
   }
   assertEquals((await verify(directory.path)).sound, true);
   const report = await verify(directory.path, { digests: true });
@@ -265,9 +264,9 @@ Deno.test("verifyStores() finds a value under a wrong digest, and a repair makes
   assertEquals(await listHits(directory.path), [0, 1, 2]);
   {
     await using files = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
-    assertEquals(files.getValue(digest), undefined);
-    await createBagStores(files).values.put(encodeValue(UNSEALED.result));
-    files.putCall(key, { module: "", task: "", args: [], result: digest });
+    assertEquals(files.values.load(digest), undefined);
+    await files.values.put(encodeValue(UNSEALED.result));
+    files.calls.putLine(key, { module: "", task: "", args: [], result: digest });
   }
   assertEquals(await listHits(directory.path), [0, 1, 2, 3]);
   assertEquals((await verify(directory.path, { digests: true })).sound, true);
@@ -323,15 +322,14 @@ Deno.test("verifyStores() repairs beside a writer, who goes on", async () => {
   // As a manifest that is damaged refuses writers, this one was there before.
   await verify(path, { repair: true });
   await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
-  const stores = createBagStores(files);
   const part = encodeValue("before");
-  await stores.values.put(part);
+  await files.values.put(part);
   Deno.removeSync(findFile(path, /^segments.*index$/));
   damage(`${path}/calls.jsonl`, new TextEncoder().encode(`{"key":"${CALLS[2]?.key}"`));
   const report = await verify(path, { repair: true });
   assertEquals([report.sound, listDamaged(report)], [true, ["tables", "log"]]);
-  assertEquals(files.getValue(part.digest)?.bytes, part.bytes);
-  files.putCall(CALLS[2]?.key ?? "", {
+  assertEquals(files.values.load(part.digest)?.bytes, part.bytes);
+  files.calls.putLine(CALLS[2]?.key ?? "", {
     module: "",
     task: "",
     args: [],
@@ -388,9 +386,9 @@ Deno.test("verifyStores() leaves lines alone that are sound and no records of ca
   const lines = [{}, { args: [null, 1, { value: 2 }] }, { result: 3 }, { args: {} }];
   {
     await using files = await openBagFiles(directory.path, { fold: "manual" }, ENVIRONMENT);
-    lines.forEach((line, i) => files.putCall(toDigest(`foreign ${i}`), line));
+    lines.forEach((line, i) => files.calls.putLine(toDigest(`foreign ${i}`), line));
   }
   assertEquals((await verify(directory.path, { repair: true })).sound, true);
   await using files = await openBagFiles(directory.path, { mode: "read" }, ENVIRONMENT);
-  assertEquals([...files.calls()].length, ALL.length + lines.length);
+  assertEquals([...files.calls.lines()].length, ALL.length + lines.length);
 });

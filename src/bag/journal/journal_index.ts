@@ -55,20 +55,6 @@ export class JournalIndex {
   }
 
   /**
-   * Tells whether a value is known; looks at no file.
-   *
-   * @param digest The digest of the value.
-   * @returns Whether a journal has it.
-   */
-  has(digest: Digest): boolean {
-    for (const { entries } of this.#tails.values()) {
-      const index = entries.find(digest);
-      if (index !== -1 && entries.markOf(index) !== DAMAGED) return true;
-    }
-    return false;
-  }
-
-  /**
    * Tells where a value lies; looks at no file.
    *
    * @param digest The digest of the value.

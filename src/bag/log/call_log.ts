@@ -1,5 +1,5 @@
 import { QuiverError } from "../../base/errors.ts";
-import type { TellDamaged } from "../../disk/disk_storage.ts";
+import type { CacheGuard } from "../../disk/disk_storage.ts";
 import {
   type CallLineHead,
   decodeCheckedLine,
@@ -9,8 +9,10 @@ import {
   isUnfinishedLine,
   LONGEST_LINE_BYTES,
 } from "../../disk/checked_line.ts";
+import { DiskCalls } from "../../disk/disk_stores.ts";
 import { type FileSystem, openIfThere, openShared, readAt } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
+import type { CallFeed, Lease, RecordChange, TellDamaged } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
 import { readManifest } from "../manifest.ts";
 import { scanCalls } from "./call_scan.ts";
@@ -22,24 +24,42 @@ export interface CallLogOptions {
   readonly fileSystem: FileSystem;
   /** The bag's paths. */
   readonly layout: BagLayout;
-  /** Whether lines may be appended. */
-  readonly writable: boolean;
+  /** Says what may be done. */
+  readonly guard: CacheGuard;
   /** Whether each line is brought to the disk itself before it counts as written. */
   readonly sync: boolean;
   /** Called when much was appended since the table was last looked at: somebody may have folded. */
   readonly onLongTail?: () => void;
   /** Told when the file turns out to have been replaced: other files of the bag may be gone too. */
   readonly onReplaced?: () => void;
+  /** Called with each line that was put while it is time to see to the table again. */
+  readonly onOverdue?: () => void;
 }
 
-/** The right to put a call, which can be taken back while the call is computed. */
-export interface Revocable {
-  /** How long the log was when it was given. */
+/** A lease that knows how long the log was when it was taken. */
+class LogLease implements Lease {
   readonly logSize: number;
   /** Which log that was: a compaction makes another one, which may come to be as long. */
   readonly log: object | undefined;
-  /** Whether it was taken back. */
-  readonly revoked: boolean;
+  readonly #lease: Lease;
+
+  constructor(lease: Lease, log: OpenLog | undefined) {
+    this.#lease = lease;
+    this.log = log;
+    this.logSize = log?.scanned ?? 0;
+  }
+
+  get key(): Digest {
+    return this.#lease.key;
+  }
+
+  get revoked(): boolean {
+    return this.#lease.revoked;
+  }
+
+  [Symbol.dispose](): void {
+    this.#lease[Symbol.dispose]();
+  }
 }
 
 /** Where a record lies in the log. */
@@ -64,7 +84,7 @@ interface OpenLog {
 }
 
 /** The call log of a bag: appends lines, and follows what others append. */
-export class CallLog implements Disposable {
+export class CallLog extends DiskCalls implements Disposable {
   readonly #options: CallLogOptions;
   readonly #lock: Deno.FsFile | undefined;
   #log: OpenLog | undefined;
@@ -80,10 +100,13 @@ export class CallLog implements Disposable {
    * @param generation The generation of the log, as the manifest has it.
    */
   constructor(options: CallLogOptions, generation: number) {
-    const { fileSystem, layout, writable } = options;
+    super();
+    const { fileSystem, layout, guard } = options;
     this.#options = options;
     this.#generation = generation;
-    this.#lock = writable ? openShared(fileSystem, layout.callsLock, { write: true }) : undefined;
+    this.#lock = guard.writable
+      ? openShared(fileSystem, layout.callsLock, { write: true })
+      : undefined;
     try {
       this.#log = this.#open();
       this.#refresh();
@@ -104,39 +127,32 @@ export class CallLog implements Disposable {
     return isTailLong((this.#log?.scanned ?? 0) - prefix, prefix);
   }
 
-  /** Whether so much was appended that it is time to see to the table again. */
-  get overdue(): boolean {
+  /**
+   * Has a lease be looked at when the call is put: whoever revokes it appends something, so that it is
+   * asked only when the log has grown since.
+   *
+   * @param lease The lease, which was just taken.
+   * @returns The lease to be put with.
+   */
+  watch(lease: Lease): Lease {
+    return new LogLease(lease, this.#log);
+  }
+
+  /** As the base class says. */
+  putLine(key: Digest, fields: Record<string, unknown>, lease?: Lease): boolean {
+    this.#options.guard.checkWritable("put a call into");
+    const watched = lease instanceof LogLease ? lease : undefined;
+    const put = this.#write({ key, evicted: false }, encodeCallLine(key, fields), watched);
     const { scanned = 0, followed = 0 } = this.#log ?? {};
-    return scanned - followed > LONG_TAIL_BYTES;
+    if (scanned - followed > LONG_TAIL_BYTES) this.#options.onOverdue?.();
+    return put;
   }
 
-  /** Which log is open, and how long it is, as far as it was scanned. */
-  get state(): Pick<Revocable, "log" | "logSize"> {
-    return { log: this.#log, logSize: this.#log?.scanned ?? 0 };
-  }
-
-  /**
-   * Appends a record, unless the call was to be forgotten meanwhile.
-   *
-   * @param key The key of the call.
-   * @param fields What the record says beside its key.
-   * @param lease What the call was computed under; asked only when the log has grown since, as whoever
-   * revokes it appends something.
-   * @returns Whether the record is there.
-   */
-  append(key: Digest, fields: Record<string, unknown>, lease?: Revocable): boolean {
-    return this.#write({ key, evicted: false }, encodeCallLine(key, fields), lease);
-  }
-
-  /**
-   * Appends that a key is forgotten, if it is known.
-   *
-   * @param key The key of the call.
-   * @returns Whether the key was known.
-   */
-  evict(key: Digest): boolean {
+  /** As the base class says. */
+  delete(key: Digest): boolean {
+    this.#options.guard.checkWritable("delete a call from");
     if (this.find(key) === undefined) return false;
-    this.#write({ key, evicted: true }, encodeEvictLine(key));
+    this.note(key);
     return true;
   }
 
@@ -149,13 +165,9 @@ export class CallLog implements Disposable {
     this.#write({ key, evicted: true }, encodeEvictLine(key));
   }
 
-  /**
-   * Finds the newest record of a key.
-   *
-   * @param key The key of the call.
-   * @returns The record, frozen, or `undefined`.
-   */
-  get(key: Digest): Record<string, unknown> | undefined {
+  /** As the base class says. */
+  getLine(key: Digest): Record<string, unknown> | undefined {
+    this.#options.guard.checkOpen("read from");
     this.#refresh();
     const known = this.#log?.records.get(key);
     if (known !== undefined) return known;
@@ -195,6 +207,7 @@ export class CallLog implements Disposable {
    * @returns The lines, and the position now.
    */
   changes(since?: LogPosition): LogChanges {
+    this.#options.guard.checkOpen("read from");
     this.#refresh();
     this.#reopenReplaced();
     const log = this.#log ?? this.#reopen();
@@ -205,13 +218,40 @@ export class CallLog implements Disposable {
     return { position, lines };
   }
 
+  /** As the interface says. */
+  follow(): CallFeed {
+    let position: LogPosition | undefined;
+    return {
+      read: () => {
+        const { lines, ...changes } = this.changes(position);
+        position = changes.position;
+        return lines === undefined ? this.#readAll() : this.#readChanges(lines);
+      },
+    };
+  }
+
+  *#readAll(): Iterable<RecordChange> {
+    yield { type: "reset" };
+    for (const record of this.records()) yield { type: "put", record };
+  }
+
+  *#readChanges(lines: readonly CallLineHead[]): Iterable<RecordChange> {
+    for (const { key, evicted } of lines) {
+      const record = evicted ? undefined : this.get(key);
+      yield record === undefined ? { type: "delete", key } : { type: "put", record };
+    }
+  }
+
   /**
-   * Goes over the newest record of each key, in the order of the log, as it is at the first step.
-   *
-   * @param damaged Told where a record lies that is passed over as it is damaged. A record that was
+   * As the base class says: in the order of the log, as it is at the first step. A record that was
    * damaged when the table of its part of the log was made is in no table, and is not told of.
    */
-  *records(damaged?: TellDamaged): Generator<Record<string, unknown>> {
+  lines(damaged?: TellDamaged): Iterable<Record<string, unknown>> {
+    this.#options.guard.checkOpen("read from");
+    return this.#lines(damaged);
+  }
+
+  *#lines(damaged: TellDamaged | undefined): Generator<Record<string, unknown>> {
     const log = this.#settle();
     if (log === undefined) return;
     // A file of its own: places are those of one file, and the log may be replaced meanwhile.
@@ -311,13 +351,10 @@ export class CallLog implements Disposable {
     return decodeCheckedLine(line);
   }
 
-  #write(head: CallLineHead, line: Uint8Array, lease?: Revocable): boolean {
+  #write(head: CallLineHead, line: Uint8Array, lease?: LogLease): boolean {
     const { fileSystem, layout, sync } = this.#options;
     checkLine(line);
-    if (this.#lock === undefined) {
-      throw new TypeError("Cannot append to the call log: it is read-only");
-    }
-    this.#lock.lockSync(false);
+    this.#lock?.lockSync(false);
     let log: OpenLog;
     try {
       const info = this.#log?.file.statSync();
@@ -333,7 +370,7 @@ export class CallLog implements Disposable {
         return false;
       }
     } finally {
-      this.#lock.unlockSync();
+      this.#lock?.unlockSync();
     }
     this.#followFolds(log);
     return true;
@@ -357,8 +394,8 @@ export class CallLog implements Disposable {
   }
 
   #open(): OpenLog | undefined {
-    const { fileSystem, layout, writable } = this.#options;
-    const file = writable
+    const { fileSystem, layout, guard } = this.#options;
+    const file = guard.writable
       ? openShared(fileSystem, layout.callLog, { append: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;

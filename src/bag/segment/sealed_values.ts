@@ -96,19 +96,6 @@ export class SealedValues {
   }
 
   /**
-   * Tells whether a value is in a segment; looks at no file.
-   *
-   * @param digest The digest of the value.
-   * @returns Whether a table has it, and it was not found damaged.
-   */
-  has(digest: Digest): boolean {
-    return this.#directory.find(digest).some(({ table, state }) => {
-      const row = table.find(digest);
-      return row !== -1 && state[row] !== DAMAGED;
-    });
-  }
-
-  /**
    * Tells what is known of a value; looks at no file.
    *
    * @param digest The digest of the value.

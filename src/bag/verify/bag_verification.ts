@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
-import type { BagStorage } from "../../disk/disk_storage.ts";
 import { DISK, type FileSystem } from "../../disk/file_system.ts";
 import { type BagLayout, toLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { refuseFile } from "../bag_json.ts";
+import type { DiskBag } from "../disk_bag.ts";
 import type { FoldEnvironment } from "../fold/bag_editor.ts";
 import { compactBag, foldBag, rebuildBag } from "../fold/fold.ts";
 import { type Hdf5Access, Hdf5Library } from "../hdf5/library.ts";
@@ -74,7 +74,7 @@ export class BagVerification {
   }
 
   /** Opens the bag for reading. */
-  open(): Promise<BagStorage> {
+  open(): Promise<DiskBag> {
     return openBagFiles(this.path, { mode: "read", memoryBytes: 0 }, {
       fileSystem: this.#environment.fileSystem,
       runner: {

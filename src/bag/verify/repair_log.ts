@@ -1,3 +1,4 @@
+import { CacheGuard } from "../../disk/disk_storage.ts";
 import { decodeCheckedLine, encodeCallLine, encodeEvictLine } from "../../disk/checked_line.ts";
 import {
   openIfThere,
@@ -123,7 +124,8 @@ export async function amendCalls(
 ): Promise<void> {
   if (keys.length === 0) return;
   // Only read from, and from its begin: a generation that no log has goes with no table.
-  using log = new CallLog({ fileSystem, layout, writable: false, sync: false }, 0);
+  const guard = new CacheGuard(`the bag "${layout.root}"`, "read");
+  using log = new CallLog({ fileSystem, layout, guard, sync: false }, 0);
   const old: Uint8Array[] = [];
   for (let at = 0; at < keys.length; at += CALLS_AT_ONCE) {
     using lock = openShared(fileSystem, layout.callsLock, { write: true });
@@ -131,7 +133,7 @@ export async function amendCalls(
     try {
       using file = openShared(fileSystem, layout.callLog, { append: true });
       for (const key of keys.slice(at, at + CALLS_AT_ONCE)) {
-        const record = log.get(key);
+        const record = log.getLine(key);
         if (record === undefined) continue;
         const amendment = amend(record);
         if (amendment.action === "keep") continue;

@@ -1,6 +1,6 @@
+import type { DiskBag } from "../../bag/disk_bag.ts";
 import { QuiverError } from "../../base/errors.ts";
 import type { CallRecord } from "../../call/call_record.ts";
-import type { BagStorage } from "../../disk/disk_storage.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
 import type {
   Digest,
@@ -10,8 +10,7 @@ import type {
   PayloadSource,
   StoredPayload,
 } from "../../value/value.ts";
-import { decodeFound } from "../decode_found.ts";
-import { toCallRecord } from "../disk_stores.ts";
+import { decodeFound } from "../../value/codec/decode_value.ts";
 import type { OpenFiles } from "../open_stores.ts";
 import { RecordSigner } from "../signed/record_signer.ts";
 import type { Found, ValueStore } from "../stores.ts";
@@ -46,7 +45,7 @@ export interface BagView {
  * @param opened The bag. If it is signed, nothing is shown but what the holder of a key has written.
  * @returns The view.
  */
-export function createBagView({ files, stores }: OpenFiles<BagStorage>): BagView {
+export function createBagView({ files, stores }: OpenFiles<DiskBag>): BagView {
   const view = new PlainView(files);
   const { description } = stores;
   if (description?.type !== "signed") return view;
@@ -54,15 +53,14 @@ export function createBagView({ files, stores }: OpenFiles<BagStorage>): BagView
 }
 
 class PlainView implements BagView {
-  readonly #files: BagStorage;
-  readonly source: PayloadSource;
+  readonly #files: DiskBag;
 
-  constructor(files: BagStorage) {
+  constructor(files: DiskBag) {
     this.#files = files;
-    this.source = {
-      open: (digest) => files.openPayload(digest),
-      load: (digest) => files.getValue(digest),
-    };
+  }
+
+  get source(): PayloadSource {
+    return this.#files.values;
   }
 
   get path(): string {
@@ -70,14 +68,11 @@ class PlainView implements BagView {
   }
 
   record(key: Digest): CallRecord | undefined {
-    return toCallRecord(this.#files.getCall(key));
+    return this.#files.calls.get(key);
   }
 
-  *records(): Generator<CallRecord> {
-    for (const line of this.#files.calls()) {
-      const record = toCallRecord(line);
-      if (record !== undefined) yield record;
-    }
+  records(): Iterable<CallRecord> {
+    return this.#files.calls.records();
   }
 
   believes(): boolean {

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
+import type { DiskBag } from "../../bag/disk_bag.ts";
 import { ATTRIBUTE } from "../../bag/segment/format.ts";
 import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../../bag/segment/hdf5_file.ts";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
 import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../../call/call_record.ts";
-import type { BagStorage } from "../../disk/disk_storage.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
 import type { Digest, EncodedValue } from "../../value/value.ts";
@@ -39,7 +39,7 @@ export interface ImportResult {
  * @throws {BagCorruptError} If the file is something else, or damaged.
  */
 export async function importBag(
-  opened: OpenFiles<BagStorage>,
+  opened: OpenFiles<DiskBag>,
   path: string | URL,
   environment: Hdf5Environment = HDF5_ENVIRONMENT,
 ): Promise<ImportResult> {
@@ -58,9 +58,9 @@ export async function importBag(
       const value = loadValue(values, digest);
       // A copy that is there, but is not what its digest says, makes room for another one.
       view.source.load(digest);
-      for (const part of [...value.parts, value]) files.putValue(part);
+      files.values.put(value);
     }
-    for (const { key, ...fields } of fresh) files.putCall(key, fields);
+    for (const record of fresh) files.calls.put(record);
     return {
       calls: fresh.length,
       known: believed.length - fresh.length,

@@ -1,17 +1,17 @@
 import { resolve } from "node:path";
 import { QuiverError } from "../../base/errors.ts";
-import { decodeCheckedLine, encodeCallLine } from "../../disk/checked_line.ts";
+import { decodeCheckedLine } from "../../disk/checked_line.ts";
 import {
   CacheGuard,
   checkCacheOptions,
-  type DiskStorage,
   isDigest,
-  type LeaseLock,
   type StorageStatistics,
-  type TellDamaged,
 } from "../../disk/disk_storage.ts";
-import { LeasedFiles, LeaseDirectory } from "../../disk/leases.ts";
+import { type DiskStorage, KeyedCalls, KeyedValues } from "../../disk/disk_stores.ts";
+import { DISK } from "../../disk/file_system.ts";
+import { createLeases, DiskLeases, exclusively } from "../../disk/leases.ts";
 import { toPayload, toPayloadCheck } from "../../disk/payload.ts";
+import type { TellDamaged } from "../../disk/stores.ts";
 import type { Digest, EncodedPart, Payload } from "../../value/value.ts";
 import type { SqliteOptions } from "../stores.ts";
 import {
@@ -44,9 +44,12 @@ interface Statements {
 }
 
 /** A cache in a SQLite database. Each put is a transaction of its own. */
-export class SqliteStorage extends LeasedFiles implements DiskStorage {
+class SqliteStorage implements DiskStorage {
   readonly path: string;
   readonly mode: "readwrite" | "read";
+  readonly values: SqliteValues;
+  readonly calls: SqliteCalls;
+  readonly leases: DiskLeases;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #guard: CacheGuard;
@@ -57,39 +60,59 @@ export class SqliteStorage extends LeasedFiles implements DiskStorage {
    * @param path The database, absolute.
    * @param mode Whether it may be changed.
    * @param database The connection; the tables are there.
-   * @param leases Who computes what.
+   * @param leases The directory of leases.
    */
-  constructor(
-    path: string,
-    mode: "readwrite" | "read",
-    database: DatabaseSync,
-    leases: LeaseDirectory,
-  ) {
+  constructor(path: string, mode: "readwrite" | "read", database: DatabaseSync, leases: string) {
     const guard = new CacheGuard(`the SQLite cache "${path}"`, mode);
-    super(guard, leases);
+    const statements = prepare(database);
+    const layout = { leases, locks: leases };
     this.path = path;
     this.mode = mode;
+    this.values = new SqliteValues(guard, statements);
+    this.calls = new SqliteCalls(guard, statements, path);
+    this.leases = new DiskLeases({ fileSystem: DISK, layout, guard, place: path });
     this.#database = database;
+    this.#statements = statements;
     this.#guard = guard;
-    this.#statements = prepare(database);
   }
 
-  putValue(part: EncodedPart): void {
+  /** As the interface says: the pages of the database. */
+  statistics(): StorageStatistics {
+    this.#guard.checkOpen("look into");
+    return { bytes: Number(this.#statements.bytes.get()?.bytes) };
+  }
+
+  /** As the interface says. */
+  close(): Promise<void> {
+    return Promise.try(() => {
+      if (!this.#guard.close()) return;
+      this.leases[Symbol.dispose]();
+      this.#database.close();
+    });
+  }
+
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Each part in a row of its own. */
+class SqliteValues extends KeyedValues {
+  readonly #statements: Statements;
+
+  constructor(guard: CacheGuard, statements: Statements) {
+    super(guard, LARGEST_BYTES);
+    this.#statements = statements;
+  }
+
+  protected override write(part: EncodedPart): void {
     const { digest, kind, bytes } = part;
-    this.#guard.checkWritable("put a value into");
-    this.#guard.checkDigest("put a value into", digest);
-    if (bytes.length > LARGEST_BYTES) {
-      throw new RangeError(
-        `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
-      );
-    }
-    if (!this.rejected.has(digest) && this.getValue(digest) !== undefined) return;
     this.#statements.putPayload.run(digest, kind, toPayloadCheck(digest, part), bytes);
-    this.rejected.delete(digest);
   }
 
-  getValue(digest: Digest): Payload | undefined {
-    this.#guard.checkOpen("read from");
+  load(digest: Digest): Payload | undefined {
+    this.guard.checkOpen("read from");
     const { kind, crc, bytes } = this.#statements.getPayload.get(digest) ?? {};
     if (typeof kind !== "number" || !(bytes instanceof Uint8Array)) return undefined;
     const { buffer, byteOffset, byteLength } = bytes;
@@ -97,49 +120,46 @@ export class SqliteStorage extends LeasedFiles implements DiskStorage {
     const payload = toPayload(kind, new Uint8Array(buffer, byteOffset, byteLength));
     return payload && toPayloadCheck(digest, payload) === crc ? payload : undefined;
   }
+}
 
-  putCall(key: Digest, fields: Record<string, unknown>, lease?: LeaseLock): boolean {
-    this.#guard.checkWritable("put a call into");
-    this.#guard.checkDigest("put a call into", key);
-    if (lease?.revoked) return false;
-    const line = DECODER.decode(encodeCallLine(key, fields).subarray(1, -1));
-    this.#statements.putCall.run(key, line);
-    return this.keepUnlessRevoked(key, lease);
+/** Each record in a row of its own. */
+class SqliteCalls extends KeyedCalls {
+  readonly #statements: Statements;
+  readonly #path: string;
+
+  constructor(guard: CacheGuard, statements: Statements, path: string) {
+    super(guard);
+    this.#statements = statements;
+    this.#path = path;
   }
 
-  getCall(key: Digest): Record<string, unknown> | undefined {
-    this.#guard.checkOpen("read from");
-    return toRecord(key, this.#statements.getCall.get(key)?.record);
+  protected override write(key: Digest, line: Uint8Array<ArrayBuffer>): void {
+    this.#statements.putCall.run(key, DECODER.decode(line.subarray(1, -1)));
   }
 
-  override deleteCall(key: Digest): boolean {
-    this.#guard.checkWritable("delete a call from");
+  getLine(key: Digest): Record<string, unknown> | undefined {
+    this.guard.checkOpen("read from");
+    return toLine(key, this.#statements.getCall.get(key)?.record);
+  }
+
+  delete(key: Digest): boolean {
+    this.guard.checkWritable("delete a call from");
     return this.#statements.deleteCall.run(key).changes > 0;
   }
 
-  *calls(damaged?: TellDamaged): Generator<Record<string, unknown>> {
+  *lines(damaged?: TellDamaged): Generator<Record<string, unknown>> {
     let last = "";
     while (true) {
-      this.#guard.checkOpen("read from");
+      this.guard.checkOpen("read from");
       const rows = this.#statements.page.all(last);
       for (const { key, record } of rows) {
         last = String(key);
-        const line = toRecord(last, record);
+        const line = toLine(last, record);
         if (line !== undefined) yield line;
-        else damaged?.(`"${this.path}", the row of ${last}`);
+        else damaged?.(`"${this.#path}", the row of ${last}`);
       }
       if (rows.length < PAGE_RECORDS) return;
     }
-  }
-
-  /** Counts the pages of the database. */
-  statistics(): StorageStatistics {
-    this.#guard.checkOpen("look into");
-    return { bytes: Number(this.#statements.bytes.get()?.bytes) };
-  }
-
-  protected override release(): void {
-    this.#database.close();
   }
 }
 
@@ -161,7 +181,7 @@ function prepare(database: DatabaseSync): Statements {
   };
 }
 
-function toRecord(key: Digest, text: unknown): Record<string, unknown> | undefined {
+function toLine(key: Digest, text: unknown): Record<string, unknown> | undefined {
   if (typeof text !== "string" || !isDigest(key)) return undefined;
   const line = decodeCheckedLine(ENCODER.encode(text));
   return line?.key === key ? line : undefined;
@@ -184,7 +204,7 @@ const DEFAULTS: Required<SqliteOptions> = {
  * @returns The open database; it must be closed.
  * @throws {CacheFormatError} If it is no database, one of another program, or of another version.
  */
-export function openSqliteFiles(path: string, options: SqliteOptions = {}): SqliteStorage {
+export function openSqliteFiles(path: string, options: SqliteOptions = {}): DiskStorage {
   const settings = checkCacheOptions("a SQLite cache", options, DEFAULTS);
   const { mode, busyTimeout } = settings;
   if (!Number.isInteger(busyTimeout) || busyTimeout < 0) {
@@ -194,13 +214,13 @@ export function openSqliteFiles(path: string, options: SqliteOptions = {}): Sqli
     );
   }
   const file = resolve(path);
-  const leases = new LeaseDirectory(`${file}-leases`);
+  const leases = `${file}-leases`;
   return refuseReadOnly(file, mode, () => {
     const isNew = checkDatabase(file) === "new";
     if (mode === "readwrite") {
-      leases.open();
+      createLeases(DISK, leases);
       // Others may have made the same tables by now; what is made twice makes no difference.
-      return leases.exclusively(() => open(file, settings, leases, isNew));
+      return exclusively(DISK, leases, () => open(file, settings, leases, isNew));
     }
     if (isNew) {
       throw refuse(file, 'there is none; open it with mode: "readwrite" to create one');
@@ -212,9 +232,9 @@ export function openSqliteFiles(path: string, options: SqliteOptions = {}): Sqli
 function open(
   file: string,
   settings: Required<SqliteOptions>,
-  leases: LeaseDirectory,
+  leases: string,
   isNew: boolean,
-): SqliteStorage {
+): DiskStorage {
   const database = connect(file, settings);
   try {
     if (isNew) createTables(database);

@@ -1,10 +1,10 @@
+import type { DiskBag } from "../../bag/disk_bag.ts";
 import {
   BagVerification,
   type VerificationEnvironment,
 } from "../../bag/verify/bag_verification.ts";
 import type { Amendment } from "../../bag/verify/repair_log.ts";
 import { StepReport, type VerifyOptions, type VerifyReport } from "../../bag/verify/report.ts";
-import type { BagStorage } from "../../disk/disk_storage.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";
 import { digestValue } from "../../value/digest/digest_value.ts";
 import type { Digest } from "../../value/value.ts";
@@ -70,7 +70,7 @@ type ValueState = "sound" | "missing" | "wrong";
 
 /** Checks that the results and arguments of records are there and decode. */
 class RecordVerification {
-  readonly #files: BagStorage;
+  readonly #files: DiskBag;
   readonly #report: StepReport;
   readonly #digests: boolean;
   readonly #states = new Map<Digest, ValueState>();
@@ -84,7 +84,7 @@ class RecordVerification {
    * @param report Takes what is found.
    * @param digests Whether digests are computed again.
    */
-  constructor(files: BagStorage, report: StepReport, digests: boolean) {
+  constructor(files: DiskBag, report: StepReport, digests: boolean) {
     this.#files = files;
     this.#report = report;
     this.#digests = digests;
@@ -112,7 +112,7 @@ class RecordVerification {
    * @param pause Called between two records; throws when the check is to end.
    */
   async checkAll(pause: () => Promise<void>): Promise<void> {
-    for (const line of this.#files.calls()) {
+    for (const line of this.#files.calls.lines()) {
       this.#report.checked++;
       this.#check(line);
       await pause();
@@ -149,7 +149,7 @@ class RecordVerification {
   #readValue(digest: Digest): ValueState {
     let missing = false;
     const load = (part: Digest) => {
-      const payload = this.#files.getValue(part);
+      const payload = this.#files.values.load(part);
       if (payload === undefined) missing = true;
       else this.#report.bytes += payload.bytes.length;
       return payload;

@@ -8,7 +8,7 @@ import {
   isArrayValue,
   toObjectType,
 } from "../object_type.ts";
-import { type Digest, type Payload, toKindName } from "../value.ts";
+import { type Digest, type Found, type Payload, toKindName } from "../value.ts";
 import { fromCbor, fromCheckedCbor } from "./cbor.ts";
 import { fromGraph } from "./graph_reader.ts";
 import { toGraph } from "./graph_writer.ts";
@@ -62,6 +62,29 @@ export function decodeValue(
     loaded.set(digest, part);
     return toStoredArray(digest, part);
   });
+}
+
+/**
+ * Decodes a value whose parts lie in a store. A part that is gone or damaged is a miss, like the
+ * value itself: computing the call again heals it.
+ *
+ * @param digest The digest of the value.
+ * @param load Reads a payload that the decoder may keep.
+ * @returns The value, or a miss.
+ * @throws {SyntaxError} If the bytes are not what `encodeValue()` makes.
+ */
+export function decodeFound(
+  digest: Digest,
+  load: (digest: Digest) => Payload | undefined,
+): Found<unknown> {
+  const payload = load(digest);
+  if (payload === undefined) return { hit: false };
+  try {
+    return { hit: true, value: decodeValue(payload, load) };
+  } catch (error) {
+    if (error instanceof MissingPartError) return { hit: false };
+    throw error;
+  }
 }
 
 /**

@@ -6,6 +6,6 @@ import { counted } from "./tasks.ts";
 const [path = "", ...numbers] = Deno.args;
 await using bag = await openBagFiles(path, { fold: "manual" });
 const leases: (Disposable | undefined)[] = [];
-for (const n of numbers) leases.push(bag.tryLease(await counted.digest(Number(n), "")));
+for (const n of numbers) leases.push(bag.leases.tryAcquire(await counted.digest(Number(n), "")));
 console.log(`holds ${leases.filter((lease) => lease !== undefined).length}`);
 await new Promise((resolve) => setTimeout(resolve, 2 ** 31 - 1));

@@ -1,0 +1,133 @@
+import type { CacheGuard, StoredPart } from "../disk/disk_storage.ts";
+import { DiskValues } from "../disk/disk_stores.ts";
+import type { Found, ValueDescription } from "../disk/stores.ts";
+import { decodePlain } from "../value/codec/decode_value.ts";
+import { mayRefer, referencesOf } from "../value/codec/references.ts";
+import type { Digest, EncodedPart, Payload, PayloadSource, StoredPayload } from "../value/value.ts";
+import type { ByteCache } from "./byte_cache.ts";
+import type { Touches } from "./fold/touches.ts";
+import type { JournalWriter } from "./journal/journal_writer.ts";
+import type { StoredValues } from "./stored_values.ts";
+
+/** The length of a digest in hexadecimal. */
+const DIGEST_LENGTH = 64;
+
+/** The largest payload; the HDF5 library writes no more at once. */
+const LARGEST_BYTES = 2 ** 31 - 1;
+
+/** What the values of a bag stand on. */
+export interface BagValuesOptions {
+  /** Says what may be done. */
+  readonly guard: CacheGuard;
+  /** What is kept in memory. */
+  readonly cache: ByteCache;
+  /** The own journal. */
+  readonly writer: JournalWriter;
+  /** Finds values in journals and segments. */
+  readonly stored: StoredValues;
+  /** Keeps others from dropping what is put again. */
+  readonly touches: Touches;
+  /** Called with each part that was appended to the own journal. */
+  readonly onPut: () => void;
+}
+
+/** The values of a bag: in memory, in journals, in segments. */
+export class BagValues extends DiskValues implements PayloadSource {
+  readonly #options: BagValuesOptions;
+  // Of their own, for these a hit needs.
+  readonly #guard: CacheGuard;
+  readonly #cache: ByteCache;
+
+  /**
+   * Takes what they stand on.
+   *
+   * @param options What that is.
+   */
+  constructor(options: BagValuesOptions) {
+    super();
+    this.#options = options;
+    this.#guard = options.guard;
+    this.#cache = options.cache;
+  }
+
+  /** As the interface says. */
+  override get(digest: Digest): Found<unknown> {
+    this.#guard.checkOpen("read from");
+    const plain = this.#cache.plain(digest);
+    return plain === undefined ? super.get(digest) : { hit: true, value: decodePlain(plain) };
+  }
+
+  /** As the base class says. */
+  putPart(part: EncodedPart): void {
+    const { stored, touches, writer, onPut } = this.#options;
+    this.#guard.checkWritable("put a value into");
+    const { digest, bytes } = part;
+    if (digest.length !== DIGEST_LENGTH) {
+      throw new TypeError(`Cannot put a value as "${digest}": a digest has 64 characters`);
+    }
+    if (bytes.length > LARGEST_BYTES) {
+      throw new RangeError(
+        `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
+      );
+    }
+    if (stored.isWhole(digest) && touches.leave(digest, () => this.#isLive(digest))) return;
+    const { journal, entry } = writer.append(part);
+    stored.add(journal, entry);
+    onPut();
+  }
+
+  /** Whether a value is in what is live now: it may have been dropped since this handle looked. */
+  #isLive(digest: Digest): boolean {
+    const { stored } = this.#options;
+    stored.reload();
+    return stored.isWhole(digest);
+  }
+
+  /** As the interface says. */
+  load(digest: Digest): Payload | undefined {
+    this.#guard.checkOpen("read from");
+    const kept = this.#cache.get(digest);
+    if (kept !== undefined) return kept;
+    const payload = this.#options.stored.read(digest);
+    if (payload !== undefined) this.#cache.put(digest, payload);
+    return payload;
+  }
+
+  /** As the interface says; the payload is good until the next fold. */
+  open(digest: Digest): StoredPayload | undefined {
+    this.#guard.checkOpen("read from");
+    return this.#options.stored.open(digest);
+  }
+
+  /** As the base class says; this handle does not give it again. */
+  rejectPart(digest: Digest): boolean {
+    this.#guard.checkOpen("reject a value of");
+    this.#cache.delete(digest);
+    return this.#options.stored.reject(digest);
+  }
+
+  /**
+   * Tells what is known of a part, without reading it.
+   *
+   * @param digest The digest of the part.
+   * @returns Its kind and length, or `undefined` when it is missing.
+   */
+  find(digest: Digest): StoredPart | undefined {
+    this.#guard.checkOpen("look into");
+    return this.#options.stored.find(digest);
+  }
+
+  /**
+   * Tells what is known of a value.
+   *
+   * @param digest The digest of the value.
+   * @returns Its size and parts, or `undefined` when it is missing or damaged.
+   */
+  describe(digest: Digest): ValueDescription | undefined {
+    const part = this.find(digest);
+    if (part === undefined) return undefined;
+    if (!mayRefer(part.kind)) return { bytes: part.length, parts: [] };
+    const payload = this.load(digest);
+    return payload && { bytes: part.length, parts: referencesOf(payload) };
+  }
+}

@@ -1,0 +1,242 @@
+import type { CallRecord } from "../call/call_record.ts";
+import { decodeFound } from "../value/codec/decode_value.ts";
+import { digestValue } from "../value/digest/digest_value.ts";
+import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.ts";
+import { encodeCallLine } from "./checked_line.ts";
+import type { CacheGuard, StorageStatistics } from "./disk_storage.ts";
+import type { DiskLeases } from "./leases.ts";
+import type { CallStore, Found, Lease, TellDamaged, ValueStore, ValueSweeper } from "./stores.ts";
+
+/** A cache on disk that is open: a bag, a directory with a file for each value, or a database. */
+export interface DiskStorage extends AsyncDisposable {
+  /** The absolute path of the cache. */
+  readonly path: string;
+  /** Whether the cache may be changed. */
+  readonly mode: "readwrite" | "read";
+  /** Its values. */
+  readonly values: DiskValues;
+  /** Its records. */
+  readonly calls: DiskCalls;
+  /** Who computes what. */
+  readonly leases: DiskLeases;
+  /** Drops values that no record names; absent when it cannot. */
+  readonly sweeper?: ValueSweeper;
+  /** Counts what lies in it; absent where that is not cheap to tell. */
+  statistics?(): StorageStatistics;
+  /** Lets go of all files; may be called twice. */
+  close(): Promise<void>;
+}
+
+/** Values on disk: each lies in parts, which are bytes under a digest of their own. */
+export abstract class DiskValues implements ValueStore {
+  readonly #load = (part: Digest): Payload | undefined => this.load(part);
+
+  /**
+   * Keeps a part under its digest; does nothing when the digest is known already and its payload
+   * was not found damaged. When this returns, the part is safe to the degree of `durability`; when
+   * it throws, the cache is as it was before.
+   *
+   * @param part The part; its buffer stays the caller's.
+   * @throws {QuiverError} If the cache is closed or read-only.
+   * @throws {RangeError} If the payload is larger than any that can be stored.
+   */
+  abstract putPart(part: EncodedPart): void;
+
+  /**
+   * Reads a part into bytes that the caller owns.
+   *
+   * @param digest The digest of the part.
+   * @returns The payload, or `undefined` when the part is missing or damaged.
+   */
+  abstract load(digest: Digest): Payload | undefined;
+
+  /**
+   * Takes note that what `load` gives is whole, but is not what the digest says: the next `putPart`
+   * keeps another copy.
+   *
+   * @param digest The digest of the part.
+   * @returns Whether `load` may have another copy to give.
+   */
+  abstract rejectPart(digest: Digest): boolean;
+
+  /** As the interface says. Parts first: whoever sees the value must find its parts. */
+  put(value: EncodedValue): void {
+    for (const part of value.parts) this.putPart(part);
+    this.putPart(value);
+  }
+
+  /** As the interface says. */
+  get(digest: Digest): Found<unknown> {
+    return decodeFound(digest, this.#load);
+  }
+
+  /** As the interface says. */
+  reject(digest: Digest): boolean {
+    const wrong = this.#partsOf(digest).filter((part) => !this.#isRight(part));
+    return [digest, ...wrong].map((part) => this.rejectPart(part)).some((again) => again);
+  }
+
+  #partsOf(digest: Digest): readonly Digest[] {
+    const loaded = new Set<Digest>();
+    try {
+      decodeFound(digest, (part) => {
+        loaded.add(part);
+        return this.load(part);
+      });
+    } catch (error) {
+      // What cannot be decoded has no more parts than were asked for.
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+    loaded.delete(digest);
+    return [...loaded];
+  }
+
+  /** A part is an array, which its digest covers as it is. */
+  #isRight(part: Digest): boolean {
+    try {
+      const found = this.get(part);
+      return !found.hit || digestValue(found.value) === part;
+    } catch (error) {
+      if (error instanceof SyntaxError) return false;
+      throw error;
+    }
+  }
+}
+
+/** Values of which each part has a place of its own, such as a file or a row. */
+export abstract class KeyedValues extends DiskValues {
+  /** Says what may be done. */
+  protected readonly guard: CacheGuard;
+  readonly #largest: number;
+  /** Parts that are there, and are not what their digest says. */
+  readonly #rejected = new Set<Digest>();
+
+  /**
+   * Takes what all have in common.
+   *
+   * @param guard Says what may be done.
+   * @param largest How many bytes the largest payload has that fits.
+   */
+  constructor(guard: CacheGuard, largest: number) {
+    super();
+    this.guard = guard;
+    this.#largest = largest;
+  }
+
+  /** Writes a part to its place, whatever is there. */
+  protected abstract write(part: EncodedPart): void;
+
+  /** As the base class says. */
+  putPart(part: EncodedPart): void {
+    const { digest, bytes: { length } } = part;
+    this.guard.checkWritable("put a value into");
+    this.guard.checkDigest("put a value into", digest);
+    if (length > this.#largest) {
+      throw new RangeError(
+        `Cannot put a value of ${length} bytes: the largest has ${this.#largest}`,
+      );
+    }
+    if (!this.#rejected.has(digest) && this.load(digest) !== undefined) return;
+    this.write(part);
+    this.#rejected.delete(digest);
+  }
+
+  /** As the base class says. */
+  rejectPart(digest: Digest): boolean {
+    this.#rejected.add(digest);
+    return false;
+  }
+}
+
+/** Records on disk: each is one checked line, in which another program may have written anything. */
+export abstract class DiskCalls implements CallStore {
+  /**
+   * Keeps a line; a later one of the same key replaces an earlier one.
+   *
+   * @param key The key of the call: 64 hexadecimal characters.
+   * @param fields The other fields, as JSON carries them. A field `key` among them is left out.
+   * @param lease The lease that the call was computed under: if it was revoked, nothing is kept.
+   * @returns Whether the line is there.
+   */
+  abstract putLine(key: Digest, fields: Record<string, unknown>, lease?: Lease): boolean;
+
+  /**
+   * Finds the newest line of a key.
+   *
+   * @param key The key of the call.
+   * @returns The line, perhaps frozen as others may have the same object, or `undefined`.
+   */
+  abstract getLine(key: Digest): Record<string, unknown> | undefined;
+
+  /**
+   * Goes over the newest line of every key.
+   *
+   * @param damaged Told where a line lies that is passed over as it is damaged.
+   */
+  abstract lines(damaged?: TellDamaged): Iterable<Record<string, unknown>>;
+
+  /** As the interface says. */
+  abstract delete(key: Digest): boolean;
+
+  /** As the interface says. */
+  put({ key, ...fields }: CallRecord, lease?: Lease): boolean {
+    return this.putLine(key, fields, lease);
+  }
+
+  /** As the interface says. */
+  get(key: Digest): CallRecord | undefined {
+    return toCallRecord(this.getLine(key));
+  }
+
+  /** As the interface says. */
+  *records(damaged?: TellDamaged): Iterable<CallRecord> {
+    for (const line of this.lines(damaged)) {
+      const record = toCallRecord(line);
+      if (record !== undefined) yield record;
+    }
+  }
+}
+
+/**
+ * Makes a record of a line. A line that another program wrote may hold anything; what is no record is
+ * no hit.
+ */
+function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
+  if (
+    line === undefined || typeof line.key !== "string" || typeof line.result !== "string" ||
+    typeof line.module !== "string" || typeof line.task !== "string" || !Array.isArray(line.args)
+  ) return undefined;
+  // The fields that a hit relies on were looked at; the rest is for people to read.
+  return line as unknown as CallRecord;
+}
+
+/** Records of which each has a place of its own, such as a file or a row. */
+export abstract class KeyedCalls extends DiskCalls {
+  /** Says what may be done. */
+  protected readonly guard: CacheGuard;
+
+  /**
+   * Takes what all have in common.
+   *
+   * @param guard Says what may be done.
+   */
+  constructor(guard: CacheGuard) {
+    super();
+    this.guard = guard;
+  }
+
+  /** Writes a line between two line feeds to the key's place, whatever is there. */
+  protected abstract write(key: Digest, line: Uint8Array<ArrayBuffer>): void;
+
+  /** As the base class says. */
+  putLine(key: Digest, fields: Record<string, unknown>, lease?: Lease): boolean {
+    this.guard.checkWritable("put a call into");
+    this.guard.checkDigest("put a call into", key);
+    if (lease?.revoked) return false;
+    this.write(key, encodeCallLine(key, fields));
+    if (!lease?.revoked) return true;
+    // Since the last look: then it was not to be put.
+    this.delete(key);
+    return false;
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * The seams between a cache and what keeps its data.
+ *
+ * Stores may answer at once or with a promise: a bag and a memory store answer at once, which is
+ * what makes a hit cost microseconds.
+ *
+ * @module
+ */
+import type { CallRecord } from "../call/call_record.ts";
+import type { Digest, EncodedValue, Found } from "../value/value.ts";
+
+export type { Found } from "../value/value.ts";
+
+/** A value, or a promise of one. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** Keeps values under their digests. */
+export interface ValueStore {
+  /**
+   * Keeps a value. When this returns, the value is safe to the degree that the store promises.
+   *
+   * @param value The value with its digest and parts. The store does not keep the buffers it is given.
+   */
+  put(value: EncodedValue): MaybePromise<void>;
+  /**
+   * Reads a value, as an own copy of the caller's.
+   *
+   * @param digest The digest of the value.
+   * @returns The value, or a miss when it or a part of it is missing or damaged.
+   */
+  get(digest: Digest): MaybePromise<Found<unknown>>;
+  /**
+   * Takes note that what `get` gives, though whole, is not what the digest says: the next `put` of
+   * the value keeps it again, with those of its parts that are wrong.
+   *
+   * @param digest The digest of the value.
+   * @returns Whether `get` may have another copy to give.
+   */
+  reject?(digest: Digest): boolean;
+}
+
+/** Told where a record lies that is passed over as it is damaged. */
+export type TellDamaged = (where: string) => void;
+
+/** Keeps records under the keys of their calls. */
+export interface CallStore {
+  /**
+   * Keeps a record; a later one of the same key replaces an earlier one. Nothing is kept when the
+   * lease that the call was computed under was revoked.
+   *
+   * @param record The record.
+   * @param lease The lease, if there is one.
+   * @returns `false` when nothing was kept.
+   */
+  put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void>;
+  /**
+   * Finds a record.
+   *
+   * @param key The key of the call.
+   * @returns The record, or `undefined`.
+   */
+  get(key: Digest): MaybePromise<CallRecord | undefined>;
+  /**
+   * Forgets a call. Its values stay until they are collected.
+   *
+   * @param key The key of the call.
+   * @returns Whether the call was known.
+   */
+  delete(key: Digest): MaybePromise<boolean>;
+  /**
+   * Goes over all records, each key once.
+   *
+   * @param damaged Told where a record lies that is passed over as it is damaged.
+   */
+  records(damaged?: TellDamaged): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  /**
+   * Goes over all records of the store, those included that this view of it does not show: what they
+   * name belongs to others. Absent when there are no such records.
+   */
+  allRecords?(): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  /** Follows changes, whoever makes them; absent when the store cannot tell. */
+  follow?(): CallFeed;
+}
+
+/** A change of what a call store knows: a new record, a call that is forgotten, or anything. */
+export type RecordChange =
+  | { readonly type: "put"; readonly record: CallRecord }
+  | { readonly type: "delete"; readonly key: Digest }
+  | { readonly type: "reset" };
+
+/** Tells what changed in a call store. */
+export interface CallFeed {
+  /**
+   * Tells what changed since the last time. The first time, and whenever it cannot tell, that is
+   * a reset, and then all records.
+   *
+   * @returns The changes in their order.
+   */
+  read(): Iterable<RecordChange>;
+}
+
+/** The right to compute one key; freed when disposed or when its holder dies. */
+export interface Lease extends Disposable {
+  /** The key. */
+  readonly key: Digest;
+  /** Whether the call was to be forgotten since the lease was taken: its result is not to be kept. */
+  readonly revoked: boolean;
+}
+
+/** Where isolates that share leases tell one another what their calls wait for. */
+export interface WaitBoard {
+  /**
+   * Replaces what this isolate tells; when that throws, it tells nothing.
+   *
+   * @param note What the others are to know; nothing, if not given.
+   */
+  write(note?: Record<string, unknown>): void;
+  /**
+   * Reads what the others tell.
+   *
+   * @returns A note of each isolate that lives and has something to tell.
+   */
+  read(): Record<string, unknown>[];
+}
+
+/** Gives each key to one holder at a time, among all that share the store. */
+export interface LeaseStore {
+  /** What two that give the same leases have in common; absent when there are no two. */
+  readonly place?: string;
+  /** Finds deadlocks among isolates; absent when leases are not shared. */
+  readonly board?: WaitBoard;
+  /**
+   * Takes the lease of a key if it is free.
+   *
+   * @param key The key of the call.
+   * @returns The lease, or `undefined` when somebody holds it.
+   */
+  tryAcquire(key: Digest): Lease | undefined;
+  /**
+   * Tells whoever holds the lease of a key that its result is not to be kept; absent when nobody but
+   * this isolate can hold one.
+   *
+   * @param key The key of the call.
+   */
+  revoke?(key: Digest): void;
+  /**
+   * Waits until the holder of a lease may have finished: its result may be there, or the lease may
+   * be free. Whoever waited looks the call up again, and then tries again.
+   *
+   * @param key The key of the call.
+   * @param signal Ends the wait with the signal's reason.
+   */
+  changed(key: Digest, signal?: AbortSignal): Promise<void>;
+}
+
+/** What is known of a stored value. */
+export interface ValueDescription {
+  /** The size of its own bytes as they are stored. */
+  readonly bytes: number;
+  /** The digests of the parts that it refers to. */
+  readonly parts: readonly Digest[];
+}
+
+/** What was dropped. */
+export interface SweepResult {
+  /** How many values. */
+  readonly values: number;
+  /** Their bytes as they were stored. */
+  readonly bytes: number;
+}
+
+/** Options of {@linkcode ValueSweeper.sweep}. */
+export interface SweepOptions {
+  /** What {@linkcode ValueSweeper.horizon} gave before the records were read. */
+  readonly horizon: number;
+  /**
+   * What may stay for now: a file is rewritten when less than this share of it is wanted.
+   *
+   * @default {1}
+   */
+  readonly share?: number;
+  /** Whether everything is rewritten, also what holds nothing unwanted. */
+  readonly full?: boolean;
+}
+
+/** Drops values that no record names. */
+export interface ValueSweeper {
+  /**
+   * Finds the moment after which values are kept whatever names them: calls in flight, which store
+   * their values before their record, have stored none before it.
+   *
+   * @param gracePeriod For how long values that belong to no call in flight are kept, in milliseconds.
+   * @returns The moment, in milliseconds since 1970.
+   */
+  horizon(gracePeriod: number): Promise<number>;
+  /**
+   * Tells what is known of a value.
+   *
+   * @param digest The digest of the value.
+   * @returns Its size and parts, or `undefined` when it is missing or damaged.
+   */
+  describe(digest: Digest): ValueDescription | undefined;
+  /**
+   * Drops values.
+   *
+   * @param live The digests of all that is wanted, parts included.
+   * @param options Since when values are kept anyway.
+   * @returns What was dropped.
+   */
+  sweep(live: ReadonlySet<Digest>, options: SweepOptions): Promise<SweepResult>;
+}
