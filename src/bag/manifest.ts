@@ -11,6 +11,7 @@ import { BagCorruptError } from "../base/errors.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "../disk/checked_line.ts";
 import {
   type FileSystem,
+  isLockedAt,
   isMissing,
   openIfThere,
   openShared,
@@ -182,12 +183,7 @@ export class FoldLock implements Disposable {
    * @returns Whether another folds now.
    */
   static isHeld(layout: BagLayout): boolean {
-    using file = openIfThere(layout.foldLock);
-    if (file === undefined) return false;
-    // Shared, so that two who only look do not see each other.
-    if (!file.tryLockSync(false)) return true;
-    file.unlockSync();
-    return false;
+    return isLockedAt(layout.foldLock) === true;
   }
 
   /**

@@ -253,6 +253,30 @@ export function isMissing(path: string): boolean {
   return file === undefined;
 }
 
+/**
+ * Tells whether somebody holds the lock of a file, without taking it.
+ *
+ * @param file The file.
+ * @returns Whether it is locked.
+ */
+export function isLocked(file: Deno.FsFile): boolean {
+  // Shared, so that two who only look do not see each other.
+  if (!file.tryLockSync(false)) return true;
+  file.unlockSync();
+  return false;
+}
+
+/**
+ * The same of a file that may be missing.
+ *
+ * @param path The file.
+ * @returns Whether it is locked; `undefined` when there is no such file.
+ */
+export function isLockedAt(path: string): boolean | undefined {
+  using file = openIfThere(path);
+  return file && isLocked(file);
+}
+
 /** How many files stay open for reading; more would run into the usual limit of 1,024. */
 const LIMIT = 64;
 

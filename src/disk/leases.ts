@@ -3,6 +3,8 @@ import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import type { CacheGuard } from "./disk_storage.ts";
 import {
   type FileSystem,
+  isLocked,
+  isLockedAt,
   openIfThere,
   openShared,
   readAt,
@@ -282,11 +284,7 @@ function isRevoked(file: Deno.FsFile, key: Digest): boolean {
  * @returns Whether nobody holds it.
  */
 export function isLeaseFree(layout: LeaseLayout, key: Digest): boolean {
-  using file = openIfThere(toLeasePath(layout, key));
-  if (file === undefined) return true;
-  if (!file.tryLockSync(false)) return false;
-  file.unlockSync();
-  return true;
+  return isLockedAt(toLeasePath(layout, key)) !== true;
 }
 
 /**
@@ -463,11 +461,7 @@ export class WaitNotes implements WaitBoard, Disposable {
 
 function readNote(path: string): Record<string, unknown> | undefined {
   using file = openIfThere(path);
-  if (file === undefined) return undefined;
-  if (file.tryLockSync(false)) {
-    file.unlockSync();
-    return undefined;
-  }
+  if (file === undefined || !isLocked(file)) return undefined;
   const size = file.seekSync(0, Deno.SeekMode.End);
   if (size > LARGEST_BYTES) return undefined;
   const bytes = new Uint8Array(size);

@@ -1,5 +1,5 @@
 import type { CompactResult, FoldResult } from "../../disk/disk_storage.ts";
-import { openIfThere } from "../../disk/file_system.ts";
+import { isLockedAt } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import type { SegmentEntry } from "../manifest.ts";
 import type { RebuiltIndex } from "../segment/rebuild_index.ts";
@@ -131,12 +131,7 @@ export class BackgroundFold {
 
 /** Whether there is a journal that nobody writes to any more. */
 function hasFreeJournal(layout: BagLayout): boolean {
-  return listJournals(layout).some((name) => {
-    using file = openIfThere(toJournalPath(layout, name));
-    if (file === undefined || !file.tryLockSync(false)) return false;
-    file.unlockSync();
-    return true;
-  });
+  return listJournals(layout).some((name) => isLockedAt(toJournalPath(layout, name)) === false);
 }
 
 /** The payload that goes into one segment, in bytes, unless all is to go into one. */

@@ -16,6 +16,7 @@
 import { decodeCheckedLine, encodeCheckedLine } from "../../disk/checked_line.ts";
 import {
   type FileSystem,
+  isLocked,
   openIfThere,
   readWhole,
   removeIfThere,
@@ -220,10 +221,9 @@ export function findOldestLease(layout: BagLayout): number {
   let oldest = Infinity;
   for (const key of listNames(layout.leases)) {
     using file = openIfThere(`${layout.leases}/${key}`);
-    if (file === undefined) continue;
-    if (file.tryLockSync(false)) file.unlockSync();
+    if (file === undefined || !isLocked(file)) continue;
     // A lease is taken by giving a file another name (`leases.ts`), which changes only this.
-    else oldest = Math.min(oldest, toLeaseTime(file.statSync()));
+    oldest = Math.min(oldest, toLeaseTime(file.statSync()));
   }
   return oldest;
 }

@@ -1,4 +1,4 @@
-import { openIfThere, readAt } from "../../disk/file_system.ts";
+import { isLockedAt, openIfThere, readAt } from "../../disk/file_system.ts";
 import { listJournals, toJournalPath } from "../../disk/layout.ts";
 import {
   createJournalBuffer,
@@ -42,7 +42,8 @@ export async function checkJournals(
     const before = report.problems;
     await checkJournal(context, report, path, manifest.sealed[name] ?? 0);
     const found = report.problems - before;
-    if (found === 0 || quarantine === undefined || isWritten(path)) continue;
+    // Its writer may still append to it.
+    if (found === 0 || quarantine === undefined || isLockedAt(path) === true) continue;
     if (quarantine.copy(path)) report.quarantined++;
     report.repaired += found;
     foldable = true;
@@ -97,13 +98,4 @@ function isUnfinished(file: Deno.FsFile, end: number, size: number): boolean {
   if (!readAt(file, end, buffer.bytes)) return false;
   if (buffer.bytes.length < HEADER_BYTES) return isHeaderBegin(buffer);
   return decodeHeader(buffer, 0) !== undefined;
-}
-
-/** Whether somebody may still append to a journal. */
-function isWritten(path: string): boolean {
-  using file = openIfThere(path);
-  if (file === undefined) return false;
-  if (!file.tryLockSync(false)) return true;
-  file.unlockSync();
-  return false;
 }

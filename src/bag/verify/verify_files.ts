@@ -1,5 +1,5 @@
 import { QuiverError } from "../../base/errors.ts";
-import { FileHandles, isMissing, openIfThere } from "../../disk/file_system.ts";
+import { FileHandles, isLockedAt, isMissing, openIfThere } from "../../disk/file_system.ts";
 import {
   type BagLayout,
   listEntries,
@@ -232,18 +232,11 @@ function checkUnfinished(layout: BagLayout, manifest: Manifest): StepReport {
     ...listEntries(layout.leases)
       .filter((entry) => entry.isFile)
       .map((entry) => `${layout.leases}/${entry.name}`)
-      .filter(isFree),
+      .filter((lease) => isLockedAt(lease) === false),
   ];
   report.checked = left.length;
   report.unfinished = left.length;
   return report;
-}
-
-function isFree(lease: string): boolean {
-  using file = openIfThere(lease);
-  if (file === undefined || !file.tryLockSync(false)) return false;
-  file.unlockSync();
-  return true;
 }
 
 /**
