@@ -82,10 +82,6 @@ export class BaseWorker implements Worker {
     void kind.ended.then((death) => this.#fail(death));
   }
 
-  get pending(): number {
-    return this.#calls.size;
-  }
-
   get room(): number {
     return this.#calls.room;
   }
@@ -203,11 +199,6 @@ export class SentCalls {
   constructor(worker: string, claims: SentClaims) {
     this.#worker = worker;
     this.#claims = claims;
-  }
-
-  /** How many calls were sent and have neither ended nor been taken back. */
-  get size(): number {
-    return this.#calls.length;
   }
 
   /** How many more can be sent. */

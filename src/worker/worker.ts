@@ -218,12 +218,7 @@ export interface Worker extends AsyncDisposable {
   abort(follower: CallFollower, reason: unknown): void;
   /** Takes back the newest call that has not started, if any: its run resolves to `revoked`. */
   revoke(): boolean;
-  /** How many calls were sent and have neither ended nor been taken back. */
-  readonly pending: number;
-  /**
-   * How many more calls can be sent. One that was taken back is on its way until the worker has seen
-   * that, so that this may be 0 where `pending` is too.
-   */
+  /** How many more calls can be sent; one that was taken back counts until the worker has seen that. */
   readonly room: number;
   /** Resolves when the worker is dead, for whatever reason, with the reason; never rejects. */
   readonly dead: Promise<string>;

@@ -92,10 +92,6 @@ class RetiringWorker implements Worker {
     this.#retire = retire;
   }
 
-  get pending(): number {
-    return this.#waiting.length + (this.#running === "call" ? this.#worker.pending : 0);
-  }
-
   get room(): number {
     return Math.max(0, this.#worker.room - this.#waiting.length);
   }
