@@ -1,6 +1,6 @@
 import type { KeyedCall } from "../call/call_key.ts";
 import type { CallRecord, Json } from "../call/call_record.ts";
-import { abortable } from "../store/memory_stores.ts";
+import { abortable } from "../base/abortable.ts";
 import type { WaitBoard } from "../store/stores.ts";
 import { capture, copyLarge } from "../value/capture.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";

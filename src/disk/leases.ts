@@ -1,3 +1,4 @@
+import { sleep } from "../base/abortable.ts";
 import type { Digest } from "../value/value.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import type { CacheGuard } from "./disk_storage.ts";
@@ -312,21 +313,8 @@ export async function waitUntil(look: () => boolean, signal?: AbortSignal): Prom
   let delay = FIRST_DELAY;
   signal?.throwIfAborted();
   while (!look()) {
-    await wait(delay, signal);
+    await sleep(delay, signal);
     delay = Math.min(delay * 2, LONGEST_DELAY);
-  }
-}
-
-async function wait(delay: number, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, delay);
-  const onAbort = () => reject(signal?.reason);
-  signal?.addEventListener("abort", onAbort);
-  try {
-    await promise;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,3 +1,4 @@
+import { sleep } from "../base/abortable.ts";
 import { type FileSystem, openIfThere, removeIfThere } from "./file_system.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 
@@ -107,6 +108,6 @@ const PAUSE = 1;
 export async function lockExclusively(file: Deno.FsFile): Promise<void> {
   for (;;) {
     for (let i = 0; i < TRIES; i++) if (file.tryLockSync(true)) return;
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    await sleep(PAUSE);
   }
 }

@@ -1,3 +1,4 @@
+import { abortable } from "../base/abortable.ts";
 import { ScopeClosedError } from "../base/errors.ts";
 import { writeWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
@@ -100,18 +101,12 @@ async function untilGivenUp(
   acquired: Promise<Disposable>,
   { cancellation }: CallStatus,
 ): Promise<Disposable> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const giveUp = () => {
-    reject(cancellation.reason);
+  try {
+    return await abortable(acquired, cancellation);
+  } catch (error) {
     // What the limiter throws then, nobody waits for any more.
     acquired.then((permit) => permit[Symbol.dispose](), () => {});
-  };
-  if (cancellation.aborted) giveUp();
-  else cancellation.addEventListener("abort", giveUp);
-  try {
-    return await Promise.race([acquired, promise]);
-  } finally {
-    cancellation.removeEventListener("abort", giveUp);
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { CallRecord } from "../call/call_record.ts";
 import { capture } from "../value/capture.ts";
+import { abortable } from "../base/abortable.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.ts";
 import type {
@@ -240,27 +241,6 @@ class HeldLease implements Lease {
     this.#remove?.();
     this.#remove = undefined;
     this.#freed.resolve();
-  }
-}
-
-/**
- * Waits for a promise, or for a signal, whichever comes first.
- *
- * @typeParam T What the promise gives.
- * @param promise The promise; it goes on when the signal comes first.
- * @param signal Ends the wait with its reason.
- * @returns What the promise gives.
- */
-export async function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (signal === undefined) return await promise;
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
 

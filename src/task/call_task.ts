@@ -13,7 +13,7 @@ import type { CallRunner, ReadyCall } from "./remember_call.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Digest } from "../value/value.ts";
 import type { CallControl, ProgressReport } from "../worker/worker.ts";
-import { pollWhenRead } from "../worker/polled_signal.ts";
+import { pollWhenRead } from "../base/abortable.ts";
 
 export type { CallRunner, ReadyCall, RememberedCall } from "./remember_call.ts";
 

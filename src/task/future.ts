@@ -1,3 +1,4 @@
+import type { CancelListener, CancelSignal } from "../base/abortable.ts";
 import { CancelledError } from "../base/errors.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
@@ -305,24 +306,6 @@ export type FutureState = "pending" | "running" | "done" | "cancelled";
  * there until its end, and nobody waits for it.
  */
 export type OnAbort = "terminate" | "detach";
-
-/** What is told of a cancellation: a function, or an object where a closure for each would cost. */
-type CancelListener = (() => void) | { handleEvent(): void };
-
-/**
- * What a wait needs of an `AbortSignal`. A real one will do; one costs more to make than a short call
- * to run, so that futures have a lighter one until somebody asks for the real one.
- */
-export interface CancelSignal {
-  /** Whether the wait is to end. */
-  readonly aborted: boolean;
-  /** Why. */
-  readonly reason: unknown;
-  /** Tells a listener when the wait is to end. */
-  addEventListener(type: "abort", listener: CancelListener): void;
-  /** Tells it no more. */
-  removeEventListener(type: "abort", listener: CancelListener): void;
-}
 
 /** A cancel signal and what aborts it. */
 export class CancelSource implements CancelSignal {

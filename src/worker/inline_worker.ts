@@ -1,3 +1,4 @@
+import { abortable } from "../base/abortable.ts";
 import { CancelledError, type WorkerDeath } from "../base/errors.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
 import { CALLBACK, type CloseReply, type ControlFrame } from "./wire/frames.ts";
@@ -101,16 +102,8 @@ class InlineKind implements WorkerTransport {
     return { reason };
   }
 
-  async stopped(signal: AbortSignal): Promise<boolean> {
-    const ended = Promise.withResolvers<boolean>();
-    const giveUp = () => ended.resolve(false);
-    signal.addEventListener("abort", giveUp);
-    void this.#last.then(() => ended.resolve(true));
-    try {
-      return signal.aborted ? false : await ended.promise;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+  stopped(signal: AbortSignal): Promise<boolean> {
+    return abortable(this.#last, signal).then(() => true, () => false);
   }
 
   async #perform(slot: number, request: CallRequest): Promise<void> {

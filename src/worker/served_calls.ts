@@ -1,4 +1,4 @@
-import { pollWhenRead } from "./polled_signal.ts";
+import { pollWhenRead } from "../base/abortable.ts";
 import {
   type AnswerFrame,
   CALLBACK,

@@ -13,6 +13,7 @@
  *
  * @module
  */
+import { sleep } from "../../base/abortable.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "../../disk/checked_line.ts";
 import {
   type FileSystem,
@@ -207,7 +208,7 @@ function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
 export async function findHorizon(layout: BagLayout, gracePeriod: number): Promise<number> {
   const horizon = Date.now() - gracePeriod;
   // So that what is put from here on is younger than the horizon by the clock of files too.
-  if (gracePeriod < CLOCK_LAG) await new Promise((resolve) => setTimeout(resolve, CLOCK_LAG));
+  if (gracePeriod < CLOCK_LAG) await sleep(CLOCK_LAG);
   return Math.min(horizon, findOldestLease(layout) - 1);
 }
 

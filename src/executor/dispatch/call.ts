@@ -1,5 +1,6 @@
 import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.ts";
-import type { CancelSignal, OnAbort } from "../../task/future.ts";
+import type { CancelSignal } from "../../base/abortable.ts";
+import type { OnAbort } from "../../task/future.ts";
 import type {
   CallFollower,
   CallListener,

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { abortable } from "../../base/abortable.ts";
 import { type WorkerDeath, WorkerInitError } from "../../base/errors.ts";
 import { refuseNesting } from "../current_worker.ts";
 import { BaseWorker, SentCalls, type WorkerTransport } from "../base_worker.ts";
@@ -124,19 +125,16 @@ async function whenReady(
         cause: new Error(reason),
       }),
     );
-  const abort = () => failed.reject(signal?.reason);
   const timer = setTimeout(() => fail(`it was not ready after ${startTimeout} ms`), startTimeout);
-  signal?.addEventListener("abort", abort);
   void child.ended.then(({ reason }) => fail(`${reason}; see its standard error`));
   try {
-    await Promise.race([ready, failed.promise]);
+    await abortable(Promise.race([ready, failed.promise]), signal);
   } catch (error) {
     child.stop("it did not start");
     await child.ended;
     throw error;
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
   }
 }
 
@@ -217,16 +215,8 @@ class ProcessKind implements WorkerTransport {
     this.#child.stop(reason);
   }
 
-  async stopped(signal: AbortSignal): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const giveUp = () => resolve(false);
-    signal.addEventListener("abort", giveUp);
-    void this.ended.then(() => resolve(true));
-    try {
-      return signal.aborted ? false : await promise;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+  stopped(signal: AbortSignal): Promise<boolean> {
+    return abortable(this.ended, signal).then(() => true, () => false);
   }
 
   #flush(): void {

@@ -1,3 +1,4 @@
+import { abortable, sleep } from "../../base/abortable.ts";
 import { WorkerInitError } from "../../base/errors.ts";
 import { isReadyMessage, type ProgramMessage, type ReadyMessage } from "../wire/frames.ts";
 import { AnswerRing } from "../wire/small_answers.ts";
@@ -42,7 +43,6 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
         cause: reason,
       }),
     );
-  const abort = () => ready.reject(signal?.reason);
   const onError = (event: ErrorEvent) => {
     event.preventDefault();
     fail(new Error(event.message));
@@ -56,9 +56,8 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
   );
   worker.addEventListener("error", onError);
   worker.addEventListener("message", onMessage);
-  signal?.addEventListener("abort", abort);
   try {
-    const message = await ready.promise;
+    const message = await abortable(ready.promise, signal);
     const program: ProgramMessage = { type: "quiver.program", mainModule: Deno.mainModule };
     worker.postMessage(program);
     return new WebThread(worker, message);
@@ -67,7 +66,6 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
     throw error;
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
     worker.removeEventListener("message", onMessage);
     // A listener stays: an error that nobody prevents from spreading would end the parent, too.
     worker.addEventListener("error", (event) => event.preventDefault());
@@ -157,16 +155,8 @@ export class WebThread {
     for (let turn = 0; turn < DRAIN_TURNS && !this.#watch.signal.aborted; turn++) {
       const complete = this.#received >= this.claims.posted;
       if (complete && (this.#uncaught !== undefined || turn >= ERROR_TURNS)) return;
-      await nextTurn(this.#watch.signal);
+      // It ends here when it is stopped meanwhile.
+      await sleep(0, this.#watch.signal).catch(() => {});
     }
   }
-}
-
-/** Waits for one turn of the event loop, or until the signal. */
-async function nextTurn(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve);
-  signal.addEventListener("abort", () => resolve());
-  await promise;
-  clearTimeout(timer);
 }
