@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
+import { ANYTHING, checkOptions, type OptionRules, withDefaults } from "../base/check_options.ts";
 import { BagFormatError } from "../base/errors.ts";
-import type { BagOptions } from "../disk/disk_storage.ts";
+import { type BagOptions, CACHE_FILES_RULES, either, integerFrom } from "../disk/disk_storage.ts";
 import { DISK, type FileSystem } from "../disk/file_system.ts";
 import { type BagLayout, toLayout } from "../disk/layout.ts";
 import {
@@ -22,6 +23,14 @@ const DEFAULTS: Required<Omit<BagOptions, "compression">> = {
   fold: "auto",
   journalBytes: 32 * 1024 * 1024,
   memoryBytes: 32 * 1024 * 1024,
+};
+
+const RULES: OptionRules<BagOptions> = {
+  ...CACHE_FILES_RULES,
+  fold: either("auto", "full", "manual"),
+  journalBytes: integerFrom(1),
+  memoryBytes: integerFrom(0),
+  compression: ANYTHING,
 };
 
 /** What a bag stands on; a test puts other things in their place. */
@@ -52,7 +61,8 @@ export async function openBagFiles(
   const { fileSystem } = environment;
   const layout = toLayout(resolve(path));
   const { compression, ...others } = options;
-  const settings = checkOptions(others);
+  checkOptions("open a bag", options, RULES, "no option");
+  const settings = withDefaults(DEFAULTS, others);
   const wanted = checkCompression(compression);
   const writes = settings.mode === "readwrite";
   refuseFile(layout);
@@ -68,45 +78,6 @@ export async function openBagFiles(
     await bag.close();
     throw error;
   }
-}
-
-function checkOptions(
-  options: Omit<BagOptions, "compression">,
-): Required<Omit<BagOptions, "compression">> {
-  const settings = { ...DEFAULTS, ...options };
-  const unknown = Object.keys(options).find((name) => !(name in DEFAULTS));
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `Cannot open a bag: "${unknown}" is no option; ` +
-        `the options are ${
-          [...Object.keys(DEFAULTS), "compression"].map((name) => `"${name}"`).join(", ")
-        }`,
-    );
-  }
-  checkChoice("mode", settings.mode, ["readwrite", "read"]);
-  checkChoice("durability", settings.durability, ["process", "power"]);
-  checkChoice("fold", settings.fold, ["auto", "full", "manual"]);
-  checkBytes("journalBytes", settings.journalBytes, 1);
-  checkBytes("memoryBytes", settings.memoryBytes, 0);
-  return settings;
-}
-
-function checkChoice(name: string, value: string, choices: readonly string[]): void {
-  if (choices.includes(value)) return;
-  throw new TypeError(
-    `Cannot open a bag as "${name}" must be ${
-      choices.map((choice) => `"${choice}"`).join(" or ")
-    }` +
-      `: current value is "${value}"`,
-  );
-}
-
-function checkBytes(name: string, value: number, least: number): void {
-  if (Number.isInteger(value) && value >= least) return;
-  throw new RangeError(
-    `Cannot open a bag as "${name}" must be an integer of at least ${least}: ` +
-      `current value is ${value}`,
-  );
 }
 
 function checkCompression(compression: BagOptions["compression"]): BagFeatures {

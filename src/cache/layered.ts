@@ -1,3 +1,9 @@
+import {
+  ANYTHING,
+  checkOptions,
+  type OptionRule,
+  type OptionRules,
+} from "../base/check_options.ts";
 import { LAYERED, mixStores } from "../store/layered_stores.ts";
 import type { LayersDescription } from "../store/stores.ts";
 import { Cache, checkCache, isCache } from "./cache.ts";
@@ -127,9 +133,27 @@ function combine(type: LayersDescription["type"], caches: readonly Cache[]): Cac
   return new Cache(LAYERED[type](caches.map(({ stores }) => stores)));
 }
 
-const NUMBERS = ["maxBytes", "maxItems", "maxAge", "gracePeriod"] as const;
-const OPTIONS: ReadonlySet<string> = new Set([...NUMBERS, "policy", "onWarning"]);
-const POLICIES: ReadonlySet<unknown> = new Set(["lru", "fifo", "random"]);
+const LIMIT: OptionRule = {
+  allows: (value) => typeof value === "number" && value >= 0,
+  says: (name, value) =>
+    ` as "${name}" must be a number of at least 0: current value is ${String(value)}`,
+  number: true,
+};
+const POLICIES = ["lru", "fifo", "random"];
+const RULES: OptionRules<LimitOptions> = {
+  maxBytes: LIMIT,
+  maxItems: LIMIT,
+  maxAge: LIMIT,
+  gracePeriod: LIMIT,
+  policy: {
+    allows: (value) => typeof value === "function" || POLICIES.some((policy) => policy === value),
+    says: (_, value) =>
+      `: the option \`policy\` is one of ${POLICIES.join(", ")} or a function, not ${
+        JSON.stringify(value)
+      }`,
+  },
+  onWarning: ANYTHING,
+};
 
 /**
  * Limits what a cache remembers: with each result that is stored, calls are forgotten until the rest
@@ -169,27 +193,6 @@ const POLICIES: ReadonlySet<unknown> = new Set(["lru", "fifo", "random"]);
  */
 export function limited(cache: Cache, options: LimitOptions): Cache {
   checkCache(cache, "limit a cache as the first argument");
-  const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `Cannot limit a cache: "${unknown}" is not an option; the options are ${
-        [...OPTIONS].join(", ")
-      }`,
-    );
-  }
-  for (const name of NUMBERS) {
-    const value = options[name];
-    if (value === undefined || value >= 0) continue;
-    throw new RangeError(
-      `Cannot limit a cache as "${name}" must be a number of at least 0: current value is ${value}`,
-    );
-  }
-  const { policy = "lru" } = options;
-  if (typeof policy !== "function" && !POLICIES.has(policy)) {
-    throw new TypeError(
-      `Cannot limit a cache: the option \`policy\` is one of ${[...POLICIES].join(", ")} ` +
-        `or a function, not ${JSON.stringify(policy)}`,
-    );
-  }
+  checkOptions("limit a cache", options, RULES);
   return new Cache(limitStores(cache.stores, options));
 }

@@ -1,3 +1,4 @@
+import { ANYTHING, checkOptions } from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, writeWarning } from "../base/warning.ts";
 import type { CallQuery, CallTemplate } from "../call/call_query.ts";
@@ -238,13 +239,8 @@ export function query(
   what: CallQuery = {},
   options: QueryOptions = {},
 ): CallSelection {
-  const { onWarning = writeWarning, ...others } = options;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `Cannot query calls: "${unknown}" is not an option; the only one is onWarning`,
-    );
-  }
+  checkOptions("query calls", options, { onWarning: ANYTHING });
+  const { onWarning = writeWarning } = options;
   checkCache(cache, "query calls as the first argument");
   const whole = "address" in what || typeof what !== "function" ? what : undefined;
   return new CallSelection(cache, async function* () {

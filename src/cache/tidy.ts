@@ -1,3 +1,4 @@
+import { checkOptions, type OptionRules } from "../base/check_options.ts";
 import { type CallTemplate, toMatcher } from "../call/call_query.ts";
 import type { TaskAddress } from "../call/call_record.ts";
 import type { CallStore, Stores, SweepResult } from "../store/stores.ts";
@@ -21,6 +22,15 @@ export interface GcOptions {
   gracePeriod?: number;
 }
 
+const RULES: OptionRules<GcOptions> = {
+  gracePeriod: {
+    allows: (value) => typeof value === "number" && value >= 0,
+    says: (name, value) =>
+      ` as "${name}" must be a number of milliseconds: current value is ${String(value)}`,
+    number: true,
+  },
+};
+
 /**
  * Collects the garbage of a cache.
  *
@@ -36,19 +46,8 @@ export async function collectGarbage(
   options: GcOptions = {},
   rewrite: Rewrite = {},
 ): Promise<SweepResult> {
-  const { gracePeriod = GRACE, ...others } = options;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `Cannot collect garbage: "${unknown}" is not an option; the only one is gracePeriod`,
-    );
-  }
-  if (!(gracePeriod >= 0)) {
-    throw new RangeError(
-      "Cannot collect garbage as `gracePeriod` must be a number of milliseconds: current value is " +
-        `${gracePeriod}`,
-    );
-  }
+  checkOptions("collect garbage", options, RULES);
+  const { gracePeriod = GRACE } = options;
   return await sweepStores(stores, gracePeriod, rewrite);
 }
 

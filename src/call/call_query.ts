@@ -1,3 +1,4 @@
+import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
 import type { CallRecord, Json, TaskAddress } from "./call_record.ts";
 
 /** What records of calls are to have in common; fields that are not given do not count. */
@@ -24,15 +25,15 @@ export type CallQuery =
   | { readonly address: TaskAddress }
   | ((record: CallRecord) => boolean);
 
-const FIELDS: ReadonlySet<string> = new Set([
-  "task",
-  "module",
-  "version",
-  "tags",
-  "metadata",
-  "before",
-  "after",
-]);
+const FIELDS: OptionRules<CallTemplate> = {
+  task: ANYTHING,
+  module: ANYTHING,
+  version: ANYTHING,
+  tags: ANYTHING,
+  metadata: ANYTHING,
+  before: ANYTHING,
+  after: ANYTHING,
+};
 
 /**
  * Makes what tells whether a record matches a template.
@@ -52,12 +53,7 @@ export function toMatcher(query: CallQuery): (record: CallRecord) => boolean {
 type Test = (record: CallRecord) => boolean;
 
 function toTests(template: CallTemplate): Test[] {
-  const unknown = Object.keys(template).find((field) => !FIELDS.has(field));
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `Cannot match calls: "${unknown}" is no field; the fields are ${[...FIELDS].join(", ")}`,
-    );
-  }
+  checkOptions("match calls", template, FIELDS, "no field");
   const { task, module, version, tags, metadata, before, after } = template;
   const tests: Test[] = [];
   if (typeof task === "string") tests.push((record) => record.task === task);

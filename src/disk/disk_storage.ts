@@ -1,3 +1,4 @@
+import type { OptionRule, OptionRules } from "../base/check_options.ts";
 import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
 
@@ -18,43 +19,39 @@ export interface CacheFilesOptions {
   durability?: "process" | "power";
 }
 
-const CHOICES: { readonly [name in keyof Required<CacheFilesOptions>]: readonly string[] } = {
-  mode: ["readwrite", "read"],
-  durability: ["process", "power"],
+/** The rules of these options, in the words of messages about what is on disk. */
+export const CACHE_FILES_RULES: OptionRules<CacheFilesOptions> = {
+  mode: either("readwrite", "read"),
+  durability: either("process", "power"),
 };
 
 /**
- * Checks options that a user gave.
+ * Makes the rule of an option that has a few values.
  *
- * @typeParam T The options of the kind.
- * @param kind What is opened, as in "a file cache".
- * @param options What the user gave.
- * @param defaults All options of the kind.
- * @returns The options, all of them.
- * @throws {TypeError} If one is misspelled, or has a value that it cannot have.
+ * @param choices The values.
+ * @returns The rule.
  */
-export function checkCacheOptions<T extends Required<CacheFilesOptions>>(
-  kind: string,
-  options: Partial<T>,
-  defaults: T,
-): T {
-  const settings = { ...defaults, ...options };
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(defaults, name));
-  if (unknown !== undefined) {
-    const names = Object.keys(defaults).map((name) => `"${name}"`).join(", ");
-    throw new TypeError(
-      `Cannot open ${kind}: "${unknown}" is no option; the options are ${names}`,
-    );
-  }
-  for (const name of ["mode", "durability"] as const) {
-    if (CHOICES[name].includes(settings[name])) continue;
-    throw new TypeError(
-      `Cannot open ${kind} as "${name}" must be ${
-        CHOICES[name].map((choice) => `"${choice}"`).join(" or ")
-      }: current value is "${settings[name]}"`,
-    );
-  }
-  return settings;
+export function either(...choices: readonly string[]): OptionRule {
+  const must = choices.map((choice) => `"${choice}"`).join(" or ");
+  return {
+    allows: (value) => choices.some((choice) => choice === value),
+    says: (name, value) => ` as "${name}" must be ${must}: current value is "${String(value)}"`,
+  };
+}
+
+/**
+ * Makes the rule of a number of bytes or milliseconds.
+ *
+ * @param least The least that there may be.
+ * @returns The rule.
+ */
+export function integerFrom(least: number): OptionRule {
+  return {
+    allows: (value) => Number.isInteger(value) && Number(value) >= least,
+    says: (name, value) =>
+      ` as "${name}" must be an integer of at least ${least}: current value is ${String(value)}`,
+    number: true,
+  };
 }
 
 /** Options of `openBag`. */

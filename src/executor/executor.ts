@@ -1,7 +1,15 @@
+import {
+  checkOptions,
+  COUNT_OR_NONE,
+  numeric,
+  oneOf,
+  type OptionRules,
+  TIMEOUT,
+} from "../base/check_options.ts";
 import { ExecutorShutdownError } from "../base/errors.ts";
 import type { Warn } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
-import type { Scope } from "../scope/scope.ts";
+import { assertDepth, assertInsideCall, type Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
 import {
@@ -18,7 +26,6 @@ import type { CallOptions } from "./call_options.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
 import type { MapExecutor } from "./map/map_caller.ts";
 import { type MapOptions, mapTask } from "./map/map_task.ts";
-import { assertDepth, assertInsideCall } from "./nesting.ts";
 import {
   checkMaxWorkers,
   type ExecutorOptions,
@@ -458,19 +465,17 @@ interface ViewedExecutor extends MapExecutor {
   submit(task: object, args: readonly unknown[], runner: CallRunner): Future<unknown>;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set([
-  "signal",
-  "deadline",
-  "onAbort",
-  "gracePeriod",
-  "priority",
-  "retries",
-]);
-
-const ON_ABORT: ReadonlySet<string> = new Set(["terminate", "detach"]);
-
-/** Timers count no further. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
+const CALL_RULES: OptionRules<CallOptions> = {
+  signal: {
+    allows: (value) => value instanceof AbortSignal,
+    says: () => ": `signal` is not an AbortSignal",
+  },
+  deadline: TIMEOUT,
+  onAbort: oneOf(["terminate", "detach"]),
+  gracePeriod: TIMEOUT,
+  priority: numeric("must be an integer", Number.isSafeInteger),
+  retries: COUNT_OR_NONE,
+};
 
 /**
  * An executor whose calls are made with options, as `executor.with(options)` gives it: the same
@@ -503,7 +508,7 @@ export class ExecutorView {
    * @param options How they are made.
    */
   constructor(executor: ViewedExecutor, options: CallOptions) {
-    checkCallOptions(options);
+    checkOptions("submit with options", options, CALL_RULES);
     this.#executor = executor;
     this.#options = { ...options };
     this.#runner = executor.runnerWith(this.#options);
@@ -573,52 +578,4 @@ export class ExecutorView {
       { ...options, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) },
     );
   }
-}
-
-/**
- * Checks options by name.
- *
- * @param options The options.
- * @throws {TypeError} When an option is unknown or of the wrong type.
- * @throws {RangeError} When a number is out of range.
- */
-function checkCallOptions(options: CallOptions): void {
-  for (const name of Object.keys(options)) {
-    if (OPTIONS.has(name)) continue;
-    throw new TypeError(
-      `Cannot submit with options: "${name}" is not an option; ` +
-        `the options are ${[...OPTIONS].join(", ")}`,
-    );
-  }
-  const { signal, deadline, onAbort, gracePeriod, priority = 0, retries = 0 } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError("Cannot submit with options: `signal` is not an AbortSignal");
-  }
-  if (onAbort !== undefined && !ON_ABORT.has(onAbort)) {
-    throw new TypeError(
-      `Cannot submit with options: \`onAbort\` is one of ${[...ON_ABORT].join(", ")}, ` +
-        `not ${JSON.stringify(onAbort)}`,
-    );
-  }
-  checkTime("deadline", deadline);
-  checkTime("gracePeriod", gracePeriod);
-  if (!Number.isSafeInteger(priority)) {
-    throw new RangeError(
-      `Cannot submit with options as \`priority\` must be an integer: ${priority}`,
-    );
-  }
-  if (!Number.isSafeInteger(retries) || retries < 0) {
-    throw new RangeError(
-      `Cannot submit with options as \`retries\` must be an integer that is not negative: ${retries}`,
-    );
-  }
-}
-
-function checkTime(name: string, time: number | undefined): void {
-  if (time === undefined || time === Infinity) return;
-  if (Number.isFinite(time) && time >= 0 && time <= LONGEST_TIMEOUT) return;
-  throw new RangeError(
-    `Cannot submit with options as \`${name}\` must be Infinity or from 0 to ${LONGEST_TIMEOUT} ` +
-      `milliseconds: ${time}`,
-  );
 }

@@ -1,3 +1,14 @@
+import {
+  ANYTHING,
+  checkOptions,
+  COUNT,
+  COUNT_OR_INFINITY,
+  COUNT_OR_NONE,
+  NOT_NEGATIVE,
+  numeric,
+  oneOf,
+  type OptionRules,
+} from "../base/check_options.ts";
 import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
@@ -15,7 +26,7 @@ import {
 } from "./call_options.ts";
 import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import type { EngineOptions } from "./engine/engine.ts";
-import { MAX_DEPTH } from "./nesting.ts";
+import { MAX_DEPTH } from "../scope/scope.ts";
 
 /** Options of {@linkcode Executor}. */
 export interface ExecutorOptions {
@@ -126,27 +137,25 @@ export interface ExecutorOptions {
   onWarning?: (warning: QuiverWarning) => void;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(
-  [
-    "maxWorkers",
-    "workerType",
-    "permissions",
-    "env",
-    "flags",
-    "idleTimeout",
-    "gracePeriod",
-    "output",
-    "maxTasksPerWorker",
-    "maxHeapBytes",
-    "retries",
-    "maxDepth",
-    "maxTotalWorkers",
-    "init",
-    "retire",
-    "observer",
-    "onWarning",
-  ] satisfies (keyof ExecutorOptions)[],
-);
+const RULES: OptionRules<ExecutorOptions> = {
+  maxWorkers: COUNT,
+  workerType: oneOf(WORKER_TYPES),
+  permissions: ANYTHING,
+  env: ANYTHING,
+  flags: ANYTHING,
+  idleTimeout: NOT_NEGATIVE,
+  gracePeriod: NOT_NEGATIVE,
+  output: ANYTHING,
+  maxTasksPerWorker: COUNT_OR_INFINITY,
+  maxHeapBytes: numeric("must be a positive number", (value) => value > 0),
+  retries: COUNT_OR_NONE,
+  maxDepth: COUNT_OR_INFINITY,
+  maxTotalWorkers: COUNT_OR_INFINITY,
+  init: ANYTHING,
+  retire: ANYTHING,
+  observer: ANYTHING,
+  onWarning: ANYTHING,
+};
 
 /** What an executor is made of, everything decided. */
 export interface ExecutorSettings extends EngineOptions {
@@ -165,7 +174,7 @@ export interface ExecutorSettings extends EngineOptions {
  * @throws {RangeError} When a number is out of range.
  */
 export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
-  checkNames(options);
+  checkOptions("create an executor", options, RULES);
   const {
     maxWorkers = navigator.hardwareConcurrency,
     workerType = "web",
@@ -182,24 +191,7 @@ export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
     observer,
     onWarning,
   } = options;
-  checkCount(maxTasksPerWorker, "maxTasksPerWorker");
-  checkCount(maxDepth, "maxDepth");
-  if (maxTotalWorkers !== undefined) checkCount(maxTotalWorkers, "maxTotalWorkers");
   checkMaxWorkers(maxWorkers, maxTotalWorkers, "create an executor");
-  if (!(maxHeapBytes > 0)) refuse("`maxHeapBytes` must be a positive number", maxHeapBytes);
-  if (!Number.isInteger(retries) || retries < 0) {
-    refuse("`retries` must be an integer that is not negative", retries);
-  }
-  if (!(idleTimeout >= 0)) refuse("`idleTimeout` must not be negative", idleTimeout);
-  if (gracePeriod !== undefined && !(gracePeriod >= 0)) {
-    refuse("`gracePeriod` must not be negative", gracePeriod);
-  }
-  if (!WORKER_TYPES.includes(workerType)) {
-    throw new TypeError(
-      `Cannot create an executor: \`workerType\` is one of ${WORKER_TYPES.join(", ")}, ` +
-        `not ${JSON.stringify(workerType)}`,
-    );
-  }
   checkProcessOptions(options, workerType, "create an executor");
   const hooks = {
     ...(init !== undefined && { init: toHookCall(init, "create an executor", "init") }),
@@ -236,37 +228,18 @@ export function checkMaxWorkers(
   maxTotalWorkers: number | undefined,
   action: string,
 ): void {
-  if (!Number.isInteger(maxWorkers) || maxWorkers < 1) {
-    refuse("`maxWorkers` must be a positive integer", maxWorkers, action);
-  }
-  if (maxTotalWorkers !== undefined && maxWorkers > maxTotalWorkers) {
-    const rule = `\`maxWorkers\` must not be more than \`maxTotalWorkers\` (${maxTotalWorkers})`;
-    refuse(rule, maxWorkers, action);
-  }
-}
-
-function checkCount(count: number, name: string): void {
-  if ((Number.isInteger(count) && count > 0) || count === Infinity) return;
-  refuse(`\`${name}\` must be a positive integer or Infinity`, count);
+  // Of an option that is left out there is a default, and of an argument none.
+  checkOptions(action, { maxWorkers: maxWorkers ?? NaN }, { maxWorkers: COUNT });
+  if (maxTotalWorkers === undefined || maxWorkers <= maxTotalWorkers) return;
+  throw new RangeError(
+    `Cannot ${action} as \`maxWorkers\` must not be more than \`maxTotalWorkers\` ` +
+      `(${maxTotalWorkers}): ${maxWorkers}`,
+  );
 }
 
 function toWarn(onWarning: ExecutorOptions["onWarning"]): Warn {
   if (onWarning === undefined) return currentScope().warn;
   return (message, cause) => onWarning({ message, cause });
-}
-
-function checkNames(options: ExecutorOptions): void {
-  for (const name of Object.keys(options)) {
-    if (OPTIONS.has(name)) continue;
-    throw new TypeError(
-      `Cannot create an executor: "${name}" is not an option; ` +
-        `the options are ${[...OPTIONS].join(", ")}`,
-    );
-  }
-}
-
-function refuse(rule: string, value: number, action = "create an executor"): never {
-  throw new RangeError(`Cannot ${action} as ${rule}: ${value}`);
 }
 
 /** What an executor is doing, and has done. */

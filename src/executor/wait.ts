@@ -1,3 +1,4 @@
+import { ANYTHING, checkOptions, oneOf, type OptionRules, TIMEOUT } from "../base/check_options.ts";
 import { Future } from "../task/future.ts";
 
 /** Options of {@linkcode wait}. */
@@ -19,7 +20,11 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-const UNTIL: readonly WaitOptions["until"][] = ["all", "first", "firstError"];
+const LIMIT_RULES: OptionRules<AsCompletedOptions> = { timeout: TIMEOUT, signal: ANYTHING };
+const WAIT_RULES: OptionRules<WaitOptions> = {
+  until: oneOf(["all", "first", "firstError"]),
+  ...LIMIT_RULES,
+};
 
 /**
  * Waits for several futures at once, as `concurrent.futures.wait` does, and tells which have settled.
@@ -52,13 +57,8 @@ export async function wait<F extends PromiseLike<unknown>>(
   futures: Iterable<F>,
   options: WaitOptions = {},
 ): Promise<{ readonly done: Set<F>; readonly pending: Set<F> }> {
-  checkNames(options, ["until", "timeout", "signal"], "wait");
+  checkOptions("wait", options, WAIT_RULES);
   const { until = "all" } = options;
-  if (!UNTIL.includes(until)) {
-    throw new TypeError(
-      `Cannot wait: \`until\` is one of ${UNTIL.join(", ")}, not ${JSON.stringify(until)}`,
-    );
-  }
   const pending = collectFutures(futures, "wait");
   const done = new Set<F>();
   const { promise: enough, resolve, reject } = Promise.withResolvers<void>();
@@ -117,28 +117,18 @@ interface WaitLimitObserver {
   aborted(reason: unknown): void;
 }
 
-/** Timers count no further. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
-
 /**
  * Watches the limits of a wait.
  *
  * @param limits How long to wait.
  * @param observer Told when the wait is to end; at once when it is over already.
  * @returns Ends the watch.
- * @throws {RangeError} When `timeout` is no time.
  */
 function watchLimits(
   { timeout = Infinity, signal }: WaitLimits,
   observer: WaitLimitObserver,
 ): Disposable {
   const timed = timeout !== Infinity;
-  if (timed && !(timeout >= 0 && timeout <= LONGEST_TIMEOUT)) {
-    throw new RangeError(
-      "Cannot wait as `timeout` must be Infinity or a number of milliseconds from 0 to " +
-        `${LONGEST_TIMEOUT}: current value is ${String(timeout)}`,
-    );
-  }
   const abort = () => observer.aborted(signal?.reason);
   if (signal?.aborted) abort();
   else signal?.addEventListener("abort", abort);
@@ -229,7 +219,7 @@ export function asCompleted<F extends PromiseLike<unknown>>(
   void,
   void
 > {
-  checkNames(options, ["timeout", "signal"], "iterate as completed");
+  checkOptions("iterate as completed", options, LIMIT_RULES);
   return new Completions(collectFutures(futures, "iterate as completed"), options);
 }
 

@@ -1,8 +1,11 @@
 import { abortable } from "../base/abortable.ts";
+import { ANYTHING, checkOptions, oneOf, type OptionRules } from "../base/check_options.ts";
 import { ScopeClosedError } from "../base/errors.ts";
 import { writeWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
+  assertDepth,
+  assertInsideCall,
   type Scope,
   toWorkerContextSettings,
   type WorkerContextOptions,
@@ -14,7 +17,6 @@ import { type CallStatus, type CallTracker, followSignal, Future } from "../task
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
-import { assertDepth, assertInsideCall } from "./nesting.ts";
 
 /** Decides how many calls run at once: each holds a permit while a worker has it. */
 export interface Limiter {
@@ -206,9 +208,14 @@ export function openWorkerContext(options: WorkerContextOptions = {}): WorkerCon
   return new OpenWorkerContext(toWorkerContextSettings(options, "open a worker context"));
 }
 
-/** The names of {@linkcode WorkerRunOptions}. */
-const RUN_OPTIONS = ["signal", "onAbort", "limiter"] as const;
-const ABORT_ACTIONS: ReadonlySet<string> = new Set(["terminate", "detach"]);
+const RUN_RULES: OptionRules<WorkerRunOptions> = {
+  signal: ANYTHING,
+  onAbort: oneOf(["terminate", "detach"]),
+  limiter: {
+    allows: (value) => hasMethod(value, "acquire"),
+    says: () => ": `limiter` has no function `acquire`",
+  },
+};
 
 const LIMITER = new CountingLimiter(navigator.hardwareConcurrency);
 const PERMIT: Disposable = { [Symbol.dispose]: () => {} };
@@ -272,7 +279,7 @@ class OpenWorkerContext implements WorkerContext {
     options: WorkerRunOptions = {},
   ): Future<R> {
     const { signal, onAbort, limiter } = options;
-    checkRunOptions(options);
+    checkOptions("run on a worker", options, RUN_RULES);
     const definition = requireDefinition(task, "submit");
     const { name } = definition;
     const scope = scopeOf(task);
@@ -323,37 +330,6 @@ class OpenWorkerContext implements WorkerContext {
   }
 }
 
-/**
- * Checks the names of options with which a call is to run.
- *
- * @param options The options.
- * @param names Those that there are.
- * @throws {TypeError} When an option is unknown.
- */
-function checkRunNames(options: WorkerRunOptions, names: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue;
-    throw new TypeError(
-      `Cannot run on a worker: "${name}" is not an option; the options are ${names.join(", ")}`,
-    );
-  }
-}
-
-function checkRunOptions(options: WorkerRunOptions): void {
-  checkRunNames(options, RUN_OPTIONS);
-  const { onAbort = "detach", limiter } = options;
-  if (!ABORT_ACTIONS.has(onAbort)) {
-    throw new TypeError(
-      `Cannot run on a worker: \`onAbort\` is one of ${[...ABORT_ACTIONS].join(", ")}, not ${
-        JSON.stringify(onAbort)
-      }`,
-    );
-  }
-  if (limiter !== undefined && typeof limiter?.acquire !== "function") {
-    throw new TypeError("Cannot run on a worker: `limiter` has no function `acquire`");
-  }
-}
-
 /** Options of {@linkcode runInWorker}. */
 export interface RunInWorkerOptions extends WorkerRunOptions {
   /**
@@ -362,6 +338,19 @@ export interface RunInWorkerOptions extends WorkerRunOptions {
    * @default {the innermost scope's that has workers of its own, else the program's}
    */
   context?: WorkerContext;
+}
+
+const RUN_IN_WORKER_RULES: OptionRules<RunInWorkerOptions> = {
+  ...RUN_RULES,
+  context: {
+    allows: (value) => hasMethod(value, "run"),
+    says: () => ": `context` is no worker context; open one with `openWorkerContext()`",
+  },
+};
+
+function hasMethod(value: unknown, name: string): boolean {
+  return typeof value === "object" && value !== null &&
+    typeof Reflect.get(value, name) === "function";
 }
 
 /**
@@ -438,13 +427,8 @@ export function runInWorker<A extends readonly unknown[], R>(
   args: DeferredArguments<A>,
   options: RunInWorkerOptions = {},
 ): Future<R> {
-  checkRunNames(options, [...RUN_OPTIONS, "context"]);
+  checkOptions("run on a worker", options, RUN_IN_WORKER_RULES);
   const { context = contextHere(), ...runOptions } = options;
-  if (typeof context?.run !== "function") {
-    throw new TypeError(
-      "Cannot run on a worker: `context` is no worker context; open one with `openWorkerContext()`",
-    );
-  }
   return context.run(task, args, runOptions);
 }
 

@@ -1,9 +1,21 @@
-import { QuiverError } from "../base/errors.ts";
+import {
+  ANYTHING,
+  checkOptions,
+  COUNT_OR_INFINITY,
+  LONGEST_TIMEOUT,
+  NOT_NEGATIVE,
+  numeric,
+  oneOf,
+  type OptionRules,
+  TIMEOUT,
+} from "../base/check_options.ts";
+import { NestedExecutorError, QuiverError } from "../base/errors.ts";
 import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
 import { type Cache, checkCache } from "../cache/cache.ts";
 import type { Json } from "../call/call_record.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import type { Digest } from "../value/value.ts";
+import { currentWorker } from "../worker/current_worker.ts";
 import {
   type CallControl,
   checkProcessOptions,
@@ -138,22 +150,22 @@ export interface Scope {
   readonly nesting?: Nesting;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set([
-  "cache",
-  "tags",
-  "metadata",
-  "strict",
-  "singleFlight",
-  "leaseTimeout",
-  "workers",
-  "onWarning",
-]);
+const RULES: OptionRules<ScopeOptions> = {
+  cache: ANYTHING,
+  tags: ANYTHING,
+  metadata: ANYTHING,
+  strict: ANYTHING,
+  singleFlight: ANYTHING,
+  leaseTimeout: numeric(
+    `must be Infinity or an integer from 0 to ${LONGEST_TIMEOUT}`,
+    (value) => value === Infinity || (Number.isInteger(value) && TIMEOUT.allows(value)),
+  ),
+  workers: ANYTHING,
+  onWarning: ANYTHING,
+};
 
 /** How deep tags and metadata may be: what is deeper overflows the stack of those who read it. */
 const DEEPEST_JSON = 100;
-
-/** Timers count no further. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /**
  * Makes the scope that a nested one with these options is.
@@ -166,22 +178,13 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
  * @throws {RangeError} When `leaseTimeout` is no time.
  */
 export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Scope {
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.has(name)) {
-      throw new TypeError(
-        `Cannot open a scope: "${name}" is not an option; the options are ${
-          [...OPTIONS].join(", ")
-        }`,
-      );
-    }
-  }
+  checkOptions("open a scope", options, RULES);
   const {
     strict = outer?.strict ?? false,
     singleFlight = outer?.singleFlight ?? true,
     leaseTimeout = outer?.leaseTimeout ?? Infinity,
     onWarning,
   } = options;
-  checkTimeout(leaseTimeout);
   if (options.cache !== undefined) checkCache(options.cache, "open a scope as `cache`");
   const metadata = deriveMetadata(outer?.metadata, options.metadata);
   const cache = "cache" in options ? options.cache : outer?.cache;
@@ -275,17 +278,6 @@ function toScopeWorkers({ workers }: ScopeOptions): ScopeWorkers | undefined {
   return workers === undefined ? undefined : new ScopeWorkers(workers);
 }
 
-function checkTimeout(leaseTimeout: number): void {
-  if (leaseTimeout === Infinity) return;
-  if (Number.isInteger(leaseTimeout) && leaseTimeout >= 0 && leaseTimeout <= LONGEST_TIMEOUT) {
-    return;
-  }
-  throw new RangeError(
-    `Cannot open a scope as \`leaseTimeout\` must be Infinity or an integer from 0 to ` +
-      `${LONGEST_TIMEOUT}: current value is ${leaseTimeout}`,
-  );
-}
-
 /**
  * Creates what is told of faults: each message once for a scope and those that inherit from it, as a
  * broken disk warns once, not a million times.
@@ -373,6 +365,43 @@ export function toRecordMetadata({ tags, metadata }: Scope): { readonly [name: s
   return { ...metadata, tags };
 }
 
+/** How deep calls may be nested if nobody says otherwise. */
+export const MAX_DEPTH = 10;
+
+/**
+ * Refuses a call in a worker that is in no call: what a module leaves running behind its import is
+ * in none, either.
+ *
+ * @param name The task's name.
+ * @param scope The scope that the call is made in.
+ * @throws {NestedExecutorError} When a module that a worker imports would start workers for ever.
+ */
+export function assertInsideCall(name: string, { chain }: Scope): undefined {
+  const worker = currentWorker();
+  if (worker === undefined || chain !== undefined) return undefined;
+  const where = worker.importing === undefined ? "" : `, while it imports "${worker.importing}"`;
+  throw new NestedExecutorError(
+    `Cannot submit "${name}" in a worker outside of a call${where}: put the module's main part ` +
+      "under `if (import.meta.main)`",
+  );
+}
+
+/**
+ * Refuses a call that is nested too deep, as one that a task makes of itself for ever would be.
+ *
+ * @param name The task's name.
+ * @param scope The scope that the call is made in.
+ * @param maxDepth How many calls on workers may be around it.
+ * @throws {NestedExecutorError} When there are more.
+ */
+export function assertDepth(name: string, { nesting }: Scope, maxDepth = MAX_DEPTH): void {
+  if (nesting === undefined || nesting.depth < maxDepth) return;
+  throw new NestedExecutorError(
+    `Cannot submit "${name}": ${nesting.depth} executors' calls are around it, and \`maxDepth\` is ` +
+      `${maxDepth}; does a task submit itself for ever?`,
+  );
+}
+
 /** Options of `openWorkerContext`, of `configureDefaultContext`, and of the workers of a scope. */
 export interface WorkerContextOptions {
   /**
@@ -450,17 +479,17 @@ export interface WorkerContextSettings {
   readonly hooks: { readonly init?: HookCall; readonly retire?: HookCall };
 }
 
-const WORKER_OPTIONS: ReadonlySet<string> = new Set([
-  "workerType",
-  "permissions",
-  "env",
-  "flags",
-  "idleTimeout",
-  "init",
-  "retire",
-  "gracePeriod",
-  "maxWorkers",
-]);
+const WORKER_RULES: OptionRules<WorkerContextOptions> = {
+  workerType: oneOf(WORKER_TYPES),
+  permissions: ANYTHING,
+  env: ANYTHING,
+  flags: ANYTHING,
+  idleTimeout: NOT_NEGATIVE,
+  init: ANYTHING,
+  retire: ANYTHING,
+  gracePeriod: NOT_NEGATIVE,
+  maxWorkers: COUNT_OR_INFINITY,
+};
 
 /**
  * Checks the options of a worker context, and puts defaults in place.
@@ -475,37 +504,14 @@ export function toWorkerContextSettings(
   options: WorkerContextOptions,
   action: string,
 ): WorkerContextSettings {
+  checkOptions(action, options, WORKER_RULES);
   const {
     workerType = "web",
     idleTimeout = 10_000,
     gracePeriod = 30_000,
     maxWorkers = Infinity,
   } = options;
-  for (const name of Object.keys(options)) {
-    if (WORKER_OPTIONS.has(name)) continue;
-    throw new TypeError(
-      `Cannot ${action}: "${name}" is not an option; the options are ${
-        [...WORKER_OPTIONS].join(", ")
-      }`,
-    );
-  }
-  if (!WORKER_TYPES.includes(workerType)) {
-    throw new TypeError(
-      `Cannot ${action}: \`workerType\` is one of ${WORKER_TYPES.join(", ")}, not ${
-        JSON.stringify(workerType)
-      }`,
-    );
-  }
   checkProcessOptions(options, workerType, action);
-  for (const [name, time] of Object.entries({ idleTimeout, gracePeriod })) {
-    if (time >= 0) continue;
-    throw new RangeError(`Cannot ${action} as \`${name}\` must not be negative: ${time}`);
-  }
-  if (maxWorkers !== Infinity && !(Number.isInteger(maxWorkers) && maxWorkers > 0)) {
-    throw new RangeError(
-      `Cannot ${action} as \`maxWorkers\` must be a positive integer or Infinity: ${maxWorkers}`,
-    );
-  }
   const { init, retire } = options;
   const hooks = {
     ...(init !== undefined && { init: toHookCall(init, action, "init") }),

@@ -1,11 +1,12 @@
 import { resolve } from "node:path";
 import { isDeadLink } from "../bag/bag_json.ts";
+import { checkOptions, withDefaults } from "../base/check_options.ts";
 import { CacheFormatError, QuiverError } from "../base/errors.ts";
 import { decodeCheckedLine } from "../disk/checked_line.ts";
 import {
+  CACHE_FILES_RULES,
   type CacheFilesOptions,
   CacheGuard,
-  checkCacheOptions,
   isDigest,
 } from "../disk/disk_storage.ts";
 import { type DiskStorage, KeyedCalls, KeyedValues } from "../disk/disk_stores.ts";
@@ -314,7 +315,8 @@ export function openFileDirectory(
   options: CacheFilesOptions = {},
   fileSystem: FileSystem = DISK,
 ): DiskStorage {
-  const settings = checkCacheOptions("a file cache", options, DEFAULTS);
+  checkOptions("open a file cache", options, CACHE_FILES_RULES, "no option");
+  const settings = withDefaults(DEFAULTS, options);
   const root = resolve(path);
   try {
     refuseDeadLink(root);

@@ -1,3 +1,4 @@
+import { BOOLEAN, checkOptions } from "../base/check_options.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { copyCall } from "./copy_call.ts";
@@ -49,19 +50,8 @@ export async function transferCalls(
   to: Stores,
   options: TransferOptions,
 ): Promise<TransferResult> {
-  const { overwrite = false, pop = false, ...others } = options;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `Cannot transfer calls: "${unknown}" is not an option; the options are overwrite and pop`,
-    );
-  }
-  for (const [name, value] of Object.entries({ overwrite, pop })) {
-    if (typeof value === "boolean") continue;
-    throw new TypeError(
-      `Cannot transfer calls as \`${name}\` must be true or false: it is ${typeof value}`,
-    );
-  }
+  checkOptions("transfer calls", options, { overwrite: BOOLEAN, pop: BOOLEAN });
+  const { overwrite = false, pop = false } = options;
   if (to.readOnly) throw new TypeError("Cannot transfer calls into this cache: it is read-only");
   if (pop) checkMove(from, to);
   const counts = { copied: 0, kept: 0, failed: 0 };

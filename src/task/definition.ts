@@ -1,4 +1,5 @@
 import { noteOfStrangers, outside, sharedByCopies } from "../base/ambient.ts";
+import { checkOptions, oneOf, type OptionRule, type OptionRules } from "../base/check_options.ts";
 import { IndigestibleError, WorkerInitError } from "../base/errors.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import type { CallKeys, KeyedCall, TaskIdentity } from "../call/call_key.ts";
@@ -143,8 +144,28 @@ type Keys = typeof import("../call/call_key.ts");
 const PROFILES: LateModule<Profiles> = new LateModule(() => import("../call/function_profile.ts"));
 const KEYS: LateModule<Keys> = new LateModule(() => import("../call/call_key.ts"));
 
-const OPTIONS: ReadonlySet<string> = new Set(["name", "version", "code", "ignore", "require"]);
-const CODE_MODES: ReadonlySet<string> = new Set(["function", "none"]);
+const NAMES: OptionRule = {
+  allows: (value) => Array.isArray(value) && value.every((one) => typeof one === "string"),
+  says: (option, value) =>
+    `: the option \`${option}\` is an array of parameter names, ` +
+    `not ${typeof value === "string" ? JSON.stringify(value) : toKind(value)}`,
+};
+
+const RULES: OptionRules<TaskOptions> = {
+  name: {
+    allows: (value) => typeof value === "string",
+    says: (_, value) => `: the option \`name\` is a string, not ${toKind(value)}`,
+  },
+  version: {
+    allows: (value) => typeof value === "string" || Number.isFinite(value),
+    says: (_, value) =>
+      ": the option `version` is a string or a finite number, " +
+      `not ${typeof value === "number" ? value : toKind(value)}`,
+  },
+  code: oneOf(["function", "none"]),
+  ignore: NAMES,
+  require: NAMES,
+};
 
 /** What a task is made of; the callable that users hold is a face of this. */
 export class TaskDefinition {
@@ -173,29 +194,9 @@ export class TaskDefinition {
     if (typeof fn !== "function") {
       throw new TypeError(`Cannot define a task: ${typeof fn} is not a function`);
     }
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(
-        `Cannot define task "${fn.name}": the options are ${toKind(options)}, not an object`,
-      );
-    }
+    checkOptions(`define task "${String(options?.name ?? fn.name)}"`, options, RULES);
     const { name = fn.name, version, ignore = [], require = [], code = "function" } = options;
     this.address = toAddress(origin, name);
-    for (const option of Object.keys(options)) {
-      if (OPTIONS.has(option)) continue;
-      throw new TypeError(
-        `Cannot define task "${name}": "${option}" is not an option; ` +
-          `the options are ${[...OPTIONS].join(", ")}`,
-      );
-    }
-    if (!CODE_MODES.has(code)) {
-      throw new TypeError(
-        `Cannot define task "${name}": the option \`code\` is one of ` +
-          `${[...CODE_MODES].join(", ")}, not ${JSON.stringify(code)}`,
-      );
-    }
-    checkVersion(name, version);
-    checkNames(name, "ignore", ignore);
-    checkNames(name, "require", require);
     // Whoever calls the task was checked by the types of `Task`.
     this.fn = fn as (...args: unknown[]) => unknown;
     this.resolve = isImportMeta(origin) ? origin.resolve : undefined;
@@ -312,22 +313,6 @@ function isImportMeta(origin: ImportMeta | URL | string): origin is ImportMeta {
   return typeof origin === "object" && !(origin instanceof URL);
 }
 
-function checkVersion(name: string, version: unknown): void {
-  if (version === undefined || typeof version === "string" || Number.isFinite(version)) return;
-  throw new TypeError(
-    `Cannot define task "${name}": the option \`version\` is a string or a finite number, ` +
-      `not ${typeof version === "number" ? version : toKind(version)}`,
-  );
-}
-
-function checkNames(name: string, option: "ignore" | "require", names: unknown): void {
-  if (Array.isArray(names) && names.every((one) => typeof one === "string")) return;
-  throw new TypeError(
-    `Cannot define task "${name}": the option \`${option}\` is an array of parameter names, ` +
-      `not ${typeof names === "string" ? JSON.stringify(names) : toKind(names)}`,
-  );
-}
-
 function toKind(value: unknown): string {
   if (value === null) return "null";
   return Array.isArray(value) ? "an array of something else" : typeof value;
@@ -342,11 +327,6 @@ function toKind(value: unknown): string {
  * @throws {TypeError} When the name is empty or the origin is not a URL.
  */
 export function toAddress(origin: ImportMeta | URL | string, name: string): TaskAddress {
-  if (typeof name !== "string") {
-    throw new TypeError(
-      `Cannot define a task: the option \`name\` is a string, not ${toKind(name)}`,
-    );
-  }
   if (name === "") {
     throw new TypeError(
       "Cannot define a task: the function has no name; name it, or pass the option `name`",

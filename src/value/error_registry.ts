@@ -1,4 +1,5 @@
 import { sharedByCopies } from "../base/ambient.ts";
+import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
 import * as quiverErrors from "../base/errors.ts";
 
 /** Options of {@linkcode registerError}. */
@@ -21,6 +22,12 @@ export interface RegisterErrorOptions<E extends Error> {
    */
   fromFields?: (fields: { readonly [field: string]: unknown }, plain: Error) => E;
 }
+
+const RULES: OptionRules<RegisterErrorOptions<Error>> = {
+  name: ANYTHING,
+  toFields: ANYTHING,
+  fromFields: ANYTHING,
+};
 
 /** A class that was registered. */
 export interface RegisteredError {
@@ -91,13 +98,7 @@ export function registerError<C extends abstract new (...args: never[]) => Error
   Class: C,
   options: RegisterErrorOptions<InstanceType<C>> = {},
 ): C {
-  for (const option of Object.keys(options)) {
-    if (option === "name" || option === "toFields" || option === "fromFields") continue;
-    throw new TypeError(
-      `Cannot register a class of errors: "${option}" is not an option; ` +
-        "the options are name, toFields, fromFields",
-    );
-  }
+  checkOptions("register a class of errors", options, RULES);
   const prototype: unknown = typeof Class === "function" ? Class.prototype : undefined;
   if (!(prototype instanceof Error)) {
     throw new TypeError(

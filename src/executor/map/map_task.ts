@@ -1,4 +1,11 @@
 import { importLater } from "../../base/lazy_import.ts";
+import {
+  ANYTHING,
+  checkOptions,
+  COUNT,
+  numeric,
+  type OptionRules,
+} from "../../base/check_options.ts";
 import type { Scope } from "../../scope/scope.ts";
 import { adoptFutures } from "../../task/call_arguments.ts";
 import type { TaskDefinition } from "../../task/definition.ts";
@@ -49,13 +56,16 @@ export interface MapOptions {
   signal?: AbortSignal;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set([
-  "chunkSize",
-  "bufferSize",
-  "ordered",
-  "progress",
-  "signal",
-]);
+const RULES: OptionRules<MapOptions> = {
+  chunkSize: {
+    ...numeric('must be a positive integer or "auto"', Number.isInteger),
+    allows: (value) => value === "auto" || COUNT.allows(value),
+  },
+  bufferSize: COUNT,
+  ordered: ANYTHING,
+  progress: ANYTHING,
+  signal: ANYTHING,
+};
 
 /** What a map calls. */
 interface MapTarget {
@@ -84,7 +94,9 @@ export function mapTask<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   options: MapOptions,
 ): AsyncGenerator<R, void, void> {
-  const settings = toSettings(options);
+  checkOptions("map", options, RULES);
+  const { chunkSize = "auto", bufferSize, ordered = true, progress = false, signal } = options;
+  const settings = { chunkSize, bufferSize, ordered, progress, signal };
   const { name } = target.definition;
   const iterable = Object(items);
   if (!(Symbol.iterator in iterable) && !(Symbol.asyncIterator in iterable)) {
@@ -95,26 +107,6 @@ export function mapTask<T, R>(
   // It may end before it comes to the last, which must not end the program when it fails.
   if (Array.isArray(items) || items instanceof Set) adoptFutures(items);
   return iterate(executor, target, items, settings);
-}
-
-function toSettings(options: MapOptions): MapSettings {
-  const { chunkSize = "auto", bufferSize, ordered = true, progress = false, signal } = options;
-  for (const name of Object.keys(options)) {
-    if (OPTIONS.has(name)) continue;
-    throw new TypeError(
-      `Cannot map: "${name}" is not an option; the options are ${[...OPTIONS].join(", ")}`,
-    );
-  }
-  if (chunkSize !== "auto") checkCount("chunkSize", chunkSize, ' or "auto"');
-  if (bufferSize !== undefined) checkCount("bufferSize", bufferSize);
-  return { chunkSize, bufferSize, ordered, progress, signal };
-}
-
-function checkCount(option: string, count: number, others = ""): void {
-  if (Number.isInteger(count) && count >= 1) return;
-  throw new RangeError(
-    `Cannot map as \`${option}\` must be a positive integer${others}: ${String(count)}`,
-  );
 }
 
 async function* iterate<T, R>(

@@ -4,7 +4,7 @@ import { definitionOf, requireDefinition } from "../../task/definition.ts";
 import { followSignal, type Future, toAborted } from "../../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../../task/task.ts";
 import { Executor } from "../executor.ts";
-import { assertInsideCall } from "../nesting.ts";
+import { assertInsideCall } from "../../scope/scope.ts";
 import type { PoolAdapter, PoolMethod, PoolRunnerOptions } from "./pool_runner.ts";
 
 type Running = typeof import("./pool_runner.ts");

@@ -1,9 +1,11 @@
 import { resolve } from "node:path";
+import { checkOptions, type OptionRules, withDefaults } from "../../base/check_options.ts";
 import { QuiverError } from "../../base/errors.ts";
 import { decodeCheckedLine } from "../../disk/checked_line.ts";
 import {
+  CACHE_FILES_RULES,
   CacheGuard,
-  checkCacheOptions,
+  integerFrom,
   isDigest,
   type StorageStatistics,
 } from "../../disk/disk_storage.ts";
@@ -196,6 +198,8 @@ const DEFAULTS: Required<SqliteOptions> = {
   busyTimeout: 10_000,
 };
 
+const RULES: OptionRules<SqliteOptions> = { ...CACHE_FILES_RULES, busyTimeout: integerFrom(0) };
+
 /**
  * Opens a cache in a SQLite database, and creates it when the file is missing or empty.
  *
@@ -205,14 +209,9 @@ const DEFAULTS: Required<SqliteOptions> = {
  * @throws {CacheFormatError} If it is no database, one of another program, or of another version.
  */
 export function openSqliteFiles(path: string, options: SqliteOptions = {}): DiskStorage {
-  const settings = checkCacheOptions("a SQLite cache", options, DEFAULTS);
-  const { mode, busyTimeout } = settings;
-  if (!Number.isInteger(busyTimeout) || busyTimeout < 0) {
-    throw new RangeError(
-      'Cannot open a SQLite cache as "busyTimeout" must be an integer of at least 0: ' +
-        `current value is ${busyTimeout}`,
-    );
-  }
+  checkOptions("open a SQLite cache", options, RULES, "no option");
+  const settings = withDefaults(DEFAULTS, options);
+  const { mode } = settings;
   const file = resolve(path);
   const leases = `${file}-leases`;
   return refuseReadOnly(file, mode, () => {

@@ -1,9 +1,15 @@
 import { resolve } from "node:path";
 import type { VerifyOptions, VerifyReport, VerifyStep } from "../../bag/verify/report.ts";
+import { ANYTHING, checkOptions, type OptionRules } from "../../base/check_options.ts";
 import { BagCorruptError, BagFormatError, QuiverError } from "../../base/errors.ts";
 import { toPath } from "../open_stores.ts";
 
-const NAMES: ReadonlySet<string> = new Set(["repair", "digests", "signal", "progress"]);
+const RULES: OptionRules<VerifyOptions> = {
+  repair: ANYTHING,
+  digests: ANYTHING,
+  signal: ANYTHING,
+  progress: ANYTHING,
+};
 
 /**
  * Checks a bag in a worker of its own.
@@ -16,14 +22,8 @@ export async function runVerifyWorker(
   path: string | URL,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
+  checkOptions("check a bag", options, RULES, "no option");
   const { repair = false, digests = false, signal, progress } = options;
-  const unknown = Object.keys(options).find((name) => !NAMES.has(name));
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `Cannot check a bag: "${unknown}" is no option; ` +
-        `the options are ${Array.from(NAMES, (name) => `"${name}"`).join(", ")}`,
-    );
-  }
   signal?.throwIfAborted();
   const root = resolve(toPath(path));
   const worker = new Worker(new URL("./verify_worker.ts", import.meta.url), {

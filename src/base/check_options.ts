@@ -1,0 +1,140 @@
+/**
+ * Checks options, once, where a user gives them: types do not hold where a program has none.
+ *
+ * @module
+ */
+
+/** What the value of an option must be; one that is `undefined` counts as left out. */
+export interface OptionRule {
+  /** Tells whether a value will do. */
+  readonly allows: (value: unknown) => boolean;
+  /** Says why one will not, behind what cannot be done: `" as … must …: …"`, or `": … is …"`. */
+  readonly says: (name: string, value: unknown) => string;
+  /** Whether it is a number: what will not do is out of range, and else of a wrong type. */
+  readonly number?: true;
+}
+
+/** A rule for each option that there is. */
+export type OptionRules<T> = { readonly [N in keyof T]-?: OptionRule };
+
+/** Timers count no further, in milliseconds. */
+export const LONGEST_TIMEOUT: number = 2 ** 31 - 1;
+
+/** What is checked elsewhere, or by nobody. */
+export const ANYTHING: OptionRule = { allows: () => true, says: () => "" };
+
+/** Yes or no. */
+export const BOOLEAN: OptionRule = {
+  allows: (value) => typeof value === "boolean",
+  says: (name, value) => ` as \`${name}\` must be true or false: it is ${typeof value}`,
+};
+
+/** How many. */
+export const COUNT: OptionRule = numeric("must be a positive integer", isCount);
+
+/** How many, if not all. */
+export const COUNT_OR_INFINITY: OptionRule = numeric(
+  "must be a positive integer or Infinity",
+  (value) => isCount(value) || value === Infinity,
+);
+
+/** How many, or none. */
+export const COUNT_OR_NONE: OptionRule = numeric(
+  "must be an integer that is not negative",
+  (value) => Number.isSafeInteger(value) && value >= 0,
+);
+
+/** How long or how much. */
+export const NOT_NEGATIVE: OptionRule = numeric("must not be negative", (value) => value >= 0);
+
+/** How long until a timer ends it. */
+export const TIMEOUT: OptionRule = numeric(
+  `must be Infinity or a number of milliseconds from 0 to ${LONGEST_TIMEOUT}`,
+  (value) => value === Infinity || (value >= 0 && value <= LONGEST_TIMEOUT),
+);
+
+/**
+ * Makes the rule of a number.
+ *
+ * @param must What it must be, as in "must be a positive integer".
+ * @param allows Tells whether it is.
+ * @returns The rule.
+ */
+export function numeric(must: string, allows: (value: number) => boolean): OptionRule {
+  return {
+    allows: (value) => typeof value === "number" && allows(value),
+    says: (name, value) => ` as \`${name}\` ${must}: ${show(value)}`,
+    number: true,
+  };
+}
+
+/**
+ * Makes the rule of an option that has a few values.
+ *
+ * @param choices The values.
+ * @returns The rule.
+ */
+export function oneOf(choices: readonly unknown[]): OptionRule {
+  return {
+    allows: (value) => choices.includes(value),
+    says: (name, value) => `: \`${name}\` is one of ${choices.join(", ")}, not ${show(value)}`,
+  };
+}
+
+/**
+ * Checks options by name.
+ *
+ * @param action What cannot be done with wrong ones, as in "create an executor".
+ * @param options The options that were given.
+ * @param rules A rule for each option that there is.
+ * @param state What one is that there is not, in the words of the message.
+ * @throws {TypeError} When an option is misspelled or of the wrong type, or the options are no object.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function checkOptions(
+  action: string,
+  options: object,
+  rules: { readonly [name: string]: OptionRule },
+  state: "not an option" | "no option" | "no field" = "not an option",
+): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot ${action}: the options are ${show(options)}, not an object`);
+  }
+  // What options inherit counts, too.
+  for (const name in options) {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (rule === undefined) {
+      const names = Object.keys(rules).join(", ");
+      const noun = state === "no field" ? "fields" : "options";
+      throw new TypeError(`Cannot ${action}: "${name}" is ${state}; the ${noun} are ${names}`);
+    }
+    const value: unknown = Reflect.get(options, name);
+    if (value === undefined || rule.allows(value)) continue;
+    const Refusal = rule.number ? RangeError : TypeError;
+    throw new Refusal(`Cannot ${action}${rule.says(name, value)}`);
+  }
+}
+
+/**
+ * Puts defaults in the place of options that were left out, or are `undefined`.
+ *
+ * @typeParam T The options.
+ * @param defaults All options.
+ * @param options Those that were given.
+ * @returns All options.
+ */
+export function withDefaults<T extends object>(defaults: T, options: NoInfer<Partial<T>>): T {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) };
+}
+
+function isCount(value: number): boolean {
+  return Number.isInteger(value) && value > 0;
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
+  if (typeof value !== "object" || value === null) return String(value);
+  return Array.isArray(value) ? "an array" : "an object";
+}
