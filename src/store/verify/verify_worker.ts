@@ -4,37 +4,13 @@
  *
  * @module
  */
-import { toFailure, type VerifyAnswer, type VerifyRequest } from "./run_verify_worker.ts";
+import type { VerifyReport, VerifyStep } from "../../bag/verify/report.ts";
+import { serveJob } from "../../base/worker_job.ts";
+import type { VerifyRequest } from "./run_verify_worker.ts";
 import { verifyStores } from "./verify_stores.ts";
 
-/** The part of a worker's global scope that this needs; Deno's default types are a window's. */
-interface WorkerScope {
-  onmessage: (event: MessageEvent<VerifyRequest>) => void;
-  postMessage(message: VerifyAnswer): void;
-}
-
-// This module is a worker's entry, so its global scope is a worker's.
-const scope = globalThis as unknown as WorkerScope;
-const abort = new AbortController();
-
-async function answer(request: VerifyRequest & { type: "verify" }): Promise<VerifyAnswer> {
-  const { path, repair, digests, observed } = request;
-  try {
-    const report = await verifyStores(path, {
-      repair,
-      digests,
-      signal: abort.signal,
-      ...(observed && {
-        progress: { update: (step) => scope.postMessage({ type: "progress", step }) },
-      }),
-    });
-    return { type: "verified", report };
-  } catch (error) {
-    return { type: "error", error: toFailure(error) };
-  }
-}
-
-scope.onmessage = async ({ data }) => {
-  if (data.type === "abort") abort.abort();
-  else scope.postMessage(await answer(data));
-};
+serveJob<VerifyRequest, VerifyReport, VerifyStep>(({ path, observed, ...options }, control) => {
+  const { tell, signal } = control;
+  const progress = { update: tell };
+  return verifyStores(path, { ...options, signal, ...(observed && { progress }) });
+});
