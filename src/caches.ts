@@ -43,7 +43,7 @@ export { CacheFormatError } from "./base/errors.ts";
 export type { ExportResult } from "./store/exchange/export_bag.ts";
 export type { ImportResult } from "./store/exchange/import_bag.ts";
 export type { BagEntry } from "./store/browse/read_bag.ts";
-export type { RekeyResult } from "./store/redigest.ts";
+export type { RekeyResult } from "./store/rekey.ts";
 export type { SigningOptions } from "./store/signed/signing_keys.ts";
 export type { CacheStatistics, StorageStatistics } from "./store/stores.ts";
 export type { LimitedCall, LimitOptions } from "./store/limited/limits.ts";

@@ -1,4 +1,5 @@
 import { sharedByCopies } from "../base/ambient.ts";
+import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
 import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import type { Digest, EncodedValue } from "../value/value.ts";
 import {
@@ -20,11 +21,11 @@ import type { CallTemplate } from "../call/call_query.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
 import type { Sharing } from "./flights.ts";
 import type { GcOptions } from "./tidy.ts";
-import type { RekeyResult } from "../store/redigest.ts";
+import type { RekeyResult } from "../store/rekey.ts";
 
 type Tidying = typeof import("./tidy.ts");
 type Encoding = typeof import("../value/codec/encode_value.ts");
-type Rekeying = typeof import("../store/redigest.ts");
+type Rekeying = typeof import("../store/rekey.ts");
 
 /** Makes a value ready to be stored. */
 export type EncodeValue = Encoding["encodeValue"];
@@ -527,6 +528,8 @@ export interface RekeyOptions {
   ) => Partial<Pick<CallRecord, "module" | "task" | "version" | "code" | "ignored">>;
 }
 
+const REKEY_RULES: OptionRules<RekeyOptions> = { change: ANYTHING };
+
 /**
  * Gives the calls of a cache the keys that they would have if they were made today, so that they are
  * hits again: after a project was moved or a task renamed, and after an upgrade of Quiver with other
@@ -561,17 +564,12 @@ export async function rekey(
   cache: Cache,
   options: RekeyOptions = {},
 ): Promise<RekeyResult> {
-  const { change = () => ({}), ...others } = options;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `Cannot rekey a cache: "${unknown}" is not an option; the only one is change`,
-    );
-  }
+  checkOptions("rekey a cache", options, REKEY_RULES);
+  const { change = () => ({}) } = options;
   checkCache(cache, "rekey a cache as the first argument");
   if (cache.readOnly) throw new TypeError("Cannot rekey this cache: it is read-only");
   const { rekeyStores } = await importLater<Rekeying>(
-    "../store/redigest.ts",
+    "../store/rekey.ts",
     import.meta.url,
   );
   return await rekeyStores(cache.stores, change);

@@ -4,7 +4,7 @@ import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, writeWarning } from "../base/warning.ts";
 import type { CallQuery } from "../call/call_query.ts";
-import type { BagOptions, CacheFilesOptions, FoldResult } from "../disk/disk_storage.ts";
+import type { BagOptions, FoldResult } from "../disk/disk_storage.ts";
 import type { BagView } from "../store/browse/bag_view.ts";
 import type { BagEntry } from "../store/browse/read_bag.ts";
 import type { ExportResult } from "../store/exchange/export_bag.ts";

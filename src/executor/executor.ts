@@ -6,6 +6,7 @@ import {
   type OptionRules,
   TIMEOUT,
 } from "../base/check_options.ts";
+import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
 import { ExecutorShutdownError } from "../base/errors.ts";
 import type { Warn } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
@@ -50,6 +51,8 @@ export interface ShutdownOptions {
    */
   cancelPending?: boolean;
 }
+
+const SHUTDOWN_RULES: OptionRules<ShutdownOptions> = { wait: ANYTHING, cancelPending: ANYTHING };
 
 /** Marks executors: another copy of Quiver has a class of its own. */
 const EXECUTOR = Symbol.for("quiver.executor");
@@ -342,14 +345,8 @@ export class Executor implements AsyncDisposable {
    * @throws {TypeError} When an option is unknown.
    */
   async shutdown(options: ShutdownOptions = {}): Promise<void> {
-    const { wait = true, cancelPending = false, ...others } = options;
-    const [unknown] = Object.keys(others);
-    if (unknown !== undefined) {
-      throw new TypeError(
-        `Cannot shut down an executor: "${unknown}" is not an option; ` +
-          "the options are wait, cancelPending",
-      );
-    }
+    checkOptions("shut down an executor", options, SHUTDOWN_RULES);
+    const { wait = true, cancelPending = false } = options;
     const { warn } = currentScope();
     this.#accepting = false;
     if (cancelPending) {

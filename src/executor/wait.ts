@@ -84,15 +84,6 @@ export async function wait<F extends PromiseLike<unknown>>(
   return { done, pending };
 }
 
-function checkNames(options: object, names: readonly string[], action: string): void {
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue;
-    throw new TypeError(
-      `Cannot ${action}: "${name}" is not an option; the options are ${names.join(", ")}`,
-    );
-  }
-}
-
 function isCancelled(future: unknown): boolean {
   return future instanceof Future && future.state === "cancelled";
 }

@@ -2,7 +2,7 @@ import { BOOLEAN, checkOptions } from "../base/check_options.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { copyCall } from "./copy_call.ts";
-import { isSameCall } from "./redigest.ts";
+import { isSameCall } from "./rekey.ts";
 import type { Stores } from "./stores.ts";
 
 /** How calls go from one cache to another. */
