@@ -1,4 +1,4 @@
-// Contract: every test that the README names for a promise of the bag is there.
+// Contract: every test that a guide names for a promise of the bag is there.
 import { assert, assertEquals, assertGreater } from "@std/assert";
 
 const ROOT = new URL("../", import.meta.url);
@@ -10,11 +10,9 @@ async function* readTests(directory: URL): AsyncGenerator<string> {
   }
 }
 
-Deno.test("README.md names tests that exist for each promise of the bag", async () => {
-  const readme = await Deno.readTextFile(new URL("README.md", ROOT));
-  const [, rest = ""] = readme.split("\n## What the bag promises\n");
-  const [section = ""] = rest.split("\n## ");
-  const promises = section.split("\n- ").slice(1);
+Deno.test("promises.md names tests that exist for each promise of the bag", async () => {
+  const guide = await Deno.readTextFile(new URL("examples/guides/promises.md", ROOT));
+  const promises = guide.split("\n- ").slice(1);
   assertGreater(promises.length, 10);
   const code = (await Array.fromAsync(readTests(new URL("tests/", ROOT)))).join("\n");
   for (const promise of promises) {
