@@ -51,16 +51,16 @@ export type PoolMethodName<P> = P extends { submit: unknown } ? "submit"
   : P extends { add: unknown } ? "add"
   : never;
 
-/** A pool whose method takes tasks, beside all that it took before. */
+/**
+ * A pool whose method takes tasks, beside all that it took before. Behind a task, `run` and `exec` take
+ * the arguments in an array, and then what the pool's own method takes as options.
+ */
 export type WrappedExecutor<P, M extends string = PoolMethodName<P>> = P extends Executor ? P
   // An adapter in a variable of the type `PoolAdapter` names some method or other.
   : string extends M ? WrappedExecutor<P>
   :
     & (M extends "run" | "exec" ? {
-        readonly [
-          // The arguments in an array, and behind it what the pool's own method takes as options.
-          K in M
-        ]: <A extends readonly unknown[], R>(
+        readonly [K in M]: <A extends readonly unknown[], R>(
           task: Task<A, R>,
           ...rest: PoolArguments<A>
         ) => Future<R>;
