@@ -1,4 +1,5 @@
 import {
+  ANYTHING,
   checkOptions,
   COUNT_OR_NONE,
   numeric,
@@ -6,7 +7,6 @@ import {
   type OptionRules,
   TIMEOUT,
 } from "../base/check_options.ts";
-import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
 import { ExecutorShutdownError } from "../base/errors.ts";
 import type { Warn } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
