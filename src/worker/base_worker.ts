@@ -262,7 +262,7 @@ export class SentCalls {
    */
   abort(follower: CallFollower, reason: unknown): ControlFrame | undefined {
     const call = this.#calls.find(({ listener }) => listener.follower === follower);
-    call?.callbacks?.close();
+    call?.callbacks?.giveUp();
     if (call === undefined || !this.#claims.abort(call.slot)) return undefined;
     return [call.slot, "abort", fromThrown(reason)];
   }
@@ -306,7 +306,7 @@ export class SentCalls {
     const calls = this.#calls;
     this.#calls = [];
     for (const { task, slot, listener, once, callbacks } of calls) {
-      callbacks?.close();
+      callbacks?.giveUp();
       if (!once && this.#claims.revoke(slot)) {
         queueMicrotask(() => listener.ended({ type: "revoked" }));
         continue;
@@ -333,7 +333,7 @@ export class SentCalls {
     if (call === undefined) return undefined;
     this.#sent[slot] = undefined;
     this.#slots.push(slot);
-    call.callbacks?.close();
+    call.callbacks?.end();
     // Calls end in order but for those that cannot be sent, so that the first is nearly always it.
     const index = this.#calls.indexOf(call);
     if (index < 0) return undefined;

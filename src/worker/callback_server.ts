@@ -23,8 +23,10 @@ export class CallbackServer {
   readonly #callbacks: readonly Callback[];
   readonly #answer: (message: CallbackMessage) => void;
   /** What Comlink listens to messages with, of each callback that was called. */
-  readonly #listeners: Promise<Listener>[] = [];
-  #closed = false;
+  readonly #listeners: Listener[] = [];
+  /** What has come before Comlink was loaded. */
+  #early: CallbackMessage[] = [];
+  #state: "open" | "ended" | "given up" = "open";
 
   /**
    * Begins to answer.
@@ -44,36 +46,48 @@ export class CallbackServer {
    */
   receive(data: unknown): void {
     // What the worker's side sends is a message.
-    void this.#receive(data as CallbackMessage);
+    const message = data as CallbackMessage;
+    const comlink = COMLINK.loaded;
+    if (comlink !== undefined && this.#early.length === 0) this.#deliver(comlink, message);
+    else if (this.#early.push(message) === 1) void this.#load();
   }
 
-  /** The call has ended or is given up: nothing is called from now on, and nothing answered. */
-  close(): void {
-    this.#closed = true;
+  /** The call has ended: what it has called before is called, but nothing is answered any more. */
+  end(): void {
+    if (this.#state === "open") this.#state = "ended";
   }
 
-  async #receive([index, message]: CallbackMessage): Promise<void> {
+  /** The call is given up: nothing is called any more. */
+  giveUp(): void {
+    this.#state = "given up";
+  }
+
+  async #load(): Promise<void> {
     try {
-      const listener = await (this.#listeners[index] ??= this.#expose(index));
-      if (this.#closed) return;
-      // Comlink reads nothing else of an event.
-      const event = { data: message } as MessageEvent;
-      if (typeof listener === "function") listener(event);
-      else listener.handleEvent(event);
+      const comlink = await COMLINK.load();
+      for (const message of this.#early.splice(0)) this.#deliver(comlink, message);
     } catch (error) {
-      this.#refuse(index, message, error);
+      for (const [index, message] of this.#early.splice(0)) this.#refuse(index, message, error);
     }
   }
 
-  async #expose(index: number): Promise<Listener> {
-    const { expose } = await COMLINK.load();
-    const added = Promise.withResolvers<Listener>();
+  #deliver(comlink: Comlink, [index, message]: CallbackMessage): void {
+    if (this.#state === "given up") return;
+    const listener = this.#listeners[index] ??= this.#expose(comlink, index);
+    // Comlink reads nothing else of an event.
+    const event = { data: message } as MessageEvent;
+    if (typeof listener === "function") listener(event);
+    else listener.handleEvent(event);
+  }
+
+  #expose({ expose }: Comlink, index: number): Listener {
+    let added: Listener = () => {};
     expose((...args: unknown[]) => this.#call(index, args), {
-      addEventListener: (_type, listener) => added.resolve(listener),
+      addEventListener: (_type, listener) => added = listener,
       removeEventListener: () => {},
       postMessage: (message) => this.#send(index, message),
     });
-    return await added.promise;
+    return added;
   }
 
   async #call(index: number, args: readonly unknown[]): Promise<CallbackOutcome> {
@@ -85,7 +99,7 @@ export class CallbackServer {
   }
 
   #send(index: number, message: unknown): void {
-    if (this.#closed) return;
+    if (this.#state !== "open") return;
     try {
       this.#answer([index, message]);
     } catch (cause) {
@@ -97,7 +111,7 @@ export class CallbackServer {
 
   /** Answers a message of Comlink's without Comlink. */
   #refuse(index: number, message: unknown, error: unknown): void {
-    if (this.#closed) return;
+    if (this.#state !== "open") return;
     const { id } = message as { readonly id: string };
     const value: CallbackOutcome = { thrown: fromThrown(error) };
     this.#answer([index, { id, type: "RAW", value }]);

@@ -9,6 +9,7 @@ import { ServedCalls, toThrownValue } from "../served_calls.ts";
 import { type AnswerFrame, type CloseReply, valueOfAnswer, withValue } from "../wire/frames.ts";
 import { planTransfer } from "../wire/large_buffers.ts";
 import type { RunCall, WorkerHooks } from "../worker.ts";
+import { ServedClaimLog } from "./_claim_log.ts";
 import {
   ANSWER_FD,
   AnswerWriter,
@@ -20,7 +21,6 @@ import {
   type ProcessNotice,
   READY,
 } from "./answer_pipe.ts";
-import { ServedClaimLog } from "./claim_log.ts";
 import type {} from "./watch_parent.ts";
 
 /**

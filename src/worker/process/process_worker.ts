@@ -23,6 +23,7 @@ import {
 import { planTransfer } from "../wire/large_buffers.ts";
 import { toRequestError } from "../wire/unclonable.ts";
 import type { CallRequest, RunResult, Worker } from "../worker.ts";
+import { SentClaimLog } from "./_claim_log.ts";
 import {
   ANSWER_FD,
   AnswerReader,
@@ -33,7 +34,6 @@ import {
   toBytes,
   toGreeting,
 } from "./answer_pipe.ts";
-import { SentClaimLog } from "./claim_log.ts";
 import {
   PERMISSION_NAMES,
   type PermissionName,
