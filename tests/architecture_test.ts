@@ -43,6 +43,7 @@ const ENTRIES = [
   "src/executor/map/map_run.ts",
   "src/executor/guest/worker_calls.ts",
   "src/executor/guest/decode_tasks.ts",
+  "src/executor/guest/retirement.ts",
   "src/executor/guest/run_chunk.ts",
   "src/executor/pools/pool_runner.ts",
   "src/executor/pools/pool_worker.ts",

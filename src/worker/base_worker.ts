@@ -8,6 +8,7 @@ import {
   type ControlFrame,
   fromAnswerFrame,
   isReportFrame,
+  LEAVE,
   type SentClaims,
   WORKER_CAPACITY,
   type WorkerFrame,
@@ -29,9 +30,10 @@ export interface WorkerTransport {
   /**
    * Sends a call.
    *
+   * @param once Whether it can be sent only once, as its arguments have gone with it.
    * @throws {UnclonableError} When it cannot be sent; a kind may also tell so later.
    */
-  send(slot: number, request: CallRequest): void;
+  send(slot: number, request: CallRequest, once: boolean): void;
   /**
    * Sends something to the call that runs.
    *
@@ -80,6 +82,8 @@ export class BaseWorker implements Worker {
     this.dead = promise;
     this.#die = resolve;
     void kind.ended.then((death) => this.#fail(death));
+    // Nobody has asked for this end; whoever closes the worker is told what went wrong.
+    void calls.leaving.then(() => this.close()).catch(() => {});
   }
 
   get room(): number {
@@ -90,15 +94,16 @@ export class BaseWorker implements Worker {
     if (this.#state.state !== "open") {
       return queueMicrotask(() => listener.ended({ type: "revoked" }));
     }
+    const once = isTransferred(request.args);
     let slot: number;
     try {
-      slot = this.#calls.add(request.task, isTransferred(request.args), listener);
+      slot = this.#calls.add(request.task, once, listener);
       if (request.callbacks !== undefined) this.#serve(slot, request.callbacks);
     } catch (error) {
       return queueMicrotask(() => listener.failed(error));
     }
     try {
-      this.#kind.send(slot, request);
+      this.#kind.send(slot, request, once);
     } catch (error) {
       queueMicrotask(() => this.#calls.reject(slot, error));
     }
@@ -189,6 +194,7 @@ export class SentCalls {
   /** Neither ended nor taken back, oldest first. */
   #calls: SentCall[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
+  readonly #leaving = Promise.withResolvers<void>();
 
   /**
    * Creates an empty list.
@@ -199,6 +205,11 @@ export class SentCalls {
   constructor(worker: string, claims: SentClaims) {
     this.#worker = worker;
     this.#claims = claims;
+  }
+
+  /** Resolves when the worker runs no more calls, by its own wish. */
+  get leaving(): Promise<void> {
+    return this.#leaving.promise;
   }
 
   /** How many more can be sent. */
@@ -246,6 +257,7 @@ export class SentCalls {
    * @param frame An answer, or what a call says while it runs.
    */
   receive(frame: WorkerFrame): void {
+    if (frame[0] === LEAVE[0]) return this.#leaving.resolve();
     if (!isReportFrame(frame)) return this.resolve(frame[0], fromAnswerFrame(frame));
     const [slot, , kind, data] = frame;
     const call = this.#sent[slot];

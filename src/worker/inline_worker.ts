@@ -1,7 +1,7 @@
 import { abortable } from "../base/abortable.ts";
 import { CancelledError, type WorkerDeath } from "../base/errors.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
-import { CALLBACK, type CloseReply, type ControlFrame } from "./wire/frames.ts";
+import { CALLBACK, type CloseReply, type ControlFrame, LEAVE } from "./wire/frames.ts";
 import { Claims } from "./web/claims.ts";
 import { BaseWorker, SentCalls, type WorkerTransport } from "./base_worker.ts";
 import { planTransfer } from "./wire/large_buffers.ts";
@@ -54,6 +54,7 @@ class InlineKind implements WorkerTransport {
     },
   };
   #running: ServedCall | undefined;
+  #leaving = false;
   /** There as soon as the close hook runs, which it does once. */
   #closed: Promise<CloseReply> | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -68,9 +69,9 @@ class InlineKind implements WorkerTransport {
     this.#end = resolve;
   }
 
-  send(slot: number, request: CallRequest): void {
+  send(slot: number, request: CallRequest, once: boolean): void {
     const copy = cloneRequest(request);
-    this.#last = this.#last.then(() => this.#perform(slot, copy));
+    this.#last = this.#last.then(() => this.#perform(slot, copy, once));
   }
 
   control([slot, type, data]: ControlFrame): void {
@@ -106,13 +107,19 @@ class InlineKind implements WorkerTransport {
     return abortable(this.#last, signal).then(() => true, () => false);
   }
 
-  async #perform(slot: number, request: CallRequest): Promise<void> {
-    if (!this.#claims.claim(slot)) return this.#calls.resolve(slot, { type: "revoked" });
+  async #perform(slot: number, request: CallRequest, once: boolean): Promise<void> {
+    if (!this.#claims.claim(slot) || this.#leaving && !once) {
+      return this.#calls.resolve(slot, { type: "revoked" });
+    }
     const call = this.#running = new ServedCall(slot, this.#line);
     const outcome = await runToOutcome(this.#runCall, request, call);
     call.end();
     this.#running = undefined;
     this.#calls.resolve(slot, await cloneOutcome(outcome));
+    const leaves = this.#hooks.afterCall?.(request) ?? false;
+    if (leaves === false || !await leaves) return;
+    this.#leaving = true;
+    this.#calls.receive(LEAVE);
   }
 }
 

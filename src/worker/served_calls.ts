@@ -7,6 +7,7 @@ import {
   fromAnswerFrame,
   fromCallFrame,
   isControlFrame,
+  LEAVE,
   NO_WARNINGS,
   type ParentFrame,
   type ReportFrame,
@@ -23,6 +24,7 @@ import type {
   RunCall,
   RunResult,
   ThrownValue,
+  WorkerHooks,
 } from "./worker.ts";
 
 /** What a worker shares with its parent. */
@@ -33,6 +35,8 @@ interface SharedWithParent {
   readonly ring: SmallAnswers;
 }
 
+const REVOKED: RunResult = { type: "revoked" };
+
 /** The worker's side of calls: runs them one at a time, in the order they were sent. */
 export class ServedCalls implements CallChannel {
   readonly #runCall: RunCall;
@@ -40,8 +44,11 @@ export class ServedCalls implements CallChannel {
   readonly #ring: SmallAnswers;
   readonly #send: (frame: AnswerFrame) => void;
   readonly #sendNow: (frame: ReportFrame) => void;
+  readonly #hooks: WorkerHooks;
   readonly #waiting: CallFrame[] = [];
   #serving = false;
+  /** Whether calls are given back, as far as they can be sent elsewhere. */
+  #leaving = false;
   /** The call that runs; kept until the next one does. */
   #running: ServedCall | undefined;
   #answered: () => void = () => {};
@@ -54,18 +61,21 @@ export class ServedCalls implements CallChannel {
    * @param send Posts an answer that is not small.
    * @param sendNow Posts a report before it returns, as the code that reports may never await; throws
    * when structured clone refuses it.
+   * @param hooks What else the worker does.
    */
   constructor(
     runCall: RunCall,
     { claims, ring }: SharedWithParent,
     send: (frame: AnswerFrame) => void,
     sendNow: (frame: ReportFrame) => void,
+    hooks: WorkerHooks,
   ) {
     this.#runCall = runCall;
     this.#claims = claims;
     this.#ring = ring;
     this.#send = send;
     this.#sendNow = sendNow;
+    this.#hooks = hooks;
   }
 
   /**
@@ -116,20 +126,17 @@ export class ServedCalls implements CallChannel {
     this.#serving = true;
     for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
       const slot = frame[0];
-      let result: RunResult = { type: "revoked" };
-      let told = false;
-      if (this.#claims.claim(slot)) {
-        const call = this.#running = new ServedCall(slot, this);
-        result = await runToOutcome(this.#runCall, fromCallFrame(frame), call);
-        told = call.end();
+      if (!this.#claims.claim(slot) || this.#leaving && frame[5] !== true) {
+        if (!this.#ring.write(slot, REVOKED)) await this.#post(slot, REVOKED);
+        continue;
       }
+      const request = fromCallFrame(frame);
+      const call = this.#running = new ServedCall(slot, this);
+      const result = await runToOutcome(this.#runCall, request, call);
       // What is posted keeps its order: an answer in the ring would overtake the call's reports.
-      if (!told && this.#ring.write(slot, result)) continue;
-      // The answer is posted before the next call is claimed, so that neither a long call nor the
-      // worker's death can hold back or lose a result that is there.
-      const answered = new Promise<void>((resolve) => this.#answered = resolve);
-      this.#send(toAnswerFrame(slot, result));
-      await answered;
+      if (call.end() || !this.#ring.write(slot, result)) await this.#post(slot, result);
+      const leaves = this.#hooks.afterCall?.(request) ?? false;
+      if (leaves !== false && await leaves) this.#leave();
     }
     this.#serving = false;
   }
@@ -139,6 +146,21 @@ export class ServedCalls implements CallChannel {
     if (this.#running?.slot !== slot) return;
     if (type === CALLBACK) this.#running.answer(data);
     else void this.#abort(this.#running, data);
+  }
+
+  /**
+   * The answer is posted before the next call is claimed, so that neither a long call nor the worker's
+   * death can hold back or lose a result that is there.
+   */
+  #post(slot: number, result: RunResult): Promise<void> {
+    const answered = new Promise<void>((resolve) => this.#answered = resolve);
+    this.#send(toAnswerFrame(slot, result));
+    return answered;
+  }
+
+  #leave(): void {
+    this.#leaving = true;
+    this.#sendNow(LEAVE);
   }
 
   async #abort(call: ServedCall, reason: unknown): Promise<void> {

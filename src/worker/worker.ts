@@ -183,6 +183,12 @@ export type RunCall = (
 
 /** What a worker does beside running calls. */
 export interface WorkerHooks {
+  /**
+   * Runs after each call, when its answer is on its way and before the next one is claimed; it must not
+   * throw. Where it gives `true` the worker leaves: it gives back the calls that it has, but for those
+   * that can be sent only once, and is closed.
+   */
+  afterCall?: (request: CallRequest) => boolean | Promise<boolean>;
   /** Lets go of what the calls opened, such as a bag; runs once, after the last call. */
   close?: () => void | Promise<void>;
 }

@@ -8,8 +8,8 @@ import {
   WorkersKilledError,
 } from "../../src/base/errors.ts";
 import { Dispatcher } from "../../src/executor/dispatch/dispatcher.ts";
-import { openWorkerOfType } from "../../src/executor/engine/open_worker.ts";
-import type { WorkerHookCalls } from "../../src/executor/engine/worker_hooks.ts";
+import { openWorkerOfType, type WorkerHookCalls } from "../../src/executor/engine/open_worker.ts";
+import { transfer } from "../../src/worker/transfer.ts";
 import {
   type CallRequest,
   type RunResult,
@@ -64,6 +64,14 @@ for (const type of WORKER_TYPES) {
 
   test("init with arguments that cannot be sent is a WorkerInitError", async () => {
     await assertRejects(open({ init: toHook(tasks.setUp, () => {}) }), WorkerInitError, "args[0]");
+  });
+
+  test("retire with arguments that cannot be sent is a WorkerInitError", async () => {
+    await assertRejects(
+      open({ retire: toHook(tasks.afterCalls, () => {}) }),
+      WorkerInitError,
+      'its `retire` task "afterCalls" failed: Cannot send args[0]',
+    );
   });
 
   test("init that never ends can be given up", async () => {
@@ -131,6 +139,13 @@ for (const type of WORKER_TYPES) {
     await worker.close();
   });
 
+  test("retire ends a worker that has no other call", async () => {
+    const worker = await open({ retire: toHook(tasks.always) })();
+    assertEquals((await worker.run(toRequest(tasks.whichIsolate))).type, "value");
+    assertEquals(await worker.dead, "it was closed");
+    await worker.close();
+  });
+
   test("retire that says no keeps the worker", async () => {
     await using worker = await open({ retire: toHook(tasks.never) })();
     const first = valueOf(await worker.run(toRequest(tasks.whichIsolate)));
@@ -149,6 +164,19 @@ for (const type of WORKER_TYPES) {
       "revoked",
     ]);
     assertEquals(worker.revoke(), false);
+  });
+
+  test("retire loses no call whose arguments were given away", async () => {
+    await using dispatcher = new Dispatcher({
+      maxWorkers: 1,
+      open: open({ retire: toHook(tasks.always) }),
+    });
+    const calls = Array.from({ length: 20 }, (_, index) => {
+      const args = [transfer(new Uint8Array(1000).fill(index))];
+      return dispatcher.run({ ...toRequest(tasks.echo), args });
+    });
+    const values = (await Promise.all(calls)).map(valueOf);
+    assertEquals(values, Array.from(values, (_, index) => new Uint8Array(1000).fill(index)));
   });
 
   // executors 45

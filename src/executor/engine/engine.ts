@@ -9,7 +9,7 @@ import { SafeObserver } from "../dispatch/observer.ts";
 import type { CallLimits } from "../wire/call_context.ts";
 import { openWorkerOfType } from "./open_worker.ts";
 import { WorkerRunner } from "./runner.ts";
-import type { WorkerHookCalls } from "./worker_hooks.ts";
+import type { WorkerHookCalls } from "./open_worker.ts";
 
 /** The kinds of worker that can be stopped whatever they do. */
 const KILLABLE: ReadonlySet<string> = new Set(["process"]);

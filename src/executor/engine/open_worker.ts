@@ -1,15 +1,24 @@
 import { outside } from "../../base/ambient.ts";
 import { importLater, LateModule } from "../../base/lazy_import.ts";
-import type { ProcessOptions, Worker, WorkerType } from "../../worker/worker.ts";
+import { WorkerInitError } from "../../base/errors.ts";
+import { toThrown } from "../../value/codec/thrown_value.ts";
+import { holdsSpecial } from "../../value/holds_special.ts";
+import type {
+  CallRequest,
+  HookCall,
+  ProcessOptions,
+  Worker,
+  WorkerType,
+} from "../../worker/worker.ts";
 import type {} from "../guest/process_main.ts";
 import type {} from "../guest/worker_main.ts";
-import type { WorkerHookCalls } from "./worker_hooks.ts";
+import { type CallContext, NO_CONTEXT } from "../wire/call_context.ts";
+import { encodeTasks } from "../wire/task_arguments.ts";
 
 type WebWorkers = typeof import("../../worker/web/web_worker.ts");
 type ProcessWorkers = typeof import("../../worker/process/process_worker.ts");
 type InlineWorkers = typeof import("../../worker/inline_worker.ts");
 type Calls = typeof import("../guest/lazy_calls.ts");
-type Hooks = typeof import("./worker_hooks.ts");
 
 type Open = (name: string, signal: AbortSignal, options: ProcessOptions) => Promise<Worker>;
 
@@ -19,7 +28,6 @@ const WEB_WORKERS: LateModule<WebWorkers> = new LateModule(() =>
 const INLINE_WORKERS: LateModule<[InlineWorkers, Calls]> = new LateModule(() =>
   Promise.all([import("../../worker/inline_worker.ts"), import("../guest/lazy_calls.ts")])
 );
-const HOOKS: LateModule<Hooks> = new LateModule(() => import("./worker_hooks.ts"));
 
 /** How each kind of worker is opened; its code is loaded with the first worker. */
 const OPENERS: { readonly [T in WorkerType]: Open } = {
@@ -50,10 +58,19 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
     await outside(() => calls.load());
     return await openInlineWorker((request, control) => calls.run(request, control), {
       name,
+      afterCall: (request) => calls.afterCall(request),
       close: () => calls.close(),
     });
   },
 };
+
+/** What the workers of one owner do beside running calls. */
+export interface WorkerHookCalls {
+  /** Runs once in each new worker, before its first call. */
+  readonly init?: HookCall;
+  /** Runs in the worker after each call, and says whether the worker leaves. */
+  readonly retire?: HookCall;
+}
 
 /** What the workers of one owner are. */
 interface WorkerSettings extends WorkerHookCalls {
@@ -67,7 +84,8 @@ interface WorkerSettings extends WorkerHookCalls {
  * Gives what opens workers of a kind.
  *
  * @param settings The kind, and what each worker does beside running calls.
- * @returns Opens one worker more at each call; the signal gives the start up.
+ * @returns Opens one worker more at each call; the signal gives the start up. It rejects with
+ * `WorkerInitError` when `init` fails, whose `cause` is what that threw.
  */
 export function openWorkerOfType(
   settings: WorkerSettings,
@@ -75,11 +93,56 @@ export function openWorkerOfType(
   const { type, init, retire, processOptions = {} } = settings;
   const open = OPENERS[type];
   let opened = 0;
-  const openNext = (signal: AbortSignal) =>
-    open(`quiver-worker-${++opened}`, signal, processOptions);
-  if (init === undefined && retire === undefined) return openNext;
   return async (signal) => {
-    const { addHooks } = await HOOKS.load();
-    return await addHooks(await openNext(signal), settings, signal);
+    const worker = await open(`quiver-worker-${++opened}`, signal, processOptions);
+    // Both are calls like any other, so that every kind of worker can do it.
+    if (init !== undefined) await prepare(worker, { name: "init", hook: init }, signal);
+    if (retire !== undefined) await prepare(worker, { name: "retire", hook: retire }, signal);
+    return worker;
   };
+}
+
+/** What a worker is made ready with. */
+interface NamedHook {
+  readonly name: "init" | "retire";
+  readonly hook: HookCall;
+}
+
+async function prepare(
+  worker: Worker,
+  { name, hook }: NamedHook,
+  signal: AbortSignal,
+): Promise<void> {
+  const stop = () => worker.terminate();
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  try {
+    const retire = name === "retire" ? { retire: worker.name } : undefined;
+    const result = await worker.run(toRequest(hook, retire));
+    if (result.type === "error") throw toThrown(result.error.thrown);
+    if (result.type === "revoked") throw new Error(`the worker ended before: ${await worker.dead}`);
+  } catch (cause) {
+    worker.terminate();
+    await worker.dead;
+    const what = `its \`${name}\` task "${hook.task}" failed`;
+    const why = cause instanceof Error ? cause.message : cause;
+    const message = `Cannot start worker "${worker.name}": ${what}: ${why}`;
+    throw new WorkerInitError(message, { cause });
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function toRequest(hook: HookCall, retire: Pick<CallContext, "retire"> | undefined): CallRequest {
+  if (!holdsSpecial(hook.args)) {
+    return { ...hook, context: retire && { ...NO_CONTEXT, ...retire } satisfies CallContext };
+  }
+  const { args, tasks, callbacks } = encodeTasks(hook.args, hook.task);
+  const called = callbacks.length > 0;
+  if (called && retire !== undefined) {
+    throw new TypeError("it has a callback among its arguments, and is asked between calls");
+  }
+  const own = { tasks, ...retire, ...(called && { callbacks: true }) };
+  const context = { ...NO_CONTEXT, ...own } satisfies CallContext;
+  return { ...hook, args, context, ...(called && { callbacks }) };
 }

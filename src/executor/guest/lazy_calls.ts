@@ -1,18 +1,22 @@
-import type { CallControl, CallRequest, Outcome } from "../../worker/worker.ts";
+import type { CallControl, CallRequest, Outcome, WorkerHooks } from "../../worker/worker.ts";
+import type { CallContext } from "../wire/call_context.ts";
 import type { ResultCarrier } from "./result_carrier.ts";
+import type { Retirement } from "./retirement.ts";
 import type { WorkerCalls } from "./worker_calls.ts";
 
 type Carrier = typeof import("./result_carrier.ts");
 type Calls = typeof import("./worker_calls.ts");
+type Retiring = typeof import("./retirement.ts");
 
 /**
  * Runs calls with what is loaded late, so that a worker listens before it loads what runs calls, while
  * its parent makes the first call ready.
  */
-export class LazyCalls {
+export class LazyCalls implements WorkerHooks {
   #calls: WorkerCalls | undefined;
   #carrier: ResultCarrier | undefined;
   #loading: Promise<WorkerCalls> | undefined;
+  #retirement: Retirement | undefined;
 
   /**
    * Runs a call.
@@ -24,6 +28,7 @@ export class LazyCalls {
   run(request: CallRequest, control: CallControl): Outcome | Promise<Outcome> {
     const calls = this.#calls;
     if (calls === undefined) return this.load().then(() => this.run(request, control));
+    if (isRetireTask(request)) return this.#setRetireTask(calls, request);
     const outcome = calls.run(request, control);
     return outcome instanceof Promise
       ? outcome.then((outcome) => this.#carry(outcome, request))
@@ -34,9 +39,22 @@ export class LazyCalls {
     return this.#carrier?.carry(outcome, request) ?? outcome;
   }
 
-  /** Lets go of what the calls have opened. */
+  /** Asks the `retire` task, if there is one, whether the worker leaves. */
+  afterCall(request: CallRequest): boolean | Promise<boolean> {
+    return this.#retirement !== undefined && !isRetireTask(request) && this.#retirement.ask();
+  }
+
+  /**
+   * Lets go of what the calls have opened.
+   *
+   * @throws {WorkerDiedError} When the `retire` task has failed.
+   */
   async close(): Promise<void> {
-    await this.#calls?.close();
+    try {
+      await this.#retirement?.close();
+    } finally {
+      await this.#calls?.close();
+    }
   }
 
   /**
@@ -52,6 +70,13 @@ export class LazyCalls {
     return loading;
   }
 
+  /** Next to no worker has one. */
+  async #setRetireTask(calls: WorkerCalls, request: CallRequest): Promise<Outcome> {
+    const { Retirement }: Retiring = await import(new URL("./retirement.ts", import.meta.url).href);
+    this.#retirement = new Retirement((...call) => calls.run(...call), request);
+    return { type: "value", value: undefined, duration: 0, warnings: [] };
+  }
+
   async #import(): Promise<WorkerCalls> {
     // No literal, as in `lazy_import.ts`, which would load `node:async_hooks` first; nothing here
     // runs in a scope that could leak.
@@ -63,4 +88,9 @@ export class LazyCalls {
     this.#carrier = new ResultCarrier();
     return this.#calls = new WorkerCalls();
   }
+}
+
+function isRetireTask({ context }: CallRequest): boolean {
+  // What `toCallContext` or `openWorkerOfType` made.
+  return (context as CallContext | undefined)?.retire !== undefined;
 }

@@ -9,9 +9,7 @@ import { LazyCalls } from "./lazy_calls.ts";
 
 async function start(): Promise<void> {
   const calls = new LazyCalls();
-  await exposeWorker((request, control) => calls.run(request, control), {
-    close: () => calls.close(),
-  });
+  await exposeWorker((request, control) => calls.run(request, control), calls);
   // A call that needs it is told why it cannot be loaded.
   await calls.load().catch(() => {});
 }

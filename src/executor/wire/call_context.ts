@@ -54,6 +54,11 @@ export interface CallContext extends ScopeDescription, Remembering {
   readonly tasks?: TaskReferences;
   /** Whether there are callbacks among the arguments. */
   readonly callbacks?: boolean;
+  /**
+   * That this is the `retire` task of the worker, which is not called now, but by the worker after each
+   * other call; it has the worker's name, for messages.
+   */
+  readonly retire?: string;
   /** That the arguments are the items of a chunk, each the argument of a call of its own. */
   readonly chunk?: ChunkContext;
 }

@@ -180,7 +180,7 @@ export function fromBytes(bytes: Uint8Array): unknown {
 // fd 0  pipe    nothing is ever written; its end tells the worker that the parent is gone
 // fd 3  ipc     a greeting, then calls: each message is a batch of frames, as bytes
 // fd 4  pipe    answers, written synchronously (`answer_pipe.ts`)
-// fd 5  file    who owns which call (`_claim_log.ts`)
+// fd 5  file    who owns which call (`claim_log.ts`)
 // ```
 
 /** The pipe of answers. */

@@ -9,7 +9,7 @@ import { ServedCalls, toThrownValue } from "../served_calls.ts";
 import { type AnswerFrame, type CloseReply, valueOfAnswer, withValue } from "../wire/frames.ts";
 import { planTransfer } from "../wire/large_buffers.ts";
 import type { RunCall, WorkerHooks } from "../worker.ts";
-import { ServedClaimLog } from "./_claim_log.ts";
+import { ServedClaimLog } from "./claim_log.ts";
 import {
   ANSWER_FD,
   AnswerWriter,
@@ -54,6 +54,7 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
     { claims: new ServedClaimLog(CLAIM_FD), ring: writer },
     send,
     (report) => writer.writeFrame(report),
+    hooks,
   );
   process.on("message", (batch: unknown) => {
     // A task may have listeners of its own; the parent sends nothing but bytes.

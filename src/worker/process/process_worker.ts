@@ -23,7 +23,7 @@ import {
 import { planTransfer } from "../wire/large_buffers.ts";
 import { toRequestError } from "../wire/unclonable.ts";
 import type { CallRequest, RunResult, Worker } from "../worker.ts";
-import { SentClaimLog } from "./_claim_log.ts";
+import { SentClaimLog } from "./claim_log.ts";
 import {
   ANSWER_FD,
   AnswerReader,
@@ -190,11 +190,11 @@ class ProcessKind implements WorkerTransport {
   }
 
   /** What is sent in one microtask checkpoint goes as one message. */
-  send(slot: number, request: CallRequest): void {
+  send(slot: number, request: CallRequest, once: boolean): void {
     const plan = planTransfer(request.args, "keep");
     if (plan !== undefined) this.#moved.push(...plan.moved);
     const ready = plan === undefined ? request : { ...request, args: plan.values };
-    const frame = toCallFrame(slot, ready);
+    const frame = toCallFrame(slot, ready, once);
     if (this.#batch.push(frame) === 1) queueMicrotask(() => this.#flush());
   }
 

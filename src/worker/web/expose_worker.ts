@@ -66,7 +66,7 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
     else void packLate(frame, value);
   };
   const sendNow = (frame: ReportFrame): void => endpoint.sendNow(frame);
-  const served = new ServedCalls(runCall, { claims, ring }, send, sendNow);
+  const served = new ServedCalls(runCall, { claims, ring }, send, sendNow, hooks);
   const endpoint = new BatchingEndpoint<WorkerFrame, ParentFrame>(scope, {
     received: (frame) => served.receive(frame),
     refused: (frame, cause) => {

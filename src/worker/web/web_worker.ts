@@ -77,10 +77,10 @@ class WebKind implements WorkerTransport {
     this.ended = thread.ended.then((reason) => this.#end(reason));
   }
 
-  send(slot: number, request: CallRequest): void {
+  send(slot: number, request: CallRequest, once: boolean): void {
     const plan = planTransfer(request.args, "copy");
-    if (plan === undefined) return this.#endpoint.send(toCallFrame(slot, request));
-    this.#endpoint.send(toCallFrame(slot, { ...request, args: plan.values }), plan.moved);
+    if (plan === undefined) return this.#endpoint.send(toCallFrame(slot, request, once));
+    this.#endpoint.send(toCallFrame(slot, { ...request, args: plan.values }, once), plan.moved);
   }
 
   control(frame: ControlFrame): void {

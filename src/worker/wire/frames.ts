@@ -8,6 +8,7 @@ import type { CallRequest, RunResult, ThrownValue } from "../worker.ts";
 //
 // ```text
 // call     [slot, module, task, args]  or  [slot, module, task, args, context]
+//          or, where it cannot be given back, [slot, module, task, args, context, true]
 // answer   [slot, duration, value]     or  [slot, result]
 // control  [slot, "abort", reason]      to the call that runs
 //          [slot, "callback", message]
@@ -32,6 +33,7 @@ export type CallFrame =
     task: string,
     args: readonly unknown[],
     context: unknown,
+    once?: true,
   ];
 
 /**
@@ -49,6 +51,9 @@ export type ParentFrame = CallFrame | ControlFrame;
 
 /** What a call says while it runs. */
 export type ReportFrame = readonly [slot: number, report: "report", kind: string, data: unknown];
+
+/** What a worker posts that leaves, in the form of a report of no call. */
+export const LEAVE: ReportFrame = [-1, "report", "leave", undefined];
 
 /** An answer as it is posted: short for a plain value, which most are. */
 export type AnswerFrame =
@@ -83,12 +88,15 @@ export function isReportFrame(frame: WorkerFrame): frame is ReportFrame {
  *
  * @param slot What stands for the call.
  * @param request The call.
+ * @param once Whether it can be sent only once, as its arguments have gone with it.
  * @returns The frame.
  */
 export function toCallFrame(
   slot: number,
   { module, task, args, context }: CallRequest,
+  once: boolean,
 ): CallFrame {
+  if (once) return [slot, module, task, args, context, once];
   return context === undefined ? [slot, module, task, args] : [slot, module, task, args, context];
 }
 
