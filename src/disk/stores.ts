@@ -80,6 +80,13 @@ export interface CallStore {
   allRecords?(): Iterable<CallRecord> | AsyncIterable<CallRecord>;
   /** Follows changes, whoever makes them; absent when the store cannot tell. */
   follow?(): CallFeed;
+  /**
+   * Tells whether a record would be given once it is here; absent when any would.
+   *
+   * @param record The record, as it is stored elsewhere.
+   * @returns Whether it would.
+   */
+  believes?(record: CallRecord): boolean;
 }
 
 /** A change of what a call store knows: a new record, a call that is forgotten, or anything. */

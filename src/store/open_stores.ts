@@ -12,6 +12,7 @@ import {
   type FilesDescription,
   type LayersDescription,
   NO_STATISTICS,
+  type PromptStores,
   type SqliteDescription,
   type SqliteOptions,
   type StoreDescription,
@@ -36,6 +37,8 @@ export interface OpenStores extends AsyncDisposable {
 
 /** Stores of a cache on disk, and the cache itself. */
 export interface OpenFiles<F extends DiskStorage = DiskStorage> extends OpenStores {
+  /** The stores; they answer at once. */
+  readonly stores: PromptStores;
   /** What is beneath the stores. */
   readonly files: F;
 }
@@ -109,9 +112,9 @@ export async function openDescribedStores(description: StoreDescription): Promis
     case "sqlite":
       return await openSqliteStores(description.path, { ...description.options, signingKey: [] });
     case "signed": {
-      const sign = await loadSign(description.keys);
+      const { signStores } = await SIGNING.load();
       const opened = await openDescribedStores(description.stores);
-      return { ...opened, stores: sign(opened.stores) };
+      return { ...opened, stores: signStores(opened.stores, description.keys) };
     }
     case "limited": {
       const { limitStores } = await importLater<Limiting>(
@@ -151,7 +154,7 @@ async function openMixed(values: StoreDescription, calls: StoreDescription): Pro
 function openFiles<F extends DiskStorage>(
   files: F,
   description: BagDescription | FilesDescription | SqliteDescription,
-  sign: (stores: Stores) => Stores,
+  sign: Sign,
 ): OpenFiles<F> {
   const stores = sign(createDiskStores(files, description));
   return { stores, files, [Symbol.asyncDispose]: () => files.close() };
@@ -167,7 +170,7 @@ function openFiles<F extends DiskStorage>(
 export function createDiskStores(
   files: DiskStorage,
   description: BagDescription | FilesDescription | SqliteDescription,
-): Stores {
+): PromptStores {
   const { values, calls, leases, sweeper, mode } = files;
   const readOnly = mode === "read";
   return {
@@ -185,8 +188,11 @@ export function createDiskStores(
   };
 }
 
+/** Signs stores, if there are keys. */
+type Sign = (stores: PromptStores) => PromptStores;
+
 /** Whoever signs nothing never loads what signs. */
-async function loadSign(keys: readonly string[]): Promise<(stores: Stores) => Stores> {
+async function loadSign(keys: readonly string[]): Promise<Sign> {
   if (keys.length === 0) return (stores) => stores;
   const { signStores } = await SIGNING.load();
   return (stores) => signStores(stores, keys);

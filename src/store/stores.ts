@@ -1,5 +1,14 @@
+import type { CallRecord } from "../call/call_record.ts";
 import type { BagOptions, CacheFilesOptions, StorageStatistics } from "../disk/disk_storage.ts";
-import type { CallStore, LeaseStore, ValueStore, ValueSweeper } from "../disk/stores.ts";
+import type {
+  CallStore,
+  Found,
+  LeaseStore,
+  TellDamaged,
+  ValueStore,
+  ValueSweeper,
+} from "../disk/stores.ts";
+import type { Digest, EncodedPart } from "../value/value.ts";
 import type { LimitOptions } from "./limited/limits.ts";
 
 export type * from "../disk/stores.ts";
@@ -120,6 +129,30 @@ export interface Stores {
   readonly description?: StoreDescription;
   /** Tells what was counted; absent where nothing is. */
   readonly statistics?: () => StoreStatistics;
+}
+
+/** Values that are there at once. */
+export interface PromptValues extends ValueStore {
+  /**
+   * As the interface says.
+   *
+   * @param parts Takes the digests of large arrays in the value, where they are made to check it.
+   */
+  get(digest: Digest, parts?: Map<object, EncodedPart>): Found<unknown>;
+}
+
+/** Records that are there at once. */
+export interface PromptCalls extends CallStore {
+  /** As the interface says. */
+  get(key: Digest): CallRecord | undefined;
+  /** As the interface says. */
+  records(damaged?: TellDamaged): Iterable<CallRecord>;
+}
+
+/** Stores that answer at once, as those of caches on disk do. */
+export interface PromptStores extends Stores {
+  readonly values: PromptValues;
+  readonly calls: PromptCalls;
 }
 
 /**

@@ -169,14 +169,14 @@ class BagNode extends VirtualNode {
   /** A task by its name, or a value or call by its digest. */
   childAt(key: string): ValueNode | undefined {
     if (!DIGEST_REGEXP.test(key)) return this.#task(key);
-    const record = this.#view.record(key);
+    const record = this.#view.calls.get(key);
     return record === undefined
       ? openValue(key, this.#view.source)
       : new CallNode(this.#view, record);
   }
 
   #task(name: string): ValueNode | undefined {
-    for (const { task } of this.#view.records()) {
+    for (const { task } of this.#view.calls.records()) {
       if (task === name) return new TaskNode(this.#view, name);
     }
     return undefined;
@@ -185,7 +185,7 @@ class BagNode extends VirtualNode {
   /** The tasks, each with the number of its calls. */
   *children(): Generator<ValueChild> {
     const sizes = new Map<string, number>();
-    for (const { task: name } of this.#view.records()) {
+    for (const { task: name } of this.#view.calls.records()) {
       sizes.set(name, (sizes.get(name) ?? 0) + 1);
     }
     for (const [name, size] of sizes) {
@@ -209,12 +209,12 @@ class TaskNode extends VirtualNode {
   }
 
   childAt(key: string): ValueNode | undefined {
-    const record = DIGEST_REGEXP.test(key) ? this.#view.record(key) : undefined;
+    const record = DIGEST_REGEXP.test(key) ? this.#view.calls.get(key) : undefined;
     return record?.task === this.#name ? new CallNode(this.#view, record) : undefined;
   }
 
   *children(): Generator<ValueChild> {
-    for (const record of this.#view.records()) {
+    for (const record of this.#view.calls.records()) {
       if (record.task !== this.#name) continue;
       yield { step: { type: "key", key: record.key }, node: new CallNode(this.#view, record) };
     }

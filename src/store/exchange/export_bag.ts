@@ -76,7 +76,7 @@ export async function exportBag(
   const found = new Map<Digest, ExportSource>();
   const records: CallRecord[] = [];
   let skipped = 0;
-  for (const record of view.records()) {
+  for (const record of view.calls.records()) {
     if (!matches(record)) continue;
     if (!collect(source, record.result, found)) {
       skipped++;

@@ -44,7 +44,7 @@ export async function importBag(
   environment: Hdf5Environment = HDF5_ENVIRONMENT,
 ): Promise<ImportResult> {
   const { files } = opened;
-  const view = createBagView(opened);
+  const { calls, source } = createBagView(opened);
   const file = resolve(toPath(path));
   using values = await Hdf5Values.open(file, environment);
   try {
@@ -52,12 +52,12 @@ export async function importBag(
     const records = Array.from(readRecords(values));
     const digests = new Set(records.flatMap(digestsOf));
     for (const digest of digests) loadValue(values, digest);
-    const believed = records.filter((record) => view.believes(record));
-    const fresh = believed.filter(({ key }) => view.record(key) === undefined);
+    const believed = records.filter((record) => calls.believes?.(record) ?? true);
+    const fresh = believed.filter(({ key }) => calls.get(key) === undefined);
     for (const digest of new Set(fresh.flatMap(digestsOf))) {
       const value = loadValue(values, digest);
       // A copy that is there, but is not what its digest says, makes room for another one.
-      view.source.load(digest);
+      source.load(digest);
       files.values.put(value);
     }
     for (const record of fresh) files.calls.put(record);

@@ -1,7 +1,7 @@
 import { QuiverError } from "../../base/errors.ts";
 import type { CallRecord } from "../../call/call_record.ts";
 import { digestValue } from "../../value/digest/digest_value.ts";
-import type { Digest, EncodedValue } from "../../value/value.ts";
+import type { Digest, EncodedPart, EncodedValue } from "../../value/value.ts";
 import {
   type CallFeed,
   type CallStore,
@@ -9,6 +9,7 @@ import {
   type Lease,
   type MaybePromise,
   NO_STATISTICS,
+  type PromptStores,
   type Stores,
   type TellDamaged,
   type ValueStore,
@@ -30,6 +31,9 @@ import { RecordSigner } from "./record_signer.ts";
  * @param keys The keys, at least one: the first signs, all verify.
  * @returns The stores, signed.
  */
+export function signStores(stores: PromptStores, keys: readonly string[]): PromptStores;
+/** The same of stores that answer later, and do so as well when they are signed. */
+export function signStores(stores: Stores, keys: readonly string[]): Stores;
 export function signStores(stores: Stores, keys: readonly string[]): Stores {
   const values = new CheckedValues(stores.values);
   const calls = new SignedCalls(stores.calls, new RecordSigner(keys));
@@ -66,11 +70,11 @@ class CheckedValues implements ValueStore {
     return this.#values.reject?.(digest) ?? false;
   }
 
-  get(digest: Digest): MaybePromise<Found<unknown>> {
+  get(digest: Digest, parts?: Map<object, EncodedPart>): MaybePromise<Found<unknown>> {
     const found = this.#read(digest);
     return found instanceof Promise
-      ? found.then((later) => this.#believe(digest, later))
-      : this.#believe(digest, found);
+      ? found.then((later) => this.#believe(digest, later, parts))
+      : this.#believe(digest, found, parts);
   }
 
   /** What cannot be decoded is `undefined`: a store takes it for whole, so it was made to look so. */
@@ -83,10 +87,16 @@ class CheckedValues implements ValueStore {
     }
   }
 
-  #believe(digest: Digest, found: Found<unknown> | undefined): MaybePromise<Found<unknown>> {
-    if (found !== undefined && (!found.hit || isAuthentic(digest, found.value))) return found;
+  #believe(
+    digest: Digest,
+    found: Found<unknown> | undefined,
+    parts?: Map<object, EncodedPart>,
+  ): MaybePromise<Found<unknown>> {
+    if (found !== undefined && (!found.hit || isAuthentic(digest, found.value, parts))) {
+      return found;
+    }
     // Behind a copy that was tampered with there may be another one.
-    return this.reject(digest) ? this.get(digest) : { hit: false };
+    return this.reject(digest) ? this.get(digest, parts) : { hit: false };
   }
 }
 
@@ -94,9 +104,13 @@ function toUndecodable(error: unknown): undefined {
   if (!(error instanceof SyntaxError)) throw error;
 }
 
-function isAuthentic(digest: Digest, value: unknown): boolean {
+function isAuthentic(
+  digest: Digest,
+  value: unknown,
+  parts: Map<object, EncodedPart> | undefined,
+): boolean {
   try {
-    return digestValue(value) === digest;
+    return digestValue(value, { parts }) === digest;
   } catch (error) {
     // Nothing without a digest was ever stored.
     if (error instanceof QuiverError) return false;
@@ -136,17 +150,27 @@ class SignedCalls implements CallStore {
     return this.#calls.allRecords?.() ?? this.#calls.records();
   }
 
-  async *records(damaged?: TellDamaged): AsyncGenerator<CallRecord> {
-    for await (const record of this.#calls.records(damaged)) {
-      const believed = this.#believe(record.key, record);
-      if (believed !== undefined) yield believed;
-    }
+  records(damaged?: TellDamaged): Iterable<CallRecord> | AsyncIterable<CallRecord> {
+    const records = this.#calls.records(damaged);
+    return Symbol.iterator in records ? this.#filter(records) : this.#filterLater(records);
+  }
+
+  *#filter(records: Iterable<CallRecord>): Iterable<CallRecord> {
+    for (const record of records) if (this.#believe(record.key, record)) yield record;
+  }
+
+  async *#filterLater(records: AsyncIterable<CallRecord>): AsyncIterable<CallRecord> {
+    for await (const record of records) if (this.#believe(record.key, record)) yield record;
+  }
+
+  believes(record: CallRecord): boolean {
+    return this.#signer.verify(record);
   }
 
   /** A good record of another call is no record of this one: a table may have been tampered with. */
   #believe(key: Digest, record: CallRecord | undefined): CallRecord | undefined {
     if (record === undefined) return undefined;
-    if (record.key === key && this.#signer.verify(record)) return record;
+    if (record.key === key && this.believes(record)) return record;
     this.rejected++;
     return undefined;
   }

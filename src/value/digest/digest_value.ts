@@ -41,7 +41,7 @@ export interface DigestOptions {
  */
 export function digestValue(value: unknown, options: DigestOptions = {}): Digest {
   const { root = "value", parts } = options;
-  return explainRefusal("digest", value, root, () => writeExact(value, parts).digest);
+  return explainRefusal("digest", value, root, () => writeExact(value, parts, parts).digest);
 }
 
 /**
@@ -90,11 +90,14 @@ type Parts = Map<object, EncodedPart>;
  *
  * @param value The value.
  * @param known Large arrays whose digests are known.
+ * @param parts Takes those that are in the value: only they are parts of it.
  * @returns The digest, and what there is to know for storing the value.
  */
-export function writeExact(value: unknown, known?: ReadonlyMap<object, EncodedPart>): Written {
-  // Only those that are in the value are parts of it.
-  const parts: Parts = new Map();
+export function writeExact(
+  value: unknown,
+  known?: ReadonlyMap<object, EncodedPart>,
+  parts: Parts = new Map(),
+): Written {
   return writeWhole(value, parts, known) ??
     writeWith(value, Infinity, (sink) => new ExactWriter(sink, parts, known));
 }
