@@ -307,7 +307,6 @@ Deno.test("openProcessWorker() says which permission is missing", async () => {
       "--no-prompt",
       "--allow-env",
       "--allow-read",
-      "--allow-write",
       testdata("no_run_permission.ts").pathname,
     ],
   });

@@ -4,18 +4,16 @@
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { abortable } from "../../base/abortable.ts";
 import { type WorkerDeath, WorkerInitError } from "../../base/errors.ts";
+import { CallsInTurn } from "./calls_in_turn.ts";
 import { refuseNesting } from "../current_worker.ts";
 import { BaseWorker, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
-  type CallFrame,
   type CloseReply,
   type ControlFrame,
-  fromCallFrame,
   isReportFrame,
   toCallFrame,
   type WorkerFrame,
@@ -28,9 +26,10 @@ import {
   ANSWER_FD,
   AnswerReader,
   type AnswerReaderOptions,
-  type ProcessFrame,
+  CLOSE,
   type ProcessNotice,
   READY,
+  toAbortWord,
   toBytes,
   toGreeting,
 } from "./answer_pipe.ts";
@@ -58,8 +57,7 @@ const PROGRAM = new ProgramFlagsReader();
 /**
  * Starts a process of Deno's that is a worker.
  *
- * Requires `--allow-run` of Deno's own executable, `--allow-env`, and `--allow-read` and
- * `--allow-write` of the folder for temporary files.
+ * Requires `--allow-run` of Deno's own executable and `--allow-env`.
  *
  * @param entry The module to start with; it calls `exposeProcess()`.
  * @param options Its name, what it may do, and when to give the start up.
@@ -77,22 +75,15 @@ export async function openProcessWorker(
   allowed(name, checkRunPermission);
   const program = await PROGRAM.read();
   options.signal?.throwIfAborted();
-  const files = allowed(name, openClaimFile);
-  // Nobody has asked for this end; whoever closes the worker is told what went wrong.
-  const claims = new SentClaimLog(files.parent, () => void worker.close().catch(() => {}));
-  const calls = new SentCalls(name, claims);
-  const told = new ToldByProcess(calls, claims);
-  let child: ProcessChild;
-  try {
-    child = allowed(name, () => openProcessChild(entry, files.child, options, program, told));
-  } catch (error) {
-    closeSync(files.parent);
-    throw error;
-  } finally {
-    closeSync(files.child);
-  }
-  const worker = new BaseWorker(name, calls, new ProcessKind(child, calls, claims, told));
-  void worker.dead.then(() => closeSync(files.parent));
+  const turns = new CallsInTurn({
+    revoked: (slot) => calls.resolve(slot, { type: "revoked" }),
+    aborted: (turn) => child.abort(turn),
+  });
+  const calls = new SentCalls(name, turns);
+  const told = new ToldByProcess(calls, turns, () => kind.advance());
+  const child = allowed(name, () => openProcessChild(entry, options, program, told));
+  const kind = new ProcessKind(child, turns, told);
+  const worker = new BaseWorker(name, calls, kind);
   await whenReady(child, told.ready, entry, options);
   return worker;
 }
@@ -105,8 +96,7 @@ function allowed<T>(name: string, open: () => T): T {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
     throw new WorkerInitError(
       `Cannot start worker "${name}": ${error.message}; a worker of the kind "process" needs ` +
-        `\`--allow-run=${Deno.execPath()} --allow-env --allow-read --allow-write\`, the last two at ` +
-        "least of the folder for temporary files",
+        `\`--allow-run=${Deno.execPath()} --allow-env\``,
       { cause: error },
     );
   }
@@ -143,19 +133,25 @@ class ToldByProcess implements AnswerReaderOptions {
   readonly ready: Promise<void>;
   readonly closed: Promise<CloseReply>;
   readonly #calls: SentCalls;
-  readonly #claims: SentClaimLog;
+  readonly #turns: CallsInTurn;
+  readonly #advance: () => void;
   readonly #ready = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<CloseReply>();
 
-  constructor(calls: SentCalls, claims: SentClaimLog) {
+  constructor(calls: SentCalls, turns: CallsInTurn, advance: () => void) {
     this.#calls = calls;
-    this.#claims = claims;
+    this.#turns = turns;
+    this.#advance = advance;
     this.ready = this.#ready.promise;
     this.closed = this.#closed.promise;
   }
 
+  begun(): void {
+    this.#turns.begun();
+  }
+
   answered(slot: number, result: RunResult): void {
-    this.#claims.answered();
+    this.#answered();
     this.#calls.resolve(slot, result);
   }
 
@@ -165,47 +161,61 @@ class ToldByProcess implements AnswerReaderOptions {
     if (told === READY) this.#ready.resolve();
     else if ("type" in told) this.#closed.resolve(told);
     else {
-      if (!isReportFrame(told)) this.#claims.answered();
+      if (!isReportFrame(told)) this.#answered();
       this.#calls.receive(told);
     }
+  }
+
+  #answered(): void {
+    this.#turns.answered();
+    // The process gets the next call while this side looks at the answer.
+    this.#advance();
   }
 }
 
 class ProcessKind implements WorkerTransport {
   readonly ended: Promise<WorkerDeath>;
   readonly #child: ProcessChild;
-  readonly #calls: SentCalls;
-  readonly #claims: SentClaimLog;
+  readonly #turns: CallsInTurn;
   readonly #told: ToldByProcess;
-  #batch: CallFrame[] = [];
-  /** Buffers that were given away: they go as bytes, and are empty afterwards as on other kinds. */
-  #moved: ArrayBuffer[] = [];
 
-  constructor(child: ProcessChild, calls: SentCalls, claims: SentClaimLog, told: ToldByProcess) {
-    this.ended = child.ended;
+  constructor(child: ProcessChild, turns: CallsInTurn, told: ToldByProcess) {
+    this.ended = child.ended.then((death) => {
+      turns.end();
+      return death;
+    });
     this.#child = child;
-    this.#calls = calls;
-    this.#claims = claims;
+    this.#turns = turns;
     this.#told = told;
   }
 
-  /** What is sent in one microtask checkpoint goes as one message. */
   send(slot: number, request: CallRequest, once: boolean): void {
     const plan = planTransfer(request.args, "keep");
-    if (plan !== undefined) this.#moved.push(...plan.moved);
     const ready = plan === undefined ? request : { ...request, args: plan.values };
-    const frame = toCallFrame(slot, ready, once);
-    if (this.#batch.push(frame) === 1) queueMicrotask(() => this.#flush());
+    let bytes: Uint8Array;
+    try {
+      bytes = toBytes(toCallFrame(slot, ready, once));
+    } catch (cause) {
+      throw toRequestError(request, cause);
+    }
+    // What was given away goes as bytes, and is empty afterwards as on other kinds.
+    for (const buffer of plan?.moved ?? []) if (!buffer.detached) buffer.transfer();
+    this.#turns.add(slot, bytes);
+    this.advance();
+  }
+
+  /** Sends the next call, if the process has none. */
+  advance(): void {
+    const bytes = this.#turns.take();
+    if (bytes !== undefined) this.#child.send(bytes);
   }
 
   control(frame: ControlFrame): void {
-    // Behind the call that it is for.
-    this.#flush();
-    this.#child.send([frame]);
+    this.#child.send(toBytes(frame));
   }
 
   async close(): Promise<CloseReply> {
-    this.#child.send(["close"]);
+    this.#child.send(toBytes(CLOSE));
     const reply = await this.#told.closed;
     this.#child.leave();
     return reply;
@@ -217,28 +227,6 @@ class ProcessKind implements WorkerTransport {
 
   stopped(signal: AbortSignal): Promise<boolean> {
     return abortable(this.ended, signal).then(() => true, () => false);
-  }
-
-  #flush(): void {
-    if (this.#batch.length === 0) return;
-    const batch = this.#batch;
-    this.#batch = [];
-    try {
-      this.#child.send(batch);
-    } catch {
-      // One frame spoils its batch: each goes alone, so that only the guilty one fails.
-      for (const frame of batch) this.#sendAlone(frame);
-    }
-    for (const buffer of this.#moved.splice(0)) if (!buffer.detached) buffer.transfer();
-  }
-
-  #sendAlone(frame: CallFrame): void {
-    try {
-      this.#child.send([frame]);
-    } catch (cause) {
-      this.#claims.withdraw(frame[0]);
-      this.#calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause));
-    }
   }
 }
 
@@ -270,7 +258,6 @@ const END_TIME = 1000;
  * Starts a process.
  *
  * @param entry The module to start with; it calls `exposeProcess()`.
- * @param claims The open file of claims.
  * @param options Its name, and what it may do.
  * @param program How this program was started, if that is known.
  * @param reading What to do with what it tells.
@@ -278,7 +265,6 @@ const END_TIME = 1000;
  */
 function openProcessChild(
   entry: URL,
-  claims: number,
   options: ProcessChildOptions,
   program: ProgramFlags | undefined,
   reading: AnswerReaderOptions,
@@ -297,12 +283,12 @@ function openProcessChild(
     ...Deno.args,
   ];
   const child = spawn(command, args, {
-    stdio: ["pipe", "inherit", "inherit", "ipc", "pipe", claims],
+    stdio: ["pipe", "inherit", "inherit", "ipc", "pipe"],
     serialization: "advanced",
     env: { ...Deno.env.toObject(), ...env },
   });
   const opened = new ProcessChild(child, reading);
-  opened.send([toGreeting(name)]);
+  opened.send(toBytes(toGreeting(name)));
   return opened;
 }
 
@@ -315,21 +301,6 @@ function checkRunPermission(): void {
   const command = Deno.execPath();
   if (Deno.permissions.querySync({ name: "run", command }).state === "granted") return;
   throw new Deno.errors.NotCapable(`Requires run access to "${command}"`);
-}
-
-/**
- * Opens the file of claims for both sides. They must not share a position in it, so each has its own.
- *
- * @returns The two descriptors.
- */
-function openClaimFile(): { readonly parent: number; readonly child: number } {
-  const path = Deno.makeTempFileSync({ prefix: "quiver-" });
-  try {
-    const parent = openSync(path, "a+");
-    return { parent, child: openSync(path, "a+") };
-  } finally {
-    Deno.removeSync(path);
-  }
 }
 
 /** A process whose end is noticed however it comes. */
@@ -356,6 +327,8 @@ export class ProcessChild {
     const { promise, resolve } = Promise.withResolvers<WorkerDeath>();
     this.ended = promise;
     this.#end = resolve;
+    // A word to a process that has just ended is none too many.
+    child.stdin?.on("error", () => {});
     // The death of a process breaks its channel in the middle of a message; its exit tells the rest.
     child.on("error", (error) => {
       if (child.pid === undefined) resolve({ reason: error.message });
@@ -373,15 +346,23 @@ export class ProcessChild {
   }
 
   /**
-   * Sends frames.
+   * Sends a frame.
    *
-   * @param batch The frames.
-   * @throws When structured clone refuses one of them.
+   * @param bytes The frame.
    */
-  send(batch: readonly ProcessFrame[]): void {
-    const bytes = toBytes(batch);
+  send(bytes: Uint8Array): void {
     // A process that has just ended takes no more; its end tells what becomes of the calls.
     if (this.#child.connected) this.#child.send(bytes, () => {});
+  }
+
+  /**
+   * Tells a call to end whose code may never await.
+   *
+   * @param turn The how manieth of the calls that were sent it is.
+   */
+  abort(turn: number): void {
+    const { stdin } = this.#child;
+    if (stdin?.writable) stdin.write(toAbortWord(turn));
   }
 
   /** The process says that it ends now. */
