@@ -21,7 +21,6 @@ import {
 import { planTransfer } from "../wire/large_buffers.ts";
 import { toRequestError } from "../wire/unclonable.ts";
 import type { CallRequest, RunResult, Worker } from "../worker.ts";
-import { SentClaimLog } from "./claim_log.ts";
 import {
   ANSWER_FD,
   AnswerReader,
