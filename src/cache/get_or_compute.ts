@@ -8,7 +8,7 @@ import {
   WorkerDiedError,
 } from "../base/errors.ts";
 import type { Warn } from "../base/warning.ts";
-import { countedValue, type KeyedCall } from "../call/call_key.ts";
+import { countedValue, type KeyedArgument, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
 import { whenSettled } from "../store/memory_stores.ts";
 import type { Found, Lease, MaybePromise } from "../store/stores.ts";
@@ -379,7 +379,7 @@ function run(
     });
   };
   if (encode === undefined) {
-    for (const index of call.args.keys()) checkArgument(call, index, parts);
+    for (const argument of call.args) checkArgument(call, argument, parts);
     return runBody(call.args);
   }
   const storing = storeArguments(cache, call, encode, { warn, parts });
@@ -430,7 +430,7 @@ function storeArguments(
   encode: EncodeValue,
   { warn, parts }: Pick<ComputeOptions, "warn"> & Pick<TakenArguments, "parts">,
 ): MaybePromise<ArgumentRecord[]> {
-  const { address: { name }, args, positions } = call;
+  const { address: { name }, args } = call;
   const stored: ArgumentRecord[] = [];
   const puts: Promise<void>[] = [];
   const leaveOut = (index: number, record: ArgumentRecord, error: unknown) => {
@@ -438,23 +438,23 @@ function storeArguments(
     stored[index] = record;
   };
   for (const [index, record] of args.entries()) {
-    const position = positions[index] ?? index;
+    const { position } = record;
     const value = countedValue(call, position);
     // A function that has a digest is a task, which is code: there is nothing of it to store.
     if (typeof value === "function") {
-      checkArgument(call, index);
+      checkArgument(call, record);
       stored.push(record);
       continue;
     }
     try {
       const encoded = encode(value, { root: `args[${position}]`, parts });
-      if (encoded.digest !== record.digest) checkArgument(call, index, parts);
+      if (encoded.digest !== record.digest) checkArgument(call, record, parts);
       const put = cache.putEncoded(encoded);
       stored.push({ ...record, value: encoded.digest });
       if (put instanceof Promise) puts.push(put.catch((error) => leaveOut(index, record, error)));
     } catch (error) {
       if (error instanceof ChangedArgumentError) throw error;
-      checkArgument(call, index, parts);
+      checkArgument(call, record, parts);
       leaveOut(index, record, error);
     }
   }
@@ -464,12 +464,12 @@ function storeArguments(
 /** Makes sure that an argument is what the key was made of. */
 function checkArgument(
   call: KeyedCall,
-  index: number,
+  argument: KeyedArgument,
   parts?: ReadonlyMap<object, EncodedPart>,
 ): void {
-  if (isAsKeyed(call, index, parts)) return;
-  const { address: { name }, positions } = call;
-  const path = `args[${positions[index] ?? index}]`;
+  if (isAsKeyed(call, argument, parts)) return;
+  const { name } = call.address;
+  const path = `args[${argument.position}]`;
   throw new ChangedArgumentError(
     `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while the ` +
       "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
@@ -479,13 +479,12 @@ function checkArgument(
 
 function isAsKeyed(
   call: KeyedCall,
-  index: number,
+  { position, digest }: KeyedArgument,
   known?: ReadonlyMap<object, EncodedPart>,
 ): boolean {
-  const position = call.positions[index] ?? index;
   const options = { root: `args[${position}]`, parts: new Map(known) };
   try {
-    return digestArgument(countedValue(call, position), options) === call.args[index]?.digest;
+    return digestArgument(countedValue(call, position), options) === digest;
   } catch (error) {
     // It had a digest when the key was made, and has none any more, such as a buffer that was moved.
     if (error instanceof IndigestibleError) return false;
@@ -495,15 +494,13 @@ function isAsKeyed(
 
 /** Whether what is shared with others, or is an instance, is after the body what it was before. */
 function isUnchanged(call: KeyedCall, warn: Warn): boolean {
-  const { address: { name }, args, positions, kept = [] } = call;
-  const changed = [...args.keys()].find((index) =>
-    kept.includes(positions[index] ?? index) && !isAsKeyed(call, index)
+  const { address: { name }, args, kept = [] } = call;
+  const changed = args.find((argument) =>
+    kept.includes(argument.position) && !isAsKeyed(call, argument)
   );
   if (changed === undefined) return true;
   warn(
-    `Cannot remember a call of "${name}": args[${
-      positions[changed] ?? changed
-    }] was changed while ` +
+    `Cannot remember a call of "${name}": args[${changed.position}] was changed while ` +
       "its body ran; pass a copy, or give it away with `transfer`",
   );
   return false;

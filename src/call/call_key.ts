@@ -16,14 +16,18 @@ export interface TaskIdentity {
   readonly ignored?: readonly IgnoredPosition[];
 }
 
+/** An argument that counts. */
+export interface KeyedArgument extends ArgumentRecord {
+  /** Its position among the values. */
+  readonly position: number;
+}
+
 /** A call that is ready to be looked up. */
 export interface KeyedCall extends TaskIdentity {
   /** The digest of task and arguments. */
   readonly key: Digest;
   /** The arguments that count, with their digests. */
-  readonly args: readonly ArgumentRecord[];
-  /** The position of each of `args` among `values`. */
-  readonly positions: readonly number[];
+  readonly args: readonly KeyedArgument[];
   /** Literal defaults that stand for arguments that were left out, by position: the key has them. */
   readonly filled?: readonly (readonly [position: number, value: unknown])[];
   /** All arguments as the function gets them, which is as they were given. */
@@ -69,8 +73,7 @@ export function toKeyedCall(
   args: readonly unknown[],
   parts?: Map<object, EncodedPart>,
 ): KeyedCall {
-  const records: ArgumentRecord[] = [];
-  const positions: number[] = [];
+  const records: KeyedArgument[] = [];
   const counted: (Digest | null)[] = [];
   const { values, filled } = toEffectiveArguments(profile, args);
   const isWhole = ignored.size === 0 || profile.countsArguments;
@@ -82,15 +85,13 @@ export function toKeyedCall(
     }
     const digest = digestArgument(values[index], { root: `args[${index}]`, parts });
     counted.push(digest);
-    records.push({ name: toArgumentName(profile, index), digest });
-    positions.push(index);
+    records.push({ name: toArgumentName(profile, index), position: index, digest });
   }
   const whole = ignored.size === 0 ? identity : withIgnored(identity, profile, ignored);
   return {
     ...whole,
     key: digestKey(whole, counted),
     args: records,
-    positions,
     values: args,
     ...(filled.length > 0 && { filled }),
   };

@@ -19,11 +19,13 @@ export interface CallRecord {
   readonly code?: Digest;
   /**
    * The arguments, ignored ones left out: the parameter's name, or its position (`"2"`) where it has
-   * none; the argument digest, which the key is made of; and the digest under which the argument itself
-   * is stored, if it is.
+   * none; its position among all arguments, which records of old versions do not tell; the argument
+   * digest, which the key is made of; and the digest under which the argument itself is stored, if it
+   * is.
    */
   readonly args: readonly {
     readonly name: string;
+    readonly position?: number;
     readonly digest: Digest;
     readonly value?: Digest;
   }[];

@@ -5,6 +5,9 @@ import type { CallRecord, IgnoredPosition } from "./call_record.ts";
 /** How many parameters that do not count are looked for. */
 const MOST_IGNORED = 4;
 
+/** More parameters no function has. */
+const MOST_PARAMETERS = 2 ** 16;
+
 /** How many keys are tried before a record is given up. */
 const MOST_TRIES = 10_000;
 
@@ -12,8 +15,8 @@ const MOST_TRIES = 10_000;
 type MakeKey = (identity: TaskIdentity, args: readonly Digest[], scheme: number) => Digest;
 
 /**
- * Finds out how the key of a record was made. An old record does not tell which parameters do not
- * count, but there is only one way to get its key.
+ * Finds out how the key of a record was made. An old record does not tell where its arguments stood,
+ * or which parameters do not count, but there is only one way to get its key.
  *
  * @param record The record.
  * @returns Makes keys in the same way, or `undefined` when the way is unknown.
@@ -21,11 +24,8 @@ type MakeKey = (identity: TaskIdentity, args: readonly Digest[], scheme: number)
 export function findKeyOf(record: CallRecord): MakeKey | undefined {
   const { key, scheme, args } = record;
   const identity = toIdentity(record);
-  const { ignored } = identity;
   let tries = 0;
-  for (
-    const gaps of ignored === undefined ? toGaps(args.length) : toOwnGaps(ignored, args.length)
-  ) {
+  for (const gaps of toGaps(record)) {
     if (++tries > MOST_TRIES) return undefined;
     const make: MakeKey = (identity, args, scheme) => {
       const counted = args.flatMap((digest, i) => [...Array(gaps[i] ?? 0).fill(null), digest]);
@@ -51,9 +51,34 @@ export function toIdentity({ module, task, version, code, ignored }: CallRecord)
   };
 }
 
-/** How many parameters that do not count stand before each argument, as the record tells. */
-function toOwnGaps(ignored: readonly IgnoredPosition[], length: number): [] | [readonly number[]] {
-  // Anybody may have written the record, which is looked at here for the first time.
+/** How many parameters that do not count may stand before each argument: what is likely first. */
+function toGaps({ args, ignored }: CallRecord): Iterable<readonly number[]> {
+  if (args.length > 0 && args.every(({ position }) => position !== undefined)) {
+    return toPositionGaps(args);
+  }
+  return ignored === undefined ? toLikelyGaps(args.length) : toIgnoredGaps(ignored, args.length);
+}
+
+/** As the positions of the arguments tell. */
+function toPositionGaps(args: CallRecord["args"]): [] | [readonly number[]] {
+  const gaps: number[] = [];
+  let [next, left] = [0, MOST_PARAMETERS];
+  for (const { position = NaN } of args) {
+    const gap = position - next;
+    left -= gap;
+    // Anybody may have written the record, which is looked at here for the first time.
+    if (!Number.isInteger(position) || gap < 0 || left < 0) return [];
+    gaps.push(gap);
+    next = position + 1;
+  }
+  return [gaps];
+}
+
+/** As the positions tell that are ignored. */
+function toIgnoredGaps(
+  ignored: readonly IgnoredPosition[],
+  length: number,
+): [] | [readonly number[]] {
   if (!Array.isArray(ignored)) return [];
   const gaps: number[] = [];
   const left = new Set<IgnoredPosition>(ignored);
@@ -66,8 +91,8 @@ function toOwnGaps(ignored: readonly IgnoredPosition[], length: number): [] | [r
   return [gaps];
 }
 
-/** How many parameters that do not count may stand before each argument: few of them first. */
-function* toGaps(length: number): Generator<readonly number[]> {
+/** All that there may be: few of them first. */
+function* toLikelyGaps(length: number): Generator<readonly number[]> {
   yield [];
   for (let ignored = 1; length > 0 && ignored <= MOST_IGNORED; ignored++) {
     yield* divide(ignored, length);

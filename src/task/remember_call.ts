@@ -304,11 +304,12 @@ function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
 
 /** Puts arguments that do not count for the key back as they were given. */
 function withGiven(
-  { positions }: KeyedCall,
+  { args }: KeyedCall,
   values: readonly unknown[],
   { given }: FrozenArguments,
 ): readonly unknown[] {
-  return values.map((value, index) => positions.includes(index) ? value : given[index]);
+  const counted = new Set(args.map(({ position }) => position));
+  return values.map((value, index) => counted.has(index) ? value : given[index]);
 }
 
 /**

@@ -712,7 +712,8 @@ def make_key(record):
     ignored = record.get("ignored")
     counted = []
     for argument in record["args"]:
-        while len(counted) in (ignored or ()):
+        position = argument.get("position")
+        while len(counted) in (ignored or ()) if position is None else len(counted) < position:
             counted.append(None)
         counted.append(argument["digest"])
     parts.append(counted)

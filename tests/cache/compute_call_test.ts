@@ -12,8 +12,11 @@ function createCall(...values: unknown[]): KeyedCall {
   return {
     key: "0".repeat(64),
     address: { module: "file:///f.ts", name: "f" },
-    args: values.map((value, index) => ({ name: `x${index}`, digest: digestArgument(value) })),
-    positions: values.map((_, index) => index),
+    args: values.map((value, index) => ({
+      name: `x${index}`,
+      position: index,
+      digest: digestArgument(value),
+    })),
     values,
   };
 }

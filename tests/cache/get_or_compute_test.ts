@@ -17,7 +17,6 @@ const CALL: KeyedCall = {
   key: KEY,
   address: { module: "file:///f.ts", name: "f" },
   args: [],
-  positions: [],
   values: [],
 };
 const NEVER = new AbortController().signal;

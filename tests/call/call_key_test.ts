@@ -60,7 +60,11 @@ Deno.test("toKeyedCall() leaves ignored parameters out of key and record", () =>
   assertEquals(keyOf([1, 2, true], {}, ignored), keyOf([1], {}, ignored));
   assertNotEquals(keyOf([1, 2, true, 4], {}, ignored), keyOf([1, 2, true, 5], {}, ignored));
   const { args } = toKeyedCall({ address }, profile, new Set(ignored), [1, 2, true, 4]);
-  assertEquals(args.map(({ name }) => name), ["a", "b", "more[0]"]);
+  assertEquals(args.map(({ name, position }) => [name, position]), [
+    ["a", 0],
+    ["b", 1],
+    ["more[0]", 3],
+  ]);
 });
 
 Deno.test("toKeyedCall() counts rest parameters as they were given", () => {

@@ -32,7 +32,7 @@ async function createBag(path: string): Promise<string> {
 }
 
 async function putSigned(bag: Bag, digest: string): Promise<void> {
-  const args = [{ name: "x", digest: "0".repeat(64), value: digest }];
+  const args = [{ name: "x", position: 0, digest: "0".repeat(64), value: digest }];
   await bag.putRecord({ ...createRecord(ONE, digest, "f"), args, ignored: [1, "...2"] });
 }
 

@@ -210,10 +210,9 @@ function toFlags(options: CallOptions | undefined): CallFlags | undefined {
 /** What was copied when the call was made is what the worker gets; the rest is looked at there. */
 function toCheck({ frozen }: ReadyCall, { call }: RememberedCall): CallCheck {
   const loose = new Set([...frozen?.kept ?? [], ...frozen?.lent ?? []]);
-  const digests = call.positions.flatMap((position, index) => {
-    const digest = call.args[index]?.digest;
+  const digests = call.args.flatMap(({ position, digest }) => {
     const isLoose = loose.has(position) || typeof call.values[position] === "function";
-    return isLoose && digest !== undefined ? [[position, digest] as const] : [];
+    return isLoose ? [[position, digest] as const] : [];
   });
   return { digests };
 }

@@ -169,7 +169,12 @@ function toRecord(content: Record<string, unknown>): CallRecord | undefined {
     task,
     ...(version !== undefined && { version }),
     ...(code !== undefined && { code }),
-    args: args.map(({ name, digest, value }) => ({ name, digest, ...(value && { value }) })),
+    args: args.map(({ name, position, digest, value }) => ({
+      name,
+      ...(position !== undefined && { position }),
+      digest,
+      ...(value && { value }),
+    })),
     ...(ignored !== undefined && { ignored }),
     result,
     started,
@@ -182,6 +187,7 @@ function toRecord(content: Record<string, unknown>): CallRecord | undefined {
 function isArgument(content: unknown): content is ArgumentRecord {
   return typeof content === "object" && content !== null && "name" in content &&
     isText(content.name) && "digest" in content && isDigest(content.digest) &&
+    (!("position" in content) || isNumber(content.position)) &&
     (!("value" in content) || isDigest(content.value));
 }
 
