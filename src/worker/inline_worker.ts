@@ -7,10 +7,10 @@ import { BaseWorker, SentCalls, type WorkerTransport } from "./base_worker.ts";
 import { planTransfer } from "./wire/large_buffers.ts";
 import {
   type CallChannel,
+  runCloseHook,
   runToOutcome,
   ServedCall,
   toRefusedOutcome,
-  toThrownValue,
 } from "./served_calls.ts";
 import { toRequestError } from "./wire/unclonable.ts";
 import type { CallRequest, Outcome, RunCall, Worker, WorkerHooks } from "./worker.ts";
@@ -83,16 +83,7 @@ class InlineKind implements WorkerTransport {
   }
 
   close(): Promise<CloseReply> {
-    return this.#closed ??= this.#close();
-  }
-
-  async #close(): Promise<CloseReply> {
-    try {
-      await this.#hooks.close?.();
-      return { type: "closed" };
-    } catch (error) {
-      return { type: "failed", error: await toThrownValue(error) };
-    }
+    return this.#closed ??= runCloseHook(this.#hooks);
   }
 
   stop(reason: string): WorkerDeath {

@@ -3,6 +3,7 @@ import {
   type AnswerFrame,
   CALLBACK,
   type CallFrame,
+  type CloseReply,
   type ControlFrame,
   fromAnswerFrame,
   fromCallFrame,
@@ -407,4 +408,19 @@ function importOnce<T>(file: string): Promise<T> {
   // The next one who needs it tries again.
   imported.catch(() => IMPORTS.delete(file));
   return imported;
+}
+
+/**
+ * Runs what a worker does at its end.
+ *
+ * @param hooks What the worker does beside running calls.
+ * @returns How that ended.
+ */
+export async function runCloseHook(hooks: WorkerHooks): Promise<CloseReply> {
+  try {
+    await hooks.close?.();
+    return { type: "closed" };
+  } catch (error) {
+    return { type: "failed", error: await toThrownValue(error) };
+  }
 }

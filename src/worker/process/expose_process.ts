@@ -5,14 +5,8 @@
  */
 import process from "node:process";
 import { adoptMainModule, enterWorker } from "../current_worker.ts";
-import { ServedCalls, toThrownValue } from "../served_calls.ts";
-import {
-  type AnswerFrame,
-  type CloseReply,
-  type ServedClaims,
-  valueOfAnswer,
-  withValue,
-} from "../wire/frames.ts";
+import { runCloseHook, ServedCalls } from "../served_calls.ts";
+import { type AnswerFrame, type ServedClaims, valueOfAnswer, withValue } from "../wire/frames.ts";
 import { planTransfer } from "../wire/large_buffers.ts";
 import type { RunCall, WorkerHooks } from "../worker.ts";
 import {
@@ -52,7 +46,7 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   };
   const notify = (notice: ProcessNotice): void => writer.writeFrame(notice);
   const leave = async (): Promise<void> => {
-    notify(await close(hooks));
+    notify(await runCloseHook(hooks));
     Deno.exit(0);
   };
   const served = new ServedCalls(
@@ -85,15 +79,6 @@ function greet({ name, mainModule, script }: Greeting): void {
 function pack(frame: AnswerFrame): AnswerFrame {
   const plan = planTransfer([valueOfAnswer(frame)], "keep");
   return plan === undefined ? frame : withValue(frame, plan.values[0]);
-}
-
-async function close(hooks: WorkerHooks): Promise<CloseReply> {
-  try {
-    await hooks.close?.();
-    return { type: "closed" };
-  } catch (error) {
-    return { type: "failed", error: await toThrownValue(error) };
-  }
 }
 
 /** Has a thread wait for the parent's word, and its end: the main thread may be busy when they come. */

@@ -4,10 +4,9 @@
  * @module
  */
 import { adoptMainModule, enterWorker } from "../current_worker.ts";
-import { ServedCalls, toThrownValue } from "../served_calls.ts";
+import { runCloseHook, ServedCalls } from "../served_calls.ts";
 import {
   type AnswerFrame,
-  type CloseReply,
   type ExposedWorker,
   isReportFrame,
   type ParentFrame,
@@ -75,7 +74,7 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
     },
     posted: () => served.posted(),
   });
-  exposeLate({ close: () => close(hooks) } satisfies ExposedWorker, endpoint);
+  exposeLate({ close: () => runCloseHook(hooks) } satisfies ExposedWorker, endpoint);
   const lock = crypto.randomUUID();
   // A worker without its lock could die unseen: a failure here is left uncaught and ends it.
   await holdLock(lock);
@@ -92,15 +91,6 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
 function greet(event: Event): void {
   const { data } = event as MessageEvent<ProgramMessage>;
   if (data.type === "quiver.program") adoptMainModule(data.mainModule);
-}
-
-async function close(hooks: WorkerHooks): Promise<CloseReply> {
-  try {
-    await hooks.close?.();
-    return { type: "closed" };
-  } catch (error) {
-    return { type: "failed", error: await toThrownValue(error) };
-  }
 }
 
 /**
