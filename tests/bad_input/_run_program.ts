@@ -1,7 +1,7 @@
 import type { Tool } from "../tools.ts";
 
 /** How long a program may take before it counts as one that hangs, in milliseconds. */
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 
 /** Options of {@linkcode runProgram}. */
 export interface ProgramOptions {
