@@ -99,6 +99,8 @@ for (const workerType of KINDS) {
     const { calls, back } = note((value: unknown) => value);
     const refused = await executor.submit(tasks.catchFrom, back, "function");
     assertStringIncludes(JSON.stringify(refused), "could not be cloned");
+    const proxied = await executor.submit(tasks.catchFrom, back, "proxy");
+    assertStringIncludes(JSON.stringify(proxied), "Cannot call back with a proxy");
     assertEquals(calls, []);
     const unclonable = Comlink.proxy(() => ({ solver: () => 1 }));
     const result = await executor.submit(tasks.catchFrom, unclonable);

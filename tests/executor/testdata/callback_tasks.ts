@@ -53,7 +53,12 @@ export const callAll = task(
 export const catchFrom = task(
   import.meta,
   async function catchFrom(back: Back<[unknown], unknown>, argument?: unknown) {
-    const given = argument === "function" ? () => 1 : argument;
+    const { proxy } = await import("comlink/dist/esm/comlink.mjs");
+    const given = argument === "function"
+      ? () => 1
+      : argument === "proxy"
+      ? proxy(() => 1)
+      : argument;
     try {
       return await back(given);
     } catch (error) {
