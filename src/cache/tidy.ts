@@ -26,7 +26,7 @@ const RULES: OptionRules<GcOptions> = {
   gracePeriod: {
     allows: (value) => typeof value === "number" && value >= 0,
     says: (name, value) =>
-      ` as "${name}" must be a number of milliseconds: current value is ${String(value)}`,
+      ` as \`${name}\` must be a number of milliseconds: current value is ${String(value)}`,
     number: true,
   },
 };
