@@ -11,16 +11,16 @@ const DECIDE = ["executor", "task", "scope", "worker", "cache"];
  */
 const MOST: { readonly [cache: string]: { readonly [way: string]: readonly [number, number] } } = {
   memory: {
-    "hit": [10, 20],
-    "hit of submit()": [13, 23],
-    "miss here": [12, 26],
-    "miss on a worker": [40, 55],
+    "hit": [9, 18],
+    "hit of submit()": [12, 21],
+    "miss here": [11, 25],
+    "miss on a worker": [39, 54],
   },
   bag: {
-    "hit": [10, 20],
-    "hit of submit()": [13, 23],
-    "miss here": [12, 39],
-    "miss on a worker": [39, 68],
+    "hit": [9, 20],
+    "hit of submit()": [12, 23],
+    "miss here": [11, 40],
+    "miss on a worker": [38, 69],
   },
 };
 

@@ -495,7 +495,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   succeed(value: unknown): void {
     if (!this.#end("done")) return;
     // The body has given it to whoever called, who may pass it on more than once.
-    takeOver(value);
+    if (typeof value === "object") takeOver(value);
     this.#resolve(value);
   }
 
