@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { Readable } from "node:stream";
+import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { abortable } from "../../base/abortable.ts";
 import { type WorkerDeath, WorkerInitError } from "../../base/errors.ts";
@@ -177,6 +178,7 @@ class ProcessKind implements WorkerTransport {
   readonly #child: ProcessChild;
   readonly #turns: CallsInTurn;
   readonly #told: ToldByProcess;
+  #scheduled = false;
 
   constructor(child: ProcessChild, turns: CallsInTurn, told: ToldByProcess) {
     this.ended = child.ended.then((death) => {
@@ -200,7 +202,13 @@ class ProcessKind implements WorkerTransport {
     // What was given away goes as bytes, and is empty afterwards as on other kinds.
     for (const buffer of plan?.moved ?? []) if (!buffer.detached) buffer.transfer();
     this.#turns.add(slot, bytes);
-    this.advance();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // Whoever gives a call up in the turn in which it was made can still take it back.
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.advance();
+    });
   }
 
   /** Sends the next call, if the process has none. */
