@@ -22,7 +22,6 @@ export type { WorkerStatistics } from "./executor/dispatch/dispatcher.ts";
 export type { CallStatistics } from "./executor/call_options.ts";
 export type { ExecutorObserver, ObservedCall } from "./executor/call_options.ts";
 export type { ExecutorStatistics } from "./executor/options.ts";
-export type { Limiter } from "./executor/worker_context.ts";
 export type { WorkerOutputLine } from "./executor/call_options.ts";
 export type { ProgressObserver } from "./executor/map/progress_bar.ts";
 export {
@@ -34,6 +33,7 @@ export {
   configureDefaultContext,
   defaultContextStatistics,
   defaultLimiter,
+  type Limiter,
   openWorkerContext,
   runInWorker,
   type RunInWorkerOptions,

@@ -1,6 +1,7 @@
 // Contract: the rooms of the project, what each may import, and what users may import.
 import { assert, assertEquals } from "@std/assert";
 import deno from "../deno.json" with { type: "json" };
+import { BOUNDARIES } from "../src/base/lazy_import.ts";
 
 /** Top to bottom: a room may import from itself and from rooms below it. */
 const ROOMS = [
@@ -26,7 +27,7 @@ const SEAMS: { readonly [dependency: string]: readonly string[] } = {
   acorn: ["src/call/acorn.ts"],
   "src/value/codec/cbor_x.js": ["src/value/codec/cbor.ts"],
   "cli-progress": ["src/executor/map/cli_progress.ts"],
-  comlink: ["src/worker/web/comlink.ts", "src/worker/web/web_worker.ts"],
+  comlink: ["src/worker/web/comlink.ts"],
   h5wasm: ["src/bag/hdf5/h5wasm.ts"],
   "node:async_hooks": ["src/base/ambient.ts"],
   "node:sqlite": ["src/store/sqlite/connection.ts"],
@@ -291,3 +292,72 @@ for (const entry of PUBLIC_ENTRIES) {
     assertEquals(code.replaceAll(/^export (type )?\{[^}]*\} from "\.\/[^"]+\.ts";\n/gm, ""), "");
   });
 }
+
+/** What is read with an entry and run later, as it may be needed without any permission. */
+const READ_EARLY: { readonly [file: string]: readonly string[] } = {
+  "src/cache/cache.ts": ["src/value/codec/encode_value.ts"],
+  "src/call/function_profile.ts": ["src/call/acorn.ts"],
+  "src/store/layered_stores.ts": ["src/store/copy_call.ts"],
+  "src/store/limited/limited_stores.ts": ["src/store/limited/limited_calls.ts"],
+  "src/store/memory_stores.ts": ["src/value/codec/decode_value.ts"],
+  "src/task/call_task.ts": ["src/task/remember_call.ts"],
+  "src/task/definition.ts": ["src/call/call_key.ts"],
+};
+
+/** The modules that import what only others name: a boundary's file, a task's module, a pool's worker. */
+const IMPORTERS = [
+  "src/base/lazy_import.ts",
+  "src/task/definition.ts",
+  "src/executor/pools/pool_runner.ts",
+];
+
+/** The code of each module without its comments, in which examples import things. */
+async function readCode(): Promise<Map<string, string>> {
+  const code = new Map<string, string>();
+  for (const file of IMPORTS.keys()) {
+    if (!file.startsWith("src/") || !file.endsWith(".ts")) continue;
+    const text = await Deno.readTextFile(new URL(file, ROOT));
+    code.set(file, text.replace(/\/\*\*?[\s\S]*?\*\/|^\s*\/\/.*$/gm, ""));
+  }
+  return code;
+}
+
+function toFile(specifier: string, from: string): string {
+  return new URL(specifier, new URL(from, ROOT)).href.slice(ROOT.length);
+}
+
+Deno.test("what is loaded late lies behind a boundary, which is named with its type", async () => {
+  const files = new Map<string, string>(Object.entries(BOUNDARIES));
+  const used = new Set<string>();
+  for (const [file, text] of await readCode()) {
+    if (IMPORTERS[0] === file) continue;
+    const aliases = new Map(
+      Array.from(
+        text.matchAll(/^type (\w+) = (typeof import.*);$/gm),
+        (found) => [found[1], found[2]],
+      ),
+    );
+    // All but the names in import statements.
+    const uses = /\bimportLater(?! ?[,}])(?:<([^>]+)>\(\s*"(\w+)")?/g;
+    for (const [, type = "", name = ""] of text.matchAll(uses)) {
+      const [, specifier = ""] = /"(.+)"/.exec(aliases.get(type) ?? type) ?? [];
+      const path = `src/${files.get(name)}`;
+      assertEquals(toFile(specifier, file), path, `${file} imports "${name}" as ${type}`);
+      used.add(name);
+    }
+  }
+  assertEquals([...used].sort(), [...files.keys()].sort());
+});
+
+Deno.test("what is imported late without a boundary is in the list", async () => {
+  const found: Record<string, string[]> = {};
+  for (const [file, text] of await readCode()) {
+    for (const [, argument = ""] of text.matchAll(/(?<!typeof |[\w#])import\((.*?)\)/g)) {
+      const specifier = /^"([^"]+)"$/.exec(argument)?.[1];
+      if (specifier !== undefined) (found[file] ??= []).push(toFile(specifier, file));
+      else assert(IMPORTERS.includes(file), `${file} imports ${argument} by itself`);
+    }
+  }
+  for (const files of Object.values(found)) files.sort();
+  assertEquals(found, READ_EARLY);
+});

@@ -7,7 +7,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { createAmbient } from "../src/base/ambient.ts";
-import { importLater, LateModule } from "../src/base/lazy_import.ts";
+import { importFile, LateModule } from "../src/base/lazy_import.ts";
 
 /** How many calls a burst has. */
 const BURST = 2000;
@@ -67,17 +67,17 @@ Deno.test("LateModule.load() tries again after a failure", async () => {
   assertEquals(await late.load(), { tries: 2 });
 });
 
-Deno.test("importLater() imports once for all who ask meanwhile", async () => {
+Deno.test("importFile() imports once for all who ask meanwhile", async () => {
   const imports = Array.from(
     { length: BURST },
-    () => importLater("../src/base/sha256.ts", import.meta.url),
+    () => importFile(new URL("../src/base/sha256.ts", import.meta.url).href),
   );
   assertEquals(new Set(imports).size, 1);
   assertStrictEquals(await imports[0], await import("../src/base/sha256.ts"));
 });
 
-Deno.test("importLater() tries again after a failure", async () => {
-  const load = () => importLater("./nowhere/late.ts", import.meta.url);
+Deno.test("importFile() tries again after a failure", async () => {
+  const load = () => importFile(new URL("./nowhere/late.ts", import.meta.url).href);
   const [first, meanwhile] = [load(), load()];
   assertStrictEquals(first, meanwhile);
   const error = await assertRejects(() => first, TypeError, "is not there; a bundler has to leave");

@@ -5,15 +5,15 @@ import { assert, assertEquals } from "@std/assert";
  * How many modules `mod.ts` may import statically. Each takes every starting worker, which loads
  * `mod.ts` with the module of its first task, about 0.15 ms; so do not raise this lightly. What only
  * some programs use belongs behind a `LateModule` or behind `importLater()`
- * (`src/base/lazy_import.ts`): those say which, and `limited_stores.ts` and `late_engine.ts` are examples.
+ * (`src/base/lazy_import.ts`): those say which, and `limited_stores.ts` and `lazy_engine.ts` are examples.
  */
-const MOST_MODULES = 37;
+const MOST_MODULES = 32;
 
 /**
  * How many modules Deno may read with `mod.ts`, those behind a literal `import()` included, which
  * each starting worker has to find, read and resolve, used or not: half of all, in 1 to 2 ms.
  */
-const MOST_READ_MODULES = 78;
+const MOST_READ_MODULES = 55;
 
 /** How many modules a worker may load before it tells its parent that it listens. */
 const MOST_ENTRY_MODULES = 12;

@@ -6,6 +6,7 @@
  * @module
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { OUTSIDE } from "./lazy_import.ts";
 import { writeWarning } from "./warning.ts";
 
 /** The oldest Deno that has all of what Quiver needs. */
@@ -137,18 +138,8 @@ export function createAmbient<T>(name: string): Ambient<T> {
 }
 
 // A copy that comes later may be loaded where an ambient value holds.
-const runOutside = sharedByCopies("outside", () => AsyncLocalStorage.snapshot());
-
-/**
- * Runs a function where no ambient value holds. Dynamic imports need it: in Deno 2.9.6 the value
- * around an `import()` stays behind, and holds for whatever the runtime calls next by itself.
- *
- * @typeParam R What the function returns.
- * @param fn The function.
- * @returns What the function returns.
- */
-export function outside<R>(fn: () => R): R {
-  return runOutside(fn);
+if (!Reflect.has(globalThis, OUTSIDE)) {
+  Reflect.set(globalThis, OUTSIDE, AsyncLocalStorage.snapshot());
 }
 
 /**

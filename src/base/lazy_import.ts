@@ -1,4 +1,50 @@
-import { outside } from "./ambient.ts";
+/**
+ * The modules that are loaded when they are first needed, by the boundary that they lie behind: nothing
+ * of them is read before. What is beneath a boundary is imported statically from there on, as who
+ * crosses it has paid for the most of it. `tests/architecture_test.ts` holds what is in it.
+ */
+export const BOUNDARIES = {
+  // What runs calls on workers, and what only one kind of worker needs.
+  engine: "executor/engine/engine.ts",
+  web: "worker/web/web_worker.ts",
+  process: "worker/process/process_worker.ts",
+  inline: "worker/inline_worker.ts",
+  // A map, and the bar of one whose caller wants to see it.
+  map: "executor/map/map_run.ts",
+  bar: "executor/map/cli_progress.ts",
+  // The pools of other libraries.
+  pools: "executor/pools/pool_runner.ts",
+  // What runs calls in a worker, and what only some calls need there.
+  guest: "executor/guest/worker_calls.ts",
+  carrier: "executor/guest/result_carrier.ts",
+  chunk: "executor/guest/run_chunk.ts",
+  check: "executor/guest/check_call.ts",
+  tasks: "executor/guest/decode_tasks.ts",
+  callbacks: "worker/remote_callbacks.ts",
+  retirement: "executor/guest/retirement.ts",
+  output: "executor/guest/worker_output.ts",
+  cache: "cache/cache.ts",
+  compute: "cache/get_or_compute.ts",
+  buffers: "worker/wire/large_buffers.ts",
+  comlink: "worker/web/comlink.ts",
+  // Caches on disk.
+  stores: "store/open_stores.ts",
+  files: "store/file_cache.ts",
+  sqlite: "store/sqlite/sqlite_storage.ts",
+  signed: "store/signed/signed_stores.ts",
+  verify: "store/verify/run_verify_worker.ts",
+  browse: "store/browse/read_bag.ts",
+  export: "store/exchange/export_bag.ts",
+  import: "store/exchange/import_bag.ts",
+  // What goes over the calls of a cache, and what gives them to another one or other keys.
+  calls: "cache/tidy.ts",
+  transfer: "store/transfer_calls.ts",
+  // What was thrown, and what structured clone refuses, as data.
+  thrown: "value/codec/thrown_value.ts",
+  carried: "value/carry_value.ts",
+  refusal: "value/digest/refusal.ts",
+  unclonable: "worker/wire/unclonable.ts",
+} as const;
 
 // The one thing kept here are the modules themselves, which are the same for everybody: what is
 // imported while the same import is on its way goes all of that way again.
@@ -9,16 +55,26 @@ const IMPORTS = new Map<string, Promise<unknown>>();
  *
  * The specifier is no literal on purpose: what stands in a literal `import()` Deno reads and resolves
  * at the start of every worker, used or not, and packages from npm and the code of bags would take a
- * third of that start.
+ * third of that start. `deno cache` finds the module all the same, by its type.
  *
  * @typeParam T `typeof import(…)` of the module, which also has it type-checked.
- * @param file The module, relative to the one that imports it.
- * @param base `import.meta.url` of the module that imports it.
+ * @param boundary The module's boundary.
  * @returns The module.
  * @throws {Deno.errors.NotCapable} Without `--allow-read` of the module.
  */
-export function importLater<T>(file: string, base: string): Promise<T> {
-  const { href } = new URL(file, base);
+export function importLater<T>(boundary: keyof typeof BOUNDARIES): Promise<T> {
+  return importFile<T>(new URL(`../${BOUNDARIES[boundary]}`, import.meta.url).href);
+}
+
+/**
+ * Imports a file of Quiver's, once.
+ *
+ * @typeParam T `typeof import(…)` of the module.
+ * @param href The file.
+ * @returns The module.
+ * @throws {Deno.errors.NotCapable} Without `--allow-read` of the file.
+ */
+export function importFile<T>(href: string): Promise<T> {
   const known = IMPORTS.get(href);
   // Whoever names the module names its type.
   if (known !== undefined) return known as Promise<T>;
@@ -27,6 +83,26 @@ export function importLater<T>(file: string, base: string): Promise<T> {
   // The next one who needs it tries again.
   imported.catch(() => IMPORTS.delete(href));
   return imported;
+}
+
+/**
+ * Under which `ambient.ts` leaves what runs a function outside of all scopes: it loads
+ * `node:async_hooks`, and a worker listens before that.
+ */
+export const OUTSIDE: unique symbol = Symbol.for("quiver.outside");
+
+/**
+ * Runs a function where no ambient value holds. Dynamic imports need it: in Deno 2.9.6 the value
+ * around an `import()` stays behind, and holds for whatever the runtime calls next by itself.
+ *
+ * @typeParam R What the function returns.
+ * @param fn The function.
+ * @returns What the function returns.
+ */
+export function outside<R>(fn: () => R): R {
+  // Only `ambient.ts` writes under this symbol; where that is not loaded nothing is ambient.
+  const run = Reflect.get(globalThis, OUTSIDE) as ((fn: () => R) => R) | undefined;
+  return run === undefined ? fn() : run(fn);
 }
 
 async function importOutside<T>(href: string): Promise<T> {

@@ -23,17 +23,11 @@ import type { Sharing } from "./flights.ts";
 import type { GcOptions } from "./tidy.ts";
 import type { RekeyResult } from "../store/rekey.ts";
 
-type Tidying = typeof import("./tidy.ts");
-type Encoding = typeof import("../value/codec/encode_value.ts");
-type Rekeying = typeof import("../store/rekey.ts");
-
 /** Makes a value ready to be stored. */
-export type EncodeValue = Encoding["encodeValue"];
+export type EncodeValue = typeof import("../value/codec/encode_value.ts").encodeValue;
 
 /** Loaded with the first value: a worker that stores nothing never pays for the codec. */
-const ENCODING: LateModule<Encoding> = new LateModule(() =>
-  import("../value/codec/encode_value.ts")
-);
+const ENCODING = new LateModule(() => import("../value/codec/encode_value.ts"));
 
 /** How calls share the work in a cache of this isolate, and where that has its leases. */
 interface PlacedSharing {
@@ -292,7 +286,7 @@ export class Cache {
       this.#evictRunning(what);
       return this.#stores.calls.delete(what);
     }
-    return importLater<Tidying>("./tidy.ts", import.meta.url)
+    return importLater<typeof import("./tidy.ts")>("calls")
       .then(({ evictMatching, toMatcher }) => {
         this.evictRunning(toMatcher(what));
         return evictMatching(this.#stores.calls, what);
@@ -357,10 +351,7 @@ export class Cache {
    * ```
    */
   async gc(options: GcOptions = {}): Promise<SweepResult> {
-    const { collectGarbage } = await importLater<Tidying>(
-      "./tidy.ts",
-      import.meta.url,
-    );
+    const { collectGarbage } = await importLater<typeof import("./tidy.ts")>("calls");
     return await collectGarbage(this.#stores, options);
   }
 
@@ -568,9 +559,8 @@ export async function rekey(
   const { change = () => ({}) } = options;
   checkCache(cache, "rekey a cache as the first argument");
   if (cache.readOnly) throw new TypeError("Cannot rekey this cache: it is read-only");
-  const { rekeyStores } = await importLater<Rekeying>(
-    "../store/rekey.ts",
-    import.meta.url,
+  const { rekeyStores } = await importLater<typeof import("../store/transfer_calls.ts")>(
+    "transfer",
   );
   return await rekeyStores(cache.stores, change);
 }

@@ -6,9 +6,8 @@ import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
 import { type Cache, checkCache } from "./cache.ts";
 
-type Damaged = typeof import("./damaged_records.ts");
-type Transferring = typeof import("../store/transfer_calls.ts");
-type Template = typeof import("../call/call_query.ts");
+type Calls = typeof import("./tidy.ts");
+type Transfer = typeof import("../store/transfer_calls.ts");
 
 /**
  * Calls of a cache that were selected: nothing is looked up before it is asked for, and each time it
@@ -129,7 +128,7 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   }
 
   async #best(isBetter: (end: number, best: number) => boolean): Promise<CallRecord | undefined> {
-    const { endOf } = await importLater<Template>("../call/call_query.ts", import.meta.url);
+    const { endOf } = await importLater<Calls>("calls");
     let best: CallRecord | undefined;
     for await (const record of this) {
       if (best === undefined || isBetter(endOf(record), endOf(best))) best = record;
@@ -146,10 +145,7 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   async evict(): Promise<number> {
     let evicted = 0;
     if (this.#whole !== undefined) {
-      const { toMatcher } = await importLater<Template>(
-        "../call/call_query.ts",
-        import.meta.url,
-      );
+      const { toMatcher } = await importLater<Calls>("calls");
       this.#cache.evictRunning(toMatcher(this.#whole));
     }
     // First all keys: what is forgotten meanwhile must not move the others.
@@ -186,10 +182,7 @@ export class CallSelection implements AsyncIterable<CallRecord> {
    */
   async transfer(to: Cache, options: TransferOptions = {}): Promise<TransferResult> {
     checkCache(to, "transfer calls as the first argument");
-    const { transferCalls } = await importLater<Transferring>(
-      "../store/transfer_calls.ts",
-      import.meta.url,
-    );
+    const { transferCalls } = await importLater<Transfer>("transfer");
     return await transferCalls(this, this.#cache.stores, to.stores, options);
   }
 }
@@ -244,10 +237,7 @@ export function query(
   checkCache(cache, "query calls as the first argument");
   const whole = "address" in what || typeof what !== "function" ? what : undefined;
   return new CallSelection(cache, async function* () {
-    const [{ toMatcher }, { DamagedRecords }] = await Promise.all([
-      importLater<Template>("../call/call_query.ts", import.meta.url),
-      importLater<Damaged>("./damaged_records.ts", import.meta.url),
-    ]);
+    const { DamagedRecords, toMatcher } = await importLater<Calls>("calls");
     const matches = toMatcher(what);
     const damaged = new DamagedRecords();
     const records = cache.stores.calls.records((where) => damaged.add(where));

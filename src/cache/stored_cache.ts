@@ -1,3 +1,5 @@
+// Before all that needs a runtime, as it refuses others than Deno.
+import "../base/ambient.ts";
 import type { DiskBag } from "../bag/disk_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../bag/verify/report.ts";
 import { QuiverError } from "../base/errors.ts";
@@ -17,8 +19,6 @@ import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
 import { Cache } from "./cache.ts";
 import type { GcOptions } from "./tidy.ts";
-
-type StoreModule = typeof import("../store/open_stores.ts");
 
 /** Options of {@linkcode openFileCache}. */
 export interface FileCacheOptions extends SigningOptions {
@@ -168,18 +168,9 @@ export async function openSqliteCache(
   return new StoredCache(await openSqliteStores(path, options));
 }
 
-function loadStores(): Promise<StoreModule> {
-  return importLater<StoreModule>("../store/open_stores.ts", import.meta.url);
+function loadStores(): Promise<typeof import("../store/open_stores.ts")> {
+  return importLater<typeof import("../store/open_stores.ts")>("stores");
 }
-
-type Tidying = typeof import("./tidy.ts");
-type BagStores = typeof import("../store/open_stores.ts");
-type BagViews = typeof import("../store/browse/bag_view.ts");
-type BagReading = typeof import("../store/browse/read_bag.ts");
-type BagExport = typeof import("../store/exchange/export_bag.ts");
-type BagImport = typeof import("../store/exchange/import_bag.ts");
-type Template = typeof import("../call/call_query.ts");
-type Verification = typeof import("../store/verify/run_verify_worker.ts");
 
 /** Options of {@linkcode openBag}. */
 export interface OpenBagOptions extends BagOptions, SigningOptions {
@@ -357,11 +348,10 @@ export class Bag extends Cache implements AsyncDisposable {
    * ```
    */
   async exportHdf5(path: string | URL, query: CallQuery = {}): Promise<ExportResult> {
-    const { exportBag } = await importLater<BagExport>(
-      "../store/exchange/export_bag.ts",
-      import.meta.url,
+    const { exportBag } = await importLater<typeof import("../store/exchange/export_bag.ts")>(
+      "export",
     );
-    const { toMatcher } = await importLater<Template>("../call/call_query.ts", import.meta.url);
+    const { toMatcher } = await importLater<typeof import("./tidy.ts")>("calls");
     return await exportBag(await this.#view(), path, toMatcher(query));
   }
 
@@ -378,19 +368,15 @@ export class Bag extends Cache implements AsyncDisposable {
    * @throws {BagCorruptError} If the file is something else, or damaged; nothing was stored.
    */
   async importHdf5(path: string | URL): Promise<ImportResult> {
-    const { importBag } = await importLater<BagImport>(
-      "../store/exchange/import_bag.ts",
-      import.meta.url,
+    const { importBag } = await importLater<typeof import("../store/exchange/import_bag.ts")>(
+      "import",
     );
     return await importBag(this.#opened, path);
   }
 
   /** What may be seen: in a signed bag, not what somebody else has written. */
   async #view(): Promise<BagView> {
-    const { createBagView } = await importLater<BagViews>(
-      "../store/browse/bag_view.ts",
-      import.meta.url,
-    );
+    const { createBagView } = await importReading();
     return createBagView(this.#opened);
   }
 
@@ -447,10 +433,7 @@ export class Bag extends Cache implements AsyncDisposable {
    * ```
    */
   async compact(options: GcOptions = {}): Promise<SweepResult> {
-    const { collectGarbage } = await importLater<Tidying>(
-      "./tidy.ts",
-      import.meta.url,
-    );
+    const { collectGarbage } = await importLater<typeof import("./tidy.ts")>("calls");
     return await collectGarbage(this.stores, options, { full: true });
   }
 
@@ -485,8 +468,8 @@ export class Bag extends Cache implements AsyncDisposable {
   }
 }
 
-function importReading(): Promise<BagReading> {
-  return importLater<BagReading>("../store/browse/read_bag.ts", import.meta.url);
+function importReading(): Promise<typeof import("../store/browse/read_bag.ts")> {
+  return importLater<typeof import("../store/browse/read_bag.ts")>("browse");
 }
 
 /**
@@ -519,10 +502,7 @@ function importReading(): Promise<BagReading> {
  */
 export async function openBag(path: string | URL, options: OpenBagOptions = {}): Promise<Bag> {
   const { onWarning = writeWarning, ...bagOptions } = options;
-  const { openBagStores } = await importLater<BagStores>(
-    "../store/open_stores.ts",
-    import.meta.url,
-  );
+  const { openBagStores } = await loadStores();
   return new Bag(await openBagStores(path, bagOptions), onWarning);
 }
 
@@ -569,9 +549,8 @@ export async function verifyBag(
   path: string | URL,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  const { runVerifyWorker } = await importLater<Verification>(
-    "../store/verify/run_verify_worker.ts",
-    import.meta.url,
-  );
+  const { runVerifyWorker } = await importLater<
+    typeof import("../store/verify/run_verify_worker.ts")
+  >("verify");
   return await runVerifyWorker(path, options);
 }

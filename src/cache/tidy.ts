@@ -1,3 +1,4 @@
+import type { QuiverWarning } from "../base/warning.ts";
 import { checkOptions, type OptionRules } from "../base/check_options.ts";
 import { type CallTemplate, toMatcher } from "../call/call_query.ts";
 import type { TaskAddress } from "../call/call_record.ts";
@@ -5,7 +6,7 @@ import type { CallStore, Stores, SweepResult } from "../store/stores.ts";
 import { type Rewrite, sweepStores } from "../store/sweep.ts";
 import type { Digest } from "../value/value.ts";
 
-export { toMatcher } from "../call/call_query.ts";
+export { endOf, toMatcher } from "../call/call_query.ts";
 
 /** How long values are kept that no call needs, where nobody says otherwise: an hour. */
 const GRACE = 60 * 60 * 1000;
@@ -77,4 +78,34 @@ export async function evictMatching(
     if (known instanceof Promise ? await known : known) evicted++;
   }
   return evicted;
+}
+
+/** The damaged records that one look-up has passed over. */
+export class DamagedRecords {
+  #first: string | undefined;
+  #count = 0;
+
+  /**
+   * Takes note of one.
+   *
+   * @param where Where it lies.
+   */
+  add(where: string): void {
+    this.#first ??= where;
+    this.#count++;
+  }
+
+  /**
+   * Tells of all of them in one warning, if there are any.
+   *
+   * @param onWarning Who is told.
+   */
+  tell(onWarning: (warning: QuiverWarning) => void): void {
+    if (this.#first === undefined) return;
+    const records = this.#count === 1 ? "a damaged record" : `${this.#count} damaged records`;
+    const message =
+      `Cannot read ${records} of calls, first ${this.#first}: the others are found; ` +
+      "a call whose record is damaged runs again when it is next asked for";
+    onWarning({ message });
+  }
 }

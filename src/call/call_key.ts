@@ -4,6 +4,8 @@ import type { Digest, EncodedPart } from "../value/value.ts";
 import type { ArgumentRecord, IgnoredPosition, TaskAddress } from "./call_record.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 
+export { readFunctionProfile } from "./function_profile.ts";
+
 /** What makes up a key beside the arguments. */
 export interface TaskIdentity {
   /** Where the task is. */

@@ -3,10 +3,8 @@ import type { Expression, Function as FunctionNode, Pattern } from "./acorn.ts";
 import { createSha256 } from "../base/sha256.ts";
 import type { Digest } from "../value/value.ts";
 
-type Parser = typeof import("./acorn.ts");
-
 /** Loaded with the first key: a worker that is given ready-made ones never pays for it. */
-const PARSER: LateModule<Parser> = new LateModule(() => import("./acorn.ts"));
+const PARSER = new LateModule(() => import("./acorn.ts"));
 
 /** One parameter of a function, as its source has it. */
 interface Parameter {
@@ -84,7 +82,11 @@ interface Reading {
   readonly tokens: readonly string[];
 }
 
-function read({ parseExpression }: Parser, source: string, name: string): Reading {
+function read(
+  { parseExpression }: typeof import("./acorn.ts"),
+  source: string,
+  name: string,
+): Reading {
   let firstError: unknown;
   for (const [before, after] of WRAPPINGS) {
     const text = `${before}${source}${after}`;

@@ -1,3 +1,5 @@
+// Before all that needs a runtime, as it refuses others than Deno.
+import "../base/ambient.ts";
 import {
   ANYTHING,
   checkOptions,

@@ -14,9 +14,7 @@ import type {
   ValueStore,
 } from "./stores.ts";
 
-type Copying = typeof import("./copy_call.ts");
-
-const COPYING: LateModule<Copying> = new LateModule(() => import("./copy_call.ts"));
+const COPYING = new LateModule(() => import("./copy_call.ts"));
 
 /** How each kind is made of its layers. */
 export const LAYERED: Record<LayersDescription["type"], (layers: readonly Stores[]) => Stores> = {

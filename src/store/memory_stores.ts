@@ -51,12 +51,8 @@ interface StoredPayload extends Payload {
   at: number;
 }
 
-type Decoding = typeof import("../value/codec/decode_value.ts");
-
 /** Loaded with the first value: a worker that remembers nothing never pays for the codec. */
-const DECODING: LateModule<Decoding> = new LateModule(() =>
-  import("../value/codec/decode_value.ts")
-);
+const DECODING = new LateModule(() => import("../value/codec/decode_value.ts"));
 
 /** Keeps encoded bytes, so that nobody can change what is stored by changing what was given. */
 class MemoryValues implements ValueStore {

@@ -1,10 +1,11 @@
 import { fileURLToPath } from "node:url";
 import type { DiskBag } from "../bag/disk_bag.ts";
 import { openBagFiles } from "../bag/open_bag.ts";
-import { importLater, LateModule } from "../base/lazy_import.ts";
+import { importLater } from "../base/lazy_import.ts";
 import type { BagOptions, CacheFilesOptions } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
-import { mixStores } from "./layered_stores.ts";
+import { LAYERED, mixStores } from "./layered_stores.ts";
+import { limitStores } from "./limited/limited_stores.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import { type SigningOptions, toSigningKeys } from "./signed/signing_keys.ts";
 import {
@@ -18,16 +19,6 @@ import {
   type StoreDescription,
   type Stores,
 } from "./stores.ts";
-
-type Layering = typeof import("./layered_stores.ts");
-type Limiting = typeof import("./limited/limited_stores.ts");
-type Directories = typeof import("./file_cache.ts");
-type Sqlite = typeof import("./sqlite/sqlite_storage.ts");
-type Signing = typeof import("./signed/signed_stores.ts");
-
-const DIRECTORIES: LateModule<Directories> = new LateModule(() => import("./file_cache.ts"));
-const SQLITE: LateModule<Sqlite> = new LateModule(() => import("./sqlite/sqlite_storage.ts"));
-const SIGNING: LateModule<Signing> = new LateModule(() => import("./signed/signed_stores.ts"));
 
 /** Stores that hold files, to be let go of. */
 export interface OpenStores extends AsyncDisposable {
@@ -72,7 +63,7 @@ export async function openFileStores(
   { signingKey, ...options }: CacheFilesOptions & SigningOptions = {},
 ): Promise<OpenFiles> {
   const sign = await loadSign(toSigningKeys(signingKey));
-  const { openFileDirectory } = await DIRECTORIES.load();
+  const { openFileDirectory } = await importLater<typeof import("./file_cache.ts")>("files");
   const files = openFileDirectory(toPath(path), options);
   return openFiles(files, { type: "files", path: files.path, options }, sign);
 }
@@ -89,7 +80,9 @@ export async function openSqliteStores(
   { signingKey, ...options }: SqliteOptions & SigningOptions = {},
 ): Promise<OpenFiles> {
   const sign = await loadSign(toSigningKeys(signingKey));
-  const { openSqliteFiles } = await SQLITE.load();
+  const { openSqliteFiles } = await importLater<typeof import("./sqlite/sqlite_storage.ts")>(
+    "sqlite",
+  );
   const files = openSqliteFiles(toPath(path), options);
   return openFiles(files, { type: "sqlite", path: files.path, options }, sign);
 }
@@ -112,15 +105,13 @@ export async function openDescribedStores(description: StoreDescription): Promis
     case "sqlite":
       return await openSqliteStores(description.path, { ...description.options, signingKey: [] });
     case "signed": {
-      const { signStores } = await SIGNING.load();
+      const { signStores } = await importLater<typeof import("./signed/signed_stores.ts")>(
+        "signed",
+      );
       const opened = await openDescribedStores(description.stores);
       return { ...opened, stores: signStores(opened.stores, description.keys) };
     }
     case "limited": {
-      const { limitStores } = await importLater<Limiting>(
-        "./limited/limited_stores.ts",
-        import.meta.url,
-      );
       const opened = await openDescribedStores(description.stores);
       return { ...opened, stores: limitStores(opened.stores, description.limits) };
     }
@@ -132,7 +123,6 @@ export async function openDescribedStores(description: StoreDescription): Promis
 }
 
 async function openLayers({ type, layers }: LayersDescription): Promise<OpenStores> {
-  const { LAYERED } = await importLater<Layering>("./layered_stores.ts", import.meta.url);
   await using stack = new AsyncDisposableStack();
   const opened: Stores[] = [];
   for (const layer of layers) opened.push(stack.use(await openDescribedStores(layer)).stores);
@@ -194,7 +184,7 @@ type Sign = (stores: PromptStores) => PromptStores;
 /** Whoever signs nothing never loads what signs. */
 async function loadSign(keys: readonly string[]): Promise<Sign> {
   if (keys.length === 0) return (stores) => stores;
-  const { signStores } = await SIGNING.load();
+  const { signStores } = await importLater<typeof import("./signed/signed_stores.ts")>("signed");
   return (stores) => signStores(stores, keys);
 }
 

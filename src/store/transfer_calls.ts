@@ -5,6 +5,8 @@ import { copyCall } from "./copy_call.ts";
 import { isSameCall } from "./rekey.ts";
 import type { Stores } from "./stores.ts";
 
+export { rekeyStores } from "./rekey.ts";
+
 /** How calls go from one cache to another. */
 export interface TransferOptions {
   /**

@@ -15,8 +15,6 @@ import { importLater } from "../base/lazy_import.ts";
 import type { Description } from "../store/stores.ts";
 import type { OpenStores } from "../store/open_stores.ts";
 
-type Stores = typeof import("../store/open_stores.ts");
-
 /**
  * Binds a task to the scope that holds here, as `task.bind` does.
  *
@@ -144,9 +142,8 @@ export async function restoreBound<A extends readonly unknown[] = unknown[], R =
 async function openStores(
   description: NonNullable<BoundDescription["scope"]["cache"]>,
 ): Promise<OpenStores> {
-  const { openDescribedStores } = await importLater<Stores>(
-    "../store/open_stores.ts",
-    import.meta.url,
+  const { openDescribedStores } = await importLater<typeof import("../store/open_stores.ts")>(
+    "stores",
   );
   return await openDescribedStores(description);
 }

@@ -1,7 +1,7 @@
-import { noteOfStrangers, outside, sharedByCopies } from "../base/ambient.ts";
+import { noteOfStrangers, sharedByCopies } from "../base/ambient.ts";
 import { checkOptions, oneOf, type OptionRule, type OptionRules } from "../base/check_options.ts";
 import { IndigestibleError, WorkerInitError } from "../base/errors.ts";
-import { LateModule } from "../base/lazy_import.ts";
+import { LateModule, outside } from "../base/lazy_import.ts";
 import type { CallKeys, KeyedCall, TaskIdentity } from "../call/call_key.ts";
 import type { TaskAddress } from "../call/call_record.ts";
 import type { FunctionProfile } from "../call/function_profile.ts";
@@ -137,12 +137,8 @@ export async function importTask({ module, name }: TaskAddress): Promise<TaskDef
   return task;
 }
 
-type Profiles = typeof import("../call/function_profile.ts");
-type Keys = typeof import("../call/call_key.ts");
-
 // Loaded with the first key: a worker that remembers nothing makes none.
-const PROFILES: LateModule<Profiles> = new LateModule(() => import("../call/function_profile.ts"));
-const KEYS: LateModule<Keys> = new LateModule(() => import("../call/call_key.ts"));
+const KEYS = new LateModule(() => import("../call/call_key.ts"));
 
 const NAMES: OptionRule = {
   allows: (value) => Array.isArray(value) && value.every((one) => typeof one === "string"),
@@ -241,8 +237,7 @@ export class TaskDefinition {
   }
 
   async #readProfile(): Promise<FunctionProfile> {
-    const { readFunctionProfile } = await PROFILES.load();
-    const { CallKeys } = await KEYS.load();
+    const { CallKeys, readFunctionProfile } = await KEYS.load();
     const profile = await readFunctionProfile(this.fn);
     const keys = new CallKeys(this.#toIdentity(profile), profile, this.#ignored);
     this.#keyed = { profile, keys };

@@ -1,6 +1,7 @@
-import { type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
+import { NestedExecutorError, type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
 import { CallbackServer } from "./callback_server.ts";
+import { currentWorker } from "./current_worker.ts";
 import { isTransferred } from "./transfer.ts";
 import {
   CALLBACK,
@@ -359,4 +360,18 @@ export class SentCalls {
     this.#drained?.resolve();
     this.#drained = undefined;
   }
+}
+
+/**
+ * Refuses to start a worker while a worker imports the module of a task.
+ *
+ * @throws {NestedExecutorError} With the remedy.
+ */
+export function refuseNesting(): void {
+  const importing = currentWorker()?.importing;
+  if (importing === undefined) return;
+  throw new NestedExecutorError(
+    `Cannot start a worker while a worker imports "${importing}": the module starts workers at ` +
+      "its top level; put its main part under `if (import.meta.main)`",
+  );
 }

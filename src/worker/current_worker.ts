@@ -1,5 +1,3 @@
-import { NestedExecutorError } from "../base/errors.ts";
-
 /**
  * Whether this code runs in a worker, and what the worker is doing.
  *
@@ -75,18 +73,4 @@ export function adoptMainModule(mainModule: string): void {
 
 function setCurrent(worker: CurrentWorker): void {
   Reflect.set(globalThis, KEY, worker);
-}
-
-/**
- * Refuses to start a worker while a worker imports the module of a task.
- *
- * @throws {NestedExecutorError} With the remedy.
- */
-export function refuseNesting(): void {
-  const importing = currentWorker()?.importing;
-  if (importing === undefined) return;
-  throw new NestedExecutorError(
-    `Cannot start a worker while a worker imports "${importing}": the module starts workers at ` +
-      "its top level; put its main part under `if (import.meta.main)`",
-  );
 }

@@ -1,4 +1,5 @@
 import { pollWhenRead } from "../base/abortable.ts";
+import { importLater } from "../base/lazy_import.ts";
 import {
   type AnswerFrame,
   CALLBACK,
@@ -27,6 +28,8 @@ import type {
   ThrownValue,
   WorkerHooks,
 } from "./worker.ts";
+
+type Thrown = typeof import("../value/codec/thrown_value.ts");
 
 /** What a worker shares with its parent. */
 interface SharedWithParent {
@@ -165,7 +168,7 @@ export class ServedCalls implements CallChannel {
   }
 
   async #abort(call: ServedCall, reason: unknown): Promise<void> {
-    const { toThrown } = await importThrown();
+    const { toThrown } = await importLater<Thrown>("thrown");
     call.abort(toThrown(reason));
   }
 }
@@ -321,13 +324,6 @@ class ReportThrottle {
   }
 }
 
-type Thrown = typeof import("../value/codec/thrown_value.ts");
-type Unclonable = typeof import("./wire/unclonable.ts");
-
-// The one thing kept here are the modules themselves, which are the same for everybody: what is
-// imported while the same import is on its way goes all of that way again.
-const IMPORTS = new Map<string, Promise<unknown>>();
-
 /**
  * Runs a call so that it always ends as data, even when what runs it throws, which then counts as no
  * time of the call's.
@@ -362,7 +358,7 @@ async function toFailed(error: unknown): Promise<Outcome> {
  * @returns The outcome that goes back instead.
  */
 export async function toRefusedOutcome(outcome: Outcome, cause: unknown): Promise<Outcome> {
-  const { toResultError } = await importOnce<Unclonable>("./wire/unclonable.ts");
+  const { toResultError } = await importLater<typeof import("./wire/unclonable.ts")>("unclonable");
   const value = outcome.type === "value" ? outcome.value : outcome.error;
   let error: unknown;
   try {
@@ -382,32 +378,8 @@ export async function toRefusedOutcome(outcome: Outcome, cause: unknown): Promis
  * @returns The data.
  */
 export async function toThrownValue(error: unknown): Promise<ThrownValue> {
-  const { fromThrown } = await importThrown();
+  const { fromThrown } = await importLater<Thrown>("thrown");
   return { thrown: fromThrown(error) };
-}
-
-/**
- * Imports what makes data of what was thrown, and the other way round.
- *
- * @returns The module.
- */
-function importThrown(): Promise<Thrown> {
-  return importOnce<Thrown>("../value/codec/thrown_value.ts");
-}
-
-/**
- * It would nearly double what a worker loads to start, and even as a literal Deno would read it and
- * all below it then. `importLater()` would load `node:async_hooks` first.
- */
-function importOnce<T>(file: string): Promise<T> {
-  const known = IMPORTS.get(file);
-  // Whoever names the module names its type.
-  if (known !== undefined) return known as Promise<T>;
-  const imported: Promise<T> = import(new URL(file, import.meta.url).href);
-  IMPORTS.set(file, imported);
-  // The next one who needs it tries again.
-  imported.catch(() => IMPORTS.delete(file));
-  return imported;
 }
 
 /**

@@ -7,8 +7,6 @@ import type { CallObserver } from "../dispatch/call.ts";
 import type { DispatcherCloseOptions, WorkerStatistics } from "../dispatch/dispatcher.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 
-type EngineModule = typeof import("./engine.ts");
-
 type State =
   | { readonly state: "unused" }
   | { readonly state: "loading"; readonly engine: Promise<Engine> }
@@ -127,7 +125,7 @@ export class LateEngine implements CallRunner {
     // The first call that needs the engine decides beneath which worker it is.
     const allowance = currentScope().nesting?.allowance;
     try {
-      const { createEngine } = await importLater<EngineModule>("./engine.ts", import.meta.url);
+      const { createEngine } = await importLater<typeof import("./engine.ts")>("engine");
       // What they are now: it may have been resized meanwhile.
       const engine = createEngine(this.#options, allowance);
       this.#state = { state: "ready", engine };

@@ -1,5 +1,4 @@
-import { outside } from "../../base/ambient.ts";
-import { importLater, LateModule } from "../../base/lazy_import.ts";
+import { importLater } from "../../base/lazy_import.ts";
 import { WorkerInitError } from "../../base/errors.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
@@ -10,39 +9,29 @@ import type {
   Worker,
   WorkerType,
 } from "../../worker/worker.ts";
+import { LazyCalls } from "../guest/lazy_calls.ts";
 import type {} from "../guest/process_main.ts";
 import type {} from "../guest/worker_main.ts";
 import { type CallContext, NO_CONTEXT } from "../wire/call_context.ts";
 import { encodeTasks } from "../wire/task_arguments.ts";
 
-type WebWorkers = typeof import("../../worker/web/web_worker.ts");
-type ProcessWorkers = typeof import("../../worker/process/process_worker.ts");
-type InlineWorkers = typeof import("../../worker/inline_worker.ts");
-type Calls = typeof import("../guest/lazy_calls.ts");
-
 type Open = (name: string, signal: AbortSignal, options: ProcessOptions) => Promise<Worker>;
-
-const WEB_WORKERS: LateModule<WebWorkers> = new LateModule(() =>
-  import("../../worker/web/web_worker.ts")
-);
-const INLINE_WORKERS: LateModule<[InlineWorkers, Calls]> = new LateModule(() =>
-  Promise.all([import("../../worker/inline_worker.ts"), import("../guest/lazy_calls.ts")])
-);
 
 /** How each kind of worker is opened; its code is loaded with the first worker. */
 const OPENERS: { readonly [T in WorkerType]: Open } = {
   web: async (name, signal) => {
-    const { openWebWorker } = await WEB_WORKERS.load();
+    const { openWebWorker } = await importLater<typeof import("../../worker/web/web_worker.ts")>(
+      "web",
+    );
     return await openWebWorker(new URL("../guest/worker_main.ts", import.meta.url), {
       name,
       signal,
     });
   },
   process: async (name, signal, { permissions, env, flags }) => {
-    const { openProcessWorker } = await importLater<ProcessWorkers>(
-      "../../worker/process/process_worker.ts",
-      import.meta.url,
-    );
+    const { openProcessWorker } = await importLater<
+      typeof import("../../worker/process/process_worker.ts")
+    >("process");
     return await openProcessWorker(new URL("../guest/process_main.ts", import.meta.url), {
       name,
       signal,
@@ -52,10 +41,11 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
     });
   },
   inline: async (name) => {
-    const [{ openInlineWorker }, { LazyCalls }] = await INLINE_WORKERS.load();
+    const { openInlineWorker } = await importLater<typeof import("../../worker/inline_worker.ts")>(
+      "inline",
+    );
     const calls = new LazyCalls();
-    // Not in the scope of the first call.
-    await outside(() => calls.load());
+    await calls.load();
     return await openInlineWorker((request, control) => calls.run(request, control), {
       name,
       afterCall: (request) => calls.afterCall(request),

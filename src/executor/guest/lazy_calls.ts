@@ -1,12 +1,9 @@
+import { importLater } from "../../base/lazy_import.ts";
 import type { CallControl, CallRequest, Outcome, WorkerHooks } from "../../worker/worker.ts";
 import type { CallContext } from "../wire/call_context.ts";
 import type { ResultCarrier } from "./result_carrier.ts";
 import type { Retirement } from "./retirement.ts";
 import type { WorkerCalls } from "./worker_calls.ts";
-
-type Carrier = typeof import("./result_carrier.ts");
-type Calls = typeof import("./worker_calls.ts");
-type Retiring = typeof import("./retirement.ts");
 
 /**
  * Runs calls with what is loaded late, so that a worker listens before it loads what runs calls, while
@@ -72,18 +69,15 @@ export class LazyCalls implements WorkerHooks {
 
   /** Next to no worker has one. */
   async #setRetireTask(calls: WorkerCalls, request: CallRequest): Promise<Outcome> {
-    const { Retirement }: Retiring = await import(new URL("./retirement.ts", import.meta.url).href);
+    const { Retirement } = await importLater<typeof import("./retirement.ts")>("retirement");
     this.#retirement = new Retirement((...call) => calls.run(...call), request);
     return { type: "value", value: undefined, duration: 0, warnings: [] };
   }
 
   async #import(): Promise<WorkerCalls> {
-    // No literal, as in `lazy_import.ts`, which would load `node:async_hooks` first; nothing here
-    // runs in a scope that could leak.
-    const { href } = new URL("./worker_calls.ts", import.meta.url);
-    const [{ WorkerCalls }, { ResultCarrier }]: [Calls, Carrier] = await Promise.all([
-      import(href),
-      import(new URL("./result_carrier.ts", import.meta.url).href),
+    const [{ WorkerCalls }, { ResultCarrier }] = await Promise.all([
+      importLater<typeof import("./worker_calls.ts")>("guest"),
+      importLater<typeof import("./result_carrier.ts")>("carrier"),
     ]);
     this.#carrier = new ResultCarrier();
     return this.#calls = new WorkerCalls();

@@ -57,14 +57,8 @@ export class ResultCarrier {
   }
 
   async #load(): Promise<Tools> {
-    const { toCarried } = await importLater<Carrying>(
-      "../../value/carry_value.ts",
-      import.meta.url,
-    );
-    const { fromThrown } = await importLater<Thrown>(
-      "../../value/codec/thrown_value.ts",
-      import.meta.url,
-    );
+    const { toCarried } = await importLater<Carrying>("carried");
+    const { fromThrown } = await importLater<Thrown>("thrown");
     return this.#tools = { toCarried, fromThrown };
   }
 }

@@ -29,14 +29,7 @@ import type { LooseCode } from "./check_call.ts";
 
 // What not every call needs is loaded with the first that does.
 type Computing = typeof import("../../cache/get_or_compute.ts");
-type Thrown = typeof import("../../value/codec/thrown_value.ts");
-type Caches = typeof import("../../cache/cache.ts");
-type Decoding = typeof import("./decode_tasks.ts");
-type Output = typeof import("./worker_output.ts");
-type BagStores = typeof import("../../store/open_stores.ts");
 type RunChunk = typeof import("./run_chunk.ts");
-type Checking = typeof import("./check_call.ts");
-type Callbacks = typeof import("../../worker/remote_callbacks.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
 interface OpenCache extends AsyncDisposable {
@@ -207,7 +200,7 @@ export class WorkerCalls {
       return runBody(definition, scope, args, own, call && { key: call.key, leased });
     };
     if (call === undefined) {
-      const { runChecked } = await importLater<Checking>("./check_call.ts", import.meta.url);
+      const { runChecked } = await importLater<typeof import("./check_call.ts")>("check");
       const options = { name, warn: scope.warn, refuse, fix: fixResult };
       return await runChecked(args, check?.digests ?? [], body, options);
     }
@@ -238,7 +231,7 @@ export class WorkerCalls {
   /** The code of a module is looked at once, after it was imported. */
   async #lookAtCode(module: string, sources: SourceWitness): Promise<LooseCode | undefined> {
     if (!this.#codes.has(module)) {
-      const { lookAtCode } = await importLater<Checking>("./check_call.ts", import.meta.url);
+      const { lookAtCode } = await importLater<typeof import("./check_call.ts")>("check");
       this.#codes.set(module, lookAtCode(module, sources));
     }
     return this.#codes.get(module);
@@ -259,7 +252,7 @@ export class WorkerCalls {
     { tasks = {}, callbacks = false }: CallContext,
     { control, warnings }: { readonly control: CallControl; readonly warnings: string[] },
   ): Promise<readonly unknown[]> {
-    const { decodeTasks } = await importLater<Decoding>("./decode_tasks.ts", import.meta.url);
+    const { decodeTasks } = await importLater<typeof import("./decode_tasks.ts")>("tasks");
     return await decodeTasks(args, tasks, {
       restoreScope: (scope) => this.#restoreScope(scope, warnings),
       callbacks: callbacks ? await openCallbacks(control) : undefined,
@@ -309,9 +302,8 @@ export class WorkerCalls {
 }
 
 async function openCallbacks(control: CallControl): Promise<RemoteCallbacks> {
-  const { RemoteCallbacks } = await importLater<Callbacks>(
-    "../../worker/remote_callbacks.ts",
-    import.meta.url,
+  const { RemoteCallbacks } = await importLater<typeof import("../../worker/remote_callbacks.ts")>(
+    "callbacks",
   );
   return new RemoteCallbacks(control);
 }
@@ -387,33 +379,28 @@ async function toFailure(
   warnings: readonly string[],
 ): Promise<Outcome> {
   const duration = performance.now() - begun;
-  const { fromThrown } = await importLater<Thrown>(
-    "../../value/codec/thrown_value.ts",
-    import.meta.url,
+  const { fromThrown } = await importLater<typeof import("../../value/codec/thrown_value.ts")>(
+    "thrown",
   );
   return { type: "error", error: { thrown: fromThrown(error) }, duration, warnings };
 }
 
 async function loadRunChunk(): Promise<RunChunk["runChunk"]> {
-  const { runChunk } = await importLater<RunChunk>("./run_chunk.ts", import.meta.url);
+  const { runChunk } = await importLater<RunChunk>("chunk");
   return runChunk;
 }
 
 async function openOutput(): Promise<Disposable> {
-  const { WorkerOutput } = await importLater<Output>("./worker_output.ts", import.meta.url);
+  const { WorkerOutput } = await importLater<typeof import("./worker_output.ts")>("output");
   return new WorkerOutput();
 }
 
 /** Loaded when first needed: a worker without a cache never pays for the bag's code. */
 async function openCache(description: StoreDescription): Promise<OpenCache> {
-  const { Cache } = await importLater<Caches>("../../cache/cache.ts", import.meta.url);
-  const computing = await importLater<Computing>(
-    "../../cache/get_or_compute.ts",
-    import.meta.url,
-  );
-  const { openDescribedStores } = await importLater<BagStores>(
-    "../../store/open_stores.ts",
-    import.meta.url,
+  const { Cache } = await importLater<typeof import("../../cache/cache.ts")>("cache");
+  const computing = await importLater<Computing>("compute");
+  const { openDescribedStores } = await importLater<typeof import("../../store/open_stores.ts")>(
+    "stores",
   );
   const opened = await openDescribedStores(description);
   return {

@@ -13,8 +13,6 @@ import type { MapExecutor } from "./map_caller.ts";
 import type { MapSettings } from "./map_run.ts";
 import type { ProgressObserver } from "./progress_bar.ts";
 
-type MapRunModule = typeof import("./map_run.ts");
-
 /** Options of `Executor.map`. */
 export interface MapOptions {
   /**
@@ -116,7 +114,7 @@ async function* iterate<T, R>(
   settings: MapSettings,
 ): AsyncGenerator<R, void, void> {
   settings.signal?.throwIfAborted();
-  const { openMapRun } = await importLater<MapRunModule>("./map_run.ts", import.meta.url);
+  const { openMapRun } = await importLater<typeof import("./map_run.ts")>("map");
   const run = await openMapRun<T, R>(executor, target, items, settings);
   try {
     for (;;) {

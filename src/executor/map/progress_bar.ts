@@ -1,8 +1,6 @@
 import { importLater } from "../../base/lazy_import.ts";
 import type { Future } from "../../task/future.ts";
 
-type Library = typeof import("./cli_progress.ts");
-
 /** Told how a map goes. */
 export interface ProgressObserver {
   /**
@@ -34,7 +32,7 @@ export interface ProgressObserver {
  */
 export async function openProgressBar(): Promise<ProgressObserver | undefined> {
   if (!Deno.stderr.isTerminal()) return undefined;
-  const { Presets, SingleBar } = await importLater<Library>("./cli_progress.ts", import.meta.url);
+  const { Presets, SingleBar } = await importLater<typeof import("./cli_progress.ts")>("bar");
   const bar = new SingleBar({
     format: "{bar} {percentage}% | {value}/{total} | {hits} from the cache | {eta_formatted} left",
     clearOnComplete: true,

@@ -3,6 +3,8 @@
  *
  * @module
  */
+// Before all that needs a runtime, as it refuses others than Deno.
+import "../../base/ambient.ts";
 import { UnclonableError } from "../../base/errors.ts";
 import { importLater } from "../../base/lazy_import.ts";
 import { CallStatus } from "../../task/future.ts";
@@ -13,9 +15,6 @@ import { WorkerCalls } from "../guest/worker_calls.ts";
 import { type BoundCall, type BoundOutcome, fromText, toText } from "./pool_call.ts";
 
 export type { BoundCall, BoundOutcome } from "./pool_call.ts";
-
-type Thrown = typeof import("../../value/codec/thrown_value.ts");
-type Finding = typeof import("../../value/digest/refusal.ts");
 
 /** The calls of this worker: what they open stays open for as long as the worker lives. */
 class PoolCalls {
@@ -87,16 +86,14 @@ async function toClonable(outcome: Outcome): Promise<Outcome> {
     structuredClone(value);
     return outcome;
   } catch (cause) {
-    const { findUnclonable } = await importLater<Finding>(
-      "../../value/digest/refusal.ts",
-      import.meta.url,
+    const { findUnclonable } = await importLater<typeof import("../../value/digest/refusal.ts")>(
+      "refusal",
     );
     const { path, reason } = findUnclonable(value, "result") ??
       { path: "result", reason: String(cause) };
     const message = `Cannot send ${path} back from a worker: ${reason}`;
-    const { fromThrown } = await importLater<Thrown>(
-      "../../value/codec/thrown_value.ts",
-      import.meta.url,
+    const { fromThrown } = await importLater<typeof import("../../value/codec/thrown_value.ts")>(
+      "thrown",
     );
     const thrown = fromThrown(new UnclonableError(message, path, { cause }));
     return { type: "error", error: { thrown }, duration, warnings };

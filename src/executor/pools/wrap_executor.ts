@@ -7,8 +7,6 @@ import { Executor } from "../executor.ts";
 import { assertInsideCall } from "../../scope/scope.ts";
 import type { PoolAdapter, PoolMethod, PoolRunnerOptions } from "./pool_runner.ts";
 
-type Running = typeof import("./pool_runner.ts");
-
 /** What the method of a wrapped pool takes after a task, where it takes options of its own. */
 export type PoolArguments<A extends readonly unknown[]> = A extends readonly []
   ? [args?: readonly [], options?: object]
@@ -245,7 +243,7 @@ function createLateRunner(options: PoolRunnerOptions): CallRunner {
   return {
     run: async (ready) => {
       await refuseOptionsBehind(ready, options.method);
-      const { createPoolRunner } = await importLater<Running>("./pool_runner.ts", import.meta.url);
+      const { createPoolRunner } = await importLater<typeof import("./pool_runner.ts")>("pools");
       return await createPoolRunner(options).run(ready);
     },
   };

@@ -15,6 +15,8 @@ import {
 import type { Digest } from "../../value/value.ts";
 import type { BagView } from "./bag_view.ts";
 
+export { createBagView } from "./bag_view.ts";
+
 /** What lies at a path of a bag. */
 export interface BagEntry {
   /** The last step of the path. */

@@ -31,9 +31,7 @@ import type {
 import type { LimitedCalls } from "./limited_calls.ts";
 import type { LimitOptions } from "./limits.ts";
 
-type Limiting = typeof import("./limited_calls.ts");
-
-const LIMITING: LateModule<Limiting> = new LateModule(() => import("./limited_calls.ts"));
+const LIMITING = new LateModule(() => import("./limited_calls.ts"));
 
 /**
  * Limits stores.

@@ -10,8 +10,7 @@ import { fileURLToPath } from "node:url";
 import { abortable } from "../../base/abortable.ts";
 import { type WorkerDeath, WorkerInitError } from "../../base/errors.ts";
 import { CallsInTurn } from "./calls_in_turn.ts";
-import { refuseNesting } from "../current_worker.ts";
-import { BaseWorker, SentCalls, type WorkerTransport } from "../base_worker.ts";
+import { BaseWorker, refuseNesting, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
   type CloseReply,
   type ControlFrame,

@@ -1,4 +1,4 @@
-// Comlink where it is not needed at once, in a module of its own so that it is loaded when it is.
+// Comlink, in a module of its own so that the entry of a worker can load it when it is needed.
 export {
   type Endpoint,
   expose,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { importLater } from "../../base/lazy_import.ts";
 import { adoptMainModule, enterWorker } from "../current_worker.ts";
 import { runCloseHook, ServedCalls } from "../served_calls.ts";
 import {
@@ -24,7 +25,6 @@ import { Claims } from "./claims.ts";
 import type { Endpoint } from "./comlink.ts";
 import { holdLock } from "./worker_lock.ts";
 
-type Exposing = typeof import("./comlink.ts");
 type LargeBuffers = typeof import("../wire/large_buffers.ts");
 
 /**
@@ -45,7 +45,6 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   const claims = new Claims();
   const ring = new AnswerRing({ wake: () => endpoint.wake() });
   let buffers: LargeBuffers | undefined;
-  let loading: Promise<LargeBuffers> | undefined;
   const pack = (frame: AnswerFrame, value: object, { planTransfer }: LargeBuffers): void => {
     // A task's module may keep what it returns: large buffers are copied, and the copies move.
     const plan = planTransfer([value], "copy");
@@ -54,9 +53,7 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
   };
   const packLate = async (frame: AnswerFrame, value: object): Promise<void> => {
     // What cannot be loaded is left uncaught: it ends the worker, and so the call.
-    const { href } = new URL("../wire/large_buffers.ts", import.meta.url);
-    loading ??= import(href);
-    pack(frame, value, buffers = await loading);
+    pack(frame, value, buffers = await importLater<LargeBuffers>("buffers"));
   };
   const send = (frame: AnswerFrame): void => {
     const value = valueOfAnswer(frame);
@@ -107,9 +104,7 @@ function exposeLate(methods: object, end: Endpoint): void {
     if (early.push(event) === 1) void load();
   };
   const load = async (): Promise<void> => {
-    // No literal, as in `lazy_import.ts`, which would load `node:async_hooks` first.
-    const { href } = new URL("./comlink.ts", import.meta.url);
-    const { expose }: Exposing = await import(href);
+    const { expose } = await importLater<typeof import("./comlink.ts")>("comlink");
     expose(methods, {
       postMessage: (message) => end.postMessage(message),
       removeEventListener: (...of) => end.removeEventListener(...of),

@@ -3,10 +3,8 @@
  *
  * @module
  */
-import { type Remote, wrap } from "comlink/dist/esm/comlink.mjs";
 import type { WorkerDeath } from "../../base/errors.ts";
-import { refuseNesting } from "../current_worker.ts";
-import { BaseWorker, SentCalls, type WorkerTransport } from "../base_worker.ts";
+import { BaseWorker, refuseNesting, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
   type CloseReply,
   type ControlFrame,
@@ -21,6 +19,7 @@ import { planTransfer } from "../wire/large_buffers.ts";
 import { toRequestError } from "../wire/unclonable.ts";
 import type { CallRequest, RunResult, Worker } from "../worker.ts";
 import { BatchingEndpoint } from "./batching_endpoint.ts";
+import { type Remote, wrap } from "./comlink.ts";
 import { openWebThread, type WebThread, type WebThreadOptions } from "./web_thread.ts";
 
 /** Options of {@linkcode openWebWorker}. */
