@@ -48,7 +48,6 @@ const UNFINISHED_REGEXP = /^bag\.json\..*\.tmp$/;
 /**
  * Refuses a path that cannot be that of a bag: a file, or something below one.
  *
- * @param layout The bag's paths.
  * @throws {BagFormatError} If it is one.
  */
 export function refuseFile({ root }: BagLayout): void {
@@ -72,7 +71,6 @@ function refuseRoot(root: string, state: string): BagFormatError {
 /**
  * Tells whether a path is a symbolic link to nothing, or to itself, where no directory can be made.
  *
- * @param path The path.
  * @param error What following it has thrown.
  * @returns Whether it is one.
  */
@@ -88,8 +86,6 @@ export function isDeadLink(path: string, error: unknown): boolean {
 /**
  * Makes a new bag out of a directory that is missing or empty; leaves a bag as it is.
  *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
  * @param features What is decided for a new bag.
  * @throws {BagFormatError} If the directory holds something else.
  */
@@ -120,8 +116,6 @@ export function createBag(
 /**
  * Writes `bag.json` anew, as that of every new bag with the same features.
  *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
  * @param features What is decided for the bag.
  */
 export function writeBagJson(
@@ -141,7 +135,6 @@ export function writeBagJson(
 /**
  * Checks that a directory is a bag that this version can use.
  *
- * @param layout The bag's paths.
  * @returns What was decided when the bag was created.
  * @throws {BagFormatError} If it is not.
  */
@@ -196,7 +189,6 @@ export function isGzipLevel(level: unknown): level is number {
 /**
  * Tells whether `bag.json` can be read at all, whatever it says.
  *
- * @param layout The bag's paths.
  * @returns Whether it is there and is JSON.
  */
 export function isBagJsonReadable(layout: BagLayout): boolean {
@@ -212,7 +204,6 @@ export function isBagJsonReadable(layout: BagLayout): boolean {
 /**
  * Refuses directories of a bag that lie elsewhere: folds and repairs write and remove in them.
  *
- * @param layout The bag's paths.
  * @throws {BagFormatError} If one is a symbolic link or no directory at all.
  */
 export function refuseLinkedDirectories(layout: BagLayout): void {
@@ -259,8 +250,6 @@ function parse(
 /**
  * Runs the first writes of an open bag, and says what to do where the directory refuses them.
  *
- * @param layout The bag's paths.
- * @param write The first writes.
  * @returns What `write` returns.
  * @throws {QuiverError} If the directory is read-only.
  */

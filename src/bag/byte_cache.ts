@@ -69,7 +69,6 @@ export class ByteCache {
    * Keeps a copy of a payload if it is small.
    *
    * @param digest The digest of the value.
-   * @param payload The payload.
    */
   put(digest: Digest, payload: Payload): void {
     const { kind, bytes } = payload;

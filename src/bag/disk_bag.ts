@@ -248,7 +248,6 @@ class BagLeases extends DiskLeases {
    * Creates it; no file is made before the first lease.
    *
    * @param options What leases need to know.
-   * @param log The call log.
    */
   constructor(options: DiskLeasesOptions, log: CallLog) {
     super(options);
@@ -284,12 +283,7 @@ class BagLeases extends DiskLeases {
   }
 }
 
-/**
- * Counts what lies in a bag, without opening any file of values.
- *
- * @param layout The bag's paths.
- * @returns The numbers.
- */
+/** Counts what lies in a bag, without opening any file of values. */
 function readBagStatistics(layout: BagLayout): Required<StorageStatistics> {
   const { segments } = readManifest(layout);
   const journals = listJournals(layout);

@@ -60,7 +60,6 @@ export const EMPTY_MANIFEST: Manifest = {
 /**
  * Reads the manifest.
  *
- * @param layout The bag's paths.
  * @returns What is live now.
  * @throws {BagCorruptError} If the file is damaged; it is replaced in one step, so a crash cannot
  * do that. Likewise if it is missing while there are segments.
@@ -80,8 +79,6 @@ export function readManifest(layout: BagLayout): Manifest {
 /**
  * Gives a new bag its first manifest, so that a missing one always means a damaged bag.
  *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
  * @throws {BagCorruptError} If the manifest of a bag with segments is missing.
  */
 export async function createManifest(fileSystem: FileSystem, layout: BagLayout): Promise<void> {
@@ -104,8 +101,6 @@ function toCorruptError(layout: BagLayout, state: string): BagCorruptError {
 /**
  * Makes a manifest the live one.
  *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
  * @param manifest What is live from now on.
  */
 export function writeManifest(
@@ -152,8 +147,6 @@ export class FoldLock implements Disposable {
   /**
    * Takes the lock if it is free.
    *
-   * @param fileSystem The seam.
-   * @param layout The bag's paths.
    * @returns The lock, or `undefined` when another folds.
    */
   static tryTake(fileSystem: FileSystem, layout: BagLayout): FoldLock | undefined {
@@ -163,13 +156,7 @@ export class FoldLock implements Disposable {
     return undefined;
   }
 
-  /**
-   * Takes the lock, after whoever holds it.
-   *
-   * @param fileSystem The seam.
-   * @param layout The bag's paths.
-   * @returns The lock.
-   */
+  /** Takes the lock, after whoever holds it. */
   static async take(fileSystem: FileSystem, layout: BagLayout): Promise<FoldLock> {
     const file = openLock(fileSystem, layout);
     await file.lock(true);
@@ -179,7 +166,6 @@ export class FoldLock implements Disposable {
   /**
    * Tells whether somebody holds the lock, without taking it.
    *
-   * @param layout The bag's paths.
    * @returns Whether another folds now.
    */
   static isHeld(layout: BagLayout): boolean {
@@ -189,7 +175,6 @@ export class FoldLock implements Disposable {
   /**
    * Takes the lock if it is free, in a bag that may not be written to.
    *
-   * @param layout The bag's paths.
    * @returns The lock, or `undefined` when somebody folds. Where there is no file to lock, as in a
    * copy of a bag, nobody folds.
    */

@@ -46,7 +46,6 @@ interface BagEnvironment {
  *
  * Requires `--allow-read` and, unless `mode` is `"read"`, `--allow-write` for the directory.
  *
- * @param path The bag's directory.
  * @param options How to open it.
  * @param environment What the bag stands on; the disk, if not given.
  * @returns The open bag; it must be closed.

@@ -15,7 +15,6 @@ export interface BlockSource {
   /**
    * Reads a block.
    *
-   * @param block The block.
    * @param target A buffer as long as the block.
    * @returns Whether the block is there and not damaged.
    */
@@ -82,7 +81,6 @@ export class BlockPayload implements StoredPayload {
  * @param length The length of the payload in bytes.
  * @param read Reads bytes of the payload.
  * @param checks The CRC-32 of each block; without them, the payload is known to be whole.
- * @returns The blocks.
  */
 export function createBlocks(
   length: number,
@@ -105,7 +103,6 @@ export function createBlocks(
  * @param read Reads bytes of the file.
  * @param places Where each chunk lies in the file.
  * @param checks The CRC-32 of each chunk as it is when it is not compressed.
- * @returns The blocks.
  */
 export function createChunkBlocks(
   grid: BlockGrid,
@@ -210,7 +207,6 @@ export interface BlockGrid {
  * Divides a payload that is not compressed.
  *
  * @param length The length of the payload in bytes.
- * @returns The grid.
  */
 function toPlainGrid(length: number): BlockGrid {
   return { length, period: length, blockBytes: BLOCK_BYTES };
@@ -242,7 +238,6 @@ export function toChunkShape(shape: readonly number[], elementBytes: number): nu
  * @param shape The lengths of the dimensions.
  * @param chunk The lengths of a chunk's dimensions, from {@linkcode toChunkShape}.
  * @param elementBytes The size of an element in bytes.
- * @returns The grid.
  */
 export function toChunkGrid(
   shape: readonly number[],
@@ -263,7 +258,6 @@ export function toChunkGrid(
 /**
  * Counts the blocks of a grid.
  *
- * @param grid The grid.
  * @returns How many there are.
  */
 export function countBlocks({ length, period, blockBytes }: BlockGrid): number {
@@ -273,9 +267,7 @@ export function countBlocks({ length, period, blockBytes }: BlockGrid): number {
 /**
  * Finds the block that a byte is in.
  *
- * @param grid The grid.
  * @param offset Where in the payload the byte is.
- * @returns The block.
  */
 export function findBlock({ period, blockBytes }: BlockGrid, offset: number): Block {
   const outer = Math.floor(offset / period);
@@ -293,7 +285,6 @@ export function findBlock({ period, blockBytes }: BlockGrid, offset: number): Bl
  *
  * @param shape The lengths of the dataset's dimensions.
  * @param elementBytes The size of an element in bytes.
- * @param block The block.
  * @returns Where it begins, and how many elements it has, in each dimension.
  */
 export function toChunkBox(
@@ -319,7 +310,6 @@ export function toChunkBox(
 /**
  * Goes over the blocks of a grid.
  *
- * @param grid The grid.
  * @returns The blocks, in order.
  */
 export function* blocksOf(grid: BlockGrid): Generator<Block> {
@@ -371,7 +361,6 @@ const LARGEST_BYTES = 2 ** 22;
 /**
  * Makes the bytes of details.
  *
- * @param details The details.
  * @returns The bytes, a whole number of units.
  */
 export function encodeDetails({ shape, checks, chunks }: PayloadDetails): Uint8Array<ArrayBuffer> {

@@ -18,7 +18,6 @@ export class StoredValues {
   /**
    * Reads the manifest and the tables; values are not read.
    *
-   * @param layout The bag's paths.
    * @param handles Where open files are kept.
    * @param ownPrefix How the names of the own journals begin.
    * @param onReload Called with each newer manifest.
@@ -45,7 +44,6 @@ export class StoredValues {
   /**
    * Takes note of a value that was appended to an own journal.
    *
-   * @param journal The journal's name.
    * @param entry Where the value lies.
    */
   add(journal: string, entry: JournalEntry): void {
@@ -78,7 +76,6 @@ export class StoredValues {
   /**
    * Takes a table that was made again from its segment.
    *
-   * @param segment The segment's name.
    * @param table The content of the table's file.
    */
   adopt(segment: string, table: Uint8Array<ArrayBuffer>): void {

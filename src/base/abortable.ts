@@ -65,7 +65,6 @@ export async function sleep(milliseconds: number, signal?: CancelSignal): Promis
  *
  * @param signal The signal; it is changed.
  * @param poll Aborts the signal if it is to be. Called anew while it does so.
- * @returns The same signal.
  */
 export function pollWhenRead(signal: AbortSignal, poll: () => void): AbortSignal {
   return Object.defineProperties(signal, {

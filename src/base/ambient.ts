@@ -101,18 +101,12 @@ export function sharedByCopies<T>(name: string, create: () => T): T {
 interface Ambient<T> {
   /** The value that holds here: of the innermost `run`, else the default, if there is one. */
   get(): T | undefined;
-  /**
-   * Sets the value that holds outside of every `run`.
-   *
-   * @param value The value.
-   */
+  /** Sets the value that holds outside of every `run`. */
   setDefault(value: T): void;
   /**
    * Runs a function with a value.
    *
    * @typeParam R What the function returns.
-   * @param value The value.
-   * @param fn The function.
    * @returns What the function returns.
    */
   run<R>(value: T, fn: () => R): R;
@@ -123,7 +117,6 @@ interface Ambient<T> {
  *
  * @typeParam T The value's type.
  * @param name What it is called; it is one for all copies of Quiver.
- * @returns The ambient value.
  */
 export function createAmbient<T>(name: string): Ambient<T> {
   return sharedByCopies(`ambient ${name}`, () => {
@@ -145,7 +138,6 @@ if (!Reflect.has(globalThis, OUTSIDE)) {
 /**
  * Refuses whatever is no Deno, or too old a one, before something fails that says less.
  *
- * @param globals The global scope.
  * @throws {Error} That names what this is, and what it should be.
  */
 export function refuseOtherRuntimes(globals: object): void {

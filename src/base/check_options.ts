@@ -58,7 +58,6 @@ export const TIMEOUT: OptionRule = numeric(
  *
  * @param must What it must be, as in "must be a positive integer".
  * @param allows Tells whether it is.
- * @returns The rule.
  */
 export function numeric(must: string, allows: (value: number) => boolean): OptionRule {
   return {
@@ -68,12 +67,7 @@ export function numeric(must: string, allows: (value: number) => boolean): Optio
   };
 }
 
-/**
- * Makes the rule of an option that has a few values.
- *
- * @param choices The values.
- * @returns The rule.
- */
+/** Makes the rule of an option that has a few values. */
 export function oneOf(choices: readonly unknown[]): OptionRule {
   return {
     allows: (value) => choices.includes(value),

@@ -58,8 +58,6 @@ const IMPORTS = new Map<string, Promise<unknown>>();
  * third of that start. `deno cache` finds the module all the same, by its type.
  *
  * @typeParam T `typeof import(…)` of the module, which also has it type-checked.
- * @param boundary The module's boundary.
- * @returns The module.
  * @throws {Deno.errors.NotCapable} Without `--allow-read` of the module.
  */
 export function importLater<T>(boundary: keyof typeof BOUNDARIES): Promise<T> {
@@ -70,8 +68,6 @@ export function importLater<T>(boundary: keyof typeof BOUNDARIES): Promise<T> {
  * Imports a file of Quiver's, once.
  *
  * @typeParam T `typeof import(…)` of the module.
- * @param href The file.
- * @returns The module.
  * @throws {Deno.errors.NotCapable} Without `--allow-read` of the file.
  */
 export function importFile<T>(href: string): Promise<T> {
@@ -96,7 +92,6 @@ export const OUTSIDE: unique symbol = Symbol.for("quiver.outside");
  * around an `import()` stays behind, and holds for whatever the runtime calls next by itself.
  *
  * @typeParam R What the function returns.
- * @param fn The function.
  * @returns What the function returns.
  */
 export function outside<R>(fn: () => R): R {
@@ -168,8 +163,6 @@ export class LateModule<T> {
   /**
    * Loads the module, unless it is loaded: once, however many ask for it meanwhile. When that fails,
    * the next one who asks tries again.
-   *
-   * @returns The module.
    */
   load(): Promise<T> {
     if (this.#loading !== undefined) return this.#loading;

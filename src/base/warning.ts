@@ -6,11 +6,7 @@ export interface QuiverWarning {
   readonly cause?: unknown;
 }
 
-/**
- * Writes a warning to standard error, where nobody else wants to be told.
- *
- * @param warning The warning.
- */
+/** Writes a warning to standard error, where nobody else wants to be told. */
 export function writeWarning({ message, cause }: QuiverWarning): void {
   const reason = cause instanceof Error ? `: ${cause.message}` : "";
   Deno.stderr.writeSync(new TextEncoder().encode(`Warning: ${message}${reason}\n`));

@@ -48,8 +48,6 @@ const ABORT = "abort";
  *
  * @typeParam R What it results in.
  * @typeParam P What it tells of how far it is.
- * @param job The job.
- * @returns The result.
  * @throws {QuiverError} When it fails, or its worker does.
  */
 export async function runJob<R, P = never>(job: WorkerJob<P>): Promise<R> {

@@ -200,7 +200,6 @@ interface Faults {
 /**
  * Looks a call up; what goes wrong is a miss.
  *
- * @param cache The cache.
  * @param key The key of the call.
  * @param faults Who is told of faults.
  * @returns The result, at once where the cache answers at once.

@@ -50,7 +50,6 @@ export class Waits {
    * @param target What is waited for.
    * @param callers The calls that cannot go on before.
    * @param warn Told when others cannot be told, or not be read.
-   * @returns The wait.
    */
   begin(target: CallName, callers: readonly CallName[], warn: Warn): Waiting {
     const controller = new AbortController();
@@ -198,7 +197,6 @@ export class WaitGraph {
    * Finds a cycle in which a wait stands: who computes its target waits for something whose computer
    * waits, and so on, for one of its own callers.
    *
-   * @param wait The wait.
    * @returns The waits of a shortest cycle, the given one first, or `undefined`.
    */
   findCycle(wait: Wait): readonly Wait[] | undefined {
@@ -230,7 +228,6 @@ function toPath(from: ReadonlyMap<Wait, Wait | undefined>, last: Wait): Wait[] {
  * same, and of several cycles that touch, at least the youngest wait of all is named by one.
  *
  * @param cycle The waits of the cycle.
- * @returns The wait.
  */
 export function chooseVictim(cycle: readonly Wait[]): Wait | undefined {
   return cycle.toSorted((a, b) => b.since - a.since || (a.id < b.id ? 1 : -1))[0];
@@ -247,12 +244,7 @@ export function toCalls(cycle: readonly Wait[]): CallName[] {
   return [...targets.slice(-1), ...targets.slice(0, -1)];
 }
 
-/**
- * Reads waits from the note of another process, which may hold anything.
- *
- * @param note The note.
- * @returns The waits.
- */
+/** Reads waits from the note of another process, which may hold anything. */
 export function toWaits(note: Record<string, unknown>): Wait[] {
   return Array.isArray(note.waits) ? note.waits.filter(isWait) : [];
 }

@@ -23,7 +23,6 @@ const LenientParser = Parser.extend((Base) =>
  *
  * @param source The source, which begins with the expression.
  * @param options What is told of what is found.
- * @returns The expression.
  * @throws {SyntaxError} When the parser does not understand it.
  */
 export function parseExpression(

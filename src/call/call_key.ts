@@ -41,8 +41,6 @@ export interface KeyedCall extends TaskIdentity {
 /**
  * Gives the value that the key has for one of the arguments that count.
  *
- * @param call The call.
- * @param position The argument's position.
  * @returns The argument, or the literal default that stands for it.
  */
 export function countedValue(
@@ -60,10 +58,7 @@ export function countedValue(
  * `f(1)`, `f(1, undefined)` and, for `f(a, b = 2)`, `f(1, 2)` are one call. Rest parameters are what
  * the caller gave, and so is everything to a function that looks at `arguments`.
  *
- * @param identity The task.
- * @param profile The task's parameters.
  * @param ignored The names of the parameters that do not count.
- * @param args The arguments.
  * @param parts The digests of large arrays that are known; those that are made are added.
  * @returns The call with its key.
  * @throws {IndigestibleError} When an argument that counts has no digest.
@@ -144,8 +139,6 @@ interface EffectiveArguments {
 /**
  * Fills in literal defaults and drops trailing `undefined`, where the function cannot tell.
  *
- * @param profile The function's parameters.
- * @param args The arguments as given.
  * @returns The arguments as the key sees them.
  */
 function toEffectiveArguments(
@@ -177,10 +170,8 @@ function toArgumentName({ parameters, rest }: FunctionProfile, index: number): s
 /**
  * Makes a key.
  *
- * @param identity The task.
  * @param args The digests of the arguments, `null` for those that do not count.
  * @param scheme Which rules made the digests.
- * @returns The key.
  */
 export function digestKey(
   identity: TaskIdentity,
@@ -218,8 +209,6 @@ export class CallKeys {
   /**
    * Makes no key yet.
    *
-   * @param identity The task.
-   * @param profile The task's parameters.
    * @param ignored The names of the parameters that do not count.
    */
   constructor(identity: TaskIdentity, profile: FunctionProfile, ignored: ReadonlySet<string>) {
@@ -231,7 +220,6 @@ export class CallKeys {
   /**
    * Digests the arguments of a call and makes its key, as {@linkcode toKeyedCall} does.
    *
-   * @param args The arguments.
    * @param parts The digests of large arrays that are known; those that are made are added.
    * @returns The call with its key; others may have the same object.
    * @throws {IndigestibleError} When an argument that counts has no digest.

@@ -39,7 +39,6 @@ const FIELDS: OptionRules<CallTemplate> = {
  * Makes what tells whether a record matches a template.
  *
  * @param query Which calls are meant.
- * @returns The test.
  * @throws {TypeError} When the template has an unknown field.
  * @throws {RangeError} When `before` or `after` is no time.
  */

@@ -41,8 +41,6 @@ const NATIVE_REGEXP = /\{\s*\[native code\]\s*\}\s*$/;
  * The parser is loaded at the first call only, so that a worker that is handed ready-made keys
  * never pays for it.
  *
- * @param fn The function.
- * @returns The profile.
  * @throws {TypeError} When the source is not to be had, as with bound and native functions, or is
  * not understood: a guess could take two calls for one.
  */

@@ -358,12 +358,7 @@ function isSettled({ mtime, ctime }: Deno.FileInfo): boolean {
   return Math.max(written, (ctime?.getTime() ?? 0) + CHANGE_TICK) < Date.now();
 }
 
-/**
- * Digests the source of a function as it was loaded.
- *
- * @param fn The function.
- * @returns The SHA-256.
- */
+/** Digests the source of a function as it was loaded. */
 export function digestFunction(fn: (...args: never[]) => unknown): string {
   return createSha256().update(Function.prototype.toString.call(fn)).digest("hex");
 }

@@ -18,7 +18,6 @@ type MakeKey = (identity: TaskIdentity, args: readonly Digest[], scheme: number)
  * Finds out how the key of a record was made. An old record does not tell where its arguments stood,
  * or which parameters do not count, but there is only one way to get its key.
  *
- * @param record The record.
  * @returns Makes keys in the same way, or `undefined` when the way is unknown.
  */
 export function findKeyOf(record: CallRecord): MakeKey | undefined {
@@ -36,12 +35,7 @@ export function findKeyOf(record: CallRecord): MakeKey | undefined {
   return undefined;
 }
 
-/**
- * Tells what makes up the key of a record beside the arguments.
- *
- * @param record The record.
- * @returns The task.
- */
+/** Tells what makes up the key of a record beside the arguments. */
 export function toIdentity({ module, task, version, code, ignored }: CallRecord): TaskIdentity {
   return {
     address: { module, name: task },

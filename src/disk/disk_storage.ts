@@ -25,12 +25,7 @@ export const CACHE_FILES_RULES: OptionRules<CacheFilesOptions> = {
   durability: either("process", "power"),
 };
 
-/**
- * Makes the rule of an option that has a few values.
- *
- * @param choices The values.
- * @returns The rule.
- */
+/** Makes the rule of an option that has a few values. */
 export function either(...choices: readonly string[]): OptionRule {
   const must = choices.map((choice) => `"${choice}"`).join(" or ");
   return {
@@ -43,7 +38,6 @@ export function either(...choices: readonly string[]): OptionRule {
  * Makes the rule of a number of bytes or milliseconds.
  *
  * @param least The least that there may be.
- * @returns The rule.
  */
 export function integerFrom(least: number): OptionRule {
   return {
@@ -172,7 +166,6 @@ const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 /**
  * Tells whether a text is a digest in full, and so can be a part of a path.
  *
- * @param text The text.
  * @returns Whether it is.
  */
 export function isDigest(text: string): boolean {

@@ -56,8 +56,6 @@ export const DISK: FileSystem = {
 /**
  * Writes all bytes where the file stands.
  *
- * @param fileSystem The seam.
- * @param file The file.
  * @param bytes What to write.
  * @throws The disk's own error; how much of `bytes` was written is then unknown.
  */
@@ -69,8 +67,6 @@ export function writeAll(fileSystem: FileSystem, file: Deno.FsFile, bytes: Uint8
 /**
  * Gives a file new content in one step: readers see the old content or the new, never a part.
  *
- * @param fileSystem The seam.
- * @param path The file.
  * @param chunks The new content, in pieces.
  */
 export function replaceFile(
@@ -100,9 +96,7 @@ export function toTemporaryPath(path: string): string {
 /**
  * Reads at a position until the buffer is full.
  *
- * @param file The file.
  * @param offset Where to begin, in bytes.
- * @param bytes The buffer to fill.
  * @returns Whether the file had that many bytes.
  */
 export function readAt(file: Deno.FsFile, offset: number, bytes: Uint8Array): boolean {
@@ -126,7 +120,6 @@ const FAR_OFFSET = 2 ** 40;
 /**
  * Reads a piece of a file, of which a table says where it lies; a table may say anything.
  *
- * @param file The file.
  * @param offset Where the piece begins, in bytes.
  * @param length How long it is, in bytes; no memory is taken for what is not there.
  * @returns The bytes, or `undefined` when the file does not have that many.
@@ -144,7 +137,6 @@ export function readPiece(
 /**
  * Tells whether it makes sense to try and read a piece of a file.
  *
- * @param file The file.
  * @param offset Where the piece begins, in bytes; whatever number a table says.
  * @param length How long it is, in bytes.
  * @returns `false` if the file does not have it; else it costs little to try.
@@ -159,7 +151,6 @@ export function mayHave(file: Deno.FsFile, offset: number, length: number): bool
  * Reads a whole file; unlike `Deno.readFileSync` it never grows its buffer, which costs much for
  * large files.
  *
- * @param path The file.
  * @returns The content, or `undefined` when there is no such file.
  */
 export function readWhole(path: string): Uint8Array<ArrayBuffer> | undefined {
@@ -196,7 +187,6 @@ export function refuseLink(path: string): void {
 /**
  * Opens a file for reading.
  *
- * @param path The file.
  * @returns The file, or `undefined` when there is no such file.
  * @throws {BagCorruptError} If it is a symbolic link or a directory.
  */
@@ -213,10 +203,7 @@ export function openIfThere(path: string): Deno.FsFile | undefined {
 /**
  * Opens a file that many write to, and makes it when it is missing.
  *
- * @param fileSystem The seam.
- * @param path The file.
  * @param options How to open it.
- * @returns The file.
  * @throws {BagCorruptError} If it is a symbolic link or a directory.
  */
 export function openShared(
@@ -228,12 +215,7 @@ export function openShared(
   return fileSystem.open(path, { ...options, read: true, create: true });
 }
 
-/**
- * Removes a file that another process may have removed already.
- *
- * @param fileSystem The seam.
- * @param path The file.
- */
+/** Removes a file that another process may have removed already. */
 export function removeIfThere(fileSystem: FileSystem, path: string): void {
   try {
     fileSystem.remove(path);
@@ -245,7 +227,6 @@ export function removeIfThere(fileSystem: FileSystem, path: string): void {
 /**
  * Tells whether a file is missing.
  *
- * @param path The file.
  * @returns Whether there is nothing of that name.
  */
 export function isMissing(path: string): boolean {
@@ -256,7 +237,6 @@ export function isMissing(path: string): boolean {
 /**
  * Tells whether somebody holds the lock of a file, without taking it.
  *
- * @param file The file.
  * @returns Whether it is locked.
  */
 export function isLocked(file: Deno.FsFile): boolean {
@@ -269,7 +249,6 @@ export function isLocked(file: Deno.FsFile): boolean {
 /**
  * The same of a file that may be missing.
  *
- * @param path The file.
  * @returns Whether it is locked; `undefined` when there is no such file.
  */
 export function isLockedAt(path: string): boolean | undefined {
@@ -297,7 +276,6 @@ export class FileHandles implements Disposable {
   /**
    * Gives a file, opened now or earlier. It is only good until the next call of this.
    *
-   * @param path The file.
    * @returns The file, or `undefined` when there is none.
    */
   open(path: string): Deno.FsFile | undefined {
@@ -313,11 +291,7 @@ export class FileHandles implements Disposable {
     return file;
   }
 
-  /**
-   * Closes a file if it is open.
-   *
-   * @param path The file.
-   */
+  /** Closes a file if it is open. */
   close(path: string): void {
     this.#files.get(path)?.close();
     this.#files.delete(path);

@@ -43,7 +43,6 @@ export interface BagLayout {
  * Names the files of a bag.
  *
  * @param root The bag's directory, absolute.
- * @returns The paths.
  */
 export function toLayout(root: string): BagLayout {
   return {
@@ -77,35 +76,17 @@ export function toSegmentName(number: number): string {
   return `${number}`.padStart(SEGMENT_NAME_LENGTH, "0");
 }
 
-/**
- * Names a segment's HDF5 file.
- *
- * @param layout The bag's paths.
- * @param segment The segment's name.
- * @returns The path.
- */
+/** Names a segment's HDF5 file. */
 export function toSegmentPath(layout: BagLayout, segment: string): string {
   return `${layout.segments}/${segment}.h5`;
 }
 
-/**
- * Names a segment's table.
- *
- * @param layout The bag's paths.
- * @param segment The segment's name.
- * @returns The path.
- */
+/** Names a segment's table. */
 export function toSegmentIndexPath(layout: BagLayout, segment: string): string {
   return `${layout.segments}/${segment}.index`;
 }
 
-/**
- * Names a journal.
- *
- * @param layout The bag's paths.
- * @param journal The journal's name.
- * @returns The path.
- */
+/** Names a journal. */
 export function toJournalPath(layout: BagLayout, journal: string): string {
   return `${layout.journals}/${journal}`;
 }
@@ -113,12 +94,7 @@ export function toJournalPath(layout: BagLayout, journal: string): string {
 /** What the writer of journals names them. Any other name could be one that objects have anyway. */
 const JOURNAL_REGEXP = /^[0-9a-f]{16}-\d+$/;
 
-/**
- * Lists the journals of a bag. Links, directories and files of others are left out.
- *
- * @param layout The bag's paths.
- * @returns The names in order.
- */
+/** Lists the journals of a bag. Links, directories and files of others are left out. */
 export function listJournals(layout: BagLayout): string[] {
   return listEntries(layout.journals)
     .filter((entry) => entry.isFile && JOURNAL_REGEXP.test(entry.name))
@@ -128,7 +104,6 @@ export function listJournals(layout: BagLayout): string[] {
 /**
  * Lists what is in a directory of a bag.
  *
- * @param directory The directory.
  * @returns The entries in the order of their names; none when there is no such directory.
  */
 export function listEntries(directory: string): Deno.DirEntry[] {
@@ -144,7 +119,6 @@ export function listEntries(directory: string): Deno.DirEntry[] {
 /**
  * Lists the names in a directory of a bag.
  *
- * @param directory The directory.
  * @returns The names in order; none when there is no such directory.
  */
 export function listNames(directory: string): string[] {

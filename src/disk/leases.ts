@@ -213,7 +213,6 @@ const LONGEST_DELAY = 50;
 /**
  * Takes a lease by locking a file that has the key's name: a new one, or what a killed holder has left.
  *
- * @param fileSystem The seam.
  * @param path The file of the lease.
  * @param key The key of the call.
  * @returns The lease, or `undefined` when somebody holds it.
@@ -292,7 +291,6 @@ export function isLeaseFree(layout: LeaseLayout, key: Digest): boolean {
  * Removes the lease files of holders that were killed. They hold nothing up, but would stay for ever
  * where nobody asks for their keys again.
  *
- * @param fileSystem The seam.
  * @param layout Where lease files lie.
  */
 export function clearLeases(fileSystem: FileSystem, layout: LeaseLayout): void {
@@ -323,7 +321,6 @@ export async function waitUntil(look: () => boolean, signal?: AbortSignal): Prom
  *
  * @param layout Where leases are kept.
  * @param key The key of the call.
- * @returns The path.
  */
 function toLeasePath(layout: LeaseLayout, key: Digest): string {
   if (!KEY_REGEXP.test(key)) {
@@ -335,9 +332,6 @@ function toLeasePath(layout: LeaseLayout, key: Digest): string {
 /**
  * Makes the directory of leases of a cache that is no bag, in which handles have their own files, too,
  * and clears away what holders left that were killed.
- *
- * @param fileSystem The seam.
- * @param directory The directory.
  */
 export function createLeases(fileSystem: FileSystem, directory: string): void {
   fileSystem.makeDirectory(directory);
@@ -349,9 +343,6 @@ export function createLeases(fileSystem: FileSystem, directory: string): void {
  * Runs what only one handle may do at a time, such as creating a cache.
  *
  * @typeParam T What the function returns.
- * @param fileSystem The seam.
- * @param directory The directory of leases.
- * @param fn The function.
  * @returns What the function returns.
  */
 export function exclusively<T>(fileSystem: FileSystem, directory: string, fn: () => T): T {
@@ -385,7 +376,6 @@ export class WaitNotes implements WaitBoard, Disposable {
   /**
    * Creates it; no file is made before there is something to tell.
    *
-   * @param fileSystem The seam.
    * @param layout Where the notes lie.
    * @param guard Says what may be done.
    */

@@ -22,10 +22,8 @@ export interface OwnFile {
  * Makes a file that is locked for as long as its maker has it open: whoever gets the lock knows that
  * the maker has let go of it, or is dead.
  *
- * @param fileSystem The seam.
  * @param layout Where the files lie.
  * @param purpose What the file is for.
- * @returns The file.
  */
 export function createOwnFile(
   fileSystem: FileSystem,
@@ -47,12 +45,7 @@ export function createOwnFile(
   return createOwnFile(fileSystem, layout, purpose);
 }
 
-/**
- * Removes a file of one's own and lets go of it.
- *
- * @param fileSystem The seam.
- * @param own The file.
- */
+/** Removes a file of one's own and lets go of it. */
 export function abandonOwnFile(fileSystem: FileSystem, { path, file }: OwnFile): void {
   try {
     removeIfThere(fileSystem, path);
@@ -69,7 +62,6 @@ export function abandonOwnFile(fileSystem: FileSystem, { path, file }: OwnFile):
  *
  * @param layout Where the files lie.
  * @param purpose What the files are for; all of them if not given.
- * @returns The paths.
  */
 export function listOwnFiles(layout: OwnFileLayout, purpose?: OwnFilePurpose): string[] {
   return listNames(layout.locks)
@@ -80,7 +72,6 @@ export function listOwnFiles(layout: OwnFileLayout, purpose?: OwnFilePurpose): s
 /**
  * Removes the files of handles that were killed.
  *
- * @param fileSystem The seam.
  * @param layout Where the files lie.
  */
 export function clearOwnFiles(fileSystem: FileSystem, layout: OwnFileLayout): void {
@@ -102,8 +93,6 @@ const PAUSE = 1;
  * Locks a file that others lock shared for moments. The lock is tried for rather than waited for:
  * a wait ends in another thread, before the code behind it runs, and who asks for a shared lock
  * meanwhile in this thread would stop both.
- *
- * @param file The file.
  */
 export async function lockExclusively(file: Deno.FsFile): Promise<void> {
   for (;;) {

@@ -8,7 +8,6 @@ const ENCODER = new TextEncoder();
  * another digest, or has got another kind, is damaged like one of which a bit has flipped.
  *
  * @param digest The digest of the value.
- * @param payload The payload.
  * @returns The CRC-32 of digest (as text), kind (a decimal number), a space, and the bytes.
  */
 export function toPayloadCheck(digest: Digest, { kind, bytes }: Payload): number {
@@ -19,7 +18,6 @@ export function toPayloadCheck(digest: Digest, { kind, bytes }: Payload): number
  * Makes a payload of what was read.
  *
  * @param kind The number of the kind, as it stood in the file.
- * @param bytes The bytes.
  * @returns The payload, or `undefined` when this version does not know the kind.
  */
 export function toPayload(kind: number, bytes: Uint8Array<ArrayBuffer>): Payload | undefined {

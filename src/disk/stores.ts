@@ -48,7 +48,6 @@ export interface CallStore {
    * Keeps a record; a later one of the same key replaces an earlier one. Nothing is kept when the
    * lease that the call was computed under was revoked.
    *
-   * @param record The record.
    * @param lease The lease, if there is one.
    * @returns `false` when nothing was kept.
    */

@@ -132,7 +132,6 @@ export type OutputOption = "inherit" | "label" | OutputTaker;
 /**
  * Finds who takes what tasks print.
  *
- * @param output The option.
  * @param warn Told of what a function throws: it must end neither the program nor a call.
  * @returns Takes it, or `undefined` where it is printed as ever.
  * @throws {TypeError} When it is no such option.

@@ -167,8 +167,6 @@ export interface ExecutorSettings extends EngineOptions {
 /**
  * Checks the options of an executor, and decides what they leave open.
  *
- * @param options The options.
- * @returns The settings.
  * @throws {TypeError} When an option is unknown or of the wrong type.
  * @throws {RangeError} When a number is out of range.
  */
@@ -217,7 +215,6 @@ export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
 /**
  * Checks a number of workers.
  *
- * @param maxWorkers The number.
  * @param maxTotalWorkers The most that it may be.
  * @param action What cannot be done with a wrong one.
  * @throws {RangeError} When it is not a positive integer, or more than there may be.

@@ -136,7 +136,6 @@ function watchLimits(
  * Collects what can be waited for, each once.
  *
  * @typeParam F A future or a promise.
- * @param futures The futures.
  * @param verb What is done with them, for errors.
  * @returns The futures in their order.
  * @throws {TypeError} When one of them is none.
@@ -282,9 +281,7 @@ class Completions<F extends PromiseLike<unknown>>
  * Groups futures by the order in which they are done.
  *
  * @typeParam T What a future gives.
- * @param futures The futures.
  * @param size How many make a group.
- * @returns The groups.
  * @throws {RangeError} When the size is none.
  */
 export function batchFutures<T>(futures: Iterable<PromiseLike<T>>, size: number): Future<T[]>[] {

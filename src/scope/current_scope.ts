@@ -67,8 +67,6 @@ export function setDefaultScope(options: ScopeOptions): void {
  * Runs a function in a scope.
  *
  * @typeParam T What the function returns.
- * @param scope The scope.
- * @param fn The function.
  * @returns What the function returns.
  */
 export function runInScope<T>(scope: Scope, fn: () => T): T {

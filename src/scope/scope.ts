@@ -170,9 +170,7 @@ const DEEPEST_JSON = 100;
 /**
  * Makes the scope that a nested one with these options is.
  *
- * @param outer The scope around it.
  * @param options What the nested one sets.
- * @returns The scope.
  * @throws {TypeError} When an option is unknown, `cache` is no cache, tags or metadata are no JSON, or
  * metadata is called "tags".
  * @throws {RangeError} When `leaseTimeout` is no time.
@@ -316,9 +314,7 @@ export interface ScopeDescription {
 /**
  * Describes a scope, so that another isolate can restore it.
  *
- * @param scope The scope.
  * @param cache How to open its cache, if another isolate is to.
- * @returns The description.
  */
 export function describeScope(
   { tags, metadata, strict, singleFlight, leaseTimeout }: Scope,
@@ -358,7 +354,6 @@ export function restoreScope(
 /**
  * What a scope puts into the records of its calls.
  *
- * @param scope The scope.
  * @returns The metadata, the tags among it.
  */
 export function toRecordMetadata({ tags, metadata }: Scope): { readonly [name: string]: Json } {
@@ -372,7 +367,6 @@ export const MAX_DEPTH = 10;
  * Refuses a call in a worker that is in no call: what a module leaves running behind its import is
  * in none, either.
  *
- * @param name The task's name.
  * @param scope The scope that the call is made in.
  * @throws {NestedExecutorError} When a module that a worker imports would start workers for ever.
  */
@@ -389,7 +383,6 @@ export function assertInsideCall(name: string, { chain }: Scope): undefined {
 /**
  * Refuses a call that is nested too deep, as one that a task makes of itself for ever would be.
  *
- * @param name The task's name.
  * @param scope The scope that the call is made in.
  * @param maxDepth How many calls on workers may be around it.
  * @throws {NestedExecutorError} When there are more.
@@ -493,9 +486,7 @@ const WORKER_RULES: OptionRules<WorkerContextOptions> = {
 /**
  * Checks the options of a worker context, and puts defaults in place.
  *
- * @param options The options.
  * @param action What cannot be done with wrong ones, for messages.
- * @returns The settings.
  * @throws {TypeError} When an option is unknown or of the wrong type.
  * @throws {RangeError} When a number is out of range.
  */

@@ -8,7 +8,6 @@ import type { Stores } from "./stores.ts";
  * Copies a call: its values, then its record, so that no record names a value that is not there. A
  * signature is left behind: whoever keeps the copy signs it.
  *
- * @param record The record.
  * @param from Where its values are.
  * @param to Where the copy goes.
  * @returns Whether the call was copied; not when its result is missing or damaged.

@@ -47,7 +47,6 @@ class FileStorage implements DiskStorage {
    *
    * @param path The directory, absolute.
    * @param options How to open it.
-   * @param fileSystem The seam.
    */
   constructor(path: string, options: Required<CacheFilesOptions>, fileSystem: FileSystem) {
     const { mode, durability } = options;
@@ -304,9 +303,7 @@ const UNFINISHED_REGEXP = /^cache\.json\..*\.tmp$/;
 /**
  * Opens a file cache, and makes one of a directory that is missing or empty.
  *
- * @param path The directory.
  * @param options How to open it.
- * @param fileSystem The seam.
  * @returns The open directory; it must be closed.
  * @throws {CacheFormatError} If the directory is not a file cache, or one of another version.
  */
@@ -429,12 +426,7 @@ function isReadOnly(error: unknown): boolean {
 const MAGIC = 0x31465651;
 const HEADER_BYTES = 16;
 
-/**
- * Makes the header of a value's file; the payload follows it.
- *
- * @param part The value.
- * @returns The header.
- */
+/** Makes the header of a value's file; the payload follows it. */
 function encodeValueHeader(part: EncodedPart): Uint8Array {
   const header = new DataView(new ArrayBuffer(HEADER_BYTES));
   header.setUint32(0, MAGIC, true);
@@ -447,7 +439,6 @@ function encodeValueHeader(part: EncodedPart): Uint8Array {
 /**
  * Reads a value's file.
  *
- * @param path The file.
  * @param digest The digest of the value.
  * @returns The payload, or `undefined` when the file is missing or damaged.
  */

@@ -18,11 +18,7 @@ import type {
   ValueStore,
 } from "./stores.ts";
 
-/**
- * Creates stores that live as long as this isolate and are shared with nobody.
- *
- * @returns The stores.
- */
+/** Creates stores that live as long as this isolate and are shared with nobody. */
 export function createMemoryStores(): Stores {
   const values = new MemoryValues();
   const leases = new MemoryLeases();

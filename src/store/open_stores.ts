@@ -39,7 +39,6 @@ export interface OpenFiles<F extends DiskStorage = DiskStorage> extends OpenStor
  *
  * @param path The directory of the bag.
  * @param options How to open it.
- * @returns The stores.
  */
 export async function openBagStores(
   path: string | URL,
@@ -54,9 +53,7 @@ export async function openBagStores(
 /**
  * Opens the stores of a file cache.
  *
- * @param path The directory.
  * @param options How to open it.
- * @returns The stores.
  */
 export async function openFileStores(
   path: string | URL,
@@ -71,9 +68,7 @@ export async function openFileStores(
 /**
  * Opens the stores of a cache in a SQLite database.
  *
- * @param path The database.
  * @param options How to open it.
- * @returns The stores.
  */
 export async function openSqliteStores(
   path: string | URL,
@@ -91,7 +86,6 @@ export async function openSqliteStores(
  * Opens what another isolate has described. What is not sealed at close is left to that isolate.
  *
  * @param description What to open.
- * @returns The stores.
  */
 export async function openDescribedStores(description: StoreDescription): Promise<OpenStores> {
   switch (description.type) {
@@ -155,7 +149,6 @@ function openFiles<F extends DiskStorage>(
  *
  * @param files What is open. It stays the caller's to close.
  * @param description How another isolate opens the same.
- * @returns The stores.
  */
 export function createDiskStores(
   files: DiskStorage,
@@ -192,7 +185,6 @@ async function loadSign(keys: readonly string[]): Promise<Sign> {
  * Makes a path of what users may give instead of one.
  *
  * @param path A path, or a `file:` URL.
- * @returns The path.
  */
 export function toPath(path: string | URL): string {
   return path instanceof URL ? fileURLToPath(path) : path;

@@ -126,7 +126,6 @@ async function forgetOld({ calls, leases }: Stores, record: CallRecord): Promise
 /**
  * Tells whether two records are of one run of a call.
  *
- * @param a A record.
  * @param b Another record of the same call.
  * @returns Whether they are.
  */

@@ -167,7 +167,6 @@ export interface Description {
 /**
  * Leaves the signing keys out of a description, so that it may be shown.
  *
- * @param description The description.
  * @returns The same stores, unsigned.
  */
 export function withoutKeys(description: StoreDescription): StoreDescription {
@@ -186,7 +185,6 @@ export function withoutKeys(description: StoreDescription): StoreDescription {
 /**
  * Names what is described.
  *
- * @param description The description.
  * @returns The path, or the paths of values and calls.
  */
 export function toPaths(description: StoreDescription): string {

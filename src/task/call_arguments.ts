@@ -91,8 +91,6 @@ export class FrozenArguments {
   /**
    * Gives the arguments to a call that is not remembered, and so is made once: what was given away to
    * it is given away by it.
-   *
-   * @returns The arguments.
    */
   toPlain(): readonly unknown[] {
     return this.given.map((value, index) =>
@@ -138,7 +136,6 @@ export class FrozenArguments {
    * Copies what is lent.
    *
    * @param name What the call is named in errors.
-   * @returns The arguments.
    * @throws {ChangedArgumentError} When the caller has changed a buffer meanwhile.
    */
   own(name: string): OwnArguments {
@@ -187,7 +184,6 @@ export class FrozenArguments {
  * Freezes the arguments of a call.
  *
  * @param name What the call is named in warnings.
- * @param args The arguments.
  * @param warn Told why they cannot be frozen.
  * @param options What is known.
  * @returns The arguments; `undefined` when they cannot be read, and the call is not remembered.
@@ -245,7 +241,6 @@ const { Buffer } = globalThis as {
  * Compares the bytes of two buffers.
  *
  * @param a One.
- * @param b The other.
  * @returns Whether they are the same.
  */
 export function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
@@ -256,7 +251,6 @@ export function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
  * Tells whether arguments are nothing but primitives, as they nearly always are where it matters how
  * long this takes.
  *
- * @param args The arguments.
  * @returns Whether there is neither an object nor a function among them.
  */
 export function arePrimitive(args: readonly unknown[]): boolean {
@@ -271,7 +265,6 @@ export function arePrimitive(args: readonly unknown[]): boolean {
  * Tells whether there are futures among arguments: in arrays, plain objects, Maps and Sets at any
  * depth.
  *
- * @param args The arguments.
  * @returns Whether there is one.
  */
 export function hasFuture(args: readonly unknown[]): boolean {
@@ -289,7 +282,6 @@ export function hasFuture(args: readonly unknown[]): boolean {
  * Puts the results of futures in their places among arguments. What holds no future is passed on as
  * it is, not copied.
  *
- * @param args The arguments.
  * @param name What the call is named in errors.
  * @param take Makes what takes a future's place of its result, in the turn in which that is there.
  * @returns The arguments without futures: at once where there are none.

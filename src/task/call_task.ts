@@ -29,7 +29,6 @@ export const REMEMBERING: LateModule<Remembering> = new LateModule(() =>
  * made, and the cache answers or the runner runs the body. With or without workers, every call goes
  * this way.
  *
- * @param definition The task.
  * @param given The arguments, futures among them.
  * @param scope The scope that the call was made in.
  * @param runner Runs the body.
@@ -120,11 +119,9 @@ interface OwnKey {
 /**
  * Makes the scope that a task's function runs in.
  *
- * @param definition The task.
  * @param scope The scope that the call was made in.
  * @param own What the function can know of who waits for the call.
  * @param running The call, if it has a key.
- * @returns The scope.
  */
 export function toBodyScope(
   definition: TaskDefinition,
@@ -148,9 +145,7 @@ export function toBodyScope(
 /**
  * Runs a task's function in a scope.
  *
- * @param definition The task.
  * @param scope The scope that tasks called by the function are in.
- * @param args The arguments.
  * @param own What the function can know of who waits for the call.
  * @param running The call, if it has a key: a call inside that waits for it would wait for ever.
  * @returns What the function returns.

@@ -45,7 +45,6 @@ export function registerTask(task: object, definition: TaskDefinition): void {
 /**
  * Makes one more callable of a task known.
  *
- * @param task The callable.
  * @param definition What the task is made of.
  * @param frozen The scope that it is bound to, if it is.
  */
@@ -57,7 +56,6 @@ export function registerCallable(task: object, definition: TaskDefinition, froze
 /**
  * The scope that a task is bound to.
  *
- * @param task The task.
  * @returns The scope, or `undefined` when the task is not bound.
  */
 export function frozenScopeOf(task: object): Scope | undefined {
@@ -79,7 +77,6 @@ export function definitionOf(task: unknown): TaskDefinition | undefined {
  *
  * @param task Perhaps a task.
  * @param verb What is to be done with it, for the error.
- * @returns The definition.
  * @throws {TypeError} When the value is not a task.
  */
 export function requireDefinition(task: unknown, verb: string): TaskDefinition {
@@ -317,8 +314,6 @@ function toKind(value: unknown): string {
  * Makes the address of a task.
  *
  * @param origin `import.meta` of the module that defines the task, or that module's URL.
- * @param name The task's name.
- * @returns The address.
  * @throws {TypeError} When the name is empty or the origin is not a URL.
  */
 export function toAddress(origin: ImportMeta | URL | string, name: string): TaskAddress {

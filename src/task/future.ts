@@ -42,11 +42,7 @@ export class CallAnswer {
     this.give({ succeed: onFulfilled, fail: onRejected });
   }
 
-  /**
-   * The call has a value.
-   *
-   * @param value The value.
-   */
+  /** The call has a value. */
   protected succeed(value: unknown): void {
     if (typeof this.#next === "object") this.#next.succeed(value);
     else this.#next = (listener) => listener.succeed(value);
@@ -272,12 +268,7 @@ export class Future<T> implements Promise<T> {
   }
 }
 
-/**
- * Gives a call up when a signal aborts, waiting or running, with the signal's reason.
- *
- * @param future The call.
- * @param signal The signal.
- */
+/** Gives a call up when a signal aborts, waiting or running, with the signal's reason. */
 export function followSignal(future: Future<unknown>, signal: AbortSignal): void {
   const abort = () => future.abort(signal.reason);
   signal.addEventListener("abort", abort);
@@ -487,11 +478,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     if (this.#state !== "cancelled") this.#hit = hit;
   }
 
-  /**
-   * The call has a value.
-   *
-   * @param value The value.
-   */
+  /** The call has a value. */
   succeed(value: unknown): void {
     if (!this.#end("done")) return;
     // The body has given it to whoever called, who may pass it on more than once.
@@ -535,11 +522,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     return true;
   }
 
-  /**
-   * Calls a function once when the call has ended, however it did.
-   *
-   * @param fn The function.
-   */
+  /** Calls a function once when the call has ended, however it did. */
   onDone(fn: () => void): void {
     if (this.#ended) queueMicrotask(fn);
     // A list that grows by push is made for seventeen, and there is nearly always one.
@@ -649,7 +632,6 @@ const OWN_FRAMES = new URL("../", import.meta.url).href;
  * kept for every call that is made, most of which do not fail; whoever awaits only later is not found.
  *
  * @param error What was thrown.
- * @param worker The worker's name.
  * @returns The promise, to resolve the one with that is awaited.
  */
 function rejectWithCallers(error: Error, worker: string): Promise<never> {

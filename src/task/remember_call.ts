@@ -84,8 +84,6 @@ export interface CallRunner {
  * Tells whether the key of a call can be made at once: its task was read, and so were those that are
  * arguments.
  *
- * @param definition The task.
- * @param args The arguments.
  * @returns Whether it can.
  */
 function isKeyable(definition: TaskDefinition, args: readonly unknown[]): boolean {
@@ -95,8 +93,6 @@ function isKeyable(definition: TaskDefinition, args: readonly unknown[]): boolea
 /**
  * Reads what must be read before the key of a call can be made.
  *
- * @param definition The task.
- * @param args The arguments.
  * @returns Why the call can have no key; nothing when it can.
  */
 export async function makeKeyable(
@@ -129,8 +125,6 @@ function isUnread(argument: unknown): boolean {
 /**
  * Makes the key of a call that is keyable.
  *
- * @param definition The task.
- * @param args The arguments.
  * @param warn Told why the call has no key.
  * @param parts The digests of large arrays that are known; those that are made are added.
  * @returns The call, or `undefined` when it cannot be remembered.
@@ -175,8 +169,6 @@ export const BUFFER_TOOLS: BufferTools = { toPart, pathTo };
  * Before anything is waited for, the arguments are either digested, looked up and found, or frozen:
  * a hit need not copy them.
  *
- * @param cache The cache.
- * @param ready The call.
  * @param runner Runs the body.
  * @returns The result, at once where the cache knows it at once.
  */

@@ -179,7 +179,6 @@ export function task<A extends unknown[], R>(
  * @typeParam R What the task returns.
  * @param definition What the task is made of.
  * @param frozen The scope that it is bound to.
- * @returns The bound task.
  */
 export function toBoundTask<A extends readonly unknown[], R>(
   definition: TaskDefinition,
@@ -201,7 +200,6 @@ export function toBoundTask<A extends readonly unknown[], R>(
  * Makes a callable of a task that is known already, as where one arrives that was an argument.
  *
  * @param definition What the task is made of.
- * @returns The task.
  */
 export function toTask(definition: TaskDefinition): Task<unknown[], unknown> {
   const made = createCallable(definition, currentScope);
@@ -273,9 +271,7 @@ export interface BoundDescription {
 /**
  * Freezes what a scope sets. The calls around it are none of that: they are those of whoever calls.
  *
- * @param outer The scope.
  * @param options What is set beside that.
- * @returns The frozen scope.
  * @throws {TypeError} When an option is unknown, or asks for workers.
  */
 export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
@@ -295,9 +291,6 @@ export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
 /**
  * Makes the scope of a call of what is bound: a bound task that waited for the very call that calls
  * it would otherwise wait unseen.
- *
- * @param frozen The frozen scope.
- * @returns The scope.
  */
 export function thawScope(frozen: Scope): Scope {
   const { chain, control, nesting } = currentScope();
@@ -310,12 +303,7 @@ export function thawScope(frozen: Scope): Scope {
   };
 }
 
-/**
- * The scope that a call of a task is in: the one it is bound to, or the one that holds here.
- *
- * @param task The task.
- * @returns The scope.
- */
+/** The scope that a call of a task is in: the one it is bound to, or the one that holds here. */
 export function scopeOf(task: object): Scope {
   const frozen = frozenScopeOf(task);
   return frozen === undefined ? currentScope() : thawScope(frozen);
@@ -324,10 +312,7 @@ export function scopeOf(task: object): Scope {
 /**
  * Describes a bound task.
  *
- * @param address The task's address.
- * @param frozen The scope.
  * @param cache How to open its cache: with the signing keys for a worker, without for anybody.
- * @returns The description.
  */
 export function describeBound(
   address: TaskAddress,

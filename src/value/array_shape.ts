@@ -58,7 +58,6 @@ export function isShapeOf(shape: unknown, count: number): shape is readonly numb
 /**
  * Tells whether a value is an n-dimensional array.
  *
- * @param value The value.
  * @returns Whether it is.
  */
 function isNdArray(value: unknown): value is NdArray {
@@ -89,7 +88,6 @@ export function* shapesIn(object: object): Generator<readonly [object, readonly 
 /**
  * Tells whether a value is a typed array.
  *
- * @param value The value.
  * @returns Whether it is; a DataView is none.
  */
 export function isNumberArray(value: unknown): value is NumberArray {

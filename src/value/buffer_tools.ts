@@ -19,7 +19,6 @@ export function toPart(value: object): EncodedPart {
 /**
  * Finds something among arguments.
  *
- * @param args The arguments.
  * @param wanted What to look for, by identity.
  * @returns The path to it, such as `args[0].samples`; `"args"` when it is not there.
  */

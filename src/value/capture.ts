@@ -96,7 +96,6 @@ interface Captured {
 /**
  * Captures values, synchronously.
  *
- * @param values The values.
  * @param options What becomes of large buffers.
  * @returns The values; the same list where there is nothing to copy.
  * @throws Whatever an accessor or a proxy's trap throws.

@@ -58,7 +58,6 @@ const MAX_DEPTH = 10_000;
  * Makes a value ready for structured clone, such that nothing is lost on the way. Errors come as
  * `fromThrown()` has them come; what they hold and nobody can clone becomes its text.
  *
- * @param value The value.
  * @param options What it is called, and what else can travel.
  * @returns What goes in its place.
  * @throws {UnclonableError} When something in the value cannot travel; what a getter throws goes on.
@@ -111,7 +110,6 @@ export function toCarried(value: unknown, options: CarryOptions): Carried {
  *
  * @param carried What {@linkcode toCarried} has made.
  * @param fromNode Makes what the caller's own nodes stand for.
- * @returns The value.
  * @throws {UnclonableError} When it came from another process, and something in it could not.
  */
 export function fromCarried(
@@ -138,9 +136,7 @@ export interface CloneOptions extends Omit<CarryOptions, "toNode"> {
 /**
  * Copies a value as structured clone does, but such that nothing is lost that can travel.
  *
- * @param value The value.
  * @param options What it is called, and what is not copied.
- * @returns The copy.
  * @throws {UnclonableError} When something in the value cannot be copied.
  */
 export function cloneWhole(value: unknown, { keep, ...options }: CloneOptions): unknown {
@@ -171,7 +167,6 @@ export function originalOf(value: unknown): unknown {
  * Gives the arguments that are sent, whatever goes in their place.
  *
  * @param args What goes.
- * @returns The arguments.
  */
 export function toOriginals(args: readonly unknown[]): readonly unknown[] {
   // All arguments of a call go in the place of its first.

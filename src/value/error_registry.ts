@@ -129,7 +129,6 @@ export function registerError<C extends abstract new (...args: never[]) => Error
 /**
  * Finds what an error's class was registered as.
  *
- * @param error The error.
  * @returns The nearest class that was registered, or `undefined`.
  */
 export function findRegistered(error: Error): RegisteredError | undefined {
@@ -145,7 +144,6 @@ export function findRegistered(error: Error): RegisteredError | undefined {
 /**
  * Finds a class by the name that it travels by.
  *
- * @param name The name.
  * @returns The class, or `undefined` when this isolate has not registered it.
  */
 export function registeredAs(name: string): RegisteredError | undefined {

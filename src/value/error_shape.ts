@@ -57,7 +57,6 @@ type ReadProperty = (object: object, key: string) => unknown;
 /**
  * Takes an error apart.
  *
- * @param error The error.
  * @param read How to read its properties.
  * @returns What it is made of.
  */
@@ -109,9 +108,7 @@ export function createError(shape: Omit<ErrorShape, "hidden" | "fields">): Error
 /**
  * Sets a property as the built-in classes do: writable, not enumerable.
  *
- * @param error The error.
  * @param key The name of the property.
- * @param value Its value.
  */
 export function defineHidden(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, writable: true, configurable: true });

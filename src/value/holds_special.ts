@@ -24,7 +24,6 @@ const LEAVES: ReadonlySet<object> = new Set<object>([
  * makes an empty object of: functions, errors, URLs, `Headers`… What it makes plain objects of has no
  * such thing by itself. Nearly every value ends here, so that this is made to cost next to nothing.
  *
- * @param values The values.
  * @returns Whether they have to go by `toCarried()`.
  */
 export function holdsSpecial(values: readonly unknown[]): boolean {
@@ -139,7 +138,6 @@ function isPlainClass(prototype: object): boolean {
 /**
  * Tells whether a prototype is that of a class of the platform, such as `Headers` or `Deno.FsFile`.
  *
- * @param prototype The prototype.
  * @returns Whether it is; of classes that have no name there nobody can tell.
  */
 export function isOfPlatform(prototype: object): boolean {

@@ -33,7 +33,6 @@ function isTypedArrayName(name: string): name is keyof typeof TYPED_ARRAYS {
 /**
  * Gives the size of an element of a typed array.
  *
- * @param name The kind.
  * @returns The size in bytes, or `undefined` for a buffer or DataView, which has no elements.
  */
 export function toElementBytes(name: string): number | undefined {
@@ -86,7 +85,6 @@ export function isOutOfBounds(value: ArrayValue): boolean {
 /**
  * Makes an array or buffer of bytes that it may keep.
  *
- * @param name The kind.
  * @param bytes The bytes, which the result may be a view on.
  * @returns The array, view or buffer.
  * @throws {SyntaxError} If the bytes are no whole number of elements.
@@ -157,7 +155,6 @@ const BY_PROTOTYPE: ReadonlyMap<object, ObjectType> = new Map<object, ObjectType
  * a fifteenth of the time of their digest.
  *
  * @param value An object or a function.
- * @returns Its type.
  */
 export function toObjectType(value: object): ObjectType {
   if (typeof value === "function") return "Instance";
@@ -175,7 +172,6 @@ export function toObjectType(value: object): ObjectType {
 /**
  * Tells whether an object is a proxy, of which nobody can say what it will be the next time.
  *
- * @param value The object.
  * @returns Whether it is one.
  */
 export const isProxy: (value: object) => boolean = types.isProxy;
@@ -225,9 +221,6 @@ function isOfWeb(value: object): boolean {
 /**
  * Tells what structured clone makes of an instance: a Map of what extends Map, a plain object of what
  * extends nothing.
- *
- * @param value The instance.
- * @returns The type.
  */
 export function toBaseType(value: object): ObjectType {
   if (Array.isArray(value)) return "Array";
@@ -241,7 +234,6 @@ export function toBaseType(value: object): ObjectType {
 /**
  * Tells whether an object of a type is an array or a buffer.
  *
- * @param value The object.
  * @param type What {@linkcode toObjectType} says of it.
  * @returns Whether it has bytes.
  */
@@ -252,7 +244,6 @@ export function isArrayValue(value: object, type: ObjectType): value is ArrayVal
 /**
  * Gives the name of an object's class.
  *
- * @param value The object.
  * @returns The name, or `""`.
  */
 export function toClassName(value: object): string {
@@ -268,7 +259,6 @@ const NAME_REGEXP = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 /**
  * Goes over the values directly inside an object, whatever its class.
  *
- * @param value The object.
  * @returns The values, each with its piece of a path.
  */
 export function* childrenOf(value: object): Generator<Child> {
@@ -334,7 +324,6 @@ export function isIndex(key: string): boolean {
 /**
  * Gives the keys of an array that are not elements.
  *
- * @param array The array.
  * @returns Its own enumerable keys but the indices.
  */
 export function namedKeysOf(array: readonly unknown[]): string[] {

@@ -70,7 +70,6 @@ export function isDigestible(value: object): value is Digestible {
  * Tells whether `Comlink.proxy()` has marked a function: a task on a worker gets another function in
  * its place, which calls this one here.
  *
- * @param value The function.
  * @returns Whether it is a callback.
  */
 export function isCallback(value: object): value is (...args: unknown[]) => unknown {

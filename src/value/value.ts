@@ -40,7 +40,6 @@ export interface StoredPayload {
    * Reads a piece.
    *
    * @param offset Where the piece begins, in bytes.
-   * @param target The buffer to fill.
    * @returns Whether the piece is there and not damaged; if not, `target` holds anything.
    */
   read(offset: number, target: Uint8Array<ArrayBuffer>): boolean;

@@ -71,9 +71,7 @@ export class BaseWorker implements Worker {
   /**
    * Takes over a worker that listens.
    *
-   * @param name Its name.
    * @param calls What was sent to it; its kind tells how each call ends.
-   * @param kind Its kind.
    */
   constructor(name: string, calls: SentCalls, kind: WorkerTransport) {
     this.name = name;
@@ -221,10 +219,8 @@ export class SentCalls {
   /**
    * Notes a call that is about to be sent.
    *
-   * @param task The task's name.
    * @param once Whether it can be sent only once.
    * @param listener Who waits for it.
-   * @returns The call's slot.
    * @throws {RangeError} When there are too many calls already.
    */
   add(task: string, once: boolean, listener: CallListener): number {
@@ -241,12 +237,7 @@ export class SentCalls {
     return slot;
   }
 
-  /**
-   * Lets a call's code call functions of the caller's.
-   *
-   * @param slot The call's slot.
-   * @param callbacks The functions.
-   */
+  /** Lets a call's code call functions of the caller's. */
   serve(slot: number, callbacks: CallbackServer): void {
     const call = this.#sent[slot];
     if (call !== undefined) call.callbacks = callbacks;

@@ -26,7 +26,6 @@ export class CallbackServer {
   /**
    * Begins to answer.
    *
-   * @param callbacks The callbacks.
    * @param answer Sends an answer to the call; throws when structured clone refuses it.
    */
   constructor(callbacks: readonly Callback[], answer: (message: CallbackMessage) => void) {
@@ -34,11 +33,7 @@ export class CallbackServer {
     this.#answer = answer;
   }
 
-  /**
-   * Takes what the call's code has sent.
-   *
-   * @param data A message.
-   */
+  /** Takes what the call's code has sent. */
   receive(data: unknown): void {
     // What the worker's side sends is a message.
     const [index, message] = data as CallbackMessage;

@@ -26,11 +26,7 @@ export function currentWorker(): CurrentWorker | undefined {
   return Reflect.get(globalThis, KEY) as CurrentWorker | undefined;
 }
 
-/**
- * Declares this isolate a worker.
- *
- * @param name The worker's name.
- */
+/** Declares this isolate a worker. */
 export function enterWorker(name: string): void {
   setCurrent({ name });
 }

@@ -27,7 +27,6 @@ export interface OpenInlineWorkerOptions extends WorkerHooks {
  *
  * @param runCall Does the work of one call.
  * @param options Its name and its hooks.
- * @returns The worker.
  */
 export function openInlineWorker(
   runCall: RunCall,

@@ -116,7 +116,6 @@ export class ServedCalls implements CallChannel {
   /**
    * An answer could not be posted: its result cannot be cloned.
    *
-   * @param frame The answer.
    * @param cause What structured clone threw.
    */
   async refused(frame: AnswerFrame, cause: unknown): Promise<void> {
@@ -236,11 +235,7 @@ export class ServedCall implements CallControl {
     if (this.#aborted !== undefined) listener.ended(this.#aborted.reason);
   }
 
-  /**
-   * A callback has answered.
-   *
-   * @param message The answer.
-   */
+  /** A callback has answered. */
   answer(message: unknown): void {
     if (!this.#ended) this.#listener?.answered(message);
   }
@@ -329,7 +324,6 @@ class ReportThrottle {
  * time of the call's.
  *
  * @param runCall Does the work.
- * @param request The call.
  * @param control What the call's code knows of who waits for it.
  * @returns How the call ended: at once where its code did not wait for anything.
  */
@@ -375,7 +369,6 @@ export async function toRefusedOutcome(outcome: Outcome, cause: unknown): Promis
  * Makes what was thrown data.
  *
  * @param error What was thrown.
- * @returns The data.
  */
 export async function toThrownValue(error: unknown): Promise<ThrownValue> {
   const { fromThrown } = await importLater<Thrown>("thrown");

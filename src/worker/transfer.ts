@@ -42,18 +42,13 @@ export function transfer<T extends object>(value: T): T {
 /**
  * Tells whether a value was given away.
  *
- * @param value The value.
  * @returns Whether it was.
  */
 export function isGivenAway(value: unknown): value is object {
   return typeof value === "object" && value !== null && Object.hasOwn(value, GIVEN_AWAY);
 }
 
-/**
- * Takes what was given away: it is the listener's own, to be used as often as wanted.
- *
- * @param value The value.
- */
+/** Takes what was given away: it is the listener's own, to be used as often as wanted. */
 export function takeOver(value: unknown): void {
   // One that was frozen since stays marked.
   if (isGivenAway(value)) Reflect.deleteProperty(value, GIVEN_AWAY);
@@ -62,7 +57,6 @@ export function takeOver(value: unknown): void {
 /**
  * Tells whether a call can be sent only once.
  *
- * @param args Its arguments.
  * @returns Whether one of them was given away.
  */
 export function isTransferred(args: readonly unknown[]): boolean {

@@ -24,8 +24,6 @@ export interface ProcessOptions {
 /**
  * Checks that nothing else is given what only a process can be given.
  *
- * @param options The options.
- * @param type The kind of worker.
  * @param action What cannot be done with wrong ones, for messages.
  * @throws {TypeError} When another kind of worker is given such an option.
  */
@@ -203,14 +201,12 @@ export interface Worker extends AsyncDisposable {
    * fails with `UnclonableError` when an argument cannot be sent, and with `RangeError` when as many
    * calls are on their way as a worker takes. The worker survives what a task throws.
    *
-   * @param request The call.
    * @param listener Told once how it ended, and never before this returns. It must not throw.
    */
   send(request: CallRequest, listener: CallListener): void;
   /**
    * The same, for one who waits by a promise, which costs as much as all else that is done for a short call.
    *
-   * @param request The call.
    * @param follower Told of what the call says; it also stands for the call in `abort()`.
    */
   run(request: CallRequest, follower?: CallFollower): Promise<RunResult>;
@@ -266,7 +262,6 @@ export interface HookCall {
  * @param hook What the user gave.
  * @param action What cannot be done without it, for the message.
  * @param option The name of the option.
- * @returns The call.
  * @throws {TypeError} When it is not a task.
  */
 export function toHookCall(hook: WorkerHook, action: string, option: string): HookCall {

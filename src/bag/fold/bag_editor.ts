@@ -48,7 +48,6 @@ export class BagEditor {
   /**
    * Reads the manifest.
    *
-   * @param layout The bag's paths.
    * @param environment What a fold needs.
    * @param handles Where open files are kept.
    */
@@ -187,7 +186,6 @@ interface UnnamedFile {
 /**
  * Lists the files that a program left which was killed while it changed the bag.
  *
- * @param layout The bag's paths.
  * @returns The paths of files beside the segments that never got their name.
  */
 export function listUnfinished(layout: BagLayout): string[] {
@@ -200,9 +198,7 @@ export function listUnfinished(layout: BagLayout): string[] {
  * Lists the files of segments that are not live: what a killed fold wrote before its switch or had
  * to remove after it. Files that are none of ours, links and directories are left out.
  *
- * @param layout The bag's paths.
  * @param manifest What is live.
- * @returns The files.
  */
 export function listUnnamed(layout: BagLayout, manifest: Manifest): UnnamedFile[] {
   const live = new Set(manifest.segments.flatMap(({ name }) => [`${name}.h5`, `${name}.index`]));
@@ -220,8 +216,6 @@ export function listUnnamed(layout: BagLayout, manifest: Manifest): UnnamedFile[
  * that fails, and their space is given back all the same; their tables stay until the door is right,
  * and remind the next fold of it.
  *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
  * @param manifest What is live.
  * @param openLinkFile Makes the link file anew.
  * @throws {BagCorruptError} If there are segments that are newer than the manifest: then it is an old

@@ -30,7 +30,6 @@ const SEGMENT_BYTES = 64 * 1024 * 1024;
  * Moves all that journals hold into sealed segments. Killed anywhere, it loses nothing, and the
  * next one starts over: what it wrote counts from the moment when the manifest is replaced.
  *
- * @param layout The bag's paths.
  * @param environment What a fold needs.
  * @returns What was done, or `undefined` when another folds.
  */
@@ -51,10 +50,8 @@ export async function foldBag(
 /**
  * Makes tables again that are missing or damaged, and the link file if it is missing.
  *
- * @param layout The bag's paths.
  * @param environment What a fold needs.
  * @param write Whether files are written.
- * @returns The tables.
  */
 export async function rebuildBag(
   layout: BagLayout,
@@ -151,7 +148,6 @@ async function tidyBag(editor: BagEditor): Promise<void> {
  * Seals what journals hold, and compacts segments and the call log, after whoever folds. Killed
  * anywhere, it loses nothing, and the next one starts over.
  *
- * @param layout The bag's paths.
  * @param environment What a fold needs.
  * @param request What is wanted.
  * @returns What was dropped.

@@ -23,8 +23,6 @@ const PIECE_BYTES = 256 * 1024;
 /**
  * Writes the table of the call log anew if its tail has become long.
  *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
  * @param generation The generation of the log.
  * @returns Whether most of the log was found to be lines that stand for nothing any more.
  */

@@ -77,7 +77,6 @@ interface MergedSegments {
  * segment with a damaged value that has no newer copy stays as it is, so that the damage stays to
  * be seen, and perhaps to be repaired.
  *
- * @param layout The bag's paths.
  * @param handles Where open files are kept.
  * @param segments The segments, oldest first.
  * @param newer The values that the new segment has already.
@@ -113,9 +112,7 @@ export function readMerged(
 /**
  * Reads those values of a segment that are wanted elsewhere.
  *
- * @param layout The bag's paths.
  * @param handles Where open files are kept.
- * @param segment The segment.
  * @param isWanted Whether a value is wanted.
  * @returns The values, or `undefined` when one of them is damaged or the segment has no usable table.
  */
@@ -139,8 +136,6 @@ export function readSegment(
 /**
  * Tells when the last value of a segment was put at the latest.
  *
- * @param layout The bag's paths.
- * @param segment The segment.
  * @returns Milliseconds since 1970.
  */
 export function newestOf(layout: BagLayout, { name, newest }: SegmentEntry): number {
@@ -150,9 +145,7 @@ export function newestOf(layout: BagLayout, { name, newest }: SegmentEntry): num
 /**
  * Makes what describes the payloads of a segment.
  *
- * @param layout The bag's paths.
  * @param handles Where open files are kept.
- * @param segment The segment's name.
  * @returns Describes a payload by its row, and by its details if they are known already; nothing but
  * details is read before it is asked for.
  */

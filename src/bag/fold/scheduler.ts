@@ -9,22 +9,18 @@ export interface FoldRunner {
   /**
    * Folds a bag.
    *
-   * @param root The bag's directory.
    * @returns What was done, or `undefined` when another folds.
    */
   fold(root: string): Promise<FoldResult | undefined>;
   /**
    * Makes tables again that are missing or damaged.
    *
-   * @param root The bag's directory.
    * @param write Whether the tables are also written to their files.
-   * @returns The tables.
    */
   rebuild(root: string, write: boolean): Promise<RebuiltIndex[]>;
   /**
    * Compacts a bag, after whoever folds.
    *
-   * @param root The bag's directory.
    * @param request What is wanted.
    * @returns What was dropped.
    */
@@ -43,7 +39,6 @@ export class BackgroundFold {
    * Creates it; nothing is folded yet.
    *
    * @param runner What folds.
-   * @param layout The bag's paths.
    */
   constructor(runner: FoldRunner, layout: BagLayout) {
     this.#runner = runner;
@@ -206,7 +201,6 @@ export function planCompaction(
  * Selects small segments that become one in passing, wherever among the others they are: merging
  * the newest ones as they come leaves those that a sweep has made small.
  *
- * @param segments The live segments.
  * @returns The segments, of bounded size together; none when there are few.
  */
 export function selectSmall(segments: readonly SegmentEntry[]): SegmentEntry[] {

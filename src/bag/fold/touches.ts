@@ -56,12 +56,7 @@ export class Touches implements Disposable {
   #file: Deno.FsFile | undefined;
   #count = 0;
 
-  /**
-   * Creates it; no file is made before the first touch.
-   *
-   * @param fileSystem The seam.
-   * @param layout The bag's paths.
-   */
+  /** Creates it; no file is made before the first touch. */
   constructor(fileSystem: FileSystem, layout: BagLayout) {
     this.#fileSystem = fileSystem;
     this.#layout = layout;
@@ -128,8 +123,6 @@ export class Touches implements Disposable {
 /**
  * Opens the lock that is held shared while a touch is left.
  *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
  * @returns The file, not locked yet.
  */
 export function openSweepLock(fileSystem: FileSystem, layout: BagLayout): Deno.FsFile {
@@ -139,9 +132,7 @@ export function openSweepLock(fileSystem: FileSystem, layout: BagLayout): Deno.F
 /**
  * Tells which values were put again.
  *
- * @param layout The bag's paths.
  * @param horizon Since when, in milliseconds since 1970.
- * @returns Their digests.
  */
 export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
   const touched = new Set<Digest>();
@@ -160,8 +151,6 @@ export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
 /**
  * Removes touches that are too old to keep anything.
  *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
  * @param horizon Before when no call in flight has begun, in milliseconds since 1970.
  */
 export function clearTouches(fileSystem: FileSystem, layout: BagLayout, horizon: number): void {
@@ -201,7 +190,6 @@ function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
  * A call puts its values while it holds the lease of its key. Whoever holds one when this looks
  * began at the earliest when the lease's file was made, and whoever comes later puts later.
  *
- * @param layout The bag's paths.
  * @param gracePeriod For how long values are kept that belong to no leased call, in milliseconds.
  * @returns The horizon, in milliseconds since 1970.
  */
@@ -215,7 +203,6 @@ export async function findHorizon(layout: BagLayout, gracePeriod: number): Promi
 /**
  * Tells since when the oldest call in flight may have been running.
  *
- * @param layout The bag's paths.
  * @returns Milliseconds since 1970; infinite when no lease is held.
  */
 export function findOldestLease(layout: BagLayout): number {

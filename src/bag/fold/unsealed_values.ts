@@ -26,7 +26,6 @@ export interface UnsealedValues {
 /**
  * Goes over all journals that are there when the first entry is asked for.
  *
- * @param layout The bag's paths.
  * @param handles Where open files are kept.
  * @param manifest What is sealed already.
  * @returns The entries that are not sealed.
@@ -73,7 +72,6 @@ export interface UnsealedBatch {
  * Divides unsealed values into batches that become segments. What is damaged is left out: it cannot
  * be had any more.
  *
- * @param layout The bag's paths.
  * @param handles Where open files are kept.
  * @param unsealed What is in the journals.
  * @param limit How many bytes of payload a batch has, one value more or less.

@@ -129,14 +129,12 @@ export interface Hdf5Access {
   /**
    * Begins a new HDF5 file.
    *
-   * @param file An empty file.
    * @returns What writes it.
    */
   create(file: PositionedFile): Hdf5Output;
   /**
    * Opens an HDF5 file for reading.
    *
-   * @param file The file.
    * @returns What reads it.
    */
   open(file: PositionedFile): Hdf5Input;

@@ -71,7 +71,6 @@ export class PositionedFile {
   /**
    * Wraps an open file.
    *
-   * @param fileSystem The seam.
    * @param file The file; whoever opened it closes it.
    */
   constructor(fileSystem: FileSystem, file: Deno.FsFile) {
@@ -176,7 +175,6 @@ export class PositionedFile {
  *
  * @param fs Emscripten's `FS`.
  * @param files The files in the directory; may change at any time.
- * @returns The file system.
  */
 export function createPositionedFs(
   fs: EmscriptenFs,

@@ -138,7 +138,6 @@ export class Hdf5Reader implements Hdf5Input {
   /**
    * Takes an open file.
    *
-   * @param file The file.
    * @param id What the library knows it by.
    * @param call Calls the library.
    */
@@ -255,7 +254,6 @@ class Hdf5Writer implements Hdf5Output {
   /**
    * Takes an open file.
    *
-   * @param file The file.
    * @param id What the library knows it by.
    * @param call Calls the library.
    */
@@ -413,7 +411,6 @@ class LibraryMemory implements Disposable {
   /**
    * Takes memory.
    *
-   * @param heap The library.
    * @param length How many bytes.
    * @throws {RangeError} If the library has no more.
    */

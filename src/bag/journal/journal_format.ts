@@ -36,12 +36,7 @@ export interface JournalBuffer {
   readonly view: DataView<ArrayBuffer>;
 }
 
-/**
- * Makes a buffer.
- *
- * @param size Its size in bytes.
- * @returns The buffer.
- */
+/** Makes a buffer. */
 export function createJournalBuffer(size: number): JournalBuffer {
   const bytes = new Uint8Array(size);
   return { bytes, view: new DataView(bytes.buffer) };
@@ -50,7 +45,6 @@ export function createJournalBuffer(size: number): JournalBuffer {
 /**
  * Writes a header into a buffer, at its begin.
  *
- * @param buffer The buffer.
  * @param header What the header says.
  */
 export function encodeHeader(buffer: JournalBuffer, header: JournalHeader): void {
@@ -67,7 +61,6 @@ export function encodeHeader(buffer: JournalBuffer, header: JournalHeader): void
 /**
  * Reads a header.
  *
- * @param buffer The buffer.
  * @param at Where in the buffer the header begins.
  * @returns The header, or `undefined` when these 56 bytes are none.
  */
@@ -135,7 +128,6 @@ export function isHeaderBegin({ bytes }: JournalBuffer): boolean {
 /**
  * Finds where the next header may begin.
  *
- * @param buffer The buffer.
  * @param from Where to begin.
  * @param end Where the buffer's content ends.
  * @returns A position before `end`, or `end`.

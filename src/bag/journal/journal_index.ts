@@ -34,7 +34,6 @@ export class JournalIndex {
   /**
    * Creates an index that knows nothing yet.
    *
-   * @param layout The bag's paths.
    * @param handles Where open files are kept.
    * @param ownPrefix How the names of the own journals begin.
    */
@@ -47,7 +46,6 @@ export class JournalIndex {
   /**
    * Takes note of a value that was appended to an own journal.
    *
-   * @param journal The journal's name.
    * @param entry Where the value lies.
    */
   add(journal: string, entry: JournalEntry): void {

@@ -20,7 +20,6 @@ export interface JournalEntry extends JournalHeader {
 /**
  * Tells where an entry of a journal ends.
  *
- * @param entry The entry.
  * @returns Where the next entry may begin, in bytes.
  */
 export function toEntryEnd(entry: JournalEntry): number {
@@ -65,7 +64,6 @@ interface ScanStep {
  *
  * @param open Gives the open journal, or `undefined` when it is gone.
  * @param from Where to begin.
- * @returns The steps.
  */
 export function* scanSteps(
   open: () => Deno.FsFile | undefined,
@@ -122,8 +120,6 @@ function scanWindow(
 /**
  * Removes a journal if its writer is gone, and nothing was appended behind what is sealed.
  *
- * @param fileSystem The seam.
- * @param path The journal.
  * @param end Up to where the journal is sealed, in bytes.
  * @returns Whether it was removed.
  */

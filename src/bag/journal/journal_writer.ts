@@ -57,7 +57,6 @@ export class JournalWriter implements Disposable {
   /**
    * Appends a value.
    *
-   * @param part The value.
    * @returns The journal's name, and where in it the value lies.
    * @throws The disk's own error; the journal then ends where it ended before.
    */

@@ -494,7 +494,6 @@ function checkLine(line: Uint8Array): void {
  * The rest of a line that was only partly taken cannot follow it: somebody else may have appended
  * meanwhile. The part is a torn line, and the line is written again, whole.
  *
- * @param fileSystem The seam.
  * @param file The log, open for appending.
  * @param line The line with its line feeds.
  * @param path What the log is called in errors.
@@ -558,7 +557,6 @@ class RecordCache {
    * Keeps a record, and freezes all of it.
    *
    * @param key The key of the call.
-   * @param record The record.
    * @param bytes How long its line is.
    */
   set(key: Digest, record: Record<string, unknown>, bytes: number): void {

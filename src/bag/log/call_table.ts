@@ -46,8 +46,6 @@ export class CallTable implements Disposable {
   /**
    * Opens the table.
    *
-   * @param layout The bag's paths.
-   * @param log The open call log.
    * @param generation The generation of the log.
    * @param known A table that is open already.
    * @returns The table, or `undefined` when it is missing, damaged, of another log, or `known`.
@@ -115,8 +113,6 @@ export class CallTable implements Disposable {
 /**
  * Reads the table of the call log's sealed prefix into memory.
  *
- * @param layout The bag's paths.
- * @param log The open call log.
  * @param generation The generation of the log.
  * @returns The table, or `undefined` when it is missing, damaged, or of another log.
  */
@@ -148,7 +144,6 @@ export function isTailLong(tail: number, prefix: number): boolean {
 /**
  * Recognises the prefix of a log without reading all of it: a log only ever grows.
  *
- * @param log The open call log.
  * @param length How long the prefix is, in bytes.
  * @param generation The generation of the log.
  * @returns A checksum, or `undefined` when the log is shorter.
@@ -176,11 +171,7 @@ export class CallTail {
     return this.#lines.rows;
   }
 
-  /**
-   * Takes a line, which is newer than all before it.
-   *
-   * @param line The line.
-   */
+  /** Takes a line, which is newer than all before it. */
   set({ key, evicted, offset, length }: CallLine): void {
     const kind = evicted ? EVICTED : RECORD;
     this.#lines.set({ digest: key, offset, length, kind, crc: 0, location: LOCATION.dataFile });

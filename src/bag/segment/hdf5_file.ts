@@ -34,7 +34,6 @@ export const HDF5_ENVIRONMENT: Hdf5Environment = {
 /**
  * Gives an HDF5 file new content in one step: under its name stands what was there, or all of it.
  *
- * @param path The file.
  * @param fill Writes the content.
  * @param environment What the file stands on.
  */
@@ -89,9 +88,7 @@ export class Hdf5Values implements PayloadSource, Disposable {
   /**
    * Opens a file.
    *
-   * @param path The file.
    * @param environment What the file stands on.
-   * @returns Its values.
    * @throws {BagCorruptError} If the file is none of HDF5's, or has no values.
    */
   static async open(path: string, environment: Hdf5Environment): Promise<Hdf5Values> {

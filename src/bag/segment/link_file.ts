@@ -7,9 +7,6 @@ import type { Hdf5Access } from "../hdf5/library.ts";
  * Writes `values.h5`, which leads HDF5 tools to every segment: `/segments/<n>` is a link to the
  * `/values` of `segments/<n>.h5`.
  *
- * @param fileSystem The seam.
- * @param layout The bag's paths.
- * @param library The HDF5 library.
  * @param segments The names of the live segments.
  */
 export function writeLinkFile(

@@ -98,7 +98,6 @@ function readPayloads(
  * Makes the content of a segment's table from the segment.
  *
  * @param input The segment, or another HDF5 file that has the same in it.
- * @param file The same file.
  * @returns The content of the table's file.
  */
 export function indexSegment(input: Hdf5Input, file: Deno.FsFile): Uint8Array<ArrayBuffer> {
@@ -108,9 +107,6 @@ export function indexSegment(input: Hdf5Input, file: Deno.FsFile): Uint8Array<Ar
 /**
  * Goes over a segment with the HDF5 library alone.
  *
- * @param fileSystem The seam.
- * @param library The HDF5 library.
- * @param file The segment.
  * @returns All payloads that have their checksum.
  */
 export function* iteratePayloads(
@@ -270,7 +266,6 @@ function readAttribute(
 /**
  * Puts pieces together.
  *
- * @param chunks The pieces.
  * @returns One array with all of them.
  */
 export function concatenate(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

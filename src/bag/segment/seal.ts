@@ -40,7 +40,6 @@ const PIECE_BYTES = 16 * BLOCK_BYTES;
 /**
  * Reads back a payload whose bytes lie together.
  *
- * @param window The segment.
  * @param offset Where the payload should begin, in bytes.
  * @param expected How long the payload is, and its checksum.
  * @returns The checksums of its blocks, none for a single one; or `undefined` if it lies not there.
@@ -69,7 +68,6 @@ export function confirmPayload(
 /**
  * Reads back the chunks of a compressed dataset.
  *
- * @param window The segment.
  * @param written The chunks, and where they may lie.
  * @returns Where they lie, or `undefined` if one of them lies nowhere.
  */
@@ -115,7 +113,6 @@ interface SealEnvironment {
  * the segment.
  *
  * @param environment What sealing needs.
- * @param name The segment's name.
  * @param sources What goes into it, each digest once.
  * @returns The segment's entry for the manifest.
  */
@@ -160,7 +157,6 @@ export interface IndexedPayload {
 /**
  * Makes the content of a segment's table.
  *
- * @param file The segment.
  * @param payloads What is in it.
  * @returns The content, in pieces.
  */

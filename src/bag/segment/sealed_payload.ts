@@ -135,8 +135,6 @@ export class SealedPayload {
 /**
  * Reads the table of a segment.
  *
- * @param layout The bag's paths.
- * @param segment The segment's name.
  * @param handles Where open files are kept: then the rows of a large table do not stay in memory.
  * @returns The table, or `undefined` when it is missing, damaged, or of another file; it can then
  * be made again from the segment.
@@ -174,9 +172,7 @@ function readSize(path: string): number | undefined {
 /**
  * Makes what reads the files of a segment.
  *
- * @param layout The bag's paths.
  * @param handles Where open files are kept.
- * @param name The segment's name.
  * @returns What reads them; files are opened when they are needed.
  */
 export function createSegmentReader(
@@ -216,7 +212,6 @@ export class SourceReader {
   /**
    * Reads a piece of a file.
    *
-   * @param path The file.
    * @param offset Where the piece begins, in bytes.
    * @param length How long it is, in bytes.
    * @returns The bytes, good until the next call; or `undefined` when the file is too short or gone.
@@ -236,7 +231,6 @@ export class SourceReader {
   /**
    * Gives what reads a file from a position on.
    *
-   * @param path The file.
    * @param begin The position, in bytes.
    * @returns Reads bytes at an offset from there.
    */
@@ -282,7 +276,6 @@ export class FileSource implements StoredSource {
    * Describes the payload; the file is not looked at.
    *
    * @param reader What reads it.
-   * @param path The file.
    * @param entry What is in it, and where.
    */
   constructor(

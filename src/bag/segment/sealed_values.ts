@@ -35,7 +35,6 @@ export class SealedValues {
   /**
    * Creates a reader of no segments.
    *
-   * @param layout The bag's paths.
    * @param handles Where open files are kept.
    */
   constructor(layout: BagLayout, handles: FileHandles) {
@@ -79,7 +78,6 @@ export class SealedValues {
   /**
    * Takes the table of a segment whose own one was unreadable.
    *
-   * @param name The segment's name.
    * @param bytes The content of the table's file.
    */
   adopt(name: string, bytes: Uint8Array<ArrayBuffer>): void {
@@ -239,7 +237,6 @@ export class SegmentDirectory<S extends { readonly table: DigestTable }> {
   /**
    * Names the segments that may have a digest.
    *
-   * @param digest The digest.
    * @returns The segments; no other has it.
    */
   find(digest: Digest): readonly S[] {

@@ -38,11 +38,7 @@ export class DigestRows {
     return toRowBytes(this.#rows.bytes.subarray(0, this.#size * ROW_BYTES));
   }
 
-  /**
-   * Adds a row, or puts it in the place of the one with the same digest.
-   *
-   * @param row The row.
-   */
+  /** Adds a row, or puts it in the place of the one with the same digest. */
   set(row: TableRow): void {
     const known = this.find(row.digest);
     if (known === -1 && this.#size === this.#slots.length / SLOTS) this.#grow();
@@ -55,7 +51,6 @@ export class DigestRows {
   /**
    * Finds a row.
    *
-   * @param digest The digest.
    * @returns The number of the row, or -1.
    */
   find(digest: Digest): number {
@@ -75,7 +70,6 @@ export class DigestRows {
    *
    * @param index The number of the row.
    * @param digest The row's digest, where it is known already.
-   * @returns The row.
    */
   row(index: number, digest?: Digest): TableRow {
     return readRow(this.#rows, index * ROW_BYTES, digest);
@@ -138,7 +132,6 @@ export class DigestSet {
    * Takes digests in.
    *
    * @param digests The digests, each once.
-   * @returns The set.
    */
   static of(digests: Iterable<Digest>): DigestSet {
     const sorted = Array.from(digests).sort();
@@ -151,7 +144,6 @@ export class DigestSet {
    * Takes what {@linkcode DigestSet.bytes} gave.
    *
    * @param bytes The digests in their order, 32 bytes each.
-   * @returns The set.
    */
   static from(bytes: Uint8Array<ArrayBuffer>): DigestSet {
     return new DigestSet(bytes);
@@ -165,7 +157,6 @@ export class DigestSet {
   /**
    * Tells whether a digest is in the set.
    *
-   * @param digest The digest.
    * @returns Whether it is.
    */
   has(digest: Digest): boolean {

@@ -42,7 +42,6 @@ interface TableHeader {
 /**
  * Tells how long header and rows of a table are.
  *
- * @param rows The number of rows.
  * @returns The size in bytes; payloads inside the table begin there.
  */
 export function toTableBytes(rows: number): number {
@@ -53,7 +52,6 @@ export function toTableBytes(rows: number): number {
  * Makes the header of a table.
  *
  * @param header What it says.
- * @returns The bytes.
  */
 function encodeTableHeader({ subject, size, crc }: TableHeader): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(TABLE_HEADER_BYTES);
@@ -145,7 +143,6 @@ export class DigestTable {
    * Reads a table from its file, all of it once, to check it. The rows of a large one do not stay in
    * memory.
    *
-   * @param file The table's file.
    * @param purpose What the table must be for.
    * @param reopen Gives the file again when a row is read, or `undefined` when it is gone.
    * @returns The table, or `undefined` when it is damaged, for something else, or of another version.
@@ -229,7 +226,6 @@ export class DigestTable {
    *
    * @param row The number of the row.
    * @param digest The row's digest, where it is known already.
-   * @returns The row.
    * @throws {RangeError} When the file is gone or has become too short.
    */
   row(row: number, digest?: Digest): TableRow {
@@ -256,7 +252,6 @@ export class DigestTable {
 /**
  * Reads the header of a table; the rows are not looked at.
  *
- * @param file The table's file.
  * @param purpose What the table must be for.
  * @returns The header, or `undefined` when it is damaged, for something else, or of another version.
  */
@@ -302,11 +297,7 @@ interface RowSource {
 class MemoryRows implements RowSource {
   readonly rows: RowBytes;
 
-  /**
-   * Takes the rows.
-   *
-   * @param bytes The rows.
-   */
+  /** Takes the rows. */
   constructor(bytes: Uint8Array<ArrayBuffer>) {
     this.rows = toRowBytes(bytes);
   }
@@ -406,7 +397,6 @@ export function createRowBytes(rows: number): RowBytes {
 /**
  * Takes bytes for rows.
  *
- * @param bytes The rows.
  * @returns The same bytes, with a view.
  */
 export function toRowBytes(bytes: Uint8Array<ArrayBuffer>): RowBytes {
@@ -418,7 +408,6 @@ export function toRowBytes(bytes: Uint8Array<ArrayBuffer>): RowBytes {
  *
  * @param rows Where to.
  * @param at Where in the bytes the row begins.
- * @param row The row.
  */
 export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): void {
   bytes.subarray(at, at + DIGEST_BYTES).setFromHex(row.digest);
@@ -436,7 +425,6 @@ export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): 
  * @param rows Where from.
  * @param at Where in the bytes the row begins.
  * @param digest The row's digest, where it is known already.
- * @returns The row.
  */
 export function readRow(
   rows: RowBytes,
@@ -461,7 +449,6 @@ export function readRow(
  *
  * @param rows Where from.
  * @param at Where in the bytes the row begins.
- * @returns The digest.
  */
 export function readDigest({ bytes }: RowBytes, at: number): Digest {
   return bytes.subarray(at, at + DIGEST_BYTES).toHex();
@@ -470,7 +457,6 @@ export function readDigest({ bytes }: RowBytes, at: number): Digest {
 /**
  * The first four bytes of a digest as a number, by which rows are sorted and found.
  *
- * @param digest The digest.
  * @returns The number, from 0 to 2^32 - 1.
  */
 export function toPrefix(digest: Digest): number {
@@ -531,7 +517,6 @@ export function* encodeSortedTable(
  * done; it takes no object a row.
  *
  * @param rows The rows, each digest once.
- * @returns A sorted copy.
  */
 export function sortRows({ bytes, view }: RowBytes): Uint8Array<ArrayBuffer> {
   const size = bytes.length / ROW_BYTES;
@@ -602,7 +587,6 @@ function compareDigests(bytes: Uint8Array, one: number, other: number): number {
  *
  * @param view Where to.
  * @param at The position in the view.
- * @param length A safe integer.
  */
 export function setLength(view: DataView, at: number, length: number): void {
   view.setUint32(at, length >>> 0, true);

@@ -30,7 +30,6 @@ export class BagVerification {
   /**
    * Prepares the check; nothing is looked at yet.
    *
-   * @param path The bag's directory.
    * @param options What to do.
    * @param environment What the check stands on.
    */

@@ -143,7 +143,6 @@ function renewTable(
  * Removes what nothing names any more.
  *
  * @param context What all steps have in common.
- * @param paths The files.
  */
 export function removeReplaced(
   { fileSystem, handles }: VerifyContext,
@@ -181,7 +180,6 @@ interface ExaminedSegment {
  *
  * @param context What all steps have in common.
  * @param report The step that this is a part of.
- * @param entry The segment.
  * @returns What was found.
  */
 async function examineSegment(

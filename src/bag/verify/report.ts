@@ -21,12 +21,7 @@ export class Quarantine {
   readonly #directory: string;
   #used = false;
 
-  /**
-   * Chooses the directory; it is made with the first file.
-   *
-   * @param fileSystem The seam.
-   * @param layout The bag's paths.
-   */
+  /** Chooses the directory; it is made with the first file. */
   constructor(fileSystem: FileSystem, layout: BagLayout) {
     const time = new Date().toISOString().replaceAll(/[^0-9TZ]/g, "");
     this.#fileSystem = fileSystem;
@@ -43,7 +38,6 @@ export class Quarantine {
    * Copies a file and brings the copy to the disk itself. The file stays until nothing needs it any
    * more: whoever is killed in between loses nothing.
    *
-   * @param path The file.
    * @returns Whether there was such a file.
    */
   copy(path: string): boolean {
@@ -167,8 +161,6 @@ export interface VerifyContext {
 /**
  * Names a file as findings do.
  *
- * @param layout The bag's paths.
- * @param path The file's path.
  * @returns The path relative to the bag.
  */
 export function toRelative(layout: BagLayout, path: string): string {

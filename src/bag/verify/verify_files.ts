@@ -58,7 +58,6 @@ interface VerifyEnvironment extends FoldEnvironment {
  * Checks all files of a bag, and puts them right if there is a quarantine. Nobody folds meanwhile;
  * others read and write.
  *
- * @param layout The bag's paths.
  * @param environment What a check needs.
  * @param options Who is told, and what ends it.
  * @returns What was found.
@@ -117,7 +116,6 @@ export async function verifyFiles(
  * Takes values out of all segments that are whole but wrong: whoever computes them again finds that
  * they are missing, and stores them.
  *
- * @param layout The bag's paths.
  * @param environment What a check needs.
  * @param options Who is told, and what ends it.
  * @param condemned The digests of the values.

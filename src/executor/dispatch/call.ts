@@ -100,7 +100,6 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
    * @param observer Gives the call up, and is told when it starts.
    * @param listener Told how it ends.
    * @param id Tells it from others.
-   * @param now The time.
    */
   constructor(
     events: CallEvents,

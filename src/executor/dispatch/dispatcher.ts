@@ -117,7 +117,6 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   /**
    * Runs a call on a worker.
    *
-   * @param request The call.
    * @param observer When to give it up, and who is told when it starts.
    * @returns How it ended. The promise rejects with `WorkerDiedError` when the worker died while it
    * ran the call, with `UnclonableError` when an argument cannot be sent, with what `open` threw when
@@ -136,7 +135,6 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   /**
    * Runs a call on a worker, for one who needs no promise.
    *
-   * @param request The call.
    * @param observer When to give it up, and who is told when it starts.
    * @param listener Told how it ended, as the promise of `run()` would be, but at once: nobody else's
    * code may run then.
@@ -161,11 +159,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#prefetch.overtake(call);
   }
 
-  /**
-   * Changes how many workers may take calls; those that end a call first are those too many.
-   *
-   * @param maxWorkers The new number.
-   */
+  /** Changes how many workers may take calls; those that end a call first are those too many. */
   resize(maxWorkers: number): void {
     this.#pool.resize(maxWorkers);
     this.#advance();
@@ -187,11 +181,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     return { queued, running, idle, workers: workers.size, lost };
   }
 
-  /**
-   * Counts how calls have ended.
-   *
-   * @returns The counts so far.
-   */
+  /** Counts how calls have ended. */
   callStatistics(): CallStatistics {
     return this.#metrics.counters.counts;
   }

@@ -66,11 +66,7 @@ export class LatencyHistogram {
   readonly #buckets = new Float64Array(BUCKETS_PER_OCTAVE * OCTAVES);
   #count = 0;
 
-  /**
-   * Counts a time.
-   *
-   * @param time The time in milliseconds.
-   */
+  /** Counts a time. */
   add(time: number): void {
     const octave = Math.log2(Math.max(time * MICROSECONDS, 1));
     const bucket = Math.min(Math.round(octave * BUCKETS_PER_OCTAVE), this.#buckets.length - 1);

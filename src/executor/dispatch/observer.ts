@@ -15,7 +15,6 @@ export class SafeObserver {
   /**
    * Wraps an observer.
    *
-   * @param observer The observer.
    * @param warn Told once when the observer throws.
    */
   constructor(observer: ExecutorObserver, warn: (warning: QuiverWarning) => void) {
@@ -26,7 +25,6 @@ export class SafeObserver {
   /**
    * Calls a hook, if the observer has it.
    *
-   * @param hook The hook's name.
    * @param event What it is told.
    */
   tell<K extends keyof Events>(hook: K, event: Events[K]): void {

@@ -30,7 +30,6 @@ export class Prefetch {
   /**
    * Creates what has sent nothing ahead.
    *
-   * @param pool The workers.
    * @param depth How many calls a worker gets when they are short.
    */
   constructor(pool: WorkerPool<DispatchedCall>, depth: number) {

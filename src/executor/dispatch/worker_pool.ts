@@ -20,7 +20,6 @@ export class PoolWorker<C> {
   /**
    * Wraps a worker that was just opened.
    *
-   * @param handle The worker itself.
    * @param limit How many calls it may be sent in its life.
    */
   constructor(handle: Worker, limit: number) {
@@ -218,8 +217,6 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
 
   /**
    * Changes how many workers there may be; those that are too many end when they have nothing to do.
-   *
-   * @param maxWorkers The new number.
    */
   resize(maxWorkers: number): void {
     this.#maxWorkers = maxWorkers;
@@ -321,11 +318,7 @@ class ClosingWorkers {
     this.#endFailed = options.endFailed;
   }
 
-  /**
-   * Lets a worker end.
-   *
-   * @param worker The worker.
-   */
+  /** Lets a worker end. */
   add(worker: Worker): void {
     const end = this.within(worker.close(), () => {
       this.noteKilled(`"${worker.name}"`);
@@ -359,7 +352,6 @@ class ClosingWorkers {
    * Waits for an end that may take as long as the grace period.
    *
    * @typeParam T What comes of it.
-   * @param end The end.
    * @param kill Brings the end about when the time is over.
    * @returns What comes of it.
    */
@@ -445,11 +437,7 @@ class IdleStack<T> {
     return this.#items.shift()?.item;
   }
 
-  /**
-   * Takes an item out, wherever it is.
-   *
-   * @param item The item.
-   */
+  /** Takes an item out, wherever it is. */
   delete(item: T): void {
     const index = this.#items.findIndex((entry) => entry.item === item);
     if (index >= 0) this.#items.splice(index, 1);
@@ -500,7 +488,6 @@ class TerminatedWorkers {
   /**
    * Ends a worker now.
    *
-   * @param worker The worker.
    * @param task The name of the task that it runs.
    */
   add(worker: Worker, task: string): void {

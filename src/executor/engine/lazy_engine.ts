@@ -58,21 +58,13 @@ export class LateEngine implements CallRunner {
     return { queued: this.#waiting, running: 0, idle: 0, workers: 0, lost: 0 };
   }
 
-  /**
-   * Counts how calls have ended.
-   *
-   * @returns The counts so far.
-   */
+  /** Counts how calls have ended. */
   callStatistics(): CallStatistics {
     if (this.#state.state === "ready") return this.#state.engine.dispatcher.callStatistics();
     return { completed: 0, failed: 0, retried: 0 };
   }
 
-  /**
-   * Changes how many workers may take calls.
-   *
-   * @param maxWorkers The new number.
-   */
+  /** Changes how many workers may take calls. */
   resize(maxWorkers: number): void {
     this.#options = { ...this.#options, maxWorkers };
     if (this.#state.state !== "ready") return;

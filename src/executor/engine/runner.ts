@@ -106,7 +106,6 @@ interface Dispatches {
   /**
    * Runs a call on a worker.
    *
-   * @param request The call.
    * @param observer Gives the call up, and is told when it starts.
    * @param listener Told how it ended.
    */
@@ -290,7 +289,6 @@ class CodeSources {
    * Gives the witness of a module that has one.
    *
    * @param module The URL of the module.
-   * @returns The witness.
    */
   known(module: string): SourceWitness | undefined {
     return this.#known.get(module);
@@ -299,7 +297,6 @@ class CodeSources {
   /**
    * Witnesses the sources of a task's module, with the first call that needs it.
    *
-   * @param definition The task.
    * @returns The witness: at once but for the first time.
    */
   get({ address: { module }, evaluatedAt, resolve }: TaskDefinition):

@@ -28,7 +28,6 @@ export interface DecodeTools {
  *
  * @param args The arguments as they came: of a call, or the items of a chunk, of which each is the one
  * argument of a call of its own.
- * @param references The tasks among them.
  * @param tools What the references lead to.
  * @returns The arguments as they were given.
  * @throws {WorkerInitError} When the module of a task cannot be imported or does not define it.

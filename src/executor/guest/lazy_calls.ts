@@ -18,7 +18,6 @@ export class LazyCalls implements WorkerHooks {
   /**
    * Runs a call.
    *
-   * @param request The call.
    * @param control What the call's code knows of who waits for it.
    * @returns How it ended.
    */

@@ -20,8 +20,6 @@ export class ResultCarrier {
   /**
    * Looks at how a call ended.
    *
-   * @param outcome The outcome.
-   * @param request The call.
    * @returns The outcome that goes back: the same, where structured clone carries the result whole.
    */
   carry(outcome: Outcome, request: CallRequest): Outcome | Promise<Outcome> {

@@ -33,7 +33,6 @@ interface ChunkTools {
 /**
  * Runs the items of a chunk one after another, inside a worker. A failing item fails only itself.
  *
- * @param items The items.
  * @param chunk What the chunk needs beside them.
  * @param tools What it is run with.
  * @returns How the items ended; fewer than were given when the chunk was stopped.

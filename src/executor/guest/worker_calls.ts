@@ -73,7 +73,6 @@ export class WorkerCalls {
   /**
    * Runs a call.
    *
-   * @param request The call.
    * @param control What the call's code knows of who waits for it.
    * @returns How it ended; never rejects.
    */

@@ -372,7 +372,6 @@ const DEPTH = 2;
  * Estimates how many bytes a value takes on its way to a worker, from a few of many: buffers and texts
  * count, and those in arrays and plain fields.
  *
- * @param values The values.
  * @returns The mean in bytes; 0 when there are none.
  */
 export function estimateBytes(values: readonly unknown[]): number {

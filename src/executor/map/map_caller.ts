@@ -40,7 +40,6 @@ export interface MapExecutor {
   /**
    * Refuses a call when the executor takes none.
    *
-   * @param name The task's name.
    * @param scope The scope that the call is made in.
    * @returns A failed future, or `undefined`.
    */
@@ -99,7 +98,6 @@ export class MapCaller<T, R> {
   /**
    * Keeps an item as it is now: the call is made when it comes, though it may wait.
    *
-   * @param item The item.
    * @returns The item for {@linkcode call}.
    */
   freeze(item: T): MapItem<T> {
@@ -138,7 +136,6 @@ export class MapCaller<T, R> {
   /**
    * Calls the task for items that came together.
    *
-   * @param items The items.
    * @returns The calls: as one where nothing is to be known of each.
    */
   call(items: readonly MapItem<T>[]): MapCalls<R>[] {
@@ -236,7 +233,6 @@ export class ChunkGatherer {
   /**
    * Runs a call on a worker.
    *
-   * @param request The call.
    * @param observer When to give it up, and who is told when it starts.
    * @param result Told how it ended.
    */

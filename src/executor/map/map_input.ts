@@ -20,11 +20,9 @@ export interface MapInput<T> {
  *
  * @typeParam T An item.
  * @typeParam I What is made of it.
- * @param items The items.
  * @param freeze Makes something of each item in the turn in which it comes: the next one may be the
  * same object.
  * @param arrived Called when there may be more to take than before.
- * @returns The input.
  */
 export function openMapInput<T, I>(
   items: Iterable<T> | AsyncIterable<T>,

@@ -46,7 +46,6 @@ class MapRun<T, R> {
    *
    * @param executor What runs the calls.
    * @param subject What is called.
-   * @param items The items.
    * @param settings How.
    * @param progress Who is told how it goes.
    */
@@ -164,9 +163,7 @@ class MapProgress {
  * @typeParam R A result.
  * @param executor What runs the calls.
  * @param subject What is called.
- * @param items The items.
  * @param settings How.
- * @returns The map.
  */
 export async function openMapRun<T, R>(
   executor: MapExecutor,

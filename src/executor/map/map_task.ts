@@ -79,10 +79,7 @@ interface MapTarget {
  * @typeParam T An item.
  * @typeParam R A result.
  * @param executor What runs the calls.
- * @param target The task.
- * @param items The items.
  * @param options Chunks, buffer, order, progress, cancellation.
- * @returns The results.
  * @throws {TypeError} When an option is unknown or of the wrong type, or the items are no iterable.
  * @throws {RangeError} When a number is out of range.
  */

@@ -79,8 +79,6 @@ export class RunningProgress {
   /**
    * Follows a call to its end. To be asked before the observer is to be told of that end, so that no
    * call counts twice.
-   *
-   * @param future The call.
    */
   follow(future: Future<unknown>): void {
     if (this.#observer.report === undefined) return;

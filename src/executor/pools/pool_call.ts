@@ -7,22 +7,12 @@ export type BoundCall = CallRequest;
 /** How a {@linkcode BoundCall} ended, as data that structured clone carries. */
 export type BoundOutcome = Outcome;
 
-/**
- * Makes text of what structured clone carries, for pools whose processes speak JSON.
- *
- * @param value The value.
- * @returns The text.
- */
+/** Makes text of what structured clone carries, for pools whose processes speak JSON. */
 export function toText(value: unknown): string {
   return serialize(value).toString("base64");
 }
 
-/**
- * Reads what {@linkcode toText} has written.
- *
- * @param text The text.
- * @returns The value.
- */
+/** Reads what {@linkcode toText} has written. */
 export function fromText(text: string): unknown {
   return deserialize(Uint8Array.fromBase64(text));
 }

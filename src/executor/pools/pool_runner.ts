@@ -29,7 +29,6 @@ interface AdaptedPool extends PoolRunnerOptions {
  * Creates what runs the body of a call on another library's pool.
  *
  * @param options The pool, and what the caller gave for it.
- * @returns The runner.
  */
 export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
   const adapter = options.adapter ?? findAdapter(options.pool, options.method);
@@ -193,10 +192,8 @@ const RUN_BOUND = "(url, call) => import(url).then((worker) => worker.runBound(c
 /**
  * Finds out how calls get to the workers of a pool.
  *
- * @param pool The pool.
  * @param method The name of its method that takes calls.
  * @param worker The URL of the module that exports `runBound`.
- * @returns The adapter.
  */
 export function findAdapter(pool: object, method: string, worker: string = WORKER): PoolAdapter {
   if (method === "run" && Array.isArray(field(pool, "threads"))) {

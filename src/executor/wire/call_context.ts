@@ -118,7 +118,6 @@ type DispatchFlags = Pick<CallContext, "limits" | "output">;
 /**
  * Adds to a call what holds for all calls on its way.
  *
- * @param request The call.
  * @param flags What holds.
  * @returns The same call with it.
  */
@@ -131,7 +130,6 @@ export function withFlags(request: CallRequest, flags: DispatchFlags): CallReque
 /**
  * Gives the code that the key of a call was made of.
  *
- * @param request The call.
  * @returns The sources, if they travel with the call.
  */
 export function sourcesOf({ context }: CallRequest): SourceWitness | undefined {
@@ -142,7 +140,6 @@ export function sourcesOf({ context }: CallRequest): SourceWitness | undefined {
 /**
  * Leaves the sources out of a call to a worker that knows them.
  *
- * @param request The call.
  * @returns The same call without them.
  */
 export function withoutSources(request: CallRequest): CallRequest {
@@ -217,7 +214,6 @@ export class ChunkNotes {
   /**
    * Worker: an item begins.
    *
-   * @param index Its position.
    * @returns Whether it may; `false` when the chunk was stopped.
    */
   begin(index: number): boolean {

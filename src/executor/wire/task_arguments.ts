@@ -49,7 +49,6 @@ export interface CarriedArguments extends Carried {
  * Makes arguments data that structured clone carries whole; only those that hold something special
  * (see `holdsSpecial()`), such as a task or a callback, need it.
  *
- * @param args The arguments.
  * @param name The name of the task that they are for, for messages.
  * @returns Data in their place.
  * @throws {UnclonableError} When something among them cannot travel.

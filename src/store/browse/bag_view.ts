@@ -24,7 +24,6 @@ export interface BagView {
  * Looks at an open bag.
  *
  * @param opened The bag. If it is signed, nothing is shown but what the holder of a key has written.
- * @returns The view.
  */
 export function createBagView({ files, stores: { values, calls } }: OpenFiles<DiskBag>): BagView {
   // What is believed as it is may be read in pieces.

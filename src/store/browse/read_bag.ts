@@ -41,9 +41,6 @@ export interface BagEntry {
 /**
  * Goes over what lies at a path.
  *
- * @param view The bag.
- * @param path The path.
- * @returns The entries.
  * @throws {RangeError} If there is no such path.
  */
 export function* listBag(view: BagView, path: string): Generator<BagEntry> {
@@ -68,7 +65,6 @@ export function* listBag(view: BagView, path: string): Generator<BagEntry> {
 /**
  * Reads a value, or a part of it.
  *
- * @param view The bag.
  * @param digest The digest of the value.
  * @param path Where in the value.
  * @returns What is there.
@@ -82,11 +78,9 @@ export function readBag(view: BagView, digest: Digest, path: string): unknown {
 /**
  * Reads a part of an array.
  *
- * @param view The bag.
  * @param digest The digest of the value.
  * @param path Where in the value the array is.
  * @param ranges Which part.
- * @returns The part.
  * @throws {CacheMissError} If the array is missing or damaged.
  * @throws {TypeError} If there is no array of numbers.
  * @throws {RangeError} If there is no such path, or a range is outside of the array.
@@ -158,11 +152,7 @@ class BagNode extends VirtualNode {
   readonly kind = "bag";
   readonly #view: BagView;
 
-  /**
-   * Looks at a bag.
-   *
-   * @param view The bag.
-   */
+  /** Looks at a bag. */
   constructor(view: BagView) {
     super();
     this.#view = view;

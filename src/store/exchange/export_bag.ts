@@ -60,7 +60,6 @@ export interface ExportResult {
 /**
  * Writes calls with their values into one HDF5 file.
  *
- * @param view The bag.
  * @param path The file; it is replaced when all is written.
  * @param matches Tells which calls are meant.
  * @param environment What the file stands on.
@@ -252,7 +251,6 @@ class ExportTree {
   /**
    * Creates the layout of one value.
    *
-   * @param output The file.
    * @param shapes The arrays in `/values` and their shapes.
    */
   constructor(output: Hdf5Output, shapes: ReadonlyMap<Digest, readonly number[]>) {
@@ -264,7 +262,6 @@ class ExportTree {
    * Writes a value.
    *
    * @param path Where in the file; nothing is there.
-   * @param node The value.
    * @param depth How deep in the value it is.
    */
   write(path: string, node: ValueNode, depth: number = 0): void {
@@ -436,7 +433,6 @@ function toText(value: unknown): string {
 /**
  * Makes a name that HDF5 takes of any step.
  *
- * @param step The step.
  * @param names The names that there are; the new one is added.
  * @returns The name: `/` becomes `~1` as in paths, and what is there already gets a number.
  */

@@ -32,8 +32,6 @@ export interface ImportResult {
  * Takes in the calls of a file that `exportBag()` has written. All of it is checked before anything
  * is stored: records have their form, and values have their digests.
  *
- * @param opened The open bag.
- * @param path The file.
  * @param environment What the file stands on.
  * @returns What is new.
  * @throws {BagCorruptError} If the file is something else, or damaged.

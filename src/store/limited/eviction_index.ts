@@ -71,11 +71,7 @@ export class EvictionIndex {
     return this.#entries.has(key);
   }
 
-  /**
-   * Takes note of a record; it counts as used.
-   *
-   * @param record The record.
-   */
+  /** Takes note of a record; it counts as used. */
   put(record: CallRecord): void {
     this.delete(record.key);
     const digests = new Set(digestsOf(record));

@@ -37,7 +37,6 @@ export class LimitedCalls {
   /**
    * Reads nothing yet.
    *
-   * @param stores The stores.
    * @param limits What they are limited to.
    */
   constructor(stores: Stores, limits: LimitOptions) {

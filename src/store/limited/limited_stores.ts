@@ -36,7 +36,6 @@ const LIMITING = new LateModule(() => import("./limited_calls.ts"));
 /**
  * Limits stores.
  *
- * @param inner The stores.
  * @param limits What they are limited to.
  * @returns Stores with the same content that evict what is too much.
  */

@@ -19,7 +19,6 @@ export interface Selection {
  * Makes what selects the calls that go.
  *
  * @param policy The policy, or its name.
- * @returns The selection.
  */
 export function toSelection(policy: LimitOptions["policy"]): Selection {
   if (policy === "random") return createRandomSelection();

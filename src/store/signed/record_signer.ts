@@ -52,7 +52,6 @@ export class RecordSigner {
   /**
    * Tells whether a record is as the holder of a key signed it.
    *
-   * @param record The record.
    * @returns Whether its signature is that of one of the keys.
    */
   verify(record: CallRecord): boolean {

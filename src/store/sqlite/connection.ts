@@ -107,9 +107,7 @@ function readNumber(database: DatabaseSync, query: string): number {
 /**
  * Says why something cannot be opened.
  *
- * @param path The database.
  * @param state What is wrong with it.
- * @returns The error.
  */
 export function refuse(path: string, state: string): CacheFormatError {
   return new CacheFormatError(`Cannot open "${path}" as a SQLite cache: ${state}`);
@@ -120,7 +118,6 @@ export function refuse(path: string, state: string): CacheFormatError {
  *
  * @param path The database, absolute.
  * @param options How to open it.
- * @returns The connection.
  */
 export function connect(path: string, options: Required<SqliteOptions>): DatabaseSync {
   const { mode, durability, busyTimeout } = options;

@@ -62,7 +62,6 @@ class SqliteStorage implements DiskStorage {
    * @param path The database, absolute.
    * @param mode Whether it may be changed.
    * @param database The connection; the tables are there.
-   * @param leases The directory of leases.
    */
   constructor(path: string, mode: "readwrite" | "read", database: DatabaseSync, leases: string) {
     const guard = new CacheGuard(`the SQLite cache "${path}"`, mode);
@@ -203,7 +202,6 @@ const RULES: OptionRules<SqliteOptions> = { ...CACHE_FILES_RULES, busyTimeout: i
 /**
  * Opens a cache in a SQLite database, and creates it when the file is missing or empty.
  *
- * @param path The database.
  * @param options How to open it.
  * @returns The open database; it must be closed.
  * @throws {CacheFormatError} If it is no database, one of another program, or of another version.

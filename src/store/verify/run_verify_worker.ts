@@ -14,7 +14,6 @@ const RULES: OptionRules<VerifyOptions> = {
 /**
  * Checks a bag in a worker of its own.
  *
- * @param path The bag's directory.
  * @param options What to do.
  * @returns What was found.
  */

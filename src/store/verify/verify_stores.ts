@@ -17,7 +17,6 @@ const SLICE = 20;
 /**
  * Checks a bag in this isolate: its files, then what its records promise.
  *
- * @param path The bag's directory.
  * @param options What to do.
  * @param environment What the check stands on; the disk, if not given.
  * @returns What was found.
@@ -80,7 +79,6 @@ class RecordVerification {
   /**
    * Prepares the check.
    *
-   * @param files The open bag.
    * @param report Takes what is found.
    * @param digests Whether digests are computed again.
    */

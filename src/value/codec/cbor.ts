@@ -18,7 +18,6 @@ const PROTO = new TextEncoder().encode("__proto__");
  * Writes plain data as CBOR.
  *
  * @param value The data, and nothing that is not.
- * @returns The bytes.
  */
 export function toCbor(value: unknown): Uint8Array<ArrayBuffer> {
   const bytes = ENCODER.encode(value);
@@ -29,8 +28,6 @@ export function toCbor(value: unknown): Uint8Array<ArrayBuffer> {
 /**
  * Reads plain data from CBOR. Byte strings are views on the bytes.
  *
- * @param bytes The bytes.
- * @returns The data.
  * @throws {SyntaxError} If the bytes are not what {@linkcode toCbor} writes.
  */
 export function fromCbor(bytes: Uint8Array): unknown {
@@ -38,12 +35,7 @@ export function fromCbor(bytes: Uint8Array): unknown {
   return DECODER.decode(bytes);
 }
 
-/**
- * Reads plain data from CBOR that was checked before, and has not changed since.
- *
- * @param bytes The bytes.
- * @returns The data.
- */
+/** Reads plain data from CBOR that was checked before, and has not changed since. */
 export function fromCheckedCbor(bytes: Uint8Array): unknown {
   return DECODER.decode(bytes);
 }
@@ -53,7 +45,6 @@ export function fromCheckedCbor(bytes: Uint8Array): unknown {
  * as the keys of maps. What passes makes a decoder run no extension, build no class and allocate
  * no more than the bytes warrant.
  *
- * @param bytes The bytes.
  * @returns Whether there are byte strings among them, of which a decoder makes views.
  * @throws {SyntaxError} If they are anything else.
  * @see {@link https://www.rfc-editor.org/rfc/rfc8949}
@@ -134,7 +125,6 @@ function malformed(offset: number): SyntaxError {
  * Tells whether a payload can be decoded again and again without being copied or checked each time:
  * it is sound plain data, and nothing in it becomes a view on its bytes.
  *
- * @param payload The payload.
  * @returns Whether `decodePlain()` may have its bytes.
  */
 export function isPlain({ kind, bytes }: Payload): boolean {

@@ -37,7 +37,6 @@ export class MissingPartError extends QuiverError {
  * @param payload What was stored. From here on the bytes belong to the result, which may be a view
  * on them.
  * @param load Gives the parts, whose bytes belong to the result as well.
- * @returns The value.
  * @throws {MissingPartError} If `load` does not know a part.
  * @throws {SyntaxError} If the bytes are not what `encodeValue()` makes.
  */
@@ -91,7 +90,6 @@ export function decodeFound(
  * Decodes the bytes of a payload of which `isPlain()` holds, and that has not changed since.
  *
  * @param bytes The bytes, which stay as they are: the result has nothing in common with them.
- * @returns The value.
  */
 export function decodePlain(bytes: Uint8Array): unknown {
   return fromCheckedCbor(bytes);
@@ -102,7 +100,6 @@ export function decodePlain(bytes: Uint8Array): unknown {
  *
  * @param digest The digest of the part.
  * @param part The part, whose bytes belong to the result.
- * @returns The array.
  * @throws {SyntaxError} If the part is no array.
  */
 export function toStoredArray(digest: Digest, part: Payload): object {

@@ -31,7 +31,6 @@ export interface Restoration {
  * @param loadPart Where to get what is stored on its own.
  * @param restoration Makes errors what they were.
  * @param fromNode Makes what no store has.
- * @returns The value.
  * @throws {SyntaxError} If the table is no graph.
  */
 export function fromGraph(
@@ -278,7 +277,6 @@ export type GraphTable = readonly unknown[];
 /**
  * Writes a text as a key or a slot.
  *
- * @param text The text.
  * @returns The text, or what stands for one that CBOR readers would change.
  */
 export function toTextSlot(text: string): string | readonly unknown[] {

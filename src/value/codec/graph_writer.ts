@@ -46,7 +46,6 @@ export interface GraphOptions {
 /**
  * Lays a value out as a graph.
  *
- * @param value The value.
  * @param options What is stored elsewhere, and what becomes of what cannot be stored.
  * @returns The graph, as data that CBOR and structured clone carry.
  */

@@ -222,7 +222,6 @@ export abstract class CanonicalWriter implements ItemWriter {
   /**
    * Notes that an object is being written, unless a reference to it will do.
    *
-   * @param value The object.
    * @returns `false` when a reference was written.
    */
   protected abstract enter(value: object): boolean;
@@ -511,7 +510,6 @@ function isSorted(keys: readonly string[]): boolean {
  * Makes the part that an array or buffer is stored as, in one pass over its bytes.
  *
  * @param value The array, view or buffer.
- * @param name Its kind.
  * @returns Its digest, kind and bytes.
  */
 export function toArrayPart(value: ArrayValue, name: ArrayKindName): EncodedPart {

@@ -88,7 +88,6 @@ type Parts = Map<object, EncodedPart>;
 /**
  * Writes a value for its exact digest.
  *
- * @param value The value.
  * @param known Large arrays whose digests are known.
  * @param parts Takes those that are in the value: only they are parts of it.
  * @returns The digest, and what there is to know for storing the value.
@@ -117,9 +116,7 @@ export interface WriteArgumentOptions {
 /**
  * Writes a value for its argument digest.
  *
- * @param value The value.
  * @param options What it may take, and what is known.
- * @returns The digest.
  */
 function writeArgument(
   value: unknown,

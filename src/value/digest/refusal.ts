@@ -42,7 +42,6 @@ const REMEDIES: readonly (readonly [Class: abstract new (...args: never[]) => ob
 /**
  * Says why a value, apart from what is inside it, has no digest.
  *
- * @param value The value.
  * @returns The reason and the remedy, or `undefined` when it has a digest.
  */
 export function refuseDigest(value: unknown): string | undefined {
@@ -72,7 +71,6 @@ export function refuseDigest(value: unknown): string | undefined {
 /**
  * Says why a value, apart from what is inside it, cannot be stored.
  *
- * @param value The value.
  * @returns The reason and the remedy, or `undefined` when it can be stored.
  */
 function refuseStorage(value: unknown): string | undefined {
@@ -141,7 +139,6 @@ class DigestSearch implements Search {
  * {@linkcode IndigestibleError} that says where.
  *
  * @param action What is done, for the message.
- * @param value The value.
  * @param root What the path to the culprit begins with.
  * @param run What to do.
  * @returns What it returns.
@@ -219,7 +216,6 @@ const MAX_DEPTH = 100_000;
  * Finds the first value in a value that something is the matter with; each object is looked at
  * once, however deep it is nested.
  *
- * @param value The value to search.
  * @param root What the path begins with.
  * @param search What to look for.
  * @returns Where it is and what it is, or `undefined`.
@@ -253,7 +249,6 @@ export function findFirst(value: unknown, root: string, search: Search): Finding
 /**
  * Tells whether a value may have others inside.
  *
- * @param value The value.
  * @returns Whether it is an object or a function.
  */
 export function isObject(value: unknown): value is object {
@@ -264,7 +259,6 @@ export function isObject(value: unknown): value is object {
  * Finds the first thing in a value that cannot go to another isolate: what structured clone
  * refuses, or else what it silently makes an empty object of, such as an `AbortSignal`.
  *
- * @param value The value.
  * @param root What the path begins with, such as `args[0]`.
  * @returns Where it is and why it cannot go, or `undefined` if the whole value can.
  */
@@ -282,7 +276,6 @@ function refuseObject(value: unknown): string | undefined {
  * Finds the first memory in a value that is shared with other threads, and so cannot go to another
  * process.
  *
- * @param value The value.
  * @param root What the path begins with, such as `args[0]`.
  * @returns Where it is, or `undefined` if there is none.
  */
@@ -293,7 +286,6 @@ export function findShared(value: unknown, root: string): Finding | undefined {
 /**
  * Finds the first callback in a value.
  *
- * @param value The value.
  * @param root What the path begins with, such as `args[0]`.
  * @returns Where it is, or `undefined` if there is none.
  */
@@ -312,7 +304,6 @@ function refuseShared(value: unknown): string | undefined {
 /**
  * Says why structured clone refuses a value of a kind that it knows.
  *
- * @param value The value.
  * @returns The reason, or `undefined` when it does not.
  */
 export function refuse(value: unknown): string | undefined {
@@ -343,7 +334,6 @@ const CLONE_REMEDIES:
  * Says why an object of a class that has no form of its own cannot go to another isolate, apart from
  * what is inside it: structured clone refuses it, or silently makes an empty object of it.
  *
- * @param value The object.
  * @returns The reason and the remedy, or `undefined` when it can go.
  */
 export function refuseInstance(value: object): string | undefined {
@@ -399,7 +389,6 @@ export function isThreadOnly(value: object): boolean {
 /**
  * Finds the first object in a value that only threads of one process can pass to one another.
  *
- * @param value The value.
  * @param root What the path begins with, such as `args[0]`.
  * @returns Where it is, or `undefined` if there is none.
  */

@@ -52,7 +52,6 @@ export function openValue(digest: Digest, source: PayloadSource): ValueNode | un
  * Opens data that is in memory, like a stored value.
  *
  * @param data Plain data.
- * @returns The value.
  */
 export function openData(data: unknown): ValueNode {
   return new PlainNode(data);
@@ -61,8 +60,6 @@ export function openData(data: unknown): ValueNode {
 /**
  * Follows a path into a value.
  *
- * @param root The value.
- * @param steps The steps.
  * @param name What the value is called in errors.
  * @returns What is there.
  * @throws {RangeError} If there is no such path; the message names the first step that is missing.
@@ -178,9 +175,7 @@ class GraphValue implements ValueNode {
   /**
    * Looks at a slot.
    *
-   * @param view The graph.
    * @param source Where its large arrays lie.
-   * @param slot The slot.
    * @returns What is there.
    * @throws {MissingPartError} If it is an array that is not there.
    */
@@ -278,9 +273,7 @@ const HAS_ITEMS: ReadonlySet<unknown> = new Set(["Object", "NullObject", "Array"
 /**
  * Looks at an array that is stored on its own.
  *
- * @param digest Its digest.
  * @param source Where it lies.
- * @returns The array.
  * @throws {MissingPartError} If it is not there.
  */
 function openArray(digest: string, source: PayloadSource): ValueNode {
@@ -342,7 +335,6 @@ class GraphView {
   /**
    * Gives the node that a slot refers to.
    *
-   * @param slot The slot.
    * @returns The node, or `undefined` when the slot is a primitive.
    */
   node(slot: unknown): GraphNode | undefined {
@@ -356,7 +348,6 @@ class GraphView {
   /**
    * Goes over what is directly inside a node.
    *
-   * @param node The node.
    * @returns Keys and slots; none for arrays of numbers and other leaves.
    */
   *items(node: GraphNode): Generator<GraphItem> {
@@ -378,9 +369,7 @@ class GraphView {
   /**
    * Builds the value that a slot stands for, and nothing beside it.
    *
-   * @param slot The slot.
    * @param loadPart Where to get what is stored on its own.
-   * @returns The value.
    */
   build(slot: unknown, loadPart: LoadPart): unknown {
     if (!Array.isArray(slot)) return fromGraph([GRAPH_FORMAT, slot], loadPart);
@@ -428,7 +417,6 @@ function toLayout(node: GraphNode): { start: number; width: 1 | 2 } | undefined 
 /**
  * Gives the digest of the array that a node says is stored on its own.
  *
- * @param node The node.
  * @returns The digest, or `undefined` when the node is another one.
  */
 function toPartDigest(node: GraphNode): string | undefined {
@@ -439,7 +427,6 @@ function toPartDigest(node: GraphNode): string | undefined {
 /**
  * Tells whether a node is an array or buffer with its bytes.
  *
- * @param node The node.
  * @returns Whether it is.
  */
 function isInlineArray(node: GraphNode): boolean {

@@ -17,7 +17,6 @@ interface Runs {
 /**
  * Reads a part of an array, and no more of its bytes than the blocks that hold it.
  *
- * @param payload The array.
  * @param shape The lengths of its dimensions, in row-major order.
  * @param ranges For each dimension which part of it; dimensions without a range are taken whole.
  * @returns A typed array; of an array with two dimensions or more `{ data, shape }`.

@@ -25,7 +25,6 @@ export interface ValueNode {
   /**
    * Goes one step further.
    *
-   * @param step The step.
    * @returns What is there, or `undefined` when there is no such key.
    */
   child(step: PathStep): ValueNode | undefined;
@@ -60,8 +59,6 @@ const ESCAPES: { readonly [escape: string]: string } = { "~0": "~", "~1": "/", "
 /**
  * Takes a path apart.
  *
- * @param path The path.
- * @returns Its steps.
  * @throws {SyntaxError} If there is a `~` that stands for nothing.
  */
 export function parseValuePath(path: string): PathStep[] {
@@ -84,7 +81,6 @@ function parseStep(step: string, path: string): PathStep {
 /**
  * Writes a step as it stands in a path.
  *
- * @param step The step.
  * @returns The text, without any `/`.
  */
 export function formatStep(step: PathStep): string {
@@ -92,13 +88,7 @@ export function formatStep(step: PathStep): string {
   return step.key === "" ? "~e" : step.key.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/**
- * Adds a step to a path.
- *
- * @param path The path.
- * @param step The step.
- * @returns The longer path.
- */
+/** Adds a step to a path. */
 export function joinPath(path: string, step: PathStep): string {
   return path === "" ? formatStep(step) : `${path}/${formatStep(step)}`;
 }

@@ -29,11 +29,7 @@ export class AnswerWriter implements SmallAnswers {
   readonly #header = new Uint8Array(HEADER_BYTES);
   readonly #view = new DataView(this.#header.buffer);
 
-  /**
-   * Takes over the pipe.
-   *
-   * @param fd Its descriptor.
-   */
+  /** Takes over the pipe. */
   constructor(fd: number) {
     this.#fd = fd;
   }
@@ -53,11 +49,7 @@ export class AnswerWriter implements SmallAnswers {
     return true;
   }
 
-  /**
-   * Writes that a call begins: it is there even if the call ends this process.
-   *
-   * @param slot The call's slot.
-   */
+  /** Writes that a call begins: it is there even if the call ends this process. */
   writeBegun(slot: number): void {
     this.#view.setUint32(0, 0, true);
     this.#view.setUint16(4, slot, true);
@@ -68,7 +60,6 @@ export class AnswerWriter implements SmallAnswers {
   /**
    * Writes what is not small.
    *
-   * @param frame The value.
    * @throws When structured clone refuses it.
    */
   writeFrame(frame: unknown): void {
@@ -166,8 +157,6 @@ export class AnswerReader {
 /**
  * Makes bytes of a value.
  *
- * @param value The value.
- * @returns The bytes.
  * @throws What structured clone throws, or nearly so, when the value cannot be cloned.
  */
 export function toBytes(value: unknown): Uint8Array {
@@ -183,7 +172,6 @@ export function toBytes(value: unknown): Uint8Array {
  * Makes a value of bytes.
  *
  * @param bytes What {@linkcode toBytes} gave.
- * @returns The value.
  */
 export function fromBytes(bytes: Uint8Array): unknown {
   const deserializer = new Deserializer(bytes);
@@ -228,12 +216,7 @@ export type ProcessFrame = Greeting | ParentFrame | typeof CLOSE;
 /** What tells a process to run its close hook. */
 export const CLOSE = "close";
 
-/**
- * Makes the first frame.
- *
- * @param name The worker's name.
- * @returns The frame.
- */
+/** Makes the first frame. */
 export function toGreeting(name: string): Greeting {
   return { name, mainModule: Deno.mainModule, script: process.argv[1] ?? "" };
 }
@@ -241,7 +224,6 @@ export function toGreeting(name: string): Greeting {
 /**
  * Tells whether a frame is the first.
  *
- * @param frame A frame.
  * @returns Whether it is.
  */
 export function isGreeting(frame: Greeting | ParentFrame): frame is Greeting {
@@ -258,7 +240,6 @@ export type ProcessNotice = typeof READY | CloseReply;
  * Makes what tells a call to end.
  *
  * @param turn The how manieth of the calls that were sent it is.
- * @returns The bytes.
  */
 export function toAbortWord(turn: number): Uint8Array {
   const bytes = new Uint8Array(ABORT_WORD_BYTES);

@@ -324,7 +324,6 @@ export class ProcessChild {
   /**
    * Takes over a process.
    *
-   * @param child The process.
    * @param reading What to do with what it tells.
    */
   constructor(child: ChildProcess, reading: AnswerReaderOptions) {
@@ -351,11 +350,7 @@ export class ProcessChild {
     });
   }
 
-  /**
-   * Sends a frame.
-   *
-   * @param bytes The frame.
-   */
+  /** Sends a frame. */
   send(bytes: Uint8Array): void {
     // A process that has just ended takes no more; its end tells what becomes of the calls.
     if (this.#child.connected) this.#child.send(bytes, () => {});

@@ -107,7 +107,6 @@ export class ProgramFlags {
   /**
    * What one permission was given for.
    *
-   * @param name The permission.
    * @returns Paths, hosts, names.
    */
   allowed(name: PermissionName): string[] {
@@ -117,19 +116,13 @@ export class ProgramFlags {
   /**
    * What one permission was refused for.
    *
-   * @param name The permission.
    * @returns Paths, hosts, names.
    */
   barred(name: PermissionName): string[] {
     return this.#barring(name).flatMap(itemsOf);
   }
 
-  /**
-   * The flags by which one permission was refused.
-   *
-   * @param name The permission.
-   * @returns The flags.
-   */
+  /** The flags by which one permission was refused. */
   barringFlags(name: PermissionName): string[] {
     return this.#barring(name).map(toWord);
   }

@@ -58,7 +58,6 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
   /**
    * Sends a frame with whatever else is sent in this microtask checkpoint.
    *
-   * @param frame The frame.
    * @param moved Buffers that move with it.
    */
   send(frame: S, moved?: ArrayBuffer[]): void {
@@ -69,7 +68,6 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
   /**
    * Sends a frame at once, behind what was sent in this microtask checkpoint.
    *
-   * @param frame The frame.
    * @throws What structured clone throws when it refuses the frame.
    */
   sendNow(frame: S): void {
@@ -78,11 +76,7 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
     this.#options.posted?.();
   }
 
-  /**
-   * Sends a message of Comlink's with whatever else is sent in this microtask checkpoint.
-   *
-   * @param message The message.
-   */
+  /** Sends a message of Comlink's with whatever else is sent in this microtask checkpoint. */
   postMessage(message: unknown): void {
     if (this.#batch.push(message) === 2) queueMicrotask(() => this.flush());
   }

@@ -94,7 +94,6 @@ function greet(event: Event): void {
  * Exposes methods to the other side's Comlink, which this side loads with the first message for
  * them: they are for the end of a worker's life, and loading it takes a fifth of its start.
  *
- * @param methods The methods.
  * @param end Where messages come from; it gives Comlink's alone.
  */
 function exposeLate(methods: object, end: Endpoint): void {

@@ -29,7 +29,6 @@ const ERROR_TURNS = 5;
  *
  * @param entry The module to start with; it calls `exposeWorker()`.
  * @param options Its name, and when to give up.
- * @returns The thread.
  * @throws {WorkerInitError} When the thread cannot start; `cause` has Deno's own text.
  */
 export async function openWebThread(entry: URL, options: WebThreadOptions): Promise<WebThread> {
@@ -89,12 +88,7 @@ export class WebThread {
   #received = 0;
   #uncaught: string | undefined;
 
-  /**
-   * Takes over a thread.
-   *
-   * @param worker The thread.
-   * @param ready Its first message.
-   */
+  /** Takes over a thread. */
   constructor(worker: Worker, ready: ReadyMessage) {
     this.worker = worker;
     this.claims = new Claims(ready.claims);

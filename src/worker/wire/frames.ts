@@ -89,9 +89,7 @@ export function isReportFrame(frame: WorkerFrame): frame is ReportFrame {
  * Makes what is posted for a call.
  *
  * @param slot What stands for the call.
- * @param request The call.
  * @param once Whether it can be sent only once, as its arguments have gone with it.
- * @returns The frame.
  */
 export function toCallFrame(
   slot: number,
@@ -106,7 +104,6 @@ export function toCallFrame(
  * Reads a call.
  *
  * @param frame What was posted.
- * @returns The call.
  */
 export function fromCallFrame(frame: CallFrame): CallRequest {
   // By their places: to take an array apart makes an iterator, for each call.
@@ -118,7 +115,6 @@ export function fromCallFrame(frame: CallFrame): CallRequest {
  *
  * @param slot What stands for the call.
  * @param result How it ended.
- * @returns The frame.
  */
 export function toAnswerFrame(slot: number, result: RunResult): AnswerFrame {
   if (result.type !== "value" || result.source !== undefined || result.warnings.length > 0) {
@@ -145,7 +141,6 @@ export function valueOfAnswer(frame: AnswerFrame): unknown {
  *
  * @param frame What is to be posted.
  * @param value What goes instead of its value.
- * @returns The answer with it.
  */
 export function withValue(frame: AnswerFrame, value: unknown): AnswerFrame {
   if (frame.length === 3) return [frame[0], frame[1], value];
@@ -227,7 +222,6 @@ export interface ExposedWorker {
 /**
  * Tells whether a message is a worker's first.
  *
- * @param data The message.
  * @returns Whether it is.
  */
 export function isReadyMessage(data: unknown): data is ReadyMessage {

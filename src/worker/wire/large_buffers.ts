@@ -42,7 +42,6 @@ const ARRAYS = new Map<string, new (buffer: ArrayBuffer, at?: number, length?: n
 /**
  * Makes values ready to be sent.
  *
- * @param values The values.
  * @param whole What becomes of a large buffer that goes as a whole: a copy of it moves, or it is left
  * where it is, for who makes bytes of it anyway. Of a view the part is copied that it shows.
  * @returns The plan, or `undefined` when the values may go as they are, as nearly all may.

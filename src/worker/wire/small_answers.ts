@@ -56,7 +56,6 @@ export class AnswerRing {
   /**
    * Worker: writes an answer if it is small.
    *
-   * @param slot The call's slot.
    * @param result How the call ended.
    * @returns Whether it was written.
    */
@@ -132,7 +131,6 @@ export function toSmallKind(result: RunResult): number {
 /**
  * Reads a small answer.
  *
- * @param kind Its kind.
  * @param duration How long the call took.
  * @param number The value, if it is a number.
  * @returns How the call ended.

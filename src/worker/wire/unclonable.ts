@@ -77,7 +77,6 @@ function toText(cause: unknown): string {
  * Tells whether the arguments of a call can go to a worker, at the price of a copy: for where a
  * worker would be started only to learn that they cannot.
  *
- * @param request The call.
  * @returns Why they cannot, or `undefined` when they can.
  */
 export function checkRequest(request: CallRequest): UnclonableError | undefined {
