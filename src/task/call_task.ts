@@ -208,7 +208,7 @@ export class BodyControl implements CallControl {
     this.#own.report(progress);
   }
 
-  tell(kind: string, data: unknown): boolean {
-    return this.#own.tell(kind, data);
+  send(kind: string, data: unknown): boolean {
+    return this.#own.send(kind, data);
   }
 }

@@ -443,12 +443,12 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   }
 
   /** The call says something here, which only matters where workers are. */
-  tell(): boolean {
+  send(): boolean {
     return false;
   }
 
   /** The call says something on a worker: as yet, only how far it is. */
-  told(kind: string, data: unknown): void {
+  onMessage(kind: string, data: unknown): void {
     // What `CallControl.report()` has sent.
     if (kind === "progress") this.report(data as ProgressReport);
   }

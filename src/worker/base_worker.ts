@@ -254,7 +254,7 @@ export class SentCalls {
     const [slot, , kind, data] = frame;
     const call = this.#sent[slot];
     if (kind === CALLBACK) call?.callbacks?.receive(data);
-    else call?.listener.follower?.told(kind, data);
+    else call?.listener.follower?.onMessage(kind, data);
   }
 
   /**

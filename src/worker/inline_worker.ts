@@ -47,7 +47,7 @@ class InlineKind implements WorkerTransport {
   readonly #end: (death: WorkerDeath) => void;
   readonly #line: CallChannel = {
     isAborted: (slot) => this.#claims.isAborted(slot),
-    tell: (slot, kind, data) => {
+    send: (slot, kind, data) => {
       const told = kind === CALLBACK ? structuredClone(data) : data;
       this.#calls.receive([slot, "report", kind, told]);
     },

@@ -119,7 +119,7 @@ class CallbackChannel implements Endpoint {
         "Cannot call back with a proxy: a callback takes data; pass what it gives",
       );
     }
-    this.#control.tell(CALLBACK, [this.#index, message] satisfies CallbackMessage);
+    this.#control.send(CALLBACK, [this.#index, message] satisfies CallbackMessage);
   }
 
   addEventListener(_type: string, listener: EventListenerOrEventListenerObject): void {

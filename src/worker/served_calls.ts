@@ -97,7 +97,7 @@ export class ServedCalls implements CallChannel {
     return this.#claims.isAborted(slot);
   }
 
-  tell(slot: number, kind: string, data: unknown): void {
+  send(slot: number, kind: string, data: unknown): void {
     try {
       this.#sendNow([slot, "report", kind, data]);
     } catch (cause) {
@@ -177,7 +177,7 @@ export interface CallChannel {
   /** Whether the parent has told the call to end, though the message may not be read yet. */
   isAborted(slot: number): boolean;
   /** Says something to the parent, before it returns. */
-  tell(slot: number, kind: string, data: unknown): void;
+  send(slot: number, kind: string, data: unknown): void;
 }
 
 /** A call that runs, as its code sees it; what few calls use is made when they do. */
@@ -219,14 +219,14 @@ export class ServedCall implements CallControl {
 
   report(progress: ProgressReport): void {
     if (this.#ended) return;
-    this.#pace ??= new ReportThrottle((latest) => this.tell("progress", latest));
+    this.#pace ??= new ReportThrottle((latest) => this.send("progress", latest));
     this.#pace.add(progress);
   }
 
-  tell(kind: string, data: unknown): boolean {
+  send(kind: string, data: unknown): boolean {
     if (this.#ended) return false;
     this.#told = true;
-    this.#line.tell(this.slot, kind, data);
+    this.#line.send(this.slot, kind, data);
     return true;
   }
 

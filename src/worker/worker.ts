@@ -112,7 +112,7 @@ export interface CallControl {
    *
    * @returns Whether somebody is there to hear it: `false` after the end of the call.
    */
-  tell(kind: string, data: unknown): boolean;
+  send(kind: string, data: unknown): boolean;
   /**
    * Has the answers of callbacks go to a listener; only calls that come from elsewhere can have some.
    *
@@ -131,8 +131,8 @@ export interface CallbackListener {
 
 /** Who follows a call that runs. */
 export interface CallFollower {
-  /** Told of what the call says: `"progress"` with a {@linkcode ProgressReport}, or what `tell` was given. */
-  told(kind: string, data: unknown): void;
+  /** Told of what the call says: `"progress"` with a {@linkcode ProgressReport}, or what `send` was given. */
+  onMessage(kind: string, data: unknown): void;
 }
 
 /** Who waits for a call that was sent to a worker. */

@@ -121,7 +121,7 @@ Deno.test("Dispatcher.run() counts a deadline from the call's word that it start
   // More than the deadline passes, and nothing has started.
   await new Promise((resolve) => setTimeout(resolve, 5));
   assertEquals(stage.dispatcher.statistics().running, 1);
-  stage.workers[0]?.follower?.told("started", undefined);
+  stage.workers[0]?.follower?.onMessage("started", undefined);
   const error = await assertRejects(() => late, DeadlineError);
   assertEquals(error.message, 'Cannot finish "late" within 1 ms of its start');
   assertEquals(stage.workers[0]?.aborts, [error]);

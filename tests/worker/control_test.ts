@@ -22,7 +22,7 @@ class Notes implements CallFollower {
   readonly #first = Promise.withResolvers<void>();
   readonly first = this.#first.promise;
 
-  told(kind: string, data: unknown): void {
+  onMessage(kind: string, data: unknown): void {
     this.said.push([kind, data]);
     this.#first.resolve();
   }

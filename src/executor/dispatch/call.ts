@@ -36,7 +36,7 @@ export interface CallObserver {
   /** Told each time when a call that was sent waits again. */
   waits?(): void;
   /** Told of what the call says. */
-  told?(kind: string, data: unknown): void;
+  onMessage?(kind: string, data: unknown): void;
 }
 
 /** Who waits for the end of a call. */
@@ -196,10 +196,10 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
   }
 
   /** The call says something. */
-  told(kind: string, data: unknown): void {
+  onMessage(kind: string, data: unknown): void {
     if (kind === STARTED) this.#startDeadline();
     else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
-    else this.#observer.told?.(kind, data);
+    else this.#observer.onMessage?.(kind, data);
   }
 
   #startDeadline(): void {

@@ -58,8 +58,8 @@ class OptionedCall implements CallObserver {
     this.#status.waits();
   }
 
-  told(kind: string, data: unknown): void {
-    this.#status.told(kind, data);
+  onMessage(kind: string, data: unknown): void {
+    this.#status.onMessage(kind, data);
   }
 }
 

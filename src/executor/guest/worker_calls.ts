@@ -154,7 +154,7 @@ export class WorkerCalls {
       : await this.#decodeTasks(given, context, { control, warnings });
     const start = () => {
       if (control.aborted) throw control.signal.reason;
-      if (announce === true) control.tell(STARTED, undefined);
+      if (announce === true) control.send(STARTED, undefined);
     };
     return { definition, scope, control, args, code: await this.#findCode(module, context), start };
   }

@@ -56,7 +56,7 @@ export class WorkerOutput implements Disposable {
     return new Writable({
       decodeStrings: false,
       write: (text, _encoding, done) => {
-        const told = this.#call?.tell(OUTPUT, { stream, text: String(text).replace(/\n$/, "") });
+        const told = this.#call?.send(OUTPUT, { stream, text: String(text).replace(/\n$/, "") });
         if (told === false) this.#refused = true;
         done();
       },

@@ -156,8 +156,8 @@ export class ChunkCall {
           if (args.length === 1) this.#observer.waits?.();
         },
         // What one of many items says is said of none of the others.
-        told: (kind, data) => {
-          if (args.length === 1) this.#observer.told?.(kind, data);
+        onMessage: (kind, data) => {
+          if (args.length === 1) this.#observer.onMessage?.(kind, data);
         },
         deadline,
         onAbort,

@@ -79,11 +79,11 @@ export async function openProcessWorker(
     aborted: (turn) => child.abort(turn),
   });
   const calls = new SentCalls(name, turns);
-  const told = new ToldByProcess(calls, turns, () => kind.advance());
-  const child = allowed(name, () => openProcessChild(entry, options, program, told));
-  const kind = new ProcessKind(child, turns, told);
+  const messages = new ProcessMessages(calls, turns, () => kind.advance());
+  const child = allowed(name, () => openProcessChild(entry, options, program, messages));
+  const kind = new ProcessKind(child, turns, messages);
   const worker = new BaseWorker(name, calls, kind);
-  await whenReady(child, told.ready, entry, options);
+  await whenReady(child, messages.ready, entry, options);
   return worker;
 }
 
@@ -128,7 +128,7 @@ async function whenReady(
 }
 
 /** What a process has told, and who is to be told of it. */
-class ToldByProcess implements AnswerReaderOptions {
+class ProcessMessages implements AnswerReaderOptions {
   readonly ready: Promise<void>;
   readonly closed: Promise<CloseReply>;
   readonly #calls: SentCalls;
@@ -156,12 +156,12 @@ class ToldByProcess implements AnswerReaderOptions {
 
   received(frame: unknown): void {
     // What a worker writes is what `exposeProcess()` makes.
-    const told = frame as WorkerFrame | ProcessNotice;
-    if (told === READY) this.#ready.resolve();
-    else if ("type" in told) this.#closed.resolve(told);
+    const message = frame as WorkerFrame | ProcessNotice;
+    if (message === READY) this.#ready.resolve();
+    else if ("type" in message) this.#closed.resolve(message);
     else {
-      if (!isReportFrame(told)) this.#answered();
-      this.#calls.receive(told);
+      if (!isReportFrame(message)) this.#answered();
+      this.#calls.receive(message);
     }
   }
 
@@ -176,17 +176,17 @@ class ProcessKind implements WorkerTransport {
   readonly ended: Promise<WorkerDeath>;
   readonly #child: ProcessChild;
   readonly #turns: CallsInTurn;
-  readonly #told: ToldByProcess;
+  readonly #messages: ProcessMessages;
   #scheduled = false;
 
-  constructor(child: ProcessChild, turns: CallsInTurn, told: ToldByProcess) {
+  constructor(child: ProcessChild, turns: CallsInTurn, messages: ProcessMessages) {
     this.ended = child.ended.then((death) => {
       turns.end();
       return death;
     });
     this.#child = child;
     this.#turns = turns;
-    this.#told = told;
+    this.#messages = messages;
   }
 
   send(slot: number, request: CallRequest, once: boolean): void {
@@ -222,7 +222,7 @@ class ProcessKind implements WorkerTransport {
 
   async close(): Promise<CloseReply> {
     this.#child.send(toBytes(CLOSE));
-    const reply = await this.#told.closed;
+    const reply = await this.#messages.closed;
     this.#child.leave();
     return reply;
   }

@@ -10,7 +10,7 @@ const reasons: unknown[] = [];
 const DEEDS: { readonly [task: string]: Deed } = {
   echo: (_control, value) => value,
   reasons: () => reasons.splice(0).map(String),
-  say: (control, ...words) => words.map((word) => control.tell("word", word)),
+  say: (control, ...words) => words.map((word) => control.send("word", word)),
   count: (control, times) => {
     for (let time = 1; time <= Number(times); time++) {
       control.report({ fraction: time / Number(times) });
@@ -19,13 +19,13 @@ const DEEDS: { readonly [task: string]: Deed } = {
   obey: async (control) => {
     last = control;
     const { signal } = control;
-    control.tell("word", "listening");
+    control.send("word", "listening");
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
     reasons.push(signal.reason);
     signal.throwIfAborted();
   },
   /** Speaks in the name of a call that has ended. */
-  haunt: () => [last?.tell("word", "boo"), last?.report({ fraction: 1 }), last?.signal.aborted],
+  haunt: () => [last?.send("word", "boo"), last?.report({ fraction: 1 }), last?.signal.aborted],
 };
 
 /** Runs a deed. */
