@@ -1,10 +1,10 @@
 // Contract: what is no Deno, or too old a one, is told so in one sentence.
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { stripTypeScriptTypes } from "node:module";
-import { refuseOtherRuntimes } from "../src/base/ambient.ts";
-import { Tool } from "./tools.ts";
+import { refuseOtherRuntimes } from "../../src/base/ambient.ts";
+import { Tool } from "../tools.ts";
 
-const ROOT = new URL("../", import.meta.url);
+const ROOT = new URL("../../", import.meta.url);
 
 interface Graph {
   readonly modules: readonly {

@@ -6,8 +6,8 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
-import { createAmbient } from "../src/base/ambient.ts";
-import { importFile, LateModule } from "../src/base/lazy_import.ts";
+import { createAmbient } from "../../src/base/ambient.ts";
+import { importFile, LateModule } from "../../src/base/lazy_import.ts";
 
 /** How many calls a burst has. */
 const BURST = 2000;
@@ -16,7 +16,7 @@ Deno.test("LateModule.load() imports when asked, and keeps the module at hand", 
   let imports = 0;
   const late = new LateModule(() => {
     imports++;
-    return import("../src/base/sha256.ts");
+    return import("../../src/base/sha256.ts");
   });
   assertStrictEquals(late.loaded, undefined);
   assertEquals(imports, 0);
@@ -31,7 +31,7 @@ Deno.test("LateModule.load() imports once for all who ask meanwhile", async () =
   let imports = 0;
   const late = new LateModule(() => {
     imports++;
-    return import("../src/base/sha256.ts");
+    return import("../../src/base/sha256.ts");
   });
   const modules = await Promise.all(Array.from({ length: BURST }, () => late.load()));
   assertEquals([imports, new Set(modules).size], [1, 1]);
@@ -70,10 +70,10 @@ Deno.test("LateModule.load() tries again after a failure", async () => {
 Deno.test("importFile() imports once for all who ask meanwhile", async () => {
   const imports = Array.from(
     { length: BURST },
-    () => importFile(new URL("../src/base/sha256.ts", import.meta.url).href),
+    () => importFile(new URL("../../src/base/sha256.ts", import.meta.url).href),
   );
   assertEquals(new Set(imports).size, 1);
-  assertStrictEquals(await imports[0], await import("../src/base/sha256.ts"));
+  assertStrictEquals(await imports[0], await import("../../src/base/sha256.ts"));
 });
 
 Deno.test("importFile() tries again after a failure", async () => {

@@ -1,13 +1,13 @@
 // collaboration: the files of a file cache, over a disk that fails, stops, or is damaged
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { DISK } from "../../src/disk/file_system.ts";
+import { CacheFormatError, QuiverError } from "../../src/base/errors.ts";
 import type { CacheFilesOptions } from "../../src/disk/disk_storage.ts";
 import type { DiskStorage } from "../../src/disk/disk_stores.ts";
+import { DISK } from "../../src/disk/file_system.ts";
 import { openFileDirectory } from "../../src/store/file_cache.ts";
-import { CacheFormatError, QuiverError } from "../../src/base/errors.ts";
-import { type Fault, FaultError, FaultyFileSystem } from "./_faulty_file_system.ts";
-import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
-import { createPart, toDigest } from "./_values.ts";
+import { type Fault, FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
+import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
+import { createPart, toDigest } from "../bag/_values.ts";
 
 const PARTS = [createPart("a", 40), createPart("b", 9000, "Float64Array"), createPart("c", 0)];
 const [KEY, OTHER] = [toDigest("key"), toDigest("other")];
