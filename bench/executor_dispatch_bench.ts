@@ -105,7 +105,7 @@ async function compareProcessThroughput(): Promise<Claim[]> {
   ], { calls: MANY, show: "rate" });
   await printPython("throughput");
   const text = "no-op tasks on two processes";
-  return [claimRate({ text, name: "Quiver, process", measured }, 20_000)];
+  return [claimRate({ text, name: "Quiver, process", measured }, 40_000)];
 }
 
 function openTwo(workerType: WorkerType): Executor {

@@ -40,7 +40,8 @@ export interface ExecutorOptions {
    * What a worker is: `"web"` a Web Worker, `"process"` a process of its own, which can be killed
    * and takes nobody with it when it crashes, `"inline"` this isolate (for tests and debugging).
    *
-   * Workers of the kind `"process"` require `--allow-run` of Deno's own executable and `--allow-env`.
+   * Workers of the kind `"process"` require `--allow-run` of Deno's own executable, `--allow-env`,
+   * and `--allow-read` and `--allow-write` of the folder for temporary files.
    *
    * @default {"web"}
    */

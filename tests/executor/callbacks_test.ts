@@ -226,7 +226,7 @@ for (const [workerType, calls] of [["web", 20_000], ["process", 5_000], ["inline
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: [
         "run",
-        ...["--allow-read", "--allow-run", "--allow-env"],
+        ...["--allow-read", "--allow-write", "--allow-run", "--allow-env"],
         "--v8-flags=--expose-gc",
         entry,
         `${workerType}`,

@@ -56,7 +56,7 @@ for (const workerType of WORKER_TYPES.filter((type) => type !== "inline")) {
       args: [
         "run",
         "--allow-read",
-        ...(workerType === "process" ? ["--allow-env", "--allow-run"] : []),
+        ...(workerType === "process" ? ["--allow-write", "--allow-env", "--allow-run"] : []),
         new URL("./testdata/leaves_executors.ts", import.meta.url).href,
         workerType,
       ],

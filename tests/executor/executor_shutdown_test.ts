@@ -16,7 +16,7 @@ import { double } from "./testdata/tasks.ts";
 leaveNothing();
 
 /** What a program with workers of the kind `"process"` needs beside `--allow-read`. */
-const PROCESS_PERMISSIONS = ["--allow-env", "--allow-run"];
+const PROCESS_PERMISSIONS = ["--allow-write", "--allow-env", "--allow-run"];
 
 for (const workerType of WORKER_TYPES) {
   const open = (options: ExecutorOptions = {}) =>

@@ -109,7 +109,7 @@ Deno.test("a program ends by itself when its processes have been idle for long e
 Deno.test("Executor on processes says what it may not do", async () => {
   const main = new URL("testdata/idle_process_main.ts", import.meta.url);
   const { stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-read", "--allow-env", main.href],
+    args: ["run", "--no-prompt", "--allow-read", "--allow-write", "--allow-env", main.href],
     env: { NO_COLOR: "1" },
   }).output();
   const text = new TextDecoder().decode(stderr);

@@ -174,7 +174,8 @@ Deno.test("a task on a process finds no configuration where the program has none
 
 /** What a program needs to have workers that are processes. */
 function needs(): string[] {
-  return [`--allow-run=${Deno.execPath()}`, "--allow-env"];
+  const temporary = Deno.env.get("TMPDIR") ?? "/tmp";
+  return [`--allow-run=${Deno.execPath()}`, "--allow-env", `--allow-write=${temporary}`];
 }
 
 const SECRET = { name: "read", path: "data/secret" };
@@ -193,9 +194,10 @@ const PARTS = [
 
 Deno.test("a task on a process may do in part what the program may in part", async () => {
   await using program = await openProgram();
+  const temporary = Deno.env.get("TMPDIR") ?? "/tmp";
   for (
     const flags of [
-      [`-R=.,${ROOT.pathname},data`, "--deny-read=data/secret", "-N=example.com:443"],
+      [`-R=.,${temporary},${ROOT.pathname},data`, "--deny-read=data/secret", "-N=example.com:443"],
       ["--allow-read", "--deny-read=data/secret", "--allow-sys=osRelease", "--deny-import"],
       ["--allow-read", "--allow-net=example.com", "--deny-net=example.com:443", "--deny-env=HOME"],
       ["--allow-read", "--deny-write=data", "--allow-import=example.com", "--deny-ffi"],

@@ -7,8 +7,7 @@
  * header   u32 length, u16 slot, u16 kind, f64 duration, f64 number; little endian
  * ```
  *
- * A small answer is all in the header, and so is that a call has begun; otherwise the kind is `FRAME`,
- * and a value follows.
+ * A small answer is all in the header; otherwise the kind is `FRAME`, and a value follows.
  *
  * @module
  */
@@ -21,7 +20,6 @@ import type { RunResult } from "../worker.ts";
 
 const HEADER_BYTES = 24;
 const FRAME = 0xffff;
-const BEGUN = 0xfffe;
 
 /** The worker's end. */
 export class AnswerWriter implements SmallAnswers {
@@ -49,14 +47,6 @@ export class AnswerWriter implements SmallAnswers {
     return true;
   }
 
-  /** Writes that a call begins: it is there even if the call ends this process. */
-  writeBegun(slot: number): void {
-    this.#view.setUint32(0, 0, true);
-    this.#view.setUint16(4, slot, true);
-    this.#view.setUint16(6, BEGUN, true);
-    this.#write(this.#header);
-  }
-
   /**
    * Writes what is not small.
    *
@@ -81,8 +71,6 @@ export class AnswerWriter implements SmallAnswers {
 export interface AnswerReaderOptions {
   /** Is given each small answer. */
   answered: (slot: number, result: RunResult) => void;
-  /** Is told of each call that begins. */
-  begun: () => void;
   /** Is given each frame. */
   received: (frame: unknown) => void;
 }
@@ -130,8 +118,7 @@ export class AnswerReader {
     if (kind === FRAME) {
       this.#body = new Uint8Array(view.getUint32(0, true));
       this.#bodyLength = 0;
-    } else if (kind === BEGUN) this.#options.begun();
-    else {
+    } else {
       const result = fromSmallKind(kind, view.getFloat64(8, true), view.getFloat64(16, true));
       this.#options.answered(view.getUint16(4, true), result);
     }
@@ -182,17 +169,16 @@ export function fromBytes(bytes: Uint8Array): unknown {
 // What parent and process worker agree upon beside calls and answers.
 //
 // ```text
-// fd 0  pipe    which calls are to end, for code that never awaits; its end is the parent's
-// fd 3  ipc     a greeting, then one call at a time: each message is a frame, as bytes
-// fd 4  pipe    answers and what calls say, written synchronously (`answer_pipe.ts`)
+// fd 0  pipe    nothing is ever written; its end tells the worker that the parent is gone
+// fd 3  ipc     a greeting, then calls: each message is a batch of frames, as bytes
+// fd 4  pipe    answers, written synchronously (`answer_pipe.ts`)
+// fd 5  file    who owns which call (`claim_log.ts`)
 // ```
 
 /** The pipe of answers. */
 export const ANSWER_FD = 4;
-/** How long what tells a call to end is, in bytes. */
-const ABORT_WORD_BYTES = 5;
-/** Marks the first byte of it: whatever else reads the same pipe may have read a part. */
-const ABORT_WORD_MARK = 0x80;
+/** The file of claims. */
+export const CLAIM_FD = 5;
 
 /**
  * The first frame: what a process is told that its command line does not say, as that is for the
@@ -208,13 +194,9 @@ export interface Greeting {
 }
 
 /**
- * What a parent sends: the greeting, calls, what goes to the call that runs, and the word to run the
- * close hook.
+ * What a batch consists of: the greeting, calls, the ends of calls, and the word to run the close hook.
  */
-export type ProcessFrame = Greeting | ParentFrame | typeof CLOSE;
-
-/** What tells a process to run its close hook. */
-export const CLOSE = "close";
+export type ProcessFrame = Greeting | ParentFrame | "close";
 
 /** Makes the first frame. */
 export function toGreeting(name: string): Greeting {
@@ -235,19 +217,3 @@ export const READY = "ready";
 
 /** What a process worker says beside answers, which are arrays. */
 export type ProcessNotice = typeof READY | CloseReply;
-
-/**
- * Makes what tells a call to end.
- *
- * @param turn The how manieth of the calls that were sent it is.
- */
-export function toAbortWord(turn: number): Uint8Array {
-  const bytes = new Uint8Array(ABORT_WORD_BYTES);
-  let rest = turn >>> 0;
-  for (let index = 0; index < bytes.length; index++) {
-    bytes[index] = rest & 0x7f;
-    rest >>>= 7;
-  }
-  bytes[0] = (bytes[0] ?? 0) | ABORT_WORD_MARK;
-  return bytes;
-}

@@ -6,13 +6,14 @@
 import process from "node:process";
 import { adoptMainModule, enterWorker } from "../current_worker.ts";
 import { runCloseHook, ServedCalls } from "../served_calls.ts";
-import { type AnswerFrame, type ServedClaims, valueOfAnswer, withValue } from "../wire/frames.ts";
+import { type AnswerFrame, valueOfAnswer, withValue } from "../wire/frames.ts";
 import { planTransfer } from "../wire/large_buffers.ts";
 import type { RunCall, WorkerHooks } from "../worker.ts";
+import { ServedClaimLog } from "./claim_log.ts";
 import {
   ANSWER_FD,
   AnswerWriter,
-  CLOSE,
+  CLAIM_FD,
   fromBytes,
   type Greeting,
   isGreeting,
@@ -34,7 +35,6 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   // Ctrl-C reaches all processes of a terminal; what it means is the parent's to decide.
   Deno.addSignalListener("SIGINT", () => {});
   const writer = new AnswerWriter(ANSWER_FD);
-  const claims = new CallsByTurn(writer);
   const send = (frame: AnswerFrame): void => {
     try {
       writer.writeFrame(pack(frame));
@@ -51,22 +51,23 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   };
   const served = new ServedCalls(
     runCall,
-    { claims, ring: writer },
+    { claims: new ServedClaimLog(CLAIM_FD), ring: writer },
     send,
     (report) => writer.writeFrame(report),
     hooks,
   );
-  process.on("message", (bytes: unknown) => {
+  process.on("message", (batch: unknown) => {
     // A task may have listeners of its own; the parent sends nothing but bytes.
-    if (!(bytes instanceof Uint8Array)) return;
+    if (!(batch instanceof Uint8Array)) return;
     // What the parent sent is what `ProcessChild.send()` made.
-    const frame = fromBytes(bytes) as ProcessFrame;
-    if (frame === CLOSE) void leave();
-    else if (isGreeting(frame)) greet(frame);
-    else served.receive(frame);
+    for (const frame of fromBytes(batch) as readonly ProcessFrame[]) {
+      if (frame === "close") void leave();
+      else if (isGreeting(frame)) greet(frame);
+      else served.receive(frame);
+    }
   });
   notify(READY);
-  watchParent(claims.memory);
+  watchParent();
 }
 
 /** Comes before all calls, and so before any code of theirs. */
@@ -81,35 +82,7 @@ function pack(frame: AnswerFrame): AnswerFrame {
   return plan === undefined ? frame : withValue(frame, plan.values[0]);
 }
 
-/** Has a thread wait for the parent's word, and its end: the main thread may be busy when they come. */
-function watchParent(memory: SharedArrayBuffer): void {
-  const url = new URL("./watch_parent.ts", import.meta.url);
-  new Worker(url, { type: "module", name: "watch" }).postMessage(memory);
-}
-
-/** The calls that have come, one at a time: each is its own from then on. */
-class CallsByTurn implements ServedClaims {
-  /** Holds which call is to end; the thread that waits for the parent writes it. */
-  readonly memory = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-  readonly #words = new Int32Array(this.memory);
-  readonly #writer: AnswerWriter;
-  #turn = 0;
-
-  constructor(writer: AnswerWriter) {
-    this.#writer = writer;
-  }
-
-  claim(slot: number): boolean {
-    this.#turn++;
-    this.#writer.writeBegun(slot);
-    return true;
-  }
-
-  isAborted(): boolean {
-    return Atomics.load(this.#words, 0) === (this.#turn | 0);
-  }
-
-  countPosted(): void {
-    // What is written into a pipe is there for the parent; it needs no count to wait for.
-  }
+/** Has a thread wait for the parent's end: the main thread may be busy when it comes. */
+function watchParent(): void {
+  new Worker(new URL("./watch_parent.ts", import.meta.url), { type: "module", name: "watch" });
 }

@@ -4,16 +4,17 @@
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { Readable } from "node:stream";
-import { setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { abortable } from "../../base/abortable.ts";
 import { type WorkerDeath, WorkerInitError } from "../../base/errors.ts";
-import { CallsInTurn } from "./calls_in_turn.ts";
 import { BaseWorker, refuseNesting, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
+  type CallFrame,
   type CloseReply,
   type ControlFrame,
+  fromCallFrame,
   isReportFrame,
   toCallFrame,
   type WorkerFrame,
@@ -25,13 +26,13 @@ import {
   ANSWER_FD,
   AnswerReader,
   type AnswerReaderOptions,
-  CLOSE,
+  type ProcessFrame,
   type ProcessNotice,
   READY,
-  toAbortWord,
   toBytes,
   toGreeting,
 } from "./answer_pipe.ts";
+import { SentClaimLog } from "./claim_log.ts";
 import {
   PERMISSION_NAMES,
   type PermissionName,
@@ -56,7 +57,8 @@ const PROGRAM = new ProgramFlagsReader();
 /**
  * Starts a process of Deno's that is a worker.
  *
- * Requires `--allow-run` of Deno's own executable and `--allow-env`.
+ * Requires `--allow-run` of Deno's own executable, `--allow-env`, and `--allow-read` and
+ * `--allow-write` of the folder for temporary files.
  *
  * @param entry The module to start with; it calls `exposeProcess()`.
  * @param options Its name, what it may do, and when to give the start up.
@@ -74,15 +76,22 @@ export async function openProcessWorker(
   allowed(name, checkRunPermission);
   const program = await PROGRAM.read();
   options.signal?.throwIfAborted();
-  const turns = new CallsInTurn({
-    revoked: (slot) => calls.resolve(slot, { type: "revoked" }),
-    aborted: (turn) => child.abort(turn),
-  });
-  const calls = new SentCalls(name, turns);
-  const messages = new ProcessMessages(calls, turns, () => kind.advance());
-  const child = allowed(name, () => openProcessChild(entry, options, program, messages));
-  const kind = new ProcessKind(child, turns, messages);
-  const worker = new BaseWorker(name, calls, kind);
+  const files = allowed(name, openClaimFile);
+  // Nobody has asked for this end; whoever closes the worker is told what went wrong.
+  const claims = new SentClaimLog(files.parent, () => void worker.close().catch(() => {}));
+  const calls = new SentCalls(name, claims);
+  const messages = new ProcessMessages(calls, claims);
+  let child: ProcessChild;
+  try {
+    child = allowed(name, () => openProcessChild(entry, files.child, options, program, messages));
+  } catch (error) {
+    closeSync(files.parent);
+    throw error;
+  } finally {
+    closeSync(files.child);
+  }
+  const worker = new BaseWorker(name, calls, new ProcessKind(child, calls, claims, messages));
+  void worker.dead.then(() => closeSync(files.parent));
   await whenReady(child, messages.ready, entry, options);
   return worker;
 }
@@ -95,7 +104,8 @@ function allowed<T>(name: string, open: () => T): T {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
     throw new WorkerInitError(
       `Cannot start worker "${name}": ${error.message}; a worker of the kind "process" needs ` +
-        `\`--allow-run=${Deno.execPath()} --allow-env\``,
+        `\`--allow-run=${Deno.execPath()} --allow-env --allow-read --allow-write\`, the last two at ` +
+        "least of the folder for temporary files",
       { cause: error },
     );
   }
@@ -132,25 +142,19 @@ class ProcessMessages implements AnswerReaderOptions {
   readonly ready: Promise<void>;
   readonly closed: Promise<CloseReply>;
   readonly #calls: SentCalls;
-  readonly #turns: CallsInTurn;
-  readonly #advance: () => void;
+  readonly #claims: SentClaimLog;
   readonly #ready = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<CloseReply>();
 
-  constructor(calls: SentCalls, turns: CallsInTurn, advance: () => void) {
+  constructor(calls: SentCalls, claims: SentClaimLog) {
     this.#calls = calls;
-    this.#turns = turns;
-    this.#advance = advance;
+    this.#claims = claims;
     this.ready = this.#ready.promise;
     this.closed = this.#closed.promise;
   }
 
-  begun(): void {
-    this.#turns.begun();
-  }
-
   answered(slot: number, result: RunResult): void {
-    this.#answered();
+    this.#claims.answered();
     this.#calls.resolve(slot, result);
   }
 
@@ -160,68 +164,52 @@ class ProcessMessages implements AnswerReaderOptions {
     if (message === READY) this.#ready.resolve();
     else if ("type" in message) this.#closed.resolve(message);
     else {
-      if (!isReportFrame(message)) this.#answered();
+      if (!isReportFrame(message)) this.#claims.answered();
       this.#calls.receive(message);
     }
-  }
-
-  #answered(): void {
-    this.#turns.answered();
-    // The process gets the next call while this side looks at the answer.
-    this.#advance();
   }
 }
 
 class ProcessKind implements WorkerTransport {
   readonly ended: Promise<WorkerDeath>;
   readonly #child: ProcessChild;
-  readonly #turns: CallsInTurn;
+  readonly #calls: SentCalls;
+  readonly #claims: SentClaimLog;
   readonly #messages: ProcessMessages;
-  #scheduled = false;
+  #batch: CallFrame[] = [];
+  /** Buffers that were given away: they go as bytes, and are empty afterwards as on other kinds. */
+  #moved: ArrayBuffer[] = [];
 
-  constructor(child: ProcessChild, turns: CallsInTurn, messages: ProcessMessages) {
-    this.ended = child.ended.then((death) => {
-      turns.end();
-      return death;
-    });
+  constructor(
+    child: ProcessChild,
+    calls: SentCalls,
+    claims: SentClaimLog,
+    messages: ProcessMessages,
+  ) {
+    this.ended = child.ended;
     this.#child = child;
-    this.#turns = turns;
+    this.#calls = calls;
+    this.#claims = claims;
     this.#messages = messages;
   }
 
+  /** What is sent in one microtask checkpoint goes as one message. */
   send(slot: number, request: CallRequest, once: boolean): void {
     const plan = planTransfer(request.args, "keep");
+    if (plan !== undefined) this.#moved.push(...plan.moved);
     const ready = plan === undefined ? request : { ...request, args: plan.values };
-    let bytes: Uint8Array;
-    try {
-      bytes = toBytes(toCallFrame(slot, ready, once));
-    } catch (cause) {
-      throw toRequestError(request, cause);
-    }
-    // What was given away goes as bytes, and is empty afterwards as on other kinds.
-    for (const buffer of plan?.moved ?? []) if (!buffer.detached) buffer.transfer();
-    this.#turns.add(slot, bytes);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    // Whoever gives a call up in the turn in which it was made can still take it back.
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.advance();
-    });
-  }
-
-  /** Sends the next call, if the process has none. */
-  advance(): void {
-    const bytes = this.#turns.take();
-    if (bytes !== undefined) this.#child.send(bytes);
+    const frame = toCallFrame(slot, ready, once);
+    if (this.#batch.push(frame) === 1) queueMicrotask(() => this.#flush());
   }
 
   control(frame: ControlFrame): void {
-    this.#child.send(toBytes(frame));
+    // Behind the call that it is for.
+    this.#flush();
+    this.#child.send([frame]);
   }
 
   async close(): Promise<CloseReply> {
-    this.#child.send(toBytes(CLOSE));
+    this.#child.send(["close"]);
     const reply = await this.#messages.closed;
     this.#child.leave();
     return reply;
@@ -233,6 +221,28 @@ class ProcessKind implements WorkerTransport {
 
   stopped(signal: AbortSignal): Promise<boolean> {
     return abortable(this.ended, signal).then(() => true, () => false);
+  }
+
+  #flush(): void {
+    if (this.#batch.length === 0) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    try {
+      this.#child.send(batch);
+    } catch {
+      // One frame spoils its batch: each goes alone, so that only the guilty one fails.
+      for (const frame of batch) this.#sendAlone(frame);
+    }
+    for (const buffer of this.#moved.splice(0)) if (!buffer.detached) buffer.transfer();
+  }
+
+  #sendAlone(frame: CallFrame): void {
+    try {
+      this.#child.send([frame]);
+    } catch (cause) {
+      this.#claims.withdraw(frame[0]);
+      this.#calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause));
+    }
   }
 }
 
@@ -264,6 +274,7 @@ const END_TIME = 1000;
  * Starts a process.
  *
  * @param entry The module to start with; it calls `exposeProcess()`.
+ * @param claims The open file of claims.
  * @param options Its name, and what it may do.
  * @param program How this program was started, if that is known.
  * @param reading What to do with what it tells.
@@ -271,6 +282,7 @@ const END_TIME = 1000;
  */
 function openProcessChild(
   entry: URL,
+  claims: number,
   options: ProcessChildOptions,
   program: ProgramFlags | undefined,
   reading: AnswerReaderOptions,
@@ -289,12 +301,12 @@ function openProcessChild(
     ...Deno.args,
   ];
   const child = spawn(command, args, {
-    stdio: ["pipe", "inherit", "inherit", "ipc", "pipe"],
+    stdio: ["pipe", "inherit", "inherit", "ipc", "pipe", claims],
     serialization: "advanced",
     env: { ...Deno.env.toObject(), ...env },
   });
   const opened = new ProcessChild(child, reading);
-  opened.send(toBytes(toGreeting(name)));
+  opened.send([toGreeting(name)]);
   return opened;
 }
 
@@ -307,6 +319,21 @@ function checkRunPermission(): void {
   const command = Deno.execPath();
   if (Deno.permissions.querySync({ name: "run", command }).state === "granted") return;
   throw new Deno.errors.NotCapable(`Requires run access to "${command}"`);
+}
+
+/**
+ * Opens the file of claims for both sides. They must not share a position in it, so each has its own.
+ *
+ * @returns The two descriptors.
+ */
+function openClaimFile(): { readonly parent: number; readonly child: number } {
+  const path = Deno.makeTempFileSync({ prefix: "quiver-" });
+  try {
+    const parent = openSync(path, "a+");
+    return { parent, child: openSync(path, "a+") };
+  } finally {
+    Deno.removeSync(path);
+  }
 }
 
 /** A process whose end is noticed however it comes. */
@@ -332,8 +359,6 @@ export class ProcessChild {
     const { promise, resolve } = Promise.withResolvers<WorkerDeath>();
     this.ended = promise;
     this.#end = resolve;
-    // A word to a process that has just ended is none too many.
-    child.stdin?.on("error", () => {});
     // The death of a process breaks its channel in the middle of a message; its exit tells the rest.
     child.on("error", (error) => {
       if (child.pid === undefined) resolve({ reason: error.message });
@@ -350,20 +375,11 @@ export class ProcessChild {
     });
   }
 
-  /** Sends a frame. */
-  send(bytes: Uint8Array): void {
+  /** Sends frames; throws when structured clone refuses one of them. */
+  send(batch: readonly ProcessFrame[]): void {
+    const bytes = toBytes(batch);
     // A process that has just ended takes no more; its end tells what becomes of the calls.
     if (this.#child.connected) this.#child.send(bytes, () => {});
-  }
-
-  /**
-   * Tells a call to end whose code may never await.
-   *
-   * @param turn The how manieth of the calls that were sent it is.
-   */
-  abort(turn: number): void {
-    const { stdin } = this.#child;
-    if (stdin?.writable) stdin.write(toAbortWord(turn));
   }
 
   /** The process says that it ends now. */

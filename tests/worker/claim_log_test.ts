@@ -1,0 +1,73 @@
+// contract: of a call that both sides want, exactly one gets it, in whatever order they come
+import { assertEquals } from "@std/assert";
+import { closeSync, fstatSync, openSync } from "node:fs";
+import { SentClaimLog, ServedClaimLog } from "../../src/worker/process/claim_log.ts";
+
+interface Sides extends Disposable {
+  readonly parent: SentClaimLog;
+  readonly worker: ServedClaimLog;
+  size(): number;
+}
+
+function openSides(): Sides {
+  const path = Deno.makeTempFileSync();
+  const files = [openSync(path, "a+"), openSync(path, "a+")] as const;
+  Deno.removeSync(path);
+  return {
+    parent: new SentClaimLog(files[0], () => {}),
+    worker: new ServedClaimLog(files[1]),
+    size: () => fstatSync(files[0]).size,
+    [Symbol.dispose]: () => files.forEach((file) => closeSync(file)),
+  };
+}
+
+Deno.test("ServedClaimLog.claim() gets a call that the parent did not take back", () => {
+  using sides = openSides();
+  const { parent, worker } = sides;
+  for (const slot of [7, 0, 1023]) parent.send(slot);
+  assertEquals([7, 0].map((slot) => worker.claim(slot)), [true, true]);
+  assertEquals([parent.revoke(7), parent.revoke(1023)], [false, true]);
+  assertEquals(worker.claim(1023), false);
+});
+
+Deno.test("SentClaimLog.revoke() that came too late does not harm the slot's next call", () => {
+  using sides = openSides();
+  const { parent, worker } = sides;
+  for (let round = 0; round < 3; round++) {
+    parent.send(5);
+    assertEquals(worker.claim(5), true);
+    assertEquals(parent.revoke(5), false);
+    parent.answered();
+  }
+  parent.send(5);
+  assertEquals(parent.revoke(5), true);
+  assertEquals(worker.claim(5), false);
+});
+
+Deno.test("SentClaimLog.withdraw() leaves nothing behind of a call that was never sent", () => {
+  using sides = openSides();
+  const { parent, worker } = sides;
+  parent.send(3);
+  assertEquals(parent.revoke(3), true);
+  parent.withdraw(3);
+  parent.send(3);
+  assertEquals(worker.claim(3), true);
+  assertEquals(parent.revoke(3), false);
+});
+
+Deno.test("SentClaimLog empties its file between calls, and both sides go on", () => {
+  using sides = openSides();
+  const { parent, worker } = sides;
+  let largest = 0;
+  for (let n = 0; n < 70_000; n++) {
+    const slot = n % 1000;
+    const taken = n % 7 === 0;
+    parent.send(slot);
+    if (taken) assertEquals(parent.revoke(slot), true);
+    assertEquals(worker.claim(slot), !taken);
+    if (!taken && n % 10 === 1) assertEquals(parent.revoke(slot), false);
+    parent.answered();
+    largest = Math.max(largest, n % 100 === 0 ? sides.size() : 0);
+  }
+  assertEquals(largest < 90_000, true, `${largest} bytes`);
+});
