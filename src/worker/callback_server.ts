@@ -1,9 +1,13 @@
 import { UnclonableError } from "../base/errors.ts";
+import { importLater, LateModule } from "../base/lazy_import.ts";
 import { fromThrown } from "../value/codec/thrown_value.ts";
-import { expose } from "./web/comlink.ts";
 import type { Callback } from "./worker.ts";
 
+type Comlink = typeof import("./web/comlink.ts");
 type Listener = EventListenerOrEventListenerObject;
+
+/** A program without a configuration, where its name leads nowhere, has workers all the same. */
+const COMLINK = new LateModule(() => importLater<Comlink>("comlink"));
 
 /** A message of Comlink's, and the number of the callback that it goes to or comes from. */
 export type CallbackMessage = readonly [index: number, message: unknown];
@@ -21,6 +25,8 @@ export class CallbackServer {
   readonly #answer: (message: CallbackMessage) => void;
   /** What Comlink listens to messages with, of each callback that was called. */
   readonly #listeners: Listener[] = [];
+  /** What has come before Comlink was loaded. */
+  #early: CallbackMessage[] = [];
   #state: "open" | "ended" | "given up" = "open";
 
   /**
@@ -36,13 +42,10 @@ export class CallbackServer {
   /** Takes what the call's code has sent. */
   receive(data: unknown): void {
     // What the worker's side sends is a message.
-    const [index, message] = data as CallbackMessage;
-    if (this.#state === "given up") return;
-    const listener = this.#listeners[index] ??= this.#expose(index);
-    // Comlink reads nothing else of an event.
-    const event = { data: message } as MessageEvent;
-    if (typeof listener === "function") listener(event);
-    else listener.handleEvent(event);
+    const message = data as CallbackMessage;
+    const comlink = COMLINK.loaded;
+    if (comlink !== undefined && this.#early.length === 0) this.#deliver(comlink, message);
+    else if (this.#early.push(message) === 1) void this.#load();
   }
 
   /** The call has ended: what it has called before is called, but nothing is answered any more. */
@@ -55,7 +58,25 @@ export class CallbackServer {
     this.#state = "given up";
   }
 
-  #expose(index: number): Listener {
+  async #load(): Promise<void> {
+    try {
+      const comlink = await COMLINK.load();
+      for (const message of this.#early.splice(0)) this.#deliver(comlink, message);
+    } catch (error) {
+      for (const [index, message] of this.#early.splice(0)) this.#refuse(index, message, error);
+    }
+  }
+
+  #deliver(comlink: Comlink, [index, message]: CallbackMessage): void {
+    if (this.#state === "given up") return;
+    const listener = this.#listeners[index] ??= this.#expose(comlink, index);
+    // Comlink reads nothing else of an event.
+    const event = { data: message } as MessageEvent;
+    if (typeof listener === "function") listener(event);
+    else listener.handleEvent(event);
+  }
+
+  #expose({ expose }: Comlink, index: number): Listener {
     let added: Listener = () => {};
     expose((...args: unknown[]) => this.#call(index, args), {
       addEventListener: (_type, listener) => added = listener,
@@ -80,11 +101,15 @@ export class CallbackServer {
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const text = `Cannot send the result of a callback to its task: ${reason}`;
-      const error = new UnclonableError(text, "result", { cause });
-      const value: CallbackOutcome = { thrown: fromThrown(error) };
-      // As Comlink would answer.
-      const { id } = message as { readonly id: string };
-      this.#answer([index, { id, type: "RAW", value }]);
+      this.#refuse(index, message, new UnclonableError(text, "result", { cause }));
     }
+  }
+
+  /** Answers a message of Comlink's without Comlink. */
+  #refuse(index: number, message: unknown, error: unknown): void {
+    if (this.#state !== "open") return;
+    const { id } = message as { readonly id: string };
+    const value: CallbackOutcome = { thrown: fromThrown(error) };
+    this.#answer([index, { id, type: "RAW", value }]);
   }
 }
