@@ -27,7 +27,8 @@ interface Search {
   readonly works: readonly string[] | ((command: Command) => boolean);
 }
 
-const PYTHON: Command = ["python3"];
+/** A Python of one's own is often the first, and lacks what the system's packages bring. */
+const PYTHONS: readonly Command[] = [["python3"], ["/usr/bin/python3"]];
 
 const SEARCHES = {
   "h5dump": { about: "h5dump", commands: [["h5dump"]], works: ["--version"] },
@@ -50,11 +51,10 @@ const SEARCHES = {
     commands: [[Deno.execPath()]],
     works: runsAsNobody,
   },
-  "python3": { about: "python3", commands: [PYTHON], works: ["--version"] },
+  "python3": { about: "python3", commands: PYTHONS, works: ["--version"] },
   "python3-h5py": {
     about: "python3 with h5py",
-    // A Python of one's own is often the first, and lacks what the system's packages bring.
-    commands: [PYTHON, ["/usr/bin/python3"]],
+    commands: PYTHONS,
     works: ["-c", "import h5py"],
   },
   "tmpfs": {
