@@ -122,7 +122,11 @@ Deno.test("Bag shows path, mode and counts, also where it is closed and its dire
 
 Deno.test("Executor shows its workers and its queue", async () => {
   const show = (value: unknown) => Deno.inspect(value, { breakLength: Infinity });
-  const executor = new Executor({ workerType: "inline", maxWorkers: 1 });
+  const hanging = Promise.withResolvers<void>();
+  const observer = {
+    started: ({ task }: { readonly task: string }) => task === "hang" && hanging.resolve(),
+  };
+  const executor = new Executor({ workerType: "inline", maxWorkers: 1, observer });
   const kind = 'workerType: "inline", maxWorkers: 1';
   assertEquals(
     show(executor),
@@ -130,7 +134,7 @@ Deno.test("Executor shows its workers and its queue", async () => {
   );
   await executor.submit(double, 1);
   const calls = [executor.submit(hang), executor.submit(double, 2)];
-  while (calls[0]?.state !== "running") await new Promise((resolve) => setTimeout(resolve));
+  await hanging.promise;
   assertEquals(
     show(executor),
     `Executor { ${kind}, workers: 1, idle: 0, running: 1, queued: 1 }`,
