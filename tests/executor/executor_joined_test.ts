@@ -12,7 +12,7 @@ import { leaveNothing } from "../leave_nothing.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { openSharedFolder } from "./_shared_folder.ts";
 import { gated } from "./testdata/context_tasks.ts";
-import * as tasks from "./testdata/crew_tasks.ts";
+import * as tasks from "./testdata/worker_count_tasks.ts";
 import { double } from "./testdata/tasks.ts";
 
 leaveNothing();

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Executor, NestedExecutorError } from "@quiver/quiver";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
-import * as tasks from "./testdata/crew_tasks.ts";
+import * as tasks from "./testdata/worker_count_tasks.ts";
 
 leaveNothing();
 

@@ -13,7 +13,7 @@ import { type ExecutorObserver, getReusableExecutor } from "@quiver/quiver/worke
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
-import * as tasks from "./testdata/crew_tasks.ts";
+import * as tasks from "./testdata/worker_count_tasks.ts";
 
 leaveNothing();
 

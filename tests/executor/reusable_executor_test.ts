@@ -12,7 +12,7 @@ import { getReusableExecutor, type ReusableExecutorOptions } from "@quiver/quive
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { Gate } from "./gate.ts";
-import * as tasks from "./testdata/crew_tasks.ts";
+import * as tasks from "./testdata/worker_count_tasks.ts";
 import { double } from "./testdata/tasks.ts";
 
 leaveNothing();

@@ -1,6 +1,6 @@
 // A program that drops its executor without disposing it, with calls in the queue.
 import { Executor, type WorkerType } from "@quiver/quiver";
-import { identify } from "./crew_tasks.ts";
+import { identify } from "./worker_count_tasks.ts";
 
 function submitAll(workerType: WorkerType): Promise<unknown>[] {
   const executor = new Executor({ maxWorkers: 1, workerType, idleTimeout: 20 });
