@@ -179,6 +179,53 @@ for (const type of WORKER_TYPES) {
     assertEquals(values, Array.from(values, (_, index) => new Uint8Array(1000).fill(index)));
   });
 
+  test("a call that cannot be given back ends at the worker that leaves", async () => {
+    for (const end of ["close", "terminate"] as const) {
+      await using folder = await openSharedFolder();
+      const dispatcher = new Dispatcher({
+        maxWorkers: 1,
+        gracePeriod: 100,
+        open: open({ retire: toHook(tasks.retireWhen, folder.path, "leave") }),
+      });
+      await dispatcher.run(toRequest(tasks.whichIsolate));
+      // While the worker asks itself it is sent these ahead, as the first was short.
+      const long = { ...toRequest(tasks.gated), args: [folder.path, "long"] };
+      const given = transfer(new Float64Array(8));
+      const calls = [
+        dispatcher.run(toRequest(tasks.whichIsolate)),
+        dispatcher.run({ ...long, args: [...long.args, given] }),
+        dispatcher.run(toRequest(tasks.whichIsolate)),
+      ];
+      const ends = Promise.allSettled(calls);
+      await Deno.writeTextFile(`${folder.path}/leave`, "");
+      await folder.appears("long.started");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      assertEquals(dispatcher.statistics(), {
+        queued: 2,
+        running: 1,
+        idle: 0,
+        workers: 1,
+        lost: 0,
+      });
+      if (end === "terminate") dispatcher.terminate();
+      await Deno.writeTextFile(`${folder.path}/long.go`, "");
+      const outcomes = (await ends).map((one) =>
+        one.status === "fulfilled" ? one.value.type : one.reason.name
+      );
+      const expected = end === "close" ? "value" : "ExecutorShutdownError";
+      assertEquals(outcomes, [expected, expected, expected]);
+      await dispatcher.close();
+    }
+  });
+
+  test("retire gets its arguments as they were given, each time", async () => {
+    const worker = await open({ retire: toHook(tasks.countInArgument, { count: 0 }) })();
+    for (let call = 0; call < 3; call++) {
+      assertEquals((await worker.run(toRequest(tasks.whichIsolate))).type, "value");
+    }
+    await worker.close();
+  });
+
   // executors 45
   test("retire that throws leaves the result, and close() reports it", async () => {
     const worker = await open({ retire: toHook(tasks.failToRetire) })();

@@ -113,7 +113,7 @@ export class Prefetch {
   /** A call is back that its worker has not run. */
   returned(worker: PoolWorker<DispatchedCall>): void {
     worker.sent--;
-    // One that was not asked takes no calls, so it is about to be dead.
+    // One that was not asked takes no calls any more.
     if (worker.revoking === 0) return this.#pool.leave(worker);
     worker.revoking--;
     this.#returning--;

@@ -156,7 +156,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
       this.#workers.add(worker);
       observer?.tell("workerStarted", { worker: handle.name });
       void handle.dead.then((reason) => {
-        this.leave(worker);
+        this.#bury(worker);
         observer?.tell("workerEnded", { worker: handle.name, reason });
       });
       this.rest(worker);
@@ -195,9 +195,10 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     this.#idle.delete(worker);
   }
 
-  /** A worker takes no more calls, by itself: what its end may have to tell is asked for. */
+  /** A worker takes no more calls, by itself; it may still have some that it could not give back. */
   leave(worker: PoolWorker<C>): void {
-    if (this.#workers.has(worker) || this.#lost.has(worker)) this.#close(worker);
+    // It ends as soon as it has nothing to do.
+    worker.limit = 0;
   }
 
   /** A worker takes no calls until the one that it runs has ended; another may take its place. */
@@ -255,6 +256,11 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     this.#stop(this.#workers);
     this.#stop(this.#lost);
     this.#closing.terminate();
+  }
+
+  /** A worker is dead: what its end may have to tell is asked for. */
+  #bury(worker: PoolWorker<C>): void {
+    if (this.#workers.has(worker) || this.#lost.has(worker)) this.#close(worker);
   }
 
   #endLost(): void {

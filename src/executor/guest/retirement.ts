@@ -1,5 +1,6 @@
 import { WorkerDiedError } from "../../base/errors.ts";
 import { CallStatus } from "../../task/future.ts";
+import { capture, copyLarge } from "../../value/capture.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import type { CallRequest, Outcome, RunCall } from "../../worker/worker.ts";
 import type { CallContext } from "../wire/call_context.ts";
@@ -48,7 +49,10 @@ export class Retirement {
 
   async #ask(): Promise<boolean> {
     const { task } = this.#request;
-    const outcome: Outcome = await this.#run(this.#request, new CallStatus(task));
+    // What the task does to its arguments must not count the next time.
+    const args = capture(this.#request.args, { large: copyLarge }).values;
+    const request = { ...this.#request, args };
+    const outcome: Outcome = await this.#run(request, new CallStatus(task));
     if (outcome.type === "value") return Boolean(outcome.value);
     const cause = toThrown(outcome.error.thrown);
     const reason = `its \`retire\` task "${task}" failed: ${

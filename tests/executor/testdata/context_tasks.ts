@@ -46,6 +46,14 @@ export const afterCalls = task(import.meta, function afterCalls(limit: number): 
   return ++state.calls % limit === 0;
 });
 
+/** A `retire` that changes its argument, and lets a worker go that sees the change. */
+export const countInArgument = task(
+  import.meta,
+  function countInArgument(counter: { count: number }): boolean {
+    return counter.count++ > 0;
+  },
+);
+
 export const failToRetire = task(import.meta, function failToRetire(): never {
   throw new TypeError("cannot tell");
 });
