@@ -232,8 +232,11 @@ class EarlyCopies {
 
 const EARLY_COPIES = new EarlyCopies();
 
-/** Deno has Node's class among its globals, which its type library does not describe. */
-const { Buffer } = globalThis as {
+/**
+ * Deno has Node's class among its globals, which its type library does not describe. To look at it
+ * takes a millisecond, the first time.
+ */
+const GLOBALS = globalThis as {
   readonly Buffer?: { compare(a: Uint8Array, b: Uint8Array): number };
 };
 
@@ -244,7 +247,7 @@ const { Buffer } = globalThis as {
  * @returns Whether they are the same.
  */
 export function isEqual(a: LargeBuffer, b: LargeBuffer): boolean {
-  return Buffer?.compare(toBytes(a), toBytes(b)) === 0;
+  return GLOBALS.Buffer?.compare(toBytes(a), toBytes(b)) === 0;
 }
 
 /**

@@ -19,7 +19,8 @@ import {
 import type { KeyedCall } from "../call/call_key.ts";
 import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import type { Found } from "../store/stores.ts";
-import { pathTo, toPart } from "../value/buffer_tools.ts";
+import { toPart } from "../value/digest/digest_value.ts";
+import { pathTo } from "../value/digest/refusal.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 import {
   arePrimitive,

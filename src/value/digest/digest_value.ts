@@ -101,6 +101,19 @@ export function writeExact(
     writeWith(value, Infinity, (sink) => new ExactWriter(sink, parts, known));
 }
 
+/**
+ * Digests an array or a buffer, as the part of a value that it is stored as.
+ *
+ * @param value The array, view or buffer.
+ * @returns Its digest, kind and bytes.
+ * @throws {TypeError} When it is no such thing.
+ */
+export function toPart(value: object): EncodedPart {
+  const type = toObjectType(value);
+  if (isArrayKind(type) && isArrayValue(value, type)) return toArrayPart(value, type);
+  throw new TypeError(`Cannot digest a buffer: it is a ${type}`);
+}
+
 /** Options of {@linkcode writeArgument}. */
 export interface WriteArgumentOptions {
   /**

@@ -295,6 +295,17 @@ export function findCallback(value: unknown, root: string): Finding | undefined 
   return findFirst(value, root, { enter, children: childrenOf });
 }
 
+/**
+ * Finds something among arguments.
+ *
+ * @param wanted What to look for, by identity.
+ * @returns The path to it, such as `args[0].samples`; `"args"` when it is not there.
+ */
+export function pathTo(args: readonly unknown[], wanted: unknown): string {
+  const enter = (value: unknown) => value === wanted ? "wanted" : undefined;
+  return findFirst(args, "args", { enter, children: childrenOf })?.path ?? "args";
+}
+
 function refuseShared(value: unknown): string | undefined {
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
   if (!(buffer instanceof SharedArrayBuffer)) return undefined;
