@@ -41,7 +41,11 @@ export interface DigestOptions {
  */
 export function digestValue(value: unknown, options: DigestOptions = {}): Digest {
   const { root = "value", parts } = options;
-  return explainRefusal("digest", value, root, () => writeExact(value, parts, parts).digest);
+  try {
+    return writeExact(value, parts, parts).digest;
+  } catch (cause) {
+    throw explainRefusal("digest", value, root, cause);
+  }
 }
 
 /**
@@ -57,7 +61,11 @@ export function digestValue(value: unknown, options: DigestOptions = {}): Digest
  */
 export function digestArgument(value: unknown, options: DigestOptions = {}): Digest {
   const { root = "value", parts } = options;
-  return explainRefusal("digest", value, root, () => writeArgument(value, { parts }));
+  try {
+    return writeArgument(value, { parts });
+  } catch (cause) {
+    throw explainRefusal("digest", value, root, cause);
+  }
 }
 
 /** Written without back references, what is shared a few dozen times over never ends. */

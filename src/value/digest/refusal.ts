@@ -135,38 +135,37 @@ class DigestSearch implements Search {
 }
 
 /**
- * Runs something over a value, and turns what shows that the value is at fault into an
- * {@linkcode IndigestibleError} that says where.
+ * Says of what was thrown while a value was read where the value is at fault, if it is.
  *
- * @param action What is done, for the message.
+ * @param action What was done, for the message.
  * @param root What the path to the culprit begins with.
- * @param run What to do.
- * @returns What it returns.
- * @throws {IndigestibleError} If the value cannot be taken.
+ * @param cause What was thrown.
+ * @returns An {@linkcode IndigestibleError}, or the cause itself, which is somebody else's.
  */
-export function explainRefusal<T>(action: Action, value: unknown, root: string, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    if (cause instanceof Refusal) {
-      const search = new DigestSearch(action === "digest" ? refuseDigest : refuseStorage);
-      const finding = findFirst(value, root, search);
-      const { path, reason } = finding ?? { path: root, reason: cause.message };
-      throw new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path);
-    }
-    if (cause instanceof SinkFullError) {
-      const reason = "what it shares is too much when written out; pass it in fewer places";
-      throw new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root, { cause });
-    }
-    if (cause instanceof TooDeepError || isStackOverflow(cause)) {
-      const reason = "it is nested too deeply; pass it flattened";
-      throw new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root);
-    }
-    const revoked = cause instanceof TypeError ? findRevoked(value, root) : undefined;
-    if (revoked === undefined) throw cause;
-    const { path, reason } = revoked;
-    throw new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path, { cause });
+export function explainRefusal(
+  action: Action,
+  value: unknown,
+  root: string,
+  cause: unknown,
+): unknown {
+  if (cause instanceof Refusal) {
+    const search = new DigestSearch(action === "digest" ? refuseDigest : refuseStorage);
+    const finding = findFirst(value, root, search);
+    const { path, reason } = finding ?? { path: root, reason: cause.message };
+    return new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path);
   }
+  if (cause instanceof SinkFullError) {
+    const reason = "what it shares is too much when written out; pass it in fewer places";
+    return new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root, { cause });
+  }
+  if (cause instanceof TooDeepError || isStackOverflow(cause)) {
+    const reason = "it is nested too deeply; pass it flattened";
+    return new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root);
+  }
+  const revoked = cause instanceof TypeError ? findRevoked(value, root) : undefined;
+  if (revoked === undefined) return cause;
+  const { path, reason } = revoked;
+  return new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path, { cause });
 }
 
 /** Finds a proxy that threw where it was only looked at; what getters throw is for who wrote them. */
