@@ -9,8 +9,14 @@
  */
 import { BagFormatError, QuiverError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
-import { type FileSystem, readWhole, replaceFile } from "../disk/file_system.ts";
-import { type BagLayout, listNames } from "../disk/layout.ts";
+import {
+  type FileSystem,
+  lookAt,
+  openShared,
+  readWhole,
+  replaceFile,
+} from "../disk/file_system.ts";
+import { type BagLayout, directoriesOf, listRoot, locksOf } from "../disk/layout.ts";
 
 /** The version of the format that this code writes and reads. */
 const BAG_VERSION = 1;
@@ -96,7 +102,7 @@ export function createBag(
 ): void {
   if (readBagJson(layout) === undefined) {
     fileSystem.makeDirectory(layout.root);
-    const foreign = listNames(layout.root).find((name) => !UNFINISHED_REGEXP.test(name));
+    const foreign = listRoot(layout.root).find(({ name }) => !UNFINISHED_REGEXP.test(name))?.name;
     // A process that creates the same bag may have finished between the two looks.
     if (foreign !== undefined && readBagJson(layout) === undefined) {
       throw new BagFormatError(
@@ -107,9 +113,11 @@ export function createBag(
     writeBagJson(fileSystem, layout, features);
   }
   // Also for a bag that is there: whoever created it may have died before this.
-  const { segments, journals, leases, touches, locks } = layout;
-  for (const directory of [segments, journals, leases, touches, locks]) {
-    fileSystem.makeDirectory(directory);
+  for (const directory of directoriesOf(layout)) {
+    if (directory !== layout.quarantine) fileSystem.makeDirectory(directory);
+  }
+  for (const lock of locksOf(layout)) {
+    if (lookAt(lock) === undefined) openShared(fileSystem, lock, { write: true }).close();
   }
 }
 
@@ -207,7 +215,7 @@ export function isBagJsonReadable(layout: BagLayout): boolean {
  * @throws {BagFormatError} If one is a symbolic link or no directory at all.
  */
 export function refuseLinkedDirectories(layout: BagLayout): void {
-  for (const path of [layout.segments, layout.journals, layout.leases, layout.locks]) {
+  for (const path of directoriesOf(layout)) {
     const info = lookAt(path);
     if (info === undefined || info.isDirectory) continue;
     throw new BagFormatError(
@@ -215,15 +223,6 @@ export function refuseLinkedDirectories(layout: BagLayout): void {
         `${info.isSymlink ? "a symbolic link, which a bag never follows" : "no directory"}; ` +
         "put the directory itself there, or make the whole bag a link",
     );
-  }
-}
-
-function lookAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }
 

@@ -1,9 +1,10 @@
 import {
   type BagOptions,
-  CacheGuard,
+  type CacheGuard,
   type CompactOptions,
   type CompactResult,
   type FoldResult,
+  guardBag,
   type StorageStatistics,
 } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
@@ -63,12 +64,12 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   constructor(options: DiskBagOptions) {
     const { fileSystem, layout, journalBytes, memoryBytes, mode, durability } = options;
     const sync = durability === "power";
-    const guard = new CacheGuard(`the bag "${layout.root}"`, mode);
+    const guard = guardBag(layout, mode);
     this.#options = options;
     this.#guard = guard;
     this.#cache = new ByteCache(memoryBytes);
     const handles = new FileHandles();
-    this.#writer = new JournalWriter({ fileSystem, layout, journalBytes, sync });
+    this.#writer = new JournalWriter({ fileSystem, layout, guard, journalBytes, sync });
     this.#stored = new StoredValues(
       layout,
       handles,
@@ -82,8 +83,8 @@ export class DiskBag implements DiskStorage, ValueSweeper {
       guard,
       sync,
       onLongTail: reload,
-      // What others have removed is held open until this handle learns of it.
-      onReplaced: reload,
+      // What others have removed is held open until this handle learns of it. All may be another one.
+      onReplaced: () => void this.#stored.reload(true),
       onOverdue: () => this.#sealLog(),
     }, this.#stored.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);

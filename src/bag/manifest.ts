@@ -9,16 +9,18 @@
  */
 import { BagCorruptError } from "../base/errors.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "../disk/checked_line.ts";
+import { guardBag } from "../disk/disk_storage.ts";
 import {
   type FileSystem,
   isLockedAt,
   isMissing,
   openIfThere,
-  openShared,
   readWhole,
   replaceFile,
 } from "../disk/file_system.ts";
 import { type BagLayout, listNames } from "../disk/layout.ts";
+import { waitUntil } from "../disk/leases.ts";
+import { LockFile } from "../disk/lock_file.ts";
 
 /** A live segment. */
 export interface SegmentEntry {
@@ -138,10 +140,10 @@ function isCount(content: unknown): boolean {
 
 /** The right to change segments and the manifest; one holder at a time. */
 export class FoldLock implements Disposable {
-  readonly #file: Deno.FsFile | undefined;
+  readonly #held: Disposable | undefined;
 
-  private constructor(file: Deno.FsFile | undefined) {
-    this.#file = file;
+  private constructor(held: Disposable | undefined) {
+    this.#held = held;
   }
 
   /**
@@ -150,17 +152,17 @@ export class FoldLock implements Disposable {
    * @returns The lock, or `undefined` when another folds.
    */
   static tryTake(fileSystem: FileSystem, layout: BagLayout): FoldLock | undefined {
-    const file = openLock(fileSystem, layout);
-    if (file.tryLockSync(true)) return new FoldLock(file);
-    file.close();
+    const lock = new LockFile(fileSystem, layout.foldLock, guardBag(layout, "readwrite"));
+    if (lock.tryLock()) return new FoldLock(lock);
+    lock[Symbol.dispose]();
     return undefined;
   }
 
   /** Takes the lock, after whoever holds it. */
   static async take(fileSystem: FileSystem, layout: BagLayout): Promise<FoldLock> {
-    const file = openLock(fileSystem, layout);
-    await file.lock(true);
-    return new FoldLock(file);
+    const lock = new LockFile(fileSystem, layout.foldLock, guardBag(layout, "readwrite"));
+    await waitUntil(() => lock.tryLock());
+    return new FoldLock(lock);
   }
 
   /**
@@ -187,11 +189,6 @@ export class FoldLock implements Disposable {
 
   /** Frees the lock. */
   [Symbol.dispose](): void {
-    this.#file?.unlockSync();
-    this.#file?.close();
+    this.#held?.[Symbol.dispose]();
   }
-}
-
-function openLock(fileSystem: FileSystem, layout: BagLayout): Deno.FsFile {
-  return openShared(fileSystem, layout.foldLock, { write: true });
 }

@@ -1,6 +1,8 @@
 import type { OptionRule, OptionRules } from "../base/check_options.ts";
 import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
+import { lookAt } from "./file_system.ts";
+import type { BagLayout } from "./layout.ts";
 
 /** How a cache on disk is opened, whatever its kind. */
 export interface CacheFilesOptions {
@@ -172,10 +174,24 @@ export function isDigest(text: string): boolean {
   return DIGEST_REGEXP.test(text);
 }
 
+/**
+ * Makes the guard of a bag.
+ *
+ * @param layout Where the bag is.
+ * @param mode Whether it may be changed.
+ */
+export function guardBag(
+  { root, bagJson }: Pick<BagLayout, "root" | "bagJson">,
+  mode: "readwrite" | "read",
+): CacheGuard {
+  return new CacheGuard(`the bag "${root}"`, mode, bagJson);
+}
+
 /** Refuses what cannot be done with a cache on disk: when it is closed, read-only, or by a bad name. */
 export class CacheGuard {
   readonly #name: string;
   readonly #mode: "readwrite" | "read";
+  readonly #marker: string;
   #closed = false;
 
   /**
@@ -183,10 +199,12 @@ export class CacheGuard {
    *
    * @param name What the cache is called in errors, as in `the file cache "/results"`.
    * @param mode Whether the cache may be changed.
+   * @param marker The file without which there is no such cache.
    */
-  constructor(name: string, mode: "readwrite" | "read") {
+  constructor(name: string, mode: "readwrite" | "read", marker: string) {
     this.#name = name;
     this.#mode = mode;
+    this.#marker = marker;
   }
 
   /** Whether the cache may be changed, as it was opened. */
@@ -226,6 +244,20 @@ export class CacheGuard {
     this.checkOpen(action);
     if (this.writable) return;
     throw new QuiverError(`Cannot ${action} ${this.#name}: it was opened with mode: "read"`);
+  }
+
+  /**
+   * Lets pass while the cache is where it was opened: asked where files turn out to be others, or
+   * none. Of a cache that is there only some were removed, which are made anew.
+   *
+   * @throws {QuiverError} If there is no cache any more.
+   */
+  checkThere(): void {
+    if (lookAt(this.#marker) !== undefined) return;
+    throw new QuiverError(
+      `Cannot go on with ${this.#name}: it was moved, removed or cleared while it was open; open it ` +
+        "where it is now",
+    );
   }
 
   /**

@@ -6,8 +6,13 @@
  * locks do not: they change nothing that outlives the process.
  *
  * A bag never follows a symbolic link inside its directory, neither to read nor to write: whoever can
- * put one there could make it read, fill or empty any file of the user's. A link to the directory
- * itself is the user's own choice, and is followed.
+ * put one there could make it read, fill or empty any file of the user's. {@linkcode DISK} opens none,
+ * and `layout.ts` lists no directory that is one. A link to the directory itself is the user's own
+ * choice, and is followed.
+ *
+ * Nor does a handle that stays open trust that its file is still the one of that name: others replace
+ * files, and a cleaner, a restored backup or a moved directory does so without telling
+ * ({@linkcode isSameFile}).
  *
  * @module
  */
@@ -15,7 +20,7 @@ import { BagCorruptError } from "../base/errors.ts";
 
 /** What a bag does to a disk, one system call a method. */
 export interface FileSystem {
-  /** Opens a file; with `create` or `truncate` that alone changes the disk. */
+  /** Opens a file, and follows no link; with `create` or `truncate` that alone changes the disk. */
   open(path: string, options: Deno.OpenOptions): Deno.FsFile;
   /** Writes where the file stands, and returns how many bytes were taken. */
   write(file: Deno.FsFile, bytes: Uint8Array): number;
@@ -37,7 +42,11 @@ export interface FileSystem {
 
 /** The file system of this machine. */
 export const DISK: FileSystem = {
-  open: (path, options) => Deno.openSync(path, options),
+  open(path, options) {
+    // The system itself makes no new file where there is a link.
+    if (options.createNew !== true) refuseLink(path);
+    return Deno.openSync(path, options);
+  },
   write: (file, bytes) => file.writeSync(bytes),
   truncate: (file, length) => file.truncateSync(length),
   sync: (file) => file.syncDataSync(),
@@ -167,14 +176,8 @@ export function readWhole(path: string): Uint8Array<ArrayBuffer> | undefined {
  * @throws {BagCorruptError} If it is anything else.
  */
 export function refuseLink(path: string): void {
-  let info: Deno.FileInfo;
-  try {
-    info = Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
-  if (info.isFile) return;
+  const info = lookAt(path);
+  if (info === undefined || info.isFile) return;
   throw new BagCorruptError(
     `Cannot open "${path}": it is ${info.isSymlink ? "a symbolic link" : "not a file"}, ` +
       "which a bag never follows; put the file itself there, or repair the bag with " +
@@ -182,6 +185,39 @@ export function refuseLink(path: string): void {
     path,
     0,
   );
+}
+
+/** Which file it is, whatever it is called. */
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number | null;
+}
+
+/**
+ * Tells whether a file is still the one of that name. Whether it has a name at all, or how many, says
+ * nothing: a copy made of hard links keeps those that were replaced.
+ *
+ * @param path The name.
+ * @param file Which file it was.
+ * @returns `false` also when there is nothing of that name.
+ */
+export function isSameFile(path: string, file: FileIdentity): boolean {
+  const there = lookAt(path);
+  return there !== undefined && there.ino === file.ino && there.dev === file.dev;
+}
+
+/**
+ * Looks what there is under a name, and follows no link.
+ *
+ * @returns What there is, or `undefined` for nothing.
+ */
+export function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -211,7 +247,6 @@ export function openShared(
   path: string,
   options: Deno.OpenOptions,
 ): Deno.FsFile {
-  refuseLink(path);
   return fileSystem.open(path, { ...options, read: true, create: true });
 }
 

@@ -1,4 +1,5 @@
 import { sleep } from "../base/abortable.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import type { CacheGuard } from "./disk_storage.ts";
@@ -6,10 +7,10 @@ import {
   type FileSystem,
   isLocked,
   isLockedAt,
+  isSameFile,
   openIfThere,
   openShared,
   readAt,
-  refuseLink,
   removeIfThere,
   writeAll,
 } from "./file_system.ts";
@@ -90,13 +91,27 @@ export class DiskLeases implements LeaseStore, Disposable {
   tryAcquire(key: Digest): Lease | undefined {
     this.#guard.checkWritable("take a lease in");
     const path = toLeasePath(this.#layout, key);
+    try {
+      return this.#take(path, key);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    this.#guard.checkThere();
+    // Somebody has cleared away the directories.
+    this.#fileSystem.makeDirectory(this.#layout.leases);
+    this.#fileSystem.makeDirectory(this.#layout.locks);
+    return this.#take(path, key);
+  }
+
+  #take(path: string, key: Digest): Lease | undefined {
     const own = this.#idle?.pop() ?? createOwnFile(this.#fileSystem, this.#layout, "lease");
     try {
       this.#fileSystem.link(own.path, path);
     } catch {
       // Somebody holds the key, or has left it behind; or files cannot have two names here, as on a
       // FAT disk. What else is wrong shows when the file itself is opened.
-      this.#putBack(own);
+      if (isSameFile(own.path, own)) this.#putBack(own);
+      else own.file.close();
       return tryLock(this.#fileSystem, path, key);
     }
     this.#forgetEarlier(own, key);
@@ -114,7 +129,6 @@ export class DiskLeases implements LeaseStore, Disposable {
     this.#guard.checkWritable("revoke a lease in");
     if (!KEY_REGEXP.test(key)) return false;
     const path = toLeasePath(this.#layout, key);
-    refuseLink(path);
     try {
       using file = this.#fileSystem.open(path, { append: true });
       writeAll(this.#fileSystem, file, new TextEncoder().encode(key));
@@ -207,6 +221,9 @@ class FileLease implements Lease {
 
 const KEY_REGEXP = /^[0-9a-f]{64}$/;
 
+/** How often a file is locked that somebody puts another one in the place of. */
+const MOST_FILES = 100;
+
 const FIRST_DELAY = 1;
 const LONGEST_DELAY = 50;
 
@@ -218,7 +235,7 @@ const LONGEST_DELAY = 50;
  * @returns The lease, or `undefined` when somebody holds it.
  */
 function tryLock(fileSystem: FileSystem, path: string, key: Digest): Lease | undefined {
-  while (true) {
+  for (let attempt = 0; attempt < MOST_FILES; attempt++) {
     const file = openShared(fileSystem, path, { write: true });
     try {
       if (!file.tryLockSync(true)) {
@@ -227,7 +244,7 @@ function tryLock(fileSystem: FileSystem, path: string, key: Digest): Lease | und
       }
       // Whoever held it before may have removed it after this opened it: then it is a lock on a
       // file that nobody else will find under this name.
-      if (isSameFile(path, file)) {
+      if (isSameFile(path, file.statSync())) {
         skipMarks(file);
         return new FileLease(key, file, () => {
           try {
@@ -245,13 +262,7 @@ function tryLock(fileSystem: FileSystem, path: string, key: Digest): Lease | und
     }
     file.close();
   }
-}
-
-function isSameFile(path: string, file: Deno.FsFile): boolean {
-  using found = openIfThere(path);
-  if (found === undefined) return false;
-  const [there, own] = [found.statSync(), file.statSync()];
-  return there.ino === own.ino && there.dev === own.dev;
+  throw new QuiverError(`Cannot lock "${path}": somebody replaces the file again and again`);
 }
 
 /** What is read of a file at once: it is nearly always empty. */
@@ -394,6 +405,10 @@ export class WaitNotes implements WaitBoard, Disposable {
   write(note?: Record<string, unknown>): void {
     this.#guard.checkWritable("wait in");
     if (note === undefined && this.#own === undefined) return;
+    if (this.#own !== undefined && !isSameFile(this.#own.path, this.#own)) {
+      this.#own.file.close();
+      this.#own = undefined;
+    }
     this.#own ??= createOwnFile(this.#fileSystem, this.#layout, "waits");
     const line = note === undefined
       ? new Uint8Array()

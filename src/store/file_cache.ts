@@ -20,7 +20,7 @@ import {
   replaceFile,
   writeAll,
 } from "../disk/file_system.ts";
-import { listNames } from "../disk/layout.ts";
+import { listNames, listRoot } from "../disk/layout.ts";
 import { createLeases, DiskLeases, exclusively } from "../disk/leases.ts";
 import { toPayload, toPayloadCheck } from "../disk/payload.ts";
 import type { TellDamaged } from "../disk/stores.ts";
@@ -50,11 +50,11 @@ class FileStorage implements DiskStorage {
    */
   constructor(path: string, options: Required<CacheFilesOptions>, fileSystem: FileSystem) {
     const { mode, durability } = options;
-    const guard = new CacheGuard(`the file cache "${path}"`, mode);
+    const guard = new CacheGuard(`the file cache "${path}"`, mode, `${path}/cache.json`);
     const leases = `${path}/leases`;
     const unfinished = `${path}/unfinished`;
     const sync = durability === "power";
-    const replacer = new FileReplacer({ fileSystem, directory: unfinished, sync });
+    const replacer = new FileReplacer({ fileSystem, guard, directory: unfinished, sync });
     this.path = path;
     this.mode = mode;
     this.#guard = guard;
@@ -205,10 +205,15 @@ function toName(digest: Digest): string {
 /** What a writer names a file that is not finished: its own name, and a number. */
 const NAME_REGEXP = /^[0-9a-f-]{36}-\d+$/;
 
+/** How often a file is written that others take for one of a dead writer, or that has no directory. */
+const MOST_ATTEMPTS = 100;
+
 /** What a {@linkcode FileReplacer} needs to know. */
 interface FileReplacerOptions {
   /** The seam. */
   readonly fileSystem: FileSystem;
+  /** Says whether the cache is still there. */
+  readonly guard: CacheGuard;
   /** Where files lie that are not finished. */
   readonly directory: string;
   /** Whether each file is brought to the disk itself before it counts as written. */
@@ -243,21 +248,28 @@ class FileReplacer {
    * @param chunks The new content, in pieces.
    */
   replace(directory: string, name: string, chunks: readonly Uint8Array[]): void {
-    const { fileSystem, sync } = this.#options;
-    while (!this.#tryReplace(directory, name, chunks)) {
+    const { fileSystem, guard, sync, directory: unfinished } = this.#options;
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      if (this.#tryReplace(directory, name, chunks)) {
+        if (sync) fileSystem.syncDirectory(directory);
+        return;
+      }
+      guard.checkThere();
       // It may be there by now: two handles may need the same one at the same time.
-      fileSystem.makeDirectory(directory);
+      for (const missing of [unfinished, directory]) fileSystem.makeDirectory(missing);
       if (sync) fileSystem.syncDirectory(`${directory}/..`);
     }
-    if (sync) fileSystem.syncDirectory(directory);
+    throw new QuiverError(
+      `Cannot write "${directory}/${name}": somebody removes what is not finished again and again`,
+    );
   }
 
   /** `false` when there is no such directory, or another handle has taken the file for a dead one's. */
   #tryReplace(directory: string, name: string, chunks: readonly Uint8Array[]): boolean {
     const { fileSystem, sync, directory: unfinished } = this.#options;
     const temporary = `${unfinished}/${this.#writer}-${this.#count++}`;
-    using file = fileSystem.open(temporary, { write: true, createNew: true });
     try {
+      using file = fileSystem.open(temporary, { write: true, createNew: true });
       if (!file.tryLockSync(true)) return false;
       for (const chunk of chunks) writeAll(fileSystem, file, chunk);
       if (sync) fileSystem.sync(file);
@@ -353,7 +365,7 @@ function refuseDeadLink(root: string): void {
 
 function createMarker(fileSystem: FileSystem, root: string): void {
   fileSystem.makeDirectory(root);
-  const foreign = listNames(root).find((name) => !UNFINISHED_REGEXP.test(name));
+  const foreign = listRoot(root).find(({ name }) => !UNFINISHED_REGEXP.test(name))?.name;
   // A process that creates the same cache may have finished between the two looks.
   if (foreign !== undefined && readWhole(`${root}/cache.json`) === undefined) {
     throw new CacheFormatError(

@@ -264,6 +264,7 @@ Deno.test("DiskBag.close() folds what was written", async () => {
     "calls.jsonl",
     "locks/calls.lock",
     "locks/fold.lock",
+    "locks/sweep.lock",
     "manifest.json",
     "segments/000001.h5",
     "segments/000001.index",

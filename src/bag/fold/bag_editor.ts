@@ -9,6 +9,7 @@ import {
   type BagLayout,
   listEntries,
   listJournals,
+  listRoot,
   toSegmentIndexPath,
   toSegmentName,
   toSegmentPath,
@@ -189,7 +190,7 @@ interface UnnamedFile {
  * @returns The paths of files beside the segments that never got their name.
  */
 export function listUnfinished(layout: BagLayout): string[] {
-  return listEntries(layout.root)
+  return listRoot(layout.root)
     .filter((entry) => entry.isFile && UNFINISHED_REGEXP.test(entry.name))
     .map((entry) => `${layout.root}/${entry.name}`);
 }

@@ -18,10 +18,10 @@
  *
  * @module
  */
-import type { CompactResult } from "../../disk/disk_storage.ts";
+import { type CompactResult, guardBag } from "../../disk/disk_storage.ts";
 import { openIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
-import { lockExclusively } from "../../disk/own_file.ts";
+import { LockFile } from "../../disk/lock_file.ts";
 import { toPayload } from "../../disk/payload.ts";
 import type { Digest } from "../../value/value.ts";
 import { scanJournal } from "../journal/journal_scan.ts";
@@ -37,7 +37,7 @@ import {
   type SegmentShare,
   selectSmall,
 } from "./scheduler.ts";
-import { openSweepLock, readTouches } from "./touches.ts";
+import { readTouches } from "./touches.ts";
 
 /** Tells whether a value of a segment is kept. */
 type IsKept = (segment: SegmentEntry, digest: Digest) => boolean;
@@ -132,14 +132,10 @@ async function compactGroup(
   const rest = manifest.segments.filter(({ name }) => !taken.has(name));
   const sweeps = (manifest.sweeps ?? 0) + (dropped.size > 0 ? 1 : 0);
   await editor.replace([...rest, ...entry], { sweeps }, async (doSwitch) => {
-    using lock = openSweepLock(editor.fileSystem, layout);
-    await lockExclusively(lock);
-    try {
-      rescue(editor, dropped, readTouches(layout, horizon));
-      doSwitch();
-    } finally {
-      lock.unlockSync();
-    }
+    using lock = new LockFile(editor.fileSystem, layout.sweepLock, guardBag(layout, "readwrite"));
+    await lock.lock();
+    rescue(editor, dropped, readTouches(layout, horizon));
+    doSwitch();
   });
   const bytes = dropped.values().reduce((sum, { length }) => sum + length, 0);
   return { values: dropped.size, bytes, damaged };
@@ -151,7 +147,8 @@ function rescue(
   dropped: Map<Digest, StoredSource>,
   touched: ReadonlySet<Digest>,
 ): void {
-  const options = { fileSystem, layout, journalBytes: Infinity, sync: true };
+  const guard = guardBag(layout, "readwrite");
+  const options = { fileSystem, layout, guard, journalBytes: Infinity, sync: true };
   using writer = new JournalWriter(options);
   for (const digest of touched) {
     const source = dropped.get(digest);

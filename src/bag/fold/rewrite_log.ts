@@ -21,7 +21,8 @@ import {
   toTemporaryPath,
   writeAll,
 } from "../../disk/file_system.ts";
-import { lockExclusively } from "../../disk/own_file.ts";
+import { guardBag } from "../../disk/disk_storage.ts";
+import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
 import { type CallLine, scanCalls } from "../log/call_scan.ts";
 import { checkPrefix } from "../log/call_table.ts";
@@ -50,24 +51,20 @@ export async function rewriteCalls(editor: BagEditor): Promise<number> {
   const logGeneration = manifest.logGeneration + 1;
   const check = checkPrefix(file, length, logGeneration) ?? 0;
   const table = encodeTable({ purpose: PURPOSE.calls, length, check }, rows);
-  using lock = fileSystem.open(layout.callsLock, { read: true, write: true, create: true });
-  await lockExclusively(lock);
-  try {
-    const size = old.seekSync(0, Deno.SeekMode.End);
-    copyRest(fileSystem, old, end, size, file);
-    fileSystem.sync(file);
-    // While it can still be opened by its name.
-    using moved = fileSystem.open(layout.callLog, { append: true });
-    // A table that knows keys which are nowhere any more would look as if the log had been cut.
-    removeIfThere(fileSystem, layout.callIndex);
-    fileSystem.rename(temporary, layout.callLog);
-    writeAll(fileSystem, moved, MOVED);
-    replaceFile(fileSystem, layout.callIndex, [table]);
-    editor.switch({ logGeneration });
-    return size - file.seekSync(0, Deno.SeekMode.End);
-  } finally {
-    lock.unlockSync();
-  }
+  using lock = new LockFile(fileSystem, layout.callsLock, guardBag(layout, "readwrite"));
+  await lock.lock();
+  const size = old.seekSync(0, Deno.SeekMode.End);
+  copyRest(fileSystem, old, end, size, file);
+  fileSystem.sync(file);
+  // While it can still be opened by its name.
+  using moved = fileSystem.open(layout.callLog, { append: true });
+  // A table that knows keys which are nowhere any more would look as if the log had been cut.
+  removeIfThere(fileSystem, layout.callIndex);
+  fileSystem.rename(temporary, layout.callLog);
+  writeAll(fileSystem, moved, MOVED);
+  replaceFile(fileSystem, layout.callIndex, [table]);
+  editor.switch({ logGeneration });
+  return size - file.seekSync(0, Deno.SeekMode.End);
 }
 
 /** A line that is kept; without a key it is damaged. */

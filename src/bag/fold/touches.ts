@@ -15,15 +15,19 @@
  */
 import { sleep } from "../../base/abortable.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "../../disk/checked_line.ts";
+import { guardBag } from "../../disk/disk_storage.ts";
 import {
+  type FileIdentity,
   type FileSystem,
   isLocked,
+  isSameFile,
   openIfThere,
   readWhole,
   removeIfThere,
   writeAll,
 } from "../../disk/file_system.ts";
 import { type BagLayout, listNames } from "../../disk/layout.ts";
+import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
 
 /** For so long one touch of a value stands for all of its writer, in milliseconds. */
@@ -46,20 +50,27 @@ const NAME_REGEXP = /^[0-9a-f]{16}-\d+$/;
 
 const LINE_FEED = 0x0a;
 
+/** The file that a writer leaves touches in. */
+interface TouchFile extends FileIdentity {
+  readonly path: string;
+  readonly file: Deno.FsFile;
+}
+
 /** Leaves the touches of one writer. */
 export class Touches implements Disposable {
   readonly #fileSystem: FileSystem;
   readonly #layout: BagLayout;
   readonly #writer: string = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
   readonly #left = new Map<Digest, number>();
-  #lock: Deno.FsFile | undefined;
-  #file: Deno.FsFile | undefined;
+  readonly #lock: LockFile;
+  #open: TouchFile | undefined;
   #count = 0;
 
   /** Creates it; no file is made before the first touch. */
   constructor(fileSystem: FileSystem, layout: BagLayout) {
     this.#fileSystem = fileSystem;
     this.#layout = layout;
+    this.#lock = new LockFile(fileSystem, layout.sweepLock, guardBag(layout, "readwrite"));
   }
 
   /**
@@ -84,14 +95,13 @@ export class Touches implements Disposable {
   leaveAt(digest: Digest, at: number, isThere: () => boolean): boolean {
     const before = this.#left.get(digest);
     if (before !== undefined && Math.abs(at - before) < TOUCH_INTERVAL) return true;
-    this.#lock ??= openSweepLock(this.#fileSystem, this.#layout);
-    this.#lock.lockSync(false);
+    this.#lock.lockShared();
     try {
       if (!isThere()) return false;
       const text = JSON.stringify({ touch: digest, at }).slice(0, -1);
-      writeAll(this.#fileSystem, this.#open(), encodeCheckedLine(text));
+      writeAll(this.#fileSystem, this.#openFile(), encodeCheckedLine(text));
     } finally {
-      this.#lock.unlockSync();
+      this.#lock.unlock();
     }
     if (this.#left.size >= REMEMBERED) this.#left.clear();
     this.#left.set(digest, at);
@@ -99,34 +109,27 @@ export class Touches implements Disposable {
   }
 
   /** A file that others have removed for its age is not written to any more. */
-  #open(): Deno.FsFile {
-    if (this.#file !== undefined) {
-      const { nlink, size } = this.#file.statSync();
-      if (nlink !== 0 && size < FILE_BYTES) return this.#file;
-      this.#file.close();
-      this.#file = undefined;
+  #openFile(): Deno.FsFile {
+    const open = this.#open;
+    if (open !== undefined) {
+      const isFull = open.file.seekSync(0, Deno.SeekMode.End) >= FILE_BYTES;
+      if (!isFull && isSameFile(open.path, open)) return open.file;
+      open.file.close();
+      this.#open = undefined;
     }
     const path = `${this.#layout.touches}/${this.#writer}-${++this.#count}`;
-    this.#file = this.#fileSystem.open(path, { append: true, createNew: true });
-    return this.#file;
+    const file = this.#fileSystem.open(path, { append: true, createNew: true });
+    const { dev, ino } = file.statSync();
+    this.#open = { path, file, dev, ino };
+    return file;
   }
 
   /** Lets go of the files. */
   [Symbol.dispose](): void {
-    this.#file?.close();
-    this.#lock?.close();
-    this.#file = undefined;
-    this.#lock = undefined;
+    this.#open?.file.close();
+    this.#open = undefined;
+    this.#lock[Symbol.dispose]();
   }
-}
-
-/**
- * Opens the lock that is held shared while a touch is left.
- *
- * @returns The file, not locked yet.
- */
-export function openSweepLock(fileSystem: FileSystem, layout: BagLayout): Deno.FsFile {
-  return fileSystem.open(layout.sweepLock, { read: true, write: true, create: true });
 }
 
 /**
@@ -157,10 +160,9 @@ export function clearTouches(fileSystem: FileSystem, layout: BagLayout, horizon:
   const before = Math.min(horizon, Date.now() - KEPT) - TOUCH_INTERVAL - CLOCK_LAG;
   const old = listTouches(layout).filter((path) => toTime(path) < before);
   if (old.length === 0) return;
-  using lock = openSweepLock(fileSystem, layout);
-  if (!lock.tryLockSync(true)) return;
+  using lock = new LockFile(fileSystem, layout.sweepLock, guardBag(layout, "readwrite"));
+  if (!lock.tryLock()) return;
   for (const path of old) if (toTime(path) < before) removeIfThere(fileSystem, path);
-  lock.unlockSync();
 }
 
 /** The paths of all touches; files of others are left out. */

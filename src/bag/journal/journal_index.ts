@@ -1,5 +1,12 @@
 import { crc32 } from "node:zlib";
-import { type FileHandles, readAt, type ReadBytes } from "../../disk/file_system.ts";
+import {
+  type FileHandles,
+  type FileIdentity,
+  isSameFile,
+  lookAt,
+  readAt,
+  type ReadBytes,
+} from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import { toPayload } from "../../disk/payload.ts";
 import type { Digest, Payload, StoredPayload } from "../../value/value.ts";
@@ -20,6 +27,8 @@ const RANK_UNIT = 0x1_0000;
 /** What is known of one journal. */
 interface JournalTail {
   readonly entries: DigestRows;
+  /** The file, as it was when it was first seen; absent when it was gone again. */
+  readonly file: FileIdentity | undefined;
   /** Up to where the journal was scanned. */
   scanned: number;
 }
@@ -69,16 +78,22 @@ export class JournalIndex {
   }
 
   /**
-   * Tells whether a value is known to be whole; looks at no file.
+   * Tells whether a value is known to be whole.
    *
    * @param digest The digest of the value.
+   * @param gone Told that a journal with the value is there no more.
    * @returns Whether this handle has written the value, or has read it and found it whole.
    */
-  isWhole(digest: Digest): boolean {
-    for (const [journal, { entries }] of this.#tails) {
+  isWhole(digest: Digest, gone: () => void): boolean {
+    for (const [journal, { entries, file }] of this.#tails) {
       const index = entries.find(digest);
       if (index === -1 || entries.markOf(index) === DAMAGED) continue;
-      if (entries.markOf(index) === WHOLE || journal.startsWith(this.#ownPrefix)) return true;
+      if (entries.markOf(index) !== WHOLE && !journal.startsWith(this.#ownPrefix)) continue;
+      const path = toJournalPath(this.#layout, journal);
+      if (file !== undefined && isSameFile(path, file)) return true;
+      this.#tails.delete(journal);
+      this.#handles.close(path);
+      gone();
     }
     return false;
   }
@@ -184,7 +199,8 @@ export class JournalIndex {
   #tail(name: string, scanned: number): JournalTail {
     let tail = this.#tails.get(name);
     if (tail === undefined) {
-      tail = { entries: new DigestRows(), scanned };
+      const file = lookAt(toJournalPath(this.#layout, name));
+      tail = { entries: new DigestRows(), file, scanned };
       this.#tails.set(name, tail);
     }
     return tail;

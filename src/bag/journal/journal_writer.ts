@@ -1,5 +1,12 @@
 import { crc32 } from "node:zlib";
-import { type FileSystem, removeIfThere, writeAll } from "../../disk/file_system.ts";
+import {
+  type FileIdentity,
+  type FileSystem,
+  isSameFile,
+  removeIfThere,
+  writeAll,
+} from "../../disk/file_system.ts";
+import type { CacheGuard } from "../../disk/disk_storage.ts";
 import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
 import type { EncodedPart } from "../../value/value.ts";
 import {
@@ -20,6 +27,8 @@ export interface JournalWriterOptions {
   readonly fileSystem: FileSystem;
   /** The bag's paths. */
   readonly layout: BagLayout;
+  /** Says whether the bag is still there. */
+  readonly guard: Pick<CacheGuard, "checkThere">;
   /** The size at which a journal is full. */
   readonly journalBytes: number;
   /** Whether each entry is brought to the disk itself before it counts as written. */
@@ -29,7 +38,16 @@ export interface JournalWriterOptions {
 /** Where the writer stands. */
 type Journal =
   | { readonly state: "none" }
-  | { readonly state: "open"; readonly name: string; readonly file: Deno.FsFile; end: number };
+  | OpenJournal;
+
+/** The journal that the next value goes to. */
+interface OpenJournal extends FileIdentity {
+  readonly state: "open";
+  readonly name: string;
+  readonly path: string;
+  readonly file: Deno.FsFile;
+  end: number;
+}
 
 /**
  * Appends values to journals of its own, one after another.
@@ -137,12 +155,17 @@ export class JournalWriter implements Disposable {
     }
   }
 
-  #open(): Journal & { state: "open" } {
-    if (this.#journal.state === "open") return this.#journal;
+  #open(): OpenJournal {
+    if (this.#journal.state === "open") {
+      if (isSameFile(this.#journal.path, this.#journal)) return this.#journal;
+      // Whoever removed it took what it held; nothing more goes there.
+      this.rotate();
+      this.#options.guard.checkThere();
+    }
     const { fileSystem, layout, sync } = this.#options;
     const name = `${this.prefix}${++this.#count}`;
     const path = toJournalPath(layout, name);
-    const file = fileSystem.open(path, { read: true, append: true, createNew: true });
+    const file = this.#create(path);
     try {
       file.lockSync(true);
       if (sync) fileSystem.syncDirectory(layout.journals);
@@ -151,12 +174,25 @@ export class JournalWriter implements Disposable {
       removeIfThere(fileSystem, path);
       throw error;
     }
+    const { dev, ino } = file.statSync();
     // Between the two calls above, a folder may have taken this for the journal of a dead writer.
-    if (file.statSync().nlink === 0) {
+    if (!isSameFile(path, { dev, ino })) {
       file.close();
       return this.#open();
     }
-    this.#journal = { state: "open", name, file, end: 0 };
-    return this.#journal;
+    return this.#journal = { state: "open", name, path, file, dev, ino, end: 0 };
+  }
+
+  #create(path: string): Deno.FsFile {
+    const { fileSystem, layout, guard } = this.#options;
+    const create = () => fileSystem.open(path, { read: true, append: true, createNew: true });
+    try {
+      return create();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      guard.checkThere();
+      fileSystem.makeDirectory(layout.journals);
+      return create();
+    }
   }
 }

@@ -10,8 +10,16 @@ import {
   LONGEST_LINE_BYTES,
 } from "../../disk/checked_line.ts";
 import { DiskCalls } from "../../disk/disk_stores.ts";
-import { type FileSystem, openIfThere, openShared, readAt } from "../../disk/file_system.ts";
+import {
+  type FileIdentity,
+  type FileSystem,
+  isSameFile,
+  openIfThere,
+  openShared,
+  readAt,
+} from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
+import { LockFile } from "../../disk/lock_file.ts";
 import type { CallFeed, Lease, RecordChange, TellDamaged } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
 import { readManifest } from "../manifest.ts";
@@ -69,7 +77,7 @@ interface LineLocation {
 }
 
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
-interface OpenLog {
+interface OpenLog extends FileIdentity {
   readonly file: Deno.FsFile;
   table: CallTable | undefined;
   /** The newest line of each key behind the table's prefix. */
@@ -86,7 +94,7 @@ interface OpenLog {
 /** The call log of a bag: appends lines, and follows what others append. */
 export class CallLog extends DiskCalls implements Disposable {
   readonly #options: CallLogOptions;
-  readonly #lock: Deno.FsFile | undefined;
+  readonly #lock: LockFile;
   #log: OpenLog | undefined;
   #generation: number;
   #skipped = 0;
@@ -101,12 +109,9 @@ export class CallLog extends DiskCalls implements Disposable {
    */
   constructor(options: CallLogOptions, generation: number) {
     super();
-    const { fileSystem, layout, guard } = options;
     this.#options = options;
     this.#generation = generation;
-    this.#lock = guard.writable
-      ? openShared(fileSystem, layout.callsLock, { write: true })
-      : undefined;
+    this.#lock = new LockFile(options.fileSystem, options.layout.callsLock, options.guard);
     try {
       this.#log = this.#open();
       this.#refresh();
@@ -280,15 +285,17 @@ export class CallLog extends DiskCalls implements Disposable {
 
   /** Opens the file that the newest places are of. */
   #settle(): Pick<OpenLog, "file" | "scanned"> | undefined {
-    for (;;) {
+    const { callLog } = this.#options.layout;
+    for (let attempt = 0; attempt < MOST_FILES; attempt++) {
       this.#refresh();
       this.#reopenReplaced();
       if (this.#log === undefined) return undefined;
-      const file = openIfThere(this.#options.layout.callLog);
+      const file = openIfThere(callLog);
       const { scanned } = this.#log;
-      if (file?.statSync().ino === this.#log.file.statSync().ino) return { file, scanned };
+      if (file !== undefined && isSameFile(callLog, this.#log)) return { file, scanned };
       file?.close();
     }
+    throw new QuiverError(`Cannot read "${callLog}": somebody replaces the file again and again`);
   }
 
   #places(): LineLocation[] {
@@ -335,7 +342,7 @@ export class CallLog extends DiskCalls implements Disposable {
   /** Lets go of the files. */
   [Symbol.dispose](): void {
     this.#close();
-    this.#lock?.close();
+    this.#lock[Symbol.dispose]();
   }
 
   #read(
@@ -354,13 +361,13 @@ export class CallLog extends DiskCalls implements Disposable {
   #write(head: CallLineHead, line: Uint8Array, lease?: LogLease): boolean {
     const { fileSystem, layout, sync } = this.#options;
     checkLine(line);
-    this.#lock?.lockSync(false);
+    this.#lock.lockShared();
     let log: OpenLog;
     try {
-      const info = this.#log?.file.statSync();
-      log = info?.nlink === 0 ? this.#reopen() : this.#log ?? this.#reopen();
+      log = this.#log === undefined || this.#replaced(this.#log) ? this.#reopen() : this.#log;
       const known = lease?.log === log ? lease.logSize : undefined;
-      if (lease !== undefined && info?.size !== known && lease.revoked) return false;
+      const size = lease === undefined ? undefined : log.file.seekSync(0, Deno.SeekMode.End);
+      if (size !== known && lease?.revoked === true) return false;
       appendLine(fileSystem, log.file, line, layout.callLog);
       if (sync) fileSystem.sync(log.file);
       const end = this.#takeOwn(log, head, line.length);
@@ -370,7 +377,7 @@ export class CallLog extends DiskCalls implements Disposable {
         return false;
       }
     } finally {
-      this.#lock?.unlockSync();
+      this.#lock.unlock();
     }
     this.#followFolds(log);
     return true;
@@ -399,10 +406,13 @@ export class CallLog extends DiskCalls implements Disposable {
       ? openShared(fileSystem, layout.callLog, { append: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
+    const { dev, ino } = file.statSync();
     const table = CallTable.open(layout, file, this.#generation);
     const end = table?.end ?? 0;
     return {
       file,
+      dev,
+      ino,
       table,
       tail: new CallTail(),
       records: new RecordCache(),
@@ -445,17 +455,19 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   /** Whether the file was replaced by another one under the same name. */
-  #replaced(): boolean {
-    return this.#log !== undefined && this.#log.file.statSync().nlink === 0;
+  #replaced(log: OpenLog): boolean {
+    return !isSameFile(this.#options.layout.callLog, log);
   }
 
   #reopenReplaced(): boolean {
-    if (!this.#replaced()) return false;
+    if (this.#log === undefined || !this.#replaced(this.#log)) return false;
     this.#scan(this.#reopen());
     return true;
   }
 
   #reopen(): OpenLog {
+    // If not, what was read of it still holds.
+    this.#options.guard.checkThere();
     this.#close();
     // Its table is that of the newest generation.
     this.#generation = readManifest(this.#options.layout).logGeneration;
@@ -469,6 +481,9 @@ export class CallLog extends DiskCalls implements Disposable {
     return this.#log;
   }
 }
+
+/** How often a file is looked for that somebody puts another one in the place of. */
+const MOST_FILES = 100;
 
 /** How often a line is written again after a part of it was taken. */
 const APPEND_ATTEMPTS = 3;

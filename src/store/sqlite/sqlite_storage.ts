@@ -64,7 +64,7 @@ class SqliteStorage implements DiskStorage {
    * @param database The connection; the tables are there.
    */
   constructor(path: string, mode: "readwrite" | "read", database: DatabaseSync, leases: string) {
-    const guard = new CacheGuard(`the SQLite cache "${path}"`, mode);
+    const guard = new CacheGuard(`the SQLite cache "${path}"`, mode, path);
     const statements = prepare(database);
     const layout = { leases, locks: leases };
     this.path = path;
