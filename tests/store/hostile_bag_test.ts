@@ -303,9 +303,10 @@ Deno.test("a link in the place of a file is never followed", async () => {
 
 Deno.test("a link in the place of a directory is refused, and the bag itself may be one", async () => {
   using outside = new TemporaryDirectory();
-  for (const name of ["segments", "journal", "leases", "locks"]) {
+  for (const name of ["segments", "journal", "leases", "locks", "touches", "quarantine"]) {
     using directory = new TemporaryDirectory();
     await createSmallBag(directory.path);
+    Deno.mkdirSync(`${directory.path}/${name}`, { recursive: true });
     const target = `${outside.path}/${name}`;
     Deno.renameSync(`${directory.path}/${name}`, target);
     Deno.symlinkSync(target, `${directory.path}/${name}`);
