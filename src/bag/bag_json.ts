@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { BagFormatError, QuiverError } from "../base/errors.ts";
+import { BagFormatError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import {
   type FileSystem,
@@ -16,6 +16,7 @@ import {
   readWhole,
   replaceFile,
 } from "../disk/file_system.ts";
+import { allowUse, type CachePermissions, likeDirectory } from "../disk/ownership.ts";
 import { type BagLayout, directoriesOf, listRoot, locksOf } from "../disk/layout.ts";
 
 /** The version of the format that this code writes and reads. */
@@ -46,6 +47,11 @@ function toContent({ gzip }: BagFeatures): string {
 export interface BagFeatures {
   /** The level at which arrays are compressed, 1 to 9; absent for not at all. */
   readonly gzip?: number;
+}
+
+/** What is decided for a new bag, and who may use it. */
+interface NewBagOptions extends BagFeatures {
+  readonly permissions?: CachePermissions | undefined;
 }
 
 /** What a process leaves that died while it created the bag. */
@@ -92,16 +98,20 @@ export function isDeadLink(path: string, error: unknown): boolean {
 /**
  * Makes a new bag out of a directory that is missing or empty; leaves a bag as it is.
  *
- * @param features What is decided for a new bag.
+ * @param options What is decided for a new bag.
+ * @returns What makes files that are as the bag's directory is.
  * @throws {BagFormatError} If the directory holds something else.
  */
 export function createBag(
   fileSystem: FileSystem,
   layout: BagLayout,
-  features: BagFeatures = {},
-): void {
-  if (readBagJson(layout) === undefined) {
-    fileSystem.makeDirectory(layout.root);
+  { permissions, ...features }: NewBagOptions = {},
+): FileSystem {
+  const isNew = readBagJson(layout) === undefined;
+  if (isNew) fileSystem.makeDirectory(layout.root);
+  allowUse(layout.root, permissions, isNew);
+  const owned = likeDirectory(fileSystem, layout.root);
+  if (isNew) {
     const foreign = listRoot(layout.root).find(({ name }) => !UNFINISHED_REGEXP.test(name))?.name;
     // A process that creates the same bag may have finished between the two looks.
     if (foreign !== undefined && readBagJson(layout) === undefined) {
@@ -110,15 +120,16 @@ export function createBag(
           "choose a directory that is missing or empty",
       );
     }
-    writeBagJson(fileSystem, layout, features);
+    writeBagJson(owned, layout, features);
   }
   // Also for a bag that is there: whoever created it may have died before this.
   for (const directory of directoriesOf(layout)) {
-    if (directory !== layout.quarantine) fileSystem.makeDirectory(directory);
+    if (directory !== layout.quarantine) owned.makeDirectory(directory);
   }
   for (const lock of locksOf(layout)) {
-    if (lookAt(lock) === undefined) openShared(fileSystem, lock, { write: true }).close();
+    if (lookAt(lock) === undefined) openShared(owned, lock, { write: true }).close();
   }
+  return owned;
 }
 
 /**
@@ -244,28 +255,4 @@ function parse(
       { cause },
     );
   }
-}
-
-/**
- * Runs the first writes of an open bag, and says what to do where the directory refuses them.
- *
- * @returns What `write` returns.
- * @throws {QuiverError} If the directory is read-only.
- */
-export function writeFirst<T>(layout: BagLayout, write: () => T): T {
-  try {
-    return write();
-  } catch (cause) {
-    if (!isReadOnly(cause)) throw cause;
-    throw new QuiverError(
-      `Cannot open "${layout.root}" for writing: the directory is read-only; ` +
-        'open it with mode: "read"',
-      { cause },
-    );
-  }
-}
-
-function isReadOnly(error: unknown): boolean {
-  return error instanceof Deno.errors.PermissionDenied ||
-    (error instanceof Error && "code" in error && error.code === "EROFS");
 }

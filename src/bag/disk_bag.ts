@@ -1,6 +1,7 @@
 import {
   type BagOptions,
   type CacheGuard,
+  type CacheSettings,
   type CompactOptions,
   type CompactResult,
   type FoldResult,
@@ -30,7 +31,7 @@ import { StoredValues } from "./stored_values.ts";
 import { DigestSet } from "./table/digest_rows.ts";
 
 /** What an open bag stands on. */
-export interface DiskBagOptions extends Required<Omit<BagOptions, "compression">> {
+export interface DiskBagOptions extends Omit<CacheSettings<BagOptions>, "compression"> {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** The bag's paths. */

@@ -3,11 +3,12 @@ import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
 import { lookAt } from "./file_system.ts";
 import type { BagLayout } from "./layout.ts";
+import { type CachePermissions, PERMISSIONS_RULE } from "./ownership.ts";
 
 /** How a cache on disk is opened, whatever its kind. */
 export interface CacheFilesOptions {
   /**
-   * Whether the cache may be changed; a read-only one never stores anything.
+   * Whether the cache may be changed; a read-only one never stores anything, and never writes a byte.
    *
    * @default {"readwrite"}
    */
@@ -19,12 +20,25 @@ export interface CacheFilesOptions {
    * @default {"process"}
    */
   durability?: "process" | "power";
+  /**
+   * Who may use a new cache: `"user"` its owner, `"group"` all of its directory's group, or whom the
+   * mode of its files names, such as `0o640`. All that is made in it later, by whoever, is as its
+   * directory is, whatever the umask; a cache that is there stays as it is, and a warning says where
+   * that is something else. Left out, a new directory is as the umask makes it. Not on Windows.
+   *
+   * @default {undefined}
+   */
+  permissions?: CachePermissions;
 }
+
+/** Options with their defaults; what is left out of a new cache's permissions has none. */
+export type CacheSettings<T extends CacheFilesOptions> = Required<Omit<T, "permissions">>;
 
 /** The rules of these options, in the words of messages about what is on disk. */
 export const CACHE_FILES_RULES: OptionRules<CacheFilesOptions> = {
   mode: either("readwrite", "read"),
   durability: either("process", "power"),
+  permissions: PERMISSIONS_RULE,
 };
 
 /** Makes the rule of an option that has a few values. */
@@ -51,20 +65,7 @@ export function integerFrom(least: number): OptionRule {
 }
 
 /** Options of `openBag`. */
-export interface BagOptions {
-  /**
-   * Whether the bag may be changed; a read-only bag never writes a byte.
-   *
-   * @default {"readwrite"}
-   */
-  mode?: "readwrite" | "read";
-  /**
-   * What an acknowledged value survives: `"process"` the death of the process, `"power"` also loss
-   * of power (data is synced first).
-   *
-   * @default {"process"}
-   */
-  durability?: "process" | "power";
+export interface BagOptions extends CacheFilesOptions {
   /**
    * When values move from journals into sealed HDF5 segments: `"auto"` when a journal is full and at
    * close, `"full"` only when a journal is full (as in workers, which leave the rest to whoever

@@ -7,6 +7,7 @@ import {
   CACHE_FILES_RULES,
   type CacheFilesOptions,
   CacheGuard,
+  type CacheSettings,
   isDigest,
 } from "../disk/disk_storage.ts";
 import { type DiskStorage, KeyedCalls, KeyedValues } from "../disk/disk_stores.ts";
@@ -21,6 +22,8 @@ import {
   writeAll,
 } from "../disk/file_system.ts";
 import { listNames, listRoot } from "../disk/layout.ts";
+import { allowUse, type CachePermissions, likeDirectory } from "../disk/ownership.ts";
+import { writeFirst } from "../disk/read_only.ts";
 import { createLeases, DiskLeases, exclusively } from "../disk/leases.ts";
 import { toPayload, toPayloadCheck } from "../disk/payload.ts";
 import type { TellDamaged } from "../disk/stores.ts";
@@ -48,7 +51,7 @@ class FileStorage implements DiskStorage {
    * @param path The directory, absolute.
    * @param options How to open it.
    */
-  constructor(path: string, options: Required<CacheFilesOptions>, fileSystem: FileSystem) {
+  constructor(path: string, options: CacheSettings<CacheFilesOptions>, fileSystem: FileSystem) {
     const { mode, durability } = options;
     const guard = new CacheGuard(`the file cache "${path}"`, mode, `${path}/cache.json`);
     const leases = `${path}/leases`;
@@ -307,7 +310,7 @@ class FileReplacer {
 /** The version of the format that this code writes and reads. */
 const FILES_VERSION = 1;
 const FORMAT = "quiver-files";
-const DEFAULTS: Required<CacheFilesOptions> = { mode: "readwrite", durability: "process" };
+const DEFAULTS: CacheSettings<CacheFilesOptions> = { mode: "readwrite", durability: "process" };
 
 /** What a process leaves that died while it created the cache. */
 const UNFINISHED_REGEXP = /^cache\.json\..*\.tmp$/;
@@ -325,14 +328,20 @@ export function openFileDirectory(
   fileSystem: FileSystem = DISK,
 ): DiskStorage {
   checkOptions("open a file cache", options, CACHE_FILES_RULES, "no option");
-  const settings = withDefaults(DEFAULTS, options);
+  const { permissions, ...others } = options;
+  const settings = withDefaults(DEFAULTS, others);
   const root = resolve(path);
   try {
     refuseDeadLink(root);
-    const isNew = readWhole(`${root}/cache.json`) === undefined;
-    if (isNew && settings.mode === "readwrite") createMarker(fileSystem, root);
-    checkMarker(root);
-    return new FileStorage(root, settings, fileSystem);
+    if (settings.mode === "read") {
+      checkMarker(root);
+      return new FileStorage(root, settings, fileSystem);
+    }
+    return writeFirst(root, () => {
+      const owned = createMarker(fileSystem, root, permissions);
+      checkMarker(root);
+      return new FileStorage(root, settings, owned);
+    });
   } catch (cause) {
     if (cause instanceof Deno.errors.NotADirectory) {
       throw new CacheFormatError(
@@ -341,11 +350,7 @@ export function openFileDirectory(
         { cause },
       );
     }
-    if (!isReadOnly(cause)) throw cause;
-    throw new QuiverError(
-      `Cannot open "${root}" for writing: the directory is read-only; open it with mode: "read"`,
-      { cause },
-    );
+    throw cause;
   }
 }
 
@@ -363,8 +368,16 @@ function refuseDeadLink(root: string): void {
   }
 }
 
-function createMarker(fileSystem: FileSystem, root: string): void {
-  fileSystem.makeDirectory(root);
+function createMarker(
+  fileSystem: FileSystem,
+  root: string,
+  permissions: CachePermissions | undefined,
+): FileSystem {
+  const isNew = readWhole(`${root}/cache.json`) === undefined;
+  if (isNew) fileSystem.makeDirectory(root);
+  allowUse(root, permissions, isNew);
+  const owned = likeDirectory(fileSystem, root);
+  if (!isNew) return owned;
   const foreign = listRoot(root).find(({ name }) => !UNFINISHED_REGEXP.test(name))?.name;
   // A process that creates the same cache may have finished between the two looks.
   if (foreign !== undefined && readWhole(`${root}/cache.json`) === undefined) {
@@ -379,10 +392,11 @@ function createMarker(fileSystem: FileSystem, root: string): void {
     digest: "sha256",
     digestScheme: DIGEST_SCHEME,
   };
-  replaceFile(fileSystem, `${root}/cache.json`, [
+  replaceFile(owned, `${root}/cache.json`, [
     new TextEncoder().encode(`${JSON.stringify(content)}\n`),
   ]);
-  fileSystem.syncDirectory(root);
+  owned.syncDirectory(root);
+  return owned;
 }
 
 function checkMarker(root: string): void {
@@ -415,11 +429,6 @@ function parse(bytes: Uint8Array): { format?: unknown; version?: unknown } {
     // What cannot be parsed does not say what it is.
     return {};
   }
-}
-
-function isReadOnly(error: unknown): boolean {
-  return error instanceof Deno.errors.PermissionDenied ||
-    (error instanceof Error && "code" in error && error.code === "EROFS");
 }
 
 // A file that holds one value, of a file cache.

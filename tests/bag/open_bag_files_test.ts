@@ -201,7 +201,7 @@ Deno.test("openBagFiles() names the remedy when the directory is read-only", asy
   const error = await assertRejects(
     () => openBagFiles(directory.path, {}, { fileSystem, runner: new InlineFoldRunner() }),
     QuiverError,
-    'the directory is read-only; open it with mode: "read"',
+    'may not write there; have its owner share it, by permissions: "group" say, or open it with mode: "read"',
   );
   assertEquals(error.cause instanceof Deno.errors.PermissionDenied, true);
 });

@@ -5,6 +5,7 @@
  */
 import { serveJob } from "../../base/worker_job.ts";
 import { DISK } from "../../disk/file_system.ts";
+import { likeDirectory } from "../../disk/ownership.ts";
 import { toLayout } from "../../disk/layout.ts";
 import { Hdf5Library } from "../hdf5/library.ts";
 import type { FoldEnvironment } from "./bag_editor.ts";
@@ -17,14 +18,13 @@ export type FoldRequest =
   | { readonly type: "rebuild"; readonly root: string; readonly write: boolean }
   | { readonly type: "compact"; readonly root: string; readonly request: CompactRequest };
 
-const ENVIRONMENT: FoldEnvironment = {
-  fileSystem: DISK,
-  loadLibrary: () => Hdf5Library.load(),
-};
-
 serveJob(async (request: FoldRequest) => {
   const layout = toLayout(request.root);
-  if (request.type === "fold") return await foldBag(layout, ENVIRONMENT);
-  if (request.type === "compact") return await compactBag(layout, ENVIRONMENT, request.request);
-  return await rebuildBag(layout, ENVIRONMENT, request.write);
+  const environment: FoldEnvironment = {
+    fileSystem: likeDirectory(DISK, layout.root),
+    loadLibrary: () => Hdf5Library.load(),
+  };
+  if (request.type === "fold") return await foldBag(layout, environment);
+  if (request.type === "compact") return await compactBag(layout, environment, request.request);
+  return await rebuildBag(layout, environment, request.write);
 });

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { DISK, type FileSystem } from "../../disk/file_system.ts";
+import { likeDirectory } from "../../disk/ownership.ts";
 import { type BagLayout, toLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { refuseFile } from "../bag_json.ts";
@@ -44,12 +45,13 @@ export class BagVerification {
     let library: Promise<Hdf5Access> | undefined;
     this.#layout = toLayout(resolve(path));
     this.#options = options;
+    const fileSystem = likeDirectory(environment.fileSystem, this.#layout.root);
     this.#environment = {
-      fileSystem: environment.fileSystem,
+      fileSystem,
       loadLibrary: () => library ??= environment.loadLibrary(),
     };
     this.#quarantine = options.repair === true
-      ? new Quarantine(environment.fileSystem, this.#layout)
+      ? new Quarantine(fileSystem, this.#layout)
       : undefined;
   }
 
