@@ -9,7 +9,7 @@
  */
 import { BagFormatError, QuiverError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
-import { type FileSystem, readWhole, replaceFile } from "../disk/file_system.ts";
+import { type FileSystem, ifThere, readWhole, replaceFile } from "../disk/file_system.ts";
 import { type BagLayout, listNames } from "../disk/layout.ts";
 
 /** The version of the format that this code writes and reads. */
@@ -208,22 +208,13 @@ export function isBagJsonReadable(layout: BagLayout): boolean {
  */
 export function refuseLinkedDirectories(layout: BagLayout): void {
   for (const path of [layout.segments, layout.journals, layout.leases, layout.locks]) {
-    const info = lookAt(path);
+    const info = ifThere(() => Deno.lstatSync(path));
     if (info === undefined || info.isDirectory) continue;
     throw new BagFormatError(
       `Cannot open "${layout.root}" as a bag: "${path}" is ` +
         `${info.isSymlink ? "a symbolic link, which a bag never follows" : "no directory"}; ` +
         "put the directory itself there, or make the whole bag a link",
     );
-  }
-}
-
-function lookAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }
 

@@ -167,14 +167,8 @@ export function readWhole(path: string): Uint8Array<ArrayBuffer> | undefined {
  * @throws {BagCorruptError} If it is anything else.
  */
 export function refuseLink(path: string): void {
-  let info: Deno.FileInfo;
-  try {
-    info = Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
-  if (info.isFile) return;
+  const info = ifThere(() => Deno.lstatSync(path));
+  if (info === undefined || info.isFile) return;
   throw new BagCorruptError(
     `Cannot open "${path}": it is ${info.isSymlink ? "a symbolic link" : "not a file"}, ` +
       "which a bag never follows; put the file itself there, or repair the bag with " +
@@ -192,8 +186,18 @@ export function refuseLink(path: string): void {
  */
 export function openIfThere(path: string): Deno.FsFile | undefined {
   refuseLink(path);
+  return ifThere(() => Deno.openSync(path));
+}
+
+/**
+ * Does something with a file that may be missing.
+ *
+ * @typeParam T What the function returns.
+ * @returns What the function returns, or `undefined` when there is no such file.
+ */
+export function ifThere<T>(fn: () => T): T | undefined {
   try {
-    return Deno.openSync(path);
+    return fn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
@@ -217,11 +221,7 @@ export function openShared(
 
 /** Removes a file that another process may have removed already. */
 export function removeIfThere(fileSystem: FileSystem, path: string): void {
-  try {
-    fileSystem.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => fileSystem.remove(path));
 }
 
 /**

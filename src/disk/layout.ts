@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ifThere } from "./file_system.ts";
 
 /** The paths of one bag. */
 export interface BagLayout {
@@ -107,13 +108,8 @@ export function listJournals(layout: BagLayout): string[] {
  * @returns The entries in the order of their names; none when there is no such directory.
  */
 export function listEntries(directory: string): Deno.DirEntry[] {
-  try {
-    const entries = Array.from(Deno.readDirSync(directory));
-    return entries.sort((a, b) => a.name < b.name ? -1 : 1);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  const entries = ifThere(() => Array.from(Deno.readDirSync(directory))) ?? [];
+  return entries.sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
 /**

@@ -1,14 +1,15 @@
 import { sleep } from "../base/abortable.ts";
 import type { Digest } from "../value/value.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
-import type { CacheGuard } from "./disk_storage.ts";
+import { type CacheGuard, isDigest } from "./disk_storage.ts";
 import {
   type FileSystem,
+  ifThere,
   isLocked,
   isLockedAt,
   openIfThere,
   openShared,
-  readAt,
+  readPiece,
   refuseLink,
   removeIfThere,
   writeAll,
@@ -112,17 +113,13 @@ export class DiskLeases implements LeaseStore, Disposable {
    */
   revoke(key: Digest): boolean {
     this.#guard.checkWritable("revoke a lease in");
-    if (!KEY_REGEXP.test(key)) return false;
+    if (!isDigest(key)) return false;
     const path = toLeasePath(this.#layout, key);
     refuseLink(path);
-    try {
-      using file = this.#fileSystem.open(path, { append: true });
-      writeAll(this.#fileSystem, file, new TextEncoder().encode(key));
-      return true;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
-      throw error;
-    }
+    using file = ifThere(() => this.#fileSystem.open(path, { append: true }));
+    if (file === undefined) return false;
+    writeAll(this.#fileSystem, file, new TextEncoder().encode(key));
+    return true;
   }
 
   /** As the interface says. */
@@ -204,8 +201,6 @@ class FileLease implements Lease {
     free?.();
   }
 }
-
-const KEY_REGEXP = /^[0-9a-f]{64}$/;
 
 const FIRST_DELAY = 1;
 const LONGEST_DELAY = 50;
@@ -295,7 +290,7 @@ export function isLeaseFree(layout: LeaseLayout, key: Digest): boolean {
  */
 export function clearLeases(fileSystem: FileSystem, layout: LeaseLayout): void {
   for (const { name: key, isFile } of listEntries(layout.leases)) {
-    if (!isFile || !KEY_REGEXP.test(key)) continue;
+    if (!isFile || !isDigest(key)) continue;
     tryLock(fileSystem, toLeasePath(layout, key), key)?.[Symbol.dispose]();
   }
 }
@@ -323,7 +318,7 @@ export async function waitUntil(look: () => boolean, signal?: AbortSignal): Prom
  * @param key The key of the call.
  */
 function toLeasePath(layout: LeaseLayout, key: Digest): string {
-  if (!KEY_REGEXP.test(key)) {
+  if (!isDigest(key)) {
     throw new TypeError(`Cannot lease "${key}": a key is 64 lower-case hexadecimal characters`);
   }
   return `${layout.leases}/${key}`;
@@ -442,6 +437,6 @@ function readNote(path: string): Record<string, unknown> | undefined {
   if (file === undefined || !isLocked(file)) return undefined;
   const size = file.seekSync(0, Deno.SeekMode.End);
   if (size > LARGEST_BYTES) return undefined;
-  const bytes = new Uint8Array(size);
-  return readAt(file, 0, bytes) ? decodeCheckedLine(bytes.subarray(1, -1)) : undefined;
+  const bytes = readPiece(file, 0, size);
+  return bytes && decodeCheckedLine(bytes.subarray(1, -1));
 }

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { QuiverError } from "../../base/errors.ts";
+import { isDigest } from "../../disk/disk_storage.ts";
 import {
   type FileSystem,
   FileWindow,
@@ -27,7 +28,6 @@ export interface RebuiltIndex {
   readonly table: Uint8Array<ArrayBuffer>;
 }
 
-const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 const KINDS: ReadonlyMap<unknown, number> = new Map(Object.entries(VALUE_KIND));
 
 /** What a segment says of a payload. */
@@ -135,7 +135,7 @@ export function isUnreadable(error: unknown): boolean {
 
 function* findPayloads(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
   for (const digest of input.names("/values")) {
-    if (DIGEST_REGEXP.test(digest)) yield* findArray(input, file, digest);
+    if (isDigest(digest)) yield* findArray(input, file, digest);
   }
   yield* findPacked(input, file);
 }
@@ -214,7 +214,7 @@ function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayl
   const dataset = new Dataset(input, file, "/packed");
   for (let at = 0; at < table.length; at += PACKED_ROW_BYTES) {
     const digest = decoder.decode(table.subarray(at, at + 64));
-    if (!DIGEST_REGEXP.test(digest)) continue;
+    if (!isDigest(digest)) continue;
     const payload = dataset.find(getLength(view, at + 64), {
       digest,
       length: getLength(view, at + 72),

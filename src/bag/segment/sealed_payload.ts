@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import {
   type FileHandles,
   FileWindow,
+  ifThere,
   mayHave,
   openIfThere,
   readAt,
@@ -146,7 +147,8 @@ export function readSegmentIndex(
 ): DigestTable | undefined {
   const path = toSegmentIndexPath(layout, segment);
   const table = handles === undefined ? readInMemory(path) : readLean(path, handles);
-  return table?.subject.length === readSize(toSegmentPath(layout, segment)) ? table : undefined;
+  const size = ifThere(() => Deno.statSync(toSegmentPath(layout, segment)).size);
+  return table?.subject.length === size ? table : undefined;
 }
 
 function readInMemory(path: string): DigestTable | undefined {
@@ -158,15 +160,6 @@ function readLean(path: string, handles: FileHandles): DigestTable | undefined {
   // Not through `handles`: the tables of many segments would displace files that are in use.
   using file = openIfThere(path);
   return file && DigestTable.read(file, PURPOSE.values, () => handles.open(path));
-}
-
-function readSize(path: string): number | undefined {
-  try {
-    return Deno.statSync(path).size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 /**
