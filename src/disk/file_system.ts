@@ -350,5 +350,13 @@ export class FileWindow {
   }
 }
 
+/** Where something lies in a file. */
+export interface FilePlace {
+  /** Where it begins, in bytes. */
+  readonly offset: number;
+  /** How long it is, in bytes. */
+  readonly length: number;
+}
+
 /** Reads bytes at a position; `false` when the file has become too short, or is gone. */
 export type ReadBytes = (offset: number, target: Uint8Array<ArrayBuffer>) => boolean;

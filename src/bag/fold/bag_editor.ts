@@ -14,7 +14,7 @@ import {
   toSegmentPath,
 } from "../../disk/layout.ts";
 import { checkBag } from "../bag_json.ts";
-import type { Hdf5Access } from "../hdf5/library.ts";
+import type { Hdf5Access } from "../hdf5/access.ts";
 import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
 import { rebuildIndexes } from "../segment/rebuild_index.ts";

@@ -12,6 +12,7 @@
  * @module
  */
 import {
+  type FilePlace,
   type FileSystem,
   FileWindow,
   openIfThere,
@@ -71,7 +72,7 @@ export async function rewriteCalls(editor: BagEditor): Promise<number> {
 }
 
 /** A line that is kept; without a key it is damaged. */
-interface KeptLine extends Pick<CallLine, "offset" | "length"> {
+interface KeptLine extends FilePlace {
   readonly key?: Digest;
 }
 

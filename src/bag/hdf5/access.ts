@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { FileAccess, PositionedFile } from "./emscripten_fs.ts";
+import type { FilePlace } from "../../disk/file_system.ts";
+import type { PositionedFile } from "./emscripten_fs.ts";
 
 /** What a dataset is like. */
 export interface DatasetShape {
@@ -48,7 +49,7 @@ export interface DatasetPart {
   /** Its raw bytes. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** What was read of the file for it. */
-  readonly reads: readonly FileAccess[];
+  readonly reads: readonly FilePlace[];
 }
 
 /** Calls the library, and throws if it complains; `action` is what is done, for the message. */
@@ -85,7 +86,7 @@ export interface Hdf5Output {
     shape: Required<DatasetShape>,
     options: ChunkOptions,
     chunks: Iterable<DatasetChunk>,
-  ): FileAccess[][];
+  ): (readonly FilePlace[])[];
   /** Gives a dataset an attribute that is a text. */
   setAttribute(path: string, name: string, text: string): void;
   /** Makes a dataset of a text without dimensions, or of a row of texts. */

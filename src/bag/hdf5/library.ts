@@ -9,6 +9,7 @@
  * @module
  */
 import { QuiverError } from "../../base/errors.ts";
+import type { FilePlace } from "../../disk/file_system.ts";
 import type {
   CallLibrary,
   ChunkOptions,
@@ -20,24 +21,8 @@ import type {
   Hdf5Input,
   Hdf5Output,
 } from "./access.ts";
-import {
-  createPositionedFs,
-  type EmscriptenFs,
-  type FileAccess,
-  type PositionedFile,
-} from "./emscripten_fs.ts";
+import { createPositionedFs, type EmscriptenFs, type PositionedFile } from "./emscripten_fs.ts";
 import { type Dtype, dtype_to_metadata, FS, type Metadata, Module, ready } from "./h5wasm.ts";
-
-export type {
-  ChunkOptions,
-  DatasetChunk,
-  DatasetDimensions,
-  DatasetPart,
-  DatasetShape,
-  Hdf5Access,
-  Hdf5Input,
-  Hdf5Output,
-} from "./access.ts";
 
 const STANDARD_ERROR = 2;
 
@@ -160,11 +145,11 @@ export class Hdf5Reader implements Hdf5Input {
       const { size, shape, chunks } = metadata;
       if (chunks !== null) return undefined;
       using memory = new LibraryMemory(Module, size);
-      this.#file.watch();
+      const reads = this.#file.watch();
       const [ones, zeros] = [shape?.map(() => 1n) ?? null, shape?.map(() => 0n) ?? null];
       // What describes the dataset was read above, so the first element is what is read last.
       Module.get_dataset_data(this.#id, path, ones, zeros, ones, memory.address);
-      return this.#file.accesses().findLast(({ length }) => length >= size)?.offset;
+      return reads.findLast(({ length }) => length >= size)?.offset;
     });
   }
 
@@ -191,10 +176,10 @@ export class Hdf5Reader implements Hdf5Input {
         Module,
         count.reduce((product, length) => product * length, size),
       );
-      this.#file.watch();
+      const reads = this.#file.watch();
       const strides = counts.map(() => 1n);
       Module.get_dataset_data(this.#id, path, counts, starts, strides, memory.address);
-      return { bytes: memory.copy(), reads: this.#file.accesses() };
+      return { bytes: memory.copy(), reads };
     });
   }
 
@@ -274,7 +259,7 @@ class Hdf5Writer implements Hdf5Output {
   ): number | undefined {
     const action = `create dataset "${path}"`;
     const diverted = shape.length >= DIVERT_BYTES;
-    this.#file.watch();
+    const accesses = this.#file.watch();
     if (diverted) this.#file.divert(shape.length, chunks);
     using memory = new LibraryMemory(Module, diverted ? 1 : shape.length);
     if (!diverted) memory.fill(chunks);
@@ -283,7 +268,7 @@ class Hdf5Writer implements Hdf5Output {
     if (diverted && !this.#file.endDivert()) {
       throw new QuiverError(`Cannot ${action}: it was not written by one write of its length`);
     }
-    const writes = this.#file.accesses().filter(({ length }) => length === shape.length);
+    const writes = accesses.filter(({ length }) => length === shape.length);
     return writes.length === 1 ? writes[0]?.offset : undefined;
   }
 
@@ -292,16 +277,16 @@ class Hdf5Writer implements Hdf5Output {
     shape: Required<DatasetShape>,
     options: ChunkOptions,
     chunks: Iterable<DatasetChunk>,
-  ): FileAccess[][] {
+  ): (readonly FilePlace[])[] {
     const action = `create dataset "${path}"`;
-    const places: FileAccess[][] = [];
+    const places: (readonly FilePlace[])[] = [];
     for (const { start, count, bytes } of chunks) {
       const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
       using memory = new LibraryMemory(Module, bytes.length);
       memory.fill([bytes]);
-      this.#file.watch();
+      places.push(this.#file.watch());
       this.#call(action, () => {
-        if (places.length > 0) {
+        if (places.length > 1) {
           const strides = counts.map(() => 1n);
           Module.set_dataset_data(this.#id, path, counts, starts, strides, memory.address);
           return;
@@ -311,7 +296,6 @@ class Hdf5Writer implements Hdf5Output {
         Module.create_dataset(this.#id, path, memory.address, metadata);
         Module.resize_dataset(this.#id, path, shape.dimensions.map(BigInt));
       });
-      places.push(this.#file.accesses());
     }
     return places;
   }

@@ -10,7 +10,13 @@ import {
   LONGEST_LINE_BYTES,
 } from "../../disk/checked_line.ts";
 import { DiskCalls } from "../../disk/disk_stores.ts";
-import { type FileSystem, openIfThere, openShared, readAt } from "../../disk/file_system.ts";
+import {
+  type FilePlace,
+  type FileSystem,
+  openIfThere,
+  openShared,
+  readAt,
+} from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import type { CallFeed, Lease, RecordChange, TellDamaged } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
@@ -60,12 +66,6 @@ class LogLease implements Lease {
   [Symbol.dispose](): void {
     this.#lease[Symbol.dispose]();
   }
-}
-
-/** Where a record lies in the log. */
-interface LineLocation {
-  readonly offset: number;
-  readonly length: number;
 }
 
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
@@ -185,16 +185,16 @@ export class CallLog extends DiskCalls implements Disposable {
    * @param key The key of the call.
    * @returns The place, or `undefined` when there is none.
    */
-  find(key: Digest): LineLocation | undefined {
+  find(key: Digest): FilePlace | undefined {
     this.#refresh();
     return this.#locate(key);
   }
 
-  #locate(key: Digest): LineLocation | undefined {
+  #locate(key: Digest): FilePlace | undefined {
     return this.#lookUp(key) ?? (this.#reopenReplaced() ? this.#lookUp(key) : undefined);
   }
 
-  #lookUp(key: Digest): LineLocation | undefined {
+  #lookUp(key: Digest): FilePlace | undefined {
     const line = this.#log?.tail.get(key);
     if (line !== undefined) return line.evicted ? undefined : line;
     return this.#log?.table?.find(key);
@@ -291,7 +291,7 @@ export class CallLog extends DiskCalls implements Disposable {
     }
   }
 
-  #places(): LineLocation[] {
+  #places(): FilePlace[] {
     if (this.#log === undefined) return [];
     const { table, tail } = this.#log;
     const places = Array.from(table?.places((key) => tail.get(key) !== undefined) ?? []);
@@ -339,7 +339,7 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   #read(
-    { offset, length }: LineLocation,
+    { offset, length }: FilePlace,
     log: Pick<OpenLog, "file" | "scanned"> | undefined = this.#log,
   ): Record<string, unknown> | undefined {
     // A table may say anything.

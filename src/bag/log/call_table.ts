@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
+import { type FilePlace, openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { DigestRows } from "../table/digest_rows.ts";
@@ -24,14 +24,6 @@ const TAIL_SHARE = 1 / 8;
 
 /** …or more than this, which takes about 40 ms to scan. */
 export const LONG_TAIL_BYTES = 16 * 1024 * 1024;
-
-/** Where a record lies in the log. */
-export interface CallPlace {
-  /** Where the line begins, in bytes. */
-  readonly offset: number;
-  /** How long the line is without its line feed, in bytes. */
-  readonly length: number;
-}
 
 /** The table of the call log's sealed prefix, open for being searched. */
 export class CallTable implements Disposable {
@@ -85,9 +77,9 @@ export class CallTable implements Disposable {
    * Finds where the newest record of a key lies in the prefix.
    *
    * @param key The key of the call.
-   * @returns The place, or `undefined` when there is none.
+   * @returns The line, without its line feed, or `undefined` when there is none.
    */
-  find(key: Digest): CallPlace | undefined {
+  find(key: Digest): FilePlace | undefined {
     const row = this.#table.find(key);
     return row === -1 ? undefined : this.#table.row(row, key);
   }
@@ -97,7 +89,7 @@ export class CallTable implements Disposable {
    *
    * @param isNewer Whether there is something newer of a key.
    */
-  *places(isNewer: (key: Digest) => boolean): Generator<CallPlace> {
+  *places(isNewer: (key: Digest) => boolean): Generator<FilePlace> {
     for (let i = 0; i < this.#table.size; i++) {
       const { digest, offset, length } = this.#table.row(i);
       if (!isNewer(digest)) yield { offset, length };

@@ -1,7 +1,7 @@
 import { type FileSystem, toTemporaryPath } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
-import type { Hdf5Access } from "../hdf5/library.ts";
+import type { Hdf5Access } from "../hdf5/access.ts";
 
 /**
  * Writes `values.h5`, which leads HDF5 tools to every segment: `/segments/<n>` is a link to the

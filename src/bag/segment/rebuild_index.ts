@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import { QuiverError } from "../../base/errors.ts";
 import { isDigest } from "../../disk/disk_storage.ts";
 import {
+  type FilePlace,
   type FileSystem,
   FileWindow,
   isMissing,
@@ -10,8 +11,8 @@ import {
 } from "../../disk/file_system.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
 import { type Digest, VALUE_KIND } from "../../value/value.ts";
-import { type FileAccess, PositionedFile } from "../hdf5/emscripten_fs.ts";
-import type { Hdf5Access, Hdf5Input } from "../hdf5/library.ts";
+import { PositionedFile } from "../hdf5/emscripten_fs.ts";
+import type { Hdf5Access, Hdf5Input } from "../hdf5/access.ts";
 import type { Manifest } from "../manifest.ts";
 import { blocksOf, toChunkBox, toChunkGrid, toChunkShape } from "../payload_blocks.ts";
 import { getLength, LOCATION, type TableRow } from "../table/digest_table.ts";
@@ -188,7 +189,7 @@ function findChunks(
   const elementBytes = dataset.length / dataset.count;
   const grid = toChunkGrid(shape, chunk, elementBytes);
   if (toChunkShape(shape, elementBytes).join() !== chunk.join()) return undefined;
-  const candidates: (readonly FileAccess[])[] = [];
+  const candidates: (readonly FilePlace[])[] = [];
   const checks: number[] = [];
   let crc = 0;
   for (const block of blocksOf(grid)) {

@@ -1,6 +1,7 @@
 import { CacheGuard } from "../../disk/disk_storage.ts";
 import { decodeCheckedLine, encodeCallLine, encodeEvictLine } from "../../disk/checked_line.ts";
 import {
+  type FilePlace,
   openIfThere,
   openShared,
   readAt,
@@ -20,12 +21,6 @@ const LINE_FEED = Uint8Array.of(0x0a);
 
 /** How many calls are amended at once: writers wait meanwhile. */
 const CALLS_AT_ONCE = 100;
-
-/** A piece of the log. */
-interface Piece {
-  readonly offset: number;
-  readonly length: number;
-}
 
 /**
  * Writes the call log anew without what is damaged, which goes to quarantine. Nobody appends
@@ -65,8 +60,8 @@ function copyLines(
   { fileSystem }: VerifyContext,
   file: Deno.FsFile,
   temporary: string,
-): Piece[] {
-  const skipped: Piece[] = [];
+): FilePlace[] {
+  const skipped: FilePlace[] = [];
   using copy = fileSystem.open(temporary, { write: true, createNew: true });
   const size = file.seekSync(0, Deno.SeekMode.End);
   let lines: Uint8Array[] = [];
@@ -92,7 +87,7 @@ function copyLines(
   return skipped;
 }
 
-function* piecesOf(file: Deno.FsFile, lines: readonly Piece[]): Generator<Uint8Array> {
+function* piecesOf(file: Deno.FsFile, lines: readonly FilePlace[]): Generator<Uint8Array> {
   for (const { offset, length } of lines) {
     for (let at = 0; at < length; at += CHUNK_BYTES) {
       const piece = new Uint8Array(Math.min(CHUNK_BYTES, length - at));

@@ -7,7 +7,7 @@ import {
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
-import type { Hdf5Access } from "../hdf5/library.ts";
+import type { Hdf5Access } from "../hdf5/access.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 

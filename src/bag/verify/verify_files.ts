@@ -19,7 +19,7 @@ import {
 } from "../fold/bag_editor.ts";
 import { sealCalls } from "../fold/index_log.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
-import type { Hdf5Input } from "../hdf5/library.ts";
+import type { Hdf5Input } from "../hdf5/access.ts";
 import { FoldLock, type Manifest, readManifest, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
 import { checkJournals } from "./check_journals.ts";
