@@ -14,7 +14,7 @@ import {
   toSegmentPath,
 } from "../../disk/layout.ts";
 import { checkBag } from "../bag_json.ts";
-import type { Hdf5Access } from "../hdf5/access.ts";
+import type { Hdf5Access, Hdf5Environment } from "../hdf5/access.ts";
 import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
 import { rebuildIndexes } from "../segment/rebuild_index.ts";
@@ -24,14 +24,6 @@ import type { SegmentSource } from "../segment/segment_writer.ts";
 /** How long a fold works before others may run, in milliseconds. */
 const SLICE = 20;
 
-/** What a fold needs. */
-export interface FoldEnvironment {
-  /** The seam. */
-  readonly fileSystem: FileSystem;
-  /** Loads the HDF5 library; only called when there is something to write or read with it. */
-  readonly loadLibrary: () => Promise<Hdf5Access>;
-}
-
 /** Changes segments and the manifest. Whoever has one holds the fold's lock. */
 export class BagEditor {
   /** The bag's paths. */
@@ -40,7 +32,7 @@ export class BagEditor {
   readonly fileSystem: FileSystem;
   /** Where open files are kept. */
   readonly handles: FileHandles;
-  readonly #environment: FoldEnvironment;
+  readonly #environment: Hdf5Environment;
   readonly #pause = createPause();
   #library: Promise<Hdf5Access> | undefined;
   #manifest: Manifest;
@@ -51,7 +43,7 @@ export class BagEditor {
    * @param environment What a fold needs.
    * @param handles Where open files are kept.
    */
-  constructor(layout: BagLayout, environment: FoldEnvironment, handles: FileHandles) {
+  constructor(layout: BagLayout, environment: Hdf5Environment, handles: FileHandles) {
     this.layout = layout;
     this.fileSystem = environment.fileSystem;
     this.handles = handles;

@@ -4,10 +4,8 @@
  * @module
  */
 import { serveJob } from "../../base/worker_job.ts";
-import { DISK } from "../../disk/file_system.ts";
 import { toLayout } from "../../disk/layout.ts";
-import { Hdf5Library } from "../hdf5/library.ts";
-import type { FoldEnvironment } from "./bag_editor.ts";
+import { HDF5_ENVIRONMENT } from "../segment/hdf5_file.ts";
 import { compactBag, foldBag, rebuildBag } from "./fold.ts";
 import type { CompactRequest } from "./scheduler.ts";
 
@@ -17,14 +15,11 @@ export type FoldRequest =
   | { readonly type: "rebuild"; readonly root: string; readonly write: boolean }
   | { readonly type: "compact"; readonly root: string; readonly request: CompactRequest };
 
-const ENVIRONMENT: FoldEnvironment = {
-  fileSystem: DISK,
-  loadLibrary: () => Hdf5Library.load(),
-};
-
 serveJob(async (request: FoldRequest) => {
   const layout = toLayout(request.root);
-  if (request.type === "fold") return await foldBag(layout, ENVIRONMENT);
-  if (request.type === "compact") return await compactBag(layout, ENVIRONMENT, request.request);
-  return await rebuildBag(layout, ENVIRONMENT, request.write);
+  if (request.type === "fold") return await foldBag(layout, HDF5_ENVIRONMENT);
+  if (request.type === "compact") {
+    return await compactBag(layout, HDF5_ENVIRONMENT, request.request);
+  }
+  return await rebuildBag(layout, HDF5_ENVIRONMENT, request.write);
 });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FilePlace } from "../../disk/file_system.ts";
+import type { FilePlace, FileSystem } from "../../disk/file_system.ts";
 import type { PositionedFile } from "./emscripten_fs.ts";
 
 /** What a dataset is like. */
@@ -51,9 +51,6 @@ export interface DatasetPart {
   /** What was read of the file for it. */
   readonly reads: readonly FilePlace[];
 }
-
-/** Calls the library, and throws if it complains; `action` is what is done, for the message. */
-export type CallLibrary = <T>(action: string, fn: () => T) => T;
 
 /** An HDF5 file that is being written. */
 export interface Hdf5Output {
@@ -139,4 +136,12 @@ export interface Hdf5Access {
    * @returns What reads it.
    */
   open(file: PositionedFile): Hdf5Input;
+}
+
+/** What HDF5 files stand on; a test puts other things in their place. */
+export interface Hdf5Environment {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** Loads the HDF5 library; only called when there is something to write or read with it. */
+  readonly loadLibrary: () => Promise<Hdf5Access>;
 }

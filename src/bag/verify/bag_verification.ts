@@ -1,30 +1,20 @@
 import { resolve } from "node:path";
-import { DISK, type FileSystem } from "../../disk/file_system.ts";
 import { type BagLayout, toLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { refuseFile } from "../bag_json.ts";
 import type { DiskBag } from "../disk_bag.ts";
-import type { FoldEnvironment } from "../fold/bag_editor.ts";
 import { compactBag, foldBag, rebuildBag } from "../fold/fold.ts";
-import type { Hdf5Access } from "../hdf5/access.ts";
-import { Hdf5Library } from "../hdf5/library.ts";
+import type { Hdf5Access, Hdf5Environment } from "../hdf5/access.ts";
 import { openBagFiles } from "../open_bag.ts";
+import { HDF5_ENVIRONMENT } from "../segment/hdf5_file.ts";
 import { amendCalls, type Amendment } from "./repair_log.ts";
 import { Quarantine, type VerifyOptions } from "./report.ts";
 import { dropValues, type VerifiedFiles, verifyFiles } from "./verify_files.ts";
 
-/** What a check stands on; a test puts other things in their place. */
-export interface VerificationEnvironment {
-  /** The seam through which a repair changes the disk. */
-  readonly fileSystem: FileSystem;
-  /** Loads the HDF5 library. */
-  readonly loadLibrary: () => Promise<Hdf5Access>;
-}
-
 /** The check of one bag, as far as it does not know what calls mean. */
 export class BagVerification {
   readonly #layout: BagLayout;
-  readonly #environment: FoldEnvironment;
+  readonly #environment: Hdf5Environment;
   readonly #options: VerifyOptions;
   readonly #quarantine: Quarantine | undefined;
 
@@ -37,10 +27,7 @@ export class BagVerification {
   constructor(
     path: string,
     options: VerifyOptions,
-    environment: VerificationEnvironment = {
-      fileSystem: DISK,
-      loadLibrary: () => Hdf5Library.load(),
-    },
+    environment: Hdf5Environment = HDF5_ENVIRONMENT,
   ) {
     let library: Promise<Hdf5Access> | undefined;
     this.#layout = toLayout(resolve(path));

@@ -11,15 +11,10 @@ import {
 import { waitUntil } from "../../disk/leases.ts";
 import type { Digest } from "../../value/value.ts";
 import { checkBag, isBagJsonReadable, refuseLinkedDirectories, writeBagJson } from "../bag_json.ts";
-import {
-  createPause,
-  type FoldEnvironment,
-  listUnfinished,
-  listUnnamed,
-} from "../fold/bag_editor.ts";
+import { createPause, listUnfinished, listUnnamed } from "../fold/bag_editor.ts";
 import { sealCalls } from "../fold/index_log.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
-import type { Hdf5Input } from "../hdf5/access.ts";
+import type { Hdf5Environment, Hdf5Input } from "../hdf5/access.ts";
 import { FoldLock, type Manifest, readManifest, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
 import { checkJournals } from "./check_journals.ts";
@@ -49,7 +44,7 @@ export interface VerifiedFiles {
 }
 
 /** What a check of files needs. */
-interface VerifyEnvironment extends FoldEnvironment {
+interface VerifyEnvironment extends Hdf5Environment {
   /** Where damaged files go; without it nothing is changed. */
   readonly quarantine: Quarantine | undefined;
 }
