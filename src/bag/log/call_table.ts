@@ -90,8 +90,7 @@ export class CallTable implements Disposable {
    * @param isNewer Whether there is something newer of a key.
    */
   *places(isNewer: (key: Digest) => boolean): Generator<FilePlace> {
-    for (let i = 0; i < this.#table.size; i++) {
-      const { digest, offset, length } = this.#table.row(i);
+    for (const { digest, offset, length } of this.#table.rows()) {
       if (!isNewer(digest)) yield { offset, length };
     }
   }

@@ -234,6 +234,11 @@ export class DigestTable {
     return readRow(this.#source.rows, at, digest);
   }
 
+  /** Goes over the rows in order. */
+  *rows(): Generator<TableRow> {
+    for (let row = 0; row < this.size; row++) yield this.row(row);
+  }
+
   /**
    * Goes over the bytes of the rows in order.
    *

@@ -108,8 +108,7 @@ function checkTable({ report, sealed }: Reading, tables: StepReport, table: Dige
  */
 function checkCut({ report, size, keys }: Reading, tables: StepReport, table: DigestTable): void {
   let lost = 0;
-  for (let row = 0; row < table.size; row++) {
-    const { digest, offset, length } = table.row(row);
+  for (const { digest, offset, length } of table.rows()) {
     if (offset + length <= size || keys.has(digest)) continue;
     lost++;
     const problem = `the record of ${digest} is cut off`;
