@@ -9,7 +9,7 @@ import {
   type StorageStatistics,
 } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
-import { FileHandles, type FileSystem } from "../disk/file_system.ts";
+import { FileHandles, type FileSystem, ifThere } from "../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 import { DiskLeases, type DiskLeasesOptions } from "../disk/leases.ts";
 import type {
@@ -300,10 +300,5 @@ function readBagStatistics(layout: BagLayout): Required<StorageStatistics> {
 
 /** A journal may have been sealed and removed since it was listed. */
 function sizeOf(path: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
+  return ifThere(() => Deno.statSync(path).size) ?? 0;
 }

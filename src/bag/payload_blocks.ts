@@ -1,5 +1,5 @@
 import { crc32, inflateSync } from "node:zlib";
-import type { ReadBytes } from "../disk/file_system.ts";
+import type { FilePlace, ReadBytes } from "../disk/file_system.ts";
 import type { StoredPayload } from "../value/value.ts";
 
 /** What compressing may add to a chunk that is small and cannot be made smaller, in bytes. */
@@ -107,7 +107,7 @@ export function createBlocks(
 export function createChunkBlocks(
   grid: BlockGrid,
   read: ReadBytes,
-  places: readonly ChunkPlace[],
+  places: readonly FilePlace[],
   checks: Uint32Array,
 ): BlockSource {
   return {
@@ -324,20 +324,12 @@ export function* blocksOf(grid: BlockGrid): Generator<Block> {
 // and where the chunks of a compressed dataset lie. `FORMAT.md` specifies the bytes
 // ("segments/<n>.index").
 
-/** Where the bytes of a chunk lie in the segment. */
-export interface ChunkPlace {
-  /** Where they begin, in bytes. */
-  readonly offset: number;
-  /** How many there are. */
-  readonly length: number;
-}
-
 /** The chunks of a compressed dataset. */
 export interface ChunkList {
   /** The lengths of a chunk's dimensions. */
   readonly shape: readonly number[];
   /** Where each chunk lies, in the order of their bytes. */
-  readonly places: readonly ChunkPlace[];
+  readonly places: readonly FilePlace[];
 }
 
 /** The details of a payload. */
@@ -422,7 +414,7 @@ function decode(content: Uint8Array): PayloadDetails {
   };
 }
 
-function toPlaces(numbers: Float64Array): ChunkPlace[] {
+function toPlaces(numbers: Float64Array): FilePlace[] {
   return Array.from({ length: numbers.length / 2 }, (_, i) => ({
     offset: numbers[2 * i] ?? 0,
     length: numbers[2 * i + 1] ?? 0,

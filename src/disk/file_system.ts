@@ -120,6 +120,29 @@ export function readAt(file: Deno.FsFile, offset: number, bytes: Uint8Array): bo
   return true;
 }
 
+/** How much of a file is read at once by who goes through it. */
+const PIECE_BYTES = 256 * 1024;
+
+/**
+ * Reads a part of a file in pieces.
+ *
+ * @param begin Where to begin, in bytes.
+ * @param end Where to end.
+ * @returns The pieces, each good until the next; fewer if the file has become too short.
+ */
+export function* readPieces(
+  file: Deno.FsFile,
+  begin: number,
+  end: number,
+): Generator<Uint8Array> {
+  const buffer = new Uint8Array(Math.min(PIECE_BYTES, end - begin));
+  for (let at = begin; at < end; at += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, end - at));
+    if (!readAt(file, at, piece)) return;
+    yield piece;
+  }
+}
+
 /** A piece of up to this size costs less than a look at the size of its file. */
 const SMALL_BYTES = 64 * 1024;
 
@@ -212,12 +235,7 @@ export function isSameFile(path: string, file: FileIdentity): boolean {
  * @returns What there is, or `undefined` for nothing.
  */
 export function lookAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return ifThere(() => Deno.lstatSync(path));
 }
 
 /**
@@ -228,8 +246,18 @@ export function lookAt(path: string): Deno.FileInfo | undefined {
  */
 export function openIfThere(path: string): Deno.FsFile | undefined {
   refuseLink(path);
+  return ifThere(() => Deno.openSync(path));
+}
+
+/**
+ * Does something with a file that may be missing.
+ *
+ * @typeParam T What the function returns.
+ * @returns What the function returns, or `undefined` when there is no such file.
+ */
+export function ifThere<T>(fn: () => T): T | undefined {
   try {
-    return Deno.openSync(path);
+    return fn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
@@ -252,11 +280,7 @@ export function openShared(
 
 /** Removes a file that another process may have removed already. */
 export function removeIfThere(fileSystem: FileSystem, path: string): void {
-  try {
-    fileSystem.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => fileSystem.remove(path));
 }
 
 /**
@@ -383,6 +407,14 @@ export class FileWindow {
     this.#length = 0;
     return false;
   }
+}
+
+/** Where something lies in a file. */
+export interface FilePlace {
+  /** Where it begins, in bytes. */
+  readonly offset: number;
+  /** How long it is, in bytes. */
+  readonly length: number;
 }
 
 /** Reads bytes at a position; `false` when the file has become too short, or is gone. */

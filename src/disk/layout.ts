@@ -5,7 +5,7 @@
  * @module
  */
 import { BagCorruptError } from "../base/errors.ts";
-import { lookAt } from "./file_system.ts";
+import { ifThere, lookAt } from "./file_system.ts";
 
 /** The paths of one bag. */
 export interface BagLayout {
@@ -105,6 +105,11 @@ export function toSegmentIndexPath(layout: BagLayout, segment: string): string {
   return `${layout.segments}/${segment}.index`;
 }
 
+/** Names both files of a segment. */
+export function toSegmentPaths(layout: BagLayout, segment: string): [file: string, table: string] {
+  return [toSegmentPath(layout, segment), toSegmentIndexPath(layout, segment)];
+}
+
 /** Names a journal. */
 export function toJournalPath(layout: BagLayout, journal: string): string {
   return `${layout.journals}/${journal}`;
@@ -145,13 +150,8 @@ export function listEntries(directory: string): Deno.DirEntry[] {
  * @returns The entries in the order of their names; none when there is no such directory.
  */
 export function listRoot(directory: string): Deno.DirEntry[] {
-  try {
-    const entries = Array.from(Deno.readDirSync(directory));
-    return entries.sort((a, b) => a.name < b.name ? -1 : 1);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  const entries = ifThere(() => Array.from(Deno.readDirSync(directory))) ?? [];
+  return entries.sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
 /**

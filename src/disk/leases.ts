@@ -2,15 +2,16 @@ import { sleep } from "../base/abortable.ts";
 import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
-import type { CacheGuard } from "./disk_storage.ts";
+import { type CacheGuard, isDigest } from "./disk_storage.ts";
 import {
   type FileSystem,
+  ifThere,
   isLocked,
   isLockedAt,
   isSameFile,
   openIfThere,
   openShared,
-  readAt,
+  readPiece,
   removeIfThere,
   writeAll,
 } from "./file_system.ts";
@@ -127,22 +128,18 @@ export class DiskLeases implements LeaseStore, Disposable {
    */
   revoke(key: Digest): boolean {
     this.#guard.checkWritable("revoke a lease in");
-    if (!KEY_REGEXP.test(key)) return false;
+    if (!isDigest(key)) return false;
     const path = toLeasePath(this.#layout, key);
-    try {
-      using file = this.#fileSystem.open(path, { append: true });
-      writeAll(this.#fileSystem, file, new TextEncoder().encode(key));
-      return true;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
-      throw error;
-    }
+    using file = ifThere(() => this.#fileSystem.open(path, { append: true }));
+    if (file === undefined) return false;
+    writeAll(this.#fileSystem, file, new TextEncoder().encode(key));
+    return true;
   }
 
   /** As the interface says. */
-  changed(key: Digest, signal?: AbortSignal): Promise<void> {
+  async changed(key: Digest, signal?: AbortSignal): Promise<void> {
     const look = this.watch(key);
-    return waitUntil(() => {
+    await waitUntil(() => {
       this.#guard.checkOpen("wait for a lease in");
       return look();
     }, signal);
@@ -218,8 +215,6 @@ class FileLease implements Lease {
     free?.();
   }
 }
-
-const KEY_REGEXP = /^[0-9a-f]{64}$/;
 
 /** How often a file is locked that somebody puts another one in the place of. */
 const MOST_FILES = 100;
@@ -306,24 +301,29 @@ export function isLeaseFree(layout: LeaseLayout, key: Digest): boolean {
  */
 export function clearLeases(fileSystem: FileSystem, layout: LeaseLayout): void {
   for (const { name: key, isFile } of listEntries(layout.leases)) {
-    if (!isFile || !KEY_REGEXP.test(key)) continue;
+    if (!isFile || !isDigest(key)) continue;
     tryLock(fileSystem, toLeasePath(layout, key), key)?.[Symbol.dispose]();
   }
 }
 
 /**
- * Waits until something is the case, looking again and again: no event tells that a lock in another
+ * Waits until there is something, looking again and again: no event tells that a lock in another
  * process was freed, and `Deno.watchFs` does not see the death of a holder.
  *
- * @param look Whether it is the case.
+ * @typeParam T What there is.
+ * @param look Gives it, or tells that it is not there yet.
  * @param signal Ends the wait with the signal's reason.
+ * @returns What there is.
  */
-export async function waitUntil(look: () => boolean, signal?: AbortSignal): Promise<void> {
-  let delay = FIRST_DELAY;
+export async function waitUntil<T>(
+  look: () => T | false | undefined,
+  signal?: AbortSignal,
+): Promise<T> {
   signal?.throwIfAborted();
-  while (!look()) {
+  for (let delay = FIRST_DELAY;; delay = Math.min(delay * 2, LONGEST_DELAY)) {
+    const found = look();
+    if (found !== false && found !== undefined) return found;
     await sleep(delay, signal);
-    delay = Math.min(delay * 2, LONGEST_DELAY);
   }
 }
 
@@ -334,7 +334,7 @@ export async function waitUntil(look: () => boolean, signal?: AbortSignal): Prom
  * @param key The key of the call.
  */
 function toLeasePath(layout: LeaseLayout, key: Digest): string {
-  if (!KEY_REGEXP.test(key)) {
+  if (!isDigest(key)) {
     throw new TypeError(`Cannot lease "${key}": a key is 64 lower-case hexadecimal characters`);
   }
   return `${layout.leases}/${key}`;
@@ -457,6 +457,6 @@ function readNote(path: string): Record<string, unknown> | undefined {
   if (file === undefined || !isLocked(file)) return undefined;
   const size = file.seekSync(0, Deno.SeekMode.End);
   if (size > LARGEST_BYTES) return undefined;
-  const bytes = new Uint8Array(size);
-  return readAt(file, 0, bytes) ? decodeCheckedLine(bytes.subarray(1, -1)) : undefined;
+  const bytes = readPiece(file, 0, size);
+  return bytes && decodeCheckedLine(bytes.subarray(1, -1));
 }

@@ -3,7 +3,7 @@ import type { CompactRequest, FoldRunner } from "../../src/bag/fold/scheduler.ts
 import type { RebuiltIndex } from "../../src/bag/segment/rebuild_index.ts";
 import type { CompactResult, FoldResult } from "../../src/disk/disk_storage.ts";
 import { compactBag, foldBag, rebuildBag } from "../../src/bag/fold/fold.ts";
-import type { Hdf5Access } from "../../src/bag/hdf5/library.ts";
+import type { Hdf5Access } from "../../src/bag/hdf5/access.ts";
 import { toLayout } from "../../src/disk/layout.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 

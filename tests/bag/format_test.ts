@@ -2,9 +2,8 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import fc from "fast-check";
 import { crc32 } from "node:zlib";
-import { DISK, readAt, replaceFile } from "../../src/disk/file_system.ts";
+import { DISK, type FilePlace, readAt, replaceFile } from "../../src/disk/file_system.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
-import type { ChunkPlace } from "../../src/bag/payload_blocks.ts";
 import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
 import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
 import { LOCATION } from "../../src/bag/table/digest_table.ts";
@@ -88,7 +87,7 @@ function moveIntoChunks(path: string, segment: string): void {
   assert(row !== undefined);
   using file = Deno.openSync(toSegmentPath(layout, segment), { read: true, write: true });
   const chunk = new Uint8Array(262_144);
-  const places: ChunkPlace[] = [];
+  const places: FilePlace[] = [];
   const checks: number[] = [];
   for (let at = 0; at < row.length; at += chunk.length) {
     const block = chunk.subarray(0, Math.min(chunk.length, row.length - at));

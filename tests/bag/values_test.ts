@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
-import { type Hdf5Access, Hdf5Library, type Hdf5Output } from "../../src/bag/hdf5/library.ts";
+import type { Hdf5Access, Hdf5Output } from "../../src/bag/hdf5/access.ts";
+import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { type EncodedPart, VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";

@@ -1,7 +1,7 @@
 import { Bag } from "../../src/cache/stored_cache.ts";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { BagOptions } from "../../src/disk/disk_storage.ts";
-import type { Hdf5Access } from "../../src/bag/hdf5/library.ts";
+import type { Hdf5Access } from "../../src/bag/hdf5/access.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../../src/bag/verify/report.ts";
 import { createDiskStores } from "../../src/store/open_stores.ts";

@@ -30,7 +30,7 @@ import type { SegmentEntry } from "../manifest.ts";
 import { readSegmentIndex, type StoredSource } from "../segment/sealed_payload.ts";
 import { DigestSet } from "../table/digest_rows.ts";
 import type { BagEditor } from "./bag_editor.ts";
-import { newestOf, readSegment } from "./merge.ts";
+import { newestOf, readMerged } from "./merge.ts";
 import {
   type CompactRequest,
   planCompaction,
@@ -77,7 +77,7 @@ export async function mergeSmall(editor: BagEditor): Promise<void> {
 
 function toIsKept(layout: BagLayout, { live, horizon }: CompactRequest): IsKept {
   if (live === undefined) return () => true;
-  const named = DigestSet.from(live);
+  const named = new DigestSet(live);
   const put = readTouches(layout, horizon);
   for (const journal of listJournals(layout)) {
     using file = openIfThere(toJournalPath(layout, journal));
@@ -91,11 +91,10 @@ function measure({ layout }: BagEditor, segment: SegmentEntry, isKept: IsKept): 
   const table = readSegmentIndex(layout, segment.name);
   let values = 0;
   let bytes = 0;
-  for (let row = 0; row < (table?.size ?? 0); row++) {
-    const found = table?.row(row);
-    if (found === undefined || !isKept(segment, found.digest)) continue;
+  for (const { digest, length } of table?.rows() ?? []) {
+    if (!isKept(segment, digest)) continue;
     values++;
-    bytes += found.length;
+    bytes += length;
   }
   return { segment, readable: table !== undefined, values, bytes };
 }
@@ -107,29 +106,13 @@ async function compactGroup(
   horizon: number,
 ): Promise<CompactResult> {
   const { layout, manifest } = editor;
-  const kept = new Map<Digest, StoredSource>();
-  const dropped = new Map<Digest, StoredSource>();
-  const taken = new Set<string>();
-  let newest = 0;
-  // Newest first: a newer copy stands for an older one, which may be damaged.
-  for (const segment of group.toReversed()) {
-    const doomed: StoredSource[] = [];
-    const found = readSegment(layout, editor.handles, segment, (source) => {
-      const wanted = isKept(segment, source.digest);
-      if (!wanted) doomed.push(source);
-      return wanted && !kept.has(source.digest);
-    });
-    if (found === undefined) continue;
-    for (const source of found) kept.set(source.digest, source);
-    for (const source of doomed) dropped.set(source.digest, source);
-    taken.add(segment.name);
-    newest = Math.max(newest, newestOf(layout, segment));
-  }
-  const damaged = group.length - taken.size;
-  if (taken.size === 0) return { values: 0, bytes: 0, damaged };
-  const sources = [...kept.values()];
+  const merged = readMerged(layout, editor.handles, group, [], isKept);
+  const { sources, dropped, kept, newest } = merged;
+  const damaged = kept.length;
+  if (damaged === group.length) return { values: 0, bytes: 0, damaged };
   const entry = sources.length === 0 ? [] : [await editor.seal(sources, newest)];
-  const rest = manifest.segments.filter(({ name }) => !taken.has(name));
+  const taken = new Set(group).difference(new Set(kept));
+  const rest = manifest.segments.filter((segment) => !taken.has(segment));
   const sweeps = (manifest.sweeps ?? 0) + (dropped.size > 0 ? 1 : 0);
   await editor.replace([...rest, ...entry], { sweeps }, async (doSwitch) => {
     using lock = new LockFile(editor.fileSystem, layout.sweepLock, guardBag(layout, "readwrite"));

@@ -4,11 +4,12 @@ import { FileHandles } from "../../disk/file_system.ts";
 import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
 import { clearLeases } from "../../disk/leases.ts";
 import { clearOwnFiles } from "../../disk/own_file.ts";
+import type { Hdf5Environment } from "../hdf5/access.ts";
 import { removeJournal } from "../journal/journal_scan.ts";
 import { FoldLock, readManifest } from "../manifest.ts";
 import { rebuildIndexes, type RebuiltIndex } from "../segment/rebuild_index.ts";
 import { SealedValues } from "../segment/sealed_values.ts";
-import { BagEditor, type FoldEnvironment } from "./bag_editor.ts";
+import { BagEditor } from "./bag_editor.ts";
 import { compactSegments, mergeSmall } from "./compact.ts";
 import { sealCalls } from "./index_log.ts";
 import { countKept, readMerged } from "./merge.ts";
@@ -35,7 +36,7 @@ const SEGMENT_BYTES = 64 * 1024 * 1024;
  */
 export async function foldBag(
   layout: BagLayout,
-  environment: FoldEnvironment,
+  environment: Hdf5Environment,
 ): Promise<FoldResult | undefined> {
   using lock = FoldLock.tryTake(environment.fileSystem, layout);
   if (lock === undefined) return undefined;
@@ -55,7 +56,7 @@ export async function foldBag(
  */
 export async function rebuildBag(
   layout: BagLayout,
-  environment: FoldEnvironment,
+  environment: Hdf5Environment,
   write: boolean,
 ): Promise<RebuiltIndex[]> {
   const { fileSystem } = environment;
@@ -82,7 +83,7 @@ async function sealJournals(editor: BagEditor): Promise<FoldResult> {
     // A copy that differs was written because the sealed one is not what its digest says.
     if (payload?.kind !== kind || crc32(payload.bytes) !== crc) return false;
     // The older copy stands for the one that was put into the journal.
-    return touches.leaveAt(digest, unsealed.newest, () => true);
+    return touches.leave(digest, () => true, unsealed.newest);
   };
   let values = 0;
   let bytes = 0;
@@ -154,7 +155,7 @@ async function tidyBag(editor: BagEditor): Promise<void> {
  */
 export async function compactBag(
   layout: BagLayout,
-  environment: FoldEnvironment,
+  environment: Hdf5Environment,
   request: CompactRequest,
 ): Promise<CompactResult> {
   using _lock = await FoldLock.take(environment.fileSystem, layout);

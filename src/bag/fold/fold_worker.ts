@@ -4,11 +4,9 @@
  * @module
  */
 import { serveJob } from "../../base/worker_job.ts";
-import { DISK } from "../../disk/file_system.ts";
 import { likeDirectory } from "../../disk/ownership.ts";
 import { toLayout } from "../../disk/layout.ts";
-import { Hdf5Library } from "../hdf5/library.ts";
-import type { FoldEnvironment } from "./bag_editor.ts";
+import { HDF5_ENVIRONMENT } from "../segment/hdf5_file.ts";
 import { compactBag, foldBag, rebuildBag } from "./fold.ts";
 import type { CompactRequest } from "./scheduler.ts";
 
@@ -20,9 +18,9 @@ export type FoldRequest =
 
 serveJob(async (request: FoldRequest) => {
   const layout = toLayout(request.root);
-  const environment: FoldEnvironment = {
-    fileSystem: likeDirectory(DISK, layout.root),
-    loadLibrary: () => Hdf5Library.load(),
+  const environment = {
+    ...HDF5_ENVIRONMENT,
+    fileSystem: likeDirectory(HDF5_ENVIRONMENT.fileSystem, layout.root),
   };
   if (request.type === "fold") return await foldBag(layout, environment);
   if (request.type === "compact") return await compactBag(layout, environment, request.request);

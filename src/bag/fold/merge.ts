@@ -13,7 +13,8 @@ import {
   type StoredSource,
 } from "../segment/sealed_payload.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
-import { type DigestTable, LOCATION, type TableRow } from "../table/digest_table.ts";
+import { toWeight } from "./scheduler.ts";
+import { LOCATION, type TableRow } from "../table/digest_table.ts";
 
 /** Segments of less than this are always worth merging. */
 const SMALL_BYTES = 64 * 1024;
@@ -23,9 +24,6 @@ const LARGEST_BYTES = 64 * 1024 * 1024;
 
 /** Nor one of more values: each takes a few hundred bytes of memory while it is sealed. */
 export const MOST_VALUES = 2 ** 18;
-
-/** What a value costs beside its payload. */
-const VALUE_BYTES = 128;
 
 /**
  * Tells which segments a new one takes in, so that a bag of many small folds has few segments: the
@@ -42,30 +40,26 @@ export function countKept(
   bytes: number,
   values: number,
 ): number {
-  let weight = toWeight(bytes, values);
+  let weight = toWeight({ bytes, values });
   let count = values;
   let kept = segments.length;
-  for (const { bytes, values } of segments.toReversed()) {
-    const other = toWeight(bytes, values);
+  for (const segment of segments.toReversed()) {
+    const other = toWeight(segment);
     if (other > Math.max(weight, SMALL_BYTES) || weight + other > LARGEST_BYTES) break;
-    if (count + values > MOST_VALUES) break;
+    if (count + segment.values > MOST_VALUES) break;
     weight += other;
-    count += values;
+    count += segment.values;
     kept--;
   }
   return kept;
 }
 
-function toWeight(bytes: number, values: number): number {
-  return bytes + values * VALUE_BYTES;
-}
-
 /** What a new segment takes in from older ones. */
 interface MergedSegments {
-  /** The values. */
+  /** The values that are wanted. */
   readonly sources: readonly StoredSource[];
-  /** The names of the segments that the new one replaces. */
-  readonly names: readonly string[];
+  /** Values that nobody wants. */
+  readonly dropped: Map<Digest, StoredSource>;
   /** Segments that stay as they are: without a usable table, or with damage that nothing heals. */
   readonly kept: readonly SegmentEntry[];
   /** When the last of the values was put at the latest, in milliseconds since 1970. */
@@ -73,13 +67,14 @@ interface MergedSegments {
 }
 
 /**
- * Reads the values of segments that a new one takes in. A newer copy stands for an older one. A
- * segment with a damaged value that has no newer copy stays as it is, so that the damage stays to
- * be seen, and perhaps to be repaired.
+ * Reads the values of segments that a new one takes in. A newer copy stands for an older one, which
+ * may be damaged. A segment with a damaged value that is wanted and has no newer copy stays as it is,
+ * so that the damage stays to be seen, and perhaps to be repaired.
  *
  * @param handles Where open files are kept.
  * @param segments The segments, oldest first.
  * @param newer The values that the new segment has already.
+ * @param isWanted Whether a value of a segment is wanted; all are if not given.
  * @returns What goes into it beside them.
  */
 export function readMerged(
@@ -87,50 +82,40 @@ export function readMerged(
   handles: FileHandles,
   segments: readonly SegmentEntry[],
   newer: readonly SegmentSource[],
+  isWanted: (segment: SegmentEntry, digest: Digest) => boolean = () => true,
 ): MergedSegments {
-  const seen = new Set<Digest>(newer.map((source) => source.digest));
-  const sources: StoredSource[] = [];
-  const names: string[] = [];
+  const known = new Set<Digest>(newer.map((source) => source.digest));
+  const sources = new Map<Digest, StoredSource>();
+  const dropped = new Map<Digest, StoredSource>();
   const kept: SegmentEntry[] = [];
   let newest = 0;
   for (const segment of segments.toReversed()) {
-    const found = readSegment(layout, handles, segment, ({ digest }) => !seen.has(digest));
-    if (found === undefined) {
+    const found = readSources(layout, handles, segment.name);
+    const { wanted = [], unwanted = [] } = Object.groupBy(found ?? [], ({ digest }) => {
+      if (!isWanted(segment, digest)) return "unwanted";
+      return known.has(digest) || sources.has(digest) ? "copied" : "wanted";
+    });
+    if (found === undefined || !wanted.every((source) => source.isWhole())) {
       kept.unshift(segment);
       continue;
     }
-    names.push(segment.name);
     newest = Math.max(newest, newestOf(layout, segment));
-    for (const source of found) {
-      seen.add(source.digest);
-      sources.push(source);
-    }
+    for (const source of wanted) sources.set(source.digest, source);
+    for (const source of unwanted) dropped.set(source.digest, source);
   }
-  return { sources, names, kept, newest };
+  return { sources: [...sources.values()], dropped, kept, newest };
 }
 
-/**
- * Reads those values of a segment that are wanted elsewhere.
- *
- * @param handles Where open files are kept.
- * @param isWanted Whether a value is wanted.
- * @returns The values, or `undefined` when one of them is damaged or the segment has no usable table.
- */
-export function readSegment(
+function readSources(
   layout: BagLayout,
   handles: FileHandles,
-  segment: SegmentEntry,
-  isWanted: (source: StoredSource) => boolean,
+  name: string,
 ): StoredSource[] | undefined {
-  const table = readSegmentIndex(layout, segment.name, handles);
+  const table = readSegmentIndex(layout, name, handles);
   if (table === undefined) return undefined;
-  const sources: StoredSource[] = [];
-  for (const source of sourcesOf(createToSource(layout, handles, segment.name), table)) {
-    if (!isWanted(source)) continue;
-    if (!source.isWhole()) return undefined;
-    sources.push(source);
-  }
-  return sources;
+  const toSource = createToSource(layout, handles, name);
+  // In the order of the file, which is read in large pieces; the table's order is that of digests.
+  return [...table.rows()].sort((a, b) => a.offset - b.offset).map((row) => toSource(row));
 }
 
 /**
@@ -161,21 +146,11 @@ export function createToSource(
       layout,
       segment,
     );
-    if (row.details === undefined && details === undefined) {
-      return new FileSource(reader, path, row);
-    }
     const payload = new SealedPayload(payloads, row, details);
-    if (row.location === LOCATION.chunks) return new PayloadSource(payload, row);
-    const { shape } = payload;
-    return new FileSource(reader, path, shape ? { ...row, shape } : row);
+    const { shape } = payload.details;
+    const entry = shape === undefined ? row : { ...row, shape };
+    return row.location === LOCATION.chunks
+      ? new PayloadSource(payload, entry)
+      : new FileSource(reader, path, entry);
   };
-}
-
-function* sourcesOf(
-  toSource: (row: TableRow) => StoredSource,
-  table: DigestTable,
-): Generator<StoredSource> {
-  const rows = Array.from({ length: table.size }, (_, i) => table.row(i));
-  // In the order of the file, which is read in large pieces; the table's order is that of digests.
-  for (const row of rows.sort((a, b) => a.offset - b.offset)) yield toSource(row);
 }

@@ -204,13 +204,21 @@ export function planCompaction(
  * @returns The segments, of bounded size together; none when there are few.
  */
 export function selectSmall(segments: readonly SegmentEntry[]): SegmentEntry[] {
-  const small = segments.filter(({ bytes, values }) => bytes + values * VALUE_BYTES < SMALL_BYTES);
+  const small = segments.filter((segment) => toWeight(segment) < SMALL_BYTES);
   return small.length < MOST_SMALL ? [] : small.slice(0, MOST_SMALL);
 }
 
-function isBelow({ segment, values, bytes }: SegmentShare, share: number): boolean {
-  const weight = segment.bytes + segment.values * VALUE_BYTES;
-  return bytes + values * VALUE_BYTES < share * weight;
+/**
+ * Tells how much work values are, or how much space they take.
+ *
+ * @returns Their payload in bytes, with what each costs beside it.
+ */
+export function toWeight({ bytes, values }: Pick<SegmentEntry, "bytes" | "values">): number {
+  return bytes + values * VALUE_BYTES;
+}
+
+function isBelow(one: SegmentShare, share: number): boolean {
+  return toWeight(one) < share * toWeight(one.segment);
 }
 
 function sum(shares: readonly SegmentShare[], field: "bytes" | "values"): number {

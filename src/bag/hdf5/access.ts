@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { FileAccess, PositionedFile } from "./emscripten_fs.ts";
+import type { FilePlace, FileSystem } from "../../disk/file_system.ts";
+import type { PositionedFile } from "./emscripten_fs.ts";
 
 /** What a dataset is like. */
 export interface DatasetShape {
@@ -48,11 +49,8 @@ export interface DatasetPart {
   /** Its raw bytes. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** What was read of the file for it. */
-  readonly reads: readonly FileAccess[];
+  readonly reads: readonly FilePlace[];
 }
-
-/** Calls the library, and throws if it complains; `action` is what is done, for the message. */
-export type CallLibrary = <T>(action: string, fn: () => T) => T;
 
 /** An HDF5 file that is being written. */
 export interface Hdf5Output {
@@ -85,7 +83,7 @@ export interface Hdf5Output {
     shape: Required<DatasetShape>,
     options: ChunkOptions,
     chunks: Iterable<DatasetChunk>,
-  ): FileAccess[][];
+  ): (readonly FilePlace[])[];
   /** Gives a dataset an attribute that is a text. */
   setAttribute(path: string, name: string, text: string): void;
   /** Makes a dataset of a text without dimensions, or of a row of texts. */
@@ -138,4 +136,12 @@ export interface Hdf5Access {
    * @returns What reads it.
    */
   open(file: PositionedFile): Hdf5Input;
+}
+
+/** What HDF5 files stand on; a test puts other things in their place. */
+export interface Hdf5Environment {
+  /** The seam. */
+  readonly fileSystem: FileSystem;
+  /** Loads the HDF5 library; only called when there is something to write or read with it. */
+  readonly loadLibrary: () => Promise<Hdf5Access>;
 }

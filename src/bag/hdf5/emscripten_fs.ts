@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { type FileSystem, readAt, writeAll } from "../../disk/file_system.ts";
+import { type FilePlace, type FileSystem, readAt, writeAll } from "../../disk/file_system.ts";
 
 /** A node of Emscripten's file tree: a directory, or a file of ours. */
 interface EmscriptenNode {
@@ -51,20 +51,12 @@ const NO_ENTRY = 44;
 const SEEK_CURRENT = 1;
 const SEEK_END = 2;
 
-/** A read or write of the library. */
-export interface FileAccess {
-  /** Where in the file it begins, in bytes. */
-  readonly offset: number;
-  /** How many bytes were asked for. */
-  readonly length: number;
-}
-
 /** One file as the library sees it. */
 export class PositionedFile {
   readonly #fileSystem: FileSystem;
   readonly #file: Deno.FsFile;
-  /** Where and how long each access was since {@linkcode PositionedFile.watch}. */
-  #accesses: FileAccess[] = [];
+  /** What was read or written since {@linkcode PositionedFile.watch}. */
+  #accesses: FilePlace[] = [];
   #diverted: { length: number; chunks: Iterable<Uint8Array> } | undefined;
   #failure: { error: unknown } | undefined;
 
@@ -83,17 +75,13 @@ export class PositionedFile {
     return this.#file.seekSync(0, Deno.SeekMode.End);
   }
 
-  /** Forgets which accesses there were. */
-  watch(): void {
-    this.#accesses = [];
-  }
-
   /**
-   * Tells which accesses there were since {@linkcode PositionedFile.watch}.
+   * Tells which reads and writes there are from now on, until this is called again.
    *
-   * @returns The accesses, in order.
+   * @returns The places that the library asks for, in order; more are added as they come.
    */
-  accesses(): FileAccess[] {
+  watch(): readonly FilePlace[] {
+    this.#accesses = [];
     return this.#accesses;
   }
 

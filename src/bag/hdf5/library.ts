@@ -9,8 +9,8 @@
  * @module
  */
 import { QuiverError } from "../../base/errors.ts";
+import type { FilePlace } from "../../disk/file_system.ts";
 import type {
-  CallLibrary,
   ChunkOptions,
   DatasetChunk,
   DatasetDimensions,
@@ -20,24 +20,8 @@ import type {
   Hdf5Input,
   Hdf5Output,
 } from "./access.ts";
-import {
-  createPositionedFs,
-  type EmscriptenFs,
-  type FileAccess,
-  type PositionedFile,
-} from "./emscripten_fs.ts";
+import { createPositionedFs, type EmscriptenFs, type PositionedFile } from "./emscripten_fs.ts";
 import { type Dtype, dtype_to_metadata, FS, type Metadata, Module, ready } from "./h5wasm.ts";
-
-export type {
-  ChunkOptions,
-  DatasetChunk,
-  DatasetDimensions,
-  DatasetPart,
-  DatasetShape,
-  Hdf5Access,
-  Hdf5Input,
-  Hdf5Output,
-} from "./access.ts";
 
 const STANDARD_ERROR = 2;
 
@@ -129,11 +113,14 @@ export class Hdf5Library implements Hdf5Access {
   }
 }
 
-/** An HDF5 file that is read. */
-export class Hdf5Reader implements Hdf5Input {
-  readonly #file: PositionedFile;
-  readonly #id: bigint;
-  readonly #call: CallLibrary;
+/** Calls the library, and throws if it complains; `action` is what is done, for the message. */
+type CallLibrary = <T>(action: string, fn: () => T) => T;
+
+/** An HDF5 file that is open. */
+class OpenFile {
+  protected readonly file: PositionedFile;
+  protected readonly id: bigint;
+  protected readonly call: CallLibrary;
 
   /**
    * Takes an open file.
@@ -142,76 +129,80 @@ export class Hdf5Reader implements Hdf5Input {
    * @param call Calls the library.
    */
   constructor(file: PositionedFile, id: bigint, call: CallLibrary) {
-    this.#file = file;
-    this.#id = id;
-    this.#call = call;
+    this.file = file;
+    this.id = id;
+    this.call = call;
   }
 
+  close(): void {
+    this.call("close a file", () => Module.close_file(this.id));
+  }
+}
+
+/** An HDF5 file that is read. */
+class Hdf5Reader extends OpenFile implements Hdf5Input {
   names(group: string): string[] {
-    return this.#call(
+    return this.call(
       `list "${group}"`,
-      () => Array.from(Module.get_names(this.#id, group, false)),
+      () => Array.from(Module.get_names(this.id, group, false)),
     );
   }
 
   locateDataset(path: string): number | undefined {
-    return this.#call(`locate dataset "${path}"`, () => {
-      const metadata = this.#measured(Module.get_dataset_metadata(this.#id, path));
+    return this.call(`locate dataset "${path}"`, () => {
+      const metadata = this.#measured(Module.get_dataset_metadata(this.id, path));
       const { size, shape, chunks } = metadata;
       if (chunks !== null) return undefined;
-      using memory = new LibraryMemory(Module, size);
-      this.#file.watch();
+      using memory = new LibraryMemory(size);
+      const reads = this.file.watch();
       const [ones, zeros] = [shape?.map(() => 1n) ?? null, shape?.map(() => 0n) ?? null];
       // What describes the dataset was read above, so the first element is what is read last.
-      Module.get_dataset_data(this.#id, path, ones, zeros, ones, memory.address);
-      return this.#file.accesses().findLast(({ length }) => length >= size)?.offset;
+      Module.get_dataset_data(this.id, path, ones, zeros, ones, memory.address);
+      return reads.findLast(({ length }) => length >= size)?.offset;
     });
   }
 
   measureDataset(path: string): number {
-    return this.#call(`measure dataset "${path}"`, () => {
-      const { size, total_size } = this.#measured(Module.get_dataset_metadata(this.#id, path));
+    return this.call(`measure dataset "${path}"`, () => {
+      const { size, total_size } = this.#measured(Module.get_dataset_metadata(this.id, path));
       return size * total_size;
     });
   }
 
   describeDataset(path: string): DatasetDimensions {
-    return this.#call(`describe dataset "${path}"`, () => {
-      const metadata = Module.get_dataset_metadata(this.#id, path);
+    return this.call(`describe dataset "${path}"`, () => {
+      const metadata = Module.get_dataset_metadata(this.id, path);
       const { shape, chunks } = this.#measured(metadata);
       return { shape: shape?.map(Number) ?? [], ...(chunks && { chunk: chunks.map(Number) }) };
     });
   }
 
   readPart(path: string, start: readonly number[], count: readonly number[]): DatasetPart {
-    return this.#call(`read dataset "${path}"`, () => {
-      const { size } = this.#measured(Module.get_dataset_metadata(this.#id, path));
+    return this.call(`read dataset "${path}"`, () => {
+      const { size } = this.#measured(Module.get_dataset_metadata(this.id, path));
       const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
-      using memory = new LibraryMemory(
-        Module,
-        count.reduce((product, length) => product * length, size),
-      );
-      this.#file.watch();
+      using memory = new LibraryMemory(count.reduce((product, length) => product * length, size));
+      const reads = this.file.watch();
       const strides = counts.map(() => 1n);
-      Module.get_dataset_data(this.#id, path, counts, starts, strides, memory.address);
-      return { bytes: memory.copy(), reads: this.#file.accesses() };
+      Module.get_dataset_data(this.id, path, counts, starts, strides, memory.address);
+      return { bytes: memory.copy(), reads };
     });
   }
 
   readDataset(path: string): Uint8Array<ArrayBuffer> {
     const length = this.measureDataset(path);
-    return this.#call(`read dataset "${path}"`, () => {
-      using memory = new LibraryMemory(Module, length);
-      Module.get_dataset_data(this.#id, path, null, null, null, memory.address);
+    return this.call(`read dataset "${path}"`, () => {
+      using memory = new LibraryMemory(length);
+      Module.get_dataset_data(this.id, path, null, null, null, memory.address);
       return memory.copy();
     });
   }
 
   readAttribute(path: string, name: string): string {
-    return this.#call(`read attribute "${name}" of "${path}"`, () => {
-      const metadata = this.#measured(Module.get_attribute_metadata(this.#id, path, name));
-      using memory = new LibraryMemory(Module, metadata.size * metadata.total_size);
-      Module.get_attribute_data(this.#id, path, name, memory.address);
+    return this.call(`read attribute "${name}" of "${path}"`, () => {
+      const metadata = this.#measured(Module.get_attribute_metadata(this.id, path, name));
+      using memory = new LibraryMemory(metadata.size * metadata.total_size);
+      Module.get_attribute_data(this.id, path, name, memory.address);
       return new TextDecoder().decode(memory.copy());
     });
   }
@@ -220,7 +211,7 @@ export class Hdf5Reader implements Hdf5Input {
   #measured(metadata: Metadata): Metadata {
     const { size, total_size, vlen, chunks } = metadata;
     // Deflate does not do better than this: https://zlib.net/zlib_tech.html
-    const most = this.#file.size * (chunks === null ? 1 : 1032);
+    const most = this.file.size * (chunks === null ? 1 : 1032);
     if (vlen || !(size * total_size <= most)) {
       throw new QuiverError("Cannot read as HDF5: something is larger than the file");
     }
@@ -228,14 +219,10 @@ export class Hdf5Reader implements Hdf5Input {
   }
 
   readExternalLink(path: string): { readonly file: string; readonly target: string } {
-    return this.#call(`read link "${path}"`, () => {
-      const { filename, obj_path } = Module.get_external_link(this.#id, path);
+    return this.call(`read link "${path}"`, () => {
+      const { filename, obj_path } = Module.get_external_link(this.id, path);
       return { file: filename, target: obj_path };
     });
-  }
-
-  close(): void {
-    this.#call("close a file", () => Module.close_file(this.#id));
   }
 }
 
@@ -246,25 +233,9 @@ const DIVERT_BYTES = 4 * 1024 * 1024;
 const DEFLATE = 1;
 
 /** An HDF5 file that is being written. */
-class Hdf5Writer implements Hdf5Output {
-  readonly #file: PositionedFile;
-  readonly #id: bigint;
-  readonly #call: CallLibrary;
-
-  /**
-   * Takes an open file.
-   *
-   * @param id What the library knows it by.
-   * @param call Calls the library.
-   */
-  constructor(file: PositionedFile, id: bigint, call: CallLibrary) {
-    this.#file = file;
-    this.#id = id;
-    this.#call = call;
-  }
-
+class Hdf5Writer extends OpenFile implements Hdf5Output {
   createGroup(path: string): void {
-    this.#call(`create group "${path}"`, () => Module.create_group(this.#id, path, false));
+    this.call(`create group "${path}"`, () => Module.create_group(this.id, path, false));
   }
 
   createDataset(
@@ -274,16 +245,16 @@ class Hdf5Writer implements Hdf5Output {
   ): number | undefined {
     const action = `create dataset "${path}"`;
     const diverted = shape.length >= DIVERT_BYTES;
-    this.#file.watch();
-    if (diverted) this.#file.divert(shape.length, chunks);
-    using memory = new LibraryMemory(Module, diverted ? 1 : shape.length);
+    const accesses = this.file.watch();
+    if (diverted) this.file.divert(shape.length, chunks);
+    using memory = new LibraryMemory(diverted ? 1 : shape.length);
     if (!diverted) memory.fill(chunks);
     const metadata = toMetadata(shape.type, shape.dimensions ?? [shape.count]);
-    this.#call(action, () => Module.create_dataset(this.#id, path, memory.address, metadata));
-    if (diverted && !this.#file.endDivert()) {
+    this.call(action, () => Module.create_dataset(this.id, path, memory.address, metadata));
+    if (diverted && !this.file.endDivert()) {
       throw new QuiverError(`Cannot ${action}: it was not written by one write of its length`);
     }
-    const writes = this.#file.accesses().filter(({ length }) => length === shape.length);
+    const writes = accesses.filter(({ length }) => length === shape.length);
     return writes.length === 1 ? writes[0]?.offset : undefined;
   }
 
@@ -292,86 +263,78 @@ class Hdf5Writer implements Hdf5Output {
     shape: Required<DatasetShape>,
     options: ChunkOptions,
     chunks: Iterable<DatasetChunk>,
-  ): FileAccess[][] {
+  ): (readonly FilePlace[])[] {
     const action = `create dataset "${path}"`;
-    const places: FileAccess[][] = [];
+    const places: (readonly FilePlace[])[] = [];
     for (const { start, count, bytes } of chunks) {
       const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
-      using memory = new LibraryMemory(Module, bytes.length);
+      using memory = new LibraryMemory(bytes.length);
       memory.fill([bytes]);
-      this.#file.watch();
-      this.#call(action, () => {
-        if (places.length > 0) {
+      places.push(this.file.watch());
+      this.call(action, () => {
+        if (places.length > 1) {
           const strides = counts.map(() => 1n);
-          Module.set_dataset_data(this.#id, path, counts, starts, strides, memory.address);
+          Module.set_dataset_data(this.id, path, counts, starts, strides, memory.address);
           return;
         }
         // The library makes no dataset without writing all of it: so it begins as its first chunk.
         const metadata = toMetadata(shape.type, count, { ...options, limit: shape.dimensions });
-        Module.create_dataset(this.#id, path, memory.address, metadata);
-        Module.resize_dataset(this.#id, path, shape.dimensions.map(BigInt));
+        Module.create_dataset(this.id, path, memory.address, metadata);
+        Module.resize_dataset(this.id, path, shape.dimensions.map(BigInt));
       });
-      places.push(this.#file.accesses());
     }
     return places;
   }
 
   setAttribute(path: string, name: string, text: string): void {
     const bytes = new TextEncoder().encode(text);
-    using memory = new LibraryMemory(Module, bytes.length);
+    this.#createAttribute(path, name, `S${bytes.length}`, bytes);
+  }
+
+  #createAttribute(path: string, name: string, type: string, bytes: Uint8Array): void {
+    using memory = new LibraryMemory(bytes.length);
     memory.fill([bytes]);
-    const metadata = toMetadata(`S${bytes.length}`, []);
-    this.#call(
+    const metadata = toMetadata(type, []);
+    this.call(
       `create attribute "${name}" of "${path}"`,
-      () => Module.create_attribute(this.#id, path, name, memory.address, metadata),
+      () => Module.create_attribute(this.id, path, name, memory.address, metadata),
     );
   }
 
   createText(path: string, texts: string | readonly string[]): void {
     const list = typeof texts === "string" ? [texts] : [...texts];
     const metadata = toMetadata("S", typeof texts === "string" ? [] : [list.length]);
-    this.#call(
+    this.call(
       `create dataset "${path}"`,
-      () => Module.create_vlen_str_dataset(this.#id, path, list, metadata),
+      () => Module.create_vlen_str_dataset(this.id, path, list, metadata),
     );
   }
 
   setProperty(path: string, name: string, value: string | number): void {
-    const action = `create attribute "${name}" of "${path}"`;
-    if (typeof value === "string") {
-      const metadata = toMetadata("S", []);
-      this.#call(
-        action,
-        () => Module.create_vlen_str_attribute(this.#id, path, name, [value], metadata),
-      );
-      return;
+    if (typeof value === "number") {
+      const bytes = new Uint8Array(Float64Array.of(value).buffer);
+      return this.#createAttribute(path, name, "<d", bytes);
     }
-    using memory = new LibraryMemory(Module, 8);
-    memory.fill([new Uint8Array(Float64Array.of(value).buffer)]);
-    const metadata = toMetadata("<d", []);
-    this.#call(
-      action,
-      () => Module.create_attribute(this.#id, path, name, memory.address, metadata),
+    const metadata = toMetadata("S", []);
+    this.call(
+      `create attribute "${name}" of "${path}"`,
+      () => Module.create_vlen_str_attribute(this.id, path, name, [value], metadata),
     );
   }
 
   createHardLink(path: string, target: string): void {
-    this.#call(`create link "${path}"`, () => Module.create_hard_link(this.#id, target, path));
+    this.call(`create link "${path}"`, () => Module.create_hard_link(this.id, target, path));
   }
 
   createSoftLink(path: string, target: string): void {
-    this.#call(`create link "${path}"`, () => Module.create_soft_link(this.#id, target, path));
+    this.call(`create link "${path}"`, () => Module.create_soft_link(this.id, target, path));
   }
 
   createExternalLink(path: string, file: string, target: string): void {
-    this.#call(
+    this.call(
       `create link "${path}"`,
-      () => Module.create_external_link(this.#id, file, target, path),
+      () => Module.create_external_link(this.id, file, target, path),
     );
-  }
-
-  close(): void {
-    this.#call("close a file", () => Module.close_file(this.#id));
   }
 }
 
@@ -392,19 +355,8 @@ function toMetadata(
   });
 }
 
-/** What takes and gives memory: Emscripten's module. */
-interface LibraryHeap {
-  /** All of the memory; another object whenever it has grown. */
-  readonly HEAPU8: Uint8Array;
-  /** Takes memory, and returns where it begins, or 0. */
-  _malloc(length: number): number;
-  /** Gives memory back. */
-  _free(at: number): void;
-}
-
 /** Memory inside the library. */
 class LibraryMemory implements Disposable {
-  readonly #heap: LibraryHeap;
   readonly #at: number;
   readonly #length: number;
 
@@ -414,10 +366,9 @@ class LibraryMemory implements Disposable {
    * @param length How many bytes.
    * @throws {RangeError} If the library has no more.
    */
-  constructor(heap: LibraryHeap, length: number) {
-    this.#heap = heap;
+  constructor(length: number) {
     this.#length = length;
-    this.#at = this.#heap._malloc(Math.max(length, 1));
+    this.#at = Module._malloc(Math.max(length, 1));
     if (this.#at === 0) throw new RangeError(`Cannot take ${length} bytes of HDF5's memory`);
   }
 
@@ -430,19 +381,19 @@ class LibraryMemory implements Disposable {
   fill(chunks: Iterable<Uint8Array>): void {
     let at = this.#at;
     for (const chunk of chunks) {
-      // The heap is another object whenever it has grown, so it is taken anew each time.
-      this.#heap.HEAPU8.set(chunk, at);
+      // HEAPU8 is another object whenever the memory has grown, so it is taken anew each time.
+      Module.HEAPU8.set(chunk, at);
       at += chunk.length;
     }
   }
 
   /** Reads all of it. */
   copy(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#heap.HEAPU8.slice(this.#at, this.#at + this.#length));
+    return new Uint8Array(Module.HEAPU8.slice(this.#at, this.#at + this.#length));
   }
 
   /** Gives the memory back. */
   [Symbol.dispose](): void {
-    this.#heap._free(this.#at);
+    Module._free(this.#at);
   }
 }

@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import {
   type FileIdentity,
   type FileSystem,
+  ifThere,
   isSameFile,
   removeIfThere,
   writeAll,
@@ -9,13 +10,8 @@ import {
 import type { CacheGuard } from "../../disk/disk_storage.ts";
 import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
 import type { EncodedPart } from "../../value/value.ts";
-import {
-  createJournalBuffer,
-  encodeHeader,
-  encodeShape,
-  HEADER_BYTES,
-  toShapeBytes,
-} from "./journal_format.ts";
+import { toViewed } from "../table/digest_table.ts";
+import { encodeHeader, encodeShape, HEADER_BYTES, toShapeBytes } from "./journal_format.ts";
 import type { JournalEntry } from "./journal_scan.ts";
 
 /** Up to here header and payload are copied into one buffer and written at once. */
@@ -35,14 +31,8 @@ export interface JournalWriterOptions {
   readonly sync: boolean;
 }
 
-/** Where the writer stands. */
-type Journal =
-  | { readonly state: "none" }
-  | OpenJournal;
-
-/** The journal that the next value goes to. */
-interface OpenJournal extends FileIdentity {
-  readonly state: "open";
+/** A journal that is being written, up to where it is. */
+interface Journal extends FileIdentity {
   readonly name: string;
   readonly path: string;
   readonly file: Deno.FsFile;
@@ -59,8 +49,8 @@ export class JournalWriter implements Disposable {
   /** The begin of the names of all journals of this writer. */
   readonly prefix: string = `${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}-`;
   readonly #options: JournalWriterOptions;
-  readonly #buffer = createJournalBuffer(HEADER_BYTES + SMALL_BYTES);
-  #journal: Journal = { state: "none" };
+  readonly #buffer = toViewed(new Uint8Array(HEADER_BYTES + SMALL_BYTES));
+  #journal: Journal | undefined;
   #count = 0;
 
   /**
@@ -105,16 +95,15 @@ export class JournalWriter implements Disposable {
 
   /** Whether the journal has reached its size. */
   get full(): boolean {
-    return this.#journal.state === "open" && this.#journal.end >= this.#options.journalBytes;
+    return this.#journal !== undefined && this.#journal.end >= this.#options.journalBytes;
   }
 
   /** Lets go of the journal; the next value begins a new one. */
   rotate(): void {
-    if (this.#journal.state === "none") return;
-    const { file } = this.#journal;
-    this.#journal = { state: "none" };
-    file.unlockSync();
-    file.close();
+    const file = this.#journal?.file;
+    this.#journal = undefined;
+    file?.unlockSync();
+    file?.close();
   }
 
   /** Lets go of the journal. */
@@ -155,8 +144,8 @@ export class JournalWriter implements Disposable {
     }
   }
 
-  #open(): OpenJournal {
-    if (this.#journal.state === "open") {
+  #open(): Journal {
+    if (this.#journal !== undefined) {
       if (isSameFile(this.#journal.path, this.#journal)) return this.#journal;
       // Whoever removed it took what it held; nothing more goes there.
       this.rotate();
@@ -180,19 +169,16 @@ export class JournalWriter implements Disposable {
       file.close();
       return this.#open();
     }
-    return this.#journal = { state: "open", name, path, file, dev, ino, end: 0 };
+    return this.#journal = { name, path, file, dev, ino, end: 0 };
   }
 
   #create(path: string): Deno.FsFile {
     const { fileSystem, layout, guard } = this.#options;
     const create = () => fileSystem.open(path, { read: true, append: true, createNew: true });
-    try {
-      return create();
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      guard.checkThere();
-      fileSystem.makeDirectory(layout.journals);
-      return create();
-    }
+    const file = ifThere(create);
+    if (file !== undefined) return file;
+    guard.checkThere();
+    fileSystem.makeDirectory(layout.journals);
+    return create();
   }
 }

@@ -12,6 +12,7 @@ import {
 import { DiskCalls } from "../../disk/disk_stores.ts";
 import {
   type FileIdentity,
+  type FilePlace,
   type FileSystem,
   isSameFile,
   openIfThere,
@@ -68,12 +69,6 @@ class LogLease implements Lease {
   [Symbol.dispose](): void {
     this.#lease[Symbol.dispose]();
   }
-}
-
-/** Where a record lies in the log. */
-interface LineLocation {
-  readonly offset: number;
-  readonly length: number;
 }
 
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
@@ -190,47 +185,37 @@ export class CallLog extends DiskCalls implements Disposable {
    * @param key The key of the call.
    * @returns The place, or `undefined` when there is none.
    */
-  find(key: Digest): LineLocation | undefined {
+  find(key: Digest): FilePlace | undefined {
     this.#refresh();
     return this.#locate(key);
   }
 
-  #locate(key: Digest): LineLocation | undefined {
+  #locate(key: Digest): FilePlace | undefined {
     return this.#lookUp(key) ?? (this.#reopenReplaced() ? this.#lookUp(key) : undefined);
   }
 
-  #lookUp(key: Digest): LineLocation | undefined {
+  #lookUp(key: Digest): FilePlace | undefined {
     const line = this.#log?.tail.get(key);
     if (line !== undefined) return line.evicted ? undefined : line;
     return this.#log?.table?.find(key);
   }
 
-  /**
-   * Tells what was appended since a position, by this handle or others.
-   *
-   * @param since An earlier position, if there is one.
-   * @returns The lines, and the position now.
-   */
-  changes(since?: LogPosition): LogChanges {
-    this.#options.guard.checkOpen("read from");
-    this.#refresh();
-    this.#reopenReplaced();
-    const log = this.#log ?? this.#reopen();
-    const position = new LogPosition(log, log.scanned);
-    if (since?.log !== log) return { position };
-    const lines: CallLineHead[] = [];
-    scanCalls(log.file, since.offset, log.scanned, (line) => lines.push(line));
-    return { position, lines };
-  }
-
   /** As the interface says. */
   follow(): CallFeed {
-    let position: LogPosition | undefined;
+    let position: { readonly log: OpenLog; readonly offset: number } | undefined;
     return {
       read: () => {
-        const { lines, ...changes } = this.changes(position);
-        position = changes.position;
-        return lines === undefined ? this.#readAll() : this.#readChanges(lines);
+        this.#options.guard.checkOpen("read from");
+        this.#refresh();
+        this.#reopenReplaced();
+        const log = this.#log ?? this.#reopen();
+        const since = position;
+        position = { log, offset: log.scanned };
+        // In another file, all may be different.
+        if (since?.log !== log) return this.#readAll();
+        const lines: CallLineHead[] = [];
+        scanCalls(log.file, since.offset, log.scanned, (line) => lines.push(line));
+        return this.#readChanges(lines);
       },
     };
   }
@@ -298,7 +283,7 @@ export class CallLog extends DiskCalls implements Disposable {
     throw new QuiverError(`Cannot read "${callLog}": somebody replaces the file again and again`);
   }
 
-  #places(): LineLocation[] {
+  #places(): FilePlace[] {
     if (this.#log === undefined) return [];
     const { table, tail } = this.#log;
     const places = Array.from(table?.places((key) => tail.get(key) !== undefined) ?? []);
@@ -346,7 +331,7 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   #read(
-    { offset, length }: LineLocation,
+    { offset, length }: FilePlace,
     log: Pick<OpenLog, "file" | "scanned"> | undefined = this.#log,
   ): Record<string, unknown> | undefined {
     // A table may say anything.
@@ -525,28 +510,6 @@ function appendLine(
   throw new QuiverError(
     `Cannot append to "${path}": the disk takes only a part of the line`,
   );
-}
-
-/** Up to where somebody has followed the log: a place in one file. */
-export class LogPosition {
-  /** Stands for the file. */
-  readonly log: object;
-  /** In bytes. */
-  readonly offset: number;
-
-  /** Creates a position. */
-  constructor(log: object, offset: number) {
-    this.log = log;
-    this.offset = offset;
-  }
-}
-
-/** What the log says since a position. */
-interface LogChanges {
-  /** Up to where. */
-  readonly position: LogPosition;
-  /** The lines in their order; absent when the position is none of this file: all may be different. */
-  readonly lines?: readonly CallLineHead[];
 }
 
 /** How many bytes of lines are kept for certain, parsed; up to twice as many are. */

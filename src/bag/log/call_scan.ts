@@ -3,18 +3,13 @@ import {
   decodeCallLineHead,
   LONGEST_LINE_BYTES,
 } from "../../disk/checked_line.ts";
-import { readAt } from "../../disk/file_system.ts";
+import { type FilePlace, readAt, readPieces } from "../../disk/file_system.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const LINE_FEED = 0x0a;
 
-/** A line of the call log. */
-export interface CallLine extends CallLineHead {
-  /** Where the line begins, in bytes. */
-  readonly offset: number;
-  /** How long the line is without its line feed, in bytes. */
-  readonly length: number;
-}
+/** A line of the call log, and where it lies without its line feed. */
+export interface CallLine extends CallLineHead, FilePlace {}
 
 /** What a scan of the call log found. */
 interface CallScan {
@@ -24,12 +19,8 @@ interface CallScan {
   readonly skipped: number;
 }
 
-/** A line that is none of ours, or not any more. */
-export interface SkippedLine {
-  /** Where the line begins, in bytes. */
-  readonly offset: number;
-  /** How long the line is without its line feed, in bytes. */
-  readonly length: number;
+/** A line that is none of ours, or not any more; its place is without its line feed. */
+export interface SkippedLine extends FilePlace {
   /** The line, good until the next one; its begin if it is longer than any of ours. */
   readonly bytes: Uint8Array;
 }
@@ -90,11 +81,11 @@ export function scanCalls(
 
 /** Finds the end of a line, whatever its length. */
 function findLineFeed(file: Deno.FsFile, from: number, size: number): number {
-  const chunk = new Uint8Array(CHUNK_BYTES);
-  for (let at = from; at < size; at += chunk.length) {
-    const window = chunk.subarray(0, Math.min(chunk.length, size - at));
-    const feed = readAt(file, at, window) ? window.indexOf(LINE_FEED) : 0;
+  let at = from;
+  for (const piece of readPieces(file, from, size)) {
+    const feed = piece.indexOf(LINE_FEED);
     if (feed !== -1) return at + feed;
+    at += piece.length;
   }
-  return size;
+  return at;
 }

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
+import { type FilePlace, openIfThere, readAt } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { DigestRows } from "../table/digest_rows.ts";
@@ -8,8 +8,8 @@ import {
   LOCATION,
   PURPOSE,
   readTableHeader,
-  type RowBytes,
   type TableRow,
+  type ViewedBytes,
 } from "../table/digest_table.ts";
 import type { CallLine } from "./call_scan.ts";
 
@@ -24,14 +24,6 @@ const TAIL_SHARE = 1 / 8;
 
 /** …or more than this, which takes about 40 ms to scan. */
 export const LONG_TAIL_BYTES = 16 * 1024 * 1024;
-
-/** Where a record lies in the log. */
-export interface CallPlace {
-  /** Where the line begins, in bytes. */
-  readonly offset: number;
-  /** How long the line is without its line feed, in bytes. */
-  readonly length: number;
-}
 
 /** The table of the call log's sealed prefix, open for being searched. */
 export class CallTable implements Disposable {
@@ -58,17 +50,12 @@ export class CallTable implements Disposable {
   ): CallTable | undefined {
     const file = openIfThere(layout.callIndex);
     if (file === undefined) return undefined;
-    const table = isSame(file, known)
-      ? undefined
-      : DigestTable.read(file, PURPOSE.calls, () => file);
-    if (table !== undefined && isOf(table, log, generation)) return new CallTable(file, table);
+    const isSame = known !== undefined &&
+      readTableHeader(file, PURPOSE.calls)?.crc === known.#table.check;
+    const table = isSame ? undefined : DigestTable.read(file, PURPOSE.calls, () => file);
+    if (table !== undefined && isTableOf(table, log, generation)) return new CallTable(file, table);
     file.close();
     return undefined;
-
-    function isSame(file: Deno.FsFile, known: CallTable | undefined): boolean {
-      return known !== undefined &&
-        readTableHeader(file, PURPOSE.calls)?.crc === known.#table.check;
-    }
   }
 
   /** Where in the log the prefix ends, in bytes. */
@@ -77,7 +64,7 @@ export class CallTable implements Disposable {
   }
 
   /** The bytes of the rows in order, each good until the next. */
-  rowBytes(): Iterable<Uint8Array> {
+  rowBytes(): Iterable<Uint8Array<ArrayBuffer>> {
     return this.#table.rowBytes();
   }
 
@@ -85,9 +72,9 @@ export class CallTable implements Disposable {
    * Finds where the newest record of a key lies in the prefix.
    *
    * @param key The key of the call.
-   * @returns The place, or `undefined` when there is none.
+   * @returns The line, without its line feed, or `undefined` when there is none.
    */
-  find(key: Digest): CallPlace | undefined {
+  find(key: Digest): FilePlace | undefined {
     const row = this.#table.find(key);
     return row === -1 ? undefined : this.#table.row(row, key);
   }
@@ -97,9 +84,8 @@ export class CallTable implements Disposable {
    *
    * @param isNewer Whether there is something newer of a key.
    */
-  *places(isNewer: (key: Digest) => boolean): Generator<CallPlace> {
-    for (let i = 0; i < this.#table.size; i++) {
-      const { digest, offset, length } = this.#table.row(i);
+  *places(isNewer: (key: Digest) => boolean): Generator<FilePlace> {
+    for (const { digest, offset, length } of this.#table.rows()) {
       if (!isNewer(digest)) yield { offset, length };
     }
   }
@@ -111,22 +97,16 @@ export class CallTable implements Disposable {
 }
 
 /**
- * Reads the table of the call log's sealed prefix into memory.
+ * Tells whether a table is of a prefix of a log.
  *
  * @param generation The generation of the log.
- * @returns The table, or `undefined` when it is missing, damaged, or of another log.
+ * @returns Whether it is, and not of another log.
  */
-export function readCallTable(
-  layout: BagLayout,
+export function isTableOf(
+  { subject }: DigestTable,
   log: Deno.FsFile,
   generation: number,
-): DigestTable | undefined {
-  const bytes = readWhole(layout.callIndex);
-  const table = bytes && DigestTable.decode(bytes, PURPOSE.calls);
-  return table !== undefined && isOf(table, log, generation) ? table : undefined;
-}
-
-function isOf({ subject }: DigestTable, log: Deno.FsFile, generation: number): boolean {
+): boolean {
   return subject.check === checkPrefix(log, subject.length, generation);
 }
 
@@ -167,7 +147,7 @@ export class CallTail {
   readonly #lines = new DigestRows();
 
   /** The lines as the rows of a table; the kind tells a record from an eviction. */
-  get rows(): RowBytes {
+  get rows(): ViewedBytes {
     return this.#lines.rows;
   }
 

@@ -6,7 +6,7 @@
  */
 import { isShapeOf } from "../../value/array_shape.ts";
 import { SPLIT_BYTES, toKindName, type ValueKindName } from "../../value/value.ts";
-import type { DatasetShape } from "../hdf5/library.ts";
+import type { DatasetShape } from "../hdf5/access.ts";
 
 /** The name of the one attribute. */
 export const ATTRIBUTE = "quiver";

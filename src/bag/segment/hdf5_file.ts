@@ -10,20 +10,12 @@ import {
 } from "../../disk/file_system.ts";
 import { toPayload } from "../../disk/payload.ts";
 import type { Digest, Payload, PayloadSource, StoredPayload } from "../../value/value.ts";
-import type { Hdf5Access, Hdf5Input, Hdf5Output } from "../hdf5/access.ts";
+import type { Hdf5Environment, Hdf5Input, Hdf5Output } from "../hdf5/access.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import { Hdf5Library } from "../hdf5/library.ts";
 import { DigestTable, PURPOSE, type TableRow } from "../table/digest_table.ts";
 import { indexSegment, isUnreadable } from "./rebuild_index.ts";
 import { SealedPayload } from "./sealed_payload.ts";
-
-/** What HDF5 files beside a bag stand on. */
-export interface Hdf5Environment {
-  /** The seam. */
-  readonly fileSystem: FileSystem;
-  /** Loads the HDF5 library. */
-  readonly loadLibrary: () => Promise<Hdf5Access>;
-}
 
 /** The disk, and the library in this isolate. */
 export const HDF5_ENVIRONMENT: Hdf5Environment = {

@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import { BagCorruptError } from "../../base/errors.ts";
 import {
+  type FilePlace,
   type FileSystem,
   FileWindow,
   replaceFile,
@@ -8,12 +9,11 @@ import {
 } from "../../disk/file_system.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
-import type { Hdf5Access } from "../hdf5/library.ts";
+import type { Hdf5Access } from "../hdf5/access.ts";
 import type { SegmentEntry } from "../manifest.ts";
 import {
   BLOCK_BYTES,
   blocksOf,
-  type ChunkPlace,
   encodeDetails,
   type PayloadDetails,
   UNIT_BYTES,
@@ -75,7 +75,7 @@ export function confirmChunks(
   window: FileWindow,
   { shape, grid, checks, candidates }: WrittenChunks,
 ): PayloadDetails | undefined {
-  const places: ChunkPlace[] = [];
+  const places: FilePlace[] = [];
   const buffer = new Uint8Array(grid.blockBytes);
   for (const { index, begin, end } of blocksOf(grid)) {
     const target = buffer.subarray(0, end - begin);
@@ -90,14 +90,18 @@ export function confirmChunks(
   return { checks, chunks: { shape, places } };
 }
 
-/** What sealing needs. */
-interface SealEnvironment {
+/** What writing files of segments needs. */
+export interface SegmentEnvironment {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** The bag's paths. */
   readonly layout: BagLayout;
   /** The HDF5 library. */
   readonly library: Hdf5Access;
+}
+
+/** What sealing needs. */
+interface SealEnvironment extends SegmentEnvironment {
   /** Called between slices of work. */
   readonly pause: () => Promise<void>;
   /**

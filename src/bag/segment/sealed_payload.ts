@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import {
   type FileHandles,
   FileWindow,
+  ifThere,
   mayHave,
   openIfThere,
   readAt,
@@ -9,6 +10,7 @@ import {
   readWhole,
 } from "../../disk/file_system.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
+import type { Digest } from "../../value/value.ts";
 import {
   BlockPayload,
   type BlockSource,
@@ -54,11 +56,6 @@ export class SealedPayload {
     this.#reader = reader;
     this.#row = row;
     this.#details = details;
-  }
-
-  /** The lengths of the dimensions; absent for one dimension. */
-  get shape(): readonly number[] | undefined {
-    return this.details.shape;
   }
 
   /**
@@ -146,7 +143,8 @@ export function readSegmentIndex(
 ): DigestTable | undefined {
   const path = toSegmentIndexPath(layout, segment);
   const table = handles === undefined ? readInMemory(path) : readLean(path, handles);
-  return table?.subject.length === readSize(toSegmentPath(layout, segment)) ? table : undefined;
+  const size = ifThere(() => Deno.statSync(toSegmentPath(layout, segment)).size);
+  return table?.subject.length === size ? table : undefined;
 }
 
 function readInMemory(path: string): DigestTable | undefined {
@@ -158,15 +156,6 @@ function readLean(path: string, handles: FileHandles): DigestTable | undefined {
   // Not through `handles`: the tables of many segments would displace files that are in use.
   using file = openIfThere(path);
   return file && DigestTable.read(file, PURPOSE.values, () => handles.open(path));
-}
-
-function readSize(path: string): number | undefined {
-  try {
-    return Deno.statSync(path).size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 /**
@@ -243,31 +232,75 @@ export class SourceReader {
   }
 }
 
+/** Reads a piece of a payload: bytes that are good until the next call, `undefined` if they are lost. */
+type ReadPiece = (offset: number, length: number) => Uint8Array | undefined;
+
 /** A payload that lies in a bag. */
-export interface StoredSource extends SegmentSource {
-  /** The payload as a whole; an error if it has become damaged or too short. */
-  read(): Uint8Array<ArrayBuffer>;
-  /** Reads the payload, and tells whether it has its checksum. */
-  isWhole(): boolean;
-}
-
-function readAll(source: SegmentSource): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(source.length);
-  let at = 0;
-  for (const chunk of source.chunks()) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
-}
-
-/** A payload that lies in a file of the bag. */
-export class FileSource implements StoredSource {
-  readonly digest: string;
+export abstract class StoredSource implements SegmentSource {
+  readonly digest: Digest;
   readonly kind: number;
   readonly length: number;
   readonly crc: number;
   readonly shape?: readonly number[];
+
+  /**
+   * Describes the payload; no file is looked at.
+   *
+   * @param entry What it is.
+   */
+  constructor(entry: Omit<SegmentSource, "chunks">) {
+    this.digest = entry.digest;
+    this.kind = entry.kind;
+    this.length = entry.length;
+    this.crc = entry.crc;
+    if (entry.shape !== undefined) this.shape = entry.shape;
+  }
+
+  /** Gives what reads the payload once. */
+  protected abstract open(): ReadPiece;
+
+  /** What has become of a payload that cannot be read any more. */
+  protected abstract get loss(): string;
+
+  *#pieces(): Generator<Uint8Array | undefined> {
+    const read = this.open();
+    for (let at = 0; at < this.length; at += CHUNK_BYTES) {
+      yield read(at, Math.min(CHUNK_BYTES, this.length - at));
+    }
+  }
+
+  /** The payload in pieces; an error if it has become damaged or too short. */
+  *chunks(): Generator<Uint8Array> {
+    for (const piece of this.#pieces()) {
+      if (piece === undefined) throw new RangeError(`Cannot read ${this.loss}`);
+      yield piece;
+    }
+  }
+
+  /** The payload as a whole; an error if it has become damaged or too short. */
+  read(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.length);
+    let at = 0;
+    for (const chunk of this.chunks()) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    return bytes;
+  }
+
+  /** Reads the payload, and tells whether it has its checksum. */
+  isWhole(): boolean {
+    let crc = 0;
+    for (const piece of this.#pieces()) {
+      if (piece === undefined) return false;
+      crc = crc32(piece, crc);
+    }
+    return crc === this.crc;
+  }
+}
+
+/** A payload that lies in a file of the bag. */
+export class FileSource extends StoredSource {
   readonly #reader: SourceReader;
   readonly #path: string;
   readonly #offset: number;
@@ -283,53 +316,23 @@ export class FileSource implements StoredSource {
     path: string,
     entry: Omit<SegmentSource, "chunks"> & { readonly offset: number },
   ) {
-    this.digest = entry.digest;
-    this.kind = entry.kind;
-    this.length = entry.length;
-    this.crc = entry.crc;
-    if (entry.shape !== undefined) this.shape = entry.shape;
+    super(entry);
     this.#reader = reader;
     this.#path = path;
     this.#offset = entry.offset;
   }
 
-  /** The payload in pieces; an error if the file has become too short. */
-  *chunks(): Generator<Uint8Array> {
-    for (let at = 0; at < this.length; at += CHUNK_BYTES) {
-      const length = Math.min(CHUNK_BYTES, this.length - at);
-      const chunk = this.#reader.read(this.#path, this.#offset + at, length);
-      if (chunk === undefined) {
-        throw new RangeError(`Cannot read "${this.#path}": it has become too short`);
-      }
-      yield chunk;
-    }
+  protected open(): ReadPiece {
+    return (offset, length) => this.#reader.read(this.#path, this.#offset + offset, length);
   }
 
-  /** As the interface says. */
-  read(): Uint8Array<ArrayBuffer> {
-    return readAll(this);
-  }
-
-  /** As the interface says. */
-  isWhole(): boolean {
-    let crc = 0;
-    for (let at = 0; at < this.length; at += CHUNK_BYTES) {
-      const length = Math.min(CHUNK_BYTES, this.length - at);
-      const chunk = this.#reader.read(this.#path, this.#offset + at, length);
-      if (chunk === undefined) return false;
-      crc = crc32(chunk, crc);
-    }
-    return crc === this.crc;
+  protected get loss(): string {
+    return `"${this.#path}": it has become too short`;
   }
 }
 
 /** A payload in the chunks of a compressed dataset. */
-export class PayloadSource implements StoredSource {
-  readonly digest: string;
-  readonly kind: number;
-  readonly length: number;
-  readonly crc: number;
-  readonly shape?: readonly number[];
+export class PayloadSource extends StoredSource {
   readonly #payload: SealedPayload;
 
   /**
@@ -339,36 +342,20 @@ export class PayloadSource implements StoredSource {
    * @param entry What it is.
    */
   constructor(payload: SealedPayload, entry: Omit<SegmentSource, "chunks">) {
-    this.digest = entry.digest;
-    this.kind = entry.kind;
-    this.length = entry.length;
-    this.crc = entry.crc;
-    if (payload.shape !== undefined) this.shape = payload.shape;
+    super(entry);
     this.#payload = payload;
   }
 
-  /** The payload in pieces; an error if it has become damaged. */
-  *chunks(): Generator<Uint8Array> {
+  protected open(): ReadPiece {
     const payload = this.#payload.open(true);
     const buffer = new Uint8Array(Math.min(CHUNK_BYTES, this.length));
-    for (let at = 0; at < this.length; at += buffer.length) {
-      const piece = buffer.subarray(0, Math.min(buffer.length, this.length - at));
-      if (payload?.read(at, piece) !== true) {
-        throw new RangeError(`Cannot read the value "${this.digest}": it has become damaged`);
-      }
-      yield piece;
-    }
+    return (offset, length) => {
+      const piece = buffer.subarray(0, length);
+      return payload?.read(offset, piece) === true ? piece : undefined;
+    };
   }
 
-  /** As the interface says. */
-  read(): Uint8Array<ArrayBuffer> {
-    return readAll(this);
-  }
-
-  /** As the interface says. */
-  isWhole(): boolean {
-    const payload = this.#payload.open(true);
-    const read: ReadBytes = (offset, target) => payload?.read(offset, target) === true;
-    return isWhole(read, this.length, this.crc);
+  protected get loss(): string {
+    return `the value "${this.digest}": it has become damaged`;
   }
 }

@@ -1,11 +1,11 @@
 import { setLength } from "../table/digest_table.ts";
 import { crc32 } from "node:zlib";
+import type { FilePlace } from "../../disk/file_system.ts";
 import { type Digest, toKindName } from "../../value/value.ts";
-import type { DatasetChunk, DatasetShape, Hdf5Output } from "../hdf5/library.ts";
+import type { DatasetChunk, DatasetShape, Hdf5Output } from "../hdf5/access.ts";
 import {
   type Block,
   type BlockGrid,
-  type ChunkPlace,
   findBlock,
   toChunkBox,
   toChunkGrid,
@@ -58,7 +58,7 @@ export interface WrittenChunks {
   /** The CRC-32 of the bytes of each chunk. */
   readonly checks: Uint32Array;
   /** For each chunk, where it may lie. */
-  readonly candidates: readonly (readonly ChunkPlace[])[];
+  readonly candidates: readonly (readonly FilePlace[])[];
 }
 
 /**

@@ -1,32 +1,27 @@
 import { resolve } from "node:path";
-import { DISK, type FileSystem } from "../../disk/file_system.ts";
 import { likeDirectory } from "../../disk/ownership.ts";
 import { type BagLayout, toLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { refuseFile } from "../bag_json.ts";
 import type { DiskBag } from "../disk_bag.ts";
-import type { FoldEnvironment } from "../fold/bag_editor.ts";
 import { compactBag, foldBag, rebuildBag } from "../fold/fold.ts";
-import { type Hdf5Access, Hdf5Library } from "../hdf5/library.ts";
+import type { Hdf5Access, Hdf5Environment } from "../hdf5/access.ts";
 import { openBagFiles } from "../open_bag.ts";
+import { HDF5_ENVIRONMENT } from "../segment/hdf5_file.ts";
 import { amendCalls, type Amendment } from "./repair_log.ts";
 import { Quarantine, type VerifyOptions } from "./report.ts";
-import { dropValues, type VerifiedFiles, verifyFiles } from "./verify_files.ts";
-
-/** What a check stands on; a test puts other things in their place. */
-export interface VerificationEnvironment {
-  /** The seam through which a repair changes the disk. */
-  readonly fileSystem: FileSystem;
-  /** Loads the HDF5 library. */
-  readonly loadLibrary: () => Promise<Hdf5Access>;
-}
+import {
+  dropValues,
+  type VerifiedFiles,
+  type VerifyEnvironment,
+  verifyFiles,
+} from "./verify_files.ts";
 
 /** The check of one bag, as far as it does not know what calls mean. */
 export class BagVerification {
   readonly #layout: BagLayout;
-  readonly #environment: FoldEnvironment;
+  readonly #environment: VerifyEnvironment;
   readonly #options: VerifyOptions;
-  readonly #quarantine: Quarantine | undefined;
 
   /**
    * Prepares the check; nothing is looked at yet.
@@ -37,22 +32,17 @@ export class BagVerification {
   constructor(
     path: string,
     options: VerifyOptions,
-    environment: VerificationEnvironment = {
-      fileSystem: DISK,
-      loadLibrary: () => Hdf5Library.load(),
-    },
+    { fileSystem: disk, loadLibrary }: Hdf5Environment = HDF5_ENVIRONMENT,
   ) {
     let library: Promise<Hdf5Access> | undefined;
     this.#layout = toLayout(resolve(path));
     this.#options = options;
-    const fileSystem = likeDirectory(environment.fileSystem, this.#layout.root);
+    const fileSystem = likeDirectory(disk, this.#layout.root);
     this.#environment = {
       fileSystem,
-      loadLibrary: () => library ??= environment.loadLibrary(),
+      loadLibrary: () => library ??= loadLibrary(),
+      quarantine: options.repair === true ? new Quarantine(fileSystem, this.#layout) : undefined,
     };
-    this.#quarantine = options.repair === true
-      ? new Quarantine(fileSystem, this.#layout)
-      : undefined;
   }
 
   /** The absolute path of the bag. */
@@ -62,14 +52,13 @@ export class BagVerification {
 
   /** Where damaged files were put, if any were. */
   get quarantine(): string | undefined {
-    return this.#quarantine?.path;
+    return this.#environment.quarantine?.path;
   }
 
   /** Checks the files, and puts them right if that is wanted. */
   async files(): Promise<VerifiedFiles> {
     refuseFile(this.#layout);
-    const environment = { ...this.#environment, quarantine: this.#quarantine };
-    const verified = await verifyFiles(this.#layout, environment, this.#options);
+    const verified = await verifyFiles(this.#layout, this.#environment, this.#options);
     if (verified.foldable) await this.fold();
     return verified;
   }
@@ -95,8 +84,7 @@ export class BagVerification {
   async drop(condemned: ReadonlySet<Digest>): Promise<void> {
     if (condemned.size === 0) return;
     await this.fold();
-    const environment = { ...this.#environment, quarantine: this.#quarantine };
-    await dropValues(this.#layout, environment, this.#options, condemned);
+    await dropValues(this.#layout, this.#environment, this.#options, condemned);
   }
 
   /** Forgets or replaces records. */
@@ -104,11 +92,6 @@ export class BagVerification {
     keys: readonly Digest[],
     amend: (record: Record<string, unknown>) => Amendment,
   ): Promise<void> {
-    const { fileSystem } = this.#environment;
-    await amendCalls(
-      { fileSystem, layout: this.#layout, quarantine: this.#quarantine },
-      keys,
-      amend,
-    );
+    await amendCalls({ ...this.#environment, layout: this.#layout }, keys, amend);
   }
 }

@@ -99,7 +99,7 @@ function toNextSegment(segments: readonly SegmentEntry[]): number {
 function toEntry(layout: BagLayout, name: string): SegmentEntry {
   const table = readSegmentIndex(layout, name);
   let bytes = 0;
-  for (let row = 0; row < (table?.size ?? 0); row++) bytes += table?.row(row).length ?? 0;
+  for (const { length } of table?.rows() ?? []) bytes += length;
   return { name, values: table?.size ?? 0, bytes };
 }
 
@@ -116,8 +116,7 @@ function findUnnamed(layout: BagLayout, manifest: Manifest): SegmentEntry[] {
     const table = readSegmentIndex(layout, name);
     // A fold writes the table next: without it nothing was acknowledged to be here alone.
     if (table === undefined) return Number(name) > manifest.nextSegment;
-    for (let row = 0; row < table.size; row++) if (!isKnown(table.row(row).digest)) return true;
-    return false;
+    return table.rows().some(({ digest }) => !isKnown(digest));
   }).map((name) => toEntry(layout, name));
 }
 

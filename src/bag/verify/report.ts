@@ -2,14 +2,12 @@ import {
   type FileHandles,
   type FileSystem,
   openIfThere,
-  readAt,
+  readPieces,
   replaceFile,
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
-import type { Hdf5Access } from "../hdf5/library.ts";
-
-const CHUNK_BYTES = 1024 * 1024;
+import type { SegmentEnvironment } from "../segment/seal.ts";
 
 /**
  * Where a repair puts what is damaged: `quarantine/<time>/` with the paths that the files had. Nobody
@@ -43,7 +41,7 @@ export class Quarantine {
   copy(path: string): boolean {
     using file = openIfThere(path);
     if (file === undefined) return false;
-    this.write(path, chunksOf(file));
+    this.write(path, readPieces(file, 0, file.seekSync(0, Deno.SeekMode.End)));
     return true;
   }
 
@@ -74,16 +72,6 @@ export class Quarantine {
   }
 }
 
-function* chunksOf(file: Deno.FsFile): Generator<Uint8Array> {
-  const size = file.seekSync(0, Deno.SeekMode.End);
-  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size));
-  for (let at = 0; at < size; at += buffer.length) {
-    const chunk = buffer.subarray(0, Math.min(buffer.length, size - at));
-    if (!readAt(file, at, chunk)) return;
-    yield chunk;
-  }
-}
-
 const MOST_FINDINGS = 100;
 
 /** Counts what a step of a check finds. */
@@ -98,9 +86,10 @@ export class StepReport {
   unfinished = 0;
   /** How many files were put aside. */
   quarantined = 0;
+  /** How many problems were found. */
+  problems = 0;
   /** How many problems are gone. */
   repaired = 0;
-  #problems = 0;
   readonly #findings: VerifyFinding[] = [];
 
   /**
@@ -112,11 +101,6 @@ export class StepReport {
     this.name = name;
   }
 
-  /** How many problems were found. */
-  get problems(): number {
-    return this.#problems;
-  }
-
   /**
    * Takes note of problems.
    *
@@ -124,32 +108,25 @@ export class StepReport {
    * @param count How many things it is wrong with.
    */
   find(finding: VerifyFinding, count: number = 1): void {
-    this.#problems += count;
+    this.problems += count;
     if (this.#findings.length < MOST_FINDINGS) this.#findings.push(finding);
   }
 
   /** All problems up to here are gone. */
   repairAll(): void {
-    this.repaired = this.#problems;
+    this.repaired = this.problems;
   }
 
   /** What was found, as data. */
   toStep(): VerifyStep {
-    const { name, checked, bytes, unfinished, repaired, quarantined } = this;
+    const { name, checked, bytes, unfinished, problems, repaired, quarantined } = this;
     const findings = [...this.#findings];
-    const problems = this.#problems;
     return { name, checked, bytes, unfinished, problems, repaired, quarantined, findings };
   }
 }
 
 /** What all steps of a check have in common. */
-export interface VerifyContext {
-  /** The seam. */
-  readonly fileSystem: FileSystem;
-  /** The bag's paths. */
-  readonly layout: BagLayout;
-  /** The HDF5 library. */
-  readonly library: Hdf5Access;
+export interface VerifyContext extends SegmentEnvironment {
   /** Where open files are kept. */
   readonly handles: FileHandles;
   /** Where damaged files go, if they are to be put aside at all. */

@@ -8,27 +8,21 @@ import {
   listJournals,
   listNames,
   listRoot,
-  toSegmentIndexPath,
-  toSegmentPath,
+  toSegmentPaths,
 } from "../../disk/layout.ts";
 import { waitUntil } from "../../disk/leases.ts";
 import type { Digest } from "../../value/value.ts";
 import { checkBag, isBagJsonReadable, refuseLinkedDirectories, writeBagJson } from "../bag_json.ts";
-import {
-  createPause,
-  type FoldEnvironment,
-  listUnfinished,
-  listUnnamed,
-} from "../fold/bag_editor.ts";
+import { createPause, listUnfinished, listUnnamed, removeFiles } from "../fold/bag_editor.ts";
 import { sealCalls } from "../fold/index_log.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
-import type { Hdf5Input } from "../hdf5/library.ts";
+import type { Hdf5Environment, Hdf5Input } from "../hdf5/access.ts";
 import { FoldLock, type Manifest, readManifest, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
 import { checkJournals } from "./check_journals.ts";
 import { checkLog } from "./check_log.ts";
 import { type CheckedManifest, checkManifest } from "./check_manifest.ts";
-import { type CheckedSegments, checkSegments, removeReplaced } from "./check_segments.ts";
+import { type CheckedSegments, checkSegments } from "./check_segments.ts";
 import { rewriteLog } from "./repair_log.ts";
 import {
   type Quarantine,
@@ -52,7 +46,7 @@ export interface VerifiedFiles {
 }
 
 /** What a check of files needs. */
-interface VerifyEnvironment extends FoldEnvironment {
+export interface VerifyEnvironment extends Hdf5Environment {
   /** Where damaged files go; without it nothing is changed. */
   readonly quarantine: Quarantine | undefined;
 }
@@ -138,22 +132,16 @@ export async function dropValues(
   commit(context, checked, new StepReport("link file"), found);
 }
 
-async function takeLock(
+function takeLock(
   layout: BagLayout,
   { fileSystem, quarantine }: VerifyEnvironment,
   { signal }: VerifyOptions,
 ): Promise<FoldLock> {
-  let lock: FoldLock | undefined;
-  await waitUntil(() => {
-    lock = quarantine === undefined
-      ? FoldLock.tryHold(layout)
-      : FoldLock.tryTake(fileSystem, layout);
-    return lock !== undefined;
-  }, signal);
-  if (lock === undefined) {
-    throw new QuiverError(`Cannot check "${layout.root}": it is being folded`);
-  }
-  return lock;
+  return waitUntil(
+    () =>
+      quarantine === undefined ? FoldLock.tryHold(layout) : FoldLock.tryTake(fileSystem, layout),
+    signal,
+  );
 }
 
 async function createContext(
@@ -187,10 +175,10 @@ function commit(
   door: StepReport,
   { manifest, replaced }: CheckedSegments,
 ): Manifest {
-  const { fileSystem, layout, library, quarantine } = context;
+  const { fileSystem, layout, quarantine } = context;
   const switched = changed || manifest !== before;
   if (switched || door.problems > 0) {
-    writeLinkFile(fileSystem, layout, library, manifest.segments.map(({ name }) => name));
+    writeLinkFile(context, manifest.segments);
     door.repairAll();
   }
   if (!switched) return manifest;
@@ -198,7 +186,7 @@ function commit(
   const next = { ...manifest, generation: manifest.generation + 1 };
   writeManifest(fileSystem, layout, next);
   report.repairAll();
-  removeReplaced(context, replaced);
+  removeFiles(context, replaced);
   return next;
 }
 
@@ -329,9 +317,7 @@ function compareLinks(input: Hdf5Input, layout: BagLayout, manifest: Manifest): 
   const live = new Set(manifest.segments.map(({ name }) => name));
   const others = names.filter((name) => !live.has(name));
   // Where the door could not be made anew, the table is what stays (`bag_editor.ts`).
-  const gone = others.find((name) =>
-    isMissing(toSegmentPath(layout, name)) && isMissing(toSegmentIndexPath(layout, name))
-  );
+  const gone = others.find((name) => toSegmentPaths(layout, name).every(isMissing));
   if (gone !== undefined) {
     return { state: "wrong", problem: `it leads to "${gone}", which is not live` };
   }

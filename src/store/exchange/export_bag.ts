@@ -21,13 +21,9 @@
  */
 import { resolve } from "node:path";
 import { crc32 } from "node:zlib";
-import type { Hdf5Output } from "../../bag/hdf5/access.ts";
+import type { Hdf5Environment, Hdf5Output } from "../../bag/hdf5/access.ts";
 import { ATTRIBUTE, toArrayShape, toDatasetShape } from "../../bag/segment/format.ts";
-import {
-  HDF5_ENVIRONMENT,
-  type Hdf5Environment,
-  writeHdf5File,
-} from "../../bag/segment/hdf5_file.ts";
+import { HDF5_ENVIRONMENT, writeHdf5File } from "../../bag/segment/hdf5_file.ts";
 import { type SegmentSource, writeSegment } from "../../bag/segment/segment_writer.ts";
 import { CacheMissError } from "../../base/errors.ts";
 import type { ArgumentRecord, CallRecord } from "../../call/call_record.ts";

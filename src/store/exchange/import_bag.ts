@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import type { DiskBag } from "../../bag/disk_bag.ts";
 import { ATTRIBUTE } from "../../bag/segment/format.ts";
-import { HDF5_ENVIRONMENT, type Hdf5Environment, Hdf5Values } from "../../bag/segment/hdf5_file.ts";
+import type { Hdf5Environment } from "../../bag/hdf5/access.ts";
+import { HDF5_ENVIRONMENT, Hdf5Values } from "../../bag/segment/hdf5_file.ts";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
 import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../../call/call_record.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";

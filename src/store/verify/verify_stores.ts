@@ -1,8 +1,6 @@
 import type { DiskBag } from "../../bag/disk_bag.ts";
-import {
-  BagVerification,
-  type VerificationEnvironment,
-} from "../../bag/verify/bag_verification.ts";
+import type { Hdf5Environment } from "../../bag/hdf5/access.ts";
+import { BagVerification } from "../../bag/verify/bag_verification.ts";
 import type { Amendment } from "../../bag/verify/repair_log.ts";
 import { StepReport, type VerifyOptions, type VerifyReport } from "../../bag/verify/report.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";
@@ -24,7 +22,7 @@ const SLICE = 20;
 export async function verifyStores(
   path: string,
   options: VerifyOptions,
-  environment?: VerificationEnvironment,
+  environment?: Hdf5Environment,
 ): Promise<VerifyReport> {
   const verification = new BagVerification(path, options, environment);
   const { reports, readable } = await verification.files();
