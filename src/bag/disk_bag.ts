@@ -168,7 +168,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   /** As the interface says. */
   horizon(gracePeriod: number): Promise<number> {
     this.#guard.checkWritable("collect the garbage of");
-    return findHorizon(this.#options.layout, gracePeriod);
+    return findHorizon(this.#options.fileSystem, this.#options.layout, gracePeriod);
   }
 
   /** As the interface says. */

@@ -41,9 +41,6 @@ export interface DiskLeasesOptions {
   readonly place: string;
 }
 
-/** How many keys a file may have had before what was said of them is passed over. */
-const MOST_KEYS = 64;
-
 /** How many files are kept for the next leases. */
 const KEPT_FILES = 16;
 
@@ -63,8 +60,6 @@ export class DiskLeases implements LeaseStore, Disposable {
   readonly #fileSystem: FileSystem;
   readonly #layout: LeaseLayout & OwnFileLayout;
   readonly #guard: CacheGuard;
-  /** The keys that a file has had since what was said of them was last passed over. */
-  readonly #keys = new WeakMap<OwnFile, Set<Digest>>();
   /** Locked files that have no key now; `undefined` once they were let go of. */
   #idle: OwnFile[] | undefined = [];
 
@@ -107,6 +102,8 @@ export class DiskLeases implements LeaseStore, Disposable {
   #take(path: string, key: Digest): Lease | undefined {
     const own = this.#idle?.pop() ?? createOwnFile(this.#fileSystem, this.#layout, "lease");
     try {
+      // So that it says since when it is held, and nothing of the keys that it had before.
+      clear(this.#fileSystem, own.file);
       this.#fileSystem.link(own.path, path);
     } catch {
       // Somebody holds the key, or has left it behind; or files cannot have two names here, as on a
@@ -115,7 +112,6 @@ export class DiskLeases implements LeaseStore, Disposable {
       else own.file.close();
       return tryLock(this.#fileSystem, path, key);
     }
-    this.#forgetEarlier(own, key);
     return new FileLease(key, own.file, () => this.#free(path, own));
   }
 
@@ -151,16 +147,6 @@ export class DiskLeases implements LeaseStore, Disposable {
    */
   protected watch(key: Digest): () => boolean {
     return () => isLeaseFree(this.#layout, key);
-  }
-
-  /** Only what was said of the same key can be mistaken; to look each time would cost 5 % of a miss. */
-  #forgetEarlier(own: OwnFile, key: Digest): void {
-    const keys = this.#keys.get(own) ?? new Set();
-    if (keys.has(key) || keys.size >= MOST_KEYS) {
-      skipMarks(own.file);
-      keys.clear();
-    }
-    this.#keys.set(own, keys.add(key));
   }
 
   #free(path: string, own: OwnFile): void {
@@ -240,7 +226,7 @@ function tryLock(fileSystem: FileSystem, path: string, key: Digest): Lease | und
       // Whoever held it before may have removed it after this opened it: then it is a lock on a
       // file that nobody else will find under this name.
       if (isSameFile(path, file.statSync())) {
-        skipMarks(file);
+        clear(fileSystem, file);
         return new FileLease(key, file, () => {
           try {
             // While it is still held: nobody else can have put another file there.
@@ -264,13 +250,14 @@ function tryLock(fileSystem: FileSystem, path: string, key: Digest): Lease | und
 const MARKS = new Uint8Array(1024);
 
 /**
- * Passes over what earlier holders of a file were told, and have not read as their calls failed or as
- * they were killed: it is not for the next one.
+ * Has a file tell since when its lease is held, and drops what earlier holders were told and have not
+ * read, as their calls failed or as they were killed: it is not for the next one.
  *
  * @param file The file whose lock is the lease.
  */
-function skipMarks(file: Deno.FsFile): void {
-  while (file.readSync(MARKS) !== null);
+function clear(fileSystem: FileSystem, file: Deno.FsFile): void {
+  fileSystem.truncate(file, 0);
+  file.seekSync(0, Deno.SeekMode.Start);
 }
 
 /** Whether the key was written into the file of its lease since this was last asked. */

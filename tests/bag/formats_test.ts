@@ -151,7 +151,7 @@ Deno.test("toBatches() divides what is unsealed, and leaves out what is known or
   // The first copy of "b" is damaged, the second is not.
   content[156 + HEADER_BYTES] = (content[156 + HEADER_BYTES] ?? 0) ^ 1;
   Deno.writeFileSync(toJournalPath(layout, `${first.prefix}1`), content);
-  const unsealed = readUnsealed(layout, handles, EMPTY_MANIFEST);
+  const unsealed = readUnsealed(layout, handles, EMPTY_MANIFEST, Date.now);
   const isSealed = ({ digest }: { digest: string }) => digest === c.digest;
   const batches = Array.from(
     toBatches(layout, handles, unsealed, 200, isSealed),

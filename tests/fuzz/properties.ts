@@ -10,10 +10,7 @@ import {
 import { scanCalls } from "../../src/bag/log/call_scan.ts";
 import { DigestTable, encodeTable, PURPOSE, toViewed } from "../../src/bag/table/digest_table.ts";
 import { FileHandles } from "../../src/disk/file_system.ts";
-import {
-  encodeHeader,
-  HEADER_BYTES,
-} from "../../src/bag/journal/journal_format.ts";
+import { encodeHeader, HEADER_BYTES } from "../../src/bag/journal/journal_format.ts";
 import { scanJournal, toEntryEnd } from "../../src/bag/journal/journal_scan.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import { EMPTY_MANIFEST } from "../../src/bag/manifest.ts";

@@ -53,6 +53,7 @@ export async function compactSegments(
   editor: BagEditor,
   request: CompactRequest,
 ): Promise<CompactResult> {
+  boundFuture(editor);
   const isKept = toIsKept(editor.layout, request);
   const shares = editor.manifest.segments.map((segment) => measure(editor, segment, isKept));
   const result = { values: 0, bytes: 0, damaged: 0 };
@@ -63,6 +64,21 @@ export async function compactSegments(
     result.damaged += damaged;
   }
   return result;
+}
+
+/**
+ * Bounds what segments say of their values: that of a journal from the future, as a copy or a clock that
+ * was set back leaves one, would be too young to be dropped for ever, and so what it is merged with.
+ */
+function boundFuture(editor: BagEditor): void {
+  const { segments } = editor.manifest;
+  const now = editor.readClock();
+  const isAhead = (segment: SegmentEntry) => newestOf(editor.layout, segment) > now;
+  if (!segments.some(isAhead)) return;
+  const bounded = segments.map((segment) =>
+    isAhead(segment) ? { ...segment, newest: now } : segment
+  );
+  editor.switch({ segments: bounded });
 }
 
 /**

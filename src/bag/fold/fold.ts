@@ -76,7 +76,7 @@ async function sealJournals(editor: BagEditor): Promise<FoldResult> {
   const sealed = new SealedValues(layout, handles);
   sealed.load(editor.manifest);
   if (await editor.restore(sealed.unreadable.length > 0)) sealed.load(editor.manifest);
-  const unsealed = readUnsealed(layout, handles, editor.manifest);
+  const unsealed = readUnsealed(layout, handles, editor.manifest, () => editor.readClock());
   using touches = new Touches(editor.fileSystem, layout);
   const isSealed = ({ digest, kind, crc }: UnsealedEntry) => {
     const payload = sealed.read(digest);
@@ -142,7 +142,7 @@ async function tidyBag(editor: BagEditor): Promise<void> {
   if (sealCalls(fileSystem, layout, editor.manifest.logGeneration)) await rewriteCalls(editor);
   clearLeases(fileSystem, layout);
   clearOwnFiles(fileSystem, layout);
-  clearTouches(fileSystem, layout, findOldestLease(layout));
+  clearTouches(fileSystem, layout, findOldestLease(layout), editor.readClock());
 }
 
 /**

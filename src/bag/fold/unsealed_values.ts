@@ -1,3 +1,4 @@
+import { toWriteTime } from "./file_clock.ts";
 import type { FileHandles } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
@@ -28,12 +29,14 @@ export interface UnsealedValues {
  *
  * @param handles Where open files are kept.
  * @param manifest What is sealed already.
+ * @param readClock Tells the time by the clock of files.
  * @returns The entries that are not sealed.
  */
 export function readUnsealed(
   layout: BagLayout,
   handles: FileHandles,
   manifest: Manifest,
+  readClock: () => number,
 ): UnsealedValues {
   const ends = new Map<string, number>();
   let newest = 0;
@@ -45,8 +48,10 @@ export function readUnsealed(
       ends.set(journal, from);
       for (const { entries, end } of scanSteps(open, from)) {
         ends.set(journal, end);
-        // After the scan: what it has seen was written before.
-        newest = Math.max(newest, open()?.statSync().mtime?.getTime() ?? Date.now());
+        // After the scan: what it has seen was written before, and before now in any case.
+        const file = open();
+        const now = readClock();
+        newest = Math.max(newest, file === undefined ? now : Math.min(toWriteTime(file), now));
         for (const entry of entries) yield { ...entry, journal };
       }
     }
