@@ -57,6 +57,7 @@ const SEARCHES = {
     commands: PYTHONS,
     works: ["-c", "import h5py"],
   },
+  "sh": { about: "sh", commands: [["sh", "-c"]], works: ["ulimit -n 64"] },
   "tmpfs": {
     about: "right to mount a disk in memory",
     commands: [["unshare", "--mount", "--map-root-user", "sh", "-c"]],

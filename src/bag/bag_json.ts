@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { BagFormatError } from "../base/errors.ts";
+import { BagCorruptError, BagFormatError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import {
   type FileSystem,
@@ -15,6 +15,7 @@ import {
   openShared,
   readWhole,
   replaceFile,
+  SMALL_FILE_BYTES,
 } from "../disk/file_system.ts";
 import { allowUse, type CachePermissions, likeDirectory } from "../disk/ownership.ts";
 import { type BagLayout, directoriesOf, listRoot, locksOf } from "../disk/layout.ts";
@@ -107,6 +108,7 @@ export function createBag(
   layout: BagLayout,
   { permissions, ...features }: NewBagOptions = {},
 ): FileSystem {
+  refuseLinkedDirectories(layout);
   const isNew = readBagJson(layout) === undefined;
   if (isNew) fileSystem.makeDirectory(layout.root);
   allowUse(layout.root, permissions, isNew);
@@ -211,11 +213,11 @@ export function isGzipLevel(level: unknown): level is number {
  * @returns Whether it is there and is JSON.
  */
 export function isBagJsonReadable(layout: BagLayout): boolean {
-  const text = readBagJson(layout);
   try {
+    const text = readBagJson(layout);
     return text !== undefined && "format" in parse(layout, text);
   } catch (error) {
-    if (error instanceof BagFormatError) return false;
+    if (error instanceof BagFormatError || error instanceof BagCorruptError) return false;
     throw error;
   }
 }
@@ -238,7 +240,7 @@ export function refuseLinkedDirectories(layout: BagLayout): void {
 }
 
 function readBagJson(layout: BagLayout): string | undefined {
-  const bytes = readWhole(layout.bagJson);
+  const bytes = readWhole(layout.bagJson, SMALL_FILE_BYTES);
   return bytes && new TextDecoder().decode(bytes);
 }
 

@@ -266,7 +266,11 @@ class BagLeases extends DiskLeases {
   override revoke(key: Digest): boolean {
     const isHeld = super.revoke(key);
     // Who computes the call now looks only whether the log has grown, as it does for a known call.
-    if (isHeld && this.#log.find(key) === undefined) this.#log.note(key);
+    if (isHeld && this.#log.find(key) === undefined) {
+      const noted = this.#log.note(key);
+      // Not while another log takes its place, and then whoever computes the call looks anyway.
+      if (noted instanceof Promise) noted.catch(() => {});
+    }
     return isHeld;
   }
 

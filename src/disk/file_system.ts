@@ -45,7 +45,7 @@ export const DISK: FileSystem = {
   open(path, options) {
     // The system itself makes no new file where there is a link.
     if (options.createNew !== true) refuseLink(path);
-    return Deno.openSync(path, options);
+    return makingRoom(() => Deno.openSync(path, options));
   },
   write: (file, bytes) => file.writeSync(bytes),
   truncate: (file, length) => file.truncateSync(length),
@@ -53,7 +53,7 @@ export const DISK: FileSystem = {
   syncDirectory(path) {
     // Windows cannot open a directory, and keeps names safe by itself.
     if (Deno.build.os === "windows") return;
-    using directory = Deno.openSync(path);
+    using directory = makingRoom(() => Deno.openSync(path));
     directory.syncSync();
   },
   rename: (from, to) => Deno.renameSync(from, to),
@@ -179,16 +179,33 @@ export function mayHave(file: Deno.FsFile, offset: number, length: number): bool
   return offset + length <= file.seekSync(0, Deno.SeekMode.End);
 }
 
+/** What a file of a cache has at the most that says a few things of all of it, in bytes. */
+export const SMALL_FILE_BYTES: number = 64 * 1024;
+
 /**
  * Reads a whole file; unlike `Deno.readFileSync` it never grows its buffer, which costs much for
  * large files.
  *
+ * @param most How many bytes such a file has at the most: no memory is taken for more.
  * @returns The content, or `undefined` when there is no such file.
+ * @throws {BagCorruptError} If it has more.
  */
-export function readWhole(path: string): Uint8Array<ArrayBuffer> | undefined {
+export function readWhole(
+  path: string,
+  most: number = Infinity,
+): Uint8Array<ArrayBuffer> | undefined {
   using file = openIfThere(path);
   if (file === undefined) return undefined;
-  const bytes = new Uint8Array(file.seekSync(0, Deno.SeekMode.End));
+  const size = file.seekSync(0, Deno.SeekMode.End);
+  if (size > most) {
+    throw new BagCorruptError(
+      `Cannot read "${path}": it has ${size} bytes, and such a file has ${most} at the most; repair ` +
+        "the bag with verifyBag(path, { repair: true }), or put back the file as it was",
+      path,
+      most,
+    );
+  }
+  const bytes = new Uint8Array(size);
   return readAt(file, 0, bytes) ? bytes : undefined;
 }
 
@@ -246,7 +263,7 @@ export function lookAt(path: string): Deno.FileInfo | undefined {
  */
 export function openIfThere(path: string): Deno.FsFile | undefined {
   refuseLink(path);
-  return ifThere(() => Deno.openSync(path));
+  return ifThere(() => makingRoom(() => Deno.openSync(path)));
 }
 
 /**
@@ -330,10 +347,16 @@ export class FileHandles implements Disposable {
    */
   constructor(limit: number = LIMIT) {
     this.#limit = limit;
+    KEPT.add(this);
+  }
+
+  /** How many files are open. */
+  get size(): number {
+    return this.#files.size;
   }
 
   /**
-   * Gives a file, opened now or earlier. It is only good until the next call of this.
+   * Gives a file, opened now or earlier. It is only good until anything else is opened.
    *
    * @returns The file, or `undefined` when there is none.
    */
@@ -356,9 +379,35 @@ export class FileHandles implements Disposable {
     this.#files.delete(path);
   }
 
+  /** Closes all files; they are opened again when they are needed. */
+  clear(): void {
+    for (const path of this.#files.keys()) this.close(path);
+  }
+
   /** Closes all files. */
   [Symbol.dispose](): void {
-    for (const path of this.#files.keys()) this.close(path);
+    this.clear();
+    KEPT.delete(this);
+  }
+}
+
+/** All files of this isolate that stay open only because they may be needed again. */
+const KEPT = new Set<FileHandles>();
+
+/**
+ * Opens a file; where the system allows no more, those give way that are kept for later.
+ *
+ * @typeParam T What is opened.
+ * @returns What `open` returns.
+ */
+function makingRoom<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const isLimit = error instanceof Error && "code" in error && error.code === "EMFILE";
+    if (!isLimit || KEPT.values().every(({ size }) => size === 0)) throw error;
+    for (const files of KEPT) files.clear();
+    return open();
   }
 }
 

@@ -8,7 +8,11 @@ import {
   isSameFile,
   openIfThere,
   openShared,
+  readWhole,
+  SMALL_FILE_BYTES,
+  writeAll,
 } from "./file_system.ts";
+import type { MaybePromise } from "./stores.ts";
 
 /** For so long a lock that is taken again and again is trusted to be that of its name, in milliseconds. */
 const TRUSTED = 100;
@@ -18,6 +22,10 @@ const MOST_FILES = 100;
 
 const TRIES = 200;
 const PAUSE = 1;
+
+/** For how long a lock is waited for that others hold for moments, in milliseconds. */
+const PATIENCE = 30_000;
+const LONGEST_PAUSE = 50;
 
 /** The file of a lock that is open. */
 interface OpenFile extends FileIdentity {
@@ -32,6 +40,9 @@ interface OpenFile extends FileIdentity {
  *
  * A cleaner may remove the file, and the next one who comes makes another: whoever then still holds
  * the first one excludes nobody. So a lock counts only if its file still has the name.
+ *
+ * Whoever holds it alone may be stopped, for hours: nobody waits for that without giving way to others,
+ * nor for ever. So it says in the file who it is.
  */
 export class LockFile implements Disposable {
   readonly #fileSystem: FileSystem;
@@ -50,12 +61,39 @@ export class LockFile implements Disposable {
     this.#guard = guard;
   }
 
-  /** Takes the lock together with others who share it, after whoever holds it alone. */
-  lockShared(): void {
-    this.#take((file) => {
-      file.lockSync(false);
-      return true;
-    });
+  /**
+   * Runs something while nobody holds the lock alone; others may share it.
+   *
+   * @typeParam T What it returns.
+   * @param fn What to run; synchronous.
+   * @param patience For how long whoever holds it alone is waited for, in milliseconds.
+   * @returns What it returns: at once where the lock is free, as it nearly always is. Rejects with a
+   * {@linkcode QuiverError} that names who holds it, when patience ends.
+   */
+  share<T>(fn: () => T, patience: number = PATIENCE): MaybePromise<T> {
+    return this.#take((file) => file.tryLockSync(false))
+      ? this.#runLocked(fn)
+      : this.#shareLater(fn, patience);
+  }
+
+  async #shareLater<T>(fn: () => T, patience: number): Promise<T> {
+    const end = performance.now() + patience;
+    for (let pause = PAUSE; performance.now() < end; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+      await sleep(pause);
+      if (this.#take((file) => file.tryLockSync(false))) return this.#runLocked(fn);
+    }
+    throw new QuiverError(
+      `Cannot lock "${this.#path}": it was held for ${patience} ms by ${this.#readHolder()}; if that ` +
+        "is stopped, let it go on or end it",
+    );
+  }
+
+  #runLocked<T>(fn: () => T): T {
+    try {
+      return fn();
+    } finally {
+      this.unlock();
+    }
   }
 
   /**
@@ -64,7 +102,29 @@ export class LockFile implements Disposable {
    * @returns Whether it was.
    */
   tryLock(): boolean {
-    return this.#take((file) => file.tryLockSync(true), 0);
+    const taken = this.#take((file) => file.tryLockSync(true), 0);
+    if (taken) this.#writeHolder();
+    return taken;
+  }
+
+  /** Best effort: it is for people, and who may not write there locks all the same. */
+  #writeHolder(): void {
+    const file = this.#open?.file;
+    if (file === undefined) return;
+    const host = isGranted("sys", "hostname") ? { host: Deno.hostname() } : {};
+    const note = { ...host, pid: Deno.pid, since: new Date().toISOString() };
+    try {
+      this.#fileSystem.truncate(file, 0);
+      file.seekSync(0, Deno.SeekMode.Start);
+      writeAll(this.#fileSystem, file, new TextEncoder().encode(`${JSON.stringify(note)}\n`));
+    } catch {
+      return;
+    }
+  }
+
+  #readHolder(): string {
+    const text = new TextDecoder().decode(readWhole(this.#path, SMALL_FILE_BYTES)).trim();
+    return text === "" ? "a process that has not said who it is" : `the process ${text}`;
   }
 
   /**
@@ -129,4 +189,8 @@ export class LockFile implements Disposable {
       return open();
     }
   }
+}
+
+function isGranted(name: "sys", kind: "hostname"): boolean {
+  return Deno.permissions.querySync({ name, kind }).state === "granted";
 }

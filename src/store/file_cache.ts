@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { isDeadLink } from "../bag/bag_json.ts";
 import { checkOptions, withDefaults } from "../base/check_options.ts";
 import { CacheFormatError, QuiverError } from "../base/errors.ts";
-import { decodeCheckedLine } from "../disk/checked_line.ts";
+import { decodeCheckedLine, LONGEST_LINE_BYTES } from "../disk/checked_line.ts";
 import {
   CACHE_FILES_RULES,
   type CacheFilesOptions,
@@ -19,6 +19,7 @@ import {
   readWhole,
   removeIfThere,
   replaceFile,
+  SMALL_FILE_BYTES,
   writeAll,
 } from "../disk/file_system.ts";
 import { listNames, listRoot } from "../disk/layout.ts";
@@ -133,7 +134,7 @@ class FileCalls extends KeyedCalls {
   getLine(key: Digest): Record<string, unknown> | undefined {
     this.guard.checkOpen("read from");
     if (!isDigest(key)) return undefined;
-    const bytes = readWhole(this.#toPath(key));
+    const bytes = readWhole(this.#toPath(key), LONGEST_LINE_BYTES + 2);
     const line = bytes && decodeCheckedLine(bytes.subarray(1, -1));
     return line?.key === key ? line : undefined;
   }
@@ -373,14 +374,14 @@ function createMarker(
   root: string,
   permissions: CachePermissions | undefined,
 ): FileSystem {
-  const isNew = readWhole(`${root}/cache.json`) === undefined;
+  const isNew = readWhole(`${root}/cache.json`, SMALL_FILE_BYTES) === undefined;
   if (isNew) fileSystem.makeDirectory(root);
   allowUse(root, permissions, isNew);
   const owned = likeDirectory(fileSystem, root);
   if (!isNew) return owned;
   const foreign = listRoot(root).find(({ name }) => !UNFINISHED_REGEXP.test(name))?.name;
   // A process that creates the same cache may have finished between the two looks.
-  if (foreign !== undefined && readWhole(`${root}/cache.json`) === undefined) {
+  if (foreign !== undefined && readWhole(`${root}/cache.json`, SMALL_FILE_BYTES) === undefined) {
     throw new CacheFormatError(
       `Cannot open "${root}" as a file cache: it holds "${foreign}" but no cache.json; ` +
         "choose a directory that is missing or empty",
@@ -400,7 +401,7 @@ function createMarker(
 }
 
 function checkMarker(root: string): void {
-  const bytes = readWhole(`${root}/cache.json`);
+  const bytes = readWhole(`${root}/cache.json`, SMALL_FILE_BYTES);
   if (bytes === undefined) {
     throw new CacheFormatError(
       `Cannot open "${root}" as a file cache: it has no cache.json; ` +

@@ -21,6 +21,7 @@ import {
   type FileSystem,
   isLocked,
   isSameFile,
+  lookAt,
   openIfThere,
   readWhole,
   removeIfThere,
@@ -28,6 +29,7 @@ import {
 } from "../../disk/file_system.ts";
 import { type BagLayout, listNames } from "../../disk/layout.ts";
 import { LockFile } from "../../disk/lock_file.ts";
+import type { MaybePromise } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
 import { readFileClock, toWriteTime } from "./file_clock.ts";
 
@@ -87,24 +89,22 @@ export class Touches implements Disposable {
    * @param digest The digest of the value.
    * @param isThere Whether the newest manifest or a journal has the value; asked under the lock.
    * @param at When it was put, by the clock of files in milliseconds since 1970; now, if not given.
-   * @returns Whether the value stays; if not, it has to be written anew.
+   * @returns Whether the value stays; if not, it has to be written anew. A promise while values are
+   * being dropped.
    */
-  leave(digest: Digest, isThere: () => boolean, at?: number): boolean {
+  leave(digest: Digest, isThere: () => boolean, at?: number): MaybePromise<boolean> {
     const before = this.#left.get(digest);
     const about = at ?? this.#now();
     if (before !== undefined && Math.abs(about - before) < TOUCH_INTERVAL) return true;
-    this.#lock.lockShared();
-    try {
+    return this.#lock.share(() => {
       if (!isThere()) return false;
       this.#write(digest, about);
       // The file tells whether it was that time, if that of a sleeping machine or another clock was not.
       if (at === undefined && this.#isOff(about)) this.#write(digest, this.#now());
-    } finally {
-      this.#lock.unlock();
-    }
-    if (this.#left.size >= REMEMBERED) this.#left.clear();
-    this.#left.set(digest, at ?? this.#now());
-    return true;
+      if (this.#left.size >= REMEMBERED) this.#left.clear();
+      this.#left.set(digest, at ?? this.#now());
+      return true;
+    });
   }
 
   #write(digest: Digest, at: number): void {
@@ -162,6 +162,8 @@ export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
   const since = horizon - TOUCH_INTERVAL - CLOCK_LAG;
   for (const path of listTouches(layout)) {
     if (toTime(path) < since) continue;
+    // One that is larger was written by nobody of ours.
+    if ((lookAt(path)?.size ?? 0) > 2 * FILE_BYTES) continue;
     for (const line of linesOf(readWhole(path) ?? new Uint8Array())) {
       const { touch, at } = decodeCheckedLine(line) ?? {};
       if (typeof touch === "string" && typeof at === "number" && at > since) touched.add(touch);

@@ -50,8 +50,8 @@ export function readUnsealed(
         ends.set(journal, end);
         // After the scan: what it has seen was written before, and before now in any case.
         const file = open();
-        const now = readClock();
-        newest = Math.max(newest, file === undefined ? now : Math.min(toWriteTime(file), now));
+        const written = file === undefined ? Infinity : toWriteTime(file);
+        newest = Math.max(newest, Math.min(written, readClock()));
         for (const entry of entries) yield { ...entry, journal };
       }
     }

@@ -21,7 +21,13 @@ import {
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import { LockFile } from "../../disk/lock_file.ts";
-import type { CallFeed, Lease, RecordChange, TellDamaged } from "../../disk/stores.ts";
+import type {
+  CallFeed,
+  Lease,
+  MaybePromise,
+  RecordChange,
+  TellDamaged,
+} from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
 import { readManifest } from "../manifest.ts";
 import { scanCalls } from "./call_scan.ts";
@@ -139,30 +145,30 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   /** As the base class says. */
-  putLine(key: Digest, fields: Record<string, unknown>, lease?: Lease): boolean {
+  putLine(
+    key: Digest,
+    fields: Record<string, unknown>,
+    lease?: Lease,
+  ): MaybePromise<boolean> {
     this.#options.guard.checkWritable("put a call into");
     const watched = lease instanceof LogLease ? lease : undefined;
-    const put = this.#write({ key, evicted: false }, encodeCallLine(key, fields), watched);
-    const { scanned = 0, followed = 0 } = this.#log ?? {};
-    if (scanned - followed > LONG_TAIL_BYTES) this.#options.onOverdue?.();
-    return put;
+    return this.#write({ key, evicted: false }, encodeCallLine(key, fields), watched);
   }
 
   /** As the base class says. */
-  delete(key: Digest): boolean {
+  delete(key: Digest): MaybePromise<boolean> {
     this.#options.guard.checkWritable("delete a call from");
-    if (this.find(key) === undefined) return false;
-    this.note(key);
-    return true;
+    return this.find(key) === undefined ? false : this.note(key);
   }
 
   /**
    * Appends that a key is forgotten, though it is not known.
    *
    * @param key The key of the call.
+   * @returns `true`.
    */
-  note(key: Digest): void {
-    this.#write({ key, evicted: true }, encodeEvictLine(key));
+  note(key: Digest): MaybePromise<boolean> {
+    return this.#write({ key, evicted: true }, encodeEvictLine(key));
   }
 
   /** As the base class says. */
@@ -343,28 +349,31 @@ export class CallLog extends DiskCalls implements Disposable {
     return decodeCheckedLine(line);
   }
 
-  #write(head: CallLineHead, line: Uint8Array, lease?: LogLease): boolean {
-    const { fileSystem, layout, sync } = this.#options;
+  /** A promise while the log is being replaced. */
+  #write(head: CallLineHead, line: Uint8Array, lease?: LogLease): MaybePromise<boolean> {
     checkLine(line);
-    this.#lock.lockShared();
-    let log: OpenLog;
-    try {
-      log = this.#log === undefined || this.#replaced(this.#log) ? this.#reopen() : this.#log;
-      const known = lease?.log === log ? lease.logSize : undefined;
-      const size = lease === undefined ? undefined : log.file.seekSync(0, Deno.SeekMode.End);
-      if (size !== known && lease?.revoked === true) return false;
-      appendLine(fileSystem, log.file, line, layout.callLog);
-      if (sync) fileSystem.sync(log.file);
-      const end = this.#takeOwn(log, head, line.length);
-      if (lease !== undefined && end - line.length !== known && lease.revoked) {
-        // Since the last look; what forgets the call may stand before its record.
-        appendLine(fileSystem, log.file, encodeEvictLine(head.key), layout.callLog);
-        return false;
-      }
-    } finally {
-      this.#lock.unlock();
+    return this.#lock.share(() => this.#append(head, line, lease));
+  }
+
+  #append(head: CallLineHead, line: Uint8Array, lease: LogLease | undefined): boolean {
+    const { fileSystem, layout, sync, guard, onOverdue } = this.#options;
+    // Who has waited may find it closed.
+    guard.checkWritable("put a call into");
+    const log = this.#log === undefined || this.#replaced(this.#log) ? this.#reopen() : this.#log;
+    const known = lease?.log === log ? lease.logSize : undefined;
+    const size = lease === undefined ? undefined : log.file.seekSync(0, Deno.SeekMode.End);
+    if (size !== known && lease?.revoked === true) return false;
+    appendLine(fileSystem, log.file, line, layout.callLog);
+    if (sync) fileSystem.sync(log.file);
+    const end = this.#takeOwn(log, head, line.length);
+    if (lease !== undefined && end - line.length !== known && lease.revoked) {
+      // Since the last look; what forgets the call may stand before its record.
+      appendLine(fileSystem, log.file, encodeEvictLine(head.key), layout.callLog);
+      return false;
     }
     this.#followFolds(log);
+    const { scanned = 0, followed = 0 } = this.#log ?? {};
+    if (!head.evicted && scanned - followed > LONG_TAIL_BYTES) onOverdue?.();
     return true;
   }
 
