@@ -12,7 +12,6 @@ import { decodeCheckedLine, encodeCheckedLine } from "../disk/checked_line.ts";
 import { guardBag } from "../disk/disk_storage.ts";
 import {
   type FileSystem,
-  isLockedAt,
   isMissing,
   openIfThere,
   readWhole,
@@ -176,15 +175,6 @@ export class FoldLock implements Disposable {
     const lock = new LockFile(fileSystem, layout.foldLock, guardBag(layout, "readwrite"));
     await waitUntil(() => lock.tryLock());
     return new FoldLock(lock);
-  }
-
-  /**
-   * Tells whether somebody holds the lock, without taking it.
-   *
-   * @returns Whether another folds now.
-   */
-  static isHeld(layout: BagLayout): boolean {
-    return isLockedAt(layout.foldLock) === true;
   }
 
   /**
