@@ -205,8 +205,7 @@ export function readWhole(
       most,
     );
   }
-  const bytes = new Uint8Array(size);
-  return readAt(file, 0, bytes) ? bytes : undefined;
+  return readPiece(file, 0, size);
 }
 
 /**

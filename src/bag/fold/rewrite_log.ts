@@ -38,12 +38,11 @@ const MOVED = new TextEncoder().encode('\n{"moved":true}\n');
  * Rewrites the call log.
  *
  * @param editor Changes the manifest, which gets the log's new generation.
- * @returns How many bytes shorter the log has become.
  */
-export async function rewriteCalls(editor: BagEditor): Promise<number> {
+export async function rewriteCalls(editor: BagEditor): Promise<void> {
   const { fileSystem, layout, manifest } = editor;
   using old = openIfThere(layout.callLog);
-  if (old === undefined) return 0;
+  if (old === undefined) return;
   const { lines, end } = readLines(old);
   const temporary = toTemporaryPath(layout.callLog);
   using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
@@ -54,8 +53,7 @@ export async function rewriteCalls(editor: BagEditor): Promise<number> {
   const table = encodeTable({ purpose: PURPOSE.calls, length, check }, rows);
   using lock = new LockFile(fileSystem, layout.callsLock, guardBag(layout, "readwrite"));
   await lock.lock();
-  const size = old.seekSync(0, Deno.SeekMode.End);
-  copyRest(fileSystem, old, end, size, file);
+  copyRest(fileSystem, old, end, old.seekSync(0, Deno.SeekMode.End), file);
   fileSystem.sync(file);
   // While it can still be opened by its name.
   using moved = fileSystem.open(layout.callLog, { append: true });
@@ -65,7 +63,6 @@ export async function rewriteCalls(editor: BagEditor): Promise<number> {
   writeAll(fileSystem, moved, MOVED);
   replaceFile(fileSystem, layout.callIndex, [table]);
   editor.switch({ logGeneration });
-  return size - file.seekSync(0, Deno.SeekMode.End);
 }
 
 /** A line that is kept; without a key it is damaged. */
