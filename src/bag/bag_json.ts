@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { BagCorruptError, BagFormatError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import {
@@ -130,6 +131,12 @@ export function createBag(
   }
   for (const lock of locksOf(layout)) {
     if (lookAt(lock) === undefined) openShared(owned, lock, { write: true }).close();
+  }
+  if (lookAt(layout.callLog) === undefined) {
+    openShared(owned, layout.callLog, { append: true }).close();
+    // All names are there that an acknowledged call needs, and that of the bag itself.
+    owned.syncDirectory(layout.root);
+    owned.syncDirectory(dirname(layout.root));
   }
   return owned;
 }

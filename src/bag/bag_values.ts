@@ -27,6 +27,8 @@ export interface BagValuesOptions {
   readonly stored: StoredValues;
   /** Keeps others from dropping what is put again. */
   readonly touches: Touches;
+  /** Brings a known value to the disk itself, where that is promised. */
+  readonly syncKnown?: ((digest: Digest) => void) | undefined;
   /** Called with each part that was appended to the own journal. */
   readonly onPut: () => void;
 }
@@ -59,7 +61,7 @@ export class BagValues extends DiskValues implements PayloadSource {
 
   /** As the base class says. */
   putPart(part: EncodedPart): MaybePromise<void> {
-    const { stored, touches } = this.#options;
+    const { stored, touches, syncKnown } = this.#options;
     this.#guard.checkWritable("put a value into");
     const { digest, bytes } = part;
     if (digest.length !== DIGEST_LENGTH) {
@@ -71,6 +73,7 @@ export class BagValues extends DiskValues implements PayloadSource {
       );
     }
     if (!stored.isWhole(digest)) return this.#append(part);
+    syncKnown?.(digest);
     const stays = touches.leave(digest, () => this.#isLive(digest));
     if (stays === true) return;
     if (stays === false) return this.#append(part);

@@ -102,6 +102,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
       writer: this.#writer,
       stored: this.#stored,
       touches,
+      ...(sync && { syncKnown: (digest) => this.#stored.sync(digest, fileSystem) }),
       onPut: () => this.#countPut(),
     });
     for (const one of [handles, touches, this.calls, this.#writer, this.leases]) {

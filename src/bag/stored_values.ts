@@ -1,5 +1,5 @@
 import type { Digest, Payload, StoredPayload } from "../value/value.ts";
-import { type FileHandles, isMissing } from "../disk/file_system.ts";
+import { type FileHandles, type FileSystem, isMissing } from "../disk/file_system.ts";
 import type { StoredPart } from "../disk/disk_storage.ts";
 import { JournalIndex } from "./journal/journal_index.ts";
 import type { JournalEntry } from "./journal/journal_scan.ts";
@@ -62,6 +62,11 @@ export class StoredValues {
     const known = this.#journals.isWhole(digest, () => void this.reload(true));
     if (known || this.#sealed.isWhole(digest)) return true;
     return (this.#journals.read(digest) ?? this.#sealed.read(digest)) !== undefined;
+  }
+
+  /** Brings a value to the disk itself that others may have left in memory; segments always are there. */
+  sync(digest: Digest, fileSystem: FileSystem): void {
+    this.#journals.sync(digest, fileSystem);
   }
 
   /**

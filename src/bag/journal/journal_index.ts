@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import {
   type FileHandles,
   type FileIdentity,
+  type FileSystem,
   isSameFile,
   lookAt,
   readAt,
@@ -27,6 +28,8 @@ const RANK_UNIT = 0x1_0000;
 /** What is known of one journal. */
 interface JournalTail {
   readonly entries: DigestRows;
+  /** Up to where it was brought to the disk itself, as far as this handle has seen to it. */
+  synced: number;
   /** The file, as it was when it was first seen; absent when it was gone again. */
   readonly file: FileIdentity | undefined;
   /** Up to where the journal was scanned. */
@@ -96,6 +99,29 @@ export class JournalIndex {
       gone();
     }
     return false;
+  }
+
+  /**
+   * Brings a value to the disk itself that only a journal of somebody else has, who may not have done so.
+   *
+   * @param digest The digest of a value that is known.
+   */
+  sync(digest: Digest, fileSystem: FileSystem): void {
+    for (const [journal, tail] of this.#tails) {
+      const index = tail.entries.find(digest);
+      if (index === -1 || tail.entries.markOf(index) === DAMAGED) continue;
+      // What is written into the own ones is synced as it is.
+      if (journal.startsWith(this.#ownPrefix)) return;
+      const { offset, length } = tail.entries.row(index, digest);
+      if (offset + length <= tail.synced) return;
+      const file = this.#handles.open(toJournalPath(this.#layout, journal));
+      if (file === undefined) continue;
+      const end = file.seekSync(0, Deno.SeekMode.End);
+      fileSystem.sync(file);
+      fileSystem.syncDirectory(this.#layout.journals);
+      tail.synced = end;
+      return;
+    }
   }
 
   /**
@@ -194,7 +220,7 @@ export class JournalIndex {
     let tail = this.#tails.get(name);
     if (tail === undefined) {
       const file = lookAt(toJournalPath(this.#layout, name));
-      tail = { entries: new DigestRows(), file, scanned };
+      tail = { entries: new DigestRows(), synced: 0, file, scanned };
       this.#tails.set(name, tail);
     }
     return tail;

@@ -15,6 +15,7 @@ import {
   type FilePlace,
   type FileSystem,
   isSameFile,
+  lookAt,
   openIfThere,
   openShared,
   readAt,
@@ -392,11 +393,13 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   #open(): OpenLog | undefined {
-    const { fileSystem, layout, guard } = this.#options;
+    const { fileSystem, layout, guard, sync } = this.#options;
+    const isNew = guard.writable && sync && lookAt(layout.callLog) === undefined;
     const file = guard.writable
       ? openShared(fileSystem, layout.callLog, { append: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
+    if (isNew) fileSystem.syncDirectory(layout.root);
     const { dev, ino } = file.statSync();
     const table = CallTable.open(layout, file, this.#generation);
     const end = table?.end ?? 0;
