@@ -22,13 +22,9 @@ import {
   LOCATION,
   PURPOSE,
   type TableRow,
+  toViewed,
 } from "../../src/bag/table/digest_table.ts";
-import {
-  createJournalBuffer,
-  decodeHeader,
-  encodeHeader,
-  HEADER_BYTES,
-} from "../../src/bag/journal/journal_format.ts";
+import { decodeHeader, encodeHeader, HEADER_BYTES } from "../../src/bag/journal/journal_format.ts";
 import { type JournalEntry, scanJournal } from "../../src/bag/journal/journal_scan.ts";
 import { JournalWriter } from "../../src/bag/journal/journal_writer.ts";
 import { toJournalPath, toLayout } from "../../src/disk/layout.ts";
@@ -45,7 +41,7 @@ const U16 = fc.nat(0xffff);
 const U32 = fc.nat(0xffff_ffff);
 
 Deno.test("encodeHeader() and decodeHeader() are inverse", () => {
-  const buffer = createJournalBuffer(HEADER_BYTES);
+  const buffer = toViewed(new Uint8Array(HEADER_BYTES));
   const rank = fc.integer({ min: 1, max: 0xffff });
   const header = fc.record(
     { digest: DIGEST, kind: U16, length: COUNT, crc: U32, rank },
@@ -58,7 +54,7 @@ Deno.test("encodeHeader() and decodeHeader() are inverse", () => {
 });
 
 Deno.test("decodeHeader() refuses a header with any bit changed", () => {
-  const buffer = createJournalBuffer(HEADER_BYTES);
+  const buffer = toViewed(new Uint8Array(HEADER_BYTES));
   encodeHeader(buffer, { digest: toDigest("x"), kind: 1, length: 7, crc: 9 });
   for (let bit = 0; bit < HEADER_BYTES * 8; bit++) {
     const at = bit >> 3;

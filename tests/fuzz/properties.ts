@@ -8,13 +8,9 @@ import {
   encodeEvictLine,
 } from "../../src/disk/checked_line.ts";
 import { scanCalls } from "../../src/bag/log/call_scan.ts";
-import { DigestTable, encodeTable, PURPOSE } from "../../src/bag/table/digest_table.ts";
+import { DigestTable, encodeTable, PURPOSE, toViewed } from "../../src/bag/table/digest_table.ts";
 import { FileHandles } from "../../src/disk/file_system.ts";
-import {
-  createJournalBuffer,
-  encodeHeader,
-  HEADER_BYTES,
-} from "../../src/bag/journal/journal_format.ts";
+import { encodeHeader, HEADER_BYTES } from "../../src/bag/journal/journal_format.ts";
 import { scanJournal, toEntryEnd } from "../../src/bag/journal/journal_scan.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import { EMPTY_MANIFEST } from "../../src/bag/manifest.ts";
@@ -53,7 +49,7 @@ const U64 = fc.oneof(
 );
 
 function encodeEntry(payload: Uint8Array): Uint8Array {
-  const header = createJournalBuffer(HEADER_BYTES);
+  const header = toViewed(new Uint8Array(HEADER_BYTES));
   const { length } = payload;
   encodeHeader(header, { digest: toDigest(payload), kind: 1, length, crc: crc32(payload) });
   return concatenate(header.bytes, payload);
@@ -102,7 +98,7 @@ const HEADERS: FuzzTarget = {
       fc.uint8Array(),
       (headers, rest) => {
         const pieces = headers.map((header) => {
-          const buffer = createJournalBuffer(HEADER_BYTES);
+          const buffer = toViewed(new Uint8Array(HEADER_BYTES));
           encodeHeader(buffer, header);
           return buffer.bytes;
         });

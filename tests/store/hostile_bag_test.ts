@@ -7,7 +7,8 @@ import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { ATTRIBUTE, PACKED_COLUMNS, PACKED_ROW_BYTES } from "../../src/bag/segment/format.ts";
 import { encodeCheckedLine } from "../../src/disk/checked_line.ts";
 import { encodeTable, LOCATION, PURPOSE } from "../../src/bag/table/digest_table.ts";
-import { createJournalBuffer, encodeHeader } from "../../src/bag/journal/journal_format.ts";
+import { encodeHeader } from "../../src/bag/journal/journal_format.ts";
+import { toViewed } from "../../src/bag/table/digest_table.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
 import { decodeValue } from "../../src/value/codec/decode_value.ts";
@@ -134,7 +135,7 @@ Deno.test("a journal entry that claims an absurd length is a miss, and ends its 
   for (const length of [2 ** 31, 2 ** 40, 2 ** 53, 2 ** 64 - 2048]) {
     using directory = new TemporaryDirectory();
     await createSmallBag(directory.path, false);
-    const header = createJournalBuffer(56);
+    const header = toViewed(new Uint8Array(56));
     const digest = toDigest("absurd");
     encodeHeader(header, { digest, kind: 1, length, crc: 0 });
     const journal = `${directory.path}/journal/0123456789abcdef-1`;

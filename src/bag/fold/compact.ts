@@ -77,7 +77,7 @@ export async function mergeSmall(editor: BagEditor): Promise<void> {
 
 function toIsKept(layout: BagLayout, { live, horizon }: CompactRequest): IsKept {
   if (live === undefined) return () => true;
-  const named = DigestSet.from(live);
+  const named = new DigestSet(live);
   const put = readTouches(layout, horizon);
   for (const journal of listJournals(layout)) {
     using file = openIfThere(toJournalPath(layout, journal));

@@ -3,7 +3,7 @@ import type { BagLayout } from "../../disk/layout.ts";
 import { scanCalls } from "../log/call_scan.ts";
 import { CallTable, CallTail, checkPrefix, isEviction, isTailLong } from "../log/call_table.ts";
 import {
-  DIGEST_BYTES,
+  compareDigests,
   encodeSortedTable,
   getLength,
   LENGTH_AT,
@@ -11,7 +11,7 @@ import {
   readRow,
   ROW_BYTES,
   sortRows,
-  toRowBytes,
+  toViewed,
 } from "../table/digest_table.ts";
 
 /** A log shorter than this is never worth rewriting for its dead lines. */
@@ -46,7 +46,9 @@ export function sealCalls(
   let live = 0;
   const pieces = () => {
     live = 0;
-    return toPieces(mergeRows(old?.rowBytes() ?? [], newest), (row) => live += lengthOf(row));
+    return toPieces(mergeRows(old?.rowBytes() ?? [], newest), (row) => {
+      live += getLength(toViewed(row).view, LENGTH_AT);
+    });
   };
   replaceFile(fileSystem, layout.callIndex, encodeSortedTable(subject, pieces));
   return end > SMALL_LOG_BYTES && 2 * live < end;
@@ -54,37 +56,31 @@ export function sealCalls(
 
 /** Merges sorted rows; a newer one stands for the older one, and an eviction for none. */
 function* mergeRows(
-  old: Iterable<Uint8Array>,
+  old: Iterable<Uint8Array<ArrayBuffer>>,
   newest: Uint8Array<ArrayBuffer>,
-): Generator<Uint8Array> {
-  const rows = toRowBytes(newest);
+): Generator<Uint8Array<ArrayBuffer>> {
+  const rows = toViewed(newest);
   let at = 0;
-  function* takeUntil(row: Uint8Array | undefined): Generator<Uint8Array> {
+  function* takeUntil(
+    row: Uint8Array<ArrayBuffer> | undefined,
+  ): Generator<Uint8Array<ArrayBuffer>> {
     for (; at < newest.length; at += ROW_BYTES) {
-      if (row !== undefined && compareDigests(newest, at, row) >= 0) return;
+      if (row !== undefined && compareDigests(newest, at, row, 0) >= 0) return;
       if (!isEviction(readRow(rows, at).kind)) yield newest.subarray(at, at + ROW_BYTES);
     }
   }
   for (const row of old) {
     yield* takeUntil(row);
-    if (at === newest.length || compareDigests(newest, at, row) !== 0) yield row;
+    if (at === newest.length || compareDigests(newest, at, row, 0) !== 0) yield row;
   }
   yield* takeUntil(undefined);
 }
 
-function compareDigests(rows: Uint8Array, at: number, row: Uint8Array): number {
-  for (let i = 0; i < DIGEST_BYTES; i++) {
-    const difference = (rows[at + i] ?? 0) - (row[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
 /** Joins rows into larger pieces, each good until the next. */
 function* toPieces(
-  rows: Iterable<Uint8Array>,
-  visit: (row: Uint8Array) => void,
-): Generator<Uint8Array> {
+  rows: Iterable<Uint8Array<ArrayBuffer>>,
+  visit: (row: Uint8Array<ArrayBuffer>) => void,
+): Generator<Uint8Array<ArrayBuffer>> {
   const piece = new Uint8Array(PIECE_BYTES);
   let length = 0;
   for (const row of rows) {
@@ -96,9 +92,4 @@ function* toPieces(
     length = 0;
   }
   if (length > 0) yield piece.subarray(0, length);
-}
-
-/** The length of the record that a row points at. */
-function lengthOf(row: Uint8Array): number {
-  return getLength(new DataView(row.buffer, row.byteOffset, row.length), LENGTH_AT);
 }

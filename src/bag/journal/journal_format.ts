@@ -6,7 +6,7 @@
 import { crc32 } from "node:zlib";
 import type { ReadBytes } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
-import { getLength, setLength } from "../table/digest_table.ts";
+import { getLength, setLength, type ViewedBytes } from "../table/digest_table.ts";
 
 /** The size of a header in bytes. */
 export const HEADER_BYTES = 56;
@@ -28,26 +28,12 @@ export interface JournalHeader {
   readonly rank?: number;
 }
 
-/** Bytes with a view of them, so that none is made for each number. */
-export interface JournalBuffer {
-  /** The bytes. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The same bytes. */
-  readonly view: DataView<ArrayBuffer>;
-}
-
-/** Makes a buffer. */
-export function createJournalBuffer(size: number): JournalBuffer {
-  const bytes = new Uint8Array(size);
-  return { bytes, view: new DataView(bytes.buffer) };
-}
-
 /**
  * Writes a header into a buffer, at its begin.
  *
  * @param header What the header says.
  */
-export function encodeHeader(buffer: JournalBuffer, header: JournalHeader): void {
+export function encodeHeader(buffer: ViewedBytes, header: JournalHeader): void {
   const { bytes, view } = buffer;
   view.setUint32(0, MAGIC, true);
   view.setUint16(4, header.kind, true);
@@ -64,7 +50,7 @@ export function encodeHeader(buffer: JournalBuffer, header: JournalHeader): void
  * @param at Where in the buffer the header begins.
  * @returns The header, or `undefined` when these 56 bytes are none.
  */
-export function decodeHeader(buffer: JournalBuffer, at: number): JournalHeader | undefined {
+export function decodeHeader(buffer: ViewedBytes, at: number): JournalHeader | undefined {
   const { bytes, view } = buffer;
   if (view.getUint32(at, true) !== MAGIC) return undefined;
   if (view.getUint32(at + 52, true) !== crc32(bytes.subarray(at, at + 52))) return undefined;
@@ -121,7 +107,7 @@ function decodeShape(bytes: Uint8Array): number[] | undefined {
  * @param buffer Less than a header.
  * @returns Whether a header may begin so.
  */
-export function isHeaderBegin({ bytes }: JournalBuffer): boolean {
+export function isHeaderBegin({ bytes }: ViewedBytes): boolean {
   return bytes.subarray(0, 4).every((byte, i) => byte === ((MAGIC >>> (8 * i)) & 0xff));
 }
 
@@ -132,7 +118,7 @@ export function isHeaderBegin({ bytes }: JournalBuffer): boolean {
  * @param end Where the buffer's content ends.
  * @returns A position before `end`, or `end`.
  */
-export function findHeader(buffer: JournalBuffer, from: number, end: number): number {
+export function findHeader(buffer: ViewedBytes, from: number, end: number): number {
   const at = buffer.bytes.indexOf(MAGIC_FIRST_BYTE, from);
   return at === -1 || at > end ? end : at;
 }

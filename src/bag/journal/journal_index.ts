@@ -94,9 +94,11 @@ export class JournalIndex {
       const index = entries.find(digest);
       if (index === -1 || entries.markOf(index) === DAMAGED) continue;
       const entry = toEntry(entries.row(index, digest));
-      const bytes = this.#readEntry(journal, entry, entries.markOf(index) === WHOLE);
-      entries.mark(index, bytes === undefined ? DAMAGED : WHOLE);
-      if (bytes !== undefined) return toPayload(entry.kind, bytes);
+      const bytes = new Uint8Array(entry.length);
+      const whole = this.#readAt(journal, entry.offset, bytes) &&
+        (entries.markOf(index) === WHOLE || crc32(bytes) === entry.crc);
+      entries.mark(index, whole ? WHOLE : DAMAGED);
+      if (whole) return toPayload(entry.kind, bytes);
     }
     return undefined;
   }
@@ -113,10 +115,8 @@ export class JournalIndex {
       const index = entries.find(digest);
       if (index === -1 || entries.markOf(index) === DAMAGED) continue;
       const entry = toEntry(entries.row(index, digest));
-      const read: ReadBytes = (offset, target) => {
-        const file = this.#handles.open(toJournalPath(this.#layout, journal));
-        return file !== undefined && readAt(file, entry.offset + offset, target);
-      };
+      const read: ReadBytes = (offset, target) =>
+        this.#readAt(journal, entry.offset + offset, target);
       const whole = entries.markOf(index) === WHOLE || isWhole(read, entry.length, entry.crc);
       entries.mark(index, whole ? WHOLE : DAMAGED);
       if (!whole) continue;
@@ -142,15 +142,9 @@ export class JournalIndex {
     return false;
   }
 
-  #readEntry(
-    journal: string,
-    { offset, length, crc }: JournalEntry,
-    checked: boolean,
-  ): Uint8Array<ArrayBuffer> | undefined {
+  #readAt(journal: string, offset: number, target: Uint8Array<ArrayBuffer>): boolean {
     const file = this.#handles.open(toJournalPath(this.#layout, journal));
-    const bytes = new Uint8Array(length);
-    if (file === undefined || !readAt(file, offset, bytes)) return undefined;
-    return checked || crc32(bytes) === crc ? bytes : undefined;
+    return file !== undefined && readAt(file, offset, target);
   }
 
   /**

@@ -1,10 +1,9 @@
 import { type FileSystem, openIfThere, readAt, removeIfThere } from "../../disk/file_system.ts";
+import { toViewed, type ViewedBytes } from "../table/digest_table.ts";
 import {
-  createJournalBuffer,
   decodeHeader,
   findHeader,
   HEADER_BYTES,
-  type JournalBuffer,
   type JournalHeader,
   toShapeBytes,
 } from "./journal_format.ts";
@@ -71,7 +70,7 @@ export function* scanSteps(
 ): Generator<ScanStep> {
   // The size comes first: what is below it is written, whatever is appended from now on.
   const size = open()?.seekSync(0, Deno.SeekMode.End) ?? 0;
-  const buffer = createJournalBuffer(Math.min(CHUNK_BYTES, Math.max(size - from, 0)));
+  const buffer = toViewed(new Uint8Array(Math.min(CHUNK_BYTES, Math.max(size - from, 0))));
   let end = from;
   let position = from;
   while (position + HEADER_BYTES <= size) {
@@ -94,7 +93,7 @@ interface Window {
 }
 
 function scanWindow(
-  buffer: JournalBuffer,
+  buffer: ViewedBytes,
   window: number,
   position: number,
   size: number,
@@ -128,10 +127,7 @@ export function removeJournal(fileSystem: FileSystem, path: string, end: number)
   // A writer holds the lock of its journal for as long as it lives.
   if (file === undefined || !file.tryLockSync(true)) return false;
   try {
-    let grown = false;
-    scanJournal(file, end, () => {
-      grown = true;
-    });
+    const grown = scanJournal(file, end, () => {}) > end;
     // While the lock is held: a writer that has just made this journal sees that it is gone.
     if (!grown) removeIfThere(fileSystem, path);
     return !grown;

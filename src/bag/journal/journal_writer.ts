@@ -2,13 +2,8 @@ import { crc32 } from "node:zlib";
 import { type FileSystem, removeIfThere, writeAll } from "../../disk/file_system.ts";
 import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
 import type { EncodedPart } from "../../value/value.ts";
-import {
-  createJournalBuffer,
-  encodeHeader,
-  encodeShape,
-  HEADER_BYTES,
-  toShapeBytes,
-} from "./journal_format.ts";
+import { toViewed } from "../table/digest_table.ts";
+import { encodeHeader, encodeShape, HEADER_BYTES, toShapeBytes } from "./journal_format.ts";
 import type { JournalEntry } from "./journal_scan.ts";
 
 /** Up to here header and payload are copied into one buffer and written at once. */
@@ -26,10 +21,8 @@ export interface JournalWriterOptions {
   readonly sync: boolean;
 }
 
-/** Where the writer stands. */
-type Journal =
-  | { readonly state: "none" }
-  | { readonly state: "open"; readonly name: string; readonly file: Deno.FsFile; end: number };
+/** A journal that is being written, up to where it is. */
+type Journal = { readonly name: string; readonly file: Deno.FsFile; end: number };
 
 /**
  * Appends values to journals of its own, one after another.
@@ -41,8 +34,8 @@ export class JournalWriter implements Disposable {
   /** The begin of the names of all journals of this writer. */
   readonly prefix: string = `${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}-`;
   readonly #options: JournalWriterOptions;
-  readonly #buffer = createJournalBuffer(HEADER_BYTES + SMALL_BYTES);
-  #journal: Journal = { state: "none" };
+  readonly #buffer = toViewed(new Uint8Array(HEADER_BYTES + SMALL_BYTES));
+  #journal: Journal | undefined;
   #count = 0;
 
   /**
@@ -87,16 +80,15 @@ export class JournalWriter implements Disposable {
 
   /** Whether the journal has reached its size. */
   get full(): boolean {
-    return this.#journal.state === "open" && this.#journal.end >= this.#options.journalBytes;
+    return this.#journal !== undefined && this.#journal.end >= this.#options.journalBytes;
   }
 
   /** Lets go of the journal; the next value begins a new one. */
   rotate(): void {
-    if (this.#journal.state === "none") return;
-    const { file } = this.#journal;
-    this.#journal = { state: "none" };
-    file.unlockSync();
-    file.close();
+    const file = this.#journal?.file;
+    this.#journal = undefined;
+    file?.unlockSync();
+    file?.close();
   }
 
   /** Lets go of the journal. */
@@ -137,8 +129,8 @@ export class JournalWriter implements Disposable {
     }
   }
 
-  #open(): Journal & { state: "open" } {
-    if (this.#journal.state === "open") return this.#journal;
+  #open(): Journal {
+    if (this.#journal !== undefined) return this.#journal;
     const { fileSystem, layout, sync } = this.#options;
     const name = `${this.prefix}${++this.#count}`;
     const path = toJournalPath(layout, name);
@@ -156,7 +148,6 @@ export class JournalWriter implements Disposable {
       file.close();
       return this.#open();
     }
-    this.#journal = { state: "open", name, file, end: 0 };
-    return this.#journal;
+    return this.#journal = { name, file, end: 0 };
   }
 }

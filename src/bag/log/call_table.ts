@@ -8,8 +8,8 @@ import {
   LOCATION,
   PURPOSE,
   readTableHeader,
-  type RowBytes,
   type TableRow,
+  type ViewedBytes,
 } from "../table/digest_table.ts";
 import type { CallLine } from "./call_scan.ts";
 
@@ -69,7 +69,7 @@ export class CallTable implements Disposable {
   }
 
   /** The bytes of the rows in order, each good until the next. */
-  rowBytes(): Iterable<Uint8Array> {
+  rowBytes(): Iterable<Uint8Array<ArrayBuffer>> {
     return this.#table.rowBytes();
   }
 
@@ -158,7 +158,7 @@ export class CallTail {
   readonly #lines = new DigestRows();
 
   /** The lines as the rows of a table; the kind tells a record from an eviction. */
-  get rows(): RowBytes {
+  get rows(): ViewedBytes {
     return this.#lines.rows;
   }
 

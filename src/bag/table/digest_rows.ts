@@ -1,13 +1,13 @@
 import type { Digest } from "../../value/value.ts";
 import {
-  createRowBytes,
+  DIGEST_BYTES,
   readDigest,
   readRow,
   ROW_BYTES,
-  type RowBytes,
   type TableRow,
   toPrefix,
-  toRowBytes,
+  toViewed,
+  type ViewedBytes,
   writeRow,
 } from "./digest_table.ts";
 
@@ -21,7 +21,7 @@ const SLOTS = 2;
  * from texts to objects takes three times that.
  */
 export class DigestRows {
-  #rows: RowBytes = createRowBytes(FIRST_ROWS);
+  #rows: ViewedBytes = toViewed(new Uint8Array(FIRST_ROWS * ROW_BYTES));
   /** What was noted about each row. */
   #marks = new Uint8Array(FIRST_ROWS);
   #size = 0;
@@ -34,8 +34,8 @@ export class DigestRows {
   }
 
   /** The bytes of all rows, in the order in which they were added; good until the next is added. */
-  get rows(): RowBytes {
-    return toRowBytes(this.#rows.bytes.subarray(0, this.#size * ROW_BYTES));
+  get rows(): ViewedBytes {
+    return toViewed(this.#rows.bytes.subarray(0, this.#size * ROW_BYTES));
   }
 
   /** Adds a row, or puts it in the place of the one with the same digest. */
@@ -103,7 +103,7 @@ export class DigestRows {
   }
 
   #grow(): void {
-    const rows = createRowBytes(this.#size * 2);
+    const rows = toViewed(new Uint8Array(this.#size * 2 * ROW_BYTES));
     rows.bytes.set(this.#rows.bytes);
     this.#rows = rows;
     const marks = new Uint8Array(this.#size * 2);
@@ -116,16 +116,17 @@ export class DigestRows {
   }
 }
 
-const DIGEST_BYTES = 32;
-
 /** A set of digests in one buffer, which another isolate gets without a copy. */
 export class DigestSet {
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView<ArrayBuffer>;
+  readonly #digests: ViewedBytes;
 
-  private constructor(bytes: Uint8Array<ArrayBuffer>) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  /**
+   * Takes what {@linkcode DigestSet.bytes} gave.
+   *
+   * @param bytes The digests in their order, 32 bytes each.
+   */
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.#digests = toViewed(bytes);
   }
 
   /**
@@ -140,18 +141,9 @@ export class DigestSet {
     return new DigestSet(bytes);
   }
 
-  /**
-   * Takes what {@linkcode DigestSet.bytes} gave.
-   *
-   * @param bytes The digests in their order, 32 bytes each.
-   */
-  static from(bytes: Uint8Array<ArrayBuffer>): DigestSet {
-    return new DigestSet(bytes);
-  }
-
   /** The digests in their order, 32 bytes each. */
   get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes;
+    return this.#digests.bytes;
   }
 
   /**
@@ -160,17 +152,18 @@ export class DigestSet {
    * @returns Whether it is.
    */
   has(digest: Digest): boolean {
-    const wanted = parseInt(digest.slice(0, 8), 16);
+    const { bytes, view } = this.#digests;
+    const wanted = toPrefix(digest);
     let low = 0;
-    let high = this.#bytes.length / DIGEST_BYTES;
+    let high = bytes.length / DIGEST_BYTES;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#view.getUint32(middle * DIGEST_BYTES) < wanted) low = middle + 1;
+      if (view.getUint32(middle * DIGEST_BYTES) < wanted) low = middle + 1;
       else high = middle;
     }
-    for (let at = low * DIGEST_BYTES; at < this.#bytes.length; at += DIGEST_BYTES) {
-      if (this.#view.getUint32(at) !== wanted) return false;
-      if (this.#bytes.subarray(at, at + DIGEST_BYTES).toHex() === digest) return true;
+    for (let at = low * DIGEST_BYTES; at < bytes.length; at += DIGEST_BYTES) {
+      if (view.getUint32(at) !== wanted) return false;
+      if (bytes.subarray(at, at + DIGEST_BYTES).toHex() === digest) return true;
     }
     return false;
   }

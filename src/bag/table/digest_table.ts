@@ -136,7 +136,8 @@ export class DigestTable {
     if (crc32(rows) !== header.crc) return undefined;
     const prefixes = new Uint32Array(header.size);
     takePrefixes(prefixes, 0, rows);
-    return new DigestTable(header, prefixes, new MemoryRows(rows));
+    const source = { rows: toViewed(rows), seek: (row: number) => row * ROW_BYTES };
+    return new DigestTable(header, prefixes, source);
   }
 
   /**
@@ -245,7 +246,7 @@ export class DigestTable {
    * @returns The bytes of each row, good until the next.
    * @throws {RangeError} When the file is gone or has become too short.
    */
-  *rowBytes(): Generator<Uint8Array> {
+  *rowBytes(): Generator<Uint8Array<ArrayBuffer>> {
     for (let row = 0; row < this.size; row++) {
       const at = this.#source.seek(row);
       if (at < 0) throw new RangeError("Cannot read a table: its file is gone or too short");
@@ -288,7 +289,7 @@ const CHUNK_ROWS = 1024;
 /** Where the rows of a table are. */
 interface RowSource {
   /** What was brought within reach last. */
-  readonly rows: RowBytes;
+  readonly rows: ViewedBytes;
   /**
    * Brings a row within reach.
    *
@@ -298,23 +299,9 @@ interface RowSource {
   seek(row: number): number;
 }
 
-/** Rows that are all in memory. */
-class MemoryRows implements RowSource {
-  readonly rows: RowBytes;
-
-  /** Takes the rows. */
-  constructor(bytes: Uint8Array<ArrayBuffer>) {
-    this.rows = toRowBytes(bytes);
-  }
-
-  seek(row: number): number {
-    return row * ROW_BYTES;
-  }
-}
-
 /** Rows that are read from the table's file when they are asked for. */
 class FileRows implements RowSource {
-  readonly rows: RowBytes = createRowBytes(CHUNK_ROWS);
+  readonly rows: ViewedBytes = toViewed(new Uint8Array(CHUNK_ROWS * ROW_BYTES));
   readonly #open: () => Deno.FsFile | undefined;
   readonly #size: number;
   #begin = 0;
@@ -381,30 +368,20 @@ export interface TableRow {
   readonly details?: number;
 }
 
-/** Rows in memory, with a view of the same bytes. */
-export interface RowBytes {
-  /** The rows. */
+/** Bytes with a view of them, so that none is made for each number. */
+export interface ViewedBytes {
+  /** The bytes. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The same bytes. */
   readonly view: DataView<ArrayBuffer>;
 }
 
 /**
- * Makes room for rows.
+ * Makes a view of bytes.
  *
- * @param rows How many.
- * @returns The room, filled with zeros.
+ * @returns The same bytes, with the view.
  */
-export function createRowBytes(rows: number): RowBytes {
-  return toRowBytes(new Uint8Array(rows * ROW_BYTES));
-}
-
-/**
- * Takes bytes for rows.
- *
- * @returns The same bytes, with a view.
- */
-export function toRowBytes(bytes: Uint8Array<ArrayBuffer>): RowBytes {
+export function toViewed(bytes: Uint8Array<ArrayBuffer>): ViewedBytes {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
 }
 
@@ -414,7 +391,7 @@ export function toRowBytes(bytes: Uint8Array<ArrayBuffer>): RowBytes {
  * @param rows Where to.
  * @param at Where in the bytes the row begins.
  */
-export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): void {
+export function writeRow({ bytes, view }: ViewedBytes, at: number, row: TableRow): void {
   bytes.subarray(at, at + DIGEST_BYTES).setFromHex(row.digest);
   setLength(view, at + 32, row.offset);
   setLength(view, at + LENGTH_AT, row.length);
@@ -432,7 +409,7 @@ export function writeRow({ bytes, view }: RowBytes, at: number, row: TableRow): 
  * @param digest The row's digest, where it is known already.
  */
 export function readRow(
-  rows: RowBytes,
+  rows: ViewedBytes,
   at: number,
   digest: Digest = readDigest(rows, at),
 ): TableRow {
@@ -455,7 +432,7 @@ export function readRow(
  * @param rows Where from.
  * @param at Where in the bytes the row begins.
  */
-export function readDigest({ bytes }: RowBytes, at: number): Digest {
+export function readDigest({ bytes }: ViewedBytes, at: number): Digest {
   return bytes.subarray(at, at + DIGEST_BYTES).toHex();
 }
 
@@ -482,7 +459,7 @@ export function encodeTable(
   subject: IndexedFile,
   rows: readonly TableRow[],
 ): Uint8Array<ArrayBuffer> {
-  const unsorted = createRowBytes(rows.length);
+  const unsorted = toViewed(new Uint8Array(rows.length * ROW_BYTES));
   let at = 0;
   for (const row of rows) {
     writeRow(unsorted, at, row);
@@ -523,7 +500,7 @@ export function* encodeSortedTable(
  *
  * @param rows The rows, each digest once.
  */
-export function sortRows({ bytes, view }: RowBytes): Uint8Array<ArrayBuffer> {
+export function sortRows({ bytes, view }: ViewedBytes): Uint8Array<ArrayBuffer> {
   const size = bytes.length / ROW_BYTES;
   const prefixes = new Uint32Array(size);
   for (let row = 0; row < size; row++) prefixes[row] = view.getUint32(row * ROW_BYTES);
@@ -572,16 +549,29 @@ function settleEqual(order: Uint32Array, prefixes: Uint32Array, bytes: Uint8Arra
     let slot = end;
     for (; slot > 0; slot--) {
       const before = order[slot - 1] ?? 0;
-      if (prefixes[before] !== prefixes[row] || compareDigests(bytes, before, row) <= 0) break;
+      if (prefixes[before] !== prefixes[row]) break;
+      if (compareDigests(bytes, before * ROW_BYTES, bytes, row * ROW_BYTES) <= 0) break;
       order[slot] = before;
     }
     order[slot] = row;
   }
 }
 
-function compareDigests(bytes: Uint8Array, one: number, other: number): number {
+/**
+ * Compares two digests in bytes, as rows are sorted.
+ *
+ * @param at Where the one begins.
+ * @param otherAt Where the other begins.
+ * @returns A number below 0 if the one comes first, 0 if they are the same.
+ */
+export function compareDigests(
+  bytes: Uint8Array,
+  at: number,
+  other: Uint8Array,
+  otherAt: number,
+): number {
   for (let i = 0; i < DIGEST_BYTES; i++) {
-    const difference = (bytes[one * ROW_BYTES + i] ?? 0) - (bytes[other * ROW_BYTES + i] ?? 0);
+    const difference = (bytes[at + i] ?? 0) - (other[otherAt + i] ?? 0);
     if (difference !== 0) return difference;
   }
   return 0;

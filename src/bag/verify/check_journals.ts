@@ -1,15 +1,10 @@
 import { isLockedAt, openIfThere, readAt } from "../../disk/file_system.ts";
 import { listJournals, toJournalPath } from "../../disk/layout.ts";
-import {
-  createJournalBuffer,
-  decodeHeader,
-  HEADER_BYTES,
-  isHeaderBegin,
-  readShape,
-} from "../journal/journal_format.ts";
+import { decodeHeader, HEADER_BYTES, isHeaderBegin, readShape } from "../journal/journal_format.ts";
 import { type JournalEntry, scanJournal, toEntryEnd } from "../journal/journal_scan.ts";
 import type { Manifest } from "../manifest.ts";
 import { FileSource, SourceReader } from "../segment/sealed_payload.ts";
+import { toViewed } from "../table/digest_table.ts";
 import { StepReport, toRelative, type VerifyContext } from "./report.ts";
 
 /** What the journals look like. */
@@ -94,7 +89,7 @@ async function checkJournal(
 /** Whether a journal ends with the begin of an entry, as the death of its writer leaves it. */
 function isUnfinished(file: Deno.FsFile, end: number, size: number): boolean {
   if (size <= end) return false;
-  const buffer = createJournalBuffer(Math.min(HEADER_BYTES, size - end));
+  const buffer = toViewed(new Uint8Array(Math.min(HEADER_BYTES, size - end)));
   if (!readAt(file, end, buffer.bytes)) return false;
   if (buffer.bytes.length < HEADER_BYTES) return isHeaderBegin(buffer);
   return decodeHeader(buffer, 0) !== undefined;
