@@ -87,6 +87,11 @@ export function toSegmentIndexPath(layout: BagLayout, segment: string): string {
   return `${layout.segments}/${segment}.index`;
 }
 
+/** Names both files of a segment. */
+export function toSegmentPaths(layout: BagLayout, segment: string): [file: string, table: string] {
+  return [toSegmentPath(layout, segment), toSegmentIndexPath(layout, segment)];
+}
+
 /** Names a journal. */
 export function toJournalPath(layout: BagLayout, journal: string): string {
   return `${layout.journals}/${journal}`;

@@ -9,16 +9,15 @@ import {
   type BagLayout,
   listEntries,
   listJournals,
-  toSegmentIndexPath,
   toSegmentName,
-  toSegmentPath,
+  toSegmentPaths,
 } from "../../disk/layout.ts";
 import { checkBag } from "../bag_json.ts";
 import type { Hdf5Access, Hdf5Environment } from "../hdf5/access.ts";
 import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
 import { rebuildIndexes } from "../segment/rebuild_index.ts";
-import { sealSegment } from "../segment/seal.ts";
+import { sealSegment, type SegmentEnvironment } from "../segment/seal.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
 
 /** How long a fold works before others may run, in milliseconds. */
@@ -64,12 +63,9 @@ export class BagEditor {
    */
   async restore(missing: boolean): Promise<boolean> {
     const { segments } = this.#manifest;
-    const openLinkFile = () => this.#openLinkFile(segments);
-    await removeUnfinished(this.fileSystem, this.layout, this.#manifest, openLinkFile);
+    await removeUnfinished(this, () => this.#openLinkFile(segments));
     if (missing || (segments.length > 0 && isMissing(this.layout.linkFile))) {
-      const library = await this.#loadLibrary();
-      const { fileSystem, layout } = this;
-      rebuildIndexes({ fileSystem, layout, library }, this.#manifest, true);
+      rebuildIndexes(await this.#toEnvironment(), this.#manifest, true);
     }
     return missing;
   }
@@ -82,9 +78,8 @@ export class BagEditor {
    * @returns The segment's entry for the manifest.
    */
   async seal(sources: readonly SegmentSource[], newest: number): Promise<SegmentEntry> {
-    const { fileSystem, layout } = this;
-    const library = await this.#loadLibrary();
-    const environment = { fileSystem, layout, library, pause: this.#pause, ...checkBag(layout) };
+    const features = checkBag(this.layout);
+    const environment = { ...await this.#toEnvironment(), pause: this.#pause, ...features };
     const name = toSegmentName(this.#manifest.nextSegment);
     return { ...await sealSegment(environment, name, sources), newest };
   }
@@ -111,7 +106,7 @@ export class BagEditor {
     const nextSegment = Math.max(this.#manifest.nextSegment, last + 1);
     await commit(() => this.switch({ ...change, segments, nextSegment }));
     if (!isNew) await this.#openLinkFile(segments);
-    for (const { name } of old) this.#removeSegment(name);
+    removeFiles(this, old.flatMap(({ name }) => toSegmentPaths(this.layout, name)));
   }
 
   /**
@@ -130,21 +125,27 @@ export class BagEditor {
   }
 
   async #openLinkFile(segments: readonly SegmentEntry[]): Promise<void> {
-    const library = await this.#loadLibrary();
-    const names = segments.map(({ name }) => name);
-    writeLinkFile(this.fileSystem, this.layout, library, names);
+    writeLinkFile(await this.#toEnvironment(), segments);
   }
 
-  #removeSegment(name: string): void {
-    for (const path of [toSegmentPath(this.layout, name), toSegmentIndexPath(this.layout, name)]) {
-      this.handles.close(path);
-      removeIfThere(this.fileSystem, path);
-    }
-  }
-
-  #loadLibrary(): Promise<Hdf5Access> {
+  async #toEnvironment(): Promise<SegmentEnvironment> {
     this.#library ??= this.#environment.loadLibrary();
-    return this.#library;
+    return { fileSystem: this.fileSystem, layout: this.layout, library: await this.#library };
+  }
+}
+
+/**
+ * Removes files of segments that nothing names any more.
+ *
+ * @param bag Whose files they are.
+ */
+export function removeFiles(
+  { fileSystem, handles }: Pick<BagEditor, "fileSystem" | "handles">,
+  paths: readonly string[],
+): void {
+  for (const path of paths) {
+    handles.close(path);
+    removeIfThere(fileSystem, path);
   }
 }
 
@@ -208,17 +209,16 @@ export function listUnnamed(layout: BagLayout, manifest: Manifest): UnnamedFile[
  * that fails, and their space is given back all the same; their tables stay until the door is right,
  * and remind the next fold of it.
  *
- * @param manifest What is live.
+ * @param editor What is live.
  * @param openLinkFile Makes the link file anew.
  * @throws {BagCorruptError} If there are segments that are newer than the manifest: then it is an old
  * copy, and what looks like left over may be all that there is of some values.
  */
 async function removeUnfinished(
-  fileSystem: FileSystem,
-  layout: BagLayout,
-  manifest: Manifest,
+  editor: BagEditor,
   openLinkFile: () => Promise<void>,
 ): Promise<void> {
+  const { layout, manifest } = editor;
   const unnamed = listUnnamed(layout, manifest);
   const newer = unnamed.find(({ segment }) => Number(segment) > manifest.nextSegment);
   if (newer !== undefined) {
@@ -229,16 +229,16 @@ async function removeUnfinished(
       0,
     );
   }
-  const remove = (paths: readonly string[]) => {
-    for (const path of paths) removeIfThere(fileSystem, path);
-  };
-  const toPaths = (files: readonly UnnamedFile[]) => files.map(({ path }) => path);
-  const complete = unnamed.filter(({ complete }) => complete);
-  remove([...listUnfinished(layout), ...toPaths(unnamed.filter(({ complete }) => !complete))]);
+  const { complete = [], unfinished = [] } = Object.groupBy(
+    unnamed,
+    ({ complete }) => complete ? "complete" : "unfinished",
+  );
+  const paths = complete.map(({ path }) => path);
+  removeFiles(editor, [...listUnfinished(layout), ...unfinished.map(({ path }) => path)]);
   try {
-    if (complete.length > 0 && !isMissing(layout.linkFile)) await openLinkFile();
+    if (paths.length > 0 && !isMissing(layout.linkFile)) await openLinkFile();
   } finally {
-    remove(toPaths(complete).filter((path) => path.endsWith(".h5")));
+    removeFiles(editor, paths.filter((path) => path.endsWith(".h5")));
   }
-  remove(toPaths(complete));
+  removeFiles(editor, paths);
 }

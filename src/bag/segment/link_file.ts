@@ -1,26 +1,25 @@
-import { type FileSystem, toTemporaryPath } from "../../disk/file_system.ts";
-import type { BagLayout } from "../../disk/layout.ts";
+import { toTemporaryPath } from "../../disk/file_system.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
-import type { Hdf5Access } from "../hdf5/access.ts";
+import type { SegmentEntry } from "../manifest.ts";
+import type { SegmentEnvironment } from "./seal.ts";
 
 /**
  * Writes `values.h5`, which leads HDF5 tools to every segment: `/segments/<n>` is a link to the
  * `/values` of `segments/<n>.h5`.
  *
- * @param segments The names of the live segments.
+ * @param environment What writing it needs.
+ * @param segments The live segments.
  */
 export function writeLinkFile(
-  fileSystem: FileSystem,
-  layout: BagLayout,
-  library: Hdf5Access,
-  segments: readonly string[],
+  { fileSystem, layout, library }: SegmentEnvironment,
+  segments: readonly SegmentEntry[],
 ): void {
   const temporary = toTemporaryPath(layout.linkFile);
   {
     using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
     const output = library.create(new PositionedFile(fileSystem, file));
     output.createGroup("/segments");
-    for (const name of segments) {
+    for (const { name } of segments) {
       output.createExternalLink(`/segments/${name}`, `segments/${name}.h5`, "/values");
     }
     output.close();

@@ -3,22 +3,27 @@ import { QuiverError } from "../../base/errors.ts";
 import { isDigest } from "../../disk/disk_storage.ts";
 import {
   type FilePlace,
-  type FileSystem,
   FileWindow,
   isMissing,
   openIfThere,
   replaceFile,
 } from "../../disk/file_system.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
+import { toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
 import { type Digest, VALUE_KIND } from "../../value/value.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
-import type { Hdf5Access, Hdf5Input } from "../hdf5/access.ts";
+import type { Hdf5Input } from "../hdf5/access.ts";
 import type { Manifest } from "../manifest.ts";
 import { blocksOf, toChunkBox, toChunkGrid, toChunkShape } from "../payload_blocks.ts";
 import { getLength, LOCATION, type TableRow } from "../table/digest_table.ts";
 import { ATTRIBUTE, PACKED_ROW_BYTES, toDatasetShape } from "./format.ts";
 import { writeLinkFile } from "./link_file.ts";
-import { confirmChunks, confirmPayload, encodeSegmentIndex, type IndexedPayload } from "./seal.ts";
+import {
+  confirmChunks,
+  confirmPayload,
+  encodeSegmentIndex,
+  type IndexedPayload,
+  type SegmentEnvironment,
+} from "./seal.ts";
 import { readSegmentIndex } from "./sealed_payload.ts";
 
 /** A table that was made again from its segment. */
@@ -34,16 +39,6 @@ const KINDS: ReadonlyMap<unknown, number> = new Map(Object.entries(VALUE_KIND));
 /** What a segment says of a payload. */
 type PayloadRow = Pick<TableRow, "digest" | "kind" | "length" | "crc">;
 
-/** What rebuilding needs. */
-interface RebuildEnvironment {
-  /** The seam. */
-  readonly fileSystem: FileSystem;
-  /** The bag's paths. */
-  readonly layout: BagLayout;
-  /** The HDF5 library. */
-  readonly library: Hdf5Access;
-}
-
 /**
  * Makes what is missing or damaged of the files that follow from the segments: their tables and the
  * link file. Whoever writes holds the fold's lock.
@@ -54,11 +49,11 @@ interface RebuildEnvironment {
  * @returns The tables. A segment that cannot be read as HDF5 has none: its values are missing.
  */
 export function rebuildIndexes(
-  environment: RebuildEnvironment,
+  environment: SegmentEnvironment,
   manifest: Manifest,
   write: boolean,
 ): RebuiltIndex[] {
-  const { fileSystem, layout, library } = environment;
+  const { fileSystem, layout } = environment;
   const rebuilt: RebuiltIndex[] = [];
   for (const { name } of manifest.segments) {
     if (readSegmentIndex(layout, name) !== undefined) continue;
@@ -68,31 +63,20 @@ export function rebuildIndexes(
     rebuilt.push({ segment: name, table });
   }
   if (write && manifest.segments.length > 0 && isMissing(layout.linkFile)) {
-    writeLinkFile(fileSystem, layout, library, manifest.segments.map(({ name }) => name));
+    writeLinkFile(environment, manifest.segments);
   }
   return rebuilt;
 }
 
 function rebuildIndex(
-  { fileSystem, layout, library }: RebuildEnvironment,
+  environment: SegmentEnvironment,
   name: string,
 ): Uint8Array<ArrayBuffer> | undefined {
-  using file = openIfThere(toSegmentPath(layout, name));
-  const payloads = file && readPayloads(fileSystem, library, file);
-  return file && payloads && concatenate(encodeSegmentIndex(file, payloads));
-}
-
-function readPayloads(
-  fileSystem: FileSystem,
-  library: Hdf5Access,
-  file: Deno.FsFile,
-): IndexedPayload[] | undefined {
-  try {
-    return [...iteratePayloads(fileSystem, library, file)];
-  } catch (error) {
-    if (isUnreadable(error)) return undefined;
-    throw error;
-  }
+  using file = openIfThere(toSegmentPath(environment.layout, name));
+  if (file === undefined) return undefined;
+  const payloads = [...iteratePayloads(environment, file)];
+  const readable = payloads.every((payload) => payload !== undefined);
+  return readable ? concatenate(encodeSegmentIndex(file, payloads)) : undefined;
 }
 
 /**
@@ -108,18 +92,23 @@ export function indexSegment(input: Hdf5Input, file: Deno.FsFile): Uint8Array<Ar
 /**
  * Goes over a segment with the HDF5 library alone.
  *
- * @returns All payloads that have their checksum.
+ * @returns All payloads that have their checksum; the last one is `undefined` where the library cannot
+ * read the segment.
  */
 export function* iteratePayloads(
-  fileSystem: FileSystem,
-  library: Hdf5Access,
+  { fileSystem, library }: SegmentEnvironment,
   file: Deno.FsFile,
-): Generator<IndexedPayload> {
-  const input = library.open(new PositionedFile(fileSystem, file));
+): Generator<IndexedPayload | undefined> {
   try {
-    yield* findPayloads(input, file);
-  } finally {
-    input.close();
+    const input = library.open(new PositionedFile(fileSystem, file));
+    try {
+      yield* findPayloads(input, file);
+    } finally {
+      input.close();
+    }
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    yield undefined;
   }
 }
 

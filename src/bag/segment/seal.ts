@@ -90,14 +90,18 @@ export function confirmChunks(
   return { checks, chunks: { shape, places } };
 }
 
-/** What sealing needs. */
-interface SealEnvironment {
+/** What writing files of segments needs. */
+export interface SegmentEnvironment {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** The bag's paths. */
   readonly layout: BagLayout;
   /** The HDF5 library. */
   readonly library: Hdf5Access;
+}
+
+/** What sealing needs. */
+interface SealEnvironment extends SegmentEnvironment {
   /** Called between slices of work. */
   readonly pause: () => Promise<void>;
   /**

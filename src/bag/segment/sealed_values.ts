@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { StoredPart } from "../../disk/disk_storage.ts";
 import { type FileHandles, readPiece } from "../../disk/file_system.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
+import { type BagLayout, toSegmentPaths } from "../../disk/layout.ts";
 import { toPayload } from "../../disk/payload.ts";
 import type { Digest, Payload, StoredPayload } from "../../value/value.ts";
 import type { Manifest } from "../manifest.ts";
@@ -198,8 +198,7 @@ export class SealedValues {
 }
 
 function toSegment(layout: BagLayout, name: string, table: DigestTable): Segment {
-  const path = toSegmentPath(layout, name);
-  const tablePath = toSegmentIndexPath(layout, name);
+  const [path, tablePath] = toSegmentPaths(layout, name);
   return { name, path, tablePath, table, state: new Uint8Array(table.size) };
 }
 

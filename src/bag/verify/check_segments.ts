@@ -1,11 +1,16 @@
 import { Buffer } from "node:buffer";
-import { openIfThere, readWhole, removeIfThere, replaceFile } from "../../disk/file_system.ts";
-import { toSegmentIndexPath, toSegmentName, toSegmentPath } from "../../disk/layout.ts";
+import { openIfThere, readWhole, replaceFile } from "../../disk/file_system.ts";
+import {
+  toSegmentIndexPath,
+  toSegmentName,
+  toSegmentPath,
+  toSegmentPaths,
+} from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { checkBag } from "../bag_json.ts";
 import { createToSource } from "../fold/merge.ts";
 import { type Manifest, type SegmentEntry, writeManifest } from "../manifest.ts";
-import { concatenate, isUnreadable, iteratePayloads } from "../segment/rebuild_index.ts";
+import { concatenate, iteratePayloads } from "../segment/rebuild_index.ts";
 import { encodeSegmentIndex, type IndexedPayload, sealSegment } from "../segment/seal.ts";
 import { createSegmentReader, SealedPayload } from "../segment/sealed_payload.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
@@ -58,10 +63,7 @@ export async function checkSegments(
       const name = toSegmentName(next);
       const kept = examined.sources().filter(({ digest }) => !condemned.has(digest));
       const renewed = await replaceSegment(context, segments, entry.name, name, kept);
-      replaced.push(
-        toSegmentPath(context.layout, entry.name),
-        toSegmentIndexPath(context.layout, entry.name),
-      );
+      replaced.push(...toSegmentPaths(context.layout, entry.name));
       if (renewed !== undefined) {
         live.push(renewed);
         next++;
@@ -118,14 +120,13 @@ async function replaceSegment(
   name: string,
   sources: readonly SegmentSource[],
 ): Promise<SegmentEntry | undefined> {
-  const { fileSystem, layout, library, quarantine } = context;
-  for (const path of [toSegmentPath(layout, old), toSegmentIndexPath(layout, old)]) {
+  const { layout, quarantine } = context;
+  for (const path of toSegmentPaths(layout, old)) {
     if (quarantine?.copy(path)) report.quarantined++;
   }
   if (sources.length === 0) return undefined;
   const pause = () => context.pause(report);
-  const environment = { fileSystem, layout, library, pause, ...checkBag(layout) };
-  return await sealSegment(environment, name, sources);
+  return await sealSegment({ ...context, pause, ...checkBag(layout) }, name, sources);
 }
 
 function renewTable(
@@ -137,21 +138,6 @@ function renewTable(
   const path = toSegmentIndexPath(layout, entry.name);
   if (quarantine.copy(path)) report.quarantined++;
   replaceFile(fileSystem, path, [table]);
-}
-
-/**
- * Removes what nothing names any more.
- *
- * @param context What all steps have in common.
- */
-export function removeReplaced(
-  { fileSystem, handles }: VerifyContext,
-  paths: readonly string[],
-): void {
-  for (const path of paths) {
-    handles.close(path);
-    removeIfThere(fileSystem, path);
-  }
 }
 
 /** Something that is wrong with several values. */
@@ -217,38 +203,19 @@ async function examineSegment(
 
 /** All payloads that the library finds whole, or `undefined` when it cannot read the segment. */
 async function readPayloads(
-  { fileSystem, library, pause }: VerifyContext,
+  context: VerifyContext,
   report: StepReport,
   file: Deno.FsFile,
 ): Promise<IndexedPayload[] | undefined> {
   const payloads: IndexedPayload[] = [];
-  const iterator = iteratePayloads(fileSystem, library, file);
-  try {
-    for (;;) {
-      const payload = nextPayload(iterator);
-      if (payload === "end") return payloads;
-      if (payload === "unreadable") return undefined;
-      payloads.push(payload);
-      report.checked++;
-      report.bytes += payload.row.length;
-      // What ends the check is thrown here, and must not be taken for a damaged segment.
-      await pause(report);
-    }
-  } finally {
-    iterator.return(undefined);
+  for (const payload of iteratePayloads(context, file)) {
+    if (payload === undefined) return undefined;
+    payloads.push(payload);
+    report.checked++;
+    report.bytes += payload.row.length;
+    await context.pause(report);
   }
-}
-
-function nextPayload(
-  iterator: Generator<IndexedPayload>,
-): IndexedPayload | "end" | "unreadable" {
-  try {
-    const { done, value } = iterator.next();
-    return done === true ? "end" : value;
-  } catch (error) {
-    if (isUnreadable(error)) return "unreadable";
-    throw error;
-  }
+  return payloads;
 }
 
 /** Goes over a segment value by value, as its table has them. */

@@ -7,7 +7,7 @@ import {
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
-import type { Hdf5Access } from "../hdf5/access.ts";
+import type { SegmentEnvironment } from "../segment/seal.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -98,9 +98,10 @@ export class StepReport {
   unfinished = 0;
   /** How many files were put aside. */
   quarantined = 0;
+  /** How many problems were found. */
+  problems = 0;
   /** How many problems are gone. */
   repaired = 0;
-  #problems = 0;
   readonly #findings: VerifyFinding[] = [];
 
   /**
@@ -112,11 +113,6 @@ export class StepReport {
     this.name = name;
   }
 
-  /** How many problems were found. */
-  get problems(): number {
-    return this.#problems;
-  }
-
   /**
    * Takes note of problems.
    *
@@ -124,32 +120,25 @@ export class StepReport {
    * @param count How many things it is wrong with.
    */
   find(finding: VerifyFinding, count: number = 1): void {
-    this.#problems += count;
+    this.problems += count;
     if (this.#findings.length < MOST_FINDINGS) this.#findings.push(finding);
   }
 
   /** All problems up to here are gone. */
   repairAll(): void {
-    this.repaired = this.#problems;
+    this.repaired = this.problems;
   }
 
   /** What was found, as data. */
   toStep(): VerifyStep {
-    const { name, checked, bytes, unfinished, repaired, quarantined } = this;
+    const { name, checked, bytes, unfinished, problems, repaired, quarantined } = this;
     const findings = [...this.#findings];
-    const problems = this.#problems;
     return { name, checked, bytes, unfinished, problems, repaired, quarantined, findings };
   }
 }
 
 /** What all steps of a check have in common. */
-export interface VerifyContext {
-  /** The seam. */
-  readonly fileSystem: FileSystem;
-  /** The bag's paths. */
-  readonly layout: BagLayout;
-  /** The HDF5 library. */
-  readonly library: Hdf5Access;
+export interface VerifyContext extends SegmentEnvironment {
   /** Where open files are kept. */
   readonly handles: FileHandles;
   /** Where damaged files go, if they are to be put aside at all. */

@@ -5,13 +5,12 @@ import {
   listEntries,
   listJournals,
   listNames,
-  toSegmentIndexPath,
-  toSegmentPath,
+  toSegmentPaths,
 } from "../../disk/layout.ts";
 import { waitUntil } from "../../disk/leases.ts";
 import type { Digest } from "../../value/value.ts";
 import { checkBag, isBagJsonReadable, refuseLinkedDirectories, writeBagJson } from "../bag_json.ts";
-import { createPause, listUnfinished, listUnnamed } from "../fold/bag_editor.ts";
+import { createPause, listUnfinished, listUnnamed, removeFiles } from "../fold/bag_editor.ts";
 import { sealCalls } from "../fold/index_log.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import type { Hdf5Environment, Hdf5Input } from "../hdf5/access.ts";
@@ -20,7 +19,7 @@ import { writeLinkFile } from "../segment/link_file.ts";
 import { checkJournals } from "./check_journals.ts";
 import { checkLog } from "./check_log.ts";
 import { type CheckedManifest, checkManifest } from "./check_manifest.ts";
-import { type CheckedSegments, checkSegments, removeReplaced } from "./check_segments.ts";
+import { type CheckedSegments, checkSegments } from "./check_segments.ts";
 import { rewriteLog } from "./repair_log.ts";
 import {
   type Quarantine,
@@ -179,10 +178,10 @@ function commit(
   door: StepReport,
   { manifest, replaced }: CheckedSegments,
 ): Manifest {
-  const { fileSystem, layout, library, quarantine } = context;
+  const { fileSystem, layout, quarantine } = context;
   const switched = changed || manifest !== before;
   if (switched || door.problems > 0) {
-    writeLinkFile(fileSystem, layout, library, manifest.segments.map(({ name }) => name));
+    writeLinkFile(context, manifest.segments);
     door.repairAll();
   }
   if (!switched) return manifest;
@@ -190,7 +189,7 @@ function commit(
   const next = { ...manifest, generation: manifest.generation + 1 };
   writeManifest(fileSystem, layout, next);
   report.repairAll();
-  removeReplaced(context, replaced);
+  removeFiles(context, replaced);
   return next;
 }
 
@@ -321,9 +320,7 @@ function compareLinks(input: Hdf5Input, layout: BagLayout, manifest: Manifest): 
   const live = new Set(manifest.segments.map(({ name }) => name));
   const others = names.filter((name) => !live.has(name));
   // Where the door could not be made anew, the table is what stays (`bag_editor.ts`).
-  const gone = others.find((name) =>
-    isMissing(toSegmentPath(layout, name)) && isMissing(toSegmentIndexPath(layout, name))
-  );
+  const gone = others.find((name) => toSegmentPaths(layout, name).every(isMissing));
   if (gone !== undefined) {
     return { state: "wrong", problem: `it leads to "${gone}", which is not live` };
   }
