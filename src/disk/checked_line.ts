@@ -36,9 +36,9 @@ export function encodeCheckedLine(text: string): Uint8Array<ArrayBuffer> {
   // Three bytes for each UTF-16 unit is the most that UTF-8 takes.
   const bytes = new Uint8Array(text.length * 3 + CHECK_BYTES + 2);
   const textEnd = 1 + ENCODER.encodeInto(text, bytes.subarray(1)).written;
-  const check = toCheck(bytes.subarray(1, textEnd));
-  ENCODER.encodeInto(`\n`, bytes);
-  ENCODER.encodeInto(`${check}\n`, bytes.subarray(textEnd));
+  const digits = crc32(bytes.subarray(1, textEnd)).toString(16).padStart(DIGITS, "0");
+  ENCODER.encodeInto("\n", bytes);
+  ENCODER.encodeInto(`${BEFORE_DIGITS}${digits}${AFTER_DIGITS}\n`, bytes.subarray(textEnd));
   return bytes.subarray(0, textEnd + CHECK_BYTES + 1);
 }
 
@@ -84,8 +84,14 @@ function readDigits(line: Uint8Array, at: number): number {
  */
 export function decodeCheckedLine(line: Uint8Array): Record<string, unknown> | undefined {
   if (!isCheckedLine(line) || isDeep(line)) return undefined;
-  const content = parse(`${DECODER.decode(line.subarray(0, line.length - CHECK_BYTES))}}`);
-  return isRecord(content) ? content : undefined;
+  try {
+    // What is JSON and ends with a brace is an object.
+    return JSON.parse(`${DECODER.decode(line.subarray(0, line.length - CHECK_BYTES))}}`);
+  } catch (error) {
+    // Anybody can give a line its checksum.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -110,24 +116,6 @@ export function isDeep(line: Uint8Array): boolean {
     } else if (byte === 0x5d || byte === 0x7d) depth--;
   }
   return false;
-}
-
-/** Anybody can give a line its checksum. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function toCheck(text: Uint8Array): string {
-  return `${BEFORE_DIGITS}${crc32(text).toString(16).padStart(DIGITS, "0")}${AFTER_DIGITS}`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }
 
 // A line of `calls.jsonl`, as `FORMAT.md` specifies it ("The call log").

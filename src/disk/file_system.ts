@@ -111,6 +111,29 @@ export function readAt(file: Deno.FsFile, offset: number, bytes: Uint8Array): bo
   return true;
 }
 
+/** How much of a file is read at once by who goes through it. */
+const PIECE_BYTES = 256 * 1024;
+
+/**
+ * Reads a part of a file in pieces.
+ *
+ * @param begin Where to begin, in bytes.
+ * @param end Where to end.
+ * @returns The pieces, each good until the next; fewer if the file has become too short.
+ */
+export function* readPieces(
+  file: Deno.FsFile,
+  begin: number,
+  end: number,
+): Generator<Uint8Array> {
+  const buffer = new Uint8Array(Math.min(PIECE_BYTES, end - begin));
+  for (let at = begin; at < end; at += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, end - at));
+    if (!readAt(file, at, piece)) return;
+    yield piece;
+  }
+}
+
 /** A piece of up to this size costs less than a look at the size of its file. */
 const SMALL_BYTES = 64 * 1024;
 

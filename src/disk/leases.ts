@@ -123,9 +123,9 @@ export class DiskLeases implements LeaseStore, Disposable {
   }
 
   /** As the interface says. */
-  changed(key: Digest, signal?: AbortSignal): Promise<void> {
+  async changed(key: Digest, signal?: AbortSignal): Promise<void> {
     const look = this.watch(key);
-    return waitUntil(() => {
+    await waitUntil(() => {
       this.#guard.checkOpen("wait for a lease in");
       return look();
     }, signal);
@@ -296,18 +296,23 @@ export function clearLeases(fileSystem: FileSystem, layout: LeaseLayout): void {
 }
 
 /**
- * Waits until something is the case, looking again and again: no event tells that a lock in another
+ * Waits until there is something, looking again and again: no event tells that a lock in another
  * process was freed, and `Deno.watchFs` does not see the death of a holder.
  *
- * @param look Whether it is the case.
+ * @typeParam T What there is.
+ * @param look Gives it, or tells that it is not there yet.
  * @param signal Ends the wait with the signal's reason.
+ * @returns What there is.
  */
-export async function waitUntil(look: () => boolean, signal?: AbortSignal): Promise<void> {
-  let delay = FIRST_DELAY;
+export async function waitUntil<T>(
+  look: () => T | false | undefined,
+  signal?: AbortSignal,
+): Promise<T> {
   signal?.throwIfAborted();
-  while (!look()) {
+  for (let delay = FIRST_DELAY;; delay = Math.min(delay * 2, LONGEST_DELAY)) {
+    const found = look();
+    if (found !== false && found !== undefined) return found;
     await sleep(delay, signal);
-    delay = Math.min(delay * 2, LONGEST_DELAY);
   }
 }
 

@@ -3,7 +3,7 @@ import { assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { QuiverError } from "../../src/base/errors.ts";
 import { CacheGuard } from "../../src/disk/disk_storage.ts";
 import { DISK } from "../../src/disk/file_system.ts";
-import { readCallTable } from "../../src/bag/log/call_table.ts";
+import { CallTable } from "../../src/bag/log/call_table.ts";
 import { sealCalls } from "../../src/bag/fold/index_log.ts";
 import { CallLog } from "../../src/bag/log/call_log.ts";
 import { toLayout } from "../../src/disk/layout.ts";
@@ -23,7 +23,8 @@ function openBag(path: string) {
 
 function hasCallTable(path: string): boolean {
   using log = Deno.openSync(`${path}/calls.jsonl`);
-  return readCallTable(toLayout(path), log, 1) !== undefined;
+  using table = CallTable.open(toLayout(path), log, 1);
+  return table !== undefined;
 }
 
 Deno.test("CallLog.getLine() gives the newest record of a key", async () => {

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { BagOptions } from "../../src/disk/disk_storage.ts";
-import { readCallTable } from "../../src/bag/log/call_table.ts";
+import { CallTable } from "../../src/bag/log/call_table.ts";
 import { DigestRows } from "../../src/bag/table/digest_rows.ts";
 import {
   DigestTable,
@@ -89,7 +89,8 @@ Deno.test("CallLog.putLine() has the log's tail sealed while the bag stays open"
     for (let n = 0; n < 200; n++) bag.calls.putLine(toKey(n), { n, note });
   }
   using log = Deno.openSync(`${directory.path}/calls.jsonl`);
-  const end = readCallTable(toLayout(directory.path), log, 1)?.subject.length ?? 0;
+  using table = CallTable.open(toLayout(directory.path), log, 1);
+  const end = table?.end ?? 0;
   const size = log.seekSync(0, Deno.SeekMode.End);
   assert(size > 20e6 && size - end < 17e6, `${size - end} of ${size} bytes have no table`);
   await using bag = await openBag(directory.path, { mode: "read" });

@@ -83,7 +83,7 @@ async function sealJournals(editor: BagEditor): Promise<FoldResult> {
     // A copy that differs was written because the sealed one is not what its digest says.
     if (payload?.kind !== kind || crc32(payload.bytes) !== crc) return false;
     // The older copy stands for the one that was put into the journal.
-    return touches.leaveAt(digest, unsealed.newest, () => true);
+    return touches.leave(digest, () => true, unsealed.newest);
   };
   let values = 0;
   let bytes = 0;

@@ -16,7 +16,7 @@ import {
   type FileSystem,
   FileWindow,
   openIfThere,
-  readAt,
+  readPieces,
   removeIfThere,
   replaceFile,
   toTemporaryPath,
@@ -92,8 +92,16 @@ function readLines(log: Deno.FsFile): { lines: readonly KeptLine[]; end: number 
   return { lines: kept.concat(unsound).sort((a, b) => a.offset - b.offset), end };
 }
 
-/** Copies each line as it was appended: between two line feeds. */
-function copyLines(
+/**
+ * Copies lines as they were appended: each between two line feeds.
+ *
+ * @param old The log that they are in.
+ * @param lines The lines, in order.
+ * @param file Where they go.
+ * @returns The rows of those that have a key.
+ * @throws {RangeError} If the log has become shorter.
+ */
+export function copyLines(
   fileSystem: FileSystem,
   old: Deno.FsFile,
   lines: readonly KeptLine[],
@@ -135,13 +143,11 @@ function copyRest(
   size: number,
   file: Deno.FsFile,
 ): void {
-  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size - from));
   file.seekSync(0, Deno.SeekMode.End);
-  for (let at = from; at < size; at += buffer.length) {
-    const chunk = buffer.subarray(0, Math.min(buffer.length, size - at));
-    if (!readAt(old, at, chunk)) {
-      throw new RangeError("Cannot copy the call log: it has become shorter");
-    }
-    writeAll(fileSystem, file, chunk);
+  let at = from;
+  for (const piece of readPieces(old, from, size)) {
+    writeAll(fileSystem, file, piece);
+    at += piece.length;
   }
+  if (at < size) throw new RangeError("Cannot copy the call log: it has become shorter");
 }

@@ -67,21 +67,10 @@ export class Touches implements Disposable {
    *
    * @param digest The digest of the value.
    * @param isThere Whether the newest manifest or a journal has the value; asked under the lock.
+   * @param at When it was put, in milliseconds since 1970.
    * @returns Whether the value stays; if not, it has to be written anew.
    */
-  leave(digest: Digest, isThere: () => boolean): boolean {
-    return this.leaveAt(digest, Date.now(), isThere);
-  }
-
-  /**
-   * Leaves a touch for somebody who has put the value before.
-   *
-   * @param digest The digest of the value.
-   * @param at When it was put, in milliseconds since 1970.
-   * @param isThere Whether the value is there; asked under the lock.
-   * @returns Whether the value stays.
-   */
-  leaveAt(digest: Digest, at: number, isThere: () => boolean): boolean {
+  leave(digest: Digest, isThere: () => boolean, at: number = Date.now()): boolean {
     const before = this.#left.get(digest);
     if (before !== undefined && Math.abs(at - before) < TOUCH_INTERVAL) return true;
     this.#lock ??= openSweepLock(this.#fileSystem, this.#layout);

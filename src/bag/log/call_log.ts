@@ -200,32 +200,22 @@ export class CallLog extends DiskCalls implements Disposable {
     return this.#log?.table?.find(key);
   }
 
-  /**
-   * Tells what was appended since a position, by this handle or others.
-   *
-   * @param since An earlier position, if there is one.
-   * @returns The lines, and the position now.
-   */
-  changes(since?: LogPosition): LogChanges {
-    this.#options.guard.checkOpen("read from");
-    this.#refresh();
-    this.#reopenReplaced();
-    const log = this.#log ?? this.#reopen();
-    const position = new LogPosition(log, log.scanned);
-    if (since?.log !== log) return { position };
-    const lines: CallLineHead[] = [];
-    scanCalls(log.file, since.offset, log.scanned, (line) => lines.push(line));
-    return { position, lines };
-  }
-
   /** As the interface says. */
   follow(): CallFeed {
-    let position: LogPosition | undefined;
+    let position: { readonly log: OpenLog; readonly offset: number } | undefined;
     return {
       read: () => {
-        const { lines, ...changes } = this.changes(position);
-        position = changes.position;
-        return lines === undefined ? this.#readAll() : this.#readChanges(lines);
+        this.#options.guard.checkOpen("read from");
+        this.#refresh();
+        this.#reopenReplaced();
+        const log = this.#log ?? this.#reopen();
+        const since = position;
+        position = { log, offset: log.scanned };
+        // In another file, all may be different.
+        if (since?.log !== log) return this.#readAll();
+        const lines: CallLineHead[] = [];
+        scanCalls(log.file, since.offset, log.scanned, (line) => lines.push(line));
+        return this.#readChanges(lines);
       },
     };
   }
@@ -445,12 +435,8 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   /** Whether the file was replaced by another one under the same name. */
-  #replaced(): boolean {
-    return this.#log !== undefined && this.#log.file.statSync().nlink === 0;
-  }
-
   #reopenReplaced(): boolean {
-    if (!this.#replaced()) return false;
+    if (this.#log?.file.statSync().nlink !== 0) return false;
     this.#scan(this.#reopen());
     return true;
   }
@@ -510,28 +496,6 @@ function appendLine(
   throw new QuiverError(
     `Cannot append to "${path}": the disk takes only a part of the line`,
   );
-}
-
-/** Up to where somebody has followed the log: a place in one file. */
-export class LogPosition {
-  /** Stands for the file. */
-  readonly log: object;
-  /** In bytes. */
-  readonly offset: number;
-
-  /** Creates a position. */
-  constructor(log: object, offset: number) {
-    this.log = log;
-    this.offset = offset;
-  }
-}
-
-/** What the log says since a position. */
-interface LogChanges {
-  /** Up to where. */
-  readonly position: LogPosition;
-  /** The lines in their order; absent when the position is none of this file: all may be different. */
-  readonly lines?: readonly CallLineHead[];
 }
 
 /** How many bytes of lines are kept for certain, parsed; up to twice as many are. */

@@ -3,7 +3,7 @@ import {
   decodeCallLineHead,
   LONGEST_LINE_BYTES,
 } from "../../disk/checked_line.ts";
-import { type FilePlace, readAt } from "../../disk/file_system.ts";
+import { type FilePlace, readAt, readPieces } from "../../disk/file_system.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const LINE_FEED = 0x0a;
@@ -81,11 +81,11 @@ export function scanCalls(
 
 /** Finds the end of a line, whatever its length. */
 function findLineFeed(file: Deno.FsFile, from: number, size: number): number {
-  const chunk = new Uint8Array(CHUNK_BYTES);
-  for (let at = from; at < size; at += chunk.length) {
-    const window = chunk.subarray(0, Math.min(chunk.length, size - at));
-    const feed = readAt(file, at, window) ? window.indexOf(LINE_FEED) : 0;
+  let at = from;
+  for (const piece of readPieces(file, from, size)) {
+    const feed = piece.indexOf(LINE_FEED);
     if (feed !== -1) return at + feed;
+    at += piece.length;
   }
-  return size;
+  return at;
 }

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { type FilePlace, openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
+import { type FilePlace, openIfThere, readAt } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { DigestRows } from "../table/digest_rows.ts";
@@ -50,17 +50,12 @@ export class CallTable implements Disposable {
   ): CallTable | undefined {
     const file = openIfThere(layout.callIndex);
     if (file === undefined) return undefined;
-    const table = isSame(file, known)
-      ? undefined
-      : DigestTable.read(file, PURPOSE.calls, () => file);
-    if (table !== undefined && isOf(table, log, generation)) return new CallTable(file, table);
+    const isSame = known !== undefined &&
+      readTableHeader(file, PURPOSE.calls)?.crc === known.#table.check;
+    const table = isSame ? undefined : DigestTable.read(file, PURPOSE.calls, () => file);
+    if (table !== undefined && isTableOf(table, log, generation)) return new CallTable(file, table);
     file.close();
     return undefined;
-
-    function isSame(file: Deno.FsFile, known: CallTable | undefined): boolean {
-      return known !== undefined &&
-        readTableHeader(file, PURPOSE.calls)?.crc === known.#table.check;
-    }
   }
 
   /** Where in the log the prefix ends, in bytes. */
@@ -102,22 +97,16 @@ export class CallTable implements Disposable {
 }
 
 /**
- * Reads the table of the call log's sealed prefix into memory.
+ * Tells whether a table is of a prefix of a log.
  *
  * @param generation The generation of the log.
- * @returns The table, or `undefined` when it is missing, damaged, or of another log.
+ * @returns Whether it is, and not of another log.
  */
-export function readCallTable(
-  layout: BagLayout,
+export function isTableOf(
+  { subject }: DigestTable,
   log: Deno.FsFile,
   generation: number,
-): DigestTable | undefined {
-  const bytes = readWhole(layout.callIndex);
-  const table = bytes && DigestTable.decode(bytes, PURPOSE.calls);
-  return table !== undefined && isOf(table, log, generation) ? table : undefined;
-}
-
-function isOf({ subject }: DigestTable, log: Deno.FsFile, generation: number): boolean {
+): boolean {
   return subject.check === checkPrefix(log, subject.length, generation);
 }
 

@@ -9,14 +9,18 @@ import { openBagFiles } from "../open_bag.ts";
 import { HDF5_ENVIRONMENT } from "../segment/hdf5_file.ts";
 import { amendCalls, type Amendment } from "./repair_log.ts";
 import { Quarantine, type VerifyOptions } from "./report.ts";
-import { dropValues, type VerifiedFiles, verifyFiles } from "./verify_files.ts";
+import {
+  dropValues,
+  type VerifiedFiles,
+  type VerifyEnvironment,
+  verifyFiles,
+} from "./verify_files.ts";
 
 /** The check of one bag, as far as it does not know what calls mean. */
 export class BagVerification {
   readonly #layout: BagLayout;
-  readonly #environment: Hdf5Environment;
+  readonly #environment: VerifyEnvironment;
   readonly #options: VerifyOptions;
-  readonly #quarantine: Quarantine | undefined;
 
   /**
    * Prepares the check; nothing is looked at yet.
@@ -27,18 +31,16 @@ export class BagVerification {
   constructor(
     path: string,
     options: VerifyOptions,
-    environment: Hdf5Environment = HDF5_ENVIRONMENT,
+    { fileSystem, loadLibrary }: Hdf5Environment = HDF5_ENVIRONMENT,
   ) {
     let library: Promise<Hdf5Access> | undefined;
     this.#layout = toLayout(resolve(path));
     this.#options = options;
     this.#environment = {
-      fileSystem: environment.fileSystem,
-      loadLibrary: () => library ??= environment.loadLibrary(),
+      fileSystem,
+      loadLibrary: () => library ??= loadLibrary(),
+      quarantine: options.repair === true ? new Quarantine(fileSystem, this.#layout) : undefined,
     };
-    this.#quarantine = options.repair === true
-      ? new Quarantine(environment.fileSystem, this.#layout)
-      : undefined;
   }
 
   /** The absolute path of the bag. */
@@ -48,14 +50,13 @@ export class BagVerification {
 
   /** Where damaged files were put, if any were. */
   get quarantine(): string | undefined {
-    return this.#quarantine?.path;
+    return this.#environment.quarantine?.path;
   }
 
   /** Checks the files, and puts them right if that is wanted. */
   async files(): Promise<VerifiedFiles> {
     refuseFile(this.#layout);
-    const environment = { ...this.#environment, quarantine: this.#quarantine };
-    const verified = await verifyFiles(this.#layout, environment, this.#options);
+    const verified = await verifyFiles(this.#layout, this.#environment, this.#options);
     if (verified.foldable) await this.fold();
     return verified;
   }
@@ -81,8 +82,7 @@ export class BagVerification {
   async drop(condemned: ReadonlySet<Digest>): Promise<void> {
     if (condemned.size === 0) return;
     await this.fold();
-    const environment = { ...this.#environment, quarantine: this.#quarantine };
-    await dropValues(this.#layout, environment, this.#options, condemned);
+    await dropValues(this.#layout, this.#environment, this.#options, condemned);
   }
 
   /** Forgets or replaces records. */
@@ -90,11 +90,6 @@ export class BagVerification {
     keys: readonly Digest[],
     amend: (record: Record<string, unknown>) => Amendment,
   ): Promise<void> {
-    const { fileSystem } = this.#environment;
-    await amendCalls(
-      { fileSystem, layout: this.#layout, quarantine: this.#quarantine },
-      keys,
-      amend,
-    );
+    await amendCalls({ ...this.#environment, layout: this.#layout }, keys, amend);
   }
 }

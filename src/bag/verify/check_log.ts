@@ -2,7 +2,7 @@ import { decodeCheckedLine, isUnfinishedLine } from "../../disk/checked_line.ts"
 import { openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
 import { type CallLine, scanCalls, type SkippedLine } from "../log/call_scan.ts";
-import { readCallTable } from "../log/call_table.ts";
+import { isTableOf } from "../log/call_table.ts";
 import type { Manifest } from "../manifest.ts";
 import { DigestTable, PURPOSE } from "../table/digest_table.ts";
 import { StepReport, type VerifyContext } from "./report.ts";
@@ -43,16 +43,15 @@ export async function checkLog(
   const size = file.seekSync(0, Deno.SeekMode.End);
   const reading = { report, file, size, sealed: new Map(), keys: new Set<Digest>() };
   const content = readWhole(layout.callIndex);
-  const table = content && readCallTable(layout, file, manifest.logGeneration);
-  readLines(reading, table?.subject.length ?? 0);
+  const table = content && DigestTable.decode(content, PURPOSE.calls);
+  const fits = table !== undefined && isTableOf(table, file, manifest.logGeneration);
+  readLines(reading, fits ? table.subject.length : 0);
   await pause(report);
-  if (content !== undefined) {
-    tables.checked++;
-    const decoded = DigestTable.decode(content, PURPOSE.calls);
-    if (decoded === undefined) tables.find({ file: "calls.index", problem: "it is damaged" });
-    else if (table === undefined) checkCut(reading, tables, decoded);
-    else checkTable(reading, tables, table);
-  }
+  if (content === undefined) return report;
+  tables.checked++;
+  if (table === undefined) tables.find({ file: "calls.index", problem: "it is damaged" });
+  else if (fits) checkTable(reading, tables, table);
+  else checkCut(reading, tables, table);
   return report;
 }
 

@@ -4,19 +4,18 @@ import {
   type FilePlace,
   openIfThere,
   openShared,
-  readAt,
+  readPieces,
   removeIfThere,
   toTemporaryPath,
   writeAll,
 } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
+import { copyLines } from "../fold/rewrite_log.ts";
 import { CallLog } from "../log/call_log.ts";
 import { scanCalls } from "../log/call_scan.ts";
 import { type Manifest, writeManifest } from "../manifest.ts";
-import { concatenate } from "../segment/rebuild_index.ts";
 import type { VerifyContext } from "./report.ts";
 
-const CHUNK_BYTES = 1024 * 1024;
 const LINE_FEED = Uint8Array.of(0x0a);
 
 /** How many calls are amended at once: writers wait meanwhile. */
@@ -38,7 +37,7 @@ export async function rewriteLog(context: VerifyContext, manifest: Manifest): Pr
     using file = openIfThere(layout.callLog);
     if (file === undefined) return manifest;
     const temporary = toTemporaryPath(layout.callLog);
-    const skipped = copyLines(context, file, temporary);
+    const skipped = copySound(context, file, temporary);
     quarantine?.write(layout.callLog, piecesOf(file, skipped));
     // It is of the old log.
     if (quarantine?.copy(layout.callIndex)) removeIfThere(fileSystem, layout.callIndex);
@@ -56,44 +55,30 @@ export async function rewriteLog(context: VerifyContext, manifest: Manifest): Pr
   }
 }
 
-function copyLines(
+/** Copies what is sound, and tells where the rest is. */
+function copySound(
   { fileSystem }: VerifyContext,
   file: Deno.FsFile,
   temporary: string,
 ): FilePlace[] {
+  const sound: FilePlace[] = [];
   const skipped: FilePlace[] = [];
-  using copy = fileSystem.open(temporary, { write: true, createNew: true });
   const size = file.seekSync(0, Deno.SeekMode.End);
-  let lines: Uint8Array[] = [];
-  let length = 0;
-  const flush = () => {
-    writeAll(fileSystem, copy, concatenate(lines));
-    lines = [];
-    length = 0;
-  };
-  const { end } = scanCalls(file, 0, size, (line, bytes) => {
+  const { end } = scanCalls(file, 0, size, ({ key, evicted, offset, length }, bytes) => {
     const content = decodeCheckedLine(bytes);
-    if ((line.evicted ? content?.evict : content?.key) !== line.key) {
-      skipped.push({ offset: line.offset, length: line.length });
-      return;
-    }
-    lines.push(LINE_FEED, bytes.slice(), LINE_FEED);
-    length += bytes.length + 2;
-    if (length >= CHUNK_BYTES) flush();
+    const isSound = (evicted ? content?.evict : content?.key) === key;
+    (isSound ? sound : skipped).push({ offset, length });
   }, ({ offset, length }) => skipped.push({ offset, length }));
-  flush();
   if (end < size) skipped.push({ offset: end, length: size - end });
+  using copy = fileSystem.open(temporary, { write: true, createNew: true });
+  copyLines(fileSystem, file, sound, copy);
   fileSystem.sync(copy);
   return skipped;
 }
 
 function* piecesOf(file: Deno.FsFile, lines: readonly FilePlace[]): Generator<Uint8Array> {
   for (const { offset, length } of lines) {
-    for (let at = 0; at < length; at += CHUNK_BYTES) {
-      const piece = new Uint8Array(Math.min(CHUNK_BYTES, length - at));
-      if (!readAt(file, offset + at, piece)) return;
-      yield piece;
-    }
+    yield* readPieces(file, offset, offset + length);
     yield LINE_FEED;
   }
 }

@@ -2,14 +2,12 @@ import {
   type FileHandles,
   type FileSystem,
   openIfThere,
-  readAt,
+  readPieces,
   replaceFile,
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import type { SegmentEnvironment } from "../segment/seal.ts";
-
-const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * Where a repair puts what is damaged: `quarantine/<time>/` with the paths that the files had. Nobody
@@ -43,7 +41,7 @@ export class Quarantine {
   copy(path: string): boolean {
     using file = openIfThere(path);
     if (file === undefined) return false;
-    this.write(path, chunksOf(file));
+    this.write(path, readPieces(file, 0, file.seekSync(0, Deno.SeekMode.End)));
     return true;
   }
 
@@ -71,16 +69,6 @@ export class Quarantine {
     this.#fileSystem.makeDirectory(target.slice(0, target.lastIndexOf("/")));
     this.#used = true;
     return target;
-  }
-}
-
-function* chunksOf(file: Deno.FsFile): Generator<Uint8Array> {
-  const size = file.seekSync(0, Deno.SeekMode.End);
-  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size));
-  for (let at = 0; at < size; at += buffer.length) {
-    const chunk = buffer.subarray(0, Math.min(buffer.length, size - at));
-    if (!readAt(file, at, chunk)) return;
-    yield chunk;
   }
 }
 

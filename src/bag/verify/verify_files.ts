@@ -43,7 +43,7 @@ export interface VerifiedFiles {
 }
 
 /** What a check of files needs. */
-interface VerifyEnvironment extends Hdf5Environment {
+export interface VerifyEnvironment extends Hdf5Environment {
   /** Where damaged files go; without it nothing is changed. */
   readonly quarantine: Quarantine | undefined;
 }
@@ -129,22 +129,16 @@ export async function dropValues(
   commit(context, checked, new StepReport("link file"), found);
 }
 
-async function takeLock(
+function takeLock(
   layout: BagLayout,
   { fileSystem, quarantine }: VerifyEnvironment,
   { signal }: VerifyOptions,
 ): Promise<FoldLock> {
-  let lock: FoldLock | undefined;
-  await waitUntil(() => {
-    lock = quarantine === undefined
-      ? FoldLock.tryHold(layout)
-      : FoldLock.tryTake(fileSystem, layout);
-    return lock !== undefined;
-  }, signal);
-  if (lock === undefined) {
-    throw new QuiverError(`Cannot check "${layout.root}": it is being folded`);
-  }
-  return lock;
+  return waitUntil(
+    () =>
+      quarantine === undefined ? FoldLock.tryHold(layout) : FoldLock.tryTake(fileSystem, layout),
+    signal,
+  );
 }
 
 async function createContext(
