@@ -184,7 +184,8 @@ export class DiskBag implements DiskStorage, ValueSweeper {
    * Folds, writes what is wanted of segments into new ones, and drops the rest; others read and
    * write meanwhile. A segment with a damaged value that is wanted stays as it is.
    *
-   * @param options What is wanted; without it, segments are merged at most.
+   * @param options What is wanted; without it, segments are merged at most. With `full`, a large bag
+   * still has several segments, of up to 1 GiB and a million values: the HDF5 library holds 2 GiB.
    * @returns What was dropped.
    * @throws What folding or writing threw. Nothing is lost by that.
    */

@@ -11,7 +11,6 @@ import { BagCorruptError } from "../base/errors.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "../disk/checked_line.ts";
 import {
   type FileSystem,
-  isLockedAt,
   isMissing,
   openIfThere,
   openShared,
@@ -150,7 +149,7 @@ export class FoldLock implements Disposable {
    * @returns The lock, or `undefined` when another folds.
    */
   static tryTake(fileSystem: FileSystem, layout: BagLayout): FoldLock | undefined {
-    const file = openLock(fileSystem, layout);
+    const file = openShared(fileSystem, layout.foldLock, { write: true });
     if (file.tryLockSync(true)) return new FoldLock(file);
     file.close();
     return undefined;
@@ -158,18 +157,9 @@ export class FoldLock implements Disposable {
 
   /** Takes the lock, after whoever holds it. */
   static async take(fileSystem: FileSystem, layout: BagLayout): Promise<FoldLock> {
-    const file = openLock(fileSystem, layout);
+    const file = openShared(fileSystem, layout.foldLock, { write: true });
     await file.lock(true);
     return new FoldLock(file);
-  }
-
-  /**
-   * Tells whether somebody holds the lock, without taking it.
-   *
-   * @returns Whether another folds now.
-   */
-  static isHeld(layout: BagLayout): boolean {
-    return isLockedAt(layout.foldLock) === true;
   }
 
   /**
@@ -190,8 +180,4 @@ export class FoldLock implements Disposable {
     this.#file?.unlockSync();
     this.#file?.close();
   }
-}
-
-function openLock(fileSystem: FileSystem, layout: BagLayout): Deno.FsFile {
-  return openShared(fileSystem, layout.foldLock, { write: true });
 }

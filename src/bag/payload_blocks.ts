@@ -88,7 +88,7 @@ export function createBlocks(
   checks?: Uint32Array,
 ): BlockSource {
   return {
-    grid: toPlainGrid(length),
+    grid: { length, period: length, blockBytes: BLOCK_BYTES },
     readBlock(block, target) {
       if (!read(block.begin, target)) return false;
       return checks === undefined || crc32(target) === checks[block.index];
@@ -203,24 +203,17 @@ export interface BlockGrid {
   readonly blockBytes: number;
 }
 
-/**
- * Divides a payload that is not compressed.
- *
- * @param length The length of the payload in bytes.
- */
-function toPlainGrid(length: number): BlockGrid {
-  return { length, period: length, blockBytes: BLOCK_BYTES };
+/** How the payload of a dataset that is compressed is divided: each block is a chunk. */
+export interface ChunkGrid extends BlockGrid {
+  /** The lengths of the dataset's dimensions. */
+  readonly shape: readonly number[];
+  /** The size of an element in bytes. */
+  readonly elementBytes: number;
+  /** The lengths of a chunk's dimensions. */
+  readonly chunk: readonly number[];
 }
 
-/**
- * Chooses the chunks of a dataset that is compressed, such that the bytes of each chunk lie one
- * behind the other in the payload.
- *
- * @param shape The lengths of the dimensions.
- * @param elementBytes The size of an element in bytes.
- * @returns The lengths of a chunk's dimensions.
- */
-export function toChunkShape(shape: readonly number[], elementBytes: number): number[] {
+function toChunkShape(shape: readonly number[], elementBytes: number): number[] {
   const chunk = shape.map(() => 1);
   let room = Math.max(1, Math.floor(CHUNK_BYTES / elementBytes));
   for (let i = shape.length - 1; i >= 0; i--) {
@@ -233,22 +226,22 @@ export function toChunkShape(shape: readonly number[], elementBytes: number): nu
 }
 
 /**
- * Divides a payload as its dataset's chunks do.
+ * Chooses the chunks of a dataset that is compressed, such that the bytes of each chunk lie one
+ * behind the other in the payload.
  *
  * @param shape The lengths of the dimensions.
- * @param chunk The lengths of a chunk's dimensions, from {@linkcode toChunkShape}.
  * @param elementBytes The size of an element in bytes.
  */
-export function toChunkGrid(
-  shape: readonly number[],
-  chunk: readonly number[],
-  elementBytes: number,
-): BlockGrid {
+export function toChunkGrid(shape: readonly number[], elementBytes: number): ChunkGrid {
+  const chunk = toChunkShape(shape, elementBytes);
   const split = chunk.findIndex((length) => length !== 1);
   const at = split === -1 ? shape.length - 1 : split;
   const product = (lengths: readonly number[]) =>
     lengths.reduce((product, length) => product * length, elementBytes);
   return {
+    shape,
+    elementBytes,
+    chunk,
     length: product(shape),
     period: product(shape.slice(at)),
     blockBytes: product(chunk),
@@ -281,15 +274,12 @@ export function findBlock({ period, blockBytes }: BlockGrid, offset: number): Bl
 }
 
 /**
- * Tells where in a dataset a block is that is a chunk.
+ * Tells where in a dataset a chunk is.
  *
- * @param shape The lengths of the dataset's dimensions.
- * @param elementBytes The size of an element in bytes.
  * @returns Where it begins, and how many elements it has, in each dimension.
  */
 export function toChunkBox(
-  shape: readonly number[],
-  elementBytes: number,
+  { shape, elementBytes }: ChunkGrid,
   block: Block,
 ): { start: number[]; count: number[] } {
   let before = block.begin / elementBytes;

@@ -1,6 +1,7 @@
 import type { OptionRule, OptionRules } from "../base/check_options.ts";
 import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
+import type { SweepOptions, SweepResult } from "./stores.ts";
 
 /** How a cache on disk is opened, whatever its kind. */
 export interface CacheFilesOptions {
@@ -117,38 +118,13 @@ export interface StorageStatistics {
 }
 
 /** What a compaction is to do. */
-export interface CompactOptions {
+export interface CompactOptions extends Partial<SweepOptions> {
   /** The digests of all values that are wanted, each once; without it, all are. */
-  live?: Iterable<Digest>;
-  /**
-   * Values that were put later than this are kept: what {@linkcode ValueSweeper.horizon} gave *before*
-   * the records were read that `live` follows from. In milliseconds since 1970.
-   *
-   * @default {0}
-   */
-  horizon?: number;
-  /**
-   * A segment is rewritten when less than this share of it is kept; 1 means: when anything is
-   * dropped.
-   *
-   * @default {1}
-   */
-  share?: number;
-  /**
-   * Whether all segments become one, and the call log is rewritten. A segment has up to 1 GiB and a
-   * million values, so that a large bag becomes several: the HDF5 library holds 2 GiB.
-   *
-   * @default {false}
-   */
-  full?: boolean;
+  readonly live?: Iterable<Digest>;
 }
 
 /** What a compaction did. */
-export interface CompactResult {
-  /** How many values were dropped. */
-  readonly values: number;
-  /** Their payload in bytes. */
-  readonly bytes: number;
+export interface CompactResult extends SweepResult {
   /** How many segments were left as they are because a value in them is damaged. */
   readonly damaged: number;
 }

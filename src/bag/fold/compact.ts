@@ -27,6 +27,7 @@ import type { Digest } from "../../value/value.ts";
 import { scanJournal } from "../journal/journal_scan.ts";
 import { JournalWriter } from "../journal/journal_writer.ts";
 import type { SegmentEntry } from "../manifest.ts";
+import { measure } from "../segment/seal.ts";
 import { readSegmentIndex, type StoredSource } from "../segment/sealed_payload.ts";
 import { DigestSet } from "../table/digest_rows.ts";
 import type { BagEditor } from "./bag_editor.ts";
@@ -54,7 +55,7 @@ export async function compactSegments(
   request: CompactRequest,
 ): Promise<CompactResult> {
   const isKept = toIsKept(editor.layout, request);
-  const shares = editor.manifest.segments.map((segment) => measure(editor, segment, isKept));
+  const shares = editor.manifest.segments.map((segment) => toShare(editor, segment, isKept));
   const result = { values: 0, bytes: 0, damaged: 0 };
   for (const group of planCompaction(shares, request)) {
     const { values, bytes, damaged } = await compactGroup(editor, group, isKept, request.horizon);
@@ -87,16 +88,10 @@ function toIsKept(layout: BagLayout, { live, horizon }: CompactRequest): IsKept 
     newestOf(layout, segment) > horizon || named.has(digest) || put.has(digest);
 }
 
-function measure({ layout }: BagEditor, segment: SegmentEntry, isKept: IsKept): SegmentShare {
+function toShare({ layout }: BagEditor, segment: SegmentEntry, isKept: IsKept): SegmentShare {
   const table = readSegmentIndex(layout, segment.name);
-  let values = 0;
-  let bytes = 0;
-  for (const { digest, length } of table?.rows() ?? []) {
-    if (!isKept(segment, digest)) continue;
-    values++;
-    bytes += length;
-  }
-  return { segment, readable: table !== undefined, values, bytes };
+  const kept = table?.rows().filter(({ digest }) => isKept(segment, digest)) ?? [];
+  return { segment, readable: table !== undefined, ...measure(kept) };
 }
 
 async function compactGroup(
@@ -124,8 +119,7 @@ async function compactGroup(
       lock.unlockSync();
     }
   });
-  const bytes = dropped.values().reduce((sum, { length }) => sum + length, 0);
-  return { values: dropped.size, bytes, damaged };
+  return { ...measure(dropped.values()), damaged };
 }
 
 /** Puts into a journal what was touched since it was decided to drop it. */

@@ -8,6 +8,7 @@ import type { Hdf5Environment } from "../hdf5/access.ts";
 import { removeJournal } from "../journal/journal_scan.ts";
 import { FoldLock, readManifest } from "../manifest.ts";
 import { rebuildIndexes, type RebuiltIndex } from "../segment/rebuild_index.ts";
+import { measure } from "../segment/seal.ts";
 import { SealedValues } from "../segment/sealed_values.ts";
 import { BagEditor } from "./bag_editor.ts";
 import { compactSegments, mergeSmall } from "./compact.ts";
@@ -91,7 +92,7 @@ async function sealJournals(editor: BagEditor): Promise<FoldResult> {
     await sealBatch(editor, batch, unsealed.newest);
     sealed.load(editor.manifest);
     values += batch.sources.length;
-    bytes += batch.sources.reduce((sum, source) => sum + source.length, 0);
+    bytes += measure(batch.sources).bytes;
   }
   return { values, bytes, journals: removeJournals(editor, unsealed) };
 }
@@ -109,8 +110,7 @@ async function sealBatch(
     }
     return;
   }
-  const bytes = sources.reduce((sum, source) => sum + source.length, 0);
-  const kept = countKept(segments, bytes, sources.length);
+  const kept = countKept(segments, measure(sources).bytes, sources.length);
   const merged = readMerged(editor.layout, editor.handles, segments.slice(kept), sources);
   const all = [...merged.sources, ...sources];
   const entry = await editor.seal(all, Math.max(newest, merged.newest));

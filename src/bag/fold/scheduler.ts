@@ -1,6 +1,7 @@
 import type { CompactResult, FoldResult } from "../../disk/disk_storage.ts";
 import { isLockedAt } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
+import type { SweepOptions } from "../../disk/stores.ts";
 import type { SegmentEntry } from "../manifest.ts";
 import type { RebuiltIndex } from "../segment/rebuild_index.ts";
 
@@ -146,15 +147,9 @@ const SMALL_BYTES = 8 * 1024 * 1024;
 const MOST_SMALL = 8;
 
 /** What a compaction is to do. */
-export interface CompactRequest {
+export interface CompactRequest extends Required<SweepOptions> {
   /** The digests of all values that are wanted, sorted, 32 bytes each; absent: all are. */
   readonly live?: Uint8Array<ArrayBuffer>;
-  /** Values that were put later than this are kept, in milliseconds since 1970. */
-  readonly horizon: number;
-  /** A segment is rewritten when less than this share of it is kept, between 0 and 1. */
-  readonly share: number;
-  /** Whether all segments become one. */
-  readonly full: boolean;
 }
 
 /** What is kept of a segment. */

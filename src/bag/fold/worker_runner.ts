@@ -1,7 +1,7 @@
 import { runJob } from "../../base/worker_job.ts";
 import type { CompactResult, FoldResult } from "../../disk/disk_storage.ts";
+import { isLockedAt } from "../../disk/file_system.ts";
 import { toLayout } from "../../disk/layout.ts";
-import { FoldLock } from "../manifest.ts";
 import type { FoldRequest } from "./fold_worker.ts";
 import type { CompactRequest, FoldRunner } from "./scheduler.ts";
 import type { RebuiltIndex } from "../segment/rebuild_index.ts";
@@ -14,7 +14,7 @@ export class WorkerFoldRunner implements FoldRunner {
   async fold(root: string): Promise<FoldResult | undefined> {
     // A worker that finds the lock taken has loaded the HDF5 library for nothing: of four writers that
     // fill their journals at once, three would.
-    if (FoldLock.isHeld(toLayout(root))) return undefined;
+    if (isLockedAt(toLayout(root).foldLock) === true) return undefined;
     return await ask<FoldResult | undefined>({ type: "fold", root });
   }
 

@@ -308,10 +308,7 @@ export class CallLog extends DiskCalls implements Disposable {
 
   #takeNewerTable(log: OpenLog): void {
     const table = CallTable.open(this.#options.layout, log.file, this.#generation, log.table);
-    if (table !== undefined) this.#takeTable(log, table);
-  }
-
-  #takeTable(log: OpenLog, table: CallTable): void {
+    if (table === undefined) return;
     log.table?.[Symbol.dispose]();
     log.table = table;
     if (table.end > log.scanned) {

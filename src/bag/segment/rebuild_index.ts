@@ -13,7 +13,7 @@ import { type Digest, VALUE_KIND } from "../../value/value.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import type { Hdf5Input } from "../hdf5/access.ts";
 import type { Manifest } from "../manifest.ts";
-import { blocksOf, toChunkBox, toChunkGrid, toChunkShape } from "../payload_blocks.ts";
+import { blocksOf, toChunkBox, toChunkGrid } from "../payload_blocks.ts";
 import { getLength, LOCATION, type TableRow } from "../table/digest_table.ts";
 import { ATTRIBUTE, PACKED_ROW_BYTES, toDatasetShape } from "./format.ts";
 import { writeLinkFile } from "./link_file.ts";
@@ -175,21 +175,20 @@ function findChunks(
   const { shape, chunk } = input.describeDataset(path);
   const dataset = toDatasetShape(source.kind, source.length, shape);
   if (chunk === undefined || dataset === undefined) return undefined;
-  const elementBytes = dataset.length / dataset.count;
-  const grid = toChunkGrid(shape, chunk, elementBytes);
-  if (toChunkShape(shape, elementBytes).join() !== chunk.join()) return undefined;
+  const grid = toChunkGrid(shape, dataset.length / dataset.count);
+  if (grid.chunk.join() !== chunk.join()) return undefined;
   const candidates: (readonly FilePlace[])[] = [];
   const checks: number[] = [];
   let crc = 0;
   for (const block of blocksOf(grid)) {
-    const { start, count } = toChunkBox(shape, elementBytes, block);
+    const { start, count } = toChunkBox(grid, block);
     const { bytes, reads } = input.readPart(path, start, count);
     crc = crc32(bytes, crc);
     checks.push(crc32(bytes));
     candidates.push(reads);
   }
   if (crc !== source.crc) return undefined;
-  const written = { shape: chunk, grid, checks: Uint32Array.from(checks), candidates };
+  const written = { grid, checks: Uint32Array.from(checks), candidates };
   const details = confirmChunks(new FileWindow(file), written);
   return details && { row: { ...source, offset: 0, location: LOCATION.chunks }, details };
 }

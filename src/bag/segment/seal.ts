@@ -73,7 +73,7 @@ export function confirmPayload(
  */
 export function confirmChunks(
   window: FileWindow,
-  { shape, grid, checks, candidates }: WrittenChunks,
+  { grid, checks, candidates }: WrittenChunks,
 ): PayloadDetails | undefined {
   const places: FilePlace[] = [];
   const buffer = new Uint8Array(grid.blockBytes);
@@ -87,7 +87,7 @@ export function confirmChunks(
     if (location === undefined) return undefined;
     places.push(location);
   }
-  return { checks, chunks: { shape, places } };
+  return { checks, chunks: { shape: grid.chunk, places } };
 }
 
 /** What writing files of segments needs. */
@@ -141,11 +141,24 @@ export async function sealSegment(
   fileSystem.rename(temporary, path);
   replaceFile(fileSystem, toSegmentIndexPath(layout, name), table);
   fileSystem.syncDirectory(layout.segments);
-  return {
-    name,
-    values: sources.length,
-    bytes: sources.reduce((sum, source) => sum + source.length, 0),
-  };
+  return { name, ...measure(sources) };
+}
+
+/**
+ * Tells how much values are.
+ *
+ * @returns How many there are, and the sum of their lengths.
+ */
+export function measure(
+  sources: Iterable<{ readonly length: number }>,
+): Pick<SegmentEntry, "values" | "bytes"> {
+  let values = 0;
+  let bytes = 0;
+  for (const { length } of sources) {
+    values++;
+    bytes += length;
+  }
+  return { values, bytes };
 }
 
 /** A row, and its payload where that has to go into the table. */

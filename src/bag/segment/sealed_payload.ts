@@ -22,7 +22,6 @@ import {
   type PayloadDetails,
   readDetails,
   toChunkGrid,
-  toChunkShape,
 } from "../payload_blocks.ts";
 import { DigestTable, LOCATION, PURPOSE, type TableRow } from "../table/digest_table.ts";
 import { toDatasetShape } from "./format.ts";
@@ -100,10 +99,8 @@ export class SealedPayload {
   ): BlockSource | undefined {
     const dataset = toDatasetShape(head.kind, head.length, head.shape);
     if (dataset === undefined) return undefined;
-    const elementBytes = dataset.length / dataset.count;
-    const shape = dataset.dimensions;
-    if (String(toChunkShape(shape, elementBytes)) !== String(chunks.shape)) return undefined;
-    const grid = toChunkGrid(shape, chunks.shape, elementBytes);
+    const grid = toChunkGrid(dataset.dimensions, dataset.length / dataset.count);
+    if (String(grid.chunk) !== String(chunks.shape)) return undefined;
     if (grid.length !== head.length || countBlocks(grid) !== chunks.places.length) return undefined;
     if (!this.#hasRoom(chunks, head.length)) return undefined;
     return createChunkBlocks(grid, this.#reader.segment, chunks.places, checks);

@@ -6,10 +6,10 @@ import type { DatasetChunk, DatasetShape, Hdf5Output } from "../hdf5/access.ts";
 import {
   type Block,
   type BlockGrid,
+  type ChunkGrid,
   findBlock,
   toChunkBox,
   toChunkGrid,
-  toChunkShape,
 } from "../payload_blocks.ts";
 import {
   ATTRIBUTE,
@@ -51,10 +51,8 @@ export interface WrittenSource {
 
 /** The chunks of a compressed dataset, and where they should lie. */
 export interface WrittenChunks {
-  /** The lengths of a chunk's dimensions. */
-  readonly shape: readonly number[];
-  /** How the chunks divide the payload. */
-  readonly grid: BlockGrid;
+  /** How they divide the payload. */
+  readonly grid: ChunkGrid;
   /** The CRC-32 of the bytes of each chunk. */
   readonly checks: Uint32Array;
   /** For each chunk, where it may lie. */
@@ -103,19 +101,17 @@ function writeChunks(
   source: SegmentSource,
   level: number,
 ): WrittenChunks {
-  const elementBytes = shape.length / shape.count;
-  const chunk = toChunkShape(shape.dimensions, elementBytes);
-  const grid = toChunkGrid(shape.dimensions, chunk, elementBytes);
+  const grid = toChunkGrid(shape.dimensions, shape.length / shape.count);
   const checks: number[] = [];
   function* boxes(): Generator<DatasetChunk> {
     for (const { block, bytes } of toBlocks(source.chunks(), grid)) {
       checks.push(crc32(bytes));
-      yield { ...toChunkBox(shape.dimensions, elementBytes, block), bytes };
+      yield { ...toChunkBox(grid, block), bytes };
     }
   }
-  const options = { shape: chunk, level };
+  const options = { shape: grid.chunk, level };
   const candidates = output.createChunkedDataset(path, shape, options, boxes());
-  return { shape: chunk, grid, checks: Uint32Array.from(checks), candidates };
+  return { grid, checks: Uint32Array.from(checks), candidates };
 }
 
 /** Divides a payload anew: into the blocks of a grid. */

@@ -5,6 +5,7 @@ import type { Digest } from "../../value/value.ts";
 import { listUnnamed } from "../fold/bag_editor.ts";
 import { readUnsealed } from "../fold/unsealed_values.ts";
 import { EMPTY_MANIFEST, type Manifest, readManifest, type SegmentEntry } from "../manifest.ts";
+import { measure } from "../segment/seal.ts";
 import { readSegmentIndex } from "../segment/sealed_payload.ts";
 import { StepReport, type VerifyContext } from "./report.ts";
 
@@ -97,10 +98,7 @@ function toNextSegment(segments: readonly SegmentEntry[]): number {
 }
 
 function toEntry(layout: BagLayout, name: string): SegmentEntry {
-  const table = readSegmentIndex(layout, name);
-  let bytes = 0;
-  for (const { length } of table?.rows() ?? []) bytes += length;
-  return { name, values: table?.size ?? 0, bytes };
+  return { name, ...measure(readSegmentIndex(layout, name)?.rows() ?? []) };
 }
 
 /** Complete segments that are newer than the manifest, with values that are nowhere else. */

@@ -11,7 +11,7 @@ import { checkBag } from "../bag_json.ts";
 import { createToSource } from "../fold/merge.ts";
 import { type Manifest, type SegmentEntry, writeManifest } from "../manifest.ts";
 import { concatenate, iteratePayloads } from "../segment/rebuild_index.ts";
-import { encodeSegmentIndex, type IndexedPayload, sealSegment } from "../segment/seal.ts";
+import { encodeSegmentIndex, type IndexedPayload, measure, sealSegment } from "../segment/seal.ts";
 import { createSegmentReader, SealedPayload } from "../segment/sealed_payload.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
 import { DigestTable, LOCATION, PURPOSE, type TableRow } from "../table/digest_table.ts";
@@ -190,11 +190,10 @@ async function examineSegment(
     return { ...examination.end(seen, problem), table };
   }
   // The library found all that the table says, each with its checksum.
-  const { length } = payloads ?? [];
-  const bytes = (payloads ?? []).reduce((sum, { row }) => sum + row.length, 0);
+  const found = measure((payloads ?? []).map(({ row }) => row));
   return {
-    entry: { ...entry, values: length, bytes },
-    findings: findMissing(entry, length),
+    entry: { ...entry, ...found },
+    findings: findMissing(entry, found.values),
     tableProblem: undefined,
     table,
     sources: () => toSources(context, entry.name, payloads ?? []),
@@ -280,11 +279,7 @@ class Examination {
     const missing = findMissing(this.#entry, sources.length + this.#damaged);
     this.#findings.push(...missing);
     return {
-      entry: {
-        ...this.#entry,
-        values: sources.length,
-        bytes: sources.reduce((sum, source) => sum + source.length, 0),
-      },
+      entry: { ...this.#entry, ...measure(sources) },
       findings: this.#findings,
       tableProblem: this.#tableProblem,
       sources: () => sources,
