@@ -40,6 +40,8 @@ export interface DiskBagOptions extends Required<Omit<BagOptions, "compression">
 
 /** An open bag on this machine's disk: many isolates and processes use one at once. */
 export class DiskBag implements DiskStorage, ValueSweeper {
+  readonly path: string;
+  readonly mode: "readwrite" | "read";
   readonly values: BagValues;
   readonly calls: CallLog;
   readonly leases: BagLeases;
@@ -64,6 +66,8 @@ export class DiskBag implements DiskStorage, ValueSweeper {
     const { fileSystem, layout, journalBytes, memoryBytes, mode, durability } = options;
     const sync = durability === "power";
     const guard = new CacheGuard(`the bag "${layout.root}"`, mode);
+    this.path = layout.root;
+    this.mode = mode;
     this.#options = options;
     this.#guard = guard;
     this.#cache = new ByteCache(memoryBytes);
@@ -103,16 +107,6 @@ export class DiskBag implements DiskStorage, ValueSweeper {
     }
   }
 
-  /** As the interface says. */
-  get path(): string {
-    return this.#options.layout.root;
-  }
-
-  /** As the interface says. */
-  get mode(): "readwrite" | "read" {
-    return this.#options.mode;
-  }
-
   #follow(manifest: Manifest): void {
     this.calls.reload(manifest.logGeneration);
     // What is kept in memory may have been dropped.
@@ -142,10 +136,19 @@ export class DiskBag implements DiskStorage, ValueSweeper {
     this.calls.reload(this.#stored.logGeneration);
   }
 
-  /** As the interface says. */
+  /** As the interface says; no file of values is opened. */
   statistics(): StorageStatistics {
     this.#guard.checkOpen("look into");
-    return readBagStatistics(this.#options.layout);
+    const { layout } = this.#options;
+    const { segments } = readManifest(layout);
+    const journals = listJournals(layout);
+    return {
+      segments: segments.length,
+      journals: journals.length,
+      sealedValues: segments.reduce((sum, { values }) => sum + values, 0),
+      bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0) +
+        journals.reduce((sum, name) => sum + sizeOf(toJournalPath(layout, name)), 0),
+    };
   }
 
   /**
@@ -282,19 +285,6 @@ class BagLeases extends DiskLeases {
       return isFree();
     };
   }
-}
-
-/** Counts what lies in a bag, without opening any file of values. */
-function readBagStatistics(layout: BagLayout): Required<StorageStatistics> {
-  const { segments } = readManifest(layout);
-  const journals = listJournals(layout);
-  return {
-    segments: segments.length,
-    journals: journals.length,
-    sealedValues: segments.reduce((sum, { values }) => sum + values, 0),
-    bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0) +
-      journals.reduce((sum, name) => sum + sizeOf(toJournalPath(layout, name)), 0),
-  };
 }
 
 /** A journal may have been sealed and removed since it was listed. */

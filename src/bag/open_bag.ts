@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { ANYTHING, checkOptions, type OptionRules, withDefaults } from "../base/check_options.ts";
 import { BagFormatError } from "../base/errors.ts";
 import { type BagOptions, CACHE_FILES_RULES, either, integerFrom } from "../disk/disk_storage.ts";
-import { DISK, type FileSystem } from "../disk/file_system.ts";
+import { DISK } from "../disk/file_system.ts";
 import { type BagLayout, toLayout } from "../disk/layout.ts";
 import {
   type BagFeatures,
@@ -12,8 +12,7 @@ import {
   refuseFile,
   writeFirst,
 } from "./bag_json.ts";
-import { DiskBag } from "./disk_bag.ts";
-import type { FoldRunner } from "./fold/scheduler.ts";
+import { DiskBag, type DiskBagOptions } from "./disk_bag.ts";
 import { WorkerFoldRunner } from "./fold/worker_runner.ts";
 import { createManifest } from "./manifest.ts";
 
@@ -34,12 +33,7 @@ const RULES: OptionRules<BagOptions> = {
 };
 
 /** What a bag stands on; a test puts other things in their place. */
-interface BagEnvironment {
-  /** The seam through which the bag changes the disk. */
-  readonly fileSystem: FileSystem;
-  /** What folds. */
-  readonly runner: FoldRunner;
-}
+type BagEnvironment = Pick<DiskBagOptions, "fileSystem" | "runner">;
 
 /**
  * Opens a bag, and makes one of a directory that is missing or empty.

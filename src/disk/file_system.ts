@@ -178,9 +178,7 @@ export function mayHave(file: Deno.FsFile, offset: number, length: number): bool
  */
 export function readWhole(path: string): Uint8Array<ArrayBuffer> | undefined {
   using file = openIfThere(path);
-  if (file === undefined) return undefined;
-  const bytes = new Uint8Array(file.seekSync(0, Deno.SeekMode.End));
-  return readAt(file, 0, bytes) ? bytes : undefined;
+  return file && readPiece(file, 0, file.seekSync(0, Deno.SeekMode.End));
 }
 
 /**

@@ -394,23 +394,19 @@ export class WaitNotes implements WaitBoard, Disposable {
   write(note?: Record<string, unknown>): void {
     this.#guard.checkWritable("wait in");
     if (note === undefined && this.#own === undefined) return;
-    this.#own ??= createOwnFile(this.#fileSystem, this.#layout, "waits");
+    const { file } = this.#own ??= createOwnFile(this.#fileSystem, this.#layout, "waits");
     const line = note === undefined
       ? new Uint8Array()
       : encodeCheckedLine(JSON.stringify(note).slice(0, -1));
     try {
-      this.#replace(this.#own.file, line);
+      // Whoever reads between two of these steps finds no line, and looks again soon.
+      file.seekSync(0, Deno.SeekMode.Start);
+      this.#fileSystem.truncate(file, line.length);
+      writeAll(this.#fileSystem, file, line);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
     }
-  }
-
-  /** Whoever reads between two of the steps finds no line, and looks again soon. */
-  #replace(file: Deno.FsFile, line: Uint8Array): void {
-    file.seekSync(0, Deno.SeekMode.Start);
-    this.#fileSystem.truncate(file, line.length);
-    writeAll(this.#fileSystem, file, line);
   }
 
   /**

@@ -59,15 +59,13 @@ export class BagEditor {
    * Removes what a fold left that was killed, and makes again what follows from the segments.
    *
    * @param missing Whether a segment has no usable table.
-   * @returns Whether there may be new tables.
    */
-  async restore(missing: boolean): Promise<boolean> {
+  async restore(missing: boolean): Promise<void> {
     const { segments } = this.#manifest;
     await removeUnfinished(this, () => this.#openLinkFile(segments));
     if (missing || (segments.length > 0 && isMissing(this.layout.linkFile))) {
       rebuildIndexes(await this.#toEnvironment(), this.#manifest, true);
     }
-    return missing;
   }
 
   /**

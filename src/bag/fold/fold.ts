@@ -76,7 +76,8 @@ async function sealJournals(editor: BagEditor): Promise<FoldResult> {
   const { layout, handles } = editor;
   const sealed = new SealedValues(layout, handles);
   sealed.load(editor.manifest);
-  if (await editor.restore(sealed.unreadable.length > 0)) sealed.load(editor.manifest);
+  await editor.restore(sealed.unreadable.length > 0);
+  if (sealed.unreadable.length > 0) sealed.load(editor.manifest);
   const unsealed = readUnsealed(layout, handles, editor.manifest);
   using touches = new Touches(editor.fileSystem, layout);
   const isSealed = ({ digest, kind, crc }: UnsealedEntry) => {

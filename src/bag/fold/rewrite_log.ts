@@ -37,12 +37,11 @@ const MOVED = new TextEncoder().encode('\n{"moved":true}\n');
  * Rewrites the call log.
  *
  * @param editor Changes the manifest, which gets the log's new generation.
- * @returns How many bytes shorter the log has become.
  */
-export async function rewriteCalls(editor: BagEditor): Promise<number> {
+export async function rewriteCalls(editor: BagEditor): Promise<void> {
   const { fileSystem, layout, manifest } = editor;
   using old = openIfThere(layout.callLog);
-  if (old === undefined) return 0;
+  if (old === undefined) return;
   const { lines, end } = readLines(old);
   const temporary = toTemporaryPath(layout.callLog);
   using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
@@ -54,8 +53,7 @@ export async function rewriteCalls(editor: BagEditor): Promise<number> {
   using lock = fileSystem.open(layout.callsLock, { read: true, write: true, create: true });
   await lockExclusively(lock);
   try {
-    const size = old.seekSync(0, Deno.SeekMode.End);
-    copyRest(fileSystem, old, end, size, file);
+    copyRest(fileSystem, old, end, old.seekSync(0, Deno.SeekMode.End), file);
     fileSystem.sync(file);
     // While it can still be opened by its name.
     using moved = fileSystem.open(layout.callLog, { append: true });
@@ -65,7 +63,6 @@ export async function rewriteCalls(editor: BagEditor): Promise<number> {
     writeAll(fileSystem, moved, MOVED);
     replaceFile(fileSystem, layout.callIndex, [table]);
     editor.switch({ logGeneration });
-    return size - file.seekSync(0, Deno.SeekMode.End);
   } finally {
     lock.unlockSync();
   }

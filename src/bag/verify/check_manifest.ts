@@ -1,6 +1,6 @@
 import { BagCorruptError } from "../../base/errors.ts";
 import { FileHandles, isMissing } from "../../disk/file_system.ts";
-import { type BagLayout, listEntries, listJournals, listNames } from "../../disk/layout.ts";
+import { type BagLayout, listJournals, listNames } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { listUnnamed } from "../fold/bag_editor.ts";
 import { readUnsealed } from "../fold/unsealed_values.ts";
@@ -8,8 +8,6 @@ import { EMPTY_MANIFEST, type Manifest, readManifest, type SegmentEntry } from "
 import { measure } from "../segment/seal.ts";
 import { readSegmentIndex } from "../segment/sealed_payload.ts";
 import { StepReport, type VerifyContext } from "./report.ts";
-
-const SEGMENT_REGEXP = /^(\d+)\.h5$/;
 
 /** Handles that are open may know segments that are gone: their numbers are not used again. */
 const NUMBERS_SKIPPED = 1000;
@@ -76,10 +74,7 @@ function isNew(layout: BagLayout): boolean {
 }
 
 function recover(layout: BagLayout): Manifest {
-  const segments = listEntries(layout.segments).flatMap(({ name, isFile }) => {
-    const [, segment] = SEGMENT_REGEXP.exec(name) ?? [];
-    return isFile && segment !== undefined ? [toEntry(layout, segment)] : [];
-  });
+  const segments = listOthers(layout, EMPTY_MANIFEST).map((name) => toEntry(layout, name));
   return {
     ...EMPTY_MANIFEST,
     generation: toNewGeneration(),
@@ -101,13 +96,16 @@ function toEntry(layout: BagLayout, name: string): SegmentEntry {
   return { name, ...measure(readSegmentIndex(layout, name)?.rows() ?? []) };
 }
 
+/** The names of complete segments that a manifest does not name. */
+function listOthers(layout: BagLayout, manifest: Manifest): string[] {
+  return listUnnamed(layout, manifest)
+    .filter(({ path, complete }) => complete && path.endsWith(".h5"))
+    .map(({ segment }) => segment);
+}
+
 /** Complete segments that are newer than the manifest, with values that are nowhere else. */
 function findUnnamed(layout: BagLayout, manifest: Manifest): SegmentEntry[] {
-  const names = listUnnamed(layout, manifest)
-    .filter(({ path, segment, complete }) =>
-      complete && path.endsWith(".h5") && Number(segment) >= manifest.nextSegment
-    )
-    .map(({ segment }) => segment);
+  const names = listOthers(layout, manifest).filter((name) => Number(name) >= manifest.nextSegment);
   if (names.length === 0) return [];
   const isKnown = createIsKnown(layout, manifest);
   return names.filter((name) => {

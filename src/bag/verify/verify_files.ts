@@ -255,11 +255,8 @@ function checkBagJson(
   return report;
 }
 
-/** What `values.h5` says: of what is live, of what a killed fold left, or something that is wrong. */
-type Door =
-  | { readonly state: "sound" }
-  | { readonly state: "unfinished" }
-  | { readonly state: "wrong"; readonly problem: string };
+/** What is to be said of `values.h5`: what is wrong, or that it is what a killed fold left. */
+type Door = { readonly problem?: string; readonly unfinished?: true };
 
 /**
  * Checks that `values.h5` leads to the live segments and to no others.
@@ -277,12 +274,12 @@ function checkLinkFile(context: VerifyContext, manifest: Manifest): StepReport {
   using file = openIfThere(layout.linkFile);
   if (file === undefined && manifest.segments.length === 0) return report;
   report.checked++;
-  const door: Door = file === undefined
-    ? { state: "wrong", problem: "it is missing" }
+  const { problem, unfinished }: Door = file === undefined
+    ? { problem: "it is missing" }
     : readDoor(() => library.open(new PositionedFile(fileSystem, file)), layout, manifest);
-  if (door.state === "unfinished") report.unfinished++;
-  if (door.state !== "wrong") return report;
-  report.find({ file: "values.h5", problem: door.problem });
+  if (unfinished) report.unfinished++;
+  if (problem === undefined) return report;
+  report.find({ file: "values.h5", problem });
   if (quarantine?.copy(layout.linkFile)) report.quarantined++;
   return report;
 }
@@ -297,7 +294,7 @@ function readDoor(open: () => Hdf5Input, layout: BagLayout, manifest: Manifest):
     }
   } catch (error) {
     if (error instanceof QuiverError || error instanceof RangeError) {
-      return { state: "wrong", problem: "it cannot be read as HDF5" };
+      return { problem: "it cannot be read as HDF5" };
     }
     throw error;
   }
@@ -308,20 +305,16 @@ function compareLinks(input: Hdf5Input, layout: BagLayout, manifest: Manifest): 
   for (const name of names) {
     const { file, target } = input.readExternalLink(`/segments/${name}`);
     if (file === `segments/${name}.h5` && target === "/values") continue;
-    const problem = `it leads to "${target}" of "${file}" in location of segment ${name}`;
-    return { state: "wrong", problem };
+    return { problem: `it leads to "${target}" of "${file}" in location of segment ${name}` };
   }
   const live = new Set(manifest.segments.map(({ name }) => name));
   const others = names.filter((name) => !live.has(name));
   // Where the door could not be made anew, the table is what stays (`bag_editor.ts`).
   const gone = others.find((name) => toSegmentPaths(layout, name).every(isMissing));
-  if (gone !== undefined) {
-    return { state: "wrong", problem: `it leads to "${gone}", which is not live` };
-  }
-  if (others.length > 0) return { state: "unfinished" };
+  if (gone !== undefined) return { problem: `it leads to "${gone}", which is not live` };
+  if (others.length > 0) return { unfinished: true };
   const [missed] = live.difference(new Set(names));
-  if (missed === undefined) return { state: "sound" };
-  return { state: "wrong", problem: `it does not lead to segment ${missed}` };
+  return missed === undefined ? {} : { problem: `it does not lead to segment ${missed}` };
 }
 
 /**
