@@ -445,9 +445,6 @@ export function toPrefix(digest: Digest): number {
   return parseInt(digest.slice(0, 8), 16);
 }
 
-const RADIX_BITS = 16;
-const RADIX = 1 << RADIX_BITS;
-
 /**
  * Makes the content of a table's file.
  *
@@ -495,18 +492,24 @@ export function* encodeSortedTable(
 }
 
 /**
- * Sorts rows by their digests. Digests are uniform, so a radix sort of their first bytes is all but
- * done; it takes no object a row.
+ * Sorts rows by their digests. Digests are uniform, so that to sort numbers which begin with their
+ * first bytes is all but done; it takes no object a row.
  *
  * @param rows The rows, each digest once.
  */
 export function sortRows({ bytes, view }: ViewedBytes): Uint8Array<ArrayBuffer> {
   const size = bytes.length / ROW_BYTES;
-  const prefixes = new Uint32Array(size);
-  for (let row = 0; row < size; row++) prefixes[row] = view.getUint32(row * ROW_BYTES);
-  let order = Uint32Array.from({ length: size }, (_, row) => row);
-  for (let shift = 0; shift < 32; shift += RADIX_BITS) order = sortStep(order, prefixes, shift);
-  settleEqual(order, prefixes, bytes);
+  // Each number is a prefix above the number of its row; the lower half comes first in memory, as on
+  // every machine that Deno runs on.
+  const numbers = new BigUint64Array(size);
+  const halves = new Uint32Array(numbers.buffer);
+  for (let row = 0; row < size; row++) {
+    halves[2 * row] = row;
+    halves[2 * row + 1] = view.getUint32(row * ROW_BYTES);
+  }
+  numbers.sort();
+  const order = halves.filter((_, i) => i % 2 === 0);
+  settleEqual(order, bytes);
   const sorted = new Uint8Array(bytes.length);
   let at = 0;
   for (const row of order) {
@@ -516,40 +519,13 @@ export function sortRows({ bytes, view }: ViewedBytes): Uint8Array<ArrayBuffer> 
   return sorted;
 }
 
-/** One pass of the radix sort: stable, by the bits of the prefixes from `shift` on. */
-function sortStep(
-  order: Uint32Array<ArrayBuffer>,
-  prefixes: Uint32Array,
-  shift: number,
-): Uint32Array<ArrayBuffer> {
-  const ends = new Uint32Array(RADIX + 1);
-  const digitOf = (row: number) => ((prefixes[row] ?? 0) >>> shift) % RADIX;
-  for (const row of order) bump(ends, digitOf(row) + 1);
-  for (let digit = 1; digit <= RADIX; digit++) ends[digit] = at(ends, digit) + at(ends, digit - 1);
-  const next = new Uint32Array(order.length);
-  for (const row of order) next[bump(ends, digitOf(row))] = row;
-  return next;
-}
-
-function at(counts: Uint32Array, index: number): number {
-  return counts[index] ?? 0;
-}
-
-/** Counts one more, and returns the count before. */
-function bump(counts: Uint32Array, index: number): number {
-  const before = at(counts, index);
-  counts[index] = before + 1;
-  return before;
-}
-
 /** Orders the few rows whose prefixes are equal, by insertion. */
-function settleEqual(order: Uint32Array, prefixes: Uint32Array, bytes: Uint8Array): void {
+function settleEqual(order: Uint32Array, bytes: Uint8Array): void {
   for (let end = 1; end < order.length; end++) {
     const row = order[end] ?? 0;
     let slot = end;
     for (; slot > 0; slot--) {
       const before = order[slot - 1] ?? 0;
-      if (prefixes[before] !== prefixes[row]) break;
       if (compareDigests(bytes, before * ROW_BYTES, bytes, row * ROW_BYTES) <= 0) break;
       order[slot] = before;
     }
