@@ -6,39 +6,40 @@
  */
 import { ifThere } from "./file_system.ts";
 
-/** The paths of one bag. */
-export interface BagLayout {
-  /** The bag's directory, absolute. */
-  readonly root: string;
+/** What lies where in the directory of a bag. */
+const PATHS = {
   /** Format and version. */
-  readonly bagJson: string;
+  bagJson: "bag.json",
   /** Which segments are live. */
-  readonly manifest: string;
+  manifest: "manifest.json",
   /** The call log. */
-  readonly callLog: string;
+  callLog: "calls.jsonl",
   /** The table of the call log's sealed prefix. */
-  readonly callIndex: string;
+  callIndex: "calls.index",
   /** The file that HDF5 tools open. */
-  readonly linkFile: string;
+  linkFile: "values.h5",
   /** The directory of sealed segments. */
-  readonly segments: string;
+  segments: "segments",
   /** The directory of journals. */
-  readonly journals: string;
+  journals: "journal",
   /** The directory of leases. */
-  readonly leases: string;
+  leases: "leases",
   /** The directory of touches. */
-  readonly touches: string;
+  touches: "touches",
   /** The directory of locks. */
-  readonly locks: string;
-  /** Held by whoever folds. */
-  readonly foldLock: string;
+  locks: "locks",
   /** The directory of what repairs took away. */
-  readonly quarantine: string;
+  quarantine: "quarantine",
+  /** Held by whoever folds. */
+  foldLock: "locks/fold.lock",
   /** Held shared while a line is appended to the call log. */
-  readonly callsLock: string;
+  callsLock: "locks/calls.lock",
   /** Held shared while a touch is left, exclusively while values are dropped. */
-  readonly sweepLock: string;
-}
+  sweepLock: "locks/sweep.lock",
+};
+
+/** The paths of one bag: its directory, absolute, and all that is in it. */
+export type BagLayout = { readonly root: string } & Readonly<typeof PATHS>;
 
 /**
  * Names the files of a bag.
@@ -46,23 +47,11 @@ export interface BagLayout {
  * @param root The bag's directory, absolute.
  */
 export function toLayout(root: string): BagLayout {
-  return {
-    root,
-    bagJson: `${root}/bag.json`,
-    manifest: `${root}/manifest.json`,
-    callLog: `${root}/calls.jsonl`,
-    callIndex: `${root}/calls.index`,
-    linkFile: `${root}/values.h5`,
-    segments: `${root}/segments`,
-    journals: `${root}/journal`,
-    leases: `${root}/leases`,
-    touches: `${root}/touches`,
-    locks: `${root}/locks`,
-    quarantine: `${root}/quarantine`,
-    foldLock: `${root}/locks/fold.lock`,
-    callsLock: `${root}/locks/calls.lock`,
-    sweepLock: `${root}/locks/sweep.lock`,
-  };
+  const layout = { root, ...PATHS };
+  for (const [name, path] of Object.entries(PATHS)) {
+    Object.assign(layout, { [name]: `${root}/${path}` });
+  }
+  return layout;
 }
 
 const SEGMENT_NAME_LENGTH = 6;

@@ -75,7 +75,7 @@ export class Quarantine {
 const MOST_FINDINGS = 100;
 
 /** Counts what a step of a check finds. */
-export class StepReport {
+export class StepReport implements VerifyStep {
   /** What is checked. */
   readonly name: VerifyStep["name"];
   /** How many things were looked at. */
@@ -84,13 +84,14 @@ export class StepReport {
   bytes = 0;
   /** What killed programs left. */
   unfinished = 0;
-  /** How many files were put aside. */
-  quarantined = 0;
   /** How many problems were found. */
   problems = 0;
   /** How many problems are gone. */
   repaired = 0;
-  readonly #findings: VerifyFinding[] = [];
+  /** How many files were put aside. */
+  quarantined = 0;
+  /** The first problems. */
+  readonly findings: VerifyFinding[] = [];
 
   /**
    * Begins a step.
@@ -109,7 +110,7 @@ export class StepReport {
    */
   find(finding: VerifyFinding, count: number = 1): void {
     this.problems += count;
-    if (this.#findings.length < MOST_FINDINGS) this.#findings.push(finding);
+    if (this.findings.length < MOST_FINDINGS) this.findings.push(finding);
   }
 
   /** All problems up to here are gone. */
@@ -119,9 +120,7 @@ export class StepReport {
 
   /** What was found, as data. */
   toStep(): VerifyStep {
-    const { name, checked, bytes, unfinished, problems, repaired, quarantined } = this;
-    const findings = [...this.#findings];
-    return { name, checked, bytes, unfinished, problems, repaired, quarantined, findings };
+    return { ...this, findings: [...this.findings] };
   }
 }
 
