@@ -1,7 +1,16 @@
 import { crc32 } from "node:zlib";
+import type { StoredPart } from "./disk_storage.ts";
 import { type Digest, type Payload, toKindName, type ValueKind } from "../value/value.ts";
 
 const ENCODER = new TextEncoder();
+
+/** What is known of a payload without reading it, and how to tell whether it is whole. */
+export interface PayloadDescription extends StoredPart {
+  /** The digest of the value. */
+  readonly digest: Digest;
+  /** The CRC-32 of the payload. */
+  readonly crc: number;
+}
 
 /**
  * Computes the checksum of a payload with all that tells how to read it: a payload that lies under

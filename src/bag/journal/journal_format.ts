@@ -5,7 +5,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { ReadBytes } from "../../disk/file_system.ts";
-import type { Digest } from "../../value/value.ts";
+import type { PayloadDescription } from "../../disk/payload.ts";
 import { getLength, setLength, type ViewedBytes } from "../table/digest_table.ts";
 
 /** The size of a header in bytes. */
@@ -15,15 +15,7 @@ const MAGIC = 0x4a525651;
 const MAGIC_FIRST_BYTE = MAGIC & 0xff;
 
 /** What a header says of the payload that follows it. */
-export interface JournalHeader {
-  /** The digest of the value. */
-  readonly digest: Digest;
-  /** How to read the payload. */
-  readonly kind: number;
-  /** The length of the payload in bytes. */
-  readonly length: number;
-  /** The CRC-32 of the payload. */
-  readonly crc: number;
+export interface JournalHeader extends PayloadDescription {
   /** The number of dimensions whose lengths stand behind the payload; none if absent. */
   readonly rank?: number;
 }

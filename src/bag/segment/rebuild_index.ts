@@ -9,12 +9,13 @@ import {
   replaceFile,
 } from "../../disk/file_system.ts";
 import { toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
+import type { PayloadDescription } from "../../disk/payload.ts";
 import { type Digest, VALUE_KIND } from "../../value/value.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import type { Hdf5Input } from "../hdf5/access.ts";
 import type { Manifest } from "../manifest.ts";
 import { blocksOf, toChunkBox, toChunkGrid } from "../payload_blocks.ts";
-import { getLength, LOCATION, type TableRow } from "../table/digest_table.ts";
+import { getLength, LOCATION } from "../table/digest_table.ts";
 import { ATTRIBUTE, PACKED_ROW_BYTES, toDatasetShape } from "./format.ts";
 import { writeLinkFile } from "./link_file.ts";
 import {
@@ -35,9 +36,6 @@ export interface RebuiltIndex {
 }
 
 const KINDS: ReadonlyMap<unknown, number> = new Map(Object.entries(VALUE_KIND));
-
-/** What a segment says of a payload. */
-type PayloadRow = Pick<TableRow, "digest" | "kind" | "length" | "crc">;
 
 /**
  * Makes what is missing or damaged of the files that follow from the segments: their tables and the
@@ -154,7 +152,7 @@ function findCompressed(
   input: Hdf5Input,
   file: Deno.FsFile,
   path: string,
-  row: PayloadRow,
+  row: PayloadDescription,
 ): IndexedPayload | undefined {
   try {
     return findChunks(input, file, path, row) ?? new Dataset(input, file, path).find(0, row);
@@ -170,7 +168,7 @@ function findChunks(
   input: Hdf5Input,
   file: Deno.FsFile,
   path: string,
-  source: PayloadRow,
+  source: PayloadDescription,
 ): IndexedPayload | undefined {
   const { shape, chunk } = input.describeDataset(path);
   const dataset = toDatasetShape(source.kind, source.length, shape);
@@ -229,7 +227,7 @@ class Dataset {
   }
 
   /** Gives the payload if it has its checksum: where it lies, or else itself. */
-  find(start: number, source: PayloadRow): IndexedPayload | undefined {
+  find(start: number, source: PayloadDescription): IndexedPayload | undefined {
     const row = { ...source, offset: 0, location: LOCATION.dataFile };
     if (source.length === 0) return { row };
     this.#begin ??= { offset: this.#input.locateDataset(this.#path) };

@@ -1,7 +1,8 @@
 import { setLength } from "../table/digest_table.ts";
 import { crc32 } from "node:zlib";
 import type { FilePlace } from "../../disk/file_system.ts";
-import { type Digest, toKindName } from "../../value/value.ts";
+import type { PayloadDescription } from "../../disk/payload.ts";
+import { toKindName } from "../../value/value.ts";
 import type { DatasetChunk, DatasetShape, Hdf5Output } from "../hdf5/access.ts";
 import {
   type Block,
@@ -20,15 +21,7 @@ import {
 } from "./format.ts";
 
 /** A payload that goes into a segment. */
-export interface SegmentSource {
-  /** The digest of the value. */
-  readonly digest: Digest;
-  /** How to read the payload. */
-  readonly kind: number;
-  /** The length of the payload in bytes. */
-  readonly length: number;
-  /** The CRC-32 of the payload. */
-  readonly crc: number;
+export interface SegmentSource extends PayloadDescription {
   /** The lengths of the dimensions of an array; absent for one dimension. */
   readonly shape?: readonly number[];
   /** Reads the payload in pieces, each good until the next is asked for. */

@@ -9,6 +9,7 @@
  */
 import { crc32 } from "node:zlib";
 import { readAt } from "../../disk/file_system.ts";
+import type { PayloadDescription } from "../../disk/payload.ts";
 import type { Digest } from "../../value/value.ts";
 
 /** The version of the tables' format. */
@@ -350,18 +351,10 @@ export const LENGTH_AT = 40;
 /** The size of a digest in a row, in bytes. */
 export const DIGEST_BYTES = 32;
 
-/** One row of a table. */
-export interface TableRow {
-  /** The digest or key. */
-  readonly digest: Digest;
+/** One row of a table: of a payload, or of a line under its key. */
+export interface TableRow extends PayloadDescription {
   /** Where the payload begins, in bytes. */
   readonly offset: number;
-  /** How long the payload is, in bytes. */
-  readonly length: number;
-  /** How to read the payload. */
-  readonly kind: number;
-  /** The CRC-32 of the payload. */
-  readonly crc: number;
   /** Which file the offset points into. */
   readonly location: number;
   /** Where the details are, if there are any. */
