@@ -70,9 +70,8 @@ export function readManifest(layout: BagLayout): Manifest {
     throw toCorruptError(layout, "is missing");
   }
   const content = decodeCheckedLine(bytes.subarray(1, -1));
-  const manifest = isManifest(content) ? content : undefined;
-  if (manifest === undefined) throw toCorruptError(layout, "is damaged");
-  return manifest;
+  if (!isManifest(content)) throw toCorruptError(layout, "is damaged");
+  return content;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { FileHandles } from "../../disk/file_system.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
+import { type BagLayout, toSegmentPath, toSegmentPaths } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import type { SegmentEntry } from "../manifest.ts";
 import type { PayloadDetails } from "../payload_blocks.ts";
@@ -141,16 +141,12 @@ export function createToSource(
 ): (row: TableRow, details?: PayloadDetails) => StoredSource {
   const reader = new SourceReader(handles);
   const payloads = createSegmentReader(layout, handles, segment);
+  const [file, table] = toSegmentPaths(layout, segment);
   return (row, details) => {
-    const path = (row.location === LOCATION.table ? toSegmentIndexPath : toSegmentPath)(
-      layout,
-      segment,
-    );
     const payload = new SealedPayload(payloads, row, details);
     const { shape } = payload.details;
     const entry = shape === undefined ? row : { ...row, shape };
-    return row.location === LOCATION.chunks
-      ? new PayloadSource(payload, entry)
-      : new FileSource(reader, path, entry);
+    if (row.location === LOCATION.chunks) return new PayloadSource(payload, entry);
+    return new FileSource(reader, row.location === LOCATION.table ? table : file, entry);
   };
 }

@@ -35,29 +35,22 @@ export function readUnsealed(
   handles: FileHandles,
   manifest: Manifest,
 ): UnsealedValues {
-  const ends = new Map<string, number>();
-  let newest = 0;
+  const seen = { ends: new Map<string, number>(), newest: 0 };
   function* scan(): Generator<UnsealedEntry> {
     for (const journal of listJournals(layout)) {
       const open = () => handles.open(toJournalPath(layout, journal));
       if (open() === undefined) continue;
       const from = manifest.sealed[journal] ?? 0;
-      ends.set(journal, from);
+      seen.ends.set(journal, from);
       for (const { entries, end } of scanSteps(open, from)) {
-        ends.set(journal, end);
+        seen.ends.set(journal, end);
         // After the scan: what it has seen was written before.
-        newest = Math.max(newest, open()?.statSync().mtime?.getTime() ?? Date.now());
+        seen.newest = Math.max(seen.newest, open()?.statSync().mtime?.getTime() ?? Date.now());
         for (const entry of entries) yield { ...entry, journal };
       }
     }
   }
-  return {
-    entries: scan(),
-    ends,
-    get newest() {
-      return newest;
-    },
-  };
+  return Object.assign(seen, { entries: scan() });
 }
 
 /** A part of the unsealed values that becomes one segment. */

@@ -77,19 +77,18 @@ export function* scanSteps(
     const window = Math.min(buffer.bytes.length, size - position);
     const file = open();
     if (file === undefined || !readAt(file, position, buffer.bytes.subarray(0, window))) return;
-    const { entries, next, done } = scanWindow(buffer, window, position, size);
+    const { entries, next } = scanWindow(buffer, window, position, size);
     const last = entries.at(-1);
     if (last !== undefined) end = toEntryEnd(last);
     yield { entries, end };
-    if (done) return;
     position = next;
   }
 }
 
+/** What was found in a window, and where the next one begins. */
 interface Window {
   readonly entries: readonly JournalEntry[];
   readonly next: number;
-  readonly done: boolean;
 }
 
 function scanWindow(
@@ -109,11 +108,11 @@ function scanWindow(
     const entry = { ...header, offset: position + at + HEADER_BYTES };
     const end = toEntryEnd(entry);
     // Not all there: the tail of a writer that was killed, or one that is writing now.
-    if (end > size) return { entries, next: entry.offset, done: true };
+    if (end > size) return { entries, next: size };
     entries.push(entry);
     at = end - position;
   }
-  return { entries, next: position + at, done: false };
+  return { entries, next: position + at };
 }
 
 /**

@@ -13,7 +13,7 @@ import type { Digest, Payload, PayloadSource, StoredPayload } from "../../value/
 import type { Hdf5Environment, Hdf5Input, Hdf5Output } from "../hdf5/access.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import { Hdf5Library } from "../hdf5/library.ts";
-import { DigestTable, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import { DigestTable, PURPOSE } from "../table/digest_table.ts";
 import { indexSegment, isUnreadable } from "./rebuild_index.ts";
 import { SealedPayload } from "./sealed_payload.ts";
 
@@ -108,7 +108,13 @@ export class Hdf5Values implements PayloadSource, Disposable {
   /** As the interface says. */
   open(digest: Digest): StoredPayload | undefined {
     const row = this.#table.find(digest);
-    return row === -1 ? undefined : this.#payload(this.#table.row(row)).open(false);
+    if (row === -1) return undefined;
+    const segment: ReadBytes = (offset, target) => readAt(this.#file, offset, target);
+    const table: ReadBytes = (offset, target) => {
+      target.set(this.#content.subarray(offset, offset + target.length));
+      return offset + target.length <= this.#content.length;
+    };
+    return new SealedPayload({ segment, table }, this.#table.row(row)).open(false);
   }
 
   /** As the interface says. */
@@ -117,15 +123,6 @@ export class Hdf5Values implements PayloadSource, Disposable {
     if (payload === undefined) return undefined;
     const bytes = new Uint8Array(payload.length);
     return payload.read(0, bytes) ? toPayload(payload.kind, bytes) : undefined;
-  }
-
-  #payload(row: TableRow): SealedPayload {
-    const segment: ReadBytes = (offset, target) => readAt(this.#file, offset, target);
-    const table: ReadBytes = (offset, target) => {
-      target.set(this.#content.subarray(offset, offset + target.length));
-      return offset + target.length <= this.#content.length;
-    };
-    return new SealedPayload({ segment, table }, row);
   }
 
   /** Lets go of the file. */

@@ -65,10 +65,11 @@ export class SealedPayload {
    * @returns The payload, or `undefined` when it is damaged or gone.
    */
   open(known: boolean): BlockPayload | undefined {
-    const { digest, kind, length, crc, location } = this.#row;
+    const { digest, kind, length, crc, location, offset: begin } = this.#row;
     const { shape, checks, chunks } = this.details;
     const head = { digest, kind, length, ...(shape !== undefined && { shape }) };
-    const read: ReadBytes = (offset, target) => this.#readBytes(offset, target);
+    const source = location === LOCATION.table ? this.#reader.table : this.#reader.segment;
+    const read: ReadBytes = (offset, target) => source(begin + offset, target);
     if (location === LOCATION.chunks) {
       const blocks = chunks && checks && this.#chunkBlocks(head, chunks, checks);
       return blocks && new BlockPayload(head, blocks);
@@ -117,12 +118,6 @@ export class SealedPayload {
   get details(): PayloadDetails {
     this.#details ??= readDetails(this.#reader.table, this.#row.details ?? 0);
     return this.#details;
-  }
-
-  #readBytes(offset: number, target: Uint8Array<ArrayBuffer>): boolean {
-    const { location, offset: begin } = this.#row;
-    const read = location === LOCATION.table ? this.#reader.table : this.#reader.segment;
-    return read(begin + offset, target);
   }
 }
 
@@ -182,7 +177,6 @@ const CHUNK_BYTES = 1024 * 1024;
 /** Reads payloads that lie in files of a bag, mostly one behind the other. */
 export class SourceReader {
   readonly #handles: FileHandles;
-  #path = "";
   #file: Deno.FsFile | undefined;
   #window: FileWindow | undefined;
 
@@ -205,9 +199,8 @@ export class SourceReader {
   read(path: string, offset: number, length: number): Uint8Array | undefined {
     const file = this.#handles.open(path);
     if (file === undefined) return undefined;
-    // A file that was closed and opened again is another object.
-    if (this.#window === undefined || path !== this.#path || file !== this.#file) {
-      this.#path = path;
+    // Each path has a file of its own, and one that was closed and opened again is another object.
+    if (this.#window === undefined || file !== this.#file) {
       this.#file = file;
       this.#window = new FileWindow(file);
     }
