@@ -59,9 +59,7 @@ const KEPT_FILES = 16;
 export class DiskLeases implements LeaseStore, Disposable {
   readonly place: string;
   readonly board: WaitNotes;
-  readonly #fileSystem: FileSystem;
-  readonly #layout: LeaseLayout & OwnFileLayout;
-  readonly #guard: CacheGuard;
+  readonly #options: DiskLeasesOptions;
   /** The keys that a file has had since what was said of them was last passed over. */
   readonly #keys = new WeakMap<OwnFile, Set<Digest>>();
   /** Locked files that have no key now; `undefined` once they were let go of. */
@@ -73,12 +71,9 @@ export class DiskLeases implements LeaseStore, Disposable {
    * @param options What it needs to know.
    */
   constructor(options: DiskLeasesOptions) {
-    const { fileSystem, layout, guard, place } = options;
-    this.#fileSystem = fileSystem;
-    this.#layout = layout;
-    this.#guard = guard;
-    this.place = place;
-    this.board = new WaitNotes(fileSystem, layout, guard);
+    this.#options = options;
+    this.place = options.place;
+    this.board = new WaitNotes(options);
   }
 
   /**
@@ -89,16 +84,17 @@ export class DiskLeases implements LeaseStore, Disposable {
    * that outlives the cache stays held until it is disposed.
    */
   tryAcquire(key: Digest): Lease | undefined {
-    this.#guard.checkWritable("take a lease in");
-    const path = toLeasePath(this.#layout, key);
-    const own = this.#idle?.pop() ?? createOwnFile(this.#fileSystem, this.#layout, "lease");
+    const { fileSystem, layout, guard } = this.#options;
+    guard.checkWritable("take a lease in");
+    const path = toLeasePath(layout, key);
+    const own = this.#idle?.pop() ?? createOwnFile(fileSystem, layout, "lease");
     try {
-      this.#fileSystem.link(own.path, path);
+      fileSystem.link(own.path, path);
     } catch {
       // Somebody holds the key, or has left it behind; or files cannot have two names here, as on a
       // FAT disk. What else is wrong shows when the file itself is opened.
       this.#putBack(own);
-      return tryLock(this.#fileSystem, path, key);
+      return tryLock(fileSystem, path, key);
     }
     this.#forgetEarlier(own, key);
     return new FileLease(key, own.file, () => this.#free(path, own));
@@ -112,13 +108,14 @@ export class DiskLeases implements LeaseStore, Disposable {
    * @returns Whether there may be such a holder.
    */
   revoke(key: Digest): boolean {
-    this.#guard.checkWritable("revoke a lease in");
+    const { fileSystem, layout, guard } = this.#options;
+    guard.checkWritable("revoke a lease in");
     if (!isDigest(key)) return false;
-    const path = toLeasePath(this.#layout, key);
+    const path = toLeasePath(layout, key);
     refuseLink(path);
-    using file = ifThere(() => this.#fileSystem.open(path, { append: true }));
+    using file = ifThere(() => fileSystem.open(path, { append: true }));
     if (file === undefined) return false;
-    writeAll(this.#fileSystem, file, new TextEncoder().encode(key));
+    writeAll(fileSystem, file, new TextEncoder().encode(key));
     return true;
   }
 
@@ -126,7 +123,7 @@ export class DiskLeases implements LeaseStore, Disposable {
   async changed(key: Digest, signal?: AbortSignal): Promise<void> {
     const look = this.watch(key);
     await waitUntil(() => {
-      this.#guard.checkOpen("wait for a lease in");
+      this.#options.guard.checkOpen("wait for a lease in");
       return look();
     }, signal);
   }
@@ -136,7 +133,7 @@ export class DiskLeases implements LeaseStore, Disposable {
    * frees the lease.
    */
   protected watch(key: Digest): () => boolean {
-    return () => isLeaseFree(this.#layout, key);
+    return () => isLeaseFree(this.#options.layout, key);
   }
 
   /** Only what was said of the same key can be mistaken; to look each time would cost 5 % of a miss. */
@@ -152,10 +149,10 @@ export class DiskLeases implements LeaseStore, Disposable {
   #free(path: string, own: OwnFile): void {
     try {
       // While the lock is held: nobody else can have put another file there.
-      removeIfThere(this.#fileSystem, path);
+      removeIfThere(this.#options.fileSystem, path);
     } catch (error) {
       // It still has the key's name, so only without its lock can others take the key.
-      abandonOwnFile(this.#fileSystem, own);
+      abandonOwnFile(this.#options.fileSystem, own);
       throw error;
     }
     this.#putBack(own);
@@ -163,7 +160,7 @@ export class DiskLeases implements LeaseStore, Disposable {
 
   #putBack(own: OwnFile): void {
     if (this.#idle !== undefined && this.#idle.length < KEPT_FILES) this.#idle.push(own);
-    else abandonOwnFile(this.#fileSystem, own);
+    else abandonOwnFile(this.#options.fileSystem, own);
   }
 
   /** Lets go of the files that hold no lease; those that do are let go of with it. */
@@ -171,7 +168,7 @@ export class DiskLeases implements LeaseStore, Disposable {
     this.board[Symbol.dispose]();
     const idle = this.#idle ?? [];
     this.#idle = undefined;
-    for (const own of idle) abandonOwnFile(this.#fileSystem, own);
+    for (const own of idle) abandonOwnFile(this.#options.fileSystem, own);
   }
 }
 
@@ -368,21 +365,16 @@ const LARGEST_BYTES = 2 ** 24;
  * does not count.
  */
 export class WaitNotes implements WaitBoard, Disposable {
-  readonly #fileSystem: FileSystem;
-  readonly #layout: OwnFileLayout;
-  readonly #guard: CacheGuard;
+  readonly #options: DiskLeasesOptions;
   #own: OwnFile | undefined;
 
   /**
    * Creates it; no file is made before there is something to tell.
    *
-   * @param layout Where the notes lie.
-   * @param guard Says what may be done.
+   * @param options What the leases need to know, which the waits are for.
    */
-  constructor(fileSystem: FileSystem, layout: OwnFileLayout, guard: CacheGuard) {
-    this.#fileSystem = fileSystem;
-    this.#layout = layout;
-    this.#guard = guard;
+  constructor(options: DiskLeasesOptions) {
+    this.#options = options;
   }
 
   /**
@@ -392,17 +384,18 @@ export class WaitNotes implements WaitBoard, Disposable {
    * @param note What others are to know; nothing, if not given.
    */
   write(note?: Record<string, unknown>): void {
-    this.#guard.checkWritable("wait in");
+    const { fileSystem, layout, guard } = this.#options;
+    guard.checkWritable("wait in");
     if (note === undefined && this.#own === undefined) return;
-    const { file } = this.#own ??= createOwnFile(this.#fileSystem, this.#layout, "waits");
+    const { file } = this.#own ??= createOwnFile(fileSystem, layout, "waits");
     const line = note === undefined
       ? new Uint8Array()
       : encodeCheckedLine(JSON.stringify(note).slice(0, -1));
     try {
       // Whoever reads between two of these steps finds no line, and looks again soon.
       file.seekSync(0, Deno.SeekMode.Start);
-      this.#fileSystem.truncate(file, line.length);
-      writeAll(this.#fileSystem, file, line);
+      fileSystem.truncate(file, line.length);
+      writeAll(fileSystem, file, line);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -415,9 +408,9 @@ export class WaitNotes implements WaitBoard, Disposable {
    * @returns The notes of the handles that live, without the own one.
    */
   read(): Record<string, unknown>[] {
-    this.#guard.checkOpen("read from");
+    this.#options.guard.checkOpen("read from");
     const notes: Record<string, unknown>[] = [];
-    for (const path of listOwnFiles(this.#layout, "waits")) {
+    for (const path of listOwnFiles(this.#options.layout, "waits")) {
       if (path === this.#own?.path) continue;
       const note = readNote(path);
       if (note !== undefined) notes.push(note);
@@ -429,7 +422,7 @@ export class WaitNotes implements WaitBoard, Disposable {
   [Symbol.dispose](): void {
     const own = this.#own;
     this.#own = undefined;
-    if (own !== undefined) abandonOwnFile(this.#fileSystem, own);
+    if (own !== undefined) abandonOwnFile(this.#options.fileSystem, own);
   }
 }
 
