@@ -13,7 +13,7 @@ import {
   writeFirst,
 } from "./bag_json.ts";
 import { DiskBag, type DiskBagOptions } from "./disk_bag.ts";
-import { WorkerFoldRunner } from "./fold/worker_runner.ts";
+import { WORKER_FOLD_RUNNER } from "./fold/worker_runner.ts";
 import { createManifest } from "./manifest.ts";
 
 const DEFAULTS: Required<Omit<BagOptions, "compression">> = {
@@ -49,7 +49,7 @@ type BagEnvironment = Pick<DiskBagOptions, "fileSystem" | "runner">;
 export async function openBagFiles(
   path: string,
   options: BagOptions = {},
-  environment: BagEnvironment = { fileSystem: DISK, runner: new WorkerFoldRunner() },
+  environment: BagEnvironment = { fileSystem: DISK, runner: WORKER_FOLD_RUNNER },
 ): Promise<DiskBag> {
   const { fileSystem } = environment;
   const layout = toLayout(resolve(path));

@@ -1,31 +1,23 @@
 import { runJob } from "../../base/worker_job.ts";
-import type { CompactResult, FoldResult } from "../../disk/disk_storage.ts";
 import { isLockedAt } from "../../disk/file_system.ts";
 import { toLayout } from "../../disk/layout.ts";
 import type { FoldRequest } from "./fold_worker.ts";
-import type { CompactRequest, FoldRunner } from "./scheduler.ts";
-import type { RebuiltIndex } from "../segment/rebuild_index.ts";
+import type { FoldRunner } from "./scheduler.ts";
 
 /**
  * Folds in a worker of its own for each fold, which is the only place that loads the HDF5 library:
  * its heap never shrinks, and ends with the worker.
  */
-export class WorkerFoldRunner implements FoldRunner {
-  async fold(root: string): Promise<FoldResult | undefined> {
+export const WORKER_FOLD_RUNNER: FoldRunner = {
+  async fold(root) {
     // A worker that finds the lock taken has loaded the HDF5 library for nothing: of four writers that
     // fill their journals at once, three would.
     if (isLockedAt(toLayout(root).foldLock) === true) return undefined;
-    return await ask<FoldResult | undefined>({ type: "fold", root });
-  }
-
-  async rebuild(root: string, write: boolean): Promise<RebuiltIndex[]> {
-    return await ask<RebuiltIndex[]>({ type: "rebuild", root, write });
-  }
-
-  async compact(root: string, request: CompactRequest): Promise<CompactResult> {
-    return await ask<CompactResult>({ type: "compact", root, request });
-  }
-}
+    return await ask({ type: "fold", root });
+  },
+  rebuild: (root, write) => ask({ type: "rebuild", root, write }),
+  compact: (root, request) => ask({ type: "compact", root, request }),
+};
 
 function ask<R>(request: FoldRequest): Promise<R> {
   return runJob<R>({
