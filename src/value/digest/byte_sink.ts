@@ -194,28 +194,6 @@ export class ByteSink {
 }
 
 /**
- * Lends sinks, so that a small value does not pay for a buffer of its own (1 of 2.5 µs).
- *
- * A value's own code (getters, `[digestSymbol]()`) may ask for digests while a value is digested,
- * so there may be several sinks out at once; one that is not given back is simply dropped.
- */
-export class ByteSinkPool {
-  readonly #idle: ByteSink[] = [];
-
-  /** Lends a sink, empty. */
-  take(limit: number): ByteSink {
-    const sink = this.#idle.pop() ?? new ByteSink();
-    sink.reset(limit);
-    return sink;
-  }
-
-  /** Takes a sink back. */
-  give(sink: ByteSink): void {
-    if (sink.reusable && this.#idle.length < 4) this.#idle.push(sink);
-  }
-}
-
-/**
  * Canonical bytes: what the digest of a value is the SHA-256 of. `src/bag/FORMAT.md` specifies them
  * ("Digests"); every item says where it ends, so that no two values share their bytes.
  *
