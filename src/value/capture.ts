@@ -43,7 +43,8 @@ export interface CaptureOptions {
 /** From this size on, in bytes, a buffer need not be copied at once. */
 export const LARGE_BYTES = 128 * 1024;
 
-const ARRAY_TYPES = [
+/** The classes of typed arrays, by their names. */
+export const TYPED_ARRAYS = {
   Int8Array,
   Uint8Array,
   Uint8ClampedArray,
@@ -56,7 +57,7 @@ const ARRAY_TYPES = [
   Float64Array,
   BigInt64Array,
   BigUint64Array,
-] as const;
+};
 
 type ViewType = new (buffer: ArrayBuffer, offset?: number, length?: number) => ArrayBufferView<
   ArrayBuffer
@@ -64,7 +65,7 @@ type ViewType = new (buffer: ArrayBuffer, offset?: number, length?: number) => A
 
 /** The class that a view becomes, by its prototype. */
 const VIEW_TYPES: ReadonlyMap<object, ViewType> = new Map<object, ViewType>([
-  ...ARRAY_TYPES.map((type) => [type.prototype, type] as const),
+  ...Object.values(TYPED_ARRAYS).map((type) => [type.prototype, type] as const),
   [DataView.prototype, DataView],
 ]);
 
@@ -351,8 +352,14 @@ function sizeOf(view: ArrayBufferView): number {
   return (view as Uint8Array).BYTES_PER_ELEMENT;
 }
 
-/** Deno has Node's class among its globals, which its type library does not describe. */
-function isOfBuffers(prototype: object): boolean {
+/**
+ * Tells whether a prototype is that of Node's buffers, which are byte arrays by another name. Deno has
+ * the class among its globals, which its type library does not describe: to import `node:buffer` takes
+ * a starting worker longer than 20 modules.
+ *
+ * @returns Whether it is.
+ */
+export function isOfBuffers(prototype: object): boolean {
   if (Object.getPrototypeOf(prototype) !== Uint8Array.prototype) return false;
   const { Buffer } = globalThis as { readonly Buffer?: { readonly prototype: object } };
   return prototype === Buffer?.prototype;

@@ -1,4 +1,5 @@
 import * as types from "node:util/types";
+import { isOfBuffers, TYPED_ARRAYS } from "./capture.ts";
 import { toErrorShape } from "./error_shape.ts";
 import { VALUE_KIND, type ValueKindName } from "./value.ts";
 
@@ -7,21 +8,6 @@ export type ArrayKindName = Exclude<ValueKindName, "cbor" | "graph">;
 
 /** An array of numbers, a view or a buffer. */
 export type ArrayValue = ArrayBufferView | ArrayBufferLike;
-
-const TYPED_ARRAYS = {
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float16Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-};
 
 /** The names of the typed arrays. */
 const TYPED_ARRAY_NAMES = Object.keys(TYPED_ARRAYS).filter(isTypedArrayName);
@@ -70,7 +56,7 @@ export function bytesOf(value: ArrayValue): Uint8Array<ArrayBuffer> {
  * @param value The array, view or buffer.
  * @returns Whether it is out of bounds, or its buffer is detached.
  */
-export function isOutOfBounds(value: ArrayValue): boolean {
+export function isOutOfBounds(value: object): boolean {
   if (!ArrayBuffer.isView(value)) return false;
   try {
     // To ask for their length is allowed of arrays, and 0; to look for an element is not.
@@ -130,8 +116,6 @@ export type ObjectType =
   | "Instance";
 
 const BY_PROTOTYPE: ReadonlyMap<object, ObjectType> = new Map<object, ObjectType>([
-  [Object.prototype, "Object"],
-  [Array.prototype, "Array"],
   [Map.prototype, "Map"],
   [Set.prototype, "Set"],
   [Date.prototype, "Date"],
@@ -176,36 +160,10 @@ export function toObjectType(value: object): ObjectType {
  */
 export const isProxy: (value: object) => boolean = types.isProxy;
 
-/**
- * Whether a prototype is that of Node's buffers, which are byte arrays by another name. They are
- * asked for only here: to import `node:buffer` takes a starting worker longer than 20 modules.
- */
-function isOfBuffers(prototype: object): boolean {
-  if (Object.getPrototypeOf(prototype) !== Uint8Array.prototype) return false;
-  // Deno has the class among its globals, which its type library does not describe.
-  const { Buffer } = globalThis as { readonly Buffer?: { readonly prototype: object } };
-  return prototype === Buffer?.prototype;
-}
-
 /** Whether an object has the inner slots that its prototype promises. */
 function isGenuine(value: object, type: ObjectType): boolean {
-  switch (type) {
-    case "Map":
-      return types.isMap(value);
-    case "Set":
-      return types.isSet(value);
-    case "Date":
-      return types.isDate(value);
-    case "RegExp":
-      return types.isRegExp(value);
-    case "Boxed":
-      return types.isBoxedPrimitive(value) && !types.isSymbolObject(value);
-    case "URL":
-    case "URLSearchParams":
-      return !types.isProxy(value) && isOfWeb(value);
-    default:
-      return isArrayKind(type) && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value));
-  }
+  if (type === "URL" || type === "URLSearchParams") return !types.isProxy(value) && isOfWeb(value);
+  return isArrayKind(type) ? isArrayValue(value, type) : toBaseType(value) === type;
 }
 
 /** Whether an object is one that the platform has made: what only inherits has no text. */

@@ -1,11 +1,12 @@
 import type { DiskBag } from "../../bag/disk_bag.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
-import type {
-  Digest,
-  EncodedPart,
-  Payload,
-  PayloadSource,
-  StoredPayload,
+import {
+  type Digest,
+  type EncodedPart,
+  type Payload,
+  type PayloadSource,
+  type StoredPayload,
+  toStoredPayload,
 } from "../../value/value.ts";
 import type { OpenFiles } from "../open_stores.ts";
 import type { PromptCalls, PromptValues } from "../stores.ts";
@@ -46,20 +47,7 @@ class CheckedSource implements PayloadSource {
 
   open(digest: Digest): StoredPayload | undefined {
     const part = this.#find(digest);
-    if (part === undefined) return undefined;
-    const { kind, bytes, shape } = part;
-    return {
-      digest,
-      kind,
-      length: bytes.length,
-      ...(shape !== undefined && { shape }),
-      read(offset, target) {
-        const end = offset + target.length;
-        if (offset < 0 || end > bytes.length) return false;
-        target.set(bytes.subarray(offset, end));
-        return true;
-      },
-    };
+    return part && toStoredPayload(part);
   }
 
   load(digest: Digest): Payload | undefined {
