@@ -10,7 +10,6 @@ import {
   readTable,
 } from "../codec/graph_reader.ts";
 import {
-  type ArrayKindName,
   bytesOf,
   fromBytes,
   isArrayKind,
@@ -103,50 +102,6 @@ function describe(node: ValueNode): string {
     if (keys.length > SHOWN_KEYS) break;
   }
   return `of the kind "${kind}" with ${keys.length > 0 ? keys.join(", ") : "nothing inside"}`;
-}
-
-/** An array or buffer that is stored on its own. */
-class ArrayNode implements ValueNode {
-  readonly kind: string;
-  readonly shape?: readonly number[];
-  readonly bytes: number;
-  readonly digest: string;
-  readonly #name: ArrayKindName;
-  readonly #payload: StoredPayload;
-  readonly #source: PayloadSource;
-
-  constructor(name: ArrayKindName, payload: StoredPayload, source: PayloadSource) {
-    this.kind = name;
-    this.bytes = payload.length;
-    this.digest = payload.digest;
-    this.#name = name;
-    this.#payload = payload;
-    this.#source = source;
-    const size = toElementBytes(name);
-    if (size !== undefined) this.shape = [payload.length / size];
-  }
-
-  child(step: PathStep): ValueNode | undefined {
-    const size = toElementBytes(this.#name);
-    if (size === undefined || step.type === "entry" || !isIndex(step.key)) return undefined;
-    const offset = Number(step.key) * size;
-    if (offset + size > this.bytes) return undefined;
-    const bytes = new Uint8Array(size);
-    if (!this.#payload.read(offset, bytes)) throw new MissingPartError(this.digest);
-    return new PlainNode(Reflect.get(fromBytes(this.#name, bytes), 0));
-  }
-
-  *children(): Generator<ValueChild> {}
-
-  read(): unknown {
-    const payload = this.#source.load(this.digest);
-    if (payload === undefined) throw new MissingPartError(this.digest);
-    return fromBytes(this.#name, payload.bytes);
-  }
-
-  numbers(): StoredPayload | undefined {
-    return this.shape === undefined ? undefined : this.#payload;
-  }
 }
 
 /** What an error says of itself, and where that stands in its node. */
@@ -290,7 +245,29 @@ function openArray(digest: string, source: PayloadSource): ValueNode {
   if (name === undefined || !isArrayKind(name)) {
     throw new SyntaxError(`Cannot read a value: its part ${digest} is no array`);
   }
-  return new ArrayNode(name, payload, source);
+  const size = toElementBytes(name);
+  const { length: bytes } = payload;
+  return {
+    kind: name,
+    bytes,
+    digest,
+    ...(size !== undefined && { shape: [bytes / size] }),
+    child(step) {
+      if (size === undefined || step.type === "entry" || !isIndex(step.key)) return undefined;
+      const offset = Number(step.key) * size;
+      if (offset + size > bytes) return undefined;
+      const element = new Uint8Array(size);
+      if (!payload.read(offset, element)) throw new MissingPartError(digest);
+      return new PlainNode(Reflect.get(fromBytes(name, element), 0));
+    },
+    children: () => [],
+    read() {
+      const whole = source.load(digest);
+      if (whole === undefined) throw new MissingPartError(digest);
+      return fromBytes(name, whole.bytes);
+    },
+    numbers: () => size === undefined ? undefined : payload,
+  };
 }
 
 function toKind(node: GraphNode): string {
