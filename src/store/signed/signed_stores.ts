@@ -128,7 +128,8 @@ class SignedCalls implements CallStore {
   constructor(calls: CallStore, signer: RecordSigner) {
     this.#calls = calls;
     this.#signer = signer;
-    if (calls.follow !== undefined) this.follow = () => followAll(calls);
+    const follow = calls.follow?.bind(calls);
+    if (follow !== undefined) this.follow = follow;
   }
 
   put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {
@@ -174,8 +175,4 @@ class SignedCalls implements CallStore {
     this.rejected++;
     return undefined;
   }
-}
-
-function followAll(calls: CallStore): CallFeed {
-  return calls.follow?.() ?? { read: () => [{ type: "reset" }] };
 }
