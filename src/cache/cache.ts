@@ -76,7 +76,6 @@ export class Cache {
   readonly #stores: Stores;
   #sharing: Sharing | undefined;
   #id: string | undefined;
-  #encode: EncodeValue | undefined;
   #hits = 0;
   #misses = 0;
 
@@ -196,10 +195,9 @@ export class Cache {
    * @throws {IndigestibleError} When the value cannot be stored.
    */
   putValue(value: unknown, root: string = "value"): Digest | Promise<Digest> {
-    if (this.#encode === undefined) {
-      return this.loadEncoder().then(() => this.putValue(value, root));
-    }
-    const encoded = this.#encode(value, { root });
+    const encode = this.encoder;
+    if (encode === undefined) return this.loadEncoder().then(() => this.putValue(value, root));
+    const encoded = encode(value, { root });
     const stored = this.putEncoded(encoded);
     return stored instanceof Promise ? stored.then(() => encoded.digest) : encoded.digest;
   }
@@ -210,7 +208,7 @@ export class Cache {
    * @internal
    */
   get encoder(): EncodeValue | undefined {
-    return this.#encode;
+    return ENCODING.loaded?.encodeValue;
   }
 
   /**
@@ -221,7 +219,7 @@ export class Cache {
    * @internal
    */
   async loadEncoder(): Promise<EncodeValue> {
-    return this.#encode ??= (await ENCODING.load()).encodeValue;
+    return (await ENCODING.load()).encodeValue;
   }
 
   /**
