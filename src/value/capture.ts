@@ -75,7 +75,7 @@ const LEAVES: ReadonlyMap<object, (value: object) => object> = new Map<
   (value: object) => object
 >([
   [Date.prototype, (value) => new Date(Date.prototype.getTime.call(value))],
-  [RegExp.prototype, (value) => copyRegExp(value as RegExp)],
+  [RegExp.prototype, (value) => new RegExp(value as RegExp)],
   [Boolean.prototype, (value) => Object(Boolean.prototype.valueOf.call(value))],
   [Number.prototype, (value) => Object(Number.prototype.valueOf.call(value))],
   [String.prototype, (value) => Object(String.prototype.valueOf.call(value))],
@@ -323,11 +323,6 @@ function defineField(object: object, key: string, value: unknown): void {
     enumerable: true,
     writable: true,
   });
-}
-
-function copyRegExp(value: RegExp): RegExp {
-  const { source, flags } = value;
-  return new RegExp(source, flags);
 }
 
 /** As `buffer.slice()`, which fills its memory with zeros first and takes half as long again. */

@@ -202,7 +202,7 @@ function explain(
   root: string,
   cause: unknown,
   toNode: CarryOptions["toNode"],
-): Finding {
+): Finding | undefined {
   if (cause instanceof TooDeepError) {
     const parts = Array.isArray(value) ? childrenOf(value) : [].values();
     const [piece = ""] = parts.find(([, part]) => isTooDeep(part)) ?? [];
@@ -215,10 +215,9 @@ function explain(
   const children = (part: object) =>
     isProxy(part) || part instanceof Error ? [].values() : childrenOf(part);
   const found = findFirst(value, root, { enter, children });
-  if (found !== undefined) return found;
   // What a getter throws speaks for itself.
-  if (!(cause instanceof Refusal)) throw cause;
-  return { path: root, reason: "it changes while it is read" };
+  if (found === undefined && !(cause instanceof Refusal)) throw cause;
+  return found;
 }
 
 /** Whether a part of what is too deep is so by itself, as the one argument of many is. */

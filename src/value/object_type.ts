@@ -115,21 +115,24 @@ export type ObjectType =
   | ArrayKindName
   | "Instance";
 
-const BY_PROTOTYPE: ReadonlyMap<object, ObjectType> = new Map<object, ObjectType>([
-  [Map.prototype, "Map"],
-  [Set.prototype, "Set"],
-  [Date.prototype, "Date"],
-  [RegExp.prototype, "RegExp"],
-  [Boolean.prototype, "Boxed"],
-  [Number.prototype, "Boxed"],
-  [String.prototype, "Boxed"],
-  [BigInt.prototype, "Boxed"],
-  [URL.prototype, "URL"],
-  [URLSearchParams.prototype, "URLSearchParams"],
-  [ArrayBuffer.prototype, "ArrayBuffer"],
-  [SharedArrayBuffer.prototype, "SharedArrayBuffer"],
-  [DataView.prototype, "DataView"],
-  ...TYPED_ARRAY_NAMES.map((name) => [globalThis[name].prototype, name] as const),
+/** A type, and what tells whether an object has the inner slots that the prototype promises. */
+type Promised = readonly [type: ObjectType, isGenuine: (value: object) => boolean];
+
+const BY_PROTOTYPE: ReadonlyMap<object, Promised> = new Map<object, Promised>([
+  [Map.prototype, ["Map", types.isMap]],
+  [Set.prototype, ["Set", types.isSet]],
+  [Date.prototype, ["Date", types.isDate]],
+  [RegExp.prototype, ["RegExp", types.isRegExp]],
+  [Boolean.prototype, ["Boxed", isBoxed]],
+  [Number.prototype, ["Boxed", isBoxed]],
+  [String.prototype, ["Boxed", isBoxed]],
+  [BigInt.prototype, ["Boxed", isBoxed]],
+  [URL.prototype, ["URL", isOfWeb]],
+  [URLSearchParams.prototype, ["URLSearchParams", isOfWeb]],
+  [ArrayBuffer.prototype, ["ArrayBuffer", hasBytes]],
+  [SharedArrayBuffer.prototype, ["SharedArrayBuffer", hasBytes]],
+  [DataView.prototype, ["DataView", hasBytes]],
+  ...TYPED_ARRAY_NAMES.map((name) => [TYPED_ARRAYS[name].prototype, [name, hasBytes]] as const),
 ]);
 
 /**
@@ -149,8 +152,8 @@ export function toObjectType(value: object): ObjectType {
     if (types.isProxy(value)) return "Instance";
     return prototype === null ? "NullObject" : "Error";
   }
-  const type = BY_PROTOTYPE.get(prototype) ?? (isOfBuffers(prototype) ? "Uint8Array" : undefined);
-  return type !== undefined && isGenuine(value, type) ? type : "Instance";
+  const known = BY_PROTOTYPE.get(isOfBuffers(prototype) ? Uint8Array.prototype : prototype);
+  return known?.[1](value) ? known[0] : "Instance";
 }
 
 /**
@@ -160,14 +163,17 @@ export function toObjectType(value: object): ObjectType {
  */
 export const isProxy: (value: object) => boolean = types.isProxy;
 
-/** Whether an object has the inner slots that its prototype promises. */
-function isGenuine(value: object, type: ObjectType): boolean {
-  if (type === "URL" || type === "URLSearchParams") return !types.isProxy(value) && isOfWeb(value);
-  return isArrayKind(type) ? isArrayValue(value, type) : toBaseType(value) === type;
+function hasBytes(value: object): boolean {
+  return ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value);
+}
+
+function isBoxed(value: object): boolean {
+  return types.isBoxedPrimitive(value) && !types.isSymbolObject(value);
 }
 
 /** Whether an object is one that the platform has made: what only inherits has no text. */
 function isOfWeb(value: object): boolean {
+  if (types.isProxy(value)) return false;
   try {
     String(value);
     return true;
@@ -186,7 +192,7 @@ export function toBaseType(value: object): ObjectType {
   if (types.isSet(value)) return "Set";
   if (types.isDate(value)) return "Date";
   if (types.isRegExp(value)) return "RegExp";
-  return types.isBoxedPrimitive(value) && !types.isSymbolObject(value) ? "Boxed" : "Object";
+  return isBoxed(value) ? "Boxed" : "Object";
 }
 
 /**
@@ -196,7 +202,7 @@ export function toBaseType(value: object): ObjectType {
  * @returns Whether it has bytes.
  */
 export function isArrayValue(value: object, type: ObjectType): value is ArrayValue & object {
-  return isArrayKind(type) && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value));
+  return isArrayKind(type) && hasBytes(value);
 }
 
 /**

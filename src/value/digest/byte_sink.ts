@@ -151,7 +151,11 @@ export class ByteSink {
     this.byte(wellFormed ? TAG.text : TAG.brokenText);
     this.uint(length);
     if (wellFormed) this.#utf8(value);
-    else for (let i = 0; i < length; i++) this.#unit(value.charCodeAt(i));
+    for (let i = 0; !wellFormed && i < length; i++) {
+      const unit = value.charCodeAt(i);
+      this.byte(unit & 0xff);
+      this.byte(unit >> 8);
+    }
     return wellFormed;
   }
 
@@ -165,11 +169,6 @@ export class ByteSink {
       this.#end += written;
       rest = rest.slice(read);
     }
-  }
-
-  #unit(value: number): void {
-    this.byte(value & 0xff);
-    this.byte(value >> 8);
   }
 
   #makeRoom(length: number): void {

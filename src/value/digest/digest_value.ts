@@ -139,6 +139,13 @@ function writeWith(
   return { digest, plain, storable, steady, parts };
 }
 
+/** What holds of all that is not written. */
+const WHOLE: Pick<Written, "plain" | "steady" | "parts"> = {
+  plain: false,
+  steady: true,
+  parts: new Map(),
+};
+
 /** What is not written at all, because it is a digest, or hashed as it lies in memory. */
 function writeWhole(
   value: unknown,
@@ -147,7 +154,7 @@ function writeWhole(
 ): Written | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (value instanceof DigestReference) {
-    return { digest: value.digest, plain: false, storable: false, steady: true, parts: new Map() };
+    return { ...WHOLE, digest: value.digest, storable: false };
   }
   const type = toObjectType(value);
   if (!isArrayKind(type) || !isArrayValue(value, type) || isDigestible(value)) return undefined;
@@ -155,12 +162,5 @@ function writeWhole(
   if (value.byteLength < SPLIT_BYTES) return undefined;
   const whole = known?.get(value) ?? toArrayPart(value, type);
   parts.set(value, whole);
-  return {
-    digest: whole.digest,
-    plain: false,
-    storable: true,
-    steady: true,
-    parts: new Map(),
-    whole,
-  };
+  return { ...WHOLE, digest: whole.digest, storable: true, whole };
 }

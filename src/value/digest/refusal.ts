@@ -251,12 +251,9 @@ export function isObject(value: unknown): value is object {
  */
 export function findUnclonable(value: unknown, root: string): Finding | undefined {
   // Refusals first: they are why a message was not sent, and losses are not.
+  const enter = (value: unknown) => isObject(value) ? refuseInstance(value) : undefined;
   return findFirst(value, root, { enter: refuse, children }) ??
-    findFirst(value, root, { enter: refuseObject, children });
-}
-
-function refuseObject(value: unknown): string | undefined {
-  return isObject(value) ? refuseInstance(value) : undefined;
+    findFirst(value, root, { enter, children });
 }
 
 /**
