@@ -153,11 +153,8 @@ class SignedCalls implements CallStore {
 
   records(damaged?: TellDamaged): Iterable<CallRecord> | AsyncIterable<CallRecord> {
     const records = this.#calls.records(damaged);
-    return Symbol.iterator in records ? this.#filter(records) : this.#filterLater(records);
-  }
-
-  *#filter(records: Iterable<CallRecord>): Iterable<CallRecord> {
-    for (const record of records) if (this.#believe(record.key, record)) yield record;
+    if (!(Symbol.iterator in records)) return this.#filterLater(records);
+    return Iterator.from(records).filter((record) => this.#believe(record.key, record));
   }
 
   async *#filterLater(records: AsyncIterable<CallRecord>): AsyncIterable<CallRecord> {

@@ -10,7 +10,7 @@ import { toPayload, toPayloadCheck } from "../../disk/payload.ts";
 import type { TellDamaged } from "../../disk/stores.ts";
 import type { Digest, EncodedPart, Payload } from "../../value/value.ts";
 import type { SqliteOptions } from "../stores.ts";
-import { checkDatabase, connect, createTables, type DatabaseSync, refuse } from "./connection.ts";
+import { connect, createTables, type DatabaseSync, isNewDatabase, refuse } from "./connection.ts";
 
 /** The largest payload: SQLite takes rows of at most 10^9 bytes. */
 const LARGEST_BYTES = 1_000_000_000 - 1024;
@@ -139,7 +139,7 @@ export function openSqliteFiles(path: string, options: SqliteOptions = {}): Disk
   const file = resolve(path);
   const leases = `${file}-leases`;
   return refuseReadOnly(file, mode, () => {
-    const isNew = checkDatabase(file) === "new";
+    const isNew = isNewDatabase(file);
     if (mode === "readwrite") {
       createLeases(DISK, leases);
       // Others may have made the same tables by now; what is made twice makes no difference.
