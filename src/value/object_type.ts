@@ -152,7 +152,8 @@ export function toObjectType(value: object): ObjectType {
     if (types.isProxy(value)) return "Instance";
     return prototype === null ? "NullObject" : "Error";
   }
-  const known = BY_PROTOTYPE.get(isOfBuffers(prototype) ? Uint8Array.prototype : prototype);
+  const known = BY_PROTOTYPE.get(prototype) ??
+    (isOfBuffers(prototype) ? BY_PROTOTYPE.get(Uint8Array.prototype) : undefined);
   return known?.[1](value) ? known[0] : "Instance";
 }
 
