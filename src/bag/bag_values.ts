@@ -1,7 +1,7 @@
 import type { CacheGuard, StoredPart } from "../disk/disk_storage.ts";
 import { DiskValues } from "../disk/disk_stores.ts";
 import type { Found, MaybePromise, ValueDescription } from "../disk/stores.ts";
-import { decodePlain } from "../value/codec/decode_value.ts";
+import { decodePlain } from "../value/codec/cbor.ts";
 import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import type { Digest, EncodedPart, Payload, PayloadSource, StoredPayload } from "../value/value.ts";
 import type { ByteCache } from "./byte_cache.ts";

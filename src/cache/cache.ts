@@ -1,7 +1,7 @@
 import { sharedByCopies } from "../base/ambient.ts";
 import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
 import type { CallRecord, TaskAddress } from "../call/call_record.ts";
-import type { Digest, EncodedValue } from "../value/value.ts";
+import type { Digest } from "../value/value.ts";
 import {
   type CacheStatistics,
   type Description,
@@ -76,7 +76,6 @@ export class Cache {
   readonly #stores: Stores;
   #sharing: Sharing | undefined;
   #id: string | undefined;
-  #encode: EncodeValue | undefined;
   #hits = 0;
   #misses = 0;
 
@@ -196,11 +195,10 @@ export class Cache {
    * @throws {IndigestibleError} When the value cannot be stored.
    */
   putValue(value: unknown, root: string = "value"): Digest | Promise<Digest> {
-    if (this.#encode === undefined) {
-      return this.loadEncoder().then(() => this.putValue(value, root));
-    }
-    const encoded = this.#encode(value, { root });
-    const stored = this.putEncoded(encoded);
+    const encode = this.encoder;
+    if (encode === undefined) return this.loadEncoder().then(() => this.putValue(value, root));
+    const encoded = encode(value, { root });
+    const stored = this.#stores.values.put(encoded);
     return stored instanceof Promise ? stored.then(() => encoded.digest) : encoded.digest;
   }
 
@@ -210,7 +208,7 @@ export class Cache {
    * @internal
    */
   get encoder(): EncodeValue | undefined {
-    return this.#encode;
+    return ENCODING.loaded?.encodeValue;
   }
 
   /**
@@ -221,18 +219,7 @@ export class Cache {
    * @internal
    */
   async loadEncoder(): Promise<EncodeValue> {
-    return this.#encode ??= (await ENCODING.load()).encodeValue;
-  }
-
-  /**
-   * Stores a value that is ready for it. Its bytes are read before this returns.
-   *
-   * @param encoded The value.
-   *
-   * @internal
-   */
-  putEncoded(encoded: EncodedValue): MaybePromise<void> {
-    return this.#stores.values.put(encoded);
+    return (await ENCODING.load()).encodeValue;
   }
 
   /**
@@ -318,18 +305,6 @@ export class Cache {
   }
 
   /**
-   * Takes back a record, and leaves alone who computes the call now.
-   *
-   * @param key The key of the call.
-   * @returns Whether the call was known.
-   *
-   * @internal
-   */
-  forget(key: Digest): MaybePromise<boolean> {
-    return this.#stores.calls.delete(key);
-  }
-
-  /**
    * Drops all values that no record names, directly or as a part. Calls in flight lose nothing: what
    * they have stored since they took their lease is kept.
    *
@@ -362,30 +337,6 @@ export class Cache {
    */
   get stores(): Stores {
     return this.#stores;
-  }
-
-  /**
-   * Takes the right to compute a key, if it is free.
-   *
-   * @param key The key of the call.
-   * @returns The lease, or `undefined` when somebody computes the key now.
-   *
-   * @internal
-   */
-  tryLease(key: Digest): Lease | undefined {
-    return this.#stores.leases.tryAcquire(key);
-  }
-
-  /**
-   * Waits until it is worth looking a key up again.
-   *
-   * @param key The key of the call.
-   * @param signal Ends the wait.
-   *
-   * @internal
-   */
-  leaseChanged(key: Digest, signal?: AbortSignal): Promise<void> {
-    return this.#stores.leases.changed(key, signal);
   }
 
   /**

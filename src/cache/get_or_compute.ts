@@ -93,7 +93,7 @@ async function runWithoutLease(
 ): Promise<CallResult> {
   using running = sharingOf(cache).running.begin(call, metadata);
   const result = await compute(false);
-  if (running.evicted && result.source === "computed") await cache.forget(call.key);
+  if (running.evicted && result.source === "computed") await cache.stores.calls.delete(call.key);
   return result;
 }
 
@@ -112,7 +112,7 @@ function runAsLeader(
       const result = await options.compute(true);
       if (result.source !== "busy") return result;
       waits = true;
-      const wait = (signal: AbortSignal) => cache.leaseChanged(key, signal);
+      const wait = (signal: AbortSignal) => cache.stores.leases.changed(key, signal);
       const changed = await waitFor(cache, key, options, wait);
       waits = false;
       if (changed === "late") return await runWithoutLease(cache, call, options);
@@ -226,7 +226,7 @@ interface HeldLease extends Disposable {
 /** `undefined` when another holds the lease. */
 function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): HeldLease | undefined {
   try {
-    const lease = cache.tryLease(key);
+    const lease = cache.stores.leases.tryAcquire(key);
     return lease && {
       lease,
       [Symbol.dispose]: () => {
@@ -409,7 +409,7 @@ async function putResult(
 ): Promise<boolean> {
   const { task: name } = record;
   try {
-    await cache.putEncoded(encoded);
+    await cache.stores.values.put(encoded);
   } catch (error) {
     warn(`Cannot store the result of "${name}": the call is not remembered`, error);
     return false;
@@ -448,7 +448,7 @@ function storeArguments(
     try {
       const encoded = encode(value, { root: `args[${position}]`, parts });
       if (encoded.digest !== record.digest) checkArgument(call, record, parts);
-      const put = cache.putEncoded(encoded);
+      const put = cache.stores.values.put(encoded);
       stored.push({ ...record, value: encoded.digest });
       if (put instanceof Promise) puts.push(put.catch((error) => leaveOut(index, record, error)));
     } catch (error) {

@@ -237,14 +237,16 @@ export function query(
   checkCache(cache, "query calls as the first argument");
   const whole = "address" in what || typeof what !== "function" ? what : undefined;
   return new CallSelection(cache, async function* () {
-    const { DamagedRecords, toMatcher } = await importLater<Calls>("calls");
+    const { toDamagedWarning, toMatcher } = await importLater<Calls>("calls");
     const matches = toMatcher(what);
-    const damaged = new DamagedRecords();
-    const records = cache.stores.calls.records((where) => damaged.add(where));
+    const damaged = { count: 0, first: "" };
+    const records = cache.stores.calls.records((where) => {
+      if (damaged.count++ === 0) damaged.first = where;
+    });
     try {
       for await (const record of records) if (matches(record)) yield record;
     } finally {
-      damaged.tell(onWarning);
+      if (damaged.count > 0) onWarning(toDamagedWarning(damaged.count, damaged.first));
     }
   }, whole);
 }

@@ -128,14 +128,6 @@ function withIgnored(
   return { ...identity, ignored };
 }
 
-/** The arguments of a call as its key sees them. */
-interface EffectiveArguments {
-  /** The arguments. */
-  readonly values: readonly unknown[];
-  /** Which of them are literal defaults. */
-  readonly filled: readonly (readonly [position: number, value: unknown])[];
-}
-
 /**
  * Fills in literal defaults and drops trailing `undefined`, where the function cannot tell.
  *
@@ -144,7 +136,7 @@ interface EffectiveArguments {
 function toEffectiveArguments(
   { parameters, rest, countsArguments }: FunctionProfile,
   args: readonly unknown[],
-): EffectiveArguments {
+): Required<Pick<KeyedCall, "filled" | "values">> {
   // A hole is `undefined` to the function, too.
   const values = Array.from(args);
   if (countsArguments) return { values, filled: [] };

@@ -74,17 +74,12 @@ function toName(token: string): string {
   );
 }
 
-/** A function and the texts of its tokens, a semicolon for each that a line break stands for. */
-interface Reading {
-  readonly node: { readonly type: string };
-  readonly tokens: readonly string[];
-}
-
+/** Reads a function, and the texts of its tokens, a semicolon for each that a line break stands for. */
 function read(
   { parseExpression }: typeof import("./acorn.ts"),
   source: string,
   name: string,
-): Reading {
+) {
   let firstError: unknown;
   for (const [before, after] of WRAPPINGS) {
     const text = `${before}${source}${after}`;

@@ -248,9 +248,8 @@ async function readSource(url: string, resolve: (specifier: string) => string): 
     // After the file was read: a write in between counts as one after it was loaded.
     const info = await Deno.stat(path);
     const changedAt = toChangeTime(info);
-    const file = isSettled(info)
-      ? { url, stamp: toStamp(info), digest: digestBytes(bytes) }
-      : { url, digest: digestBytes(bytes) };
+    const stamp = isSettled(info) ? toStamp(info) : undefined;
+    const file = { url, ...(stamp !== undefined && { stamp }), digest: digestBytes(bytes) };
     if (!CODE.test(path.pathname)) return { file, changedAt, imports: [] };
     const found = findSpecifiers(new TextDecoder().decode(bytes), path.pathname);
     return { file, changedAt, imports: found.flatMap((each) => toImports(each, url, resolve)) };

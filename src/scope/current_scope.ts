@@ -271,40 +271,29 @@ export interface ScopeHandle extends AsyncDisposable {
  */
 export function openScope(options: ScopeOptions): ScopeHandle {
   const scope = deriveScope(currentScope(), options);
-  return new OpenScope(scope, options.workers === undefined ? undefined : scope.workers);
-}
-
-class OpenScope implements ScopeHandle {
-  readonly scope: Scope;
-  readonly #workers: AsyncDisposable | undefined;
-  readonly #running = new Set<Promise<unknown>>();
-  #closed = false;
-
-  constructor(scope: Scope, workers: AsyncDisposable | undefined) {
-    this.scope = scope;
-    this.#workers = workers;
-  }
-
-  async run<T>(fn: () => T | Promise<T>): Promise<T> {
-    if (this.#closed) {
-      throw new ScopeClosedError("Cannot run in a scope: it was closed; open another one");
-    }
-    const run = (async () => await runInScope(this.scope, fn))();
-    this.#running.add(run);
-    try {
-      return await run;
-    } finally {
-      this.#running.delete(run);
-    }
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.allSettled(this.#running);
-    await this.#workers?.[Symbol.asyncDispose]();
-  }
+  const workers = options.workers === undefined ? undefined : scope.workers;
+  const running = new Set<Promise<unknown>>();
+  let closed = false;
+  const close = async (): Promise<void> => {
+    closed = true;
+    await Promise.allSettled(running);
+    await workers?.[Symbol.asyncDispose]();
+  };
+  return {
+    scope,
+    async run(fn) {
+      if (closed) {
+        throw new ScopeClosedError("Cannot run in a scope: it was closed; open another one");
+      }
+      const run = (async () => await runInScope(scope, fn))();
+      running.add(run);
+      try {
+        return await run;
+      } finally {
+        running.delete(run);
+      }
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }

@@ -184,11 +184,13 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     onWarning,
   } = options;
   if (options.cache !== undefined) checkCache(options.cache, "open a scope as `cache`");
+  const { cache: outerCache, workers: outerWorkers, ...others }: Partial<Scope> = outer ?? {};
   const metadata = deriveMetadata(outer?.metadata, options.metadata);
-  const cache = "cache" in options ? options.cache : outer?.cache;
-  const workers = "workers" in options ? toScopeWorkers(options) : outer?.workers;
+  const cache = "cache" in options ? options.cache : outerCache;
+  const workers = "workers" in options ? toScopeWorkers(options) : outerWorkers;
   const keepsWarn = outer !== undefined && strict === outer.strict && onWarning === undefined;
   return {
+    ...others,
     ...(cache !== undefined && { cache }),
     ...(workers !== undefined && { workers }),
     tags: options.tags === undefined
@@ -199,10 +201,6 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     singleFlight,
     leaseTimeout,
     warn: keepsWarn ? outer.warn : createWarn(strict, onWarning ?? writeWarning),
-    ...(outer?.chain !== undefined && { chain: outer.chain }),
-    ...(outer?.control !== undefined && { control: outer.control }),
-    ...(outer?.output !== undefined && { output: outer.output }),
-    ...(outer?.nesting !== undefined && { nesting: outer.nesting }),
   };
 }
 

@@ -37,98 +37,83 @@ const LARGEST_BYTES = 2 ** 32 - 1;
 /** How many characters of a digest name the directory that its file lies in. */
 const PREFIX_LENGTH = 2;
 
-/** A cache in a directory: a file for each value, a file for each record. */
-class FileStorage implements DiskStorage {
-  readonly path: string;
-  readonly mode: "readwrite" | "read";
-  readonly values: FileValues;
-  readonly calls: FileCalls;
-  readonly leases: DiskLeases;
-  readonly #guard: CacheGuard;
-
-  /**
-   * Opens a directory that is there.
-   *
-   * @param path The directory, absolute.
-   * @param options How to open it.
-   */
-  constructor(path: string, options: CacheSettings<CacheFilesOptions>, fileSystem: FileSystem) {
-    const { mode, durability } = options;
-    const guard = new CacheGuard(`the file cache "${path}"`, mode, `${path}/cache.json`);
-    const leases = `${path}/leases`;
-    const unfinished = `${path}/unfinished`;
-    const sync = durability === "power";
-    const replacer = new FileReplacer({ fileSystem, guard, directory: unfinished, sync });
-    this.path = path;
-    this.mode = mode;
-    this.#guard = guard;
-    this.values = new FileValues(guard, `${path}/values`, replacer);
-    this.calls = new FileCalls(guard, `${path}/calls`, replacer, fileSystem);
-    const layout = { leases, locks: leases };
-    this.leases = new DiskLeases({ fileSystem, layout, guard, place: path });
-    if (mode === "read") return;
+/** A cache in a directory that is there: a file for each value, a file for each record. */
+function createStorage(
+  path: string,
+  { mode, durability }: CacheSettings<CacheFilesOptions>,
+  fileSystem: FileSystem,
+): DiskStorage {
+  const guard = new CacheGuard(`the file cache "${path}"`, mode, `${path}/cache.json`);
+  const locks = `${path}/leases`;
+  const unfinished = `${path}/unfinished`;
+  const sync = durability === "power";
+  const replacer = new FileReplacer({ fileSystem, guard, directory: unfinished, sync });
+  const layout = { leases: locks, locks };
+  const leases = new DiskLeases({ fileSystem, layout, guard, place: path });
+  if (mode === "readwrite") {
     // What lies there unfinished is removed.
-    for (const name of [leases, unfinished]) isDirectory(name);
-    createLeases(fileSystem, leases);
+    for (const name of [locks, unfinished]) isDirectory(name);
+    createLeases(fileSystem, locks);
     fileSystem.makeDirectory(unfinished);
     // Who may not write should be told now, not at the first result.
-    exclusively(fileSystem, leases, () => replacer.clear());
+    exclusively(fileSystem, locks, () => replacer.clear());
   }
-
-  /** As the interface says. */
-  close(): Promise<void> {
-    return Promise.try(() => {
-      if (this.#guard.close()) this.leases[Symbol.dispose]();
+  const close = () =>
+    Promise.try(() => {
+      if (guard.close()) leases[Symbol.dispose]();
     });
-  }
-
-  /** The same as `close`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
+  return {
+    path,
+    mode,
+    values: new FileValues(guard, `${path}/values`, replacer),
+    calls: new FileCalls(guard, `${path}/calls`, replacer, fileSystem),
+    leases,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 /** Each part in a file of its own. */
 class FileValues extends KeyedValues {
-  readonly #directories: PrefixDirectories;
+  readonly #directoryOf: (digest: Digest) => string;
   readonly #replacer: FileReplacer;
 
   constructor(guard: CacheGuard, path: string, replacer: FileReplacer) {
     super(guard, LARGEST_BYTES);
-    this.#directories = new PrefixDirectories(path);
+    this.#directoryOf = prefixDirectories(path);
     this.#replacer = replacer;
   }
 
   protected override write(part: EncodedPart): void {
     const { digest, bytes } = part;
     const chunks = [encodeValueHeader(part), bytes];
-    this.#replacer.replace(this.#directories.find(digest), toName(digest), chunks);
+    this.#replacer.replace(this.#directoryOf(digest), toName(digest), chunks);
   }
 
   load(digest: Digest): Payload | undefined {
     this.guard.checkOpen("read from");
     if (!isDigest(digest)) return undefined;
-    return readValueFile(`${this.#directories.find(digest)}/${toName(digest)}`, digest);
+    return readValueFile(`${this.#directoryOf(digest)}/${toName(digest)}`, digest);
   }
 }
 
 /** Each record in a file of its own. */
 class FileCalls extends KeyedCalls {
   readonly #path: string;
-  readonly #directories: PrefixDirectories;
+  readonly #directoryOf: (digest: Digest) => string;
   readonly #replacer: FileReplacer;
   readonly #fileSystem: FileSystem;
 
   constructor(guard: CacheGuard, path: string, replacer: FileReplacer, fileSystem: FileSystem) {
     super(guard);
     this.#path = path;
-    this.#directories = new PrefixDirectories(path);
+    this.#directoryOf = prefixDirectories(path);
     this.#replacer = replacer;
     this.#fileSystem = fileSystem;
   }
 
   protected override write(key: Digest, line: Uint8Array<ArrayBuffer>): void {
-    this.#replacer.replace(this.#directories.find(key), `${toName(key)}.json`, [line]);
+    this.#replacer.replace(this.#directoryOf(key), `${toName(key)}.json`, [line]);
   }
 
   getLine(key: Digest): Record<string, unknown> | undefined {
@@ -155,37 +140,28 @@ class FileCalls extends KeyedCalls {
         const key = `${prefix}${name.slice(0, -".json".length)}`;
         const line = this.getLine(key);
         if (line !== undefined) yield line;
-        else if (isDigest(key)) this.#tellDamaged(`${this.#path}/${prefix}/${name}`, damaged);
+        if (line !== undefined || damaged === undefined || !isDigest(key)) continue;
+        // A file that is gone was deleted while others were read.
+        const path = `${this.#path}/${prefix}/${name}`;
+        if (readWhole(path) !== undefined) damaged(`"${path}"`);
       }
     }
   }
 
-  /** A file that is gone was deleted while others were read. */
-  #tellDamaged(path: string, damaged: TellDamaged | undefined): void {
-    if (damaged !== undefined && readWhole(path) !== undefined) damaged(`"${path}"`);
-  }
-
   #toPath(key: Digest): string {
-    return `${this.#directories.find(key)}/${toName(key)}.json`;
+    return `${this.#directoryOf(key)}/${toName(key)}.json`;
   }
 }
 
 /** The directories that files lie in, by how the digests begin. */
-class PrefixDirectories {
-  readonly #path: string;
+function prefixDirectories(root: string): (digest: Digest) => string {
   /** Those that were seen to be none of somebody else's. */
-  readonly #own = new Set<string>();
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  find(digest: Digest): string {
-    const path = `${this.#path}/${digest.slice(0, PREFIX_LENGTH)}`;
-    if (this.#own.has(path)) return path;
-    if (isDirectory(this.#path) && isDirectory(path)) this.#own.add(path);
+  const own = new Set<string>();
+  return (digest) => {
+    const path = `${root}/${digest.slice(0, PREFIX_LENGTH)}`;
+    if (!own.has(path) && isDirectory(root) && isDirectory(path)) own.add(path);
     return path;
-  }
+  };
 }
 
 /** Whether there is a directory; a link to one could lead anywhere, and is refused. */
@@ -336,23 +312,25 @@ export function openFileDirectory(
     refuseDeadLink(root);
     if (settings.mode === "read") {
       checkMarker(root);
-      return new FileStorage(root, settings, fileSystem);
+      return createStorage(root, settings, fileSystem);
     }
     return writeFirst(root, () => {
       const owned = createMarker(fileSystem, root, permissions);
       checkMarker(root);
-      return new FileStorage(root, settings, owned);
+      return createStorage(root, settings, owned);
     });
   } catch (cause) {
     if (cause instanceof Deno.errors.NotADirectory) {
-      throw new CacheFormatError(
-        `Cannot open "${root}" as a file cache: it is no directory, or lies below a file; ` +
-          "choose a directory, or a path where there is nothing yet",
-        { cause },
-      );
+      throw refuse(root, `it is no directory, or lies below a file; ${CHOOSE}`, { cause });
     }
     throw cause;
   }
+}
+
+const CHOOSE = "choose a directory, or a path where there is nothing yet";
+
+function refuse(root: string, state: string, options?: ErrorOptions): CacheFormatError {
+  return new CacheFormatError(`Cannot open "${root}" as a file cache: ${state}`, options);
 }
 
 function refuseDeadLink(root: string): void {
@@ -361,11 +339,7 @@ function refuseDeadLink(root: string): void {
   } catch (cause) {
     // Whatever else is wrong is said by what opens it.
     if (!isDeadLink(root, cause)) return;
-    throw new CacheFormatError(
-      `Cannot open "${root}" as a file cache: it is a link that leads nowhere; choose a directory, ` +
-        "or a path where there is nothing yet",
-      { cause },
-    );
+    throw refuse(root, `it is a link that leads nowhere; ${CHOOSE}`, { cause });
   }
 }
 
@@ -382,20 +356,16 @@ function createMarker(
   const foreign = listRoot(root).find(({ name }) => !UNFINISHED_REGEXP.test(name))?.name;
   // A process that creates the same cache may have finished between the two looks.
   if (foreign !== undefined && readWhole(`${root}/cache.json`, SMALL_FILE_BYTES) === undefined) {
-    throw new CacheFormatError(
-      `Cannot open "${root}" as a file cache: it holds "${foreign}" but no cache.json; ` +
-        "choose a directory that is missing or empty",
-    );
+    const state = `it holds "${foreign}" but no cache.json`;
+    throw refuse(root, `${state}; choose a directory that is missing or empty`);
   }
-  const content = {
+  const content = JSON.stringify({
     format: FORMAT,
     version: FILES_VERSION,
     digest: "sha256",
     digestScheme: DIGEST_SCHEME,
-  };
-  replaceFile(owned, `${root}/cache.json`, [
-    new TextEncoder().encode(`${JSON.stringify(content)}\n`),
-  ]);
+  });
+  replaceFile(owned, `${root}/cache.json`, [new TextEncoder().encode(`${content}\n`)]);
   owned.syncDirectory(root);
   return owned;
 }
@@ -403,21 +373,21 @@ function createMarker(
 function checkMarker(root: string): void {
   const bytes = readWhole(`${root}/cache.json`, SMALL_FILE_BYTES);
   if (bytes === undefined) {
-    throw new CacheFormatError(
-      `Cannot open "${root}" as a file cache: it has no cache.json; ` +
-        'open it with mode: "readwrite" to create one in a directory that is missing or empty',
+    throw refuse(
+      root,
+      'it has no cache.json; open it with mode: "readwrite" to create one in a directory that is ' +
+        "missing or empty",
     );
   }
   const { format, version } = parse(bytes);
   if (format !== FORMAT || typeof version !== "number") {
-    throw new CacheFormatError(
-      `Cannot open "${root}" as a file cache: its cache.json does not say "${FORMAT}"`,
-    );
+    throw refuse(root, `its cache.json does not say "${FORMAT}"`);
   }
   if (version !== FILES_VERSION) {
-    throw new CacheFormatError(
-      `Cannot open "${root}" as a file cache: it has format version ${version}, ` +
-        `and this is Quiver for version ${FILES_VERSION}; use the Quiver that wrote it`,
+    throw refuse(
+      root,
+      `it has format version ${version}, and this is Quiver for version ${FILES_VERSION}; use the ` +
+        "Quiver that wrote it",
     );
   }
 }

@@ -1,6 +1,6 @@
 import type { CallRecord } from "../call/call_record.ts";
 import { LateModule } from "../base/lazy_import.ts";
-import type { Digest, EncodedValue } from "../value/value.ts";
+import type { Digest } from "../value/value.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import type {
   CallStore,
@@ -35,7 +35,7 @@ export function stackStores(layers: readonly Stores[]): Stores {
   if (top === undefined) throw new TypeError("Cannot stack caches: there is none");
   const { leases, sweeper, readOnly } = top;
   return {
-    values: new LayeredValues(layers, (value) => top.values.put(value)),
+    values: layerValues(layers, (value) => top.values.put(value)),
     calls: new StackedCalls(layers, top),
     leases,
     layers,
@@ -54,8 +54,8 @@ export function stackStores(layers: readonly Stores[]): Stores {
  */
 export function unionStores(layers: readonly Stores[]): Stores {
   return {
-    values: new LayeredValues(layers, refuse("store a value in")),
-    calls: new UnionCalls(layers),
+    values: layerValues(layers, refuse("store a value in")),
+    calls: uniteCalls(layers),
     layers,
     leases: new MemoryLeases(),
     readOnly: true,
@@ -91,61 +91,37 @@ function count(layers: readonly Stores[]): StoreStatistics {
   };
 }
 
-class LayeredValues implements ValueStore {
-  readonly put: (value: EncodedValue) => MaybePromise<void>;
-  readonly #layers: readonly Stores[];
-
-  constructor(layers: readonly Stores[], put: (value: EncodedValue) => MaybePromise<void>) {
-    this.#layers = layers;
-    this.put = put;
-  }
-
-  get(digest: Digest): MaybePromise<Found<unknown>> {
-    return this.#getFrom(0, digest);
-  }
-
-  #getFrom(index: number, digest: Digest): MaybePromise<Found<unknown>> {
-    const layer = this.#layers[index];
+function layerValues(layers: readonly Stores[], put: ValueStore["put"]): ValueStore {
+  const get = (digest: Digest, index: number): MaybePromise<Found<unknown>> => {
+    const layer = layers[index];
     if (layer === undefined) return { hit: false };
     const found = layer.values.get(digest);
-    const next = (found: Found<unknown>) => found.hit ? found : this.#getFrom(index + 1, digest);
+    const next = (found: Found<unknown>) => found.hit ? found : get(digest, index + 1);
     return found instanceof Promise ? found.then(next) : next(found);
-  }
-
-  reject(digest: Digest): boolean {
+  };
+  return {
+    put,
+    get: (digest) => get(digest, 0),
     // Nobody knows which of them gave it.
-    return this.#layers.map(({ values }) => values.reject?.(digest) ?? false).includes(true);
-  }
+    reject: (digest) => layers.map(({ values }) => values.reject?.(digest) ?? false).includes(true),
+  };
 }
 
 /** The records of several stores, each key once: the first that has it counts. */
-class UnionCalls implements CallStore {
-  readonly put: (record: CallRecord) => MaybePromise<void> = refuse("record a call in");
-  readonly #layers: readonly Stores[];
-
-  constructor(layers: readonly Stores[]) {
-    this.#layers = layers;
-  }
-
-  get(key: Digest): MaybePromise<CallRecord | undefined> {
-    return this.#getFrom(0, key);
-  }
-
-  #getFrom(index: number, key: Digest): MaybePromise<CallRecord | undefined> {
-    const layer = this.#layers[index];
+function uniteCalls(layers: readonly Stores[]): CallStore {
+  const get = (key: Digest, index: number): MaybePromise<CallRecord | undefined> => {
+    const layer = layers[index];
     if (layer === undefined) return undefined;
     const record = layer.calls.get(key);
-    const next = (record: CallRecord | undefined) => record ?? this.#getFrom(index + 1, key);
+    const next = (record: CallRecord | undefined) => record ?? get(key, index + 1);
     return record instanceof Promise ? record.then(next) : next(record);
-  }
-
-  delete(_key: Digest): never {
-    return refuse("forget a call of")();
-  }
-
-  records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
-    return eachOnce(this.#layers, damaged);
-  }
+  };
+  return {
+    put: refuse("record a call in"),
+    get: (key) => get(key, 0),
+    delete: refuse("forget a call of"),
+    records: (damaged) => eachOnce(layers, damaged),
+  };
 }
 
 class StackedCalls implements CallStore {

@@ -16,18 +16,17 @@ import type {
   SweepResult,
   ValueDescription,
   ValueStore,
+  ValueSweeper,
 } from "./stores.ts";
 
 /** Creates stores that live as long as this isolate and are shared with nobody. */
 export function createMemoryStores(): Stores {
   const values = new MemoryValues();
   const leases = new MemoryLeases();
-  const sweeper = {
-    horizon: (gracePeriod: number) =>
-      Promise.resolve(Math.min(now() - gracePeriod, leases.oldest - 1)),
-    describe: (digest: Digest) => values.describe(digest),
-    sweep: (live: ReadonlySet<Digest>, options: SweepOptions) =>
-      Promise.resolve(values.sweep(live, options)),
+  const sweeper: ValueSweeper = {
+    horizon: (gracePeriod) => Promise.resolve(Math.min(now() - gracePeriod, leases.oldest - 1)),
+    describe: (digest) => values.describe(digest),
+    sweep: (live, options) => Promise.resolve(values.sweep(live, options)),
   };
   return { values, calls: new MemoryCalls(), leases, sweeper };
 }
@@ -195,7 +194,13 @@ export class MemoryLeases implements LeaseStore {
   /** As the interface says. */
   tryAcquire(key: Digest): Lease | undefined {
     if (this.#held.has(key)) return undefined;
-    const lease = new HeldLease(key, () => this.#held.delete(key));
+    const { promise: freed, resolve } = Promise.withResolvers<void>();
+    const free = () => {
+      // It may be held by another one when this is disposed again.
+      if (this.#held.get(key) === lease) this.#held.delete(key);
+      resolve();
+    };
+    const lease: HeldLease = { key, since: now(), revoked: false, freed, [Symbol.dispose]: free };
     this.#held.set(key, lease);
     return lease;
   }
@@ -213,27 +218,10 @@ export class MemoryLeases implements LeaseStore {
   }
 }
 
-class HeldLease implements Lease {
-  readonly key: Digest;
-  readonly since: number = now();
-  revoked = false;
-  readonly #freed = Promise.withResolvers<void>();
-  #remove: (() => void) | undefined;
-
-  constructor(key: Digest, remove: () => void) {
-    this.key = key;
-    this.#remove = remove;
-  }
-
-  get freed(): Promise<void> {
-    return this.#freed.promise;
-  }
-
-  [Symbol.dispose](): void {
-    this.#remove?.();
-    this.#remove = undefined;
-    this.#freed.resolve();
-  }
+interface HeldLease extends Lease {
+  readonly since: number;
+  revoked: boolean;
+  readonly freed: Promise<void>;
 }
 
 /**

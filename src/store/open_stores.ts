@@ -11,7 +11,6 @@ import { type SigningOptions, toSigningKeys } from "./signed/signing_keys.ts";
 import {
   type BagDescription,
   type FilesDescription,
-  type LayersDescription,
   NO_STATISTICS,
   type PromptStores,
   type SqliteDescription,
@@ -88,51 +87,44 @@ export async function openSqliteStores(
  * @param description What to open.
  */
 export async function openDescribedStores(description: StoreDescription): Promise<OpenStores> {
+  await using stack = new AsyncDisposableStack();
+  const stores = await openInto(stack, description);
+  const opened = stack.move();
+  return { stores, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+async function openInto(
+  stack: AsyncDisposableStack,
+  description: StoreDescription,
+): Promise<Stores> {
+  const open = (inner: StoreDescription) => openInto(stack, inner);
   switch (description.type) {
     // With an empty list the keys of the environment are left alone: the description says it all.
     case "bag": {
       const options = { ...description.options, fold: "full", signingKey: [] } as const;
-      return await openBagStores(description.path, options);
+      return stack.use(await openBagStores(description.path, options)).stores;
     }
-    case "files":
-      return await openFileStores(description.path, { ...description.options, signingKey: [] });
-    case "sqlite":
-      return await openSqliteStores(description.path, { ...description.options, signingKey: [] });
+    case "files": {
+      const options = { ...description.options, signingKey: [] };
+      return stack.use(await openFileStores(description.path, options)).stores;
+    }
+    case "sqlite": {
+      const options = { ...description.options, signingKey: [] };
+      return stack.use(await openSqliteStores(description.path, options)).stores;
+    }
     case "signed": {
       const { signStores } = await importLater<typeof import("./signed/signed_stores.ts")>(
         "signed",
       );
-      const opened = await openDescribedStores(description.stores);
-      return { ...opened, stores: signStores(opened.stores, description.keys) };
+      return signStores(await open(description.stores), description.keys);
     }
-    case "limited": {
-      const opened = await openDescribedStores(description.stores);
-      return { ...opened, stores: limitStores(opened.stores, description.limits) };
-    }
+    case "limited":
+      return limitStores(await open(description.stores), description.limits);
     case "mixed":
-      return await openMixed(description.values, description.calls);
+      return mixStores(await open(description.values), await open(description.calls));
     default:
-      return await openLayers(description);
+      return LAYERED[description.type](await Array.fromAsync(description.layers, open));
   }
-}
-
-async function openLayers({ type, layers }: LayersDescription): Promise<OpenStores> {
-  await using stack = new AsyncDisposableStack();
-  const opened: Stores[] = [];
-  for (const layer of layers) opened.push(stack.use(await openDescribedStores(layer)).stores);
-  const all = stack.move();
-  return { stores: LAYERED[type](opened), [Symbol.asyncDispose]: () => all.disposeAsync() };
-}
-
-async function openMixed(values: StoreDescription, calls: StoreDescription): Promise<OpenStores> {
-  await using stack = new AsyncDisposableStack();
-  const valuesOf = stack.use(await openDescribedStores(values));
-  const callsOf = stack.use(await openDescribedStores(calls));
-  const opened = stack.move();
-  return {
-    stores: mixStores(valuesOf.stores, callsOf.stores),
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  };
 }
 
 function openFiles<F extends DiskStorage>(
@@ -166,7 +158,7 @@ export function createDiskStores(
     description,
     statistics: () => {
       const storage = files.statistics?.();
-      return storage === undefined ? NO_STATISTICS : { ...NO_STATISTICS, storage };
+      return { ...NO_STATISTICS, ...(storage !== undefined && { storage }) };
     },
   };
 }
@@ -174,7 +166,6 @@ export function createDiskStores(
 /** Signs stores, if there are keys. */
 type Sign = (stores: PromptStores) => PromptStores;
 
-/** Whoever signs nothing never loads what signs. */
 async function loadSign(keys: readonly string[]): Promise<Sign> {
   if (keys.length === 0) return (stores) => stores;
   const { signStores } = await importLater<typeof import("./signed/signed_stores.ts")>("signed");

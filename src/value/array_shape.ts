@@ -55,13 +55,8 @@ export function isShapeOf(shape: unknown, count: number): shape is readonly numb
   return product === count;
 }
 
-/**
- * Tells whether a value is an n-dimensional array.
- *
- * @returns Whether it is.
- */
-function isNdArray(value: unknown): value is NdArray {
-  if (typeof value !== "object" || value === null || !isPlain(value)) return false;
+/** Whether a plain object is an n-dimensional array. */
+function isNdArray(value: object): value is NdArray {
   const keys = Object.keys(value);
   if (keys.length !== 2 || !("data" in value && "shape" in value)) return false;
   return isNumberArray(value.data) && isShapeOf(value.shape, value.data.length);

@@ -43,7 +43,8 @@ export interface CaptureOptions {
 /** From this size on, in bytes, a buffer need not be copied at once. */
 export const LARGE_BYTES = 128 * 1024;
 
-const ARRAY_TYPES = [
+/** The classes of typed arrays, by their names. */
+export const TYPED_ARRAYS = {
   Int8Array,
   Uint8Array,
   Uint8ClampedArray,
@@ -56,7 +57,7 @@ const ARRAY_TYPES = [
   Float64Array,
   BigInt64Array,
   BigUint64Array,
-] as const;
+};
 
 type ViewType = new (buffer: ArrayBuffer, offset?: number, length?: number) => ArrayBufferView<
   ArrayBuffer
@@ -64,7 +65,7 @@ type ViewType = new (buffer: ArrayBuffer, offset?: number, length?: number) => A
 
 /** The class that a view becomes, by its prototype. */
 const VIEW_TYPES: ReadonlyMap<object, ViewType> = new Map<object, ViewType>([
-  ...ARRAY_TYPES.map((type) => [type.prototype, type] as const),
+  ...Object.values(TYPED_ARRAYS).map((type) => [type.prototype, type] as const),
   [DataView.prototype, DataView],
 ]);
 
@@ -74,7 +75,7 @@ const LEAVES: ReadonlyMap<object, (value: object) => object> = new Map<
   (value: object) => object
 >([
   [Date.prototype, (value) => new Date(Date.prototype.getTime.call(value))],
-  [RegExp.prototype, (value) => copyRegExp(value as RegExp)],
+  [RegExp.prototype, (value) => new RegExp(value as RegExp)],
   [Boolean.prototype, (value) => Object(Boolean.prototype.valueOf.call(value))],
   [Number.prototype, (value) => Object(Number.prototype.valueOf.call(value))],
   [String.prototype, (value) => Object(String.prototype.valueOf.call(value))],
@@ -324,11 +325,6 @@ function defineField(object: object, key: string, value: unknown): void {
   });
 }
 
-function copyRegExp(value: RegExp): RegExp {
-  const { source, flags } = value;
-  return new RegExp(source, flags);
-}
-
 /** As `buffer.slice()`, which fills its memory with zeros first and takes half as long again. */
 function copyBytes(buffer: ArrayBuffer, at: number, length: number): ArrayBuffer {
   return new Uint8Array(new Uint8Array(buffer, at, length)).buffer;
@@ -351,8 +347,14 @@ function sizeOf(view: ArrayBufferView): number {
   return (view as Uint8Array).BYTES_PER_ELEMENT;
 }
 
-/** Deno has Node's class among its globals, which its type library does not describe. */
-function isOfBuffers(prototype: object): boolean {
+/**
+ * Tells whether a prototype is that of Node's buffers, which are byte arrays by another name. Deno has
+ * the class among its globals, which its type library does not describe: to import `node:buffer` takes
+ * a starting worker longer than 20 modules.
+ *
+ * @returns Whether it is.
+ */
+export function isOfBuffers(prototype: object): boolean {
   if (Object.getPrototypeOf(prototype) !== Uint8Array.prototype) return false;
   const { Buffer } = globalThis as { readonly Buffer?: { readonly prototype: object } };
   return prototype === Buffer?.prototype;

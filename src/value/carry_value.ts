@@ -127,28 +127,6 @@ export function fromCarried(
   });
 }
 
-/** Options of {@linkcode cloneWhole}. */
-export interface CloneOptions extends Omit<CarryOptions, "toNode"> {
-  /** Tells which objects stay what they are, such as tasks; by default none. */
-  readonly keep?: (value: object) => boolean;
-}
-
-/**
- * Copies a value as structured clone does, but such that nothing is lost that can travel.
- *
- * @param options What it is called, and what is not copied.
- * @throws {UnclonableError} When something in the value cannot be copied.
- */
-export function cloneWhole(value: unknown, { keep, ...options }: CloneOptions): unknown {
-  const kept: object[] = [];
-  const toNode = (object: object) =>
-    keep?.(object) ? [KEPT, kept.push(object) - 1] as const : undefined;
-  const carried = structuredClone(toCarried(value, { ...options, toNode }));
-  return fromCarried(carried, ([type, index]) => type === KEPT ? kept[Number(index)] : undefined);
-}
-
-const KEPT = "kept";
-
 /** Where what is carried says what it stands for, on this side only. */
 const ORIGINAL = Symbol("original");
 
@@ -224,7 +202,7 @@ function explain(
   root: string,
   cause: unknown,
   toNode: CarryOptions["toNode"],
-): Finding {
+): Finding | undefined {
   if (cause instanceof TooDeepError) {
     const parts = Array.isArray(value) ? childrenOf(value) : [].values();
     const [piece = ""] = parts.find(([, part]) => isTooDeep(part)) ?? [];
@@ -237,10 +215,9 @@ function explain(
   const children = (part: object) =>
     isProxy(part) || part instanceof Error ? [].values() : childrenOf(part);
   const found = findFirst(value, root, { enter, children });
-  if (found !== undefined) return found;
   // What a getter throws speaks for itself.
-  if (!(cause instanceof Refusal)) throw cause;
-  return { path: root, reason: "it changes while it is read" };
+  if (found === undefined && !(cause instanceof Refusal)) throw cause;
+  return found;
 }
 
 /** Whether a part of what is too deep is so by itself, as the one argument of many is. */

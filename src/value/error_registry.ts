@@ -1,6 +1,6 @@
 import { sharedByCopies } from "../base/ambient.ts";
 import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
-import * as quiverErrors from "../base/errors.ts";
+import { isKnownType, prototypesOf } from "./error_shape.ts";
 
 /** Options of {@linkcode registerError}. */
 export interface RegisterErrorOptions<E extends Error> {
@@ -48,20 +48,6 @@ const BY_PROTOTYPE = sharedByCopies(
   () => new WeakMap<object, RegisteredError>(),
 );
 
-const KNOWN: ReadonlySet<string> = new Set([
-  ...Object.keys(quiverErrors),
-  "AggregateError",
-  "DOMException",
-  "Error",
-  "EvalError",
-  "RangeError",
-  "ReferenceError",
-  "SuppressedError",
-  "SyntaxError",
-  "TypeError",
-  "URIError",
-]);
-
 /**
  * Makes a class of errors known, so that what a task throws of it on a worker is an instance of it
  * here. Both sides must import the module that calls this: that of the task is the natural place.
@@ -107,7 +93,9 @@ export function registerError<C extends abstract new (...args: never[]) => Error
   }
   const { name = Class.name, toFields, fromFields } = options;
   const before = BY_NAME.get(name);
-  if (KNOWN.has(name) || name === "" || (before !== undefined && before.prototype !== prototype)) {
+  if (
+    isKnownType(name) || name === "" || (before !== undefined && before.prototype !== prototype)
+  ) {
     throw new TypeError(
       `Cannot register a class of errors as "${name}": ` +
         `${name === "" ? "it has no name" : "another class has that name"}; ` +
@@ -132,13 +120,8 @@ export function registerError<C extends abstract new (...args: never[]) => Error
  * @returns The nearest class that was registered, or `undefined`.
  */
 export function findRegistered(error: Error): RegisteredError | undefined {
-  let prototype: object | null = Object.getPrototypeOf(error);
-  while (prototype !== null) {
-    const registered = BY_PROTOTYPE.get(prototype);
-    if (registered !== undefined) return registered;
-    prototype = Object.getPrototypeOf(prototype);
-  }
-  return undefined;
+  return prototypesOf(error).map((prototype) => BY_PROTOTYPE.get(prototype))
+    .find((registered) => registered !== undefined);
 }
 
 /**

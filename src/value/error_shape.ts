@@ -48,6 +48,15 @@ const TYPES: ReadonlyMap<object, string> = new Map(
   Array.from(PROTOTYPES, ([name, prototype]) => [prototype, name]),
 );
 
+/**
+ * Tells whether a class of errors has its name from the platform or from Quiver.
+ *
+ * @returns Whether it has.
+ */
+export function isKnownType(name: string): boolean {
+  return PROTOTYPES.has(name);
+}
+
 /** Marks the prototypes of Quiver's classes of errors, in each copy of it. */
 const QUIVER_ERROR = Symbol.for("quiver.error");
 
@@ -114,14 +123,19 @@ export function defineHidden(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, writable: true, configurable: true });
 }
 
+/**
+ * Goes over what an object inherits from.
+ *
+ * @returns Its prototype, that one's prototype, and so on.
+ */
+export function* prototypesOf(value: object): Generator<object> {
+  let prototype: object | null = Object.getPrototypeOf(value);
+  for (; prototype !== null; prototype = Object.getPrototypeOf(prototype)) yield prototype;
+}
+
 function toType(error: Error): string {
-  let prototype: object | null = Object.getPrototypeOf(error);
-  while (prototype !== null) {
-    const type = TYPES.get(prototype) ?? ofOtherCopy(prototype);
-    if (type !== undefined) return type;
-    prototype = Object.getPrototypeOf(prototype);
-  }
-  return "Error";
+  return prototypesOf(error).map((prototype) => TYPES.get(prototype) ?? ofOtherCopy(prototype))
+    .find((type) => type !== undefined) ?? "Error";
 }
 
 /** The name of a class of errors that another copy of Quiver in this program has. */

@@ -1,4 +1,5 @@
 import * as types from "node:util/types";
+import { isOfBuffers, TYPED_ARRAYS } from "./capture.ts";
 import { toErrorShape } from "./error_shape.ts";
 import { VALUE_KIND, type ValueKindName } from "./value.ts";
 
@@ -7,21 +8,6 @@ export type ArrayKindName = Exclude<ValueKindName, "cbor" | "graph">;
 
 /** An array of numbers, a view or a buffer. */
 export type ArrayValue = ArrayBufferView | ArrayBufferLike;
-
-const TYPED_ARRAYS = {
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float16Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-};
 
 /** The names of the typed arrays. */
 const TYPED_ARRAY_NAMES = Object.keys(TYPED_ARRAYS).filter(isTypedArrayName);
@@ -70,7 +56,7 @@ export function bytesOf(value: ArrayValue): Uint8Array<ArrayBuffer> {
  * @param value The array, view or buffer.
  * @returns Whether it is out of bounds, or its buffer is detached.
  */
-export function isOutOfBounds(value: ArrayValue): boolean {
+export function isOutOfBounds(value: object): boolean {
   if (!ArrayBuffer.isView(value)) return false;
   try {
     // To ask for their length is allowed of arrays, and 0; to look for an element is not.
@@ -129,23 +115,24 @@ export type ObjectType =
   | ArrayKindName
   | "Instance";
 
-const BY_PROTOTYPE: ReadonlyMap<object, ObjectType> = new Map<object, ObjectType>([
-  [Object.prototype, "Object"],
-  [Array.prototype, "Array"],
-  [Map.prototype, "Map"],
-  [Set.prototype, "Set"],
-  [Date.prototype, "Date"],
-  [RegExp.prototype, "RegExp"],
-  [Boolean.prototype, "Boxed"],
-  [Number.prototype, "Boxed"],
-  [String.prototype, "Boxed"],
-  [BigInt.prototype, "Boxed"],
-  [URL.prototype, "URL"],
-  [URLSearchParams.prototype, "URLSearchParams"],
-  [ArrayBuffer.prototype, "ArrayBuffer"],
-  [SharedArrayBuffer.prototype, "SharedArrayBuffer"],
-  [DataView.prototype, "DataView"],
-  ...TYPED_ARRAY_NAMES.map((name) => [globalThis[name].prototype, name] as const),
+/** A type, and what tells whether an object has the inner slots that the prototype promises. */
+type Promised = readonly [type: ObjectType, isGenuine: (value: object) => boolean];
+
+const BY_PROTOTYPE: ReadonlyMap<object, Promised> = new Map<object, Promised>([
+  [Map.prototype, ["Map", types.isMap]],
+  [Set.prototype, ["Set", types.isSet]],
+  [Date.prototype, ["Date", types.isDate]],
+  [RegExp.prototype, ["RegExp", types.isRegExp]],
+  [Boolean.prototype, ["Boxed", isBoxed]],
+  [Number.prototype, ["Boxed", isBoxed]],
+  [String.prototype, ["Boxed", isBoxed]],
+  [BigInt.prototype, ["Boxed", isBoxed]],
+  [URL.prototype, ["URL", isOfWeb]],
+  [URLSearchParams.prototype, ["URLSearchParams", isOfWeb]],
+  [ArrayBuffer.prototype, ["ArrayBuffer", hasBytes]],
+  [SharedArrayBuffer.prototype, ["SharedArrayBuffer", hasBytes]],
+  [DataView.prototype, ["DataView", hasBytes]],
+  ...TYPED_ARRAY_NAMES.map((name) => [TYPED_ARRAYS[name].prototype, [name, hasBytes]] as const),
 ]);
 
 /**
@@ -165,8 +152,9 @@ export function toObjectType(value: object): ObjectType {
     if (types.isProxy(value)) return "Instance";
     return prototype === null ? "NullObject" : "Error";
   }
-  const type = BY_PROTOTYPE.get(prototype) ?? (isOfBuffers(prototype) ? "Uint8Array" : undefined);
-  return type !== undefined && isGenuine(value, type) ? type : "Instance";
+  const known = BY_PROTOTYPE.get(prototype) ??
+    (isOfBuffers(prototype) ? BY_PROTOTYPE.get(Uint8Array.prototype) : undefined);
+  return known?.[1](value) ? known[0] : "Instance";
 }
 
 /**
@@ -176,40 +164,17 @@ export function toObjectType(value: object): ObjectType {
  */
 export const isProxy: (value: object) => boolean = types.isProxy;
 
-/**
- * Whether a prototype is that of Node's buffers, which are byte arrays by another name. They are
- * asked for only here: to import `node:buffer` takes a starting worker longer than 20 modules.
- */
-function isOfBuffers(prototype: object): boolean {
-  if (Object.getPrototypeOf(prototype) !== Uint8Array.prototype) return false;
-  // Deno has the class among its globals, which its type library does not describe.
-  const { Buffer } = globalThis as { readonly Buffer?: { readonly prototype: object } };
-  return prototype === Buffer?.prototype;
+function hasBytes(value: object): boolean {
+  return ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value);
 }
 
-/** Whether an object has the inner slots that its prototype promises. */
-function isGenuine(value: object, type: ObjectType): boolean {
-  switch (type) {
-    case "Map":
-      return types.isMap(value);
-    case "Set":
-      return types.isSet(value);
-    case "Date":
-      return types.isDate(value);
-    case "RegExp":
-      return types.isRegExp(value);
-    case "Boxed":
-      return types.isBoxedPrimitive(value) && !types.isSymbolObject(value);
-    case "URL":
-    case "URLSearchParams":
-      return !types.isProxy(value) && isOfWeb(value);
-    default:
-      return isArrayKind(type) && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value));
-  }
+function isBoxed(value: object): boolean {
+  return types.isBoxedPrimitive(value) && !types.isSymbolObject(value);
 }
 
 /** Whether an object is one that the platform has made: what only inherits has no text. */
 function isOfWeb(value: object): boolean {
+  if (types.isProxy(value)) return false;
   try {
     String(value);
     return true;
@@ -228,7 +193,7 @@ export function toBaseType(value: object): ObjectType {
   if (types.isSet(value)) return "Set";
   if (types.isDate(value)) return "Date";
   if (types.isRegExp(value)) return "RegExp";
-  return types.isBoxedPrimitive(value) && !types.isSymbolObject(value) ? "Boxed" : "Object";
+  return isBoxed(value) ? "Boxed" : "Object";
 }
 
 /**
@@ -238,7 +203,7 @@ export function toBaseType(value: object): ObjectType {
  * @returns Whether it has bytes.
  */
 export function isArrayValue(value: object, type: ObjectType): value is ArrayValue & object {
-  return isArrayKind(type) && (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value));
+  return isArrayKind(type) && hasBytes(value);
 }
 
 /**

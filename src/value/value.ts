@@ -106,6 +106,26 @@ const NAMES: ReadonlyMap<number, ValueKindName> = new Map(
 );
 
 /**
+ * Makes a payload of which pieces can be read of one that is in memory.
+ *
+ * @param part The payload, whose bytes are not copied.
+ */
+export function toStoredPayload({ digest, kind, bytes, shape }: EncodedPart): StoredPayload {
+  return {
+    digest,
+    kind,
+    length: bytes.length,
+    ...(shape !== undefined && { shape }),
+    read(offset, target) {
+      const end = offset + target.length;
+      if (offset < 0 || end > bytes.length) return false;
+      target.set(bytes.subarray(offset, end));
+      return true;
+    },
+  };
+}
+
+/**
  * Gives the name of a kind.
  *
  * @param kind The number that was read.

@@ -67,10 +67,10 @@ Deno.test("voidCache keeps nothing that is put, and gives every lease", async ()
   assertEquals(await voidCache.evict(digest), false);
   assertEquals(await Array.fromAsync(voidCache.records()), []);
   assertEquals([voidCache.description, voidCache.readOnly], [undefined, false]);
-  using first = voidCache.tryLease(digest);
-  using second = voidCache.tryLease(digest);
+  using first = voidCache.stores.leases.tryAcquire(digest);
+  using second = voidCache.stores.leases.tryAcquire(digest);
   assert(first !== undefined && second !== undefined);
-  await voidCache.leaseChanged(digest);
+  await voidCache.stores.leases.changed(digest);
 });
 
 Deno.test("Cache.statistics() counts a call once, however often it was looked up", async () => {

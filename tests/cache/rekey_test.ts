@@ -208,7 +208,7 @@ Deno.test("rekey() keeps what another stores under the new key meanwhile", () =>
     await cacheScope({ cache }, () => first(1, true, { list: [] }));
     const record = await query(cache).only();
     const key = await second.digest(1, true, { list: [] });
-    const lease = cache.tryLease(key);
+    const lease = cache.stores.leases.tryAcquire(key);
     assert(lease !== undefined);
     const rekeying = rekey(cache, { change: () => ({ task: "rekey second" }) });
     const result = await cache.putValue("newer");

@@ -98,11 +98,11 @@ for (const kind of ["bag", "files", "sqlite"] as const) {
     const [key = ""] = [...Deno.readDirSync(cacheLeases(kind, trial.path))]
       .map(({ name }) => name).filter((name) => name.length === 64);
     assertMatch(key, /^[0-9a-f]{64}$/);
-    assertEquals(cache.tryLease(key), undefined);
-    const freed = cache.leaseChanged(key);
+    assertEquals(cache.stores.leases.tryAcquire(key), undefined);
+    const freed = cache.stores.leases.changed(key);
     child.kill("SIGKILL");
     await freed;
-    using lease = cache.tryLease(key);
+    using lease = cache.stores.leases.tryAcquire(key);
     assert(lease !== undefined);
     await reader.cancel();
     await child.stderr.cancel();

@@ -267,8 +267,8 @@ Deno.test("what takes a cache names what is none", async () => {
 Deno.test("transfer() does not wait for who computes the key there", async () => {
   const [from, to] = [createMemoryCache(), createMemoryCache()];
   await fill(from, { 1: "a" });
-  using lease = to.tryLease(toKey(1));
-  using own = from.tryLease(toKey(1));
+  using lease = to.stores.leases.tryAcquire(toKey(1));
+  using own = from.stores.leases.tryAcquire(toKey(1));
   assert(lease !== undefined && own !== undefined);
   assertEquals(await query(from).transfer(to, { pop: true }), { copied: 1, kept: 0, failed: 0 });
   assertEquals([await read(from), await read(to)], [{}, { 1: "a" }]);

@@ -398,7 +398,7 @@ testWays("what is given away is still there when another had the lease", async (
   await way.call(tasks.sum, new Float64Array(3), 0);
   const numbers = new Float64Array(50_000).fill(2);
   const key = await tasks.sum.digest(numbers, 1);
-  const lease = cache.tryLease(key);
+  const lease = cache.stores.leases.tryAcquire(key);
   assert(lease !== undefined);
   const call = way.call(tasks.sum, transfer(numbers), 1);
   // A worker runs one call after the other: the first was told that somebody else computes it.

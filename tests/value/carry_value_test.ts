@@ -3,7 +3,7 @@ import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/asser
 import * as fc from "fast-check";
 import { UnclonableError } from "../../src/base/errors.ts";
 import { Future } from "../../src/task/future.ts";
-import { cloneWhole, fromCarried, toCarried } from "../../src/value/carry_value.ts";
+import { fromCarried, toCarried } from "../../src/value/carry_value.ts";
 import { digestArgument, digestValue } from "../../src/value/digest/digest_value.ts";
 import { holdsSpecial } from "../../src/value/holds_special.ts";
 import { graph } from "./arbitrary_value.ts";
@@ -175,16 +175,6 @@ Deno.test("what cannot travel is refused by its path, never as an empty object",
     assertEquals(error.message.slice(0, `Cannot send ${path}: `.length), `Cannot send ${path}: `);
     assert(error.message.includes(reason), error.message);
   }
-});
-
-Deno.test("cloneWhole() copies all but what is to be kept", () => {
-  const kept = () => 1;
-  const value = { kept: [kept], url: new URL("a:b"), list: [1], error: new RangeError("x") };
-  const copy = cloneWhole(value, { ...OPTIONS, keep: (part) => part === kept }) as typeof value;
-  assertEquals(copy.url, value.url);
-  assertInstanceOf(copy.error, RangeError);
-  assert(copy.kept[0] === kept && copy.list !== value.list && copy.error !== value.error);
-  assertThrows(() => cloneWhole(value, OPTIONS), UnclonableError, "value.kept[0]: a function");
 });
 
 Deno.test("what is deep, but not too deep, travels", () => {

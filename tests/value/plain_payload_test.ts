@@ -1,10 +1,10 @@
 // Contract: what is decoded without being copied or checked is what decodeValue() makes of it.
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
-import { decodePlain, decodeValue } from "../../src/value/codec/decode_value.ts";
+import { decodeValue } from "../../src/value/codec/decode_value.ts";
 import { digestValue } from "../../src/value/digest/digest_value.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
-import { isPlain } from "../../src/value/codec/cbor.ts";
+import { decodePlain, isPlain } from "../../src/value/codec/cbor.ts";
 import { VALUE_KIND } from "../../src/value/value.ts";
 import { graph } from "./arbitrary_value.ts";
 

@@ -1,11 +1,10 @@
 import type { DiskBag } from "../../bag/disk_bag.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
-import type {
-  Digest,
-  EncodedPart,
-  Payload,
-  PayloadSource,
-  StoredPayload,
+import {
+  type Digest,
+  type EncodedPart,
+  type PayloadSource,
+  toStoredPayload,
 } from "../../value/value.ts";
 import type { OpenFiles } from "../open_stores.ts";
 import type { PromptCalls, PromptValues } from "../stores.ts";
@@ -27,7 +26,7 @@ export interface BagView {
  */
 export function createBagView({ files, stores: { values, calls } }: OpenFiles<DiskBag>): BagView {
   // What is believed as it is may be read in pieces.
-  const source = values === files.values ? files.values : new CheckedSource(values);
+  const source = values === files.values ? files.values : checkedSource(values);
   return { path: files.path, calls, source };
 }
 
@@ -35,47 +34,28 @@ export function createBagView({ files, stores: { values, calls } }: OpenFiles<Di
  * Gives the payloads of values that were checked when they were read. A digest is that of a whole
  * value, so also whoever wants a part of one has all of it read and digested.
  */
-class CheckedSource implements PayloadSource {
-  readonly #values: PromptValues;
+function checkedSource(values: PromptValues): PayloadSource {
   /** The value that was asked for last with its large arrays: these are asked for next. */
-  #last = new Map<Digest, EncodedPart>();
-
-  constructor(values: PromptValues) {
-    this.#values = values;
-  }
-
-  open(digest: Digest): StoredPayload | undefined {
-    const part = this.#find(digest);
-    if (part === undefined) return undefined;
-    const { kind, bytes, shape } = part;
-    return {
-      digest,
-      kind,
-      length: bytes.length,
-      ...(shape !== undefined && { shape }),
-      read(offset, target) {
-        const end = offset + target.length;
-        if (offset < 0 || end > bytes.length) return false;
-        target.set(bytes.subarray(offset, end));
-        return true;
-      },
-    };
-  }
-
-  load(digest: Digest): Payload | undefined {
-    const part = this.#find(digest);
-    return part && { kind: part.kind, bytes: part.bytes.slice() };
-  }
-
-  #find(digest: Digest): EncodedPart | undefined {
-    const known = this.#last.get(digest);
+  let last = new Map<Digest, EncodedPart>();
+  const find = (digest: Digest): EncodedPart | undefined => {
+    const known = last.get(digest);
     if (known !== undefined) return known;
     const parts = new Map<object, EncodedPart>();
-    const found = this.#values.get(digest, parts);
+    const found = values.get(digest, parts);
     if (!found.hit) return undefined;
     // What comes out is made of the value that was checked, and not of bytes that are read anew.
     const value = encodeValue(found.value, { parts });
-    this.#last = new Map([...value.parts, value].map((part) => [part.digest, part]));
+    last = new Map([...value.parts, value].map((part) => [part.digest, part]));
     return value;
-  }
+  };
+  return {
+    open(digest) {
+      const part = find(digest);
+      return part && toStoredPayload(part);
+    },
+    load(digest) {
+      const part = find(digest);
+      return part && { kind: part.kind, bytes: part.bytes.slice() };
+    },
+  };
 }

@@ -1,4 +1,5 @@
 import { CacheMissError } from "../../base/errors.ts";
+import { isDigest } from "../../disk/disk_storage.ts";
 import type { ArgumentRecord, CallRecord } from "../../call/call_record.ts";
 import type { NdArray, NumberArray } from "../../value/array_shape.ts";
 import { MissingPartError } from "../../value/codec/decode_value.ts";
@@ -8,8 +9,6 @@ import {
   formatStep,
   joinPath,
   parseValuePath,
-  type PathStep,
-  type ValueChild,
   type ValueNode,
 } from "../../value/tree/value_node.ts";
 import type { Digest } from "../../value/value.ts";
@@ -45,7 +44,7 @@ export interface BagEntry {
  */
 export function* listBag(view: BagView, path: string): Generator<BagEntry> {
   const steps = parseValuePath(path);
-  const node = followPath(new BagNode(view), steps, `the bag "${view.path}"`);
+  const node = followPath(toBagNode(view), steps, `the bag "${view.path}"`);
   // As it was given, a path may be written in another way.
   const parent = steps.reduce(joinPath, "");
   for (const { step, node: child } of node.children()) {
@@ -130,153 +129,97 @@ function withValue<T>(
   );
 }
 
-const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
-
 /** A place above values; there is nothing to read there. */
-abstract class VirtualNode implements ValueNode {
-  abstract readonly kind: string;
-  abstract children(): Iterable<ValueChild>;
-  abstract childAt(key: string): ValueNode | undefined;
-
-  child(step: PathStep): ValueNode | undefined {
-    return step.type === "key" ? this.childAt(step.key) : undefined;
-  }
-
-  read(): undefined {}
-
-  numbers(): undefined {}
+interface Place {
+  readonly kind: string;
+  readonly size?: number | undefined;
+  /** Gives what is there under a key. */
+  at(key: string): ValueNode | undefined;
+  /** Goes over all that is there. */
+  list(): Iterable<readonly [key: string, node: ValueNode]>;
 }
 
-/** The bag itself: the tasks, and values by their digests. */
-class BagNode extends VirtualNode {
-  readonly kind = "bag";
-  readonly #view: BagView;
+function toNode({ kind, size, at, list }: Place): ValueNode {
+  return {
+    kind,
+    ...(size !== undefined && { size }),
+    child: (step) => step.type === "key" ? at(step.key) : undefined,
+    *children() {
+      for (const [key, node] of list()) yield { step: { type: "key", key }, node };
+    },
+    read: () => undefined,
+    numbers: () => undefined,
+  };
+}
 
-  /** Looks at a bag. */
-  constructor(view: BagView) {
-    super();
-    this.#view = view;
-  }
-
-  /** A task by its name, or a value or call by its digest. */
-  childAt(key: string): ValueNode | undefined {
-    if (!DIGEST_REGEXP.test(key)) return this.#task(key);
-    const record = this.#view.calls.get(key);
-    return record === undefined
-      ? openValue(key, this.#view.source)
-      : new CallNode(this.#view, record);
-  }
-
-  #task(name: string): ValueNode | undefined {
-    for (const { task } of this.#view.calls.records()) {
-      if (task === name) return new TaskNode(this.#view, name);
-    }
-    return undefined;
-  }
-
-  /** The tasks, each with the number of its calls. */
-  *children(): Generator<ValueChild> {
-    const sizes = new Map<string, number>();
-    for (const { task: name } of this.#view.calls.records()) {
-      sizes.set(name, (sizes.get(name) ?? 0) + 1);
-    }
-    for (const [name, size] of sizes) {
-      yield { step: { type: "key", key: name }, node: new TaskNode(this.#view, name, size) };
-    }
-  }
+/** The bag itself: the tasks, each with the number of its calls, and values by their digests. */
+function toBagNode(view: BagView): ValueNode {
+  const { calls, source } = view;
+  return toNode({
+    kind: "bag",
+    at(key) {
+      if (isDigest(key)) {
+        const record = calls.get(key);
+        return record === undefined ? openValue(key, source) : toCallNode(view, record);
+      }
+      const known = Iterator.from(calls.records()).some(({ task }) => task === key);
+      return known ? toTaskNode(view, key) : undefined;
+    },
+    *list() {
+      const sizes = new Map<string, number>();
+      for (const { task } of calls.records()) sizes.set(task, (sizes.get(task) ?? 0) + 1);
+      for (const [name, size] of sizes) yield [name, toTaskNode(view, name, size)];
+    },
+  });
 }
 
 /** The calls of the tasks of a name. */
-class TaskNode extends VirtualNode {
-  readonly kind = "task";
-  readonly size?: number;
-  readonly #view: BagView;
-  readonly #name: string;
-
-  constructor(view: BagView, name: string, size?: number) {
-    super();
-    if (size !== undefined) this.size = size;
-    this.#view = view;
-    this.#name = name;
-  }
-
-  childAt(key: string): ValueNode | undefined {
-    const record = DIGEST_REGEXP.test(key) ? this.#view.calls.get(key) : undefined;
-    return record?.task === this.#name ? new CallNode(this.#view, record) : undefined;
-  }
-
-  *children(): Generator<ValueChild> {
-    for (const record of this.#view.calls.records()) {
-      if (record.task !== this.#name) continue;
-      yield { step: { type: "key", key: record.key }, node: new CallNode(this.#view, record) };
-    }
-  }
+function toTaskNode(view: BagView, name: string, size?: number): ValueNode {
+  return toNode({
+    kind: "task",
+    size,
+    at(key) {
+      const record = isDigest(key) ? view.calls.get(key) : undefined;
+      return record?.task === name ? toCallNode(view, record) : undefined;
+    },
+    *list() {
+      for (const record of view.calls.records()) {
+        if (record.task === name) yield [record.key, toCallNode(view, record)];
+      }
+    },
+  });
 }
 
 /** One call: its arguments, its result and what else its record says. */
-class CallNode extends VirtualNode {
-  readonly kind = "call";
-  readonly size = 3;
-  readonly #view: BagView;
-  readonly #record: CallRecord;
-
-  constructor(view: BagView, record: CallRecord) {
-    super();
-    this.#view = view;
-    this.#record = record;
-  }
-
-  childAt(key: string): ValueNode | undefined {
-    const { args, result, metadata } = this.#record;
-    if (key === "args") return new ArgumentsNode(this.#view, args);
-    if (key === "result") return openStored(this.#view, result);
-    return key === "metadata" ? openData(metadata) : undefined;
-  }
-
-  *children(): Generator<ValueChild> {
-    for (const key of ["args", "result", "metadata"]) {
-      const node = this.childAt(key);
-      if (node !== undefined) yield { step: { type: "key", key }, node };
-    }
-  }
+function toCallNode(view: BagView, { args, result, metadata }: CallRecord): ValueNode {
+  const parts: ReadonlyMap<string, () => ValueNode> = new Map([
+    ["args", () => toArgumentsNode(view, args)],
+    ["result", () => openStored(view, result)],
+    ["metadata", () => openData(metadata)],
+  ]);
+  return toNode({
+    kind: "call",
+    size: parts.size,
+    at: (key) => parts.get(key)?.(),
+    list: () => parts.entries().map(([key, open]) => [key, open()]),
+  });
 }
 
 /** The arguments of a call. */
-class ArgumentsNode extends VirtualNode {
-  readonly kind = "arguments";
-  readonly size: number;
-  readonly #view: BagView;
-  readonly #args: readonly ArgumentRecord[];
-
-  constructor(view: BagView, args: readonly ArgumentRecord[]) {
-    super();
-    this.#view = view;
-    this.#args = args;
-    this.size = args.length;
-  }
-
-  childAt(key: string): ValueNode | undefined {
-    const argument = this.#args.find(({ name }) => name === key);
-    return argument && openStored(this.#view, argument.value);
-  }
-
-  *children(): Generator<ValueChild> {
-    for (const { name, value } of this.#args) {
-      yield { step: { type: "key", key: name }, node: openStored(this.#view, value) };
-    }
-  }
+function toArgumentsNode(view: BagView, args: readonly ArgumentRecord[]): ValueNode {
+  return toNode({
+    kind: "arguments",
+    size: args.length,
+    at(key) {
+      const argument = args.find(({ name }) => name === key);
+      return argument && openStored(view, argument.value);
+    },
+    list: () => args.values().map(({ name, value }) => [name, openStored(view, value)]),
+  });
 }
 
-/** A value that is not there, or not whole: it can be listed, but not read. */
-class MissingNode extends VirtualNode {
-  readonly kind = "missing";
-
-  childAt(): undefined {}
-
-  *children(): Generator<ValueChild> {}
-}
-
+/** A value that is not there, or not whole, can be listed, but not read. */
 function openStored(view: BagView, digest: Digest | undefined): ValueNode {
   const node = digest === undefined ? undefined : openValue(digest, view.source);
-  return node ?? new MissingNode();
+  return node ?? toNode({ kind: "missing", at: () => undefined, list: () => [] });
 }

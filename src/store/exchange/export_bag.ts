@@ -29,6 +29,7 @@ import { CacheMissError } from "../../base/errors.ts";
 import type { ArgumentRecord, CallRecord } from "../../call/call_record.ts";
 import { isNumberArray, type NumberArray } from "../../value/array_shape.ts";
 import { referencesOf } from "../../value/codec/references.ts";
+import { bytesOf } from "../../value/object_type.ts";
 import { openValue } from "../../value/tree/open_value.ts";
 import { formatStep, type PathStep, type ValueNode } from "../../value/tree/value_node.ts";
 import type { Digest, PayloadSource, StoredPayload } from "../../value/value.ts";
@@ -68,7 +69,7 @@ export async function exportBag(
   environment: Hdf5Environment = HDF5_ENVIRONMENT,
 ): Promise<ExportResult> {
   const { source } = view;
-  const found = new Map<Digest, ExportSource>();
+  const found = new Map<Digest, SegmentSource>();
   const records: CallRecord[] = [];
   let skipped = 0;
   for (const record of view.calls.records()) {
@@ -104,7 +105,7 @@ function withoutLost(record: CallRecord, isThere: (digest: Digest) => boolean): 
 function collect(
   source: PayloadSource,
   digest: Digest,
-  found: Map<Digest, ExportSource>,
+  found: Map<Digest, SegmentSource>,
 ): boolean {
   if (found.has(digest)) return true;
   const stored = source.open(digest);
@@ -114,52 +115,46 @@ function collect(
   if (!isDataset && payload === undefined) return false;
   const parts = payload === undefined ? [] : referencesOf(payload);
   if (!parts.every((part) => collect(source, part, found))) return false;
-  found.set(digest, new ExportSource(source, stored));
+  found.set(digest, toSource(source, stored));
   return true;
 }
 
 /** A payload of the bag on its way into the file. */
-class ExportSource implements SegmentSource {
-  readonly digest: Digest;
-  readonly kind: number;
-  readonly length: number;
-  readonly shape?: readonly number[];
-  readonly #source: PayloadSource;
-  #crc = 0;
-
-  constructor(source: PayloadSource, { digest, kind, length, shape }: StoredPayload) {
-    this.digest = digest;
-    this.kind = kind;
-    this.length = length;
-    if (shape !== undefined) this.shape = shape;
-    this.#source = source;
-  }
-
-  /** The CRC-32 of what was read: it is asked for when the payload is written. */
-  get crc(): number {
-    return this.#crc;
-  }
-
-  *chunks(): Generator<Uint8Array> {
-    this.#crc = 0;
-    // Opened anew, for it may have been moved since it was found.
-    const payload = this.#source.open(this.digest);
-    const buffer = new Uint8Array(Math.min(PIECE_BYTES, this.length));
-    for (let at = 0; at < this.length; at += buffer.length) {
-      const piece = buffer.subarray(0, Math.min(buffer.length, this.length - at));
-      if (payload?.read(at, piece) !== true) {
-        throw new CacheMissError(
-          `Cannot export the value ${this.digest}: it was lost meanwhile, or is damaged`,
-          this.digest,
-        );
+function toSource(
+  source: PayloadSource,
+  { digest, kind, length, shape }: StoredPayload,
+): SegmentSource {
+  let crc = 0;
+  return {
+    digest,
+    kind,
+    length,
+    ...(shape !== undefined && { shape }),
+    /** The CRC-32 of what was read: it is asked for when the payload is written. */
+    get crc() {
+      return crc;
+    },
+    *chunks() {
+      crc = 0;
+      // Opened anew, for it may have been moved since it was found.
+      const payload = source.open(digest);
+      const buffer = new Uint8Array(Math.min(PIECE_BYTES, length));
+      for (let at = 0; at < length; at += buffer.length) {
+        const piece = buffer.subarray(0, Math.min(buffer.length, length - at));
+        if (payload?.read(at, piece) !== true) {
+          throw new CacheMissError(
+            `Cannot export the value ${digest}: it was lost meanwhile, or is damaged`,
+            digest,
+          );
+        }
+        crc = crc32(piece, crc);
+        yield piece;
       }
-      this.#crc = crc32(piece, this.#crc);
-      yield piece;
-    }
-  }
+    },
+  };
 }
 
-function toShapes(sources: readonly ExportSource[]): Map<Digest, readonly number[]> {
+function toShapes(sources: readonly SegmentSource[]): Map<Digest, readonly number[]> {
   const shapes = new Map<Digest, readonly number[]>();
   for (const { digest, kind, length, shape } of sources) {
     const dataset = toDatasetShape(kind, length, shape);
@@ -309,13 +304,10 @@ class ExportTree {
   }
 
   #writeBuffer(path: string, { kind }: ValueNode, buffer: unknown): boolean {
-    const whole = ArrayBuffer.isView(buffer) ? buffer.buffer : buffer;
-    if (!isBuffer(whole)) return false;
-    const [offset, length] = ArrayBuffer.isView(buffer)
-      ? [buffer.byteOffset, buffer.byteLength]
-      : [0, whole.byteLength];
-    if (length === 0) return false;
-    this.#writeNumbers(path, new Uint8Array(whole, offset, length).slice(), [length], kind);
+    if (!ArrayBuffer.isView(buffer) && !isBuffer(buffer)) return false;
+    const bytes = bytesOf(buffer);
+    if (bytes.length === 0) return false;
+    this.#writeNumbers(path, bytes, [bytes.length], kind);
     return true;
   }
 

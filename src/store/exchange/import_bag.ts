@@ -5,14 +5,14 @@ import type { Hdf5Environment } from "../../bag/hdf5/access.ts";
 import { HDF5_ENVIRONMENT, Hdf5Values } from "../../bag/segment/hdf5_file.ts";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
 import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../../call/call_record.ts";
+import { isDigest } from "../../disk/disk_storage.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
 import type { Digest, EncodedValue } from "../../value/value.ts";
 import { createBagView } from "../browse/bag_view.ts";
+import { digestsOf } from "../sweep.ts";
 import { type OpenFiles, toPath } from "../open_stores.ts";
 import { EXPORT_FORMAT, EXPORT_VERSION } from "./export_bag.ts";
-
-const DIGEST_REGEXP = /^[0-9a-f]{64}$/;
 
 const IGNORED_REST_REGEXP = /^\.\.\.\d+$/;
 
@@ -116,10 +116,6 @@ function parse(what: string, text: string): Record<string, unknown> {
   throw new ImportError(`${what} is no object`);
 }
 
-function digestsOf({ args, result }: CallRecord): Digest[] {
-  return [result, ...args.flatMap(({ value }) => value ?? [])];
-}
-
 /** Reads a value, and makes sure that it is the one with the digest, down to the last bit. */
 function loadValue(values: Hdf5Values, digest: Digest): EncodedValue {
   const payload = ask(`the value ${digest}`, () => values.load(digest));
@@ -154,11 +150,11 @@ function toRecord(content: Record<string, unknown>): CallRecord | undefined {
     metadata,
     signature,
   } = content;
-  const sound = isDigest(key) && isNumber(scheme) && isText(module) && isText(task) &&
-    isNumber(started) && isNumber(duration) && isDigest(result) && Array.isArray(args) &&
+  const sound = isKey(key) && isNumber(scheme) && isText(module) && isText(task) &&
+    isNumber(started) && isNumber(duration) && isKey(result) && Array.isArray(args) &&
     args.every(isArgument) && isMetadata(metadata);
   const identified = (version === undefined || isText(version) || isNumber(version)) &&
-    (code === undefined || isDigest(code)) && (ignored === undefined || isIgnored(ignored)) &&
+    (code === undefined || isKey(code)) && (ignored === undefined || isIgnored(ignored)) &&
     (signature === undefined || isText(signature));
   if (!sound || !identified) return undefined;
   return {
@@ -185,9 +181,9 @@ function toRecord(content: Record<string, unknown>): CallRecord | undefined {
 
 function isArgument(content: unknown): content is ArgumentRecord {
   return typeof content === "object" && content !== null && "name" in content &&
-    isText(content.name) && "digest" in content && isDigest(content.digest) &&
+    isText(content.name) && "digest" in content && isKey(content.digest) &&
     (!("position" in content) || isNumber(content.position)) &&
-    (!("value" in content) || isDigest(content.value));
+    (!("value" in content) || isKey(content.value));
 }
 
 function isIgnored(content: unknown): content is readonly IgnoredPosition[] {
@@ -200,8 +196,8 @@ function isMetadata(content: unknown): content is { [name: string]: Json } {
   return typeof content === "object" && content !== null && !Array.isArray(content);
 }
 
-function isDigest(content: unknown): content is Digest {
-  return typeof content === "string" && DIGEST_REGEXP.test(content);
+function isKey(content: unknown): content is Digest {
+  return isText(content) && isDigest(content);
 }
 
 function isText(content: unknown): content is string {

@@ -52,7 +52,7 @@ export class EvictionIndex {
   }
 
   /** The keys of the calls, the least recently used first. */
-  keys(): Iterable<Digest> {
+  keys(): MapIterator<Digest> {
     return this.#entries.keys();
   }
 

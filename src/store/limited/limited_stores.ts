@@ -17,17 +17,7 @@
  * @module
  */
 import { LateModule } from "../../base/lazy_import.ts";
-import type { CallRecord } from "../../call/call_record.ts";
-import type { Digest } from "../../value/value.ts";
-import type {
-  CallFeed,
-  CallStore,
-  Lease,
-  MaybePromise,
-  StoreDescription,
-  Stores,
-  TellDamaged,
-} from "../stores.ts";
+import type { CallStore, StoreDescription, Stores } from "../stores.ts";
 import type { LimitedCalls } from "./limited_calls.ts";
 import type { LimitOptions } from "./limits.ts";
 
@@ -42,7 +32,7 @@ const LIMITING = new LateModule(() => import("./limited_calls.ts"));
 export function limitStores(inner: Stores, limits: LimitOptions): Stores {
   const { description: _, ...stores } = inner;
   const description = describe(inner.description, limits);
-  const calls = new LazyCallStore(inner, limits);
+  const calls = limitCalls(inner, limits);
   return { ...stores, calls, layers: [inner], ...(description !== undefined && { description }) };
 }
 
@@ -57,44 +47,20 @@ function describe(
 }
 
 /** Limited calls whose code is loaded when they are first used: most programs limit nothing. */
-class LazyCallStore implements CallStore {
-  readonly #stores: Stores;
-  readonly #limits: LimitOptions;
-  #calls: LimitedCalls | undefined;
-
-  constructor(stores: Stores, limits: LimitOptions) {
-    this.#stores = stores;
-    this.#limits = limits;
-  }
-
-  get(key: Digest): MaybePromise<CallRecord | undefined> {
-    if (this.#calls !== undefined) return this.#calls.get(key);
-    return this.#load().then((calls) => calls.get(key));
-  }
-
-  async put(record: CallRecord, lease?: Lease): Promise<boolean> {
-    return await (await this.#load()).put(record, lease);
-  }
-
-  async delete(key: Digest): Promise<boolean> {
-    return await (await this.#load()).delete(key);
-  }
-
-  allRecords(): Iterable<CallRecord> | AsyncIterable<CallRecord> {
-    const { calls } = this.#stores;
-    return calls.allRecords?.() ?? calls.records();
-  }
-
-  async *records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
-    yield* (await this.#load()).records(damaged);
-  }
-
-  follow(): CallFeed {
-    return this.#stores.calls.follow?.() ?? { read: () => [{ type: "reset" }] };
-  }
-
-  async #load(): Promise<LimitedCalls> {
+function limitCalls(stores: Stores, limits: LimitOptions): CallStore {
+  let calls: LimitedCalls | undefined;
+  const load = async (): Promise<LimitedCalls> => {
     const { LimitedCalls } = LIMITING.loaded ?? await LIMITING.load();
-    return this.#calls ??= new LimitedCalls(this.#stores, this.#limits);
-  }
+    return calls ??= new LimitedCalls(stores, limits);
+  };
+  return {
+    get: (key) => calls === undefined ? load().then((calls) => calls.get(key)) : calls.get(key),
+    put: async (record, lease) => await (await load()).put(record, lease),
+    delete: async (key) => await (await load()).delete(key),
+    allRecords: () => stores.calls.allRecords?.() ?? stores.calls.records(),
+    async *records(damaged) {
+      yield* (await load()).records(damaged);
+    },
+    follow: () => stores.calls.follow?.() ?? { read: () => [{ type: "reset" }] },
+  };
 }

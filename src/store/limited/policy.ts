@@ -23,7 +23,7 @@ export interface Selection {
 export function toSelection(policy: LimitOptions["policy"]): Selection {
   if (policy === "random") return createRandomSelection();
   if (typeof policy !== "function") {
-    return { usesCount: policy !== "fifo", select: (index) => firstOf(index.keys()) };
+    return { usesCount: policy !== "fifo", select: (index) => index.keys().next().value };
   }
   return {
     usesCount: true,
@@ -32,11 +32,6 @@ export function toSelection(policy: LimitOptions["policy"]): Selection {
       return index.has(key) ? key : undefined;
     },
   };
-}
-
-function firstOf(keys: Iterable<Digest>): Digest | undefined {
-  for (const key of keys) return key;
-  return undefined;
 }
 
 /** Shuffles all keys and goes through them; those that came since have their turn the next time. */

@@ -128,7 +128,8 @@ class SignedCalls implements CallStore {
   constructor(calls: CallStore, signer: RecordSigner) {
     this.#calls = calls;
     this.#signer = signer;
-    if (calls.follow !== undefined) this.follow = () => followAll(calls);
+    const follow = calls.follow?.bind(calls);
+    if (follow !== undefined) this.follow = follow;
   }
 
   put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {
@@ -152,11 +153,8 @@ class SignedCalls implements CallStore {
 
   records(damaged?: TellDamaged): Iterable<CallRecord> | AsyncIterable<CallRecord> {
     const records = this.#calls.records(damaged);
-    return Symbol.iterator in records ? this.#filter(records) : this.#filterLater(records);
-  }
-
-  *#filter(records: Iterable<CallRecord>): Iterable<CallRecord> {
-    for (const record of records) if (this.#believe(record.key, record)) yield record;
+    if (!(Symbol.iterator in records)) return this.#filterLater(records);
+    return Iterator.from(records).filter((record) => this.#believe(record.key, record));
   }
 
   async *#filterLater(records: AsyncIterable<CallRecord>): AsyncIterable<CallRecord> {
@@ -174,8 +172,4 @@ class SignedCalls implements CallStore {
     this.rejected++;
     return undefined;
   }
-}
-
-function followAll(calls: CallStore): CallFeed {
-  return calls.follow?.() ?? { read: () => [{ type: "reset" }] };
 }

@@ -50,26 +50,23 @@ const SYNCHRONOUS: { readonly [d in NonNullable<CacheFilesOptions["durability"]>
   power: "FULL",
 };
 
-/** What is at the path where a database is to be opened. */
-type DatabaseState = "new" | "cache";
-
 /**
  * Looks at what is there, without changing it.
  *
  * @param path The database, absolute.
- * @returns Whether there is a cache, or nothing yet.
+ * @returns Whether there is nothing yet; if not, there is a cache.
  * @throws {CacheFormatError} If there is something else, or a cache of another version.
  */
-export function checkDatabase(path: string): DatabaseState {
-  if (isEmpty(path)) return "new";
+export function isNewDatabase(path: string): boolean {
+  if (isEmpty(path)) return true;
   const database = connectToRead(path);
   try {
     const id = readNumber(database, "PRAGMA application_id");
     const version = readNumber(database, "PRAGMA user_version");
     const tables = readNumber(database, "SELECT count(*) FROM sqlite_schema");
-    if (id === 0 && version === 0 && tables === 0) return "new";
+    if (id === 0 && version === 0 && tables === 0) return true;
     if (id !== APPLICATION_ID) throw refuse(path, "it is a database of another program");
-    if (version === SQLITE_VERSION) return "cache";
+    if (version === SQLITE_VERSION) return false;
     throw refuse(
       path,
       `it has format version ${version}, and this is Quiver for version ${SQLITE_VERSION}; ` +

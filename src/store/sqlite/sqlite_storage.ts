@@ -7,7 +7,6 @@ import {
   type CacheSettings,
   integerFrom,
   isDigest,
-  type StorageStatistics,
 } from "../../disk/disk_storage.ts";
 import { type DiskStorage, KeyedCalls, KeyedValues } from "../../disk/disk_stores.ts";
 import { DISK, lookAt } from "../../disk/file_system.ts";
@@ -23,14 +22,7 @@ import { writeFirst } from "../../disk/read_only.ts";
 import type { TellDamaged } from "../../disk/stores.ts";
 import type { Digest, EncodedPart, Payload } from "../../value/value.ts";
 import type { SqliteOptions } from "../stores.ts";
-import {
-  checkDatabase,
-  connect,
-  createTables,
-  type DatabaseSync,
-  refuse,
-  type StatementSync,
-} from "./connection.ts";
+import { connect, createTables, type DatabaseSync, isNewDatabase, refuse } from "./connection.ts";
 
 /** The largest payload: SQLite takes rows of at most 10^9 bytes. */
 const LARGEST_BYTES = 1_000_000_000 - 1024;
@@ -42,69 +34,7 @@ const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
 /** What the connection runs again and again. */
-interface Statements {
-  readonly putPayload: StatementSync;
-  readonly getPayload: StatementSync;
-  readonly putCall: StatementSync;
-  readonly getCall: StatementSync;
-  readonly deleteCall: StatementSync;
-  readonly page: StatementSync;
-  readonly bytes: StatementSync;
-}
-
-/** A cache in a SQLite database. Each put is a transaction of its own. */
-class SqliteStorage implements DiskStorage {
-  readonly path: string;
-  readonly mode: "readwrite" | "read";
-  readonly values: SqliteValues;
-  readonly calls: SqliteCalls;
-  readonly leases: DiskLeases;
-  readonly #database: DatabaseSync;
-  readonly #statements: Statements;
-  readonly #guard: CacheGuard;
-
-  /**
-   * Takes a connection, and closes it at the end.
-   *
-   * @param path The database, absolute.
-   * @param mode Whether it may be changed.
-   * @param database The connection; the tables are there.
-   */
-  constructor(path: string, mode: "readwrite" | "read", database: DatabaseSync, leases: string) {
-    const guard = new CacheGuard(`the SQLite cache "${path}"`, mode, path);
-    const statements = prepare(database);
-    const layout = { leases, locks: leases };
-    this.path = path;
-    this.mode = mode;
-    this.values = new SqliteValues(guard, statements);
-    this.calls = new SqliteCalls(guard, statements, path);
-    const fileSystem = likeDirectory(DISK, leases);
-    this.leases = new DiskLeases({ fileSystem, layout, guard, place: path });
-    this.#database = database;
-    this.#statements = statements;
-    this.#guard = guard;
-  }
-
-  /** As the interface says: the pages of the database. */
-  statistics(): StorageStatistics {
-    this.#guard.checkOpen("look into");
-    return { bytes: Number(this.#statements.bytes.get()?.bytes) };
-  }
-
-  /** As the interface says. */
-  close(): Promise<void> {
-    return Promise.try(() => {
-      if (!this.#guard.close()) return;
-      this.leases[Symbol.dispose]();
-      this.#database.close();
-    });
-  }
-
-  /** The same as `close`. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-}
+type Statements = ReturnType<typeof prepare>;
 
 /** Each part in a row of its own. */
 class SqliteValues extends KeyedValues {
@@ -172,7 +102,7 @@ class SqliteCalls extends KeyedCalls {
   }
 }
 
-function prepare(database: DatabaseSync): Statements {
+function prepare(database: DatabaseSync) {
   return {
     putPayload: database.prepare(
       "INSERT OR REPLACE INTO payloads (digest, kind, crc, bytes) VALUES (?, ?, ?, ?)",
@@ -221,12 +151,12 @@ export function openSqliteFiles(path: string, options: SqliteOptions = {}): Disk
   const file = resolve(path);
   const leases = `${file}-leases`;
   if (settings.mode === "read") {
-    if (checkDatabase(file) === "cache") return open(file, settings, leases, false);
+    if (!isNewDatabase(file)) return open(file, settings, leases, false);
     throw refuse(file, 'there is none; open it with mode: "readwrite" to create one');
   }
   return writeFirst(file, () =>
     refuseReadOnly(file, () => {
-      const isNew = checkDatabase(file) === "new";
+      const isNew = isNewDatabase(file);
       if (permissions !== undefined) createFile(file, permissions);
       if (!isNew || permissions !== undefined) makeBeside(DISK, leases, file);
       const owned = likeDirectory(DISK, leases);
@@ -252,11 +182,50 @@ function open(
   const database = connect(file, settings);
   try {
     if (isNew) createTables(database);
-    return new SqliteStorage(file, settings.mode, database, leases);
+    return createStorage(file, settings.mode, database, leases);
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+/**
+ * Puts a storage together, which closes its connection at the end.
+ *
+ * @param path The database, absolute.
+ * @param mode Whether it may be changed.
+ * @param database The connection; the tables are there.
+ */
+function createStorage(
+  path: string,
+  mode: "readwrite" | "read",
+  database: DatabaseSync,
+  directory: string,
+): DiskStorage {
+  const guard = new CacheGuard(`the SQLite cache "${path}"`, mode, path);
+  const statements = prepare(database);
+  const layout = { leases: directory, locks: directory };
+  const fileSystem = likeDirectory(DISK, directory);
+  const leases = new DiskLeases({ fileSystem, layout, guard, place: path });
+  const close = () =>
+    Promise.try(() => {
+      if (!guard.close()) return;
+      leases[Symbol.dispose]();
+      database.close();
+    });
+  return {
+    path,
+    mode,
+    values: new SqliteValues(guard, statements),
+    calls: new SqliteCalls(guard, statements, path),
+    leases,
+    statistics() {
+      guard.checkOpen("look into");
+      return { bytes: Number(statements.bytes.get()?.bytes) };
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 /** SQLite says neither which file it may not write to, nor why. */

@@ -48,16 +48,17 @@ async function verifyRecords(
   await using files = await verification.open();
   const records = new RecordVerification(files, report, digests);
   let since = performance.now();
-  await records.checkAll(async () => {
-    if (performance.now() - since < SLICE) return;
+  for (const line of files.calls.lines()) {
+    records.check(line);
+    if (performance.now() - since < SLICE) continue;
     await new Promise((resolve) => setTimeout(resolve, 0));
     signal?.throwIfAborted();
     progress?.update(report.toStep());
     since = performance.now();
-  });
-  if (!repair || records.damaged.length === 0) return records.misses;
+  }
+  if (!repair || records.damaged.size === 0) return records.misses;
   await verification.drop(records.wrong);
-  await verification.amend(records.damaged, (record) => records.amend(record));
+  await verification.amend([...records.damaged], (record) => records.amend(record));
   report.repairAll();
   return records.misses;
 }
@@ -71,8 +72,10 @@ class RecordVerification {
   readonly #report: StepReport;
   readonly #digests: boolean;
   readonly #states = new Map<Digest, ValueState>();
-  readonly #misses: Digest[] = [];
-  readonly #damaged = new Set<Digest>();
+  /** The keys of calls whose results cannot be had. */
+  readonly misses: Digest[] = [];
+  /** The keys of records with which something is wrong. */
+  readonly damaged = new Set<Digest>();
 
   /**
    * Prepares the check.
@@ -86,41 +89,20 @@ class RecordVerification {
     this.#digests = digests;
   }
 
-  /** The keys of calls whose results cannot be had. */
-  get misses(): readonly Digest[] {
-    return this.#misses;
-  }
-
-  /** The keys of records with which something is wrong. */
-  get damaged(): readonly Digest[] {
-    return Array.from(this.#damaged);
-  }
-
   /** Values that are whole but do not decode, or are not what their digest is of. */
   get wrong(): ReadonlySet<Digest> {
     const wrong = Array.from(this.#states).filter(([, state]) => state === "wrong");
     return new Set(wrong.map(([digest]) => digest));
   }
 
-  /**
-   * Checks all records.
-   *
-   * @param pause Called between two records; throws when the check is to end.
-   */
-  async checkAll(pause: () => Promise<void>): Promise<void> {
-    for (const line of this.#files.calls.lines()) {
-      this.#report.checked++;
-      this.#check(line);
-      await pause();
-    }
-  }
-
-  #check(line: Record<string, unknown>): void {
+  /** Checks a record. */
+  check(line: Record<string, unknown>): void {
     const key = String(line.key);
+    this.#report.checked++;
     if (typeof line.result === "string") {
       const result = this.#stateOf(line.result);
       if (result !== "sound") {
-        this.#misses.push(key);
+        this.misses.push(key);
         this.#find(key, `the result of ${key} is ${result}`);
       }
     }
@@ -132,7 +114,7 @@ class RecordVerification {
   }
 
   #find(key: Digest, problem: string): void {
-    this.#damaged.add(key);
+    this.damaged.add(key);
     this.#report.find({ file: "calls.jsonl", problem });
   }
 
@@ -176,7 +158,9 @@ class RecordVerification {
     if (lost.length === 0 || !Array.isArray(line.args)) return { action: "keep" };
     const args = line.args.map((argument: unknown) => {
       const found = lost.find((other) => other === argument);
-      return found === undefined ? argument : withoutValue(found);
+      if (found === undefined) return argument;
+      const { value: _, ...others } = found;
+      return others;
     });
     return { action: "replace", fields: { ...line, args } };
   }
@@ -195,8 +179,4 @@ function toArguments(line: Record<string, unknown>): { name?: unknown; value: Di
 function isStored(argument: unknown): argument is { name?: unknown; value: Digest } {
   return typeof argument === "object" && argument !== null && "value" in argument &&
     typeof argument.value === "string";
-}
-
-function withoutValue(argument: object): object {
-  return Object.fromEntries(Object.entries(argument).filter(([name]) => name !== "value"));
 }

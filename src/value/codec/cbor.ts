@@ -36,7 +36,7 @@ export function fromCbor(bytes: Uint8Array): unknown {
 }
 
 /** Reads plain data from CBOR that was checked before, and has not changed since. */
-export function fromCheckedCbor(bytes: Uint8Array): unknown {
+export function decodePlain(bytes: Uint8Array): unknown {
   return DECODER.decode(bytes);
 }
 

@@ -9,7 +9,7 @@ import {
   toObjectType,
 } from "../object_type.ts";
 import { type Digest, type Found, type Payload, toKindName } from "../value.ts";
-import { fromCbor, fromCheckedCbor } from "./cbor.ts";
+import { fromCbor } from "./cbor.ts";
 import { fromGraph } from "./graph_reader.ts";
 import { toGraph } from "./graph_writer.ts";
 
@@ -84,15 +84,6 @@ export function decodeFound(
     if (error instanceof MissingPartError) return { hit: false };
     throw error;
   }
-}
-
-/**
- * Decodes the bytes of a payload of which `isPlain()` holds, and that has not changed since.
- *
- * @param bytes The bytes, which stay as they are: the result has nothing in common with them.
- */
-export function decodePlain(bytes: Uint8Array): unknown {
-  return fromCheckedCbor(bytes);
 }
 
 /**

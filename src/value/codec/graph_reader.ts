@@ -6,7 +6,7 @@ import type { Digest } from "../value.ts";
 export type LoadPart = (digest: Digest) => object;
 
 /** Makes the object of a node that no store has; `undefined` of every other. */
-type FromNode = (node: readonly unknown[]) => object | undefined;
+type FromNode = (node: GraphNode) => object | undefined;
 
 /** What takes the place of an error in a graph. */
 export interface Replacement {
@@ -39,48 +39,61 @@ export function fromGraph(
   restoration?: Restoration,
   fromNode?: FromNode,
 ): unknown {
-  if (!Array.isArray(table) || table.length < 2) throw malformed("no table");
-  const items: readonly unknown[] = table;
-  if (items[0] !== GRAPH_FORMAT) throw malformed(`format ${String(items[0])} is not known`);
-  const reader = new GraphReader(items, loadPart, new Map(), fromNode);
-  const value = reader.read();
+  const { root, nodes } = readTable(table);
+  const reader = new GraphReader(nodes, loadPart, new Map(), fromNode);
+  const value = reader.read(root);
   if (restoration === undefined) return value;
   restoration.adopt(reader.objects);
   const replacements = restoration.replace(reader.objects);
   if (replacements.size === 0) return value;
   // Whatever refers to what is replaced is made anew.
-  const second = new GraphReader(items, loadPart, replacements, fromNode);
-  const replaced = second.read();
+  const second = new GraphReader(nodes, loadPart, replacements, fromNode);
+  const replaced = second.read(root);
   restoration.adopt(second.objects);
   return replaced;
 }
 
-type Node = readonly unknown[];
+/** A node of a graph: the name of its type, then what the type says. */
+export type GraphNode = readonly unknown[];
+
+/**
+ * Takes a graph apart.
+ *
+ * @param table The graph, as CBOR gave it back.
+ * @returns The slot of the whole value, and the nodes.
+ * @throws {SyntaxError} If the table is no graph.
+ */
+export function readTable(
+  table: unknown,
+): { readonly root: unknown; readonly nodes: readonly GraphNode[] } {
+  if (!Array.isArray(table) || table.length < 2) throw malformed("no table");
+  const [format, root]: readonly unknown[] = table;
+  if (format !== GRAPH_FORMAT) throw malformed(`format ${String(format)} is not known`);
+  return { root, nodes: table.slice(2).map(toNode) };
+}
 
 class GraphReader {
-  readonly #root: unknown;
-  readonly #nodes: readonly Node[];
+  readonly #nodes: readonly GraphNode[];
   readonly #replacements: ReadonlyMap<number, Replacement>;
   /** What the nodes stand for. */
   readonly objects: readonly object[];
 
   constructor(
-    table: readonly unknown[],
+    nodes: readonly GraphNode[],
     loadPart: LoadPart,
     replacements: ReadonlyMap<number, Replacement>,
     fromNode?: FromNode,
   ) {
     this.#replacements = replacements;
-    this.#root = table[1];
-    this.#nodes = table.slice(2).map(toNode);
-    this.objects = this.#nodes.map((node, i) =>
+    this.#nodes = nodes;
+    this.objects = nodes.map((node, i) =>
       replacements.get(i)?.error ?? fromNode?.(node) ?? createObject(node, loadPart)
     );
   }
 
-  read(): unknown {
+  read(root: unknown): unknown {
     this.#nodes.forEach((node, i) => this.#fill(this.objects[i], node, this.#replacements.get(i)));
-    return this.#toValue(this.#root);
+    return this.#toValue(root);
   }
 
   #toValue(slot: unknown): unknown {
@@ -92,7 +105,7 @@ class GraphReader {
     return object;
   }
 
-  #fill(object: object | undefined, node: Node, replacement?: Replacement): void {
+  #fill(object: object | undefined, node: GraphNode, replacement?: Replacement): void {
     const type = node[0];
     if (type === "Object" || type === "NullObject") this.#setAll(object, node, 1);
     else if (type === "Array" && Array.isArray(object)) {
@@ -112,7 +125,7 @@ class GraphReader {
     }
   }
 
-  #fillError(error: Error, node: Node, replacement?: Replacement): void {
+  #fillError(error: Error, node: GraphNode, replacement?: Replacement): void {
     const hidden = node[5];
     if (typeof hidden !== "number" || !(hidden >= 0 && hidden <= 4)) throw malformed("an Error");
     const end = 6 + hidden * 2;
@@ -122,7 +135,7 @@ class GraphReader {
     if (replacement === undefined) this.#setAll(error, node, end);
   }
 
-  #setAll(object: object | undefined, node: Node, start: number): void {
+  #setAll(object: object | undefined, node: GraphNode, start: number): void {
     if (object === undefined || (node.length - start) % 2 !== 0) throw malformed("half a property");
     for (let i = start; i < node.length; i += 2) {
       set(object, toText(node[i]), this.#toValue(node[i + 1]));
@@ -152,12 +165,12 @@ function setLength(array: unknown[], length: unknown): void {
   }
 }
 
-function toNode(node: unknown): Node {
+function toNode(node: unknown): GraphNode {
   if (!Array.isArray(node)) throw malformed("a node is no array");
   return node;
 }
 
-function createObject(node: Node, loadPart: LoadPart): object {
+function createObject(node: GraphNode, loadPart: LoadPart): object {
   const [type, first, second] = node;
   switch (type) {
     case "Object":
@@ -212,7 +225,7 @@ function toArray(kind: unknown, bytes: unknown): object {
   return fromBytes(kind, new Uint8Array(bytes));
 }
 
-function toError(node: Node): Error {
+function toError(node: GraphNode): Error {
   const [, type, name, message, stack] = node;
   return createError({
     type: toText(type),
@@ -254,7 +267,8 @@ function toUtf16(bytes: Uint8Array): string {
   return pieces.join("");
 }
 
-function malformed(what: string): SyntaxError {
+/** Refuses a graph, saying what of it is not as it should be. */
+export function malformed(what: string): SyntaxError {
   return new SyntaxError(`Cannot decode a value: its graph is malformed: ${what}`);
 }
 

@@ -54,12 +54,7 @@ export function toGraph(value: unknown, options: GraphOptions = {}): GraphTable 
 }
 
 class GraphWriter {
-  readonly #parts: ReadonlyMap<object, EncodedPart>;
-  readonly #toText: GraphOptions["toText"];
-  readonly #toOwnNode: GraphOptions["toNode"];
-  readonly #maxDepth: number;
-  readonly #read: (object: object, key: string) => unknown;
-  readonly #visit: ((object: object) => void) | undefined;
+  readonly #options: GraphOptions;
   readonly #indices = new Map<object, number>();
   readonly #objects: object[] = [];
   /** What was met first inside of an error. */
@@ -67,31 +62,24 @@ class GraphWriter {
   /** Whether what is met now is inside of an error. */
   #inError = false;
 
-  constructor(
-    { parts = new Map(), toText, toNode, maxDepth = Infinity, read = Reflect.get, visit }:
-      GraphOptions,
-  ) {
-    this.#parts = parts;
-    this.#toText = toText;
-    this.#toOwnNode = toNode;
-    this.#maxDepth = maxDepth;
-    this.#read = read;
-    this.#visit = visit;
+  constructor(options: GraphOptions) {
+    this.#options = options;
   }
 
   write(value: unknown): GraphTable {
+    const { maxDepth = Infinity, visit } = this.#options;
     const table: unknown[] = [GRAPH_FORMAT, this.#toSlot(value)];
     let depth = 0;
     let deeper = 0;
     // Slots of a node may add objects, so that the list grows while it is gone over: level by level.
     for (const object of this.#objects) {
       if (table.length - 2 === deeper) {
-        if (++depth > this.#maxDepth) throw new TooDeepError(`More than ${this.#maxDepth} levels`);
+        if (++depth > maxDepth) throw new TooDeepError(`More than ${maxDepth} levels`);
         deeper = this.#objects.length;
       }
       this.#inError = object instanceof Error || this.#ofErrors.has(object);
       table.push(this.#toNode(object));
-      this.#visit?.(object);
+      visit?.(object);
     }
     return table;
   }
@@ -115,7 +103,7 @@ class GraphWriter {
   }
 
   #toReference(value: object | symbol): unknown {
-    const text = this.#toText?.(value, this.#inError);
+    const text = this.#options.toText?.(value, this.#inError);
     if (text !== undefined) return toTextSlot(text);
     return typeof value === "symbol" ? this.#refuse() : [this.#indexOf(value)];
   }
@@ -132,10 +120,10 @@ class GraphWriter {
   }
 
   #toNode(value: object): readonly unknown[] {
-    const own = this.#toOwnNode?.(value);
+    const own = this.#options.toNode?.(value);
     if (own !== undefined) return own;
     const type = toObjectType(value);
-    if (type !== "Instance" || this.#toText === undefined) return this.#nodeOf(value, type);
+    if (type !== "Instance" || this.#options.toText === undefined) return this.#nodeOf(value, type);
     return this.#nodeOf(value, toBaseType(value));
   }
 
@@ -158,7 +146,7 @@ class GraphWriter {
     if (type === "URL" || type === "URLSearchParams") return [type, toTextSlot(String(value))];
     if (value instanceof Error) return this.#errorNode(value);
     if (!isArrayValue(value, type)) this.#refuse();
-    const part = this.#parts.get(value);
+    const part = this.#options.parts?.get(value);
     if (part !== undefined) return ["part", Uint8Array.fromHex(part.digest)];
     // A copy, for a view would take its whole buffer along where the graph is cloned.
     return [type, bytesOf(value).slice()];
@@ -171,7 +159,7 @@ class GraphWriter {
   }
 
   #errorNode(error: Error): readonly unknown[] {
-    const { type, name, message, stack, hidden, fields } = toErrorShape(error, this.#read);
+    const { type, name, message, stack, hidden, fields } = toErrorShape(error, this.#options.read);
     return [
       "Error",
       toTextSlot(type),
@@ -191,8 +179,9 @@ class GraphWriter {
   }
 
   #properties(object: object, keys: readonly string[]): unknown[] {
+    const { read = Reflect.get } = this.#options;
     const slots: unknown[] = [];
-    for (const key of keys) slots.push(toTextSlot(key), this.#toSlot(this.#read(object, key)));
+    for (const key of keys) slots.push(toTextSlot(key), this.#toSlot(read(object, key)));
     return slots;
   }
 

@@ -75,7 +75,26 @@ export function noteRegistered(): RegisteredNotes {
  * @returns What the graph is to be read with.
  */
 export function toRestoration(entries: readonly RegisteredEntry[]): Restoration {
-  return new ErrorRestoration(entries, (fields) => fromGraph(fields, refusePart));
+  return {
+    adopt(objects) {
+      for (const [registered, error, _, data] of knownOf(entries, objects)) {
+        if (registered.fromFields !== undefined) continue;
+        Object.setPrototypeOf(error, registered.prototype);
+        if (data === undefined) continue;
+        const fields = Object(fromGraph(data, refusePart));
+        Object.defineProperties(error, Object.getOwnPropertyDescriptors(fields));
+      }
+    },
+    replace(objects) {
+      const replacements = new Map<number, Replacement>();
+      for (const [registered, plain, node, data] of knownOf(entries, objects)) {
+        if (registered.fromFields === undefined) continue;
+        const fields = data === undefined ? plain : Object(fromGraph(data, refusePart));
+        replacements.set(node, make(registered, { ...fields }, plain));
+      }
+      return replacements;
+    },
+  };
 }
 
 /** Where the class cannot say, the error's own properties speak for it. */
@@ -143,51 +162,15 @@ function describe(value: unknown): string {
 /** An error of a registered class in a graph: its node, its class, and its fields if it has its own. */
 export type RegisteredEntry = readonly [node: number, name: string, fields: unknown];
 
-/** Makes errors of the classes that they were registered as. */
-class ErrorRestoration implements Restoration {
-  readonly #entries: readonly RegisteredEntry[];
-  readonly #readFields: (data: unknown) => unknown;
-
-  /**
-   * Takes what is to be restored.
-   *
-   * @param entries Which errors.
-   * @param readFields Reads the fields of an entry.
-   */
-  constructor(entries: readonly RegisteredEntry[], readFields: (data: unknown) => unknown) {
-    this.#entries = entries;
-    this.#readFields = readFields;
-  }
-
-  adopt(objects: readonly object[]): void {
-    for (const [registered, error, _, data] of this.#known(objects)) {
-      if (registered.fromFields !== undefined) continue;
-      Object.setPrototypeOf(error, registered.prototype);
-      if (data === undefined) continue;
-      const fields = Object(this.#readFields(data));
-      Object.defineProperties(error, Object.getOwnPropertyDescriptors(fields));
-    }
-  }
-
-  replace(objects: readonly object[]): ReadonlyMap<number, Replacement> {
-    const replacements = new Map<number, Replacement>();
-    for (const [registered, plain, node, data] of this.#known(objects)) {
-      if (registered.fromFields === undefined) continue;
-      const fields = data === undefined ? plain : Object(this.#readFields(data));
-      replacements.set(node, make(registered, { ...fields }, plain));
-    }
-    return replacements;
-  }
-
-  /** A class that is not known here stays the built-in one that it extends. */
-  *#known(
-    objects: readonly object[],
-  ): Generator<readonly [registered: RegisteredError, error: Error, node: number, data: unknown]> {
-    for (const [node, name, data] of this.#entries) {
-      const registered = registeredAs(name);
-      const error = objects[node];
-      if (registered !== undefined && error instanceof Error) yield [registered, error, node, data];
-    }
+/** A class that is not known here stays the built-in one that it extends. */
+function* knownOf(
+  entries: readonly RegisteredEntry[],
+  objects: readonly object[],
+): Generator<readonly [registered: RegisteredError, error: Error, node: number, data: unknown]> {
+  for (const [node, name, data] of entries) {
+    const registered = registeredAs(name);
+    const error = objects[node];
+    if (registered !== undefined && error instanceof Error) yield [registered, error, node, data];
   }
 }
 

@@ -151,7 +151,11 @@ export class ByteSink {
     this.byte(wellFormed ? TAG.text : TAG.brokenText);
     this.uint(length);
     if (wellFormed) this.#utf8(value);
-    else for (let i = 0; i < length; i++) this.#unit(value.charCodeAt(i));
+    for (let i = 0; !wellFormed && i < length; i++) {
+      const unit = value.charCodeAt(i);
+      this.byte(unit & 0xff);
+      this.byte(unit >> 8);
+    }
     return wellFormed;
   }
 
@@ -165,11 +169,6 @@ export class ByteSink {
       this.#end += written;
       rest = rest.slice(read);
     }
-  }
-
-  #unit(value: number): void {
-    this.byte(value & 0xff);
-    this.byte(value >> 8);
   }
 
   #makeRoom(length: number): void {
@@ -190,28 +189,6 @@ export class ByteSink {
     this.#hash.update(this.#bytes.subarray(0, this.#end));
     this.#flushed += this.#end;
     this.#end = 0;
-  }
-}
-
-/**
- * Lends sinks, so that a small value does not pay for a buffer of its own (1 of 2.5 µs).
- *
- * A value's own code (getters, `[digestSymbol]()`) may ask for digests while a value is digested,
- * so there may be several sinks out at once; one that is not given back is simply dropped.
- */
-export class ByteSinkPool {
-  readonly #idle: ByteSink[] = [];
-
-  /** Lends a sink, empty. */
-  take(limit: number): ByteSink {
-    const sink = this.#idle.pop() ?? new ByteSink();
-    sink.reset(limit);
-    return sink;
-  }
-
-  /** Takes a sink back. */
-  give(sink: ByteSink): void {
-    if (sink.reusable && this.#idle.length < 4) this.#idle.push(sink);
   }
 }
 

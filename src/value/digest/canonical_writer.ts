@@ -18,22 +18,6 @@ import { type Digest, type EncodedPart, SPLIT_BYTES, VALUE_KIND } from "../value
 import { type ByteSink, DIGEST_SCHEME, Refusal, TAG, TooDeepError } from "./byte_sink.ts";
 import { NO_DIGEST, OWN_DIGEST, refuseDigest } from "./refusal.ts";
 
-/** What a frame writes with. */
-interface ItemWriter {
-  /** Where the bytes go. */
-  readonly sink: ByteSink;
-  /**
-   * Writes a value as far as that can be done at once.
-   *
-   * @returns `false` when a frame was opened, which must be finished before anything else.
-   */
-  write(value: unknown): boolean;
-  /** Writes a text that is no value of its own. */
-  writeText(value: string): void;
-  /** Writes so many holes of an array. */
-  writeHoles(count: number): void;
-}
-
 /** An object of which a part is written. Frames stand for the stack, which JavaScript has little of. */
 export interface Frame {
   /**
@@ -41,7 +25,7 @@ export interface Frame {
    *
    * @returns Whether all is written; if not, a frame was opened.
    */
-  advance(writer: ItemWriter): boolean;
+  advance(writer: CanonicalWriter): boolean;
 }
 
 /** Writes keys and what an object has under them. */
@@ -55,7 +39,7 @@ class PropertiesFrame implements Frame {
     this.#keys = keys;
   }
 
-  advance(writer: ItemWriter): boolean {
+  advance(writer: CanonicalWriter): boolean {
     const keys = this.#keys;
     for (;;) {
       const key = keys[this.#at];
@@ -70,16 +54,19 @@ class PropertiesFrame implements Frame {
 /** Writes values one after the other. */
 class ItemsFrame implements Frame {
   readonly #items: readonly unknown[];
+  readonly #written: (() => void) | undefined;
   #at = 0;
 
-  constructor(items: readonly unknown[]) {
+  constructor(items: readonly unknown[], written?: () => void) {
     this.#items = items;
+    this.#written = written;
   }
 
-  advance(writer: ItemWriter): boolean {
+  advance(writer: CanonicalWriter): boolean {
     while (this.#at < this.#items.length) {
       if (!writer.write(this.#items[this.#at++])) return false;
     }
+    this.#written?.();
     return true;
   }
 }
@@ -97,7 +84,7 @@ class SortedFrame implements Frame {
     sink.hold();
   }
 
-  advance(writer: ItemWriter): boolean {
+  advance(writer: CanonicalWriter): boolean {
     while (this.#at < this.#items.length) {
       if (this.#at % this.#width === 0) this.#starts.push(writer.sink.position);
       if (!writer.write(this.#items[this.#at++])) return false;
@@ -123,7 +110,7 @@ class ArrayFrame implements Frame {
     this.#properties = new PropertiesFrame(array, keys);
   }
 
-  advance(writer: ItemWriter): boolean {
+  advance(writer: CanonicalWriter): boolean {
     if (!this.#properties.advance(writer)) return false;
     const array = this.#array;
     while (this.#at < this.#length) {
@@ -138,7 +125,7 @@ class ArrayFrame implements Frame {
   }
 
   /** Goes on to the next item without a look at each hole, of which there may be four milliards. */
-  #skipHoles(writer: ItemWriter): void {
+  #skipHoles(writer: CanonicalWriter): void {
     this.#indices ??= Object.keys(this.#array).filter(isIndex).map(Number).reverse();
     while ((this.#indices.at(-1) ?? Infinity) < this.#at) this.#indices.pop();
     // A getter may have taken away what was there when the indices were listed.
@@ -154,24 +141,9 @@ const MAX_PLAIN_DEPTH = 100;
 /** Nested deeper than this, a value is an accident, such as a list linked by its items. */
 const MAX_DEPTH = 10_000;
 
-/** Writes what stands for an instance. */
-class InstanceFrame extends ItemsFrame {
-  readonly #written: () => void;
-
-  constructor(form: unknown, written: () => void) {
-    super([form]);
-    this.#written = written;
-  }
-
-  override advance(writer: ItemWriter): boolean {
-    if (!super.advance(writer)) return false;
-    this.#written();
-    return true;
-  }
-}
-
 /** Writes the canonical bytes of a value; the two kinds of digest differ in the abstract parts. */
-export abstract class CanonicalWriter implements ItemWriter {
+export abstract class CanonicalWriter {
+  /** Where the bytes go. */
   readonly sink: ByteSink;
   /** The large arrays met so far, in order. */
   readonly parts: Map<object, EncodedPart>;
@@ -179,9 +151,12 @@ export abstract class CanonicalWriter implements ItemWriter {
   readonly #frames: Frame[] = [];
   /** The instances that are being written, each with what stands for it. */
   readonly #instances: object[] = [];
-  #plain = true;
-  #storable = true;
-  #steady = true;
+  /** Whether all that was written is plain data, which CBOR carries as it is. */
+  plain = true;
+  /** Whether all that was written can be stored. */
+  storable = true;
+  /** Whether whoever reads it again finds the same: nothing in it was computed by an accessor. */
+  steady = true;
   #proxyChecks: number;
 
   /**
@@ -204,21 +179,6 @@ export abstract class CanonicalWriter implements ItemWriter {
     this.#known = known;
   }
 
-  /** Whether all that was written is plain data, which CBOR carries as it is. */
-  get plain(): boolean {
-    return this.#plain;
-  }
-
-  /** Whether all that was written can be stored. */
-  get storable(): boolean {
-    return this.#storable;
-  }
-
-  /** Whether whoever reads it again finds the same: nothing in it was computed by an accessor. */
-  get steady(): boolean {
-    return this.#steady;
-  }
-
   /**
    * Notes that an object is being written, unless a reference to it will do.
    *
@@ -238,11 +198,6 @@ export abstract class CanonicalWriter implements ItemWriter {
   /** The tag of an object without prototype. */
   protected abstract readonly nullObjectTag: number;
 
-  /** Says that a reference was written, which plain data does not have. */
-  protected noteReference(): void {
-    this.#plain = false;
-  }
-
   /** Writes a whole value. */
   writeValue(value: unknown): void {
     this.sink.byte(DIGEST_SCHEME);
@@ -254,10 +209,15 @@ export abstract class CanonicalWriter implements ItemWriter {
     }
   }
 
+  /**
+   * Writes a value as far as that can be done at once.
+   *
+   * @returns `false` when a frame was opened, which must be finished before anything else.
+   */
   write(value: unknown): boolean {
     switch (typeof value) {
       case "number":
-        if (value === 0 && Object.is(value, -0)) this.#plain = false;
+        if (value === 0 && Object.is(value, -0)) this.plain = false;
         this.sink.byte(TAG.number);
         this.sink.double(value);
         return true;
@@ -275,7 +235,7 @@ export abstract class CanonicalWriter implements ItemWriter {
         this.sink.byte(TAG.undefined);
         return true;
       case "bigint":
-        this.#plain = false;
+        this.plain = false;
         this.sink.byte(TAG.bigint);
         this.writeText(value.toString(16));
         return true;
@@ -287,13 +247,15 @@ export abstract class CanonicalWriter implements ItemWriter {
     }
   }
 
+  /** Writes a text that is no value of its own. */
   writeText(value: string): void {
     // cbor-x reads long strings with a TextDecoder, which drops a byte order mark.
-    if (!this.sink.text(value) || value.charCodeAt(0) === 0xfeff) this.#plain = false;
+    if (!this.sink.text(value) || value.charCodeAt(0) === 0xfeff) this.plain = false;
   }
 
+  /** Writes so many holes of an array. */
   writeHoles(count: number): void {
-    this.#plain = false;
+    this.plain = false;
     this.sink.byte(TAG.hole);
     this.sink.uint(count);
   }
@@ -309,7 +271,7 @@ export abstract class CanonicalWriter implements ItemWriter {
       return true;
     }
     const depth = this.#frames.push(frame);
-    if (depth > MAX_PLAIN_DEPTH) this.#plain = false;
+    if (depth > MAX_PLAIN_DEPTH) this.plain = false;
     if (depth > MAX_DEPTH) throw new TooDeepError(`Cannot go deeper than ${MAX_DEPTH} levels`);
     return false;
   }
@@ -317,13 +279,13 @@ export abstract class CanonicalWriter implements ItemWriter {
   /** Writes what begins an object; the frame writes the rest. */
   #openObject(value: object): Frame | undefined {
     if (isDigestible(value)) {
-      this.#storable = false;
+      this.storable = false;
       this.sink.byte(TAG.instance);
       this.writeText(toClassName(value));
       const form = value[digestSymbol]();
       if (form === undefined) throw new Refusal(NO_DIGEST);
       this.#instances.push(value);
-      return new InstanceFrame(form, () => void this.#instances.pop());
+      return new ItemsFrame([form], () => void this.#instances.pop());
     }
     const type = toObjectType(value);
     if (this.#proxyChecks > 0 && (type === "Object" || type === "Array")) {
@@ -332,26 +294,26 @@ export abstract class CanonicalWriter implements ItemWriter {
     }
     if (type === "Object") {
       // cbor-x dispatches on this property, which may be data.
-      if (value.constructor !== Object) this.#plain = false;
+      if (value.constructor !== Object) this.plain = false;
       return this.#openProperties(TAG.object, value);
     }
     if (Array.isArray(value) && type === "Array") {
       const keys = this.order(namedKeysOf(value));
-      if (keys.length > 0 || value.constructor !== Array) this.#plain = false;
-      if (keys.length > 0 && this.isComputed(value, keys)) this.#steady = false;
+      if (keys.length > 0 || value.constructor !== Array) this.plain = false;
+      if (keys.length > 0 && this.isComputed(value, keys)) this.steady = false;
       this.sink.byte(TAG.array);
       this.sink.uint(value.length);
       this.sink.uint(keys.length);
       return new ArrayFrame(value, keys);
     }
-    this.#plain = false;
+    this.plain = false;
     return this.#openOther(value, type);
   }
 
   #openProperties(tag: number, value: object): Frame {
     const keys = this.order(Object.keys(value));
-    if (keys.includes("__proto__")) this.#plain = false;
-    if (this.isComputed(value, keys)) this.#steady = false;
+    if (keys.includes("__proto__")) this.plain = false;
+    if (this.isComputed(value, keys)) this.steady = false;
     this.sink.byte(tag);
     this.sink.uint(keys.length);
     return new PropertiesFrame(value, keys);
@@ -376,7 +338,7 @@ export abstract class CanonicalWriter implements ItemWriter {
 
   #openError(value: Error): Frame {
     const { type, name, message, stack, hidden, fields } = toErrorShape(value);
-    if (this.isComputed(value, fields.map(([key]) => key))) this.#steady = false;
+    if (this.isComputed(value, fields.map(([key]) => key))) this.steady = false;
     this.sink.byte(TAG.error);
     return new ItemsFrame([
       type,
@@ -410,7 +372,7 @@ export abstract class CanonicalWriter implements ItemWriter {
       this.sink.byte(TAG.boxed);
       this.write(value.valueOf());
     } else if (value instanceof DigestReference) {
-      this.#storable = false;
+      this.storable = false;
       this.#writeDigest(value.digest);
     } else this.#refuse(value);
   }
@@ -554,7 +516,8 @@ export class ExactWriter extends CanonicalWriter {
       this.#seen.set(value, this.#seen.size);
       return true;
     }
-    this.noteReference();
+    // Plain data has no references.
+    this.plain = false;
     this.sink.byte(TAG.seen);
     this.sink.uint(index);
     return false;

@@ -1,7 +1,7 @@
 import { isArrayKind, isArrayValue, isOutOfBounds, toObjectType } from "../object_type.ts";
 import { DigestReference, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES } from "../value.ts";
-import { type ByteSink, ByteSinkPool } from "./byte_sink.ts";
+import { ByteSink } from "./byte_sink.ts";
 import {
   ArgumentWriter,
   type CanonicalWriter,
@@ -60,9 +60,11 @@ export function digestValue(value: unknown, options: DigestOptions = {}): Digest
  * deeply, or has more than 1 GiB when everything in it that is shared is written out.
  */
 export function digestArgument(value: unknown, options: DigestOptions = {}): Digest {
-  const { root = "value", parts } = options;
+  const { root = "value", parts = new Map() } = options;
   try {
-    return writeArgument(value, { parts });
+    const written = writeWhole(value, parts, parts) ??
+      writeWith(value, ARGUMENT_LIMIT, (sink) => new ArgumentWriter(sink, parts));
+    return written.digest;
   } catch (cause) {
     throw explainRefusal("digest", value, root, cause);
   }
@@ -71,8 +73,14 @@ export function digestArgument(value: unknown, options: DigestOptions = {}): Dig
 /** Written without back references, what is shared a few dozen times over never ends. */
 const ARGUMENT_LIMIT = 2 ** 30;
 
-/** Holds no more than a few buffers whose content means nothing between two values. */
-const SINKS = new ByteSinkPool();
+/**
+ * Sinks that are not in use, so that a small value does not pay for a buffer of its own (1 of 2.5 µs):
+ * a few, whose content means nothing between two values.
+ *
+ * A value's own code (getters, `[digestSymbol]()`) may ask for digests while a value is digested,
+ * so there may be several sinks out at once; one that is not given back is simply dropped.
+ */
+const IDLE_SINKS: ByteSink[] = [];
 
 /** What came of writing a value. */
 export interface Written {
@@ -122,45 +130,27 @@ export function toPart(value: object): EncodedPart {
   throw new TypeError(`Cannot digest a buffer: it is a ${type}`);
 }
 
-/** Options of {@linkcode writeArgument}. */
-export interface WriteArgumentOptions {
-  /**
-   * How many canonical bytes there may be, large arrays left out.
-   *
-   * @default {2 ** 30}
-   */
-  limit?: number;
-  /** The large arrays whose digests are known; those that are met are added. */
-  parts?: Parts | undefined;
-}
-
-/**
- * Writes a value for its argument digest.
- *
- * @param options What it may take, and what is known.
- */
-function writeArgument(
-  value: unknown,
-  { limit = ARGUMENT_LIMIT, parts = new Map() }: WriteArgumentOptions = {},
-): Digest {
-  const written = writeWhole(value, parts, parts) ??
-    writeWith(value, limit, (sink) => new ArgumentWriter(sink, parts));
-  return written.digest;
-}
-
 function writeWith(
   value: unknown,
   limit: number,
   open: (sink: ByteSink) => CanonicalWriter,
 ): Written {
-  const sink = SINKS.take(limit);
+  const sink = IDLE_SINKS.pop() ?? new ByteSink();
+  sink.reset(limit);
   const writer = open(sink);
   writer.writeValue(value);
   const digest = sink.digest();
-  SINKS.give(sink);
+  if (sink.reusable && IDLE_SINKS.length < 4) IDLE_SINKS.push(sink);
   const { plain, storable, steady, parts } = writer;
   return { digest, plain, storable, steady, parts };
 }
+
+/** What holds of all that is not written. */
+const WHOLE: Pick<Written, "plain" | "steady" | "parts"> = {
+  plain: false,
+  steady: true,
+  parts: new Map(),
+};
 
 /** What is not written at all, because it is a digest, or hashed as it lies in memory. */
 function writeWhole(
@@ -170,7 +160,7 @@ function writeWhole(
 ): Written | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (value instanceof DigestReference) {
-    return { digest: value.digest, plain: false, storable: false, steady: true, parts: new Map() };
+    return { ...WHOLE, digest: value.digest, storable: false };
   }
   const type = toObjectType(value);
   if (!isArrayKind(type) || !isArrayValue(value, type) || isDigestible(value)) return undefined;
@@ -178,12 +168,5 @@ function writeWhole(
   if (value.byteLength < SPLIT_BYTES) return undefined;
   const whole = known?.get(value) ?? toArrayPart(value, type);
   parts.set(value, whole);
-  return {
-    digest: whole.digest,
-    plain: false,
-    storable: true,
-    steady: true,
-    parts: new Map(),
-    whole,
-  };
+  return { ...WHOLE, digest: whole.digest, storable: true, whole };
 }

@@ -1,4 +1,5 @@
 import { IndigestibleError } from "../../base/errors.ts";
+import { prototypesOf } from "../error_shape.ts";
 import { isOfPlatform } from "../holds_special.ts";
 import {
   type Child,
@@ -46,9 +47,7 @@ const REMEDIES: readonly (readonly [Class: abstract new (...args: never[]) => ob
  */
 export function refuseDigest(value: unknown): string | undefined {
   if (typeof value === "symbol") return "a symbol has no digest; pass a string";
-  if (typeof value !== "function" && (typeof value !== "object" || value === null)) {
-    return undefined;
-  }
+  if (!isObject(value)) return undefined;
   if (isRevoked(value)) return "a proxy has no digest; pass a copy";
   if (isCallback(value)) {
     return "a callback has no digest; name its parameter in `ignore` of the task";
@@ -58,14 +57,14 @@ export function refuseDigest(value: unknown): string | undefined {
   if (isProxy(value)) return "a proxy has no digest; pass a copy";
   const type = toObjectType(value);
   if (isArrayValue(value, type)) {
-    return whyUnreadable(value);
+    const why = whyUnreadable(value);
+    return why && `${why} has no digest; pass a copy`;
   }
   if (type !== "Instance") return undefined;
   const known = REMEDIES.find(([Class]) => value instanceof Class);
   if (known !== undefined) return known[1];
-  const name = toClassName(value);
-  const what = name === "" ? "an instance of a class" : `an instance of ${name}`;
-  return `${what} has no digest; pass plain data, or give the class a [digestSymbol]() method`;
+  return `${describe(value)} has no digest; pass plain data, or give the class a ` +
+    "[digestSymbol]() method";
 }
 
 /**
@@ -74,10 +73,9 @@ export function refuseDigest(value: unknown): string | undefined {
  * @returns The reason and the remedy, or `undefined` when it can be stored.
  */
 function refuseStorage(value: unknown): string | undefined {
-  const object = (typeof value === "object" && value !== null) || typeof value === "function";
-  if (!object || isRevoked(value) || !(isDigestible(value) || value instanceof DigestReference)) {
-    return refuseDigest(value);
-  }
+  const digestible = isObject(value) && !isRevoked(value) &&
+    (isDigestible(value) || value instanceof DigestReference);
+  if (!digestible) return refuseDigest(value);
   return `an instance of ${toClassName(value)} has a digest but no stored form; use plain data`;
 }
 
@@ -91,47 +89,37 @@ function isRevoked(value: object): boolean {
   }
 }
 
-/** Why the bytes of an array or buffer are not there, if they are not. */
-function whyUnreadable(value: ArrayBufferView | ArrayBufferLike): string | undefined {
+const DETACHED = "a detached buffer";
+
+/** What an array or buffer is whose bytes are not there. */
+function whyUnreadable(value: object): string | undefined {
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
-  if (buffer instanceof ArrayBuffer && buffer.detached) {
-    return "a detached buffer has no digest; pass a copy";
-  }
-  return isOutOfBounds(value)
-    ? "a view that is out of the bounds of its buffer has no digest; pass a copy"
-    : undefined;
+  if (buffer instanceof ArrayBuffer && buffer.detached) return DETACHED;
+  return isOutOfBounds(value) ? "a view that is out of the bounds of its buffer" : undefined;
 }
 
 /** Stands for what a method did not give, where `undefined` would be a value like others. */
 const NOTHING = Symbol();
 
 /** Looks for what has no digest, as it is written: instances by what they give for themselves. */
-class DigestSearch implements Search {
-  readonly #refuse: (value: unknown) => string | undefined;
+function searchDigest(refuse: (value: unknown) => string | undefined): Search {
   /** The instances that are looked into. */
-  readonly #open = new Set<unknown>();
-  #forms = 0;
-
-  constructor(refuse: (value: unknown) => string | undefined) {
-    this.#refuse = refuse;
-  }
-
-  enter(value: unknown): string | undefined {
-    if (value === NOTHING) return NO_DIGEST;
-    return this.#open.has(value) ? OWN_DIGEST : this.#refuse(value);
-  }
-
-  leave(value: object): undefined {
-    this.#open.delete(value);
-  }
-
-  *children(value: object): Generator<Child> {
-    if (!isDigestible(value)) return yield* childrenOf(value);
-    if (++this.#forms > MOST_FORMS) return;
-    this.#open.add(value);
-    const form = value[digestSymbol]();
-    yield ["[digestSymbol]()", form === undefined ? NOTHING : form];
-  }
+  const open = new Set<unknown>();
+  let forms = 0;
+  return {
+    enter(value) {
+      if (value === NOTHING) return NO_DIGEST;
+      return open.has(value) ? OWN_DIGEST : refuse(value);
+    },
+    leave: (value) => void open.delete(value),
+    *children(value) {
+      if (!isDigestible(value)) return yield* childrenOf(value);
+      if (++forms > MOST_FORMS) return;
+      open.add(value);
+      const form = value[digestSymbol]();
+      yield ["[digestSymbol]()", form === undefined ? NOTHING : form];
+    },
+  };
 }
 
 /**
@@ -149,7 +137,7 @@ export function explainRefusal(
   cause: unknown,
 ): unknown {
   if (cause instanceof Refusal) {
-    const search = new DigestSearch(action === "digest" ? refuseDigest : refuseStorage);
+    const search = searchDigest(action === "digest" ? refuseDigest : refuseStorage);
     const finding = findFirst(value, root, search);
     const { path, reason } = finding ?? { path: root, reason: cause.message };
     return new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path);
@@ -173,7 +161,7 @@ function findRevoked(value: unknown, root: string): Finding | undefined {
   const enter = (value: unknown) =>
     isObject(value) && isRevoked(value) ? refuseDigest(value) : undefined;
   try {
-    return findFirst(value, root, new DigestSearch(enter));
+    return findFirst(value, root, searchDigest(enter));
   } catch {
     return undefined;
   }
@@ -196,8 +184,8 @@ export interface Finding {
 interface Search {
   /** Says what is the matter with a value, before what is inside it is looked at. */
   enter(value: unknown): string | undefined;
-  /** Says what is the matter with an object in which nothing was found. */
-  leave?(value: object): string | undefined;
+  /** Is told of an object in which nothing was found. */
+  leave?(value: object): void;
   /** The values inside an object. */
   children(value: object): Iterator<Child>;
 }
@@ -240,8 +228,7 @@ export function findFirst(value: unknown, root: string, search: Search): Finding
     next = step.done ? undefined : step.value;
     if (next !== undefined) continue;
     frames.pop();
-    const reason = search.leave?.(frame.value);
-    if (reason !== undefined) return { path: pathTo(frame.piece), reason };
+    search.leave?.(frame.value);
   }
 }
 
@@ -263,12 +250,9 @@ export function isObject(value: unknown): value is object {
  */
 export function findUnclonable(value: unknown, root: string): Finding | undefined {
   // Refusals first: they are why a message was not sent, and losses are not.
+  const enter = (value: unknown) => isObject(value) ? refuseInstance(value) : undefined;
   return findFirst(value, root, { enter: refuse, children }) ??
-    findFirst(value, root, { enter: refuseObject, children });
-}
-
-function refuseObject(value: unknown): string | undefined {
-  return isObject(value) ? refuseInstance(value) : undefined;
+    findFirst(value, root, { enter, children });
 }
 
 /**
@@ -321,11 +305,9 @@ export function refuse(value: unknown): string | undefined {
   if (typeof value === "function") return "a function cannot be cloned";
   if (typeof value !== "object" || value === null) return undefined;
   if (isProxy(value)) return "a proxy cannot be cloned; pass a copy";
-  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
-  if (buffer instanceof ArrayBuffer && buffer.detached) return "a detached buffer cannot be cloned";
-  return ArrayBuffer.isView(value) && isOutOfBounds(value)
-    ? "a view that is out of the bounds of its buffer cannot be cloned; pass a copy"
-    : undefined;
+  const why = whyUnreadable(value);
+  if (why === undefined) return undefined;
+  return why === DETACHED ? `${why} cannot be cloned` : `${why} cannot be cloned; pass a copy`;
 }
 
 /** What to pass instead of what cannot go to another isolate. */
@@ -373,14 +355,9 @@ export function refuseInstance(value: object): string | undefined {
 /** Whether a class of the user's has nothing that could be lost. */
 function isOfEmptyClass(value: object): boolean {
   if (Reflect.ownKeys(value).length > 0) return false;
-  for (
-    let prototype: object | null = Object.getPrototypeOf(value);
-    prototype !== null && prototype !== Object.prototype;
-    prototype = Object.getPrototypeOf(prototype)
-  ) {
-    if (isOfPlatform(prototype)) return false;
-  }
-  return true;
+  return prototypesOf(value).every((prototype) =>
+    prototype === Object.prototype || !isOfPlatform(prototype)
+  );
 }
 
 /**

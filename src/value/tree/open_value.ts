@@ -1,9 +1,15 @@
 import { isNumberArray, isShapeOf } from "../array_shape.ts";
 import { fromCbor } from "../codec/cbor.ts";
 import { MissingPartError, toStoredArray } from "../codec/decode_value.ts";
-import { fromGraph, GRAPH_FORMAT, type LoadPart } from "../codec/graph_reader.ts";
 import {
-  type ArrayKindName,
+  fromGraph,
+  GRAPH_FORMAT,
+  type GraphNode,
+  type LoadPart,
+  malformed,
+  readTable,
+} from "../codec/graph_reader.ts";
+import {
   bytesOf,
   fromBytes,
   isArrayKind,
@@ -17,6 +23,7 @@ import {
   type PayloadSource,
   type StoredPayload,
   toKindName,
+  toStoredPayload,
   VALUE_KIND,
 } from "../value.ts";
 import {
@@ -95,50 +102,6 @@ function describe(node: ValueNode): string {
     if (keys.length > SHOWN_KEYS) break;
   }
   return `of the kind "${kind}" with ${keys.length > 0 ? keys.join(", ") : "nothing inside"}`;
-}
-
-/** An array or buffer that is stored on its own. */
-class ArrayNode implements ValueNode {
-  readonly kind: string;
-  readonly shape?: readonly number[];
-  readonly bytes: number;
-  readonly digest: string;
-  readonly #name: ArrayKindName;
-  readonly #payload: StoredPayload;
-  readonly #source: PayloadSource;
-
-  constructor(name: ArrayKindName, payload: StoredPayload, source: PayloadSource) {
-    this.kind = name;
-    this.bytes = payload.length;
-    this.digest = payload.digest;
-    this.#name = name;
-    this.#payload = payload;
-    this.#source = source;
-    const size = toElementBytes(name);
-    if (size !== undefined) this.shape = [payload.length / size];
-  }
-
-  child(step: PathStep): ValueNode | undefined {
-    const size = toElementBytes(this.#name);
-    if (size === undefined || step.type === "entry" || !isIndex(step.key)) return undefined;
-    const offset = Number(step.key) * size;
-    if (offset + size > this.bytes) return undefined;
-    const bytes = new Uint8Array(size);
-    if (!this.#payload.read(offset, bytes)) throw new MissingPartError(this.digest);
-    return new PlainNode(Reflect.get(fromBytes(this.#name, bytes), 0));
-  }
-
-  *children(): Generator<ValueChild> {}
-
-  read(): unknown {
-    const payload = this.#source.load(this.digest);
-    if (payload === undefined) throw new MissingPartError(this.digest);
-    return fromBytes(this.#name, payload.bytes);
-  }
-
-  numbers(): StoredPayload | undefined {
-    return this.shape === undefined ? undefined : this.#payload;
-  }
 }
 
 /** What an error says of itself, and where that stands in its node. */
@@ -245,7 +208,6 @@ class GraphValue implements ValueNode {
   }
 
   #count(): number | undefined {
-    if (toKind(this.#node) === "SparseArray") return undefined;
     let count = 0;
     for (const _ of this.#items()) count++;
     return count > 0 || HAS_ITEMS.has(this.#node[0]) ? count : undefined;
@@ -283,7 +245,29 @@ function openArray(digest: string, source: PayloadSource): ValueNode {
   if (name === undefined || !isArrayKind(name)) {
     throw new SyntaxError(`Cannot read a value: its part ${digest} is no array`);
   }
-  return new ArrayNode(name, payload, source);
+  const size = toElementBytes(name);
+  const { length: bytes } = payload;
+  return {
+    kind: name,
+    bytes,
+    digest,
+    ...(size !== undefined && { shape: [bytes / size] }),
+    child(step) {
+      if (size === undefined || step.type === "entry" || !isIndex(step.key)) return undefined;
+      const offset = Number(step.key) * size;
+      if (offset + size > bytes) return undefined;
+      const element = new Uint8Array(size);
+      if (!payload.read(offset, element)) throw new MissingPartError(digest);
+      return new PlainNode(Reflect.get(fromBytes(name, element), 0));
+    },
+    children: () => [],
+    read() {
+      const whole = source.load(digest);
+      if (whole === undefined) throw new MissingPartError(digest);
+      return fromBytes(name, whole.bytes);
+    },
+    numbers: () => size === undefined ? undefined : payload,
+  };
 }
 
 function toKind(node: GraphNode): string {
@@ -298,9 +282,6 @@ function toText(key: unknown): string {
 function refuse(digest: string): never {
   throw new MissingPartError(digest);
 }
-
-/** A node of a graph: the name of its type, then what the type says. */
-type GraphNode = readonly unknown[];
 
 /** A slot inside a node. */
 interface GraphItem {
@@ -323,13 +304,9 @@ class GraphView {
    * @throws {SyntaxError} If the table is no graph.
    */
   constructor(table: unknown) {
-    const [format, root, ...nodes]: readonly unknown[] = Array.isArray(table) ? table : [];
-    if (format !== GRAPH_FORMAT) throw malformed("no table of a known format");
+    const { root, nodes } = readTable(table);
     this.root = root;
-    this.#nodes = nodes.map((node) => {
-      if (!Array.isArray(node)) throw malformed("a node is no array");
-      return node;
-    });
+    this.#nodes = nodes;
   }
 
   /**
@@ -351,7 +328,7 @@ class GraphView {
    * @returns Keys and slots; none for arrays of numbers and other leaves.
    */
   *items(node: GraphNode): Generator<GraphItem> {
-    const layout = toLayout(node);
+    const layout = LAYOUTS.get(node[0]);
     if (layout === undefined) return;
     for (let i = layout.start; i + layout.width <= node.length; i += layout.width) {
       const slot = node[i + layout.width - 1];
@@ -395,24 +372,16 @@ class GraphView {
 
 const UNUSED: GraphNode = ["Object"];
 
-/** Where in a node the slots begin, and whether each has a key in front. */
-function toLayout(node: GraphNode): { start: number; width: 1 | 2 } | undefined {
-  switch (node[0]) {
-    case "Object":
-    case "NullObject":
-    case "Map":
-      return { start: 1, width: 2 };
-    case "SparseArray":
-      return { start: 2, width: 2 };
-    case "Array":
-    case "Set":
-      return { start: 1, width: 1 };
-    case "Error":
-      return { start: 6, width: 2 };
-    default:
-      return undefined;
-  }
-}
+/** Where in a node of each type the slots begin, and whether each has a key in front. */
+const LAYOUTS: ReadonlyMap<unknown, { readonly start: number; readonly width: number }> = new Map([
+  ["Object", { start: 1, width: 2 }],
+  ["NullObject", { start: 1, width: 2 }],
+  ["Map", { start: 1, width: 2 }],
+  ["SparseArray", { start: 2, width: 2 }],
+  ["Array", { start: 1, width: 1 }],
+  ["Set", { start: 1, width: 1 }],
+  ["Error", { start: 6, width: 2 }],
+]);
 
 /**
  * Gives the digest of the array that a node says is stored on its own.
@@ -435,10 +404,6 @@ function isInlineArray(node: GraphNode): boolean {
 
 function refusePart(): never {
   throw malformed("a key is stored on its own");
-}
-
-function malformed(what: string): SyntaxError {
-  return new SyntaxError(`Cannot read a value: its graph is malformed: ${what}`);
 }
 
 /** A value that is in memory: plain data, a primitive, or an array that is small. */
@@ -488,18 +453,8 @@ class PlainNode implements ValueNode {
     const value = this.#value;
     if (!isNumberArray(value)) return undefined;
     const type = toObjectType(value);
-    const kind: number | undefined = Reflect.get(VALUE_KIND, type);
-    if (kind === undefined) return undefined;
-    const bytes = bytesOf(value);
-    return {
-      digest: "",
-      kind,
-      length: bytes.length,
-      read(offset, target) {
-        target.set(bytes.subarray(offset, offset + target.length));
-        return offset + target.length <= bytes.length;
-      },
-    };
+    if (!isArrayKind(type)) return undefined;
+    return toStoredPayload({ digest: "", kind: VALUE_KIND[type], bytes: bytesOf(value) });
   }
 }
 

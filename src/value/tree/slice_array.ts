@@ -6,14 +6,6 @@ import { type StoredPayload, toKindName } from "../value.ts";
 /** A piece of one dimension: from the first index up to the second, which is left out. */
 export type SliceRange = readonly [start: number, end: number];
 
-/** A run of elements that lie one behind the other. */
-interface Runs {
-  /** How many elements each run has. */
-  readonly length: number;
-  /** How many dimensions lead to the runs. */
-  readonly outer: number;
-}
-
 /**
  * Reads a part of an array, and no more of its bytes than the blocks that hold it.
  *
@@ -39,7 +31,7 @@ export function sliceArray(
   const runs = toRuns(shape, lengths);
   const runBytes = runs.length * size;
   for (let at = 0; at < bytes.length; at += runBytes) {
-    const element = toElement(shape, taken, lengths, runs, at / runBytes);
+    const element = toElement(shape, taken, lengths, runs.outer, at / runBytes);
     if (!payload.read(element * size, bytes.subarray(at, at + runBytes))) {
       throw new MissingPartError(payload.digest);
     }
@@ -66,8 +58,11 @@ function checkRanges(shape: readonly number[], ranges: readonly SliceRange[]): S
   });
 }
 
-/** A run goes through all the last dimensions that are taken whole, and the one before them. */
-function toRuns(shape: readonly number[], lengths: readonly number[]): Runs {
+/**
+ * Finds out how many elements lie one behind the other in each run, and how many dimensions lead to
+ * the runs: one goes through all the last dimensions that are taken whole, and the one before them.
+ */
+function toRuns(shape: readonly number[], lengths: readonly number[]) {
   let outer = shape.length - 1;
   let length = lengths[outer] ?? 1;
   while (outer > 0 && lengths[outer] === shape[outer]) {
@@ -82,7 +77,7 @@ function toElement(
   shape: readonly number[],
   taken: readonly SliceRange[],
   lengths: readonly number[],
-  { outer }: Runs,
+  outer: number,
   run: number,
 ): number {
   let element = 0;
