@@ -90,6 +90,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
       onLongTail: reload,
       // What others have removed is held open until this handle learns of it. All may be another one.
       onReplaced: () => void this.#stored.reload(true),
+      onAppended: () => this.#writer.doubt(),
       onOverdue: () => this.#sealLog(),
     }, this.#stored.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
@@ -162,6 +163,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
    */
   async fold(): Promise<FoldResult | undefined> {
     this.#guard.checkWritable("fold");
+    this.#guard.checkThere();
     // A journal that its writer has let go of can be removed once it is sealed.
     this.#writer.rotate();
     const result = await this.#folding.run();
@@ -172,6 +174,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   /** As the interface says. */
   horizon(gracePeriod: number): Promise<number> {
     this.#guard.checkWritable("collect the garbage of");
+    this.#guard.checkThere();
     return findHorizon(this.#options.fileSystem, this.#options.layout, gracePeriod);
   }
 
@@ -197,6 +200,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
    */
   async compact(options: CompactOptions = {}): Promise<CompactResult> {
     this.#guard.checkWritable("compact");
+    this.#guard.checkThere();
     const { live, horizon = 0, share = 1, full = false } = options;
     this.#writer.rotate();
     const result = await this.#folding.compact({

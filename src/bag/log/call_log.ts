@@ -48,6 +48,8 @@ export interface CallLogOptions {
   readonly onLongTail?: () => void;
   /** Told when the file turns out to have been replaced: other files of the bag may be gone too. */
   readonly onReplaced?: () => void;
+  /** Called with each line that was appended. */
+  readonly onAppended?: () => void;
   /** Called with each line that was put while it is time to see to the table again. */
   readonly onOverdue?: () => void;
 }
@@ -354,7 +356,7 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   #append(head: CallLineHead, line: Uint8Array, lease: LogLease | undefined): boolean {
-    const { fileSystem, layout, sync, guard, onOverdue } = this.#options;
+    const { fileSystem, layout, sync, guard, onAppended, onOverdue } = this.#options;
     // Who has waited may find it closed.
     guard.checkWritable("put a call into");
     const log = this.#log === undefined || this.#replaced(this.#log) ? this.#reopen() : this.#log;
@@ -363,6 +365,7 @@ export class CallLog extends DiskCalls implements Disposable {
     if (size !== known && lease?.revoked === true) return false;
     appendLine(fileSystem, log.file, line, layout.callLog);
     if (sync) fileSystem.sync(log.file);
+    onAppended?.();
     const end = this.#takeOwn(log, head, line.length);
     if (lease !== undefined && end - line.length !== known && lease.revoked) {
       // Since the last look; what forgets the call may stand before its record.
