@@ -87,7 +87,7 @@ export interface ObservedCall {
 export interface ExecutorObserver {
   /** A call waits for a worker. */
   queued?(call: ObservedCall): void;
-  /** A call was sent to a worker; short ones are sent ahead, and may come back to the queue. */
+  /** A call begins on a worker, once for each attempt. To be told at once, calls cost a message more. */
   started?(call: ObservedCall & { readonly worker: string }): void;
   /** A call has failed and is run once more: which attempt comes now (2 at the first retry), and why. */
   retried?(call: ObservedCall & { readonly attempt: number; readonly error: unknown }): void;

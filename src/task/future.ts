@@ -159,7 +159,8 @@ export class Future<T> implements Promise<T> {
   }
 
   /**
-   * Cancels the call if its body has not started.
+   * Cancels the call if its body has not started, wherever it waits: also at a worker that was sent it
+   * ahead, or that still loads the module of its task.
    *
    * @returns Whether the call is cancelled.
    */
@@ -345,6 +346,20 @@ export class CancelSource implements CancelSignal {
   }
 }
 
+/** A call that is brought to a worker: who brings it knows where it is. */
+export interface SentCall {
+  /** The name of the worker that it was sent to last, if any. */
+  readonly workerName: string | undefined;
+  /** Whether its body has begun, as far as that shows by now. */
+  readonly begun: boolean;
+  /**
+   * Keeps its body from beginning, for one who gives the call up then.
+   *
+   * @returns Whether it does; `false` when the body has begun.
+   */
+  cancel(): boolean;
+}
+
 /** Who keeps count of calls. */
 export interface CallTracker {
   /** A call is made. */
@@ -372,7 +387,8 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   #observers: (() => void)[] | undefined;
   #progress: CallProgress | undefined;
   #state: FutureState = "pending";
-  #worker: string | undefined;
+  /** Who brings it to a worker, from when it was handed over until it has ended. */
+  #sent: SentCall | undefined;
   #key: Digest | undefined;
   #hit: boolean | undefined;
 
@@ -395,7 +411,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
 
   /** Where the call stands. */
   get state(): FutureState {
-    return this.#state;
+    return this.#state === "pending" && this.#sent?.begun === true ? "running" : this.#state;
   }
 
   /** The key of the call, once it is known. */
@@ -406,11 +422,6 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   /** Whether the result came without running the body, once that is known. */
   get hit(): boolean | undefined {
     return this.#hit;
-  }
-
-  /** The name of the worker that the call was last sent to, if any. */
-  get worker(): string | undefined {
-    return this.#worker;
   }
 
   /** Aborted when the future is cancelled or aborted. */
@@ -458,18 +469,23 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     this.#key = key;
   }
 
-  /**
-   * The body starts: from now on the call can no longer be cancelled.
-   *
-   * @param worker The worker's name; none when it starts here.
-   */
-  started(worker?: string): void {
-    this.#worker = worker;
+  /** The body starts here: from now on the call can no longer be cancelled. */
+  started(): void {
     if (this.#state === "pending") this.#state = "running";
+  }
+
+  /**
+   * The call is brought to a worker, and can be cancelled until its body begins there.
+   *
+   * @param call Tells where it is.
+   */
+  sent(call: SentCall): void {
+    if (!this.#ended) this.#sent = call;
   }
 
   /** The body did not start after all: somebody else computes the result, and the call waits. */
   waits(): void {
+    this.#sent = undefined;
     if (this.#state === "running") this.#state = "pending";
   }
 
@@ -492,9 +508,10 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
    * @param reason Why.
    */
   fail(reason: unknown): void {
+    const worker = this.#sent?.workerName;
     if (!this.#end("done")) return;
-    if (this.#worker === undefined || !(reason instanceof Error)) this.#reject(reason);
-    else this.#resolve(rejectWithCallers(reason, this.#worker));
+    if (worker === undefined || !(reason instanceof Error)) this.#reject(reason);
+    else this.#resolve(rejectWithCallers(reason, worker));
   }
 
   /**
@@ -503,7 +520,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
    * @returns Whether this has cancelled it.
    */
   cancel(): boolean {
-    if (this.#state !== "pending") return false;
+    if (this.#state !== "pending" || this.#sent?.cancel() === false) return false;
     return this.abort(new CancelledError(`Cannot finish "${this.name}": the call was cancelled`));
   }
 
@@ -538,6 +555,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   #end(state: "done" | "cancelled"): boolean {
     if (this.#ended) return false;
     this.#state = state;
+    this.#sent = undefined;
     if (state === "done") this.#hit ??= false;
     this.#progress?.end();
     const observers = this.#observers;

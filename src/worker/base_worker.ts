@@ -19,6 +19,7 @@ import {
   type CallFollower,
   type CallListener,
   type CallRequest,
+  type Cancellation,
   PromisedCall,
   type RunResult,
   type Worker,
@@ -121,6 +122,14 @@ export class BaseWorker implements Worker {
 
   revoke(): boolean {
     return this.#calls.revokeNewest();
+  }
+
+  cancel(follower: CallFollower): Cancellation {
+    return this.#calls.cancel(follower);
+  }
+
+  hasBegun(follower: CallFollower): boolean {
+    return this.#calls.hasBegun(follower);
   }
 
   close(): Promise<void> {
@@ -265,7 +274,7 @@ export class SentCalls {
    * @returns What is to be sent, or `undefined` when the call does not run.
    */
   abort(follower: CallFollower, reason: unknown): ControlFrame | undefined {
-    const call = this.#calls.find(({ listener }) => listener.follower === follower);
+    const call = this.#find(follower);
     call?.callbacks?.giveUp();
     if (call === undefined || !this.#claims.abort(call.slot)) return undefined;
     return [call.slot, "abort", fromThrown(reason)];
@@ -302,6 +311,25 @@ export class SentCalls {
     return true;
   }
 
+  /** Keeps the body of a call from beginning; also one that can be sent only once is not sent again. */
+  cancel(follower: CallFollower): Cancellation {
+    const call = this.#find(follower);
+    if (call === undefined) return "begun";
+    if (!this.#claims.revoke(call.slot)) {
+      return this.#claims.forestall(call.slot) ? "forestalled" : "begun";
+    }
+    this.#calls.splice(this.#calls.indexOf(call), 1);
+    call.callbacks?.giveUp();
+    this.#settleDrained();
+    return "withdrawn";
+  }
+
+  /** Whether the body of a call has begun. */
+  hasBegun(follower: CallFollower): boolean {
+    const call = this.#find(follower);
+    return call !== undefined && this.#claims.hasBegun(call.slot);
+  }
+
   /**
    * The worker is dead: the call that it had claimed fails, and those that can be sent only once; the
    * others may go elsewhere.
@@ -329,6 +357,10 @@ export class SentCalls {
     if (this.#calls.length === 0) return Promise.resolve();
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
+  }
+
+  #find(follower: CallFollower): SentCall | undefined {
+    return this.#calls.find(({ listener }) => listener.follower === follower);
   }
 
   /** Frees a slot; gives the call in it that has neither ended nor been taken back, if there is one. */

@@ -47,6 +47,7 @@ class InlineKind implements WorkerTransport {
   readonly #end: (death: WorkerDeath) => void;
   readonly #line: CallChannel = {
     isAborted: (slot) => this.#claims.isAborted(slot),
+    begin: (slot) => this.#claims.begin(slot),
     send: (slot, kind, data) => {
       const told = kind === CALLBACK ? structuredClone(data) : data;
       this.#calls.receive([slot, "report", kind, told]);
@@ -98,10 +99,12 @@ class InlineKind implements WorkerTransport {
   }
 
   async #perform(slot: number, request: CallRequest, once: boolean): Promise<void> {
-    if (!this.#claims.claim(slot) || this.#leaving && !once) {
+    const kept = !this.#leaving || once;
+    const begins = kept && (this.#hooks.beginsAtOnce?.(request) ?? true);
+    if (!this.#claims.claim(slot, begins) || !kept) {
       return this.#calls.resolve(slot, { type: "revoked" });
     }
-    const call = this.#running = new ServedCall(slot, this.#line);
+    const call = this.#running = new ServedCall(slot, this.#line, begins);
     const outcome = await runToOutcome(this.#runCall, request, call);
     call.end();
     this.#running = undefined;

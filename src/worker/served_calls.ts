@@ -97,6 +97,10 @@ export class ServedCalls implements CallChannel {
     return this.#claims.isAborted(slot);
   }
 
+  begin(slot: number): boolean {
+    return this.#claims.begin(slot);
+  }
+
   send(slot: number, kind: string, data: unknown): void {
     try {
       this.#sendNow([slot, "report", kind, data]);
@@ -129,12 +133,14 @@ export class ServedCalls implements CallChannel {
     this.#serving = true;
     for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
       const slot = frame[0];
-      if (!this.#claims.claim(slot) || this.#leaving && frame[5] !== true) {
+      const request = fromCallFrame(frame);
+      const kept = !this.#leaving || frame[5] === true;
+      const begins = kept && (this.#hooks.beginsAtOnce?.(request) ?? true);
+      if (!this.#claims.claim(slot, begins) || !kept) {
         if (!this.#ring.write(slot, REVOKED)) await this.#post(slot, REVOKED);
         continue;
       }
-      const request = fromCallFrame(frame);
-      const call = this.#running = new ServedCall(slot, this);
+      const call = this.#running = new ServedCall(slot, this, begins);
       const result = await runToOutcome(this.#runCall, request, call);
       // What is posted keeps its order: an answer in the ring would overtake the call's reports.
       if (call.end() || !this.#ring.write(slot, result)) await this.#post(slot, result);
@@ -176,6 +182,8 @@ export class ServedCalls implements CallChannel {
 export interface CallChannel {
   /** Whether the parent has told the call to end, though the message may not be read yet. */
   isAborted(slot: number): boolean;
+  /** The body begins; `false` when the parent has given the call up. */
+  begin(slot: number): boolean;
   /** Says something to the parent, before it returns. */
   send(slot: number, kind: string, data: unknown): void;
 }
@@ -191,16 +199,25 @@ export class ServedCall implements CallControl {
   #listener: CallbackListener | undefined;
   #told = false;
   #ended = false;
+  #begun: boolean;
 
   /**
-   * Creates a call that has just begun.
+   * Creates a call that the worker has just claimed.
    *
    * @param slot What stands for it.
    * @param line Leads to its parent.
+   * @param begun Whether its body begins now.
    */
-  constructor(slot: number, line: CallChannel) {
+  constructor(slot: number, line: CallChannel, begun: boolean) {
     this.slot = slot;
     this.#line = line;
+    this.#begun = begun;
+  }
+
+  begin(): boolean {
+    this.#begun ||= this.#line.begin(this.slot);
+    if (!this.#begun) this.abort(toGivenUp());
+    return this.#begun;
   }
 
   get aborted(): boolean {
@@ -267,8 +284,12 @@ export class ServedCall implements CallControl {
   /** Code that never awaits reads no messages: it learns of the abort, but not why. */
   #poll(): void {
     if (this.#aborted !== undefined || this.#ended || !this.#line.isAborted(this.slot)) return;
-    this.abort(new DOMException("The call was given up", "AbortError"));
+    this.abort(toGivenUp());
   }
+}
+
+function toGivenUp(): DOMException {
+  return new DOMException("The call was given up", "AbortError");
 }
 
 /** How many milliseconds lie between two messages at least. */

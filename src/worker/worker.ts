@@ -105,6 +105,12 @@ export interface CallControl {
   readonly aborted: boolean;
   /** Aborted when the call is to end; made when first asked for. */
   readonly signal: AbortSignal;
+  /**
+   * The body of the call begins, where that was not clear when the worker took it.
+   *
+   * @returns Whether it may; `false` when the call was given up before.
+   */
+  begin?(): boolean;
   /** Says how far the call is: the latest word arrives, not every one. */
   report(progress: ProgressReport): void;
   /**
@@ -182,6 +188,12 @@ export type RunCall = (
 /** What a worker does beside running calls. */
 export interface WorkerHooks {
   /**
+   * Whether the body of a call begins as soon as it is run; otherwise `CallControl.begin()` tells.
+   *
+   * @default {it does}
+   */
+  beginsAtOnce?: (request: CallRequest) => boolean;
+  /**
    * Runs after each call, when its answer is on its way and before the next one is claimed; it must not
    * throw. Where it gives `true` the worker leaves: it gives back the calls that it has, but for those
    * that can be sent only once, and is closed.
@@ -190,6 +202,12 @@ export interface WorkerHooks {
   /** Lets go of what the calls opened, such as a bag; runs once, after the last call. */
   close?: () => void | Promise<void>;
 }
+
+/**
+ * What became of a call that was not to begin: the worker does not get it, and its listener is told
+ * nothing more; the worker has it, and ends it without having run its body; or the body had begun.
+ */
+export type Cancellation = "withdrawn" | "forestalled" | "begun";
 
 /** A worker of any kind. */
 export interface Worker extends AsyncDisposable {
@@ -220,6 +238,19 @@ export interface Worker extends AsyncDisposable {
   abort(follower: CallFollower, reason: unknown): void;
   /** Takes back the newest call that has not started, if any: its run resolves to `revoked`. */
   revoke(): boolean;
+  /**
+   * Keeps the body of a call from beginning, wherever the call stands among the others.
+   *
+   * @param follower What stands for the call.
+   * @returns What became of it; `"begun"`, too, when the worker has no such call.
+   */
+  cancel(follower: CallFollower): Cancellation;
+  /**
+   * Whether the body of a call has begun.
+   *
+   * @param follower What stands for the call.
+   */
+  hasBegun(follower: CallFollower): boolean;
   /** How many more calls can be sent; one that was taken back counts until the worker has seen that. */
   readonly room: number;
   /** Resolves when the worker is dead, for whatever reason, with the reason; never rejects. */

@@ -8,6 +8,7 @@ import {
   type CallFollower,
   type CallListener,
   type CallRequest,
+  type Cancellation,
   type Outcome,
   PromisedCall,
   type RunResult,
@@ -24,6 +25,8 @@ export interface FakeCall {
 export class FakeWorker implements Worker {
   /** How many calls may be on their way at once. */
   capacity = Infinity;
+  /** Whether it takes up the calls that it has. */
+  begins = true;
   readonly name: string;
   readonly #death = Promise.withResolvers<string>();
   readonly dead = this.#death.promise;
@@ -76,6 +79,19 @@ export class FakeWorker implements Worker {
     this.revoked++;
     this.#unseen++;
     return true;
+  }
+
+  cancel(follower: CallFollower): Cancellation {
+    const index = this.calls.findIndex(({ listener }) => listener.follower === follower);
+    if (index < 1) return "begun";
+    this.calls.splice(index, 1);
+    this.revoked++;
+    this.#unseen++;
+    return "withdrawn";
+  }
+
+  hasBegun(follower: CallFollower): boolean {
+    return this.begins && this.calls[0]?.listener.follower === follower;
   }
 
   /** It sees what was taken back. */

@@ -7,6 +7,7 @@ import {
   type CallFollower,
   type CallListener,
   type CallRequest,
+  type Cancellation,
   type Outcome,
   PromisedCall,
   type RunResult,
@@ -52,6 +53,17 @@ class FakeWorker implements Worker {
     const newest = this.#calls.pop();
     queueMicrotask(() => newest?.ended({ type: "revoked" }));
     return true;
+  }
+
+  cancel(follower: CallFollower): Cancellation {
+    const index = this.#calls.findIndex((call) => call.follower === follower);
+    if (index < 1) return "begun";
+    this.#calls.splice(index, 1);
+    return "withdrawn";
+  }
+
+  hasBegun(follower: CallFollower): boolean {
+    return this.follower === follower;
   }
 
   async finish(): Promise<void> {

@@ -3,6 +3,8 @@ import { assertEquals } from "@std/assert";
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { SentClaimLog, ServedClaimLog } from "../../src/worker/process/claim_log.ts";
 
+const NONE = [false, false, false];
+
 interface Sides extends Disposable {
   readonly parent: SentClaimLog;
   readonly worker: ServedClaimLog;
@@ -25,9 +27,9 @@ Deno.test("ServedClaimLog.claim() gets a call that the parent did not take back"
   using sides = openSides();
   const { parent, worker } = sides;
   for (const slot of [7, 0, 1023]) parent.send(slot);
-  assertEquals([7, 0].map((slot) => worker.claim(slot)), [true, true]);
+  assertEquals([7, 0].map((slot) => worker.claim(slot, true)), [true, true]);
   assertEquals([parent.revoke(7), parent.revoke(1023)], [false, true]);
-  assertEquals(worker.claim(1023), false);
+  assertEquals(worker.claim(1023, true), false);
 });
 
 Deno.test("SentClaimLog.revoke() that came too late does not harm the slot's next call", () => {
@@ -35,13 +37,45 @@ Deno.test("SentClaimLog.revoke() that came too late does not harm the slot's nex
   const { parent, worker } = sides;
   for (let round = 0; round < 3; round++) {
     parent.send(5);
-    assertEquals(worker.claim(5), true);
+    assertEquals(worker.claim(5, true), true);
     assertEquals(parent.revoke(5), false);
     parent.answered();
   }
   parent.send(5);
   assertEquals(parent.revoke(5), true);
-  assertEquals(worker.claim(5), false);
+  assertEquals(worker.claim(5, true), false);
+});
+
+Deno.test("SentClaimLog.forestall() keeps a claimed call from beginning, until it has begun", () => {
+  using sides = openSides();
+  const { parent, worker } = sides;
+  for (let round = 0; round < 3; round++) {
+    parent.send(5);
+    assertEquals([parent.isClaimed(5), parent.hasBegun(5), parent.forestall(5)], NONE);
+    assertEquals(worker.claim(5, false), true);
+    assertEquals([parent.isClaimed(5), parent.hasBegun(5), parent.forestall(5)], [
+      true,
+      false,
+      true,
+    ]);
+    assertEquals(worker.begin(5), false);
+    parent.answered();
+    parent.send(5);
+    assertEquals(worker.claim(5, false), true);
+    assertEquals(worker.begin(5), true);
+    assertEquals([parent.isClaimed(5), parent.hasBegun(5), parent.forestall(5)], [
+      true,
+      true,
+      false,
+    ]);
+    assertEquals(worker.isAborted(5), false);
+    parent.answered();
+    parent.send(5);
+    assertEquals(worker.claim(5, true), true);
+    assertEquals([parent.hasBegun(5), parent.forestall(5), parent.abort(5)], [true, false, true]);
+    assertEquals(worker.isAborted(5), true);
+    parent.answered();
+  }
 });
 
 Deno.test("SentClaimLog.withdraw() leaves nothing behind of a call that was never sent", () => {
@@ -51,7 +85,7 @@ Deno.test("SentClaimLog.withdraw() leaves nothing behind of a call that was neve
   assertEquals(parent.revoke(3), true);
   parent.withdraw(3);
   parent.send(3);
-  assertEquals(worker.claim(3), true);
+  assertEquals(worker.claim(3, true), true);
   assertEquals(parent.revoke(3), false);
 });
 
@@ -64,7 +98,7 @@ Deno.test("SentClaimLog empties its file between calls, and both sides go on", (
     const taken = n % 7 === 0;
     parent.send(slot);
     if (taken) assertEquals(parent.revoke(slot), true);
-    assertEquals(worker.claim(slot), !taken);
+    assertEquals(worker.claim(slot, true), !taken);
     if (!taken && n % 10 === 1) assertEquals(parent.revoke(slot), false);
     parent.answered();
     largest = Math.max(largest, n % 100 === 0 ? sides.size() : 0);

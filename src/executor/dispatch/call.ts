@@ -1,6 +1,6 @@
 import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.ts";
 import type { CancelSignal } from "../../base/abortable.ts";
-import type { OnAbort } from "../../task/future.ts";
+import type { OnAbort, SentCall } from "../../task/future.ts";
 import type {
   CallFollower,
   CallListener,
@@ -31,10 +31,8 @@ export interface CallObserver {
   readonly priority?: number | undefined;
   /** How often the call is run again when it fails; as the dispatcher says, if not given. */
   readonly retries?: number | undefined;
-  /** Told each time when the call is sent to a worker, whose name is given. */
-  started?(worker?: string): void;
-  /** Told each time when a call that was sent waits again. */
-  waits?(): void;
+  /** Told once, before anything else, what tells where the call is. */
+  sent?(call: SentCall): void;
   /** Told of what the call says. */
   onMessage?(kind: string, data: unknown): void;
 }
@@ -53,6 +51,10 @@ export interface CallEvents {
   ended(call: DispatchedCall, result: RunResult): void;
   /** The call could not be sent, or its worker died. */
   failed(call: DispatchedCall, error: unknown): void;
+  /** The call's body has begun: told once for each run, and before its end. */
+  begun(call: DispatchedCall): void;
+  /** The body of the call is not to begin; tells whether it had not. */
+  cancelled(call: DispatchedCall): boolean;
   /** The call is given up, by its signal or its deadline. */
   abandoned(call: DispatchedCall, reason: unknown): void;
   /** The call was given up, and still runs after its grace period. */
@@ -68,7 +70,8 @@ export type PrintedOutput = Pick<WorkerOutputLine, "text" | "stream">;
  * A call on its way through a dispatcher. One object with methods, which is also its own place in the
  * queue: tens of thousands may wait, and closures would make each several times as large.
  */
-export class DispatchedCall implements CallFollower, CallListener, Prioritized<DispatchedCall> {
+export class DispatchedCall
+  implements CallFollower, CallListener, SentCall, Prioritized<DispatchedCall> {
   /** What to run. */
   readonly request: CallRequest;
   /** Told how it ends. */
@@ -89,6 +92,8 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
   readonly #events: CallEvents;
   readonly #observer: CallObserver;
   #worker: PoolWorker<DispatchedCall> | undefined;
+  /** Whether its body is known to have begun at its worker. */
+  #begun = false;
   /** Until the deadline, and then until the end of the grace period. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -133,29 +138,51 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
     return this.#worker;
   }
 
+  get workerName(): string | undefined {
+    return this.#worker?.handle.name;
+  }
+
+  get begun(): boolean {
+    if (!this.#begun && this.at === "worker" && this.#worker?.handle.hasBegun(this) === true) {
+      this.noteBegun();
+    }
+    return this.#begun;
+  }
+
+  cancel(): boolean {
+    return !this.#begun && (this.at !== "worker" || this.#events.cancelled(this));
+  }
+
   /** It follows itself. */
   get follower(): CallFollower {
     return this;
   }
 
-  /** Begins to listen to the signal. */
+  /** Says who it is, and begins to listen to the signal. */
   listen(): void {
     const { cancellation } = this.#observer;
+    this.#observer.sent?.(this);
     if (cancellation?.aborted === true) this.handleEvent();
     else cancellation?.addEventListener("abort", this);
   }
 
-  /** The call waits in the queue. */
+  /** The call waits in the queue, or is about to. */
   wait(): void {
-    if (this.at === "worker") this.#observer.waits?.();
     this.at = "queue";
+    this.#begun = false;
   }
 
   /** The call is at a worker now. */
   send(worker: PoolWorker<DispatchedCall>): void {
     this.at = "worker";
     this.#worker = worker;
-    this.#observer.started?.(worker.handle.name);
+  }
+
+  /** Its worker runs it, or has run it. */
+  noteBegun(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#events.begun(this);
   }
 
   /** The call was given up, and has its grace period to end by itself. */
@@ -197,8 +224,10 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
 
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
-    if (kind === STARTED) this.#startDeadline();
-    else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
+    if (kind === STARTED) {
+      this.noteBegun();
+      this.#startDeadline();
+    } else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
     else this.#observer.onMessage?.(kind, data);
   }
 

@@ -175,8 +175,12 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     let queued = this.#queue.size;
     let running = 0;
     for (const { calls } of workers) {
-      queued += Math.max(0, calls.length - 1);
-      running += Math.min(1, calls.length);
+      const wanted = calls.filter(({ at }) => at !== "end");
+      // They begin in order.
+      const waiting = wanted.findIndex(({ begun }) => !begun);
+      const begun = waiting < 0 ? wanted.length : waiting;
+      running += begun;
+      queued += wanted.length - begun;
     }
     return { queued, running, idle, workers: workers.size, lost };
   }
@@ -230,6 +234,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
       this.#prefetch.returned(worker);
       if (call.at === "worker") this.#requeue(call);
     } else {
+      call.noteBegun();
       this.#prefetch.note(result.duration);
       const sources = sourcesOf(call.request);
       if (sources !== undefined) worker.answered.add(sources);
@@ -245,14 +250,33 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (worker === undefined) return;
     if (error instanceof WorkerDiedError) this.#pool.remove(worker);
     if (call.at !== "end") {
+      // What was not begun is given back, but for what can be sent only once.
+      if (error instanceof WorkerDiedError) call.noteBegun();
       this.#metrics.failed(error);
       if (!this.#retry(call, () => error)) this.#reject(call, error);
     }
     this.#release(worker, call);
   }
 
+  begun(call: Call): void {
+    if (call.at !== "end") this.#metrics.begun(call);
+  }
+
+  cancelled(call: Call): boolean {
+    const { worker } = call;
+    if (worker === undefined) return true;
+    const result = worker.handle.cancel(call);
+    if (result === "withdrawn") this.#withdrawn(worker, call);
+    // One that was taken back already comes in a moment.
+    return result !== "begun" || !worker.kept.includes(call);
+  }
+
   abandoned(call: Call, reason: unknown): void {
     const { at, worker } = call;
+    if (at === "worker" && worker?.handle.cancel(call) === "withdrawn") {
+      this.#withdrawn(worker, call);
+      return this.#reject(call, reason);
+    }
     this.#reject(call, reason);
     if (at === "worker" && worker !== undefined) {
       this.#prefetch.revokeAll(worker);
@@ -284,10 +308,12 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #withFlags(request: CallRequest): CallRequest {
     const limits = this.#options.limits?.();
     const output = this.#options.output !== undefined;
-    if (limits === undefined && !output) return request;
+    const announce = this.#metrics.followsStarts;
+    if (limits === undefined && !output && !announce) return request;
     return withFlags(request, {
       ...(limits !== undefined && { limits }),
       ...(output && { output }),
+      ...(announce && { announce }),
     });
   }
 
@@ -333,7 +359,6 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     worker.calls.push(call);
     worker.sent++;
     call.send(worker);
-    this.#metrics.sent(call, worker.handle.name);
     const sources = sourcesOf(call.request);
     const known = sources !== undefined && worker.answered.has(sources);
     worker.handle.send(known ? withoutSources(call.request) : call.request, call);
@@ -343,6 +368,13 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #spend(worker: PoolWorker<Call>): void {
     worker.limit = 0;
     this.#prefetch.revokeAll(worker);
+  }
+
+  /** A worker has not begun a call, and does not get it. */
+  #withdrawn(worker: PoolWorker<Call>, call: Call): void {
+    call.wait();
+    worker.sent--;
+    this.#release(worker, call);
   }
 
   /** A worker no longer has a call. */

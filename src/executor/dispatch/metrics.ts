@@ -134,9 +134,14 @@ export class DispatchMetrics {
     this.#observer?.tell("queued", toObserved(call));
   }
 
-  /** A call was sent to a worker. */
-  sent(call: DispatchedCall, worker: string): void {
-    this.#observer?.tell("started", { ...toObserved(call), worker });
+  /** Whether somebody wants to know when a call begins. */
+  get followsStarts(): boolean {
+    return this.#observer?.has("started") ?? false;
+  }
+
+  /** A call's body has begun. */
+  begun(call: DispatchedCall): void {
+    this.#observer?.tell("started", { ...toObserved(call), worker: call.workerName ?? "" });
   }
 
   /** A call that somebody waits for came back from its worker. */

@@ -22,6 +22,11 @@ export class SafeObserver {
     this.#warn = warn;
   }
 
+  /** Whether the observer has a hook. */
+  has(hook: keyof Events): boolean {
+    return this.#observer[hook] !== undefined;
+  }
+
   /**
    * Calls a hook, if the observer has it.
    *

@@ -48,6 +48,7 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
     await calls.load();
     return await openInlineWorker((request, control) => calls.run(request, control), {
       name,
+      beginsAtOnce: (request) => calls.beginsAtOnce(request),
       afterCall: (request) => calls.afterCall(request),
       close: () => calls.close(),
     });

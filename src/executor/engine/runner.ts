@@ -5,7 +5,7 @@ import { describeScope, type Scope } from "../../scope/scope.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../../task/call_task.ts";
 import { findTask, type TaskDefinition, tasksOf } from "../../task/definition.ts";
 import type { CancelSignal } from "../../base/abortable.ts";
-import { CallAnswer, type CallStatus, type OnAbort } from "../../task/future.ts";
+import { CallAnswer, type CallStatus, type OnAbort, type SentCall } from "../../task/future.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
@@ -50,12 +50,8 @@ class OptionedCall implements CallObserver {
     return this.#status.cancellation;
   }
 
-  started(worker: string): void {
-    this.#status.started(worker);
-  }
-
-  waits(): void {
-    this.#status.waits();
+  sent(call: SentCall): void {
+    this.#status.sent(call);
   }
 
   onMessage(kind: string, data: unknown): void {

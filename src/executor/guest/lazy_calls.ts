@@ -35,6 +35,10 @@ export class LazyCalls implements WorkerHooks {
     return this.#carrier?.carry(outcome, request) ?? outcome;
   }
 
+  beginsAtOnce(request: CallRequest): boolean {
+    return this.#calls?.isPlain(request) ?? false;
+  }
+
   /** Asks the `retire` task, if there is one, whether the worker leaves. */
   afterCall(request: CallRequest): boolean | Promise<boolean> {
     return this.#retirement !== undefined && !isRetireTask(request) && this.#retirement.ask();

@@ -85,6 +85,11 @@ export class WorkerCalls {
       : this.#runPlain(known, args, control);
   }
 
+  /** Whether nothing has to be made ready for a call: its body begins as soon as it is run. */
+  isPlain({ module, task: name, context }: CallRequest): boolean {
+    return context === undefined && findTask({ module, name }) !== undefined;
+  }
+
   #runPlain(
     definition: TaskDefinition,
     args: readonly unknown[],
@@ -153,7 +158,7 @@ export class WorkerCalls {
       ? given
       : await this.#decodeTasks(given, context, { control, warnings });
     const start = () => {
-      if (control.aborted) throw control.signal.reason;
+      if (control.begin?.() === false || control.aborted) throw control.signal.reason;
       if (announce === true) control.send(STARTED, undefined);
     };
     return { definition, scope, control, args, code: await this.#findCode(module, context), start };

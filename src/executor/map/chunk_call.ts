@@ -1,6 +1,6 @@
 import { UnclonableError, WorkerDiedError } from "../../base/errors.ts";
 import type { TaskAddress } from "../../call/call_record.ts";
-import { CancelSource } from "../../task/future.ts";
+import { CancelSource, type SentCall } from "../../task/future.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
@@ -60,7 +60,7 @@ export interface ChunkResult {
 interface SentRequest {
   readonly notes: ChunkNotes | undefined;
   readonly cancellation: CancelSource;
-  atWorker: boolean;
+  call?: SentCall;
 }
 
 /**
@@ -123,10 +123,10 @@ export class ChunkCall {
 
   /** The chunk is given up. */
   handleEvent(): void {
-    for (const { notes, cancellation, atWorker } of this.#requests) {
+    for (const { notes, cancellation, call } of this.#requests) {
       notes?.stop();
       // Its worker would be lost for others until the item that runs has ended.
-      if (!atWorker) cancellation.abort(this.#observer.cancellation?.reason);
+      if (call?.cancel() !== false) cancellation.abort(this.#observer.cancellation?.reason);
     }
   }
 
@@ -136,13 +136,8 @@ export class ChunkCall {
   ): Promise<Outcome> {
     const { address: { module, name: task }, dispatcher, options = {} } = this.#route;
     const { deadline, onAbort, gracePeriod, priority } = options;
-    const request: SentRequest = { notes, cancellation: new CancelSource(), atWorker: false };
+    const request: SentRequest = { notes, cancellation: new CancelSource() };
     this.#requests.add(request);
-    const started = (worker?: string) => {
-      request.atWorker = true;
-      // A call among many in a chunk may still be given up.
-      if (args.length === 1) this.#observer.started?.(worker);
-    };
     const { cancellation } = request;
     const given = this.#observer.cancellation;
     if (given?.aborted) cancellation.abort(given.reason);
@@ -150,10 +145,10 @@ export class ChunkCall {
       const sent = { module, task, args, context: announced(context, options) };
       return await dispatcher.run({ ...sent, ...(callbacks !== undefined && { callbacks }) }, {
         cancellation,
-        started,
-        waits: () => {
-          request.atWorker = false;
-          if (args.length === 1) this.#observer.waits?.();
+        sent: (call) => {
+          request.call = call;
+          // A call among many in a chunk may still be given up.
+          if (args.length === 1) this.#observer.sent?.(call);
         },
         // What one of many items says is said of none of the others.
         onMessage: (kind, data) => {

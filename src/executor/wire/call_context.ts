@@ -113,7 +113,7 @@ export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | un
 }
 
 /** What holds for all calls that one dispatcher brings to workers. */
-type DispatchFlags = Pick<CallContext, "limits" | "output">;
+type DispatchFlags = Pick<CallContext, "limits" | "output" | "announce">;
 
 /**
  * Adds to a call what holds for all calls on its way.

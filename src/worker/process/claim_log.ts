@@ -5,11 +5,14 @@
  * records in one order, which both sides read alike, so that whoever comes first has the call.
  *
  * ```text
- * record  16 bits, little endian: the slot, plus what happened
- * CLAIM   the worker takes the call, or finds that it was taken back
- * REVOKE  the parent takes it back, or finds that it was claimed
- * CLEAR   a REVOKE of the parent's does not count
- * ABORT   the parent wants the call to end, if it was claimed before
+ * record     16 bits, little endian: the slot, plus what happened
+ * CLAIM      the worker takes the call, whose body begins now, or finds that it was taken back
+ * REVOKE     the parent takes it back, or finds that it was claimed
+ * CLEAR      a REVOKE of the parent's does not count
+ * ABORT      the parent wants the call to end, if it was claimed before
+ * PREPARE    as CLAIM, but the body begins later
+ * BEGIN      the body begins now, or the worker finds that it must not
+ * FORESTALL  the parent wants the body not to begin, or finds that it has
  * ```
  *
  * The file has no name any more: the parent removes it as soon as both sides have it open.
@@ -23,6 +26,9 @@ const CLAIM = 0;
 const REVOKE = WORKER_CAPACITY;
 const CLEAR = 2 * WORKER_CAPACITY;
 const ABORT = 3 * WORKER_CAPACITY;
+const PREPARE = 4 * WORKER_CAPACITY;
+const BEGIN = 5 * WORKER_CAPACITY;
+const FORESTALL = 6 * WORKER_CAPACITY;
 const RECORD_BYTES = 2;
 
 /** How many records the file may have before it is emptied, which can be done between calls. */
@@ -38,6 +44,15 @@ export class SentClaimLog implements SentClaims {
   readonly #sent = new Uint32Array(WORKER_CAPACITY);
   /** How often the worker has claimed each slot, as far as the file was read. */
   readonly #claimed = new Uint32Array(WORKER_CAPACITY);
+  /** Whether the body of the call that was claimed last has yet to begin. */
+  readonly #preparing = new Uint8Array(WORKER_CAPACITY);
+  readonly #received = (record: number): void => {
+    const slot = record % WORKER_CAPACITY;
+    if (record < REVOKE || record >= PREPARE && record < BEGIN) {
+      this.#claimed[slot] = (this.#claimed[slot] ?? 0) + 1;
+      this.#preparing[slot] = record < REVOKE ? 0 : 1;
+    } else if (record >= BEGIN && record < FORESTALL) this.#preparing[slot] = 0;
+  };
   #unanswered = 0;
   #records = 0;
 
@@ -59,13 +74,29 @@ export class SentClaimLog implements SentClaims {
   }
 
   revoke(slot: number): boolean {
-    if (!this.#isClaimed(slot, REVOKE)) return true;
+    this.#say(REVOKE + slot);
+    if (!this.#isClaimed(slot)) return true;
     this.#file.append(CLEAR + slot);
     return false;
   }
 
+  forestall(slot: number): boolean {
+    this.#say(FORESTALL + slot);
+    return this.#isClaimed(slot) && this.#preparing[slot] === 1;
+  }
+
+  isClaimed(slot: number): boolean {
+    this.#file.readOn(this.#received);
+    return this.#isClaimed(slot);
+  }
+
+  hasBegun(slot: number): boolean {
+    return this.isClaimed(slot) && this.#preparing[slot] === 0;
+  }
+
   abort(slot: number): boolean {
-    return this.#isClaimed(slot, ABORT);
+    this.#say(ABORT + slot);
+    return this.#isClaimed(slot);
   }
 
   /**
@@ -84,12 +115,13 @@ export class SentClaimLog implements SentClaims {
     this.#settle();
   }
 
-  /** Whether the worker had claimed a call when this side said what it wants. */
-  #isClaimed(slot: number, wish: number): boolean {
-    this.#file.append(wish + slot);
-    this.#file.readTo(wish + slot, (record) => {
-      if (record < REVOKE) this.#claimed[record] = (this.#claimed[record] ?? 0) + 1;
-    });
+  /** Says what this side wants, and reads what the worker has said before. */
+  #say(wish: number): void {
+    this.#file.append(wish);
+    this.#file.readTo(wish, this.#received);
+  }
+
+  #isClaimed(slot: number): boolean {
     return this.#claimed[slot] === this.#sent[slot];
   }
 
@@ -98,6 +130,7 @@ export class SentClaimLog implements SentClaims {
     // The worker has nothing to claim, so nobody else reads or writes now.
     this.#file.clear();
     this.#claimed.set(this.#sent);
+    this.#preparing.fill(0);
     this.#records = 0;
   }
 }
@@ -107,8 +140,12 @@ export class ServedClaimLog implements ServedClaims {
   readonly #file: LogFile;
   readonly #revoked = new Uint8Array(WORKER_CAPACITY);
   readonly #aborted = new Uint8Array(WORKER_CAPACITY);
+  readonly #forestalled = new Uint8Array(WORKER_CAPACITY);
   readonly #received = (record: number): void => {
-    if (record >= ABORT) this.#aborted[record - ABORT] = 1;
+    if (record >= FORESTALL) this.#forestalled[record - FORESTALL] = 1;
+    // What it has said itself.
+    else if (record >= PREPARE) return;
+    else if (record >= ABORT) this.#aborted[record - ABORT] = 1;
     else if (record >= CLEAR) this.#revoked[record - CLEAR] = 0;
     else if (record >= REVOKE) this.#revoked[record - REVOKE] = 1;
   };
@@ -122,14 +159,19 @@ export class ServedClaimLog implements ServedClaims {
     this.#file = new LogFile(fd);
   }
 
-  claim(slot: number): boolean {
-    this.#file.append(CLAIM + slot);
-    this.#file.readTo(CLAIM + slot, this.#received);
+  claim(slot: number, begins: boolean): boolean {
+    this.#say((begins ? CLAIM : PREPARE) + slot);
     const revoked = this.#revoked[slot] === 1;
     this.#revoked[slot] = 0;
     // What was said before concerns another call in the slot.
     this.#aborted[slot] = 0;
+    this.#forestalled[slot] = 0;
     return !revoked;
+  }
+
+  begin(slot: number): boolean {
+    this.#say(BEGIN + slot);
+    return this.#forestalled[slot] === 0 && this.#aborted[slot] === 0;
   }
 
   isAborted(slot: number): boolean {
@@ -139,6 +181,12 @@ export class ServedClaimLog implements ServedClaims {
 
   countPosted(): void {
     // What is written into a pipe is there for the parent; it needs no count to wait for.
+  }
+
+  /** Says what happens, and reads what the parent has said before. */
+  #say(record: number): void {
+    this.#file.append(record);
+    this.#file.readTo(record, this.#received);
   }
 }
 

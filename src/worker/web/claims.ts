@@ -4,6 +4,7 @@ const SENT = 0;
 const CLAIMED = 1;
 const REVOKED = 2;
 const ABORTED = 3;
+const BEGUN = 4;
 
 /** The word before the slots: how many messages the worker has posted. */
 const POSTED = 0;
@@ -13,7 +14,8 @@ const POSTED = 0;
  * take calls back from a worker that is busy, and knows after its death which call was running.
  *
  * Each call has a slot. The worker claims it right before it runs the call, the parent revokes it;
- * one compare-and-exchange decides. A slot is used again only after the worker has answered.
+ * one compare-and-exchange decides, and so does one whether the body of a claimed call, for which a
+ * module may have to be loaded first, begins. A slot is used again only after the worker has answered.
  */
 export class Claims {
   /** The shared memory. */
@@ -35,22 +37,48 @@ export class Claims {
     Atomics.store(this.#words, 1 + slot, SENT);
   }
 
-  /** Worker: takes the call; `false` when the parent has taken it back. */
-  claim(slot: number): boolean {
-    return Atomics.compareExchange(this.#words, 1 + slot, SENT, CLAIMED) === SENT;
+  /**
+   * Worker: takes the call; `false` when the parent has taken it back.
+   *
+   * @param begins Whether its body begins now.
+   */
+  claim(slot: number, begins: boolean): boolean {
+    return this.#replace(slot, SENT, begins ? BEGUN : CLAIMED);
+  }
+
+  /** Worker: the body of a claimed call begins; `false` when the call is to end. */
+  begin(slot: number): boolean {
+    return this.#replace(slot, CLAIMED, BEGUN);
   }
 
   /** Parent: takes the call back; `false` when the worker has claimed it. */
   revoke(slot: number): boolean {
-    return Atomics.compareExchange(this.#words, 1 + slot, SENT, REVOKED) === SENT;
+    return this.#replace(slot, SENT, REVOKED);
   }
 
-  /** Parent: the call is to end; `false` when it does not run. */
+  /** Parent: keeps the body of a claimed call from beginning; `false` when it has begun. */
+  forestall(slot: number): boolean {
+    return this.#replace(slot, CLAIMED, ABORTED);
+  }
+
+  /** Parent: whether the worker has claimed the call. */
+  isClaimed(slot: number): boolean {
+    const word = Atomics.load(this.#words, 1 + slot);
+    return word === CLAIMED || word === BEGUN || word === ABORTED;
+  }
+
+  /** Parent: whether the body of the call has begun. */
+  hasBegun(slot: number): boolean {
+    return Atomics.load(this.#words, 1 + slot) === BEGUN;
+  }
+
+  /** Parent: the call is to end; `false` when the worker has not claimed it. */
   abort(slot: number): boolean {
-    return Atomics.compareExchange(this.#words, 1 + slot, CLAIMED, ABORTED) === CLAIMED;
+    // In this order, as its body may begin between the two.
+    return this.forestall(slot) || this.#replace(slot, BEGUN, ABORTED) || this.isAborted(slot);
   }
 
-  /** Worker: whether the call that runs in this slot is to end. */
+  /** Whether the call that runs in this slot is to end. */
   isAborted(slot: number): boolean {
     return Atomics.load(this.#words, 1 + slot) === ABORTED;
   }
@@ -63,5 +91,10 @@ export class Claims {
   /** How many messages the worker has posted. */
   get posted(): number {
     return Atomics.load(this.#words, POSTED);
+  }
+
+  /** Puts one word in place of another; tells whether that one was there. */
+  #replace(slot: number, before: number, after: number): boolean {
+    return Atomics.compareExchange(this.#words, 1 + slot, before, after) === before;
   }
 }

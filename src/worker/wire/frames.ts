@@ -167,14 +167,26 @@ export interface SentClaims {
   send(slot: number): void;
   /** Takes the call back; `false` when the worker has claimed it. */
   revoke(slot: number): boolean;
+  /** Keeps the body of a claimed call from beginning; `false` when it has begun, or nothing is claimed. */
+  forestall(slot: number): boolean;
+  /** Whether the worker has claimed the call. */
+  isClaimed(slot: number): boolean;
+  /** Whether the body of the call has begun. */
+  hasBegun(slot: number): boolean;
   /** The call in this slot is to end; `false` when the worker has not claimed it. */
   abort(slot: number): boolean;
 }
 
 /** The worker's side of who owns which call. */
 export interface ServedClaims {
-  /** Takes the call; `false` when the parent has taken it back. */
-  claim(slot: number): boolean;
+  /**
+   * Takes the call; `false` when the parent has taken it back.
+   *
+   * @param begins Whether its body begins now; otherwise `begin()` tells later.
+   */
+  claim(slot: number, begins: boolean): boolean;
+  /** The body of a claimed call begins; `false` when the parent no longer wants that. */
+  begin(slot: number): boolean;
   /** Whether the parent wants the call to end, as far as that shows while its code never awaits. */
   isAborted(slot: number): boolean;
   /** One more message was posted. */
