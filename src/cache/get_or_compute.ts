@@ -7,6 +7,7 @@ import {
   UnclonableError,
   WorkerDiedError,
 } from "../base/errors.ts";
+import { GiveUpTimer } from "../base/abortable.ts";
 import type { Warn } from "../base/warning.ts";
 import { countedValue, type KeyedArgument, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
@@ -73,7 +74,7 @@ export async function getOrCompute(
     const flight = sharingOf(cache).flights.get(key);
     if (flight === undefined) return await runAsLeader(cache, call, options);
     const shared = await waitFor(cache, key, options, (signal) => flight.wait(signal));
-    if (shared === "late") return await runWithoutLease(cache, call, options);
+    if (shared === "late") return await runLate(cache, call, options);
     if (shared === undefined) continue;
     // A copy of one's own where the cache has it: two callers must not share a mutable result.
     const own = await lookUp(cache, key, options);
@@ -83,6 +84,22 @@ export async function getOrCompute(
 
 function sharingOf(cache: Cache): Sharing {
   return cache.sharing((board) => new Sharing(board));
+}
+
+/** Runs what another computes for too long, unless that has ended just now. */
+async function runLate(
+  cache: Cache,
+  call: KeyedCall,
+  options: GetOrComputeOptions,
+): Promise<CallResult> {
+  const found = await lookUp(cache, call.key, options);
+  if (found.hit) return { value: found.value, source: "cache" };
+  const { leaseTimeout, name, warn } = options;
+  warn(
+    `Cannot wait longer than ${leaseTimeout} ms for the call of "${name}" that another computes: ` +
+      "it runs here too",
+  );
+  return await runWithoutLease(cache, call, options);
 }
 
 /** Without a lease, an eviction would not be noticed where the body runs. */
@@ -115,7 +132,7 @@ function runAsLeader(
       const wait = (signal: AbortSignal) => cache.stores.leases.changed(key, signal);
       const changed = await waitFor(cache, key, options, wait);
       waits = false;
-      if (changed === "late") return await runWithoutLease(cache, call, options);
+      if (changed === "late") return await runLate(cache, call, options);
       const found = await lookUp(cache, key, options);
       if (found.hit) return { value: found.value, source: "cache" };
     }
@@ -150,17 +167,15 @@ async function waitFor<T>(
   using waiting = calling.length === 0
     ? undefined
     : sharingOf(cache).waits.begin({ task: name, key }, calling, warn);
-  const timeout = leaseTimeout === Infinity ? undefined : AbortSignal.timeout(leaseTimeout);
-  const signals = [signal(), waiting?.signal, timeout].filter((one) => one !== undefined);
+  const timeout = leaseTimeout === Infinity ? undefined : new AbortController();
+  using _timer = timeout &&
+    new GiveUpTimer(leaseTimeout, () => timeout.abort(), { referenced: false });
+  const signals = [signal(), waiting?.signal, timeout?.signal].filter((one) => one !== undefined);
   const [first = signal()] = signals;
   try {
     return await wait(signals.length === 1 ? first : AbortSignal.any(signals));
   } catch (error) {
-    if (timeout === undefined || error !== timeout.reason) throw error;
-    warn(
-      `Cannot wait longer than ${leaseTimeout} ms for the call of "${name}" that another computes: ` +
-        "it runs here too",
-    );
+    if (timeout?.signal.aborted !== true || error !== timeout.signal.reason) throw error;
     return "late";
   }
 }

@@ -1,4 +1,5 @@
 import { ANYTHING, checkOptions, oneOf, type OptionRules, TIMEOUT } from "../base/check_options.ts";
+import { giveUpOn, GiveUpTimer } from "../base/abortable.ts";
 import { Future } from "../task/future.ts";
 
 /** Options of {@linkcode wait}. */
@@ -119,15 +120,13 @@ function watchLimits(
   { timeout = Infinity, signal }: WaitLimits,
   observer: WaitLimitObserver,
 ): Disposable {
-  const timed = timeout !== Infinity;
-  const abort = () => observer.aborted(signal?.reason);
-  if (signal?.aborted) abort();
-  else signal?.addEventListener("abort", abort);
-  const timer = timed ? setTimeout(() => observer.timedOut(), timeout) : undefined;
+  if (signal?.aborted) observer.aborted(signal.reason);
+  const aborting = signal && giveUpOn(signal, (reason) => observer.aborted(reason));
+  const timer = new GiveUpTimer(timeout, () => observer.timedOut());
   return {
     [Symbol.dispose]: () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+      timer.clear();
+      aborting?.[Symbol.dispose]();
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { CancelListener, CancelSignal } from "../base/abortable.ts";
+import { type CancelListener, type CancelSignal, giveUpOn } from "../base/abortable.ts";
 import { CancelledError } from "../base/errors.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
@@ -269,11 +269,13 @@ export class Future<T> implements Promise<T> {
   }
 }
 
-/** Gives a call up when a signal aborts, waiting or running, with the signal's reason. */
+/**
+ * Gives a call up when a signal aborts, waiting or running, with the signal's reason. When that is a
+ * timeout, an answer that has arrived meanwhile counts.
+ */
 export function followSignal(future: Future<unknown>, signal: AbortSignal): void {
-  const abort = () => future.abort(signal.reason);
-  signal.addEventListener("abort", abort);
-  future.onDone(() => signal.removeEventListener("abort", abort));
+  const watch = giveUpOn(signal, (reason) => future.abort(reason));
+  future.onDone(() => watch[Symbol.dispose]());
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { ArrivalCheck } from "../base/abortable.ts";
 import { NestedExecutorError, type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
 import { CallbackServer } from "./callback_server.ts";
@@ -50,6 +51,8 @@ export interface WorkerTransport {
    * @returns How it died, when it counts as dead at once; otherwise `ended` tells.
    */
   stop(reason: string): WorkerDeath | undefined;
+  /** Tells when what the worker has said by now was read. */
+  checkArrivals(): ArrivalCheck;
   /** Waits until none of the worker's code runs any more, or until the signal; tells which came. */
   stopped(signal: AbortSignal): Promise<boolean>;
 }
@@ -142,6 +145,10 @@ export class BaseWorker implements Worker {
     this.#ending = "killed";
     const death = this.#kind.stop("it was terminated");
     if (death !== undefined) this.#fail(death);
+  }
+
+  checkArrivals(): ArrivalCheck {
+    return this.#kind.checkArrivals();
   }
 
   stopped(signal: AbortSignal): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { abortable } from "../base/abortable.ts";
+import { abortable, type ArrivalCheck } from "../base/abortable.ts";
 import { CancelledError, type WorkerDeath } from "../base/errors.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
 import { CALLBACK, type CloseReply, type ControlFrame, LEAVE } from "./wire/frames.ts";
@@ -92,6 +92,10 @@ class InlineKind implements WorkerTransport {
     // What a thread or a process has open ends with it; here it must be let go of.
     void this.#last.then(() => this.close());
     return { reason };
+  }
+
+  checkArrivals(): ArrivalCheck {
+    return () => true;
   }
 
   stopped(signal: AbortSignal): Promise<boolean> {

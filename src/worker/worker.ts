@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ArrivalCheck } from "../base/abortable.ts";
 import type { TaskAddress } from "../call/call_record.ts";
 
 /** A kind of worker. */
@@ -253,6 +254,8 @@ export interface Worker extends AsyncDisposable {
   hasBegun(follower: CallFollower): boolean;
   /** How many more calls can be sent; one that was taken back counts until the worker has seen that. */
   readonly room: number;
+  /** Tells when what the worker has said by now was read, however long this isolate was busy. */
+  checkArrivals(): ArrivalCheck;
   /** Resolves when the worker is dead, for whatever reason, with the reason; never rejects. */
   readonly dead: Promise<string>;
   /** Lets the calls that were given end, then ends the worker; rejects when its close hook does. */

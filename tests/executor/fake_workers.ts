@@ -135,6 +135,10 @@ export class FakeWorker implements Worker {
     this.aborts.push(reason);
   }
 
+  checkArrivals(): () => boolean {
+    return () => true;
+  }
+
   stopped(): Promise<boolean> {
     return Promise.resolve(true);
   }

@@ -83,6 +83,10 @@ class FakeWorker implements Worker {
     queueMicrotask(() => running?.failed(error));
   }
 
+  checkArrivals(): () => boolean {
+    return () => true;
+  }
+
   stopped(signal: AbortSignal): Promise<boolean> {
     signal.addEventListener("abort", () => this.stop.resolve(false));
     return this.stop.promise;

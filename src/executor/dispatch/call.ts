@@ -1,5 +1,5 @@
 import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.ts";
-import type { CancelSignal } from "../../base/abortable.ts";
+import { type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
 import type { OnAbort, SentCall } from "../../task/future.ts";
 import type {
   CallFollower,
@@ -57,6 +57,8 @@ export interface CallEvents {
   cancelled(call: DispatchedCall): boolean;
   /** The call is given up, by its signal or its deadline. */
   abandoned(call: DispatchedCall, reason: unknown): void;
+  /** The worker is done with the call, and that took longer than it may. */
+  late(call: DispatchedCall, reason: DeadlineError): void;
   /** The call was given up, and still runs after its grace period. */
   overdue(call: DispatchedCall): void;
   /** The call prints, also when it was given up. */
@@ -95,7 +97,7 @@ export class DispatchedCall
   /** Whether its body is known to have begun at its worker. */
   #begun = false;
   /** Until the deadline, and then until the end of the grace period. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: GiveUpTimer | undefined;
 
   /**
    * Creates a call that is nowhere yet.
@@ -189,14 +191,12 @@ export class DispatchedCall
   startGracePeriod(): void {
     const { gracePeriod = 0 } = this.#observer;
     if (gracePeriod === 0) this.#events.overdue(this);
-    else if (gracePeriod !== Infinity) {
-      this.#timer = setTimeout(() => this.#events.overdue(this), gracePeriod);
-    }
+    else this.#setTimer(gracePeriod, () => this.#events.overdue(this));
   }
 
   /** The worker is done with the call. Next to no call has a timer. */
   clearTimer(): void {
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
   }
 
@@ -215,6 +215,12 @@ export class DispatchedCall
   }
 
   ended(result: RunResult): void {
+    const { deadline = Infinity } = this.#observer;
+    // However late this is read. A deadline holds from when the call said that it starts.
+    if (this.#timer !== undefined && this.at === "worker" && toDuration(result) > deadline) {
+      this.noteBegun();
+      this.#events.late(this, this.#toLate(deadline));
+    }
     this.#events.ended(this, result);
   }
 
@@ -234,12 +240,24 @@ export class DispatchedCall
   #startDeadline(): void {
     const { deadline = Infinity } = this.#observer;
     if (this.at !== "worker" || deadline === Infinity) return;
-    this.clearTimer();
-    this.#timer = setTimeout(() => {
-      const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
-      this.#events.abandoned(this, new DeadlineError(message, deadline));
-    }, deadline);
+    this.#setTimer(deadline, () => this.#events.abandoned(this, this.#toLate(deadline)));
   }
+
+  #setTimer(delay: number, giveUp: () => void): void {
+    const worker = this.#worker?.handle;
+    const checkArrivals = worker && (() => worker.checkArrivals());
+    this.clearTimer();
+    this.#timer = new GiveUpTimer(delay, giveUp, { checkArrivals });
+  }
+
+  #toLate(deadline: number): DeadlineError {
+    const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
+    return new DeadlineError(message, deadline);
+  }
+}
+
+function toDuration(result: RunResult): number {
+  return result.type === "revoked" ? 0 : result.duration;
 }
 
 /**

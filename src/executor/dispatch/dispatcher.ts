@@ -1,4 +1,9 @@
-import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../../base/errors.ts";
+import {
+  CancelledError,
+  type DeadlineError,
+  ExecutorShutdownError,
+  WorkerDiedError,
+} from "../../base/errors.ts";
 import type { OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
@@ -287,6 +292,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
       }
     }
     this.#advance();
+  }
+
+  late(call: Call, reason: DeadlineError): void {
+    this.#reject(call, reason);
   }
 
   overdue(call: Call): void {

@@ -1,4 +1,5 @@
 import { WorkersKilledError } from "../../base/errors.ts";
+import { type ArrivalCheck, GiveUpTimer } from "../../base/abortable.ts";
 import type { CallRequest, Worker } from "../../worker/worker.ts";
 import type { SafeObserver } from "./observer.ts";
 
@@ -291,9 +292,6 @@ function nameOf({ calls: [running] }: PoolWorker<{ readonly request: CallRequest
   return running?.request.task ?? "";
 }
 
-/** The longest delay that a timer takes. */
-const MAX_DELAY = 2 ** 31 - 1;
-
 /** Options of {@linkcode ClosingWorkers}. */
 export interface ClosingWorkersOptions {
   /**
@@ -326,10 +324,14 @@ class ClosingWorkers {
 
   /** Lets a worker end. */
   add(worker: Worker): void {
-    const end = this.within(worker.close(), () => {
+    const kill = () => {
       this.noteKilled(`"${worker.name}"`);
       worker.terminate();
-    }).catch((error) => this.#noteFailure(error)).finally(() => this.#ends.delete(worker));
+    };
+    const checkArrivals = () => worker.checkArrivals();
+    const end = this.within(worker.close(), kill, checkArrivals).catch((error) =>
+      this.#noteFailure(error)
+    ).finally(() => this.#ends.delete(worker));
     this.#ends.set(worker, end);
   }
 
@@ -359,16 +361,16 @@ class ClosingWorkers {
    *
    * @typeParam T What comes of it.
    * @param kill Brings the end about when the time is over.
+   * @param checkArrivals Tells what has arrived from what ends.
    * @returns What comes of it.
    */
-  async within<T>(end: Promise<T>, kill: () => void): Promise<T> {
-    if (this.#gracePeriod === Infinity) return await end;
-    const timer = setTimeout(kill, Math.min(this.#gracePeriod, MAX_DELAY));
-    try {
-      return await end;
-    } finally {
-      clearTimeout(timer);
-    }
+  async within<T>(
+    end: Promise<T>,
+    kill: () => void,
+    checkArrivals?: () => ArrivalCheck,
+  ): Promise<T> {
+    using _timer = new GiveUpTimer(this.#gracePeriod, kill, { checkArrivals });
+    return await end;
   }
 
   /**
@@ -405,7 +407,7 @@ class IdleStack<T> {
   readonly #discard: (item: T) => void;
   /** Those idle for longest first. */
   readonly #items: { readonly item: T; readonly since: number }[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: GiveUpTimer | undefined;
 
   /**
    * Creates an empty stack.
@@ -451,7 +453,7 @@ class IdleStack<T> {
 
   /** Takes all items out. */
   clear(): T[] {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
     return this.#items.splice(0).map(({ item }) => item);
   }
@@ -460,10 +462,9 @@ class IdleStack<T> {
     const [oldest] = this.#items;
     if (this.#timer !== undefined || oldest === undefined || this.#timeout === Infinity) return;
     const delay = oldest.since + this.#timeout - performance.now();
-    const timer = setTimeout(() => this.#discardOld(), Math.min(Math.max(delay, 0), MAX_DELAY));
     // An idle worker keeps the process alive by itself; the timer must not do so when there is none.
-    Deno.unrefTimer(timer);
-    this.#timer = timer;
+    const options = { referenced: false };
+    this.#timer = new GiveUpTimer(delay, () => this.#discardOld(), options);
   }
 
   #discardOld(): void {
@@ -520,12 +521,11 @@ class TerminatedWorkers {
    * @returns The workers that have not, and the names of their tasks.
    */
   async settled(): Promise<ReadonlyMap<Worker, string>> {
-    const timer = setTimeout(() => this.#watch.abort(), STOP_TIME);
+    using _timer = new GiveUpTimer(STOP_TIME, () => this.#watch.abort());
     const stops = [...this.#running.keys()].map(async (worker) => {
       if (await worker.stopped(this.#watch.signal)) this.#running.delete(worker);
     });
     await Promise.all(stops);
-    clearTimeout(timer);
     // Whoever else watches must not keep the program alive.
     this.#watch.abort();
     return this.#running;

@@ -54,6 +54,14 @@ interface PreparedCall {
   readonly code: readonly LooseCode[];
   /** Says that the body starts, where that is asked for; throws when the call was given up. */
   readonly start: () => void;
+  /** Its body has ended, and what follows is the cache's. */
+  readonly end: () => void;
+}
+
+/** When the body of a call that says so began and returned, in milliseconds. */
+interface BodyTime {
+  begun?: number;
+  ended?: number;
 }
 
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
@@ -103,7 +111,7 @@ export class WorkerCalls {
       if (isThenable(value)) return finish(value, begun, warnings);
       return { type: "value", value, duration: performance.now() - begun, warnings };
     } catch (error) {
-      return toFailure(error, begun, warnings);
+      return toFailure(error, performance.now() - begun, warnings);
     }
   }
 
@@ -123,15 +131,17 @@ export class WorkerCalls {
     // What crossed the boundary is what `toCallContext` made.
     const context = (request.context ?? NO_CONTEXT) as CallContext;
     let begun = performance.now();
+    const time: BodyTime = {};
+    const toDuration = () => (time.ended ?? performance.now()) - (time.begun ?? begun);
     try {
-      const called = await this.#prepare(request, context, control, known, warnings);
+      const called = await this.#prepare(request, context, { control, known, warnings, time });
       const run = context.chunk === undefined ? undefined : await loadRunChunk();
       begun = performance.now();
       const computed = await this.#runPrepared(called, context, run);
-      const duration = performance.now() - begun;
+      const duration = toDuration();
       return this.#report({ type: "value", ...computed, duration, warnings }, context.limits);
     } catch (error) {
-      return this.#report(await toFailure(error, begun, warnings), context.limits);
+      return this.#report(await toFailure(error, toDuration(), warnings), context.limits);
     }
   }
 
@@ -139,9 +149,12 @@ export class WorkerCalls {
   async #prepare(
     { module, task: name, args: given }: CallRequest,
     context: CallContext,
-    control: CallControl,
-    known: TaskDefinition | undefined,
-    warnings: string[],
+    { control, known, warnings, time }: {
+      readonly control: CallControl;
+      readonly known: TaskDefinition | undefined;
+      readonly warnings: string[];
+      readonly time: BodyTime;
+    },
   ): Promise<PreparedCall> {
     const { bare, limits, output, tasks, announce } = context;
     const definition = known ?? await importInWorker(module, () => importTask({ module, name }));
@@ -159,9 +172,15 @@ export class WorkerCalls {
       : await this.#decodeTasks(given, context, { control, warnings });
     const start = () => {
       if (control.begin?.() === false || control.aborted) throw control.signal.reason;
-      if (announce === true) control.send(STARTED, undefined);
+      if (announce !== true) return;
+      control.send(STARTED, undefined);
+      time.begun = performance.now();
     };
-    return { definition, scope, control, args, code: await this.#findCode(module, context), start };
+    const end = () => {
+      if (time.begun !== undefined) time.ended = performance.now();
+    };
+    const code = await this.#findCode(module, context);
+    return { definition, scope, control, args, code, start, end };
   }
 
   async #runPrepared(
@@ -186,7 +205,7 @@ export class WorkerCalls {
 
   /** Where the code is not that of the key, the call runs all the same, and is not remembered. */
   async #runRemembered(
-    { definition, scope, control, args: given, code, start }: PreparedCall,
+    { definition, scope, control, args: given, code, start, end }: PreparedCall,
     { call, check, lent }: Remembering,
   ): Promise<Computed> {
     const { name } = definition;
@@ -197,7 +216,10 @@ export class WorkerCalls {
       return { value: await runBody(definition, scope, args, control), source: "unfit" };
     }
     const own = new BodyControl(control, scope.control);
-    const refuse = () => own.interrupted || isOther() ? "unfit" : undefined;
+    const refuse = () => {
+      end();
+      return own.interrupted || isOther() ? "unfit" : undefined;
+    };
     const leased = call?.leased ?? true;
     const body = () => {
       start();
@@ -373,16 +395,15 @@ async function finish(
     const value = await result;
     return { type: "value", value, duration: performance.now() - begun, warnings };
   } catch (error) {
-    return await toFailure(error, begun, warnings);
+    return await toFailure(error, performance.now() - begun, warnings);
   }
 }
 
 async function toFailure(
   error: unknown,
-  begun: number,
+  duration: number,
   warnings: readonly string[],
 ): Promise<Outcome> {
-  const duration = performance.now() - begun;
   const { fromThrown } = await importLater<typeof import("../../value/codec/thrown_value.ts")>(
     "thrown",
   );

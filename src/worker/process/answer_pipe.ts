@@ -105,6 +105,11 @@ export class AnswerReader {
     }
   }
 
+  /** Whether only a part of a message was read. */
+  get isWithin(): boolean {
+    return this.#headerLength > 0 || this.#body !== undefined;
+  }
+
   #readHeader(piece: Uint8Array, at: number): number {
     const length = Math.min(HEADER_BYTES - this.#headerLength, piece.length - at);
     for (let index = 0; index < length; index++) {

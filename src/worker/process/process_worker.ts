@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { Readable } from "node:stream";
-import { abortable } from "../../base/abortable.ts";
+import { abortable, type ArrivalCheck, GiveUpTimer, nextTurn } from "../../base/abortable.ts";
 import { type WorkerDeath, WorkerInitError } from "../../base/errors.ts";
 import { BaseWorker, refuseNesting, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
@@ -119,7 +119,11 @@ async function whenReady(
         cause: new Error(reason),
       }),
     );
-  const timer = setTimeout(() => fail(`it was not ready after ${startTimeout} ms`), startTimeout);
+  using _timer = new GiveUpTimer(
+    startTimeout,
+    () => fail(`it was not ready after ${startTimeout} ms`),
+    { checkArrivals: () => child.checkArrivals() },
+  );
   void child.ended.then(({ reason }) => fail(`${reason}; see its standard error`));
   try {
     await abortable(Promise.race([ready, failed.promise]), signal);
@@ -127,8 +131,6 @@ async function whenReady(
     child.stop("it did not start");
     await child.ended;
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -214,6 +216,10 @@ class ProcessKind implements WorkerTransport {
     this.#child.stop(reason);
   }
 
+  checkArrivals(): ArrivalCheck {
+    return this.#child.checkArrivals();
+  }
+
   stopped(signal: AbortSignal): Promise<boolean> {
     return abortable(this.ended, signal).then(() => true, () => false);
   }
@@ -262,6 +268,8 @@ export interface ProcessChildOptions {
 const CLOSED = "it was closed";
 /** How many turns of the event loop without a word a dead process's pipe gets. */
 const QUIET_TURNS = 20;
+/** The same of a process that lives, and is not in the middle of a message. */
+const FEW_TURNS = 3;
 /** How long a process whose channel is closed, or that was told to end, may take, in milliseconds. */
 const END_TIME = 1000;
 
@@ -340,7 +348,7 @@ export class ProcessChild {
   readonly #reader: AnswerReader;
   /** Why this side has ended it. */
   #reason: string | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: GiveUpTimer | undefined;
   #pieces = 0;
 
   /**
@@ -365,7 +373,7 @@ export class ProcessChild {
     // A task that closes the channel ends its worker; the end of the process closes it, too.
     child.on("disconnect", () => this.#endWithin("it closed the channel to its parent"));
     child.on("exit", (code, signal) => {
-      clearTimeout(this.#timer);
+      this.#timer?.clear();
       void this.#drain(closed).then(() => this.#end(this.#toDeath(code, signal)));
     });
   }
@@ -397,10 +405,10 @@ export class ProcessChild {
   #endWithin(reason: string): void {
     // The end of the channel may be noticed after that of the process.
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    this.#timer ??= setTimeout(() => {
+    this.#timer ??= new GiveUpTimer(END_TIME, () => {
       this.#reason ??= reason;
       this.#child.kill("SIGKILL");
-    }, END_TIME);
+    }, { checkArrivals: () => this.checkArrivals() });
   }
 
   #read(piece: Uint8Array): void {
@@ -412,6 +420,22 @@ export class ProcessChild {
     }
   }
 
+  /** Tells when what it has written by now has arrived: all of a message that has begun to. */
+  checkArrivals(): ArrivalCheck {
+    return this.#checkPieces(() => this.#reader.isWithin ? QUIET_TURNS : FEW_TURNS);
+  }
+
+  /** Nothing tells when a pipe is empty but that no piece comes for some turns. */
+  #checkPieces(enough: () => number): ArrivalCheck {
+    let seen = this.#pieces;
+    let quiet = 0;
+    return () => {
+      quiet = this.#pieces === seen ? quiet + 1 : 0;
+      seen = this.#pieces;
+      return quiet >= enough();
+    };
+  }
+
   /**
    * Lets what the process wrote before its end arrive. Its pipe is closed then, unless a process
    * that a task has started still has it, too.
@@ -419,11 +443,8 @@ export class ProcessChild {
   async #drain(closed: Promise<void>): Promise<void> {
     let over = false;
     void closed.then(() => over = true);
-    let quiet = 0;
-    for (let seen = this.#pieces; !over && quiet < QUIET_TURNS; seen = this.#pieces) {
-      await new Promise<void>((resolve) => setTimeout(resolve));
-      quiet = this.#pieces === seen ? quiet + 1 : 0;
-    }
+    const hasArrived = this.#checkPieces(() => QUIET_TURNS);
+    while (!hasArrived() && !over) await nextTurn();
     this.#child.stdio[ANSWER_FD]?.destroy();
     this.#child.stdin?.destroy();
     // A channel that broke in the middle of a message does not close by itself.

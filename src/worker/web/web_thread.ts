@@ -1,4 +1,4 @@
-import { abortable, sleep } from "../../base/abortable.ts";
+import { abortable, type ArrivalCheck, GiveUpTimer, sleep } from "../../base/abortable.ts";
 import { WorkerInitError } from "../../base/errors.ts";
 import { isReadyMessage, type ProgramMessage, type ReadyMessage } from "../wire/frames.ts";
 import { AnswerRing } from "../wire/small_answers.ts";
@@ -19,7 +19,7 @@ export interface WebThreadOptions {
   startTimeout?: number;
 }
 
-/** How many turns of the event loop a dead worker's messages get to arrive. */
+/** How many turns of the event loop a worker's messages get to arrive. */
 const DRAIN_TURNS = 200;
 /** How many of them the text of an uncaught error gets, which travels on its own way. */
 const ERROR_TURNS = 5;
@@ -49,9 +49,9 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
   const onMessage = (event: MessageEvent) => {
     if (isReadyMessage(event.data)) ready.resolve(event.data);
   };
-  const timer = setTimeout(
-    () => fail(new Error(`it was not ready after ${startTimeout} ms`)),
+  using _timer = new GiveUpTimer(
     startTimeout,
+    () => fail(new Error(`it was not ready after ${startTimeout} ms`)),
   );
   worker.addEventListener("error", onError);
   worker.addEventListener("message", onMessage);
@@ -64,7 +64,6 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
     worker.terminate();
     throw error;
   } finally {
-    clearTimeout(timer);
     worker.removeEventListener("message", onMessage);
     // A listener stays: an error that nobody prevents from spreading would end the parent, too.
     worker.addEventListener("error", (event) => event.preventDefault());
@@ -108,6 +107,13 @@ export class WebThread {
   /** Something that it has posted has arrived. */
   countReceived(): void {
     this.#received++;
+  }
+
+  /** Tells when what it has posted by now has arrived. */
+  checkArrivals(): ArrivalCheck {
+    const { posted } = this.claims;
+    let turns = 0;
+    return () => this.#received >= posted || ++turns > DRAIN_TURNS;
   }
 
   /**

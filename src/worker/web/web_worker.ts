@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ArrivalCheck } from "../../base/abortable.ts";
 import type { WorkerDeath } from "../../base/errors.ts";
 import { BaseWorker, refuseNesting, SentCalls, type WorkerTransport } from "../base_worker.ts";
 import {
@@ -93,6 +94,10 @@ class WebKind implements WorkerTransport {
   stop(reason: string): WorkerDeath {
     this.#thread.stop(reason);
     return this.#end(reason);
+  }
+
+  checkArrivals(): ArrivalCheck {
+    return this.#thread.checkArrivals();
   }
 
   stopped(signal: AbortSignal): Promise<boolean> {
