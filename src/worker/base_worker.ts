@@ -3,6 +3,7 @@ import { NestedExecutorError, type WorkerDeath, WorkerDiedError } from "../base/
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
 import { CallbackServer } from "./callback_server.ts";
 import { currentWorker } from "./current_worker.ts";
+import { ResponseWatch } from "./response_watch.ts";
 import { isTransferred } from "./transfer.ts";
 import {
   CALLBACK,
@@ -28,6 +29,8 @@ import {
 
 /** What a kind of worker has of its own. */
 export interface WorkerTransport {
+  /** How long the worker may take up nothing that it was sent, in milliseconds. */
+  readonly patience: number;
   /** Resolves when the worker has ended, in whatever way, and all that it answered was handed over. */
   readonly ended: Promise<WorkerDeath>;
   /**
@@ -57,6 +60,9 @@ export interface WorkerTransport {
   stopped(signal: AbortSignal): Promise<boolean>;
 }
 
+/** How long a worker that runs nothing may leave alone what it was sent, in milliseconds. */
+export const PATIENCE = 5000;
+
 type State =
   | { readonly state: "open" }
   | { readonly state: "closed"; readonly done: Promise<void> };
@@ -68,9 +74,13 @@ export class BaseWorker implements Worker {
   readonly #calls: SentCalls;
   readonly #kind: WorkerTransport;
   readonly #die: (reason: string) => void;
+  readonly #watch: ResponseWatch;
   /** Who has ended it, if not its own code. */
   #ending: WorkerDeath["ending"];
   #state: State = { state: "open" };
+  /** Whether it was told to end. */
+  #leaving = false;
+  #unresponsive = false;
 
   /**
    * Takes over a worker that listens.
@@ -84,6 +94,7 @@ export class BaseWorker implements Worker {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.dead = promise;
     this.#die = resolve;
+    this.#watch = new ResponseWatch(this, () => this.#giveUp());
     void kind.ended.then((death) => this.#fail(death));
     // Nobody has asked for this end; whoever closes the worker is told what went wrong.
     void calls.leaving.then(() => this.close()).catch(() => {});
@@ -91,6 +102,30 @@ export class BaseWorker implements Worker {
 
   get room(): number {
     return this.#calls.room;
+  }
+
+  get unresponsive(): boolean {
+    return this.#unresponsive;
+  }
+
+  /** Whether it has anything to do. */
+  get busy(): boolean {
+    return this.#leaving || this.#calls.unanswered > 0;
+  }
+
+  /** Whether it has taken up nothing of what it has to do. */
+  get waits(): boolean {
+    return this.#leaving ? !this.#calls.isClosing : this.#calls.wait;
+  }
+
+  /** How often it has answered. */
+  get answers(): number {
+    return this.#calls.answers;
+  }
+
+  /** How long it may take up nothing, in milliseconds. */
+  get patience(): number {
+    return this.#kind.patience;
   }
 
   send(request: CallRequest, listener: CallListener): void {
@@ -105,6 +140,7 @@ export class BaseWorker implements Worker {
     } catch (error) {
       return queueMicrotask(() => listener.failed(error));
     }
+    this.#watch.start();
     try {
       this.#kind.send(slot, request, once);
     } catch (error) {
@@ -164,7 +200,18 @@ export class BaseWorker implements Worker {
     this.#calls.serve(slot, new CallbackServer(callbacks, answer));
   }
 
+  #giveUp(): void {
+    this.#unresponsive = true;
+    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#died() };
+    const death = this.#kind.stop(
+      `it took up nothing for ${PATIENCE} ms: what an earlier call left behind never came back, or its ` +
+        "process was stopped",
+    );
+    if (death !== undefined) this.#fail(death);
+  }
+
   #fail(death: WorkerDeath): void {
+    this.#watch.end();
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     this.#die(death.reason);
     this.#calls.fail(this.#ending === undefined ? death : { ...death, ending: this.#ending });
@@ -176,6 +223,8 @@ export class BaseWorker implements Worker {
 
   async #close(): Promise<void> {
     await this.#calls.drained();
+    this.#leaving = true;
+    this.#watch.start();
     const died = this.dead.then(() => ({ type: "closed" } as const));
     const reply = await Promise.race([this.#kind.close(), died]);
     const death = this.#kind.stop("it was closed");
@@ -209,6 +258,7 @@ export class SentCalls {
   /** Neither ended nor taken back, oldest first. */
   #calls: SentCall[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
+  #answers = 0;
   readonly #leaving = Promise.withResolvers<void>();
 
   /**
@@ -230,6 +280,27 @@ export class SentCalls {
   /** How many more can be sent. */
   get room(): number {
     return this.#slots.length;
+  }
+
+  /** How many the worker has not answered, those included that were taken back. */
+  get unanswered(): number {
+    return WORKER_CAPACITY - this.#slots.length;
+  }
+
+  /** How often the worker has answered. */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  /** Whether there are calls, and the worker has claimed none. */
+  get wait(): boolean {
+    const [oldest] = this.#calls;
+    return this.unanswered > 0 && (oldest === undefined || !this.#claims.isClaimed(oldest.slot));
+  }
+
+  /** Whether the worker runs its close hook. */
+  get isClosing(): boolean {
+    return this.#claims.isClosing();
   }
 
   /**
@@ -344,7 +415,8 @@ export class SentCalls {
   fail(death: WorkerDeath): void {
     const calls = this.#calls;
     this.#calls = [];
-    for (const { task, slot, listener, once, callbacks } of calls) {
+    // Each goes before those that came back before it.
+    for (const { task, slot, listener, once, callbacks } of calls.reverse()) {
       callbacks?.giveUp();
       if (!once && this.#claims.revoke(slot)) {
         queueMicrotask(() => listener.ended({ type: "revoked" }));
@@ -376,6 +448,7 @@ export class SentCalls {
     if (call === undefined) return undefined;
     this.#sent[slot] = undefined;
     this.#slots.push(slot);
+    this.#answers++;
     call.callbacks?.end();
     // Calls end in order but for those that cannot be sent, so that the first is nearly always it.
     const index = this.#calls.indexOf(call);

@@ -39,6 +39,8 @@ export function openInlineWorker(
 }
 
 class InlineKind implements WorkerTransport {
+  /** It runs in this isolate, and cannot be silent where that is not. */
+  readonly patience = Infinity;
   readonly ended: Promise<WorkerDeath>;
   readonly #runCall: RunCall;
   readonly #hooks: WorkerHooks;
@@ -83,6 +85,7 @@ class InlineKind implements WorkerTransport {
   }
 
   close(): Promise<CloseReply> {
+    this.#claims.close();
     return this.#closed ??= runCloseHook(this.#hooks);
   }
 

@@ -254,6 +254,11 @@ export interface Worker extends AsyncDisposable {
   hasBegun(follower: CallFollower): boolean;
   /** How many more calls can be sent; one that was taken back counts until the worker has seen that. */
   readonly room: number;
+  /**
+   * Whether it was ended because it took up nothing that it was sent, while it ran no call: it never
+   * came back from what an earlier call had left behind, or its process was stopped.
+   */
+  readonly unresponsive: boolean;
   /** Tells when what the worker has said by now was read, however long this isolate was busy. */
   checkArrivals(): ArrivalCheck;
   /** Resolves when the worker is dead, for whatever reason, with the reason; never rejects. */

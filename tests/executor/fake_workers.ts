@@ -3,6 +3,7 @@ import { assert } from "@std/assert";
 import { WorkerDiedError } from "../../src/base/errors.ts";
 import type { CallObserver } from "../../src/executor/dispatch/call.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
+import { type CallContext, STARTED } from "../../src/executor/wire/call_context.ts";
 import { fromThrown } from "../../src/value/codec/thrown_value.ts";
 import {
   type CallFollower,
@@ -19,6 +20,13 @@ import {
 export interface FakeCall {
   readonly task: string;
   readonly listener: CallListener;
+  /** Whether it says that it begins. */
+  readonly announces: boolean;
+}
+
+function isAnnounced(context: unknown): boolean {
+  // What `toCallContext` or the dispatcher made.
+  return (context as CallContext | undefined)?.announce === true;
 }
 
 /** A worker whose calls end when the test says so. */
@@ -40,7 +48,7 @@ export class FakeWorker implements Worker {
   revoked = 0;
   /** How many of them it has not seen. */
   #unseen = 0;
-  ended: "no" | "closed" | "terminated" | "died" = "no";
+  ended: "no" | "closed" | "terminated" | "died" | "silent" = "no";
 
   constructor(name: string) {
     this.name = name;
@@ -60,10 +68,16 @@ export class FakeWorker implements Worker {
     return this.calls.map(({ task }) => task).join(" ");
   }
 
-  send({ task }: CallRequest, listener: CallListener): void {
+  send({ task, context }: CallRequest, listener: CallListener): void {
     if (this.ended !== "no") return queueMicrotask(() => listener.ended({ type: "revoked" }));
     assert(this.room > 0, `${this.name} has no room`);
-    this.calls.push({ task, listener });
+    if (this.calls.push({ task, listener, announces: isAnnounced(context) }) === 1) this.#begin();
+  }
+
+  /** The first says that it begins, if it is asked to. */
+  #begin(): void {
+    const [first] = this.calls;
+    if (first?.announces) first.listener.follower?.onMessage(STARTED, undefined);
   }
 
   run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
@@ -73,7 +87,7 @@ export class FakeWorker implements Worker {
   }
 
   revoke(): boolean {
-    if (this.calls.length < 2) return false;
+    if (this.calls.length < (this.begins ? 2 : 1)) return false;
     const newest = this.calls.pop();
     queueMicrotask(() => newest?.listener.ended({ type: "revoked" }));
     this.revoked++;
@@ -105,6 +119,7 @@ export class FakeWorker implements Worker {
     assert(call !== undefined, `${this.name} has no call`);
     this.finished++;
     call.listener.ended({ type: "value", value: call.task, duration: 1, warnings: [], ...more });
+    this.#begin();
     await settle();
   }
 
@@ -117,6 +132,14 @@ export class FakeWorker implements Worker {
       duration: 1,
       warnings: [],
     });
+    this.#begin();
+    await settle();
+  }
+
+  /** It takes up nothing, and is ended. */
+  async fallSilent(): Promise<void> {
+    this.begins = false;
+    this.#end("silent");
     await settle();
   }
 
@@ -135,6 +158,10 @@ export class FakeWorker implements Worker {
     this.aborts.push(reason);
   }
 
+  get unresponsive(): boolean {
+    return this.ended === "silent";
+  }
+
   checkArrivals(): () => boolean {
     return () => true;
   }
@@ -151,7 +178,7 @@ export class FakeWorker implements Worker {
     await this.close();
   }
 
-  #end(ended: "closed" | "terminated" | "died"): void {
+  #end(ended: "closed" | "terminated" | "died" | "silent"): void {
     if (this.ended !== "no") return;
     this.ended = ended;
     this.#death.resolve(ended);

@@ -17,6 +17,7 @@ import {
 /** A worker whose calls end when the test says so, and whose code stops when it says so. */
 class FakeWorker implements Worker {
   readonly room = Infinity;
+  readonly unresponsive = false;
   readonly aborts: unknown[] = [];
   readonly stop = Promise.withResolvers<boolean>();
   readonly #death = Promise.withResolvers<string>();

@@ -86,6 +86,8 @@ export class DispatchedCall
   readonly priority: number;
   /** How often it has failed and was run again. */
   retried = 0;
+  /** How many workers were sent it and took up nothing. */
+  unanswered = 0;
   /** Where it is. */
   at: "queue" | "worker" | "end" = "end";
   before: DispatchedCall | undefined;

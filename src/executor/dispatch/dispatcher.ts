@@ -71,9 +71,15 @@ export interface WorkerStatistics {
   readonly idle: number;
   /** Workers that take calls, idle ones included. */
   readonly workers: number;
-  /** Workers that still run a call that was given up, and take no other. */
+  /**
+   * Workers that take no call: they still run one that was given up, or what a call has left behind,
+   * such as a timer that never returns.
+   */
   readonly lost: number;
 }
+
+/** How many workers may leave one call alone before it fails. */
+const MAX_UNRESPONSIVE = 3;
 
 type State =
   | { readonly state: "open" }
@@ -237,7 +243,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (worker === undefined) return;
     if (result.type === "revoked") {
       this.#prefetch.returned(worker);
-      if (call.at === "worker") this.#requeue(call);
+      if (call.at === "worker") this.#passOn(call, worker);
     } else {
       call.noteBegun();
       this.#prefetch.note(result.duration);
@@ -396,6 +402,15 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#advance();
   }
 
+  /** A worker has not begun a call, which another may run. */
+  #passOn(call: Call, { handle }: PoolWorker<Call>): void {
+    if (!handle.unresponsive || ++call.unanswered < MAX_UNRESPONSIVE) return this.#requeue(call);
+    const reason = `${MAX_UNRESPONSIVE} workers in a row took up nothing: they may be blocked by ` +
+      "what `init` or the call before leaves behind";
+    const message = `Cannot run "${call.request.task}": ${reason}`;
+    this.#reject(call, new WorkerDiedError(message, { reason }));
+  }
+
   /** A call that has not ended goes before all others. */
   #requeue(call: Call): void {
     if (this.#state.state !== "dropping") {
@@ -454,9 +469,9 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   async #close(warn: (message: string) => void): Promise<void> {
     await this.#drained.promise;
-    await this.#pool.close((worker, task) =>
+    await this.#pool.close((worker, code) =>
       warn(
-        `Cannot stop worker "${worker}": it still runs "${task}", and the program may not end by ` +
+        `Cannot stop worker "${worker}": it still runs ${code}, and the program may not end by ` +
           "itself before that returns; end it by `Deno.exit()`, or use workers that can be killed",
       )
     );

@@ -102,7 +102,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     return this.#idle.size;
   }
 
-  /** How many run a call that nobody waits for. */
+  /** How many run a call that nobody waits for, or what a call has left behind. */
   get lost(): number {
     return this.#lost.size + this.#terminated.watched;
   }
@@ -158,6 +158,9 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
       observer?.tell("workerStarted", { worker: handle.name });
       void handle.dead.then((reason) => {
         this.#bury(worker);
+        if (handle.unresponsive) {
+          this.#terminated.watch(handle, "what an earlier call has left behind");
+        }
         observer?.tell("workerEnded", { worker: handle.name, reason });
       });
       this.rest(worker);
@@ -213,8 +216,8 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   /** Ends a lost worker, which is counted until its code has stopped. */
   kill(worker: PoolWorker<C>): void {
     if (!this.#lost.delete(worker)) return;
-    this.#terminated.add(worker.handle, nameOf(worker));
-    this.#terminated.watch(worker.handle);
+    worker.handle.terminate();
+    this.#terminated.watch(worker.handle, nameOf(worker));
   }
 
   /**
@@ -233,7 +236,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
    * Ends all workers: each when it has nothing to do, the lost ones in the grace period, if there is
    * one, and else at once.
    *
-   * @param stuck Told of each worker that cannot be stopped, and the name of the call that it runs.
+   * @param stuck Told of each worker that cannot be stopped, and what it runs.
    */
   async close(stuck: (worker: string, call: string) => void): Promise<void> {
     if (this.#phase === "open") this.#phase = "closing";
@@ -245,8 +248,9 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     });
     // Busy ones, which at least still have to answer that a call was taken back, end at rest().
     await Promise.all([...this.#workers].map(({ handle }) => handle.dead));
-    for (const [worker, call] of await this.#terminated.settled()) stuck(worker.name, call);
-    await this.#closing.settled();
+    const [ended] = await Promise.allSettled([this.#closing.settled()]);
+    for (const [worker, code] of await this.#terminated.settled()) stuck(worker.name, code);
+    if (ended.status === "rejected") throw ended.reason;
   }
 
   /** Ends all workers now. */
@@ -289,7 +293,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
 }
 
 function nameOf({ calls: [running] }: PoolWorker<{ readonly request: CallRequest }>): string {
-  return running?.request.task ?? "";
+  return `"${running?.request.task ?? ""}"`;
 }
 
 /** Options of {@linkcode ClosingWorkers}. */
@@ -495,19 +499,21 @@ class TerminatedWorkers {
   /**
    * Ends a worker now.
    *
-   * @param task The name of the task that it runs.
+   * @param code What it runs.
    */
-  add(worker: Worker, task: string): void {
+  add(worker: Worker, code: string): void {
     worker.terminate();
-    this.#running.set(worker, task);
+    this.#running.set(worker, code);
   }
 
   /**
    * Counts a worker until it has stopped.
    *
-   * @param worker A worker that was added.
+   * @param worker A worker that was ended.
+   * @param code What it runs.
    */
-  watch(worker: Worker): void {
+  watch(worker: Worker, code: string): void {
+    this.#running.set(worker, code);
     this.#watched.add(worker);
     void worker.stopped(this.#watch.signal).then((stopped) => {
       if (stopped) this.#running.delete(worker);
@@ -518,7 +524,7 @@ class TerminatedWorkers {
   /**
    * Waits a little for all to stop.
    *
-   * @returns The workers that have not, and the names of their tasks.
+   * @returns The workers that have not, and what they run.
    */
   async settled(): Promise<ReadonlyMap<Worker, string>> {
     using _timer = new GiveUpTimer(STOP_TIME, () => this.#watch.abort());

@@ -12,6 +12,7 @@
  * ABORT      the parent wants the call to end, if it was claimed before
  * PREPARE    as CLAIM, but the body begins later
  * BEGIN      the body begins now, or the worker finds that it must not
+ * CLOSE      the worker runs its close hook; there is no slot
  * FORESTALL  the parent wants the body not to begin, or finds that it has
  * ```
  *
@@ -29,6 +30,7 @@ const ABORT = 3 * WORKER_CAPACITY;
 const PREPARE = 4 * WORKER_CAPACITY;
 const BEGIN = 5 * WORKER_CAPACITY;
 const FORESTALL = 6 * WORKER_CAPACITY;
+const CLOSE = 7 * WORKER_CAPACITY;
 const RECORD_BYTES = 2;
 
 /** How many records the file may have before it is emptied, which can be done between calls. */
@@ -48,11 +50,13 @@ export class SentClaimLog implements SentClaims {
   readonly #preparing = new Uint8Array(WORKER_CAPACITY);
   readonly #received = (record: number): void => {
     const slot = record % WORKER_CAPACITY;
-    if (record < REVOKE || record >= PREPARE && record < BEGIN) {
+    if (record === CLOSE) this.#closing = true;
+    else if (record < REVOKE || record >= PREPARE && record < BEGIN) {
       this.#claimed[slot] = (this.#claimed[slot] ?? 0) + 1;
       this.#preparing[slot] = record < REVOKE ? 0 : 1;
     } else if (record >= BEGIN && record < FORESTALL) this.#preparing[slot] = 0;
   };
+  #closing = false;
   #unanswered = 0;
   #records = 0;
 
@@ -92,6 +96,11 @@ export class SentClaimLog implements SentClaims {
 
   hasBegun(slot: number): boolean {
     return this.isClaimed(slot) && this.#preparing[slot] === 0;
+  }
+
+  isClosing(): boolean {
+    this.#file.readOn(this.#received);
+    return this.#closing;
   }
 
   abort(slot: number): boolean {
@@ -142,7 +151,8 @@ export class ServedClaimLog implements ServedClaims {
   readonly #aborted = new Uint8Array(WORKER_CAPACITY);
   readonly #forestalled = new Uint8Array(WORKER_CAPACITY);
   readonly #received = (record: number): void => {
-    if (record >= FORESTALL) this.#forestalled[record - FORESTALL] = 1;
+    if (record >= CLOSE) return;
+    else if (record >= FORESTALL) this.#forestalled[record - FORESTALL] = 1;
     // What it has said itself.
     else if (record >= PREPARE) return;
     else if (record >= ABORT) this.#aborted[record - ABORT] = 1;
@@ -181,6 +191,10 @@ export class ServedClaimLog implements ServedClaims {
 
   countPosted(): void {
     // What is written into a pipe is there for the parent; it needs no count to wait for.
+  }
+
+  close(): void {
+    this.#file.append(CLOSE);
   }
 
   /** Says what happens, and reads what the parent has said before. */

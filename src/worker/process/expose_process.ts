@@ -35,6 +35,7 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   // Ctrl-C reaches all processes of a terminal; what it means is the parent's to decide.
   Deno.addSignalListener("SIGINT", () => {});
   const writer = new AnswerWriter(ANSWER_FD);
+  const claims = new ServedClaimLog(CLAIM_FD);
   const send = (frame: AnswerFrame): void => {
     try {
       writer.writeFrame(pack(frame));
@@ -46,12 +47,13 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   };
   const notify = (notice: ProcessNotice): void => writer.writeFrame(notice);
   const leave = async (): Promise<void> => {
+    claims.close();
     notify(await runCloseHook(hooks));
     Deno.exit(0);
   };
   const served = new ServedCalls(
     runCall,
-    { claims: new ServedClaimLog(CLAIM_FD), ring: writer },
+    { claims, ring: writer },
     send,
     (report) => writer.writeFrame(report),
     hooks,

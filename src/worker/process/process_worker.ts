@@ -8,7 +8,13 @@ import { closeSync, openSync } from "node:fs";
 import { Readable } from "node:stream";
 import { abortable, type ArrivalCheck, GiveUpTimer, nextTurn } from "../../base/abortable.ts";
 import { type WorkerDeath, WorkerInitError } from "../../base/errors.ts";
-import { BaseWorker, refuseNesting, SentCalls, type WorkerTransport } from "../base_worker.ts";
+import {
+  BaseWorker,
+  PATIENCE,
+  refuseNesting,
+  SentCalls,
+  type WorkerTransport,
+} from "../base_worker.ts";
 import {
   type CallFrame,
   type CloseReply,
@@ -220,6 +226,11 @@ class ProcessKind implements WorkerTransport {
     return this.#child.checkArrivals();
   }
 
+  /** What is large is on its way for a while. */
+  get patience(): number {
+    return PATIENCE + this.#child.unsentBytes / SLOWEST_PIPE;
+  }
+
   stopped(signal: AbortSignal): Promise<boolean> {
     return abortable(this.ended, signal).then(() => true, () => false);
   }
@@ -266,6 +277,8 @@ export interface ProcessChildOptions {
 
 /** Why a process ends that was told to. */
 const CLOSED = "it was closed";
+/** How many bytes go through a pipe in a millisecond at least, however busy the machine is. */
+const SLOWEST_PIPE = 10_000;
 /** How many turns of the event loop without a word a dead process's pipe gets. */
 const QUIET_TURNS = 20;
 /** The same of a process that lives, and is not in the middle of a message. */
@@ -350,6 +363,7 @@ export class ProcessChild {
   #reason: string | undefined;
   #timer: GiveUpTimer | undefined;
   #pieces = 0;
+  #unsentBytes = 0;
 
   /**
    * Takes over a process.
@@ -378,11 +392,18 @@ export class ProcessChild {
     });
   }
 
+  /** How many bytes are on their way to the process. */
+  get unsentBytes(): number {
+    return this.#unsentBytes;
+  }
+
   /** Sends frames; throws when structured clone refuses one of them. */
   send(batch: readonly ProcessFrame[]): void {
     const bytes = toBytes(batch);
     // A process that has just ended takes no more; its end tells what becomes of the calls.
-    if (this.#child.connected) this.#child.send(bytes, () => {});
+    if (!this.#child.connected) return;
+    this.#unsentBytes += bytes.length;
+    this.#child.send(bytes, () => this.#unsentBytes -= bytes.length);
   }
 
   /** The process says that it ends now. */

@@ -6,8 +6,10 @@ const REVOKED = 2;
 const ABORTED = 3;
 const BEGUN = 4;
 
-/** The word before the slots: how many messages the worker has posted. */
+/** The words before the slots: how many messages the worker has posted, and whether it closes. */
 const POSTED = 0;
+const CLOSING = 1;
+const HEADER = 2;
 
 /**
  * Who owns each call on its way to a worker, in memory that both sides share, so that the parent can
@@ -27,14 +29,14 @@ export class Claims {
    *
    * @param buffer The other side's memory; new memory when left out.
    */
-  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(4 * (1 + WORKER_CAPACITY))) {
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(4 * (HEADER + WORKER_CAPACITY))) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer);
   }
 
   /** Parent: a call is about to be sent in this slot. */
   send(slot: number): void {
-    Atomics.store(this.#words, 1 + slot, SENT);
+    Atomics.store(this.#words, HEADER + slot, SENT);
   }
 
   /**
@@ -63,13 +65,13 @@ export class Claims {
 
   /** Parent: whether the worker has claimed the call. */
   isClaimed(slot: number): boolean {
-    const word = Atomics.load(this.#words, 1 + slot);
+    const word = Atomics.load(this.#words, HEADER + slot);
     return word === CLAIMED || word === BEGUN || word === ABORTED;
   }
 
   /** Parent: whether the body of the call has begun. */
   hasBegun(slot: number): boolean {
-    return Atomics.load(this.#words, 1 + slot) === BEGUN;
+    return Atomics.load(this.#words, HEADER + slot) === BEGUN;
   }
 
   /** Parent: the call is to end; `false` when the worker has not claimed it. */
@@ -80,7 +82,7 @@ export class Claims {
 
   /** Whether the call that runs in this slot is to end. */
   isAborted(slot: number): boolean {
-    return Atomics.load(this.#words, 1 + slot) === ABORTED;
+    return Atomics.load(this.#words, HEADER + slot) === ABORTED;
   }
 
   /** Worker: one more message was posted. */
@@ -93,8 +95,18 @@ export class Claims {
     return Atomics.load(this.#words, POSTED);
   }
 
+  /** Worker: the close hook runs from now on. */
+  close(): void {
+    Atomics.store(this.#words, CLOSING, 1);
+  }
+
+  /** Parent: whether the worker runs its close hook. */
+  isClosing(): boolean {
+    return Atomics.load(this.#words, CLOSING) === 1;
+  }
+
   /** Puts one word in place of another; tells whether that one was there. */
   #replace(slot: number, before: number, after: number): boolean {
-    return Atomics.compareExchange(this.#words, 1 + slot, before, after) === before;
+    return Atomics.compareExchange(this.#words, HEADER + slot, before, after) === before;
   }
 }

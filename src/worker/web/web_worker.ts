@@ -5,7 +5,13 @@
  */
 import type { ArrivalCheck } from "../../base/abortable.ts";
 import type { WorkerDeath } from "../../base/errors.ts";
-import { BaseWorker, refuseNesting, SentCalls, type WorkerTransport } from "../base_worker.ts";
+import {
+  BaseWorker,
+  PATIENCE,
+  refuseNesting,
+  SentCalls,
+  type WorkerTransport,
+} from "../base_worker.ts";
 import {
   type CloseReply,
   type ControlFrame,
@@ -45,6 +51,7 @@ export async function openWebWorker(entry: URL, options: OpenWebWorkerOptions): 
 }
 
 class WebKind implements WorkerTransport {
+  readonly patience = PATIENCE;
   readonly ended: Promise<WorkerDeath>;
   readonly #thread: WebThread;
   readonly #calls: SentCalls;

@@ -173,6 +173,8 @@ export interface SentClaims {
   isClaimed(slot: number): boolean;
   /** Whether the body of the call has begun. */
   hasBegun(slot: number): boolean;
+  /** Whether the worker runs its close hook. */
+  isClosing(): boolean;
   /** The call in this slot is to end; `false` when the worker has not claimed it. */
   abort(slot: number): boolean;
 }
@@ -191,6 +193,8 @@ export interface ServedClaims {
   isAborted(slot: number): boolean;
   /** One more message was posted. */
   countPosted(): void;
+  /** The close hook runs from now on. */
+  close(): void;
 }
 
 /** A way for small answers that is shorter than that of frames. */
