@@ -21,7 +21,9 @@ export interface CallOptions {
    *
    * - `"detach"` lets the call go on to its end, unseen; its result still goes to the cache. Then the
    *   worker takes calls again, or ends when another has taken its place.
-   * - `"terminate"` ends the worker. A `"process"` worker is killed. A `"web"` worker that is busy
+   * - `"terminate"` ends the worker. A `"process"` worker is killed together with what its calls have
+   *   started (its process group), as far as the program may run any command (`--allow-run` without a
+   *   list); otherwise, and on Windows, alone. A `"web"` worker that is busy
    *   cannot be stopped by anybody: it stays lost until its code awaits or returns. An `"inline"` one
    *   stays lost until the call has ended.
    *
@@ -30,9 +32,10 @@ export interface CallOptions {
   onAbort?: "terminate" | "detach";
   /**
    * How long a call that is given up may take to end by itself before `onAbort` applies, in
-   * milliseconds; its worker is kept for the next calls if it does.
+   * milliseconds: a body that listens to its signal, or looks at it, can clean up after itself in its
+   * `finally` blocks. Its worker is kept for the next calls if it does. With 0 nothing is waited for.
    *
-   * @default {0}
+   * @default {1000}
    */
   gracePeriod?: number;
   /**

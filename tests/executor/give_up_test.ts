@@ -132,7 +132,7 @@ function counts({ dispatcher }: Stage): { workers: number; lost: number } {
 
 Deno.test("Dispatcher.run() counts a deadline from the call's word that it starts", async () => {
   const stage = createStage();
-  const late = stage.run("late", { deadline: 1 });
+  const late = stage.run("late", { deadline: 1, gracePeriod: 0 });
   const waiting = stage.run("waiting", { deadline: 1 });
   await settle();
   // More than the deadline passes, and nothing has started.
@@ -191,7 +191,7 @@ Deno.test('Dispatcher.run() with "terminate" ends the worker, lost until its cod
   const stage = createStage({ onAbort: "terminate" });
   const controller = new AbortController();
   const { signal: cancellation } = controller;
-  void stage.run("a", { cancellation });
+  void stage.run("a", { cancellation, gracePeriod: 0 });
   await settle();
   controller.abort("enough");
   assertEquals(await stage.workers[0]?.dead, "terminated");
@@ -205,7 +205,7 @@ Deno.test('Dispatcher.run() with "terminate" ends the worker, lost until its cod
 Deno.test('Dispatcher.run() with "detach" for one call overrides the default', async () => {
   const stage = createStage({ onAbort: "terminate" });
   const controller = new AbortController();
-  void stage.run("a", { cancellation: controller.signal, onAbort: "detach" });
+  void stage.run("a", { cancellation: controller.signal, onAbort: "detach", gracePeriod: 0 });
   await settle();
   controller.abort("enough");
   assertEquals(counts(stage), { workers: 0, lost: 1 });
@@ -218,7 +218,7 @@ Deno.test('Dispatcher.run() with "detach" for one call overrides the default', a
 Deno.test("Dispatcher.close() names the workers that cannot be stopped, and ends", async () => {
   const stage = createStage();
   const controller = new AbortController();
-  void stage.run("stuck", { cancellation: controller.signal });
+  void stage.run("stuck", { cancellation: controller.signal, gracePeriod: 0 });
   await settle();
   controller.abort("enough");
   const warnings: string[] = [];

@@ -21,7 +21,11 @@ export interface CallObserver {
   readonly deadline?: number | undefined;
   /** What becomes of the worker when the call is given up while it runs. */
   readonly onAbort?: OnAbort | undefined;
-  /** How long the call may then take to end by itself, in milliseconds. */
+  /**
+   * How long the call may then take to end by itself, in milliseconds.
+   *
+   * @default {1000}
+   */
   readonly gracePeriod?: number | undefined;
   /**
    * Calls of a higher priority go first.
@@ -36,6 +40,9 @@ export interface CallObserver {
   /** Told of what the call says. */
   onMessage?(kind: string, data: unknown): void;
 }
+
+/** How long a call that was given up gets by default, in milliseconds. */
+const GRACE_PERIOD = 1000;
 
 /** Who waits for the end of a call. */
 export interface OutcomeListener {
@@ -191,7 +198,7 @@ export class DispatchedCall
 
   /** The call was given up, and has its grace period to end by itself. */
   startGracePeriod(): void {
-    const { gracePeriod = 0 } = this.#observer;
+    const { gracePeriod = GRACE_PERIOD } = this.#observer;
     if (gracePeriod === 0) this.#events.overdue(this);
     else this.#setTimer(gracePeriod, () => this.#events.overdue(this));
   }

@@ -275,6 +275,8 @@ export interface ProcessChildOptions {
   flags?: readonly string[];
 }
 
+/** Whether the system has process groups. */
+const HAS_GROUPS = Deno.build.os !== "windows";
 /** Why a process ends that was told to. */
 const CLOSED = "it was closed";
 /** How many bytes go through a pipe in a millisecond at least, however busy the machine is. */
@@ -319,6 +321,8 @@ function openProcessChild(
   const child = spawn(command, args, {
     stdio: ["pipe", "inherit", "inherit", "ipc", "pipe", claims],
     serialization: "advanced",
+    // What its calls start belongs to it, and can be ended with it.
+    detached: HAS_GROUPS,
     env: { ...Deno.env.toObject(), ...env },
   });
   const opened = new ProcessChild(child, reading);
@@ -420,6 +424,20 @@ export class ProcessChild {
   stop(reason: string): void {
     if (reason === this.#reason) return;
     this.#reason ??= reason;
+    this.#kill();
+  }
+
+  /** Kills the process with all that its calls have started, if this program may. */
+  #kill(): void {
+    const { pid, exitCode, signalCode } = this.#child;
+    const alive = pid !== undefined && exitCode === null && signalCode === null;
+    if (alive && HAS_GROUPS && Deno.permissions.querySync({ name: "run" }).state === "granted") {
+      try {
+        Deno.kill(-pid, "SIGKILL");
+      } catch {
+        // Some commands it may not run, or the process has just ended.
+      }
+    }
     this.#child.kill("SIGKILL");
   }
 
@@ -428,7 +446,7 @@ export class ProcessChild {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#timer ??= new GiveUpTimer(END_TIME, () => {
       this.#reason ??= reason;
-      this.#child.kill("SIGKILL");
+      this.#kill();
     }, { checkArrivals: () => this.checkArrivals() });
   }
 
