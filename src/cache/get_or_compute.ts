@@ -17,10 +17,10 @@ import { settleBytes } from "../value/codec/decode_value.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value/value.ts";
 import type { Cache, EncodeValue } from "./cache.ts";
-import { type CallResult, Sharing, toRecord } from "./flights.ts";
+import { type CallResult, type RaisableCall, Sharing, toRecord } from "./flights.ts";
 import type { CallName } from "./waits.ts";
 
-export type { CallResult, ResultSource } from "./flights.ts";
+export type { CallResult, RaisableCall, ResultSource } from "./flights.ts";
 export type { CallName } from "./waits.ts";
 
 const MISS: Found<unknown> = { hit: false };
@@ -40,6 +40,10 @@ export interface GetOrComputeOptions {
   readonly compute: (leased: boolean) => Promise<CallResult>;
   /** The calls that wait for this one, as it is made by their bodies; asked for only by who waits. */
   readonly callers: () => readonly CallName[];
+  /** The call itself: raised when another that waits for it is of a higher priority. */
+  readonly call: RaisableCall;
+  /** The call waits for another. */
+  readonly waitFor: (call: RaisableCall) => void;
   /** Told of faults of the cache. */
   readonly warn: Warn;
   /** Ends waiting for others with the signal's reason; asked for only by who waits. */
@@ -73,6 +77,7 @@ export async function getOrCompute(
     if (!options.singleFlight) return await runWithoutLease(cache, call, options);
     const flight = sharingOf(cache).flights.get(key);
     if (flight === undefined) return await runAsLeader(cache, call, options);
+    options.waitFor(flight.leader);
     const shared = await waitFor(cache, key, options, (signal) => flight.wait(signal));
     if (shared === "late") return await runLate(cache, call, options);
     if (shared === undefined) continue;
@@ -141,7 +146,7 @@ function runAsLeader(
   // neither is what is wrong with its own arguments, nor what became of its own executor.
   const isOwn = (error: unknown) =>
     waits || options.givenUp() || isOfArguments(error) || isOfExecutor(error);
-  return flights.run(key, run, isOwn);
+  return flights.run(key, run, isOwn, options.call);
 }
 
 /** Whether the body was not run to its end: who waits runs it again, on an executor of its own. */

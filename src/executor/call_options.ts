@@ -39,7 +39,9 @@ export interface CallOptions {
    */
   gracePeriod?: number;
   /**
-   * Calls of a higher priority leave the queue first; any integer.
+   * Calls of a higher priority leave the queue first; any integer. What a call waits for is as urgent as
+   * itself: the calls of futures among its arguments, the same call when that is computed already, and
+   * calls that it makes.
    *
    * @default {0}
    */

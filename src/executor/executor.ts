@@ -210,7 +210,7 @@ export class Executor implements AsyncDisposable {
     return new ExecutorView({
       ...this.#mapExecutor,
       runnerWith: (options) => ({ run: (ready) => this.active.#engine.run(ready, options) }),
-      submit: (task, args, runner) => this.#submit(task, args, runner),
+      submit: (...call) => this.#submit(...call),
     }, options);
   }
 
@@ -413,14 +413,14 @@ export class Executor implements AsyncDisposable {
   #submit(
     task: object,
     args: readonly unknown[],
-    runner: CallRunner = this.active.#engine,
+    { runner = this.active.#engine, priority }: Partial<SubmitOptions> = {},
   ): Future<unknown> {
     const definition = requireDefinition(task, "submit");
     const scope = scopeOf(task);
     const executor = this.active;
     const refused = executor.#refuse(definition.name, scope);
     if (refused !== undefined) return refused;
-    return answerCall(definition, args, scope, runner, { tracker: executor.#tracker });
+    return answerCall(definition, args, scope, runner, { tracker: executor.#tracker, priority });
   }
 
   /** What a map needs; another executor may take the place of this one while it goes on. */
@@ -456,12 +456,20 @@ export class Executor implements AsyncDisposable {
   }
 }
 
+/** How a view has its calls run. */
+interface SubmitOptions {
+  /** Runs the body. */
+  readonly runner: CallRunner;
+  /** Calls of a higher priority leave the queue first. */
+  readonly priority: number | undefined;
+}
+
 /** The part of an executor that a view stands on. */
 interface ViewedExecutor extends MapExecutor {
   /** Makes what runs calls with options. */
   runnerWith(options: CallOptions): CallRunner;
-  /** Submits a call to a runner. */
-  submit(task: object, args: readonly unknown[], runner: CallRunner): Future<unknown>;
+  /** Submits a call. */
+  submit(task: object, args: readonly unknown[], options: SubmitOptions): Future<unknown>;
 }
 
 const CALL_RULES: OptionRules<CallOptions> = {
@@ -542,10 +550,11 @@ export class ExecutorView {
     task: Task<A, R>,
     ...args: DeferredArguments<A>
   ): Future<R> {
-    const { signal } = this.#options;
+    const { signal, priority } = this.#options;
     if (signal?.aborted) return toAborted<R>(task.name, signal.reason);
+    const options = { runner: this.#runner, priority };
     // The definition is that of `task`, so its function returns what `task` does.
-    const future = this.#executor.submit(task, args, this.#runner) as Future<R>;
+    const future = this.#executor.submit(task, args, options) as Future<R>;
     if (signal !== undefined) followSignal(future, signal);
     return future;
   }

@@ -1,6 +1,6 @@
 import { ANYTHING, checkOptions, oneOf, type OptionRules, TIMEOUT } from "../base/check_options.ts";
 import { giveUpOn, GiveUpTimer } from "../base/abortable.ts";
-import { Future } from "../task/future.ts";
+import { findCall, Future, type RaisableCall } from "../task/future.ts";
 
 /** Options of {@linkcode wait}. */
 export interface WaitOptions {
@@ -318,5 +318,16 @@ export function batchFutures<T>(futures: Iterable<PromiseLike<T>>, size: number)
       settle();
     });
   }
-  return groups.map(({ promise }, index) => new Future(`batch ${index + 1}`, () => promise));
+  // Any of them may be in any group.
+  const all: RaisableCall = {
+    raise: (priority) => {
+      for (const member of members) findCall(member)?.raise(priority);
+    },
+  };
+  return groups.map(({ promise }, index) =>
+    new Future(`batch ${index + 1}`, (status) => {
+      status.waitFor(all);
+      return promise;
+    })
+  );
 }

@@ -137,6 +137,12 @@ export interface Scope {
    */
   readonly control?: CallControl;
   /**
+   * How urgent the innermost of them is, if it is more than others.
+   *
+   * @internal
+   */
+  readonly priority?: number;
+  /**
    * The call that takes what `console` prints, if it is not printed here.
    *
    * @internal

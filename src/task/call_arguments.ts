@@ -3,7 +3,7 @@ import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { EncodedPart } from "../value/value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
-import { Future } from "./future.ts";
+import { type CallStatus, findCall, Future } from "./future.ts";
 
 /** What is done with large buffers: loaded with the first call that is remembered. */
 export interface BufferTools {
@@ -158,10 +158,11 @@ export class FrozenArguments {
    * Puts the results of futures in their places.
    *
    * @param name What the call is named in errors.
+   * @param waiter The call, which waits for them.
    * @returns Arguments without futures.
    * @throws {DependencyError} When a future fails.
    */
-  async resolved(name: string): Promise<FrozenArguments> {
+  async resolved(name: string, waiter?: CallStatus): Promise<FrozenArguments> {
     const tools = this.#tools;
     const parts = new Map(this.parts);
     const freeze = (result: unknown): unknown => {
@@ -169,7 +170,7 @@ export class FrozenArguments {
       for (const [buffer, part] of frozen.parts) parts.set(buffer, part);
       return frozen.values[0];
     };
-    const values = await resolveFutures(this.values, name, freeze);
+    const values = await resolveFutures(this.values, name, { take: freeze, waiter });
     this.refuseMoved(name);
     const given = values.map((value, index) =>
       value === this.values[index] ? this.given[index] : value
@@ -286,14 +287,14 @@ export function hasFuture(args: readonly unknown[]): boolean {
  * it is, not copied.
  *
  * @param name What the call is named in errors.
- * @param take Makes what takes a future's place of its result, in the turn in which that is there.
+ * @param options What is made of each result, in the turn in which it is there, and who waits.
  * @returns The arguments without futures: at once where there are none.
  * @throws {DependencyError} When a future fails; `cause` is what the first task threw.
  */
 export function resolveFutures(
   args: readonly unknown[],
   name: string,
-  take: (result: unknown) => unknown = (result) => result,
+  { take = (result) => result, waiter }: ResolveOptions = {},
 ): readonly unknown[] | Promise<readonly unknown[]> {
   if (!hasFuture(args)) return args;
   if (isTooDeep(args)) {
@@ -304,8 +305,16 @@ export function resolveFutures(
       ),
     );
   }
-  const resolution = { name, take, copies: new Map<object, unknown>() };
+  const resolution = { name, take, waiter, copies: new Map<object, unknown>() };
   return resolve(args, resolution) as Promise<readonly unknown[]>;
+}
+
+/** Options of {@linkcode resolveFutures}. */
+interface ResolveOptions {
+  /** Makes what takes a future's place of its result. */
+  readonly take?: (result: unknown) => unknown;
+  /** The call that waits for them, if there is one. */
+  readonly waiter?: CallStatus | undefined;
 }
 
 /** How futures are resolved. */
@@ -314,6 +323,8 @@ interface Resolution {
   readonly name: string;
   /** Makes what takes a future's place of its result. */
   readonly take: (result: unknown) => unknown;
+  /** The call that waits for them. */
+  readonly waiter: CallStatus | undefined;
   /** What takes the place of each container. */
   readonly copies: Map<object, unknown>;
 }
@@ -460,7 +471,12 @@ async function resolveAll(values: readonly unknown[], resolution: Resolution): P
   return resolved;
 }
 
-async function settle(future: Promise<unknown>, { name, take }: Resolution): Promise<unknown> {
+async function settle(
+  future: Promise<unknown>,
+  { name, take, waiter }: Resolution,
+): Promise<unknown> {
+  const call = waiter && findCall(future);
+  if (call !== undefined) waiter?.waitFor(call);
   try {
     return await future.then(take);
   } catch (error) {

@@ -2,6 +2,7 @@ import { type CancelListener, type CancelSignal, giveUpOn } from "../base/aborta
 import { CancelledError } from "../base/errors.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
+import type { RaisableCall } from "../cache/flights.ts";
 import { takeOver } from "../worker/transfer.ts";
 import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
 
@@ -59,8 +60,22 @@ export class CallAnswer {
   }
 }
 
+export type { RaisableCall } from "../cache/flights.ts";
+
 /** Marks futures: another copy of Quiver has a class of its own. */
 const FUTURE = Symbol.for("quiver.future");
+
+/**
+ * Finds the call of a future.
+ *
+ * @param value Perhaps a future.
+ * @returns Its call; `undefined` for anything else, futures of another copy of Quiver included.
+ */
+export function findCall(value: object): CallStatus | undefined {
+  return callOf(value);
+}
+
+let callOf: (value: object) => CallStatus | undefined;
 
 /**
  * The promise of a call, which also tells where the call stands.
@@ -88,6 +103,7 @@ export class Future<T> implements Promise<T> {
 
   static {
     Object.defineProperty(this.prototype, FUTURE, { value: true });
+    callOf = (value) => #status in value ? value.#status : undefined;
   }
 
   /**
@@ -261,11 +277,13 @@ export class Future<T> implements Promise<T> {
 
   /** The future of a part of the result; it fails as this one does, which then counts as handled. */
   #derive<P>(name: string, take: (value: T) => P): Future<P> {
-    return new Future(name, (status) =>
-      this.#promise.then((value) => {
+    return new Future(name, (status) => {
+      status.waitFor(this.#status);
+      return this.#promise.then((value) => {
         status.recalled(this.hit === true);
         return take(value);
-      }));
+      });
+    });
   }
 }
 
@@ -354,6 +372,8 @@ export interface SentCall {
   readonly workerName: string | undefined;
   /** Whether its body has begun, as far as that shows by now. */
   readonly begun: boolean;
+  /** Lets it be run before others of a lower priority, if it waits. */
+  raise(priority: number): void;
   /**
    * Keeps its body from beginning, for one who gives the call up then.
    *
@@ -391,6 +411,9 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   #state: FutureState = "pending";
   /** Who brings it to a worker, from when it was handed over until it has ended. */
   #sent: SentCall | undefined;
+  #priority = 0;
+  /** What it waits for before it can be brought to a worker. */
+  #waitsFor: Set<RaisableCall> | undefined;
   #key: Digest | undefined;
   #hit: boolean | undefined;
 
@@ -482,7 +505,38 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
    * @param call Tells where it is.
    */
   sent(call: SentCall): void {
-    if (!this.#ended) this.#sent = call;
+    if (this.#ended) return;
+    this.#sent = call;
+    this.#waitsFor = undefined;
+  }
+
+  /** Those of a higher priority leave a queue first. */
+  get priority(): number {
+    return this.#priority;
+  }
+
+  /** Says how urgent the call is, before it goes anywhere. */
+  set priority(priority: number) {
+    this.#priority = priority;
+  }
+
+  /** Lets the call, and what it waits for, be run before others of a lower priority. */
+  raise(priority: number): void {
+    if (priority <= this.#priority || this.#ended) return;
+    this.#priority = priority;
+    this.#sent?.raise(priority);
+    for (const call of this.#waitsFor ?? []) call.raise(priority);
+  }
+
+  /**
+   * The call waits for another one, which is as urgent then.
+   *
+   * @param call The other one.
+   */
+  waitFor(call: RaisableCall): void {
+    if (this.#ended) return;
+    (this.#waitsFor ??= new Set()).add(call);
+    call.raise(this.#priority);
   }
 
   /** The body did not start after all: somebody else computes the result, and the call waits. */
@@ -558,6 +612,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     if (this.#ended) return false;
     this.#state = state;
     this.#sent = undefined;
+    this.#waitsFor = undefined;
     if (state === "done") this.#hit ??= false;
     this.#progress?.end();
     const observers = this.#observers;

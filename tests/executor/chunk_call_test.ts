@@ -35,7 +35,7 @@ class FakeDispatcher {
     this.sent.push([...request.args]);
     this.observers.push(observer);
     await this.hold;
-    observer.sent?.({ workerName: "test", begun: true, cancel: () => false });
+    observer.sent?.({ workerName: "test", begun: true, cancel: () => false, raise: () => {} });
     if (request.args.includes("unclonable")) throw new UnclonableError("Cannot send", "args");
     if (request.args.includes("lost")) throw new WorkerInitError("Cannot import");
     const scope = deriveScope(undefined, {});

@@ -94,7 +94,8 @@ const MORTAL_FAULTS: readonly Fault[] = [
     })),
   {
     ending: "reason",
-    submit: (executor) => giveUp(executor.with({ onAbort: "terminate" }).submit(tasks.hang)),
+    submit: (executor) =>
+      giveUp(executor.with({ onAbort: "terminate", gracePeriod: 0 }).submit(tasks.hang)),
   },
   {
     ending: DeadlineError,

@@ -62,6 +62,8 @@ export interface CallEvents {
   begun(call: DispatchedCall): void;
   /** The body of the call is not to begin; tells whether it had not. */
   cancelled(call: DispatchedCall): boolean;
+  /** The call is as urgent as that now, which is more than it was. */
+  raised(call: DispatchedCall, priority: number): void;
   /** The call is given up, by its signal or its deadline. */
   abandoned(call: DispatchedCall, reason: unknown): void;
   /** The worker is done with the call, and that took longer than it may. */
@@ -90,7 +92,7 @@ export class DispatchedCall
   /** Tells it from others where somebody observes them. */
   readonly id: number;
   /** Calls of a higher priority go first. */
-  readonly priority: number;
+  priority: number;
   /** How often it has failed and was run again. */
   retried = 0;
   /** How many workers were sent it and took up nothing. */
@@ -162,6 +164,10 @@ export class DispatchedCall
 
   cancel(): boolean {
     return !this.#begun && (this.at !== "worker" || this.#events.cancelled(this));
+  }
+
+  raise(priority: number): void {
+    if (priority > this.priority) this.#events.raised(this, priority);
   }
 
   /** It follows itself. */

@@ -6,6 +6,7 @@ import {
 } from "../../base/errors.ts";
 import type { OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
+import { isTransferred } from "../../worker/transfer.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
 import type { CallStatistics, OutputTaker } from "../call_options.ts";
@@ -282,6 +283,16 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     return result !== "begun" || !worker.kept.includes(call);
   }
 
+  raised(call: Call, priority: number): void {
+    const { worker } = call;
+    const waits = this.#queue.delete(call) || worker !== undefined && this.#takeBack(worker, call);
+    call.priority = priority;
+    if (!waits) return;
+    this.#queue.push(call);
+    this.#prefetch.overtake(call);
+    this.#advance();
+  }
+
   abandoned(call: Call, reason: unknown): void {
     const { at, worker } = call;
     if (at === "worker" && worker?.handle.cancel(call) === "withdrawn") {
@@ -383,6 +394,18 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #spend(worker: PoolWorker<Call>): void {
     worker.limit = 0;
     this.#prefetch.revokeAll(worker);
+  }
+
+  /** Takes a call back that stands behind others at its worker, and that can be sent again. */
+  #takeBack(worker: PoolWorker<Call>, call: Call): boolean {
+    const behind = call.at === "worker" && worker.calls.indexOf(call) > 0;
+    if (!behind || isTransferred(call.request.args)) return false;
+    if (worker.handle.cancel(call) !== "withdrawn") return false;
+    call.wait();
+    worker.sent--;
+    worker.calls.splice(worker.calls.indexOf(call), 1);
+    call.clearTimer();
+    return true;
   }
 
   /** A worker has not begun a call, and does not get it. */

@@ -27,7 +27,6 @@ class OptionedCall implements CallObserver {
   readonly deadline: number | undefined;
   readonly onAbort: OnAbort | undefined;
   readonly gracePeriod: number | undefined;
-  readonly priority: number | undefined;
   readonly retries: number | undefined;
   readonly #status: CallStatus;
 
@@ -42,8 +41,11 @@ class OptionedCall implements CallObserver {
     this.deadline = options.deadline;
     this.onAbort = options.onAbort;
     this.gracePeriod = options.gracePeriod;
-    this.priority = options.priority;
     this.retries = options.retries;
+  }
+
+  get priority(): number {
+    return this.#status.priority;
   }
 
   get cancellation(): CancelSignal {
@@ -189,10 +191,13 @@ export class WorkerRunner implements CallRunner {
     listener: OutcomeListener,
     options: CallOptions | undefined,
   ): void {
-    const context = toCallContext(scope, flags);
+    const { priority } = status;
+    const context = toCallContext(scope, priority > 0 ? { ...flags, priority } : flags);
     const observer = options === undefined ? status : new OptionedCall(status, options);
     const request = { module: address.module, task: address.name, args, context };
-    const encoded = holdsSpecial(args) ? encodeRequest(request, scope) : request;
+    const encoded = holdsSpecial(args)
+      ? encodeRequest(request, priority > 0 ? { ...scope, priority } : scope)
+      : request;
     this.#dispatcher.dispatch(encoded, observer, listener);
   }
 }

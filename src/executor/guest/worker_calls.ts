@@ -156,13 +156,14 @@ export class WorkerCalls {
       readonly time: BodyTime;
     },
   ): Promise<PreparedCall> {
-    const { bare, limits, output, tasks, announce } = context;
+    const { bare, limits, output, tasks, announce, priority } = context;
     const definition = known ?? await importInWorker(module, () => importTask({ module, name }));
     const restored = bare === true
       ? this.#createPlainScope(warnings)
       : this.#restoreScope(context, warnings);
     this.#budget.total = limits?.nestedWorkers ?? NESTED_WORKERS;
     let scope = restored instanceof Promise ? await restored : restored;
+    if (priority !== undefined) scope = { ...scope, priority };
     if (output === true) {
       await (this.#output ??= openOutput());
       scope = { ...scope, output: control };

@@ -180,7 +180,8 @@ export class MapCaller<T, R> {
     const tracker = this.#executor.tracker();
     const frozen = item instanceof FrozenArguments ? item : undefined;
     const args = frozen?.values ?? [item];
-    const future = answerCall(definition, args, scope, this.#runner, { tracker, frozen });
+    const priority = this.#executor.options?.priority;
+    const future = answerCall(definition, args, scope, this.#runner, { tracker, frozen, priority });
     this.#subject.follow(future);
     // The definition is that of the task, so its function returns what the task does.
     const batch = future.then((value): MapBatch<R> => ({ values: [value as R] }), toFailure)

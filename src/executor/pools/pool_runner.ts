@@ -49,7 +49,12 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
   }, true);
 }
 
-const IN_POOL: SentCall = { workerName: undefined, begun: true, cancel: () => false };
+const IN_POOL: SentCall = {
+  workerName: undefined,
+  begun: true,
+  cancel: () => false,
+  raise: () => {},
+};
 
 /** A call as the function that a pool is given. */
 class HandedCall<T> {

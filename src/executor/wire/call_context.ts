@@ -42,6 +42,8 @@ export interface CallContext extends ScopeDescription, Remembering {
   readonly bare?: boolean;
   /** Whether the call says when its body starts. */
   readonly announce?: boolean;
+  /** How urgent the call is, and what it calls, if it is more than others. */
+  readonly priority?: number;
   /** Whether the call hands over what `console` prints. */
   readonly output?: boolean;
   /** The calls around this one. */
@@ -81,7 +83,7 @@ export interface CallCheck {
 }
 
 /** What a call is asked to do beside running. */
-export type CallFlags = Pick<CallContext, "announce" | keyof Remembering>;
+export type CallFlags = Pick<CallContext, "announce" | "priority" | keyof Remembering>;
 
 /** A call that a worker is to remember. */
 export interface RemoteCall extends Omit<KeyedCall, "values"> {
