@@ -50,9 +50,8 @@ export interface CallOptions {
 }
 
 /**
- * How the calls that reached workers have ended. Of a map, items that travel together (a chunk) count
- * as one call, which has not failed when some of its items have; those that are then run again count
- * as calls of their own.
+ * How the calls that reached workers have ended. Of a map, each item is a call; those that travel
+ * together (a chunk) count each with the mean of their times.
  */
 export interface CallStatistics {
   /** Calls that a worker has computed. */
@@ -82,7 +81,7 @@ export interface ObservedCall {
  * Who follows what an executor does. Each hook is optional; what one throws is warned of once and
  * harms no call. A call that the cache answers never gets so far. Of a map, items that travel together
  * (a chunk) are one call, which ends with `"value"` although some of its items have failed; those that
- * are then run again are calls of their own.
+ * are then run again, or elsewhere, are calls of their own, and so are those of many that are sent first.
  */
 export interface ExecutorObserver {
   /** A call waits for a worker. */

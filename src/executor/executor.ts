@@ -24,7 +24,6 @@ import {
 } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
-import type { WorkerType } from "../worker/worker.ts";
 import type { CallOptions } from "./call_options.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
 import type { MapExecutor } from "./map/map_caller.ts";
@@ -58,9 +57,6 @@ const SHUTDOWN_RULES: OptionRules<ShutdownOptions> = { wait: ANYTHING, cancelPen
 
 /** Marks executors: another copy of Quiver has a class of its own. */
 const EXECUTOR = Symbol.for("quiver.executor");
-
-/** The kinds of worker that are in this process. */
-const SHARE_MEMORY: ReadonlySet<WorkerType> = new Set<WorkerType>(["web", "inline"]);
 
 /**
  * A bounded set of workers with a queue. Workers start when there is work and stay warm between
@@ -428,10 +424,9 @@ export class Executor implements AsyncDisposable {
     const { workerType, retries } = this.#settings;
     return {
       maxWorkers: () => this.active.#maxWorkers,
-      sharesMemory: SHARE_MEMORY.has(workerType),
       loadsCode: workerType !== "inline",
       options: { retries },
-      dispatcher: { run: (request, observer = {}) => this.active.#engine.send(request, observer) },
+      dispatcher: { dispatch: (...call) => this.active.#engine.dispatch(...call) },
       refuse: (name, scope) => this.active.#refuse(name, scope),
       tracker: () => this.active.#tracker,
     };
@@ -553,8 +548,7 @@ export class ExecutorView {
   /**
    * Calls a task for each item, as `Executor.map` does. With a deadline, each item travels alone. With
    * `retries`, an item that fails is run again alone, up to so many times. When a worker dies, items whose
-   * results it has not sent yet are run again as well; of a process it is not known which item it ran,
-   * so that this one runs once more than `retries` says.
+   * results it has not sent yet are run again as well.
    *
    * @typeParam T An item: the task's one argument.
    * @typeParam R What the task returns.

@@ -15,6 +15,7 @@ import {
   type WorkerFrame,
 } from "./wire/frames.ts";
 import {
+  type BegunItems,
   type Callback,
   type CallFollower,
   type CallListener,
@@ -96,7 +97,7 @@ export class BaseWorker implements Worker {
     const once = isTransferred(request.args);
     let slot: number;
     try {
-      slot = this.#calls.add(request.task, once, listener);
+      slot = this.#calls.add(request, once, listener);
       if (request.callbacks !== undefined) this.#serve(slot, request.callbacks);
     } catch (error) {
       return queueMicrotask(() => listener.failed(error));
@@ -121,6 +122,10 @@ export class BaseWorker implements Worker {
 
   revoke(): boolean {
     return this.#calls.revokeNewest();
+  }
+
+  takeItems(follower: CallFollower): BegunItems | undefined {
+    return this.#calls.takeItems(follower);
   }
 
   close(): Promise<void> {
@@ -219,18 +224,19 @@ export class SentCalls {
   /**
    * Notes a call that is about to be sent.
    *
+   * @param request The call.
    * @param once Whether it can be sent only once.
    * @param listener Who waits for it.
    * @throws {RangeError} When there are too many calls already.
    */
-  add(task: string, once: boolean, listener: CallListener): number {
+  add({ task, items = 0 }: CallRequest, once: boolean, listener: CallListener): number {
     const slot = this.#slots.pop();
     if (slot === undefined) {
       throw new RangeError(
         `Cannot send "${task}" to worker "${this.#worker}": ${WORKER_CAPACITY} calls are on their way`,
       );
     }
-    this.#claims.send(slot);
+    this.#claims.send(slot, items);
     const call = { task, slot, listener, once, callbacks: undefined };
     this.#sent[slot] = call;
     this.#calls.push(call);
@@ -269,6 +275,17 @@ export class SentCalls {
     call?.callbacks?.giveUp();
     if (call === undefined || !this.#claims.abort(call.slot)) return undefined;
     return [call.slot, "abort", fromThrown(reason)];
+  }
+
+  /**
+   * The items of a call that have not begun are taken back.
+   *
+   * @param follower What stands for the call.
+   * @returns Which have begun; `undefined` when the worker has not come to the call, or is done.
+   */
+  takeItems(follower: CallFollower): BegunItems | undefined {
+    const call = this.#calls.find(({ listener }) => listener.follower === follower);
+    return call && this.#claims.takeItems(call.slot);
   }
 
   /**
@@ -315,11 +332,12 @@ export class SentCalls {
         queueMicrotask(() => listener.ended({ type: "revoked" }));
         continue;
       }
+      const begun = this.#claims.takeItems(slot);
       // Code that outlives its worker can still see that it is to end.
       this.#claims.abort(slot);
       const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${death.reason}`;
       const error = new WorkerDiedError(message, death);
-      queueMicrotask(() => listener.failed(error));
+      queueMicrotask(() => listener.failed(error, begun));
     }
     this.#settleDrained();
   }

@@ -47,9 +47,10 @@ class InlineKind implements WorkerTransport {
   readonly #end: (death: WorkerDeath) => void;
   readonly #line: CallChannel = {
     isAborted: (slot) => this.#claims.isAborted(slot),
+    beginItem: (slot) => this.#claims.beginItem(slot),
+    awaitItem: () => {},
     send: (slot, kind, data) => {
-      const told = kind === CALLBACK ? structuredClone(data) : data;
-      this.#calls.receive([slot, "report", kind, told]);
+      this.#calls.receive([slot, "report", kind, structuredClone(data)]);
     },
   };
   #running: ServedCall | undefined;

@@ -97,14 +97,21 @@ export class ServedCalls implements CallChannel {
     return this.#claims.isAborted(slot);
   }
 
+  beginItem(slot: number): boolean {
+    return this.#claims.beginItem(slot);
+  }
+
+  awaitItem(slot: number): void {
+    this.#claims.awaitItem(slot);
+  }
+
+  /** No item counts as begun that has not: this isolate may end. */
+  settleItems(): void {
+    if (this.#running !== undefined && this.#serving) this.#claims.awaitItem(this.#running.slot);
+  }
+
   send(slot: number, kind: string, data: unknown): void {
-    try {
-      this.#sendNow([slot, "report", kind, data]);
-    } catch (cause) {
-      // Whoever waits for what comes of it learns that it was not sent.
-      if (kind === CALLBACK) throw cause;
-      this.#sendNow([slot, "report", kind, undefined]);
-    }
+    this.#sendNow([slot, "report", kind, data]);
   }
 
   /** Something was posted: the answer, if one was on its way. */
@@ -176,7 +183,11 @@ export class ServedCalls implements CallChannel {
 export interface CallChannel {
   /** Whether the parent has told the call to end, though the message may not be read yet. */
   isAborted(slot: number): boolean;
-  /** Says something to the parent, before it returns. */
+  /** The next item of the call begins; `false` when the parent has taken it back. */
+  beginItem(slot: number): boolean;
+  /** The item that has begun takes its time. */
+  awaitItem(slot: number): void;
+  /** Says something to the parent, before it returns; throws when structured clone refuses it. */
   send(slot: number, kind: string, data: unknown): void;
 }
 
@@ -217,10 +228,27 @@ export class ServedCall implements CallControl {
     return this.#controller.signal;
   }
 
+  beginItem(): boolean {
+    return this.#line.beginItem(this.slot);
+  }
+
+  awaitItem(): void {
+    this.#line.awaitItem(this.slot);
+  }
+
   report(progress: ProgressReport): void {
     if (this.#ended) return;
-    this.#pace ??= new ReportThrottle((latest) => this.send("progress", latest));
+    this.#pace ??= new ReportThrottle((latest) => this.#tell(latest));
     this.#pace.add(progress);
+  }
+
+  #tell(progress: ProgressReport): void {
+    try {
+      this.send("progress", progress);
+    } catch {
+      // Structured clone refuses it: a report is no reason for its call to fail.
+      this.send("progress", undefined);
+    }
   }
 
   send(kind: string, data: unknown): boolean {

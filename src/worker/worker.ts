@@ -57,6 +57,8 @@ export interface CallRequest {
   readonly context: unknown;
   /** What the call's code may call here, by the numbers that stand for them; they stay here. */
   readonly callbacks?: readonly Callback[];
+  /** How many items the call consists of, each of which begins by itself; none, if not given. */
+  readonly items?: number;
 }
 
 /** A thrown value as data that structured clone carries. */
@@ -119,6 +121,14 @@ export interface CallControl {
    * @param listener Told of each answer, and when there are no more.
    */
   listen?(listener: CallbackListener): void;
+  /**
+   * The next item of the call begins.
+   *
+   * @returns Whether it may; `false` when the parent has taken back it and those after it.
+   */
+  beginItem?(): boolean;
+  /** The item that has begun takes its time: no other counts as begun meanwhile. */
+  awaitItem?(): void;
 }
 
 /** Who waits for the answers of callbacks where a call's code runs. */
@@ -141,8 +151,20 @@ export interface CallListener {
   readonly follower?: CallFollower | undefined;
   /** The call has ended, or never started and may go elsewhere. */
   ended(result: RunResult): void;
-  /** It could not be sent, or its worker died during it. */
-  failed(error: unknown): void;
+  /**
+   * It could not be sent, or its worker died during it.
+   *
+   * @param begun Which of its items had begun, if it has items.
+   */
+  failed(error: unknown, begun?: BegunItems): void;
+}
+
+/** Which items of a call have begun. */
+export interface BegunItems {
+  /** How many may have: no other does any more. */
+  readonly count: number;
+  /** How many certainly have. The two differ only of a process, and there only for tiny items. */
+  readonly sure: number;
 }
 
 /** Who waits for a call by a promise. */
@@ -220,6 +242,13 @@ export interface Worker extends AsyncDisposable {
   abort(follower: CallFollower, reason: unknown): void;
   /** Takes back the newest call that has not started, if any: its run resolves to `revoked`. */
   revoke(): boolean;
+  /**
+   * Takes back the items of a call that have not begun: the call ends after the one that runs.
+   *
+   * @param follower What stands for the call.
+   * @returns Which items have begun; `undefined` when the worker has not come to the call.
+   */
+  takeItems(follower: CallFollower): BegunItems | undefined;
   /** How many more calls can be sent; one that was taken back counts until the worker has seen that. */
   readonly room: number;
   /** Resolves when the worker is dead, for whatever reason, with the reason; never rejects. */

@@ -5,6 +5,7 @@ import type { CallObserver } from "../../src/executor/dispatch/call.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
 import { fromThrown } from "../../src/value/codec/thrown_value.ts";
 import {
+  type BegunItems,
   type CallFollower,
   type CallListener,
   type CallRequest,
@@ -76,6 +77,13 @@ export class FakeWorker implements Worker {
     this.revoked++;
     this.#unseen++;
     return true;
+  }
+
+  /** How many items of its first call have begun. */
+  begun: number | undefined;
+
+  takeItems(): BegunItems | undefined {
+    return this.begun === undefined ? undefined : { count: this.begun, sure: this.begun };
   }
 
   /** It sees what was taken back. */

@@ -47,6 +47,8 @@ class FakeWorker implements Worker {
     this.aborts.push(reason);
   }
 
+  takeItems(): undefined {}
+
   revoke(): boolean {
     if (this.#calls.length < 2) return false;
     const newest = this.#calls.pop();

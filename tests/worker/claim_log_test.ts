@@ -1,6 +1,7 @@
 // contract: of a call that both sides want, exactly one gets it, in whatever order they come
 import { assertEquals } from "@std/assert";
 import { closeSync, fstatSync, openSync } from "node:fs";
+import { Claims } from "../../src/worker/web/claims.ts";
 import { SentClaimLog, ServedClaimLog } from "../../src/worker/process/claim_log.ts";
 
 interface Sides extends Disposable {
@@ -70,4 +71,75 @@ Deno.test("SentClaimLog empties its file between calls, and both sides go on", (
     largest = Math.max(largest, n % 100 === 0 ? sides.size() : 0);
   }
   assertEquals(largest < 90_000, true, `${largest} bytes`);
+});
+
+interface ItemSides {
+  readonly parent: Pick<SentClaimLog, "send" | "takeItems">;
+  readonly worker: Pick<ServedClaimLog, "claim" | "beginItem" | "awaitItem">;
+}
+
+const KINDS: { readonly [kind: string]: () => ItemSides } = {
+  web: () => {
+    const parent = new Claims();
+    return { parent, worker: new Claims(parent.buffer) };
+  },
+  process: openSides,
+};
+
+for (const [kind, open] of Object.entries(KINDS)) {
+  const close = (sides: Partial<Disposable>) => sides[Symbol.dispose]?.();
+
+  Deno.test(`${kind}: takeItems() leaves each item to one side, in whatever order they come`, () => {
+    const sides: ItemSides & Partial<Disposable> = open();
+    const { parent, worker } = sides;
+    for (let round = 0; round < 30; round++) {
+      parent.send(7, 40);
+      assertEquals(parent.takeItems(7), undefined);
+      assertEquals(worker.claim(7), true);
+      let begun = 0;
+      while (begun < round && worker.beginItem(7)) begun++;
+      if (round % 3 === 0) worker.awaitItem(7);
+      const { count = -1, sure = -1 } = parent.takeItems(7) ?? {};
+      assertEquals(begun >= sure && begun <= count, true, `${begun} of ${sure} to ${count}`);
+      if (kind === "web" || round % 3 === 0) assertEquals([count, sure], [begun, begun]);
+      while (worker.beginItem(7)) begun++;
+      // What counts as begun is the worker's, and nothing else.
+      assertEquals(begun, count);
+      assertEquals(parent.takeItems(7)?.count, count);
+    }
+    close(sides);
+  });
+
+  Deno.test(`${kind}: takeItems() that came too late does not harm the slot's next call`, () => {
+    const sides: ItemSides & Partial<Disposable> = open();
+    const { parent, worker } = sides;
+    parent.send(3, 2);
+    assertEquals([worker.claim(3), worker.beginItem(3)], [true, true]);
+    // The worker has answered, and the parent has not seen that.
+    assertEquals(parent.takeItems(3), { count: 1, sure: 1 });
+    parent.send(3, 2);
+    assertEquals([worker.claim(3), worker.beginItem(3)], [true, true]);
+    assertEquals(parent.takeItems(3), { count: 1, sure: 1 });
+    close(sides);
+  });
+}
+
+Deno.test("ServedClaimLog.beginItem() begins items one by one but for tiny ones", () => {
+  using sides = openSides();
+  const { parent, worker } = sides;
+  parent.send(1, 100);
+  worker.claim(1);
+  const busy = () => {
+    for (const end = performance.now() + 0.05; performance.now() < end;);
+  };
+  for (let item = 1; item < 20; item++) {
+    worker.beginItem(1);
+    busy();
+  }
+  assertEquals(sides.size(), 40);
+  parent.send(1, 100);
+  worker.claim(1);
+  const before = sides.size();
+  for (let item = 0; item < 1000; item++) worker.beginItem(1);
+  assertEquals(sides.size() - before < 1000, true, `${sides.size() - before} bytes`);
 });

@@ -2,6 +2,7 @@ import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.t
 import type { CancelSignal } from "../../base/abortable.ts";
 import type { OnAbort } from "../../task/future.ts";
 import type {
+  BegunItems,
   CallFollower,
   CallListener,
   CallRequest,
@@ -13,8 +14,67 @@ import { OUTPUT, STARTED } from "../wire/call_context.ts";
 import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
 
+/**
+ * The items of a call that has many: they begin one after another, and may be divided among calls.
+ */
+export interface CallItems {
+  /** How many there are whose end is not known. */
+  readonly size: number;
+  /** Whether the request that was made is that of a single one, which travels as a plain call. */
+  readonly alone: boolean;
+  /** How many were computed of the request that was made. */
+  readonly completed: number;
+  /** How many have failed. */
+  readonly failed: number;
+  /** Whether a worker gives those back that it has not begun after a while. */
+  readonly sliced: boolean;
+  /**
+   * Tells how many go to a worker at once.
+   *
+   * @param share How many each worker would get.
+   */
+  most(share: number): number;
+  /**
+   * Makes the request of the items.
+   *
+   * @param request That of the call, without items.
+   */
+  toRequest(request: CallRequest): CallRequest;
+  /**
+   * Gives the first of the items away.
+   *
+   * @param count How many.
+   * @returns The call of those.
+   */
+  takeFirst(count: number): CallPart;
+  /**
+   * Gives the items away that have not begun.
+   *
+   * @param begun How many have, since the request was made; those whose end is known, if not given.
+   * @returns The call of the others, if there are any.
+   */
+  takeRest(begun?: number): CallPart | undefined;
+  /**
+   * Gives the items away that a failure does not concern.
+   *
+   * @param begun Which have begun, if a worker was about them.
+   * @returns The calls of those, in their order.
+   */
+  takeSpared(error: unknown, begun: BegunItems | undefined): readonly CallPart[];
+}
+
+/** A part of a call's items, as a call. */
+export interface CallPart {
+  /** Follows it. */
+  readonly observer: CallObserver;
+  /** Waits for its end. */
+  readonly listener: OutcomeListener;
+}
+
 /** Who follows a call. */
 export interface CallObserver {
+  /** The items of the call, if it has some. Who gives it up gives up what has not begun. */
+  readonly items?: CallItems;
   /** Gives the call up, whether it waits or runs. */
   readonly cancellation?: CancelSignal;
   /** How long the body may run, in milliseconds; the call must say when it starts. */
@@ -51,12 +111,16 @@ export interface OutcomeListener {
 export interface CallEvents {
   /** The worker is done with the call, whether that still matters or not. */
   ended(call: DispatchedCall, result: RunResult): void;
-  /** The call could not be sent, or its worker died. */
-  failed(call: DispatchedCall, error: unknown): void;
+  /** The call could not be sent, or its worker died when so many of its items had begun. */
+  failed(call: DispatchedCall, error: unknown, begun: BegunItems | undefined): void;
   /** The call is given up, by its signal or its deadline. */
   abandoned(call: DispatchedCall, reason: unknown): void;
+  /** The items of the call that have not begun are given up. */
+  dropped(call: DispatchedCall, reason: unknown): void;
   /** The call was given up, and still runs after its grace period. */
   overdue(call: DispatchedCall): void;
+  /** So many items of a call were computed, and so many have failed. */
+  itemsEnded(completed: number, failed: number): void;
   /** The call prints, also when it was given up. */
   printed(call: DispatchedCall, output: PrintedOutput): void;
 }
@@ -86,6 +150,12 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
   before: DispatchedCall | undefined;
   after: DispatchedCall | undefined;
   queued = false;
+  /** When its worker came to it, as far as that is known here. */
+  headSince = 0;
+  /** How many of its items its worker has to run. */
+  sentItems = 0;
+  /** Whether the items that had not begun were taken back from its worker. */
+  taken = false;
   readonly #events: CallEvents;
   readonly #observer: CallObserver;
   #worker: PoolWorker<DispatchedCall> | undefined;
@@ -116,6 +186,16 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
     this.id = id;
     this.since = now;
     this.priority = observer.priority ?? 0;
+  }
+
+  /** Its items, if it has some. */
+  get items(): CallItems | undefined {
+    return this.#observer.items;
+  }
+
+  /** How many calls it counts as: its items, if it has some. */
+  get size(): number {
+    return this.#observer.items?.size ?? 1;
   }
 
   /** How often it may be run again; `undefined` when it does not say. */
@@ -154,6 +234,7 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
   /** The call is at a worker now. */
   send(worker: PoolWorker<DispatchedCall>): void {
     this.at = "worker";
+    this.taken = false;
     this.#worker = worker;
     this.#observer.started?.(worker.handle.name);
   }
@@ -184,22 +265,42 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
 
   /** The signal gives the call up. */
   handleEvent(): void {
-    this.#events.abandoned(this, this.#observer.cancellation?.reason);
+    const reason = this.#observer.cancellation?.reason;
+    if (this.items === undefined) this.#events.abandoned(this, reason);
+    else this.#events.dropped(this, reason);
+  }
+
+  /**
+   * Makes a call of some of its items, which is nowhere yet.
+   *
+   * @param part The items.
+   * @param id Tells it from others.
+   */
+  toPart({ observer, listener }: CallPart, id: number): DispatchedCall {
+    return new DispatchedCall(this.#events, this.request, observer, listener, id, this.since);
   }
 
   ended(result: RunResult): void {
     this.#events.ended(this, result);
   }
 
-  failed(error: unknown): void {
-    this.#events.failed(this, error);
+  failed(error: unknown, begun?: BegunItems): void {
+    this.#events.failed(this, error, begun);
   }
 
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
     if (kind === STARTED) this.#startDeadline();
     else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
-    else this.#observer.onMessage?.(kind, data);
+    else this.#tell(kind, data);
+  }
+
+  #tell(kind: string, data: unknown): void {
+    const { items } = this.#observer;
+    const { completed = 0, failed = 0 } = items ?? {};
+    this.#observer.onMessage?.(kind, data);
+    if (items === undefined) return;
+    this.#events.itemsEnded(items.completed - completed, items.failed - failed);
   }
 
   #startDeadline(): void {

@@ -2,18 +2,20 @@ import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../../ba
 import type { OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
-import type { CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
+import type { BegunItems, CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
 import type { CallStatistics, OutputTaker } from "../call_options.ts";
 import { type CallLimits, sourcesOf, withFlags, withoutSources } from "../wire/call_context.ts";
 import {
   type CallEvents,
   type CallObserver,
+  type CallPart,
   DispatchedCall as Call,
   isRetriable,
   type OutcomeListener,
   type PrintedOutput,
 } from "./call.ts";
 import { DispatchMetrics } from "./metrics.ts";
+import { ItemSharing } from "./item_sharing.ts";
 import { Prefetch } from "./prefetch.ts";
 import { PriorityQueue } from "./queue.ts";
 import { type PoolWorker, WorkerPool, type WorkerPoolOptions } from "./worker_pool.ts";
@@ -56,6 +58,9 @@ export interface DispatcherCloseOptions {
   warn?: (message: string) => void;
 }
 
+/** So many chunks of items a worker has at most when they are short: another while it runs one. */
+const CHUNKS_AHEAD = 4;
+
 /** What a {@linkcode Dispatcher} is doing. */
 export interface WorkerStatistics {
   /** Calls that have not started. */
@@ -96,6 +101,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   readonly #queue = new PriorityQueue<Call>();
   readonly #pool: WorkerPool<Call>;
   readonly #prefetch: Prefetch;
+  readonly #sharing: ItemSharing;
   readonly #metrics: DispatchMetrics;
   #unended = 0;
   /** Resolves when the dispatcher is closed and all calls have ended. */
@@ -112,6 +118,12 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#pool = new WorkerPool(options);
     this.#prefetch = new Prefetch(this.#pool, options.prefetch ?? 128);
     this.#metrics = new DispatchMetrics(options.observer);
+    this.#sharing = new ItemSharing({
+      pool: this.#pool,
+      starves: () => this.#queue.size === 0 && this.#pool.idle > 0,
+      takeBack: (call) => this.#takeBack(call),
+      looked: () => this.#advance(),
+    });
   }
 
   /**
@@ -157,6 +169,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     call.listen();
     this.#advance();
     this.#prefetch.overtake(call);
+    if (call.at === "queue") this.#sharing.overtake(call);
   }
 
   /** Changes how many workers may take calls; those that end a call first are those too many. */
@@ -172,11 +185,15 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
    */
   statistics(): WorkerStatistics {
     const { workers, idle, lost } = this.#pool;
-    let queued = this.#queue.size;
+    let queued = this.#queue.items;
     let running = 0;
     for (const { calls } of workers) {
-      queued += Math.max(0, calls.length - 1);
-      running += Math.min(1, calls.length);
+      for (const { size } of calls) queued += size;
+      const [head] = calls;
+      if (head === undefined) continue;
+      running++;
+      // Of one whose other items were taken back, those that it has begun are about to be told of.
+      queued -= head.taken ? head.size : Math.min(1, head.size);
     }
     return { queued, running, idle, workers: workers.size, lost };
   }
@@ -215,6 +232,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#rejectQueue(reason);
     for (const call of this.#pool.calls()) this.#reject(call, reason);
     this.#pool.terminate();
+    this.#sharing.stop();
     this.#advance();
   }
 
@@ -227,7 +245,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const { worker } = call;
     if (worker === undefined) return;
     if (result.type === "revoked") {
-      this.#prefetch.returned(worker);
+      this.#prefetch.returned(worker, call);
       if (call.at === "worker") this.#requeue(call);
     } else {
       this.#prefetch.note(result.duration);
@@ -240,13 +258,15 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#release(worker, call);
   }
 
-  failed(call: Call, error: unknown): void {
+  failed(call: Call, error: unknown, begun: BegunItems | undefined): void {
     const { worker } = call;
     if (worker === undefined) return;
     if (error instanceof WorkerDiedError) this.#pool.remove(worker);
     if (call.at !== "end") {
-      this.#metrics.failed(error);
-      if (!this.#retry(call, () => error)) this.#reject(call, error);
+      const spared = call.items?.takeSpared(error, begun) ?? [];
+      for (const part of spared.toReversed()) this.#requeue(this.#toPart(call, part));
+      if (call.size > 0) this.#metrics.failed(error);
+      if (call.size === 0 || !this.#retry(call, () => error)) this.#reject(call, error);
     }
     this.#release(worker, call);
   }
@@ -265,6 +285,18 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#advance();
   }
 
+  dropped(call: Call, reason: unknown): void {
+    const { at, worker } = call;
+    if (at === "end") return;
+    if (at === "worker" && worker !== undefined) {
+      this.#prefetch.revokeAll(worker);
+      // What has begun goes on to its end.
+      if (worker.kept.includes(call)) this.#takeBack(call);
+      else this.#reject(call, reason);
+    } else this.#reject(call, reason);
+    this.#advance();
+  }
+
   overdue(call: Call): void {
     const { worker } = call;
     if (worker === undefined) return;
@@ -273,6 +305,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const { onAbort = "detach" } = this.#options;
     if ((call.onAbort ?? onAbort) === "terminate") this.#pool.kill(worker);
     this.#advance();
+  }
+
+  itemsEnded(completed: number, failed: number): void {
+    this.#metrics.counters.ranItems(completed, failed);
   }
 
   printed(call: Call, output: PrintedOutput): void {
@@ -303,7 +339,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     while (this.#queue.size > 0 && this.#prefetch.returning === 0) {
       const idle = this.#pool.take();
       if (idle !== undefined) this.#send(idle);
-      else if (this.#pool.hasRoom && this.#pool.starting < this.#queue.size) void this.#start();
+      else if (this.#pool.hasRoom && this.#pool.starting < this.#queue.items) void this.#start();
       else if (!this.#sendAhead()) return;
     }
   }
@@ -321,22 +357,76 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   }
 
   #sendAhead(): boolean {
-    const plan = this.#prefetch.plan(this.#queue.size);
+    const { front, size, items } = this.#queue;
+    const travelTogether = front?.items !== undefined && front.items.most(this.#share) > 1;
+    const plan = travelTogether
+      ? this.#prefetch.plan(size, CHUNKS_AHEAD)
+      : this.#prefetch.plan(items, Infinity);
     if (plan === undefined) return false;
-    for (let sent = 0; sent < plan.count; sent++) this.#send(plan.worker);
+    const { worker, count } = plan;
+    for (let sent = 0; sent < count && worker.room > 0; sent++) this.#send(worker);
     return true;
   }
 
   #send(worker: PoolWorker<Call>): void {
-    const call = this.#queue.shift();
+    const call = this.#next(worker.limit - worker.sent);
     if (call === undefined) return;
-    worker.calls.push(call);
-    worker.sent++;
+    if (worker.calls.push(call) === 1) call.headSince = this.#metrics.clock.now;
+    call.sentItems = call.size;
+    worker.sent += call.size;
+    if (call.size > 1) this.#sharing.watch();
     call.send(worker);
     this.#metrics.sent(call, worker.handle.name);
-    const sources = sourcesOf(call.request);
+    const request = call.items?.toRequest(call.request) ?? call.request;
+    const sources = sourcesOf(request);
     const known = sources !== undefined && worker.answered.has(sources);
-    worker.handle.send(known ? withoutSources(call.request) : call.request, call);
+    worker.handle.send(known ? withoutSources(request) : request, call);
+  }
+
+  /** How many items each worker would get. */
+  get #share(): number {
+    const { workers, starting } = this.#pool;
+    return Math.ceil(this.#queue.items / Math.max(1, workers.size + starting));
+  }
+
+  /** Takes what goes first from the queue: of many items, what a worker is to get that takes so many. */
+  #next(limit: number): Call | undefined {
+    const { front } = this.#queue;
+    const { items } = front ?? {};
+    if (front === undefined || items === undefined) return this.#queue.shift();
+    const count = Math.min(items.most(this.#share), limit);
+    if (count >= items.size) return this.#queue.shift();
+    this.#queue.shrink(count);
+    return this.#toPart(front, items.takeFirst(count));
+  }
+
+  /** Makes a call of some of another's items. */
+  #toPart(call: Call, part: CallPart): Call {
+    const made = call.toPart(part, this.#metrics.nextId());
+    this.#unended++;
+    made.wait();
+    this.#metrics.queued(made);
+    made.listen();
+    return made;
+  }
+
+  /** Takes back from a worker what it has not begun of a call's items. */
+  #takeBack(call: Call): void {
+    const begun = call.taken ? undefined : call.worker?.handle.takeItems(call);
+    if (begun === undefined) return;
+    call.taken = true;
+    this.#giveBack(call, call.items?.takeRest(begun.count));
+  }
+
+  /** What a worker has not run of a call's items goes elsewhere. */
+  #giveBack(call: Call, rest: CallPart | undefined): void {
+    const { worker } = call;
+    if (worker === undefined || rest === undefined) return;
+    const count = rest.observer.items?.size ?? 0;
+    const part = this.#toPart(call, rest);
+    worker.sent -= count;
+    call.sentItems -= count;
+    this.#requeue(part);
   }
 
   /** A worker is sent no more calls. */
@@ -349,6 +439,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #release(worker: PoolWorker<Call>, call: Call): void {
     worker.calls.splice(worker.calls.indexOf(call), 1);
     call.clearTimer();
+    const [head] = worker.calls;
+    if (head !== undefined) head.headSince = this.#metrics.clock.now;
     // The first that ends a call makes way.
     if (this.#pool.hasSurplus) this.#prefetch.revokeAll(worker);
     if (worker.calls.length === 0) this.#pool.rest(worker);
@@ -357,6 +449,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   /** A call that has not ended goes before all others. */
   #requeue(call: Call): void {
+    if (call.at === "end") return;
     if (this.#state.state !== "dropping") {
       call.wait();
       return this.#queue.unshift(call);
@@ -366,6 +459,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   }
 
   #conclude(call: Call, outcome: Outcome): void {
+    if (outcome.type === "value") this.#giveBack(call, call.items?.takeRest());
     this.#metrics.ran(call, outcome);
     if (outcome.type === "error" && this.#retry(call, () => toThrown(outcome.error.thrown))) return;
     this.#leave(call);
@@ -413,6 +507,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   async #close(warn: (message: string) => void): Promise<void> {
     await this.#drained.promise;
+    this.#sharing.stop();
     await this.#pool.close((worker, task) =>
       warn(
         `Cannot stop worker "${worker}": it still runs "${task}", and the program may not end by ` +

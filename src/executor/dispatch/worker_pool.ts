@@ -8,7 +8,7 @@ export class PoolWorker<C> {
   readonly handle: Worker;
   /** The calls it has, oldest first. */
   readonly calls: C[] = [];
-  /** How many calls it was sent in its life, without those that it gave back. */
+  /** How many calls and items of calls it was sent in its life, without those that it gave back. */
   sent = 0;
   /** How many calls it may be sent in its life. */
   limit: number;

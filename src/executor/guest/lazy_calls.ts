@@ -27,12 +27,12 @@ export class LazyCalls implements WorkerHooks {
     if (isRetireTask(request)) return this.#setRetireTask(calls, request);
     const outcome = calls.run(request, control);
     return outcome instanceof Promise
-      ? outcome.then((outcome) => this.#carry(outcome, request))
-      : this.#carry(outcome, request);
+      ? outcome.then((outcome) => this.#carry(outcome))
+      : this.#carry(outcome);
   }
 
-  #carry(outcome: Outcome, request: CallRequest): Outcome | Promise<Outcome> {
-    return this.#carrier?.carry(outcome, request) ?? outcome;
+  #carry(outcome: Outcome): Outcome | Promise<Outcome> {
+    return this.#carrier?.carry(outcome) ?? outcome;
   }
 
   /** Asks the `retire` task, if there is one, whether the worker leaves. */
@@ -69,7 +69,9 @@ export class LazyCalls implements WorkerHooks {
   /** Next to no worker has one. */
   async #setRetireTask(calls: WorkerCalls, request: CallRequest): Promise<Outcome> {
     const { Retirement } = await importLater<typeof import("./retirement.ts")>("retirement");
-    this.#retirement = new Retirement((...call) => calls.run(...call), request);
+    const retirement = new Retirement((...call) => calls.run(...call), request);
+    this.#retirement = retirement;
+    calls.betweenItems = () => retirement.ask();
     return { type: "value", value: undefined, duration: 0, warnings: [] };
   }
 
@@ -78,8 +80,8 @@ export class LazyCalls implements WorkerHooks {
       importLater<typeof import("./worker_calls.ts")>("guest"),
       importLater<typeof import("./result_carrier.ts")>("carrier"),
     ]);
-    this.#carrier = new ResultCarrier();
-    return this.#calls = new WorkerCalls();
+    const carrier = this.#carrier = new ResultCarrier();
+    return this.#calls = new WorkerCalls((ended) => carrier.carryItems(ended));
   }
 }
 

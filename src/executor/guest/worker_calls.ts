@@ -26,6 +26,7 @@ import {
   STARTED,
 } from "../wire/call_context.ts";
 import type { LooseCode } from "./check_call.ts";
+import type { ChunkTools } from "./run_chunk.ts";
 
 // What not every call needs is loaded with the first that does.
 type Computing = typeof import("../../cache/get_or_compute.ts");
@@ -69,6 +70,18 @@ export class WorkerCalls {
   #computing: Computing | undefined;
   /** There as soon as a call is to hand over what it prints. */
   #output: Promise<Disposable> | undefined;
+  readonly #carry: ChunkTools["carry"];
+  /** Asked between two items of a chunk whether the worker leaves, if it may by itself. */
+  betweenItems: (() => Promise<boolean>) | undefined;
+
+  /**
+   * Creates what has run nothing yet.
+   *
+   * @param carry Makes the results of a chunk's items ready for their way back, if they have one.
+   */
+  constructor(carry: ChunkTools["carry"] = (ended) => ended) {
+    this.#carry = carry;
+  }
 
   /**
    * Runs a call.
@@ -169,8 +182,9 @@ export class WorkerCalls {
       start();
       const compute = (item: unknown, own: Remembering) =>
         this.#runRemembered({ ...called, args: [item], start: () => {} }, own);
-      const tools = { definition, scope, control, compute, fix: fixResult };
-      return { value: await runChunk(args, context.chunk, tools) };
+      const tools = { definition, scope, control, compute, fix: fixResult, carry: this.#carry };
+      await runChunk(args, context.chunk, { ...tools, spent: this.#isSpent(context.limits) });
+      return { value: undefined };
     }
     if (context.call !== undefined || context.check !== undefined) {
       return await this.#runRemembered(called, context);
@@ -256,6 +270,13 @@ export class WorkerCalls {
       restoreScope: (scope) => this.#restoreScope(scope, warnings),
       callbacks: callbacks ? await openCallbacks(control) : undefined,
     });
+  }
+
+  /** What ends a worker after a call ends it between two items, too. */
+  #isSpent({ maxHeapBytes = Infinity }: Partial<CallLimits> = {}): ChunkTools["spent"] {
+    const { betweenItems } = this;
+    if (maxHeapBytes === Infinity) return betweenItems;
+    return () => this.#heap.excess(maxHeapBytes) !== undefined || (betweenItems?.() ?? false);
   }
 
   /** Adds to an outcome what is asked for. */
@@ -415,6 +436,7 @@ const LOOK_INTERVAL = 1;
 /** Watches how much memory a worker holds. */
 class HeapWatch {
   #looked = -Infinity;
+  #held = 0;
 
   /**
    * Looks after a call, unless it has looked less than a millisecond ago: what a call took that was
@@ -425,11 +447,13 @@ class HeapWatch {
    */
   excess(limit: number): number | undefined {
     const now = performance.now();
-    if (now - this.#looked < LOOK_INTERVAL) return undefined;
-    this.#looked = now;
-    // Of this isolate alone; buffers are external.
-    const { heapUsed, external } = Deno.memoryUsage();
-    return heapUsed + external > limit ? heapUsed + external : undefined;
+    if (now - this.#looked >= LOOK_INTERVAL) {
+      this.#looked = now;
+      // Of this isolate alone; buffers are external.
+      const { heapUsed, external } = Deno.memoryUsage();
+      this.#held = heapUsed + external;
+    }
+    return this.#held > limit ? this.#held : undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import { importLater } from "../../base/lazy_import.ts";
 import type { Future } from "../../task/future.ts";
+import type { ProgressReport } from "../../worker/worker.ts";
 
 /** Told how a map goes. */
 export interface ProgressObserver {
@@ -66,6 +67,8 @@ export class RunningProgress {
   readonly #observer: ProgressObserver;
   /** How far the calls are that run and have said so. */
   readonly #fractions = new Map<Future<unknown>, number>();
+  /** The same of calls that have no future, by what they were called with together. */
+  readonly #ofItems = new Map<readonly unknown[], Map<number, number>>();
 
   /**
    * Creates the progress of one map.
@@ -88,6 +91,25 @@ export class RunningProgress {
     void this.#listen(future);
   }
 
+  /**
+   * A call that has no future says how far it is.
+   *
+   * @param items With what it was called together.
+   * @param index Which of those it is.
+   * @param progress How far it is; nothing when it has ended.
+   */
+  said(items: readonly unknown[], index: number, progress: ProgressReport | undefined): void {
+    const fractions = this.#ofItems.get(items);
+    if (progress === undefined) {
+      if (fractions?.delete(index) !== true) return;
+      if (fractions.size === 0) this.#ofItems.delete(items);
+    } else if (progress.fraction !== undefined) {
+      if (fractions === undefined) this.#ofItems.set(items, new Map([[index, progress.fraction]]));
+      else fractions.set(index, progress.fraction);
+    } else return;
+    this.#announce();
+  }
+
   async #listen(future: Future<unknown>): Promise<void> {
     for await (const { fraction } of future.progress) {
       const ended = future.state === "done" || future.state === "cancelled";
@@ -99,7 +121,9 @@ export class RunningProgress {
 
   #announce(): void {
     let sum = 0;
-    for (const fraction of this.#fractions.values()) sum += fraction;
+    for (const fractions of [this.#fractions, ...this.#ofItems.values()]) {
+      for (const fraction of fractions.values()) sum += fraction;
+    }
     this.#observer.report?.(sum);
   }
 }

@@ -13,6 +13,9 @@ import type { TaskReferences } from "./task_arguments.ts";
 /** What a call says when its body starts, if its context asks for that. */
 export const STARTED = "started";
 
+/** What a chunk says when items have ended. */
+export const ITEMS = "items";
+
 /** What a call says when `console` prints, if its context asks for that. */
 export const OUTPUT = "output";
 
@@ -65,8 +68,8 @@ export interface CallContext extends ScopeDescription, Remembering {
 
 /** What makes a request that of a chunk. */
 export interface ChunkContext {
-  /** The memory of `ChunkNotes`, where both sides can share memory. */
-  readonly notes?: SharedArrayBuffer;
+  /** After how many milliseconds no other item begins; all do, if not given. */
+  readonly slice?: number;
   /** For each item what travels with its call when that is to be remembered; absent when none is. */
   readonly remembering?: readonly (Remembering | undefined)[];
 }
@@ -164,17 +167,18 @@ export function toRemoteCall({ values: _, ...call }: KeyedCall, leased: boolean)
   return leased ? call : { ...call, leased };
 }
 
-// What of a chunk travels: many calls of one task in one message to a worker and one back, so that
+// What of a chunk travels: many calls of one task in one message to a worker and few back, so that
 // short calls do not cost a message each.
 //
 // The request of a chunk has the items where that of a call has the arguments: each item is the one
-// argument of its own call.
+// argument of its own call. The worker says how they have ended every few milliseconds, and answers when
+// it runs no more of them.
 
-/** How one item failed. */
+/** How one item failed; the index is that among those that are told of together. */
 export type ItemFailure = readonly [index: number, error: ThrownValue];
 
-/** What comes back: the value of the request's outcome. */
-export interface ChunkReply {
+/** What a chunk says: items in a row have ended, the next that had not. Its outcome has no value. */
+export interface EndedItems {
   /** What the items returned; `undefined` for those that failed. */
   readonly values: readonly unknown[];
   /** Those in whose place something else travels, by index, if any. */
@@ -183,52 +187,4 @@ export interface ChunkReply {
   readonly failures?: readonly ItemFailure[];
   /** Where each result comes from (see `Outcome`), where calls are remembered. */
   readonly sources?: readonly (string | undefined)[];
-}
-
-const BEGUN = 0;
-const STOPPED = 1;
-const WORDS = 2;
-
-/**
- * How far a worker is in a chunk, in memory that it shares with its parent: so that after the
- * worker's death the item is known that it ran, and so that a chunk can be stopped between two items
- * although a busy worker reads no messages.
- */
-export class ChunkNotes {
-  /** The shared memory. */
-  readonly buffer: SharedArrayBuffer;
-  readonly #words: Int32Array<SharedArrayBuffer>;
-
-  /**
-   * Creates the view of one side.
-   *
-   * @param buffer The other side's memory; new memory when left out.
-   */
-  constructor(
-    buffer: SharedArrayBuffer = new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT),
-  ) {
-    this.buffer = buffer;
-    this.#words = new Int32Array(buffer);
-  }
-
-  /**
-   * Worker: an item begins.
-   *
-   * @returns Whether it may; `false` when the chunk was stopped.
-   */
-  begin(index: number): boolean {
-    if (Atomics.load(this.#words, STOPPED) === 1) return false;
-    Atomics.store(this.#words, BEGUN, index + 1);
-    return true;
-  }
-
-  /** Parent: how many items have begun. */
-  get begun(): number {
-    return Atomics.load(this.#words, BEGUN);
-  }
-
-  /** Parent: no further item begins. */
-  stop(): void {
-    Atomics.store(this.#words, STOPPED, 1);
-  }
 }

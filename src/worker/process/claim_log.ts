@@ -10,7 +10,15 @@
  * REVOKE  the parent takes it back, or finds that it was claimed
  * CLEAR   a REVOKE of the parent's does not count
  * ABORT   the parent wants the call to end, if it was claimed before
+ * TAKE    the parent takes the items of the call that have not begun
+ * ITEMS   with a count: the worker begins so many items of the call, unless they were taken
+ * BACK    with a count, or none: the last so many items have not begun, unless the others were taken
+ *         before, and all those before have
  * ```
+ *
+ * To write and read takes as long as a dozen tiny items, so that those begin several at a time: as many
+ * as have just taken some microseconds. As soon as one of them waits, or takes long, the others do not
+ * count as begun any more.
  *
  * The file has no name any more: the parent removes it as soon as both sides have it open.
  *
@@ -18,12 +26,22 @@
  */
 import { ftruncateSync, readSync, writeSync } from "node:fs";
 import { type SentClaims, type ServedClaims, WORKER_CAPACITY } from "../wire/frames.ts";
+import type { BegunItems } from "../worker.ts";
 
 const CLAIM = 0;
 const REVOKE = WORKER_CAPACITY;
 const CLEAR = 2 * WORKER_CAPACITY;
 const ABORT = 3 * WORKER_CAPACITY;
+/** How many items begin at once at most. */
+const MAX_ITEMS = 16;
+const TAKE = 16 * WORKER_CAPACITY;
+/** For one item; each item more is one such step more, here and with BACK. */
+const ITEMS = TAKE + WORKER_CAPACITY;
+const BACK = ITEMS + MAX_ITEMS * WORKER_CAPACITY;
 const RECORD_BYTES = 2;
+
+/** How long the items take that begin at once, in milliseconds. */
+const SHORT = 0.01;
 
 /** How many records the file may have before it is emptied, which can be done between calls. */
 const ENOUGH = 32_768;
@@ -38,8 +56,27 @@ export class SentClaimLog implements SentClaims {
   readonly #sent = new Uint32Array(WORKER_CAPACITY);
   /** How often the worker has claimed each slot, as far as the file was read. */
   readonly #claimed = new Uint32Array(WORKER_CAPACITY);
+  /** How many items have begun of the call that was last claimed in each slot. */
+  readonly #items = new Uint32Array(WORKER_CAPACITY);
+  /** How many of them may be about to begin. */
+  readonly #unsure = new Uint8Array(WORKER_CAPACITY);
+  /** Whether the others were taken. */
+  readonly #taken = new Uint8Array(WORKER_CAPACITY);
   #unanswered = 0;
   #records = 0;
+  readonly #received = (record: number): void => {
+    const slot = record % WORKER_CAPACITY;
+    if (record < REVOKE) {
+      this.#claimed[slot] = (this.#claimed[slot] ?? 0) + 1;
+      this.#items[slot] = 0;
+      this.#unsure[slot] = 0;
+      this.#taken[slot] = 0;
+    } else if (record >= ITEMS && this.#taken[slot] === 0) {
+      const count = toCount(record);
+      this.#items[slot] = (this.#items[slot] ?? 0) + count;
+      this.#unsure[slot] = Math.max(0, count - 1);
+    } else if (record === TAKE + slot) this.#taken[slot] = 1;
+  };
 
   /**
    * Takes over the file.
@@ -52,10 +89,12 @@ export class SentClaimLog implements SentClaims {
     this.#filled = filled;
   }
 
-  send(slot: number): void {
+  send(slot: number, items = 0): void {
     this.#sent[slot] = (this.#sent[slot] ?? 0) + 1;
     this.#unanswered++;
-    if (++this.#records === TOO_MANY) queueMicrotask(this.#filled);
+    const before = this.#records;
+    this.#records += 1 + items;
+    if (before < TOO_MANY && this.#records >= TOO_MANY) queueMicrotask(this.#filled);
   }
 
   revoke(slot: number): boolean {
@@ -66,6 +105,12 @@ export class SentClaimLog implements SentClaims {
 
   abort(slot: number): boolean {
     return this.#isClaimed(slot, ABORT);
+  }
+
+  takeItems(slot: number): BegunItems | undefined {
+    if (!this.#isClaimed(slot, TAKE)) return undefined;
+    const count = this.#items[slot] ?? 0;
+    return { count, sure: count - (this.#unsure[slot] ?? 0) };
   }
 
   /**
@@ -87,9 +132,7 @@ export class SentClaimLog implements SentClaims {
   /** Whether the worker had claimed a call when this side said what it wants. */
   #isClaimed(slot: number, wish: number): boolean {
     this.#file.append(wish + slot);
-    this.#file.readTo(wish + slot, (record) => {
-      if (record < REVOKE) this.#claimed[record] = (this.#claimed[record] ?? 0) + 1;
-    });
+    this.#file.readTo(wish + slot, this.#received);
     return this.#claimed[slot] === this.#sent[slot];
   }
 
@@ -107,8 +150,17 @@ export class ServedClaimLog implements ServedClaims {
   readonly #file: LogFile;
   readonly #revoked = new Uint8Array(WORKER_CAPACITY);
   readonly #aborted = new Uint8Array(WORKER_CAPACITY);
+  readonly #taken = new Uint8Array(WORKER_CAPACITY);
+  /** How many items count as begun that have not. */
+  #ahead = 0;
+  /** How many items began last, and when. */
+  #range = 1;
+  #since = -Infinity;
   readonly #received = (record: number): void => {
-    if (record >= ABORT) this.#aborted[record - ABORT] = 1;
+    // What this side has said itself.
+    if (record >= ITEMS) return;
+    if (record >= TAKE) this.#taken[record - TAKE] = 1;
+    else if (record >= ABORT) this.#aborted[record - ABORT] = 1;
     else if (record >= CLEAR) this.#revoked[record - CLEAR] = 0;
     else if (record >= REVOKE) this.#revoked[record - REVOKE] = 1;
   };
@@ -129,7 +181,37 @@ export class ServedClaimLog implements ServedClaims {
     this.#revoked[slot] = 0;
     // What was said before concerns another call in the slot.
     this.#aborted[slot] = 0;
+    this.#taken[slot] = 0;
+    this.#ahead = 0;
+    this.#range = 1;
+    this.#since = -Infinity;
     return !revoked;
+  }
+
+  beginItem(slot: number): boolean {
+    if (this.#ahead > 0) {
+      this.#ahead--;
+      return true;
+    }
+    const now = performance.now();
+    const short = Math.floor(SHORT * this.#range / (now - this.#since));
+    this.#range = Math.max(1, Math.min(short, 2 * this.#range, MAX_ITEMS));
+    this.#since = now;
+    const record = ITEMS + (this.#range - 1) * WORKER_CAPACITY + slot;
+    this.#file.append(record);
+    this.#file.readTo(record, this.#received);
+    if (this.#taken[slot] === 1) return false;
+    this.#ahead = this.#range - 1;
+    return true;
+  }
+
+  awaitItem(slot: number): void {
+    this.#since = -Infinity;
+    if (this.#range === 1) return;
+    // Where the others were taken before, these come back with the answer.
+    this.#file.append(BACK + this.#ahead * WORKER_CAPACITY + slot);
+    this.#ahead = 0;
+    this.#range = 1;
   }
 
   isAborted(slot: number): boolean {
@@ -140,6 +222,13 @@ export class ServedClaimLog implements ServedClaims {
   countPosted(): void {
     // What is written into a pipe is there for the parent; it needs no count to wait for.
   }
+}
+
+/** How many items more have begun by a record of items. */
+function toCount(record: number): number {
+  return record < BACK
+    ? 1 + Math.floor((record - ITEMS) / WORKER_CAPACITY)
+    : -Math.floor((record - BACK) / WORKER_CAPACITY);
 }
 
 /** The file, of which each side reads every record once. */

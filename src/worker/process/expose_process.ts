@@ -21,6 +21,7 @@ import {
   type ProcessNotice,
   READY,
 } from "./answer_pipe.ts";
+import { beforeOwnEnd } from "./own_end.ts";
 import type {} from "./watch_parent.ts";
 
 /**
@@ -56,6 +57,8 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
     (report) => writer.writeFrame(report),
     hooks,
   );
+  // What began last is to blame for the end, and of tiny items some count as begun that have not.
+  beforeOwnEnd(() => served.settleItems());
   process.on("message", (batch: unknown) => {
     // A task may have listeners of its own; the parent sends nothing but bytes.
     if (!(batch instanceof Uint8Array)) return;
