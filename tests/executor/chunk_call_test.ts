@@ -7,7 +7,7 @@ import {
   WorkerInitError,
 } from "../../src/base/errors.ts";
 import type { CallObserver, CallPart, OutcomeListener } from "../../src/executor/dispatch/call.ts";
-import { type EndedItems, ITEMS } from "../../src/executor/wire/call_context.ts";
+import { type CallContext, type EndedItems, ITEMS } from "../../src/executor/wire/call_context.ts";
 import type { CallOptions } from "../../src/executor/call_options.ts";
 import {
   AutoChunkPace,
@@ -182,6 +182,17 @@ Deno.test("ChunkCall sends what a worker is to get, and one item alone as a plai
   assertEquals([ends[2], notes.map(([items]) => items)], ["did 3", [1, 3]]);
 });
 
+Deno.test("ChunkCall sends many numbers as one buffer", async () => {
+  const numbers = Array.from({ length: 20 }, (_, x) => x / 3);
+  const { dispatcher } = createStage(numbers);
+  const run = dispatcher.send();
+  const { chunk } = run.request.context as CallContext;
+  assertEquals([run.request.args, chunk?.numbers], [[], new Float64Array(numbers)]);
+  const guest = runInGuest(numbers, (item) => -(item as number));
+  await guest.ended;
+  assertEquals(guest.log, [numbers.map((x) => -x)]);
+});
+
 Deno.test("ChunkCall sends what a worker gives back with its answer elsewhere", () => {
   const { dispatcher, ends } = createStage([1, 2, 3, 4, 5]);
   const run = dispatcher.send();
@@ -293,7 +304,7 @@ Deno.test("ChunkCall tells each item's end once, whatever is done with them", as
     fc.integer({ min: 1, max: 30 }),
     fc.array(step, { maxLength: 20 }),
     async (length, steps) => {
-      const { dispatcher, ends, done } = createStage(Array.from({ length }, (_, x) => x));
+      const { dispatcher, ends, done } = createStage(Array.from({ length }, (_, x) => `${x}`));
       for (const { count, told, begun, what } of steps) {
         if (dispatcher.parts.length === 0) break;
         const run = dispatcher.send(count);

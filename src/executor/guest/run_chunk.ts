@@ -12,7 +12,9 @@ import {
   type EndedItems,
   type ItemFailure,
   ITEMS,
+  type ItemValues,
   type Remembering,
+  toNumbers,
 } from "../wire/call_context.ts";
 
 /** What a chunk is run with. */
@@ -51,7 +53,7 @@ const POST_INTERVAL = 5;
  * @param tools What it is run with.
  */
 export function runChunk(
-  items: readonly unknown[],
+  items: ItemValues,
   chunk: ChunkContext,
   tools: ChunkTools,
 ): Promise<void> {
@@ -89,7 +91,7 @@ interface ItemRun extends Pick<ChunkTools, "control" | "fix" | "spent"> {
 }
 
 async function runItems(
-  items: readonly unknown[],
+  items: ItemValues,
   { slice, begin, fix, outbox, control, spent }: ItemRun,
 ): Promise<void> {
   const over = performance.now() + slice;
@@ -215,10 +217,8 @@ class ItemOutbox {
 
   /** Gives what structured clone throws, if it refuses something. */
   #post(ended: EndedItems): { readonly cause: unknown } | undefined {
-    const plan = planTransfer(ended.values, "copy");
-    const values = plan?.values ?? ended.values;
     try {
-      this.#tools.control.send(ITEMS, { ...ended, values });
+      this.#tools.control.send(ITEMS, { ...ended, values: toSent(ended.values) });
       return undefined;
     } catch (cause) {
       return { cause };
@@ -244,6 +244,11 @@ class ItemOutbox {
       this.#post({ values: [undefined], failures: [[0, { thrown: fromThrown(error) }]] });
     }
   }
+}
+
+function toSent(values: ItemValues): ItemValues {
+  if (values instanceof Float64Array) return values;
+  return toNumbers(values) ?? planTransfer(values, "copy")?.values ?? values;
 }
 
 /** A result with a getter that throws: structured clone met it first, and so it is the reason. */

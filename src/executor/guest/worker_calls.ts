@@ -183,7 +183,11 @@ export class WorkerCalls {
       const compute = (item: unknown, own: Remembering) =>
         this.#runRemembered({ ...called, args: [item], start: () => {} }, own);
       const tools = { definition, scope, control, compute, fix: fixResult, carry: this.#carry };
-      await runChunk(args, context.chunk, { ...tools, spent: this.#isSpent(context.limits) });
+      const { chunk } = context;
+      await runChunk(chunk.numbers ?? args, chunk, {
+        ...tools,
+        spent: this.#isSpent(context.limits),
+      });
       return { value: undefined };
     }
     if (context.call !== undefined || context.check !== undefined) {

@@ -20,8 +20,10 @@ import {
   type CallContext,
   type EndedItems,
   ITEMS,
+  type ItemValues,
   type Remembering,
   toChunkContext,
+  toNumbers,
 } from "../wire/call_context.ts";
 import { type ChunkSizer, estimateBytes } from "./chunk_pace.ts";
 
@@ -54,7 +56,7 @@ export interface ChunkContent {
 /** How items in a row have ended. */
 export interface ChunkResult {
   /** What the items returned; `undefined` for those that failed. */
-  readonly values: readonly unknown[];
+  readonly values: ItemValues;
   /** Those that failed, and why; by index among the values. */
   readonly failures: readonly (readonly [index: number, error: unknown])[];
   /** Where each result comes from (see `Outcome`), where that is told. */
@@ -262,11 +264,18 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
         ...(callbacks !== undefined && { callbacks }),
       };
     }
+    const numbers = toNumbers(args);
     const chunk = {
       ...(this.sliced && { slice: SLICE }),
+      ...(numbers && { numbers }),
       ...(remembering && { remembering: remembering.slice(this.#begin, this.#end) }),
     };
-    return { ...request, args, items: args.length, context: toChunkContext(context, chunk) };
+    return {
+      ...request,
+      args: numbers === undefined ? args : [],
+      items: args.length,
+      context: toChunkContext(context, chunk),
+    };
   }
 
   takeFirst(count: number): ChunkPart {

@@ -1,3 +1,4 @@
+import type { ItemValues } from "../wire/call_context.ts";
 import { SLICE } from "../dispatch/item_sharing.ts";
 
 /** How much the newest measurement counts in the average. */
@@ -123,7 +124,7 @@ const DEPTH = 2;
  * @returns The mean in bytes; 0 when there are none.
  */
 export function estimateBytes(
-  values: readonly unknown[],
+  values: ItemValues,
   begin = 0,
   end = values.length,
 ): number {

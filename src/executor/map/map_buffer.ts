@@ -2,8 +2,8 @@ import { DispatchQueue, type Queueable } from "../dispatch/queue.ts";
 
 /** Results that a map gives one after another, and what ends it after them. */
 export interface MapBatch<R> {
-  /** The results. */
-  readonly values: readonly R[];
+  /** The results: an array, or numbers in a buffer. */
+  readonly values: Iterable<R> & ArrayLike<R>;
   /** What the call after them threw. */
   readonly failure?: { readonly error: unknown };
 }

@@ -237,9 +237,9 @@ function toRefusedCalls<R>(
 function toBatch<R>({ values, failures }: ChunkResult): MapBatch<R> {
   const [first] = failures;
   // What the task returned, see `MapCaller.#callAlone`.
-  if (first === undefined) return { values: values as readonly R[] };
+  if (first === undefined) return { values: values as ArrayLike<R> & Iterable<R> };
   const [index, error] = first;
-  return { values: values.slice(0, index) as R[], failure: { error } };
+  return { values: values.slice(0, index) as ArrayLike<R> & Iterable<R>, failure: { error } };
 }
 
 function toFailure(error: unknown): MapBatch<never> {

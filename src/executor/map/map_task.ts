@@ -33,7 +33,7 @@ export interface MapOptions {
    * When a worker dies, the item that had begun last fails, and is not run again unless `retries` says
    * so. Those that had not begun run elsewhere, and so do those whose results are lost, which had ended
    * in the last milliseconds; with `chunkSize: 1` there are none. Of a process that is killed, or runs
-   * out of memory, it is not known which of up to 16 items it ran that take less than some
+   * out of memory, it is not known which of up to 32 items it ran that take less than some
    * microseconds: these are run again, each alone.
    *
    * @default {"auto"}

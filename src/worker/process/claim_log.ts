@@ -32,12 +32,13 @@ const CLAIM = 0;
 const REVOKE = WORKER_CAPACITY;
 const CLEAR = 2 * WORKER_CAPACITY;
 const ABORT = 3 * WORKER_CAPACITY;
-/** How many items begin at once at most. */
-const MAX_ITEMS = 16;
+/** How many items begin at once at most: 2 to the power of this. */
+const MAX_DOUBLINGS = 5;
 const TAKE = 16 * WORKER_CAPACITY;
-/** For one item; each item more is one such step more, here and with BACK. */
+/** For one item; each such step more stands for twice as many. */
 const ITEMS = TAKE + WORKER_CAPACITY;
-const BACK = ITEMS + MAX_ITEMS * WORKER_CAPACITY;
+/** For none; each such step more stands for one more. */
+const BACK = ITEMS + (MAX_DOUBLINGS + 1) * WORKER_CAPACITY;
 const RECORD_BYTES = 2;
 
 /** How long the items take that begin at once, in milliseconds. */
@@ -153,8 +154,8 @@ export class ServedClaimLog implements ServedClaims {
   readonly #taken = new Uint8Array(WORKER_CAPACITY);
   /** How many items count as begun that have not. */
   #ahead = 0;
-  /** How many items began last, and when. */
-  #range = 1;
+  /** How many items began last, as a power of 2, and when. */
+  #doublings = 0;
   #since = -Infinity;
   readonly #received = (record: number): void => {
     // What this side has said itself.
@@ -183,7 +184,7 @@ export class ServedClaimLog implements ServedClaims {
     this.#aborted[slot] = 0;
     this.#taken[slot] = 0;
     this.#ahead = 0;
-    this.#range = 1;
+    this.#doublings = 0;
     this.#since = -Infinity;
     return !revoked;
   }
@@ -194,24 +195,31 @@ export class ServedClaimLog implements ServedClaims {
       return true;
     }
     const now = performance.now();
-    const short = Math.floor(SHORT * this.#range / (now - this.#since));
-    this.#range = Math.max(1, Math.min(short, 2 * this.#range, MAX_ITEMS));
+    const doublings = this.#toDoublings(now - this.#since);
+    this.#doublings = doublings;
     this.#since = now;
-    const record = ITEMS + (this.#range - 1) * WORKER_CAPACITY + slot;
+    const record = ITEMS + doublings * WORKER_CAPACITY + slot;
     this.#file.append(record);
     this.#file.readTo(record, this.#received);
     if (this.#taken[slot] === 1) return false;
-    this.#ahead = this.#range - 1;
+    this.#ahead = 2 ** doublings - 1;
     return true;
   }
 
   awaitItem(slot: number): void {
     this.#since = -Infinity;
-    if (this.#range === 1) return;
+    if (this.#doublings === 0) return;
     // Where the others were taken before, these come back with the answer.
     this.#file.append(BACK + this.#ahead * WORKER_CAPACITY + slot);
     this.#ahead = 0;
-    this.#range = 1;
+    this.#doublings = 0;
+  }
+
+  /** How many are to begin next, when those that began last have taken so long. */
+  #toDoublings(time: number): number {
+    let doublings = this.#doublings;
+    for (; doublings > 0 && time > SHORT; time /= 2) doublings--;
+    return doublings < MAX_DOUBLINGS && 2 * time <= SHORT ? doublings + 1 : doublings;
   }
 
   isAborted(slot: number): boolean {
@@ -227,7 +235,7 @@ export class ServedClaimLog implements ServedClaims {
 /** How many items more have begun by a record of items. */
 function toCount(record: number): number {
   return record < BACK
-    ? 1 + Math.floor((record - ITEMS) / WORKER_CAPACITY)
+    ? 2 ** Math.floor((record - ITEMS) / WORKER_CAPACITY)
     : -Math.floor((record - BACK) / WORKER_CAPACITY);
 }
 

@@ -29,7 +29,8 @@ export const mark = task(
     if (how === "close") self.close();
     if (how === "exit") Deno.exit(1);
     if (how === "kill") Deno.kill(Deno.pid, "SIGKILL");
-    if (how === "hoard") HOARD.push(new Uint8Array(80e6));
+    // A worker looks at most once a millisecond at what it holds, so that this takes longer.
+    if (how === "hoard") HOARD.push(new Uint8Array(80e6).fill(1));
     return ISOLATE;
   },
 );
