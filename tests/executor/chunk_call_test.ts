@@ -398,7 +398,7 @@ function runInGuest(
       return true;
     },
   });
-  const ended = runChunk(items, slice === undefined ? {} : { slice }, {
+  const running = runChunk(items, slice === undefined ? {} : { slice }, {
     definition: new TaskDefinition(ADDRESS.module, fn, { name: ADDRESS.name }),
     scope: deriveScope(undefined, {}),
     control: told,
@@ -407,6 +407,8 @@ function runInGuest(
     carry: (ended) => ended,
     spent,
   });
+  // What goes with the answer.
+  const ended = running.then((last) => last && void told.send("", last));
   return { log, ended };
 }
 

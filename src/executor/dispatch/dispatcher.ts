@@ -4,7 +4,13 @@ import { toThrown } from "../../value/codec/thrown_value.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { BegunItems, CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
 import type { CallStatistics, OutputTaker } from "../call_options.ts";
-import { type CallLimits, sourcesOf, withFlags, withoutSources } from "../wire/call_context.ts";
+import {
+  type CallLimits,
+  ITEMS,
+  sourcesOf,
+  withFlags,
+  withoutSources,
+} from "../wire/call_context.ts";
 import {
   type CallEvents,
   type CallObserver,
@@ -459,7 +465,11 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   }
 
   #conclude(call: Call, outcome: Outcome): void {
-    if (outcome.type === "value") this.#giveBack(call, call.items?.takeRest());
+    const { items } = call;
+    if (items !== undefined && outcome.type === "value") {
+      if (!items.alone && outcome.value !== undefined) call.onMessage(ITEMS, outcome.value);
+      this.#giveBack(call, items.takeRest());
+    }
     this.#metrics.ran(call, outcome);
     if (outcome.type === "error" && this.#retry(call, () => toThrown(outcome.error.thrown))) return;
     this.#leave(call);

@@ -39,6 +39,7 @@ export class ResultCarrier {
    * @returns What goes back: the same, where structured clone carries the results whole.
    */
   carryItems(ended: EndedItems): EndedItems | Promise<EndedItems> {
+    if (ended.values instanceof Float64Array) return ended;
     const special: number[] = [];
     for (let index = 0; index < ended.values.length; index++) {
       const value = ended.values[index];

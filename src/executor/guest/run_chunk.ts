@@ -42,7 +42,7 @@ export interface ChunkTools {
 const POST_INTERVAL = 5;
 
 /**
- * Runs the items of a chunk one after another, inside a worker, and sends how they end. A failing item
+ * Runs the items of a chunk one after another, inside a worker, and tells how they end. A failing item
  * fails only itself. The rest is left when the parent takes it back, when the time of the chunk is
  * over, or when the worker is spent.
  *
@@ -51,12 +51,13 @@ const POST_INTERVAL = 5;
  *
  * @param chunk What the chunk needs beside them.
  * @param tools What it is run with.
+ * @returns How those have ended that were not told of before.
  */
 export function runChunk(
   items: ItemValues,
   chunk: ChunkContext,
   tools: ChunkTools,
-): Promise<void> {
+): Promise<EndedItems | undefined> {
   const { definition, scope, control, compute, fix } = tools;
   const { fn } = definition;
   const { remembering, slice = Infinity } = chunk;
@@ -93,7 +94,7 @@ interface ItemRun extends Pick<ChunkTools, "control" | "fix" | "spent"> {
 async function runItems(
   items: ItemValues,
   { slice, begin, fix, outbox, control, spent }: ItemRun,
-): Promise<void> {
+): Promise<EndedItems | undefined> {
   const over = performance.now() + slice;
   // A coarse clock costs a third of a fine one, which is only read when this one has moved.
   let tick = Date.now();
@@ -102,7 +103,6 @@ async function runItems(
     try {
       const value = begin(items[index], index);
       if (isThenable(value)) {
-        control.awaitItem?.();
         outbox.wait();
         outbox.add(await whenSettled(value, fix));
         await outbox.sendWaited();
@@ -123,7 +123,7 @@ async function runItems(
     if (time >= over) break;
     await outbox.sendDue(time);
   }
-  await outbox.end();
+  return await outbox.end();
 }
 
 /** How items have ended that the parent was not told yet. */
@@ -167,6 +167,7 @@ class ItemOutbox {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;
       this.#waited = true;
+      this.#tools.control.awaitItem?.();
       // What fails here is told at the end.
       this.#send()?.catch(() => {});
     });
@@ -184,17 +185,25 @@ class ItemOutbox {
     return time - this.#sent >= POST_INTERVAL ? this.#send() : undefined;
   }
 
-  /** Sends what is left. */
-  async end(): Promise<void> {
+  /**
+   * Sends what is left.
+   *
+   * @returns What may go with the answer instead, as nothing of it can be refused.
+   */
+  async end(): Promise<EndedItems | undefined> {
     clearImmediate(this.#turn);
+    await this.#sending;
+    const values = this.#values;
+    if (values.length > 0 && values.every(isPrimitive)) return this.#take();
     await this.#send();
     await this.#sending;
+    return undefined;
   }
 
-  #send(): Promise<void> | undefined {
-    if (this.#values.length === 0) return undefined;
+  /** What is there, which is sent now. */
+  #take(): EndedItems {
     const ended: EndedItems = {
-      values: this.#values,
+      values: toNumbers(this.#values) ?? this.#values,
       ...(this.#failures.length > 0 && { failures: this.#failures }),
       ...(this.#tellsSources && { sources: this.#sources }),
     };
@@ -202,7 +211,12 @@ class ItemOutbox {
     this.#failures = [];
     this.#sources = [];
     this.#sent = performance.now();
-    const carried = this.#tools.carry(ended);
+    return ended;
+  }
+
+  #send(): Promise<void> | undefined {
+    if (this.#values.length === 0) return undefined;
+    const carried = this.#tools.carry(this.#take());
     const before = this.#sending;
     if (before === undefined && !(carried instanceof Promise)) {
       const refused = this.#post(carried);
@@ -247,8 +261,7 @@ class ItemOutbox {
 }
 
 function toSent(values: ItemValues): ItemValues {
-  if (values instanceof Float64Array) return values;
-  return toNumbers(values) ?? planTransfer(values, "copy")?.values ?? values;
+  return values instanceof Float64Array ? values : planTransfer(values, "copy")?.values ?? values;
 }
 
 /** A result with a getter that throws: structured clone met it first, and so it is the reason. */
@@ -258,6 +271,11 @@ function toError(make: () => Error): unknown {
   } catch (thrown) {
     return thrown;
   }
+}
+
+function isPrimitive(value: unknown): boolean {
+  const type = typeof value;
+  return value === null || type !== "object" && type !== "function" && type !== "symbol";
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

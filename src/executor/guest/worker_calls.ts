@@ -184,11 +184,9 @@ export class WorkerCalls {
         this.#runRemembered({ ...called, args: [item], start: () => {} }, own);
       const tools = { definition, scope, control, compute, fix: fixResult, carry: this.#carry };
       const { chunk } = context;
-      await runChunk(chunk.numbers ?? args, chunk, {
-        ...tools,
-        spent: this.#isSpent(context.limits),
-      });
-      return { value: undefined };
+      const items = chunk.numbers ?? args;
+      const spent = this.#isSpent(context.limits);
+      return { value: await runChunk(items, chunk, { ...tools, spent }) };
     }
     if (context.call !== undefined || context.check !== undefined) {
       return await this.#runRemembered(called, context);

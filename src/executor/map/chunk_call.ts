@@ -298,7 +298,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
     if (!(error instanceof WorkerDiedError)) return [];
     // A worker that came to none could not begin the first.
     const { count = 1, sure = 1 } = begun?.count === 0 ? {} : begun ?? {};
-    const end = Math.max(this.#begin, this.#base + count);
+    const end = Math.min(Math.max(this.#begin, this.#base + count), this.#end);
     const first = Math.max(this.#begin, this.#base + sure - 1);
     const parts = [this.#takeFrom(end)];
     // Where they are so short that it is not known which of them it was, each goes alone.

@@ -200,7 +200,10 @@ export function toNumbers(values: readonly unknown[]): Float64Array | undefined 
 /** How one item failed; the index is that among those that are told of together. */
 export type ItemFailure = readonly [index: number, error: ThrownValue];
 
-/** What a chunk says: items in a row have ended, the next that had not. Its outcome has no value. */
+/**
+ * What a chunk says: items in a row have ended, the next that had not. The value of its outcome is the
+ * last such word, if there is one.
+ */
 export interface EndedItems {
   /** What the items returned; `undefined` for those that failed. */
   readonly values: ItemValues;

@@ -154,9 +154,9 @@ export class ServedClaimLog implements ServedClaims {
   readonly #taken = new Uint8Array(WORKER_CAPACITY);
   /** How many items count as begun that have not. */
   #ahead = 0;
-  /** How many items began last, as a power of 2, and when. */
+  /** How many items began last, as a power of 2, and when, if that was in the same call. */
   #doublings = 0;
-  #since = -Infinity;
+  #since: number | undefined;
   readonly #received = (record: number): void => {
     // What this side has said itself.
     if (record >= ITEMS) return;
@@ -184,8 +184,7 @@ export class ServedClaimLog implements ServedClaims {
     this.#aborted[slot] = 0;
     this.#taken[slot] = 0;
     this.#ahead = 0;
-    this.#doublings = 0;
-    this.#since = -Infinity;
+    this.#since = undefined;
     return !revoked;
   }
 
@@ -195,8 +194,8 @@ export class ServedClaimLog implements ServedClaims {
       return true;
     }
     const now = performance.now();
-    const doublings = this.#toDoublings(now - this.#since);
-    this.#doublings = doublings;
+    if (this.#since !== undefined) this.#doublings = this.#toDoublings(now - this.#since);
+    const doublings = this.#doublings;
     this.#since = now;
     const record = ITEMS + doublings * WORKER_CAPACITY + slot;
     this.#file.append(record);
@@ -207,7 +206,7 @@ export class ServedClaimLog implements ServedClaims {
   }
 
   awaitItem(slot: number): void {
-    this.#since = -Infinity;
+    this.#since = undefined;
     if (this.#doublings === 0) return;
     // Where the others were taken before, these come back with the answer.
     this.#file.append(BACK + this.#ahead * WORKER_CAPACITY + slot);
