@@ -64,7 +64,7 @@ export interface DispatcherCloseOptions {
   warn?: (message: string) => void;
 }
 
-/** So many chunks of items a worker has at most when they are short: another while it runs one. */
+/** So many chunks of items a worker has at most when they are short, the one that it runs included. */
 const CHUNKS_AHEAD = 4;
 
 /** What a {@linkcode Dispatcher} is doing. */
