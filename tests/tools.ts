@@ -51,6 +51,7 @@ const SEARCHES = {
     commands: [[Deno.execPath()]],
     works: runsAsNobody,
   },
+  "prlimit": { about: "prlimit", commands: [["prlimit"]], works: ["--version"] },
   "python3": { about: "python3", commands: PYTHONS, works: ["--version"] },
   "python3-h5py": {
     about: "python3 with h5py",

@@ -36,6 +36,13 @@ export interface WorkerTransport {
    */
   send(slot: number, request: CallRequest, once: boolean): void;
   /**
+   * Tells whether the worker can load a module; one that starts now can, where this one cannot. Left out
+   * by kinds that load whatever this isolate does.
+   *
+   * @param module Its URL.
+   */
+  loads?(module: string): boolean;
+  /**
    * Sends something to the call that runs.
    *
    * @throws What structured clone throws when it refuses the frame.
@@ -90,6 +97,10 @@ export class BaseWorker implements Worker {
   }
 
   send(request: CallRequest, listener: CallListener): void {
+    if (this.#kind.loads?.(request.module) === false) {
+      // Nobody has asked for this end; whoever closes the worker is told what went wrong.
+      void this.close().catch(() => {});
+    }
     if (this.#state.state !== "open") {
       return queueMicrotask(() => listener.ended({ type: "revoked" }));
     }

@@ -231,7 +231,7 @@ Deno.test("Dispatcher.terminate() rejects all that has not ended, at once", asyn
 // executors 43
 Deno.test("Dispatcher.run() rejects every call when `init` fails, and one warning is given", async () => {
   const cause = new TypeError("no licence");
-  const failure = new WorkerInitError("Cannot start", { cause });
+  const failure = new WorkerInitError("Cannot start", { cause, hook: "init" });
   const warnings: QuiverWarning[] = [];
   const open = warnOfFailedInit(() => Promise.reject(failure), (warning) => warnings.push(warning));
   await using stage = new Stage({ maxWorkers: 3, open });

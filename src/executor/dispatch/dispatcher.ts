@@ -16,6 +16,7 @@ import {
 import { DispatchMetrics } from "./metrics.ts";
 import { Prefetch } from "./prefetch.ts";
 import { PriorityQueue } from "./queue.ts";
+import { isHookFailure } from "./start_backoff.ts";
 import { type PoolWorker, WorkerPool, type WorkerPoolOptions } from "./worker_pool.ts";
 
 /** Options of {@linkcode Dispatcher}. */
@@ -109,7 +110,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
    */
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#pool = new WorkerPool(options);
+    this.#pool = new WorkerPool(options, () => this.#advance());
     this.#prefetch = new Prefetch(this.#pool, options.prefetch ?? 128);
     this.#metrics = new DispatchMetrics(options.observer);
   }
@@ -312,10 +313,11 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     try {
       await this.#pool.start();
     } catch (error) {
-      const call = this.#queue.shift();
+      // What a task of the worker's own throws is told call by call; all else is the pool's trouble.
+      const call = isHookFailure(error) ? this.#queue.shift() : undefined;
       if (call !== undefined) this.#reject(call, error);
       // Whoever has no other worker to wait for must not wait for ever.
-      if (this.#pool.workers.size === 0 && this.#pool.starting === 0) this.#rejectQueue(error);
+      if (!this.#pool.hasHope) this.#rejectQueue(error);
     }
     this.#advance();
   }

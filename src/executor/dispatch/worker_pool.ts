@@ -1,6 +1,8 @@
 import { WorkersKilledError } from "../../base/errors.ts";
+import type { QuiverWarning } from "../../base/warning.ts";
 import type { CallRequest, Worker } from "../../worker/worker.ts";
 import type { SafeObserver } from "./observer.ts";
+import { StartBackoff } from "./start_backoff.ts";
 
 /** A worker and what it was given. */
 export class PoolWorker<C> {
@@ -56,6 +58,10 @@ export interface WorkerPoolOptions extends ClosingWorkersOptions {
    * @default {Infinity}
    */
   maxTasksPerWorker?: number;
+  /** After how many milliseconds a start that has failed is tried again; see {@linkcode StartBackoff}. */
+  startDelay?: number;
+  /** Told of what costs no call. */
+  warn?: (warning: QuiverWarning) => void;
   /** Follows calls and workers. */
   observer?: SafeObserver | undefined;
 }
@@ -69,6 +75,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   readonly #lost = new Set<PoolWorker<C>>();
   readonly #starts = new Set<Promise<Worker>>();
   readonly #starting = new AbortController();
+  readonly #backoff: StartBackoff;
   readonly #closing: ClosingWorkers;
   readonly #terminated = new TerminatedWorkers();
   #maxWorkers: number;
@@ -78,9 +85,11 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
    * Creates a pool without workers.
    *
    * @param options How many there may be and how they start.
+   * @param retry Starts what is needed, if a start has failed before.
    */
-  constructor(options: WorkerPoolOptions) {
+  constructor(options: WorkerPoolOptions, retry: () => void) {
     this.#options = options;
+    this.#backoff = new StartBackoff({ ...options, retry });
     this.#maxWorkers = options.maxWorkers;
     this.#closing = new ClosingWorkers(options);
     this.#idle = new IdleStack(options.idleTimeout ?? 10_000, (worker) => this.#close(worker));
@@ -113,7 +122,13 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
 
   /** Whether another worker may start. */
   get hasRoom(): boolean {
-    return this.#workers.size + this.#starts.size < this.#maxWorkers;
+    const most = Math.min(this.#maxWorkers, this.#backoff.ceiling);
+    return this.#workers.size + this.#starts.size < most;
+  }
+
+  /** Whether there is a worker that takes calls, or will be one. */
+  get hasHope(): boolean {
+    return this.#workers.size + this.#starts.size > 0 || this.#backoff.waiting;
   }
 
   /** Whether there are more workers than there may be. */
@@ -152,6 +167,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     this.#starts.add(start);
     try {
       const handle = await start;
+      this.#backoff.started();
       const worker = new PoolWorker<C>(handle, maxTasksPerWorker);
       this.#workers.add(worker);
       observer?.tell("workerStarted", { worker: handle.name });
@@ -160,6 +176,10 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
         observer?.tell("workerEnded", { worker: handle.name, reason });
       });
       this.rest(worker);
+    } catch (error) {
+      const others = this.#workers.size + this.#starts.size - 1;
+      if (this.#phase === "open") this.#backoff.failed(error, others);
+      throw error;
     } finally {
       this.#starts.delete(start);
     }
@@ -236,6 +256,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
    */
   async close(stuck: (worker: string, call: string) => void): Promise<void> {
     if (this.#phase === "open") this.#phase = "closing";
+    this.#backoff.reset();
     for (const worker of this.#idle.clear()) this.#close(worker);
     this.#endLost();
     await this.#closing.within(Promise.allSettled(this.#starts), () => {
@@ -251,6 +272,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   /** Ends all workers now. */
   terminate(): void {
     this.#phase = "terminated";
+    this.#backoff.reset();
     this.#starting.abort();
     this.#idle.clear();
     this.#stop(this.#workers);

@@ -1,4 +1,3 @@
-import { WorkerInitError } from "../../base/errors.ts";
 import type { QuiverWarning } from "../../base/warning.ts";
 import type { WorkerAllowance } from "../../scope/scope.ts";
 import type { OnAbort } from "../../task/future.ts";
@@ -6,6 +5,7 @@ import type { ProcessOptions, Worker, WorkerType } from "../../worker/worker.ts"
 import type { ExecutorObserver, OutputTaker } from "../call_options.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import { SafeObserver } from "../dispatch/observer.ts";
+import { isHookFailure } from "../dispatch/start_backoff.ts";
 import type { CallLimits } from "../wire/call_context.ts";
 import { openWorkerOfType } from "./open_worker.ts";
 import { WorkerRunner } from "./runner.ts";
@@ -92,6 +92,7 @@ export function createEngine(
     open: hooks?.init === undefined ? open : warnOfFailedInit(open, onWarning),
     onAbort,
     limits: () => share.limits,
+    warn: onWarning,
     observer: observer && new SafeObserver(observer, onWarning),
   });
   return { dispatcher, share, runner: new WorkerRunner(dispatcher, share.workerType !== "inline") };
@@ -192,7 +193,7 @@ export function warnOfFailedInit(
     try {
       return await open(signal);
     } catch (error) {
-      if (error instanceof WorkerInitError && !warned) {
+      if (isHookFailure(error) && !warned) {
         warned = true;
         warn({ message: "An executor cannot start workers: its calls fail", cause: error });
       }

@@ -1,5 +1,7 @@
 import { importLater } from "../../base/lazy_import.ts";
+import { systemCodeOf } from "../../base/system_error.ts";
 import { WorkerInitError } from "../../base/errors.ts";
+import { taskModules } from "../../task/definition.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
 import type {
@@ -35,6 +37,7 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
     return await openProcessWorker(new URL("../guest/process_main.ts", import.meta.url), {
       name,
       signal,
+      modules: taskModules,
       ...(permissions !== undefined && { permissions }),
       ...(env !== undefined && { env }),
       ...(flags !== undefined && { flags }),
@@ -75,7 +78,8 @@ interface WorkerSettings extends WorkerHookCalls {
  *
  * @param settings The kind, and what each worker does beside running calls.
  * @returns Opens one worker more at each call; the signal gives the start up. It rejects with
- * `WorkerInitError` when `init` fails, whose `cause` is what that threw.
+ * `WorkerInitError` when `init` fails, or the system does not give what a worker needs; its `cause` is
+ * what was thrown.
  */
 export function openWorkerOfType(
   settings: WorkerSettings,
@@ -84,7 +88,11 @@ export function openWorkerOfType(
   const open = OPENERS[type];
   let opened = 0;
   return async (signal) => {
-    const worker = await open(`quiver-worker-${++opened}`, signal, processOptions);
+    const name = `quiver-worker-${++opened}`;
+    const worker = await open(name, signal, processOptions).catch((cause) => {
+      if (systemCodeOf(cause) === undefined) throw cause;
+      throw new WorkerInitError(`Cannot start worker "${name}": ${cause.message}`, { cause });
+    });
     // Both are calls like any other, so that every kind of worker can do it.
     if (init !== undefined) await prepare(worker, { name: "init", hook: init }, signal);
     if (retire !== undefined) await prepare(worker, { name: "retire", hook: retire }, signal);
@@ -117,7 +125,7 @@ async function prepare(
     const what = `its \`${name}\` task "${hook.task}" failed`;
     const why = cause instanceof Error ? cause.message : cause;
     const message = `Cannot start worker "${worker.name}": ${what}: ${why}`;
-    throw new WorkerInitError(message, { cause });
+    throw new WorkerInitError(message, { cause, hook: name });
   } finally {
     signal.removeEventListener("abort", stop);
   }

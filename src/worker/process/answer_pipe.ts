@@ -14,6 +14,7 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { Deserializer, Serializer } from "node:v8";
+import { mainModule } from "../current_worker.ts";
 import type { CloseReply, ParentFrame, SmallAnswers } from "../wire/frames.ts";
 import { fromSmallKind, NOT_SMALL, toSmallKind } from "../wire/small_answers.ts";
 import type { RunResult } from "../worker.ts";
@@ -200,7 +201,7 @@ export type ProcessFrame = Greeting | ParentFrame | "close";
 
 /** Makes the first frame. */
 export function toGreeting(name: string): Greeting {
-  return { name, mainModule: Deno.mainModule, script: process.argv[1] ?? "" };
+  return { name, mainModule: mainModule(), script: process.argv[1] ?? "" };
 }
 
 /**
@@ -215,5 +216,13 @@ export function isGreeting(frame: Greeting | ParentFrame): frame is Greeting {
 /** What a process worker says when it listens. */
 export const READY = "ready";
 
+/** The last word of a process worker that ends because of an error which nobody has caught. */
+export interface UncaughtNotice {
+  /** Tells it from other notices. */
+  readonly type: "uncaught";
+  /** What was thrown, in words. */
+  readonly text: string;
+}
+
 /** What a process worker says beside answers, which are arrays. */
-export type ProcessNotice = typeof READY | CloseReply;
+export type ProcessNotice = typeof READY | CloseReply | UncaughtNotice;

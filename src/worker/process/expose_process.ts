@@ -66,8 +66,30 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
       else served.receive(frame);
     }
   });
-  notify(READY);
+  tellUncaught(notify);
+  // A system that gives no thread for it has not started the worker.
   watchParent();
+  notify(READY);
+}
+
+/** How long the text of an error that was not caught may be. */
+const MAX_TEXT = 1000;
+
+/** What nobody catches ends this process, unless a task listens to it, too, and takes care of it. */
+function tellUncaught(notify: (notice: ProcessNotice) => void): void {
+  const tell = (error: unknown) => {
+    notify({ type: "uncaught", text: toText(error).slice(0, MAX_TEXT) });
+  };
+  addEventListener("error", ({ error }) => tell(error));
+  addEventListener("unhandledrejection", ({ reason }) => tell(reason));
+}
+
+function toText(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return `[${typeof error} without text]`;
+  }
 }
 
 /** Comes before all calls, and so before any code of theirs. */

@@ -1,5 +1,7 @@
 import { abortable, sleep } from "../../base/abortable.ts";
 import { WorkerInitError } from "../../base/errors.ts";
+import { mainModule } from "../current_worker.ts";
+import { requireOpenFiles } from "../open_files.ts";
 import { isReadyMessage, type ProgramMessage, type ReadyMessage } from "../wire/frames.ts";
 import { AnswerRing } from "../wire/small_answers.ts";
 import { Claims } from "./claims.ts";
@@ -24,23 +26,57 @@ const DRAIN_TURNS = 200;
 /** How many of them the text of an uncaught error gets, which travels on its own way. */
 const ERROR_TURNS = 5;
 
+/** How many files a thread has open at once while it starts: six for itself, and those of modules. */
+const FILES = 16;
+
+/**
+ * The threads that are starting, which have not opened their files yet: in Deno 2.9.6 one that finds
+ * none left ends the program.
+ */
+class ThreadStarts {
+  readonly #own = new URL(import.meta.url);
+  #count = 0;
+
+  /**
+   * Makes sure that one more thread finds the files that it needs, as far as that can be told.
+   *
+   * @returns The start, which is over when it is disposed.
+   * @throws What the system says when there are too few.
+   */
+  begin(): Disposable {
+    if (this.#mayRead()) requireOpenFiles(this.#own, FILES * (this.#count + 1));
+    this.#count++;
+    return { [Symbol.dispose]: () => void this.#count-- };
+  }
+
+  #mayRead(): boolean {
+    if (this.#own.protocol !== "file:") return false;
+    return Deno.permissions.querySync({ name: "read", path: this.#own }).state === "granted";
+  }
+}
+
+const STARTS = new ThreadStarts();
+
 /**
  * Starts a thread and waits until it listens.
  *
  * @param entry The module to start with; it calls `exposeWorker()`.
  * @param options Its name, and when to give up.
- * @throws {WorkerInitError} When the thread cannot start; `cause` has Deno's own text.
+ * @throws {WorkerInitError} When the thread cannot start; `cause` has Deno's own text. What the system
+ * says that gives no more threads, or opens no more files, is an error of its own.
  */
 export async function openWebThread(entry: URL, options: WebThreadOptions): Promise<WebThread> {
   const { name, signal, startTimeout = 60_000 } = options;
   signal?.throwIfAborted();
+  using _start = STARTS.begin();
   const worker = new Worker(entry, { type: "module", name });
   const ready = Promise.withResolvers<ReadyMessage>();
-  const fail = (reason: unknown) =>
+  const fail = (cause: Error) =>
     ready.reject(
-      new WorkerInitError(`Cannot start worker "${name}": its entry "${entry}" failed`, {
-        cause: reason,
-      }),
+      new WorkerInitError(
+        `Cannot start worker "${name}": its entry "${entry}" failed: ${cause.message}`,
+        { cause },
+      ),
     );
   const onError = (event: ErrorEvent) => {
     event.preventDefault();
@@ -57,7 +93,7 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
   worker.addEventListener("message", onMessage);
   try {
     const message = await abortable(ready.promise, signal);
-    const program: ProgramMessage = { type: "quiver.program", mainModule: Deno.mainModule };
+    const program: ProgramMessage = { type: "quiver.program", mainModule: mainModule() };
     worker.postMessage(program);
     return new WebThread(worker, message);
   } catch (error) {

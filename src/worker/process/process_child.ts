@@ -1,0 +1,305 @@
+/**
+ * The process of a process worker, as its parent sees it: how it starts, and how it ends.
+ *
+ * @module
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { openSync } from "node:fs";
+import { Readable } from "node:stream";
+import type { WorkerDeath } from "../../base/errors.ts";
+import { requireOpenFiles } from "../open_files.ts";
+import {
+  ANSWER_FD,
+  AnswerReader,
+  type AnswerReaderOptions,
+  type ProcessFrame,
+  toBytes,
+  toGreeting,
+} from "./answer_pipe.ts";
+import { ErrorOutput } from "./error_output.ts";
+import { mayReadAll, toConfigFlags, toPermissionFlags, toPreloadFlags } from "./process_flags.ts";
+import { denoPath, type ProgramFlags } from "./program_flags.ts";
+
+/** Options of {@linkcode openProcessChild}. */
+export interface ProcessChildOptions {
+  /** The worker's name. */
+  name: string;
+  /**
+   * What the process may do: `"inherit"` what this program may, as far as that can be told, and never
+   * more.
+   *
+   * @default {"inherit"}
+   */
+  permissions?: Deno.PermissionOptions;
+  /** Variables added to its environment. */
+  env?: { readonly [name: string]: string };
+  /** Further flags of `deno run`. */
+  flags?: readonly string[];
+  /** Gives the URLs of the modules that it can load whatever it may read. */
+  modules?: () => readonly string[];
+}
+
+/** What is done with what a process tells. */
+export interface ProcessReading extends AnswerReaderOptions {
+  /** The text of the error that it has told of as not caught, which ends it. */
+  readonly uncaught: string | undefined;
+}
+
+/** Why a process ends that was told to. */
+const CLOSED = "it was closed";
+/** How many turns of the event loop without a word a dead process's pipe gets. */
+const QUIET_TURNS = 20;
+/** How long a process whose channel is closed, or that was told to end, may take, in milliseconds. */
+const END_TIME = 1000;
+/** How many files a start opens: both sides of three pipes and a channel, and what spawning takes. */
+const FILES = 16;
+
+/**
+ * Starts a process.
+ *
+ * @param entry The module to start with; it calls `exposeProcess()`.
+ * @param claims The open file of claims.
+ * @param options Its name, and what it may do.
+ * @param program How this program was started, if that is known.
+ * @param reading What to do with what it tells.
+ * @returns The process, which may not listen yet.
+ * @throws What the system says that cannot start it.
+ */
+export async function openProcessChild(
+  entry: URL,
+  claims: number,
+  options: ProcessChildOptions,
+  program: ProgramFlags | undefined,
+  reading: ProcessReading,
+): Promise<ProcessChild> {
+  const { name, permissions = "inherit", env = {}, flags = [], modules = () => [] } = options;
+  const command = denoPath();
+  const permissionFlags = toPermissionFlags(permissions, program);
+  const loaded = modules();
+  const args = [
+    "run",
+    "--quiet",
+    "--no-prompt",
+    ...program?.passed(flags) ?? [],
+    ...toConfigFlags(program),
+    ...permissionFlags,
+    ...toPreloadFlags(permissionFlags, loaded),
+    ...flags,
+    entry.href,
+    ...Deno.args,
+  ];
+  checkExecutable(command);
+  const child = spawn(command, args, {
+    stdio: ["pipe", "inherit", "pipe", "ipc", "pipe", claims],
+    serialization: "advanced",
+    env: { ...Deno.env.toObject(), ...env },
+  });
+  if (child.pid === undefined) {
+    throw await new Promise<Error>((resolve) => child.on("error", resolve));
+  }
+  const known = mayReadAll(permissionFlags) ? undefined : { loaded: new Set(loaded), modules };
+  const opened = new ProcessChild(child, reading, known);
+  opened.send([toGreeting(name)]);
+  return opened;
+}
+
+/**
+ * Checks that processes may be started: `spawn()` throws where nobody can catch it.
+ *
+ * @throws {Deno.errors.NotCapable} When they may not.
+ */
+export function checkRunPermission(): void {
+  const command = denoPath();
+  if (Deno.permissions.querySync({ name: "run", command }).state === "granted") return;
+  throw new Deno.errors.NotCapable(`Requires run access to "${command}"`);
+}
+
+/**
+ * Checks that Deno is where it was: each `spawn()` that fails in Deno 2.9.6 leaves two files open.
+ *
+ * @throws {Deno.errors.NotFound} When it is not.
+ */
+function checkExecutable(path: string): void {
+  if (Deno.permissions.querySync({ name: "read", path }).state === "granted") Deno.statSync(path);
+}
+
+/**
+ * Opens the file of claims for both sides. They must not share a position in it, so each has its own.
+ *
+ * @returns The two descriptors.
+ * @throws What the system says that opens no more files.
+ */
+export function openClaimFile(): { readonly parent: number; readonly child: number } {
+  const path = Deno.makeTempFileSync({ prefix: "quiver-" });
+  try {
+    requireOpenFiles(path, FILES);
+    const parent = openSync(path, "a+");
+    return { parent, child: openSync(path, "a+") };
+  } finally {
+    Deno.removeSync(path);
+  }
+}
+
+/** What a process can load that may not read all files. */
+interface KnownModules {
+  /** The URLs of the modules. */
+  readonly loaded: ReadonlySet<string>;
+  /** What it would be for one that starts now. */
+  readonly modules: () => readonly string[];
+}
+
+/** A process whose end is noticed however it comes. */
+export class ProcessChild {
+  /** Resolves when the process has ended and all that it has told was read. */
+  readonly ended: Promise<WorkerDeath>;
+  readonly #child: ChildProcess;
+  readonly #end: (death: WorkerDeath) => void;
+  readonly #reader: AnswerReader;
+  readonly #reading: ProcessReading;
+  readonly #errors = new ErrorOutput();
+  readonly #known: KnownModules | undefined;
+  /** Why this side has ended it. */
+  #reason: string | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #pieces = 0;
+
+  /**
+   * Takes over a process.
+   *
+   * @param reading What to do with what it tells.
+   * @param known The modules that it can load, where it cannot load all.
+   */
+  constructor(child: ChildProcess, reading: ProcessReading, known: KnownModules | undefined) {
+    this.#child = child;
+    this.#known = known;
+    this.#reading = reading;
+    this.#reader = new AnswerReader(reading);
+    const { promise, resolve } = Promise.withResolvers<WorkerDeath>();
+    this.ended = promise;
+    this.#end = resolve;
+    // The death of a process breaks its channel in the middle of a message; its exit tells the rest.
+    child.on("error", () => {});
+    const closed = [
+      this.#follow(child.stdio[ANSWER_FD], (piece) => this.#read(piece)),
+      this.#follow(child.stderr, (piece) => this.#errors.read(piece)),
+    ];
+    // A task that closes the channel ends its worker; the end of the process closes it, too.
+    child.on("disconnect", () => this.#endWithin("it closed the channel to its parent"));
+    child.on("exit", (code, signal) => {
+      clearTimeout(this.#timer);
+      void this.#drain(Promise.all(closed)).then(() => this.#end(this.#toDeath(code, signal)));
+    });
+  }
+
+  /**
+   * Tells whether the process can load a module.
+   *
+   * @param module Its URL.
+   * @returns Whether it can; also where one that starts now cannot either.
+   */
+  loads(module: string): boolean {
+    const known = this.#known;
+    return known === undefined || known.loaded.has(module) || !known.modules().includes(module);
+  }
+
+  /** The process has started: what it prints is printed. */
+  started(): void {
+    this.#errors.release();
+  }
+
+  /** Sends frames; throws when structured clone refuses one of them. */
+  send(batch: readonly ProcessFrame[]): void {
+    const bytes = toBytes(batch);
+    // A process that has just ended takes no more; its end tells what becomes of the calls.
+    if (this.#child.connected) this.#child.send(bytes, () => {});
+  }
+
+  /** The process says that it ends now. */
+  leave(): void {
+    this.#reason ??= CLOSED;
+    this.#endWithin(CLOSED);
+  }
+
+  /**
+   * Kills the process, unless it was killed or is leaving for the same reason.
+   *
+   * @param reason Why.
+   */
+  stop(reason: string): void {
+    if (reason === this.#reason) return;
+    this.#reason ??= reason;
+    this.#child.kill("SIGKILL");
+  }
+
+  #endWithin(reason: string): void {
+    // The end of the channel may be noticed after that of the process.
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#timer ??= setTimeout(() => {
+      this.#reason ??= reason;
+      this.#child.kill("SIGKILL");
+    }, END_TIME);
+  }
+
+  /** Reads a pipe; resolves when that is closed. */
+  #follow(pipe: unknown, read: (piece: Uint8Array) => void): Promise<void> {
+    if (!(pipe instanceof Readable)) throw new TypeError("Cannot read a worker: there is no pipe");
+    pipe.on("data", (piece: Uint8Array) => {
+      this.#pieces++;
+      read(piece);
+    });
+    return new Promise<void>((resolve) => pipe.on("close", resolve));
+  }
+
+  #read(piece: Uint8Array): void {
+    try {
+      this.#reader.read(piece);
+    } catch {
+      this.stop("what it wrote could not be read");
+    }
+  }
+
+  /**
+   * Lets what the process wrote before its end arrive. Its pipes are closed then, unless a process
+   * that a task has started still has them, too.
+   */
+  async #drain(closed: Promise<unknown>): Promise<void> {
+    let over = false;
+    void closed.then(() => over = true);
+    let quiet = 0;
+    for (let seen = this.#pieces; !over && quiet < QUIET_TURNS; seen = this.#pieces) {
+      await new Promise<void>((resolve) => setTimeout(resolve));
+      quiet = this.#pieces === seen ? quiet + 1 : 0;
+    }
+    for (const pipe of this.#child.stdio) pipe?.destroy();
+    // A channel that broke in the middle of a message does not close by itself.
+    if (this.#child.connected) this.#child.disconnect();
+  }
+
+  #toDeath(code: number | null, signal: NodeJS.Signals | null): WorkerDeath {
+    const reason = this.#reason ?? describe(code, signal, this.#reading.uncaught);
+    const stderr = this.#reason === undefined ? this.#errors.text : undefined;
+    return {
+      reason,
+      ...(code !== null && { exitCode: code }),
+      ...(signal !== null && { signal }),
+      ...(stderr !== undefined && { stderr }),
+    };
+  }
+}
+
+function describe(
+  code: number | null,
+  signal: string | null,
+  uncaught: string | undefined,
+): string {
+  if (signal === "SIGTRAP" || signal === "SIGABRT" || signal === "SIGILL") {
+    return `it crashed with ${signal}: it ran out of memory, say`;
+  }
+  if (signal !== null) return `it was killed by ${signal}`;
+  if (code === 1 && uncaught !== undefined) {
+    return `it exited with code 1: an error was not caught (${uncaught}), in a timer, say, or in a ` +
+      "promise that nobody awaits";
+  }
+  return `it exited with code ${code}: a task called Deno.exit(), where it must return or throw, ` +
+    "or an error was not caught";
+}
