@@ -104,9 +104,38 @@ export interface ExecutorObserver {
   ): void;
   /** A worker is there. */
   workerStarted?(worker: { readonly worker: string }): void;
-  /** A worker is no more, and what happened, in words. */
-  workerEnded?(worker: { readonly worker: string; readonly reason: string }): void;
+  /** A worker is no more: why it was ended, and what happened, in words. */
+  workerEnded?(
+    worker: { readonly worker: string; readonly ending: WorkerEnding; readonly reason: string },
+  ): void;
 }
+
+/**
+ * Why a worker is no more:
+ *
+ * - `"idle"` it had no work for `idleTimeout`
+ * - `"retired"` its `retire` task wanted it so, or has failed
+ * - `"tasks"` it had run as many calls as `maxTasksPerWorker` says
+ * - `"memory"` it held more memory after a call than `maxHeapBytes` says
+ * - `"surplus"` there were more workers than there may be, after `resize()`, or as another had taken its
+ *   place while it ran a call that was given up
+ * - `"replaced"` another one does its work sooner, or can load a module that this one may not read
+ * - `"shutdown"` the executor was shut down
+ * - `"killed"` it was ended while it may have run something: by `terminate()`, by `onAbort`, or as it did
+ *   not end in the grace period
+ * - `"crashed"` it ended by itself, whatever its calls are told: it exited, was killed by the system, ran
+ *   out of memory, or did not catch an error
+ */
+export type WorkerEnding =
+  | "idle"
+  | "retired"
+  | "tasks"
+  | "memory"
+  | "surplus"
+  | "replaced"
+  | "shutdown"
+  | "killed"
+  | "crashed";
 
 /** A call that is on its way no more. */
 export type FinishedCall = Parameters<NonNullable<ExecutorObserver["finished"]>>[0];

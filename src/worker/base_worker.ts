@@ -22,6 +22,7 @@ import {
   PromisedCall,
   type RunResult,
   type Worker,
+  type WorkerEndedBy,
 } from "./worker.ts";
 
 /** What a kind of worker has of its own. */
@@ -71,8 +72,7 @@ export class BaseWorker implements Worker {
   readonly #calls: SentCalls;
   readonly #kind: WorkerTransport;
   readonly #die: (reason: string) => void;
-  /** Who has ended it, if not its own code. */
-  #ending: WorkerDeath["ending"];
+  #endedBy: WorkerEndedBy | undefined;
   #state: State = { state: "open" };
 
   /**
@@ -88,8 +88,11 @@ export class BaseWorker implements Worker {
     this.dead = promise;
     this.#die = resolve;
     void kind.ended.then((death) => this.#fail(death));
-    // Nobody has asked for this end; whoever closes the worker is told what went wrong.
-    void calls.leaving.then(() => this.close()).catch(() => {});
+    void calls.leaving.then(() => this.#leave("retired"));
+  }
+
+  get endedBy(): WorkerEndedBy | undefined {
+    return this.#endedBy;
   }
 
   get room(): number {
@@ -97,10 +100,7 @@ export class BaseWorker implements Worker {
   }
 
   send(request: CallRequest, listener: CallListener): void {
-    if (this.#kind.loads?.(request.module) === false) {
-      // Nobody has asked for this end; whoever closes the worker is told what went wrong.
-      void this.close().catch(() => {});
-    }
+    if (this.#kind.loads?.(request.module) === false) this.#leave("replaced");
     if (this.#state.state !== "open") {
       return queueMicrotask(() => listener.ended({ type: "revoked" }));
     }
@@ -135,13 +135,14 @@ export class BaseWorker implements Worker {
   }
 
   close(): Promise<void> {
+    this.#endedBy ??= "closed";
     if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
     return this.#state.done;
   }
 
   terminate(): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: this.#died() };
-    this.#ending = "killed";
+    if (this.#endedBy !== "crashed") this.#endedBy = "killed";
     const death = this.#kind.stop("it was terminated");
     if (death !== undefined) this.#fail(death);
   }
@@ -159,10 +160,19 @@ export class BaseWorker implements Worker {
     this.#calls.serve(slot, new CallbackServer(callbacks, answer));
   }
 
+  /** Nobody has asked for this end; whoever closes the worker is told what went wrong. */
+  #leave(reason: "retired" | "replaced"): void {
+    this.#endedBy ??= reason;
+    void this.close().catch(() => {});
+  }
+
   #fail(death: WorkerDeath): void {
+    // Whoever closes a worker waits for its calls.
+    if (this.#endedBy !== "killed" && this.#calls.pending) this.#endedBy = "crashed";
+    this.#endedBy ??= "crashed";
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     this.#die(death.reason);
-    this.#calls.fail(this.#ending === undefined ? death : { ...death, ending: this.#ending });
+    this.#calls.fail(this.#endedBy === "killed" ? { ...death, ending: "killed" } : death);
   }
 
   async #died(): Promise<void> {
@@ -225,6 +235,11 @@ export class SentCalls {
   /** How many more can be sent. */
   get room(): number {
     return this.#slots.length;
+  }
+
+  /** Whether there is a call that has neither ended nor been taken back. */
+  get pending(): boolean {
+    return this.#calls.length > 0;
   }
 
   /**

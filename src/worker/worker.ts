@@ -191,6 +191,13 @@ export interface WorkerHooks {
   close?: () => void | Promise<void>;
 }
 
+/**
+ * By whom a worker was ended: by its owner, who closed it when its calls had ended or has killed it; by
+ * its `retire` task, for another worker that is to load what it cannot; or by none of these, when it has
+ * crashed.
+ */
+export type WorkerEndedBy = "closed" | "killed" | "retired" | "replaced" | "crashed";
+
 /** A worker of any kind. */
 export interface Worker extends AsyncDisposable {
   /** A name for messages, such as `quiver-worker-3`. */
@@ -224,6 +231,8 @@ export interface Worker extends AsyncDisposable {
   readonly room: number;
   /** Resolves when the worker is dead, for whatever reason, with the reason; never rejects. */
   readonly dead: Promise<string>;
+  /** By whom it was ended, or is being ended; absent while it takes calls. */
+  readonly endedBy?: WorkerEndedBy | undefined;
   /** Lets the calls that were given end, then ends the worker; rejects when its close hook does. */
   close(): Promise<void>;
   /** Ends the worker now, as far as the kind allows; the running call rejects, its signal aborts. */

@@ -12,6 +12,7 @@ import {
   PromisedCall,
   type RunResult,
   type Worker,
+  type WorkerEndedBy,
 } from "../../src/worker/worker.ts";
 
 /** A call that a fake worker has. */
@@ -19,6 +20,13 @@ export interface FakeCall {
   readonly task: string;
   readonly listener: CallListener;
 }
+
+const ENDINGS = {
+  no: undefined,
+  closed: "closed",
+  terminated: "killed",
+  died: "crashed",
+} as const;
 
 /** A worker whose calls end when the test says so. */
 export class FakeWorker implements Worker {
@@ -46,6 +54,10 @@ export class FakeWorker implements Worker {
   /** What was taken back is on its way until `listen()`. */
   get room(): number {
     return this.capacity - this.calls.length - this.#unseen;
+  }
+
+  get endedBy(): WorkerEndedBy | undefined {
+    return ENDINGS[this.ended];
   }
 
   get pending(): number {

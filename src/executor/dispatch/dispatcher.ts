@@ -3,7 +3,7 @@ import type { OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
-import type { CallStatistics, OutputTaker } from "../call_options.ts";
+import type { CallStatistics, OutputTaker, WorkerEnding } from "../call_options.ts";
 import { type CallLimits, sourcesOf, withFlags, withoutSources } from "../wire/call_context.ts";
 import {
   type CallEvents,
@@ -69,6 +69,8 @@ export interface WorkerStatistics {
   readonly workers: number;
   /** Workers that still run a call that was given up, and take no other. */
   readonly lost: number;
+  /** Workers that are no more, by why they have ended; absent as long as none has. */
+  readonly ended?: { readonly [E in WorkerEnding]?: number };
 }
 
 type State =
@@ -172,14 +174,15 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
    * @returns The counts of this moment.
    */
   statistics(): WorkerStatistics {
-    const { workers, idle, lost } = this.#pool;
+    const { workers, idle, lost, ended } = this.#pool;
     let queued = this.#queue.size;
     let running = 0;
     for (const { calls } of workers) {
       queued += Math.max(0, calls.length - 1);
       running += Math.min(1, calls.length);
     }
-    return { queued, running, idle, workers: workers.size, lost };
+    const counts = { queued, running, idle, workers: workers.size, lost };
+    return ended === undefined ? counts : { ...counts, ended };
   }
 
   /** Counts how calls have ended. */
@@ -343,7 +346,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   /** A worker is sent no more calls. */
   #spend(worker: PoolWorker<Call>): void {
-    worker.limit = 0;
+    worker.spend("memory");
     this.#prefetch.revokeAll(worker);
   }
 

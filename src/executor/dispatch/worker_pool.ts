@@ -1,6 +1,7 @@
 import { WorkersKilledError } from "../../base/errors.ts";
 import type { QuiverWarning } from "../../base/warning.ts";
 import type { CallRequest, Worker } from "../../worker/worker.ts";
+import type { WorkerEnding } from "../call_options.ts";
 import type { SafeObserver } from "./observer.ts";
 import { StartBackoff } from "./start_backoff.ts";
 
@@ -14,6 +15,8 @@ export class PoolWorker<C> {
   sent = 0;
   /** How many calls it may be sent in its life. */
   limit: number;
+  /** Why it is ended, as soon as that is decided. */
+  ending: WorkerEnding | undefined;
   /** How many calls were taken back from it whose runs have not told so yet. */
   revoking = 0;
   /** What it has seen with calls that it has answered, and need not be sent again. */
@@ -32,6 +35,23 @@ export class PoolWorker<C> {
   /** How many more calls it may be sent now. */
   get room(): number {
     return Math.min(this.limit - this.sent, this.handle.room);
+  }
+
+  /** Why it is no more. */
+  get ended(): WorkerEnding {
+    const { endedBy } = this.handle;
+    if (endedBy === "killed" || endedBy === "crashed") return endedBy;
+    return this.ending ?? (endedBy === undefined || endedBy === "closed" ? "shutdown" : endedBy);
+  }
+
+  /**
+   * It is sent no more calls.
+   *
+   * @param why Why it ends when it has nothing to do.
+   */
+  spend(why: WorkerEnding): void {
+    this.limit = 0;
+    this.ending ??= why;
   }
 
   /** The calls that are not taken back from it: they have started, or may at any time. */
@@ -74,6 +94,8 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   /** They run a call that nobody waits for any more. */
   readonly #lost = new Set<PoolWorker<C>>();
   readonly #starts = new Set<Promise<Worker>>();
+  /** How many have ended, by why. */
+  readonly #ended = new Map<WorkerEnding, number>();
   readonly #starting = new AbortController();
   readonly #backoff: StartBackoff;
   readonly #closing: ClosingWorkers;
@@ -92,7 +114,9 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     this.#backoff = new StartBackoff({ ...options, retry });
     this.#maxWorkers = options.maxWorkers;
     this.#closing = new ClosingWorkers(options);
-    this.#idle = new IdleStack(options.idleTimeout ?? 10_000, (worker) => this.#close(worker));
+    this.#idle = new IdleStack(options.idleTimeout ?? 10_000, (worker) => {
+      this.#close(worker, "idle");
+    });
   }
 
   /** The workers that take calls, idle or busy. */
@@ -113,6 +137,11 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   /** How many run a call that nobody waits for. */
   get lost(): number {
     return this.#lost.size + this.#terminated.watched;
+  }
+
+  /** How many workers have ended, by why; `undefined` if none has. */
+  get ended(): { readonly [E in WorkerEnding]?: number } | undefined {
+    return this.#ended.size === 0 ? undefined : Object.fromEntries(this.#ended);
   }
 
   /** How many are being started. */
@@ -173,7 +202,9 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
       observer?.tell("workerStarted", { worker: handle.name });
       void handle.dead.then((reason) => {
         this.#bury(worker);
-        observer?.tell("workerEnded", { worker: handle.name, reason });
+        const ending = worker.ended;
+        this.#ended.set(ending, (this.#ended.get(ending) ?? 0) + 1);
+        observer?.tell("workerEnded", { worker: handle.name, ending, reason });
       });
       this.rest(worker);
     } catch (error) {
@@ -190,7 +221,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     let worker = this.#idle.pop();
     for (; worker !== undefined && worker.room <= 0; worker = this.#idle.pop()) {
       // Deaf to all that was taken back from it: a new one is there sooner than it listens.
-      this.#close(worker);
+      this.#close(worker, "replaced");
     }
     return worker;
   }
@@ -199,12 +230,13 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   rest(worker: PoolWorker<C>): void {
     if (this.#lost.delete(worker)) {
       // Another may have taken its place.
-      if (!this.hasRoom) return this.#close(worker);
+      if (!this.hasRoom) return this.#close(worker, "surplus");
       this.#workers.add(worker);
     }
     if (!this.#workers.has(worker)) return;
-    const spent = worker.sent >= worker.limit;
-    if (spent || this.hasSurplus || this.#phase !== "open") this.#close(worker);
+    if (worker.sent >= worker.limit) this.#close(worker, "tasks");
+    else if (this.hasSurplus) this.#close(worker, "surplus");
+    else if (this.#phase !== "open") this.#close(worker, "shutdown");
     else this.#idle.push(worker);
   }
 
@@ -218,7 +250,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   /** A worker takes no more calls, by itself; it may still have some that it could not give back. */
   leave(worker: PoolWorker<C>): void {
     // It ends as soon as it has nothing to do.
-    worker.limit = 0;
+    worker.spend(worker.handle.endedBy === "replaced" ? "replaced" : "retired");
   }
 
   /** A worker takes no calls until the one that it runs has ended; another may take its place. */
@@ -244,7 +276,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     while (this.#workers.size > maxWorkers) {
       const oldest = this.#idle.shift();
       if (oldest === undefined) return;
-      this.#close(oldest);
+      this.#close(oldest, "surplus");
     }
   }
 
@@ -257,7 +289,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   async close(stuck: (worker: string, call: string) => void): Promise<void> {
     if (this.#phase === "open") this.#phase = "closing";
     this.#backoff.reset();
-    for (const worker of this.#idle.clear()) this.#close(worker);
+    for (const worker of this.#idle.clear()) this.#close(worker, "shutdown");
     this.#endLost();
     await this.#closing.within(Promise.allSettled(this.#starts), () => {
       for (const _ of this.#starts) this.#closing.noteKilled("one that was starting");
@@ -282,14 +314,14 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
 
   /** A worker is dead: what its end may have to tell is asked for. */
   #bury(worker: PoolWorker<C>): void {
-    if (this.#workers.has(worker) || this.#lost.has(worker)) this.#close(worker);
+    if (this.#workers.has(worker) || this.#lost.has(worker)) this.#close(worker, undefined);
   }
 
   #endLost(): void {
     if (this.#options.gracePeriod === undefined || this.#phase === "terminated") {
       return this.#stop(this.#lost);
     }
-    for (const worker of this.#lost) this.#close(worker);
+    for (const worker of this.#lost) this.#close(worker, "shutdown");
   }
 
   #stop(workers: Set<PoolWorker<C>>): void {
@@ -302,7 +334,8 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     workers.clear();
   }
 
-  #close(worker: PoolWorker<C>): void {
+  #close(worker: PoolWorker<C>, why: WorkerEnding | undefined): void {
+    worker.ending ??= why;
     this.remove(worker);
     if (this.#phase === "terminated") worker.handle.terminate();
     else this.#closing.add(worker.handle);
