@@ -323,6 +323,20 @@ const CLONE_REMEDIES:
     [WeakRef, "pass what it refers to"],
   ];
 
+/** Classes whose instances hold what is in no field: one of a class that extends them would lose it. */
+const HOLDERS: readonly (abstract new (...args: never[]) => object)[] = [
+  Blob,
+  CryptoKey,
+  FormData,
+  Headers,
+  ReadableStream,
+  Request,
+  Response,
+  URL,
+  URLSearchParams,
+  WeakRef,
+];
+
 /**
  * Says why an object of a class that has no form of its own cannot go to another isolate, apart from
  * what is inside it: structured clone refuses it, or silently makes an empty object of it.
@@ -334,8 +348,12 @@ export function refuseInstance(value: object): string | undefined {
   if (type !== "Instance") return undefined;
   const prototype: object | null = Object.getPrototypeOf(value);
   const fields = Object.keys(value).length > 0;
-  // Of the user's own classes the fields arrive, whatever these extend.
-  if (fields && (prototype === null || !isOfPlatform(prototype))) return undefined;
+  const own = prototype === null || !isOfPlatform(prototype);
+  if (fields && own && HOLDERS.some((Class) => value instanceof Class)) {
+    return `${describe(value)} loses what is not in its fields`;
+  }
+  // Of the user's own classes the fields arrive, whatever else these extend.
+  if (fields && own) return undefined;
   // The fields of a future are private: it would arrive as an empty object.
   if ("then" in value && typeof value.then === "function") {
     return `${describe(value)} cannot be cloned`;
@@ -349,7 +367,10 @@ export function refuseInstance(value: object): string | undefined {
   } catch {
     return `${describe(value)} cannot be cloned${how}`;
   }
-  if (toObjectType(Object(clone)) !== "Object" || isOfEmptyClass(value)) return undefined;
+  if (toObjectType(Object(clone)) !== "Object") {
+    return fields ? `${describe(value)} loses its own fields` : undefined;
+  }
+  if (isOfEmptyClass(value)) return undefined;
   return `${describe(value)} arrives as an empty object${how}`;
 }
 
@@ -357,8 +378,14 @@ export function refuseInstance(value: object): string | undefined {
 function isOfEmptyClass(value: object): boolean {
   if (Reflect.ownKeys(value).length > 0) return false;
   return prototypesOf(value).every((prototype) =>
-    prototype === Object.prototype || !isOfPlatform(prototype)
+    prototype === Object.prototype || !(isOfPlatform(prototype) || isNative(prototype))
   );
+}
+
+/** Whether a class is made by the platform, though it has no name there, as those of `node:sqlite`. */
+function isNative({ constructor }: object): boolean {
+  return typeof constructor === "function" &&
+    /\[native code\]\s*\}$/.test(Function.prototype.toString.call(constructor));
 }
 
 /**
@@ -371,7 +398,18 @@ function isOfEmptyClass(value: object): boolean {
 export function isThreadOnly(value: object): boolean {
   if (toObjectType(value) !== "Instance" || Object.keys(value).length > 0) return false;
   const prototype: object | null = Object.getPrototypeOf(value);
-  return prototype !== null && isOfPlatform(prototype) && !isOfEmptyClass(value);
+  if (prototype === null || typeof value === "function") return false;
+  if (isOfPlatform(prototype)) return !isOfEmptyClass(value);
+  // A class of Node's, such as `KeyObject`, is known by what becomes of it.
+  return Object.getOwnPropertySymbols(value).length > 0 && isClonedAsInstance(value);
+}
+
+function isClonedAsInstance(value: object): boolean {
+  try {
+    return toObjectType(structuredClone(value)) === "Instance";
+  } catch {
+    return false;
+  }
 }
 
 /**

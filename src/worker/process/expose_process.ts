@@ -21,6 +21,7 @@ import {
   type ProcessNotice,
   READY,
 } from "./answer_pipe.ts";
+import { PieceReader } from "./pieces.ts";
 import type {} from "./watch_parent.ts";
 
 /**
@@ -56,15 +57,17 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
     (report) => writer.writeFrame(report),
     hooks,
   );
-  process.on("message", (batch: unknown) => {
-    // A task may have listeners of its own; the parent sends nothing but bytes.
-    if (!(batch instanceof Uint8Array)) return;
+  const messages = new PieceReader((batch) => {
     // What the parent sent is what `ProcessChild.send()` made.
     for (const frame of fromBytes(batch) as readonly ProcessFrame[]) {
       if (frame === "close") void leave();
       else if (isGreeting(frame)) greet(frame);
       else served.receive(frame);
     }
+  });
+  process.on("message", (message: unknown) => {
+    // A task may have listeners of its own; the parent sends nothing but bytes.
+    if (message instanceof Uint8Array) messages.read(message);
   });
   tellUncaught(notify);
   // A system that gives no thread for it has not started the worker.

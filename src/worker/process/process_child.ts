@@ -17,6 +17,7 @@ import {
   toGreeting,
 } from "./answer_pipe.ts";
 import { ErrorOutput } from "./error_output.ts";
+import { toPieces } from "./pieces.ts";
 import { mayReadAll, toConfigFlags, toPermissionFlags, toPreloadFlags } from "./process_flags.ts";
 import { denoPath, type ProgramFlags } from "./program_flags.ts";
 
@@ -211,7 +212,8 @@ export class ProcessChild {
   send(batch: readonly ProcessFrame[]): void {
     const bytes = toBytes(batch);
     // A process that has just ended takes no more; its end tells what becomes of the calls.
-    if (this.#child.connected) this.#child.send(bytes, () => {});
+    if (!this.#child.connected) return;
+    for (const piece of toPieces(bytes)) this.#child.send(piece, () => {});
   }
 
   /** The process says that it ends now. */
