@@ -41,7 +41,8 @@ export interface ExecutorOptions {
    * and takes nobody with it when it crashes, `"inline"` this isolate (for tests and debugging).
    *
    * Workers of the kind `"process"` require `--allow-run` of Deno's own executable, `--allow-env`,
-   * and `--allow-read` and `--allow-write` of the folder for temporary files.
+   * and `--allow-read` and `--allow-write` of the folder for temporary files. A program that
+   * `deno compile` has made has none: its calls reject with `WorkerInitError`.
    *
    * @default {"web"}
    */
@@ -51,6 +52,9 @@ export interface ExecutorOptions {
    * worker starts, and never more: each permission that it has in full and, on Linux, what its flags
    * say of certain paths or hosts (`--allow-read=data`, `--deny-net=…`). What was granted at a prompt
    * or by a set of permissions (`-P`), hosts with a `*` and ranges of addresses are to be named here.
+   * Whatever it may read, it loads Quiver and the modules of the program's tasks with all that these
+   * import, but for what stands in an `import()` of something else than a text. A path may not have a
+   * comma, unless as seen from the current folder it has none.
    *
    * @default {"inherit"}
    */
@@ -130,9 +134,11 @@ export interface ExecutorOptions {
   /** Follows calls and workers. */
   observer?: ExecutorObserver;
   /**
-   * Told of what costs no call: an observer or a listener of output that throws, and `init` that fails
-   * (once, although each call rejects); by default warnings are written to standard error, and those of
-   * output go to the scope in which the executor is created.
+   * Told of what costs no call: an observer or a listener of output that throws, `init` that fails
+   * (once, although each call rejects), and workers that the system does not give (once): calls wait for
+   * those that there are, one more is tried from time to time, and only when there is none and five
+   * attempts have failed do calls reject with `WorkerInitError`. By default warnings are written to
+   * standard error, and those of output go to the scope in which the executor is created.
    */
   onWarning?: (warning: QuiverWarning) => void;
 }

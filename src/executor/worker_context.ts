@@ -268,7 +268,12 @@ class OpenWorkerContext implements WorkerContext {
    */
   constructor(settings: WorkerContextSettings, endFailed?: (error: unknown) => void) {
     // Sent ahead, a call would wait for the end of another one that its own limiter lets run.
-    this.#engine = new LateEngine({ ...settings, prefetch: 1, endFailed });
+    this.#engine = new LateEngine({
+      ...settings,
+      prefetch: 1,
+      endFailed,
+      startFailed: writeWarning,
+    });
     const limiter = settings.workerType === "inline" ? UNLIMITED : LIMITER;
     this.#runner = limit(this.#engine, limiter);
   }

