@@ -255,8 +255,9 @@ export class ProcessChild {
   #read(piece: Uint8Array): void {
     try {
       this.#reader.read(piece);
-    } catch {
-      this.stop("what it wrote could not be read");
+    } catch (error) {
+      const why = error instanceof Error ? error.message : error;
+      this.stop(`what it wrote could not be read: ${why}`);
     }
   }
 
