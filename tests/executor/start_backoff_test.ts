@@ -147,10 +147,12 @@ Deno.test("Dispatcher.run() rejects at once what no further attempt would help",
     new WorkerInitError("its `init` task failed", { cause: toSystemError(), hook: "init" }),
   ];
   for (const error of errors) {
-    await using stage = new SmallStage(0, 1, { toError: () => error });
-    const results = await Promise.allSettled(await stage.runAll("abc"));
-    assertEquals(results.map(({ status }) => status), ["rejected", "rejected", "rejected"]);
-    assertEquals(stage.tried(), 1);
+    for (const maxWorkers of [1, 3]) {
+      await using stage = new SmallStage(0, maxWorkers, { toError: () => error });
+      const results = await Promise.allSettled(await stage.runAll("abc"));
+      assertEquals(results.map(({ status }) => status), ["rejected", "rejected", "rejected"]);
+      assertEquals([stage.tried(), stage.warnings], [maxWorkers, []]);
+    }
   }
 });
 

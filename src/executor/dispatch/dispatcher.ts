@@ -320,7 +320,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
       const call = isHookFailure(error) ? this.#queue.shift() : undefined;
       if (call !== undefined) this.#reject(call, error);
       // Whoever has no other worker to wait for must not wait for ever.
-      if (!this.#pool.hasHope) this.#rejectQueue(error);
+      if (!this.#pool.canServe) this.#rejectQueue(error);
     }
     this.#advance();
   }

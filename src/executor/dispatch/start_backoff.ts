@@ -31,6 +31,8 @@ export class StartBackoff {
   #ceiling = Infinity;
   /** Starts in a row that failed. */
   #failed = 0;
+  /** Those of the last ones that failed while there was no other worker. */
+  #alone = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #warned = false;
 
@@ -58,28 +60,26 @@ export class StartBackoff {
     // One that takes the place of another says nothing of how many there may be.
     if (this.#timer !== undefined) return;
     this.#failed = 0;
+    this.#alone = 0;
     this.#ceiling++;
   }
 
   /**
    * A worker could not start.
    *
-   * @param left How many others there are, those included that are starting.
+   * @param workers How many others take calls.
+   * @param starting How many others are starting.
    */
-  failed(error: unknown, left: number): void {
+  failed(error: unknown, workers: number, starting: number): void {
     if (isHookFailure(error)) return;
-    const again = left > 0 || (isTransient(error) && this.#failed + 1 < ATTEMPTS);
-    if (!again) return this.reset();
+    const left = workers + starting;
     this.#ceiling = left;
     if (this.#timer !== undefined) return;
-    const { retry, startDelay = 100 } = this.#options;
-    const delay = Math.min(startDelay * 2 ** this.#failed++, LONGEST_DELAY);
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#ceiling++;
-      retry();
-    }, delay);
-    this.#warn(error);
+    // What has nothing to do with the moment is the same for all, unless there are some.
+    const again = workers > 0 || isTransient(error);
+    this.#alone = left > 0 ? 0 : this.#alone + 1;
+    if (left === 0 && (!again || this.#alone === ATTEMPTS)) this.reset();
+    else if (again) this.#wait(error, left > 0 ? this.#failed : this.#alone - 1);
   }
 
   /** Forgets what has failed. */
@@ -88,6 +88,18 @@ export class StartBackoff {
     this.#timer = undefined;
     this.#ceiling = Infinity;
     this.#failed = 0;
+    this.#alone = 0;
+  }
+
+  #wait(error: unknown, doublings: number): void {
+    const { retry, startDelay = 100 } = this.#options;
+    this.#failed++;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#ceiling++;
+      retry();
+    }, Math.min(startDelay * 2 ** doublings, LONGEST_DELAY));
+    this.#warn(error);
   }
 
   #warn(cause: unknown): void {

@@ -156,7 +156,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   }
 
   /** Whether there is a worker that takes calls, or will be one. */
-  get hasHope(): boolean {
+  get canServe(): boolean {
     return this.#workers.size + this.#starts.size > 0 || this.#backoff.waiting;
   }
 
@@ -208,8 +208,8 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
       });
       this.rest(worker);
     } catch (error) {
-      const others = this.#workers.size + this.#starts.size - 1;
-      if (this.#phase === "open") this.#backoff.failed(error, others);
+      const starting = this.#starts.size - 1;
+      if (this.#phase === "open") this.#backoff.failed(error, this.#workers.size, starting);
       throw error;
     } finally {
       this.#starts.delete(start);
