@@ -90,6 +90,7 @@ export async function openProcessChild(
     ...Deno.args,
   ];
   checkExecutable(command);
+  requireOpenFiles(FILES);
   const child = spawn(command, args, {
     stdio: ["pipe", "inherit", "pipe", "ipc", "pipe", claims],
     serialization: "advanced",
@@ -131,11 +132,11 @@ function checkExecutable(path: string): void {
  * @throws What the system says that opens no more files.
  */
 export function openClaimFile(): { readonly parent: number; readonly child: number } {
+  // So that not one of the two is opened.
+  requireOpenFiles(FILES);
   const path = Deno.makeTempFileSync({ prefix: "quiver-" });
   try {
-    requireOpenFiles(path, FILES);
-    const parent = openSync(path, "a+");
-    return { parent, child: openSync(path, "a+") };
+    return { parent: openSync(path, "a+"), child: openSync(path, "a+") };
   } finally {
     Deno.removeSync(path);
   }

@@ -29,12 +29,8 @@ const ERROR_TURNS = 5;
 /** How many files a thread has open at once while it starts: six for itself, and those of modules. */
 const FILES = 16;
 
-/**
- * The threads that are starting, which have not opened their files yet: in Deno 2.9.6 one that finds
- * none left ends the program.
- */
+/** The threads that are starting, which have not opened their files yet. */
 class ThreadStarts {
-  readonly #own = new URL(import.meta.url);
   #count = 0;
 
   /**
@@ -44,14 +40,9 @@ class ThreadStarts {
    * @throws What the system says when there are too few.
    */
   begin(): Disposable {
-    if (this.#mayRead()) requireOpenFiles(this.#own, FILES * (this.#count + 1));
+    requireOpenFiles(FILES * (this.#count + 1));
     this.#count++;
     return { [Symbol.dispose]: () => void this.#count-- };
-  }
-
-  #mayRead(): boolean {
-    if (this.#own.protocol !== "file:") return false;
-    return Deno.permissions.querySync({ name: "read", path: this.#own }).state === "granted";
   }
 }
 
