@@ -9,19 +9,42 @@ const OWN = new URL(import.meta.url);
  * 2.9.6 a web worker that finds none ends the program, and a process that finds none leaves some open.
  *
  * @param count How many the worker needs.
- * @throws What the system says when there are too few; nothing where Quiver's own files are not on disk.
+ * @throws What the system says when there are too few; nothing where that cannot be found out.
  */
 export function requireOpenFiles(count: number): void {
-  if (!mayReadOwn()) return;
-  const opened: Deno.FsFile[] = [];
+  const needed = count + SPARE;
+  const left = countLeft();
+  if (left === undefined) return tryOpening(needed);
+  if (left >= needed) return;
+  const message = `Too many open files: a worker needs ${needed}, and ${left} are left`;
+  throw Object.assign(new Error(message), { code: "EMFILE" });
+}
+
+/** Linux tells those who may do everything; to open files would take them from workers that load. */
+function countLeft(): number | undefined {
+  if (Deno.build.os !== "linux") return undefined;
   try {
-    while (opened.length < count + SPARE) opened.push(Deno.openSync(OWN));
-  } finally {
-    for (const one of opened) one.close();
+    const limits = Deno.readTextFileSync("/proc/self/limits");
+    const most = /^Max open files +(\d+)/m.exec(limits)?.[1];
+    return most === undefined
+      ? undefined
+      : Number(most) - Array.from(Deno.readDirSync("/proc/self/fd")).length;
+  } catch (error) {
+    const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
+    if ([NotCapable, NotFound, PermissionDenied].some((kind) => error instanceof kind)) {
+      return undefined;
+    }
+    throw error;
   }
 }
 
-function mayReadOwn(): boolean {
-  if (OWN.protocol !== "file:") return false;
-  return Deno.permissions.querySync({ name: "read", path: OWN }).state === "granted";
+function tryOpening(count: number): void {
+  if (OWN.protocol !== "file:") return;
+  if (Deno.permissions.querySync({ name: "read", path: OWN }).state !== "granted") return;
+  const opened: Deno.FsFile[] = [];
+  try {
+    while (opened.length < count) opened.push(Deno.openSync(OWN));
+  } finally {
+    for (const one of opened) one.close();
+  }
 }

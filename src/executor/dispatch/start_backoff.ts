@@ -1,5 +1,5 @@
 import { WorkerDiedError, WorkerInitError } from "../../base/errors.ts";
-import { systemCodeOf } from "../../base/system_error.ts";
+import { isOfSystem } from "../../base/system_error.ts";
 import type { QuiverWarning } from "../../base/warning.ts";
 
 /** Options of {@linkcode StartBackoff}. */
@@ -124,5 +124,5 @@ export function isHookFailure(error: unknown): boolean {
 function isTransient(error: unknown): boolean {
   const { cause } = error instanceof Error ? error : {};
   const died = error instanceof WorkerDiedError || cause instanceof WorkerDiedError;
-  return died || systemCodeOf(error) !== undefined;
+  return died || isOfSystem(error);
 }

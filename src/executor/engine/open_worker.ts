@@ -1,5 +1,5 @@
 import { importLater } from "../../base/lazy_import.ts";
-import { systemCodeOf } from "../../base/system_error.ts";
+import { isOfSystem } from "../../base/system_error.ts";
 import { WorkerInitError } from "../../base/errors.ts";
 import { taskModules } from "../../task/definition.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
@@ -90,7 +90,7 @@ export function openWorkerOfType(
   return async (signal) => {
     const name = `quiver-worker-${++opened}`;
     const worker = await open(name, signal, processOptions).catch((cause) => {
-      if (systemCodeOf(cause) === undefined) throw cause;
+      if (cause instanceof WorkerInitError || !isOfSystem(cause)) throw cause;
       throw new WorkerInitError(`Cannot start worker "${name}": ${cause.message}`, { cause });
     });
     // Both are calls like any other, so that every kind of worker can do it.

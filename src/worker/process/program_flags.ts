@@ -1,7 +1,7 @@
 import { isAbsolute, normalize, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WorkerDiedError } from "../../base/errors.ts";
-import { systemCodeOf } from "../../base/system_error.ts";
+import { isOfSystem } from "../../base/system_error.ts";
 import { mainModule } from "../current_worker.ts";
 
 /** The names of Deno's permissions. */
@@ -176,7 +176,7 @@ function readCommandLine(): string | undefined {
   try {
     return Deno.readTextFileSync("/proc/self/cmdline");
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || systemCodeOf(error) === undefined) {
+    if (error instanceof Deno.errors.NotFound || !isOfSystem(error)) {
       return undefined;
     }
     throw error;

@@ -29,20 +29,21 @@ const ERROR_TURNS = 5;
 /** How many files a thread has open at once while it starts: six for itself, and those of modules. */
 const FILES = 16;
 
-/** The threads that are starting, which have not opened their files yet. */
+/** The threads that are starting, which have not opened all of their files yet. */
 class ThreadStarts {
-  #count = 0;
+  readonly #starting = new Set<Disposable>();
 
   /**
    * Makes sure that one more thread finds the files that it needs, as far as that can be told.
    *
-   * @returns The start, which is over when it is disposed.
+   * @returns The start, which is over when it is disposed, once or more often.
    * @throws What the system says when there are too few.
    */
   begin(): Disposable {
-    requireOpenFiles(FILES * (this.#count + 1));
-    this.#count++;
-    return { [Symbol.dispose]: () => void this.#count-- };
+    requireOpenFiles(FILES * (this.#starting.size + 1));
+    const start = { [Symbol.dispose]: () => void this.#starting.delete(start) };
+    this.#starting.add(start);
+    return start;
   }
 }
 
@@ -59,8 +60,8 @@ const STARTS = new ThreadStarts();
 export async function openWebThread(entry: URL, options: WebThreadOptions): Promise<WebThread> {
   const { name, signal, startTimeout = 60_000 } = options;
   signal?.throwIfAborted();
-  using _start = STARTS.begin();
-  const worker = new Worker(entry, { type: "module", name });
+  const start = STARTS.begin();
+  const worker = openWorker(entry, name, start);
   const ready = Promise.withResolvers<ReadyMessage>();
   const fail = (cause: Error) =>
     ready.reject(
@@ -86,8 +87,9 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
     const message = await abortable(ready.promise, signal);
     const program: ProgramMessage = { type: "quiver.program", mainModule: mainModule() };
     worker.postMessage(program);
-    return new WebThread(worker, message);
+    return new WebThread(worker, message, start);
   } catch (error) {
+    start[Symbol.dispose]();
     worker.terminate();
     throw error;
   } finally {
@@ -96,6 +98,15 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
     // A listener stays: an error that nobody prevents from spreading would end the parent, too.
     worker.addEventListener("error", (event) => event.preventDefault());
     worker.removeEventListener("error", onError);
+  }
+}
+
+function openWorker(entry: URL, name: string, start: Disposable): Worker {
+  try {
+    return new Worker(entry, { type: "module", name });
+  } catch (error) {
+    start[Symbol.dispose]();
+    throw error;
   }
 }
 
@@ -112,12 +123,18 @@ export class WebThread {
   readonly #end: (reason: string) => void;
   readonly #lock: string;
   readonly #watch = new AbortController();
+  readonly #start: Disposable;
   #received = 0;
   #uncaught: string | undefined;
 
-  /** Takes over a thread. */
-  constructor(worker: Worker, ready: ReadyMessage) {
+  /**
+   * Takes over a thread.
+   *
+   * @param start Over when it has answered a call, whose modules it has loaded then, or has ended.
+   */
+  constructor(worker: Worker, ready: ReadyMessage, start: Disposable) {
     this.worker = worker;
+    this.#start = start;
     this.claims = new Claims(ready.claims);
     this.ring = new AnswerRing({ buffer: ready.ring });
     this.#lock = ready.lock;
@@ -134,7 +151,7 @@ export class WebThread {
 
   /** Something that it has posted has arrived. */
   countReceived(): void {
-    this.#received++;
+    if (this.#received++ === 0) this.#start[Symbol.dispose]();
   }
 
   /**
@@ -144,6 +161,7 @@ export class WebThread {
    */
   stop(reason: string): void {
     this.worker.terminate();
+    this.#start[Symbol.dispose]();
     this.#watch.abort();
     this.#end(reason);
   }
