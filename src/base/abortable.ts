@@ -1,5 +1,5 @@
 /**
- * What ends a wait: a signal, and how one is made to look when it is asked.
+ * What ends a wait: what is waited for, a signal, and how one is made to look when it is asked.
  *
  * @module
  */
@@ -22,6 +22,241 @@ export interface CancelSignal {
   removeEventListener(type: "abort", listener: CancelListener): void;
 }
 
+/** Who listens, one after another: nearly always one or nobody, so that the set is made for the second. */
+class Listeners<L> {
+  #first: L | undefined;
+  #others: Set<L> | undefined;
+
+  /** Whether nobody listens. */
+  get empty(): boolean {
+    return this.#first === undefined && (this.#others?.size ?? 0) === 0;
+  }
+
+  /** Adds a listener, once. */
+  add(listener: L): void {
+    if (this.#first === undefined && (this.#others?.size ?? 0) === 0) this.#first = listener;
+    else if (this.#first !== listener) (this.#others ??= new Set()).add(listener);
+  }
+
+  /** Takes a listener out. */
+  delete(listener: L): void {
+    if (this.#first === listener) this.#first = undefined;
+    else this.#others?.delete(listener);
+  }
+
+  /** Takes all out, in their order. */
+  take(): Iterable<L> {
+    const first = this.#first;
+    const others = this.#others;
+    this.#first = undefined;
+    this.#others = undefined;
+    if (others === undefined) return first === undefined ? [] : [first];
+    return first === undefined ? others : [first, ...others];
+  }
+}
+
+/** One listener of a signal for all who follow it: to add one more, Deno searches those before. */
+class SharedSignal extends Listeners<CancelListener> implements CancelSignal {
+  readonly #signal: AbortSignal;
+  readonly #abort = (): void => {
+    for (const listener of this.take()) {
+      if (typeof listener === "function") listener();
+      else listener.handleEvent();
+    }
+  };
+
+  /**
+   * Shares a signal.
+   *
+   * @param signal The signal.
+   */
+  constructor(signal: AbortSignal) {
+    super();
+    this.#signal = signal;
+  }
+
+  get aborted(): boolean {
+    return this.#signal.aborted;
+  }
+
+  get reason(): unknown {
+    return this.#signal.reason;
+  }
+
+  addEventListener(_type: "abort", listener: CancelListener): void {
+    if (this.empty) this.#signal.addEventListener("abort", this.#abort);
+    this.add(listener);
+  }
+
+  removeEventListener(_type: "abort", listener: CancelListener): void {
+    this.delete(listener);
+    if (this.empty) this.#signal.removeEventListener("abort", this.#abort);
+  }
+}
+
+/** Those that somebody follows, or has followed, for as long as the signals are there. */
+const SHARED = new WeakMap<AbortSignal, SharedSignal>();
+
+/**
+ * Gives a signal that thousands may follow: `addEventListener` of an `AbortSignal` takes the longer the
+ * more listeners there are.
+ *
+ * @param signal The signal.
+ * @returns The same, for listeners that are gone once it has aborted.
+ */
+export function shareSignal(signal: AbortSignal): CancelSignal {
+  let shared = SHARED.get(signal);
+  if (shared === undefined) SHARED.set(signal, shared = new SharedSignal(signal));
+  return shared;
+}
+
+/** Told once how a promise has settled. */
+export interface SettleListener {
+  /**
+   * The promise has settled. Called at once, so that nobody else's code may run here.
+   *
+   * @param outcome How.
+   * @param source The promise.
+   */
+  settled(outcome: PromiseSettledResult<unknown>, source: PromiseLike<unknown>): void;
+}
+
+/** What settles, and lets go of whoever does not wait for it any more: a promise keeps all for ever. */
+export interface Settling {
+  /** Tells a listener when it has settled; a failure of it then counts as handled. */
+  subscribe(listener: SettleListener): void;
+  /** Tells it no more. */
+  unsubscribe(listener: SettleListener): void;
+  /** A failure counts as handled, though nobody waits. */
+  handle(): void;
+}
+
+/** Under which promises of Quiver's own have what tells that they have settled. */
+export const settlingSymbol: unique symbol = Symbol("quiver.settling");
+
+/** The promises of this module's users that settle by themselves. */
+interface OwnPromise {
+  readonly [settlingSymbol]: Settling;
+}
+
+/** Whoever waits for something that settles, told by it. */
+export class SettleListeners {
+  readonly #listeners = new Listeners<SettleListener>();
+
+  /** Adds a listener, once. */
+  add(listener: SettleListener): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Takes a listener out. */
+  delete(listener: SettleListener): void {
+    this.#listeners.delete(listener);
+  }
+
+  /** Tells all, who then are gone. */
+  tell(outcome: PromiseSettledResult<unknown>, source: PromiseLike<unknown>): void {
+    for (const listener of this.#listeners.take()) listener.settled(outcome, source);
+  }
+}
+
+/** A promise of somebody else's: it gets one reaction, however many wait for it one after another. */
+class ForeignSettling implements Settling {
+  readonly #promise: PromiseLike<unknown>;
+  readonly #listeners = new SettleListeners();
+  #settled = false;
+
+  /**
+   * Waits for a promise.
+   *
+   * @param promise The promise.
+   */
+  constructor(promise: PromiseLike<unknown>) {
+    this.#promise = promise;
+    this.#tellLater();
+  }
+
+  subscribe(listener: SettleListener): void {
+    this.#listeners.add(listener);
+    if (this.#settled) this.#tellLater();
+  }
+
+  unsubscribe(listener: SettleListener): void {
+    this.#listeners.delete(listener);
+  }
+
+  handle(): void {}
+
+  #tellLater(): void {
+    this.#promise.then(
+      (value) => this.#tell({ status: "fulfilled", value }),
+      (reason) => this.#tell({ status: "rejected", reason }),
+    );
+  }
+
+  #tell(outcome: PromiseSettledResult<unknown>): void {
+    this.#settled = true;
+    this.#listeners.tell(outcome, this.#promise);
+  }
+}
+
+/** Those that somebody waits for, or has waited for, for as long as they are there. */
+const FOREIGN = new WeakMap<PromiseLike<unknown>, ForeignSettling>();
+
+/**
+ * Gives what tells that a promise has settled, until one does not want to know any more.
+ *
+ * @param promise A future, or whatever has a `then`.
+ */
+export function settlingOf(promise: PromiseLike<unknown>): Settling {
+  // Only futures have the symbol, and theirs is the one of the interface.
+  if (settlingSymbol in promise) return (promise as OwnPromise)[settlingSymbol];
+  let foreign = FOREIGN.get(promise);
+  if (foreign === undefined) FOREIGN.set(promise, foreign = new ForeignSettling(promise));
+  return foreign;
+}
+
+/**
+ * Takes what a promise gives, in the turn in which that is there. Who ends the wait leaves nothing at
+ * the promise, which may never settle.
+ *
+ * @typeParam T What the promise gives.
+ * @typeParam R What is made of it.
+ * @param promise The promise; it goes on when the signal comes first.
+ * @param take Makes something of it.
+ * @param signal Ends the wait with its reason.
+ * @returns What was made of it.
+ */
+export function takeSettled<T, R>(
+  promise: PromiseLike<T>,
+  take: (value: T) => R,
+  signal?: CancelSignal,
+): Promise<R> {
+  const { promise: taken, resolve, reject } = Promise.withResolvers<R>();
+  const settling = settlingOf(promise);
+  const wait = {
+    settled: (outcome: PromiseSettledResult<unknown>) => {
+      signal?.removeEventListener("abort", wait);
+      if (outcome.status === "rejected") return reject(outcome.reason);
+      try {
+        // It is what the promise was fulfilled with.
+        resolve(take(outcome.value as T));
+      } catch (error) {
+        reject(error);
+      }
+    },
+    handleEvent: () => {
+      settling.unsubscribe(wait);
+      signal?.removeEventListener("abort", wait);
+      reject(signal?.reason);
+    },
+  };
+  settling.subscribe(wait);
+  // A signal that has aborted before comes first.
+  if (signal?.aborted === true) wait.handleEvent();
+  else signal?.addEventListener("abort", wait);
+  return taken;
+}
+
 /**
  * Waits for a promise, or for a signal, whichever comes first.
  *
@@ -31,17 +266,7 @@ export interface CancelSignal {
  * @returns What the promise gives.
  */
 export async function abortable<T>(promise: Promise<T>, signal?: CancelSignal): Promise<T> {
-  if (signal === undefined) return await promise;
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort);
-  try {
-    // In this order, as a signal that has aborted before comes first.
-    return await Promise.race([aborted.promise, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  return await (signal === undefined ? promise : takeSettled(promise, (value) => value, signal));
 }
 
 /**

@@ -62,7 +62,7 @@ export const TIMEOUT: OptionRule = numeric(
 export function numeric(must: string, allows: (value: number) => boolean): OptionRule {
   return {
     allows: (value) => typeof value === "number" && allows(value),
-    says: (name, value) => ` as \`${name}\` ${must}: ${show(value)}`,
+    says: (name, value) => ` as \`${name}\` ${must}: ${showOption(value)}`,
     number: true,
   };
 }
@@ -71,7 +71,8 @@ export function numeric(must: string, allows: (value: number) => boolean): Optio
 export function oneOf(choices: readonly unknown[]): OptionRule {
   return {
     allows: (value) => choices.includes(value),
-    says: (name, value) => `: \`${name}\` is one of ${choices.join(", ")}, not ${show(value)}`,
+    says: (name, value) =>
+      `: \`${name}\` is one of ${choices.join(", ")}, not ${showOption(value)}`,
   };
 }
 
@@ -92,7 +93,7 @@ export function checkOptions(
   state: "not an option" | "no option" | "no field" = "not an option",
 ): void {
   if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot ${action}: the options are ${show(options)}, not an object`);
+    throw new TypeError(`Cannot ${action}: the options are ${showOption(options)}, not an object`);
   }
   // What options inherit counts, too.
   for (const name in options) {
@@ -126,7 +127,8 @@ function isCount(value: number): boolean {
   return Number.isInteger(value) && value > 0;
 }
 
-function show(value: unknown): string {
+/** Shows the value of an option in a message, as short as will do. */
+export function showOption(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
   if (typeof value !== "object" || value === null) return String(value);

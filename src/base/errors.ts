@@ -163,6 +163,32 @@ export class DependencyError extends QuiverError {
   }
 }
 
+/**
+ * Calls of an executor have failed, and nobody has looked at their futures: neither awaited them nor
+ * caught what they throw. The executor says so at its end, so that no failure ends a program in the
+ * middle, and none is silent.
+ */
+export class UnhandledFailuresError extends QuiverError {
+  /** How many calls. */
+  readonly count: number;
+  /** What they have thrown: the first hundred, of which the last is that of the last call. */
+  readonly errors: readonly unknown[];
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param count How many calls.
+   * @param errors What they have thrown.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, count: number, errors: readonly unknown[], options?: ErrorOptions) {
+    super(message, options);
+    this.count = count;
+    this.errors = errors;
+  }
+}
+
 /** Calls that wait for one another, in one isolate or in several processes: none could ever end. */
 export class DeadlockError extends QuiverError {
   /** The calls, by task and key; each waits for the next, and the last for the first. */
@@ -311,6 +337,7 @@ for (
     QuiverError,
     ScopeClosedError,
     UnclonableError,
+    UnhandledFailuresError,
     WorkerDiedError,
     WorkerInitError,
     WorkersKilledError,

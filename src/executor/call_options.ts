@@ -1,5 +1,3 @@
-import type { Warn } from "../base/warning.ts";
-
 /** How a call is made; a view of an executor makes all its calls so (`executor.with(options)`). */
 export interface CallOptions {
   /**
@@ -128,36 +126,3 @@ export type OutputTaker = (line: WorkerOutputLine) => void;
 
 /** What becomes of what tasks print by `console`. */
 export type OutputOption = "inherit" | "label" | OutputTaker;
-
-/**
- * Finds who takes what tasks print.
- *
- * @param warn Told of what a function throws: it must end neither the program nor a call.
- * @returns Takes it, or `undefined` where it is printed as ever.
- * @throws {TypeError} When it is no such option.
- */
-export function toOutputTaker(output: OutputOption, warn: Warn): OutputTaker | undefined {
-  if (output === "inherit") return undefined;
-  if (output === "label") return printLabelled;
-  if (typeof output === "function") {
-    return (line) => {
-      try {
-        output(line);
-      } catch (error) {
-        warn(`Cannot hand over what "${line.task}" has printed`, error);
-      }
-    };
-  }
-  throw new TypeError(
-    "Cannot create an executor: `output` is one of inherit, label, or a function, " +
-      `not ${JSON.stringify(output)}`,
-  );
-}
-
-/** Says in front of each line which worker and which task have printed it. */
-function printLabelled({ text, stream, worker, task }: WorkerOutputLine): void {
-  const lines = text.split("\n").map((line) => `[${worker} ${task}] ${line}\n`).join("");
-  const bytes = new TextEncoder().encode(lines);
-  const file = Deno[stream];
-  for (let written = 0; written < bytes.length;) written += file.writeSync(bytes.subarray(written));
-}

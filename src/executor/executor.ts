@@ -36,6 +36,7 @@ import {
   type ExecutorStatistics,
   toExecutorSettings,
 } from "./options.ts";
+import { UnhandledFailures } from "./unhandled_failures.ts";
 import { batchFutures } from "./wait.ts";
 
 /** Options of {@linkcode Executor.shutdown}. */
@@ -100,10 +101,12 @@ export class Executor implements AsyncDisposable {
   readonly #engine: LateEngine;
   readonly #settings: ExecutorSettings;
   readonly #mapExecutor: MapExecutor;
+  readonly #failures = new UnhandledFailures();
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<CallStatus>();
   /** Shutdown waits for the calls that it keeps. */
   readonly #tracker: CallTracker = {
+    derived: this.#failures.derived,
     began: (call) => void this.#unsettled.add(call),
     ended: (call) => {
       this.#unsettled.delete(call);
@@ -111,6 +114,8 @@ export class Executor implements AsyncDisposable {
       else if (call.key !== undefined && call.state === "done") this.#misses++;
       if (this.#unsettled.size === 0) this.#drained?.resolve();
     },
+    failed: (call, reason) => this.#failures.add(call, reason),
+    seen: (call) => this.#failures.delete(call),
   };
   #maxWorkers: number;
   #hits = 0;
@@ -281,7 +286,7 @@ export class Executor implements AsyncDisposable {
    * ```
    */
   batched<T>(futures: Iterable<PromiseLike<T>>, size: number): Future<T[]>[] {
-    return batchFutures(futures, size);
+    return batchFutures(futures, size, this.#failures.derived);
   }
 
   /**
@@ -345,6 +350,9 @@ export class Executor implements AsyncDisposable {
    *
    * @param options Whether to wait, and whether calls that have not started are cancelled.
    * @throws {TypeError} When an option is unknown.
+   * @throws {UnhandledFailuresError} When calls have failed, and nobody has looked at their futures by
+   * then; but not those that were cancelled, or ended by `terminate()`. Whoever does not wait is not
+   * told: then the end of the program tells of them.
    */
   async shutdown(options: ShutdownOptions = {}): Promise<void> {
     checkOptions("shut down an executor", options, SHUTDOWN_RULES);
@@ -352,12 +360,13 @@ export class Executor implements AsyncDisposable {
     const { warn } = currentScope();
     this.#accepting = false;
     if (cancelPending) {
+      this.#failures.expectCancellation();
       for (const call of this.#unsettled) call.cancel();
       // Those that were sent ahead are cancelled there; whoever ends the workers is told what it throws.
       this.#engine.close({ cancelPending, warn }).catch(() => {});
     }
     const ended = this.#end(warn);
-    if (wait) await ended;
+    if (wait) await this.#failures.conclude(ended);
     // Nobody waits, and what a worker's end could report was reported to the calls.
     else ended.catch(() => {});
   }
@@ -368,6 +377,7 @@ export class Executor implements AsyncDisposable {
    */
   terminate(): void {
     this.#accepting = false;
+    this.#failures.expectTermination();
     this.#engine.terminate();
   }
 
@@ -444,7 +454,7 @@ export class Executor implements AsyncDisposable {
       return assertInsideCall(name, scope);
     }
     const error = new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`);
-    return new Future(name, () => Promise.reject(error));
+    return new Future(name, () => Promise.reject(error), this.#failures.refused);
   }
 
   async #end(warn: Warn): Promise<void> {

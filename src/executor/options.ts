@@ -8,8 +8,9 @@ import {
   numeric,
   oneOf,
   type OptionRules,
+  showOption,
 } from "../base/check_options.ts";
-import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
+import { type QuiverWarning, toSafeWarning, toWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
   checkProcessOptions,
@@ -18,12 +19,7 @@ import {
   type WorkerHook,
   type WorkerType,
 } from "../worker/worker.ts";
-import {
-  type CallStatistics,
-  type ExecutorObserver,
-  toOutputTaker,
-  type WorkerOutputLine,
-} from "./call_options.ts";
+import type { CallStatistics, ExecutorObserver, WorkerOutputLine } from "./call_options.ts";
 import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import type { EngineOptions } from "./engine/engine.ts";
 import { MAX_DEPTH } from "../scope/scope.ts";
@@ -145,7 +141,11 @@ const RULES: OptionRules<ExecutorOptions> = {
   flags: ANYTHING,
   idleTimeout: NOT_NEGATIVE,
   gracePeriod: NOT_NEGATIVE,
-  output: ANYTHING,
+  output: {
+    allows: (value) => value === "inherit" || value === "label" || typeof value === "function",
+    says: (name, value) =>
+      `: \`${name}\` is one of inherit, label, or a function, not ${showOption(value)}`,
+  },
   maxTasksPerWorker: COUNT_OR_INFINITY,
   maxHeapBytes: numeric("must be a positive number", (value) => value > 0),
   retries: COUNT_OR_NONE,
@@ -201,13 +201,17 @@ export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
     processOptions: options,
     idleTimeout,
     gracePeriod,
-    output: toOutputTaker(output, toWarn(onWarning)),
+    output,
+    // Of these the scope decides, where the executor does not.
+    outputFailed: onWarning === undefined
+      ? toWarning(currentScope().warn)
+      : toSafeWarning(onWarning),
     maxTasksPerWorker,
     maxHeapBytes,
     retries,
     maxDepth,
     hooks,
-    onWarning: onWarning ?? writeWarning,
+    onWarning: toSafeWarning(onWarning),
     ...(maxTotalWorkers !== undefined && { maxTotalWorkers }),
     ...(observer !== undefined && { observer }),
   };
@@ -232,11 +236,6 @@ export function checkMaxWorkers(
     `Cannot ${action} as \`maxWorkers\` must not be more than \`maxTotalWorkers\` ` +
       `(${maxTotalWorkers}): ${maxWorkers}`,
   );
-}
-
-function toWarn(onWarning: ExecutorOptions["onWarning"]): Warn {
-  if (onWarning === undefined) return currentScope().warn;
-  return (message, cause) => onWarning({ message, cause });
 }
 
 /** What an executor is doing, and has done. */

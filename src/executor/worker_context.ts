@@ -13,10 +13,17 @@ import {
 } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
-import { type CallStatus, type CallTracker, followSignal, Future } from "../task/future.ts";
+import {
+  type CallStatus,
+  type CallTracker,
+  followSignal,
+  Future,
+  toAborted,
+} from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
+import { UnhandledFailures } from "./unhandled_failures.ts";
 
 /** Decides how many calls run at once: each holds a permit while a worker has it. */
 export interface Limiter {
@@ -248,14 +255,18 @@ type State =
 class OpenWorkerContext implements WorkerContext {
   readonly #engine: LateEngine;
   readonly #runner: CallRunner;
+  readonly #failures = new UnhandledFailures();
   /** How many calls were made and have not settled, in whatever state. */
   #unsettled = 0;
   readonly #tracker: CallTracker = {
+    derived: this.#failures.derived,
     began: () => void this.#unsettled++,
     ended: () => {
       this.#unsettled--;
       if (this.#unsettled === 0) this.#drained?.resolve();
     },
+    failed: (call, reason) => this.#failures.add(call, reason),
+    seen: (call) => this.#failures.delete(call),
   };
   #drained: PromiseWithResolvers<void> | undefined;
   #state: State = { state: "open" };
@@ -287,11 +298,12 @@ class OpenWorkerContext implements WorkerContext {
       const message =
         `Cannot run "${name}" on a worker: the context of the workers, or the scope ` +
         "that owns them, was closed";
-      return new Future(name, () => Promise.reject(new ScopeClosedError(message)));
+      const refused = () => Promise.reject(new ScopeClosedError(message));
+      return new Future(name, refused, this.#failures.refused);
     }
     assertDepth(name, scope);
     assertInsideCall(name, scope);
-    if (signal?.aborted) return new Future(name, () => Promise.reject(signal.reason));
+    if (signal?.aborted) return toAborted(name, signal.reason);
     const runner = this.#runnerWith(limiter, scope);
     const tracker = this.#tracker;
     const future = answerCall(definition, args, scope, runner, { tracker, onAbort });
@@ -310,7 +322,8 @@ class OpenWorkerContext implements WorkerContext {
 
   close(): Promise<void> {
     if (this.#state.state === "open") {
-      this.#state = { state: "closed", done: this.#end(currentScope()) };
+      const ended = this.#end(currentScope());
+      this.#state = { state: "closed", done: this.#failures.conclude(ended) };
     }
     return this.#state.done;
   }

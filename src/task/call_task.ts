@@ -71,13 +71,13 @@ function answer(call: ReadyCall, runner: CallRunner): unknown {
 
 /** What has to wait before its key can be made is frozen before it waits. */
 function rememberLater(cache: Cache, call: ReadyCall, runner: CallRunner): unknown {
-  const { definition: { name }, args, scope: { warn } } = call;
+  const { definition: { name }, args, scope: { warn }, status } = call;
   const tools = REMEMBERING.loaded?.BUFFER_TOOLS;
   const frozen = call.frozen ?? freezeArguments(name, args, warn, { tools });
   if (frozen === undefined) return runResolved(call, runner);
   return (async () => {
     // Futures first: one that failed while a module loads would count as looked at by nobody.
-    const resolved = hasFuture(frozen.values) ? await frozen.resolved(name) : frozen;
+    const resolved = hasFuture(frozen.values) ? await frozen.resolved(name, status) : frozen;
     const { rememberCall } = await REMEMBERING.load();
     resolved.endTurn();
     return await rememberCall(cache, { ...call, args: resolved.values, frozen: resolved }, runner);
@@ -85,7 +85,8 @@ function rememberLater(cache: Cache, call: ReadyCall, runner: CallRunner): unkno
 }
 
 function runResolved(call: ReadyCall, runner: CallRunner): unknown {
-  const args = resolveFutures(call.args, call.definition.name);
+  const { definition: { name }, status: cancellation } = call;
+  const args = resolveFutures(call.args, name, { cancellation });
   if (!(args instanceof Promise)) return runner.run(call);
   return args.then((args) => runner.run({ ...call, args }));
 }

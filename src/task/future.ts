@@ -1,4 +1,13 @@
-import type { CancelListener, CancelSignal } from "../base/abortable.ts";
+import {
+  type CancelListener,
+  type CancelSignal,
+  type SettleListener,
+  SettleListeners,
+  type Settling,
+  settlingSymbol,
+  shareSignal,
+  takeSettled,
+} from "../base/abortable.ts";
 import { CancelledError } from "../base/errors.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
@@ -111,6 +120,7 @@ export class Future<T> implements Promise<T> {
    */
   constructor(name: string, run: (status: CallStatus) => T | Promise<T>, tracker?: CallTracker) {
     const status = this.#status = new CallStatus(name, tracker);
+    status.source = this;
     try {
       const result = run(status);
       // A body may return a future, which is no instance of Promise.
@@ -227,6 +237,15 @@ export class Future<T> implements Promise<T> {
   }
 
   /**
+   * What tells that it has settled.
+   *
+   * @internal
+   */
+  get [settlingSymbol](): Settling {
+    return this.#status;
+  }
+
+  /**
    * What `console.log` shows: the task, where the call stands, and its value or error.
    *
    * @internal
@@ -243,6 +262,7 @@ export class Future<T> implements Promise<T> {
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
+    this.#status.noteAwaited();
     return this.#promise.then(onFulfilled, onRejected);
   }
 
@@ -250,29 +270,33 @@ export class Future<T> implements Promise<T> {
   catch<B = never>(
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<T | B> {
+    this.#status.noteAwaited();
     return this.#promise.catch(onRejected);
   }
 
   /** As of any promise. */
   finally(onFinally?: (() => void) | null): Promise<T> {
+    this.#status.noteAwaited();
     return this.#promise.finally(onFinally);
   }
 
   /** The future of a part of the result; it fails as this one does, which then counts as handled. */
   #derive<P>(name: string, take: (value: T) => P): Future<P> {
-    return new Future(name, (status) =>
-      this.#promise.then((value) => {
+    const run = (status: CallStatus) =>
+      takeSettled(this, (value: T) => {
         status.recalled(this.hit === true);
         return take(value);
-      }));
+      }, status);
+    return new Future(name, run, this.#status.tracker?.derived);
   }
 }
 
 /** Gives a call up when a signal aborts, waiting or running, with the signal's reason. */
 export function followSignal(future: Future<unknown>, signal: AbortSignal): void {
+  const shared = shareSignal(signal);
   const abort = () => future.abort(signal.reason);
-  signal.addEventListener("abort", abort);
-  future.onDone(() => signal.removeEventListener("abort", abort));
+  shared.addEventListener("abort", abort);
+  future.onDone(() => shared.removeEventListener("abort", abort));
 }
 
 /**
@@ -347,17 +371,31 @@ export class CancelSource implements CancelSignal {
 
 /** Who keeps count of calls. */
 export interface CallTracker {
+  /** What keeps count of what is made of results; its failures count as theirs. */
+  readonly derived: CallTracker;
   /** A call is made. */
   began(call: CallStatus): void;
   /** It has ended, however it did: told at once, so that nobody else's code may run here. */
   ended(call: CallStatus): void;
+  /** It has failed, and nobody has asked how it ends; told at once, too. */
+  failed(call: CallStatus, reason: unknown): void;
+  /** Somebody asks how a call has ended that has failed. */
+  seen(call: CallStatus): void;
 }
+
+/**
+ * Who has asked how a call ends: nobody, and whether that was noted when it failed; somebody who is told
+ * by it; or somebody with a reaction to its promise.
+ */
+type Attention = "none" | "noted" | "listener" | "reaction";
+
+function ignore(): void {}
 
 /**
  * A call: written by who runs it, read by its future. One object stands for its promise, for where it
  * stands and for its cancellation: of calls that wait in a queue there may be a million.
  */
-export class CallStatus extends CancelSource implements CallControl, CallFollower {
+export class CallStatus extends CancelSource implements CallControl, CallFollower, Settling {
   /** What the call is named in messages. */
   readonly name: string;
   /** What those await who wait for the call. */
@@ -366,7 +404,12 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   onAbort: OnAbort | undefined;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (reason: unknown) => void;
-  readonly #tracker: CallTracker | undefined;
+  /** Keeps count of the call: a failure that nobody asks for is its business, and ends no program. */
+  readonly tracker: CallTracker | undefined;
+  /** What stands for the call where somebody waits for it: its future, if it has one. */
+  source: PromiseLike<unknown>;
+  #attention: Attention = "none";
+  #listeners: SettleListeners | undefined;
   /** Made when first asked for: most futures are never cancelled, and a controller costs. */
   #controller: AbortController | undefined;
   #observers: (() => void)[] | undefined;
@@ -389,7 +432,8 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     this.promise = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#tracker = tracker;
+    this.tracker = tracker;
+    this.source = promise;
     tracker?.began(this);
   }
 
@@ -484,6 +528,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     // The body has given it to whoever called, who may pass it on more than once.
     if (typeof value === "object") takeOver(value);
     this.#resolve(value);
+    if (this.#listeners !== undefined) this.#tell({ status: "fulfilled", value });
   }
 
   /**
@@ -493,8 +538,17 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
    */
   fail(reason: unknown): void {
     if (!this.#end("done")) return;
+    // A reaction more would hide who awaits the call from its stack.
+    const attention = this.#attention;
+    if (attention === "listener") this.promise.catch(ignore);
+    if (attention === "none" && this.tracker !== undefined) {
+      this.promise.catch(ignore);
+      this.#attention = "noted";
+      this.tracker.failed(this, reason);
+    }
     if (this.#worker === undefined || !(reason instanceof Error)) this.#reject(reason);
     else this.#resolve(rejectWithCallers(reason, this.#worker));
+    if (this.#listeners !== undefined) this.#tell({ status: "rejected", reason });
   }
 
   /**
@@ -516,10 +570,38 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   override abort(reason: unknown): boolean {
     if (!this.#end("cancelled")) return false;
     // Whoever gives it up knows: a future that nobody awaits must not end the program for it.
-    this.promise.catch(() => {});
+    this.promise.catch(ignore);
     this.#reject(reason);
     super.abort(reason);
+    if (this.#listeners !== undefined) this.#tell({ status: "rejected", reason });
     return true;
+  }
+
+  /** Somebody has a reaction to the promise. */
+  noteAwaited(): void {
+    if (this.#attention === "noted") this.tracker?.seen(this);
+    this.#attention = "reaction";
+  }
+
+  handle(): void {
+    if (this.#attention === "reaction" || this.#attention === "listener") return;
+    if (this.#attention === "noted") this.tracker?.seen(this);
+    this.#attention = "listener";
+    if (this.#ended) this.promise.catch(ignore);
+  }
+
+  subscribe(listener: SettleListener): void {
+    this.handle();
+    (this.#listeners ??= new SettleListeners()).add(listener);
+    if (!this.#ended) return;
+    this.promise.then(
+      (value) => this.#tell({ status: "fulfilled", value }),
+      (reason) => this.#tell({ status: "rejected", reason }),
+    );
+  }
+
+  unsubscribe(listener: SettleListener): void {
+    this.#listeners?.delete(listener);
   }
 
   /** Calls a function once when the call has ended, however it did. */
@@ -528,6 +610,10 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     // A list that grows by push is made for seventeen, and there is nearly always one.
     else if (this.#observers === undefined) this.#observers = [fn];
     else this.#observers.push(fn);
+  }
+
+  #tell(outcome: PromiseSettledResult<unknown>): void {
+    this.#listeners?.tell(outcome, this.source);
   }
 
   get #ended(): boolean {
@@ -543,7 +629,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     const observers = this.#observers;
     this.#observers = undefined;
     if (observers !== undefined) { for (const fn of observers) queueMicrotask(fn); }
-    this.#tracker?.ended(this);
+    this.tracker?.ended(this);
     return true;
   }
 }
@@ -572,7 +658,8 @@ export class CallProgress implements AsyncIterable<ProgressReport> {
   #latest: ProgressReport = {};
   #count = 0;
   #ended = false;
-  #changed: PromiseWithResolvers<void> | undefined;
+  /** Those that wait for the next report. */
+  readonly #waiting = new Set<() => void>();
 
   /** The latest fraction and the latest message; what was never reported is absent. */
   get latest(): ProgressReport {
@@ -605,19 +692,39 @@ export class CallProgress implements AsyncIterable<ProgressReport> {
    * Gives each change from the first on, and ends with the call, however that ends; who is slow gets
    * the latest and misses what was between.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<ProgressReport, void, void> {
-    for (let seen = 0;;) {
+  [Symbol.asyncIterator](): AsyncGenerator<ProgressReport, void, void> {
+    const left = new AbortController();
+    const reports = this.#reports(left.signal);
+    const leave = reports.return.bind(reports);
+    // Whoever leaves while a report is waited for leaves nothing here.
+    reports.return = (value) => {
+      left.abort();
+      return leave(value);
+    };
+    return reports;
+  }
+
+  async *#reports(left: AbortSignal): AsyncGenerator<ProgressReport, void, void> {
+    for (let seen = 0; !left.aborted;) {
       if (seen !== this.#count) {
         seen = this.#count;
         yield this.#latest;
       } else if (this.#ended) return;
-      else await (this.#changed ??= Promise.withResolvers()).promise;
+      else await this.#change(left);
     }
   }
 
+  async #change(left: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.add(resolve);
+    left.addEventListener("abort", () => resolve(), { once: true });
+    await promise;
+    this.#waiting.delete(resolve);
+  }
+
   #announce(): void {
-    this.#changed?.resolve();
-    this.#changed = undefined;
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
 }
 

@@ -44,7 +44,7 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
     const { openInlineWorker } = await importLater<typeof import("../../worker/inline_worker.ts")>(
       "inline",
     );
-    const calls = new LazyCalls();
+    const calls = new LazyCalls(false);
     await calls.load();
     return await openInlineWorker((request, control) => calls.run(request, control), {
       name,

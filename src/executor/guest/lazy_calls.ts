@@ -10,10 +10,20 @@ import type { WorkerCalls } from "./worker_calls.ts";
  * its parent makes the first call ready.
  */
 export class LazyCalls implements WorkerHooks {
+  readonly #ownIsolate: boolean;
   #calls: WorkerCalls | undefined;
   #carrier: ResultCarrier | undefined;
   #loading: Promise<WorkerCalls> | undefined;
   #retirement: Retirement | undefined;
+
+  /**
+   * Loads nothing yet.
+   *
+   * @param ownIsolate Whether nobody else is in this isolate.
+   */
+  constructor(ownIsolate: boolean) {
+    this.#ownIsolate = ownIsolate;
+  }
 
   /**
    * Runs a call.
@@ -44,6 +54,8 @@ export class LazyCalls implements WorkerHooks {
    * Lets go of what the calls have opened.
    *
    * @throws {WorkerDiedError} When the `retire` task has failed.
+   * @throws {UnhandledFailuresError} When calls of executors that the calls have left open have failed,
+   * and nobody has looked at their futures.
    */
   async close(): Promise<void> {
     try {
@@ -51,6 +63,7 @@ export class LazyCalls implements WorkerHooks {
     } finally {
       await this.#calls?.close();
     }
+    if (this.#ownIsolate) this.#calls?.refuseUnhandled();
   }
 
   /**

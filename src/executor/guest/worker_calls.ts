@@ -25,6 +25,7 @@ import {
   type Remembering,
   STARTED,
 } from "../wire/call_context.ts";
+import { takeUnhandledFailures } from "../unhandled_failures.ts";
 import type { LooseCode } from "./check_call.ts";
 
 // What not every call needs is loaded with the first that does.
@@ -244,6 +245,16 @@ export class WorkerCalls {
     for (const opened of await Promise.allSettled(caches)) {
       if (opened.status === "fulfilled") await opened.value[Symbol.asyncDispose]();
     }
+  }
+
+  /**
+   * Tells of calls that the calls have made, and nobody has looked at.
+   *
+   * @throws {UnhandledFailuresError} When some have failed.
+   */
+  refuseUnhandled(): void {
+    const error = takeUnhandledFailures();
+    if (error !== undefined) throw error;
   }
 
   async #decodeTasks(

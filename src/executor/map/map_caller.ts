@@ -2,12 +2,7 @@ import { CancelledError } from "../../base/errors.ts";
 import { voidCache } from "../../cache/cache.ts";
 import { runInScope } from "../../scope/current_scope.ts";
 import type { Scope } from "../../scope/scope.ts";
-import {
-  freezeArguments,
-  FrozenArguments,
-  isEqual,
-  resolveFutures,
-} from "../../task/call_arguments.ts";
+import { freezeArguments, FrozenArguments, hasFuture, isEqual } from "../../task/call_arguments.ts";
 import { answerCall, type CallRunner, REMEMBERING } from "../../task/call_task.ts";
 import type { TaskDefinition } from "../../task/definition.ts";
 import { type CallStatus, type CallTracker, CancelSource, Future } from "../../task/future.ts";
@@ -152,13 +147,7 @@ export class MapCaller<T, R> {
 
   /** Whether neither the cache nor futures make some of the calls end before others. */
   #isPlain(items: readonly MapItem<T>[]): boolean {
-    const { definition } = this.#subject;
-    if (this.#remembers || holdsSpecial(items)) return false;
-    const resolved = resolveFutures(items, definition.name);
-    if (!(resolved instanceof Promise)) return true;
-    // Only asked: each call waits for its own futures, and fails with them.
-    resolved.catch(() => {});
-    return false;
+    return !this.#remembers && !holdsSpecial(items) && !hasFuture(items);
   }
 
   /** One future for all: a promise for each would take longer than a short call. */
