@@ -1,6 +1,6 @@
 import { ANYTHING, checkOptions } from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
-import { type QuiverWarning, writeWarning } from "../base/warning.ts";
+import { type QuiverWarning, toSafeWarning } from "../base/warning.ts";
 import type { CallQuery, CallTemplate } from "../call/call_query.ts";
 import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
@@ -233,7 +233,7 @@ export function query(
   options: QueryOptions = {},
 ): CallSelection {
   checkOptions("query calls", options, { onWarning: ANYTHING });
-  const { onWarning = writeWarning } = options;
+  const { onWarning } = options;
   checkCache(cache, "query calls as the first argument");
   const whole = "address" in what || typeof what !== "function" ? what : undefined;
   return new CallSelection(cache, async function* () {
@@ -246,7 +246,9 @@ export function query(
     try {
       for await (const record of records) if (matches(record)) yield record;
     } finally {
-      if (damaged.count > 0) onWarning(toDamagedWarning(damaged.count, damaged.first));
+      if (damaged.count > 0) {
+        toSafeWarning(onWarning)(toDamagedWarning(damaged.count, damaged.first));
+      }
     }
   }, whole);
 }

@@ -10,7 +10,7 @@ import {
   TIMEOUT,
 } from "../base/check_options.ts";
 import { ExecutorShutdownError } from "../base/errors.ts";
-import type { Warn } from "../base/warning.ts";
+import { toWarning, type Warn } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import { assertDepth, assertInsideCall, type Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/call_task.ts";
@@ -357,7 +357,8 @@ export class Executor implements AsyncDisposable {
   async shutdown(options: ShutdownOptions = {}): Promise<void> {
     checkOptions("shut down an executor", options, SHUTDOWN_RULES);
     const { wait = true, cancelPending = false } = options;
-    const { warn } = currentScope();
+    const { warn: warnInScope } = currentScope();
+    const warn = (message: string) => toWarning(warnInScope)({ message });
     this.#accepting = false;
     if (cancelPending) {
       this.#failures.expectCancellation();

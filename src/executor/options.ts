@@ -128,7 +128,8 @@ export interface ExecutorOptions {
   /**
    * Told of what costs no call: an observer or a listener of output that throws, and `init` that fails
    * (once, although each call rejects); by default warnings are written to standard error, and those of
-   * output go to the scope in which the executor is created.
+   * output go to the scope in which the executor is created. What it was not told, as it throws itself,
+   * is written, too.
    */
   onWarning?: (warning: QuiverWarning) => void;
 }
@@ -195,6 +196,7 @@ export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
     ...(init !== undefined && { init: toHookCall(init, "create an executor", "init") }),
     ...(retire !== undefined && { retire: toHookCall(retire, "create an executor", "retire") }),
   };
+  const warn = toSafeWarning(onWarning);
   return {
     maxWorkers,
     workerType,
@@ -203,15 +205,13 @@ export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
     gracePeriod,
     output,
     // Of these the scope decides, where the executor does not.
-    outputFailed: onWarning === undefined
-      ? toWarning(currentScope().warn)
-      : toSafeWarning(onWarning),
+    outputFailed: onWarning === undefined ? toWarning(currentScope().warn) : warn,
     maxTasksPerWorker,
     maxHeapBytes,
     retries,
     maxDepth,
     hooks,
-    onWarning: toSafeWarning(onWarning),
+    onWarning: warn,
     ...(maxTotalWorkers !== undefined && { maxTotalWorkers }),
     ...(observer !== undefined && { observer }),
   };

@@ -1,7 +1,7 @@
 import { abortable } from "../base/abortable.ts";
 import { ANYTHING, checkOptions, oneOf, type OptionRules } from "../base/check_options.ts";
 import { ScopeClosedError } from "../base/errors.ts";
-import { writeWarning } from "../base/warning.ts";
+import { callSafely, type QuiverWarning, toWarning, writeWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
   assertDepth,
@@ -11,15 +11,9 @@ import {
   type WorkerContextOptions,
   type WorkerContextSettings,
 } from "../scope/scope.ts";
-import { answerCall, type CallRunner } from "../task/call_task.ts";
+import { answerCall, type CallRunner, type ReadyCall } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
-import {
-  type CallStatus,
-  type CallTracker,
-  followSignal,
-  Future,
-  toAborted,
-} from "../task/future.ts";
+import { type CallTracker, followSignal, Future, toAborted } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
@@ -97,9 +91,7 @@ function limit(runner: CallRunner, limiter: Limiter): CallRunner {
   return {
     run: async (ready) => {
       const acquired = limiter.acquire();
-      using _permit = acquired instanceof Promise
-        ? await untilGivenUp(acquired, ready.status)
-        : acquired;
+      using _permit = acquired instanceof Promise ? await untilGivenUp(acquired, ready) : acquired;
       return await runner.run(ready);
     },
   };
@@ -108,13 +100,18 @@ function limit(runner: CallRunner, limiter: Limiter): CallRunner {
 /** Waits for a permit until the call is given up; a permit that comes later goes back at once. */
 async function untilGivenUp(
   acquired: Promise<Disposable>,
-  { cancellation }: CallStatus,
+  { status, scope }: ReadyCall,
 ): Promise<Disposable> {
   try {
-    return await abortable(acquired, cancellation);
+    return await abortable(acquired, status.cancellation);
   } catch (error) {
-    // What the limiter throws then, nobody waits for any more.
-    acquired.then((permit) => permit[Symbol.dispose](), () => {});
+    const warn = toWarning(scope.warn);
+    const message = "Cannot give a permit back that nobody needs any more";
+    acquired.then(
+      (permit) => callSafely(() => permit[Symbol.dispose](), (cause) => warn({ message, cause })),
+      // What the limiter throws then, nobody waits for any more.
+      () => {},
+    );
     throw error;
   }
 }
@@ -322,7 +319,7 @@ class OpenWorkerContext implements WorkerContext {
 
   close(): Promise<void> {
     if (this.#state.state === "open") {
-      const ended = this.#end(currentScope());
+      const ended = this.#end(toWarning(currentScope().warn));
       this.#state = { state: "closed", done: this.#failures.conclude(ended) };
     }
     return this.#state.done;
@@ -334,12 +331,12 @@ class OpenWorkerContext implements WorkerContext {
     return nesting === undefined ? this.#runner : this.#engine;
   }
 
-  async #end({ warn }: Scope): Promise<void> {
+  async #end(warn: (warning: QuiverWarning) => void): Promise<void> {
     if (this.#unsettled > 0) {
       this.#drained ??= Promise.withResolvers<void>();
       await this.#drained.promise;
     }
-    await this.#engine.close({ warn });
+    await this.#engine.close({ warn: (message) => warn({ message }) });
   }
 }
 

@@ -10,7 +10,7 @@ import {
   TIMEOUT,
 } from "../base/check_options.ts";
 import { NestedExecutorError, QuiverError } from "../base/errors.ts";
-import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
+import { type QuiverWarning, toSafeWarning, type Warn } from "../base/warning.ts";
 import { type Cache, checkCache } from "../cache/cache.ts";
 import type { Json } from "../call/call_record.ts";
 import type { StoreDescription } from "../store/stores.ts";
@@ -64,7 +64,10 @@ export interface ScopeOptions {
    * after the calls that run. `undefined` (given as such) means: those of the program.
    */
   workers?: WorkerContextOptions | undefined;
-  /** Told of each warning once; by default warnings are written to standard error. */
+  /**
+   * Told of each warning once; by default warnings are written to standard error, as are those that it
+   * was not told because it throws.
+   */
   onWarning?: (warning: QuiverWarning) => void;
 }
 
@@ -200,7 +203,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     strict,
     singleFlight,
     leaseTimeout,
-    warn: keepsWarn ? outer.warn : createWarn(strict, onWarning ?? writeWarning),
+    warn: keepsWarn ? outer.warn : createWarn(strict, toSafeWarning(onWarning)),
   };
 }
 

@@ -9,6 +9,8 @@ import {
   takeSettled,
 } from "../base/abortable.ts";
 import { CancelledError } from "../base/errors.ts";
+import { callSafely, toWarning } from "../base/warning.ts";
+import { currentScope } from "../scope/current_scope.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
 import { takeOver } from "../worker/transfer.ts";
@@ -193,12 +195,18 @@ export class Future<T> implements Promise<T> {
 
   /**
    * Calls a function once when the future has settled, however it did. Unlike `then`, this does not
-   * count as handling a failure.
+   * count as handling a failure. What the function throws is warned of, and ends nothing.
    *
    * @param fn Gets the future.
+   * @throws {TypeError} When it is no function.
    */
   onDone(fn: (future: Future<T>) => void): void {
-    this.#status.onDone(() => fn(this));
+    if (typeof fn !== "function") {
+      throw new TypeError(`Cannot follow "${this.name}": \`onDone\` takes a function, not ${fn}`);
+    }
+    const warn = toWarning(currentScope().warn);
+    const message = `Cannot tell who follows "${this.name}": what \`onDone\` was given threw`;
+    this.#status.onDone(() => callSafely(() => fn(this), (cause) => warn({ message, cause })));
   }
 
   /**
@@ -241,7 +249,7 @@ export class Future<T> implements Promise<T> {
    *
    * @internal
    */
-  get [settlingSymbol](): Settling {
+  get [settlingSymbol](): CallStatus {
     return this.#status;
   }
 
@@ -296,7 +304,7 @@ export function followSignal(future: Future<unknown>, signal: AbortSignal): void
   const shared = shareSignal(signal);
   const abort = () => future.abort(signal.reason);
   shared.addEventListener("abort", abort);
-  future.onDone(() => shared.removeEventListener("abort", abort));
+  future[settlingSymbol].onDone(() => shared.removeEventListener("abort", abort));
 }
 
 /**

@@ -1,9 +1,15 @@
+import { toWarning } from "../../base/warning.ts";
 import type { Future } from "../../task/future.ts";
 import { AutoChunkPace, type ChunkSizer } from "./chunk_call.ts";
 import { type MapBatch, MapBuffer } from "./map_buffer.ts";
 import { MapCaller, type MapExecutor, type MapItem, type MapSubject } from "./map_caller.ts";
 import { type MapInput, openMapInput } from "./map_input.ts";
-import { openProgressBar, type ProgressObserver, RunningProgress } from "./progress_bar.ts";
+import {
+  openProgressBar,
+  type ProgressObserver,
+  RunningProgress,
+  toSafeProgress,
+} from "./progress_bar.ts";
 
 /** How a map is run, checked. */
 export interface MapSettings {
@@ -172,7 +178,9 @@ export async function openMapRun<T, R>(
   settings: MapSettings,
 ): Promise<MapRun<T, R>> {
   const { progress } = settings;
-  const observer = progress === true ? await openProgressBar() : progress || undefined;
+  const observer = progress === true
+    ? await openProgressBar()
+    : progress && toSafeProgress(progress, toWarning(subject.scope.warn)) || undefined;
   return new MapRun<T, R>(executor, subject, items, settings, new MapProgress(observer));
 }
 

@@ -1,7 +1,8 @@
 import { importLater } from "../../base/lazy_import.ts";
+import { type QuiverWarning, SafeCallbacks } from "../../base/warning.ts";
 import type { Future } from "../../task/future.ts";
 
-/** Told how a map goes. */
+/** Told how a map goes. What it throws is warned of once, and ends neither the map nor the program. */
 export interface ProgressObserver {
   /**
    * The map begins.
@@ -58,6 +59,26 @@ export async function openProgressBar(): Promise<ProgressObserver | undefined> {
       draw();
     },
     stop: () => bar.stop(),
+  };
+}
+
+/**
+ * Makes of a user's observer one that never throws.
+ *
+ * @param warn Told once when the user's throws; must not throw.
+ */
+export function toSafeProgress(
+  observer: ProgressObserver,
+  warn: (warning: QuiverWarning) => void,
+): ProgressObserver {
+  const callbacks = new SafeCallbacks("who follows a map", warn);
+  return {
+    start: (total) => callbacks.tell("start", () => observer.start(total)),
+    update: (hit) => callbacks.tell("update", () => observer.update(hit)),
+    ...(observer.report !== undefined && {
+      report: (running: number) => callbacks.tell("report", () => observer.report?.(running)),
+    }),
+    stop: () => callbacks.tell("stop", () => observer.stop()),
   };
 }
 

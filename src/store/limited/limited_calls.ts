@@ -1,4 +1,4 @@
-import { type QuiverWarning, writeWarning } from "../../base/warning.ts";
+import { type QuiverWarning, toSafeWarning } from "../../base/warning.ts";
 import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
 import type { CallFeed, Lease, MaybePromise, Stores, TellDamaged } from "../stores.ts";
@@ -45,7 +45,7 @@ export class LimitedCalls {
     this.#stores = stores;
     this.#limits = { maxBytes, maxItems, maxAge, gracePeriod };
     this.#selection = toSelection(limits.policy);
-    this.#onWarning = limits.onWarning ?? writeWarning;
+    this.#onWarning = toSafeWarning(limits.onWarning);
     this.#index = new EvictionIndex((digest) => stores.sweeper?.describe(digest));
   }
 
