@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { ANYTHING, checkOptions, type OptionRules, withDefaults } from "../base/check_options.ts";
+import { checkOptions, OBJECT, type OptionRules, withDefaults } from "../base/check_options.ts";
 import { BagFormatError } from "../base/errors.ts";
 import { type BagOptions, CACHE_FILES_RULES, either, integerFrom } from "../disk/disk_storage.ts";
 import { DISK } from "../disk/file_system.ts";
@@ -29,7 +29,7 @@ const RULES: OptionRules<BagOptions> = {
   fold: either("auto", "full", "manual"),
   journalBytes: integerFrom(1),
   memoryBytes: integerFrom(0),
-  compression: ANYTHING,
+  compression: OBJECT,
 };
 
 /** What a bag stands on; a test puts other things in their place. */
@@ -78,9 +78,10 @@ function checkCompression(compression: BagOptions["compression"]): BagFeatures {
   const { gzip, ...others } = compression;
   const unknown = Object.keys(others)[0];
   if (unknown === undefined && isGzipLevel(gzip)) return { gzip };
-  throw new RangeError(
+  const Refusal = unknown === undefined && typeof gzip === "number" ? RangeError : TypeError;
+  throw new Refusal(
     'Cannot open a bag as "compression" must be { gzip: 1 … 9 }: ' +
-      `current value is ${JSON.stringify(compression)}`,
+      `current value is ${Deno.inspect(compression)}`,
   );
 }
 

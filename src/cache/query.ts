@@ -1,4 +1,4 @@
-import { ANYTHING, checkOptions } from "../base/check_options.ts";
+import { checkOptions, FUNCTION } from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, toSafeWarning } from "../base/warning.ts";
 import type { CallQuery, CallTemplate } from "../call/call_query.ts";
@@ -232,7 +232,7 @@ export function query(
   what: CallQuery = {},
   options: QueryOptions = {},
 ): CallSelection {
-  checkOptions("query calls", options, { onWarning: ANYTHING });
+  checkOptions("query calls", options, { onWarning: FUNCTION });
   const { onWarning } = options;
   checkCache(cache, "query calls as the first argument");
   const whole = "address" in what || typeof what !== "function" ? what : undefined;

@@ -2,6 +2,7 @@
 import "../base/ambient.ts";
 import type { DiskBag } from "../bag/disk_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../bag/verify/report.ts";
+import { checkIsOptions, checkOptions, FUNCTION } from "../base/check_options.ts";
 import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, toSafeWarning } from "../base/warning.ts";
@@ -501,7 +502,9 @@ function importReading(): Promise<typeof import("../store/browse/read_bag.ts")> 
  * ```
  */
 export async function openBag(path: string | URL, options: OpenBagOptions = {}): Promise<Bag> {
+  checkIsOptions("open a bag", options);
   const { onWarning, ...bagOptions } = options;
+  checkOptions("open a bag", { onWarning }, { onWarning: FUNCTION });
   const { openBagStores } = await loadStores();
   return new Bag(await openBagStores(path, bagOptions), toSafeWarning(onWarning));
 }

@@ -1,12 +1,13 @@
 // Before all that needs a runtime, as it refuses others than Deno.
 import "../base/ambient.ts";
 import {
-  ANYTHING,
+  BOOLEAN,
   checkOptions,
   COUNT_OR_NONE,
   numeric,
   oneOf,
   type OptionRules,
+  SIGNAL,
   TIMEOUT,
 } from "../base/check_options.ts";
 import { ExecutorShutdownError } from "../base/errors.ts";
@@ -55,7 +56,7 @@ export interface ShutdownOptions {
   cancelPending?: boolean;
 }
 
-const SHUTDOWN_RULES: OptionRules<ShutdownOptions> = { wait: ANYTHING, cancelPending: ANYTHING };
+const SHUTDOWN_RULES: OptionRules<ShutdownOptions> = { wait: BOOLEAN, cancelPending: BOOLEAN };
 
 /** Marks executors: another copy of Quiver has a class of its own. */
 const EXECUTOR = Symbol.for("quiver.executor");
@@ -144,7 +145,7 @@ export class Executor implements AsyncDisposable {
    * Creates an executor; no worker starts before there is work.
    *
    * @param options How many workers, of which kind.
-   * @throws {TypeError} When an option is unknown.
+   * @throws {TypeError} When an option is unknown or of the wrong type.
    * @throws {RangeError} When a number is out of range.
    */
   constructor(options: ExecutorOptions = {}) {
@@ -349,7 +350,7 @@ export class Executor implements AsyncDisposable {
    * busy with a call that was given up, and cannot be stopped, is told of in a warning by its name.
    *
    * @param options Whether to wait, and whether calls that have not started are cancelled.
-   * @throws {TypeError} When an option is unknown.
+   * @throws {TypeError} When an option is unknown or of the wrong type.
    * @throws {UnhandledFailuresError} When calls have failed, and nobody has looked at their futures by
    * then; but not those that were cancelled, or ended by `terminate()`. Whoever does not wait is not
    * told: then the end of the program tells of them.
@@ -476,10 +477,7 @@ interface ViewedExecutor extends MapExecutor {
 }
 
 const CALL_RULES: OptionRules<CallOptions> = {
-  signal: {
-    allows: (value) => value instanceof AbortSignal,
-    says: () => ": `signal` is not an AbortSignal",
-  },
+  signal: SIGNAL,
   deadline: TIMEOUT,
   onAbort: oneOf(["terminate", "detach"]),
   gracePeriod: TIMEOUT,

@@ -1,19 +1,22 @@
 import {
-  ANYTHING,
   checkOptions,
   COUNT,
   COUNT_OR_INFINITY,
   COUNT_OR_NONE,
+  FUNCTION,
   NOT_NEGATIVE,
   numeric,
   oneOf,
   type OptionRules,
   showOption,
+  withFunctions,
 } from "../base/check_options.ts";
 import { type QuiverWarning, toSafeWarning, toWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
   checkProcessOptions,
+  HOOK,
+  PROCESS_RULES,
   toHookCall,
   WORKER_TYPES,
   type WorkerHook,
@@ -137,9 +140,7 @@ export interface ExecutorOptions {
 const RULES: OptionRules<ExecutorOptions> = {
   maxWorkers: COUNT,
   workerType: oneOf(WORKER_TYPES),
-  permissions: ANYTHING,
-  env: ANYTHING,
-  flags: ANYTHING,
+  ...PROCESS_RULES,
   idleTimeout: NOT_NEGATIVE,
   gracePeriod: NOT_NEGATIVE,
   output: {
@@ -152,10 +153,17 @@ const RULES: OptionRules<ExecutorOptions> = {
   retries: COUNT_OR_NONE,
   maxDepth: COUNT_OR_INFINITY,
   maxTotalWorkers: COUNT_OR_INFINITY,
-  init: ANYTHING,
-  retire: ANYTHING,
-  observer: ANYTHING,
-  onWarning: ANYTHING,
+  init: HOOK,
+  retire: HOOK,
+  observer: withFunctions([], [
+    "queued",
+    "started",
+    "retried",
+    "finished",
+    "workerStarted",
+    "workerEnded",
+  ]),
+  onWarning: FUNCTION,
 };
 
 /** What an executor is made of, everything decided. */
@@ -230,7 +238,8 @@ export function checkMaxWorkers(
   action: string,
 ): void {
   // Of an option that is left out there is a default, and of an argument none.
-  checkOptions(action, { maxWorkers: maxWorkers ?? NaN }, { maxWorkers: COUNT });
+  const given = { maxWorkers: maxWorkers === undefined ? NaN : maxWorkers };
+  checkOptions(action, given, { maxWorkers: COUNT });
   if (maxTotalWorkers === undefined || maxWorkers <= maxTotalWorkers) return;
   throw new RangeError(
     `Cannot ${action} as \`maxWorkers\` must not be more than \`maxTotalWorkers\` ` +

@@ -1,5 +1,12 @@
 import { type SettleListener, settlingOf, shareSignal } from "../base/abortable.ts";
-import { ANYTHING, checkOptions, oneOf, type OptionRules, TIMEOUT } from "../base/check_options.ts";
+import {
+  checkOptions,
+  COUNT,
+  oneOf,
+  type OptionRules,
+  SIGNAL,
+  TIMEOUT,
+} from "../base/check_options.ts";
 import { type CallTracker, Future } from "../task/future.ts";
 
 /** Options of {@linkcode wait}. */
@@ -21,7 +28,7 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-const LIMIT_RULES: OptionRules<AsCompletedOptions> = { timeout: TIMEOUT, signal: ANYTHING };
+const LIMIT_RULES: OptionRules<AsCompletedOptions> = { timeout: TIMEOUT, signal: SIGNAL };
 const WAIT_RULES: OptionRules<WaitOptions> = {
   until: oneOf(["all", "first", "firstError"]),
   ...LIMIT_RULES,
@@ -347,11 +354,7 @@ export function batchFutures<T>(
   size: number,
   tracker: CallTracker,
 ): Future<T[]>[] {
-  if (!Number.isInteger(size) || size < 1) {
-    throw new RangeError(
-      `Cannot batch futures as \`size\` must be a positive integer: ${String(size)}`,
-    );
-  }
+  checkOptions("batch futures", { size: size === undefined ? NaN : size }, { size: COUNT });
   const grouping = new Grouping<T>(collectFutures(futures, "batch futures"), size);
   return grouping.promises().map((promise, index) =>
     new Future(`batch ${index + 1}`, (status) => {

@@ -1,5 +1,5 @@
 import { abortable } from "../base/abortable.ts";
-import { ANYTHING, checkOptions, oneOf, type OptionRules } from "../base/check_options.ts";
+import { checkOptions, oneOf, type OptionRules, SIGNAL } from "../base/check_options.ts";
 import { ScopeClosedError } from "../base/errors.ts";
 import { callSafely, type QuiverWarning, toWarning, writeWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
@@ -213,7 +213,7 @@ export function openWorkerContext(options: WorkerContextOptions = {}): WorkerCon
 }
 
 const RUN_RULES: OptionRules<WorkerRunOptions> = {
-  signal: ANYTHING,
+  signal: SIGNAL,
   onAbort: oneOf(["terminate", "detach"]),
   limiter: {
     allows: (value) => hasMethod(value, "acquire"),
@@ -290,6 +290,11 @@ class OpenWorkerContext implements WorkerContext {
     checkOptions("run on a worker", options, RUN_RULES);
     const definition = requireDefinition(task, "submit");
     const { name } = definition;
+    if (!Array.isArray(args)) {
+      throw new TypeError(
+        `Cannot run "${name}" on a worker: its arguments come in an array, as in \`[argument]\``,
+      );
+    }
     const scope = scopeOf(task);
     if (this.#state.state === "closed") {
       const message =

@@ -1,10 +1,13 @@
 import {
   ANYTHING,
+  BOOLEAN,
   checkOptions,
   COUNT_OR_INFINITY,
+  FUNCTION,
   LONGEST_TIMEOUT,
   NOT_NEGATIVE,
   numeric,
+  OBJECT,
   oneOf,
   type OptionRules,
   TIMEOUT,
@@ -19,7 +22,9 @@ import { currentWorker } from "../worker/current_worker.ts";
 import {
   type CallControl,
   checkProcessOptions,
+  HOOK,
   type HookCall,
+  PROCESS_RULES,
   type ProcessOptions,
   toHookCall,
   WORKER_TYPES,
@@ -157,14 +162,14 @@ const RULES: OptionRules<ScopeOptions> = {
   cache: ANYTHING,
   tags: ANYTHING,
   metadata: ANYTHING,
-  strict: ANYTHING,
-  singleFlight: ANYTHING,
+  strict: BOOLEAN,
+  singleFlight: BOOLEAN,
   leaseTimeout: numeric(
     `must be Infinity or an integer from 0 to ${LONGEST_TIMEOUT}`,
     (value) => value === Infinity || (Number.isInteger(value) && TIMEOUT.allows(value)),
   ),
-  workers: ANYTHING,
-  onWarning: ANYTHING,
+  workers: OBJECT,
+  onWarning: FUNCTION,
 };
 
 /** How deep tags and metadata may be: what is deeper overflows the stack of those who read it. */
@@ -475,12 +480,10 @@ export interface WorkerContextSettings {
 
 const WORKER_RULES: OptionRules<WorkerContextOptions> = {
   workerType: oneOf(WORKER_TYPES),
-  permissions: ANYTHING,
-  env: ANYTHING,
-  flags: ANYTHING,
+  ...PROCESS_RULES,
   idleTimeout: NOT_NEGATIVE,
-  init: ANYTHING,
-  retire: ANYTHING,
+  init: HOOK,
+  retire: HOOK,
   gracePeriod: NOT_NEGATIVE,
   maxWorkers: COUNT_OR_INFINITY,
 };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { OBJECT, ofKind, type OptionRule, type OptionRules, TEXTS } from "../base/check_options.ts";
 import type { TaskAddress } from "../call/call_record.ts";
 
 /** A kind of worker. */
@@ -41,6 +42,25 @@ export function checkProcessOptions(
     );
   }
 }
+
+/** What only workers of the kind `"process"` can be given. */
+export const PROCESS_RULES: OptionRules<ProcessOptions> = {
+  permissions: ofKind(
+    'an object, "inherit" or "none"',
+    (value) => value === "inherit" || value === "none" || OBJECT.allows(value),
+  ),
+  env: ofKind(
+    "an object of strings",
+    (value) => OBJECT.allows(value) && TEXTS.allows(Object.values(Object(value))),
+  ),
+  flags: TEXTS,
+};
+
+/** A task that each worker runs, or a task and its arguments. */
+export const HOOK: OptionRule = ofKind(
+  "a task, or `{ task, args }`",
+  (value) => typeof value === "function" || OBJECT.allows(value),
+);
 
 /** A function of the caller's that a task calls from its worker. */
 export type Callback = (...args: unknown[]) => unknown;

@@ -73,12 +73,9 @@ for (const workerType of ["web", "process", "inline"] as const) {
     await using executor = open();
     for (const size of [-1, 0, 1.5, NaN, "7"]) {
       const wrong = size as number;
-      assertThrows(
-        () => executor.map(square, RANGE, { chunkSize: wrong }),
-        RangeError,
-        "chunkSize",
-      );
-      assertThrows(() => executor.map(square, RANGE, { bufferSize: wrong }), RangeError, "buffer");
+      const Refusal = typeof size === "number" ? RangeError : TypeError;
+      assertThrows(() => executor.map(square, RANGE, { chunkSize: wrong }), Refusal, "chunkSize");
+      assertThrows(() => executor.map(square, RANGE, { bufferSize: wrong }), Refusal, "buffer");
     }
     assertThrows(() => executor.map(square, RANGE, { chunk: 1 } as never), TypeError, '"chunk"');
     assertThrows(() => executor.map(square, 7 as never), TypeError, "not iterable");

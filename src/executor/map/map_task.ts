@@ -1,10 +1,12 @@
 import { importLater } from "../../base/lazy_import.ts";
 import {
-  ANYTHING,
+  BOOLEAN,
   checkOptions,
   COUNT,
   numeric,
   type OptionRules,
+  SIGNAL,
+  withFunctions,
 } from "../../base/check_options.ts";
 import type { Scope } from "../../scope/scope.ts";
 import { adoptFutures } from "../../task/call_arguments.ts";
@@ -54,15 +56,20 @@ export interface MapOptions {
   signal?: AbortSignal;
 }
 
+const OBSERVER = withFunctions(["start", "update", "stop"], ["report"]);
+
 const RULES: OptionRules<MapOptions> = {
   chunkSize: {
     ...numeric('must be a positive integer or "auto"', Number.isInteger),
     allows: (value) => value === "auto" || COUNT.allows(value),
   },
   bufferSize: COUNT,
-  ordered: ANYTHING,
-  progress: ANYTHING,
-  signal: ANYTHING,
+  ordered: BOOLEAN,
+  progress: {
+    ...OBSERVER,
+    allows: (value) => BOOLEAN.allows(value) || OBSERVER.allows(value),
+  },
+  signal: SIGNAL,
 };
 
 /** What a map calls. */

@@ -1,3 +1,4 @@
+import { checkIsOptions, checkOptions, FUNCTION } from "../../base/check_options.ts";
 import { importLater } from "../../base/lazy_import.ts";
 import { answerCall, type CallRunner, type ReadyCall } from "../../task/call_task.ts";
 import { definitionOf, requireDefinition } from "../../task/definition.ts";
@@ -159,6 +160,7 @@ export function wrapExecutor<P extends object, M extends string = PoolMethodName
   // What is returned has the method that the type says it has.
   const wrapped = pool as unknown as WrappedExecutor<P, M>;
   if (pool instanceof Executor) return wrapped;
+  if (adapter !== undefined) checkAdapter(adapter);
   const method = adapter?.method ?? findMethod(pool);
   const own: unknown = Reflect.get(pool, method);
   if (typeof own !== "function") {
@@ -189,7 +191,7 @@ export function wrapExecutor<P extends object, M extends string = PoolMethodName
   };
   if (spreads) {
     const withOptions = (options: object) => {
-      checkOptions(options, method, "calls");
+      checkPoolOptions(options, method, "calls");
       return (task: object, ...args: unknown[]) => submit(task, args, options);
     };
     Object.defineProperty(value, "with", { value: withOptions });
@@ -197,6 +199,19 @@ export function wrapExecutor<P extends object, M extends string = PoolMethodName
   Object.defineProperty(value, WRAPPED, { value: true });
   Object.defineProperty(pool, method, { value, configurable: true, writable: true });
   return wrapped;
+}
+
+/** What an adapter has beside is its own. */
+function checkAdapter(adapter: unknown): asserts adapter is PoolAdapter {
+  checkIsOptions("wrap an executor by an adapter", adapter);
+  const { method, send, json }: { method?: unknown; send?: unknown; json?: unknown } = adapter;
+  if (typeof method !== "string") {
+    throw new TypeError("Cannot wrap an executor by an adapter: its `method` is not a string");
+  }
+  checkOptions("wrap an executor by an adapter", { send, json }, {
+    send: FUNCTION,
+    json: FUNCTION,
+  });
 }
 
 function findMethod(pool: object): string {
@@ -223,11 +238,15 @@ function split(
     );
   }
   if (options === undefined) return { args, options };
-  checkOptions(options, method, `"${name}"`);
+  checkPoolOptions(options, method, `"${name}"`);
   return { args, options };
 }
 
-function checkOptions(options: unknown, method: string, what: string): asserts options is object {
+function checkPoolOptions(
+  options: unknown,
+  method: string,
+  what: string,
+): asserts options is object {
   if (typeof options === "object" && options !== null) return;
   throw new TypeError(`Cannot ${method} ${what}: the pool's options are no object`);
 }
