@@ -100,7 +100,8 @@ export interface ExecutorOptions {
   maxHeapBytes?: number;
   /**
    * How often a call is run again when the task throws or its worker dies. Errors of Quiver's own other
-   * than `WorkerDiedError` (a failed dependency, a cancellation, a result that cannot travel) are final.
+   * than `WorkerDiedError` (a failed dependency, a cancellation, a result that cannot travel) are final,
+   * and so is every failure of a call whose argument was given away by `transfer()`.
    * A call whose worker died may have done part of its work.
    *
    * @default {0}

@@ -1,6 +1,7 @@
 import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../../base/errors.ts";
 import type { OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
+import { isTransferred } from "../../worker/transfer.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
 import type { CallStatistics, OutputTaker } from "../call_options.ts";
@@ -377,6 +378,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #retry(call: Call, read: () => unknown): boolean {
     const retries = call.retries ?? this.#options.retries ?? 0;
     if (this.#state.state === "dropping" || call.retried >= retries) return false;
+    // What it was given has moved away with it.
+    if (isTransferred(call.request.args)) return false;
     const error = read();
     if (!isRetriable(error)) return false;
     call.retried++;

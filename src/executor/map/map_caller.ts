@@ -8,7 +8,7 @@ import type { TaskDefinition } from "../../task/definition.ts";
 import { type CallStatus, type CallTracker, CancelSource, Future } from "../../task/future.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
-import { isGivenAway } from "../../worker/transfer.ts";
+import { isGivenAway, isTransferred } from "../../worker/transfer.ts";
 import type { CallRequest } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
@@ -147,7 +147,7 @@ export class MapCaller<T, R> {
 
   /** Whether neither the cache nor futures make some of the calls end before others. */
   #isPlain(items: readonly MapItem<T>[]): boolean {
-    return !this.#remembers && !holdsSpecial(items) && !hasFuture(items);
+    return !this.#remembers && !holdsSpecial(items) && !isTransferred(items) && !hasFuture(items);
   }
 
   /** One future for all: a promise for each would take longer than a short call. */
@@ -233,9 +233,13 @@ export class ChunkGatherer {
   #flush(): void {
     const all = this.#gathered;
     this.#gathered = [];
-    const gathered = all.filter(({ request }) => request.callbacks === undefined);
-    // Each may be given up by itself, and calls nobody back then.
-    for (const call of all) if (call.request.callbacks !== undefined) void this.#send([call]);
+    const gathered: GatheredCall[] = [];
+    for (const call of all) {
+      const { args, callbacks } = call.request;
+      // Each may be given up by itself, and calls nobody back then; what has moved cannot go again.
+      if (callbacks !== undefined || isTransferred(args)) void this.#send([call]);
+      else gathered.push(call);
+    }
     const { size } = this.#route.pace;
     for (let begin = 0; begin < gathered.length; begin += size) {
       void this.#send(gathered.slice(begin, begin + size));
