@@ -104,6 +104,8 @@ interface Nesting {
   readonly depth: number;
   /** What executors opened here may start. */
   readonly allowance: WorkerAllowance;
+  /** Those that run the calls around it in this isolate, if there are any. */
+  readonly within?: readonly string[];
 }
 
 /** What holds for the code that runs now. */

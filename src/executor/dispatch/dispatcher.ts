@@ -15,6 +15,7 @@ import {
   type PrintedOutput,
 } from "./call.ts";
 import { DispatchMetrics } from "./metrics.ts";
+import { NestedCalls } from "./nested_calls.ts";
 import { Prefetch } from "./prefetch.ts";
 import { PriorityQueue } from "./queue.ts";
 import { type PoolWorker, WorkerPool, type WorkerPoolOptions } from "./worker_pool.ts";
@@ -37,6 +38,11 @@ export interface DispatcherOptions extends WorkerPoolOptions {
   output?: OutputTaker | undefined;
   /** Says what holds for each call on its worker. */
   limits?: () => CallLimits | undefined;
+  /**
+   * What the dispatcher is known by where its workers are in this isolate, so that the body of a call may
+   * make others.
+   */
+  owner?: string | undefined;
   /**
    * How often a call is run again when it fails, if it does not say so itself.
    *
@@ -98,6 +104,9 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   readonly #pool: WorkerPool<Call>;
   readonly #prefetch: Prefetch;
   readonly #metrics: DispatchMetrics;
+  /** Only where workers are in this isolate. */
+  readonly #nested: NestedCalls | undefined;
+  #maxWorkers: number;
   #unended = 0;
   /** Resolves when the dispatcher is closed and all calls have ended. */
   readonly #drained = Promise.withResolvers<void>();
@@ -113,6 +122,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#pool = new WorkerPool(options);
     this.#prefetch = new Prefetch(this.#pool, options.prefetch ?? 128);
     this.#metrics = new DispatchMetrics(options.observer);
+    if (options.owner !== undefined) this.#nested = new NestedCalls(options.owner);
+    this.#maxWorkers = options.maxWorkers;
   }
 
   /**
@@ -153,7 +164,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const call = new Call(this, this.#withFlags(request), observer, listener, id, now);
     this.#unended++;
     call.wait();
-    this.#queue.push(call);
+    if (this.#nested?.add(call)) this.#makeRoom(call);
+    else this.#queue.push(call);
     this.#metrics.queued(call);
     call.listen();
     this.#advance();
@@ -162,7 +174,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   /** Changes how many workers may take calls; those that end a call first are those too many. */
   resize(maxWorkers: number): void {
-    this.#pool.resize(maxWorkers);
+    this.#maxWorkers = maxWorkers;
+    this.#resize();
     this.#advance();
   }
 
@@ -285,11 +298,23 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #withFlags(request: CallRequest): CallRequest {
     const limits = this.#options.limits?.();
     const output = this.#options.output !== undefined;
-    if (limits === undefined && !output) return request;
+    const within = this.#nested?.within;
+    if (limits === undefined && !output && within === undefined) return request;
     return withFlags(request, {
+      ...(within !== undefined && { within }),
       ...(limits !== undefined && { limits }),
       ...(output && { output }),
     });
+  }
+
+  /** Whoever waits for a call holds a worker, in whose place another one runs it, before all others. */
+  #makeRoom(call: Call): void {
+    this.#resize();
+    this.#queue.unshift(call);
+  }
+
+  #resize(): void {
+    this.#pool.resize(this.#maxWorkers + (this.#nested?.holding ?? 0));
   }
 
   /** Does all that can be done now. */
@@ -406,6 +431,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #leave(call: Call): void {
     call.end();
     this.#queue.delete(call);
+    if (this.#nested?.delete(call)) this.#resize();
     this.#unended--;
     this.#settleDrained();
   }

@@ -85,8 +85,10 @@ export function createEngine(
     ...dispatching
   } = options;
   const share = new WorkerShare({ ...options, maxHeapBytes }, allowance);
+  const owner = share.workerType === "inline" ? crypto.randomUUID() : undefined;
   const open = openWorkerOfType({
     type: share.workerType,
+    owner,
     ...hooks,
     ...(processOptions !== undefined && { processOptions }),
   });
@@ -98,6 +100,7 @@ export function createEngine(
     onAbort,
     output: toOutputTaker(output, outputFailed),
     limits: () => share.limits,
+    owner,
     observer: observer && new SafeObserver(observer, onWarning),
   });
   return { dispatcher, share, runner: new WorkerRunner(dispatcher, share.workerType !== "inline") };

@@ -15,7 +15,13 @@ import type {} from "../guest/worker_main.ts";
 import { type CallContext, NO_CONTEXT } from "../wire/call_context.ts";
 import { encodeTasks } from "../wire/task_arguments.ts";
 
-type Open = (name: string, signal: AbortSignal, options: ProcessOptions) => Promise<Worker>;
+type Open = (name: string, signal: AbortSignal, options: OpenOptions) => Promise<Worker>;
+
+/** What only one kind of worker needs. */
+interface OpenOptions extends ProcessOptions {
+  /** What the owner of an inline worker is known by to the calls beneath those that it runs. */
+  readonly owner: string | undefined;
+}
 
 /** How each kind of worker is opened; its code is loaded with the first worker. */
 const OPENERS: { readonly [T in WorkerType]: Open } = {
@@ -40,11 +46,11 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
       ...(flags !== undefined && { flags }),
     });
   },
-  inline: async (name) => {
+  inline: async (name, _signal, { owner }) => {
     const { openInlineWorker } = await importLater<typeof import("../../worker/inline_worker.ts")>(
       "inline",
     );
-    const calls = new LazyCalls(false);
+    const calls = new LazyCalls({ owner });
     await calls.load();
     return await openInlineWorker((request, control) => calls.run(request, control), {
       name,
@@ -68,6 +74,8 @@ interface WorkerSettings extends WorkerHookCalls {
   readonly type: WorkerType;
   /** What only workers of the kind `"process"` can be given. */
   readonly processOptions?: ProcessOptions;
+  /** What the owner of inline workers is known by. */
+  readonly owner?: string | undefined;
 }
 
 /**
@@ -80,11 +88,11 @@ interface WorkerSettings extends WorkerHookCalls {
 export function openWorkerOfType(
   settings: WorkerSettings,
 ): (signal: AbortSignal) => Promise<Worker> {
-  const { type, init, retire, processOptions = {} } = settings;
+  const { type, init, retire, processOptions = {}, owner } = settings;
   const open = OPENERS[type];
   let opened = 0;
   return async (signal) => {
-    const worker = await open(`quiver-worker-${++opened}`, signal, processOptions);
+    const worker = await open(`quiver-worker-${++opened}`, signal, { ...processOptions, owner });
     // Both are calls like any other, so that every kind of worker can do it.
     if (init !== undefined) await prepare(worker, { name: "init", hook: init }, signal);
     if (retire !== undefined) await prepare(worker, { name: "retire", hook: retire }, signal);

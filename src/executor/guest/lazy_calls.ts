@@ -5,12 +5,25 @@ import type { ResultCarrier } from "./result_carrier.ts";
 import type { Retirement } from "./retirement.ts";
 import type { WorkerCalls } from "./worker_calls.ts";
 
+/** Options of {@linkcode LazyCalls}. */
+interface LazyCallsOptions {
+  /**
+   * Whether nobody else is in this isolate.
+   *
+   * @default {false}
+   */
+  readonly ownIsolate?: boolean;
+  /** What who sends the calls is known by to those beneath them, if that is in this isolate. */
+  readonly owner?: string | undefined;
+}
+
 /**
  * Runs calls with what is loaded late, so that a worker listens before it loads what runs calls, while
  * its parent makes the first call ready.
  */
 export class LazyCalls implements WorkerHooks {
   readonly #ownIsolate: boolean;
+  readonly #owner: string | undefined;
   #calls: WorkerCalls | undefined;
   #carrier: ResultCarrier | undefined;
   #loading: Promise<WorkerCalls> | undefined;
@@ -19,10 +32,11 @@ export class LazyCalls implements WorkerHooks {
   /**
    * Loads nothing yet.
    *
-   * @param ownIsolate Whether nobody else is in this isolate.
+   * @param options Whose worker it is.
    */
-  constructor(ownIsolate: boolean) {
+  constructor({ ownIsolate = false, owner }: LazyCallsOptions) {
     this.#ownIsolate = ownIsolate;
+    this.#owner = owner;
   }
 
   /**
@@ -92,7 +106,7 @@ export class LazyCalls implements WorkerHooks {
       importLater<typeof import("./result_carrier.ts")>("carrier"),
     ]);
     this.#carrier = new ResultCarrier();
-    return this.#calls = new WorkerCalls();
+    return this.#calls = new WorkerCalls(this.#owner);
   }
 }
 

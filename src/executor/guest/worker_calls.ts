@@ -70,6 +70,16 @@ export class WorkerCalls {
   #computing: Computing | undefined;
   /** There as soon as a call is to hand over what it prints. */
   #output: Promise<Disposable> | undefined;
+  readonly #within: readonly string[] | undefined;
+
+  /**
+   * Has opened nothing yet.
+   *
+   * @param owner What who sends the calls is known by to those beneath them, if that is in this isolate.
+   */
+  constructor(owner?: string) {
+    if (owner !== undefined) this.#within = [owner];
+  }
 
   /**
    * Runs a call.
@@ -139,13 +149,17 @@ export class WorkerCalls {
     known: TaskDefinition | undefined,
     warnings: string[],
   ): Promise<PreparedCall> {
-    const { bare, limits, output, tasks, announce } = context;
+    const { bare, limits, output, tasks, announce, within } = context;
     const definition = known ?? await importInWorker(module, () => importTask({ module, name }));
     const restored = bare === true
       ? this.#createPlainScope(warnings)
       : this.#restoreScope(context, warnings);
     this.#budget.total = limits?.nestedWorkers ?? NESTED_WORKERS;
     let scope = restored instanceof Promise ? await restored : restored;
+    if (within !== undefined && scope.nesting !== undefined) {
+      const all = [...within, ...scope.nesting.within ?? []];
+      scope = { ...scope, nesting: { ...scope.nesting, within: all } };
+    }
     if (output === true) {
       await (this.#output ??= openOutput());
       scope = { ...scope, output: control };
@@ -287,7 +301,11 @@ export class WorkerCalls {
   }
 
   #nest(scope: Scope, depth: number): Scope {
-    return { ...scope, nesting: { depth, allowance: this.#budget } };
+    const nesting = { depth, allowance: this.#budget };
+    return {
+      ...scope,
+      nesting: this.#within === undefined ? nesting : { ...nesting, within: this.#within },
+    };
   }
 
   async #openCache(

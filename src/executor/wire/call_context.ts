@@ -48,6 +48,8 @@ export interface CallContext extends ScopeDescription, Remembering {
   readonly chain?: CallChain;
   /** How many executors' calls are around this one; none, if not given. */
   readonly depth?: number;
+  /** What those of them are known by that run calls in the same isolate, beside the one that runs it. */
+  readonly within?: readonly string[];
   /** What holds for the call, whatever its scope. */
   readonly limits?: CallLimits;
   /** The tasks among the arguments, if there are any. */
@@ -113,7 +115,7 @@ export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | un
 }
 
 /** What holds for all calls that one dispatcher brings to workers. */
-type DispatchFlags = Pick<CallContext, "limits" | "output">;
+type DispatchFlags = Pick<CallContext, "limits" | "output" | "within">;
 
 /**
  * Adds to a call what holds for all calls on its way.
