@@ -12,6 +12,12 @@ export function writeWarning({ message, cause }: QuiverWarning): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`Warning: ${message}${reason}\n`));
 }
 
+/** Tells whoever sits at the terminal, if somebody does, why nothing happens. */
+export function writeNote(message: string): void {
+  if (!Deno.stderr.isTerminal()) return;
+  Deno.stderr.writeSync(new TextEncoder().encode(`Note: ${message}\n`));
+}
+
 /** Told once of each thing that went wrong without costing the user the result. */
 export type Warn = (message: string, cause?: unknown) => void;
 

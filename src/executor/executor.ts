@@ -118,6 +118,10 @@ export class Executor implements AsyncDisposable {
     failed: (call, reason) => this.#failures.add(call, reason),
     seen: (call) => this.#failures.delete(call),
   };
+  readonly #wait = {
+    pending: () => this.#unsettled.size,
+    remedy: "`shutdown({ cancelPending: true })` gives up those that have not started",
+  };
   #maxWorkers: number;
   #hits = 0;
   #misses = 0;
@@ -368,7 +372,7 @@ export class Executor implements AsyncDisposable {
       this.#engine.close({ cancelPending, warn }).catch(() => {});
     }
     const ended = this.#end(warn);
-    if (wait) await this.#failures.conclude(ended);
+    if (wait) await this.#failures.conclude(ended, this.#wait);
     // Nobody waits, and what a worker's end could report was reported to the calls.
     else ended.catch(() => {});
   }

@@ -5,9 +5,10 @@ import {
   ExecutorShutdownError,
   UnhandledFailuresError,
 } from "../base/errors.ts";
-import { writeWarning } from "../base/warning.ts";
+import { writeNote, writeWarning } from "../base/warning.ts";
 import { dependsOnGivenUp } from "../task/call_arguments.ts";
 import type { CallStatus, CallTracker } from "../task/future.ts";
+import { currentWorker } from "../worker/current_worker.ts";
 
 /** So many failures that nobody has looked at are kept, the first and the last: the others are counted. */
 const MOST_KEPT = 100;
@@ -128,6 +129,14 @@ export function takeUnhandledFailures(): UnhandledFailuresError | undefined {
   return AT_EXIT.take();
 }
 
+/** What is waited for at the end. */
+interface Wait {
+  /** How many calls there are that have not ended. */
+  readonly pending: () => number;
+  /** What could be done about them. */
+  readonly remedy?: string;
+}
+
 /**
  * The calls of an executor or a worker context that have failed though nobody looks at their futures.
  * Those end no program in the middle; whoever closes the owner is told of them.
@@ -180,12 +189,16 @@ export class UnhandledFailures {
 
   /**
    * Waits for the end of what has run the calls, and tells of the failures that nobody has looked at.
+   * Where that takes longer than a moment, whoever sits at the terminal is told of it.
    *
    * @param ended Settles when all has ended.
+   * @param wait For what.
    * @throws What that rejects with, {@linkcode UnhandledFailuresError}, or an `AggregateError` of both.
    */
-  async conclude(ended: Promise<void>): Promise<void> {
+  async conclude(ended: Promise<void>, wait: Wait): Promise<void> {
+    const timer = noteLater(wait);
     const [end] = await Promise.allSettled([ended]);
+    clearTimeout(timer);
     // What is made of a result fails a little later than the call.
     if (this.#unsettledParts > 0) await sleep(0);
     AT_EXIT.delete(this);
@@ -207,6 +220,21 @@ export class UnhandledFailures {
   take(): ReturnType<FailureLog["take"]> {
     return this.#log.take();
   }
+}
+
+/** Whoever waits for longer wants to know for what, in milliseconds. */
+const PATIENCE = 1000;
+
+function noteLater({ pending, remedy }: Wait): ReturnType<typeof setTimeout> | undefined {
+  if (pending() === 0 || currentWorker() !== undefined) return undefined;
+  const timer = setTimeout(() => {
+    const count = pending();
+    if (count === 0) return;
+    const calls = count === 1 ? "1 call has" : `${count} calls have`;
+    writeNote(`workers are to end when ${calls} ended${remedy === undefined ? "" : `; ${remedy}`}`);
+  }, PATIENCE);
+  Deno.unrefTimer(timer);
+  return timer;
 }
 
 /** Of all owners together. */

@@ -325,7 +325,8 @@ class OpenWorkerContext implements WorkerContext {
   close(): Promise<void> {
     if (this.#state.state === "open") {
       const ended = this.#end(toWarning(currentScope().warn));
-      this.#state = { state: "closed", done: this.#failures.conclude(ended) };
+      const done = this.#failures.conclude(ended, { pending: () => this.#unsettled });
+      this.#state = { state: "closed", done };
     }
     return this.#state.done;
   }
