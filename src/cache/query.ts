@@ -1,4 +1,4 @@
-import { checkOptions, FUNCTION } from "../base/check_options.ts";
+import { checkIsOptions, checkOptions, FUNCTION } from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, toSafeWarning } from "../base/warning.ts";
 import type { CallQuery, CallTemplate } from "../call/call_query.ts";
@@ -235,6 +235,7 @@ export function query(
   checkOptions("query calls", options, { onWarning: FUNCTION });
   const { onWarning } = options;
   checkCache(cache, "query calls as the first argument");
+  if (typeof what !== "function") checkIsOptions("query calls", what);
   const whole = "address" in what || typeof what !== "function" ? what : undefined;
   return new CallSelection(cache, async function* () {
     const { toDamagedWarning, toMatcher } = await importLater<Calls>("calls");

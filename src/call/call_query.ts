@@ -1,4 +1,11 @@
-import { checkOptions, OBJECT, ofKind, type OptionRules, TEXT } from "../base/check_options.ts";
+import {
+  checkIsOptions,
+  checkOptions,
+  OBJECT,
+  ofKind,
+  type OptionRules,
+  TEXT,
+} from "../base/check_options.ts";
 import type { CallRecord, Json, TaskAddress } from "./call_record.ts";
 
 /** What records of calls are to have in common; fields that are not given do not count. */
@@ -54,6 +61,7 @@ const FIELDS: OptionRules<CallTemplate> = {
  * @throws {RangeError} When `before` or `after` is no time.
  */
 export function toMatcher(query: CallQuery): (record: CallRecord) => boolean {
+  if (typeof query !== "function") checkIsOptions("match calls", query);
   // A task is a function, too.
   if (!("address" in query) && typeof query === "function") return query;
   const tests = toTests("address" in query ? { task: query } : query);

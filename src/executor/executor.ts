@@ -29,7 +29,7 @@ import type { WorkerType } from "../worker/worker.ts";
 import type { CallOptions } from "./call_options.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
 import type { MapExecutor } from "./map/map_caller.ts";
-import { type MapOptions, mapTask } from "./map/map_task.ts";
+import { checkMapOptions, type MapOptions, mapTask } from "./map/map_task.ts";
 import {
   checkMaxWorkers,
   type ExecutorOptions,
@@ -581,13 +581,17 @@ export class ExecutorView {
     items: Iterable<T> | AsyncIterable<T>,
     options: MapOptions = {},
   ): AsyncGenerator<R, void, void> {
-    const { signal, ...callOptions } = this.#options;
-    const signals = [signal, options.signal].filter((each) => each !== undefined);
+    checkMapOptions(options);
+    const { signal = options.signal, ...callOptions } = this.#options;
+    // To join one with itself would cost memory for as long as it is there.
+    const joined = signal !== undefined && options.signal !== undefined && signal !== options.signal
+      ? AbortSignal.any([signal, options.signal])
+      : signal;
     return mapTask(
       { ...this.#executor, options: { ...this.#executor.options, ...callOptions } },
       { definition: requireDefinition(task, "map"), scope: scopeOf(task) },
       items,
-      { ...options, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) },
+      { ...options, ...(joined !== undefined && { signal: joined }) },
     );
   }
 }

@@ -14,6 +14,8 @@ import { currentWorker } from "../worker/current_worker.ts";
 const MOST_KEPT = 100;
 /** So many of them a message names. */
 const MOST_NAMED = 5;
+/** So many owners that nobody closes are kept with theirs. */
+const MOST_OWNERS = 100;
 /** So much of the text of each. */
 const MOST_TEXT = 200;
 
@@ -21,6 +23,18 @@ const MOST_TEXT = 200;
 interface Failure {
   readonly task: string;
   readonly reason: unknown;
+}
+
+/** What is told of failures: how many, and those of them that were kept. */
+interface Taken {
+  readonly count: number;
+  readonly failures: readonly Failure[];
+}
+
+function join(all: readonly Taken[]): Taken {
+  let count = 0;
+  for (const each of all) count += each.count;
+  return { count, failures: all.flatMap(({ failures }) => failures).slice(0, MOST_KEPT) };
 }
 
 /** The calls of one owner that have failed, and whose futures nobody has looked at. */
@@ -52,7 +66,7 @@ class FailureLog {
   }
 
   /** Takes all out, which then are told of. */
-  take(): { readonly count: number; readonly failures: readonly Failure[] } {
+  take(): Taken {
     const taken = { count: this.#count, failures: [...this.#kept.values()] };
     this.#kept.clear();
     this.#added = new WeakSet();
@@ -67,6 +81,8 @@ class FailureLog {
  */
 class FailuresAtExit {
   readonly #owners = new Set<UnhandledFailures>();
+  /** Those of owners that were too many. */
+  #left: Taken = { count: 0, failures: [] };
   #listens = false;
   #printsSuppressed = false;
   readonly #report = (): void => {
@@ -78,6 +94,11 @@ class FailuresAtExit {
   /** An owner has some. */
   add(owner: UnhandledFailures): void {
     this.#owners.add(owner);
+    const [oldest] = this.#owners;
+    if (this.#owners.size > MOST_OWNERS && oldest !== undefined) {
+      this.#owners.delete(oldest);
+      this.#left = join([this.#left, oldest.take()]);
+    }
     if (this.#listens) return;
     this.#listens = true;
     addEventListener("beforeunload", this.#report);
@@ -109,11 +130,10 @@ class FailuresAtExit {
 
   /** Takes those of all owners out; an error that names them, if there are any. */
   take(): UnhandledFailuresError | undefined {
-    const taken = [...this.#owners].map((owner) => owner.take());
+    const taken = join([this.#left, ...Array.from(this.#owners, (owner) => owner.take())]);
+    this.#left = { count: 0, failures: [] };
     this.#owners.clear();
-    let count = 0;
-    for (const each of taken) count += each.count;
-    return toError(count, taken.flatMap(({ failures }) => failures));
+    return toError(taken);
   }
 }
 
@@ -202,8 +222,7 @@ export class UnhandledFailures {
     // What is made of a result fails a little later than the call.
     if (this.#unsettledParts > 0) await sleep(0);
     AT_EXIT.delete(this);
-    const { count, failures } = this.take();
-    const unhandled = toError(count, failures);
+    const unhandled = toError(this.take());
     if (unhandled !== undefined) AT_EXIT.printSuppressed();
     if (end.status === "fulfilled") {
       if (unhandled !== undefined) throw unhandled;
@@ -217,7 +236,7 @@ export class UnhandledFailures {
   }
 
   /** Takes the failures out that nobody has looked at. */
-  take(): ReturnType<FailureLog["take"]> {
+  take(): Taken {
     return this.#log.take();
   }
 }
@@ -240,7 +259,7 @@ function noteLater({ pending, remedy }: Wait): ReturnType<typeof setTimeout> | u
 /** Of all owners together. */
 const REFUSED = new UnhandledFailures();
 
-function toError(count: number, failures: readonly Failure[]): UnhandledFailuresError | undefined {
+function toError({ count, failures }: Taken): UnhandledFailuresError | undefined {
   if (count === 0) return undefined;
   const named = failures.slice(0, MOST_NAMED).map(({ task, reason }) =>
     `"${task}" (${toText(reason)})`
@@ -250,7 +269,7 @@ function toError(count: number, failures: readonly Failure[]): UnhandledFailures
   const [subject, verb, them] = count === 1
     ? ["1 call", "has", "it"]
     : [`${count} calls`, "have", "them"];
-  const errors = failures.slice(0, MOST_KEPT).map(({ reason }) => reason);
+  const errors = failures.map(({ reason }) => reason);
   return new UnhandledFailuresError(
     `Cannot pass over ${subject} that ${verb} failed, as nobody has looked at ${
       count === 1 ? "its future" : "their futures"

@@ -286,8 +286,8 @@ class OpenWorkerContext implements WorkerContext {
     args: DeferredArguments<A>,
     options: WorkerRunOptions = {},
   ): Future<R> {
-    const { signal, onAbort, limiter } = options;
     checkOptions("run on a worker", options, RUN_RULES);
+    const { signal, onAbort, limiter } = options;
     const definition = requireDefinition(task, "submit");
     const { name } = definition;
     if (!Array.isArray(args)) {

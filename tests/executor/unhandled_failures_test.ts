@@ -205,6 +205,12 @@ Deno.test("a call of a cached scope that fails is told of as any other", async (
   assertEquals(error.count, 2);
 });
 
+Deno.test("of failures of many executors that nobody closes, all are counted", async () => {
+  const { code, stderr } = await run("inline", "of many executors");
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "Cannot pass over 300 calls that have failed");
+});
+
 const PROGRAM = new URL("./testdata/unhandled_exit.ts", import.meta.url);
 
 async function run(

@@ -81,6 +81,16 @@ interface MapTarget {
 }
 
 /**
+ * Checks the options of a map.
+ *
+ * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function checkMapOptions(options: MapOptions): void {
+  checkOptions("map", options, RULES);
+}
+
+/**
  * Calls a task for each item and gives the results.
  *
  * @typeParam T An item.
@@ -96,7 +106,7 @@ export function mapTask<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   options: MapOptions,
 ): AsyncGenerator<R, void, void> {
-  checkOptions("map", options, RULES);
+  checkMapOptions(options);
   const { chunkSize = "auto", bufferSize, ordered = true, progress = false, signal } = options;
   const settings = { chunkSize, bufferSize, ordered, progress, signal };
   const { name } = target.definition;

@@ -79,6 +79,12 @@ const WAYS: { readonly [how: string]: (workerType: WorkerType) => Promise<void> 
     console.log("went on");
     throw new EvalError("the first of two");
   },
+  "of many executors": async () => {
+    for (let n = 0; n < 300; n++) {
+      await settle(new Executor({ workerType: "inline" }).submit(fail, 1));
+    }
+    console.log("went on");
+  },
   "seen after all": async (workerType) => {
     const executor = new Executor({ workerType, maxWorkers: 1, idleTimeout: 0 });
     const failing = executor.submit(fail, 1);
