@@ -9,13 +9,21 @@ export interface QuiverWarning {
 /** Writes a warning to standard error, where nobody else wants to be told. */
 export function writeWarning({ message, cause }: QuiverWarning): void {
   const reason = cause instanceof Error ? `: ${cause.message}` : "";
-  Deno.stderr.writeSync(new TextEncoder().encode(`Warning: ${message}${reason}\n`));
+  writeLine(`Warning: ${message}${reason}`);
+}
+
+function writeLine(text: string): void {
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
+  } catch {
+    // Nobody reads it any more, and what is told of has cost nobody anything.
+  }
 }
 
 /** Tells whoever sits at the terminal, if somebody does, why nothing happens. */
 export function writeNote(message: string): void {
   if (!Deno.stderr.isTerminal()) return;
-  Deno.stderr.writeSync(new TextEncoder().encode(`Note: ${message}\n`));
+  writeLine(`Note: ${message}`);
 }
 
 /** Told once of each thing that went wrong without costing the user the result. */

@@ -205,6 +205,15 @@ Deno.test("a call of a cached scope that fails is told of as any other", async (
   assertEquals(error.count, 2);
 });
 
+Deno.test("a failure in another library's pool that nobody looks at is told at the end", async () => {
+  const { code, stdout, stderr } = await run("inline", "of another library's pool");
+  assertEquals([code, stdout], [1, "went on\n"], stderr);
+  assertStringIncludes(
+    stderr,
+    "Cannot pass over 1 call that has failed, as nobody has looked at its",
+  );
+});
+
 Deno.test("of failures of many executors that nobody closes, all are counted", async () => {
   const { code, stderr } = await run("inline", "of many executors");
   assertEquals(code, 1);

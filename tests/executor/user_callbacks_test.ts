@@ -26,6 +26,9 @@ const WARNINGS: { readonly [how: string]: readonly string[] } = {
     'Cannot remember a call of "work": an argument has no digest; the call runs anyway',
     "`onWarning` threw when it was told of a warning",
   ],
+  "progress of a check": [
+    "Cannot tell who follows the check of a bag: its `update` threw; calls go on",
+  ],
   "a permit that nobody needs": ["Cannot give a permit back that nobody needs any more"],
 };
 

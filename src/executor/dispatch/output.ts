@@ -4,7 +4,7 @@ import type { OutputOption, OutputTaker, WorkerOutputLine } from "../call_option
 /**
  * Finds who takes what tasks print.
  *
- * @param warn Told once when a function throws; must not throw.
+ * @param warn Told once when it cannot be handed over; must not throw.
  * @returns Takes it, or `undefined` where it is printed as ever.
  */
 export function toOutputTaker(
@@ -12,9 +12,9 @@ export function toOutputTaker(
   warn: (warning: QuiverWarning) => void,
 ): OutputTaker | undefined {
   if (output === "inherit") return undefined;
-  if (output === "label") return printLabelled;
+  const take = output === "label" ? printLabelled : output;
   const callbacks = new SafeCallbacks("who takes what tasks print", warn);
-  return (line) => callbacks.tell("output", () => output(line));
+  return (line) => callbacks.tell("output", () => take(line));
 }
 
 /** Says in front of each line which worker and which task have printed it. */

@@ -5,6 +5,7 @@ import { definitionOf, requireDefinition } from "../../task/definition.ts";
 import { followSignal, type Future, toAborted } from "../../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../../task/task.ts";
 import { Executor } from "../executor.ts";
+import { UnhandledFailures } from "../unhandled_failures.ts";
 import { assertInsideCall } from "../../scope/scope.ts";
 import type { PoolAdapter, PoolMethod, PoolRunnerOptions } from "./pool_runner.ts";
 
@@ -74,6 +75,9 @@ const METHODS: readonly string[] = ["submit", "run", "exec", "add"];
 /** Marks the methods that were replaced; another copy of Quiver must not replace them again. */
 const WRAPPED = Symbol.for("quiver.wrapped");
 
+/** Of the calls in pools of all kinds, which others close: the end of the program tells of them. */
+const FAILURES = new UnhandledFailures();
+
 /**
  * Teaches another library's pool to take tasks: what the cache of the scope knows is answered at once,
  * and the pool is not touched; anything else it runs, in that scope, and the result is remembered.
@@ -99,7 +103,8 @@ const WRAPPED = Symbol.for("quiver.wrapped");
  *
  * A `signal` among the pool's options gives a call up: its future rejects at once with the signal's
  * reason, and the pool ends the call as far as it can. `Future.cancel` ends only calls that the pool was
- * not given yet.
+ * not given yet. A call that fails and whose future nobody looks at is told of at the end of the program,
+ * as others close the pool.
  *
  * Requires `--allow-read` of Quiver's own files, and what the pool needs.
  *
@@ -175,7 +180,7 @@ export function wrapExecutor<P extends object, M extends string = PoolMethodName
     const signal = signalOf(options);
     if (signal?.aborted) return toAborted(definition.name, signal.reason);
     const runner = createLateRunner({ pool, method, adapter, give, options });
-    const future = answerCall(definition, given, scope, runner);
+    const future = answerCall(definition, given, scope, runner, { tracker: FAILURES.derived });
     // The pool is told of the signal, but not while a call waits for somebody else.
     if (signal !== undefined) followSignal(future, signal);
     return future;

@@ -3,10 +3,12 @@ import {
   cacheScope,
   createMemoryCache,
   Executor,
+  openBag,
   reportProgress,
   task,
   type WorkerType,
 } from "@quiver/quiver";
+import { verifyBag } from "@quiver/quiver/caches";
 import { type ExecutorObserver, openWorkerContext } from "@quiver/quiver/workers";
 
 export const work = task(import.meta, async function work(n: number): Promise<number> {
@@ -98,6 +100,13 @@ const WAYS: { readonly [how: string]: () => Promise<unknown> } = {
       await executor.submit(work, (() => {}) as never).catch(() => {});
       return await Promise.all([1, 2, 3].map((n) => executor.submit(work, n)));
     });
+  },
+  async "progress of a check"() {
+    const path = await Deno.makeTempDir();
+    await (await openBag(path)).close();
+    const { sound } = await verifyBag(path, { progress: { update: fail } });
+    await Deno.remove(path, { recursive: true });
+    return sound ? [1, 2, 3] : [];
   },
   async "a permit that nobody needs"() {
     await using context = openWorkerContext({ workerType });

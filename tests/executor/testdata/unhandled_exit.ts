@@ -1,5 +1,6 @@
 // Leaves failures to nobody, and closes nothing that could tell: deno run -A unhandled_exit.ts <kind> <how>
 import { cacheScope, Executor, task, type WorkerType } from "@quiver/quiver";
+import { wrapExecutor } from "@quiver/quiver/pools";
 import { getReusableExecutor, runInWorker } from "@quiver/quiver/workers";
 
 export const fail = task(import.meta, function fail(n: number): number {
@@ -61,6 +62,11 @@ const WAYS: { readonly [how: string]: (workerType: WorkerType) => Promise<void> 
   },
   "of the program's workers": async () => {
     await settle(runInWorker(fail, [1]));
+    console.log("went on");
+  },
+  "of another library's pool": async () => {
+    const pool = wrapExecutor({ submit: async <T>(fn: () => T | Promise<T>) => await fn() });
+    await settle(pool.submit(fail, 1));
     console.log("went on");
   },
   "of a scope's workers": async (workerType) => {
