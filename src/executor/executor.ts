@@ -387,7 +387,11 @@ export class Executor implements AsyncDisposable {
     this.#engine.terminate();
   }
 
-  /** Waits for the calls that were submitted, then ends the workers, as `shutdown` does without options. */
+  /**
+   * Waits for the calls that were submitted, then ends the workers, as `shutdown` does without options.
+   *
+   * @throws {UnhandledFailuresError} When calls have failed, and nobody has looked at their futures.
+   */
   async close(): Promise<void> {
     await this.shutdown();
   }

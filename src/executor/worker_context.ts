@@ -177,6 +177,7 @@ export interface WorkerContext extends AsyncDisposable {
    *
    * @throws {WorkersKilledError} When workers did not end within the grace period.
    * @throws {WorkerDiedError} When `retire` has failed in a worker.
+   * @throws {UnhandledFailuresError} When calls have failed, and nobody has looked at their futures.
    */
   close(): Promise<void>;
   /** The same as `close`. */

@@ -85,6 +85,7 @@ export function runInScope<T>(scope: Scope, fn: () => T): T {
  * @param fn The function.
  * @returns What the function returns.
  * @throws {WorkersKilledError} When workers of the scope's own did not end in time.
+ * @throws {UnhandledFailuresError} When calls on them have failed, and nobody has looked at their futures.
  *
  * @example Remember calls
  * ```ts
