@@ -69,6 +69,7 @@ class FailureLog {
   take(): Taken {
     const taken = { count: this.#count, failures: [...this.#kept.values()] };
     this.#kept.clear();
+    this.#last = undefined;
     this.#added = new WeakSet();
     this.#count = 0;
     return taken;
