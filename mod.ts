@@ -50,6 +50,7 @@ export {
   QuiverError,
   ScopeClosedError,
   UnclonableError,
+  UnhandledFailuresError,
   WorkerDiedError,
   WorkerInitError,
   WorkersKilledError,

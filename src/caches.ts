@@ -23,7 +23,8 @@
  *
  * @module
  */
-export type { BagOptions, FoldResult } from "./disk/disk_storage.ts";
+export type { BagOptions, CacheFilesOptions, FoldResult } from "./disk/disk_storage.ts";
+export type { CachePermissions } from "./disk/ownership.ts";
 export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/report.ts";
 export type { CallRecord, Json } from "./call/call_record.ts";
 export type { CallQuery, CallTemplate } from "./call/call_query.ts";

@@ -20,7 +20,7 @@
 export type { TaskAddress } from "./call/call_record.ts";
 export type { WorkerStatistics } from "./executor/dispatch/dispatcher.ts";
 export type { CallStatistics } from "./executor/call_options.ts";
-export type { ExecutorObserver, ObservedCall } from "./executor/call_options.ts";
+export type { ExecutorObserver, ObservedCall, WorkerEnding } from "./executor/call_options.ts";
 export type { ExecutorStatistics } from "./executor/options.ts";
 export type { WorkerOutputLine } from "./executor/call_options.ts";
 export type { ProgressObserver } from "./executor/map/progress_bar.ts";

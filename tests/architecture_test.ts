@@ -129,6 +129,7 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
     "web_worker.ts",
   ],
   "src/worker/wire": [
+    "large_buffers.ts",
     "unclonable.ts",
   ],
 };

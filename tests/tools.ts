@@ -51,12 +51,14 @@ const SEARCHES = {
     commands: [[Deno.execPath()]],
     works: runsAsNobody,
   },
+  "prlimit": { about: "prlimit", commands: [["prlimit"]], works: ["--version"] },
   "python3": { about: "python3", commands: PYTHONS, works: ["--version"] },
   "python3-h5py": {
     about: "python3 with h5py",
     commands: PYTHONS,
     works: ["-c", "import h5py"],
   },
+  "sh": { about: "sh", commands: [["sh", "-c"]], works: ["ulimit -n 64"] },
   "tmpfs": {
     about: "right to mount a disk in memory",
     commands: [["unshare", "--mount", "--map-root-user", "sh", "-c"]],

@@ -7,10 +7,19 @@
  *
  * @module
  */
-import { BagFormatError, QuiverError } from "../base/errors.ts";
+import { dirname } from "node:path";
+import { BagCorruptError, BagFormatError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
-import { type FileSystem, ifThere, readWhole, replaceFile } from "../disk/file_system.ts";
-import { type BagLayout, listNames } from "../disk/layout.ts";
+import {
+  type FileSystem,
+  lookAt,
+  openShared,
+  readWhole,
+  replaceFile,
+  SMALL_FILE_BYTES,
+} from "../disk/file_system.ts";
+import { allowUse, type CachePermissions, likeDirectory } from "../disk/ownership.ts";
+import { type BagLayout, directoriesOf, listRoot, locksOf } from "../disk/layout.ts";
 
 /** The version of the format that this code writes and reads. */
 const BAG_VERSION = 1;
@@ -40,6 +49,11 @@ function toContent({ gzip }: BagFeatures): string {
 export interface BagFeatures {
   /** The level at which arrays are compressed, 1 to 9; absent for not at all. */
   readonly gzip?: number;
+}
+
+/** What is decided for a new bag, and who may use it. */
+interface NewBagOptions extends BagFeatures {
+  readonly permissions?: CachePermissions | undefined;
 }
 
 /** What a process leaves that died while it created the bag. */
@@ -86,17 +100,22 @@ export function isDeadLink(path: string, error: unknown): boolean {
 /**
  * Makes a new bag out of a directory that is missing or empty; leaves a bag as it is.
  *
- * @param features What is decided for a new bag.
+ * @param options What is decided for a new bag.
+ * @returns What makes files that are as the bag's directory is.
  * @throws {BagFormatError} If the directory holds something else.
  */
 export function createBag(
   fileSystem: FileSystem,
   layout: BagLayout,
-  features: BagFeatures = {},
-): void {
-  if (readBagJson(layout) === undefined) {
-    fileSystem.makeDirectory(layout.root);
-    const foreign = listNames(layout.root).find((name) => !UNFINISHED_REGEXP.test(name));
+  { permissions, ...features }: NewBagOptions = {},
+): FileSystem {
+  refuseLinkedDirectories(layout);
+  const isNew = readBagJson(layout) === undefined;
+  if (isNew) fileSystem.makeDirectory(layout.root);
+  allowUse(layout.root, permissions, isNew);
+  const owned = likeDirectory(fileSystem, layout.root);
+  if (isNew) {
+    const foreign = listRoot(layout.root).find(({ name }) => !UNFINISHED_REGEXP.test(name))?.name;
     // A process that creates the same bag may have finished between the two looks.
     if (foreign !== undefined && readBagJson(layout) === undefined) {
       throw new BagFormatError(
@@ -104,13 +123,22 @@ export function createBag(
           "choose a directory that is missing or empty",
       );
     }
-    writeBagJson(fileSystem, layout, features);
+    writeBagJson(owned, layout, features);
   }
   // Also for a bag that is there: whoever created it may have died before this.
-  const { segments, journals, leases, touches, locks } = layout;
-  for (const directory of [segments, journals, leases, touches, locks]) {
-    fileSystem.makeDirectory(directory);
+  for (const directory of directoriesOf(layout)) {
+    if (directory !== layout.quarantine) owned.makeDirectory(directory);
   }
+  for (const lock of locksOf(layout)) {
+    if (lookAt(lock) === undefined) openShared(owned, lock, { write: true }).close();
+  }
+  if (lookAt(layout.callLog) === undefined) {
+    openShared(owned, layout.callLog, { append: true }).close();
+    // All names are there that an acknowledged call needs, and that of the bag itself.
+    owned.syncDirectory(layout.root);
+    owned.syncDirectory(dirname(layout.root));
+  }
+  return owned;
 }
 
 /**
@@ -192,11 +220,11 @@ export function isGzipLevel(level: unknown): level is number {
  * @returns Whether it is there and is JSON.
  */
 export function isBagJsonReadable(layout: BagLayout): boolean {
-  const text = readBagJson(layout);
   try {
+    const text = readBagJson(layout);
     return text !== undefined && "format" in parse(layout, text);
   } catch (error) {
-    if (error instanceof BagFormatError) return false;
+    if (error instanceof BagFormatError || error instanceof BagCorruptError) return false;
     throw error;
   }
 }
@@ -207,8 +235,8 @@ export function isBagJsonReadable(layout: BagLayout): boolean {
  * @throws {BagFormatError} If one is a symbolic link or no directory at all.
  */
 export function refuseLinkedDirectories(layout: BagLayout): void {
-  for (const path of [layout.segments, layout.journals, layout.leases, layout.locks]) {
-    const info = ifThere(() => Deno.lstatSync(path));
+  for (const path of directoriesOf(layout)) {
+    const info = lookAt(path);
     if (info === undefined || info.isDirectory) continue;
     throw new BagFormatError(
       `Cannot open "${layout.root}" as a bag: "${path}" is ` +
@@ -219,7 +247,7 @@ export function refuseLinkedDirectories(layout: BagLayout): void {
 }
 
 function readBagJson(layout: BagLayout): string | undefined {
-  const bytes = readWhole(layout.bagJson);
+  const bytes = readWhole(layout.bagJson, SMALL_FILE_BYTES);
   return bytes && new TextDecoder().decode(bytes);
 }
 
@@ -236,28 +264,4 @@ function parse(
       { cause },
     );
   }
-}
-
-/**
- * Runs the first writes of an open bag, and says what to do where the directory refuses them.
- *
- * @returns What `write` returns.
- * @throws {QuiverError} If the directory is read-only.
- */
-export function writeFirst<T>(layout: BagLayout, write: () => T): T {
-  try {
-    return write();
-  } catch (cause) {
-    if (!isReadOnly(cause)) throw cause;
-    throw new QuiverError(
-      `Cannot open "${layout.root}" for writing: the directory is read-only; ` +
-        'open it with mode: "read"',
-      { cause },
-    );
-  }
-}
-
-function isReadOnly(error: unknown): boolean {
-  return error instanceof Deno.errors.PermissionDenied ||
-    (error instanceof Error && "code" in error && error.code === "EROFS");
 }

@@ -1,6 +1,6 @@
 import type { CacheGuard, StoredPart } from "../disk/disk_storage.ts";
 import { DiskValues } from "../disk/disk_stores.ts";
-import type { Found, ValueDescription } from "../disk/stores.ts";
+import type { Found, MaybePromise, ValueDescription } from "../disk/stores.ts";
 import { decodePlain } from "../value/codec/cbor.ts";
 import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import type { Digest, EncodedPart, Payload, PayloadSource, StoredPayload } from "../value/value.ts";
@@ -27,6 +27,8 @@ export interface BagValuesOptions {
   readonly stored: StoredValues;
   /** Keeps others from dropping what is put again. */
   readonly touches: Touches;
+  /** Brings a known value to the disk itself, where that is promised. */
+  readonly syncKnown?: ((digest: Digest) => void) | undefined;
   /** Called with each part that was appended to the own journal. */
   readonly onPut: () => void;
 }
@@ -58,8 +60,8 @@ export class BagValues extends DiskValues implements PayloadSource {
   }
 
   /** As the base class says. */
-  putPart(part: EncodedPart): void {
-    const { stored, touches, writer, onPut } = this.#options;
+  putPart(part: EncodedPart): MaybePromise<void> {
+    const { stored, touches, syncKnown } = this.#options;
     this.#guard.checkWritable("put a value into");
     const { digest, bytes } = part;
     if (digest.length !== DIGEST_LENGTH) {
@@ -70,7 +72,18 @@ export class BagValues extends DiskValues implements PayloadSource {
         `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
       );
     }
-    if (stored.isWhole(digest) && touches.leave(digest, () => this.#isLive(digest))) return;
+    if (!stored.isWhole(digest)) return this.#append(part);
+    syncKnown?.(digest);
+    const stays = touches.leave(digest, () => this.#isLive(digest));
+    if (stays === true) return;
+    if (stays === false) return this.#append(part);
+    // The caller may change its buffer meanwhile.
+    const copy = { ...part, bytes: bytes.slice() };
+    return stays.then((stays) => stays ? undefined : this.#append(copy));
+  }
+
+  #append(part: EncodedPart): void {
+    const { stored, writer, onPut } = this.#options;
     const { journal, entry } = writer.append(part);
     stored.add(journal, entry);
     onPut();

@@ -1,9 +1,11 @@
 import {
   type BagOptions,
-  CacheGuard,
+  type CacheGuard,
+  type CacheSettings,
   type CompactOptions,
   type CompactResult,
   type FoldResult,
+  guardBag,
   type StorageStatistics,
 } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
@@ -29,7 +31,7 @@ import { StoredValues } from "./stored_values.ts";
 import { DigestSet } from "./table/digest_rows.ts";
 
 /** What an open bag stands on. */
-export interface DiskBagOptions extends Required<Omit<BagOptions, "compression">> {
+export interface DiskBagOptions extends Omit<CacheSettings<BagOptions>, "compression"> {
   /** The seam. */
   readonly fileSystem: FileSystem;
   /** The bag's paths. */
@@ -65,14 +67,14 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   constructor(options: DiskBagOptions) {
     const { fileSystem, layout, journalBytes, memoryBytes, mode, durability } = options;
     const sync = durability === "power";
-    const guard = new CacheGuard(`the bag "${layout.root}"`, mode);
+    const guard = guardBag(layout, mode);
     this.path = layout.root;
     this.mode = mode;
     this.#options = options;
     this.#guard = guard;
     this.#cache = new ByteCache(memoryBytes);
     const handles = new FileHandles();
-    this.#writer = new JournalWriter({ fileSystem, layout, journalBytes, sync });
+    this.#writer = new JournalWriter({ fileSystem, layout, guard, journalBytes, sync });
     this.#stored = new StoredValues(
       layout,
       handles,
@@ -86,8 +88,9 @@ export class DiskBag implements DiskStorage, ValueSweeper {
       guard,
       sync,
       onLongTail: reload,
-      // What others have removed is held open until this handle learns of it.
-      onReplaced: reload,
+      // What others have removed is held open until this handle learns of it. All may be another one.
+      onReplaced: () => void this.#stored.reload(true),
+      onAppended: () => this.#writer.doubt(),
       onOverdue: () => this.#sealLog(),
     }, this.#stored.logGeneration);
     this.#folding = new BackgroundFold(options.runner, layout);
@@ -100,6 +103,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
       writer: this.#writer,
       stored: this.#stored,
       touches,
+      ...(sync && { syncKnown: (digest) => this.#stored.sync(digest, fileSystem) }),
       onPut: () => this.#countPut(),
     });
     for (const one of [handles, touches, this.calls, this.#writer, this.leases]) {
@@ -159,6 +163,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
    */
   async fold(): Promise<FoldResult | undefined> {
     this.#guard.checkWritable("fold");
+    this.#guard.checkThere();
     // A journal that its writer has let go of can be removed once it is sealed.
     this.#writer.rotate();
     const result = await this.#folding.run();
@@ -169,7 +174,8 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   /** As the interface says. */
   horizon(gracePeriod: number): Promise<number> {
     this.#guard.checkWritable("collect the garbage of");
-    return findHorizon(this.#options.layout, gracePeriod);
+    this.#guard.checkThere();
+    return findHorizon(this.#options.fileSystem, this.#options.layout, gracePeriod);
   }
 
   /** As the interface says. */
@@ -194,6 +200,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
    */
   async compact(options: CompactOptions = {}): Promise<CompactResult> {
     this.#guard.checkWritable("compact");
+    this.#guard.checkThere();
     const { live, horizon = 0, share = 1, full = false } = options;
     this.#writer.rotate();
     const result = await this.#folding.compact({
@@ -268,7 +275,11 @@ class BagLeases extends DiskLeases {
   override revoke(key: Digest): boolean {
     const isHeld = super.revoke(key);
     // Who computes the call now looks only whether the log has grown, as it does for a known call.
-    if (isHeld && this.#log.find(key) === undefined) this.#log.note(key);
+    if (isHeld && this.#log.find(key) === undefined) {
+      const noted = this.#log.note(key);
+      // Not while another log takes its place, and then whoever computes the call looks anyway.
+      if (noted instanceof Promise) noted.catch(() => {});
+    }
     return isHeld;
   }
 

@@ -9,15 +9,27 @@
  */
 import { BagCorruptError } from "../base/errors.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "../disk/checked_line.ts";
+import { guardBag } from "../disk/disk_storage.ts";
 import {
   type FileSystem,
   isMissing,
   openIfThere,
-  openShared,
   readWhole,
   replaceFile,
 } from "../disk/file_system.ts";
 import { type BagLayout, listNames } from "../disk/layout.ts";
+import { waitUntil } from "../disk/leases.ts";
+import { LockFile } from "../disk/lock_file.ts";
+
+/** A manifest has a hundred bytes for each segment and journal. */
+const LARGEST_BYTES = 16 * 1024 * 1024;
+
+/** A segment has a million values in 1 GiB, and a few more from what was merged with it. */
+const MOST_VALUES = 2 ** 32;
+const MOST_BYTES = 2 ** 50;
+
+/** The number of a segment is one that counts how often segments were made. */
+const NAME_REGEXP = /^\d{1,15}$/;
 
 /** A live segment. */
 export interface SegmentEntry {
@@ -64,7 +76,7 @@ export const EMPTY_MANIFEST: Manifest = {
  * do that. Likewise if it is missing while there are segments.
  */
 export function readManifest(layout: BagLayout): Manifest {
-  const bytes = readWhole(layout.manifest);
+  const bytes = readWhole(layout.manifest, LARGEST_BYTES);
   if (bytes === undefined) {
     if (listNames(layout.segments).length === 0) return EMPTY_MANIFEST;
     throw toCorruptError(layout, "is missing");
@@ -114,15 +126,17 @@ export function writeManifest(
 function isManifest(content: unknown): content is Manifest {
   return isObject(content) && isCount(content.generation) && isCount(content.nextSegment) &&
     isCount(content.logGeneration) && Array.isArray(content.segments) &&
-    content.segments.every(isSegmentEntry) && isObject(content.sealed) &&
-    Object.values(content.sealed).every(isCount) &&
+    content.segments.every(isSegmentEntry) &&
+    new Set(content.segments.map(({ name }) => Number(name))).size === content.segments.length &&
+    isObject(content.sealed) &&
+    Object.values(content.sealed).every((count) => isCount(count)) &&
     (content.sweeps === undefined || isCount(content.sweeps));
 }
 
 function isSegmentEntry(content: unknown): content is SegmentEntry {
   // The name becomes part of a path.
-  return isObject(content) && typeof content.name === "string" && /^\d+$/.test(content.name) &&
-    isCount(content.values) && isCount(content.bytes) &&
+  return isObject(content) && typeof content.name === "string" && NAME_REGEXP.test(content.name) &&
+    isCount(content.values, MOST_VALUES) && isCount(content.bytes, MOST_BYTES) &&
     (content.newest === undefined || isCount(content.newest));
 }
 
@@ -130,16 +144,17 @@ function isObject(content: unknown): content is Record<string, unknown> {
   return typeof content === "object" && content !== null && !Array.isArray(content);
 }
 
-function isCount(content: unknown): boolean {
-  return typeof content === "number" && Number.isSafeInteger(content) && content >= 0;
+function isCount(content: unknown, most: number = Number.MAX_SAFE_INTEGER): boolean {
+  return typeof content === "number" && Number.isSafeInteger(content) && content >= 0 &&
+    content <= most;
 }
 
 /** The right to change segments and the manifest; one holder at a time. */
 export class FoldLock implements Disposable {
-  readonly #file: Deno.FsFile | undefined;
+  readonly #held: Disposable | undefined;
 
-  private constructor(file: Deno.FsFile | undefined) {
-    this.#file = file;
+  private constructor(held: Disposable | undefined) {
+    this.#held = held;
   }
 
   /**
@@ -148,17 +163,17 @@ export class FoldLock implements Disposable {
    * @returns The lock, or `undefined` when another folds.
    */
   static tryTake(fileSystem: FileSystem, layout: BagLayout): FoldLock | undefined {
-    const file = openShared(fileSystem, layout.foldLock, { write: true });
-    if (file.tryLockSync(true)) return new FoldLock(file);
-    file.close();
+    const lock = new LockFile(fileSystem, layout.foldLock, guardBag(layout, "readwrite"));
+    if (lock.tryLock()) return new FoldLock(lock);
+    lock[Symbol.dispose]();
     return undefined;
   }
 
   /** Takes the lock, after whoever holds it. */
   static async take(fileSystem: FileSystem, layout: BagLayout): Promise<FoldLock> {
-    const file = openShared(fileSystem, layout.foldLock, { write: true });
-    await file.lock(true);
-    return new FoldLock(file);
+    const lock = new LockFile(fileSystem, layout.foldLock, guardBag(layout, "readwrite"));
+    await waitUntil(() => lock.tryLock());
+    return new FoldLock(lock);
   }
 
   /**
@@ -176,7 +191,6 @@ export class FoldLock implements Disposable {
 
   /** Frees the lock. */
   [Symbol.dispose](): void {
-    this.#file?.unlockSync();
-    this.#file?.close();
+    this.#held?.[Symbol.dispose]();
   }
 }

@@ -1,22 +1,22 @@
 import { resolve } from "node:path";
-import { ANYTHING, checkOptions, type OptionRules, withDefaults } from "../base/check_options.ts";
+import { checkOptions, OBJECT, type OptionRules, withDefaults } from "../base/check_options.ts";
 import { BagFormatError } from "../base/errors.ts";
-import { type BagOptions, CACHE_FILES_RULES, either, integerFrom } from "../disk/disk_storage.ts";
+import {
+  type BagOptions,
+  CACHE_FILES_RULES,
+  type CacheSettings,
+  either,
+  integerFrom,
+} from "../disk/disk_storage.ts";
 import { DISK } from "../disk/file_system.ts";
 import { type BagLayout, toLayout } from "../disk/layout.ts";
-import {
-  type BagFeatures,
-  checkBag,
-  createBag,
-  isGzipLevel,
-  refuseFile,
-  writeFirst,
-} from "./bag_json.ts";
+import { writeFirst } from "../disk/read_only.ts";
+import { type BagFeatures, checkBag, createBag, isGzipLevel, refuseFile } from "./bag_json.ts";
 import { DiskBag, type DiskBagOptions } from "./disk_bag.ts";
 import { WORKER_FOLD_RUNNER } from "./fold/worker_runner.ts";
 import { createManifest } from "./manifest.ts";
 
-const DEFAULTS: Required<Omit<BagOptions, "compression">> = {
+const DEFAULTS: Omit<CacheSettings<BagOptions>, "compression"> = {
   mode: "readwrite",
   durability: "process",
   fold: "auto",
@@ -29,7 +29,7 @@ const RULES: OptionRules<BagOptions> = {
   fold: either("auto", "full", "manual"),
   journalBytes: integerFrom(1),
   memoryBytes: integerFrom(0),
-  compression: ANYTHING,
+  compression: OBJECT,
 };
 
 /** What a bag stands on; a test puts other things in their place. */
@@ -44,7 +44,7 @@ type BagEnvironment = Pick<DiskBagOptions, "fileSystem" | "runner">;
  * @param environment What the bag stands on; the disk, if not given.
  * @returns The open bag; it must be closed.
  * @throws {BagFormatError} If the directory is not a bag, or one of another version.
- * @throws {QuiverError} If the directory is read-only and the mode is not `"read"`.
+ * @throws {QuiverError} If the mode is not `"read"` and somebody else owns what is to be written.
  */
 export async function openBagFiles(
   path: string,
@@ -53,17 +53,19 @@ export async function openBagFiles(
 ): Promise<DiskBag> {
   const { fileSystem } = environment;
   const layout = toLayout(resolve(path));
-  const { compression, ...others } = options;
+  const { compression, permissions, ...others } = options;
   checkOptions("open a bag", options, RULES, "no option");
   const settings = withDefaults(DEFAULTS, others);
   const wanted = checkCompression(compression);
   const writes = settings.mode === "readwrite";
   refuseFile(layout);
-  if (writes) writeFirst(layout, () => createBag(fileSystem, layout, wanted));
+  const owned = writes
+    ? writeFirst(layout.root, () => createBag(fileSystem, layout, { ...wanted, permissions }))
+    : fileSystem;
   checkSame(layout, wanted, checkBag(layout));
-  if (writes) await createManifest(fileSystem, layout);
-  const open = () => new DiskBag({ ...settings, ...environment, layout });
-  const bag = writes ? writeFirst(layout, open) : open();
+  if (writes) await createManifest(owned, layout);
+  const open = () => new DiskBag({ ...settings, ...environment, fileSystem: owned, layout });
+  const bag = writes ? writeFirst(layout.root, open) : open();
   try {
     await bag.heal();
     return bag;
@@ -78,9 +80,10 @@ function checkCompression(compression: BagOptions["compression"]): BagFeatures {
   const { gzip, ...others } = compression;
   const unknown = Object.keys(others)[0];
   if (unknown === undefined && isGzipLevel(gzip)) return { gzip };
-  throw new RangeError(
+  const Refusal = unknown === undefined && typeof gzip === "number" ? RangeError : TypeError;
+  throw new Refusal(
     'Cannot open a bag as "compression" must be { gzip: 1 … 9 }: ' +
-      `current value is ${JSON.stringify(compression)}`,
+      `current value is ${Deno.inspect(compression)}`,
   );
 }
 

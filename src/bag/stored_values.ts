@@ -1,5 +1,5 @@
 import type { Digest, Payload, StoredPayload } from "../value/value.ts";
-import { type FileHandles, isMissing } from "../disk/file_system.ts";
+import { type FileHandles, type FileSystem, isMissing } from "../disk/file_system.ts";
 import type { StoredPart } from "../disk/disk_storage.ts";
 import { JournalIndex } from "./journal/journal_index.ts";
 import type { JournalEntry } from "./journal/journal_scan.ts";
@@ -58,8 +58,15 @@ export class StoredValues {
    * @returns Whether there is a whole copy, as far as this handle has seen.
    */
   isWhole(digest: Digest): boolean {
-    if (this.#journals.isWhole(digest) || this.#sealed.isWhole(digest)) return true;
+    // What lay in a journal that is gone was sealed, or else is no longer there.
+    const known = this.#journals.isWhole(digest, () => void this.reload(true));
+    if (known || this.#sealed.isWhole(digest)) return true;
     return (this.#journals.read(digest) ?? this.#sealed.read(digest)) !== undefined;
+  }
+
+  /** Brings a value to the disk itself that others may have left in memory; segments always are there. */
+  sync(digest: Digest, fileSystem: FileSystem): void {
+    this.#journals.sync(digest, fileSystem);
   }
 
   /**
@@ -137,11 +144,12 @@ export class StoredValues {
   /**
    * Takes the newest manifest.
    *
+   * @param anyway Also if it seems to be the same: it may be that of another bag.
    * @returns Whether it is newer than the one before.
    */
-  reload(): boolean {
+  reload(anyway = false): boolean {
     const manifest = readManifest(this.#layout);
-    if (manifest.generation === this.#manifest.generation) return false;
+    if (!anyway && manifest.generation === this.#manifest.generation) return false;
     this.#manifest = manifest;
     this.#sealed.load(manifest);
     this.#journals.forgetRemoved();

@@ -10,7 +10,7 @@ export interface OptionRule {
   readonly allows: (value: unknown) => boolean;
   /** Says why one will not, behind what cannot be done: `" as … must …: …"`, or `": … is …"`. */
   readonly says: (name: string, value: unknown) => string;
-  /** Whether it is a number: what will not do is out of range, and else of a wrong type. */
+  /** Whether it is a number: one that will not do is out of range, and all else is of a wrong type. */
   readonly number?: true;
 }
 
@@ -22,6 +22,63 @@ export const LONGEST_TIMEOUT: number = 2 ** 31 - 1;
 
 /** What is checked elsewhere, or by nobody. */
 export const ANYTHING: OptionRule = { allows: () => true, says: () => "" };
+
+/**
+ * Makes the rule of what is no number.
+ *
+ * @param must What it must be, as in "a function".
+ * @param allows Tells whether it is.
+ */
+export function ofKind(must: string, allows: (value: unknown) => boolean): OptionRule {
+  return {
+    allows,
+    says: (name, value) => ` as \`${name}\` must be ${must}: ${showOption(value)}`,
+  };
+}
+
+/** What is called. */
+export const FUNCTION: OptionRule = ofKind("a function", (value) => typeof value === "function");
+
+/** A text. */
+export const TEXT: OptionRule = ofKind("a string", (value) => typeof value === "string");
+
+/** Texts. */
+export const TEXTS: OptionRule = ofKind(
+  "an array of strings",
+  (value) => Array.isArray(value) && value.every((one) => typeof one === "string"),
+);
+
+/** What gives something up. */
+export const SIGNAL: OptionRule = {
+  allows: (value) => value instanceof AbortSignal,
+  says: (name, value) => `: \`${name}\` is not an AbortSignal, but ${showOption(value)}`,
+};
+
+/** What has fields, but is no list. */
+export const OBJECT: OptionRule = ofKind(
+  "an object",
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
+
+/**
+ * Makes the rule of an object that is told something.
+ *
+ * @param needed The functions that it has.
+ * @param optional Those that it may have.
+ */
+export function withFunctions(
+  needed: readonly string[],
+  optional: readonly string[] = [],
+): OptionRule {
+  const names = [...needed, ...optional].map((name) => `\`${name}\``).join(", ");
+  const can = needed.length === 0 ? "may be" : "are";
+  return ofKind(`an object whose ${names} ${can} functions`, (value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+    const isFunction = (name: string) => typeof Reflect.get(value, name) === "function";
+    return needed.every(isFunction) &&
+      optional.every((name) => Reflect.get(value, name) === undefined || isFunction(name));
+  });
+}
 
 /** Yes or no. */
 export const BOOLEAN: OptionRule = {
@@ -62,7 +119,7 @@ export const TIMEOUT: OptionRule = numeric(
 export function numeric(must: string, allows: (value: number) => boolean): OptionRule {
   return {
     allows: (value) => typeof value === "number" && allows(value),
-    says: (name, value) => ` as \`${name}\` ${must}: ${show(value)}`,
+    says: (name, value) => ` as \`${name}\` ${must}: ${showOption(value)}`,
     number: true,
   };
 }
@@ -71,7 +128,8 @@ export function numeric(must: string, allows: (value: number) => boolean): Optio
 export function oneOf(choices: readonly unknown[]): OptionRule {
   return {
     allows: (value) => choices.includes(value),
-    says: (name, value) => `: \`${name}\` is one of ${choices.join(", ")}, not ${show(value)}`,
+    says: (name, value) =>
+      `: \`${name}\` is one of ${choices.join(", ")}, not ${showOption(value)}`,
   };
 }
 
@@ -91,9 +149,7 @@ export function checkOptions(
   rules: { readonly [name: string]: OptionRule },
   state: "not an option" | "no option" | "no field" = "not an option",
 ): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot ${action}: the options are ${show(options)}, not an object`);
-  }
+  checkIsOptions(action, options);
   // What options inherit counts, too.
   for (const name in options) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
@@ -104,9 +160,20 @@ export function checkOptions(
     }
     const value: unknown = Reflect.get(options, name);
     if (value === undefined || rule.allows(value)) continue;
-    const Refusal = rule.number ? RangeError : TypeError;
+    const Refusal = rule.number && typeof value === "number" ? RangeError : TypeError;
     throw new Refusal(`Cannot ${action}${rule.says(name, value)}`);
   }
+}
+
+/**
+ * Checks that options are some, before anything is taken out of them.
+ *
+ * @param action What cannot be done with others.
+ * @throws {TypeError} When they are no object.
+ */
+export function checkIsOptions(action: string, options: unknown): asserts options is object {
+  if (typeof options === "object" && options !== null) return;
+  throw new TypeError(`Cannot ${action}: the options are ${showOption(options)}, not an object`);
 }
 
 /**
@@ -126,7 +193,8 @@ function isCount(value: number): boolean {
   return Number.isInteger(value) && value > 0;
 }
 
-function show(value: unknown): string {
+/** Shows the value of an option in a message, as short as will do. */
+export function showOption(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
   if (typeof value !== "object" || value === null) return String(value);

@@ -57,6 +57,8 @@ export interface WorkerDeath {
   exitCode?: number;
   /** The signal that ended a process worker. */
   signal?: string;
+  /** The last that a process worker printed to standard error, if it has ended by itself. */
+  stderr?: string;
 }
 
 /**
@@ -80,6 +82,11 @@ export class WorkerDiedError extends QuiverError {
   readonly exitCode?: number;
   /** The signal that ended a process worker. */
   readonly signal?: string;
+  /**
+   * The last that a process worker printed to standard error, without colours and 4 KiB of it at most,
+   * if it has ended by itself.
+   */
+  readonly stderr?: string;
 
   /**
    * Creates the error.
@@ -94,11 +101,26 @@ export class WorkerDiedError extends QuiverError {
     this.ending = death.ending ?? "crashed";
     if (death.exitCode !== undefined) this.exitCode = death.exitCode;
     if (death.signal !== undefined) this.signal = death.signal;
+    if (death.stderr !== undefined) this.stderr = death.stderr;
   }
 }
 
 /** A worker could not be started or set up, or could not import the module of a task. */
-export class WorkerInitError extends QuiverError {}
+export class WorkerInitError extends QuiverError {
+  /** The task of the worker's own that has failed, if it was one. */
+  readonly hook?: "init" | "retire";
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param options The standard `cause`, and the task of the worker's own that has failed.
+   */
+  constructor(message: string, options: ErrorOptions & { hook?: "init" | "retire" } = {}) {
+    super(message, options);
+    if (options.hook !== undefined) this.hook = options.hook;
+  }
+}
 
 /** Workers did not end within the grace period, and were killed. */
 export class WorkersKilledError extends QuiverError {
@@ -160,6 +182,32 @@ export class DependencyError extends QuiverError {
   constructor(message: string, chain: readonly string[], options?: ErrorOptions) {
     super(message, options);
     this.chain = chain;
+  }
+}
+
+/**
+ * Calls of an executor have failed, and nobody has looked at their futures: neither awaited them nor
+ * caught what they throw. The executor says so at its end, so that no failure ends a program in the
+ * middle, and none is silent.
+ */
+export class UnhandledFailuresError extends QuiverError {
+  /** How many calls. */
+  readonly count: number;
+  /** What they have thrown: the first hundred, of which the last is that of the last call. */
+  readonly errors: readonly unknown[];
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param count How many calls.
+   * @param errors What they have thrown.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, count: number, errors: readonly unknown[], options?: ErrorOptions) {
+    super(message, options);
+    this.count = count;
+    this.errors = errors;
   }
 }
 
@@ -311,6 +359,7 @@ for (
     QuiverError,
     ScopeClosedError,
     UnclonableError,
+    UnhandledFailuresError,
     WorkerDiedError,
     WorkerInitError,
     WorkersKilledError,

@@ -1,5 +1,5 @@
 import { sharedByCopies } from "../base/ambient.ts";
-import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
+import { checkOptions, FUNCTION, type OptionRules } from "../base/check_options.ts";
 import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import {
@@ -470,7 +470,7 @@ export interface RekeyOptions {
   ) => Partial<Pick<CallRecord, "module" | "task" | "version" | "code" | "ignored">>;
 }
 
-const REKEY_RULES: OptionRules<RekeyOptions> = { change: ANYTHING };
+const REKEY_RULES: OptionRules<RekeyOptions> = { change: FUNCTION };
 
 /**
  * Gives the calls of a cache the keys that they would have if they were made today, so that they are

@@ -26,6 +26,12 @@ export interface CallResult {
   readonly source: ResultSource;
 }
 
+/** A call that may wait in a queue behind others. */
+export interface RaisableCall {
+  /** Lets it be run before others of a lower priority. */
+  raise(priority: number): void;
+}
+
 /** The computations of one isolate that are under way, by key: whoever comes second waits. */
 export class Flights {
   readonly #flights = new Map<Digest, Flight>();
@@ -44,13 +50,15 @@ export class Flights {
    * Runs a computation, visible to others under its key for as long as it lasts.
    *
    * @param isOwn Whether what it failed with is not for those who wait.
+   * @param leader The call that computes.
    */
   run(
     key: Digest,
     compute: () => Promise<CallResult>,
     isOwn: (error: unknown) => boolean,
+    leader: RaisableCall,
   ): Promise<CallResult> {
-    const flight = new Flight(compute(), isOwn, () => {
+    const flight = new Flight(compute(), isOwn, leader, () => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     });
     this.#flights.set(key, flight);
@@ -62,6 +70,8 @@ export class Flights {
 class Flight {
   /** What the one who began it gets. */
   readonly result: Promise<CallResult>;
+  /** The call that computes. */
+  readonly leader: RaisableCall;
   readonly #isOwn: (error: unknown) => boolean;
   /** What the others get; a copy where the cache has none, as a result may be changed. */
   #shared: CallResult | undefined;
@@ -70,8 +80,10 @@ class Flight {
   constructor(
     computed: Promise<CallResult>,
     isOwn: (error: unknown) => boolean,
+    leader: RaisableCall,
     ended: () => void,
   ) {
+    this.leader = leader;
     this.#isOwn = isOwn;
     this.result = computed.then((result) => {
       ended();

@@ -7,6 +7,7 @@ import {
   UnclonableError,
   WorkerDiedError,
 } from "../base/errors.ts";
+import { GiveUpTimer } from "../base/abortable.ts";
 import type { Warn } from "../base/warning.ts";
 import { countedValue, type KeyedArgument, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
@@ -16,10 +17,10 @@ import { settleBytes } from "../value/codec/decode_value.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value/value.ts";
 import type { Cache, EncodeValue } from "./cache.ts";
-import { type CallResult, Sharing, toRecord } from "./flights.ts";
+import { type CallResult, type RaisableCall, Sharing, toRecord } from "./flights.ts";
 import type { CallName } from "./waits.ts";
 
-export type { CallResult, ResultSource } from "./flights.ts";
+export type { CallResult, RaisableCall, ResultSource } from "./flights.ts";
 export type { CallName } from "./waits.ts";
 
 const MISS: Found<unknown> = { hit: false };
@@ -39,6 +40,10 @@ export interface GetOrComputeOptions {
   readonly compute: (leased: boolean) => Promise<CallResult>;
   /** The calls that wait for this one, as it is made by their bodies; asked for only by who waits. */
   readonly callers: () => readonly CallName[];
+  /** The call itself: raised when another that waits for it is of a higher priority. */
+  readonly call: RaisableCall;
+  /** The call waits for another. */
+  readonly waitFor: (call: RaisableCall) => void;
   /** Told of faults of the cache. */
   readonly warn: Warn;
   /** Ends waiting for others with the signal's reason; asked for only by who waits. */
@@ -72,8 +77,9 @@ export async function getOrCompute(
     if (!options.singleFlight) return await runWithoutLease(cache, call, options);
     const flight = sharingOf(cache).flights.get(key);
     if (flight === undefined) return await runAsLeader(cache, call, options);
+    options.waitFor(flight.leader);
     const shared = await waitFor(cache, key, options, (signal) => flight.wait(signal));
-    if (shared === "late") return await runWithoutLease(cache, call, options);
+    if (shared === "late") return await runLate(cache, call, options);
     if (shared === undefined) continue;
     // A copy of one's own where the cache has it: two callers must not share a mutable result.
     const own = await lookUp(cache, key, options);
@@ -83,6 +89,22 @@ export async function getOrCompute(
 
 function sharingOf(cache: Cache): Sharing {
   return cache.sharing((board) => new Sharing(board));
+}
+
+/** Runs what another computes for too long, unless that has ended just now. */
+async function runLate(
+  cache: Cache,
+  call: KeyedCall,
+  options: GetOrComputeOptions,
+): Promise<CallResult> {
+  const found = await lookUp(cache, call.key, options);
+  if (found.hit) return { value: found.value, source: "cache" };
+  const { leaseTimeout, name, warn } = options;
+  warn(
+    `Cannot wait longer than ${leaseTimeout} ms for the call of "${name}" that another computes: ` +
+      "it runs here too",
+  );
+  return await runWithoutLease(cache, call, options);
 }
 
 /** Without a lease, an eviction would not be noticed where the body runs. */
@@ -115,7 +137,7 @@ function runAsLeader(
       const wait = (signal: AbortSignal) => cache.stores.leases.changed(key, signal);
       const changed = await waitFor(cache, key, options, wait);
       waits = false;
-      if (changed === "late") return await runWithoutLease(cache, call, options);
+      if (changed === "late") return await runLate(cache, call, options);
       const found = await lookUp(cache, key, options);
       if (found.hit) return { value: found.value, source: "cache" };
     }
@@ -124,7 +146,7 @@ function runAsLeader(
   // neither is what is wrong with its own arguments, nor what became of its own executor.
   const isOwn = (error: unknown) =>
     waits || options.givenUp() || isOfArguments(error) || isOfExecutor(error);
-  return flights.run(key, run, isOwn);
+  return flights.run(key, run, isOwn, options.call);
 }
 
 /** Whether the body was not run to its end: who waits runs it again, on an executor of its own. */
@@ -150,17 +172,15 @@ async function waitFor<T>(
   using waiting = calling.length === 0
     ? undefined
     : sharingOf(cache).waits.begin({ task: name, key }, calling, warn);
-  const timeout = leaseTimeout === Infinity ? undefined : AbortSignal.timeout(leaseTimeout);
-  const signals = [signal(), waiting?.signal, timeout].filter((one) => one !== undefined);
+  const timeout = leaseTimeout === Infinity ? undefined : new AbortController();
+  using _timer = timeout &&
+    new GiveUpTimer(leaseTimeout, () => timeout.abort(), { referenced: false });
+  const signals = [signal(), waiting?.signal, timeout?.signal].filter((one) => one !== undefined);
   const [first = signal()] = signals;
   try {
     return await wait(signals.length === 1 ? first : AbortSignal.any(signals));
   } catch (error) {
-    if (timeout === undefined || error !== timeout.reason) throw error;
-    warn(
-      `Cannot wait longer than ${leaseTimeout} ms for the call of "${name}" that another computes: ` +
-        "it runs here too",
-    );
+    if (timeout?.signal.aborted !== true || error !== timeout.signal.reason) throw error;
     return "late";
   }
 }

@@ -1,8 +1,9 @@
 import {
-  ANYTHING,
   checkOptions,
+  FUNCTION,
   type OptionRule,
   type OptionRules,
+  showOption,
 } from "../base/check_options.ts";
 import { LAYERED, mixStores } from "../store/layered_stores.ts";
 import type { LayersDescription } from "../store/stores.ts";
@@ -149,10 +150,10 @@ const RULES: OptionRules<LimitOptions> = {
     allows: (value) => typeof value === "function" || POLICIES.some((policy) => policy === value),
     says: (_, value) =>
       `: the option \`policy\` is one of ${POLICIES.join(", ")} or a function, not ${
-        JSON.stringify(value)
+        showOption(value)
       }`,
   },
-  onWarning: ANYTHING,
+  onWarning: FUNCTION,
 };
 
 /**
@@ -173,7 +174,7 @@ const RULES: OptionRules<LimitOptions> = {
  * @param cache The cache; it stays the caller's to close.
  * @param options The limits.
  * @returns A cache with the same content, which can be used wherever a cache can.
- * @throws {TypeError} When an option is unknown.
+ * @throws {TypeError} When an option is unknown or of the wrong type.
  * @throws {RangeError} When a limit is no number of at least 0.
  *
  * @example Remember three calls at most

@@ -1,6 +1,6 @@
-import { ANYTHING, checkOptions } from "../base/check_options.ts";
+import { checkIsOptions, checkOptions, FUNCTION } from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
-import { type QuiverWarning, writeWarning } from "../base/warning.ts";
+import { type QuiverWarning, toSafeWarning } from "../base/warning.ts";
 import type { CallQuery, CallTemplate } from "../call/call_query.ts";
 import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
@@ -232,9 +232,10 @@ export function query(
   what: CallQuery = {},
   options: QueryOptions = {},
 ): CallSelection {
-  checkOptions("query calls", options, { onWarning: ANYTHING });
-  const { onWarning = writeWarning } = options;
+  checkOptions("query calls", options, { onWarning: FUNCTION });
+  const { onWarning } = options;
   checkCache(cache, "query calls as the first argument");
+  if (typeof what !== "function") checkIsOptions("query calls", what);
   const whole = "address" in what || typeof what !== "function" ? what : undefined;
   return new CallSelection(cache, async function* () {
     const { toDamagedWarning, toMatcher } = await importLater<Calls>("calls");
@@ -246,7 +247,9 @@ export function query(
     try {
       for await (const record of records) if (matches(record)) yield record;
     } finally {
-      if (damaged.count > 0) onWarning(toDamagedWarning(damaged.count, damaged.first));
+      if (damaged.count > 0) {
+        toSafeWarning(onWarning)(toDamagedWarning(damaged.count, damaged.first));
+      }
     }
   }, whole);
 }

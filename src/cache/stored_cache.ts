@@ -2,9 +2,10 @@
 import "../base/ambient.ts";
 import type { DiskBag } from "../bag/disk_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../bag/verify/report.ts";
+import { checkIsOptions, checkOptions, FUNCTION } from "../base/check_options.ts";
 import { QuiverError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
-import { type QuiverWarning, writeWarning } from "../base/warning.ts";
+import { type QuiverWarning, toSafeWarning } from "../base/warning.ts";
 import type { CallQuery } from "../call/call_query.ts";
 import type { BagOptions, FoldResult } from "../disk/disk_storage.ts";
 import type { BagView } from "../store/browse/bag_view.ts";
@@ -501,9 +502,11 @@ function importReading(): Promise<typeof import("../store/browse/read_bag.ts")> 
  * ```
  */
 export async function openBag(path: string | URL, options: OpenBagOptions = {}): Promise<Bag> {
-  const { onWarning = writeWarning, ...bagOptions } = options;
+  checkIsOptions("open a bag", options);
+  const { onWarning, ...bagOptions } = options;
+  checkOptions("open a bag", { onWarning }, { onWarning: FUNCTION });
   const { openBagStores } = await loadStores();
-  return new Bag(await openBagStores(path, bagOptions), onWarning);
+  return new Bag(await openBagStores(path, bagOptions), toSafeWarning(onWarning));
 }
 
 /**

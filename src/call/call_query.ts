@@ -1,4 +1,11 @@
-import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
+import {
+  checkIsOptions,
+  checkOptions,
+  OBJECT,
+  ofKind,
+  type OptionRules,
+  TEXT,
+} from "../base/check_options.ts";
 import type { CallRecord, Json, TaskAddress } from "./call_record.ts";
 
 /** What records of calls are to have in common; fields that are not given do not count. */
@@ -25,14 +32,25 @@ export type CallQuery =
   | { readonly address: TaskAddress }
   | ((record: CallRecord) => boolean);
 
+const TIME = ofKind(
+  "a Date, or a number of milliseconds since 1970",
+  (value) => value instanceof Date || typeof value === "number",
+);
+
 const FIELDS: OptionRules<CallTemplate> = {
-  task: ANYTHING,
-  module: ANYTHING,
-  version: ANYTHING,
-  tags: ANYTHING,
-  metadata: ANYTHING,
-  before: ANYTHING,
-  after: ANYTHING,
+  task: ofKind(
+    "a task, or a task's name",
+    (value) => typeof value === "string" || OBJECT.allows(Reflect.get(Object(value), "address")),
+  ),
+  module: TEXT,
+  version: ofKind(
+    "a string or a number",
+    (value) => typeof value === "string" || typeof value === "number",
+  ),
+  tags: OBJECT,
+  metadata: OBJECT,
+  before: TIME,
+  after: TIME,
 };
 
 /**
@@ -43,6 +61,7 @@ const FIELDS: OptionRules<CallTemplate> = {
  * @throws {RangeError} When `before` or `after` is no time.
  */
 export function toMatcher(query: CallQuery): (record: CallRecord) => boolean {
+  if (typeof query !== "function") checkIsOptions("match calls", query);
   // A task is a function, too.
   if (!("address" in query) && typeof query === "function") return query;
   const tests = toTests("address" in query ? { task: query } : query);

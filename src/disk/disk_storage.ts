@@ -1,12 +1,15 @@
 import type { OptionRule, OptionRules } from "../base/check_options.ts";
 import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
+import { lookAt } from "./file_system.ts";
+import type { BagLayout } from "./layout.ts";
+import { type CachePermissions, PERMISSIONS_RULE } from "./ownership.ts";
 import type { SweepOptions, SweepResult } from "./stores.ts";
 
 /** How a cache on disk is opened, whatever its kind. */
 export interface CacheFilesOptions {
   /**
-   * Whether the cache may be changed; a read-only one never stores anything.
+   * Whether the cache may be changed; a read-only one never stores anything, and never writes a byte.
    *
    * @default {"readwrite"}
    */
@@ -18,12 +21,25 @@ export interface CacheFilesOptions {
    * @default {"process"}
    */
   durability?: "process" | "power";
+  /**
+   * Who may use a new cache: `"user"` its owner, `"group"` all of its directory's group, or whom the
+   * mode of its files names, such as `0o640`. All that is made in it later, by whoever, is as its
+   * directory is, whatever the umask; a cache that is there stays as it is, and a warning says where
+   * that is something else. Left out, a new directory is as the umask makes it. Not on Windows.
+   *
+   * @default {undefined}
+   */
+  permissions?: CachePermissions;
 }
+
+/** Options with their defaults; what is left out of a new cache's permissions has none. */
+export type CacheSettings<T extends CacheFilesOptions> = Required<Omit<T, "permissions">>;
 
 /** The rules of these options, in the words of messages about what is on disk. */
 export const CACHE_FILES_RULES: OptionRules<CacheFilesOptions> = {
   mode: either("readwrite", "read"),
   durability: either("process", "power"),
+  permissions: PERMISSIONS_RULE,
 };
 
 /** Makes the rule of an option that has a few values. */
@@ -50,20 +66,7 @@ export function integerFrom(least: number): OptionRule {
 }
 
 /** Options of `openBag`. */
-export interface BagOptions {
-  /**
-   * Whether the bag may be changed; a read-only bag never writes a byte.
-   *
-   * @default {"readwrite"}
-   */
-  mode?: "readwrite" | "read";
-  /**
-   * What an acknowledged value survives: `"process"` the death of the process, `"power"` also loss
-   * of power (data is synced first).
-   *
-   * @default {"process"}
-   */
-  durability?: "process" | "power";
+export interface BagOptions extends CacheFilesOptions {
   /**
    * When values move from journals into sealed HDF5 segments: `"auto"` when a journal is full and at
    * close, `"full"` only when a journal is full (as in workers, which leave the rest to whoever
@@ -148,10 +151,24 @@ export function isDigest(text: string): boolean {
   return DIGEST_REGEXP.test(text);
 }
 
+/**
+ * Makes the guard of a bag.
+ *
+ * @param layout Where the bag is.
+ * @param mode Whether it may be changed.
+ */
+export function guardBag(
+  { root, bagJson }: Pick<BagLayout, "root" | "bagJson">,
+  mode: "readwrite" | "read",
+): CacheGuard {
+  return new CacheGuard(`the bag "${root}"`, mode, bagJson);
+}
+
 /** Refuses what cannot be done with a cache on disk: when it is closed, read-only, or by a bad name. */
 export class CacheGuard {
   readonly #name: string;
   readonly #mode: "readwrite" | "read";
+  readonly #marker: string;
   #closed = false;
 
   /**
@@ -159,10 +176,12 @@ export class CacheGuard {
    *
    * @param name What the cache is called in errors, as in `the file cache "/results"`.
    * @param mode Whether the cache may be changed.
+   * @param marker The file without which there is no such cache.
    */
-  constructor(name: string, mode: "readwrite" | "read") {
+  constructor(name: string, mode: "readwrite" | "read", marker: string) {
     this.#name = name;
     this.#mode = mode;
+    this.#marker = marker;
   }
 
   /** Whether the cache may be changed, as it was opened. */
@@ -202,6 +221,20 @@ export class CacheGuard {
     this.checkOpen(action);
     if (this.writable) return;
     throw new QuiverError(`Cannot ${action} ${this.#name}: it was opened with mode: "read"`);
+  }
+
+  /**
+   * Lets pass while the cache is where it was opened: asked where files turn out to be others, or
+   * none. Of a cache that is there only some were removed, which are made anew.
+   *
+   * @throws {QuiverError} If there is no cache any more.
+   */
+  checkThere(): void {
+    if (lookAt(this.#marker) !== undefined) return;
+    throw new QuiverError(
+      `Cannot go on with ${this.#name}: it was moved, removed or cleared while it was open; open it ` +
+        "where it is now",
+    );
   }
 
   /**

@@ -5,7 +5,15 @@ import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.
 import { encodeCallLine } from "./checked_line.ts";
 import type { CacheGuard, StorageStatistics } from "./disk_storage.ts";
 import type { DiskLeases } from "./leases.ts";
-import type { CallStore, Found, Lease, TellDamaged, ValueStore, ValueSweeper } from "./stores.ts";
+import type {
+  CallStore,
+  Found,
+  Lease,
+  MaybePromise,
+  TellDamaged,
+  ValueStore,
+  ValueSweeper,
+} from "./stores.ts";
 
 /** A cache on disk that is open: a bag, a directory with a file for each value, or a database. */
 export interface DiskStorage extends AsyncDisposable {
@@ -33,14 +41,14 @@ export abstract class DiskValues implements ValueStore {
 
   /**
    * Keeps a part under its digest; does nothing when the digest is known already and its payload
-   * was not found damaged. When this returns, the part is safe to the degree of `durability`; when
-   * it throws, the cache is as it was before.
+   * was not found damaged. When this returns, or what it returns resolves, the part is safe to the
+   * degree of `durability`; when it throws, the cache is as it was before.
    *
    * @param part The part; its buffer stays the caller's.
    * @throws {QuiverError} If the cache is closed or read-only.
    * @throws {RangeError} If the payload is larger than any that can be stored.
    */
-  abstract putPart(part: EncodedPart): void;
+  abstract putPart(part: EncodedPart): MaybePromise<void>;
 
   /**
    * Reads a part into bytes that the caller owns.
@@ -60,9 +68,17 @@ export abstract class DiskValues implements ValueStore {
   abstract rejectPart(digest: Digest): boolean;
 
   /** As the interface says. Parts first: whoever sees the value must find its parts. */
-  put(value: EncodedValue): void {
-    for (const part of value.parts) this.putPart(part);
-    this.putPart(value);
+  put(value: EncodedValue): MaybePromise<void> {
+    let before: MaybePromise<void> = undefined;
+    for (const part of value.parts) before = this.#putAfter(before, part);
+    return this.#putAfter(before, value);
+  }
+
+  #putAfter(before: MaybePromise<void>, part: EncodedPart): MaybePromise<void> {
+    if (before === undefined) return this.putPart(part);
+    // The caller may change its buffer meanwhile.
+    const copy = { ...part, bytes: part.bytes.slice() };
+    return before.then(() => this.putPart(copy));
   }
 
   /** As the interface says. */
@@ -158,7 +174,11 @@ export abstract class DiskCalls implements CallStore {
    * @param lease The lease that the call was computed under: if it was revoked, nothing is kept.
    * @returns Whether the line is there.
    */
-  abstract putLine(key: Digest, fields: Record<string, unknown>, lease?: Lease): boolean;
+  abstract putLine(
+    key: Digest,
+    fields: Record<string, unknown>,
+    lease?: Lease,
+  ): MaybePromise<boolean>;
 
   /**
    * Finds the newest line of a key.
@@ -176,10 +196,10 @@ export abstract class DiskCalls implements CallStore {
   abstract lines(damaged?: TellDamaged): Iterable<Record<string, unknown>>;
 
   /** As the interface says. */
-  abstract delete(key: Digest): boolean;
+  abstract delete(key: Digest): MaybePromise<boolean>;
 
   /** As the interface says. */
-  put({ key, ...fields }: CallRecord, lease?: Lease): boolean {
+  put({ key, ...fields }: CallRecord, lease?: Lease): MaybePromise<boolean> {
     return this.putLine(key, fields, lease);
   }
 

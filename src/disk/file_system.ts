@@ -6,8 +6,13 @@
  * locks do not: they change nothing that outlives the process.
  *
  * A bag never follows a symbolic link inside its directory, neither to read nor to write: whoever can
- * put one there could make it read, fill or empty any file of the user's. A link to the directory
- * itself is the user's own choice, and is followed.
+ * put one there could make it read, fill or empty any file of the user's. {@linkcode DISK} opens none,
+ * and `layout.ts` lists no directory that is one. A link to the directory itself is the user's own
+ * choice, and is followed.
+ *
+ * Nor does a handle that stays open trust that its file is still the one of that name: others replace
+ * files, and a cleaner, a restored backup or a moved directory does so without telling
+ * ({@linkcode isSameFile}).
  *
  * @module
  */
@@ -15,7 +20,7 @@ import { BagCorruptError } from "../base/errors.ts";
 
 /** What a bag does to a disk, one system call a method. */
 export interface FileSystem {
-  /** Opens a file; with `create` or `truncate` that alone changes the disk. */
+  /** Opens a file, and follows no link; with `create` or `truncate` that alone changes the disk. */
   open(path: string, options: Deno.OpenOptions): Deno.FsFile;
   /** Writes where the file stands, and returns how many bytes were taken. */
   write(file: Deno.FsFile, bytes: Uint8Array): number;
@@ -37,14 +42,18 @@ export interface FileSystem {
 
 /** The file system of this machine. */
 export const DISK: FileSystem = {
-  open: (path, options) => Deno.openSync(path, options),
+  open(path, options) {
+    // The system itself makes no new file where there is a link.
+    if (options.createNew !== true) refuseLink(path);
+    return makingRoom(() => Deno.openSync(path, options));
+  },
   write: (file, bytes) => file.writeSync(bytes),
   truncate: (file, length) => file.truncateSync(length),
   sync: (file) => file.syncDataSync(),
   syncDirectory(path) {
     // Windows cannot open a directory, and keeps names safe by itself.
     if (Deno.build.os === "windows") return;
-    using directory = Deno.openSync(path);
+    using directory = makingRoom(() => Deno.openSync(path));
     directory.syncSync();
   },
   rename: (from, to) => Deno.renameSync(from, to),
@@ -170,15 +179,33 @@ export function mayHave(file: Deno.FsFile, offset: number, length: number): bool
   return offset + length <= file.seekSync(0, Deno.SeekMode.End);
 }
 
+/** What a file of a cache has at the most that says a few things of all of it, in bytes. */
+export const SMALL_FILE_BYTES: number = 64 * 1024;
+
 /**
  * Reads a whole file; unlike `Deno.readFileSync` it never grows its buffer, which costs much for
  * large files.
  *
+ * @param most How many bytes such a file has at the most: no memory is taken for more.
  * @returns The content, or `undefined` when there is no such file.
+ * @throws {BagCorruptError} If it has more.
  */
-export function readWhole(path: string): Uint8Array<ArrayBuffer> | undefined {
+export function readWhole(
+  path: string,
+  most: number = Infinity,
+): Uint8Array<ArrayBuffer> | undefined {
   using file = openIfThere(path);
-  return file && readPiece(file, 0, file.seekSync(0, Deno.SeekMode.End));
+  if (file === undefined) return undefined;
+  const size = file.seekSync(0, Deno.SeekMode.End);
+  if (size > most) {
+    throw new BagCorruptError(
+      `Cannot read "${path}": it has ${size} bytes, and such a file has ${most} at the most; repair ` +
+        "the bag with verifyBag(path, { repair: true }), or put back the file as it was",
+      path,
+      most,
+    );
+  }
+  return readPiece(file, 0, size);
 }
 
 /**
@@ -188,7 +215,7 @@ export function readWhole(path: string): Uint8Array<ArrayBuffer> | undefined {
  * @throws {BagCorruptError} If it is anything else.
  */
 export function refuseLink(path: string): void {
-  const info = ifThere(() => Deno.lstatSync(path));
+  const info = lookAt(path);
   if (info === undefined || info.isFile) return;
   throw new BagCorruptError(
     `Cannot open "${path}": it is ${info.isSymlink ? "a symbolic link" : "not a file"}, ` +
@@ -199,6 +226,34 @@ export function refuseLink(path: string): void {
   );
 }
 
+/** Which file it is, whatever it is called. */
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number | null;
+}
+
+/**
+ * Tells whether a file is still the one of that name. Whether it has a name at all, or how many, says
+ * nothing: a copy made of hard links keeps those that were replaced.
+ *
+ * @param path The name.
+ * @param file Which file it was.
+ * @returns `false` also when there is nothing of that name.
+ */
+export function isSameFile(path: string, file: FileIdentity): boolean {
+  const there = lookAt(path);
+  return there !== undefined && there.ino === file.ino && there.dev === file.dev;
+}
+
+/**
+ * Looks what there is under a name, and follows no link.
+ *
+ * @returns What there is, or `undefined` for nothing.
+ */
+export function lookAt(path: string): Deno.FileInfo | undefined {
+  return ifThere(() => Deno.lstatSync(path));
+}
+
 /**
  * Opens a file for reading.
  *
@@ -207,7 +262,7 @@ export function refuseLink(path: string): void {
  */
 export function openIfThere(path: string): Deno.FsFile | undefined {
   refuseLink(path);
-  return ifThere(() => Deno.openSync(path));
+  return ifThere(() => makingRoom(() => Deno.openSync(path)));
 }
 
 /**
@@ -236,7 +291,6 @@ export function openShared(
   path: string,
   options: Deno.OpenOptions,
 ): Deno.FsFile {
-  refuseLink(path);
   return fileSystem.open(path, { ...options, read: true, create: true });
 }
 
@@ -292,10 +346,16 @@ export class FileHandles implements Disposable {
    */
   constructor(limit: number = LIMIT) {
     this.#limit = limit;
+    KEPT.add(this);
+  }
+
+  /** How many files are open. */
+  get size(): number {
+    return this.#files.size;
   }
 
   /**
-   * Gives a file, opened now or earlier. It is only good until the next call of this.
+   * Gives a file, opened now or earlier. It is only good until anything else is opened.
    *
    * @returns The file, or `undefined` when there is none.
    */
@@ -318,9 +378,35 @@ export class FileHandles implements Disposable {
     this.#files.delete(path);
   }
 
+  /** Closes all files; they are opened again when they are needed. */
+  clear(): void {
+    for (const path of this.#files.keys()) this.close(path);
+  }
+
   /** Closes all files. */
   [Symbol.dispose](): void {
-    for (const path of this.#files.keys()) this.close(path);
+    this.clear();
+    KEPT.delete(this);
+  }
+}
+
+/** All files of this isolate that stay open only because they may be needed again. */
+const KEPT = new Set<FileHandles>();
+
+/**
+ * Opens a file; where the system allows no more, those give way that are kept for later.
+ *
+ * @typeParam T What is opened.
+ * @returns What `open` returns.
+ */
+function makingRoom<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const isLimit = error instanceof Error && "code" in error && error.code === "EMFILE";
+    if (!isLimit || KEPT.values().every(({ size }) => size === 0)) throw error;
+    for (const files of KEPT) files.clear();
+    return open();
   }
 }
 

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { ifThere } from "./file_system.ts";
+import { BagCorruptError } from "../base/errors.ts";
+import { ifThere, lookAt } from "./file_system.ts";
 
 /** What lies where in the directory of a bag. */
 const PATHS = {
@@ -54,6 +55,23 @@ export function toLayout(root: string): BagLayout {
   return layout;
 }
 
+/** The directories of a bag below its own, of which only the last may be missing; none may be a link. */
+export function directoriesOf(layout: BagLayout): readonly string[] {
+  const { segments, journals, leases, touches, locks, quarantine } = layout;
+  return [segments, journals, leases, touches, locks, quarantine];
+}
+
+/** The files of a bag that have a name of their own; none may be a link. */
+export function filesOf(layout: BagLayout): readonly string[] {
+  const { bagJson, manifest, callLog, callIndex, linkFile } = layout;
+  return [bagJson, manifest, callLog, callIndex, linkFile, ...locksOf(layout)];
+}
+
+/** The files of a bag that are only ever locked. */
+export function locksOf({ foldLock, callsLock, sweepLock }: BagLayout): readonly string[] {
+  return [foldLock, callsLock, sweepLock];
+}
+
 const SEGMENT_NAME_LENGTH = 6;
 
 /**
@@ -97,11 +115,30 @@ export function listJournals(layout: BagLayout): string[] {
 }
 
 /**
- * Lists what is in a directory of a bag.
+ * Lists what is in a directory below that of a cache.
+ *
+ * @returns The entries in the order of their names; none when there is no such directory.
+ * @throws {BagCorruptError} If it is a symbolic link, as somebody may have made it since the cache was
+ * opened: what is listed is written to and removed.
+ */
+export function listEntries(directory: string): Deno.DirEntry[] {
+  if (lookAt(directory)?.isSymlink === true) {
+    throw new BagCorruptError(
+      `Cannot list "${directory}": it is a symbolic link, which a cache never follows; put the ` +
+        "directory itself there, or make the whole cache a link",
+      directory,
+      0,
+    );
+  }
+  return listRoot(directory);
+}
+
+/**
+ * Lists what is in the directory of a cache, which may be a link.
  *
  * @returns The entries in the order of their names; none when there is no such directory.
  */
-export function listEntries(directory: string): Deno.DirEntry[] {
+export function listRoot(directory: string): Deno.DirEntry[] {
   const entries = ifThere(() => Array.from(Deno.readDirSync(directory))) ?? [];
   return entries.sort((a, b) => a.name < b.name ? -1 : 1);
 }

@@ -1,4 +1,5 @@
 import { sleep } from "../base/abortable.ts";
+import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import { type CacheGuard, isDigest } from "./disk_storage.ts";
@@ -7,10 +8,10 @@ import {
   ifThere,
   isLocked,
   isLockedAt,
+  isSameFile,
   openIfThere,
   openShared,
   readPiece,
-  refuseLink,
   removeIfThere,
   writeAll,
 } from "./file_system.ts";
@@ -40,9 +41,6 @@ export interface DiskLeasesOptions {
   readonly place: string;
 }
 
-/** How many keys a file may have had before what was said of them is passed over. */
-const MOST_KEYS = 64;
-
 /** How many files are kept for the next leases. */
 const KEPT_FILES = 16;
 
@@ -60,8 +58,6 @@ export class DiskLeases implements LeaseStore, Disposable {
   readonly place: string;
   readonly board: WaitNotes;
   readonly #options: DiskLeasesOptions;
-  /** The keys that a file has had since what was said of them was last passed over. */
-  readonly #keys = new WeakMap<OwnFile, Set<Digest>>();
   /** Locked files that have no key now; `undefined` once they were let go of. */
   #idle: OwnFile[] | undefined = [];
 
@@ -87,16 +83,32 @@ export class DiskLeases implements LeaseStore, Disposable {
     const { fileSystem, layout, guard } = this.#options;
     guard.checkWritable("take a lease in");
     const path = toLeasePath(layout, key);
+    try {
+      return this.#take(path, key);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    guard.checkThere();
+    // Somebody has cleared away the directories.
+    fileSystem.makeDirectory(layout.leases);
+    fileSystem.makeDirectory(layout.locks);
+    return this.#take(path, key);
+  }
+
+  #take(path: string, key: Digest): Lease | undefined {
+    const { fileSystem, layout } = this.#options;
     const own = this.#idle?.pop() ?? createOwnFile(fileSystem, layout, "lease");
     try {
+      // So that it says since when it is held, and nothing of the keys that it had before.
+      clear(fileSystem, own.file);
       fileSystem.link(own.path, path);
     } catch {
       // Somebody holds the key, or has left it behind; or files cannot have two names here, as on a
       // FAT disk. What else is wrong shows when the file itself is opened.
-      this.#putBack(own);
+      if (isSameFile(own.path, own)) this.#putBack(own);
+      else own.file.close();
       return tryLock(fileSystem, path, key);
     }
-    this.#forgetEarlier(own, key);
     return new FileLease(key, own.file, () => this.#free(path, own));
   }
 
@@ -112,7 +124,6 @@ export class DiskLeases implements LeaseStore, Disposable {
     guard.checkWritable("revoke a lease in");
     if (!isDigest(key)) return false;
     const path = toLeasePath(layout, key);
-    refuseLink(path);
     using file = ifThere(() => fileSystem.open(path, { append: true }));
     if (file === undefined) return false;
     writeAll(fileSystem, file, new TextEncoder().encode(key));
@@ -134,16 +145,6 @@ export class DiskLeases implements LeaseStore, Disposable {
    */
   protected watch(key: Digest): () => boolean {
     return () => isLeaseFree(this.#options.layout, key);
-  }
-
-  /** Only what was said of the same key can be mistaken; to look each time would cost 5 % of a miss. */
-  #forgetEarlier(own: OwnFile, key: Digest): void {
-    const keys = this.#keys.get(own) ?? new Set();
-    if (keys.has(key) || keys.size >= MOST_KEYS) {
-      skipMarks(own.file);
-      keys.clear();
-    }
-    this.#keys.set(own, keys.add(key));
   }
 
   #free(path: string, own: OwnFile): void {
@@ -199,6 +200,9 @@ class FileLease implements Lease {
   }
 }
 
+/** How often a file is locked that somebody puts another one in the place of. */
+const MOST_FILES = 100;
+
 const FIRST_DELAY = 1;
 const LONGEST_DELAY = 50;
 
@@ -210,7 +214,7 @@ const LONGEST_DELAY = 50;
  * @returns The lease, or `undefined` when somebody holds it.
  */
 function tryLock(fileSystem: FileSystem, path: string, key: Digest): Lease | undefined {
-  while (true) {
+  for (let attempt = 0; attempt < MOST_FILES; attempt++) {
     const file = openShared(fileSystem, path, { write: true });
     try {
       if (!file.tryLockSync(true)) {
@@ -219,8 +223,8 @@ function tryLock(fileSystem: FileSystem, path: string, key: Digest): Lease | und
       }
       // Whoever held it before may have removed it after this opened it: then it is a lock on a
       // file that nobody else will find under this name.
-      if (isSameFile(path, file)) {
-        skipMarks(file);
+      if (isSameFile(path, file.statSync())) {
+        clear(fileSystem, file);
         return new FileLease(key, file, () => {
           try {
             // While it is still held: nobody else can have put another file there.
@@ -237,26 +241,21 @@ function tryLock(fileSystem: FileSystem, path: string, key: Digest): Lease | und
     }
     file.close();
   }
-}
-
-function isSameFile(path: string, file: Deno.FsFile): boolean {
-  using found = openIfThere(path);
-  if (found === undefined) return false;
-  const [there, own] = [found.statSync(), file.statSync()];
-  return there.ino === own.ino && there.dev === own.dev;
+  throw new QuiverError(`Cannot lock "${path}": somebody replaces the file again and again`);
 }
 
 /** What is read of a file at once: it is nearly always empty. */
 const MARKS = new Uint8Array(1024);
 
 /**
- * Passes over what earlier holders of a file were told, and have not read as their calls failed or as
- * they were killed: it is not for the next one.
+ * Has a file tell since when its lease is held, and drops what earlier holders were told and have not
+ * read, as their calls failed or as they were killed: it is not for the next one.
  *
  * @param file The file whose lock is the lease.
  */
-function skipMarks(file: Deno.FsFile): void {
-  while (file.readSync(MARKS) !== null);
+function clear(fileSystem: FileSystem, file: Deno.FsFile): void {
+  fileSystem.truncate(file, 0);
+  file.seekSync(0, Deno.SeekMode.Start);
 }
 
 /** Whether the key was written into the file of its lease since this was last asked. */
@@ -387,6 +386,10 @@ export class WaitNotes implements WaitBoard, Disposable {
     const { fileSystem, layout, guard } = this.#options;
     guard.checkWritable("wait in");
     if (note === undefined && this.#own === undefined) return;
+    if (this.#own !== undefined && !isSameFile(this.#own.path, this.#own)) {
+      this.#own.file.close();
+      this.#own = undefined;
+    }
     const { file } = this.#own ??= createOwnFile(fileSystem, layout, "waits");
     const line = note === undefined
       ? new Uint8Array()

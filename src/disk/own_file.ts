@@ -1,5 +1,10 @@
-import { sleep } from "../base/abortable.ts";
-import { type FileSystem, openIfThere, removeIfThere } from "./file_system.ts";
+import {
+  type FileIdentity,
+  type FileSystem,
+  isSameFile,
+  openIfThere,
+  removeIfThere,
+} from "./file_system.ts";
 import { type BagLayout, listNames } from "./layout.ts";
 
 /** What a file of a handle's own is for: its name in `locks/` begins so. */
@@ -11,7 +16,7 @@ const NAME_REGEXP = /^(lease|waits)-[0-9a-f-]{36}$/;
 export type OwnFileLayout = Pick<BagLayout, "locks">;
 
 /** A file that one handle has made for itself. */
-export interface OwnFile {
+export interface OwnFile extends FileIdentity {
   /** Where it is. */
   readonly path: string;
   /** The file, locked exclusively. */
@@ -35,7 +40,8 @@ export function createOwnFile(
   try {
     file.lockSync(true);
     // Between the two calls above, somebody may have taken this for the file of a dead process.
-    if (file.statSync().nlink !== 0) return { path, file };
+    const { dev, ino } = file.statSync();
+    if (isSameFile(path, { dev, ino })) return { path, file, dev, ino };
   } catch (error) {
     file.close();
     removeIfThere(fileSystem, path);
@@ -83,20 +89,5 @@ export function clearOwnFiles(fileSystem: FileSystem, layout: OwnFileLayout): vo
     } finally {
       file.unlockSync();
     }
-  }
-}
-
-const TRIES = 200;
-const PAUSE = 1;
-
-/**
- * Locks a file that others lock shared for moments. The lock is tried for rather than waited for:
- * a wait ends in another thread, before the code behind it runs, and who asks for a shared lock
- * meanwhile in this thread would stop both.
- */
-export async function lockExclusively(file: Deno.FsFile): Promise<void> {
-  for (;;) {
-    for (let i = 0; i < TRIES; i++) if (file.tryLockSync(true)) return;
-    await sleep(PAUSE);
   }
 }

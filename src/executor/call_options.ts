@@ -1,5 +1,3 @@
-import type { Warn } from "../base/warning.ts";
-
 /** How a call is made; a view of an executor makes all its calls so (`executor.with(options)`). */
 export interface CallOptions {
   /**
@@ -21,7 +19,9 @@ export interface CallOptions {
    *
    * - `"detach"` lets the call go on to its end, unseen; its result still goes to the cache. Then the
    *   worker takes calls again, or ends when another has taken its place.
-   * - `"terminate"` ends the worker. A `"process"` worker is killed. A `"web"` worker that is busy
+   * - `"terminate"` ends the worker. A `"process"` worker is killed together with what its calls have
+   *   started (its process group), as far as the program may run any command (`--allow-run` without a
+   *   list); otherwise, and on Windows, alone. A `"web"` worker that is busy
    *   cannot be stopped by anybody: it stays lost until its code awaits or returns. An `"inline"` one
    *   stays lost until the call has ended.
    *
@@ -30,13 +30,16 @@ export interface CallOptions {
   onAbort?: "terminate" | "detach";
   /**
    * How long a call that is given up may take to end by itself before `onAbort` applies, in
-   * milliseconds; its worker is kept for the next calls if it does.
+   * milliseconds: a body that listens to its signal, or looks at it, can clean up after itself in its
+   * `finally` blocks. Its worker is kept for the next calls if it does. With 0 nothing is waited for.
    *
-   * @default {0}
+   * @default {1000}
    */
   gracePeriod?: number;
   /**
-   * Calls of a higher priority leave the queue first; any integer.
+   * Calls of a higher priority leave the queue first; any integer. What a call waits for is as urgent as
+   * itself: the calls of futures among its arguments, the same call when that is computed already, and
+   * calls that it makes.
    *
    * @default {0}
    */
@@ -50,9 +53,8 @@ export interface CallOptions {
 }
 
 /**
- * How the calls that reached workers have ended. Of a map, items that travel together (a chunk) count
- * as one call, which has not failed when some of its items have; those that are then run again count
- * as calls of their own.
+ * How the calls that reached workers have ended. Of a map, each item is a call; those that travel
+ * together (a chunk) count each with the mean of their times.
  */
 export interface CallStatistics {
   /** Calls that a worker has computed. */
@@ -82,12 +84,12 @@ export interface ObservedCall {
  * Who follows what an executor does. Each hook is optional; what one throws is warned of once and
  * harms no call. A call that the cache answers never gets so far. Of a map, items that travel together
  * (a chunk) are one call, which ends with `"value"` although some of its items have failed; those that
- * are then run again are calls of their own.
+ * are then run again, or elsewhere, are calls of their own, and so are those of many that are sent first.
  */
 export interface ExecutorObserver {
   /** A call waits for a worker. */
   queued?(call: ObservedCall): void;
-  /** A call was sent to a worker; short ones are sent ahead, and may come back to the queue. */
+  /** A call begins on a worker, once for each attempt. To be told at once, calls cost a message more. */
   started?(call: ObservedCall & { readonly worker: string }): void;
   /** A call has failed and is run once more: which attempt comes now (2 at the first retry), and why. */
   retried?(call: ObservedCall & { readonly attempt: number; readonly error: unknown }): void;
@@ -104,9 +106,41 @@ export interface ExecutorObserver {
   ): void;
   /** A worker is there. */
   workerStarted?(worker: { readonly worker: string }): void;
-  /** A worker is no more, and what happened, in words. */
-  workerEnded?(worker: { readonly worker: string; readonly reason: string }): void;
+  /** A worker is no more: why it was ended, and what happened, in words. */
+  workerEnded?(
+    worker: { readonly worker: string; readonly ending: WorkerEnding; readonly reason: string },
+  ): void;
 }
+
+/**
+ * Why a worker is no more:
+ *
+ * - `"idle"` it had no work for `idleTimeout`
+ * - `"retired"` its `retire` task wanted it so, or has failed
+ * - `"tasks"` it had run as many calls as `maxTasksPerWorker` says
+ * - `"memory"` it held more memory after a call than `maxHeapBytes` says
+ * - `"surplus"` there were more workers than there may be, after `resize()`, or as another had taken its
+ *   place while it ran a call that was given up
+ * - `"replaced"` another one does its work sooner, or can load a module that this one may not read
+ * - `"shutdown"` the executor was shut down
+ * - `"killed"` it was ended while it may have run something: by `terminate()`, by `onAbort`, or as it did
+ *   not end in the grace period
+ * - `"crashed"` it ended by itself, whatever its calls are told: it exited, was killed by the system, ran
+ *   out of memory, or did not catch an error
+ * - `"unresponsive"` it ran no call, and took up nothing that it was sent: what an earlier call had left
+ *   behind never came back, or its process was stopped
+ */
+export type WorkerEnding =
+  | "idle"
+  | "retired"
+  | "tasks"
+  | "memory"
+  | "surplus"
+  | "replaced"
+  | "shutdown"
+  | "killed"
+  | "crashed"
+  | "unresponsive";
 
 /** A call that is on its way no more. */
 export type FinishedCall = Parameters<NonNullable<ExecutorObserver["finished"]>>[0];
@@ -128,36 +162,3 @@ export type OutputTaker = (line: WorkerOutputLine) => void;
 
 /** What becomes of what tasks print by `console`. */
 export type OutputOption = "inherit" | "label" | OutputTaker;
-
-/**
- * Finds who takes what tasks print.
- *
- * @param warn Told of what a function throws: it must end neither the program nor a call.
- * @returns Takes it, or `undefined` where it is printed as ever.
- * @throws {TypeError} When it is no such option.
- */
-export function toOutputTaker(output: OutputOption, warn: Warn): OutputTaker | undefined {
-  if (output === "inherit") return undefined;
-  if (output === "label") return printLabelled;
-  if (typeof output === "function") {
-    return (line) => {
-      try {
-        output(line);
-      } catch (error) {
-        warn(`Cannot hand over what "${line.task}" has printed`, error);
-      }
-    };
-  }
-  throw new TypeError(
-    "Cannot create an executor: `output` is one of inherit, label, or a function, " +
-      `not ${JSON.stringify(output)}`,
-  );
-}
-
-/** Says in front of each line which worker and which task have printed it. */
-function printLabelled({ text, stream, worker, task }: WorkerOutputLine): void {
-  const lines = text.split("\n").map((line) => `[${worker} ${task}] ${line}\n`).join("");
-  const bytes = new TextEncoder().encode(lines);
-  const file = Deno[stream];
-  for (let written = 0; written < bytes.length;) written += file.writeSync(bytes.subarray(written));
-}

@@ -1,16 +1,17 @@
 // Before all that needs a runtime, as it refuses others than Deno.
 import "../base/ambient.ts";
 import {
-  ANYTHING,
+  BOOLEAN,
   checkOptions,
   COUNT_OR_NONE,
   numeric,
   oneOf,
   type OptionRules,
+  SIGNAL,
   TIMEOUT,
 } from "../base/check_options.ts";
 import { ExecutorShutdownError } from "../base/errors.ts";
-import type { Warn } from "../base/warning.ts";
+import { toWarning, type Warn } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import { assertDepth, assertInsideCall, type Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner } from "../task/call_task.ts";
@@ -24,11 +25,10 @@ import {
 } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
-import type { WorkerType } from "../worker/worker.ts";
 import type { CallOptions } from "./call_options.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
 import type { MapExecutor } from "./map/map_caller.ts";
-import { type MapOptions, mapTask } from "./map/map_task.ts";
+import { checkMapOptions, type MapOptions, mapTask } from "./map/map_task.ts";
 import {
   checkMaxWorkers,
   type ExecutorOptions,
@@ -36,6 +36,7 @@ import {
   type ExecutorStatistics,
   toExecutorSettings,
 } from "./options.ts";
+import { UnhandledFailures } from "./unhandled_failures.ts";
 import { batchFutures } from "./wait.ts";
 
 /** Options of {@linkcode Executor.shutdown}. */
@@ -54,13 +55,10 @@ export interface ShutdownOptions {
   cancelPending?: boolean;
 }
 
-const SHUTDOWN_RULES: OptionRules<ShutdownOptions> = { wait: ANYTHING, cancelPending: ANYTHING };
+const SHUTDOWN_RULES: OptionRules<ShutdownOptions> = { wait: BOOLEAN, cancelPending: BOOLEAN };
 
 /** Marks executors: another copy of Quiver has a class of its own. */
 const EXECUTOR = Symbol.for("quiver.executor");
-
-/** The kinds of worker that are in this process. */
-const SHARE_MEMORY: ReadonlySet<WorkerType> = new Set<WorkerType>(["web", "inline"]);
 
 /**
  * A bounded set of workers with a queue. Workers start when there is work and stay warm between
@@ -100,10 +98,12 @@ export class Executor implements AsyncDisposable {
   readonly #engine: LateEngine;
   readonly #settings: ExecutorSettings;
   readonly #mapExecutor: MapExecutor;
+  readonly #failures = new UnhandledFailures();
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<CallStatus>();
   /** Shutdown waits for the calls that it keeps. */
   readonly #tracker: CallTracker = {
+    derived: this.#failures.derived,
     began: (call) => void this.#unsettled.add(call),
     ended: (call) => {
       this.#unsettled.delete(call);
@@ -111,6 +111,12 @@ export class Executor implements AsyncDisposable {
       else if (call.key !== undefined && call.state === "done") this.#misses++;
       if (this.#unsettled.size === 0) this.#drained?.resolve();
     },
+    failed: (call, reason) => this.#failures.add(call, reason),
+    seen: (call) => this.#failures.delete(call),
+  };
+  readonly #wait = {
+    pending: () => this.#unsettled.size,
+    remedy: "`shutdown({ cancelPending: true })` gives up those that have not started",
   };
   #maxWorkers: number;
   #hits = 0;
@@ -139,7 +145,7 @@ export class Executor implements AsyncDisposable {
    * Creates an executor; no worker starts before there is work.
    *
    * @param options How many workers, of which kind.
-   * @throws {TypeError} When an option is unknown.
+   * @throws {TypeError} When an option is unknown or of the wrong type.
    * @throws {RangeError} When a number is out of range.
    */
   constructor(options: ExecutorOptions = {}) {
@@ -210,7 +216,7 @@ export class Executor implements AsyncDisposable {
     return new ExecutorView({
       ...this.#mapExecutor,
       runnerWith: (options) => ({ run: (ready) => this.active.#engine.run(ready, options) }),
-      submit: (task, args, runner) => this.#submit(task, args, runner),
+      submit: (...call) => this.#submit(...call),
     }, options);
   }
 
@@ -281,7 +287,7 @@ export class Executor implements AsyncDisposable {
    * ```
    */
   batched<T>(futures: Iterable<PromiseLike<T>>, size: number): Future<T[]>[] {
-    return batchFutures(futures, size);
+    return batchFutures(futures, size, this.#failures.derived);
   }
 
   /**
@@ -344,20 +350,25 @@ export class Executor implements AsyncDisposable {
    * busy with a call that was given up, and cannot be stopped, is told of in a warning by its name.
    *
    * @param options Whether to wait, and whether calls that have not started are cancelled.
-   * @throws {TypeError} When an option is unknown.
+   * @throws {TypeError} When an option is unknown or of the wrong type.
+   * @throws {UnhandledFailuresError} When calls have failed, and nobody has looked at their futures by
+   * then; but not those that were cancelled, or ended by `terminate()`. Whoever does not wait is not
+   * told: then the end of the program tells of them.
    */
   async shutdown(options: ShutdownOptions = {}): Promise<void> {
     checkOptions("shut down an executor", options, SHUTDOWN_RULES);
     const { wait = true, cancelPending = false } = options;
-    const { warn } = currentScope();
+    const { warn: warnInScope } = currentScope();
+    const warn = (message: string) => toWarning(warnInScope)({ message });
     this.#accepting = false;
     if (cancelPending) {
+      this.#failures.expectCancellation();
       for (const call of this.#unsettled) call.cancel();
       // Those that were sent ahead are cancelled there; whoever ends the workers is told what it throws.
       this.#engine.close({ cancelPending, warn }).catch(() => {});
     }
     const ended = this.#end(warn);
-    if (wait) await ended;
+    if (wait) await this.#failures.conclude(ended, this.#wait);
     // Nobody waits, and what a worker's end could report was reported to the calls.
     else ended.catch(() => {});
   }
@@ -368,10 +379,15 @@ export class Executor implements AsyncDisposable {
    */
   terminate(): void {
     this.#accepting = false;
+    this.#failures.expectTermination();
     this.#engine.terminate();
   }
 
-  /** Waits for the calls that were submitted, then ends the workers, as `shutdown` does without options. */
+  /**
+   * Waits for the calls that were submitted, then ends the workers, as `shutdown` does without options.
+   *
+   * @throws {UnhandledFailuresError} When calls have failed, and nobody has looked at their futures.
+   */
   async close(): Promise<void> {
     await this.shutdown();
   }
@@ -413,14 +429,14 @@ export class Executor implements AsyncDisposable {
   #submit(
     task: object,
     args: readonly unknown[],
-    runner: CallRunner = this.active.#engine,
+    { runner = this.active.#engine, priority }: Partial<SubmitOptions> = {},
   ): Future<unknown> {
     const definition = requireDefinition(task, "submit");
     const scope = scopeOf(task);
     const executor = this.active;
     const refused = executor.#refuse(definition.name, scope);
     if (refused !== undefined) return refused;
-    return answerCall(definition, args, scope, runner, { tracker: executor.#tracker });
+    return answerCall(definition, args, scope, runner, { tracker: executor.#tracker, priority });
   }
 
   /** What a map needs; another executor may take the place of this one while it goes on. */
@@ -428,10 +444,9 @@ export class Executor implements AsyncDisposable {
     const { workerType, retries } = this.#settings;
     return {
       maxWorkers: () => this.active.#maxWorkers,
-      sharesMemory: SHARE_MEMORY.has(workerType),
       loadsCode: workerType !== "inline",
       options: { retries },
-      dispatcher: { run: (request, observer = {}) => this.active.#engine.send(request, observer) },
+      dispatcher: { dispatch: (...call) => this.active.#engine.dispatch(...call) },
       refuse: (name, scope) => this.active.#refuse(name, scope),
       tracker: () => this.active.#tracker,
     };
@@ -444,7 +459,7 @@ export class Executor implements AsyncDisposable {
       return assertInsideCall(name, scope);
     }
     const error = new ExecutorShutdownError(`Cannot submit "${name}": the executor was shut down`);
-    return new Future(name, () => Promise.reject(error));
+    return new Future(name, () => Promise.reject(error), this.#failures.refused);
   }
 
   async #end(warn: Warn): Promise<void> {
@@ -456,19 +471,24 @@ export class Executor implements AsyncDisposable {
   }
 }
 
+/** How a view has its calls run. */
+interface SubmitOptions {
+  /** Runs the body. */
+  readonly runner: CallRunner;
+  /** Calls of a higher priority leave the queue first. */
+  readonly priority: number | undefined;
+}
+
 /** The part of an executor that a view stands on. */
 interface ViewedExecutor extends MapExecutor {
   /** Makes what runs calls with options. */
   runnerWith(options: CallOptions): CallRunner;
-  /** Submits a call to a runner. */
-  submit(task: object, args: readonly unknown[], runner: CallRunner): Future<unknown>;
+  /** Submits a call. */
+  submit(task: object, args: readonly unknown[], options: SubmitOptions): Future<unknown>;
 }
 
 const CALL_RULES: OptionRules<CallOptions> = {
-  signal: {
-    allows: (value) => value instanceof AbortSignal,
-    says: () => ": `signal` is not an AbortSignal",
-  },
+  signal: SIGNAL,
   deadline: TIMEOUT,
   onAbort: oneOf(["terminate", "detach"]),
   gracePeriod: TIMEOUT,
@@ -542,10 +562,11 @@ export class ExecutorView {
     task: Task<A, R>,
     ...args: DeferredArguments<A>
   ): Future<R> {
-    const { signal } = this.#options;
+    const { signal, priority } = this.#options;
     if (signal?.aborted) return toAborted<R>(task.name, signal.reason);
+    const options = { runner: this.#runner, priority };
     // The definition is that of `task`, so its function returns what `task` does.
-    const future = this.#executor.submit(task, args, this.#runner) as Future<R>;
+    const future = this.#executor.submit(task, args, options) as Future<R>;
     if (signal !== undefined) followSignal(future, signal);
     return future;
   }
@@ -553,8 +574,7 @@ export class ExecutorView {
   /**
    * Calls a task for each item, as `Executor.map` does. With a deadline, each item travels alone. With
    * `retries`, an item that fails is run again alone, up to so many times. When a worker dies, items whose
-   * results it has not sent yet are run again as well; of a process it is not known which item it ran,
-   * so that this one runs once more than `retries` says.
+   * results it has not sent yet are run again as well.
    *
    * @typeParam T An item: the task's one argument.
    * @typeParam R What the task returns.
@@ -568,13 +588,17 @@ export class ExecutorView {
     items: Iterable<T> | AsyncIterable<T>,
     options: MapOptions = {},
   ): AsyncGenerator<R, void, void> {
-    const { signal, ...callOptions } = this.#options;
-    const signals = [signal, options.signal].filter((each) => each !== undefined);
+    checkMapOptions(options);
+    const { signal = options.signal, ...callOptions } = this.#options;
+    // To join one with itself would cost memory for as long as it is there.
+    const joined = signal !== undefined && options.signal !== undefined && signal !== options.signal
+      ? AbortSignal.any([signal, options.signal])
+      : signal;
     return mapTask(
       { ...this.#executor, options: { ...this.#executor.options, ...callOptions } },
       { definition: requireDefinition(task, "map"), scope: scopeOf(task) },
       items,
-      { ...options, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) },
+      { ...options, ...(joined !== undefined && { signal: joined }) },
     );
   }
 }

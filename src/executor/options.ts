@@ -1,29 +1,28 @@
 import {
-  ANYTHING,
   checkOptions,
   COUNT,
   COUNT_OR_INFINITY,
   COUNT_OR_NONE,
+  FUNCTION,
   NOT_NEGATIVE,
   numeric,
   oneOf,
   type OptionRules,
+  showOption,
+  withFunctions,
 } from "../base/check_options.ts";
-import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
+import { type QuiverWarning, toSafeWarning, toWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
   checkProcessOptions,
+  HOOK,
+  PROCESS_RULES,
   toHookCall,
   WORKER_TYPES,
   type WorkerHook,
   type WorkerType,
 } from "../worker/worker.ts";
-import {
-  type CallStatistics,
-  type ExecutorObserver,
-  toOutputTaker,
-  type WorkerOutputLine,
-} from "./call_options.ts";
+import type { CallStatistics, ExecutorObserver, WorkerOutputLine } from "./call_options.ts";
 import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import type { EngineOptions } from "./engine/engine.ts";
 import { MAX_DEPTH } from "../scope/scope.ts";
@@ -41,7 +40,8 @@ export interface ExecutorOptions {
    * and takes nobody with it when it crashes, `"inline"` this isolate (for tests and debugging).
    *
    * Workers of the kind `"process"` require `--allow-run` of Deno's own executable, `--allow-env`,
-   * and `--allow-read` and `--allow-write` of the folder for temporary files.
+   * and `--allow-read` and `--allow-write` of the folder for temporary files. A program that
+   * `deno compile` has made has none: its calls reject with `WorkerInitError`.
    *
    * @default {"web"}
    */
@@ -51,6 +51,9 @@ export interface ExecutorOptions {
    * worker starts, and never more: each permission that it has in full and, on Linux, what its flags
    * say of certain paths or hosts (`--allow-read=data`, `--deny-net=…`). What was granted at a prompt
    * or by a set of permissions (`-P`), hosts with a `*` and ranges of addresses are to be named here.
+   * Whatever it may read, it loads Quiver and the modules of the program's tasks with all that these
+   * import, but for what stands in an `import()` of something else than a text. A path may not have a
+   * comma, unless as seen from the current folder it has none.
    *
    * @default {"inherit"}
    */
@@ -101,7 +104,8 @@ export interface ExecutorOptions {
   maxHeapBytes?: number;
   /**
    * How often a call is run again when the task throws or its worker dies. Errors of Quiver's own other
-   * than `WorkerDiedError` (a failed dependency, a cancellation, a result that cannot travel) are final.
+   * than `WorkerDiedError` (a failed dependency, a cancellation, a result that cannot travel) are final,
+   * and so is every failure of a call whose argument was given away by `transfer()`.
    * A call whose worker died may have done part of its work.
    *
    * @default {0}
@@ -130,9 +134,12 @@ export interface ExecutorOptions {
   /** Follows calls and workers. */
   observer?: ExecutorObserver;
   /**
-   * Told of what costs no call: an observer or a listener of output that throws, and `init` that fails
-   * (once, although each call rejects); by default warnings are written to standard error, and those of
-   * output go to the scope in which the executor is created.
+   * Told of what costs no call: an observer or a listener of output that throws, `init` that fails
+   * (once, although each call rejects), and workers that the system does not give (once): calls wait for
+   * those that there are, one more is tried from time to time, and only when there is none and five
+   * attempts have failed do calls reject with `WorkerInitError`. By default warnings are written to
+   * standard error, and those of output go to the scope in which the executor is created. What it was
+   * not told, as it throws itself, is written, too.
    */
   onWarning?: (warning: QuiverWarning) => void;
 }
@@ -140,21 +147,30 @@ export interface ExecutorOptions {
 const RULES: OptionRules<ExecutorOptions> = {
   maxWorkers: COUNT,
   workerType: oneOf(WORKER_TYPES),
-  permissions: ANYTHING,
-  env: ANYTHING,
-  flags: ANYTHING,
+  ...PROCESS_RULES,
   idleTimeout: NOT_NEGATIVE,
   gracePeriod: NOT_NEGATIVE,
-  output: ANYTHING,
+  output: {
+    allows: (value) => value === "inherit" || value === "label" || typeof value === "function",
+    says: (name, value) =>
+      `: \`${name}\` is one of inherit, label, or a function, not ${showOption(value)}`,
+  },
   maxTasksPerWorker: COUNT_OR_INFINITY,
   maxHeapBytes: numeric("must be a positive number", (value) => value > 0),
   retries: COUNT_OR_NONE,
   maxDepth: COUNT_OR_INFINITY,
   maxTotalWorkers: COUNT_OR_INFINITY,
-  init: ANYTHING,
-  retire: ANYTHING,
-  observer: ANYTHING,
-  onWarning: ANYTHING,
+  init: HOOK,
+  retire: HOOK,
+  observer: withFunctions([], [
+    "queued",
+    "started",
+    "retried",
+    "finished",
+    "workerStarted",
+    "workerEnded",
+  ]),
+  onWarning: FUNCTION,
 };
 
 /** What an executor is made of, everything decided. */
@@ -195,19 +211,22 @@ export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
     ...(init !== undefined && { init: toHookCall(init, "create an executor", "init") }),
     ...(retire !== undefined && { retire: toHookCall(retire, "create an executor", "retire") }),
   };
+  const warn = toSafeWarning(onWarning);
   return {
     maxWorkers,
     workerType,
     processOptions: options,
     idleTimeout,
     gracePeriod,
-    output: toOutputTaker(output, toWarn(onWarning)),
+    output,
+    // Of these the scope decides, where the executor does not.
+    outputFailed: onWarning === undefined ? toWarning(currentScope().warn) : warn,
     maxTasksPerWorker,
     maxHeapBytes,
     retries,
     maxDepth,
     hooks,
-    onWarning: onWarning ?? writeWarning,
+    onWarning: warn,
     ...(maxTotalWorkers !== undefined && { maxTotalWorkers }),
     ...(observer !== undefined && { observer }),
   };
@@ -226,17 +245,13 @@ export function checkMaxWorkers(
   action: string,
 ): void {
   // Of an option that is left out there is a default, and of an argument none.
-  checkOptions(action, { maxWorkers: maxWorkers ?? NaN }, { maxWorkers: COUNT });
+  const given = { maxWorkers: maxWorkers === undefined ? NaN : maxWorkers };
+  checkOptions(action, given, { maxWorkers: COUNT });
   if (maxTotalWorkers === undefined || maxWorkers <= maxTotalWorkers) return;
   throw new RangeError(
     `Cannot ${action} as \`maxWorkers\` must not be more than \`maxTotalWorkers\` ` +
       `(${maxTotalWorkers}): ${maxWorkers}`,
   );
-}
-
-function toWarn(onWarning: ExecutorOptions["onWarning"]): Warn {
-  if (onWarning === undefined) return currentScope().warn;
-  return (message, cause) => onWarning({ message, cause });
 }
 
 /** What an executor is doing, and has done. */

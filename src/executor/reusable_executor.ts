@@ -1,3 +1,6 @@
+// Before all that needs a runtime, as it refuses others than Deno.
+import "../base/ambient.ts";
+import { showOption } from "../base/check_options.ts";
 import { Executor } from "./executor.ts";
 import { type ExecutorOptions, toExecutorSettings } from "./options.ts";
 
@@ -96,7 +99,7 @@ class SharedExecutor {
   get({ reuse = "auto", ...options }: ReusableExecutorOptions): ReusableExecutor {
     if (reuse !== "auto" && typeof reuse !== "boolean") {
       throw new TypeError(
-        `Cannot get an executor: \`reuse\` is "auto", true or false, not ${JSON.stringify(reuse)}`,
+        `Cannot get an executor: \`reuse\` is "auto", true or false, not ${showOption(reuse)}`,
       );
     }
     const { maxWorkers } = toExecutorSettings(options);

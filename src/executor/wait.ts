@@ -1,5 +1,13 @@
-import { ANYTHING, checkOptions, oneOf, type OptionRules, TIMEOUT } from "../base/check_options.ts";
-import { Future } from "../task/future.ts";
+import { giveUpOn, GiveUpTimer, type SettleListener, settlingOf } from "../base/abortable.ts";
+import {
+  checkOptions,
+  COUNT,
+  oneOf,
+  type OptionRules,
+  SIGNAL,
+  TIMEOUT,
+} from "../base/check_options.ts";
+import { type CallTracker, findCall, Future, type RaisableCall } from "../task/future.ts";
 
 /** Options of {@linkcode wait}. */
 export interface WaitOptions {
@@ -20,7 +28,7 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-const LIMIT_RULES: OptionRules<AsCompletedOptions> = { timeout: TIMEOUT, signal: ANYTHING };
+const LIMIT_RULES: OptionRules<AsCompletedOptions> = { timeout: TIMEOUT, signal: SIGNAL };
 const WAIT_RULES: OptionRules<WaitOptions> = {
   until: oneOf(["all", "first", "firstError"]),
   ...LIMIT_RULES,
@@ -59,29 +67,54 @@ export async function wait<F extends PromiseLike<unknown>>(
 ): Promise<{ readonly done: Set<F>; readonly pending: Set<F> }> {
   checkOptions("wait", options, WAIT_RULES);
   const { until = "all" } = options;
-  const pending = collectFutures(futures, "wait");
-  const done = new Set<F>();
-  const { promise: enough, resolve, reject } = Promise.withResolvers<void>();
-  let returned = false;
-  const settle = (future: F, failed: boolean) => {
-    // What was returned is a state, and does not change any more.
-    if (returned) return;
-    pending.delete(future);
-    done.add(future);
-    if (pending.size === 0 || until === "first") resolve();
-    if (until === "firstError" && failed && !isCancelled(future)) resolve();
-  };
-  using _limits = watchLimits(options, { timedOut: resolve, aborted: reject });
-  if (pending.size === 0) resolve();
-  for (const future of pending) {
-    future.then(() => settle(future, false), () => settle(future, true));
+  const waiting = new Waiting(collectFutures(futures, "wait"), until);
+  return await waiting.end(options);
+}
+
+/** A wait under way. */
+class Waiting<F extends PromiseLike<unknown>> implements SettleListener {
+  readonly #pending: Set<F>;
+  readonly #done = new Set<F>();
+  readonly #until: NonNullable<WaitOptions["until"]>;
+  readonly #enough = Promise.withResolvers<void>();
+
+  constructor(pending: Set<F>, until: NonNullable<WaitOptions["until"]>) {
+    this.#pending = pending;
+    this.#until = until;
   }
-  try {
-    await enough;
-  } finally {
-    returned = true;
+
+  settled({ status }: PromiseSettledResult<unknown>, source: PromiseLike<unknown>): void {
+    // It is one of those that this listens to.
+    const future = source as F;
+    this.#pending.delete(future);
+    this.#done.add(future);
+    const failed = status === "rejected" && !isCancelled(future);
+    const until = this.#until;
+    if (this.#pending.size === 0 || until === "first" || until === "firstError" && failed) {
+      this.#enough.resolve();
+    }
   }
-  return { done, pending };
+
+  /**
+   * Waits.
+   *
+   * @returns The futures as they are then.
+   * @throws The signal's reason.
+   */
+  async end(limits: WaitLimits): Promise<{ readonly done: Set<F>; readonly pending: Set<F> }> {
+    const pending = this.#pending;
+    const { promise, resolve, reject } = this.#enough;
+    using _limits = watchLimits(limits, { timedOut: resolve, aborted: reject });
+    if (pending.size === 0) resolve();
+    for (const future of pending) settlingOf(future).subscribe(this);
+    try {
+      await promise;
+    } finally {
+      // What is returned is a state, and does not change any more.
+      for (const future of pending) settlingOf(future).unsubscribe(this);
+    }
+    return { done: this.#done, pending };
+  }
 }
 
 function isCancelled(future: unknown): boolean {
@@ -119,15 +152,13 @@ function watchLimits(
   { timeout = Infinity, signal }: WaitLimits,
   observer: WaitLimitObserver,
 ): Disposable {
-  const timed = timeout !== Infinity;
-  const abort = () => observer.aborted(signal?.reason);
-  if (signal?.aborted) abort();
-  else signal?.addEventListener("abort", abort);
-  const timer = timed ? setTimeout(() => observer.timedOut(), timeout) : undefined;
+  if (signal?.aborted) observer.aborted(signal.reason);
+  const aborting = signal && giveUpOn(signal, (reason) => observer.aborted(reason));
+  const timer = new GiveUpTimer(timeout, () => observer.timedOut());
   return {
     [Symbol.dispose]: () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+      timer.clear();
+      aborting?.[Symbol.dispose]();
     },
   };
 }
@@ -141,7 +172,12 @@ function watchLimits(
  * @throws {TypeError} When one of them is none.
  */
 function collectFutures<F>(futures: Iterable<F>, verb: string): Set<F> {
-  const collected = new Set<F>();
+  if (!(Symbol.iterator in Object(futures))) {
+    throw new TypeError(`Cannot ${verb}: the futures are not iterable, but ${String(futures)}`);
+  }
+  // A set is copied many times as fast as it is filled.
+  const copied = futures instanceof Set;
+  const collected = new Set(copied ? futures : []);
   let index = 0;
   for (const future of futures) {
     if (typeof future !== "object" || future === null || !("then" in future)) {
@@ -149,7 +185,7 @@ function collectFutures<F>(futures: Iterable<F>, verb: string): Set<F> {
         `Cannot ${verb}: futures[${index}] is neither a future nor a promise: ${String(future)}`,
       );
     }
-    collected.add(future);
+    if (!copied) collected.add(future);
     index++;
   }
   return collected;
@@ -214,66 +250,91 @@ export function asCompleted<F extends PromiseLike<unknown>>(
 }
 
 class Completions<F extends PromiseLike<unknown>>
-  implements AsyncIterableIterator<Completion<F>, void, void> {
-  readonly #settled: Completion<F>[] = [];
+  implements AsyncIterableIterator<Completion<F>, void, void>, SettleListener {
+  /** Those that have settled and were not given yet, behind those that were. */
+  #settled: (Completion<F> | undefined)[] = [];
+  #given = 0;
+  readonly #pending: Set<F>;
   readonly #limits: Disposable;
-  #pending: number;
   #end: { readonly reason: unknown } | undefined;
-  #changed = Promise.withResolvers<void>();
+  #changed: PromiseWithResolvers<void> | undefined;
 
-  constructor(futures: ReadonlySet<F>, options: AsCompletedOptions) {
-    const end = (reason: unknown) => {
-      this.#end ??= { reason };
-      this.#changed.resolve();
-    };
+  constructor(futures: Set<F>, options: AsCompletedOptions) {
+    const { size } = futures;
+    this.#pending = futures;
     this.#limits = watchLimits(options, {
-      aborted: end,
+      aborted: (reason) => this.#stop(reason),
       timedOut: () => {
-        const state = `${this.#pending} of ${futures.size} futures are pending`;
+        const state = `${this.#pending.size} of ${size} futures are pending`;
         const text = `Cannot wait longer than ${options.timeout} ms: ${state}`;
-        end(new DOMException(text, "TimeoutError"));
+        this.#stop(new DOMException(text, "TimeoutError"));
       },
     });
-    this.#pending = futures.size;
-    const settle = (completion: Completion<F>) => {
-      this.#pending--;
-      this.#settled.push(completion);
-      this.#changed.resolve();
-    };
-    for (const future of futures) {
-      future.then(
-        // What a future is fulfilled with is what awaiting it gives.
-        (value) => settle({ future, status: "fulfilled", value: value as Awaited<F> }),
-        (reason) => settle({ future, status: "rejected", reason }),
-      );
-    }
+    // Whoever has settled before is given though the wait has ended, too.
+    for (const future of futures) settlingOf(future).subscribe(this);
   }
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  settled(outcome: PromiseSettledResult<unknown>, source: PromiseLike<unknown>): void {
+    // It is one of those that this listens to, and what it is fulfilled with is what awaiting it gives.
+    const future = source as F;
+    this.#pending.delete(future);
+    this.#settled.push({ ...outcome as PromiseSettledResult<Awaited<F>>, future });
+    this.#announce();
+  }
+
   async next(): Promise<IteratorResult<Completion<F>, void>> {
     // Those that had settled before are told of one tick after the call.
     await undefined;
     for (;;) {
-      const value = this.#settled.shift();
+      const value = this.#take();
       if (value !== undefined) return { value, done: false };
-      if (this.#pending === 0) return await this.return();
       if (this.#end !== undefined) {
-        this.#limits[Symbol.dispose]();
+        this.#leave();
         throw this.#end.reason;
       }
-      this.#changed = Promise.withResolvers();
-      await this.#changed.promise;
+      if (this.#pending.size === 0) return await this.return();
+      await (this.#changed ??= Promise.withResolvers()).promise;
     }
   }
 
   return(): Promise<IteratorResult<Completion<F>, void>> {
-    this.#limits[Symbol.dispose]();
-    this.#pending = 0;
+    this.#leave();
+    this.#pending.clear();
     this.#settled.length = 0;
+    this.#end = undefined;
+    this.#announce();
     return Promise.resolve({ value: undefined, done: true });
+  }
+
+  #take(): Completion<F> | undefined {
+    const taken = this.#settled[this.#given];
+    if (taken === undefined) return undefined;
+    // Taken out one by one, each would move all that are behind it.
+    this.#settled[this.#given++] = undefined;
+    if (2 * this.#given < this.#settled.length) return taken;
+    this.#settled = this.#settled.slice(this.#given);
+    this.#given = 0;
+    return taken;
+  }
+
+  #stop(reason: unknown): void {
+    this.#end ??= { reason };
+    this.#announce();
+  }
+
+  /** Nothing is waited for any more. */
+  #leave(): void {
+    this.#limits[Symbol.dispose]();
+    for (const future of this.#pending) settlingOf(future).unsubscribe(this);
+  }
+
+  #announce(): void {
+    this.#changed?.resolve();
+    this.#changed = undefined;
   }
 }
 
@@ -282,42 +343,105 @@ class Completions<F extends PromiseLike<unknown>>
  *
  * @typeParam T What a future gives.
  * @param size How many make a group.
+ * @param tracker Keeps count of the groups.
  * @throws {RangeError} When the size is none.
  */
-export function batchFutures<T>(futures: Iterable<PromiseLike<T>>, size: number): Future<T[]>[] {
-  if (!Number.isInteger(size) || size < 1) {
-    throw new RangeError(
-      `Cannot batch futures as \`size\` must be a positive integer: ${String(size)}`,
-    );
-  }
-  const members = collectFutures(futures, "batch futures");
-  const groups = Array.from(
-    { length: Math.ceil(members.size / size) },
-    () => Promise.withResolvers<T[]>(),
+export function batchFutures<T>(
+  futures: Iterable<PromiseLike<T>>,
+  size: number,
+  tracker: CallTracker,
+): Future<T[]>[] {
+  checkOptions("batch futures", { size: size === undefined ? NaN : size }, { size: COUNT });
+  const grouping = new Grouping<T>(collectFutures(futures, "batch futures"), size);
+  return grouping.promises().map((promise, index) =>
+    new Future(`batch ${index + 1}`, (status) => {
+      status.addEventListener("abort", () => grouping.leave(index));
+      status.waitFor(grouping);
+      return promise;
+    }, tracker)
   );
-  const values: T[] = [];
-  const failures: unknown[] = [];
-  let pending = members.size;
-  let next = 0;
-  const settle = () => {
-    pending--;
-    if (values.length === size) groups[next++]?.resolve(values.splice(0));
-    if (pending > 0) return;
-    for (const group of groups.slice(next)) {
-      const failed = failures.splice(0, size - values.length);
-      if (failed.length > 0) group.reject(failed[0]);
-      else group.resolve([...values]);
-      values.length = 0;
-    }
-  };
-  for (const member of members) {
-    member.then((value) => {
-      values.push(value);
-      settle();
-    }, (reason) => {
-      failures.push(reason);
-      settle();
-    });
+}
+
+/** Groups under way. */
+class Grouping<T> implements SettleListener, RaisableCall {
+  /** Those that are given are let go of. */
+  readonly #groups: (PromiseWithResolvers<T[]> | undefined)[];
+  readonly #size: number;
+  readonly #pending: Set<PromiseLike<T>>;
+  readonly #failures: unknown[] = [];
+  #values: T[] = [];
+  #next = 0;
+  /** That of the most urgent group. */
+  #priority = -Infinity;
+  /** How many groups somebody waits for. */
+  #wanted: number;
+
+  constructor(pending: Set<PromiseLike<T>>, size: number) {
+    this.#pending = pending;
+    this.#size = size;
+    this.#wanted = Math.ceil(pending.size / size);
+    this.#groups = Array.from({ length: this.#wanted }, () => Promise.withResolvers<T[]>());
+    for (const member of pending) settlingOf(member).subscribe(this);
   }
-  return groups.map(({ promise }, index) => new Future(`batch ${index + 1}`, () => promise));
+
+  settled(outcome: PromiseSettledResult<unknown>, source: PromiseLike<unknown>): void {
+    // It is one of those that this listens to.
+    this.#pending.delete(source as PromiseLike<T>);
+    if (outcome.status === "fulfilled") this.#values.push(outcome.value as T);
+    else this.#failures.push(outcome.reason);
+    if (this.#values.length === this.#size) this.#give(this.#values);
+    if (this.#pending.size === 0) this.#giveLast();
+  }
+
+  /** Any member may be in any group. */
+  raise(priority: number): void {
+    if (priority <= this.#priority) return;
+    this.#priority = priority;
+    for (const member of this.#pending) findCall(member)?.raise(priority);
+  }
+
+  /** All groups, before any is given. */
+  promises(): Promise<T[]>[] {
+    return this.#groups.flatMap((group) => group === undefined ? [] : [group.promise]);
+  }
+
+  /** A group is given up; when all are that were not given, nobody waits any more. */
+  leave(index: number): void {
+    if (this.#groups[index] === undefined) return;
+    this.#groups[index] = undefined;
+    this.#wanted--;
+    this.#leaveAll();
+  }
+
+  #leaveAll(): void {
+    if (this.#wanted > 0) return;
+    for (const member of this.#pending) settlingOf(member).unsubscribe(this);
+    this.#pending.clear();
+    this.#values = [];
+  }
+
+  #give(values: T[]): void {
+    this.#values = [];
+    this.#shift()?.resolve(values);
+  }
+
+  /** Those that failed are left to the last groups. */
+  #giveLast(): void {
+    for (let failed = 0; this.#next < this.#groups.length;) {
+      const values = this.#values;
+      if (failed === this.#failures.length) this.#give(values);
+      else {
+        this.#values = [];
+        this.#shift()?.reject(this.#failures[failed]);
+        failed += this.#size - values.length;
+      }
+    }
+  }
+
+  #shift(): PromiseWithResolvers<T[]> | undefined {
+    const index = this.#next++;
+    const group = this.#groups[index];
+    this.leave(index);
+    return group;
+  }
 }

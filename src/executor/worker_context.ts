@@ -1,7 +1,7 @@
 import { abortable } from "../base/abortable.ts";
-import { ANYTHING, checkOptions, oneOf, type OptionRules } from "../base/check_options.ts";
+import { checkOptions, oneOf, type OptionRules, SIGNAL } from "../base/check_options.ts";
 import { ScopeClosedError } from "../base/errors.ts";
-import { writeWarning } from "../base/warning.ts";
+import { callSafely, type QuiverWarning, toWarning, writeWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
   assertDepth,
@@ -11,12 +11,13 @@ import {
   type WorkerContextOptions,
   type WorkerContextSettings,
 } from "../scope/scope.ts";
-import { answerCall, type CallRunner } from "../task/call_task.ts";
+import { answerCall, type CallRunner, type ReadyCall } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
-import { type CallStatus, type CallTracker, followSignal, Future } from "../task/future.ts";
+import { type CallTracker, followSignal, Future, toAborted } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
+import { UnhandledFailures } from "./unhandled_failures.ts";
 
 /** Decides how many calls run at once: each holds a permit while a worker has it. */
 export interface Limiter {
@@ -90,9 +91,7 @@ function limit(runner: CallRunner, limiter: Limiter): CallRunner {
   return {
     run: async (ready) => {
       const acquired = limiter.acquire();
-      using _permit = acquired instanceof Promise
-        ? await untilGivenUp(acquired, ready.status)
-        : acquired;
+      using _permit = acquired instanceof Promise ? await untilGivenUp(acquired, ready) : acquired;
       return await runner.run(ready);
     },
   };
@@ -101,13 +100,18 @@ function limit(runner: CallRunner, limiter: Limiter): CallRunner {
 /** Waits for a permit until the call is given up; a permit that comes later goes back at once. */
 async function untilGivenUp(
   acquired: Promise<Disposable>,
-  { cancellation }: CallStatus,
+  { status, scope }: ReadyCall,
 ): Promise<Disposable> {
   try {
-    return await abortable(acquired, cancellation);
+    return await abortable(acquired, status.cancellation);
   } catch (error) {
-    // What the limiter throws then, nobody waits for any more.
-    acquired.then((permit) => permit[Symbol.dispose](), () => {});
+    const warn = toWarning(scope.warn);
+    const message = "Cannot give a permit back that nobody needs any more";
+    acquired.then(
+      (permit) => callSafely(() => permit[Symbol.dispose](), (cause) => warn({ message, cause })),
+      // What the limiter throws then, nobody waits for any more.
+      () => {},
+    );
     throw error;
   }
 }
@@ -173,6 +177,7 @@ export interface WorkerContext extends AsyncDisposable {
    *
    * @throws {WorkersKilledError} When workers did not end within the grace period.
    * @throws {WorkerDiedError} When `retire` has failed in a worker.
+   * @throws {UnhandledFailuresError} When calls have failed, and nobody has looked at their futures.
    */
   close(): Promise<void>;
   /** The same as `close`. */
@@ -209,7 +214,7 @@ export function openWorkerContext(options: WorkerContextOptions = {}): WorkerCon
 }
 
 const RUN_RULES: OptionRules<WorkerRunOptions> = {
-  signal: ANYTHING,
+  signal: SIGNAL,
   onAbort: oneOf(["terminate", "detach"]),
   limiter: {
     allows: (value) => hasMethod(value, "acquire"),
@@ -248,14 +253,18 @@ type State =
 class OpenWorkerContext implements WorkerContext {
   readonly #engine: LateEngine;
   readonly #runner: CallRunner;
+  readonly #failures = new UnhandledFailures();
   /** How many calls were made and have not settled, in whatever state. */
   #unsettled = 0;
   readonly #tracker: CallTracker = {
+    derived: this.#failures.derived,
     began: () => void this.#unsettled++,
     ended: () => {
       this.#unsettled--;
       if (this.#unsettled === 0) this.#drained?.resolve();
     },
+    failed: (call, reason) => this.#failures.add(call, reason),
+    seen: (call) => this.#failures.delete(call),
   };
   #drained: PromiseWithResolvers<void> | undefined;
   #state: State = { state: "open" };
@@ -268,7 +277,12 @@ class OpenWorkerContext implements WorkerContext {
    */
   constructor(settings: WorkerContextSettings, endFailed?: (error: unknown) => void) {
     // Sent ahead, a call would wait for the end of another one that its own limiter lets run.
-    this.#engine = new LateEngine({ ...settings, prefetch: 1, endFailed });
+    this.#engine = new LateEngine({
+      ...settings,
+      prefetch: 1,
+      endFailed,
+      startFailed: writeWarning,
+    });
     const limiter = settings.workerType === "inline" ? UNLIMITED : LIMITER;
     this.#runner = limit(this.#engine, limiter);
   }
@@ -278,20 +292,26 @@ class OpenWorkerContext implements WorkerContext {
     args: DeferredArguments<A>,
     options: WorkerRunOptions = {},
   ): Future<R> {
-    const { signal, onAbort, limiter } = options;
     checkOptions("run on a worker", options, RUN_RULES);
+    const { signal, onAbort, limiter } = options;
     const definition = requireDefinition(task, "submit");
     const { name } = definition;
+    if (!Array.isArray(args)) {
+      throw new TypeError(
+        `Cannot run "${name}" on a worker: its arguments come in an array, as in \`[argument]\``,
+      );
+    }
     const scope = scopeOf(task);
     if (this.#state.state === "closed") {
       const message =
         `Cannot run "${name}" on a worker: the context of the workers, or the scope ` +
         "that owns them, was closed";
-      return new Future(name, () => Promise.reject(new ScopeClosedError(message)));
+      const refused = () => Promise.reject(new ScopeClosedError(message));
+      return new Future(name, refused, this.#failures.refused);
     }
     assertDepth(name, scope);
     assertInsideCall(name, scope);
-    if (signal?.aborted) return new Future(name, () => Promise.reject(signal.reason));
+    if (signal?.aborted) return toAborted(name, signal.reason);
     const runner = this.#runnerWith(limiter, scope);
     const tracker = this.#tracker;
     const future = answerCall(definition, args, scope, runner, { tracker, onAbort });
@@ -310,7 +330,9 @@ class OpenWorkerContext implements WorkerContext {
 
   close(): Promise<void> {
     if (this.#state.state === "open") {
-      this.#state = { state: "closed", done: this.#end(currentScope()) };
+      const ended = this.#end(toWarning(currentScope().warn));
+      const done = this.#failures.conclude(ended, { pending: () => this.#unsettled });
+      this.#state = { state: "closed", done };
     }
     return this.#state.done;
   }
@@ -321,12 +343,12 @@ class OpenWorkerContext implements WorkerContext {
     return nesting === undefined ? this.#runner : this.#engine;
   }
 
-  async #end({ warn }: Scope): Promise<void> {
+  async #end(warn: (warning: QuiverWarning) => void): Promise<void> {
     if (this.#unsettled > 0) {
       this.#drained ??= Promise.withResolvers<void>();
       await this.#drained.promise;
     }
-    await this.#engine.close({ warn });
+    await this.#engine.close({ warn: (message) => warn({ message }) });
   }
 }
 

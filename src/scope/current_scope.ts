@@ -4,6 +4,7 @@
  * @module
  */
 import { createAmbient } from "../base/ambient.ts";
+import { checkIsOptions } from "../base/check_options.ts";
 import { deriveScope, type Scope, type ScopeOptions } from "./scope.ts";
 import { ScopeClosedError } from "../base/errors.ts";
 
@@ -54,6 +55,7 @@ export function currentScope(): Scope {
  * ```
  */
 export function setDefaultScope(options: ScopeOptions): void {
+  checkIsOptions("set a default scope", options);
   if ("workers" in options) {
     throw new TypeError(
       "Cannot set a default scope with workers of its own: they end with their scope, and the " +
@@ -83,6 +85,7 @@ export function runInScope<T>(scope: Scope, fn: () => T): T {
  * @param fn The function.
  * @returns What the function returns.
  * @throws {WorkersKilledError} When workers of the scope's own did not end in time.
+ * @throws {UnhandledFailuresError} When calls on them have failed, and nobody has looked at their futures.
  *
  * @example Remember calls
  * ```ts

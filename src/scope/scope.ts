@@ -1,16 +1,19 @@
 import {
   ANYTHING,
+  BOOLEAN,
   checkOptions,
   COUNT_OR_INFINITY,
+  FUNCTION,
   LONGEST_TIMEOUT,
   NOT_NEGATIVE,
   numeric,
+  OBJECT,
   oneOf,
   type OptionRules,
   TIMEOUT,
 } from "../base/check_options.ts";
 import { NestedExecutorError, QuiverError } from "../base/errors.ts";
-import { type QuiverWarning, type Warn, writeWarning } from "../base/warning.ts";
+import { type QuiverWarning, toSafeWarning, type Warn } from "../base/warning.ts";
 import { type Cache, checkCache } from "../cache/cache.ts";
 import type { Json } from "../call/call_record.ts";
 import type { StoreDescription } from "../store/stores.ts";
@@ -19,7 +22,9 @@ import { currentWorker } from "../worker/current_worker.ts";
 import {
   type CallControl,
   checkProcessOptions,
+  HOOK,
   type HookCall,
+  PROCESS_RULES,
   type ProcessOptions,
   toHookCall,
   WORKER_TYPES,
@@ -64,7 +69,10 @@ export interface ScopeOptions {
    * after the calls that run. `undefined` (given as such) means: those of the program.
    */
   workers?: WorkerContextOptions | undefined;
-  /** Told of each warning once; by default warnings are written to standard error. */
+  /**
+   * Told of each warning once; by default warnings are written to standard error, as are those that it
+   * was not told because it throws.
+   */
   onWarning?: (warning: QuiverWarning) => void;
 }
 
@@ -96,6 +104,8 @@ interface Nesting {
   readonly depth: number;
   /** What executors opened here may start. */
   readonly allowance: WorkerAllowance;
+  /** Those that run the calls around it in this isolate, if there are any. */
+  readonly within?: readonly string[];
 }
 
 /** What holds for the code that runs now. */
@@ -137,6 +147,12 @@ export interface Scope {
    */
   readonly control?: CallControl;
   /**
+   * How urgent the innermost of them is, if it is more than others.
+   *
+   * @internal
+   */
+  readonly priority?: number;
+  /**
    * The call that takes what `console` prints, if it is not printed here.
    *
    * @internal
@@ -154,14 +170,14 @@ const RULES: OptionRules<ScopeOptions> = {
   cache: ANYTHING,
   tags: ANYTHING,
   metadata: ANYTHING,
-  strict: ANYTHING,
-  singleFlight: ANYTHING,
+  strict: BOOLEAN,
+  singleFlight: BOOLEAN,
   leaseTimeout: numeric(
     `must be Infinity or an integer from 0 to ${LONGEST_TIMEOUT}`,
     (value) => value === Infinity || (Number.isInteger(value) && TIMEOUT.allows(value)),
   ),
-  workers: ANYTHING,
-  onWarning: ANYTHING,
+  workers: OBJECT,
+  onWarning: FUNCTION,
 };
 
 /** How deep tags and metadata may be: what is deeper overflows the stack of those who read it. */
@@ -200,7 +216,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     strict,
     singleFlight,
     leaseTimeout,
-    warn: keepsWarn ? outer.warn : createWarn(strict, onWarning ?? writeWarning),
+    warn: keepsWarn ? outer.warn : createWarn(strict, toSafeWarning(onWarning)),
   };
 }
 
@@ -410,6 +426,9 @@ export interface WorkerContextOptions {
    * worker starts, and never more: each permission that it has in full and, on Linux, what its flags
    * say of certain paths or hosts (`--allow-read=data`, `--deny-net=…`). What was granted at a prompt
    * or by a set of permissions (`-P`), hosts with a `*` and ranges of addresses are to be named here.
+   * Whatever it may read, it loads Quiver and the modules of the program's tasks with all that these
+   * import, but for what stands in an `import()` of something else than a text. A path may not have a
+   * comma, unless as seen from the current folder it has none.
    *
    * @default {"inherit"}
    */
@@ -472,12 +491,10 @@ export interface WorkerContextSettings {
 
 const WORKER_RULES: OptionRules<WorkerContextOptions> = {
   workerType: oneOf(WORKER_TYPES),
-  permissions: ANYTHING,
-  env: ANYTHING,
-  flags: ANYTHING,
+  ...PROCESS_RULES,
   idleTimeout: NOT_NEGATIVE,
-  init: ANYTHING,
-  retire: ANYTHING,
+  init: HOOK,
+  retire: HOOK,
   gracePeriod: NOT_NEGATIVE,
   maxWorkers: COUNT_OR_INFINITY,
 };

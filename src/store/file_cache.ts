@@ -2,11 +2,12 @@ import { resolve } from "node:path";
 import { isDeadLink } from "../bag/bag_json.ts";
 import { checkOptions, withDefaults } from "../base/check_options.ts";
 import { CacheFormatError, QuiverError } from "../base/errors.ts";
-import { decodeCheckedLine } from "../disk/checked_line.ts";
+import { decodeCheckedLine, LONGEST_LINE_BYTES } from "../disk/checked_line.ts";
 import {
   CACHE_FILES_RULES,
   type CacheFilesOptions,
   CacheGuard,
+  type CacheSettings,
   isDigest,
 } from "../disk/disk_storage.ts";
 import { type DiskStorage, KeyedCalls, KeyedValues } from "../disk/disk_stores.ts";
@@ -18,9 +19,12 @@ import {
   readWhole,
   removeIfThere,
   replaceFile,
+  SMALL_FILE_BYTES,
   writeAll,
 } from "../disk/file_system.ts";
-import { listNames } from "../disk/layout.ts";
+import { listNames, listRoot } from "../disk/layout.ts";
+import { allowUse, type CachePermissions, likeDirectory } from "../disk/ownership.ts";
+import { writeFirst } from "../disk/read_only.ts";
 import { createLeases, DiskLeases, exclusively } from "../disk/leases.ts";
 import { toPayload, toPayloadCheck } from "../disk/payload.ts";
 import type { TellDamaged } from "../disk/stores.ts";
@@ -36,14 +40,14 @@ const PREFIX_LENGTH = 2;
 /** A cache in a directory that is there: a file for each value, a file for each record. */
 function createStorage(
   path: string,
-  { mode, durability }: Required<CacheFilesOptions>,
+  { mode, durability }: CacheSettings<CacheFilesOptions>,
   fileSystem: FileSystem,
 ): DiskStorage {
-  const guard = new CacheGuard(`the file cache "${path}"`, mode);
+  const guard = new CacheGuard(`the file cache "${path}"`, mode, `${path}/cache.json`);
   const locks = `${path}/leases`;
   const unfinished = `${path}/unfinished`;
   const sync = durability === "power";
-  const replacer = new FileReplacer({ fileSystem, directory: unfinished, sync });
+  const replacer = new FileReplacer({ fileSystem, guard, directory: unfinished, sync });
   const layout = { leases: locks, locks };
   const leases = new DiskLeases({ fileSystem, layout, guard, place: path });
   if (mode === "readwrite") {
@@ -115,7 +119,7 @@ class FileCalls extends KeyedCalls {
   getLine(key: Digest): Record<string, unknown> | undefined {
     this.guard.checkOpen("read from");
     if (!isDigest(key)) return undefined;
-    const bytes = readWhole(this.#toPath(key));
+    const bytes = readWhole(this.#toPath(key), LONGEST_LINE_BYTES + 2);
     const line = bytes && decodeCheckedLine(bytes.subarray(1, -1));
     return line?.key === key ? line : undefined;
   }
@@ -181,10 +185,15 @@ function toName(digest: Digest): string {
 /** What a writer names a file that is not finished: its own name, and a number. */
 const NAME_REGEXP = /^[0-9a-f-]{36}-\d+$/;
 
+/** How often a file is written that others take for one of a dead writer, or that has no directory. */
+const MOST_ATTEMPTS = 100;
+
 /** What a {@linkcode FileReplacer} needs to know. */
 interface FileReplacerOptions {
   /** The seam. */
   readonly fileSystem: FileSystem;
+  /** Says whether the cache is still there. */
+  readonly guard: CacheGuard;
   /** Where files lie that are not finished. */
   readonly directory: string;
   /** Whether each file is brought to the disk itself before it counts as written. */
@@ -219,21 +228,28 @@ class FileReplacer {
    * @param chunks The new content, in pieces.
    */
   replace(directory: string, name: string, chunks: readonly Uint8Array[]): void {
-    const { fileSystem, sync } = this.#options;
-    while (!this.#tryReplace(directory, name, chunks)) {
+    const { fileSystem, guard, sync, directory: unfinished } = this.#options;
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      if (this.#tryReplace(directory, name, chunks)) {
+        if (sync) fileSystem.syncDirectory(directory);
+        return;
+      }
+      guard.checkThere();
       // It may be there by now: two handles may need the same one at the same time.
-      fileSystem.makeDirectory(directory);
+      for (const missing of [unfinished, directory]) fileSystem.makeDirectory(missing);
       if (sync) fileSystem.syncDirectory(`${directory}/..`);
     }
-    if (sync) fileSystem.syncDirectory(directory);
+    throw new QuiverError(
+      `Cannot write "${directory}/${name}": somebody removes what is not finished again and again`,
+    );
   }
 
   /** `false` when there is no such directory, or another handle has taken the file for a dead one's. */
   #tryReplace(directory: string, name: string, chunks: readonly Uint8Array[]): boolean {
     const { fileSystem, sync, directory: unfinished } = this.#options;
     const temporary = `${unfinished}/${this.#writer}-${this.#count++}`;
-    using file = fileSystem.open(temporary, { write: true, createNew: true });
     try {
+      using file = fileSystem.open(temporary, { write: true, createNew: true });
       if (!file.tryLockSync(true)) return false;
       for (const chunk of chunks) writeAll(fileSystem, file, chunk);
       if (sync) fileSystem.sync(file);
@@ -271,7 +287,7 @@ class FileReplacer {
 /** The version of the format that this code writes and reads. */
 const FILES_VERSION = 1;
 const FORMAT = "quiver-files";
-const DEFAULTS: Required<CacheFilesOptions> = { mode: "readwrite", durability: "process" };
+const DEFAULTS: CacheSettings<CacheFilesOptions> = { mode: "readwrite", durability: "process" };
 
 /** What a process leaves that died while it created the cache. */
 const UNFINISHED_REGEXP = /^cache\.json\..*\.tmp$/;
@@ -289,23 +305,25 @@ export function openFileDirectory(
   fileSystem: FileSystem = DISK,
 ): DiskStorage {
   checkOptions("open a file cache", options, CACHE_FILES_RULES, "no option");
-  const settings = withDefaults(DEFAULTS, options);
+  const { permissions, ...others } = options;
+  const settings = withDefaults(DEFAULTS, others);
   const root = resolve(path);
   try {
     refuseDeadLink(root);
-    const isNew = readWhole(`${root}/cache.json`) === undefined;
-    if (isNew && settings.mode === "readwrite") createMarker(fileSystem, root);
-    checkMarker(root);
-    return createStorage(root, settings, fileSystem);
+    if (settings.mode === "read") {
+      checkMarker(root);
+      return createStorage(root, settings, fileSystem);
+    }
+    return writeFirst(root, () => {
+      const owned = createMarker(fileSystem, root, permissions);
+      checkMarker(root);
+      return createStorage(root, settings, owned);
+    });
   } catch (cause) {
     if (cause instanceof Deno.errors.NotADirectory) {
       throw refuse(root, `it is no directory, or lies below a file; ${CHOOSE}`, { cause });
     }
-    if (!isReadOnly(cause)) throw cause;
-    throw new QuiverError(
-      `Cannot open "${root}" for writing: the directory is read-only; open it with mode: "read"`,
-      { cause },
-    );
+    throw cause;
   }
 }
 
@@ -325,11 +343,19 @@ function refuseDeadLink(root: string): void {
   }
 }
 
-function createMarker(fileSystem: FileSystem, root: string): void {
-  fileSystem.makeDirectory(root);
-  const foreign = listNames(root).find((name) => !UNFINISHED_REGEXP.test(name));
+function createMarker(
+  fileSystem: FileSystem,
+  root: string,
+  permissions: CachePermissions | undefined,
+): FileSystem {
+  const isNew = readWhole(`${root}/cache.json`, SMALL_FILE_BYTES) === undefined;
+  if (isNew) fileSystem.makeDirectory(root);
+  allowUse(root, permissions, isNew);
+  const owned = likeDirectory(fileSystem, root);
+  if (!isNew) return owned;
+  const foreign = listRoot(root).find(({ name }) => !UNFINISHED_REGEXP.test(name))?.name;
   // A process that creates the same cache may have finished between the two looks.
-  if (foreign !== undefined && readWhole(`${root}/cache.json`) === undefined) {
+  if (foreign !== undefined && readWhole(`${root}/cache.json`, SMALL_FILE_BYTES) === undefined) {
     const state = `it holds "${foreign}" but no cache.json`;
     throw refuse(root, `${state}; choose a directory that is missing or empty`);
   }
@@ -339,12 +365,13 @@ function createMarker(fileSystem: FileSystem, root: string): void {
     digest: "sha256",
     digestScheme: DIGEST_SCHEME,
   });
-  replaceFile(fileSystem, `${root}/cache.json`, [new TextEncoder().encode(`${content}\n`)]);
-  fileSystem.syncDirectory(root);
+  replaceFile(owned, `${root}/cache.json`, [new TextEncoder().encode(`${content}\n`)]);
+  owned.syncDirectory(root);
+  return owned;
 }
 
 function checkMarker(root: string): void {
-  const bytes = readWhole(`${root}/cache.json`);
+  const bytes = readWhole(`${root}/cache.json`, SMALL_FILE_BYTES);
   if (bytes === undefined) {
     throw refuse(
       root,
@@ -373,11 +400,6 @@ function parse(bytes: Uint8Array): { format?: unknown; version?: unknown } {
     // What cannot be parsed does not say what it is.
     return {};
   }
-}
-
-function isReadOnly(error: unknown): boolean {
-  return error instanceof Deno.errors.PermissionDenied ||
-    (error instanceof Error && "code" in error && error.code === "EROFS");
 }
 
 // A file that holds one value, of a file cache.

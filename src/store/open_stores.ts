@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { DiskBag } from "../bag/disk_bag.ts";
 import { openBagFiles } from "../bag/open_bag.ts";
+import { checkIsOptions } from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
 import type { BagOptions, CacheFilesOptions } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
@@ -41,8 +42,10 @@ export interface OpenFiles<F extends DiskStorage = DiskStorage> extends OpenStor
  */
 export async function openBagStores(
   path: string | URL,
-  { signingKey, ...options }: BagOptions & SigningOptions = {},
+  all: BagOptions & SigningOptions = {},
 ): Promise<OpenFiles<DiskBag>> {
+  checkIsOptions("open a bag", all);
+  const { signingKey, ...options } = all;
   const sign = await loadSign(toSigningKeys(signingKey));
   const { fold: _, ...shared } = options;
   const files = await openBagFiles(toPath(path), options);
@@ -56,8 +59,10 @@ export async function openBagStores(
  */
 export async function openFileStores(
   path: string | URL,
-  { signingKey, ...options }: CacheFilesOptions & SigningOptions = {},
+  all: CacheFilesOptions & SigningOptions = {},
 ): Promise<OpenFiles> {
+  checkIsOptions("open a file cache", all);
+  const { signingKey, ...options } = all;
   const sign = await loadSign(toSigningKeys(signingKey));
   const { openFileDirectory } = await importLater<typeof import("./file_cache.ts")>("files");
   const files = openFileDirectory(toPath(path), options);
@@ -71,8 +76,10 @@ export async function openFileStores(
  */
 export async function openSqliteStores(
   path: string | URL,
-  { signingKey, ...options }: SqliteOptions & SigningOptions = {},
+  all: SqliteOptions & SigningOptions = {},
 ): Promise<OpenFiles> {
+  checkIsOptions("open a SQLite cache", all);
+  const { signingKey, ...options } = all;
   const sign = await loadSign(toSigningKeys(signingKey));
   const { openSqliteFiles } = await importLater<typeof import("./sqlite/sqlite_storage.ts")>(
     "sqlite",

@@ -129,6 +129,8 @@ export async function restoreBound<A extends readonly unknown[] = unknown[], R =
   options: ScopeOptions = {},
 ): Promise<RestoredTask<A, R>> {
   checkDescription(description);
+  // Wrong ones are refused before anything is opened.
+  freezeScope(currentScope(), options);
   const { address, scope: { cache, ...described } } = description;
   const definition = findTask(address) ?? await importTask(address);
   const opened = cache === undefined || "cache" in options ? undefined : await openStores(cache);

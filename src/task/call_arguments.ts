@@ -1,9 +1,10 @@
+import { type CancelSignal, settlingOf, takeSettled } from "../base/abortable.ts";
 import type { Warn } from "../base/warning.ts";
 import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/errors.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { EncodedPart } from "../value/value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
-import { Future } from "./future.ts";
+import { type CallStatus, CancelSource, findCall, Future } from "./future.ts";
 
 /** What is done with large buffers: loaded with the first call that is remembered. */
 export interface BufferTools {
@@ -158,10 +159,11 @@ export class FrozenArguments {
    * Puts the results of futures in their places.
    *
    * @param name What the call is named in errors.
+   * @param waiter The call that waits for them, until it is given up.
    * @returns Arguments without futures.
    * @throws {DependencyError} When a future fails.
    */
-  async resolved(name: string): Promise<FrozenArguments> {
+  async resolved(name: string, waiter?: CallStatus): Promise<FrozenArguments> {
     const tools = this.#tools;
     const parts = new Map(this.parts);
     const freeze = (result: unknown): unknown => {
@@ -169,7 +171,7 @@ export class FrozenArguments {
       for (const [buffer, part] of frozen.parts) parts.set(buffer, part);
       return frozen.values[0];
     };
-    const values = await resolveFutures(this.values, name, freeze);
+    const values = await resolveFutures(this.values, name, { take: freeze, waiter });
     this.refuseMoved(name);
     const given = values.map((value, index) =>
       value === this.values[index] ? this.given[index] : value
@@ -286,14 +288,14 @@ export function hasFuture(args: readonly unknown[]): boolean {
  * it is, not copied.
  *
  * @param name What the call is named in errors.
- * @param take Makes what takes a future's place of its result, in the turn in which that is there.
+ * @param options What takes a future's place, and who waits.
  * @returns The arguments without futures: at once where there are none.
  * @throws {DependencyError} When a future fails; `cause` is what the first task threw.
  */
 export function resolveFutures(
   args: readonly unknown[],
   name: string,
-  take: (result: unknown) => unknown = (result) => result,
+  { take = (result) => result, waiter }: ResolveOptions,
 ): readonly unknown[] | Promise<readonly unknown[]> {
   if (!hasFuture(args)) return args;
   if (isTooDeep(args)) {
@@ -304,8 +306,36 @@ export function resolveFutures(
       ),
     );
   }
-  const resolution = { name, take, copies: new Map<object, unknown>() };
-  return resolve(args, resolution) as Promise<readonly unknown[]>;
+  return resolveUntil(args, { name, take, waiter, copies: new Map() });
+}
+
+/** Leaves nothing at the futures that are still waited for when one fails, or the call is given up. */
+async function resolveUntil(
+  args: readonly unknown[],
+  resolution: Omit<Resolution, "end">,
+): Promise<readonly unknown[]> {
+  const { waiter } = resolution;
+  const end = new CancelSource();
+  const giveUp = () => end.abort(waiter?.reason);
+  if (waiter?.aborted === true) giveUp();
+  else waiter?.addEventListener("abort", giveUp);
+  try {
+    // An array in the place of an array.
+    return await resolve(args, { ...resolution, end }) as readonly unknown[];
+  } catch (error) {
+    end.abort(error);
+    throw error;
+  } finally {
+    waiter?.removeEventListener("abort", giveUp);
+  }
+}
+
+/** Options of {@linkcode resolveFutures}. */
+export interface ResolveOptions {
+  /** Makes what takes a future's place of its result, in the turn in which that is there. */
+  readonly take?: (result: unknown) => unknown;
+  /** The call that waits for them: it is given up with its reason, and leaves nothing at the futures. */
+  readonly waiter?: CallStatus | undefined;
 }
 
 /** How futures are resolved. */
@@ -314,6 +344,10 @@ interface Resolution {
   readonly name: string;
   /** Makes what takes a future's place of its result. */
   readonly take: (result: unknown) => unknown;
+  /** The call that waits for them, if there is one. */
+  readonly waiter: CallStatus | undefined;
+  /** Aborted when nothing is waited for any more. */
+  readonly end: CancelSignal;
   /** What takes the place of each container. */
   readonly copies: Map<object, unknown>;
 }
@@ -343,7 +377,7 @@ function isFuture(value: unknown): value is Promise<unknown> {
  */
 export function adoptFutures(values: Iterable<unknown>): void {
   for (const value of values) {
-    if (isObject(value) && isFuture(value)) value.catch(() => {});
+    if (isObject(value) && isFuture(value)) settlingOf(value).handle();
   }
 }
 
@@ -460,18 +494,42 @@ async function resolveAll(values: readonly unknown[], resolution: Resolution): P
   return resolved;
 }
 
-async function settle(future: Promise<unknown>, { name, take }: Resolution): Promise<unknown> {
+async function settle(
+  future: Promise<unknown>,
+  { name, take, waiter, end }: Resolution,
+): Promise<unknown> {
+  const call = waiter && findCall(future);
+  if (call !== undefined) waiter?.waitFor(call);
   try {
-    return await future.then(take);
+    return await takeSettled(future, take, end);
   } catch (error) {
+    if (end.aborted) throw error;
     const first = future instanceof Future ? future.name : "a promise";
     const chain = error instanceof DependencyError ? [...error.chain, name] : [first, name];
     const cause = error instanceof DependencyError ? error.cause : error;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new DependencyError(
+    const failure = new DependencyError(
       `Cannot run "${name}" as it depends on "${chain[0]}": ${reason}`,
       chain,
       { cause },
     );
+    if (isGivenUp(future) || dependsOnGivenUp(error)) GIVEN_UP.add(failure);
+    throw failure;
   }
+}
+
+function isGivenUp(future: Promise<unknown>): boolean {
+  return future instanceof Future && future.state === "cancelled";
+}
+
+/** Those because of calls that their callers have given up themselves. */
+const GIVEN_UP = new WeakSet<object>();
+
+/**
+ * Tells whether a call has failed because its caller has given up another one, whose result it needed.
+ *
+ * @param reason Why the call failed.
+ */
+export function dependsOnGivenUp(reason: unknown): boolean {
+  return isObject(reason) && GIVEN_UP.has(reason);
 }

@@ -40,10 +40,12 @@ export function answerCall(
   given: readonly unknown[],
   scope: Scope,
   runner: CallRunner,
-  { tracker, frozen, onAbort }: AnswerOptions = {},
+  { tracker, frozen, onAbort, priority = 0 }: AnswerOptions = {},
 ): Future<unknown> {
   return new Future(definition.name, (status) => {
     status.onAbort = onAbort;
+    // Whoever made it waits for it, and is as urgent at least.
+    status.priority = Math.max(priority, scope.priority ?? -Infinity);
     return answer({ definition, scope, args: given, frozen, status }, runner);
   }, tracker);
 }
@@ -56,6 +58,8 @@ export interface AnswerOptions {
   readonly frozen?: FrozenArguments | undefined;
   /** What becomes of a worker when the call is given up while it runs there. */
   readonly onAbort?: OnAbort | undefined;
+  /** Calls of a higher priority leave the queue first. */
+  readonly priority?: number | undefined;
 }
 
 /** There may be futures among the arguments of the call. */
@@ -71,13 +75,13 @@ function answer(call: ReadyCall, runner: CallRunner): unknown {
 
 /** What has to wait before its key can be made is frozen before it waits. */
 function rememberLater(cache: Cache, call: ReadyCall, runner: CallRunner): unknown {
-  const { definition: { name }, args, scope: { warn } } = call;
+  const { definition: { name }, args, scope: { warn }, status } = call;
   const tools = REMEMBERING.loaded?.BUFFER_TOOLS;
   const frozen = call.frozen ?? freezeArguments(name, args, warn, { tools });
   if (frozen === undefined) return runResolved(call, runner);
   return (async () => {
     // Futures first: one that failed while a module loads would count as looked at by nobody.
-    const resolved = hasFuture(frozen.values) ? await frozen.resolved(name) : frozen;
+    const resolved = hasFuture(frozen.values) ? await frozen.resolved(name, status) : frozen;
     const { rememberCall } = await REMEMBERING.load();
     resolved.endTurn();
     return await rememberCall(cache, { ...call, args: resolved.values, frozen: resolved }, runner);
@@ -85,7 +89,7 @@ function rememberLater(cache: Cache, call: ReadyCall, runner: CallRunner): unkno
 }
 
 function runResolved(call: ReadyCall, runner: CallRunner): unknown {
-  const args = resolveFutures(call.args, call.definition.name);
+  const args = resolveFutures(call.args, call.definition.name, { waiter: call.status });
   if (!(args instanceof Promise)) return runner.run(call);
   return args.then((args) => runner.run({ ...call, args }));
 }

@@ -110,6 +110,15 @@ export function tasksOf(module: string): TaskDefinition[] {
 }
 
 /**
+ * Gives the modules that have defined tasks in this isolate.
+ *
+ * @returns Their URLs.
+ */
+export function taskModules(): string[] {
+  return [...TASKS.keys()];
+}
+
+/**
  * Imports the module of a task, and finds the task.
  *
  * @param address Where the task is.

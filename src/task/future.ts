@@ -1,7 +1,19 @@
-import type { CancelListener, CancelSignal } from "../base/abortable.ts";
+import {
+  type CancelListener,
+  type CancelSignal,
+  giveUpOn,
+  type SettleListener,
+  SettleListeners,
+  type Settling,
+  settlingSymbol,
+  takeSettled,
+} from "../base/abortable.ts";
 import { CancelledError } from "../base/errors.ts";
+import { callSafely, toWarning } from "../base/warning.ts";
+import { currentScope } from "../scope/current_scope.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
+import type { RaisableCall } from "../cache/flights.ts";
 import { takeOver } from "../worker/transfer.ts";
 import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
 
@@ -59,8 +71,22 @@ export class CallAnswer {
   }
 }
 
+export type { RaisableCall } from "../cache/flights.ts";
+
 /** Marks futures: another copy of Quiver has a class of its own. */
 const FUTURE = Symbol.for("quiver.future");
+
+/**
+ * Finds the call of a future.
+ *
+ * @param value Perhaps a future.
+ * @returns Its call; `undefined` for anything else, futures of another copy of Quiver included.
+ */
+export function findCall(value: object): CallStatus | undefined {
+  return callOf(value);
+}
+
+let callOf: (value: object) => CallStatus | undefined;
 
 /**
  * The promise of a call, which also tells where the call stands.
@@ -88,6 +114,7 @@ export class Future<T> implements Promise<T> {
 
   static {
     Object.defineProperty(this.prototype, FUTURE, { value: true });
+    callOf = (value) => #status in value ? value.#status : undefined;
   }
 
   /**
@@ -111,6 +138,7 @@ export class Future<T> implements Promise<T> {
    */
   constructor(name: string, run: (status: CallStatus) => T | Promise<T>, tracker?: CallTracker) {
     const status = this.#status = new CallStatus(name, tracker);
+    status.source = this;
     try {
       const result = run(status);
       // A body may return a future, which is no instance of Promise.
@@ -159,7 +187,8 @@ export class Future<T> implements Promise<T> {
   }
 
   /**
-   * Cancels the call if its body has not started.
+   * Cancels the call if its body has not started, wherever it waits: also at a worker that was sent it
+   * ahead, or that still loads the module of its task.
    *
    * @returns Whether the call is cancelled.
    */
@@ -183,12 +212,18 @@ export class Future<T> implements Promise<T> {
 
   /**
    * Calls a function once when the future has settled, however it did. Unlike `then`, this does not
-   * count as handling a failure.
+   * count as handling a failure. What the function throws is warned of, and ends nothing.
    *
    * @param fn Gets the future.
+   * @throws {TypeError} When it is no function.
    */
   onDone(fn: (future: Future<T>) => void): void {
-    this.#status.onDone(() => fn(this));
+    if (typeof fn !== "function") {
+      throw new TypeError(`Cannot follow "${this.name}": \`onDone\` takes a function, not ${fn}`);
+    }
+    const warn = toWarning(currentScope().warn);
+    const message = `Cannot tell who follows "${this.name}": what \`onDone\` was given threw`;
+    this.#status.onDone(() => callSafely(() => fn(this), (cause) => warn({ message, cause })));
   }
 
   /**
@@ -227,6 +262,15 @@ export class Future<T> implements Promise<T> {
   }
 
   /**
+   * What tells that it has settled.
+   *
+   * @internal
+   */
+  get [settlingSymbol](): CallStatus {
+    return this.#status;
+  }
+
+  /**
    * What `console.log` shows: the task, where the call stands, and its value or error.
    *
    * @internal
@@ -243,6 +287,7 @@ export class Future<T> implements Promise<T> {
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
+    this.#status.noteAwaited();
     return this.#promise.then(onFulfilled, onRejected);
   }
 
@@ -250,29 +295,36 @@ export class Future<T> implements Promise<T> {
   catch<B = never>(
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<T | B> {
+    this.#status.noteAwaited();
     return this.#promise.catch(onRejected);
   }
 
   /** As of any promise. */
   finally(onFinally?: (() => void) | null): Promise<T> {
+    this.#status.noteAwaited();
     return this.#promise.finally(onFinally);
   }
 
   /** The future of a part of the result; it fails as this one does, which then counts as handled. */
   #derive<P>(name: string, take: (value: T) => P): Future<P> {
-    return new Future(name, (status) =>
-      this.#promise.then((value) => {
+    const run = (status: CallStatus) => {
+      status.waitFor(this.#status);
+      return takeSettled(this, (value: T) => {
         status.recalled(this.hit === true);
         return take(value);
-      }));
+      }, status);
+    };
+    return new Future(name, run, this.#status.tracker?.derived);
   }
 }
 
-/** Gives a call up when a signal aborts, waiting or running, with the signal's reason. */
+/**
+ * Gives a call up when a signal aborts, waiting or running, with the signal's reason. When that is a
+ * timeout, an answer that has arrived meanwhile counts.
+ */
 export function followSignal(future: Future<unknown>, signal: AbortSignal): void {
-  const abort = () => future.abort(signal.reason);
-  signal.addEventListener("abort", abort);
-  future.onDone(() => signal.removeEventListener("abort", abort));
+  const watch = giveUpOn(signal, (reason) => future.abort(reason));
+  future[settlingSymbol].onDone(() => watch[Symbol.dispose]());
 }
 
 /**
@@ -345,19 +397,49 @@ export class CancelSource implements CancelSignal {
   }
 }
 
+/** A call that is brought to a worker: who brings it knows where it is. */
+export interface SentCall {
+  /** The name of the worker that it was sent to last, if any. */
+  readonly workerName: string | undefined;
+  /** Whether its body has begun, as far as that shows by now. */
+  readonly begun: boolean;
+  /** Lets it be run before others of a lower priority, if it waits. */
+  raise(priority: number): void;
+  /**
+   * Keeps its body from beginning, for one who gives the call up then.
+   *
+   * @returns Whether it does; `false` when the body has begun.
+   */
+  cancel(): boolean;
+}
+
 /** Who keeps count of calls. */
 export interface CallTracker {
+  /** What keeps count of what is made of results; its failures count as theirs. */
+  readonly derived: CallTracker;
   /** A call is made. */
   began(call: CallStatus): void;
   /** It has ended, however it did: told at once, so that nobody else's code may run here. */
   ended(call: CallStatus): void;
+  /** It has failed, and nobody has asked how it ends; told at once, too. */
+  failed(call: CallStatus, reason: unknown): void;
+  /** Somebody asks how a call has ended that has failed. */
+  seen(call: CallStatus): void;
 }
+
+/**
+ * Who has asked how a call ends: nobody, and whether that was noted when it failed; somebody who is told
+ * by it; or somebody with a reaction to its promise.
+ */
+type Attention = "none" | "noted" | "listener" | "reaction";
+
+function ignore(): void {}
 
 /**
  * A call: written by who runs it, read by its future. One object stands for its promise, for where it
  * stands and for its cancellation: of calls that wait in a queue there may be a million.
  */
-export class CallStatus extends CancelSource implements CallControl, CallFollower {
+export class CallStatus extends CancelSource implements CallControl, CallFollower, Settling {
   /** What the call is named in messages. */
   readonly name: string;
   /** What those await who wait for the call. */
@@ -366,13 +448,22 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   onAbort: OnAbort | undefined;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (reason: unknown) => void;
-  readonly #tracker: CallTracker | undefined;
+  /** Keeps count of the call: a failure that nobody asks for is its business, and ends no program. */
+  readonly tracker: CallTracker | undefined;
+  /** What stands for the call where somebody waits for it: its future, if it has one. */
+  source: PromiseLike<unknown>;
+  #attention: Attention = "none";
+  #listeners: SettleListeners | undefined;
   /** Made when first asked for: most futures are never cancelled, and a controller costs. */
   #controller: AbortController | undefined;
   #observers: (() => void)[] | undefined;
   #progress: CallProgress | undefined;
   #state: FutureState = "pending";
-  #worker: string | undefined;
+  /** Who brings it to a worker, from when it was handed over until it has ended. */
+  #sent: SentCall | undefined;
+  #priority = 0;
+  /** What it waits for before it can be brought to a worker. */
+  #waitsFor: Set<RaisableCall> | undefined;
   #key: Digest | undefined;
   #hit: boolean | undefined;
 
@@ -389,13 +480,14 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     this.promise = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#tracker = tracker;
+    this.tracker = tracker;
+    this.source = promise;
     tracker?.began(this);
   }
 
   /** Where the call stands. */
   get state(): FutureState {
-    return this.#state;
+    return this.#state === "pending" && this.#sent?.begun === true ? "running" : this.#state;
   }
 
   /** The key of the call, once it is known. */
@@ -406,11 +498,6 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   /** Whether the result came without running the body, once that is known. */
   get hit(): boolean | undefined {
     return this.#hit;
-  }
-
-  /** The name of the worker that the call was last sent to, if any. */
-  get worker(): string | undefined {
-    return this.#worker;
   }
 
   /** Aborted when the future is cancelled or aborted. */
@@ -458,18 +545,54 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     this.#key = key;
   }
 
-  /**
-   * The body starts: from now on the call can no longer be cancelled.
-   *
-   * @param worker The worker's name; none when it starts here.
-   */
-  started(worker?: string): void {
-    this.#worker = worker;
+  /** The body starts here: from now on the call can no longer be cancelled. */
+  started(): void {
     if (this.#state === "pending") this.#state = "running";
+  }
+
+  /**
+   * The call is brought to a worker, and can be cancelled until its body begins there.
+   *
+   * @param call Tells where it is.
+   */
+  sent(call: SentCall): void {
+    if (this.#ended) return;
+    this.#sent = call;
+    this.#waitsFor = undefined;
+  }
+
+  /** Those of a higher priority leave a queue first. */
+  get priority(): number {
+    return this.#priority;
+  }
+
+  /** Says how urgent the call is, before it goes anywhere. */
+  set priority(priority: number) {
+    this.#priority = priority;
+  }
+
+  /** Lets the call, and what it waits for, be run before others of a lower priority. */
+  raise(priority: number): void {
+    if (priority <= this.#priority || this.#ended) return;
+    this.#priority = priority;
+    this.#sent?.raise(priority);
+    for (const call of this.#waitsFor ?? []) call.raise(priority);
+  }
+
+  /**
+   * The call waits for another one, which is as urgent then.
+   *
+   * @param call The other one.
+   */
+  waitFor(call: RaisableCall): void {
+    if (this.#ended) return;
+    (this.#waitsFor ??= new Set()).add(call);
+    call.raise(this.#priority);
   }
 
   /** The body did not start after all: somebody else computes the result, and the call waits. */
   waits(): void {
+    this.#sent = undefined;
     if (this.#state === "running") this.#state = "pending";
   }
 
@@ -484,6 +607,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     // The body has given it to whoever called, who may pass it on more than once.
     if (typeof value === "object") takeOver(value);
     this.#resolve(value);
+    if (this.#listeners !== undefined) this.#tell({ status: "fulfilled", value });
   }
 
   /**
@@ -492,9 +616,19 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
    * @param reason Why.
    */
   fail(reason: unknown): void {
+    const worker = this.#sent?.workerName;
     if (!this.#end("done")) return;
-    if (this.#worker === undefined || !(reason instanceof Error)) this.#reject(reason);
-    else this.#resolve(rejectWithCallers(reason, this.#worker));
+    // A reaction more would hide who awaits the call from its stack.
+    const attention = this.#attention;
+    if (attention === "listener") this.promise.catch(ignore);
+    if (attention === "none" && this.tracker !== undefined) {
+      this.promise.catch(ignore);
+      this.#attention = "noted";
+      this.tracker.failed(this, reason);
+    }
+    if (worker === undefined || !(reason instanceof Error)) this.#reject(reason);
+    else this.#resolve(rejectWithCallers(reason, worker));
+    if (this.#listeners !== undefined) this.#tell({ status: "rejected", reason });
   }
 
   /**
@@ -503,7 +637,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
    * @returns Whether this has cancelled it.
    */
   cancel(): boolean {
-    if (this.#state !== "pending") return false;
+    if (this.#state !== "pending" || this.#sent?.cancel() === false) return false;
     return this.abort(new CancelledError(`Cannot finish "${this.name}": the call was cancelled`));
   }
 
@@ -516,10 +650,38 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   override abort(reason: unknown): boolean {
     if (!this.#end("cancelled")) return false;
     // Whoever gives it up knows: a future that nobody awaits must not end the program for it.
-    this.promise.catch(() => {});
+    this.promise.catch(ignore);
     this.#reject(reason);
     super.abort(reason);
+    if (this.#listeners !== undefined) this.#tell({ status: "rejected", reason });
     return true;
+  }
+
+  /** Somebody has a reaction to the promise. */
+  noteAwaited(): void {
+    if (this.#attention === "noted") this.tracker?.seen(this);
+    this.#attention = "reaction";
+  }
+
+  handle(): void {
+    if (this.#attention === "reaction" || this.#attention === "listener") return;
+    if (this.#attention === "noted") this.tracker?.seen(this);
+    this.#attention = "listener";
+    if (this.#ended) this.promise.catch(ignore);
+  }
+
+  subscribe(listener: SettleListener): void {
+    this.handle();
+    (this.#listeners ??= new SettleListeners()).add(listener);
+    if (!this.#ended) return;
+    this.promise.then(
+      (value) => this.#tell({ status: "fulfilled", value }),
+      (reason) => this.#tell({ status: "rejected", reason }),
+    );
+  }
+
+  unsubscribe(listener: SettleListener): void {
+    this.#listeners?.delete(listener);
   }
 
   /** Calls a function once when the call has ended, however it did. */
@@ -530,6 +692,10 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     else this.#observers.push(fn);
   }
 
+  #tell(outcome: PromiseSettledResult<unknown>): void {
+    this.#listeners?.tell(outcome, this.source);
+  }
+
   get #ended(): boolean {
     return this.#state === "done" || this.#state === "cancelled";
   }
@@ -538,12 +704,14 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   #end(state: "done" | "cancelled"): boolean {
     if (this.#ended) return false;
     this.#state = state;
+    this.#sent = undefined;
+    this.#waitsFor = undefined;
     if (state === "done") this.#hit ??= false;
     this.#progress?.end();
     const observers = this.#observers;
     this.#observers = undefined;
     if (observers !== undefined) { for (const fn of observers) queueMicrotask(fn); }
-    this.#tracker?.ended(this);
+    this.tracker?.ended(this);
     return true;
   }
 }
@@ -572,7 +740,8 @@ export class CallProgress implements AsyncIterable<ProgressReport> {
   #latest: ProgressReport = {};
   #count = 0;
   #ended = false;
-  #changed: PromiseWithResolvers<void> | undefined;
+  /** Those that wait for the next report. */
+  readonly #waiting = new Set<() => void>();
 
   /** The latest fraction and the latest message; what was never reported is absent. */
   get latest(): ProgressReport {
@@ -605,19 +774,39 @@ export class CallProgress implements AsyncIterable<ProgressReport> {
    * Gives each change from the first on, and ends with the call, however that ends; who is slow gets
    * the latest and misses what was between.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<ProgressReport, void, void> {
-    for (let seen = 0;;) {
+  [Symbol.asyncIterator](): AsyncGenerator<ProgressReport, void, void> {
+    const left = new AbortController();
+    const reports = this.#reports(left.signal);
+    const leave = reports.return.bind(reports);
+    // Whoever leaves while a report is waited for leaves nothing here.
+    reports.return = (value) => {
+      left.abort();
+      return leave(value);
+    };
+    return reports;
+  }
+
+  async *#reports(left: AbortSignal): AsyncGenerator<ProgressReport, void, void> {
+    for (let seen = 0; !left.aborted;) {
       if (seen !== this.#count) {
         seen = this.#count;
         yield this.#latest;
       } else if (this.#ended) return;
-      else await (this.#changed ??= Promise.withResolvers()).promise;
+      else await this.#change(left);
     }
   }
 
+  async #change(left: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.add(resolve);
+    left.addEventListener("abort", () => resolve(), { once: true });
+    await promise;
+    this.#waiting.delete(resolve);
+  }
+
   #announce(): void {
-    this.#changed?.resolve();
-    this.#changed = undefined;
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
 }
 

@@ -250,6 +250,8 @@ async function computeMissed(
     metadata,
     callers: () => findCallers(scope.chain, cache.id),
     missed: true,
+    call: status,
+    waitFor: (call) => status.waitFor(call),
     signal: () => status.signal,
     givenUp: () => status.aborted || scope.control?.aborted === true,
     compute: async (leased) => {

@@ -1,3 +1,4 @@
+import { checkIsOptions } from "../base/check_options.ts";
 import { CacheMissError } from "../base/errors.ts";
 import { voidCache } from "../cache/cache.ts";
 import type { TaskAddress } from "../call/call_record.ts";
@@ -275,6 +276,7 @@ export interface BoundDescription {
  * @throws {TypeError} When an option is unknown, or asks for workers.
  */
 export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
+  checkIsOptions("bind", options);
   if ("workers" in options) {
     throw new TypeError(
       "Cannot bind with workers of its own: they end with their scope, and what is bound has no end; " +

@@ -1,5 +1,5 @@
 import { sharedByCopies } from "../base/ambient.ts";
-import { ANYTHING, checkOptions, type OptionRules } from "../base/check_options.ts";
+import { checkOptions, FUNCTION, type OptionRules, TEXT } from "../base/check_options.ts";
 import { isKnownType, prototypesOf } from "./error_shape.ts";
 
 /** Options of {@linkcode registerError}. */
@@ -24,9 +24,9 @@ export interface RegisterErrorOptions<E extends Error> {
 }
 
 const RULES: OptionRules<RegisterErrorOptions<Error>> = {
-  name: ANYTHING,
-  toFields: ANYTHING,
-  fromFields: ANYTHING,
+  name: TEXT,
+  toFields: FUNCTION,
+  fromFields: FUNCTION,
 };
 
 /** A class that was registered. */

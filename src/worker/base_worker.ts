@@ -1,7 +1,9 @@
+import type { ArrivalCheck } from "../base/abortable.ts";
 import { NestedExecutorError, type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
 import { CallbackServer } from "./callback_server.ts";
 import { currentWorker } from "./current_worker.ts";
+import { ResponseWatch } from "./response_watch.ts";
 import { isTransferred } from "./transfer.ts";
 import {
   CALLBACK,
@@ -15,17 +17,22 @@ import {
   type WorkerFrame,
 } from "./wire/frames.ts";
 import {
+  type BegunItems,
   type Callback,
   type CallFollower,
   type CallListener,
   type CallRequest,
+  type Cancellation,
   PromisedCall,
   type RunResult,
   type Worker,
+  type WorkerEndedBy,
 } from "./worker.ts";
 
 /** What a kind of worker has of its own. */
 export interface WorkerTransport {
+  /** How long the worker may take up nothing that it was sent, in milliseconds. */
+  readonly patience: number;
   /** Resolves when the worker has ended, in whatever way, and all that it answered was handed over. */
   readonly ended: Promise<WorkerDeath>;
   /**
@@ -35,6 +42,13 @@ export interface WorkerTransport {
    * @throws {UnclonableError} When it cannot be sent; a kind may also tell so later.
    */
   send(slot: number, request: CallRequest, once: boolean): void;
+  /**
+   * Tells whether the worker can load a module; one that starts now can, where this one cannot. Left out
+   * by kinds that load whatever this isolate does.
+   *
+   * @param module Its URL.
+   */
+  loads?(module: string): boolean;
   /**
    * Sends something to the call that runs.
    *
@@ -49,9 +63,14 @@ export interface WorkerTransport {
    * @returns How it died, when it counts as dead at once; otherwise `ended` tells.
    */
   stop(reason: string): WorkerDeath | undefined;
+  /** Tells when what the worker has said by now was read. */
+  checkArrivals(): ArrivalCheck;
   /** Waits until none of the worker's code runs any more, or until the signal; tells which came. */
   stopped(signal: AbortSignal): Promise<boolean>;
 }
+
+/** How long a worker that runs nothing may leave alone what it was sent, in milliseconds. */
+export const PATIENCE = 5000;
 
 type State =
   | { readonly state: "open" }
@@ -64,9 +83,11 @@ export class BaseWorker implements Worker {
   readonly #calls: SentCalls;
   readonly #kind: WorkerTransport;
   readonly #die: (reason: string) => void;
-  /** Who has ended it, if not its own code. */
-  #ending: WorkerDeath["ending"];
+  readonly #watch: ResponseWatch;
+  #endedBy: WorkerEndedBy | undefined;
   #state: State = { state: "open" };
+  /** Whether it was told to end. */
+  #leaving = false;
 
   /**
    * Takes over a worker that listens.
@@ -80,27 +101,53 @@ export class BaseWorker implements Worker {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.dead = promise;
     this.#die = resolve;
+    this.#watch = new ResponseWatch(this, () => this.#giveUp());
     void kind.ended.then((death) => this.#fail(death));
-    // Nobody has asked for this end; whoever closes the worker is told what went wrong.
-    void calls.leaving.then(() => this.close()).catch(() => {});
+    void calls.leaving.then(() => this.#leave("retired"));
+  }
+
+  get endedBy(): WorkerEndedBy | undefined {
+    return this.#endedBy;
   }
 
   get room(): number {
     return this.#calls.room;
   }
 
+  /** Whether it has anything to do. */
+  get busy(): boolean {
+    return this.#leaving || this.#calls.unanswered > 0;
+  }
+
+  /** Whether it has taken up nothing of what it has to do. */
+  get waits(): boolean {
+    return this.#leaving ? !this.#calls.isClosing : this.#calls.wait;
+  }
+
+  /** How often it has answered. */
+  get answers(): number {
+    return this.#calls.answers;
+  }
+
+  /** How long it may take up nothing, in milliseconds. */
+  get patience(): number {
+    return this.#kind.patience;
+  }
+
   send(request: CallRequest, listener: CallListener): void {
+    if (this.#kind.loads?.(request.module) === false) this.#leave("replaced");
     if (this.#state.state !== "open") {
       return queueMicrotask(() => listener.ended({ type: "revoked" }));
     }
     const once = isTransferred(request.args);
     let slot: number;
     try {
-      slot = this.#calls.add(request.task, once, listener);
+      slot = this.#calls.add(request, once, listener);
       if (request.callbacks !== undefined) this.#serve(slot, request.callbacks);
     } catch (error) {
       return queueMicrotask(() => listener.failed(error));
     }
+    this.#watch.start();
     try {
       this.#kind.send(slot, request, once);
     } catch (error) {
@@ -123,16 +170,33 @@ export class BaseWorker implements Worker {
     return this.#calls.revokeNewest();
   }
 
+  cancel(follower: CallFollower): Cancellation {
+    return this.#calls.cancel(follower);
+  }
+
+  hasBegun(follower: CallFollower): boolean {
+    return this.#calls.hasBegun(follower);
+  }
+
+  takeItems(follower: CallFollower): BegunItems | undefined {
+    return this.#calls.takeItems(follower);
+  }
+
   close(): Promise<void> {
+    this.#endedBy ??= "closed";
     if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
     return this.#state.done;
   }
 
   terminate(): void {
     if (this.#state.state === "open") this.#state = { state: "closed", done: this.#died() };
-    this.#ending = "killed";
+    if (this.#endedBy !== "crashed" && this.#endedBy !== "unresponsive") this.#endedBy = "killed";
     const death = this.#kind.stop("it was terminated");
     if (death !== undefined) this.#fail(death);
+  }
+
+  checkArrivals(): ArrivalCheck {
+    return this.#kind.checkArrivals();
   }
 
   stopped(signal: AbortSignal): Promise<boolean> {
@@ -148,10 +212,31 @@ export class BaseWorker implements Worker {
     this.#calls.serve(slot, new CallbackServer(callbacks, answer));
   }
 
+  #giveUp(): void {
+    this.#endedBy = "unresponsive";
+    if (this.#state.state === "open") this.#state = { state: "closed", done: this.#died() };
+    const death = this.#kind.stop(
+      `it took up nothing for ${PATIENCE} ms: what an earlier call left behind never came back, or its ` +
+        "process was stopped",
+    );
+    if (death !== undefined) this.#fail(death);
+  }
+
+  /** Nobody has asked for this end; whoever closes the worker is told what went wrong. */
+  #leave(reason: "retired" | "replaced"): void {
+    this.#endedBy ??= reason;
+    void this.close().catch(() => {});
+  }
+
   #fail(death: WorkerDeath): void {
+    this.#watch.end();
+    const stopped = this.#endedBy === "killed" || this.#endedBy === "unresponsive";
+    // Whoever closes a worker waits for its calls.
+    if (!stopped && this.#calls.pending) this.#endedBy = "crashed";
+    this.#endedBy ??= "crashed";
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     this.#die(death.reason);
-    this.#calls.fail(this.#ending === undefined ? death : { ...death, ending: this.#ending });
+    this.#calls.fail(this.#endedBy === "killed" ? { ...death, ending: "killed" } : death);
   }
 
   async #died(): Promise<void> {
@@ -160,6 +245,8 @@ export class BaseWorker implements Worker {
 
   async #close(): Promise<void> {
     await this.#calls.drained();
+    this.#leaving = true;
+    this.#watch.start();
     const died = this.dead.then(() => ({ type: "closed" } as const));
     const reply = await Promise.race([this.#kind.close(), died]);
     const death = this.#kind.stop("it was closed");
@@ -193,6 +280,7 @@ export class SentCalls {
   /** Neither ended nor taken back, oldest first. */
   #calls: SentCall[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
+  #answers = 0;
   readonly #leaving = Promise.withResolvers<void>();
 
   /**
@@ -216,21 +304,48 @@ export class SentCalls {
     return this.#slots.length;
   }
 
+  /** Whether there is a call that has neither ended nor been taken back. */
+  get pending(): boolean {
+    return this.#calls.length > 0;
+  }
+
+  /** How many the worker has not answered, those included that were taken back. */
+  get unanswered(): number {
+    return WORKER_CAPACITY - this.#slots.length;
+  }
+
+  /** How often the worker has answered. */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  /** Whether there are calls, and the worker has claimed none. */
+  get wait(): boolean {
+    const [oldest] = this.#calls;
+    return this.unanswered > 0 && (oldest === undefined || !this.#claims.isClaimed(oldest.slot));
+  }
+
+  /** Whether the worker runs its close hook. */
+  get isClosing(): boolean {
+    return this.#claims.isClosing();
+  }
+
   /**
    * Notes a call that is about to be sent.
    *
+   * @param request The call.
    * @param once Whether it can be sent only once.
    * @param listener Who waits for it.
    * @throws {RangeError} When there are too many calls already.
    */
-  add(task: string, once: boolean, listener: CallListener): number {
+  add({ task, items = 0 }: CallRequest, once: boolean, listener: CallListener): number {
     const slot = this.#slots.pop();
     if (slot === undefined) {
       throw new RangeError(
         `Cannot send "${task}" to worker "${this.#worker}": ${WORKER_CAPACITY} calls are on their way`,
       );
     }
-    this.#claims.send(slot);
+    this.#claims.send(slot, items);
     const call = { task, slot, listener, once, callbacks: undefined };
     this.#sent[slot] = call;
     this.#calls.push(call);
@@ -265,10 +380,21 @@ export class SentCalls {
    * @returns What is to be sent, or `undefined` when the call does not run.
    */
   abort(follower: CallFollower, reason: unknown): ControlFrame | undefined {
-    const call = this.#calls.find(({ listener }) => listener.follower === follower);
+    const call = this.#find(follower);
     call?.callbacks?.giveUp();
     if (call === undefined || !this.#claims.abort(call.slot)) return undefined;
     return [call.slot, "abort", fromThrown(reason)];
+  }
+
+  /**
+   * The items of a call that have not begun are taken back.
+   *
+   * @param follower What stands for the call.
+   * @returns Which have begun; `undefined` when the worker has not come to the call, or is done.
+   */
+  takeItems(follower: CallFollower): BegunItems | undefined {
+    const call = this.#find(follower);
+    return call && this.#claims.takeItems(call.slot);
   }
 
   /**
@@ -302,6 +428,25 @@ export class SentCalls {
     return true;
   }
 
+  /** Keeps the body of a call from beginning; also one that can be sent only once is not sent again. */
+  cancel(follower: CallFollower): Cancellation {
+    const call = this.#find(follower);
+    if (call === undefined) return "begun";
+    if (!this.#claims.revoke(call.slot)) {
+      return this.#claims.forestall(call.slot) ? "forestalled" : "begun";
+    }
+    this.#calls.splice(this.#calls.indexOf(call), 1);
+    call.callbacks?.giveUp();
+    this.#settleDrained();
+    return "withdrawn";
+  }
+
+  /** Whether the body of a call has begun. */
+  hasBegun(follower: CallFollower): boolean {
+    const call = this.#find(follower);
+    return call !== undefined && this.#claims.hasBegun(call.slot);
+  }
+
   /**
    * The worker is dead: the call that it had claimed fails, and those that can be sent only once; the
    * others may go elsewhere.
@@ -309,17 +454,19 @@ export class SentCalls {
   fail(death: WorkerDeath): void {
     const calls = this.#calls;
     this.#calls = [];
-    for (const { task, slot, listener, once, callbacks } of calls) {
+    // Each goes before those that came back before it.
+    for (const { task, slot, listener, once, callbacks } of calls.reverse()) {
       callbacks?.giveUp();
       if (!once && this.#claims.revoke(slot)) {
         queueMicrotask(() => listener.ended({ type: "revoked" }));
         continue;
       }
+      const begun = this.#claims.takeItems(slot);
       // Code that outlives its worker can still see that it is to end.
       this.#claims.abort(slot);
       const message = `Cannot finish "${task}": worker "${this.#worker}" ended: ${death.reason}`;
       const error = new WorkerDiedError(message, death);
-      queueMicrotask(() => listener.failed(error));
+      queueMicrotask(() => listener.failed(error, begun));
     }
     this.#settleDrained();
   }
@@ -331,12 +478,17 @@ export class SentCalls {
     return this.#drained.promise;
   }
 
+  #find(follower: CallFollower): SentCall | undefined {
+    return this.#calls.find(({ listener }) => listener.follower === follower);
+  }
+
   /** Frees a slot; gives the call in it that has neither ended nor been taken back, if there is one. */
   #remove(slot: number): SentCall | undefined {
     const call = this.#sent[slot];
     if (call === undefined) return undefined;
     this.#sent[slot] = undefined;
     this.#slots.push(slot);
+    this.#answers++;
     call.callbacks?.end();
     // Calls end in order but for those that cannot be sent, so that the first is nearly always it.
     const index = this.#calls.indexOf(call);

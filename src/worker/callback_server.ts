@@ -1,8 +1,11 @@
 import { UnclonableError } from "../base/errors.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
+import type { Carried } from "../value/carry_value.ts";
 import { fromThrown } from "../value/codec/thrown_value.ts";
+import { holdsSpecial } from "../value/holds_special.ts";
 import type { Callback } from "./worker.ts";
 
+type Carrying = typeof import("../value/carry_value.ts");
 type Comlink = typeof import("./web/comlink.ts");
 type Listener = EventListenerOrEventListenerObject;
 
@@ -12,8 +15,16 @@ const COMLINK = new LateModule(() => importLater<Comlink>("comlink"));
 /** A message of Comlink's, and the number of the callback that it goes to or comes from. */
 export type CallbackMessage = readonly [index: number, message: unknown];
 
+/** The arguments of a callback, or what carries them where structured clone would change them. */
+export type CallbackArguments = { readonly args: readonly unknown[] } | {
+  readonly carried: Carried;
+};
+
 /** How a callback ended, as data: of an error that is thrown Comlink keeps name and message alone. */
-export type CallbackOutcome = { readonly value: unknown } | { readonly thrown: unknown };
+export type CallbackOutcome =
+  | { readonly value: unknown }
+  | { readonly carried: Carried }
+  | { readonly thrown: unknown };
 
 /**
  * The caller's side of the callbacks of one call. Comlink exposes each on an endpoint that is nothing
@@ -78,7 +89,7 @@ export class CallbackServer {
 
   #expose({ expose }: Comlink, index: number): Listener {
     let added: Listener = () => {};
-    expose((...args: unknown[]) => this.#call(index, args), {
+    expose((given: CallbackArguments) => this.#call(index, given), {
       addEventListener: (_type, listener) => added = listener,
       removeEventListener: () => {},
       postMessage: (message) => this.#send(index, message),
@@ -86,9 +97,13 @@ export class CallbackServer {
     return added;
   }
 
-  async #call(index: number, args: readonly unknown[]): Promise<CallbackOutcome> {
+  async #call(index: number, given: CallbackArguments): Promise<CallbackOutcome> {
     try {
-      return { value: await this.#callbacks[index]?.(...args) };
+      const args = "args" in given ? given.args : await readCarried(given.carried);
+      const value = await this.#callbacks[index]?.(...args);
+      if (!holdsSpecial([value])) return { value };
+      const { toCarried } = await importLater<Carrying>("carried");
+      return { carried: toCarried(value, { root: "result", fails: toFailure }) };
     } catch (error) {
       return { thrown: fromThrown(error) };
     }
@@ -112,4 +127,14 @@ export class CallbackServer {
     const value: CallbackOutcome = { thrown: fromThrown(error) };
     this.#answer([index, { id, type: "RAW", value }]);
   }
+}
+
+function toFailure(path: string): string {
+  return `Cannot send ${path} as the result of a callback to its task`;
+}
+
+async function readCarried(carried: Carried): Promise<readonly unknown[]> {
+  const { fromCarried } = await importLater<Carrying>("carried");
+  // What a callback is called with is a list.
+  return fromCarried(carried) as readonly unknown[];
 }

@@ -53,6 +53,21 @@ export async function importInWorker<T>(module: string, load: () => Promise<T>):
 }
 
 /**
+ * Gives the URL of the program's main module, or in a web worker that the program has made by itself,
+ * where Deno does not tell, of the worker's.
+ */
+export function mainModule(): string {
+  // Types do not tell that a web worker has none.
+  const known: string | undefined = Deno.mainModule;
+  return known ?? location.href;
+}
+
+/** Whether this isolate is a web worker, of whoever. */
+export function isThread(): boolean {
+  return "WorkerGlobalScope" in globalThis;
+}
+
+/**
  * Has `Deno.mainModule` be what it is in the program itself: web workers have none, and the main module
  * of a process is Quiver's.
  *

@@ -1,4 +1,4 @@
-import { abortable } from "../base/abortable.ts";
+import { abortable, type ArrivalCheck } from "../base/abortable.ts";
 import { CancelledError, type WorkerDeath } from "../base/errors.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
 import { CALLBACK, type CloseReply, type ControlFrame, LEAVE } from "./wire/frames.ts";
@@ -39,6 +39,8 @@ export function openInlineWorker(
 }
 
 class InlineKind implements WorkerTransport {
+  /** It runs in this isolate, and cannot be silent where that is not. */
+  readonly patience = Infinity;
   readonly ended: Promise<WorkerDeath>;
   readonly #runCall: RunCall;
   readonly #hooks: WorkerHooks;
@@ -47,9 +49,11 @@ class InlineKind implements WorkerTransport {
   readonly #end: (death: WorkerDeath) => void;
   readonly #line: CallChannel = {
     isAborted: (slot) => this.#claims.isAborted(slot),
+    begin: (slot) => this.#claims.begin(slot),
+    beginItem: (slot) => this.#claims.beginItem(slot),
+    awaitItem: () => {},
     send: (slot, kind, data) => {
-      const told = kind === CALLBACK ? structuredClone(data) : data;
-      this.#calls.receive([slot, "report", kind, told]);
+      this.#calls.receive([slot, "report", kind, structuredClone(data)]);
     },
   };
   #running: ServedCall | undefined;
@@ -82,6 +86,7 @@ class InlineKind implements WorkerTransport {
   }
 
   close(): Promise<CloseReply> {
+    this.#claims.close();
     return this.#closed ??= runCloseHook(this.#hooks);
   }
 
@@ -93,15 +98,21 @@ class InlineKind implements WorkerTransport {
     return { reason };
   }
 
+  checkArrivals(): ArrivalCheck {
+    return () => true;
+  }
+
   stopped(signal: AbortSignal): Promise<boolean> {
     return abortable(this.#last, signal).then(() => true, () => false);
   }
 
   async #perform(slot: number, request: CallRequest, once: boolean): Promise<void> {
-    if (!this.#claims.claim(slot) || this.#leaving && !once) {
+    const kept = !this.#leaving || once;
+    const begins = kept && (this.#hooks.beginsAtOnce?.(request) ?? true);
+    if (!this.#claims.claim(slot, begins) || !kept) {
       return this.#calls.resolve(slot, { type: "revoked" });
     }
-    const call = this.#running = new ServedCall(slot, this.#line);
+    const call = this.#running = new ServedCall(slot, this.#line, begins);
     const outcome = await runToOutcome(this.#runCall, request, call);
     call.end();
     this.#running = undefined;

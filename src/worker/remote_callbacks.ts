@@ -3,8 +3,13 @@
  *
  * @module
  */
+import { UnclonableError } from "../base/errors.ts";
+import { fromCarried, toCarried } from "../value/carry_value.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
-import type { CallbackMessage, CallbackOutcome } from "./callback_server.ts";
+import { findShared } from "../value/digest/refusal.ts";
+import { holdsSpecial } from "../value/holds_special.ts";
+import { isCallback } from "../value/symbols.ts";
+import type { CallbackArguments, CallbackMessage, CallbackOutcome } from "./callback_server.ts";
 import { CALLBACK } from "./wire/frames.ts";
 import { type Endpoint, releaseProxy, type Remote, wrap } from "./web/comlink.ts";
 import type { Callback, CallbackListener, CallControl } from "./worker.ts";
@@ -59,10 +64,12 @@ export class RemoteCallbacks implements CallbackListener {
 class CallbackChannel implements Endpoint {
   readonly #index: number;
   readonly #control: CallControl;
-  readonly #remote: Remote<(...args: unknown[]) => CallbackOutcome>;
+  readonly #remote: Remote<(given: CallbackArguments) => CallbackOutcome>;
   readonly #waiting = new Set<Waiting>();
   #listener: EventListenerOrEventListenerObject | undefined;
   #ended: { readonly reason: unknown } | undefined;
+  /** Why the last message could not be sent, if it could not. */
+  #refused: { readonly cause: unknown } | undefined;
 
   constructor(index: number, control: CallControl) {
     this.#index = index;
@@ -83,13 +90,26 @@ class CallbackChannel implements Endpoint {
 
   async #settle(waiting: Waiting, args: readonly unknown[]): Promise<void> {
     try {
-      const outcome = await this.#remote(...args);
+      const outcome = await this.#send(args);
       if ("thrown" in outcome) waiting.reject(toThrown(outcome.thrown));
-      else waiting.resolve(outcome.value);
+      else waiting.resolve("carried" in outcome ? fromCarried(outcome.carried) : outcome.value);
     } catch (error) {
       waiting.reject(error);
     }
     this.#waiting.delete(waiting);
+  }
+
+  /** Comlink posts before it returns, so that what cannot be posted is known of at once. */
+  async #send(args: readonly unknown[]): Promise<CallbackOutcome> {
+    const given = toArguments(args);
+    this.#refused = undefined;
+    const answer = this.#remote(given);
+    if (this.#refused === undefined) return await answer;
+    const { cause } = this.#refused;
+    // Comlink tells the same.
+    answer.catch(() => {});
+    const { path, reason } = findShared(args, "args") ?? { path: "args", reason: toText(cause) };
+    throw new UnclonableError(`${toFailure(path)}: ${reason}`, path, { cause });
   }
 
   /** Takes an answer. */
@@ -109,17 +129,15 @@ class CallbackChannel implements Endpoint {
     this.#remote[releaseProxy]();
   }
 
-  postMessage(message: unknown, transfer: readonly Transferable[] = []): void {
+  postMessage(message: unknown): void {
     // The caller's side needs no word of the release: it knows of the end by itself.
     if (this.#ended !== undefined) return;
-    const ports = transfer.filter((one) => one instanceof MessagePort);
-    for (const port of ports) port.close();
-    if (ports.length > 0) {
-      throw new TypeError(
-        "Cannot call back with a proxy: a callback takes data; pass what it gives",
-      );
+    try {
+      this.#control.send(CALLBACK, [this.#index, message] satisfies CallbackMessage);
+    } catch (cause) {
+      this.#refused = { cause };
+      throw cause;
     }
-    this.#control.send(CALLBACK, [this.#index, message] satisfies CallbackMessage);
   }
 
   addEventListener(_type: string, listener: EventListenerOrEventListenerObject): void {
@@ -129,6 +147,22 @@ class CallbackChannel implements Endpoint {
   removeEventListener(): void {
     this.#listener = undefined;
   }
+}
+
+function toArguments(args: readonly unknown[]): CallbackArguments {
+  if (args.some((arg) => typeof arg === "function" && isCallback(arg))) {
+    throw new TypeError("Cannot call back with a proxy: a callback takes data; pass what it gives");
+  }
+  if (!holdsSpecial(args)) return { args };
+  return { carried: toCarried(args, { root: "args", fails: toFailure }) };
+}
+
+function toFailure(path: string): string {
+  return `Cannot send ${path} to a callback`;
+}
+
+function toText(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** Code that has not waited for the answer is not at fault: nobody would catch what it is told. */

@@ -97,14 +97,25 @@ export class ServedCalls implements CallChannel {
     return this.#claims.isAborted(slot);
   }
 
+  begin(slot: number): boolean {
+    return this.#claims.begin(slot);
+  }
+
+  beginItem(slot: number): boolean {
+    return this.#claims.beginItem(slot);
+  }
+
+  awaitItem(slot: number): void {
+    this.#claims.awaitItem(slot);
+  }
+
+  /** No item counts as begun that has not: this isolate may end. */
+  settleItems(): void {
+    if (this.#running !== undefined && this.#serving) this.#claims.awaitItem(this.#running.slot);
+  }
+
   send(slot: number, kind: string, data: unknown): void {
-    try {
-      this.#sendNow([slot, "report", kind, data]);
-    } catch (cause) {
-      // Whoever waits for what comes of it learns that it was not sent.
-      if (kind === CALLBACK) throw cause;
-      this.#sendNow([slot, "report", kind, undefined]);
-    }
+    this.#sendNow([slot, "report", kind, data]);
   }
 
   /** Something was posted: the answer, if one was on its way. */
@@ -129,12 +140,14 @@ export class ServedCalls implements CallChannel {
     this.#serving = true;
     for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
       const slot = frame[0];
-      if (!this.#claims.claim(slot) || this.#leaving && frame[5] !== true) {
+      const request = fromCallFrame(frame);
+      const kept = !this.#leaving || frame[5] === true;
+      const begins = kept && (this.#hooks.beginsAtOnce?.(request) ?? true);
+      if (!this.#claims.claim(slot, begins) || !kept) {
         if (!this.#ring.write(slot, REVOKED)) await this.#post(slot, REVOKED);
         continue;
       }
-      const request = fromCallFrame(frame);
-      const call = this.#running = new ServedCall(slot, this);
+      const call = this.#running = new ServedCall(slot, this, begins);
       const result = await runToOutcome(this.#runCall, request, call);
       // What is posted keeps its order: an answer in the ring would overtake the call's reports.
       if (call.end() || !this.#ring.write(slot, result)) await this.#post(slot, result);
@@ -176,7 +189,13 @@ export class ServedCalls implements CallChannel {
 export interface CallChannel {
   /** Whether the parent has told the call to end, though the message may not be read yet. */
   isAborted(slot: number): boolean;
-  /** Says something to the parent, before it returns. */
+  /** The body begins; `false` when the parent has given the call up. */
+  begin(slot: number): boolean;
+  /** The next item of the call begins; `false` when the parent has taken it back. */
+  beginItem(slot: number): boolean;
+  /** The item that has begun takes its time. */
+  awaitItem(slot: number): void;
+  /** Says something to the parent, before it returns; throws when structured clone refuses it. */
   send(slot: number, kind: string, data: unknown): void;
 }
 
@@ -191,16 +210,25 @@ export class ServedCall implements CallControl {
   #listener: CallbackListener | undefined;
   #told = false;
   #ended = false;
+  #begun: boolean;
 
   /**
-   * Creates a call that has just begun.
+   * Creates a call that the worker has just claimed.
    *
    * @param slot What stands for it.
    * @param line Leads to its parent.
+   * @param begun Whether its body begins now.
    */
-  constructor(slot: number, line: CallChannel) {
+  constructor(slot: number, line: CallChannel, begun: boolean) {
     this.slot = slot;
     this.#line = line;
+    this.#begun = begun;
+  }
+
+  begin(): boolean {
+    this.#begun ||= this.#line.begin(this.slot);
+    if (!this.#begun) this.abort(toGivenUp());
+    return this.#begun;
   }
 
   get aborted(): boolean {
@@ -217,10 +245,27 @@ export class ServedCall implements CallControl {
     return this.#controller.signal;
   }
 
+  beginItem(): boolean {
+    return this.#line.beginItem(this.slot);
+  }
+
+  awaitItem(): void {
+    this.#line.awaitItem(this.slot);
+  }
+
   report(progress: ProgressReport): void {
     if (this.#ended) return;
-    this.#pace ??= new ReportThrottle((latest) => this.send("progress", latest));
+    this.#pace ??= new ReportThrottle((latest) => this.#tell(latest));
     this.#pace.add(progress);
+  }
+
+  #tell(progress: ProgressReport): void {
+    try {
+      this.send("progress", progress);
+    } catch {
+      // Structured clone refuses it: a report is no reason for its call to fail.
+      this.send("progress", undefined);
+    }
   }
 
   send(kind: string, data: unknown): boolean {
@@ -267,8 +312,12 @@ export class ServedCall implements CallControl {
   /** Code that never awaits reads no messages: it learns of the abort, but not why. */
   #poll(): void {
     if (this.#aborted !== undefined || this.#ended || !this.#line.isAborted(this.slot)) return;
-    this.abort(new DOMException("The call was given up", "AbortError"));
+    this.abort(toGivenUp());
   }
+}
+
+function toGivenUp(): DOMException {
+  return new DOMException("The call was given up", "AbortError");
 }
 
 /** How many milliseconds lie between two messages at least. */

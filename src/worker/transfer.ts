@@ -9,7 +9,8 @@ const GIVEN_AWAY = Symbol.for("quiver.transfer");
  * Without it a worker gets a copy, which for 8 MB takes a millisecond. Whether the buffers move at
  * all depends on where the call goes (a cache that knows the result needs no worker), so that the
  * value must not be used again either way. A call with such an argument cannot be sent again: it
- * fails with its worker, even if it had not started.
+ * fails with its worker, even if it had not started, and its first failure is final, whatever
+ * `retries` says; only a call that is to be remembered has a copy of its own.
  *
  * @typeParam T The value's type.
  * @param value An array, a buffer, or an object that holds some.

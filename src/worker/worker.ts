@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { ArrivalCheck } from "../base/abortable.ts";
+import { OBJECT, ofKind, type OptionRule, type OptionRules, TEXTS } from "../base/check_options.ts";
 import type { TaskAddress } from "../call/call_record.ts";
 
 /** A kind of worker. */
@@ -42,6 +44,25 @@ export function checkProcessOptions(
   }
 }
 
+/** What only workers of the kind `"process"` can be given. */
+export const PROCESS_RULES: OptionRules<ProcessOptions> = {
+  permissions: ofKind(
+    'an object, "inherit" or "none"',
+    (value) => value === "inherit" || value === "none" || OBJECT.allows(value),
+  ),
+  env: ofKind(
+    "an object of strings",
+    (value) => OBJECT.allows(value) && TEXTS.allows(Object.values(Object(value))),
+  ),
+  flags: TEXTS,
+};
+
+/** A task that each worker runs, or a task and its arguments. */
+export const HOOK: OptionRule = ofKind(
+  "a task, or `{ task, args }`",
+  (value) => typeof value === "function" || OBJECT.allows(value),
+);
+
 /** A function of the caller's that a task calls from its worker. */
 export type Callback = (...args: unknown[]) => unknown;
 
@@ -57,6 +78,8 @@ export interface CallRequest {
   readonly context: unknown;
   /** What the call's code may call here, by the numbers that stand for them; they stay here. */
   readonly callbacks?: readonly Callback[];
+  /** How many items the call consists of, each of which begins by itself; none, if not given. */
+  readonly items?: number;
 }
 
 /** A thrown value as data that structured clone carries. */
@@ -105,6 +128,12 @@ export interface CallControl {
   readonly aborted: boolean;
   /** Aborted when the call is to end; made when first asked for. */
   readonly signal: AbortSignal;
+  /**
+   * The body of the call begins, where that was not clear when the worker took it.
+   *
+   * @returns Whether it may; `false` when the call was given up before.
+   */
+  begin?(): boolean;
   /** Says how far the call is: the latest word arrives, not every one. */
   report(progress: ProgressReport): void;
   /**
@@ -119,6 +148,14 @@ export interface CallControl {
    * @param listener Told of each answer, and when there are no more.
    */
   listen?(listener: CallbackListener): void;
+  /**
+   * The next item of the call begins.
+   *
+   * @returns Whether it may; `false` when the parent has taken back it and those after it.
+   */
+  beginItem?(): boolean;
+  /** The item that has begun takes its time: no other counts as begun meanwhile. */
+  awaitItem?(): void;
 }
 
 /** Who waits for the answers of callbacks where a call's code runs. */
@@ -141,8 +178,20 @@ export interface CallListener {
   readonly follower?: CallFollower | undefined;
   /** The call has ended, or never started and may go elsewhere. */
   ended(result: RunResult): void;
-  /** It could not be sent, or its worker died during it. */
-  failed(error: unknown): void;
+  /**
+   * It could not be sent, or its worker died during it.
+   *
+   * @param begun Which of its items had begun, if it has items.
+   */
+  failed(error: unknown, begun?: BegunItems): void;
+}
+
+/** Which items of a call have begun. */
+export interface BegunItems {
+  /** How many may have: no other does any more. */
+  readonly count: number;
+  /** How many certainly have. The two differ only of a process, and there only for tiny items. */
+  readonly sure: number;
 }
 
 /** Who waits for a call by a promise. */
@@ -182,6 +231,12 @@ export type RunCall = (
 /** What a worker does beside running calls. */
 export interface WorkerHooks {
   /**
+   * Whether the body of a call begins as soon as it is run; otherwise `CallControl.begin()` tells.
+   *
+   * @default {it does}
+   */
+  beginsAtOnce?: (request: CallRequest) => boolean;
+  /**
    * Runs after each call, when its answer is on its way and before the next one is claimed; it must not
    * throw. Where it gives `true` the worker leaves: it gives back the calls that it has, but for those
    * that can be sent only once, and is closed.
@@ -190,6 +245,26 @@ export interface WorkerHooks {
   /** Lets go of what the calls opened, such as a bag; runs once, after the last call. */
   close?: () => void | Promise<void>;
 }
+
+/**
+/**
+ * What became of a call that was not to begin: the worker does not get it, and its listener is told
+ * nothing more; the worker has it, and ends it without having run its body; or the body had begun.
+ */
+export type Cancellation = "withdrawn" | "forestalled" | "begun";
+
+/**
+ * By whom a worker was ended: by its owner, who closed it when its calls had ended, has killed it, or has
+ * waited in vain for it to take up what it was sent, while it ran no call; by its `retire` task; for
+ * another worker that is to load what it cannot; or by none of these, when it has crashed.
+ */
+export type WorkerEndedBy =
+  | "closed"
+  | "killed"
+  | "unresponsive"
+  | "retired"
+  | "replaced"
+  | "crashed";
 
 /** A worker of any kind. */
 export interface Worker extends AsyncDisposable {
@@ -220,10 +295,34 @@ export interface Worker extends AsyncDisposable {
   abort(follower: CallFollower, reason: unknown): void;
   /** Takes back the newest call that has not started, if any: its run resolves to `revoked`. */
   revoke(): boolean;
+  /**
+   * Keeps the body of a call from beginning, wherever the call stands among the others.
+   *
+   * @param follower What stands for the call.
+   * @returns What became of it; `"begun"`, too, when the worker has no such call.
+   */
+  cancel(follower: CallFollower): Cancellation;
+  /**
+   * Whether the body of a call has begun.
+   *
+   * @param follower What stands for the call.
+   */
+  hasBegun(follower: CallFollower): boolean;
+  /**
+   * Takes back the items of a call that have not begun: the call ends after the one that runs.
+   *
+   * @param follower What stands for the call.
+   * @returns Which items have begun; `undefined` when the worker has not come to the call.
+   */
+  takeItems(follower: CallFollower): BegunItems | undefined;
   /** How many more calls can be sent; one that was taken back counts until the worker has seen that. */
   readonly room: number;
+  /** Tells when what the worker has said by now was read, however long this isolate was busy. */
+  checkArrivals(): ArrivalCheck;
   /** Resolves when the worker is dead, for whatever reason, with the reason; never rejects. */
   readonly dead: Promise<string>;
+  /** By whom it was ended, or is being ended; absent while it takes calls. */
+  readonly endedBy?: WorkerEndedBy | undefined;
   /** Lets the calls that were given end, then ends the worker; rejects when its close hook does. */
   close(): Promise<void>;
   /** Ends the worker now, as far as the kind allows; the running call rejects, its signal aborts. */

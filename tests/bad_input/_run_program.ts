@@ -11,6 +11,8 @@ export interface ProgramOptions {
   flags?: readonly string[];
   /** The user it runs as. */
   uid?: number;
+  /** In which group; one of the same number, if not given. */
+  gid?: number;
   /** A tool that runs the program, and what it is told before that. */
   within?: { readonly tool: Tool; readonly args: readonly string[] };
 }
@@ -44,7 +46,7 @@ export function toCommand(
   options: ProgramOptions,
   signal?: AbortSignal,
 ): Deno.Command {
-  const { args = [], flags = ["--allow-read", "--allow-write"], uid, within } = options;
+  const { args = [], flags = ["--allow-read", "--allow-write"], uid, gid = uid, within } = options;
   const program = new URL(`./testdata/${name}`, import.meta.url).href;
   const command = ["run", "--no-prompt", ...flags, program, ...args];
   const commandOptions: Deno.CommandOptions = {
@@ -52,7 +54,8 @@ export function toCommand(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    ...(uid !== undefined && { uid, gid: uid }),
+    ...(uid !== undefined && { uid }),
+    ...(gid !== undefined && { gid }),
     ...(signal !== undefined && { signal }),
   };
   if (within === undefined) {

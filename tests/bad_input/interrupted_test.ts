@@ -50,8 +50,9 @@ for (const ending of ["forgets", "fails"]) {
     const { code, stderr } = await runProgram("ending.ts", { args: [ending, directory.path] });
     assertEquals(code, ending === "fails" ? 1 : 0);
     if (ending === "fails") {
-      // The task's own error, as of any rejection that nobody handles.
-      assertStringIncludes(stderr, "Uncaught (in promise) RangeError: not a number: one");
+      // At the end of the program, with the task's own error.
+      assertStringIncludes(stderr, "Uncaught UnhandledFailuresError: Cannot pass over 1 call");
+      assertStringIncludes(stderr, "Caused by: RangeError: not a number: one");
       assertStringIncludes(stderr, "testdata/ending.ts");
     } else assertEquals(stderr, "");
     assertEquals((await sweep(directory.path)).misses, SWEEP_CALLS - 1);

@@ -1,5 +1,5 @@
 // End-to-end: programs that may not write to a bag any more, by its permissions or by its disk.
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runProgram } from "./_run_program.ts";
 import { sweep, toGoodReport } from "./_sweep.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
@@ -34,10 +34,8 @@ Deno.test({
       'Cannot store an argument of "samples": its record keeps the digest only: PermissionDenied',
       'Cannot store the result of "samples": the call is not remembered: PermissionDenied',
     ]);
-    assertMatch(
-      without.fold,
-      /^QuiverError: Cannot fold ".+": Permission denied .+ nothing is lost/,
-    );
+    // The lock needs no right to write, and there is nothing to seal.
+    assertEquals(without.fold, "");
     assertEquals(again, before);
     assertEquals(rest, { ...before, known: 60 });
   },

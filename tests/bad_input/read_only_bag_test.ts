@@ -42,8 +42,9 @@ Deno.test({
   ),
   async fn() {
     await using directory = new TemporaryDirectory();
-    await sweep(directory.path);
+    // All that is made in it is as the directory is.
     await Deno.chmod(directory.path, 0o755);
+    await sweep(directory.path);
     const before = listFiles(directory.path);
     const refused = await sweep(directory.path, {}, { uid: NOBODY });
     assertStringIncludes(refused.thrown[0] ?? "", `Cannot open "${directory.path}" for writing`);

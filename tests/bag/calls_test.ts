@@ -7,13 +7,13 @@ import { CallTable } from "../../src/bag/log/call_table.ts";
 import { sealCalls } from "../../src/bag/fold/index_log.ts";
 import { CallLog } from "../../src/bag/log/call_log.ts";
 import { toLayout } from "../../src/disk/layout.ts";
+import { createBag } from "../../src/bag/bag_json.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { toDigest } from "./_values.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
-const GUARD = new CacheGuard("the bag", "readwrite");
 const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
 const [A, B, C] = [toDigest("a"), toDigest("b"), toDigest("c")] as const;
 
@@ -147,8 +147,13 @@ Deno.test("openBagFiles() does not need calls.index", async () => {
 Deno.test("CallLog skips and counts lines that are torn or foreign", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
-  DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
+  createBag(DISK, layout);
+  const options = {
+    fileSystem: DISK,
+    layout,
+    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
+    sync: false,
+  };
   {
     using log = new CallLog(options, 1);
     log.putLine(A, { n: 1 });
@@ -169,8 +174,13 @@ Deno.test("CallLog skips and counts lines that are torn or foreign", () => {
 Deno.test("CallLog takes a line only when its line feed is there", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
-  DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
+  createBag(DISK, layout);
+  const options = {
+    fileSystem: DISK,
+    layout,
+    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
+    sync: false,
+  };
   using log = new CallLog(options, 1);
   log.putLine(A, { n: 1 });
   const bytes = Deno.readFileSync(layout.callLog);
@@ -183,8 +193,13 @@ Deno.test("CallLog takes a line only when its line feed is there", () => {
 Deno.test("CallLog reads lines that are longer than its buffer", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
-  DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
+  createBag(DISK, layout);
+  const options = {
+    fileSystem: DISK,
+    layout,
+    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
+    sync: false,
+  };
   using log = new CallLog(options, 1);
   using other = new CallLog(options, 1);
   const text = "long ".repeat(300_000);
@@ -201,8 +216,13 @@ Deno.test("CallLog reads lines that are longer than its buffer", () => {
 Deno.test("CallLog follows a log that was replaced by a compaction", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
-  DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
+  createBag(DISK, layout);
+  const options = {
+    fileSystem: DISK,
+    layout,
+    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
+    sync: false,
+  };
   using log = new CallLog(options, 1);
   log.putLine(A, { n: 1 });
   log.putLine(B, { n: 2 });
@@ -224,9 +244,14 @@ Deno.test("CallLog follows a log that was replaced by a compaction", () => {
 Deno.test("CallLog takes the tables of others though it finds all it looks for", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
-  DISK.makeDirectory(layout.locks);
+  createBag(DISK, layout);
   let looks = 0;
-  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
+  const options = {
+    fileSystem: DISK,
+    layout,
+    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
+    sync: false,
+  };
   using writer = new CallLog(options, 1);
   using reader = new CallLog({ ...options, onLongTail: () => void looks++ }, 1);
   const text = "x".repeat(1000);
@@ -250,8 +275,13 @@ Deno.test("CallLog takes the tables of others though it finds all it looks for",
 Deno.test("CallLog writes to the new log after a compaction", () => {
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
-  DISK.makeDirectory(layout.locks);
-  const options = { fileSystem: DISK, layout, guard: GUARD, sync: false };
+  createBag(DISK, layout);
+  const options = {
+    fileSystem: DISK,
+    layout,
+    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
+    sync: false,
+  };
   using log = new CallLog(options, 1);
   log.putLine(A, { n: 1 });
   Deno.renameSync(layout.callLog, `${layout.callLog}.old`);
@@ -267,7 +297,7 @@ Deno.test("CallLog.putLine() throws when it is read-only", () => {
   using log = new CallLog({
     fileSystem: DISK,
     layout,
-    guard: new CacheGuard("the bag", "read"),
+    guard: new CacheGuard("the bag", "read", layout.bagJson),
     sync: false,
   }, 1);
   assertThrows(() => log.putLine(A, {}), QuiverError, 'mode: "read"');

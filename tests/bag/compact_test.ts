@@ -348,7 +348,13 @@ Deno.test("removeJournal() keeps a journal that grew behind its sealed end", () 
   using directory = new TemporaryDirectory();
   const layout = toLayout(directory.path);
   Deno.mkdirSync(layout.journals);
-  const options = { fileSystem: DISK, layout, journalBytes: 1e9, sync: false };
+  const options = {
+    fileSystem: DISK,
+    layout,
+    guard: { checkThere() {} },
+    journalBytes: 1e9,
+    sync: false,
+  };
   const writer = new JournalWriter(options);
   const { journal, entry } = writer.append(PARTS[0] ?? fail());
   const path = `${layout.journals}/${journal}`;

@@ -123,7 +123,7 @@ async function checkAfterwards(path: string, promises: Promises, context: string
   assertEquals(listFiles(path).filter((name) => name.endsWith(".tmp")), [], context);
   assertEquals(listFiles(`${path}/journal`), [], context);
   assertEquals(listFiles(`${path}/leases`), [], context);
-  assertEquals(listFiles(`${path}/locks`), ["calls.lock", "fold.lock"], context);
+  assertEquals(listFiles(`${path}/locks`), ["calls.lock", "fold.lock", "sweep.lock"], context);
 }
 
 async function runEachStep(fault: Fault): Promise<void> {

@@ -72,6 +72,7 @@ Deno.test("scanJournal() goes on where it ended, and skips what is damaged", () 
   using writer = new JournalWriter({
     fileSystem: DISK,
     layout,
+    guard: { checkThere() {} },
     journalBytes: 1e9,
     sync: false,
   });
@@ -112,7 +113,13 @@ Deno.test("JournalWriter writes into a new journal when the old one cannot be cu
       throw new TypeError("Cannot truncate");
     },
   };
-  using writer = new JournalWriter({ fileSystem, layout, journalBytes: 1e9, sync: false });
+  using writer = new JournalWriter({
+    fileSystem,
+    layout,
+    guard: { checkThere() {} },
+    journalBytes: 1e9,
+    sync: false,
+  });
   writer.append(createPart("a", 10));
   full = true;
   assertThrows(() => writer.append(createPart("b", 10)), TypeError, "No space left");
@@ -126,7 +133,13 @@ Deno.test("toBatches() divides what is unsealed, and leaves out what is known or
   using handles = new FileHandles();
   const layout = toLayout(directory.path);
   DISK.makeDirectory(layout.journals);
-  const options = { fileSystem: DISK, layout, journalBytes: 1e9, sync: false };
+  const options = {
+    fileSystem: DISK,
+    layout,
+    guard: { checkThere() {} },
+    journalBytes: 1e9,
+    sync: false,
+  };
   using first = new JournalWriter(options);
   using second = new JournalWriter(options);
   const parts = ["a", "b", "c", "d", "e"].map((name) => createPart(name, 100));
@@ -138,7 +151,7 @@ Deno.test("toBatches() divides what is unsealed, and leaves out what is known or
   // The first copy of "b" is damaged, the second is not.
   content[156 + HEADER_BYTES] = (content[156 + HEADER_BYTES] ?? 0) ^ 1;
   Deno.writeFileSync(toJournalPath(layout, `${first.prefix}1`), content);
-  const unsealed = readUnsealed(layout, handles, EMPTY_MANIFEST);
+  const unsealed = readUnsealed(layout, handles, EMPTY_MANIFEST, Date.now);
   const isSealed = ({ digest }: { digest: string }) => digest === c.digest;
   const batches = Array.from(
     toBatches(layout, handles, unsealed, 200, isSealed),

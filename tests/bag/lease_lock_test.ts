@@ -128,7 +128,7 @@ Deno.test("DiskBag.close() leaves no file of its own", async () => {
   assertEquals(listFiles(`${path}/leases`), [toDigest("0")]);
   leases[0]?.[Symbol.dispose]();
   assertEquals(listFiles(`${path}/leases`), []);
-  assertEquals(listFiles(`${path}/locks`), ["calls.lock", "fold.lock"]);
+  assertEquals(listFiles(`${path}/locks`), ["calls.lock", "fold.lock", "sweep.lock"]);
 });
 
 Deno.test("WaitNotes.read() gives the notes of the others as long as they live", async () => {

@@ -201,7 +201,7 @@ Deno.test("openBagFiles() names the remedy when the directory is read-only", asy
   const error = await assertRejects(
     () => openBagFiles(directory.path, {}, { fileSystem, runner: new InlineFoldRunner() }),
     QuiverError,
-    'the directory is read-only; open it with mode: "read"',
+    'may not write there; have its owner share it, by permissions: "group" say, or open it with mode: "read"',
   );
   assertEquals(error.cause instanceof Deno.errors.PermissionDenied, true);
 });
@@ -264,6 +264,7 @@ Deno.test("DiskBag.close() folds what was written", async () => {
     "calls.jsonl",
     "locks/calls.lock",
     "locks/fold.lock",
+    "locks/sweep.lock",
     "manifest.json",
     "segments/000001.h5",
     "segments/000001.index",

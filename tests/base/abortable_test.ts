@@ -4,7 +4,10 @@ import {
   abortable,
   type CancelListener,
   type CancelSignal,
+  settlingOf,
+  shareSignal,
   sleep,
+  takeSettled,
 } from "../../src/base/abortable.ts";
 
 /** A signal that counts who listens. */
@@ -69,4 +72,69 @@ Deno.test("sleep() leaves no timer behind when its signal aborts", async () => {
   signal.abort(new SyntaxError("enough"));
   await assertRejects(() => waiting, SyntaxError);
   assertEquals(signal.listeners.size, 0);
+});
+
+Deno.test("settlingOf() tells who listens, not who listens no longer, and has one reaction", async () => {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let reactions = 0;
+  const thenable: PromiseLike<number> = {
+    then: (onFulfilled, onRejected) => {
+      reactions++;
+      return promise.then(onFulfilled, onRejected);
+    },
+  };
+  const told: string[] = [];
+  const listen = (name: string) => ({
+    settled: ({ status }: PromiseSettledResult<unknown>) => void told.push(`${name} ${status}`),
+  });
+  const [first, second, third] = ["first", "second", "third"].map(listen);
+  for (const listener of [first, second, third, second]) {
+    if (listener !== undefined) settlingOf(thenable).subscribe(listener);
+  }
+  if (first !== undefined) settlingOf(thenable).unsubscribe(first);
+  if (third !== undefined) settlingOf(thenable).unsubscribe(third);
+  assertEquals(reactions, 1);
+  resolve(7);
+  await promise;
+  assertEquals(told, ["second fulfilled"]);
+  if (first !== undefined) settlingOf(thenable).subscribe(first);
+  await new Promise((next) => setTimeout(next));
+  assertEquals(told, ["second fulfilled", "first fulfilled"]);
+});
+
+Deno.test("takeSettled() takes a result before those do who ask for it later", async () => {
+  const { promise, resolve } = Promise.withResolvers<number[]>();
+  const taken = takeSettled(promise, ([first]) => first);
+  const changed = promise.then((list) => list.splice(0));
+  resolve([7]);
+  assertEquals([await taken, await changed], [7, [7]]);
+  const fails = () => {
+    throw new RangeError("cannot be taken");
+  };
+  await assertRejects(() => takeSettled(promise, fails), RangeError, "cannot be taken");
+});
+
+Deno.test("shareSignal() has one listener of the signal's, for as long as anybody listens", () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    listeners++;
+    addEventListener.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    listeners--;
+    removeEventListener.apply(signal, args);
+  };
+  const told: number[] = [];
+  const hear = [0, 1, 2].map((n) => () => void told.push(n));
+  for (const listener of hear) shareSignal(signal).addEventListener("abort", listener);
+  assertEquals(listeners, 1);
+  for (const listener of hear) shareSignal(signal).removeEventListener("abort", listener);
+  assertEquals(listeners, 0);
+  for (const listener of hear) shareSignal(signal).addEventListener("abort", listener);
+  controller.abort("enough");
+  assertEquals(told, [0, 1, 2]);
+  assertEquals([shareSignal(signal).aborted, shareSignal(signal).reason], [true, "enough"]);
 });

@@ -55,6 +55,8 @@ function createTrial(change: Partial<Stores> = {}): Trial {
         warn,
         metadata: {},
         signal: () => signal,
+        call: { raise: () => {} },
+        waitFor: () => {},
         givenUp: () => signal.aborted,
       };
     },

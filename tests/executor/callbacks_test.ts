@@ -98,7 +98,7 @@ for (const workerType of KINDS) {
   test("what cannot cross fails the one call of the callback", async (executor) => {
     const { calls, back } = note((value: unknown) => value);
     const refused = await executor.submit(tasks.catchFrom, back, "function");
-    assertStringIncludes(JSON.stringify(refused), "could not be cloned");
+    assertStringIncludes(JSON.stringify(refused), "args[0] to a callback: a function cannot be");
     const proxied = await executor.submit(tasks.catchFrom, back, "proxy");
     assertStringIncludes(JSON.stringify(proxied), "Cannot call back with a proxy");
     assertEquals(calls, []);

@@ -34,6 +34,12 @@ const EXIT_CODES: { readonly [how in tasks.Death]: number | undefined } = {
 };
 const DEATHS = Object.keys(EXIT_CODES) as tasks.Death[];
 
+/** Whether each of its workers has a call. */
+function isBusy(executor: Executor): boolean {
+  const { workers, idle } = executor.statistics();
+  return workers > 0 && idle === 0;
+}
+
 /** Resolves when the call says that it runs. */
 async function runs(future: Future<unknown>): Promise<void> {
   for await (const { message } of future.progress) if (message === "running") return;
@@ -164,7 +170,9 @@ for (const workerType of MORTAL_KINDS) {
     await using lost = await openTask(`${DEFINITION} await new Promise(() => {});`);
     for (const onAbort of ["terminate", "detach"] as const) {
       const future = executor.with({ onAbort }).submit(lost.task);
-      await until(() => future.state === "running");
+      // It is loading, and its body has not begun.
+      await until(() => isBusy(executor));
+      assertEquals(future.state, "pending");
       assertEquals(future.abort("enough"), true);
       assertEquals(await future.catch((reason) => reason), "enough");
       assertEquals(await executor.submit(tasks.double, 2), 4);
@@ -179,7 +187,7 @@ for (const workerType of MORTAL_KINDS) {
     const calls = [executor.submit(tasks.spin, memory), executor.submit(lost.task)];
     const waiting = executor.submit(tasks.double, 1);
     await runs(calls[0] ?? waiting);
-    await until(() => calls[1]?.state === "running");
+    await until(() => isBusy(executor) && executor.statistics().workers === 2);
     executor.terminate();
     // Nothing else stops the loop of a thread.
     if (memory !== undefined) new Int32Array(memory)[0] = 1;

@@ -1,4 +1,5 @@
 // collaboration: the dispatcher's priorities, retries and limits, with workers faked through their interface
+import type { SentCall } from "../../src/task/future.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import {
   CancelledError,
@@ -114,18 +115,20 @@ Deno.test("Dispatcher.run() runs no call again that was given up meanwhile", asy
   assertEquals(stage.dispatcher.statistics().queued, 0);
 });
 
-Deno.test("Dispatcher.run() tells a call that waits again that it does", async () => {
-  await using stage = new Stage({ retries: 1 });
-  const log: string[] = [];
-  const call = stage.run("a", {
-    started: () => log.push("started"),
-    waits: () => log.push("waits"),
-  });
+Deno.test("Dispatcher.run() tells whether a call has begun, and anew when it runs again", async () => {
+  await using stage = new Stage({ retries: 1, maxWorkers: 1 });
+  let sent: SentCall | undefined;
+  const call = stage.run("a", { sent: (call) => sent = call });
+  assertEquals([sent?.begun, sent?.workerName], [false, undefined]);
   await settle();
+  assertEquals([sent?.begun, sent?.workerName], [true, "fake-0"]);
+  stage.worker(0).begins = false;
   await stage.worker(0).fail(new Error("once"));
+  assertEquals([stage.tasks, sent?.begun], [["a"], false]);
+  stage.worker(0).begins = true;
+  assertEquals(sent?.begun, true);
   await stage.worker(0).finish();
   await call;
-  assertEquals(log, ["started", "waits", "started"]);
 });
 
 // executors 46
@@ -231,7 +234,7 @@ Deno.test("Dispatcher.terminate() rejects all that has not ended, at once", asyn
 // executors 43
 Deno.test("Dispatcher.run() rejects every call when `init` fails, and one warning is given", async () => {
   const cause = new TypeError("no licence");
-  const failure = new WorkerInitError("Cannot start", { cause });
+  const failure = new WorkerInitError("Cannot start", { cause, hook: "init" });
   const warnings: QuiverWarning[] = [];
   const open = warnOfFailedInit(() => Promise.reject(failure), (warning) => warnings.push(warning));
   await using stage = new Stage({ maxWorkers: 3, open });

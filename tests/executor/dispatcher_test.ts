@@ -302,7 +302,8 @@ Deno.test("Dispatcher.run() removes a queued call whose signal aborts", async ()
 Deno.test("Dispatcher.run() gives a running call up at once and keeps its worker apart until it ends", async () => {
   const stage = await createStage({ maxWorkers: 1 });
   const controller = new AbortController();
-  const given = stage.dispatcher.run(deed("a"), { cancellation: controller.signal });
+  const { signal: cancellation } = controller;
+  const given = stage.dispatcher.run(deed("a"), { cancellation, gracePeriod: 0 });
   const calls = stage.run("b");
   await settle();
   controller.abort(new Error("too slow"));
@@ -527,7 +528,8 @@ Deno.test("Dispatcher.terminate() ends a worker whose close hangs", async () => 
 Deno.test("Dispatcher.close() ends a lost worker at once", async () => {
   const stage = await createStage();
   const controller = new AbortController();
-  const given = stage.dispatcher.run(deed("a"), { cancellation: controller.signal });
+  const { signal: cancellation } = controller;
+  const given = stage.dispatcher.run(deed("a"), { cancellation, gracePeriod: 0 });
   await settle();
   controller.abort();
   await reasonOf(given);

@@ -144,3 +144,65 @@ for (const workerType of WORKER_TYPES.filter((type) => type !== "inline")) {
     await Deno.remove(path);
   });
 }
+
+/** Lets standard error be a terminal whose text goes to a test. */
+class FakeTerminal implements Disposable {
+  readonly texts: string[] = [];
+  readonly #written = Promise.withResolvers<void>();
+
+  constructor(isTerminal = true) {
+    const write = (bytes: Uint8Array): number => {
+      this.texts.push(new TextDecoder().decode(bytes));
+      this.#written.resolve();
+      return bytes.length;
+    };
+    Object.assign(Deno.stderr, { isTerminal: () => isTerminal, writeSync: write });
+  }
+
+  /** Resolves when something is written. */
+  get written(): Promise<void> {
+    return this.#written.promise;
+  }
+
+  [Symbol.dispose](): void {
+    Reflect.deleteProperty(Deno.stderr, "isTerminal");
+    Reflect.deleteProperty(Deno.stderr, "writeSync");
+  }
+}
+
+for (const workerType of WORKER_TYPES) {
+  Deno.test(`${workerType}: an executor that is disposed of tells a terminal for how many calls it waits`, async () => {
+    using terminal = new FakeTerminal();
+    await using gate = new Gate();
+    const executor = new Executor({ maxWorkers: 2, workerType });
+    const calls = [1, 2, 3].map(() => executor.submit(tasks.hold, gate.path));
+    const disposed = executor[Symbol.asyncDispose]();
+    await terminal.written;
+    gate.open();
+    await Promise.all([...calls, disposed]);
+    assertEquals(terminal.texts, [
+      "Note: workers are to end when 3 calls have ended; `shutdown({ cancelPending: true })` gives up " +
+      "those that have not started\n",
+    ]);
+  });
+}
+
+Deno.test("an executor that waits says nothing where nobody sits at a terminal, or when it is quick", async () => {
+  using file = new FakeTerminal(false);
+  {
+    await using gate = new Gate();
+    const executor = new Executor({ maxWorkers: 1, workerType: "inline" });
+    const call = executor.submit(tasks.hold, gate.path);
+    const disposed = executor[Symbol.asyncDispose]();
+    // Its own timer comes before.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    gate.open();
+    await Promise.all([call, disposed]);
+  }
+  assertEquals(file.texts, []);
+  using terminal = new FakeTerminal();
+  const executor = new Executor({ maxWorkers: 1, workerType: "inline" });
+  executor.submit(double, 1);
+  await executor.shutdown();
+  assertEquals(terminal.texts, []);
+});

@@ -3,27 +3,48 @@ import { assert } from "@std/assert";
 import { WorkerDiedError } from "../../src/base/errors.ts";
 import type { CallObserver } from "../../src/executor/dispatch/call.ts";
 import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
+import { type CallContext, STARTED } from "../../src/executor/wire/call_context.ts";
 import { fromThrown } from "../../src/value/codec/thrown_value.ts";
 import {
+  type BegunItems,
   type CallFollower,
   type CallListener,
   type CallRequest,
+  type Cancellation,
   type Outcome,
   PromisedCall,
   type RunResult,
   type Worker,
+  type WorkerEndedBy,
 } from "../../src/worker/worker.ts";
 
 /** A call that a fake worker has. */
 export interface FakeCall {
   readonly task: string;
   readonly listener: CallListener;
+  /** Whether it says that it begins. */
+  readonly announces: boolean;
 }
+
+function isAnnounced(context: unknown): boolean {
+  // What `toCallContext` or the dispatcher made.
+  return (context as CallContext | undefined)?.announce === true;
+}
+
+const ENDINGS = {
+  no: undefined,
+  closed: "closed",
+  terminated: "killed",
+  died: "crashed",
+  silent: "unresponsive",
+} as const;
 
 /** A worker whose calls end when the test says so. */
 export class FakeWorker implements Worker {
   /** How many calls may be on their way at once. */
   capacity = Infinity;
+  /** Whether it takes up the calls that it has. */
+  begins = true;
   readonly name: string;
   readonly #death = Promise.withResolvers<string>();
   readonly dead = this.#death.promise;
@@ -37,7 +58,7 @@ export class FakeWorker implements Worker {
   revoked = 0;
   /** How many of them it has not seen. */
   #unseen = 0;
-  ended: "no" | "closed" | "terminated" | "died" = "no";
+  ended: "no" | "closed" | "terminated" | "died" | "silent" = "no";
 
   constructor(name: string) {
     this.name = name;
@@ -46,6 +67,10 @@ export class FakeWorker implements Worker {
   /** What was taken back is on its way until `listen()`. */
   get room(): number {
     return this.capacity - this.calls.length - this.#unseen;
+  }
+
+  get endedBy(): WorkerEndedBy | undefined {
+    return ENDINGS[this.ended];
   }
 
   get pending(): number {
@@ -57,10 +82,16 @@ export class FakeWorker implements Worker {
     return this.calls.map(({ task }) => task).join(" ");
   }
 
-  send({ task }: CallRequest, listener: CallListener): void {
+  send({ task, context }: CallRequest, listener: CallListener): void {
     if (this.ended !== "no") return queueMicrotask(() => listener.ended({ type: "revoked" }));
     assert(this.room > 0, `${this.name} has no room`);
-    this.calls.push({ task, listener });
+    if (this.calls.push({ task, listener, announces: isAnnounced(context) }) === 1) this.#begin();
+  }
+
+  /** The first says that it begins, if it is asked to. */
+  #begin(): void {
+    const [first] = this.calls;
+    if (first?.announces) first.listener.follower?.onMessage(STARTED, undefined);
   }
 
   run(request: CallRequest, follower?: CallFollower): Promise<RunResult> {
@@ -70,12 +101,32 @@ export class FakeWorker implements Worker {
   }
 
   revoke(): boolean {
-    if (this.calls.length < 2) return false;
+    if (this.calls.length < (this.begins ? 2 : 1)) return false;
     const newest = this.calls.pop();
     queueMicrotask(() => newest?.listener.ended({ type: "revoked" }));
     this.revoked++;
     this.#unseen++;
     return true;
+  }
+
+  cancel(follower: CallFollower): Cancellation {
+    const index = this.calls.findIndex(({ listener }) => listener.follower === follower);
+    if (index < 1) return "begun";
+    this.calls.splice(index, 1);
+    this.revoked++;
+    this.#unseen++;
+    return "withdrawn";
+  }
+
+  hasBegun(follower: CallFollower): boolean {
+    return this.begins && this.calls[0]?.listener.follower === follower;
+  }
+
+  /** How many items of its first call have begun. */
+  begun: number | undefined;
+
+  takeItems(): BegunItems | undefined {
+    return this.begun === undefined ? undefined : { count: this.begun, sure: this.begun };
   }
 
   /** It sees what was taken back. */
@@ -89,6 +140,7 @@ export class FakeWorker implements Worker {
     assert(call !== undefined, `${this.name} has no call`);
     this.finished++;
     call.listener.ended({ type: "value", value: call.task, duration: 1, warnings: [], ...more });
+    this.#begin();
     await settle();
   }
 
@@ -101,6 +153,14 @@ export class FakeWorker implements Worker {
       duration: 1,
       warnings: [],
     });
+    this.#begin();
+    await settle();
+  }
+
+  /** It takes up nothing, and is ended. */
+  async fallSilent(): Promise<void> {
+    this.begins = false;
+    this.#end("silent");
     await settle();
   }
 
@@ -119,6 +179,10 @@ export class FakeWorker implements Worker {
     this.aborts.push(reason);
   }
 
+  checkArrivals(): () => boolean {
+    return () => true;
+  }
+
   stopped(): Promise<boolean> {
     return Promise.resolve(true);
   }
@@ -131,7 +195,7 @@ export class FakeWorker implements Worker {
     await this.close();
   }
 
-  #end(ended: "closed" | "terminated" | "died"): void {
+  #end(ended: "closed" | "terminated" | "died" | "silent"): void {
     if (this.ended !== "no") return;
     this.ended = ended;
     this.#death.resolve(ended);

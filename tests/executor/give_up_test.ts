@@ -7,6 +7,7 @@ import {
   type CallFollower,
   type CallListener,
   type CallRequest,
+  type Cancellation,
   type Outcome,
   PromisedCall,
   type RunResult,
@@ -47,11 +48,24 @@ class FakeWorker implements Worker {
     this.aborts.push(reason);
   }
 
+  takeItems(): undefined {}
+
   revoke(): boolean {
     if (this.#calls.length < 2) return false;
     const newest = this.#calls.pop();
     queueMicrotask(() => newest?.ended({ type: "revoked" }));
     return true;
+  }
+
+  cancel(follower: CallFollower): Cancellation {
+    const index = this.#calls.findIndex((call) => call.follower === follower);
+    if (index < 1) return "begun";
+    this.#calls.splice(index, 1);
+    return "withdrawn";
+  }
+
+  hasBegun(follower: CallFollower): boolean {
+    return this.follower === follower;
   }
 
   async finish(): Promise<void> {
@@ -69,6 +83,10 @@ class FakeWorker implements Worker {
     const error = new WorkerDiedError("Cannot finish", { reason: "terminated", ending: "killed" });
     const running = this.#calls.shift();
     queueMicrotask(() => running?.failed(error));
+  }
+
+  checkArrivals(): () => boolean {
+    return () => true;
   }
 
   stopped(signal: AbortSignal): Promise<boolean> {
@@ -115,7 +133,7 @@ function counts({ dispatcher }: Stage): { workers: number; lost: number } {
 
 Deno.test("Dispatcher.run() counts a deadline from the call's word that it starts", async () => {
   const stage = createStage();
-  const late = stage.run("late", { deadline: 1 });
+  const late = stage.run("late", { deadline: 1, gracePeriod: 0 });
   const waiting = stage.run("waiting", { deadline: 1 });
   await settle();
   // More than the deadline passes, and nothing has started.
@@ -174,7 +192,7 @@ Deno.test('Dispatcher.run() with "terminate" ends the worker, lost until its cod
   const stage = createStage({ onAbort: "terminate" });
   const controller = new AbortController();
   const { signal: cancellation } = controller;
-  void stage.run("a", { cancellation });
+  void stage.run("a", { cancellation, gracePeriod: 0 });
   await settle();
   controller.abort("enough");
   assertEquals(await stage.workers[0]?.dead, "terminated");
@@ -188,7 +206,7 @@ Deno.test('Dispatcher.run() with "terminate" ends the worker, lost until its cod
 Deno.test('Dispatcher.run() with "detach" for one call overrides the default', async () => {
   const stage = createStage({ onAbort: "terminate" });
   const controller = new AbortController();
-  void stage.run("a", { cancellation: controller.signal, onAbort: "detach" });
+  void stage.run("a", { cancellation: controller.signal, onAbort: "detach", gracePeriod: 0 });
   await settle();
   controller.abort("enough");
   assertEquals(counts(stage), { workers: 0, lost: 1 });
@@ -201,7 +219,7 @@ Deno.test('Dispatcher.run() with "detach" for one call overrides the default', a
 Deno.test("Dispatcher.close() names the workers that cannot be stopped, and ends", async () => {
   const stage = createStage();
   const controller = new AbortController();
-  void stage.run("stuck", { cancellation: controller.signal });
+  void stage.run("stuck", { cancellation: controller.signal, gracePeriod: 0 });
   await settle();
   controller.abort("enough");
   const warnings: string[] = [];

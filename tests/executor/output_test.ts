@@ -62,7 +62,7 @@ for (const workerType of KINDS) {
       assertEquals(await executor.submit(tasks.print, "you"), "you");
     });
     assertEquals(warnings.map(({ message }) => message), [
-      'Cannot hand over what "print" has printed',
+      "Cannot tell who takes what tasks print: its `output` threw; calls go on",
     ]);
   });
 

@@ -94,7 +94,8 @@ const MORTAL_FAULTS: readonly Fault[] = [
     })),
   {
     ending: "reason",
-    submit: (executor) => giveUp(executor.with({ onAbort: "terminate" }).submit(tasks.hang)),
+    submit: (executor) =>
+      giveUp(executor.with({ onAbort: "terminate", gracePeriod: 0 }).submit(tasks.hang)),
   },
   {
     ending: DeadlineError,
@@ -128,7 +129,8 @@ export async function storm(options: StormOptions): Promise<StormReport> {
   const random = new Random(seed);
   const endings: Record<string, number> = {};
   const wrong: string[] = [];
-  const executor = new Executor({ maxWorkers: 2, workerType });
+  using _ = refuseStarts(workerType, new Random(seed));
+  const executor = new Executor({ maxWorkers: 2, workerType, onWarning: () => {} });
   const settled: Promise<void>[] = [];
   for (let x = 0; x < calls; x++) {
     const fault = random.below(1e6) < 1e6 * share ? faults[random.below(faults.length)] : undefined;
@@ -146,6 +148,31 @@ export async function storm(options: StormOptions): Promise<StormReport> {
   await executor.shutdown();
   const { workers, lost, queued, running } = executor.statistics();
   return { endings, wrong, workers: workers + lost + queued + running };
+}
+
+/** Has the system refuse one worker in twenty: no call may end otherwise because of that. */
+function refuseStarts(workerType: WorkerType, random: Random): Disposable {
+  const { execPath } = Deno;
+  const { Worker } = globalThis;
+  if (workerType === "process") {
+    Deno.execPath = () => random.below(80) === 0 ? "/nowhere/deno" : execPath();
+  }
+  if (workerType === "web") {
+    globalThis.Worker = class extends Worker {
+      constructor(...args: ConstructorParameters<typeof Worker>) {
+        if (random.below(20) === 0) {
+          throw Object.assign(new Deno.errors.WouldBlock("no more threads"), { code: "EAGAIN" });
+        }
+        super(...args);
+      }
+    };
+  }
+  return {
+    [Symbol.dispose]: () => {
+      Deno.execPath = execPath;
+      globalThis.Worker = Worker;
+    },
+  };
 }
 
 interface Ending {

@@ -71,7 +71,8 @@ testKinds("WorkerContext kills what does not end within the grace period", async
   for (const call of calls) await assertRejects(() => call, RangeError, "enough");
   const error = await assertRejects(() => context[Symbol.asyncDispose](), WorkersKilledError);
   assertEquals(error.killed, 2);
-  assertEquals(context.statistics(), { queued: 0, running: 0, idle: 0, workers: 0, lost: 0 });
+  const counts = { queued: 0, running: 0, idle: 0, workers: 0, lost: 0 };
+  assertEquals(context.statistics(), { ...counts, ended: { killed: 2 } });
   // In this isolate they go on, whatever was said. A thread that has yet to end must not hear of it: it
   // would write to the folder that is removed.
   if (kind.type !== "inline") return;

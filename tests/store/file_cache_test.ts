@@ -215,7 +215,7 @@ Deno.test("openFileDirectory() says at once when it may not write, and reads all
   assertThrows(
     () => openFileDirectory(directory.path, {}, readOnly),
     QuiverError,
-    'the directory is read-only; open it with mode: "read"',
+    'may not write there; have its owner share it, by permissions: "group" say, or open it with mode: "read"',
   );
   await using files = openFileDirectory(directory.path, { mode: "read" }, readOnly);
   assertEquals(files.values.load(part.digest)?.bytes, part.bytes);

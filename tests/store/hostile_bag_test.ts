@@ -6,9 +6,11 @@ import { PositionedFile } from "../../src/bag/hdf5/emscripten_fs.ts";
 import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { ATTRIBUTE, PACKED_COLUMNS, PACKED_ROW_BYTES } from "../../src/bag/segment/format.ts";
 import { encodeCheckedLine } from "../../src/disk/checked_line.ts";
+import { toLayout } from "../../src/disk/layout.ts";
 import { encodeTable, LOCATION, PURPOSE } from "../../src/bag/table/digest_table.ts";
 import { encodeHeader } from "../../src/bag/journal/journal_format.ts";
 import { toViewed } from "../../src/bag/table/digest_table.ts";
+import { type Manifest, readManifest } from "../../src/bag/manifest.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { BagCorruptError, BagFormatError } from "../../src/base/errors.ts";
 import { decodeValue } from "../../src/value/codec/decode_value.ts";
@@ -304,9 +306,10 @@ Deno.test("a link in the place of a file is never followed", async () => {
 
 Deno.test("a link in the place of a directory is refused, and the bag itself may be one", async () => {
   using outside = new TemporaryDirectory();
-  for (const name of ["segments", "journal", "leases", "locks"]) {
+  for (const name of ["segments", "journal", "leases", "locks", "touches", "quarantine"]) {
     using directory = new TemporaryDirectory();
     await createSmallBag(directory.path);
+    Deno.mkdirSync(`${directory.path}/${name}`, { recursive: true });
     const target = `${outside.path}/${name}`;
     Deno.renameSync(`${directory.path}/${name}`, target);
     Deno.symlinkSync(target, `${directory.path}/${name}`);
@@ -334,6 +337,80 @@ Deno.test("a link in the place of a directory is refused, and the bag itself may
   Deno.symlinkSync(directory.path, `${outside.path}/bag`);
   assertEquals(hitsOf(await readAll(`${outside.path}/bag`, ALL, "link")), [0, 1, 2, 3]);
   assertEquals((await verify(`${outside.path}/bag`)).sound, true);
+});
+
+/** Makes a manifest whose checksum is right say something else. */
+function changeManifest(path: string, change: (manifest: Manifest) => object): void {
+  const layout = toLayout(path);
+  const text = JSON.stringify(change(readManifest(layout)));
+  Deno.writeFileSync(layout.manifest, encodeCheckedLine(text.slice(0, -1)));
+}
+
+Deno.test("a manifest that no fold can have written is refused, and made anew by a repair", async () => {
+  for (
+    const [name, change] of [
+      ["repeated segments", ({ segments }) => ({ segments: [...segments, ...segments] })],
+      ["the same number twice", ({ segments }) => ({
+        segments: segments.flatMap((one) => [one, { ...one, name: `0${one.name}` }]),
+      })],
+      [
+        "values",
+        ({ segments }) => ({ segments: segments.map((s) => ({ ...s, values: 2 ** 50 })) }),
+      ],
+      ["bytes", ({ segments }) => ({ segments: segments.map((s) => ({ ...s, bytes: 2 ** 52 })) })],
+      ["name", ({ segments }) => ({
+        segments: segments.map((s) => ({ ...s, name: "9".repeat(400) })),
+      })],
+      ["negative", () => ({ nextSegment: -1 })],
+    ] as readonly (readonly [string, (manifest: Manifest) => object])[]
+  ) {
+    using directory = new TemporaryDirectory();
+    await createSmallBag(directory.path);
+    changeManifest(directory.path, (manifest) => ({ ...manifest, ...change(manifest) }));
+    await assertRejects(
+      () => openBagFiles(directory.path, {}, ENVIRONMENT),
+      BagCorruptError,
+      "it is damaged",
+      name,
+    );
+    assertEquals((await verify(directory.path, { repair: true })).sound, true, name);
+    assertEquals(hitsOf(await readAll(directory.path, ALL, name)), [0, 1, 2, 3], name);
+  }
+});
+
+Deno.test("a small file that is gigabytes takes no memory, and is made anew by a repair", async () => {
+  for (const file of ["bag.json", "manifest.json"]) {
+    using directory = new TemporaryDirectory();
+    await createSmallBag(directory.path);
+    // A hole, which takes no space on disk.
+    Deno.truncateSync(`${directory.path}/${file}`, 3e9);
+    const before = Deno.memoryUsage().rss;
+    await assertRejects(
+      () => openBagFiles(directory.path, {}, ENVIRONMENT),
+      BagCorruptError,
+      "it has 3000000000 bytes",
+    );
+    assertEquals((await verify(directory.path, { repair: true })).sound, true, file);
+    const growth = Deno.memoryUsage().rss - before;
+    assert(growth < 200e6, `${file}: ${growth} bytes more`);
+    assertEquals(hitsOf(await readAll(directory.path, ALL, file)), [0, 1, 2, 3], file);
+  }
+});
+
+Deno.test("a file in the place of a directory is refused by name", async () => {
+  for (const name of ["segments", "journal", "leases", "locks", "touches"]) {
+    using directory = new TemporaryDirectory();
+    await createSmallBag(directory.path);
+    Deno.removeSync(`${directory.path}/${name}`, { recursive: true });
+    Deno.writeTextFileSync(`${directory.path}/${name}`, "");
+    for (const mode of ["read", "readwrite"] as const) {
+      await assertRejects(
+        () => openBagFiles(directory.path, { mode }, ENVIRONMENT),
+        BagFormatError,
+        `"${directory.path}/${name}" is no directory`,
+      );
+    }
+  }
 });
 
 Deno.test("a log line of 200 MB is a miss, and takes no more memory than a record may have", async () => {

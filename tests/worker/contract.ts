@@ -3,7 +3,13 @@ import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } fr
 import { UnclonableError, WorkerDiedError } from "../../src/base/errors.ts";
 import { toThrown } from "../../src/value/codec/thrown_value.ts";
 import { transfer } from "../../src/worker/transfer.ts";
-import type { CallListener, CallRequest, RunResult, Worker } from "../../src/worker/worker.ts";
+import type {
+  CallFollower,
+  CallListener,
+  CallRequest,
+  RunResult,
+  Worker,
+} from "../../src/worker/worker.ts";
 import { WORKER_CAPACITY } from "../../src/worker/wire/frames.ts";
 
 /** Opens a worker of the kind under test, which runs `testdata/run_call.ts`. */
@@ -28,7 +34,14 @@ export function errorOf(result: RunResult): unknown {
 }
 
 /** A listener that notes how often it is told, and what. */
-function noteEnds(): CallListener & { readonly ends: string[]; readonly end: Promise<string> } {
+interface NotedCall extends CallListener {
+  readonly follower: CallFollower;
+  readonly ends: string[];
+  readonly end: Promise<string>;
+}
+
+/** Notes each end of a call, of which there must be one. */
+function noteEnds(): NotedCall {
   const ends: string[] = [];
   const { promise, resolve } = Promise.withResolvers<string>();
   const note = (end: string) => {
@@ -36,6 +49,7 @@ function noteEnds(): CallListener & { readonly ends: string[]; readonly end: Pro
     resolve(end);
   };
   return {
+    follower: { onMessage: () => {} },
     ends,
     end: promise,
     ended: ({ type }) => note(type),
@@ -255,6 +269,40 @@ export function testWorkerContract(kind: string, open: OpenTestWorker): void {
     assertEquals(valueOf(await first), "ended");
     const ran = valueOf(await worker.run(deed("ran")));
     assert(Array.isArray(ran) && !ran.includes("second") && !ran.includes("third"));
+  });
+
+  test("keeps a call from beginning wherever it stands, and runs the others", async (worker) => {
+    await using signal = await openSignal();
+    const running = noteEnds();
+    worker.send(deed("signalAndWait", signal.path), running);
+    const names = ["keep one", "drop", "keep two", "given away", "keep three"];
+    const calls = names.map(noteEnds);
+    for (const [index, call] of calls.entries()) {
+      const given = index === 3 ? [transfer(new Uint8Array([1]))] : [];
+      worker.send(deed("note", names[index], ...given), call);
+    }
+    await signal.running;
+    const [one, drop, two, away, three] = calls;
+    assert(one && drop && two && away && three);
+    assertEquals([running, one].map(({ follower }) => worker.hasBegun(follower)), [true, false]);
+    assertEquals([running, drop, away].map(({ follower }) => worker.cancel(follower)), [
+      "begun",
+      "withdrawn",
+      "withdrawn",
+    ]);
+    assertEquals(worker.cancel(drop.follower), "begun");
+    await signal.end();
+    assertEquals(await Promise.all([running, one, two, three].map(({ end }) => end)), [
+      "value",
+      "value",
+      "value",
+      "value",
+    ]);
+    const ran = valueOf(await worker.run(deed("ran")));
+    assert(Array.isArray(ran));
+    assertEquals(ran.slice(-3), ["keep one", "keep two", "keep three"]);
+    // They are not there any more, so that nobody is told of them.
+    assertEquals([drop.ends, away.ends], [[], []]);
   });
 
   test("has nothing to take back when idle", async (worker) => {

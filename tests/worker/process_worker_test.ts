@@ -317,15 +317,22 @@ Deno.test("openProcessWorker() says which permission is missing", async () => {
   assertStringIncludes(message, `--allow-run=${Deno.execPath()}`);
 });
 
-Deno.test("openProcessWorker() rejects when the entry fails", async () => {
-  for (const file of ["missing.ts", "throwing_entry.ts"]) {
+Deno.test("openProcessWorker() rejects with what the process says whose entry fails", async () => {
+  for (
+    const [file, text] of [
+      ["missing.ts", "Module not found"],
+      ["throwing_entry.ts", "SyntaxError: the entry is broken"],
+    ] as const
+  ) {
     const error = await assertRejects(
       () => openProcessWorker(testdata(file), { name: "broken" }),
       WorkerInitError,
       'Cannot start worker "broken"',
     );
-    assert(error.cause instanceof Error);
-    assertMatch(error.cause.message, /^it exited with code 1: .*; see its standard error$/);
+    assert(error.cause instanceof WorkerDiedError);
+    assertEquals(error.cause.exitCode, 1);
+    assertStringIncludes(error.cause.stderr ?? "", text);
+    assertStringIncludes(error.message, text);
   }
 });
 

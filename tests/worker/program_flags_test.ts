@@ -1,6 +1,10 @@
 // Contract: what is read of the command line of a program, and what goes to its processes.
-import { assertEquals } from "@std/assert";
-import { ProgramFlags, ProgramFlagsReader } from "../../src/worker/process/program_flags.ts";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  ProgramFlags,
+  ProgramFlagsReader,
+  toListFlag,
+} from "../../src/worker/process/program_flags.ts";
 
 function read(line: string, folder = "/home/me"): ProgramFlags {
   return new ProgramFlags(line.split(" "), folder);
@@ -57,14 +61,40 @@ Deno.test("ProgramFlags.passed() leaves out what a process is given its own of, 
 
 Deno.test("ProgramFlags tells the parts of permissions", () => {
   const flags = read(
-    "deno run -ERW=data,/a,,b --allow-read=x --deny-read=y --ignore-read --allow-run=deno,./tool m.ts",
+    "deno run -ERW=data,/a --allow-read=x --deny-read=y --ignore-read --allow-run=deno,./tool m.ts",
   );
   assertEquals(flags.allowed("read"), ["/home/me/x"]);
-  assertEquals(flags.allowed("write"), ["/home/me/data", "/a,b"]);
+  assertEquals(flags.allowed("write"), ["/home/me/data", "/a"]);
   assertEquals(flags.allowed("run"), ["deno", "/home/me/tool"]);
   assertEquals(flags.barred("read"), ["/home/me/y"]);
   assertEquals(flags.barringFlags("read"), ["--deny-read=/home/me/y", "--ignore-read"]);
   assertEquals(flags.allowed("net"), []);
+});
+
+Deno.test("ProgramFlags writes a path in a folder with a comma as it is seen from here, or refuses it", () => {
+  const here = `${Deno.cwd()}/a,b`;
+  const flags = read("deno run --allow-read=. --deny-read=secret --deny-write=x m.ts", here);
+  assertEquals(flags.allowed("read"), [here]);
+  assertThrows(
+    () => flags.barringFlags("read"),
+    TypeError,
+    `"${here}/secret" cannot be an item of \`--deny-read\``,
+  );
+  const above = read("deno run --deny-read=secret m.ts", Deno.cwd());
+  assertEquals(above.barringFlags("read"), [`--deny-read=${Deno.cwd()}/secret`]);
+});
+
+Deno.test("toListFlag() refuses by name what no list can have", () => {
+  assertEquals(toListFlag("allow-env", ["A", "B"]), "--allow-env=A,B");
+  for (
+    const [flag, item] of [["allow-env", "A,B"], ["allow-read", ""], ["allow-net", "a,b"]] as const
+  ) {
+    const error = assertThrows(() => toListFlag(flag, ["X", item]), TypeError);
+    assertStringIncludes(
+      error.message,
+      `${JSON.stringify(item)} cannot be an item of \`--${flag}\``,
+    );
+  }
 });
 
 Deno.test("ProgramFlagsReader.read() reads the flags of this program, on Linux", async () => {

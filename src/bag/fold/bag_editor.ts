@@ -9,6 +9,7 @@ import {
   type BagLayout,
   listEntries,
   listJournals,
+  listRoot,
   toSegmentName,
   toSegmentPaths,
 } from "../../disk/layout.ts";
@@ -16,6 +17,7 @@ import { checkBag } from "../bag_json.ts";
 import type { Hdf5Access, Hdf5Environment } from "../hdf5/access.ts";
 import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
+import { readFileClock } from "./file_clock.ts";
 import { rebuildIndexes } from "../segment/rebuild_index.ts";
 import { sealSegment, type SegmentEnvironment } from "../segment/seal.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
@@ -53,6 +55,11 @@ export class BagEditor {
   /** What is live now. */
   get manifest(): Manifest {
     return this.#manifest;
+  }
+
+  /** The time by the clock that files get theirs from, in milliseconds since 1970. */
+  readClock(): number {
+    return readFileClock(this.fileSystem, this.layout);
   }
 
   /**
@@ -180,7 +187,7 @@ interface UnnamedFile {
  * @returns The paths of files beside the segments that never got their name.
  */
 export function listUnfinished(layout: BagLayout): string[] {
-  return listEntries(layout.root)
+  return listRoot(layout.root)
     .filter((entry) => entry.isFile && UNFINISHED_REGEXP.test(entry.name))
     .map((entry) => `${layout.root}/${entry.name}`);
 }

@@ -18,10 +18,10 @@
  *
  * @module
  */
-import type { CompactResult } from "../../disk/disk_storage.ts";
+import { type CompactResult, guardBag } from "../../disk/disk_storage.ts";
 import { openIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
-import { lockExclusively } from "../../disk/own_file.ts";
+import { LockFile } from "../../disk/lock_file.ts";
 import { toPayload } from "../../disk/payload.ts";
 import type { Digest } from "../../value/value.ts";
 import { scanJournal } from "../journal/journal_scan.ts";
@@ -38,7 +38,7 @@ import {
   type SegmentShare,
   selectSmall,
 } from "./scheduler.ts";
-import { openSweepLock, readTouches } from "./touches.ts";
+import { readTouches } from "./touches.ts";
 
 /** Tells whether a value of a segment is kept. */
 type IsKept = (segment: SegmentEntry, digest: Digest) => boolean;
@@ -54,6 +54,7 @@ export async function compactSegments(
   editor: BagEditor,
   request: CompactRequest,
 ): Promise<CompactResult> {
+  boundFuture(editor);
   const isKept = toIsKept(editor.layout, request);
   const shares = editor.manifest.segments.map((segment) => toShare(editor, segment, isKept));
   const result = { values: 0, bytes: 0, damaged: 0 };
@@ -64,6 +65,21 @@ export async function compactSegments(
     result.damaged += damaged;
   }
   return result;
+}
+
+/**
+ * Bounds what segments say of their values: that of a journal from the future, as a copy or a clock that
+ * was set back leaves one, would be too young to be dropped for ever, and so what it is merged with.
+ */
+function boundFuture(editor: BagEditor): void {
+  const { segments } = editor.manifest;
+  const now = editor.readClock();
+  const isAhead = (segment: SegmentEntry) => newestOf(editor.layout, segment) > now;
+  if (!segments.some(isAhead)) return;
+  const bounded = segments.map((segment) =>
+    isAhead(segment) ? { ...segment, newest: now } : segment
+  );
+  editor.switch({ segments: bounded });
 }
 
 /**
@@ -110,14 +126,10 @@ async function compactGroup(
   const rest = manifest.segments.filter((segment) => !taken.has(segment));
   const sweeps = (manifest.sweeps ?? 0) + (dropped.size > 0 ? 1 : 0);
   await editor.replace([...rest, ...entry], { sweeps }, async (doSwitch) => {
-    using lock = openSweepLock(editor.fileSystem, layout);
-    await lockExclusively(lock);
-    try {
-      rescue(editor, dropped, readTouches(layout, horizon));
-      doSwitch();
-    } finally {
-      lock.unlockSync();
-    }
+    using lock = new LockFile(editor.fileSystem, layout.sweepLock, guardBag(layout, "readwrite"));
+    await lock.lock();
+    rescue(editor, dropped, readTouches(layout, horizon));
+    doSwitch();
   });
   return { ...measure(dropped.values()), damaged };
 }
@@ -128,7 +140,8 @@ function rescue(
   dropped: Map<Digest, StoredSource>,
   touched: ReadonlySet<Digest>,
 ): void {
-  const options = { fileSystem, layout, journalBytes: Infinity, sync: true };
+  const guard = guardBag(layout, "readwrite");
+  const options = { fileSystem, layout, guard, journalBytes: Infinity, sync: true };
   using writer = new JournalWriter(options);
   for (const digest of touched) {
     const source = dropped.get(digest);

@@ -78,14 +78,16 @@ async function sealJournals(editor: BagEditor): Promise<FoldResult> {
   sealed.load(editor.manifest);
   await editor.restore(sealed.unreadable.length > 0);
   if (sealed.unreadable.length > 0) sealed.load(editor.manifest);
-  const unsealed = readUnsealed(layout, handles, editor.manifest);
+  const unsealed = readUnsealed(layout, handles, editor.manifest, () => editor.readClock());
   using touches = new Touches(editor.fileSystem, layout);
   const isSealed = ({ digest, kind, crc }: UnsealedEntry) => {
     const payload = sealed.read(digest);
     // A copy that differs was written because the sealed one is not what its digest says.
     if (payload?.kind !== kind || crc32(payload.bytes) !== crc) return false;
     // The older copy stands for the one that was put into the journal.
-    return touches.leave(digest, () => true, unsealed.newest);
+    const left = touches.leave(digest, () => true, unsealed.newest);
+    // While it would have to wait: then the newer copy is sealed, too.
+    return left === true;
   };
   let values = 0;
   let bytes = 0;
@@ -143,7 +145,7 @@ async function tidyBag(editor: BagEditor): Promise<void> {
   if (sealCalls(fileSystem, layout, editor.manifest.logGeneration)) await rewriteCalls(editor);
   clearLeases(fileSystem, layout);
   clearOwnFiles(fileSystem, layout);
-  clearTouches(fileSystem, layout, findOldestLease(layout));
+  clearTouches(fileSystem, layout, findOldestLease(layout), editor.readClock());
 }
 
 /**

@@ -4,6 +4,7 @@
  * @module
  */
 import { serveJob } from "../../base/worker_job.ts";
+import { likeDirectory } from "../../disk/ownership.ts";
 import { toLayout } from "../../disk/layout.ts";
 import { HDF5_ENVIRONMENT } from "../segment/hdf5_file.ts";
 import { compactBag, foldBag, rebuildBag } from "./fold.ts";
@@ -17,9 +18,11 @@ export type FoldRequest =
 
 serveJob(async (request: FoldRequest) => {
   const layout = toLayout(request.root);
-  if (request.type === "fold") return await foldBag(layout, HDF5_ENVIRONMENT);
-  if (request.type === "compact") {
-    return await compactBag(layout, HDF5_ENVIRONMENT, request.request);
-  }
-  return await rebuildBag(layout, HDF5_ENVIRONMENT, request.write);
+  const environment = {
+    ...HDF5_ENVIRONMENT,
+    fileSystem: likeDirectory(HDF5_ENVIRONMENT.fileSystem, layout.root),
+  };
+  if (request.type === "fold") return await foldBag(layout, environment);
+  if (request.type === "compact") return await compactBag(layout, environment, request.request);
+  return await rebuildBag(layout, environment, request.write);
 });

@@ -22,7 +22,8 @@ import {
   toTemporaryPath,
   writeAll,
 } from "../../disk/file_system.ts";
-import { lockExclusively } from "../../disk/own_file.ts";
+import { guardBag } from "../../disk/disk_storage.ts";
+import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
 import { type CallLine, scanCalls } from "../log/call_scan.ts";
 import { checkPrefix } from "../log/call_table.ts";
@@ -50,22 +51,18 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   const logGeneration = manifest.logGeneration + 1;
   const check = checkPrefix(file, length, logGeneration) ?? 0;
   const table = encodeTable({ purpose: PURPOSE.calls, length, check }, rows);
-  using lock = fileSystem.open(layout.callsLock, { read: true, write: true, create: true });
-  await lockExclusively(lock);
-  try {
-    copyRest(fileSystem, old, end, old.seekSync(0, Deno.SeekMode.End), file);
-    fileSystem.sync(file);
-    // While it can still be opened by its name.
-    using moved = fileSystem.open(layout.callLog, { append: true });
-    // A table that knows keys which are nowhere any more would look as if the log had been cut.
-    removeIfThere(fileSystem, layout.callIndex);
-    fileSystem.rename(temporary, layout.callLog);
-    writeAll(fileSystem, moved, MOVED);
-    replaceFile(fileSystem, layout.callIndex, [table]);
-    editor.switch({ logGeneration });
-  } finally {
-    lock.unlockSync();
-  }
+  using lock = new LockFile(fileSystem, layout.callsLock, guardBag(layout, "readwrite"));
+  await lock.lock();
+  copyRest(fileSystem, old, end, old.seekSync(0, Deno.SeekMode.End), file);
+  fileSystem.sync(file);
+  // While it can still be opened by its name.
+  using moved = fileSystem.open(layout.callLog, { append: true });
+  // A table that knows keys which are nowhere any more would look as if the log had been cut.
+  removeIfThere(fileSystem, layout.callIndex);
+  fileSystem.rename(temporary, layout.callLog);
+  writeAll(fileSystem, moved, MOVED);
+  replaceFile(fileSystem, layout.callIndex, [table]);
+  editor.switch({ logGeneration });
 }
 
 /** A line that is kept; without a key it is damaged. */

@@ -15,16 +15,23 @@
  */
 import { sleep } from "../../base/abortable.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "../../disk/checked_line.ts";
+import { guardBag } from "../../disk/disk_storage.ts";
 import {
+  type FileIdentity,
   type FileSystem,
   isLocked,
+  isSameFile,
+  lookAt,
   openIfThere,
   readWhole,
   removeIfThere,
   writeAll,
 } from "../../disk/file_system.ts";
 import { type BagLayout, listNames } from "../../disk/layout.ts";
+import { LockFile } from "../../disk/lock_file.ts";
+import type { MaybePromise } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
+import { readFileClock, toWriteTime } from "./file_clock.ts";
 
 /** For so long one touch of a value stands for all of its writer, in milliseconds. */
 const TOUCH_INTERVAL = 1000;
@@ -46,20 +53,34 @@ const NAME_REGEXP = /^[0-9a-f]{16}-\d+$/;
 
 const LINE_FEED = 0x0a;
 
+/** The file that a writer leaves touches in. */
+interface TouchFile extends FileIdentity {
+  readonly path: string;
+  readonly file: Deno.FsFile;
+}
+
+/** What time it was by the clock of files, and by one that nobody sets. */
+interface ClockReading {
+  readonly time: number;
+  readonly read: number;
+}
+
 /** Leaves the touches of one writer. */
 export class Touches implements Disposable {
   readonly #fileSystem: FileSystem;
   readonly #layout: BagLayout;
   readonly #writer: string = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
   readonly #left = new Map<Digest, number>();
-  #lock: Deno.FsFile | undefined;
-  #file: Deno.FsFile | undefined;
+  readonly #lock: LockFile;
+  #open: TouchFile | undefined;
+  #clock: ClockReading | undefined;
   #count = 0;
 
   /** Creates it; no file is made before the first touch. */
   constructor(fileSystem: FileSystem, layout: BagLayout) {
     this.#fileSystem = fileSystem;
     this.#layout = layout;
+    this.#lock = new LockFile(fileSystem, layout.sweepLock, guardBag(layout, "readwrite"));
   }
 
   /**
@@ -67,55 +88,67 @@ export class Touches implements Disposable {
    *
    * @param digest The digest of the value.
    * @param isThere Whether the newest manifest or a journal has the value; asked under the lock.
-   * @param at When it was put, in milliseconds since 1970.
-   * @returns Whether the value stays; if not, it has to be written anew.
+   * @param at When it was put, by the clock of files in milliseconds since 1970; now, if not given.
+   * @returns Whether the value stays; if not, it has to be written anew. A promise while values are
+   * being dropped.
    */
-  leave(digest: Digest, isThere: () => boolean, at: number = Date.now()): boolean {
+  leave(digest: Digest, isThere: () => boolean, at?: number): MaybePromise<boolean> {
     const before = this.#left.get(digest);
-    if (before !== undefined && Math.abs(at - before) < TOUCH_INTERVAL) return true;
-    this.#lock ??= openSweepLock(this.#fileSystem, this.#layout);
-    this.#lock.lockSync(false);
-    try {
+    const about = at ?? this.#now();
+    if (before !== undefined && Math.abs(about - before) < TOUCH_INTERVAL) return true;
+    return this.#lock.share(() => {
       if (!isThere()) return false;
-      const text = JSON.stringify({ touch: digest, at }).slice(0, -1);
-      writeAll(this.#fileSystem, this.#open(), encodeCheckedLine(text));
-    } finally {
-      this.#lock.unlockSync();
-    }
-    if (this.#left.size >= REMEMBERED) this.#left.clear();
-    this.#left.set(digest, at);
-    return true;
+      this.#write(digest, about);
+      // The file tells whether it was that time, if that of a sleeping machine or another clock was not.
+      if (at === undefined && this.#isOff(about)) this.#write(digest, this.#now());
+      if (this.#left.size >= REMEMBERED) this.#left.clear();
+      this.#left.set(digest, at ?? this.#now());
+      return true;
+    });
+  }
+
+  #write(digest: Digest, at: number): void {
+    const text = JSON.stringify({ touch: digest, at }).slice(0, -1);
+    writeAll(this.#fileSystem, this.#openFile(), encodeCheckedLine(text));
+  }
+
+  /** About now by the clock of files. */
+  #now(): number {
+    const { time, read } = this.#clock ?? { time: Date.now(), read: performance.now() };
+    return Math.round(time + performance.now() - read);
+  }
+
+  /** Whether it is another time by the clock of files, which is read anew then. */
+  #isOff(about: number): boolean {
+    if (this.#open === undefined) return false;
+    const time = toWriteTime(this.#open.file);
+    if (this.#clock !== undefined && Math.abs(time - about) < CLOCK_LAG) return false;
+    this.#clock = { time, read: performance.now() };
+    return Math.abs(time - about) >= CLOCK_LAG;
   }
 
   /** A file that others have removed for its age is not written to any more. */
-  #open(): Deno.FsFile {
-    if (this.#file !== undefined) {
-      const { nlink, size } = this.#file.statSync();
-      if (nlink !== 0 && size < FILE_BYTES) return this.#file;
-      this.#file.close();
-      this.#file = undefined;
+  #openFile(): Deno.FsFile {
+    const open = this.#open;
+    if (open !== undefined) {
+      const isFull = open.file.seekSync(0, Deno.SeekMode.End) >= FILE_BYTES;
+      if (!isFull && isSameFile(open.path, open)) return open.file;
+      open.file.close();
+      this.#open = undefined;
     }
     const path = `${this.#layout.touches}/${this.#writer}-${++this.#count}`;
-    this.#file = this.#fileSystem.open(path, { append: true, createNew: true });
-    return this.#file;
+    const file = this.#fileSystem.open(path, { append: true, createNew: true });
+    const { dev, ino } = file.statSync();
+    this.#open = { path, file, dev, ino };
+    return file;
   }
 
   /** Lets go of the files. */
   [Symbol.dispose](): void {
-    this.#file?.close();
-    this.#lock?.close();
-    this.#file = undefined;
-    this.#lock = undefined;
+    this.#open?.file.close();
+    this.#open = undefined;
+    this.#lock[Symbol.dispose]();
   }
-}
-
-/**
- * Opens the lock that is held shared while a touch is left.
- *
- * @returns The file, not locked yet.
- */
-export function openSweepLock(fileSystem: FileSystem, layout: BagLayout): Deno.FsFile {
-  return fileSystem.open(layout.sweepLock, { read: true, write: true, create: true });
 }
 
 /**
@@ -129,6 +162,8 @@ export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
   const since = horizon - TOUCH_INTERVAL - CLOCK_LAG;
   for (const path of listTouches(layout)) {
     if (toTime(path) < since) continue;
+    // One that is larger was written by nobody of ours.
+    if ((lookAt(path)?.size ?? 0) > 2 * FILE_BYTES) continue;
     for (const line of linesOf(readWhole(path) ?? new Uint8Array())) {
       const { touch, at } = decodeCheckedLine(line) ?? {};
       if (typeof touch === "string" && typeof at === "number" && at > since) touched.add(touch);
@@ -141,15 +176,21 @@ export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
  * Removes touches that are too old to keep anything.
  *
  * @param horizon Before when no call in flight has begun, in milliseconds since 1970.
+ * @param now The time by the clock of files. Touches from after that are old in due time, too.
  */
-export function clearTouches(fileSystem: FileSystem, layout: BagLayout, horizon: number): void {
-  const before = Math.min(horizon, Date.now() - KEPT) - TOUCH_INTERVAL - CLOCK_LAG;
+export function clearTouches(
+  fileSystem: FileSystem,
+  layout: BagLayout,
+  horizon: number,
+  now: number,
+): void {
+  const before = Math.min(horizon, now - KEPT) - TOUCH_INTERVAL - CLOCK_LAG;
+  for (const path of listTouches(layout)) if (toTime(path) > now + CLOCK_LAG) setBack(path, now);
   const old = listTouches(layout).filter((path) => toTime(path) < before);
   if (old.length === 0) return;
-  using lock = openSweepLock(fileSystem, layout);
-  if (!lock.tryLockSync(true)) return;
+  using lock = new LockFile(fileSystem, layout.sweepLock, guardBag(layout, "readwrite"));
+  if (!lock.tryLock()) return;
   for (const path of old) if (toTime(path) < before) removeIfThere(fileSystem, path);
-  lock.unlockSync();
 }
 
 /** The paths of all touches; files of others are left out. */
@@ -161,7 +202,17 @@ function listTouches(layout: BagLayout): string[] {
 /** When a file was last written to; long ago when it is gone. */
 function toTime(path: string): number {
   using file = openIfThere(path);
-  return file?.statSync().mtime?.getTime() ?? 0;
+  return file === undefined ? 0 : toWriteTime(file);
+}
+
+/** Its owner does this, if nobody else may. */
+function setBack(path: string, now: number): void {
+  try {
+    Deno.utimeSync(path, now / 1000, now / 1000);
+  } catch (error) {
+    const { NotFound, PermissionDenied } = Deno.errors;
+    if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
+  }
 }
 
 function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
@@ -182,11 +233,18 @@ function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
  * @param gracePeriod For how long values are kept that belong to no leased call, in milliseconds.
  * @returns The horizon, in milliseconds since 1970.
  */
-export async function findHorizon(layout: BagLayout, gracePeriod: number): Promise<number> {
-  const horizon = Date.now() - gracePeriod;
-  // So that what is put from here on is younger than the horizon by the clock of files too.
+export async function findHorizon(
+  fileSystem: FileSystem,
+  layout: BagLayout,
+  gracePeriod: number,
+): Promise<number> {
+  const now = readFileClock(fileSystem, layout);
+  // So that what is put from here on is younger than the horizon by a clock that ticks.
   if (gracePeriod < CLOCK_LAG) await sleep(CLOCK_LAG);
-  return Math.min(horizon, findOldestLease(layout) - 1);
+  const oldest = findOldestLease(layout);
+  // A lease from the future was taken nobody knows when.
+  if (oldest !== Infinity && oldest > now + CLOCK_LAG) return 0;
+  return Math.min(now - gracePeriod, oldest - 1);
 }
 
 /**
@@ -199,13 +257,8 @@ export function findOldestLease(layout: BagLayout): number {
   for (const key of listNames(layout.leases)) {
     using file = openIfThere(`${layout.leases}/${key}`);
     if (file === undefined || !isLocked(file)) continue;
-    // A lease is taken by giving a file another name (`leases.ts`), which changes only this.
-    oldest = Math.min(oldest, toLeaseTime(file.statSync()));
+    // Whoever takes a lease cuts the file before it gets the key's name (`leases.ts`).
+    oldest = Math.min(oldest, toWriteTime(file));
   }
   return oldest;
-}
-
-/** A lease is no older than its file, nor than the name that took it (whose time has no fractions). */
-function toLeaseTime({ ctime, mtime }: Deno.FileInfo): number {
-  return Math.max(ctime?.getTime() ?? 0, mtime?.getTime() ?? 0);
 }

@@ -1,3 +1,4 @@
+import { toWriteTime } from "./file_clock.ts";
 import type { FileHandles } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
@@ -28,12 +29,14 @@ export interface UnsealedValues {
  *
  * @param handles Where open files are kept.
  * @param manifest What is sealed already.
+ * @param readClock Tells the time by the clock of files.
  * @returns The entries that are not sealed.
  */
 export function readUnsealed(
   layout: BagLayout,
   handles: FileHandles,
   manifest: Manifest,
+  readClock: () => number,
 ): UnsealedValues {
   const seen = { ends: new Map<string, number>(), newest: 0 };
   function* scan(): Generator<UnsealedEntry> {
@@ -44,8 +47,10 @@ export function readUnsealed(
       seen.ends.set(journal, from);
       for (const { entries, end } of scanSteps(open, from)) {
         seen.ends.set(journal, end);
-        // After the scan: what it has seen was written before.
-        seen.newest = Math.max(seen.newest, open()?.statSync().mtime?.getTime() ?? Date.now());
+        // After the scan: what it has seen was written before, and before now in any case.
+        const file = open();
+        const written = file === undefined ? Infinity : toWriteTime(file);
+        seen.newest = Math.max(seen.newest, Math.min(written, readClock()));
         for (const entry of entries) yield { ...entry, journal };
       }
     }

@@ -1,5 +1,13 @@
 import { crc32 } from "node:zlib";
-import { type FileHandles, readAt, type ReadBytes } from "../../disk/file_system.ts";
+import {
+  type FileHandles,
+  type FileIdentity,
+  type FileSystem,
+  isSameFile,
+  lookAt,
+  readAt,
+  type ReadBytes,
+} from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import { toPayload } from "../../disk/payload.ts";
 import type { Digest, Payload, StoredPayload } from "../../value/value.ts";
@@ -20,6 +28,10 @@ const RANK_UNIT = 0x1_0000;
 /** What is known of one journal. */
 interface JournalTail {
   readonly entries: DigestRows;
+  /** Up to where it was brought to the disk itself, as far as this handle has seen to it. */
+  synced: number;
+  /** The file, as it was when it was first seen; absent when it was gone again. */
+  readonly file: FileIdentity | undefined;
   /** Up to where the journal was scanned. */
   scanned: number;
 }
@@ -69,18 +81,47 @@ export class JournalIndex {
   }
 
   /**
-   * Tells whether a value is known to be whole; looks at no file.
+   * Tells whether a value is known to be whole.
    *
    * @param digest The digest of the value.
+   * @param gone Told that a journal with the value is there no more.
    * @returns Whether this handle has written the value, or has read it and found it whole.
    */
-  isWhole(digest: Digest): boolean {
-    for (const [journal, { entries }] of this.#tails) {
+  isWhole(digest: Digest, gone: () => void): boolean {
+    for (const [journal, { entries, file }] of this.#tails) {
       const index = entries.find(digest);
       if (index === -1 || entries.markOf(index) === DAMAGED) continue;
-      if (entries.markOf(index) === WHOLE || journal.startsWith(this.#ownPrefix)) return true;
+      if (entries.markOf(index) !== WHOLE && !journal.startsWith(this.#ownPrefix)) continue;
+      const path = toJournalPath(this.#layout, journal);
+      if (file !== undefined && isSameFile(path, file)) return true;
+      this.#tails.delete(journal);
+      this.#handles.close(path);
+      gone();
     }
     return false;
+  }
+
+  /**
+   * Brings a value to the disk itself that only a journal of somebody else has, who may not have done so.
+   *
+   * @param digest The digest of a value that is known.
+   */
+  sync(digest: Digest, fileSystem: FileSystem): void {
+    for (const [journal, tail] of this.#tails) {
+      const index = tail.entries.find(digest);
+      if (index === -1 || tail.entries.markOf(index) === DAMAGED) continue;
+      // What is written into the own ones is synced as it is.
+      if (journal.startsWith(this.#ownPrefix)) return;
+      const { offset, length } = tail.entries.row(index, digest);
+      if (offset + length <= tail.synced) return;
+      const file = this.#handles.open(toJournalPath(this.#layout, journal));
+      if (file === undefined) continue;
+      const end = file.seekSync(0, Deno.SeekMode.End);
+      fileSystem.sync(file);
+      fileSystem.syncDirectory(this.#layout.journals);
+      tail.synced = end;
+      return;
+    }
   }
 
   /**
@@ -178,7 +219,8 @@ export class JournalIndex {
   #tail(name: string, scanned: number): JournalTail {
     let tail = this.#tails.get(name);
     if (tail === undefined) {
-      tail = { entries: new DigestRows(), scanned };
+      const file = lookAt(toJournalPath(this.#layout, name));
+      tail = { entries: new DigestRows(), synced: 0, file, scanned };
       this.#tails.set(name, tail);
     }
     return tail;

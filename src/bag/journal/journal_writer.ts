@@ -1,10 +1,21 @@
 import { crc32 } from "node:zlib";
-import { type FileSystem, removeIfThere, writeAll } from "../../disk/file_system.ts";
+import {
+  type FileIdentity,
+  type FileSystem,
+  ifThere,
+  isSameFile,
+  removeIfThere,
+  writeAll,
+} from "../../disk/file_system.ts";
+import type { CacheGuard } from "../../disk/disk_storage.ts";
 import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
 import type { EncodedPart } from "../../value/value.ts";
 import { toViewed } from "../table/digest_table.ts";
 import { encodeHeader, encodeShape, HEADER_BYTES, toShapeBytes } from "./journal_format.ts";
 import type { JournalEntry } from "./journal_scan.ts";
+
+/** For so long values in a row go to a journal that had its name, in milliseconds: to look takes 2 µs. */
+const TRUSTED = 1;
 
 /** Up to here header and payload are copied into one buffer and written at once. */
 const SMALL_BYTES = 16 * 1024;
@@ -15,6 +26,8 @@ export interface JournalWriterOptions {
   readonly fileSystem: FileSystem;
   /** The bag's paths. */
   readonly layout: BagLayout;
+  /** Says whether the bag is still there. */
+  readonly guard: Pick<CacheGuard, "checkThere">;
   /** The size at which a journal is full. */
   readonly journalBytes: number;
   /** Whether each entry is brought to the disk itself before it counts as written. */
@@ -22,7 +35,12 @@ export interface JournalWriterOptions {
 }
 
 /** A journal that is being written, up to where it is. */
-type Journal = { readonly name: string; readonly file: Deno.FsFile; end: number };
+interface Journal extends FileIdentity {
+  readonly name: string;
+  readonly path: string;
+  readonly file: Deno.FsFile;
+  end: number;
+}
 
 /**
  * Appends values to journals of its own, one after another.
@@ -37,6 +55,8 @@ export class JournalWriter implements Disposable {
   readonly #buffer = toViewed(new Uint8Array(HEADER_BYTES + SMALL_BYTES));
   #journal: Journal | undefined;
   #count = 0;
+  /** When the journal was last seen under its name. */
+  #looked = -Infinity;
 
   /**
    * Creates a writer; no file is made before the first value.
@@ -81,6 +101,11 @@ export class JournalWriter implements Disposable {
   /** Whether the journal has reached its size. */
   get full(): boolean {
     return this.#journal !== undefined && this.#journal.end >= this.#options.journalBytes;
+  }
+
+  /** A call was recorded: whether the journal still has its name is asked with the next one's values. */
+  doubt(): void {
+    this.#looked = -Infinity;
   }
 
   /** Lets go of the journal; the next value begins a new one. */
@@ -130,11 +155,19 @@ export class JournalWriter implements Disposable {
   }
 
   #open(): Journal {
-    if (this.#journal !== undefined) return this.#journal;
+    if (this.#journal !== undefined) {
+      const now = performance.now();
+      if (now - this.#looked < TRUSTED) return this.#journal;
+      this.#looked = now;
+      if (isSameFile(this.#journal.path, this.#journal)) return this.#journal;
+      // Whoever removed it took what it held; nothing more goes there.
+      this.rotate();
+      this.#options.guard.checkThere();
+    }
     const { fileSystem, layout, sync } = this.#options;
     const name = `${this.prefix}${++this.#count}`;
     const path = toJournalPath(layout, name);
-    const file = fileSystem.open(path, { read: true, append: true, createNew: true });
+    const file = this.#create(path);
     try {
       file.lockSync(true);
       if (sync) fileSystem.syncDirectory(layout.journals);
@@ -143,11 +176,22 @@ export class JournalWriter implements Disposable {
       removeIfThere(fileSystem, path);
       throw error;
     }
+    const { dev, ino } = file.statSync();
     // Between the two calls above, a folder may have taken this for the journal of a dead writer.
-    if (file.statSync().nlink === 0) {
+    if (!isSameFile(path, { dev, ino })) {
       file.close();
       return this.#open();
     }
-    return this.#journal = { name, file, end: 0 };
+    return this.#journal = { name, path, file, dev, ino, end: 0 };
+  }
+
+  #create(path: string): Deno.FsFile {
+    const { fileSystem, layout, guard } = this.#options;
+    const create = () => fileSystem.open(path, { read: true, append: true, createNew: true });
+    const file = ifThere(create);
+    if (file !== undefined) return file;
+    guard.checkThere();
+    fileSystem.makeDirectory(layout.journals);
+    return create();
   }
 }

@@ -11,14 +11,24 @@ import {
 } from "../../disk/checked_line.ts";
 import { DiskCalls } from "../../disk/disk_stores.ts";
 import {
+  type FileIdentity,
   type FilePlace,
   type FileSystem,
+  isSameFile,
+  lookAt,
   openIfThere,
   openShared,
   readAt,
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
-import type { CallFeed, Lease, RecordChange, TellDamaged } from "../../disk/stores.ts";
+import { LockFile } from "../../disk/lock_file.ts";
+import type {
+  CallFeed,
+  Lease,
+  MaybePromise,
+  RecordChange,
+  TellDamaged,
+} from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
 import { readManifest } from "../manifest.ts";
 import { scanCalls } from "./call_scan.ts";
@@ -38,6 +48,8 @@ export interface CallLogOptions {
   readonly onLongTail?: () => void;
   /** Told when the file turns out to have been replaced: other files of the bag may be gone too. */
   readonly onReplaced?: () => void;
+  /** Called with each line that was appended. */
+  readonly onAppended?: () => void;
   /** Called with each line that was put while it is time to see to the table again. */
   readonly onOverdue?: () => void;
 }
@@ -69,7 +81,7 @@ class LogLease implements Lease {
 }
 
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
-interface OpenLog {
+interface OpenLog extends FileIdentity {
   readonly file: Deno.FsFile;
   table: CallTable | undefined;
   /** The newest line of each key behind the table's prefix. */
@@ -86,7 +98,7 @@ interface OpenLog {
 /** The call log of a bag: appends lines, and follows what others append. */
 export class CallLog extends DiskCalls implements Disposable {
   readonly #options: CallLogOptions;
-  readonly #lock: Deno.FsFile | undefined;
+  readonly #lock: LockFile;
   #log: OpenLog | undefined;
   #generation: number;
   #skipped = 0;
@@ -101,12 +113,9 @@ export class CallLog extends DiskCalls implements Disposable {
    */
   constructor(options: CallLogOptions, generation: number) {
     super();
-    const { fileSystem, layout, guard } = options;
     this.#options = options;
     this.#generation = generation;
-    this.#lock = guard.writable
-      ? openShared(fileSystem, layout.callsLock, { write: true })
-      : undefined;
+    this.#lock = new LockFile(options.fileSystem, options.layout.callsLock, options.guard);
     try {
       this.#log = this.#open();
       this.#refresh();
@@ -139,30 +148,30 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   /** As the base class says. */
-  putLine(key: Digest, fields: Record<string, unknown>, lease?: Lease): boolean {
+  putLine(
+    key: Digest,
+    fields: Record<string, unknown>,
+    lease?: Lease,
+  ): MaybePromise<boolean> {
     this.#options.guard.checkWritable("put a call into");
     const watched = lease instanceof LogLease ? lease : undefined;
-    const put = this.#write({ key, evicted: false }, encodeCallLine(key, fields), watched);
-    const { scanned = 0, followed = 0 } = this.#log ?? {};
-    if (scanned - followed > LONG_TAIL_BYTES) this.#options.onOverdue?.();
-    return put;
+    return this.#write({ key, evicted: false }, encodeCallLine(key, fields), watched);
   }
 
   /** As the base class says. */
-  delete(key: Digest): boolean {
+  delete(key: Digest): MaybePromise<boolean> {
     this.#options.guard.checkWritable("delete a call from");
-    if (this.find(key) === undefined) return false;
-    this.note(key);
-    return true;
+    return this.find(key) === undefined ? false : this.note(key);
   }
 
   /**
    * Appends that a key is forgotten, though it is not known.
    *
    * @param key The key of the call.
+   * @returns `true`.
    */
-  note(key: Digest): void {
-    this.#write({ key, evicted: true }, encodeEvictLine(key));
+  note(key: Digest): MaybePromise<boolean> {
+    return this.#write({ key, evicted: true }, encodeEvictLine(key));
   }
 
   /** As the base class says. */
@@ -270,15 +279,17 @@ export class CallLog extends DiskCalls implements Disposable {
 
   /** Opens the file that the newest places are of. */
   #settle(): Pick<OpenLog, "file" | "scanned"> | undefined {
-    for (;;) {
+    const { callLog } = this.#options.layout;
+    for (let attempt = 0; attempt < MOST_FILES; attempt++) {
       this.#refresh();
       this.#reopenReplaced();
       if (this.#log === undefined) return undefined;
-      const file = openIfThere(this.#options.layout.callLog);
+      const file = openIfThere(callLog);
       const { scanned } = this.#log;
-      if (file?.statSync().ino === this.#log.file.statSync().ino) return { file, scanned };
+      if (file !== undefined && isSameFile(callLog, this.#log)) return { file, scanned };
       file?.close();
     }
+    throw new QuiverError(`Cannot read "${callLog}": somebody replaces the file again and again`);
   }
 
   #places(): FilePlace[] {
@@ -322,7 +333,7 @@ export class CallLog extends DiskCalls implements Disposable {
   /** Lets go of the files. */
   [Symbol.dispose](): void {
     this.#close();
-    this.#lock?.close();
+    this.#lock[Symbol.dispose]();
   }
 
   #read(
@@ -338,28 +349,32 @@ export class CallLog extends DiskCalls implements Disposable {
     return decodeCheckedLine(line);
   }
 
-  #write(head: CallLineHead, line: Uint8Array, lease?: LogLease): boolean {
-    const { fileSystem, layout, sync } = this.#options;
+  /** A promise while the log is being replaced. */
+  #write(head: CallLineHead, line: Uint8Array, lease?: LogLease): MaybePromise<boolean> {
     checkLine(line);
-    this.#lock?.lockSync(false);
-    let log: OpenLog;
-    try {
-      const info = this.#log?.file.statSync();
-      log = info?.nlink === 0 ? this.#reopen() : this.#log ?? this.#reopen();
-      const known = lease?.log === log ? lease.logSize : undefined;
-      if (lease !== undefined && info?.size !== known && lease.revoked) return false;
-      appendLine(fileSystem, log.file, line, layout.callLog);
-      if (sync) fileSystem.sync(log.file);
-      const end = this.#takeOwn(log, head, line.length);
-      if (lease !== undefined && end - line.length !== known && lease.revoked) {
-        // Since the last look; what forgets the call may stand before its record.
-        appendLine(fileSystem, log.file, encodeEvictLine(head.key), layout.callLog);
-        return false;
-      }
-    } finally {
-      this.#lock?.unlockSync();
+    return this.#lock.share(() => this.#append(head, line, lease));
+  }
+
+  #append(head: CallLineHead, line: Uint8Array, lease: LogLease | undefined): boolean {
+    const { fileSystem, layout, sync, guard, onAppended, onOverdue } = this.#options;
+    // Who has waited may find it closed.
+    guard.checkWritable("put a call into");
+    const log = this.#log === undefined || this.#replaced(this.#log) ? this.#reopen() : this.#log;
+    const known = lease?.log === log ? lease.logSize : undefined;
+    const size = lease === undefined ? undefined : log.file.seekSync(0, Deno.SeekMode.End);
+    if (size !== known && lease?.revoked === true) return false;
+    appendLine(fileSystem, log.file, line, layout.callLog);
+    if (sync) fileSystem.sync(log.file);
+    onAppended?.();
+    const end = this.#takeOwn(log, head, line.length);
+    if (lease !== undefined && end - line.length !== known && lease.revoked) {
+      // Since the last look; what forgets the call may stand before its record.
+      appendLine(fileSystem, log.file, encodeEvictLine(head.key), layout.callLog);
+      return false;
     }
     this.#followFolds(log);
+    const { scanned = 0, followed = 0 } = this.#log ?? {};
+    if (!head.evicted && scanned - followed > LONG_TAIL_BYTES) onOverdue?.();
     return true;
   }
 
@@ -381,15 +396,20 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   #open(): OpenLog | undefined {
-    const { fileSystem, layout, guard } = this.#options;
+    const { fileSystem, layout, guard, sync } = this.#options;
+    const isNew = guard.writable && sync && lookAt(layout.callLog) === undefined;
     const file = guard.writable
       ? openShared(fileSystem, layout.callLog, { append: true })
       : openIfThere(layout.callLog);
     if (file === undefined) return undefined;
+    if (isNew) fileSystem.syncDirectory(layout.root);
+    const { dev, ino } = file.statSync();
     const table = CallTable.open(layout, file, this.#generation);
     const end = table?.end ?? 0;
     return {
       file,
+      dev,
+      ino,
       table,
       tail: new CallTail(),
       records: new RecordCache(),
@@ -432,13 +452,19 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   /** Whether the file was replaced by another one under the same name. */
+  #replaced(log: OpenLog): boolean {
+    return !isSameFile(this.#options.layout.callLog, log);
+  }
+
   #reopenReplaced(): boolean {
-    if (this.#log?.file.statSync().nlink !== 0) return false;
+    if (this.#log === undefined || !this.#replaced(this.#log)) return false;
     this.#scan(this.#reopen());
     return true;
   }
 
   #reopen(): OpenLog {
+    // If not, what was read of it still holds.
+    this.#options.guard.checkThere();
     this.#close();
     // Its table is that of the newest generation.
     this.#generation = readManifest(this.#options.layout).logGeneration;
@@ -452,6 +478,9 @@ export class CallLog extends DiskCalls implements Disposable {
     return this.#log;
   }
 }
+
+/** How often a file is looked for that somebody puts another one in the place of. */
+const MOST_FILES = 100;
 
 /** How often a line is written again after a part of it was taken. */
 const APPEND_ATTEMPTS = 3;

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { likeDirectory } from "../../disk/ownership.ts";
 import { type BagLayout, toLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { refuseFile } from "../bag_json.ts";
@@ -31,11 +32,12 @@ export class BagVerification {
   constructor(
     path: string,
     options: VerifyOptions,
-    { fileSystem, loadLibrary }: Hdf5Environment = HDF5_ENVIRONMENT,
+    { fileSystem: disk, loadLibrary }: Hdf5Environment = HDF5_ENVIRONMENT,
   ) {
     let library: Promise<Hdf5Access> | undefined;
     this.#layout = toLayout(resolve(path));
     this.#options = options;
+    const fileSystem = likeDirectory(disk, this.#layout.root);
     this.#environment = {
       fileSystem,
       loadLibrary: () => library ??= loadLibrary(),

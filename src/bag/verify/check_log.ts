@@ -1,4 +1,8 @@
-import { decodeCheckedLine, isUnfinishedLine } from "../../disk/checked_line.ts";
+import {
+  decodeCheckedLine,
+  isUnfinishedLine,
+  LONGEST_LINE_BYTES,
+} from "../../disk/checked_line.ts";
 import { openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
 import { type CallLine, scanCalls, type SkippedLine } from "../log/call_scan.ts";
@@ -67,7 +71,7 @@ function readLines({ report, file, size, sealed, keys }: Reading, sealedEnd: num
     report.find({ file: "calls.jsonl", offset: line.offset, problem });
   }, (line) => checkSkipped(report, line));
   if (end >= size) return;
-  const bytes = new Uint8Array(size - end);
+  const bytes = new Uint8Array(Math.min(size - end, LONGEST_LINE_BYTES));
   if (readAt(file, end, bytes)) checkSkipped(report, { offset: end, length: size - end, bytes });
 }
 

@@ -118,7 +118,7 @@ function findUnnamed(layout: BagLayout, manifest: Manifest): SegmentEntry[] {
 
 function createIsKnown(layout: BagLayout, manifest: Manifest): (digest: Digest) => boolean {
   using handles = new FileHandles();
-  const { entries } = readUnsealed(layout, handles, EMPTY_MANIFEST);
+  const { entries } = readUnsealed(layout, handles, EMPTY_MANIFEST, Date.now);
   const unsealed = new Set(Array.from(entries, ({ digest }) => digest));
   const tables = manifest.segments.flatMap(({ name }) => readSegmentIndex(layout, name) ?? []);
   return (digest) => unsealed.has(digest) || tables.some((table) => table.find(digest) !== -1);

@@ -1,4 +1,4 @@
-import { CacheGuard } from "../../disk/disk_storage.ts";
+import { guardBag } from "../../disk/disk_storage.ts";
 import { decodeCheckedLine, encodeCallLine, encodeEvictLine } from "../../disk/checked_line.ts";
 import {
   type FilePlace,
@@ -9,6 +9,7 @@ import {
   toTemporaryPath,
   writeAll,
 } from "../../disk/file_system.ts";
+import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
 import { copyLines } from "../fold/rewrite_log.ts";
 import { CallLog } from "../log/call_log.ts";
@@ -31,28 +32,24 @@ const CALLS_AT_ONCE = 100;
  */
 export async function rewriteLog(context: VerifyContext, manifest: Manifest): Promise<Manifest> {
   const { fileSystem, layout, quarantine } = context;
-  using lock = openShared(fileSystem, layout.callsLock, { write: true });
-  await lock.lock(true);
-  try {
-    using file = openIfThere(layout.callLog);
-    if (file === undefined) return manifest;
-    const temporary = toTemporaryPath(layout.callLog);
-    const skipped = copySound(context, file, temporary);
-    quarantine?.write(layout.callLog, piecesOf(file, skipped));
-    // It is of the old log.
-    if (quarantine?.copy(layout.callIndex)) removeIfThere(fileSystem, layout.callIndex);
-    fileSystem.rename(temporary, layout.callLog);
-    const { generation, logGeneration } = manifest;
-    const next = {
-      ...manifest,
-      generation: generation + 1,
-      logGeneration: logGeneration + 1,
-    };
-    writeManifest(fileSystem, layout, next);
-    return next;
-  } finally {
-    lock.unlockSync();
-  }
+  using lock = new LockFile(fileSystem, layout.callsLock, guardBag(layout, "readwrite"));
+  await lock.lock();
+  using file = openIfThere(layout.callLog);
+  if (file === undefined) return manifest;
+  const temporary = toTemporaryPath(layout.callLog);
+  const skipped = copySound(context, file, temporary);
+  quarantine?.write(layout.callLog, piecesOf(file, skipped));
+  // It is of the old log.
+  if (quarantine?.copy(layout.callIndex)) removeIfThere(fileSystem, layout.callIndex);
+  fileSystem.rename(temporary, layout.callLog);
+  const { generation, logGeneration } = manifest;
+  const next = {
+    ...manifest,
+    generation: generation + 1,
+    logGeneration: logGeneration + 1,
+  };
+  writeManifest(fileSystem, layout, next);
+  return next;
 }
 
 /** Copies what is sound, and tells where the rest is. */
@@ -104,27 +101,23 @@ export async function amendCalls(
 ): Promise<void> {
   if (keys.length === 0) return;
   // Only read from, and from its begin: a generation that no log has goes with no table.
-  const guard = new CacheGuard(`the bag "${layout.root}"`, "read");
+  const guard = guardBag(layout, "read");
   using log = new CallLog({ fileSystem, layout, guard, sync: false }, 0);
   const old: Uint8Array[] = [];
   for (let at = 0; at < keys.length; at += CALLS_AT_ONCE) {
-    using lock = openShared(fileSystem, layout.callsLock, { write: true });
-    await lock.lock(true);
-    try {
-      using file = openShared(fileSystem, layout.callLog, { append: true });
-      for (const key of keys.slice(at, at + CALLS_AT_ONCE)) {
-        const record = log.getLine(key);
-        if (record === undefined) continue;
-        const amendment = amend(record);
-        if (amendment.action === "keep") continue;
-        old.push(new TextEncoder().encode(`${JSON.stringify(record)}\n`));
-        const line = amendment.action === "forget"
-          ? encodeEvictLine(key)
-          : encodeCallLine(key, amendment.fields);
-        writeAll(fileSystem, file, line);
-      }
-    } finally {
-      lock.unlockSync();
+    using lock = new LockFile(fileSystem, layout.callsLock, guardBag(layout, "readwrite"));
+    await lock.lock();
+    using file = openShared(fileSystem, layout.callLog, { append: true });
+    for (const key of keys.slice(at, at + CALLS_AT_ONCE)) {
+      const record = log.getLine(key);
+      if (record === undefined) continue;
+      const amendment = amend(record);
+      if (amendment.action === "keep") continue;
+      old.push(new TextEncoder().encode(`${JSON.stringify(record)}\n`));
+      const line = amendment.action === "forget"
+        ? encodeEvictLine(key)
+        : encodeCallLine(key, amendment.fields);
+      writeAll(fileSystem, file, line);
     }
   }
   if (old.length > 0) quarantine?.write(`${layout.root}/amended.jsonl`, old);

@@ -41,6 +41,11 @@ export class Quarantine {
   copy(path: string): boolean {
     using file = openIfThere(path);
     if (file === undefined) return false;
+    if (file.seekSync(0, Deno.SeekMode.End) > LARGEST_COPY) {
+      // Nobody can have written that much there who meant it, and a disk may have no room for it twice.
+      this.move(path);
+      return true;
+    }
     this.write(path, readPieces(file, 0, file.seekSync(0, Deno.SeekMode.End)));
     return true;
   }
@@ -71,6 +76,9 @@ export class Quarantine {
     return target;
   }
 }
+
+/** What a repair copies at the most of a file that it makes anew, in bytes. */
+const LARGEST_COPY = 2 ** 30;
 
 const MOST_FINDINGS = 100;
 

@@ -2,9 +2,12 @@ import { QuiverError } from "../../base/errors.ts";
 import { FileHandles, isLockedAt, isMissing, openIfThere } from "../../disk/file_system.ts";
 import {
   type BagLayout,
+  directoriesOf,
+  filesOf,
   listEntries,
   listJournals,
   listNames,
+  listRoot,
   toSegmentPaths,
 } from "../../disk/layout.ts";
 import { waitUntil } from "../../disk/leases.ts";
@@ -239,7 +242,7 @@ function checkBagJson(
 ): StepReport {
   const report = new StepReport("bag.json");
   report.checked++;
-  const names = listNames(layout.root);
+  const names = listRoot(layout.root).map(({ name }) => name);
   const isBag = names.includes("manifest.json") || listNames(layout.segments).length > 0 ||
     listJournals(layout).length > 0;
   if (!isBag || isBagJsonReadable(layout)) {
@@ -341,19 +344,13 @@ function checkLinks(
 }
 
 function listOwn(layout: BagLayout): { path: string; isFile: boolean }[] {
-  const { root, segments, journals, leases, locks } = layout;
-  const files = [
-    layout.bagJson,
-    layout.manifest,
-    layout.callLog,
-    layout.callIndex,
-    layout.linkFile,
-    layout.foldLock,
-    layout.callsLock,
-  ];
-  return [root, segments, journals, leases, locks].flatMap((directory) =>
-    listEntries(directory)
-      .map(({ name, isFile }) => ({ path: `${directory}/${name}`, isFile }))
-      .filter(({ path }) => directory !== root && directory !== locks || files.includes(path))
-  );
+  const inRoot = listRoot(layout.root)
+    .map(({ name, isFile }) => ({ path: `${layout.root}/${name}`, isFile }))
+    .filter(({ path }) => filesOf(layout).includes(path));
+  const below = directoriesOf(layout)
+    .filter((directory) => directory !== layout.quarantine)
+    .flatMap((directory) =>
+      listEntries(directory).map(({ name, isFile }) => ({ path: `${directory}/${name}`, isFile }))
+    );
+  return [...inRoot, ...below];
 }

@@ -1,7 +1,8 @@
 import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.ts";
-import type { CancelSignal } from "../../base/abortable.ts";
-import type { OnAbort } from "../../task/future.ts";
+import { type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
+import type { OnAbort, SentCall } from "../../task/future.ts";
 import type {
+  BegunItems,
   CallFollower,
   CallListener,
   CallRequest,
@@ -13,15 +14,80 @@ import { OUTPUT, STARTED } from "../wire/call_context.ts";
 import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
 
+/**
+ * The items of a call that has many: they begin one after another, and may be divided among calls.
+ */
+export interface CallItems {
+  /** How many there are whose end is not known. */
+  readonly size: number;
+  /** Whether the request that was made is that of a single one, which travels as a plain call. */
+  readonly alone: boolean;
+  /** How many were computed of the request that was made. */
+  readonly completed: number;
+  /** How many have failed, those included that are run again. */
+  readonly failed: number;
+  /** How many have failed and are run again, each by itself. */
+  readonly retried: number;
+  /** Whether a worker gives those back that it has not begun after a while. */
+  readonly sliced: boolean;
+  /**
+   * Tells how many go to a worker at once.
+   *
+   * @param share How many each worker would get.
+   */
+  most(share: number): number;
+  /**
+   * Makes the request of the items.
+   *
+   * @param request That of the call, without items.
+   */
+  toRequest(request: CallRequest): CallRequest;
+  /**
+   * Gives the first of the items away.
+   *
+   * @param count How many.
+   * @returns The call of those.
+   */
+  takeFirst(count: number): CallPart;
+  /**
+   * Gives the items away that have not begun.
+   *
+   * @param begun How many have, since the request was made; those whose end is known, if not given.
+   * @returns The call of the others, if there are any.
+   */
+  takeRest(begun?: number): CallPart | undefined;
+  /**
+   * Gives the items away that a failure does not concern.
+   *
+   * @param begun Which have begun, if a worker was about them.
+   * @returns The calls of those, in their order.
+   */
+  takeSpared(error: unknown, begun: BegunItems | undefined): readonly CallPart[];
+}
+
+/** A part of a call's items, as a call. */
+export interface CallPart {
+  /** Follows it. */
+  readonly observer: CallObserver;
+  /** Waits for its end. */
+  readonly listener: OutcomeListener;
+}
+
 /** Who follows a call. */
 export interface CallObserver {
+  /** The items of the call, if it has some. Who gives it up gives up what has not begun. */
+  readonly items?: CallItems;
   /** Gives the call up, whether it waits or runs. */
   readonly cancellation?: CancelSignal;
   /** How long the body may run, in milliseconds; the call must say when it starts. */
   readonly deadline?: number | undefined;
   /** What becomes of the worker when the call is given up while it runs. */
   readonly onAbort?: OnAbort | undefined;
-  /** How long the call may then take to end by itself, in milliseconds. */
+  /**
+   * How long the call may then take to end by itself, in milliseconds.
+   *
+   * @default {1000}
+   */
   readonly gracePeriod?: number | undefined;
   /**
    * Calls of a higher priority go first.
@@ -31,13 +97,14 @@ export interface CallObserver {
   readonly priority?: number | undefined;
   /** How often the call is run again when it fails; as the dispatcher says, if not given. */
   readonly retries?: number | undefined;
-  /** Told each time when the call is sent to a worker, whose name is given. */
-  started?(worker?: string): void;
-  /** Told each time when a call that was sent waits again. */
-  waits?(): void;
+  /** Told once, before anything else, what tells where the call is. */
+  sent?(call: SentCall): void;
   /** Told of what the call says. */
   onMessage?(kind: string, data: unknown): void;
 }
+
+/** How long a call that was given up gets by default, in milliseconds. */
+const GRACE_PERIOD = 1000;
 
 /** Who waits for the end of a call. */
 export interface OutcomeListener {
@@ -51,12 +118,24 @@ export interface OutcomeListener {
 export interface CallEvents {
   /** The worker is done with the call, whether that still matters or not. */
   ended(call: DispatchedCall, result: RunResult): void;
-  /** The call could not be sent, or its worker died. */
-  failed(call: DispatchedCall, error: unknown): void;
+  /** The call could not be sent, or its worker died when so many of its items had begun. */
+  failed(call: DispatchedCall, error: unknown, begun: BegunItems | undefined): void;
+  /** The call's body has begun: told once for each run, and before its end. */
+  begun(call: DispatchedCall): void;
+  /** The body of the call is not to begin; tells whether it had not. */
+  cancelled(call: DispatchedCall): boolean;
+  /** The call is as urgent as that now, which is more than it was. */
+  raised(call: DispatchedCall, priority: number): void;
   /** The call is given up, by its signal or its deadline. */
   abandoned(call: DispatchedCall, reason: unknown): void;
+  /** What has not begun of the call's items is given up. */
+  dropped(call: DispatchedCall, reason: unknown): void;
+  /** The worker is done with the call, and that took longer than it may. */
+  late(call: DispatchedCall, reason: DeadlineError): void;
   /** The call was given up, and still runs after its grace period. */
   overdue(call: DispatchedCall): void;
+  /** So many items of a call were computed, so many have failed, and so many of those are run again. */
+  itemsEnded(completed: number, failed: number, retried: number): void;
   /** The call prints, also when it was given up. */
   printed(call: DispatchedCall, output: PrintedOutput): void;
 }
@@ -68,7 +147,8 @@ export type PrintedOutput = Pick<WorkerOutputLine, "text" | "stream">;
  * A call on its way through a dispatcher. One object with methods, which is also its own place in the
  * queue: tens of thousands may wait, and closures would make each several times as large.
  */
-export class DispatchedCall implements CallFollower, CallListener, Prioritized<DispatchedCall> {
+export class DispatchedCall
+  implements CallFollower, CallListener, SentCall, Prioritized<DispatchedCall> {
   /** What to run. */
   readonly request: CallRequest;
   /** Told how it ends. */
@@ -78,19 +158,29 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
   /** Tells it from others where somebody observes them. */
   readonly id: number;
   /** Calls of a higher priority go first. */
-  readonly priority: number;
+  priority: number;
   /** How often it has failed and was run again. */
   retried = 0;
+  /** How many workers in a row were sent it and took up nothing. */
+  unanswered = 0;
   /** Where it is. */
   at: "queue" | "worker" | "end" = "end";
   before: DispatchedCall | undefined;
   after: DispatchedCall | undefined;
   queued = false;
+  /** When its worker came to it, as far as that is known here. */
+  headSince = 0;
+  /** How many of its items its worker has to run. */
+  sentItems = 0;
+  /** Whether the items that had not begun were taken back from its worker. */
+  taken = false;
   readonly #events: CallEvents;
   readonly #observer: CallObserver;
   #worker: PoolWorker<DispatchedCall> | undefined;
+  /** Whether its body is known to have begun at its worker. */
+  #begun = false;
   /** Until the deadline, and then until the end of the grace period. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: GiveUpTimer | undefined;
 
   /**
    * Creates a call that is nowhere yet.
@@ -118,6 +208,16 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
     this.priority = observer.priority ?? 0;
   }
 
+  /** Its items, if it has some. */
+  get items(): CallItems | undefined {
+    return this.#observer.items;
+  }
+
+  /** How many calls it counts as: its items, if it has some. */
+  get size(): number {
+    return this.#observer.items?.size ?? 1;
+  }
+
   /** How often it may be run again; `undefined` when it does not say. */
   get retries(): number | undefined {
     return this.#observer.retries;
@@ -133,43 +233,69 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
     return this.#worker;
   }
 
+  get workerName(): string | undefined {
+    return this.#worker?.handle.name;
+  }
+
+  get begun(): boolean {
+    if (!this.#begun && this.at === "worker" && this.#worker?.handle.hasBegun(this) === true) {
+      this.noteBegun();
+    }
+    return this.#begun;
+  }
+
+  cancel(): boolean {
+    return !this.#begun && (this.at !== "worker" || this.#events.cancelled(this));
+  }
+
+  raise(priority: number): void {
+    if (priority > this.priority) this.#events.raised(this, priority);
+  }
+
   /** It follows itself. */
   get follower(): CallFollower {
     return this;
   }
 
-  /** Begins to listen to the signal. */
+  /** Says who it is, and begins to listen to the signal. */
   listen(): void {
     const { cancellation } = this.#observer;
+    this.#observer.sent?.(this);
     if (cancellation?.aborted === true) this.handleEvent();
     else cancellation?.addEventListener("abort", this);
   }
 
-  /** The call waits in the queue. */
+  /** The call waits in the queue, or is about to. */
   wait(): void {
-    if (this.at === "worker") this.#observer.waits?.();
     this.at = "queue";
+    this.#begun = false;
   }
 
   /** The call is at a worker now. */
   send(worker: PoolWorker<DispatchedCall>): void {
     this.at = "worker";
+    this.taken = false;
     this.#worker = worker;
-    this.#observer.started?.(worker.handle.name);
+  }
+
+  /** Its worker runs it, or has run it. */
+  noteBegun(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.unanswered = 0;
+    this.#events.begun(this);
   }
 
   /** The call was given up, and has its grace period to end by itself. */
   startGracePeriod(): void {
-    const { gracePeriod = 0 } = this.#observer;
+    const { gracePeriod = GRACE_PERIOD } = this.#observer;
     if (gracePeriod === 0) this.#events.overdue(this);
-    else if (gracePeriod !== Infinity) {
-      this.#timer = setTimeout(() => this.#events.overdue(this), gracePeriod);
-    }
+    else this.#setTimer(gracePeriod, () => this.#events.overdue(this));
   }
 
   /** The worker is done with the call. Next to no call has a timer. */
   clearTimer(): void {
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
   }
 
@@ -184,33 +310,79 @@ export class DispatchedCall implements CallFollower, CallListener, Prioritized<D
 
   /** The signal gives the call up. */
   handleEvent(): void {
-    this.#events.abandoned(this, this.#observer.cancellation?.reason);
+    const reason = this.#observer.cancellation?.reason;
+    if (this.items === undefined) this.#events.abandoned(this, reason);
+    else this.#events.dropped(this, reason);
+  }
+
+  /**
+   * Makes a call of some of its items, which is nowhere yet.
+   *
+   * @param part The items.
+   * @param id Tells it from others.
+   */
+  toPart({ observer, listener }: CallPart, id: number): DispatchedCall {
+    const made = new DispatchedCall(this.#events, this.request, observer, listener, id, this.since);
+    made.unanswered = this.unanswered;
+    return made;
   }
 
   ended(result: RunResult): void {
+    const { deadline = Infinity } = this.#observer;
+    // However late this is read. A deadline holds from when the call said that it starts.
+    if (this.#timer !== undefined && this.at === "worker" && toDuration(result) > deadline) {
+      this.noteBegun();
+      this.#events.late(this, this.#toLate(deadline));
+    }
     this.#events.ended(this, result);
   }
 
-  failed(error: unknown): void {
-    this.#events.failed(this, error);
+  failed(error: unknown, begun?: BegunItems): void {
+    this.#events.failed(this, error, begun);
   }
 
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
-    if (kind === STARTED) this.#startDeadline();
-    else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
-    else this.#observer.onMessage?.(kind, data);
+    if (kind === STARTED) {
+      this.noteBegun();
+      this.#startDeadline();
+    } else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
+    else this.#tell(kind, data);
+  }
+
+  #tell(kind: string, data: unknown): void {
+    const { items } = this.#observer;
+    const { completed = 0, failed = 0, retried = 0 } = items ?? {};
+    this.#observer.onMessage?.(kind, data);
+    if (items === undefined) return;
+    this.#events.itemsEnded(
+      items.completed - completed,
+      items.failed - failed,
+      items.retried - retried,
+    );
   }
 
   #startDeadline(): void {
     const { deadline = Infinity } = this.#observer;
     if (this.at !== "worker" || deadline === Infinity) return;
-    this.clearTimer();
-    this.#timer = setTimeout(() => {
-      const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
-      this.#events.abandoned(this, new DeadlineError(message, deadline));
-    }, deadline);
+    this.#setTimer(deadline, () => this.#events.abandoned(this, this.#toLate(deadline)));
   }
+
+  #setTimer(delay: number, giveUp: () => void): void {
+    const worker = this.#worker?.handle;
+    const checkArrivals = worker && (() => worker.checkArrivals());
+    this.clearTimer();
+    this.#timer = new GiveUpTimer(delay, giveUp, { checkArrivals });
+  }
+
+  #toLate(deadline: number): DeadlineError {
+    const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
+    return new DeadlineError(message, deadline);
+  }
+}
+
+function toDuration(result: RunResult): number {
+  return result.type === "revoked" ? 0 : result.duration;
 }
 
 /**

@@ -1,21 +1,37 @@
-import { CancelledError, ExecutorShutdownError, WorkerDiedError } from "../../base/errors.ts";
+import {
+  CancelledError,
+  type DeadlineError,
+  ExecutorShutdownError,
+  WorkerDiedError,
+} from "../../base/errors.ts";
 import type { OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
+import { isTransferred } from "../../worker/transfer.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
-import type { CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
-import type { CallStatistics, OutputTaker } from "../call_options.ts";
-import { type CallLimits, sourcesOf, withFlags, withoutSources } from "../wire/call_context.ts";
+import type { BegunItems, CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
+import type { CallStatistics, OutputTaker, WorkerEnding } from "../call_options.ts";
+import {
+  type CallLimits,
+  ITEMS,
+  sourcesOf,
+  withFlags,
+  withoutSources,
+} from "../wire/call_context.ts";
 import {
   type CallEvents,
   type CallObserver,
+  type CallPart,
   DispatchedCall as Call,
   isRetriable,
   type OutcomeListener,
   type PrintedOutput,
 } from "./call.ts";
 import { DispatchMetrics } from "./metrics.ts";
+import { ItemSharing } from "./item_sharing.ts";
+import { NestedCalls } from "./nested_calls.ts";
 import { Prefetch } from "./prefetch.ts";
 import { PriorityQueue } from "./queue.ts";
+import { isHookFailure } from "./start_backoff.ts";
 import { type PoolWorker, WorkerPool, type WorkerPoolOptions } from "./worker_pool.ts";
 
 /** Options of {@linkcode Dispatcher}. */
@@ -37,6 +53,11 @@ export interface DispatcherOptions extends WorkerPoolOptions {
   /** Says what holds for each call on its worker. */
   limits?: () => CallLimits | undefined;
   /**
+   * What the dispatcher is known by where its workers are in this isolate, so that the body of a call may
+   * make others.
+   */
+  owner?: string | undefined;
+  /**
    * How often a call is run again when it fails, if it does not say so itself.
    *
    * @default {0}
@@ -56,6 +77,9 @@ export interface DispatcherCloseOptions {
   warn?: (message: string) => void;
 }
 
+/** So many chunks of items a worker has at most when they are short, the one that it runs included. */
+const CHUNKS_AHEAD = 4;
+
 /** What a {@linkcode Dispatcher} is doing. */
 export interface WorkerStatistics {
   /** Calls that have not started. */
@@ -66,9 +90,17 @@ export interface WorkerStatistics {
   readonly idle: number;
   /** Workers that take calls, idle ones included. */
   readonly workers: number;
-  /** Workers that still run a call that was given up, and take no other. */
+  /**
+   * Workers that take no call: they still run one that was given up, or what a call has left behind,
+   * such as a timer that never returns.
+   */
   readonly lost: number;
+  /** Workers that are no more, by why they have ended; absent as long as none has. */
+  readonly ended?: { readonly [E in WorkerEnding]?: number };
 }
+
+/** How many workers may leave one call alone before it fails. */
+const MAX_UNRESPONSIVE = 3;
 
 type State =
   | { readonly state: "open" }
@@ -96,7 +128,11 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   readonly #queue = new PriorityQueue<Call>();
   readonly #pool: WorkerPool<Call>;
   readonly #prefetch: Prefetch;
+  readonly #sharing: ItemSharing;
   readonly #metrics: DispatchMetrics;
+  /** Only where workers are in this isolate. */
+  readonly #nested: NestedCalls | undefined;
+  #maxWorkers: number;
   #unended = 0;
   /** Resolves when the dispatcher is closed and all calls have ended. */
   readonly #drained = Promise.withResolvers<void>();
@@ -109,9 +145,17 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
    */
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#pool = new WorkerPool(options);
+    this.#pool = new WorkerPool(options, () => this.#advance());
     this.#prefetch = new Prefetch(this.#pool, options.prefetch ?? 128);
     this.#metrics = new DispatchMetrics(options.observer);
+    this.#sharing = new ItemSharing({
+      pool: this.#pool,
+      starves: () => this.#queue.size === 0 && this.#pool.idle > 0,
+      takeBack: (call) => this.#takeBack(call),
+      looked: () => this.#advance(),
+    });
+    if (options.owner !== undefined) this.#nested = new NestedCalls(options.owner);
+    this.#maxWorkers = options.maxWorkers;
   }
 
   /**
@@ -152,16 +196,19 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const call = new Call(this, this.#withFlags(request), observer, listener, id, now);
     this.#unended++;
     call.wait();
-    this.#queue.push(call);
+    if (this.#nested?.add(call)) this.#makeRoom(call);
+    else this.#queue.push(call);
     this.#metrics.queued(call);
     call.listen();
     this.#advance();
     this.#prefetch.overtake(call);
+    if (call.at === "queue") this.#sharing.overtake(call);
   }
 
   /** Changes how many workers may take calls; those that end a call first are those too many. */
   resize(maxWorkers: number): void {
-    this.#pool.resize(maxWorkers);
+    this.#maxWorkers = maxWorkers;
+    this.#resize();
     this.#advance();
   }
 
@@ -171,14 +218,24 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
    * @returns The counts of this moment.
    */
   statistics(): WorkerStatistics {
-    const { workers, idle, lost } = this.#pool;
-    let queued = this.#queue.size;
+    const { workers, idle, lost, ended } = this.#pool;
+    let queued = this.#queue.items;
     let running = 0;
     for (const { calls } of workers) {
-      queued += Math.max(0, calls.length - 1);
-      running += Math.min(1, calls.length);
+      // They begin in order.
+      let begun = true;
+      for (const call of calls) {
+        if (call.at === "end") continue;
+        begun &&= call.begun;
+        const { size, taken } = call;
+        // One item runs at a time. Of those whose others were taken back it is about to be told.
+        const unqueued = begun ? (taken ? size : Math.min(1, size)) : 0;
+        running += Math.min(1, unqueued);
+        queued += size - unqueued;
+      }
     }
-    return { queued, running, idle, workers: workers.size, lost };
+    const counts = { queued, running, idle, workers: workers.size, lost };
+    return ended === undefined ? counts : { ...counts, ended };
   }
 
   /** Counts how calls have ended. */
@@ -215,6 +272,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#rejectQueue(reason);
     for (const call of this.#pool.calls()) this.#reject(call, reason);
     this.#pool.terminate();
+    this.#sharing.stop();
     this.#advance();
   }
 
@@ -227,9 +285,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const { worker } = call;
     if (worker === undefined) return;
     if (result.type === "revoked") {
-      this.#prefetch.returned(worker);
-      if (call.at === "worker") this.#requeue(call);
+      this.#prefetch.returned(worker, call);
+      if (call.at === "worker") this.#passOn(call, worker);
     } else {
+      call.noteBegun();
       this.#prefetch.note(result.duration);
       const sources = sourcesOf(call.request);
       if (sources !== undefined) worker.answered.add(sources);
@@ -240,19 +299,51 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#release(worker, call);
   }
 
-  failed(call: Call, error: unknown): void {
+  failed(call: Call, error: unknown, begun: BegunItems | undefined): void {
     const { worker } = call;
     if (worker === undefined) return;
     if (error instanceof WorkerDiedError) this.#pool.remove(worker);
     if (call.at !== "end") {
-      this.#metrics.failed(error);
-      if (!this.#retry(call, () => error)) this.#reject(call, error);
+      // What was not begun is given back, but for what can be sent only once.
+      if (error instanceof WorkerDiedError) call.noteBegun();
+      const spared = call.items?.takeSpared(error, begun) ?? [];
+      for (const part of spared.toReversed()) this.#requeue(this.#toPart(call, part));
+      if (call.size > 0) this.#metrics.failed(error);
+      if (call.size === 0 || !this.#retry(call, () => error)) this.#reject(call, error);
     }
     this.#release(worker, call);
   }
 
+  begun(call: Call): void {
+    if (call.at !== "end") this.#metrics.begun(call);
+  }
+
+  cancelled(call: Call): boolean {
+    const { worker } = call;
+    if (worker === undefined) return true;
+    const result = worker.handle.cancel(call);
+    if (result === "withdrawn") this.#withdrawn(worker, call);
+    // One that was taken back already comes in a moment.
+    return result !== "begun" || !worker.kept.includes(call);
+  }
+
+  raised(call: Call, priority: number): void {
+    const { worker } = call;
+    const waits = this.#queue.delete(call) || worker !== undefined && this.#recall(worker, call);
+    call.priority = priority;
+    if (!waits) return;
+    this.#queue.push(call);
+    this.#prefetch.overtake(call);
+    this.#advance();
+    if (call.at === "queue") this.#sharing.overtake(call);
+  }
+
   abandoned(call: Call, reason: unknown): void {
     const { at, worker } = call;
+    if (at === "worker" && worker?.handle.cancel(call) === "withdrawn") {
+      this.#withdrawn(worker, call);
+      return this.#reject(call, reason);
+    }
     this.#reject(call, reason);
     if (at === "worker" && worker !== undefined) {
       this.#prefetch.revokeAll(worker);
@@ -265,6 +356,17 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#advance();
   }
 
+  dropped(call: Call, reason: unknown): void {
+    if (call.cancel()) return this.abandoned(call, reason);
+    // What has begun goes on to its end.
+    this.#takeBack(call);
+    this.#advance();
+  }
+
+  late(call: Call, reason: DeadlineError): void {
+    this.#reject(call, reason);
+  }
+
   overdue(call: Call): void {
     const { worker } = call;
     if (worker === undefined) return;
@@ -273,6 +375,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const { onAbort = "detach" } = this.#options;
     if ((call.onAbort ?? onAbort) === "terminate") this.#pool.kill(worker);
     this.#advance();
+  }
+
+  itemsEnded(completed: number, failed: number, retried: number): void {
+    this.#metrics.counters.ranItems(completed, failed, retried);
   }
 
   printed(call: Call, output: PrintedOutput): void {
@@ -284,11 +390,25 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #withFlags(request: CallRequest): CallRequest {
     const limits = this.#options.limits?.();
     const output = this.#options.output !== undefined;
-    if (limits === undefined && !output) return request;
+    const announce = this.#metrics.followsStarts;
+    const within = this.#nested?.within;
+    if (limits === undefined && !output && !announce && within === undefined) return request;
     return withFlags(request, {
+      ...(within !== undefined && { within }),
       ...(limits !== undefined && { limits }),
       ...(output && { output }),
+      ...(announce && { announce }),
     });
+  }
+
+  /** Whoever waits for a call holds a worker, in whose place another one runs it, before all others. */
+  #makeRoom(call: Call): void {
+    this.#resize();
+    this.#queue.unshift(call);
+  }
+
+  #resize(): void {
+    this.#pool.resize(this.#maxWorkers + (this.#nested?.holding ?? 0));
   }
 
   /** Does all that can be done now. */
@@ -303,7 +423,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     while (this.#queue.size > 0 && this.#prefetch.returning === 0) {
       const idle = this.#pool.take();
       if (idle !== undefined) this.#send(idle);
-      else if (this.#pool.hasRoom && this.#pool.starting < this.#queue.size) void this.#start();
+      else if (this.#pool.hasRoom && this.#pool.starting < this.#queue.items) void this.#start();
       else if (!this.#sendAhead()) return;
     }
   }
@@ -312,51 +432,138 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     try {
       await this.#pool.start();
     } catch (error) {
-      const call = this.#queue.shift();
+      // What a task of the worker's own throws is told call by call; all else is the pool's trouble.
+      const call = isHookFailure(error) ? this.#next(1) : undefined;
       if (call !== undefined) this.#reject(call, error);
       // Whoever has no other worker to wait for must not wait for ever.
-      if (this.#pool.workers.size === 0 && this.#pool.starting === 0) this.#rejectQueue(error);
+      if (!this.#pool.canServe) this.#rejectQueue(error);
     }
     this.#advance();
   }
 
   #sendAhead(): boolean {
-    const plan = this.#prefetch.plan(this.#queue.size);
+    const { front, size, items } = this.#queue;
+    const travelTogether = front?.items !== undefined && front.items.most(this.#share) > 1;
+    const plan = travelTogether
+      ? this.#prefetch.plan(size, CHUNKS_AHEAD)
+      : this.#prefetch.plan(items, Infinity);
     if (plan === undefined) return false;
-    for (let sent = 0; sent < plan.count; sent++) this.#send(plan.worker);
+    const { worker, count } = plan;
+    for (let sent = 0; sent < count && worker.room > 0; sent++) this.#send(worker);
     return true;
   }
 
   #send(worker: PoolWorker<Call>): void {
-    const call = this.#queue.shift();
+    const call = this.#next(worker.limit - worker.sent);
     if (call === undefined) return;
-    worker.calls.push(call);
-    worker.sent++;
+    if (worker.calls.push(call) === 1) call.headSince = this.#metrics.clock.now;
+    call.sentItems = call.size;
+    worker.sent += call.size;
+    if (call.size > 1) this.#sharing.watch();
     call.send(worker);
-    this.#metrics.sent(call, worker.handle.name);
-    const sources = sourcesOf(call.request);
+    const request = call.items?.toRequest(call.request) ?? call.request;
+    const sources = sourcesOf(request);
     const known = sources !== undefined && worker.answered.has(sources);
-    worker.handle.send(known ? withoutSources(call.request) : call.request, call);
+    worker.handle.send(known ? withoutSources(request) : request, call);
+  }
+
+  /** How many items each worker would get. */
+  get #share(): number {
+    const { workers, starting } = this.#pool;
+    return Math.ceil(this.#queue.items / Math.max(1, workers.size + starting));
+  }
+
+  /** Takes what goes first from the queue: of many items, what a worker is to get that takes so many. */
+  #next(limit: number): Call | undefined {
+    const { front } = this.#queue;
+    const { items } = front ?? {};
+    if (front === undefined || items === undefined) return this.#queue.shift();
+    const count = Math.min(items.most(this.#share), limit);
+    if (count >= items.size) return this.#queue.shift();
+    this.#queue.shrink(count);
+    return this.#toPart(front, items.takeFirst(count));
+  }
+
+  /** Makes a call of some of another's items. */
+  #toPart(call: Call, part: CallPart): Call {
+    const made = call.toPart(part, this.#metrics.nextId());
+    this.#nested?.addPart(call, made);
+    this.#unended++;
+    made.wait();
+    this.#metrics.queued(made);
+    made.listen();
+    return made;
+  }
+
+  /** Takes back from a worker what it has not begun of a call's items. */
+  #takeBack(call: Call): void {
+    const begun = call.taken ? undefined : call.worker?.handle.takeItems(call);
+    if (begun === undefined) return;
+    call.taken = true;
+    this.#giveBack(call, call.items?.takeRest(begun.count));
+  }
+
+  /** What a worker has not run of a call's items goes elsewhere. */
+  #giveBack(call: Call, rest: CallPart | undefined): void {
+    const { worker } = call;
+    if (worker === undefined || rest === undefined) return;
+    const count = rest.observer.items?.size ?? 0;
+    const part = this.#toPart(call, rest);
+    worker.sent -= count;
+    call.sentItems -= count;
+    this.#requeue(part);
   }
 
   /** A worker is sent no more calls. */
   #spend(worker: PoolWorker<Call>): void {
-    worker.limit = 0;
+    worker.spend("memory");
     this.#prefetch.revokeAll(worker);
+  }
+
+  /** Takes a call back that stands behind others at its worker, and that can be sent again. */
+  #recall(worker: PoolWorker<Call>, call: Call): boolean {
+    const behind = call.at === "worker" && worker.calls.indexOf(call) > 0;
+    if (!behind || isTransferred(call.request.args)) return false;
+    if (worker.handle.cancel(call) !== "withdrawn") return false;
+    call.wait();
+    worker.sent -= call.sentItems;
+    worker.calls.splice(worker.calls.indexOf(call), 1);
+    call.clearTimer();
+    return true;
+  }
+
+  /** A worker has not begun a call, and does not get it. */
+  #withdrawn(worker: PoolWorker<Call>, call: Call): void {
+    call.wait();
+    worker.sent -= call.sentItems;
+    this.#release(worker, call);
   }
 
   /** A worker no longer has a call. */
   #release(worker: PoolWorker<Call>, call: Call): void {
     worker.calls.splice(worker.calls.indexOf(call), 1);
     call.clearTimer();
+    const [head] = worker.calls;
+    if (head !== undefined) head.headSince = this.#metrics.clock.now;
     // The first that ends a call makes way.
     if (this.#pool.hasSurplus) this.#prefetch.revokeAll(worker);
     if (worker.calls.length === 0) this.#pool.rest(worker);
     this.#advance();
   }
 
+  /** A worker has not begun a call, which another may run. */
+  #passOn(call: Call, { handle }: PoolWorker<Call>): void {
+    const silent = handle.endedBy === "unresponsive";
+    if (!silent || ++call.unanswered < MAX_UNRESPONSIVE) return this.#requeue(call);
+    const reason = `${MAX_UNRESPONSIVE} workers in a row took up nothing: they may be blocked by ` +
+      "what `init` or the call before leaves behind";
+    const message = `Cannot run "${call.request.task}": ${reason}`;
+    this.#reject(call, new WorkerDiedError(message, { reason }));
+  }
+
   /** A call that has not ended goes before all others. */
   #requeue(call: Call): void {
+    if (call.at === "end") return;
     if (this.#state.state !== "dropping") {
       call.wait();
       return this.#queue.unshift(call);
@@ -366,6 +573,11 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   }
 
   #conclude(call: Call, outcome: Outcome): void {
+    const { items } = call;
+    if (items !== undefined && outcome.type === "value") {
+      if (!items.alone && outcome.value !== undefined) call.onMessage(ITEMS, outcome.value);
+      this.#giveBack(call, items.takeRest());
+    }
     this.#metrics.ran(call, outcome);
     if (outcome.type === "error" && this.#retry(call, () => toThrown(outcome.error.thrown))) return;
     this.#leave(call);
@@ -377,6 +589,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #retry(call: Call, read: () => unknown): boolean {
     const retries = call.retries ?? this.#options.retries ?? 0;
     if (this.#state.state === "dropping" || call.retried >= retries) return false;
+    // What it was given has moved away with it.
+    if (isTransferred(call.request.args)) return false;
     const error = read();
     if (!isRetriable(error)) return false;
     call.retried++;
@@ -403,6 +617,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #leave(call: Call): void {
     call.end();
     this.#queue.delete(call);
+    if (this.#nested?.delete(call)) this.#resize();
     this.#unended--;
     this.#settleDrained();
   }
@@ -413,9 +628,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   async #close(warn: (message: string) => void): Promise<void> {
     await this.#drained.promise;
-    await this.#pool.close((worker, task) =>
+    this.#sharing.stop();
+    await this.#pool.close((worker, code) =>
       warn(
-        `Cannot stop worker "${worker}": it still runs "${task}", and the program may not end by ` +
+        `Cannot stop worker "${worker}": it still runs ${code}, and the program may not end by ` +
           "itself before that returns; end it by `Deno.exit()`, or use workers that can be killed",
       )
     );

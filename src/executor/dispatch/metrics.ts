@@ -20,11 +20,33 @@ export class CallCounters {
    */
   ran(outcome: Outcome, age: number): void {
     if (outcome.type === "error") this.#failed++;
-    // Elsewhere it was known already, or somebody computes it: this worker only looked.
-    else if (outcome.source === "cache" || outcome.source === "busy") return;
+    else if (hasOnlyLooked(outcome.source)) return;
     else this.#completed++;
-    this.#runTimes.add(outcome.duration);
-    this.#waitTimes.add(age - outcome.duration);
+    this.#timed(outcome, age, 1);
+  }
+
+  /**
+   * A worker has run items of a call, which may go on.
+   *
+   * @param completed How many it has computed.
+   * @param failed How many have failed.
+   * @param retried How many of those are run once more.
+   */
+  ranItems(completed: number, failed: number, retried: number): void {
+    this.#completed += completed;
+    this.#failed += failed - retried;
+    this.#retried += retried;
+  }
+
+  /**
+   * A worker has run what it runs of a call's items.
+   *
+   * @param count How many those are.
+   * @param duration How long they took together, in milliseconds.
+   * @param age How long ago the call was given to the dispatcher, in milliseconds.
+   */
+  timedItems(count: number, duration: number, age: number): void {
+    if (count > 0) this.#timed({ duration: duration / count }, age, count);
   }
 
   /** A call's worker died. */
@@ -36,6 +58,11 @@ export class CallCounters {
   retried(): void {
     this.#failed--;
     this.#retried++;
+  }
+
+  #timed({ duration }: { readonly duration: number }, age: number, count: number): void {
+    this.#runTimes.add(duration, count);
+    this.#waitTimes.add(age - duration, count);
   }
 
   /** The counts of this moment. */
@@ -52,6 +79,15 @@ export class CallCounters {
   }
 }
 
+/**
+ * Whether a worker has computed nothing: elsewhere the result was known already, or somebody computes it.
+ *
+ * @param source Where the result comes from, if that is told.
+ */
+export function hasOnlyLooked(source: string | undefined): boolean {
+  return source === "cache" || source === "busy";
+}
+
 /** Bounds of neighbouring buckets differ by the eighth root of 2, 9 %. */
 const BUCKETS_PER_OCTAVE = 8;
 /** From 1 microsecond to 12 days. */
@@ -66,12 +102,12 @@ export class LatencyHistogram {
   readonly #buckets = new Float64Array(BUCKETS_PER_OCTAVE * OCTAVES);
   #count = 0;
 
-  /** Counts a time. */
-  add(time: number): void {
+  /** Counts a time, perhaps of several. */
+  add(time: number, count = 1): void {
     const octave = Math.log2(Math.max(time * MICROSECONDS, 1));
     const bucket = Math.min(Math.round(octave * BUCKETS_PER_OCTAVE), this.#buckets.length - 1);
-    this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1;
-    this.#count++;
+    this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + count;
+    this.#count += count;
   }
 
   /** The quantiles of the times; `undefined` when there are none. */
@@ -134,14 +170,25 @@ export class DispatchMetrics {
     this.#observer?.tell("queued", toObserved(call));
   }
 
-  /** A call was sent to a worker. */
-  sent(call: DispatchedCall, worker: string): void {
-    this.#observer?.tell("started", { ...toObserved(call), worker });
+  /** Whether somebody wants to know when a call begins. */
+  get followsStarts(): boolean {
+    return this.#observer?.has("started") ?? false;
+  }
+
+  /** A call's body has begun. */
+  begun(call: DispatchedCall): void {
+    this.#observer?.tell("started", { ...toObserved(call), worker: call.workerName ?? "" });
   }
 
   /** A call that somebody waits for came back from its worker. */
   ran(call: DispatchedCall, outcome: Outcome): void {
-    this.counters.ran(outcome, this.clock.now - call.since);
+    const age = this.clock.now - call.since;
+    const { items, sentItems } = call;
+    // One that travels alone is a call like any other.
+    if (items === undefined || items.alone || outcome.type === "error") {
+      return this.counters.ran(outcome, age);
+    }
+    this.counters.timedItems(sentItems, outcome.duration, age);
   }
 
   /** A call that somebody waits for failed before it had an outcome. */

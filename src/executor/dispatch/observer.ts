@@ -1,4 +1,4 @@
-import type { QuiverWarning } from "../../base/warning.ts";
+import { type QuiverWarning, SafeCallbacks } from "../../base/warning.ts";
 import type { ExecutorObserver } from "../call_options.ts";
 
 /** The hooks, each with what it is told. */
@@ -9,17 +9,21 @@ type Events = {
 /** Tells an observer, whatever it throws. */
 export class SafeObserver {
   readonly #observer: ExecutorObserver;
-  readonly #warn: (warning: QuiverWarning) => void;
-  #warned = false;
+  readonly #callbacks: SafeCallbacks;
 
   /**
    * Wraps an observer.
    *
-   * @param warn Told once when the observer throws.
+   * @param warn Told once when the observer throws; must not throw.
    */
   constructor(observer: ExecutorObserver, warn: (warning: QuiverWarning) => void) {
     this.#observer = observer;
-    this.#warn = warn;
+    this.#callbacks = new SafeCallbacks("the executor's observer", warn);
+  }
+
+  /** Whether the observer has a hook. */
+  has(hook: keyof Events): boolean {
+    return this.#observer[hook] !== undefined;
   }
 
   /**
@@ -28,22 +32,10 @@ export class SafeObserver {
    * @param event What it is told.
    */
   tell<K extends keyof Events>(hook: K, event: Events[K]): void {
-    // One of the hooks, called with its own event.
-    const fn = this.#observer[hook] as ((event: Events[K]) => unknown) | undefined;
-    if (fn === undefined) return;
-    try {
-      const result = fn.call(this.#observer, event);
-      // An async function is accepted where nothing is returned.
-      if (result instanceof Promise) result.catch((error) => this.#failed(hook, error));
-    } catch (error) {
-      this.#failed(hook, error);
-    }
-  }
-
-  #failed(hook: string, cause: unknown): void {
-    if (this.#warned) return;
-    this.#warned = true;
-    const message = `Cannot tell the executor's observer: its \`${hook}\` threw; calls go on`;
-    this.#warn({ message, cause });
+    this.#callbacks.tell(hook, () => {
+      // One of the hooks, called with its own event.
+      const fn = this.#observer[hook] as ((event: Events[K]) => unknown) | undefined;
+      return fn?.call(this.#observer, event);
+    });
   }
 }

@@ -58,11 +58,12 @@ export class Prefetch {
    * when they are half empty, so that calls travel in batches, and each gets its equal share.
    *
    * @param queued How many calls wait; there is no idle worker.
+   * @param most How many calls a worker is to have at most.
    * @returns What to send, or `undefined` when the calls are better kept.
    */
-  plan(queued: number): SendPlan | undefined {
+  plan(queued: number, most: number): SendPlan | undefined {
     const isShort = this.#average !== undefined && this.#average < SHORT_CALL;
-    const depth = isShort ? this.#depth : 1;
+    const depth = isShort ? Math.min(this.#depth, most) : 1;
     const spare = queued - this.#pool.starting;
     // Who is one too many ends as soon as it has nothing to do.
     if (depth === 1 || spare <= 0 || this.#pool.hasSurplus) return undefined;
@@ -111,8 +112,8 @@ export class Prefetch {
   }
 
   /** A call is back that its worker has not run. */
-  returned(worker: PoolWorker<DispatchedCall>): void {
-    worker.sent--;
+  returned(worker: PoolWorker<DispatchedCall>, { sentItems }: DispatchedCall): void {
+    worker.sent -= sentItems;
     // One that was not asked takes no calls any more.
     if (worker.revoking === 0) return this.#pool.leave(worker);
     worker.revoking--;

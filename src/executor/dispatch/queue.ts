@@ -89,6 +89,12 @@ export class DispatchQueue<T extends Queueable<T>> {
 export interface Prioritized<T> extends Queueable<T> {
   /** A higher one goes first. */
   readonly priority: number;
+  /**
+   * How many it counts as.
+   *
+   * @default {1}
+   */
+  readonly size?: number;
 }
 
 /** Those of one priority. */
@@ -107,10 +113,21 @@ export class PriorityQueue<T extends Prioritized<T>> {
   /** A binary heap, the highest priority at the root. Levels leave it when they are empty there. */
   readonly #heap: Level<T>[] = [];
   #size = 0;
+  #items = 0;
 
   /** How many wait. */
   get size(): number {
     return this.#size;
+  }
+
+  /** How many those that wait count as. */
+  get items(): number {
+    return this.#items;
+  }
+
+  /** What goes first, if anything waits. */
+  get front(): T | undefined {
+    return this.#highest()?.queue.front;
   }
 
   /**
@@ -120,6 +137,7 @@ export class PriorityQueue<T extends Prioritized<T>> {
    */
   push(item: T): void {
     this.#size++;
+    this.#items += item.size ?? 1;
     this.#levelOf(item.priority).queue.push(item);
   }
 
@@ -130,6 +148,7 @@ export class PriorityQueue<T extends Prioritized<T>> {
    */
   unshift(item: T): void {
     this.#size++;
+    this.#items += item.size ?? 1;
     this.#levelOf(item.priority).queue.unshift(item);
   }
 
@@ -139,16 +158,21 @@ export class PriorityQueue<T extends Prioritized<T>> {
    * @returns It, or `undefined` when nothing waits.
    */
   shift(): T | undefined {
-    let first = this.#heap[0];
-    while (first !== undefined && first.queue.size === 0) {
-      // One level that is empty stays: nearly always there is only one.
-      if (this.#heap.length === 1) return undefined;
-      this.#removeRoot();
-      first = this.#heap[0];
-    }
-    if (first === undefined) return undefined;
+    const first = this.#highest();
+    const item = first?.queue.shift();
+    if (item === undefined) return undefined;
     this.#size--;
-    return first.queue.shift();
+    this.#items -= item.size ?? 1;
+    return item;
+  }
+
+  /**
+   * Something that waits counts as less from now on.
+   *
+   * @param items How much less.
+   */
+  shrink(items: number): void {
+    this.#items -= items;
   }
 
   /**
@@ -160,7 +184,20 @@ export class PriorityQueue<T extends Prioritized<T>> {
   delete(item: T): boolean {
     if (!item.queued) return false;
     this.#size--;
+    this.#items -= item.size ?? 1;
     return this.#levelOf(item.priority).queue.delete(item);
+  }
+
+  /** The level of those that go first. */
+  #highest(): Level<T> | undefined {
+    let first = this.#heap[0];
+    while (first !== undefined && first.queue.size === 0) {
+      // One level that is empty stays: nearly always there is only one.
+      if (this.#heap.length === 1) return undefined;
+      this.#removeRoot();
+      first = this.#heap[0];
+    }
+    return first;
   }
 
   #levelOf(priority: number): Level<T> {

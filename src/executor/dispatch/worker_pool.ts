@@ -1,6 +1,10 @@
 import { WorkersKilledError } from "../../base/errors.ts";
+import { type ArrivalCheck, GiveUpTimer } from "../../base/abortable.ts";
+import type { QuiverWarning } from "../../base/warning.ts";
 import type { CallRequest, Worker } from "../../worker/worker.ts";
+import type { WorkerEnding } from "../call_options.ts";
 import type { SafeObserver } from "./observer.ts";
+import { StartBackoff } from "./start_backoff.ts";
 
 /** A worker and what it was given. */
 export class PoolWorker<C> {
@@ -8,10 +12,12 @@ export class PoolWorker<C> {
   readonly handle: Worker;
   /** The calls it has, oldest first. */
   readonly calls: C[] = [];
-  /** How many calls it was sent in its life, without those that it gave back. */
+  /** How many calls and items of calls it was sent in its life, without those that it gave back. */
   sent = 0;
   /** How many calls it may be sent in its life. */
   limit: number;
+  /** Why it is ended, as soon as that is decided. */
+  ending: WorkerEnding | undefined;
   /** How many calls were taken back from it whose runs have not told so yet. */
   revoking = 0;
   /** What it has seen with calls that it has answered, and need not be sent again. */
@@ -30,6 +36,23 @@ export class PoolWorker<C> {
   /** How many more calls it may be sent now. */
   get room(): number {
     return Math.min(this.limit - this.sent, this.handle.room);
+  }
+
+  /** Why it is no more. */
+  get ended(): WorkerEnding {
+    const { endedBy = "closed" } = this.handle;
+    if (endedBy === "killed" || endedBy === "crashed" || endedBy === "unresponsive") return endedBy;
+    return this.ending ?? (endedBy === "closed" ? "shutdown" : endedBy);
+  }
+
+  /**
+   * It is sent no more calls.
+   *
+   * @param why Why it ends when it has nothing to do.
+   */
+  spend(why: WorkerEnding): void {
+    this.limit = 0;
+    this.ending ??= why;
   }
 
   /** The calls that are not taken back from it: they have started, or may at any time. */
@@ -56,6 +79,10 @@ export interface WorkerPoolOptions extends ClosingWorkersOptions {
    * @default {Infinity}
    */
   maxTasksPerWorker?: number;
+  /** After how many milliseconds a start that has failed is tried again; see {@linkcode StartBackoff}. */
+  startDelay?: number;
+  /** Told of what costs no call. */
+  warn?: (warning: QuiverWarning) => void;
   /** Follows calls and workers. */
   observer?: SafeObserver | undefined;
 }
@@ -68,7 +95,10 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   /** They run a call that nobody waits for any more. */
   readonly #lost = new Set<PoolWorker<C>>();
   readonly #starts = new Set<Promise<Worker>>();
+  /** How many have ended, by why. */
+  readonly #ended = new Map<WorkerEnding, number>();
   readonly #starting = new AbortController();
+  readonly #backoff: StartBackoff;
   readonly #closing: ClosingWorkers;
   readonly #terminated = new TerminatedWorkers();
   #maxWorkers: number;
@@ -78,12 +108,16 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
    * Creates a pool without workers.
    *
    * @param options How many there may be and how they start.
+   * @param retry Starts what is needed, if a start has failed before.
    */
-  constructor(options: WorkerPoolOptions) {
+  constructor(options: WorkerPoolOptions, retry: () => void) {
     this.#options = options;
+    this.#backoff = new StartBackoff({ ...options, retry });
     this.#maxWorkers = options.maxWorkers;
     this.#closing = new ClosingWorkers(options);
-    this.#idle = new IdleStack(options.idleTimeout ?? 10_000, (worker) => this.#close(worker));
+    this.#idle = new IdleStack(options.idleTimeout ?? 10_000, (worker) => {
+      this.#close(worker, "idle");
+    });
   }
 
   /** The workers that take calls, idle or busy. */
@@ -101,9 +135,14 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     return this.#idle.size;
   }
 
-  /** How many run a call that nobody waits for. */
+  /** How many run a call that nobody waits for, or what a call has left behind. */
   get lost(): number {
     return this.#lost.size + this.#terminated.watched;
+  }
+
+  /** How many workers have ended, by why; `undefined` if none has. */
+  get ended(): { readonly [E in WorkerEnding]?: number } | undefined {
+    return this.#ended.size === 0 ? undefined : Object.fromEntries(this.#ended);
   }
 
   /** How many are being started. */
@@ -113,7 +152,13 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
 
   /** Whether another worker may start. */
   get hasRoom(): boolean {
-    return this.#workers.size + this.#starts.size < this.#maxWorkers;
+    const most = Math.min(this.#maxWorkers, this.#backoff.ceiling);
+    return this.#workers.size + this.#starts.size < most;
+  }
+
+  /** Whether there is a worker that takes calls, or will be one. */
+  get canServe(): boolean {
+    return this.#workers.size + this.#starts.size > 0 || this.#backoff.waiting;
   }
 
   /** Whether there are more workers than there may be. */
@@ -152,14 +197,24 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     this.#starts.add(start);
     try {
       const handle = await start;
+      this.#backoff.started();
       const worker = new PoolWorker<C>(handle, maxTasksPerWorker);
       this.#workers.add(worker);
       observer?.tell("workerStarted", { worker: handle.name });
       void handle.dead.then((reason) => {
         this.#bury(worker);
-        observer?.tell("workerEnded", { worker: handle.name, reason });
+        const ending = worker.ended;
+        if (ending === "unresponsive") {
+          this.#terminated.watch(handle, "what an earlier call has left behind");
+        }
+        this.#ended.set(ending, (this.#ended.get(ending) ?? 0) + 1);
+        observer?.tell("workerEnded", { worker: handle.name, ending, reason });
       });
       this.rest(worker);
+    } catch (error) {
+      const starting = this.#starts.size - 1;
+      if (this.#phase === "open") this.#backoff.failed(error, this.#workers.size, starting);
+      throw error;
     } finally {
       this.#starts.delete(start);
     }
@@ -170,7 +225,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     let worker = this.#idle.pop();
     for (; worker !== undefined && worker.room <= 0; worker = this.#idle.pop()) {
       // Deaf to all that was taken back from it: a new one is there sooner than it listens.
-      this.#close(worker);
+      this.#close(worker, "replaced");
     }
     return worker;
   }
@@ -179,12 +234,13 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   rest(worker: PoolWorker<C>): void {
     if (this.#lost.delete(worker)) {
       // Another may have taken its place.
-      if (!this.hasRoom) return this.#close(worker);
+      if (!this.hasRoom) return this.#close(worker, "surplus");
       this.#workers.add(worker);
     }
     if (!this.#workers.has(worker)) return;
-    const spent = worker.sent >= worker.limit;
-    if (spent || this.hasSurplus || this.#phase !== "open") this.#close(worker);
+    if (worker.sent >= worker.limit) this.#close(worker, "tasks");
+    else if (this.hasSurplus) this.#close(worker, "surplus");
+    else if (this.#phase !== "open") this.#close(worker, "shutdown");
     else this.#idle.push(worker);
   }
 
@@ -198,7 +254,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   /** A worker takes no more calls, by itself; it may still have some that it could not give back. */
   leave(worker: PoolWorker<C>): void {
     // It ends as soon as it has nothing to do.
-    worker.limit = 0;
+    worker.spend(worker.handle.endedBy === "replaced" ? "replaced" : "retired");
   }
 
   /** A worker takes no calls until the one that it runs has ended; another may take its place. */
@@ -212,8 +268,8 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
   /** Ends a lost worker, which is counted until its code has stopped. */
   kill(worker: PoolWorker<C>): void {
     if (!this.#lost.delete(worker)) return;
-    this.#terminated.add(worker.handle, nameOf(worker));
-    this.#terminated.watch(worker.handle);
+    worker.handle.terminate();
+    this.#terminated.watch(worker.handle, nameOf(worker));
   }
 
   /**
@@ -224,7 +280,7 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     while (this.#workers.size > maxWorkers) {
       const oldest = this.#idle.shift();
       if (oldest === undefined) return;
-      this.#close(oldest);
+      this.#close(oldest, "surplus");
     }
   }
 
@@ -232,11 +288,12 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
    * Ends all workers: each when it has nothing to do, the lost ones in the grace period, if there is
    * one, and else at once.
    *
-   * @param stuck Told of each worker that cannot be stopped, and the name of the call that it runs.
+   * @param stuck Told of each worker that cannot be stopped, and what it runs.
    */
   async close(stuck: (worker: string, call: string) => void): Promise<void> {
     if (this.#phase === "open") this.#phase = "closing";
-    for (const worker of this.#idle.clear()) this.#close(worker);
+    this.#backoff.reset();
+    for (const worker of this.#idle.clear()) this.#close(worker, "shutdown");
     this.#endLost();
     await this.#closing.within(Promise.allSettled(this.#starts), () => {
       for (const _ of this.#starts) this.#closing.noteKilled("one that was starting");
@@ -244,13 +301,15 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     });
     // Busy ones, which at least still have to answer that a call was taken back, end at rest().
     await Promise.all([...this.#workers].map(({ handle }) => handle.dead));
-    for (const [worker, call] of await this.#terminated.settled()) stuck(worker.name, call);
-    await this.#closing.settled();
+    const [ended] = await Promise.allSettled([this.#closing.settled()]);
+    for (const [worker, code] of await this.#terminated.settled()) stuck(worker.name, code);
+    if (ended.status === "rejected") throw ended.reason;
   }
 
   /** Ends all workers now. */
   terminate(): void {
     this.#phase = "terminated";
+    this.#backoff.reset();
     this.#starting.abort();
     this.#idle.clear();
     this.#stop(this.#workers);
@@ -260,14 +319,14 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
 
   /** A worker is dead: what its end may have to tell is asked for. */
   #bury(worker: PoolWorker<C>): void {
-    if (this.#workers.has(worker) || this.#lost.has(worker)) this.#close(worker);
+    if (this.#workers.has(worker) || this.#lost.has(worker)) this.#close(worker, undefined);
   }
 
   #endLost(): void {
     if (this.#options.gracePeriod === undefined || this.#phase === "terminated") {
       return this.#stop(this.#lost);
     }
-    for (const worker of this.#lost) this.#close(worker);
+    for (const worker of this.#lost) this.#close(worker, "shutdown");
   }
 
   #stop(workers: Set<PoolWorker<C>>): void {
@@ -280,7 +339,8 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     workers.clear();
   }
 
-  #close(worker: PoolWorker<C>): void {
+  #close(worker: PoolWorker<C>, why: WorkerEnding | undefined): void {
+    worker.ending ??= why;
     this.remove(worker);
     if (this.#phase === "terminated") worker.handle.terminate();
     else this.#closing.add(worker.handle);
@@ -288,11 +348,8 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
 }
 
 function nameOf({ calls: [running] }: PoolWorker<{ readonly request: CallRequest }>): string {
-  return running?.request.task ?? "";
+  return `"${running?.request.task ?? ""}"`;
 }
-
-/** The longest delay that a timer takes. */
-const MAX_DELAY = 2 ** 31 - 1;
 
 /** Options of {@linkcode ClosingWorkers}. */
 export interface ClosingWorkersOptions {
@@ -326,10 +383,14 @@ class ClosingWorkers {
 
   /** Lets a worker end. */
   add(worker: Worker): void {
-    const end = this.within(worker.close(), () => {
+    const kill = () => {
       this.noteKilled(`"${worker.name}"`);
       worker.terminate();
-    }).catch((error) => this.#noteFailure(error)).finally(() => this.#ends.delete(worker));
+    };
+    const checkArrivals = () => worker.checkArrivals();
+    const end = this.within(worker.close(), kill, checkArrivals).catch((error) =>
+      this.#noteFailure(error)
+    ).finally(() => this.#ends.delete(worker));
     this.#ends.set(worker, end);
   }
 
@@ -359,16 +420,16 @@ class ClosingWorkers {
    *
    * @typeParam T What comes of it.
    * @param kill Brings the end about when the time is over.
+   * @param checkArrivals Tells what has arrived from what ends.
    * @returns What comes of it.
    */
-  async within<T>(end: Promise<T>, kill: () => void): Promise<T> {
-    if (this.#gracePeriod === Infinity) return await end;
-    const timer = setTimeout(kill, Math.min(this.#gracePeriod, MAX_DELAY));
-    try {
-      return await end;
-    } finally {
-      clearTimeout(timer);
-    }
+  async within<T>(
+    end: Promise<T>,
+    kill: () => void,
+    checkArrivals?: () => ArrivalCheck,
+  ): Promise<T> {
+    using _timer = new GiveUpTimer(this.#gracePeriod, kill, { checkArrivals });
+    return await end;
   }
 
   /**
@@ -405,7 +466,7 @@ class IdleStack<T> {
   readonly #discard: (item: T) => void;
   /** Those idle for longest first. */
   readonly #items: { readonly item: T; readonly since: number }[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: GiveUpTimer | undefined;
 
   /**
    * Creates an empty stack.
@@ -451,7 +512,7 @@ class IdleStack<T> {
 
   /** Takes all items out. */
   clear(): T[] {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
     return this.#items.splice(0).map(({ item }) => item);
   }
@@ -460,10 +521,9 @@ class IdleStack<T> {
     const [oldest] = this.#items;
     if (this.#timer !== undefined || oldest === undefined || this.#timeout === Infinity) return;
     const delay = oldest.since + this.#timeout - performance.now();
-    const timer = setTimeout(() => this.#discardOld(), Math.min(Math.max(delay, 0), MAX_DELAY));
     // An idle worker keeps the process alive by itself; the timer must not do so when there is none.
-    Deno.unrefTimer(timer);
-    this.#timer = timer;
+    const options = { referenced: false };
+    this.#timer = new GiveUpTimer(delay, () => this.#discardOld(), options);
   }
 
   #discardOld(): void {
@@ -494,19 +554,21 @@ class TerminatedWorkers {
   /**
    * Ends a worker now.
    *
-   * @param task The name of the task that it runs.
+   * @param code What it runs.
    */
-  add(worker: Worker, task: string): void {
+  add(worker: Worker, code: string): void {
     worker.terminate();
-    this.#running.set(worker, task);
+    this.#running.set(worker, code);
   }
 
   /**
    * Counts a worker until it has stopped.
    *
-   * @param worker A worker that was added.
+   * @param worker A worker that was ended.
+   * @param code What it runs.
    */
-  watch(worker: Worker): void {
+  watch(worker: Worker, code: string): void {
+    this.#running.set(worker, code);
     this.#watched.add(worker);
     void worker.stopped(this.#watch.signal).then((stopped) => {
       if (stopped) this.#running.delete(worker);
@@ -517,15 +579,14 @@ class TerminatedWorkers {
   /**
    * Waits a little for all to stop.
    *
-   * @returns The workers that have not, and the names of their tasks.
+   * @returns The workers that have not, and what they run.
    */
   async settled(): Promise<ReadonlyMap<Worker, string>> {
-    const timer = setTimeout(() => this.#watch.abort(), STOP_TIME);
+    using _timer = new GiveUpTimer(STOP_TIME, () => this.#watch.abort());
     const stops = [...this.#running.keys()].map(async (worker) => {
       if (await worker.stopped(this.#watch.signal)) this.#running.delete(worker);
     });
     await Promise.all(stops);
-    clearTimeout(timer);
     // Whoever else watches must not keep the program alive.
     this.#watch.abort();
     return this.#running;

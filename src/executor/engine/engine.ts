@@ -1,11 +1,12 @@
-import { WorkerInitError } from "../../base/errors.ts";
 import type { QuiverWarning } from "../../base/warning.ts";
 import type { WorkerAllowance } from "../../scope/scope.ts";
 import type { OnAbort } from "../../task/future.ts";
 import type { ProcessOptions, Worker, WorkerType } from "../../worker/worker.ts";
-import type { ExecutorObserver, OutputTaker } from "../call_options.ts";
+import type { ExecutorObserver, OutputOption } from "../call_options.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import { SafeObserver } from "../dispatch/observer.ts";
+import { toOutputTaker } from "../dispatch/output.ts";
+import { isHookFailure } from "../dispatch/start_backoff.ts";
 import type { CallLimits } from "../wire/call_context.ts";
 import { openWorkerOfType } from "./open_worker.ts";
 import { WorkerRunner } from "./runner.ts";
@@ -32,8 +33,10 @@ export interface EngineOptions {
   readonly hooks?: WorkerHookCalls;
   /** What only workers of the kind `"process"` can be given. */
   readonly processOptions?: ProcessOptions;
-  /** Takes what tasks print; it is printed by the workers when left out. */
-  readonly output?: OutputTaker | undefined;
+  /** What becomes of what tasks print; the workers print it, if not given. */
+  readonly output?: OutputOption;
+  /** Told when a function that takes it throws; nobody is, if not given. Must not throw. */
+  readonly outputFailed?: (warning: QuiverWarning) => void;
   /** After how many calls a worker is replaced; never, if not given. */
   readonly maxTasksPerWorker?: number;
   /** How much memory a worker may hold after a call, in bytes; all there is, if not given. */
@@ -44,8 +47,10 @@ export interface EngineOptions {
   readonly maxTotalWorkers?: number;
   /** Follows calls and workers. */
   readonly observer?: ExecutorObserver;
-  /** Told of what costs no call; nobody is, if not given. */
+  /** Told of what costs no call; nobody is, if not given. Must not throw. */
   readonly onWarning?: (warning: QuiverWarning) => void;
+  /** Told once that not all workers can start; as `onWarning`, if not given. */
+  readonly startFailed?: (warning: QuiverWarning) => void;
 }
 
 /** What runs the calls of an executor. */
@@ -77,11 +82,16 @@ export function createEngine(
     processOptions,
     observer,
     onWarning = () => {},
+    startFailed = onWarning,
+    output = "inherit",
+    outputFailed = onWarning,
     ...dispatching
   } = options;
   const share = new WorkerShare({ ...options, maxHeapBytes }, allowance);
+  const owner = share.workerType === "inline" ? crypto.randomUUID() : undefined;
   const open = openWorkerOfType({
     type: share.workerType,
+    owner,
     ...hooks,
     ...(processOptions !== undefined && { processOptions }),
   });
@@ -91,7 +101,10 @@ export function createEngine(
     maxWorkers: share.maxWorkers,
     open: hooks?.init === undefined ? open : warnOfFailedInit(open, onWarning),
     onAbort,
+    output: toOutputTaker(output, outputFailed),
     limits: () => share.limits,
+    warn: startFailed,
+    owner,
     observer: observer && new SafeObserver(observer, onWarning),
   });
   return { dispatcher, share, runner: new WorkerRunner(dispatcher, share.workerType !== "inline") };
@@ -192,7 +205,7 @@ export function warnOfFailedInit(
     try {
       return await open(signal);
     } catch (error) {
-      if (error instanceof WorkerInitError && !warned) {
+      if (isHookFailure(error) && !warned) {
         warned = true;
         warn({ message: "An executor cannot start workers: its calls fail", cause: error });
       }

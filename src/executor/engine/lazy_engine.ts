@@ -1,9 +1,9 @@
 import { importLater } from "../../base/lazy_import.ts";
 import { currentScope } from "../../scope/current_scope.ts";
 import type { CallRunner, ReadyCall } from "../../task/call_task.ts";
-import type { CallRequest, Outcome } from "../../worker/worker.ts";
+import type { CallRequest } from "../../worker/worker.ts";
 import type { CallOptions, CallStatistics } from "../call_options.ts";
-import type { CallObserver } from "../dispatch/call.ts";
+import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
 import type { DispatcherCloseOptions, WorkerStatistics } from "../dispatch/dispatcher.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 
@@ -41,11 +41,14 @@ export class LateEngine implements CallRunner {
    *
    * @param request What to run.
    * @param observer When to give it up, and who is told when it starts.
-   * @returns How it ended.
+   * @param listener Told how it ended.
    */
-  send(request: CallRequest, observer: CallObserver): Promise<Outcome> {
-    if (this.#state.state === "ready") return this.#state.engine.dispatcher.run(request, observer);
-    return this.#whenReady(({ dispatcher }) => dispatcher.run(request, observer));
+  dispatch(request: CallRequest, observer: CallObserver, listener: OutcomeListener): void {
+    if (this.#state.state === "ready") {
+      return this.#state.engine.dispatcher.dispatch(request, observer, listener);
+    }
+    this.#whenReady(({ dispatcher }) => dispatcher.dispatch(request, observer, listener))
+      .catch((error) => listener.reject(error));
   }
 
   /**

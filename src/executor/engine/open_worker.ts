@@ -1,5 +1,7 @@
 import { importLater } from "../../base/lazy_import.ts";
+import { isOfSystem } from "../../base/system_error.ts";
 import { WorkerInitError } from "../../base/errors.ts";
+import { taskModules } from "../../task/definition.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
 import type {
@@ -15,7 +17,13 @@ import type {} from "../guest/worker_main.ts";
 import { type CallContext, NO_CONTEXT } from "../wire/call_context.ts";
 import { encodeTasks } from "../wire/task_arguments.ts";
 
-type Open = (name: string, signal: AbortSignal, options: ProcessOptions) => Promise<Worker>;
+type Open = (name: string, signal: AbortSignal, options: OpenOptions) => Promise<Worker>;
+
+/** What only one kind of worker needs. */
+interface OpenOptions extends ProcessOptions {
+  /** What the owner of an inline worker is known by to the calls beneath those that it runs. */
+  readonly owner: string | undefined;
+}
 
 /** How each kind of worker is opened; its code is loaded with the first worker. */
 const OPENERS: { readonly [T in WorkerType]: Open } = {
@@ -35,19 +43,21 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
     return await openProcessWorker(new URL("../guest/process_main.ts", import.meta.url), {
       name,
       signal,
+      modules: taskModules,
       ...(permissions !== undefined && { permissions }),
       ...(env !== undefined && { env }),
       ...(flags !== undefined && { flags }),
     });
   },
-  inline: async (name) => {
+  inline: async (name, _signal, { owner }) => {
     const { openInlineWorker } = await importLater<typeof import("../../worker/inline_worker.ts")>(
       "inline",
     );
-    const calls = new LazyCalls();
+    const calls = new LazyCalls({ owner });
     await calls.load();
     return await openInlineWorker((request, control) => calls.run(request, control), {
       name,
+      beginsAtOnce: (request) => calls.beginsAtOnce(request),
       afterCall: (request) => calls.afterCall(request),
       close: () => calls.close(),
     });
@@ -68,6 +78,8 @@ interface WorkerSettings extends WorkerHookCalls {
   readonly type: WorkerType;
   /** What only workers of the kind `"process"` can be given. */
   readonly processOptions?: ProcessOptions;
+  /** What the owner of inline workers is known by. */
+  readonly owner?: string | undefined;
 }
 
 /**
@@ -75,16 +87,21 @@ interface WorkerSettings extends WorkerHookCalls {
  *
  * @param settings The kind, and what each worker does beside running calls.
  * @returns Opens one worker more at each call; the signal gives the start up. It rejects with
- * `WorkerInitError` when `init` fails, whose `cause` is what that threw.
+ * `WorkerInitError` when `init` fails, or the system does not give what a worker needs; its `cause` is
+ * what was thrown.
  */
 export function openWorkerOfType(
   settings: WorkerSettings,
 ): (signal: AbortSignal) => Promise<Worker> {
-  const { type, init, retire, processOptions = {} } = settings;
+  const { type, init, retire, processOptions = {}, owner } = settings;
   const open = OPENERS[type];
   let opened = 0;
   return async (signal) => {
-    const worker = await open(`quiver-worker-${++opened}`, signal, processOptions);
+    const name = `quiver-worker-${++opened}`;
+    const worker = await open(name, signal, { ...processOptions, owner }).catch((cause) => {
+      if (cause instanceof WorkerInitError || !isOfSystem(cause)) throw cause;
+      throw new WorkerInitError(`Cannot start worker "${name}": ${cause.message}`, { cause });
+    });
     // Both are calls like any other, so that every kind of worker can do it.
     if (init !== undefined) await prepare(worker, { name: "init", hook: init }, signal);
     if (retire !== undefined) await prepare(worker, { name: "retire", hook: retire }, signal);
@@ -117,7 +134,7 @@ async function prepare(
     const what = `its \`${name}\` task "${hook.task}" failed`;
     const why = cause instanceof Error ? cause.message : cause;
     const message = `Cannot start worker "${worker.name}": ${what}: ${why}`;
-    throw new WorkerInitError(message, { cause });
+    throw new WorkerInitError(message, { cause, hook: name });
   } finally {
     signal.removeEventListener("abort", stop);
   }

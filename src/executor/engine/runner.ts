@@ -5,7 +5,7 @@ import { describeScope, type Scope } from "../../scope/scope.ts";
 import type { CallRunner, ReadyCall, RememberedCall } from "../../task/call_task.ts";
 import { findTask, type TaskDefinition, tasksOf } from "../../task/definition.ts";
 import type { CancelSignal } from "../../base/abortable.ts";
-import { CallAnswer, type CallStatus, type OnAbort } from "../../task/future.ts";
+import { CallAnswer, type CallStatus, type OnAbort, type SentCall } from "../../task/future.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
@@ -27,7 +27,6 @@ class OptionedCall implements CallObserver {
   readonly deadline: number | undefined;
   readonly onAbort: OnAbort | undefined;
   readonly gracePeriod: number | undefined;
-  readonly priority: number | undefined;
   readonly retries: number | undefined;
   readonly #status: CallStatus;
 
@@ -42,20 +41,19 @@ class OptionedCall implements CallObserver {
     this.deadline = options.deadline;
     this.onAbort = options.onAbort;
     this.gracePeriod = options.gracePeriod;
-    this.priority = options.priority;
     this.retries = options.retries;
+  }
+
+  get priority(): number {
+    return this.#status.priority;
   }
 
   get cancellation(): CancelSignal {
     return this.#status.cancellation;
   }
 
-  started(worker: string): void {
-    this.#status.started(worker);
-  }
-
-  waits(): void {
-    this.#status.waits();
+  sent(call: SentCall): void {
+    this.#status.sent(call);
   }
 
   onMessage(kind: string, data: unknown): void {
@@ -193,10 +191,13 @@ export class WorkerRunner implements CallRunner {
     listener: OutcomeListener,
     options: CallOptions | undefined,
   ): void {
-    const context = toCallContext(scope, flags);
+    const { priority } = status;
+    const context = toCallContext(scope, priority > 0 ? { ...flags, priority } : flags);
     const observer = options === undefined ? status : new OptionedCall(status, options);
     const request = { module: address.module, task: address.name, args, context };
-    const encoded = holdsSpecial(args) ? encodeRequest(request, scope) : request;
+    const encoded = holdsSpecial(args)
+      ? encodeRequest(request, priority > 0 ? { ...scope, priority } : scope)
+      : request;
     this.#dispatcher.dispatch(encoded, observer, listener);
   }
 }

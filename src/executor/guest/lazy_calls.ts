@@ -2,18 +2,43 @@ import { importLater } from "../../base/lazy_import.ts";
 import type { CallControl, CallRequest, Outcome, WorkerHooks } from "../../worker/worker.ts";
 import type { CallContext } from "../wire/call_context.ts";
 import type { ResultCarrier } from "./result_carrier.ts";
+import type { ChunkTools } from "./run_chunk.ts";
 import type { Retirement } from "./retirement.ts";
 import type { WorkerCalls } from "./worker_calls.ts";
+
+/** Options of {@linkcode LazyCalls}. */
+interface LazyCallsOptions {
+  /**
+   * Whether nobody else is in this isolate.
+   *
+   * @default {false}
+   */
+  readonly ownIsolate?: boolean;
+  /** What who sends the calls is known by to those beneath them, if that is in this isolate. */
+  readonly owner?: string | undefined;
+}
 
 /**
  * Runs calls with what is loaded late, so that a worker listens before it loads what runs calls, while
  * its parent makes the first call ready.
  */
 export class LazyCalls implements WorkerHooks {
+  readonly #ownIsolate: boolean;
+  readonly #owner: string | undefined;
   #calls: WorkerCalls | undefined;
   #carrier: ResultCarrier | undefined;
   #loading: Promise<WorkerCalls> | undefined;
   #retirement: Retirement | undefined;
+
+  /**
+   * Loads nothing yet.
+   *
+   * @param options Whose worker it is.
+   */
+  constructor({ ownIsolate = false, owner }: LazyCallsOptions) {
+    this.#ownIsolate = ownIsolate;
+    this.#owner = owner;
+  }
 
   /**
    * Runs a call.
@@ -27,12 +52,16 @@ export class LazyCalls implements WorkerHooks {
     if (isRetireTask(request)) return this.#setRetireTask(calls, request);
     const outcome = calls.run(request, control);
     return outcome instanceof Promise
-      ? outcome.then((outcome) => this.#carry(outcome, request))
-      : this.#carry(outcome, request);
+      ? outcome.then((outcome) => this.#carry(outcome))
+      : this.#carry(outcome);
   }
 
-  #carry(outcome: Outcome, request: CallRequest): Outcome | Promise<Outcome> {
-    return this.#carrier?.carry(outcome, request) ?? outcome;
+  #carry(outcome: Outcome): Outcome | Promise<Outcome> {
+    return this.#carrier?.carry(outcome) ?? outcome;
+  }
+
+  beginsAtOnce(request: CallRequest): boolean {
+    return this.#calls?.isPlain(request) ?? false;
   }
 
   /** Asks the `retire` task, if there is one, whether the worker leaves. */
@@ -44,6 +73,8 @@ export class LazyCalls implements WorkerHooks {
    * Lets go of what the calls have opened.
    *
    * @throws {WorkerDiedError} When the `retire` task has failed.
+   * @throws {UnhandledFailuresError} When calls of executors that the calls have left open have failed,
+   * and nobody has looked at their futures.
    */
   async close(): Promise<void> {
     try {
@@ -51,6 +82,7 @@ export class LazyCalls implements WorkerHooks {
     } finally {
       await this.#calls?.close();
     }
+    if (this.#ownIsolate) this.#calls?.refuseUnhandled();
   }
 
   /**
@@ -69,7 +101,9 @@ export class LazyCalls implements WorkerHooks {
   /** Next to no worker has one. */
   async #setRetireTask(calls: WorkerCalls, request: CallRequest): Promise<Outcome> {
     const { Retirement } = await importLater<typeof import("./retirement.ts")>("retirement");
-    this.#retirement = new Retirement((...call) => calls.run(...call), request);
+    const retirement = new Retirement((...call) => calls.run(...call), request);
+    this.#retirement = retirement;
+    calls.betweenItems = () => retirement.ask();
     return { type: "value", value: undefined, duration: 0, warnings: [] };
   }
 
@@ -78,8 +112,9 @@ export class LazyCalls implements WorkerHooks {
       importLater<typeof import("./worker_calls.ts")>("guest"),
       importLater<typeof import("./result_carrier.ts")>("carrier"),
     ]);
-    this.#carrier = new ResultCarrier();
-    return this.#calls = new WorkerCalls();
+    const carrier = this.#carrier = new ResultCarrier();
+    const carry: ChunkTools["carry"] = (ended) => carrier.carryItems(ended);
+    return this.#calls = new WorkerCalls({ carry, owner: this.#owner });
   }
 }
 

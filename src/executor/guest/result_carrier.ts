@@ -1,8 +1,8 @@
 import { importLater } from "../../base/lazy_import.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
 import { isGivenAway, transfer } from "../../worker/transfer.ts";
-import type { CallRequest, Outcome } from "../../worker/worker.ts";
-import type { CallContext, ChunkReply, ItemFailure } from "../wire/call_context.ts";
+import type { Outcome } from "../../worker/worker.ts";
+import type { EndedItems, ItemFailure } from "../wire/call_context.ts";
 
 type Carrying = typeof import("../../value/carry_value.ts");
 type Thrown = typeof import("../../value/codec/thrown_value.ts");
@@ -22,13 +22,10 @@ export class ResultCarrier {
    *
    * @returns The outcome that goes back: the same, where structured clone carries the result whole.
    */
-  carry(outcome: Outcome, request: CallRequest): Outcome | Promise<Outcome> {
+  carry(outcome: Outcome): Outcome | Promise<Outcome> {
     if (outcome.type === "error" || typeof outcome.value !== "object" || outcome.value === null) {
       return outcome;
     }
-    // What `toCallContext` made.
-    const { chunk } = (request.context ?? {}) as Partial<CallContext>;
-    if (chunk !== undefined) return this.#carryReply(outcome, outcome.value as ChunkReply);
     if (!holdsSpecial([outcome.value])) return outcome;
     const tools = this.#tools;
     return tools === undefined
@@ -36,22 +33,24 @@ export class ResultCarrier {
       : toCarriedOutcome(outcome, tools);
   }
 
-  /** Each item of a chunk is a result of its own: one that cannot travel fails alone. */
-  #carryReply(
-    outcome: ValueOutcome,
-    reply: ChunkReply,
-  ): Outcome | Promise<Outcome> {
+  /**
+   * Looks at how items have ended. Each is a result of its own: one that cannot travel fails alone.
+   *
+   * @returns What goes back: the same, where structured clone carries the results whole.
+   */
+  carryItems(ended: EndedItems): EndedItems | Promise<EndedItems> {
+    if (ended.values instanceof Float64Array) return ended;
     const special: number[] = [];
-    for (let index = 0; index < reply.values.length; index++) {
-      const value = reply.values[index];
+    for (let index = 0; index < ended.values.length; index++) {
+      const value = ended.values[index];
       if (typeof value !== "object" || value === null) continue;
       if (holdsSpecial([value])) special.push(index);
     }
-    if (special.length === 0) return outcome;
-    return this.#load().then((tools) => ({
-      ...outcome,
-      value: toCarriedReply(reply, special, tools),
-    }));
+    if (special.length === 0) return ended;
+    const tools = this.#tools;
+    return tools === undefined
+      ? this.#load().then((tools) => toCarriedItems(ended, special, tools))
+      : toCarriedItems(ended, special, tools);
   }
 
   async #load(): Promise<Tools> {
@@ -80,14 +79,14 @@ function toCarriedOutcome(outcome: ValueOutcome, tools: Tools): Outcome {
   }
 }
 
-function toCarriedReply(
-  reply: ChunkReply,
+function toCarriedItems(
+  ended: EndedItems,
   special: readonly number[],
   tools: Tools,
-): ChunkReply {
-  const values = [...reply.values];
+): EndedItems {
+  const values = [...ended.values];
   const carried: number[] = [];
-  const failures: ItemFailure[] = [...reply.failures ?? []];
+  const failures: ItemFailure[] = [...ended.failures ?? []];
   for (const index of special) {
     try {
       values[index] = toCarriedResult(values[index], tools);
@@ -98,5 +97,5 @@ function toCarriedReply(
     }
   }
   failures.sort(([one], [other]) => one - other);
-  return { ...reply, values, carried, ...(failures.length > 0 && { failures }) };
+  return { ...ended, values, carried, ...(failures.length > 0 && { failures }) };
 }

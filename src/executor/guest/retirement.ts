@@ -29,12 +29,12 @@ export class Retirement {
   }
 
   /**
-   * Asks the task.
+   * Asks the task, until it has said once that the worker leaves.
    *
    * @returns Whether the worker leaves: also when the task fails.
    */
   ask(): Promise<boolean> {
-    return this.#asking = this.#ask();
+    return this.#asking = this.#asking.then((leaves) => leaves || this.#ask());
   }
 
   /**

@@ -1,20 +1,24 @@
+import { importLater } from "../../base/lazy_import.ts";
 import { runInScope } from "../../scope/current_scope.ts";
 import type { Scope } from "../../scope/scope.ts";
 import { whenSettled } from "../../store/memory_stores.ts";
 import { toBodyScope } from "../../task/call_task.ts";
 import type { TaskDefinition } from "../../task/definition.ts";
 import { fromThrown } from "../../value/codec/thrown_value.ts";
+import { planTransfer } from "../../worker/wire/large_buffers.ts";
 import type { CallControl } from "../../worker/worker.ts";
 import {
   type ChunkContext,
-  ChunkNotes,
-  type ChunkReply,
+  type EndedItems,
   type ItemFailure,
+  ITEMS,
+  type ItemValues,
   type Remembering,
+  toNumbers,
 } from "../wire/call_context.ts";
 
 /** What a chunk is run with. */
-interface ChunkTools {
+export interface ChunkTools {
   /** The task. */
   readonly definition: TaskDefinition;
   /** The scope that the calls were made in. */
@@ -28,62 +32,250 @@ interface ChunkTools {
   ) => Promise<{ value: unknown; source?: string }>;
   /** Makes a result of its own of what a function returns, which it may change at the next item. */
   readonly fix: (value: unknown) => unknown;
+  /** Makes results ready for structured clone. */
+  readonly carry: (ended: EndedItems) => EndedItems | Promise<EndedItems>;
+  /** Asked between two items whether the worker runs no more of them, if that can be. */
+  readonly spent?: (() => boolean | Promise<boolean>) | undefined;
 }
 
+/** What has ended is sent before another item begins, if it ended so many milliseconds ago. */
+const POST_INTERVAL = 5;
+
 /**
- * Runs the items of a chunk one after another, inside a worker. A failing item fails only itself.
+ * Runs the items of a chunk one after another, inside a worker, and tells how they end. A failing item
+ * fails only itself. The rest is left when the parent takes it back, when the time of the chunk is
+ * over, or when the worker is spent.
+ *
+ * What an item gives that has waited for something is sent at once, and so is all that is there when
+ * the next one waits. Code that never awaits keeps back what ended in the milliseconds before it.
  *
  * @param chunk What the chunk needs beside them.
  * @param tools What it is run with.
- * @returns How the items ended; fewer than were given when the chunk was stopped.
+ * @returns How those have ended that were not told of before.
  */
 export function runChunk(
-  items: readonly unknown[],
+  items: ItemValues,
   chunk: ChunkContext,
-  { definition, scope, control, compute, fix }: ChunkTools,
-): Promise<ChunkReply> {
+  tools: ChunkTools,
+): Promise<EndedItems | undefined> {
+  const { definition, scope, control, compute, fix } = tools;
   const { fn } = definition;
-  const notes = new ChunkNotes(chunk.notes);
-  const { remembering } = chunk;
+  const { remembering, slice = Infinity } = chunk;
+  const outbox = new ItemOutbox(tools, remembering !== undefined);
   if (remembering === undefined) {
+    const begin = (item: unknown) => fn(item);
     // One scope for all: it says only which task runs.
-    const run = () => runItems(items, notes, fn, fix);
+    const run = () => runItems(items, { ...tools, slice, begin, outbox });
     return runInScope(toBodyScope(definition, scope, control), run);
   }
-  const sources: (string | undefined)[] = [];
-  const run = async (item: unknown, index: number): Promise<unknown> => {
+  const begin = async (item: unknown, index: number): Promise<unknown> => {
     const own = remembering[index];
     if (own === undefined) {
       const body = () => whenSettled(fn(item), fix);
       return await runInScope(toBodyScope(definition, scope, control), body);
     }
     const { value, source } = await compute(item, own);
-    sources[index] = source;
+    outbox.nextSource = source;
     return value;
   };
-  return runItems(items, notes, run, (value) => value).then((reply) => ({ ...reply, sources }));
+  return runItems(items, { ...tools, slice, begin, outbox, fix: (value) => value });
+}
+
+/** How items are run. */
+interface ItemRun extends Pick<ChunkTools, "control" | "fix" | "spent"> {
+  /** After how many milliseconds no other item begins. */
+  readonly slice: number;
+  /** Begins an item. */
+  readonly begin: (item: unknown, index: number) => unknown;
+  /** Takes how items end. */
+  readonly outbox: ItemOutbox;
 }
 
 async function runItems(
-  items: readonly unknown[],
-  notes: ChunkNotes,
-  run: (item: unknown, index: number) => unknown,
-  fix: (value: unknown) => unknown,
-): Promise<ChunkReply> {
-  const values: unknown[] = [];
-  const failures: ItemFailure[] = [];
-  for (const [index, item] of items.entries()) {
-    if (!notes.begin(index)) break;
+  items: ItemValues,
+  { slice, begin, fix, outbox, control, spent }: ItemRun,
+): Promise<EndedItems | undefined> {
+  const over = performance.now() + slice;
+  // A coarse clock costs a third of a fine one, which is only read when this one has moved.
+  let tick = Date.now();
+  for (let index = 0; index < items.length; index++) {
+    if (control.beginItem?.() === false) break;
     try {
-      const value = run(item, index);
-      // A tick for each of many short items would take longer than the items.
-      values.push(isThenable(value) ? await whenSettled(value, fix) : fix(value));
+      const value = begin(items[index], index);
+      if (isThenable(value)) {
+        outbox.wait();
+        outbox.add(await whenSettled(value, fix));
+        await outbox.sendWaited();
+        // A tick for each of many short items would take longer than the items.
+      } else outbox.add(fix(value));
     } catch (error) {
-      values.push(undefined);
-      failures.push([index, { thrown: fromThrown(error) }]);
+      outbox.fail(error);
+    }
+    if (spent !== undefined && index < items.length - 1) {
+      const leaves = spent();
+      if (leaves !== false && await leaves) break;
+    }
+    const now = Date.now();
+    if (now === tick) continue;
+    tick = now;
+    control.awaitItem?.();
+    const time = performance.now();
+    if (time >= over) break;
+    await outbox.sendDue(time);
+  }
+  return await outbox.end();
+}
+
+/** How items have ended that the parent was not told yet. */
+class ItemOutbox {
+  readonly #tools: ChunkTools;
+  readonly #tellsSources: boolean;
+  #values: unknown[] = [];
+  #failures: ItemFailure[] = [];
+  #sources: (string | undefined)[] = [];
+  #sent = performance.now();
+  /** Those before are sent first. */
+  #sending: Promise<void> | undefined;
+  /** Tells that an item waits for more than other code of this isolate. */
+  #turn: ReturnType<typeof setImmediate> | undefined;
+  #waited = false;
+  /** Where the next result comes from. */
+  nextSource: string | undefined;
+
+  constructor(tools: ChunkTools, tellsSources: boolean) {
+    this.#tools = tools;
+    this.#tellsSources = tellsSources;
+  }
+
+  /** An item has a result. */
+  add(value: unknown): void {
+    this.#values.push(value);
+    if (!this.#tellsSources) return;
+    this.#sources.push(this.nextSource);
+    this.nextSource = undefined;
+  }
+
+  /** An item has failed. */
+  fail(error: unknown): void {
+    this.#failures.push([this.#values.length, { thrown: fromThrown(error) }]);
+    this.nextSource = undefined;
+    this.add(undefined);
+  }
+
+  /** An item returns a promise: what is there is sent if it waits for something. */
+  wait(): void {
+    this.#turn ??= setImmediate(() => {
+      this.#turn = undefined;
+      this.#waited = true;
+      this.#tools.control.awaitItem?.();
+      // What fails here is told at the end.
+      this.#send()?.catch(() => {});
+    });
+  }
+
+  /** Sends the result of an item that has waited for something. */
+  sendWaited(): Promise<void> | undefined {
+    if (!this.#waited) return undefined;
+    this.#waited = false;
+    return this.#send();
+  }
+
+  /** Sends what is there if the last time is long ago. */
+  sendDue(time: number): Promise<void> | undefined {
+    return time - this.#sent >= POST_INTERVAL ? this.#send() : undefined;
+  }
+
+  /**
+   * Sends what is left.
+   *
+   * @returns What may go with the answer instead, as nothing of it can be refused.
+   */
+  async end(): Promise<EndedItems | undefined> {
+    clearImmediate(this.#turn);
+    await this.#sending;
+    const values = this.#values;
+    if (values.length > 0 && values.every(isPrimitive)) return this.#take();
+    await this.#send();
+    await this.#sending;
+    return undefined;
+  }
+
+  /** What is there, which is sent now. */
+  #take(): EndedItems {
+    const ended: EndedItems = {
+      values: toNumbers(this.#values) ?? this.#values,
+      ...(this.#failures.length > 0 && { failures: this.#failures }),
+      ...(this.#tellsSources && { sources: this.#sources }),
+    };
+    this.#values = [];
+    this.#failures = [];
+    this.#sources = [];
+    this.#sent = performance.now();
+    return ended;
+  }
+
+  #send(): Promise<void> | undefined {
+    if (this.#values.length === 0) return undefined;
+    const carried = this.#tools.carry(this.#take());
+    const before = this.#sending;
+    if (before === undefined && !(carried instanceof Promise)) {
+      const refused = this.#post(carried);
+      if (refused === undefined) return undefined;
+      return this.#sending = this.#postEach(carried, refused.cause);
+    }
+    return this.#sending = Promise.all([carried, before]).then(([carried]) => {
+      const refused = this.#post(carried);
+      return refused && this.#postEach(carried, refused.cause);
+    });
+  }
+
+  /** Gives what structured clone throws, if it refuses something. */
+  #post(ended: EndedItems): { readonly cause: unknown } | undefined {
+    try {
+      this.#tools.control.send(ITEMS, { ...ended, values: toSent(ended.values) });
+      return undefined;
+    } catch (cause) {
+      return { cause };
     }
   }
-  return failures.length === 0 ? { values } : { values, failures };
+
+  /** One result spoils the message: each goes alone, so that only the guilty one fails. */
+  async #postEach(ended: EndedItems, cause: unknown): Promise<void> {
+    const { toResultError } = await importLater<
+      typeof import("../../worker/wire/unclonable.ts")
+    >("unclonable");
+    for (const [index, value] of ended.values.entries()) {
+      const failure = ended.failures?.find(([at]) => at === index);
+      const source = ended.sources?.[index];
+      const refused = this.#post({
+        values: [value],
+        ...(ended.carried?.includes(index) && { carried: [0] }),
+        ...(failure !== undefined && { failures: [[0, failure[1]]] }),
+        ...(ended.sources !== undefined && { sources: [source] }),
+      });
+      if (refused === undefined) continue;
+      const error = toError(() => toResultError(value, refused.cause ?? cause));
+      this.#post({ values: [undefined], failures: [[0, { thrown: fromThrown(error) }]] });
+    }
+  }
+}
+
+function toSent(values: ItemValues): ItemValues {
+  return values instanceof Float64Array ? values : planTransfer(values, "copy")?.values ?? values;
+}
+
+/** A result with a getter that throws: structured clone met it first, and so it is the reason. */
+function toError(make: () => Error): unknown {
+  try {
+    return make();
+  } catch (thrown) {
+    return thrown;
+  }
+}
+
+function isPrimitive(value: unknown): boolean {
+  const type = typeof value;
+  return value === null || type !== "object" && type !== "function" && type !== "symbol";
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

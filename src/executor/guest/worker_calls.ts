@@ -25,7 +25,9 @@ import {
   type Remembering,
   STARTED,
 } from "../wire/call_context.ts";
+import { takeUnhandledFailures } from "../unhandled_failures.ts";
 import type { LooseCode } from "./check_call.ts";
+import type { ChunkTools } from "./run_chunk.ts";
 
 // What not every call needs is loaded with the first that does.
 type Computing = typeof import("../../cache/get_or_compute.ts");
@@ -54,6 +56,24 @@ interface PreparedCall {
   readonly code: readonly LooseCode[];
   /** Says that the body starts, where that is asked for; throws when the call was given up. */
   readonly start: () => void;
+  /** Its body has ended, and what follows is the cache's. */
+  readonly end: () => void;
+}
+
+const NOTHING = (): void => {};
+
+/** When the body of a call that says so began and returned, in milliseconds. */
+interface BodyTime {
+  begun?: number;
+  ended?: number;
+}
+
+/** Options of {@linkcode WorkerCalls}. */
+interface WorkerCallsOptions {
+  /** Makes the results of a chunk's items ready for their way back, if they have one. */
+  readonly carry?: ChunkTools["carry"];
+  /** What who sends the calls is known by to those beneath them, if that is in this isolate. */
+  readonly owner?: string | undefined;
 }
 
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
@@ -69,6 +89,20 @@ export class WorkerCalls {
   #computing: Computing | undefined;
   /** There as soon as a call is to hand over what it prints. */
   #output: Promise<Disposable> | undefined;
+  readonly #carry: ChunkTools["carry"];
+  readonly #within: readonly string[] | undefined;
+  /** Asked between two items of a chunk whether the worker leaves, if it may by itself. */
+  betweenItems: (() => Promise<boolean>) | undefined;
+
+  /**
+   * Creates what has run nothing yet.
+   *
+   * @param options What it makes of results, and whose calls it runs.
+   */
+  constructor({ carry = (ended) => ended, owner }: WorkerCallsOptions = {}) {
+    this.#carry = carry;
+    if (owner !== undefined) this.#within = [owner];
+  }
 
   /**
    * Runs a call.
@@ -85,6 +119,11 @@ export class WorkerCalls {
       : this.#runPlain(known, args, control);
   }
 
+  /** Whether nothing has to be made ready for a call: its body begins as soon as it is run. */
+  isPlain({ module, task: name, context }: CallRequest): boolean {
+    return context === undefined && findTask({ module, name }) !== undefined;
+  }
+
   #runPlain(
     definition: TaskDefinition,
     args: readonly unknown[],
@@ -98,7 +137,7 @@ export class WorkerCalls {
       if (isThenable(value)) return finish(value, begun, warnings);
       return { type: "value", value, duration: performance.now() - begun, warnings };
     } catch (error) {
-      return toFailure(error, begun, warnings);
+      return toFailure(error, performance.now() - begun, warnings);
     }
   }
 
@@ -118,15 +157,17 @@ export class WorkerCalls {
     // What crossed the boundary is what `toCallContext` made.
     const context = (request.context ?? NO_CONTEXT) as CallContext;
     let begun = performance.now();
+    const time: BodyTime = {};
+    const toDuration = () => (time.ended ?? performance.now()) - (time.begun ?? begun);
     try {
-      const called = await this.#prepare(request, context, control, known, warnings);
+      const called = await this.#prepare(request, context, { control, known, warnings, time });
       const run = context.chunk === undefined ? undefined : await loadRunChunk();
       begun = performance.now();
       const computed = await this.#runPrepared(called, context, run);
-      const duration = performance.now() - begun;
+      const duration = toDuration();
       return this.#report({ type: "value", ...computed, duration, warnings }, context.limits);
     } catch (error) {
-      return this.#report(await toFailure(error, begun, warnings), context.limits);
+      return this.#report(await toFailure(error, toDuration(), warnings), context.limits);
     }
   }
 
@@ -134,17 +175,25 @@ export class WorkerCalls {
   async #prepare(
     { module, task: name, args: given }: CallRequest,
     context: CallContext,
-    control: CallControl,
-    known: TaskDefinition | undefined,
-    warnings: string[],
+    { control, known, warnings, time }: {
+      readonly control: CallControl;
+      readonly known: TaskDefinition | undefined;
+      readonly warnings: string[];
+      readonly time: BodyTime;
+    },
   ): Promise<PreparedCall> {
-    const { bare, limits, output, tasks, announce } = context;
+    const { bare, limits, output, tasks, announce, priority, within } = context;
     const definition = known ?? await importInWorker(module, () => importTask({ module, name }));
     const restored = bare === true
       ? this.#createPlainScope(warnings)
       : this.#restoreScope(context, warnings);
     this.#budget.total = limits?.nestedWorkers ?? NESTED_WORKERS;
     let scope = restored instanceof Promise ? await restored : restored;
+    if (priority !== undefined) scope = { ...scope, priority };
+    if (within !== undefined && scope.nesting !== undefined) {
+      const all = [...within, ...scope.nesting.within ?? []];
+      scope = { ...scope, nesting: { ...scope.nesting, within: all } };
+    }
     if (output === true) {
       await (this.#output ??= openOutput());
       scope = { ...scope, output: control };
@@ -153,10 +202,16 @@ export class WorkerCalls {
       ? given
       : await this.#decodeTasks(given, context, { control, warnings });
     const start = () => {
-      if (control.aborted) throw control.signal.reason;
-      if (announce === true) control.send(STARTED, undefined);
+      if (control.begin?.() === false || control.aborted) throw control.signal.reason;
+      if (announce !== true) return;
+      control.send(STARTED, undefined);
+      time.begun = performance.now();
     };
-    return { definition, scope, control, args, code: await this.#findCode(module, context), start };
+    const end = () => {
+      if (time.begun !== undefined) time.ended = performance.now();
+    };
+    const code = await this.#findCode(module, context);
+    return { definition, scope, control, args, code, start, end };
   }
 
   async #runPrepared(
@@ -168,9 +223,12 @@ export class WorkerCalls {
     if (runChunk !== undefined && context.chunk !== undefined) {
       start();
       const compute = (item: unknown, own: Remembering) =>
-        this.#runRemembered({ ...called, args: [item], start: () => {} }, own);
-      const tools = { definition, scope, control, compute, fix: fixResult };
-      return { value: await runChunk(args, context.chunk, tools) };
+        this.#runRemembered({ ...called, args: [item], start: NOTHING, end: NOTHING }, own);
+      const tools = { definition, scope, control, compute, fix: fixResult, carry: this.#carry };
+      const { chunk } = context;
+      const items = chunk.numbers ?? args;
+      const spent = this.#isSpent(context.limits);
+      return { value: await runChunk(items, chunk, { ...tools, spent }) };
     }
     if (context.call !== undefined || context.check !== undefined) {
       return await this.#runRemembered(called, context);
@@ -181,7 +239,7 @@ export class WorkerCalls {
 
   /** Where the code is not that of the key, the call runs all the same, and is not remembered. */
   async #runRemembered(
-    { definition, scope, control, args: given, code, start }: PreparedCall,
+    { definition, scope, control, args: given, code, start, end }: PreparedCall,
     { call, check, lent }: Remembering,
   ): Promise<Computed> {
     const { name } = definition;
@@ -192,7 +250,10 @@ export class WorkerCalls {
       return { value: await runBody(definition, scope, args, control), source: "unfit" };
     }
     const own = new BodyControl(control, scope.control);
-    const refuse = () => own.interrupted || isOther() ? "unfit" : undefined;
+    const refuse = () => {
+      end();
+      return own.interrupted || isOther() ? "unfit" : undefined;
+    };
     const leased = call?.leased ?? true;
     const body = () => {
       start();
@@ -246,6 +307,16 @@ export class WorkerCalls {
     }
   }
 
+  /**
+   * Tells of calls that the calls have made, and nobody has looked at.
+   *
+   * @throws {UnhandledFailuresError} When some have failed.
+   */
+  refuseUnhandled(): void {
+    const error = takeUnhandledFailures();
+    if (error !== undefined) throw error;
+  }
+
   async #decodeTasks(
     args: readonly unknown[],
     { tasks = {}, callbacks = false }: CallContext,
@@ -256,6 +327,13 @@ export class WorkerCalls {
       restoreScope: (scope) => this.#restoreScope(scope, warnings),
       callbacks: callbacks ? await openCallbacks(control) : undefined,
     });
+  }
+
+  /** What ends a worker after a call ends it between two items, too. */
+  #isSpent({ maxHeapBytes = Infinity }: Partial<CallLimits> = {}): ChunkTools["spent"] {
+    const { betweenItems } = this;
+    if (maxHeapBytes === Infinity) return betweenItems;
+    return () => this.#heap.excess(maxHeapBytes) !== undefined || (betweenItems?.() ?? false);
   }
 
   /** Adds to an outcome what is asked for. */
@@ -276,7 +354,11 @@ export class WorkerCalls {
   }
 
   #nest(scope: Scope, depth: number): Scope {
-    return { ...scope, nesting: { depth, allowance: this.#budget } };
+    const nesting = { depth, allowance: this.#budget };
+    return {
+      ...scope,
+      nesting: this.#within === undefined ? nesting : { ...nesting, within: this.#within },
+    };
   }
 
   async #openCache(
@@ -368,16 +450,15 @@ async function finish(
     const value = await result;
     return { type: "value", value, duration: performance.now() - begun, warnings };
   } catch (error) {
-    return await toFailure(error, begun, warnings);
+    return await toFailure(error, performance.now() - begun, warnings);
   }
 }
 
 async function toFailure(
   error: unknown,
-  begun: number,
+  duration: number,
   warnings: readonly string[],
 ): Promise<Outcome> {
-  const duration = performance.now() - begun;
   const { fromThrown } = await importLater<typeof import("../../value/codec/thrown_value.ts")>(
     "thrown",
   );
@@ -415,6 +496,7 @@ const LOOK_INTERVAL = 1;
 /** Watches how much memory a worker holds. */
 class HeapWatch {
   #looked = -Infinity;
+  #held = 0;
 
   /**
    * Looks after a call, unless it has looked less than a millisecond ago: what a call took that was
@@ -425,11 +507,13 @@ class HeapWatch {
    */
   excess(limit: number): number | undefined {
     const now = performance.now();
-    if (now - this.#looked < LOOK_INTERVAL) return undefined;
-    this.#looked = now;
-    // Of this isolate alone; buffers are external.
-    const { heapUsed, external } = Deno.memoryUsage();
-    return heapUsed + external > limit ? heapUsed + external : undefined;
+    if (now - this.#looked >= LOOK_INTERVAL) {
+      this.#looked = now;
+      // Of this isolate alone; buffers are external.
+      const { heapUsed, external } = Deno.memoryUsage();
+      this.#held = heapUsed + external;
+    }
+    return this.#held > limit ? this.#held : undefined;
   }
 }
 

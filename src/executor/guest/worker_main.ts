@@ -8,7 +8,7 @@ import { exposeWorker } from "../../worker/web/expose_worker.ts";
 import { LazyCalls } from "./lazy_calls.ts";
 
 async function start(): Promise<void> {
-  const calls = new LazyCalls();
+  const calls = new LazyCalls({ ownIsolate: true });
   await exposeWorker((request, control) => calls.run(request, control), calls);
   // A call that needs it is told why it cannot be loaded.
   await calls.load().catch(() => {});

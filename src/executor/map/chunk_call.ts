@@ -1,40 +1,48 @@
 import { UnclonableError, WorkerDiedError } from "../../base/errors.ts";
+import type { CancelSignal } from "../../base/abortable.ts";
 import type { TaskAddress } from "../../call/call_record.ts";
-import { CancelSource } from "../../task/future.ts";
+import { currentScope, runInScope } from "../../scope/current_scope.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
-import type { CallRequest, Outcome } from "../../worker/worker.ts";
+import type { BegunItems, CallRequest, Outcome } from "../../worker/worker.ts";
+import { isTransferred } from "../../worker/transfer.ts";
 import type { CallOptions } from "../call_options.ts";
-import { type CallObserver, isRetriable } from "../dispatch/call.ts";
+import {
+  type CallItems,
+  type CallObserver,
+  type CallPart,
+  isRetriable,
+  type OutcomeListener,
+} from "../dispatch/call.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { SLICE } from "../dispatch/item_sharing.ts";
+import { hasOnlyLooked } from "../dispatch/metrics.ts";
 import {
   type CallContext,
-  ChunkNotes,
-  type ChunkReply,
+  type EndedItems,
+  ITEMS,
+  type ItemValues,
   type Remembering,
   toChunkContext,
+  toNumbers,
 } from "../wire/call_context.ts";
+import { type ChunkSizer, estimateBytes } from "./chunk_pace.ts";
 
-/** What chunks are sent with. */
+/** What items are sent with. */
 export interface ChunkRoute {
   /** The task. */
   readonly address: TaskAddress;
   /** Brings requests to workers. */
-  readonly dispatcher: Pick<Dispatcher, "run">;
-  /**
-   * How the calls are made. With a deadline each is a chunk of its own. `retries` holds for each item:
-   * one that fails in a chunk is run again alone, as often as is left.
-   */
+  readonly dispatcher: Pick<Dispatcher, "dispatch">;
+  /** How the calls are made. With a deadline each travels alone. `retries` holds for each item. */
   readonly options?: CallOptions;
-  /** Learns how long chunks take. */
+  /** How many travel together. */
   readonly pace: ChunkSizer;
-  /** Whether workers share memory with this isolate. */
-  readonly sharesMemory: boolean;
   /** Told of what a worker warns of. */
   readonly warn: (message: string) => void;
 }
 
-/** What one chunk holds. */
+/** Items that are called together. */
 export interface ChunkContent {
   /** The items. */
   readonly items: readonly unknown[];
@@ -46,214 +54,352 @@ export interface ChunkContent {
   readonly callbacks?: CallRequest["callbacks"];
 }
 
-/** How the items of a chunk ended. */
+/** How items in a row have ended. */
 export interface ChunkResult {
   /** What the items returned; `undefined` for those that failed. */
-  readonly values: readonly unknown[];
-  /** Those that failed, and why. */
+  readonly values: ItemValues;
+  /** Those that failed, and why; by index among the values. */
   readonly failures: readonly (readonly [index: number, error: unknown])[];
   /** Where each result comes from (see `Outcome`), where that is told. */
   readonly sources: readonly (string | undefined)[];
 }
 
-/** A request of a chunk that is under way. */
-interface SentRequest {
-  readonly notes: ChunkNotes | undefined;
-  readonly cancellation: CancelSource;
-  atWorker: boolean;
+/** Who waits for items that were called together. */
+export interface ItemListener {
+  /**
+   * Items have ended.
+   *
+   * @param begin Which is the first.
+   * @param result How they ended.
+   */
+  ended(begin: number, result: ChunkResult): void;
+  /**
+   * Items have no result: they were given up, say, or their task cannot be found.
+   *
+   * @param begin Which is the first.
+   * @param count How many.
+   * @param reason Why.
+   */
+  failed(begin: number, count: number, reason: unknown): void;
+  /**
+   * An item that travels alone says something.
+   *
+   * @param index Which.
+   */
+  onMessage?(index: number, kind: string, data: unknown): void;
 }
 
 /**
- * A chunk on its way: to one worker, as long as nothing goes wrong.
+ * Items on their way, as calls of a dispatcher that are divided as workers get free: each is sent some
+ * of them, and what it does not begin in time goes elsewhere.
  *
- * When the worker dies, only the item that it ran fails. The others are sent again, in smaller
- * chunks or one by one, so that an item whose result was lost with the worker runs twice. The same
- * holds where structured clone refuses what one item is or returns.
- *
- * When it is given up, no further item begins: at once where memory is shared, else not of a request
- * that no worker has yet.
+ * When a worker dies, only the item that it ran fails. Those whose ends it has not told yet are run
+ * again elsewhere. The same holds where structured clone refuses what one item is.
  */
 export class ChunkCall {
-  readonly #route: ChunkRoute;
-  readonly #observer: CallObserver;
-  readonly #retries: number;
-  readonly #requests = new Set<SentRequest>();
+  /** What the items are sent with. */
+  readonly route: ChunkRoute;
+  /** The items. */
+  readonly content: ChunkContent;
+  /** Gives those up that have not begun. */
+  readonly cancellation: CancelSignal;
+  /** Whether items may be sent again that have not begun; else each travels alone. */
+  readonly divisible: boolean;
+  readonly #listener: ItemListener;
+  readonly #scope = currentScope();
+  readonly #done = Promise.withResolvers<void>();
+  #left: number;
 
   /**
-   * Creates a chunk that is not sent yet.
+   * Creates calls that are not sent yet.
    *
-   * @param route What it is sent with.
-   * @param observer When to give it up; told of the start of a chunk that is a single call.
-   */
-  constructor(route: ChunkRoute, observer: CallObserver) {
-    this.#route = route;
-    this.#retries = route.options?.retries ?? 0;
-    this.#observer = observer;
-    observer.cancellation?.addEventListener("abort", this);
-  }
-
-  /**
-   * Sends items.
-   *
+   * @param route What they are sent with.
    * @param content The items and what belongs to them.
-   * @returns How they ended; those are missing that did not begin as the chunk was given up. Rejects
-   * with what concerns all of them, such as a module that cannot be imported.
+   * @param cancellation Gives those up that have not begun.
+   * @param listener Told how they end.
    */
-  async run(content: ChunkContent): Promise<ChunkResult> {
-    if (content.items.length === 1) return await this.#runOne(content);
-    const notes = this.#route.sharesMemory ? new ChunkNotes() : undefined;
-    const { items: args, remembering } = content;
-    const context = toChunkContext(content.context, {
-      ...(notes !== undefined && { notes: notes.buffer }),
-      ...(remembering !== undefined && { remembering }),
-    });
-    try {
-      const outcome = await this.#send({ items: args, context }, { notes });
-      const result = toResult(this.#unwrap(outcome));
-      this.#learn(args, result.values, outcome);
-      return result.failures.length === 0 ? result : await this.#retry(content, result);
-    } catch (error) {
-      const died = error instanceof WorkerDiedError;
-      const given = this.#observer.cancellation?.aborted === true;
-      if (given || !died && !(error instanceof UnclonableError)) throw error;
-      const guilty = died && notes !== undefined ? notes.begun - 1 : -1;
-      return await this.#runAgain(content, guilty < 0 ? undefined : { guilty, error });
-    }
-  }
-
-  /** The chunk is given up. */
-  handleEvent(): void {
-    for (const { notes, cancellation, atWorker } of this.#requests) {
-      notes?.stop();
-      // Its worker would be lost for others until the item that runs has ended.
-      if (!atWorker) cancellation.abort(this.#observer.cancellation?.reason);
-    }
-  }
-
-  async #send(
-    { items: args, context, callbacks }: Omit<ChunkContent, "remembering">,
-    { notes, retries = 0 }: { readonly notes?: ChunkNotes | undefined; readonly retries?: number },
-  ): Promise<Outcome> {
-    const { address: { module, name: task }, dispatcher, options = {} } = this.#route;
-    const { deadline, onAbort, gracePeriod, priority } = options;
-    const request: SentRequest = { notes, cancellation: new CancelSource(), atWorker: false };
-    this.#requests.add(request);
-    const started = (worker?: string) => {
-      request.atWorker = true;
-      // A call among many in a chunk may still be given up.
-      if (args.length === 1) this.#observer.started?.(worker);
-    };
-    const { cancellation } = request;
-    const given = this.#observer.cancellation;
-    if (given?.aborted) cancellation.abort(given.reason);
-    try {
-      const sent = { module, task, args, context: announced(context, options) };
-      return await dispatcher.run({ ...sent, ...(callbacks !== undefined && { callbacks }) }, {
-        cancellation,
-        started,
-        waits: () => {
-          request.atWorker = false;
-          if (args.length === 1) this.#observer.waits?.();
-        },
-        // What one of many items says is said of none of the others.
-        onMessage: (kind, data) => {
-          if (args.length === 1) this.#observer.onMessage?.(kind, data);
-        },
-        deadline,
-        onAbort,
-        gracePeriod,
-        priority,
-        retries,
-      });
-    } finally {
-      this.#requests.delete(request);
-    }
-  }
-
-  /** Runs those items again, each on its own, that have failed and may do better. */
-  async #retry(content: ChunkContent, result: ChunkResult): Promise<ChunkResult> {
-    if (this.#retries === 0 || this.#observer.cancellation?.aborted === true) return result;
-    const { failures } = result;
-    const values = [...result.values];
-    const sources = [...result.sources];
-    const again = await Promise.all(failures.map(async ([index, error]) => {
-      const { values: [value], sources: [source], failures: [failure] } = isRetriable(error)
-        ? await this.#runOne(partOf(content, index, index + 1), this.#retries - 1)
-        : toFailure(error);
-      values[index] = value;
-      sources[index] = source;
-      return failure === undefined ? [] : [[index, failure[1]] as const];
-    }));
-    return { values, failures: again.flat(), sources };
-  }
-
-  /** Sends the rest again when it is known which item is at fault, else each item on its own. */
-  async #runAgain(
+  constructor(
+    route: ChunkRoute,
     content: ChunkContent,
-    known: { readonly guilty: number; readonly error: unknown } | undefined,
-  ): Promise<ChunkResult> {
-    const { length } = content.items;
-    if (known === undefined) {
-      return join(
-        await Promise.all(
-          content.items.map((_, index) => this.#runPart(content, index, index + 1)),
-        ),
-      );
-    }
-    const { guilty, error } = known;
-    const [before, failed, after] = await Promise.all([
-      this.#runPart(content, 0, guilty),
-      this.#retry(partOf(content, guilty, guilty + 1), toFailure(error)),
-      this.#runPart(content, guilty + 1, length),
-    ]);
-    return join([before, failed, after]);
+    cancellation: CancelSignal,
+    listener: ItemListener,
+  ) {
+    this.route = route;
+    this.content = content;
+    this.cancellation = cancellation;
+    this.divisible = !isTransferred(content.items);
+    this.#listener = listener;
+    this.#left = content.items.length;
   }
 
-  #runPart(content: ChunkContent, begin: number, end: number): Promise<ChunkResult> {
-    if (begin === end) return Promise.resolve({ values: [], failures: [], sources: [] });
-    return this.run(partOf(content, begin, end));
+  /**
+   * Sends the items.
+   *
+   * @returns Resolves when all have ended.
+   */
+  run(): Promise<void> {
+    const { length } = this.content.items;
+    // What has moved away with its call cannot be sent again.
+    const retries = this.divisible ? this.route.options?.retries ?? 0 : 0;
+    this.send(new ChunkPart(this, 0, length, retries));
+    return this.#done.promise;
   }
 
-  /** One item travels as the plain call that it is. */
-  async #runOne(content: ChunkContent, retries = this.#retries): Promise<ChunkResult> {
-    const { items: args, remembering: [own] = [] } = content;
-    const context = own === undefined
-      ? content.context
-      : { tags: {}, strict: false, ...content.context, ...own };
-    try {
-      const outcome = await this.#send({ ...content, context }, { retries });
-      const { value, source } = this.#unwrap(outcome);
-      this.#learn(args, [value], outcome);
-      return { values: [value], failures: [], sources: [source] };
-    } catch (error) {
-      return toFailure(error);
-    }
+  /** Sends some of the items. */
+  send(part: ChunkPart): void {
+    const { address: { module, name: task }, dispatcher, options = {} } = this.route;
+    const context = announced(this.content.context, options);
+    const request = { module, task, args: [], context };
+    // Also what is sent again is made by whoever made the calls, whoever has just told of a failure.
+    runInScope(this.#scope, () => dispatcher.dispatch(request, part, part));
   }
 
-  #learn(items: readonly unknown[], values: readonly unknown[], { duration }: Outcome): void {
-    const weight = estimateBytes(items) + estimateBytes(values);
-    this.#route.pace.note(items.length, duration, weight);
+  /** Items in a row have ended. */
+  ended(begin: number, result: ChunkResult): void {
+    this.#listener.ended(begin, result);
+    this.#settle(result.values.length);
   }
 
-  #unwrap(outcome: Outcome): Extract<Outcome, { type: "value" }> {
-    for (const warning of outcome.warnings) this.#route.warn(warning);
-    if (outcome.type === "error") throw toThrown(outcome.error.thrown);
-    // What a worker says of it is what it has made of it.
-    return outcome.carried ? { ...outcome, value: fromCarried(outcome.value as Carried) } : outcome;
+  /** Items in a row have no result. */
+  failed(begin: number, count: number, reason: unknown): void {
+    this.#listener.failed(begin, count, reason);
+    this.#settle(count);
+  }
+
+  /** An item that travels alone says something. */
+  said(index: number, kind: string, data: unknown): void {
+    this.#listener.onMessage?.(index, kind, data);
+  }
+
+  #settle(count: number): void {
+    this.#left -= count;
+    if (this.#left === 0) this.#done.resolve();
   }
 }
 
-function partOf(
-  { items, context, remembering, callbacks }: ChunkContent,
-  begin: number,
-  end: number,
-): ChunkContent {
-  return {
-    items: items.slice(begin, end),
-    context,
-    ...(remembering !== undefined && { remembering: remembering.slice(begin, end) }),
-    ...(callbacks !== undefined && { callbacks }),
-  };
+/** Some of the items, in a row, as a dispatcher sees them. */
+class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
+  readonly #call: ChunkCall;
+  /** The first whose end is not known. */
+  #begin: number;
+  #end: number;
+  readonly #retries: number;
+  /** The first of the request that was made last. */
+  #base = 0;
+  /** Whether a worker had them and did not begin them: they take longer than was thought. */
+  #returned = false;
+  alone = false;
+  completed = 0;
+  failed = 0;
+  retried = 0;
+  #bytes = 0;
+
+  constructor(call: ChunkCall, begin: number, end: number, retries: number) {
+    this.#call = call;
+    this.#begin = begin;
+    this.#end = end;
+    this.#retries = retries;
+  }
+
+  get observer(): CallObserver {
+    return this;
+  }
+
+  get listener(): OutcomeListener {
+    return this;
+  }
+
+  get items(): CallItems {
+    return this;
+  }
+
+  get size(): number {
+    return this.#end - this.#begin;
+  }
+
+  get sliced(): boolean {
+    return this.#call.route.pace.sliced;
+  }
+
+  get cancellation(): CancelSignal {
+    return this.#call.cancellation;
+  }
+
+  get deadline(): number | undefined {
+    return this.#call.route.options?.deadline;
+  }
+
+  get onAbort(): CallOptions["onAbort"] {
+    return this.#call.route.options?.onAbort;
+  }
+
+  get gracePeriod(): number | undefined {
+    return this.#call.route.options?.gracePeriod;
+  }
+
+  get priority(): number | undefined {
+    return this.#call.route.options?.priority;
+  }
+
+  /** A chunk is not run again as a whole. */
+  get retries(): number {
+    return this.size === 1 ? this.#retries : 0;
+  }
+
+  most(share: number): number {
+    const { size } = this.#call.route.pace;
+    if (!this.#call.divisible) return 1;
+    return this.#returned ? Math.max(1, Math.min(size, share)) : size;
+  }
+
+  toRequest(request: CallRequest): CallRequest {
+    const { items, remembering, callbacks } = this.#call.content;
+    this.#base = this.#begin;
+    this.completed = 0;
+    this.failed = 0;
+    this.retried = 0;
+    this.#bytes = 0;
+    this.alone = this.size === 1;
+    const args = items.slice(this.#begin, this.#end);
+    // What `ChunkCall.send` made.
+    const context = request.context as CallContext | undefined;
+    if (this.alone) {
+      const own = remembering?.[this.#begin];
+      return {
+        ...request,
+        args,
+        context: own === undefined ? context : { tags: {}, strict: false, ...context, ...own },
+        ...(callbacks !== undefined && { callbacks }),
+      };
+    }
+    const numbers = toNumbers(args);
+    const chunk = {
+      ...(this.sliced && { slice: SLICE }),
+      ...(numbers && { numbers }),
+      ...(remembering && { remembering: remembering.slice(this.#begin, this.#end) }),
+    };
+    return {
+      ...request,
+      args: numbers === undefined ? args : [],
+      items: args.length,
+      context: toChunkContext(context, chunk),
+    };
+  }
+
+  takeFirst(count: number): ChunkPart {
+    const begin = this.#begin;
+    this.#begin += count;
+    return this.#part(begin, begin + count);
+  }
+
+  takeRest(begun?: number): ChunkPart | undefined {
+    if (this.alone) return undefined;
+    const begin = begun === undefined ? this.#begin : Math.max(this.#begin, this.#base + begun);
+    const rest = this.#takeFrom(begin);
+    if (rest !== undefined) rest.#returned = true;
+    return rest;
+  }
+
+  takeSpared(error: unknown, begun: BegunItems | undefined): readonly ChunkPart[] {
+    if (this.alone || this.size === 0) return [];
+    if (error instanceof UnclonableError) return this.#takeHalf();
+    if (!(error instanceof WorkerDiedError)) return [];
+    // A worker that came to none could not begin the first.
+    const { count = 1, sure = 1 } = begun?.count === 0 ? {} : begun ?? {};
+    const end = Math.min(Math.max(this.#begin, this.#base + count), this.#end);
+    const first = Math.max(this.#begin, this.#base + sure - 1);
+    const parts = [this.#takeFrom(end)];
+    // Where they are so short that it is not known which of them it was, each goes alone.
+    if (end - first > 1) {
+      for (let index = end - 1; index >= first; index--) parts.unshift(this.#takeFrom(index));
+      parts.unshift(this.#takeFrom(this.#begin));
+    } else if (end > first) parts.unshift(this.#toFirst(end - 1));
+    return parts.filter((part) => part !== undefined);
+  }
+
+  onMessage(kind: string, data: unknown): void {
+    if (kind !== ITEMS) {
+      if (this.alone && this.size === 1) this.#call.said(this.#begin, kind, data);
+    } else if (this.size > 0) this.#ended(data as EndedItems);
+  }
+
+  resolve(outcome: Outcome): void {
+    for (const warning of outcome.warnings) this.#call.route.warn(warning);
+    if (outcome.type === "error") return this.reject(toThrown(outcome.error.thrown));
+    if (this.alone) {
+      const { value, source, carried } = outcome;
+      this.#ended({ values: [value], ...(carried && { carried: [0] }), sources: [source] });
+    }
+    this.#call.route.pace.note(
+      this.#begin - this.#base,
+      outcome.duration,
+      this.#bytes / Math.max(1, this.#begin - this.#base),
+    );
+  }
+
+  reject(reason: unknown): void {
+    const { size } = this;
+    if (size === 0) return;
+    const begin = this.#begin;
+    this.#begin = this.#end;
+    this.#call.failed(begin, size, reason);
+  }
+
+  /** The next items have ended. */
+  #ended(ended: EndedItems): void {
+    const begin = this.#begin;
+    const { values } = ended;
+    this.#begin += values.length;
+    const { failures = [], sources = [] } = ended;
+    this.failed += failures.length;
+    this.completed += values.length - failures.length - sources.filter(hasOnlyLooked).length;
+    const { items } = this.#call.content;
+    this.#bytes += values.length *
+      (estimateBytes(items, begin, this.#begin) + estimateBytes(values));
+    this.#deliver(begin, toResult(ended));
+  }
+
+  /** Hands over how items have ended, but for those that are run again. */
+  #deliver(begin: number, result: ChunkResult): void {
+    const retried = this.#retries > 0 && !this.#call.cancellation.aborted
+      ? result.failures.filter(([, error]) => isRetriable(error))
+      : [];
+    this.retried += retried.length;
+    let from = 0;
+    for (const [index] of retried) {
+      this.#call.ended(begin + from, partOf(result, from, index));
+      const at = begin + index;
+      this.#call.send(new ChunkPart(this.#call, at, at + 1, this.#retries - 1));
+      from = index + 1;
+    }
+    this.#call.ended(begin + from, from === 0 ? result : partOf(result, from));
+  }
+
+  #part(begin: number, end: number): ChunkPart {
+    return new ChunkPart(this.#call, begin, end, this.#retries);
+  }
+
+  #takeFrom(index: number): ChunkPart | undefined {
+    if (index >= this.#end) return undefined;
+    const rest = this.#part(index, this.#end);
+    this.#end = index;
+    return rest;
+  }
+
+  /** Keeps what comes from there on. */
+  #toFirst(index: number): ChunkPart | undefined {
+    return index > this.#begin ? this.takeFirst(index - this.#begin) : undefined;
+  }
+
+  /** One item is guilty, and it is not known which. */
+  #takeHalf(): ChunkPart[] {
+    if (this.size === 1) return [];
+    const all = [
+      this.#toFirst(this.#begin + Math.ceil(this.size / 2)),
+      this.#takeFrom(this.#begin),
+    ];
+    return all.filter((part) => part !== undefined);
+  }
 }
 
 /** A call with a deadline says when it starts. */
@@ -264,14 +410,13 @@ function announced(
   return deadline === Infinity ? context : { tags: {}, strict: false, ...context, announce: true };
 }
 
-function toResult({ value }: Extract<Outcome, { type: "value" }>): ChunkResult {
-  // What runs a chunk is `runChunk`.
-  const { values, carried = [], failures = [], sources = [] } = value as ChunkReply;
+function toResult({ values, carried = [], failures = [], sources = [] }: EndedItems): ChunkResult {
   const thrown = failures.map(([index, { thrown }]) => [index, toThrown(thrown)] as const);
   if (carried.length === 0) return { values, failures: thrown, sources };
   const whole = [...values];
   for (const index of carried) {
     try {
+      // What a worker says of it is what it has made of it.
       whole[index] = fromCarried(whole[index] as Carried);
     } catch (error) {
       thrown.push([index, error]);
@@ -281,120 +426,15 @@ function toResult({ value }: Extract<Outcome, { type: "value" }>): ChunkResult {
   return { values: whole, failures: thrown.sort(([one], [other]) => one - other), sources };
 }
 
-function toFailure(error: unknown): ChunkResult {
-  return { values: [undefined], failures: [[0, error]], sources: [undefined] };
-}
-
-function join(parts: readonly ChunkResult[]): ChunkResult {
-  const values: unknown[] = [];
-  const failures: [index: number, error: unknown][] = [];
-  const sources: (string | undefined)[] = [];
-  for (const part of parts) {
-    for (const [index, error] of part.failures) failures.push([values.length + index, error]);
-    for (const [index, value] of part.values.entries()) {
-      values.push(value);
-      sources.push(part.sources[index]);
-    }
-  }
-  return { values, failures, sources };
-}
-
-/** A chunk that takes less than this, in milliseconds, is too small. */
-const SHORT_CHUNK = 200;
-/** A chunk that takes more than this, in milliseconds, is too large. */
-const LONG_CHUNK = 2000;
-/** How much the newest chunk counts in the average. */
-const WEIGHT = 0.2;
-/** From here on a message costs next to nothing for each item, and memory is what counts. */
-const MAX_ITEMS = 4096;
-/** What the items of a chunk and their results may take together, in bytes, if they are estimated well. */
-const MAX_BYTES = 1 << 20;
-
-/** Decides how many items travel in one message to a worker. */
-export interface ChunkSizer {
-  /** How many items the next chunk has. */
-  readonly size: number;
-  /**
-   * Learns from a chunk.
-   *
-   * @param items How many items it had.
-   * @param duration How long it ran, in milliseconds.
-   * @param weight How many bytes an item and its result take.
-   */
-  note(items: number, duration: number, weight: number): void;
-}
-
-/**
- * The rule of joblib's `batch_size="auto"`: one item at first, so that slow tasks never wait for one
- * another in a chunk; while chunks are short they double, up to what takes 0.2 s by the last
- * measurements; chunks of more than 2 s shrink. Where joblib maps large arrays from files, here items
- * are copied and several chunks wait: heavy ones travel alone.
- *
- * @see https://github.com/joblib/joblib/blob/main/joblib/_parallel_backends.py
- */
-export class AutoChunkPace implements ChunkSizer {
-  #size = 1;
-  #average: number | undefined;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  note(items: number, duration: number, weight: number): void {
-    const bearable = Math.max(1, Math.floor(MAX_BYTES / Math.max(weight, 1)));
-    if (this.#size > bearable) return this.#resize(bearable);
-    // Those sent before the size changed, and the rests of an input, tell little of this size.
-    if (items !== this.#size) return;
-    const average = this.#average = this.#average === undefined
-      ? duration
-      : this.#average + WEIGHT * (duration - this.#average);
-    const ideal = Math.floor(this.#size * SHORT_CHUNK / Math.max(average, Number.EPSILON));
-    if (average < SHORT_CHUNK) {
-      this.#resize(Math.min(2 * this.#size, 2 * ideal, MAX_ITEMS, bearable));
-    } else if (average > LONG_CHUNK) this.#resize(Math.max(2 * ideal, 1));
-  }
-
-  #resize(size: number): void {
-    if (size === this.#size) return;
-    this.#size = size;
-    this.#average = undefined;
-  }
-}
-
-/** As many values tell enough of the others. */
-const SAMPLE = 8;
-/** What a number takes, and the little that is said of a value in any case. */
-const SMALL = 8;
-/** Large things lie in arrays and fields, seldom further down. */
-const DEPTH = 2;
-
-/**
- * Estimates how many bytes a value takes on its way to a worker, from a few of many: buffers and texts
- * count, and those in arrays and plain fields.
- *
- * @returns The mean in bytes; 0 when there are none.
- */
-export function estimateBytes(values: readonly unknown[]): number {
-  const step = Math.max(1, Math.floor(values.length / SAMPLE));
-  let sum = 0;
-  let count = 0;
-  for (let index = 0; index < values.length; index += step) {
-    sum += weigh(values[index], DEPTH);
-    count++;
-  }
-  return count === 0 ? 0 : sum / count;
-}
-
-function weigh(value: unknown, depth: number): number {
-  if (typeof value === "string") return SMALL + value.length;
-  if (typeof value !== "object" || value === null) return SMALL;
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return SMALL + value.byteLength;
-  if (depth === 0) return SMALL;
-  if (Array.isArray(value)) return SMALL + value.length * weigh(value[0], depth - 1);
-  let sum = SMALL;
-  // What a getter does, or a class hides, is not for an estimate.
-  for (const { value: field } of Object.values(Object.getOwnPropertyDescriptors(value))) {
-    sum += weigh(field, depth - 1);
-  }
-  return sum;
+function partOf(
+  { values, failures, sources }: ChunkResult,
+  begin: number,
+  end = values.length,
+): ChunkResult {
+  return {
+    values: values.slice(begin, end),
+    failures: failures.filter(([index]) => index >= begin && index < end)
+      .map(([index, error]) => [index - begin, error] as const),
+    sources: sources.slice(begin, end),
+  };
 }

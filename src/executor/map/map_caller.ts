@@ -1,33 +1,32 @@
-import { CancelledError } from "../../base/errors.ts";
+import type { CancelSignal } from "../../base/abortable.ts";
 import { voidCache } from "../../cache/cache.ts";
 import { runInScope } from "../../scope/current_scope.ts";
 import type { Scope } from "../../scope/scope.ts";
-import {
-  freezeArguments,
-  FrozenArguments,
-  isEqual,
-  resolveFutures,
-} from "../../task/call_arguments.ts";
+import { freezeArguments, FrozenArguments, hasFuture, isEqual } from "../../task/call_arguments.ts";
 import { answerCall, type CallRunner, REMEMBERING } from "../../task/call_task.ts";
 import type { TaskDefinition } from "../../task/definition.ts";
 import { type CallStatus, type CallTracker, CancelSource, Future } from "../../task/future.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
-import { isGivenAway } from "../../worker/transfer.ts";
-import type { CallRequest } from "../../worker/worker.ts";
+import { isGivenAway, isTransferred } from "../../worker/transfer.ts";
+import type { CallRequest, ProgressReport } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
 import { WorkerRunner } from "../engine/runner.ts";
 import { type CallContext, type Remembering, toCallContext } from "../wire/call_context.ts";
-import { ChunkCall, type ChunkContent, type ChunkResult, type ChunkRoute } from "./chunk_call.ts";
-import type { MapBatch, MapCalls } from "./map_buffer.ts";
+import {
+  ChunkCall,
+  type ChunkContent,
+  type ChunkResult,
+  type ChunkRoute,
+  type ItemListener,
+} from "./chunk_call.ts";
+import type { DeliverResults, MapBatch, MapCalls } from "./map_buffer.ts";
 
 /** The part of an executor that a map needs. */
 export interface MapExecutor {
   /** How many workers run at once at most. */
   readonly maxWorkers: () => number;
-  /** Whether workers share memory with this isolate. */
-  readonly sharesMemory: boolean;
   /** Whether workers import the code of tasks by themselves. */
   readonly loadsCode: boolean;
   /**
@@ -58,7 +57,22 @@ export interface MapSubject {
   readonly ended: (hit: boolean) => void;
   /** Given each future before it ends. */
   readonly follow: (future: Future<unknown>) => void;
+  /** Told what calls that have no future say, and of their ends (`undefined`), if somebody follows them. */
+  readonly said?: SaidOfCall | undefined;
 }
+
+/**
+ * Told what a call says that has no future.
+ *
+ * @param items With what it was called together.
+ * @param index Which of those it is.
+ * @param progress How far it is; nothing when it has ended.
+ */
+type SaidOfCall = (
+  items: readonly unknown[],
+  index: number,
+  progress: ProgressReport | undefined,
+) => void;
 
 /** An item, as it was when it came. */
 export type MapItem<T> = T | FrozenArguments;
@@ -83,15 +97,8 @@ export class MapCaller<T, R> {
     this.#executor = executor;
     this.#subject = subject;
     const { definition: { address }, scope: { warn } } = subject;
-    const { dispatcher, sharesMemory, options = {} } = executor;
-    this.#route = {
-      address,
-      dispatcher,
-      options,
-      pace,
-      sharesMemory,
-      warn: (message) => warn(message),
-    };
+    const { dispatcher, options = {} } = executor;
+    this.#route = { address, dispatcher, options, pace, warn: (message) => warn(message) };
     this.#runner = new WorkerRunner(new ChunkGatherer(this.#route), executor.loadsCode);
   }
 
@@ -136,73 +143,97 @@ export class MapCaller<T, R> {
   /**
    * Calls the task for items that came together.
    *
-   * @returns The calls: as one where nothing is to be known of each.
+   * @returns What makes the calls: as one where nothing is to be known of each.
    */
-  call(items: readonly MapItem<T>[]): MapCalls<R>[] {
+  call(items: readonly MapItem<T>[]): readonly MakeCalls<R>[] {
     const { definition, scope } = this.#subject;
     const refused = this.#executor.refuse(definition.name, scope);
-    if (refused !== undefined) {
-      return [{ size: items.length, batch: refused.then(toNothing, toFailure), cancel: () => {} }];
-    }
-    return runInScope(scope, () => {
-      if (this.#isPlain(items)) return [this.#callTogether(items)];
-      return items.map((item) => this.#callAlone(item));
-    });
+    if (refused !== undefined) return [(deliver) => toRefusedCalls(refused, items, deliver)];
+    const plain = runInScope(scope, () => this.#isPlain(items));
+    return plain
+      ? [(deliver) => runInScope(scope, () => this.#callTogether(items, deliver))]
+      : items.map((item) => (deliver) => runInScope(scope, () => this.#callAlone(item, deliver)));
   }
 
   /** Whether neither the cache nor futures make some of the calls end before others. */
   #isPlain(items: readonly MapItem<T>[]): boolean {
-    const { definition } = this.#subject;
-    if (this.#remembers || holdsSpecial(items)) return false;
-    const resolved = resolveFutures(items, definition.name);
-    if (!(resolved instanceof Promise)) return true;
-    // Only asked: each call waits for its own futures, and fails with them.
-    resolved.catch(() => {});
-    return false;
+    return !this.#remembers && !holdsSpecial(items) && !isTransferred(items) && !hasFuture(items);
   }
 
   /** One future for all: a promise for each would take longer than a short call. */
-  #callTogether(items: readonly MapItem<T>[]): MapCalls<R> {
-    const { definition: { name }, scope, ended } = this.#subject;
+  #callTogether(items: readonly MapItem<T>[], deliver: DeliverResults<R>): MapCalls {
+    const { definition: { name }, scope, ended, said } = this.#subject;
     const content = { items, context: toCallContext(scope) };
-    const run = (status: CallStatus) => new ChunkCall(this.#route, status).run(content);
+    const settled = (begin: number, count: number) => {
+      for (let index = begin; index < begin + count; index++) {
+        said?.(items, index, undefined);
+        ended(false);
+      }
+    };
+    const listener: ItemListener = {
+      ended: (begin, result) => {
+        settled(begin, result.values.length);
+        deliver(begin, toBatch(result));
+      },
+      failed: (begin, count, error) => {
+        settled(begin, count);
+        deliver(begin, { values: [], failure: { error } });
+      },
+      ...(said !== undefined && {
+        onMessage: (index, kind, data) => {
+          // What `CallControl.report()` has sent.
+          if (kind === "progress") said(items, index, data as ProgressReport | undefined);
+        },
+      }),
+    };
+    const run = (status: CallStatus) =>
+      new ChunkCall(this.#route, content, status.cancellation, listener).run();
     const future = new Future(name, run, this.#executor.tracker());
-    this.#subject.follow(future);
-    const batch = future.then((result): MapBatch<R> => {
-      for (const _ of items) ended(false);
-      return toBatch(result);
-    }, toFailure);
-    return { size: items.length, batch, cancel: () => future.cancel() };
+    // Its calls tell how they end, those that it gives up included.
+    future.catch(() => {});
+    return { size: items.length, cancel: () => future.cancel() };
   }
 
-  #callAlone(item: MapItem<T>): MapCalls<R> {
+  #callAlone(item: MapItem<T>, deliver: DeliverResults<R>): MapCalls {
     const { definition, scope, ended } = this.#subject;
     const tracker = this.#executor.tracker();
     const frozen = item instanceof FrozenArguments ? item : undefined;
     const args = frozen?.values ?? [item];
-    const future = answerCall(definition, args, scope, this.#runner, { tracker, frozen });
+    const priority = this.#executor.options?.priority;
+    const future = answerCall(definition, args, scope, this.#runner, { tracker, frozen, priority });
     this.#subject.follow(future);
     // The definition is that of the task, so its function returns what the task does.
-    const batch = future.then((value): MapBatch<R> => ({ values: [value as R] }), toFailure)
-      .finally(() => ended(future.hit === true));
-    return { size: 1, batch, cancel: () => future.cancel() };
+    void future.then((value): MapBatch<R> => ({ values: [value as R] }), toFailure)
+      .then((batch) => {
+        ended(future.hit === true);
+        deliver(0, batch);
+      });
+    return { size: 1, cancel: () => future.cancel() };
   }
+}
+
+/** Makes calls, and gives their results to who takes them. */
+type MakeCalls<R> = (deliver: DeliverResults<R>) => MapCalls;
+
+function toRefusedCalls<R>(
+  refused: Future<unknown>,
+  { length }: readonly unknown[],
+  deliver: DeliverResults<R>,
+): MapCalls {
+  refused.catch((error) => deliver(0, toFailure(error)));
+  return { size: length, cancel: () => {} };
 }
 
 function toBatch<R>({ values, failures }: ChunkResult): MapBatch<R> {
   const [first] = failures;
   // What the task returned, see `MapCaller.#callAlone`.
-  if (first === undefined) return { values: values as readonly R[] };
+  if (first === undefined) return { values: values as ArrayLike<R> & Iterable<R> };
   const [index, error] = first;
-  return { values: values.slice(0, index) as R[], failure: { error } };
+  return { values: values.slice(0, index) as ArrayLike<R> & Iterable<R>, failure: { error } };
 }
 
 function toFailure(error: unknown): MapBatch<never> {
   return { values: [], failure: { error } };
-}
-
-function toNothing(): MapBatch<never> {
-  return { values: [] };
 }
 
 /** A call that waits for its chunk to be full. */
@@ -244,22 +275,25 @@ export class ChunkGatherer {
   #flush(): void {
     const all = this.#gathered;
     this.#gathered = [];
-    const gathered = all.filter(({ request }) => request.callbacks === undefined);
-    // Each may be given up by itself, and calls nobody back then.
-    for (const call of all) if (call.request.callbacks !== undefined) void this.#send([call]);
-    const { size } = this.#route.pace;
-    for (let begin = 0; begin < gathered.length; begin += size) {
-      void this.#send(gathered.slice(begin, begin + size));
+    const gathered: GatheredCall[] = [];
+    for (const call of all) {
+      const { args, callbacks } = call.request;
+      // Each may be given up by itself, and calls nobody back then; what has moved cannot go again.
+      if (callbacks !== undefined || isTransferred(args)) this.#send([call]);
+      else gathered.push(call);
     }
+    if (gathered.length > 0) this.#send(gathered);
   }
 
-  async #send(calls: readonly GatheredCall[]): Promise<void> {
-    const chunk = new ChunkCall(this.#route, observeAll(calls));
-    try {
-      deliver(calls, await chunk.run(toContent(calls)));
-    } catch (error) {
-      for (const { result } of calls) result.reject(error);
-    }
+  #send(calls: readonly GatheredCall[]): void {
+    const listener: ItemListener = {
+      ended: (begin, result) => deliver(calls.slice(begin, begin + result.values.length), result),
+      failed: (begin, count, reason) => {
+        for (const { result } of calls.slice(begin, begin + count)) result.reject(reason);
+      },
+      onMessage: (index, kind, data) => calls[index]?.observer.onMessage?.(kind, data),
+    };
+    void new ChunkCall(this.#route, toContent(calls), observeAll(calls), listener).run();
   }
 }
 
@@ -300,10 +334,8 @@ function toRemembering(context: CallContext | undefined): Remembering | undefine
   };
 }
 
-/** A chunk is given up when each of its calls is. */
-function observeAll(calls: readonly GatheredCall[]): CallObserver {
-  const [first] = calls;
-  if (first !== undefined && calls.length === 1) return first.observer;
+/** Those that have not begun are given up when each of the calls is. */
+function observeAll(calls: readonly GatheredCall[]): CancelSignal {
   const cancellation = new CancelSource();
   let wanted = calls.length;
   for (const { observer } of calls) {
@@ -314,7 +346,7 @@ function observeAll(calls: readonly GatheredCall[]): CallObserver {
     if (given?.aborted) giveUp();
     else given?.addEventListener("abort", giveUp);
   }
-  return { cancellation };
+  return cancellation;
 }
 
 function deliver(
@@ -332,8 +364,5 @@ function deliver(
       duration: 0,
       warnings: [],
     });
-  }
-  for (const { request: { task }, result } of calls.slice(values.length)) {
-    result.reject(new CancelledError(`Cannot finish "${task}": the map that called it has ended`));
   }
 }

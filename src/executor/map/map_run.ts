@@ -1,9 +1,15 @@
+import { toWarning } from "../../base/warning.ts";
 import type { Future } from "../../task/future.ts";
-import { AutoChunkPace, type ChunkSizer } from "./chunk_call.ts";
+import { type ChunkSizer, createChunkSizer } from "./chunk_pace.ts";
 import { type MapBatch, MapBuffer } from "./map_buffer.ts";
 import { MapCaller, type MapExecutor, type MapItem, type MapSubject } from "./map_caller.ts";
 import { type MapInput, openMapInput } from "./map_input.ts";
-import { openProgressBar, type ProgressObserver, RunningProgress } from "./progress_bar.ts";
+import {
+  openProgressBar,
+  type ProgressObserver,
+  RunningProgress,
+  toSafeProgress,
+} from "./progress_bar.ts";
 
 /** How a map is run, checked. */
 export interface MapSettings {
@@ -23,11 +29,12 @@ export interface MapSettings {
  * A map under way.
  *
  * ```text
- *  input ──take──▶ MapCaller ──▶ one future for a chunk, or one for each call that the cache may know
+ *  input ──take──▶ MapCaller ──▶ one future for all taken, or one for each call that the cache may know
  *                                  │                                     │ what a worker must run
  *                                  ▼                                     ▼
  *                              ChunkCall ◀────────────────────── ChunkGatherer
- *                                  ║ one message for a chunk, and one back
+ *                                  ║ a worker that gets free is sent some; what it has not
+ *                                  ║ begun after 100 ms, or another could run, comes back
  *  caller ◀──batch── MapBuffer ◀═══╝
  * ```
  */
@@ -51,32 +58,29 @@ class MapRun<T, R> {
    */
   constructor(
     executor: MapExecutor,
-    subject: Omit<MapSubject, "ended" | "follow">,
+    subject: Omit<MapSubject, "ended" | "follow" | "said">,
     items: Iterable<T> | AsyncIterable<T>,
     { chunkSize, bufferSize, ordered, signal }: MapSettings,
     progress: MapProgress,
   ) {
     const { deadline = Infinity } = executor.options ?? {};
+    const workers = executor.maxWorkers();
     const size = deadline === Infinity ? chunkSize : 1;
-    const pace: ChunkSizer = size === "auto" ? new AutoChunkPace() : { size, note: () => {} };
-    const total = sizeOf(items);
-    this.#window = new MapWindow({
-      pace,
-      bufferSize,
-      workers: executor.maxWorkers(),
-      ...(size === "auto" && total !== undefined && { total }),
-    });
+    const pace = createChunkSizer({ chunkSize: size, bufferSize, workers });
+    this.#window = new MapWindow({ pace, bufferSize, workers });
     this.#buffer = new MapBuffer(ordered, this.#ring);
     const ended = (hit: boolean) => progress.update(hit);
     const follow = (future: Future<unknown>) => progress.follow(future);
-    const caller = this.#caller = new MapCaller(executor, { ...subject, ended, follow }, pace);
+    const { said } = progress;
+    const caller = new MapCaller<T, R>(executor, { ...subject, ended, follow, said }, pace);
+    this.#caller = caller;
     // What a generator gives may be one object again and again; an array has them all at once.
     const freeze = (item: T) => Array.isArray(items) ? item : caller.freeze(item);
     this.#input = openMapInput(items, freeze, this.#ring);
     this.#progress = progress;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#ring);
-    progress.start(total);
+    progress.start(sizeOf(items));
   }
 
   /**
@@ -113,8 +117,7 @@ class MapRun<T, R> {
       const count = this.#window.next(this.#buffer.size);
       const items = count === 0 ? [] : this.#input.take(count);
       if (items.length === 0) return;
-      this.#window.took(items.length);
-      for (const calls of this.#caller.call(items)) this.#buffer.add(calls);
+      for (const make of this.#caller.call(items)) this.#buffer.add(make);
     }
   }
 }
@@ -132,6 +135,15 @@ class MapProgress {
   constructor(observer: ProgressObserver | undefined) {
     this.#observer = observer;
     this.#running = observer && new RunningProgress(observer);
+  }
+
+  /** Told what calls say that have no future, if the observer wants to know. */
+  get said(): MapSubject["said"] {
+    const running = this.#running;
+    if (this.#observer?.report === undefined || running === undefined) return undefined;
+    return (items, index, progress) => {
+      if (this.#observer !== undefined) running.said(items, index, progress);
+    };
   }
 
   /** A call runs. */
@@ -167,12 +179,14 @@ class MapProgress {
  */
 export async function openMapRun<T, R>(
   executor: MapExecutor,
-  subject: Omit<MapSubject, "ended" | "follow">,
+  subject: Omit<MapSubject, "ended" | "follow" | "said">,
   items: Iterable<T> | AsyncIterable<T>,
   settings: MapSettings,
 ): Promise<MapRun<T, R>> {
   const { progress } = settings;
-  const observer = progress === true ? await openProgressBar() : progress || undefined;
+  const observer = progress === true
+    ? await openProgressBar()
+    : progress && toSafeProgress(progress, toWarning(subject.scope.warn)) || undefined;
   return new MapRun<T, R>(executor, subject, items, settings, new MapProgress(observer));
 }
 
@@ -182,13 +196,11 @@ function sizeOf(items: object): number | undefined {
 }
 
 /** Options of {@linkcode MapWindow}. */
-export interface MapAppetiteOptions {
-  /** How many items travel together. */
+export interface MapWindowOptions {
+  /** How many items go to a worker at once: no more than the buffer holds. */
   readonly pace: ChunkSizer;
   /** How many items may be taken whose results were not given yet; enough for all if left out. */
   readonly bufferSize: number | undefined;
-  /** How many items there are, if that is known and they are to be shared out alike. */
-  readonly total?: number;
   /** How many workers there are for them. */
   readonly workers: number;
 }
@@ -197,20 +209,16 @@ export interface MapAppetiteOptions {
 const MIN_BUFFER = 32;
 /** One that a worker runs, one that waits for it there, and as many whose results are being given. */
 const CHUNKS_PER_WORKER = 4;
-/** With a buffer of a given size: so many chunks of it that no worker goes without. */
-const CHUNKS_IN_BUFFER_PER_WORKER = 2;
-
 /** Decides how many items a map takes next. */
 export class MapWindow {
-  readonly #options: MapAppetiteOptions;
-  #taken = 0;
+  readonly #options: MapWindowOptions;
 
   /**
    * Creates the window of a map that has taken nothing.
    *
    * @param options What it depends on.
    */
-  constructor(options: MapAppetiteOptions) {
+  constructor(options: MapWindowOptions) {
     this.#options = options;
   }
 
@@ -221,26 +229,9 @@ export class MapWindow {
    * @returns How many; 0 when there is no room for a chunk.
    */
   next(buffered: number): number {
-    const { pace, workers, bufferSize, total } = this.#options;
-    const limit = bufferSize ?? Math.max(MIN_BUFFER, CHUNKS_PER_WORKER * workers * pace.size);
-    const size = Math.max(
-      1,
-      Math.min(
-        pace.size,
-        Math.floor(limit / (CHUNKS_IN_BUFFER_PER_WORKER * workers)),
-        // What is left goes to all workers alike.
-        total === undefined ? Infinity : Math.ceil((total - this.#taken) / workers),
-      ),
-    );
-    return buffered + size <= limit ? size : 0;
-  }
-
-  /**
-   * Items were taken.
-   *
-   * @param count How many.
-   */
-  took(count: number): void {
-    this.#taken += count;
+    const { pace: { size }, workers, bufferSize } = this.#options;
+    const limit = bufferSize ?? Math.max(MIN_BUFFER, CHUNKS_PER_WORKER * workers * size);
+    // Whole chunks, so that what is left over does not make small ones.
+    return size * Math.floor(Math.max(0, limit - buffered) / size);
   }
 }

@@ -1,10 +1,12 @@
 import { importLater } from "../../base/lazy_import.ts";
 import {
-  ANYTHING,
+  BOOLEAN,
   checkOptions,
   COUNT,
   numeric,
   type OptionRules,
+  SIGNAL,
+  withFunctions,
 } from "../../base/check_options.ts";
 import type { Scope } from "../../scope/scope.ts";
 import { adoptFutures } from "../../task/call_arguments.ts";
@@ -16,21 +18,32 @@ import type { ProgressObserver } from "./progress_bar.ts";
 /** Options of `Executor.map`. */
 export interface MapOptions {
   /**
-   * How many items travel to a worker in one message. `"auto"` begins with one; while chunks are
-   * short they double, up to what takes 0.2 s, 4096 items, or about 1 MB of items and results;
-   * chunks of more than 2 s shrink.
+   * How many items a worker is sent at once, which it runs one after another. `"auto"` begins with one;
+   * while they are short it doubles, up to what takes 100 ms, 4096 items, or about 1 MB of items and
+   * results. A worker that has run some for 100 ms begins no more of them, and the rest goes to
+   * whichever worker is free. With a number, a worker keeps so many without that limit of time.
    *
-   * The items of a chunk run one after another on one worker, and their results come together. Each
-   * is still a call of its own: it has its own key, it is not sent when the cache knows it, and it
-   * fails alone. When a worker dies, only the item that it ran fails; of the others in its chunk those
-   * that it had finished may run once more. With `chunkSize: 1` no item runs twice.
+   * Either way those that have not begun are taken back as soon as another worker has nothing to do, a
+   * call of a higher priority waits, or the map ends. Each item is a call of its own: it has its own
+   * key, it is not sent when the cache knows it, it fails alone, and it counts as a task of
+   * `maxTasksPerWorker`; `retire` and `maxHeapBytes` are looked at after each.
+   *
+   * Results do not wait for the other items that were sent with them: what is there goes out as soon as
+   * an item waits for something, and every few milliseconds between items. Only code that never awaits
+   * keeps back what had ended in the milliseconds before it, until it returns.
+   *
+   * When a worker dies, the item that had begun last fails, and is not run again unless `retries` says
+   * so. Those that had not begun run elsewhere, and so do those whose results are lost, which had ended
+   * in the last milliseconds; with `chunkSize: 1` there are none. Of a process that is killed, or runs
+   * out of memory, it is not known which of up to 32 items it ran that take less than some
+   * microseconds: these are run again, each alone.
    *
    * @default {"auto"}
    */
   chunkSize?: number | "auto";
   /**
-   * How many items are taken from the input at most beyond those whose results were given. Chunks are
-   * made so small that the buffer has two for each worker.
+   * How many items are taken from the input at most beyond those whose results were given. Workers are
+   * sent so few at once that the buffer has two such chunks for each.
    *
    * @default {Math.max(32, 4 * maxWorkers * chunkSize)}
    */
@@ -54,15 +67,20 @@ export interface MapOptions {
   signal?: AbortSignal;
 }
 
+const OBSERVER = withFunctions(["start", "update", "stop"], ["report"]);
+
 const RULES: OptionRules<MapOptions> = {
   chunkSize: {
     ...numeric('must be a positive integer or "auto"', Number.isInteger),
     allows: (value) => value === "auto" || COUNT.allows(value),
   },
   bufferSize: COUNT,
-  ordered: ANYTHING,
-  progress: ANYTHING,
-  signal: ANYTHING,
+  ordered: BOOLEAN,
+  progress: {
+    ...OBSERVER,
+    allows: (value) => BOOLEAN.allows(value) || OBSERVER.allows(value),
+  },
+  signal: SIGNAL,
 };
 
 /** What a map calls. */
@@ -71,6 +89,16 @@ interface MapTarget {
   readonly definition: TaskDefinition;
   /** The scope that the map was made in: a generator runs in that of whoever pulls. */
   readonly scope: Scope;
+}
+
+/**
+ * Checks the options of a map.
+ *
+ * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function checkMapOptions(options: MapOptions): void {
+  checkOptions("map", options, RULES);
 }
 
 /**
@@ -89,7 +117,7 @@ export function mapTask<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   options: MapOptions,
 ): AsyncGenerator<R, void, void> {
-  checkOptions("map", options, RULES);
+  checkMapOptions(options);
   const { chunkSize = "auto", bufferSize, ordered = true, progress = false, signal } = options;
   const settings = { chunkSize, bufferSize, ordered, progress, signal };
   const { name } = target.definition;

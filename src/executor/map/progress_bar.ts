@@ -1,7 +1,9 @@
 import { importLater } from "../../base/lazy_import.ts";
+import { type QuiverWarning, SafeCallbacks } from "../../base/warning.ts";
 import type { Future } from "../../task/future.ts";
+import type { ProgressReport } from "../../worker/worker.ts";
 
-/** Told how a map goes. */
+/** Told how a map goes. What it throws is warned of once, and ends neither the map nor the program. */
 export interface ProgressObserver {
   /**
    * The map begins.
@@ -61,11 +63,33 @@ export async function openProgressBar(): Promise<ProgressObserver | undefined> {
   };
 }
 
+/**
+ * Makes of a user's observer one that never throws.
+ *
+ * @param warn Told once when the user's throws; must not throw.
+ */
+export function toSafeProgress(
+  observer: ProgressObserver,
+  warn: (warning: QuiverWarning) => void,
+): ProgressObserver {
+  const callbacks = new SafeCallbacks("who follows a map", warn);
+  return {
+    start: (total) => callbacks.tell("start", () => observer.start(total)),
+    update: (hit) => callbacks.tell("update", () => observer.update(hit)),
+    ...(observer.report !== undefined && {
+      report: (running: number) => callbacks.tell("report", () => observer.report?.(running)),
+    }),
+    stop: () => callbacks.tell("stop", () => observer.stop()),
+  };
+}
+
 /** Tells the observer of a map what the calls that run say of themselves. */
 export class RunningProgress {
   readonly #observer: ProgressObserver;
   /** How far the calls are that run and have said so. */
   readonly #fractions = new Map<Future<unknown>, number>();
+  /** The same of calls that have no future, by what they were called with together. */
+  readonly #ofItems = new Map<readonly unknown[], Map<number, number>>();
 
   /**
    * Creates the progress of one map.
@@ -88,6 +112,25 @@ export class RunningProgress {
     void this.#listen(future);
   }
 
+  /**
+   * A call that has no future says how far it is.
+   *
+   * @param items With what it was called together.
+   * @param index Which of those it is.
+   * @param progress How far it is; nothing when it has ended.
+   */
+  said(items: readonly unknown[], index: number, progress: ProgressReport | undefined): void {
+    const fractions = this.#ofItems.get(items);
+    if (progress === undefined) {
+      if (fractions?.delete(index) !== true) return;
+      if (fractions.size === 0) this.#ofItems.delete(items);
+    } else if (progress.fraction !== undefined) {
+      if (fractions === undefined) this.#ofItems.set(items, new Map([[index, progress.fraction]]));
+      else fractions.set(index, progress.fraction);
+    } else return;
+    this.#announce();
+  }
+
   async #listen(future: Future<unknown>): Promise<void> {
     for await (const { fraction } of future.progress) {
       const ended = future.state === "done" || future.state === "cancelled";
@@ -99,7 +142,9 @@ export class RunningProgress {
 
   #announce(): void {
     let sum = 0;
-    for (const fraction of this.#fractions.values()) sum += fraction;
+    for (const fractions of [this.#fractions, ...this.#ofItems.values()]) {
+      for (const fraction of fractions.values()) sum += fraction;
+    }
     this.#observer.report?.(sum);
   }
 }

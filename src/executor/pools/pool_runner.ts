@@ -1,5 +1,6 @@
 import { UnclonableError } from "../../base/errors.ts";
 import { type CallRunner, IN_THIS_ISOLATE, type ReadyCall } from "../../task/call_task.ts";
+import type { SentCall } from "../../task/future.ts";
 import { toOriginals } from "../../value/carry_value.ts";
 import { findCallback, findUnclonable } from "../../value/digest/refusal.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
@@ -37,7 +38,7 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
   return new WorkerRunner({
     dispatch: (request, observer, listener) => {
       // Whether it waits in the pool's queue or runs, only the pool could say.
-      observer.started?.();
+      observer.sent?.(IN_POOL);
       const refused = refuseCallbacks(request);
       if (refused !== undefined) return listener.reject(refused);
       send(request, pool).then(
@@ -47,6 +48,13 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
     },
   }, true);
 }
+
+const IN_POOL: SentCall = {
+  workerName: undefined,
+  begun: true,
+  cancel: () => false,
+  raise: () => {},
+};
 
 /** A call as the function that a pool is given. */
 class HandedCall<T> {

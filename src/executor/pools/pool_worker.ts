@@ -28,7 +28,7 @@ class PoolCalls {
       this.#calls = new WorkerCalls();
     }
     const outcome = await this.#calls.run(call, new CallStatus(call.task));
-    return await this.#carrier.carry(outcome, call);
+    return await this.#carrier.carry(outcome);
   }
 }
 

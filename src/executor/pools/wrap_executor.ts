@@ -1,9 +1,11 @@
+import { checkIsOptions, checkOptions, FUNCTION } from "../../base/check_options.ts";
 import { importLater } from "../../base/lazy_import.ts";
 import { answerCall, type CallRunner, type ReadyCall } from "../../task/call_task.ts";
 import { definitionOf, requireDefinition } from "../../task/definition.ts";
 import { followSignal, type Future, toAborted } from "../../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../../task/task.ts";
 import { Executor } from "../executor.ts";
+import { UnhandledFailures } from "../unhandled_failures.ts";
 import { assertInsideCall } from "../../scope/scope.ts";
 import type { PoolAdapter, PoolMethod, PoolRunnerOptions } from "./pool_runner.ts";
 
@@ -73,6 +75,9 @@ const METHODS: readonly string[] = ["submit", "run", "exec", "add"];
 /** Marks the methods that were replaced; another copy of Quiver must not replace them again. */
 const WRAPPED = Symbol.for("quiver.wrapped");
 
+/** Of the calls in pools of all kinds, which others close: the end of the program tells of them. */
+const FAILURES = new UnhandledFailures();
+
 /**
  * Teaches another library's pool to take tasks: what the cache of the scope knows is answered at once,
  * and the pool is not touched; anything else it runs, in that scope, and the result is remembered.
@@ -98,7 +103,8 @@ const WRAPPED = Symbol.for("quiver.wrapped");
  *
  * A `signal` among the pool's options gives a call up: its future rejects at once with the signal's
  * reason, and the pool ends the call as far as it can. `Future.cancel` ends only calls that the pool was
- * not given yet.
+ * not given yet. A call that fails and whose future nobody looks at is told of at the end of the program,
+ * as others close the pool.
  *
  * Requires `--allow-read` of Quiver's own files, and what the pool needs.
  *
@@ -159,6 +165,7 @@ export function wrapExecutor<P extends object, M extends string = PoolMethodName
   // What is returned has the method that the type says it has.
   const wrapped = pool as unknown as WrappedExecutor<P, M>;
   if (pool instanceof Executor) return wrapped;
+  if (adapter !== undefined) checkAdapter(adapter);
   const method = adapter?.method ?? findMethod(pool);
   const own: unknown = Reflect.get(pool, method);
   if (typeof own !== "function") {
@@ -173,7 +180,7 @@ export function wrapExecutor<P extends object, M extends string = PoolMethodName
     const signal = signalOf(options);
     if (signal?.aborted) return toAborted(definition.name, signal.reason);
     const runner = createLateRunner({ pool, method, adapter, give, options });
-    const future = answerCall(definition, given, scope, runner);
+    const future = answerCall(definition, given, scope, runner, { tracker: FAILURES.derived });
     // The pool is told of the signal, but not while a call waits for somebody else.
     if (signal !== undefined) followSignal(future, signal);
     return future;
@@ -189,7 +196,7 @@ export function wrapExecutor<P extends object, M extends string = PoolMethodName
   };
   if (spreads) {
     const withOptions = (options: object) => {
-      checkOptions(options, method, "calls");
+      checkPoolOptions(options, method, "calls");
       return (task: object, ...args: unknown[]) => submit(task, args, options);
     };
     Object.defineProperty(value, "with", { value: withOptions });
@@ -197,6 +204,19 @@ export function wrapExecutor<P extends object, M extends string = PoolMethodName
   Object.defineProperty(value, WRAPPED, { value: true });
   Object.defineProperty(pool, method, { value, configurable: true, writable: true });
   return wrapped;
+}
+
+/** What an adapter has beside is its own. */
+function checkAdapter(adapter: unknown): asserts adapter is PoolAdapter {
+  checkIsOptions("wrap an executor by an adapter", adapter);
+  const { method, send, json }: { method?: unknown; send?: unknown; json?: unknown } = adapter;
+  if (typeof method !== "string") {
+    throw new TypeError("Cannot wrap an executor by an adapter: its `method` is not a string");
+  }
+  checkOptions("wrap an executor by an adapter", { send, json }, {
+    send: FUNCTION,
+    json: FUNCTION,
+  });
 }
 
 function findMethod(pool: object): string {
@@ -223,11 +243,15 @@ function split(
     );
   }
   if (options === undefined) return { args, options };
-  checkOptions(options, method, `"${name}"`);
+  checkPoolOptions(options, method, `"${name}"`);
   return { args, options };
 }
 
-function checkOptions(options: unknown, method: string, what: string): asserts options is object {
+function checkPoolOptions(
+  options: unknown,
+  method: string,
+  what: string,
+): asserts options is object {
   if (typeof options === "object" && options !== null) return;
   throw new TypeError(`Cannot ${method} ${what}: the pool's options are no object`);
 }

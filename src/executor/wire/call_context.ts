@@ -13,6 +13,9 @@ import type { TaskReferences } from "./task_arguments.ts";
 /** What a call says when its body starts, if its context asks for that. */
 export const STARTED = "started";
 
+/** What a chunk says when items have ended. */
+export const ITEMS = "items";
+
 /** What a call says when `console` prints, if its context asks for that. */
 export const OUTPUT = "output";
 
@@ -42,12 +45,16 @@ export interface CallContext extends ScopeDescription, Remembering {
   readonly bare?: boolean;
   /** Whether the call says when its body starts. */
   readonly announce?: boolean;
+  /** How urgent the call is, and what it calls, if it is more than others. */
+  readonly priority?: number;
   /** Whether the call hands over what `console` prints. */
   readonly output?: boolean;
   /** The calls around this one. */
   readonly chain?: CallChain;
   /** How many executors' calls are around this one; none, if not given. */
   readonly depth?: number;
+  /** What those of them are known by that run calls in the same isolate, beside the one that runs it. */
+  readonly within?: readonly string[];
   /** What holds for the call, whatever its scope. */
   readonly limits?: CallLimits;
   /** The tasks among the arguments, if there are any. */
@@ -65,8 +72,10 @@ export interface CallContext extends ScopeDescription, Remembering {
 
 /** What makes a request that of a chunk. */
 export interface ChunkContext {
-  /** The memory of `ChunkNotes`, where both sides can share memory. */
-  readonly notes?: SharedArrayBuffer;
+  /** After how many milliseconds no other item begins; all do, if not given. */
+  readonly slice?: number;
+  /** The items, instead of the arguments, if all are numbers. */
+  readonly numbers?: Float64Array;
   /** For each item what travels with its call when that is to be remembered; absent when none is. */
   readonly remembering?: readonly (Remembering | undefined)[];
 }
@@ -81,7 +90,7 @@ export interface CallCheck {
 }
 
 /** What a call is asked to do beside running. */
-export type CallFlags = Pick<CallContext, "announce" | keyof Remembering>;
+export type CallFlags = Pick<CallContext, "announce" | "priority" | keyof Remembering>;
 
 /** A call that a worker is to remember. */
 export interface RemoteCall extends Omit<KeyedCall, "values"> {
@@ -113,7 +122,7 @@ export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | un
 }
 
 /** What holds for all calls that one dispatcher brings to workers. */
-type DispatchFlags = Pick<CallContext, "limits" | "output">;
+type DispatchFlags = Pick<CallContext, "limits" | "output" | "announce" | "within">;
 
 /**
  * Adds to a call what holds for all calls on its way.
@@ -164,71 +173,48 @@ export function toRemoteCall({ values: _, ...call }: KeyedCall, leased: boolean)
   return leased ? call : { ...call, leased };
 }
 
-// What of a chunk travels: many calls of one task in one message to a worker and one back, so that
+// What of a chunk travels: many calls of one task in one message to a worker and few back, so that
 // short calls do not cost a message each.
 //
 // The request of a chunk has the items where that of a call has the arguments: each item is the one
-// argument of its own call.
+// argument of its own call. The worker says how they have ended every few milliseconds, and answers when
+// it runs no more of them.
 
-/** How one item failed. */
+/** Items or results: many numbers lie in a buffer, which crosses in a fraction of the time. */
+export type ItemValues = readonly unknown[] | Float64Array;
+
+/** A buffer of fewer numbers gains nothing. */
+const FEW = 16;
+
+/**
+ * Puts numbers into a buffer.
+ *
+ * @param values Perhaps numbers.
+ * @returns The buffer, or `undefined` when there are few, or something else among them.
+ */
+export function toNumbers(values: readonly unknown[]): Float64Array | undefined {
+  if (values.length < FEW) return undefined;
+  for (let index = 0; index < values.length; index++) {
+    if (typeof values[index] !== "number") return undefined;
+  }
+  // Each was looked at.
+  return new Float64Array(values as readonly number[]);
+}
+
+/** How one item failed; the index is that among those that are told of together. */
 export type ItemFailure = readonly [index: number, error: ThrownValue];
 
-/** What comes back: the value of the request's outcome. */
-export interface ChunkReply {
+/**
+ * What a chunk says: items in a row have ended, the next that had not. The value of its outcome is the
+ * last such word, if there is one.
+ */
+export interface EndedItems {
   /** What the items returned; `undefined` for those that failed. */
-  readonly values: readonly unknown[];
+  readonly values: ItemValues;
   /** Those in whose place something else travels, by index, if any. */
   readonly carried?: readonly number[];
   /** Those that failed, if any. */
   readonly failures?: readonly ItemFailure[];
   /** Where each result comes from (see `Outcome`), where calls are remembered. */
   readonly sources?: readonly (string | undefined)[];
-}
-
-const BEGUN = 0;
-const STOPPED = 1;
-const WORDS = 2;
-
-/**
- * How far a worker is in a chunk, in memory that it shares with its parent: so that after the
- * worker's death the item is known that it ran, and so that a chunk can be stopped between two items
- * although a busy worker reads no messages.
- */
-export class ChunkNotes {
-  /** The shared memory. */
-  readonly buffer: SharedArrayBuffer;
-  readonly #words: Int32Array<SharedArrayBuffer>;
-
-  /**
-   * Creates the view of one side.
-   *
-   * @param buffer The other side's memory; new memory when left out.
-   */
-  constructor(
-    buffer: SharedArrayBuffer = new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT),
-  ) {
-    this.buffer = buffer;
-    this.#words = new Int32Array(buffer);
-  }
-
-  /**
-   * Worker: an item begins.
-   *
-   * @returns Whether it may; `false` when the chunk was stopped.
-   */
-  begin(index: number): boolean {
-    if (Atomics.load(this.#words, STOPPED) === 1) return false;
-    Atomics.store(this.#words, BEGUN, index + 1);
-    return true;
-  }
-
-  /** Parent: how many items have begun. */
-  get begun(): number {
-    return Atomics.load(this.#words, BEGUN);
-  }
-
-  /** Parent: no further item begins. */
-  stop(): void {
-    Atomics.store(this.#words, STOPPED, 1);
-  }
 }

@@ -57,9 +57,9 @@ export async function importBag(
       const value = loadValue(values, digest);
       // A copy that is there, but is not what its digest says, makes room for another one.
       source.load(digest);
-      files.values.put(value);
+      await files.values.put(value);
     }
-    for (const record of fresh) files.calls.put(record);
+    for (const record of fresh) await files.calls.put(record);
     return {
       calls: fresh.length,
       known: believed.length - fresh.length,

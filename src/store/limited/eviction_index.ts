@@ -71,8 +71,12 @@ export class EvictionIndex {
     return this.#entries.has(key);
   }
 
-  /** Takes note of a record; it counts as used. */
-  put(record: CallRecord): void {
+  /**
+   * Takes note of a record; it counts as used.
+   *
+   * @param ended When its body ended, in milliseconds since 1970.
+   */
+  put(record: CallRecord, ended: number): void {
     this.delete(record.key);
     const digests = new Set(digestsOf(record));
     for (const digest of [...digests]) {
@@ -80,8 +84,8 @@ export class EvictionIndex {
     }
     let bytes = 0;
     for (const digest of digests) bytes += this.#retain(digest);
-    const { key, started, duration } = record;
-    const entry = { key, bytes, ended: started + duration, digests: [...digests] };
+    const { key } = record;
+    const entry = { key, bytes, ended, digests: [...digests] };
     this.#entries.set(key, entry);
     this.#recorded.set(key, entry);
   }

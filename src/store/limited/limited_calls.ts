@@ -1,4 +1,4 @@
-import { type QuiverWarning, writeWarning } from "../../base/warning.ts";
+import { type QuiverWarning, toSafeWarning } from "../../base/warning.ts";
 import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
 import type { CallFeed, Lease, MaybePromise, Stores, TellDamaged } from "../stores.ts";
@@ -45,7 +45,7 @@ export class LimitedCalls {
     this.#stores = stores;
     this.#limits = { maxBytes, maxItems, maxAge, gracePeriod };
     this.#selection = toSelection(limits.policy);
-    this.#onWarning = limits.onWarning ?? writeWarning;
+    this.#onWarning = toSafeWarning(limits.onWarning);
     this.#index = new EvictionIndex((digest) => stores.sweeper?.describe(digest));
   }
 
@@ -61,8 +61,18 @@ export class LimitedCalls {
     return record;
   }
 
-  #isTooOld({ started, duration }: CallRecord): boolean {
-    return started + duration + this.#limits.maxAge < Date.now();
+  #isTooOld(record: CallRecord): boolean {
+    return this.#endOf(record) + this.#limits.maxAge < Date.now();
+  }
+
+  /**
+   * When a body has ended: now at the latest, though the clock of whoever ran it was ahead. By how much
+   * nobody knows, and what is further ahead than calls are kept counts as ended long ago.
+   */
+  #endOf({ started, duration }: CallRecord): number {
+    const ended = started + duration;
+    const now = Date.now();
+    return ended - now > this.#limits.maxAge ? 0 : Math.min(ended, now);
   }
 
   /** As of any store of calls; evicts what is too much. */
@@ -94,15 +104,15 @@ export class LimitedCalls {
     const { calls } = this.#stores;
     if (calls.follow === undefined) {
       if (this.#feed === undefined) {
-        for await (const record of calls.records()) this.#index.put(record);
+        for await (const record of calls.records()) this.#index.put(record, this.#endOf(record));
       }
       this.#feed = { read: () => [] };
-      this.#index.put(own);
+      this.#index.put(own, this.#endOf(own));
       return;
     }
     this.#feed ??= calls.follow();
     for (const change of this.#feed.read()) {
-      if (change.type === "put") this.#index.put(change.record);
+      if (change.type === "put") this.#index.put(change.record, this.#endOf(change.record));
       else if (change.type === "delete") this.#index.delete(change.key);
       else this.#index.clear();
     }

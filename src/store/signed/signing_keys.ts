@@ -31,7 +31,11 @@ export function toSigningKeys(key: SigningOptions["signingKey"]): readonly strin
   const keys = key === undefined ? readPermitted() : toList(key);
   for (const [index, key] of keys.entries()) {
     if (typeof key !== "string") {
-      throw new TypeError(`Cannot sign with key ${index + 1} of ${keys.length}: it is no text`);
+      throw new TypeError(
+        `Cannot sign with key ${
+          index + 1
+        } of ${keys.length}: it is no text; give \`signingKey\` strings`,
+      );
     }
     const { length } = key;
     if (length >= SHORTEST) continue;
@@ -45,11 +49,18 @@ export function toSigningKeys(key: SigningOptions["signingKey"]): readonly strin
 
 function toList(key: NonNullable<SigningOptions["signingKey"]>): readonly string[] {
   if (typeof key === "string") return [key];
-  if (!("environment" in key)) return [...key];
-  const text = Deno.env.get(key.environment);
+  if (Array.isArray(key)) return key;
+  const { environment }: { readonly environment?: unknown } = Object(key);
+  if (typeof environment !== "string") {
+    throw new TypeError(
+      `Cannot sign: \`signingKey\` is a string, an array of strings or { environment: "NAME" }, ` +
+        `and not ${key === null ? "null" : `a ${typeof key}`}`,
+    );
+  }
+  const text = Deno.env.get(environment);
   if (text === undefined) {
     throw new TypeError(
-      `Cannot sign with the key in "${key.environment}": the environment variable is not set`,
+      `Cannot sign with the key in "${environment}": the environment variable is not set`,
     );
   }
   return split(text);

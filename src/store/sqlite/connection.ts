@@ -22,8 +22,9 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { CacheFormatError } from "../../base/errors.ts";
-import type { CacheFilesOptions } from "../../disk/disk_storage.ts";
+import { CacheFormatError, QuiverError } from "../../base/errors.ts";
+import type { CacheFilesOptions, CacheSettings } from "../../disk/disk_storage.ts";
+import { lookAt } from "../../disk/file_system.ts";
 import type { SqliteOptions } from "../stores.ts";
 
 export type { DatabaseSync, StatementSync } from "node:sqlite";
@@ -58,7 +59,7 @@ const SYNCHRONOUS: { readonly [d in NonNullable<CacheFilesOptions["durability"]>
  */
 export function isNewDatabase(path: string): boolean {
   if (isEmpty(path)) return true;
-  const database = new DatabaseSync(path, { readOnly: true });
+  const database = connectToRead(path);
   try {
     const id = readNumber(database, "PRAGMA application_id");
     const version = readNumber(database, "PRAGMA user_version");
@@ -116,11 +117,80 @@ export function refuse(path: string, state: string): CacheFormatError {
  * @param path The database, absolute.
  * @param options How to open it.
  */
-export function connect(path: string, options: Required<SqliteOptions>): DatabaseSync {
+export function connect(path: string, options: CacheSettings<SqliteOptions>): DatabaseSync {
   const { mode, durability, busyTimeout } = options;
-  const database = new DatabaseSync(path, { readOnly: mode === "read", timeout: busyTimeout });
-  if (mode === "readwrite") database.exec(`PRAGMA synchronous = ${SYNCHRONOUS[durability]}`);
+  if (mode === "read") return connectToRead(path, busyTimeout);
+  const database = new DatabaseSync(path, { timeout: busyTimeout });
+  database.exec(`PRAGMA synchronous = ${SYNCHRONOUS[durability]}`);
   return database;
+}
+
+/**
+ * Connects to a database that is only read. SQLite keeps files beside it all the same; where it may not,
+ * as on read-only media, it is loaded into memory as it is: nobody is writing to it, who would have a
+ * log beside it.
+ */
+function connectToRead(path: string, timeout?: number): DatabaseSync {
+  const options = { readOnly: true, ...(timeout !== undefined && { timeout }) };
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, options);
+    readNumber(database, "SELECT count(*) FROM sqlite_schema");
+    shareWithOwner(path);
+    return database;
+  } catch (cause) {
+    database?.close();
+    if (!isRefusal(cause)) throw cause;
+    if ((lookAt(`${path}-wal`)?.size ?? 0) > 0) {
+      throw new QuiverError(
+        `Cannot read "${path}": its last writer has left changes in "${path}-wal", and SQLite has ` +
+          "to write beside a database to read those; open it once where you may write, or copy " +
+          "both files to where you may",
+        { cause },
+      );
+    }
+    return loadDatabase(path, cause);
+  }
+}
+
+/** More would be too much to hold in memory. */
+const LARGEST_BYTES = 2 ** 30;
+
+/** The two bytes of a database that say it has a log beside it, which one in memory has not. */
+const WAL_BYTES = [18, 19] as const;
+
+/** Deno lets no program but one that may do anything tell SQLite that a database does not change. */
+function loadDatabase(path: string, cause: unknown): DatabaseSync {
+  const size = lookAt(path)?.size ?? 0;
+  if (size > LARGEST_BYTES) {
+    throw new QuiverError(
+      `Cannot read "${path}": SQLite has to write beside a database that it reads, and ${size} bytes ` +
+        "are too many to be held in memory; copy it to where you may write",
+      { cause },
+    );
+  }
+  const bytes = Deno.readFileSync(path);
+  for (const at of WAL_BYTES) if (bytes[at] === 2) bytes[at] = 1;
+  const database = new DatabaseSync(":memory:");
+  database.deserialize(bytes);
+  return database;
+}
+
+/** A reader may have to make the files beside the database, which then are its own. */
+function shareWithOwner(path: string): void {
+  const owner = lookAt(path)?.uid;
+  for (const file of [`${path}-wal`, `${path}-shm`]) {
+    const uid = lookAt(file)?.uid;
+    if (typeof uid === "number" && uid === Deno.uid() && uid !== owner) Deno.chmodSync(file, 0o666);
+  }
+}
+
+/** SQLITE_READONLY and SQLITE_CANTOPEN; the low byte tells what kind of error it is. */
+const REFUSALS: readonly number[] = [8, 14];
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" &&
+    REFUSALS.includes(error.errcode & 0xff);
 }
 
 /**

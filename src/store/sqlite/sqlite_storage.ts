@@ -1,12 +1,24 @@
 import { resolve } from "node:path";
 import { checkOptions, type OptionRules, withDefaults } from "../../base/check_options.ts";
-import { QuiverError } from "../../base/errors.ts";
 import { decodeCheckedLine } from "../../disk/checked_line.ts";
-import { CACHE_FILES_RULES, CacheGuard, integerFrom, isDigest } from "../../disk/disk_storage.ts";
+import {
+  CACHE_FILES_RULES,
+  CacheGuard,
+  type CacheSettings,
+  integerFrom,
+  isDigest,
+} from "../../disk/disk_storage.ts";
 import { type DiskStorage, KeyedCalls, KeyedValues } from "../../disk/disk_stores.ts";
-import { DISK } from "../../disk/file_system.ts";
+import { DISK, lookAt } from "../../disk/file_system.ts";
 import { createLeases, DiskLeases, exclusively } from "../../disk/leases.ts";
+import {
+  allowUse,
+  type CachePermissions,
+  likeDirectory,
+  makeBeside,
+} from "../../disk/ownership.ts";
 import { toPayload, toPayloadCheck } from "../../disk/payload.ts";
+import { writeFirst } from "../../disk/read_only.ts";
 import type { TellDamaged } from "../../disk/stores.ts";
 import type { Digest, EncodedPart, Payload } from "../../value/value.ts";
 import type { SqliteOptions } from "../stores.ts";
@@ -117,7 +129,7 @@ function toLine(key: Digest, text: unknown): Record<string, unknown> | undefined
 /** @see {@link https://www.sqlite.org/rescode.html#readonly} */
 const READ_ONLY = 8;
 
-const DEFAULTS: Required<SqliteOptions> = {
+const DEFAULTS: CacheSettings<SqliteOptions> = {
   mode: "readwrite",
   durability: "process",
   busyTimeout: 10_000,
@@ -134,27 +146,36 @@ const RULES: OptionRules<SqliteOptions> = { ...CACHE_FILES_RULES, busyTimeout: i
  */
 export function openSqliteFiles(path: string, options: SqliteOptions = {}): DiskStorage {
   checkOptions("open a SQLite cache", options, RULES, "no option");
-  const settings = withDefaults(DEFAULTS, options);
-  const { mode } = settings;
+  const { permissions, ...others } = options;
+  const settings = withDefaults(DEFAULTS, others);
   const file = resolve(path);
   const leases = `${file}-leases`;
-  return refuseReadOnly(file, mode, () => {
-    const isNew = isNewDatabase(file);
-    if (mode === "readwrite") {
-      createLeases(DISK, leases);
+  if (settings.mode === "read") {
+    if (!isNewDatabase(file)) return open(file, settings, leases, false);
+    throw refuse(file, 'there is none; open it with mode: "readwrite" to create one');
+  }
+  return writeFirst(file, () =>
+    refuseReadOnly(file, () => {
+      const isNew = isNewDatabase(file);
+      if (permissions !== undefined) createFile(file, permissions);
+      if (!isNew || permissions !== undefined) makeBeside(DISK, leases, file);
+      const owned = likeDirectory(DISK, leases);
+      createLeases(owned, leases);
       // Others may have made the same tables by now; what is made twice makes no difference.
-      return exclusively(DISK, leases, () => open(file, settings, leases, isNew));
-    }
-    if (isNew) {
-      throw refuse(file, 'there is none; open it with mode: "readwrite" to create one');
-    }
-    return open(file, settings, leases, false);
-  });
+      return exclusively(owned, leases, () => open(file, settings, leases, isNew));
+    }));
+}
+
+/** The files that SQLite keeps beside it are as the database is. */
+function createFile(file: string, permissions: CachePermissions): void {
+  const isNew = lookAt(file) === undefined;
+  if (isNew) Deno.openSync(file, { write: true, create: true }).close();
+  allowUse(file, permissions, isNew);
 }
 
 function open(
   file: string,
-  settings: Required<SqliteOptions>,
+  settings: CacheSettings<SqliteOptions>,
   leases: string,
   isNew: boolean,
 ): DiskStorage {
@@ -181,10 +202,11 @@ function createStorage(
   database: DatabaseSync,
   directory: string,
 ): DiskStorage {
-  const guard = new CacheGuard(`the SQLite cache "${path}"`, mode);
+  const guard = new CacheGuard(`the SQLite cache "${path}"`, mode, path);
   const statements = prepare(database);
   const layout = { leases: directory, locks: directory };
-  const leases = new DiskLeases({ fileSystem: DISK, layout, guard, place: path });
+  const fileSystem = likeDirectory(DISK, directory);
+  const leases = new DiskLeases({ fileSystem, layout, guard, place: path });
   const close = () =>
     Promise.try(() => {
       if (!guard.close()) return;
@@ -206,19 +228,18 @@ function createStorage(
   };
 }
 
-/** Says what to do where the directory refuses what even readers write. */
-function refuseReadOnly<T>(file: string, mode: "readwrite" | "read", open: () => T): T {
+/** SQLite says neither which file it may not write to, nor why. */
+function refuseReadOnly<T>(file: string, open: () => T): T {
   try {
     return open();
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.PermissionDenied) && !isReadOnly(cause)) throw cause;
-    const remedy = mode === "read"
-      ? ", and SQLite keeps files beside a database that it reads; copy it to where you may write"
-      : "; copy it to where you may write";
-    throw new QuiverError(
-      `Cannot open "${file}" as a SQLite cache: its directory is read-only${remedy}`,
-      { cause },
-    );
+    if (!isReadOnly(cause)) throw cause;
+    // The database itself, or else the directory.
+    Deno.openSync(file, { write: true }).close();
+    const probe = `${file}-${crypto.randomUUID()}.tmp`;
+    Deno.openSync(probe, { write: true, createNew: true }).close();
+    Deno.removeSync(probe);
+    throw cause;
   }
 }
 

@@ -1,14 +1,21 @@
 import { resolve } from "node:path";
 import type { VerifyOptions, VerifyReport, VerifyStep } from "../../bag/verify/report.ts";
-import { ANYTHING, checkOptions, type OptionRules } from "../../base/check_options.ts";
+import {
+  BOOLEAN,
+  checkOptions,
+  type OptionRules,
+  SIGNAL,
+  withFunctions,
+} from "../../base/check_options.ts";
+import { SafeCallbacks, writeWarning } from "../../base/warning.ts";
 import { runJob } from "../../base/worker_job.ts";
 import { toPath } from "../open_stores.ts";
 
 const RULES: OptionRules<VerifyOptions> = {
-  repair: ANYTHING,
-  digests: ANYTHING,
-  signal: ANYTHING,
-  progress: ANYTHING,
+  repair: BOOLEAN,
+  digests: BOOLEAN,
+  signal: SIGNAL,
+  progress: withFunctions(["update"]),
 };
 
 /**
@@ -25,6 +32,7 @@ export async function runVerifyWorker(
   const { repair = false, digests = false, signal, progress } = options;
   signal?.throwIfAborted();
   const root = resolve(toPath(path));
+  const callbacks = new SafeCallbacks("who follows the check of a bag", writeWarning);
   return await runJob<VerifyReport, VerifyStep>({
     entry: new URL("./verify_worker.ts", import.meta.url),
     name: "quiver-verify",
@@ -35,7 +43,7 @@ export async function runVerifyWorker(
       observed: progress !== undefined,
     } satisfies VerifyRequest,
     action: `check "${root}"`,
-    told: (step) => progress?.update(step),
+    told: (step) => callbacks.tell("update", () => progress?.update(step)),
     // It ends between two steps, so that a repair is never left half done.
     signal,
   });

@@ -35,7 +35,11 @@ export interface EncodeOptions {
  */
 export function encodeValue(value: unknown, options: EncodeOptions = {}): EncodedValue {
   const { root = "value", parts } = options;
-  return explainRefusal("store", value, root, () => encode(value, parts));
+  try {
+    return encode(value, parts);
+  } catch (cause) {
+    throw explainRefusal("store", value, root, cause);
+  }
 }
 
 function encode(

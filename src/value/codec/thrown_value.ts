@@ -1,6 +1,6 @@
 import * as types from "node:util/types";
 import { QuiverError } from "../../base/errors.ts";
-import { refuseInstance } from "../digest/refusal.ts";
+import { isThreadOnly, refuseInstance } from "../digest/refusal.ts";
 import { findRegistered, registeredAs, type RegisteredError } from "../error_registry.ts";
 import { toObjectType } from "../object_type.ts";
 import { fromGraph, type Replacement, type Restoration } from "./graph_reader.ts";
@@ -20,7 +20,7 @@ const REGISTERED = "registered";
 export function fromThrown(error: unknown): unknown {
   try {
     const { entries, visit } = noteRegistered();
-    const graph = toGraph(error, { toText, read, visit });
+    const graph = toGraph(error, { toText: toThrownText, read, visit });
     return entries.length === 0 ? graph : [REGISTERED, graph, entries];
   } catch (cause) {
     const name = cause instanceof Error ? cause.name : typeof cause;
@@ -101,7 +101,7 @@ export function toRestoration(entries: readonly RegisteredEntry[]): Restoration 
 function toFields({ toFields }: RegisteredError, error: Error): unknown {
   try {
     const fields = toFields?.(error);
-    return fields && toGraph(fields, { toText, read });
+    return fields && toGraph(fields, { toText: toThrownText, read });
   } catch {
     return undefined;
   }
@@ -133,6 +133,13 @@ export function toText(value: object | symbol): string | undefined {
     // What a proxy's traps throw: only a text can go.
     return describe(value);
   }
+}
+
+/** What is thrown has nothing beside its graph, in which a `Blob`, say, would be an empty object. */
+function toThrownText(value: object | symbol): string | undefined {
+  const text = toText(value);
+  if (text !== undefined || typeof value === "symbol" || types.isProxy(value)) return text;
+  return isThreadOnly(value) ? describe(value) : undefined;
 }
 
 /**

@@ -41,7 +41,11 @@ export interface DigestOptions {
  */
 export function digestValue(value: unknown, options: DigestOptions = {}): Digest {
   const { root = "value", parts } = options;
-  return explainRefusal("digest", value, root, () => writeExact(value, parts, parts).digest);
+  try {
+    return writeExact(value, parts, parts).digest;
+  } catch (cause) {
+    throw explainRefusal("digest", value, root, cause);
+  }
 }
 
 /**
@@ -57,11 +61,13 @@ export function digestValue(value: unknown, options: DigestOptions = {}): Digest
  */
 export function digestArgument(value: unknown, options: DigestOptions = {}): Digest {
   const { root = "value", parts = new Map() } = options;
-  return explainRefusal("digest", value, root, () => {
+  try {
     const written = writeWhole(value, parts, parts) ??
       writeWith(value, ARGUMENT_LIMIT, (sink) => new ArgumentWriter(sink, parts));
     return written.digest;
-  });
+  } catch (cause) {
+    throw explainRefusal("digest", value, root, cause);
+  }
 }
 
 /** Written without back references, what is shared a few dozen times over never ends. */

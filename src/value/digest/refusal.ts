@@ -123,38 +123,37 @@ function searchDigest(refuse: (value: unknown) => string | undefined): Search {
 }
 
 /**
- * Runs something over a value, and turns what shows that the value is at fault into an
- * {@linkcode IndigestibleError} that says where.
+ * Says of what was thrown while a value was read where the value is at fault, if it is.
  *
- * @param action What is done, for the message.
+ * @param action What was done, for the message.
  * @param root What the path to the culprit begins with.
- * @param run What to do.
- * @returns What it returns.
- * @throws {IndigestibleError} If the value cannot be taken.
+ * @param cause What was thrown.
+ * @returns An {@linkcode IndigestibleError}, or the cause itself, which is somebody else's.
  */
-export function explainRefusal<T>(action: Action, value: unknown, root: string, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    if (cause instanceof Refusal) {
-      const search = searchDigest(action === "digest" ? refuseDigest : refuseStorage);
-      const finding = findFirst(value, root, search);
-      const { path, reason } = finding ?? { path: root, reason: cause.message };
-      throw new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path);
-    }
-    if (cause instanceof SinkFullError) {
-      const reason = "what it shares is too much when written out; pass it in fewer places";
-      throw new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root, { cause });
-    }
-    if (cause instanceof TooDeepError || isStackOverflow(cause)) {
-      const reason = "it is nested too deeply; pass it flattened";
-      throw new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root);
-    }
-    const revoked = cause instanceof TypeError ? findRevoked(value, root) : undefined;
-    if (revoked === undefined) throw cause;
-    const { path, reason } = revoked;
-    throw new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path, { cause });
+export function explainRefusal(
+  action: Action,
+  value: unknown,
+  root: string,
+  cause: unknown,
+): unknown {
+  if (cause instanceof Refusal) {
+    const search = searchDigest(action === "digest" ? refuseDigest : refuseStorage);
+    const finding = findFirst(value, root, search);
+    const { path, reason } = finding ?? { path: root, reason: cause.message };
+    return new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path);
   }
+  if (cause instanceof SinkFullError) {
+    const reason = "what it shares is too much when written out; pass it in fewer places";
+    return new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root, { cause });
+  }
+  if (cause instanceof TooDeepError || isStackOverflow(cause)) {
+    const reason = "it is nested too deeply; pass it flattened";
+    return new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root);
+  }
+  const revoked = cause instanceof TypeError ? findRevoked(value, root) : undefined;
+  if (revoked === undefined) return cause;
+  const { path, reason } = revoked;
+  return new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path, { cause });
 }
 
 /** Finds a proxy that threw where it was only looked at; what getters throw is for who wrote them. */
@@ -323,6 +322,20 @@ const CLONE_REMEDIES:
     [WeakRef, "pass what it refers to"],
   ];
 
+/** Classes whose instances hold what is in no field: one of a class that extends them would lose it. */
+const HOLDERS: readonly (abstract new (...args: never[]) => object)[] = [
+  Blob,
+  CryptoKey,
+  FormData,
+  Headers,
+  ReadableStream,
+  Request,
+  Response,
+  URL,
+  URLSearchParams,
+  WeakRef,
+];
+
 /**
  * Says why an object of a class that has no form of its own cannot go to another isolate, apart from
  * what is inside it: structured clone refuses it, or silently makes an empty object of it.
@@ -334,8 +347,12 @@ export function refuseInstance(value: object): string | undefined {
   if (type !== "Instance") return undefined;
   const prototype: object | null = Object.getPrototypeOf(value);
   const fields = Object.keys(value).length > 0;
-  // Of the user's own classes the fields arrive, whatever these extend.
-  if (fields && (prototype === null || !isOfPlatform(prototype))) return undefined;
+  const own = prototype === null || !isOfPlatform(prototype);
+  if (fields && own && HOLDERS.some((Class) => value instanceof Class)) {
+    return `${describe(value)} loses what is not in its fields`;
+  }
+  // Of the user's own classes the fields arrive, whatever else these extend.
+  if (fields && own) return undefined;
   // The fields of a future are private: it would arrive as an empty object.
   if ("then" in value && typeof value.then === "function") {
     return `${describe(value)} cannot be cloned`;
@@ -349,7 +366,10 @@ export function refuseInstance(value: object): string | undefined {
   } catch {
     return `${describe(value)} cannot be cloned${how}`;
   }
-  if (toObjectType(Object(clone)) !== "Object" || isOfEmptyClass(value)) return undefined;
+  if (toObjectType(Object(clone)) !== "Object") {
+    return fields ? `${describe(value)} loses its own fields` : undefined;
+  }
+  if (isOfEmptyClass(value)) return undefined;
   return `${describe(value)} arrives as an empty object${how}`;
 }
 
@@ -357,8 +377,14 @@ export function refuseInstance(value: object): string | undefined {
 function isOfEmptyClass(value: object): boolean {
   if (Reflect.ownKeys(value).length > 0) return false;
   return prototypesOf(value).every((prototype) =>
-    prototype === Object.prototype || !isOfPlatform(prototype)
+    prototype === Object.prototype || !isOfPlatform(prototype) && !isNative(prototype)
   );
+}
+
+/** Whether a class is made by the platform, though it has no name there, as those of `node:sqlite`. */
+function isNative({ constructor }: object): boolean {
+  return typeof constructor === "function" &&
+    /\[native code\]\s*\}$/.test(Function.prototype.toString.call(constructor));
 }
 
 /**
@@ -371,7 +397,18 @@ function isOfEmptyClass(value: object): boolean {
 export function isThreadOnly(value: object): boolean {
   if (toObjectType(value) !== "Instance" || Object.keys(value).length > 0) return false;
   const prototype: object | null = Object.getPrototypeOf(value);
-  return prototype !== null && isOfPlatform(prototype) && !isOfEmptyClass(value);
+  if (prototype === null || typeof value === "function") return false;
+  if (isOfPlatform(prototype)) return !isOfEmptyClass(value);
+  // A class of Node's, such as `KeyObject`, is known by what becomes of it.
+  return Object.getOwnPropertySymbols(value).length > 0 && isClonedAsInstance(value);
+}
+
+function isClonedAsInstance(value: object): boolean {
+  try {
+    return toObjectType(structuredClone(value)) === "Instance";
+  } catch {
+    return false;
+  }
 }
 
 /**

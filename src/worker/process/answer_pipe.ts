@@ -3,8 +3,8 @@
  * synchronously: an answer has left the worker when the next call starts, whatever that call does.
  *
  * ```text
- * message  header, then `length` bytes
- * header   u32 length, u16 slot, u16 kind, f64 duration, f64 number; little endian
+ * message  header, then `length` bytes if the kind is `FRAME`
+ * header   u32 slot, u32 kind, f64 duration or length, f64 number; little endian
  * ```
  *
  * A small answer is all in the header; otherwise the kind is `FRAME`, and a value follows.
@@ -14,34 +14,47 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { Deserializer, Serializer } from "node:v8";
+import { mainModule } from "../current_worker.ts";
+import { PIECE_BYTES } from "./pieces.ts";
 import type { CloseReply, ParentFrame, SmallAnswers } from "../wire/frames.ts";
 import { fromSmallKind, NOT_SMALL, toSmallKind } from "../wire/small_answers.ts";
 import type { RunResult } from "../worker.ts";
 
 const HEADER_BYTES = 24;
 const FRAME = 0xffff;
+/** Where the fields of a header begin. */
+const SLOT = 0;
+const KIND = 4;
+const DURATION = 8;
+const LENGTH = 8;
+const NUMBER = 16;
 
 /** The worker's end. */
 export class AnswerWriter implements SmallAnswers {
   readonly #fd: number;
+  readonly #most: number;
   readonly #header = new Uint8Array(HEADER_BYTES);
   readonly #view = new DataView(this.#header.buffer);
 
-  /** Takes over the pipe. */
-  constructor(fd: number) {
+  /**
+   * Takes over the pipe.
+   *
+   * @param most How many bytes are written at once.
+   */
+  constructor(fd: number, most: number = PIECE_BYTES) {
     this.#fd = fd;
+    this.#most = most;
   }
 
   write(slot: number, result: RunResult): boolean {
     const kind = toSmallKind(result);
     if (kind === NOT_SMALL) return false;
     const view = this.#view;
-    view.setUint32(0, 0, true);
-    view.setUint16(4, slot, true);
-    view.setUint16(6, kind, true);
+    view.setUint32(SLOT, slot, true);
+    view.setUint32(KIND, kind, true);
     if (result.type === "value") {
-      view.setFloat64(8, result.duration, true);
-      if (typeof result.value === "number") view.setFloat64(16, result.value, true);
+      view.setFloat64(DURATION, result.duration, true);
+      if (typeof result.value === "number") view.setFloat64(NUMBER, result.value, true);
     }
     this.#write(this.#header);
     return true;
@@ -54,15 +67,15 @@ export class AnswerWriter implements SmallAnswers {
    */
   writeFrame(frame: unknown): void {
     const bytes = toBytes(frame);
-    this.#view.setUint32(0, bytes.length, true);
-    this.#view.setUint16(6, FRAME, true);
+    this.#view.setFloat64(LENGTH, bytes.length, true);
+    this.#view.setUint32(KIND, FRAME, true);
     this.#write(this.#header);
     this.#write(bytes);
   }
 
   #write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) {
-      at += writeSync(this.#fd, bytes, at, bytes.length - at);
+      at += writeSync(this.#fd, bytes, at, Math.min(bytes.length - at, this.#most));
     }
   }
 }
@@ -105,6 +118,11 @@ export class AnswerReader {
     }
   }
 
+  /** Whether only a part of a message was read. */
+  get isWithin(): boolean {
+    return this.#headerLength > 0 || this.#body !== undefined;
+  }
+
   #readHeader(piece: Uint8Array, at: number): number {
     const length = Math.min(HEADER_BYTES - this.#headerLength, piece.length - at);
     for (let index = 0; index < length; index++) {
@@ -114,13 +132,14 @@ export class AnswerReader {
     if (this.#headerLength < HEADER_BYTES) return length;
     this.#headerLength = 0;
     const view = this.#view;
-    const kind = view.getUint16(6, true);
+    const kind = view.getUint32(KIND, true);
     if (kind === FRAME) {
-      this.#body = new Uint8Array(view.getUint32(0, true));
+      this.#body = new Uint8Array(view.getFloat64(LENGTH, true));
       this.#bodyLength = 0;
     } else {
-      const result = fromSmallKind(kind, view.getFloat64(8, true), view.getFloat64(16, true));
-      this.#options.answered(view.getUint16(4, true), result);
+      const duration = view.getFloat64(DURATION, true);
+      const result = fromSmallKind(kind, duration, view.getFloat64(NUMBER, true));
+      this.#options.answered(view.getUint32(SLOT, true), result);
     }
     return length;
   }
@@ -170,7 +189,7 @@ export function fromBytes(bytes: Uint8Array): unknown {
 //
 // ```text
 // fd 0  pipe    nothing is ever written; its end tells the worker that the parent is gone
-// fd 3  ipc     a greeting, then calls: each message is a batch of frames, as bytes
+// fd 3  ipc     a greeting, then calls: each message is a batch of frames, as bytes (`pieces.ts`)
 // fd 4  pipe    answers, written synchronously (`answer_pipe.ts`)
 // fd 5  file    who owns which call (`claim_log.ts`)
 // ```
@@ -200,7 +219,7 @@ export type ProcessFrame = Greeting | ParentFrame | "close";
 
 /** Makes the first frame. */
 export function toGreeting(name: string): Greeting {
-  return { name, mainModule: Deno.mainModule, script: process.argv[1] ?? "" };
+  return { name, mainModule: mainModule(), script: process.argv[1] ?? "" };
 }
 
 /**
@@ -215,5 +234,13 @@ export function isGreeting(frame: Greeting | ParentFrame): frame is Greeting {
 /** What a process worker says when it listens. */
 export const READY = "ready";
 
+/** The last word of a process worker that ends because of an error which nobody has caught. */
+export interface UncaughtNotice {
+  /** Tells it from other notices. */
+  readonly type: "uncaught";
+  /** What was thrown, in words. */
+  readonly text: string;
+}
+
 /** What a process worker says beside answers, which are arrays. */
-export type ProcessNotice = typeof READY | CloseReply;
+export type ProcessNotice = typeof READY | CloseReply | UncaughtNotice;

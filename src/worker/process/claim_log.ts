@@ -5,12 +5,24 @@
  * records in one order, which both sides read alike, so that whoever comes first has the call.
  *
  * ```text
- * record  16 bits, little endian: the slot, plus what happened
- * CLAIM   the worker takes the call, or finds that it was taken back
- * REVOKE  the parent takes it back, or finds that it was claimed
- * CLEAR   a REVOKE of the parent's does not count
- * ABORT   the parent wants the call to end, if it was claimed before
+ * record     16 bits, little endian: the slot, plus what happened
+ * CLAIM      the worker takes the call, whose body begins now, or finds that it was taken back
+ * REVOKE     the parent takes it back, or finds that it was claimed
+ * CLEAR      a REVOKE of the parent's does not count
+ * ABORT      the parent wants the call to end, if it was claimed before
+ * PREPARE    as CLAIM, but the body begins later
+ * BEGIN      the body begins now, or the worker finds that it must not
+ * FORESTALL  the parent wants the body not to begin, or finds that it has
+ * CLOSE      the worker runs its close hook; there is no slot
+ * TAKE       the parent takes the items of the call that have not begun
+ * ITEMS      with a count: the worker begins so many items of the call, unless they were taken
+ * BACK       with a count, or none: the last so many items have not begun, unless the others were taken
+ *            before, and all those before have
  * ```
+ *
+ * To write and read takes as long as a dozen tiny items, so that those begin several at a time: as many
+ * as have just taken some microseconds. As soon as one of them waits, or takes long, the others do not
+ * count as begun any more.
  *
  * The file has no name any more: the parent removes it as soon as both sides have it open.
  *
@@ -18,12 +30,27 @@
  */
 import { ftruncateSync, readSync, writeSync } from "node:fs";
 import { type SentClaims, type ServedClaims, WORKER_CAPACITY } from "../wire/frames.ts";
+import type { BegunItems } from "../worker.ts";
 
 const CLAIM = 0;
 const REVOKE = WORKER_CAPACITY;
 const CLEAR = 2 * WORKER_CAPACITY;
 const ABORT = 3 * WORKER_CAPACITY;
+const PREPARE = 4 * WORKER_CAPACITY;
+const BEGIN = 5 * WORKER_CAPACITY;
+const FORESTALL = 6 * WORKER_CAPACITY;
+const CLOSE = 7 * WORKER_CAPACITY;
+const TAKE = 8 * WORKER_CAPACITY;
+/** How many items begin at once at most: 2 to the power of this. */
+const MAX_DOUBLINGS = 5;
+/** For one item; each such step more stands for twice as many. */
+const ITEMS = TAKE + WORKER_CAPACITY;
+/** For none; each such step more stands for one more. */
+const BACK = ITEMS + (MAX_DOUBLINGS + 1) * WORKER_CAPACITY;
 const RECORD_BYTES = 2;
+
+/** How long the items take that begin at once, in milliseconds. */
+const SHORT = 0.01;
 
 /** How many records the file may have before it is emptied, which can be done between calls. */
 const ENOUGH = 32_768;
@@ -38,8 +65,35 @@ export class SentClaimLog implements SentClaims {
   readonly #sent = new Uint32Array(WORKER_CAPACITY);
   /** How often the worker has claimed each slot, as far as the file was read. */
   readonly #claimed = new Uint32Array(WORKER_CAPACITY);
+  /** Whether the body of the call that was claimed last has yet to begin. */
+  readonly #preparing = new Uint8Array(WORKER_CAPACITY);
+  /** How many items have begun of the call that was last claimed in each slot. */
+  readonly #items = new Uint32Array(WORKER_CAPACITY);
+  /** How many of them may be about to begin. */
+  readonly #unsure = new Uint8Array(WORKER_CAPACITY);
+  /** Whether the others were taken. */
+  readonly #taken = new Uint8Array(WORKER_CAPACITY);
+  #closing = false;
   #unanswered = 0;
   #records = 0;
+  readonly #received = (record: number): void => {
+    const slot = record % WORKER_CAPACITY;
+    const said = record - slot;
+    if (said >= ITEMS) {
+      if (this.#taken[slot] === 1) return;
+      const count = toCount(record);
+      this.#items[slot] = (this.#items[slot] ?? 0) + count;
+      this.#unsure[slot] = Math.max(0, count - 1);
+    } else if (said === CLAIM || said === PREPARE) {
+      this.#claimed[slot] = (this.#claimed[slot] ?? 0) + 1;
+      this.#preparing[slot] = said === PREPARE ? 1 : 0;
+      this.#items[slot] = 0;
+      this.#unsure[slot] = 0;
+      this.#taken[slot] = 0;
+    } else if (said === BEGIN) this.#preparing[slot] = 0;
+    else if (said === TAKE) this.#taken[slot] = 1;
+    else if (said === CLOSE) this.#closing = true;
+  };
 
   /**
    * Takes over the file.
@@ -52,20 +106,50 @@ export class SentClaimLog implements SentClaims {
     this.#filled = filled;
   }
 
-  send(slot: number): void {
+  send(slot: number, items = 0): void {
     this.#sent[slot] = (this.#sent[slot] ?? 0) + 1;
     this.#unanswered++;
-    if (++this.#records === TOO_MANY) queueMicrotask(this.#filled);
+    const before = this.#records;
+    this.#records += 1 + items;
+    if (before < TOO_MANY && this.#records >= TOO_MANY) queueMicrotask(this.#filled);
   }
 
   revoke(slot: number): boolean {
-    if (!this.#isClaimed(slot, REVOKE)) return true;
+    this.#say(REVOKE + slot);
+    if (!this.#isClaimed(slot)) return true;
     this.#file.append(CLEAR + slot);
     return false;
   }
 
+  forestall(slot: number): boolean {
+    this.#say(FORESTALL + slot);
+    return this.#isClaimed(slot) && this.#preparing[slot] === 1;
+  }
+
+  isClaimed(slot: number): boolean {
+    this.#file.readOn(this.#received);
+    return this.#isClaimed(slot);
+  }
+
+  hasBegun(slot: number): boolean {
+    return this.isClaimed(slot) && this.#preparing[slot] === 0;
+  }
+
+  isClosing(): boolean {
+    this.#file.readOn(this.#received);
+    return this.#closing;
+  }
+
   abort(slot: number): boolean {
-    return this.#isClaimed(slot, ABORT);
+    this.#say(ABORT + slot);
+    return this.#isClaimed(slot);
+  }
+
+  takeItems(slot: number): BegunItems | undefined {
+    this.#say(TAKE + slot);
+    if (!this.#isClaimed(slot)) return undefined;
+    const count = this.#items[slot] ?? 0;
+    return { count, sure: count - (this.#unsure[slot] ?? 0) };
   }
 
   /**
@@ -84,12 +168,13 @@ export class SentClaimLog implements SentClaims {
     this.#settle();
   }
 
-  /** Whether the worker had claimed a call when this side said what it wants. */
-  #isClaimed(slot: number, wish: number): boolean {
-    this.#file.append(wish + slot);
-    this.#file.readTo(wish + slot, (record) => {
-      if (record < REVOKE) this.#claimed[record] = (this.#claimed[record] ?? 0) + 1;
-    });
+  /** Says what this side wants, and reads what the worker has said before. */
+  #say(wish: number): void {
+    this.#file.append(wish);
+    this.#file.readTo(wish, this.#received);
+  }
+
+  #isClaimed(slot: number): boolean {
     return this.#claimed[slot] === this.#sent[slot];
   }
 
@@ -98,6 +183,7 @@ export class SentClaimLog implements SentClaims {
     // The worker has nothing to claim, so nobody else reads or writes now.
     this.#file.clear();
     this.#claimed.set(this.#sent);
+    this.#preparing.fill(0);
     this.#records = 0;
   }
 }
@@ -107,10 +193,34 @@ export class ServedClaimLog implements ServedClaims {
   readonly #file: LogFile;
   readonly #revoked = new Uint8Array(WORKER_CAPACITY);
   readonly #aborted = new Uint8Array(WORKER_CAPACITY);
+  readonly #forestalled = new Uint8Array(WORKER_CAPACITY);
+  readonly #taken = new Uint8Array(WORKER_CAPACITY);
+  /** How many items count as begun that have not. */
+  #ahead = 0;
+  /** How many items began last, as a power of 2, and when, if that was in the same call. */
+  #doublings = 0;
+  #since: number | undefined;
   readonly #received = (record: number): void => {
-    if (record >= ABORT) this.#aborted[record - ABORT] = 1;
-    else if (record >= CLEAR) this.#revoked[record - CLEAR] = 0;
-    else if (record >= REVOKE) this.#revoked[record - REVOKE] = 1;
+    const slot = record % WORKER_CAPACITY;
+    switch (record - slot) {
+      case REVOKE:
+        this.#revoked[slot] = 1;
+        break;
+      case CLEAR:
+        this.#revoked[slot] = 0;
+        break;
+      case ABORT:
+        this.#aborted[slot] = 1;
+        break;
+      case FORESTALL:
+        this.#forestalled[slot] = 1;
+        break;
+      case TAKE:
+        this.#taken[slot] = 1;
+        break;
+      default:
+        // What this side has said itself.
+    }
   };
 
   /**
@@ -122,14 +232,53 @@ export class ServedClaimLog implements ServedClaims {
     this.#file = new LogFile(fd);
   }
 
-  claim(slot: number): boolean {
-    this.#file.append(CLAIM + slot);
-    this.#file.readTo(CLAIM + slot, this.#received);
+  claim(slot: number, begins: boolean): boolean {
+    this.#say((begins ? CLAIM : PREPARE) + slot);
     const revoked = this.#revoked[slot] === 1;
     this.#revoked[slot] = 0;
     // What was said before concerns another call in the slot.
     this.#aborted[slot] = 0;
+    this.#forestalled[slot] = 0;
+    this.#taken[slot] = 0;
+    this.#ahead = 0;
+    this.#since = undefined;
     return !revoked;
+  }
+
+  begin(slot: number): boolean {
+    this.#say(BEGIN + slot);
+    return this.#forestalled[slot] === 0 && this.#aborted[slot] === 0;
+  }
+
+  beginItem(slot: number): boolean {
+    if (this.#ahead > 0) {
+      this.#ahead--;
+      return true;
+    }
+    const now = performance.now();
+    if (this.#since !== undefined) this.#doublings = this.#toDoublings(now - this.#since);
+    const doublings = this.#doublings;
+    this.#since = now;
+    this.#say(ITEMS + doublings * WORKER_CAPACITY + slot);
+    if (this.#taken[slot] === 1) return false;
+    this.#ahead = 2 ** doublings - 1;
+    return true;
+  }
+
+  awaitItem(slot: number): void {
+    this.#since = undefined;
+    if (this.#doublings === 0) return;
+    // Where the others were taken before, these come back with the answer.
+    this.#file.append(BACK + this.#ahead * WORKER_CAPACITY + slot);
+    this.#ahead = 0;
+    this.#doublings = 0;
+  }
+
+  /** How many are to begin next, when those that began last have taken so long. */
+  #toDoublings(time: number): number {
+    let doublings = this.#doublings;
+    for (; doublings > 0 && time > SHORT; time /= 2) doublings--;
+    return doublings < MAX_DOUBLINGS && 2 * time <= SHORT ? doublings + 1 : doublings;
   }
 
   isAborted(slot: number): boolean {
@@ -140,6 +289,23 @@ export class ServedClaimLog implements ServedClaims {
   countPosted(): void {
     // What is written into a pipe is there for the parent; it needs no count to wait for.
   }
+
+  close(): void {
+    this.#file.append(CLOSE);
+  }
+
+  /** Says what happens, and reads what the parent has said before. */
+  #say(record: number): void {
+    this.#file.append(record);
+    this.#file.readTo(record, this.#received);
+  }
+}
+
+/** How many items more have begun by a record of items. */
+function toCount(record: number): number {
+  return record < BACK
+    ? 2 ** Math.floor((record - ITEMS) / WORKER_CAPACITY)
+    : -Math.floor((record - BACK) / WORKER_CAPACITY);
 }
 
 /** The file, of which each side reads every record once. */

@@ -21,6 +21,8 @@ import {
   type ProcessNotice,
   READY,
 } from "./answer_pipe.ts";
+import { beforeOwnEnd } from "./own_end.ts";
+import { PieceReader } from "./pieces.ts";
 import type {} from "./watch_parent.ts";
 
 /**
@@ -35,6 +37,7 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   // Ctrl-C reaches all processes of a terminal; what it means is the parent's to decide.
   Deno.addSignalListener("SIGINT", () => {});
   const writer = new AnswerWriter(ANSWER_FD);
+  const claims = new ServedClaimLog(CLAIM_FD);
   const send = (frame: AnswerFrame): void => {
     try {
       writer.writeFrame(pack(frame));
@@ -46,19 +49,20 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   };
   const notify = (notice: ProcessNotice): void => writer.writeFrame(notice);
   const leave = async (): Promise<void> => {
+    claims.close();
     notify(await runCloseHook(hooks));
     Deno.exit(0);
   };
   const served = new ServedCalls(
     runCall,
-    { claims: new ServedClaimLog(CLAIM_FD), ring: writer },
+    { claims, ring: writer },
     send,
     (report) => writer.writeFrame(report),
     hooks,
   );
-  process.on("message", (batch: unknown) => {
-    // A task may have listeners of its own; the parent sends nothing but bytes.
-    if (!(batch instanceof Uint8Array)) return;
+  // What began last is to blame for the end, and of tiny items some count as begun that have not.
+  beforeOwnEnd(() => served.settleItems());
+  const messages = new PieceReader((batch) => {
     // What the parent sent is what `ProcessChild.send()` made.
     for (const frame of fromBytes(batch) as readonly ProcessFrame[]) {
       if (frame === "close") void leave();
@@ -66,8 +70,33 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
       else served.receive(frame);
     }
   });
+  process.on("message", (message: unknown) => {
+    // A task may have listeners of its own; the parent sends nothing but bytes.
+    if (message instanceof Uint8Array) messages.read(message);
+  });
+  tellUncaught(notify);
   notify(READY);
   watchParent();
+}
+
+/** How long the text of an error that was not caught may be. */
+const MAX_TEXT = 1000;
+
+/** What nobody catches ends this process, unless a task listens to it, too, and takes care of it. */
+function tellUncaught(notify: (notice: ProcessNotice) => void): void {
+  const tell = (error: unknown) => {
+    notify({ type: "uncaught", text: toText(error).slice(0, MAX_TEXT) });
+  };
+  addEventListener("error", ({ error }) => tell(error));
+  addEventListener("unhandledrejection", ({ reason }) => tell(reason));
+}
+
+function toText(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return `[${typeof error} without text]`;
+  }
 }
 
 /** Comes before all calls, and so before any code of theirs. */
@@ -84,5 +113,10 @@ function pack(frame: AnswerFrame): AnswerFrame {
 
 /** Has a thread wait for the parent's end: the main thread may be busy when it comes. */
 function watchParent(): void {
-  new Worker(new URL("./watch_parent.ts", import.meta.url), { type: "module", name: "watch" });
+  try {
+    new Worker(new URL("./watch_parent.ts", import.meta.url), { type: "module", name: "watch" });
+  } catch {
+    // The system gives no more threads: the end of the channel is noticed as soon as no code runs.
+    process.on("disconnect", () => Deno.kill(Deno.pid, "SIGKILL"));
+  }
 }

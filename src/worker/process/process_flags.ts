@@ -1,5 +1,11 @@
-import { fileURLToPath } from "node:url";
-import { PERMISSION_NAMES, type PermissionName, type ProgramFlags } from "./program_flags.ts";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { mainModule } from "../current_worker.ts";
+import {
+  PERMISSION_NAMES,
+  type PermissionName,
+  type ProgramFlags,
+  toListFlag,
+} from "./program_flags.ts";
 
 type Grant = "inherit" | boolean | readonly (string | URL)[];
 
@@ -7,7 +13,7 @@ type Grant = "inherit" | boolean | readonly (string | URL)[];
 const CONFIG_NAMES = ["deno.json", "deno.jsonc"];
 
 /** Quiver's own files, which a worker must be able to read whatever else it may. */
-const OWN = new URL("../../", import.meta.url);
+const OWN = ["../../", "../../../mod.ts"].map((path) => new URL(path, import.meta.url));
 
 /** The hosts that every program may import from unless it was said otherwise. */
 const IMPORT_HOSTS = [
@@ -56,6 +62,45 @@ export function toPermissionFlags(
   });
 }
 
+/** How many modules stand in one flag: the system bounds how long it may be. */
+const PRELOADED = 200;
+/** An import that is read and never run. */
+const LAZY_IMPORT = "() => import" + "(URL);";
+
+/**
+ * Makes flags that have a process load modules although it may not read their files: what stands in a
+ * literal `import()` of a module that Deno is started with is loaded as that is, with all that it
+ * imports, but run only when somebody imports it.
+ *
+ * @param permissions The flags that say what the process may do.
+ * @param modules The URLs of the modules.
+ * @returns No flags where the process may read all files.
+ */
+export function toPreloadFlags(
+  permissions: readonly string[],
+  modules: readonly string[],
+): string[] {
+  if (mayReadAll(permissions)) return [];
+  const imports = modules.filter((url) => url.startsWith("file:"))
+    .map((url) => LAZY_IMPORT.replace("URL", () => JSON.stringify(url)));
+  const flags: string[] = [];
+  for (let at = 0; at < imports.length; at += PRELOADED) {
+    const code = imports.slice(at, at + PRELOADED).join("");
+    flags.push(`--preload=data:text/javascript,${encodeURIComponent(code)}`);
+  }
+  return flags;
+}
+
+/**
+ * Tells whether a process may read all files.
+ *
+ * @param permissions The flags that say what it may do.
+ */
+export function mayReadAll(permissions: readonly string[]): boolean {
+  return permissions.includes("--allow-read") &&
+    !permissions.some((flag) => /^--(deny|ignore)-read/.test(flag));
+}
+
 /**
  * Finds the configuration that this program runs with, as Deno does: upwards from the main module.
  * The worker's own main module is Quiver's, so that it would find another one.
@@ -67,8 +112,8 @@ export function toPermissionFlags(
 export function toConfigFlags(program: ProgramFlags | undefined): string[] {
   if (program?.namesConfig) return [];
   try {
-    const { protocol, href } = new URL(Deno.mainModule);
-    let folder = new URL(protocol === "file:" ? "./" : toFolder(Deno.cwd()), href);
+    const { protocol, href } = new URL(mainModule());
+    let folder = protocol === "file:" ? new URL("./", href) : pathToFileURL(`${Deno.cwd()}/`);
     let packaged = false;
     for (;;) {
       const found = CONFIG_NAMES.map((name) => new URL(name, folder)).find(isFile);
@@ -137,10 +182,9 @@ function inherit(name: PermissionName, told: ProgramFlags | undefined): string[]
 }
 
 function allow(name: PermissionName, parts: readonly string[]): string[] {
-  const own = name === "read" && OWN.protocol === "file:" ? [toText(OWN)] : [];
-  // A comma would end a path.
-  const text = [...parts, ...own].map((part) => part.replaceAll(",", ",,")).join(",");
-  return text === "" ? [] : [`--allow-${name}=${text}`];
+  const own = name === "read" ? OWN.filter(({ protocol }) => protocol === "file:") : [];
+  const items = [...parts, ...own.map(toText)];
+  return items.length === 0 ? [] : [toListFlag(`allow-${name}`, items)];
 }
 
 /** A process to which nothing is said may import from the usual hosts, whatever its program may. */
@@ -172,10 +216,6 @@ function isBarred(name: PermissionName, part: string): boolean {
 
 function toText(part: string | URL): string {
   return part instanceof URL ? fileURLToPath(part) : part;
-}
-
-function toFolder(path: string): string {
-  return `file://${path.replaceAll("\\", "/")}/`;
 }
 
 function isFile(url: URL): boolean {

@@ -1,5 +1,8 @@
-import { isAbsolute, normalize, resolve } from "node:path";
+import { isAbsolute, normalize, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { WorkerDiedError } from "../../base/errors.ts";
+import { isOfSystem } from "../../base/system_error.ts";
+import { mainModule } from "../current_worker.ts";
 
 /** The names of Deno's permissions. */
 export const PERMISSION_NAMES = [
@@ -65,6 +68,8 @@ const RIVALS: readonly (readonly string[])[] = [["config", "no-config"], ["lock"
 interface Flag {
   readonly name: string;
   readonly value?: string;
+  /** What a permission is for, instead of a value: a path may have got a comma from its folder. */
+  readonly items?: readonly string[];
 }
 
 /** How Deno was started, as far as processes that do the program's work must be started alike. */
@@ -143,27 +148,47 @@ export class ProgramFlagsReader {
    *
    * @returns The flags, or `undefined` where that cannot be known: Deno tells no program its flags, and
    * of other systems only Linux does.
+   * @throws What the system says that cannot open the file or start the process just now.
    */
   read(): Promise<ProgramFlags | undefined> {
-    return this.#flags ??= readProgramFlags();
+    if (this.#flags !== undefined) return this.#flags;
+    const flags = readProgramFlags();
+    this.#flags = flags;
+    // The next start tries again.
+    flags.catch(() => this.#flags = undefined);
+    return flags;
   }
 }
 
 async function readProgramFlags(): Promise<ProgramFlags | undefined> {
   if (Deno.build.os !== "linux") return undefined;
+  const text = mayEverything() ? readCommandLine() : await readByProcess(Deno.pid);
+  if (text === undefined) return undefined;
+  const words = text.split("\0").slice(0, -1);
+  const before = words.slice(0, words.length - Deno.args.length);
+  // Somebody has changed what is to be seen there.
+  if (words.slice(before.length).join("\0") !== Deno.args.join("\0")) return undefined;
+  return new ProgramFlags(before, toStartFolder(before));
+}
+
+/** What a system without that file does not tell, workers are started without. */
+function readCommandLine(): string | undefined {
   try {
-    const text = mayEverything()
-      ? Deno.readTextFileSync("/proc/self/cmdline")
-      : await readByProcess(Deno.pid);
-    const words = text.split("\0").slice(0, -1);
-    const before = words.slice(0, words.length - Deno.args.length);
-    // Somebody has changed what is to be seen there.
-    if (words.slice(before.length).join("\0") !== Deno.args.join("\0")) return undefined;
-    return new ProgramFlags(before, toStartFolder(before));
-  } catch {
-    // A system without that file: workers are started as far as is known without it.
-    return undefined;
+    return Deno.readTextFileSync("/proc/self/cmdline");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || !isOfSystem(error)) {
+      return undefined;
+    }
+    throw error;
   }
+}
+
+/**
+ * Gives the path of Deno. On Linux a path that something else was put in the place of is told as one that
+ * was deleted.
+ */
+export function denoPath(): string {
+  return Deno.execPath().replace(/ \(deleted\)$/, "");
 }
 
 /** Deno gives that file only to those who may do everything. */
@@ -175,23 +200,29 @@ function mayEverything(): boolean {
 }
 
 /** Whoever may start workers may run Deno, and so this. */
-async function readByProcess(pid: number): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
+async function readByProcess(pid: number): Promise<string | undefined> {
+  const { success, stdout, stderr } = await new Deno.Command(denoPath(), {
     args: [
       "eval",
       "--no-config",
       "--no-lock",
-      `console.log(JSON.stringify(Deno.readTextFileSync("/proc/${pid}/cmdline")))`,
+      `let text = null;
+      try { text = Deno.readTextFileSync("/proc/${pid}/cmdline"); } catch {}
+      console.log(JSON.stringify(text));`,
     ],
     stdin: "null",
-    stderr: "null",
   }).output();
-  return JSON.parse(new TextDecoder().decode(stdout));
+  const decoder = new TextDecoder();
+  if (!success) {
+    const reason = `a process that was to ask has failed: ${decoder.decode(stderr)}`;
+    throw new WorkerDiedError(`Cannot find out how Deno was started: ${reason}`, { reason });
+  }
+  return JSON.parse(decoder.decode(stdout)) ?? undefined;
 }
 
 /** The folder in which the program was started: it may have gone to another one. */
 function toStartFolder(words: readonly string[]): string {
-  const { protocol, href } = new URL(Deno.mainModule);
+  const { protocol, href } = new URL(mainModule());
   if (protocol !== "file:") return Deno.cwd();
   const main = fileURLToPath(href);
   const script = normalize(words.at(-1) ?? "");
@@ -236,7 +267,8 @@ function toFlag(name: string, value: string | undefined): Flag {
   return value === undefined ? { name } : { name, value };
 }
 
-function toWord({ name, value }: Flag): string {
+function toWord({ name, value, items }: Flag): string {
+  if (items !== undefined) return toListFlag(name, items);
   return value === undefined ? `--${name}` : `--${name}=${value}`;
 }
 
@@ -251,12 +283,40 @@ const PROGRAMS = /^(allow|deny|ignore)-run$/;
 function toAbsolute({ name, value }: Flag, folder: string): Flag {
   if (value === undefined) return { name };
   if (PASSED[name] === "next path") return { name, value: toAbsolutePath(value, folder) };
-  const paths = PATHS.test(name);
-  if (!paths && !PROGRAMS.test(name)) return { name, value };
-  // A program may be a name that is looked for.
-  const items = itemsOf({ name, value })
-    .map((item) => paths || item.includes("/") ? resolve(folder, item) : item);
-  return { name, value: items.map((item) => item.replaceAll(",", ",,")).join(",") };
+  if (!PATHS.test(name) && !PROGRAMS.test(name)) return { name, value };
+  return {
+    name,
+    items: value.split(",").map((item) => isPath(name, item) ? resolve(folder, item) : item),
+  };
+}
+
+/** A program may be a name that is looked for. */
+function isPath(flag: string, item: string): boolean {
+  return PATHS.test(flag) || PROGRAMS.test(flag) && item.includes("/");
+}
+
+/**
+ * Writes a flag that has a list of items.
+ *
+ * @param flag Its name.
+ * @throws {TypeError} When an item cannot be written: in Deno 2.9.6 a comma ends an item, and nothing
+ * makes it a part of one.
+ */
+export function toListFlag(flag: string, items: readonly string[]): string {
+  return `--${flag}=${items.map((item) => toWritten(flag, item)).join(",")}`;
+}
+
+function toWritten(flag: string, item: string): string {
+  // Often the comma is in the name of the folder that this is, or that all of it is in.
+  const text = item.includes(",") && isPath(flag, item) ? relative(Deno.cwd(), item) || "." : item;
+  if (text !== "" && !/[,\0]/.test(text)) return text;
+  const why = text === "" ? "it is empty" : "Deno's flags are lists, in which a comma ends an item";
+  throw new TypeError(
+    `Cannot start a process worker: ${
+      JSON.stringify(item)
+    } cannot be an item of \`--${flag}\`, as ` +
+      `${why}; name what it is in, or give it a name without a comma`,
+  );
 }
 
 /** An import map may be a URL. */
@@ -264,7 +324,6 @@ function toAbsolutePath(text: string, folder: string): string {
   return /^[a-z][a-z0-9+.-]+:/i.test(text) ? text : resolve(folder, text);
 }
 
-/** A comma in a path is written twice. */
-function itemsOf({ value = "" }: Flag): string[] {
-  return value === "" ? [] : value.split(/(?<!,),(?!,)/).map((item) => item.replaceAll(",,", ","));
+function itemsOf({ value = "", items }: Flag): readonly string[] {
+  return items ?? (value === "" ? [] : value.split(","));
 }

@@ -1,11 +1,17 @@
 /**
- * A thread of a process worker that ends the process with its parent. The parent holds the other end
- * of the standard input and never writes to it, so that its end is the parent's, even if the parent
- * had no time for a word.
+ * A thread of a process worker that ends the process, and what its calls have started, with its
+ * parent. The parent holds the other end of the standard input and never writes to it, so that its end
+ * is the parent's, even if the parent had no time for a word.
  *
  * @module
  */
 const nothing = new Uint8Array(1);
 // Where a task reads the standard input, too, each of both is told of its end.
 while (Deno.stdin.readSync(nothing) !== null);
+try {
+  // It leads a group, in which is what its calls have started.
+  Deno.kill(-Deno.pid, "SIGKILL");
+} catch {
+  // It has none, or may not run any command.
+}
 Deno.kill(Deno.pid, "SIGKILL");

@@ -71,7 +71,11 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
     },
     posted: () => served.posted(),
   });
-  exposeLate({ close: () => runCloseHook(hooks) } satisfies ExposedWorker, endpoint);
+  const close = () => {
+    claims.close();
+    return runCloseHook(hooks);
+  };
+  exposeLate({ close } satisfies ExposedWorker, endpoint);
   const lock = crypto.randomUUID();
   // A worker without its lock could die unseen: a failure here is left uncaught and ends it.
   await holdLock(lock);

@@ -1,5 +1,7 @@
-import { abortable, sleep } from "../../base/abortable.ts";
+import { abortable, type ArrivalCheck, GiveUpTimer, sleep } from "../../base/abortable.ts";
 import { WorkerInitError } from "../../base/errors.ts";
+import { mainModule } from "../current_worker.ts";
+import { requireOpenFiles } from "../open_files.ts";
 import { isReadyMessage, type ProgramMessage, type ReadyMessage } from "../wire/frames.ts";
 import { AnswerRing } from "../wire/small_answers.ts";
 import { Claims } from "./claims.ts";
@@ -19,28 +21,54 @@ export interface WebThreadOptions {
   startTimeout?: number;
 }
 
-/** How many turns of the event loop a dead worker's messages get to arrive. */
+/** How many turns of the event loop a worker's messages get to arrive. */
 const DRAIN_TURNS = 200;
 /** How many of them the text of an uncaught error gets, which travels on its own way. */
 const ERROR_TURNS = 5;
+
+/** How many files a thread has open at once while it starts: six for itself, and those of modules. */
+const FILES = 16;
+
+/** The threads that are starting, which have not opened all of their files yet. */
+class ThreadStarts {
+  readonly #starting = new Set<Disposable>();
+
+  /**
+   * Makes sure that one more thread finds the files that it needs, as far as that can be told.
+   *
+   * @returns The start, which is over when it is disposed, once or more often.
+   * @throws What the system says when there are too few.
+   */
+  begin(): Disposable {
+    requireOpenFiles(FILES * (this.#starting.size + 1));
+    const start = { [Symbol.dispose]: () => void this.#starting.delete(start) };
+    this.#starting.add(start);
+    return start;
+  }
+}
+
+const STARTS = new ThreadStarts();
 
 /**
  * Starts a thread and waits until it listens.
  *
  * @param entry The module to start with; it calls `exposeWorker()`.
  * @param options Its name, and when to give up.
- * @throws {WorkerInitError} When the thread cannot start; `cause` has Deno's own text.
+ * @throws {WorkerInitError} When the thread cannot start; `cause` has Deno's own text. What the system
+ * says that gives no more threads, or opens no more files, is an error of its own.
  */
 export async function openWebThread(entry: URL, options: WebThreadOptions): Promise<WebThread> {
   const { name, signal, startTimeout = 60_000 } = options;
   signal?.throwIfAborted();
-  const worker = new Worker(entry, { type: "module", name });
+  const start = STARTS.begin();
+  const worker = openWorker(entry, name, start);
   const ready = Promise.withResolvers<ReadyMessage>();
-  const fail = (reason: unknown) =>
+  const fail = (cause: Error) =>
     ready.reject(
-      new WorkerInitError(`Cannot start worker "${name}": its entry "${entry}" failed`, {
-        cause: reason,
-      }),
+      new WorkerInitError(
+        `Cannot start worker "${name}": its entry "${entry}" failed: ${cause.message}`,
+        { cause },
+      ),
     );
   const onError = (event: ErrorEvent) => {
     event.preventDefault();
@@ -49,26 +77,35 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
   const onMessage = (event: MessageEvent) => {
     if (isReadyMessage(event.data)) ready.resolve(event.data);
   };
-  const timer = setTimeout(
-    () => fail(new Error(`it was not ready after ${startTimeout} ms`)),
+  using _timer = new GiveUpTimer(
     startTimeout,
+    () => fail(new Error(`it was not ready after ${startTimeout} ms`)),
   );
   worker.addEventListener("error", onError);
   worker.addEventListener("message", onMessage);
   try {
     const message = await abortable(ready.promise, signal);
-    const program: ProgramMessage = { type: "quiver.program", mainModule: Deno.mainModule };
+    const program: ProgramMessage = { type: "quiver.program", mainModule: mainModule() };
     worker.postMessage(program);
-    return new WebThread(worker, message);
+    return new WebThread(worker, message, start);
   } catch (error) {
+    start[Symbol.dispose]();
     worker.terminate();
     throw error;
   } finally {
-    clearTimeout(timer);
     worker.removeEventListener("message", onMessage);
     // A listener stays: an error that nobody prevents from spreading would end the parent, too.
     worker.addEventListener("error", (event) => event.preventDefault());
     worker.removeEventListener("error", onError);
+  }
+}
+
+function openWorker(entry: URL, name: string, start: Disposable): Worker {
+  try {
+    return new Worker(entry, { type: "module", name });
+  } catch (error) {
+    start[Symbol.dispose]();
+    throw error;
   }
 }
 
@@ -85,12 +122,18 @@ export class WebThread {
   readonly #end: (reason: string) => void;
   readonly #lock: string;
   readonly #watch = new AbortController();
+  readonly #start: Disposable;
   #received = 0;
   #uncaught: string | undefined;
 
-  /** Takes over a thread. */
-  constructor(worker: Worker, ready: ReadyMessage) {
+  /**
+   * Takes over a thread.
+   *
+   * @param start Over when it has answered a call, whose modules it has loaded then, or has ended.
+   */
+  constructor(worker: Worker, ready: ReadyMessage, start: Disposable) {
     this.worker = worker;
+    this.#start = start;
     this.claims = new Claims(ready.claims);
     this.ring = new AnswerRing({ buffer: ready.ring });
     this.#lock = ready.lock;
@@ -107,7 +150,14 @@ export class WebThread {
 
   /** Something that it has posted has arrived. */
   countReceived(): void {
-    this.#received++;
+    if (this.#received++ === 0) this.#start[Symbol.dispose]();
+  }
+
+  /** Tells when what it has posted by now has arrived. */
+  checkArrivals(): ArrivalCheck {
+    const { posted } = this.claims;
+    let turns = 0;
+    return () => this.#received >= posted || ++turns > DRAIN_TURNS;
   }
 
   /**
@@ -117,6 +167,7 @@ export class WebThread {
    */
   stop(reason: string): void {
     this.worker.terminate();
+    this.#start[Symbol.dispose]();
     this.#watch.abort();
     this.#end(reason);
   }

@@ -3,8 +3,15 @@
  *
  * @module
  */
+import type { ArrivalCheck } from "../../base/abortable.ts";
 import type { WorkerDeath } from "../../base/errors.ts";
-import { BaseWorker, refuseNesting, SentCalls, type WorkerTransport } from "../base_worker.ts";
+import {
+  BaseWorker,
+  PATIENCE,
+  refuseNesting,
+  SentCalls,
+  type WorkerTransport,
+} from "../base_worker.ts";
 import {
   type CloseReply,
   type ControlFrame,
@@ -44,6 +51,7 @@ export async function openWebWorker(entry: URL, options: OpenWebWorkerOptions): 
 }
 
 class WebKind implements WorkerTransport {
+  readonly patience = PATIENCE;
   readonly ended: Promise<WorkerDeath>;
   readonly #thread: WebThread;
   readonly #calls: SentCalls;
@@ -93,6 +101,10 @@ class WebKind implements WorkerTransport {
   stop(reason: string): WorkerDeath {
     this.#thread.stop(reason);
     return this.#end(reason);
+  }
+
+  checkArrivals(): ArrivalCheck {
+    return this.#thread.checkArrivals();
   }
 
   stopped(signal: AbortSignal): Promise<boolean> {

@@ -1,4 +1,4 @@
-import type { CallRequest, RunResult, ThrownValue } from "../worker.ts";
+import type { BegunItems, CallRequest, RunResult, ThrownValue } from "../worker.ts";
 
 // How calls and their answers travel: each as an array of its own, beside Comlink's messages.
 //
@@ -163,22 +163,47 @@ export function fromAnswerFrame(frame: AnswerFrame): RunResult {
 
 /** The parent's side of who owns which call. */
 export interface SentClaims {
-  /** A call is about to be sent in this slot. */
-  send(slot: number): void;
+  /** A call is about to be sent in this slot, with so many items, if it has some. */
+  send(slot: number, items?: number): void;
   /** Takes the call back; `false` when the worker has claimed it. */
   revoke(slot: number): boolean;
+  /** Keeps the body of a claimed call from beginning; `false` when it has begun, or nothing is claimed. */
+  forestall(slot: number): boolean;
+  /** Whether the worker has claimed the call. */
+  isClaimed(slot: number): boolean;
+  /** Whether the body of the call has begun. */
+  hasBegun(slot: number): boolean;
+  /** Whether the worker runs its close hook. */
+  isClosing(): boolean;
   /** The call in this slot is to end; `false` when the worker has not claimed it. */
   abort(slot: number): boolean;
+  /**
+   * No further item of the call begins; gives which have, or `undefined` when the worker has not
+   * claimed the call.
+   */
+  takeItems(slot: number): BegunItems | undefined;
 }
 
 /** The worker's side of who owns which call. */
 export interface ServedClaims {
-  /** Takes the call; `false` when the parent has taken it back. */
-  claim(slot: number): boolean;
+  /**
+   * Takes the call; `false` when the parent has taken it back.
+   *
+   * @param begins Whether its body begins now; otherwise `begin()` tells later.
+   */
+  claim(slot: number, begins: boolean): boolean;
+  /** The body of a claimed call begins; `false` when the parent no longer wants that. */
+  begin(slot: number): boolean;
   /** Whether the parent wants the call to end, as far as that shows while its code never awaits. */
   isAborted(slot: number): boolean;
+  /** The next item of the call begins; `false` when the parent has taken it back. */
+  beginItem(slot: number): boolean;
+  /** The item that has begun takes its time: no other counts as begun meanwhile. */
+  awaitItem(slot: number): void;
   /** One more message was posted. */
   countPosted(): void;
+  /** The close hook runs from now on. */
+  close(): void;
 }
 
 /** A way for small answers that is shorter than that of frames. */

@@ -1,0 +1,77 @@
+import { currentScope } from "../../scope/current_scope.ts";
+
+/**
+ * Calls that the bodies of other calls of the same dispatcher have made, which only happens where
+ * workers are in its own isolate. A body that waits for one holds its worker meanwhile: each such worker
+ * is counted, so that another may take its place, and no call waits for the end of the one that waits
+ * for it.
+ */
+export class NestedCalls {
+  readonly #owner: string;
+  /** The bodies that have made them, by call. */
+  readonly #callers = new Map<object, object>();
+  /** How many each of those has made that have not ended. */
+  readonly #counts = new Map<object, number>();
+
+  /**
+   * Begins to count.
+   *
+   * @param owner What the dispatcher is known by to the calls beneath those of its own.
+   */
+  constructor(owner: string) {
+    this.#owner = owner;
+  }
+
+  /** How many workers are held by calls that have made others. */
+  get holding(): number {
+    return this.#counts.size;
+  }
+
+  /** The other dispatchers in this isolate that the call to be made is beneath, if there are any. */
+  get within(): readonly string[] | undefined {
+    const others = currentScope().nesting?.within?.filter((owner) => owner !== this.#owner);
+    return others === undefined || others.length === 0 ? undefined : others;
+  }
+
+  /**
+   * Counts a call, if the body of another one is making it.
+   *
+   * @returns Whether it is.
+   */
+  add(call: object): boolean {
+    const { chain, nesting } = currentScope();
+    if (chain === undefined || nesting?.within?.includes(this.#owner) !== true) return false;
+    this.#count(call, chain);
+    return true;
+  }
+
+  /**
+   * Counts a call that has some of another's items, if that is counted.
+   *
+   * @param call The other one, which has not ended.
+   */
+  addPart(call: object, part: object): void {
+    const caller = this.#callers.get(call);
+    if (caller !== undefined) this.#count(part, caller);
+  }
+
+  #count(call: object, caller: object): void {
+    this.#callers.set(call, caller);
+    this.#counts.set(caller, (this.#counts.get(caller) ?? 0) + 1);
+  }
+
+  /**
+   * A call has ended.
+   *
+   * @returns Whether it was counted.
+   */
+  delete(call: object): boolean {
+    const caller = this.#callers.get(call);
+    if (caller === undefined) return false;
+    this.#callers.delete(call);
+    const left = (this.#counts.get(caller) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(caller);
+    else this.#counts.set(caller, left);
+    return true;
+  }
+}

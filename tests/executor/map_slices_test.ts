@@ -1,0 +1,258 @@
+// end-to-end: how maps share items among workers, and what acts between two items, on each kind
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  CancelledError,
+  Executor,
+  type ExecutorOptions,
+  transfer,
+  WorkerDiedError,
+} from "@quiver/quiver";
+import * as fc from "fast-check";
+import { leaveNothing } from "../leave_nothing.ts";
+import { openSharedFolder, until } from "./_shared_folder.ts";
+import { afterCalls } from "./testdata/context_tasks.ts";
+import { type Mark, mark, measure, pause, readMarks } from "./testdata/slice_tasks.ts";
+
+leaveNothing();
+
+/** How long the calls take when each goes, in their order, to the worker that is free first. */
+function schedule(costs: readonly number[], workers: number): number {
+  const busy = new Array<number>(workers).fill(0);
+  for (const cost of costs) {
+    const first = busy.indexOf(Math.min(...busy));
+    busy[first] = (busy[first] ?? 0) + cost;
+  }
+  return Math.max(...busy);
+}
+
+/** Costs in milliseconds, of shapes that mislead who guesses from the items before. */
+function costs(): fc.Arbitrary<number[]> {
+  const cheap = fc.integer({ min: 0, max: 1500 }).map((count) => new Array<number>(count).fill(0));
+  const dear = fc.tuple(fc.integer({ min: 2, max: 10 }), fc.integer({ min: 30, max: 120 }))
+    .map(([count, cost]) => new Array<number>(count).fill(cost));
+  const tail = fc.array(fc.double({ min: 0.02, max: 1, noNaN: true }), { maxLength: 120 })
+    .map((draws) => draws.map((draw) => Math.min(200, Math.floor(2 / draw ** 1.2))));
+  return fc.oneof(
+    fc.tuple(cheap, dear),
+    fc.tuple(dear, cheap),
+    fc.tuple(cheap, dear, cheap, dear),
+    fc.tuple(tail),
+  ).map((parts) => parts.flat());
+}
+
+for (const workerType of ["web", "process"] as const) {
+  for (const way of ["map", "submit"] as const) {
+    Deno.test(`${workerType}: Executor.${way}() takes at most 1.3 × list scheduling + 150 ms`, async () => {
+      const cases = fc.asyncProperty(
+        costs(),
+        fc.integer({ min: 2, max: 4 }),
+        async (items, maxWorkers) => {
+          await using executor = new Executor({ maxWorkers, workerType });
+          await Promise.all(Array.from({ length: maxWorkers }, () => executor.submit(pause, 20)));
+          let said = "";
+          // On a busy machine one measurement tells little.
+          for (let attempt = 0; attempt < 3; attempt++) {
+            const begun = performance.now();
+            // Of an iterator nobody knows how many there will be.
+            const took = way === "map"
+              ? await Array.fromAsync(executor.map(pause, items.values()))
+              : await Promise.all(items.map((ms) => executor.submit(pause, ms)));
+            const time = performance.now() - begun;
+            const ideal = schedule(took, maxWorkers);
+            if (time <= 1.3 * ideal + 150) return;
+            said += ` ${Math.round(time)} ms for ${Math.round(ideal)} ms`;
+          }
+          throw new Error(`${items.length} items on ${maxWorkers} workers:${said}`);
+        },
+      );
+      const block = [...new Array<number>(2000).fill(0), ...new Array<number>(12).fill(150)];
+      await fc.assert(cases, { numRuns: 4, endOnFailure: true, examples: [[block, 4]] });
+    });
+  }
+}
+
+for (const workerType of ["web", "process", "inline"] as const) {
+  const open = (options: ExecutorOptions = {}) =>
+    new Executor({ maxWorkers: 1, workerType, ...options });
+  const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
+  const marks = (directory: string, count: number, hows: { [x: number]: Mark["how"] } = {}) =>
+    Array.from({ length: count }, (_, x): Mark => {
+      const how = hows[x];
+      return { directory, x, ...(how !== undefined && { how }) };
+    });
+
+  test("Executor.map() gives what is ready while the next item of the chunk waits", async () => {
+    await using folder = await openSharedFolder();
+    await using executor = open();
+    const items = marks(folder.path, 10, { 7: "wait" });
+    let given = 0;
+    for await (const _ of executor.map(mark, items, { chunkSize: 10 })) {
+      if (++given === 7) await folder.write("7.go");
+    }
+    assertEquals(given, 10);
+  });
+
+  test("Executor.shutdown({ cancelPending: true }) lets no other item of a chunk begin", async () => {
+    await using folder = await openSharedFolder();
+    const executor = open();
+    const items = marks(folder.path, 10, { 1: "wait" });
+    const results = Array.fromAsync(executor.map(mark, items, { chunkSize: 10 }));
+    const rejected = assertRejects(() => results, CancelledError, "was cancelled");
+    await until(() => readMarks(folder.path).length === 2);
+    const ended = executor.shutdown({ cancelPending: true });
+    await folder.write("1.go");
+    await Promise.all([ended, rejected]);
+    assertEquals(readMarks(folder.path), [0, 1]);
+  });
+
+  test("Executor.statistics() counts the items of a chunk that have not begun as queued", async () => {
+    await using folder = await openSharedFolder();
+    await using executor = open();
+    const items = marks(folder.path, 10, { 3: "wait" });
+    const results = Array.fromAsync(executor.map(mark, items, { chunkSize: 10 }));
+    await until(() => readMarks(folder.path).length === 4 && executor.statistics().queued === 6);
+    assertEquals(executor.statistics().running, 1);
+    await folder.write("3.go");
+    await results;
+    const { queued, running } = executor.statistics();
+    assertEquals([queued, running], [0, 0]);
+  });
+
+  test("Executor.map() runs a call of a higher priority before the next item of a chunk", async () => {
+    await using folder = await openSharedFolder();
+    await using executor = open();
+    const items = marks(folder.path, 6, { 1: "wait" });
+    const results = Array.fromAsync(executor.map(mark, items, { chunkSize: 6 }));
+    await until(() => readMarks(folder.path).length === 2);
+    const [urgent] = marks(folder.path, 1);
+    assert(urgent !== undefined);
+    const future = executor.with({ priority: 1 }).submit(mark, { ...urgent, x: 99 });
+    await folder.write("1.go");
+    await future;
+    await results;
+    assertEquals(readMarks(folder.path), [0, 1, 99, 2, 3, 4, 5]);
+  });
+
+  test("Executor.map() begins nothing after its signal, nor after the loop was left", async () => {
+    for (const way of ["signal", "break"] as const) {
+      await using folder = await openSharedFolder();
+      const executor = open();
+      const controller = new AbortController();
+      const options = { chunkSize: 8, bufferSize: 32, signal: controller.signal };
+      const items = marks(folder.path, 40, { 2: "wait" });
+      const results = executor.map(mark, items, options);
+      const ended = (async () => {
+        for await (const _ of results) {
+          if (way === "break" && readMarks(folder.path).length > 2) break;
+        }
+      })().catch((error) => error);
+      await until(() => readMarks(folder.path).length === 3);
+      if (way === "signal") controller.abort(new Error("enough"));
+      else await results.return();
+      await ended;
+      const { queued } = executor.statistics();
+      await folder.write("2.go");
+      await executor.shutdown();
+      const begun = readMarks(folder.path);
+      if (way === "signal") assertEquals(begun, [0, 1, 2]);
+      const { completed, failed } = executor.statistics();
+      assertEquals([queued, completed, failed], [0, begun.length, 0]);
+    }
+  });
+
+  test("Executor.map() counts each item as a task", async () => {
+    await using folder = await openSharedFolder();
+    let workers = 0;
+    const observer = { workerStarted: () => void workers++ };
+    for (const [index, maxTasksPerWorker] of [1, 3].entries()) {
+      workers = 0;
+      await using executor = open({ maxTasksPerWorker, observer });
+      const items = marks(folder.path, 6);
+      const results = executor.map(mark, items, { chunkSize: index === 0 ? 6 : "auto" });
+      assertEquals((await Array.fromAsync(results)).length, 6);
+      assertEquals(workers, 6 / maxTasksPerWorker);
+      assertEquals(executor.statistics().completed, 6);
+    }
+  });
+
+  test("Executor.map() asks `retire` after each item", async () => {
+    await using folder = await openSharedFolder();
+    let workers = 0;
+    const observer = { workerStarted: () => void workers++ };
+    {
+      await using executor = open({ retire: { task: afterCalls, args: [3] }, observer });
+      const results = executor.map(mark, marks(folder.path, 9), { chunkSize: 9 });
+      assertEquals((await Array.fromAsync(results)).length, 9);
+    }
+    assertEquals([workers, readMarks(folder.path).length], [3, 9]);
+  });
+
+  test("Executor.map() looks at `maxHeapBytes` after each item", async () => {
+    // What runs in this isolate cannot be replaced.
+    if (workerType === "inline") return;
+    await using folder = await openSharedFolder();
+    await using executor = open({ maxHeapBytes: 60e6 });
+    const items = marks(folder.path, 4, { 1: "hoard" });
+    const isolates = await Array.fromAsync(executor.map(mark, items, { chunkSize: 4 }));
+    assertEquals(isolates[0], isolates[1]);
+    assertEquals(isolates[2], isolates[3]);
+    assert(isolates[1] !== isolates[2]);
+  });
+
+  test("Executor.map() with a deadline gives up one item, and no other", async () => {
+    await using folder = await openSharedFolder();
+    await using executor = open();
+    const items = marks(folder.path, 4, { 2: "wait" });
+    let given = 0;
+    await assertRejects(async () => {
+      for await (const _ of executor.with({ deadline: 200 }).map(mark, items)) given++;
+    }, "2");
+    await folder.write("2.go");
+    assertEquals(given, 2);
+  });
+
+  test("Executor.map() sends no item twice that was given away", async () => {
+    await using executor = open({ maxTasksPerWorker: 4 });
+    const arrays = Array.from({ length: 12 }, (_, x) => transfer(new Float64Array(x)));
+    const lengths = await Array.fromAsync(executor.map(measure, arrays, { chunkSize: 12 }));
+    assertEquals(lengths, arrays.map((_, x) => x));
+  });
+
+  test("Executor.map() sends short items in few messages, however large the buffer is", async () => {
+    let started = 0;
+    await using executor = open({ observer: { started: () => void started++ } });
+    const items = Array.from({ length: 20_000 }, () => 0);
+    for (const bufferSize of [65536, 1000]) {
+      started = 0;
+      const results = await Array.fromAsync(executor.map(pause, items, { bufferSize }));
+      assertEquals(results.length, items.length);
+      assert(started < 400, `${started} messages with a buffer of ${bufferSize}`);
+    }
+  });
+}
+
+for (
+  const [workerType, how] of [["web", "close"], ["process", "exit"], ["process", "kill"]] as const
+) {
+  for (const others of ["tiny", undefined] as const) {
+    for (const chunkSize of ["auto", 40] as const) {
+      const what = `${how} among ${others ?? "longer"} items, chunkSize ${chunkSize}`;
+
+      Deno.test(`${workerType}: Executor.map() runs what ends its worker once: ${what}`, async () => {
+        await using folder = await openSharedFolder();
+        const executor = new Executor({ maxWorkers: 1, workerType });
+        const items = Array.from({ length: 80 }, (_, x): Mark => {
+          const at = x === 30 ? how : others;
+          return { directory: folder.path, x, ...(at !== undefined && { how: at }) };
+        });
+        let given = 0;
+        await assertRejects(async () => {
+          for await (const _ of executor.map(mark, items, { chunkSize })) given++;
+        }, WorkerDiedError);
+        await executor.shutdown();
+        assertEquals(given, 30);
+        assertEquals(readMarks(folder.path).filter((x) => x === 30), [30]);
+      });
+    }
+  }
+}

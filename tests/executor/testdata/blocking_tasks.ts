@@ -1,0 +1,40 @@
+// Tasks that block the worker they ran on after they have ended.
+import { task } from "@quiver/quiver";
+
+/** Each worker imports this module once. */
+const me = crypto.randomUUID();
+
+export const whoAmI = task(import.meta, function whoAmI(): string {
+  return me;
+});
+
+export const echo = task(import.meta, function echo(value: unknown): unknown {
+  return value;
+});
+
+/**
+ * Leaves a loop behind, which says that it runs by making a file. In a process it ends with that, and
+ * in a thread when the memory says so.
+ */
+export const leaveLoop = task(
+  import.meta,
+  function leaveLoop(path: string, memory: SharedArrayBuffer | undefined): string {
+    const words = new Int32Array(memory ?? new SharedArrayBuffer(4));
+    setTimeout(() => {
+      Deno.writeTextFileSync(path, "");
+      while (Atomics.load(words, 0) === 0);
+    });
+    return me;
+  },
+);
+
+/** Runs for so long without a moment for a message. */
+export const spin = task(import.meta, function spin(time: number): string {
+  const begun = performance.now();
+  while (performance.now() - begun < time);
+  return me;
+});
+
+export const processId = task(import.meta, function processId(): number {
+  return Deno.pid;
+});

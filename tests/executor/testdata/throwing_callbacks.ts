@@ -1,0 +1,122 @@
+// Callbacks that throw, or reject: deno run -A throwing_callbacks.ts <kind> <how> <throw | reject>
+import {
+  cacheScope,
+  createMemoryCache,
+  Executor,
+  openBag,
+  reportProgress,
+  task,
+  type WorkerType,
+} from "@quiver/quiver";
+import { verifyBag } from "@quiver/quiver/caches";
+import { type ExecutorObserver, openWorkerContext } from "@quiver/quiver/workers";
+
+export const work = task(import.meta, async function work(n: number): Promise<number> {
+  console.error("printed");
+  reportProgress(0.5);
+  await new Promise((resolve) => setTimeout(resolve));
+  if (n < 0) throw new RangeError("negative");
+  return n;
+});
+
+export const print = task(import.meta, function print(n: number): number {
+  for (let line = 0; line < 3; line++) console.log("line");
+  return n;
+});
+
+const [kind = "web", how = "", way = "throw"] = Deno.args;
+const workerType = kind as WorkerType;
+const silent = { output: () => {}, workerType, maxWorkers: 2 };
+
+/** How often each was called. */
+let called = 0;
+
+function fail(): never {
+  called++;
+  // What an async function does.
+  if (way === "reject") return Promise.reject(new EvalError("from a callback")) as never;
+  throw new EvalError("from a callback");
+}
+
+const HOOKS: Required<ExecutorObserver> = {
+  queued: fail,
+  started: fail,
+  retried: fail,
+  finished: fail,
+  workerStarted: fail,
+  workerEnded: fail,
+};
+
+const WAYS: { readonly [how: string]: () => Promise<unknown> } = {
+  async "progress of a map"() {
+    await using executor = new Executor(silent);
+    const progress = { start: fail, update: fail, report: fail, stop: fail };
+    return await Array.fromAsync(executor.map(work, [1, 2, 3], { progress }));
+  },
+  async "progress of a map in chunks"() {
+    await using executor = new Executor(silent);
+    const progress = { start: fail, update: fail, stop: fail };
+    return await Array.fromAsync(executor.map(work, [1, 2, 3], { progress, chunkSize: 3 }));
+  },
+  async "onDone"() {
+    await using executor = new Executor(silent);
+    const futures = [1, 2, 3].map((n) => executor.submit(work, n));
+    for (const future of futures) future.onDone(fail);
+    const results = await Promise.all(futures);
+    futures[0]?.onDone(fail);
+    await new Promise((resolve) => setTimeout(resolve));
+    return results;
+  },
+  async "output"() {
+    await using executor = new Executor({ ...silent, output: fail });
+    return await Promise.all([1, 2, 3].map((n) => executor.submit(print, n)));
+  },
+  async "output in a strict scope"() {
+    return await cacheScope({ strict: true }, async () => {
+      await using executor = new Executor({ ...silent, output: fail });
+      return await Promise.all([1, 2, 3].map((n) => executor.submit(print, n)));
+    });
+  },
+  async "observer"() {
+    await using executor = new Executor({ ...silent, observer: HOOKS, retries: 1 });
+    const failing = executor.submit(work, -1);
+    const results = await Promise.all([1, 2, 3].map((n) => executor.submit(work, n)));
+    await failing.catch(() => {});
+    return results;
+  },
+  async "onWarning of an executor"() {
+    await using executor = new Executor({
+      ...silent,
+      observer: { queued: fail },
+      output: fail,
+      onWarning: fail,
+    });
+    return await Promise.all([1, 2, 3].map((n) => executor.submit(print, n)));
+  },
+  async "onWarning of a scope"() {
+    return await cacheScope({ cache: createMemoryCache(), onWarning: fail }, async () => {
+      await using executor = new Executor(silent);
+      // A function has no digest, and cannot be sent.
+      await executor.submit(work, (() => {}) as never).catch(() => {});
+      return await Promise.all([1, 2, 3].map((n) => executor.submit(work, n)));
+    });
+  },
+  async "progress of a check"() {
+    const path = await Deno.makeTempDir();
+    await (await openBag(path)).close();
+    const { sound } = await verifyBag(path, { progress: { update: fail } });
+    await Deno.remove(path, { recursive: true });
+    return sound ? [1, 2, 3] : [];
+  },
+  async "a permit that nobody needs"() {
+    await using context = openWorkerContext({ workerType });
+    const permit = Promise.withResolvers<Disposable>();
+    const call = context.run(print, [0], { limiter: { acquire: () => permit.promise } });
+    call.abort();
+    permit.resolve({ [Symbol.dispose]: fail });
+    await new Promise((resolve) => setTimeout(resolve));
+    return [1, 2, 3];
+  },
+};
+
+if (import.meta.main) console.log(JSON.stringify([await WAYS[how]?.(), called > 0]));

@@ -1,0 +1,149 @@
+// end-to-end: a worker that takes nothing up is replaced, and a call that it was sent goes elsewhere
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { Executor, transfer, WorkerDiedError } from "@quiver/quiver";
+import { leaveNothing } from "../leave_nothing.ts";
+import { openSharedFolder, type SharedFolder, until } from "./_shared_folder.ts";
+import { settle, Stage } from "./fake_workers.ts";
+import * as tasks from "./testdata/blocking_tasks.ts";
+
+leaveNothing();
+
+/** Longer than a worker may take nothing up, in milliseconds. */
+const LONG = 7000;
+
+/** An executor whose one worker is blocked by what a call has left behind. */
+class Blocked implements AsyncDisposable {
+  readonly reasons: string[] = [];
+  readonly executor: Executor;
+  readonly warnings: string[] = [];
+  readonly #memory: SharedArrayBuffer | undefined;
+  readonly #folder: SharedFolder;
+
+  static async open(workerType: "web" | "process"): Promise<Blocked & { readonly me: string }> {
+    const blocked = new Blocked(workerType, await openSharedFolder());
+    const me = await blocked.#block();
+    return Object.assign(blocked, { me });
+  }
+
+  private constructor(workerType: "web" | "process", folder: SharedFolder) {
+    this.#folder = folder;
+    this.#memory = workerType === "web" ? new SharedArrayBuffer(4) : undefined;
+    this.executor = new Executor({
+      maxWorkers: 1,
+      workerType,
+      observer: { workerEnded: ({ reason }) => void this.reasons.push(reason) },
+      onWarning: ({ message }) => void this.warnings.push(message),
+    });
+  }
+
+  async #block(): Promise<string> {
+    const path = `${this.#folder.path}/blocked`;
+    const me = await this.executor.submit(tasks.leaveLoop, path, this.#memory);
+    await this.#folder.appears("blocked");
+    return me;
+  }
+
+  /** Ends the loop of a thread, which nothing else can end. */
+  release(): void {
+    if (this.#memory !== undefined) new Int32Array(this.#memory)[0] = 1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    await this.executor.shutdown();
+    await this.#folder[Symbol.asyncDispose]();
+  }
+}
+
+for (const workerType of ["web", "process"] as const) {
+  const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
+
+  test("Executor.submit() goes to another worker when one is blocked from inside", async () => {
+    await using blocked = await Blocked.open(workerType);
+    const { executor, me, reasons } = blocked;
+    const hasty = executor.with({ deadline: 60_000 });
+    const calls = [hasty.submit(tasks.whoAmI), executor.submit(tasks.whoAmI)];
+    const cancelled = executor.submit(tasks.echo, 1);
+    assertEquals(cancelled.cancel(), true);
+    await cancelled.catch(() => {});
+    const [first, second] = await Promise.all(calls);
+    assertEquals(second, first);
+    assertNotEquals(first, me);
+    assertEquals(reasons.length, 1);
+    assertStringIncludes(reasons[0] ?? "", "took up nothing for 5000 ms");
+    // A thread goes on until its code returns, and a process is gone.
+    const { workers, lost, ended } = executor.statistics();
+    assertEquals([workers, lost, ended], [1, workerType === "web" ? 1 : 0, { unresponsive: 1 }]);
+    blocked.release();
+    await until(() => executor.statistics().lost === 0);
+  });
+
+  test("Executor.submit() rejects what cannot be sent again when its worker is blocked", async () => {
+    await using blocked = await Blocked.open(workerType);
+    const call = blocked.executor.submit(tasks.echo, transfer(new Uint8Array(1000)));
+    const error = await assertRejects(() => call, WorkerDiedError, '"echo"');
+    assertStringIncludes(error.reason, "took up nothing");
+    assertEquals(await blocked.executor.submit(tasks.echo, 2), 2);
+  });
+
+  test("Executor.map() goes on at another worker when one is blocked", async () => {
+    await using blocked = await Blocked.open(workerType);
+    const items = Array.from({ length: 20 }, (_, index) => index);
+    const results = Array.fromAsync(blocked.executor.map(tasks.echo, items, { chunkSize: 10 }));
+    assertEquals(await results, items);
+    assertEquals(blocked.reasons.length, 1);
+    const { completed, failed } = blocked.executor.statistics();
+    assertEquals([completed, failed], [1 + items.length, 0]);
+  });
+
+  test("Executor.shutdown() ends when an idle worker is blocked", async () => {
+    await using blocked = await Blocked.open(workerType);
+    await blocked.executor.shutdown();
+    assertEquals(blocked.executor.statistics().workers, 0);
+  });
+
+  test("Executor keeps a worker that runs a long call, and one whose caller is busy", async () => {
+    await using executor = new Executor({ maxWorkers: 1, workerType });
+    const me = await executor.submit(tasks.whoAmI);
+    const calls = [executor.submit(tasks.spin, LONG), executor.submit(tasks.whoAmI)];
+    assertEquals(await Promise.all(calls), [me, me]);
+    const call = executor.submit(tasks.whoAmI);
+    await settle();
+    const begun = performance.now();
+    while (performance.now() - begun < LONG);
+    assertEquals([await call, executor.statistics().lost], [me, 0]);
+  });
+}
+
+Deno.test("process: Executor.submit() goes to another worker when one was stopped", async () => {
+  await using executor = new Executor({ maxWorkers: 1, workerType: "process" });
+  const pid = await executor.submit(tasks.processId);
+  Deno.kill(pid, "SIGSTOP");
+  const calls = [1, 2, 3].map(() => executor.submit(tasks.processId));
+  const [first, ...others] = await Promise.all(calls);
+  assert(first !== pid && others.every((other) => other === first));
+  assertEquals(executor.statistics().lost, 0);
+});
+
+Deno.test("Dispatcher passes on what a worker took up nothing of, and not for ever", async () => {
+  await using stage = new Stage({ maxWorkers: 1 });
+  const calls = await stage.runAll("ab");
+  await stage.worker(0).fallSilent();
+  assertEquals(stage.tasks, ["a"]);
+  await stage.worker(1).fallSilent();
+  await stage.worker(2).fallSilent();
+  const error = await assertRejects(() => calls[0] ?? Promise.resolve(), WorkerDiedError);
+  assertEquals(
+    error.message,
+    'Cannot run "a": 3 workers in a row took up nothing: they may be blocked by what `init` or the ' +
+      "call before leaves behind",
+  );
+  await stage.finishAll();
+  assertEquals(await calls[1], "b");
+});
