@@ -136,9 +136,19 @@ export function createBag(
     openShared(owned, layout.callLog, { append: true }).close();
     // All names are there that an acknowledged call needs, and that of the bag itself.
     owned.syncDirectory(layout.root);
-    owned.syncDirectory(dirname(layout.root));
+    syncName(owned, layout.root);
   }
   return owned;
+}
+
+/** Brings the name of a new bag to the disk itself, where its parent may be read. */
+function syncName(fileSystem: FileSystem, root: string): void {
+  try {
+    fileSystem.syncDirectory(dirname(root));
+  } catch (error) {
+    const { NotCapable, PermissionDenied } = Deno.errors;
+    if (!(error instanceof NotCapable || error instanceof PermissionDenied)) throw error;
+  }
 }
 
 /**

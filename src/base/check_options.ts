@@ -150,6 +150,7 @@ export function checkOptions(
   state: "not an option" | "no option" | "no field" = "not an option",
 ): void {
   checkIsOptions(action, options);
+  refuseOther(action, options, Object.keys(rules));
   // What options inherit counts, too.
   for (const name in options) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
@@ -174,6 +175,18 @@ export function checkOptions(
 export function checkIsOptions(action: string, options: unknown): asserts options is object {
   if (typeof options === "object" && options !== null) return;
   throw new TypeError(`Cannot ${action}: the options are ${showOption(options)}, not an object`);
+}
+
+/** Something else in the place of options, such as a cache, has none of them, and would be none at all. */
+function refuseOther(action: string, options: object, names: readonly string[]): void {
+  const prototype: unknown = Object.getPrototypeOf(options);
+  if (prototype === Object.prototype || prototype === null) return;
+  if (names.some((name) => name in options)) return;
+  const { name = "another" } = options.constructor ?? {};
+  throw new TypeError(
+    `Cannot ${action}: the options are an object of class ${name}, with none of them; they are ` +
+      names.join(", "),
+  );
 }
 
 /**

@@ -26,8 +26,11 @@ export function writeNote(message: string): void {
   writeLine(`Note: ${message}`);
 }
 
-/** Told once of each thing that went wrong without costing the user the result. */
-export type Warn = (message: string, cause?: unknown) => void;
+/**
+ * Told once of each thing that went wrong without costing the user the result. Where faults are thrown,
+ * what is none is told all the same.
+ */
+export type Warn = (message: string, cause?: unknown, isFault?: boolean) => void;
 
 /**
  * Calls a function of the user's that is only told something. What it throws, or what its promise

@@ -34,6 +34,12 @@ export interface GetOrComputeOptions {
   /** How long a call waits for another that computes its key, in milliseconds. */
   readonly leaseTimeout: number;
   /**
+   * After how long a wait for another isolate or process is told of, in milliseconds.
+   *
+   * @default {5000}
+   */
+  readonly longWait?: number;
+  /**
    * Computes the result and stores it, here or elsewhere: as {@linkcode computeLeased} does, or as
    * {@linkcode computeUnleased}.
    */
@@ -135,6 +141,7 @@ function runAsLeader(
       if (result.source !== "busy") return result;
       waits = true;
       const wait = (signal: AbortSignal) => cache.stores.leases.changed(key, signal);
+      using _note = noteLongWait(options);
       const changed = await waitFor(cache, key, options, wait);
       waits = false;
       if (changed === "late") return await runLate(cache, call, options);
@@ -159,6 +166,28 @@ function isOfArguments(error: unknown): boolean {
   return error instanceof ChangedArgumentError ||
     (error instanceof UnclonableError || error instanceof IndigestibleError) &&
       error.path.startsWith("args");
+}
+
+/** After how long whoever waits for another isolate or process says so, in milliseconds. */
+const LONG_WAIT = 5000;
+
+/** Says once that a call waits for long: whoever computes it may be stopped, or was given too much. */
+function noteLongWait(
+  { name, leaseTimeout, warn, longWait = LONG_WAIT }: GetOrComputeOptions,
+): Disposable {
+  const end = leaseTimeout === Infinity
+    ? "it waits without end, and `leaseTimeout` has it run here, too, after a time"
+    : `it runs here, too, after \`leaseTimeout\`, ${leaseTimeout} ms`;
+  const timer = setTimeout(() => {
+    warn(
+      `Waiting for a call of "${name}" that another worker or process computes: ${end}`,
+      undefined,
+      false,
+    );
+  }, longWait);
+  // The wait itself keeps the program alive, if anything does.
+  Deno.unrefTimer(timer);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 /** Waits for another; gives `"late"` when that takes longer than the call is to wait. */

@@ -301,8 +301,8 @@ function toScopeWorkers({ workers }: ScopeOptions): ScopeWorkers | undefined {
 export function createWarn(strict: boolean, onWarning: (warning: QuiverWarning) => void): Warn {
   // A worker makes a scope for each call, and next to none of them warns.
   let seen: Set<string> | undefined;
-  return (message, cause) => {
-    if (strict) throw new QuiverError(message, { cause });
+  return (message, cause, isFault = true) => {
+    if (strict && isFault) throw new QuiverError(message, { cause });
     if (seen?.has(message)) return;
     (seen ??= new Set()).add(message);
     onWarning(cause === undefined ? { message } : { message, cause });

@@ -90,3 +90,22 @@ Deno.test("checkOptions() refuses options that are no object", () => {
 Deno.test("withDefaults() takes what is undefined for left out", () => {
   assertEquals(withDefaults({ a: 1, b: 2 }, { a: undefined as never, b: 3 }), { a: 1, b: 3 });
 });
+
+Deno.test("checkOptions() refuses something else in the place of options", () => {
+  class Shop {}
+  const rules = { amount: COUNT };
+  for (const other of [new Shop(), new Map(), [], new Date()]) {
+    assertThrows(
+      () => checkOptions("buy", other, rules),
+      TypeError,
+      `Cannot buy: the options are an object of class ${other.constructor.name}`,
+    );
+  }
+  // Options may be of a class of the user's, and may inherit.
+  class Order extends Shop {
+    amount = 3;
+  }
+  checkOptions("buy", new Order(), rules);
+  checkOptions("buy", Object.create({ amount: 3 }), rules);
+  checkOptions("buy", Object.create(null), rules);
+});

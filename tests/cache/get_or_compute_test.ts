@@ -261,6 +261,30 @@ Deno.test("getOrCompute() computes too when another takes longer than leaseTimeo
   assertEquals([trial.runs, trial.warnings.length], [2, 1]);
 });
 
+Deno.test("getOrCompute() says once that it waits for long, and what ends that", async () => {
+  const trial = createTrial();
+  const held = await trial.stores.leases.tryAcquire(CALL.key);
+  assert(held !== undefined);
+  const told: unknown[][] = [];
+  const options = {
+    ...trial.options(() => "own"),
+    longWait: 5,
+    warn: (...warning: unknown[]) => {
+      told.push(warning);
+      held[Symbol.dispose]();
+    },
+  };
+  const alive = setInterval(() => {}, 1000);
+  assertEquals(await ask(trial.cache, options), { value: "own", hit: false });
+  clearInterval(alive);
+  assertEquals(told, [[
+    'Waiting for a call of "f" that another worker or process computes: it waits without end, and ' +
+    "`leaseTimeout` has it run here, too, after a time",
+    undefined,
+    false,
+  ]]);
+});
+
 // fleche 17
 Deno.test("getOrCompute() runs the call uncached when look-up and leases fail", async () => {
   const broken = () => {

@@ -171,3 +171,12 @@ Deno.test("cacheScope() keeps tags and metadata as they were when it was called"
     assertEquals(currentScope().metadata, { own: { list: [1] } });
   });
 });
+
+Deno.test("cacheScope() refuses a cache in the place of options", async () => {
+  const cache: object = createMemoryCache();
+  await assertRejects(
+    () => cacheScope(cache, () => 1),
+    TypeError,
+    "Cannot open a scope: the options are an object of class Cache",
+  );
+});

@@ -145,7 +145,7 @@ async function tidyBag(editor: BagEditor): Promise<void> {
   if (sealCalls(fileSystem, layout, editor.manifest.logGeneration)) await rewriteCalls(editor);
   clearLeases(fileSystem, layout);
   clearOwnFiles(fileSystem, layout);
-  clearTouches(fileSystem, layout, findOldestLease(layout), editor.readClock());
+  clearTouches(fileSystem, layout, findOldestLease(layout), () => editor.readClock());
 }
 
 /**

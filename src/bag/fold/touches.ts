@@ -176,14 +176,16 @@ export function readTouches(layout: BagLayout, horizon: number): Set<Digest> {
  * Removes touches that are too old to keep anything.
  *
  * @param horizon Before when no call in flight has begun, in milliseconds since 1970.
- * @param now The time by the clock of files. Touches from after that are old in due time, too.
+ * @param readClock Tells the time by the clock of files. Touches from after that are old in due time, too.
  */
 export function clearTouches(
   fileSystem: FileSystem,
   layout: BagLayout,
   horizon: number,
-  now: number,
+  readClock: () => number,
 ): void {
+  if (listTouches(layout).length === 0) return;
+  const now = readClock();
   const before = Math.min(horizon, now - KEPT) - TOUCH_INTERVAL - CLOCK_LAG;
   for (const path of listTouches(layout)) if (toTime(path) > now + CLOCK_LAG) setBack(path, now);
   const old = listTouches(layout).filter((path) => toTime(path) < before);

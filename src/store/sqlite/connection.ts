@@ -181,7 +181,17 @@ function shareWithOwner(path: string): void {
   const owner = lookAt(path)?.uid;
   for (const file of [`${path}-wal`, `${path}-shm`]) {
     const uid = lookAt(file)?.uid;
-    if (typeof uid === "number" && uid === Deno.uid() && uid !== owner) Deno.chmodSync(file, 0o666);
+    if (uid === undefined || uid === owner) continue;
+    try {
+      Deno.chmodSync(file, 0o666);
+    } catch (error) {
+      // Somebody else's, or gone; and who may only read has made none.
+      const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
+      const expected = [NotCapable, NotFound, PermissionDenied].some((kind) =>
+        error instanceof kind
+      );
+      if (!expected) throw error;
+    }
   }
 }
 
