@@ -1,5 +1,5 @@
 import { BagCorruptError } from "../../base/errors.ts";
-import { FileHandles, isMissing } from "../../disk/file_system.ts";
+import { FileHandles, isMissing, lookAt } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, listNames } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { listUnnamed } from "../fold/bag_editor.ts";
@@ -70,7 +70,7 @@ function readKnown(layout: BagLayout, report: StepReport): Manifest | undefined 
 /** Whether whoever created the bag was killed before its first manifest, and nobody has come since. */
 function isNew(layout: BagLayout): boolean {
   return listNames(layout.segments).length === 0 && listJournals(layout).length === 0 &&
-    isMissing(layout.callLog);
+    (lookAt(layout.callLog)?.size ?? 0) === 0;
 }
 
 function recover(layout: BagLayout): Manifest {
