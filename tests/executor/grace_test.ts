@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DeadlineError, Executor, type Future } from "@quiver/quiver";
 import { leaveNothing } from "../leave_nothing.ts";
-import { openSharedFolder, until } from "./_shared_folder.ts";
+import { openSharedFolder } from "./_shared_folder.ts";
 import * as tasks from "./testdata/grace_tasks.ts";
 
 leaveNothing();
@@ -14,12 +14,16 @@ async function firstWord(future: Future<unknown>): Promise<string> {
 }
 
 /** Whether a process is there, and not only its remains. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
-  } catch {
-    return false;
-  }
+async function isAlive(pid: number): Promise<boolean> {
+  const program = new URL("./testdata/is_alive.ts", import.meta.url).href;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--allow-all", program, `${pid}`],
+  }).output();
+  return new TextDecoder().decode(stdout).trim() === "true";
+}
+
+async function untilDead(pid: number): Promise<void> {
+  while (await isAlive(pid));
 }
 
 for (const workerType of ["web", "process", "inline"] as const) {
@@ -62,12 +66,12 @@ for (
       const me = await executor.submit(tasks.whoAmI);
       const call = executor.submit(block);
       const pid = Number(await firstWord(call));
-      assert(isAlive(pid));
+      assert(await isAlive(pid));
       call.abort("enough");
       assertEquals(await call.catch((reason) => reason), "enough");
       const next = await executor.submit(tasks.whoAmI);
       assert(next !== me);
-      await until(() => !isAlive(pid));
+      await untilDead(pid);
     },
   });
 }
@@ -83,7 +87,7 @@ Deno.test({
     call.abort("enough");
     assertEquals(await call.catch((reason) => reason), "enough");
     assertEquals(await executor.submit(tasks.whoAmI), me);
-    await until(() => !isAlive(pid));
+    await untilDead(pid);
   },
 });
 
@@ -97,7 +101,7 @@ Deno.test({
     executor.terminate();
     await call.catch(() => {});
     await executor.shutdown();
-    await until(() => !isAlive(pid));
+    await untilDead(pid);
   },
 });
 
@@ -115,9 +119,9 @@ Deno.test({
       if (text.includes("\n")) break;
     }
     const pid = Number(text);
-    assert(isAlive(pid));
+    assert(await isAlive(pid));
     program.kill("SIGKILL");
     await program.status;
-    await until(() => !isAlive(pid));
+    await untilDead(pid);
   },
 });
