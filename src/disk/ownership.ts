@@ -78,11 +78,16 @@ export function allowUse(
 /**
  * Makes a directory that belongs to a file, and whoever may use the one may use the other.
  *
- * @param file The file, which is there.
+ * @param file The file; where there is none yet, the directory is as the umask makes it.
  */
 export function makeBeside(fileSystem: FileSystem, directory: string, file: string): void {
-  if (lookAt(directory) !== undefined) return;
-  fileSystem.makeDirectory(directory);
+  try {
+    Deno.mkdirSync(directory);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    fileSystem.makeDirectory(directory);
+  }
   const ownership = ownershipOf(file);
   if (ownership === undefined) return;
   become(directory, { ...ownership, mode: toDirectoryMode(ownership.mode & 0o666) });

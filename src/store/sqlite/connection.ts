@@ -141,7 +141,7 @@ function connectToRead(path: string, timeout?: number): DatabaseSync {
   } catch (cause) {
     database?.close();
     if (!isRefusal(cause)) throw cause;
-    if ((lookAt(`${path}-wal`)?.size ?? 0) > 0) {
+    if ((lookBeside(`${path}-wal`)?.size ?? 0) > 0) {
       throw new QuiverError(
         `Cannot read "${path}": its last writer has left changes in "${path}-wal", and SQLite has ` +
           "to write beside a database to read those; open it once where you may write, or copy " +
@@ -180,7 +180,7 @@ function loadDatabase(path: string, cause: unknown): DatabaseSync {
 function shareWithOwner(path: string): void {
   const owner = lookAt(path)?.uid;
   for (const file of [`${path}-wal`, `${path}-shm`]) {
-    const uid = lookAt(file)?.uid;
+    const uid = lookBeside(file)?.uid;
     if (uid === undefined || uid === owner) continue;
     try {
       Deno.chmodSync(file, 0o666);
@@ -192,6 +192,16 @@ function shareWithOwner(path: string): void {
       );
       if (!expected) throw error;
     }
+  }
+}
+
+/** What lies beside a database, where this program may look: SQLite needs no permission for it. */
+function lookBeside(path: string): Deno.FileInfo | undefined {
+  try {
+    return lookAt(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
   }
 }
 

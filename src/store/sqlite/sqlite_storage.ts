@@ -158,7 +158,7 @@ export function openSqliteFiles(path: string, options: SqliteOptions = {}): Disk
     refuseReadOnly(file, () => {
       const isNew = isNewDatabase(file);
       if (permissions !== undefined) createFile(file, permissions);
-      if (!isNew || permissions !== undefined) makeBeside(DISK, leases, file);
+      makeBeside(DISK, leases, file);
       const owned = likeDirectory(DISK, leases);
       createLeases(owned, leases);
       // Others may have made the same tables by now; what is made twice makes no difference.
@@ -205,7 +205,7 @@ function createStorage(
   const guard = new CacheGuard(`the SQLite cache "${path}"`, mode, path);
   const statements = prepare(database);
   const layout = { leases: directory, locks: directory };
-  const fileSystem = likeDirectory(DISK, directory);
+  const fileSystem = mode === "read" ? DISK : likeDirectory(DISK, directory);
   const leases = new DiskLeases({ fileSystem, layout, guard, place: path });
   const close = () =>
     Promise.try(() => {
