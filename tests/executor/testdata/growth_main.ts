@@ -233,7 +233,13 @@ if (import.meta.main) {
   for (const [helper, run] of Object.entries(DO)) {
     const count = 20_000;
     await run(count);
-    ratios[helper] = await time(() => run(2 * count)) / await time(() => run(count));
+    // What searches all the others takes four times as long each time; what else goes on, only once.
+    let least = Infinity;
+    for (let attempt = 0; attempt < 3 && !(least < 2.5); attempt++) {
+      const once = await time(() => run(count));
+      least = Math.min(least, await time(() => run(2 * count)) / once);
+    }
+    ratios[helper] = least;
   }
   console.log(JSON.stringify({ growths, kept, ratios }));
   executor.terminate();
