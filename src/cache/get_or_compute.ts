@@ -18,7 +18,7 @@ import { digestArgument } from "../value/digest/digest_value.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value/value.ts";
 import type { Cache, EncodeValue } from "./cache.ts";
 import { type CallResult, type RaisableCall, Sharing, toRecord } from "./flights.ts";
-import type { CallName } from "./waits.ts";
+import { type CallName, noteLongWait } from "./waits.ts";
 
 export type { CallResult, RaisableCall, ResultSource } from "./flights.ts";
 export type { CallName } from "./waits.ts";
@@ -166,28 +166,6 @@ function isOfArguments(error: unknown): boolean {
   return error instanceof ChangedArgumentError ||
     (error instanceof UnclonableError || error instanceof IndigestibleError) &&
       error.path.startsWith("args");
-}
-
-/** After how long whoever waits for another isolate or process says so, in milliseconds. */
-const LONG_WAIT = 5000;
-
-/** Says once that a call waits for long: whoever computes it may be stopped, or was given too much. */
-function noteLongWait(
-  { name, leaseTimeout, warn, longWait = LONG_WAIT }: GetOrComputeOptions,
-): Disposable {
-  const end = leaseTimeout === Infinity
-    ? "it waits without end, and `leaseTimeout` has it run here, too, after a time"
-    : `it runs here, too, after \`leaseTimeout\`, ${leaseTimeout} ms`;
-  const timer = setTimeout(() => {
-    warn(
-      `Waiting for a call of "${name}" that another worker or process computes: ${end}`,
-      undefined,
-      false,
-    );
-  }, longWait);
-  // The wait itself keeps the program alive, if anything does.
-  Deno.unrefTimer(timer);
-  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 /** Waits for another; gives `"late"` when that takes longer than the call is to wait. */

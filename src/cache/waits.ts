@@ -261,3 +261,37 @@ function isCallName(value: unknown): value is CallName {
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
+
+/** After how long whoever waits for another isolate or process says so, in milliseconds. */
+const LONG_WAIT = 5000;
+
+/** A wait that may take long. */
+interface LongWait {
+  /** What the call is named. */
+  readonly name: string;
+  /** How long it waits, in milliseconds. */
+  readonly leaseTimeout: number;
+  /** Told once. */
+  readonly warn: Warn;
+  /** After how long, in milliseconds. */
+  readonly longWait?: number;
+}
+
+/** Says once that a call waits for long: whoever computes it may be stopped, or was given too much. */
+export function noteLongWait(
+  { name, leaseTimeout, warn, longWait = LONG_WAIT }: LongWait,
+): Disposable {
+  const end = leaseTimeout === Infinity
+    ? "it waits without end, and `leaseTimeout` has it run here, too, after a time"
+    : `it runs here, too, after \`leaseTimeout\`, ${leaseTimeout} ms`;
+  const timer = setTimeout(() => {
+    warn(
+      `Waiting for a call of "${name}" that another worker or process computes: ${end}`,
+      undefined,
+      false,
+    );
+  }, longWait);
+  // The wait itself keeps the program alive, if anything does.
+  Deno.unrefTimer(timer);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}

@@ -49,6 +49,7 @@ export class LockFile implements Disposable {
   readonly #path: string;
   readonly #guard: Pick<CacheGuard, "checkThere">;
   #open: OpenFile | undefined;
+  #disposed = false;
 
   /**
    * Creates it; no file is opened before the lock is first taken.
@@ -80,7 +81,13 @@ export class LockFile implements Disposable {
     const end = performance.now() + patience;
     for (let pause = PAUSE; performance.now() < end; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       await sleep(pause);
-      if (this.#take((file) => file.tryLockSync(false))) return this.#runLocked(fn);
+      if (!this.#take((file) => file.tryLockSync(false))) continue;
+      try {
+        return this.#runLocked(fn);
+      } finally {
+        // Whoever let go of it meanwhile will not do so again.
+        if (this.#disposed) this.#close();
+      }
     }
     throw new QuiverError(
       `Cannot lock "${this.#path}": it was held for ${patience} ms by ${this.#readHolder()}; if that ` +
@@ -133,9 +140,9 @@ export class LockFile implements Disposable {
    * meanwhile in this thread would stop both.
    */
   async lock(): Promise<void> {
-    for (;;) {
+    for (let pause = PAUSE;; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       for (let attempt = 0; attempt < TRIES; attempt++) if (this.tryLock()) return;
-      await sleep(PAUSE);
+      await sleep(pause);
     }
   }
 
@@ -146,6 +153,11 @@ export class LockFile implements Disposable {
 
   /** Frees the lock, and lets go of the file. */
   [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#close();
+  }
+
+  #close(): void {
     this.#open?.file.close();
     this.#open = undefined;
   }
@@ -153,14 +165,14 @@ export class LockFile implements Disposable {
   #take(lock: (file: Deno.FsFile) => boolean, trusted: number = TRUSTED): boolean {
     for (let attempt = 0; attempt < MOST_FILES; attempt++) {
       const open = this.#open ??= this.#openFile();
-      if (!lock(open.file)) return false;
+      const taken = lock(open.file);
       const now = performance.now();
-      if (now - open.looked < trusted) return true;
+      if (taken && now - open.looked < trusted) return true;
       if (isSameFile(this.#path, open)) {
-        open.looked = now;
-        return true;
+        if (taken) open.looked = now;
+        return taken;
       }
-      this[Symbol.dispose]();
+      this.#close();
     }
     throw new QuiverError(
       `Cannot lock "${this.#path}": somebody replaces the file again and again`,

@@ -1,11 +1,11 @@
 // end-to-end: the call log
 import { assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { QuiverError } from "../../src/base/errors.ts";
-import { CacheGuard } from "../../src/disk/disk_storage.ts";
+import { CacheGuard, guardBag } from "../../src/disk/disk_storage.ts";
 import { DISK } from "../../src/disk/file_system.ts";
 import { CallTable } from "../../src/bag/log/call_table.ts";
 import { sealCalls } from "../../src/bag/fold/index_log.ts";
-import { CallLog } from "../../src/bag/log/call_log.ts";
+import { CallLog, type CallLogOptions } from "../../src/bag/log/call_log.ts";
 import { toLayout } from "../../src/disk/layout.ts";
 import { createBag } from "../../src/bag/bag_json.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
@@ -16,6 +16,13 @@ import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
 const [A, B, C] = [toDigest("a"), toDigest("b"), toDigest("c")] as const;
+
+/** Makes a bag without lines, and what its log needs to know. */
+function createLogOptions({ path }: TemporaryDirectory): CallLogOptions {
+  const layout = toLayout(path);
+  createBag(DISK, layout);
+  return { fileSystem: DISK, layout, guard: guardBag(layout, "readwrite"), sync: false };
+}
 
 function openBag(path: string) {
   return openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
@@ -146,14 +153,8 @@ Deno.test("openBagFiles() does not need calls.index", async () => {
 
 Deno.test("CallLog skips and counts lines that are torn or foreign", () => {
   using directory = new TemporaryDirectory();
-  const layout = toLayout(directory.path);
-  createBag(DISK, layout);
-  const options = {
-    fileSystem: DISK,
-    layout,
-    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
-    sync: false,
-  };
+  const options = createLogOptions(directory);
+  const { layout } = options;
   {
     using log = new CallLog(options, 1);
     log.putLine(A, { n: 1 });
@@ -173,14 +174,8 @@ Deno.test("CallLog skips and counts lines that are torn or foreign", () => {
 
 Deno.test("CallLog takes a line only when its line feed is there", () => {
   using directory = new TemporaryDirectory();
-  const layout = toLayout(directory.path);
-  createBag(DISK, layout);
-  const options = {
-    fileSystem: DISK,
-    layout,
-    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
-    sync: false,
-  };
+  const options = createLogOptions(directory);
+  const { layout } = options;
   using log = new CallLog(options, 1);
   log.putLine(A, { n: 1 });
   const bytes = Deno.readFileSync(layout.callLog);
@@ -192,14 +187,7 @@ Deno.test("CallLog takes a line only when its line feed is there", () => {
 
 Deno.test("CallLog reads lines that are longer than its buffer", () => {
   using directory = new TemporaryDirectory();
-  const layout = toLayout(directory.path);
-  createBag(DISK, layout);
-  const options = {
-    fileSystem: DISK,
-    layout,
-    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
-    sync: false,
-  };
+  const options = createLogOptions(directory);
   using log = new CallLog(options, 1);
   using other = new CallLog(options, 1);
   const text = "long ".repeat(300_000);
@@ -215,14 +203,8 @@ Deno.test("CallLog reads lines that are longer than its buffer", () => {
 
 Deno.test("CallLog follows a log that was replaced by a compaction", () => {
   using directory = new TemporaryDirectory();
-  const layout = toLayout(directory.path);
-  createBag(DISK, layout);
-  const options = {
-    fileSystem: DISK,
-    layout,
-    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
-    sync: false,
-  };
+  const options = createLogOptions(directory);
+  const { layout } = options;
   using log = new CallLog(options, 1);
   log.putLine(A, { n: 1 });
   log.putLine(B, { n: 2 });
@@ -274,14 +256,8 @@ Deno.test("CallLog takes the tables of others though it finds all it looks for",
 
 Deno.test("CallLog writes to the new log after a compaction", () => {
   using directory = new TemporaryDirectory();
-  const layout = toLayout(directory.path);
-  createBag(DISK, layout);
-  const options = {
-    fileSystem: DISK,
-    layout,
-    guard: new CacheGuard("the bag", "readwrite", layout.bagJson),
-    sync: false,
-  };
+  const options = createLogOptions(directory);
+  const { layout } = options;
   using log = new CallLog(options, 1);
   log.putLine(A, { n: 1 });
   Deno.renameSync(layout.callLog, `${layout.callLog}.old`);

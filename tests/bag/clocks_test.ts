@@ -2,7 +2,9 @@
 import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
 import { createMemoryCache } from "@quiver/quiver";
 import { limited, query } from "@quiver/quiver/caches";
+import { nextTurn } from "../../src/base/abortable.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
+import { readFileClock } from "../../src/bag/fold/file_clock.ts";
 import { readTouches, Touches } from "../../src/bag/fold/touches.ts";
 import { readManifest, writeManifest } from "../../src/bag/manifest.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
@@ -26,6 +28,13 @@ function shiftClock(by: number): Disposable {
   const { now } = Date;
   Date.now = () => now() + by;
   return { [Symbol.dispose]: () => void (Date.now = now) };
+}
+
+/** Waits until the clock of files has gone on, by more than it may lag behind. */
+async function untilClockGoesOn(directory: TemporaryDirectory): Promise<void> {
+  const layout = toLayout(directory.path);
+  const since = readFileClock(DISK, layout);
+  while (readFileClock(DISK, layout) < since + 50) await nextTurn();
 }
 
 for (const by of [-2 * HOUR, 2 * HOUR]) {
@@ -127,13 +136,13 @@ Deno.test("a lease tells to the millisecond since when it is held", async () => 
   bag.leases.tryAcquire(toDigest("earlier"))?.[Symbol.dispose]();
   bag.values.putPart(createPart("before", 5000));
   await bag.fold();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await untilClockGoesOn(directory);
   using lease = bag.leases.tryAcquire(key);
   assert(lease !== undefined);
   assertEquals((await other.compact({ live: [], horizon: await other.horizon(0) })).values, 1);
   bag.values.putPart(createPart("after", 5000));
   await bag.fold();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await untilClockGoesOn(directory);
   assertEquals((await other.compact({ live: [], horizon: await other.horizon(0) })).values, 0);
 });
 

@@ -1,6 +1,7 @@
 // end-to-end: a process that is stopped while it holds a lock of a bag freezes nobody
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
+import { nextTurn } from "../../src/base/abortable.ts";
 import { QuiverError } from "../../src/base/errors.ts";
 import { DISK } from "../../src/disk/file_system.ts";
 import { toLayout } from "../../src/disk/layout.ts";
@@ -57,7 +58,7 @@ Deno.test("a stopped holder of calls.lock holds up puts, and nothing else", asyn
     assertInstanceOf(deleted, Promise);
     puts.push(put, deleted);
     // Timers fire, and what is known is known.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await nextTurn();
     assertEquals(bag.calls.getLine(toDigest("known"))?.n, 1);
   }
   assertEquals(await Promise.all(puts), [true, true]);
@@ -104,4 +105,29 @@ Deno.test("LockFile.share() runs at once where others share the lock", () => {
   using two = new LockFile(DISK, path, { checkThere() {} });
   assertEquals(one.share(() => two.share(() => "both")), "both");
   assert(two.tryLock());
+});
+
+Deno.test("LockFile.share() waits for nobody whose file has lost its name", async () => {
+  using directory = new TemporaryDirectory();
+  const path = `${directory.path}/lock`;
+  using lock = new LockFile(DISK, path, { checkThere() {} });
+  assertEquals(lock.share(() => "free"), "free");
+  await using _holder = await StoppedHolder.open(path);
+  // A cleaner: whoever comes next makes another file.
+  Deno.removeSync(path);
+  assertEquals(lock.share(() => "free again"), "free again");
+  assert(lock.tryLock());
+});
+
+Deno.test("LockFile keeps no file open that was let go of while it was waited for", async () => {
+  using directory = new TemporaryDirectory();
+  const path = `${directory.path}/lock`;
+  let waiting: unknown;
+  {
+    await using _holder = await StoppedHolder.open(path);
+    using lock = new LockFile(DISK, path, { checkThere() {} });
+    waiting = lock.share(() => "late");
+  }
+  // The sanitizer of resources finds what stays open.
+  assertEquals(await waiting, "late");
 });

@@ -21,7 +21,6 @@ import {
   type ProcessNotice,
   READY,
 } from "./answer_pipe.ts";
-import { beforeOwnEnd } from "./own_end.ts";
 import { PieceReader } from "./pieces.ts";
 import type {} from "./watch_parent.ts";
 
@@ -119,4 +118,32 @@ function watchParent(): void {
     // The system gives no more threads: the end of the channel is noticed as soon as no code runs.
     process.on("disconnect", () => Deno.kill(Deno.pid, "SIGKILL"));
   }
+}
+
+/**
+ * Has something run before code of this process ends it: by `exit()`, or by a signal that it sends, which
+ * may be one to itself.
+ *
+ * @param run What is to run; it may run often.
+ */
+function beforeOwnEnd(run: () => void): void {
+  globalThis.addEventListener("unload", run);
+  runBefore(Deno, "kill", run);
+  runBefore(process, "kill", run);
+  runBefore(process, "abort", run);
+}
+
+function runBefore(owner: object, name: string, run: () => void): void {
+  const before: unknown = Reflect.get(owner, name);
+  if (typeof before !== "function") return;
+  const value = (...args: unknown[]): unknown => {
+    run();
+    return Reflect.apply(before, owner, args);
+  };
+  Object.defineProperty(owner, name, {
+    value,
+    configurable: true,
+    enumerable: true,
+    writable: true,
+  });
 }
