@@ -21,8 +21,14 @@ import {
 import { allowUse, type CachePermissions, likeDirectory } from "../disk/ownership.ts";
 import { type BagLayout, directoriesOf, listRoot, locksOf } from "../disk/layout.ts";
 
-/** The version of the format that this code writes and reads. */
-const BAG_VERSION = 1;
+/** The version of the format that this code writes. */
+const BAG_VERSION = 2;
+
+/**
+ * The oldest version that this code reads, and makes the newest of when it writes: all that has changed
+ * since says itself what it is.
+ */
+const OLDEST_VERSION = 1;
 
 const FORMAT = "quiver-bag";
 
@@ -171,6 +177,18 @@ export function writeBagJson(
 }
 
 /**
+ * Has older versions refuse a bag from here on: they would not know what is written into it, and
+ * take it for damaged. Nothing else is changed.
+ *
+ * @throws {BagFormatError} If the directory is not a bag that this version can use.
+ */
+export function upgradeBag(fileSystem: FileSystem, layout: BagLayout): void {
+  const features = checkBag(layout);
+  const { version } = parse(layout, readBagJson(layout) ?? "{}");
+  if (version !== BAG_VERSION) writeBagJson(fileSystem, layout, features);
+}
+
+/**
  * Checks that a directory is a bag that this version can use.
  *
  * @returns What was decided when the bag was created.
@@ -191,7 +209,7 @@ export function checkBag(layout: BagLayout): BagFeatures {
       `Cannot open "${layout.root}" as a bag: its bag.json does not say "${FORMAT}"`,
     );
   }
-  if (version !== BAG_VERSION) {
+  if (!(version >= OLDEST_VERSION && version <= BAG_VERSION)) {
     throw new BagFormatError(
       `Cannot open "${layout.root}" as a bag: it has format version ${version}, ` +
         `and this is Quiver for version ${BAG_VERSION}; use the Quiver that wrote it`,

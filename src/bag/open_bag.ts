@@ -11,7 +11,14 @@ import {
 import { DISK } from "../disk/file_system.ts";
 import { type BagLayout, toLayout } from "../disk/layout.ts";
 import { writeFirst } from "../disk/read_only.ts";
-import { type BagFeatures, checkBag, createBag, isGzipLevel, refuseFile } from "./bag_json.ts";
+import {
+  type BagFeatures,
+  checkBag,
+  createBag,
+  isGzipLevel,
+  refuseFile,
+  upgradeBag,
+} from "./bag_json.ts";
 import { DiskBag, type DiskBagOptions } from "./disk_bag.ts";
 import { WORKER_FOLD_RUNNER } from "./fold/worker_runner.ts";
 import { createManifest } from "./manifest.ts";
@@ -63,6 +70,7 @@ export async function openBagFiles(
     ? writeFirst(layout.root, () => createBag(fileSystem, layout, { ...wanted, permissions }))
     : fileSystem;
   checkSame(layout, wanted, checkBag(layout));
+  if (writes) writeFirst(layout.root, () => upgradeBag(owned, layout));
   if (writes) await createManifest(owned, layout);
   const open = () => new DiskBag({ ...settings, ...environment, fileSystem: owned, layout });
   const bag = writes ? writeFirst(layout.root, open) : open();

@@ -294,7 +294,8 @@ class CallClock {
     const now = performance.now();
     const time = Math.min(Math.max(this.#origin + now, before), Date.now() + 1 - TICK);
     this.#origin = time - now;
-    const duration = now - begun;
+    // In nanoseconds, which is what the clock tells: the digits behind are those of a difference.
+    const duration = Math.round((now - begun) * 1e6) / 1e6;
     const next = this.#last + Math.max(TICK, this.#last * PRECISION);
     const started = Math.max(time, next) - duration;
     // As whoever reads the record adds it up.

@@ -8,7 +8,7 @@ import { crc32 } from "node:zlib";
 import type { Digest } from "../value/value.ts";
 
 /** The length of `,"crc":"01234567"}` in bytes. */
-const CHECK_BYTES = 18;
+export const CHECK_BYTES = 18;
 
 const MAX_DEPTH = 200;
 
@@ -19,6 +19,7 @@ const DEEP_BYTES = 4096;
 const BEFORE_DIGITS = ',"crc":"';
 const AFTER_DIGITS = '"}';
 const DIGITS = 8;
+const NO_CHECK = `${BEFORE_DIGITS}${"0".repeat(DIGITS)}${AFTER_DIGITS}`;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -33,13 +34,25 @@ const DECODER = new TextDecoder();
  * @returns Line feed, line, line feed.
  */
 export function encodeCheckedLine(text: string): Uint8Array<ArrayBuffer> {
-  // Three bytes for each UTF-16 unit is the most that UTF-8 takes.
-  const bytes = new Uint8Array(text.length * 3 + CHECK_BYTES + 2);
-  const textEnd = 1 + ENCODER.encodeInto(text, bytes.subarray(1)).written;
-  const digits = crc32(bytes.subarray(1, textEnd)).toString(16).padStart(DIGITS, "0");
-  ENCODER.encodeInto("\n", bytes);
-  ENCODER.encodeInto(`${BEFORE_DIGITS}${digits}${AFTER_DIGITS}\n`, bytes.subarray(textEnd));
-  return bytes.subarray(0, textEnd + CHECK_BYTES + 1);
+  const line = `\n${text}${NO_CHECK}\n`;
+  // Nearly all lines are ASCII; three bytes for each UTF-16 unit is the most that UTF-8 takes.
+  let bytes = new Uint8Array(line.length);
+  let { read, written } = ENCODER.encodeInto(line, bytes);
+  if (read < line.length) {
+    bytes = new Uint8Array(line.length * 3);
+    written = ENCODER.encodeInto(line, bytes).written;
+  }
+  const textEnd = written - CHECK_BYTES - 1;
+  writeDigits(bytes, textEnd + BEFORE_DIGITS.length, crc32(bytes.subarray(1, textEnd)));
+  return bytes.subarray(0, written);
+}
+
+function writeDigits(line: Uint8Array, at: number, number: number): void {
+  for (let i = at + DIGITS - 1; i >= at; i--) {
+    const digit = number & 0xf;
+    line[i] = digit + (digit < 10 ? 0x30 : 0x57);
+    number >>>= 4;
+  }
 }
 
 /**
@@ -48,7 +61,7 @@ export function encodeCheckedLine(text: string): Uint8Array<ArrayBuffer> {
  * @param line The line without line feeds.
  * @returns Whether it ends with its checksum.
  */
-function isCheckedLine(line: Uint8Array): boolean {
+export function isCheckedLine(line: Uint8Array): boolean {
   const textEnd = line.length - CHECK_BYTES;
   if (textEnd < 0) return false;
   const digitsAt = textEnd + BEFORE_DIGITS.length;
@@ -118,34 +131,16 @@ export function isDeep(line: Uint8Array): boolean {
   return false;
 }
 
-// A line of `calls.jsonl`, as `FORMAT.md` specifies it ("The call log").
-//
-// Each append is one write of a line feed, the line, and a line feed, so that a line that was torn
-// by the death of its writer harms only itself. A record begins with its key, so that the key is
-// found without parsing.
-
 /**
  * The longest line in bytes, line feeds included: what is longer is none of ours, and takes no memory.
  */
 export const LONGEST_LINE_BYTES = 16 * 1024 * 1024;
 
 const KEY_START = '{"key":"';
-const EVICT_START = '{"evict":"';
-const DIGEST_LENGTH = 64;
-
-/** How much of the end of a line can hold its checksum. */
-const CHECK_AREA_BYTES = CHECK_BYTES + 6;
-
-/** What a line says at first sight. */
-export interface CallLineHead {
-  /** The key that the line is about. */
-  readonly key: Digest;
-  /** Whether the key is forgotten from here on. */
-  readonly evicted: boolean;
-}
 
 /**
- * Makes what is appended for a record.
+ * Makes the line of a record that says all by itself, as `FORMAT.md` specifies it ("The call log").
+ * It begins with its key, so that the key is found without parsing.
  *
  * @param key The key of the call.
  * @param fields What the record says beside its key.
@@ -161,45 +156,4 @@ export function encodeCallLine(
 
 function omitKey({ key: _, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return rest;
-}
-
-/**
- * Makes what is appended when a key is forgotten.
- *
- * @param key The key of the call.
- * @returns Line feed, line, line feed.
- */
-export function encodeEvictLine(key: Digest): Uint8Array<ArrayBuffer> {
-  return encodeCheckedLine(`${EVICT_START}${key}"`);
-}
-
-/**
- * Reads what a line is about.
- *
- * @param line The line without line feeds.
- * @returns The key, or `undefined` when the line is torn, damaged, or not one of ours.
- */
-export function decodeCallLineHead(line: Uint8Array): CallLineHead | undefined {
-  const evicted = line[2] === EVICT_START.charCodeAt(2);
-  const start = evicted ? EVICT_START : KEY_START;
-  const keyEnd = start.length + DIGEST_LENGTH;
-  if (line.length < keyEnd + CHECK_BYTES || !isCheckedLine(line)) return undefined;
-  const head = DECODER.decode(line.subarray(0, keyEnd));
-  return head.startsWith(start) ? { key: head.slice(start.length), evicted } : undefined;
-}
-
-/**
- * Tells what became of a line that is not sound: one without a checksum is one that its writer did
- * not finish, and never acknowledged; any other was finished once.
- *
- * @param line The line without line feeds.
- * @returns Whether it is ours, and was not finished.
- */
-export function isUnfinishedLine(line: Uint8Array): boolean {
-  const begin = DECODER.decode(line.subarray(0, EVICT_START.length));
-  const end = DECODER.decode(line.subarray(-CHECK_AREA_BYTES));
-  const isOurs = [KEY_START, EVICT_START].some((start) =>
-    begin.startsWith(start.slice(0, line.length))
-  );
-  return isOurs && !end.includes('"crc":"') && !end.endsWith("}");
 }

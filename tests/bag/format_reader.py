@@ -95,8 +95,8 @@ def is_deep(line):
 def read_bag_json(root):
     content = read_file(f"{root}/bag.json")
     about = None if content is None else json.loads(content)
-    if not isinstance(about, dict) or about.get("format") != "quiver-bag" or about.get("version") != 1:
-        raise Malformed("no bag of version 1")
+    if not isinstance(about, dict) or about.get("format") != "quiver-bag" or about.get("version") not in (1, 2):
+        raise Malformed("no bag of version 1 or 2")
     unknown = set(about.get("features", [])) - {"gzip"}
     if unknown:
         raise Malformed(f"unknown features {sorted(unknown)}")
@@ -631,44 +631,103 @@ class Canonical:
 # -- The call log --------------------------------------------------------------------------------
 
 
-LINE = re.compile(rb'\{"(key|evict)":"([0-9a-f]{64})"')
+LONG = re.compile(rb'\{"(key|evict)":"([0-9a-f]{64})"')
+SHORT = re.compile(rb'\{"call":"([A-Za-z0-9_-]{43})","head":"([A-Za-z0-9_-]{16})"')
+HEADER = re.compile(rb'\{"head":"([A-Za-z0-9_-]{16})",')
+
+
+def from_base64url(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
+
+
+def read_headers(lines):
+    """Gives the headers by their names, wherever in the log they stand."""
+    headers = {}
+    for line in lines:
+        head = HEADER.match(line)
+        content = read_checked_line(line) if head is not None and not is_deep(line) else None
+        if content is None:
+            continue
+        digest = hashlib.sha256(b"{" + line[head.end():-18] + b"}").digest()
+        name = content.pop("head")
+        if base64.urlsafe_b64encode(digest[:12]).decode() == name:
+            headers[name] = content
+    return headers
+
+
+def expand(content, headers):
+    """Gives all fields of a short record, or None when its header is lost."""
+    header = headers.get(content.pop("head"))
+    if header is None:
+        return None
+    args = []
+    for about, given in zip(header["args"], content.pop("args", [])):
+        digests = {"digest": given, "value": given} if isinstance(given, str) else given
+        args.append({**about, **{name: from_base64url(text) for name, text in digests.items()}})
+    key, result = from_base64url(content.pop("call")), from_base64url(content.pop("result"))
+    return {**header, **content, "key": key, "args": args, "result": result}
+
+
+def read_line(line, headers):
+    """Gives the key and the record of a line, no record for an eviction; None for neither."""
+    if len(line) + 2 > LONGEST_LINE_BYTES or is_deep(line):
+        return None
+    head = LONG.match(line)
+    content = read_checked_line(line) if head or SHORT.match(line) else None
+    if content is None:
+        return None
+    if head is not None:
+        return head[2].decode(), None if head[1] == b"evict" else content
+    record = expand(content, headers)
+    return None if record is None else (record["key"], record)
 
 
 def read_log(root, log_generation):
     """Gives the newest line of each key, and what else there is to tell of the log."""
     log = read_file(f"{root}/calls.jsonl") or b""
-    newest, skipped, at = {}, 0, 0
-    for line in log.split(b"\n")[:-1]:
+    lines = log.split(b"\n")[:-1]
+    headers = read_headers(lines)
+    newest, copies, skipped, at = {}, {}, 0, 0
+    for line in lines:
         begin, at = at, at + len(line) + 1
         if line == b"":
             continue
-        head = LINE.match(line)
-        fits = head is not None and len(line) + 2 <= LONGEST_LINE_BYTES and not is_deep(line)
-        content = read_checked_line(line) if fits else None
-        if content is None:
+        header = HEADER.match(line)
+        if header is not None and header[1].decode() in headers and read_checked_line(line):
+            copies[header[1].decode()] = (begin, len(line))
+            continue
+        found = read_line(line, headers)
+        if found is None:
             skipped += 1
         else:
-            newest[head[2].decode()] = (begin, line, None if head[1] == b"evict" else content)
+            newest[found[0]] = (begin, line, found[1])
     table = read_table(read_file(f"{root}/calls.index"), 2)
-    indexed = None if table is None else check_call_table(table, log, log_generation, newest)
+    indexed = None if table is None else check_call_table(table, log, log_generation, newest, copies)
     return newest, skipped, indexed
 
 
-def check_call_table(table, log, log_generation, newest):
-    """Compares the table with the log; gives the number of its rows, or None if it does not fit."""
+def check_call_table(table, log, log_generation, newest, copies):
+    """Compares the table with the log; gives the number of its records, or None if it does not fit."""
     length, check, rows = table
     sample = min(4096, length)
     crc = zlib.crc32(log[length - sample:length], zlib.crc32(log[:sample], log_generation))
     if length > len(log) or crc != check:
         return None
-    found = {row[0].hex(): row for row in rows}
+    for row in rows:
+        if row[3] == 2:
+            name = base64.urlsafe_b64encode(row[0][:12]).decode()
+            begin, size = copies[name]
+            if row[0][12:] != bytes(20) or (begin < length and row[1:3] != (begin, size)):
+                raise Malformed(f"the table of the log is wrong about the header {name}")
+    found = {row[0].hex(): row for row in rows if row[3] == 0}
+    indexed = len(found)
     for key, (begin, line, record) in newest.items():
         row = found.pop(key, None)
         if begin < length and (None if row is None else row[1:3]) != (record and (begin, len(line))):
             raise Malformed(f"the table of the log is wrong about {key}")
     if found:
         raise Malformed("the table of the log has keys that the log has not")
-    return len(rows)
+    return indexed
 
 
 def read_touches(root):

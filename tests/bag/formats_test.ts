@@ -10,12 +10,11 @@ import fc from "fast-check";
 import { DISK, FileHandles, FileWindow } from "../../src/disk/file_system.ts";
 import { ByteCache } from "../../src/bag/byte_cache.ts";
 import {
-  decodeCallLineHead,
   decodeCheckedLine,
   encodeCallLine,
   encodeCheckedLine,
-  encodeEvictLine,
 } from "../../src/disk/checked_line.ts";
+import { decodeCallLineHead, encodeEvictLine } from "../../src/bag/log/call_line.ts";
 import {
   DigestTable,
   encodeTable,
@@ -250,9 +249,9 @@ Deno.test("decodeCheckedLine() refuses a line that was cut anywhere", () => {
 Deno.test("decodeCallLineHead() tells records and tombstones from other lines", () => {
   const key = toDigest("key");
   const head = (line: Uint8Array) => decodeCallLineHead(line.subarray(1, -1));
-  assertEquals(head(encodeCallLine(key, { n: 1 })), { key, evicted: false });
-  assertEquals(head(encodeCallLine(key, {})), { key, evicted: false });
-  assertEquals(head(encodeEvictLine(key)), { key, evicted: true });
+  assertEquals(head(encodeCallLine(key, { n: 1 })), { key, type: "record" });
+  assertEquals(head(encodeCallLine(key, {})), { key, type: "record" });
+  assertEquals(head(encodeEvictLine(key)), { key, type: "eviction" });
   assertEquals(head(encodeCheckedLine(`{"other":"${key}"`)), undefined);
   assertEquals(head(encodeCheckedLine('{"evict":"short"')), undefined);
 });

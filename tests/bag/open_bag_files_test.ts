@@ -22,7 +22,7 @@ Deno.test("openBagFiles() creates a bag in a directory that is missing", async (
   }
   assertEquals(JSON.parse(Deno.readTextFileSync(`${path}/bag.json`)), {
     format: "quiver-bag",
-    version: 1,
+    version: 2,
     digest: "sha256",
     digestScheme: 1,
     features: [],
@@ -65,7 +65,7 @@ Deno.test("openBagFiles() rejects a newer format and names both versions", async
   await assertRejects(
     () => openBagFiles(directory.path),
     BagFormatError,
-    "it has format version 7, and this is Quiver for version 1",
+    "it has format version 7, and this is Quiver for version 2",
   );
 });
 

@@ -162,8 +162,9 @@ Deno.test("Bag.records() gives all but a damaged record, and gc() keeps what tho
   }
   const log = Deno.readTextFileSync(`${path}/calls.jsonl`);
   const lines = log.split("\n").filter((line) => line !== "");
-  const damaged = lines[2]?.replace('"scheme":1', '"scheme":7') ?? "";
-  Deno.writeTextFileSync(`${path}/calls.jsonl`, log.replace(lines[2] ?? "", damaged));
+  const [, , third = ""] = lines.filter((line) => line.startsWith('{"call":'));
+  const damaged = third.replace('"result":', '"resalt":');
+  Deno.writeTextFileSync(`${path}/calls.jsonl`, log.replace(third, damaged));
   {
     await using bag = await openBag(path);
     assertEquals((await Array.fromAsync(bag.records())).length, 4);

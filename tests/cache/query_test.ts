@@ -16,6 +16,7 @@ import {
 import * as fc from "fast-check";
 import { DatabaseSync } from "node:sqlite";
 import { toMatcher } from "../../src/call/call_query.ts";
+import { toShortDigest } from "../bag/_short_digest.ts";
 import { fill, toKey, toRecord } from "./_records.ts";
 
 const json = fc.constantFrom(true, false, 0, 1, "1", "true", null, [1, true], { a: 1 });
@@ -152,8 +153,12 @@ function damageFile(path: string, key: string): void {
   const text = Deno.readTextFileSync(path);
   const at = text.indexOf(key);
   assert(at > 0, "the record is there");
-  const damaged = text.slice(at).replace('"broken"', '"br?ken"');
+  const damaged = text.slice(at).replace('"result"', '"res?lt"');
   Deno.writeTextFileSync(path, text.slice(0, at) + damaged);
+}
+
+function damageLog(path: string, key: string): void {
+  damageFile(`${path}/calls.jsonl`, toShortDigest(key));
 }
 
 function damageRow(path: string, key: string): void {
@@ -167,12 +172,12 @@ function damageRow(path: string, key: string): void {
 const ON_DISK: { readonly [kind: string]: OnDisk } = {
   bag: {
     open: (path) => openBag(path, { fold: "manual" }),
-    damage: (path, key) => damageFile(`${path}/calls.jsonl`, key),
+    damage: damageLog,
   },
   "compacted bag": {
     open: (path) => openBag(path, { fold: "manual" }),
     settle: async (cache) => cache instanceof Bag && await cache.compact({ gracePeriod: 0 }),
-    damage: (path, key) => damageFile(`${path}/calls.jsonl`, key),
+    damage: damageLog,
   },
   file: {
     open: (path) => openFileCache(path),
@@ -181,7 +186,7 @@ const ON_DISK: { readonly [kind: string]: OnDisk } = {
   SQLite: { open: (path) => openSqliteCache(path), damage: damageRow },
   signed: {
     open: (path) => openBag(path, { fold: "manual", signingKey: "a key of sixteen bytes" }),
-    damage: (path, key) => damageFile(`${path}/calls.jsonl`, key),
+    damage: damageLog,
   },
 };
 

@@ -5,8 +5,8 @@ import {
   decodeCheckedLine,
   encodeCallLine,
   encodeCheckedLine,
-  encodeEvictLine,
 } from "../../src/disk/checked_line.ts";
+import { encodeEvictLine } from "../../src/bag/log/call_line.ts";
 import { scanCalls } from "../../src/bag/log/call_scan.ts";
 import { DigestTable, encodeTable, PURPOSE, toViewed } from "../../src/bag/table/digest_table.ts";
 import { FileHandles } from "../../src/disk/file_system.ts";

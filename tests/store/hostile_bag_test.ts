@@ -185,8 +185,11 @@ Deno.test("a table of calls that names other records' places gives misses", asyn
   const content = Deno.readFileSync(`${path}/calls.index`);
   const view = new DataView(content.buffer);
   const keys = [...CALLS.map(({ key }) => key), toDigest("long")].sort();
-  const location = (i: number) => content.slice(64 + i * 64 + 32, 64 + i * 64 + 48);
-  const places = keys.map((_, i) => location((i + 1) % keys.length));
+  const table = content.subarray(64).toHex().match(/.{128}/g) ?? [];
+  const placeOf = new Map(table.map((row) => [row.slice(0, 64), row.slice(64, 96)]));
+  const places = keys.map((_, i) => {
+    return Uint8Array.fromHex(placeOf.get(keys[(i + 1) % keys.length] ?? "") ?? "");
+  });
   const rows = keys.map((digest, i) => {
     const at = new DataView(places[i]?.buffer ?? new ArrayBuffer(16));
     return {

@@ -7,7 +7,7 @@
  * the name. So a line is either in the old file before that, and copied, or its writer comes after
  * that, sees that its file has no name any more, and appends to the new one. A line that is none
  * at the end of the old file has those look who only read. Lines that are damaged are kept: they
- * may be all that is left of a record.
+ * may be all that is left of a record. Headers are written as if the records were put anew.
  *
  * @module
  */
@@ -25,9 +25,11 @@ import {
 import { guardBag } from "../../disk/disk_storage.ts";
 import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
+import { HeaderSchedule } from "../log/call_headers.ts";
+import { decodeHeader } from "../log/call_line.ts";
 import { type CallLine, scanCalls } from "../log/call_scan.ts";
-import { checkPrefix } from "../log/call_table.ts";
-import { encodeTable, LOCATION, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import { checkPrefix, toRow } from "../log/call_table.ts";
+import { encodeTable, PURPOSE, type TableRow } from "../table/digest_table.ts";
 import type { BagEditor } from "./bag_editor.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -43,17 +45,22 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   const { fileSystem, layout, manifest } = editor;
   using old = openIfThere(layout.callLog);
   if (old === undefined) return;
-  const { lines, end } = readLines(old);
+  const { lines, headers, end } = readLines(old);
   const temporary = toTemporaryPath(layout.callLog);
   using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
-  const rows = copyLines(fileSystem, old, lines, file);
+  const rows = copyLines(fileSystem, old, { lines, headers }, file);
   const length = file.seekSync(0, Deno.SeekMode.End);
   const logGeneration = manifest.logGeneration + 1;
   const check = checkPrefix(file, length, logGeneration) ?? 0;
   const table = encodeTable({ purpose: PURPOSE.calls, length, check }, rows);
   using lock = new LockFile(fileSystem, layout.callsLock, guardBag(layout, "readwrite"));
   await lock.lock();
-  copyRest(fileSystem, old, end, old.seekSync(0, Deno.SeekMode.End), file);
+  const size = old.seekSync(0, Deno.SeekMode.End);
+  // Their writers have seen headers in the old log.
+  const missing = findMissingHeaders(old, end, size, { headers, rows });
+  file.seekSync(0, Deno.SeekMode.End);
+  copyLines(fileSystem, old, { lines: missing, headers }, file);
+  copyRest(fileSystem, old, end, size, file);
   fileSystem.sync(file);
   // While it can still be opened by its name.
   using moved = fileSystem.open(layout.callLog, { append: true });
@@ -65,32 +72,62 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   editor.switch({ logGeneration });
 }
 
-/** A line that is kept; without a key it is damaged. */
-interface KeptLine extends FilePlace {
-  readonly key?: Digest;
+/** A line that is kept; what is damaged is only a place. */
+type KeptLine = FilePlace | CallLine;
+
+/** What is kept of a log. */
+export interface KeptLines {
+  /** The lines in the order of the log, without headers. */
+  readonly lines: readonly KeptLine[];
+  /** A sound line of each header, by its name. */
+  readonly headers: ReadonlyMap<string, CallLine>;
 }
 
-function readLines(log: Deno.FsFile): { lines: readonly KeptLine[]; end: number } {
+function readLines(log: Deno.FsFile): KeptLines & { readonly end: number } {
   const newest = new Map<Digest, CallLine>();
+  const headers = new Map<string, CallLine>();
   const unsound: KeptLine[] = [];
   const size = log.seekSync(0, Deno.SeekMode.End);
   const { end } = scanCalls(
     log,
     0,
     size,
-    (line) => newest.set(line.key, line),
+    (line, bytes) => {
+      const name = line.type === "header" ? decodeHeader(bytes)?.name : undefined;
+      if (line.type !== "header") newest.set(line.key, line);
+      else if (name !== undefined) headers.set(name, line);
+      else unsound.push({ offset: line.offset, length: line.length });
+    },
     // The bytes are good until the next line only.
     ({ offset, length }) => unsound.push({ offset, length }),
   );
-  const kept: KeptLine[] = Array.from(newest.values()).filter(({ evicted }) => !evicted);
-  return { lines: kept.concat(unsound).sort((a, b) => a.offset - b.offset), end };
+  const kept: KeptLine[] = Array.from(newest.values()).filter(({ type }) => type === "record");
+  return { lines: kept.concat(unsound).sort((a, b) => a.offset - b.offset), headers, end };
+}
+
+/** Finds the headers of what was appended meanwhile that are neither there nor in the new log. */
+function findMissingHeaders(
+  old: Deno.FsFile,
+  from: number,
+  size: number,
+  { headers, rows }: { headers: KeptLines["headers"]; rows: readonly TableRow[] },
+): CallLine[] {
+  const needed = new Set<string>();
+  const there = new Set<Digest>(rows.map(({ digest }) => digest));
+  scanCalls(old, from, size, ({ key, type, header }) => {
+    if (type === "header") there.add(key);
+    else if (header !== undefined) needed.add(header);
+  });
+  const lines = Array.from(needed).flatMap((name) => headers.get(name) ?? []);
+  return lines.filter(({ key }) => !there.has(key));
 }
 
 /**
- * Copies lines as they were appended: each between two line feeds.
+ * Copies lines as they were appended: each between two line feeds, and headers before the records that
+ * need them.
  *
  * @param old The log that they are in.
- * @param lines The lines, in order.
+ * @param kept The lines.
  * @param file Where they go.
  * @returns The rows of those that have a key.
  * @throws {RangeError} If the log has become shorter.
@@ -98,11 +135,12 @@ function readLines(log: Deno.FsFile): { lines: readonly KeptLine[]; end: number 
 export function copyLines(
   fileSystem: FileSystem,
   old: Deno.FsFile,
-  lines: readonly KeptLine[],
+  { lines, headers }: KeptLines,
   file: Deno.FsFile,
 ): TableRow[] {
   const window = new FileWindow(old);
-  const rows: TableRow[] = [];
+  const schedule = new HeaderSchedule();
+  const rows = new Map<Digest, TableRow>();
   let buffer = new Uint8Array(CHUNK_BYTES);
   let filled = 0;
   let written = 0;
@@ -111,7 +149,8 @@ export function copyLines(
     written += filled;
     filled = 0;
   };
-  for (const { key, offset, length } of lines) {
+  const copy = (kept: KeptLine) => {
+    const { offset, length } = kept;
     if (filled + length + 2 > buffer.length) flush();
     if (length + 2 > buffer.length) buffer = new Uint8Array(length + 2);
     const line = window.read(offset, length);
@@ -119,14 +158,21 @@ export function copyLines(
     buffer[filled] = LINE_FEED;
     buffer.set(line, filled + 1);
     buffer[filled + 1 + length] = LINE_FEED;
-    if (key !== undefined) {
-      const location = { offset: written + filled + 1, length, location: LOCATION.dataFile };
-      rows.push({ digest: key, kind: 0, crc: 0, ...location });
-    }
+    if ("key" in kept) rows.set(kept.key, toRow({ ...kept, offset: written + filled + 1 }));
     filled += length + 2;
+  };
+  for (const line of lines) {
+    const name = "header" in line ? line.header : undefined;
+    const header = name === undefined ? undefined : headers.get(name);
+    const end = written + filled;
+    if (header !== undefined && schedule.isDue(header.key, end, () => undefined)) {
+      schedule.written(header.key, end + 1);
+      copy(header);
+    }
+    copy(line);
   }
   flush();
-  return rows;
+  return Array.from(rows.values());
 }
 
 /** Copies what was appended meanwhile, the torn end of somebody who was killed included. */
@@ -137,7 +183,6 @@ function copyRest(
   size: number,
   file: Deno.FsFile,
 ): void {
-  file.seekSync(0, Deno.SeekMode.End);
   let at = from;
   for (const piece of readPieces(old, from, size)) {
     writeAll(fileSystem, file, piece);

@@ -1,14 +1,6 @@
 import { QuiverError } from "../../base/errors.ts";
 import type { CacheGuard } from "../../disk/disk_storage.ts";
-import {
-  type CallLineHead,
-  decodeCheckedLine,
-  encodeCallLine,
-  encodeEvictLine,
-  isDeep,
-  isUnfinishedLine,
-  LONGEST_LINE_BYTES,
-} from "../../disk/checked_line.ts";
+import { isDeep, LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
 import { DiskCalls } from "../../disk/disk_stores.ts";
 import {
   type FileIdentity,
@@ -31,7 +23,17 @@ import type {
 } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
 import { readManifest } from "../manifest.ts";
-import { scanCalls } from "./call_scan.ts";
+import { type DueHeader, HeaderReader, HeaderSchedule, type HeaderSource } from "./call_headers.ts";
+import {
+  type CallLineHead,
+  decodeRecord,
+  type EncodedRecord,
+  encodeEvictLine,
+  freeze,
+  isUnfinishedLine,
+  RecordEncoder,
+} from "./call_line.ts";
+import { type CallLine, scanCalls } from "./call_scan.ts";
 import { CallTable, CallTail, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
 
 /** What a call log needs to know. */
@@ -81,14 +83,17 @@ class LogLease implements Lease {
 }
 
 /** The log as it is open now: the file, the table of its prefix, and what was scanned behind it. */
-interface OpenLog extends FileIdentity {
-  readonly file: Deno.FsFile;
+interface OpenLog extends FileIdentity, HeaderSource {
   table: CallTable | undefined;
   /** The newest line of each key behind the table's prefix. */
   tail: CallTail;
   /** Records that were read; each is the newest of its key as far as the log was scanned. */
   records: RecordCache;
+  /** When headers have to be written. */
+  readonly schedule: HeaderSchedule;
   scanned: number;
+  /** Where what this handle appended last ends. */
+  appended: number;
   /** Up to where the log had come when somebody last looked for a newer table. */
   looked: number;
   /** Up to where the log had come when it was last seen to that somebody makes a table. */
@@ -99,6 +104,8 @@ interface OpenLog extends FileIdentity {
 export class CallLog extends DiskCalls implements Disposable {
   readonly #options: CallLogOptions;
   readonly #lock: LockFile;
+  readonly #encoder = new RecordEncoder();
+  readonly #headers = new HeaderReader();
   #log: OpenLog | undefined;
   #generation: number;
   #skipped = 0;
@@ -155,7 +162,7 @@ export class CallLog extends DiskCalls implements Disposable {
   ): MaybePromise<boolean> {
     this.#options.guard.checkWritable("put a call into");
     const watched = lease instanceof LogLease ? lease : undefined;
-    return this.#write({ key, evicted: false }, encodeCallLine(key, fields), watched);
+    return this.#write({ key, type: "record" }, this.#encoder.encode(key, fields), watched);
   }
 
   /** As the base class says. */
@@ -171,7 +178,7 @@ export class CallLog extends DiskCalls implements Disposable {
    * @returns `true`.
    */
   note(key: Digest): MaybePromise<boolean> {
-    return this.#write({ key, evicted: true }, encodeEvictLine(key));
+    return this.#write({ key, type: "eviction" }, { line: encodeEvictLine(key) });
   }
 
   /** As the base class says. */
@@ -205,7 +212,7 @@ export class CallLog extends DiskCalls implements Disposable {
 
   #lookUp(key: Digest): FilePlace | undefined {
     const line = this.#log?.tail.get(key);
-    if (line !== undefined) return line.evicted ? undefined : line;
+    if (line !== undefined) return line.type === "record" ? line : undefined;
     return this.#log?.table?.find(key);
   }
 
@@ -235,8 +242,9 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   *#readChanges(lines: readonly CallLineHead[]): Iterable<RecordChange> {
-    for (const { key, evicted } of lines) {
-      const record = evicted ? undefined : this.get(key);
+    for (const { key, type } of lines) {
+      if (type === "header") continue;
+      const record = type === "record" ? this.get(key) : undefined;
       yield record === undefined ? { type: "delete", key } : { type: "put", record };
     }
   }
@@ -256,11 +264,13 @@ export class CallLog extends DiskCalls implements Disposable {
     // A file of its own: places are those of one file, and the log may be replaced meanwhile.
     using file = log.file;
     const { scanned } = log;
+    const headers = new Map<Digest, FilePlace>();
+    const source = { file, scanned, findHeader: (key: Digest) => headers.get(key) };
     const tell = (offset: number) => damaged?.(`"${this.#options.layout.callLog}" at ${offset}`);
-    const places = this.#places();
+    const places = this.#places(headers);
     if (damaged !== undefined && this.#skipped > 0) this.#tellSkipped(log, tell);
     for (const place of places) {
-      const record = this.#read(place, { file, scanned });
+      const record = this.#read(place, source);
       if (record !== undefined) yield record;
       else tell(place.offset);
     }
@@ -292,14 +302,21 @@ export class CallLog extends DiskCalls implements Disposable {
     throw new QuiverError(`Cannot read "${callLog}": somebody replaces the file again and again`);
   }
 
-  #places(): FilePlace[] {
+  /** The places of all records; those of headers are noted. */
+  #places(headers: Map<Digest, FilePlace>): FilePlace[] {
     if (this.#log === undefined) return [];
     const { table, tail } = this.#log;
-    const places = Array.from(table?.places((key) => tail.get(key) !== undefined) ?? []);
-    places.sort((a, b) => a.offset - b.offset);
-    // The tail begins where the table ends; a key keeps its first place, so it is sorted too.
-    const newest = Array.from(tail.lines()).filter((line) => !line.evicted);
-    return places.concat(newest.sort((a, b) => a.offset - b.offset));
+    const places: FilePlace[] = [];
+    const take = ({ key, type, offset, length }: CallLine) => {
+      if (type === "header") headers.set(key, { offset, length });
+      else if (type === "record") places.push({ offset, length });
+    };
+    for (const line of table?.lines() ?? []) {
+      if (tail.get(line.key) === undefined) take(line);
+    }
+    // The tail begins where the table ends.
+    for (const line of tail.lines()) take(line);
+    return places.sort((a, b) => a.offset - b.offset);
   }
 
   /**
@@ -338,7 +355,7 @@ export class CallLog extends DiskCalls implements Disposable {
 
   #read(
     { offset, length }: FilePlace,
-    log: Pick<OpenLog, "file" | "scanned"> | undefined = this.#log,
+    log: HeaderSource | undefined = this.#log,
   ): Record<string, unknown> | undefined {
     // A table may say anything.
     if (log === undefined || length > LONGEST_LINE_BYTES) return undefined;
@@ -346,16 +363,16 @@ export class CallLog extends DiskCalls implements Disposable {
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
     const line = this.#buffer.subarray(0, length);
     if (!readAt(log.file, offset, line)) return undefined;
-    return decodeCheckedLine(line);
+    return decodeRecord(line, (name) => this.#headers.find(name, log));
   }
 
   /** A promise while the log is being replaced. */
-  #write(head: CallLineHead, line: Uint8Array, lease?: LogLease): MaybePromise<boolean> {
-    checkLine(line);
-    return this.#lock.share(() => this.#append(head, line, lease));
+  #write(head: CallLineHead, record: EncodedRecord, lease?: LogLease): MaybePromise<boolean> {
+    checkLine(record.line);
+    return this.#lock.share(() => this.#append(head, record, lease));
   }
 
-  #append(head: CallLineHead, line: Uint8Array, lease: LogLease | undefined): boolean {
+  #append(head: CallLineHead, record: EncodedRecord, lease: LogLease | undefined): boolean {
     const { fileSystem, layout, sync, guard, onAppended, onOverdue } = this.#options;
     // Who has waited may find it closed.
     guard.checkWritable("put a call into");
@@ -363,28 +380,41 @@ export class CallLog extends DiskCalls implements Disposable {
     const known = lease?.log === log ? lease.logSize : undefined;
     const size = lease === undefined ? undefined : log.file.seekSync(0, Deno.SeekMode.End);
     if (size !== known && lease?.revoked === true) return false;
-    appendLine(fileSystem, log.file, line, layout.callLog);
+    const end = Math.max(log.scanned, log.appended);
+    const { bytes, header } = log.schedule.prepare(record, end, (key) => {
+      const sealed = log.tail.copiesOf(key) ?? log.table?.find(key);
+      // How many copies there are in front of a table's end is not known.
+      return sealed && { count: 1, ...sealed };
+    });
+    appendLines(fileSystem, log.file, bytes, layout.callLog);
     if (sync) fileSystem.sync(log.file);
     onAppended?.();
-    const end = this.#takeOwn(log, head, line.length);
-    if (lease !== undefined && end - line.length !== known && lease.revoked) {
+    const begin = this.#takeOwn(log, head, bytes.length, header) - bytes.length;
+    if (lease !== undefined && begin !== known && lease.revoked) {
       // Since the last look; what forgets the call may stand before its record.
-      appendLine(fileSystem, log.file, encodeEvictLine(head.key), layout.callLog);
+      appendLines(fileSystem, log.file, encodeEvictLine(head.key), layout.callLog);
       return false;
     }
     this.#followFolds(log);
     const { scanned = 0, followed = 0 } = this.#log ?? {};
-    if (!head.evicted && scanned - followed > LONG_TAIL_BYTES) onOverdue?.();
+    if (head.type === "record" && scanned - followed > LONG_TAIL_BYTES) onOverdue?.();
     return true;
   }
 
-  /** A line that this handle has appended right behind what it has scanned need not be read again. */
-  #takeOwn(log: OpenLog, head: CallLineHead, length: number): number {
+  /** Lines that this handle has appended right behind what it has scanned need not be read again. */
+  #takeOwn(log: OpenLog, head: CallLineHead, length: number, header?: DueHeader): number {
     const end = log.file.seekSync(0, Deno.SeekMode.Current);
-    if (end - length !== log.scanned) return end;
+    const begin = end - length;
+    log.appended = end;
+    const before = header?.length ?? 0;
+    if (header !== undefined) log.schedule.written(header.key, begin + 1);
+    if (begin !== log.scanned) return end;
     log.records.delete(head.key);
-    // Without the line feeds that the line begins and ends with.
-    log.tail.set({ ...head, offset: log.scanned + 1, length: length - 2 });
+    // Without the line feeds that a line begins and ends with.
+    if (header !== undefined) {
+      log.tail.set({ key: header.key, type: "header", offset: begin + 1, length: before - 2 });
+    }
+    log.tail.set({ ...head, offset: begin + before + 1, length: length - before - 2 });
     log.scanned = end;
     return end;
   }
@@ -406,17 +436,21 @@ export class CallLog extends DiskCalls implements Disposable {
     const { dev, ino } = file.statSync();
     const table = CallTable.open(layout, file, this.#generation);
     const end = table?.end ?? 0;
-    return {
+    const log: OpenLog = {
       file,
       dev,
       ino,
       table,
       tail: new CallTail(),
       records: new RecordCache(),
+      schedule: new HeaderSchedule(),
+      findHeader: (header) => log.tail.get(header) ?? log.table?.find(header),
       scanned: end,
+      appended: end,
       looked: file.seekSync(0, Deno.SeekMode.End),
       followed: end,
     };
+    return log;
   }
 
   #refresh(): void {
@@ -501,23 +535,23 @@ function checkLine(line: Uint8Array): void {
 }
 
 /**
- * Appends a line to the call log, to which others append as well.
+ * Appends lines to the call log, to which others append as well.
  *
- * The rest of a line that was only partly taken cannot follow it: somebody else may have appended
- * meanwhile. The part is a torn line, and the line is written again, whole.
+ * The rest of what was only partly taken cannot follow it: somebody else may have appended
+ * meanwhile. The part ends in a torn line, and all is written again, whole.
  *
  * @param file The log, open for appending.
- * @param line The line with its line feeds.
+ * @param lines Each with its line feeds.
  * @param path What the log is called in errors.
  */
-function appendLine(
+function appendLines(
   fileSystem: FileSystem,
   file: Deno.FsFile,
-  line: Uint8Array,
+  lines: Uint8Array,
   path: string,
 ): void {
   for (let attempt = 0; attempt < APPEND_ATTEMPTS; attempt++) {
-    if (fileSystem.write(file, line) === line.length) return;
+    if (fileSystem.write(file, lines) === lines.length) return;
   }
   throw new QuiverError(
     `Cannot append to "${path}": the disk takes only a part of the line`,
@@ -525,7 +559,7 @@ function appendLine(
 }
 
 /** How many bytes of lines are kept for certain, parsed; up to twice as many are. */
-const LIMIT = 2 * 1024 * 1024;
+const LIMIT = 1024 * 1024;
 
 /** The newest records that were read, parsed: to read and parse a line is half of a tiny hit. */
 class RecordCache {
@@ -568,12 +602,4 @@ class RecordCache {
     this.#recent.delete(key);
     this.#older.delete(key);
   }
-}
-
-/** JSON has no cycles, and is not deep: the line was written by a stack of calls. */
-function freeze<T extends object>(json: T): T {
-  for (const child of Object.values(json)) {
-    if (typeof child === "object" && child !== null) freeze(child);
-  }
-  return Object.freeze(json);
 }

@@ -1,9 +1,6 @@
-import {
-  type CallLineHead,
-  decodeCallLineHead,
-  LONGEST_LINE_BYTES,
-} from "../../disk/checked_line.ts";
+import { LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
 import { type FilePlace, readAt, readPieces } from "../../disk/file_system.ts";
+import { type CallLineHead, decodeCallLineHead } from "./call_line.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const LINE_FEED = 0x0a;

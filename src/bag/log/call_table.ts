@@ -11,6 +11,7 @@ import {
   type TableRow,
   type ViewedBytes,
 } from "../table/digest_table.ts";
+import type { HeaderCopies } from "./call_headers.ts";
 import type { CallLine } from "./call_scan.ts";
 
 /** How much of the begin and the end of the prefix counts for the checksum. */
@@ -79,15 +80,9 @@ export class CallTable implements Disposable {
     return row === -1 ? undefined : this.#table.row(row, key);
   }
 
-  /**
-   * Goes over the places of all records, in no order.
-   *
-   * @param isNewer Whether there is something newer of a key.
-   */
-  *places(isNewer: (key: Digest) => boolean): Generator<FilePlace> {
-    for (const { digest, offset, length } of this.#table.rows()) {
-      if (!isNewer(digest)) yield { offset, length };
-    }
+  /** Goes over the newest line of each key, and a line of each header, in no order. */
+  *lines(): Generator<CallLine> {
+    for (const row of this.#table.rows()) yield toLine(row);
   }
 
   /** Lets go of the file. */
@@ -139,22 +134,39 @@ export function checkPrefix(
   return readAt(log, length - sample.length, sample) ? crc32(sample, check) : undefined;
 }
 
-const RECORD = 0;
-const EVICTED = 1;
+/** What a row is of, by its kind; a table has no evictions. */
+const TYPES = ["record", "eviction", "header"] as const;
 
-/** The newest line of each key in the part of the call log that has no table. */
+/** How many copies of a header are counted. */
+const MOST_COPIES = 255;
+
+/** The newest line of each key, and of each header, in the part of the call log that has no table. */
 export class CallTail {
   readonly #lines = new DigestRows();
 
-  /** The lines as the rows of a table; the kind tells a record from an eviction. */
+  /** The lines as the rows of a table; the kind tells what they are. */
   get rows(): ViewedBytes {
     return this.#lines.rows;
   }
 
   /** Takes a line, which is newer than all before it. */
-  set({ key, evicted, offset, length }: CallLine): void {
-    const kind = evicted ? EVICTED : RECORD;
-    this.#lines.set({ digest: key, offset, length, kind, crc: 0, location: LOCATION.dataFile });
+  set({ key, type, offset, length }: CallLine): void {
+    const copies = type === "header" ? this.copiesOf(key)?.count ?? 0 : 0;
+    this.#lines.set(toRow({ key, type, offset, length }));
+    if (type !== "header") return;
+    this.#lines.mark(this.#lines.find(key), Math.min(copies + 1, MOST_COPIES));
+  }
+
+  /**
+   * Finds the newest copy of a header.
+   *
+   * @param header Its name as a digest.
+   * @returns Where it begins and how many there are, or `undefined` when the tail has none.
+   */
+  copiesOf(header: Digest): HeaderCopies | undefined {
+    const index = this.#lines.find(header);
+    if (index === -1) return undefined;
+    return { offset: this.#lines.row(index, header).offset, count: this.#lines.markOf(index) };
   }
 
   /**
@@ -174,7 +186,7 @@ export class CallTail {
   }
 
   /**
-   * Leaves out what a table has.
+   * Leaves out what a table has; a header that comes again is counted anew.
    *
    * @param offset Where the tail begins from now on, in bytes.
    * @returns The lines from there on.
@@ -195,9 +207,25 @@ export class CallTail {
  * @returns Whether the key is forgotten.
  */
 export function isEviction(kind: number): boolean {
-  return kind === EVICTED;
+  return TYPES[kind] === "eviction";
 }
 
-function toLine({ digest, offset, length, kind }: TableRow): CallLine {
-  return { key: digest, evicted: isEviction(kind), offset, length };
+/**
+ * Makes the row of a line.
+ *
+ * @param line The line.
+ * @returns A row of a tail or a table.
+ */
+export function toRow({ key, type, offset, length }: CallLine): TableRow {
+  const kind = TYPES.indexOf(type);
+  return { digest: key, offset, length, kind, crc: 0, location: LOCATION.dataFile };
+}
+
+/**
+ * Reads a row of a tail or a table.
+ *
+ * @returns The line that it is of.
+ */
+export function toLine({ digest, offset, length, kind }: TableRow): CallLine {
+  return { key: digest, type: TYPES[kind] ?? "record", offset, length };
 }

@@ -1,20 +1,18 @@
-import {
-  decodeCheckedLine,
-  isUnfinishedLine,
-  LONGEST_LINE_BYTES,
-} from "../../disk/checked_line.ts";
+import { decodeCheckedLine, LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
 import { openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
+import {
+  type CallHeader,
+  decodeHeader,
+  decodeRecord,
+  isUnfinishedLine,
+  readKey,
+} from "../log/call_line.ts";
 import { type CallLine, scanCalls, type SkippedLine } from "../log/call_scan.ts";
-import { isTableOf } from "../log/call_table.ts";
+import { isTableOf, toLine } from "../log/call_table.ts";
 import type { Manifest } from "../manifest.ts";
 import { DigestTable, PURPOSE } from "../table/digest_table.ts";
 import { StepReport, type VerifyContext } from "./report.ts";
-
-const KEY_REGEXP = /^\{"(?:key|evict)":"([0-9a-f]{64})"/;
-
-/** The most that {@linkcode KEY_REGEXP} looks at. */
-const HEAD_BYTES = 80;
 
 /** A log as it is checked. */
 interface Reading {
@@ -61,13 +59,14 @@ export async function checkLog(
 
 function readLines({ report, file, size, sealed, keys }: Reading, sealedEnd: number): void {
   report.bytes += size;
-  const { end } = scanCalls(file, 0, size, (line, bytes) => {
-    report.checked++;
+  const { end } = readCallLines(file, size, (line, isSound) => {
+    if (line.type !== "header") report.checked++;
     keys.add(line.key);
     if (line.offset < sealedEnd) sealed.set(line.key, line);
-    const content = decodeCheckedLine(bytes);
-    if ((line.evicted ? content?.evict : content?.key) === line.key) return;
-    const problem = `the record of ${line.key} is no record`;
+    if (isSound) return;
+    const problem = line.type === "header"
+      ? `a header of ${line.length} bytes is none`
+      : `the record of ${line.key} is no record, or its header is lost`;
     report.find({ file: "calls.jsonl", offset: line.offset, problem });
   }, (line) => checkSkipped(report, line));
   if (end >= size) return;
@@ -75,12 +74,50 @@ function readLines({ report, file, size, sealed, keys }: Reading, sealedEnd: num
   if (readAt(file, end, bytes)) checkSkipped(report, { offset: end, length: size - end, bytes });
 }
 
+/**
+ * Goes over the complete lines of a log, and looks whether they say what they seem to.
+ *
+ * @param visit Told of each line with its checksum, and whether all of it can be read.
+ * @param skip Told of each other line.
+ * @returns A sound line of each header, by its name, and where the last complete line ends.
+ */
+export function readCallLines(
+  file: Deno.FsFile,
+  size: number,
+  visit: (line: CallLine, isSound: boolean) => void,
+  skip: (line: SkippedLine) => void,
+): { readonly headers: ReadonlyMap<string, CallLine>; readonly end: number } {
+  const headers = new Map<string, CallLine>();
+  const contents = new Map<string, CallHeader>();
+  // A header may stand behind its records.
+  scanCalls(file, 0, size, (line, bytes) => {
+    const found = line.type === "header" ? decodeHeader(bytes) : undefined;
+    if (found === undefined) return;
+    headers.set(found.name, line);
+    contents.set(found.name, found.header);
+  });
+  const { end } = scanCalls(file, 0, size, (line, bytes) => {
+    visit(line, isSound(line, bytes, contents));
+  }, skip);
+  return { headers, end };
+}
+
+function isSound(
+  { key, type }: CallLine,
+  bytes: Uint8Array,
+  headers: ReadonlyMap<string, CallHeader>,
+): boolean {
+  if (type === "header") return decodeHeader(bytes) !== undefined;
+  if (type === "eviction") return decodeCheckedLine(bytes)?.evict === key;
+  return decodeRecord(bytes, (name) => headers.get(name))?.key === key;
+}
+
 function checkSkipped(report: StepReport, { offset, length, bytes }: SkippedLine): void {
   if (length === bytes.length && isUnfinishedLine(bytes)) {
     report.unfinished++;
     return;
   }
-  const [, key] = KEY_REGEXP.exec(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES))) ?? [];
+  const key = readKey(bytes);
   const what = key === undefined ? `a line of ${length} bytes` : `the record of ${key}`;
   report.find({ file: "calls.jsonl", offset, problem: `${what} is damaged` });
 }
@@ -89,11 +126,12 @@ function checkSkipped(report: StepReport, { offset, length, bytes }: SkippedLine
 function checkTable({ report, sealed }: Reading, tables: StepReport, table: DigestTable): void {
   let expected = 0;
   let wrong = 0;
-  for (const { key, evicted, offset, length } of sealed.values()) {
+  for (const { key, type, offset, length } of sealed.values()) {
     const row = table.find(key);
-    if (!evicted) expected++;
+    const isEvicted = type === "eviction";
+    if (!isEvicted) expected++;
     const location = row === -1 ? undefined : table.row(row);
-    const right = evicted
+    const right = isEvicted
       ? location === undefined
       : location?.offset === offset && location.length === length;
     if (!right) wrong++;
@@ -111,10 +149,10 @@ function checkTable({ report, sealed }: Reading, tables: StepReport, table: Dige
  */
 function checkCut({ report, size, keys }: Reading, tables: StepReport, table: DigestTable): void {
   let lost = 0;
-  for (const { digest, offset, length } of table.rows()) {
-    if (offset + length <= size || keys.has(digest)) continue;
+  for (const { key, type, offset, length } of table.rows().map(toLine)) {
+    if (type !== "record" || offset + length <= size || keys.has(key)) continue;
     lost++;
-    const problem = `the record of ${digest} is cut off`;
+    const problem = `the record of ${key} is cut off`;
     report.find({ file: "calls.jsonl", offset: size, problem });
   }
   if (lost === 0) tables.unfinished++;

@@ -1,5 +1,5 @@
 import { guardBag } from "../../disk/disk_storage.ts";
-import { decodeCheckedLine, encodeCallLine, encodeEvictLine } from "../../disk/checked_line.ts";
+import { encodeCallLine } from "../../disk/checked_line.ts";
 import {
   type FilePlace,
   openIfThere,
@@ -11,10 +11,11 @@ import {
 } from "../../disk/file_system.ts";
 import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
-import { copyLines } from "../fold/rewrite_log.ts";
+import { copyLines, type KeptLines } from "../fold/rewrite_log.ts";
+import { encodeEvictLine } from "../log/call_line.ts";
 import { CallLog } from "../log/call_log.ts";
-import { scanCalls } from "../log/call_scan.ts";
 import { type Manifest, writeManifest } from "../manifest.ts";
+import { readCallLines } from "./check_log.ts";
 import type { VerifyContext } from "./report.ts";
 
 const LINE_FEED = Uint8Array.of(0x0a);
@@ -58,17 +59,17 @@ function copySound(
   file: Deno.FsFile,
   temporary: string,
 ): FilePlace[] {
-  const sound: FilePlace[] = [];
+  const lines: KeptLines["lines"][number][] = [];
   const skipped: FilePlace[] = [];
   const size = file.seekSync(0, Deno.SeekMode.End);
-  const { end } = scanCalls(file, 0, size, ({ key, evicted, offset, length }, bytes) => {
-    const content = decodeCheckedLine(bytes);
-    const isSound = (evicted ? content?.evict : content?.key) === key;
-    (isSound ? sound : skipped).push({ offset, length });
+  const { headers, end } = readCallLines(file, size, (line, isSound) => {
+    const { offset, length } = line;
+    if (!isSound) skipped.push({ offset, length });
+    else if (line.type !== "header") lines.push(line);
   }, ({ offset, length }) => skipped.push({ offset, length }));
   if (end < size) skipped.push({ offset: end, length: size - end });
   using copy = fileSystem.open(temporary, { write: true, createNew: true });
-  copyLines(fileSystem, file, sound, copy);
+  copyLines(fileSystem, file, { lines, headers }, copy);
   fileSystem.sync(copy);
   return skipped;
 }

@@ -12,7 +12,13 @@ import {
 } from "../../disk/layout.ts";
 import { waitUntil } from "../../disk/leases.ts";
 import type { Digest } from "../../value/value.ts";
-import { checkBag, isBagJsonReadable, refuseLinkedDirectories, writeBagJson } from "../bag_json.ts";
+import {
+  checkBag,
+  isBagJsonReadable,
+  refuseLinkedDirectories,
+  upgradeBag,
+  writeBagJson,
+} from "../bag_json.ts";
 import { createPause, listUnfinished, listUnnamed, removeFiles } from "../fold/bag_editor.ts";
 import { sealCalls } from "../fold/index_log.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
@@ -246,7 +252,9 @@ function checkBagJson(
   const isBag = names.includes("manifest.json") || listNames(layout.segments).length > 0 ||
     listJournals(layout).length > 0;
   if (!isBag || isBagJsonReadable(layout)) {
-    checkBag(layout);
+    // What a repair writes is of the newest version.
+    if (quarantine === undefined) checkBag(layout);
+    else upgradeBag(fileSystem, layout);
     return report;
   }
   report.find({ file: "bag.json", problem: "it is missing or damaged" });

@@ -1,3 +1,5 @@
+import { toShortDigest } from "../../bag/_short_digest.ts";
+
 /** A call that may be lost. */
 export interface Victim {
   /** The key. */
@@ -21,7 +23,7 @@ export function damageBag(path: string, n: number, { key, own }: Victim): void {
   const bytes = new Uint8Array(own.buffer).slice(0, 64);
   const kinds = [
     () => flip([...segments.filter((file) => file.endsWith(".h5")), ...journals], bytes),
-    () => flip([`${path}/calls.jsonl`], new TextEncoder().encode(key)),
+    () => flip([`${path}/calls.jsonl`], new TextEncoder().encode(toShortDigest(key))),
     () => Deno.writeTextFileSync(`${path}/manifest.json`, "damaged"),
     () => segments.filter((file) => file.endsWith(".index")).forEach((file) => cut(file)),
     () => cut(`${path}/values.h5`),
