@@ -284,6 +284,7 @@ export class DispatchedCall
     this.#begun = true;
     this.unanswered = 0;
     this.#events.begun(this);
+    this.#startDeadline();
   }
 
   /** The call was given up, and has its grace period to end by itself. */
@@ -343,10 +344,8 @@ export class DispatchedCall
 
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
-    if (kind === STARTED) {
-      this.noteBegun();
-      this.#startDeadline();
-    } else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
+    if (kind === STARTED) this.noteBegun();
+    else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
     else this.#tell(kind, data);
   }
 
