@@ -1,5 +1,5 @@
 import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.ts";
-import { type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
+import { type ArrivalCheck, type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
 import type { OnAbort, SentCall } from "../../task/future.ts";
 import type {
   BegunItems,
@@ -248,6 +248,10 @@ export class DispatchedCall
     return !this.#begun && (this.at !== "worker" || this.#events.cancelled(this));
   }
 
+  checkArrivals(): ArrivalCheck {
+    return this.#worker?.handle.checkArrivals() ?? (() => true);
+  }
+
   raise(priority: number): void {
     if (priority > this.priority) this.#events.raised(this, priority);
   }
@@ -368,10 +372,8 @@ export class DispatchedCall
   }
 
   #setTimer(delay: number, giveUp: () => void): void {
-    const worker = this.#worker?.handle;
-    const checkArrivals = worker && (() => worker.checkArrivals());
     this.clearTimer();
-    this.#timer = new GiveUpTimer(delay, giveUp, { checkArrivals });
+    this.#timer = new GiveUpTimer(delay, giveUp, { checkArrivals: () => this.checkArrivals() });
   }
 
   #toLate(deadline: number): DeadlineError {
