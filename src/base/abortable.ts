@@ -403,11 +403,6 @@ export interface GiveUpTimerOptions {
   readonly referenced?: boolean;
 }
 
-/** Lets what has arrived be read, as far as some turns of the event loop do. */
-export async function letArrive(): Promise<void> {
-  for (let turn = 0; turn < TURNS; turn++) await nextTurn();
-}
-
 /** Waits until the event loop has come round. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
@@ -419,27 +414,35 @@ export function nextTurn(): Promise<void> {
  *
  * @param signal The signal, which has not aborted.
  * @param giveUp Called with its reason, unless the watch is disposed before.
+ * @param checkArrivals Tells what has arrived where it comes from, as for a {@linkcode GiveUpTimer}.
  * @returns Ends the watch.
  */
-export function giveUpOn(signal: AbortSignal, giveUp: (reason: unknown) => void): Disposable {
-  let watching = true;
-  const end = () => {
-    if (watching) giveUp(signal.reason);
-  };
+export function giveUpOn(
+  signal: AbortSignal,
+  giveUp: (reason: unknown) => void,
+  checkArrivals: () => ArrivalCheck = () => NOTHING_ELSE,
+): Disposable {
+  let timer: GiveUpTimer | undefined;
+  const end = () => giveUp(signal.reason);
   const abort = () => {
-    if (isTimeout(signal.reason)) void letArrive().then(end);
+    if (isTimeout(signal.reason)) timer = new GiveUpTimer(0, end, { checkArrivals });
     else end();
   };
   const shared = shareSignal(signal);
   shared.addEventListener("abort", abort);
   return {
     [Symbol.dispose]: () => {
-      watching = false;
+      timer?.clear();
       shared.removeEventListener("abort", abort);
     },
   };
 }
 
-function isTimeout(reason: unknown): boolean {
+/**
+ * Whether a timer is why a signal has aborted.
+ *
+ * @param reason The signal's reason.
+ */
+export function isTimeout(reason: unknown): boolean {
   return reason instanceof DOMException && reason.name === "TimeoutError";
 }

@@ -1,4 +1,5 @@
 import {
+  type ArrivalCheck,
   type CancelListener,
   type CancelSignal,
   giveUpOn,
@@ -323,8 +324,13 @@ export class Future<T> implements Promise<T> {
  * timeout, an answer that has arrived meanwhile counts.
  */
 export function followSignal(future: Future<unknown>, signal: AbortSignal): void {
-  const watch = giveUpOn(signal, (reason) => future.abort(reason));
-  future[settlingSymbol].onDone(() => watch[Symbol.dispose]());
+  const status = future[settlingSymbol];
+  const watch = giveUpOn(
+    signal,
+    (reason) => future.abort(reason),
+    () => status.checkArrivals(),
+  );
+  status.onDone(() => watch[Symbol.dispose]());
 }
 
 /**
@@ -403,6 +409,8 @@ export interface SentCall {
   readonly workerName: string | undefined;
   /** Whether its body has begun, as far as that shows by now. */
   readonly begun: boolean;
+  /** Tells when what its worker has said by now was read, if that can be told. */
+  checkArrivals?(): ArrivalCheck;
   /** Lets it be run before others of a lower priority, if it waits. */
   raise(priority: number): void;
   /**
@@ -559,6 +567,11 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     if (this.#ended) return;
     this.#sent = call;
     this.#waitsFor = undefined;
+  }
+
+  /** Tells when what its worker has said by now was read, if it is at one. */
+  checkArrivals(): ArrivalCheck {
+    return this.#sent?.checkArrivals?.() ?? (() => true);
   }
 
   /** Those of a higher priority leave a queue first. */

@@ -3,7 +3,7 @@ import { NestedExecutorError, type WorkerDeath, WorkerDiedError } from "../base/
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
 import { CallbackServer } from "./callback_server.ts";
 import { currentWorker } from "./current_worker.ts";
-import { ResponseWatch } from "./response_watch.ts";
+import { ResponseWatch, type WorkerPhase } from "./response_watch.ts";
 import { isTransferred } from "./transfer.ts";
 import {
   CALLBACK,
@@ -12,6 +12,7 @@ import {
   fromAnswerFrame,
   isReportFrame,
   LEAVE,
+  PING,
   type SentClaims,
   WORKER_CAPACITY,
   type WorkerFrame,
@@ -71,6 +72,11 @@ export interface WorkerTransport {
 
 /** How long a worker that runs nothing may leave alone what it was sent, in milliseconds. */
 export const PATIENCE = 5000;
+/**
+ * How long one may read no message before the body of a call has begun, in milliseconds: the module of
+ * its task may compute when it is loaded.
+ */
+const LOADING_PATIENCE = 30_000;
 
 type State =
   | { readonly state: "open" }
@@ -101,7 +107,7 @@ export class BaseWorker implements Worker {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.dead = promise;
     this.#die = resolve;
-    this.#watch = new ResponseWatch(this, () => this.#giveUp());
+    this.#watch = new ResponseWatch(this, (phase) => this.#giveUp(phase));
     void kind.ended.then((death) => this.#fail(death));
     void calls.leaving.then(() => this.#leave("retired"));
   }
@@ -119,9 +125,10 @@ export class BaseWorker implements Worker {
     return this.#leaving || this.#calls.unanswered > 0;
   }
 
-  /** Whether it has taken up nothing of what it has to do. */
-  get waits(): boolean {
-    return this.#leaving ? !this.#calls.isClosing : this.#calls.wait;
+  /** How far it is with the first of what it has to do. */
+  get phase(): WorkerPhase {
+    if (this.#leaving) return this.#calls.isClosing ? "running" : "waiting";
+    return this.#calls.phase;
   }
 
   /** How often it has answered. */
@@ -129,9 +136,20 @@ export class BaseWorker implements Worker {
     return this.#calls.answers;
   }
 
-  /** How long it may take up nothing, in milliseconds. */
-  get patience(): number {
-    return this.#kind.patience;
+  /** How long it may be silent in a phase, in milliseconds. */
+  patience(phase: WorkerPhase): number {
+    const { patience } = this.#kind;
+    return phase === "preparing" ? Math.max(patience, LOADING_PATIENCE) : patience;
+  }
+
+  /** Asks whether it reads messages, which counts as an answer. */
+  ping(): void {
+    this.#kind.control([-1, PING, undefined]);
+  }
+
+  /** It runs a call, which may not have been able to say so. */
+  noteBegun(): void {
+    this.#calls.noteBegun();
   }
 
   send(request: CallRequest, listener: CallListener): void {
@@ -212,12 +230,15 @@ export class BaseWorker implements Worker {
     this.#calls.serve(slot, new CallbackServer(callbacks, answer));
   }
 
-  #giveUp(): void {
+  #giveUp(phase: WorkerPhase): void {
     this.#endedBy = "unresponsive";
     if (this.#state.state === "open") this.#state = { state: "closed", done: this.#died() };
     const death = this.#kind.stop(
-      `it took up nothing for ${PATIENCE} ms: what an earlier call left behind never came back, or its ` +
-        "process was stopped",
+      phase === "preparing"
+        ? `it read no message for ${LOADING_PATIENCE} ms before the body of a call had begun: the task's ` +
+          "module, or what an earlier call left behind, never came back, or its process was stopped"
+        : `it took up nothing for ${PATIENCE} ms: what an earlier call left behind never came back, or ` +
+          "its process was stopped",
     );
     if (death !== undefined) this.#fail(death);
   }
@@ -236,7 +257,10 @@ export class BaseWorker implements Worker {
     this.#endedBy ??= "crashed";
     if (this.#state.state === "open") this.#state = { state: "closed", done: Promise.resolve() };
     this.#die(death.reason);
-    this.#calls.fail(this.#endedBy === "killed" ? { ...death, ending: "killed" } : death);
+    this.#calls.fail(
+      this.#endedBy === "killed" ? { ...death, ending: "killed" } : death,
+      this.#endedBy === "unresponsive",
+    );
   }
 
   async #died(): Promise<void> {
@@ -319,10 +343,20 @@ export class SentCalls {
     return this.#answers;
   }
 
-  /** Whether there are calls, and the worker has claimed none. */
-  get wait(): boolean {
+  /** How far the worker is with the oldest call. */
+  get phase(): WorkerPhase {
     const [oldest] = this.#calls;
-    return this.unanswered > 0 && (oldest === undefined || !this.#claims.isClaimed(oldest.slot));
+    if (oldest === undefined) return this.unanswered > 0 ? "waiting" : "running";
+    if (!this.#claims.isClaimed(oldest.slot)) return "waiting";
+    return this.#claims.isPreparing(oldest.slot) ? "preparing" : "running";
+  }
+
+  /** The oldest call is told that its body has begun, if it has. */
+  noteBegun(): void {
+    const [oldest] = this.#calls;
+    if (oldest !== undefined && this.#claims.hasBegun(oldest.slot)) {
+      oldest.listener.follower?.noteBegun?.();
+    }
   }
 
   /** Whether the worker runs its close hook. */
@@ -367,6 +401,7 @@ export class SentCalls {
     if (frame[0] === LEAVE[0]) return this.#leaving.resolve();
     if (!isReportFrame(frame)) return this.resolve(frame[0], fromAnswerFrame(frame));
     const [slot, , kind, data] = frame;
+    if (kind === PING) this.#answers++;
     const call = this.#sent[slot];
     if (kind === CALLBACK) call?.callbacks?.receive(data);
     else call?.listener.follower?.onMessage(kind, data);
@@ -450,14 +485,17 @@ export class SentCalls {
   /**
    * The worker is dead: the call that it had claimed fails, and those that can be sent only once; the
    * others may go elsewhere.
+   *
+   * @param spare Whether the claimed one may go elsewhere, too, if its body has not begun.
    */
-  fail(death: WorkerDeath): void {
+  fail(death: WorkerDeath, spare: boolean): void {
     const calls = this.#calls;
     this.#calls = [];
     // Each goes before those that came back before it.
     for (const { task, slot, listener, once, callbacks } of calls.reverse()) {
       callbacks?.giveUp();
-      if (!once && this.#claims.revoke(slot)) {
+      const idle = !once && (this.#claims.revoke(slot) || spare && this.#claims.forestall(slot));
+      if (idle) {
         queueMicrotask(() => listener.ended({ type: "revoked" }));
         continue;
       }

@@ -77,6 +77,7 @@ class InlineKind implements WorkerTransport {
     this.#last = this.#last.then(() => this.#perform(slot, copy, once));
   }
 
+  /** Nobody asks whether this isolate reads messages. */
   control([slot, type, data]: ControlFrame): void {
     const copy = structuredClone(data);
     // Any other call in the slot has ended meanwhile.

@@ -1,38 +1,50 @@
 /** How often a worker that has something to do is looked at, in milliseconds. */
 const INTERVAL = 500;
 
+/**
+ * How far a worker is with the first of what it has to do: it has not taken it up; it has, and loads what
+ * that needs first; or it is about it.
+ */
+export type WorkerPhase = "waiting" | "preparing" | "running";
+
 /** What is known of a worker without asking it. */
 export interface WatchedWorker {
   /** Whether it has anything to do. */
   readonly busy: boolean;
-  /** Whether it has taken up nothing of that: none of its calls, or not its end. */
-  readonly waits: boolean;
+  /** How far it is with the first of that. */
+  readonly phase: WorkerPhase;
   /** How often it has answered. */
   readonly answers: number;
-  /** How long it may leave things alone, in milliseconds. */
-  readonly patience: number;
+  /** How long it may be silent in a phase, in milliseconds. */
+  patience(phase: WorkerPhase): number;
+  /** Asks whether it reads messages, which counts as an answer. */
+  ping(): void;
+  /** The first of what it has to do is a call that has begun, if that is seen: it may not have said so. */
+  noteBegun(): void;
 }
 
 /**
  * Notices a worker that takes nothing up: something that an earlier call has left behind never comes
  * back, say, or its process was stopped. Nothing tells of that, so it is looked at again and again for
- * as long as it has calls. A worker that runs a call is never meant, however long that takes.
+ * as long as it has calls. One that has taken up a call, and loads what it needs first, is asked whether
+ * it reads messages. A worker that runs a call is never meant, however long that takes.
  */
 export class ResponseWatch {
   readonly #worker: WatchedWorker;
-  readonly #lost: () => void;
+  readonly #lost: (phase: WorkerPhase) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** For how long the worker has taken nothing up, as far as this isolate could have noticed. */
+  /** For how long the worker was silent in its phase, as far as this isolate could have noticed. */
   #silence = 0;
+  #phase: WorkerPhase = "running";
   #answers = 0;
   #ended = false;
 
   /**
    * Creates a watch that does not run.
    *
-   * @param lost Called once when the worker has taken nothing up for too long.
+   * @param lost Called once when the worker was silent for too long.
    */
-  constructor(worker: WatchedWorker, lost: () => void) {
+  constructor(worker: WatchedWorker, lost: (phase: WorkerPhase) => void) {
     this.#worker = worker;
     this.#lost = lost;
   }
@@ -41,7 +53,7 @@ export class ResponseWatch {
   start(): void {
     if (this.#timer !== undefined || this.#ended) return;
     this.#silence = 0;
-    if (this.#worker.patience !== Infinity) this.#wait();
+    if (this.#worker.patience("waiting") !== Infinity) this.#wait();
   }
 
   /** The worker is dead. */
@@ -59,12 +71,15 @@ export class ResponseWatch {
 
   #look(passed: number): void {
     this.#timer = undefined;
-    const { waits, answers, patience } = this.#worker;
+    const { phase, answers } = this.#worker;
     // While this isolate was busy, answers may have come that are read only now.
-    const silent = waits && answers === this.#answers;
+    const silent = phase !== "running" && phase === this.#phase && answers === this.#answers;
     this.#silence = silent ? this.#silence + Math.min(passed, 2 * INTERVAL) : 0;
     this.#answers = answers;
-    if (this.#silence >= patience) this.#lost();
-    else if (this.#worker.busy) this.#wait();
+    this.#phase = phase;
+    if (silent && this.#silence >= this.#worker.patience(phase)) return this.#lost(phase);
+    if (phase === "running") this.#worker.noteBegun();
+    if (phase === "preparing" && this.#silence === 0) this.#worker.ping();
+    if (this.#worker.busy) this.#wait();
   }
 }

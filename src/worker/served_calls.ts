@@ -12,6 +12,7 @@ import {
   LEAVE,
   NO_WARNINGS,
   type ParentFrame,
+  PING,
   type ReportFrame,
   type ServedClaims,
   type SmallAnswers,
@@ -158,6 +159,7 @@ export class ServedCalls implements CallChannel {
   }
 
   #control([slot, type, data]: ControlFrame): void {
+    if (type === PING) return this.#sendNow([slot, "report", PING, undefined]);
     // Any other call in the slot has ended meanwhile.
     if (this.#running?.slot !== slot) return;
     if (type === CALLBACK) this.#running.answer(data);

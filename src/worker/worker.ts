@@ -170,6 +170,8 @@ export interface CallbackListener {
 export interface CallFollower {
   /** Told of what the call says: `"progress"` with a {@linkcode ProgressReport}, or what `send` was given. */
   onMessage(kind: string, data: unknown): void;
+  /** Told that its body has begun, a while after that, where it has not said so itself; perhaps again. */
+  noteBegun?(): void;
 }
 
 /** Who waits for a call that was sent to a worker. */
@@ -255,7 +257,7 @@ export type Cancellation = "withdrawn" | "forestalled" | "begun";
 
 /**
  * By whom a worker was ended: by its owner, who closed it when its calls had ended, has killed it, or has
- * waited in vain for it to take up what it was sent, while it ran no call; by its `retire` task; for
+ * waited in vain for it to take up what it was sent, or to begin it; by its `retire` task; for
  * another worker that is to load what it cannot; or by none of these, when it has crashed.
  */
 export type WorkerEndedBy =

@@ -82,6 +82,45 @@ for (const workerType of ["web", "process"] as const) {
     assertEquals(error.name, "TimeoutError");
   });
 
+  test("AbortSignal.timeout() leaves a call whose large result was on its way", async () => {
+    await using executor = open();
+    await executor.submit(tasks.whoAmI);
+    const call = executor.with({ signal: AbortSignal.timeout(500) }).submit(tasks.giveLarge, 4e6);
+    await runs(call);
+    beBusy();
+    assertEquals((await call).length, 4e6);
+  });
+
+  test("AbortSignal.timeout() leaves a map whose items ended before its caller looked", async () => {
+    for (const ordered of [true, false]) {
+      await using executor = open();
+      await Array.fromAsync(executor.map(tasks.rest, [0, 0], { chunkSize: 2 }));
+      const options = { signal: AbortSignal.timeout(500), chunkSize: 2, ordered };
+      const results = Array.fromAsync(executor.map(tasks.rest, [50, 50], options));
+      await until(() => executor.statistics().running === 1);
+      beBusy();
+      assertEquals(await results, ["rested", "rested"]);
+      assertEquals(executor.statistics().lost, 0);
+    }
+  });
+
+  test("AbortSignal.timeout() ends a map after the results that are there", async () => {
+    await using executor = open();
+    await Array.fromAsync(executor.map(tasks.rest, [0, 0], { chunkSize: 2 }));
+    const given: string[] = [];
+    const items = [10, 10, 2000, 10];
+    const signal = AbortSignal.timeout(400);
+    const error = await assertRejects(async () => {
+      for await (const result of executor.map(tasks.rest, items, { signal, chunkSize: 4 })) {
+        if (given.push(result) === 1) beBusy();
+      }
+    }, DOMException);
+    assertEquals([given, error.name], [["rested", "rested"], "TimeoutError"]);
+    await executor.shutdown();
+    // What had begun went on to its end, and the last had not begun.
+    assertEquals(executor.statistics().completed, 5);
+  });
+
   test("a call that obeys within its grace period keeps its worker", async () => {
     await using executor = open();
     const me = await executor.submit(tasks.whoAmI);

@@ -152,6 +152,18 @@ Deno.test("Dispatcher.run() counts a deadline from the call's word that it start
   await stage.dispatcher.close();
 });
 
+Deno.test("Dispatcher.run() counts a deadline though the call could not say that it starts", async () => {
+  const stage = createStage();
+  const late = stage.run("late", { deadline: 1, gracePeriod: 0, onAbort: "terminate" });
+  await settle();
+  // It was stopped before its word was out, and somebody has seen that it has begun.
+  stage.workers[0]?.follower?.noteBegun?.();
+  await assertRejects(() => late, DeadlineError);
+  assertEquals(await stage.workers[0]?.dead, "terminated");
+  stage.workers[0]?.stop.resolve(true);
+  await stage.dispatcher.close();
+});
+
 Deno.test("Dispatcher.run() keeps the worker of a call that ends within its grace period", async () => {
   const stage = createStage();
   const controller = new AbortController();

@@ -1,16 +1,17 @@
-/** Many calls, some of which go wrong at random, in all the ways in which a call can. */
+/** Many calls, some of which go wrong at random, while workers stop and the main thread is busy. */
 import {
   CancelledError,
   DeadlineError,
-  DependencyError,
   Executor,
   type Future,
-  UnclonableError,
-  WorkerDiedError,
   type WorkerType,
 } from "@quiver/quiver";
 import { Random } from "../random.ts";
+import { type Fault, faultsOf, REASON, type Submitter } from "./storm_faults.ts";
+import { StormObserver } from "./storm_observer.ts";
+import { beBusy, refuseStarts, WorkerStops } from "./storm_weather.ts";
 import * as tasks from "./testdata/crash_tasks.ts";
+import { rest } from "./testdata/storm_tasks.ts";
 
 /** Options of {@linkcode storm}. */
 export interface StormOptions {
@@ -22,100 +23,35 @@ export interface StormOptions {
   readonly faults: number;
   /** What picks them. */
   readonly seed: number;
+  /**
+   * How many workers are stopped in such a way that nothing tells of it. A call whose body had begun
+   * then looks like a long one, so that all get a deadline.
+   *
+   * @default {0}
+   */
+  readonly stops?: number;
+  /**
+   * How often the main thread is busy for up to a second.
+   *
+   * @default {0}
+   */
+  readonly busy?: number;
 }
 
 /** What came of a storm. */
 export interface StormReport {
   /** How many calls ended in which way. */
   readonly endings: { readonly [ending: string]: number };
-  /** Calls that ended as they should not have. */
+  /** Calls that ended as they should not have, and what observer and statistics do not agree upon. */
   readonly wrong: readonly string[];
   /** How many workers were left at the end. */
   readonly workers: number;
 }
 
-type ErrorClass = abstract new (...args: never[]) => unknown;
-
-/** A call that goes wrong. */
-interface Fault {
-  /** How it has to end; a call that is cancelled may have ended as it should. */
-  readonly ending: ErrorClass | "reason" | "cancelled or value";
-  /** Makes the call. */
-  readonly submit: (executor: Executor, x: number) => Future<unknown>;
-}
-
-const REASON = "given up";
-
-/** Gives a call up as soon as it runs. */
-function giveUp(future: Future<unknown>): Future<unknown> {
-  void (async () => {
-    for await (const { message } of future.progress) if (message === "running") break;
-    future.abort(REASON);
-  })();
-  return future;
-}
-
-/** What can go wrong on each kind of worker. */
-const FAULTS: readonly Fault[] = [
-  { ending: RangeError, submit: (executor, x) => executor.submit(tasks.fail, `${x}`) },
-  { ending: UnclonableError, submit: (executor, x) => executor.submit(tasks.echo, [x, () => x]) },
-  { ending: UnclonableError, submit: (executor) => executor.submit(tasks.giveFunction) },
-  { ending: RangeError, submit: (executor) => executor.submit(tasks.overflowStack) },
-  {
-    ending: DependencyError,
-    submit: (executor, x) =>
-      executor.submit(tasks.echo, [executor.submit(tasks.fail, `first ${x}`)]),
-  },
-  {
-    ending: "cancelled or value",
-    submit: (executor, x) => {
-      const future = executor.submit(tasks.echo, x);
-      future.cancel();
-      return future;
-    },
-  },
-  {
-    ending: "reason",
-    submit: (executor) => giveUp(executor.with({ gracePeriod: 1000 }).submit(tasks.untilAborted)),
-  },
-  {
-    ending: DeadlineError,
-    submit: (executor) =>
-      executor.with({ deadline: 2, gracePeriod: 1000 }).submit(tasks.untilAborted),
-  },
-];
-
-/** What can go wrong on workers that can die. */
-const MORTAL_FAULTS: readonly Fault[] = [
-  ...(["closes", "exits with 0", "exits with 3", "exits while its result is encoded"] as const)
-    .map((how): Fault => ({
-      ending: WorkerDiedError,
-      submit: (executor) => executor.submit(tasks.die, how),
-    })),
-  {
-    ending: "reason",
-    submit: (executor) =>
-      giveUp(executor.with({ onAbort: "terminate", gracePeriod: 0 }).submit(tasks.hang)),
-  },
-  {
-    ending: DeadlineError,
-    submit: (executor) => executor.with({ deadline: 2, onAbort: "terminate" }).submit(tasks.hang),
-  },
-];
-
-/** What can go wrong on processes. */
-const PROCESS_FAULTS: readonly Fault[] = [
-  {
-    ending: WorkerDiedError,
-    submit: (executor) => executor.submit(tasks.die, "kills its own process"),
-  },
-];
-
-function faultsOf(workerType: WorkerType): readonly Fault[] {
-  if (workerType === "inline") return FAULTS;
-  if (workerType === "web") return [...FAULTS, ...MORTAL_FAULTS];
-  return [...FAULTS, ...MORTAL_FAULTS, ...PROCESS_FAULTS];
-}
+/** How long a call may run beneath which a worker can stop, in milliseconds. */
+const DEADLINE = 4000;
+/** How many items a map has. */
+const ITEMS = 40;
 
 /**
  * Makes many calls at once, lets some go wrong, and waits for the end of each, and of the executor.
@@ -124,83 +60,120 @@ function faultsOf(workerType: WorkerType): readonly Fault[] {
  * @returns How they ended.
  */
 export async function storm(options: StormOptions): Promise<StormReport> {
-  const { workerType, calls, faults: share, seed } = options;
-  const faults = faultsOf(workerType);
-  const random = new Random(seed);
-  const endings: Record<string, number> = {};
-  const wrong: string[] = [];
+  const { workerType, seed } = options;
   using _ = refuseStarts(workerType, new Random(seed));
-  const executor = new Executor({ maxWorkers: 2, workerType, onWarning: () => {} });
-  const settled: Promise<void>[] = [];
-  for (let x = 0; x < calls; x++) {
-    const fault = random.below(1e6) < 1e6 * share ? faults[random.below(faults.length)] : undefined;
-    const future = fault?.submit(executor, x) ?? executor.submit(tasks.double, x);
-    settled.push(
-      describe(future).then(({ ending, right }) => {
-        endings[ending] = (endings[ending] ?? 0) + 1;
-        if (!right(fault, x)) wrong.push(`call ${x} of seed ${seed}: ${ending}`);
-      }),
-    );
-    // Some are made while others run.
-    if (random.below(100) === 0) await Promise.race(settled.slice(-100));
-  }
-  await Promise.all(settled);
+  const observer = new StormObserver();
+  const executor = new Executor({ maxWorkers: 2, workerType, onWarning: () => {}, observer });
+  const run = new Storm(executor, options);
+  await run.finish();
   await executor.shutdown();
   const { workers, lost, queued, running } = executor.statistics();
-  return { endings, wrong, workers: workers + lost + queued + running };
+  const wrong = [...run.wrong, ...observer.compare(executor)];
+  return { endings: run.endings, wrong, workers: workers + lost + queued + running };
 }
 
-/** Has the system refuse one worker in twenty: no call may end otherwise because of that. */
-function refuseStarts(workerType: WorkerType, random: Random): Disposable {
-  const { execPath } = Deno;
-  const { Worker } = globalThis;
-  if (workerType === "process") {
-    Deno.execPath = () => random.below(80) === 0 ? "/nowhere/deno" : execPath();
+/** A storm under way. */
+class Storm {
+  readonly endings: Record<string, number> = {};
+  readonly wrong: string[] = [];
+  readonly #submitter: Submitter;
+  readonly #options: StormOptions;
+  readonly #random: Random;
+  readonly #settled: Promise<void>[] = [];
+  /** Calls that did nothing wrong, and whose worker was stopped beneath them. */
+  #hit = 0;
+
+  constructor(executor: Executor, options: StormOptions) {
+    const { stops = 0 } = options;
+    this.#submitter = stops > 0 ? executor.with({ deadline: DEADLINE }) : executor;
+    this.#options = options;
+    this.#random = new Random(options.seed);
   }
-  if (workerType === "web") {
-    globalThis.Worker = class extends Worker {
-      constructor(...args: ConstructorParameters<typeof Worker>) {
-        if (random.below(20) === 0) {
-          throw Object.assign(new Deno.errors.WouldBlock("no more threads"), { code: "EAGAIN" });
-        }
-        super(...args);
+
+  async finish(): Promise<void> {
+    const { calls, stops: stopCount = 0, busy = 0, workerType, seed } = this.#options;
+    using stops = new WorkerStops(this.#submitter, workerType);
+    for (let x = 0; x < calls;) {
+      x += calls - x >= ITEMS && this.#chance(0.002) ? this.#map(x) : this.#call(x);
+      if (this.#chance(stopCount / calls)) {
+        this.#settled.push(stops.stopOne(this.#random.below(30)).catch(() => void this.#hit++));
       }
-    };
+      if (this.#chance(busy / calls)) beBusy(this.#random.below(1000));
+      // Some are made while others run.
+      if (this.#chance(0.01)) await Promise.race(this.#settled.slice(-100));
+    }
+    await Promise.all(this.#settled);
+    // No other call suffers from it than the one whose body had begun.
+    if (this.#hit > stops.count) {
+      this.wrong.push(`${stops.count} stops have hit ${this.#hit} calls of seed ${seed}`);
+    }
   }
-  return {
-    [Symbol.dispose]: () => {
-      Deno.execPath = execPath;
-      globalThis.Worker = Worker;
-    },
-  };
+
+  /** Makes a call. */
+  #call(x: number): number {
+    const { faults: share, workerType } = this.#options;
+    const faults = faultsOf(workerType);
+    const fault = this.#chance(share) ? faults[this.#random.below(faults.length)] : undefined;
+    const call = x % 10 === 0 ? rest : tasks.double;
+    const future = fault?.submit(this.#submitter, x) ?? this.#submitter.submit(call, x);
+    this.#settled.push(this.#follow(future, fault, x));
+    return 1;
+  }
+
+  async #follow(future: Future<unknown>, fault: Fault | undefined, x: number): Promise<void> {
+    const what = `call ${x}`;
+    try {
+      const value = await future;
+      const cancelled = fault?.ending === "cancelled or value";
+      this.#count("value", fault === undefined ? value === 2 * x : cancelled && value === x, what);
+    } catch (error) {
+      this.#count(nameOf(error), isRight(error, fault) || this.#isHit(error), what);
+    }
+  }
+
+  /** Has some items mapped; some maps are left in the middle. */
+  #map(x: number): number {
+    const items = Array.from({ length: ITEMS }, (_, index) => x + index);
+    const most = this.#chance(0.1) ? this.#random.below(ITEMS) : ITEMS;
+    const map = async () => {
+      let next = 0;
+      try {
+        for await (const value of this.#submitter.map(tasks.double, items)) {
+          this.#count("value", value === 2 * (x + next), `item ${next} of a map`);
+          if (++next === most) break;
+        }
+      } catch (error) {
+        this.#count(nameOf(error), this.#isHit(error), `item ${next} of a map`);
+        next++;
+      }
+      if (next < ITEMS) this.endings["left"] = (this.endings["left"] ?? 0) + ITEMS - next;
+    };
+    this.#settled.push(map());
+    return ITEMS;
+  }
+
+  #count(ending: string, right: boolean | "hit", what: string): void {
+    this.endings[ending] = (this.endings[ending] ?? 0) + 1;
+    if (right === "hit") this.#hit++;
+    else if (!right) this.wrong.push(`${what} of seed ${this.#options.seed}: ${ending}`);
+  }
+
+  #isHit(error: unknown): "hit" | false {
+    const { stops = 0 } = this.#options;
+    return stops > 0 && error instanceof DeadlineError && error.deadline === DEADLINE && "hit";
+  }
+
+  #chance(share: number): boolean {
+    return this.#random.below(1e6) < 1e6 * share;
+  }
 }
 
-interface Ending {
-  /** In a word. */
-  readonly ending: string;
-  /** Whether a call should have ended so. */
-  readonly right: (fault: Fault | undefined, x: number) => boolean;
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : String(error);
 }
 
-async function describe(future: Future<unknown>): Promise<Ending> {
-  try {
-    const value = await future;
-    return {
-      ending: "value",
-      right: (fault, x) =>
-        fault === undefined
-          ? value === 2 * x
-          : fault.ending === "cancelled or value" && value === x,
-    };
-  } catch (error) {
-    const ending = error instanceof Error ? error.name : String(error);
-    return {
-      ending,
-      right: (fault) => {
-        if (fault?.ending === "reason") return error === REASON;
-        if (fault?.ending === "cancelled or value") return error instanceof CancelledError;
-        return fault !== undefined && error instanceof fault.ending;
-      },
-    };
-  }
+function isRight(error: unknown, fault: Fault | undefined): boolean {
+  if (fault?.ending === "reason") return error === REASON;
+  if (fault?.ending === "cancelled or value") return error instanceof CancelledError;
+  return fault !== undefined && error instanceof fault.ending;
 }

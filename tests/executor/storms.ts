@@ -1,6 +1,7 @@
 // Storms on each kind of worker, for minutes, each with the next seed: deno task storm --minutes 10 --seed 1
 import { parseArgs } from "node:util";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { readChildren, readLocks } from "../leave_nothing.ts";
 import { storm } from "./storm.ts";
 
 const { values } = parseArgs({
@@ -13,22 +14,30 @@ const { values } = parseArgs({
 const [minutes, first] = [Number(values.minutes), Number(values.seed)];
 if (!(minutes >= 0)) throw new RangeError(`Cannot storm for "${values.minutes}" minutes`);
 if (!Number.isInteger(first)) throw new RangeError(`Cannot storm with the seed "${values.seed}"`);
+const folder = await Deno.makeTempDir({ prefix: "quiver-storm-" });
+// What workers leave behind would be there.
+Deno.env.set("TMPDIR", folder);
 const end = performance.now() + 60_000 * minutes;
 for (let seed = first; seed === first || performance.now() < end; seed++) {
   for (const workerType of WORKER_TYPES) {
-    const begun = performance.now();
-    const { endings, wrong, workers } = await storm({
-      workerType,
-      calls: 10_000,
-      faults: 0.01,
-      seed,
-    });
-    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-    const megabytes = (Deno.memoryUsage().rss / 1e6).toFixed(0);
-    console.log(
-      `seed ${seed}, ${workerType}, ${seconds} s, ${megabytes} MB: ${JSON.stringify(endings)}`,
-    );
-    if (wrong.length > 0) throw new Error(`calls ended as they should not: ${wrong.join("; ")}`);
-    if (workers > 0) throw new Error(`${workers} workers are left`);
+    // With stops, all calls have a deadline, and so none travels in a chunk.
+    for (const stops of workerType === "inline" ? [0] : [0, 6]) {
+      const begun = performance.now();
+      const options = { workerType, calls: 10_000, faults: 0.01, seed, stops, busy: 5 };
+      const { endings, wrong, workers } = await storm(options);
+      const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+      const megabytes = (Deno.memoryUsage().rss / 1e6).toFixed(0);
+      const what = `seed ${seed}, ${workerType}${stops > 0 ? " that stop" : ""}`;
+      console.log(`${what}, ${seconds} s, ${megabytes} MB: ${JSON.stringify(endings)}`);
+      if (wrong.length > 0) throw new Error(`not as it should be: ${wrong.join("; ")}`);
+      if (workers > 0) throw new Error(`${workers} workers are left`);
+    }
   }
+  const left = [
+    ...await readLocks(),
+    ...await readChildren(),
+    ...[...Deno.readDirSync(folder)].map(({ name }) => name),
+  ];
+  if (left.length > 0) throw new Error(`seed ${seed} leaves ${left.join(", ")}`);
 }
+await Deno.remove(folder);

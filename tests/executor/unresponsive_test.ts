@@ -141,8 +141,8 @@ Deno.test("Dispatcher passes on what a worker took up nothing of, and not for ev
   const error = await assertRejects(() => calls[0] ?? Promise.resolve(), WorkerDiedError);
   assertEquals(
     error.message,
-    'Cannot run "a": 3 workers in a row took up nothing: they may be blocked by what `init` or the ' +
-      "call before leaves behind",
+    'Cannot run "a": 3 workers in a row took up nothing: they may be blocked by what `init`, the ' +
+      "module of the task or the call before leaves behind",
   );
   await stage.finishAll();
   assertEquals(await calls[1], "b");

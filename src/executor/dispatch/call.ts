@@ -1,5 +1,5 @@
 import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.ts";
-import { type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
+import { type ArrivalCheck, type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
 import type { OnAbort, SentCall } from "../../task/future.ts";
 import type {
   BegunItems,
@@ -248,6 +248,10 @@ export class DispatchedCall
     return !this.#begun && (this.at !== "worker" || this.#events.cancelled(this));
   }
 
+  checkArrivals(): ArrivalCheck {
+    return this.#worker?.handle.checkArrivals() ?? (() => true);
+  }
+
   raise(priority: number): void {
     if (priority > this.priority) this.#events.raised(this, priority);
   }
@@ -284,6 +288,7 @@ export class DispatchedCall
     this.#begun = true;
     this.unanswered = 0;
     this.#events.begun(this);
+    this.#startDeadline();
   }
 
   /** The call was given up, and has its grace period to end by itself. */
@@ -343,10 +348,8 @@ export class DispatchedCall
 
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
-    if (kind === STARTED) {
-      this.noteBegun();
-      this.#startDeadline();
-    } else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
+    if (kind === STARTED) this.noteBegun();
+    else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
     else this.#tell(kind, data);
   }
 
@@ -369,10 +372,8 @@ export class DispatchedCall
   }
 
   #setTimer(delay: number, giveUp: () => void): void {
-    const worker = this.#worker?.handle;
-    const checkArrivals = worker && (() => worker.checkArrivals());
     this.clearTimer();
-    this.#timer = new GiveUpTimer(delay, giveUp, { checkArrivals });
+    this.#timer = new GiveUpTimer(delay, giveUp, { checkArrivals: () => this.checkArrivals() });
   }
 
   #toLate(deadline: number): DeadlineError {

@@ -556,7 +556,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const silent = handle.endedBy === "unresponsive";
     if (!silent || ++call.unanswered < MAX_UNRESPONSIVE) return this.#requeue(call);
     const reason = `${MAX_UNRESPONSIVE} workers in a row took up nothing: they may be blocked by ` +
-      "what `init` or the call before leaves behind";
+      "what `init`, the module of the task or the call before leaves behind";
     const message = `Cannot run "${call.request.task}": ${reason}`;
     this.#reject(call, new WorkerDiedError(message, { reason }));
   }

@@ -1,3 +1,4 @@
+import { giveUpOn, isTimeout } from "../../base/abortable.ts";
 import { toWarning } from "../../base/warning.ts";
 import type { Future } from "../../task/future.ts";
 import { type ChunkSizer, createChunkSizer } from "./chunk_pace.ts";
@@ -44,7 +45,9 @@ class MapRun<T, R> {
   readonly #buffer: MapBuffer<R>;
   readonly #caller: MapCaller<T, R>;
   readonly #progress: MapProgress;
-  readonly #signal: AbortSignal | undefined;
+  readonly #watch: Disposable | undefined;
+  /** There as soon as the map was given up. */
+  #end: GivenUp<R> | undefined;
   #changed = Promise.withResolvers<void>();
   readonly #ring = (): void => this.#changed.resolve();
 
@@ -78,8 +81,8 @@ class MapRun<T, R> {
     const freeze = (item: T) => Array.isArray(items) ? item : caller.freeze(item);
     this.#input = openMapInput(items, freeze, this.#ring);
     this.#progress = progress;
-    this.#signal = signal;
-    signal?.addEventListener("abort", this.#ring);
+    if (signal?.aborted) this.#giveUp(signal.reason);
+    this.#watch = signal && giveUpOn(signal, (reason) => this.#giveUp(reason));
     progress.start(sizeOf(items));
   }
 
@@ -91,12 +94,12 @@ class MapRun<T, R> {
    */
   async next(): Promise<MapBatch<R> | undefined> {
     for (;;) {
-      this.#signal?.throwIfAborted();
+      if (this.#end !== undefined) return takeRest(this.#end);
       this.#changed = Promise.withResolvers<void>();
       this.#fill();
       const batch = this.#buffer.take();
       if (batch !== undefined) return batch;
-      if (this.#buffer.size === 0 && this.#input.ended) {
+      if (this.#isComplete) {
         if (this.#input.failure !== undefined) throw this.#input.failure.error;
         return undefined;
       }
@@ -106,10 +109,29 @@ class MapRun<T, R> {
 
   /** Gives up what has not started, and lets the input clean up. */
   async close(): Promise<void> {
-    this.#signal?.removeEventListener("abort", this.#ring);
+    this.#watch?.[Symbol.dispose]();
     this.#buffer.cancel();
     this.#progress.stop();
     await this.#input.close();
+  }
+
+  /** What was there when the time was over counts; any other signal ends the map at once. */
+  #giveUp(reason: unknown): void {
+    const rest: MapBatch<R>[] = [];
+    if (isTimeout(reason)) {
+      for (let batch = this.#buffer.take(); batch !== undefined; batch = this.#buffer.take()) {
+        rest.push(batch);
+      }
+    }
+    // Where all has ended in time, only who takes the results has not seen that.
+    const complete = isTimeout(reason) && this.#isComplete;
+    this.#end = { rest, failure: complete ? this.#input.failure : { error: reason } };
+    this.#buffer.cancel();
+    this.#ring();
+  }
+
+  get #isComplete(): boolean {
+    return this.#buffer.size === 0 && this.#input.ended;
   }
 
   #fill(): void {
@@ -120,6 +142,20 @@ class MapRun<T, R> {
       for (const make of this.#caller.call(items)) this.#buffer.add(make);
     }
   }
+}
+
+/** What is left of a map that was given up. */
+interface GivenUp<R> {
+  /** Results that are given all the same. */
+  readonly rest: MapBatch<R>[];
+  /** What it ends with after them, unless nothing is missing. */
+  readonly failure: { readonly error: unknown } | undefined;
+}
+
+function takeRest<R>({ rest, failure }: GivenUp<R>): MapBatch<R> | undefined {
+  const batch = rest.shift();
+  if (batch === undefined && failure !== undefined) throw failure.error;
+  return batch;
 }
 
 /** Tells an observer how a map goes, for as long as it does. */

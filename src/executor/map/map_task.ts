@@ -62,7 +62,8 @@ export interface MapOptions {
   progress?: boolean | ProgressObserver;
   /**
    * Ends the iteration with the signal's reason, and cancels what has not started; with
-   * `AbortSignal.timeout()` this is a time limit for the whole iteration.
+   * `AbortSignal.timeout()` this is a time limit for the whole iteration, which gives the results that
+   * are there by then first, and ends as always if those are all.
    */
   signal?: AbortSignal;
 }

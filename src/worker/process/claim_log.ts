@@ -135,6 +135,10 @@ export class SentClaimLog implements SentClaims {
     return this.isClaimed(slot) && this.#preparing[slot] === 0;
   }
 
+  isPreparing(slot: number): boolean {
+    return this.isClaimed(slot) && this.#preparing[slot] === 1;
+  }
+
   isClosing(): boolean {
     this.#file.readOn(this.#received);
     return this.#closing;

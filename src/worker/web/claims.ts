@@ -6,6 +6,7 @@ const CLAIMED = 1;
 const REVOKED = 2;
 const ABORTED = 3;
 const BEGUN = 4;
+const FORESTALLED = 5;
 
 /** The words before the slots: how many messages the worker has posted, and whether it closes. */
 const POSTED = 0;
@@ -71,13 +72,19 @@ export class Claims {
 
   /** Parent: keeps the body of a claimed call from beginning; `false` when it has begun. */
   forestall(slot: number): boolean {
-    return this.#replace(slot, CLAIMED, ABORTED);
+    return this.#replace(slot, CLAIMED, FORESTALLED);
   }
 
   /** Parent: whether the worker has claimed the call. */
   isClaimed(slot: number): boolean {
     const word = Atomics.load(this.#words, STATES + slot);
-    return word === CLAIMED || word === BEGUN || word === ABORTED;
+    return word !== SENT && word !== REVOKED;
+  }
+
+  /** Parent: whether the worker has claimed the call, and its body has not begun. */
+  isPreparing(slot: number): boolean {
+    const word = Atomics.load(this.#words, STATES + slot);
+    return word === CLAIMED || word === FORESTALLED;
   }
 
   /** Parent: whether the body of the call has begun. */
@@ -93,7 +100,8 @@ export class Claims {
 
   /** Whether the call that runs in this slot is to end. */
   isAborted(slot: number): boolean {
-    return Atomics.load(this.#words, STATES + slot) === ABORTED;
+    const word = Atomics.load(this.#words, STATES + slot);
+    return word === ABORTED || word === FORESTALLED;
   }
 
   /** Worker: the next item of the call in this slot begins; `false` when the parent has taken it. */

@@ -14,11 +14,15 @@ import type { BegunItems, CallRequest, RunResult, ThrownValue } from "../worker.
 // answer   [slot, duration, value]     or  [slot, result]
 // control  [slot, "abort", reason]      to the call that runs
 //          [slot, "callback", message]
+//          [slot, "ping", undefined]    to the worker, which reports that it reads messages
 // report   [slot, "report", kind, data] from the call that runs, before its answer
 // ```
 
 /** The kind of report by which a call calls its caller back, and of the frame with the answer. */
 export const CALLBACK = "callback";
+
+/** What a worker is asked whether it reads messages with, and the kind of report by which it says so. */
+export const PING = "ping";
 
 /** How many calls may be on their way to one worker at once: slots are numbered from 0. */
 export const WORKER_CAPACITY = 1024;
@@ -40,11 +44,11 @@ export type CallFrame =
 
 /**
  * What goes to a call that runs: that it is to end, with a reason that `fromThrown()` gave, or what
- * became of a callback that it has called.
+ * became of a callback that it has called; or a question to its worker.
  */
 export type ControlFrame = readonly [
   slot: number,
-  type: "abort" | typeof CALLBACK,
+  type: "abort" | typeof CALLBACK | typeof PING,
   data: unknown,
 ];
 
@@ -173,6 +177,8 @@ export interface SentClaims {
   isClaimed(slot: number): boolean;
   /** Whether the body of the call has begun. */
   hasBegun(slot: number): boolean;
+  /** Whether the worker has claimed the call, and its body has not begun, and perhaps will not. */
+  isPreparing(slot: number): boolean;
   /** Whether the worker runs its close hook. */
   isClosing(): boolean;
   /** The call in this slot is to end; `false` when the worker has not claimed it. */

@@ -42,3 +42,13 @@ const me = crypto.randomUUID();
 export const whoAmI = task(import.meta, function whoAmI(): string {
   return me;
 });
+
+/** Gives a large result, a moment after it has begun. */
+export const giveLarge = task(
+  import.meta,
+  async function giveLarge(length: number): Promise<Float64Array> {
+    reportProgress("running");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return new Float64Array(length);
+  },
+);
