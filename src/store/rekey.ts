@@ -1,13 +1,14 @@
 import { endOf } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { KEY_SCHEME } from "../call/call_key.ts";
 import { findKeyOf, toIdentity } from "../call/record_key.ts";
-import { DIGEST_SCHEME, digestArgument } from "../value/digest/digest_value.ts";
+import { digestArgument } from "../value/digest/digest_value.ts";
 import type { Digest } from "../value/value.ts";
 import type { Lease, LeaseStore, Stores } from "./stores.ts";
 
 /** What may be different of a task's calls. */
 export type IdentityChange = Partial<
-  Pick<CallRecord, "module" | "task" | "version" | "code" | "ignored">
+  Pick<CallRecord, "module" | "task" | "version" | "code" | "parts" | "ignored">
 >;
 
 /** What became of the records. */
@@ -19,6 +20,9 @@ export interface RekeyResult {
   /** How many stay as they are as it is not known how their key was made, or an argument is gone. */
   readonly unknown: number;
 }
+
+/** The schemes of keys whose digests of arguments are those of today. */
+const ARGUMENT_SCHEMES = [1, KEY_SCHEME];
 
 /** A record that is to have another key. */
 interface Move {
@@ -65,7 +69,7 @@ async function rekey(
 ): Promise<CallRecord | undefined> {
   const makeKey = findKeyOf(record);
   if (makeKey === undefined) return undefined;
-  const changed = withoutUndefined({ ...record, ...change, scheme: DIGEST_SCHEME });
+  const changed = withoutUndefined({ ...record, ...change, scheme: KEY_SCHEME });
   const { version } = changed;
   if (version !== undefined && typeof version !== "string" && !Number.isFinite(version)) {
     throw new TypeError(
@@ -74,14 +78,14 @@ async function rekey(
   }
   const args: CallRecord["args"][number][] = [];
   for (const argument of record.args) {
-    const digest = record.scheme === DIGEST_SCHEME
+    const digest = ARGUMENT_SCHEMES.includes(record.scheme)
       ? argument.digest
       : await digestAgain(stores, argument.value);
     if (digest === undefined) return undefined;
     args.push({ ...argument, digest });
   }
   const digests = args.map(({ digest }) => digest);
-  return { ...changed, args, key: makeKey(toIdentity(changed), digests, DIGEST_SCHEME) };
+  return { ...changed, args, key: makeKey(toIdentity(changed), digests, KEY_SCHEME) };
 }
 
 /** A field that is set to `undefined` is one that the call does not have any more. */

@@ -222,7 +222,7 @@ function createCallable(
       ? await frozen.resolved(name)
       : frozen ?? refuse(`Cannot digest a call of "${name}"`);
     const { makeKeyable, prepareCall } = await REMEMBERING.load();
-    const unreadable = await makeKeyable(definition, values);
+    const unreadable = await makeKeyable(definition, values, scopeOf().warn);
     if (unreadable !== undefined) throw unreadable.cause;
     const call = prepareCall(definition, values, refuse, new Map(parts));
     return call?.key ?? refuse(`Cannot digest a call of "${name}": it has no key`);
