@@ -1,18 +1,8 @@
 import type { Item } from "./module_items.ts";
 import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
-import { mayChange } from "./mutation.ts";
+import { isDirect, mayChange } from "./mutation.ts";
 import type { LoadedModule } from "./read_source.ts";
 import type { CodeUses, Use } from "./uses.ts";
-
-/** Functions that change what they are given first. */
-const CHANGING = new Set([
-  "Object.assign",
-  "Object.defineProperty",
-  "Object.defineProperties",
-  "Object.setPrototypeOf",
-  "Reflect.set",
-  "Reflect.defineProperty",
-]);
 
 /** An item that names another one. */
 interface User {
@@ -43,6 +33,9 @@ export class Effects {
   readonly #reachedPackages = new Set<string>();
   /** Items that change what is reached when they run, and those that run such items. */
   readonly #changing = new Set<Item>();
+  /** Items that run while their modules are loaded. */
+  readonly #starting = new Set<Item>();
+  #running: ReadonlySet<Item> | undefined;
   #found: Item[] = [];
 
   /**
@@ -60,6 +53,7 @@ export class Effects {
   }
 
   #note(item: Item): void {
+    if (this.#runs(item)) this.#starting.add(item);
     for (const resolved of this.#usesOf(item)) {
       const { meaning } = resolved;
       if (meaning === undefined) {
@@ -114,9 +108,29 @@ export class Effects {
     const changes = meaning === item
       ? mayChange(use, item, (use, name, path) => this.#findFunction(user, use, name, path))
       : use.kind !== "read";
-    if (!changes) return;
+    // What may be changed by way of something else is only if the code runs, as far as that is seen.
+    if (!changes || !(isDirect(use) || this.#atLoad().has(user))) return;
     if (!isBody) this.#found.push(user);
     this.#change(user);
+  }
+
+  /** The items that may run while modules are loaded. */
+  #atLoad(): ReadonlySet<Item> {
+    if (this.#running !== undefined) return this.#running;
+    const running = new Set(this.#starting);
+    for (const item of running) {
+      const begins = this.#starting.has(item) && item.kind !== "statement";
+      for (const { use, meaning } of this.#usesOf(item)) {
+        if (begins && !use.atLoad || meaning === undefined || "member" in meaning) continue;
+        const items = !("whole" in meaning)
+          ? [meaning]
+          : meaning.whole.kind === "code"
+          ? meaning.whole.items
+          : [];
+        for (const each of items) running.add(each);
+      }
+    }
+    return this.#running = running;
   }
 
   #findFunction(
@@ -176,16 +190,20 @@ export class Effects {
 
   /** Whether something happens when it is loaded. */
   #runs(item: Item): boolean {
-    const { calls, uses } = this.#codeOf(item);
-    return item.kind === "statement" || calls || uses.some(({ atLoad }) => atLoad);
+    if (item.kind === "statement") return true;
+    try {
+      const { calls, uses } = this.#codeOf(item);
+      return calls || uses.some(({ atLoad }) => atLoad);
+    } catch {
+      // A module that is missing is an error only where it is reached.
+      return false;
+    }
   }
 }
 
-function changesGlobal({ kind, path, argument, name }: Use): boolean {
-  if (kind === "write") return path.length > 0;
-  if (kind !== "escape" || argument === undefined || argument.index !== 0) return false;
-  const { callee } = argument;
-  return name !== callee.name && CHANGING.has([callee.name, ...callee.path].join("."));
+function changesGlobal(use: Use): boolean {
+  if (use.kind === "write") return use.path.length > 0;
+  return use.kind === "escape" && isDirect(use);
 }
 
 function add<K, V>(map: Map<K, V[]>, key: K, value: V): void {

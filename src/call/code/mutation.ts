@@ -25,6 +25,25 @@ const PURE = new Set(
 
 const CONTAINERS = /^(?:Weak)?(?:Map|Set)$|Array$/;
 
+/** Functions that change what they are given first. */
+const CHANGING = new Set([
+  "Object.assign",
+  "Object.defineProperty",
+  "Object.defineProperties",
+  "Object.setPrototypeOf",
+  "Reflect.set",
+  "Reflect.defineProperty",
+]);
+
+/** Whether what is done with something changes it there and then, if it changes it. */
+export function isDirect({ kind, method = "", argument }: Use): boolean {
+  if (kind === "write") return true;
+  if (kind === "method") return !LOOKING.has(method);
+  if (argument === undefined || argument.index !== 0) return false;
+  const { name, path } = argument.callee;
+  return CHANGING.has([name, ...path].join("."));
+}
+
 /** Finds the item that is called by a name, if there is one. */
 type FindItem = (use: Use, name: string, path: readonly string[]) => Item | undefined;
 

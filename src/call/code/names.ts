@@ -1,4 +1,4 @@
-import { childrenOf, isFunctionNode, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
+import { childrenOf, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 
 /** The names that a pattern binds. */
 export function patternNames(pattern: SyntaxNode | undefined): string[] {
@@ -35,15 +35,14 @@ export function lexicalNames(statements: readonly SyntaxNode[]): string[] {
   });
 }
 
-/** The names that `var` declares anywhere in code, but for functions inside. */
+/** The statements that have other statements in them; a `var` stands nowhere else. */
+const NESTING =
+  /^(?:Block|If|For|ForIn|ForOf|While|DoWhile|Switch|Try|Labeled|With)Statement$|^SwitchCase$|^CatchClause$|^StaticBlock$/;
+
+/** The names that `var` declares anywhere in a statement, but for functions inside. */
 export function varNames(node: SyntaxNode): string[] {
-  const own = node.type === "VariableDeclaration" && node.kind === "var"
-    ? declaratorNames(node)
-    : [];
-  const inner = childrenOf(node).filter((child) =>
-    !isFunctionNode(child) && !child.type.startsWith("Class")
-  );
-  return own.concat(inner.flatMap(varNames));
+  if (node.type === "VariableDeclaration") return node.kind === "var" ? declaratorNames(node) : [];
+  return NESTING.test(node.type) ? childrenOf(node).flatMap(varNames) : [];
 }
 
 function declaratorNames(declaration: SyntaxNode): string[] {

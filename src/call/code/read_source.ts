@@ -90,10 +90,10 @@ async function readFile(
   if (!mayRead(path)) throw new UnreadableModuleError(url);
   try {
     // A device may have no end.
-    if (!(await Deno.stat(path)).isFile) throw new TypeError("it is no file");
-    const bytes = await Deno.readFile(path);
+    if (!Deno.statSync(path).isFile) throw new TypeError("it is no file");
+    const bytes = Deno.readFileSync(path);
     // After it was read: a write in between counts as one after it was loaded.
-    return { bytes, changedAt: toChangeTime(await Deno.stat(path)) };
+    return { bytes, changedAt: toChangeTime(Deno.statSync(path)) };
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw new UnreadableModuleError(url);
     // A program that was compiled has its modules in itself.

@@ -38,9 +38,14 @@ export function nameAt(node: SyntaxNode, field: string): string {
 
 /** All nodes right beneath a node, in the order of their fields. */
 export function childrenOf(node: SyntaxNode): SyntaxNode[] {
-  return Object.values(node).flatMap((value) =>
-    Array.isArray(value) ? value.filter(isNode) : isNode(value) ? [value] : []
-  );
+  const children: SyntaxNode[] = [];
+  for (const field in node) {
+    const value = node[field];
+    if (typeof value !== "object" || value === null) continue;
+    if (Array.isArray(value)) { for (const each of value) if (isNode(each)) children.push(each); }
+    else if (isNode(value)) children.push(value);
+  }
+  return children;
 }
 
 /** Whether a node is a function or a method's function. */

@@ -38,21 +38,26 @@ export class Projects implements Disposable {
   }
 
   /** Tells the keys in a process of its own. */
-  async tell(
-    kind: string,
-    urls: readonly string[] = this.urls(),
-    flags: readonly string[] = ["-A"],
-  ): Promise<Told[]> {
+  async tell(kind: string, urls: readonly string[] = this.urls()): Promise<Told[]> {
+    return JSON.parse((await this.run(KEYS, ["-A"], [kind, ...urls])).stdout);
+  }
+
+  /** Runs a program. */
+  async run(
+    file: string,
+    flags: readonly string[],
+    args: readonly string[] = [],
+  ): Promise<{ readonly stdout: string; readonly stderr: string }> {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--no-check", "--no-prompt", ...flags],
-        ...["--config", new URL("deno.json", ROOT).pathname, KEYS, kind, ...urls],
+        ...["--config", new URL("deno.json", ROOT).pathname, file, ...args],
       ],
       cwd: ROOT,
     }).output();
     const decoder = new TextDecoder();
     assert(code === 0, decoder.decode(stderr));
-    return JSON.parse(decoder.decode(stdout));
+    return { stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
   }
 
   [Symbol.dispose](): void {

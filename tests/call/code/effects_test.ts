@@ -48,23 +48,23 @@ const OTHER: readonly Pair[] = [
   ],
   [
     "a function that is given it and gives it on",
-    `${STATE} const set = (o, k) => { o.k = k; }; const on = (o, k) => set(o, k); function f() { on(state, 2); }`,
-    `${STATE} const set = (o, k) => { o.k = k; }; const on = (o, k) => set(o, k); function f() { on(state, 3); }`,
+    `${STATE} const set = (o, k) => { o.k = k; }; const on = (o, k) => set(o, k); function f() { on(state, 2); } f();`,
+    `${STATE} const set = (o, k) => { o.k = k; }; const on = (o, k) => set(o, k); function f() { on(state, 3); } f();`,
   ],
   [
     "a function that takes it by arguments",
-    `${STATE} function bump() { arguments[0].k = 2; } function f(a = 1) { bump(state); }`,
-    `${STATE} function bump() { arguments[0].k = 2; } function f(a = 2) { bump(state); }`,
+    `${STATE} function bump() { arguments[0].k = 2; } function f(a = 1) { bump(state); } f();`,
+    `${STATE} function bump() { arguments[0].k = 2; } function f(a = 2) { bump(state); } f();`,
   ],
   [
     "another name for it",
-    `${STATE} function f() { const s = state; s.k = 2; }`,
-    `${STATE} function f() { const s = state; s.k = 3; }`,
+    `${STATE} function f() { const s = state; s.k = 2; } f();`,
+    `${STATE} function f() { const s = state; s.k = 3; } f();`,
   ],
   [
     "another name for what is inside",
-    `${STATE} function f() { const s = state.inner; s.n = 2; }`,
-    `${STATE} function f() { const s = state.inner; s.n = 3; }`,
+    `${STATE} function f() { const s = state.inner; s.n = 2; } f();`,
+    `${STATE} function f() { const s = state.inner; s.n = 3; } f();`,
   ],
   [
     "a function that gives it",
@@ -145,8 +145,8 @@ const OTHER: readonly Pair[] = [
   ],
   [
     "an array of arrays",
-    "const rows = [[1]]; export const helper = () => rows; function f() { for (const row of rows) row[0] = 2; }",
-    "const rows = [[1]]; export const helper = () => rows; function f() { for (const row of rows) row[0] = 3; }",
+    "const rows = [[1]]; export const helper = () => rows; function f() { for (const row of rows) row[0] = 2; } f();",
+    "const rows = [[1]]; export const helper = () => rows; function f() { for (const row of rows) row[0] = 3; } f();",
   ],
   [
     "the order of two effects",
@@ -181,6 +181,11 @@ const OTHER: readonly Pair[] = [
 ];
 
 const SAME: readonly Pair[] = [
+  [
+    "a function that nobody calls and that gives it a name",
+    `${STATE} function f() { const s = state; return [s, 1]; } const g = () => f();`,
+    `${STATE} function f() { const s = state; return [s, 2]; } const g = () => f();`,
+  ],
   ["what names nothing used", `${TABLE} console.log(1);`, `${TABLE} console.log(2);`],
   [
     "a function that only looks",

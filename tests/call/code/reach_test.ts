@@ -1,5 +1,7 @@
 // contract: what a change of a program's text changes of the code that a task reaches
 import { assertEquals, assertNotEquals } from "@std/assert";
+import { codeParts } from "../../../src/call/code/code_parts.ts";
+import { parseFunction } from "../../../src/call/function_profile.ts";
 import { digestOf, type Files, QUIVER, readCode, type ReadOptions, toTasks } from "./_digest.ts";
 
 interface Case extends ReadOptions {
@@ -471,4 +473,25 @@ Deno.test("codeParts() takes all of a module where code cannot be followed, and 
     assertEquals(before.warnings.length, 1);
     assertEquals(before.warnings[0]?.startsWith(`Cannot see what ${what} in "file://`), true, what);
   }
+});
+
+Deno.test("codeParts() reads modules of data: and blob: URLs", async () => {
+  const parsed = await parseFunction(function simulate(x: number): number {
+    return Reflect.get(globalThis, "helper")(x);
+  });
+  const digests = await Promise.all([1, 2, 1].map(async (k, index) => {
+    const toUrl = (text: string) => {
+      return index === 2
+        ? URL.createObjectURL(new Blob([text], { type: "application/typescript" }))
+        : `data:application/typescript,${encodeURIComponent(text)}`;
+    };
+    const helper = toUrl(`export const helper = (x: number): number => x + ${k};`);
+    const text = `import { task } from "${QUIVER}"; import { helper } from "${helper}";
+      const fn = (x: number) => helper(x); export const simulate = task(import.meta, fn);`;
+    const address = { module: toUrl(text), name: "simulate" };
+    const question = { address, parsed, extent: "module", evaluatedAt: Date.now() } as const;
+    return (await codeParts({ ...question, resolve: (specifier) => specifier })).digest;
+  }));
+  assertNotEquals(digests[0], digests[1]);
+  assertEquals(digests[0], digests[2]);
 });
