@@ -200,7 +200,8 @@ const LARGEST = 2n ** 64n;
  * of a hit.
  */
 export class CallKeys {
-  readonly #identity: TaskIdentity;
+  /** What makes up the keys beside the arguments. */
+  readonly identity: TaskIdentity;
   readonly #profile: FunctionProfile;
   readonly #ignored: ReadonlySet<string>;
   #recent = new Map<string | number, KeyedCall>();
@@ -212,7 +213,7 @@ export class CallKeys {
    * @param ignored The names of the parameters that do not count.
    */
   constructor(identity: TaskIdentity, profile: FunctionProfile, ignored: ReadonlySet<string>) {
-    this.#identity = identity;
+    this.identity = ignored.size === 0 ? identity : withIgnored(identity, profile, ignored);
     this.#profile = profile;
     this.#ignored = ignored;
   }
@@ -239,7 +240,7 @@ export class CallKeys {
   }
 
   #make(args: readonly unknown[], parts?: Map<object, EncodedPart>): KeyedCall {
-    return toKeyedCall(this.#identity, this.#profile, this.#ignored, args, parts);
+    return toKeyedCall(this.identity, this.#profile, this.#ignored, args, parts);
   }
 }
 

@@ -193,7 +193,6 @@ export class TaskDefinition {
   /** There once the function was read, for the first key. */
   #keyed: {
     readonly profile: FunctionProfile;
-    readonly identity: TaskIdentity;
     readonly keys: CallKeys;
   } | undefined;
   /** While it is being read, for all calls that come meanwhile. */
@@ -243,9 +242,14 @@ export class TaskDefinition {
     return this.#options.code !== "none";
   }
 
+  /** What makes up the keys of its calls beside their arguments, once its code was read. */
+  get identity(): TaskIdentity | undefined {
+    return this.#keyed?.keys.identity;
+  }
+
   /** The digest of the task's code, once it was read, if it counts. */
   get code(): Digest | undefined {
-    return this.#keyed?.identity.code ?? this.#adopted;
+    return this.identity?.code ?? this.#adopted;
   }
 
   /** Whether the code was not read yet by which the task counts as an argument. */
@@ -288,7 +292,7 @@ export class TaskDefinition {
     const profile = toFunctionProfile(parsed);
     const identity = this.#toIdentity(await this.#readCode(profile, parsed));
     const keys = new CallKeys(identity, profile, this.#ignored);
-    this.#keyed = { profile, identity, keys };
+    this.#keyed = { profile, keys };
     return profile;
   }
 

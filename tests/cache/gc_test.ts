@@ -162,7 +162,7 @@ Deno.test("Bag.records() gives all but a damaged record, and gc() keeps what tho
   }
   const log = Deno.readTextFileSync(`${path}/calls.jsonl`);
   const lines = log.split("\n").filter((line) => line !== "");
-  const damaged = lines[2]?.replace('"scheme":1', '"scheme":7') ?? "";
+  const damaged = lines[2]?.replace('"scheme":2', '"scheme":7') ?? "";
   Deno.writeTextFileSync(`${path}/calls.jsonl`, log.replace(lines[2] ?? "", damaged));
   {
     await using bag = await openBag(path);

@@ -68,12 +68,12 @@ export class RandomProgram {
    *
    * @param changed The declaration whose literal is another, if one is to be.
    */
-  write(style: Style = {}, changed?: number): Files {
+  write(style?: Style, changed?: number): Files {
     const modules = Array.from(
       { length: MODULES },
-      (_, module) => this.#write(module, style, changed),
+      (_, module) => this.#write(module, style ?? {}, changed),
     );
-    const name = this.#nameOf(this.#first, style.suffix ?? "");
+    const name = this.#nameOf(this.#first, style?.suffix ?? "");
     const { module } = this.#at(this.#first);
     const tasks = toTasks(`import { ${name} } from "./m${module}.ts";`);
     return {
