@@ -1,8 +1,18 @@
-import type { Item } from "./module_items.ts";
-import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
+import { Item } from "./module_items.ts";
+import { type Meaning, type ModuleGraph, QUIVER, type ResolvedUse } from "./module_graph.ts";
 import { isDirect, mayChange } from "./mutation.ts";
 import type { LoadedModule } from "./read_source.ts";
 import type { CodeUses, Use } from "./uses.ts";
+
+/** What can be changed: an item, data that is imported, or a package by its name. */
+type Thing = Item | LoadedModule | string;
+
+/** What a meaning consists of. */
+function toThings(meaning: Meaning): readonly Thing[] {
+  if ("member" in meaning) return [meaning.name];
+  if (!("whole" in meaning)) return [meaning];
+  return meaning.whole.kind === "code" ? meaning.whole.items : [meaning.whole];
+}
 
 /** An item that names another one. */
 interface User {
@@ -26,46 +36,54 @@ export interface TaskBody {
 export class Effects {
   readonly #graph: ModuleGraph;
   readonly #body: TaskBody;
-  readonly #users = new Map<Item, User[]>();
-  readonly #packages = new Map<string, Item[]>();
-  /** The items that are reached. */
-  readonly reached = new Set<Item>();
-  readonly #reachedPackages = new Set<string>();
+  readonly #users = new Map<Thing, User[]>();
+  readonly #reached = new Set<Thing>();
   /** Items that change what is reached when they run, and those that run such items. */
   readonly #changing = new Set<Item>();
-  /** Items that run while their modules are loaded. */
+  /** Items that run while their modules are loaded, and what they call then, directly or not. */
   readonly #starting = new Set<Item>();
-  #running: ReadonlySet<Item> | undefined;
+  #called: ReadonlySet<Item> | undefined;
   #found: Item[] = [];
 
   /**
-   * Looks for who names what.
+   * Knows no modules yet.
    *
-   * @param modules The modules that are loaded with the task's.
+   * @param body Where the task's function is.
    */
-  constructor(graph: ModuleGraph, modules: readonly LoadedModule[], body: TaskBody) {
+  constructor(graph: ModuleGraph, body: TaskBody) {
     this.#graph = graph;
     this.#body = body;
-    for (const module of modules) {
-      if (module.kind !== "code") continue;
-      for (const item of module.items) if (!item.main) this.#note(item);
-    }
+  }
+
+  /** Looks for who names what in a module that is loaded. */
+  add(module: LoadedModule): void {
+    if (module.kind !== "code") return;
+    for (const item of module.items) if (!item.main) this.#note(item);
   }
 
   #note(item: Item): void {
+    this.#called = undefined;
     if (this.#runs(item)) this.#starting.add(item);
     for (const resolved of this.#usesOf(item)) {
-      const { meaning } = resolved;
+      const { meaning, use } = resolved;
       if (meaning === undefined) {
-        if (item.kind === "statement" && changesGlobal(resolved.use)) this.#found.push(item);
-      } else if ("member" in meaning) {
-        if (item.kind === "statement") add(this.#packages, meaning.name, item);
-      } else if (!("whole" in meaning)) {
-        add(this.#users, meaning, { item, resolved });
-      } else if (meaning.whole.kind === "code") {
-        for (const each of meaning.whole.items) add(this.#users, each, { item, resolved });
+        if (item.kind === "statement" && changesGlobal(use)) this.#found.push(item);
+        continue;
       }
+      for (const thing of toThings(meaning)) this.#noteUser(thing, { item, resolved });
     }
+    // What is declared anew is changed.
+    for (const { item: first, start } of item.redeclared) {
+      const use: Use = { name: "", start, path: [], kind: "write", atLoad: true };
+      this.#noteUser(first, { item, resolved: { meaning: first, use, label: "" } });
+    }
+  }
+
+  #noteUser(thing: Thing, user: User): void {
+    const known = this.#users.get(thing);
+    if (known === undefined) this.#users.set(thing, [user]);
+    else known.push(user);
+    if (this.#reached.has(thing)) this.#checkUser(thing, user);
   }
 
   /** What cannot be resolved is an error only where it is reached. */
@@ -79,58 +97,55 @@ export class Effects {
 
   /** Takes what was found since the last time. */
   take(): Item[] {
-    const found = this.#found.filter((item) => !this.reached.has(item));
+    const found = this.#found.filter((item) => !this.#reached.has(item));
     this.#found = [];
     return found;
   }
 
   /** Says that something is reached. */
   reach(meaning: Meaning): void {
-    if ("member" in meaning) {
-      if (meaning.name === "quiver" || this.#reachedPackages.has(meaning.name)) return;
-      this.#reachedPackages.add(meaning.name);
-      this.#found.push(...this.#packages.get(meaning.name) ?? []);
-    } else if (!("whole" in meaning)) {
-      this.#reachItem(meaning);
+    for (const thing of toThings(meaning)) {
+      if (thing === QUIVER || this.#reached.has(thing)) continue;
+      this.#reached.add(thing);
+      for (const user of this.#users.get(thing) ?? []) this.#checkUser(thing, user);
     }
   }
 
-  #reachItem(item: Item): void {
-    if (this.reached.has(item)) return;
-    this.reached.add(item);
-    for (const user of this.#users.get(item) ?? []) this.#checkUser(item, user);
-  }
-
-  #checkUser(item: Item, { item: user, resolved: { use, meaning } }: User): void {
-    const isBody = user === this.#body.item && this.#body.has(use.start);
-    if (user.kind === "statement" && !isBody) this.#found.push(user);
-    // A namespace that goes somewhere may have anything in it changed.
-    const changes = meaning === item
-      ? mayChange(use, item, (use, name, path) => this.#findFunction(user, use, name, path))
-      : use.kind !== "read";
+  #checkUser(thing: Thing, user: User): void {
+    const { item, resolved: { use } } = user;
+    const isBody = item === this.#body.item && this.#body.has(use.start);
+    if (item.kind === "statement" && !isBody) this.#found.push(item);
     // What may be changed by way of something else is only if the code runs, as far as that is seen.
-    if (!changes || !(isDirect(use) || this.#atLoad().has(user))) return;
-    if (!isBody) this.#found.push(user);
-    this.#change(user);
+    const isDone = typeof thing === "string" ? use.kind === "write" : isDirect(use);
+    if (!this.#changes(thing, user) || !(isDone || this.#runsAtLoad(user))) return;
+    if (!isBody) this.#found.push(item);
+    this.#change(item);
   }
 
-  /** The items that may run while modules are loaded. */
-  #atLoad(): ReadonlySet<Item> {
-    if (this.#running !== undefined) return this.#running;
-    const running = new Set(this.#starting);
-    for (const item of running) {
-      const begins = this.#starting.has(item) && item.kind !== "statement";
-      for (const { use, meaning } of this.#usesOf(item)) {
-        if (begins && !use.atLoad || meaning === undefined || "member" in meaning) continue;
-        const items = !("whole" in meaning)
-          ? [meaning]
-          : meaning.whole.kind === "code"
-          ? meaning.whole.items
-          : [];
-        for (const each of items) running.add(each);
-      }
+  #changes(thing: Thing, { item, resolved: { use, meaning } }: User): boolean {
+    if (thing instanceof Item && meaning === thing) {
+      return mayChange(use, thing, (use, name, path) => this.#findFunction(item, use, name, path));
     }
-    return this.#running = running;
+    // Of a package or a namespace that goes somewhere anything may be changed.
+    return use.kind !== "read" && use.kind !== "call";
+  }
+
+  #runsAtLoad({ item, resolved: { use } }: User): boolean {
+    this.#called ??= this.#findCalled();
+    return this.#called.has(item) || (use.atLoad && this.#starting.has(item));
+  }
+
+  #findCalled(): Set<Item> {
+    const called = new Set<Item>();
+    const visit = (item: Item, all: boolean): void => {
+      for (const { use, meaning } of this.#usesOf(item)) {
+        if (meaning === undefined || !(all || use.atLoad)) continue;
+        for (const thing of toThings(meaning)) if (thing instanceof Item) called.add(thing);
+      }
+    };
+    for (const item of this.#starting) visit(item, item.kind === "statement");
+    for (const item of called) visit(item, true);
+    return called;
   }
 
   #findFunction(
@@ -138,8 +153,9 @@ export class Effects {
     use: Use,
     name: string,
     path: readonly string[],
-  ): Item | undefined {
+  ): Item | "global" | undefined {
     const module = this.#graph.module(user.module);
+    if (module.kind !== "code" || !module.bindings.has(name)) return "global";
     const callee: Use = { name, path, start: use.start, kind: "call", atLoad: use.atLoad };
     try {
       const { meaning, use: { path: rest } } = this.#graph.resolveUse(module, callee);
@@ -176,7 +192,7 @@ export class Effects {
    */
   order(module: LoadedModule): Item[] {
     if (module.kind !== "code") return [];
-    const reached = module.items.filter((item) => this.reached.has(item));
+    const reached = module.items.filter((item) => this.#reached.has(item));
     const running = reached.filter((item) => this.#runs(item));
     const matters = running.some((item) =>
       item.kind === "statement" || this.#changing.has(item) ||
@@ -204,10 +220,4 @@ export class Effects {
 function changesGlobal(use: Use): boolean {
   if (use.kind === "write") return use.path.length > 0;
   return use.kind === "escape" && isDirect(use);
-}
-
-function add<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const known = map.get(key);
-  if (known === undefined) map.set(key, [value]);
-  else known.push(value);
 }

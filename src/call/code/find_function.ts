@@ -8,8 +8,9 @@ import {
 } from "./syntax.ts";
 import { functionNames, scopeNames } from "./names.ts";
 import type { Item } from "./module_items.ts";
+import { memberPath } from "./use_kind.ts";
 import type { LoadedModule } from "./read_source.ts";
-import { readUses } from "./uses.ts";
+import { type IsDefinition, readUses } from "./uses.ts";
 
 /** Where a function stands in its module. */
 export interface FoundFunction {
@@ -28,11 +29,16 @@ interface Place extends FoundFunction {
  * Finds a task's function in its module: what its names stand for depends on where it stands.
  *
  * @param fn The function as the engine has it.
+ * @param isDefinition Tells the calls that define tasks.
  * @returns The function, if it is there and names nothing but what the module binds at its top level.
  */
-export function findFunction(module: LoadedModule, fn: SyntaxNode): FoundFunction | undefined {
+export function findFunction(
+  module: LoadedModule,
+  fn: SyntaxNode,
+  isDefinition: IsDefinition,
+): FoundFunction | undefined {
   if (module.kind !== "code") return undefined;
-  const search = new Search(fn);
+  const search = new Search(fn, isDefinition);
   for (const item of module.items) search.add(item);
   const { places, given, names } = search;
   const isGiven = ({ item, node }: Place) =>
@@ -44,14 +50,16 @@ export function findFunction(module: LoadedModule, fn: SyntaxNode): FoundFunctio
 /** Looks for all functions that are written like one. */
 class Search {
   readonly places: Place[] = [];
-  /** What calls are given. */
+  /** What tasks are made of. */
   readonly given = new Set<SyntaxNode>();
   /** Those of them that are names. */
   readonly names = new Set<string>();
+  readonly #isDefinition: IsDefinition;
   readonly #digest: string;
   readonly #shape: string;
 
-  constructor(fn: SyntaxNode) {
+  constructor(fn: SyntaxNode, isDefinition: IsDefinition) {
+    this.#isDefinition = isDefinition;
     this.#digest = digestBody(fn);
     this.#shape = shapeOf(fn);
   }
@@ -60,13 +68,17 @@ class Search {
     for (const node of item.nodes) if (node !== undefined) this.#visit(item, node, []);
   }
 
+  #visitCall(node: SyntaxNode): void {
+    const callee = memberPath(nodeAt(node, "callee"));
+    const [, fn] = nodesAt(node, "arguments");
+    if (fn === undefined || callee === undefined) return;
+    if (!this.#isDefinition(callee.name, callee.path)) return;
+    this.given.add(fn);
+    if (fn.type === "Identifier") this.names.add(String(fn.name));
+  }
+
   #visit(item: Item, node: SyntaxNode, around: readonly SyntaxNode[]): void {
-    if (node.type === "CallExpression") {
-      for (const argument of nodesAt(node, "arguments")) {
-        this.given.add(argument);
-        if (argument.type === "Identifier") this.names.add(String(argument.name));
-      }
-    }
+    if (node.type === "CallExpression") this.#visitCall(node);
     if (
       isFunctionNode(node) && shapeOf(node) === this.#shape && digestBody(node) === this.#digest
     ) {

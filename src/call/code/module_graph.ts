@@ -49,7 +49,7 @@ export class MissingModuleError extends Error {
 }
 
 /** What stands for Quiver's own code. */
-const QUIVER = "quiver";
+export const QUIVER = "quiver";
 
 // What was read once is what runs here, whoever asks for it.
 const LOADED = new Map<string, Promise<LoadedModule>>();

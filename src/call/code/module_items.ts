@@ -35,6 +35,8 @@ export class Item {
   readonly main: boolean;
   /** What it is called where people see it. */
   readonly label: string;
+  /** The items that have declared names of this one before. */
+  readonly redeclared: { readonly item: Item; readonly start: number }[] = [];
   #digest: string | undefined;
   #uses: CodeUses | undefined;
 
@@ -204,7 +206,12 @@ class Divider implements ModuleItems {
     const label = names.filter((name) => name !== DEFAULT).join(", ") || this.#toLabel(nodes[0]);
     const item = new Item(this.#module, kind, nodes, { names, label, ...more });
     this.items.push(item);
-    for (const name of names) this.bindings.set(name, { kind: "item", item });
+    for (const name of names) {
+      const known = this.bindings.get(name);
+      // Only `var` and functions may be declared twice.
+      if (known?.kind !== "item") this.bindings.set(name, { kind: "item", item });
+      else item.redeclared.push({ item: known.item, start: item.start });
+    }
   }
 
   #toLabel(node: SyntaxNode | undefined): string {

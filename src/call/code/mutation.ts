@@ -44,8 +44,12 @@ export function isDirect({ kind, method = "", argument }: Use): boolean {
   return CHANGING.has([name, ...path].join("."));
 }
 
-/** Finds the item that is called by a name, if there is one. */
-type FindItem = (use: Use, name: string, path: readonly string[]) => Item | undefined;
+/** Finds the function that is called by a name, if it is known, or tells that it is there everywhere. */
+type FindItem = (
+  use: Use,
+  name: string,
+  path: readonly string[],
+) => Item | "global" | undefined;
 
 /** How far functions are followed that something is given to. */
 const DEEPEST = 4;
@@ -103,7 +107,8 @@ function mayChangeValue(
   if (argument === undefined || depth >= DEEPEST) return true;
   const { callee: { name, path }, index } = argument;
   const item = find(use, name, path);
-  if (item === undefined) return !isPure(name, path);
+  if (item === "global") return !isPure(name, path);
+  if (item === undefined) return true;
   const parameter = item.kind === "function" || item.kind === "variable"
     ? item.parameters.get(index)
     : undefined;

@@ -66,12 +66,15 @@ class Reach {
   readonly #graph: ModuleGraph;
   readonly #module: LoadedModule;
   readonly #fn: SyntaxNode;
-  readonly #modules: readonly LoadedModule[];
+  /** What is loaded, in the order in which it runs. */
+  readonly #modules = new Set<LoadedModule>();
   readonly #effects: Effects;
   readonly #edges = new Map<CodeNode, readonly Edge[]>();
   readonly #warnings = new Set<string>();
   readonly #root: Root;
   readonly #wholes = new Set<LoadedModule>();
+  /** The packages that are imported for what they do. */
+  readonly #effectful: Edge[] = [];
   readonly #found;
   readonly #extent: Extent;
 
@@ -80,15 +83,14 @@ class Reach {
     this.#module = module;
     this.#fn = fn;
     this.#extent = extent;
-    this.#modules = graph.order(module);
-    this.#found = findFunction(module, fn);
+    this.#found = findFunction(module, fn, graph.isDefinitionIn(module));
     const node = this.#found?.node;
     const body: TaskBody = {
       item: this.#found?.item,
       has: (start) => node !== undefined && start >= node.start && start < node.end,
     };
     this.#root = { function: node ?? fn };
-    this.#effects = new Effects(graph, this.#modules, body);
+    this.#effects = new Effects(graph, body);
   }
 
   read(): ReachedCode {
@@ -97,15 +99,16 @@ class Reach {
     const numbers = new Map<CodeNode, number>();
     const lines: string[] = [];
     for (const node of starts) this.#number(node, numbers, lines);
-    const running = this.#modules.flatMap((one) => this.#effects.order(one));
+    const running = Array.from(this.#modules, (one) => this.#effects.order(one)).flat();
     // What runs is in its order; the rest has none but that of what it is.
-    const rest = Array.from(reached).filter((node) =>
-      node instanceof Item && !running.includes(node)
-    );
+    const ordered = new Set<CodeNode>(running);
+    const rest = Array.from(reached).filter((node) => !ordered.has(node));
     const byCode = rest.sort((a, b) => compare(this.#digestOf(a), this.#digestOf(b)));
     for (const node of [...running, ...byCode]) this.#number(node, numbers, lines);
     const order = running.map((item) => numbers.get(item));
-    const digest = createSha256().update(JSON.stringify([this.#extent, lines, order]));
+    const digest = createSha256().update(
+      JSON.stringify([this.#extent, lines, order, this.#effectful]),
+    );
     return {
       digest: digest.digest("hex"),
       parts: this.#toParts(numbers.keys()),
@@ -118,18 +121,24 @@ class Reach {
 
   /** Where it begins: the function, and what is imported for what it does. */
   #starts(): CodeNode[] {
-    const starts: CodeNode[] = [this.#root];
-    if (this.#extent === "module") {
-      starts.push(...this.#modules);
-      return starts;
-    }
-    for (const module of this.#modules) {
+    const loaded = this.#enter(this.#module);
+    return this.#extent === "module" ? [this.#root, ...this.#modules] : [this.#root, ...loaded];
+  }
+
+  /** Everything that is loaded with a module: what is imported for what it does counts as a whole. */
+  #enter(first: LoadedModule): CodeNode[] {
+    if (this.#modules.has(first)) return [];
+    const starts: CodeNode[] = [];
+    for (const module of this.#graph.order(first)) {
+      if (this.#modules.has(module)) continue;
+      this.#modules.add(module);
+      this.#effects.add(module);
       if (module.kind !== "code") continue;
       for (const { specifier, type, effect } of module.imports) {
         if (!effect) continue;
-        const meaning = this.#graph.whole(specifier, module.url, type);
-        if ("whole" in meaning) starts.push(meaning.whole);
-        else this.#effects.reach(meaning);
+        const to = this.#toNode(this.#graph.whole(specifier, module.url, type));
+        if (typeof to === "string") this.#effectful.push(["import", to]);
+        else starts.push(to);
       }
     }
     return starts;
@@ -143,7 +152,14 @@ class Reach {
       for (let node = next.pop(); node !== undefined; node = next.pop()) {
         if (reached.has(node)) continue;
         reached.add(node);
-        if (node instanceof Item) this.#effects.reach(node);
+        if (node instanceof Item) {
+          this.#effects.reach(node);
+          next.push(...this.#enter(this.#graph.module(node.module)));
+        } else if (!("function" in node)) {
+          this.#effects.reach({ whole: node });
+          const loaded = this.#enter(node);
+          next.push(...loaded);
+        }
         for (const [, to] of this.#edgesOf(node)) if (typeof to !== "string") next.push(to);
       }
       next = this.#effects.take();

@@ -263,6 +263,7 @@ class UseReader {
       if (defines && one !== undefined && isFunctionNode(one)) this.#bodies.add(one);
     }
     if (free) this.#noteCallee(path.path.at(-1) ?? path.name, args);
+    if (node.type === "NewExpression") this.#noteWorker(args[0]);
     if (!defines) {
       this.#calls ||= !this.#deferred;
       this.#callDepth++;
@@ -277,6 +278,14 @@ class UseReader {
     const specifier = literalText(args[0]);
     if (specifier === undefined) this.#unknowable.add("a require() of no literal");
     else this.#imports.push(specifier);
+  }
+
+  /** A module that is made a URL to be started is as good as imported. */
+  #noteWorker(first: SyntaxNode | undefined): void {
+    const specifier = first?.type === "NewExpression" || first?.type === "MemberExpression"
+      ? literalUrl(first)
+      : undefined;
+    if (specifier !== undefined && /\.[cm]?[jt]sx?$/.test(specifier)) this.#imports.push(specifier);
   }
 
   #visitImport(node: SyntaxNode): void {

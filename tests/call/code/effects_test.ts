@@ -180,6 +180,72 @@ const OTHER: readonly Pair[] = [
   ],
 ];
 
+const MORE: readonly Pair[] = [
+  [
+    "a variable that is declared twice",
+    "var a = 1; export const helper = () => a; var a = 2;",
+    "var a = 1; export const helper = () => a; var a = 3;",
+  ],
+  [
+    "a variable that a block declares again",
+    "var a = 1; export const helper = () => a; if (1) { var a = 2; }",
+    "var a = 1; export const helper = () => a; if (1) { var a = 3; }",
+  ],
+  [
+    "a variable whose first declaration is edited",
+    "var a = 1; export const helper = () => a; if (0) { var a = 2; }",
+    "var a = 5; export const helper = () => a; if (0) { var a = 2; }",
+  ],
+  [
+    "a name of its own for something harmless",
+    `${STATE} const Math = { max(o, k) { o.k = k; } }; const f = () => Math.max(state, 2); f();`,
+    `${STATE} const Math = { max(o, k) { o.k = k; } }; const f = () => Math.max(state, 3); f();`,
+  ],
+  [
+    "an object that was made by a call and changes it",
+    `${STATE} const wrap = (o) => o;
+    const api = wrap({ set(k) { const s = state; s.k = k; } }); api.set(2);`,
+    `${STATE} const wrap = (o) => o;
+    const api = wrap({ set(k) { const s = state; s.k = k; } }); api.set(3);`,
+  ],
+  [
+    "a generator",
+    "let n = 0; function* ids() { for (;;) yield n++; } const it = ids(); const first = it.next().value; export const helper = () => n;",
+    "let n = 0; function* ids() { for (;;) yield n++; } const it = ids(); const first = [it.next(), it.next()]; export const helper = () => n;",
+  ],
+  [
+    "a callback that is kept",
+    "const hooks = []; export const on = (f) => hooks.push(f); on(() => 1); export const helper = () => hooks.map((f) => f());",
+    "const hooks = []; export const on = (f) => hooks.push(f); on(() => 2); export const helper = () => hooks.map((f) => f());",
+  ],
+  [
+    "a registry that classes enter",
+    "const R = {}; function register(c) { R[c.name] = c; } class A { v() { return 1; } } register(A); export const helper = (k) => new R[k]().v();",
+    "const R = {}; function register(c) { R[c.name] = c; } class A { v() { return 2; } } register(A); export const helper = (k) => new R[k]().v();",
+  ],
+  [
+    "try and catch",
+    `${COUNT} try { n = 1; } catch { n = 2; }`,
+    `${COUNT} try { n = 1; } catch { n = 3; }`,
+  ],
+  ["conditions", `${COUNT} globalThis.x && (n = 2);`, `${COUNT} globalThis.x && (n = 3);`],
+  [
+    "an alias of a function that changes it",
+    `${COUNT} function set(k) { n = k; } const alias = set; alias(2);`,
+    `${COUNT} function set(k) { n = k; } const alias = set; alias(3);`,
+  ],
+  [
+    "a function bound to arguments",
+    `${COUNT} function set(k) { n = k; } const bound = set.bind(null, 2); bound();`,
+    `${COUNT} function set(k) { n = k; } const bound = set.bind(null, 3); bound();`,
+  ],
+  [
+    "a promise",
+    `${COUNT} const set = (k) => { n = k; }; const done = Promise.resolve(2).then(set);`,
+    `${COUNT} const set = (k) => { n = k; }; const done = Promise.resolve(3).then(set);`,
+  ],
+];
+
 const SAME: readonly Pair[] = [
   [
     "a function that nobody calls and that gives it a name",
@@ -270,6 +336,41 @@ const MODULES: readonly (readonly [what: string, files: Files, after: Files])[] 
     "side.ts": `import { n } from "./n.ts"; globalThis.n = n;`,
     "n.ts": "export const n = 1;",
   }, { "n.ts": "export const n = 2;" }],
+  ["configure() of a module that is imported while it runs", {
+    "tasks.ts": toTasks(`import { read } from "./state.ts";
+      const helper = async () => { await import("./late.ts"); return read(); };`),
+    "state.ts":
+      "const s = { n: 0 }; export const set = (n) => { s.n = n; }; export const read = () => s.n;",
+    "late.ts": `import { done } from "./setup.ts"; export const late = done;`,
+    "setup.ts": `import { set } from "./state.ts"; set(5); export const done = 1;`,
+  }, { "setup.ts": `import { set } from "./state.ts"; set(6); export const done = 1;` }],
+  ["what is imported for its effect while it runs", {
+    "tasks.ts": toTasks(`const helper = async () => await import("./late.ts");`),
+    "late.ts": `import { x } from "./other.ts"; export const late = 1;`,
+    "other.ts": `import "./side.ts"; export const x = 1;`,
+    "side.ts": "globalThis.n = 1;",
+  }, { "side.ts": "globalThis.n = 2;" }],
+  ["a worker's module", {
+    "tasks.ts": toTasks(
+      `const helper = () => new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });`,
+    ),
+    "worker.ts": "self.postMessage(1);",
+  }, { "worker.ts": "self.postMessage(2);" }],
+  ["data that is changed", {
+    "tasks.ts": toTasks(`import data from "./data.json" with { type: "json" };
+      const helper = () => data.n; data.n = 2;`),
+    "data.json": `{ "n": 1 }`,
+  }, {
+    "tasks.ts": toTasks(`import data from "./data.json" with { type: "json" };
+      const helper = () => data.n; data.n = 3;`),
+  }],
+  ["a package that a function sets up", {
+    "tasks.ts": toTasks(`import * as acorn from "npm:acorn@8.0.0";
+      const helper = () => acorn.parse(""); function setup() { acorn.tokTypes.x = 1; } setup();`),
+  }, {
+    "tasks.ts": toTasks(`import * as acorn from "npm:acorn@8.0.0";
+      const helper = () => acorn.parse(""); function setup() { acorn.tokTypes.x = 2; } setup();`),
+  }],
   ["a namespace that is given on", {
     "tasks.ts": toTasks(`import * as ns from "./ns.ts"; const helper = () => Object.values(ns);`),
     "ns.ts": `export { deep as d } from "./deep.ts";`,
@@ -293,7 +394,7 @@ const MODULES: readonly (readonly [what: string, files: Files, after: Files])[] 
   }, { "helper.ts": `export { a as helper } from "./b.ts";` }],
 ];
 
-for (const [what, before, after] of OTHER) {
+for (const [what, before, after] of [...OTHER, ...MORE]) {
   Deno.test(`codeParts() counts effects: ${what}`, async () => {
     const files = { "tasks.ts": TASKS, "empty.ts": "" };
     assertNotEquals(
