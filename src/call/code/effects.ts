@@ -124,6 +124,8 @@ export class Effects {
 
   #changes(thing: Thing, { item, resolved: { use, meaning } }: User): boolean {
     if (thing instanceof Item && meaning === thing) {
+      // A task is called, bound and asked; nothing of that changes it.
+      if (this.#graph.definitionOf(thing) !== undefined) return use.kind === "write";
       return mayChange(use, thing, (use, name, path) => this.#findFunction(item, use, name, path));
     }
     // Of a package or a namespace that goes somewhere anything may be changed.

@@ -1,4 +1,5 @@
-import { ANY } from "./use_kind.ts";
+import { nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
+import { ANY, memberPath } from "./use_kind.ts";
 import type { Item } from "./module_items.ts";
 import { NAMESPACE } from "./module_items.ts";
 import { type LoadedModule, readModule } from "./read_source.ts";
@@ -208,6 +209,18 @@ export class ModuleGraph {
   /** What a module gives others by a name. */
   exportOf(module: LoadedModule, name: string): { readonly meaning: Meaning | undefined } {
     return { meaning: this.#exported(module, name, new Set()) };
+  }
+
+  /**
+   * The arguments of the call by which an item defines a task.
+   *
+   * @returns The arguments, or `undefined` when it is something else.
+   */
+  definitionOf({ init, module }: Item): readonly SyntaxNode[] | undefined {
+    const callee = init?.type === "CallExpression" ? memberPath(nodeAt(init, "callee")) : undefined;
+    if (init === undefined || callee === undefined) return undefined;
+    const isDefinition = this.isDefinitionIn(this.module(module));
+    return isDefinition(callee.name, callee.path) ? nodesAt(init, "arguments") : undefined;
   }
 
   /** Tells the calls of Quiver's `task` in a module. */

@@ -5,7 +5,6 @@ import { Item } from "./module_items.ts";
 import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
 import type { LoadedModule } from "./read_source.ts";
 import { digestSyntax, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
-import { memberPath } from "./use_kind.ts";
 import { readUses } from "./uses.ts";
 
 /** What is counted of a task's code. */
@@ -181,7 +180,7 @@ class Reach {
 
   #digestOf(node: CodeNode): string {
     if (node instanceof Item) {
-      const { codeless } = this.#definitionOf(node);
+      const codeless = this.#codelessOf(node);
       return codeless === undefined ? node.digest : digestSyntax(node.nodes, new Set([codeless]));
     }
     if ("function" in node) return digestSyntax([this.#fn]);
@@ -216,7 +215,7 @@ class Reach {
   #itemEdges(item: Item): readonly Edge[] {
     const module = this.#graph.module(item.module);
     const uses = this.#graph.uses(item);
-    const { codeless } = this.#definitionOf(item);
+    const codeless = this.#codelessOf(item);
     const counted = codeless === undefined
       ? uses
       : uses.filter(({ use: { start } }) => start < codeless.start || start >= codeless.end);
@@ -294,14 +293,9 @@ class Reach {
   }
 
   /** The function of a task whose code does not count: its name, version and options stand for it. */
-  #definitionOf(item: Item): { readonly codeless?: SyntaxNode } {
-    const call = item.init;
-    const callee = call?.type === "CallExpression" ? memberPath(nodeAt(call, "callee")) : undefined;
-    if (call === undefined || callee === undefined) return {};
-    const [, codeless, options] = nodesAt(call, "arguments");
-    if (codeless === undefined || !hasNoCode(options)) return {};
-    const isDefinition = this.#graph.isDefinitionIn(this.#graph.module(item.module));
-    return isDefinition(callee.name, callee.path) ? { codeless } : {};
+  #codelessOf(item: Item): SyntaxNode | undefined {
+    const [, codeless, options] = this.#graph.definitionOf(item) ?? [];
+    return hasNoCode(options) ? codeless : undefined;
   }
 
   #toParts(nodes: Iterable<CodeNode>): ReachedPart[] {

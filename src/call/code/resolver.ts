@@ -1,3 +1,4 @@
+import { copyUrls } from "../../base/ambient.ts";
 import { mayRead } from "../module_sources.ts";
 import { LockFile, parseJsonc, parsePackage, toObject } from "./lock_file.ts";
 
@@ -10,11 +11,9 @@ export type Target =
   /** Quiver itself, whose code is not the user's. */
   | { readonly kind: "quiver" };
 
-/** Quiver's own files. */
-const OWN = [
-  new URL("../../", import.meta.url).href,
-  new URL("../../../mod.ts", import.meta.url).href,
-];
+/** Quiver's own files; a program may have another copy of them. */
+const OWN = /^(?:src\/|mod\.ts$)/;
+const OWN_NAME = "@quiver/quiver";
 
 const CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
 
@@ -22,6 +21,8 @@ const CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
 interface Config {
   /** The URL of its folder. */
   readonly folder: string;
+  /** The name of the package, if it is one. */
+  readonly name: unknown;
   /** The import map. */
   readonly imports: { readonly [name: string]: unknown };
   /** Where the lock file is, if that is said. */
@@ -120,9 +121,7 @@ export class Resolver {
   }
 
   #toTarget(url: string, specifier: string, parent: string): Target {
-    if (OWN.some((own) => url.startsWith(own)) || url.startsWith("jsr:@quiver/quiver")) {
-      return { kind: "quiver" };
-    }
+    if (this.#isOwn(url)) return { kind: "quiver" };
     const { protocol } = new URL(url);
     switch (protocol) {
       case "npm:":
@@ -141,6 +140,14 @@ export class Resolver {
       default:
         throw new TypeError(`Cannot tell what "${specifier}" in "${parent}" is: it is "${url}"`);
     }
+  }
+
+  #isOwn(url: string): boolean {
+    if (url.startsWith(`jsr:${OWN_NAME}`)) return true;
+    const config = this.#configOf(url);
+    const folders = copyUrls().map((entry) => new URL(".", entry).href);
+    if (config?.name === OWN_NAME) folders.push(config.folder);
+    return folders.some((folder) => url.startsWith(folder) && OWN.test(url.slice(folder.length)));
   }
 
   #toPackage(url: string, parent: string): Target {
@@ -237,7 +244,8 @@ function readConfig(folder: string): Config | undefined {
   });
   if (configs.length === 0) return undefined;
   const imports = Object.assign({}, ...configs.map(({ imports }) => toObject(imports)));
-  return { folder, imports, lock: configs.find(({ lock }) => lock !== undefined)?.lock };
+  const { name } = configs[0] ?? {};
+  return { folder, name, imports, lock: configs.find(({ lock }) => lock !== undefined)?.lock };
 }
 
 function parseConfig(text: string): unknown {

@@ -248,6 +248,15 @@ const MORE: readonly Pair[] = [
 
 const SAME: readonly Pair[] = [
   [
+    "a function that does something with a task that is called",
+    `import { task } from "${QUIVER}";
+    const inner = task(import.meta, (x) => x, { name: "inner" }); export const helper = (x) => inner(x);
+    export async function run(executor) { await executor.submit(inner, 1); return inner.digest(1); } run();`,
+    `import { task } from "${QUIVER}";
+    const inner = task(import.meta, (x) => x, { name: "inner" }); export const helper = (x) => inner(x);
+    export async function run(executor) { await executor.submit(inner, 2); return inner.digest(2); } run();`,
+  ],
+  [
     "a function that nobody calls and that gives it a name",
     `${STATE} function f() { const s = state; return [s, 1]; } const g = () => f();`,
     `${STATE} function f() { const s = state; return [s, 2]; } const g = () => f();`,
