@@ -80,6 +80,8 @@ export {
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export { bind } from "./src/task/bind.ts";
 export type { Future } from "./src/task/future.ts";
+export type { Explanation, Reason } from "./src/cache/explain.ts";
+export type { AcceptOptions, AcceptResult } from "./src/task/accept.ts";
 export { type BoundTask, type Task, task } from "./src/task/task.ts";
 export type { TaskOptions } from "./src/task/definition.ts";
 export type { Digest } from "./src/value/value.ts";

@@ -53,6 +53,7 @@ const ENTRIES = [
   "src/worker/process/watch_parent.ts",
   "src/bag/fold/fold_worker.ts",
   "src/call/module_sources.ts",
+  "src/call/code/code_parts.ts",
   "src/store/verify/verify_worker.ts",
 ];
 
@@ -73,6 +74,9 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
     "bag_verification.ts",
     "repair_log.ts",
     "report.ts",
+  ],
+  "src/call/code": [
+    "code_parts.ts",
   ],
   "src/executor/dispatch": [
     "dispatcher.ts",
@@ -305,9 +309,10 @@ const READ_EARLY: { readonly [file: string]: readonly string[] } = {
   "src/task/definition.ts": ["src/call/call_key.ts"],
 };
 
-/** The modules that import what only others name: a boundary's file, a task's module, a pool's worker. */
+/** The modules that import what only others name: a boundary's file, a task's module and its text, a pool's worker. */
 const IMPORTERS = [
   "src/base/lazy_import.ts",
+  "src/call/code/read_source.ts",
   "src/task/definition.ts",
   "src/executor/pools/pool_runner.ts",
 ];

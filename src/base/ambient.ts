@@ -53,6 +53,11 @@ function copies(): Copy[] {
   return none;
 }
 
+/** The URLs of the entries of all copies of Quiver in this isolate. */
+export function copyUrls(): readonly string[] {
+  return copies().map(({ url }) => url);
+}
+
 function join(url: string): Map<string, unknown> {
   const known = copies();
   const shared = known.find(({ protocol }) => protocol === PROTOCOL)?.shared ??

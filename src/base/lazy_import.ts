@@ -27,6 +27,10 @@ export const BOUNDARIES = {
   compute: "cache/get_or_compute.ts",
   buffers: "worker/wire/large_buffers.ts",
   comlink: "worker/web/comlink.ts",
+  // What a task's code reaches, for the first key of a task whose code counts.
+  code: "call/code/code_parts.ts",
+  // Why a call is a miss, and edits that changed nothing.
+  explain: "task/explain_task.ts",
   // Caches on disk.
   stores: "store/open_stores.ts",
   files: "store/file_cache.ts",

@@ -3,7 +3,7 @@ import type { CallRecord, Json } from "../call/call_record.ts";
 import { abortable } from "../base/abortable.ts";
 import type { WaitBoard } from "../store/stores.ts";
 import { capture, copyLarge } from "../value/capture.ts";
-import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
+import { KEY_SCHEME } from "../call/call_key.ts";
 import type { Digest } from "../value/value.ts";
 import { Waits } from "./waits.ts";
 
@@ -202,16 +202,17 @@ type RecordFields = Pick<CallRecord, "args" | "result" | "started" | "duration" 
 
 /** Makes the record of a call. */
 export function toRecord(
-  { key, address: { module, name: task }, version, code, ignored }: KeyedCall,
+  { key, address: { module, name: task }, version, code, parts, ignored }: KeyedCall,
   fields: RecordFields,
 ): CallRecord {
   return {
     key,
-    scheme: DIGEST_SCHEME,
+    scheme: KEY_SCHEME,
     module,
     task,
     ...(version !== undefined && { version }),
     ...(code !== undefined && { code }),
+    ...(parts !== undefined && { parts }),
     ...(ignored !== undefined && { ignored }),
     ...fields,
   };

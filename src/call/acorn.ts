@@ -1,5 +1,5 @@
 // The one seam to the parser, in a module of its own so that it is loaded when it is first needed.
-import { type Expression, type Options, Parser } from "acorn";
+import { type Expression, type Options, Parser, type Program } from "acorn";
 
 export type { Expression, Function, Pattern } from "acorn";
 
@@ -36,5 +36,20 @@ export function parseExpression(
     sourceType: "script",
     allowSuperOutsideMethod: true,
     checkPrivateFields: false,
+  });
+}
+
+/**
+ * Parses a module, leniently.
+ *
+ * @param source The source, in JavaScript.
+ * @param script Whether it is a script of Node's.
+ * @throws {SyntaxError} When the parser does not understand it.
+ */
+export function parseModule(source: string, script: boolean): Program {
+  return LenientParser.parse(source, {
+    ecmaVersion: "latest",
+    sourceType: script ? "commonjs" : "module",
+    allowHashBang: true,
   });
 }

@@ -1,10 +1,16 @@
 import { createSha256 } from "../base/sha256.ts";
-import { DIGEST_SCHEME, digestArgument } from "../value/digest/digest_value.ts";
+import { digestArgument } from "../value/digest/digest_value.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 import type { ArgumentRecord, IgnoredPosition, TaskAddress } from "./call_record.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 
-export { readFunctionProfile } from "./function_profile.ts";
+export { parseFunction, toFunctionProfile } from "./function_profile.ts";
+
+/**
+ * Which rules keys are made by: those of the first scheme had the digest of a function's own tokens as
+ * the code of its task.
+ */
+export const KEY_SCHEME = 2;
 
 /** What makes up a key beside the arguments. */
 export interface TaskIdentity {
@@ -14,6 +20,8 @@ export interface TaskIdentity {
   readonly version?: string | number;
   /** The digest of the task's code, where it counts. */
   readonly code?: Digest;
+  /** What the code consists of, for people: no part of the key. */
+  readonly parts?: readonly string[];
   /** Which parameters do not count; absent if all do. */
   readonly ignored?: readonly IgnoredPosition[];
 }
@@ -168,7 +176,7 @@ function toArgumentName({ parameters, rest }: FunctionProfile, index: number): s
 export function digestKey(
   identity: TaskIdentity,
   args: readonly (Digest | null)[],
-  scheme: number = DIGEST_SCHEME,
+  scheme: number = KEY_SCHEME,
 ): Digest {
   const { address, version = null, code = null, ignored } = identity;
   const fields = [scheme, address.module, address.name, version, code, args];
@@ -192,7 +200,8 @@ const LARGEST = 2n ** 64n;
  * of a hit.
  */
 export class CallKeys {
-  readonly #identity: TaskIdentity;
+  /** What makes up the keys beside the arguments. */
+  readonly identity: TaskIdentity;
   readonly #profile: FunctionProfile;
   readonly #ignored: ReadonlySet<string>;
   #recent = new Map<string | number, KeyedCall>();
@@ -204,7 +213,7 @@ export class CallKeys {
    * @param ignored The names of the parameters that do not count.
    */
   constructor(identity: TaskIdentity, profile: FunctionProfile, ignored: ReadonlySet<string>) {
-    this.#identity = identity;
+    this.identity = ignored.size === 0 ? identity : withIgnored(identity, profile, ignored);
     this.#profile = profile;
     this.#ignored = ignored;
   }
@@ -231,7 +240,7 @@ export class CallKeys {
   }
 
   #make(args: readonly unknown[], parts?: Map<object, EncodedPart>): KeyedCall {
-    return toKeyedCall(this.#identity, this.#profile, this.#ignored, args, parts);
+    return toKeyedCall(this.identity, this.#profile, this.#ignored, args, parts);
   }
 }
 

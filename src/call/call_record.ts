@@ -18,6 +18,12 @@ export interface CallRecord {
   /** The digest of the task's code, where it counts. */
   readonly code?: Digest;
   /**
+   * What the code consists of, if that is more than the task's function: for each part its name, which
+   * begins with the path of its module from the task's, a space, and the first digits of its digest, or
+   * the version of a package.
+   */
+  readonly parts?: readonly string[];
+  /**
    * The arguments, ignored ones left out: the parameter's name, or its position (`"2"`) where it has
    * none; its position among all arguments, which records of old versions do not tell; the argument
    * digest, which the key is made of; and the digest under which the argument itself is stored, if it

@@ -47,6 +47,33 @@ const NATIVE_REGEXP = /\{\s*\[native code\]\s*\}\s*$/;
 export async function readFunctionProfile(
   fn: (...args: never[]) => unknown,
 ): Promise<FunctionProfile> {
+  return toFunctionProfile(await parseFunction(fn));
+}
+
+/** Makes a profile of a function that was parsed. */
+export function toFunctionProfile({ node, tokens }: ParsedFunction): FunctionProfile {
+  const names = tokens.map(toName);
+  const countsArguments = names.includes("arguments") || names.includes("eval");
+  return { ...readParameters(node.params), countsArguments, code: digestCode(tokens) };
+}
+
+/** A function as it was parsed. */
+export interface ParsedFunction {
+  /** The function. */
+  readonly node: FunctionNode;
+  /** The texts of its tokens. */
+  readonly tokens: readonly string[];
+}
+
+/**
+ * Parses a function.
+ *
+ * @returns The function, and the texts of its tokens.
+ * @throws {TypeError} When the source is not to be had, or is not understood.
+ */
+export async function parseFunction(
+  fn: (...args: never[]) => unknown,
+): Promise<ParsedFunction> {
   const parser = await PARSER.load();
   // The function may have a `toString` of its own.
   const source = Function.prototype.toString.call(fn);
@@ -59,9 +86,7 @@ export async function readFunctionProfile(
     const isClass = node.type === "ClassExpression";
     throw refuse(name, isClass ? "it is a class" : "its source is that of no function");
   }
-  const names = tokens.map(toName);
-  const countsArguments = names.includes("arguments") || names.includes("eval");
-  return { ...readParameters(node.params), countsArguments, code: digestCode(tokens) };
+  return { node, tokens };
 }
 
 /** What escapes in a name stand for; texts keep their quotes, and are no names. */

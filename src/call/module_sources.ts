@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { stripTypeScriptTypes } from "node:module";
 import { createSha256 } from "../base/sha256.ts";
+import { findSpecifiers, type FoundSpecifier } from "./specifiers.ts";
 
 /** A file as it was when it was witnessed. */
 interface WitnessedFile {
@@ -73,26 +73,13 @@ interface Source {
 
 const UNREAD: Source = { changedAt: 0, imports: [] };
 
-interface FoundSpecifier {
-  readonly specifier: string;
-  readonly callee: "import" | "require" | undefined;
-}
-
 /** Quiver's own files are not the user's code. */
 const OWN = [new URL("../", import.meta.url).href, new URL("../../mod.ts", import.meta.url).href];
 
 const CODE = /\.[cm]?[jt]sx?$/;
 
-const TYPED = /\.[cm]?ts$/;
-
-const IMPORT =
-  /\b(from|import|require)((?:\s|\(|new\s+URL\b|import\.meta\.resolve\b|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/|\/\/[^\n]*\n)*)(?:"([^"\n]*)"|'([^'\n]*)'|`([^`$\n]*)`)/g;
-
 /** What Node appends to what `require()` is given. */
 const ENDINGS = ["", ".js", ".json", "/index.js"];
-
-/** The types of a longer text are not worth the time that it takes to drop them. */
-const LONGEST_TYPED = 2 ** 18;
 
 /** How far the time of a file lies behind that of its write, at most, in milliseconds. */
 const CLOCK_TICK = 10;
@@ -290,46 +277,8 @@ function isLocal(url: string): boolean {
     !OWN.some((own) => url.startsWith(own));
 }
 
-/**
- * A specifier is the literal behind `from`, `import`, `import(` or `require(`, and what may stand
- * between. Nothing is parsed: the
- * code of a program is read here before its first call runs, and what stands in a string, or in a
- * comment at the end of a line, is taken for an import, too. One file more is checked then.
- */
-function findSpecifiers(text: string, name: string): FoundSpecifier[] {
-  const code = TYPED.test(name) && text.length <= LONGEST_TYPED ? dropTypes(text) : text;
-  const found: FoundSpecifier[] = [];
-  for (const { index, 1: word, 2: between = "", 3: a, 4: b, 5: c } of code.matchAll(IMPORT)) {
-    const called = between.includes("(");
-    if ((word === "from" && called) || isComment(code, index)) continue;
-    const callee = word === "require" ? word : called ? "import" : undefined;
-    const specifier = a ?? b ?? c ?? "";
-    const isUrl = between.includes("URL") && !/^\.{0,2}\/|^\w+:/.test(specifier);
-    found.push({ specifier: isUrl ? `./${specifier}` : specifier, callee });
-  }
-  return found;
-}
-
-/** What types are imported from is not loaded; without `type`, it counts. */
-function dropTypes(text: string): string {
-  try {
-    return stripTypeScriptTypes(text);
-  } catch {
-    // It has enums or decorators, which cannot be stripped, or is no code at all.
-    return text;
-  }
-}
-
-/** Whether a line of a comment has this place: one that begins with slashes, or in a block a star. */
-function isComment(code: string, index: number): boolean {
-  const line = code.slice(code.lastIndexOf("\n", index) + 1, index).trimStart();
-  if (line.startsWith("//")) return true;
-  const isStarred = line.startsWith("/*") || /^\*(?:\s|$)/.test(line);
-  return isStarred && code.lastIndexOf("/*", index) > code.lastIndexOf("*/", index);
-}
-
 /** Whether it is allowed already: nobody is to be asked because of a check. */
-function mayRead(path?: URL): boolean {
+export function mayRead(path?: URL): boolean {
   const status = Deno.permissions.querySync(
     path === undefined ? { name: "read" } : { name: "read", path },
   );
@@ -345,7 +294,7 @@ function toStamp({ size, mtime, ctime, ino, dev }: Deno.FileInfo): string {
  * A program can set the time of the last write, and where a file comes from another zone or out of an
  * archive it may lie in the future; that of the last change, in seconds, nobody can set.
  */
-function toChangeTime({ mtime, ctime }: Deno.FileInfo): number {
+export function toChangeTime({ mtime, ctime }: Deno.FileInfo): number {
   const written = mtime?.getTime() ?? 0;
   const changed = ctime?.getTime() ?? 0;
   return written > Date.now() ? changed : Math.max(written, changed);

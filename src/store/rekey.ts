@@ -1,13 +1,14 @@
 import { endOf } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { KEY_SCHEME } from "../call/call_key.ts";
 import { findKeyOf, toIdentity } from "../call/record_key.ts";
-import { DIGEST_SCHEME, digestArgument } from "../value/digest/digest_value.ts";
+import { digestArgument } from "../value/digest/digest_value.ts";
 import type { Digest } from "../value/value.ts";
 import type { Lease, LeaseStore, Stores } from "./stores.ts";
 
 /** What may be different of a task's calls. */
 export type IdentityChange = Partial<
-  Pick<CallRecord, "module" | "task" | "version" | "code" | "ignored">
+  Pick<CallRecord, "module" | "task" | "version" | "code" | "parts" | "ignored">
 >;
 
 /** What became of the records. */
@@ -19,6 +20,9 @@ export interface RekeyResult {
   /** How many stay as they are as it is not known how their key was made, or an argument is gone. */
   readonly unknown: number;
 }
+
+/** The schemes of keys whose digests of arguments are those of today. */
+const ARGUMENT_SCHEMES = [1, KEY_SCHEME];
 
 /** A record that is to have another key. */
 interface Move {
@@ -58,6 +62,45 @@ export async function rekeyStores(
   return { moved: moves.length, unchanged, unknown };
 }
 
+/** What became of calls that were to hold for other code. */
+export interface AcceptedRecords {
+  /** Those that do, as they were. */
+  readonly accepted: readonly CallRecord[];
+  /** How many of them were known under their new keys already. */
+  readonly known: number;
+  /** How many do not, as it is not known how their key was made, or an argument is gone. */
+  readonly unknown: number;
+}
+
+/**
+ * Makes the results of calls known for other code, too; the calls stay what they are. Where two have
+ * one key then, the one that ended last is taken.
+ *
+ * @param records The calls.
+ * @param change The other code.
+ * @param dryRun Whether nothing is written.
+ */
+export async function acceptRecords(
+  stores: Stores,
+  records: readonly CallRecord[],
+  change: IdentityChange,
+  dryRun: boolean,
+): Promise<AcceptedRecords> {
+  const moves = new Map<Digest, Move>();
+  let [known, unknown] = [0, 0];
+  for (const from of records) {
+    const to = await rekey(stores, from, change);
+    if (to === undefined) unknown++;
+    else if (await stores.calls.get(to.key) !== undefined) known++;
+    else {
+      const other = moves.get(to.key);
+      if (other === undefined || endOf(other.to) < endOf(to)) moves.set(to.key, { from, to });
+    }
+  }
+  if (!dryRun) { for (const { to } of moves.values()) await writeNew(stores, to, undefined); }
+  return { accepted: Array.from(moves.values(), ({ from }) => from), known, unknown };
+}
+
 async function rekey(
   stores: Stores,
   { signature: _, ...record }: CallRecord,
@@ -65,7 +108,10 @@ async function rekey(
 ): Promise<CallRecord | undefined> {
   const makeKey = findKeyOf(record);
   if (makeKey === undefined) return undefined;
-  const changed = withoutUndefined({ ...record, ...change, scheme: DIGEST_SCHEME });
+  const { parts, ...rest } = record;
+  // Its parts are those of its own code.
+  const own = parts === undefined || "code" in change ? rest : record;
+  const changed = withoutUndefined({ ...own, ...change, scheme: KEY_SCHEME });
   const { version } = changed;
   if (version !== undefined && typeof version !== "string" && !Number.isFinite(version)) {
     throw new TypeError(
@@ -74,22 +120,23 @@ async function rekey(
   }
   const args: CallRecord["args"][number][] = [];
   for (const argument of record.args) {
-    const digest = record.scheme === DIGEST_SCHEME
+    const digest = ARGUMENT_SCHEMES.includes(record.scheme)
       ? argument.digest
       : await digestAgain(stores, argument.value);
     if (digest === undefined) return undefined;
     args.push({ ...argument, digest });
   }
   const digests = args.map(({ digest }) => digest);
-  return { ...changed, args, key: makeKey(toIdentity(changed), digests, DIGEST_SCHEME) };
+  return { ...changed, args, key: makeKey(toIdentity(changed), digests, KEY_SCHEME) };
 }
 
 /** A field that is set to `undefined` is one that the call does not have any more. */
-function withoutUndefined({ version, code, ignored, ...record }: CallRecord): CallRecord {
+function withoutUndefined({ version, code, parts, ignored, ...record }: CallRecord): CallRecord {
   return {
     ...record,
     ...(version !== undefined && { version }),
     ...(code !== undefined && { code }),
+    ...(parts !== undefined && { parts }),
     ...(ignored !== undefined && { ignored }),
   };
 }

@@ -1,12 +1,13 @@
 import { noteOfStrangers, sharedByCopies } from "../base/ambient.ts";
 import { checkOptions, oneOf, type OptionRule, type OptionRules } from "../base/check_options.ts";
 import { IndigestibleError, WorkerInitError } from "../base/errors.ts";
-import { LateModule, outside } from "../base/lazy_import.ts";
+import { importLater, LateModule, outside } from "../base/lazy_import.ts";
 import type { CallKeys, KeyedCall, TaskIdentity } from "../call/call_key.ts";
 import type { TaskAddress } from "../call/call_record.ts";
-import type { FunctionProfile } from "../call/function_profile.ts";
+import type { CodeParts } from "../call/code/code_parts.ts";
+import type { FunctionProfile, ParsedFunction } from "../call/function_profile.ts";
 import type { Scope } from "../scope/scope.ts";
-import type { EncodedPart } from "../value/value.ts";
+import type { Digest, EncodedPart } from "../value/value.ts";
 
 /**
  * The tasks that the modules of this isolate have defined, by module and name, with whichever copy of
@@ -146,6 +147,14 @@ export async function importTask({ module, name }: TaskAddress): Promise<TaskDef
 // Loaded with the first key: a worker that remembers nothing makes none.
 const KEYS = new LateModule(() => import("../call/call_key.ts"));
 
+/** What was warned of already, whichever task's code it is. */
+const WARNED = sharedByCopies("warnings of code", () => new Set<string>());
+
+const UNREADABLE =
+  "Cannot read the code that tasks use: only their own functions count for the keys " +
+  "of calls, so that results stay known when a helper changes; run with `--allow-read` of the " +
+  'modules, their `deno.json` and `deno.lock`, and Quiver, or say `code: "function"`';
+
 const NAMES: OptionRule = {
   allows: (value) => Array.isArray(value) && value.every((one) => typeof one === "string"),
   says: (option, value) =>
@@ -164,7 +173,7 @@ const RULES: OptionRules<TaskOptions> = {
       ": the option `version` is a string or a finite number, " +
       `not ${typeof value === "number" ? value : toKind(value)}`,
   },
-  code: oneOf(["function", "none"]),
+  code: oneOf(["reach", "module", "function", "none"]),
   ignore: NAMES,
   require: NAMES,
 };
@@ -182,10 +191,16 @@ export class TaskDefinition {
   readonly #options: TaskOptions;
   readonly #ignored: ReadonlySet<string>;
   /** There once the function was read, for the first key. */
-  #keyed: { readonly profile: FunctionProfile; readonly keys: CallKeys } | undefined;
+  #keyed: {
+    readonly profile: FunctionProfile;
+    readonly keys: CallKeys;
+  } | undefined;
   /** While it is being read, for all calls that come meanwhile. */
   #reading: Promise<FunctionProfile> | undefined;
   #checked = false;
+  /** The digest of the code where another isolate has made it. */
+  #adopted: Digest | undefined;
+  #warnings: readonly string[] = [];
 
   /** Checks the options by name. */
   constructor(
@@ -197,7 +212,7 @@ export class TaskDefinition {
       throw new TypeError(`Cannot define a task: ${typeof fn} is not a function`);
     }
     checkOptions(`define task "${String(options?.name ?? fn.name)}"`, options, RULES);
-    const { name = fn.name, version, ignore = [], require = [], code = "function" } = options;
+    const { name = fn.name, version, ignore = [], require = [], code = "reach" } = options;
     this.address = toAddress(origin, name);
     // Whoever calls the task was checked by the types of `Task`.
     this.fn = fn as (...args: unknown[]) => unknown;
@@ -227,9 +242,32 @@ export class TaskDefinition {
     return this.#options.code !== "none";
   }
 
+  /** What makes up the keys of its calls beside their arguments, once its code was read. */
+  get identity(): TaskIdentity | undefined {
+    return this.#keyed?.keys.identity;
+  }
+
+  /** The digest of the task's code, once it was read, if it counts. */
+  get code(): Digest | undefined {
+    return this.identity?.code ?? this.#adopted;
+  }
+
   /** Whether the code was not read yet by which the task counts as an argument. */
   get unread(): boolean {
-    return this.countsCode && this.#keyed === undefined;
+    return this.countsCode && this.code === undefined;
+  }
+
+  /** Takes over the digest of the task's code from the isolate that has made a key of it. */
+  adoptCode(code: Digest): void {
+    this.#adopted = code;
+  }
+
+  /** Gives, once, what cannot be seen of the code. */
+  takeWarnings(): readonly string[] {
+    const warnings = this.#warnings.filter((warning) => !WARNED.has(warning));
+    for (const warning of warnings) WARNED.add(warning);
+    this.#warnings = [];
+    return warnings;
   }
 
   /** Reads the function's parameters and code. */
@@ -242,12 +280,40 @@ export class TaskDefinition {
     return reading;
   }
 
+  /** Reads the function's parameters alone. */
+  async readParameters(): Promise<FunctionProfile> {
+    const { parseFunction, toFunctionProfile } = await KEYS.load();
+    return this.profile ?? toFunctionProfile(await parseFunction(this.fn));
+  }
+
   async #readProfile(): Promise<FunctionProfile> {
-    const { CallKeys, readFunctionProfile } = await KEYS.load();
-    const profile = await readFunctionProfile(this.fn);
-    const keys = new CallKeys(this.#toIdentity(profile), profile, this.#ignored);
+    const { CallKeys, parseFunction, toFunctionProfile } = await KEYS.load();
+    const parsed = await parseFunction(this.fn);
+    const profile = toFunctionProfile(parsed);
+    const identity = this.#toIdentity(await this.#readCode(profile, parsed));
+    const keys = new CallKeys(identity, profile, this.#ignored);
     this.#keyed = { profile, keys };
     return profile;
+  }
+
+  async #readCode(
+    profile: FunctionProfile,
+    parsed: ParsedFunction,
+  ): Promise<Omit<CodeParts, "warnings"> | undefined> {
+    const { code = "reach" } = this.#options;
+    if (code === "none") return undefined;
+    if (code === "function") return { digest: profile.code };
+    const { address, evaluatedAt, resolve } = this;
+    try {
+      const { codeParts } = await importLater<typeof import("../call/code/code_parts.ts")>("code");
+      const parts = await codeParts({ address, parsed, extent: code, evaluatedAt, resolve });
+      this.#warnings = parts.warnings;
+      return parts;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      this.#warnings = [UNREADABLE];
+      return { digest: profile.code };
+    }
   }
 
   /** Refuses options that name a parameter which the function does not have. */
@@ -286,12 +352,13 @@ export class TaskDefinition {
     return this.#keyed?.keys.get(args, parts);
   }
 
-  #toIdentity(profile: FunctionProfile): TaskIdentity {
-    const { version, code } = this.#options;
+  #toIdentity(code: Omit<CodeParts, "warnings"> | undefined): TaskIdentity {
+    const { version } = this.#options;
     return {
       address: this.address,
       ...(version !== undefined && { version }),
-      ...(code !== "none" && { code: profile.code }),
+      ...(code !== undefined && { code: code.digest }),
+      ...(code?.parts !== undefined && { parts: code.parts }),
     };
   }
 
@@ -299,14 +366,14 @@ export class TaskDefinition {
   toDigestible(): unknown {
     const { version, code } = this.#options;
     if (code === "none") return [this.address, version];
-    if (this.#keyed === undefined) {
+    if (this.code === undefined) {
       throw new IndigestibleError(
         `Cannot digest task "${this.name}": its code was not read yet; ` +
           "pass the task itself as an argument, not inside another one",
         this.name,
       );
     }
-    return [this.address, version, this.#keyed.profile.code];
+    return [this.address, version, this.code];
   }
 }
 
@@ -354,12 +421,21 @@ export interface TaskOptions {
    */
   version?: string | number;
   /**
-   * Which code is part of the key: the tokens of the function itself (comments, layout and types do
-   * not count), or none, which leaves invalidation to `version`.
+   * Which code is part of the key; comments, layout and types never count.
    *
-   * @default {"function"}
+   * - `"reach"`: the function, and all that it uses of its module and of other local modules, directly
+   *   or not; of packages the version.
+   * - `"module"`: the function, and all of its module and of the local modules that it imports.
+   * - `"function"`: the function itself.
+   * - `"none"`: nothing, which leaves it to `version` to have calls run again.
+   *
+   * To see more than the function takes `--allow-read` of the modules, of the configuration and the
+   * lock file beside them, and of Quiver's files; without it, it is as with `"function"`, and a warning
+   * says so.
+   *
+   * @default {"reach"}
    */
-  code?: "function" | "none";
+  code?: "reach" | "module" | "function" | "none";
   /**
    * Names of parameters that are not part of the key, such as `verbose`. Which they are is part of
    * it: a call that was remembered whatever `verbose` was is another call than one whose `verbose`

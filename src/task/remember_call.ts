@@ -94,15 +94,18 @@ function isKeyable(definition: TaskDefinition, args: readonly unknown[]): boolea
 /**
  * Reads what must be read before the key of a call can be made.
  *
+ * @param warn Told what cannot be seen of code.
  * @returns Why the call can have no key; nothing when it can.
  */
 export async function makeKeyable(
   definition: TaskDefinition,
   args: readonly unknown[],
+  warn: Warn,
 ): Promise<Unreadable | undefined> {
   for (const one of [definition, ...args.filter(isUnread).map(definitionOf)]) {
     try {
       await one?.readProfile();
+      for (const warning of one?.takeWarnings() ?? []) warn(warning, undefined, false);
     } catch (cause) {
       const whose = one === definition ? "its code" : `the code of its argument "${one?.name}"`;
       return { reason: `${whose} cannot be read`, cause };
@@ -178,7 +181,7 @@ export function rememberCall(cache: Cache, ready: ReadyCall, runner: CallRunner)
   if (isKeyable(definition, args)) return rememberKeyable(cache, ready, runner);
   const frozen = freeze(ready);
   if (frozen === undefined) return runner.run(ready);
-  return makeKeyable(definition, args).then((unreadable) => {
+  return makeKeyable(definition, args, ready.scope.warn).then((unreadable) => {
     frozen.frozen?.endTurn();
     if (unreadable === undefined) return rememberKeyable(cache, frozen, runner);
     warnOf(definition, unreadable.reason, unreadable.cause, ready.scope.warn);

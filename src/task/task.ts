@@ -1,6 +1,9 @@
 import { checkIsOptions } from "../base/check_options.ts";
 import { CacheMissError } from "../base/errors.ts";
+import { importLater } from "../base/lazy_import.ts";
 import { voidCache } from "../cache/cache.ts";
+import type { Explanation } from "../cache/explain.ts";
+import type { KeyedCall } from "../call/call_key.ts";
 import type { TaskAddress } from "../call/call_record.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
@@ -13,6 +16,7 @@ import {
 import { type Description, type StoreDescription, withoutKeys } from "../store/stores.ts";
 import { digestSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
+import type { AcceptOptions, AcceptResult } from "./accept.ts";
 import { freezeArguments, hasFuture } from "./call_arguments.ts";
 import { answerCall, IN_THIS_ISOLATE, REMEMBERING } from "./call_task.ts";
 import {
@@ -23,6 +27,8 @@ import {
   type TaskOptions,
 } from "./definition.ts";
 import type { Future } from "./future.ts";
+
+type Explaining = typeof import("./explain_task.ts");
 
 /**
  * A value, or the same with futures in place of any part of it; they are not looked for inside
@@ -92,6 +98,55 @@ export interface Task<A extends readonly unknown[], R> {
    * @returns Whether the call was known.
    */
   evict(...args: DeferredArguments<A>): Promise<boolean>;
+  /**
+   * Explains whether the cache of the scope knows the result of a call, and if not, why: which
+   * argument, version or part of the code differs from the nearest call that is known.
+   *
+   * All records of the cache are gone over. Requires `--allow-read` of Quiver's files.
+   *
+   * @param args The arguments.
+   * @returns The explanation: an object, and a text by `toString()`.
+   *
+   * @example See which argument is another
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals, assertStringIncludes } from "@std/assert";
+   *
+   * const grow = task(import.meta, (rate: number, years: number) => (1 + rate) ** years, { name: "grow" });
+   * await cacheScope({ cache: createMemoryCache() }, async () => {
+   *   await grow(0.1, 5);
+   *   const explanation = await grow.explain(0.2, 5);
+   *   assertEquals(explanation.hit, false);
+   *   assertStringIncludes(String(explanation), "argument rate: 0.1 → 0.2");
+   * });
+   * ```
+   */
+  explain(...args: DeferredArguments<A>): Promise<Explanation>;
+  /**
+   * Says that an edit has changed nothing: the results of calls of older code hold for the present
+   * code, too. Calls of another version are left alone.
+   *
+   * Requires `--allow-read` of Quiver's files and of the task's code.
+   *
+   * @param options Which calls, and whether to list them only.
+   * @returns Which calls hold for the present code now.
+   * @throws {TypeError} When there is no cache here, it is read-only, or the code does not count.
+   * @throws {RangeError} When `since` is no time.
+   *
+   * @example Look first, then keep the results
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const double = task(import.meta, (n: number) => 2 * n, { name: "double" });
+   * await cacheScope({ cache: createMemoryCache() }, async () => {
+   *   await double(1);
+   *   const { accepted } = await double.accept({ dryRun: true });
+   *   assertEquals(accepted, []); // All that is known is of the present code.
+   * });
+   * ```
+   */
+  accept(options?: AcceptOptions): Promise<AcceptResult>;
   /**
    * Freezes the task with the scope that holds here: wherever the bound task is called, here, on a
    * worker or in another process, its calls are in that scope.
@@ -213,7 +268,8 @@ function createCallable(
   definition: TaskDefinition,
   scopeOf: () => Scope,
 ): Task<unknown[], unknown> {
-  const keyed = async (args: readonly unknown[]): Promise<Digest> => {
+  const keyed = async (args: readonly unknown[]): Promise<Digest> => (await made(args)).key;
+  const made = async (args: readonly unknown[]): Promise<KeyedCall> => {
     const { name } = definition;
     // The call that is meant is the one of now.
     const frozen = freezeArguments(name, args, refuse, { tools: REMEMBERING.loaded?.BUFFER_TOOLS });
@@ -222,10 +278,10 @@ function createCallable(
       ? await frozen.resolved(name)
       : frozen ?? refuse(`Cannot digest a call of "${name}"`);
     const { makeKeyable, prepareCall } = await REMEMBERING.load();
-    const unreadable = await makeKeyable(definition, values);
+    const unreadable = await makeKeyable(definition, values, scopeOf().warn);
     if (unreadable !== undefined) throw unreadable.cause;
     const call = prepareCall(definition, values, refuse, new Map(parts));
-    return call?.key ?? refuse(`Cannot digest a call of "${name}": it has no key`);
+    return call ?? refuse(`Cannot digest a call of "${name}": it has no key`);
   };
   const helpers = {
     address: definition.address,
@@ -245,6 +301,16 @@ function createCallable(
     evict: async (...args: unknown[]) => {
       const { cache } = scopeOf();
       return cache !== undefined && await cache.evict(await keyed(args));
+    },
+    explain: async (...args: unknown[]) => {
+      const call = await made(args).catch((thrown: unknown) => ({ thrown }));
+      const { explainTask } = await importLater<Explaining>("explain");
+      return await explainTask(definition, scopeOf().cache, args, call);
+    },
+    accept: async (options: AcceptOptions = {}) => {
+      checkIsOptions("accept calls", options);
+      const { acceptTask } = await importLater<Explaining>("explain");
+      return await acceptTask(definition, scopeOf().cache, options);
     },
     bind: (options: ScopeOptions = {}) => toBoundTask(definition, freezeScope(scopeOf(), options)),
     [digestSymbol]: () => definition.toDigestible(),

@@ -1,7 +1,7 @@
 // Contract: which calls have one key, and which have not.
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
-import { countedValue, digestKey, toKeyedCall } from "../../src/call/call_key.ts";
+import { countedValue, digestKey, KEY_SCHEME, toKeyedCall } from "../../src/call/call_key.ts";
 import { findKeyOf } from "../../src/call/record_key.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
 import { digestArgument } from "../../src/value/digest/digest_value.ts";
@@ -125,7 +125,14 @@ Deno.test("toKeyedCall() gives two calls one key if they mean the same, whatever
     keys.set(meaning, call.key);
     // The record tells all that its key is made of.
     const { module, name } = address;
-    const fields = { module, task: name, scheme: 1, started: 0, duration: 0, metadata: {} };
+    const fields = {
+      module,
+      task: name,
+      scheme: KEY_SCHEME,
+      started: 0,
+      duration: 0,
+      metadata: {},
+    };
     assert(findKeyOf({ ...call, ...fields, result: call.key }) !== undefined, meaning);
     if (args.length < 4) {
       for (const value of [1, 2, undefined]) {
@@ -141,7 +148,7 @@ Deno.test("toKeyedCall() gives two calls one key if they mean the same, whatever
 Deno.test("toKeyedCall() leaves the keys of tasks that ignore nothing as they were", () => {
   const args = [1, 2, false].map((value) => digestArgument(value));
   assertEquals(keyOf([1]), digestKey({ address }, args));
-  const text = JSON.stringify([1, address.module, address.name, null, null, args]);
+  const text = JSON.stringify([KEY_SCHEME, address.module, address.name, null, null, args]);
   assertEquals(keyOf([1]), createHash("sha256").update(text).digest("hex"));
   assertEquals(toKeyedCall({ address }, profile, new Set(), [1]).ignored, undefined);
 });

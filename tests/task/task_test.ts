@@ -73,7 +73,11 @@ Deno.test("task() runs the body each time without a cache", async () => {
 
 /** The key of `f(1)` at one moment of a module's life: its text may be edited between two. */
 async function keyOf(fn: (x: number) => number, options: TaskOptions = {}): Promise<string> {
-  const definition = new TaskDefinition("file:///edited.ts", fn, { name: "f", ...options });
+  const definition = new TaskDefinition("file:///edited.ts", fn, {
+    name: "f",
+    code: "function",
+    ...options,
+  });
   await definition.readProfile();
   const call = definition.toKeyedCall([1]);
   assert(call !== undefined);
@@ -95,12 +99,16 @@ Deno.test("task() misses when the version changed, in value or type", async () =
 Deno.test("task() counts a version that its options inherit", async () => {
   class Options {
     readonly name: string = "inherited";
+    readonly code = "function";
     get version(): number {
       return 1;
     }
   }
   const versioned = task("file:///inherited.ts", (x: number) => x, new Options());
-  const plain = task("file:///other.ts", (x: number) => x, { name: "inherited" });
+  const plain = task("file:///other.ts", (x: number) => x, {
+    name: "inherited",
+    code: "function",
+  });
   const cache = createMemoryCache();
   await cacheScope({ cache }, () => Promise.all([versioned(1), plain(1)]));
   const versions = new Map<string, unknown>();
@@ -124,8 +132,12 @@ Deno.test("task() misses when the function's tokens changed, unless code is none
 Deno.test("task() misses when a parameter is not ignored any more, and when it was not before", async () => {
   const scale = (a: number, k?: number) => a * (k ?? 1);
   // One module at two moments of its life: its text may be edited between two runs.
-  const whatever = task("file:///before.ts", scale, { name: "scale", ignore: ["k"] });
-  const exact = task("file:///after.ts", scale, { name: "scale" });
+  const whatever = task("file:///before.ts", scale, {
+    name: "scale",
+    code: "function",
+    ignore: ["k"],
+  });
+  const exact = task("file:///after.ts", scale, { name: "scale", code: "function" });
   const edited = ({ module }: { module: string }) => ({
     module: module === "file:///before.ts" ? "file:///after.ts" : "file:///before.ts",
   });

@@ -65,14 +65,14 @@ export async function decodeTasks(
 }
 
 async function toCallable(
-  { address, scope }: TaskReference,
+  { address, scope, code }: TaskReference,
   restoreScope: RestoreScope,
 ): Promise<object> {
   const definition = findTask(address) ??
     await importInWorker(address.module, () => importTask(address));
-  // The task's digest, which the key of the call is made of, is checked before the body runs.
-  // One whose code cannot be read has no digest, and the call of which it is an argument no key.
-  await definition.readProfile().catch(() => {});
+  // The task's digest, which the key of the call is made of, is checked before the body runs; that its
+  // code is the same here is told by its sources.
+  if (code !== undefined) definition.adoptCode(code);
   return scope === undefined
     ? toTask(definition)
     : toBoundTask(definition, await restoreScope(scope));

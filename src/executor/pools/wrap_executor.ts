@@ -278,7 +278,7 @@ async function refuseOptionsBehind({ definition, args }: ReadyCall, method: stri
   const { name, fn } = definition;
   if (TAKE_ARRAYS.has(method) || args.length <= fn.length || !isRecord(args.at(-1))) return;
   // What cannot be read may take any number.
-  const profile = await definition.readProfile().catch(() => undefined);
+  const profile = await definition.readParameters().catch(() => undefined);
   if (profile === undefined || profile.rest !== undefined) return;
   if (args.length <= profile.parameters.length || /\barguments\b/.test(String(fn))) return;
   throw new TypeError(

@@ -1,6 +1,7 @@
 import type { TaskAddress } from "../../call/call_record.ts";
 import type { SourceWitness } from "../../call/module_sources.ts";
 import type { ScopeDescription } from "../../scope/scope.ts";
+import type { Digest } from "../../value/value.ts";
 import { definitionOf, frozenScopeOf } from "../../task/definition.ts";
 import { describeBound } from "../../task/task.ts";
 import { besideOf, type Carried, toCarried } from "../../value/carry_value.ts";
@@ -19,6 +20,8 @@ export interface TaskReference {
   readonly address: TaskAddress;
   /** The code of its module, where the key of a call was made of it. */
   readonly sources?: SourceWitness;
+  /** The digest of the task's code, where it is known. */
+  readonly code?: Digest;
   /** The scope that it is bound to, with the signing keys, if it is bound. */
   readonly scope?: ScopeDescription;
 }
@@ -92,8 +95,12 @@ function giveAway(args: readonly unknown[], carried: CarriedArguments): readonly
 function toReference(task: unknown): TaskReference | undefined {
   const definition = definitionOf(task);
   if (definition === undefined || typeof task !== "function") return undefined;
-  const { address } = definition;
+  const { address, code } = definition;
+  const reference = code === undefined ? { address } : { address, code };
   const frozen = frozenScopeOf(task);
-  if (frozen === undefined) return { address };
-  return { address, scope: describeBound(address, frozen, frozen.cache?.secretDescription).scope };
+  if (frozen === undefined) return reference;
+  return {
+    ...reference,
+    scope: describeBound(address, frozen, frozen.cache?.secretDescription).scope,
+  };
 }

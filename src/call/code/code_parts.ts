@@ -1,0 +1,170 @@
+/**
+ * The code that a task reaches, for the keys of its calls; loaded with the first that needs it.
+ *
+ * The modules of the task are read as they lie on disk, which must be what runs here: one that was
+ * changed since it was loaded is an error. Declarations at their top level are what is counted, each by
+ * what it says and by what its names stand for. Where it cannot be told what code uses, all of a module
+ * counts.
+ *
+ * ```text
+ * read_source → parse_module → module_items → uses     each module, once
+ * resolver, lock_file                                  what specifiers mean
+ *        └───────────→ module_graph ←──────────┘       what names stand for
+ *                           ▼
+ * find_function → reach ⇄ effects ← mutation           what a function reaches
+ * ```
+ *
+ * @module
+ */
+import { createSha256 } from "../../base/sha256.ts";
+import type { Digest } from "../../value/value.ts";
+import type { TaskAddress } from "../call_record.ts";
+import type { ParsedFunction } from "../function_profile.ts";
+import { SourceWitnesses } from "../module_sources.ts";
+import { MissingModuleError, ModuleGraph } from "./module_graph.ts";
+import { type Extent, reachCode, type ReachedCode, type ReachedPart } from "./reach.ts";
+import { UnreadableModuleError } from "./read_source.ts";
+import { Resolver } from "./resolver.ts";
+import { isNode } from "./syntax.ts";
+
+/** Whose code is asked for. */
+export interface CodeQuestion {
+  /** Where the task is. */
+  readonly address: TaskAddress;
+  /** The task's function. */
+  readonly parsed: ParsedFunction;
+  /** What counts. */
+  readonly extent: Extent;
+  /** When the module was evaluated, in milliseconds since 1970. */
+  readonly evaluatedAt: number;
+  /** Resolves as the module does, where that is known. */
+  readonly resolve: ((specifier: string) => string) | undefined;
+}
+
+/** What stands for a task's code. */
+export interface CodeParts {
+  /** What is part of keys. */
+  readonly digest: Digest;
+  /** What it consists of, if that is more than the function, for people. */
+  readonly parts?: readonly string[];
+  /** What cannot be seen. */
+  readonly warnings: readonly string[];
+}
+
+/** How many parts are told. */
+const MOST_PARTS = 32;
+
+/** The modules of the tasks of one module, and what was found of them. */
+interface Modules {
+  readonly graph: ModuleGraph;
+  readonly warnings: string[];
+  /** One task after another reads them. */
+  turn: Promise<unknown>;
+}
+
+const GRAPHS = new Map<string, Modules>();
+const WITNESSES = new SourceWitnesses();
+
+/**
+ * Reads the code that a task reaches.
+ *
+ * @returns Its digest, and what it consists of.
+ * @throws {Deno.errors.NotCapable} When a module of it may not be read.
+ * @throws {TypeError} When a module of it is gone, or was changed since it was loaded, or it is not known
+ * which version a package has.
+ */
+export async function codeParts(question: CodeQuestion): Promise<CodeParts> {
+  const { address: { module }, resolve = import.meta.resolve } = question;
+  const known = GRAPHS.get(module) ?? openGraph(module, resolve);
+  GRAPHS.set(module, known);
+  const reading = known.turn.then(() => readParts(known, question));
+  known.turn = reading.catch(() => {});
+  try {
+    return await reading;
+  } catch (error) {
+    // Whoever asks again may find what is missing now.
+    GRAPHS.delete(module);
+    if (!(error instanceof UnreadableModuleError)) throw error;
+    throw new Deno.errors.NotCapable(error.message, { cause: error });
+  }
+}
+
+function openGraph(module: string, resolve: (specifier: string) => string): Modules {
+  const warnings: string[] = [];
+  const resolver = new Resolver(module, resolve, (warning) => warnings.push(warning));
+  return { graph: new ModuleGraph(resolver), warnings, turn: Promise.resolve() };
+}
+
+async function readParts(
+  { graph, warnings }: Modules,
+  question: CodeQuestion,
+): Promise<CodeParts> {
+  const { address: { module, name } } = question;
+  const node: unknown = question.parsed.node;
+  if (!isNode(node)) throw new TypeError(`Cannot read the code of "${name}": it is no function`);
+  await graph.load(module);
+  const reached = await reach(
+    graph,
+    () => reachCode(graph, graph.module(module), node, question.extent),
+  );
+  await refuseChanged(graph, reached, question);
+  const { digest, parts } = reached;
+  const all = [...warnings, ...reached.warnings];
+  return parts.length <= 1
+    ? { digest, warnings: all }
+    : { digest, parts: toTexts(parts, module, name), warnings: all };
+}
+
+/** What is imported while code runs is loaded when it is met. */
+async function reach(graph: ModuleGraph, read: () => ReachedCode): Promise<ReachedCode> {
+  for (;;) {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof MissingModuleError)) throw error;
+      await graph.load(error.url, error.type);
+    }
+  }
+}
+
+/** What was changed since it was loaded is not what runs here. */
+async function refuseChanged(
+  graph: ModuleGraph,
+  { modules }: ReachedCode,
+  { address: { module, name }, evaluatedAt, resolve = import.meta.resolve }: CodeQuestion,
+): Promise<void> {
+  const { timeOrigin } = performance;
+  const young = modules.filter((url) => graph.changeOf(url) > timeOrigin);
+  if (young.length === 0) return;
+  const { changed } = await WITNESSES.get(module, { evaluatedAt, resolve });
+  const url = young.find((url) => graph.changeOf(url) > evaluatedAt || changed.includes(url));
+  if (url === undefined) return;
+  throw new TypeError(
+    `Cannot tell what "${name}" is made of: "${url}" has changed since the program has loaded it; ` +
+      "start the program again",
+  );
+}
+
+function toTexts(parts: readonly ReachedPart[], module: string, name: string): string[] {
+  const texts = parts.map((part) => toText(part, module, name));
+  if (texts.length <= MOST_PARTS) return texts;
+  const rest = texts.splice(MOST_PARTS - 1);
+  const digest = createSha256().update(rest.join("\n")).digest("hex");
+  return [...texts, `${rest.length} more ${digest.slice(0, 8)}`];
+}
+
+function toText({ label, module, digest }: ReachedPart, root: string, name: string): string {
+  const isVersion = module === undefined && label !== "";
+  const short = isVersion ? digest : digest.slice(0, 8);
+  if (module === undefined) return `${label || `${name}()`} ${short}`;
+  const file = module === root ? "" : toRelative(module, root);
+  return `${[file, label].filter((text) => text !== "").join("#")} ${short}`;
+}
+
+function toRelative(url: string, root: string): string {
+  if (!url.startsWith("file:")) return url.slice(0, 60);
+  const [to, from] = [url.split("/"), root.split("/").slice(0, -1)];
+  const differs = to.findIndex((part, index) => part !== from[index]);
+  const up = from.length - differs;
+  return `${up === 0 ? "./" : "../".repeat(up)}${to.slice(differs).join("/")}`;
+}

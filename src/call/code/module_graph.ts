@@ -1,0 +1,304 @@
+import { nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
+import { ANY, memberPath } from "./use_kind.ts";
+import type { Item } from "./module_items.ts";
+import { NAMESPACE } from "./module_items.ts";
+import { type LoadedModule, readModule } from "./read_source.ts";
+import type { Resolver, Target } from "./resolver.ts";
+import type { Use } from "./uses.ts";
+
+/** All of a module. */
+export interface WholeModule {
+  /** The module. */
+  readonly whole: LoadedModule;
+}
+
+/** What is known by its name and version. */
+export interface Package {
+  /** Where it comes from, and its name. */
+  readonly name: string;
+  /** The version. */
+  readonly version: string;
+  /** What is used of it. */
+  readonly member: string;
+}
+
+/** What a name stands for. */
+export type Meaning = Item | WholeModule | Package;
+
+/** What a place where something is named stands for, and what is done with that. */
+export interface ResolvedUse {
+  /** What the name stands for; nothing for what is there everywhere. */
+  readonly meaning: Meaning | undefined;
+  /** What is done with it. */
+  readonly use: Use;
+  /** How it is named. */
+  readonly label: string;
+}
+
+/** That a module is needed which was not loaded yet. */
+export class MissingModuleError extends Error {
+  /** Names the module. */
+  constructor(
+    /** Its URL. */
+    readonly url: string,
+    /** As what it is imported. */
+    readonly type: string | undefined,
+  ) {
+    super(`Cannot find "${url}": it was not loaded`);
+    this.name = "MissingModuleError";
+  }
+}
+
+/** What stands for Quiver's own code. */
+export const QUIVER = "quiver";
+
+// What was read once is what runs here, whoever asks for it.
+const LOADED = new Map<string, Promise<LoadedModule>>();
+
+function load(url: string, type: string | undefined): Promise<LoadedModule> {
+  const key = `${type ?? ""} ${url}`;
+  const known = LOADED.get(key);
+  if (known !== undefined) return known;
+  const loading = readModule(url, type);
+  LOADED.set(key, loading);
+  loading.catch(() => LOADED.delete(key));
+  return loading;
+}
+
+/** The modules that a task's module imports, and what their names stand for. */
+export class ModuleGraph {
+  readonly #resolver: Resolver;
+  readonly #modules = new Map<string, LoadedModule | Error>();
+  readonly #targets = new Map<string, Target>();
+  readonly #uses = new Map<Item, readonly ResolvedUse[]>();
+
+  /**
+   * Loads nothing yet.
+   *
+   * @param resolver Resolves specifiers.
+   */
+  constructor(resolver: Resolver) {
+    this.#resolver = resolver;
+  }
+
+  /**
+   * Loads a module and all that it imports statically. What fails is only an error where it is used.
+   *
+   * @param type As what it is imported.
+   */
+  async load(url: string, type?: string): Promise<void> {
+    const key = toKey(url, type);
+    if (this.#modules.has(key)) return;
+    // Nobody else is to load it meanwhile.
+    this.#modules.set(key, new Error("it is being loaded"));
+    try {
+      const module = await load(url, type);
+      this.#modules.set(key, module);
+      await Promise.all(this.#staticTargets(module).map(([url, type]) => this.load(url, type)));
+    } catch (error) {
+      this.#modules.set(key, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #staticTargets(module: LoadedModule): (readonly [string, string | undefined])[] {
+    if (module.kind !== "code") return [];
+    return module.imports.flatMap(({ specifier, type }) => {
+      try {
+        const target = this.#target(specifier, module.url);
+        return target.kind === "local" ? [[target.url, type] as const] : [];
+      } catch {
+        // It may be of a type, which nobody needs.
+        return [];
+      }
+    });
+  }
+
+  /**
+   * Gives a module.
+   *
+   * @throws {MissingModuleError} When it was not loaded.
+   * @throws What went wrong when it was loaded.
+   */
+  module(url: string, type?: string): LoadedModule {
+    const module = this.#modules.get(toKey(url, type));
+    if (module === undefined) throw new MissingModuleError(url, type);
+    if (module instanceof Error) throw module;
+    return module;
+  }
+
+  /** When the file of a module was changed, in milliseconds since 1970. */
+  changeOf(url: string): number {
+    const modules = this.#modules.values();
+    const changes = modules.map((one) => "url" in one && one.url === url ? one.changedAt ?? 0 : 0);
+    return Math.max(0, ...changes);
+  }
+
+  /** Whether a module could not be loaded. */
+  #isLoaded(url: string, type: string | undefined): boolean {
+    return !(this.#modules.get(toKey(url, type)) instanceof Error);
+  }
+
+  /** The modules that are loaded with a module, in the order in which they run. */
+  order(root: LoadedModule): LoadedModule[] {
+    const seen = new Set<LoadedModule>();
+    const ordered: LoadedModule[] = [];
+    const visit = (module: LoadedModule): void => {
+      if (seen.has(module)) return;
+      seen.add(module);
+      for (const [url, type] of this.#staticTargets(module)) {
+        if (this.#isLoaded(url, type)) visit(this.module(url, type));
+      }
+      ordered.push(module);
+    };
+    visit(root);
+    return ordered;
+  }
+
+  #target(specifier: string, parent: string): Target {
+    const key = `${specifier}\n${parent}`;
+    const known = this.#targets.get(key) ?? this.#resolver.resolve(specifier, parent);
+    this.#targets.set(key, known);
+    return known;
+  }
+
+  /**
+   * What a module means that is imported as a whole.
+   *
+   * @returns What it means; nothing for Quiver.
+   */
+  whole(specifier: string, parent: string, type?: string): Meaning {
+    const target = this.#target(specifier, parent);
+    return target.kind === "local"
+      ? { whole: this.module(target.url, type) }
+      : toPackage(target, NAMESPACE);
+  }
+
+  /** What the names in an item stand for. */
+  uses(item: Item): readonly ResolvedUse[] {
+    const known = this.#uses.get(item);
+    if (known !== undefined) return known;
+    const module = this.module(item.module);
+    const { uses } = item.uses(this.isDefinitionIn(module));
+    const resolved = uses.map((use) => this.resolveUse(module, use));
+    this.#uses.set(item, resolved);
+    return resolved;
+  }
+
+  /** What a name stands for in a module. */
+  resolveUse(module: LoadedModule, use: Use): ResolvedUse {
+    const { name, path, method } = use;
+    const binding = module.kind === "code" ? module.bindings.get(name) : undefined;
+    if (binding === undefined) return { meaning: undefined, use, label: name };
+    if (binding.kind === "item") return { meaning: binding.item, use, label: name };
+    if (binding.name !== NAMESPACE) {
+      const meaning = this.#imported(module, binding.from, binding.name);
+      return { meaning, use, label: name };
+    }
+    const member = path[0] ?? method;
+    if (member === undefined || member === ANY || (path.length === 0 && use.kind !== "method")) {
+      return { meaning: this.#imported(module, binding.from, NAMESPACE), use, label: name };
+    }
+    const { method: _, ...called } = use;
+    const inner: Use = path.length > 0
+      ? { ...use, path: path.slice(1) }
+      : { ...called, kind: "call" };
+    const meaning = this.#imported(module, binding.from, member);
+    return { meaning, use: inner, label: `${name}.${member}` };
+  }
+
+  /** What a module gives others by a name. */
+  exportOf(module: LoadedModule, name: string): { readonly meaning: Meaning | undefined } {
+    return { meaning: this.#exported(module, name, new Set()) };
+  }
+
+  /**
+   * The arguments of the call by which an item defines a task.
+   *
+   * @returns The arguments, or `undefined` when it is something else.
+   */
+  definitionOf({ init, module }: Item): readonly SyntaxNode[] | undefined {
+    const callee = init?.type === "CallExpression" ? memberPath(nodeAt(init, "callee")) : undefined;
+    if (init === undefined || callee === undefined) return undefined;
+    const isDefinition = this.isDefinitionIn(this.module(module));
+    return isDefinition(callee.name, callee.path) ? nodesAt(init, "arguments") : undefined;
+  }
+
+  /** Tells the calls of Quiver's `task` in a module. */
+  isDefinitionIn(module: LoadedModule): (name: string, path: readonly string[]) => boolean {
+    return (name, path) => {
+      if (module.kind !== "code" || module.bindings.get(name)?.kind !== "import") return false;
+      const use = { name, path, start: 0, kind: "call", atLoad: true } as const;
+      try {
+        const { meaning } = this.resolveUse(module, use);
+        return meaning !== undefined && "member" in meaning && meaning.name === QUIVER &&
+          meaning.member === "task";
+      } catch (error) {
+        if (error instanceof MissingModuleError) throw error;
+        return false;
+      }
+    };
+  }
+
+  #imported(
+    parent: LoadedModule,
+    { specifier, type }: { readonly specifier: string; readonly type: string | undefined },
+    name: string,
+    seen: ReadonlySet<string> = new Set(),
+  ): Meaning {
+    const target = this.#target(specifier, parent.url);
+    if (target.kind !== "local") return toPackage(target, name);
+    const module = this.module(target.url, type);
+    if (module.kind !== "code" || module.script || name === NAMESPACE) return { whole: module };
+    return this.#exported(module, name, seen) ?? { whole: module };
+  }
+
+  #exported(
+    module: LoadedModule,
+    name: string,
+    seen: ReadonlySet<string>,
+  ): Meaning | undefined {
+    const place = `${module.url}\n${name}`;
+    if (module.kind !== "code" || seen.has(place)) return undefined;
+    const inner = new Set(seen).add(place);
+    const found = module.exports.get(name);
+    if (found?.kind === "from") return this.#imported(module, found.from, found.name, inner);
+    if (found !== undefined) {
+      const binding = module.bindings.get(found.name);
+      if (binding?.kind === "item") return binding.item;
+      return binding && this.#imported(module, binding.from, binding.name, inner);
+    }
+    if (name === "default") return undefined;
+    return this.#starred(module, name, inner);
+  }
+
+  /** One of those that give it on; a package does not tell what it has. */
+  #starred(
+    module: LoadedModule & { readonly kind: "code" },
+    name: string,
+    seen: ReadonlySet<string>,
+  ): Meaning | undefined {
+    let other: Meaning | undefined;
+    for (const { specifier, type } of module.stars) {
+      const target = this.#target(specifier, module.url);
+      if (target.kind !== "local") {
+        other = toPackage(target, name);
+        continue;
+      }
+      const inner = this.module(target.url, type);
+      if (inner.kind !== "code") other = { whole: inner };
+      const found = this.#exported(inner, name, seen);
+      if (found !== undefined) return found;
+    }
+    return other;
+  }
+}
+
+function toKey(url: string, type: string | undefined): string {
+  return type === undefined ? url : `${type} ${url}`;
+}
+
+function toPackage(target: Exclude<Target, { kind: "local" }>, member: string): Package {
+  return target.kind === "quiver"
+    ? { name: QUIVER, version: "", member }
+    : { name: target.name, version: target.version, member };
+}

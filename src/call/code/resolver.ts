@@ -1,0 +1,297 @@
+import { copyUrls } from "../../base/ambient.ts";
+import { mayRead } from "../module_sources.ts";
+import { LockFile, parseJsonc, parsePackage, toObject } from "./lock_file.ts";
+
+/** Where an import leads. */
+export type Target =
+  /** A module whose code counts. */
+  | { readonly kind: "local"; readonly url: string }
+  /** What is known by a name and a version. */
+  | { readonly kind: "package"; readonly name: string; readonly version: string }
+  /** Quiver itself, whose code is not the user's. */
+  | { readonly kind: "quiver" };
+
+/** Quiver's own files; a program may have another copy of them. */
+const OWN = /^(?:src\/|mod\.ts$)/;
+const OWN_NAME = "@quiver/quiver";
+
+const CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
+
+/** What a folder's configuration says of imports. */
+interface Config {
+  /** The URL of its folder. */
+  readonly folder: string;
+  /** The name of the package, if it is one. */
+  readonly name: unknown;
+  /** The import map. */
+  readonly imports: { readonly [name: string]: unknown };
+  /** Where the lock file is, if that is said. */
+  readonly lock: unknown;
+}
+
+/** Finds out what specifiers mean, as the modules do in which they stand. */
+export class Resolver {
+  readonly #module: string;
+  readonly #resolve: (specifier: string) => string;
+  readonly #configs = new Map<string, Config | undefined>();
+  readonly #locks = new Map<string, LockFile>();
+  readonly #warn: (warning: string) => void;
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param module The URL of the task's module.
+   * @param resolve Resolves as that module does.
+   * @param warn Told of what cannot be seen.
+   */
+  constructor(
+    module: string,
+    resolve: (specifier: string) => string,
+    warn: (warning: string) => void,
+  ) {
+    this.#module = module;
+    this.#resolve = resolve;
+    this.#warn = warn;
+  }
+
+  /**
+   * Resolves a specifier.
+   *
+   * @param parent The URL of the module in which it stands.
+   * @throws {TypeError} When it is not known what it means, or which version it has.
+   */
+  resolve(specifier: string, parent: string): Target {
+    return this.#toTarget(this.#toUrl(specifier, parent), specifier, parent);
+  }
+
+  #toUrl(specifier: string, parent: string): string {
+    const isBare = !/^\.{0,2}\//.test(specifier) && !URL.canParse(specifier);
+    const url = isBare ? specifier : URL.parse(specifier, parent)?.href ?? specifier;
+    // The import map of a workspace's member holds for that member alone.
+    const foreign = isBare ? this.#foreignImports(parent) : [];
+    for (const config of foreign) {
+      const mapped = mapSpecifier(specifier, config);
+      if (mapped !== undefined) return mapped;
+    }
+    try {
+      return this.#resolve(url);
+    } catch (cause) {
+      if (!isBare) return url;
+      const found = this.#findInModules(specifier, parent);
+      if (found !== undefined) return found;
+      throw new TypeError(
+        `Cannot tell what "${specifier}" in "${parent}" is: no import map knows it`,
+        { cause },
+      );
+    }
+  }
+
+  /** The import maps around a module that is not beneath the same configuration as the task's. */
+  #foreignImports(parent: string): Config[] {
+    const own = this.#configOf(this.#module);
+    const configs: Config[] = [];
+    let config = this.#configOf(parent);
+    if (config?.folder === own?.folder) return [];
+    for (; config !== undefined; config = this.#configOf(new URL("..", config.folder).href)) {
+      configs.push(config);
+      if (new URL("..", config.folder).href === config.folder) break;
+    }
+    return configs;
+  }
+
+  /** The nearest configuration around a module or folder. */
+  #configOf(url: string): Config | undefined {
+    if (!url.startsWith("file:")) return undefined;
+    const folder = new URL(".", url).href;
+    if (this.#configs.has(folder)) return this.#configs.get(folder);
+    const above = new URL("..", folder).href;
+    const config = readConfig(folder) ?? (above === folder ? undefined : this.#configOf(above));
+    this.#configs.set(folder, config);
+    return config;
+  }
+
+  /** As Node does: the nearest `node_modules` that has it. */
+  #findInModules(specifier: string, parent: string): string | undefined {
+    const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0];
+    for (const folder of foldersAround(parent)) {
+      const url = `${folder}node_modules/${name}/package.json`;
+      if (readText(url) !== undefined) return `${folder}node_modules/${specifier}`;
+    }
+    return undefined;
+  }
+
+  #toTarget(url: string, specifier: string, parent: string): Target {
+    if (this.#isOwn(url)) return { kind: "quiver" };
+    const { protocol } = new URL(url);
+    switch (protocol) {
+      case "npm:":
+      case "jsr:":
+        return this.#toPackage(url, parent);
+      case "file:":
+        return url.includes("/node_modules/") ? this.#toInstalled(url) : { kind: "local", url };
+      case "data:":
+      case "blob:":
+        return { kind: "local", url };
+      case "node:":
+        return { kind: "package", name: url, version: "" };
+      case "http:":
+      case "https:":
+        return this.#toRemote(url);
+      default:
+        throw new TypeError(`Cannot tell what "${specifier}" in "${parent}" is: it is "${url}"`);
+    }
+  }
+
+  #isOwn(url: string): boolean {
+    if (url.startsWith(`jsr:${OWN_NAME}`)) return true;
+    const config = this.#configOf(url);
+    const folders = copyUrls().map((entry) => new URL(".", entry).href);
+    if (config?.name === OWN_NAME) folders.push(config.folder);
+    return folders.some((folder) => url.startsWith(folder) && OWN.test(url.slice(folder.length)));
+  }
+
+  #toPackage(url: string, parent: string): Target {
+    const found = parsePackage(url);
+    if (found === undefined) throw new TypeError(`Cannot read "${url}" in "${parent}"`);
+    const version = this.#lockOf(parent).find(found) ?? this.#installedVersion(found.name, parent);
+    if (version === undefined) {
+      throw new TypeError(
+        `Cannot tell which version "${url}" in "${parent}" has: no lock file around it knows; ` +
+          "import an exact version, or keep a `deno.json` and its `deno.lock` beside the program",
+      );
+    }
+    return { kind: "package", name: `${found.registry}:${found.name}${found.path}`, version };
+  }
+
+  /** What is installed may come from a folder of the user's. */
+  #toInstalled(url: string): Target {
+    const real = toRealUrl(url);
+    if (!real.includes("/node_modules/")) return { kind: "local", url: real };
+    for (const folder of foldersAround(real)) {
+      const { name, version } = readJson(`${folder}package.json`);
+      if (typeof name !== "string" || typeof version !== "string") continue;
+      const needed = this.#lockOf(url).find({ registry: "npm", name, range: version, path: "" });
+      const path = real.slice(folder.length - 1);
+      return { kind: "package", name: `npm:${name}${path}`, version: needed ?? version };
+    }
+    return { kind: "local", url: real };
+  }
+
+  #installedVersion(name: string, parent: string): string | undefined {
+    for (const folder of foldersAround(parent)) {
+      const { version } = readJson(`${folder}node_modules/${name}/package.json`);
+      if (typeof version === "string") return version;
+    }
+    return undefined;
+  }
+
+  /** What is fetched is known by its URL, and by what the lock file has of all such code. */
+  #toRemote(url: string): Target {
+    const lock = this.#lockOf(this.#module);
+    if (!lock.knows(url)) {
+      this.#warn(
+        `Cannot tell whether "${url}" stays what it is: no lock file has its digest, so that only ` +
+          "its URL counts for the keys of calls",
+      );
+    }
+    return { kind: "package", name: url, version: lock.remote };
+  }
+
+  #lockOf(url: string): LockFile {
+    const folders = foldersAround(url);
+    const config = this.#configOf(url);
+    const path = typeof config?.lock === "string" ? config.lock : toObject(config?.lock).path;
+    const named = typeof path === "string" && config !== undefined
+      ? [new URL(path, config.folder).href]
+      : [];
+    const found = [...named, ...folders.map((folder) => `${folder}deno.lock`)].find((file) =>
+      this.#locks.has(file) || readText(file) !== undefined
+    );
+    const known = this.#locks.get(found ?? "");
+    if (known !== undefined) return known;
+    const lock = openLock(found);
+    this.#locks.set(found ?? "", lock);
+    return lock;
+  }
+}
+
+function openLock(url: string | undefined): LockFile {
+  try {
+    return new LockFile(url === undefined ? undefined : readText(url));
+  } catch (cause) {
+    throw new TypeError(`Cannot read the lock file "${url}": it is no JSON`, { cause });
+  }
+}
+
+/** The longest entry that fits. */
+function mapSpecifier(specifier: string, { imports, folder }: Config): string | undefined {
+  const [entry] = Object.keys(imports)
+    .filter((key) =>
+      key === specifier || (key.endsWith("/") && specifier.startsWith(key)) ||
+      specifier.startsWith(`${key}/`)
+    )
+    .sort((a, b) => b.length - a.length);
+  const target = entry === undefined ? undefined : imports[entry];
+  if (entry === undefined || typeof target !== "string") return undefined;
+  const whole = target + specifier.slice(entry.length);
+  return /^\.{0,2}\//.test(whole) ? new URL(whole, folder).href : whole;
+}
+
+function readConfig(folder: string): Config | undefined {
+  const configs = CONFIGS.flatMap((name) => {
+    const text = readText(`${folder}${name}`);
+    return text === undefined ? [] : [toObject(parseConfig(text))];
+  });
+  if (configs.length === 0) return undefined;
+  const imports = Object.assign({}, ...configs.map(({ imports }) => toObject(imports)));
+  const { name } = configs[0] ?? {};
+  return { folder, name, imports, lock: configs.find(({ lock }) => lock !== undefined)?.lock };
+}
+
+function parseConfig(text: string): unknown {
+  try {
+    return parseJsonc(text);
+  } catch {
+    // Whoever runs the program is told of it by Deno.
+    return {};
+  }
+}
+
+function readJson(url: string): { readonly [name: string]: unknown } {
+  const text = readText(url);
+  return text === undefined ? {} : toObject(parseConfig(text));
+}
+
+/** The folders around a file, innermost first. */
+function foldersAround(url: string): string[] {
+  if (!url.startsWith("file:")) return [];
+  const folders: string[] = [];
+  let folder = new URL(".", url).href;
+  for (;;) {
+    folders.push(folder);
+    const above = new URL("..", folder).href;
+    if (above === folder) return folders;
+    folder = above;
+  }
+}
+
+/** The text of a file, if there is one that may be read. */
+function readText(url: string): string | undefined {
+  const path = new URL(url);
+  try {
+    return mayRead(path) ? Deno.readTextFileSync(path) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function toRealUrl(url: string): string {
+  const file = new URL(url);
+  try {
+    if (!mayRead(file)) return url;
+    file.pathname = Deno.realPathSync(file).split("/").map(encodeURIComponent).join("/");
+    return file.href;
+  } catch {
+    return url;
+  }
+}

@@ -1,0 +1,148 @@
+import { createSha256 } from "../../base/sha256.ts";
+
+/** A node of a syntax tree, as ESTree has it. */
+export interface SyntaxNode {
+  /** What it is. */
+  readonly type: string;
+  /** Where it begins in the text that was parsed. */
+  readonly start: number;
+  /** Where it ends there. */
+  readonly end: number;
+  /** What it is made of. */
+  readonly [field: string]: unknown;
+}
+
+/** Whether something is a node. */
+export function isNode(value: unknown): value is SyntaxNode {
+  return typeof value === "object" && value !== null && "type" in value && "start" in value;
+}
+
+/** The node in a field, if there is one. */
+export function nodeAt(node: SyntaxNode, field: string): SyntaxNode | undefined {
+  const value = node[field];
+  return isNode(value) ? value : undefined;
+}
+
+/** The nodes of a list in a field. */
+export function nodesAt(node: SyntaxNode, field: string): SyntaxNode[] {
+  const value = node[field];
+  return Array.isArray(value) ? value.filter(isNode) : [];
+}
+
+/** The text in a field, or that of the name or literal that is there. */
+export function nameAt(node: SyntaxNode, field: string): string {
+  const value = node[field];
+  if (typeof value === "string") return value;
+  return isNode(value) ? String(value.type === "Literal" ? value.value : value.name) : "";
+}
+
+/** All nodes right beneath a node, in the order of their fields. */
+export function childrenOf(node: SyntaxNode): SyntaxNode[] {
+  const children: SyntaxNode[] = [];
+  for (const field in node) {
+    const value = node[field];
+    if (typeof value !== "object" || value === null) continue;
+    if (Array.isArray(value)) { for (const each of value) if (isNode(each)) children.push(each); }
+    else if (isNode(value)) children.push(value);
+  }
+  return children;
+}
+
+/** Whether a node is a function or a method's function. */
+export function isFunctionNode({ type }: SyntaxNode): boolean {
+  return type === "FunctionDeclaration" || type === "FunctionExpression" ||
+    type === "ArrowFunctionExpression";
+}
+
+/** The text of an expression that is always the same, such as a literal. */
+export function literalText(node: SyntaxNode | undefined): string | undefined {
+  if (node?.type === "Literal" && typeof node.value === "string") return node.value;
+  if (node?.type !== "TemplateLiteral" || nodesAt(node, "expressions").length > 0) return undefined;
+  const [quasi] = nodesAt(node, "quasis");
+  const value: unknown = quasi?.value;
+  return typeof value === "object" && value !== null && "cooked" in value
+    ? String(value.cooked)
+    : undefined;
+}
+
+/** What says where and how something is written, or follows from the rest. */
+const LAYOUT = new Set(["type", "start", "end", "raw", "directive", "sourceType"]);
+
+/** The lists in which a semicolon of its own means nothing. */
+const STATEMENTS = new Set(["body", "consequent"]);
+
+/**
+ * Digests a piece of code: comments, layout, the way that texts are quoted, and commas and semicolons
+ * that mean nothing do not count.
+ *
+ * @param nodes The piece.
+ * @param without What does not count in it.
+ */
+export function digestSyntax(
+  nodes: readonly (SyntaxNode | undefined)[],
+  without: ReadonlySet<SyntaxNode> = new Set(),
+): string {
+  const pieces: string[] = [];
+  for (const node of nodes) if (node !== undefined) writeNode(node, pieces, without);
+  return createSha256().update(pieces.join("")).digest("hex");
+}
+
+function writeNode(node: SyntaxNode, pieces: string[], without: ReadonlySet<SyntaxNode>): void {
+  if (without.has(node)) {
+    pieces.push("()");
+    return;
+  }
+  pieces.push("(", node.type);
+  // A regular expression's value is an object, or nothing where the engine does not know it.
+  const fields = typeof node.regex === "object" && node.regex !== null
+    ? ["regex"]
+    : typeof node.bigint === "string"
+    ? ["bigint"]
+    : Object.keys(node).sort();
+  for (const field of fields) {
+    const value = node[field];
+    if (LAYOUT.has(field) || isEmpty(node, field, value)) continue;
+    pieces.push(" ", field, ":");
+    writeValue(value, field, pieces, without);
+  }
+  pieces.push(")");
+}
+
+/** Fields that parsers add are empty where code does not use what is new. */
+function isEmpty(node: SyntaxNode, field: string, value: unknown): boolean {
+  if (field === "value" && node.type === "Literal") return false;
+  return value === undefined || value === null || value === false ||
+    (Array.isArray(value) && value.length === 0);
+}
+
+function writeValue(
+  value: unknown,
+  field: string,
+  pieces: string[],
+  without: ReadonlySet<SyntaxNode>,
+): void {
+  if (Array.isArray(value)) {
+    pieces.push("[");
+    for (const each of value) {
+      if (isNode(each) && each.type === "EmptyStatement" && STATEMENTS.has(field)) continue;
+      writeValue(each, "", pieces, without);
+      pieces.push(",");
+    }
+    pieces.push("]");
+  } else if (isNode(value)) {
+    writeNode(value, pieces, without);
+  } else if (typeof value === "object" && value !== null) {
+    // The text of a template, or a regular expression.
+    for (const [name, text] of Object.entries(value)) {
+      pieces.push(name, "=", JSON.stringify(normalize(text)), " ");
+    }
+  } else {
+    pieces.push(JSON.stringify(normalize(value)) ?? "", typeof value === "string" ? "" : "#");
+    if (value === Infinity) pieces.push("Infinity");
+  }
+}
+
+/** All line breaks are one to the language. */
+function normalize(value: unknown): unknown {
+  return typeof value === "string" ? value.replaceAll(/\r\n?/g, "\n") : value;
+}

@@ -1,0 +1,351 @@
+import { functionNames, scopeNames } from "./names.ts";
+import {
+  childrenOf,
+  isFunctionNode,
+  literalText,
+  nodeAt,
+  nodesAt,
+  type SyntaxNode,
+} from "./syntax.ts";
+import { type ArgumentPlace, classify, memberPath, type UseKind } from "./use_kind.ts";
+
+/** One place where code names something that it does not bind itself. */
+export interface Use {
+  /** The name. */
+  readonly name: string;
+  /** Where it stands. */
+  readonly start: number;
+  /** Which member of a member is meant; `*` for any of them. */
+  readonly path: readonly string[];
+  /** What is done with it. */
+  readonly kind: UseKind;
+  /** The method that is called, where that is what is done. */
+  readonly method?: string;
+  /** Whether what the method returns goes where it cannot be followed. */
+  readonly escapes?: boolean;
+  /** The call that it is an argument of, if that is where it goes. */
+  readonly argument?: ArgumentPlace;
+  /** Whether this may run while the module is loaded. */
+  readonly atLoad: boolean;
+}
+
+/** What a piece of code uses. */
+export interface CodeUses {
+  /** What it names, in order. */
+  readonly uses: readonly Use[];
+  /** What it does with the parameters of the function that it is, by position. */
+  readonly parameters: ReadonlyMap<number, readonly Use[]>;
+  /** Whether it calls something while the module is loaded. */
+  readonly calls: boolean;
+  /** The literals that it imports when it runs. */
+  readonly imports: readonly string[];
+  /** What of it nobody can follow, such as `eval`. */
+  readonly unknowable: readonly string[];
+  /** Whether it uses the `this`, `super` or `new.target` of who is around it. */
+  readonly usesThis: boolean;
+  /** Whether it takes its arguments by another way than its parameters. */
+  readonly usesArguments: boolean;
+}
+
+/** Whether a call only defines a task, so that nothing that it is given runs. */
+export type IsDefinition = (name: string, path: readonly string[]) => boolean;
+
+/**
+ * Finds what a piece of code uses.
+ *
+ * @param nodes The piece.
+ * @param isDefinition Tells the calls of `task()`.
+ */
+export function readUses(
+  nodes: readonly (SyntaxNode | undefined)[],
+  isDefinition: IsDefinition,
+): CodeUses {
+  const reader = new UseReader(isDefinition);
+  for (const node of nodes) if (node !== undefined) reader.readPiece(node);
+  return reader.finish();
+}
+
+interface NameScope {
+  readonly names: ReadonlySet<string>;
+  readonly outer: NameScope | undefined;
+}
+
+class UseReader {
+  readonly #isDefinition: IsDefinition;
+  readonly #uses: Use[] = [];
+  readonly #parameters = new Map<number, Use[]>();
+  readonly #imports: string[] = [];
+  readonly #unknowable = new Set<string>();
+  readonly #ancestors: SyntaxNode[] = [];
+  /** The functions that are the bodies of tasks: what they return is data. */
+  readonly #bodies = new Set<SyntaxNode>();
+  /** Where the parameters of the function that the piece is are bound, and their names. */
+  #own: { readonly scope: NameScope; readonly names: readonly string[] } | undefined;
+  #scope: NameScope | undefined;
+  #deferred = false;
+  #callDepth = 0;
+  #calls = false;
+  /** How many functions with a `this` of their own are around. */
+  #thisDepth = 0;
+  #usesThis = false;
+
+  constructor(isDefinition: IsDefinition) {
+    this.#isDefinition = isDefinition;
+  }
+
+  readPiece(node: SyntaxNode): void {
+    if (isFunctionNode(node) && this.#own === undefined) this.#visitFunction(node, true);
+    else this.#visit(node);
+  }
+
+  finish(): CodeUses {
+    return {
+      uses: this.#uses.sort((a, b) => a.start - b.start),
+      parameters: this.#parameters,
+      calls: this.#calls,
+      imports: this.#imports,
+      unknowable: [...this.#unknowable],
+      usesThis: this.#usesThis,
+      usesArguments: this.#parameters.has(-1),
+    };
+  }
+
+  #visit(node: SyntaxNode): void {
+    if (isFunctionNode(node)) return this.#visitFunction(node, false);
+    const names = scopeNames(node);
+    if (names === undefined) this.#visitPlain(node);
+    else this.#within(names, () => this.#visitPlain(node));
+  }
+
+  #within(names: readonly string[], visit: () => void): void {
+    const outer = this.#scope;
+    this.#scope = { names: new Set(names), outer };
+    visit();
+    this.#scope = outer;
+  }
+
+  #visitAll(nodes: readonly (SyntaxNode | undefined)[], parent: SyntaxNode): void {
+    this.#ancestors.push(parent);
+    for (const node of nodes) if (node !== undefined) this.#visit(node);
+    this.#ancestors.pop();
+  }
+
+  #visitPlain(node: SyntaxNode): void {
+    switch (node.type) {
+      case "Identifier":
+        return this.#use(node);
+      case "ThisExpression":
+      case "Super":
+        this.#usesThis ||= this.#thisDepth === 0;
+        return;
+      case "MetaProperty":
+        this.#usesThis ||= this.#thisDepth === 0 && nodeAt(node, "meta")?.name === "new";
+        return;
+      case "LabeledStatement":
+        return this.#visitAll([nodeAt(node, "body")], node);
+      case "BreakStatement":
+      case "ContinueStatement":
+        return;
+      case "MemberExpression":
+        return this.#visitAll(
+          [nodeAt(node, "object"), node.computed === true ? nodeAt(node, "property") : undefined],
+          node,
+        );
+      case "Property":
+        return this.#visitAll(
+          [node.computed === true ? nodeAt(node, "key") : undefined, nodeAt(node, "value")],
+          node,
+        );
+      case "MethodDefinition":
+      case "PropertyDefinition":
+      case "StaticBlock":
+        return this.#visitMember(node);
+      case "VariableDeclarator":
+        this.#visitPattern(nodeAt(node, "id"), node);
+        return this.#visitAll([nodeAt(node, "init")], node);
+      case "ClassDeclaration":
+      case "ClassExpression":
+        return this.#visitAll([nodeAt(node, "superClass"), nodeAt(node, "body")], node);
+      case "CatchClause":
+        this.#visitPattern(nodeAt(node, "param"), node);
+        return this.#visitAll([nodeAt(node, "body")], node);
+      case "CallExpression":
+      case "NewExpression":
+      case "TaggedTemplateExpression":
+        return this.#visitCall(node);
+      case "ImportExpression":
+        return this.#visitImport(node);
+      default:
+        return this.#visitAll(childrenOf(node), node);
+    }
+  }
+
+  /** Only what is computed in a pattern that binds names: keys and defaults. */
+  #visitPattern(pattern: SyntaxNode | undefined, parent: SyntaxNode): void {
+    if (pattern === undefined) return;
+    switch (pattern.type) {
+      case "ObjectPattern":
+        for (const property of nodesAt(pattern, "properties")) {
+          if (property.computed === true) this.#visitAll([nodeAt(property, "key")], property);
+          this.#visitPattern(
+            property.type === "Property" ? nodeAt(property, "value") : property,
+            pattern,
+          );
+        }
+        return;
+      case "ArrayPattern":
+        for (const element of nodesAt(pattern, "elements")) this.#visitPattern(element, pattern);
+        return;
+      case "AssignmentPattern":
+        this.#visitPattern(nodeAt(pattern, "left"), pattern);
+        return this.#visitAll([nodeAt(pattern, "right")], pattern);
+      case "RestElement":
+        return this.#visitPattern(nodeAt(pattern, "argument"), pattern);
+      case "Identifier":
+        return;
+      default:
+        return this.#visitAll([pattern], parent);
+    }
+  }
+
+  /** Parameters have a scope of their own: their defaults do not see what the body declares. */
+  #visitFunction(node: SyntaxNode, own: boolean): void {
+    const { parameters, body } = functionNames(node);
+    const id = scopeNames(node) ?? [];
+    const wasDeferred = this.#deferred;
+    this.#deferred ||= this.#callDepth === 0;
+    const hasThis = node.type !== "ArrowFunctionExpression";
+    if (hasThis) this.#thisDepth++;
+    this.#within(id, () =>
+      this.#within(parameters, () => {
+        const params = nodesAt(node, "params");
+        if (own && this.#scope !== undefined) {
+          const names = params.map((one) => one.type === "Identifier" ? String(one.name) : "");
+          this.#own = { scope: this.#scope, names };
+        }
+        this.#ancestors.push(node);
+        for (const param of params) this.#visitPattern(param, node);
+        const inner = nodeAt(node, "body");
+        this.#within(body, () => inner && this.#visit(inner));
+        this.#ancestors.pop();
+      }));
+    if (hasThis) this.#thisDepth--;
+    this.#deferred = wasDeferred;
+  }
+
+  /** Instances' fields are made when an instance is; a static one, and a key, with the class. */
+  #visitMember(node: SyntaxNode): void {
+    if (node.computed === true) this.#visitAll([nodeAt(node, "key")], node);
+    const wasDeferred = this.#deferred;
+    if (node.type === "PropertyDefinition" && node.static !== true) {
+      this.#deferred ||= this.#callDepth === 0;
+    }
+    this.#thisDepth++;
+    if (node.type === "StaticBlock") {
+      this.#calls ||= !this.#deferred;
+      this.#visitAll(nodesAt(node, "body"), node);
+    } else {
+      this.#visitAll([nodeAt(node, "value")], node);
+    }
+    this.#thisDepth--;
+    this.#deferred = wasDeferred;
+  }
+
+  #visitCall(node: SyntaxNode): void {
+    const callee = nodeAt(node, node.type === "TaggedTemplateExpression" ? "tag" : "callee");
+    const args = node.type === "TaggedTemplateExpression"
+      ? [nodeAt(node, "quasi")]
+      : nodesAt(node, "arguments");
+    const path = memberPath(callee);
+    const free = path !== undefined && !this.#isBound(path.name);
+    const defines = free && this.#isDefinition(path.name, path.path);
+    for (const one of args) {
+      if (defines && one !== undefined && isFunctionNode(one)) this.#bodies.add(one);
+    }
+    if (free) this.#noteCallee(path.path.at(-1) ?? path.name, args);
+    if (node.type === "NewExpression") this.#noteWorker(args[0]);
+    if (!defines) {
+      this.#calls ||= !this.#deferred;
+      this.#callDepth++;
+    }
+    this.#visitAll([callee, ...args], node);
+    if (!defines) this.#callDepth--;
+  }
+
+  #noteCallee(name: string, args: readonly (SyntaxNode | undefined)[]): void {
+    if (name === "Function") this.#unknowable.add("new Function()");
+    if (name !== "require") return;
+    const specifier = literalText(args[0]);
+    if (specifier === undefined) this.#unknowable.add("a require() of no literal");
+    else this.#imports.push(specifier);
+  }
+
+  /** A module that is made a URL to be started is as good as imported. */
+  #noteWorker(first: SyntaxNode | undefined): void {
+    const specifier = first?.type === "NewExpression" || first?.type === "MemberExpression"
+      ? literalUrl(first)
+      : undefined;
+    if (specifier !== undefined && /\.[cm]?[jt]sx?$/.test(specifier)) this.#imports.push(specifier);
+  }
+
+  #visitImport(node: SyntaxNode): void {
+    const source = nodeAt(node, "source");
+    const specifier = literalText(source) ?? literalUrl(source);
+    if (specifier === undefined) this.#unknowable.add("a dynamic import of no literal");
+    else this.#imports.push(specifier);
+    this.#calls ||= !this.#deferred;
+    this.#visitAll([source, nodeAt(node, "options")], node);
+  }
+
+  #isBound(name: string): boolean {
+    return this.#scopeOf(name) !== undefined;
+  }
+
+  #scopeOf(name: string): NameScope | undefined {
+    let scope = this.#scope;
+    while (scope !== undefined && !scope.names.has(name)) scope = scope.outer;
+    return scope;
+  }
+
+  #use(node: SyntaxNode): void {
+    const name = String(node.name);
+    const scope = this.#scopeOf(name);
+    const isOwn = scope !== undefined && scope === this.#own?.scope;
+    if (scope !== undefined && !isOwn) return;
+    if (name === "eval") this.#unknowable.add("eval()");
+    const place = classify(node, this.#ancestors, this.#bodies);
+    const callee = place.argument?.callee;
+    const isFree = callee !== undefined && !this.#isBound(callee.name);
+    const { argument, ...rest } = place;
+    const known = argument !== undefined && isFree ? { argument } : {};
+    const use: Use = { name, start: node.start, ...rest, ...known, atLoad: !this.#deferred };
+    if (!isOwn) {
+      this.#uses.push(use);
+      return;
+    }
+    const position = this.#own?.names.indexOf(name) ?? -1;
+    this.#parameters.set(position, [...this.#parameters.get(position) ?? [], use]);
+  }
+}
+
+/** The literal in `new URL(…, import.meta.url)`, its `.href`, and `import.meta.resolve(…)`. */
+function literalUrl(node: SyntaxNode | undefined): string | undefined {
+  if (node?.type === "MemberExpression") return literalUrl(nodeAt(node, "object"));
+  if (node === undefined) return undefined;
+  const callee = nodeAt(node, "callee");
+  const [first, second] = nodesAt(node, "arguments");
+  if (node.type === "NewExpression" && callee?.type === "Identifier" && callee.name === "URL") {
+    const text = literalText(first);
+    if (text === undefined || !isMeta(second, "url")) return undefined;
+    return /^\.{0,2}\/|^\w+:/.test(text) ? text : `./${text}`;
+  }
+  return node.type === "CallExpression" && isMeta(callee, "resolve")
+    ? literalText(first)
+    : undefined;
+}
+
+/** Whether code is `import.meta` with a member. */
+export function isMeta(node: SyntaxNode | undefined, member: string): boolean {
+  return node?.type === "MemberExpression" && nodeAt(node, "object")?.type === "MetaProperty" &&
+    nodeAt(node, "property")?.name === member;
+}

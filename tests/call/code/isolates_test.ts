@@ -1,0 +1,88 @@
+// end-to-end: where a program runs and what it may read
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { apply, Projects } from "./_projects.ts";
+
+const QUIVER = new URL("../../../mod.ts", import.meta.url).href;
+
+const FILES = {
+  "tasks.ts": `
+import { task } from "${QUIVER}";
+import { helper } from "./helper.ts";
+export const simulate = task(import.meta, function simulate(x: number): number {
+  return helper(x);
+});
+`,
+  "helper.ts": `export const helper = (x: number): number => x + 1;\n`,
+};
+
+Deno.test("a call has one key in each isolate, whatever it is imported by", async () => {
+  using projects = new Projects();
+  projects.add(FILES);
+  const told = await Promise.all(
+    ["here", "web", "process", "inline"].map((kind) => projects.tell(kind)),
+  );
+  const keys = new Set(told.flat().map(({ key }) => key));
+  assertEquals(keys.size, 1);
+  assert(!keys.has("none"), JSON.stringify(told));
+});
+
+const PROGRAM = `
+import { cacheScope, createMemoryCache } from "${QUIVER}";
+import { simulate } from "./tasks.ts";
+import { other } from "./other.ts";
+const cache = createMemoryCache();
+await cacheScope({ cache, strict: true }, async () => {
+  await Promise.all([simulate(1), other(1)]);
+  console.log(JSON.stringify([await simulate.digest(1), await other.digest(1)]));
+});
+`;
+
+Deno.test("a program that may not read its modules counts functions, and says so once", async () => {
+  using projects = new Projects();
+  const files = {
+    ...FILES,
+    "main.ts": PROGRAM,
+    "other.ts": FILES["tasks.ts"].replaceAll("simulate", "other"),
+  };
+  const folder = projects.add(files);
+  const quiver = new URL("../../../", import.meta.url).pathname;
+  const all = `--allow-read=${folder},${quiver}`;
+  const whole = await projects.run(`${folder}/main.ts`, [all]);
+  assertEquals(whole.stderr, "");
+  const told: unknown[] = [whole.stdout];
+  for (
+    const flags of [[], [`--allow-read=${folder}`], [`--allow-read=${quiver}`], [
+      all,
+      `--deny-read=${folder}/helper.ts`,
+    ]]
+  ) {
+    const { stdout, stderr } = await projects.run(`${folder}/main.ts`, flags);
+    assertMatch(stderr, /^Warning: Cannot read the code that tasks use: .*`--allow-read`.*\n$/);
+    told.push(stdout);
+  }
+  assertNotEquals(told[0], told[1]);
+  assertEquals(new Set(told.slice(1)).size, 1);
+  apply(folder, { "helper.ts": "export const helper = (x) => x - 1;" });
+  assertEquals((await projects.run(`${folder}/main.ts`, [])).stdout, told[1]);
+  assertNotEquals((await projects.run(`${folder}/main.ts`, [all])).stdout, told[0]);
+});
+
+Deno.test("what was edited since it was loaded has no key", async () => {
+  using projects = new Projects();
+  const folder = projects.add({
+    ...FILES,
+    "tasks.ts": `${FILES["tasks.ts"]}
+Deno.writeTextFileSync(new URL("helper.ts", import.meta.url), "export const helper = (x) => x - 1;");
+const now = new Date(Date.now() + 20);
+while (Date.now() <= now.getTime() + 20);
+Deno.utimeSync(new URL("helper.ts", import.meta.url), now, now);
+`,
+  });
+  const [told] = await projects.tell("here");
+  assertEquals(told?.key, "none");
+  assertEquals(told?.warnings.length, 1);
+  assert(told?.warnings[0]?.includes(`helper.ts" has changed since the program has loaded it`));
+  apply(folder, { "tasks.ts": FILES["tasks.ts"] });
+  const [again] = await projects.tell("here");
+  assertNotEquals(again?.key, "none");
+});
