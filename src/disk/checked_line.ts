@@ -136,6 +136,12 @@ const DIGEST_LENGTH = 64;
 /** How much of the end of a line can hold its checksum. */
 const CHECK_AREA_BYTES = CHECK_BYTES + 6;
 
+/** How a line ends that was torn within its checksum. */
+const TORN_CHECK_REGEXP = /"crc":"(?:[0-9a-f]{0,8}|[0-9a-f]{8}")$/;
+
+/** How a line ends that has all of its checksum: the last of the 64 digits of a digest are others. */
+const CHECK_END_REGEXP = /[^0-9a-f][0-9a-f]{8}"\}$/;
+
 /** What a line says at first sight. */
 export interface CallLineHead {
   /** The key that the line is about. */
@@ -189,8 +195,8 @@ export function decodeCallLineHead(line: Uint8Array): CallLineHead | undefined {
 }
 
 /**
- * Tells what became of a line that is not sound: one without a checksum is one that its writer did
- * not finish, and never acknowledged; any other was finished once.
+ * Tells what became of a line that is not sound: one without all of its checksum is one that its writer
+ * did not finish, and never acknowledged; any other was finished once.
  *
  * @param line The line without line feeds.
  * @returns Whether it is ours, and was not finished.
@@ -201,5 +207,7 @@ export function isUnfinishedLine(line: Uint8Array): boolean {
   const isOurs = [KEY_START, EVICT_START].some((start) =>
     begin.startsWith(start.slice(0, line.length))
   );
-  return isOurs && !end.includes('"crc":"') && !end.endsWith("}");
+  // Only its line feed is missing, or a part of its checksum.
+  if (isCheckedLine(line) || TORN_CHECK_REGEXP.test(end)) return isOurs;
+  return isOurs && !end.includes('"crc":"') && !CHECK_END_REGEXP.test(end);
 }
