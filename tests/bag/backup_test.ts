@@ -9,17 +9,14 @@ import {
 } from "@std/assert";
 import { BagCorruptError, BagFormatError, cacheScope, openBag, task } from "@quiver/quiver";
 import { limited, verifyBag } from "@quiver/quiver/caches";
-import { backupBag } from "../../src/bag/backup/backup_bag.ts";
-import type { BackupOptions } from "../../src/bag/backup/backup_options.ts";
+import type { BackupOptions, BackupResult } from "../../src/bag/backup/backup_options.ts";
 import { QuiverError } from "../../src/base/errors.ts";
 import { InlineBags } from "../durability/_inline_bags.ts";
-import { loadHdf5Library } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const BAGS = new InlineBags(UNSYNCED_DISK);
 const MANUAL = { fold: "manual", memoryBytes: 0 } as const;
-const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, loadLibrary: loadHdf5Library };
 
 const ramp = task(
   import.meta,
@@ -30,8 +27,12 @@ const ramp = task(
 /** What a call of the task stores, in bytes. */
 const CALL_BYTES = 8000;
 
-function backUp(root: string, directory: string, options: BackupOptions = {}) {
-  return backupBag({ root, directory, writable: true, ...options }, ENVIRONMENT);
+function backUp(
+  root: string,
+  directory: string,
+  options: BackupOptions = {},
+): Promise<BackupResult> {
+  return BAGS.backUp(root, directory, options);
 }
 
 async function call(path: string, ns: readonly number[], fold = false): Promise<void> {

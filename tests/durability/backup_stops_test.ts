@@ -2,8 +2,8 @@
 // directory is then: a bag with what was in it or with what is, or none yet.
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { BagFormatError, cacheScope } from "@quiver/quiver";
-import { backupBag } from "../../src/bag/backup/backup_bag.ts";
-import { loadHdf5Library } from "../bag/_inline_fold_runner.ts";
+import type { BackupResult } from "../../src/bag/backup/backup_options.ts";
+import type { FileSystem } from "../../src/disk/file_system.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { UNSYNCED_DISK } from "../bag/_unsynced_disk.ts";
@@ -27,9 +27,13 @@ async function call(path: string, ns: readonly number[], fold: boolean): Promise
   if (fold) await bag.fold();
 }
 
-function backUp(root: string, directory: string, fileSystem = UNSYNCED_DISK, links = true) {
-  const environment = { fileSystem, loadLibrary: loadHdf5Library };
-  return backupBag({ root, directory, writable: true, links }, environment);
+function backUp(
+  root: string,
+  directory: string,
+  fileSystem: FileSystem = UNSYNCED_DISK,
+  links = true,
+): Promise<BackupResult> {
+  return BAGS.on(fileSystem).backUp(root, directory, { links });
 }
 
 /** Which calls a bag has, all of which are whole. */

@@ -2,7 +2,7 @@
  * Backs up a bag beside those who use it.
  *
  * Nothing is held up for that. A *pass* reads the manifest, then takes note of where the call log ends,
- * then brings journals, then segments, and then reads the manifest again. If that is the same, all that
+ * then brings segments and journals, and then reads the manifest again. If that is the same, all that
  * the log names up to there was brought: a value is put before the record that names it, a journal is
  * removed only after a manifest says that it is sealed, and a segment only after one that does not name
  * it. If it is another one, the next pass brings what is new. Where many switch manifests, later passes
@@ -138,9 +138,10 @@ async function tryPass(layout: BagLayout, values: ValueCopier): Promise<Found | 
   const source = readManifest(layout);
   const log = new LogSnapshot(layout, source.logGeneration);
   try {
-    const journals = await values.bringJournals(source);
+    const isStale = () => readManifest(layout).generation !== source.generation;
     const segments = await values.bringSegments(source.segments);
-    if (readManifest(layout).generation !== source.generation) {
+    const journals = await values.bringJournals(source, isStale);
+    if (isStale()) {
       log[Symbol.dispose]();
       return undefined;
     }

@@ -77,11 +77,13 @@ export class ValueCopier {
    * Brings journals, up to where they are complete.
    *
    * @param manifest What is live in the bag.
+   * @param isStale Whether another manifest is live now: then the rest may be sealed, and is left.
    * @returns The names of those that there are.
    */
-  async bringJournals({ sealed }: Manifest): Promise<Set<string>> {
+  async bringJournals({ sealed }: Manifest, isStale: () => boolean): Promise<Set<string>> {
     const brought = new Set<string>();
     for (const name of listJournals(this.#layout)) {
+      if (isStale()) break;
       if (await this.#bringJournal(name, sealed[name] ?? 0)) brought.add(name);
     }
     return brought;
