@@ -270,7 +270,10 @@ export class BackupTarget implements Disposable {
    */
   async tidy(journals: ReadonlySet<string>, log: BackedUpLog): Promise<number> {
     const unnamed = listUnnamed(this.layout, this.#manifest).map(({ path }) => path);
-    if (unnamed.length > 0 || !this.#isLinked) await this.#link(this.#manifest.segments);
+    if (unnamed.length > 0 || !this.#isLinked) {
+      await this.#link(this.#manifest.segments);
+      this.fileSystem.syncDirectory(this.layout.root);
+    }
     const dropped = listJournals(this.layout).filter((name) => !journals.has(name))
       .map((name) => toJournalPath(this.layout, name));
     this.#remove([...unnamed, ...dropped]);
