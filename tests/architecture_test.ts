@@ -51,6 +51,7 @@ const ENTRIES = [
   "src/executor/guest/process_main.ts",
   "src/worker/process/process_worker.ts",
   "src/worker/process/watch_parent.ts",
+  "src/bag/backup/backup_worker.ts",
   "src/bag/fold/fold_worker.ts",
   "src/call/module_sources.ts",
   "src/call/code/code_parts.ts",
@@ -62,6 +63,10 @@ const ENTRIES = [
  * room's own.
  */
 const SURFACES: { readonly [folder: string]: readonly string[] } = {
+  "src/bag/backup": [
+    "backup_options.ts",
+    "run_backup_worker.ts",
+  ],
   "src/bag/hdf5": [
     "access.ts",
   ],

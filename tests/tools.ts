@@ -31,6 +31,7 @@ interface Search {
 const PYTHONS: readonly Command[] = [["python3"], ["/usr/bin/python3"]];
 
 const SEARCHES = {
+  "flock": { about: "flock", commands: [["flock"]], works: ["--version"] },
   "h5dump": { about: "h5dump", commands: [["h5dump"]], works: ["--version"] },
   "loop-disk": {
     about: "right to mount a file as a disk of ext4",
@@ -58,6 +59,7 @@ const SEARCHES = {
     commands: PYTHONS,
     works: ["-c", "import h5py"],
   },
+  "rsync": { about: "rsync", commands: [["rsync"]], works: ["--version"] },
   "sh": { about: "sh", commands: [["sh", "-c"]], works: ["ulimit -n 64"] },
   "tmpfs": {
     about: "right to mount a disk in memory",

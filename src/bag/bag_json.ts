@@ -132,12 +132,7 @@ export function createBag(
     writeBagJson(owned, layout, features);
   }
   // Also for a bag that is there: whoever created it may have died before this.
-  for (const directory of directoriesOf(layout)) {
-    if (directory !== layout.quarantine) owned.makeDirectory(directory);
-  }
-  for (const lock of locksOf(layout)) {
-    if (lookAt(lock) === undefined) openShared(owned, lock, { write: true }).close();
-  }
+  createParts(owned, layout);
   if (lookAt(layout.callLog) === undefined) {
     openShared(owned, layout.callLog, { append: true }).close();
     // All names are there that an acknowledged call needs, and that of the bag itself.
@@ -147,8 +142,18 @@ export function createBag(
   return owned;
 }
 
+/** Makes the directories of a bag, and its locks, as far as they are missing. */
+export function createParts(fileSystem: FileSystem, layout: BagLayout): void {
+  for (const directory of directoriesOf(layout)) {
+    if (directory !== layout.quarantine) fileSystem.makeDirectory(directory);
+  }
+  for (const lock of locksOf(layout)) {
+    if (lookAt(lock) === undefined) openShared(fileSystem, lock, { write: true }).close();
+  }
+}
+
 /** Brings the name of a new bag to the disk itself, where its parent may be read. */
-function syncName(fileSystem: FileSystem, root: string): void {
+export function syncName(fileSystem: FileSystem, root: string): void {
   try {
     fileSystem.syncDirectory(dirname(root));
   } catch (error) {

@@ -140,6 +140,16 @@ export class DiskBag implements DiskStorage, ValueSweeper {
     this.calls.reload(this.#stored.logGeneration);
   }
 
+  /**
+   * Lets pass while the bag is open and where it was opened.
+   *
+   * @param action What is to be done, as in "back up".
+   */
+  checkThere(action: string): void {
+    this.#guard.checkOpen(action);
+    this.#guard.checkThere();
+  }
+
   /** As the interface says; no file of values is opened. */
   statistics(): StorageStatistics {
     this.#guard.checkOpen("look into");

@@ -37,6 +37,7 @@ export const BOUNDARIES = {
   sqlite: "store/sqlite/sqlite_storage.ts",
   signed: "store/signed/signed_stores.ts",
   verify: "store/verify/run_verify_worker.ts",
+  backup: "bag/backup/run_backup_worker.ts",
   browse: "store/browse/read_bag.ts",
   export: "store/exchange/export_bag.ts",
   import: "store/exchange/import_bag.ts",

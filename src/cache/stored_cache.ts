@@ -1,5 +1,6 @@
 // Before all that needs a runtime, as it refuses others than Deno.
 import "../base/ambient.ts";
+import type { BackupOptions, BackupResult } from "../bag/backup/backup_options.ts";
 import type { DiskBag } from "../bag/disk_bag.ts";
 import type { VerifyOptions, VerifyReport } from "../bag/verify/report.ts";
 import { checkIsOptions, checkOptions, FUNCTION } from "../base/check_options.ts";
@@ -404,6 +405,62 @@ export class Bag extends Cache implements AsyncDisposable {
       throw new QuiverError(`Cannot repair "${this.path}": it was opened with mode: "read"`);
     }
     return await verifyBag(this.path, options);
+  }
+
+  /**
+   * Copies the bag into a directory, beside all who use it: every call that was acknowledged before is
+   * in the copy, with its values. The copy is a bag: {@linkcode openBag} opens it, which is all that it
+   * takes to restore it.
+   *
+   * Into the directory of an older backup of the same bag only what is new is copied, and what the bag
+   * has dropped since goes. Whoever is killed meanwhile, or finds the disk full, leaves the older backup
+   * or the new one, each of them whole, or a first one that cannot be opened yet; the next backup goes on
+   * from there. Nobody waits for it. Nothing is promised before it returns, and from then on it survives
+   * loss of power.
+   *
+   * Sealed segments become hard links where the directory is on the same disk, unless `links` is
+   * `false`. What is damaged in the bag is so in the copy: {@linkcode verifyBag} tells. Open backups with
+   * `mode: "read"`: one in which calls were recorded is no longer only a backup, and is refused.
+   *
+   * Requires `--allow-read` and `--allow-write` of the directory, and `--allow-read` of the bag and of
+   * Quiver's files; links also `--allow-write` of the bag.
+   *
+   * @param directory The directory: missing, empty, or an older backup of this bag.
+   * @param options How to do it, what ends it and who is told.
+   * @returns What was done.
+   * @throws {BagFormatError} If the directory holds something else, a backup of another bag, one of
+   * another version, one that is newer than the bag or one that was written to.
+   * @throws {BagCorruptError} If a live segment of the bag is missing; the backup is as it was.
+   * @throws {QuiverError} If the bag is closed, if the directory lies in it or is in use, or if a file
+   * cannot be copied.
+   *
+   * @example Back up a bag, and again after another call
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * const double = task(import.meta, (n: number) => 2 * n, { name: "double" });
+   * {
+   *   await using bag = await openBag(`${path}/bag`);
+   *   await cacheScope({ cache: bag }, () => double(1));
+   *   assertEquals((await bag.backup(`${path}/backup`)).calls, 1);
+   *   await cacheScope({ cache: bag }, () => double(2));
+   *   assertEquals((await bag.backup(`${path}/backup`)).calls, 2);
+   * }
+   * await using restored = await openBag(`${path}/backup`, { mode: "read" });
+   * await cacheScope({ cache: restored }, async () => {
+   *   assertEquals(await double.load(2), 4);
+   * });
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async backup(directory: string | URL, options: BackupOptions = {}): Promise<BackupResult> {
+    const [{ runBackupWorker }, { toPath }] = await Promise.all([
+      importLater<typeof import("../bag/backup/run_backup_worker.ts")>("backup"),
+      loadStores(),
+    ]);
+    return await runBackupWorker(this.#opened.files, toPath(directory), options);
   }
 
   /**

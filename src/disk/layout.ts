@@ -13,6 +13,8 @@ const PATHS = {
   bagJson: "bag.json",
   /** Which segments are live. */
   manifest: "manifest.json",
+  /** What makes the directory a backup of a bag; a bag that is none has no such file. */
+  backupJson: "backup.json",
   /** The call log. */
   callLog: "calls.jsonl",
   /** The table of the call log's sealed prefix. */
@@ -63,8 +65,8 @@ export function directoriesOf(layout: BagLayout): readonly string[] {
 
 /** The files of a bag that have a name of their own; none may be a link. */
 export function filesOf(layout: BagLayout): readonly string[] {
-  const { bagJson, manifest, callLog, callIndex, linkFile } = layout;
-  return [bagJson, manifest, callLog, callIndex, linkFile, ...locksOf(layout)];
+  const { bagJson, backupJson, manifest, callLog, callIndex, linkFile } = layout;
+  return [bagJson, backupJson, manifest, callLog, callIndex, linkFile, ...locksOf(layout)];
 }
 
 /** The files of a bag that are only ever locked. */

@@ -90,7 +90,9 @@ export class LockFile implements Disposable {
       }
     }
     throw new QuiverError(
-      `Cannot lock "${this.#path}": it was held for ${patience} ms by ${this.#readHolder()}; if that ` +
+      `Cannot lock "${this.#path}": it was held for ${patience} ms by ${
+        readHolder(this.#path)
+      }; if that ` +
         "is stopped, let it go on or end it",
     );
   }
@@ -127,11 +129,6 @@ export class LockFile implements Disposable {
     } catch {
       return;
     }
-  }
-
-  #readHolder(): string {
-    const text = new TextDecoder().decode(readWhole(this.#path, SMALL_FILE_BYTES)).trim();
-    return text === "" ? "a process that has not said who it is" : `the process ${text}`;
   }
 
   /**
@@ -201,6 +198,16 @@ export class LockFile implements Disposable {
       return open();
     }
   }
+}
+
+/**
+ * Tells who holds a lock alone, in words.
+ *
+ * @param path The lock.
+ */
+export function readHolder(path: string): string {
+  const text = new TextDecoder().decode(readWhole(path, SMALL_FILE_BYTES)).trim();
+  return text === "" ? "a process that has not said who it is" : `the process ${text}`;
 }
 
 function isGranted(name: "sys", kind: "hostname"): boolean {

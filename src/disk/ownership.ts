@@ -21,6 +21,9 @@ const MODES = { user: 0o600, group: 0o660 } as const;
 /** What the owner needs. */
 const OWN = 0o600;
 
+/** What the owner needs of a directory. */
+const OWN_DIRECTORY = 0o700;
+
 /** What all that is made in a directory gets its group by. */
 const SETGID = 0o2000;
 
@@ -91,6 +94,22 @@ export function makeBeside(fileSystem: FileSystem, directory: string, file: stri
   const ownership = ownershipOf(file);
   if (ownership === undefined) return;
   become(directory, { ...ownership, mode: toDirectoryMode(ownership.mode & 0o666) });
+}
+
+/**
+ * Makes a directory that is as another one is, and those above it that are missing. Its owner may write
+ * there, also if that of the other one may not.
+ *
+ * @param directory The directory; one that is there stays as it is.
+ * @param model The other one.
+ */
+export function makeLike(fileSystem: FileSystem, directory: string, model: string): void {
+  const missing = listMissing(directory);
+  fileSystem.makeDirectory(directory);
+  const ownership = ownershipOf(model);
+  if (ownership === undefined) return;
+  const mode = ownership.mode & (SETGID | 0o777) | OWN_DIRECTORY;
+  for (const made of missing) become(made, { ...ownership, mode });
 }
 
 /** What a file or directory is to be like. */

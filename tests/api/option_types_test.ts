@@ -209,6 +209,15 @@ const TAKERS: {
     signal: ["signal"],
     progress: [],
   }],
+  "Bag.backup()": [async (options, path) => {
+    const elsewhere = await Deno.makeTempDir();
+    try {
+      await using bag = await openBag(elsewhere);
+      await bag.backup(path, options);
+    } finally {
+      await Deno.remove(elsewhere, { recursive: true });
+    }
+  }, { links: ["boolean"], signal: ["signal"], progress: [] }],
   "Cache.gc()": [(options) => cache.gc(options), { gracePeriod: ["number"] }],
   "limited()": [(options) => limited(cache, options), {
     maxBytes: ["number"],

@@ -61,6 +61,10 @@ const TAKERS: { readonly [use: string]: (options: Options, path: string) => unkn
     await using bag = await openBag(path);
     await bag.compact(options);
   },
+  "Bag.backup()": async (options, path) => {
+    await using bag = await openBag(path);
+    await bag.backup(`${path}-backup`, options);
+  },
   "verifyBag()": (options, path) => verifyBag(path, options),
   "openFileCache()": (options, path) => openFileCache(path, options),
   "openSqliteCache()": (options, path) => openSqliteCache(`${path}/cache.db`, options),

@@ -1,4 +1,5 @@
 import { Bag } from "../../src/cache/stored_cache.ts";
+import type { BackupOptions, BackupResult } from "../../src/bag/backup/backup_options.ts";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import type { Hdf5Access } from "../../src/bag/hdf5/access.ts";
@@ -38,6 +39,19 @@ export class InlineBags {
     };
     return new Bag(opened, ({ message, cause }) => {
       throw new Error(message, { cause });
+    });
+  }
+
+  /** Backs up a bag in this isolate. */
+  async backUp(
+    root: string,
+    directory: string,
+    options: BackupOptions = {},
+  ): Promise<BackupResult> {
+    const { backupBag } = await import("../../src/bag/backup/backup_bag.ts");
+    return await backupBag({ root, directory, writable: true, ...options }, {
+      fileSystem: this.#fileSystem,
+      loadLibrary: this.#load,
     });
   }
 

@@ -17,6 +17,8 @@ export interface Team {
   readonly kept?: number;
   /** Whether each call goes into a bag of its own. */
   readonly many?: boolean;
+  /** Whether what is looked at is a backup, which is no bag before the first is complete. */
+  readonly isBackup?: boolean;
 }
 
 const USUAL = { lines: 30, delay: 30, toSize };
@@ -32,4 +34,5 @@ export const TEAMS: readonly Team[] = [
   { ...USUAL, modes: ["repair"], lines: 12, delay: 50, toSize: () => 1000, mend: "repair" },
   { ...USUAL, modes: ["limited"], toSize: () => LIMITED_SIZE, kept: LIMITED_ITEMS - 2 },
   { ...USUAL, modes: ["create"], lines: 6, many: true },
+  { ...USUAL, modes: ["backup"], lines: 4, delay: 150, isBackup: true },
 ];

@@ -123,6 +123,20 @@ export const MODES: Readonly<Record<string, Mode>> = {
       tell("done", n);
     }
   },
+  // The bag is beside its backup, which is what is looked at after the kill.
+  async backup({ path, name, bags, tell }) {
+    const root = `${path}-source`;
+    await using bag = await bags.open(root, MANUAL);
+    await cacheScope({ cache: bag, strict: true }, async () => {
+      for (let n = 0;; n++) {
+        await specimen(name, n, toSize(n));
+        if (n % 3 === 1) await bag.fold();
+        if (n % 5 === 4) await bag.compact({ gracePeriod: 0 });
+        await bags.backUp(root, path, { links: n % 4 !== 0 });
+        tell("hit", n);
+      }
+    });
+  },
   async create({ path, name, bags, tell }) {
     for (let n = 0;; n++) {
       await using bag = await bags.open(`${path}/${name} ${n}`);

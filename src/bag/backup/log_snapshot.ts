@@ -1,0 +1,103 @@
+import { openIfThere, removeIfThere } from "../../disk/file_system.ts";
+import type { BagLayout } from "../../disk/layout.ts";
+import { scanCalls } from "../log/call_scan.ts";
+import { CallTable, CallTail, checkPrefix } from "../log/call_table.ts";
+import { PURPOSE, readTableHeader } from "../table/digest_table.ts";
+import { isPrefix } from "./backup_directory.ts";
+import type { BackedUpLog } from "./backup_json.ts";
+import type { BackupTarget } from "./backup_target.ts";
+import { isAlone } from "./copy_values.ts";
+import type { FileCopier } from "./file_copier.ts";
+
+/**
+ * The call log of a bag as it was at one moment. It stays so for as long as its file is open: what is
+ * there is never changed, and another log that takes its place is another file.
+ */
+export class LogSnapshot implements Disposable {
+  /** What it is. */
+  readonly log: BackedUpLog;
+  readonly #file: Deno.FsFile | undefined;
+  readonly #table: Deno.FsFile | undefined;
+
+  /**
+   * Opens the log.
+   *
+   * @param layout The bag's paths.
+   * @param generation The generation of the log.
+   */
+  constructor(layout: BagLayout, generation: number) {
+    this.#file = openIfThere(layout.callLog);
+    this.log = { generation, length: this.#file?.seekSync(0, Deno.SeekMode.End) ?? 0 };
+    const table = openIfThere(layout.callIndex);
+    const isOfLog = table !== undefined && this.#fits(table);
+    if (!isOfLog) table?.close();
+    this.#table = isOfLog ? table : undefined;
+  }
+
+  #fits(table: Deno.FsFile): boolean {
+    const { subject } = readTableHeader(table, PURPOSE.calls) ?? {};
+    if (subject === undefined || this.#file === undefined) return false;
+    const { length, generation } = this.log;
+    return subject.length <= length &&
+      subject.check === checkPrefix(this.#file, subject.length, generation);
+  }
+
+  /**
+   * Brings the log into a backup, and its table: only what is new where the backup has the begin of it.
+   *
+   * @param copier Brings files.
+   */
+  async bring(target: BackupTarget, copier: FileCopier): Promise<void> {
+    if (this.#file === undefined) return;
+    const { layout, fileSystem } = target;
+    const { length } = this.log;
+    using copy = openIfThere(layout.callLog);
+    const known = copy?.seekSync(0, Deno.SeekMode.End) ?? 0;
+    const isBegin = copy === undefined ||
+      known <= length && isAlone(copy) && isPrefix(copy, this.#file, known);
+    if (!isBegin) {
+      // A table that knows keys which are nowhere any more would look as if the log had been cut.
+      removeIfThere(fileSystem, layout.callIndex);
+      await copier.replace(this.#file, length, layout.callLog);
+    } else if (copy === undefined || known < length) {
+      await copier.extend(this.#file, [known, length], layout.callLog);
+    }
+    await this.#bringTable(target, copier);
+    fileSystem.syncDirectory(layout.root);
+  }
+
+  async #bringTable({ layout }: BackupTarget, copier: FileCopier): Promise<void> {
+    const table = this.#table;
+    if (table === undefined) return;
+    using copy = openIfThere(layout.callIndex);
+    const [is, known] = [table, copy].map((file) => file && readTableHeader(file, PURPOSE.calls));
+    if (known !== undefined && JSON.stringify(is) === JSON.stringify(known)) return;
+    await copier.replace(table, table.seekSync(0, Deno.SeekMode.End), layout.callIndex);
+  }
+
+  /** Lets go of the files. */
+  [Symbol.dispose](): void {
+    this.#file?.close();
+    this.#table?.close();
+  }
+}
+
+/**
+ * Counts the calls that a bag knows.
+ *
+ * @param generation The generation of its log.
+ */
+export function countCalls(layout: BagLayout, generation: number): number {
+  using log = openIfThere(layout.callLog);
+  if (log === undefined) return 0;
+  using table = CallTable.open(layout, log, generation);
+  const tail = new CallTail();
+  const size = log.seekSync(0, Deno.SeekMode.End);
+  scanCalls(log, table?.end ?? 0, size, (line) => tail.set(line));
+  let count = table?.size ?? 0;
+  for (const { key, evicted } of tail.lines()) {
+    const isKnown = table?.find(key) !== undefined;
+    if (isKnown === evicted) count += evicted ? -1 : 1;
+  }
+  return count;
+}

@@ -1,0 +1,503 @@
+// end-to-end: copies of a bag that are bags themselves, and what is refused
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { BagCorruptError, BagFormatError, cacheScope, openBag, task } from "@quiver/quiver";
+import { limited, verifyBag } from "@quiver/quiver/caches";
+import type { BackupOptions, BackupResult } from "../../src/bag/backup/backup_options.ts";
+import { QuiverError } from "../../src/base/errors.ts";
+import { InlineBags } from "../durability/_inline_bags.ts";
+import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
+import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
+
+const BAGS = new InlineBags(UNSYNCED_DISK);
+const MANUAL = { fold: "manual", memoryBytes: 0 } as const;
+
+const ramp = task(
+  import.meta,
+  (n: number) => ({ n, ys: Float64Array.from({ length: 1000 }, (_, i) => n + i) }),
+  { name: "ramp" },
+);
+
+/** What a call of the task stores, in bytes. */
+const CALL_BYTES = 8000;
+
+function backUp(
+  root: string,
+  directory: string,
+  options: BackupOptions = {},
+): Promise<BackupResult> {
+  return BAGS.backUp(root, directory, options);
+}
+
+async function call(path: string, ns: readonly number[], fold = false): Promise<void> {
+  await using bag = await BAGS.open(path, MANUAL);
+  await cacheScope({ cache: bag, strict: true }, () => Promise.all(ns.map((n) => ramp(n))));
+  if (fold) await bag.fold();
+}
+
+/** Which calls a bag has; it is whole. */
+async function findCalls(path: string): Promise<number[]> {
+  const { sound, missed, steps } = await BAGS.verify(path, { digests: true });
+  const found = steps.flatMap(({ findings }) => findings);
+  assertEquals([sound, missed, found], [true, 0, []]);
+  await using bag = await BAGS.open(path, { mode: "read", memoryBytes: 0 });
+  const ns: number[] = [];
+  for (let n = 0; n < 20; n++) if ((await bag.lookup(await ramp.digest(n))).hit) ns.push(n);
+  return ns;
+}
+
+/** All files below a directory, as they are: contents, and which file it is. Locks say who came last. */
+function look(path: string): Map<string, string> {
+  const isKept = (name: string) =>
+    !name.includes("locks/") && Deno.lstatSync(`${path}/${name}`).isFile;
+  return new Map(
+    listFiles(path).filter(isKept).map((name) => {
+      const { ino, mtime, mode } = Deno.statSync(`${path}/${name}`);
+      const content = new TextDecoder("latin1").decode(Deno.readFileSync(`${path}/${name}`));
+      return [name, [ino, mtime?.getTime(), mode, content].join()];
+    }),
+  );
+}
+
+Deno.test("Bag.backup() copies what is in segments and in journals, the own open one included", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await call(`${path}/bag`, [0, 1], true);
+  await using bag = await openBag(`${path}/bag`, { fold: "manual" });
+  await cacheScope({ cache: bag, strict: true }, () => ramp(2));
+  const told: number[] = [];
+  const progress = { update: ({ bytes }: { bytes: number }) => void told.push(bytes) };
+  const result = await bag.backup(new URL(`file://${path}/backup`), { progress });
+  assertEquals([result.path, result.calls, result.removed], [`${path}/backup`, 3, 0]);
+  assertEquals(result.linked, 2);
+  assert((await verifyBag(`${path}/backup`, { digests: true })).sound);
+  assertEquals(await findCalls(`${path}/backup`), [0, 1, 2]);
+  // What is put later is in the bag alone.
+  await cacheScope({ cache: bag, strict: true }, () => ramp(3));
+  assertEquals(await findCalls(`${path}/backup`), [0, 1, 2]);
+  // A copy is a bag like any other.
+  await call(`${path}/backup`, [4], true);
+  assertEquals(await findCalls(`${path}/backup`), [0, 1, 2, 4]);
+  assertEquals(await findCalls(`${path}/bag`), [0, 1, 2, 3]);
+});
+
+Deno.test("Bag.backup() onto an older backup copies only what is new, and drops what the bag has dropped", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, [0, 1, 2, 3, 4, 5, 6, 7], true);
+  const first = await backUp(root, target, { links: false });
+  assertGreater(first.bytes, 8 * CALL_BYTES);
+  const nothing = await backUp(root, target, { links: false });
+  assertEquals([nothing.copied, nothing.bytes, nothing.removed, nothing.calls], [0, 0, 0, 8]);
+  {
+    await using bag = await BAGS.open(root, MANUAL);
+    for (const n of [8, 9]) {
+      await cacheScope({ cache: bag, strict: true }, () => ramp(n));
+      // A journal that grows, and the log.
+      const { bytes, copied, calls } = await backUp(root, target, { links: false });
+      assertEquals([copied, calls], [2, n + 1]);
+      assert(bytes > CALL_BYTES && bytes < 1.5 * CALL_BYTES, `${bytes} bytes were copied`);
+    }
+    assertEquals(await findCalls(target), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    await bag.evict(await ramp.digest(0));
+    await bag.compact({ gracePeriod: 0 });
+  }
+  const before = listFiles(target);
+  const { removed, calls } = await backUp(root, target, { links: false });
+  assertEquals([calls, await findCalls(target)], [9, [1, 2, 3, 4, 5, 6, 7, 8, 9]]);
+  assertGreater(removed, 2);
+  assertEquals(before.filter((name) => name.startsWith("journal/")).length, 1);
+  assertEquals(listFiles(target).filter((name) => name.startsWith("journal/")), []);
+  assertEquals(listFiles(`${target}/segments`).length, 2);
+});
+
+Deno.test("Bag.backup() links sealed segments, never what is appended to, and nothing without links", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await call(`${path}/bag`, [0], true);
+  await call(`${path}/bag`, [1]);
+  for (const links of [true, false]) {
+    const target = `${path}/${links}`;
+    await backUp(`${path}/bag`, target, { links });
+    for (const name of listFiles(target)) {
+      const isShared = Deno.statSync(`${target}/${name}`).nlink === 2;
+      assertEquals(isShared, links && name.startsWith("segments/"), name);
+    }
+  }
+});
+
+Deno.test("Bag.backup() goes on after a backup was opened and folded as a bag", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  for (let n = 0; n < 6; n++) {
+    // Both fold what the other has in a journal, into segments of the same name.
+    await call(root, [n], n % 2 === 1);
+    const { calls } = await backUp(root, target, { links: n % 3 === 0 });
+    assertEquals(calls, n + 1);
+    await call(target, [], true);
+    assertEquals(await findCalls(target), Array.from({ length: n + 1 }, (_, i) => i));
+  }
+});
+
+Deno.test("Bag.backup() leaves a copy of the backup by hard links as it was", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target, snapshot] = ["bag", "backup", "snapshot"].map((name) =>
+    `${directory.path}/${name}`
+  );
+  assert(root !== undefined && target !== undefined && snapshot !== undefined);
+  await using bag = await BAGS.open(root, MANUAL);
+  await cacheScope({ cache: bag, strict: true }, () => ramp(0));
+  await backUp(root, target);
+  for (const name of listFiles(target)) {
+    const to = `${snapshot}/${name}`;
+    Deno.mkdirSync(to.slice(0, to.lastIndexOf("/")), { recursive: true });
+    Deno.linkSync(`${target}/${name}`, to);
+  }
+  await cacheScope({ cache: bag, strict: true }, () => ramp(1));
+  await backUp(root, target);
+  assertEquals(await findCalls(target), [0, 1]);
+  assertEquals(await findCalls(snapshot), [0]);
+});
+
+Deno.test("Bag.backup() of a bag that was opened with mode: read changes nothing in it", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await call(`${path}/bag`, [0], true);
+  await call(`${path}/bag`, [1]);
+  const before = look(`${path}/bag`);
+  {
+    await using bag = await openBag(`${path}/bag`, { mode: "read" });
+    assertEquals((await bag.backup(`${path}/backup`, { links: false })).calls, 2);
+  }
+  assertEquals(look(`${path}/bag`), before);
+  assertEquals(await findCalls(`${path}/backup`), [0, 1]);
+  // Onto the same one later, though the bag was nameless then.
+  await call(`${path}/bag`, [2]);
+  assertEquals((await backUp(`${path}/bag`, `${path}/backup`)).calls, 3);
+  Deno.renameSync(`${path}/bag`, `${path}/moved`);
+  assertEquals((await backUp(`${path}/moved`, `${path}/backup`)).calls, 3);
+});
+
+/** A directory that a backup may not be made in, and what is said of it. */
+interface Refused {
+  readonly name: string;
+  readonly kind: typeof QuiverError;
+  readonly says: string;
+  /** Makes it; gives the directory, and what holds it. */
+  prepare(path: string): Promise<string | readonly [directory: string, holder: AsyncDisposable]>;
+}
+
+const REFUSED: readonly Refused[] = [
+  {
+    name: "with something else in it",
+    kind: BagFormatError,
+    says: 'it holds "notes.txt" and is no backup; choose a directory that is missing or empty',
+    async prepare(path) {
+      await Deno.mkdir(`${path}/other`);
+      await Deno.writeTextFile(`${path}/other/notes.txt`, "mine");
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "that is another bag",
+    kind: BagFormatError,
+    says: "and is no backup",
+    async prepare(path) {
+      await call(`${path}/other`, [5], true);
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "that is a file",
+    kind: BagFormatError,
+    says: "it is a file, or lies below one",
+    async prepare(path) {
+      await Deno.writeTextFile(`${path}/other`, "mine");
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "inside the bag",
+    kind: QuiverError,
+    says: "or lies in it; choose a directory beside it",
+    prepare: (path) => Promise.resolve(`${path}/bag/segments/backup`),
+  },
+  {
+    name: "inside the bag, behind a link",
+    kind: QuiverError,
+    says: "or lies in it; choose a directory beside it",
+    async prepare(path) {
+      await Deno.symlink(`${path}/bag/quarantine`, `${path}/link`);
+      await Deno.mkdir(`${path}/bag/quarantine`);
+      return `${path}/link/deep/backup`;
+    },
+  },
+  {
+    name: "that is the bag by another name",
+    kind: QuiverError,
+    says: "or lies in it; choose a directory beside it",
+    async prepare(path) {
+      await Deno.symlink(`${path}/bag`, `${path}/same`);
+      return `${path}/same`;
+    },
+  },
+  {
+    name: "around the bag",
+    kind: QuiverError,
+    says: 'bag" lies in it; choose a directory beside it',
+    prepare: (path) => Promise.resolve(path),
+  },
+  {
+    name: "with a backup of another bag",
+    kind: BagFormatError,
+    says: "it is a backup of another bag",
+    async prepare(path) {
+      await call(`${path}/second`, [5], true);
+      await backUp(`${path}/second`, `${path}/other`);
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "with a backup that another version has made",
+    kind: BagFormatError,
+    says: "it has format version 2, and this is Quiver for version 1",
+    async prepare(path) {
+      const { encodeCheckedLine } = await import("../../src/disk/checked_line.ts");
+      await Deno.mkdir(`${path}/other`);
+      const text = '{"format":"quiver-backup","version":2,"more":[]';
+      await Deno.writeFile(`${path}/other/backup.json`, encodeCheckedLine(text));
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "whose backup.json is damaged",
+    kind: BagFormatError,
+    says: "its backup.json is damaged",
+    async prepare(path) {
+      await backUp(`${path}/bag`, `${path}/other`);
+      const text = await Deno.readTextFile(`${path}/other/backup.json`);
+      await Deno.writeTextFile(`${path}/other/backup.json`, text.replace("path", "hath"));
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "with a backup that calls were recorded in",
+    kind: BagFormatError,
+    says: "somebody has used it as a bag, and recorded or forgotten calls in it",
+    async prepare(path) {
+      await backUp(`${path}/bag`, `${path}/other`);
+      await call(`${path}/other`, [7]);
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "with a backup that was compacted after calls were recorded in it",
+    kind: BagFormatError,
+    says: "somebody has used it as a bag, and recorded or forgotten calls in it",
+    async prepare(path) {
+      await backUp(`${path}/bag`, `${path}/other`);
+      await using bag = await BAGS.open(`${path}/other`, MANUAL);
+      await bag.evict(ramp);
+      await cacheScope({ cache: bag, strict: true }, () => ramp(7));
+      await bag.compact({ gracePeriod: 0 });
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "with a backup that is newer than the bag",
+    kind: BagFormatError,
+    says: "it is newer than the bag, which is an older copy",
+    async prepare(path) {
+      await backUp(`${path}/bag`, `${path}/old`);
+      await call(`${path}/bag`, [7], true);
+      await backUp(`${path}/bag`, `${path}/other`);
+      Deno.removeSync(`${path}/bag`, { recursive: true });
+      Deno.renameSync(`${path}/old`, `${path}/bag`);
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "with a backup of a bag that has gone on otherwise",
+    kind: BagFormatError,
+    says: "its call log is not how that of the bag begins",
+    async prepare(path) {
+      await backUp(`${path}/bag`, `${path}/old`);
+      await call(`${path}/bag`, [7]);
+      await backUp(`${path}/bag`, `${path}/other`);
+      Deno.removeSync(`${path}/bag`, { recursive: true });
+      Deno.renameSync(`${path}/old`, `${path}/bag`);
+      await call(`${path}/bag`, [8, 9, 10], true);
+      return `${path}/other`;
+    },
+  },
+  {
+    name: "with a backup that somebody writes to",
+    kind: QuiverError,
+    says: "it is in use, somebody has it open and writes values",
+    async prepare(path) {
+      await backUp(`${path}/bag`, `${path}/other`);
+      const bag = await BAGS.open(`${path}/other`, MANUAL);
+      await bag.putValue("of the backup alone");
+      return [`${path}/other`, bag];
+    },
+  },
+  {
+    name: "that somebody else backs up into",
+    kind: QuiverError,
+    says: 'fold.lock" is locked by the process {',
+    async prepare(path) {
+      const { FoldLock } = await import("../../src/bag/manifest.ts");
+      const { toLayout } = await import("../../src/disk/layout.ts");
+      await backUp(`${path}/bag`, `${path}/other`);
+      const lock = FoldLock.tryTake(UNSYNCED_DISK, toLayout(`${path}/other`));
+      assert(lock !== undefined);
+      const release = () => Promise.resolve(lock[Symbol.dispose]());
+      return [`${path}/other`, { [Symbol.asyncDispose]: release }];
+    },
+  },
+];
+
+for (const { name, kind, says, prepare } of REFUSED) {
+  Deno.test(`Bag.backup() refuses a directory ${name}, and leaves it as it is`, async () => {
+    using directory = new TemporaryDirectory();
+    const { path } = directory;
+    await call(`${path}/bag`, [0], true);
+    await call(`${path}/bag`, [1]);
+    const prepared = await prepare(path);
+    const [target, holder] = typeof prepared === "string" ? [prepared] : prepared;
+    await using _holder = holder;
+    const before = look(path);
+    const error = await assertRejects(() => backUp(`${path}/bag`, target), kind);
+    assertStringIncludes(error.message, "Cannot ");
+    assertStringIncludes(error.message, says);
+    assertEquals([...look(path).keys()], [...before.keys()]);
+    for (const [file, content] of look(path)) {
+      if (!file.startsWith("bag/")) assertEquals(content, before.get(file), file);
+    }
+  });
+}
+
+Deno.test("Bag.backup() keeps the older backup when a segment of the bag is lost", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, [0, 1], true);
+  await backUp(root, target, { links: false });
+  const [segment = ""] = listFiles(`${root}/segments`).filter((name) => name.endsWith(".h5"));
+  Deno.removeSync(`${root}/segments/${segment}`);
+  const error = await assertRejects(() => backUp(root, target), BagCorruptError);
+  assertEquals(error.file, `${root}/segments/${segment}`);
+  assertStringIncludes(error.message, "the backup is as it was");
+  assertEquals(await findCalls(target), [0, 1]);
+  // It is there for this.
+  Deno.copyFileSync(`${target}/segments/${segment}`, `${root}/segments/${segment}`);
+  assertEquals((await backUp(root, target)).calls, 2);
+});
+
+Deno.test("Bag.backup() copies a bag whose tables are missing or damaged", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, [0, 1], true);
+  for (const content of [undefined, new Uint8Array(100)]) {
+    for (const name of listFiles(root).filter((name) => name.endsWith(".index"))) {
+      if (content === undefined) Deno.removeSync(`${root}/${name}`);
+      else Deno.writeFileSync(`${root}/${name}`, content);
+    }
+    assertEquals((await backUp(root, target)).calls, 2);
+    await (await BAGS.open(target, MANUAL)).close();
+    assertEquals(await findCalls(target), [0, 1]);
+    await (await BAGS.open(root, MANUAL)).close();
+  }
+});
+
+Deno.test("Bag.backup() copies a new bag with nothing in it", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, []);
+  assertEquals((await backUp(root, target)).calls, 0);
+  await call(root, [0]);
+  assertEquals((await backUp(root, target)).calls, 1);
+  assertEquals(await findCalls(target), [0]);
+});
+
+Deno.test("Bag.backup() copies a signed and a limited bag", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  const signingKey = "a key of at least 16 bytes";
+  {
+    await using bag = await openBag(root, { signingKey });
+    const cache = limited(bag, { maxItems: 2, gracePeriod: 0 });
+    for (const n of [0, 1, 2, 3]) await cacheScope({ cache, strict: true }, () => ramp(n));
+    await bag.gc({ gracePeriod: 0 });
+    await bag.backup(target);
+  }
+  await using copy = await openBag(target, { signingKey, mode: "read" });
+  const hits: boolean[] = [];
+  for (const n of [0, 3]) hits.push((await copy.lookup(await ramp.digest(n))).hit);
+  assertEquals(hits, [false, true]);
+  assert((await verifyBag(target, { digests: true })).sound);
+});
+
+Deno.test("Bag.backup() ends with its signal, and the next one goes on from there", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, [0, 1], true);
+  await call(root, [2]);
+  await using bag = await openBag(root, { fold: "manual" });
+  const early = AbortSignal.abort(new Error("not now"));
+  await assertRejects(() => bag.backup(target, { signal: early }), Error, "not now");
+  const abort = new AbortController();
+  const backup = backUp(root, target, { links: false, signal: abort.signal });
+  abort.abort(new Error("later"));
+  await assertRejects(() => backup, Error, "later");
+  await assertRejects(() => openBag(target, { mode: "read" }), BagFormatError);
+  assertEquals((await bag.backup(target, { links: false })).calls, 3);
+  assertEquals(await findCalls(target), [0, 1, 2]);
+});
+
+Deno.test("Bag.backup() of a closed bag is refused", async () => {
+  using directory = new TemporaryDirectory();
+  const bag = await openBag(`${directory.path}/bag`);
+  await bag.close();
+  await assertRejects(
+    () => bag.backup(`${directory.path}/backup`),
+    QuiverError,
+    "Cannot back up the bag",
+  );
+  assertEquals(listFiles(directory.path).filter((name) => name.startsWith("backup")), []);
+});
+
+Deno.test("Bag.backup() makes files as the bag's are, and may write where the bag may not be written to", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await BAGS.open(`${path}/bag`, { ...MANUAL, permissions: "group" }).then((bag) => bag.close());
+  await call(`${path}/bag`, [0], true);
+  await backUp(`${path}/bag`, `${path}/backup`, { links: false });
+  if (Deno.build.os === "windows") return;
+  for (const name of ["", ...listFiles(`${path}/backup`)]) {
+    const { mode } = Deno.statSync(`${path}/backup/${name}`);
+    assertEquals(((mode ?? 0) & 0o777).toString(8), name === "" ? "770" : "660", name);
+  }
+  Deno.chmodSync(`${path}/bag`, 0o550);
+  await backUp(`${path}/bag`, `${path}/second`, { links: false });
+  assertEquals((Deno.statSync(`${path}/second`).mode ?? 0) & 0o777, 0o750);
+  Deno.chmodSync(`${path}/bag`, 0o770);
+});
+
+Deno.test("a bag that was repaired goes on with its older backups", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, [0], true);
+  await backUp(root, target);
+  Deno.writeTextFileSync(`${root}/manifest.json`, "damaged");
+  await BAGS.verify(root, { repair: true });
+  assertNotEquals(Deno.readTextFileSync(`${root}/manifest.json`), "damaged");
+  await call(root, [1]);
+  assertEquals((await backUp(root, target)).calls, 2);
+  assertEquals(await findCalls(target), [0, 1]);
+});
