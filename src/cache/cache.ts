@@ -385,7 +385,8 @@ export class Cache {
   }
 
   #valueOf(record: CallRecord | undefined): MaybePromise<Found<unknown>> {
-    return record === undefined ? { hit: false } : this.#stores.values.get(record.result);
+    if (record === undefined) return { hit: false };
+    return this.#stores.resultOf?.(record) ?? this.#stores.values.get(record.result);
   }
 }
 
