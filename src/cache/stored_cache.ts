@@ -316,13 +316,19 @@ export class Bag extends Cache implements AsyncDisposable {
    * each call under `/calls/<task>/<key>`, pleasant to browse with h5py, h5dump, HDFView or H5Web.
    * The exact values are in it too, for {@linkcode Bag.importHdf5}.
    *
-   * Requires `--allow-write` of the file's directory. Large arrays are streamed; what describes the
-   * calls is kept in memory.
+   * Requires `--allow-read` and `--allow-write` of the file's directory. Large arrays are streamed; what
+   * describes the calls is kept in memory.
    *
-   * @param path The file; what is there is replaced when all is written.
+   * A file that is there is replaced when all is written; the new one has its mode, group and owner, as
+   * far as whoever runs this may give them. A symbolic link stays, and what it leads to is replaced. An
+   * export that fails leaves nothing, and what a killed one has left beside the file is removed by the
+   * next.
+   *
+   * @param path The file, outside of any cache.
    * @param query Which calls: those of a task, what they have in common, or a function that tells;
    * all if not given.
    * @returns What was written.
+   * @throws {QuiverError} If the file lies in a cache, or is none.
    *
    * @example Give somebody the results of one task
    * ```ts

@@ -1,14 +1,7 @@
-import { dirname } from "node:path";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
-import {
-  DISK,
-  type FileSystem,
-  readAt,
-  type ReadBytes,
-  removeIfThere,
-  toTemporaryPath,
-} from "../../disk/file_system.ts";
+import { DISK, readAt, type ReadBytes } from "../../disk/file_system.ts";
 import { toPayload } from "../../disk/payload.ts";
+import { replaceUserFile } from "../../disk/user_file.ts";
 import type { Digest, Payload, PayloadSource, StoredPayload } from "../../value/value.ts";
 import type { Hdf5Environment, Hdf5Input, Hdf5Output } from "../hdf5/access.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
@@ -24,7 +17,7 @@ export const HDF5_ENVIRONMENT: Hdf5Environment = {
 };
 
 /**
- * Gives an HDF5 file new content in one step: under its name stands what was there, or all of it.
+ * Gives an HDF5 file of the user's new content in one step, as `replaceUserFile()` does.
  *
  * @param fill Writes the content.
  * @param environment What the file stands on.
@@ -32,33 +25,14 @@ export const HDF5_ENVIRONMENT: Hdf5Environment = {
 export async function writeHdf5File(
   path: string,
   fill: (output: Hdf5Output) => Promise<void>,
-  environment: Hdf5Environment,
+  { fileSystem, loadLibrary }: Hdf5Environment,
 ): Promise<void> {
-  const { fileSystem } = environment;
-  const library = await environment.loadLibrary();
-  const temporary = toTemporaryPath(path);
-  try {
-    {
-      using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
-      const output = library.create(new PositionedFile(fileSystem, file));
-      await fill(output);
-      output.close();
-      fileSystem.sync(file);
-    }
-    fileSystem.rename(temporary, path);
-  } catch (error) {
-    removeQuietly(fileSystem, temporary);
-    throw error;
-  }
-  fileSystem.syncDirectory(dirname(path));
-}
-
-function removeQuietly(fileSystem: FileSystem, path: string): void {
-  try {
-    removeIfThere(fileSystem, path);
-  } catch {
-    // The caller learns of the error that came first.
-  }
+  const library = await loadLibrary();
+  await replaceUserFile(fileSystem, path, async (file) => {
+    const output = library.create(new PositionedFile(fileSystem, file));
+    await fill(output);
+    output.close();
+  });
 }
 
 /** The values in an HDF5 file that has them as a segment has. */
