@@ -191,7 +191,7 @@ Deno.test({
       const file = `${directory}/export.h5`;
       await using other = await openBag(`${directory}/other`);
       const changes = {
-        'del f.attrs["quiver"]': "its format cannot be read",
+        'del f.attrs["quiver"]': "it was not written by exportHdf5: use importDatasets",
         'f.attrs["quiver"] = "{}"': "its format cannot be read",
         'f.attrs["quiver"] = np.bytes_("{}")': 'does not say "quiver-export"',
         'del f["calls"]': "its list of tasks cannot be read",
