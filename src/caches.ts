@@ -45,6 +45,12 @@ export type { GcOptions } from "./cache/tidy.ts";
 export { CacheFormatError } from "./base/errors.ts";
 export type { ExportResult } from "./store/exchange/export_bag.ts";
 export type { ImportResult } from "./store/exchange/import_bag.ts";
+export type {
+  ImportDatasetsOptions,
+  ImportDatasetsResult,
+  ImportedDataset,
+  SkippedDataset,
+} from "./store/exchange/import_datasets.ts";
 export type { BagEntry } from "./store/browse/read_bag.ts";
 export type { RekeyResult } from "./store/rekey.ts";
 export type { SigningOptions } from "./store/signed/signing_keys.ts";

@@ -102,6 +102,7 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
   "src/store/exchange": [
     "export_bag.ts",
     "import_bag.ts",
+    "import_datasets.ts",
   ],
   "src/store/limited": [
     "limited_stores.ts",

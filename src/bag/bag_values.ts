@@ -6,14 +6,17 @@ import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import type { Digest, EncodedPart, Payload, PayloadSource, StoredPayload } from "../value/value.ts";
 import type { ByteCache } from "./byte_cache.ts";
 import type { Touches } from "./fold/touches.ts";
-import type { JournalWriter } from "./journal/journal_writer.ts";
+import type { JournalWriter, PieceSource } from "./journal/journal_writer.ts";
 import type { StoredValues } from "./stored_values.ts";
 
 /** The length of a digest in hexadecimal. */
 const DIGEST_LENGTH = 64;
 
 /** The largest payload; the HDF5 library writes no more at once. */
-const LARGEST_BYTES = 2 ** 31 - 1;
+export const LARGEST_BYTES: number = 2 ** 31 - 1;
+
+/** How much of a value that is known is read at once. */
+const PIECE_BYTES = 1024 * 1024;
 
 /** What the values of a bag stand on. */
 export interface BagValuesOptions {
@@ -31,6 +34,8 @@ export interface BagValuesOptions {
   readonly syncKnown?: ((digest: Digest) => void) | undefined;
   /** Called with each part that was appended to the own journal. */
   readonly onPut: () => void;
+  /** Appends what comes in pieces to a journal beside the own one. */
+  readonly appendPieces: (source: PieceSource) => Promise<void>;
 }
 
 /** The values of a bag: in memory, in journals, in segments. */
@@ -67,11 +72,7 @@ export class BagValues extends DiskValues implements PayloadSource {
     if (digest.length !== DIGEST_LENGTH) {
       throw new TypeError(`Cannot put a value as "${digest}": a digest has 64 characters`);
     }
-    if (bytes.length > LARGEST_BYTES) {
-      throw new RangeError(
-        `Cannot put a value of ${bytes.length} bytes: the largest has ${LARGEST_BYTES}`,
-      );
-    }
+    checkLength(bytes.length);
     if (!stored.isWhole(digest)) return this.#append(part);
     syncKnown?.(digest);
     const stays = touches.leave(digest, () => this.#isLive(digest));
@@ -87,6 +88,38 @@ export class BagValues extends DiskValues implements PayloadSource {
     const { journal, entry } = writer.append(part);
     stored.add(journal, entry);
     onPut();
+  }
+
+  /**
+   * Keeps a part that comes in pieces, as `putPart()` does; no more than a piece of it is in memory.
+   *
+   * @param source The part, known by its digest; it is read once, and not at all if it is known.
+   */
+  async putPieces(source: PieceSource): Promise<void> {
+    const { stored, touches, syncKnown, appendPieces } = this.#options;
+    this.#guard.checkWritable("put a value into");
+    const { digest, length } = source;
+    this.#guard.checkDigest("put a value into", digest);
+    checkLength(length);
+    if (!this.#isReadable(digest)) return await appendPieces(source);
+    syncKnown?.(digest);
+    const isLive = () => {
+      stored.reload();
+      return stored.find(digest) !== undefined;
+    };
+    if (!await touches.leave(digest, isLive)) await appendPieces(source);
+  }
+
+  /** Reads all of a value, in pieces, to see whether it is there. */
+  #isReadable(digest: Digest): boolean {
+    const payload = this.open(digest);
+    if (payload === undefined) return false;
+    const buffer = new Uint8Array(Math.min(PIECE_BYTES, payload.length));
+    for (let at = 0; at < payload.length; at += buffer.length) {
+      const piece = buffer.subarray(0, Math.min(buffer.length, payload.length - at));
+      if (!payload.read(at, piece)) return false;
+    }
+    return true;
   }
 
   /** Whether a value is in what is live now: it may have been dropped since this handle looked. */
@@ -143,4 +176,9 @@ export class BagValues extends DiskValues implements PayloadSource {
     const payload = this.load(digest);
     return payload && { bytes: part.length, parts: referencesOf(payload) };
   }
+}
+
+function checkLength(length: number): void {
+  if (length <= LARGEST_BYTES) return;
+  throw new RangeError(`Cannot put a value of ${length} bytes: the largest has ${LARGEST_BYTES}`);
 }

@@ -24,7 +24,11 @@ import { BagValues } from "./bag_values.ts";
 import { ByteCache } from "./byte_cache.ts";
 import { BackgroundFold, type FoldRunner, FoldScheduler } from "./fold/scheduler.ts";
 import { findHorizon, Touches } from "./fold/touches.ts";
-import { JournalWriter } from "./journal/journal_writer.ts";
+import {
+  JournalWriter,
+  type JournalWriterOptions,
+  type PieceSource,
+} from "./journal/journal_writer.ts";
 import { CallLog } from "./log/call_log.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { StoredValues } from "./stored_values.ts";
@@ -74,7 +78,8 @@ export class DiskBag implements DiskStorage, ValueSweeper {
     this.#guard = guard;
     this.#cache = new ByteCache(memoryBytes);
     const handles = new FileHandles();
-    this.#writer = new JournalWriter({ fileSystem, layout, guard, journalBytes, sync });
+    const journals = { fileSystem, layout, guard, journalBytes, sync };
+    this.#writer = new JournalWriter(journals);
     this.#stored = new StoredValues(
       layout,
       handles,
@@ -105,6 +110,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
       touches,
       ...(sync && { syncKnown: (digest) => this.#stored.sync(digest, fileSystem) }),
       onPut: () => this.#countPut(),
+      appendPieces: (source) => this.#appendPieces(source, journals),
     });
     for (const one of [handles, touches, this.calls, this.#writer, this.leases]) {
       this.#resources.use(one);
@@ -123,6 +129,14 @@ export class DiskBag implements DiskStorage, ValueSweeper {
     if (!this.#writer.full) return;
     this.#writer.rotate();
     if (this.#options.fold !== "manual") this.#pace.full();
+  }
+
+  /** Others put values meanwhile: what comes in pieces has a journal of its own. */
+  async #appendPieces(source: PieceSource, journals: JournalWriterOptions): Promise<void> {
+    using writer = new JournalWriter(journals);
+    await writer.appendPieces(source, pause);
+    this.#pace.count();
+    if (writer.full && this.#options.fold !== "manual") this.#pace.full();
   }
 
   /** Others may have made a table of the log's tail; if not, it is time that somebody does. */
@@ -306,6 +320,11 @@ class BagLeases extends DiskLeases {
       return isFree();
     };
   }
+}
+
+/** Lets others run. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** A journal may have been sealed and removed since it was listed. */

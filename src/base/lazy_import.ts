@@ -41,6 +41,7 @@ export const BOUNDARIES = {
   browse: "store/browse/read_bag.ts",
   export: "store/exchange/export_bag.ts",
   import: "store/exchange/import_bag.ts",
+  datasets: "store/exchange/import_datasets.ts",
   // What goes over the calls of a cache, and what gives them to another one or other keys.
   calls: "cache/tidy.ts",
   transfer: "store/transfer_calls.ts",

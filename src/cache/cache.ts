@@ -18,6 +18,7 @@ import {
 } from "../store/stores.ts";
 import { createMemoryStores, createVoidStores } from "../store/memory_stores.ts";
 import type { CallTemplate } from "../call/call_query.ts";
+import type { NdArray, NumberArray } from "../value/array_shape.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
 import type { Sharing } from "./flights.ts";
 import type { GcOptions } from "./tidy.ts";
@@ -184,6 +185,82 @@ export class Cache {
    */
   value(digest: Digest): Found<unknown> | Promise<Found<unknown>> {
     return this.#stores.values.get(digest);
+  }
+
+  /**
+   * Reads a stored value, or only a part of it: large arrays beside the path are not read.
+   *
+   * The steps of a path are keys of objects, indices of arrays and keys of Maps, with `/` between
+   * them. In a step `~1` stands for `/`, `~0` for `~` and `~e` for the empty key; `~#3` is the entry
+   * number 3 of a Map or Set, whatever its key.
+   *
+   * A bag gives pieces of a value; other caches, and signed ones, whose digests are those of whole
+   * values, read all of it.
+   *
+   * @param digest The digest of the value, such as `record.result`.
+   * @param path Where in the value; the whole value if empty.
+   * @returns What is there, as the caller's own copy.
+   * @throws {CacheMissError} If the value is not in the cache, or is damaged.
+   * @throws {RangeError} If there is no such path; the message names the first step that is missing.
+   *
+   * @example Read a part of a value
+   * ```ts
+   * import { openBag } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   const digest = await bag.putValue({ steps: [{ at: 0.5 }], grid: new Float64Array(100_000) });
+   *   assertEquals(await bag.read(digest, "steps/0/at"), 0.5);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async read(digest: Digest, path: string = ""): Promise<unknown> {
+    const { findSource, readStored } = await importReading();
+    return readStored(await findSource(this.#stores, digest), digest, path);
+  }
+
+  /**
+   * Reads a part of an array, and of a bag not the rest of it. Other caches, and signed ones, whose
+   * digests are those of whole values, read all of it; and so does a bag the first time, of what is not
+   * sealed yet.
+   *
+   * @param place The digest of an array, or that of a value and the path of the array in it, as in
+   * {@linkcode Cache.read}: a typed array, or an n-dimensional array `{ data, shape }`.
+   * @param ranges For each dimension `[start, end]`, the end left out; dimensions without a range
+   * are taken whole.
+   * @returns A typed array; of an array with two dimensions or more `{ data, shape }`.
+   * @throws {CacheMissError} If the array is not in the cache, or what was read of it is damaged.
+   * @throws {TypeError} If there is no array of numbers.
+   * @throws {RangeError} If there is no such path, or a range is outside of the array.
+   *
+   * @example Read a column of a matrix
+   * ```ts
+   * import { openBag } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   const data = Float64Array.from({ length: 1_000_000 }, (_, i) => i);
+   *   const digest = await bag.putValue({ data, shape: [1000, 1000] });
+   *   assertEquals(await bag.slice(digest, [[10, 12], [3, 4]]), {
+   *     data: Float64Array.of(10_003, 11_003),
+   *     shape: [2, 1],
+   *   });
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async slice(
+    place: Digest | { readonly digest: Digest; readonly path: string },
+    ranges: readonly (readonly [start: number, end: number])[],
+  ): Promise<NumberArray | NdArray> {
+    const { findSource, sliceStored } = await importReading();
+    const { digest, path } = typeof place === "string" ? { digest: place, path: "" } : place;
+    return sliceStored(await findSource(this.#stores, digest), digest, path, ranges);
   }
 
   /**
@@ -385,8 +462,13 @@ export class Cache {
   }
 
   #valueOf(record: CallRecord | undefined): MaybePromise<Found<unknown>> {
-    return record === undefined ? { hit: false } : this.#stores.values.get(record.result);
+    if (record === undefined) return { hit: false };
+    return this.#stores.resultOf?.(record) ?? this.#stores.values.get(record.result);
   }
+}
+
+function importReading(): Promise<typeof import("../store/browse/read_bag.ts")> {
+  return importLater<typeof import("../store/browse/read_bag.ts")>("browse");
 }
 
 /**

@@ -13,7 +13,9 @@ import type { LimitOptions } from "../store/limited/limits.ts";
 
 /**
  * Puts a cache on top of others: calls that the first one does not know are looked up in those
- * beneath it, and copied into the first; what is new is stored in the first.
+ * beneath it, and copied into the first; what is new is stored in the first. A call of which the first
+ * has only the record left, its result missing or damaged, is answered from beneath, too, and mended in
+ * the first.
  *
  * Several who ask for one call at a time share one copy. To forget a call is to forget it in all of
  * the caches; garbage is collected in the first one. The caches stay the caller's to close. A stack

@@ -13,12 +13,14 @@ import type { BagView } from "../store/browse/bag_view.ts";
 import type { BagEntry } from "../store/browse/read_bag.ts";
 import type { ExportResult } from "../store/exchange/export_bag.ts";
 import type { ImportResult } from "../store/exchange/import_bag.ts";
+import type {
+  ImportDatasetsOptions,
+  ImportDatasetsResult,
+} from "../store/exchange/import_datasets.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
 import type { SigningOptions } from "../store/signed/signing_keys.ts";
 import type { SweepResult } from "../store/stores.ts";
-import type { NdArray, NumberArray } from "../value/array_shape.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
-import type { Digest } from "../value/value.ts";
 import { Cache } from "./cache.ts";
 import type { GcOptions } from "./tidy.ts";
 
@@ -209,7 +211,7 @@ export class Bag extends Cache implements AsyncDisposable {
   /**
    * Goes over what lies at a path, like a directory: `""` has the tasks, a task has its calls by
    * their keys, and a call has `args`, `result` and `metadata`. From there on the steps lead into the
-   * values, as in {@linkcode Bag.read}. A path may also begin with the digest of a value.
+   * values, as in {@linkcode Cache.read}. A path may also begin with the digest of a value.
    *
    * @param path The path; `/` inside a step is written `~1`.
    * @returns The entries; large arrays are not read for them.
@@ -239,91 +241,23 @@ export class Bag extends Cache implements AsyncDisposable {
   }
 
   /**
-   * Reads a stored value, or only a part of it: large arrays beside the path are not read.
-   *
-   * The steps of a path are keys of objects, indices of arrays and keys of Maps, with `/` between
-   * them. In a step `~1` stands for `/`, `~0` for `~` and `~e` for the empty key; `~#3` is the entry
-   * number 3 of a Map or Set, whatever its key.
-   *
-   * In a signed bag all of the value is read, as its digest is that of the whole.
-   *
-   * @param digest The digest of the value, such as `record.result`.
-   * @param path Where in the value; the whole value if empty.
-   * @returns What is there, as the caller's own copy.
-   * @throws {CacheMissError} If the value is not in the bag, or is damaged.
-   * @throws {RangeError} If there is no such path; the message names the first step that is missing.
-   *
-   * @example Read a part of a value
-   * ```ts
-   * import { openBag } from "@quiver/quiver";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const path = await Deno.makeTempDir();
-   * {
-   *   await using bag = await openBag(path);
-   *   const digest = await bag.putValue({ steps: [{ at: 0.5 }], grid: new Float64Array(100_000) });
-   *   assertEquals(await bag.read(digest, "steps/0/at"), 0.5);
-   * }
-   * await Deno.remove(path, { recursive: true });
-   * ```
-   */
-  async read(digest: Digest, path: string = ""): Promise<unknown> {
-    const [{ readBag }, view] = await Promise.all([importReading(), this.#view()]);
-    return readBag(view, digest, path);
-  }
-
-  /**
-   * Reads a part of an array, and not the rest of it. In a signed bag all of the value is read, as its
-   * digest is that of the whole; and of what is not sealed yet, all is read the first time.
-   *
-   * @param place The digest of an array, or that of a value and the path of the array in it, as in {@linkcode Bag.read}: a typed array, or
-   * an n-dimensional array `{ data, shape }`.
-   * @param ranges For each dimension `[start, end]`, the end left out; dimensions without a range
-   * are taken whole.
-   * @returns A typed array; of an array with two dimensions or more `{ data, shape }`.
-   * @throws {CacheMissError} If the array is not in the bag, or what was read of it is damaged.
-   * @throws {TypeError} If there is no array of numbers.
-   * @throws {RangeError} If there is no such path, or a range is outside of the array.
-   *
-   * @example Read a column of a matrix
-   * ```ts
-   * import { openBag } from "@quiver/quiver";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const path = await Deno.makeTempDir();
-   * {
-   *   await using bag = await openBag(path);
-   *   const data = Float64Array.from({ length: 1_000_000 }, (_, i) => i);
-   *   const digest = await bag.putValue({ data, shape: [1000, 1000] });
-   *   assertEquals(await bag.slice(digest, [[10, 12], [3, 4]]), {
-   *     data: Float64Array.of(10_003, 11_003),
-   *     shape: [2, 1],
-   *   });
-   * }
-   * await Deno.remove(path, { recursive: true });
-   * ```
-   */
-  async slice(
-    place: Digest | { readonly digest: Digest; readonly path: string },
-    ranges: readonly (readonly [start: number, end: number])[],
-  ): Promise<NumberArray | NdArray> {
-    const [{ sliceBag }, view] = await Promise.all([importReading(), this.#view()]);
-    const { digest, path } = typeof place === "string" ? { digest: place, path: "" } : place;
-    return sliceBag(view, digest, path, ranges);
-  }
-
-  /**
    * Writes calls with their arguments and results into one HDF5 file that needs no bag: a group for
    * each call under `/calls/<task>/<key>`, pleasant to browse with h5py, h5dump, HDFView or H5Web.
    * The exact values are in it too, for {@linkcode Bag.importHdf5}.
    *
-   * Requires `--allow-write` of the file's directory. Large arrays are streamed; what describes the
-   * calls is kept in memory.
+   * Requires `--allow-read` and `--allow-write` of the file's directory. Large arrays are streamed; what
+   * describes the calls is kept in memory.
    *
-   * @param path The file; what is there is replaced when all is written.
+   * A file that is there is replaced when all is written; the new one has its mode, group and owner, as
+   * far as whoever runs this may give them. A symbolic link stays, and what it leads to is replaced. An
+   * export that fails leaves nothing, and what a killed one has left beside the file is removed by the
+   * next.
+   *
+   * @param path The file, outside of any cache.
    * @param query Which calls: those of a task, what they have in common, or a function that tells;
    * all if not given.
    * @returns What was written.
+   * @throws {QuiverError} If the file lies in a cache, or is none.
    *
    * @example Give somebody the results of one task
    * ```ts
@@ -374,6 +308,68 @@ export class Bag extends Cache implements AsyncDisposable {
       "import",
     );
     return await importBag(this.#opened, path);
+  }
+
+  /**
+   * Takes in arrays of HDF5 files that anybody has written, with their shapes, types and attributes.
+   * Arrays are read in pieces, so that one of a gigabyte takes some megabytes of memory: those of one
+   * dimension become typed arrays, those of more `{ data, shape }`, and numbers, booleans and texts
+   * without dimensions what JavaScript has for them. Integers, floating-point numbers of 16, 32 and 64
+   * bits, booleans, enumerations, complex numbers (with a last dimension of 2) and texts are carried,
+   * whatever their byte order and their chunks; texts become Arrays, and are in memory together.
+   *
+   * The digest of an array counts as its value: as an argument of a task it stands for the array, which
+   * the task reads as far as it needs it, with `currentScope().cache`, here or on a worker. The bag keeps
+   * what it has taken in until the calls of the task `importDatasets` are evicted that say so.
+   *
+   * No link to another file is followed, and each group is gone through once. What is not carried is
+   * told of: references, opaque bytes, tables, virtual datasets, filters that the HDF5 library lacks.
+   *
+   * Requires `--allow-read` of the file.
+   *
+   * @param file The file.
+   * @param options Which of its arrays; all if not given.
+   * @returns What was taken in, and what was not.
+   * @throws {BagCorruptError} If the file is none of HDF5's, or damaged.
+   * @throws {RangeError} If there is no such path, or a range is outside of the dataset.
+   * @throws {TypeError} If an option is wrong, or the dataset that `path` names is not carried.
+   *
+   * @example Compute with an array of somebody else's file
+   * ```ts
+   * import { cacheScope, currentScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sum = task(import.meta, async (digest: string, rows: number) => {
+   *   const { cache } = currentScope();
+   *   const part = await cache?.slice(digest, [[0, rows]]);
+   *   return part !== undefined && "shape" in part ? Array.from(part.data, Number).reduce((a, b) => a + b) : 0;
+   * }, { name: "sum" });
+   *
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(`${path}/bag`);
+   *   await cacheScope({ cache: bag }, async () => {
+   *     // The file that h5py, MATLAB or another bag has written.
+   *     const grid = { data: new Float64Array(6000).fill(0.5), shape: [60, 100] };
+   *     await task(import.meta, () => grid, { name: "grid" })();
+   *     await bag.exportHdf5(`${path}/theirs.h5`);
+   *     const { datasets } = await bag.importDatasets(`${path}/theirs.h5`, { path: "/calls/grid" });
+   *     for (const { digest, shape, dtype } of datasets) {
+   *       assertEquals([shape, dtype, await sum(digest, 2)], [[60, 100], "float64", 100]);
+   *     }
+   *   });
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async importDatasets(
+    file: string | URL,
+    options: ImportDatasetsOptions = {},
+  ): Promise<ImportDatasetsResult> {
+    const { importDatasets } = await importLater<
+      typeof import("../store/exchange/import_datasets.ts")
+    >("datasets");
+    return await importDatasets(this.#opened, file, options);
   }
 
   /** What may be seen: in a signed bag, not what somebody else has written. */

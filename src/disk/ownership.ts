@@ -146,8 +146,7 @@ export function likeDirectory(fileSystem: FileSystem, root: string): FileSystem 
       return file;
     },
     rename(from, to) {
-      const there = lookAt(to)?.isFile === true ? ownershipOf(to) : undefined;
-      if (there !== undefined) become(from, { ...there, mode: there.mode & 0o777 });
+      if (lookAt(to)?.isFile === true) takeOver(to, from);
       fileSystem.rename(from, to);
     },
     makeDirectory(path) {
@@ -156,6 +155,17 @@ export function likeDirectory(fileSystem: FileSystem, root: string): FileSystem 
       for (const made of missing) become(made, directory);
     },
   };
+}
+
+/**
+ * Makes a new file as the one is that it takes the place of.
+ *
+ * @param old The file that is there.
+ * @param made The new one; whoever may not give it to the other's owner keeps it.
+ */
+export function takeOver(old: string, made: string): void {
+  const ownership = ownershipOf(old);
+  if (ownership !== undefined) become(made, { ...ownership, mode: ownership.mode & 0o777 });
 }
 
 /** Whose something is; nobody's on Windows, or where there is nothing. */

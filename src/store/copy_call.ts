@@ -17,17 +17,34 @@ export async function copyCall(
   from: Stores,
   to: Stores,
 ): Promise<boolean> {
-  const copied = new Set<Digest>();
-  // The result comes first: without it the others are of no use.
-  for (const digest of digestsOf(record)) {
-    if (await copyValue(digest, from, to)) copied.add(digest);
-    else if (digest === record.result) return false;
-  }
+  const copied = await copyValues(record, from, to);
+  if (!copied.has(record.result)) return false;
   const args = record.args.map(({ value, ...argument }) =>
     value !== undefined && copied.has(value) ? { ...argument, value } : argument
   );
   await to.calls.put({ ...record, args });
   return true;
+}
+
+/**
+ * Copies the values of a call.
+ *
+ * @param from Where they are.
+ * @param to Where copies go.
+ * @returns Which were copied; none when the result is missing or damaged, as the others are of no use
+ * then.
+ */
+export async function copyValues(
+  record: CallRecord,
+  from: Stores,
+  to: Stores,
+): Promise<ReadonlySet<Digest>> {
+  const copied = new Set<Digest>();
+  for (const digest of digestsOf(record)) {
+    if (await copyValue(digest, from, to)) copied.add(digest);
+    else if (digest === record.result) break;
+  }
+  return copied;
 }
 
 async function copyValue(digest: Digest, from: Stores, to: Stores): Promise<boolean> {

@@ -16,6 +16,8 @@ import type {
 
 const COPYING = new LateModule(() => import("./copy_call.ts"));
 
+const MISS: Found<unknown> = { hit: false };
+
 /** How each kind is made of its layers. */
 export const LAYERED: Record<LayersDescription["type"], (layers: readonly Stores[]) => Stores> = {
   stack: stackStores,
@@ -42,6 +44,7 @@ export function stackStores(layers: readonly Stores[]): Stores {
     ...(sweeper !== undefined && { sweeper }),
     ...(readOnly !== undefined && { readOnly }),
     statistics: () => count(layers),
+    resultOf: (record) => firstHit(readLayer(top, record), () => rescue(record, layers)),
     ...describe("stack", layers),
   };
 }
@@ -53,15 +56,94 @@ export function stackStores(layers: readonly Stores[]): Stores {
  * @returns The stores; they can travel if all can.
  */
 export function unionStores(layers: readonly Stores[]): Stores {
+  const values = layerValues(layers, refuse("store a value in"));
   return {
-    values: layerValues(layers, refuse("store a value in")),
+    values,
     calls: uniteCalls(layers),
     layers,
     leases: new MemoryLeases(),
     readOnly: true,
     statistics: () => count(layers),
+    resultOf: ({ key, result }) =>
+      firstHit(values.get(result), async () => (await findCall(key, layers))?.found ?? MISS),
     ...describe(layers.length === 1 ? "readOnly" : "union", layers),
   };
+}
+
+/** Looks on where a layer has nothing, or bytes that are no value. */
+function firstHit(
+  found: MaybePromise<Found<unknown>>,
+  next: () => MaybePromise<Found<unknown>>,
+): MaybePromise<Found<unknown>> {
+  if (found instanceof Promise) return found.then((found) => found.hit ? found : next());
+  return found.hit ? found : next();
+}
+
+/** Reads a value; what is whole and cannot be decoded is none. */
+function readValue({ values }: Stores, digest: Digest): MaybePromise<Found<unknown>> {
+  const refuse = (error: unknown): Found<unknown> => {
+    if (!(error instanceof SyntaxError)) throw error;
+    // What is stored next takes its place.
+    values.reject?.(digest);
+    return MISS;
+  };
+  try {
+    const found = values.get(digest);
+    return found instanceof Promise ? found.catch(refuse) : found;
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+/** Reads the result of a call, as its record names it. */
+function readLayer(layer: Stores, record: CallRecord): MaybePromise<Found<unknown>> {
+  return layer.resultOf?.(record) ?? readValue(layer, record.result);
+}
+
+/** A call whose result is there. */
+interface KnownCall {
+  readonly record: CallRecord;
+  /** Where record and value are. */
+  readonly stores: Stores;
+  readonly found: Found<unknown> & { readonly hit: true };
+}
+
+/** Finds a call with its result: each layer may have computed another one for itself. */
+async function findCall(key: Digest, layers: readonly Stores[]): Promise<KnownCall | undefined> {
+  for (const stores of layers) {
+    const record = await stores.calls.get(key);
+    if (record === undefined) continue;
+    const found = await readValue(stores, record.result);
+    if (found.hit) return { record, stores, found };
+    // The first of its layers that has the record need not be the one that has the value.
+    const inner = stores.resultOf && stores.layers && await findCall(key, stores.layers);
+    if (inner !== undefined) return inner;
+  }
+  return undefined;
+}
+
+/**
+ * Gives the result of a call of which the first layer has the record and has lost the value, and gives
+ * the first layer back what it has lost.
+ */
+async function rescue(record: CallRecord, layers: readonly Stores[]): Promise<Found<unknown>> {
+  const [top, ...others] = layers;
+  if (top === undefined) return MISS;
+  const below = unionStores(others);
+  const same = await below.values.get(record.result);
+  const known = same.hit
+    ? { record, stores: below, found: same }
+    : await findCall(record.key, others);
+  if (known === undefined || top.readOnly === true) return known?.found ?? MISS;
+  try {
+    const { copyCall, copyValues } = COPYING.loaded ?? await COPYING.load();
+    // A record that is there stays as it is.
+    const copy = known.record === record ? copyValues : copyCall;
+    await copy(known.record, known.stores, top);
+  } catch {
+    // The answer is there all the same; the next one who asks copies it, or tries to.
+  }
+  return known.found;
 }
 
 function refuse(action: string): () => never {
@@ -95,9 +177,7 @@ function layerValues(layers: readonly Stores[], put: ValueStore["put"]): ValueSt
   const get = (digest: Digest, index: number): MaybePromise<Found<unknown>> => {
     const layer = layers[index];
     if (layer === undefined) return { hit: false };
-    const found = layer.values.get(digest);
-    const next = (found: Found<unknown>) => found.hit ? found : get(digest, index + 1);
-    return found instanceof Promise ? found.then(next) : next(found);
+    return firstHit(readValue(layer, digest), () => get(digest, index + 1));
   };
   return {
     put,

@@ -4,6 +4,7 @@ import type {
   CallStore,
   Found,
   LeaseStore,
+  MaybePromise,
   TellDamaged,
   ValueStore,
   ValueSweeper,
@@ -129,6 +130,13 @@ export interface Stores {
   readonly description?: StoreDescription;
   /** Tells what was counted; absent where nothing is. */
   readonly statistics?: () => StoreStatistics;
+  /**
+   * Reads the result of a call. Of stores that stand on several others, one may have the record and
+   * have lost the value, which another still has; absent where both lie in one place.
+   *
+   * @returns The result as the caller's own copy, or a miss.
+   */
+  readonly resultOf?: (record: CallRecord) => MaybePromise<Found<unknown>>;
 }
 
 /** Values that are there at once. */

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
-import type { Hdf5Access, Hdf5Output } from "../../src/bag/hdf5/access.ts";
+import type { DatasetInput, Hdf5Access, Hdf5Output } from "../../src/bag/hdf5/access.ts";
+import type { PositionedFile } from "../../src/bag/hdf5/emscripten_fs.ts";
 import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { type EncodedPart, VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
@@ -199,6 +200,10 @@ class BlindLibrary implements Hdf5Access {
     };
   }
 
+  openDatasets(file: PositionedFile): DatasetInput {
+    return this.#library.openDatasets(file);
+  }
+
   open(...args: Parameters<Hdf5Library["open"]>): ReturnType<Hdf5Library["open"]> {
     const input = this.#library.open(...args);
     return {
@@ -208,6 +213,7 @@ class BlindLibrary implements Hdf5Access {
       locateDataset: () => undefined,
       measureDataset: (path) => input.measureDataset(path),
       readDataset: (path) => input.readDataset(path),
+      hasAttribute: (path, name) => input.hasAttribute(path, name),
       readAttribute: (path, name) => input.readAttribute(path, name),
       readExternalLink: (path) => input.readExternalLink(path),
       close: () => input.close(),

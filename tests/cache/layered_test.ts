@@ -10,6 +10,7 @@ import {
   task,
 } from "@quiver/quiver";
 import { query, readOnly, stack, union } from "@quiver/quiver/caches";
+import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { square } from "./testdata/limited_tasks.ts";
 
 const local = task(import.meta, (n: number) => ({ n }), { name: "layered local" });
@@ -53,6 +54,33 @@ Deno.test("stack() on top of the scope's cache holds until its own scope ends", 
   });
   assertEquals(await known(mine, 1, 2, 3), [true, true, false]);
   assertEquals(await known(ours, 1, 2, 3), [true, false, true]);
+});
+
+Deno.test("stack() answers what mine has lost from theirs, and gives it back to mine", async () => {
+  using directory = new TemporaryDirectory();
+  const [mine, theirs] = [`${directory.path}/mine`, `${directory.path}/theirs`];
+  for (const path of [mine, theirs]) {
+    await using bag = await openBag(path);
+    await call(bag, 1, 2);
+  }
+  const damages = [
+    (file: string) => Deno.removeSync(file),
+    (file: string) => Deno.truncateSync(file, Math.floor(Deno.statSync(file).size / 2)),
+  ];
+  for (const damage of damages) {
+    for (const { name } of Deno.readDirSync(`${mine}/segments`)) damage(`${mine}/segments/${name}`);
+    {
+      await using bag = await openBag(mine, { fold: "manual" });
+      assertEquals(await known(bag, 1, 2), [false, false]);
+      await using ours = await openBag(theirs, { mode: "read" });
+      const cache = stack(bag, readOnly(ours));
+      await call(cache, 1, 2);
+      const { hits, misses } = cache.statistics();
+      assertEquals({ hits, misses }, { hits: 2, misses: 0 });
+    }
+    await using bag = await openBag(mine);
+    assertEquals(await known(bag, 1, 2), [true, true]);
+  }
 });
 
 Deno.test("stack() makes evicted calls run again", async () => {

@@ -1,6 +1,6 @@
 // End-to-end: HDF5 files that stand on their own, written and read back, also by other tools.
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { BagCorruptError, openBag } from "@quiver/quiver";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { BagCorruptError, openBag, QuiverError } from "@quiver/quiver";
 import { Bag } from "../../src/cache/stored_cache.ts";
 import { HDF5_ENVIRONMENT } from "../../src/bag/segment/hdf5_file.ts";
 import { createBagView } from "../../src/store/browse/bag_view.ts";
@@ -8,7 +8,7 @@ import { exportBag } from "../../src/store/exchange/export_bag.ts";
 import { openBagStores } from "../../src/store/open_stores.ts";
 import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
 import { Tool } from "../tools.ts";
-import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
+import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { sameValue } from "../value/same_value.ts";
 import { createRecord } from "./contract.ts";
 
@@ -191,7 +191,7 @@ Deno.test({
       const file = `${directory}/export.h5`;
       await using other = await openBag(`${directory}/other`);
       const changes = {
-        'del f.attrs["quiver"]': "its format cannot be read",
+        'del f.attrs["quiver"]': "it was not written by exportHdf5: use importDatasets",
         'f.attrs["quiver"] = "{}"': "its format cannot be read",
         'f.attrs["quiver"] = np.bytes_("{}")': 'does not say "quiver-export"',
         'del f["calls"]': "its list of tasks cannot be read",
@@ -263,4 +263,56 @@ Deno.test("exportBag() leaves the old file or the new one, whichever step fails"
     }
     assertEquals(await bag.importHdf5(file), { calls: 0, known: 2, rejected: 0 });
   }
+});
+
+Deno.test("Bag.exportHdf5() replaces what a link leads to, as it was, and nothing in a bag", async () => {
+  await withBag(async (bag, directory) => {
+    const [link, target] = [`${directory}/link.h5`, `${directory}/there/target.h5`];
+    Deno.mkdirSync(`${directory}/there`);
+    Deno.writeTextFileSync(target, "old");
+    Deno.chmodSync(target, 0o640);
+    Deno.symlinkSync("there/target.h5", link);
+    await bag.exportHdf5(link);
+    assertEquals([Deno.lstatSync(link).isSymlink, (Deno.statSync(link).mode ?? 0) & 0o777], [
+      true,
+      0o640,
+    ]);
+    assertEquals((await bag.importHdf5(target)).known, 2);
+    assertEquals(Array.from(Deno.readDirSync(`${directory}/there`), ({ name }) => name), [
+      "target.h5",
+    ]);
+    await using other = await openBag(`${directory}/other`);
+    const before = listFiles(directory);
+    for (const path of [`${bag.path}/values.h5`, `${bag.path}/mine.h5`, `${other.path}/mine.h5`]) {
+      const cache = path.startsWith(bag.path) ? bag.path : other.path;
+      await assertRejects(
+        () => bag.exportHdf5(path),
+        QuiverError,
+        `Cannot write "${path}": it lies in the cache "${Deno.realPathSync(cache)}"`,
+      );
+    }
+    assertEquals(listFiles(directory), before);
+  });
+});
+
+Deno.test("Bag.exportHdf5() clears away what a killed export has left", async () => {
+  await withBag(async (bag, directory) => {
+    await bag.fold();
+    const place = `${directory}/exports`;
+    Deno.mkdirSync(place);
+    const program = new URL("./testdata/killed_export.ts", import.meta.url).pathname;
+    for (const writes of ["0", "3"]) {
+      const { signal } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", program, bag.path, `${place}/export.h5`, writes],
+        stdout: "null",
+        stderr: "null",
+      }).output();
+      assertEquals(signal, "SIGKILL");
+      // Nothing but what is not finished: the second has cleared away what the first has left.
+      assertEquals(listFiles(place).length, 1);
+      assertMatch(listFiles(place)[0] ?? "", /^\.quiver-/);
+    }
+    await bag.exportHdf5(`${place}/export.h5`);
+    assertEquals(listFiles(place), ["export.h5"]);
+  });
 });

@@ -1,5 +1,6 @@
 // Contract: stores on top of others, and those that only read.
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Cache } from "../../src/cache/cache.ts";
 import { copyCall } from "../../src/store/copy_call.ts";
 import { stackStores, unionStores } from "../../src/store/layered_stores.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
@@ -104,6 +105,84 @@ Deno.test("stackStores() finds beneath a value that the first has lost", async (
   await store(below, KEY, "kept");
   await top.calls.put(createRecord(KEY, encodeValue("kept").digest));
   assertEquals(await load(stackStores([top, below]), KEY), { hit: true, value: "kept" });
+});
+
+/** Looks a call up as a task does. */
+async function look(stores: Stores, key: string): Promise<unknown> {
+  return await new Cache(stores).lookup(key);
+}
+
+/** A value with an array that lies on its own, and with an argument. */
+async function storeCall(stores: Stores, key: string, seed: number) {
+  const result = encodeValue({ seed, big: new Float64Array(1000).fill(seed) });
+  const argument = encodeValue(`argument ${seed}`);
+  for (const value of [argument, result]) await stores.values.put(value);
+  const args = [{ name: "a", digest: argument.digest, value: argument.digest }];
+  await stores.calls.put({ ...createRecord(key, result.digest), args });
+  const hit = { hit: true, value: { seed, big: new Float64Array(1000).fill(seed) } };
+  return { hit, argument, result };
+}
+
+Deno.test("stackStores() gives the first back what it has lost of a call", async () => {
+  for (const lost of ["result", "part", "all"] as const) {
+    const [top, below] = [createMemoryStores(), createMemoryStores()];
+    const { hit, argument, result } = await storeCall(below, KEY, 1);
+    const record = await below.calls.get(KEY);
+    assert(record !== undefined);
+    if (lost === "result") await top.values.put(argument);
+    if (lost === "part") await top.values.put({ ...result, parts: [] });
+    await top.calls.put(record);
+    assertEquals(await look(top, KEY), { hit: false }, lost);
+    assertEquals(await look(stackStores([top, unionStores([below])]), KEY), hit, lost);
+    assertEquals(await look(top, KEY), hit, lost);
+    assertEquals(await top.values.get(argument.digest), { hit: true, value: "argument 1" }, lost);
+  }
+});
+
+Deno.test("stackStores() takes the result that another has, whatever the first had computed", async () => {
+  const [top, empty, below] = [createMemoryStores(), createMemoryStores(), createMemoryStores()];
+  const { hit, result } = await storeCall(below, KEY, 1);
+  const lost = createRecord(KEY, "a".repeat(64));
+  for (const stores of [top, empty]) await stores.calls.put(lost);
+  for (const layers of [[top, below], [top, unionStores([empty, below])], [top, empty, below]]) {
+    await top.calls.put(lost);
+    assertEquals(await look(stackStores(layers), KEY), hit);
+    assertEquals((await top.calls.get(KEY))?.result, result.digest);
+    assertEquals(await look(top, KEY), hit);
+  }
+  // What is only read stays as it is.
+  assertEquals(await look(unionStores([empty, below]), KEY), hit);
+  assertEquals(await empty.calls.get(KEY), lost);
+});
+
+Deno.test("stackStores() keeps what it has read in a first that is only read as it was", async () => {
+  const [top, below] = [createMemoryStores(), createMemoryStores()];
+  const { hit } = await storeCall(below, KEY, 1);
+  await top.calls.put(createRecord(KEY, "a".repeat(64)));
+  assertEquals(await look(stackStores([unionStores([top]), below]), KEY), hit);
+  assertEquals((await top.calls.get(KEY))?.result, "a".repeat(64));
+});
+
+Deno.test("stackStores() passes over bytes that are no value, and has them replaced", async () => {
+  const [top, below] = [createMemoryStores(), createMemoryStores()];
+  const { hit, result } = await storeCall(below, KEY, 1);
+  let broken = true;
+  const values = {
+    get: (digest: string) => {
+      if (broken && digest === result.digest) throw new SyntaxError("Cannot decode a value");
+      return top.values.get(digest);
+    },
+    put: (value: typeof result) => top.values.put(value),
+    reject: () => (broken = false),
+  };
+  await top.calls.put(createRecord(KEY, result.digest));
+  const first = { ...top, values };
+  assertEquals(await look(stackStores([first, below]), KEY), hit);
+  assertEquals(await look(first, KEY), hit);
+  await assertRejects(async () => {
+    broken = true;
+    await look(first, KEY);
+  }, SyntaxError);
 });
 
 Deno.test("stackStores() forgets a call everywhere, or nowhere", async () => {

@@ -72,6 +72,7 @@ Deno.test("a signed Bag reads, slices and lists what the key vouches for", async
 Deno.test("a signed Bag shows no calls that nobody with the key has signed", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
+  using exports = new TemporaryDirectory();
   const digest = await createBag(path);
   {
     await using bag = await open(path, []);
@@ -82,7 +83,7 @@ Deno.test("a signed Bag shows no calls that nobody with the key has signed", asy
   assertEquals(await list(bag), ["f: task"]);
   await assertRejects(() => list(bag, `forged/${TWO}`), RangeError, '"forged"');
   await assertRejects(() => list(bag, TWO), RangeError, TWO);
-  const file = `${path}/export.h5`;
+  const file = `${exports.path}/export.h5`;
   assertEquals((await bag.exportHdf5(file)).calls, 1);
   await using other = await open(path, ["another long enough key"]);
   assertEquals([await list(other), (await other.exportHdf5(file)).calls], [[], 0]);
@@ -92,6 +93,7 @@ for (const what of ["value", "array"] as const) {
   Deno.test(`a signed Bag shows nothing of a forged ${what}`, async () => {
     using directory = new TemporaryDirectory();
     const { path } = directory;
+    using exports = new TemporaryDirectory();
     await forge(path, what);
     const { digest } = encodeValue(GOOD);
     {
@@ -115,7 +117,7 @@ for (const what of ["value", "array"] as const) {
         "result: missing",
         "metadata: Object",
       ]);
-      const exported = await bag.exportHdf5(`${path}/export.h5`);
+      const exported = await bag.exportHdf5(`${exports.path}/export.h5`);
       assertEquals([exported.calls, exported.skipped], [0, 1]);
       assertGreater(bag.statistics().rejectedValues, 0);
     }
@@ -130,8 +132,9 @@ for (const what of ["value", "array"] as const) {
 Deno.test("a signed Bag imports what was signed with its key, and nothing else", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
+  using exports = new TemporaryDirectory();
   await createBag(`${path}/signed`);
-  const file = `${path}/export.h5`;
+  const file = `${exports.path}/export.h5`;
   {
     await using bag = await open(`${path}/signed`, []);
     const digest = await bag.putValue(EVIL);
@@ -154,8 +157,9 @@ Deno.test("a signed Bag imports over records and values that somebody has forged
   for (const what of ["value", "array"] as const) {
     using directory = new TemporaryDirectory();
     const { path } = directory;
+    using exports = new TemporaryDirectory();
     await createBag(`${path}/signed`);
-    const file = `${path}/export.h5`;
+    const file = `${exports.path}/export.h5`;
     {
       await using bag = await open(`${path}/signed`);
       await bag.exportHdf5(file);

@@ -114,10 +114,112 @@ export interface Hdf5Input {
   measureDataset(path: string): number;
   /** The raw bytes of a dataset. */
   readDataset(path: string): Uint8Array<ArrayBuffer>;
+  /** Tells whether a group or dataset has an attribute. */
+  hasAttribute(path: string, name: string): boolean;
   /** An attribute that is a text. */
   readAttribute(path: string, name: string): string;
   /** What a link to something in another file says. */
   readExternalLink(path: string): { readonly file: string; readonly target: string };
+  /** Lets go of the file. */
+  close(): void;
+}
+
+/** What an element of an array is in any HDF5 file, by the file's own word. */
+export type ElementType =
+  | {
+    readonly type: "integer" | "bits";
+    readonly bytes: number;
+    readonly signed: boolean;
+    readonly littleEndian: boolean;
+  }
+  | { readonly type: "float"; readonly bytes: number; readonly littleEndian: boolean }
+  | {
+    readonly type: "text";
+    /** The size of a text, those that are shorter padded; absent where texts are of any length. */
+    readonly bytes?: number;
+    readonly padding: "terminated" | "nuls" | "spaces";
+  }
+  | {
+    readonly type: "enum";
+    readonly of: ElementType;
+    readonly members: { readonly [name: string]: number };
+  }
+  | { readonly type: "array"; readonly of: ElementType; readonly dimensions: readonly number[] }
+  | { readonly type: "compound"; readonly bytes: number; readonly members: readonly TypeMember[] }
+  | { readonly type: "complex"; readonly bytes: number; readonly littleEndian: boolean }
+  | { readonly type: "other"; readonly name: string };
+
+/** A member of a compound. */
+export interface TypeMember {
+  /** What it is called. */
+  readonly name: string;
+  /** Where in the compound it begins, in bytes. */
+  readonly offset: number;
+  /** What it is. */
+  readonly of: ElementType;
+}
+
+/** What an array is like in any HDF5 file, by the file's own word. */
+export interface ArrayDescription {
+  /** What its elements are. */
+  readonly element: ElementType;
+  /** The size of an element in memory, in bytes. */
+  readonly elementBytes: number;
+  /** The lengths of its dimensions; `undefined` for one that has no elements and never will. */
+  readonly shape: readonly number[] | undefined;
+  /** The lengths of a chunk's dimensions; absent without chunks. */
+  readonly chunk?: readonly number[];
+  /** Whether its elements lie in other datasets. */
+  readonly virtual: boolean;
+}
+
+/** Where an attribute or dataset is. */
+export interface ArrayPlace {
+  /** The path of the dataset or group. */
+  readonly path: string;
+  /** The name of the attribute, if it is one. */
+  readonly attribute?: string;
+}
+
+/** A part of a dataset. */
+export interface ArrayBox {
+  /** Where it begins, in each dimension. */
+  readonly start: readonly number[];
+  /** How many elements it has in each dimension. */
+  readonly count: readonly number[];
+}
+
+/** An HDF5 file of anybody's, of which arrays are read, whatever their type. */
+export interface DatasetInput {
+  /** The size of the file in bytes. */
+  readonly size: number;
+  /** The names in a group. */
+  names(group: string): string[];
+  /** The path or file that a link leads to, or `undefined` when the name is no such link. */
+  linkTarget(path: string): { readonly external: boolean; readonly target: string } | undefined;
+  /** What there is; links in the file are followed. */
+  kindOf(path: string): "group" | "dataset" | "other" | "nothing";
+  /** The same for two paths that lead to the same thing. */
+  identify(path: string): string;
+  /** The names of what a group or dataset says of itself. */
+  attributeNames(path: string): string[];
+  /** What an array is like; none of it is read. */
+  describe(place: ArrayPlace): ArrayDescription;
+  /** The names of the filters that are needed to read a dataset, and that the library lacks. */
+  missingFilters(path: string): string[];
+  /**
+   * Reads elements, one behind the other: numbers in the byte order of this machine, but those of an
+   * enumeration in that of the file.
+   *
+   * @param box Which part of a dataset; all if not given, as always of an attribute.
+   */
+  readBytes(place: ArrayPlace, box?: ArrayBox): Uint8Array<ArrayBuffer>;
+  /**
+   * Reads texts of any length, one behind the other.
+   *
+   * @param box Which part of a dataset; all if not given, as always of an attribute.
+   */
+  readTexts(place: ArrayPlace, box?: ArrayBox): Uint8Array<ArrayBuffer>[];
   /** Lets go of the file. */
   close(): void;
 }
@@ -136,6 +238,12 @@ export interface Hdf5Access {
    * @returns What reads it.
    */
   open(file: PositionedFile): Hdf5Input;
+  /**
+   * Opens an HDF5 file of anybody's for reading arrays.
+   *
+   * @returns What reads it.
+   */
+  openDatasets(file: PositionedFile): DatasetInput;
 }
 
 /** What HDF5 files stand on; a test puts other things in their place. */

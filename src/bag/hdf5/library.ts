@@ -9,19 +9,13 @@
  * @module
  */
 import { QuiverError } from "../../base/errors.ts";
-import type { FilePlace } from "../../disk/file_system.ts";
-import type {
-  ChunkOptions,
-  DatasetChunk,
-  DatasetDimensions,
-  DatasetPart,
-  DatasetShape,
-  Hdf5Access,
-  Hdf5Input,
-  Hdf5Output,
-} from "./access.ts";
+import type { DatasetInput, Hdf5Access, Hdf5Input, Hdf5Output } from "./access.ts";
+import { DatasetReader } from "./dataset_reader.ts";
 import { createPositionedFs, type EmscriptenFs, type PositionedFile } from "./emscripten_fs.ts";
-import { type Dtype, dtype_to_metadata, FS, type Metadata, Module, ready } from "./h5wasm.ts";
+import { FS, Module, ready } from "./h5wasm.ts";
+import type { CallLibrary } from "./open_file.ts";
+import { Hdf5Reader } from "./reader.ts";
+import { Hdf5Writer } from "./writer.ts";
 
 const STANDARD_ERROR = 2;
 
@@ -66,6 +60,10 @@ export class Hdf5Library implements Hdf5Access {
     return new Hdf5Reader(file, this.#open(file, Module.H5F_ACC_RDONLY), this.#callFor(file));
   }
 
+  openDatasets(file: PositionedFile): DatasetInput {
+    return new DatasetReader(file, this.#open(file, Module.H5F_ACC_RDONLY), this.#callFor(file));
+  }
+
   #open(file: PositionedFile, mode: number): bigint {
     const name = `${++this.#opened}`;
     this.#files.set(name, file);
@@ -78,9 +76,9 @@ export class Hdf5Library implements Hdf5Access {
   }
 
   #callFor(file: PositionedFile): CallLibrary {
-    return (action, fn) => {
+    return (action, fn, ignored) => {
       try {
-        return this.#call(action, fn);
+        return this.#call(action, fn, ignored);
       } finally {
         // What the disk said explains more than what the library makes of it.
         file.check();
@@ -89,7 +87,7 @@ export class Hdf5Library implements Hdf5Access {
   }
 
   /** Calls the library, and throws if it complains. */
-  #call<T>(action: string, fn: () => T): T {
+  #call<T>(action: string, fn: () => T, ignored?: RegExp): T {
     const stream = this.#fs.streams[STANDARD_ERROR];
     if (stream === undefined) throw new QuiverError(`Cannot ${action}: HDF5 has no standard error`);
     const usual = stream.stream_ops;
@@ -101,7 +99,10 @@ export class Hdf5Library implements Hdf5Access {
     stream.stream_ops = { ...usual, write };
     try {
       const result = fn();
-      if (complaint !== "") throw new QuiverError(`Cannot ${action} as HDF5: ${complaint.trim()}`);
+      const ignore = ignored?.test(complaint) ?? false;
+      if (complaint !== "" && !ignore) {
+        throw new QuiverError(`Cannot ${action} as HDF5: ${complaint.trim()}`);
+      }
       return result;
     } catch (cause) {
       if (cause instanceof QuiverError) throw cause;
@@ -110,290 +111,5 @@ export class Hdf5Library implements Hdf5Access {
     } finally {
       stream.stream_ops = usual;
     }
-  }
-}
-
-/** Calls the library, and throws if it complains; `action` is what is done, for the message. */
-type CallLibrary = <T>(action: string, fn: () => T) => T;
-
-/** An HDF5 file that is open. */
-class OpenFile {
-  protected readonly file: PositionedFile;
-  protected readonly id: bigint;
-  protected readonly call: CallLibrary;
-
-  /**
-   * Takes an open file.
-   *
-   * @param id What the library knows it by.
-   * @param call Calls the library.
-   */
-  constructor(file: PositionedFile, id: bigint, call: CallLibrary) {
-    this.file = file;
-    this.id = id;
-    this.call = call;
-  }
-
-  close(): void {
-    this.call("close a file", () => Module.close_file(this.id));
-  }
-}
-
-/** An HDF5 file that is read. */
-class Hdf5Reader extends OpenFile implements Hdf5Input {
-  names(group: string): string[] {
-    return this.call(
-      `list "${group}"`,
-      () => Array.from(Module.get_names(this.id, group, false)),
-    );
-  }
-
-  locateDataset(path: string): number | undefined {
-    return this.call(`locate dataset "${path}"`, () => {
-      const metadata = this.#measured(Module.get_dataset_metadata(this.id, path));
-      const { size, shape, chunks } = metadata;
-      if (chunks !== null) return undefined;
-      using memory = new LibraryMemory(size);
-      const reads = this.file.watch();
-      const [ones, zeros] = [shape?.map(() => 1n) ?? null, shape?.map(() => 0n) ?? null];
-      // What describes the dataset was read above, so the first element is what is read last.
-      Module.get_dataset_data(this.id, path, ones, zeros, ones, memory.address);
-      return reads.findLast(({ length }) => length >= size)?.offset;
-    });
-  }
-
-  measureDataset(path: string): number {
-    return this.call(`measure dataset "${path}"`, () => {
-      const { size, total_size } = this.#measured(Module.get_dataset_metadata(this.id, path));
-      return size * total_size;
-    });
-  }
-
-  describeDataset(path: string): DatasetDimensions {
-    return this.call(`describe dataset "${path}"`, () => {
-      const metadata = Module.get_dataset_metadata(this.id, path);
-      const { shape, chunks } = this.#measured(metadata);
-      return { shape: shape?.map(Number) ?? [], ...(chunks && { chunk: chunks.map(Number) }) };
-    });
-  }
-
-  readPart(path: string, start: readonly number[], count: readonly number[]): DatasetPart {
-    return this.call(`read dataset "${path}"`, () => {
-      const { size } = this.#measured(Module.get_dataset_metadata(this.id, path));
-      const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
-      using memory = new LibraryMemory(count.reduce((product, length) => product * length, size));
-      const reads = this.file.watch();
-      const strides = counts.map(() => 1n);
-      Module.get_dataset_data(this.id, path, counts, starts, strides, memory.address);
-      return { bytes: memory.copy(), reads };
-    });
-  }
-
-  readDataset(path: string): Uint8Array<ArrayBuffer> {
-    const length = this.measureDataset(path);
-    return this.call(`read dataset "${path}"`, () => {
-      using memory = new LibraryMemory(length);
-      Module.get_dataset_data(this.id, path, null, null, null, memory.address);
-      return memory.copy();
-    });
-  }
-
-  readAttribute(path: string, name: string): string {
-    return this.call(`read attribute "${name}" of "${path}"`, () => {
-      const metadata = this.#measured(Module.get_attribute_metadata(this.id, path, name));
-      using memory = new LibraryMemory(metadata.size * metadata.total_size);
-      Module.get_attribute_data(this.id, path, name, memory.address);
-      return new TextDecoder().decode(memory.copy());
-    });
-  }
-
-  /** The library believes what a file says of its sizes, and would write beyond what it was given. */
-  #measured(metadata: Metadata): Metadata {
-    const { size, total_size, vlen, chunks } = metadata;
-    // Deflate does not do better than this: https://zlib.net/zlib_tech.html
-    const most = this.file.size * (chunks === null ? 1 : 1032);
-    if (vlen || !(size * total_size <= most)) {
-      throw new QuiverError("Cannot read as HDF5: something is larger than the file");
-    }
-    return metadata;
-  }
-
-  readExternalLink(path: string): { readonly file: string; readonly target: string } {
-    return this.call(`read link "${path}"`, () => {
-      const { filename, obj_path } = Module.get_external_link(this.id, path);
-      return { file: filename, target: obj_path };
-    });
-  }
-}
-
-/** From here on a dataset's bytes do not go through the library's memory, which never shrinks. */
-const DIVERT_BYTES = 4 * 1024 * 1024;
-
-/** The number of the filter gzip, which HDF5 calls deflate. */
-const DEFLATE = 1;
-
-/** An HDF5 file that is being written. */
-class Hdf5Writer extends OpenFile implements Hdf5Output {
-  createGroup(path: string): void {
-    this.call(`create group "${path}"`, () => Module.create_group(this.id, path, false));
-  }
-
-  createDataset(
-    path: string,
-    shape: DatasetShape,
-    chunks: Iterable<Uint8Array>,
-  ): number | undefined {
-    const action = `create dataset "${path}"`;
-    const diverted = shape.length >= DIVERT_BYTES;
-    const accesses = this.file.watch();
-    if (diverted) this.file.divert(shape.length, chunks);
-    using memory = new LibraryMemory(diverted ? 1 : shape.length);
-    if (!diverted) memory.fill(chunks);
-    const metadata = toMetadata(shape.type, shape.dimensions ?? [shape.count]);
-    this.call(action, () => Module.create_dataset(this.id, path, memory.address, metadata));
-    if (diverted && !this.file.endDivert()) {
-      throw new QuiverError(`Cannot ${action}: it was not written by one write of its length`);
-    }
-    const writes = accesses.filter(({ length }) => length === shape.length);
-    return writes.length === 1 ? writes[0]?.offset : undefined;
-  }
-
-  createChunkedDataset(
-    path: string,
-    shape: Required<DatasetShape>,
-    options: ChunkOptions,
-    chunks: Iterable<DatasetChunk>,
-  ): (readonly FilePlace[])[] {
-    const action = `create dataset "${path}"`;
-    const places: (readonly FilePlace[])[] = [];
-    for (const { start, count, bytes } of chunks) {
-      const [counts, starts] = [count.map(BigInt), start.map(BigInt)];
-      using memory = new LibraryMemory(bytes.length);
-      memory.fill([bytes]);
-      places.push(this.file.watch());
-      this.call(action, () => {
-        if (places.length > 1) {
-          const strides = counts.map(() => 1n);
-          Module.set_dataset_data(this.id, path, counts, starts, strides, memory.address);
-          return;
-        }
-        // The library makes no dataset without writing all of it: so it begins as its first chunk.
-        const metadata = toMetadata(shape.type, count, { ...options, limit: shape.dimensions });
-        Module.create_dataset(this.id, path, memory.address, metadata);
-        Module.resize_dataset(this.id, path, shape.dimensions.map(BigInt));
-      });
-    }
-    return places;
-  }
-
-  setAttribute(path: string, name: string, text: string): void {
-    const bytes = new TextEncoder().encode(text);
-    this.#createAttribute(path, name, `S${bytes.length}`, bytes);
-  }
-
-  #createAttribute(path: string, name: string, type: string, bytes: Uint8Array): void {
-    using memory = new LibraryMemory(bytes.length);
-    memory.fill([bytes]);
-    const metadata = toMetadata(type, []);
-    this.call(
-      `create attribute "${name}" of "${path}"`,
-      () => Module.create_attribute(this.id, path, name, memory.address, metadata),
-    );
-  }
-
-  createText(path: string, texts: string | readonly string[]): void {
-    const list = typeof texts === "string" ? [texts] : [...texts];
-    const metadata = toMetadata("S", typeof texts === "string" ? [] : [list.length]);
-    this.call(
-      `create dataset "${path}"`,
-      () => Module.create_vlen_str_dataset(this.id, path, list, metadata),
-    );
-  }
-
-  setProperty(path: string, name: string, value: string | number): void {
-    if (typeof value === "number") {
-      const bytes = new Uint8Array(Float64Array.of(value).buffer);
-      return this.#createAttribute(path, name, "<d", bytes);
-    }
-    const metadata = toMetadata("S", []);
-    this.call(
-      `create attribute "${name}" of "${path}"`,
-      () => Module.create_vlen_str_attribute(this.id, path, name, [value], metadata),
-    );
-  }
-
-  createHardLink(path: string, target: string): void {
-    this.call(`create link "${path}"`, () => Module.create_hard_link(this.id, target, path));
-  }
-
-  createSoftLink(path: string, target: string): void {
-    this.call(`create link "${path}"`, () => Module.create_soft_link(this.id, target, path));
-  }
-
-  createExternalLink(path: string, file: string, target: string): void {
-    this.call(
-      `create link "${path}"`,
-      () => Module.create_external_link(this.id, file, target, path),
-    );
-  }
-}
-
-function toMetadata(
-  type: DatasetShape["type"],
-  dimensions: readonly number[],
-  chunked?: ChunkOptions & { readonly limit: readonly number[] },
-): Parameters<typeof Module.create_dataset>[3] {
-  const dtype: Dtype = typeof type === "string" ? type : type.map(([name, of]) => [name, of]);
-  // h5wasm's own code passes the same fields, of which its types know a part.
-  return Object.assign(dtype_to_metadata(dtype), {
-    shape: dimensions.map(BigInt),
-    maxshape: (chunked?.limit ?? dimensions).map(BigInt),
-    chunks: chunked?.shape.map(BigInt) ?? null,
-    compression: chunked === undefined ? 0 : DEFLATE,
-    compression_opts: chunked === undefined ? [] : [chunked.level],
-    track_order: false,
-  });
-}
-
-/** Memory inside the library. */
-class LibraryMemory implements Disposable {
-  readonly #at: number;
-  readonly #length: number;
-
-  /**
-   * Takes memory.
-   *
-   * @param length How many bytes.
-   * @throws {RangeError} If the library has no more.
-   */
-  constructor(length: number) {
-    this.#length = length;
-    this.#at = Module._malloc(Math.max(length, 1));
-    if (this.#at === 0) throw new RangeError(`Cannot take ${length} bytes of HDF5's memory`);
-  }
-
-  /** Where the memory begins. */
-  get address(): bigint {
-    return BigInt(this.#at);
-  }
-
-  /** Writes pieces, one behind the other. */
-  fill(chunks: Iterable<Uint8Array>): void {
-    let at = this.#at;
-    for (const chunk of chunks) {
-      // HEAPU8 is another object whenever the memory has grown, so it is taken anew each time.
-      Module.HEAPU8.set(chunk, at);
-      at += chunk.length;
-    }
-  }
-
-  /** Reads all of it. */
-  copy(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(Module.HEAPU8.slice(this.#at, this.#at + this.#length));
-  }
-
-  /** Gives the memory back. */
-  [Symbol.dispose](): void {
-    Module._free(this.#at);
   }
 }

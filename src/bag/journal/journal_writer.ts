@@ -9,6 +9,7 @@ import {
 } from "../../disk/file_system.ts";
 import type { CacheGuard } from "../../disk/disk_storage.ts";
 import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
+import type { PayloadDescription } from "../../disk/payload.ts";
 import type { EncodedPart } from "../../value/value.ts";
 import { toViewed } from "../table/digest_table.ts";
 import { encodeHeader, encodeShape, HEADER_BYTES, toShapeBytes } from "./journal_format.ts";
@@ -32,6 +33,14 @@ export interface JournalWriterOptions {
   readonly journalBytes: number;
   /** Whether each entry is brought to the disk itself before it counts as written. */
   readonly sync: boolean;
+}
+
+/** A value that comes in pieces. */
+export interface PieceSource extends PayloadDescription {
+  /** The lengths of the dimensions of an array; absent for one dimension. */
+  readonly shape?: readonly number[];
+  /** Reads the payload in pieces, each good until the next is asked for. */
+  readonly chunks: () => Iterable<Uint8Array>;
 }
 
 /** A journal that is being written, up to where it is. */
@@ -96,6 +105,42 @@ export class JournalWriter implements Disposable {
     const offset = journal.end + HEADER_BYTES;
     journal.end = offset + part.bytes.length + toShapeBytes(header);
     return { journal: journal.name, entry: { ...header, offset } };
+  }
+
+  /**
+   * Appends a value that comes in pieces. Nothing else may be appended meanwhile.
+   *
+   * @param source What it is, known by its digest and checksum.
+   * @param pause Called between pieces; others may run while it waits.
+   * @throws {RangeError} If the pieces are not what the source says; the journal then ends where it
+   * ended before, as with any error.
+   */
+  async appendPieces(source: PieceSource, pause: () => Promise<void>): Promise<void> {
+    const { digest, kind, length, crc, shape, chunks } = source;
+    const journal = this.#open();
+    const { fileSystem } = this.#options;
+    const plain = { digest, kind, length, crc };
+    const header = shape === undefined ? plain : { ...plain, rank: shape.length };
+    encodeHeader(this.#buffer, header);
+    try {
+      writeAll(fileSystem, journal.file, this.#buffer.bytes.subarray(0, HEADER_BYTES));
+      let [written, check] = [0, 0];
+      for (const chunk of chunks()) {
+        writeAll(fileSystem, journal.file, chunk);
+        written += chunk.length;
+        check = crc32(chunk, check);
+        await pause();
+      }
+      if (written !== length || check !== crc) {
+        throw new RangeError(`Cannot put the value ${digest}: it has changed while it was read`);
+      }
+      if (shape !== undefined) writeAll(fileSystem, journal.file, encodeShape(shape));
+    } catch (error) {
+      this.#cutBack(journal.file, journal.end);
+      throw error;
+    }
+    this.#sync(journal.file);
+    journal.end += HEADER_BYTES + length + toShapeBytes(header);
   }
 
   /** Whether the journal has reached its size. */

@@ -1,13 +1,8 @@
 import type { DiskBag } from "../../bag/disk_bag.ts";
-import { encodeValue } from "../../value/codec/encode_value.ts";
-import {
-  type Digest,
-  type EncodedPart,
-  type PayloadSource,
-  toStoredPayload,
-} from "../../value/value.ts";
+import type { Digest, EncodedPart, PayloadSource } from "../../value/value.ts";
 import type { OpenFiles } from "../open_stores.ts";
 import type { PromptCalls, PromptValues } from "../stores.ts";
+import { sourceOf } from "./cache_source.ts";
 
 /** What a bag shows to those who look around in it. */
 export interface BagView {
@@ -36,26 +31,14 @@ export function createBagView({ files, stores: { values, calls } }: OpenFiles<Di
  */
 function checkedSource(values: PromptValues): PayloadSource {
   /** The value that was asked for last with its large arrays: these are asked for next. */
-  let last = new Map<Digest, EncodedPart>();
-  const find = (digest: Digest): EncodedPart | undefined => {
-    const known = last.get(digest);
-    if (known !== undefined) return known;
+  let last: PayloadSource | undefined;
+  const find = (digest: Digest): PayloadSource => {
+    if (last?.open(digest) !== undefined) return last;
     const parts = new Map<object, EncodedPart>();
-    const found = values.get(digest, parts);
-    if (!found.hit) return undefined;
-    // What comes out is made of the value that was checked, and not of bytes that are read anew.
-    const value = encodeValue(found.value, { parts });
-    last = new Map([...value.parts, value].map((part) => [part.digest, part]));
-    return value;
+    return last = sourceOf(values.get(digest, parts), parts);
   };
   return {
-    open(digest) {
-      const part = find(digest);
-      return part && toStoredPayload(part);
-    },
-    load(digest) {
-      const part = find(digest);
-      return part && { kind: part.kind, bytes: part.bytes.slice() };
-    },
+    open: (digest) => find(digest).open(digest),
+    load: (digest) => find(digest).load(digest),
   };
 }

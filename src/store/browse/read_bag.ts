@@ -11,10 +11,11 @@ import {
   parseValuePath,
   type ValueNode,
 } from "../../value/tree/value_node.ts";
-import type { Digest } from "../../value/value.ts";
+import type { Digest, PayloadSource } from "../../value/value.ts";
 import type { BagView } from "./bag_view.ts";
 
 export { createBagView } from "./bag_view.ts";
+export { findSource } from "./cache_source.ts";
 
 /** What lies at a path of a bag. */
 export interface BagEntry {
@@ -64,19 +65,21 @@ export function* listBag(view: BagView, path: string): Generator<BagEntry> {
 /**
  * Reads a value, or a part of it.
  *
+ * @param source Where payloads lie.
  * @param digest The digest of the value.
  * @param path Where in the value.
  * @returns What is there.
  * @throws {CacheMissError} If the value, or an array that is needed, is missing or damaged.
  * @throws {RangeError} If there is no such path.
  */
-export function readBag(view: BagView, digest: Digest, path: string): unknown {
-  return withValue(view, digest, path, (node) => node.read());
+export function readStored(source: PayloadSource, digest: Digest, path: string): unknown {
+  return withValue(source, digest, path, (node) => node.read());
 }
 
 /**
  * Reads a part of an array.
  *
+ * @param source Where payloads lie.
  * @param digest The digest of the value.
  * @param path Where in the value the array is.
  * @param ranges Which part.
@@ -84,13 +87,13 @@ export function readBag(view: BagView, digest: Digest, path: string): unknown {
  * @throws {TypeError} If there is no array of numbers.
  * @throws {RangeError} If there is no such path, or a range is outside of the array.
  */
-export function sliceBag(
-  view: BagView,
+export function sliceStored(
+  source: PayloadSource,
   digest: Digest,
   path: string,
   ranges: readonly SliceRange[],
 ): NumberArray | NdArray {
-  return withValue(view, digest, path, (node) => {
+  return withValue(source, digest, path, (node) => {
     const numbers = node.numbers();
     if (numbers !== undefined && node.shape !== undefined) {
       return sliceArray(numbers, node.shape, ranges);
@@ -104,7 +107,7 @@ export function sliceBag(
 }
 
 function withValue<T>(
-  view: BagView,
+  source: PayloadSource,
   digest: Digest,
   path: string,
   use: (node: ValueNode) => T,
@@ -114,7 +117,7 @@ function withValue<T>(
   // Twice: between finding a payload and reading it another process may have moved it.
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
-      const root = openValue(digest, view.source);
+      const root = openValue(digest, source);
       if (root !== undefined) return use(followPath(root, steps, `the value ${digest}`));
     } catch (error) {
       if (!(error instanceof MissingPartError)) throw error;
@@ -123,7 +126,7 @@ function withValue<T>(
   }
   throw new CacheMissError(
     `Cannot read the value ${digest}: ${cause === undefined ? "it" : `its part ${cause.digest}`} ` +
-      "is not in the bag, or is damaged",
+      "is not in the bag or cache, or is damaged",
     digest,
     { cause },
   );

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { DiskBag } from "../../bag/disk_bag.ts";
 import { ATTRIBUTE } from "../../bag/segment/format.ts";
-import type { Hdf5Environment } from "../../bag/hdf5/access.ts";
+import type { Hdf5Environment, Hdf5Input } from "../../bag/hdf5/access.ts";
 import { HDF5_ENVIRONMENT, Hdf5Values } from "../../bag/segment/hdf5_file.ts";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
 import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../../call/call_record.ts";
@@ -45,9 +45,9 @@ export async function importBag(
   const { files } = opened;
   const { calls, source } = createBagView(opened);
   const file = resolve(toPath(path));
-  using values = await Hdf5Values.open(file, environment);
+  const check = (input: Hdf5Input) => explained(file, () => checkFormat(input));
+  using values = await Hdf5Values.open(file, environment, check);
   try {
-    checkFormat(values);
     const records = Array.from(readRecords(values));
     const digests = new Set(records.flatMap(digestsOf));
     for (const digest of digests) loadValue(values, digest);
@@ -66,9 +66,21 @@ export async function importBag(
       rejected: records.length - believed.length,
     };
   } catch (cause) {
-    if (!(cause instanceof ImportError || cause instanceof SyntaxError)) throw cause;
-    const { message } = cause;
-    throw new BagCorruptError(`Cannot import "${file}": ${message}`, file, 0, { cause });
+    throw explain(file, cause);
+  }
+}
+
+/** Says which file it is that is not what it should be. */
+function explain(file: string, cause: unknown): unknown {
+  if (!(cause instanceof ImportError || cause instanceof SyntaxError)) return cause;
+  return new BagCorruptError(`Cannot import "${file}": ${cause.message}`, file, 0, { cause });
+}
+
+function explained(file: string, check: () => void): void {
+  try {
+    check();
+  } catch (cause) {
+    throw explain(file, cause);
   }
 }
 
@@ -85,8 +97,11 @@ function ask<T>(what: string, fn: () => T): T {
   }
 }
 
-function checkFormat(values: Hdf5Values): void {
-  const about = parse("its format", ask("its format", () => values.attribute("/", ATTRIBUTE)));
+function checkFormat(input: Hdf5Input): void {
+  if (!ask("its root", () => input.hasAttribute("/", ATTRIBUTE))) {
+    throw new ImportError("it was not written by exportHdf5: use importDatasets");
+  }
+  const about = parse("its format", ask("its format", () => input.readAttribute("/", ATTRIBUTE)));
   if (about.format !== EXPORT_FORMAT || about.version !== EXPORT_VERSION) {
     throw new ImportError(
       `it does not say "${EXPORT_FORMAT}" of the version ${EXPORT_VERSION}`,

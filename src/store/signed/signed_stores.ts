@@ -37,9 +37,10 @@ export function signStores(stores: Stores, keys: readonly string[]): Stores;
 export function signStores(stores: Stores, keys: readonly string[]): Stores {
   const values = new CheckedValues(stores.values);
   const calls = new SignedCalls(stores.calls, new RecordSigner(keys));
-  const { description } = stores;
+  // What another layer gives instead has to be believed like everything else.
+  const { description, resultOf: _, ...others } = stores;
   return {
-    ...stores,
+    ...others,
     values,
     calls,
     layers: [stores],

@@ -5,7 +5,8 @@ import { toArrayPart } from "../digest/canonical_writer.ts";
 import { writeExact } from "../digest/digest_value.ts";
 import { explainRefusal } from "../digest/refusal.ts";
 import { isArrayKind, isArrayValue, toObjectType } from "../object_type.ts";
-import { type EncodedPart, type EncodedValue, VALUE_KIND } from "../value.ts";
+import { DigestReference } from "../symbols.ts";
+import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value.ts";
 import { toCbor } from "./cbor.ts";
 import { toGraph } from "./graph_writer.ts";
 
@@ -66,6 +67,22 @@ function encode(
   };
   const bytes = toCbor(toGraph(value, { parts, visit }));
   return { digest, kind: VALUE_KIND.graph, bytes, parts: once(parts, shapes) };
+}
+
+/**
+ * Makes an n-dimensional array ready to be stored whose numbers are stored already.
+ *
+ * @param data The digest of its numbers, which are a part of their own.
+ * @param shape The lengths of its dimensions.
+ * @returns The value `{ data, shape }` without its part.
+ */
+export function encodeNdArray(data: Digest, shape: readonly number[]): EncodedValue {
+  const reference = new DigestReference(data);
+  const value = { data: reference, shape: [...shape] };
+  const part = ["part", Uint8Array.fromHex(data)];
+  const graph = toGraph(value, { toNode: (node) => node === reference ? part : undefined });
+  const { digest } = writeExact(value);
+  return { digest, kind: VALUE_KIND.graph, bytes: toCbor(graph), parts: [] };
 }
 
 function toSmallArray(value: unknown): EncodedPart | undefined {

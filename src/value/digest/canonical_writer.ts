@@ -476,13 +476,37 @@ function isSorted(keys: readonly string[]): boolean {
  */
 export function toArrayPart(value: ArrayValue, name: ArrayKindName): EncodedPart {
   const bytes = bytesOf(value);
-  const kind = VALUE_KIND[name];
-  const header = [DIGEST_SCHEME, kind];
-  let rest = bytes.length;
-  for (; rest > 127; rest = Math.floor(rest / 128)) header.push((rest % 128) + 128);
-  header.push(rest);
-  const hash = createSha256().update(Uint8Array.from(header)).update(bytes);
-  return { digest: hash.digest("hex"), kind, bytes };
+  const digest = new PartDigest(name, bytes.length);
+  digest.update(bytes);
+  return { digest: digest.end(), kind: VALUE_KIND[name], bytes };
+}
+
+/** Digests an array or a buffer of which pieces come one behind the other. */
+export class PartDigest {
+  readonly #hash = createSha256();
+
+  /**
+   * Begins.
+   *
+   * @param length The length of all pieces in bytes.
+   */
+  constructor(name: ArrayKindName, length: number) {
+    const header = [DIGEST_SCHEME, VALUE_KIND[name]];
+    let rest = length;
+    for (; rest > 127; rest = Math.floor(rest / 128)) header.push((rest % 128) + 128);
+    header.push(rest);
+    this.#hash.update(Uint8Array.from(header));
+  }
+
+  /** Takes the next piece. */
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  /** The digest of all pieces. */
+  end(): Digest {
+    return this.#hash.digest("hex");
+  }
 }
 
 /** What every engine has, and TypeScript's library does not describe. */

@@ -11,6 +11,7 @@ import {
 import { explainRefusal } from "./refusal.ts";
 
 export { DIGEST_SCHEME } from "./byte_sink.ts";
+export { PartDigest } from "./canonical_writer.ts";
 export { digestSymbol } from "../symbols.ts";
 
 /** Options of {@linkcode digestValue} and {@linkcode digestArgument}. */
