@@ -1,14 +1,12 @@
 import { dirname } from "node:path";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
-import {
-  DISK,
-  type FileSystem,
-  readAt,
-  type ReadBytes,
-  removeIfThere,
-  toTemporaryPath,
-} from "../../disk/file_system.ts";
+import { DISK, readAt, type ReadBytes } from "../../disk/file_system.ts";
 import { toPayload } from "../../disk/payload.ts";
+import {
+  clearUnfinishedFiles,
+  createUnfinishedFile,
+  removeUnfinishedFile,
+} from "../../disk/unfinished_file.ts";
 import type { Digest, Payload, PayloadSource, StoredPayload } from "../../value/value.ts";
 import type { Hdf5Environment, Hdf5Input, Hdf5Output } from "../hdf5/access.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
@@ -36,29 +34,21 @@ export async function writeHdf5File(
 ): Promise<void> {
   const { fileSystem } = environment;
   const library = await environment.loadLibrary();
-  const temporary = toTemporaryPath(path);
+  const directory = dirname(path);
+  clearUnfinishedFiles(fileSystem, directory);
+  const unfinished = createUnfinishedFile(fileSystem, directory);
   try {
-    {
-      using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
-      const output = library.create(new PositionedFile(fileSystem, file));
-      await fill(output);
-      output.close();
-      fileSystem.sync(file);
-    }
-    fileSystem.rename(temporary, path);
+    const output = library.create(new PositionedFile(fileSystem, unfinished.file));
+    await fill(output);
+    output.close();
+    fileSystem.sync(unfinished.file);
+    fileSystem.rename(unfinished.path, path);
   } catch (error) {
-    removeQuietly(fileSystem, temporary);
+    removeUnfinishedFile(fileSystem, unfinished);
     throw error;
   }
-  fileSystem.syncDirectory(dirname(path));
-}
-
-function removeQuietly(fileSystem: FileSystem, path: string): void {
-  try {
-    removeIfThere(fileSystem, path);
-  } catch {
-    // The caller learns of the error that came first.
-  }
+  unfinished.file.close();
+  fileSystem.syncDirectory(directory);
 }
 
 /** The values in an HDF5 file that has them as a segment has. */
