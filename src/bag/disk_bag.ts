@@ -10,6 +10,7 @@ import {
 } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
 import { FileHandles, type FileSystem, ifThere } from "../disk/file_system.ts";
+import { findHorizon } from "../disk/horizon.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 import { DiskLeases, type DiskLeasesOptions } from "../disk/leases.ts";
 import type {
@@ -23,7 +24,7 @@ import type { Digest } from "../value/value.ts";
 import { BagValues } from "./bag_values.ts";
 import { ByteCache } from "./byte_cache.ts";
 import { BackgroundFold, type FoldRunner, FoldScheduler } from "./fold/scheduler.ts";
-import { findHorizon, Touches } from "./fold/touches.ts";
+import { Touches } from "./fold/touches.ts";
 import { JournalWriter } from "./journal/journal_writer.ts";
 import { CallLog } from "./log/call_log.ts";
 import { type Manifest, readManifest } from "./manifest.ts";

@@ -102,7 +102,7 @@ export interface CallFeed {
    *
    * @returns The changes in their order.
    */
-  read(): Iterable<RecordChange>;
+  read(): Iterable<RecordChange> | AsyncIterable<RecordChange>;
 }
 
 /** The right to compute one key; freed when disposed or when its holder dies. */
@@ -135,6 +135,11 @@ export interface LeaseStore {
   readonly place?: string;
   /** Finds deadlocks among isolates; absent when leases are not shared. */
   readonly board?: WaitBoard;
+  /**
+   * Tells for how long the oldest lease may have been held, in milliseconds; 0 when none is. Absent
+   * when leases say nothing of calls in flight.
+   */
+  age?(): number;
   /**
    * Takes the lease of a key if it is free.
    *

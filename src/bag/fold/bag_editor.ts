@@ -1,4 +1,5 @@
 import { BagCorruptError } from "../../base/errors.ts";
+import { readFileClock } from "../../disk/file_clock.ts";
 import {
   type FileHandles,
   type FileSystem,
@@ -17,7 +18,6 @@ import { checkBag } from "../bag_json.ts";
 import type { Hdf5Access, Hdf5Environment } from "../hdf5/access.ts";
 import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
-import { readFileClock } from "./file_clock.ts";
 import { rebuildIndexes } from "../segment/rebuild_index.ts";
 import { sealSegment, type SegmentEnvironment } from "../segment/seal.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";

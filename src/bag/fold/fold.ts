@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import type { CompactResult, FoldResult } from "../../disk/disk_storage.ts";
 import { FileHandles } from "../../disk/file_system.ts";
 import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
+import { findOldestLease } from "../../disk/horizon.ts";
 import { clearLeases } from "../../disk/leases.ts";
 import { clearOwnFiles } from "../../disk/own_file.ts";
 import type { Hdf5Environment } from "../hdf5/access.ts";
@@ -16,7 +17,7 @@ import { sealCalls } from "./index_log.ts";
 import { countKept, readMerged } from "./merge.ts";
 import { rewriteCalls } from "./rewrite_log.ts";
 import type { CompactRequest } from "./scheduler.ts";
-import { clearTouches, findOldestLease, Touches } from "./touches.ts";
+import { clearTouches, Touches } from "./touches.ts";
 import {
   readUnsealed,
   toBatches,
