@@ -49,6 +49,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   readonly calls: CallLog;
   readonly leases: BagLeases;
   readonly sweeper: ValueSweeper = this;
+  readonly findsParts = true;
   readonly #options: DiskBagOptions;
   readonly #guard: CacheGuard;
   readonly #cache: ByteCache;

@@ -196,6 +196,8 @@ export interface SweepOptions {
 
 /** Drops values that no record names. */
 export interface ValueSweeper {
+  /** Whether a sweep finds the parts of what is wanted by itself, which else are to be told to it. */
+  readonly findsParts?: boolean;
   /**
    * Finds the moment after which values are kept whatever names them: calls in flight, which store
    * their values before their record, have stored none before it.
@@ -214,7 +216,7 @@ export interface ValueSweeper {
   /**
    * Drops values.
    *
-   * @param live The digests of all that is wanted, parts included.
+   * @param live The digests of all that is wanted, parts included unless it finds them.
    * @param options Since when values are kept anyway.
    * @returns What was dropped.
    */

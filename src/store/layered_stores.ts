@@ -275,6 +275,7 @@ function namersOf(stores: Stores): readonly Stores[] {
  */
 function toMixedSweeper(sweeper: ValueSweeper, leases: LeaseStore): ValueSweeper {
   return {
+    findsParts: sweeper.findsParts ?? false,
     describe: (digest) => sweeper.describe(digest),
     sweep: (live, options) => sweeper.sweep(live, options),
     async horizon(gracePeriod) {

@@ -53,6 +53,7 @@ async function mark(calls: CallStore, sweeper: ValueSweeper, live: Set<Digest>):
     for (const digest of digestsOf(record)) {
       if (live.has(digest)) continue;
       live.add(digest);
+      if (sweeper.findsParts === true) continue;
       for (const part of sweeper.describe(digest)?.parts ?? []) live.add(part);
     }
   };

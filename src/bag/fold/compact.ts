@@ -28,10 +28,11 @@ import { scanJournal } from "../journal/journal_scan.ts";
 import { JournalWriter } from "../journal/journal_writer.ts";
 import type { SegmentEntry } from "../manifest.ts";
 import { measure } from "../segment/seal.ts";
-import { readSegmentIndex, type StoredSource } from "../segment/sealed_payload.ts";
+import { readSegmentIndex } from "../segment/sealed_payload.ts";
 import { DigestSet } from "../table/digest_rows.ts";
+import { getLength, LENGTH_AT, readDigest, toViewed } from "../table/digest_table.ts";
 import type { BagEditor } from "./bag_editor.ts";
-import { newestOf, readMerged } from "./merge.ts";
+import { type DroppedValue, newestOf, readMerged } from "./merge.ts";
 import {
   type CompactRequest,
   planCompaction,
@@ -39,6 +40,7 @@ import {
   selectSmall,
 } from "./scheduler.ts";
 import { readTouches } from "./touches.ts";
+import { findParts } from "./wanted_parts.ts";
 
 /** Tells whether a value of a segment is kept. */
 type IsKept = (segment: SegmentEntry, digest: Digest) => boolean;
@@ -55,8 +57,9 @@ export async function compactSegments(
   request: CompactRequest,
 ): Promise<CompactResult> {
   boundFuture(editor);
-  const isKept = toIsKept(editor.layout, request);
-  const shares = editor.manifest.segments.map((segment) => toShare(editor, segment, isKept));
+  const kept = await KeptValues.find(editor, request);
+  const isKept: IsKept = (segment, digest) => kept.has(segment, digest);
+  const shares = editor.manifest.segments.map((segment) => kept.toShare(segment));
   const result = { values: 0, bytes: 0, damaged: 0 };
   for (const group of planCompaction(shares, request)) {
     const { values, bytes, damaged } = await compactGroup(editor, group, isKept, request.horizon);
@@ -92,22 +95,74 @@ export async function mergeSmall(editor: BagEditor): Promise<void> {
   if (group.length > 0) await compactGroup(editor, group, () => true, 0);
 }
 
-function toIsKept(layout: BagLayout, { live, horizon }: CompactRequest): IsKept {
-  if (live === undefined) return () => true;
-  const named = new DigestSet(live);
+/** Which values of segments are kept. */
+class KeptValues {
+  readonly #layout: BagLayout;
+  readonly #horizon: number;
+  readonly #named: DigestSet | undefined;
+  /** The parts of what is named, and what was put into journals or was touched. */
+  readonly #others: ReadonlySet<Digest>;
+  /** By the names of segments: whether all of their values are kept. */
+  readonly #young = new Map<string, boolean>();
+
+  private constructor(
+    layout: BagLayout,
+    horizon: number,
+    named: DigestSet | undefined,
+    others: ReadonlySet<Digest>,
+  ) {
+    this.#layout = layout;
+    this.#horizon = horizon;
+    this.#named = named;
+    this.#others = others;
+  }
+
+  static async find(editor: BagEditor, { live, horizon }: CompactRequest): Promise<KeptValues> {
+    const { layout } = editor;
+    const named = live && new DigestSet(live);
+    if (named === undefined) return new KeptValues(layout, horizon, named, new Set());
+    const parts = await findParts(editor, named);
+    return new KeptValues(layout, horizon, named, readPut(layout, horizon).union(parts));
+  }
+
+  has(segment: SegmentEntry, digest: Digest): boolean {
+    return this.#named === undefined || this.#isYoung(segment) || this.#named.has(digest) ||
+      this.#others.has(digest);
+  }
+
+  /** What is kept of a segment; its values are only counted, and there may be millions. */
+  toShare(segment: SegmentEntry): SegmentShare {
+    const table = readSegmentIndex(this.#layout, segment.name);
+    let [values, bytes] = [0, 0];
+    const named = this.#named;
+    const isAll = named === undefined || this.#isYoung(segment);
+    for (const row of table?.rowBytes() ?? []) {
+      const isKept = isAll || named.hasRow(row) ||
+        this.#others.size > 0 && this.#others.has(readDigest(toViewed(row), 0));
+      if (!isKept) continue;
+      values++;
+      bytes += getLength(toViewed(row).view, LENGTH_AT);
+    }
+    return { segment, readable: table !== undefined, values, bytes };
+  }
+
+  #isYoung(segment: SegmentEntry): boolean {
+    const { name } = segment;
+    const known = this.#young.get(name);
+    if (known !== undefined) return known;
+    const young = newestOf(this.#layout, segment) > this.#horizon;
+    this.#young.set(name, young);
+    return young;
+  }
+}
+
+function readPut(layout: BagLayout, horizon: number): Set<Digest> {
   const put = readTouches(layout, horizon);
   for (const journal of listJournals(layout)) {
     using file = openIfThere(toJournalPath(layout, journal));
     if (file !== undefined) scanJournal(file, 0, ({ digest }) => put.add(digest));
   }
-  return (segment, digest) =>
-    newestOf(layout, segment) > horizon || named.has(digest) || put.has(digest);
-}
-
-function toShare({ layout }: BagEditor, segment: SegmentEntry, isKept: IsKept): SegmentShare {
-  const table = readSegmentIndex(layout, segment.name);
-  const kept = table?.rows().filter(({ digest }) => isKept(segment, digest)) ?? [];
-  return { segment, readable: table !== undefined, ...measure(kept) };
+  return put;
 }
 
 async function compactGroup(
@@ -137,14 +192,14 @@ async function compactGroup(
 /** Puts into a journal what was touched since it was decided to drop it. */
 function rescue(
   { fileSystem, layout }: BagEditor,
-  dropped: Map<Digest, StoredSource>,
+  dropped: Map<Digest, DroppedValue>,
   touched: ReadonlySet<Digest>,
 ): void {
   const guard = guardBag(layout, "readwrite");
   const options = { fileSystem, layout, guard, journalBytes: Infinity, sync: true };
   using writer = new JournalWriter(options);
   for (const digest of touched) {
-    const source = dropped.get(digest);
+    const source = dropped.get(digest)?.toSource();
     if (source === undefined) continue;
     const { kind, shape } = source;
     // What has become damaged since it was touched is missing from now on: it must not look whole.
