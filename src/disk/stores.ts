@@ -196,6 +196,12 @@ export interface SweepOptions {
 
 /** Drops values that no record names. */
 export interface ValueSweeper {
+  /**
+   * For how long after it was put a value may be kept whatever the horizon, in milliseconds.
+   *
+   * @default {0}
+   */
+  readonly hesitation?: number;
   /** Whether a sweep finds the parts of what is wanted by itself, which else are to be told to it. */
   readonly findsParts?: boolean;
   /**

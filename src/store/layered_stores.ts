@@ -276,6 +276,7 @@ function namersOf(stores: Stores): readonly Stores[] {
 function toMixedSweeper(sweeper: ValueSweeper, leases: LeaseStore): ValueSweeper {
   return {
     findsParts: sweeper.findsParts ?? false,
+    hesitation: sweeper.hesitation ?? 0,
     describe: (digest) => sweeper.describe(digest),
     sweep: (live, options) => sweeper.sweep(live, options),
     async horizon(gracePeriod) {

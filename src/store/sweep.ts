@@ -1,4 +1,6 @@
+import { sleep } from "../base/abortable.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { isNoRoom } from "../disk/room.ts";
 import type { Digest } from "../value/value.ts";
 import type { CallStore, Stores, SweepOptions, SweepResult, ValueSweeper } from "./stores.ts";
 
@@ -42,10 +44,21 @@ export async function sweepStores(
     const state = readOnly === true ? "it is read-only" : "its store cannot drop values";
     throw new TypeError(`Cannot collect the garbage of this cache: ${state}`);
   }
-  const horizon = await sweeper.horizon(gracePeriod);
-  const live = new Set<Digest>();
-  for (const { calls } of namers) await mark(calls, sweeper, live);
-  return await sweeper.sweep(live, { horizon, ...rewrite });
+  const sweep = async () => {
+    const horizon = await sweeper.horizon(gracePeriod);
+    const live = new Set<Digest>();
+    for (const { calls } of namers) await mark(calls, sweeper, live);
+    return await sweeper.sweep(live, { horizon, ...rewrite });
+  };
+  try {
+    return await sweep();
+  } catch (error) {
+    const { hesitation = 0 } = sweeper;
+    if (hesitation === 0 || !isNoRoom(error)) throw error;
+    // On a full disk only what is wholly unwanted can go, and what was put just now may be in its way.
+    await sleep(hesitation);
+    return await sweep();
+  }
 }
 
 async function mark(calls: CallStore, sweeper: ValueSweeper, live: Set<Digest>): Promise<void> {

@@ -19,48 +19,55 @@
  * @module
  */
 import { type CompactResult, guardBag } from "../../disk/disk_storage.ts";
-import { openIfThere } from "../../disk/file_system.ts";
-import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import { LockFile } from "../../disk/lock_file.ts";
-import { toPayload } from "../../disk/payload.ts";
 import type { Digest } from "../../value/value.ts";
-import { scanJournal } from "../journal/journal_scan.ts";
-import { JournalWriter } from "../journal/journal_writer.ts";
 import type { SegmentEntry } from "../manifest.ts";
 import { measure } from "../segment/seal.ts";
-import { readSegmentIndex } from "../segment/sealed_payload.ts";
-import { DigestSet } from "../table/digest_rows.ts";
-import { getLength, LENGTH_AT, readDigest, toViewed } from "../table/digest_table.ts";
 import type { BagEditor } from "./bag_editor.ts";
-import { type DroppedValue, newestOf, readMerged } from "./merge.ts";
-import {
-  type CompactRequest,
-  planCompaction,
-  type SegmentShare,
-  selectSmall,
-} from "./scheduler.ts";
+import type { KeptValues } from "./kept_values.ts";
+import { newestOf, readMerged } from "./merge.ts";
+import { rescue } from "./rescue.ts";
+import { type CompactRequest, planCompaction, selectSmall } from "./scheduler.ts";
 import { readTouches } from "./touches.ts";
-import { findParts } from "./wanted_parts.ts";
 
 /** Tells whether a value of a segment is kept. */
 type IsKept = (segment: SegmentEntry, digest: Digest) => boolean;
 
 /**
- * Compacts segments.
+ * Drops segments of which nothing is kept, which takes no room but a manifest's.
  *
  * @param editor Changes segments and the manifest.
- * @param request What is wanted.
+ * @param kept What is kept.
+ * @returns What was dropped.
+ */
+export async function dropSegments(editor: BagEditor, kept: KeptValues): Promise<CompactResult> {
+  const dead = editor.manifest.segments.map((segment) => kept.toShare(segment))
+    .filter(({ readable, values }) => readable && values === 0).map(({ segment }) => segment);
+  if (dead.length === 0) return { values: 0, bytes: 0, damaged: 0 };
+  return await compactGroup(
+    editor,
+    dead,
+    (segment, digest) => kept.has(segment, digest),
+    kept.horizon,
+  );
+}
+
+/**
+ * Compacts segments. Where there is no room to write those anew of which some is kept, they stay.
+ *
+ * @param editor Changes segments and the manifest.
+ * @param kept What is kept.
+ * @param request How much is rewritten.
  * @returns What was dropped.
  */
 export async function compactSegments(
   editor: BagEditor,
+  kept: KeptValues,
   request: CompactRequest,
 ): Promise<CompactResult> {
-  boundFuture(editor);
-  const kept = await KeptValues.find(editor, request);
-  const isKept: IsKept = (segment, digest) => kept.has(segment, digest);
   const shares = editor.manifest.segments.map((segment) => kept.toShare(segment));
   const result = { values: 0, bytes: 0, damaged: 0 };
+  const isKept: IsKept = (segment, digest) => kept.has(segment, digest);
   for (const group of planCompaction(shares, request)) {
     const { values, bytes, damaged } = await compactGroup(editor, group, isKept, request.horizon);
     result.values += values;
@@ -74,7 +81,7 @@ export async function compactSegments(
  * Bounds what segments say of their values: that of a journal from the future, as a copy or a clock that
  * was set back leaves one, would be too young to be dropped for ever, and so what it is merged with.
  */
-function boundFuture(editor: BagEditor): void {
+export function boundFuture(editor: BagEditor): void {
   const { segments } = editor.manifest;
   const now = editor.readClock();
   const isAhead = (segment: SegmentEntry) => newestOf(editor.layout, segment) > now;
@@ -93,76 +100,6 @@ function boundFuture(editor: BagEditor): void {
 export async function mergeSmall(editor: BagEditor): Promise<void> {
   const group = selectSmall(editor.manifest.segments);
   if (group.length > 0) await compactGroup(editor, group, () => true, 0);
-}
-
-/** Which values of segments are kept. */
-class KeptValues {
-  readonly #layout: BagLayout;
-  readonly #horizon: number;
-  readonly #named: DigestSet | undefined;
-  /** The parts of what is named, and what was put into journals or was touched. */
-  readonly #others: ReadonlySet<Digest>;
-  /** By the names of segments: whether all of their values are kept. */
-  readonly #young = new Map<string, boolean>();
-
-  private constructor(
-    layout: BagLayout,
-    horizon: number,
-    named: DigestSet | undefined,
-    others: ReadonlySet<Digest>,
-  ) {
-    this.#layout = layout;
-    this.#horizon = horizon;
-    this.#named = named;
-    this.#others = others;
-  }
-
-  static async find(editor: BagEditor, { live, horizon }: CompactRequest): Promise<KeptValues> {
-    const { layout } = editor;
-    const named = live && new DigestSet(live);
-    if (named === undefined) return new KeptValues(layout, horizon, named, new Set());
-    const parts = await findParts(editor, named);
-    return new KeptValues(layout, horizon, named, readPut(layout, horizon).union(parts));
-  }
-
-  has(segment: SegmentEntry, digest: Digest): boolean {
-    return this.#named === undefined || this.#isYoung(segment) || this.#named.has(digest) ||
-      this.#others.has(digest);
-  }
-
-  /** What is kept of a segment; its values are only counted, and there may be millions. */
-  toShare(segment: SegmentEntry): SegmentShare {
-    const table = readSegmentIndex(this.#layout, segment.name);
-    let [values, bytes] = [0, 0];
-    const named = this.#named;
-    const isAll = named === undefined || this.#isYoung(segment);
-    for (const row of table?.rowBytes() ?? []) {
-      const isKept = isAll || named.hasRow(row) ||
-        this.#others.size > 0 && this.#others.has(readDigest(toViewed(row), 0));
-      if (!isKept) continue;
-      values++;
-      bytes += getLength(toViewed(row).view, LENGTH_AT);
-    }
-    return { segment, readable: table !== undefined, values, bytes };
-  }
-
-  #isYoung(segment: SegmentEntry): boolean {
-    const { name } = segment;
-    const known = this.#young.get(name);
-    if (known !== undefined) return known;
-    const young = newestOf(this.#layout, segment) > this.#horizon;
-    this.#young.set(name, young);
-    return young;
-  }
-}
-
-function readPut(layout: BagLayout, horizon: number): Set<Digest> {
-  const put = readTouches(layout, horizon);
-  for (const journal of listJournals(layout)) {
-    using file = openIfThere(toJournalPath(layout, journal));
-    if (file !== undefined) scanJournal(file, 0, ({ digest }) => put.add(digest));
-  }
-  return put;
 }
 
 async function compactGroup(
@@ -187,24 +124,4 @@ async function compactGroup(
     doSwitch();
   });
   return { ...measure(dropped.values()), damaged };
-}
-
-/** Puts into a journal what was touched since it was decided to drop it. */
-function rescue(
-  { fileSystem, layout }: BagEditor,
-  dropped: Map<Digest, DroppedValue>,
-  touched: ReadonlySet<Digest>,
-): void {
-  const guard = guardBag(layout, "readwrite");
-  const options = { fileSystem, layout, guard, journalBytes: Infinity, sync: true };
-  using writer = new JournalWriter(options);
-  for (const digest of touched) {
-    const source = dropped.get(digest)?.toSource();
-    if (source === undefined) continue;
-    const { kind, shape } = source;
-    // What has become damaged since it was touched is missing from now on: it must not look whole.
-    const payload = source.isWhole() ? toPayload(kind, source.read()) : undefined;
-    if (payload !== undefined) writer.append({ digest, ...payload, ...(shape && { shape }) });
-    dropped.delete(digest);
-  }
 }

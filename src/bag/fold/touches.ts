@@ -32,7 +32,7 @@ import type { MaybePromise } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
 
 /** For so long one touch of a value stands for all of its writer, in milliseconds. */
-const TOUCH_INTERVAL = 1000;
+export const TOUCH_INTERVAL = 1000;
 
 /** A file of touches that has become larger than this is left for a new one. */
 const FILE_BYTES = 1024 * 1024;

@@ -23,6 +23,7 @@ import {
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import { LockFile } from "../../disk/lock_file.ts";
+import { isNoRoom } from "../../disk/room.ts";
 import type {
   CallFeed,
   Lease,
@@ -34,6 +35,7 @@ import type { Digest } from "../../value/value.ts";
 import { readManifest } from "../manifest.ts";
 import { scanCalls } from "./call_scan.ts";
 import { CallTable, CallTail, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
+import { strikeLine } from "./strike_line.ts";
 
 /** What a call log needs to know. */
 export interface CallLogOptions {
@@ -162,7 +164,29 @@ export class CallLog extends DiskCalls implements Disposable {
   /** As the base class says. */
   delete(key: Digest): MaybePromise<boolean> {
     this.#options.guard.checkWritable("delete a call from");
-    return this.find(key) === undefined ? false : this.note(key);
+    const place = this.find(key);
+    if (place === undefined) return false;
+    return this.#lock.share(() => {
+      try {
+        return this.#append({ key, evicted: true }, encodeEvictLine(key), undefined);
+      } catch (error) {
+        if (!isNoRoom(error) || !this.#strike(key)) throw error;
+        return true;
+      }
+    });
+  }
+
+  /** Forgets a key where there is no room to append that. */
+  #strike(key: Digest): boolean {
+    const { fileSystem, layout } = this.#options;
+    const place = this.find(key);
+    if (place === undefined) return true;
+    if (this.#log === undefined || !strikeLine(fileSystem, layout.callLog, place, key)) {
+      return false;
+    }
+    this.#log.records.delete(key);
+    this.#log.tail.set({ key, evicted: true, ...place });
+    return true;
   }
 
   /**
