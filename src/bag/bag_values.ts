@@ -1,8 +1,7 @@
 import type { CacheGuard, StoredPart } from "../disk/disk_storage.ts";
 import { DiskValues } from "../disk/disk_stores.ts";
-import type { Found, MaybePromise, ValueDescription } from "../disk/stores.ts";
+import type { Found, MaybePromise } from "../disk/stores.ts";
 import { decodePlain } from "../value/codec/cbor.ts";
-import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import type { Digest, EncodedPart, Payload, PayloadSource, StoredPayload } from "../value/value.ts";
 import type { ByteCache } from "./byte_cache.ts";
 import type { Touches } from "./fold/touches.ts";
@@ -152,29 +151,10 @@ export class BagValues extends DiskValues implements PayloadSource {
     return this.#options.stored.reject(digest);
   }
 
-  /**
-   * Tells what is known of a part, without reading it.
-   *
-   * @param digest The digest of the part.
-   * @returns Its kind and length, or `undefined` when it is missing.
-   */
+  /** As the base class says; nothing of it is read. */
   find(digest: Digest): StoredPart | undefined {
     this.#guard.checkOpen("look into");
     return this.#options.stored.find(digest);
-  }
-
-  /**
-   * Tells what is known of a value.
-   *
-   * @param digest The digest of the value.
-   * @returns Its size and parts, or `undefined` when it is missing or damaged.
-   */
-  describe(digest: Digest): ValueDescription | undefined {
-    const part = this.find(digest);
-    if (part === undefined) return undefined;
-    if (!mayRefer(part.kind)) return { bytes: part.length, parts: [] };
-    const payload = this.load(digest);
-    return payload && { bytes: part.length, parts: referencesOf(payload) };
   }
 }
 

@@ -9,7 +9,9 @@ import {
   type StorageStatistics,
 } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
+import { CLOCK_LAG } from "../disk/file_clock.ts";
 import { FileHandles, type FileSystem, ifThere } from "../disk/file_system.ts";
+import { findHorizon } from "../disk/horizon.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 import { DiskLeases, type DiskLeasesOptions } from "../disk/leases.ts";
 import type {
@@ -23,7 +25,7 @@ import type { Digest } from "../value/value.ts";
 import { BagValues } from "./bag_values.ts";
 import { ByteCache } from "./byte_cache.ts";
 import { BackgroundFold, type FoldRunner, FoldScheduler } from "./fold/scheduler.ts";
-import { findHorizon, Touches } from "./fold/touches.ts";
+import { TOUCH_INTERVAL, Touches } from "./fold/touches.ts";
 import {
   JournalWriter,
   type JournalWriterOptions,
@@ -52,6 +54,8 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   readonly calls: CallLog;
   readonly leases: BagLeases;
   readonly sweeper: ValueSweeper = this;
+  readonly findsParts = true;
+  readonly hesitation: number = TOUCH_INTERVAL + 2 * CLOCK_LAG;
   readonly #options: DiskBagOptions;
   readonly #guard: CacheGuard;
   readonly #cache: ByteCache;
@@ -199,6 +203,8 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   horizon(gracePeriod: number): Promise<number> {
     this.#guard.checkWritable("collect the garbage of");
     this.#guard.checkThere();
+    // What was put up to now lies in a journal that nobody writes to any more.
+    this.#writer.rotate();
     return findHorizon(this.#options.fileSystem, this.#options.layout, gracePeriod);
   }
 

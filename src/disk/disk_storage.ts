@@ -122,7 +122,7 @@ export interface StorageStatistics {
 
 /** What a compaction is to do. */
 export interface CompactOptions extends Partial<SweepOptions> {
-  /** The digests of all values that are wanted, each once; without it, all are. */
+  /** The digests of all values that are wanted, each once, with or without their parts; without it, all are. */
   readonly live?: Iterable<Digest>;
 }
 

@@ -1,9 +1,10 @@
 import type { CallRecord } from "../call/call_record.ts";
 import { decodeFound } from "../value/codec/decode_value.ts";
+import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import { digestValue } from "../value/digest/digest_value.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.ts";
 import { encodeCallLine } from "./checked_line.ts";
-import type { CacheGuard, StorageStatistics } from "./disk_storage.ts";
+import type { CacheGuard, StorageStatistics, StoredPart } from "./disk_storage.ts";
 import type { DiskLeases } from "./leases.ts";
 import type {
   CallStore,
@@ -11,6 +12,7 @@ import type {
   Lease,
   MaybePromise,
   TellDamaged,
+  ValueDescription,
   ValueStore,
   ValueSweeper,
 } from "./stores.ts";
@@ -67,6 +69,28 @@ export abstract class DiskValues implements ValueStore {
    */
   abstract rejectPart(digest: Digest): boolean;
 
+  /**
+   * Tells what is known of a part, without reading all of it.
+   *
+   * @param digest The digest of the part.
+   * @returns Its kind and length, or `undefined` when it is missing.
+   */
+  abstract find(digest: Digest): StoredPart | undefined;
+
+  /**
+   * Tells what is known of a value.
+   *
+   * @param digest The digest of the value.
+   * @returns Its size and parts, or `undefined` when it is missing or damaged.
+   */
+  describe(digest: Digest): ValueDescription | undefined {
+    const part = this.find(digest);
+    if (part === undefined) return undefined;
+    if (!mayRefer(part.kind)) return { bytes: part.length, parts: [] };
+    const payload = this.load(digest);
+    return payload && { bytes: part.length, parts: toParts(payload) };
+  }
+
   /** As the interface says. Parts first: whoever sees the value must find its parts. */
   put(value: EncodedValue): MaybePromise<void> {
     let before: MaybePromise<void> = undefined;
@@ -119,6 +143,16 @@ export abstract class DiskValues implements ValueStore {
   }
 }
 
+/** What cannot be decoded is never given, so nothing of it is wanted. */
+function toParts(payload: Payload): readonly Digest[] {
+  try {
+    return referencesOf(payload);
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
 /** Values of which each part has a place of its own, such as a file or a row. */
 export abstract class KeyedValues extends DiskValues {
   /** Says what may be done. */
@@ -142,8 +176,20 @@ export abstract class KeyedValues extends DiskValues {
   /** Writes a part to its place, whatever is there. */
   protected abstract write(part: EncodedPart): void;
 
+  /**
+   * Takes note that a part was put which is there: a sweep keeps it as if it had been written now.
+   *
+   * @returns Whether it is still there; if not, it has to be written.
+   */
+  protected abstract touch(digest: Digest): boolean;
+
   /** As the base class says. */
-  putPart(part: EncodedPart): void {
+  putPart(part: EncodedPart): MaybePromise<void> {
+    this.keep(part);
+  }
+
+  /** The same, at once. */
+  protected keep(part: EncodedPart): void {
     const { digest, bytes: { length } } = part;
     this.guard.checkWritable("put a value into");
     this.guard.checkDigest("put a value into", digest);
@@ -152,7 +198,8 @@ export abstract class KeyedValues extends DiskValues {
         `Cannot put a value of ${length} bytes: the largest has ${this.#largest}`,
       );
     }
-    if (!this.#rejected.has(digest) && this.load(digest) !== undefined) return;
+    const isWhole = !this.#rejected.has(digest) && this.load(digest) !== undefined;
+    if (isWhole && this.touch(digest)) return;
     this.write(part);
     this.#rejected.delete(digest);
   }

@@ -83,13 +83,53 @@ export function replaceFile(
   path: string,
   chunks: Iterable<Uint8Array>,
 ): void {
-  const temporary = toTemporaryPath(path);
+  using temporary = new TemporaryFile(fileSystem, path);
   {
-    using file = fileSystem.open(temporary, { write: true, createNew: true });
+    using file = fileSystem.open(temporary.path, { write: true, createNew: true });
     for (const chunk of chunks) writeAll(fileSystem, file, chunk);
     fileSystem.sync(file);
   }
-  fileSystem.rename(temporary, path);
+  temporary.rename();
+}
+
+/** A file that is written under another name than it will have, and goes when that comes to nothing. */
+export class TemporaryFile implements Disposable {
+  /** Where it is written. */
+  readonly path: string;
+  readonly #fileSystem: FileSystem;
+  readonly #target: string;
+  #renamed = false;
+
+  /**
+   * Names it; nothing is written yet.
+   *
+   * @param target The name that it will have.
+   */
+  constructor(fileSystem: FileSystem, target: string) {
+    this.#fileSystem = fileSystem;
+    this.#target = target;
+    this.path = toTemporaryPath(target);
+  }
+
+  /** Gives it its name. */
+  rename(): void {
+    this.#fileSystem.rename(this.path, this.#target);
+    this.#renamed = true;
+  }
+
+  /** Removes it unless it has its name. */
+  [Symbol.dispose](): void {
+    if (!this.#renamed) removeQuietly(this.#fileSystem, this.path);
+  }
+}
+
+/** Removes a file where something has failed: the caller learns of that. */
+export function removeQuietly(fileSystem: FileSystem, path: string): void {
+  try {
+    removeIfThere(fileSystem, path);
+  } catch {
+    // The next fold removes it.
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { QuiverError } from "../base/errors.ts";
 import type { Digest } from "../value/value.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import { type CacheGuard, isDigest } from "./disk_storage.ts";
+import { CLOCK_LAG, readFileClock } from "./file_clock.ts";
 import {
   type FileSystem,
   ifThere,
@@ -15,6 +16,7 @@ import {
   removeIfThere,
   writeAll,
 } from "./file_system.ts";
+import { findOldestLease } from "./horizon.ts";
 import { type BagLayout, listEntries } from "./layout.ts";
 import {
   abandonOwnFile,
@@ -110,6 +112,16 @@ export class DiskLeases implements LeaseStore, Disposable {
       return tryLock(fileSystem, path, key);
     }
     return new FileLease(key, own.file, () => this.#free(path, own));
+  }
+
+  /** As the interface says, by the clock of files. */
+  age(): number {
+    const { fileSystem, layout } = this.#options;
+    const oldest = findOldestLease(layout);
+    if (oldest === Infinity) return 0;
+    const age = readFileClock(fileSystem, layout) - oldest + CLOCK_LAG;
+    // One from the future was taken nobody knows when.
+    return age < 0 ? Infinity : age;
   }
 
   /**

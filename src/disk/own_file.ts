@@ -35,8 +35,27 @@ export function createOwnFile(
   layout: OwnFileLayout,
   purpose: OwnFilePurpose,
 ): OwnFile {
-  const path = `${layout.locks}/${purpose}-${crypto.randomUUID()}`;
-  const file = fileSystem.open(path, { read: true, write: true, createNew: true });
+  return createLockedFile(fileSystem, () => `${layout.locks}/${purpose}-${crypto.randomUUID()}`);
+}
+
+/**
+ * Makes a file under a name of its own, and locks it.
+ *
+ * @param toPath Makes a name that nobody has.
+ * @param mode Its permissions; if not given, what is usual.
+ */
+export function createLockedFile(
+  fileSystem: FileSystem,
+  toPath: () => string,
+  mode?: number,
+): OwnFile {
+  const path = toPath();
+  const file = fileSystem.open(path, {
+    read: true,
+    write: true,
+    createNew: true,
+    ...(mode !== undefined && { mode: mode & 0o777 }),
+  });
   try {
     file.lockSync(true);
     // Between the two calls above, somebody may have taken this for the file of a dead process.
@@ -48,7 +67,7 @@ export function createOwnFile(
     throw error;
   }
   file.close();
-  return createOwnFile(fileSystem, layout, purpose);
+  return createLockedFile(fileSystem, toPath, mode);
 }
 
 /** Removes a file of one's own and lets go of it. */
@@ -81,13 +100,16 @@ export function listOwnFiles(layout: OwnFileLayout, purpose?: OwnFilePurpose): s
  * @param layout Where the files lie.
  */
 export function clearOwnFiles(fileSystem: FileSystem, layout: OwnFileLayout): void {
-  for (const path of listOwnFiles(layout)) {
-    using file = openIfThere(path);
-    if (file === undefined || !file.tryLockSync(true)) continue;
-    try {
-      removeIfThere(fileSystem, path);
-    } finally {
-      file.unlockSync();
-    }
+  for (const path of listOwnFiles(layout)) removeUnlocked(fileSystem, path);
+}
+
+/** Removes a file unless its maker has it locked. */
+export function removeUnlocked(fileSystem: FileSystem, path: string): void {
+  using file = openIfThere(path);
+  if (file === undefined || !file.tryLockSync(true)) return;
+  try {
+    removeIfThere(fileSystem, path);
+  } finally {
+    file.unlockSync();
   }
 }

@@ -102,7 +102,7 @@ export interface CallFeed {
    *
    * @returns The changes in their order.
    */
-  read(): Iterable<RecordChange>;
+  read(): Iterable<RecordChange> | AsyncIterable<RecordChange>;
 }
 
 /** The right to compute one key; freed when disposed or when its holder dies. */
@@ -135,6 +135,11 @@ export interface LeaseStore {
   readonly place?: string;
   /** Finds deadlocks among isolates; absent when leases are not shared. */
   readonly board?: WaitBoard;
+  /**
+   * Tells for how long the oldest lease may have been held, in milliseconds; 0 when none is. Absent
+   * when leases say nothing of calls in flight.
+   */
+  age?(): number;
   /**
    * Takes the lease of a key if it is free.
    *
@@ -192,6 +197,14 @@ export interface SweepOptions {
 /** Drops values that no record names. */
 export interface ValueSweeper {
   /**
+   * For how long after it was put a value may be kept whatever the horizon, in milliseconds.
+   *
+   * @default {0}
+   */
+  readonly hesitation?: number;
+  /** Whether a sweep finds the parts of what is wanted by itself, which else are to be told to it. */
+  readonly findsParts?: boolean;
+  /**
    * Finds the moment after which values are kept whatever names them: calls in flight, which store
    * their values before their record, have stored none before it.
    *
@@ -209,7 +222,7 @@ export interface ValueSweeper {
   /**
    * Drops values.
    *
-   * @param live The digests of all that is wanted, parts included.
+   * @param live The digests of all that is wanted, parts included unless it finds them.
    * @param options Since when values are kept anyway.
    * @returns What was dropped.
    */

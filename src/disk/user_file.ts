@@ -8,19 +8,13 @@
  */
 import { basename, dirname, resolve } from "node:path";
 import { QuiverError } from "../base/errors.ts";
-import {
-  type FileSystem,
-  isSameFile,
-  lookAt,
-  openIfThere,
-  readWhole,
-  removeIfThere,
-  SMALL_FILE_BYTES,
-} from "./file_system.ts";
+import { type FileSystem, lookAt, readWhole, SMALL_FILE_BYTES } from "./file_system.ts";
 import { takeOver } from "./ownership.ts";
-
-/** A name of this form is that of a file which is not finished; short, as that of the target may not be. */
-const UNFINISHED_REGEXP = /^\.quiver-[0-9a-f]{16}\.tmp$/;
+import {
+  clearUnfinishedFiles,
+  createUnfinishedFile,
+  removeUnfinishedFile,
+} from "./unfinished_file.ts";
 
 /** So many links are followed, as the system does. */
 const MOST_LINKS = 40;
@@ -53,19 +47,19 @@ export async function replaceUserFile(
   const there = checkTarget(path, target);
   refuseCache(path, target);
   const directory = dirname(target);
-  clearUnfinished(fileSystem, directory);
-  const unfinished = createUnfinished(fileSystem, directory, there?.mode ?? undefined);
-  using file = unfinished.file;
+  clearUnfinishedFiles(fileSystem, directory);
+  // Never more for anybody than it is to have, not for a moment.
+  const unfinished = createUnfinishedFile(fileSystem, directory, there?.mode ?? undefined);
   try {
-    await fill(file);
-    fileSystem.sync(file);
+    await fill(unfinished.file);
+    fileSystem.sync(unfinished.file);
     if (there !== undefined) takeOver(target, unfinished.path);
-    // Under its lock, so that nobody takes it for what was left.
     fileSystem.rename(unfinished.path, target);
   } catch (error) {
-    removeQuietly(fileSystem, unfinished.path);
+    removeUnfinishedFile(fileSystem, unfinished);
     throw error;
   }
+  unfinished.file.close();
   fileSystem.syncDirectory(directory);
 }
 
@@ -132,64 +126,4 @@ const MARKED = ["segments", "journal", "unfinished"];
 
 function isDirectory(path: string): boolean {
   return lookAt(path)?.isDirectory === true;
-}
-
-/** A file that is being written. */
-interface UnfinishedFile {
-  readonly path: string;
-  /** The file, locked for as long as it is open. */
-  readonly file: Deno.FsFile;
-}
-
-function createUnfinished(
-  fileSystem: FileSystem,
-  directory: string,
-  mode: number | undefined,
-): UnfinishedFile {
-  const name = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
-  const path = resolve(directory, `.quiver-${name}.tmp`);
-  const file = fileSystem.open(path, {
-    read: true,
-    write: true,
-    createNew: true,
-    // Never more than it is to have, not for a moment.
-    ...(mode !== undefined && { mode: mode & 0o777 }),
-  });
-  try {
-    file.lockSync(true);
-    const { dev, ino } = file.statSync();
-    if (isSameFile(path, { dev, ino })) return { path, file };
-  } catch (error) {
-    file.close();
-    removeQuietly(fileSystem, path);
-    throw error;
-  }
-  // Between the two calls above, somebody has taken it for what was left.
-  file.close();
-  return createUnfinished(fileSystem, directory, mode);
-}
-
-/** Removes what killed processes have left; whoever lives holds the lock of its own. */
-function clearUnfinished(fileSystem: FileSystem, directory: string): void {
-  for (const { name } of Deno.readDirSync(directory)) {
-    if (!UNFINISHED_REGEXP.test(name)) continue;
-    try {
-      const path = resolve(directory, name);
-      using file = openIfThere(path);
-      if (file?.tryLockSync(true) === true) removeIfThere(fileSystem, path);
-    } catch (error) {
-      // That of another user, who clears it away.
-      if (!(error instanceof Deno.errors.PermissionDenied || error instanceof QuiverError)) {
-        throw error;
-      }
-    }
-  }
-}
-
-function removeQuietly(fileSystem: FileSystem, path: string): void {
-  try {
-    removeIfThere(fileSystem, path);
-  } catch {
-    // The caller learns of the error that came first.
-  }
 }

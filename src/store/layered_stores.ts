@@ -3,15 +3,19 @@ import { LateModule } from "../base/lazy_import.ts";
 import type { Digest } from "../value/value.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import type {
+  CallFeed,
   CallStore,
   Found,
   LayersDescription,
   Lease,
+  LeaseStore,
   MaybePromise,
+  RecordChange,
   Stores,
   StoreStatistics,
   TellDamaged,
   ValueStore,
+  ValueSweeper,
 } from "./stores.ts";
 
 const COPYING = new LateModule(() => import("./copy_call.ts"));
@@ -42,6 +46,8 @@ export function stackStores(layers: readonly Stores[]): Stores {
     leases,
     layers,
     ...(sweeper !== undefined && { sweeper }),
+    swept: layers.flatMap((layer) => layer.swept ?? [layer]),
+    namers: namersOf(top),
     ...(readOnly !== undefined && { readOnly }),
     statistics: () => count(layers),
     resultOf: (record) => firstHit(readLayer(top, record), () => rescue(record, layers)),
@@ -261,11 +267,67 @@ class StackedCalls implements CallStore {
     return eachOnce(this.#layers, damaged);
   }
 
-  /** Only the first store is swept. */
-  allRecords(): Iterable<CallRecord> | AsyncIterable<CallRecord> {
-    const { calls } = this.#top;
-    return calls.allRecords?.() ?? calls.records();
+  /** As the interface says: what one layer forgets may still be known to another. */
+  follow(): CallFeed {
+    return new StackFeed(this.#layers);
   }
+}
+
+/** Follows all layers of a stack. */
+class StackFeed implements CallFeed {
+  readonly #layers: readonly Stores[];
+  #feeds: readonly (CallFeed | undefined)[] | undefined;
+
+  constructor(layers: readonly Stores[]) {
+    this.#layers = layers;
+  }
+
+  async *read(): AsyncGenerator<RecordChange> {
+    const changes = await this.#readAll();
+    if (this.#feeds === undefined || changes.some(({ type }) => type === "reset")) {
+      this.#feeds = this.#layers.map(({ calls }) => calls.follow?.());
+      yield* toReset(await this.#readAll());
+      return;
+    }
+    for (const key of new Set(changes.map(keyOf).filter((key) => key !== undefined))) {
+      const record = await findIn(this.#layers, key);
+      yield record === undefined ? { type: "delete", key } : { type: "put", record };
+    }
+  }
+
+  /** What feeds tell, the first layer's last. */
+  async #readAll(): Promise<readonly RecordChange[]> {
+    const changes: RecordChange[] = [];
+    for (const feed of this.#feeds?.toReversed() ?? []) {
+      for await (const change of feed?.read() ?? []) changes.push(change);
+    }
+    return changes;
+  }
+}
+
+/** All records of several stores, in the order in which their calls have ended. */
+function toReset(changes: readonly RecordChange[]): RecordChange[] {
+  const records = new Map<Digest, CallRecord>();
+  for (const change of changes) {
+    if (change.type === "put") records.set(change.record.key, change.record);
+    else if (change.type === "delete") records.delete(change.key);
+  }
+  const endOf = ({ started, duration }: CallRecord) => started + duration;
+  const sorted = [...records.values()].sort((a, b) => endOf(a) - endOf(b));
+  return [{ type: "reset" }, ...sorted.map((record) => ({ type: "put", record }) as const)];
+}
+
+function keyOf(change: RecordChange): Digest | undefined {
+  if (change.type === "reset") return undefined;
+  return change.type === "put" ? change.record.key : change.key;
+}
+
+async function findIn(layers: readonly Stores[], key: Digest): Promise<CallRecord | undefined> {
+  for (const { calls } of layers) {
+    const record = await calls.get(key);
+    if (record !== undefined) return record;
+  }
+  return undefined;
 }
 
 async function* eachOnce(
@@ -283,6 +345,28 @@ async function* eachOnce(
   }
 }
 
+function namersOf(stores: Stores): readonly Stores[] {
+  return stores.namers ?? [stores];
+}
+
+/**
+ * Sweeps values that belong to calls which are in flight elsewhere. How long those have been so is asked
+ * last: what they have put since then was put after the horizon, by the clock of the values.
+ */
+function toMixedSweeper(sweeper: ValueSweeper, leases: LeaseStore): ValueSweeper {
+  return {
+    findsParts: sweeper.findsParts ?? false,
+    hesitation: sweeper.hesitation ?? 0,
+    describe: (digest) => sweeper.describe(digest),
+    sweep: (live, options) => sweeper.sweep(live, options),
+    async horizon(gracePeriod) {
+      const own = await sweeper.horizon(gracePeriod);
+      const age = leases.age?.() ?? 0;
+      return age > gracePeriod ? own - (age - gracePeriod) : own;
+    },
+  };
+}
+
 /**
  * Takes the values of one set of stores and the calls of another. Leases go with the calls: who
  * shares the calls shares the work.
@@ -298,6 +382,9 @@ export function mixStores(valuesOf: Stores, callsOf: Stores): Stores {
     calls: callsOf.calls,
     leases: callsOf.leases,
     layers: [callsOf],
+    ...(valuesOf.sweeper && { sweeper: toMixedSweeper(valuesOf.sweeper, callsOf.leases) }),
+    // Where values are kept there may be calls of its own.
+    namers: [valuesOf, callsOf].flatMap(namersOf),
     readOnly: (valuesOf.readOnly ?? false) || (callsOf.readOnly ?? false),
     ...(values && calls && { description: { type: "mixed", values, calls } }),
     statistics: () => ({

@@ -192,6 +192,11 @@ export class MemoryLeases implements LeaseStore {
   }
 
   /** As the interface says. */
+  age(): number {
+    return this.oldest === Infinity ? 0 : now() - this.oldest;
+  }
+
+  /** As the interface says. */
   tryAcquire(key: Digest): Lease | undefined {
     if (this.#held.has(key)) return undefined;
     const { promise: freed, resolve } = Promise.withResolvers<void>();
@@ -259,7 +264,18 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 export function createVoidStores(): Stores {
   return {
     values: { put: () => {}, get: () => ({ hit: false }) },
-    calls: { put: () => {}, get: () => undefined, delete: () => false, records: () => [] },
+    calls: {
+      put: () => {},
+      get: () => undefined,
+      delete: () => false,
+      records: () => [],
+      follow: () => ({ read: () => [] }),
+    },
+    sweeper: {
+      horizon: (gracePeriod) => Promise.resolve(now() - gracePeriod),
+      describe: () => undefined,
+      sweep: () => Promise.resolve({ values: 0, bytes: 0 }),
+    },
     leases: {
       // Nobody has anything to wait for: what another computes is not remembered either.
       tryAcquire: (key) => ({ key, revoked: false, [Symbol.dispose]: () => {} }),

@@ -124,6 +124,12 @@ export interface Stores {
   readonly layers?: readonly Stores[];
   /** Drops values that no record names; absent when the store cannot. */
   readonly sweeper?: ValueSweeper;
+  /**
+   * The stores that hold what calls leave which are forgotten here; absent where that is these alone.
+   */
+  readonly swept?: readonly Stores[];
+  /** Whose records name the values that the sweeper drops; absent where that is those of these alone. */
+  readonly namers?: readonly Stores[];
   /** Whether nothing can be kept: then nothing is tried. */
   readonly readOnly?: boolean;
   /** How another isolate opens the same; absent when none can, as with memory. */

@@ -1,4 +1,6 @@
+import { sleep } from "../base/abortable.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { isNoRoom } from "../disk/room.ts";
 import type { Digest } from "../value/value.ts";
 import type { CallStore, Stores, SweepOptions, SweepResult, ValueSweeper } from "./stores.ts";
 
@@ -33,24 +35,38 @@ export type Rewrite = Omit<SweepOptions, "horizon">;
  * @throws {TypeError} When the stores cannot drop values.
  */
 export async function sweepStores(
-  { sweeper, calls, readOnly }: Stores,
+  stores: Stores,
   gracePeriod: number,
   rewrite: Rewrite = {},
 ): Promise<SweepResult> {
+  const { sweeper, readOnly, namers = [stores] } = stores;
   if (sweeper === undefined || readOnly === true) {
     const state = readOnly === true ? "it is read-only" : "its store cannot drop values";
     throw new TypeError(`Cannot collect the garbage of this cache: ${state}`);
   }
-  const horizon = await sweeper.horizon(gracePeriod);
-  return await sweeper.sweep(await mark(calls, sweeper), { horizon, ...rewrite });
+  const sweep = async () => {
+    const horizon = await sweeper.horizon(gracePeriod);
+    const live = new Set<Digest>();
+    for (const { calls } of namers) await mark(calls, sweeper, live);
+    return await sweeper.sweep(live, { horizon, ...rewrite });
+  };
+  try {
+    return await sweep();
+  } catch (error) {
+    const { hesitation = 0 } = sweeper;
+    if (hesitation === 0 || !isNoRoom(error)) throw error;
+    // On a full disk only what is wholly unwanted can go, and what was put just now may be in its way.
+    await sleep(hesitation);
+    return await sweep();
+  }
 }
 
-async function mark(calls: CallStore, sweeper: ValueSweeper): Promise<Set<Digest>> {
-  const live = new Set<Digest>();
+async function mark(calls: CallStore, sweeper: ValueSweeper, live: Set<Digest>): Promise<void> {
   const markRecord = (record: CallRecord) => {
     for (const digest of digestsOf(record)) {
       if (live.has(digest)) continue;
       live.add(digest);
+      if (sweeper.findsParts === true) continue;
       for (const part of sweeper.describe(digest)?.parts ?? []) live.add(part);
     }
   };
@@ -58,7 +74,7 @@ async function mark(calls: CallStore, sweeper: ValueSweeper): Promise<Set<Digest
   const records = calls.allRecords?.() ?? calls.records();
   if (!(Symbol.iterator in records)) {
     for await (const record of records) markRecord(record);
-    return live;
+    return;
   }
   for (const record of records) {
     markRecord(record);
@@ -66,5 +82,4 @@ async function mark(calls: CallStore, sweeper: ValueSweeper): Promise<Set<Digest
     await new Promise((resolve) => setTimeout(resolve, 0));
     since = performance.now();
   }
-  return live;
 }

@@ -1,5 +1,5 @@
 // End-to-end: a program whose disk is full.
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { runProgram } from "./_run_program.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { Tool } from "../tools.ts";
@@ -64,6 +64,30 @@ for (const kind of WORK) {
       const failed = reports.filter(({ error }) => error !== undefined);
       assert(failed.length > 1, "the disk was never full");
       assert(kind === "put" || failed.length < reports.length, "there was never enough room");
+    },
+  });
+}
+
+/** Mounts a disk of 2 MiB, a quarter of which is taken. */
+const ON_TAKEN_DISK =
+  'mount -t tmpfs -o size=2m quiver "$0" && head -c 512k /dev/zero > "$0/filler" && exec "$@"';
+
+for (const size of ["100", "20000"]) {
+  Deno.test({
+    ...DISK.forTest(`what is forgotten on a full disk gives its space back (${size} bytes)`),
+    async fn() {
+      await using directory = new TemporaryDirectory();
+      const { path } = directory;
+      const program = { args: [path, size], within: { tool: DISK, args: [ON_TAKEN_DISK, path] } };
+      const { stdout, stderr, code } = await runProgram("full_disk_forget.ts", program);
+      assertEquals([stderr, code], ["", 0]);
+      const { first, evicted, values, second, forgotten, again, kept } = JSON.parse(stdout);
+      assertGreater(first, 30);
+      assertEquals(evicted, first, "all are forgotten, though nothing can be written");
+      assertGreater(values, first);
+      assertGreater(second, first * 0.8, "there is room for nearly as many again");
+      assertGreater(again, forgotten);
+      assertEquals(kept, second - forgotten);
     },
   });
 }

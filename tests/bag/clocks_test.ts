@@ -4,7 +4,7 @@ import { createMemoryCache } from "@quiver/quiver";
 import { limited, query } from "@quiver/quiver/caches";
 import { nextTurn } from "../../src/base/abortable.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
-import { readFileClock } from "../../src/bag/fold/file_clock.ts";
+import { readFileClock } from "../../src/disk/file_clock.ts";
 import { readTouches, Touches } from "../../src/bag/fold/touches.ts";
 import { readManifest, writeManifest } from "../../src/bag/manifest.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";

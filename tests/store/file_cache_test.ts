@@ -69,6 +69,9 @@ function attempt<T>(action: () => T): T | undefined {
 }
 
 /** With the steps of syncing among all others. */
+/** What stays beside leases, to be locked. */
+const LOCKS = ["opening.lock", "sweep.lock"];
+
 const DURABLE = { durability: "power" } as const;
 
 for (const fault of ["error", "short", "stop"] satisfies Fault[]) {
@@ -91,7 +94,7 @@ for (const fault of ["error", "short", "stop"] satisfies Fault[]) {
         assertEquals(files.values.load(digest), { kind, bytes });
       }
       await files.close();
-      assertEquals(listFiles(`${path}/leases`), ["opening.lock"], `${fault} at step ${at}`);
+      assertEquals(listFiles(`${path}/leases`), LOCKS, `${fault} at step ${at}`);
     }
   });
 }

@@ -94,10 +94,10 @@ export function countCalls(layout: BagLayout, generation: number): number {
   const tail = new CallTail();
   const size = log.seekSync(0, Deno.SeekMode.End);
   scanCalls(log, table?.end ?? 0, size, (line) => tail.set(line));
-  let count = table?.size ?? 0;
-  for (const { key, evicted } of tail.lines()) {
-    const isKnown = table?.find(key) !== undefined;
-    if (isKnown === evicted) count += evicted ? -1 : 1;
+  let count = 0;
+  for (const line of table?.lines() ?? []) {
+    if (line.type === "record" && tail.get(line.key) === undefined) count++;
   }
+  for (const { type } of tail.lines()) if (type === "record") count++;
   return count;
 }

@@ -1,9 +1,11 @@
 import { BagCorruptError } from "../../base/errors.ts";
+import { readFileClock } from "../../disk/file_clock.ts";
 import {
   type FileHandles,
   type FileSystem,
   isMissing,
   removeIfThere,
+  removeQuietly,
 } from "../../disk/file_system.ts";
 import {
   type BagLayout,
@@ -11,13 +13,14 @@ import {
   listJournals,
   listRoot,
   toSegmentName,
+  toSegmentPath,
   toSegmentPaths,
 } from "../../disk/layout.ts";
+import { isNoRoom } from "../../disk/room.ts";
 import { checkBag } from "../bag_json.ts";
 import type { Hdf5Access, Hdf5Environment } from "../hdf5/access.ts";
 import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
-import { readFileClock } from "./file_clock.ts";
 import { rebuildIndexes } from "../segment/rebuild_index.ts";
 import { sealSegment, type SegmentEnvironment } from "../segment/seal.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
@@ -106,12 +109,47 @@ export class BagEditor {
     // Whoever is killed between door and switch leaves a segment that no manifest names, which tells
     // the next fold to make the door anew: a new one before, or else an old one after the switch.
     const isNew = segments.length > this.#manifest.segments.length - old.length;
-    if (isNew) await this.#openLinkFile(segments);
     const last = Math.max(0, ...segments.map(({ name }) => Number(name)));
     const nextSegment = Math.max(this.#manifest.nextSegment, last + 1);
-    await commit(() => this.switch({ ...change, segments, nextSegment }));
-    if (!isNew) await this.#openLinkFile(segments);
-    removeFiles(this, old.flatMap(({ name }) => toSegmentPaths(this.layout, name)));
+    try {
+      if (isNew) await this.#openLinkFile(segments);
+      await commit(() => this.switch({ ...change, segments, nextSegment }));
+    } catch (error) {
+      await this.#undo(segments);
+      throw error;
+    }
+    const paths = old.flatMap(({ name }) => toSegmentPaths(this.layout, name));
+    if (!isNew) await this.#followSegments(segments, paths);
+    removeFiles(this, paths);
+  }
+
+  /** Removes new segments that were not made live, and what leads to them. */
+  async #undo(segments: readonly SegmentEntry[]): Promise<void> {
+    const { layout, fileSystem } = this;
+    const before = this.#manifest.segments;
+    const known = new Set(before.map(({ name }) => name));
+    const added = segments.filter(({ name }) => !known.has(name));
+    try {
+      const live = new Set(readManifest(layout).segments.map(({ name }) => name));
+      // The switch was the last that was done, or somebody else has made them live.
+      if (added.length === 0 || added.some(({ name }) => live.has(name))) return;
+      await this.#openLinkFile(before);
+      removeFiles(this, added.flatMap(({ name }) => toSegmentPaths(layout, name)));
+    } catch {
+      // Without the tables the next fold makes the link file anew; the space comes back at once.
+      for (const { name } of added) removeQuietly(fileSystem, toSegmentPath(layout, name));
+    }
+  }
+
+  /** Has the link file lead to the live segments alone, where there is room for it; if not, it goes. */
+  async #followSegments(segments: readonly SegmentEntry[], old: readonly string[]): Promise<void> {
+    try {
+      await this.#openLinkFile(segments);
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      removeFiles(this, old);
+      removeIfThere(this.fileSystem, this.layout.linkFile);
+    }
   }
 
   /**
@@ -125,8 +163,17 @@ export class BagEditor {
     const sealed = Object.fromEntries(
       Object.entries(next.sealed).filter(([name]) => there.has(name)),
     );
-    this.#manifest = { ...next, sealed };
-    writeManifest(this.fileSystem, this.layout, this.#manifest);
+    const manifest = { ...next, sealed };
+    const { fileSystem, layout } = this;
+    try {
+      writeManifest(fileSystem, layout, manifest);
+    } catch (error) {
+      if (!isNoRoom(error) || isMissing(layout.linkFile)) throw error;
+      // It is made again of the segments, by the next who folds or opens the bag.
+      removeIfThere(fileSystem, layout.linkFile);
+      writeManifest(fileSystem, layout, manifest);
+    }
+    this.#manifest = manifest;
   }
 
   async #openLinkFile(segments: readonly SegmentEntry[]): Promise<void> {

@@ -19,45 +19,55 @@
  * @module
  */
 import { type CompactResult, guardBag } from "../../disk/disk_storage.ts";
-import { openIfThere } from "../../disk/file_system.ts";
-import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import { LockFile } from "../../disk/lock_file.ts";
-import { toPayload } from "../../disk/payload.ts";
 import type { Digest } from "../../value/value.ts";
-import { scanJournal } from "../journal/journal_scan.ts";
-import { JournalWriter } from "../journal/journal_writer.ts";
 import type { SegmentEntry } from "../manifest.ts";
 import { measure } from "../segment/seal.ts";
-import { readSegmentIndex, type StoredSource } from "../segment/sealed_payload.ts";
-import { DigestSet } from "../table/digest_rows.ts";
 import type { BagEditor } from "./bag_editor.ts";
+import type { KeptValues } from "./kept_values.ts";
 import { newestOf, readMerged } from "./merge.ts";
-import {
-  type CompactRequest,
-  planCompaction,
-  type SegmentShare,
-  selectSmall,
-} from "./scheduler.ts";
+import { rescue } from "./rescue.ts";
+import { type CompactRequest, planCompaction, selectSmall } from "./scheduler.ts";
 import { readTouches } from "./touches.ts";
 
 /** Tells whether a value of a segment is kept. */
 type IsKept = (segment: SegmentEntry, digest: Digest) => boolean;
 
 /**
- * Compacts segments.
+ * Drops segments of which nothing is kept, which takes no room but a manifest's.
  *
  * @param editor Changes segments and the manifest.
- * @param request What is wanted.
+ * @param kept What is kept.
+ * @returns What was dropped.
+ */
+export async function dropSegments(editor: BagEditor, kept: KeptValues): Promise<CompactResult> {
+  const dead = editor.manifest.segments.map((segment) => kept.toShare(segment))
+    .filter(({ readable, values }) => readable && values === 0).map(({ segment }) => segment);
+  if (dead.length === 0) return { values: 0, bytes: 0, damaged: 0 };
+  return await compactGroup(
+    editor,
+    dead,
+    (segment, digest) => kept.has(segment, digest),
+    kept.horizon,
+  );
+}
+
+/**
+ * Compacts segments. Where there is no room to write those anew of which some is kept, they stay.
+ *
+ * @param editor Changes segments and the manifest.
+ * @param kept What is kept.
+ * @param request How much is rewritten.
  * @returns What was dropped.
  */
 export async function compactSegments(
   editor: BagEditor,
+  kept: KeptValues,
   request: CompactRequest,
 ): Promise<CompactResult> {
-  boundFuture(editor);
-  const isKept = toIsKept(editor.layout, request);
-  const shares = editor.manifest.segments.map((segment) => toShare(editor, segment, isKept));
+  const shares = editor.manifest.segments.map((segment) => kept.toShare(segment));
   const result = { values: 0, bytes: 0, damaged: 0 };
+  const isKept: IsKept = (segment, digest) => kept.has(segment, digest);
   for (const group of planCompaction(shares, request)) {
     const { values, bytes, damaged } = await compactGroup(editor, group, isKept, request.horizon);
     result.values += values;
@@ -71,7 +81,7 @@ export async function compactSegments(
  * Bounds what segments say of their values: that of a journal from the future, as a copy or a clock that
  * was set back leaves one, would be too young to be dropped for ever, and so what it is merged with.
  */
-function boundFuture(editor: BagEditor): void {
+export function boundFuture(editor: BagEditor): void {
   const { segments } = editor.manifest;
   const now = editor.readClock();
   const isAhead = (segment: SegmentEntry) => newestOf(editor.layout, segment) > now;
@@ -90,24 +100,6 @@ function boundFuture(editor: BagEditor): void {
 export async function mergeSmall(editor: BagEditor): Promise<void> {
   const group = selectSmall(editor.manifest.segments);
   if (group.length > 0) await compactGroup(editor, group, () => true, 0);
-}
-
-function toIsKept(layout: BagLayout, { live, horizon }: CompactRequest): IsKept {
-  if (live === undefined) return () => true;
-  const named = new DigestSet(live);
-  const put = readTouches(layout, horizon);
-  for (const journal of listJournals(layout)) {
-    using file = openIfThere(toJournalPath(layout, journal));
-    if (file !== undefined) scanJournal(file, 0, ({ digest }) => put.add(digest));
-  }
-  return (segment, digest) =>
-    newestOf(layout, segment) > horizon || named.has(digest) || put.has(digest);
-}
-
-function toShare({ layout }: BagEditor, segment: SegmentEntry, isKept: IsKept): SegmentShare {
-  const table = readSegmentIndex(layout, segment.name);
-  const kept = table?.rows().filter(({ digest }) => isKept(segment, digest)) ?? [];
-  return { segment, readable: table !== undefined, ...measure(kept) };
 }
 
 async function compactGroup(
@@ -132,24 +124,4 @@ async function compactGroup(
     doSwitch();
   });
   return { ...measure(dropped.values()), damaged };
-}
-
-/** Puts into a journal what was touched since it was decided to drop it. */
-function rescue(
-  { fileSystem, layout }: BagEditor,
-  dropped: Map<Digest, StoredSource>,
-  touched: ReadonlySet<Digest>,
-): void {
-  const guard = guardBag(layout, "readwrite");
-  const options = { fileSystem, layout, guard, journalBytes: Infinity, sync: true };
-  using writer = new JournalWriter(options);
-  for (const digest of touched) {
-    const source = dropped.get(digest);
-    if (source === undefined) continue;
-    const { kind, shape } = source;
-    // What has become damaged since it was touched is missing from now on: it must not look whole.
-    const payload = source.isWhole() ? toPayload(kind, source.read()) : undefined;
-    if (payload !== undefined) writer.append({ digest, ...payload, ...(shape && { shape }) });
-    dropped.delete(digest);
-  }
 }

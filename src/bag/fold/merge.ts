@@ -54,12 +54,20 @@ export function countKept(
   return kept;
 }
 
+/** A value that nobody wants. */
+export interface DroppedValue {
+  /** The length of its payload in bytes. */
+  readonly length: number;
+  /** Describes it, where it is to be kept all the same. */
+  readonly toSource: () => StoredSource;
+}
+
 /** What a new segment takes in from older ones. */
 interface MergedSegments {
   /** The values that are wanted. */
   readonly sources: readonly StoredSource[];
   /** Values that nobody wants. */
-  readonly dropped: Map<Digest, StoredSource>;
+  readonly dropped: Map<Digest, DroppedValue>;
   /** Segments that stay as they are: without a usable table, or with damage that nothing heals. */
   readonly kept: readonly SegmentEntry[];
   /** When the last of the values was put at the latest, in milliseconds since 1970. */
@@ -86,36 +94,31 @@ export function readMerged(
 ): MergedSegments {
   const known = new Set<Digest>(newer.map((source) => source.digest));
   const sources = new Map<Digest, StoredSource>();
-  const dropped = new Map<Digest, StoredSource>();
+  const dropped = new Map<Digest, DroppedValue>();
   const kept: SegmentEntry[] = [];
   let newest = 0;
   for (const segment of segments.toReversed()) {
-    const found = readSources(layout, handles, segment.name);
-    const { wanted = [], unwanted = [] } = Object.groupBy(found ?? [], ({ digest }) => {
-      if (!isWanted(segment, digest)) return "unwanted";
-      return known.has(digest) || sources.has(digest) ? "copied" : "wanted";
-    });
-    if (found === undefined || !wanted.every((source) => source.isWhole())) {
+    const table = readSegmentIndex(layout, segment.name, handles);
+    const toSource = createToSource(layout, handles, segment.name);
+    const wanted: TableRow[] = [];
+    const unwanted: TableRow[] = [];
+    for (const row of table?.rows() ?? []) {
+      if (!isWanted(segment, row.digest)) unwanted.push(row);
+      else if (!known.has(row.digest) && !sources.has(row.digest)) wanted.push(row);
+    }
+    // In the order of the file, which is read in large pieces; the table's order is that of digests.
+    const found = wanted.sort((a, b) => a.offset - b.offset).map((row) => toSource(row));
+    if (table === undefined || !found.every((source) => source.isWhole())) {
       kept.unshift(segment);
       continue;
     }
     newest = Math.max(newest, newestOf(layout, segment));
-    for (const source of wanted) sources.set(source.digest, source);
-    for (const source of unwanted) dropped.set(source.digest, source);
+    for (const source of found) sources.set(source.digest, source);
+    for (const row of unwanted) {
+      dropped.set(row.digest, { length: row.length, toSource: () => toSource(row) });
+    }
   }
   return { sources: [...sources.values()], dropped, kept, newest };
-}
-
-function readSources(
-  layout: BagLayout,
-  handles: FileHandles,
-  name: string,
-): StoredSource[] | undefined {
-  const table = readSegmentIndex(layout, name, handles);
-  if (table === undefined) return undefined;
-  const toSource = createToSource(layout, handles, name);
-  // In the order of the file, which is read in large pieces; the table's order is that of digests.
-  return [...table.rows()].sort((a, b) => a.offset - b.offset).map((row) => toSource(row));
 }
 
 /**
@@ -142,11 +145,17 @@ export function createToSource(
   const reader = new SourceReader(handles);
   const payloads = createSegmentReader(layout, handles, segment);
   const [file, table] = toSegmentPaths(layout, segment);
+  const toFileSource = (
+    { location }: TableRow,
+    entry: ConstructorParameters<typeof FileSource>[2],
+  ) => new FileSource(reader, location === LOCATION.table ? table : file, entry);
   return (row, details) => {
+    const isPlain = row.location !== LOCATION.chunks && row.details === undefined;
+    if (isPlain && details === undefined) return toFileSource(row, row);
     const payload = new SealedPayload(payloads, row, details);
     const { shape } = payload.details;
     const entry = shape === undefined ? row : { ...row, shape };
     if (row.location === LOCATION.chunks) return new PayloadSource(payload, entry);
-    return new FileSource(reader, row.location === LOCATION.table ? table : file, entry);
+    return toFileSource(row, entry);
   };
 }

@@ -19,7 +19,7 @@ import {
   readPieces,
   removeIfThere,
   replaceFile,
-  toTemporaryPath,
+  TemporaryFile,
   writeAll,
 } from "../../disk/file_system.ts";
 import { guardBag } from "../../disk/disk_storage.ts";
@@ -46,8 +46,8 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   using old = openIfThere(layout.callLog);
   if (old === undefined) return;
   const { lines, headers, end } = readLines(old);
-  const temporary = toTemporaryPath(layout.callLog);
-  using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
+  using temporary = new TemporaryFile(fileSystem, layout.callLog);
+  using file = fileSystem.open(temporary.path, { read: true, write: true, createNew: true });
   const rows = copyLines(fileSystem, old, { lines, headers }, file);
   const length = file.seekSync(0, Deno.SeekMode.End);
   const logGeneration = manifest.logGeneration + 1;
@@ -66,7 +66,7 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   using moved = fileSystem.open(layout.callLog, { append: true });
   // A table that knows keys which are nowhere any more would look as if the log had been cut.
   removeIfThere(fileSystem, layout.callIndex);
-  fileSystem.rename(temporary, layout.callLog);
+  temporary.rename();
   writeAll(fileSystem, moved, MOVED);
   replaceFile(fileSystem, layout.callIndex, [table]);
   editor.switch({ logGeneration });

@@ -148,7 +148,7 @@ const MOST_SMALL = 8;
 
 /** What a compaction is to do. */
 export interface CompactRequest extends Required<SweepOptions> {
-  /** The digests of all values that are wanted, sorted, 32 bytes each; absent: all are. */
+  /** The digests of values that are wanted, and so their parts, sorted, 32 bytes each; absent: all are. */
   readonly live?: Uint8Array<ArrayBuffer>;
 }
 

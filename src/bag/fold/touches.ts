@@ -13,13 +13,12 @@
  *
  * @module
  */
-import { sleep } from "../../base/abortable.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "../../disk/checked_line.ts";
 import { guardBag } from "../../disk/disk_storage.ts";
+import { CLOCK_LAG, setBack, toWriteTime } from "../../disk/file_clock.ts";
 import {
   type FileIdentity,
   type FileSystem,
-  isLocked,
   isSameFile,
   lookAt,
   openIfThere,
@@ -31,13 +30,9 @@ import { type BagLayout, listNames } from "../../disk/layout.ts";
 import { LockFile } from "../../disk/lock_file.ts";
 import type { MaybePromise } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
-import { readFileClock, toWriteTime } from "./file_clock.ts";
 
 /** For so long one touch of a value stands for all of its writer, in milliseconds. */
-const TOUCH_INTERVAL = 1000;
-
-/** How far the clock that files get their times from may lag behind, in milliseconds. */
-const CLOCK_LAG = 20;
+export const TOUCH_INTERVAL = 1000;
 
 /** A file of touches that has become larger than this is left for a new one. */
 const FILE_BYTES = 1024 * 1024;
@@ -207,60 +202,10 @@ function toTime(path: string): number {
   return file === undefined ? 0 : toWriteTime(file);
 }
 
-/** Its owner does this, if nobody else may. */
-function setBack(path: string, now: number): void {
-  try {
-    Deno.utimeSync(path, now / 1000, now / 1000);
-  } catch (error) {
-    const { NotFound, PermissionDenied } = Deno.errors;
-    if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
-  }
-}
-
 function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
   let at = 0;
   for (let feed = bytes.indexOf(LINE_FEED); feed !== -1; feed = bytes.indexOf(LINE_FEED, at)) {
     if (feed > at) yield bytes.subarray(at, feed);
     at = feed + 1;
   }
-}
-
-/**
- * Finds the horizon of a sweep: what was put up to then and is named by no record that is in the
- * log when this returns will be named by none, as far as calls under leases go.
- *
- * A call puts its values while it holds the lease of its key. Whoever holds one when this looks
- * began at the earliest when the lease's file was made, and whoever comes later puts later.
- *
- * @param gracePeriod For how long values are kept that belong to no leased call, in milliseconds.
- * @returns The horizon, in milliseconds since 1970.
- */
-export async function findHorizon(
-  fileSystem: FileSystem,
-  layout: BagLayout,
-  gracePeriod: number,
-): Promise<number> {
-  const now = readFileClock(fileSystem, layout);
-  // So that what is put from here on is younger than the horizon by a clock that ticks.
-  if (gracePeriod < CLOCK_LAG) await sleep(CLOCK_LAG);
-  const oldest = findOldestLease(layout);
-  // A lease from the future was taken nobody knows when.
-  if (oldest !== Infinity && oldest > now + CLOCK_LAG) return 0;
-  return Math.min(now - gracePeriod, oldest - 1);
-}
-
-/**
- * Tells since when the oldest call in flight may have been running.
- *
- * @returns Milliseconds since 1970; infinite when no lease is held.
- */
-export function findOldestLease(layout: BagLayout): number {
-  let oldest = Infinity;
-  for (const key of listNames(layout.leases)) {
-    using file = openIfThere(`${layout.leases}/${key}`);
-    if (file === undefined || !isLocked(file)) continue;
-    // Whoever takes a lease cuts the file before it gets the key's name (`leases.ts`).
-    oldest = Math.min(oldest, toWriteTime(file));
-  }
-  return oldest;
 }

@@ -1,4 +1,4 @@
-import { toWriteTime } from "./file_clock.ts";
+import { toWriteTime } from "../../disk/file_clock.ts";
 import type { FileHandles } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";

@@ -6,6 +6,7 @@ import {
   type FileIdentity,
   type FilePlace,
   type FileSystem,
+  FileWindow,
   isSameFile,
   lookAt,
   openIfThere,
@@ -14,6 +15,7 @@ import {
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
 import { LockFile } from "../../disk/lock_file.ts";
+import { isNoRoom } from "../../disk/room.ts";
 import type {
   CallFeed,
   Lease,
@@ -35,6 +37,7 @@ import {
 } from "./call_line.ts";
 import { type CallLine, scanCalls } from "./call_scan.ts";
 import { CallTable, CallTail, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
+import { strikeLine } from "./strike_line.ts";
 
 /** What a call log needs to know. */
 export interface CallLogOptions {
@@ -168,7 +171,29 @@ export class CallLog extends DiskCalls implements Disposable {
   /** As the base class says. */
   delete(key: Digest): MaybePromise<boolean> {
     this.#options.guard.checkWritable("delete a call from");
-    return this.find(key) === undefined ? false : this.note(key);
+    const place = this.find(key);
+    if (place === undefined) return false;
+    return this.#lock.share(() => {
+      try {
+        return this.#append({ key, type: "eviction" }, { line: encodeEvictLine(key) }, undefined);
+      } catch (error) {
+        if (!isNoRoom(error) || !this.#strike(key)) throw error;
+        return true;
+      }
+    });
+  }
+
+  /** Forgets a key where there is no room to append that. */
+  #strike(key: Digest): boolean {
+    const { fileSystem, layout } = this.#options;
+    const place = this.find(key);
+    if (place === undefined) return true;
+    if (this.#log === undefined || !strikeLine(fileSystem, layout.callLog, place, key)) {
+      return false;
+    }
+    this.#log.records.delete(key);
+    this.#log.tail.set({ key, type: "eviction", ...place });
+    return true;
   }
 
   /**
@@ -265,7 +290,10 @@ export class CallLog extends DiskCalls implements Disposable {
     using file = log.file;
     const { scanned } = log;
     const headers = new Map<Digest, FilePlace>();
-    const source = { file, scanned, findHeader: (key: Digest) => headers.get(key) };
+    // Lines lie one behind the other: to read each by itself takes most of the time.
+    const window = new FileWindow(file);
+    const findHeader = (key: Digest) => headers.get(key);
+    const source: HeaderSource = { file, scanned, window, findHeader };
     const tell = (offset: number) => damaged?.(`"${this.#options.layout.callLog}" at ${offset}`);
     const places = this.#places(headers);
     if (damaged !== undefined && this.#skipped > 0) this.#tellSkipped(log, tell);
@@ -360,10 +388,16 @@ export class CallLog extends DiskCalls implements Disposable {
     // A table may say anything.
     if (log === undefined || length > LONGEST_LINE_BYTES) return undefined;
     if (offset + length > log.scanned) return undefined;
+    const line = log.window === undefined
+      ? this.#readLine(log.file, { offset, length })
+      : log.window.read(offset, length);
+    return line && decodeRecord(line, (name) => this.#headers.find(name, log));
+  }
+
+  #readLine(file: Deno.FsFile, { offset, length }: FilePlace): Uint8Array | undefined {
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
     const line = this.#buffer.subarray(0, length);
-    if (!readAt(log.file, offset, line)) return undefined;
-    return decodeRecord(line, (name) => this.#headers.find(name, log));
+    return readAt(file, offset, line) ? line : undefined;
   }
 
   /** A promise while the log is being replaced. */

@@ -64,11 +64,6 @@ export class CallTable implements Disposable {
     return this.#table.subject.length;
   }
 
-  /** How many records are in the prefix. */
-  get size(): number {
-    return this.#table.size;
-  }
-
   /** The bytes of the rows in order, each good until the next. */
   rowBytes(): Iterable<Uint8Array<ArrayBuffer>> {
     return this.#table.rowBytes();

@@ -1,4 +1,4 @@
-import { toTemporaryPath } from "../../disk/file_system.ts";
+import { TemporaryFile } from "../../disk/file_system.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import type { SegmentEntry } from "../manifest.ts";
 import type { SegmentEnvironment } from "./seal.ts";
@@ -14,9 +14,9 @@ export function writeLinkFile(
   { fileSystem, layout, library }: SegmentEnvironment,
   segments: readonly SegmentEntry[],
 ): void {
-  const temporary = toTemporaryPath(layout.linkFile);
+  using temporary = new TemporaryFile(fileSystem, layout.linkFile);
   {
-    using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
+    using file = fileSystem.open(temporary.path, { read: true, write: true, createNew: true });
     const output = library.create(new PositionedFile(fileSystem, file));
     output.createGroup("/segments");
     for (const { name } of segments) {
@@ -25,5 +25,5 @@ export function writeLinkFile(
     output.close();
     fileSystem.sync(file);
   }
-  fileSystem.rename(temporary, layout.linkFile);
+  temporary.rename();
 }

@@ -4,10 +4,17 @@ import {
   type FilePlace,
   type FileSystem,
   FileWindow,
+  removeQuietly,
   replaceFile,
-  toTemporaryPath,
+  TemporaryFile,
 } from "../../disk/file_system.ts";
-import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
+import {
+  type BagLayout,
+  toSegmentIndexPath,
+  toSegmentPath,
+  toSegmentPaths,
+} from "../../disk/layout.ts";
+import { checkRoom } from "../../disk/room.ts";
 import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import type { Hdf5Access } from "../hdf5/access.ts";
 import type { SegmentEntry } from "../manifest.ts";
@@ -127,20 +134,26 @@ export async function sealSegment(
 ): Promise<SegmentEntry> {
   const { fileSystem, layout, library, pause, gzip } = environment;
   const path = toSegmentPath(layout, name);
-  const temporary = toTemporaryPath(path);
+  checkRoom(layout.segments, measure(sources).bytes, `seal "${path}"`);
+  using temporary = new TemporaryFile(fileSystem, path);
   let table: Uint8Array[];
   {
-    using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
+    using file = fileSystem.open(temporary.path, { read: true, write: true, createNew: true });
     const positioned = new PositionedFile(fileSystem, file);
     const output = library.create(positioned);
     const written = await writeSegment(output, sources, pause, gzip);
     output.close();
     fileSystem.sync(file);
-    table = encodeSegmentIndex(file, await confirm(environment, file, temporary, written));
+    table = encodeSegmentIndex(file, await confirm(environment, file, temporary.path, written));
   }
-  fileSystem.rename(temporary, path);
-  replaceFile(fileSystem, toSegmentIndexPath(layout, name), table);
-  fileSystem.syncDirectory(layout.segments);
+  temporary.rename();
+  try {
+    replaceFile(fileSystem, toSegmentIndexPath(layout, name), table);
+    fileSystem.syncDirectory(layout.segments);
+  } catch (error) {
+    for (const each of toSegmentPaths(layout, name)) removeQuietly(fileSystem, each);
+    throw error;
+  }
   return { name, ...measure(sources) };
 }
 

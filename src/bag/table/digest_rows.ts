@@ -1,5 +1,6 @@
 import type { Digest } from "../../value/value.ts";
 import {
+  compareDigests,
   DIGEST_BYTES,
   readDigest,
   readRow,
@@ -154,17 +155,44 @@ export class DigestSet {
   has(digest: Digest): boolean {
     const { bytes, view } = this.#digests;
     const wanted = toPrefix(digest);
-    let low = 0;
-    let high = bytes.length / DIGEST_BYTES;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (view.getUint32(middle * DIGEST_BYTES) < wanted) low = middle + 1;
-      else high = middle;
-    }
-    for (let at = low * DIGEST_BYTES; at < bytes.length; at += DIGEST_BYTES) {
+    for (let at = this.#find(wanted); at < bytes.length; at += DIGEST_BYTES) {
       if (view.getUint32(at) !== wanted) return false;
       if (bytes.subarray(at, at + DIGEST_BYTES).toHex() === digest) return true;
     }
     return false;
+  }
+
+  /**
+   * Tells whether the digest is in the set that stands in a row.
+   *
+   * @param row The bytes of a row of a table.
+   * @returns Whether it is.
+   */
+  hasRow(row: Uint8Array): boolean {
+    const { bytes } = this.#digests;
+    const [a = 0, b = 0, c = 0, d = 0] = row;
+    let order = -1;
+    for (
+      let at = this.#find(a * 0x100_0000 + (b << 16) + (c << 8) + d);
+      order < 0;
+      at += DIGEST_BYTES
+    ) {
+      if (at >= bytes.length) return false;
+      order = compareDigests(bytes, at, row, 0);
+    }
+    return order === 0;
+  }
+
+  /** Where the first digest begins whose prefix is no less. */
+  #find(prefix: number): number {
+    const { bytes, view } = this.#digests;
+    let low = 0;
+    let high = bytes.length / DIGEST_BYTES;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (view.getUint32(middle * DIGEST_BYTES) < prefix) low = middle + 1;
+      else high = middle;
+    }
+    return low * DIGEST_BYTES;
   }
 }

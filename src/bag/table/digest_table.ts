@@ -348,6 +348,9 @@ export const ROW_BYTES = 64;
 /** Where in a row the length of the payload stands. */
 export const LENGTH_AT = 40;
 
+/** Where in a row its kind is. */
+export const KIND_AT = 48;
+
 /** The size of a digest in a row, in bytes. */
 export const DIGEST_BYTES = 32;
 
@@ -388,7 +391,7 @@ export function writeRow({ bytes, view }: ViewedBytes, at: number, row: TableRow
   bytes.subarray(at, at + DIGEST_BYTES).setFromHex(row.digest);
   setLength(view, at + 32, row.offset);
   setLength(view, at + LENGTH_AT, row.length);
-  view.setUint32(at + 48, row.kind, true);
+  view.setUint32(at + KIND_AT, row.kind, true);
   view.setUint32(at + 52, row.crc, true);
   view.setUint32(at + 56, row.location, true);
   view.setUint32(at + 60, row.details ?? 0, true);
@@ -411,7 +414,7 @@ export function readRow(
     digest,
     offset: getLength(view, at + 32),
     length: getLength(view, at + LENGTH_AT),
-    kind: view.getUint32(at + 48, true),
+    kind: view.getUint32(at + KIND_AT, true),
     crc: view.getUint32(at + 52, true),
     location: view.getUint32(at + 56, true),
   };

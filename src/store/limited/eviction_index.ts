@@ -2,7 +2,11 @@ import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
 import type { ValueDescription } from "../stores.ts";
 import { digestsOf } from "../sweep.ts";
+import { EndQueue } from "./end_queue.ts";
 import type { LimitedCall } from "./limits.ts";
+
+/** So many forgotten calls are worth letting go of. */
+const LEAST_TRIMMED = 1000;
 
 interface IndexEntry extends LimitedCall {
   /** All values that the call needs, each once. */
@@ -20,8 +24,8 @@ export class EvictionIndex {
   readonly #describe: (digest: Digest) => ValueDescription | undefined;
   /** A map keeps the order of insertion: what was used is taken out and put in again. */
   readonly #entries = new Map<Digest, IndexEntry>();
-  /** The same calls in the order in which they were recorded. */
-  readonly #recorded = new Map<Digest, IndexEntry>();
+  /** The same calls by when they ended, which may not be the order in which they were recorded. */
+  readonly #ends = new EndQueue<IndexEntry>((entry) => this.#entries.get(entry.key) === entry);
   readonly #values = new Map<Digest, IndexedValue>();
   /** Uses of calls that are not in the index yet. */
   readonly #early = new Set<Digest>();
@@ -56,9 +60,9 @@ export class EvictionIndex {
     return this.#entries.keys();
   }
 
-  /** The call that was recorded first. */
+  /** The call that ended first. */
   get oldest(): LimitedCall | undefined {
-    return this.#recorded.values().next().value;
+    return this.#ends.first();
   }
 
   /**
@@ -87,7 +91,8 @@ export class EvictionIndex {
     const { key } = record;
     const entry = { key, bytes, ended, digests: [...digests] };
     this.#entries.set(key, entry);
-    this.#recorded.set(key, entry);
+    this.#ends.add(entry);
+    if (this.#ends.size > 2 * this.#entries.size + LEAST_TRIMMED) this.#ends.trim();
   }
 
   /**
@@ -121,14 +126,13 @@ export class EvictionIndex {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
-    this.#recorded.delete(key);
     for (const digest of entry.digests) this.#release(digest);
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#entries.clear();
-    this.#recorded.clear();
+    this.#ends.clear();
     this.#values.clear();
     this.#bytes = 0;
   }

@@ -1,7 +1,15 @@
 import { type QuiverWarning, toSafeWarning } from "../../base/warning.ts";
 import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
-import type { CallFeed, Lease, MaybePromise, Stores, TellDamaged } from "../stores.ts";
+import type {
+  CallFeed,
+  Lease,
+  MaybePromise,
+  RecordChange,
+  Stores,
+  TellDamaged,
+  ValueDescription,
+} from "../stores.ts";
 import { sweepStores } from "../sweep.ts";
 import { EvictionIndex } from "./eviction_index.ts";
 import type { LimitOptions } from "./limits.ts";
@@ -31,6 +39,8 @@ export class LimitedCalls {
   readonly #selection: Selection;
   readonly #onWarning: (warning: QuiverWarning) => void;
   readonly #index: EvictionIndex;
+  /** What holds the values of calls. */
+  readonly #swept: readonly Stores[];
   #feed: CallFeed | undefined;
   #garbage = 0;
 
@@ -46,7 +56,16 @@ export class LimitedCalls {
     this.#limits = { maxBytes, maxItems, maxAge, gracePeriod };
     this.#selection = toSelection(limits.policy);
     this.#onWarning = toSafeWarning(limits.onWarning);
-    this.#index = new EvictionIndex((digest) => stores.sweeper?.describe(digest));
+    this.#swept = stores.swept ?? [stores];
+    this.#index = new EvictionIndex((digest) => this.#describe(digest));
+  }
+
+  #describe(digest: Digest): ValueDescription | undefined {
+    for (const { sweeper } of this.#swept) {
+      const description = sweeper?.describe(digest);
+      if (description !== undefined) return description;
+    }
+    return undefined;
   }
 
   /** As of any store of calls. */
@@ -78,7 +97,7 @@ export class LimitedCalls {
   /** As of any store of calls; evicts what is too much. */
   async put(record: CallRecord, lease?: Lease): Promise<boolean> {
     if (await this.#stores.calls.put(record, lease) === false) return false;
-    await this.#catchUp(record);
+    await this.#catchUp();
     this.#index.useEarly();
     await this.#enforce();
     await this.#sweep();
@@ -99,23 +118,19 @@ export class LimitedCalls {
     }
   }
 
-  /** Brings the index up to date; without a feed it knows what goes through here, and no more. */
-  async #catchUp(own: CallRecord): Promise<void> {
-    const { calls } = this.#stores;
-    if (calls.follow === undefined) {
-      if (this.#feed === undefined) {
-        for await (const record of calls.records()) this.#index.put(record, this.#endOf(record));
-      }
-      this.#feed = { read: () => [] };
-      this.#index.put(own, this.#endOf(own));
-      return;
-    }
-    this.#feed ??= calls.follow();
-    for (const change of this.#feed.read()) {
-      if (change.type === "put") this.#index.put(change.record, this.#endOf(change.record));
-      else if (change.type === "delete") this.#index.delete(change.key);
-      else this.#index.clear();
-    }
+  /** Brings the index up to date with what was stored and forgotten, by whoever. */
+  async #catchUp(): Promise<void> {
+    this.#feed ??= this.#stores.calls.follow?.();
+    const changes = this.#feed?.read() ?? [];
+    // A promise for each change of a store that answers at once would cost more than the rest.
+    if (Symbol.iterator in changes) { for (const change of changes) this.#take(change); }
+    else for await (const change of changes) this.#take(change);
+  }
+
+  #take(change: RecordChange): void {
+    if (change.type === "put") this.#index.put(change.record, this.#endOf(change.record));
+    else if (change.type === "delete") this.#index.delete(change.key);
+    else this.#index.clear();
   }
 
   async #enforce(): Promise<void> {
@@ -147,10 +162,10 @@ export class LimitedCalls {
     const much = maxBytes === Infinity
       ? USUAL_GARBAGE
       : Math.max(LEAST_GARBAGE, maxBytes * GARBAGE_SHARE);
-    if (this.#garbage < much || this.#stores.sweeper === undefined) return;
+    if (this.#garbage < much) return;
     this.#garbage = 0;
     try {
-      await sweepStores(this.#stores, gracePeriod, { share: SHARE });
+      for (const stores of this.#swept) await sweepStores(stores, gracePeriod, { share: SHARE });
     } catch (cause) {
       const message = "Cannot give back the space of evicted calls: it is tried again later";
       this.#onWarning({ message, cause });

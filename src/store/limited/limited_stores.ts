@@ -28,12 +28,41 @@ const LIMITING = new LateModule(() => import("./limited_calls.ts"));
  *
  * @param limits What they are limited to.
  * @returns Stores with the same content that evict what is too much.
+ * @throws {TypeError} When that cannot be done with all of them.
  */
 export function limitStores(inner: Stores, limits: LimitOptions): Stores {
+  const state = findObstacle(inner, limits);
+  if (state !== undefined) throw new TypeError(`Cannot limit this cache: ${state}`);
   const { description: _, ...stores } = inner;
   const description = describe(inner.description, limits);
   const calls = limitCalls(inner, limits);
   return { ...stores, calls, layers: [inner], ...(description !== undefined && { description }) };
+}
+
+/** Why calls could not be evicted, or their values not be measured; an age is minded by who looks up. */
+function findObstacle(
+  stores: Stores,
+  { maxBytes = Infinity, maxItems = Infinity }: LimitOptions,
+): string | undefined {
+  if (maxBytes === Infinity && maxItems === Infinity) return undefined;
+  if (stores.readOnly === true) {
+    return "it is read-only, so nothing can be forgotten; only `maxAge` can be set for it";
+  }
+  if (!canForget(stores)) {
+    return "a cache beneath it is read-only, where what is forgotten would still be found; limit the " +
+      "first one alone, as in stack(limited(first, …), …others)";
+  }
+  if (stores.calls.follow === undefined) {
+    return "its store cannot tell which calls it has";
+  }
+  const isMeasured = (stores.swept ?? [stores]).every(({ sweeper }) => sweeper !== undefined);
+  return maxBytes === Infinity || isMeasured
+    ? undefined
+    : "its store cannot tell what values take; leave `maxBytes` out, and set `maxItems`";
+}
+
+function canForget({ readOnly, layers = [] }: Stores): boolean {
+  return readOnly !== true && layers.every(canForget);
 }
 
 /** A function cannot travel: then results are stored here, and not by workers. */

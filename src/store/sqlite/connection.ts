@@ -14,7 +14,17 @@
  *   key TEXT PRIMARY KEY,     -- of the call
  *   record TEXT NOT NULL      -- JSON, as a line of a bag's call log (`checked_line.ts`)
  * ) STRICT;
+ * CREATE TABLE puts (         -- filled by triggers, whoever writes
+ *   digest BLOB PRIMARY KEY,  -- of a value, 32 bytes
+ *   at INTEGER NOT NULL       -- when it was last put, in milliseconds since 1970; none: long ago
+ * ) STRICT, WITHOUT ROWID;
+ * CREATE TABLE changes (      -- once somebody has limited the cache; filled by triggers
+ *   number INTEGER PRIMARY KEY AUTOINCREMENT,
+ *   key TEXT NOT NULL         -- of a call that was put or forgotten; the last ten thousand
+ * ) STRICT;
  * ```
+ *
+ * What has no `puts` and `changes` was made by an earlier version, and gets them.
  *
  * The journal mode is WAL: readers do not wait for a writer, nor it for them. Leases are lock files
  * in `<database>-leases/`: a row of a table would outlive a holder that was killed.
@@ -42,6 +52,41 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SQLITE_VERSION};
+  COMMIT;
+`;
+
+/** The time of the machine, in milliseconds since 1970: a database in WAL mode is used by one only. */
+export const NOW = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+
+/** A put of what is there is noted, too: then only the time changes. */
+const PUTS = `
+  BEGIN IMMEDIATE;
+  CREATE TABLE IF NOT EXISTS puts (
+    digest BLOB PRIMARY KEY, at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER IF NOT EXISTS payload_put AFTER INSERT ON payloads BEGIN
+    INSERT OR REPLACE INTO puts (digest, at) VALUES (unhex(new.digest), ${NOW});
+  END;
+  COMMIT;
+`;
+
+/** How many changes are kept for those who follow. */
+const KEPT_CHANGES = 10_000;
+
+const CHANGES = `
+  BEGIN IMMEDIATE;
+  CREATE TABLE IF NOT EXISTS changes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL
+  ) STRICT;
+  CREATE TRIGGER IF NOT EXISTS call_put AFTER INSERT ON calls BEGIN
+    INSERT INTO changes (key) VALUES (new.key);
+  END;
+  CREATE TRIGGER IF NOT EXISTS call_deleted AFTER DELETE ON calls BEGIN
+    INSERT INTO changes (key) VALUES (old.key);
+  END;
+  CREATE TRIGGER IF NOT EXISTS change_made AFTER INSERT ON changes BEGIN
+    DELETE FROM changes WHERE number <= new.number - ${KEPT_CHANGES};
+  END;
   COMMIT;
 `;
 
@@ -209,8 +254,13 @@ function lookBeside(path: string): Deno.FileInfo | undefined {
 const REFUSALS: readonly number[] = [8, 14];
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" &&
-    REFUSALS.includes(error.errcode & 0xff);
+  return REFUSALS.includes(toErrorCode(error));
+}
+
+/** What kind of error it is, as SQLite numbers them; 0 for none of its. */
+function toErrorCode(error: unknown): number {
+  const is = error instanceof Error && "errcode" in error && typeof error.errcode === "number";
+  return is ? Number(error.errcode) & 0xff : 0;
 }
 
 /**
@@ -219,6 +269,60 @@ function isRefusal(error: unknown): boolean {
  * @param database The connection; nobody else makes them now.
  */
 export function createTables(database: DatabaseSync): void {
+  // Before there is anything: then pages that are free can be given back one by one.
+  database.exec("PRAGMA auto_vacuum = INCREMENTAL");
   database.exec("PRAGMA journal_mode = WAL");
   database.exec(TABLES);
+}
+
+/** Has the database take note of when values are put, from now on. */
+export function notePuts(database: DatabaseSync): void {
+  if (!hasTable(database, "puts")) database.exec(PUTS);
+}
+
+/** Has the database take note of which calls are put and forgotten, from now on. */
+export function noteChanges(database: DatabaseSync): void {
+  if (!hasTable(database, "changes")) database.exec(CHANGES);
+}
+
+function hasTable(database: DatabaseSync, name: "puts" | "changes"): boolean {
+  const query = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '${name}'`;
+  return readNumber(database, query) > 0;
+}
+
+/** Pages that are given back at once. */
+const PAGES = 256;
+
+/** SQLITE_BUSY, SQLITE_LOCKED and SQLITE_FULL. */
+const NOT_NOW: readonly number[] = [5, 6, 13];
+
+/**
+ * Gives free pages back to the disk. Where there is no room for it, or others use the database, they stay
+ * in it, and are written to again.
+ *
+ * @param pause Called between two steps.
+ */
+export async function giveBack(
+  database: DatabaseSync,
+  pause: () => Promise<void>,
+): Promise<void> {
+  const countFree = () => readNumber(database, "PRAGMA freelist_count");
+  try {
+    if (readNumber(database, "PRAGMA auto_vacuum") === 0) {
+      // Of an earlier version, which has to be written anew once.
+      if (2 * countFree() < readNumber(database, "PRAGMA page_count")) return;
+      database.exec("PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
+    }
+    for (let free = countFree(); free > 0;) {
+      database.exec(`PRAGMA incremental_vacuum(${PAGES})`);
+      await pause();
+      const rest = countFree();
+      // Others may be freeing pages, too; this ends all the same.
+      if (rest >= free) break;
+      free = rest;
+    }
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (error) {
+    if (!NOT_NOW.includes(toErrorCode(error))) throw error;
+  }
 }

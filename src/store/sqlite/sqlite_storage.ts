@@ -1,14 +1,12 @@
 import { resolve } from "node:path";
 import { checkOptions, type OptionRules, withDefaults } from "../../base/check_options.ts";
-import { decodeCheckedLine } from "../../disk/checked_line.ts";
 import {
   CACHE_FILES_RULES,
   CacheGuard,
   type CacheSettings,
   integerFrom,
-  isDigest,
 } from "../../disk/disk_storage.ts";
-import { type DiskStorage, KeyedCalls, KeyedValues } from "../../disk/disk_stores.ts";
+import type { DiskStorage } from "../../disk/disk_stores.ts";
 import { DISK, lookAt } from "../../disk/file_system.ts";
 import { createLeases, DiskLeases, exclusively } from "../../disk/leases.ts";
 import {
@@ -17,114 +15,18 @@ import {
   likeDirectory,
   makeBeside,
 } from "../../disk/ownership.ts";
-import { toPayload, toPayloadCheck } from "../../disk/payload.ts";
 import { writeFirst } from "../../disk/read_only.ts";
-import type { TellDamaged } from "../../disk/stores.ts";
-import type { Digest, EncodedPart, Payload } from "../../value/value.ts";
 import type { SqliteOptions } from "../stores.ts";
-import { connect, createTables, type DatabaseSync, isNewDatabase, refuse } from "./connection.ts";
-
-/** The largest payload: SQLite takes rows of at most 10^9 bytes. */
-const LARGEST_BYTES = 1_000_000_000 - 1024;
-
-/** How many records are read at once, so that no reader holds the database for long. */
-const PAGE_RECORDS = 1000;
-
-const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder();
-
-/** What the connection runs again and again. */
-type Statements = ReturnType<typeof prepare>;
-
-/** Each part in a row of its own. */
-class SqliteValues extends KeyedValues {
-  readonly #statements: Statements;
-
-  constructor(guard: CacheGuard, statements: Statements) {
-    super(guard, LARGEST_BYTES);
-    this.#statements = statements;
-  }
-
-  protected override write(part: EncodedPart): void {
-    const { digest, kind, bytes } = part;
-    this.#statements.putPayload.run(digest, kind, toPayloadCheck(digest, part), bytes);
-  }
-
-  load(digest: Digest): Payload | undefined {
-    this.guard.checkOpen("read from");
-    const { kind, crc, bytes } = this.#statements.getPayload.get(digest) ?? {};
-    if (typeof kind !== "number" || !(bytes instanceof Uint8Array)) return undefined;
-    const { buffer, byteOffset, byteLength } = bytes;
-    if (!(buffer instanceof ArrayBuffer)) return undefined;
-    const payload = toPayload(kind, new Uint8Array(buffer, byteOffset, byteLength));
-    return payload && toPayloadCheck(digest, payload) === crc ? payload : undefined;
-  }
-}
-
-/** Each record in a row of its own. */
-class SqliteCalls extends KeyedCalls {
-  readonly #statements: Statements;
-  readonly #path: string;
-
-  constructor(guard: CacheGuard, statements: Statements, path: string) {
-    super(guard);
-    this.#statements = statements;
-    this.#path = path;
-  }
-
-  protected override write(key: Digest, line: Uint8Array<ArrayBuffer>): void {
-    this.#statements.putCall.run(key, DECODER.decode(line.subarray(1, -1)));
-  }
-
-  getLine(key: Digest): Record<string, unknown> | undefined {
-    this.guard.checkOpen("read from");
-    return toLine(key, this.#statements.getCall.get(key)?.record);
-  }
-
-  delete(key: Digest): boolean {
-    this.guard.checkWritable("delete a call from");
-    return this.#statements.deleteCall.run(key).changes > 0;
-  }
-
-  *lines(damaged?: TellDamaged): Generator<Record<string, unknown>> {
-    let last = "";
-    while (true) {
-      this.guard.checkOpen("read from");
-      const rows = this.#statements.page.all(last);
-      for (const { key, record } of rows) {
-        last = String(key);
-        const line = toLine(last, record);
-        if (line !== undefined) yield line;
-        else damaged?.(`"${this.#path}", the row of ${last}`);
-      }
-      if (rows.length < PAGE_RECORDS) return;
-    }
-  }
-}
-
-function prepare(database: DatabaseSync) {
-  return {
-    putPayload: database.prepare(
-      "INSERT OR REPLACE INTO payloads (digest, kind, crc, bytes) VALUES (?, ?, ?, ?)",
-    ),
-    getPayload: database.prepare("SELECT kind, crc, bytes FROM payloads WHERE digest = ?"),
-    putCall: database.prepare("INSERT OR REPLACE INTO calls (key, record) VALUES (?, ?)"),
-    getCall: database.prepare("SELECT record FROM calls WHERE key = ?"),
-    deleteCall: database.prepare("DELETE FROM calls WHERE key = ?"),
-    page: database.prepare(
-      `SELECT key, record FROM calls WHERE key > ? ORDER BY key LIMIT ${PAGE_RECORDS}`,
-    ),
-    bytes: database.prepare(
-      "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()",
-    ),
-  };
-}
-
-function toLine(key: Digest, text: unknown): Record<string, unknown> | undefined {
-  if (typeof text !== "string" || !isDigest(key)) return undefined;
-  const line = decodeCheckedLine(ENCODER.encode(text));
-  return line?.key === key ? line : undefined;
-}
+import {
+  connect,
+  createTables,
+  type DatabaseSync,
+  isNewDatabase,
+  notePuts,
+  refuse,
+} from "./connection.ts";
+import { SqliteCalls } from "./sqlite_calls.ts";
+import { SqliteValues } from "./sqlite_values.ts";
 
 /** @see {@link https://www.sqlite.org/rescode.html#readonly} */
 const READ_ONLY = 8;
@@ -182,6 +84,7 @@ function open(
   const database = connect(file, settings);
   try {
     if (isNew) createTables(database);
+    if (settings.mode === "readwrite") notePuts(database);
     return createStorage(file, settings.mode, database, leases);
   } catch (error) {
     database.close();
@@ -203,10 +106,13 @@ function createStorage(
   directory: string,
 ): DiskStorage {
   const guard = new CacheGuard(`the SQLite cache "${path}"`, mode, path);
-  const statements = prepare(database);
   const layout = { leases: directory, locks: directory };
   const fileSystem = mode === "read" ? DISK : likeDirectory(DISK, directory);
   const leases = new DiskLeases({ fileSystem, layout, guard, place: path });
+  const values = new SqliteValues({ guard, database, fileSystem, layout });
+  const bytes = database.prepare(
+    "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()",
+  );
   const close = () =>
     Promise.try(() => {
       if (!guard.close()) return;
@@ -216,12 +122,13 @@ function createStorage(
   return {
     path,
     mode,
-    values: new SqliteValues(guard, statements),
-    calls: new SqliteCalls(guard, statements, path),
+    values,
+    calls: new SqliteCalls(guard, database, path),
     leases,
+    sweeper: values,
     statistics() {
       guard.checkOpen("look into");
-      return { bytes: Number(statements.bytes.get()?.bytes) };
+      return { bytes: Number(bytes.get()?.bytes) };
     },
     close,
     [Symbol.asyncDispose]: close,
