@@ -36,6 +36,8 @@ export interface KeyedCall extends TaskIdentity {
   readonly values: readonly unknown[];
   /** The positions of arguments that hold what may change while the body runs, such as shared memory. */
   readonly kept?: readonly number[];
+  /** The positions of arguments that hold files, which count by their content. */
+  readonly files?: readonly number[];
 }
 
 /**

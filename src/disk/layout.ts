@@ -17,6 +17,8 @@ const PATHS = {
   callLog: "calls.jsonl",
   /** The table of the call log's sealed prefix. */
   callIndex: "calls.index",
+  /** What files were when they were hashed. */
+  fileDigests: "files.jsonl",
   /** The file that HDF5 tools open. */
   linkFile: "values.h5",
   /** The directory of sealed segments. */
@@ -63,8 +65,8 @@ export function directoriesOf(layout: BagLayout): readonly string[] {
 
 /** The files of a bag that have a name of their own; none may be a link. */
 export function filesOf(layout: BagLayout): readonly string[] {
-  const { bagJson, manifest, callLog, callIndex, linkFile } = layout;
-  return [bagJson, manifest, callLog, callIndex, linkFile, ...locksOf(layout)];
+  const { bagJson, manifest, callLog, callIndex, fileDigests, linkFile } = layout;
+  return [bagJson, manifest, callLog, callIndex, fileDigests, linkFile, ...locksOf(layout)];
 }
 
 /** The files of a bag that are only ever locked. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { ChangedArgumentError, DeadlockError } from "../base/errors.ts";
+import { importLater } from "../base/lazy_import.ts";
 import type { Warn } from "../base/warning.ts";
 import type { Cache } from "../cache/cache.ts";
 import {
@@ -19,7 +20,7 @@ import {
 import type { KeyedCall } from "../call/call_key.ts";
 import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import type { Found } from "../store/stores.ts";
-import { toPart } from "../value/digest/digest_value.ts";
+import { toPart, UnreadFile } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 import {
@@ -32,6 +33,11 @@ import {
 } from "./call_arguments.ts";
 import { definitionOf, type TaskDefinition } from "./definition.ts";
 import type { CallStatus } from "./future.ts";
+
+/** What looks at files: loaded with the first that is an argument. */
+type CachedFiles = typeof import("../cache/cached_files.ts");
+
+export { lookUp };
 
 /** A call whose futures have been awaited. */
 export interface ReadyCall {
@@ -128,14 +134,15 @@ function isUnread(argument: unknown): boolean {
  *
  * @param warn Told why the call has no key.
  * @param parts The digests of large arrays that are known; those that are made are added.
- * @returns The call, or `undefined` when it cannot be remembered.
+ * @returns The call, or `undefined` when it cannot be remembered; `"unread"` when there are files among
+ * the arguments of which nobody has settled yet what they stand for.
  */
 export function prepareCall(
   definition: TaskDefinition,
   args: readonly unknown[],
   warn: Warn,
   parts?: Map<object, EncodedPart>,
-): KeyedCall | undefined {
+): KeyedCall | "unread" | undefined {
   const { profile } = definition;
   if (profile === undefined) return undefined;
   definition.checkNames(profile);
@@ -146,9 +153,34 @@ export function prepareCall(
   try {
     return definition.toKeyedCall(args, parts);
   } catch (error) {
+    if (error instanceof UnreadFile) return "unread";
     // What the caller's own getters and methods throw is no reason to lose the result, either.
     return warnOf(definition, "an argument has no digest", error, warn);
   }
+}
+
+/**
+ * Makes the key of a call that is keyable, files among its arguments included.
+ *
+ * @param arguments_ The arguments as they were when the call was made.
+ * @param warn Told why the call has no key.
+ * @param scope Whose cache remembers what files were.
+ * @returns The call, or `undefined` when it cannot be remembered.
+ * @throws {FileError} When a file cannot be read.
+ */
+export async function prepareSettled(
+  definition: TaskDefinition,
+  { values, parts, files }: Pick<FrozenArguments, "values" | "parts" | "files">,
+  warn: Warn,
+  scope: Scope,
+): Promise<KeyedCall | undefined> {
+  const prepare = () => prepareCall(definition, values, warn, new Map(parts));
+  const call = prepare();
+  if (call !== "unread") return call;
+  const { fileDigestsOf, settleFiles } = await importLater<CachedFiles>("cached");
+  settleFiles(files, fileDigestsOf(scope.cache, scope.warn));
+  const settled = prepare();
+  return settled === "unread" ? undefined : settled;
 }
 
 /** Tells why a call is not remembered. */
@@ -191,10 +223,12 @@ function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): un
   frozen?.refuseMoved(definition.name);
   const parts = arePrimitive(args) ? undefined : new Map<object, EncodedPart>(frozen?.parts);
   const call = prepareCall(definition, args, scope.warn, parts);
+  if (call === "unread") return rememberFiles(cache, ready, runner, parts);
   if (call === undefined) return runner.run(toPlain(ready));
   status.keyed(call.key);
   refuseRecursion(definition.name, call.key, scope);
-  const found = lookUp(cache, call.key, { name: definition.name, warn: scope.warn });
+  const { warn, outputs } = scope;
+  const found = lookUp(cache, call, { name: definition.name, warn, outputs });
   // A hit that the cache knows at once is answered without a tick of any promise.
   if (!(found instanceof Promise)) return answerFound(found, cache, ready, call, runner, parts);
   const fixed = freeze(ready, parts);
@@ -202,6 +236,24 @@ function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): un
   return found.then((found) => {
     fixed.frozen?.endTurn();
     return answerFound(found, cache, fixed, call, runner);
+  });
+}
+
+/** What the files among the arguments stand for is settled once for the whole call. */
+function rememberFiles(
+  cache: Cache,
+  ready: ReadyCall,
+  runner: CallRunner,
+  parts: BufferParts | undefined,
+): unknown {
+  const { scope: { warn } } = ready;
+  const fixed = freeze(ready, parts);
+  if (fixed?.frozen === undefined) return runner.run(ready);
+  const { frozen } = fixed;
+  return importLater<CachedFiles>("cached").then(({ settleFiles, fileDigestsOf }) => {
+    frozen.endTurn();
+    settleFiles(frozen.files, fileDigestsOf(cache, warn));
+    return rememberKeyable(cache, fixed, runner);
   });
 }
 
@@ -240,11 +292,12 @@ async function computeMissed(
   runner: CallRunner,
 ): Promise<unknown> {
   const { definition: { name }, scope, status } = ready;
-  const { warn, singleFlight, leaseTimeout } = scope;
+  const { warn, singleFlight, leaseTimeout, outputs } = scope;
   const metadata = toRecordMetadata(scope);
   const { value, source } = await getOrCompute(cache, call, {
     name,
     warn,
+    outputs,
     singleFlight,
     leaseTimeout,
     metadata,
@@ -261,7 +314,7 @@ async function computeMissed(
         leased,
         compute: (body, { copies = false, refuse } = {}) => {
           const take = copies ? toTake(call, ready.frozen) : undefined;
-          const options = { metadata, warn, take, refuse };
+          const options = { metadata, warn, outputs, take, refuse };
           return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
         },
       };
@@ -293,8 +346,13 @@ function toPlain(ready: ReadyCall): ReadyCall {
 /** The call with the arguments that its body gets. */
 function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
   if (frozen === undefined) return call;
-  const values = withGiven(call, args, frozen);
-  return frozen.kept.length === 0 ? { ...call, values } : { ...call, values, kept: frozen.kept };
+  const { kept, filed } = frozen;
+  return {
+    ...call,
+    values: withGiven(call, args, frozen),
+    ...(kept.length > 0 && { kept }),
+    ...(filed.length > 0 && { files: filed }),
+  };
 }
 
 /** Puts arguments that do not count for the key back as they were given. */
