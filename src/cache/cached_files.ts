@@ -4,8 +4,9 @@
  * @module
  */
 import { ChangedArgumentError, FileError } from "../base/errors.ts";
+import { createSha256 } from "../base/sha256.ts";
 import type { Warn } from "../base/warning.ts";
-import type { KeyedCall } from "../call/call_key.ts";
+import type { KeyedCall, KeyedRead } from "../call/call_key.ts";
 import { DiskFileDigests } from "../disk/file_digest_log.ts";
 import { toLayout } from "../disk/layout.ts";
 import type { Found, StoreDescription } from "../store/stores.ts";
@@ -16,6 +17,7 @@ import { readOutput } from "../value/file/stored_file.ts";
 import { placeFile } from "../value/file/place_file.ts";
 import { childrenOf } from "../value/object_type.ts";
 import { findFirst } from "../value/digest/refusal.ts";
+import type { Digest } from "../value/value.ts";
 import type { Cache } from "./cache.ts";
 import { OutputGuard } from "./output_guard.ts";
 
@@ -80,16 +82,12 @@ export function settleFiles(files: readonly FileHandle[], digests: FileDigests):
 export function checkFiles(call: KeyedCall, digests: FileDigests, when: string): void {
   for (const position of call.files ?? []) {
     const root = `args[${position}]`;
-    const changed = findFirst(call.values[position], root, {
+    const found = findFirst(call.values[position], root, {
       enter: (value) => value instanceof FileHandle ? whyChanged(value, digests) : undefined,
       children: childrenOf,
     });
-    if (changed === undefined) continue;
-    throw new ChangedArgumentError(
-      `Cannot remember a call of "${call.address.name}" as ${changed.path} is not what its key was ` +
-        `made of: ${changed.reason} ${when}; make the call again`,
-      changed.path,
-    );
+    if (found === undefined) continue;
+    throw changed(call, found.path, `${found.reason} ${when}; make the call again`);
   }
 }
 
@@ -114,6 +112,67 @@ function whyChanged(handle: FileHandle, digests: FileDigests): string | undefine
 
 function join(folder: string, path: string): string {
   return path === "" ? folder : `${folder}/${path}`;
+}
+
+/**
+ * Finds out what a task reads by name.
+ *
+ * @param reads The files and environment variables.
+ * @throws {FileError} When a file is missing, is no file, or does not stop changing.
+ * @throws {Deno.errors.NotCapable} Without `--allow-read` or `--allow-env` of them.
+ */
+export function toKeyedReads(
+  { inputs, env }: ReadNames,
+  digests: FileDigests,
+): readonly KeyedRead[] {
+  return [
+    ...inputs.map(({ name, path }) => {
+      const { digest } = digests.contentOf(path);
+      return { kind: "file", name, digest, path } as const;
+    }),
+    ...env.map((name) => ({ kind: "env", name, digest: digestVariable(name) }) as const),
+  ];
+}
+
+/** What is read by name. */
+interface ReadNames {
+  readonly inputs: readonly { readonly name: string; readonly path: string }[];
+  readonly env: readonly string[];
+}
+
+function digestVariable(name: string): Digest {
+  const text = JSON.stringify([name, Deno.env.get(name) ?? null]);
+  return createSha256().update(text).digest("hex");
+}
+
+/**
+ * Makes sure that what a task reads by name is what the key was made of.
+ *
+ * @param when When that is, for the message.
+ * @throws {ChangedArgumentError} When something has changed, or is gone.
+ */
+export function checkReads(call: KeyedCall, digests: FileDigests, when: string): void {
+  for (const { kind, name, digest, path = "" } of call.reads ?? []) {
+    if (kind === "env") {
+      if (digestVariable(name) === digest) continue;
+      const state = `the environment variable "${name}" has another value where the body runs`;
+      throw changed(call, name, `${state}; set it for the workers, too`);
+    }
+    const content = { directory: false, digest, size: 0 };
+    const why = whyChanged(new FileHandle({ path, content }), digests);
+    if (why !== undefined) throw changed(call, name, `${why} ${when}; make the call again`);
+  }
+}
+
+function changed(
+  { address: { name } }: KeyedCall,
+  path: string,
+  state: string,
+): ChangedArgumentError {
+  return new ChangedArgumentError(
+    `Cannot remember a call of "${name}" as ${path} is not what its key was made of: ${state}`,
+    path,
+  );
 }
 
 /** Where the outputs of a call belong. */

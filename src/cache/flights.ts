@@ -202,7 +202,7 @@ type RecordFields = Pick<CallRecord, "args" | "result" | "started" | "duration" 
 
 /** Makes the record of a call. */
 export function toRecord(
-  { key, address: { module, name: task }, version, code, ignored }: KeyedCall,
+  { key, address: { module, name: task }, version, code, ignored, reads }: KeyedCall,
   fields: RecordFields,
 ): CallRecord {
   return {
@@ -213,6 +213,7 @@ export function toRecord(
     ...(version !== undefined && { version }),
     ...(code !== undefined && { code }),
     ...(ignored !== undefined && { ignored }),
+    ...(reads !== undefined && { reads: reads.map(({ path: _, ...read }) => read) }),
     ...fields,
   };
 }

@@ -408,10 +408,9 @@ export async function computeUnleased(
     warn(`Cannot remember a call of "${name}": the cache is read-only; the call runs each time`);
   }
   const encode = cache.readOnly ? undefined : cache.encoder ?? await cache.loadEncoder();
-  const files = call.files && await importLater<CachedFiles>("cached");
-  const digests = files?.fileDigestsOf(cache, warn);
-  const check = digests &&
-    ((call: KeyedCall, when: string) => files?.checkFiles(call, digests, when));
+  const check = call.files === undefined && call.reads === undefined
+    ? undefined
+    : await openCheck(cache, warn);
   const ending = run(cache, call, body, encode, { ...options, check });
   const { args, value, time, encoded } = ending instanceof Promise ? await ending : ending;
   if (typeof encoded === "string") return { value, source: encoded };
@@ -423,6 +422,15 @@ export async function computeUnleased(
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
   const stored = await putResult(cache, encoded, record, options);
   return { value, source: stored ? "computed" : "unstored" };
+}
+
+async function openCheck(cache: Cache, warn: Warn): Promise<NonNullable<RunOptions["check"]>> {
+  const files = await importLater<CachedFiles>("cached");
+  const digests = files.fileDigestsOf(cache, warn);
+  return (call, when) => {
+    files.checkFiles(call, digests, when);
+    files.checkReads(call, digests, when);
+  };
 }
 
 /**

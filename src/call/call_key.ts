@@ -1,7 +1,7 @@
 import { createSha256 } from "../base/sha256.ts";
 import { DIGEST_SCHEME, digestArgument } from "../value/digest/digest_value.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
-import type { ArgumentRecord, IgnoredPosition, TaskAddress } from "./call_record.ts";
+import type { ArgumentRecord, IgnoredPosition, ReadRecord, TaskAddress } from "./call_record.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 
 export { readFunctionProfile } from "./function_profile.ts";
@@ -16,6 +16,14 @@ export interface TaskIdentity {
   readonly code?: Digest;
   /** Which parameters do not count; absent if all do. */
   readonly ignored?: readonly IgnoredPosition[];
+  /** What the task reads by name; absent for nothing. */
+  readonly reads?: readonly KeyedRead[];
+}
+
+/** A file or environment variable that counts. */
+export interface KeyedRead extends ReadRecord {
+  /** Where a file is. */
+  readonly path?: string;
 }
 
 /** An argument that counts. */
@@ -172,10 +180,14 @@ export function digestKey(
   args: readonly (Digest | null)[],
   scheme: number = DIGEST_SCHEME,
 ): Digest {
-  const { address, version = null, code = null, ignored } = identity;
-  const fields = [scheme, address.module, address.name, version, code, args];
+  const { address, version = null, code = null, ignored, reads } = identity;
+  const fields: unknown[] = [scheme, address.module, address.name, version, code, args];
   // What is known whatever `k` is must not be found by who asks for one `k`, nor the other way round.
-  const text = JSON.stringify(ignored === undefined ? fields : [...fields, ignored]);
+  if (ignored !== undefined || reads !== undefined) fields.push(ignored ?? null);
+  // A file is what it holds, wherever it lies.
+  reads &&
+    fields.push(reads.map(({ kind, name, digest }) => kind === "env" ? [name, digest] : digest));
+  const text = JSON.stringify(fields);
   return createSha256().update(text).digest("hex");
 }
 
@@ -230,6 +242,22 @@ export class CallKeys {
     }
     this.#recent.set(mark, call);
     return call;
+  }
+
+  /**
+   * Makes the key of a call of a task that reads something by name.
+   *
+   * @param reads What that holds now.
+   * @param parts The digests of large arrays that are known; those that are made are added.
+   * @returns The call with its key.
+   * @throws {IndigestibleError} When an argument that counts has no digest.
+   */
+  make(
+    args: readonly unknown[],
+    reads: readonly KeyedRead[],
+    parts?: Map<object, EncodedPart>,
+  ): KeyedCall {
+    return toKeyedCall({ ...this.#identity, reads }, this.#profile, this.#ignored, args, parts);
   }
 
   #make(args: readonly unknown[], parts?: Map<object, EncodedPart>): KeyedCall {

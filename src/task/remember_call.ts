@@ -17,11 +17,12 @@ import {
   lookUp,
   type RunBody,
 } from "../cache/get_or_compute.ts";
-import type { KeyedCall } from "../call/call_key.ts";
+import type { KeyedCall, KeyedRead } from "../call/call_key.ts";
 import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import type { Found } from "../store/stores.ts";
 import { toPart, UnreadFile } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
+import type { FileHandle } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 import {
   arePrimitive,
@@ -49,6 +50,8 @@ export interface ReadyCall {
   readonly args: readonly unknown[];
   /** The same as they were when the call was made, if that matters and they might change. */
   readonly frozen?: FrozenArguments | undefined;
+  /** What the task reads by name, once that was looked at. */
+  readonly reads?: readonly KeyedRead[];
   /** Told when the body starts; its cancellation ends the wait for the result. */
   readonly status: CallStatus;
   /** How its result is remembered, if it is to be. */
@@ -134,6 +137,7 @@ function isUnread(argument: unknown): boolean {
  *
  * @param warn Told why the call has no key.
  * @param parts The digests of large arrays that are known; those that are made are added.
+ * @param reads What the task reads by name holds now.
  * @returns The call, or `undefined` when it cannot be remembered; `"unread"` when there are files among
  * the arguments of which nobody has settled yet what they stand for.
  */
@@ -142,16 +146,18 @@ export function prepareCall(
   args: readonly unknown[],
   warn: Warn,
   parts?: Map<object, EncodedPart>,
+  reads?: readonly KeyedRead[],
 ): KeyedCall | "unread" | undefined {
   const { profile } = definition;
   if (profile === undefined) return undefined;
+  if (definition.reads !== undefined && reads === undefined) return "unread";
   definition.checkNames(profile);
   const missing = definition.missingParameter(profile, args);
   if (missing !== undefined) {
     return warnOf(definition, `"${missing}" must be given`, undefined, warn);
   }
   try {
-    return definition.toKeyedCall(args, parts);
+    return definition.toKeyedCall(args, parts, reads);
   } catch (error) {
     if (error instanceof UnreadFile) return "unread";
     // What the caller's own getters and methods throw is no reason to lose the result, either.
@@ -174,13 +180,24 @@ export async function prepareSettled(
   warn: Warn,
   scope: Scope,
 ): Promise<KeyedCall | undefined> {
-  const prepare = () => prepareCall(definition, values, warn, new Map(parts));
-  const call = prepare();
+  const call = prepareCall(definition, values, warn, new Map(parts));
   if (call !== "unread") return call;
-  const { fileDigestsOf, settleFiles } = await importLater<CachedFiles>("cached");
-  settleFiles(files, fileDigestsOf(scope.cache, scope.warn));
-  const settled = prepare();
+  const reads = await readFiles(scope.cache, definition, files, scope.warn);
+  const settled = prepareCall(definition, values, warn, new Map(parts), reads);
   return settled === "unread" ? undefined : settled;
+}
+
+/** Settles what files among arguments stand for, and looks at what the task reads by name. */
+async function readFiles(
+  cache: Cache | undefined,
+  definition: TaskDefinition,
+  files: readonly FileHandle[],
+  warn: Warn,
+): Promise<readonly KeyedRead[] | undefined> {
+  const { fileDigestsOf, settleFiles, toKeyedReads } = await importLater<CachedFiles>("cached");
+  const digests = fileDigestsOf(cache, warn);
+  settleFiles(files, digests);
+  return definition.reads && toKeyedReads(definition.reads, digests);
 }
 
 /** Tells why a call is not remembered. */
@@ -219,10 +236,10 @@ export function rememberCall(cache: Cache, ready: ReadyCall, runner: CallRunner)
 }
 
 function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
-  const { definition, args, scope, status, frozen } = ready;
+  const { definition, args, scope, status, frozen, reads } = ready;
   frozen?.refuseMoved(definition.name);
   const parts = arePrimitive(args) ? undefined : new Map<object, EncodedPart>(frozen?.parts);
-  const call = prepareCall(definition, args, scope.warn, parts);
+  const call = prepareCall(definition, args, scope.warn, parts, reads);
   if (call === "unread") return rememberFiles(cache, ready, runner, parts);
   if (call === undefined) return runner.run(toPlain(ready));
   status.keyed(call.key);
@@ -239,21 +256,19 @@ function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): un
   });
 }
 
-/** What the files among the arguments stand for is settled once for the whole call. */
+/** What files stand for, among the arguments or read by name, is settled once for the whole call. */
 function rememberFiles(
   cache: Cache,
   ready: ReadyCall,
   runner: CallRunner,
   parts: BufferParts | undefined,
 ): unknown {
-  const { scope: { warn } } = ready;
   const fixed = freeze(ready, parts);
-  if (fixed?.frozen === undefined) return runner.run(ready);
-  const { frozen } = fixed;
-  return importLater<CachedFiles>("cached").then(({ settleFiles, fileDigestsOf }) => {
-    frozen.endTurn();
-    settleFiles(frozen.files, fileDigestsOf(cache, warn));
-    return rememberKeyable(cache, fixed, runner);
+  if (fixed === undefined) return runner.run(ready);
+  const { definition, frozen, scope: { warn } } = fixed;
+  return readFiles(cache, definition, frozen?.files ?? [], warn).then((reads) => {
+    frozen?.endTurn();
+    return rememberKeyable(cache, reads === undefined ? fixed : { ...fixed, reads }, runner);
   });
 }
 

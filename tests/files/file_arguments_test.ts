@@ -275,9 +275,9 @@ Deno.test("file() refuses what is no path, and options that it does not have", (
   // @ts-expect-error: types do not hold in JavaScript.
   assertThrows(() => file(1), TypeError, "number is no path");
   // @ts-expect-error: types do not hold in JavaScript.
-  assertThrows(() => file("a", { hash: "never" }), TypeError, '"never"');
+  assertThrows(() => file("a", { hash: "never" }), TypeError, "hash");
   // @ts-expect-error: types do not hold in JavaScript.
-  assertThrows(() => file("a", { hsah: "always" }), TypeError, '"hsah"');
+  assertThrows(() => file("a", { hsah: "always" }), TypeError, "hsah");
 });
 
 Deno.test({

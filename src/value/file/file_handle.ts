@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { checkOptions, oneOf, type OptionRules } from "../../base/check_options.ts";
 import { importLater } from "../../base/lazy_import.ts";
 import type { Digest } from "../value.ts";
 import type { FileState } from "./file_state.ts";
@@ -196,20 +197,14 @@ export interface FileOptions {
  * ```
  */
 export function file(path: string | URL, options: FileOptions = {}): FileHandle {
-  const wrong = Object.keys(options).find((name) => name !== "hash");
-  if (wrong !== undefined) {
-    throw new TypeError(`Cannot take a file as an argument: "${wrong}" is no option`);
-  }
-  const { hash = "changed" } = options;
-  if (hash !== "changed" && hash !== "always") {
-    throw new TypeError(
-      'Cannot take a file as an argument: the option `hash` is "changed" or "always", ' +
-        `not ${JSON.stringify(hash)}`,
-    );
-  }
-  const absolute = toAbsolute(toPath(path, "take a file as an argument"));
-  return new FileHandle({ path: absolute, ...(hash === "always" && { always: true }) });
+  checkOptions(ACTION, options, RULES);
+  const absolute = toAbsolute(toPath(path, ACTION));
+  return new FileHandle({ path: absolute, ...(options.hash === "always" && { always: true }) });
 }
+
+const ACTION = "take a file as an argument";
+
+const RULES: OptionRules<FileOptions> = { hash: oneOf(["changed", "always"]) };
 
 const WINDOWS = Deno.build.os === "windows";
 
