@@ -147,7 +147,12 @@ export function toFileNode(
 ): readonly unknown[] {
   const { path, always = false, output, content } = FileHandle.stateOf(handle);
   const place = stored && output !== undefined ? undefined : toSlot(path);
-  const head = ["File", place, output === undefined ? undefined : toSlot(output), always];
+  const head = [
+    "File",
+    place,
+    output === undefined ? undefined : toSlot(output),
+    always && !stored,
+  ];
   if (content === undefined) return head;
   const { directory, digest, size, entries = [] } = content;
   const rest = entries.map((entry) => {
