@@ -355,6 +355,9 @@ Deno.test("a stored file is read out of its cache where it was not put back, unt
   assert(found.hit);
   const { output } = found.value as { output: FileHandle };
   assertEquals((await output.bytes()).length, 5000);
+  const record = await bag.record(key);
+  const part = await bag.read(record?.result ?? "", "output");
+  assertEquals((await (part as FileHandle).bytes()).length, 5000);
   await output.copyTo(files.at("copy"));
   assertEquals(Deno.statSync(files.at("copy")).size, 5000);
   await bag.close();

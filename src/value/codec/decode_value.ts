@@ -11,8 +11,7 @@ import {
 import { type Digest, type Found, type Payload, toKindName } from "../value.ts";
 import { fromCbor } from "./cbor.ts";
 import { FileHandle } from "../file/file_handle.ts";
-import { fromFileNode } from "../file/stored_file.ts";
-import { fromGraph, toText } from "./graph_reader.ts";
+import { filesOfStore, fromGraph } from "./graph_reader.ts";
 import { toGraph } from "./graph_writer.ts";
 
 /** A large array that a value refers to is not there. */
@@ -65,12 +64,7 @@ export function decodeValue(
     loaded.set(digest, part);
     return toStoredArray(digest, part);
   };
-  return fromGraph(data, loadPart, undefined, (node) => {
-    if (node[0] !== "File") return undefined;
-    const file = fromFileNode(node, { toText, load });
-    if (FileHandle.stateOf(file).output !== undefined) files.push(file);
-    return file;
-  });
+  return fromGraph(data, loadPart, undefined, filesOfStore(load, files));
 }
 
 /**

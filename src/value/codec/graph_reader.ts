@@ -1,13 +1,32 @@
 import { createError, defineHidden } from "../error_shape.ts";
+import { FileHandle } from "../file/file_handle.ts";
 import { fromFileNode } from "../file/stored_file.ts";
 import { fromBytes, isArrayKind } from "../object_type.ts";
-import type { Digest } from "../value.ts";
+import type { Digest, Payload } from "../value.ts";
 
 /** Gives the array or buffer that is stored under a digest. */
 export type LoadPart = (digest: Digest) => object;
 
 /** Makes the object of a node otherwise than every reader does; `undefined` of every other node. */
 type FromNode = (node: GraphNode) => object | undefined;
+
+/**
+ * Makes files of their nodes such that they are read out of the store that the graph comes from.
+ *
+ * @param load Reads a piece of a file.
+ * @param outputs Takes those that a task has written.
+ */
+export function filesOfStore(
+  load: (digest: Digest) => Payload | undefined,
+  outputs: FileHandle[] = [],
+): FromNode {
+  return (node) => {
+    if (node[0] !== "File") return undefined;
+    const file = fromFileNode(node, { toText, load });
+    if (FileHandle.stateOf(file).output !== undefined) outputs.push(file);
+    return file;
+  };
+}
 
 /** What takes the place of an error in a graph. */
 export interface Replacement {
