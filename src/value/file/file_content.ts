@@ -222,7 +222,11 @@ function listTree(root: string): Listed[] {
       const path = folder === "" ? name : `${folder}/${name}`;
       const info = attempt(`${root}/${path}`, "look at", () => Deno.lstatSync(`${root}/${path}`));
       if (info.isSymlink) {
-        const target = attempt(`${root}/${path}`, "read", () => readLink(`${root}/${path}`));
+        const target = attempt(
+          `${root}/${path}`,
+          "read",
+          () => Deno.readLinkSync(`${root}/${path}`),
+        );
         listed.push({ path, info, target });
         continue;
       }
@@ -232,11 +236,6 @@ function listTree(root: string): Listed[] {
     }
   }
   return listed.sort((one, other) => one.path < other.path ? -1 : 1);
-}
-
-/** Where a link leads needs the permission to read everything; who lacks it is told so. */
-function readLink(path: string): string {
-  return Deno.readLinkSync(path);
 }
 
 /**
