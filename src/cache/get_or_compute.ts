@@ -252,14 +252,19 @@ export function lookUp(
   options: LookUpOptions,
 ): MaybePromise<Found<unknown>> {
   const found = tryLookUp(cache, call.key, options);
-  const restore = (found: Found<unknown>): MaybePromise<Found<unknown>> => {
-    if (!found.hit || found.files === undefined) return found;
-    const { outputs: root, warn } = options;
-    return importLater<CachedFiles>("cached").then(({ putBack }) =>
-      putBack(cache, found, { root, args: call.values, warn })
-    );
-  };
-  return found instanceof Promise ? found.then(restore) : restore(found);
+  if (found instanceof Promise) return found.then((found) => restore(cache, call, found, options));
+  return restore(cache, call, found, options);
+}
+
+function restore(
+  cache: Cache,
+  { values: args }: Pick<KeyedCall, "values">,
+  found: Found<unknown>,
+  { outputs: root, warn }: LookUpOptions,
+): MaybePromise<Found<unknown>> {
+  if (!found.hit || found.files === undefined) return found;
+  return importLater<CachedFiles>("cached")
+    .then(({ putBack }) => putBack(cache, found, { root, args, warn }));
 }
 
 function tryLookUp(cache: Cache, key: Digest, faults: Faults): MaybePromise<Found<unknown>> {

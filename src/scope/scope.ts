@@ -229,7 +229,10 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     singleFlight,
     leaseTimeout,
     ...(options.outputs !== undefined && {
-      outputs: toAbsolute(toPath(options.outputs, "open a scope as `outputs`")).replace(/\/+$/, ""),
+      outputs: toAbsolute(toPath(options.outputs, "open a scope as `outputs`")).replace(
+        /(?<=.)\/+$/,
+        "",
+      ),
     }),
     warn: keepsWarn ? outer.warn : createWarn(strict, toSafeWarning(onWarning)),
   };

@@ -8,7 +8,7 @@ import {
   isArrayValue,
   toObjectType,
 } from "../object_type.ts";
-import { type Digest, type Found, type Payload, toKindName } from "../value.ts";
+import { type Digest, type Found, type Payload, toKindName, VALUE_KIND } from "../value.ts";
 import { fromCbor } from "./cbor.ts";
 import { FileHandle } from "../file/file_handle.ts";
 import { filesOfStore, fromGraph } from "./graph_reader.ts";
@@ -83,6 +83,8 @@ export function decodeFound(
   const payload = load(digest);
   if (payload === undefined) return { hit: false };
   try {
+    // Most values cannot hold any.
+    if (payload.kind !== VALUE_KIND.graph) return { hit: true, value: decodeValue(payload, load) };
     const files: FileHandle[] = [];
     const value = decodeValue(payload, load, files);
     return files.length === 0 ? { hit: true, value } : { hit: true, value, files };

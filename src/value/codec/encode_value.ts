@@ -63,7 +63,13 @@ function encode(
   if (small !== undefined) return { ...small, parts: [] };
   if (parts.size === 0) {
     const bytes = toCbor(toGraph(value, { stored: true }));
-    return { digest, kind: VALUE_KIND.graph, bytes, parts: [], ...(files.length > 0 && { files }) };
+    return {
+      digest,
+      kind: VALUE_KIND.graph,
+      bytes,
+      parts: [],
+      ...(files !== undefined && { files }),
+    };
   }
   const shapes = new Map<object, readonly number[]>();
   const visit = (object: object) => {
@@ -71,7 +77,13 @@ function encode(
   };
   const bytes = toCbor(toGraph(value, { parts, visit, stored: true }));
   const all = once(parts, shapes);
-  return { digest, kind: VALUE_KIND.graph, bytes, parts: all, ...(files.length > 0 && { files }) };
+  return {
+    digest,
+    kind: VALUE_KIND.graph,
+    bytes,
+    parts: all,
+    ...(files !== undefined && { files }),
+  };
 }
 
 function toSmallArray(value: unknown): EncodedPart | undefined {

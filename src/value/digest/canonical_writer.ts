@@ -152,8 +152,8 @@ export abstract class CanonicalWriter {
   readonly #frames: Frame[] = [];
   /** The instances that are being written, each with what stands for it. */
   readonly #instances: object[] = [];
-  /** The files met so far. */
-  readonly files: FileHandle[] = [];
+  /** The files met so far, if any. */
+  files: FileHandle[] | undefined;
   /** Whether all that was written is plain data, which CBOR carries as it is. */
   plain = true;
   /** Whether all that was written can be stored. */
@@ -577,6 +577,6 @@ export class ExactWriter extends CanonicalWriter {
       this.sink.raw(Uint8Array.fromHex(entry.chunks.join("")));
     }
     for (const part of partsOfFile(FileHandle.stateOf(value))) this.parts.set(part, part);
-    this.files.push(value);
+    (this.files ??= []).push(value);
   }
 }

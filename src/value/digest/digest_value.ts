@@ -92,8 +92,8 @@ export interface Written {
   readonly steady: boolean;
   /** The large arrays inside. */
   readonly parts: ReadonlyMap<object, EncodedPart>;
-  /** The files inside. */
-  readonly files: readonly FileHandle[];
+  /** The files inside, if there are any. */
+  readonly files: readonly FileHandle[] | undefined;
   /** The value itself as a part, if it is a large array. */
   readonly whole?: EncodedPart;
 }
@@ -150,7 +150,7 @@ const WHOLE: Pick<Written, "plain" | "steady" | "parts" | "files"> = {
   plain: false,
   steady: true,
   parts: new Map(),
-  files: [],
+  files: undefined,
 };
 
 /** What is not written at all, because it is a digest, or hashed as it lies in memory. */

@@ -8,6 +8,7 @@
  */
 import { checkOptions, oneOf, type OptionRules } from "../../base/check_options.ts";
 import { importLater } from "../../base/lazy_import.ts";
+import { type Inspect, inspectSymbol } from "../symbols.ts";
 import type { Digest } from "../value.ts";
 import type { FileState } from "./file_state.ts";
 
@@ -139,6 +140,17 @@ export class FileHandle {
     const { copyTo } = await importLater<Placer>("placer");
     copyTo(this.#state, toAbsolute(toPath(path, "copy a file to")));
   }
+
+  /**
+   * What `console.log` shows.
+   *
+   * @internal
+   */
+  [inspectSymbol](inspect: Inspect, options: Deno.InspectOptions): string {
+    const { path, digest, size } = this;
+    const content = digest === undefined ? {} : { digest, size };
+    return `FileHandle ${inspect({ path, ...content }, options)}`;
+  }
 }
 
 /** Options of {@linkcode file}. */
@@ -254,7 +266,10 @@ export function isAbsolute(path: string): boolean {
 export function toAbsolute(path: string): string {
   if (isAbsolute(path)) return path;
   try {
-    return `${Deno.cwd()}/${path}`;
+    const folder = Deno.cwd();
+    const rest = path.replace(/^(\.\/+)+/, "");
+    if (rest === "." || rest === "") return folder;
+    return folder.endsWith("/") ? folder + rest : `${folder}/${rest}`;
   } catch (error) {
     // Who may not know where it is may still read the file.
     if (error instanceof Deno.errors.NotCapable) return path;
@@ -293,5 +308,5 @@ export function createOutput(name: string | URL, root: string | undefined): File
  */
 export function toOutputPath(output: string, root: string | undefined): string {
   if (root === undefined || isAbsolute(output)) return toAbsolute(output);
-  return `${root}/${output}`;
+  return root.endsWith("/") ? root + output : `${root}/${output}`;
 }
