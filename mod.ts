@@ -45,6 +45,7 @@ export {
   DeadlockError,
   DependencyError,
   ExecutorShutdownError,
+  FileError,
   IndigestibleError,
   NestedExecutorError,
   QuiverError,
@@ -84,6 +85,8 @@ export type { Explanation, Reason } from "./src/cache/explain.ts";
 export type { AcceptOptions, AcceptResult } from "./src/task/accept.ts";
 export { type BoundTask, type Task, task } from "./src/task/task.ts";
 export type { TaskOptions } from "./src/task/definition.ts";
+export { outputFile } from "./src/task/output_file.ts";
+export { file, type FileHandle, type FileOptions } from "./src/value/file/file_handle.ts";
 export type { Digest } from "./src/value/value.ts";
 export type { QuiverWarning } from "./src/base/warning.ts";
 export { transfer } from "./src/worker/transfer.ts";

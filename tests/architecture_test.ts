@@ -125,6 +125,13 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
     "digest_value.ts",
     "refusal.ts",
   ],
+  "src/value/file": [
+    "file_content.ts",
+    "file_digests.ts",
+    "file_handle.ts",
+    "place_file.ts",
+    "stored_file.ts",
+  ],
   "src/value/tree": [
     "open_value.ts",
     "slice_array.ts",

@@ -78,7 +78,7 @@ export class BagValues extends DiskValues implements PayloadSource {
     if (stays === true) return;
     if (stays === false) return this.#append(part);
     // The caller may change its buffer meanwhile.
-    const copy = { ...part, bytes: bytes.slice() };
+    const copy = part.lazy ? part : { ...part, bytes: bytes.slice() };
     return stays.then((stays) => stays ? undefined : this.#append(copy));
   }
 

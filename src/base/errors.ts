@@ -293,6 +293,27 @@ export class ChangedArgumentError extends QuiverError {
   }
 }
 
+/**
+ * A file cannot be what it was given as: it is missing, is no file, cannot be read, does not stop
+ * changing, has other bytes than it stands for, or cannot be put back where it was.
+ */
+export class FileError extends QuiverError {
+  /** Where the file is. */
+  readonly path: string;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param path Where the file is.
+   * @param options The standard `cause`.
+   */
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
 /** The cache does not know the result that was asked for. */
 export class CacheMissError extends QuiverError {
   /** The key of the call, or the digest of the value. */
@@ -354,6 +375,7 @@ for (
     DeadlockError,
     DependencyError,
     ExecutorShutdownError,
+    FileError,
     IndigestibleError,
     NestedExecutorError,
     QuiverError,

@@ -45,6 +45,10 @@ export const BOUNDARIES = {
   // What goes over the calls of a cache, and what gives them to another one or other keys.
   calls: "cache/tidy.ts",
   transfer: "store/transfer_calls.ts",
+  // Files among arguments and results: what is known of them, what reads them, and what writes them.
+  cached: "cache/cached_files.ts",
+  reader: "value/file/file_reader.ts",
+  placer: "value/file/place_file.ts",
   // What was thrown, and what structured clone refuses, as data.
   thrown: "value/codec/thrown_value.ts",
   carried: "value/carry_value.ts",

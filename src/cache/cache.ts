@@ -20,6 +20,7 @@ import { createMemoryStores, createVoidStores } from "../store/memory_stores.ts"
 import type { CallTemplate } from "../call/call_query.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
+import type { FileDigests } from "../value/file/file_digests.ts";
 import type { Sharing } from "./flights.ts";
 import type { GcOptions } from "./tidy.ts";
 import type { RekeyResult } from "../store/rekey.ts";
@@ -76,6 +77,7 @@ function leasesOf({ leases, layers = [], readOnly = false }: Stores): LeaseStore
 export class Cache {
   readonly #stores: Stores;
   #sharing: Sharing | undefined;
+  #fileDigests: FileDigests | undefined;
   #id: string | undefined;
   #hits = 0;
   #misses = 0;
@@ -134,6 +136,18 @@ export class Cache {
       SHARINGS.add({ place: leases.place ?? leases, sharing: new WeakRef(this.#sharing) });
     }
     return this.#sharing;
+  }
+
+  /**
+   * What files were when they were hashed for keys in this cache; made by the first that asks.
+   *
+   * @param create Makes it.
+   * @returns The one of this cache.
+   *
+   * @internal
+   */
+  fileDigests(create: (stores: Stores) => FileDigests): FileDigests {
+    return this.#fileDigests ??= create(this.#stores);
   }
 
   /**

@@ -202,7 +202,7 @@ type RecordFields = Pick<CallRecord, "args" | "result" | "started" | "duration" 
 
 /** Makes the record of a call. */
 export function toRecord(
-  { key, address: { module, name: task }, version, code, parts, ignored }: KeyedCall,
+  { key, address: { module, name: task }, version, code, parts, ignored, reads }: KeyedCall,
   fields: RecordFields,
 ): CallRecord {
   return {
@@ -214,6 +214,7 @@ export function toRecord(
     ...(code !== undefined && { code }),
     ...(parts !== undefined && { parts }),
     ...(ignored !== undefined && { ignored }),
+    ...(reads !== undefined && { reads: reads.map(({ path: _, ...read }) => read) }),
     ...fields,
   };
 }

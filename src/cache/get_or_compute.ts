@@ -3,11 +3,13 @@ import {
   ChangedArgumentError,
   DeadlineError,
   ExecutorShutdownError,
+  FileError,
   IndigestibleError,
   UnclonableError,
   WorkerDiedError,
 } from "../base/errors.ts";
 import { GiveUpTimer } from "../base/abortable.ts";
+import { importLater } from "../base/lazy_import.ts";
 import type { Warn } from "../base/warning.ts";
 import { countedValue, type KeyedArgument, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
@@ -24,6 +26,9 @@ export type { CallResult, RaisableCall, ResultSource } from "./flights.ts";
 export type { CallName } from "./waits.ts";
 
 const MISS: Found<unknown> = { hit: false };
+
+/** What looks at files: loaded with the first that is an argument or a result. */
+type CachedFiles = typeof import("./cached_files.ts");
 
 /** Options of {@linkcode getOrCompute}. */
 export interface GetOrComputeOptions {
@@ -60,6 +65,8 @@ export interface GetOrComputeOptions {
   readonly missed?: boolean;
   /** What goes into the record beside the call itself. */
   readonly metadata: { readonly [name: string]: Json };
+  /** The directory of output files; the working directory, if not given. */
+  readonly outputs?: string | undefined;
 }
 
 /**
@@ -78,7 +85,7 @@ export async function getOrCompute(
 ): Promise<CallResult> {
   const { key } = call;
   for (let look = options.missed !== true;; look = true) {
-    const found = look ? await lookUp(cache, key, options) : MISS;
+    const found = look ? await lookUp(cache, call, options) : MISS;
     if (found.hit) return { value: found.value, source: "cache" };
     if (!options.singleFlight) return await runWithoutLease(cache, call, options);
     const flight = sharingOf(cache).flights.get(key);
@@ -88,7 +95,7 @@ export async function getOrCompute(
     if (shared === "late") return await runLate(cache, call, options);
     if (shared === undefined) continue;
     // A copy of one's own where the cache has it: two callers must not share a mutable result.
-    const own = await lookUp(cache, key, options);
+    const own = await lookUp(cache, call, options);
     return { value: own.hit ? own.value : shared.value, source: "cache" };
   }
 }
@@ -103,7 +110,7 @@ async function runLate(
   call: KeyedCall,
   options: GetOrComputeOptions,
 ): Promise<CallResult> {
-  const found = await lookUp(cache, call.key, options);
+  const found = await lookUp(cache, call, options);
   if (found.hit) return { value: found.value, source: "cache" };
   const { leaseTimeout, name, warn } = options;
   warn(
@@ -145,7 +152,7 @@ function runAsLeader(
       const changed = await waitFor(cache, key, options, wait);
       waits = false;
       if (changed === "late") return await runLate(cache, call, options);
-      const found = await lookUp(cache, key, options);
+      const found = await lookUp(cache, call, options);
       if (found.hit) return { value: found.value, source: "cache" };
     }
   };
@@ -207,11 +214,12 @@ export async function computeLeased(
   body: RunBody,
   options: ComputeOptions,
 ): Promise<CallResult> {
-  const faults = { name: call.address.name, warn: options.warn };
+  const { warn, outputs } = options;
+  const faults = { name: call.address.name, warn, outputs };
   using held = takeLease(cache, call.key, faults);
   if (held === undefined) return { value: undefined, source: "busy" };
   // Whoever held the lease since the last look-up has stored the result.
-  const found = await lookUp(cache, call.key, faults);
+  const found = await lookUp(cache, call, faults);
   if (found.hit) return { value: found.value, source: "cache" };
   return await computeUnleased(cache, call, body, { ...options, lease: held.lease });
 }
@@ -224,14 +232,42 @@ interface Faults {
   readonly warn: Warn;
 }
 
+/** What is done with what was found, too. */
+interface LookUpOptions extends Faults {
+  /** The directory of output files; the working directory, if not given. */
+  readonly outputs?: string | undefined;
+}
+
 /**
- * Looks a call up; what goes wrong is a miss.
+ * Looks a call up; what goes wrong is a miss. The files of a result are put back where they are missing.
  *
- * @param key The key of the call.
- * @param faults Who is told of faults.
- * @returns The result, at once where the cache answers at once.
+ * @param call The call with its key.
+ * @param options Who is told of faults, and where files belong.
+ * @returns The result, at once where the cache answers at once and there are no files in it.
+ * @throws {FileError} When a file cannot be put back.
  */
-export function lookUp(cache: Cache, key: Digest, faults: Faults): MaybePromise<Found<unknown>> {
+export function lookUp(
+  cache: Cache,
+  call: Pick<KeyedCall, "key" | "values">,
+  options: LookUpOptions,
+): MaybePromise<Found<unknown>> {
+  const found = tryLookUp(cache, call.key, options);
+  if (found instanceof Promise) return found.then((found) => restore(cache, call, found, options));
+  return restore(cache, call, found, options);
+}
+
+function restore(
+  cache: Cache,
+  { values: args }: Pick<KeyedCall, "values">,
+  found: Found<unknown>,
+  { outputs: root, warn }: LookUpOptions,
+): MaybePromise<Found<unknown>> {
+  if (!found.hit || found.files === undefined) return found;
+  return importLater<CachedFiles>("cached")
+    .then(({ putBack }) => putBack(cache, found, { root, args, warn }));
+}
+
+function tryLookUp(cache: Cache, key: Digest, faults: Faults): MaybePromise<Found<unknown>> {
   try {
     const found = cache.lookup(key);
     return found instanceof Promise ? found.catch((error) => miss(error, faults)) : found;
@@ -313,6 +349,8 @@ export interface ComputeOptions {
   readonly metadata: { readonly [name: string]: Json };
   /** Told of faults of the cache. */
   readonly warn: Warn;
+  /** The directory of output files; the working directory, if not given. */
+  readonly outputs?: string | undefined;
   /** Takes the arguments just before the body runs; by default those of the call. */
   readonly take?: (() => TakenArguments) | undefined;
   /** Tells, once the body has ended, why what it gave is not to be stored, if it is not. */
@@ -321,6 +359,12 @@ export interface ComputeOptions {
   readonly fix?: (value: unknown) => unknown;
   /** The lease that the call is computed under, if there is one: revoked when it is to be forgotten. */
   readonly lease?: Lease | undefined;
+}
+
+/** How a body is run, and what is looked at around it. */
+interface RunOptions extends ComputeOptions {
+  /** Makes sure that files are what the key was made of; absent where there are none. */
+  readonly check: ((call: KeyedCall, when: string) => void) | undefined;
 }
 
 /** Why what a body gave is not stored: it has no stored form, or is not the result of the key. */
@@ -370,12 +414,29 @@ export async function computeUnleased(
     warn(`Cannot remember a call of "${name}": the cache is read-only; the call runs each time`);
   }
   const encode = cache.readOnly ? undefined : cache.encoder ?? await cache.loadEncoder();
-  const ending = run(cache, call, body, encode, options);
+  const check = call.files === undefined && call.reads === undefined
+    ? undefined
+    : await openCheck(cache, warn);
+  const ending = run(cache, call, body, encode, { ...options, check });
   const { args, value, time, encoded } = ending instanceof Promise ? await ending : ending;
   if (typeof encoded === "string") return { value, source: encoded };
+  if (encoded.files !== undefined) {
+    const { checkOutputs } = await importLater<CachedFiles>("cached");
+    const place = { root: options.outputs, args: call.values, warn };
+    checkOutputs(call.address.name, encoded.files, place);
+  }
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
   const stored = await putResult(cache, encoded, record, options);
   return { value, source: stored ? "computed" : "unstored" };
+}
+
+async function openCheck(cache: Cache, warn: Warn): Promise<NonNullable<RunOptions["check"]>> {
+  const files = await importLater<CachedFiles>("cached");
+  const digests = files.fileDigestsOf(cache, warn);
+  return (call, when) => {
+    files.checkFiles(call, digests, when);
+    files.checkReads(call, digests, when);
+  };
 }
 
 /**
@@ -387,15 +448,17 @@ function run(
   asked: KeyedCall,
   body: RunBody,
   encode: EncodeValue | undefined,
-  options: ComputeOptions,
+  options: RunOptions,
 ): MaybePromise<Ending> {
-  const { warn, refuse, fix = (value) => value } = options;
+  const { warn, refuse, check, fix = (value) => value } = options;
   const { values, parts } = options.take?.() ?? { values: asked.values, parts: NO_PARTS };
   const call = { ...asked, values };
   const runBody = (args: readonly ArgumentRecord[]): MaybePromise<Ending> => {
+    check?.(call, "since");
     const begun = performance.now();
     return whenSettled(body(values), (value): Ending => {
       const time = CLOCK.end(begun);
+      check?.(call, "while its body ran");
       const refused = refuse?.();
       const fit = refused !== "unfit" && isUnchanged(call, warn);
       const encoded = fit ? refused ?? encodeResult(call, value, encode, warn) : "unfit";
@@ -423,6 +486,8 @@ function encodeResult(
   try {
     return encode(value, { root: "result" });
   } catch (error) {
+    // What a task says that it has written is there, or the task has failed.
+    if (error instanceof FileError) throw error;
     warn(`Cannot store the result of "${name}": the call is not remembered`, error);
     return "unstored";
   }

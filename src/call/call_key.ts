@@ -1,7 +1,7 @@
 import { createSha256 } from "../base/sha256.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
-import type { ArgumentRecord, IgnoredPosition, TaskAddress } from "./call_record.ts";
+import type { ArgumentRecord, IgnoredPosition, ReadRecord, TaskAddress } from "./call_record.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 
 export { parseFunction, toFunctionProfile } from "./function_profile.ts";
@@ -24,6 +24,14 @@ export interface TaskIdentity {
   readonly parts?: readonly string[];
   /** Which parameters do not count; absent if all do. */
   readonly ignored?: readonly IgnoredPosition[];
+  /** What the task reads by name; absent for nothing. */
+  readonly reads?: readonly KeyedRead[];
+}
+
+/** A file or environment variable that counts. */
+export interface KeyedRead extends ReadRecord {
+  /** Where a file is. */
+  readonly path?: string;
 }
 
 /** An argument that counts. */
@@ -44,6 +52,8 @@ export interface KeyedCall extends TaskIdentity {
   readonly values: readonly unknown[];
   /** The positions of arguments that hold what may change while the body runs, such as shared memory. */
   readonly kept?: readonly number[];
+  /** The positions of arguments that hold files, which count by their content. */
+  readonly files?: readonly number[];
 }
 
 /**
@@ -178,10 +188,14 @@ export function digestKey(
   args: readonly (Digest | null)[],
   scheme: number = KEY_SCHEME,
 ): Digest {
-  const { address, version = null, code = null, ignored } = identity;
-  const fields = [scheme, address.module, address.name, version, code, args];
+  const { address, version = null, code = null, ignored, reads } = identity;
+  const fields: unknown[] = [scheme, address.module, address.name, version, code, args];
   // What is known whatever `k` is must not be found by who asks for one `k`, nor the other way round.
-  const text = JSON.stringify(ignored === undefined ? fields : [...fields, ignored]);
+  if (ignored !== undefined || reads !== undefined) fields.push(ignored ?? null);
+  // A file is what it holds, wherever it lies.
+  reads &&
+    fields.push(reads.map(({ kind, name, digest }) => kind === "env" ? [name, digest] : digest));
+  const text = JSON.stringify(fields);
   return createSha256().update(text).digest("hex");
 }
 
@@ -237,6 +251,22 @@ export class CallKeys {
     }
     this.#recent.set(mark, call);
     return call;
+  }
+
+  /**
+   * Makes the key of a call of a task that reads something by name.
+   *
+   * @param reads What that holds now.
+   * @param parts The digests of large arrays that are known; those that are made are added.
+   * @returns The call with its key.
+   * @throws {IndigestibleError} When an argument that counts has no digest.
+   */
+  make(
+    args: readonly unknown[],
+    reads: readonly KeyedRead[],
+    parts?: Map<object, EncodedPart>,
+  ): KeyedCall {
+    return toKeyedCall({ ...this.identity, reads }, this.#profile, this.#ignored, args, parts);
   }
 
   #make(args: readonly unknown[], parts?: Map<object, EncodedPart>): KeyedCall {

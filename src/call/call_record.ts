@@ -40,6 +40,16 @@ export interface CallRecord {
    * as `"...2"`; absent for none.
    */
   readonly ignored?: readonly (number | `...${number}`)[];
+  /**
+   * The files and environment variables that the task reads by name, as it says: of a file its name, for
+   * people, and the digest of its content; of a variable its name and a digest of that and the value.
+   * Absent for none.
+   */
+  readonly reads?: readonly {
+    readonly kind: "file" | "env";
+    readonly name: string;
+    readonly digest: Digest;
+  }[];
   /** The digest under which the result is stored. */
   readonly result: Digest;
   /**
@@ -57,6 +67,9 @@ export interface CallRecord {
 
 /** One argument as a record knows it. */
 export type ArgumentRecord = CallRecord["args"][number];
+
+/** A file or environment variable as a record knows it. */
+export type ReadRecord = NonNullable<CallRecord["reads"]>[number];
 
 /** The position of a parameter that does not count. */
 export type IgnoredPosition = NonNullable<CallRecord["ignored"]>[number];

@@ -36,12 +36,16 @@ export function findKeyOf(record: CallRecord): MakeKey | undefined {
 }
 
 /** Tells what makes up the key of a record beside the arguments. */
-export function toIdentity({ module, task, version, code, ignored }: CallRecord): TaskIdentity {
+export function toIdentity(
+  { module, task, version, code, ignored, reads }: CallRecord,
+): TaskIdentity {
   return {
     address: { module, name: task },
     ...(version !== undefined && { version }),
     ...(code !== undefined && { code }),
     ...(ignored !== undefined && { ignored }),
+    // Anybody may have written the record.
+    ...(Array.isArray(reads) && { reads: reads.map(Object) }),
   };
 }
 

@@ -101,7 +101,7 @@ export abstract class DiskValues implements ValueStore {
   #putAfter(before: MaybePromise<void>, part: EncodedPart): MaybePromise<void> {
     if (before === undefined) return this.putPart(part);
     // The caller may change its buffer meanwhile.
-    const copy = { ...part, bytes: part.bytes.slice() };
+    const copy = part.lazy ? part : { ...part, bytes: part.bytes.slice() };
     return before.then(() => this.putPart(copy));
   }
 

@@ -19,6 +19,8 @@ const PATHS = {
   callLog: "calls.jsonl",
   /** The table of the call log's sealed prefix. */
   callIndex: "calls.index",
+  /** What files were when they were hashed. */
+  fileDigests: "files.jsonl",
   /** The file that HDF5 tools open. */
   linkFile: "values.h5",
   /** The directory of sealed segments. */
@@ -65,8 +67,9 @@ export function directoriesOf(layout: BagLayout): readonly string[] {
 
 /** The files of a bag that have a name of their own; none may be a link. */
 export function filesOf(layout: BagLayout): readonly string[] {
-  const { bagJson, backupJson, manifest, callLog, callIndex, linkFile } = layout;
-  return [bagJson, backupJson, manifest, callLog, callIndex, linkFile, ...locksOf(layout)];
+  const { bagJson, backupJson, manifest, callLog, callIndex, fileDigests, linkFile } = layout;
+  const own = [bagJson, backupJson, manifest, callLog, callIndex, fileDigests, linkFile];
+  return [...own, ...locksOf(layout)];
 }
 
 /** The files of a bag that are only ever locked. */

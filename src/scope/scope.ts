@@ -17,6 +17,7 @@ import { type QuiverWarning, toSafeWarning, type Warn } from "../base/warning.ts
 import { type Cache, checkCache } from "../cache/cache.ts";
 import type { Json } from "../call/call_record.ts";
 import type { StoreDescription } from "../store/stores.ts";
+import { toAbsolute, toPath } from "../value/file/file_handle.ts";
 import type { Digest } from "../value/value.ts";
 import { currentWorker } from "../worker/current_worker.ts";
 import {
@@ -70,6 +71,14 @@ export interface ScopeOptions {
    */
   workers?: WorkerContextOptions | undefined;
   /**
+   * The directory of output files, a path or a `file:` URL: those with a relative path lie in it, and a
+   * hit writes nothing outside of it, but where an argument of the call is the very path of the file, or
+   * of the directory that it is in. See `outputFile()`.
+   *
+   * @default {Deno.cwd()}
+   */
+  outputs?: string | URL;
+  /**
    * Told of each warning once; by default warnings are written to standard error, as are those that it
    * was not told because it throws.
    */
@@ -122,6 +131,8 @@ export interface Scope {
   readonly singleFlight: boolean;
   /** How long a call waits for another that computes its key, in milliseconds. */
   readonly leaseTimeout: number;
+  /** The directory of output files, if it is not the working directory. */
+  readonly outputs?: string;
   /**
    * The workers of the scope's own.
    *
@@ -177,6 +188,7 @@ const RULES: OptionRules<ScopeOptions> = {
     (value) => value === Infinity || (Number.isInteger(value) && TIMEOUT.allows(value)),
   ),
   workers: OBJECT,
+  outputs: ANYTHING,
   onWarning: FUNCTION,
 };
 
@@ -216,6 +228,12 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     strict,
     singleFlight,
     leaseTimeout,
+    ...(options.outputs !== undefined && {
+      outputs: toAbsolute(toPath(options.outputs, "open a scope as `outputs`")).replace(
+        /(?<=.)\/+$/,
+        "",
+      ),
+    }),
     warn: keepsWarn ? outer.warn : createWarn(strict, toSafeWarning(onWarning)),
   };
 }
@@ -323,6 +341,8 @@ export interface ScopeDescription {
   readonly singleFlight?: boolean;
   /** How long they are waited for; without end, if not given. */
   readonly leaseTimeout?: number;
+  /** The directory of output files; the working directory, if not given. */
+  readonly outputs?: string;
 }
 
 /**
@@ -331,7 +351,7 @@ export interface ScopeDescription {
  * @param cache How to open its cache, if another isolate is to.
  */
 export function describeScope(
-  { tags, metadata, strict, singleFlight, leaseTimeout }: Scope,
+  { tags, metadata, strict, singleFlight, leaseTimeout, outputs }: Scope,
   cache: StoreDescription | undefined,
 ): ScopeDescription {
   return {
@@ -340,6 +360,7 @@ export function describeScope(
     ...(metadata !== undefined && { metadata }),
     ...(!singleFlight && { singleFlight }),
     ...(leaseTimeout !== Infinity && { leaseTimeout }),
+    ...(outputs !== undefined && { outputs }),
     ...(cache !== undefined && { cache }),
   };
 }
@@ -352,7 +373,8 @@ export function describeScope(
  * @returns The scope, without a cache.
  */
 export function restoreScope(
-  { tags, metadata, strict, singleFlight = true, leaseTimeout = Infinity }: ScopeDescription,
+  { tags, metadata, strict, singleFlight = true, leaseTimeout = Infinity, outputs }:
+    ScopeDescription,
   onWarning: (warning: QuiverWarning) => void,
 ): Scope {
   return {
@@ -361,6 +383,7 @@ export function restoreScope(
     strict,
     singleFlight,
     leaseTimeout,
+    ...(outputs !== undefined && { outputs }),
     warn: createWarn(strict, onWarning),
   };
 }

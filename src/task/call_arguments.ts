@@ -2,6 +2,7 @@ import { type CancelSignal, settlingOf, takeSettled } from "../base/abortable.ts
 import type { Warn } from "../base/warning.ts";
 import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/errors.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
+import type { FileHandle } from "../value/file/file_handle.ts";
 import type { EncodedPart } from "../value/value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
 import { type CallStatus, CancelSource, findCall, Future } from "./future.ts";
@@ -55,6 +56,10 @@ export class FrozenArguments {
   readonly kept: readonly number[];
   /** The positions of those that hold what is lent. */
   readonly lent: readonly number[];
+  /** The positions of those that hold files. */
+  readonly filed: readonly number[];
+  /** The files among them. */
+  readonly files: readonly FileHandle[];
   readonly #tools: BufferTools | undefined;
   /** The bytes in `values` that are to stay as they are: calls may share a copy, or they are lent. */
   #sharedBytes = 0;
@@ -77,13 +82,15 @@ export class FrozenArguments {
       parts.set(value, part);
       return value;
     };
-    const { values, kept, lent } = capture(args, { large, moves: isGivenAway });
+    const { values, kept, lent, filed, files } = capture(args, { large, moves: isGivenAway });
     this.given = given.map((value, index) => isGivenAway(value) ? values[index] : value);
     this.#givenAway = given.map(isGivenAway);
     this.values = values;
     this.parts = parts;
     this.kept = kept;
     this.lent = lent;
+    this.filed = filed;
+    this.files = files;
     this.#tools = tools;
     // To read an object may run code of the caller's, an accessor, that changes a buffer beside it.
     this.#fresh = args.every((value) => !isObject(value) || isBuffer(value));

@@ -2,11 +2,12 @@ import { noteOfStrangers, sharedByCopies } from "../base/ambient.ts";
 import { checkOptions, oneOf, type OptionRule, type OptionRules } from "../base/check_options.ts";
 import { IndigestibleError, WorkerInitError } from "../base/errors.ts";
 import { importLater, LateModule, outside } from "../base/lazy_import.ts";
-import type { CallKeys, KeyedCall, TaskIdentity } from "../call/call_key.ts";
+import type { CallKeys, KeyedCall, KeyedRead, TaskIdentity } from "../call/call_key.ts";
 import type { TaskAddress } from "../call/call_record.ts";
 import type { CodeParts } from "../call/code/code_parts.ts";
 import type { FunctionProfile, ParsedFunction } from "../call/function_profile.ts";
 import type { Scope } from "../scope/scope.ts";
+import { toAbsolute, toPath } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 
 /**
@@ -176,6 +177,21 @@ const RULES: OptionRules<TaskOptions> = {
   code: oneOf(["reach", "module", "function", "none"]),
   ignore: NAMES,
   require: NAMES,
+  inputs: {
+    allows: (value) =>
+      Array.isArray(value) &&
+      value.every((one) => typeof one === "string" && one !== "" || one instanceof URL),
+    says: (_, value) =>
+      ": the option `inputs` is an array of paths or `file:` URLs, such as " +
+      `\`[new URL("./table.csv", import.meta.url)]\`, not ${toKind(value)}`,
+  },
+  env: {
+    allows: (value) =>
+      Array.isArray(value) && value.every((one) => typeof one === "string" && one !== ""),
+    says: (_, value) =>
+      ": the option `env` is an array of names of environment variables, not " +
+      (typeof value === "string" ? JSON.stringify(value) : toKind(value)),
+  },
 };
 
 /** What a task is made of; the callable that users hold is a face of this. */
@@ -188,6 +204,8 @@ export class TaskDefinition {
   readonly evaluatedAt: number = Date.now();
   /** Resolves specifiers as the task's module does, where that is known. */
   readonly resolve: ((specifier: string) => string) | undefined;
+  /** What the task reads by name, as it says, if anything. */
+  readonly reads?: TaskReads;
   readonly #options: TaskOptions;
   readonly #ignored: ReadonlySet<string>;
   /** There once the function was read, for the first key. */
@@ -213,6 +231,7 @@ export class TaskDefinition {
     }
     checkOptions(`define task "${String(options?.name ?? fn.name)}"`, options, RULES);
     const { name = fn.name, version, ignore = [], require = [], code = "reach" } = options;
+    const { inputs = [], env = [] } = options;
     this.address = toAddress(origin, name);
     // Whoever calls the task was checked by the types of `Task`.
     this.fn = fn as (...args: unknown[]) => unknown;
@@ -225,6 +244,9 @@ export class TaskDefinition {
       require: [...require],
     };
     this.#ignored = new Set(ignore);
+    if (inputs.length > 0 || env.length > 0) {
+      this.reads = { inputs: inputs.map((input) => toInput(input, this.address)), env: [...env] };
+    }
   }
 
   /** The task's name. */
@@ -344,12 +366,18 @@ export class TaskDefinition {
     });
   }
 
-  /** Makes the key of a call, once the function was read; adds the digests of large arrays. */
+  /**
+   * Makes the key of a call, once the function was read; adds the digests of large arrays.
+   *
+   * @param reads What the task reads by name holds now.
+   */
   toKeyedCall(
     args: readonly unknown[],
     parts?: Map<object, EncodedPart>,
+    reads?: readonly KeyedRead[],
   ): KeyedCall | undefined {
-    return this.#keyed?.keys.get(args, parts);
+    const keys = this.#keyed?.keys;
+    return reads === undefined ? keys?.get(args, parts) : keys?.make(args, reads, parts);
   }
 
   #toIdentity(code: Omit<CodeParts, "warnings"> | undefined): TaskIdentity {
@@ -375,6 +403,29 @@ export class TaskDefinition {
     }
     return [this.address, version, this.code];
   }
+}
+
+/** What a task reads by name. */
+export interface TaskReads {
+  /** Files and directories. */
+  readonly inputs: readonly TaskInput[];
+  /** The names of environment variables. */
+  readonly env: readonly string[];
+}
+
+/** A file or directory that a task reads by name. */
+interface TaskInput {
+  /** What it is called in records. */
+  readonly name: string;
+  /** Where it is. */
+  readonly path: string;
+}
+
+function toInput(input: string | URL, { module, name }: TaskAddress): TaskInput {
+  const path = toAbsolute(toPath(input, `define task "${name}" with the option \`inputs\``));
+  const text = String(input);
+  const folder = module.slice(0, module.lastIndexOf("/") + 1);
+  return { name: text.startsWith(folder) ? `./${text.slice(folder.length)}` : text, path };
 }
 
 function isImportMeta(origin: ImportMeta | URL | string): origin is ImportMeta {
@@ -447,4 +498,19 @@ export interface TaskOptions {
    * and is not remembered.
    */
   require?: readonly string[];
+  /**
+   * Files and directories that the function reads by name, such as
+   * `[new URL("./table.csv", import.meta.url)]`: their contents are part of the key, as those of
+   * arguments are that are given by `file()`.
+   *
+   * Requires `--allow-read` of them.
+   */
+  inputs?: readonly (string | URL)[];
+  /**
+   * Environment variables that the function reads: their values are part of the key, and whether they
+   * are set. The record has a digest of each, by which a short secret could be found out.
+   *
+   * Requires `--allow-env` of them.
+   */
+  env?: readonly string[];
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { ChangedArgumentError, DeadlockError } from "../base/errors.ts";
+import { importLater } from "../base/lazy_import.ts";
 import type { Warn } from "../base/warning.ts";
 import type { Cache } from "../cache/cache.ts";
 import {
@@ -16,11 +17,12 @@ import {
   lookUp,
   type RunBody,
 } from "../cache/get_or_compute.ts";
-import type { KeyedCall } from "../call/call_key.ts";
+import type { KeyedCall, KeyedRead } from "../call/call_key.ts";
 import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import type { Found } from "../store/stores.ts";
-import { toPart } from "../value/digest/digest_value.ts";
+import { toPart, UnreadFile } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
+import type { FileHandle } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 import {
   arePrimitive,
@@ -33,6 +35,11 @@ import {
 import { definitionOf, type TaskDefinition } from "./definition.ts";
 import type { CallStatus } from "./future.ts";
 
+/** What looks at files: loaded with the first that is an argument. */
+type CachedFiles = typeof import("../cache/cached_files.ts");
+
+export { lookUp };
+
 /** A call whose futures have been awaited. */
 export interface ReadyCall {
   /** The task. */
@@ -43,6 +50,8 @@ export interface ReadyCall {
   readonly args: readonly unknown[];
   /** The same as they were when the call was made, if that matters and they might change. */
   readonly frozen?: FrozenArguments | undefined;
+  /** What the task reads by name, once that was looked at. */
+  readonly reads?: readonly KeyedRead[];
   /** Told when the body starts; its cancellation ends the wait for the result. */
   readonly status: CallStatus;
   /** How its result is remembered, if it is to be. */
@@ -131,27 +140,67 @@ function isUnread(argument: unknown): boolean {
  *
  * @param warn Told why the call has no key.
  * @param parts The digests of large arrays that are known; those that are made are added.
- * @returns The call, or `undefined` when it cannot be remembered.
+ * @param reads What the task reads by name holds now.
+ * @returns The call, or `undefined` when it cannot be remembered; `"unread"` when there are files among
+ * the arguments of which nobody has settled yet what they stand for.
  */
 export function prepareCall(
   definition: TaskDefinition,
   args: readonly unknown[],
   warn: Warn,
   parts?: Map<object, EncodedPart>,
-): KeyedCall | undefined {
+  reads?: readonly KeyedRead[],
+): KeyedCall | "unread" | undefined {
   const { profile } = definition;
   if (profile === undefined) return undefined;
+  if (definition.reads !== undefined && reads === undefined) return "unread";
   definition.checkNames(profile);
   const missing = definition.missingParameter(profile, args);
   if (missing !== undefined) {
     return warnOf(definition, `"${missing}" must be given`, undefined, warn);
   }
   try {
-    return definition.toKeyedCall(args, parts);
+    return definition.toKeyedCall(args, parts, reads);
   } catch (error) {
+    if (error instanceof UnreadFile) return "unread";
     // What the caller's own getters and methods throw is no reason to lose the result, either.
     return warnOf(definition, "an argument has no digest", error, warn);
   }
+}
+
+/**
+ * Makes the key of a call that is keyable, files among its arguments included.
+ *
+ * @param arguments_ The arguments as they were when the call was made.
+ * @param warn Told why the call has no key.
+ * @param scope Whose cache remembers what files were.
+ * @returns The call, or `undefined` when it cannot be remembered.
+ * @throws {FileError} When a file cannot be read.
+ */
+export async function prepareSettled(
+  definition: TaskDefinition,
+  { values, parts, files }: Pick<FrozenArguments, "values" | "parts" | "files">,
+  warn: Warn,
+  scope: Scope,
+): Promise<KeyedCall | undefined> {
+  const call = prepareCall(definition, values, warn, new Map(parts));
+  if (call !== "unread") return call;
+  const reads = await readFiles(scope.cache, definition, files, scope.warn);
+  const settled = prepareCall(definition, values, warn, new Map(parts), reads);
+  return settled === "unread" ? undefined : settled;
+}
+
+/** Settles what files among arguments stand for, and looks at what the task reads by name. */
+async function readFiles(
+  cache: Cache | undefined,
+  definition: TaskDefinition,
+  files: readonly FileHandle[],
+  warn: Warn,
+): Promise<readonly KeyedRead[] | undefined> {
+  const { fileDigestsOf, settleFiles, toKeyedReads } = await importLater<CachedFiles>("cached");
+  const digests = fileDigestsOf(cache, warn);
+  settleFiles(files, digests);
+  return definition.reads && toKeyedReads(definition.reads, digests);
 }
 
 /** Tells why a call is not remembered. */
@@ -190,14 +239,16 @@ export function rememberCall(cache: Cache, ready: ReadyCall, runner: CallRunner)
 }
 
 function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): unknown {
-  const { definition, args, scope, status, frozen } = ready;
+  const { definition, args, scope, status, frozen, reads } = ready;
   frozen?.refuseMoved(definition.name);
   const parts = arePrimitive(args) ? undefined : new Map<object, EncodedPart>(frozen?.parts);
-  const call = prepareCall(definition, args, scope.warn, parts);
+  const call = prepareCall(definition, args, scope.warn, parts, reads);
+  if (call === "unread") return rememberFiles(cache, ready, runner, parts);
   if (call === undefined) return runner.run(toPlain(ready));
   status.keyed(call.key);
   refuseRecursion(definition.name, call.key, scope);
-  const found = lookUp(cache, call.key, { name: definition.name, warn: scope.warn });
+  const { warn, outputs } = scope;
+  const found = lookUp(cache, call, { name: definition.name, warn, outputs });
   // A hit that the cache knows at once is answered without a tick of any promise.
   if (!(found instanceof Promise)) return answerFound(found, cache, ready, call, runner, parts);
   const fixed = freeze(ready, parts);
@@ -205,6 +256,22 @@ function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): un
   return found.then((found) => {
     fixed.frozen?.endTurn();
     return answerFound(found, cache, fixed, call, runner);
+  });
+}
+
+/** What files stand for, among the arguments or read by name, is settled once for the whole call. */
+function rememberFiles(
+  cache: Cache,
+  ready: ReadyCall,
+  runner: CallRunner,
+  parts: BufferParts | undefined,
+): unknown {
+  const fixed = freeze(ready, parts);
+  if (fixed === undefined) return runner.run(ready);
+  const { definition, frozen, scope: { warn } } = fixed;
+  return readFiles(cache, definition, frozen?.files ?? [], warn).then((reads) => {
+    frozen?.endTurn();
+    return rememberKeyable(cache, reads === undefined ? fixed : { ...fixed, reads }, runner);
   });
 }
 
@@ -243,11 +310,12 @@ async function computeMissed(
   runner: CallRunner,
 ): Promise<unknown> {
   const { definition: { name }, scope, status } = ready;
-  const { warn, singleFlight, leaseTimeout } = scope;
+  const { warn, singleFlight, leaseTimeout, outputs } = scope;
   const metadata = toRecordMetadata(scope);
   const { value, source } = await getOrCompute(cache, call, {
     name,
     warn,
+    outputs,
     singleFlight,
     leaseTimeout,
     metadata,
@@ -264,7 +332,7 @@ async function computeMissed(
         leased,
         compute: (body, { copies = false, refuse } = {}) => {
           const take = copies ? toTake(call, ready.frozen) : undefined;
-          const options = { metadata, warn, take, refuse };
+          const options = { metadata, warn, outputs, take, refuse };
           return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
         },
       };
@@ -296,8 +364,13 @@ function toPlain(ready: ReadyCall): ReadyCall {
 /** The call with the arguments that its body gets. */
 function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
   if (frozen === undefined) return call;
-  const values = withGiven(call, args, frozen);
-  return frozen.kept.length === 0 ? { ...call, values } : { ...call, values, kept: frozen.kept };
+  const { kept, filed } = frozen;
+  return {
+    ...call,
+    values: withGiven(call, args, frozen),
+    ...(kept.length > 0 && { kept }),
+    ...(filed.length > 0 && { files: filed }),
+  };
 }
 
 /** Puts arguments that do not count for the key back as they were given. */

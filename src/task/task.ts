@@ -268,42 +268,43 @@ function createCallable(
   definition: TaskDefinition,
   scopeOf: () => Scope,
 ): Task<unknown[], unknown> {
-  const keyed = async (args: readonly unknown[]): Promise<Digest> => (await made(args)).key;
-  const made = async (args: readonly unknown[]): Promise<KeyedCall> => {
+  const keyed = async (args: readonly unknown[]): Promise<KeyedCall> => {
     const { name } = definition;
     // The call that is meant is the one of now.
     const frozen = freezeArguments(name, args, refuse, { tools: REMEMBERING.loaded?.BUFFER_TOOLS });
     // Futures first: one that failed while a module loads would count as looked at by nobody.
-    const { values, parts } = frozen !== undefined && hasFuture(frozen.values)
+    const { values, parts, files = [] } = frozen !== undefined && hasFuture(frozen.values)
       ? await frozen.resolved(name)
       : frozen ?? refuse(`Cannot digest a call of "${name}"`);
-    const { makeKeyable, prepareCall } = await REMEMBERING.load();
+    const { makeKeyable, prepareSettled } = await REMEMBERING.load();
     const unreadable = await makeKeyable(definition, values, scopeOf().warn);
     if (unreadable !== undefined) throw unreadable.cause;
-    const call = prepareCall(definition, values, refuse, new Map(parts));
+    const call = await prepareSettled(definition, { values, parts, files }, refuse, scopeOf());
     return call ?? refuse(`Cannot digest a call of "${name}": it has no key`);
   };
   const helpers = {
     address: definition.address,
-    digest: (...args: unknown[]) => keyed(args),
+    digest: async (...args: unknown[]) => (await keyed(args)).key,
     contains: async (...args: unknown[]) => {
       const { cache } = scopeOf();
-      return cache !== undefined && await cache.contains(await keyed(args));
+      return cache !== undefined && await cache.contains((await keyed(args)).key);
     },
     load: async (...args: unknown[]) => {
-      const { cache } = scopeOf();
-      const key = await keyed(args);
-      const found = await cache?.lookup(key);
+      const { cache, warn, outputs } = scopeOf();
+      const { name } = definition;
+      const call = await keyed(args);
+      const { lookUp } = await REMEMBERING.load();
+      const found = cache && await lookUp(cache, call, { name, warn, outputs });
       if (found?.hit) return found.value;
       const state = cache === undefined ? "there is no cache here" : "its cache does not know it";
-      throw new CacheMissError(`Cannot load a call of "${definition.name}": ${state}`, key);
+      throw new CacheMissError(`Cannot load a call of "${name}": ${state}`, call.key);
     },
     evict: async (...args: unknown[]) => {
       const { cache } = scopeOf();
-      return cache !== undefined && await cache.evict(await keyed(args));
+      return cache !== undefined && await cache.evict((await keyed(args)).key);
     },
     explain: async (...args: unknown[]) => {
-      const call = await made(args).catch((thrown: unknown) => ({ thrown }));
+      const call = await keyed(args).catch((thrown: unknown) => ({ thrown }));
       const { explainTask } = await importLater<Explaining>("explain");
       return await explainTask(definition, scopeOf().cache, args, call);
     },

@@ -14,6 +14,7 @@
  */
 import { createError, defineHidden, toErrorShape } from "./error_shape.ts";
 import { findRegistered } from "./error_registry.ts";
+import { FileHandle } from "./file/file_handle.ts";
 import { isDigestible } from "./symbols.ts";
 
 /** A buffer that nobody can resize, or a view on one. */
@@ -32,8 +33,8 @@ export interface CaptureOptions {
   /** Tells which of the values are given away, so that their buffers move instead. */
   readonly moves?: (value: unknown) => boolean;
   /**
-   * Whether objects without a prototype stay so, as those in results do. Keys do not tell them from
-   * others, so that an argument becomes a plain object.
+   * Whether the values are results: objects without a prototype stay so, and so do files that a task
+   * has made. Keys do not tell such objects from others, so that an argument becomes a plain object.
    *
    * @default {false}
    */
@@ -92,6 +93,10 @@ interface Captured {
   readonly kept: readonly number[];
   /** The positions of those that hold a large buffer which stands for itself. */
   readonly lent: readonly number[];
+  /** The positions of those that hold files. */
+  readonly filed: readonly number[];
+  /** The files. */
+  readonly files: readonly FileHandle[];
 }
 
 /**
@@ -102,7 +107,9 @@ interface Captured {
  * @throws Whatever an accessor or a proxy's trap throws.
  */
 export function capture(values: readonly unknown[], options: CaptureOptions): Captured {
-  return values.some(isObject) ? new Capture(options).all(values) : { values, kept: [], lent: [] };
+  return values.some(isObject)
+    ? new Capture(options).all(values)
+    : { values, kept: [], lent: [], filed: [], files: [] };
 }
 
 class Capture {
@@ -119,6 +126,7 @@ class Capture {
   #keeps = false;
   /** Whether a large buffer in it stands for itself. */
   #lends = false;
+  readonly #files: FileHandle[] = [];
 
   constructor(options: CaptureOptions) {
     this.#options = options;
@@ -128,18 +136,21 @@ class Capture {
     const copies: unknown[] = [];
     const kept: number[] = [];
     const lent: number[] = [];
+    const filed: number[] = [];
     const { moves } = this.#options;
     if (moves !== undefined && values.some(moves)) this.#users = countBuffers(values);
     for (const [index, value] of values.entries()) {
       this.#moving = isObject(value) && moves?.(value) === true;
       this.#keeps = false;
       this.#lends = false;
+      const before = this.#files.length;
       copies.push(this.#copy(value));
       for (let fill = this.#unfilled.pop(); fill !== undefined; fill = this.#unfilled.pop()) fill();
       if (this.#keeps) kept.push(index);
       if (this.#lends) lent.push(index);
+      if (this.#files.length > before) filed.push(index);
     }
-    return { values: copies, kept, lent };
+    return { values: copies, kept, lent, filed, files: this.#files };
   }
 
   readonly #copy = (value: unknown): unknown => {
@@ -176,7 +187,18 @@ class Capture {
       if (error instanceof TypeError) return this.#keep(value);
       throw error;
     }
+    if (prototype === FileHandle.prototype) return this.#copyFile(value);
     return value instanceof Error ? this.#copyError(value) : this.#keep(value);
+  }
+
+  /** Which content it stands for is settled for each call anew, unless it is. */
+  #copyFile(value: object): object {
+    if (!FileHandle.isGenuine(value)) return this.#keep(value);
+    const { content, path, always, own } = FileHandle.stateOf(value);
+    const stays = own ? this.#options.bare : content !== undefined;
+    const copy = stays ? value : new FileHandle({ path, ...(always && { always }) });
+    this.#files.push(copy);
+    return copy;
   }
 
   #copyArray(value: object): object {

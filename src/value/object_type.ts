@@ -1,6 +1,7 @@
 import * as types from "node:util/types";
 import { isOfBuffers, TYPED_ARRAYS } from "./capture.ts";
 import { toErrorShape } from "./error_shape.ts";
+import { FileHandle } from "./file/file_handle.ts";
 import { VALUE_KIND, type ValueKindName } from "./value.ts";
 
 /** The name of a kind of array or buffer. */
@@ -112,6 +113,7 @@ export type ObjectType =
   | "Error"
   | "URL"
   | "URLSearchParams"
+  | "File"
   | ArrayKindName
   | "Instance";
 
@@ -129,6 +131,7 @@ const BY_PROTOTYPE: ReadonlyMap<object, Promised> = new Map<object, Promised>([
   [BigInt.prototype, ["Boxed", isBoxed]],
   [URL.prototype, ["URL", isOfWeb]],
   [URLSearchParams.prototype, ["URLSearchParams", isOfWeb]],
+  [FileHandle.prototype, ["File", isFile]],
   [ArrayBuffer.prototype, ["ArrayBuffer", hasBytes]],
   [SharedArrayBuffer.prototype, ["SharedArrayBuffer", hasBytes]],
   [DataView.prototype, ["DataView", hasBytes]],
@@ -166,6 +169,11 @@ export const isProxy: (value: object) => boolean = types.isProxy;
 
 function hasBytes(value: object): boolean {
   return ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value);
+}
+
+/** Whether an object is a handle, and does not only inherit from one. */
+function isFile(value: object): boolean {
+  return FileHandle.isGenuine(value);
 }
 
 function isBoxed(value: object): boolean {

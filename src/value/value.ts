@@ -2,7 +2,14 @@
 export type Digest = string;
 
 /** What a look-up found. */
-export type Found<T> = { readonly hit: true; readonly value: T } | { readonly hit: false };
+export type Found<T> =
+  | {
+    readonly hit: true;
+    readonly value: T;
+    /** The files inside that a task has written, if there are any. */
+    readonly files?: readonly object[];
+  }
+  | { readonly hit: false };
 
 /** Bytes and how to read them. */
 export interface Payload {
@@ -18,12 +25,16 @@ export interface EncodedPart extends Payload {
   readonly digest: Digest;
   /** The lengths of the dimensions that HDF5 tools are to see; absent for one dimension. */
   readonly shape?: readonly number[];
+  /** Whether the bytes are read when they are asked for: nobody has them, and nobody is to keep them. */
+  readonly lazy?: boolean;
 }
 
 /** A value ready to be stored: its own bytes, and the large arrays that were split out of it. */
 export interface EncodedValue extends EncodedPart {
   /** The large arrays inside, each once. They must be stored before the value itself. */
   readonly parts: readonly EncodedPart[];
+  /** The files inside, if there are any. */
+  readonly files?: readonly object[];
 }
 
 /** A payload that lies in a store, of which pieces can be read. */

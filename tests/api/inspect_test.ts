@@ -5,6 +5,7 @@ import {
   createMemoryCache,
   currentSignal,
   Executor,
+  file,
   type Future,
   openBag,
   task,
@@ -152,4 +153,16 @@ Deno.test("Executor that was terminated, or is shared, can be shown", async () =
   const shared = getReusableExecutor({ workerType: "inline" });
   assert(Deno.inspect(shared).startsWith("ReusableExecutor {"));
   await shared.close();
+});
+
+Deno.test("FileHandle shows where it is, and what it holds once that is known", async () => {
+  const path = await Deno.makeTempFile();
+  assertEquals(Deno.inspect(file(path)), `FileHandle { path: ${JSON.stringify(path)} }`);
+  const show = task("data:text/javascript,show", (one: unknown) => Deno.inspect(one), {
+    name: "show",
+  });
+  const shown = await cacheScope({ cache: createMemoryCache() }, () => show(file(path)));
+  assertStringIncludes(shown, "size: 0");
+  assertStringIncludes(shown, "e3b0c44298fc1c14");
+  await Deno.remove(path);
 });

@@ -6,6 +6,7 @@ import {
   cacheScope,
   createMemoryCache,
   Executor,
+  file,
   openBag,
   openScope,
   setDefaultScope,
@@ -99,6 +100,7 @@ const SCOPE: Options = {
   strict: ["boolean"],
   singleFlight: ["boolean"],
   leaseTimeout: ["number"],
+  outputs: ["string"],
   onWarning: ["function"],
 };
 
@@ -178,8 +180,11 @@ const TAKERS: {
       code: ["choice"],
       ignore: ["strings"],
       require: ["strings"],
+      inputs: ["strings"],
+      env: ["strings"],
     },
   ],
+  "file()": [(options) => file("a", options), { hash: ["choice"] }],
   "cacheScope()": [(options) => cacheScope(options, () => {}), { ...SCOPE, workers: ["object"] }],
   "cacheScope() with workers": [
     (workers) => cacheScope({ workers: { workerType: "process", ...workers } }, () => {}),

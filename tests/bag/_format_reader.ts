@@ -39,6 +39,7 @@ export interface ReadBag {
   readonly forgotten: readonly string[];
   readonly skipped: number;
   readonly touches: readonly { readonly touch: string; readonly at: number }[];
+  readonly files: readonly { readonly size: number; readonly digest: string }[];
   readonly indexed: number | null;
 }
 

@@ -21,6 +21,7 @@ import threading
 import zlib
 
 SPLIT_BYTES = 4096
+PIECE_BYTES = 8 * 1024 * 1024
 BLOCK_BYTES = 65536
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
 DEEPEST = 200
@@ -416,8 +417,54 @@ class Graph:
             node.texts = [s if s is UNDEFINED else self.text(s) for s in rest[:4]]
             end = 5 + 2 * int(rest[4])
             node.hidden, node.properties = self.pairs(rest[5:end]), self.pairs(rest[end:])
+        elif kind == "File":
+            self.fill_file(node, rest)
         elif kind != "part" and kind not in NUMBERS:
             raise Malformed(f"a node of the type {kind}")
+
+    def fill_file(self, node, rest):
+        path, output, always, node.directory, node.digest, node.size, *entries = rest
+        text = lambda slot: slot if slot is UNDEFINED else self.text(slot)
+        node.path, node.output, node.entries = text(path), text(output), []
+        if always is not False:
+            raise Malformed("a File of no store")
+        for kind, path, *fields in entries:
+            entry = {"type": kind, "path": self.text(path)}
+            if kind == "link":
+                entry["target"] = self.text(fields[0])
+            elif kind == "file":
+                size, executable, digest, pieces = fields
+                entry |= {"size": size, "executable": executable, "digest": digest, "pieces": pieces}
+                self.check_pieces(entry)
+            elif kind != "directory":
+                raise Malformed(f"an entry of the type {kind}")
+            node.entries.append(entry)
+        if node.output is not UNDEFINED and node.digest != self.digest_entries(node):
+            raise Malformed("a File of other entries")
+
+    def check_pieces(self, entry):
+        """The bytes of a file are its pieces, one behind the other."""
+        pieces = entry["pieces"]
+        loaded = [self.load_part(pieces[at : at + 32].hex()) for at in range(0, len(pieces), 32)]
+        if any(len(piece.content) != PIECE_BYTES for piece in loaded[:-1]):
+            raise Malformed("a piece of another size")
+        content = b"".join(piece.content for piece in loaded)
+        if len(content) != entry["size"] or hashlib.sha256(content).digest() != entry["digest"]:
+            raise Malformed("a file of other bytes")
+
+    def digest_entries(self, node):
+        if not node.directory:
+            (entry,) = node.entries
+            return entry["digest"]
+        lines = b""
+        for entry in node.entries:
+            fields = [entry["type"], entry["path"]]
+            if entry["type"] == "file":
+                fields += [entry["executable"], entry["digest"].hex()]
+            elif entry["type"] == "link":
+                fields.append(entry["target"])
+            lines += write_json(fields).encode() + b"\n"
+        return hashlib.sha256(lines).digest()
 
     def fill_sparse(self, node, length, pairs):
         is_index = lambda key: INDEX.fullmatch(key) and int(key) < 2**32 - 1
@@ -614,6 +661,29 @@ class Canonical:
     def write_URLSearchParams(self, node):
         self.out += b"\x37" + encode_text(node.text)
 
+    def write_boolean(self, value):
+        self.out.append(35 if value else 34)
+
+    def write_File(self, node):
+        self.out.append(56)
+        if self.exact:
+            self.write(node.path)
+            self.write(node.output)
+        self.write_boolean(node.directory)
+        self.out += node.digest
+        if not self.exact:
+            return
+        self.out += encode_double(node.size) + encode_uint(len(node.entries))
+        for entry in node.entries:
+            self.write(entry["type"])
+            self.write(entry["path"])
+            if entry["type"] == "link":
+                self.write(entry["target"])
+            elif entry["type"] == "file":
+                self.out += encode_double(entry["size"])
+                self.write_boolean(entry["executable"])
+                self.out += entry["digest"] + entry["pieces"]
+
     def write_Boxed(self, node):
         self.out.append(48)
         self.write(node.inside)
@@ -737,6 +807,12 @@ def read_touches(root):
     return [read_checked_line(line) for line in lines if line != b""]
 
 
+def read_files(root):
+    """Gives what files were when they were hashed, as far as that is to be believed."""
+    lines = (read_file(f"{root}/files.jsonl") or b"").split(b"\n")
+    return [found for found in map(read_checked_line, filter(None, lines)) if found is not None]
+
+
 def write_number(number):
     """Writes a number as ECMAScript does."""
     if isinstance(number, int):
@@ -754,10 +830,10 @@ def write_number(number):
 
 
 def write_json(value):
-    """Writes numbers, texts, None and lists of them as JSON.stringify does."""
+    """Writes numbers, texts, booleans, None and lists of them as JSON.stringify does."""
     if isinstance(value, list):
         return "[" + ",".join(map(write_json, value)) + "]"
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         return write_number(value)
     text = json.dumps(value, ensure_ascii=False)
     return re.sub("[\ud800-\udfff]", lambda found: "\\u%04x" % ord(found[0]), text)
@@ -776,8 +852,12 @@ def make_key(record):
             counted.append(None)
         counted.append(argument["digest"])
     parts.append(counted)
-    if ignored is not None:
+    reads = record.get("reads")
+    if ignored is not None or reads is not None:
         parts.append(ignored)
+    if reads is not None:
+        name = lambda read: [read["name"], read["digest"]] if read["kind"] == "env" else read["digest"]
+        parts.append([name(read) for read in reads])
     return hashlib.sha256(write_json(parts).encode("utf-8")).hexdigest()
 
 
@@ -831,6 +911,9 @@ def describe(value):
             return [node.type, node.text]
         if node.type == "Boxed":
             return [node.type, slot(node.inside)]
+        if node.type == "File":
+            place = [slot(node.path), slot(node.output), node.directory]
+            return [node.type, *place, node.digest.hex(), slot(node.size)]
         return [node.type, [slot(text) for text in node.texts], pairs(node.hidden), pairs(node.properties)]
 
     root = slot(value)
@@ -880,6 +963,7 @@ def report_bag(root, signing_key):
         "forgotten": sorted(key for key, line in newest.items() if line[2] is None),
         "skipped": skipped,
         "touches": read_touches(root),
+        "files": read_files(root),
         "indexed": indexed,
     }
 

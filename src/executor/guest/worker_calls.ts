@@ -271,6 +271,7 @@ export class WorkerCalls {
     return await compute(scope.cache, { ...call, values: args }, body, {
       metadata: toRecordMetadata(scope),
       warn: scope.warn,
+      outputs: scope.outputs,
       refuse,
       fix: fixResult,
     });

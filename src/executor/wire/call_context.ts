@@ -110,7 +110,8 @@ export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | un
   const { cache, tags, metadata, strict, singleFlight, leaseTimeout, chain, nesting } = scope;
   const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
-    leaseTimeout === Infinity && metadata === undefined && nesting === undefined;
+    leaseTimeout === Infinity && metadata === undefined && nesting === undefined &&
+    scope.outputs === undefined;
   const bare = plain && Object.keys(tags).length === 0;
   if (bare) return flags && { tags, strict, bare, ...flags };
   return {

@@ -8,9 +8,10 @@ import {
   isArrayValue,
   toObjectType,
 } from "../object_type.ts";
-import { type Digest, type Found, type Payload, toKindName } from "../value.ts";
+import { type Digest, type Found, type Payload, toKindName, VALUE_KIND } from "../value.ts";
 import { fromCbor } from "./cbor.ts";
-import { fromGraph } from "./graph_reader.ts";
+import { FileHandle } from "../file/file_handle.ts";
+import { filesOfStore, fromGraph } from "./graph_reader.ts";
 import { toGraph } from "./graph_writer.ts";
 
 /** A large array that a value refers to is not there. */
@@ -37,12 +38,14 @@ export class MissingPartError extends QuiverError {
  * @param payload What was stored. From here on the bytes belong to the result, which may be a view
  * on them.
  * @param load Gives the parts, whose bytes belong to the result as well.
+ * @param files Takes the files inside that a task has written; their pieces are not loaded.
  * @throws {MissingPartError} If `load` does not know a part.
  * @throws {SyntaxError} If the bytes are not what `encodeValue()` makes.
  */
 export function decodeValue(
   payload: Payload,
   load: (digest: Digest) => Payload | undefined,
+  files: FileHandle[] = [],
 ): unknown {
   const kind = toKindName(payload.kind);
   if (kind === undefined) {
@@ -52,7 +55,7 @@ export function decodeValue(
   const data = fromCbor(payload.bytes);
   if (kind === "cbor") return data;
   const loaded = new Map<Digest, Payload>();
-  return fromGraph(data, (digest) => {
+  const loadPart = (digest: Digest) => {
     const known = loaded.get(digest);
     // Arrays that are equal but not the same are stored once, and each needs bytes of its own.
     if (known !== undefined) return toStoredArray(digest, { ...known, bytes: known.bytes.slice() });
@@ -60,7 +63,8 @@ export function decodeValue(
     if (part === undefined) throw new MissingPartError(digest);
     loaded.set(digest, part);
     return toStoredArray(digest, part);
-  });
+  };
+  return fromGraph(data, loadPart, undefined, filesOfStore(load, files));
 }
 
 /**
@@ -79,7 +83,11 @@ export function decodeFound(
   const payload = load(digest);
   if (payload === undefined) return { hit: false };
   try {
-    return { hit: true, value: decodeValue(payload, load) };
+    // Most values cannot hold any.
+    if (payload.kind !== VALUE_KIND.graph) return { hit: true, value: decodeValue(payload, load) };
+    const files: FileHandle[] = [];
+    const value = decodeValue(payload, load, files);
+    return files.length === 0 ? { hit: true, value } : { hit: true, value, files };
   } catch (error) {
     if (error instanceof MissingPartError) return { hit: false };
     throw error;
@@ -105,7 +113,8 @@ export function toStoredArray(digest: Digest, part: Payload): object {
  * Makes the arrays and buffers of a result what they are when it comes out of a store, so that who
  * computed it gets what everybody else will. A `Buffer` becomes a `Uint8Array` of the same memory;
  * what shows shared or resizable memory becomes a copy that does not, as does a buffer that may grow
- * or shrink; and of arrays that show one buffer all but the first become copies.
+ * or shrink; and of arrays that show one buffer all but the first become copies. A file that a task has
+ * written stands from now on for what it held.
  *
  * @param value The result; it stays as it is.
  * @returns The same value where there is nothing to change, as nearly everywhere, or when it cannot be
@@ -118,7 +127,9 @@ export function settleBytes(value: unknown): unknown {
     if (settled.size === 0) return value;
     const beside: object[] = [];
     const toNode = (object: object) =>
-      isArrayValue(object, toObjectType(object)) ? [BESIDE, beside.push(object) - 1] : undefined;
+      settled.has(object) || isArrayValue(object, toObjectType(object))
+        ? [BESIDE, beside.push(object) - 1]
+        : undefined;
     const graph = toGraph(value, { toNode });
     return fromGraph(graph, refusePart, undefined, ([type, index]) => {
       const array = type === BESIDE ? beside[Number(index)] : undefined;
@@ -143,6 +154,11 @@ function findUnsettled(root: object): Map<object, object> {
     if (isArrayValue(value, toObjectType(value))) {
       const other = settle(value, buffers);
       if (other !== value) settled.set(value, other);
+      continue;
+    }
+    if (value instanceof FileHandle) {
+      const { own, ...state } = FileHandle.stateOf(value);
+      if (own) settled.set(value, new FileHandle(state));
       continue;
     }
     for (const part of partsOf(value)) {

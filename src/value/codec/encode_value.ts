@@ -1,7 +1,7 @@
 import { shapesIn } from "../array_shape.ts";
 import { capture } from "../capture.ts";
 import { Refusal } from "../digest/byte_sink.ts";
-import { toArrayPart } from "../digest/canonical_writer.ts";
+import { toArrayPart } from "../array_part.ts";
 import { writeExact } from "../digest/digest_value.ts";
 import { explainRefusal } from "../digest/refusal.ts";
 import { isArrayKind, isArrayValue, toObjectType } from "../object_type.ts";
@@ -48,10 +48,14 @@ function encode(
   known?: ReadonlyMap<object, EncodedPart>,
   read = false,
 ): EncodedValue {
-  const { digest, plain, storable, steady, parts, whole } = writeExact(value, known);
+  const { digest, plain, storable, steady, parts, files, whole } = writeExact(value, known);
   // The bytes are made in another go, and must be those of the digest: accessors are read once.
   if (!steady && !read) {
-    return encode(capture([value], { large: (buffer) => buffer }).values[0], known, true);
+    return encode(
+      capture([value], { large: (buffer) => buffer, bare: true }).values[0],
+      known,
+      true,
+    );
   }
   if (!storable) throw new Refusal("it has a digest but no stored form");
   if (whole !== undefined) return { ...whole, parts: [] };
@@ -59,14 +63,28 @@ function encode(
   const small = toSmallArray(value);
   if (small !== undefined) return { ...small, parts: [] };
   if (parts.size === 0) {
-    return { digest, kind: VALUE_KIND.graph, bytes: toCbor(toGraph(value)), parts: [] };
+    const bytes = toCbor(toGraph(value, { stored: true }));
+    return {
+      digest,
+      kind: VALUE_KIND.graph,
+      bytes,
+      parts: [],
+      ...(files !== undefined && { files }),
+    };
   }
   const shapes = new Map<object, readonly number[]>();
   const visit = (object: object) => {
     for (const [array, shape] of shapesIn(object)) shapes.set(array, shape);
   };
-  const bytes = toCbor(toGraph(value, { parts, visit }));
-  return { digest, kind: VALUE_KIND.graph, bytes, parts: once(parts, shapes) };
+  const bytes = toCbor(toGraph(value, { parts, visit, stored: true }));
+  const all = once(parts, shapes);
+  return {
+    digest,
+    kind: VALUE_KIND.graph,
+    bytes,
+    parts: all,
+    ...(files !== undefined && { files }),
+  };
 }
 
 /**

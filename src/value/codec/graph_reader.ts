@@ -1,12 +1,32 @@
 import { createError, defineHidden } from "../error_shape.ts";
+import { FileHandle } from "../file/file_handle.ts";
+import { fromFileNode } from "../file/stored_file.ts";
 import { fromBytes, isArrayKind } from "../object_type.ts";
-import type { Digest } from "../value.ts";
+import type { Digest, Payload } from "../value.ts";
 
 /** Gives the array or buffer that is stored under a digest. */
 export type LoadPart = (digest: Digest) => object;
 
-/** Makes the object of a node that no store has; `undefined` of every other. */
+/** Makes the object of a node otherwise than every reader does; `undefined` of every other node. */
 type FromNode = (node: GraphNode) => object | undefined;
+
+/**
+ * Makes files of their nodes such that they are read out of the store that the graph comes from.
+ *
+ * @param load Reads a piece of a file.
+ * @param outputs Takes those that a task has written.
+ */
+export function filesOfStore(
+  load: (digest: Digest) => Payload | undefined,
+  outputs: FileHandle[] = [],
+): FromNode {
+  return (node) => {
+    if (node[0] !== "File") return undefined;
+    const file = fromFileNode(node, { toText, load });
+    if (FileHandle.stateOf(file).output !== undefined) outputs.push(file);
+    return file;
+  };
+}
 
 /** What takes the place of an error in a graph. */
 export interface Replacement {
@@ -30,7 +50,7 @@ export interface Restoration {
  * @param table The graph, as CBOR or structured clone gave it back.
  * @param loadPart Where to get what is stored on its own.
  * @param restoration Makes errors what they were.
- * @param fromNode Makes what no store has.
+ * @param fromNode Makes what only the caller knows how to make.
  * @throws {SyntaxError} If the table is no graph.
  */
 export function fromGraph(
@@ -197,6 +217,8 @@ function createObject(node: GraphNode, loadPart: LoadPart): object {
       return toBoxed(Array.isArray(first) ? toPrimitive(first) : toPlain(first));
     case "Error":
       return toError(node);
+    case "File":
+      return fromFileNode(node, { toText });
     case "part":
       if (!(first instanceof Uint8Array) || first.length !== 32) throw malformed("a part");
       return loadPart(first.toHex());
@@ -235,7 +257,12 @@ function toError(node: GraphNode): Error {
   });
 }
 
-function toText(slot: unknown): string {
+/**
+ * Reads a key or a slot that must be a text.
+ *
+ * @throws {SyntaxError} If it is none.
+ */
+export function toText(slot: unknown): string {
   const text = Array.isArray(slot) ? toPrimitive(slot) : slot;
   if (typeof text !== "string") throw malformed("a text");
   return text;

@@ -1,5 +1,7 @@
 import { Refusal, TooDeepError } from "../digest/byte_sink.ts";
 import { type ErrorField, toErrorShape } from "../error_shape.ts";
+import { FileHandle } from "../file/file_handle.ts";
+import { toFileNode } from "../file/stored_file.ts";
 import {
   bytesOf,
   isArrayValue,
@@ -39,6 +41,12 @@ export interface GraphOptions {
    * @default {Reflect.get}
    */
   read?: (object: object, key: string) => unknown;
+  /**
+   * Whether the graph goes to a store, which knows nothing of the places of this machine.
+   *
+   * @default {false}
+   */
+  stored?: boolean;
   /** Told of each object that the graph has a node for. */
   visit?: (object: object) => void;
 }
@@ -145,6 +153,9 @@ class GraphWriter {
     if (type === "Boxed") return [type, this.#toSlot(value.valueOf())];
     if (type === "URL" || type === "URLSearchParams") return [type, toTextSlot(String(value))];
     if (value instanceof Error) return this.#errorNode(value);
+    if (value instanceof FileHandle) {
+      return toFileNode(value, { toSlot: toTextSlot, stored: this.#options.stored ?? false });
+    }
     if (!isArrayValue(value, type)) this.#refuse();
     const part = this.#options.parts?.get(value);
     if (part !== undefined) return ["part", Uint8Array.fromHex(part.digest)];

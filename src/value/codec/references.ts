@@ -1,3 +1,4 @@
+import { chunksOfNode } from "../file/stored_file.ts";
 import { type Digest, type Payload, VALUE_KIND } from "../value.ts";
 import { fromCbor } from "./cbor.ts";
 
@@ -12,7 +13,8 @@ export function mayRefer(kind: number): boolean {
 }
 
 /**
- * Lists the parts that a stored value refers to: the large arrays that were split out of it.
+ * Lists the parts that a stored value refers to: the large arrays that were split out of it, and the
+ * pieces of files.
  *
  * @param payload What was stored.
  * @returns The digests of the parts, each once.
@@ -23,8 +25,9 @@ export function referencesOf(payload: Payload): Digest[] {
   const table = fromCbor(payload.bytes);
   const digests = new Set<Digest>();
   for (const node of Array.isArray(table) ? table : []) {
-    if (!Array.isArray(node) || node[0] !== "part" || !(node[1] instanceof Uint8Array)) continue;
-    digests.add(node[1].toHex());
+    if (!Array.isArray(node)) continue;
+    if (node[0] === "File") { for (const chunk of chunksOfNode(node)) digests.add(chunk); }
+    else if (node[0] === "part" && node[1] instanceof Uint8Array) digests.add(node[1].toHex());
   }
   return [...digests];
 }

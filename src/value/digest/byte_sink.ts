@@ -231,6 +231,7 @@ export const TAG = {
   ancestor: 53,
   url: 54,
   urlSearchParams: 55,
+  file: 56,
 } as const;
 
 /** Thrown where a walk meets a value that it cannot take; where that is, is found out later. */

@@ -1,8 +1,9 @@
-import { createSha256 } from "../../base/sha256.ts";
+import { toArrayPart } from "../array_part.ts";
 import { type ErrorField, toErrorShape } from "../error_shape.ts";
+import { partsOfFile, readOutput } from "../file/stored_file.ts";
+import { FileHandle } from "../file/file_handle.ts";
+import type { FileContent } from "../file/file_state.ts";
 import {
-  type ArrayKindName,
-  type ArrayValue,
   bytesOf,
   isArrayKind,
   isArrayValue,
@@ -16,7 +17,7 @@ import {
 import { DigestReference, digestSymbol, isCallback, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES, VALUE_KIND } from "../value.ts";
 import { type ByteSink, DIGEST_SCHEME, Refusal, TAG, TooDeepError } from "./byte_sink.ts";
-import { NO_DIGEST, OWN_DIGEST, refuseDigest } from "./refusal.ts";
+import { NO_DIGEST, OWN_DIGEST, refuseDigest, UNREAD_FILE } from "./refusal.ts";
 
 /** An object of which a part is written. Frames stand for the stack, which JavaScript has little of. */
 export interface Frame {
@@ -151,6 +152,8 @@ export abstract class CanonicalWriter {
   readonly #frames: Frame[] = [];
   /** The instances that are being written, each with what stands for it. */
   readonly #instances: object[] = [];
+  /** The files met so far, if any. */
+  files: FileHandle[] | undefined;
   /** Whether all that was written is plain data, which CBOR carries as it is. */
   plain = true;
   /** Whether all that was written can be stored. */
@@ -193,6 +196,8 @@ export abstract class CanonicalWriter {
   protected abstract openEntries(items: readonly unknown[], width: number): Frame;
   /** Gives what counts of the stack of an error. */
   protected abstract stackOf(stack: string | undefined): string | undefined;
+  /** Writes what counts of a file, behind its tag. */
+  protected abstract writeFile(value: FileHandle): void;
   /** Says whether one of so many properties is an accessor, where that matters. */
   protected abstract isComputed(value: object, keys: readonly string[]): boolean;
   /** The tag of an object without prototype. */
@@ -371,6 +376,9 @@ export abstract class CanonicalWriter {
     } else if (type === "Boxed") {
       this.sink.byte(TAG.boxed);
       this.write(value.valueOf());
+    } else if (value instanceof FileHandle && type === "File") {
+      this.sink.byte(TAG.file);
+      this.writeFile(value);
     } else if (value instanceof DigestReference) {
       this.storable = false;
       this.#writeDigest(value.digest);
@@ -391,6 +399,12 @@ export abstract class CanonicalWriter {
 
   #writeDigest(digest: Digest): void {
     this.sink.byte(TAG.part);
+    this.sink.raw(Uint8Array.fromHex(digest));
+  }
+
+  /** Writes what holds of a file wherever it lies. */
+  protected writeContent({ directory, digest }: FileContent): void {
+    this.sink.byte(directory ? TAG.true : TAG.false);
     this.sink.raw(Uint8Array.fromHex(digest));
   }
 
@@ -449,6 +463,13 @@ export class ArgumentWriter extends CanonicalWriter {
     return new SortedFrame(items, width, this.sink);
   }
 
+  /** The content counts, and nothing else: neither where the file lies nor what it is called. */
+  protected override writeFile(value: FileHandle): void {
+    const { content } = FileHandle.stateOf(value);
+    if (content === undefined) throw new UnreadFile();
+    this.writeContent(content);
+  }
+
   /** It is read once for a key. */
   protected override isComputed(): boolean {
     return false;
@@ -459,6 +480,12 @@ export class ArgumentWriter extends CanonicalWriter {
   }
 }
 
+/**
+ * Thrown where a key is to be made of a file that was not looked at yet, as is each the first time: no
+ * error, as who makes the key looks at all of them then, and tries again.
+ */
+export class UnreadFile {}
+
 function isSorted(keys: readonly string[]): boolean {
   let last = "";
   for (const key of keys) {
@@ -466,47 +493,6 @@ function isSorted(keys: readonly string[]): boolean {
     last = key;
   }
   return true;
-}
-
-/**
- * Makes the part that an array or buffer is stored as, in one pass over its bytes.
- *
- * @param value The array, view or buffer.
- * @returns Its digest, kind and bytes.
- */
-export function toArrayPart(value: ArrayValue, name: ArrayKindName): EncodedPart {
-  const bytes = bytesOf(value);
-  const digest = new PartDigest(name, bytes.length);
-  digest.update(bytes);
-  return { digest: digest.end(), kind: VALUE_KIND[name], bytes };
-}
-
-/** Digests an array or a buffer of which pieces come one behind the other. */
-export class PartDigest {
-  readonly #hash = createSha256();
-
-  /**
-   * Begins.
-   *
-   * @param length The length of all pieces in bytes.
-   */
-  constructor(name: ArrayKindName, length: number) {
-    const header = [DIGEST_SCHEME, VALUE_KIND[name]];
-    let rest = length;
-    for (; rest > 127; rest = Math.floor(rest / 128)) header.push((rest % 128) + 128);
-    header.push(rest);
-    this.#hash.update(Uint8Array.from(header));
-  }
-
-  /** Takes the next piece. */
-  update(bytes: Uint8Array): void {
-    this.#hash.update(bytes);
-  }
-
-  /** The digest of all pieces. */
-  end(): Digest {
-    return this.#hash.digest("hex");
-  }
 }
 
 /** What every engine has, and TypeScript's library does not describe. */
@@ -565,5 +551,32 @@ export class ExactWriter extends CanonicalWriter {
 
   protected override stackOf(stack: string | undefined): string | undefined {
     return stack;
+  }
+
+  /** An output is read here, in the turn in which it is there. */
+  protected override writeFile(value: FileHandle): void {
+    const state = FileHandle.stateOf(value);
+    const { path, output, own, content: known } = state;
+    const content = own ? readOutput(path) : known;
+    if (content === undefined) throw new Refusal(UNREAD_FILE);
+    FileHandle.settle(value, { ...state, content });
+    this.write(output === undefined ? path : undefined);
+    this.write(output);
+    this.writeContent(content);
+    this.sink.double(content.size);
+    const { entries = [] } = content;
+    this.sink.uint(entries.length);
+    for (const entry of entries) {
+      this.write(entry.type);
+      this.write(entry.path);
+      if (entry.type === "link") this.write(entry.target);
+      if (entry.type !== "file") continue;
+      this.sink.double(entry.size);
+      this.sink.byte(entry.executable ? TAG.true : TAG.false);
+      this.sink.raw(Uint8Array.fromHex(entry.digest));
+      this.sink.raw(Uint8Array.fromHex(entry.chunks.join("")));
+    }
+    for (const part of partsOfFile(FileHandle.stateOf(value))) this.parts.set(part, part);
+    (this.files ??= []).push(value);
   }
 }

@@ -1,17 +1,15 @@
+import { toArrayPart } from "../array_part.ts";
 import { isArrayKind, isArrayValue, isOutOfBounds, toObjectType } from "../object_type.ts";
 import { DigestReference, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES } from "../value.ts";
+import type { FileHandle } from "../file/file_handle.ts";
 import { ByteSink } from "./byte_sink.ts";
-import {
-  ArgumentWriter,
-  type CanonicalWriter,
-  ExactWriter,
-  toArrayPart,
-} from "./canonical_writer.ts";
+import { ArgumentWriter, type CanonicalWriter, ExactWriter } from "./canonical_writer.ts";
 import { explainRefusal } from "./refusal.ts";
 
 export { DIGEST_SCHEME } from "./byte_sink.ts";
-export { PartDigest } from "./canonical_writer.ts";
+export { PartDigest } from "../array_part.ts";
+export { UnreadFile } from "./canonical_writer.ts";
 export { digestSymbol } from "../symbols.ts";
 
 /** Options of {@linkcode digestValue} and {@linkcode digestArgument}. */
@@ -95,6 +93,8 @@ export interface Written {
   readonly steady: boolean;
   /** The large arrays inside. */
   readonly parts: ReadonlyMap<object, EncodedPart>;
+  /** The files inside, if there are any. */
+  readonly files: readonly FileHandle[] | undefined;
   /** The value itself as a part, if it is a large array. */
   readonly whole?: EncodedPart;
 }
@@ -142,15 +142,16 @@ function writeWith(
   writer.writeValue(value);
   const digest = sink.digest();
   if (sink.reusable && IDLE_SINKS.length < 4) IDLE_SINKS.push(sink);
-  const { plain, storable, steady, parts } = writer;
-  return { digest, plain, storable, steady, parts };
+  const { plain, storable, steady, parts, files } = writer;
+  return { digest, plain, storable, steady, parts, files };
 }
 
 /** What holds of all that is not written. */
-const WHOLE: Pick<Written, "plain" | "steady" | "parts"> = {
+const WHOLE: Pick<Written, "plain" | "steady" | "parts" | "files"> = {
   plain: false,
   steady: true,
   parts: new Map(),
+  files: undefined,
 };
 
 /** What is not written at all, because it is a digest, or hashed as it lies in memory. */

@@ -10,6 +10,7 @@ import {
   toClassName,
   toObjectType,
 } from "../object_type.ts";
+import { FileHandle } from "../file/file_handle.ts";
 import { DigestReference, digestSymbol, isCallback, isDigestible } from "../symbols.ts";
 import { Refusal, SinkFullError, TooDeepError } from "./byte_sink.ts";
 
@@ -21,6 +22,10 @@ export const NO_DIGEST = "it gives nothing; return what tells the instance from 
 
 /** Why an instance has no digest that would be made of itself. */
 export const OWN_DIGEST = "the digest of an instance cannot be made of itself; return other data";
+
+/** Why a file has no digest that is no argument of a call. */
+export const UNREAD_FILE =
+  "a file has no digest but as an argument of a call; what a task has written is outputFile(path)";
 
 /** Methods that give ever new instances have no end: so many are asked for where the culprit is. */
 const MOST_FORMS = 10_000;
@@ -54,6 +59,10 @@ export function refuseDigest(value: unknown): string | undefined {
   }
   if (isDigestible(value) || value instanceof DigestReference) return undefined;
   if (typeof value === "function") return "a function has no digest; pass data, or a task";
+  if (FileHandle.isGenuine(value)) {
+    const { content, own } = FileHandle.stateOf(value);
+    return content === undefined && !own ? UNREAD_FILE : undefined;
+  }
   if (isProxy(value)) return "a proxy has no digest; pass a copy";
   const type = toObjectType(value);
   if (isArrayValue(value, type)) {

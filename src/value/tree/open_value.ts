@@ -2,6 +2,7 @@ import { isNumberArray, isShapeOf } from "../array_shape.ts";
 import { fromCbor } from "../codec/cbor.ts";
 import { MissingPartError, toStoredArray } from "../codec/decode_value.ts";
 import {
+  filesOfStore,
   fromGraph,
   GRAPH_FORMAT,
   type GraphNode,
@@ -169,11 +170,13 @@ class GraphValue implements ValueNode {
   }
 
   read(): unknown {
-    return this.#view.build(this.#slot, (digest) => {
-      const payload = this.#source.load(digest);
+    const load = (digest: string) => this.#source.load(digest);
+    const loadPart = (digest: string) => {
+      const payload = load(digest);
       if (payload === undefined) throw new MissingPartError(digest);
       return toStoredArray(digest, payload);
-    });
+    };
+    return this.#view.build(this.#slot, loadPart, load);
   }
 
   numbers(): StoredPayload | undefined {
@@ -347,13 +350,15 @@ class GraphView {
    * Builds the value that a slot stands for, and nothing beside it.
    *
    * @param loadPart Where to get what is stored on its own.
+   * @param load Reads a piece of a file, when somebody reads that.
    */
-  build(slot: unknown, loadPart: LoadPart): unknown {
+  build(slot: unknown, loadPart: LoadPart, load?: PayloadSource["load"]): unknown {
     if (!Array.isArray(slot)) return fromGraph([GRAPH_FORMAT, slot], loadPart);
     const reached = this.#reach(slot);
     // Nodes keep their numbers; in place of those that are not needed stands the cheapest one.
     const nodes = this.#nodes.map((node) => reached.has(node) ? node : UNUSED);
-    return fromGraph([GRAPH_FORMAT, slot, ...nodes], loadPart);
+    const table = [GRAPH_FORMAT, slot, ...nodes];
+    return fromGraph(table, loadPart, undefined, load && filesOfStore(load));
   }
 
   #reach(slot: unknown): Set<GraphNode> {

@@ -2,8 +2,14 @@
  * Tells the keys of the task `simulate` of many modules, here and on workers:
  * `keys.ts KIND URL…`, as one line of JSON.
  */
-import { cacheScope, createMemoryCache, Executor, type Task, task } from "@quiver/quiver";
-import type { WorkerType } from "@quiver/quiver/workers";
+import {
+  cacheScope,
+  createMemoryCache,
+  Executor,
+  type Task,
+  task,
+  type WorkerType,
+} from "@quiver/quiver";
 
 interface Told {
   readonly key: string;

@@ -1,0 +1,54 @@
+// Contract: FORMAT.md is enough to read the files that a bag holds, and what it knows of others.
+import { cacheScope, file, openBag, task } from "@quiver/quiver";
+import { assertEquals } from "@std/assert";
+import { Files } from "../files/_files.ts";
+import { sizeOf, write, writeTree } from "../files/testdata/file_tasks.ts";
+import { Tool } from "../tools.ts";
+import { type ReadBag, READER, runReader } from "./_format_reader.ts";
+
+const PYTHON = Tool.find("python3");
+const LICENSE = new URL("../../LICENSE", import.meta.url);
+
+const readLicense = task(import.meta, () => Deno.readTextFileSync(LICENSE).length, {
+  name: "readLicense",
+  inputs: [LICENSE],
+  env: ["QUIVER_TEST_UNSET"],
+});
+
+/** The digests of values under which the reader does not find them. */
+function findWrong({ values }: ReadBag): string[] {
+  return Object.entries(values).filter(([digest, { exact }]) => exact !== digest)
+    .map(([digest]) => digest);
+}
+
+Deno.test({
+  ...PYTHON.forTest("FORMAT.md says how files lie in a bag, and how their keys are made"),
+  async fn() {
+    await using files = new Files();
+    const path = files.at("results.bag");
+    await using bag = await openBag(path, { fold: "manual" });
+    await cacheScope({ cache: bag, outputs: files.root }, async () => {
+      const { output } = await write("out/large", 2 ** 23 + 100, files.log);
+      await write("out/empty", 0, files.log);
+      const tree = await writeTree("out/tree", files.log);
+      await sizeOf(file(output.path), files.log);
+      await sizeOf(tree, files.log);
+      await sizeOf(file(LICENSE), files.log);
+      await readLicense();
+    });
+    const check = (read: ReadBag) => {
+      assertEquals(findWrong(read), []);
+      assertEquals(read.records.length, 7);
+      for (const { record, key } of read.records) assertEquals(key, record.key, record.task);
+      assertEquals(read.files.length, 1);
+      assertEquals(read.files[0]?.size, Deno.statSync(LICENSE).size);
+      const nodes = Object.values(read.values).flatMap(({ value }) => value.nodes);
+      const found = nodes.filter((node) => Array.isArray(node) && node[0] === "File");
+      // Three outputs, of which one is an argument, and two arguments more.
+      assertEquals(found.length, 5);
+    };
+    check(runReader([READER, path]));
+    await bag.fold();
+    check(runReader([READER, path]));
+  },
+});
