@@ -257,13 +257,14 @@ function toParts(
   { code, parts, task }: {
     readonly code?: Digest;
     readonly parts?: readonly string[];
-    task: string;
+    readonly task: string;
   },
 ): Map<string, string> {
-  if (parts === undefined) {
-    return new Map(code === undefined ? [] : [[`${task}()`, code.slice(0, 8)]]);
+  // Anybody may have written the record.
+  if (!Array.isArray(parts)) {
+    return new Map(code === undefined ? [] : [[`${task}()`, String(code).slice(0, 8)]]);
   }
-  const texts = parts.map((part) => {
+  const texts = parts.map(String).map((part) => {
     const gap = part.lastIndexOf(" ");
     return [part.slice(0, gap), part.slice(gap + 1)] as const;
   });

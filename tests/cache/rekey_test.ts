@@ -55,6 +55,24 @@ Deno.test("rekey() moves calls to where they are hits again", () =>
     assertEquals(await query(cache).count(), 1);
   }));
 
+Deno.test("rekey() carries over calls whose keys were made before keys followed the code", () =>
+  withCaches(async (cache) => {
+    const own = task(import.meta, (n: number) => n + 1, {
+      name: `rekey function ${cache.id}`,
+      code: "function",
+    });
+    await cacheScope({ cache }, () => own(1));
+    const [record] = await Array.fromAsync(cache.records());
+    assert(record !== undefined);
+    const key = digestKey(toIdentity(record), record.args.map(({ digest }) => digest), 1);
+    await cache.evict(record.key);
+    await cache.putRecord({ ...record, scheme: 1, key });
+    assertEquals(await cacheScope({ cache }, () => own.contains(1)), false);
+    assertEquals(await rekey(cache), { moved: 1, unchanged: 0, unknown: 0 });
+    assertEquals(await cacheScope({ cache }, () => own.load(1)), 2);
+    assertEquals(await Array.fromAsync(cache.records()), [record]);
+  }));
+
 Deno.test("rekey() knows which parameters a task ignores, however many and wherever", () =>
   withCaches(async (cache) => {
     const many = (

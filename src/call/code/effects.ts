@@ -113,6 +113,8 @@ export class Effects {
 
   #checkUser(thing: Thing, user: User): void {
     const { item, resolved: { use } } = user;
+    // What it does to itself while it is made is a part of what it is.
+    if (item === thing && use.atLoad) return;
     const isBody = item === this.#body.item && this.#body.has(use.start);
     if (item.kind === "statement" && !isBody) this.#found.push(item);
     // What may be changed by way of something else is only if the code runs, as far as that is seen.

@@ -2,6 +2,7 @@ import { patternNames, varNames } from "./names.ts";
 import type { ParsedModule } from "./parse_module.ts";
 import {
   digestSyntax,
+  isEnum,
   isFunctionNode,
   literalText,
   nameAt,
@@ -236,7 +237,7 @@ class Divider implements ModuleItems {
       const init = nodeAt(declarator, "init");
       // A part of a pattern may be anything, and so may what is assigned to a variable later.
       const fixed = id?.type === "Identifier" &&
-        (node.kind === "const" || init?.type === "Literal" && init.value !== null);
+        (node.kind === "const" || isEnum(init) || init?.type === "Literal" && init.value !== null);
       this.#addItem("variable", [declarator], patternNames(id), { init, fixed });
     }
   }

@@ -1,5 +1,5 @@
 import type { Item } from "./module_items.ts";
-import { nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
+import { isEnum, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import { ANY, memberPath } from "./use_kind.ts";
 import type { Use } from "./uses.ts";
 
@@ -135,7 +135,7 @@ function partOf(value: SyntaxNode, path: readonly string[]): SyntaxNode | undefi
   let part: SyntaxNode | undefined = unwrap(value);
   for (const name of path) {
     if (part === undefined || isConstant(part)) return part;
-    if (isConstantAt(part, name)) return CONSTANT;
+    if (isEnum(part) || isConstantAt(part, name)) return CONSTANT;
     part = memberOf(part, name);
   }
   return part && unwrap(part);

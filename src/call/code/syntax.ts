@@ -54,6 +54,14 @@ export function isFunctionNode({ type }: SyntaxNode): boolean {
     type === "ArrowFunctionExpression";
 }
 
+/** Whether a value is what becomes of an enum: a function fills an object with constants. */
+export function isEnum(node: SyntaxNode | undefined): boolean {
+  if (node?.type !== "CallExpression") return false;
+  const [object] = nodesAt(node, "arguments");
+  return nodeAt(node, "callee")?.type === "FunctionExpression" &&
+    object?.type === "LogicalExpression";
+}
+
 /** The text of an expression that is always the same, such as a literal. */
 export function literalText(node: SyntaxNode | undefined): string | undefined {
   if (node?.type === "Literal" && typeof node.value === "string") return node.value;

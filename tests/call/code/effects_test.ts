@@ -248,6 +248,11 @@ const MORE: readonly Pair[] = [
 
 const SAME: readonly Pair[] = [
   [
+    "a declaration beside an enum that names it",
+    "enum E { A = 1 } export const helper = () => E.A; const list = [E.A].map((x) => x);",
+    "enum E { A = 1 } export const helper = () => E.A; const list = [E.A].map((x) => -x);",
+  ],
+  [
     "a function that does something with a task that is called",
     `import { task } from "${QUIVER}";
     const inner = task(import.meta, (x) => x, { name: "inner" }); export const helper = (x) => inner(x);

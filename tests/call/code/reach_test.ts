@@ -475,6 +475,44 @@ Deno.test("codeParts() takes all of a module where code cannot be followed, and 
   }
 });
 
+Deno.test("codeParts() gives a program the digest that it has had", async () => {
+  const files = {
+    "tasks.ts": toTasks(`import { helper } from "./helper.ts";`),
+    "helper.ts": `import data from "./data.json" with { type: "json" };
+      interface Point { x: number }
+      const table = new Map<string, number>([["x", 1]]);
+      table.set("y", 2);
+      export class Model { #p = 1; run({ x }: Point): number { return this.#p * x; } }
+      export const helper = (x: number): unknown => [new Model().run({ x }), table, data, /a/g, 1n];`,
+    "data.json": "[1]",
+  };
+  const { digest, parts } = await readCode(files);
+  // A change of this has every call of every user run again: raise \`KEY_SCHEME\` with it.
+  assertEquals(digest, "a67608e7b6d53355e78c1b72b76765f1ce388282482925657c36ea70973d2b42");
+  assertEquals(parts, [
+    "simulate() 866bd899",
+    "./helper.ts#helper 9bc52740",
+    "./helper.ts#Model 5f06cf9a",
+    "./helper.ts#table 8d3daacc",
+    "./data.json 080a9ed4",
+    './helper.ts#table.set("y", 2); f26419ea',
+  ]);
+});
+
+Deno.test("codeParts() tells a bounded number of parts", async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `f${index}`);
+  const files = {
+    "tasks.ts": toTasks(`import { helper } from "./helper.ts";`),
+    "helper.ts": `${names.map((name) => `const ${name} = () => 1;`).join("\n")}
+      export const helper = () => [${names.join()}];`,
+  };
+  const { parts = [] } = await readCode(files);
+  assertEquals([parts.length, parts.at(-1)?.slice(0, 8)], [32, "11 more "]);
+  const text = files["helper.ts"].replace("const f39 = () => 1", "const f39 = () => 2");
+  const other = await readCode({ ...files, "helper.ts": text });
+  assertNotEquals(other.parts?.at(-1), parts.at(-1));
+});
+
 Deno.test("codeParts() reads modules of data: and blob: URLs", async () => {
   const parsed = await parseFunction(function simulate(x: number): number {
     return Reflect.get(globalThis, "helper")(x);
