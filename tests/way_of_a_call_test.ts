@@ -14,13 +14,13 @@ const MOST: { readonly [cache: string]: { readonly [way: string]: readonly [numb
     "hit": [9, 18],
     "hit of submit()": [12, 21],
     "miss here": [11, 25],
-    "miss on a worker": [40, 55],
+    "miss on a worker": [41, 56],
   },
   bag: {
     "hit": [9, 20],
     "hit of submit()": [12, 23],
     "miss here": [11, 42],
-    "miss on a worker": [39, 72],
+    "miss on a worker": [40, 73],
   },
 };
 

@@ -14,15 +14,9 @@ import { ExecutorShutdownError } from "../base/errors.ts";
 import { toWarning, type Warn } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import { assertDepth, assertInsideCall, type Scope } from "../scope/scope.ts";
-import { answerCall, type CallRunner } from "../task/call_task.ts";
+import { answerCall, type CallRunner, followSignal, toAborted } from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
-import {
-  type CallStatus,
-  type CallTracker,
-  followSignal,
-  Future,
-  toAborted,
-} from "../task/future.ts";
+import { type CallStatus, type CallTracker, Future } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { CallOptions } from "./call_options.ts";

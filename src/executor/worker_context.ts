@@ -11,9 +11,15 @@ import {
   type WorkerContextOptions,
   type WorkerContextSettings,
 } from "../scope/scope.ts";
-import { answerCall, type CallRunner, type ReadyCall } from "../task/call_task.ts";
+import {
+  answerCall,
+  type CallRunner,
+  followSignal,
+  type ReadyCall,
+  toAborted,
+} from "../task/call_task.ts";
 import { requireDefinition } from "../task/definition.ts";
-import { type CallTracker, followSignal, Future, toAborted } from "../task/future.ts";
+import { type CallTracker, Future } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";

@@ -13,7 +13,7 @@ import type { CallRunner, ReadyCall } from "./remember_call.ts";
 import { runInScope } from "../scope/current_scope.ts";
 import type { Digest } from "../value/value.ts";
 import type { CallControl, ProgressReport } from "../worker/worker.ts";
-import { pollWhenRead } from "../base/abortable.ts";
+import { giveUpOn, pollWhenRead, settlingSymbol } from "../base/abortable.ts";
 
 export type { CallRunner, ReadyCall, RememberedCall } from "./remember_call.ts";
 
@@ -92,6 +92,34 @@ function runResolved(call: ReadyCall, runner: CallRunner): unknown {
   const args = resolveFutures(call.args, call.definition.name, { waiter: call.status });
   if (!(args instanceof Promise)) return runner.run(call);
   return args.then((args) => runner.run({ ...call, args }));
+}
+
+/**
+ * Gives a call up when a signal aborts, waiting or running, with the signal's reason. When that is a
+ * timeout, an answer that has arrived meanwhile counts.
+ */
+export function followSignal(future: Future<unknown>, signal: AbortSignal): void {
+  const status = future[settlingSymbol];
+  const watch = giveUpOn(
+    signal,
+    (reason) => future.abort(reason),
+    () => status.checkArrivals(),
+  );
+  status.onDone(() => watch[Symbol.dispose]());
+}
+
+/**
+ * A call that was given up before it was made: nothing is looked up and no worker starts.
+ *
+ * @typeParam R What the call would have returned.
+ * @param name What the call is named in messages.
+ * @param reason Why it was given up.
+ * @returns The future, which has rejected.
+ */
+export function toAborted<R>(name: string, reason: unknown): Future<R> {
+  const future = new Future<R>(name, () => new Promise<R>(() => {}));
+  future.abort(reason);
+  return future;
 }
 
 /** Runs the bodies of calls in this isolate. */

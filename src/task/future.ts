@@ -2,7 +2,6 @@ import {
   type ArrivalCheck,
   type CancelListener,
   type CancelSignal,
-  giveUpOn,
   type SettleListener,
   SettleListeners,
   type Settling,
@@ -319,34 +318,6 @@ export class Future<T> implements Promise<T> {
   }
 }
 
-/**
- * Gives a call up when a signal aborts, waiting or running, with the signal's reason. When that is a
- * timeout, an answer that has arrived meanwhile counts.
- */
-export function followSignal(future: Future<unknown>, signal: AbortSignal): void {
-  const status = future[settlingSymbol];
-  const watch = giveUpOn(
-    signal,
-    (reason) => future.abort(reason),
-    () => status.checkArrivals(),
-  );
-  status.onDone(() => watch[Symbol.dispose]());
-}
-
-/**
- * A call that was given up before it was made: nothing is looked up and no worker starts.
- *
- * @typeParam R What the call would have returned.
- * @param name What the call is named in messages.
- * @param reason Why it was given up.
- * @returns The future, which has rejected.
- */
-export function toAborted<R>(name: string, reason: unknown): Future<R> {
-  const future = new Future<R>(name, () => new Promise<R>(() => {}));
-  future.abort(reason);
-  return future;
-}
-
 /** Where a call stands. */
 export type FutureState = "pending" | "running" | "done" | "cancelled";
 
@@ -405,8 +376,14 @@ export class CancelSource implements CancelSignal {
 
 /** A call that is brought to a worker: who brings it knows where it is. */
 export interface SentCall {
-  /** The name of the worker that it was sent to last, if any. */
-  readonly workerName: string | undefined;
+  /**
+   * Makes a promise that rejects with what the call threw on a worker, having added to its stack who awaits
+   * the call here.
+   *
+   * @param error What was thrown.
+   * @returns The promise, to resolve the one with that is awaited; nothing when no worker had the call.
+   */
+  toRejection?(error: Error): Promise<never> | undefined;
   /** Whether its body has begun, as far as that shows by now. */
   readonly begun: boolean;
   /** Tells when what its worker has said by now was read, if that can be told. */
@@ -629,7 +606,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
    * @param reason Why.
    */
   fail(reason: unknown): void {
-    const worker = this.#sent?.workerName;
+    const sent = this.#sent;
     if (!this.#end("done")) return;
     // A reaction more would hide who awaits the call from its stack.
     const attention = this.#attention;
@@ -639,8 +616,9 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
       this.#attention = "noted";
       this.tracker.failed(this, reason);
     }
-    if (worker === undefined || !(reason instanceof Error)) this.#reject(reason);
-    else this.#resolve(rejectWithCallers(reason, worker));
+    const rejection = reason instanceof Error ? sent?.toRejection?.(reason) : undefined;
+    if (rejection === undefined) this.#reject(reason);
+    else this.#resolve(rejection);
     if (this.#listeners !== undefined) this.#tell({ status: "rejected", reason });
   }
 
@@ -821,43 +799,4 @@ export class CallProgress implements AsyncIterable<ProgressReport> {
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
   }
-}
-
-/** Frames of Quiver's own code say nothing to who calls. */
-const OWN_FRAMES = new URL("../", import.meta.url).href;
-
-/**
- * Makes a promise that rejects with what a call threw on a worker, having added to its stack who
- * awaits the call here.
- *
- * V8 tells the functions that await a promise from the code that settles it. So a stack need not be
- * kept for every call that is made, most of which do not fail; whoever awaits only later is not found.
- *
- * @param error What was thrown.
- * @returns The promise, to resolve the one with that is awaited.
- */
-function rejectWithCallers(error: Error, worker: string): Promise<never> {
-  // The first turn lets the promise that is awaited join this one, so that there is a way to it.
-  return Promise.resolve().then(() => {}).then(() => {
-    addCallers(error, worker);
-    throw error;
-  });
-}
-
-function addCallers(error: Error, worker: string): void {
-  const here = { stack: "" };
-  Error.captureStackTrace(here);
-  const callers = here.stack.split("\n").filter((line) =>
-    line.startsWith("    at async ") && !line.includes(OWN_FRAMES)
-  );
-  const called = callers.length === 0 ? "" : ", called by";
-  const text = [`    in worker "${worker}"${called}`, ...callers].join("\n");
-  const { stack } = error;
-  if (typeof stack !== "string" || stack.includes(text)) return;
-  // An error that was frozen stays as it is.
-  Reflect.defineProperty(error, "stack", {
-    value: `${stack}\n${text}`,
-    writable: true,
-    configurable: true,
-  });
 }

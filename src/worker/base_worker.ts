@@ -200,6 +200,10 @@ export class BaseWorker implements Worker {
     return this.#calls.takeItems(follower);
   }
 
+  begunItems(follower: CallFollower): number {
+    return this.#calls.begunItems(follower);
+  }
+
   close(): Promise<void> {
     this.#endedBy ??= "closed";
     if (this.#state.state === "open") this.#state = { state: "closed", done: this.#close() };
@@ -430,6 +434,12 @@ export class SentCalls {
   takeItems(follower: CallFollower): BegunItems | undefined {
     const call = this.#find(follower);
     return call && this.#claims.takeItems(call.slot);
+  }
+
+  /** How many items of a call may have begun. */
+  begunItems(follower: CallFollower): number {
+    const call = this.#find(follower);
+    return call === undefined ? 0 : this.#claims.begunItems(call.slot);
   }
 
   /**

@@ -317,6 +317,13 @@ export interface Worker extends AsyncDisposable {
    * @returns Which items have begun; `undefined` when the worker has not come to the call.
    */
   takeItems(follower: CallFollower): BegunItems | undefined;
+  /**
+   * How many items of a call may have begun.
+   *
+   * @param follower What stands for the call.
+   * @returns How many; none when the worker has not come to the call.
+   */
+  begunItems(follower: CallFollower): number;
   /** How many more calls can be sent; one that was taken back counts until the worker has seen that. */
   readonly room: number;
   /** Tells when what the worker has said by now was read, however long this isolate was busy. */

@@ -129,6 +129,10 @@ export class FakeWorker implements Worker {
     return this.begun === undefined ? undefined : { count: this.begun, sure: this.begun };
   }
 
+  begunItems(): number {
+    return this.begun ?? 0;
+  }
+
   /** It sees what was taken back. */
   listen(): void {
     this.#unseen = 0;

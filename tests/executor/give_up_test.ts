@@ -50,6 +50,10 @@ class FakeWorker implements Worker {
 
   takeItems(): undefined {}
 
+  begunItems(): number {
+    return 0;
+  }
+
   revoke(): boolean {
     if (this.#calls.length < 2) return false;
     const newest = this.#calls.pop();

@@ -1,16 +1,20 @@
 // end-to-end: how maps share items among workers, and what acts between two items, on each kind
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  type Cache,
+  cacheScope,
   CancelledError,
+  createMemoryCache,
   Executor,
   type ExecutorOptions,
+  openBag,
   transfer,
   WorkerDiedError,
 } from "@quiver/quiver";
 import * as fc from "fast-check";
 import { leaveNothing } from "../leave_nothing.ts";
 import { DeniedTime } from "./_denied_time.ts";
-import { openSharedFolder, until } from "./_shared_folder.ts";
+import { openSharedFolder, type SharedFolder, until } from "./_shared_folder.ts";
 import { afterCalls } from "./testdata/context_tasks.ts";
 import { type Mark, mark, measure, pause, readMarks } from "./testdata/slice_tasks.ts";
 
@@ -165,6 +169,67 @@ for (const workerType of ["web", "process", "inline"] as const) {
       assertEquals([queued, completed, failed], [0, begun.length, 0]);
     }
   });
+
+  for (const kind of ["memory", "bag"] as const) {
+    const cached = (name: string, fn: (folder: SharedFolder) => Promise<void>) =>
+      test(`${name} (${kind})`, async () => {
+        await using folder = await openSharedFolder();
+        const bag = kind === "bag" ? await openBag(`${folder.path}/bag`) : undefined;
+        const cache: Cache = bag ?? createMemoryCache();
+        await cacheScope({ cache }, () => fn(folder));
+        await bag?.[Symbol.asyncDispose]();
+      });
+
+    cached(
+      "Executor.map() of remembered calls begins nothing after it was left",
+      async (folder) => {
+        const executor = open();
+        const items = marks(folder.path, 20, { 2: "wait" });
+        const results = executor.map(mark, items, { chunkSize: 10, bufferSize: 20 });
+        for (let given = 0; given < 2; given++) await results.next();
+        await until(() => readMarks(folder.path).length === 3);
+        await results.return();
+        const { queued } = executor.statistics();
+        await folder.write("2.go");
+        await executor.shutdown();
+        assertEquals([readMarks(folder.path), queued], [[0, 1, 2], 0]);
+      },
+    );
+
+    cached("an item that an urgent call waits for is as urgent", async (folder) => {
+      await using executor = open();
+      const items = marks(folder.path, 7, { 1: "wait" });
+      const results = Array.fromAsync(executor.map(mark, items, { chunkSize: 7, bufferSize: 14 }));
+      await until(() => readMarks(folder.path).length === 2);
+      const [same] = items.slice(4);
+      assert(same !== undefined);
+      const urgent = executor.with({ priority: 5 }).submit(mark, same);
+      await until(() => urgent.key !== undefined);
+      // Where it waits for the item it is raised in a turn of its own.
+      await new Promise((resolve) => setTimeout(resolve));
+      await folder.write("1.go");
+      await Promise.all([urgent, results]);
+      assertEquals(readMarks(folder.path), [0, 1, 4, 2, 3, 5, 6]);
+    });
+
+    cached("an item that has begun is not run again for who waits for it", async (folder) => {
+      const executor = open({ maxWorkers: 2 });
+      const items = marks(folder.path, 4, { 1: "wait" });
+      const results = executor.map(mark, items, { chunkSize: 4, bufferSize: 16 });
+      await results.next();
+      await until(() => readMarks(folder.path).includes(1));
+      const [, begun] = items;
+      assert(begun !== undefined);
+      const other = executor.submit(mark, begun);
+      await until(() => other.key !== undefined);
+      await new Promise((resolve) => setTimeout(resolve));
+      await results.return();
+      await folder.write("1.go");
+      await other;
+      await executor.shutdown();
+      assertEquals(readMarks(folder.path).filter((x) => x === 1), [1]);
+    });
+  }
 
   test("Executor.map() counts each item as a task", async () => {
     await using folder = await openSharedFolder();

@@ -11,6 +11,7 @@ import type {
 } from "../../worker/worker.ts";
 import type { WorkerOutputLine } from "../call_options.ts";
 import { OUTPUT, STARTED } from "../wire/call_context.ts";
+import { rejectWithCallers } from "./callers.ts";
 import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
 
@@ -43,6 +44,13 @@ export interface CallItems {
    */
   toRequest(request: CallRequest): CallRequest;
   /**
+   * Tells how many of the items stand before one.
+   *
+   * @param index Which, among those that were called together.
+   * @returns How many; `undefined` where it is not one of these.
+   */
+  before(index: number): number | undefined;
+  /**
    * Gives the first of the items away.
    *
    * @param count How many.
@@ -63,6 +71,18 @@ export interface CallItems {
    * @returns The calls of those, in their order.
    */
   takeSpared(error: unknown, begun: BegunItems | undefined): readonly CallPart[];
+}
+
+/** A call that is brought to a worker, and may have items. */
+export interface SentItems extends SentCall {
+  /** How many of the items that the worker has may have begun. */
+  readonly begunItems: number;
+  /**
+   * Lets one of the items be run before others of a lower priority, if it has not begun.
+   *
+   * @param index Which, among those that were called together.
+   */
+  raiseItem(index: number, priority: number): void;
 }
 
 /** A part of a call's items, as a call. */
@@ -126,6 +146,8 @@ export interface CallEvents {
   cancelled(call: DispatchedCall): boolean;
   /** The call is as urgent as that now, which is more than it was. */
   raised(call: DispatchedCall, priority: number): void;
+  /** One of the call's items is as urgent as that now. */
+  itemRaised(call: DispatchedCall, index: number, priority: number): void;
   /** The call is given up, by its signal or its deadline. */
   abandoned(call: DispatchedCall, reason: unknown): void;
   /** What has not begun of the call's items is given up. */
@@ -148,7 +170,7 @@ export type PrintedOutput = Pick<WorkerOutputLine, "text" | "stream">;
  * queue: tens of thousands may wait, and closures would make each several times as large.
  */
 export class DispatchedCall
-  implements CallFollower, CallListener, SentCall, Prioritized<DispatchedCall> {
+  implements CallFollower, CallListener, SentItems, Prioritized<DispatchedCall> {
   /** What to run. */
   readonly request: CallRequest;
   /** Told how it ends. */
@@ -237,6 +259,11 @@ export class DispatchedCall
     return this.#worker?.handle.name;
   }
 
+  toRejection(error: Error): Promise<never> | undefined {
+    const { workerName } = this;
+    return workerName === undefined ? undefined : rejectWithCallers(error, workerName);
+  }
+
   get begun(): boolean {
     if (!this.#begun && this.at === "worker" && this.#worker?.handle.hasBegun(this) === true) {
       this.noteBegun();
@@ -254,6 +281,16 @@ export class DispatchedCall
 
   raise(priority: number): void {
     if (priority > this.priority) this.#events.raised(this, priority);
+  }
+
+  get begunItems(): number {
+    return this.at === "worker" ? this.#worker?.handle.begunItems(this) ?? 0 : 0;
+  }
+
+  raiseItem(index: number, priority: number): void {
+    if (this.at !== "end" && priority > this.priority) {
+      this.#events.itemRaised(this, index, priority);
+    }
   }
 
   /** It follows itself. */

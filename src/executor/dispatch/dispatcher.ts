@@ -27,6 +27,7 @@ import {
   type PrintedOutput,
 } from "./call.ts";
 import { DispatchMetrics } from "./metrics.ts";
+import { ItemDivision } from "./item_division.ts";
 import { ItemSharing } from "./item_sharing.ts";
 import { NestedCalls } from "./nested_calls.ts";
 import { Prefetch } from "./prefetch.ts";
@@ -128,6 +129,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   readonly #queue = new PriorityQueue<Call>();
   readonly #pool: WorkerPool<Call>;
   readonly #prefetch: Prefetch;
+  readonly #division: ItemDivision;
   readonly #sharing: ItemSharing;
   readonly #metrics: DispatchMetrics;
   /** Only where workers are in this isolate. */
@@ -148,10 +150,16 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#pool = new WorkerPool(options, () => this.#advance());
     this.#prefetch = new Prefetch(this.#pool, options.prefetch ?? 128);
     this.#metrics = new DispatchMetrics(options.observer);
+    this.#division = new ItemDivision({
+      queue: this.#queue,
+      pool: this.#pool,
+      toPart: (call, part) => this.#toPart(call, part),
+      requeue: (call) => this.#requeue(call),
+    });
     this.#sharing = new ItemSharing({
       pool: this.#pool,
       starves: () => this.#queue.size === 0 && this.#pool.idle > 0,
-      takeBack: (call) => this.#takeBack(call),
+      takeBack: (call) => void this.#division.takeBack(call),
       looked: () => this.#advance(),
     });
     if (options.owner !== undefined) this.#nested = new NestedCalls(options.owner);
@@ -306,8 +314,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (call.at !== "end") {
       // What was not begun is given back, but for what can be sent only once.
       if (error instanceof WorkerDiedError) call.noteBegun();
-      const spared = call.items?.takeSpared(error, begun) ?? [];
-      for (const part of spared.toReversed()) this.#requeue(this.#toPart(call, part));
+      this.#division.spare(call, error, begun);
       if (call.size > 0) this.#metrics.failed(error);
       if (call.size === 0 || !this.#retry(call, () => error)) this.#reject(call, error);
     }
@@ -329,13 +336,19 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   raised(call: Call, priority: number): void {
     const { worker } = call;
-    const waits = this.#queue.delete(call) || worker !== undefined && this.#recall(worker, call);
+    const waits = this.#queue.delete(call) ||
+      worker !== undefined && this.#division.recall(worker, call);
     call.priority = priority;
     if (!waits) return;
     this.#queue.push(call);
     this.#prefetch.overtake(call);
     this.#advance();
     if (call.at === "queue") this.#sharing.overtake(call);
+  }
+
+  itemRaised(call: Call, index: number, priority: number): void {
+    const alone = call.size === 1 ? call : this.#division.isolate(call, index);
+    if (alone !== undefined) this.raised(alone, priority);
   }
 
   abandoned(call: Call, reason: unknown): void {
@@ -359,7 +372,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   dropped(call: Call, reason: unknown): void {
     if (call.cancel()) return this.abandoned(call, reason);
     // What has begun goes on to its end.
-    this.#takeBack(call);
+    this.#division.takeBack(call);
     this.#advance();
   }
 
@@ -433,7 +446,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
       await this.#pool.start();
     } catch (error) {
       // What a task of the worker's own throws is told call by call; all else is the pool's trouble.
-      const call = isHookFailure(error) ? this.#next(1) : undefined;
+      const call = isHookFailure(error) ? this.#division.next(1) : undefined;
       if (call !== undefined) this.#reject(call, error);
       // Whoever has no other worker to wait for must not wait for ever.
       if (!this.#pool.canServe) this.#rejectQueue(error);
@@ -442,9 +455,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   }
 
   #sendAhead(): boolean {
-    const { front, size, items } = this.#queue;
-    const travelTogether = front?.items !== undefined && front.items.most(this.#share) > 1;
-    const plan = travelTogether
+    const { size, items } = this.#queue;
+    const plan = this.#division.travelTogether
       ? this.#prefetch.plan(size, CHUNKS_AHEAD)
       : this.#prefetch.plan(items, Infinity);
     if (plan === undefined) return false;
@@ -454,7 +466,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   }
 
   #send(worker: PoolWorker<Call>): void {
-    const call = this.#next(worker.limit - worker.sent);
+    const call = this.#division.next(worker.limit - worker.sent);
     if (call === undefined) return;
     if (worker.calls.push(call) === 1) call.headSince = this.#metrics.clock.now;
     call.sentItems = call.size;
@@ -465,23 +477,6 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const sources = sourcesOf(request);
     const known = sources !== undefined && worker.answered.has(sources);
     worker.handle.send(known ? withoutSources(request) : request, call);
-  }
-
-  /** How many items each worker would get. */
-  get #share(): number {
-    const { workers, starting } = this.#pool;
-    return Math.ceil(this.#queue.items / Math.max(1, workers.size + starting));
-  }
-
-  /** Takes what goes first from the queue: of many items, what a worker is to get that takes so many. */
-  #next(limit: number): Call | undefined {
-    const { front } = this.#queue;
-    const { items } = front ?? {};
-    if (front === undefined || items === undefined) return this.#queue.shift();
-    const count = Math.min(items.most(this.#share), limit);
-    if (count >= items.size) return this.#queue.shift();
-    this.#queue.shrink(count);
-    return this.#toPart(front, items.takeFirst(count));
   }
 
   /** Makes a call of some of another's items. */
@@ -495,41 +490,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     return made;
   }
 
-  /** Takes back from a worker what it has not begun of a call's items. */
-  #takeBack(call: Call): void {
-    const begun = call.taken ? undefined : call.worker?.handle.takeItems(call);
-    if (begun === undefined) return;
-    call.taken = true;
-    this.#giveBack(call, call.items?.takeRest(begun.count));
-  }
-
-  /** What a worker has not run of a call's items goes elsewhere. */
-  #giveBack(call: Call, rest: CallPart | undefined): void {
-    const { worker } = call;
-    if (worker === undefined || rest === undefined) return;
-    const count = rest.observer.items?.size ?? 0;
-    const part = this.#toPart(call, rest);
-    worker.sent -= count;
-    call.sentItems -= count;
-    this.#requeue(part);
-  }
-
   /** A worker is sent no more calls. */
   #spend(worker: PoolWorker<Call>): void {
     worker.spend("memory");
     this.#prefetch.revokeAll(worker);
-  }
-
-  /** Takes a call back that stands behind others at its worker, and that can be sent again. */
-  #recall(worker: PoolWorker<Call>, call: Call): boolean {
-    const behind = call.at === "worker" && worker.calls.indexOf(call) > 0;
-    if (!behind || isTransferred(call.request.args)) return false;
-    if (worker.handle.cancel(call) !== "withdrawn") return false;
-    call.wait();
-    worker.sent -= call.sentItems;
-    worker.calls.splice(worker.calls.indexOf(call), 1);
-    call.clearTimer();
-    return true;
   }
 
   /** A worker has not begun a call, and does not get it. */
@@ -576,7 +540,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const { items } = call;
     if (items !== undefined && outcome.type === "value") {
       if (!items.alone && outcome.value !== undefined) call.onMessage(ITEMS, outcome.value);
-      this.#giveBack(call, items.takeRest());
+      this.#division.giveBack(call, items.takeRest());
     }
     this.#metrics.ran(call, outcome);
     if (outcome.type === "error" && this.#retry(call, () => toThrown(outcome.error.thrown))) return;

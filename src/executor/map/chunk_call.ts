@@ -13,6 +13,7 @@ import {
   type CallPart,
   isRetriable,
   type OutcomeListener,
+  type SentItems,
 } from "../dispatch/call.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { SLICE } from "../dispatch/item_sharing.ts";
@@ -108,6 +109,8 @@ export class ChunkCall {
   readonly #listener: ItemListener;
   readonly #scope = currentScope();
   readonly #done = Promise.withResolvers<void>();
+  /** Those that may have items which have not ended. */
+  readonly #parts = new Set<ChunkPart>();
   #left: number;
 
   /**
@@ -143,6 +146,39 @@ export class ChunkCall {
     const retries = this.divisible ? this.route.options?.retries ?? 0 : 0;
     this.send(new ChunkPart(this, 0, length, retries));
     return this.#done.promise;
+  }
+
+  /**
+   * Tells whether an item has begun, as far as that shows by now.
+   *
+   * @param index Which.
+   */
+  hasBegun(index: number): boolean {
+    return this.#partOf(index)?.hasBegun(index) ?? true;
+  }
+
+  /**
+   * Lets an item be run before others of a lower priority, if it has not begun.
+   *
+   * @param index Which.
+   */
+  raise(index: number, priority: number): void {
+    this.#partOf(index)?.raise(index, priority);
+  }
+
+  /** Takes note of a part. */
+  add(part: ChunkPart): void {
+    this.#parts.add(part);
+  }
+
+  /** All items of a part have ended, or belong to others. */
+  delete(part: ChunkPart): void {
+    this.#parts.delete(part);
+  }
+
+  #partOf(index: number): ChunkPart | undefined {
+    for (const part of this.#parts) if (part.before(index) !== undefined) return part;
+    return undefined;
   }
 
   /** Sends some of the items. */
@@ -193,12 +229,34 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
   failed = 0;
   retried = 0;
   #bytes = 0;
+  #sent: SentItems | undefined;
 
   constructor(call: ChunkCall, begin: number, end: number, retries: number) {
     this.#call = call;
     this.#begin = begin;
     this.#end = end;
     this.#retries = retries;
+    call.add(this);
+  }
+
+  /** A dispatcher tells where the items are, too. */
+  sent(call: SentItems): void {
+    this.#sent = call;
+  }
+
+  before(index: number): number | undefined {
+    return index >= this.#begin && index < this.#end ? index - this.#begin : undefined;
+  }
+
+  /** Whether one of the items has begun. */
+  hasBegun(index: number): boolean {
+    if (this.#sent === undefined) return false;
+    return this.alone ? this.#sent.begun : index < this.#base + this.#sent.begunItems;
+  }
+
+  /** Lets one of the items be run before others of a lower priority. */
+  raise(index: number, priority: number): void {
+    this.#sent?.raiseItem(index, priority);
   }
 
   get observer(): CallObserver {
@@ -324,6 +382,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
   }
 
   resolve(outcome: Outcome): void {
+    this.#call.delete(this);
     for (const warning of outcome.warnings) this.#call.route.warn(warning);
     if (outcome.type === "error") return this.reject(toThrown(outcome.error.thrown));
     if (this.alone) {
@@ -338,6 +397,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
   }
 
   reject(reason: unknown): void {
+    this.#call.delete(this);
     const { size } = this;
     if (size === 0) return;
     const begin = this.#begin;

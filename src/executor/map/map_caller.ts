@@ -5,7 +5,13 @@ import type { Scope } from "../../scope/scope.ts";
 import { freezeArguments, FrozenArguments, hasFuture, isEqual } from "../../task/call_arguments.ts";
 import { answerCall, type CallRunner, REMEMBERING } from "../../task/call_task.ts";
 import type { TaskDefinition } from "../../task/definition.ts";
-import { type CallStatus, type CallTracker, CancelSource, Future } from "../../task/future.ts";
+import {
+  type CallStatus,
+  type CallTracker,
+  CancelSource,
+  Future,
+  type SentCall,
+} from "../../task/future.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
 import { isGivenAway, isTransferred } from "../../worker/transfer.ts";
@@ -96,8 +102,12 @@ export class MapCaller<T, R> {
   constructor(executor: MapExecutor, subject: MapSubject, pace: ChunkRoute["pace"]) {
     this.#executor = executor;
     this.#subject = subject;
-    const { definition: { address }, scope: { warn } } = subject;
-    const { dispatcher, options = {} } = executor;
+    const { definition: { address }, scope } = subject;
+    const { warn } = scope;
+    const { dispatcher } = executor;
+    // Whoever makes the map waits for it, and is as urgent at least.
+    const priority = Math.max(executor.options?.priority ?? 0, scope.priority ?? -Infinity);
+    const options = { ...executor.options, priority };
     this.#route = { address, dispatcher, options, pace, warn: (message) => warn(message) };
     this.#runner = new WorkerRunner(new ChunkGatherer(this.#route), executor.loadsCode);
   }
@@ -286,14 +296,99 @@ export class ChunkGatherer {
   }
 
   #send(calls: readonly GatheredCall[]): void {
+    const wishes = new Wishes(calls.length);
     const listener: ItemListener = {
-      ended: (begin, result) => deliver(calls.slice(begin, begin + result.values.length), result),
+      ended: (begin, result) => {
+        const { length } = result.values;
+        wishes.end(begin, length);
+        deliver(calls.slice(begin, begin + length), result);
+      },
       failed: (begin, count, reason) => {
+        wishes.end(begin, count);
         for (const { result } of calls.slice(begin, begin + count)) result.reject(reason);
       },
       onMessage: (index, kind, data) => calls[index]?.observer.onMessage?.(kind, data),
     };
-    void new ChunkCall(this.#route, toContent(calls), observeAll(calls), listener).run();
+    const chunk = new ChunkCall(this.#route, toContent(calls), wishes.cancellation, listener);
+    void chunk.run();
+    const { priority: common = 0 } = this.#route.options ?? {};
+    for (const [index, { observer }] of calls.entries()) {
+      const item = new GatheredItem(chunk, index, wishes);
+      observer.sent?.(item);
+      item.listen(observer.cancellation);
+      // Somebody may wait for it since before it was gathered.
+      const { priority = common } = observer;
+      if (priority > common) item.raise(priority);
+    }
+  }
+}
+
+/** Which of the items that were gathered somebody waits for. */
+class Wishes {
+  /** Aborted when nobody waits for those that have not begun. */
+  readonly cancellation = new CancelSource();
+  readonly #dropped: Uint8Array;
+  #wanted: number;
+  #left: number;
+
+  constructor(count: number) {
+    this.#wanted = count;
+    this.#left = count;
+    this.#dropped = new Uint8Array(count);
+  }
+
+  /** Items have ended. */
+  end(begin: number, count: number): void {
+    this.#left -= count;
+    for (let index = begin; index < begin + count; index++) this.drop(index);
+  }
+
+  /** An item has ended, has begun, or is given up: it is no reason for others to begin. */
+  drop(index: number, reason?: unknown): void {
+    if (this.#dropped[index] !== 0) return;
+    this.#dropped[index] = 1;
+    if (--this.#wanted === 0 && this.#left > 0) this.cancellation.abort(reason);
+  }
+}
+
+/** One of the items that were gathered, as a call. */
+class GatheredItem implements SentCall {
+  readonly #chunk: ChunkCall;
+  readonly #index: number;
+  readonly #wishes: Wishes;
+  #cancellation: CancelSignal | undefined;
+
+  constructor(chunk: ChunkCall, index: number, wishes: Wishes) {
+    this.#chunk = chunk;
+    this.#index = index;
+    this.#wishes = wishes;
+  }
+
+  get begun(): boolean {
+    return this.#chunk.hasBegun(this.#index);
+  }
+
+  raise(priority: number): void {
+    this.#chunk.raise(this.#index, priority);
+  }
+
+  /** One that has begun goes on to its end; the others are given up together. */
+  cancel(): boolean {
+    if (!this.begun) return true;
+    this.#wishes.drop(this.#index);
+    return false;
+  }
+
+  /** Follows the signal of the one who waits for it. */
+  listen(cancellation: CancelSignal | undefined): void {
+    this.#cancellation = cancellation;
+    if (cancellation?.aborted) this.handleEvent();
+    else cancellation?.addEventListener("abort", this);
+  }
+
+  /** It is given up. */
+  handleEvent(): void {
+    this.#wishes.drop(this.#index, this.#cancellation?.reason);
   }
 }
 
@@ -332,21 +427,6 @@ function toRemembering(context: CallContext | undefined): Remembering | undefine
     ...(check !== undefined && { check }),
     ...(lent !== undefined && { lent }),
   };
-}
-
-/** Those that have not begun are given up when each of the calls is. */
-function observeAll(calls: readonly GatheredCall[]): CancelSignal {
-  const cancellation = new CancelSource();
-  let wanted = calls.length;
-  for (const { observer } of calls) {
-    const given = observer.cancellation;
-    const giveUp = () => {
-      if (--wanted === 0) cancellation.abort(given?.reason);
-    };
-    if (given?.aborted) giveUp();
-    else given?.addEventListener("abort", giveUp);
-  }
-  return cancellation;
 }
 
 function deliver(

@@ -50,7 +50,6 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
 }
 
 const IN_POOL: SentCall = {
-  workerName: undefined,
   begun: true,
   cancel: () => false,
   raise: () => {},

@@ -1,8 +1,14 @@
 import { checkIsOptions, checkOptions, FUNCTION } from "../../base/check_options.ts";
 import { importLater } from "../../base/lazy_import.ts";
-import { answerCall, type CallRunner, type ReadyCall } from "../../task/call_task.ts";
+import {
+  answerCall,
+  type CallRunner,
+  followSignal,
+  type ReadyCall,
+  toAborted,
+} from "../../task/call_task.ts";
 import { definitionOf, requireDefinition } from "../../task/definition.ts";
-import { followSignal, type Future, toAborted } from "../../task/future.ts";
+import type { Future } from "../../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../../task/task.ts";
 import { Executor } from "../executor.ts";
 import { UnhandledFailures } from "../unhandled_failures.ts";

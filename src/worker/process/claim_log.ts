@@ -156,6 +156,10 @@ export class SentClaimLog implements SentClaims {
     return { count, sure: count - (this.#unsure[slot] ?? 0) };
   }
 
+  begunItems(slot: number): number {
+    return this.isClaimed(slot) ? this.#items[slot] ?? 0 : 0;
+  }
+
   /**
    * The call could not be sent at all.
    *

@@ -121,6 +121,11 @@ export class Claims {
     return { count, sure: count };
   }
 
+  /** Parent: how many items of the call have begun. */
+  begunItems(slot: number): number {
+    return this.isClaimed(slot) ? Atomics.load(this.#words, ITEMS + slot) & ~TAKEN : 0;
+  }
+
   /** Worker: one more message was posted. */
   countPosted(): void {
     Atomics.add(this.#words, POSTED, 1);

@@ -188,6 +188,8 @@ export interface SentClaims {
    * claimed the call.
    */
   takeItems(slot: number): BegunItems | undefined;
+  /** How many items of the call in this slot may have begun. */
+  begunItems(slot: number): number;
 }
 
 /** The worker's side of who owns which call. */
