@@ -28,7 +28,8 @@ import { scanJournal } from "../journal/journal_scan.ts";
 import { JournalWriter } from "../journal/journal_writer.ts";
 import type { SegmentEntry } from "../manifest.ts";
 import { measure } from "../segment/seal.ts";
-import { readSegmentIndex, type StoredSource } from "../segment/sealed_payload.ts";
+import type { StoredSource } from "../segment/sealed_payload.ts";
+import { SegmentTable } from "../segment/segment_table.ts";
 import { DigestSet } from "../table/digest_rows.ts";
 import type { BagEditor } from "./bag_editor.ts";
 import { newestOf, readMerged } from "./merge.ts";
@@ -104,8 +105,12 @@ function toIsKept(layout: BagLayout, { live, horizon }: CompactRequest): IsKept 
     newestOf(layout, segment) > horizon || named.has(digest) || put.has(digest);
 }
 
-function toShare({ layout }: BagEditor, segment: SegmentEntry, isKept: IsKept): SegmentShare {
-  const table = readSegmentIndex(layout, segment.name);
+function toShare(
+  { layout, handles }: BagEditor,
+  segment: SegmentEntry,
+  isKept: IsKept,
+): SegmentShare {
+  const table = SegmentTable.read(layout, segment.name, handles);
   const kept = table?.rows().filter(({ digest }) => isKept(segment, digest)) ?? [];
   return { segment, readable: table !== undefined, ...measure(kept) };
 }

@@ -7,11 +7,11 @@ import {
   createSegmentReader,
   FileSource,
   PayloadSource,
-  readSegmentIndex,
   SealedPayload,
   SourceReader,
   type StoredSource,
 } from "../segment/sealed_payload.ts";
+import { SegmentTable } from "../segment/segment_table.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
 import { toWeight } from "./scheduler.ts";
 import { LOCATION, type TableRow } from "../table/digest_table.ts";
@@ -111,7 +111,7 @@ function readSources(
   handles: FileHandles,
   name: string,
 ): StoredSource[] | undefined {
-  const table = readSegmentIndex(layout, name, handles);
+  const table = SegmentTable.read(layout, name, handles);
   if (table === undefined) return undefined;
   const toSource = createToSource(layout, handles, name);
   // In the order of the file, which is read in large pieces; the table's order is that of digests.

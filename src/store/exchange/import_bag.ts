@@ -87,7 +87,9 @@ function ask<T>(what: string, fn: () => T): T {
 
 function checkFormat(values: Hdf5Values): void {
   const about = parse("its format", ask("its format", () => values.attribute("/", ATTRIBUTE)));
-  if (about.format !== EXPORT_FORMAT || about.version !== EXPORT_VERSION) {
+  // Of version 1 only the rows of what is packed are others, which say so.
+  const isKnown = about.version === 1 || about.version === EXPORT_VERSION;
+  if (about.format !== EXPORT_FORMAT || !isKnown) {
     throw new ImportError(
       `it does not say "${EXPORT_FORMAT}" of the version ${EXPORT_VERSION}`,
     );
