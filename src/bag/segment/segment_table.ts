@@ -69,7 +69,7 @@ export class SegmentTable {
    *
    * @param segment The name of the segment.
    * @param handles Where open files are kept, from which the rows of a large table are read.
-   * @param options Whether the table may be of a segment of another length, which is damaged.
+   * @param options Whether the table may be of a segment of another length, or of one that is gone.
    * @returns The table, or `undefined` when it is missing, damaged, or of another file; it can then
    * be made again from the segment.
    */
@@ -86,9 +86,9 @@ export class SegmentTable {
     if (own === undefined) return undefined;
     const size = ifThere(() => Deno.statSync(path).size);
     if (own.subject.length !== size && !anyLength) return undefined;
-    if (own.others === undefined) return new SegmentTable(own, undefined);
-    using file = openIfThere(path);
-    return file && SegmentTable.of(own, file, () => handles.open(path));
+    using file = own.others === undefined ? undefined : openIfThere(path);
+    if (file === undefined) return new SegmentTable(own, undefined);
+    return SegmentTable.of(own, file, () => handles.open(path));
   }
 
   /** The first four bytes of each digest. */
