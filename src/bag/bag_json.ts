@@ -12,6 +12,7 @@ import { BagCorruptError, BagFormatError } from "../base/errors.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import {
   type FileSystem,
+  isLockedAt,
   lookAt,
   openShared,
   readWhole,
@@ -19,7 +20,14 @@ import {
   SMALL_FILE_BYTES,
 } from "../disk/file_system.ts";
 import { allowUse, type CachePermissions, likeDirectory } from "../disk/ownership.ts";
-import { type BagLayout, directoriesOf, listRoot, locksOf } from "../disk/layout.ts";
+import {
+  type BagLayout,
+  directoriesOf,
+  listJournals,
+  listRoot,
+  locksOf,
+  toJournalPath,
+} from "../disk/layout.ts";
 
 /** The version of the format that this code writes. */
 const BAG_VERSION = 2;
@@ -185,12 +193,25 @@ export function writeBagJson(
  * Has older versions refuse a bag from here on: they would not know what is written into it, and
  * take it for damaged. Nothing else is changed.
  *
- * @throws {BagFormatError} If the directory is not a bag that this version can use.
+ * @throws {BagFormatError} If the directory is not a bag that this version can use, or an older one
+ * is writing into it.
  */
 export function upgradeBag(fileSystem: FileSystem, layout: BagLayout): void {
   const features = checkBag(layout);
-  const { version } = parse(layout, readBagJson(layout) ?? "{}");
-  if (version !== BAG_VERSION) writeBagJson(fileSystem, layout, features);
+  if (readVersion(layout) === BAG_VERSION) return;
+  const isWritten = listJournals(layout).some((name) => isLockedAt(toJournalPath(layout, name)));
+  // Another program may have done it since, and begun to write.
+  if (isWritten && readVersion(layout) !== BAG_VERSION) {
+    throw new BagFormatError(
+      `Cannot open "${layout.root}" for writing: a program with an older Quiver is writing into ` +
+        'it, and would take new calls for damage; end it first, or open the bag with mode: "read"',
+    );
+  }
+  writeBagJson(fileSystem, layout, features);
+}
+
+function readVersion(layout: BagLayout): unknown {
+  return parse(layout, readBagJson(layout) ?? "{}").version;
 }
 
 /**

@@ -2,6 +2,7 @@
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
+import { verifyStores } from "../../src/store/verify/verify_stores.ts";
 import { BagCorruptError } from "../../src/base/errors.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
@@ -116,6 +117,46 @@ Deno.test("CallLog.getLine() finds all but the damaged record when the log is da
   // A damaged line feed can join two lines; the doubled ones can be spared.
   assertGreater(Math.min(...counts), PARTS.length);
   assertEquals(counts.filter((count) => count < PARTS.length + KEYS.length - 1), []);
+});
+
+Deno.test("a row of packed values that is damaged costs its value, with a table and without", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  const parts = Array.from({ length: 300 }, (_, i) => createPart(`part ${i}`, 20));
+  {
+    await using bag = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+    for (const part of parts) bag.values.putPart(part);
+    await bag.fold();
+  }
+  const [segment, index] = [`${path}/segments/000001.h5`, `${path}/segments/000001.index`];
+  const [content, table] = [Deno.readFileSync(segment), Deno.readFileSync(index)];
+  const countLoaded = async () => {
+    await using bag = await openBagFiles(path, { mode: "read" }, ENVIRONMENT);
+    return parts.filter(({ digest, bytes }) =>
+      bag.values.load(digest)?.bytes.toHex() === bytes.toHex()
+    ).length;
+  };
+  const rowOf = (n: number) => indexOf(content, Uint8Array.fromHex(parts[n]?.digest ?? ""));
+  for (const isThere of [true, false]) {
+    for (const [n, length] of [[0, 1], [7, 33], [120, 64]] as const) {
+      for (const at of [rowOf(n), rowOf(n) + 63]) {
+        const damaged = content.slice();
+        damaged.set(damaged.subarray(at, at + length).map((byte) => ~byte), at);
+        Deno.writeFileSync(segment, damaged);
+        if (!isThere) Deno.removeSync(index);
+        const lost = 300 - await countLoaded();
+        assertEquals(lost >= 1 && lost <= Math.ceil((length + 63) / 64), true, `${lost} lost`);
+        Deno.writeFileSync(index, table);
+      }
+    }
+  }
+  // A block of zeros in the middle of the rows.
+  const at = rowOf(50) & ~4095;
+  Deno.writeFileSync(segment, content.slice().fill(0, at, at + 4096));
+  assertGreater(await countLoaded(), 300 - 66);
+  const report = await verifyStores(path, { repair: true });
+  assertEquals(report.sound, true);
+  assertGreater(await countLoaded(), 300 - 66);
 });
 
 Deno.test("BagValues.load() finds everything when a segment's table is damaged", async () => {

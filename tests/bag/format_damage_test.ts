@@ -1,7 +1,8 @@
 // end-to-end: a reader in another language, written from FORMAT.md alone, reads what is damaged or changes
 import { assert, assertEquals } from "@std/assert";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
-import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
+import { FileHandles } from "../../src/disk/file_system.ts";
+import { SegmentTable } from "../../src/bag/segment/segment_table.ts";
 import { EVERY_VALUE } from "./_every_value.ts";
 import { checkValues, openManual, put, readBag, runReader, toStored } from "./_format_reader.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
@@ -79,7 +80,8 @@ Deno.test({
       put(bag, stored);
       await bag.fold();
     }
-    const table = readSegmentIndex(layout, "000001");
+    using handles = new FileHandles();
+    const table = SegmentTable.read(layout, "000001", handles);
     const row = table?.row(table.find(part.digest));
     assert(row !== undefined && row.details !== undefined);
     // The shape is lost, and the value is not.

@@ -156,15 +156,37 @@ def read_table(content, purpose):
     if content is None or len(content) < 64:
         return None
     magic, version, found, size, length, check, crc = struct.unpack("<8sIIQQII", content[:40])
-    if magic != b"QVRTABLE" or struct.unpack("<I", content[60:64])[0] != zlib.crc32(content[:60]):
+    begin = {1: 64, 2: 96}.get(version)
+    if magic != b"QVRTABLE" or begin is None or len(content) < begin:
         return None
-    rows = content[64:64 + size * 64]
-    if version != 1 or found != purpose or len(rows) != size * 64 or zlib.crc32(rows) != crc:
+    if struct.unpack("<I", content[begin - 4:begin])[0] != zlib.crc32(content[:begin - 4]):
         return None
+    rows = content[begin:begin + size * 64]
+    if found != purpose or len(rows) != size * 64 or zlib.crc32(rows) != crc:
+        return None
+    return length, check, unpack_rows(rows)
+
+
+def unpack_rows(rows):
     table = [struct.unpack("<32sQQIIII", rows[at:at + 64]) for at in range(0, len(rows), 64)]
     if any(one[0] >= other[0] for one, other in zip(table, table[1:])):
         raise Malformed("a table is not sorted")
-    return length, check, table
+    return table
+
+
+def read_packed_rows(segment, index):
+    """Gives the rows that a table of version 2 tells of in its segment, without damaged ones."""
+    if struct.unpack("<I", index[8:12])[0] != 2:
+        return []
+    begin, size, payloads, crc = struct.unpack("<QQQI", index[40:68])
+    content = segment[begin:begin + size * 64]
+    rows = [content[at:at + 64] for at in range(0, len(content) - 63, 64)]
+    whole = [row for row in rows if struct.unpack("<I", row[60:])[0] == zlib.crc32(row[:60])]
+    if (zlib.crc32(content) == crc) != (len(whole) == size):
+        raise Malformed("the checksums of packed rows are wrong")
+    # In the segment an offset is that in the dataset; the last number is a checksum.
+    table = [struct.unpack("<32sQQIIII", row) for row in whole]
+    return [(row[0], payloads + row[1], *row[2:5], 0, 0) for row in table]
 
 
 def read_details(index, unit):
@@ -246,7 +268,9 @@ def read_segment(root, name):
     table = read_table(index, 1)
     if segment is None or table is None or table[0] != len(segment):
         return None
-    return [(row[0].hex(), read_row(segment, index, row)) for row in table[2]]
+    own = {row[0] for row in table[2]}
+    packed = [row for row in read_packed_rows(segment, index) if row[0] not in own]
+    return [(row[0].hex(), read_row(segment, index, row)) for row in table[2] + packed]
 
 
 class Values:

@@ -2,10 +2,16 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import fc from "fast-check";
 import { crc32 } from "node:zlib";
-import { DISK, type FilePlace, readAt, replaceFile } from "../../src/disk/file_system.ts";
+import {
+  DISK,
+  FileHandles,
+  type FilePlace,
+  readAt,
+  replaceFile,
+} from "../../src/disk/file_system.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
-import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
+import { SegmentTable } from "../../src/bag/segment/segment_table.ts";
 import { LOCATION } from "../../src/bag/table/digest_table.ts";
 import { graph, primitive } from "../value/arbitrary_value.ts";
 import { EVERY_VALUE } from "./_every_value.ts";
@@ -47,11 +53,11 @@ for (const options of [{}, { compression: { gzip: 6 } }]) {
 /** Writes a segment's table as it is when nobody knows where in the segment the values lie. */
 function moveIntoTable(path: string, segment: string): void {
   const layout = toLayout(path);
-  const table = readSegmentIndex(layout, segment);
+  using handles = new FileHandles();
+  const table = SegmentTable.read(layout, segment, handles);
   assert(table !== undefined);
   using file = Deno.openSync(toSegmentPath(layout, segment));
-  const payloads = Array.from({ length: table.size }, (_, i) => {
-    const row = table.row(i);
+  const payloads = Array.from(table.rows(), (row) => {
     const inline = new Uint8Array(row.length);
     assert(readAt(file, row.offset, inline));
     return { row, inline };
@@ -83,7 +89,8 @@ Deno.test({
 /** Writes the table of a segment with one array as if it had been written in chunks of 256 KiB. */
 function moveIntoChunks(path: string, segment: string): void {
   const layout = toLayout(path);
-  const row = readSegmentIndex(layout, segment)?.row(0);
+  using handles = new FileHandles();
+  const row = SegmentTable.read(layout, segment, handles)?.row(0);
   assert(row !== undefined);
   using file = Deno.openSync(toSegmentPath(layout, segment), { read: true, write: true });
   const chunk = new Uint8Array(262_144);

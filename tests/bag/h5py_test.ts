@@ -27,7 +27,7 @@ for name, values in door["segments"].items():
     file = values.file
     packed = file["packed"][...].tobytes()
     for row in file["packed_table"][...]:
-        digest = row["digest"].decode()
+        digest = row.tobytes()[:32].hex()
         content = packed[int(row["offset"]):int(row["offset"]) + int(row["length"])]
         assert hashlib.sha256(content).hexdigest() == digest, digest
         found[digest] = [int(row["kind"]), "packed"]

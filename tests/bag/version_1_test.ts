@@ -1,5 +1,6 @@
 // contract: bags that older versions have written are read, used and mended
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { BagFormatError } from "../../src/base/errors.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { toKeyedCall } from "../../src/call/call_key.ts";
@@ -104,6 +105,34 @@ Deno.test("a bag of version 1 takes new calls beside the old, and is of version 
   assertEquals(new Set(starts), new Set(['{"key"', '{"head"', '{"call"']));
   await using reader = await openBagFiles(path, { mode: "read" }, ENVIRONMENT);
   checkHits(reader, 210);
+});
+
+Deno.test("a bag of version 1 is not written into beside a program that knows no other", async () => {
+  using directory = new TemporaryDirectory();
+  const path = `${directory.path}/old`;
+  copyOld(path);
+  {
+    // As a writer has it that lives.
+    using journal = Deno.openSync(`${path}/journal/00000000000000aa-1`, {
+      write: true,
+      createNew: true,
+    });
+    journal.lockSync(true);
+    await assertRejects(
+      () => openBagFiles(path, {}, ENVIRONMENT),
+      BagFormatError,
+      "a program with an older Quiver is writing into it",
+    );
+    assertEquals(readVersion(path), 1);
+    await using bag = await openBagFiles(path, { mode: "read" }, ENVIRONMENT);
+    checkHits(bag, COUNT);
+  }
+  await using bag = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+  assertEquals(readVersion(path), 2);
+  put(bag, COUNT);
+  // Those that come beside it are of the same version.
+  await using other = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+  checkHits(other, COUNT + 1);
 });
 
 Deno.test("a repair of a bag of version 1 makes it one of version 2, and keeps all", async () => {

@@ -1,11 +1,11 @@
 // end-to-end: checking and repairing bags whose files were damaged
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { DISK, readAt, replaceFile } from "../../src/disk/file_system.ts";
+import { DISK, FileHandles, readAt, replaceFile } from "../../src/disk/file_system.ts";
 import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
-import { readSegmentIndex } from "../../src/bag/segment/sealed_payload.ts";
+import { SegmentTable } from "../../src/bag/segment/segment_table.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { verifyStores } from "../../src/store/verify/verify_stores.ts";
 import { toShortDigest } from "../bag/_short_digest.ts";
@@ -366,11 +366,11 @@ Deno.test("verifyStores() finds nothing wrong with a table that has payloads of 
   await createSmallBag(path, false);
   const segment = "000001";
   const layout = toLayout(path);
-  const table = readSegmentIndex(layout, segment);
+  using handles = new FileHandles();
+  const table = SegmentTable.read(layout, segment, handles);
   assert(table !== undefined);
   using file = Deno.openSync(toSegmentPath(layout, segment));
-  const payloads = Array.from({ length: table.size }, (_, i) => {
-    const row = table.row(i);
+  const payloads = Array.from(table.rows(), (row) => {
     const inline = new Uint8Array(row.length);
     readAt(file, row.offset, inline);
     return { row, inline };

@@ -1,9 +1,9 @@
-import { openIfThere } from "../../disk/file_system.ts";
+import { type FileHandles, openIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { scanJournal } from "../journal/journal_scan.ts";
 import type { SegmentEntry } from "../manifest.ts";
-import { readSegmentIndex } from "../segment/sealed_payload.ts";
+import { SegmentTable } from "../segment/segment_table.ts";
 import { DigestSet } from "../table/digest_rows.ts";
 import { getLength, LENGTH_AT, readDigest, toViewed } from "../table/digest_table.ts";
 import type { BagEditor } from "./bag_editor.ts";
@@ -17,6 +17,7 @@ export class KeptValues {
   /** What was put after this is kept, in milliseconds since 1970. */
   readonly horizon: number;
   readonly #layout: BagLayout;
+  readonly #handles: FileHandles;
   readonly #named: DigestSet | undefined;
   /** The parts of what is named, and what was touched. */
   readonly #others: ReadonlySet<Digest>;
@@ -26,12 +27,13 @@ export class KeptValues {
   readonly #young = new Map<string, boolean>();
 
   private constructor(
-    layout: BagLayout,
+    { layout, handles }: Pick<BagEditor, "layout" | "handles">,
     horizon: number,
     named: DigestSet | undefined,
     others: ReadonlySet<Digest>,
   ) {
     this.#layout = layout;
+    this.#handles = handles;
     this.horizon = horizon;
     this.#named = named;
     this.#others = others;
@@ -44,11 +46,11 @@ export class KeptValues {
    * @param request What is wanted.
    */
   static async find(editor: BagEditor, { live, horizon }: CompactRequest): Promise<KeptValues> {
-    const { layout } = editor;
     const named = live && new DigestSet(live);
-    if (named === undefined) return new KeptValues(layout, horizon, named, new Set());
+    if (named === undefined) return new KeptValues(editor, horizon, named, new Set());
     const parts = await findParts(editor, named);
-    return new KeptValues(layout, horizon, named, readTouches(layout, horizon).union(parts));
+    const others = readTouches(editor.layout, horizon).union(parts);
+    return new KeptValues(editor, horizon, named, others);
   }
 
   /** Takes note of what journals have now: it was put again, or is about to be sealed. */
@@ -74,7 +76,7 @@ export class KeptValues {
 
   /** What is kept of a segment: its values are only counted, and there may be millions. */
   toShare(segment: SegmentEntry): SegmentShare {
-    const table = readSegmentIndex(this.#layout, segment.name);
+    const table = SegmentTable.read(this.#layout, segment.name, this.#handles);
     let [values, bytes] = [0, 0];
     const named = this.#named;
     const isAll = named === undefined || this.#isYoung(segment);

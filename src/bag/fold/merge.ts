@@ -7,11 +7,11 @@ import {
   createSegmentReader,
   FileSource,
   PayloadSource,
-  readSegmentIndex,
   SealedPayload,
   SourceReader,
   type StoredSource,
 } from "../segment/sealed_payload.ts";
+import { SegmentTable } from "../segment/segment_table.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
 import { toWeight } from "./scheduler.ts";
 import { LOCATION, type TableRow } from "../table/digest_table.ts";
@@ -98,7 +98,7 @@ export function readMerged(
   const kept: SegmentEntry[] = [];
   let newest = 0;
   for (const segment of segments.toReversed()) {
-    const table = readSegmentIndex(layout, segment.name, handles);
+    const table = SegmentTable.read(layout, segment.name, handles);
     const toSource = createToSource(layout, handles, segment.name);
     const wanted: TableRow[] = [];
     const unwanted: TableRow[] = [];

@@ -6,11 +6,12 @@
  * `calls.lock`, which every append takes shared, the rest is copied as it is, and the new file gets
  * the name. So a line is either in the old file before that, and copied, or its writer comes after
  * that, sees that its file has no name any more, and appends to the new one. A line that is none
- * at the end of the old file has those look who only read. Lines that are damaged are kept: they
- * may be all that is left of a record. Headers are written as if the records were put anew.
+ * at the end of the old file has those look who only read. Lines that are damaged are kept, unless they
+ * are zeros or longer than any record: they may be all that is left of one. Headers are written as if the records were put anew.
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import {
   type FilePlace,
   type FileSystem,
@@ -99,10 +100,21 @@ function readLines(log: Deno.FsFile): KeptLines & { readonly end: number } {
       else unsound.push({ offset: line.offset, length: line.length });
     },
     // The bytes are good until the next line only.
-    ({ offset, length }) => unsound.push({ offset, length }),
+    ({ offset, length, bytes }) => {
+      if (length === bytes.length && !isZeros(bytes)) unsound.push({ offset, length });
+    },
   );
   const kept: KeptLine[] = Array.from(newest.values()).filter(({ type }) => type === "record");
   return { lines: kept.concat(unsound).sort((a, b) => a.offset - b.offset), headers, end };
+}
+
+/**
+ * Tells whether bytes are zeros: they begin with one, and each is as the one before it.
+ *
+ * @returns Whether they are.
+ */
+export function isZeros(bytes: Uint8Array): boolean {
+  return bytes[0] === 0 && Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0;
 }
 
 /** Finds the headers of what was appended meanwhile that are neither there nor in the new log. */

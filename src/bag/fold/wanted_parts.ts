@@ -4,9 +4,9 @@ import { toPayload } from "../../disk/payload.ts";
 import { mayRefer, referencesOf } from "../../value/codec/references.ts";
 import type { Digest, Payload } from "../../value/value.ts";
 import { scanJournal } from "../journal/journal_scan.ts";
-import { readSegmentIndex } from "../segment/sealed_payload.ts";
+import { SegmentTable } from "../segment/segment_table.ts";
 import type { DigestSet } from "../table/digest_rows.ts";
-import { KIND_AT, readRow, type TableRow, toViewed } from "../table/digest_table.ts";
+import { KIND_AT, toViewed } from "../table/digest_table.ts";
 import { type BagEditor, createPause } from "./bag_editor.ts";
 import { createToSource } from "./merge.ts";
 
@@ -32,13 +32,9 @@ function* readReferring(
   wanted: DigestSet,
 ): Generator<Payload> {
   for (const { name } of manifest.segments) {
-    const rows: TableRow[] = [];
-    for (const bytes of readSegmentIndex(layout, name)?.rowBytes() ?? []) {
-      const row = toViewed(bytes);
-      if (mayRefer(row.view.getUint32(KIND_AT, true)) && wanted.hasRow(bytes)) {
-        rows.push(readRow(row, 0));
-      }
-    }
+    const isWanted = (bytes: Uint8Array<ArrayBuffer>) =>
+      mayRefer(toViewed(bytes).view.getUint32(KIND_AT, true)) && wanted.hasRow(bytes);
+    const rows = Array.from(SegmentTable.read(layout, name, handles)?.select(isWanted) ?? []);
     const toSource = createToSource(layout, handles, name);
     for (const row of rows.sort((a, b) => a.offset - b.offset)) {
       const source = toSource(row);

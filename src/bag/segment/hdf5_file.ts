@@ -9,6 +9,7 @@ import { Hdf5Library } from "../hdf5/library.ts";
 import { DigestTable, PURPOSE } from "../table/digest_table.ts";
 import { indexSegment, isUnreadable } from "./rebuild_index.ts";
 import { SealedPayload } from "./sealed_payload.ts";
+import { SegmentTable } from "./segment_table.ts";
 
 /** The disk, and the library in this isolate. */
 export const HDF5_ENVIRONMENT: Hdf5Environment = {
@@ -117,13 +118,14 @@ export class Hdf5Values implements PayloadSource, Disposable {
   readonly #file: Deno.FsFile;
   readonly #input: Hdf5Input;
   readonly #content: Uint8Array<ArrayBuffer>;
-  readonly #table: DigestTable;
+  readonly #table: SegmentTable;
 
   private constructor(file: Deno.FsFile, input: Hdf5Input) {
     this.#file = file;
     this.#input = input;
     this.#content = indexSegment(input, file);
-    const table = DigestTable.decode(this.#content, PURPOSE.values);
+    const own = DigestTable.decode(this.#content, PURPOSE.values);
+    const table = own && SegmentTable.of(own, file, () => file);
     if (table === undefined) throw new QuiverError("Cannot index an HDF5 file");
     this.#table = table;
   }

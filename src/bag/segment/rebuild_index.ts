@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import { QuiverError } from "../../base/errors.ts";
 import { isDigest } from "../../disk/disk_storage.ts";
 import {
+  FileHandles,
   type FilePlace,
   FileWindow,
   isMissing,
@@ -15,17 +16,18 @@ import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import type { Hdf5Input } from "../hdf5/access.ts";
 import type { Manifest } from "../manifest.ts";
 import { blocksOf, toChunkBox, toChunkGrid } from "../payload_blocks.ts";
-import { getLength, LOCATION } from "../table/digest_table.ts";
-import { ATTRIBUTE, PACKED_ROW_BYTES, toDatasetShape } from "./format.ts";
+import { compareDigests, LOCATION, type OtherRows, ROW_BYTES } from "../table/digest_table.ts";
+import { ATTRIBUTE, PACKED_VERSION, readPackedRows, toDatasetShape } from "./format.ts";
 import { writeLinkFile } from "./link_file.ts";
 import {
   confirmChunks,
   confirmPayload,
+  confirmRows,
   encodeSegmentIndex,
   type IndexedPayload,
   type SegmentEnvironment,
 } from "./seal.ts";
-import { readSegmentIndex } from "./sealed_payload.ts";
+import { SegmentTable } from "./segment_table.ts";
 
 /** A table that was made again from its segment. */
 export interface RebuiltIndex {
@@ -54,7 +56,8 @@ export function rebuildIndexes(
   const { fileSystem, layout } = environment;
   const rebuilt: RebuiltIndex[] = [];
   for (const { name } of manifest.segments) {
-    if (readSegmentIndex(layout, name) !== undefined) continue;
+    using handles = new FileHandles();
+    if (SegmentTable.read(layout, name, handles) !== undefined) continue;
     const table = rebuildIndex(environment, name);
     if (table === undefined) continue;
     if (write) replaceFile(fileSystem, toSegmentIndexPath(layout, name), [table]);
@@ -194,22 +197,40 @@ function findChunks(
 function* findPacked(input: Hdf5Input, file: Deno.FsFile): Generator<IndexedPayload> {
   if (!input.names("/").includes("packed_table")) return;
   const table = input.readDataset("/packed_table");
-  // A damaged row could give a value another kind, so the table counts as a whole or not at all.
-  if (readAttribute(input, "/packed_table").crc32 !== crc32(table)) return;
-  const view = new DataView(table.buffer);
-  const decoder = new TextDecoder();
+  const { crc32: crc, format } = readAttribute(input, "/packed_table");
+  const version = format === PACKED_VERSION ? PACKED_VERSION : 1;
+  const isWhole = crc === crc32(table);
+  // A damaged row could give a value another kind: of version 1, the table counts as a whole or not at
+  // all, later ones have a checksum in each row.
+  if (!isWhole && version === 1) return;
   const dataset = new Dataset(input, file, "/packed");
-  for (let at = 0; at < table.length; at += PACKED_ROW_BYTES) {
-    const digest = decoder.decode(table.subarray(at, at + 64));
-    if (!isDigest(digest)) continue;
-    const payload = dataset.find(getLength(view, at + 64), {
-      digest,
-      length: getLength(view, at + 72),
-      kind: view.getUint32(at + 80, true),
-      crc: view.getUint32(at + 84, true),
-    });
-    if (payload !== undefined) yield payload;
+  const rows = isWhole && version !== 1 ? locateRows(input, file, table, dataset) : undefined;
+  for (const { digest, offset, length, kind, crc } of readPackedRows(version, table)) {
+    const payload = dataset.find(offset, { digest, length, kind, crc });
+    if (payload === undefined) continue;
+    yield rows === undefined ? payload : { ...payload, packed: rows };
   }
+}
+
+/** Finds the rows of the segment itself, if they can be looked through where they lie. */
+function locateRows(
+  input: Hdf5Input,
+  file: Deno.FsFile,
+  table: Uint8Array<ArrayBuffer>,
+  packed: Dataset,
+): OtherRows | undefined {
+  const begin = input.locateDataset("/packed_table");
+  const payloads = input.names("/").includes("packed") ? packed.begin : 0;
+  if (begin === undefined || payloads === undefined) return undefined;
+  const rows = { begin, size: table.length / ROW_BYTES, crc: crc32(table), payloads };
+  return confirmRows(new FileWindow(file), rows) && areSorted(table) ? rows : undefined;
+}
+
+function areSorted(rows: Uint8Array): boolean {
+  for (let at = ROW_BYTES; at < rows.length; at += ROW_BYTES) {
+    if (compareDigests(rows, at - ROW_BYTES, rows, at) >= 0) return false;
+  }
+  return true;
 }
 
 /** A dataset in which payloads are looked for. */
@@ -226,12 +247,17 @@ class Dataset {
     this.#path = path;
   }
 
+  /** Where in the file the bytes lie, if that can be seen. */
+  get begin(): number | undefined {
+    this.#begin ??= { offset: this.#input.locateDataset(this.#path) };
+    return this.#begin.offset;
+  }
+
   /** Gives the payload if it has its checksum: where it lies, or else itself. */
   find(start: number, source: PayloadDescription): IndexedPayload | undefined {
     const row = { ...source, offset: 0, location: LOCATION.dataFile };
     if (source.length === 0) return { row };
-    this.#begin ??= { offset: this.#input.locateDataset(this.#path) };
-    const { offset } = this.#begin;
+    const offset = this.begin;
     if (offset !== undefined) {
       const details = confirmPayload(this.#window, offset + start, source);
       if (details !== undefined) return { row: { ...row, offset: offset + start }, details };
@@ -245,7 +271,7 @@ class Dataset {
 function readAttribute(
   input: Hdf5Input,
   path: string,
-): { kind?: unknown; crc32?: unknown; shape?: unknown } {
+): { kind?: unknown; crc32?: unknown; shape?: unknown; format?: unknown } {
   const content: unknown = JSON.parse(input.readAttribute(path, ATTRIBUTE));
   return typeof content === "object" && content !== null ? content : {};
 }

@@ -29,7 +29,9 @@ import {
 import {
   encodeTable,
   LOCATION,
+  type OtherRows,
   PURPOSE,
+  ROW_BYTES,
   type TableRow,
   toTableBytes,
 } from "../table/digest_table.ts";
@@ -38,6 +40,7 @@ import {
   type SegmentSource,
   writeSegment,
   type WrittenChunks,
+  type WrittenSegment,
   type WrittenSource,
 } from "./segment_writer.ts";
 
@@ -182,6 +185,8 @@ export interface IndexedPayload {
   readonly inline?: Uint8Array;
   /** What there is to know beyond the row. */
   readonly details?: PayloadDetails;
+  /** The rows of the segment itself, if they say the same. */
+  readonly packed?: OtherRows;
 }
 
 /**
@@ -194,7 +199,11 @@ export function encodeSegmentIndex(
   file: Deno.FsFile,
   payloads: readonly IndexedPayload[],
 ): Uint8Array<ArrayBuffer>[] {
-  let end = toTableBytes(payloads.length);
+  const isPlain = ({ inline, details = {} }: IndexedPayload) =>
+    inline === undefined && Object.keys(details).length === 0;
+  const others = payloads.find(({ packed }) => packed !== undefined)?.packed;
+  const own = payloads.filter((payload) => payload.packed === undefined || !isPlain(payload));
+  let end = toTableBytes(own.length, others);
   const inlined: Uint8Array<ArrayBuffer>[] = [];
   const append = (bytes: Uint8Array<ArrayBuffer>): number => {
     const offset = end;
@@ -202,17 +211,15 @@ export function encodeSegmentIndex(
     inlined.push(bytes);
     return offset;
   };
-  const isPlain = ({ inline, details = {} }: IndexedPayload) =>
-    inline === undefined && Object.keys(details).length === 0;
   // In the order of the rows, so that a table can be made again the same.
-  const placed = payloads.filter((payload) => !isPlain(payload))
+  const placed = own.filter((payload) => !isPlain(payload))
     .sort((a, b) => a.row.digest < b.row.digest ? -1 : 1)
     .map(({ row, inline, details }) => {
       if (inline === undefined) return { row, details };
       const offset = append(new Uint8Array(inline));
       return { row: { ...row, offset, location: LOCATION.table }, details };
     });
-  const rows: TableRow[] = payloads.filter(isPlain).map(({ row }) => row);
+  const rows: TableRow[] = own.filter(isPlain).map(({ row }) => row);
   for (const { row, details = {} } of placed) {
     if (Object.keys(details).length === 0) {
       rows.push(row);
@@ -222,7 +229,7 @@ export function encodeSegmentIndex(
     rows.push({ ...row, details: append(encodeDetails(details)) / UNIT_BYTES });
   }
   const length = file.seekSync(0, Deno.SeekMode.End);
-  return [encodeTable({ purpose: PURPOSE.values, length, check: 0 }, rows), ...inlined];
+  return [encodeTable({ purpose: PURPOSE.values, length, check: 0 }, rows, others), ...inlined];
 }
 
 /** Reads back what was written, and finds those payloads that do not lie where they should. */
@@ -230,18 +237,30 @@ async function confirm(
   environment: SealEnvironment,
   file: Deno.FsFile,
   path: string,
-  written: readonly WrittenSource[],
+  written: WrittenSegment,
 ): Promise<IndexedPayload[]> {
   const payloads: IndexedPayload[] = [];
   const lost: WrittenSource[] = [];
   const window = new FileWindow(file);
-  for (const location of written) {
+  const packed = written.packed && confirmRows(window, written.packed) ? written.packed : undefined;
+  for (const location of written.sources) {
     const found = confirmPlace(window, location);
     if (found === undefined) lost.push(location);
-    else payloads.push(found);
+    else if (packed === undefined || location.path !== "/packed") payloads.push(found);
+    else payloads.push({ ...found, packed });
     await environment.pause();
   }
   return lost.length === 0 ? payloads : payloads.concat(findLost(environment, file, path, lost));
+}
+
+/**
+ * Reads back the rows of a segment itself.
+ *
+ * @param rows Where they should lie.
+ * @returns Whether they do.
+ */
+export function confirmRows(window: FileWindow, { begin, size, crc }: OtherRows): boolean {
+  return confirmPayload(window, begin, { length: size * ROW_BYTES, crc }) !== undefined;
 }
 
 function confirmPlace(

@@ -2,12 +2,9 @@ import { crc32 } from "node:zlib";
 import {
   type FileHandles,
   FileWindow,
-  ifThere,
   mayHave,
-  openIfThere,
   readAt,
   type ReadBytes,
-  readWhole,
 } from "../../disk/file_system.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
@@ -23,7 +20,7 @@ import {
   readDetails,
   toChunkGrid,
 } from "../payload_blocks.ts";
-import { DigestTable, LOCATION, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import { LOCATION, type TableRow } from "../table/digest_table.ts";
 import { toDatasetShape } from "./format.ts";
 import type { SegmentSource } from "./segment_writer.ts";
 
@@ -119,35 +116,6 @@ export class SealedPayload {
     this.#details ??= readDetails(this.#reader.table, this.#row.details ?? 0);
     return this.#details;
   }
-}
-
-/**
- * Reads the table of a segment.
- *
- * @param handles Where open files are kept: then the rows of a large table do not stay in memory.
- * @returns The table, or `undefined` when it is missing, damaged, or of another file; it can then
- * be made again from the segment.
- */
-export function readSegmentIndex(
-  layout: BagLayout,
-  segment: string,
-  handles?: FileHandles,
-): DigestTable | undefined {
-  const path = toSegmentIndexPath(layout, segment);
-  const table = handles === undefined ? readInMemory(path) : readLean(path, handles);
-  const size = ifThere(() => Deno.statSync(toSegmentPath(layout, segment)).size);
-  return table?.subject.length === size ? table : undefined;
-}
-
-function readInMemory(path: string): DigestTable | undefined {
-  const bytes = readWhole(path);
-  return bytes && DigestTable.decode(bytes, PURPOSE.values);
-}
-
-function readLean(path: string, handles: FileHandles): DigestTable | undefined {
-  // Not through `handles`: the tables of many segments would displace files that are in use.
-  using file = openIfThere(path);
-  return file && DigestTable.read(file, PURPOSE.values, () => handles.open(path));
 }
 
 /**

@@ -1,12 +1,13 @@
 import { crc32 } from "node:zlib";
 import type { StoredPart } from "../../disk/disk_storage.ts";
-import { type FileHandles, readPiece } from "../../disk/file_system.ts";
-import { type BagLayout, toSegmentPaths } from "../../disk/layout.ts";
+import { type FileHandles, openIfThere, readPiece } from "../../disk/file_system.ts";
+import { type BagLayout, toSegmentPath, toSegmentPaths } from "../../disk/layout.ts";
 import { toPayload } from "../../disk/payload.ts";
 import type { Digest, Payload, StoredPayload } from "../../value/value.ts";
 import type { Manifest } from "../manifest.ts";
 import { DigestTable, LOCATION, PURPOSE, type TableRow, toPrefix } from "../table/digest_table.ts";
-import { createSegmentReader, readSegmentIndex, SealedPayload } from "./sealed_payload.ts";
+import { createSegmentReader, SealedPayload } from "./sealed_payload.ts";
+import { SegmentTable } from "./segment_table.ts";
 
 /** What is known of a row's payload in this process; 0 before it was read. */
 const WHOLE = 1;
@@ -18,7 +19,7 @@ interface Segment {
   readonly path: string;
   /** The file of its table. */
   readonly tablePath: string;
-  readonly table: DigestTable;
+  readonly table: SegmentTable;
   /** What is known of each row's payload. */
   readonly state: Uint8Array;
 }
@@ -71,7 +72,7 @@ export class SealedValues {
   }
 
   #read(name: string): Segment | undefined {
-    const table = readSegmentIndex(this.#layout, name, this.#handles);
+    const table = SegmentTable.read(this.#layout, name, this.#handles);
     return table && toSegment(this.#layout, name, table);
   }
 
@@ -81,8 +82,12 @@ export class SealedValues {
    * @param bytes The content of the table's file.
    */
   adopt(name: string, bytes: Uint8Array<ArrayBuffer>): void {
-    const table = DigestTable.decode(bytes, PURPOSE.values);
-    if (table === undefined || !this.#unreadable.includes(name)) return;
+    const own = DigestTable.decode(bytes, PURPOSE.values);
+    if (own === undefined || !this.#unreadable.includes(name)) return;
+    const path = toSegmentPath(this.#layout, name);
+    using file = openIfThere(path);
+    if (file === undefined) return;
+    const table = SegmentTable.of(own, file, () => this.#handles.open(path));
     this.#unreadable = this.#unreadable.filter((other) => other !== name);
     const segments = [...this.#segments, toSegment(this.#layout, name, table)];
     this.#take(segments.sort((a, b) => Number(b.name) - Number(a.name)));
@@ -197,7 +202,7 @@ export class SealedValues {
   }
 }
 
-function toSegment(layout: BagLayout, name: string, table: DigestTable): Segment {
+function toSegment(layout: BagLayout, name: string, table: SegmentTable): Segment {
   const [path, tablePath] = toSegmentPaths(layout, name);
   return { name, path, tablePath, table, state: new Uint8Array(table.size) };
 }
@@ -210,7 +215,9 @@ const FEW_ROWS = 256;
  *
  * @typeParam S What is known of a segment.
  */
-export class SegmentDirectory<S extends { readonly table: DigestTable }> {
+export class SegmentDirectory<
+  S extends { readonly table: Pick<SegmentTable, "size" | "prefixes"> },
+> {
   /** Segments of many values: there are few of them, as small ones are merged. */
   readonly #large: readonly S[];
   /** Segments of few values, by the prefixes of these. */

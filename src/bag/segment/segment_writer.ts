@@ -1,4 +1,3 @@
-import { setLength } from "../table/digest_table.ts";
 import { crc32 } from "node:zlib";
 import type { FilePlace } from "../../disk/file_system.ts";
 import type { PayloadDescription } from "../../disk/payload.ts";
@@ -12,10 +11,12 @@ import {
   toChunkBox,
   toChunkGrid,
 } from "../payload_blocks.ts";
+import { encodeRows, LOCATION, type OtherRows } from "../table/digest_table.ts";
 import {
   ATTRIBUTE,
+  checkRows,
   PACKED_COLUMNS,
-  PACKED_ROW_BYTES,
+  PACKED_VERSION,
   SEGMENT_VERSION,
   toDatasetShape,
 } from "./format.ts";
@@ -42,6 +43,14 @@ export interface WrittenSource {
   readonly chunks?: WrittenChunks;
 }
 
+/** All that was written into a segment. */
+export interface WrittenSegment {
+  /** The sources with their places. */
+  readonly sources: readonly WrittenSource[];
+  /** Where the rows of `/packed_table` should lie; absent without any, or where that could not be seen. */
+  readonly packed?: OtherRows;
+}
+
 /** The chunks of a compressed dataset, and where they should lie. */
 export interface WrittenChunks {
   /** How they divide the payload. */
@@ -59,14 +68,14 @@ export interface WrittenChunks {
  * @param sources What to write, each digest once.
  * @param pause Called between slices of work; others may run while it waits.
  * @param gzip The level at which arrays are compressed; 0 for not at all.
- * @returns The sources with their places.
+ * @returns What was written where.
  */
 export async function writeSegment(
   output: Hdf5Output,
   sources: readonly SegmentSource[],
   pause: () => Promise<void>,
   gzip: number = 0,
-): Promise<WrittenSource[]> {
+): Promise<WrittenSegment> {
   output.createGroup("/values");
   const written: WrittenSource[] = [];
   const packed: SegmentSource[] = [];
@@ -84,7 +93,8 @@ export async function writeSegment(
     written.push({ source, path, start: 0, ...location });
     await pause();
   }
-  return written.concat(writePacked(output, packed));
+  const rest = writePacked(output, packed);
+  return { ...rest, sources: written.concat(rest.sources) };
 }
 
 function writeChunks(
@@ -139,46 +149,49 @@ function describe(source: SegmentSource, shape: readonly number[]): string {
   });
 }
 
-function writePacked(output: Hdf5Output, sources: readonly SegmentSource[]): WrittenSource[] {
+function writePacked(output: Hdf5Output, sources: readonly SegmentSource[]): WrittenSegment {
   const length = sources.reduce((sum, source) => sum + source.length, 0);
   // The library does not write datasets without elements, and nobody misses them.
-  if (sources.length === 0) return [];
+  if (sources.length === 0) return { sources: [] };
   const path = "/packed";
   const begin = length === 0
     ? 0
     : output.createDataset(path, { type: "<B", count: length, length }, chunksOf(sources));
-  writePackedTable(output, sources);
+  const table = writePackedTable(output, sources);
+  const packed = table === undefined || begin === undefined
+    ? {}
+    : { packed: { ...table, payloads: begin } };
   let end = 0;
-  return sources.map((source) => {
+  const written = sources.map((source) => {
     const start = end;
     end += source.length;
     // What is empty lies anywhere: at 0, so that a table can be made again the same.
     const offset = source.length === 0 ? 0 : begin === undefined ? undefined : begin + start;
     return { source, path, start, offset };
   });
+  return { sources: written, ...packed };
 }
 
 function* chunksOf(sources: readonly SegmentSource[]): Generator<Uint8Array> {
   for (const source of sources) yield* source.chunks();
 }
 
-function writePackedTable(output: Hdf5Output, sources: readonly SegmentSource[]): void {
-  const table = new Uint8Array(sources.length * PACKED_ROW_BYTES);
-  const view = new DataView(table.buffer);
-  const encoder = new TextEncoder();
-  let offset = 0;
-  let at = 0;
-  for (const { digest, length, kind, crc } of sources) {
-    encoder.encodeInto(digest, table.subarray(at, at + 64));
-    setLength(view, at + 64, offset);
-    setLength(view, at + 72, length);
-    view.setUint32(at + 80, kind, true);
-    view.setUint32(at + 84, crc, true);
-    offset += length;
-    at += PACKED_ROW_BYTES;
-  }
+function writePackedTable(
+  output: Hdf5Output,
+  sources: readonly SegmentSource[],
+): Omit<OtherRows, "payloads"> | undefined {
+  let end = 0;
+  const rows = sources.map(({ digest, length, kind, crc }) => {
+    const offset = end;
+    end += length;
+    return { digest, offset, length, kind, crc, location: LOCATION.dataFile };
+  });
+  const table = encodeRows(rows);
+  checkRows(table);
+  const crc = crc32(table);
+  const path = "/packed_table";
   const shape = { type: PACKED_COLUMNS, count: sources.length, length: table.length };
-  output.createDataset("/packed_table", shape, [table]);
-  const text = JSON.stringify({ crc32: crc32(table), format: SEGMENT_VERSION });
-  output.setAttribute("/packed_table", ATTRIBUTE, text);
+  const begin = output.createDataset(path, shape, [table]);
+  output.setAttribute(path, ATTRIBUTE, JSON.stringify({ crc32: crc, format: PACKED_VERSION }));
+  return begin === undefined ? undefined : { begin, size: sources.length, crc };
 }

@@ -12,11 +12,8 @@ import { readAt } from "../../disk/file_system.ts";
 import type { PayloadDescription } from "../../disk/payload.ts";
 import type { Digest } from "../../value/value.ts";
 
-/** The version of the tables' format. */
-const TABLE_VERSION = 1;
-
-/** The size of a table's header in bytes. */
-const TABLE_HEADER_BYTES = 64;
+/** The size of a table's header in bytes, by the version of its format; the second tells of more rows. */
+const HEADER_BYTES: { readonly [version: number]: number } = { 1: 64, 2: 96 };
 
 const MAGIC = new TextEncoder().encode("QVRTABLE");
 
@@ -30,23 +27,42 @@ interface IndexedFile {
   readonly check: number;
 }
 
-/** What the header of a table says. */
-interface TableHeader {
-  /** What the table is of. */
-  readonly subject: IndexedFile;
+/** Rows that lie together in a file. */
+interface Rows {
+  /** Where they begin, in bytes. */
+  readonly begin: number;
   /** The number of rows. */
   readonly size: number;
   /** The CRC-32 of the rows. */
   readonly crc: number;
 }
 
+/** What the header of a table says. */
+interface TableHeader extends Rows {
+  /** What the table is of. */
+  readonly subject: IndexedFile;
+  /** More rows, in the file that the table is of. */
+  readonly others?: OtherRows;
+}
+
+/** Rows of payloads that are packed, in the file that a table is of. */
+export interface OtherRows extends Rows {
+  /** Where in that file the payloads begin, in bytes. */
+  readonly payloads: number;
+}
+
 /**
  * Tells how long header and rows of a table are.
  *
+ * @param others More rows that the header tells of.
  * @returns The size in bytes; payloads inside the table begin there.
  */
-export function toTableBytes(rows: number): number {
-  return TABLE_HEADER_BYTES + rows * ROW_BYTES;
+export function toTableBytes(rows: number, others?: OtherRows): number {
+  return toHeaderBytes(others) + rows * ROW_BYTES;
+}
+
+function toHeaderBytes(others: OtherRows | undefined): number {
+  return HEADER_BYTES[others === undefined ? 1 : 2] ?? 0;
 }
 
 /**
@@ -54,17 +70,26 @@ export function toTableBytes(rows: number): number {
  *
  * @param header What it says.
  */
-function encodeTableHeader({ subject, size, crc }: TableHeader): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(TABLE_HEADER_BYTES);
+function encodeTableHeader(
+  { subject, size, crc, others }: Omit<TableHeader, "begin">,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(toHeaderBytes(others));
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
-  view.setUint32(8, TABLE_VERSION, true);
+  view.setUint32(8, others === undefined ? 1 : 2, true);
   view.setUint32(12, subject.purpose, true);
   setLength(view, 16, size);
   setLength(view, 24, subject.length);
   view.setUint32(32, subject.check, true);
   view.setUint32(36, crc, true);
-  view.setUint32(60, crc32(bytes.subarray(0, 60)), true);
+  if (others !== undefined) {
+    setLength(view, 40, others.begin);
+    setLength(view, 48, others.size);
+    setLength(view, 56, others.payloads);
+    view.setUint32(64, others.crc, true);
+  }
+  const end = bytes.length - 4;
+  view.setUint32(end, crc32(bytes.subarray(0, end)), true);
   return bytes;
 }
 
@@ -79,16 +104,29 @@ function decodeTableHeader(
   bytes: Uint8Array<ArrayBuffer>,
   purpose: number,
 ): TableHeader | undefined {
-  if (bytes.length < TABLE_HEADER_BYTES) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, TABLE_HEADER_BYTES);
-  const sound = MAGIC.every((byte, i) => byte === bytes[i]) &&
-    view.getUint32(60, true) === crc32(bytes.subarray(0, 60)) &&
-    view.getUint32(8, true) === TABLE_VERSION && view.getUint32(12, true) === purpose;
+  if (bytes.length < 12 || !MAGIC.every((byte, i) => byte === bytes[i])) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const version = view.getUint32(8, true);
+  const begin = HEADER_BYTES[version];
+  if (begin === undefined || bytes.length < begin) return undefined;
+  const sound = view.getUint32(begin - 4, true) === crc32(bytes.subarray(0, begin - 4)) &&
+    view.getUint32(12, true) === purpose;
   if (!sound) return undefined;
-  return {
+  const header = {
     subject: { purpose, length: getLength(view, 24), check: view.getUint32(32, true) },
+    begin,
     size: getLength(view, 16),
     crc: view.getUint32(36, true),
+  };
+  return version === 1 ? header : { ...header, others: decodeOthers(view) };
+}
+
+function decodeOthers(view: DataView): OtherRows {
+  return {
+    begin: getLength(view, 40),
+    size: getLength(view, 48),
+    payloads: getLength(view, 56),
+    crc: view.getUint32(64, true),
   };
 }
 
@@ -98,7 +136,7 @@ export const PURPOSE = { values: 1, calls: 2 } as const;
 /** Rows of up to this many bytes stay in memory. */
 const MEMORY_BYTES = 2 * 1024 * 1024;
 
-/** How much is read first: header and 63 rows. */
+/** How much is read first: header and at least 62 rows. */
 const BEGIN_BYTES = 4096;
 
 /** How much of the rows is read at once. */
@@ -112,13 +150,17 @@ export class DigestTable {
   readonly size: number;
   /** The CRC-32 of the rows, by which a table is known again. */
   readonly check: number;
+  /** More rows, which the table does not know itself. */
+  readonly others?: OtherRows;
   readonly #prefixes: Uint32Array;
   readonly #source: RowSource;
 
-  private constructor({ subject, size, crc }: TableHeader, prefixes: Uint32Array, rows: RowSource) {
+  private constructor(header: TableHeader, prefixes: Uint32Array, rows: RowSource) {
+    const { subject, size, crc, others } = header;
     this.subject = subject;
     this.size = size;
     this.check = crc;
+    if (others !== undefined) this.others = others;
     this.#prefixes = prefixes;
     this.#source = rows;
   }
@@ -132,11 +174,15 @@ export class DigestTable {
    */
   static decode(bytes: Uint8Array<ArrayBuffer>, purpose: number): DigestTable | undefined {
     const header = decodeTableHeader(bytes, purpose);
-    if (header === undefined || bytes.length < toTableBytes(header.size)) return undefined;
-    const rows = bytes.subarray(TABLE_HEADER_BYTES, toTableBytes(header.size));
+    const end = header === undefined ? Infinity : toEnd(header);
+    if (header === undefined || bytes.length < end) return undefined;
+    return DigestTable.#take(header, bytes.subarray(header.begin, end));
+  }
+
+  static #take(header: TableHeader, rows: Uint8Array<ArrayBuffer>): DigestTable | undefined {
     if (crc32(rows) !== header.crc) return undefined;
     const prefixes = new Uint32Array(header.size);
-    takePrefixes(prefixes, 0, rows);
+    if (!takePrefixes(prefixes, 0, rows)) return undefined;
     const source = { rows: toViewed(rows), seek: (row: number) => row * ROW_BYTES };
     return new DigestTable(header, prefixes, source);
   }
@@ -157,25 +203,53 @@ export class DigestTable {
     const first = readBegin(file);
     const header = decodeTableHeader(first, purpose);
     if (header === undefined) return undefined;
-    const end = toTableBytes(header.size);
-    if (end <= first.length) return DigestTable.decode(first, purpose);
+    if (toEnd(header) <= first.length) return DigestTable.decode(first, purpose);
+    return DigestTable.#read(file, header, reopen);
+  }
+
+  /**
+   * Reads the rows that a table tells of in the file that it is of.
+   *
+   * @param file That file.
+   * @param table The table.
+   * @param others The rows.
+   * @param reopen Gives the file again when a row is read, or `undefined` when it is gone.
+   * @returns A table of these rows, or `undefined` when they are damaged.
+   */
+  static readOthers(
+    file: Deno.FsFile,
+    { subject }: DigestTable,
+    others: OtherRows,
+    reopen: () => Deno.FsFile | undefined,
+  ): DigestTable | undefined {
+    return DigestTable.#read(file, { ...others, subject }, reopen);
+  }
+
+  static #read(
+    file: Deno.FsFile,
+    header: TableHeader,
+    reopen: () => Deno.FsFile | undefined,
+  ): DigestTable | undefined {
+    const { begin, size } = header;
+    const end = toEnd(header);
     // Before anything is allocated: the number of rows may be anything.
-    if (file.seekSync(0, Deno.SeekMode.End) < end) return undefined;
-    if (end <= MEMORY_BYTES) {
-      const bytes = new Uint8Array(end);
-      return readAt(file, 0, bytes) ? DigestTable.decode(bytes, purpose) : undefined;
+    if (!Number.isSafeInteger(end) || file.seekSync(0, Deno.SeekMode.End) < end) return undefined;
+    if (end - begin <= MEMORY_BYTES) {
+      const rows = new Uint8Array(end - begin);
+      return readAt(file, begin, rows) ? DigestTable.#take(header, rows) : undefined;
     }
-    const prefixes = new Uint32Array(header.size);
+    const prefixes = new Uint32Array(size);
     const buffer = new Uint8Array(CHUNK_BYTES);
     let crc = 0;
-    for (let at = TABLE_HEADER_BYTES; at < end; at += CHUNK_BYTES) {
+    for (let at = begin; at < end; at += CHUNK_BYTES) {
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, end - at));
       if (!readAt(file, at, chunk)) return undefined;
       crc = crc32(chunk, crc);
-      takePrefixes(prefixes, (at - TABLE_HEADER_BYTES) / ROW_BYTES, chunk);
+      // What is no table ends here, whatever its size: memory is taken as prefixes are written.
+      if (!takePrefixes(prefixes, (at - begin) / ROW_BYTES, chunk)) return undefined;
     }
     if (crc !== header.crc) return undefined;
-    return new DigestTable(header, prefixes, new FileRows(reopen, header.size));
+    return new DigestTable(header, prefixes, new FileRows(reopen, header));
   }
 
   /** The first four bytes of each digest, in order. */
@@ -263,25 +337,39 @@ export class DigestTable {
  * @returns The header, or `undefined` when it is damaged, for something else, or of another version.
  */
 export function readTableHeader(file: Deno.FsFile, purpose: number): TableHeader | undefined {
-  const bytes = new Uint8Array(TABLE_HEADER_BYTES);
-  return readAt(file, 0, bytes) ? decodeTableHeader(bytes, purpose) : undefined;
+  return decodeTableHeader(readBegin(file, HEADER_BYTES[2]), purpose);
 }
 
 /** Most tables of a bag of large arrays are read by this one read. */
-function readBegin(file: Deno.FsFile): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(BEGIN_BYTES);
+function readBegin(file: Deno.FsFile, length: number = BEGIN_BYTES): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
   file.seekSync(0, Deno.SeekMode.Start);
   return bytes.subarray(0, file.readSync(bytes) ?? 0);
 }
 
+function toEnd({ begin, size }: Rows): number {
+  return begin + size * ROW_BYTES;
+}
+
+/** Takes the prefixes of rows, and tells whether they are in order; from piece to piece roughly. */
 function takePrefixes(
   prefixes: Uint32Array,
   from: number,
   rows: Uint8Array<ArrayBuffer>,
-): void {
+): boolean {
   const view = new DataView(rows.buffer, rows.byteOffset, rows.length);
   let row = from;
-  for (let at = 0; at < rows.length; at += ROW_BYTES) prefixes[row++] = view.getUint32(at);
+  let last = prefixes[from - 1] ?? 0;
+  for (let at = 0; at < rows.length; at += ROW_BYTES) {
+    const prefix = view.getUint32(at);
+    const isEqual = prefix === last && at > 0;
+    if (prefix < last || (isEqual && compareDigests(rows, at - ROW_BYTES, rows, at) >= 0)) {
+      return false;
+    }
+    prefixes[row++] = prefix;
+    last = prefix;
+  }
+  return true;
 }
 
 /** How many rows are read at once by who asks for one after another. */
@@ -304,7 +392,7 @@ interface RowSource {
 class FileRows implements RowSource {
   readonly rows: ViewedBytes = toViewed(new Uint8Array(CHUNK_ROWS * ROW_BYTES));
   readonly #open: () => Deno.FsFile | undefined;
-  readonly #size: number;
+  readonly #rows: Rows;
   #begin = 0;
   #end = 0;
 
@@ -312,22 +400,23 @@ class FileRows implements RowSource {
    * Reads nothing yet.
    *
    * @param open Gives the open table's file, or `undefined` when it is gone.
-   * @param size How many rows there are.
+   * @param rows Where they are.
    */
-  constructor(open: () => Deno.FsFile | undefined, size: number) {
+  constructor(open: () => Deno.FsFile | undefined, rows: Rows) {
     this.#open = open;
-    this.#size = size;
+    this.#rows = rows;
   }
 
   seek(row: number): number {
     if (row < this.#begin || row >= this.#end) {
       // One alone, unless the one before was asked for last.
-      const count = row === this.#end ? Math.min(CHUNK_ROWS, this.#size - row) : 1;
+      const { begin, size } = this.#rows;
+      const count = row === this.#end ? Math.min(CHUNK_ROWS, size - row) : 1;
       const bytes = this.rows.bytes.subarray(0, count * ROW_BYTES);
       const file = this.#open();
       this.#begin = row;
       this.#end = row;
-      if (file === undefined || !readAt(file, toTableBytes(row), bytes)) return -1;
+      if (file === undefined || !readAt(file, begin + row * ROW_BYTES, bytes)) return -1;
       this.#end = row + count;
     }
     return (row - this.#begin) * ROW_BYTES;
@@ -446,23 +535,36 @@ export function toPrefix(digest: Digest): number {
  *
  * @param subject What the table is of.
  * @param rows The rows, each digest once, in any order.
+ * @param others More rows, in the file that the table is of.
  * @returns Header and rows.
  */
 export function encodeTable(
   subject: IndexedFile,
   rows: readonly TableRow[],
+  others?: OtherRows,
 ): Uint8Array<ArrayBuffer> {
+  const sorted = encodeRows(rows);
+  const bytes = new Uint8Array(toTableBytes(rows.length, others));
+  const header = { subject, size: rows.length, crc: crc32(sorted) };
+  bytes.set(encodeTableHeader(others === undefined ? header : { ...header, others }));
+  bytes.set(sorted, toTableBytes(0, others));
+  return bytes;
+}
+
+/**
+ * Makes rows.
+ *
+ * @param rows The rows, each digest once, in any order.
+ * @returns The rows, sorted.
+ */
+export function encodeRows(rows: readonly TableRow[]): Uint8Array<ArrayBuffer> {
   const unsorted = toViewed(new Uint8Array(rows.length * ROW_BYTES));
   let at = 0;
   for (const row of rows) {
     writeRow(unsorted, at, row);
     at += ROW_BYTES;
   }
-  const sorted = sortRows(unsorted);
-  const bytes = new Uint8Array(toTableBytes(rows.length));
-  bytes.set(encodeTableHeader({ subject, size: rows.length, crc: crc32(sorted) }));
-  bytes.set(sorted, toTableBytes(0));
-  return bytes;
+  return sortRows(unsorted);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { decodeCheckedLine, LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
-import { openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
+import { openIfThere, readAt, readPiece } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
 import {
   type CallHeader,
@@ -44,12 +44,12 @@ export async function checkLog(
   if (file === undefined) return report;
   const size = file.seekSync(0, Deno.SeekMode.End);
   const reading = { report, file, size, sealed: new Map(), keys: new Set<Digest>() };
-  const content = readWhole(layout.callIndex);
-  const table = content && DigestTable.decode(content, PURPOSE.calls);
+  using index = openIfThere(layout.callIndex);
+  const table = index && DigestTable.read(index, PURPOSE.calls, () => index);
   const fits = table !== undefined && isTableOf(table, file, manifest.logGeneration);
   readLines(reading, fits ? table.subject.length : 0);
   await pause(report);
-  if (content === undefined) return report;
+  if (index === undefined) return report;
   tables.checked++;
   if (table === undefined) tables.find({ file: "calls.index", problem: "it is damaged" });
   else if (fits) checkTable(reading, tables, table);
@@ -77,7 +77,8 @@ function readLines({ report, file, size, sealed, keys }: Reading, sealedEnd: num
 /**
  * Goes over the complete lines of a log, and looks whether they say what they seem to.
  *
- * @param visit Told of each line with its checksum, and whether all of it can be read.
+ * @param visit Told of each line with its checksum, and whether all of it can be read; of records in
+ * front of their header last.
  * @param skip Told of each other line.
  * @returns A sound line of each header, by its name, and where the last complete line ends.
  */
@@ -89,16 +90,21 @@ export function readCallLines(
 ): { readonly headers: ReadonlyMap<string, CallLine>; readonly end: number } {
   const headers = new Map<string, CallLine>();
   const contents = new Map<string, CallHeader>();
-  // A header may stand behind its records.
-  scanCalls(file, 0, size, (line, bytes) => {
-    const found = line.type === "header" ? decodeHeader(bytes) : undefined;
-    if (found === undefined) return;
-    headers.set(found.name, line);
-    contents.set(found.name, found.header);
-  });
+  const early: CallLine[] = [];
   const { end } = scanCalls(file, 0, size, (line, bytes) => {
-    visit(line, isSound(line, bytes, contents));
+    const found = line.type === "header" ? decodeHeader(bytes) : undefined;
+    if (found !== undefined) {
+      headers.set(found.name, line);
+      contents.set(found.name, found.header);
+    }
+    if (line.header !== undefined && !contents.has(line.header)) early.push(line);
+    else visit(line, isSound(line, bytes, contents));
   }, skip);
+  // A header may stand behind its records.
+  for (const line of early) {
+    const bytes = readPiece(file, line.offset, line.length);
+    visit(line, bytes !== undefined && isSound(line, bytes, contents));
+  }
   return { headers, end };
 }
 

@@ -1,12 +1,12 @@
 import { BagCorruptError } from "../../base/errors.ts";
-import { FileHandles, isMissing, lookAt } from "../../disk/file_system.ts";
+import { type FileHandles, isMissing, lookAt } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, listNames } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { listUnnamed } from "../fold/bag_editor.ts";
 import { readUnsealed } from "../fold/unsealed_values.ts";
 import { EMPTY_MANIFEST, type Manifest, readManifest, type SegmentEntry } from "../manifest.ts";
 import { measure } from "../segment/seal.ts";
-import { readSegmentIndex } from "../segment/sealed_payload.ts";
+import { SegmentTable } from "../segment/segment_table.ts";
 import { StepReport, type VerifyContext } from "./report.ts";
 
 /** Handles that are open may know segments that are gone: their numbers are not used again. */
@@ -32,12 +32,14 @@ export interface CheckedManifest {
  * @param context What all steps have in common.
  * @returns What was found, and what is live.
  */
-export function checkManifest({ layout }: Pick<VerifyContext, "layout">): CheckedManifest {
+export function checkManifest(
+  { layout, handles }: Pick<VerifyContext, "layout" | "handles">,
+): CheckedManifest {
   const report = new StepReport("manifest");
   report.checked++;
   const known = readKnown(layout, report);
-  if (known === undefined) return { report, manifest: recover(layout), changed: true };
-  const lost = findUnnamed(layout, known);
+  if (known === undefined) return { report, manifest: recover(layout, handles), changed: true };
+  const lost = findUnnamed(layout, handles, known);
   if (lost.length === 0) return { report, manifest: known, changed: false };
   report.find({
     file: "manifest.json",
@@ -73,8 +75,8 @@ function isNew(layout: BagLayout): boolean {
     (lookAt(layout.callLog)?.size ?? 0) === 0;
 }
 
-function recover(layout: BagLayout): Manifest {
-  const segments = listOthers(layout, EMPTY_MANIFEST).map((name) => toEntry(layout, name));
+function recover(layout: BagLayout, handles: FileHandles): Manifest {
+  const segments = listOthers(layout, EMPTY_MANIFEST).map((name) => toEntry(layout, handles, name));
   return {
     ...EMPTY_MANIFEST,
     generation: toNewGeneration(),
@@ -92,8 +94,8 @@ function toNextSegment(segments: readonly SegmentEntry[]): number {
   return segments.reduce((next, { name }) => Math.max(next, Number(name) + 1), 1);
 }
 
-function toEntry(layout: BagLayout, name: string): SegmentEntry {
-  return { name, ...measure(readSegmentIndex(layout, name)?.rows() ?? []) };
+function toEntry(layout: BagLayout, handles: FileHandles, name: string): SegmentEntry {
+  return { name, ...measure(SegmentTable.read(layout, name, handles)?.rows() ?? []) };
 }
 
 /** The names of complete segments that a manifest does not name. */
@@ -104,22 +106,31 @@ function listOthers(layout: BagLayout, manifest: Manifest): string[] {
 }
 
 /** Complete segments that are newer than the manifest, with values that are nowhere else. */
-function findUnnamed(layout: BagLayout, manifest: Manifest): SegmentEntry[] {
+function findUnnamed(
+  layout: BagLayout,
+  handles: FileHandles,
+  manifest: Manifest,
+): SegmentEntry[] {
   const names = listOthers(layout, manifest).filter((name) => Number(name) >= manifest.nextSegment);
   if (names.length === 0) return [];
-  const isKnown = createIsKnown(layout, manifest);
+  const isKnown = createIsKnown(layout, handles, manifest);
   return names.filter((name) => {
-    const table = readSegmentIndex(layout, name);
+    const table = SegmentTable.read(layout, name, handles);
     // A fold writes the table next: without it nothing was acknowledged to be here alone.
     if (table === undefined) return Number(name) > manifest.nextSegment;
     return table.rows().some(({ digest }) => !isKnown(digest));
-  }).map((name) => toEntry(layout, name));
+  }).map((name) => toEntry(layout, handles, name));
 }
 
-function createIsKnown(layout: BagLayout, manifest: Manifest): (digest: Digest) => boolean {
-  using handles = new FileHandles();
+function createIsKnown(
+  layout: BagLayout,
+  handles: FileHandles,
+  manifest: Manifest,
+): (digest: Digest) => boolean {
   const { entries } = readUnsealed(layout, handles, EMPTY_MANIFEST, Date.now);
   const unsealed = new Set(Array.from(entries, ({ digest }) => digest));
-  const tables = manifest.segments.flatMap(({ name }) => readSegmentIndex(layout, name) ?? []);
+  const tables = manifest.segments.flatMap(({ name }) =>
+    SegmentTable.read(layout, name, handles) ?? []
+  );
   return (digest) => unsealed.has(digest) || tables.some((table) => table.find(digest) !== -1);
 }

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { openIfThere, readWhole, replaceFile } from "../../disk/file_system.ts";
+import { openIfThere, readPieces, replaceFile } from "../../disk/file_system.ts";
 import {
   toSegmentIndexPath,
   toSegmentName,
@@ -13,8 +13,9 @@ import { type Manifest, type SegmentEntry, writeManifest } from "../manifest.ts"
 import { concatenate, iteratePayloads } from "../segment/rebuild_index.ts";
 import { encodeSegmentIndex, type IndexedPayload, measure, sealSegment } from "../segment/seal.ts";
 import { createSegmentReader, SealedPayload } from "../segment/sealed_payload.ts";
+import { SegmentTable } from "../segment/segment_table.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
-import { DigestTable, LOCATION, PURPOSE, type TableRow } from "../table/digest_table.ts";
+import { LOCATION, type TableRow } from "../table/digest_table.ts";
 import type { CheckedManifest } from "./check_manifest.ts";
 import { StepReport, type VerifyContext, type VerifyFinding } from "./report.ts";
 
@@ -177,8 +178,11 @@ async function examineSegment(
   using file = openIfThere(toSegmentPath(layout, entry.name));
   const payloads = file && await readPayloads(context, report, file);
   const table = file && payloads && concatenate(encodeSegmentIndex(file, payloads));
-  const content = readWhole(toSegmentIndexPath(layout, entry.name));
-  if (table === undefined || content === undefined || Buffer.compare(table, content) !== 0) {
+  using index = openIfThere(toSegmentIndexPath(layout, entry.name));
+  const known = SegmentTable.read(layout, entry.name, context.handles, { anyLength: true });
+  // Rows of the segment itself are in the table whatever has become of what they name.
+  const isAll = known?.packedSize === payloads?.filter(({ packed }) => packed !== undefined).length;
+  if (!isAll || table === undefined || index === undefined || !hasContent(index, table)) {
     const problem = file === undefined
       ? "it is missing"
       : payloads === undefined
@@ -186,7 +190,7 @@ async function examineSegment(
       : undefined;
     const seen = toSources(context, entry.name, payloads ?? []);
     const examination = new Examination(context, entry);
-    await examination.readTable(content, () => context.pause(report));
+    await examination.readTable(index !== undefined, known, () => context.pause(report));
     return { ...examination.end(seen, problem), table };
   }
   // The library found all that the table says, each with its checksum.
@@ -198,6 +202,18 @@ async function examineSegment(
     table,
     sources: () => toSources(context, entry.name, payloads ?? []),
   };
+}
+
+/** Whatever a file has, no more memory is taken for it. */
+function hasContent(file: Deno.FsFile, content: Uint8Array): boolean {
+  const size = file.seekSync(0, Deno.SeekMode.End);
+  if (size !== content.length) return false;
+  let at = 0;
+  for (const piece of readPieces(file, 0, size)) {
+    if (Buffer.compare(piece, content.subarray(at, at + piece.length)) !== 0) return false;
+    at += piece.length;
+  }
+  return at === size;
 }
 
 /** All payloads that the library finds whole, or `undefined` when it cannot read the segment. */
@@ -232,22 +248,21 @@ class Examination {
   }
 
   async readTable(
-    content: Uint8Array<ArrayBuffer> | undefined,
+    isThere: boolean,
+    table: SegmentTable | undefined,
     pause: () => Promise<void>,
   ): Promise<void> {
-    const table = content && DigestTable.decode(content, PURPOSE.values);
-    if (content === undefined) this.#tableProblem = "it is missing";
+    if (!isThere) this.#tableProblem = "it is missing";
     else if (table === undefined) this.#tableProblem = "it is damaged";
     else await this.#readRows(table, pause);
   }
 
-  async #readRows(table: DigestTable, pause: () => Promise<void>): Promise<void> {
+  async #readRows(table: SegmentTable, pause: () => Promise<void>): Promise<void> {
     const { layout, handles } = this.#context;
     const { name } = this.#entry;
     const toSource = createToSource(layout, handles, name);
     const reader = createSegmentReader(layout, handles, name);
-    for (let i = 0; i < table.size; i++) {
-      const row = table.row(i);
+    for (const row of table.rows()) {
       const inTable = row.location === LOCATION.table;
       const { details } = new SealedPayload(reader, row);
       // What the table does not tell, the library does.
@@ -255,7 +270,6 @@ class Examination {
       if (lost) this.#tableProblem = "it is damaged";
       if (lost && row.location === LOCATION.chunks) continue;
       const source = toSource(row, details);
-      if (table.find(row.digest) !== i) this.#tableProblem = "it is not in order";
       if (source.isWhole()) this.#whole.set(row.digest, source);
       else if (inTable) this.#tableProblem = "it is damaged";
       else this.#findDamaged(row);

@@ -11,7 +11,7 @@ import {
 } from "../../disk/file_system.ts";
 import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
-import { copyLines, type KeptLines } from "../fold/rewrite_log.ts";
+import { copyLines, isZeros, type KeptLines } from "../fold/rewrite_log.ts";
 import { encodeEvictLine } from "../log/call_line.ts";
 import { CallLog } from "../log/call_log.ts";
 import { type Manifest, writeManifest } from "../manifest.ts";
@@ -68,6 +68,7 @@ function copySound(
     else if (line.type !== "header") lines.push(line);
   }, ({ offset, length }) => skipped.push({ offset, length }));
   if (end < size) skipped.push({ offset: end, length: size - end });
+  lines.sort((a, b) => a.offset - b.offset);
   using copy = fileSystem.open(temporary, { write: true, createNew: true });
   copyLines(fileSystem, file, { lines, headers }, copy);
   fileSystem.sync(copy);
@@ -76,7 +77,10 @@ function copySound(
 
 function* piecesOf(file: Deno.FsFile, lines: readonly FilePlace[]): Generator<Uint8Array> {
   for (const { offset, length } of lines) {
-    yield* readPieces(file, offset, offset + length);
+    for (const piece of readPieces(file, offset, offset + length)) {
+      // Of a hole in the file nothing is to be seen, and a disk may have no room for all of it.
+      if (!isZeros(piece)) yield piece;
+    }
     yield LINE_FEED;
   }
 }

@@ -2,7 +2,7 @@
  * The file that `Bag.exportHdf5()` writes, for HDF5 tools and for `Bag.importHdf5()`.
  *
  * ```text
- * /                      attribute "quiver", a JSON text: format "quiver-export", version 1
+ * /                      attribute "quiver", a JSON text: format "quiver-export", version 2
  * /calls/<task>/<key>    one group for each call; attributes task, module, version, key, started
  *                        (ISO 8601), duration (milliseconds), metadata (JSON) and record, the
  *                        record of the call log as JSON
@@ -40,7 +40,7 @@ import { toPath } from "../open_stores.ts";
 export const EXPORT_FORMAT = "quiver-export";
 
 /** The version of the format. */
-export const EXPORT_VERSION = 1;
+export const EXPORT_VERSION = 2;
 
 const PIECE_BYTES = 1024 * 1024;
 

@@ -102,7 +102,9 @@ function checkFormat(input: Hdf5Input): void {
     throw new ImportError("it was not written by exportHdf5: use importDatasets");
   }
   const about = parse("its format", ask("its format", () => input.readAttribute("/", ATTRIBUTE)));
-  if (about.format !== EXPORT_FORMAT || about.version !== EXPORT_VERSION) {
+  // Of version 1 only the rows of what is packed are others, which say so.
+  const isKnown = about.version === 1 || about.version === EXPORT_VERSION;
+  if (about.format !== EXPORT_FORMAT || !isKnown) {
     throw new ImportError(
       `it does not say "${EXPORT_FORMAT}" of the version ${EXPORT_VERSION}`,
     );
