@@ -32,7 +32,7 @@ import type {
   TellDamaged,
 } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
-import { readManifest } from "../manifest.ts";
+import { FoldLock, readManifest } from "../manifest.ts";
 import { scanCalls } from "./call_scan.ts";
 import { CallTable, CallTail, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
 import { strikeLine } from "./strike_line.ts";
@@ -176,9 +176,11 @@ export class CallLog extends DiskCalls implements Disposable {
     });
   }
 
-  /** Forgets a key where there is no room to append that. */
+  /** Forgets a key where there is no room to append that; not while somebody copies the log. */
   #strike(key: Digest): boolean {
     const { fileSystem, layout } = this.#options;
+    using fold = FoldLock.tryTake(fileSystem, layout);
+    if (fold === undefined) return false;
     const place = this.find(key);
     if (place === undefined) return true;
     if (this.#log === undefined || !strikeLine(fileSystem, layout.callLog, place, key)) {

@@ -91,10 +91,12 @@ function checkTable({ report, sealed }: Reading, tables: StepReport, table: Dige
   let wrong = 0;
   for (const { key, evicted, offset, length } of sealed.values()) {
     const row = table.find(key);
-    if (!evicted) expected++;
     const location = row === -1 ? undefined : table.row(row);
+    // On a full disk a call is forgotten where its record stands, which the table goes on to name.
+    const struck = evicted && location?.offset === offset;
+    if (!evicted || struck) expected++;
     const right = evicted
-      ? location === undefined
+      ? location === undefined || struck
       : location?.offset === offset && location.length === length;
     if (!right) wrong++;
   }
