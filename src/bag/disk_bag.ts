@@ -213,6 +213,11 @@ export class DiskBag implements DiskStorage, ValueSweeper {
     return this.values.describe(digest);
   }
 
+  /** As the interface says; no file of values is opened. */
+  bytes(): number {
+    return this.statistics().bytes ?? 0;
+  }
+
   /** As the interface says. */
   async sweep(live: ReadonlySet<Digest>, options: SweepOptions): Promise<SweepResult> {
     const { values, bytes } = await this.compact({ live, ...options });

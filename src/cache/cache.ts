@@ -399,6 +399,9 @@ export class Cache {
    * Drops all values that no record names, directly or as a part. Calls in flight lose nothing: what
    * they have stored since they took their lease is kept.
    *
+   * On a full disk a bag gives back what it can without any room: journals and segments of which nothing
+   * is wanted. The rest it does when there is room; it fails only if nothing could be given back.
+   *
    * @param options How long other values are kept.
    * @returns How many values were dropped, and their bytes.
    * @throws {TypeError} When an option is unknown, the cache is read-only, or it stands on a store that

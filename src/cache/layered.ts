@@ -99,6 +99,9 @@ export function readOnly(cache: Cache): Cache {
  * Makes a cache that keeps values where one cache does, and calls where another does, which also
  * decides who computes what. Both stay open as long as it is used, and the caller's to close.
  *
+ * Collect its garbage with its own `gc()`, which keeps what the calls of either name. The cache of the
+ * values knows nothing of calls that are kept elsewhere, and its `gc()` drops what they need.
+ *
  * @param caches Where values, and where calls are kept.
  * @returns The cache; it travels to workers if both do.
  * @throws {TypeError} When something is no cache.
@@ -165,8 +168,12 @@ const RULES: OptionRules<LimitOptions> = {
  * The limits hold whenever no call is being stored, for all handles, workers and processes that store
  * through a cache limited in the same way; whoever stores through the cache itself may exceed them
  * until the next result is stored through a limited one. What is older than `maxAge` is a miss at
- * once. A result that is larger than `maxBytes` is not remembered. The files of a bag may take up to
- * about twice `maxBytes`, and a journal for each writer besides: space is given back in portions.
+ * once. A result that is larger than `maxBytes` is not remembered. The values of a bag may take up to
+ * about twice `maxBytes` on disk, and a megabyte: space is given back in portions. Records are not among
+ * `maxBytes`: about a kilobyte a call, and where results are tiny that is most of it; set `maxItems`.
+ *
+ * A stack is limited in all of its caches. What could not be held is refused: `maxBytes` and `maxItems`
+ * of a cache that is read-only, or stands on one that is; limit the one that you write to.
  *
  * Which call was used least recently is known of the uses in this isolate. Before the first use, and
  * to workers, which do not see the hits of others, it is the one that was recorded first. A policy
@@ -176,7 +183,7 @@ const RULES: OptionRules<LimitOptions> = {
  * @param cache The cache; it stays the caller's to close.
  * @param options The limits.
  * @returns A cache with the same content, which can be used wherever a cache can.
- * @throws {TypeError} When an option is unknown or of the wrong type.
+ * @throws {TypeError} When an option is unknown or of the wrong type, or the cache cannot be limited.
  * @throws {RangeError} When a limit is no number of at least 0.
  *
  * @example Remember three calls at most

@@ -220,6 +220,11 @@ export interface ValueSweeper {
    */
   describe(digest: Digest): ValueDescription | undefined;
   /**
+   * Tells how many bytes all values take, those included that nobody wants; absent where that is not
+   * cheap to tell.
+   */
+  bytes?(): number;
+  /**
    * Drops values.
    *
    * @param live The digests of all that is wanted, parts included unless it finds them.

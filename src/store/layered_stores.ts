@@ -358,6 +358,7 @@ function toMixedSweeper(sweeper: ValueSweeper, leases: LeaseStore): ValueSweeper
     findsParts: sweeper.findsParts ?? false,
     hesitation: sweeper.hesitation ?? 0,
     describe: (digest) => sweeper.describe(digest),
+    ...(sweeper.bytes && { bytes: sweeper.bytes.bind(sweeper) }),
     sweep: (live, options) => sweeper.sweep(live, options),
     async horizon(gracePeriod) {
       const own = await sweeper.horizon(gracePeriod);

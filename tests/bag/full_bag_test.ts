@@ -1,9 +1,11 @@
 // collaboration: forgetting in a bag that has taken all room there is
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { type Cache, cacheScope, task } from "@quiver/quiver";
+import { type Cache, cacheScope, openBag, task } from "@quiver/quiver";
 import type { Bag } from "../../src/cache/stored_cache.ts";
 import { InlineBags } from "../durability/_inline_bags.ts";
+import { Tool } from "../tools.ts";
 import { BlockDisk } from "./_block_disk.ts";
+import { readBag } from "./_format_reader.ts";
 import { loadHdf5Library } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 
@@ -12,6 +14,8 @@ const fill = task(
   (n: number, size: number) => ({ n, bytes: new Uint8Array(size).fill(n) }),
   { name: "full bag fill", version: 1 },
 );
+
+const PYTHON = Tool.find("python3");
 
 const MANUAL = { fold: "manual", memoryBytes: 0 } as const;
 
@@ -87,6 +91,30 @@ async function fillUpTo(bag: Cache, count: number, size: number): Promise<number
   return (await known(bag, Array.from({ length: count }, (_, n) => n), size))
     .filter((one) => one).length;
 }
+
+Deno.test("a full bag's call that is forgotten where it stands is so for all who open it", () =>
+  onDisk(Infinity, async (bag, disk, path) => {
+    const all = Array.from({ length: 60 }, (_, n) => n);
+    await fillUpTo(bag, 60, 10);
+    await bag.compact();
+    const size = Deno.statSync(`${path}/calls.jsonl`).size;
+    disk.free = 0;
+    // The last block of the log has room for some.
+    const forgotten = all.filter((n) => n % 2 === 0);
+    for (const n of forgotten) assertEquals(await bag.evict(await fill.digest(n, 10)), true);
+    assertEquals(await bag.evict(await fill.digest(0, 10)), false);
+    assert(Deno.statSync(`${path}/calls.jsonl`).size < size + 4096);
+    disk.free = Infinity;
+    await using other = await openBag(path, { mode: "read" });
+    for (const cache of [bag, other]) {
+      assertEquals(await known(cache, all, 10), all.map((n) => n % 2 === 1));
+      assertEquals((await Array.fromAsync(cache.records())).length, 30);
+    }
+    if (PYTHON.found) assertEquals(readBag(path).forgotten.length, 30);
+    // Made again, it is known again.
+    await cacheScope({ cache: bag }, () => fill(0, 10));
+    assertEquals(await known(other, [0, 2], 10), [true, false]);
+  }));
 
 Deno.test("a full bag that is forgotten in part keeps the rest", () =>
   onDisk(400, async (bag, disk, path) => {

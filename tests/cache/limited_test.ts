@@ -212,6 +212,35 @@ Deno.test("limited() gives the space of a bag back while it runs", async () => {
   });
 });
 
+const SHAPES: { readonly [shape: string]: (n: number) => number } = {
+  "small values": () => 200,
+  "large values": () => 25_000,
+  "values of any size": (n) => n % 8 === 0 ? 25_000 : 300,
+};
+
+for (const [shape, toSize] of Object.entries(SHAPES)) {
+  Deno.test(`limited() of a bag keeps its files within the bound, with ${shape}`, async () => {
+    const path = await Deno.makeTempDir();
+    const maxBytes = 1_000_000;
+    let [n, peak] = [0, 0];
+    // Programs that each evict less than what is worth a sweep leave garbage all the same; so do two
+    // at once.
+    for (let program = 0; program < 6; program++) {
+      await using one = await openBag(path, { fold: "manual" });
+      await using other = await openBag(path, { fold: "manual" });
+      const caches = [one, other].map((bag) => limited(bag, { maxBytes, gracePeriod: 0 }));
+      for (let stored = 0; stored < 900_000; stored += 8 * toSize(n++)) {
+        const cache = caches[n % 2];
+        await cacheScope({ ...(cache && { cache }) }, () => fill(n, toSize(n)));
+        peak = Math.max(peak, measure(`${path}/segments`) + measure(`${path}/journal`));
+      }
+    }
+    // Twice the limit, and a megabyte that is not worth a sweep.
+    assert(peak < 3 * maxBytes, `${peak} bytes`);
+    await Deno.remove(path, { recursive: true });
+  });
+}
+
 Deno.test("limited() rejects options by name", () => {
   const cache = createMemoryCache();
   const misspelled: LimitOptions & { maxSize: number } = { maxSize: 1 };

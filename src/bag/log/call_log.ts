@@ -24,7 +24,7 @@ import type {
   TellDamaged,
 } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
-import { readManifest } from "../manifest.ts";
+import { FoldLock, readManifest } from "../manifest.ts";
 import { type DueHeader, HeaderReader, HeaderSchedule, type HeaderSource } from "./call_headers.ts";
 import {
   type CallLineHead,
@@ -183,9 +183,11 @@ export class CallLog extends DiskCalls implements Disposable {
     });
   }
 
-  /** Forgets a key where there is no room to append that. */
+  /** Forgets a key where there is no room to append that; not while somebody copies the log. */
   #strike(key: Digest): boolean {
     const { fileSystem, layout } = this.#options;
+    using fold = FoldLock.tryTake(fileSystem, layout);
+    if (fold === undefined) return false;
     const place = this.find(key);
     if (place === undefined) return true;
     if (this.#log === undefined || !strikeLine(fileSystem, layout.callLog, place, key)) {

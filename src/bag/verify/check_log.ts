@@ -135,10 +135,12 @@ function checkTable({ report, sealed }: Reading, tables: StepReport, table: Dige
   for (const { key, type, offset, length } of sealed.values()) {
     const row = table.find(key);
     const isEvicted = type === "eviction";
-    if (!isEvicted) expected++;
     const location = row === -1 ? undefined : table.row(row);
+    // On a full disk a call is forgotten where its record stands, which the table goes on to name.
+    const struck = isEvicted && location?.offset === offset;
+    if (!isEvicted || struck) expected++;
     const right = isEvicted
-      ? location === undefined
+      ? location === undefined || struck
       : location?.offset === offset && location.length === length;
     if (!right) wrong++;
   }

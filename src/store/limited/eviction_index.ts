@@ -75,6 +75,11 @@ export class EvictionIndex {
     return this.#entries.has(key);
   }
 
+  /** What the values of a call take, in bytes; 0 when it is not remembered. */
+  bytesOf(key: Digest): number {
+    return this.#entries.get(key)?.bytes ?? 0;
+  }
+
   /**
    * Takes note of a record; it counts as used.
    *

@@ -12,10 +12,11 @@ import type {
 } from "../stores.ts";
 import { sweepStores } from "../sweep.ts";
 import { EvictionIndex } from "./eviction_index.ts";
+import { Garbage } from "./garbage.ts";
 import type { LimitOptions } from "./limits.ts";
 import { type Selection, toSelection } from "./policy.ts";
 
-/** Values of evicted calls are swept when they take this share of `maxBytes`. */
+/** Values that no call needs are swept when they take this share of `maxBytes`. */
 const GARBAGE_SHARE = 1 / 4;
 
 /** They are not swept before they take this much, in bytes. */
@@ -28,7 +29,7 @@ const USUAL_GARBAGE = 64 * 1024 * 1024;
 const GRACE = 2000;
 
 /** A file is rewritten when less than this share of it is wanted. */
-const SHARE = 1 / 2;
+const SHARE = 2 / 3;
 
 /** Calls that keep within limits; see `limited_stores.ts`. */
 export class LimitedCalls {
@@ -42,7 +43,7 @@ export class LimitedCalls {
   /** What holds the values of calls. */
   readonly #swept: readonly Stores[];
   #feed: CallFeed | undefined;
-  #garbage = 0;
+  readonly #garbage: Garbage;
 
   /**
    * Reads nothing yet.
@@ -57,6 +58,10 @@ export class LimitedCalls {
     this.#selection = toSelection(limits.policy);
     this.#onWarning = toSafeWarning(limits.onWarning);
     this.#swept = stores.swept ?? [stores];
+    const much = maxBytes === Infinity
+      ? USUAL_GARBAGE
+      : Math.max(LEAST_GARBAGE, maxBytes * GARBAGE_SHARE);
+    this.#garbage = new Garbage(this.#swept, much);
     this.#index = new EvictionIndex((digest) => this.#describe(digest));
   }
 
@@ -98,6 +103,7 @@ export class LimitedCalls {
   async put(record: CallRecord, lease?: Lease): Promise<boolean> {
     if (await this.#stores.calls.put(record, lease) === false) return false;
     await this.#catchUp();
+    this.#garbage.stored(this.#index.bytesOf(record.key));
     this.#index.useEarly();
     await this.#enforce();
     await this.#sweep();
@@ -153,22 +159,19 @@ export class LimitedCalls {
   async #evict(key: Digest): Promise<void> {
     const before = this.#index.bytes;
     this.#index.delete(key);
-    this.#garbage += before - this.#index.bytes;
+    this.#garbage.evicted(before - this.#index.bytes);
     await this.#stores.calls.delete(key);
   }
 
   async #sweep(): Promise<void> {
-    const { maxBytes, gracePeriod } = this.#limits;
-    const much = maxBytes === Infinity
-      ? USUAL_GARBAGE
-      : Math.max(LEAST_GARBAGE, maxBytes * GARBAGE_SHARE);
-    if (this.#garbage < much) return;
-    this.#garbage = 0;
+    const { gracePeriod } = this.#limits;
+    if (!this.#garbage.isMuch(this.#index.bytes)) return;
     try {
       for (const stores of this.#swept) await sweepStores(stores, gracePeriod, { share: SHARE });
     } catch (cause) {
       const message = "Cannot give back the space of evicted calls: it is tried again later";
       this.#onWarning({ message, cause });
     }
+    this.#garbage.swept(this.#index.bytes);
   }
 }

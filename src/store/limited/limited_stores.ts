@@ -11,8 +11,8 @@
  * each hit down would make hits slow. So to a new handle the least recently used call is the one
  * that was recorded first.
  *
- * The space of what was evicted comes back by sweeps (`ValueSweeper`): whenever the values of calls
- * that a handle has evicted take a quarter of `maxBytes`, the put that made it so many waits for one.
+ * The space of what was evicted comes back by sweeps (`ValueSweeper`): whenever what no call needs takes
+ * a quarter of `maxBytes`, and a megabyte (`garbage.ts`), the put that made it so much waits for one.
  *
  * @module
  */
