@@ -115,3 +115,9 @@ export const writeWhereTold = task(
   },
   { ignore: ["log"] },
 );
+
+/** Reads by the path, what the handle does not see. */
+export const readByPath = task(import.meta, async function readByPath(table: FileHandle) {
+  await new Promise((resolve) => setTimeout(resolve));
+  return await Deno.readTextFile(table.path);
+});
