@@ -43,7 +43,7 @@ export {
 } from "./cache/stored_cache.ts";
 export type { GcOptions } from "./cache/tidy.ts";
 export { CacheFormatError } from "./base/errors.ts";
-export type { ExportResult } from "./store/exchange/export_bag.ts";
+export type { ExportOptions, ExportResult } from "./store/exchange/export_bag.ts";
 export type { ImportResult } from "./store/exchange/import_bag.ts";
 export type {
   ImportDatasetsOptions,

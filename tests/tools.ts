@@ -59,6 +59,21 @@ const SEARCHES = {
     commands: PYTHONS,
     works: ["-c", "import h5py"],
   },
+  "python3-netcdf4": {
+    about: "python3 with netCDF4",
+    commands: PYTHONS,
+    works: ["-c", "import netCDF4"],
+  },
+  "python3-tables": {
+    about: "python3 with PyTables",
+    commands: PYTHONS,
+    works: ["-c", "import tables"],
+  },
+  "python3-xarray": {
+    about: "python3 with xarray and netCDF4",
+    commands: PYTHONS,
+    works: ["-c", "import xarray, netCDF4"],
+  },
   "rsync": { about: "rsync", commands: [["rsync"]], works: ["--version"] },
   "sh": { about: "sh", commands: [["sh", "-c"]], works: ["ulimit -n 64"] },
   "tmpfs": {

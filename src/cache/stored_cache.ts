@@ -11,7 +11,7 @@ import type { CallQuery } from "../call/call_query.ts";
 import type { BagOptions, FoldResult } from "../disk/disk_storage.ts";
 import type { BagView } from "../store/browse/bag_view.ts";
 import type { BagEntry } from "../store/browse/read_bag.ts";
-import type { ExportResult } from "../store/exchange/export_bag.ts";
+import type { ExportOptions, ExportResult } from "../store/exchange/export_bag.ts";
 import type { ImportResult } from "../store/exchange/import_bag.ts";
 import type {
   ImportDatasetsOptions,
@@ -256,8 +256,10 @@ export class Bag extends Cache implements AsyncDisposable {
    * @param path The file, outside of any cache.
    * @param query Which calls: those of a task, what they have in common, or a function that tells;
    * all if not given.
+   * @param options What is in the file: with `layout: "plain"` netCDF4 and xarray read it.
    * @returns What was written.
    * @throws {QuiverError} If the file lies in a cache, or is none.
+   * @throws {TypeError} If an option is unknown, or none of its values.
    *
    * @example Give somebody the results of one task
    * ```ts
@@ -283,12 +285,16 @@ export class Bag extends Cache implements AsyncDisposable {
    * await Deno.remove(path, { recursive: true });
    * ```
    */
-  async exportHdf5(path: string | URL, query: CallQuery = {}): Promise<ExportResult> {
+  async exportHdf5(
+    path: string | URL,
+    query: CallQuery = {},
+    options: ExportOptions = {},
+  ): Promise<ExportResult> {
     const { exportBag } = await importLater<typeof import("../store/exchange/export_bag.ts")>(
       "export",
     );
     const { toMatcher } = await importLater<typeof import("./tidy.ts")>("calls");
-    return await exportBag(await this.#view(), path, toMatcher(query));
+    return await exportBag(await this.#view(), path, toMatcher(query), options);
   }
 
   /**

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   asCompleted,
+  type Bag,
   bind,
   cacheScope,
   createMemoryCache,
@@ -117,6 +118,17 @@ const cache = createMemoryCache();
 const executor = new Executor({ workerType: "inline" });
 const context = openWorkerContext({ workerType: "inline" });
 
+/** Gives a bag that is nowhere else. */
+async function withBag(use: (bag: Bag) => Promise<unknown>): Promise<void> {
+  const path = await Deno.makeTempDir();
+  try {
+    await using bag = await openBag(path);
+    await use(bag);
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
 const NEVER = new AbortController().signal;
 
 type Given = { [name: string]: unknown };
@@ -214,15 +226,18 @@ const TAKERS: {
     signal: ["signal"],
     progress: [],
   }],
-  "Bag.backup()": [async (options, path) => {
-    const elsewhere = await Deno.makeTempDir();
-    try {
-      await using bag = await openBag(elsewhere);
-      await bag.backup(path, options);
-    } finally {
-      await Deno.remove(elsewhere, { recursive: true });
-    }
-  }, { links: ["boolean"], signal: ["signal"], progress: [] }],
+  "Bag.backup()": [
+    (options, path) => withBag((bag) => bag.backup(path, options)),
+    { links: ["boolean"], signal: ["signal"], progress: [] },
+  ],
+  "Bag.exportHdf5()": [
+    (options, path) => withBag((bag) => bag.exportHdf5(`${path}/export.h5`, {}, options)),
+    { layout: ["choice"] },
+  ],
+  "Bag.importDatasets()": [
+    (options, path) => withBag((bag) => bag.importDatasets(`${path}/none.h5`, options)),
+    { path: ["string"], ranges: [] },
+  ],
   "Cache.gc()": [(options) => cache.gc(options), { gracePeriod: ["number"] }],
   "limited()": [(options) => limited(cache, options), {
     maxBytes: ["number"],

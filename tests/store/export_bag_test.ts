@@ -14,6 +14,9 @@ import { createRecord } from "./contract.ts";
 
 const H5PY = Tool.find("python3-h5py");
 const H5DUMP = Tool.find("h5dump");
+const PYTABLES = Tool.find("python3-tables");
+const NETCDF4 = Tool.find("python3-netcdf4");
+const XARRAY = Tool.find("python3-xarray");
 
 const KEYS = ["1".repeat(64), "2".repeat(64), "3".repeat(64)];
 
@@ -248,7 +251,7 @@ Deno.test("exportBag() leaves the old file or the new one, whichever step fails"
     await Deno.writeTextFile(file, "old");
     for (let at = 0;; at++) {
       const fileSystem = new FaultyFileSystem(fault, at);
-      const exporting = exportBag(createBagView(opened), file, () => true, {
+      const exporting = exportBag(createBagView(opened), file, () => true, {}, {
         ...HDF5_ENVIRONMENT,
         fileSystem,
       });
@@ -315,4 +318,149 @@ Deno.test("Bag.exportHdf5() clears away what a killed export has left", async ()
     await bag.exportHdf5(`${place}/export.h5`);
     assertEquals(listFiles(place), ["export.h5"]);
   });
+});
+
+const TEXTS = {
+  ascii: "plain",
+  other: "é€",
+  empty: "",
+  space: "ends with a space ",
+  otherSpace: "é ends with a space ",
+  names: ["a", "bé ", "", "a longer one"],
+  none: [] as string[],
+  // Of one length this would take a thousand times the space.
+  uneven: ["x".repeat(10_000), ...Array.from({ length: 1000 }, (_, i) => `${i}`)],
+  nested: { list: ["x", "y"] },
+};
+
+/** Exports the texts, each by its name, and gives the path of the file. */
+async function withTexts(
+  use: (file: string, bag: Bag, result: string) => Promise<void>,
+  layout: "exact" | "plain" = "exact",
+): Promise<void> {
+  using directory = new TemporaryDirectory();
+  await using bag = await openBag(`${directory.path}/bag`, { fold: "manual" });
+  const [key = ""] = KEYS;
+  await bag.putRecord(createRecord(key, await bag.putValue(TEXTS), "f"));
+  const file = `${directory.path}/texts.h5`;
+  await bag.exportHdf5(file, {}, { layout });
+  await use(file, bag, `/calls/f/${key}/result`);
+}
+
+for (const layout of ["exact", "plain"] as const) {
+  Deno.test(`Bag.exportHdf5() writes texts that come back as they are (${layout})`, () =>
+    withTexts(async (file, bag, result) => {
+      const { datasets } = await bag.importDatasets(file, { path: result });
+      const texts = await Promise.all(datasets.map(async ({ path, digest }) => {
+        return [path.slice(result.length + 1), await bag.read(digest)] as const;
+      }));
+      const { none: _, nested, ...others } = TEXTS;
+      assertEquals(Object.fromEntries(texts), { ...others, "nested/list": nested.list });
+    }, layout));
+}
+
+const TABLES_SCRIPT = `
+import json, sys, tables
+with tables.open_file(sys.argv[1]) as f:
+    def read(name):
+        value = f.get_node(sys.argv[2] + "/" + name).read()
+        return [v.decode() for v in value] if value.shape else value[()].decode().rstrip("\\0")
+    for name, text in json.loads(sys.argv[3]).items():
+        assert read(name) == text, (name, read(name))
+    unread = [n._v_name for n in f.walk_nodes("/calls", "UnImplemented")]
+    assert unread == ["uneven"], unread
+`;
+
+Deno.test({
+  ...PYTABLES.forTest("Bag.exportHdf5() writes texts that PyTables reads, where one length does"),
+  fn: () =>
+    withTexts((file, _, result) => {
+      const { ascii, other, empty, space, otherSpace, names } = TEXTS;
+      const expected = { ascii, other, empty, space, otherSpace, names };
+      const { code, output } = PYTABLES.run(
+        "-W",
+        "ignore",
+        "-c",
+        TABLES_SCRIPT,
+        file,
+        result,
+        JSON.stringify(expected),
+      );
+      assertEquals(code, 0, output);
+      return Promise.resolve();
+    }),
+});
+
+/** Exports a bag without links, and has a program look at it. */
+function checkPlain(tool: Tool, script: string): Promise<void> {
+  return withBag(async (bag, directory, value) => {
+    const file = `${directory}/plain.h5`;
+    assertEquals((await bag.exportHdf5(file, {}, { layout: "plain" })).calls, 2);
+    const { code, output } = tool.run("-c", script, file);
+    assertEquals(code, 0, output);
+    const result = `/calls/f/${KEYS[0]}/result`;
+    const { datasets: [grid] } = await bag.importDatasets(file, { path: `${result}/grid` });
+    assertEquals(await bag.read(grid?.digest ?? ""), value.grid);
+    await assertRejects(() => bag.importHdf5(file), BagCorruptError, "use importDatasets");
+  });
+}
+
+Deno.test({
+  ...H5PY.forTest('Bag.exportHdf5() with layout: "plain" writes no link, and all that is there'),
+  fn: () =>
+    checkPlain(
+      H5PY,
+      `
+import h5py, sys
+f = h5py.File(sys.argv[1], "r")
+assert list(f) == ["calls"], list(f)
+seen = set()
+def look(group):
+    for name in group:
+        assert type(group.get(name, getlink=True)) is h5py.HardLink, name
+        assert group[name].id not in seen, name
+        seen.add(group[name].id)
+        if isinstance(group[name], h5py.Group): look(group[name])
+look(f)
+r = f["calls/f/" + "1" * 64 + "/result"]
+assert r["grid"].shape == (30, 100) and r["grid"].dtype == "<f4" and r["grid"][2, 3] == 203
+assert f["calls/a~1b/" + "2" * 64 + "/result"][2, 3] == 203
+assert r["deep/est"][...].tolist() == [3] * 1000
+assert r["cyclic/n"][()] == 1
+assert r["cyclic/self"].attrs["omitted"] == "the object that it is in"
+`,
+    ),
+});
+
+Deno.test({
+  ...NETCDF4.forTest('Bag.exportHdf5() with layout: "plain" writes a file that netCDF4 reads'),
+  fn: () =>
+    checkPlain(
+      NETCDF4,
+      `
+import netCDF4, sys
+with netCDF4.Dataset(sys.argv[1]) as d:
+    r = d["calls/f/" + "1" * 64 + "/result"]
+    assert r["grid"].shape == (30, 100) and r["grid"][2, 3] == 203
+    assert r["names"][...].tolist() == ["a", "b"] and r["text"][...] == "é€"
+    def look(group):
+        for variable in group.variables.values(): variable[...]
+        for inner in group.groups.values(): look(inner)
+    look(d)
+`,
+    ),
+});
+
+Deno.test({
+  ...XARRAY.forTest('Bag.exportHdf5() with layout: "plain" writes a file that xarray reads'),
+  fn: () =>
+    checkPlain(
+      XARRAY,
+      `
+import sys, xarray
+with xarray.open_dataset(sys.argv[1], group="/calls/f/" + "1" * 64 + "/result", engine="netcdf4") as d:
+    assert d["grid"].shape == (30, 100) and float(d["grid"][2, 3]) == 203
+    assert d["names"].values.tolist() == ["a", "b"]
+`,
+    ),
 });

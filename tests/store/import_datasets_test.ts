@@ -445,6 +445,42 @@ test(
   },
 );
 
+const HUGE = `
+plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+space = h5py.h5s.create_simple((3, 2**27))
+h5py.h5d.create(f.id, b"huge", h5py.h5t.IEEE_F64LE, space, plist)
+f["huge"][0, :3] = [1, 2, 3]
+f["huge"][2, -2000:] = np.arange(2000)
+`;
+
+test(
+  "Bag.importDatasets() takes parts of what is larger than any value",
+  HUGE,
+  async (bag, file) => {
+    const { datasets, skipped } = await bag.importDatasets(file);
+    assertEquals(datasets, []);
+    assertEquals(skipped, [{
+      path: "/huge",
+      reason:
+        "it has 3221225472 bytes, and a value has 2147483647 at the most; import parts of it " +
+        "with `ranges`",
+    }]);
+    for (
+      const [ranges, expected] of [
+        [[[0, 1], [0, 4]], [1, 2, 3, 0]],
+        [[[1, 2], [0, 2]], [0, 0]],
+        [[[2, 3], [2 ** 27 - 1000, 2 ** 27]], Array.from({ length: 1000 }, (_, i) => 1000 + i)],
+      ] as const
+    ) {
+      const { datasets: [part] } = await bag.importDatasets(file, { path: "huge", ranges });
+      const data = Float64Array.from(expected);
+      assertEquals(await bag.read(part?.digest ?? ""), { data, shape: [1, data.length] });
+    }
+  },
+);
+
 test(
   "what Bag.importDatasets() gives counts as an argument by its value, here and on workers",
   CUBE,

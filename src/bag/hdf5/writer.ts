@@ -81,11 +81,18 @@ export class Hdf5Writer extends OpenFile implements Hdf5Output {
 
   createText(path: string, texts: string | readonly string[]): void {
     const list = typeof texts === "string" ? [texts] : [...texts];
-    const metadata = toMetadata("S", typeof texts === "string" ? [] : [list.length]);
-    this.call(
-      `create dataset "${path}"`,
-      () => Module.create_vlen_str_dataset(this.id, path, list, metadata),
-    );
+    const dimensions = typeof texts === "string" ? [] : [list.length];
+    const fixed = toFixedTexts(list);
+    const action = `create dataset "${path}"`;
+    if (fixed === undefined) {
+      const metadata = toMetadata("S", dimensions);
+      this.call(action, () => Module.create_vlen_str_dataset(this.id, path, list, metadata));
+      return;
+    }
+    using memory = new LibraryMemory(fixed.bytes.length);
+    memory.fill([fixed.bytes]);
+    const metadata = toMetadata(fixed.type, dimensions);
+    this.call(action, () => Module.create_dataset(this.id, path, memory.address, metadata));
   }
 
   setProperty(path: string, name: string, value: string | number): void {
@@ -114,6 +121,35 @@ export class Hdf5Writer extends OpenFile implements Hdf5Output {
       () => Module.create_external_link(this.id, file, target, path),
     );
   }
+}
+
+/** Up to here texts of different lengths may all take the space of the longest, in bytes. */
+const SMALL_TEXTS = 64 * 1024;
+
+/** So many times the space of the texts themselves is no waste. */
+const MOST_PADDING = 4;
+
+/**
+ * Lays texts out that each take the same space, which more programs read than those of any length.
+ *
+ * @returns Their type and bytes, or `undefined` where that would take far more space.
+ */
+function toFixedTexts(
+  texts: readonly string[],
+): { readonly type: string; readonly bytes: Uint8Array } | undefined {
+  const encoder = new TextEncoder();
+  const encoded = texts.map((text) => encoder.encode(text));
+  const longest = encoded.reduce((most, { length }) => Math.max(most, length), 0);
+  const all = encoded.reduce((sum, { length }) => sum + length, 0);
+  // The library says of fixed texts that spaces at their end are padding: a NUL behind them keeps them.
+  // What has the size of one character, netCDF takes for one.
+  const ending = texts.some((text) => text.endsWith(" ")) ? 1 : 0;
+  const size = Math.max(longest + ending, 2);
+  const length = size * texts.length;
+  if (length === 0 || length > Math.max(SMALL_TEXTS, MOST_PADDING * all)) return undefined;
+  const bytes = new Uint8Array(length);
+  for (const [i, text] of encoded.entries()) bytes.set(text, i * size);
+  return { type: `S${size}`, bytes };
 }
 
 function toMetadata(

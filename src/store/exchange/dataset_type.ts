@@ -277,9 +277,11 @@ export function decodeText(bytes: Uint8Array, { padding }: TextType): string {
   if (padding === "terminated") {
     const nul = bytes.indexOf(0);
     if (nul !== -1) end = nul;
-  } else {
-    const padded = padding === "nuls" ? 0 : 0x20;
-    while (end > 0 && bytes[end - 1] === padded) end--;
+  }
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  // Spaces in front of a NUL are the text's own, whatever its type says.
+  if (padding === "spaces" && end === bytes.length) {
+    while (end > 0 && bytes[end - 1] === 0x20) end--;
   }
   try {
     return DECODER.decode(bytes.subarray(0, end));

@@ -12,7 +12,7 @@ import type { Digest, EncodedValue } from "../../value/value.ts";
 import { createBagView } from "../browse/bag_view.ts";
 import { digestsOf } from "../sweep.ts";
 import { type OpenFiles, toPath } from "../open_stores.ts";
-import { EXPORT_FORMAT, EXPORT_VERSION } from "./export_bag.ts";
+import { EXPORT_FORMAT, EXPORT_VERSION, PLAIN_FORMAT } from "./export_bag.ts";
 
 const IGNORED_REST_REGEXP = /^\.\.\.\d+$/;
 
@@ -102,6 +102,11 @@ function checkFormat(input: Hdf5Input): void {
     throw new ImportError("it was not written by exportHdf5: use importDatasets");
   }
   const about = parse("its format", ask("its format", () => input.readAttribute("/", ATTRIBUTE)));
+  if (about.format === PLAIN_FORMAT) {
+    throw new ImportError(
+      'it was written with layout: "plain", without the exact values: use importDatasets',
+    );
+  }
   // Of version 1 only the rows of what is packed are others, which say so.
   const isKnown = about.version === 1 || about.version === EXPORT_VERSION;
   if (about.format !== EXPORT_FORMAT || !isKnown) {

@@ -197,7 +197,8 @@ class DatasetImport {
         });
       }
       throw new BagCorruptError(
-        `Cannot import "${this.#file}": ${what} cannot be read, as the file is damaged`,
+        `Cannot import "${this.#file}": ${what} cannot be read, as the file is damaged; what else is in it is ` +
+          "imported by its own `path`",
         this.#file,
         0,
         { cause },

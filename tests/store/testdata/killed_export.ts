@@ -15,4 +15,4 @@ const fileSystem = {
     return DISK.write(open, bytes);
   },
 };
-await exportBag(createBagView(opened), file, () => true, { ...HDF5_ENVIRONMENT, fileSystem });
+await exportBag(createBagView(opened), file, () => true, {}, { ...HDF5_ENVIRONMENT, fileSystem });
