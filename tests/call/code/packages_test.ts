@@ -169,6 +169,26 @@ Deno.test("codeParts() reads the import map of another member of the workspace",
   assertNotEquals(await digestOf(moved), before);
 });
 
+Deno.test("codeParts() reads the import maps of scopes, and of a file of their own", async () => {
+  const files = {
+    "tasks.ts": toTasks(`import { helper } from "./inside/mod.ts";`),
+    "deno.json": `{ "importMap": "./maps/map.json" }`,
+    "maps/map.json": `{ "imports": { "named/": "../one/" },
+      "scopes": { "../inside/": { "named/": "../two/" }, "../inside/deep/": { "named/": "../one/" } } }`,
+    "inside/mod.ts": `export { helper } from "named/a.ts";`,
+    "one/a.ts": "export const helper = 1;",
+    "two/a.ts": "export const helper = 2;",
+  };
+  // As the task's own module would have it, which is outside of the scope.
+  const resolve = (specifier: string, folder: string) =>
+    specifier === "named/a.ts" ? `${folder}one/a.ts` : specifier;
+  const before = await digestOf(files, { resolve });
+  const edited = { ...files, "two/a.ts": "export const helper = 3;" };
+  assertNotEquals(await digestOf(edited, { resolve }), before);
+  const other = { ...files, "one/a.ts": "export const helper = 3;" };
+  assertEquals(await digestOf(other, { resolve }), before);
+});
+
 Deno.test("codeParts() counts code from URLs by the URL and the lock file", async () => {
   const known = await readCode(program("https://example.com/a.ts"));
   assertEquals(known.warnings, []);
