@@ -4,6 +4,7 @@ import { findFunction } from "./find_function.ts";
 import { Item } from "./module_items.ts";
 import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
 import type { LoadedModule } from "./read_source.ts";
+import { UnknownVersionError } from "./resolver.ts";
 import { digestSyntax, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import { readUses } from "./uses.ts";
 
@@ -300,8 +301,8 @@ class Reach {
     try {
       return this.#toNode(this.#graph.whole(specifier, parent));
     } catch (error) {
-      if (error instanceof TypeError) return undefined;
-      throw error;
+      if (!(error instanceof TypeError) || error instanceof UnknownVersionError) throw error;
+      return undefined;
     }
   }
 

@@ -2,6 +2,16 @@ import { copyUrls } from "../../base/ambient.ts";
 import { mayRead } from "../module_sources.ts";
 import { type JsonObject, LockFile, parseJsonc, parsePackage, toObject } from "./lock_file.ts";
 
+/** That nothing tells which version of a package runs. */
+export class UnknownVersionError extends TypeError {
+  /** Says so. */
+  constructor(message: string) {
+    super(message);
+    // For those who meet it, it is what is said in the docs.
+    this.name = "TypeError";
+  }
+}
+
 /** Where an import leads. */
 export type Target =
   /** A module whose code counts. */
@@ -166,7 +176,7 @@ export class Resolver {
     if (found === undefined) throw new TypeError(`Cannot read "${url}" in "${parent}"`);
     const version = this.#lockOf(parent).find(found) ?? this.#installedVersion(found.name, parent);
     if (version === undefined) {
-      throw new TypeError(
+      throw new UnknownVersionError(
         `Cannot tell which version "${url}" in "${parent}" has: no lock file around it knows; ` +
           "import an exact version, or keep a `deno.json` and its `deno.lock` beside the program",
       );

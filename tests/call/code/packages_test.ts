@@ -110,6 +110,18 @@ Deno.test("codeParts() refuses a package whose version nothing tells", async () 
   );
 });
 
+Deno.test("codeParts() refuses a package without a version in what is not understood, too", async () => {
+  const tasks = toTasks(`import { helper } from "./helper.tsx";`);
+  const files = {
+    "tasks.ts": tasks,
+    "helper.tsx": `import { x } from "npm:nowhere@^1"; export const helper = () => <a>{x}</a>;`,
+  };
+  await assertRejects(() => readCode(files), TypeError, "Cannot tell which version");
+  // What only looks like an import is none.
+  const text = `// from "./gone.ts", from "bare"\nexport const helper = () => <a>from "bare"</a>;`;
+  await readCode({ "tasks.ts": tasks, "helper.tsx": text });
+});
+
 Deno.test("codeParts() needs no lock file for an exact version, nor for what is installed", async () => {
   const exact = { "tasks.ts": toTasks(`import { helper } from "npm:acorn@8.0.0";`) };
   assertEquals((await readCode(exact)).parts?.at(-1), "npm:acorn 8.0.0");
