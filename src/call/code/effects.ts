@@ -37,12 +37,15 @@ export class Effects {
   readonly #graph: ModuleGraph;
   readonly #body: TaskBody;
   readonly #users = new Map<Thing, User[]>();
+  readonly #uses = new Map<Item, readonly ResolvedUse[]>();
   readonly #reached = new Set<Thing>();
   /** Items that change what is reached when they run, and those that run such items. */
   readonly #changing = new Set<Item>();
   /** Items that run while their modules are loaded, and what they call then, directly or not. */
   readonly #starting = new Set<Item>();
   #called: ReadonlySet<Item> | undefined;
+  /** Those that change what is there everywhere. */
+  readonly #globals: User[] = [];
   #found: Item[] = [];
 
   /**
@@ -67,7 +70,7 @@ export class Effects {
     for (const resolved of this.#usesOf(item)) {
       const { meaning, use } = resolved;
       if (meaning === undefined) {
-        if (item.kind === "statement" && changesGlobal(use)) this.#found.push(item);
+        if (changesGlobal(use)) this.#globals.push({ item, resolved });
         continue;
       }
       for (const thing of toThings(meaning)) this.#noteUser(thing, { item, resolved });
@@ -88,15 +91,27 @@ export class Effects {
 
   /** What cannot be resolved is an error only where it is reached. */
   #usesOf(item: Item): readonly ResolvedUse[] {
-    try {
-      return this.#graph.uses(item);
-    } catch {
-      return [];
-    }
+    const known = this.#uses.get(item);
+    if (known !== undefined) return known;
+    const module = this.#graph.module(item.module);
+    const uses = this.#codeOf(item).uses.map((use) => {
+      try {
+        return this.#graph.resolveUse(module, use);
+      } catch {
+        return { meaning: undefined, use, label: use.name };
+      }
+    });
+    this.#uses.set(item, uses);
+    return uses;
   }
 
   /** Takes what was found since the last time. */
   take(): Item[] {
+    for (const user of this.#globals) {
+      if (this.#changing.has(user.item) || !this.#runsAtLoad(user)) continue;
+      this.#found.push(user.item);
+      this.#change(user.item);
+    }
     const found = this.#found.filter((item) => !this.#reached.has(item));
     this.#found = [];
     return found;
@@ -211,13 +226,8 @@ export class Effects {
   /** Whether something happens when it is loaded. */
   #runs(item: Item): boolean {
     if (item.kind === "statement") return true;
-    try {
-      const { calls, uses } = this.#codeOf(item);
-      return calls || uses.some(({ atLoad }) => atLoad);
-    } catch {
-      // A module that is missing is an error only where it is reached.
-      return false;
-    }
+    const { calls, uses } = this.#codeOf(item);
+    return calls || uses.some(({ atLoad }) => atLoad);
   }
 }
 

@@ -77,14 +77,16 @@ class Search {
     if (fn.type === "Identifier") this.names.add(String(fn.name));
   }
 
-  #visit(item: Item, node: SyntaxNode, around: readonly SyntaxNode[]): void {
+  #visit(item: Item, node: SyntaxNode, around: SyntaxNode[]): void {
     if (node.type === "CallExpression") this.#visitCall(node);
     if (
       isFunctionNode(node) && shapeOf(node) === this.#shape && digestBody(node) === this.#digest
     ) {
-      this.places.push({ item, node, around });
+      this.places.push({ item, node, around: [...around] });
     }
-    for (const child of childrenOf(node)) this.#visit(item, child, [...around, node]);
+    around.push(node);
+    for (const child of childrenOf(node)) this.#visit(item, child, around);
+    around.pop();
   }
 }
 

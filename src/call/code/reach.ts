@@ -4,6 +4,7 @@ import { findFunction } from "./find_function.ts";
 import { Item } from "./module_items.ts";
 import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
 import type { LoadedModule } from "./read_source.ts";
+import { UnknownVersionError } from "./resolver.ts";
 import { digestSyntax, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import { readUses } from "./uses.ts";
 
@@ -166,16 +167,29 @@ class Reach {
     return reached;
   }
 
-  #number(node: CodeNode, numbers: Map<CodeNode, number>, lines: string[]): number {
-    const known = numbers.get(node);
-    if (known !== undefined) return known;
-    const number = numbers.size;
-    numbers.set(node, number);
-    const edges = this.#edgesOf(node).map(([label, to]) =>
-      [label, typeof to === "string" ? to : this.#number(to, numbers, lines)] as const
-    );
-    lines[number] = JSON.stringify([this.#digestOf(node), edges]);
-    return number;
+  /** Numbers what a node leads to, depth first; long chains of functions are no reason to fail. */
+  #number(first: CodeNode, numbers: Map<CodeNode, number>, lines: string[]): void {
+    if (numbers.has(first)) return;
+    const open: { readonly node: CodeNode; readonly edges: readonly Edge[]; next: number }[] = [];
+    const enter = (node: CodeNode): void => {
+      numbers.set(node, numbers.size);
+      open.push({ node, edges: this.#edgesOf(node), next: 0 });
+    };
+    enter(first);
+    for (let frame = open.at(-1); frame !== undefined; frame = open.at(-1)) {
+      const edge = frame.edges[frame.next++];
+      if (edge !== undefined) {
+        const [, to] = edge;
+        if (typeof to !== "string" && !numbers.has(to)) enter(to);
+        continue;
+      }
+      open.pop();
+      const { node, edges } = frame;
+      const named = edges.map(([label, to]) =>
+        [label, typeof to === "string" ? to : numbers.get(to)] as const
+      );
+      lines[numbers.get(node) ?? 0] = JSON.stringify([this.#digestOf(node), named]);
+    }
   }
 
   #digestOf(node: CodeNode): string {
@@ -287,8 +301,8 @@ class Reach {
     try {
       return this.#toNode(this.#graph.whole(specifier, parent));
     } catch (error) {
-      if (error instanceof TypeError) return undefined;
-      throw error;
+      if (!(error instanceof TypeError) || error instanceof UnknownVersionError) throw error;
+      return undefined;
     }
   }
 

@@ -134,7 +134,12 @@ async function importText(url: string): Promise<string> {
     if (cause instanceof Error && /Requires .* access/.test(cause.message)) {
       throw new UnreadableModuleError(url);
     }
-    throw new TypeError(`Cannot read "${url}": it is gone; start the program again`, { cause });
+    throw new TypeError(
+      `Cannot read "${url}": it is gone; start the program again, or say \`code: "function"\``,
+      {
+        cause,
+      },
+    );
   }
 }
 

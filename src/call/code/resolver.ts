@@ -1,6 +1,16 @@
 import { copyUrls } from "../../base/ambient.ts";
 import { mayRead } from "../module_sources.ts";
-import { LockFile, parseJsonc, parsePackage, toObject } from "./lock_file.ts";
+import { type JsonObject, LockFile, parseJsonc, parsePackage, toObject } from "./lock_file.ts";
+
+/** That nothing tells which version of a package runs. */
+export class UnknownVersionError extends TypeError {
+  /** Says so. */
+  constructor(message: string) {
+    super(message);
+    // For those who meet it, it is what is said in the docs.
+    this.name = "TypeError";
+  }
+}
 
 /** Where an import leads. */
 export type Target =
@@ -17,14 +27,24 @@ const OWN_NAME = "@quiver/quiver";
 
 const CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
 
+/** What names stand for in some modules. */
+interface ImportMap {
+  /** The URL that the modules are beneath; absent for all. */
+  readonly scope?: string;
+  /** What relative targets are seen from. */
+  readonly base: string;
+  /** The targets. */
+  readonly imports: JsonObject;
+}
+
 /** What a folder's configuration says of imports. */
 interface Config {
   /** The URL of its folder. */
   readonly folder: string;
   /** The name of the package, if it is one. */
   readonly name: unknown;
-  /** The import map. */
-  readonly imports: { readonly [name: string]: unknown };
+  /** Its import maps: those of scopes, by the URLs that they hold beneath, and that of all modules. */
+  readonly maps: readonly ImportMap[];
   /** Where the lock file is, if that is said. */
   readonly lock: unknown;
 }
@@ -67,10 +87,10 @@ export class Resolver {
   #toUrl(specifier: string, parent: string): string {
     const isBare = !/^\.{0,2}\//.test(specifier) && !URL.canParse(specifier);
     const url = isBare ? specifier : URL.parse(specifier, parent)?.href ?? specifier;
-    // The import map of a workspace's member holds for that member alone.
-    const foreign = isBare ? this.#foreignImports(parent) : [];
-    for (const config of foreign) {
-      const mapped = mapSpecifier(specifier, config);
+    // The task's module resolves as it does itself: scopes and members of a workspace have maps of
+    // their own.
+    for (const map of isBare ? this.#ownMaps(parent) : []) {
+      const mapped = mapSpecifier(specifier, map);
       if (mapped !== undefined) return mapped;
     }
     try {
@@ -86,17 +106,18 @@ export class Resolver {
     }
   }
 
-  /** The import maps around a module that is not beneath the same configuration as the task's. */
-  #foreignImports(parent: string): Config[] {
-    const own = this.#configOf(this.#module);
+  /** The import maps that hold in a module, if they may be others than those in the task's. */
+  #ownMaps(parent: string): ImportMap[] {
     const configs: Config[] = [];
-    let config = this.#configOf(parent);
-    if (config?.folder === own?.folder) return [];
-    for (; config !== undefined; config = this.#configOf(new URL("..", config.folder).href)) {
+    for (let config = this.#configOf(parent); config !== undefined;) {
       configs.push(config);
-      if (new URL("..", config.folder).href === config.folder) break;
+      const above = new URL("..", config.folder).href;
+      config = above === config.folder ? undefined : this.#configOf(above);
     }
-    return configs;
+    const isSame = configs[0]?.folder === this.#configOf(this.#module)?.folder;
+    const maps = configs.flatMap(({ maps }) => maps);
+    if (isSame && maps.every(({ scope }) => scope === undefined)) return [];
+    return maps.filter(({ scope = "" }) => parent.startsWith(scope));
   }
 
   /** The nearest configuration around a module or folder. */
@@ -155,7 +176,7 @@ export class Resolver {
     if (found === undefined) throw new TypeError(`Cannot read "${url}" in "${parent}"`);
     const version = this.#lockOf(parent).find(found) ?? this.#installedVersion(found.name, parent);
     if (version === undefined) {
-      throw new TypeError(
+      throw new UnknownVersionError(
         `Cannot tell which version "${url}" in "${parent}" has: no lock file around it knows; ` +
           "import an exact version, or keep a `deno.json` and its `deno.lock` beside the program",
       );
@@ -224,17 +245,30 @@ function openLock(url: string | undefined): LockFile {
 }
 
 /** The longest entry that fits. */
-function mapSpecifier(specifier: string, { imports, folder }: Config): string | undefined {
-  const [entry] = Object.keys(imports)
-    .filter((key) =>
-      key === specifier || (key.endsWith("/") && specifier.startsWith(key)) ||
-      specifier.startsWith(`${key}/`)
-    )
-    .sort((a, b) => b.length - a.length);
+function mapSpecifier(specifier: string, { imports, base }: ImportMap): string | undefined {
+  const fits = (key: string) =>
+    key === specifier || specifier.startsWith(key.endsWith("/") ? key : `${key}/`);
+  const [entry] = Object.keys(imports).filter(fits).sort((a, b) => b.length - a.length);
   const target = entry === undefined ? undefined : imports[entry];
   if (entry === undefined || typeof target !== "string") return undefined;
   const whole = target + specifier.slice(entry.length);
-  return /^\.{0,2}\//.test(whole) ? new URL(whole, folder).href : whole;
+  return /^\.{0,2}\//.test(whole) ? new URL(whole, base).href : whole;
+}
+
+/** The maps of a configuration, or of the file that it names; those of the longest scopes first. */
+function toMaps(config: JsonObject, folder: string): ImportMap[] {
+  const { importMap, imports, scopes } = config;
+  if (typeof importMap === "string") {
+    const url = URL.parse(importMap, folder)?.href ?? folder;
+    return toMaps({ ...readJson(url), importMap: undefined }, url);
+  }
+  const scoped = Object.entries(toObject(scopes)).map(([prefix, imports]) => ({
+    scope: URL.parse(prefix, folder)?.href ?? prefix,
+    base: folder,
+    imports: toObject(imports),
+  }));
+  scoped.sort((a, b) => b.scope.length - a.scope.length);
+  return [...scoped, { base: folder, imports: toObject(imports) }];
 }
 
 function readConfig(folder: string): Config | undefined {
@@ -243,9 +277,9 @@ function readConfig(folder: string): Config | undefined {
     return text === undefined ? [] : [toObject(parseConfig(text))];
   });
   if (configs.length === 0) return undefined;
-  const imports = Object.assign({}, ...configs.map(({ imports }) => toObject(imports)));
+  const maps = configs.flatMap((config) => toMaps(config, folder));
   const { name } = configs[0] ?? {};
-  return { folder, name, imports, lock: configs.find(({ lock }) => lock !== undefined)?.lock };
+  return { folder, name, maps, lock: configs.find(({ lock }) => lock !== undefined)?.lock };
 }
 
 function parseConfig(text: string): unknown {

@@ -1,5 +1,5 @@
 // contract: what happens at the top level of modules counts where it changes what a task reaches
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { digestOf, type Files, QUIVER, toTasks } from "./_digest.ts";
 
 const TASKS = toTasks(`import { helper } from "./helper.ts"; import "./empty.ts";`);
@@ -181,6 +181,11 @@ const OTHER: readonly Pair[] = [
 ];
 
 const MORE: readonly Pair[] = [
+  [
+    "a function that changes what is there everywhere",
+    `${COUNT} function patch() { Array.prototype.extra = 1; } patch();`,
+    `${COUNT} function patch() { Array.prototype.extra = 2; } patch();`,
+  ],
   [
     "a variable that is declared twice",
     "var a = 1; export const helper = () => a; var a = 2;",
@@ -433,3 +438,10 @@ for (const [what, files, after] of MODULES) {
     assertNotEquals(await digestOf(files), await digestOf({ ...files, ...after }));
   });
 }
+
+Deno.test("codeParts() refuses an effect that names what nothing knows", async () => {
+  const helper =
+    `import { x } from "npm:nowhere"; ${COUNT} const set = (k, _x) => { n = k; }; set(2, x);`;
+  const files = { "tasks.ts": TASKS, "empty.ts": "", "helper.ts": helper };
+  await assertRejects(() => digestOf(files), TypeError, "Cannot tell which version");
+});

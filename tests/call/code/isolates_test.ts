@@ -67,6 +67,44 @@ Deno.test("a program that may not read its modules counts functions, and says so
   assertNotEquals((await projects.run(`${folder}/main.ts`, [all])).stdout, told[0]);
 });
 
+const READY = `
+import { cacheScope, Executor, openBag, type Task, task } from "${QUIVER}";
+import { helper } from "./helper.ts";
+export const simulate = task(import.meta, function simulate(x: number): number {
+  return helper(x);
+});
+export const apply = task(import.meta, async function apply(
+  inner: (x: number) => Promise<number>,
+  _x: number,
+): Promise<string> {
+  return typeof inner;
+});
+if (import.meta.main) {
+  const path = new URL("results.bag", import.meta.url).pathname;
+  await using bag = await openBag(path, { fold: "manual" });
+  await using executor = new Executor({
+    ...{ workerType: "process", maxWorkers: 1 },
+    permissions: { read: [path], write: [path] },
+  });
+  await cacheScope({ cache: bag, strict: true }, async () => {
+    await executor.submit(simulate, 1);
+    await executor.submit(apply as Task<unknown[], unknown>, simulate, 1);
+    console.log(JSON.stringify([
+      await simulate.contains(1),
+      await (apply as Task<unknown[], unknown>).contains(simulate, 1),
+    ]));
+  });
+}
+`;
+
+Deno.test("workers are handed ready keys, and read no code", async () => {
+  using projects = new Projects();
+  const folder = projects.add({ ...FILES, "tasks.ts": READY });
+  // It may read nothing but the bag: to read code it would have to warn.
+  const { stdout, stderr } = await projects.run(`${folder}/tasks.ts`, ["-A"]);
+  assertEquals([stdout, stderr], ["[true,true]\n", ""]);
+});
+
 Deno.test("what was edited since it was loaded has no key", async () => {
   using projects = new Projects();
   const folder = projects.add({

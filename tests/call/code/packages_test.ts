@@ -110,6 +110,18 @@ Deno.test("codeParts() refuses a package whose version nothing tells", async () 
   );
 });
 
+Deno.test("codeParts() refuses a package without a version in what is not understood, too", async () => {
+  const tasks = toTasks(`import { helper } from "./helper.tsx";`);
+  const files = {
+    "tasks.ts": tasks,
+    "helper.tsx": `import { x } from "npm:nowhere@^1"; export const helper = () => <a>{x}</a>;`,
+  };
+  await assertRejects(() => readCode(files), TypeError, "Cannot tell which version");
+  // What only looks like an import is none.
+  const text = `// from "./gone.ts", from "bare"\nexport const helper = () => <a>from "bare"</a>;`;
+  await readCode({ "tasks.ts": tasks, "helper.tsx": text });
+});
+
 Deno.test("codeParts() needs no lock file for an exact version, nor for what is installed", async () => {
   const exact = { "tasks.ts": toTasks(`import { helper } from "npm:acorn@8.0.0";`) };
   assertEquals((await readCode(exact)).parts?.at(-1), "npm:acorn 8.0.0");
@@ -167,6 +179,26 @@ Deno.test("codeParts() reads the import map of another member of the workspace",
   assertNotEquals(await digestOf({ ...files, "member/deno.json": map }), before);
   const moved = { ...files, "member/one/a.ts": "export const helper = 3;" };
   assertNotEquals(await digestOf(moved), before);
+});
+
+Deno.test("codeParts() reads the import maps of scopes, and of a file of their own", async () => {
+  const files = {
+    "tasks.ts": toTasks(`import { helper } from "./inside/mod.ts";`),
+    "deno.json": `{ "importMap": "./maps/map.json" }`,
+    "maps/map.json": `{ "imports": { "named/": "../one/" },
+      "scopes": { "../inside/": { "named/": "../two/" }, "../inside/deep/": { "named/": "../one/" } } }`,
+    "inside/mod.ts": `export { helper } from "named/a.ts";`,
+    "one/a.ts": "export const helper = 1;",
+    "two/a.ts": "export const helper = 2;",
+  };
+  // As the task's own module would have it, which is outside of the scope.
+  const resolve = (specifier: string, folder: string) =>
+    specifier === "named/a.ts" ? `${folder}one/a.ts` : specifier;
+  const before = await digestOf(files, { resolve });
+  const edited = { ...files, "two/a.ts": "export const helper = 3;" };
+  assertNotEquals(await digestOf(edited, { resolve }), before);
+  const other = { ...files, "one/a.ts": "export const helper = 3;" };
+  assertEquals(await digestOf(other, { resolve }), before);
 });
 
 Deno.test("codeParts() counts code from URLs by the URL and the lock file", async () => {
