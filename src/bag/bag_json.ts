@@ -132,6 +132,7 @@ export function createBag(
     const foreign = listRoot(layout.root).find(({ name }) => !UNFINISHED_REGEXP.test(name))?.name;
     // A process that creates the same bag may have finished between the two looks.
     if (foreign !== undefined && readBagJson(layout) === undefined) {
+      refuseUnfinished(layout);
       throw new BagFormatError(
         `Cannot open "${layout.root}" as a bag: it holds "${foreign}" but no bag.json; ` +
           "choose a directory that is missing or empty",
@@ -148,6 +149,15 @@ export function createBag(
     syncName(owned, layout.root);
   }
   return owned;
+}
+
+/** Says that a directory was to become a backup, which is a bag from its end on. */
+function refuseUnfinished(layout: BagLayout): void {
+  if (lookAt(layout.backupJson) === undefined) return;
+  throw new BagFormatError(
+    `Cannot open "${layout.root}" as a bag: it has no bag.json, as the first backup into it was not ` +
+      "completed; back up the same bag into it once more, which goes on from there",
+  );
 }
 
 /** Makes the directories of a bag, and its locks, as far as they are missing. */
@@ -224,6 +234,7 @@ export function checkBag(layout: BagLayout): BagFeatures {
   refuseLinkedDirectories(layout);
   const text = readBagJson(layout);
   if (text === undefined) {
+    refuseUnfinished(layout);
     throw new BagFormatError(
       `Cannot open "${layout.root}" as a bag: it has no bag.json; ` +
         'open it with mode: "readwrite" to create one in a directory that is missing or empty',

@@ -181,7 +181,13 @@ function ownershipOf(path: string): Ownership | undefined {
 }
 
 function listMissing(path: string): string[] {
-  return lookAt(path) === undefined ? [path, ...listMissing(dirname(path))] : [];
+  try {
+    return lookAt(path) === undefined ? [path, ...listMissing(dirname(path))] : [];
+  } catch (error) {
+    // What may not be looked at is nothing that this program could make.
+    if (error instanceof Deno.errors.NotCapable) return [];
+    throw error;
+  }
 }
 
 /** Who may not give a file to somebody keeps it. */

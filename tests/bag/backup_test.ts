@@ -11,7 +11,11 @@ import { BagCorruptError, BagFormatError, cacheScope, openBag, task } from "@qui
 import { limited, verifyBag } from "@quiver/quiver/caches";
 import type { BackupOptions, BackupResult } from "../../src/bag/backup/backup_options.ts";
 import { QuiverError } from "../../src/base/errors.ts";
+import { FoldLock } from "../../src/bag/manifest.ts";
+import { toLayout } from "../../src/disk/layout.ts";
+import { copyBag } from "../durability/_copy_bag.ts";
 import { InlineBags } from "../durability/_inline_bags.ts";
+import { NOBODY, Tool } from "../tools.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
@@ -352,8 +356,6 @@ const REFUSED: readonly Refused[] = [
     kind: QuiverError,
     says: 'fold.lock" is locked by the process {',
     async prepare(path) {
-      const { FoldLock } = await import("../../src/bag/manifest.ts");
-      const { toLayout } = await import("../../src/disk/layout.ts");
       await backUp(`${path}/bag`, `${path}/other`);
       const lock = FoldLock.tryTake(UNSYNCED_DISK, toLayout(`${path}/other`));
       assert(lock !== undefined);
@@ -464,11 +466,8 @@ Deno.test("Bag.backup() of a closed bag is refused", async () => {
   using directory = new TemporaryDirectory();
   const bag = await openBag(`${directory.path}/bag`);
   await bag.close();
-  await assertRejects(
-    () => bag.backup(`${directory.path}/backup`),
-    QuiverError,
-    "Cannot back up the bag",
-  );
+  const target = `${directory.path}/backup`;
+  await assertRejects(() => bag.backup(target), QuiverError, "Cannot back up the bag");
   assertEquals(listFiles(directory.path).filter((name) => name.startsWith("backup")), []);
 });
 
@@ -500,4 +499,113 @@ Deno.test("a bag that was repaired goes on with its older backups", async () => 
   await call(root, [1]);
   assertEquals((await backUp(root, target)).calls, 2);
   assertEquals(await findCalls(target), [0, 1]);
+});
+
+Deno.test("Bag.backup() goes on when a compaction ends between two of its steps", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  const root = `${path}/bag`;
+  await call(root, [0], true);
+  await call(root, [1], true);
+  copyBag(root, `${path}/later`);
+  {
+    await using bag = await BAGS.open(`${path}/later`, MANUAL);
+    await bag.evict(await ramp.digest(0));
+    await bag.compact({ gracePeriod: 0 });
+    await cacheScope({ cache: bag, strict: true }, () => ramp(2));
+  }
+  for (const [i, step] of (["link", "open", "syncDirectory"] as const).entries()) {
+    const [copy, target] = [`${path}/bag-${i}`, `${path}/backup-${i}`];
+    copyBag(root, copy);
+    let done = false;
+    const compact = () => {
+      if (done) return;
+      done = true;
+      Deno.renameSync(copy, `${copy}-before`);
+      copyBag(`${path}/later`, copy);
+    };
+    const disk = {
+      ...UNSYNCED_DISK,
+      // The segment that is to be linked or copied is gone; or all was brought already.
+      [step]: (...args: [string, never]) => {
+        if (String(args[0]).includes("/segments")) compact();
+        return UNSYNCED_DISK[step](...args);
+      },
+    };
+    const { calls } = await BAGS.on(disk).backUp(copy, target, { links: step === "link" });
+    assertEquals([done, calls], [true, 2], step);
+    assertEquals(await findCalls(target), step === "syncDirectory" ? [0, 1] : [1, 2], step);
+    assertEquals(await BAGS.backUp(copy, target).then(({ calls }) => calls), 2);
+    assertEquals(await findCalls(target), [1, 2], step);
+  }
+});
+
+Deno.test("Bag.backup() waits for nobody who is stopped while he folds", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, [0], true);
+  await call(root, [1]);
+  using lock = FoldLock.tryTake(UNSYNCED_DISK, toLayout(root));
+  assert(lock !== undefined);
+  assertEquals((await backUp(root, target)).calls, 2);
+  assertEquals(await findCalls(target), [0, 1]);
+});
+
+Deno.test("Bag.backup() into one directory by two at once is one of them, and the other is told", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, Array.from({ length: 20 }, (_, n) => n), true);
+  await using bag = await openBag(root);
+  const ended = await Promise.allSettled([bag.backup(target), bag.backup(target)]);
+  for (const one of ended) {
+    if (one.status === "fulfilled") assertEquals(one.value.calls, 20);
+    else assertStringIncludes(String(one.reason), "it is in use");
+  }
+  assert(ended.some(({ status }) => status === "fulfilled"));
+  assertEquals((await findCalls(target)).length, 20);
+});
+
+Deno.test("Bag.backup() follows no link in the directory", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await call(`${path}/bag`, [0], true);
+  Deno.mkdirSync(`${path}/elsewhere`);
+  for (const name of ["locks", "segments", "journal"]) {
+    Deno.mkdirSync(`${path}/backup`);
+    Deno.symlinkSync(`${path}/elsewhere`, `${path}/backup/${name}`);
+    await assertRejects(() => backUp(`${path}/bag`, `${path}/backup`), BagFormatError);
+    assertEquals(listFiles(`${path}/elsewhere`), [], name);
+    Deno.removeSync(`${path}/backup`, { recursive: true });
+  }
+});
+
+const OTHER_USER = Tool.find("other-user");
+
+Deno.test({
+  ...OTHER_USER.forTest("Bag.backup() by root makes a backup that is its owner's"),
+  async fn() {
+    using directory = new TemporaryDirectory();
+    const { path } = directory;
+    await call(`${path}/bag`, [0], true);
+    await call(`${path}/bag`, [1]);
+    const give = (at: string) => {
+      Deno.chownSync(at, NOBODY, NOBODY);
+      if (!Deno.lstatSync(at).isDirectory) return;
+      for (const { name } of Deno.readDirSync(at)) give(`${at}/${name}`);
+    };
+    for (const links of [true, false]) {
+      const target = `${path}/${links}/backup`;
+      for (let n = 2; n < 4; n++) {
+        await call(`${path}/bag`, [n], true);
+        give(`${path}/bag`);
+        await backUp(`${path}/bag`, target, { links });
+      }
+      for (const name of ["..", "", "segments", "locks", ...listFiles(target)]) {
+        const { uid, gid } = Deno.statSync(`${target}/${name}`);
+        assertEquals([uid, gid], [NOBODY, NOBODY], name);
+      }
+    }
+    // What is told apart by its first backup was written into the bag.
+    assertEquals(Deno.statSync(`${path}/bag/manifest.json`).uid, NOBODY);
+  },
 });

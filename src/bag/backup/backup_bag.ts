@@ -5,7 +5,7 @@
  * then brings segments and journals, and then reads the manifest again. If that is the same, all that
  * the log names up to there was brought: a value is put before the record that names it, a journal is
  * removed only after a manifest says that it is sealed, and a segment only after one that does not name
- * it. If it is another one, the next pass brings what is new. Where many switch manifests, later passes
+ * it. If it is another one, or a journal has gone, the next pass brings what is new. Where many switch manifests, later passes
  * take the lock of those who do.
  *
  * In the backup a record comes after its values, too, and values go after it: segments are made live
@@ -141,7 +141,7 @@ async function tryPass(layout: BagLayout, values: ValueCopier): Promise<Found | 
     const isStale = () => readManifest(layout).generation !== source.generation;
     const segments = await values.bringSegments(source.segments);
     const journals = await values.bringJournals(source, isStale);
-    if (isStale()) {
+    if (journals === undefined || isStale()) {
       log[Symbol.dispose]();
       return undefined;
     }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { BagFormatError, QuiverError } from "../../base/errors.ts";
 import { isLockedAt, lookAt, openIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, listRoot, toJournalPath } from "../../disk/layout.ts";
@@ -69,7 +69,7 @@ function stat(path: string): Deno.FileInfo | undefined {
 function toRealPath(path: string): string {
   const real = attempt(() => Deno.realPathSync(path));
   if (real !== undefined || path === dirname(path)) return real ?? path;
-  return `${toRealPath(dirname(path))}/${path.slice(path.lastIndexOf("/") + 1)}`;
+  return join(toRealPath(dirname(path)), basename(path));
 }
 
 function attempt<T>(look: () => T): T | undefined {

@@ -4,8 +4,9 @@
 export interface BackupOptions {
   /**
    * Whether sealed segments, which never change, become hard links where that is possible: they take no
-   * time and no space. A link guards against what is removed or overwritten, not against a failing disk:
-   * for that choose a directory on another disk, where all is copied anyway, or `false`.
+   * time and no space. A link guards against files that are removed or replaced, not against a program
+   * that writes into one, nor a failing disk: for that choose a directory on another disk, where all is
+   * copied anyway, or `false`.
    *
    * @default {true}
    */

@@ -24,7 +24,7 @@ import {
 } from "../../disk/layout.ts";
 import { readHolder } from "../../disk/lock_file.ts";
 import { likeDirectory, makeLike } from "../../disk/ownership.ts";
-import { createParts, refuseFile, syncName } from "../bag_json.ts";
+import { createParts, refuseFile, refuseLinkedDirectories, syncName } from "../bag_json.ts";
 import { listUnfinished, listUnnamed } from "../fold/bag_editor.ts";
 import type { Hdf5Environment } from "../hdf5/access.ts";
 import {
@@ -98,6 +98,7 @@ export class BackupTarget implements Disposable {
     const layout = toLayout(directory);
     const { fileSystem } = environment;
     refuseFile(layout);
+    refuseLinkedDirectories(layout);
     refuseOverlap(bag.layout.root, directory);
     checkIsBackup(layout, bag);
     makeLike(fileSystem, directory, bag.layout.root);
@@ -216,7 +217,7 @@ export class BackupTarget implements Disposable {
     this.fileSystem.syncDirectory(this.layout.segments);
     this.fileSystem.syncDirectory(this.layout.journals);
     const before = this.isWhole ? this.#state.logs : [];
-    const others = before.filter((known) => !isSameLog(known, log));
+    const others = before.filter(({ generation }) => generation !== log.generation);
     this.#say(this.#toState(manifest, [...others, log]));
   }
 
@@ -300,10 +301,6 @@ export class BackupTarget implements Disposable {
   [Symbol.dispose](): void {
     this.#lock[Symbol.dispose]();
   }
-}
-
-function isSameLog(one: BackedUpLog, other: BackedUpLog): boolean {
-  return one.generation === other.generation && one.length === other.length;
 }
 
 function isSame(one: Manifest, other: Manifest): boolean {

@@ -78,33 +78,36 @@ export class ValueCopier {
    *
    * @param manifest What is live in the bag.
    * @param isStale Whether another manifest is live now: then the rest may be sealed, and is left.
-   * @returns The names of those that there are.
+   * @returns The names of those that there are; nothing if that is so, or if one has gone meanwhile.
    */
-  async bringJournals({ sealed }: Manifest, isStale: () => boolean): Promise<Set<string>> {
+  async bringJournals(
+    { sealed }: Manifest,
+    isStale: () => boolean,
+  ): Promise<Set<string> | undefined> {
     const brought = new Set<string>();
     for (const name of listJournals(this.#layout)) {
-      if (isStale()) break;
-      if (await this.#bringJournal(name, sealed[name] ?? 0)) brought.add(name);
+      if (isStale()) return undefined;
+      using file = openIfThere(toJournalPath(this.#layout, name));
+      if (file === undefined) return undefined;
+      const end = scanJournal(file, sealed[name] ?? 0, () => {});
+      if (end === 0) continue;
+      await this.#bringJournal(name, file, end);
+      brought.add(name);
     }
     return brought;
   }
 
-  async #bringJournal(name: string, sealed: number): Promise<boolean> {
-    using file = openIfThere(toJournalPath(this.#layout, name));
-    if (file === undefined) return false;
-    const end = scanJournal(file, sealed, () => {});
-    if (end === 0) return false;
+  async #bringJournal(name: string, file: Deno.FsFile, end: number): Promise<void> {
     const { layout } = this.#target;
     const to = toJournalPath(layout, name);
     using copy = openIfThere(to);
     const known = copy === undefined ? 0 : scanJournal(copy, 0, () => {});
     const isOurs = copy === undefined ||
       isPrefix(copy, file, known) && copy.seekSync(0, Deno.SeekMode.End) <= end && isAlone(copy);
-    if (isOurs && known === end) return true;
+    if (isOurs && known === end) return;
     if (isOurs) await this.#copier.extend(file, [known, end], to);
     // Under a name that each fold clears away.
     else await this.#copier.replace(file, end, to, toTemporaryPath(layout.callLog));
-    return true;
   }
 }
 
