@@ -20,10 +20,9 @@ export interface CallOptions {
    * - `"detach"` lets the call go on to its end, unseen; its result still goes to the cache. Then the
    *   worker takes calls again, or ends when another has taken its place.
    * - `"terminate"` ends the worker. A `"process"` worker is killed together with what its calls have
-   *   started (its process group), as far as the program may run any command (`--allow-run` without a
-   *   list); otherwise, and on Windows, alone. A `"web"` worker that is busy
-   *   cannot be stopped by anybody: it stays lost until its code awaits or returns. An `"inline"` one
-   *   stays lost until the call has ended.
+   *   started (its process group); on Windows, and where the executor is in a Web Worker, alone. A `"web"`
+   *   worker that is busy cannot be stopped by anybody: it stays lost until its code awaits or returns. An
+   *   `"inline"` one stays lost until the call has ended.
    *
    * @default {"terminate" for process workers, else "detach"}
    */

@@ -36,7 +36,8 @@ const WAIT_RULES: OptionRules<WaitOptions> = {
 
 /**
  * Waits for several futures at once, as `concurrent.futures.wait` does, and tells which have settled.
- * The wait never fails because one of them does, and their failures count as handled.
+ * The wait never fails because one of them does, and their failures count as handled. Each wait looks at
+ * all futures that it is given: to take thousands one after another, {@linkcode asCompleted} is quicker.
  *
  * @typeParam F A future or a promise.
  * @param futures The futures; one that is there twice counts once.

@@ -105,23 +105,44 @@ Deno.test({
   },
 });
 
+/** What a program may that runs certain commands only. */
+const LIMITED = ["--allow-read", "--allow-write", "--allow-env", `--allow-run=${Deno.execPath()}`];
+
+for (const [what, permissions] of [["any", ["--allow-all"]], ["certain", LIMITED]] as const) {
+  Deno.test({
+    name:
+      `process: what calls have started ends with a killed program that may run ${what} commands`,
+    ignore: Deno.build.os !== "linux",
+    async fn() {
+      const url = new URL("testdata/grace_main.ts", import.meta.url);
+      const args = ["run", "--no-check", ...permissions, url.href];
+      const program = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
+      const lines = program.stdout.pipeThrough(new TextDecoderStream());
+      let text = "";
+      for await (const piece of lines) {
+        text += piece;
+        if (text.includes("\n")) break;
+      }
+      const pid = Number(text);
+      assert(await isAlive(pid));
+      program.kill("SIGKILL");
+      await program.status;
+      await untilDead(pid);
+    },
+  });
+}
+
 Deno.test({
-  name: "process: what calls have started ends with a program that is killed",
+  name:
+    "process: a call that is given up is killed with what it has started, by who may run Deno only",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const url = new URL("testdata/grace_main.ts", import.meta.url);
-    const args = ["run", "--no-check", "--allow-all", url.href];
-    const program = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
-    const lines = program.stdout.pipeThrough(new TextDecoderStream());
-    let text = "";
-    for await (const piece of lines) {
-      text += piece;
-      if (text.includes("\n")) break;
-    }
-    const pid = Number(text);
-    assert(await isAlive(pid));
-    program.kill("SIGKILL");
-    await program.status;
-    await untilDead(pid);
+    const args = ["run", "--no-check", ...LIMITED, url.href, "give up"];
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" })
+      .output();
+    const [pid, last] = new TextDecoder().decode(stdout).trim().split("\n");
+    assertEquals(last, "gone");
+    assert(!await isAlive(Number(pid)));
   },
 });

@@ -19,6 +19,7 @@ import {
   toGreeting,
 } from "./answer_pipe.ts";
 import { ErrorOutput } from "./error_output.ts";
+import { killGroup } from "./kill_group.ts";
 import { toPieces } from "./pieces.ts";
 import { mayReadAll, toConfigFlags, toPermissionFlags, toPreloadFlags } from "./process_flags.ts";
 import { denoPath, type ProgramFlags } from "./program_flags.ts";
@@ -177,6 +178,8 @@ export class ProcessChild {
   /** Why this side has ended it. */
   #reason: string | undefined;
   #timer: GiveUpTimer | undefined;
+  /** There as soon as what its calls have started is killed with it. */
+  #groupKilled: Promise<void> | undefined;
   /** How often it has answered, and how often it has written anything, as far as that was read. */
   #answers = 0;
   #pieces = 0;
@@ -206,7 +209,8 @@ export class ProcessChild {
     child.on("disconnect", () => this.#endWithin("it closed the channel to its parent"));
     child.on("exit", (code, signal) => {
       this.#timer?.clear();
-      void this.#drain(Promise.all(closed)).then(() => this.#end(this.#toDeath(code, signal)));
+      void this.#drain(Promise.all(closed)).then(() => this.#groupKilled)
+        .then(() => this.#end(this.#toDeath(code, signal)));
     });
   }
 
@@ -260,17 +264,11 @@ export class ProcessChild {
     this.#kill();
   }
 
-  /** Kills the process with all that its calls have started, if this program may. */
+  /** Kills the process with all that its calls have started. */
   #kill(): void {
     const { pid, exitCode, signalCode } = this.#child;
     const alive = pid !== undefined && exitCode === null && signalCode === null;
-    if (alive && leadsGroup() && Deno.permissions.querySync({ name: "run" }).state === "granted") {
-      try {
-        Deno.kill(-pid, "SIGKILL");
-      } catch {
-        // Some commands it may not run, or the process has just ended.
-      }
-    }
+    if (alive && leadsGroup()) this.#groupKilled ??= killGroup(pid);
     this.#child.kill("SIGKILL");
   }
 
