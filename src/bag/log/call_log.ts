@@ -6,6 +6,7 @@ import {
   type FileIdentity,
   type FilePlace,
   type FileSystem,
+  FileWindow,
   isSameFile,
   lookAt,
   openIfThere,
@@ -269,8 +270,10 @@ export class CallLog extends DiskCalls implements Disposable {
     const tell = (offset: number) => damaged?.(`"${this.#options.layout.callLog}" at ${offset}`);
     const places = this.#places(headers);
     if (damaged !== undefined && this.#skipped > 0) this.#tellSkipped(log, tell);
+    // In the order of the file: many lines are read at once.
+    const window = new FileWindow(file);
     for (const place of places) {
-      const record = this.#read(place, source);
+      const record = this.#read(place, source, window);
       if (record !== undefined) yield record;
       else tell(place.offset);
     }
@@ -356,14 +359,21 @@ export class CallLog extends DiskCalls implements Disposable {
   #read(
     { offset, length }: FilePlace,
     log: HeaderSource | undefined = this.#log,
+    window?: FileWindow,
   ): Record<string, unknown> | undefined {
     // A table may say anything.
     if (log === undefined || length > LONGEST_LINE_BYTES) return undefined;
     if (offset + length > log.scanned) return undefined;
+    const line = window === undefined
+      ? this.#readLine(log.file, offset, length)
+      : window.read(offset, length);
+    return line && decodeRecord(line, (name) => this.#headers.find(name, log));
+  }
+
+  #readLine(file: Deno.FsFile, offset: number, length: number): Uint8Array | undefined {
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(2 * length);
     const line = this.#buffer.subarray(0, length);
-    if (!readAt(log.file, offset, line)) return undefined;
-    return decodeRecord(line, (name) => this.#headers.find(name, log));
+    return readAt(file, offset, line) ? line : undefined;
   }
 
   /** A promise while the log is being replaced. */
