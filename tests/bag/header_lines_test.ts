@@ -174,6 +174,25 @@ Deno.test("CallLog.put() writes metadata once that come again, and others with t
   assertEquals(own.length, 101);
 });
 
+Deno.test("calls of one task with more and fewer arguments have a header for each number", async () => {
+  using directory = new TemporaryDirectory();
+  const records = Array.from({ length: 200 }, (_, n) =>
+    createRecord(n, {
+      args: Array.from({ length: n % 5 }, (_, i) => {
+        const digest = toDigest(`${n} ${i}`);
+        // The last one is not stored, and the first under another digest.
+        if (i === 4) return { name: `rest[${i}]`, position: i, digest };
+        return { name: "n", position: i, digest, value: i === 0 ? toDigest("first") : digest };
+      }),
+    }));
+  await using bag = await openBag(directory.path);
+  putAll(bag, records);
+  await checkAll(directory.path, records);
+  const headers = listHeaders(directory.path);
+  assertEquals(new Set(headers.map(({ text }) => text.slice(9, 25))).size, 5);
+  assertGreater(5 * 5, headers.length);
+});
+
 Deno.test("a damaged header costs no call, with a table and without", async () => {
   for (const count of [2, 40, 700]) {
     using directory = new TemporaryDirectory();

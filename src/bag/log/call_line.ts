@@ -250,8 +250,9 @@ interface Shared extends Identity {
 
 /** Makes the lines of records: what they have in common goes into headers. */
 export class RecordEncoder {
-  /** By module and name of the task, which seldom has more than one header at a time. */
-  readonly #shared = new Map<unknown, Map<unknown, Shared>>();
+  /** By module and name of the task and the number of its arguments: few have more than one at a time. */
+  readonly #shared = new Map<unknown, Map<unknown, Map<number, Shared>>>();
+  #count = 0;
 
   /**
    * Makes the line of a record.
@@ -294,8 +295,8 @@ export class RecordEncoder {
   }
 
   #find(identity: Identity, metadata: string): Shared | undefined {
-    const { module, task } = identity;
-    const known = this.#shared.get(module)?.get(task);
+    const { module, task, args: { length } } = identity;
+    const known = this.#shared.get(module)?.get(task)?.get(length);
     if (known !== undefined && isSame(known, identity)) {
       if (known.metadata === metadata) return known;
       if (known.last !== metadata) {
@@ -309,15 +310,18 @@ export class RecordEncoder {
     const common = metadata.length > LONGEST_METADATA ? "{}" : metadata;
     const header = createHeader(`${text},"metadata":${common}`);
     const shared = { ...identity, args, metadata: common, header, last: undefined };
-    this.#remember(module, task, shared);
+    this.#remember(shared);
     return shared;
   }
 
-  #remember(module: unknown, task: unknown, shared: Shared): void {
-    if (this.#shared.size >= MOST_HEADERS) this.#shared.clear();
-    const tasks = this.#shared.get(module) ?? new Map<unknown, Shared>();
-    if (tasks.size >= MOST_HEADERS) tasks.clear();
-    this.#shared.set(module, tasks.set(task, shared));
+  #remember(shared: Shared): void {
+    if (++this.#count > MOST_HEADERS) {
+      this.#shared.clear();
+      this.#count = 1;
+    }
+    const { module, task, args: { length } } = shared;
+    const tasks = this.#shared.getOrInsertComputed(module, () => new Map());
+    tasks.getOrInsertComputed(task, () => new Map()).set(length, shared);
   }
 }
 
