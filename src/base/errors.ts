@@ -274,7 +274,9 @@ export class UnclonableError extends QuiverError {
 /**
  * An argument of a call that is to be remembered is not what its key was made of: its caller has
  * changed it while the call waited, or it was something else each time it was read, or a worker cannot
- * get it as it is. The body did not run. Others who make the same call are not concerned.
+ * get it as it is. The body did not run. So it is, and nothing is remembered, when a file that counts or
+ * a variable that the task reads is another one than that of the key: then the body may have run, if
+ * that was found out behind it. Others who make the same call are not concerned.
  */
 export class ChangedArgumentError extends QuiverError {
   /** Where among the arguments the culprit is, such as `args[0].samples`. */

@@ -453,8 +453,8 @@ function run(
   const { warn, refuse, check, fix = (value) => value } = options;
   const { values, parts } = options.take?.() ?? { values: asked.values, parts: NO_PARTS };
   const call = { ...asked, values };
+  check?.(call, "since");
   const runBody = (args: readonly ArgumentRecord[]): MaybePromise<Ending> => {
-    check?.(call, "since");
     const begun = performance.now();
     return whenSettled(body(values), (value): Ending => {
       const time = CLOCK.end(begun);

@@ -292,7 +292,8 @@ function answerFound(
   if (fixed === undefined) return runner.run(ready);
   const result = computeMissed(cache, withValues(call, fixed), fixed, runner);
   fixed.frozen?.endTurn();
-  if (ready.frozen !== undefined || fixed.frozen === undefined) return result;
+  // A file that has changed is the same one the next time.
+  if (ready.frozen !== undefined || (fixed.frozen?.filed.length ?? 1) > 0) return result;
   return result.catch((error) => {
     // They were digested, then copied, and something in them is another each time it is read. The
     // copy is not.

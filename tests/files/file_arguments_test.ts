@@ -330,3 +330,35 @@ Deno.test("file() is no result, as nobody has its bytes: outputFile() is", async
   assert(warnings[0] instanceof IndigestibleError);
   assert(warnings[0].message.includes("outputFile(path)"), warnings[0].message);
 });
+
+Deno.test("a file that may not be read is an error that names the flag, and nothing else is", async () => {
+  await using files = new Files();
+  const path = files.writeOld("table", "text");
+  const program = files.at("program.ts");
+  await Deno.writeTextFile(
+    program,
+    `import { cacheScope, createMemoryCache, file, task } from ${
+      JSON.stringify(new URL("../../mod.ts", import.meta.url))
+    };
+    const sizeOf = task(import.meta, (table) => table.size, { name: "sizeOf" });
+    await cacheScope({ cache: createMemoryCache() }, async () => {
+      console.log(await sizeOf(file(new URL(${JSON.stringify(OLD)}))));
+      await sizeOf(file(${JSON.stringify(path)}));
+    });`,
+  );
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-check",
+      `--config=${config}`,
+      "--allow-read",
+      `--deny-read=${path}`,
+      program,
+    ],
+  }).output();
+  const [out, text] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assertEquals(success, false);
+  assertEquals(out, `${Deno.statSync(OLD).size}\n`);
+  assert(text?.includes(`Requires read access to "${path}"`), text);
+});

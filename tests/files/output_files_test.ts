@@ -2,6 +2,7 @@
 import {
   type Cache,
   cacheScope,
+  ChangedArgumentError,
   createMemoryCache,
   Executor,
   file,
@@ -16,7 +17,15 @@ import { CHUNK_BYTES } from "../../src/value/file/stored_file.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import { CACHES, Files, openCache } from "./_files.ts";
-import { claim, link, sizeOf, write, writeTree, writeWhereTold } from "./testdata/file_tasks.ts";
+import {
+  append,
+  claim,
+  link,
+  sizeOf,
+  write,
+  writeTree,
+  writeWhereTold,
+} from "./testdata/file_tasks.ts";
 
 leaveNothing();
 
@@ -362,4 +371,21 @@ Deno.test("a stored file is read out of its cache where it was not put back, unt
   assertEquals(Deno.statSync(files.at("copy")).size, 5000);
   await bag.close();
   await assertRejects(() => output.bytes(), Error, "it is closed");
+});
+
+Deno.test("a result that has changed since is an error as an argument, and its body runs once", async () => {
+  await using files = new Files();
+  await within(files, createMemoryCache(), async () => {
+    const { output } = await write("out/a", 100, files.log);
+    Deno.writeTextFileSync(output.path, "other");
+    const before = files.runs;
+    const error = await assertRejects(() => sizeOf(output, files.log), ChangedArgumentError);
+    assertEquals(error.path, "args[0]");
+    assertEquals(files.runs, before);
+    // It is put back by the call that it comes from.
+    const again = await write("out/a", 100, files.log);
+    assertEquals(await sizeOf(again.output, files.log), 100);
+    await assertRejects(() => append(again.output), ChangedArgumentError, "while its body ran");
+    assertEquals(Deno.statSync(output.path).size, 104);
+  });
 });
