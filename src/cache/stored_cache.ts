@@ -339,6 +339,7 @@ export class Bag extends Cache implements AsyncDisposable {
    * @throws {BagCorruptError} If the file is none of HDF5's, or damaged.
    * @throws {RangeError} If there is no such path, or a range is outside of the dataset.
    * @throws {TypeError} If an option is wrong, or the dataset that `path` names is not carried.
+   * @throws {QuiverError} If the bag is closed or read-only.
    *
    * @example Compute with an array of somebody else's file
    * ```ts

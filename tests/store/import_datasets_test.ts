@@ -9,7 +9,7 @@ import {
   openBag,
   QuiverError,
 } from "@quiver/quiver";
-import type { ImportDatasetsResult } from "@quiver/quiver/caches";
+import { type ImportDatasetsResult, rekey } from "@quiver/quiver/caches";
 import { Tool } from "../tools.ts";
 import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { sumRows } from "./testdata/dataset_tasks.ts";
@@ -250,6 +250,8 @@ test(
     );
     assertEquals([attributes, file_, result], [expected, file, "float32"]);
     assertEquals((await bag.record(key))?.result, grid?.digest);
+    // Its key follows from the record, as that of any call.
+    assertEquals(await rekey(bag, { change: () => ({}) }), { moved: 0, unchanged: 1, unknown: 0 });
   },
 );
 
@@ -507,6 +509,26 @@ test(
     await bag.evict({ task: "importDatasets" });
     await bag.gc({ gracePeriod: 0 });
     await assertRejects(() => bag.read(cube.digest), QuiverError, "is not in the bag");
+  },
+);
+
+test(
+  "Bag.importDatasets() refuses a bag that is only read, or closed, and stores nothing",
+  CUBE,
+  async (bag, file) => {
+    const { path } = bag;
+    {
+      await using other = await openBag(path, { mode: "read" });
+      await assertRejects(
+        () => other.importDatasets(file),
+        QuiverError,
+        'opened with mode: "read"',
+      );
+    }
+    await bag.close();
+    await assertRejects(() => bag.importDatasets(file), QuiverError, "it is closed");
+    await using again = await openBag(path);
+    assertEquals(await Array.fromAsync(again.list("")), []);
   },
 );
 

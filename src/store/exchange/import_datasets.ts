@@ -12,6 +12,7 @@ import type {
 import { HDF5_ENVIRONMENT, openUserDatasets } from "../../bag/segment/hdf5_file.ts";
 import { checkOptions, type OptionRules } from "../../base/check_options.ts";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
+import { digestKey } from "../../call/call_key.ts";
 import { encodeNdArray, encodeValue } from "../../value/codec/encode_value.ts";
 import { DIGEST_SCHEME, digestArgument, PartDigest } from "../../value/digest/digest_value.ts";
 import { type Digest, SPLIT_BYTES, VALUE_KIND } from "../../value/value.ts";
@@ -81,8 +82,8 @@ export interface ImportDatasetsResult {
   readonly skipped: readonly SkippedDataset[];
 }
 
-/** What the call is named that a bag remembers an array by. */
-const ADDRESS = { module: "quiver:importDatasets", task: "importDatasets" } as const;
+/** The call that a bag remembers an array by: with all that is known of it beside what is in it. */
+const IDENTITY = { address: { module: "quiver:importDatasets", name: "importDatasets" } } as const;
 
 const RULES: OptionRules<ImportDatasetsOptions> = {
   path: {
@@ -125,6 +126,7 @@ const MAX_RANK = 32;
  * @throws {BagCorruptError} If the file is none of HDF5's, or damaged.
  * @throws {RangeError} If there is no such path, or a range is outside of the dataset.
  * @throws {TypeError} If an option is wrong, or the dataset that the path names is not carried.
+ * @throws {QuiverError} If the bag is closed or read-only.
  */
 export async function importDatasets(
   opened: OpenFiles<DiskBag>,
@@ -134,6 +136,11 @@ export async function importDatasets(
 ): Promise<ImportDatasetsResult> {
   checkOptions("import datasets", options, RULES);
   const path = resolve(toPath(file));
+  if (opened.stores.readOnly === true) {
+    throw new QuiverError(
+      `Cannot import "${path}": the bag "${opened.files.path}" was opened with mode: "read"`,
+    );
+  }
   using source = await openUserDatasets(path, environment);
   return await new DatasetImport(opened, path, source.input).run(options);
 }
@@ -217,40 +224,31 @@ class DatasetImport {
     const type = toDatasetType(description.element);
     const box = this.#toBox(path, description, ranges);
     this.#checkSize(path, type, description, box);
-    const args = {
-      file: this.#file,
-      path,
-      ...(ranges.length > 0 && { ranges: ranges.map((range) => [...range]) }),
+    const members = type.type === "numbers" ? type.members : undefined;
+    const about = {
+      dtype: type.dtype,
+      attributes: this.#readAttributes(path),
+      ...(members !== undefined && { members: { ...members } }),
     };
-    const key = digestArgument([ADDRESS.module, ADDRESS.task, args]);
+    const part = ranges.length === 0 ? {} : { ranges: ranges.map((range) => [...range]) };
+    const args = Object.entries({ file: this.#file, path, ...part, ...about })
+      .map(([name, value], position) => {
+        return { name, position, digest: digestArgument(value), encoded: encodeValue(value) };
+      });
+    const key = digestKey(IDENTITY, args.map(({ digest }) => digest), DIGEST_SCHEME);
     const { stores, files } = this.#opened;
     // Whoever drops values meanwhile keeps those of calls in flight.
     using _lease = stores.leases.tryAcquire(key);
     const { digest, store } = await this.#read({ path }, type, description, box);
     await store();
-    const attributes = this.#readAttributes(path);
-    const members = type.type === "numbers" ? type.members : undefined;
-    const about = {
-      dtype: type.dtype,
-      attributes,
-      ...(members !== undefined && { members: { ...members } }),
-    };
-    const named = [];
-    for (const [name, argument] of Object.entries({ ...args, ...about })) {
-      const encoded = encodeValue(argument);
-      await files.values.put(encoded);
-      named.push({
-        name,
-        position: named.length,
-        digest: digestArgument(argument),
-        value: encoded.digest,
-      });
-    }
+    for (const { encoded } of args) await files.values.put(encoded);
+    const { address: { module, name: task } } = IDENTITY;
     await stores.calls.put({
       key,
       scheme: DIGEST_SCHEME,
-      ...ADDRESS,
-      args: named,
+      module,
+      task,
+      args: args.map(({ encoded, ...argument }) => ({ ...argument, value: encoded.digest })),
       result: digest,
       started,
       duration: performance.now() - begun,
