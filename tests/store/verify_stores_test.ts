@@ -216,6 +216,26 @@ Deno.test("verifyStores() takes damaged lines out of the call log", async () => 
   assertEquals(kept.includes(`{"call":"${toShortDigest(first?.key ?? "").slice(0, -1)}`), true);
 });
 
+Deno.test("verifyStores() puts the headers of records right, and forgets those without any", async () => {
+  for (const every of [false, true]) {
+    using directory = new TemporaryDirectory();
+    await createSmallBag(directory.path);
+    const log = `${directory.path}/calls.jsonl`;
+    const text = Deno.readTextFileSync(log);
+    const headers = Array.from(text.matchAll(/^\{"head":/gm), ({ index }) => index);
+    assertGreater(headers.length, 1);
+    const content = new TextEncoder().encode(text);
+    for (const at of every ? headers : headers.slice(0, 1)) content[at + 30] = 0x21;
+    Deno.writeFileSync(log, content);
+    const report = await verify(directory.path);
+    const problems = report.steps.find(({ name }) => name === "log")?.problems;
+    assertEquals(problems, every ? headers.length + 4 : 1);
+    const { damaged, misses } = await repair(directory.path);
+    assertEquals([damaged, misses], [["log"], []]);
+    assertEquals(await listHits(directory.path), every ? [] : [0, 1, 2, 3]);
+  }
+});
+
 Deno.test("verifyStores() takes a torn line of the call log for unfinished", async () => {
   using directory = new TemporaryDirectory();
   await createSmallBag(directory.path);
