@@ -1,4 +1,5 @@
 // collaboration: the files of a file cache, over a disk that fails, stops, or is damaged
+import process from "node:process";
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { CacheFormatError, QuiverError } from "../../src/base/errors.ts";
 import type { CacheFilesOptions } from "../../src/disk/disk_storage.ts";
@@ -7,6 +8,7 @@ import { DISK } from "../../src/disk/file_system.ts";
 import { openFileDirectory } from "../../src/store/file_cache.ts";
 import { type Fault, FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
+import { UNSYNCED_DISK } from "../bag/_unsynced_disk.ts";
 import { createPart, toDigest } from "../bag/_values.ts";
 
 const PARTS = [createPart("a", 40), createPart("b", 9000, "Float64Array"), createPart("c", 0)];
@@ -254,4 +256,37 @@ Deno.test("openFileDirectory() refuses what is no file cache, and says why", () 
   const wrong = { durability: "full" } as unknown as CacheFilesOptions;
   assertThrows(() => openFileDirectory(directory.path, wrong), TypeError, 'value is "full"');
   assertEquals(listFiles(directory.path), []);
+});
+
+/** What a sweep of so many values takes of a processor, in microseconds. */
+async function timeSweep(count: number): Promise<number> {
+  using directory = new TemporaryDirectory();
+  await using files = openFileDirectory(`${directory.path}/here`, {}, UNSYNCED_DISK);
+  const digests = Array.from({ length: count }, (_, n) => {
+    const part = createPart(`part ${n}`, 40);
+    files.values.putPart(part);
+    return part.digest;
+  });
+  const { sweeper } = files;
+  assert(sweeper !== undefined);
+  const horizon = await sweeper.horizon(0);
+  const before = process.cpuUsage();
+  const { values } = await sweeper.sweep(new Set(digests.filter((_, n) => n % 2 === 0)), {
+    horizon,
+  });
+  const { user, system } = process.cpuUsage(before);
+  assertEquals(values, count / 2);
+  return user + system;
+}
+
+Deno.test("FileValues.sweep() takes as long as there are files, and no longer", async () => {
+  await timeSweep(100);
+  const ratios: number[] = [];
+  // Four times as many take four times as long; with each compared with each it would be sixteen.
+  // Something else may go on while one is timed.
+  while (ratios.length < 4 && !ratios.some((ratio) => ratio < 8)) {
+    const few = await timeSweep(250);
+    ratios.push(await timeSweep(1000) / few);
+  }
+  assert(Math.min(...ratios) < 8, ratios.join(", "));
 });
