@@ -13,6 +13,8 @@ const PATHS = {
   bagJson: "bag.json",
   /** Which segments are live. */
   manifest: "manifest.json",
+  /** What the bag is known by to its backups; there is none before the first one. */
+  id: "id",
   /** What makes the directory a backup of a bag; a bag that is none has no such file. */
   backupJson: "backup.json",
   /** The call log. */
@@ -65,8 +67,8 @@ export function directoriesOf(layout: BagLayout): readonly string[] {
 
 /** The files of a bag that have a name of their own; none may be a link. */
 export function filesOf(layout: BagLayout): readonly string[] {
-  const { bagJson, backupJson, manifest, callLog, callIndex, linkFile } = layout;
-  return [bagJson, backupJson, manifest, callLog, callIndex, linkFile, ...locksOf(layout)];
+  const { bagJson, id, backupJson, manifest, callLog, callIndex, linkFile } = layout;
+  return [bagJson, id, backupJson, manifest, callLog, callIndex, linkFile, ...locksOf(layout)];
 }
 
 /** The files of a bag that are only ever locked. */
