@@ -31,8 +31,6 @@ const MOST_BYTES = 2 ** 50;
 /** The number of a segment is one that counts how often segments were made. */
 const NAME_REGEXP = /^\d{1,15}$/;
 
-const ID_REGEXP = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** A live segment. */
 export interface SegmentEntry {
   /** The segment's name, which is its number. */
@@ -59,8 +57,6 @@ export interface Manifest {
   readonly sealed: Readonly<Record<string, number>>;
   /** How often values were dropped that nobody wanted any more; absent means never. */
   readonly sweeps?: number;
-  /** What the bag is known by to its backups, a UUID; absent before the first one. */
-  readonly id?: string;
 }
 
 /** The manifest of a bag in which nothing was sealed yet. */
@@ -134,8 +130,7 @@ function isManifest(content: unknown): content is Manifest {
     new Set(content.segments.map(({ name }) => Number(name))).size === content.segments.length &&
     isObject(content.sealed) &&
     Object.values(content.sealed).every((count) => isCount(count)) &&
-    (content.sweeps === undefined || isCount(content.sweeps)) &&
-    (content.id === undefined || isId(content.id));
+    (content.sweeps === undefined || isCount(content.sweeps));
 }
 
 function isSegmentEntry(content: unknown): content is SegmentEntry {
@@ -143,11 +138,6 @@ function isSegmentEntry(content: unknown): content is SegmentEntry {
   return isObject(content) && typeof content.name === "string" && NAME_REGEXP.test(content.name) &&
     isCount(content.values, MOST_VALUES) && isCount(content.bytes, MOST_BYTES) &&
     (content.newest === undefined || isCount(content.newest));
-}
-
-/** Tells whether something can be what a bag is known by. */
-export function isId(content: unknown): content is string {
-  return typeof content === "string" && ID_REGEXP.test(content);
 }
 
 function isObject(content: unknown): content is Record<string, unknown> {

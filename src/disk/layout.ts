@@ -13,6 +13,8 @@ const PATHS = {
   bagJson: "bag.json",
   /** Which segments are live. */
   manifest: "manifest.json",
+  /** What the bag is known by to its backups; there is none before the first one. */
+  id: "id",
   /** What makes the directory a backup of a bag; a bag that is none has no such file. */
   backupJson: "backup.json",
   /** The call log. */
@@ -67,8 +69,8 @@ export function directoriesOf(layout: BagLayout): readonly string[] {
 
 /** The files of a bag that have a name of their own; none may be a link. */
 export function filesOf(layout: BagLayout): readonly string[] {
-  const { bagJson, backupJson, manifest, callLog, callIndex, fileDigests, linkFile } = layout;
-  const own = [bagJson, backupJson, manifest, callLog, callIndex, fileDigests, linkFile];
+  const { bagJson, id, backupJson, manifest, callLog, callIndex, fileDigests, linkFile } = layout;
+  const own = [bagJson, id, backupJson, manifest, callLog, callIndex, fileDigests, linkFile];
   return [...own, ...locksOf(layout)];
 }
 

@@ -268,6 +268,18 @@ const REFUSED: readonly Refused[] = [
     },
   },
   {
+    name: "with a backup of a bag that was there before",
+    kind: BagFormatError,
+    says: "it is a backup of another bag",
+    async prepare(path) {
+      await backUp(`${path}/bag`, `${path}/other`);
+      Deno.removeSync(`${path}/bag`, { recursive: true });
+      // As many folds as the other one had, and more.
+      for (const n of [5, 6, 7]) await call(`${path}/bag`, [n], true);
+      return `${path}/other`;
+    },
+  },
+  {
     name: "with a backup that another version has made",
     kind: BagFormatError,
     says: "it has format version 2, and this is Quiver for version 1",
@@ -507,6 +519,8 @@ Deno.test("Bag.backup() goes on when a compaction ends between two of its steps"
   const root = `${path}/bag`;
   await call(root, [0], true);
   await call(root, [1], true);
+  // So that all copies are of one bag.
+  await backUp(root, `${path}/first`);
   copyBag(root, `${path}/later`);
   {
     await using bag = await BAGS.open(`${path}/later`, MANUAL);

@@ -15,22 +15,18 @@
  * @module
  */
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
+import type { FileSystem } from "../../disk/file_system.ts";
 import { type BagLayout, toLayout, toSegmentPath } from "../../disk/layout.ts";
 import { waitUntil } from "../../disk/leases.ts";
 import { likeDirectory } from "../../disk/ownership.ts";
 import { checkBag } from "../bag_json.ts";
 import { createPause } from "../fold/bag_editor.ts";
 import type { Hdf5Environment } from "../hdf5/access.ts";
-import {
-  FoldLock,
-  type Manifest,
-  readManifest,
-  type SegmentEntry,
-  writeManifest,
-} from "../manifest.ts";
+import { FoldLock, type Manifest, readManifest, type SegmentEntry } from "../manifest.ts";
 import { HDF5_ENVIRONMENT } from "../segment/hdf5_file.ts";
 import type { BackupOptions, BackupProgress, BackupResult } from "./backup_options.ts";
 import { BackupTarget } from "./backup_target.ts";
+import { identify, readId } from "./bag_id.ts";
 import { ValueCopier } from "./copy_values.ts";
 import { FileCopier } from "./file_copier.ts";
 import { countCalls, LogSnapshot } from "./log_snapshot.ts";
@@ -71,36 +67,18 @@ export async function backupBag(
   signal?.throwIfAborted();
   const layout = toLayout(root);
   checkBag(layout);
-  const bag = { layout, path: Deno.realPathSync(root), manifest: readManifest(layout) };
+  const manifest = readManifest(layout);
+  const bag = { layout, path: Deno.realPathSync(root), id: readId(layout), manifest };
   using target = BackupTarget.open(directory, bag, environment);
-  if (writable) identify(layout, target.bagId, environment);
   const { fileSystem } = target;
+  const owned = likeDirectory(environment.fileSystem, root);
+  const id = writable ? identify(owned, layout) : bag.id;
   const copier = new FileCopier({ fileSystem, links, pause: toPause(signal, progress) });
-  const holdStill = () => takeLock(layout, writable, environment, signal);
+  const holdStill = () => takeLock(layout, writable ? owned : undefined, signal);
   using found = await copyValues(layout, target, copier, holdStill);
-  const removed = await commit(target, found, copier);
+  const removed = await commit(target, found, id, copier);
   const calls = countCalls(target.layout, target.manifest.logGeneration);
   return { path: directory, ...copier.state, calls, removed };
-}
-
-/**
- * Gives a bag something that its backups know it by, unless somebody changes it now.
- *
- * @param known What the backup at hand knows it by: a repair that made the manifest anew has lost it.
- */
-function identify(
-  layout: BagLayout,
-  known: string | undefined,
-  { fileSystem }: Hdf5Environment,
-): void {
-  if (readManifest(layout).id !== undefined) return;
-  const owned = likeDirectory(fileSystem, layout.root);
-  using lock = FoldLock.tryTake(owned, layout);
-  if (lock === undefined) return;
-  const manifest = readManifest(layout);
-  if (manifest.id !== undefined) return;
-  const identified = { id: known ?? crypto.randomUUID(), generation: manifest.generation + 1 };
-  writeManifest(owned, layout, { ...manifest, ...identified });
 }
 
 /** What a pass has found and brought. */
@@ -166,27 +144,34 @@ function toLostError(layout: BagLayout, { name }: SegmentEntry): BagCorruptError
   );
 }
 
-async function commit(target: BackupTarget, found: Found, copier: FileCopier): Promise<number> {
-  const { manifest, source, journals, log } = found;
-  target.announce(source, log.log);
+async function commit(
+  target: BackupTarget,
+  { manifest, source, journals, log }: Found,
+  id: string | undefined,
+  copier: FileCopier,
+): Promise<number> {
+  target.announce({ id, generation: source.generation, log: log.log });
   if (target.isWhole) await target.unite(manifest);
   await log.bring(target, copier);
   await target.commit(manifest);
   return await target.tidy(journals, log.log);
 }
 
-/** Keeps others from changing what is live, unless somebody who does so is stopped: then nobody does. */
+/**
+ * Keeps others from changing what is live, unless somebody who does so is stopped: then nobody does.
+ *
+ * @param fileSystem What makes files in the bag; it may not be written to, if not given.
+ */
 async function takeLock(
   layout: BagLayout,
-  writable: boolean,
-  { fileSystem }: Hdf5Environment,
+  fileSystem: FileSystem | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Disposable | undefined> {
   const end = performance.now() + PATIENCE;
   const { lock } = await waitUntil(() => {
-    const lock = writable
-      ? FoldLock.tryTake(likeDirectory(fileSystem, layout.root), layout)
-      : FoldLock.tryHold(layout);
+    const lock = fileSystem === undefined
+      ? FoldLock.tryHold(layout)
+      : FoldLock.tryTake(fileSystem, layout);
     return (lock !== undefined || performance.now() > end) && { lock };
   }, signal);
   return lock;

@@ -19,6 +19,8 @@ export interface BackedUpBag {
   readonly layout: BagLayout;
   /** Where it is, links followed. */
   readonly path: string;
+  /** What it is known by to its backups, if it is. */
+  readonly id: string | undefined;
   /** What is live in it. */
   readonly manifest: Manifest;
 }
@@ -105,10 +107,13 @@ export function checkIsBackup(target: BagLayout, bag: BackedUpBag): BackupState 
   );
 }
 
-function checkIsOf(target: BagLayout, state: BackupState, { path, manifest }: BackedUpBag): void {
-  const isSame = state.bag !== undefined && manifest.id !== undefined
-    ? state.bag === manifest.id
-    : state.path === path;
+function checkIsOf(
+  target: BagLayout,
+  state: BackupState,
+  { id, path, manifest }: BackedUpBag,
+): void {
+  // A bag that could not be written to is known by its place.
+  const isSame = state.bag === undefined ? state.path === path : state.bag === id;
   if (!isSame) {
     throw refuse(
       target,
@@ -152,8 +157,8 @@ export function checkUnchanged(
   if (!isOurs) {
     throw refuse(
       target,
-      "somebody has used it as a bag, and recorded or forgotten calls in it; choose another " +
-        'directory, and open backups with mode: "read"',
+      "somebody has used it as a bag, and recorded or forgotten calls in it or compacted it; choose " +
+        'another directory, and open backups with mode: "read"',
     );
   }
   const { logGeneration } = manifest;

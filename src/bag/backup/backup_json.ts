@@ -13,7 +13,7 @@ import {
   SMALL_FILE_BYTES,
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
-import { isId } from "../manifest.ts";
+import { isId } from "./bag_id.ts";
 
 const FORMAT = "quiver-backup";
 

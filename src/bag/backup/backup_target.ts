@@ -44,6 +44,17 @@ import {
   refuseOverlap,
 } from "./backup_directory.ts";
 import { type BackedUpLog, type BackupState, writeBackupState } from "./backup_json.ts";
+import { readId, writeId } from "./bag_id.ts";
+
+/** What a backup is going to be. */
+interface BackupAnnouncement {
+  /** What the bag is known by, if it is. */
+  readonly id: string | undefined;
+  /** The generation of the bag's manifest. */
+  readonly generation: number;
+  /** The call log. */
+  readonly log: BackedUpLog;
+}
 
 /** A directory that a backup is made in, which nobody else changes meanwhile. */
 export class BackupTarget implements Disposable {
@@ -124,11 +135,6 @@ export class BackupTarget implements Disposable {
     return isWhole(this.layout);
   }
 
-  /** What the backup knows its bag by; absent if it does not. */
-  get bagId(): string | undefined {
-    return this.#state.bag;
-  }
-
   /** What is live in the backup. */
   get manifest(): Manifest {
     return this.#manifest;
@@ -139,13 +145,10 @@ export class BackupTarget implements Disposable {
     // Under the lock: another backup may have been faster.
     const known = checkIsBackup(this.layout, this.#bag);
     if (known !== undefined) return known;
-    const state = this.#toState(this.#bag.manifest, []);
+    const { id, path, manifest } = this.#bag;
+    const state = { ...toBag(id), path, generation: manifest.generation, logs: [] };
     writeBackupState(this.fileSystem, this.layout, state);
     return state;
-  }
-
-  #toState({ id, generation }: Manifest, logs: readonly BackedUpLog[]): BackupState {
-    return { ...(id !== undefined && { bag: id }), path: this.#bag.path, generation, logs };
   }
 
   #say(state: BackupState): void {
@@ -208,17 +211,18 @@ export class BackupTarget implements Disposable {
   }
 
   /**
-   * Takes note of what the call log is going to be, before it is.
+   * Takes note of what the backup is going to be, before it is.
    *
-   * @param manifest What is live in the bag.
-   * @param log What the log will be.
+   * @param next What the bag is known by, the generation of its manifest, and its log.
    */
-  announce(manifest: Manifest, log: BackedUpLog): void {
+  announce({ id, generation, log }: BackupAnnouncement): void {
     this.fileSystem.syncDirectory(this.layout.segments);
     this.fileSystem.syncDirectory(this.layout.journals);
     const before = this.isWhole ? this.#state.logs : [];
-    const others = before.filter(({ generation }) => generation !== log.generation);
-    this.#say(this.#toState(manifest, [...others, log]));
+    const others = before.filter((known) => known.generation !== log.generation);
+    const { path } = this.#bag;
+    this.#say({ ...toBag(id), path, generation, logs: [...others, log] });
+    if (id !== undefined && id !== readId(this.layout)) writeId(this.fileSystem, this.layout, id);
   }
 
   /**
@@ -226,7 +230,7 @@ export class BackupTarget implements Disposable {
    *
    * @param manifest What is going to be live.
    */
-  async unite({ segments, sealed, id }: Manifest): Promise<void> {
+  async unite({ segments, sealed }: Manifest): Promise<void> {
     const { segments: before, sealed: sealedBefore } = this.#manifest;
     const known = new Set(before.map(({ name }) => name));
     const united = [...before, ...segments.filter(({ name }) => !known.has(name))];
@@ -235,7 +239,6 @@ export class BackupTarget implements Disposable {
       ...this.#manifest,
       segments: united,
       sealed: { ...sealedBefore, ...sealed },
-      ...(id !== undefined && { id }),
     });
   }
 
@@ -301,6 +304,10 @@ export class BackupTarget implements Disposable {
   [Symbol.dispose](): void {
     this.#lock[Symbol.dispose]();
   }
+}
+
+function toBag(id: string | undefined): Pick<BackupState, "bag"> {
+  return id === undefined ? {} : { bag: id };
 }
 
 function isSame(one: Manifest, other: Manifest): boolean {

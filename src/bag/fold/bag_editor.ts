@@ -216,7 +216,7 @@ export function createPause(): () => Promise<void> {
 }
 
 const UNFINISHED_REGEXP =
-  /^((?:bag|backup)\.json|manifest\.json|calls\.(index|jsonl)|values\.h5)\..*\.tmp$/;
+  /^((?:bag|backup)\.json|id|manifest\.json|calls\.(index|jsonl)|values\.h5)\..*\.tmp$/;
 const SEGMENT_FILE_REGEXP = /^(\d+)\.(?:h5|index)(\..*\.tmp)?$/;
 
 /** A file in `segments/` that no manifest names. */

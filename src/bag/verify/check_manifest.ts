@@ -12,6 +12,9 @@ import { StepReport, type VerifyContext } from "./report.ts";
 /** Handles that are open may know segments that are gone: their numbers are not used again. */
 const NUMBERS_SKIPPED = 1000;
 
+/** Checksums begin with the generation of a log, which has 32 bits, and is followed by others. */
+const LOG_GENERATIONS = 2 ** 31;
+
 /** What is live, as far as can be told. */
 export interface CheckedManifest {
   /** What was found. */
@@ -77,9 +80,12 @@ function isNew(layout: BagLayout): boolean {
 
 function recover(layout: BagLayout, handles: FileHandles): Manifest {
   const segments = listOthers(layout, EMPTY_MANIFEST).map((name) => toEntry(layout, handles, name));
+  const generation = toNewGeneration();
   return {
     ...EMPTY_MANIFEST,
-    generation: toNewGeneration(),
+    generation,
+    // How often the log was replaced is not known: it must not be taken for one that was there before.
+    logGeneration: generation % LOG_GENERATIONS,
     segments: segments.sort((a, b) => Number(a.name) - Number(b.name)),
     nextSegment: toNextSegment(segments) + NUMBERS_SKIPPED,
   };
