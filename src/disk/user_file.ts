@@ -54,7 +54,9 @@ export async function replaceUserFile(
   refuseCache(path, target);
   const directory = dirname(target);
   clearUnfinished(fileSystem, directory);
-  const unfinished = createUnfinished(fileSystem, directory, there?.mode ?? undefined);
+  const unfinished = explained(path, directory, () => {
+    return createUnfinished(fileSystem, directory, there?.mode ?? undefined);
+  });
   using file = unfinished.file;
   try {
     await fill(file);
@@ -132,6 +134,22 @@ const MARKED = ["segments", "journal", "unfinished"];
 
 function isDirectory(path: string): boolean {
   return lookAt(path)?.isDirectory === true;
+}
+
+/** Says where no file can be made, as the name of the one that is not finished says nothing. */
+function explained<T>(path: string, directory: string, create: () => T): T {
+  try {
+    return create();
+  } catch (cause) {
+    const isReadOnly = cause instanceof Error && "code" in cause && cause.code === "EROFS";
+    if (!isReadOnly && !(cause instanceof Deno.errors.PermissionDenied)) throw cause;
+    const why = isReadOnly ? "lies on a disk that is read-only" : "belongs to somebody else";
+    throw new QuiverError(
+      `Cannot write "${path}": no file can be made in "${directory}", which ${why}; choose a place ` +
+        "where you may write",
+      { cause },
+    );
+  }
 }
 
 /** A file that is being written. */
