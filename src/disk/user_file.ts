@@ -49,7 +49,9 @@ export async function replaceUserFile(
   const directory = dirname(target);
   clearUnfinishedFiles(fileSystem, directory);
   // Never more for anybody than it is to have, not for a moment.
-  const unfinished = createUnfinishedFile(fileSystem, directory, there?.mode ?? undefined);
+  const unfinished = explained(path, directory, () => {
+    return createUnfinishedFile(fileSystem, directory, there?.mode ?? undefined);
+  });
   try {
     await fill(unfinished.file);
     fileSystem.sync(unfinished.file);
@@ -126,4 +128,20 @@ const MARKED = ["segments", "journal", "unfinished"];
 
 function isDirectory(path: string): boolean {
   return lookAt(path)?.isDirectory === true;
+}
+
+/** Says where no file can be made, as the name of the one that is not finished says nothing. */
+function explained<T>(path: string, directory: string, create: () => T): T {
+  try {
+    return create();
+  } catch (cause) {
+    const isReadOnly = cause instanceof Error && "code" in cause && cause.code === "EROFS";
+    if (!isReadOnly && !(cause instanceof Deno.errors.PermissionDenied)) throw cause;
+    const why = isReadOnly ? "lies on a disk that is read-only" : "belongs to somebody else";
+    throw new QuiverError(
+      `Cannot write "${path}": no file can be made in "${directory}", which ${why}; choose a place ` +
+        "where you may write",
+      { cause },
+    );
+  }
 }

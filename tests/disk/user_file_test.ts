@@ -1,5 +1,5 @@
 // Contract: files of the user's that are replaced, and the places where they may not be.
-import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { QuiverError } from "@quiver/quiver";
 import { DISK } from "../../src/disk/file_system.ts";
 import { replaceUserFile } from "../../src/disk/user_file.ts";
@@ -84,6 +84,33 @@ Deno.test("replaceUserFile() refuses what is no file, and says what it is", asyn
   );
   await assertRejects(() => write(`${path}/none/file`), Deno.errors.NotFound);
   assertEquals(list(path), []);
+});
+
+Deno.test("replaceUserFile() says in which directory no file can be made", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  for (
+    const [error, why] of [
+      [new Deno.errors.PermissionDenied("Permission denied"), "which belongs to somebody else"],
+      [
+        Object.assign(new Error("Read-only"), { code: "EROFS" }),
+        "lies on a disk that is read-only",
+      ],
+    ] as const
+  ) {
+    const fileSystem = {
+      ...DISK,
+      open(): Deno.FsFile {
+        throw error;
+      },
+    };
+    const message = `Cannot write "${path}/file": no file can be made in "${
+      Deno.realPathSync(path)
+    }"`;
+    const refused = await assertRejects(() => write(`${path}/file`, "", fileSystem), QuiverError);
+    assert(refused.message.startsWith(message) && refused.message.includes(why), refused.message);
+    assertEquals(refused.cause, error);
+  }
 });
 
 Deno.test({

@@ -580,9 +580,12 @@ test(
       `Cannot import "${file}": it was not written by exportHdf5: use importDatasets`,
     );
     // Behind what somebody has put before it, and by a link.
-    const shifted = new Uint8Array(512 + bytes.length);
-    write(`${directory}/block.h5`, `pass`);
-    shifted.set(bytes, 512);
+    const block = `${directory}/block.h5`;
+    const script =
+      'import h5py, sys\nh5py.File(sys.argv[1], "w", userblock_size=1024)["half"] = 0.5';
+    assertEquals(H5PY.run("-c", script, block).code, 0);
+    const { datasets: [half] } = await bag.importDatasets(block);
+    assertEquals(await bag.read(half?.digest ?? ""), 0.5);
     Deno.symlinkSync(file, `${directory}/link.h5`);
     assertEquals(
       (await bag.importDatasets(`${directory}/link.h5`, { path: "half" })).datasets.length,

@@ -13,7 +13,8 @@
  *
  * Below `args` and `result` values are laid out for people: objects, Maps and other containers are
  * groups; typed arrays and n-dimensional arrays datasets with their shape; Arrays of numbers, texts
- * or booleans one dataset; numbers, texts and booleans (int8) datasets without dimensions. Large
+ * or booleans one dataset; numbers, texts and booleans (int8) datasets without dimensions. The texts of
+ * a dataset have one length, padded with NULs, unless that takes far more space than they do. Large
  * arrays are there once: in the groups are links to `/values`. With `layout: "plain"` there is nothing
  * but `/calls`, the format is "quiver-plain", and nothing in it is a link: what is in several places is
  * written as often. An attribute `kind` says what HDF5 has no type for. In names `/` is written `~1`.
