@@ -71,6 +71,8 @@ export function mayChange(use: Use, item: Item, find: FindItem): boolean {
     case "statement":
       return use.kind !== "read" && use.kind !== "call";
     case "variable":
+      // Whoever has made a function may have made it to change something.
+      if (use.kind === "call") return !item.isFunction;
       return mayChangeValue(use, value, find, 0);
   }
 }

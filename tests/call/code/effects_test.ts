@@ -186,7 +186,15 @@ const MODEL =
   "peek() { return this.lazy + 1; } give() { return this.list; } list = []; all() { for (const each of this.list) each.k = 1; } } " +
   "const model = new Model(2); export const helper = (x) => model.run(x);";
 
+const PAIR = "const make = () => { let n = 5; return [() => n++, (k) => { n = k; }]; }; " +
+  "const [next, set] = make(); export const helper = () => next();";
+
 const MORE: readonly Pair[] = [
+  [
+    "a function that was made with one that is reached",
+    `${PAIR} function setup() { set(1); } setup();`,
+    `${PAIR} function setup() { set(2); } setup();`,
+  ],
   ...["fit", "both", "peek", "give", "all", "unknown"].map((method): Pair => [
     `a method of an instance: ${method}`,
     `${MODEL} function f() { model.${method}(2); } f();`,
