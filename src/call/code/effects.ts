@@ -179,7 +179,8 @@ export class Effects {
     try {
       const { meaning, use: { path: rest } } = this.#graph.resolveUse(module, callee);
       const isItem = meaning !== undefined && !("member" in meaning) && !("whole" in meaning);
-      return isItem && rest.length === 0 && meaning.isFunction ? meaning : undefined;
+      const isKnown = isItem && (meaning.isFunction || meaning.kind === "class");
+      return isKnown && rest.length === 0 ? meaning : undefined;
     } catch {
       return undefined;
     }

@@ -1,7 +1,7 @@
 import type { Item } from "./module_items.ts";
 import { isEnum, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import { ANY, memberPath } from "./use_kind.ts";
-import type { Use } from "./uses.ts";
+import { readUses, type Use } from "./uses.ts";
 
 /** What methods of arrays, maps, sets and texts only look at. */
 const LOOKING = new Set(
@@ -71,6 +71,8 @@ export function mayChange(use: Use, item: Item, find: FindItem): boolean {
     case "statement":
       return use.kind !== "read" && use.kind !== "call";
     case "variable":
+      // Whoever has made a function may have made it to change something.
+      if (use.kind === "call") return !item.isFunction;
       return mayChangeValue(use, value, find, 0);
   }
 }
@@ -98,7 +100,7 @@ function mayChangeValue(
     case "write":
       return true;
     case "method":
-      return !isLooking(use, value);
+      return !isLooking(use, value) && !isQuiet(use, value, find);
     case "escape":
       break;
   }
@@ -124,6 +126,57 @@ function isLooking({ method = "", escapes }: Use, value: SyntaxNode | undefined)
     (value.type === "NewExpression" && CONTAINERS.test(nameAt(value, "callee")));
   return container && LOOKING.has(method) &&
     (escapes !== true || isConstantAt(value, ANY));
+}
+
+/** Whether a method is known, and changes nothing of the object that it belongs to. */
+function isQuiet(use: Use, value: SyntaxNode | undefined, find: FindItem): boolean {
+  const members = value === undefined ? undefined : membersOf(use, value, find);
+  return members !== undefined && isQuietMethod(use.method ?? "", members, new Set());
+}
+
+function isQuietMethod(
+  name: string,
+  members: readonly SyntaxNode[],
+  seen: Set<string>,
+): boolean {
+  if (seen.has(name)) return true;
+  seen.add(name);
+  const found = members.filter((member) => nameAt(member, "key") === name);
+  const method = found.length === 1 ? found[0] : undefined;
+  const fn = method && nodeAt(method, "value");
+  if (fn?.type !== "FunctionExpression" || method?.computed === true) return false;
+  const { ofThis, unknowable, usesArguments } = readUses([fn], () => false);
+  // An accessor may do anything.
+  const isPlain = (name: string) =>
+    members.every((member) => nameAt(member, "key") !== name || !/^[gs]et$/.test(`${member.kind}`));
+  return unknowable.length === 0 && !usesArguments && ofThis.every((use) => {
+    const { kind, path, method = "", escapes } = use;
+    if (use.name !== "ThisExpression" || !path.every(isPlain)) return false;
+    if (kind === "method" && path.length === 0) return isQuietMethod(method, members, seen);
+    return kind === "read" || (kind === "method" && LOOKING.has(method) && escapes !== true);
+  });
+}
+
+/** The members of an object or of the class that it is made by, where all of them are known. */
+function membersOf(
+  use: Use,
+  value: SyntaxNode,
+  find: FindItem,
+): readonly SyntaxNode[] | undefined {
+  if (value.type === "ObjectExpression") {
+    const properties = nodesAt(value, "properties");
+    return properties.every(({ type }) => type === "Property") ? properties : undefined;
+  }
+  const callee = value.type === "NewExpression" ? nodeAt(value, "callee") : undefined;
+  if (callee?.type !== "Identifier") return undefined;
+  const item = find(use, String(callee.name), []);
+  if (item === undefined || item === "global" || item.kind !== "class") return undefined;
+  const [node] = item.nodes;
+  const body = node && nodeAt(node, "body");
+  if (node === undefined || body === undefined || nodeAt(node, "superClass") !== undefined) {
+    return undefined;
+  }
+  return nodesAt(body, "body");
 }
 
 function isPure(name: string, path: readonly string[]): boolean {

@@ -43,6 +43,8 @@ export interface CodeUses {
   readonly unknowable: readonly string[];
   /** Whether it uses the `this`, `super` or `new.target` of who is around it. */
   readonly usesThis: boolean;
+  /** What it does with its own `this`, if it is a function that has one. */
+  readonly ofThis: readonly Use[];
   /** Whether it takes its arguments by another way than its parameters. */
   readonly usesArguments: boolean;
 }
@@ -74,6 +76,7 @@ class UseReader {
   readonly #isDefinition: IsDefinition;
   readonly #uses: Use[] = [];
   readonly #parameters = new Map<number, Use[]>();
+  readonly #ofThis: Use[] = [];
   readonly #imports: string[] = [];
   readonly #unknowable = new Set<string>();
   readonly #ancestors: SyntaxNode[] = [];
@@ -106,6 +109,7 @@ class UseReader {
       imports: this.#imports,
       unknowable: [...this.#unknowable],
       usesThis: this.#usesThis,
+      ofThis: this.#ofThis,
       usesArguments: this.#parameters.has(-1),
     };
   }
@@ -136,8 +140,7 @@ class UseReader {
         return this.#use(node);
       case "ThisExpression":
       case "Super":
-        this.#usesThis ||= this.#thisDepth === 0;
-        return;
+        return this.#useThis(node);
       case "MetaProperty":
         this.#usesThis ||= this.#thisDepth === 0 && nodeAt(node, "meta")?.name === "new";
         return;
@@ -305,6 +308,13 @@ class UseReader {
     let scope = this.#scope;
     while (scope !== undefined && !scope.names.has(name)) scope = scope.outer;
     return scope;
+  }
+
+  #useThis(node: SyntaxNode): void {
+    this.#usesThis ||= this.#thisDepth === 0;
+    if (this.#thisDepth !== 1 || this.#own === undefined) return;
+    const { argument: _, ...place } = classify(node, this.#ancestors, this.#bodies);
+    this.#ofThis.push({ name: node.type, start: node.start, ...place, atLoad: false });
   }
 
   #use(node: SyntaxNode): void {

@@ -180,7 +180,31 @@ const OTHER: readonly Pair[] = [
   ],
 ];
 
+const MODEL =
+  "class Model { #k = 1; constructor(k) { this.#k = k; } run(x) { return this.scale(x) + 1; } " +
+  "scale(x) { return this.#k * x; } fit(k) { this.#k = k; } both(k) { this.fit(k); } get lazy() { return this.#k++; } " +
+  "peek() { return this.lazy + 1; } give() { return this.list; } list = []; all() { for (const each of this.list) each.k = 1; } } " +
+  "const model = new Model(2); export const helper = (x) => model.run(x);";
+
+const PAIR = "const make = () => { let n = 5; return [() => n++, (k) => { n = k; }]; }; " +
+  "const [next, set] = make(); export const helper = () => next();";
+
 const MORE: readonly Pair[] = [
+  [
+    "a function that was made with one that is reached",
+    `${PAIR} function setup() { set(1); } setup();`,
+    `${PAIR} function setup() { set(2); } setup();`,
+  ],
+  ...["fit", "both", "peek", "give", "all", "unknown"].map((method): Pair => [
+    `a method of an instance: ${method}`,
+    `${MODEL} function f() { model.${method}(2); } f();`,
+    `${MODEL} function f() { model.${method}(3); } f();`,
+  ]),
+  [
+    "a method of an object",
+    "const o = { n: 1, set(k) { this.n = k; } }; export const helper = () => o.n; const f = () => o.set(2);",
+    "const o = { n: 1, set(k) { this.n = k; } }; export const helper = () => o.n; const f = () => o.set(3);",
+  ],
   [
     "a function that changes what is there everywhere",
     `${COUNT} function patch() { Array.prototype.extra = 1; } patch();`,
@@ -252,6 +276,18 @@ const MORE: readonly Pair[] = [
 ];
 
 const SAME: readonly Pair[] = [
+  [
+    "another task that calls a method of the same instance",
+    `import { task } from "${QUIVER}"; ${MODEL}
+    export const other = task(import.meta, (x) => model.run(x), { name: "other" });`,
+    `import { task } from "${QUIVER}"; ${MODEL}
+    export const other = task(import.meta, (x) => model.run(x) + 1, { name: "other" });`,
+  ],
+  [
+    "a function that calls a method of an object that looks at it",
+    "const o = { n: 1, get2() { return this.n * 2; } }; export const helper = () => o.n; const f = () => o.get2() + 1;",
+    "const o = { n: 1, get2() { return this.n * 2; } }; export const helper = () => o.n; const f = () => o.get2() + 2;",
+  ],
   [
     "a declaration beside an enum that names it",
     "enum E { A = 1 } export const helper = () => E.A; const list = [E.A].map((x) => x);",
