@@ -11,6 +11,7 @@ import {
 } from "@quiver/quiver";
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
+import { encodeCheckedLine } from "../../src/disk/checked_line.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { Gate } from "../executor/gate.ts";
 import { leaveNothing } from "../leave_nothing.ts";
@@ -167,10 +168,7 @@ Deno.test("file() hashes an unchanged file once, for all programs that use the b
   assertEquals(await digest("always"), key);
   assertEquals(readDigests(path), [line]);
   // A lie that would be believed: who asks again does not read the file.
-  const { crc: _, ...fields } = JSON.parse(line);
-  const { encodeCheckedLine } = await import("../../src/disk/checked_line.ts");
-  const lie = JSON.stringify({ ...fields, digest: "0".repeat(64) }).slice(0, -1);
-  Deno.writeFileSync(`${path}/files.jsonl`, encodeCheckedLine(lie));
+  lie(path, line);
   assertNotEquals(await digest(), key);
   assertEquals(await digest("always"), key);
   // What is damaged, or something else, is hashed again.
@@ -179,6 +177,35 @@ Deno.test("file() hashes an unchanged file once, for all programs that use the b
     assertEquals(await digest(), key);
   }
 });
+
+/** Has a bag say of a file that it holds something else. */
+function lie(bag: string, line: string): void {
+  const { crc: _, ...fields } = JSON.parse(line);
+  const text = JSON.stringify({ ...fields, digest: "0".repeat(64) }).slice(0, -1);
+  Deno.writeFileSync(`${bag}/files.jsonl`, encodeCheckedLine(text));
+}
+
+for (const workerType of WORKER_TYPES) {
+  Deno.test(`${workerType}: a worker does not hash again what was hashed`, async () => {
+    await using files = new Files();
+    const path = files.at("results.bag");
+    {
+      await using bag = await openBag(path);
+      await cacheScope({ cache: bag }, () => sizeOf.digest(file(OLD), files.log));
+    }
+    lie(path, readDigests(path)[0] ?? "");
+    await using bag = await openBag(path);
+    await cacheScope({ cache: bag }, async () => {
+      await using executor = new Executor({ workerType, maxWorkers: 1 });
+      const { size } = Deno.statSync(OLD);
+      // Who hashed it would find that it is not what the key was made of, as who reads it does.
+      assertEquals(await executor.submit(sizeOf, file(OLD), files.log), size);
+      const future = executor.submit(describe, { tables: [file(OLD)] }, files.log);
+      await assertRejects(() => future, FileError, "has changed");
+    });
+    assertEquals(files.runs, 2);
+  });
+}
 
 Deno.test("a bag that is only read takes no note of files", async () => {
   await using files = new Files();
