@@ -11,7 +11,7 @@ import {
   type ControlFrame,
   fromAnswerFrame,
   isReportFrame,
-  LEAVE,
+  NO_CALL,
   PING,
   type SentClaims,
   WORKER_CAPACITY,
@@ -144,7 +144,7 @@ export class BaseWorker implements Worker {
 
   /** Asks whether it reads messages, which counts as an answer. */
   ping(): void {
-    this.#kind.control([-1, PING, undefined]);
+    this.#kind.control([NO_CALL, PING, undefined]);
   }
 
   /** It runs a call, which may not have been able to say so. */
@@ -402,13 +402,18 @@ export class SentCalls {
    * @param frame An answer, or what a call says while it runs.
    */
   receive(frame: WorkerFrame): void {
-    if (frame[0] === LEAVE[0]) return this.#leaving.resolve();
     if (!isReportFrame(frame)) return this.resolve(frame[0], fromAnswerFrame(frame));
     const [slot, , kind, data] = frame;
-    if (kind === PING) this.#answers++;
+    if (slot === NO_CALL) return this.#receiveNotice(kind);
     const call = this.#sent[slot];
     if (kind === CALLBACK) call?.callbacks?.receive(data);
     else call?.listener.follower?.onMessage(kind, data);
+  }
+
+  /** Takes what the worker says of itself. */
+  #receiveNotice(kind: string): void {
+    if (kind === PING) this.#answers++;
+    else this.#leaving.resolve();
   }
 
   /**

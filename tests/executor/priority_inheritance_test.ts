@@ -7,7 +7,7 @@ import { openSharedFolder, type SharedFolder, until } from "./_shared_folder.ts"
 import { settle, Stage } from "./fake_workers.ts";
 import type { SentCall } from "../../src/task/future.ts";
 import { gated } from "./testdata/cancel_tasks.ts";
-import { callBack, note } from "./testdata/priority_tasks.ts";
+import { callBack, note, noteItem } from "./testdata/priority_tasks.ts";
 
 leaveNothing();
 
@@ -83,6 +83,29 @@ for (const workerType of ["web", "process", "inline"] as const) {
     await called.promise;
     const all = [...calls, outer, ...nested === undefined ? [] : [nested]];
     assertEquals((await queue.run(all)).slice(0, 7), "nested ");
+  });
+}
+
+for (const workerType of ["web", "process"] as const) {
+  Deno.test(`${workerType}: a map that an urgent call makes by a callback is as urgent`, async () => {
+    await using folder = await openSharedFolder();
+    await using executor = new Executor({ maxWorkers: 2, workerType });
+    const queue = await fill(executor, folder);
+    const called = Promise.withResolvers<{ readonly results: Promise<unknown> }>();
+    const fn = proxy(async () => {
+      const items = [..."xy"].map((name) => ({ path: queue.path, name }));
+      const results = Array.fromAsync(executor.map(noteItem, items));
+      called.resolve({ results });
+      await results;
+    });
+    const outer = executor.with({ priority: 10 }).submit(callBack, fn);
+    await until(() => outer.state === "running");
+    const calls = [..."abc"].map((name) => executor.submit(note, queue.path, name));
+    const nested = await called.promise;
+    await until(() => executor.statistics().queued === 5);
+    const order = await queue.run([...calls, outer]);
+    await nested.results;
+    assertEquals(order.slice(0, 4), "x y ");
   });
 }
 

@@ -6,10 +6,11 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { Executor, transfer, WorkerDiedError } from "@quiver/quiver";
+import { Executor, task, transfer, WorkerDiedError } from "@quiver/quiver";
 import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder, type SharedFolder, until } from "./_shared_folder.ts";
 import { settle, Stage } from "./fake_workers.ts";
+import { Gate } from "./gate.ts";
 import * as tasks from "./testdata/blocking_tasks.ts";
 
 leaveNothing();
@@ -106,6 +107,25 @@ for (const workerType of ["web", "process"] as const) {
     await using blocked = await Blocked.open(workerType);
     await blocked.executor.shutdown();
     assertEquals(blocked.executor.statistics().workers, 0);
+  });
+
+  test("Executor keeps a worker that loads a module for a while", async () => {
+    await using gate = new Gate();
+    const url = import.meta.resolve(`./testdata/slow_module.ts?gate=${gate.path}`);
+    const load = task(url, (_path: string): void => {}, { name: "touch" });
+    await using folder = await openSharedFolder();
+    await using executor = new Executor({ maxWorkers: 1, workerType });
+    const me = await executor.submit(tasks.whoAmI);
+    const call = executor.submit(load, `${folder.path}/touched`);
+    await gate.reached(1);
+    // It is asked several times whether it reads messages.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    gate.open();
+    await call;
+    assertEquals([await executor.submit(tasks.whoAmI), executor.statistics().ended], [
+      me,
+      undefined,
+    ]);
   });
 
   test("Executor keeps a worker that runs a long call, and one whose caller is busy", async () => {

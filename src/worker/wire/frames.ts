@@ -58,8 +58,11 @@ export type ParentFrame = CallFrame | ControlFrame;
 /** What a call says while it runs. */
 export type ReportFrame = readonly [slot: number, report: "report", kind: string, data: unknown];
 
-/** What a worker posts that leaves, in the form of a report of no call. */
-export const LEAVE: ReportFrame = [-1, "report", "leave", undefined];
+/** The slot of what concerns a worker, and no call. */
+export const NO_CALL = -1;
+
+/** What a worker posts that leaves. */
+export const LEAVE: ReportFrame = [NO_CALL, "report", "leave", undefined];
 
 /** An answer as it is posted: short for a plain value, which most are. */
 export type AnswerFrame =

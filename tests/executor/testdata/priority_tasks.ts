@@ -11,6 +11,14 @@ export const note = task(
   { ignore: ["path"] },
 );
 
+/** The same, as an item of a map. */
+export const noteItem = task(
+  import.meta,
+  function noteItem({ path, name }: { readonly path: string; readonly name: string }): void {
+    Deno.writeTextFileSync(path, `${name} `, { append: true });
+  },
+);
+
 /** Calls back, and gives what that gives. */
 export const callBack = task(
   import.meta,
