@@ -91,11 +91,11 @@ for (const workerType of ["web", "process"] as const) {
     await using folder = await openSharedFolder();
     await using executor = new Executor({ maxWorkers: 2, workerType });
     const queue = await fill(executor, folder);
-    const called = Promise.withResolvers<Promise<unknown>>();
+    const called = Promise.withResolvers<{ readonly results: Promise<unknown> }>();
     const fn = proxy(async () => {
       const items = [..."xy"].map((name) => ({ path: queue.path, name }));
       const results = Array.fromAsync(executor.map(noteItem, items));
-      called.resolve(results);
+      called.resolve({ results });
       await results;
     });
     const outer = executor.with({ priority: 10 }).submit(callBack, fn);
@@ -104,7 +104,7 @@ for (const workerType of ["web", "process"] as const) {
     const nested = await called.promise;
     await until(() => executor.statistics().queued === 5);
     const order = await queue.run([...calls, outer]);
-    await nested;
+    await nested.results;
     assertEquals(order.slice(0, 4), "x y ");
   });
 }
