@@ -170,7 +170,7 @@ const RULES: OptionRules<LimitOptions> = {
  * until the next result is stored through a limited one. What is older than `maxAge` is a miss at
  * once. A result that is larger than `maxBytes` is not remembered. The values of a bag may take up to
  * about twice `maxBytes` on disk, and a megabyte: space is given back in portions. Records are not among
- * `maxBytes`: about a kilobyte a call, and where results are tiny that is most of it; set `maxItems`.
+ * `maxBytes`: half a kilobyte a call, and where results are tiny that is most of it; set `maxItems`.
  *
  * A stack is limited in all of its caches. What could not be held is refused: `maxBytes` and `maxItems`
  * of a cache that is read-only, or stands on one that is; limit the one that you write to.
