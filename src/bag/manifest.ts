@@ -8,6 +8,7 @@
  * @module
  */
 import { BagCorruptError } from "../base/errors.ts";
+import { type QuiverWarning, writeWarning } from "../base/warning.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "../disk/checked_line.ts";
 import { guardBag } from "../disk/disk_storage.ts";
 import {
@@ -19,10 +20,13 @@ import {
 } from "../disk/file_system.ts";
 import { type BagLayout, listNames } from "../disk/layout.ts";
 import { waitUntil } from "../disk/leases.ts";
-import { LockFile } from "../disk/lock_file.ts";
+import { LockFile, readHolder } from "../disk/lock_file.ts";
 
 /** A manifest has a hundred bytes for each segment and journal. */
 const LARGEST_BYTES = 16 * 1024 * 1024;
+
+/** After how long a wait for who folds is warned of, in milliseconds. */
+const PATIENCE = 30_000;
 
 /** A segment has a million values in 1 GiB, and a few more from what was merged with it. */
 const MOST_VALUES = 2 ** 32;
@@ -149,6 +153,12 @@ function isCount(content: unknown, most: number = Number.MAX_SAFE_INTEGER): bool
     content <= most;
 }
 
+/** When somebody is told of a wait for a lock. */
+interface LockPatience {
+  readonly patience: number;
+  readonly warn: (warning: QuiverWarning) => void;
+}
+
 /** The right to change segments and the manifest; one holder at a time. */
 export class FoldLock implements Disposable {
   readonly #held: Disposable | undefined;
@@ -169,10 +179,30 @@ export class FoldLock implements Disposable {
     return undefined;
   }
 
-  /** Takes the lock, after whoever holds it. */
-  static async take(fileSystem: FileSystem, layout: BagLayout): Promise<FoldLock> {
+  /**
+   * Takes the lock, after whoever holds it: a large bag is folded for minutes, so it is waited for
+   * without end. But that one may be stopped, so a long wait is warned of, once.
+   *
+   * @param patience After how long, in milliseconds.
+   * @param warn Told of it.
+   */
+  static async take(
+    fileSystem: FileSystem,
+    layout: BagLayout,
+    { patience, warn }: LockPatience = { patience: PATIENCE, warn: writeWarning },
+  ): Promise<FoldLock> {
     const lock = new LockFile(fileSystem, layout.foldLock, guardBag(layout, "readwrite"));
-    await waitUntil(() => lock.tryLock());
+    let overdue = performance.now() + patience;
+    await waitUntil(() => {
+      if (lock.tryLock()) return true;
+      if (performance.now() < overdue) return false;
+      overdue = Infinity;
+      warn({
+        message: `Waiting for "${layout.foldLock}", which has been held for ${patience} ms by ` +
+          `${readHolder(layout.foldLock)}; if that is stopped, let it go on or end it`,
+      });
+      return false;
+    });
     return new FoldLock(lock);
   }
 

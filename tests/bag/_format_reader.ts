@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { BackupState } from "../../src/bag/backup/backup_json.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
@@ -31,7 +32,13 @@ export interface ReadValue {
 /** What the reader prints. */
 export interface ReadBag {
   readonly bag: { readonly features: readonly string[] };
-  readonly manifest: { readonly logGeneration: number; readonly segments: readonly unknown[] };
+  readonly manifest: {
+    readonly generation: number;
+    readonly logGeneration: number;
+    readonly segments: readonly unknown[];
+  };
+  readonly id: string | null;
+  readonly backup: BackupState | null;
   readonly values: Readonly<Record<string, ReadValue>>;
   readonly damaged: readonly string[];
   readonly unreadable: readonly string[];

@@ -12,6 +12,8 @@ import { limited, verifyBag } from "@quiver/quiver/caches";
 import type { BackupOptions, BackupResult } from "../../src/bag/backup/backup_options.ts";
 import { QuiverError } from "../../src/base/errors.ts";
 import { FoldLock } from "../../src/bag/manifest.ts";
+import { encodeCheckedLine, encodeEvictLine } from "../../src/disk/checked_line.ts";
+import type { FileSystem } from "../../src/disk/file_system.ts";
 import { toLayout } from "../../src/disk/layout.ts";
 import { copyBag } from "../durability/_copy_bag.ts";
 import { InlineBags } from "../durability/_inline_bags.ts";
@@ -284,7 +286,6 @@ const REFUSED: readonly Refused[] = [
     kind: BagFormatError,
     says: "it has format version 2, and this is Quiver for version 1",
     async prepare(path) {
-      const { encodeCheckedLine } = await import("../../src/disk/checked_line.ts");
       await Deno.mkdir(`${path}/other`);
       const text = '{"format":"quiver-backup","version":2,"more":[]';
       await Deno.writeFile(`${path}/other/backup.json`, encodeCheckedLine(text));
@@ -622,4 +623,28 @@ Deno.test({
     // What is told apart by its first backup was written into the bag.
     assertEquals(Deno.statSync(`${path}/bag/manifest.json`).uid, NOBODY);
   },
+});
+
+Deno.test("Bag.backup() looks again when a journal is dropped between two of its steps", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, [0], true);
+  await call(root, [1]);
+  const key = await ramp.digest(1);
+  const [journal = ""] = listFiles(`${root}/journal`);
+  let dropped = false;
+  const disk: FileSystem = {
+    ...UNSYNCED_DISK,
+    link(from, to) {
+      UNSYNCED_DISK.link(from, to);
+      if (dropped) return;
+      dropped = true;
+      // A sweep drops a journal of which no value is named any more, and no manifest tells of that.
+      Deno.writeFileSync(`${root}/calls.jsonl`, encodeEvictLine(key), { append: true });
+      Deno.removeSync(`${root}/journal/${journal}`);
+    },
+  };
+  assertEquals((await BAGS.on(disk).backUp(root, target)).calls, 1);
+  assert(dropped);
+  assertEquals(await findCalls(target), [0]);
 });

@@ -116,6 +116,23 @@ def read_manifest(root):
     return manifest
 
 
+def read_id(root):
+    """Gives what the bag is known by to its backups, or None."""
+    text = (read_file(f"{root}/id") or b"").decode("utf-8", "replace")
+    return text[:-1] if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\n", text) else None
+
+
+def read_backup_json(root):
+    """Gives what the directory is a backup of, or None if it is none."""
+    content = read_file(f"{root}/backup.json")
+    if content is None:
+        return None
+    state = read_checked_line(content[1:-1])
+    if state is None or state.pop("format") != "quiver-backup" or state.pop("version") != 1:
+        raise Malformed("no backup of version 1")
+    return state
+
+
 # -- Journals, tables and segments ---------------------------------------------------------------
 
 
@@ -982,6 +999,8 @@ def report_bag(root, signing_key):
     return {
         "bag": about,
         "manifest": values.manifest,
+        "id": read_id(root),
+        "backup": read_backup_json(root),
         "damaged": sorted(values.damaged),
         "unreadable": values.unreadable,
         "values": {d: report_value(p, values.payloads) for d, p in values.payloads.items()},

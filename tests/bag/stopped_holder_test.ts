@@ -1,5 +1,6 @@
 // end-to-end: a process that is stopped while it holds a lock of a bag freezes nobody
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
+import { FoldLock } from "../../src/bag/manifest.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { nextTurn } from "../../src/base/abortable.ts";
 import { QuiverError } from "../../src/base/errors.ts";
@@ -130,4 +131,29 @@ Deno.test("LockFile keeps no file open that was let go of while it was waited fo
   }
   // The sanitizer of resources finds what stays open.
   assertEquals(await waiting, "late");
+});
+
+Deno.test("FoldLock.take() says once who holds the lock when it has waited for long, and goes on waiting", async () => {
+  using directory = new TemporaryDirectory();
+  const layout = toLayout(directory.path);
+  await (await openBagFiles(directory.path, {}, ENVIRONMENT)).close();
+  const told = Promise.withResolvers<string>();
+  let warnings = 0;
+  const warn = ({ message }: { message: string }) => {
+    warnings++;
+    told.resolve(message);
+  };
+  let taking: Promise<FoldLock>;
+  {
+    await using holder = await StoppedHolder.open(layout.foldLock);
+    taking = FoldLock.take(DISK, layout, { patience: 20, warn });
+    const message = await told.promise;
+    assertMatch(
+      message,
+      /^Waiting for ".+fold\.lock", which has been held for 20 ms by the process/,
+    );
+    assert(message.includes(`"pid":${holder.pid}`), message);
+  }
+  using _lock = await taking;
+  assertEquals(warnings, 1);
 });

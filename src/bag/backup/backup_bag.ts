@@ -1,11 +1,12 @@
 /**
  * Backs up a bag beside those who use it.
  *
- * Nothing is held up for that. A *pass* reads the manifest, then takes note of where the call log ends,
- * then brings segments and journals, and then reads the manifest again. If that is the same, all that
- * the log names up to there was brought: a value is put before the record that names it, a journal is
- * removed only after a manifest says that it is sealed, and a segment only after one that does not name
- * it. If it is another one, or a journal has gone, the next pass brings what is new. Where many switch manifests, later passes
+ * Nothing is held up for that. A *pass* reads the manifest, then takes note of where the call log ends
+ * and which journals there are, then brings segments and these journals, and then reads the manifest
+ * again. If that is the same and no journal has gone, all that the log names up to there was brought: a
+ * value is put before the record that names it, and goes, with its segment or journal, only after a line
+ * that forgets the call or a manifest that names another segment. If not, the next pass brings what is
+ * new. Where many switch manifests, later passes
  * take the lock of those who do.
  *
  * In the backup a record comes after its values, too, and values go after it: segments are made live
@@ -16,7 +17,7 @@
  */
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
 import type { FileSystem } from "../../disk/file_system.ts";
-import { type BagLayout, toLayout, toSegmentPath } from "../../disk/layout.ts";
+import { type BagLayout, listJournals, toLayout, toSegmentPath } from "../../disk/layout.ts";
 import { waitUntil } from "../../disk/leases.ts";
 import { likeDirectory } from "../../disk/ownership.ts";
 import { checkBag } from "../bag_json.ts";
@@ -114,11 +115,14 @@ async function copyValues(
 /** Brings what is there; gives nothing where others have changed what is live meanwhile. */
 async function tryPass(layout: BagLayout, values: ValueCopier): Promise<Found | undefined> {
   const source = readManifest(layout);
+  // Both before and after a look at the log: what is dropped with a journal is so after it was forgotten.
+  const before = listJournals(layout);
   const log = new LogSnapshot(layout, source.logGeneration);
+  const names = new Set([...before, ...listJournals(layout)]);
   try {
     const isStale = () => readManifest(layout).generation !== source.generation;
     const segments = await values.bringSegments(source.segments);
-    const journals = await values.bringJournals(source, isStale);
+    const journals = await values.bringJournals(names, source, isStale);
     if (journals === undefined || isStale()) {
       log[Symbol.dispose]();
       return undefined;

@@ -1,5 +1,5 @@
 import { openIfThere, toTemporaryPath } from "../../disk/file_system.ts";
-import { type BagLayout, listJournals, toJournalPath, toSegmentPaths } from "../../disk/layout.ts";
+import { type BagLayout, toJournalPath, toSegmentPaths } from "../../disk/layout.ts";
 import { scanJournal } from "../journal/journal_scan.ts";
 import type { Manifest, SegmentEntry } from "../manifest.ts";
 import { isPrefix } from "./backup_directory.ts";
@@ -76,16 +76,18 @@ export class ValueCopier {
   /**
    * Brings journals, up to where they are complete.
    *
+   * @param names Their names.
    * @param manifest What is live in the bag.
    * @param isStale Whether another manifest is live now: then the rest may be sealed, and is left.
-   * @returns The names of those that there are; nothing if that is so, or if one has gone meanwhile.
+   * @returns The names of those with something in them; nothing if that is so, or if one has gone meanwhile.
    */
   async bringJournals(
+    names: Iterable<string>,
     { sealed }: Manifest,
     isStale: () => boolean,
   ): Promise<Set<string> | undefined> {
     const brought = new Set<string>();
-    for (const name of listJournals(this.#layout)) {
+    for (const name of names) {
       if (isStale()) return undefined;
       using file = openIfThere(toJournalPath(this.#layout, name));
       if (file === undefined) return undefined;
