@@ -192,8 +192,8 @@ Deno.test("replaceUserFile() leaves nothing when it fails, whoever is at fault",
 Deno.test("replaceUserFile() clears away what killed processes have left, and nothing else", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
-  const left = `.quiver-${"0".repeat(16)}.tmp`;
-  const held = `.quiver-${"1".repeat(16)}.tmp`;
+  const left = `.quiver-${"0".repeat(12)}.tmp`;
+  const held = `.quiver-${"1".repeat(12)}.tmp`;
   for (const name of [left, held, ".quiver-notes.tmp", "results.h5.tmp"]) {
     Deno.writeTextFileSync(`${path}/${name}`, "");
   }

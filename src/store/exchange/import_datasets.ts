@@ -12,9 +12,9 @@ import type {
 import { HDF5_ENVIRONMENT, openUserDatasets } from "../../bag/segment/hdf5_file.ts";
 import { checkOptions, type OptionRules } from "../../base/check_options.ts";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
-import { digestKey } from "../../call/call_key.ts";
+import { digestKey, KEY_SCHEME } from "../../call/call_key.ts";
 import { encodeNdArray, encodeValue } from "../../value/codec/encode_value.ts";
-import { DIGEST_SCHEME, digestArgument, PartDigest } from "../../value/digest/digest_value.ts";
+import { digestArgument, PartDigest } from "../../value/digest/digest_value.ts";
 import { type Digest, SPLIT_BYTES, VALUE_KIND } from "../../value/value.ts";
 import { type OpenFiles, toPath } from "../open_stores.ts";
 import {
@@ -235,7 +235,7 @@ class DatasetImport {
       .map(([name, value], position) => {
         return { name, position, digest: digestArgument(value), encoded: encodeValue(value) };
       });
-    const key = digestKey(IDENTITY, args.map(({ digest }) => digest), DIGEST_SCHEME);
+    const key = digestKey(IDENTITY, args.map(({ digest }) => digest));
     const { stores, files } = this.#opened;
     // Whoever drops values meanwhile keeps those of calls in flight.
     using _lease = stores.leases.tryAcquire(key);
@@ -245,7 +245,7 @@ class DatasetImport {
     const { address: { module, name: task } } = IDENTITY;
     await stores.calls.put({
       key,
-      scheme: DIGEST_SCHEME,
+      scheme: KEY_SCHEME,
       module,
       task,
       args: args.map(({ encoded, ...argument }) => ({ ...argument, value: encoded.digest })),
