@@ -48,6 +48,16 @@ export type Reason =
     /** The same in the call that is asked for. */
     readonly is?: string;
   }
+  /** A file or an environment variable that the task reads by name holds something else. */
+  | {
+    readonly kind: "reads";
+    /** What the file is called in records, or the name of the variable. */
+    readonly name: string;
+    /** The digest in the known call; absent where that did not read it. */
+    readonly was?: Digest;
+    /** The digest in the call that is asked for. */
+    readonly is?: Digest;
+  }
   /** Other parameters do not count. */
   | { readonly kind: "ignored" }
   /** The known call has a key of other rules, which `rekey()` can make anew. */
@@ -81,6 +91,8 @@ export interface ExplainedCall extends Pick<CallRecord, "task" | "module"> {
   readonly parts?: readonly string[];
   /** Which parameters do not count. */
   readonly ignored?: CallRecord["ignored"];
+  /** What the task reads by name. */
+  readonly reads?: CallRecord["reads"];
   /** The arguments that count and have digests. */
   readonly args: readonly ArgumentRecord[];
   /** Gives the value of an argument. */
@@ -177,7 +189,8 @@ function distanceOf(record: CallRecord, call: ExplainedCall): number {
     isOther(record.ignored, call.ignored),
     record.scheme !== KEY_SCHEME,
   ];
-  return other.filter(Boolean).length + pairArguments(record, call).length;
+  const { length } = pairArguments(record, call);
+  return other.filter(Boolean).length + length + toReadReasons(record, call).length;
 }
 
 interface ArgumentPair {
@@ -219,6 +232,7 @@ async function toReasons(
       ...(isSmall(isValue) && { isValue }),
     });
   }
+  reasons.push(...toReadReasons(record, call));
   if (record.version !== call.version) {
     reasons.push({
       kind: "version",
@@ -229,6 +243,27 @@ async function toReasons(
   if (isOther(record.ignored, call.ignored)) reasons.push({ kind: "ignored" });
   if (record.code !== call.code) reasons.push(...toCodeReasons(record, call));
   return reasons;
+}
+
+/** What two calls have read by name that held different things. */
+function toReadReasons(record: Pick<CallRecord, "reads">, call: ExplainedCall): Reason[] {
+  // Anybody may have written the record.
+  const [before, now] = [record.reads, call.reads].map((reads) =>
+    new Map(
+      (Array.isArray(reads) ? reads.map(Object) : []).map(({ name, digest }) => [name, digest]),
+    )
+  );
+  const names = new Set([...before?.keys() ?? [], ...now?.keys() ?? []]);
+  return Array.from(names).flatMap((name): Reason[] => {
+    const [was, is] = [before?.get(name), now?.get(name)];
+    if (was === is) return [];
+    return [{
+      kind: "reads",
+      name,
+      ...(was !== undefined && { was }),
+      ...(is !== undefined && { is }),
+    }];
+  });
 }
 
 /** The parts of the code that two calls differ in; without parts there is only the function. */
@@ -326,6 +361,9 @@ function toLine(reason: Reason): string {
       return "there is no cache here";
     case "never seen":
       return "no call of it is known";
+    case "reads":
+      return `"${reason.name}", which it reads, holds something else: ` +
+        `${reason.was?.slice(0, 8) ?? "not read"} → ${reason.is?.slice(0, 8) ?? "not read"}`;
     case "value missing":
       return `its result ${reason.result.slice(0, 8)} is gone or damaged`;
     case "no key":

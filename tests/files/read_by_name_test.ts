@@ -125,6 +125,22 @@ Deno.test("what a task reads by name stands in its records, and moves with its c
   });
 });
 
+Deno.test("explain() names the file and the variable that made a call run again", async () => {
+  await using files = new Files();
+  const { readTable } = await importTasks(files);
+  await cacheScope({ cache: createMemoryCache() }, async () => {
+    for (const text of ["one", "two"]) {
+      Deno.writeTextFileSync(files.at("table.csv"), text);
+      await readTable();
+    }
+    Deno.writeTextFileSync(files.at("table.csv"), "three");
+    const explained = await readTable.explain();
+    const names = explained.reasons.map((reason) => reason.kind === "reads" && reason.name);
+    assertEquals([explained.hit, names], [false, ["./table.csv"]]);
+    assert(String(explained).includes('"./table.csv", which it reads'), String(explained));
+  });
+});
+
 Deno.test("where an input lies does not count, but which of two it is does", async () => {
   await using files = new Files();
   const [one, two] = [files.writeOld("one", "1"), files.writeOld("two", "2")];
@@ -132,7 +148,7 @@ Deno.test("where an input lies does not count, but which of two it is does", asy
   // Read anew each time, as a program on another machine does.
   const digest = async (...names: readonly string[]) => {
     const code = `import { task } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url))};
-      const read = task("file:///tasks.ts", () => 0, { name: "read", inputs: ${
+      const read = task("file:///tasks.ts", () => 0, { name: "read", code: "none", inputs: ${
       JSON.stringify(names)
     } });
       console.log(await read.digest());`;
