@@ -48,6 +48,18 @@ export type Reason =
     /** The same in the call that is asked for. */
     readonly is?: string;
   }
+  /** A file or environment variable that the task reads by name is another. */
+  | {
+    readonly kind: "read";
+    /** What it is. */
+    readonly what: "file" | "env";
+    /** Its name. */
+    readonly name: string;
+    /** The digest of its content in the known call; absent where it was not read. */
+    readonly was?: Digest;
+    /** The same in the call that is asked for. */
+    readonly is?: Digest;
+  }
   /** Other parameters do not count. */
   | { readonly kind: "ignored" }
   /** The known call has a key of other rules, which `rekey()` can make anew. */
@@ -81,6 +93,8 @@ export interface ExplainedCall extends Pick<CallRecord, "task" | "module"> {
   readonly parts?: readonly string[];
   /** Which parameters do not count. */
   readonly ignored?: CallRecord["ignored"];
+  /** What the task reads by name. */
+  readonly reads?: CallRecord["reads"];
   /** The arguments that count and have digests. */
   readonly args: readonly ArgumentRecord[];
   /** Gives the value of an argument. */
@@ -177,7 +191,31 @@ function distanceOf(record: CallRecord, call: ExplainedCall): number {
     isOther(record.ignored, call.ignored),
     record.scheme !== KEY_SCHEME,
   ];
-  return other.filter(Boolean).length + pairArguments(record, call).length;
+  return other.filter(Boolean).length + pairArguments(record, call).length +
+    toReadReasons(record, call).length;
+}
+
+/** The files and environment variables that two calls differ in. */
+function toReadReasons(
+  { reads: was = [] }: Pick<CallRecord, "reads">,
+  { reads: is = [] }: Pick<ExplainedCall, "reads">,
+): Reason[] {
+  // Anybody may have written the record.
+  const known = Array.isArray(was) ? was : [];
+  const names = new Map(
+    [...known, ...is].map(({ kind, name }) => [`${kind} ${name}`, { kind, name }]),
+  );
+  return Array.from(names.values()).flatMap(({ kind, name }): Reason[] => {
+    const [before, after] = [known, is].map((list) =>
+      list.find((one) => one.kind === kind && one.name === name)?.digest
+    );
+    if (before === after) return [];
+    return [{
+      ...{ kind: "read", what: kind, name },
+      ...(before !== undefined && { was: before }),
+      ...(after !== undefined && { is: after }),
+    }];
+  });
 }
 
 interface ArgumentPair {
@@ -226,6 +264,7 @@ async function toReasons(
       ...(call.version !== undefined && { is: call.version }),
     });
   }
+  reasons.push(...toReadReasons(record, call));
   if (isOther(record.ignored, call.ignored)) reasons.push({ kind: "ignored" });
   if (record.code !== call.code) reasons.push(...toCodeReasons(record, call));
   return reasons;
@@ -339,6 +378,9 @@ function toLine(reason: Reason): string {
       return reason.part === ""
         ? "the code changed"
         : `code: ${reason.part} ${TEXTS[reason.change]}${toChange(reason)}`;
+    case "read":
+      return `${reason.what === "env" ? "variable" : "file"} ${reason.name}: ` +
+        `${toSide(reason.was, undefined)} → ${toSide(reason.is, undefined)}`;
     case "ignored":
       return "other parameters do not count";
     case "rules":
