@@ -48,14 +48,16 @@ export type Reason =
     /** The same in the call that is asked for. */
     readonly is?: string;
   }
-  /** A file or an environment variable that the task reads by name holds something else. */
+  /** A file or environment variable that the task reads by name is another. */
   | {
-    readonly kind: "reads";
-    /** What the file is called in records, or the name of the variable. */
+    readonly kind: "read";
+    /** What it is. */
+    readonly what: "file" | "env";
+    /** Its name. */
     readonly name: string;
-    /** The digest in the known call; absent where that did not read it. */
+    /** The digest of its content in the known call; absent where it was not read. */
     readonly was?: Digest;
-    /** The digest in the call that is asked for. */
+    /** The same in the call that is asked for. */
     readonly is?: Digest;
   }
   /** Other parameters do not count. */
@@ -189,8 +191,31 @@ function distanceOf(record: CallRecord, call: ExplainedCall): number {
     isOther(record.ignored, call.ignored),
     record.scheme !== KEY_SCHEME,
   ];
-  const { length } = pairArguments(record, call);
-  return other.filter(Boolean).length + length + toReadReasons(record, call).length;
+  return other.filter(Boolean).length + pairArguments(record, call).length +
+    toReadReasons(record, call).length;
+}
+
+/** The files and environment variables that two calls differ in. */
+function toReadReasons(
+  { reads: was = [] }: Pick<CallRecord, "reads">,
+  { reads: is = [] }: Pick<ExplainedCall, "reads">,
+): Reason[] {
+  // Anybody may have written the record.
+  const known = Array.isArray(was) ? was : [];
+  const names = new Map(
+    [...known, ...is].map(({ kind, name }) => [`${kind} ${name}`, { kind, name }]),
+  );
+  return Array.from(names.values()).flatMap(({ kind, name }): Reason[] => {
+    const [before, after] = [known, is].map((list) =>
+      list.find((one) => one.kind === kind && one.name === name)?.digest
+    );
+    if (before === after) return [];
+    return [{
+      ...{ kind: "read", what: kind, name },
+      ...(before !== undefined && { was: before }),
+      ...(after !== undefined && { is: after }),
+    }];
+  });
 }
 
 interface ArgumentPair {
@@ -232,7 +257,6 @@ async function toReasons(
       ...(isSmall(isValue) && { isValue }),
     });
   }
-  reasons.push(...toReadReasons(record, call));
   if (record.version !== call.version) {
     reasons.push({
       kind: "version",
@@ -240,30 +264,10 @@ async function toReasons(
       ...(call.version !== undefined && { is: call.version }),
     });
   }
+  reasons.push(...toReadReasons(record, call));
   if (isOther(record.ignored, call.ignored)) reasons.push({ kind: "ignored" });
   if (record.code !== call.code) reasons.push(...toCodeReasons(record, call));
   return reasons;
-}
-
-/** What two calls have read by name that held different things. */
-function toReadReasons(record: Pick<CallRecord, "reads">, call: ExplainedCall): Reason[] {
-  // Anybody may have written the record.
-  const [before, now] = [record.reads, call.reads].map((reads) =>
-    new Map(
-      (Array.isArray(reads) ? reads.map(Object) : []).map(({ name, digest }) => [name, digest]),
-    )
-  );
-  const names = new Set([...before?.keys() ?? [], ...now?.keys() ?? []]);
-  return Array.from(names).flatMap((name): Reason[] => {
-    const [was, is] = [before?.get(name), now?.get(name)];
-    if (was === is) return [];
-    return [{
-      kind: "reads",
-      name,
-      ...(was !== undefined && { was }),
-      ...(is !== undefined && { is }),
-    }];
-  });
 }
 
 /** The parts of the code that two calls differ in; without parts there is only the function. */
@@ -361,9 +365,6 @@ function toLine(reason: Reason): string {
       return "there is no cache here";
     case "never seen":
       return "no call of it is known";
-    case "reads":
-      return `"${reason.name}", which it reads, holds something else: ` +
-        `${reason.was?.slice(0, 8) ?? "not read"} → ${reason.is?.slice(0, 8) ?? "not read"}`;
     case "value missing":
       return `its result ${reason.result.slice(0, 8)} is gone or damaged`;
     case "no key":
@@ -377,6 +378,9 @@ function toLine(reason: Reason): string {
       return reason.part === ""
         ? "the code changed"
         : `code: ${reason.part} ${TEXTS[reason.change]}${toChange(reason)}`;
+    case "read":
+      return `${reason.what === "env" ? "variable" : "file"} ${reason.name}: ` +
+        `${toSide(reason.was, undefined)} → ${toSide(reason.is, undefined)}`;
     case "ignored":
       return "other parameters do not count";
     case "rules":

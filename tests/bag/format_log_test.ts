@@ -1,7 +1,7 @@
 // end-to-end: a reader in another language, written from FORMAT.md alone, reads a call log
 import { assertEquals } from "@std/assert";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
-import { toKeyedCall } from "../../src/call/call_key.ts";
+import { KEY_SCHEME, toKeyedCall } from "../../src/call/call_key.ts";
 import type { CallRecord } from "../../src/call/call_record.ts";
 import { readFunctionProfile } from "../../src/call/function_profile.ts";
 import { RecordSigner } from "../../src/store/signed/record_signer.ts";
@@ -51,7 +51,7 @@ function createRecord(n: number, run: number): CallRecord {
   ]);
   return SIGNER.sign({
     key,
-    scheme: 1,
+    scheme: KEY_SCHEME,
     module: address.module,
     task: address.name,
     ...(version !== undefined && { version }),

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BagFormatError } from "../../src/base/errors.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
-import { toKeyedCall } from "../../src/call/call_key.ts";
+import { digestKey, toKeyedCall } from "../../src/call/call_key.ts";
 import { verifyStores } from "../../src/store/verify/verify_stores.ts";
 import { digestValue } from "../../src/value/digest/digest_value.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
@@ -32,8 +32,11 @@ function copyOld(path: string): void {
   copy(OLD, path);
 }
 
+/** A call whose key is made by the rules of then. */
 function toCall(n: number) {
-  return toKeyedCall({ address: ADDRESS, version: 1 }, PROFILE, new Set(), [n]);
+  const identity = { address: ADDRESS, version: 1 };
+  const call = toKeyedCall(identity, PROFILE, new Set(), [n]);
+  return { ...call, key: digestKey(identity, call.args.map(({ digest }) => digest), 1) };
 }
 
 function toResult(n: number): unknown {

@@ -135,7 +135,7 @@ Deno.test("explain() names the file and the variable that made a call run again"
     }
     Deno.writeTextFileSync(files.at("table.csv"), "three");
     const explained = await readTable.explain();
-    const names = explained.reasons.map((reason) => reason.kind === "reads" && reason.name);
+    const names = explained.reasons.map((reason) => reason.kind === "read" && reason.name);
     assertEquals([explained.hit, names], [false, ["./table.csv"]]);
     assert(String(explained).includes('"./table.csv", which it reads'), String(explained));
   });

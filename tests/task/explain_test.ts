@@ -104,6 +104,26 @@ Deno.test("task.explain() tells which part of the code is another", async () => 
   });
 });
 
+const reading = task(import.meta, () => Deno.env.get("QUIVER_TEST_EXPLAIN"), {
+  name: "reading",
+  env: ["QUIVER_TEST_EXPLAIN"],
+});
+
+Deno.test("task.explain() tells that what the task reads by name is another", () =>
+  withCaches(async () => {
+    Deno.env.set("QUIVER_TEST_EXPLAIN", "1");
+    await reading();
+    assertEquals((await reading.explain()).hit, true);
+    Deno.env.set("QUIVER_TEST_EXPLAIN", "2");
+    const explanation = await reading.explain();
+    const [reason, ...others] = explanation.reasons;
+    assertEquals([explanation.hit, others], [false, []]);
+    assert(reason?.kind === "read" && reason.was !== reason.is);
+    assertEquals([reason.what, reason.name], ["env", "QUIVER_TEST_EXPLAIN"]);
+    assertStringIncludes(String(explanation), "variable QUIVER_TEST_EXPLAIN: ");
+    Deno.env.delete("QUIVER_TEST_EXPLAIN");
+  }));
+
 Deno.test("task.explain() tells that a result is gone", async () => {
   using folder = new TemporaryDirectory();
   {

@@ -6,7 +6,7 @@ import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
 import type { LoadedModule } from "./read_source.ts";
 import { UnknownVersionError } from "./resolver.ts";
 import { digestSyntax, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
-import { readUses } from "./uses.ts";
+import { type CodeUses, readUses } from "./uses.ts";
 
 /** What is counted of a task's code. */
 export type Extent = "reach" | "module";
@@ -259,14 +259,16 @@ class Reach {
   /** What is imported while code runs, and what cannot be known. */
   #otherEdges(
     module: LoadedModule,
-    { imports, unknowable }: {
-      readonly imports: readonly string[];
-      readonly unknowable: readonly string[];
-    },
+    { imports, started, unknowable }: Pick<CodeUses, "imports" | "started" | "unknowable">,
   ): readonly Edge[] {
     const edges: Edge[] = imports.map((specifier) =>
       ["import", this.#toNode(this.#graph.whole(specifier, module.url))] as const
     );
+    for (const specifier of started) {
+      // It need not be there, and may be the one that is to be written.
+      const to = this.#tryWhole(specifier, module.url);
+      if (to !== undefined) edges.push(["start", to]);
+    }
     if (unknowable.length === 0) return edges;
     this.#warnings.add(
       `Cannot see what ${unknowable.join(" and ")} in "${module.url}" uses: all of that module ` +

@@ -39,6 +39,8 @@ export interface CodeUses {
   readonly calls: boolean;
   /** The literals that it imports when it runs. */
   readonly imports: readonly string[];
+  /** The modules that it has URLs of. */
+  readonly started: readonly string[];
   /** What of it nobody can follow, such as `eval`. */
   readonly unknowable: readonly string[];
   /** Whether it uses the `this`, `super` or `new.target` of who is around it. */
@@ -78,6 +80,7 @@ class UseReader {
   readonly #parameters = new Map<number, Use[]>();
   readonly #ofThis: Use[] = [];
   readonly #imports: string[] = [];
+  readonly #started: string[] = [];
   readonly #unknowable = new Set<string>();
   readonly #ancestors: SyntaxNode[] = [];
   /** The functions that are the bodies of tasks: what they return is data. */
@@ -107,6 +110,7 @@ class UseReader {
       parameters: this.#parameters,
       calls: this.#calls,
       imports: this.#imports,
+      started: this.#started,
       unknowable: [...this.#unknowable],
       usesThis: this.#usesThis,
       ofThis: this.#ofThis,
@@ -266,7 +270,7 @@ class UseReader {
       if (defines && one !== undefined && isFunctionNode(one)) this.#bodies.add(one);
     }
     if (free) this.#noteCallee(path.path.at(-1) ?? path.name, args);
-    if (node.type === "NewExpression") this.#noteWorker(args[0]);
+    if (node.type === "NewExpression") this.#noteUrl(node);
     if (!defines) {
       this.#calls ||= !this.#deferred;
       this.#callDepth++;
@@ -283,12 +287,10 @@ class UseReader {
     else this.#imports.push(specifier);
   }
 
-  /** A module that is made a URL to be started is as good as imported. */
-  #noteWorker(first: SyntaxNode | undefined): void {
-    const specifier = first?.type === "NewExpression" || first?.type === "MemberExpression"
-      ? literalUrl(first)
-      : undefined;
-    if (specifier !== undefined && /\.[cm]?[jt]sx?$/.test(specifier)) this.#imports.push(specifier);
+  /** A module that is made a URL of is to be started, by a worker say. */
+  #noteUrl(node: SyntaxNode): void {
+    const specifier = literalUrl(node);
+    if (specifier !== undefined && /\.[cm]?[jt]sx?$/.test(specifier)) this.#started.push(specifier);
   }
 
   #visitImport(node: SyntaxNode): void {

@@ -411,6 +411,13 @@ const MODULES: readonly (readonly [what: string, files: Files, after: Files])[] 
     ),
     "worker.ts": "self.postMessage(1);",
   }, { "worker.ts": "self.postMessage(2);" }],
+  ["a worker's module whose URL has a name", {
+    "tasks.ts": toTasks(
+      `const url = new URL("./worker.ts", import.meta.url); const out = new URL("gone.ts", import.meta.url);
+      const helper = () => [new Worker(url, { type: "module" }), out];`,
+    ),
+    "worker.ts": "self.postMessage(1);",
+  }, { "worker.ts": "self.postMessage(2);" }],
   ["data that is changed", {
     "tasks.ts": toTasks(`import data from "./data.json" with { type: "json" };
       const helper = () => data.n; data.n = 2;`),
