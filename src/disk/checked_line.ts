@@ -36,10 +36,19 @@ export function encodeCheckedLine(text: string): Uint8Array<ArrayBuffer> {
   // Three bytes for each UTF-16 unit is the most that UTF-8 takes.
   const bytes = new Uint8Array(text.length * 3 + CHECK_BYTES + 2);
   const textEnd = 1 + ENCODER.encodeInto(text, bytes.subarray(1)).written;
-  const digits = crc32(bytes.subarray(1, textEnd)).toString(16).padStart(DIGITS, "0");
+  const check = toCheck(crc32(bytes.subarray(1, textEnd)));
   ENCODER.encodeInto("\n", bytes);
-  ENCODER.encodeInto(`${BEFORE_DIGITS}${digits}${AFTER_DIGITS}\n`, bytes.subarray(textEnd));
+  ENCODER.encodeInto(`${check}\n`, bytes.subarray(textEnd));
   return bytes.subarray(0, textEnd + CHECK_BYTES + 1);
+}
+
+/**
+ * Makes the end of a line.
+ *
+ * @param crc The CRC-32 of its text.
+ */
+export function toCheck(crc: number): string {
+  return `${BEFORE_DIGITS}${crc.toString(16).padStart(DIGITS, "0")}${AFTER_DIGITS}`;
 }
 
 /**
@@ -133,9 +142,6 @@ const KEY_START = '{"key":"';
 const EVICT_START = '{"evict":"';
 const DIGEST_LENGTH = 64;
 
-/** How much of the end of a line can hold its checksum. */
-const CHECK_AREA_BYTES = CHECK_BYTES + 6;
-
 /** What a line says at first sight. */
 export interface CallLineHead {
   /** The key that the line is about. */
@@ -186,20 +192,4 @@ export function decodeCallLineHead(line: Uint8Array): CallLineHead | undefined {
   if (line.length < keyEnd + CHECK_BYTES || !isCheckedLine(line)) return undefined;
   const head = DECODER.decode(line.subarray(0, keyEnd));
   return head.startsWith(start) ? { key: head.slice(start.length), evicted } : undefined;
-}
-
-/**
- * Tells what became of a line that is not sound: one without a checksum is one that its writer did
- * not finish, and never acknowledged; any other was finished once.
- *
- * @param line The line without line feeds.
- * @returns Whether it is ours, and was not finished.
- */
-export function isUnfinishedLine(line: Uint8Array): boolean {
-  const begin = DECODER.decode(line.subarray(0, EVICT_START.length));
-  const end = DECODER.decode(line.subarray(-CHECK_AREA_BYTES));
-  const isOurs = [KEY_START, EVICT_START].some((start) =>
-    begin.startsWith(start.slice(0, line.length))
-  );
-  return isOurs && !end.includes('"crc":"') && !end.endsWith("}");
 }

@@ -1,9 +1,10 @@
+import { QuiverError } from "../base/errors.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { decodeFound } from "../value/codec/decode_value.ts";
 import { digestValue } from "../value/digest/digest_value.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.ts";
 import { encodeCallLine } from "./checked_line.ts";
-import type { CacheGuard, StorageStatistics } from "./disk_storage.ts";
+import { type CacheGuard, isDigest, type StorageStatistics } from "./disk_storage.ts";
 import type { DiskLeases } from "./leases.ts";
 import type {
   CallStore,
@@ -88,8 +89,18 @@ export abstract class DiskValues implements ValueStore {
 
   /** As the interface says. */
   reject(digest: Digest): boolean {
+    return this.listWrong(digest).map((part) => this.rejectPart(part)).some((again) => again);
+  }
+
+  /**
+   * Tells what is wrong with a value that is not what its digest says.
+   *
+   * @param digest The digest of the value.
+   * @returns Its parts that are not what their digests say; if there are none, the value itself.
+   */
+  listWrong(digest: Digest): readonly Digest[] {
     const wrong = this.#partsOf(digest).filter((part) => !this.#isRight(part));
-    return [digest, ...wrong].map((part) => this.rejectPart(part)).some((again) => again);
+    return wrong.length > 0 ? wrong : [digest];
   }
 
   #partsOf(digest: Digest): readonly Digest[] {
@@ -113,7 +124,8 @@ export abstract class DiskValues implements ValueStore {
       const found = this.get(part);
       return !found.hit || digestValue(found.value) === part;
     } catch (error) {
-      if (error instanceof SyntaxError) return false;
+      // Nothing without a digest was ever stored.
+      if (error instanceof SyntaxError || error instanceof QuiverError) return false;
       throw error;
     }
   }
@@ -221,13 +233,32 @@ export abstract class DiskCalls implements CallStore {
  * Makes a record of a line. A line that another program wrote may hold anything; what is no record is
  * no hit.
  */
-function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
+export function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
+  if (line === undefined) return undefined;
+  const { key, module, task, result, args, started, duration, metadata } = line;
   if (
-    line === undefined || typeof line.key !== "string" || typeof line.result !== "string" ||
-    typeof line.module !== "string" || typeof line.task !== "string" || !Array.isArray(line.args)
+    typeof key !== "string" || typeof module !== "string" || typeof task !== "string" ||
+    typeof result !== "string" || !isDigest(result) || !Array.isArray(args) ||
+    !args.every(isArgument) || !isOptional(started, "number") || !isOptional(duration, "number") ||
+    !(metadata === undefined || isObject(metadata))
   ) return undefined;
-  // The fields that a hit relies on were looked at; the rest is for people to read.
+  // What others rely on was looked at; the rest is for people to read.
   return line as unknown as CallRecord;
+}
+
+function isArgument(argument: unknown): boolean {
+  if (!isObject(argument)) return false;
+  const { name, digest, value } = argument;
+  return isOptional(name, "string") && isOptional(digest, "string") &&
+    (value === undefined || (typeof value === "string" && isDigest(value)));
+}
+
+function isObject(content: unknown): content is Record<string, unknown> {
+  return typeof content === "object" && content !== null && !Array.isArray(content);
+}
+
+function isOptional(content: unknown, type: "string" | "number"): boolean {
+  return content === undefined || typeof content === type;
 }
 
 /** Records of which each has a place of its own, such as a file or a row. */

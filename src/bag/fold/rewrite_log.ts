@@ -7,7 +7,7 @@
  * the name. So a line is either in the old file before that, and copied, or its writer comes after
  * that, sees that its file has no name any more, and appends to the new one. A line that is none
  * at the end of the old file has those look who only read. Lines that are damaged are kept: they
- * may be all that is left of a record.
+ * may be all that is left of a record. Those that were never finished go.
  *
  * @module
  */
@@ -27,6 +27,7 @@ import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
 import { type CallLine, scanCalls } from "../log/call_scan.ts";
 import { checkPrefix } from "../log/call_table.ts";
+import { isUnfinished } from "../log/unfinished_line.ts";
 import { encodeTable, LOCATION, PURPOSE, type TableRow } from "../table/digest_table.ts";
 import type { BagEditor } from "./bag_editor.ts";
 
@@ -43,14 +44,14 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   const { fileSystem, layout, manifest } = editor;
   using old = openIfThere(layout.callLog);
   if (old === undefined) return;
-  const { lines, end } = readLines(old);
+  const { lines, damaged, end } = readLines(old);
   const temporary = toTemporaryPath(layout.callLog);
   using file = fileSystem.open(temporary, { read: true, write: true, createNew: true });
   const rows = copyLines(fileSystem, old, lines, file);
   const length = file.seekSync(0, Deno.SeekMode.End);
   const logGeneration = manifest.logGeneration + 1;
   const check = checkPrefix(file, length, logGeneration) ?? 0;
-  const table = encodeTable({ purpose: PURPOSE.calls, length, check }, rows);
+  const table = encodeTable({ purpose: PURPOSE.calls, length, check, damaged }, rows);
   using lock = new LockFile(fileSystem, layout.callsLock, guardBag(layout, "readwrite"));
   await lock.lock();
   copyRest(fileSystem, old, end, old.seekSync(0, Deno.SeekMode.End), file);
@@ -70,7 +71,14 @@ interface KeptLine extends FilePlace {
   readonly key?: Digest;
 }
 
-function readLines(log: Deno.FsFile): { lines: readonly KeptLine[]; end: number } {
+/** What is kept of a log: its lines in order, how many of them are damaged, and where they end. */
+interface KeptLines {
+  readonly lines: readonly KeptLine[];
+  readonly damaged: number;
+  readonly end: number;
+}
+
+function readLines(log: Deno.FsFile): KeptLines {
   const newest = new Map<Digest, CallLine>();
   const unsound: KeptLine[] = [];
   const size = log.seekSync(0, Deno.SeekMode.End);
@@ -79,11 +87,14 @@ function readLines(log: Deno.FsFile): { lines: readonly KeptLine[]; end: number 
     0,
     size,
     (line) => newest.set(line.key, line),
-    // The bytes are good until the next line only.
-    ({ offset, length }) => unsound.push({ offset, length }),
+    (line) => {
+      // The bytes are good until the next line only.
+      if (!isUnfinished(log, line)) unsound.push({ offset: line.offset, length: line.length });
+    },
   );
   const kept: KeptLine[] = Array.from(newest.values()).filter(({ evicted }) => !evicted);
-  return { lines: kept.concat(unsound).sort((a, b) => a.offset - b.offset), end };
+  const lines = kept.concat(unsound).sort((a, b) => a.offset - b.offset);
+  return { lines, damaged: unsound.length, end };
 }
 
 /**

@@ -6,7 +6,6 @@ import {
   encodeCallLine,
   encodeEvictLine,
   isDeep,
-  isUnfinishedLine,
   LONGEST_LINE_BYTES,
 } from "../../disk/checked_line.ts";
 import { DiskCalls } from "../../disk/disk_stores.ts";
@@ -33,6 +32,7 @@ import type { Digest } from "../../value/value.ts";
 import { readManifest } from "../manifest.ts";
 import { scanCalls } from "./call_scan.ts";
 import { CallTable, CallTail, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
+import { isUnfinished } from "./unfinished_line.ts";
 
 /** What a call log needs to know. */
 export interface CallLogOptions {
@@ -242,8 +242,8 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   /**
-   * As the base class says: in the order of the log, as it is at the first step. A record that was
-   * damaged when the table of its part of the log was made is in no table, and is not told of.
+   * As the base class says: in the order of the log, as it is at the first step. What was damaged when
+   * the table of its part of the log was made is in no row, but counted, and so it is looked for.
    */
   lines(damaged?: TellDamaged): Iterable<Record<string, unknown>> {
     this.#options.guard.checkOpen("read from");
@@ -258,7 +258,7 @@ export class CallLog extends DiskCalls implements Disposable {
     const { scanned } = log;
     const tell = (offset: number) => damaged?.(`"${this.#options.layout.callLog}" at ${offset}`);
     const places = this.#places();
-    if (damaged !== undefined && this.#skipped > 0) this.#tellSkipped(log, tell);
+    if (damaged !== undefined) this.#tellSkipped(log, tell);
     for (const place of places) {
       const record = this.#read(place, { file, scanned });
       if (record !== undefined) yield record;
@@ -266,14 +266,15 @@ export class CallLog extends DiskCalls implements Disposable {
     }
   }
 
-  /** Damaged lines behind the table were passed over when they were scanned. */
+  /** Damaged lines were passed over when they were scanned, or when the table was made. */
   #tellSkipped(
     { file, scanned }: Pick<OpenLog, "file" | "scanned">,
     tell: (offset: number) => void,
   ): void {
-    const begin = this.#log?.table?.end ?? 0;
-    scanCalls(file, begin, scanned, () => {}, ({ offset, length, bytes }) => {
-      if (length !== bytes.length || !isUnfinishedLine(bytes)) tell(offset);
+    const { end = 0, damaged = 0 } = this.#log?.table ?? {};
+    if (damaged === 0 && this.#skipped === 0) return;
+    scanCalls(file, damaged > 0 ? 0 : end, scanned, () => {}, (line) => {
+      if (!isUnfinished(file, line)) tell(line.offset);
     });
   }
 

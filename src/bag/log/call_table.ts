@@ -63,6 +63,11 @@ export class CallTable implements Disposable {
     return this.#table.subject.length;
   }
 
+  /** How many lines of the prefix are damaged, and so in no row. */
+  get damaged(): number {
+    return this.#table.subject.damaged ?? 0;
+  }
+
   /** The bytes of the rows in order, each good until the next. */
   rowBytes(): Iterable<Uint8Array<ArrayBuffer>> {
     return this.#table.rowBytes();

@@ -28,6 +28,8 @@ interface IndexedFile {
   readonly length: number;
   /** A checksum of that file. */
   readonly check: number;
+  /** How many lines of that file are damaged, and so in no row; absent for none. */
+  readonly damaged?: number;
 }
 
 /** What the header of a table says. */
@@ -64,6 +66,7 @@ function encodeTableHeader({ subject, size, crc }: TableHeader): Uint8Array<Arra
   setLength(view, 24, subject.length);
   view.setUint32(32, subject.check, true);
   view.setUint32(36, crc, true);
+  view.setUint32(40, subject.damaged ?? 0, true);
   view.setUint32(60, crc32(bytes.subarray(0, 60)), true);
   return bytes;
 }
@@ -85,8 +88,10 @@ function decodeTableHeader(
     view.getUint32(60, true) === crc32(bytes.subarray(0, 60)) &&
     view.getUint32(8, true) === TABLE_VERSION && view.getUint32(12, true) === purpose;
   if (!sound) return undefined;
+  const subject = { purpose, length: getLength(view, 24), check: view.getUint32(32, true) };
+  const damaged = view.getUint32(40, true);
   return {
-    subject: { purpose, length: getLength(view, 24), check: view.getUint32(32, true) },
+    subject: damaged === 0 ? subject : { ...subject, damaged },
     size: getLength(view, 16),
     crc: view.getUint32(36, true),
   };

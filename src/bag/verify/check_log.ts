@@ -1,20 +1,21 @@
-import {
-  decodeCheckedLine,
-  isUnfinishedLine,
-  LONGEST_LINE_BYTES,
-} from "../../disk/checked_line.ts";
-import { openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
+import { LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
+import { type FilePlace, openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
 import { type CallLine, scanCalls, type SkippedLine } from "../log/call_scan.ts";
 import { isTableOf } from "../log/call_table.ts";
+import { isUnfinished } from "../log/unfinished_line.ts";
 import type { Manifest } from "../manifest.ts";
 import { DigestTable, PURPOSE } from "../table/digest_table.ts";
+import { findHeads, isSoundLine } from "./salvage.ts";
 import { StepReport, type VerifyContext } from "./report.ts";
 
-const KEY_REGEXP = /^\{"(?:key|evict)":"([0-9a-f]{64})"/;
-
-/** The most that {@linkcode KEY_REGEXP} looks at. */
-const HEAD_BYTES = 80;
+/** What the log looks like. */
+export interface CheckedLog {
+  /** What was found. */
+  readonly report: StepReport;
+  /** The keys of calls whose newest records are damaged, as far as the log or its table tells. */
+  readonly lost: ReadonlySet<Digest>;
+}
 
 /** A log as it is checked. */
 interface Reading {
@@ -23,8 +24,12 @@ interface Reading {
   readonly size: number;
   /** The newest line of each key in the part of the log that its table is of. */
   readonly sealed: Map<Digest, CallLine>;
-  /** All keys that the log has a sound line for. */
-  readonly keys: Set<Digest>;
+  /** All keys that the log has a sound line for, and whether the newest of them is a record. */
+  readonly keys: Map<Digest, boolean>;
+  /** The keys of damaged records that no sound line came after. */
+  readonly damaged: Set<Digest>;
+  /** Where lines are that seem to be unfinished. */
+  readonly doubtful: FilePlace[];
 }
 
 /**
@@ -39,49 +44,65 @@ export async function checkLog(
   context: VerifyContext,
   tables: StepReport,
   manifest: Manifest,
-): Promise<StepReport> {
+): Promise<CheckedLog> {
   const { layout, pause } = context;
   const report = new StepReport("log");
   using file = openIfThere(layout.callLog);
-  if (file === undefined) return report;
-  const size = file.seekSync(0, Deno.SeekMode.End);
-  const reading = { report, file, size, sealed: new Map(), keys: new Set<Digest>() };
+  if (file === undefined) return { report, lost: new Set() };
+  const reading: Reading = {
+    report,
+    file,
+    size: file.seekSync(0, Deno.SeekMode.End),
+    sealed: new Map(),
+    keys: new Map(),
+    damaged: new Set(),
+    doubtful: [],
+  };
   const content = readWhole(layout.callIndex);
   const table = content && DigestTable.decode(content, PURPOSE.calls);
   const fits = table !== undefined && isTableOf(table, file, manifest.logGeneration);
   readLines(reading, fits ? table.subject.length : 0);
   await pause(report);
-  if (content === undefined) return report;
-  tables.checked++;
-  if (table === undefined) tables.find({ file: "calls.index", problem: "it is damaged" });
-  else if (fits) checkTable(reading, tables, table);
-  else checkCut(reading, tables, table);
-  return report;
+  if (table !== undefined) findSealed(reading, table);
+  if (content !== undefined) {
+    tables.checked++;
+    if (table === undefined) tables.find({ file: "calls.index", problem: "it is damaged" });
+    else if (fits) checkTable(reading, tables, table);
+    else checkCut(reading, tables, table);
+  }
+  const lost = Iterator.from(reading.damaged).filter((key) => reading.keys.get(key) !== true);
+  return { report, lost: new Set(lost) };
 }
 
-function readLines({ report, file, size, sealed, keys }: Reading, sealedEnd: number): void {
+function readLines(reading: Reading, sealedEnd: number): void {
+  const { report, file, size, sealed, keys, damaged } = reading;
   report.bytes += size;
   const { end } = scanCalls(file, 0, size, (line, bytes) => {
     report.checked++;
-    keys.add(line.key);
+    keys.set(line.key, !line.evicted);
+    damaged.delete(line.key);
     if (line.offset < sealedEnd) sealed.set(line.key, line);
-    const content = decodeCheckedLine(bytes);
-    if ((line.evicted ? content?.evict : content?.key) === line.key) return;
+    if (isSoundLine(bytes)) return;
     const problem = `the record of ${line.key} is no record`;
     report.find({ file: "calls.jsonl", offset: line.offset, problem });
-  }, (line) => checkSkipped(report, line));
+  }, (line) => checkSkipped(reading, line));
   if (end >= size) return;
   const bytes = new Uint8Array(Math.min(size - end, LONGEST_LINE_BYTES));
-  if (readAt(file, end, bytes)) checkSkipped(report, { offset: end, length: size - end, bytes });
+  if (!readAt(file, end, bytes)) return;
+  checkSkipped(reading, { offset: end, length: size - end, bytes });
 }
 
-function checkSkipped(report: StepReport, { offset, length, bytes }: SkippedLine): void {
-  if (length === bytes.length && isUnfinishedLine(bytes)) {
+function checkSkipped({ report, file, damaged, doubtful }: Reading, line: SkippedLine): void {
+  const { offset, length, bytes } = line;
+  if (isUnfinished(file, line)) {
     report.unfinished++;
+    doubtful.push({ offset, length });
     return;
   }
-  const [, key] = KEY_REGEXP.exec(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES))) ?? [];
-  const what = key === undefined ? `a line of ${length} bytes` : `the record of ${key}`;
+  const heads = [...findHeads(bytes)];
+  for (const { key, evicted } of heads) if (!evicted) damaged.add(key);
+  const [head] = heads;
+  const what = head === undefined ? `a line of ${length} bytes` : `the record of ${head.key}`;
   report.find({ file: "calls.jsonl", offset, problem: `${what} is damaged` });
 }
 
@@ -106,14 +127,38 @@ function checkTable({ report, sealed }: Reading, tables: StepReport, table: Dige
 }
 
 /**
+ * What a table has a row of was whole once, whatever it looks like now. It need not fit any more: it is
+ * known by the bytes of the log, which are damaged.
+ */
+function findSealed({ report, keys, damaged, doubtful }: Reading, table: DigestTable): void {
+  if (report.problems === 0 && doubtful.length === 0) return;
+  const lost = table.rows().filter(({ digest }) => !keys.has(digest)).toArray();
+  const found = new Set<FilePlace>();
+  for (const { digest, offset } of lost) {
+    const place = doubtful.find((one) => one.offset <= offset && offset < one.offset + one.length);
+    if (place === undefined) continue;
+    if (!found.has(place)) report.unfinished--;
+    found.add(place);
+    const problem = `the record of ${digest} is damaged`;
+    report.find({ file: "calls.jsonl", offset, problem });
+  }
+  if (report.problems > 0) { for (const { digest } of lost) damaged.add(digest); }
+}
+
+/**
  * A table of another log is what a program leaves that is killed while it replaces the log. Of a log
  * that was cut, it knows keys that are nowhere any more.
  */
-function checkCut({ report, size, keys }: Reading, tables: StepReport, table: DigestTable): void {
+function checkCut(
+  { report, size, keys, damaged }: Reading,
+  tables: StepReport,
+  table: DigestTable,
+): void {
   let lost = 0;
   for (const { digest, offset, length } of table.rows()) {
     if (offset + length <= size || keys.has(digest)) continue;
     lost++;
+    damaged.add(digest);
     const problem = `the record of ${digest} is cut off`;
     report.find({ file: "calls.jsonl", offset: size, problem });
   }

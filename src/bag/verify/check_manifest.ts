@@ -1,12 +1,15 @@
 import { BagCorruptError } from "../../base/errors.ts";
-import { FileHandles, isMissing, lookAt } from "../../disk/file_system.ts";
+import { decodeCheckedLine } from "../../disk/checked_line.ts";
+import { FileHandles, isMissing, lookAt, openIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, listNames } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { listUnnamed } from "../fold/bag_editor.ts";
 import { readUnsealed } from "../fold/unsealed_values.ts";
+import { scanCalls } from "../log/call_scan.ts";
 import { EMPTY_MANIFEST, type Manifest, readManifest, type SegmentEntry } from "../manifest.ts";
 import { measure } from "../segment/seal.ts";
 import { readSegmentIndex } from "../segment/sealed_payload.ts";
+import { namedBy } from "./named_values.ts";
 import { StepReport, type VerifyContext } from "./report.ts";
 
 /** Handles that are open may know segments that are gone: their numbers are not used again. */
@@ -112,8 +115,24 @@ function findUnnamed(layout: BagLayout, manifest: Manifest): SegmentEntry[] {
     const table = readSegmentIndex(layout, name);
     // A fold writes the table next: without it nothing was acknowledged to be here alone.
     if (table === undefined) return Number(name) > manifest.nextSegment;
-    return table.rows().some(({ digest }) => !isKnown(digest));
+    const alone = new Set(table.rows().map(({ digest }) => digest).filter((one) => !isKnown(one)));
+    if (alone.size === 0) return false;
+    // A segment whose switch a loss of power has undone may have what is lost of journals, which
+    // nobody has synced, nor records that name it.
+    return Number(name) > manifest.nextSegment || isAnyNamed(layout, alone);
   }).map((name) => toEntry(layout, name));
+}
+
+/** Whether a line of the call log names one of some values. */
+function isAnyNamed(layout: BagLayout, values: ReadonlySet<Digest>): boolean {
+  using file = openIfThere(layout.callLog);
+  if (file === undefined) return false;
+  let named = false;
+  scanCalls(file, 0, file.seekSync(0, Deno.SeekMode.End), (_, bytes) => {
+    const line = named ? undefined : decodeCheckedLine(bytes);
+    if (line !== undefined) named = namedBy(line).some((digest) => values.has(digest));
+  });
+  return named;
 }
 
 function createIsKnown(layout: BagLayout, manifest: Manifest): (digest: Digest) => boolean {

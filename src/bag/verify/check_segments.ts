@@ -38,13 +38,13 @@ export interface CheckedSegments {
  *
  * @param context What all steps have in common.
  * @param checked What is live, and whether that is what the manifest says.
- * @param condemned Values that are whole but wrong; a repair leaves them out.
+ * @param isCondemned Tells copies that are whole but wrong; a repair leaves them out.
  * @returns What was found, and what is live from now on.
  */
 export async function checkSegments(
   context: VerifyContext,
   { manifest, changed }: Pick<CheckedManifest, "manifest" | "changed">,
-  condemned: ReadonlySet<Digest> = new Set(),
+  isCondemned: (source: SegmentSource) => boolean = () => false,
 ): Promise<CheckedSegments> {
   const segments = new StepReport("segments");
   const tables = new StepReport("tables");
@@ -55,13 +55,12 @@ export async function checkSegments(
   for (const entry of manifest.segments) {
     const examined = await examineSegment(context, segments, entry);
     count(segments, tables, examined);
-    const isCondemned = condemned.size > 0 &&
-      examined.sources().some(({ digest }) => condemned.has(digest));
-    if (examined.findings.length > 0 || isCondemned) {
+    const sources = examined.sources();
+    const kept = sources.filter((source) => !isCondemned(source));
+    if (examined.findings.length > 0 || kept.length < sources.length) {
       if (context.quarantine === undefined) continue;
       if (reserved === manifest && !changed) reserved = reserveNumbers(context, manifest);
       const name = toSegmentName(next);
-      const kept = examined.sources().filter(({ digest }) => !condemned.has(digest));
       const renewed = await replaceSegment(context, segments, entry.name, name, kept);
       replaced.push(...toSegmentPaths(context.layout, entry.name));
       if (renewed !== undefined) {

@@ -1,9 +1,10 @@
 import { guardBag } from "../../disk/disk_storage.ts";
-import { decodeCheckedLine, encodeCallLine, encodeEvictLine } from "../../disk/checked_line.ts";
+import { encodeCallLine, encodeEvictLine, LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
 import {
   type FilePlace,
   openIfThere,
   openShared,
+  readAt,
   readPieces,
   removeIfThere,
   toTemporaryPath,
@@ -13,9 +14,10 @@ import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
 import { copyLines } from "../fold/rewrite_log.ts";
 import { CallLog } from "../log/call_log.ts";
-import { scanCalls } from "../log/call_scan.ts";
+import { scanCalls, type SkippedLine } from "../log/call_scan.ts";
 import { type Manifest, writeManifest } from "../manifest.ts";
 import type { VerifyContext } from "./report.ts";
+import { findWhole, isSoundLine } from "./salvage.ts";
 
 const LINE_FEED = Uint8Array.of(0x0a);
 
@@ -52,7 +54,7 @@ export async function rewriteLog(context: VerifyContext, manifest: Manifest): Pr
   return next;
 }
 
-/** Copies what is sound, and tells where the rest is. */
+/** Copies what is sound, whole lines inside of damaged ones included, and tells where the rest is. */
 function copySound(
   { fileSystem }: VerifyContext,
   file: Deno.FsFile,
@@ -61,12 +63,19 @@ function copySound(
   const sound: FilePlace[] = [];
   const skipped: FilePlace[] = [];
   const size = file.seekSync(0, Deno.SeekMode.End);
-  const { end } = scanCalls(file, 0, size, ({ key, evicted, offset, length }, bytes) => {
-    const content = decodeCheckedLine(bytes);
-    const isSound = (evicted ? content?.evict : content?.key) === key;
-    (isSound ? sound : skipped).push({ offset, length });
-  }, ({ offset, length }) => skipped.push({ offset, length }));
-  if (end < size) skipped.push({ offset: end, length: size - end });
+  const salvage = ({ offset, length, bytes }: SkippedLine) => {
+    skipped.push({ offset, length });
+    for (const { begin, end } of findWhole(bytes)) {
+      sound.push({ offset: offset + begin, length: end - begin });
+    }
+  };
+  const { end } = scanCalls(file, 0, size, ({ offset, length }, bytes) => {
+    (isSoundLine(bytes) ? sound : skipped).push({ offset, length });
+  }, salvage);
+  const rest = new Uint8Array(Math.min(size - end, LONGEST_LINE_BYTES));
+  if (rest.length > 0 && readAt(file, end, rest)) {
+    salvage({ offset: end, length: size - end, bytes: rest });
+  }
   using copy = fileSystem.open(temporary, { write: true, createNew: true });
   copyLines(fileSystem, file, sound, copy);
   fileSystem.sync(copy);

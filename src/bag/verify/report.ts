@@ -226,7 +226,11 @@ export interface VerifyReport {
   readonly sound: boolean;
   /** What each step found. */
   readonly steps: readonly VerifyStep[];
-  /** How many calls the log knows whose results cannot be had. */
+  /**
+   * How many calls the log knows whose results cannot be had, those included whose records are damaged,
+   * as far as the log or its table still tells their keys. With signing keys, those are counted as
+   * well that are a miss for who has these keys.
+   */
   readonly missed: number;
   /** The keys of the first 1,000 of them. */
   readonly misses: readonly Digest[];
