@@ -2,7 +2,6 @@ import type { CacheGuard, StoredPart } from "../disk/disk_storage.ts";
 import { DiskValues } from "../disk/disk_stores.ts";
 import type { Found, MaybePromise, ValueDescription } from "../disk/stores.ts";
 import { decodePlain } from "../value/codec/cbor.ts";
-import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import type { Digest, EncodedPart, Payload, PayloadSource, StoredPayload } from "../value/value.ts";
 import type { ByteCache } from "./byte_cache.ts";
 import type { Touches } from "./fold/touches.ts";
@@ -138,9 +137,6 @@ export class BagValues extends DiskValues implements PayloadSource {
    */
   describe(digest: Digest): ValueDescription | undefined {
     const part = this.find(digest);
-    if (part === undefined) return undefined;
-    if (!mayRefer(part.kind)) return { bytes: part.length, parts: [] };
-    const payload = this.load(digest);
-    return payload && { bytes: part.length, parts: referencesOf(payload) };
+    return part && { bytes: part.length, parts: this.#options.stored.partsOf(digest) };
   }
 }

@@ -1,7 +1,6 @@
-import { QuiverError } from "../base/errors.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { decodeFound } from "../value/codec/decode_value.ts";
-import { digestValue } from "../value/digest/digest_value.ts";
+import { isPayloadOf } from "../value/is_payload_of.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.ts";
 import { encodeCallLine } from "./checked_line.ts";
 import { type CacheGuard, isDigest, type StorageStatistics } from "./disk_storage.ts";
@@ -82,9 +81,21 @@ export abstract class DiskValues implements ValueStore {
     return before.then(() => this.putPart(copy));
   }
 
-  /** As the interface says. */
+  /**
+   * As the interface says. What cannot be decoded is rejected, so that it is stored again where it is
+   * computed again.
+   *
+   * @throws {SyntaxError} If there is no copy that can be decoded.
+   */
   get(digest: Digest): Found<unknown> {
-    return decodeFound(digest, this.#load);
+    try {
+      return decodeFound(digest, this.#load);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      const behind = this.reject(digest) ? this.get(digest) : undefined;
+      if (behind?.hit === true) return behind;
+      throw error;
+    }
   }
 
   /** As the interface says. */
@@ -118,16 +129,10 @@ export abstract class DiskValues implements ValueStore {
     return [...loaded];
   }
 
-  /** A part is an array, which its digest covers as it is. */
   #isRight(part: Digest): boolean {
-    try {
-      const found = this.get(part);
-      return !found.hit || digestValue(found.value) === part;
-    } catch (error) {
-      // Nothing without a digest was ever stored.
-      if (error instanceof SyntaxError || error instanceof QuiverError) return false;
-      throw error;
-    }
+    const payload = this.load(part);
+    // A part has no parts.
+    return payload === undefined || isPayloadOf(part, payload, () => undefined);
   }
 }
 
@@ -231,30 +236,40 @@ export abstract class DiskCalls implements CallStore {
 
 /**
  * Makes a record of a line. A line that another program wrote may hold anything; what is no record is
- * no hit.
+ * no hit, and nothing that reads records has to expect it.
  */
 export function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
   if (line === undefined) return undefined;
-  const { key, module, task, result, args, started, duration, metadata } = line;
-  if (
-    typeof key !== "string" || typeof module !== "string" || typeof task !== "string" ||
-    typeof result !== "string" || !isDigest(result) || !Array.isArray(args) ||
-    !args.every(isArgument) || !isOptional(started, "number") || !isOptional(duration, "number") ||
-    !(metadata === undefined || isObject(metadata))
-  ) return undefined;
-  // What others rely on was looked at; the rest is for people to read.
-  return line as unknown as CallRecord;
+  const { key, module, task, result, args, ignored, version } = line;
+  const { scheme, started, duration, code, metadata } = line;
+  const isRecord = typeof key === "string" && typeof module === "string" &&
+    typeof task === "string" && typeof result === "string" && isDigest(result) &&
+    Array.isArray(args) && args.every(isArgument) &&
+    (ignored === undefined || (Array.isArray(ignored) && ignored.every(isName))) &&
+    (version === undefined || isName(version)) && isOptional(scheme, "number") &&
+    isOptional(started, "number") && isOptional(duration, "number") &&
+    isOptional(code, "string") && (metadata === undefined || isObject(metadata));
+  // All fields were looked at that have a type of their own.
+  return isRecord ? line as unknown as CallRecord : undefined;
 }
 
 function isArgument(argument: unknown): boolean {
   if (!isObject(argument)) return false;
-  const { name, digest, value } = argument;
-  return isOptional(name, "string") && isOptional(digest, "string") &&
-    (value === undefined || (typeof value === "string" && isDigest(value)));
+  const { name, position, digest, value, lost } = argument;
+  return isOptional(name, "string") && isOptional(position, "number") &&
+    isOptional(digest, "string") && isOptionalDigest(value) && isOptionalDigest(lost);
+}
+
+function isOptionalDigest(content: unknown): boolean {
+  return content === undefined || (typeof content === "string" && isDigest(content));
 }
 
 function isObject(content: unknown): content is Record<string, unknown> {
   return typeof content === "object" && content !== null && !Array.isArray(content);
+}
+
+function isName(content: unknown): boolean {
+  return typeof content === "string" || typeof content === "number";
 }
 
 function isOptional(content: unknown, type: "string" | "number"): boolean {

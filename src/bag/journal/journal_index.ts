@@ -133,15 +133,42 @@ export class JournalIndex {
   read(digest: Digest): Payload | undefined {
     for (const [journal, { entries }] of this.#tails) {
       const index = entries.find(digest);
-      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
-      const entry = toEntry(entries.row(index, digest));
-      const bytes = new Uint8Array(entry.length);
-      const whole = this.#readAt(journal, entry.offset, bytes) &&
-        (entries.markOf(index) === WHOLE || crc32(bytes) === entry.crc);
-      entries.mark(index, whole ? WHOLE : DAMAGED);
-      if (whole) return toPayload(entry.kind, bytes);
+      const payload = index === -1 ? undefined : this.#readCopy(journal, entries, index, digest);
+      if (payload !== undefined) return payload;
     }
     return undefined;
+  }
+
+  /**
+   * Reads all copies of a value, which differ where somebody has made one up.
+   *
+   * @param digest The digest of the value.
+   * @param isWanted Whether copies of a kind are to be read.
+   */
+  *copies(digest: Digest, isWanted: (kind: number) => boolean): Generator<Payload> {
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || !isWanted(toEntry(entries.row(index, digest)).kind)) continue;
+      const payload = this.#readCopy(journal, entries, index, digest);
+      if (payload !== undefined) yield payload;
+    }
+  }
+
+  #readCopy(
+    journal: string,
+    entries: DigestRows,
+    index: number,
+    digest: Digest,
+  ): Payload | undefined {
+    if (entries.markOf(index) === DAMAGED) return undefined;
+    const entry = toEntry(entries.row(index, digest));
+    const bytes = new Uint8Array(entry.length);
+    const whole = this.#readAt(journal, entry.offset, bytes) &&
+      (entries.markOf(index) === WHOLE || crc32(bytes) === entry.crc);
+    // Of a kind that is not known, it is as good as damaged.
+    const payload = whole ? toPayload(entry.kind, bytes) : undefined;
+    entries.mark(index, payload === undefined ? DAMAGED : WHOLE);
+    return payload;
   }
 
   /**

@@ -31,7 +31,13 @@ import type {
 import type { Digest } from "../../value/value.ts";
 import { readManifest } from "../manifest.ts";
 import { scanCalls } from "./call_scan.ts";
-import { CallTable, CallTail, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
+import {
+  CallTable,
+  CallTail,
+  isTailLong,
+  LONG_TAIL_BYTES,
+  type RecordPlace,
+} from "./call_table.ts";
 import { isUnfinished } from "./unfinished_line.ts";
 
 /** What a call log needs to know. */
@@ -261,7 +267,8 @@ export class CallLog extends DiskCalls implements Disposable {
     if (damaged !== undefined) this.#tellSkipped(log, tell);
     for (const place of places) {
       const record = this.#read(place, { file, scanned });
-      if (record !== undefined) yield record;
+      // A table may name a place where another record lies.
+      if (record?.key === place.key) yield record;
       else tell(place.offset);
     }
   }
@@ -293,7 +300,7 @@ export class CallLog extends DiskCalls implements Disposable {
     throw new QuiverError(`Cannot read "${callLog}": somebody replaces the file again and again`);
   }
 
-  #places(): FilePlace[] {
+  #places(): RecordPlace[] {
     if (this.#log === undefined) return [];
     const { table, tail } = this.#log;
     const places = Array.from(table?.places((key) => tail.get(key) !== undefined) ?? []);

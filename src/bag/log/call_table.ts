@@ -25,6 +25,11 @@ const TAIL_SHARE = 1 / 8;
 /** …or more than this, which takes about 40 ms to scan. */
 export const LONG_TAIL_BYTES = 16 * 1024 * 1024;
 
+/** Where the record of a key lies, or should. */
+export interface RecordPlace extends FilePlace {
+  readonly key: Digest;
+}
+
 /** The table of the call log's sealed prefix, open for being searched. */
 export class CallTable implements Disposable {
   readonly #file: Deno.FsFile;
@@ -89,9 +94,9 @@ export class CallTable implements Disposable {
    *
    * @param isNewer Whether there is something newer of a key.
    */
-  *places(isNewer: (key: Digest) => boolean): Generator<FilePlace> {
+  *places(isNewer: (key: Digest) => boolean): Generator<RecordPlace> {
     for (const { digest, offset, length } of this.#table.rows()) {
-      if (!isNewer(digest)) yield { offset, length };
+      if (!isNewer(digest)) yield { key: digest, offset, length };
     }
   }
 

@@ -6,7 +6,14 @@ import type { Digest } from "../../value/value.ts";
 import { listUnnamed } from "../fold/bag_editor.ts";
 import { readUnsealed } from "../fold/unsealed_values.ts";
 import { scanCalls } from "../log/call_scan.ts";
-import { EMPTY_MANIFEST, type Manifest, readManifest, type SegmentEntry } from "../manifest.ts";
+import {
+  EMPTY_MANIFEST,
+  hasRoom,
+  type Manifest,
+  readManifest,
+  type SegmentEntry,
+  toNextSegment,
+} from "../manifest.ts";
 import { measure } from "../segment/seal.ts";
 import { readSegmentIndex } from "../segment/sealed_payload.ts";
 import { namedBy } from "./named_values.ts";
@@ -50,14 +57,20 @@ export function checkManifest({ layout }: Pick<VerifyContext, "layout">): Checke
     ...known,
     generation: toNewGeneration(),
     segments: [...known.segments, ...lost],
-    nextSegment: toNextSegment([...known.segments, ...lost]) + NUMBERS_SKIPPED,
+    nextSegment: toNextSegment({ ...known, segments: [...known.segments, ...lost] }) +
+      NUMBERS_SKIPPED,
   };
   return { report, manifest, changed: true };
 }
 
 function readKnown(layout: BagLayout, report: StepReport): Manifest | undefined {
   try {
-    if (!isMissing(layout.manifest)) return readManifest(layout);
+    if (!isMissing(layout.manifest)) {
+      const manifest = readManifest(layout);
+      if (hasRoom(manifest)) return manifest;
+      report.find({ file: "manifest.json", problem: "it has numbers that no bag comes to" });
+      return undefined;
+    }
     if (isNew(layout)) {
       report.unfinished++;
       return EMPTY_MANIFEST;
@@ -82,17 +95,13 @@ function recover(layout: BagLayout): Manifest {
     ...EMPTY_MANIFEST,
     generation: toNewGeneration(),
     segments: segments.sort((a, b) => Number(a.name) - Number(b.name)),
-    nextSegment: toNextSegment(segments) + NUMBERS_SKIPPED,
+    nextSegment: toNextSegment({ ...EMPTY_MANIFEST, segments }) + NUMBERS_SKIPPED,
   };
 }
 
 /** Open handles take a manifest whose generation is another one; milliseconds outrun any count. */
 function toNewGeneration(): number {
   return Date.now();
-}
-
-function toNextSegment(segments: readonly SegmentEntry[]): number {
-  return segments.reduce((next, { name }) => Math.max(next, Number(name) + 1), 1);
 }
 
 function toEntry(layout: BagLayout, name: string): SegmentEntry {
@@ -108,18 +117,19 @@ function listOthers(layout: BagLayout, manifest: Manifest): string[] {
 
 /** Complete segments that are newer than the manifest, with values that are nowhere else. */
 function findUnnamed(layout: BagLayout, manifest: Manifest): SegmentEntry[] {
-  const names = listOthers(layout, manifest).filter((name) => Number(name) >= manifest.nextSegment);
+  const next = toNextSegment(manifest);
+  const names = listOthers(layout, manifest).filter((name) => Number(name) >= next);
   if (names.length === 0) return [];
   const isKnown = createIsKnown(layout, manifest);
   return names.filter((name) => {
     const table = readSegmentIndex(layout, name);
     // A fold writes the table next: without it nothing was acknowledged to be here alone.
-    if (table === undefined) return Number(name) > manifest.nextSegment;
+    if (table === undefined) return Number(name) > next;
     const alone = new Set(table.rows().map(({ digest }) => digest).filter((one) => !isKnown(one)));
     if (alone.size === 0) return false;
     // A segment whose switch a loss of power has undone may have what is lost of journals, which
     // nobody has synced, nor records that name it.
-    return Number(name) > manifest.nextSegment || isAnyNamed(layout, alone);
+    return Number(name) > next || isAnyNamed(layout, alone);
   }).map((name) => toEntry(layout, name));
 }
 

@@ -9,7 +9,7 @@ import {
 import type { Digest } from "../../value/value.ts";
 import { checkBag } from "../bag_json.ts";
 import { createToSource } from "../fold/merge.ts";
-import { type Manifest, type SegmentEntry, writeManifest } from "../manifest.ts";
+import { type Manifest, type SegmentEntry, toNextSegment, writeManifest } from "../manifest.ts";
 import { concatenate, iteratePayloads } from "../segment/rebuild_index.ts";
 import { encodeSegmentIndex, type IndexedPayload, measure, sealSegment } from "../segment/seal.ts";
 import { createSegmentReader, SealedPayload } from "../segment/sealed_payload.ts";
@@ -50,7 +50,7 @@ export async function checkSegments(
   const tables = new StepReport("tables");
   const live: SegmentEntry[] = [];
   const replaced: string[] = [];
-  let next = manifest.nextSegment;
+  let next = toNextSegment(manifest);
   let reserved = manifest;
   for (const entry of manifest.segments) {
     const examined = await examineSegment(context, segments, entry);
@@ -89,11 +89,11 @@ export async function checkSegments(
  * older than the manifest, and the next fold removes them; newer ones it would refuse to.
  */
 function reserveNumbers({ fileSystem, layout }: VerifyContext, manifest: Manifest): Manifest {
-  const { generation, nextSegment, segments } = manifest;
+  const { generation, segments } = manifest;
   const reserved = {
     ...manifest,
     generation: generation + 1,
-    nextSegment: nextSegment + segments.length,
+    nextSegment: toNextSegment(manifest) + segments.length,
   };
   writeManifest(fileSystem, layout, reserved);
   return reserved;

@@ -1,6 +1,7 @@
 import type { DiskValues } from "../../disk/disk_stores.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";
 import { digestValue } from "../../value/digest/digest_value.ts";
+import { isPayloadOf } from "../../value/is_payload_of.ts";
 import type { Digest, Payload } from "../../value/value.ts";
 
 /** Whether a value is there and decodes, or is not there, or is whole but not what it should be. */
@@ -88,10 +89,6 @@ export class CheckedValues {
    * @param payload The copy, whole; its bytes are free to be used.
    */
   isWrong(digest: Digest, payload: Payload): boolean {
-    try {
-      return digestValue(decodeValue(payload, (part) => this.#load(part))) !== digest;
-    } catch {
-      return true;
-    }
+    return !isPayloadOf(digest, payload, (part) => this.#load(part));
   }
 }
