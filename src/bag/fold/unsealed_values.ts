@@ -1,5 +1,5 @@
 import { toWriteTime } from "./file_clock.ts";
-import type { FileHandles } from "../../disk/file_system.ts";
+import { type FileHandles, readPieces } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { readShape } from "../journal/journal_format.ts";
@@ -112,12 +112,26 @@ export function* toBatches(
     const path = toJournalPath(layout, entry.journal);
     const shape = readShape(reader.from(path, entry.offset), entry);
     const source = new FileSource(reader, path, { ...entry, ...shape });
-    if (!source.isWhole()) continue;
+    if (!source.isWhole()) {
+      refuseUnreadable(handles, path, entry);
+      continue;
+    }
     if (place !== undefined) sources[place] = source;
     else seen.set(entry.digest, sources.push(source) - 1);
     bytes += entry.length;
   }
   yield { sources, sealed: unsealed.ends };
+}
+
+/** What its disk does not give now it may give later: it is not dropped. */
+function refuseUnreadable(
+  handles: FileHandles,
+  path: string,
+  { offset, length }: UnsealedEntry,
+): void {
+  const file = handles.open(path);
+  // An error names the place.
+  if (file !== undefined) Array.from(readPieces(file, offset, offset + length), () => undefined);
 }
 
 function isSame(one: StoredSource, { kind, crc }: UnsealedEntry): boolean {

@@ -5,8 +5,9 @@ import {
   type FileSystem,
   isSameFile,
   lookAt,
-  readAt,
+  readAround,
   type ReadBytes,
+  readIfWhole,
 } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import { toPayload } from "../../disk/payload.ts";
@@ -212,7 +213,7 @@ export class JournalIndex {
 
   #readAt(journal: string, offset: number, target: Uint8Array<ArrayBuffer>): boolean {
     const file = this.#handles.open(toJournalPath(this.#layout, journal));
-    return file !== undefined && readAt(file, offset, target);
+    return file !== undefined && readIfWhole(file, offset, target);
   }
 
   /**
@@ -227,9 +228,9 @@ export class JournalIndex {
       // Sealed and removed since it was listed.
       if (file === undefined) continue;
       const tail = this.#tail(name, manifest.sealed[name] ?? 0);
-      tail.scanned = scanJournal(file, tail.scanned, (entry) => {
-        tail.entries.set(toRow(entry));
-      });
+      const take = (entry: JournalEntry) => tail.entries.set(toRow(entry));
+      // What its disk does not give is as good as damaged.
+      tail.scanned = scanJournal(file, tail.scanned, take, readAround);
     }
   }
 

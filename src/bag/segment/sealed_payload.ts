@@ -5,9 +5,9 @@ import {
   ifThere,
   mayHave,
   openIfThere,
-  readAt,
   type ReadBytes,
-  readWhole,
+  readDerived,
+  readIfWhole,
 } from "../../disk/file_system.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
@@ -140,7 +140,7 @@ export function readSegmentIndex(
 }
 
 function readInMemory(path: string): DigestTable | undefined {
-  const bytes = readWhole(path);
+  const bytes = readDerived(path);
   return bytes && DigestTable.decode(bytes, PURPOSE.values);
 }
 
@@ -164,7 +164,7 @@ export function createSegmentReader(
   const toRead = (path: string): ReadBytes => (offset, target) => {
     const file = handles.open(path);
     return file !== undefined && mayHave(file, offset, target.length) &&
-      readAt(file, offset, target);
+      readIfWhole(file, offset, target);
   };
   return {
     segment: toRead(toSegmentPath(layout, name)),

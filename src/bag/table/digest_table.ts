@@ -8,7 +8,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import { readAt } from "../../disk/file_system.ts";
+import { readIfWhole } from "../../disk/file_system.ts";
 import type { PayloadDescription } from "../../disk/payload.ts";
 import type { Digest } from "../../value/value.ts";
 
@@ -168,14 +168,14 @@ export class DigestTable {
     if (file.seekSync(0, Deno.SeekMode.End) < end) return undefined;
     if (end <= MEMORY_BYTES) {
       const bytes = new Uint8Array(end);
-      return readAt(file, 0, bytes) ? DigestTable.decode(bytes, purpose) : undefined;
+      return readIfWhole(file, 0, bytes) ? DigestTable.decode(bytes, purpose) : undefined;
     }
     const prefixes = new Uint32Array(header.size);
     const buffer = new Uint8Array(CHUNK_BYTES);
     let crc = 0;
     for (let at = TABLE_HEADER_BYTES; at < end; at += CHUNK_BYTES) {
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, end - at));
-      if (!readAt(file, at, chunk)) return undefined;
+      if (!readIfWhole(file, at, chunk)) return undefined;
       crc = crc32(chunk, crc);
       takePrefixes(prefixes, (at - TABLE_HEADER_BYTES) / ROW_BYTES, chunk);
     }
@@ -269,14 +269,14 @@ export class DigestTable {
  */
 export function readTableHeader(file: Deno.FsFile, purpose: number): TableHeader | undefined {
   const bytes = new Uint8Array(TABLE_HEADER_BYTES);
-  return readAt(file, 0, bytes) ? decodeTableHeader(bytes, purpose) : undefined;
+  return readIfWhole(file, 0, bytes) ? decodeTableHeader(bytes, purpose) : undefined;
 }
 
 /** Most tables of a bag of large arrays are read by this one read. */
 function readBegin(file: Deno.FsFile): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(BEGIN_BYTES);
-  file.seekSync(0, Deno.SeekMode.Start);
-  return bytes.subarray(0, file.readSync(bytes) ?? 0);
+  const begin = bytes.subarray(0, Math.min(BEGIN_BYTES, file.seekSync(0, Deno.SeekMode.End)));
+  return readIfWhole(file, 0, begin) ? begin : begin.subarray(0, 0);
 }
 
 function takePrefixes(
@@ -332,7 +332,7 @@ class FileRows implements RowSource {
       const file = this.#open();
       this.#begin = row;
       this.#end = row;
-      if (file === undefined || !readAt(file, toTableBytes(row), bytes)) return -1;
+      if (file === undefined || !readIfWhole(file, toTableBytes(row), bytes)) return -1;
       this.#end = row + count;
     }
     return (row - this.#begin) * ROW_BYTES;

@@ -1,5 +1,5 @@
 import { LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
-import { type FilePlace, openIfThere, readAt, readWhole } from "../../disk/file_system.ts";
+import { type FilePlace, openIfThere, readAt, readDerived } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
 import { type CallLine, scanCalls, type SkippedLine } from "../log/call_scan.ts";
 import { isTableOf } from "../log/call_table.ts";
@@ -58,7 +58,7 @@ export async function checkLog(
     damaged: new Set(),
     doubtful: [],
   };
-  const content = readWhole(layout.callIndex);
+  const content = readDerived(layout.callIndex);
   const table = content && DigestTable.decode(content, PURPOSE.calls);
   const fits = table !== undefined && isTableOf(table, file, manifest.logGeneration);
   readLines(reading, fits ? table.subject.length : 0);

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { openIfThere, readWhole, replaceFile } from "../../disk/file_system.ts";
+import { openIfThere, readDerived, replaceFile } from "../../disk/file_system.ts";
 import {
   toSegmentIndexPath,
   toSegmentName,
@@ -176,7 +176,7 @@ async function examineSegment(
   using file = openIfThere(toSegmentPath(layout, entry.name));
   const payloads = file && await readPayloads(context, report, file);
   const table = file && payloads && concatenate(encodeSegmentIndex(file, payloads));
-  const content = readWhole(toSegmentIndexPath(layout, entry.name));
+  const content = readDerived(toSegmentIndexPath(layout, entry.name));
   if (table === undefined || content === undefined || Buffer.compare(table, content) !== 0) {
     const problem = file === undefined
       ? "it is missing"
