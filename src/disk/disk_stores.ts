@@ -240,6 +240,7 @@ export abstract class DiskCalls implements CallStore {
  */
 export function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
   if (line === undefined) return undefined;
+  if (RECORDS.has(line)) return line as unknown as CallRecord;
   const { key, module, task, result, args, ignored, version } = line;
   const { scheme, started, duration, code, metadata } = line;
   const isRecord = typeof key === "string" && typeof module === "string" &&
@@ -249,9 +250,14 @@ export function toCallRecord(line: Record<string, unknown> | undefined): CallRec
     (version === undefined || isName(version)) && isOptional(scheme, "number") &&
     isOptional(started, "number") && isOptional(duration, "number") &&
     isOptional(code, "string") && (metadata === undefined || isObject(metadata));
+  if (!isRecord) return undefined;
+  if (Object.isFrozen(line)) RECORDS.add(line);
   // All fields were looked at that have a type of their own.
-  return isRecord ? line as unknown as CallRecord : undefined;
+  return line as unknown as CallRecord;
 }
+
+/** Lines that are records for good: those of a bag are kept, and asked for with each hit. */
+const RECORDS = new WeakSet<object>();
 
 function isArgument(argument: unknown): boolean {
   if (!isObject(argument)) return false;

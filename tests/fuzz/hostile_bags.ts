@@ -782,7 +782,7 @@ function show(value: unknown): string {
 }
 
 /** All of them, by what is hostile. */
-export const HOSTILE: Readonly<Record<string, () => Iterable<HostileBag>>> = {
+export const HOSTILE = {
   records: listRecords,
   lines: listLines,
   values: listValues,
@@ -790,4 +790,4 @@ export const HOSTILE: Readonly<Record<string, () => Iterable<HostileBag>>> = {
   manifests: listManifests,
   segments: listSegments,
   "other files": listOthers,
-};
+} satisfies Readonly<Record<string, () => Iterable<HostileBag>>>;

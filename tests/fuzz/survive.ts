@@ -4,6 +4,7 @@ import { query } from "@quiver/quiver/caches";
 import { Bag } from "../../src/cache/stored_cache.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { createDiskStores } from "../../src/store/open_stores.ts";
+import { signStores } from "../../src/store/signed/signed_stores.ts";
 import { copyBag } from "../durability/_copy_bag.ts";
 import { ENVIRONMENT, verify } from "../store/_small_bag.ts";
 
@@ -29,9 +30,9 @@ export function toResult(n: number): unknown {
 export const COUNT = 6;
 
 /** Makes a bag with tables, segments, a journal, touches and a rewritten log. */
-export async function createTemplate(path: string): Promise<void> {
+export async function createTemplate(path: string, keys: Keys): Promise<void> {
   const fill = async (from: number, to: number, compact: boolean) => {
-    await using bag = await openInline(path, "readwrite");
+    await using bag = await openInline(path, keys, "readwrite");
     await cacheScope({ cache: bag, strict: true }, async () => {
       for (let n = from; n < to; n++) await compute(n);
     });
@@ -40,15 +41,19 @@ export async function createTemplate(path: string): Promise<void> {
   await fill(0, COUNT - 2, true);
   await fill(COUNT - 2, COUNT, false);
   {
-    await using bag = await openInline(path, "readwrite");
+    await using bag = await openInline(path, keys, "readwrite");
     for (let n = 0; n < COUNT; n++) await bag.putValue(toResult(n));
   }
 }
 
-async function openInline(path: string, mode: "readwrite" | "read"): Promise<Bag> {
+/** The keys that a bag is signed with, if any. */
+export type Keys = readonly string[];
+
+async function openInline(path: string, keys: Keys, mode: "readwrite" | "read"): Promise<Bag> {
   const options = { fold: "manual", mode } as const;
   const files = await openBagFiles(path, options, ENVIRONMENT);
-  const stores = createDiskStores(files, { type: "bag", path, options: { mode } });
+  const plain = createDiskStores(files, { type: "bag", path, options: { mode } });
+  const stores = keys.length > 0 ? signStores(plain, keys) : plain;
   return new Bag({ stores, files, [Symbol.asyncDispose]: () => files.close() }, () => {});
 }
 
@@ -65,7 +70,14 @@ export interface Losses {
  * miss, or a clear error that names the bag, in bounded time; what runs anyway heals, a repair leaves a
  * sound bag.
  */
-export async function survive(path: string, context: string, losses: Losses = {}): Promise<void> {
+export async function survive(
+  path: string,
+  context: string,
+  { calls, forged = false }: Losses = {},
+  keys: Keys = [],
+): Promise<void> {
+  // Who has a key believes no value that is not what its digest says.
+  const losses = { forged: forged && keys.length === 0 };
   const tolerate = async (action: string, act: () => Promise<unknown>): Promise<boolean> => {
     try {
       await within(act());
@@ -77,13 +89,13 @@ export async function survive(path: string, context: string, losses: Losses = {}
   };
   for (const mode of ["read", "readwrite"] as const) {
     let bag: Bag | undefined;
-    if (!await tolerate(`open for ${mode}`, async () => bag = await openInline(path, mode))) {
+    if (!await tolerate(`open for ${mode}`, async () => bag = await openInline(path, keys, mode))) {
       continue;
     }
     assert(bag !== undefined);
     await using opened = bag;
     if (mode === "readwrite") {
-      await callAll(opened, `${context}: first calls`, losses, losses.calls?.length ?? COUNT);
+      await callAll(opened, `${context}: first calls`, losses, calls?.length ?? COUNT);
       await callAll(opened, `${context}: calls again`, losses, 0);
     }
     await tolerate("records", () => Array.fromAsync(opened.records()));
@@ -113,7 +125,7 @@ export async function survive(path: string, context: string, losses: Losses = {}
   if (!await tolerate("repair", () => verify(path, { repair: true, digests: true }))) return;
   const { sound, steps } = await verify(path);
   assert(sound, `${context}: ${JSON.stringify(steps.filter(({ problems }) => problems > 0))}`);
-  await using bag = await openInline(path, "readwrite");
+  await using bag = await openInline(path, keys, "readwrite");
   await callAll(bag, `${context}: calls after a repair`, losses, COUNT);
   await callAll(bag, `${context}: calls again after a repair`, losses, 0);
 }
@@ -177,15 +189,16 @@ function isClear(error: unknown, path: string): boolean {
 export async function surviveAll(
   directory: string,
   bags: Iterable<Losses & { readonly name: string; make(path: string): void | Promise<void> }>,
+  keys: Keys = [],
 ): Promise<number> {
   const template = `${directory}/template`;
-  await createTemplate(template);
+  await createTemplate(template, keys);
   let count = 0;
   for (const bag of bags) {
     const path = `${directory}/${count++}`;
     copyBag(template, path);
     await bag.make(path);
-    await survive(path, bag.name, bag);
+    await survive(path, bag.name, bag, keys);
     Deno.removeSync(path, { recursive: true });
   }
   Deno.removeSync(template, { recursive: true });

@@ -266,7 +266,7 @@ Deno.test("a repair of a bag keeps a good copy of a value behind one that is wro
     using directory = new TemporaryDirectory();
     const { path } = directory;
     await createSignedBag(path);
-    for (const { result } of CALLS.slice(0, 5)) {
+    for (const { result } of CALLS) {
       const { digest, parts: [part] } = encodeValue(result);
       const forged = part === undefined
         ? { ...wrong.value, digest }
