@@ -54,6 +54,7 @@ export type {
 export type { BagEntry } from "./store/browse/read_bag.ts";
 export type { RekeyResult } from "./store/rekey.ts";
 export type { SigningOptions } from "./store/signed/signing_keys.ts";
+export type { VerifyBagOptions } from "./store/verify/run_verify_worker.ts";
 export type { CacheStatistics, StorageStatistics } from "./store/stores.ts";
 export type { LimitedCall, LimitOptions } from "./store/limited/limits.ts";
 export type { Found, SweepResult } from "./store/stores.ts";

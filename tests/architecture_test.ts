@@ -77,8 +77,10 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
   ],
   "src/bag/verify": [
     "bag_verification.ts",
+    "named_values.ts",
     "repair_log.ts",
     "report.ts",
+    "verify_files.ts",
   ],
   "src/call/code": [
     "code_parts.ts",

@@ -282,12 +282,15 @@ export function isGzipLevel(level: unknown): level is number {
 /**
  * Tells whether `bag.json` can be read at all, whatever it says.
  *
- * @returns Whether it is there and is JSON.
+ * @param isOurs Whether other files are those of a bag for certain.
+ * @returns Whether it is there and is JSON; and of a bag, whether it is a bag's.
  */
-export function isBagJsonReadable(layout: BagLayout): boolean {
+export function isBagJsonReadable(layout: BagLayout, isOurs: boolean): boolean {
   try {
     const text = readBagJson(layout);
-    return text !== undefined && "format" in parse(layout, text);
+    if (text === undefined) return false;
+    const { format, version } = parse(layout, text);
+    return isOurs ? format === FORMAT && typeof version === "number" : format !== undefined;
   } catch (error) {
     if (error instanceof BagFormatError || error instanceof BagCorruptError) return false;
     throw error;

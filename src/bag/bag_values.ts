@@ -1,6 +1,6 @@
 import type { CacheGuard, StoredPart } from "../disk/disk_storage.ts";
 import { DiskValues } from "../disk/disk_stores.ts";
-import type { Found, MaybePromise } from "../disk/stores.ts";
+import type { Found, MaybePromise, ValueDescription } from "../disk/stores.ts";
 import { decodePlain } from "../value/codec/cbor.ts";
 import type { Digest, EncodedPart, Payload, PayloadSource, StoredPayload } from "../value/value.ts";
 import type { ByteCache } from "./byte_cache.ts";
@@ -155,6 +155,12 @@ export class BagValues extends DiskValues implements PayloadSource {
   find(digest: Digest): StoredPart | undefined {
     this.#guard.checkOpen("look into");
     return this.#options.stored.find(digest);
+  }
+
+  /** As the base class says; the parts are those of all copies, as one may be made up. */
+  override describe(digest: Digest): ValueDescription | undefined {
+    const part = this.find(digest);
+    return part && { bytes: part.length, parts: this.#options.stored.partsOf(digest) };
   }
 }
 

@@ -32,8 +32,13 @@ const PATIENCE = 30_000;
 const MOST_VALUES = 2 ** 32;
 const MOST_BYTES = 2 ** 50;
 
-/** The number of a segment is one that counts how often segments were made. */
-const NAME_REGEXP = /^\d{1,15}$/;
+/** The number of a segment is one that counts how often segments were made: there are more to come. */
+const NAME_REGEXP = /^\d{1,14}$/;
+const MOST_SEGMENTS = 10 ** 14;
+
+/** So often no manifest was replaced, nor a log; a checksum is made of the latter. */
+const MOST_GENERATIONS = 2 ** 52;
+const MOST_LOGS = 2 ** 31;
 
 /** A live segment. */
 export interface SegmentEntry {
@@ -122,19 +127,36 @@ export function writeManifest(
   layout: BagLayout,
   manifest: Manifest,
 ): void {
+  // Somebody has written counts into it that are the last ones.
+  if (!isManifest(manifest)) throw toCorruptError(layout, "has no number left");
   const text = JSON.stringify(manifest).slice(0, -1);
   replaceFile(fileSystem, layout.manifest, [encodeCheckedLine(text)]);
   fileSystem.syncDirectory(layout.root);
 }
 
+/**
+ * Tells which number the next segment gets: whatever the manifest says, none that would put it in the
+ * place of one that is live.
+ */
+export function toNextSegment({ nextSegment, segments }: Manifest): number {
+  return segments.reduce((next, { name }) => Math.max(next, Number(name) + 1), nextSegment);
+}
+
+/** Tells whether a manifest can be replaced as often as anybody will: any but one that is made up. */
+export function hasRoom({ generation, nextSegment, logGeneration }: Manifest): boolean {
+  return Math.max(generation / MOST_GENERATIONS, nextSegment / MOST_SEGMENTS) < 0.5 &&
+    logGeneration / MOST_LOGS < 0.5;
+}
+
 function isManifest(content: unknown): content is Manifest {
-  return isObject(content) && isCount(content.generation) && isCount(content.nextSegment) &&
-    isCount(content.logGeneration) && Array.isArray(content.segments) &&
+  return isObject(content) && isCount(content.generation, MOST_GENERATIONS) &&
+    isCount(content.nextSegment, MOST_SEGMENTS) && isCount(content.logGeneration, MOST_LOGS) &&
+    Array.isArray(content.segments) &&
     content.segments.every(isSegmentEntry) &&
     new Set(content.segments.map(({ name }) => Number(name))).size === content.segments.length &&
     isObject(content.sealed) &&
     Object.values(content.sealed).every((count) => isCount(count)) &&
-    (content.sweeps === undefined || isCount(content.sweeps));
+    (content.sweeps === undefined || isCount(content.sweeps, MOST_GENERATIONS));
 }
 
 function isSegmentEntry(content: unknown): content is SegmentEntry {

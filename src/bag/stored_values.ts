@@ -1,3 +1,4 @@
+import { mayRefer, referencesOf } from "../value/codec/references.ts";
 import type { Digest, Payload, StoredPayload } from "../value/value.ts";
 import { type FileHandles, type FileSystem, isMissing } from "../disk/file_system.ts";
 import type { StoredPart } from "../disk/disk_storage.ts";
@@ -102,6 +103,27 @@ export class StoredValues {
    */
   read(digest: Digest): Payload | undefined {
     return this.#findAgain(() => this.#journals.read(digest) ?? this.#sealed.read(digest));
+  }
+
+  /**
+   * Lists the parts of a value that is known: those of all its copies, as one may be made up.
+   *
+   * @param digest The digest of the value.
+   * @returns The digests of the parts, each once.
+   */
+  partsOf(digest: Digest): readonly Digest[] {
+    const parts = new Set<Digest>();
+    for (const stored of [this.#journals, this.#sealed]) {
+      for (const payload of stored.copies(digest, mayRefer)) {
+        try {
+          for (const part of referencesOf(payload)) parts.add(part);
+        } catch (error) {
+          // It cannot be decoded, either: nobody needs its parts.
+          if (!(error instanceof SyntaxError)) throw error;
+        }
+      }
+    }
+    return [...parts];
   }
 
   /**

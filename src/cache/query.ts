@@ -202,7 +202,6 @@ export interface QueryOptions {
  * Selects calls of a cache: those of a task, of a version, with a tag…
  *
  * A record that turns out to be damaged is passed over with a warning, and costs none of the others.
- * What a bag has passed over before, when it made the table of its call log, only `verify()` finds.
  *
  * @param cache The cache.
  * @param what A task, what the calls have in common, or a function that tells; all, if not given.

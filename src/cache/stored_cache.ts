@@ -19,6 +19,7 @@ import type {
 } from "../store/exchange/import_datasets.ts";
 import type { OpenFiles } from "../store/open_stores.ts";
 import type { SigningOptions } from "../store/signed/signing_keys.ts";
+import type { VerifyBagOptions } from "../store/verify/run_verify_worker.ts";
 import type { SweepResult } from "../store/stores.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import { Cache } from "./cache.ts";
@@ -397,7 +398,8 @@ export class Bag extends Cache implements AsyncDisposable {
 
   /**
    * Checks everything in the directory, and repairs it if that is wanted; see {@linkcode verifyBag},
-   * which also takes a bag that cannot be opened any more.
+   * which also takes a bag that cannot be opened any more. A bag that was opened with signing keys is
+   * checked with these.
    *
    * @param options What to do.
    * @returns What each step found, as data to be printed.
@@ -407,7 +409,9 @@ export class Bag extends Cache implements AsyncDisposable {
     if (options.repair === true && this.readOnly) {
       throw new QuiverError(`Cannot repair "${this.path}": it was opened with mode: "read"`);
     }
-    return await verifyBag(this.path, options);
+    const { stores: { description } } = this.#opened;
+    const signingKey = description?.type === "signed" ? description.keys : [];
+    return await verifyBag(this.path, { ...options, signingKey });
   }
 
   /**
@@ -580,7 +584,15 @@ export async function openBag(path: string | URL, options: OpenBagOptions = {}):
  *
  * Others may read and write meanwhile; nobody folds until it has ended. A repair loses nothing that
  * is whole: damaged files are copied to `quarantine/` before they are replaced, and calls whose
- * results cannot be had are forgotten, so that they are computed again.
+ * results cannot be had are forgotten, so that they are computed again. An argument that cannot be had
+ * costs its call nothing: the record says `lost` where it said `value`.
+ *
+ * What a program leaves that is killed, or a machine that loses power, is no problem: the end of a line
+ * or value that was never acknowledged, and zeros in its place, are `unfinished`.
+ *
+ * A bag that is signed is repaired without its keys, and nothing is lost by that: what is whole stays a
+ * hit for who has a key, and nothing else becomes one. With `signingKey` the report also counts as
+ * `missed` what is a miss with these keys only: calls that somebody else has signed, or nobody.
  *
  * Requires `--allow-read` and, for a repair, `--allow-write` of the directory.
  *
@@ -610,7 +622,7 @@ export async function openBag(path: string | URL, options: OpenBagOptions = {}):
  */
 export async function verifyBag(
   path: string | URL,
-  options: VerifyOptions = {},
+  options: VerifyBagOptions = {},
 ): Promise<VerifyReport> {
   const { runVerifyWorker } = await importLater<
     typeof import("../store/verify/run_verify_worker.ts")

@@ -27,13 +27,14 @@ export interface CallRecord {
    * The arguments, ignored ones left out: the parameter's name, or its position (`"2"`) where it has
    * none; its position among all arguments, which records of old versions do not tell; the argument
    * digest, which the key is made of; and the digest under which the argument itself is stored, if it
-   * is.
+   * is, or was until a repair found it damaged (`lost`).
    */
   readonly args: readonly {
     readonly name: string;
     readonly position?: number;
     readonly digest: Digest;
     readonly value?: Digest;
+    readonly lost?: Digest;
   }[];
   /**
    * The positions of the parameters that the task ignores, in ascending order, that of a rest parameter

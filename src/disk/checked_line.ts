@@ -56,6 +56,15 @@ function writeDigits(line: Uint8Array, at: number, number: number): void {
 }
 
 /**
+ * Makes the end of a line.
+ *
+ * @param crc The CRC-32 of its text.
+ */
+export function toCheck(crc: number): string {
+  return `${BEFORE_DIGITS}${crc.toString(16).padStart(DIGITS, "0")}${AFTER_DIGITS}`;
+}
+
+/**
  * Tells whether a line is as it was written.
  *
  * @param line The line without line feeds.

@@ -1,10 +1,15 @@
 import type { CallRecord } from "../call/call_record.ts";
 import { decodeFound } from "../value/codec/decode_value.ts";
 import { mayRefer, referencesOf } from "../value/codec/references.ts";
-import { digestValue } from "../value/digest/digest_value.ts";
+import { isPayloadOf } from "../value/is_payload_of.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.ts";
 import { encodeCallLine } from "./checked_line.ts";
-import type { CacheGuard, StorageStatistics, StoredPart } from "./disk_storage.ts";
+import {
+  type CacheGuard,
+  isDigest,
+  type StorageStatistics,
+  type StoredPart,
+} from "./disk_storage.ts";
 import type { DiskLeases } from "./leases.ts";
 import type {
   CallStore,
@@ -105,15 +110,37 @@ export abstract class DiskValues implements ValueStore {
     return before.then(() => this.putPart(copy));
   }
 
-  /** As the interface says. */
+  /**
+   * As the interface says. What cannot be decoded is rejected, so that it is stored again where it is
+   * computed again.
+   *
+   * @throws {SyntaxError} If there is no copy that can be decoded.
+   */
   get(digest: Digest): Found<unknown> {
-    return decodeFound(digest, this.#load);
+    try {
+      return decodeFound(digest, this.#load);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      const behind = this.reject(digest) ? this.get(digest) : undefined;
+      if (behind?.hit === true) return behind;
+      throw error;
+    }
   }
 
   /** As the interface says. */
   reject(digest: Digest): boolean {
+    return this.listWrong(digest).map((part) => this.rejectPart(part)).some((again) => again);
+  }
+
+  /**
+   * Tells what is wrong with a value that is not what its digest says.
+   *
+   * @param digest The digest of the value.
+   * @returns Its parts that are not what their digests say; if there are none, the value itself.
+   */
+  listWrong(digest: Digest): readonly Digest[] {
     const wrong = this.#partsOf(digest).filter((part) => !this.#isRight(part));
-    return [digest, ...wrong].map((part) => this.rejectPart(part)).some((again) => again);
+    return wrong.length > 0 ? wrong : [digest];
   }
 
   #partsOf(digest: Digest): readonly Digest[] {
@@ -131,15 +158,10 @@ export abstract class DiskValues implements ValueStore {
     return [...loaded];
   }
 
-  /** A part is an array, which its digest covers as it is. */
   #isRight(part: Digest): boolean {
-    try {
-      const found = this.get(part);
-      return !found.hit || digestValue(found.value) === part;
-    } catch (error) {
-      if (error instanceof SyntaxError) return false;
-      throw error;
-    }
+    const payload = this.load(part);
+    // A part has no parts.
+    return payload === undefined || isPayloadOf(part, payload, () => undefined);
   }
 }
 
@@ -266,15 +288,50 @@ export abstract class DiskCalls implements CallStore {
 
 /**
  * Makes a record of a line. A line that another program wrote may hold anything; what is no record is
- * no hit.
+ * no hit, and nothing that reads records has to expect it.
  */
-function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
-  if (
-    line === undefined || typeof line.key !== "string" || typeof line.result !== "string" ||
-    typeof line.module !== "string" || typeof line.task !== "string" || !Array.isArray(line.args)
-  ) return undefined;
-  // The fields that a hit relies on were looked at; the rest is for people to read.
+export function toCallRecord(line: Record<string, unknown> | undefined): CallRecord | undefined {
+  if (line === undefined) return undefined;
+  if (RECORDS.has(line)) return line as unknown as CallRecord;
+  const { key, module, task, result, args, ignored, version } = line;
+  const { scheme, started, duration, code, metadata } = line;
+  const isRecord = typeof key === "string" && typeof module === "string" &&
+    typeof task === "string" && typeof result === "string" && isDigest(result) &&
+    Array.isArray(args) && args.every(isArgument) &&
+    (ignored === undefined || (Array.isArray(ignored) && ignored.every(isName))) &&
+    (version === undefined || isName(version)) && isOptional(scheme, "number") &&
+    isOptional(started, "number") && isOptional(duration, "number") &&
+    isOptional(code, "string") && (metadata === undefined || isObject(metadata));
+  if (!isRecord) return undefined;
+  if (Object.isFrozen(line)) RECORDS.add(line);
+  // All fields were looked at that have a type of their own.
   return line as unknown as CallRecord;
+}
+
+/** Lines that are records for good: those of a bag are kept, and asked for with each hit. */
+const RECORDS = new WeakSet<object>();
+
+function isArgument(argument: unknown): boolean {
+  if (!isObject(argument)) return false;
+  const { name, position, digest, value, lost } = argument;
+  return isOptional(name, "string") && isOptional(position, "number") &&
+    isOptional(digest, "string") && isOptionalDigest(value) && isOptionalDigest(lost);
+}
+
+function isOptionalDigest(content: unknown): boolean {
+  return content === undefined || (typeof content === "string" && isDigest(content));
+}
+
+function isObject(content: unknown): content is Record<string, unknown> {
+  return typeof content === "object" && content !== null && !Array.isArray(content);
+}
+
+function isName(content: unknown): boolean {
+  return typeof content === "string" || typeof content === "number";
+}
+
+function isOptional(content: unknown, type: "string" | "number"): boolean {
+  return content === undefined || typeof content === type;
 }
 
 /** Records of which each has a place of its own, such as a file or a row. */

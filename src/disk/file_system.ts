@@ -17,6 +17,7 @@
  * @module
  */
 import { BagCorruptError } from "../base/errors.ts";
+import { isOfSystem } from "../base/system_error.ts";
 
 /** What a bag does to a disk, one system call a method. */
 export interface FileSystem {
@@ -45,7 +46,7 @@ export const DISK: FileSystem = {
   open(path, options) {
     // The system itself makes no new file where there is a link.
     if (options.createNew !== true) refuseLink(path);
-    return makingRoom(() => Deno.openSync(path, options));
+    return named(path, makingRoom(() => Deno.openSync(path, options)));
   },
   write: (file, bytes) => file.writeSync(bytes),
   truncate: (file, length) => file.truncateSync(length),
@@ -147,15 +148,57 @@ export function toTemporaryPath(path: string): string {
  *
  * @param offset Where to begin, in bytes.
  * @returns Whether the file had that many bytes.
+ * @throws {BagCorruptError} If the disk does not give them.
  */
 export function readAt(file: Deno.FsFile, offset: number, bytes: Uint8Array): boolean {
   if (bytes.length === 0) return true;
-  file.seekSync(offset, Deno.SeekMode.Start);
-  let filled = file.readSync(bytes) ?? 0;
-  while (filled < bytes.length) {
-    const count = file.readSync(bytes.subarray(filled));
-    if (count === null) return false;
-    filled += count;
+  try {
+    file.seekSync(offset, Deno.SeekMode.Start);
+    let filled = file.readSync(bytes) ?? 0;
+    while (filled < bytes.length) {
+      const count = file.readSync(bytes.subarray(filled));
+      if (count === null) return false;
+      filled += count;
+    }
+    return true;
+  } catch (error) {
+    throw toReadError(file, offset, error);
+  }
+}
+
+/**
+ * The same of bytes that may be missing: what the disk does not give is as good as damaged.
+ *
+ * @param offset Where to begin, in bytes.
+ * @returns Whether the file had that many bytes, and the disk gave them.
+ */
+export function readIfWhole(file: Deno.FsFile, offset: number, bytes: Uint8Array): boolean {
+  try {
+    return readAt(file, offset, bytes);
+  } catch (error) {
+    if (error instanceof UnreadableError) return false;
+    throw error;
+  }
+}
+
+/** How much of a file that cannot be read is left out at once. */
+const BLOCK_BYTES = 4096;
+
+/**
+ * The same, with zeros in the place of what the disk does not give.
+ *
+ * @param offset Where to begin, in bytes.
+ * @returns Whether the file had that many bytes.
+ */
+export function readAround(file: Deno.FsFile, offset: number, bytes: Uint8Array): boolean {
+  try {
+    return readAt(file, offset, bytes);
+  } catch (error) {
+    if (!(error instanceof UnreadableError)) throw error;
+  }
+  for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
+    const block = bytes.subarray(at, at + BLOCK_BYTES);
+    if (!readIfWhole(file, offset + at, block)) block.fill(0);
   }
   return true;
 }
@@ -194,7 +237,8 @@ const FAR_OFFSET = 2 ** 40;
  *
  * @param offset Where the piece begins, in bytes.
  * @param length How long it is, in bytes; no memory is taken for what is not there.
- * @returns The bytes, or `undefined` when the file does not have that many.
+ * @returns The bytes, or `undefined` when the file does not have that many, or its disk does not give
+ * them.
  */
 export function readPiece(
   file: Deno.FsFile,
@@ -203,7 +247,7 @@ export function readPiece(
 ): Uint8Array<ArrayBuffer> | undefined {
   if (!mayHave(file, offset, length)) return undefined;
   const bytes = new Uint8Array(length);
-  return readAt(file, offset, bytes) ? bytes : undefined;
+  return readIfWhole(file, offset, bytes) ? bytes : undefined;
 }
 
 /**
@@ -219,6 +263,16 @@ export function mayHave(file: Deno.FsFile, offset: number, length: number): bool
   return offset + length <= file.seekSync(0, Deno.SeekMode.End);
 }
 
+/**
+ * Reads a file that follows from others, and is made again where it cannot be read.
+ *
+ * @returns The content, or `undefined` when there is no such file, or its disk does not give it.
+ */
+export function readDerived(path: string): Uint8Array<ArrayBuffer> | undefined {
+  using file = openIfThere(path);
+  return file && readPiece(file, 0, file.seekSync(0, Deno.SeekMode.End));
+}
+
 /** What a file of a cache has at the most that says a few things of all of it, in bytes. */
 export const SMALL_FILE_BYTES: number = 64 * 1024;
 
@@ -228,7 +282,7 @@ export const SMALL_FILE_BYTES: number = 64 * 1024;
  *
  * @param most How many bytes such a file has at the most: no memory is taken for more.
  * @returns The content, or `undefined` when there is no such file.
- * @throws {BagCorruptError} If it has more.
+ * @throws {BagCorruptError} If it has more, or its disk does not give it.
  */
 export function readWhole(
   path: string,
@@ -245,7 +299,8 @@ export function readWhole(
       most,
     );
   }
-  return readPiece(file, 0, size);
+  const bytes = new Uint8Array(size);
+  return readAt(file, 0, bytes) ? bytes : undefined;
 }
 
 /**
@@ -302,7 +357,33 @@ export function lookAt(path: string): Deno.FileInfo | undefined {
  */
 export function openIfThere(path: string): Deno.FsFile | undefined {
   refuseLink(path);
-  return ifThere(() => makingRoom(() => Deno.openSync(path)));
+  return ifThere(() => named(path, makingRoom(() => Deno.openSync(path))));
+}
+
+/** What open files are called: the system does not say it where they cannot be read. */
+const NAMES = new WeakMap<Deno.FsFile, string>();
+
+function named(path: string, file: Deno.FsFile): Deno.FsFile {
+  NAMES.set(file, path);
+  return file;
+}
+
+/** A part of a file that its disk does not give. */
+class UnreadableError extends BagCorruptError {
+  override name = "BagCorruptError";
+}
+
+function toReadError(file: Deno.FsFile, offset: number, cause: unknown): unknown {
+  if (!isOfSystem(cause)) return cause;
+  const path = NAMES.get(file) ?? "a file";
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return new UnreadableError(
+    `Cannot read "${path}" at byte ${offset}: ${said}; look after its disk, and put back the ` +
+      "file from a backup",
+    path,
+    offset,
+    { cause },
+  );
 }
 
 /**
@@ -491,9 +572,10 @@ export class FileWindow {
     if (this.#bytes.length < size) this.#bytes = new Uint8Array(size);
     this.#begin = offset;
     this.#length = Math.min(this.#bytes.length, rest);
-    if (readAt(this.#file, offset, this.#bytes.subarray(0, this.#length))) return true;
-    this.#length = 0;
-    return false;
+    if (readIfWhole(this.#file, offset, this.#bytes.subarray(0, this.#length))) return true;
+    // What lies behind the piece may be what cannot be read.
+    this.#length = readIfWhole(this.#file, offset, this.#bytes.subarray(0, length)) ? length : 0;
+    return this.#length > 0 || length === 0;
   }
 }
 

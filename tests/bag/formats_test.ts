@@ -153,7 +153,7 @@ Deno.test("toBatches() divides what is unsealed, and leaves out what is known or
   const unsealed = readUnsealed(layout, handles, EMPTY_MANIFEST, Date.now);
   const isSealed = ({ digest }: { digest: string }) => digest === c.digest;
   const batches = Array.from(
-    toBatches(layout, handles, unsealed, 200, isSealed),
+    toBatches(layout, handles, unsealed, 200, { isSealed, isRight: () => true }),
     ({ sources, sealed }) => ({
       digests: sources.map((source) => source.digest),
       sealed: new Map(sealed),

@@ -227,6 +227,32 @@ for (const [kind, { open, settle, damage }] of Object.entries(ON_DISK)) {
   });
 }
 
+Deno.test("a line that was damaged before its table was made is told of by a query", async () => {
+  const path = await Deno.makeTempDir();
+  {
+    await using bag = await openBag(path, { fold: "manual" });
+    await fill(bag, [{ task: "f" }, { task: "broken" }, { task: "f" }]);
+  }
+  damageFile(`${path}/calls.jsonl`, toKey(1));
+  // A fold makes a table where the log is long, and a rewrite makes one of all.
+  for (const makeTable of ["fold", "compact"] as const) {
+    {
+      await using bag = await openBag(path, { fold: "manual" });
+      const records = Array.from({ length: 300 }, () => ({ task: "x".repeat(300) }));
+      if (makeTable === "fold") await fill(bag, records);
+      await bag[makeTable]();
+    }
+    assert(Deno.statSync(`${path}/calls.index`).size > 64);
+    await using bag = await openBag(path, { mode: "read" });
+    const warnings: string[] = [];
+    const onWarning = ({ message }: QuiverWarning) => void warnings.push(message);
+    await query(bag, { task: "f" }, { onWarning }).count();
+    assertEquals(warnings.length, 1, makeTable);
+    assert(warnings[0]?.startsWith("Cannot read a damaged record of calls"), warnings[0]);
+  }
+  await Deno.remove(path, { recursive: true });
+});
+
 Deno.test("query() does not warn of a record whose writer died, which nobody was told of", async () => {
   const path = await Deno.makeTempDir();
   {

@@ -34,11 +34,11 @@ if (values.steps) {
     }
   }
 }
-if (losses > 0) {
-  await Deno.mkdir(`${directory}/power`);
-  const recording = await record(`${directory}/power`);
-  const options = { states: losses, seed, directory: `${directory}/power` };
-  const looked = await losePower(recording, options);
+for (const beside of losses > 0 ? ["nobody", "somebody careless"] as const : []) {
+  const path = `${directory}/power beside ${beside}`;
+  await Deno.mkdir(path);
+  const recording = await record(path, beside);
+  const looked = await losePower(recording, { states: losses, seed, directory: path });
   console.log(`${looked} calls were looked up after ${losses} losses of power: nothing was lost`);
 }
 const counts = await runKills({ kills, seed, directory });

@@ -1,9 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
-import { createPart, toDigest } from "../bag/_values.ts";
+import type { VerifyStep } from "../../src/bag/verify/report.ts";
+import { BagFormatError } from "../../src/base/errors.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
+import { toDigest } from "../bag/_values.ts";
 import { InlineFoldRunner } from "../bag/_inline_fold_runner.ts";
 import { UNSYNCED_DISK } from "../bag/_unsynced_disk.ts";
+import { verify } from "../store/_small_bag.ts";
 import {
   createRandom,
   type Fate,
@@ -22,6 +26,8 @@ interface Acknowledged {
 
 /** A program that worked with a bag, and what it was told. */
 interface Recording {
+  /** Whether somebody works beside it who syncs nothing. */
+  readonly careless: boolean;
   readonly disk: RecordingDisk;
   readonly root: string;
   readonly acknowledged: readonly Acknowledged[];
@@ -30,11 +36,19 @@ interface Recording {
 const SIZES = [30, 5000, 40_000];
 
 function toValue(name: string) {
-  return createPart(name, SIZES[name.length % SIZES.length] ?? 30);
+  const size = SIZES[name.length % SIZES.length] ?? 30;
+  return encodeValue(Uint8Array.from({ length: size }, (_, i) => name.charCodeAt(i % name.length)));
 }
 
-/** Puts values and calls, folds, compacts, forgets and collects, beside one who syncs nothing. */
-export async function record(directory: string): Promise<Recording> {
+/**
+ * Puts values and calls, folds, compacts, forgets and collects.
+ *
+ * @param beside Whether one works beside it who syncs nothing.
+ */
+export async function record(
+  directory: string,
+  beside: "nobody" | "somebody careless",
+): Promise<Recording> {
   const disk = new RecordingDisk();
   const root = `${directory}/bag`;
   const environment = { fileSystem: disk, runner: new InlineFoldRunner(disk) };
@@ -51,18 +65,22 @@ export async function record(directory: string): Promise<Recording> {
   };
   const options = { fold: "manual", durability: "power", journalBytes: 64 * 1024 } as const;
   const bag = await openBagFiles(root, options, environment);
-  const careless = await openBagFiles(root, { ...options, durability: "process" }, environment);
+  const careless = beside === "nobody"
+    ? undefined
+    : await openBagFiles(root, { ...options, durability: "process" }, environment);
   for (const name of ["a", "bb", "ccc", "dddd"]) put(bag, name);
   // Known from the journal of somebody who has not synced it.
   for (const name of ["e", "ff", "ggg"]) {
-    put(careless, name, false);
-    assert(bag.values.load(toValue(name).digest) !== undefined);
+    if (careless !== undefined) {
+      put(careless, name, false);
+      assert(bag.values.load(toValue(name).digest) !== undefined);
+    }
     put(bag, name);
   }
   await bag.fold();
   put(bag, "hhhh");
-  put(careless, "i", false);
-  await careless.fold();
+  if (careless !== undefined) put(careless, "i", false);
+  await (careless ?? bag).fold();
   put(bag, "i");
   forget(bag, "bb");
   const live = acknowledged.filter(({ forgotten }) => forgotten === Infinity)
@@ -70,8 +88,8 @@ export async function record(directory: string): Promise<Recording> {
   await bag.compact({ live, horizon: await bag.horizon(0), full: true });
   for (const name of ["jj", "a", "bb"]) put(bag, name);
   await bag.close();
-  await careless.close();
-  return { disk, root, acknowledged };
+  await careless?.close();
+  return { careless: careless !== undefined, disk, root, acknowledged };
 }
 
 /** Fates from "nothing has happened" to "all has", and whatever lies between. */
@@ -91,7 +109,7 @@ function toFate(random: () => number): Fate {
  * @returns How many acknowledged calls were looked up.
  */
 export async function losePower(
-  { disk, root, acknowledged }: Recording,
+  { careless, disk, root, acknowledged }: Recording,
   { states, seed, directory }: {
     readonly states: number;
     readonly seed: number;
@@ -108,6 +126,11 @@ export async function losePower(
     await Deno.mkdir(target);
     const left = toDiskState(disk.steps.slice(0, step), toFate(random));
     writeDiskState(left, root, `${target}/bag`);
+    const problems = await listProblems(`${target}/bag`);
+    // Only what was acknowledged without being synced may be missed, or be in a segment alone.
+    const allowed = careless ? ["manifest", "link file", "records"] : [];
+    const found = problems.filter(({ name }) => !allowed.includes(name));
+    assertEquals(found, [], `${context}: the bag is not sound`);
     const environment = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
     const open = async () => {
       try {
@@ -140,4 +163,15 @@ export async function losePower(
     await Deno.remove(target, { recursive: true });
   }
   return looked;
+}
+
+/** The steps of a check that find something wrong. */
+async function listProblems(path: string): Promise<readonly VerifyStep[]> {
+  try {
+    return (await verify(path)).steps.filter(({ problems }) => problems > 0);
+  } catch (error) {
+    // Its creator had not come far.
+    if (error instanceof BagFormatError && error.message.includes("no bag.json")) return [];
+    throw error;
+  }
 }

@@ -3,14 +3,17 @@
 // First every property of damaged files in turn, with new random data each time, for so many minutes;
 // then so many rounds of calls whose arguments are changed meanwhile, here and on each kind of worker;
 // then, to their ends, small bags with each of their bytes changed, and each of their files cut at
-// each of its lengths, which takes a few minutes more: --minutes=0 --calls=0 does only that. It ends
-// with an error at the first attack that is not answered by a right value, a miss or a clear error,
+// each of its lengths, and bags in which one thing is other than any writer makes it, with right
+// checksums, which takes a few minutes more: --minutes=0 --calls=0 does only that. It ends with an error
+// at the first attack that is not answered by a right value, a miss or a clear error,
 // and says how to repeat it.
 import fc from "fast-check";
 import { FROZEN } from "./frozen_calls.ts";
 import { TARGETS } from "./properties.ts";
 import { BAG_NAMES } from "./bags.ts";
 import { damageEverywhere } from "./damage_everywhere.ts";
+import { HOSTILE } from "./hostile_bags.ts";
+import { surviveAll } from "./survive.ts";
 
 /** How long one property is tried before the next one, in milliseconds. */
 const TURN = 5000;
@@ -74,6 +77,11 @@ try {
   fuzz(directory, Date.now() + minutes * 60_000, seed);
   if (calls > 0) await fuzzCalls(directory, calls, seed);
   for (const name of BAG_NAMES) await damageEverywhere(directory, name);
+  for (const [name, listBags] of Object.entries(HOSTILE)) {
+    const path = `${directory}/hostile ${name}`;
+    Deno.mkdirSync(path);
+    console.log(`${await surviveAll(path, listBags())} bags with hostile ${name}`);
+  }
 } finally {
   Deno.removeSync(directory, { recursive: true });
 }

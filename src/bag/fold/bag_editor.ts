@@ -19,7 +19,13 @@ import {
 import { isNoRoom } from "../../disk/room.ts";
 import { checkBag } from "../bag_json.ts";
 import type { Hdf5Access, Hdf5Environment } from "../hdf5/access.ts";
-import { type Manifest, readManifest, type SegmentEntry, writeManifest } from "../manifest.ts";
+import {
+  type Manifest,
+  readManifest,
+  type SegmentEntry,
+  toNextSegment,
+  writeManifest,
+} from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
 import { rebuildIndexes } from "../segment/rebuild_index.ts";
 import { sealSegment, type SegmentEnvironment } from "../segment/seal.ts";
@@ -88,7 +94,7 @@ export class BagEditor {
   async seal(sources: readonly SegmentSource[], newest: number): Promise<SegmentEntry> {
     const features = checkBag(this.layout);
     const environment = { ...await this.#toEnvironment(), pause: this.#pause, ...features };
-    const name = toSegmentName(this.#manifest.nextSegment);
+    const name = toSegmentName(toNextSegment(this.#manifest));
     return { ...await sealSegment(environment, name, sources), newest };
   }
 
@@ -109,8 +115,7 @@ export class BagEditor {
     // Whoever is killed between door and switch leaves a segment that no manifest names, which tells
     // the next fold to make the door anew: a new one before, or else an old one after the switch.
     const isNew = segments.length > this.#manifest.segments.length - old.length;
-    const last = Math.max(0, ...segments.map(({ name }) => Number(name)));
-    const nextSegment = Math.max(this.#manifest.nextSegment, last + 1);
+    const nextSegment = toNextSegment({ ...this.#manifest, segments });
     try {
       if (isNew) await this.#openLinkFile(segments);
       await commit(() => this.switch({ ...change, segments, nextSegment }));
@@ -217,7 +222,7 @@ export function createPause(): () => Promise<void> {
 
 const UNFINISHED_REGEXP =
   /^((?:bag|backup)\.json|id|manifest\.json|calls\.(index|jsonl)|values\.h5)\..*\.tmp$/;
-const SEGMENT_FILE_REGEXP = /^(\d+)\.(?:h5|index)(\..*\.tmp)?$/;
+const SEGMENT_FILE_REGEXP = /^(\d{1,14})\.(?:h5|index)(\..*\.tmp)?$/;
 
 /** A file in `segments/` that no manifest names. */
 interface UnnamedFile {
@@ -273,7 +278,8 @@ async function removeUnfinished(
 ): Promise<void> {
   const { layout, manifest } = editor;
   const unnamed = listUnnamed(layout, manifest);
-  const newer = unnamed.find(({ segment }) => Number(segment) > manifest.nextSegment);
+  const next = toNextSegment(manifest);
+  const newer = unnamed.find(({ segment }) => Number(segment) > next);
   if (newer !== undefined) {
     throw new BagCorruptError(
       `Cannot fold "${layout.root}": "${newer.path}" is newer than the manifest, which is an old ` +

@@ -5,12 +5,15 @@ import { type BagLayout, toJournalPath } from "../../disk/layout.ts";
 import { findOldestLease } from "../../disk/horizon.ts";
 import { clearLeases } from "../../disk/leases.ts";
 import { clearOwnFiles } from "../../disk/own_file.ts";
+import { toPayload } from "../../disk/payload.ts";
 import { isNoRoom } from "../../disk/room.ts";
+import { isPayloadOf } from "../../value/is_payload_of.ts";
 import type { Hdf5Environment } from "../hdf5/access.ts";
 import { removeJournal } from "../journal/journal_scan.ts";
 import { FoldLock, readManifest } from "../manifest.ts";
 import { rebuildIndexes, type RebuiltIndex } from "../segment/rebuild_index.ts";
 import { measure } from "../segment/seal.ts";
+import type { StoredSource } from "../segment/sealed_payload.ts";
 import { SealedValues } from "../segment/sealed_values.ts";
 import { BagEditor } from "./bag_editor.ts";
 import { boundFuture, compactSegments, dropSegments, mergeSmall } from "./compact.ts";
@@ -98,8 +101,10 @@ async function sealJournals(editor: BagEditor, sweep?: JournalSweep): Promise<Fo
   const isSealed = ({ journal, digest, kind, crc }: UnsealedEntry) => {
     if (sweep?.drops(journal, digest)) return true;
     const payload = sealed.read(digest);
-    // A copy that differs was written because the sealed one is not what its digest says.
-    if (payload?.kind !== kind || crc32(payload.bytes) !== crc) return false;
+    if (payload === undefined) return false;
+    const isSame = payload.kind === kind && crc32(payload.bytes) === crc;
+    // A copy that differs was written because the sealed one is not what its digest says, or it is wrong.
+    if (!isSame && !isPayloadOf(digest, payload, (part) => sealed.read(part))) return false;
     // The older copy stands for the one that was put into the journal.
     const left = touches.leave(digest, () => true, unsealed.newest);
     // While it would have to wait: then the newer copy is sealed, too.
@@ -107,7 +112,12 @@ async function sealJournals(editor: BagEditor, sweep?: JournalSweep): Promise<Fo
   };
   let values = 0;
   let bytes = 0;
-  for (const batch of toBatches(layout, handles, unsealed, SEGMENT_BYTES, isSealed)) {
+  const isRight = (source: StoredSource) => {
+    const payload = toPayload(source.kind, source.read());
+    return payload !== undefined &&
+      isPayloadOf(source.digest, payload, (part) => sealed.read(part));
+  };
+  for (const batch of toBatches(layout, handles, unsealed, SEGMENT_BYTES, { isSealed, isRight })) {
     await sealBatch(editor, batch, unsealed.newest, sweep);
     sealed.load(editor.manifest);
     values += batch.sources.length;

@@ -2,6 +2,7 @@ import { type FileSystem, openIfThere, replaceFile } from "../../disk/file_syste
 import type { BagLayout } from "../../disk/layout.ts";
 import { scanCalls } from "../log/call_scan.ts";
 import { CallTable, CallTail, checkPrefix, isEviction, isTailLong } from "../log/call_table.ts";
+import { isUnfinished } from "../log/unfinished_line.ts";
 import {
   compareDigests,
   encodeSortedTable,
@@ -38,11 +39,14 @@ export function sealCalls(
   const size = log.seekSync(0, Deno.SeekMode.End);
   if (!isTailLong(size - from, from)) return false;
   const tail = new CallTail();
-  const { end } = scanCalls(log, from, size, (line) => tail.set(line));
+  let damaged = old?.damaged ?? 0;
+  const { end } = scanCalls(log, from, size, (line) => tail.set(line), (line) => {
+    if (!isUnfinished(log, line)) damaged++;
+  });
   const check = checkPrefix(log, end, generation);
   if (check === undefined) return false;
   const newest = sortRows(tail.rows);
-  const subject = { purpose: PURPOSE.calls, length: end, check };
+  const subject = { purpose: PURPOSE.calls, length: end, check, damaged };
   let live = 0;
   const pieces = () => {
     live = 0;

@@ -1,4 +1,4 @@
-import type { FileHandles } from "../../disk/file_system.ts";
+import { type FileHandles, lookAt } from "../../disk/file_system.ts";
 import { type BagLayout, toSegmentPath, toSegmentPaths } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import type { SegmentEntry } from "../manifest.ts";
@@ -127,7 +127,10 @@ export function readMerged(
  * @returns Milliseconds since 1970.
  */
 export function newestOf(layout: BagLayout, { name, newest }: SegmentEntry): number {
-  return newest ?? Deno.statSync(toSegmentPath(layout, name)).mtime?.getTime() ?? Date.now();
+  if (newest !== undefined) return newest;
+  const there = lookAt(toSegmentPath(layout, name));
+  // Of a segment that is lost, no value is young.
+  return there === undefined ? 0 : there.mtime?.getTime() ?? Date.now();
 }
 
 /**

@@ -7,7 +7,8 @@
  * the name. So a line is either in the old file before that, and copied, or its writer comes after
  * that, sees that its file has no name any more, and appends to the new one. A line that is none
  * at the end of the old file has those look who only read. Lines that are damaged are kept, unless they
- * are zeros or longer than any record: they may be all that is left of one. Headers are written as if the records were put anew.
+ * are zeros or longer than any record: they may be all that is left of one. Those that were never
+ * finished go. Headers are written as if the records were put anew.
  *
  * @module
  */
@@ -30,6 +31,7 @@ import { HeaderSchedule } from "../log/call_headers.ts";
 import { decodeHeader } from "../log/call_line.ts";
 import { type CallLine, scanCalls } from "../log/call_scan.ts";
 import { checkPrefix, toRow } from "../log/call_table.ts";
+import { isUnfinished } from "../log/unfinished_line.ts";
 import { encodeTable, PURPOSE, type TableRow } from "../table/digest_table.ts";
 import type { BagEditor } from "./bag_editor.ts";
 
@@ -46,14 +48,14 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   const { fileSystem, layout, manifest } = editor;
   using old = openIfThere(layout.callLog);
   if (old === undefined) return;
-  const { lines, headers, end } = readLines(old);
+  const { lines, damaged, headers, end } = readLines(old);
   using temporary = new TemporaryFile(fileSystem, layout.callLog);
   using file = fileSystem.open(temporary.path, { read: true, write: true, createNew: true });
   const rows = copyLines(fileSystem, old, { lines, headers }, file);
   const length = file.seekSync(0, Deno.SeekMode.End);
   const logGeneration = manifest.logGeneration + 1;
   const check = checkPrefix(file, length, logGeneration) ?? 0;
-  const table = encodeTable({ purpose: PURPOSE.calls, length, check }, rows);
+  const table = encodeTable({ purpose: PURPOSE.calls, length, check, damaged }, rows);
   using lock = new LockFile(fileSystem, layout.callsLock, guardBag(layout, "readwrite"));
   await lock.lock();
   const size = old.seekSync(0, Deno.SeekMode.End);
@@ -84,7 +86,13 @@ export interface KeptLines {
   readonly headers: ReadonlyMap<string, CallLine>;
 }
 
-function readLines(log: Deno.FsFile): KeptLines & { readonly end: number } {
+/** What is kept of a log, how many lines of it are damaged, and where it ends. */
+interface ReadLog extends KeptLines {
+  readonly damaged: number;
+  readonly end: number;
+}
+
+function readLines(log: Deno.FsFile): ReadLog {
   const newest = new Map<Digest, CallLine>();
   const headers = new Map<string, CallLine>();
   const unsound: KeptLine[] = [];
@@ -99,13 +107,16 @@ function readLines(log: Deno.FsFile): KeptLines & { readonly end: number } {
       else if (name !== undefined) headers.set(name, line);
       else unsound.push({ offset: line.offset, length: line.length });
     },
-    // The bytes are good until the next line only.
-    ({ offset, length, bytes }) => {
-      if (length === bytes.length && !isZeros(bytes)) unsound.push({ offset, length });
+    (line) => {
+      // The bytes are good until the next line only.
+      const { offset, length, bytes } = line;
+      if (length > bytes.length || isZeros(bytes) || isUnfinished(log, line)) return;
+      unsound.push({ offset, length });
     },
   );
   const kept: KeptLine[] = Array.from(newest.values()).filter(({ type }) => type === "record");
-  return { lines: kept.concat(unsound).sort((a, b) => a.offset - b.offset), headers, end };
+  const lines = kept.concat(unsound).sort((a, b) => a.offset - b.offset);
+  return { lines, damaged: unsound.length, headers, end };
 }
 
 /**

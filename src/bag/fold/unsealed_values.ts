@@ -1,11 +1,11 @@
 import { toWriteTime } from "../../disk/file_clock.ts";
-import type { FileHandles } from "../../disk/file_system.ts";
+import { type FileHandles, readPieces } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { readShape } from "../journal/journal_format.ts";
 import { type JournalEntry, scanSteps, toEntryEnd } from "../journal/journal_scan.ts";
 import type { Manifest } from "../manifest.ts";
-import { FileSource, SourceReader } from "../segment/sealed_payload.ts";
+import { FileSource, SourceReader, type StoredSource } from "../segment/sealed_payload.ts";
 import { MOST_VALUES } from "./merge.ts";
 
 /** A value in a journal that no segment has yet. */
@@ -66,6 +66,14 @@ export interface UnsealedBatch {
   readonly sealed: ReadonlyMap<string, number>;
 }
 
+/** What is to be known of a value of which there may be other copies. */
+export interface OtherCopies {
+  /** Whether a segment has the value of an entry, whole, and the same or right. */
+  readonly isSealed: (entry: UnsealedEntry) => boolean;
+  /** Whether a payload is what its digest is of: asked where copies differ. */
+  readonly isRight: (source: StoredSource) => boolean;
+}
+
 /**
  * Divides unsealed values into batches that become segments. What is damaged is left out: it cannot
  * be had any more.
@@ -73,7 +81,7 @@ export interface UnsealedBatch {
  * @param handles Where open files are kept.
  * @param unsealed What is in the journals.
  * @param limit How many bytes of payload a batch has, one value more or less.
- * @param isSealed Whether a segment has the value of an entry, whole and the same.
+ * @param copies Tells of other copies.
  * @returns The batches; the last one has all ends. There is at least one.
  */
 export function* toBatches(
@@ -81,10 +89,11 @@ export function* toBatches(
   handles: FileHandles,
   unsealed: UnsealedValues,
   limit: number,
-  isSealed: (entry: UnsealedEntry) => boolean,
+  { isSealed, isRight }: OtherCopies,
 ): Generator<UnsealedBatch> {
   const reader = new SourceReader(handles);
-  let seen = new Set<Digest>();
+  /** Where in the batch a value is. */
+  let seen = new Map<Digest, number>();
   const sealed = new Map<string, number>();
   let sources: FileSource[] = [];
   let bytes = 0;
@@ -94,17 +103,37 @@ export function* toBatches(
       sources = [];
       bytes = 0;
       // From here on they are sealed.
-      seen = new Set();
+      seen = new Map();
     }
     sealed.set(entry.journal, toEntryEnd(entry));
-    if (seen.has(entry.digest) || isSealed(entry)) continue;
+    const place = seen.get(entry.digest);
+    const known = place === undefined ? undefined : sources[place];
+    if (known === undefined ? isSealed(entry) : isSame(known, entry) || isRight(known)) continue;
     const path = toJournalPath(layout, entry.journal);
     const shape = readShape(reader.from(path, entry.offset), entry);
     const source = new FileSource(reader, path, { ...entry, ...shape });
-    if (!source.isWhole()) continue;
-    seen.add(entry.digest);
-    sources.push(source);
+    if (!source.isWhole()) {
+      refuseUnreadable(handles, path, entry);
+      continue;
+    }
+    if (place !== undefined) sources[place] = source;
+    else seen.set(entry.digest, sources.push(source) - 1);
     bytes += entry.length;
   }
   yield { sources, sealed: unsealed.ends };
+}
+
+/** What its disk does not give now it may give later: it is not dropped. */
+function refuseUnreadable(
+  handles: FileHandles,
+  path: string,
+  { offset, length }: UnsealedEntry,
+): void {
+  const file = handles.open(path);
+  // An error names the place.
+  if (file !== undefined) Array.from(readPieces(file, offset, offset + length), () => undefined);
+}
+
+function isSame(one: StoredSource, { kind, crc }: UnsealedEntry): boolean {
+  return one.kind === kind && one.crc === crc;
 }

@@ -5,8 +5,9 @@ import {
   type FileSystem,
   isSameFile,
   lookAt,
-  readAt,
+  readAround,
   type ReadBytes,
+  readIfWhole,
 } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import { toPayload } from "../../disk/payload.ts";
@@ -133,15 +134,42 @@ export class JournalIndex {
   read(digest: Digest): Payload | undefined {
     for (const [journal, { entries }] of this.#tails) {
       const index = entries.find(digest);
-      if (index === -1 || entries.markOf(index) === DAMAGED) continue;
-      const entry = toEntry(entries.row(index, digest));
-      const bytes = new Uint8Array(entry.length);
-      const whole = this.#readAt(journal, entry.offset, bytes) &&
-        (entries.markOf(index) === WHOLE || crc32(bytes) === entry.crc);
-      entries.mark(index, whole ? WHOLE : DAMAGED);
-      if (whole) return toPayload(entry.kind, bytes);
+      const payload = index === -1 ? undefined : this.#readCopy(journal, entries, index, digest);
+      if (payload !== undefined) return payload;
     }
     return undefined;
+  }
+
+  /**
+   * Reads all copies of a value, which differ where somebody has made one up.
+   *
+   * @param digest The digest of the value.
+   * @param isWanted Whether copies of a kind are to be read.
+   */
+  *copies(digest: Digest, isWanted: (kind: number) => boolean): Generator<Payload> {
+    for (const [journal, { entries }] of this.#tails) {
+      const index = entries.find(digest);
+      if (index === -1 || !isWanted(toEntry(entries.row(index, digest)).kind)) continue;
+      const payload = this.#readCopy(journal, entries, index, digest);
+      if (payload !== undefined) yield payload;
+    }
+  }
+
+  #readCopy(
+    journal: string,
+    entries: DigestRows,
+    index: number,
+    digest: Digest,
+  ): Payload | undefined {
+    if (entries.markOf(index) === DAMAGED) return undefined;
+    const entry = toEntry(entries.row(index, digest));
+    const bytes = new Uint8Array(entry.length);
+    const whole = this.#readAt(journal, entry.offset, bytes) &&
+      (entries.markOf(index) === WHOLE || crc32(bytes) === entry.crc);
+    // Of a kind that is not known, it is as good as damaged.
+    const payload = whole ? toPayload(entry.kind, bytes) : undefined;
+    entries.mark(index, payload === undefined ? DAMAGED : WHOLE);
+    return payload;
   }
 
   /**
@@ -185,7 +213,7 @@ export class JournalIndex {
 
   #readAt(journal: string, offset: number, target: Uint8Array<ArrayBuffer>): boolean {
     const file = this.#handles.open(toJournalPath(this.#layout, journal));
-    return file !== undefined && readAt(file, offset, target);
+    return file !== undefined && readIfWhole(file, offset, target);
   }
 
   /**
@@ -200,9 +228,9 @@ export class JournalIndex {
       // Sealed and removed since it was listed.
       if (file === undefined) continue;
       const tail = this.#tail(name, manifest.sealed[name] ?? 0);
-      tail.scanned = scanJournal(file, tail.scanned, (entry) => {
-        tail.entries.set(toRow(entry));
-      });
+      const take = (entry: JournalEntry) => tail.entries.set(toRow(entry));
+      // What its disk does not give is as good as damaged.
+      tail.scanned = scanJournal(file, tail.scanned, take, readAround);
     }
   }
 

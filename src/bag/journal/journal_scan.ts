@@ -35,15 +35,17 @@ export function toEntryEnd(entry: JournalEntry): number {
  * @param file The journal; other handles may append to it meanwhile.
  * @param from Where to begin: 0, or what an earlier scan returned.
  * @param visit Called for each entry, in order.
+ * @param read Reads the journal.
  * @returns Where the last complete entry ends; a later scan goes on there.
  */
 export function scanJournal(
   file: Deno.FsFile,
   from: number,
   visit: (entry: JournalEntry) => void,
+  read: typeof readAt = readAt,
 ): number {
   let end = from;
-  for (const step of scanSteps(() => file, from)) {
+  for (const step of scanSteps(() => file, from, read)) {
     end = step.end;
     for (const entry of step.entries) visit(entry);
   }
@@ -63,10 +65,12 @@ interface ScanStep {
  *
  * @param open Gives the open journal, or `undefined` when it is gone.
  * @param from Where to begin.
+ * @param read Reads the journal.
  */
 export function* scanSteps(
   open: () => Deno.FsFile | undefined,
   from: number,
+  read: typeof readAt = readAt,
 ): Generator<ScanStep> {
   // The size comes first: what is below it is written, whatever is appended from now on.
   const size = open()?.seekSync(0, Deno.SeekMode.End) ?? 0;
@@ -76,7 +80,7 @@ export function* scanSteps(
   while (position + HEADER_BYTES <= size) {
     const window = Math.min(buffer.bytes.length, size - position);
     const file = open();
-    if (file === undefined || !readAt(file, position, buffer.bytes.subarray(0, window))) return;
+    if (file === undefined || !read(file, position, buffer.bytes.subarray(0, window))) return;
     const { entries, next } = scanWindow(buffer, window, position, size);
     const last = entries.at(-1);
     if (last !== undefined) end = toEntryEnd(last);

@@ -20,7 +20,7 @@ import {
 import type { Digest } from "../../value/value.ts";
 
 /** What a line begins with, by what it is. */
-const STARTS = {
+export const LINE_STARTS = {
   record: '{"call":"',
   longRecord: '{"key":"',
   eviction: '{"evict":"',
@@ -41,9 +41,6 @@ const NAME_LENGTH = 16;
 
 /** What a header's name lacks to be looked for as a digest, in hexadecimal. */
 const NAME_FILLING = "0".repeat(HEX_LENGTH - 2 * NAME_BYTES);
-
-/** How much of the end of a line can hold its checksum. */
-const CHECK_AREA_BYTES = CHECK_BYTES + 6;
 
 /** What a header has at the most, in UTF-16 code units: it is written more than once. */
 const LONGEST_HEADER = 16 * 1024;
@@ -79,7 +76,7 @@ export type CallHeader = Readonly<Record<string, unknown>>;
  * @returns Line feed, line, line feed.
  */
 export function encodeEvictLine(key: Digest): Uint8Array<ArrayBuffer> {
-  return encodeCheckedLine(`${STARTS.eviction}${key}"`);
+  return encodeCheckedLine(`${LINE_STARTS.eviction}${key}"`);
 }
 
 /**
@@ -90,14 +87,14 @@ export function encodeEvictLine(key: Digest): Uint8Array<ArrayBuffer> {
  */
 export function decodeCallLineHead(line: Uint8Array): CallLineHead | undefined {
   switch (line[2]) {
-    case STARTS.record.charCodeAt(2):
+    case LINE_STARTS.record.charCodeAt(2):
       return decodeRecordHead(line);
-    case STARTS.header.charCodeAt(2):
+    case LINE_STARTS.header.charCodeAt(2):
       return decodeHeaderHead(line);
-    case STARTS.eviction.charCodeAt(2):
-      return decodeLongHead(line, "eviction", STARTS.eviction);
+    case LINE_STARTS.eviction.charCodeAt(2):
+      return decodeLongHead(line, "eviction", LINE_STARTS.eviction);
     default:
-      return decodeLongHead(line, "record", STARTS.longRecord);
+      return decodeLongHead(line, "record", LINE_STARTS.longRecord);
   }
 }
 
@@ -113,22 +110,24 @@ function decodeLongHead(
 }
 
 function decodeRecordHead(line: Uint8Array): CallLineHead | undefined {
-  const keyEnd = STARTS.record.length + SHORT_LENGTH;
+  const keyEnd = LINE_STARTS.record.length + SHORT_LENGTH;
   const nameAt = keyEnd + BEFORE_HEAD.length;
   const end = nameAt + NAME_LENGTH;
   if (line.length < end + CHECK_BYTES || !isCheckedLine(line)) return undefined;
   const head = DECODER.decode(line.subarray(0, end));
-  if (!head.startsWith(STARTS.record) || !head.startsWith(BEFORE_HEAD, keyEnd)) return undefined;
-  const key = fromShort(head.slice(STARTS.record.length, keyEnd));
+  if (!head.startsWith(LINE_STARTS.record) || !head.startsWith(BEFORE_HEAD, keyEnd)) {
+    return undefined;
+  }
+  const key = fromShort(head.slice(LINE_STARTS.record.length, keyEnd));
   return key === undefined ? undefined : { key, type: "record", header: head.slice(nameAt) };
 }
 
 function decodeHeaderHead(line: Uint8Array): CallLineHead | undefined {
-  const end = STARTS.header.length + NAME_LENGTH;
+  const end = LINE_STARTS.header.length + NAME_LENGTH;
   if (line.length < end + CHECK_BYTES || !isCheckedLine(line)) return undefined;
   const head = DECODER.decode(line.subarray(0, end));
-  if (!head.startsWith(STARTS.header)) return undefined;
-  const key = toHeaderKey(head.slice(STARTS.header.length));
+  if (!head.startsWith(LINE_STARTS.header)) return undefined;
+  const key = toHeaderKey(head.slice(LINE_STARTS.header.length));
   return key === undefined ? undefined : { key, type: "header" };
 }
 
@@ -155,7 +154,7 @@ export function decodeHeader(
 ): { readonly name: string; readonly header: CallHeader } | undefined {
   const content = decodeCheckedLine(line);
   if (content === undefined || typeof content.head !== "string") return undefined;
-  const begin = STARTS.header.length + NAME_LENGTH + '",'.length;
+  const begin = LINE_STARTS.header.length + NAME_LENGTH + '",'.length;
   const text = DECODER.decode(line.subarray(begin, line.length - CHECK_BYTES));
   // Whoever could give a name to anything would give records another task.
   const { head: name, ...header } = content;
@@ -176,7 +175,7 @@ export function decodeRecord(
   findHeader: (name: string) => CallHeader | undefined,
 ): Record<string, unknown> | undefined {
   const content = decodeCheckedLine(line);
-  const isLong = line[2] !== STARTS.record.charCodeAt(2);
+  const isLong = line[2] !== LINE_STARTS.record.charCodeAt(2);
   if (content === undefined || isLong) return content;
   const { call, head, args = [], result, ...own } = content;
   const header = typeof head === "string" ? findHeader(head) : undefined;
@@ -211,7 +210,7 @@ export interface EncodedHeader {
  * @returns Line feed, line, line feed.
  */
 export function encodeHeader({ name, text }: EncodedHeader): Uint8Array<ArrayBuffer> {
-  return encodeCheckedLine(`${STARTS.header}${name}",${text}`);
+  return encodeCheckedLine(`${LINE_STARTS.header}${name}",${text}`);
 }
 
 /**
@@ -289,7 +288,7 @@ export class RecordEncoder {
     const { header, metadata: common } = shared;
     const listed = digests === "" ? "" : `"args":[${digests}],`;
     const rest = JSON.stringify(common === given ? own : { ...own, metadata }).slice(1, -1);
-    const line = `${STARTS.record}${shortKey}${BEFORE_HEAD}${header.name}",${listed}` +
+    const line = `${LINE_STARTS.record}${shortKey}${BEFORE_HEAD}${header.name}",${listed}` +
       `"result":"${shortResult}"${rest === "" ? "" : ","}${rest}`;
     return { line: encodeCheckedLine(line), header };
   }
@@ -427,7 +426,7 @@ function toShort(digest: unknown): string | undefined {
 }
 
 /** Reads a digest in base64url; `undefined` when it is none. */
-function fromShort(text: unknown): Digest | undefined {
+export function fromShort(text: unknown): Digest | undefined {
   if (typeof text !== "string" || text.length !== SHORT_LENGTH) return undefined;
   return decodeBase64(text) === SCRATCH.length ? SCRATCH.toHex() : undefined;
 }
@@ -440,36 +439,4 @@ function decodeBase64(text: string): number {
     if (error instanceof SyntaxError) return 0;
     throw error;
   }
-}
-
-/**
- * Tells what became of a line that is not sound: one without a checksum is one that its writer did
- * not finish, and never acknowledged; any other was finished once.
- *
- * @param line The line without line feeds.
- * @returns Whether it is ours, and was not finished.
- */
-export function isUnfinishedLine(line: Uint8Array): boolean {
-  const begin = DECODER.decode(line.subarray(0, STARTS.eviction.length));
-  const end = DECODER.decode(line.subarray(-CHECK_AREA_BYTES));
-  const isOurs = Object.values(STARTS).some((start) =>
-    begin.startsWith(start.slice(0, line.length))
-  );
-  return isOurs && !end.includes('"crc":"') && !end.endsWith("}");
-}
-
-/**
- * Tells which key a line was about, whatever has become of the rest of it.
- *
- * @param line The line without line feeds.
- * @returns The key of a record or eviction; `undefined` if its begin is damaged, or it is a header.
- */
-export function readKey(line: Uint8Array): Digest | undefined {
-  const begin = DECODER.decode(line.subarray(0, STARTS.eviction.length + HEX_LENGTH));
-  const [, key] = /^\{"(?:key|evict)":"([0-9a-f]{64})/.exec(begin) ?? [];
-  if (key !== undefined) return key;
-  const at = STARTS.record.length;
-  return begin.startsWith(STARTS.record)
-    ? fromShort(begin.slice(at, at + SHORT_LENGTH))
-    : undefined;
 }

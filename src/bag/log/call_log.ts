@@ -32,12 +32,18 @@ import {
   type EncodedRecord,
   encodeEvictLine,
   freeze,
-  isUnfinishedLine,
   RecordEncoder,
 } from "./call_line.ts";
 import { type CallLine, scanCalls } from "./call_scan.ts";
-import { CallTable, CallTail, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
+import {
+  CallTable,
+  CallTail,
+  isTailLong,
+  LONG_TAIL_BYTES,
+  type RecordPlace,
+} from "./call_table.ts";
 import { strikeLine } from "./strike_line.ts";
+import { isUnfinished } from "./unfinished_line.ts";
 
 /** What a call log needs to know. */
 export interface CallLogOptions {
@@ -277,8 +283,8 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   /**
-   * As the base class says: in the order of the log, as it is at the first step. A record that was
-   * damaged when the table of its part of the log was made is in no table, and is not told of.
+   * As the base class says: in the order of the log, as it is at the first step. What was damaged when
+   * the table of its part of the log was made is in no row, but counted, and so it is looked for.
    */
   lines(damaged?: TellDamaged): Iterable<Record<string, unknown>> {
     this.#options.guard.checkOpen("read from");
@@ -298,22 +304,24 @@ export class CallLog extends DiskCalls implements Disposable {
     const source: HeaderSource = { file, scanned, window, findHeader };
     const tell = (offset: number) => damaged?.(`"${this.#options.layout.callLog}" at ${offset}`);
     const places = this.#places(headers);
-    if (damaged !== undefined && this.#skipped > 0) this.#tellSkipped(log, tell);
+    if (damaged !== undefined) this.#tellSkipped(log, tell);
     for (const place of places) {
       const record = this.#read(place, source);
-      if (record !== undefined) yield record;
+      // A table may name a place where another record lies.
+      if (record?.key === place.key) yield record;
       else tell(place.offset);
     }
   }
 
-  /** Damaged lines behind the table were passed over when they were scanned. */
+  /** Damaged lines were passed over when they were scanned, or when the table was made. */
   #tellSkipped(
     { file, scanned }: Pick<OpenLog, "file" | "scanned">,
     tell: (offset: number) => void,
   ): void {
-    const begin = this.#log?.table?.end ?? 0;
-    scanCalls(file, begin, scanned, () => {}, ({ offset, length, bytes }) => {
-      if (length !== bytes.length || !isUnfinishedLine(bytes)) tell(offset);
+    const { end = 0, damaged = 0 } = this.#log?.table ?? {};
+    if (damaged === 0 && this.#skipped === 0) return;
+    scanCalls(file, damaged > 0 ? 0 : end, scanned, () => {}, (line) => {
+      if (!isUnfinished(file, line)) tell(line.offset);
     });
   }
 
@@ -333,13 +341,13 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   /** The places of all records; those of headers are noted. */
-  #places(headers: Map<Digest, FilePlace>): FilePlace[] {
+  #places(headers: Map<Digest, FilePlace>): RecordPlace[] {
     if (this.#log === undefined) return [];
     const { table, tail } = this.#log;
-    const places: FilePlace[] = [];
+    const places: RecordPlace[] = [];
     const take = ({ key, type, offset, length }: CallLine) => {
       if (type === "header") headers.set(key, { offset, length });
-      else if (type === "record") places.push({ offset, length });
+      else if (type === "record") places.push({ key, offset, length });
     };
     for (const line of table?.lines() ?? []) {
       if (tail.get(line.key) === undefined) take(line);

@@ -26,6 +26,11 @@ const TAIL_SHARE = 1 / 8;
 /** …or more than this, which takes about 40 ms to scan. */
 export const LONG_TAIL_BYTES = 16 * 1024 * 1024;
 
+/** Where the record of a key lies, or should. */
+export interface RecordPlace extends FilePlace {
+  readonly key: Digest;
+}
+
 /** The table of the call log's sealed prefix, open for being searched. */
 export class CallTable implements Disposable {
   readonly #file: Deno.FsFile;
@@ -62,6 +67,11 @@ export class CallTable implements Disposable {
   /** Where in the log the prefix ends, in bytes. */
   get end(): number {
     return this.#table.subject.length;
+  }
+
+  /** How many lines of the prefix are damaged, and so in no row. */
+  get damaged(): number {
+    return this.#table.subject.damaged ?? 0;
   }
 
   /** The bytes of the rows in order, each good until the next. */

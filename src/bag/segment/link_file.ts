@@ -26,4 +26,6 @@ export function writeLinkFile(
     fileSystem.sync(file);
   }
   temporary.rename();
+  // Before a manifest names what it leads to, or what it led to is removed.
+  fileSystem.syncDirectory(layout.root);
 }

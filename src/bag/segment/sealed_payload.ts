@@ -3,8 +3,8 @@ import {
   type FileHandles,
   FileWindow,
   mayHave,
-  readAt,
   type ReadBytes,
+  readIfWhole,
 } from "../../disk/file_system.ts";
 import { type BagLayout, toSegmentIndexPath, toSegmentPath } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
@@ -132,7 +132,7 @@ export function createSegmentReader(
   const toRead = (path: string): ReadBytes => (offset, target) => {
     const file = handles.open(path);
     return file !== undefined && mayHave(file, offset, target.length) &&
-      readAt(file, offset, target);
+      readIfWhole(file, offset, target);
   };
   return {
     segment: toRead(toSegmentPath(layout, name)),

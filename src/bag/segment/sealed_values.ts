@@ -134,13 +134,35 @@ export class SealedValues {
    */
   read(digest: Digest): Payload | undefined {
     for (const segment of this.#directory.find(digest)) {
-      const row = segment.table.find(digest);
-      if (row === -1 || segment.state[row] === DAMAGED) continue;
-      const found = segment.table.row(row, digest);
-      const bytes = this.#readRow(segment, row, found);
-      if (bytes !== undefined) return toPayload(found.kind, bytes);
+      const payload = this.#readCopy(segment, segment.table.find(digest), digest);
+      if (payload !== undefined) return payload;
     }
     return undefined;
+  }
+
+  /**
+   * Reads all copies of a value, which differ where somebody has made one up.
+   *
+   * @param digest The digest of the value.
+   * @param isWanted Whether copies of a kind are to be read.
+   */
+  *copies(digest: Digest, isWanted: (kind: number) => boolean): Generator<Payload> {
+    for (const segment of this.#directory.find(digest)) {
+      const row = segment.table.find(digest);
+      if (row === -1 || !isWanted(segment.table.row(row, digest).kind)) continue;
+      const payload = this.#readCopy(segment, row, digest);
+      if (payload !== undefined) yield payload;
+    }
+  }
+
+  #readCopy(segment: Segment, row: number, digest: Digest): Payload | undefined {
+    if (row === -1 || segment.state[row] === DAMAGED) return undefined;
+    const found = segment.table.row(row, digest);
+    const bytes = this.#readRow(segment, row, found);
+    const payload = bytes && toPayload(found.kind, bytes);
+    // Whole, but of no kind that is known: as good as damaged.
+    if (bytes !== undefined && payload === undefined) segment.state[row] = DAMAGED;
+    return payload;
   }
 
   /**

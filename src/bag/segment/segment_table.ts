@@ -1,4 +1,4 @@
-import { type FileHandles, ifThere, openIfThere, readAt } from "../../disk/file_system.ts";
+import { type FileHandles, ifThere, openIfThere, readIfWhole } from "../../disk/file_system.ts";
 import { type BagLayout, toSegmentPaths } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import {
@@ -186,7 +186,7 @@ function rescueRows(segment: Deno.FsFile, { begin, size }: OtherRows): DigestTab
   const buffer = new Uint8Array(CHUNK_ROWS * ROW_BYTES);
   for (let at = begin; at < end; at += buffer.length) {
     const chunk = buffer.subarray(0, Math.min(buffer.length, end - at));
-    if (!readAt(segment, at, chunk)) break;
+    if (!readIfWhole(segment, at, chunk)) continue;
     for (const row of readPackedRows(PACKED_VERSION, chunk)) rows.set(row.digest, row);
   }
   const subject = { purpose: PURPOSE.values, length: 0, check: 0 };

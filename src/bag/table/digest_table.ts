@@ -8,7 +8,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import { readAt } from "../../disk/file_system.ts";
+import { readIfWhole } from "../../disk/file_system.ts";
 import type { PayloadDescription } from "../../disk/payload.ts";
 import type { Digest } from "../../value/value.ts";
 
@@ -25,6 +25,8 @@ interface IndexedFile {
   readonly length: number;
   /** A checksum of that file. */
   readonly check: number;
+  /** How many lines of that file are damaged, and so in no row; absent for none. */
+  readonly damaged?: number;
 }
 
 /** Rows that lie together in a file. */
@@ -82,7 +84,8 @@ function encodeTableHeader(
   setLength(view, 24, subject.length);
   view.setUint32(32, subject.check, true);
   view.setUint32(36, crc, true);
-  if (others !== undefined) {
+  if (others === undefined) view.setUint32(40, subject.damaged ?? 0, true);
+  else {
     setLength(view, 40, others.begin);
     setLength(view, 48, others.size);
     setLength(view, 56, others.payloads);
@@ -118,7 +121,9 @@ function decodeTableHeader(
     size: getLength(view, 16),
     crc: view.getUint32(36, true),
   };
-  return version === 1 ? header : { ...header, others: decodeOthers(view) };
+  if (version !== 1) return { ...header, others: decodeOthers(view) };
+  const damaged = view.getUint32(40, true);
+  return damaged === 0 ? header : { ...header, subject: { ...header.subject, damaged } };
 }
 
 function decodeOthers(view: DataView): OtherRows {
@@ -236,14 +241,14 @@ export class DigestTable {
     if (!Number.isSafeInteger(end) || file.seekSync(0, Deno.SeekMode.End) < end) return undefined;
     if (end - begin <= MEMORY_BYTES) {
       const rows = new Uint8Array(end - begin);
-      return readAt(file, begin, rows) ? DigestTable.#take(header, rows) : undefined;
+      return readIfWhole(file, begin, rows) ? DigestTable.#take(header, rows) : undefined;
     }
     const prefixes = new Uint32Array(size);
     const buffer = new Uint8Array(CHUNK_BYTES);
     let crc = 0;
     for (let at = begin; at < end; at += CHUNK_BYTES) {
       const chunk = buffer.subarray(0, Math.min(CHUNK_BYTES, end - at));
-      if (!readAt(file, at, chunk)) return undefined;
+      if (!readIfWhole(file, at, chunk)) return undefined;
       crc = crc32(chunk, crc);
       // What is no table ends here, whatever its size: memory is taken as prefixes are written.
       if (!takePrefixes(prefixes, (at - begin) / ROW_BYTES, chunk)) return undefined;
@@ -342,9 +347,8 @@ export function readTableHeader(file: Deno.FsFile, purpose: number): TableHeader
 
 /** Most tables of a bag of large arrays are read by this one read. */
 function readBegin(file: Deno.FsFile, length: number = BEGIN_BYTES): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  file.seekSync(0, Deno.SeekMode.Start);
-  return bytes.subarray(0, file.readSync(bytes) ?? 0);
+  const begin = new Uint8Array(Math.min(length, file.seekSync(0, Deno.SeekMode.End)));
+  return readIfWhole(file, 0, begin) ? begin : begin.subarray(0, 0);
 }
 
 function toEnd({ begin, size }: Rows): number {
@@ -416,7 +420,7 @@ class FileRows implements RowSource {
       const file = this.#open();
       this.#begin = row;
       this.#end = row;
-      if (file === undefined || !readAt(file, begin + row * ROW_BYTES, bytes)) return -1;
+      if (file === undefined || !readIfWhole(file, begin + row * ROW_BYTES, bytes)) return -1;
       this.#end = row + count;
     }
     return (row - this.#begin) * ROW_BYTES;

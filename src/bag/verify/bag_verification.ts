@@ -1,13 +1,15 @@
 import { resolve } from "node:path";
 import { likeDirectory } from "../../disk/ownership.ts";
 import { type BagLayout, toLayout } from "../../disk/layout.ts";
-import type { Digest } from "../../value/value.ts";
+import { toPayload } from "../../disk/payload.ts";
+import type { Digest, Payload } from "../../value/value.ts";
 import { refuseFile } from "../bag_json.ts";
 import type { DiskBag } from "../disk_bag.ts";
 import { compactBag, foldBag, rebuildBag } from "../fold/fold.ts";
 import type { Hdf5Access, Hdf5Environment } from "../hdf5/access.ts";
 import { openBagFiles } from "../open_bag.ts";
 import { HDF5_ENVIRONMENT } from "../segment/hdf5_file.ts";
+import type { SegmentSource } from "../segment/segment_writer.ts";
 import { amendCalls, type Amendment } from "./repair_log.ts";
 import { Quarantine, type VerifyOptions } from "./report.ts";
 import {
@@ -80,11 +82,23 @@ export class BagVerification {
     await foldBag(this.#layout, this.#environment);
   }
 
-  /** Takes values out of all segments that are whole but wrong. */
-  async drop(condemned: ReadonlySet<Digest>): Promise<void> {
+  /**
+   * Takes copies of values out of all segments that are whole but wrong.
+   *
+   * @param condemned The digests of the values.
+   * @param isWrong Tells which of their copies.
+   */
+  async drop(
+    condemned: ReadonlySet<Digest>,
+    isWrong: (digest: Digest, payload: Payload) => boolean,
+  ): Promise<void> {
     if (condemned.size === 0) return;
     await this.fold();
-    await dropValues(this.#layout, this.#environment, this.#options, condemned);
+    await dropValues(this.#layout, this.#environment, this.#options, (source) => {
+      if (!condemned.has(source.digest)) return false;
+      const payload = toPayload(source.kind, readAll(source));
+      return payload === undefined || isWrong(source.digest, payload);
+    });
   }
 
   /** Forgets or replaces records. */
@@ -94,4 +108,14 @@ export class BagVerification {
   ): Promise<void> {
     await amendCalls({ ...this.#environment, layout: this.#layout }, keys, amend);
   }
+}
+
+function readAll(source: SegmentSource): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(source.length);
+  let at = 0;
+  for (const chunk of source.chunks()) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }

@@ -1,12 +1,21 @@
 import { BagCorruptError } from "../../base/errors.ts";
-import { type FileHandles, isMissing, lookAt } from "../../disk/file_system.ts";
+import { type FileHandles, isMissing, lookAt, openIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, listNames } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { listUnnamed } from "../fold/bag_editor.ts";
 import { readUnsealed } from "../fold/unsealed_values.ts";
-import { EMPTY_MANIFEST, type Manifest, readManifest, type SegmentEntry } from "../manifest.ts";
+import {
+  EMPTY_MANIFEST,
+  hasRoom,
+  type Manifest,
+  readManifest,
+  type SegmentEntry,
+  toNextSegment,
+} from "../manifest.ts";
 import { measure } from "../segment/seal.ts";
 import { SegmentTable } from "../segment/segment_table.ts";
+import { namedBy } from "./named_values.ts";
+import { readLog } from "./read_log.ts";
 import { StepReport, type VerifyContext } from "./report.ts";
 
 /** Handles that are open may know segments that are gone: their numbers are not used again. */
@@ -52,14 +61,20 @@ export function checkManifest(
     ...known,
     generation: toNewGeneration(),
     segments: [...known.segments, ...lost],
-    nextSegment: toNextSegment([...known.segments, ...lost]) + NUMBERS_SKIPPED,
+    nextSegment: toNextSegment({ ...known, segments: [...known.segments, ...lost] }) +
+      NUMBERS_SKIPPED,
   };
   return { report, manifest, changed: true };
 }
 
 function readKnown(layout: BagLayout, report: StepReport): Manifest | undefined {
   try {
-    if (!isMissing(layout.manifest)) return readManifest(layout);
+    if (!isMissing(layout.manifest)) {
+      const manifest = readManifest(layout);
+      if (hasRoom(manifest)) return manifest;
+      report.find({ file: "manifest.json", problem: "it has numbers that no bag comes to" });
+      return undefined;
+    }
     if (isNew(layout)) {
       report.unfinished++;
       return EMPTY_MANIFEST;
@@ -87,17 +102,13 @@ function recover(layout: BagLayout, handles: FileHandles): Manifest {
     // How often the log was replaced is not known: it must not be taken for one that was there before.
     logGeneration: generation % LOG_GENERATIONS,
     segments: segments.sort((a, b) => Number(a.name) - Number(b.name)),
-    nextSegment: toNextSegment(segments) + NUMBERS_SKIPPED,
+    nextSegment: toNextSegment({ ...EMPTY_MANIFEST, segments }) + NUMBERS_SKIPPED,
   };
 }
 
 /** Open handles take a manifest whose generation is another one; milliseconds outrun any count. */
 function toNewGeneration(): number {
   return Date.now();
-}
-
-function toNextSegment(segments: readonly SegmentEntry[]): number {
-  return segments.reduce((next, { name }) => Math.max(next, Number(name) + 1), 1);
 }
 
 function toEntry(layout: BagLayout, handles: FileHandles, name: string): SegmentEntry {
@@ -117,15 +128,34 @@ function findUnnamed(
   handles: FileHandles,
   manifest: Manifest,
 ): SegmentEntry[] {
-  const names = listOthers(layout, manifest).filter((name) => Number(name) >= manifest.nextSegment);
+  const next = toNextSegment(manifest);
+  const names = listOthers(layout, manifest).filter((name) => Number(name) >= next);
   if (names.length === 0) return [];
   const isKnown = createIsKnown(layout, handles, manifest);
   return names.filter((name) => {
     const table = SegmentTable.read(layout, name, handles);
     // A fold writes the table next: without it nothing was acknowledged to be here alone.
-    if (table === undefined) return Number(name) > manifest.nextSegment;
-    return table.rows().some(({ digest }) => !isKnown(digest));
+    if (table === undefined) return Number(name) > next;
+    const alone = new Set(table.rows().map(({ digest }) => digest).filter((one) => !isKnown(one)));
+    if (alone.size === 0) return false;
+    // A segment whose switch a loss of power has undone may have what is lost of journals, which
+    // nobody has synced, nor records that name it.
+    return Number(name) > next || isAnyNamed(layout, alone);
   }).map((name) => toEntry(layout, handles, name));
+}
+
+/** Whether a record of the call log names one of some values. */
+function isAnyNamed(layout: BagLayout, values: ReadonlySet<Digest>): boolean {
+  using file = openIfThere(layout.callLog);
+  if (file === undefined) return false;
+  let named = false;
+  readLog(file, file.seekSync(0, Deno.SeekMode.End), {
+    visit(_, content = {}) {
+      named ||= namedBy(content).some((digest) => values.has(digest));
+    },
+    skip: () => [],
+  });
+  return named;
 }
 
 function createIsKnown(

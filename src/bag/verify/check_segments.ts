@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { openIfThere, readPieces, replaceFile } from "../../disk/file_system.ts";
+import { openIfThere, readIfWhole, replaceFile } from "../../disk/file_system.ts";
 import {
   toSegmentIndexPath,
   toSegmentName,
@@ -9,7 +9,7 @@ import {
 import type { Digest } from "../../value/value.ts";
 import { checkBag } from "../bag_json.ts";
 import { createToSource } from "../fold/merge.ts";
-import { type Manifest, type SegmentEntry, writeManifest } from "../manifest.ts";
+import { type Manifest, type SegmentEntry, toNextSegment, writeManifest } from "../manifest.ts";
 import { concatenate, iteratePayloads } from "../segment/rebuild_index.ts";
 import { encodeSegmentIndex, type IndexedPayload, measure, sealSegment } from "../segment/seal.ts";
 import { createSegmentReader, SealedPayload } from "../segment/sealed_payload.ts";
@@ -18,6 +18,9 @@ import type { SegmentSource } from "../segment/segment_writer.ts";
 import { LOCATION, type TableRow } from "../table/digest_table.ts";
 import type { CheckedManifest } from "./check_manifest.ts";
 import { StepReport, type VerifyContext, type VerifyFinding } from "./report.ts";
+
+/** How much of a table is compared at once. */
+const PIECE_BYTES = 256 * 1024;
 
 /** What is live once the manifest is switched. */
 export interface CheckedSegments {
@@ -39,30 +42,29 @@ export interface CheckedSegments {
  *
  * @param context What all steps have in common.
  * @param checked What is live, and whether that is what the manifest says.
- * @param condemned Values that are whole but wrong; a repair leaves them out.
+ * @param isCondemned Tells copies that are whole but wrong; a repair leaves them out.
  * @returns What was found, and what is live from now on.
  */
 export async function checkSegments(
   context: VerifyContext,
   { manifest, changed }: Pick<CheckedManifest, "manifest" | "changed">,
-  condemned: ReadonlySet<Digest> = new Set(),
+  isCondemned: (source: SegmentSource) => boolean = () => false,
 ): Promise<CheckedSegments> {
   const segments = new StepReport("segments");
   const tables = new StepReport("tables");
   const live: SegmentEntry[] = [];
   const replaced: string[] = [];
-  let next = manifest.nextSegment;
+  let next = toNextSegment(manifest);
   let reserved = manifest;
   for (const entry of manifest.segments) {
     const examined = await examineSegment(context, segments, entry);
     count(segments, tables, examined);
-    const isCondemned = condemned.size > 0 &&
-      examined.sources().some(({ digest }) => condemned.has(digest));
-    if (examined.findings.length > 0 || isCondemned) {
+    const sources = examined.sources();
+    const kept = sources.filter((source) => !isCondemned(source));
+    if (examined.findings.length > 0 || kept.length < sources.length) {
       if (context.quarantine === undefined) continue;
       if (reserved === manifest && !changed) reserved = reserveNumbers(context, manifest);
       const name = toSegmentName(next);
-      const kept = examined.sources().filter(({ digest }) => !condemned.has(digest));
       const renewed = await replaceSegment(context, segments, entry.name, name, kept);
       replaced.push(...toSegmentPaths(context.layout, entry.name));
       if (renewed !== undefined) {
@@ -91,11 +93,11 @@ export async function checkSegments(
  * older than the manifest, and the next fold removes them; newer ones it would refuse to.
  */
 function reserveNumbers({ fileSystem, layout }: VerifyContext, manifest: Manifest): Manifest {
-  const { generation, nextSegment, segments } = manifest;
+  const { generation, segments } = manifest;
   const reserved = {
     ...manifest,
     generation: generation + 1,
-    nextSegment: nextSegment + segments.length,
+    nextSegment: toNextSegment(manifest) + segments.length,
   };
   writeManifest(fileSystem, layout, reserved);
   return reserved;
@@ -204,16 +206,17 @@ async function examineSegment(
   };
 }
 
-/** Whatever a file has, no more memory is taken for it. */
+/** Whatever a file has, no more memory is taken for it. What its disk does not give is not the same. */
 function hasContent(file: Deno.FsFile, content: Uint8Array): boolean {
   const size = file.seekSync(0, Deno.SeekMode.End);
   if (size !== content.length) return false;
-  let at = 0;
-  for (const piece of readPieces(file, 0, size)) {
+  const buffer = new Uint8Array(Math.min(size, PIECE_BYTES));
+  for (let at = 0; at < size; at += buffer.length) {
+    const piece = buffer.subarray(0, size - at);
+    if (!readIfWhole(file, at, piece)) return false;
     if (Buffer.compare(piece, content.subarray(at, at + piece.length)) !== 0) return false;
-    at += piece.length;
   }
-  return at === size;
+  return true;
 }
 
 /** All payloads that the library finds whole, or `undefined` when it cannot read the segment. */

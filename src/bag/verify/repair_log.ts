@@ -15,8 +15,9 @@ import { copyLines, isZeros, type KeptLines } from "../fold/rewrite_log.ts";
 import { encodeEvictLine } from "../log/call_line.ts";
 import { CallLog } from "../log/call_log.ts";
 import { type Manifest, writeManifest } from "../manifest.ts";
-import { readCallLines } from "./check_log.ts";
+import { readLog } from "./read_log.ts";
 import type { VerifyContext } from "./report.ts";
+import { findWhole } from "./salvage.ts";
 
 const LINE_FEED = Uint8Array.of(0x0a);
 
@@ -53,7 +54,7 @@ export async function rewriteLog(context: VerifyContext, manifest: Manifest): Pr
   return next;
 }
 
-/** Copies what is sound, and tells where the rest is. */
+/** Copies what is sound, whole lines inside of damaged ones included, and tells where the rest is. */
 function copySound(
   { fileSystem }: VerifyContext,
   file: Deno.FsFile,
@@ -62,12 +63,17 @@ function copySound(
   const lines: KeptLines["lines"][number][] = [];
   const skipped: FilePlace[] = [];
   const size = file.seekSync(0, Deno.SeekMode.End);
-  const { headers, end } = readCallLines(file, size, (line, isSound) => {
-    const { offset, length } = line;
-    if (!isSound) skipped.push({ offset, length });
-    else if (line.type !== "header") lines.push(line);
-  }, ({ offset, length }) => skipped.push({ offset, length }));
-  if (end < size) skipped.push({ offset: end, length: size - end });
+  const headers = readLog(file, size, {
+    visit(line, content) {
+      const { type, offset, length } = line;
+      if (content === undefined) skipped.push({ offset, length });
+      else if (type !== "header") lines.push(line);
+    },
+    skip({ offset, length, bytes }) {
+      skipped.push({ offset, length });
+      return findWhole(bytes);
+    },
+  });
   lines.sort((a, b) => a.offset - b.offset);
   using copy = fileSystem.open(temporary, { write: true, createNew: true });
   copyLines(fileSystem, file, { lines, headers }, copy);

@@ -2,7 +2,7 @@ import {
   type FileHandles,
   type FileSystem,
   openIfThere,
-  readPieces,
+  readAround,
   replaceFile,
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
@@ -46,7 +46,7 @@ export class Quarantine {
       this.move(path);
       return true;
     }
-    this.write(path, readPieces(file, 0, file.seekSync(0, Deno.SeekMode.End)));
+    this.write(path, readPieces(file));
     return true;
   }
 
@@ -76,6 +76,20 @@ export class Quarantine {
     return target;
   }
 }
+
+/** All of a file, with zeros in the place of what its disk does not give. */
+function* readPieces(file: Deno.FsFile): Generator<Uint8Array> {
+  const size = file.seekSync(0, Deno.SeekMode.End);
+  const buffer = new Uint8Array(Math.min(PIECE_BYTES, size));
+  for (let at = 0; at < size; at += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, size - at));
+    if (!readAround(file, at, piece)) return;
+    yield piece;
+  }
+}
+
+/** How much of a file is copied at once. */
+const PIECE_BYTES = 256 * 1024;
 
 /** What a repair copies at the most of a file that it makes anew, in bytes. */
 const LARGEST_COPY = 2 ** 30;
@@ -226,7 +240,11 @@ export interface VerifyReport {
   readonly sound: boolean;
   /** What each step found. */
   readonly steps: readonly VerifyStep[];
-  /** How many calls the log knows whose results cannot be had. */
+  /**
+   * How many calls the log knows whose results cannot be had, those included whose records are damaged,
+   * as far as the log or its table still tells their keys. With signing keys, those are counted as
+   * well that are a miss for who has these keys.
+   */
   readonly missed: number;
   /** The keys of the first 1,000 of them. */
   readonly misses: readonly Digest[];

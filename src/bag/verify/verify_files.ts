@@ -1,4 +1,4 @@
-import { QuiverError } from "../../base/errors.ts";
+import { BagCorruptError, QuiverError } from "../../base/errors.ts";
 import { FileHandles, isLockedAt, isMissing, openIfThere } from "../../disk/file_system.ts";
 import {
   type BagLayout,
@@ -25,6 +25,7 @@ import { PositionedFile } from "../hdf5/emscripten_fs.ts";
 import type { Hdf5Environment, Hdf5Input } from "../hdf5/access.ts";
 import { FoldLock, type Manifest, readManifest, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
+import type { SegmentSource } from "../segment/segment_writer.ts";
 import { checkJournals } from "./check_journals.ts";
 import { checkLog } from "./check_log.ts";
 import { type CheckedManifest, checkManifest } from "./check_manifest.ts";
@@ -49,6 +50,8 @@ export interface VerifiedFiles {
   readonly readable: boolean;
   /** Whether a fold has something to put right. */
   readonly foldable: boolean;
+  /** The keys of calls whose records are damaged. */
+  readonly lost: ReadonlySet<Digest>;
 }
 
 /** What a check of files needs. */
@@ -76,7 +79,7 @@ export async function verifyFiles(
   const links = checkLinks({ layout, quarantine });
   // Nothing else can be opened where a link is in the way.
   if (links.problems > links.repaired) {
-    return { reports: [links], readable: false, foldable: false };
+    return { reports: [links], readable: false, foldable: false, lost: new Set() };
   }
   const bagJson = checkBagJson({ layout, fileSystem, quarantine });
   using _lock = await takeLock(layout, environment, options);
@@ -91,7 +94,7 @@ export async function verifyFiles(
     : commit(context, checked, door, found);
   const { segments, tables } = found;
   const before = tables.problems;
-  const log = await checkLog(context, tables, switched);
+  const { report: log, lost } = await checkLog(context, tables, switched);
   const manifest = quarantine === undefined
     ? switched
     : await repairLog(context, switched, log, tables, before);
@@ -112,29 +115,30 @@ export async function verifyFiles(
     readable: bagJson.problems === bagJson.repaired &&
       manifestReport.problems === manifestReport.repaired,
     foldable: journals.foldable,
+    lost,
   };
 }
 
 /**
- * Takes values out of all segments that are whole but wrong: whoever computes them again finds that
- * they are missing, and stores them.
+ * Takes copies of values out of all segments that are whole but wrong: whoever computes the values
+ * again finds that they are missing, and stores them.
  *
  * @param environment What a check needs.
  * @param options Who is told, and what ends it.
- * @param condemned The digests of the values.
+ * @param isCondemned Tells which copies.
  */
 export async function dropValues(
   layout: BagLayout,
   environment: VerifyEnvironment,
   options: VerifyOptions,
-  condemned: ReadonlySet<Digest>,
+  isCondemned: (source: SegmentSource) => boolean,
 ): Promise<void> {
   using _lock = await takeLock(layout, environment, options);
   using handles = new FileHandles();
   const context = await createContext(layout, environment, options, handles);
   const report = new StepReport("manifest");
   const checked = { report, manifest: readManifest(layout), changed: false };
-  const found = await checkSegments(context, checked, condemned);
+  const found = await checkSegments(context, checked, isCondemned);
   commit(context, checked, new StepReport("link file"), found);
 }
 
@@ -251,7 +255,7 @@ function checkBagJson(
   const names = listRoot(layout.root).map(({ name }) => name);
   const isBag = names.includes("manifest.json") || listNames(layout.segments).length > 0 ||
     listJournals(layout).length > 0;
-  if (!isBag || isBagJsonReadable(layout)) {
+  if (!isBag || isBagJsonReadable(layout, hasManifest(layout))) {
     // What a repair writes is of the newest version.
     if (quarantine === undefined) checkBag(layout);
     else upgradeBag(fileSystem, layout);
@@ -264,6 +268,16 @@ function checkBagJson(
   checkBag(layout);
   report.repairAll();
   return report;
+}
+
+/** Whether there is a manifest with its checksum, as only a bag has it. */
+function hasManifest(layout: BagLayout): boolean {
+  try {
+    return !isMissing(layout.manifest) && readManifest(layout) !== undefined;
+  } catch (error) {
+    if (error instanceof BagCorruptError) return false;
+    throw error;
+  }
 }
 
 /** What is to be said of `values.h5`: what is wrong, or that it is what a killed fold left. */

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { CallRecord } from "../../call/call_record.ts";
+import type { ArgumentRecord, CallRecord } from "../../call/call_record.ts";
 import { digestArgument } from "../../value/digest/digest_value.ts";
 import type { Digest } from "../../value/value.ts";
 
@@ -45,7 +45,7 @@ export class RecordSigner {
     const plain: Omit<CallRecord, "signature"> = JSON.parse(JSON.stringify(fields));
     return {
       ...plain,
-      signature: toSignature(this.#signingKey, digestArgument(plain)).toString("hex"),
+      signature: toSignature(this.#signingKey, digestArgument(toSigned(plain))).toString("hex"),
     };
   }
 
@@ -57,10 +57,30 @@ export class RecordSigner {
   verify(record: CallRecord): boolean {
     const { signature, ...fields } = record;
     if (typeof signature !== "string" || !SIGNATURE_REGEXP.test(signature)) return false;
-    const digest = digestArgument(fields);
+    const digest = digestArgument(toSigned(fields));
     const given = Uint8Array.fromHex(signature);
     return this.#keys.some((key) => timingSafeEqual(toSignature(key, digest), given));
   }
+}
+
+/**
+ * What is signed of a record: where a repair has noted that an argument is lost, it names it as stored
+ * once more. Who has no key can repair, and can make nothing of it but an argument that is missing.
+ */
+function toSigned(fields: Omit<CallRecord, "signature">): Omit<CallRecord, "signature"> {
+  const { args } = fields;
+  if (!Array.isArray(args) || !args.some(isLost)) return fields;
+  const named = args.map((argument) => {
+    if (!isLost(argument)) return argument;
+    const { lost, ...others } = argument;
+    return { ...others, value: lost };
+  });
+  return { ...fields, args: named };
+}
+
+/** Another program may have written anything. */
+function isLost(argument: ArgumentRecord | null): boolean {
+  return typeof argument?.lost === "string" && argument.value === undefined;
 }
 
 function toSignature(key: string, digest: Digest) {

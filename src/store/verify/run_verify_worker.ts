@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { VerifyOptions, VerifyReport, VerifyStep } from "../../bag/verify/report.ts";
 import {
   BOOLEAN,
+  checkIsOptions,
   checkOptions,
   type OptionRules,
   SIGNAL,
@@ -10,6 +11,7 @@ import {
 import { SafeCallbacks, writeWarning } from "../../base/warning.ts";
 import { runJob } from "../../base/worker_job.ts";
 import { toPath } from "../open_stores.ts";
+import { type SigningOptions, toSigningKeys } from "../signed/signing_keys.ts";
 
 const RULES: OptionRules<VerifyOptions> = {
   repair: BOOLEAN,
@@ -17,6 +19,9 @@ const RULES: OptionRules<VerifyOptions> = {
   signal: SIGNAL,
   progress: withFunctions(["update"]),
 };
+
+/** Options of `verifyBag()`. */
+export type VerifyBagOptions = VerifyOptions & SigningOptions;
 
 /**
  * Checks a bag in a worker of its own.
@@ -26,9 +31,12 @@ const RULES: OptionRules<VerifyOptions> = {
  */
 export async function runVerifyWorker(
   path: string | URL,
-  options: VerifyOptions = {},
+  all: VerifyBagOptions = {},
 ): Promise<VerifyReport> {
+  checkIsOptions("check a bag", all);
+  const { signingKey, ...options } = all;
   checkOptions("check a bag", options, RULES, "no option");
+  const keys = toSigningKeys(signingKey);
   const { repair = false, digests = false, signal, progress } = options;
   signal?.throwIfAborted();
   const root = resolve(toPath(path));
@@ -40,6 +48,7 @@ export async function runVerifyWorker(
       path: root,
       repair,
       digests,
+      keys,
       observed: progress !== undefined,
     } satisfies VerifyRequest,
     action: `check "${root}"`,
@@ -57,6 +66,8 @@ export interface VerifyRequest {
   readonly repair: boolean;
   /** Whether digests are computed again. */
   readonly digests: boolean;
+  /** The keys with which records count as signed. */
+  readonly keys: readonly string[];
   /** Whether somebody is told how far it is. */
   readonly observed: boolean;
 }

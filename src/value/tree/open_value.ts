@@ -250,6 +250,9 @@ function openArray(digest: string, source: PayloadSource): ValueNode {
   }
   const size = toElementBytes(name);
   const { length: bytes } = payload;
+  if (size !== undefined && bytes % size !== 0) {
+    throw new SyntaxError(`Cannot decode a ${name}: it has ${bytes} bytes`);
+  }
   return {
     kind: name,
     bytes,
