@@ -19,11 +19,11 @@ for (let n = 0; n < Number(count); n++) {
   // The body runs, and a compaction may come in between.
   if (n % 5 === 0) await new Promise((resolve) => setTimeout(resolve, n % 4));
   bag.values.putPart(result);
-  bag.calls.putLine(key, { argument: argument.digest, result: result.digest });
+  await bag.calls.putLine(key, { argument: argument.digest, result: result.digest });
   keys.push(key);
   const old = keys[n - WAIT];
   if (old === undefined || n % 10 === 0) continue;
-  bag.calls.delete(old);
+  await bag.calls.delete(old);
   evicted.add(old);
 }
 for (const key of keys) {
