@@ -160,7 +160,8 @@ export class BagValues extends DiskValues implements PayloadSource {
   /** As the base class says; the parts are those of all copies, as one may be made up. */
   override describe(digest: Digest): ValueDescription | undefined {
     const part = this.find(digest);
-    return part && { bytes: part.length, parts: this.#options.stored.partsOf(digest) };
+    const parts = part && this.#options.stored.partsOf(digest);
+    return parts && { bytes: part.length, parts };
   }
 }
 

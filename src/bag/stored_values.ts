@@ -109,21 +109,29 @@ export class StoredValues {
    * Lists the parts of a value that is known: those of all its copies, as one may be made up.
    *
    * @param digest The digest of the value.
-   * @returns The digests of the parts, each once.
+   * @returns The digests of the parts, each once, or `undefined` when no copy that may have some can
+   * be read.
    */
-  partsOf(digest: Digest): readonly Digest[] {
+  partsOf(digest: Digest): readonly Digest[] | undefined {
+    return this.#findAgain(() => this.#readParts(digest));
+  }
+
+  #readParts(digest: Digest): readonly Digest[] | undefined {
     const parts = new Set<Digest>();
+    let copies = 0;
+    let read = 0;
+    const isWanted = (kind: number) => {
+      if (!mayRefer(kind)) return false;
+      copies++;
+      return true;
+    };
     for (const stored of [this.#journals, this.#sealed]) {
-      for (const payload of stored.copies(digest, mayRefer)) {
-        try {
-          for (const part of referencesOf(payload)) parts.add(part);
-        } catch (error) {
-          // It cannot be decoded, either: nobody needs its parts.
-          if (!(error instanceof SyntaxError)) throw error;
-        }
+      for (const payload of stored.copies(digest, isWanted)) {
+        read++;
+        for (const part of toReferences(payload)) parts.add(part);
       }
     }
-    return [...parts];
+    return copies > 0 && read === 0 ? undefined : [...parts];
   }
 
   /**
@@ -177,5 +185,15 @@ export class StoredValues {
     this.#journals.forgetRemoved();
     this.#onReload(manifest);
     return true;
+  }
+}
+
+/** What cannot be decoded is never given: nobody needs its parts. */
+function toReferences(payload: Payload): readonly Digest[] {
+  try {
+    return referencesOf(payload);
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
   }
 }

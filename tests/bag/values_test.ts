@@ -6,6 +6,7 @@ import type { DatasetInput, Hdf5Access, Hdf5Output } from "../../src/bag/hdf5/ac
 import type { PositionedFile } from "../../src/bag/hdf5/emscripten_fs.ts";
 import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
+import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { type EncodedPart, VALUE_KIND, type ValueKindName } from "../../src/value/value.ts";
 import { InlineFoldRunner } from "./_inline_fold_runner.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
@@ -317,4 +318,21 @@ Deno.test("DiskBag with durability: power syncs before it returns", async () => 
   bag.values.putPart(createPart("a", 10));
   bag.calls.putLine(createPart("k", 1).digest, {});
   assertEquals(steps, ["write", "sync", "write", "sync"]);
+});
+
+Deno.test("BagValues.describe() names the parts of a value whose segment was merged into another", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  const environment = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
+  const value = encodeValue({ array: new Float64Array(600) });
+  await using writer = await openBagFiles(path, { fold: "manual" }, environment);
+  writer.values.put(value);
+  await writer.fold();
+  await using reader = await openBagFiles(path, { mode: "read" }, environment);
+  writer.values.putPart(createPart("another", 100));
+  await writer.compact({ full: true });
+  assertEquals(listFiles(path).includes("segments/000001.h5"), false);
+  const parts = value.parts.map(({ digest }) => digest);
+  assertEquals(parts.length, 1);
+  assertEquals(reader.values.describe(value.digest), { bytes: value.bytes.length, parts });
 });
