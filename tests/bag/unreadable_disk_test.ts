@@ -1,5 +1,5 @@
 // collaboration: a bag on a disk that does not give a part of a file
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertRejects, assertThrows } from "@std/assert";
 import { BagCorruptError } from "../../src/base/errors.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
@@ -140,4 +140,41 @@ Deno.test("a log of which a disk does not give one record any more loses no othe
   assertThrows(() => files.calls.get(first?.key ?? ""), BagCorruptError, problem);
   assertEquals(files.calls.get(second?.key ?? "")?.key, second?.key);
   assertEquals(files.calls.get(toDigest("none")), undefined);
+});
+
+Deno.test("a log of which a disk does not give the newest header any more loses no record", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  const [call] = CALLS;
+  assert(call !== undefined);
+  const keys = Array.from({ length: 100 }, (_, n) => toDigest(`call ${n}`));
+  await storeCalls(path, keys.map((key) => ({ ...call, key })));
+  await using files = await openBagFiles(path, { mode: "read" }, ENVIRONMENT);
+  const log = `${path}/calls.jsonl`;
+  const begin = Deno.readTextFileSync(log).lastIndexOf('{"head":"');
+  assertGreater(begin, 8192);
+  using _sector = new BrokenSector(log, begin, begin + 20);
+  assertEquals(keys.filter((key) => files.calls.get(key)?.key !== key), []);
+});
+
+Deno.test("a sweep refuses to drop the parts of what a disk does not give of a journal", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  const array = new Float64Array(600).fill(7);
+  // Large: a scan of the journal does not read all of it.
+  const result = { array, text: "x".repeat(4_000_000) };
+  // The part is in a segment of which nothing else is wanted.
+  await storeCalls(path, [{ key: toDigest("part"), argument: 1, result: array }], {}, true);
+  await storeCalls(path, [{ key: toDigest("call"), argument: 2, result }]);
+  const { digest, bytes } = encodeValue(result);
+  const journal = find(path, /^journal/);
+  const [begin, end] = locate(journal, bytes);
+  {
+    await using files = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+    using _sector = new BrokenSector(journal, (begin + end) >> 1, end - 1000);
+    const sweep = () => files.compact({ live: new Set([digest]), horizon: Infinity });
+    await assertRejects(sweep, BagCorruptError, `Cannot read "${journal}" at byte`);
+  }
+  await using files = await openBagFiles(path, { mode: "read" }, ENVIRONMENT);
+  assertEquals(files.values.get(digest), { hit: true, value: result });
 });

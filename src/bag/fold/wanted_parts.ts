@@ -1,4 +1,4 @@
-import { openIfThere, readPiece } from "../../disk/file_system.ts";
+import { openIfThere, readAt } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import { toPayload } from "../../disk/payload.ts";
 import { mayRefer, referencesOf } from "../../value/codec/references.ts";
@@ -53,8 +53,9 @@ function* readJournal(layout: BagLayout, journal: string, wanted: DigestSet): Ge
     if (mayRefer(kind) && wanted.has(digest)) found.push({ offset, length, kind });
   });
   for (const { offset, length, kind } of found) {
-    const bytes = readPiece(file, offset, length);
-    const payload = bytes && toPayload(kind, bytes);
+    const bytes = new Uint8Array(length);
+    // What the disk does not give now it may give later, and then it needs its parts: an error.
+    const payload = readAt(file, offset, bytes) ? toPayload(kind, bytes) : undefined;
     if (payload !== undefined) yield payload;
   }
 }

@@ -1,5 +1,5 @@
 import { LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
-import { type FilePlace, type FileWindow, readPiece } from "../../disk/file_system.ts";
+import { type FilePlace, type FileWindow, readAround, readPiece } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
 import {
   type CallHeader,
@@ -8,7 +8,7 @@ import {
   encodeHeader,
   toHeaderKey,
 } from "./call_line.ts";
-import { scanCalls } from "./call_scan.ts";
+import { type CallLine, scanCalls } from "./call_scan.ts";
 
 const KIB = 1024;
 
@@ -152,9 +152,11 @@ function searchHeader(log: HeaderSource, name: string): CallHeader | undefined {
 
 function findHeaders(file: Deno.FsFile, size: number): ReadonlyMap<string, FilePlace> {
   const places = new Map<string, FilePlace>();
-  scanCalls(file, 0, size, ({ type, offset, length }, bytes) => {
+  const visit = ({ type, offset, length }: CallLine, bytes: Uint8Array) => {
     const name = type === "header" ? decodeHeader(bytes)?.name : undefined;
     if (name !== undefined) places.set(name, { offset, length });
-  });
+  };
+  // Another copy will do for one that the disk does not give.
+  scanCalls(file, 0, size, visit, () => {}, readAround);
   return places;
 }

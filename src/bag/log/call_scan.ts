@@ -31,6 +31,7 @@ export interface SkippedLine extends FilePlace {
  * @param size The size of the log in bytes.
  * @param visit Called for each sound line, in order, with its bytes, which are good until the next.
  * @param skip Called for each other line.
+ * @param read Reads the log.
  * @returns Where to go on, and how many lines were not sound.
  */
 export function scanCalls(
@@ -39,13 +40,14 @@ export function scanCalls(
   size: number,
   visit: (line: CallLine, bytes: Uint8Array) => void,
   skip: (line: SkippedLine) => void = () => {},
+  read: typeof readAt = readAt,
 ): CallScan {
   let buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(size - from, 0)));
   let end = from;
   let skipped = 0;
   while (end < size) {
     const window = buffer.subarray(0, Math.min(buffer.length, size - end));
-    if (!readAt(file, end, window)) break;
+    if (!read(file, end, window)) break;
     let at = 0;
     for (let feed = window.indexOf(LINE_FEED); feed !== -1; feed = window.indexOf(LINE_FEED, at)) {
       // An empty line is the line feed that each append begins with.
