@@ -15,6 +15,7 @@ const FOUND: Readonly<Record<string, readonly string[]>> = {
   tables: [
     "a table of a segment with the kind 999",
     "a table of calls with offsets of 1",
+    "a segment whose own rows have lengths of 2147483648",
   ],
   manifests: [
     "a manifest with { generation: 9007199254740991 }",
