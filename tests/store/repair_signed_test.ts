@@ -254,6 +254,29 @@ Deno.test("a repair of a signed bag finds whole records where their line feeds a
   assertEquals(await listHits(path), CALLS.map(({ key }) => key));
 });
 
+Deno.test("a repair of a signed bag loses no call for a damaged header, and all without any", async () => {
+  using directory = new TemporaryDirectory();
+  const template = `${directory.path}/template`;
+  await createSignedBag(template);
+  const { headers } = listNeeded(template);
+  const all = CALLS.map(({ key }) => key);
+  for (const damaged of [...headers.map((header) => [header]), headers]) {
+    const path = `${directory.path}/damaged`;
+    copyFiles(template, path);
+    const log = Deno.readFileSync(`${path}/calls.jsonl`);
+    for (const { begin } of damaged) log[begin + 40] = (log[begin + 40] ?? 0) ^ 1;
+    Deno.writeFileSync(`${path}/calls.jsonl`, log);
+    const lost = damaged === headers ? all : [];
+    const { sound, misses } = await verify(path, { repair: true });
+    assertEquals([sound, misses.filter((key) => all.includes(key)).toSorted()], [
+      true,
+      lost.toSorted(),
+    ]);
+    assertEquals(await listHits(path), lost.length > 0 ? [] : all);
+    Deno.removeSync(path, { recursive: true });
+  }
+});
+
 Deno.test("a repair of a signed bag makes nothing a hit that was not", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
