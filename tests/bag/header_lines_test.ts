@@ -108,6 +108,8 @@ const FIELDS = fc.record({
   task: fc.constantFrom("f", "g", "\ud800"),
   version: fc.jsonValue(),
   code: HEX,
+  parts: fc.option(fc.array(fc.string()), { nil: undefined }),
+  reads: fc.constantFrom(undefined, [], [{ kind: "file", name: "a" }], null),
   ignored: fc.array(fc.oneof(fc.nat(), fc.constant("...2"))),
   args: fc.oneof(
     { arbitrary: fc.array(ARGUMENT), weight: 8 },
@@ -172,6 +174,22 @@ Deno.test("CallLog.put() writes metadata once that come again, and others with t
     text.startsWith('{"call":') && text.includes('"metadata":')
   );
   assertEquals(own.length, 101);
+});
+
+Deno.test("what a task consists of and reads stands in its header", async () => {
+  using directory = new TemporaryDirectory();
+  const parts = Array.from({ length: 20 }, (_, i) => `module_${i}.ts f 0123abcd`);
+  const records = Array.from({ length: 60 }, (_, n) => {
+    const digest = toDigest(`file ${n >> 5}`);
+    return createRecord(n, { parts, reads: [{ kind: "file", name: "a.txt", digest }] });
+  });
+  await using bag = await openBag(directory.path);
+  putAll(bag, records);
+  await checkAll(directory.path, records);
+  const headers = listHeaders(directory.path);
+  assertEquals(new Set(headers.map(({ text }) => text.slice(9, 25))).size, 2);
+  const rest = readLines(directory.path).filter(({ text }) => text.startsWith('{"call":'));
+  assertGreater(300, Math.max(...rest.map(({ text }) => text.length)));
 });
 
 Deno.test("calls of one task with more and fewer arguments have a header for each number", async () => {

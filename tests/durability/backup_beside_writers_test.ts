@@ -7,7 +7,7 @@ import type { Catalogue } from "./_expectations.ts";
 import { InlineBags } from "./_inline_bags.ts";
 import { expectTold, type Told, Writer } from "./_writer.ts";
 
-const BACKUPS = 5;
+const BACKUPS = 4;
 
 Deno.test(`Bag.backup() has all that was acknowledged before, ${BACKUPS} times beside writers, folds and compactions`, async () => {
   using directory = new TemporaryDirectory();
@@ -20,7 +20,7 @@ Deno.test(`Bag.backup() has all that was acknowledged before, ${BACKUPS} times b
       writers.use(new Writer(mode, `${path}/bag`))
     );
     for (let k = 0; k < BACKUPS; k++) {
-      await Promise.all(all.map((writer) => writer.more(2)));
+      await Promise.all(all.map((writer) => writer.more(1)));
       const told = all.map((writer) => [writer, writer.lines.length] as const);
       // Onto the one before, but for one that begins anew.
       const target = k < BACKUPS - 1 ? `${path}/backup` : `${path}/last`;

@@ -234,6 +234,8 @@ interface Identity {
   readonly task: unknown;
   readonly version: unknown;
   readonly code: unknown;
+  readonly parts: unknown;
+  readonly reads: unknown;
   readonly ignored: unknown;
   readonly args: readonly ArgumentName[];
 }
@@ -267,6 +269,8 @@ export class RecordEncoder {
       task,
       version,
       code,
+      parts,
+      reads,
       ignored,
       args,
       metadata,
@@ -282,7 +286,7 @@ export class RecordEncoder {
       named !== undefined && given !== undefined && own.call === undefined &&
       own.head === undefined;
     if (!isShort) return { line: encodeCallLine(key, fields) };
-    const identity = { scheme, module, task, version, code, ignored, args: named };
+    const identity = { scheme, module, task, version, code, parts, reads, ignored, args: named };
     const shared = this.#find(identity, given);
     if (shared === undefined) return { line: encodeCallLine(key, fields) };
     const { header, metadata: common } = shared;
@@ -326,6 +330,7 @@ export class RecordEncoder {
 
 function isSame(one: Identity, other: Identity): boolean {
   return one.scheme === other.scheme && one.version === other.version && one.code === other.code &&
+    isSameList(one.parts, other.parts) && isSameList(one.reads, other.reads) &&
     isSameList(one.ignored, other.ignored) && one.args.length === other.args.length &&
     one.args.every(({ name, position }, i) =>
       name === other.args[i]?.name && position === other.args[i]?.position
