@@ -294,11 +294,12 @@ export function toCallRecord(line: Record<string, unknown> | undefined): CallRec
   if (line === undefined) return undefined;
   if (RECORDS.has(line)) return line as unknown as CallRecord;
   const { key, module, task, result, args, ignored, version } = line;
-  const { scheme, started, duration, code, metadata } = line;
+  const { scheme, started, duration, code, parts, reads, metadata } = line;
   const isRecord = typeof key === "string" && typeof module === "string" &&
     typeof task === "string" && typeof result === "string" && isDigest(result) &&
     Array.isArray(args) && args.every(isArgument) &&
-    (ignored === undefined || (Array.isArray(ignored) && ignored.every(isName))) &&
+    isOptionalList(ignored, isName) && isOptionalList(parts, isText) &&
+    isOptionalList(reads, isRead) &&
     (version === undefined || isName(version)) && isOptional(scheme, "number") &&
     isOptional(started, "number") && isOptional(duration, "number") &&
     isOptional(code, "string") && (metadata === undefined || isObject(metadata));
@@ -328,6 +329,20 @@ function isObject(content: unknown): content is Record<string, unknown> {
 
 function isName(content: unknown): boolean {
   return typeof content === "string" || typeof content === "number";
+}
+
+function isText(content: unknown): boolean {
+  return typeof content === "string";
+}
+
+function isRead(read: unknown): boolean {
+  if (!isObject(read)) return false;
+  const { kind, name, digest } = read;
+  return (kind === "file" || kind === "env") && isText(name) && isText(digest);
+}
+
+function isOptionalList(content: unknown, isItem: (item: unknown) => boolean): boolean {
+  return content === undefined || (Array.isArray(content) && content.every(isItem));
 }
 
 function isOptional(content: unknown, type: "string" | "number"): boolean {

@@ -94,6 +94,8 @@ const FIELDS: Readonly<Record<string, readonly unknown[]>> = {
   version: ANYTHING,
   scheme: ANYTHING,
   code: ANYTHING,
+  parts: [...ANYTHING, [5], ["x"], [{}]],
+  reads: [...ANYTHING, [5], [{ kind: "x", name: "n", digest: HEX }], [{ kind: "env", name: 5 }]],
   ignored: [...ANYTHING, ["...-1"], [-1], [1e9], ["x"]],
   signature: ANYTHING,
 };
