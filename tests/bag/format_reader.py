@@ -906,11 +906,12 @@ def make_key(record):
 
 def make_signature(record, key):
     fields = {name: value for name, value in record.items() if name != "signature"}
-    fields["args"] = [
-        {"value" if name == "lost" and "value" not in argument else name: value
-         for name, value in argument.items()}
-        for argument in fields["args"]
-    ]
+    if "args" in fields:
+        fields["args"] = [
+            {"value" if name == "lost" and "value" not in argument else name: value
+             for name, value in argument.items()}
+            for argument in fields["args"]
+        ]
     digest = Canonical(from_plain(fields), exact=False).digest()
     message = b"quiver record 1\n" + digest.encode()
     return hmac.new(key.encode("utf-8"), message, hashlib.sha256).hexdigest()
