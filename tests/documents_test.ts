@@ -119,6 +119,6 @@ Deno.test("README.md shows figures that stand in bench/README.md", () => {
     .filter((line) => line.startsWith("| ")).map((line) => line.split("|").map((s) => s.trim()));
   const known = read("bench/README.md");
   const figures = rows.slice(2).map(([, , figure = ""]) => figure);
-  assertEquals(figures.length, 11);
+  assertEquals(figures.length, 10);
   for (const figure of figures) assert(known.includes(`| ${figure} `), figure);
 });
