@@ -102,11 +102,7 @@ export class BagValues extends DiskValues implements PayloadSource {
     checkLength(length);
     if (!this.#isReadable(digest)) return await appendPieces(source);
     syncKnown?.(digest);
-    const isLive = () => {
-      stored.reload();
-      return stored.find(digest) !== undefined;
-    };
-    if (!await touches.leave(digest, isLive)) await appendPieces(source);
+    if (!await touches.leave(digest, () => stored.isLive(digest))) await appendPieces(source);
   }
 
   /** Reads all of a value, in pieces, to see whether it is there. */

@@ -65,6 +65,18 @@ export class StoredValues {
     return (this.#journals.read(digest) ?? this.#sealed.read(digest)) !== undefined;
   }
 
+  /**
+   * Tells whether a value that was found whole is in what is live now; nothing of it is read.
+   *
+   * @param digest The digest of the value.
+   */
+  isLive(digest: Digest): boolean {
+    this.reload();
+    // A sweep that was killed has removed journals, and left the manifest as it was.
+    const isJournaled = this.#journals.isWhole(digest, () => void this.reload(true));
+    return isJournaled || this.#sealed.find(digest) !== undefined;
+  }
+
   /** Brings a value to the disk itself that others may have left in memory; segments always are there. */
   sync(digest: Digest, fileSystem: FileSystem): void {
     this.#journals.sync(digest, fileSystem);

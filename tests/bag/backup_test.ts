@@ -7,7 +7,14 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { BagCorruptError, BagFormatError, cacheScope, openBag, task } from "@quiver/quiver";
+import {
+  BagCorruptError,
+  BagFormatError,
+  type Cache,
+  cacheScope,
+  openBag,
+  task,
+} from "@quiver/quiver";
 import { limited, verifyBag } from "@quiver/quiver/caches";
 import type { BackupOptions, BackupResult } from "../../src/bag/backup/backup_options.ts";
 import { QuiverError } from "../../src/base/errors.ts";
@@ -19,6 +26,7 @@ import { toLayout } from "../../src/disk/layout.ts";
 import { copyBag } from "../durability/_copy_bag.ts";
 import { InlineBags } from "../durability/_inline_bags.ts";
 import { NOBODY, Tool } from "../tools.ts";
+import { BlockDisk } from "./_block_disk.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
@@ -649,3 +657,32 @@ Deno.test("Bag.backup() looks again when a journal is dropped between two of its
   assert(dropped);
   assertEquals(await findCalls(target), [0]);
 });
+
+const double = task(import.meta, (n: number) => 2 * n, { name: "double" });
+
+for (const table of [false, true]) {
+  Deno.test(`Bag.backup() onto an older one has nothing that a full bag has forgotten, table: ${table}`, async () => {
+    using directory = new TemporaryDirectory();
+    const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+    const disk = new BlockDisk();
+    const bags = BAGS.on(disk);
+    const all = Array.from({ length: 120 }, (_, n) => n);
+    const keys = await Promise.all(all.map((n) => double.digest(n)));
+    const find = (bag: Cache) => Promise.all(keys.map(async (key) => (await bag.lookup(key)).hit));
+    await using bag = await bags.open(root, MANUAL);
+    await cacheScope({ cache: bag, strict: true }, () => Promise.all(all.map((n) => double(n))));
+    if (table) await bag.compact({ gracePeriod: 0 });
+    await bags.backUp(root, target);
+    await using reader = await bags.open(target, { mode: "read" });
+    assertEquals(await find(reader), all.map(() => true));
+    // The last block of the log has room for some; the others are forgotten where they stand.
+    disk.free = 0;
+    const isKept = (n: number) => n % 4 === 1;
+    for (const n of all) if (!isKept(n)) assert(await bag.evict(keys[n] ?? ""));
+    disk.free = Infinity;
+    assertEquals((await bags.backUp(root, target)).calls, 30);
+    await using backup = await bags.open(target, { mode: "read" });
+    for (const cache of [bag, reader, backup]) assertEquals(await find(cache), all.map(isKept));
+    assertEquals((await bags.backUp(root, target)).copied, 0);
+  });
+}

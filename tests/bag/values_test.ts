@@ -1,5 +1,6 @@
 // end-to-end: values in journals and segments
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { crc32 } from "node:zlib";
 import { DISK, type FileSystem } from "../../src/disk/file_system.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import type { DatasetInput, Hdf5Access, Hdf5Output } from "../../src/bag/hdf5/access.ts";
@@ -287,6 +288,29 @@ Deno.test("BagValues.load() misses when a segment is gone", async () => {
   bag.values.putPart(part);
   assertEquals(bag.values.load(part.digest)?.bytes, part.bytes);
 });
+
+for (const seen of ["read", "found", "not seen"]) {
+  Deno.test(`BagValues puts again what lay in a journal that a killed sweep has removed (${seen})`, async () => {
+    using directory = new TemporaryDirectory();
+    const { path } = directory;
+    const [whole, pieces] = [createPart("whole", 5000), createPart("pieces", 6000, "Float64Array")];
+    {
+      await using writer = await openBagFiles(path, { fold: "manual" });
+      for (const part of [whole, pieces]) writer.values.putPart(part);
+    }
+    await using bag = await openBagFiles(path, { fold: "manual", memoryBytes: 0 });
+    if (seen === "read") checkParts(bag, [whole, pieces]);
+    // Whoever looks for what is nowhere learns of all journals.
+    if (seen === "found") assertEquals(bag.values.find(createPart("none", 1).digest), undefined);
+    for (const name of listFiles(`${path}/journal`)) Deno.removeSync(`${path}/journal/${name}`);
+    const { digest, kind, bytes } = pieces;
+    const chunks = () => [bytes];
+    await bag.values.putPieces({ digest, kind, length: 6000, crc: crc32(bytes), chunks });
+    bag.values.putPart(whole);
+    await using other = await openBagFiles(path, { mode: "read" });
+    checkParts(other, [whole, pieces]);
+  });
+}
 
 Deno.test("BagValues.putPart() begins a new journal at journalBytes and folds in between", async () => {
   using directory = new TemporaryDirectory();

@@ -1,5 +1,6 @@
 // contract: bags that older versions have written are read, used and mended
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
+import { backupBag } from "../../src/bag/backup/backup_bag.ts";
 import { BagFormatError } from "../../src/base/errors.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
@@ -9,19 +10,24 @@ import { digestValue } from "../../src/value/digest/digest_value.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { Tool } from "../tools.ts";
 import { readBag } from "./_format_reader.ts";
-import { InlineFoldRunner } from "./_inline_fold_runner.ts";
+import { FaultyFileSystem } from "./_faulty_file_system.ts";
+import { InlineFoldRunner, loadHdf5Library } from "./_inline_fold_runner.ts";
 import { TemporaryDirectory } from "./_temporary_directory.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
 const PYTHON = Tool.find("python3");
-const ENVIRONMENT = { fileSystem: UNSYNCED_DISK, runner: new InlineFoldRunner() };
+const ENVIRONMENT = {
+  fileSystem: UNSYNCED_DISK,
+  runner: new InlineFoldRunner(),
+  loadLibrary: loadHdf5Library,
+};
 /** A compacted bag of 20 calls, with 5 more in its journal and one of the 20 computed anew. */
 const OLD = new URL("testdata/version_1", import.meta.url).pathname;
 const COUNT = 25;
 const PROFILE = { parameters: [{ name: "n" }], code: "c0de".repeat(16), countsArguments: false };
 const ADDRESS = { module: "https://example.org/tasks.ts", name: "halve" };
 
-function copyOld(path: string): void {
+function copyOld(path: string, old: string = OLD): void {
   const copy = (from: string, to: string) => {
     Deno.mkdirSync(to, { recursive: true });
     for (const { name, isDirectory } of Deno.readDirSync(from)) {
@@ -29,7 +35,7 @@ function copyOld(path: string): void {
       else Deno.writeFileSync(`${to}/${name}`, Deno.readFileSync(`${from}/${name}`));
     }
   };
-  copy(OLD, path);
+  copy(old, path);
 }
 
 /** A call whose key is made by the rules of then. */
@@ -176,4 +182,30 @@ Deno.test({
       assertEquals(both.values[record.result]?.exact, record.result);
     }
   },
+});
+
+Deno.test("a backup of a bag of version 1 is of version 2 before anything newer comes into it", async () => {
+  using directory = new TemporaryDirectory();
+  const [path, first] = [`${directory.path}/old`, `${directory.path}/first`];
+  copyOld(path);
+  await backupBag({ root: path, directory: first, writable: false }, ENVIRONMENT);
+  assertEquals(readVersion(first), 1);
+  {
+    await using bag = await openBagFiles(path, { fold: "manual" }, ENVIRONMENT);
+    put(bag, COUNT);
+  }
+  let newer = 0;
+  let ended = false;
+  for (let at = 0; !ended; at++) {
+    const target = `${directory.path}/${at}`;
+    copyOld(target, first);
+    const fileSystem = new FaultyFileSystem("stop", at);
+    const request = { root: path, directory: target, writable: false };
+    const environment = { fileSystem, loadLibrary: loadHdf5Library };
+    ended = await backupBag(request, environment).then(() => true, () => false);
+    if (!Deno.readTextFileSync(`${target}/calls.jsonl`).includes('{"call"')) continue;
+    newer++;
+    assertEquals(readVersion(target), 2, `stopped at step ${at}`);
+  }
+  assertGreater(newer, 1);
 });

@@ -78,7 +78,7 @@ export async function backupBag(
   const holdStill = () => takeLock(layout, writable ? owned : undefined, signal);
   using found = await copyValues(layout, target, copier, holdStill);
   const removed = await commit(target, found, id, copier);
-  const calls = countCalls(target.layout, target.manifest.logGeneration);
+  const calls = countCalls(target.layout);
   return { path: directory, ...copier.state, calls, removed };
 }
 

@@ -9,9 +9,9 @@ import { BagFormatError, QuiverError } from "../../base/errors.ts";
 import { isLockedAt, lookAt, openIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, listRoot, toJournalPath } from "../../disk/layout.ts";
 import { checkBag } from "../bag_json.ts";
-import { checkPrefix } from "../log/call_table.ts";
 import type { Manifest } from "../manifest.ts";
 import { type BackupState, readBackupState } from "./backup_json.ts";
+import { findStruck, isPrefix } from "./compare_files.ts";
 
 /** A bag that is backed up. */
 export interface BackedUpBag {
@@ -166,27 +166,14 @@ export function checkUnchanged(
   using original = openIfThere(layout.callLog);
   const recorded = logs.find(({ generation }) => generation === logGeneration)?.length ?? 0;
   const size = original?.seekSync(0, Deno.SeekMode.End) ?? 0;
-  if (size >= recorded && (log === undefined || isPrefix(log, original, length))) return;
+  const isBegin = log === undefined ||
+    isPrefix(log, original, length, findStruck(original, log, length));
+  if (size >= recorded && isBegin) return;
   throw refuse(
     target,
     "its call log is not how that of the bag begins, so that one of them was changed otherwise than " +
       "by a backup; choose another directory",
   );
-}
-
-/**
- * Tells whether a file is how another one begins, by its first and last bytes: both only grow.
- *
- * @param length How much of it counts, in bytes.
- */
-export function isPrefix(
-  file: Deno.FsFile,
-  other: Deno.FsFile | undefined,
-  length: number,
-): boolean {
-  if (other === undefined) return length === 0;
-  const check = checkPrefix(file, length, 0);
-  return check !== undefined && check === checkPrefix(other, length, 0);
 }
 
 /** Tells whether a backup was complete once: from then on it can be opened at any moment. */

@@ -231,6 +231,8 @@ export class BackupTarget implements Disposable {
    * @param manifest What is going to be live.
    */
   async unite({ segments, sealed }: Manifest): Promise<void> {
+    // What comes from now on may be of a newer version.
+    this.#bringBagJson();
     const { segments: before, sealed: sealedBefore } = this.#manifest;
     const known = new Set(before.map(({ name }) => name));
     const united = [...before, ...segments.filter(({ name }) => !known.has(name))];
@@ -255,7 +257,7 @@ export class BackupTarget implements Disposable {
     this.#bringBagJson();
   }
 
-  /** The last thing that a backup needs to be opened. */
+  /** What a backup can be opened with: the last thing that comes into a new one. */
   #bringBagJson(): void {
     const content = readWhole(this.#bag.layout.bagJson) ?? new Uint8Array();
     const known = readWhole(this.layout.bagJson);

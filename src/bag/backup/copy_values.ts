@@ -2,7 +2,7 @@ import { openIfThere, toTemporaryPath } from "../../disk/file_system.ts";
 import { type BagLayout, toJournalPath, toSegmentPaths } from "../../disk/layout.ts";
 import { scanJournal } from "../journal/journal_scan.ts";
 import type { Manifest, SegmentEntry } from "../manifest.ts";
-import { isPrefix } from "./backup_directory.ts";
+import { isPrefix } from "./compare_files.ts";
 import { type BackupTarget, toSegmentMark } from "./backup_target.ts";
 import type { FileCopier } from "./file_copier.ts";
 

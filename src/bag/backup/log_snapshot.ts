@@ -1,17 +1,18 @@
-import { openIfThere, removeIfThere } from "../../disk/file_system.ts";
+import { openIfThere, removeIfThere, writeAll } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
+import { MOVED } from "../log/call_line.ts";
 import { scanCalls } from "../log/call_scan.ts";
-import { CallTable, CallTail, checkPrefix } from "../log/call_table.ts";
+import { CallTail, checkPrefix } from "../log/call_table.ts";
 import { PURPOSE, readTableHeader } from "../table/digest_table.ts";
-import { isPrefix } from "./backup_directory.ts";
 import type { BackedUpLog } from "./backup_json.ts";
 import type { BackupTarget } from "./backup_target.ts";
+import { findStruck, isPrefix } from "./compare_files.ts";
 import { isAlone } from "./copy_values.ts";
 import type { FileCopier } from "./file_copier.ts";
 
 /**
- * The call log of a bag as it was at one moment. It stays so for as long as its file is open: what is
- * there is never changed, and another log that takes its place is another file.
+ * The call log of a bag as it was at one moment. It stays so for as long as its file is open, but for
+ * records that are struck: another log that takes its place is another file.
  */
 export class LogSnapshot implements Disposable {
   /** What it is. */
@@ -53,17 +54,24 @@ export class LogSnapshot implements Disposable {
     const { length } = this.log;
     using copy = openIfThere(layout.callLog);
     const known = copy?.seekSync(0, Deno.SeekMode.End) ?? 0;
-    const isBegin = copy === undefined ||
-      known <= length && isAlone(copy) && isPrefix(copy, this.#file, known);
-    if (!isBegin) {
+    if (copy === undefined || this.#isExtended(copy, known)) {
+      if (known < length) await copier.extend(this.#file, [known, length], layout.callLog);
+    } else {
+      // What has another name is part of a copy, too, and stays as it is.
+      using moved = isAlone(copy) ? fileSystem.open(layout.callLog, { append: true }) : undefined;
       // A table that knows keys which are nowhere any more would look as if the log had been cut.
       removeIfThere(fileSystem, layout.callIndex);
       await copier.replace(this.#file, length, layout.callLog);
-    } else if (copy === undefined || known < length) {
-      await copier.extend(this.#file, [known, length], layout.callLog);
+      if (moved !== undefined) writeAll(fileSystem, moved, MOVED);
     }
     await this.#bringTable(target, copier);
     fileSystem.syncDirectory(layout.root);
+  }
+
+  /** Whether all that is new in it stands behind what has been copied. */
+  #isExtended(copy: Deno.FsFile, known: number): boolean {
+    return known <= this.log.length && isAlone(copy) && isPrefix(copy, this.#file, known) &&
+      findStruck(this.#file, copy, known).length === 0;
   }
 
   async #bringTable({ layout }: BackupTarget, copier: FileCopier): Promise<void> {
@@ -82,22 +90,13 @@ export class LogSnapshot implements Disposable {
   }
 }
 
-/**
- * Counts the calls that a bag knows.
- *
- * @param generation The generation of its log.
- */
-export function countCalls(layout: BagLayout, generation: number): number {
+/** Counts the calls that a bag knows. A table may name records that were struck. */
+export function countCalls(layout: BagLayout): number {
   using log = openIfThere(layout.callLog);
   if (log === undefined) return 0;
-  using table = CallTable.open(layout, log, generation);
-  const tail = new CallTail();
-  const size = log.seekSync(0, Deno.SeekMode.End);
-  scanCalls(log, table?.end ?? 0, size, (line) => tail.set(line));
+  const newest = new CallTail();
+  scanCalls(log, 0, log.seekSync(0, Deno.SeekMode.End), (line) => newest.set(line));
   let count = 0;
-  for (const line of table?.lines() ?? []) {
-    if (line.type === "record" && tail.get(line.key) === undefined) count++;
-  }
-  for (const { type } of tail.lines()) if (type === "record") count++;
+  for (const { type } of newest.lines()) if (type === "record") count++;
   return count;
 }

@@ -28,7 +28,7 @@ import { guardBag } from "../../disk/disk_storage.ts";
 import { LockFile } from "../../disk/lock_file.ts";
 import type { Digest } from "../../value/value.ts";
 import { HeaderSchedule } from "../log/call_headers.ts";
-import { decodeHeader } from "../log/call_line.ts";
+import { decodeHeader, MOVED } from "../log/call_line.ts";
 import { type CallLine, scanCalls } from "../log/call_scan.ts";
 import { checkPrefix, toRow } from "../log/call_table.ts";
 import { isUnfinished } from "../log/unfinished_line.ts";
@@ -37,7 +37,6 @@ import type { BagEditor } from "./bag_editor.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 const LINE_FEED = 0x0a;
-const MOVED = new TextEncoder().encode('\n{"moved":true}\n');
 
 /**
  * Rewrites the call log.

@@ -19,6 +19,9 @@ import {
 } from "../../disk/checked_line.ts";
 import type { Digest } from "../../value/value.ts";
 
+/** What is appended to a log that another one takes the place of, for those who have it open. */
+export const MOVED: Uint8Array<ArrayBuffer> = new TextEncoder().encode('\n{"moved":true}\n');
+
 /** What a line begins with, by what it is. */
 export const LINE_STARTS = {
   record: '{"call":"',

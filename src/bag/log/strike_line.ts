@@ -1,9 +1,18 @@
-import { encodeCheckedLine } from "../../disk/checked_line.ts";
+import { decodeCheckedLine, encodeCheckedLine } from "../../disk/checked_line.ts";
 import { type FilePlace, type FileSystem, writeAll } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
 
 /** What stands for nothing, as often as it takes. */
 const PADDING = "-";
+
+/**
+ * Tells whether a line was struck.
+ *
+ * @param line A sound eviction, without line feeds.
+ */
+export function isStruck(line: Uint8Array): boolean {
+  return decodeCheckedLine(line)?.was !== undefined;
+}
 
 /**
  * Makes of a record's line, where it stands, one that says that its key is forgotten: on a full disk
