@@ -658,6 +658,9 @@ Deno.test("Bag.backup() looks again when a journal is dropped between two of its
   assertEquals(await findCalls(target), [0]);
 });
 
+const fill = task(import.meta, (n: number, size: number) => new Uint8Array(size).fill(n), {
+  name: "fill",
+});
 const double = task(import.meta, (n: number) => 2 * n, { name: "double" });
 
 for (const table of [false, true]) {
@@ -684,5 +687,22 @@ for (const table of [false, true]) {
     await using backup = await bags.open(target, { mode: "read" });
     for (const cache of [bag, reader, backup]) assertEquals(await find(cache), all.map(isKept));
     assertEquals((await bags.backUp(root, target)).copied, 0);
+  });
+}
+
+for (const size of [10, 2000, 8000]) {
+  Deno.test(`Bag.backup() brings a segment that is as large as the one before, of ${size} bytes each`, async () => {
+    using directory = new TemporaryDirectory();
+    const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+    await using bag = await BAGS.open(root, MANUAL);
+    for (const n of [1, 2, 3]) {
+      await cacheScope({ cache: bag, strict: true }, () => fill(n, size));
+      await bag.compact({ gracePeriod: 0 });
+      await backUp(root, target);
+      await using backup = await BAGS.open(target, { mode: "read" });
+      const found = await backup.lookup(await fill.digest(n, size));
+      assertEquals(found, { hit: true, value: new Uint8Array(size).fill(n) });
+      await bag.evict(fill);
+    }
   });
 }

@@ -5,10 +5,12 @@
  * @module
  */
 import { QuiverError } from "../../base/errors.ts";
+import { createSha256 } from "../../base/sha256.ts";
 import {
   type FileSystem,
   isMissing,
   openIfThere,
+  readPieces,
   readWhole,
   removeIfThere,
   replaceFile,
@@ -24,6 +26,7 @@ import {
 } from "../../disk/layout.ts";
 import { readHolder } from "../../disk/lock_file.ts";
 import { likeDirectory, makeLike } from "../../disk/ownership.ts";
+import type { Digest } from "../../value/value.ts";
 import { createParts, refuseFile, refuseLinkedDirectories, syncName } from "../bag_json.ts";
 import { listUnfinished, listUnnamed } from "../fold/bag_editor.ts";
 import type { Hdf5Environment } from "../hdf5/access.ts";
@@ -35,7 +38,7 @@ import {
   writeManifest,
 } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
-import { PURPOSE, readTableHeader } from "../table/digest_table.ts";
+import { PURPOSE, readTableHeader, ROW_BYTES, type Rows } from "../table/digest_table.ts";
 import {
   type BackedUpBag,
   checkIsBackup,
@@ -322,8 +325,8 @@ function isSame(one: Manifest, other: Manifest): boolean {
  * Tells segments from others that have the same name: a backup that was opened as a bag may have made
  * some of its own.
  *
- * @returns What stands for its content: what its table says of itself and of all values. Two that have it
- * in common have the same values in the same places. Without a table there is none.
+ * @returns What stands for its content: its length, and all that is said of its values. Two that have it in
+ * common have the same values in the same places. Without a table there is none.
  */
 export function toSegmentMark(layout: BagLayout, name: string): string | undefined {
   const [path, tablePath] = toSegmentPaths(layout, name);
@@ -333,5 +336,14 @@ export function toSegmentMark(layout: BagLayout, name: string): string | undefin
   const header = readTableHeader(table, PURPOSE.values);
   const length = file.seekSync(0, Deno.SeekMode.End);
   if (header?.subject.length !== length) return undefined;
-  return [length, header.size, header.crc, table.seekSync(0, Deno.SeekMode.End)].join();
+  // Rows in a segment end with a CRC-32 of themselves: that of all is the same whatever they say.
+  const rows = digestRows(table, header);
+  const others = header.others && digestRows(file, header.others);
+  return [length, table.seekSync(0, Deno.SeekMode.End), rows, others].join();
+}
+
+function digestRows(file: Deno.FsFile, { begin, size }: Rows): Digest {
+  const hash = createSha256();
+  for (const piece of readPieces(file, begin, begin + size * ROW_BYTES)) hash.update(piece);
+  return hash.digest("hex");
 }

@@ -30,7 +30,7 @@ interface IndexedFile {
 }
 
 /** Rows that lie together in a file. */
-interface Rows {
+export interface Rows {
   /** Where they begin, in bytes. */
   readonly begin: number;
   /** The number of rows. */
