@@ -13,6 +13,9 @@ export type { Expression, Function, Pattern } from "acorn";
 const LenientParser = Parser.extend((Base) =>
   class extends Base {
     raiseRecoverable(): void {}
+    // It goes over all names of a scope for each one that is declared.
+    declareName(): void {}
+    checkLocalExport(): void {}
     validateRegExpFlags(): void {}
     validateRegExpPattern(): void {}
   }

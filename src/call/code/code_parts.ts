@@ -11,7 +11,9 @@
  * resolver, lock_file                                  what specifiers mean
  *        └───────────→ module_graph ←──────────┘       what names stand for
  *                           ▼
- * find_function → reach ⇄ effects ← mutation           what a function reaches
+ *            code_index → loaded_code ⇄ mutation       who names what, and may change it
+ *                 ▼             ▼            ↑
+ * find_function → reach ⇄    effects       shape       what a function reaches
  * ```
  *
  * @module
@@ -21,6 +23,7 @@ import type { Digest } from "../../value/value.ts";
 import type { TaskAddress } from "../call_record.ts";
 import type { ParsedFunction } from "../function_profile.ts";
 import { SourceWitnesses } from "../module_sources.ts";
+import { CodeIndex } from "./code_index.ts";
 import { MissingModuleError, ModuleGraph } from "./module_graph.ts";
 import { type Extent, reachCode, type ReachedCode, type ReachedPart } from "./reach.ts";
 import { UnreadableModuleError } from "./read_source.ts";
@@ -57,6 +60,7 @@ const MOST_PARTS = 32;
 /** The modules of the tasks of one module, and what was found of them. */
 interface Modules {
   readonly graph: ModuleGraph;
+  readonly index: CodeIndex;
   readonly warnings: string[];
   /** One task after another reads them. */
   turn: Promise<unknown>;
@@ -92,11 +96,12 @@ export async function codeParts(question: CodeQuestion): Promise<CodeParts> {
 function openGraph(module: string, resolve: (specifier: string) => string): Modules {
   const warnings: string[] = [];
   const resolver = new Resolver(module, resolve, (warning) => warnings.push(warning));
-  return { graph: new ModuleGraph(resolver), warnings, turn: Promise.resolve() };
+  const graph = new ModuleGraph(resolver);
+  return { graph, index: new CodeIndex(graph), warnings, turn: Promise.resolve() };
 }
 
 async function readParts(
-  { graph, warnings }: Modules,
+  { graph, index, warnings }: Modules,
   question: CodeQuestion,
 ): Promise<CodeParts> {
   const { address: { module, name } } = question;
@@ -105,7 +110,7 @@ async function readParts(
   await graph.load(module);
   const reached = await reach(
     graph,
-    () => reachCode(graph, graph.module(module), node, question.extent),
+    () => reachCode(index, graph.module(module), node, question.extent),
   );
   await refuseChanged(graph, reached, question);
   const { digest, parts } = reached;
@@ -162,7 +167,7 @@ function toText({ label, module, digest }: ReachedPart, root: string, name: stri
 }
 
 function toRelative(url: string, root: string): string {
-  if (!url.startsWith("file:")) return url.slice(0, 60);
+  if (![url, root].every((one) => one.startsWith("file:"))) return url.slice(0, 60);
   const [to, from] = [url.split("/"), root.split("/").slice(0, -1)];
   const differs = to.findIndex((part, index) => part !== from[index]);
   const up = from.length - differs;

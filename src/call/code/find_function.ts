@@ -2,13 +2,13 @@ import {
   childrenOf,
   digestSyntax,
   isFunctionNode,
+  memberPath,
   nodeAt,
   nodesAt,
   type SyntaxNode,
 } from "./syntax.ts";
 import { functionNames, scopeNames } from "./names.ts";
 import type { Item } from "./module_items.ts";
-import { memberPath } from "./use_kind.ts";
 import type { LoadedModule } from "./read_source.ts";
 import { type IsDefinition, readUses } from "./uses.ts";
 
@@ -25,47 +25,51 @@ interface Place extends FoundFunction {
   readonly around: readonly SyntaxNode[];
 }
 
-/**
- * Finds a task's function in its module: what its names stand for depends on where it stands.
- *
- * @param fn The function as the engine has it.
- * @param isDefinition Tells the calls that define tasks.
- * @returns The function, if it is there and names nothing but what the module binds at its top level.
- */
-export function findFunction(
-  module: LoadedModule,
-  fn: SyntaxNode,
-  isDefinition: IsDefinition,
-): FoundFunction | undefined {
-  if (module.kind !== "code") return undefined;
-  const search = new Search(fn, isDefinition);
-  for (const item of module.items) search.add(item);
-  const { places, given, names } = search;
-  const isGiven = ({ item, node }: Place) =>
-    given.has(node) || (isWhole(item, node) && item.names.some((name) => names.has(name)));
-  // Two that are written alike may be told apart by what is around them.
-  return places.some(hasOwnNames) ? undefined : places.find(isGiven);
-}
-
-/** Looks for all functions that are written like one. */
-class Search {
-  readonly places: Place[] = [];
+/** All functions of a module, by what they look like. */
+export class FunctionIndex {
+  readonly #places = new Map<string, Place[]>();
+  /** The same by what they say, once somebody looks for one of that look. */
+  readonly #alike = new Map<string, Map<string, Place[]>>();
   /** What tasks are made of. */
-  readonly given = new Set<SyntaxNode>();
+  readonly #given = new Set<SyntaxNode>();
   /** Those of them that are names. */
-  readonly names = new Set<string>();
+  readonly #names = new Set<string>();
   readonly #isDefinition: IsDefinition;
-  readonly #digest: string;
-  readonly #shape: string;
 
-  constructor(fn: SyntaxNode, isDefinition: IsDefinition) {
+  /**
+   * Goes over a module.
+   *
+   * @param isDefinition Tells the calls that define tasks.
+   */
+  constructor(module: LoadedModule, isDefinition: IsDefinition) {
     this.#isDefinition = isDefinition;
-    this.#digest = digestBody(fn);
-    this.#shape = shapeOf(fn);
+    for (const item of module.kind === "code" ? module.items : []) {
+      for (const node of item.nodes) if (node !== undefined) this.#visit(item, node, []);
+    }
   }
 
-  add(item: Item): void {
-    for (const node of item.nodes) if (node !== undefined) this.#visit(item, node, []);
+  /**
+   * Finds a task's function: what its names stand for depends on where it stands.
+   *
+   * @param fn The function as the engine has it.
+   * @returns The function, if it is there and names nothing but what the module binds at its top level.
+   */
+  find(fn: SyntaxNode): FoundFunction | undefined {
+    const places = this.#alikeOf(shapeOf(fn)).get(digestBody(fn)) ?? [];
+    // Two that are written alike may be told apart by what is around them.
+    return places.some(hasOwnNames) ? undefined : places.find((place) => this.#isGiven(place));
+  }
+
+  #isGiven({ item, node }: Place): boolean {
+    return this.#given.has(node) ||
+      (isWhole(item, node) && item.names.some((name) => this.#names.has(name)));
+  }
+
+  #alikeOf(shape: string): Map<string, Place[]> {
+    const places = this.#places.get(shape) ?? [];
+    const alike = this.#alike.get(shape) ?? Map.groupBy(places, ({ node }) => digestBody(node));
+    this.#alike.set(shape, alike);
+    return alike;
   }
 
   #visitCall(node: SyntaxNode): void {
@@ -73,20 +77,23 @@ class Search {
     const [, fn] = nodesAt(node, "arguments");
     if (fn === undefined || callee === undefined) return;
     if (!this.#isDefinition(callee.name, callee.path)) return;
-    this.given.add(fn);
-    if (fn.type === "Identifier") this.names.add(String(fn.name));
+    this.#given.add(fn);
+    if (fn.type === "Identifier") this.#names.add(String(fn.name));
   }
 
   #visit(item: Item, node: SyntaxNode, around: SyntaxNode[]): void {
     if (node.type === "CallExpression") this.#visitCall(node);
-    if (
-      isFunctionNode(node) && shapeOf(node) === this.#shape && digestBody(node) === this.#digest
-    ) {
-      this.places.push({ item, node, around: [...around] });
-    }
+    if (isFunctionNode(node)) this.#add({ item, node, around: [...around] });
     around.push(node);
     for (const child of childrenOf(node)) this.#visit(item, child, around);
     around.pop();
+  }
+
+  #add(place: Place): void {
+    const shape = shapeOf(place.node);
+    const alike = this.#places.get(shape);
+    if (alike === undefined) this.#places.set(shape, [place]);
+    else alike.push(place);
   }
 }
 

@@ -1,10 +1,9 @@
-import { nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
-import { ANY, memberPath } from "./use_kind.ts";
+import { ANY, memberPath, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import type { Item } from "./module_items.ts";
 import { NAMESPACE } from "./module_items.ts";
 import { type LoadedModule, readModule } from "./read_source.ts";
 import type { Resolver, Target } from "./resolver.ts";
-import type { Use } from "./uses.ts";
+import type { CodeUses, IsDefinition, Use } from "./uses.ts";
 
 /** All of a module. */
 export interface WholeModule {
@@ -24,6 +23,9 @@ export interface Package {
 
 /** What a name stands for. */
 export type Meaning = Item | WholeModule | Package;
+
+/** What can be changed: an item, data that is imported, or a package by its name. */
+export type Thing = Item | LoadedModule | string;
 
 /** What a place where something is named stands for, and what is done with that. */
 export interface ResolvedUse {
@@ -71,6 +73,9 @@ export class ModuleGraph {
   readonly #modules = new Map<string, LoadedModule | Error>();
   readonly #targets = new Map<string, Target>();
   readonly #uses = new Map<Item, readonly ResolvedUse[]>();
+  readonly #changes = new Map<string, number>();
+  readonly #definitions = new Map<LoadedModule, IsDefinition>();
+  readonly #things = new Map<LoadedModule, Set<Thing>>();
 
   /**
    * Loads nothing yet.
@@ -94,6 +99,7 @@ export class ModuleGraph {
     try {
       const module = await load(url, type);
       this.#modules.set(key, module);
+      this.#changes.set(url, Math.max(module.changedAt ?? 0, this.changeOf(url)));
       await Promise.all(this.#staticTargets(module).map(([url, type]) => this.load(url, type)));
     } catch (error) {
       this.#modules.set(key, error instanceof Error ? error : new Error(String(error)));
@@ -101,8 +107,12 @@ export class ModuleGraph {
   }
 
   #staticTargets(module: LoadedModule): (readonly [string, string | undefined])[] {
-    if (module.kind !== "code") return [];
-    return module.imports.flatMap(({ specifier, type }) => {
+    const imports = module.kind === "code"
+      ? module.imports
+      : module.specifiers.flatMap(({ callee, specifier }) =>
+        callee === undefined ? [{ specifier, type: undefined }] : []
+      );
+    return imports.flatMap(({ specifier, type }) => {
       try {
         const target = this.#target(specifier, module.url);
         return target.kind === "local" ? [[target.url, type] as const] : [];
@@ -128,9 +138,7 @@ export class ModuleGraph {
 
   /** When the file of a module was changed, in milliseconds since 1970. */
   changeOf(url: string): number {
-    const modules = this.#modules.values();
-    const changes = modules.map((one) => "url" in one && one.url === url ? one.changedAt ?? 0 : 0);
-    return Math.max(0, ...changes);
+    return this.#changes.get(url) ?? 0;
   }
 
   /** Whether a module could not be loaded. */
@@ -178,10 +186,15 @@ export class ModuleGraph {
     const known = this.#uses.get(item);
     if (known !== undefined) return known;
     const module = this.module(item.module);
-    const { uses } = item.uses(this.isDefinitionIn(module));
+    const { uses } = this.codeOf(item);
     const resolved = uses.map((use) => this.resolveUse(module, use));
     this.#uses.set(item, resolved);
     return resolved;
+  }
+
+  /** What the code of an item uses. */
+  codeOf(item: Item): CodeUses {
+    return item.uses(this.isDefinitionIn(this.module(item.module)));
   }
 
   /** What a name stands for in a module. */
@@ -211,6 +224,33 @@ export class ModuleGraph {
     return { meaning: this.#exported(module, name, new Set()) };
   }
 
+  /** What a meaning consists of: of a module, all that it has and gives on. */
+  thingsOf(meaning: Meaning): Iterable<Thing> {
+    if ("member" in meaning) return [meaning.name];
+    if (!("whole" in meaning)) return [meaning];
+    const { whole } = meaning;
+    if (whole.kind !== "code") return [whole];
+    return this.#things.get(whole) ?? this.#addThings(whole);
+  }
+
+  #addThings(module: LoadedModule & { readonly kind: "code" }): Set<Thing> {
+    const things = new Set<Thing>(module.items);
+    this.#things.set(module, things);
+    const add = (find: () => Meaning | undefined): void => {
+      try {
+        const meaning = find();
+        for (const thing of meaning ? this.thingsOf(meaning) : []) things.add(thing);
+      } catch {
+        // What cannot be loaded has nothing.
+      }
+    };
+    for (const name of module.exports.keys()) add(() => this.exportOf(module, name).meaning);
+    for (const { specifier, type } of module.stars) {
+      add(() => this.whole(specifier, module.url, type));
+    }
+    return things;
+  }
+
   /**
    * The arguments of the call by which an item defines a task.
    *
@@ -224,7 +264,13 @@ export class ModuleGraph {
   }
 
   /** Tells the calls of Quiver's `task` in a module. */
-  isDefinitionIn(module: LoadedModule): (name: string, path: readonly string[]) => boolean {
+  isDefinitionIn(module: LoadedModule): IsDefinition {
+    const known = this.#definitions.get(module) ?? this.#makeIsDefinition(module);
+    this.#definitions.set(module, known);
+    return known;
+  }
+
+  #makeIsDefinition(module: LoadedModule): IsDefinition {
     return (name, path) => {
       if (module.kind !== "code" || module.bindings.get(name)?.kind !== "import") return false;
       const use = { name, path, start: 0, kind: "call", atLoad: true } as const;

@@ -1,8 +1,8 @@
 import { patternNames, varNames } from "./names.ts";
 import type { ParsedModule } from "./parse_module.ts";
+import { isConstant } from "./shape.ts";
 import {
   digestSyntax,
-  isEnum,
   isFunctionNode,
   literalText,
   nameAt,
@@ -10,10 +10,20 @@ import {
   nodesAt,
   type SyntaxNode,
 } from "./syntax.ts";
-import { type CodeUses, type IsDefinition, isMeta, readUses } from "./uses.ts";
+import {
+  type CodeUses,
+  importedSpecifier,
+  importedType,
+  type IsDefinition,
+  isMeta,
+  readUses,
+} from "./uses.ts";
 
 /** What kind of thing an item is. */
 export type ItemKind = "function" | "class" | "variable" | "statement";
+
+/** What stays of what a variable begins with. */
+type Keeps = "value" | "kind" | "nothing";
 
 /** The longest piece of code that stands for a statement's name. */
 const LONGEST_LABEL = 40;
@@ -30,8 +40,10 @@ export class Item {
   readonly nodes: readonly (SyntaxNode | undefined)[];
   /** What it begins with, if it is a variable. */
   readonly init: SyntaxNode | undefined;
-  /** The same where it stays that, but for its parts. */
+  /** The same where all of it is one variable's. */
   readonly value: SyntaxNode | undefined;
+  /** What stays of that: all that is no part of it, that it has no parts, or nothing for sure. */
+  readonly keeps: Keeps;
   /** Whether it runs only where its module is the main one. */
   readonly main: boolean;
   /** What it is called where people see it. */
@@ -46,10 +58,11 @@ export class Item {
     module: string,
     kind: ItemKind,
     nodes: readonly (SyntaxNode | undefined)[],
-    { names, init, fixed = false, main = false, label }: {
+    { names, init, value, keeps = "value", main = false, label }: {
       readonly names: readonly string[];
       readonly init?: SyntaxNode | undefined;
-      readonly fixed?: boolean;
+      readonly value?: SyntaxNode | undefined;
+      readonly keeps?: Keeps;
       readonly main?: boolean;
       readonly label: string;
     },
@@ -59,7 +72,8 @@ export class Item {
     this.nodes = nodes;
     this.names = names;
     this.init = init;
-    this.value = fixed ? init : undefined;
+    this.value = value;
+    this.keeps = keeps;
     this.main = main;
     this.label = label;
   }
@@ -69,17 +83,20 @@ export class Item {
     return this.kind === "function" || (this.init !== undefined && isFunctionNode(this.init));
   }
 
-  /** Whether it takes some of its arguments apart. */
-  get hasPatterns(): boolean {
-    const fn = this.kind === "function" ? this.nodes[0] : this.init;
-    return fn !== undefined &&
-      (nodesAt(fn, "params").some(({ type }) => type !== "Identifier") ||
-        this.#uses?.usesArguments === true);
+  /** Whether it is a class, by declaration or as what a variable begins with. */
+  get isClass(): boolean {
+    return this.kind === "class" || this.value?.type === "ClassExpression";
   }
 
-  /** What it does with its parameters, if it is a function. */
-  get parameters(): CodeUses["parameters"] {
-    return this.uses(() => false).parameters;
+  /** What it takes, if it is a function. */
+  get params(): readonly SyntaxNode[] {
+    const fn = this.kind === "function" ? this.nodes[0] : this.init;
+    return fn === undefined ? [] : nodesAt(fn, "params");
+  }
+
+  /** Whether it takes some of its arguments apart. */
+  get hasPatterns(): boolean {
+    return this.params.some(({ type }) => type !== "Identifier");
   }
 
   /** Where it begins in its module. */
@@ -154,6 +171,12 @@ export function toModuleItems(
   return divider;
 }
 
+/** Whether what follows a condition runs only where the module is the main one. */
+function isIfMain(test: SyntaxNode | undefined): boolean {
+  if (test?.operator === "&&") return isIfMain(nodeAt(test, "left"));
+  return isMeta(test, "main");
+}
+
 class Divider implements ModuleItems {
   readonly items: Item[] = [];
   readonly bindings = new Map<string, Binding>();
@@ -187,10 +210,11 @@ class Divider implements ModuleItems {
       case "VariableDeclaration":
         return this.#addVariables(node);
       case "IfStatement":
-        if (isMeta(nodeAt(node, "test"), "main")) return this.#addMain(node);
-        return this.#addStatement(node);
+        return this.#addIf(node);
+      case "ExpressionStatement":
+        return this.#addExpression(node);
       default:
-        if (typeof node.directive !== "string") this.#addStatement(node);
+        this.#addStatement(node);
     }
   }
 
@@ -200,7 +224,8 @@ class Divider implements ModuleItems {
     names: readonly string[],
     more: {
       readonly init?: SyntaxNode | undefined;
-      readonly fixed?: boolean;
+      readonly value?: SyntaxNode | undefined;
+      readonly keeps?: Keeps;
       readonly main?: boolean;
     } = {},
   ): void {
@@ -225,21 +250,47 @@ class Divider implements ModuleItems {
     this.#addItem("statement", [node], varNames(node), { main });
   }
 
-  #addMain(node: SyntaxNode): void {
+  #addIf(node: SyntaxNode): void {
+    const test = nodeAt(node, "test");
     const [consequent, alternate] = [nodeAt(node, "consequent"), nodeAt(node, "alternate")];
-    if (consequent !== undefined) this.#addStatement(consequent, true);
-    if (alternate !== undefined) this.#addStatement(alternate);
+    const isUnlessMain = test?.operator === "!" && isMeta(nodeAt(test, "argument"), "main");
+    if (!isUnlessMain && !isIfMain(test)) return this.#addStatement(node);
+    if (consequent !== undefined) this.#addStatement(consequent, !isUnlessMain);
+    if (alternate !== undefined) this.#addStatement(alternate, isUnlessMain);
+  }
+
+  #addExpression(node: SyntaxNode): void {
+    const expression = nodeAt(node, "expression");
+    const awaited = expression?.type === "AwaitExpression"
+      ? nodeAt(expression, "argument")
+      : expression;
+    if (awaited?.type === "ImportExpression") this.#addLateImport(awaited);
+    if (typeof node.directive !== "string") this.#addStatement(node, isIfMain(expression));
+  }
+
+  /** What is imported by a statement of its own is wanted for what happens. */
+  #addLateImport(node: SyntaxNode): void {
+    const specifier = importedSpecifier(node);
+    if (specifier !== undefined) {
+      this.imports.push({ specifier, type: importedType(node), effect: true });
+    }
   }
 
   #addVariables(node: SyntaxNode): void {
     for (const declarator of nodesAt(node, "declarations")) {
       const id = nodeAt(declarator, "id");
       const init = nodeAt(declarator, "init");
-      // A part of a pattern may be anything, and so may what is assigned to a variable later.
-      const fixed = id?.type === "Identifier" &&
-        (node.kind === "const" || isEnum(init) || init?.type === "Literal" && init.value !== null);
-      this.#addItem("variable", [declarator], patternNames(id), { init, fixed });
+      const value = id?.type === "Identifier" ? init : undefined;
+      const keeps = node.kind === "const" ? "value" : this.#isTyped(id, init) ? "kind" : "nothing";
+      this.#addItem("variable", [declarator], patternNames(id), { init, value, keeps });
     }
+  }
+
+  /** A variable without a type has that of what it begins with. */
+  #isTyped(id: SyntaxNode | undefined, init: SyntaxNode | undefined): boolean {
+    const { original, typed } = this.#parsed;
+    const isPrimitive = init?.type === "Literal" && init.value !== null && isConstant(init);
+    return typed && isPrimitive && /^\s*=/.test(original.slice(id?.end, init.start));
   }
 
   #addImport(node: SyntaxNode): void {
@@ -323,7 +374,7 @@ class Divider implements ModuleItems {
       : node.type === "ClassDeclaration"
       ? "class"
       : "variable";
-    this.#addItem(kind, [node], [DEFAULT], kind === "variable" ? { init: node, fixed: true } : {});
+    this.#addItem(kind, [node], [DEFAULT], kind === "variable" ? { init: node, value: node } : {});
     this.exports.set("default", { kind: "local", name: DEFAULT });
   }
 }

@@ -78,5 +78,7 @@ export function functionNames(node: SyntaxNode): { parameters: string[]; body: s
   const parameters = nodesAt(node, "params").flatMap(patternNames);
   if (node.type !== "ArrowFunctionExpression") parameters.push("arguments");
   const body = nodeAt(node, "body");
-  return { parameters, body: body?.type === "BlockStatement" ? varNames(body) : [] };
+  const names = body?.type === "BlockStatement" ? varNames(body) : [];
+  // A parameter that is declared again is the same variable.
+  return { parameters, body: names.filter((name) => !parameters.includes(name)) };
 }

@@ -19,6 +19,8 @@ export type ParsedModule =
     readonly original: string;
     /** Whether types were dropped and nothing else, so that all has kept its place. */
     readonly stripped: boolean;
+    /** Whether variables have types, and `original` has those that are written. */
+    readonly typed: boolean;
     /** Whether it is a script of Node's, which says by itself what others get of it. */
     readonly script: boolean;
   }
@@ -63,7 +65,8 @@ function tryParse(
     const program: unknown = parse(text, script);
     if (!isNode(program)) return undefined;
     const body = nodesAt(program, "body");
-    return { kind: "code", body, text, original, stripped: mode !== "transform", script };
+    const [stripped, typed] = [mode !== "transform", mode === "strip"];
+    return { kind: "code", body, text, original, stripped, typed, script };
   } catch {
     return undefined;
   }

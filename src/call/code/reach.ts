@@ -1,6 +1,7 @@
 import { createSha256 } from "../../base/sha256.ts";
+import type { CodeIndex } from "./code_index.ts";
 import { Effects, type TaskBody } from "./effects.ts";
-import { findFunction } from "./find_function.ts";
+import type { LoadedCode } from "./loaded_code.ts";
 import { Item } from "./module_items.ts";
 import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
 import type { LoadedModule } from "./read_source.ts";
@@ -47,29 +48,32 @@ type Edge = readonly [label: string, to: CodeNode | string];
 /**
  * Finds the code that a function reaches.
  *
- * @param graph The modules.
+ * @param index The modules.
  * @param module The module of the task.
  * @param fn The function as the engine has it.
  * @param extent What counts.
  * @throws {MissingModuleError} When a module is needed that was not loaded.
  */
 export function reachCode(
-  graph: ModuleGraph,
+  index: CodeIndex,
   module: LoadedModule,
   fn: SyntaxNode,
   extent: Extent,
 ): ReachedCode {
-  return new Reach(graph, module, fn, extent).read();
+  return new Reach(index, module, fn, extent).read();
 }
 
 class Reach {
+  readonly #index: CodeIndex;
   readonly #graph: ModuleGraph;
   readonly #module: LoadedModule;
   readonly #fn: SyntaxNode;
-  /** What is loaded, in the order in which it runs. */
-  readonly #modules = new Set<LoadedModule>();
+  /** The modules that are loaded one after another, with what they import. */
+  readonly #entered: LoadedModule[];
+  #code: LoadedCode;
   readonly #effects: Effects;
   readonly #edges = new Map<CodeNode, readonly Edge[]>();
+  readonly #digests = new Map<CodeNode, string>();
   readonly #warnings = new Set<string>();
   readonly #root: Root;
   readonly #wholes = new Set<LoadedModule>();
@@ -78,19 +82,22 @@ class Reach {
   readonly #found;
   readonly #extent: Extent;
 
-  constructor(graph: ModuleGraph, module: LoadedModule, fn: SyntaxNode, extent: Extent) {
-    this.#graph = graph;
+  constructor(index: CodeIndex, module: LoadedModule, fn: SyntaxNode, extent: Extent) {
+    this.#index = index;
+    this.#graph = index.graph;
     this.#module = module;
     this.#fn = fn;
     this.#extent = extent;
-    this.#found = findFunction(module, fn, graph.isDefinitionIn(module));
+    this.#found = index.functionsOf(module).find(fn);
     const node = this.#found?.node;
     const body: TaskBody = {
       item: this.#found?.item,
       has: (start) => node !== undefined && start >= node.start && start < node.end,
     };
     this.#root = { function: node ?? fn };
-    this.#effects = new Effects(graph, body);
+    this.#entered = [module];
+    this.#code = index.loadedWith(this.#entered);
+    this.#effects = new Effects(this.#graph, this.#code, body);
   }
 
   read(): ReachedCode {
@@ -99,7 +106,7 @@ class Reach {
     const numbers = new Map<CodeNode, number>();
     const lines: string[] = [];
     for (const node of starts) this.#number(node, numbers, lines);
-    const running = Array.from(this.#modules, (one) => this.#effects.order(one)).flat();
+    const running = Array.from(this.#code.modules, (one) => this.#effects.order(one)).flat();
     // What runs is in its order; the rest has none but that of what it is.
     const ordered = new Set<CodeNode>(running);
     const rest = Array.from(reached).filter((node) => !ordered.has(node));
@@ -121,18 +128,25 @@ class Reach {
 
   /** Where it begins: the function, and what is imported for what it does. */
   #starts(): CodeNode[] {
-    const loaded = this.#enter(this.#module);
-    return this.#extent === "module" ? [this.#root, ...this.#modules] : [this.#root, ...loaded];
+    const { modules } = this.#code;
+    const rest = this.#extent === "module" ? [...modules] : this.#effectsOf(modules);
+    return [this.#root, ...rest];
   }
 
-  /** Everything that is loaded with a module: what is imported for what it does counts as a whole. */
-  #enter(first: LoadedModule): CodeNode[] {
-    if (this.#modules.has(first)) return [];
+  /** Everything that is loaded with a module. */
+  #enter(module: LoadedModule): CodeNode[] {
+    const before = this.#code.modules;
+    if (before.has(module)) return [];
+    this.#entered.push(module);
+    this.#code = this.#index.loadedWith(this.#entered);
+    this.#effects.extend(this.#code);
+    return this.#effectsOf(this.#code.modules.difference(before));
+  }
+
+  /** What modules import for what it does: it counts as a whole. */
+  #effectsOf(modules: ReadonlySet<LoadedModule>): CodeNode[] {
     const starts: CodeNode[] = [];
-    for (const module of this.#graph.order(first)) {
-      if (this.#modules.has(module)) continue;
-      this.#modules.add(module);
-      this.#effects.add(module);
+    for (const module of modules) {
       if (module.kind !== "code") continue;
       for (const { specifier, type, effect } of module.imports) {
         if (!effect) continue;
@@ -193,6 +207,12 @@ class Reach {
   }
 
   #digestOf(node: CodeNode): string {
+    const known = this.#digests.get(node) ?? this.#digest(node);
+    this.#digests.set(node, known);
+    return known;
+  }
+
+  #digest(node: CodeNode): string {
     if (node instanceof Item) {
       const codeless = this.#codelessOf(node);
       return codeless === undefined ? node.digest : digestSyntax(node.nodes, new Set([codeless]));
@@ -233,7 +253,7 @@ class Reach {
     const counted = codeless === undefined
       ? uses
       : uses.filter(({ use: { start } }) => start < codeless.start || start >= codeless.end);
-    const code = item.uses(this.#graph.isDefinitionIn(module));
+    const code = this.#graph.codeOf(item);
     const others = codeless === undefined ? this.#otherEdges(module, code) : [];
     return [...this.#useEdges(counted), ...others];
   }
@@ -261,8 +281,8 @@ class Reach {
     module: LoadedModule,
     { imports, started, unknowable }: Pick<CodeUses, "imports" | "started" | "unknowable">,
   ): readonly Edge[] {
-    const edges: Edge[] = imports.map((specifier) =>
-      ["import", this.#toNode(this.#graph.whole(specifier, module.url))] as const
+    const edges: Edge[] = imports.map(({ specifier, type }) =>
+      ["import", this.#toNode(this.#graph.whole(specifier, module.url, type))] as const
     );
     for (const specifier of started) {
       // It need not be there, and may be the one that is to be written.

@@ -73,6 +73,37 @@ export function literalText(node: SyntaxNode | undefined): string | undefined {
     : undefined;
 }
 
+/** Any member. */
+export const ANY = "*";
+
+/** The members behind a name. */
+export interface MemberPath {
+  /** The name. */
+  readonly name: string;
+  /** The names of the members; `*` for one that is computed. */
+  readonly path: readonly string[];
+}
+
+/** The name and the members of `a.b.c`. */
+export function memberPath(node: SyntaxNode | undefined): MemberPath | undefined {
+  if (node === undefined) return undefined;
+  if (node.type === "Identifier") return { name: String(node.name), path: [] };
+  if (node.type === "ChainExpression") return memberPath(nodeAt(node, "expression"));
+  if (node.type !== "MemberExpression") return undefined;
+  const outer = memberPath(nodeAt(node, "object"));
+  return outer && { name: outer.name, path: [...outer.path, memberName(node)] };
+}
+
+/** The name of the member that is meant; `*` for one that is computed. */
+export function memberName(node: SyntaxNode): string {
+  const property = nodeAt(node, "property");
+  if (node.computed !== true) return String(property?.name);
+  if (property?.type === "Literal" && typeof property.value === "number") {
+    return String(property.value);
+  }
+  return literalText(property) ?? ANY;
+}
+
 /** What says where and how something is written, or follows from the rest. */
 const LAYOUT = new Set(["type", "start", "end", "raw", "directive", "sourceType"]);
 

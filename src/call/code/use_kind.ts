@@ -1,4 +1,14 @@
-import { isFunctionNode, literalText, nodeAt, type SyntaxNode } from "./syntax.ts";
+import { isConstant } from "./shape.ts";
+import {
+  ANY,
+  isFunctionNode,
+  memberName,
+  type MemberPath,
+  memberPath,
+  nodeAt,
+  nodesAt,
+  type SyntaxNode,
+} from "./syntax.ts";
 
 /**
  * What is done with something that is named: it is only looked at, called, a method of it is called, it
@@ -6,51 +16,34 @@ import { isFunctionNode, literalText, nodeAt, type SyntaxNode } from "./syntax.t
  */
 export type UseKind = "read" | "call" | "method" | "write" | "escape";
 
-/** The members behind a name. */
-export interface MemberPath {
-  /** The name. */
-  readonly name: string;
-  /** The names of the members; `*` for one that is computed. */
-  readonly path: readonly string[];
-}
-
 /** Which argument of which call something is. */
 export interface ArgumentPlace {
   /** What is called. */
   readonly callee: MemberPath;
   /** Which argument. */
   readonly index: number;
+  /** How many there are. */
+  readonly count: number;
+  /** Whether what the call returns goes where it cannot be followed. */
+  readonly escapes: boolean;
 }
 
 /** What is done with something, and with which part of it. */
-interface Place {
+export interface Place {
+  /** What is done. */
   readonly kind: UseKind;
+  /** Which member of a member is meant; `*` for any of them. */
   readonly path: readonly string[];
+  /** The method that is called, where that is what is done. */
   readonly method?: string;
+  /** What the method is given. */
+  readonly given?: readonly SyntaxNode[];
+  /** Whether what the method returns goes where it cannot be followed. */
   readonly escapes?: boolean;
+  /** Whether all that is written, or that a method is given, is constant. */
+  readonly constant?: boolean;
+  /** The call that it is an argument of, if that is where it goes. */
   readonly argument?: ArgumentPlace;
-}
-
-/** Any member. */
-export const ANY = "*";
-
-/** The name and the members of `a.b.c`. */
-export function memberPath(node: SyntaxNode | undefined): MemberPath | undefined {
-  if (node === undefined) return undefined;
-  if (node.type === "Identifier") return { name: String(node.name), path: [] };
-  if (node.type === "ChainExpression") return memberPath(nodeAt(node, "expression"));
-  if (node.type !== "MemberExpression") return undefined;
-  const outer = memberPath(nodeAt(node, "object"));
-  return outer && { name: outer.name, path: [...outer.path, memberName(node)] };
-}
-
-function memberName(node: SyntaxNode): string {
-  const property = nodeAt(node, "property");
-  if (node.computed !== true) return String(property?.name);
-  if (property?.type === "Literal" && typeof property.value === "number") {
-    return String(property.value);
-  }
-  return literalText(property) ?? ANY;
 }
 
 /**
@@ -80,22 +73,25 @@ export function classify(
     const method = path.pop();
     if (method === undefined) return { kind: "call", path };
     const { kind } = follow(parent, ancestors.slice(0, depth), bodies);
-    return { kind: "method", path, method, escapes: kind !== "read" };
+    const given = nodesAt(parent, "arguments");
+    const constant = given.every(isConstant);
+    return { kind: "method", path, method, given, escapes: kind !== "read", constant };
   }
-  const { kind, part, argument } = follow(node, ancestors.slice(0, depth + 1), bodies);
-  const whole = part ? [...path, ANY] : path;
-  return argument === undefined ? { kind, path: whole } : { kind, path: whole, argument };
+  const { part, ...followed } = follow(node, ancestors.slice(0, depth + 1), bodies);
+  return { ...followed, path: part ? [...path, ANY] : path };
 }
 
 interface Followed {
   readonly kind: UseKind;
   /** Whether it is about the members only. */
   readonly part?: boolean;
+  readonly constant?: boolean;
   readonly argument?: ArgumentPlace;
 }
 
 const READ: Followed = { kind: "read" };
 const WRITE: Followed = { kind: "write" };
+const WRITE_CONSTANT: Followed = { kind: "write", constant: true };
 const ESCAPE: Followed = { kind: "escape" };
 const PARTS: Followed = { kind: "escape", part: true };
 
@@ -114,9 +110,9 @@ function follow(
     case "TemplateLiteral":
       return ancestors.at(-2)?.type === "TaggedTemplateExpression" ? ESCAPE : READ;
     case "UnaryExpression":
-      return parent.operator === "delete" ? WRITE : READ;
+      return parent.operator === "delete" ? WRITE_CONSTANT : READ;
     case "UpdateExpression":
-      return WRITE;
+      return WRITE_CONSTANT;
     case "IfStatement":
     case "WhileStatement":
     case "DoWhileStatement":
@@ -130,7 +126,7 @@ function follow(
     case "AwaitExpression":
       return outwards();
     case "MemberExpression":
-      return parent.object === value ? ESCAPE : READ;
+      return parent.object !== value || outwards().kind === "read" ? READ : ESCAPE;
     case "SpreadElement":
       return PARTS;
     case "ForOfStatement":
@@ -138,7 +134,8 @@ function follow(
       if (parent.left === value) return WRITE;
       return parent.type === "ForOfStatement" ? PARTS : READ;
     case "AssignmentExpression":
-      return parent.left === value ? WRITE : ESCAPE;
+      if (parent.left !== value) return ESCAPE;
+      return isConstantAssignment(parent) ? WRITE_CONSTANT : WRITE;
     case "ArrayPattern":
     case "RestElement":
       return WRITE;
@@ -157,7 +154,7 @@ function follow(
       return { kind: "call" };
     case "CallExpression":
     case "NewExpression":
-      return toArgument(value, parent);
+      return toArgument(value, parent, () => outwards().kind !== "read");
     case "ClassDeclaration":
     case "ClassExpression":
       return READ;
@@ -166,9 +163,23 @@ function follow(
   }
 }
 
-function toArgument(value: SyntaxNode, call: SyntaxNode): Followed {
+/** What is computed of numbers or texts is one of them. */
+function isConstantAssignment(assignment: SyntaxNode): boolean {
+  const right = nodeAt(assignment, "right");
+  return !/^(?:=|&&=|\|\|=|\?\?=)$/.test(String(assignment.operator)) ||
+    (right !== undefined && isConstant(right));
+}
+
+function toArgument(value: SyntaxNode, call: SyntaxNode, escapes: () => boolean): Followed {
   if (call.callee === value) return { kind: "call" };
   const callee = memberPath(nodeAt(call, "callee"));
-  const index = Array.isArray(call.arguments) ? call.arguments.indexOf(value) : -1;
-  return callee === undefined ? ESCAPE : { kind: "escape", argument: { callee, index } };
+  const given = nodesAt(call, "arguments");
+  const index = given.indexOf(value);
+  // Behind a list of others it may be any argument.
+  const isSpread = given.slice(0, index).some(({ type }) => type === "SpreadElement");
+  if (callee === undefined || isSpread) return ESCAPE;
+  return {
+    kind: "escape",
+    argument: { callee, index, count: given.length, escapes: escapes() },
+  };
 }

@@ -3,28 +3,32 @@ import {
   childrenOf,
   isFunctionNode,
   literalText,
+  memberPath,
+  nameAt,
   nodeAt,
   nodesAt,
   type SyntaxNode,
 } from "./syntax.ts";
-import { type ArgumentPlace, classify, memberPath, type UseKind } from "./use_kind.ts";
+import { classify, type Place } from "./use_kind.ts";
 
 /** One place where code names something that it does not bind itself. */
-export interface Use {
+export interface Use extends Place {
   /** The name. */
   readonly name: string;
   /** Where it stands. */
   readonly start: number;
-  /** Which member of a member is meant; `*` for any of them. */
-  readonly path: readonly string[];
-  /** What is done with it. */
-  readonly kind: UseKind;
-  /** The method that is called, where that is what is done. */
-  readonly method?: string;
-  /** Whether what the method returns goes where it cannot be followed. */
-  readonly escapes?: boolean;
-  /** The call that it is an argument of, if that is where it goes. */
-  readonly argument?: ArgumentPlace;
+  /** What a method is given first, if that is a function, or a name that the code does not bind. */
+  readonly callback?: SyntaxNode;
+  /** Whether this may run while the module is loaded. */
+  readonly atLoad: boolean;
+}
+
+/** A module that code imports when it runs. */
+export interface LateImport {
+  /** What is imported, as it is written. */
+  readonly specifier: string;
+  /** As what it is read: `json`, `text` and the like, or code. */
+  readonly type: string | undefined;
   /** Whether this may run while the module is loaded. */
   readonly atLoad: boolean;
 }
@@ -37,8 +41,8 @@ export interface CodeUses {
   readonly parameters: ReadonlyMap<number, readonly Use[]>;
   /** Whether it calls something while the module is loaded. */
   readonly calls: boolean;
-  /** The literals that it imports when it runs. */
-  readonly imports: readonly string[];
+  /** What it imports when it runs, by literals. */
+  readonly imports: readonly LateImport[];
   /** The modules that it has URLs of. */
   readonly started: readonly string[];
   /** What of it nobody can follow, such as `eval`. */
@@ -79,7 +83,7 @@ class UseReader {
   readonly #uses: Use[] = [];
   readonly #parameters = new Map<number, Use[]>();
   readonly #ofThis: Use[] = [];
-  readonly #imports: string[] = [];
+  readonly #imports: LateImport[] = [];
   readonly #started: string[] = [];
   readonly #unknowable = new Set<string>();
   readonly #ancestors: SyntaxNode[] = [];
@@ -284,7 +288,11 @@ class UseReader {
     if (name !== "require") return;
     const specifier = literalText(args[0]);
     if (specifier === undefined) this.#unknowable.add("a require() of no literal");
-    else this.#imports.push(specifier);
+    else this.#noteImport(specifier);
+  }
+
+  #noteImport(specifier: string, type?: string): void {
+    this.#imports.push({ specifier, type, atLoad: !this.#deferred });
   }
 
   /** A module that is made a URL of is to be started, by a worker say. */
@@ -295,9 +303,9 @@ class UseReader {
 
   #visitImport(node: SyntaxNode): void {
     const source = nodeAt(node, "source");
-    const specifier = literalText(source) ?? literalUrl(source);
+    const specifier = importedSpecifier(node);
     if (specifier === undefined) this.#unknowable.add("a dynamic import of no literal");
-    else this.#imports.push(specifier);
+    else this.#noteImport(specifier, importedType(node));
     this.#calls ||= !this.#deferred;
     this.#visitAll([source, nodeAt(node, "options")], node);
   }
@@ -316,7 +324,17 @@ class UseReader {
     this.#usesThis ||= this.#thisDepth === 0;
     if (this.#thisDepth !== 1 || this.#own === undefined) return;
     const { argument: _, ...place } = classify(node, this.#ancestors, this.#bodies);
-    this.#ofThis.push({ name: node.type, start: node.start, ...place, atLoad: false });
+    const { start, type: name } = node;
+    this.#ofThis.push({ name, start, ...place, ...this.#callbackOf(place), atLoad: false });
+  }
+
+  /** One that is bound here may be any function. */
+  #callbackOf({ given }: Place): Pick<Use, "callback"> {
+    const [first] = given ?? [];
+    if (first === undefined) return {};
+    const path = memberPath(first);
+    const isKnown = isFunctionNode(first) || (path !== undefined && !this.#isBound(path.name));
+    return isKnown ? { callback: first } : {};
   }
 
   #use(node: SyntaxNode): void {
@@ -325,12 +343,12 @@ class UseReader {
     const isOwn = scope !== undefined && scope === this.#own?.scope;
     if (scope !== undefined && !isOwn) return;
     if (name === "eval") this.#unknowable.add("eval()");
-    const place = classify(node, this.#ancestors, this.#bodies);
-    const callee = place.argument?.callee;
-    const isFree = callee !== undefined && !this.#isBound(callee.name);
-    const { argument, ...rest } = place;
-    const known = argument !== undefined && isFree ? { argument } : {};
-    const use: Use = { name, start: node.start, ...rest, ...known, atLoad: !this.#deferred };
+    const { argument, ...place } = classify(node, this.#ancestors, this.#bodies);
+    const use: Use = {
+      ...{ name, start: node.start, ...place, atLoad: !this.#deferred },
+      ...(argument !== undefined && !this.#isBound(argument.callee.name) && { argument }),
+      ...this.#callbackOf(place),
+    };
     if (!isOwn) {
       this.#uses.push(use);
       return;
@@ -338,6 +356,25 @@ class UseReader {
     const position = this.#own?.names.indexOf(name) ?? -1;
     this.#parameters.set(position, [...this.#parameters.get(position) ?? [], use]);
   }
+}
+
+/** What `import()` imports, if that is a literal. */
+export function importedSpecifier(node: SyntaxNode): string | undefined {
+  const source = nodeAt(node, "source");
+  return literalText(source) ?? literalUrl(source);
+}
+
+/** As what `import()` is told to read a module. */
+export function importedType(node: SyntaxNode): string | undefined {
+  const options = nodeAt(node, "options");
+  const attributes = options && propertyOf(options, "with");
+  const type = attributes && propertyOf(attributes, "type");
+  return literalText(type);
+}
+
+function propertyOf(object: SyntaxNode, name: string): SyntaxNode | undefined {
+  const found = nodesAt(object, "properties").find((property) => nameAt(property, "key") === name);
+  return found && nodeAt(found, "value");
 }
 
 /** The literal in `new URL(…, import.meta.url)`, its `.href`, and `import.meta.resolve(…)`. */
