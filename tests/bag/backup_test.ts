@@ -706,3 +706,29 @@ for (const size of [10, 2000, 8000]) {
     }
   });
 }
+
+Deno.test("Bag.backup() of a bag on a full disk needs no room there", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, [0, 1], true);
+  let full = true;
+  const fileSystem: FileSystem = {
+    ...UNSYNCED_DISK,
+    open(path, options) {
+      if (full && options.createNew === true && path.startsWith(`${root}/`)) {
+        throw new Error("No space left on device (os error 28)");
+      }
+      return UNSYNCED_DISK.open(path, options);
+    },
+  };
+  const before = look(root);
+  for (const _ of [1, 2]) assertEquals((await BAGS.on(fileSystem).backUp(root, target)).calls, 2);
+  assertEquals(look(root), before);
+  // Where there is room again, it is known by more than its place.
+  full = false;
+  await BAGS.on(fileSystem).backUp(root, target);
+  Deno.renameSync(root, `${root} moved`);
+  await call(`${root} moved`, [2]);
+  assertEquals((await backUp(`${root} moved`, target)).calls, 3);
+  assertEquals(await findCalls(target), [0, 1, 2]);
+});

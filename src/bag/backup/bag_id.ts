@@ -10,6 +10,7 @@ import {
   SMALL_FILE_BYTES,
 } from "../../disk/file_system.ts";
 import type { BagLayout } from "../../disk/layout.ts";
+import { isNoRoom } from "../../disk/room.ts";
 import { FoldLock } from "../manifest.ts";
 
 const ID_REGEXP = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -37,9 +38,9 @@ export function writeId(fileSystem: FileSystem, layout: BagLayout, id: string): 
 
 /**
  * Gives a bag something that its backups know it by, unless somebody holds its lock now: then another
- * backup does.
+ * backup does. A bag on a full disk is known by its place, as one that may not be written to.
  *
- * @returns What it is known by.
+ * @returns What it is known by, if it is.
  */
 export function identify(fileSystem: FileSystem, layout: BagLayout): string | undefined {
   const known = readId(layout);
@@ -48,6 +49,11 @@ export function identify(fileSystem: FileSystem, layout: BagLayout): string | un
   // Another backup may have been faster.
   if (lock === undefined || readId(layout) !== undefined) return readId(layout);
   const id = crypto.randomUUID();
-  writeId(fileSystem, layout, id);
+  try {
+    writeId(fileSystem, layout, id);
+  } catch (error) {
+    if (isNoRoom(error)) return undefined;
+    throw error;
+  }
   return id;
 }
