@@ -27,6 +27,7 @@ import { copyBag } from "../durability/_copy_bag.ts";
 import { InlineBags } from "../durability/_inline_bags.ts";
 import { NOBODY, Tool } from "../tools.ts";
 import { BlockDisk } from "./_block_disk.ts";
+import { FaultError } from "./_faulty_file_system.ts";
 import { listFiles, TemporaryDirectory } from "./_temporary_directory.ts";
 import { UNSYNCED_DISK } from "./_unsynced_disk.ts";
 
@@ -731,4 +732,50 @@ Deno.test("Bag.backup() of a bag on a full disk needs no room there", async () =
   await call(`${root} moved`, [2]);
   assertEquals((await backUp(`${root} moved`, target)).calls, 3);
   assertEquals(await findCalls(target), [0, 1, 2]);
+});
+
+/** The disk, until a file gets a name: then the program ends. */
+function stopAtName(name: string): FileSystem {
+  let ended = false;
+  const step = <A extends unknown[], R>(fn: (...args: A) => R) => (...args: A): R => {
+    if (ended) throw new FaultError("the program has ended");
+    return fn(...args);
+  };
+  const { open, write, truncate, sync, syncDirectory, rename, link, remove, makeDirectory } =
+    UNSYNCED_DISK;
+  return {
+    open: step(open),
+    write: step(write),
+    truncate: step(truncate),
+    sync: step(sync),
+    syncDirectory: step(syncDirectory),
+    rename: step((from, to) => {
+      rename(from, to);
+      ended = to === name;
+    }),
+    link: step(link),
+    remove: step(remove),
+    makeDirectory: step(makeDirectory),
+  };
+}
+
+Deno.test("Bag.backup() onto an older one goes on when somebody was stopped who replaced the log", async () => {
+  using directory = new TemporaryDirectory();
+  const [root, target] = [`${directory.path}/bag`, `${directory.path}/backup`];
+  await call(root, [0, 1, 2, 3], true);
+  await backUp(root, target);
+  for (const n of [1, 2]) {
+    {
+      await using bag = await BAGS.open(root, MANUAL);
+      await bag.evict(await ramp.digest(n));
+    }
+    const stopped = BAGS.on(stopAtName(`${root}/calls.jsonl`));
+    const compact = async () => {
+      await using bag = await stopped.open(root, MANUAL);
+      await bag.compact({ gracePeriod: 0 });
+    };
+    await assertRejects(compact, Error);
+    await backUp(root, target);
+    assertEquals(await findCalls(target), n === 1 ? [0, 2, 3] : [0, 3]);
+  }
 });

@@ -52,7 +52,8 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   using file = fileSystem.open(temporary.path, { read: true, write: true, createNew: true });
   const rows = copyLines(fileSystem, old, { lines, headers }, file);
   const length = file.seekSync(0, Deno.SeekMode.End);
-  const logGeneration = manifest.logGeneration + 1;
+  // Whoever is killed before the last of the two leaves a generation that no other log has had.
+  const [between, logGeneration] = [manifest.logGeneration + 1, manifest.logGeneration + 2];
   const check = checkPrefix(file, length, logGeneration) ?? 0;
   const table = encodeTable({ purpose: PURPOSE.calls, length, check, damaged }, rows);
   using lock = new LockFile(fileSystem, layout.callsLock, guardBag(layout, "readwrite"));
@@ -64,6 +65,7 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   copyLines(fileSystem, old, { lines: missing, headers }, file);
   copyRest(fileSystem, old, end, size, file);
   fileSystem.sync(file);
+  editor.switch({ logGeneration: between });
   // While it can still be opened by its name.
   using moved = fileSystem.open(layout.callLog, { append: true });
   // A table that knows keys which are nowhere any more would look as if the log had been cut.
