@@ -1,6 +1,7 @@
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { encodeValue } from "../value/codec/encode_value.ts";
+import { MissingChunkError } from "../value/file/file_content.ts";
 import { digestsOf } from "./sweep.ts";
 import type { Stores } from "./stores.ts";
 
@@ -53,6 +54,12 @@ async function copyValue(digest: Digest, from: Stores, to: Stores): Promise<bool
   const encoded = encodeValue(found.value);
   // What is not as its digest says is damaged, and nobody wants a copy of it.
   if (encoded.digest !== digest) return false;
-  await to.values.put(encoded);
+  try {
+    await to.values.put(encoded);
+  } catch (error) {
+    // Of files, only what they consist of was read so far.
+    if (error instanceof MissingChunkError) return false;
+    throw error;
+  }
   return true;
 }

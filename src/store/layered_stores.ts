@@ -1,6 +1,8 @@
 import type { CallRecord } from "../call/call_record.ts";
 import { LateModule } from "../base/lazy_import.ts";
-import type { Digest } from "../value/value.ts";
+import { toArrayPart } from "../value/array_part.ts";
+import { FileHandle } from "../value/file/file_handle.ts";
+import type { Digest, EncodedPart, Payload } from "../value/value.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import type {
   CallFeed,
@@ -41,7 +43,7 @@ export function stackStores(layers: readonly Stores[]): Stores {
   if (top === undefined) throw new TypeError("Cannot stack caches: there is none");
   const { leases, sweeper, readOnly } = top;
   return {
-    values: layerValues(layers, (value) => top.values.put(value)),
+    values: layerValues(layers, (value) => top.values.put(value), top),
     calls: new StackedCalls(layers, top),
     leases,
     layers,
@@ -50,7 +52,8 @@ export function stackStores(layers: readonly Stores[]): Stores {
     namers: namersOf(top),
     ...(readOnly !== undefined && { readOnly }),
     statistics: () => count(layers),
-    resultOf: (record) => firstHit(readLayer(top, record), () => rescue(record, layers)),
+    resultOf: (record) =>
+      withPieces(firstHit(readLayer(top, record), () => rescue(record, layers)), layers, top),
     ...describe("stack", layers),
   };
 }
@@ -70,8 +73,10 @@ export function unionStores(layers: readonly Stores[]): Stores {
     leases: new MemoryLeases(),
     readOnly: true,
     statistics: () => count(layers),
-    resultOf: ({ key, result }) =>
-      firstHit(values.get(result), async () => (await findCall(key, layers))?.found ?? MISS),
+    resultOf: ({ key, result }) => {
+      const find = async () => (await findCall(key, layers))?.found ?? MISS;
+      return withPieces(firstHit(values.get(result), find), layers);
+    },
     ...describe(layers.length === 1 ? "readOnly" : "union", layers),
   };
 }
@@ -83,6 +88,53 @@ function firstHit(
 ): MaybePromise<Found<unknown>> {
   if (found instanceof Promise) return found.then((found) => found.hit ? found : next());
   return found.hit ? found : next();
+}
+
+/**
+ * Has the files of a value take from any layer the pieces that their own one has lost.
+ *
+ * @param top What is given back a piece that it has lost; it may be read-only.
+ */
+function withPieces(
+  found: MaybePromise<Found<unknown>>,
+  layers: readonly Stores[],
+  top?: Stores,
+): MaybePromise<Found<unknown>> {
+  if (found instanceof Promise) return found.then((found) => withPieces(found, layers, top));
+  if (!found.hit || found.files === undefined) return found;
+  for (const handle of found.files) {
+    const state = FileHandle.stateOf(handle);
+    const load = (digest: Digest) => state.load?.(digest) ?? loadPiece(digest, layers, top);
+    FileHandle.settle(handle, { ...state, load });
+  }
+  return found;
+}
+
+function loadPiece(
+  digest: Digest,
+  layers: readonly Stores[],
+  top: Stores | undefined,
+): Payload | undefined {
+  for (const layer of layers) {
+    const found = readValue(layer, digest);
+    // A file is read at once, or not at all.
+    if (found instanceof Promise || !found.hit || !(found.value instanceof Uint8Array)) continue;
+    const part = toArrayPart(found.value, "Uint8Array");
+    if (part.digest !== digest) continue;
+    if (top !== undefined && layer !== top && top.readOnly !== true) giveBack(part, top);
+    return part;
+  }
+  return undefined;
+}
+
+/** Stores a piece of a file; the file is there all the same if that fails. */
+function giveBack(part: EncodedPart, { values }: Stores): void {
+  try {
+    const put = values.put({ ...part, parts: [] });
+    if (put instanceof Promise) put.catch(() => {});
+  } catch {
+    // The next who reads it tries again.
+  }
 }
 
 /** Reads a value; what is whole and cannot be decoded is none. */
@@ -179,7 +231,11 @@ function count(layers: readonly Stores[]): StoreStatistics {
   };
 }
 
-function layerValues(layers: readonly Stores[], put: ValueStore["put"]): ValueStore {
+function layerValues(
+  layers: readonly Stores[],
+  put: ValueStore["put"],
+  top?: Stores,
+): ValueStore {
   const get = (digest: Digest, index: number): MaybePromise<Found<unknown>> => {
     const layer = layers[index];
     if (layer === undefined) return { hit: false };
@@ -187,7 +243,7 @@ function layerValues(layers: readonly Stores[], put: ValueStore["put"]): ValueSt
   };
   return {
     put,
-    get: (digest) => get(digest, 0),
+    get: (digest) => withPieces(get(digest, 0), layers, top),
     // Nobody knows which of them gave it.
     reject: (digest) => layers.map(({ values }) => values.reject?.(digest) ?? false).includes(true),
   };

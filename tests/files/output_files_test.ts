@@ -11,7 +11,7 @@ import {
   openBag,
   outputFile,
 } from "@quiver/quiver";
-import { query, verifyBag } from "@quiver/quiver/caches";
+import { openFileCache, query, readOnly, stack, verifyBag } from "@quiver/quiver/caches";
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { CHUNK_BYTES } from "../../src/value/file/stored_file.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
@@ -316,6 +316,43 @@ Deno.test("a piece of a file that is lost is a miss, and heals", async () => {
     assertEquals(files.runs, 3);
   });
   await cache[Symbol.asyncDispose]?.();
+});
+
+Deno.test("stack() takes a piece of a file that mine has lost from theirs, and gives it back to mine", async () => {
+  await using files = new Files();
+  await using theirs = await openFileCache(files.at("theirs"));
+  await using mine = await openFileCache(files.at("mine"));
+  const call = (cache: Cache) => within(files, cache, () => write("out/a", 5000, files.log));
+  const { output } = await call(theirs);
+  const bytes = Deno.readFileSync(output.path);
+  const both = stack(mine, readOnly(theirs));
+  await call(both);
+  for (const damage of [Deno.removeSync, (path: string) => Deno.truncateSync(path, 100)]) {
+    for (const { path } of [...walk(files.at("mine"))].filter(({ size }) => size > 4000)) {
+      damage(path);
+      Deno.removeSync(output.path);
+      const { output: again } = await call(both);
+      assertEquals(await again.bytes(), bytes);
+      assertEquals(Deno.readFileSync(output.path), bytes);
+      Deno.removeSync(output.path);
+      await call(mine);
+      assertEquals(Deno.readFileSync(output.path), bytes);
+    }
+  }
+  assertEquals(files.runs, 1);
+});
+
+Deno.test("a transfer leaves out a call whose file has lost a piece, and goes on", async () => {
+  await using files = new Files();
+  await using cache = await openFileCache(files.at("results"));
+  await within(files, cache, async () => {
+    for (const name of ["a", "b", "c"]) await write(name, 5000 + name.charCodeAt(0), files.log);
+  });
+  const [piece] = [...walk(files.at("results"))].filter(({ size }) => size > 4000);
+  Deno.removeSync(piece?.path ?? "");
+  const other = createMemoryCache();
+  assertEquals(await query(cache).transfer(other), { copied: 2, kept: 0, failed: 1 });
+  assertEquals((await Array.fromAsync(other.records())).length, 2);
 });
 
 function* walk(folder: string): Generator<{ readonly path: string; readonly size: number }> {

@@ -1,11 +1,21 @@
 // End-to-end: HDF5 files that stand on their own, written and read back, also by other tools.
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { BagCorruptError, openBag, QuiverError } from "@quiver/quiver";
+import {
+  BagCorruptError,
+  cacheScope,
+  currentScope,
+  openBag,
+  outputFile,
+  QuiverError,
+  task,
+} from "@quiver/quiver";
 import { Bag } from "../../src/cache/stored_cache.ts";
 import { HDF5_ENVIRONMENT } from "../../src/bag/segment/hdf5_file.ts";
 import { createBagView } from "../../src/store/browse/bag_view.ts";
 import { exportBag } from "../../src/store/exchange/export_bag.ts";
 import { openBagStores } from "../../src/store/open_stores.ts";
+import { digestValue } from "../../src/value/digest/digest_value.ts";
 import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
 import { Tool } from "../tools.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
@@ -225,6 +235,89 @@ Deno.test({
         assertEquals(await Array.fromAsync(other.list("")), [], change);
       }
     }),
+});
+
+Deno.test({
+  ...H5PY.forTest("Bag.importHdf5() stores no piece of a file under the digest of another"),
+  async fn() {
+    using directory = new TemporaryDirectory();
+    const { path } = directory;
+    const [one, two] = [new Uint8Array(5000).fill(1), new Uint8Array(6000).fill(2)];
+    await using bag = await openBag(`${path}/bag`, { fold: "manual" });
+    await cacheScope({ cache: bag, strict: true, outputs: path }, () => writeTwo(one, two));
+    await bag.exportHdf5(`${path}/export.h5`);
+    const { code, output } = H5PY.run("-c", SWAP, `${path}/export.h5`);
+    assertEquals(code, 0, output);
+    await using other = await openBag(`${path}/other`, { fold: "manual" });
+    await assertRejects(() => other.importHdf5(`${path}/export.h5`), BagCorruptError);
+    assertEquals(other.statistics().storage?.journals, 0);
+    for (const bytes of [one, two]) {
+      assertEquals(await other.value(digestValue(bytes)), { hit: false });
+    }
+  },
+});
+
+const SWAP = `
+import h5py, sys
+with h5py.File(sys.argv[1], "r+") as f:
+    one, two = list(f["values"])
+    f.move("values/" + one, "values/x"); f.move("values/" + two, "values/" + one)
+    f.move("values/x", "values/" + two)
+`;
+
+const writeTwo = task(import.meta, (one: Uint8Array, two: Uint8Array) => {
+  const { outputs } = currentScope();
+  Deno.writeFileSync(`${outputs}/one`, one);
+  Deno.writeFileSync(`${outputs}/two`, two);
+  return [outputFile("one"), outputFile("two")];
+}, { name: "writeTwo", ignore: ["one", "two"] });
+
+/** Takes more into its key than its own code and arguments. */
+const readAll = task(import.meta, (numbers: Float64Array) => toSum(numbers), {
+  name: "readAll",
+  inputs: [new URL(import.meta.url)],
+  env: ["QUIVER_TEST_NAME"],
+});
+
+function toSum(numbers: Float64Array): number {
+  return numbers.reduce((sum, n) => sum + n, 0);
+}
+
+Deno.test("Bag.importHdf5() takes in all that a record says, which is signed", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  const options = { signingKey: "a key that is long enough", fold: "manual" } as const;
+  await using bag = await openBag(`${path}/bag`, options);
+  const numbers = new Float64Array(1000).fill(1);
+  const call = (cache: Bag) =>
+    cacheScope({ cache, strict: true }, async () => {
+      const sum = readAll(numbers);
+      return [await sum, sum.hit];
+    });
+  assertEquals(await call(bag), [1000, false]);
+  const [record] = await Array.fromAsync(bag.records());
+  assert(record?.parts !== undefined && record.reads !== undefined);
+  await bag.exportHdf5(`${path}/whole.h5`);
+  // The argument is lost, which costs its call nothing.
+  await bag.close();
+  for (const name of listFiles(`${path}/bag/journal`)) {
+    const bytes = Buffer.from(Deno.readFileSync(`${path}/bag/journal/${name}`));
+    const at = bytes.indexOf(new Uint8Array(numbers.buffer));
+    if (at === -1) continue;
+    bytes[at] = 1;
+    Deno.writeFileSync(`${path}/bag/journal/${name}`, bytes);
+  }
+  await using damaged = await openBag(`${path}/bag`, options);
+  await damaged.exportHdf5(`${path}/lost.h5`);
+  for (const name of ["whole", "lost"]) {
+    await using other = await openBag(`${path}/${name}`, options);
+    const result = await other.importHdf5(`${path}/${name}.h5`);
+    assertEquals(result, { calls: 1, known: 0, rejected: 0 });
+    assertEquals(await call(other), [1000, true]);
+    const copy = await other.record(record.key);
+    if (name === "whole") assertEquals(copy, record);
+    else assertEquals(copy?.args[0]?.lost, record.args[0]?.value);
+  }
 });
 
 Deno.test("Bag.importHdf5() refuses what is no HDF5 file, and a file cut at any place", async () => {

@@ -113,17 +113,16 @@ export async function exportBag(
   return { calls: records.length, values: found.size, skipped };
 }
 
-/** Leaves out of a record the values that are lost; it is then not what somebody signed. */
+/** Notes in a record which arguments are lost, as a repair does: it is still what somebody signed. */
 function withoutLost(record: CallRecord, isThere: (digest: Digest) => boolean): CallRecord {
   const isLost = ({ value }: ArgumentRecord) => value !== undefined && !isThere(value);
   const lost = new Set(record.args.filter(isLost));
   if (lost.size === 0) return record;
   const args = record.args.map((argument) => {
-    const { value: _, ...others } = argument;
-    return lost.has(argument) ? others : argument;
+    const { value, ...others } = argument;
+    return value !== undefined && lost.has(argument) ? { ...others, lost: value } : argument;
   });
-  const { signature: _, ...fields } = record;
-  return { ...fields, args };
+  return { ...record, args };
 }
 
 /** Takes a value with its parts, if all of it is there. */

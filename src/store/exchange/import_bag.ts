@@ -4,11 +4,12 @@ import { ATTRIBUTE } from "../../bag/segment/format.ts";
 import type { Hdf5Environment, Hdf5Input } from "../../bag/hdf5/access.ts";
 import { HDF5_ENVIRONMENT, Hdf5Values } from "../../bag/segment/hdf5_file.ts";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
-import type { ArgumentRecord, CallRecord, IgnoredPosition, Json } from "../../call/call_record.ts";
+import type { CallRecord, IgnoredPosition } from "../../call/call_record.ts";
 import { isDigest } from "../../disk/disk_storage.ts";
+import { toCallRecord } from "../../disk/disk_stores.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
-import type { Digest, EncodedValue } from "../../value/value.ts";
+import type { Digest, EncodedPart, EncodedValue } from "../../value/value.ts";
 import { createBagView } from "../browse/bag_view.ts";
 import { digestsOf } from "../sweep.ts";
 import { type OpenFiles, toPath } from "../open_stores.ts";
@@ -143,7 +144,9 @@ function loadValue(values: Hdf5Values, digest: Digest): EncodedValue {
   const payload = ask(`the value ${digest}`, () => values.load(digest));
   if (payload === undefined) throw new ImportError(`the value ${digest} is missing or damaged`);
   const encoded = ask(`the value ${digest}`, () => {
-    return encodeValue(decodeValue(payload, (part) => values.load(part)));
+    const encoded = encodeValue(decodeValue(payload, (part) => values.load(part)));
+    for (const part of encoded.parts) if (part.lazy) checkPiece(part);
+    return encoded;
   });
   if (encoded.digest !== digest) {
     throw new ImportError(`the value ${digest} has the digest ${encoded.digest}`);
@@ -155,67 +158,30 @@ function loadValue(values: Hdf5Values, digest: Digest): EncodedValue {
   return { ...encoded, parts };
 }
 
-/** Takes the fields of a record and nothing else, if each has its type. */
-function toRecord(content: Record<string, unknown>): CallRecord | undefined {
-  const {
-    key,
-    scheme,
-    module,
-    task,
-    version,
-    code,
-    args,
-    ignored,
-    result,
-    started,
-    duration,
-    metadata,
-    signature,
-  } = content;
-  const sound = isKey(key) && isNumber(scheme) && isText(module) && isText(task) &&
-    isNumber(started) && isNumber(duration) && isKey(result) && Array.isArray(args) &&
-    args.every(isArgument) && isMetadata(metadata);
-  const identified = (version === undefined || isText(version) || isNumber(version)) &&
-    (code === undefined || isKey(code)) && (ignored === undefined || isIgnored(ignored)) &&
-    (signature === undefined || isText(signature));
-  if (!sound || !identified) return undefined;
-  return {
-    key,
-    scheme,
-    module,
-    task,
-    ...(version !== undefined && { version }),
-    ...(code !== undefined && { code }),
-    args: args.map(({ name, position, digest, value }) => ({
-      name,
-      ...(position !== undefined && { position }),
-      digest,
-      ...(value && { value }),
-    })),
-    ...(ignored !== undefined && { ignored }),
-    result,
-    started,
-    duration,
-    metadata,
-    ...(signature !== undefined && { signature }),
-  };
+/** Has a piece of a file be read, which is otherwise done when it is stored. */
+function checkPiece({ digest, bytes }: EncodedPart): void {
+  if (bytes.length === 0) throw new ImportError(`the piece ${digest} of a file is empty`);
 }
 
-function isArgument(content: unknown): content is ArgumentRecord {
+/** Takes a record as it is, for all that it says is signed, if each field has its type. */
+function toRecord(content: Record<string, unknown>): CallRecord | undefined {
+  const record = toCallRecord(content);
+  const { key, scheme, code, args, ignored, started, duration, metadata, signature } = content;
+  const isWhole = isKey(key) && isNumber(scheme) && (code === undefined || isKey(code)) &&
+    Array.isArray(args) && args.every(isArgument) &&
+    (ignored === undefined || isIgnored(ignored)) && isNumber(started) && isNumber(duration) &&
+    metadata !== undefined && (signature === undefined || isText(signature));
+  return isWhole ? record : undefined;
+}
+
+function isArgument(content: unknown): boolean {
   return typeof content === "object" && content !== null && "name" in content &&
-    isText(content.name) && "digest" in content && isKey(content.digest) &&
-    (!("position" in content) || isNumber(content.position)) &&
-    (!("value" in content) || isKey(content.value));
+    isText(content.name) && "digest" in content && isKey(content.digest);
 }
 
 function isIgnored(content: unknown): content is readonly IgnoredPosition[] {
   return Array.isArray(content) &&
     content.every((position) => isNumber(position) || IGNORED_REST_REGEXP.test(position));
-}
-
-/** What JSON carries is all data. */
-function isMetadata(content: unknown): content is { [name: string]: Json } {
-  return typeof content === "object" && content !== null && !Array.isArray(content);
 }
 
 function isKey(content: unknown): content is Digest {

@@ -9,7 +9,15 @@ import { FileError } from "../../base/errors.ts";
 import { createSha256 } from "../../base/sha256.ts";
 import { toArrayPart } from "../array_part.ts";
 import { type Digest, type EncodedPart, VALUE_KIND } from "../value.ts";
-import { digestTree, leavesTree, loadChunk, readFile, readTree, statFile } from "./file_content.ts";
+import {
+  digestTree,
+  leavesTree,
+  loadChunk,
+  MissingChunkError,
+  readFile,
+  readTree,
+  statFile,
+} from "./file_content.ts";
 import { FileHandle } from "./file_handle.ts";
 import type { FileContent, FileEntry, FileState } from "./file_state.ts";
 
@@ -107,10 +115,21 @@ export function* partsOfFile({ path, content, load }: FileState): Generator<Enco
     for (const [index, digest] of entry.chunks.entries()) {
       const read = load === undefined
         ? () => readPiece(place, index * CHUNK_BYTES, entry.size, digest)
-        : () => loadChunk(load, digest, place);
+        : () => loadPiece(load, digest, place);
       yield new LazyPart(digest, last, read);
     }
   }
+}
+
+/** Whoever stores a piece under its digest takes it for what that says. */
+function loadPiece(
+  load: NonNullable<FileState["load"]>,
+  digest: Digest,
+  path: string,
+): Uint8Array<ArrayBuffer> {
+  const bytes = loadChunk(load, digest, path);
+  if (toArrayPart(bytes, "Uint8Array").digest === digest) return bytes;
+  throw new MissingChunkError(path);
 }
 
 function readPiece(
