@@ -132,19 +132,28 @@ function writeNode(node: SyntaxNode, pieces: string[], without: ReadonlySet<Synt
     return;
   }
   pieces.push("(", node.type);
-  // A regular expression's value is an object, or nothing where the engine does not know it.
-  const fields = typeof node.regex === "object" && node.regex !== null
-    ? ["regex"]
-    : typeof node.bigint === "string"
-    ? ["bigint"]
-    : Object.keys(node).sort();
-  for (const field of fields) {
+  for (const field of fieldsOf(node)) {
     const value = node[field];
-    if (LAYOUT.has(field) || isEmpty(node, field, value)) continue;
+    if (isEmpty(node, field, value)) continue;
     pieces.push(" ", field, ":");
     writeValue(value, field, pieces, without);
   }
   pieces.push(")");
+}
+
+/** The fields of the last node of each type, and those of them that count, in their order. */
+const FIELDS = new Map<string, readonly [all: readonly string[], counted: readonly string[]]>();
+
+function fieldsOf(node: SyntaxNode): readonly string[] {
+  // A regular expression's value is an object, or nothing where the engine does not know it.
+  if (typeof node.regex === "object" && node.regex !== null) return ["regex"];
+  if (typeof node.bigint === "string") return ["bigint"];
+  const all = Object.keys(node);
+  const [known = [], fields = []] = FIELDS.get(node.type) ?? [];
+  if (all.length === known.length && all.every((field, i) => field === known[i])) return fields;
+  const counted = all.filter((field) => !LAYOUT.has(field)).sort();
+  FIELDS.set(node.type, [all, counted]);
+  return counted;
 }
 
 /** Fields that parsers add are empty where code does not use what is new. */
