@@ -122,7 +122,8 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   }
 
   #follow(manifest: Manifest): void {
-    this.calls.reload(manifest.logGeneration);
+    // A log that is replaced while it is opened looks itself which one is live.
+    this.calls?.reload(manifest.logGeneration);
     // What is kept in memory may have been dropped.
     if (manifest.sweeps !== this.#sweeps) this.#cache.clear();
     this.#sweeps = manifest.sweeps;

@@ -1,11 +1,12 @@
 // end-to-end: files of an open bag that somebody else moves, removes, replaces or copies
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { CacheGuard } from "../../src/disk/disk_storage.ts";
-import { DISK, isSameFile } from "../../src/disk/file_system.ts";
+import { DISK, type FileSystem, isSameFile } from "../../src/disk/file_system.ts";
 import { toLayout } from "../../src/disk/layout.ts";
 import { DiskLeases } from "../../src/disk/leases.ts";
 import { LockFile } from "../../src/disk/lock_file.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
+import { readManifest, writeManifest } from "../../src/bag/manifest.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { QuiverError } from "../../src/base/errors.ts";
 import { openFileDirectory } from "../../src/store/file_cache.ts";
@@ -271,4 +272,39 @@ Deno.test("a file cache goes on without its directories, and says when it is gon
   Deno.renameSync(path, `${path}.old`);
   assertThrows(() => cache.values.putPart(part), QuiverError, GONE);
   assertEquals([...Deno.readDirSync(directory.path)].map(({ name }) => name), ["cache.old"]);
+});
+
+Deno.test("openBagFiles() opens a bag whose log somebody replaces at that moment", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  const { callLog } = toLayout(path);
+  {
+    await using bag = await open(path);
+    for (const name of ["a", "b", "c"]) put(bag, name);
+  }
+  for (const switched of [false, true]) {
+    let replaced = false;
+    const fileSystem: FileSystem = {
+      ...UNSYNCED_DISK,
+      open(name, options) {
+        const file = UNSYNCED_DISK.open(name, options);
+        if (name !== callLog || replaced) return file;
+        replaced = true;
+        // As a compaction does it.
+        const { logGeneration, generation, ...manifest } = readManifest(toLayout(path));
+        Deno.copyFileSync(callLog, `${callLog}.new`);
+        Deno.renameSync(`${callLog}.new`, callLog);
+        file.writeSync(new TextEncoder().encode('\n{"moved":true}\n'));
+        const next = { generation: generation + 1, logGeneration: logGeneration + 1, ...manifest };
+        if (switched) writeManifest(UNSYNCED_DISK, toLayout(path), next);
+        return file;
+      },
+    };
+    const environment = { ...ENVIRONMENT, fileSystem };
+    await using bag = await openBagFiles(path, { fold: "manual" }, environment);
+    assert(replaced);
+    put(bag, "d");
+    assertEquals(bag.calls.getLine(toDigest("a"))?.result, createPart("a", 100).digest);
+    assertEquals(await findAnew(path, ["a", "b", "c", "d"]), ["a", "b", "c", "d"]);
+  }
 });
