@@ -115,23 +115,47 @@ function join(folder: string, path: string): string {
 }
 
 /**
- * Finds out what a task reads by name.
+ * Finds out what a task reads by name. What the tasks read that it may call counts as it is now: it may
+ * be missing still.
  *
  * @param reads The files and environment variables.
  * @throws {FileError} When a file is missing, is no file, or does not stop changing.
  * @throws {Deno.errors.NotCapable} Without `--allow-read` or `--allow-env` of them.
  */
 export function toKeyedReads(
-  { inputs, env }: ReadNames,
+  { inputs, env, called }: ReadNames & { readonly called: readonly ReadNames[] },
   digests: FileDigests,
 ): readonly KeyedRead[] {
-  return [
-    ...inputs.map(({ name, path }) => {
-      const { digest } = digests.contentOf(path);
-      return { kind: "file", name, digest, path } as const;
-    }),
-    ...env.map((name) => ({ kind: "env", name, digest: digestVariable(name) }) as const),
-  ];
+  const read = ({ path, name }: ReadNames["inputs"][number]): KeyedRead => {
+    const { digest } = digests.contentOf(path);
+    return { kind: "file", name, digest, path };
+  };
+  const own = [...inputs.map(read), ...env.map(readVariable)];
+  const seen = new Set(own.map(({ kind, name, path = name }) => `${kind} ${path}`));
+  const others = called.flatMap(({ inputs, env }) => [
+    ...inputs.filter(({ path }) => isNew(seen, `file ${path}`)).map((input) =>
+      orAbsent(input.name, "file", () => read(input))
+    ),
+    ...env.filter((name) => isNew(seen, `env ${name}`)).map((name) =>
+      orAbsent(name, "env", () => readVariable(name))
+    ),
+  ]);
+  return [...own, ...others];
+}
+
+function isNew(seen: Set<string>, name: string): boolean {
+  const { size } = seen;
+  return seen.add(name).size > size;
+}
+
+/** What cannot be read now is told by the task that reads it. */
+function orAbsent(name: string, kind: KeyedRead["kind"], read: () => KeyedRead): KeyedRead {
+  try {
+    return { ...read(), called: true };
+  } catch (error) {
+    if (!(error instanceof FileError || error instanceof Deno.errors.NotCapable)) throw error;
+    return { kind, name, digest: digestText(["absent"]), called: true };
+  }
 }
 
 /** What is read by name. */
@@ -140,9 +164,16 @@ interface ReadNames {
   readonly env: readonly string[];
 }
 
+function readVariable(name: string): KeyedRead {
+  return { kind: "env", name, digest: digestVariable(name) };
+}
+
+function digestText(fields: readonly unknown[]): Digest {
+  return createSha256().update(JSON.stringify(fields)).digest("hex");
+}
+
 function digestVariable(name: string): Digest {
-  const text = JSON.stringify([name, Deno.env.get(name) ?? null]);
-  return createSha256().update(text).digest("hex");
+  return digestText([name, Deno.env.get(name) ?? null]);
 }
 
 /**
@@ -152,7 +183,8 @@ function digestVariable(name: string): Digest {
  * @throws {ChangedArgumentError} When something has changed, or is gone.
  */
 export function checkReads(call: KeyedCall, digests: FileDigests, when: string): void {
-  for (const { kind, name, digest, path = "" } of call.reads ?? []) {
+  for (const { kind, name, digest, path = "", called } of call.reads ?? []) {
+    if (called) continue;
     if (kind === "env") {
       if (digestVariable(name) === digest) continue;
       const state = `the environment variable "${name}" has another value where the body runs`;

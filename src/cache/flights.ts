@@ -214,7 +214,7 @@ export function toRecord(
     ...(code !== undefined && { code }),
     ...(parts !== undefined && { parts }),
     ...(ignored !== undefined && { ignored }),
-    ...(reads !== undefined && { reads: reads.map(({ path: _, ...read }) => read) }),
+    ...(reads !== undefined && { reads: reads.map(({ path: _, called: __, ...read }) => read) }),
     ...fields,
   };
 }

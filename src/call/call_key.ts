@@ -32,6 +32,8 @@ export interface TaskIdentity {
 export interface KeyedRead extends ReadRecord {
   /** Where a file is. */
   readonly path?: string;
+  /** Whether it is another task that reads it, which looks at it by itself. */
+  readonly called?: true;
 }
 
 /** An argument that counts. */

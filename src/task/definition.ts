@@ -204,8 +204,7 @@ export class TaskDefinition {
   readonly evaluatedAt: number = Date.now();
   /** Resolves specifiers as the task's module does, where that is known. */
   readonly resolve: ((specifier: string) => string) | undefined;
-  /** What the task reads by name, as it says, if anything. */
-  readonly reads?: TaskReads;
+  #reads: TaskReads | undefined;
   readonly #options: TaskOptions;
   readonly #ignored: ReadonlySet<string>;
   /** There once the function was read, for the first key. */
@@ -245,7 +244,10 @@ export class TaskDefinition {
     };
     this.#ignored = new Set(ignore);
     if (inputs.length > 0 || env.length > 0) {
-      this.reads = { inputs: inputs.map((input) => toInput(input, this.address)), env: [...env] };
+      this.#reads = {
+        ...{ inputs: inputs.map((input) => toInput(input, this.address)), env: [...env] },
+        called: [],
+      };
     }
   }
 
@@ -262,6 +264,11 @@ export class TaskDefinition {
   /** Whether the task's code is part of its keys. */
   get countsCode(): boolean {
     return this.#options.code !== "none";
+  }
+
+  /** What it reads by name, as it says; and, once its code was read, what other tasks do. */
+  get reads(): TaskReads | undefined {
+    return this.#reads;
   }
 
   /** What makes up the keys of its calls beside their arguments, once its code was read. */
@@ -312,7 +319,10 @@ export class TaskDefinition {
     const { CallKeys, parseFunction, toFunctionProfile } = await KEYS.load();
     const parsed = await parseFunction(this.fn);
     const profile = toFunctionProfile(parsed);
-    const identity = this.#toIdentity(await this.#readCode(profile, parsed));
+    const code = await this.#readCode(profile, parsed);
+    const identity = this.#toIdentity(code);
+    const called = readsOfTasks(code?.tasks ?? []);
+    if (called.length > 0) this.#reads = { ...this.#reads ?? NOTHING_READ, called };
     const keys = new CallKeys(identity, profile, this.#ignored);
     this.#keyed = { profile, keys };
     return profile;
@@ -321,10 +331,10 @@ export class TaskDefinition {
   async #readCode(
     profile: FunctionProfile,
     parsed: ParsedFunction,
-  ): Promise<Omit<CodeParts, "warnings"> | undefined> {
+  ): Promise<KeyedCode | undefined> {
     const { code = "reach" } = this.#options;
     if (code === "none") return undefined;
-    if (code === "function") return { digest: profile.code };
+    if (code === "function") return { digest: profile.code, tasks: [] };
     const { address, evaluatedAt, resolve } = this;
     try {
       const { codeParts } = await importLater<typeof import("../call/code/code_parts.ts")>("code");
@@ -334,7 +344,7 @@ export class TaskDefinition {
     } catch (error) {
       if (!(error instanceof Deno.errors.NotCapable)) throw error;
       this.#warnings = [UNREADABLE];
-      return { digest: profile.code };
+      return { digest: profile.code, tasks: [] };
     }
   }
 
@@ -380,7 +390,7 @@ export class TaskDefinition {
     return reads === undefined ? keys?.get(args, parts) : keys?.make(args, reads, parts);
   }
 
-  #toIdentity(code: Omit<CodeParts, "warnings"> | undefined): TaskIdentity {
+  #toIdentity(code: KeyedCode | undefined): TaskIdentity {
     const { version } = this.#options;
     return {
       address: this.address,
@@ -405,12 +415,31 @@ export class TaskDefinition {
   }
 }
 
-/** What a task reads by name. */
-export interface TaskReads {
+type KeyedCode = Omit<CodeParts, "warnings">;
+
+/** What is read by name. */
+export interface ReadNames {
   /** Files and directories. */
   readonly inputs: readonly TaskInput[];
   /** The names of environment variables. */
   readonly env: readonly string[];
+}
+
+/** What a task reads by name. */
+export interface TaskReads extends ReadNames {
+  /** What the tasks read that it may call: they may also be the ones to write it. */
+  readonly called: readonly ReadNames[];
+}
+
+const NOTHING_READ: ReadNames = { inputs: [], env: [] };
+
+/** What other tasks say that they read. */
+function readsOfTasks(tasks: KeyedCode["tasks"]): ReadNames[] {
+  return tasks.flatMap(({ module, name }) =>
+    tasksOf(module).flatMap(({ name: own, reads }) =>
+      reads !== undefined && (name ?? own) === own ? [reads] : []
+    )
+  );
 }
 
 /** A file or directory that a task reads by name. */
@@ -501,7 +530,8 @@ export interface TaskOptions {
   /**
    * Files and directories that the function reads by name, such as
    * `[new URL("./table.csv", import.meta.url)]`: their contents are part of the key, as those of
-   * arguments are that are given by `file()`.
+   * arguments are that are given by `file()`. They count for the tasks that call this one, too, and for
+   * those that it is an argument of.
    *
    * Requires `--allow-read` of them.
    */

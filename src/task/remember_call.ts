@@ -153,7 +153,9 @@ export function prepareCall(
 ): KeyedCall | "unread" | undefined {
   const { profile } = definition;
   if (profile === undefined) return undefined;
-  if (definition.reads !== undefined && reads === undefined) return "unread";
+  if (reads === undefined && (definition.reads !== undefined || args.some(readsByName))) {
+    return "unread";
+  }
   definition.checkNames(profile);
   const missing = definition.missingParameter(profile, args);
   if (missing !== undefined) {
@@ -185,7 +187,7 @@ export async function prepareSettled(
 ): Promise<KeyedCall | undefined> {
   const call = prepareCall(definition, values, warn, new Map(parts));
   if (call !== "unread") return call;
-  const reads = await readFiles(scope.cache, definition, files, scope.warn);
+  const reads = await readFiles(scope.cache, definition, { args: values, files }, scope.warn);
   const settled = prepareCall(definition, values, warn, new Map(parts), reads);
   return settled === "unread" ? undefined : settled;
 }
@@ -193,14 +195,23 @@ export async function prepareSettled(
 /** Settles what files among arguments stand for, and looks at what the task reads by name. */
 async function readFiles(
   cache: Cache | undefined,
-  definition: TaskDefinition,
-  files: readonly FileHandle[],
+  { reads }: TaskDefinition,
+  { args, files }: { readonly args: readonly unknown[]; readonly files: readonly FileHandle[] },
   warn: Warn,
 ): Promise<readonly KeyedRead[] | undefined> {
   const { fileDigestsOf, settleFiles, toKeyedReads } = await importLater<CachedFiles>("cached");
   const digests = fileDigestsOf(cache, warn);
   settleFiles(files, digests);
-  return definition.reads && toKeyedReads(definition.reads, digests);
+  const given = args.flatMap((value) => definitionOf(value)?.reads ?? []);
+  if (reads === undefined && given.length === 0) return undefined;
+  const { inputs = [], env = [], called = [] } = reads ?? {};
+  const others = [...called, ...given.flatMap((one) => [one, ...one.called])];
+  return toKeyedReads({ inputs, env, called: others }, digests);
+}
+
+/** Whether a value is a task that reads something by name. */
+function readsByName(value: unknown): boolean {
+  return typeof value === "function" && definitionOf(value)?.reads !== undefined;
 }
 
 /** Tells why a call is not remembered. */
@@ -268,8 +279,9 @@ function rememberFiles(
 ): unknown {
   const fixed = freeze(ready, parts);
   if (fixed === undefined) return runner.run(ready);
-  const { definition, frozen, scope: { warn } } = fixed;
-  return readFiles(cache, definition, frozen?.files ?? [], warn).then((reads) => {
+  const { args, definition, frozen, scope: { warn } } = fixed;
+  const files = frozen?.files ?? [];
+  return readFiles(cache, definition, { args, files }, warn).then((reads) => {
     frozen?.endTurn();
     return rememberKeyable(cache, reads === undefined ? fixed : { ...fixed, reads }, runner);
   });

@@ -25,6 +25,10 @@ async function importTasks(files: Files): Promise<{
   readonly readTable: Task<[], string>;
   readonly readVariable: Task<[], string | undefined>;
   readonly changeTable: Task<[], number>;
+  readonly callTable: Task<[], string>;
+  readonly callOther: Task<[], string>;
+  readonly writeTable: Task<[string], string>;
+  readonly apply: Task<[Task<[], string>], string>;
 }> {
   const code = `import { task } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url))};
 const TABLE = new URL("./table.csv", import.meta.url);
@@ -41,6 +45,25 @@ export const changeTable = task(import.meta, function changeTable(): number {
   Deno.writeTextFileSync(TABLE, "more", { append: true });
   return 1;
 }, { inputs: [TABLE] });
+const helper = async () => (await readTable()) + (await readVariable() ?? "");
+export const callTable = task(import.meta, async function callTable(): Promise<string> {
+  note();
+  return "called " + await helper();
+});
+export const callOther = task(import.meta, function callOther(): string {
+  note();
+  return "other";
+});
+export const writeTable = task(import.meta, async function writeTable(text: string): Promise<string> {
+  Deno.writeTextFileSync(TABLE, text);
+  return "written " + await readTable();
+});
+export const apply = task(import.meta, async function apply(
+  read: () => Promise<string>,
+): Promise<string> {
+  note();
+  return "applied " + await read();
+});
 `;
   const path = files.at("tasks.ts");
   await Deno.writeTextFile(path, code);
@@ -84,6 +107,45 @@ for (const workerType of WORKER_TYPES) {
     Deno.env.delete("QUIVER_TEST_NAME");
   });
 }
+
+for (const workerType of WORKER_TYPES) {
+  Deno.test(`${workerType}: what a task reads counts for those that call it`, async () => {
+    await using files = new Files();
+    await using bag = await openBag(files.at("results.bag"));
+    const { apply, callOther, callTable, readTable } = await importTasks(files);
+    await cacheScope({ cache: bag }, async () => {
+      await using executor = new Executor({ workerType, maxWorkers: 1 });
+      for (const [text, runs] of [["one", 5], ["two", 8], ["one", 8]] as const) {
+        Deno.writeTextFileSync(files.at("table.csv"), text);
+        assertEquals(await executor.submit(callTable), `called ${text}`);
+        assertEquals(await executor.submit(apply, readTable), `applied ${text}`);
+        assertEquals(await executor.submit(callOther), "other");
+        assertEquals(files.runs, runs);
+      }
+    });
+  });
+}
+
+Deno.test("what a task reads may be written by those that call it", async () => {
+  await using files = new Files();
+  const cache = createMemoryCache();
+  const { callTable, writeTable } = await importTasks(files);
+  await cacheScope({ cache, strict: true }, async () => {
+    assertEquals(await writeTable("one"), "written one");
+    assertEquals(await writeTable("two"), "written two");
+    assertEquals(await callTable(), "called two");
+    const record = await cache.record(await callTable.digest());
+    assertEquals(record?.reads?.map(({ kind, name }) => [kind, name]), [
+      ["file", "./table.csv"],
+      ["env", "QUIVER_TEST_NAME"],
+    ]);
+    assertEquals(Object.keys(record?.reads?.[0] ?? {}).sort(), ["digest", "kind", "name"]);
+    assertEquals(await rekey(cache), { moved: 0, unchanged: 6, unknown: 0 });
+    Deno.removeSync(files.at("table.csv"));
+    // The task that reads it says so, and only where it runs.
+    await assertRejects(() => callTable(), FileError, "there is no such file");
+  });
+});
 
 Deno.test("a process with another environment does not give the result of this one", async () => {
   await using files = new Files();

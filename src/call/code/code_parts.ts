@@ -25,7 +25,13 @@ import type { ParsedFunction } from "../function_profile.ts";
 import { SourceWitnesses } from "../module_sources.ts";
 import { CodeIndex } from "./code_index.ts";
 import { MissingModuleError, ModuleGraph } from "./module_graph.ts";
-import { type Extent, reachCode, type ReachedCode, type ReachedPart } from "./reach.ts";
+import {
+  type Extent,
+  reachCode,
+  type ReachedCode,
+  type ReachedPart,
+  type ReachedTask,
+} from "./reach.ts";
 import { UnreadableModuleError } from "./read_source.ts";
 import { Resolver } from "./resolver.ts";
 import { isNode } from "./syntax.ts";
@@ -50,6 +56,8 @@ export interface CodeParts {
   readonly digest: Digest;
   /** What it consists of, if that is more than the function, for people. */
   readonly parts?: readonly string[];
+  /** The other tasks whose code counts. */
+  readonly tasks: readonly ReachedTask[];
   /** What cannot be seen. */
   readonly warnings: readonly string[];
 }
@@ -113,11 +121,13 @@ async function readParts(
     () => reachCode(index, graph.module(module), node, question.extent),
   );
   await refuseChanged(graph, reached, question);
-  const { digest, parts } = reached;
-  const all = [...warnings, ...reached.warnings];
-  return parts.length <= 1
-    ? { digest, warnings: all }
-    : { digest, parts: toTexts(parts, module, name), warnings: all };
+  const { digest, parts, tasks } = reached;
+  return {
+    digest,
+    ...(parts.length > 1 && { parts: toTexts(parts, module, name) }),
+    tasks,
+    warnings: [...warnings, ...reached.warnings],
+  };
 }
 
 /** What is imported while code runs is loaded when it is met. */

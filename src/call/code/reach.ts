@@ -6,7 +6,7 @@ import { Item } from "./module_items.ts";
 import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
 import type { LoadedModule } from "./read_source.ts";
 import { UnknownVersionError } from "./resolver.ts";
-import { digestSyntax, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
+import { digestSyntax, literalText, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import { type CodeUses, readUses } from "./uses.ts";
 
 /** What is counted of a task's code. */
@@ -30,8 +30,18 @@ export interface ReachedCode {
   readonly parts: readonly ReachedPart[];
   /** The URLs of the modules that something counts of. */
   readonly modules: readonly string[];
+  /** The tasks whose code counts, beside the one that it is asked of. */
+  readonly tasks: readonly ReachedTask[];
   /** What cannot be seen. */
   readonly warnings: readonly string[];
+}
+
+/** A task that is reached. */
+export interface ReachedTask {
+  /** The URL of its module. */
+  readonly module: string;
+  /** Its name, where that is a literal. */
+  readonly name: string | undefined;
 }
 
 /** A function that is a task's. */
@@ -122,8 +132,17 @@ class Reach {
       modules: Array.from(new Set(Array.from(numbers.keys(), moduleOf))).filter((url) =>
         url !== undefined
       ),
+      tasks: Array.from(numbers.keys(), (node) => this.#taskOf(node)).filter((task) =>
+        task !== undefined
+      ),
       warnings: [...this.#warnings],
     };
+  }
+
+  #taskOf(node: CodeNode): ReachedTask | undefined {
+    if (!(node instanceof Item) || node === this.#found?.item) return undefined;
+    const [, fn, options] = this.#graph.definitionOf(node) ?? [];
+    return fn && { module: node.module, name: nameOfTask(fn, options) };
   }
 
   /** Where it begins: the function, and what is imported for what it does. */
@@ -356,13 +375,29 @@ class Reach {
 }
 
 function hasNoCode(options: SyntaxNode | undefined): boolean {
-  if (options?.type !== "ObjectExpression") return false;
+  return isPlain(options) && optionOf(options, "code")?.value === "none";
+}
+
+/** The name of a task; nothing where only its options, or what its function is, would tell. */
+function nameOfTask(fn: SyntaxNode, options: SyntaxNode | undefined): string | undefined {
+  const named = options && optionOf(options, "name");
+  if (named !== undefined) return literalText(named);
+  const own = fn.type === "Identifier" ? nameAt(fn, "name") : nameAt(fn, "id");
+  return (options === undefined || isPlain(options)) && own !== "" ? own : undefined;
+}
+
+/** Whether all options are written out. */
+function isPlain(options: SyntaxNode | undefined): options is SyntaxNode {
+  return options?.type === "ObjectExpression" &&
+    nodesAt(options, "properties").every(({ type, computed }) =>
+      type === "Property" && computed !== true
+    );
+}
+
+function optionOf(options: SyntaxNode, name: string): SyntaxNode | undefined {
   const properties = nodesAt(options, "properties");
-  if (properties.some(({ type, computed }) => type !== "Property" || computed === true)) {
-    return false;
-  }
-  const code = properties.findLast((property) => nameAt(property, "key") === "code");
-  return code !== undefined && nodeAt(code, "value")?.value === "none";
+  const found = properties.findLast((property) => nameAt(property, "key") === name);
+  return found && nodeAt(found, "value");
 }
 
 function moduleOf(node: CodeNode): string | undefined {
