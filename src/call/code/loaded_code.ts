@@ -175,7 +175,7 @@ export class LoadedCode implements KnownCode {
       for (const item of module.items) if (!item.main) this.#note(item);
       return;
     }
-    for (const { specifier } of module.specifiers) {
+    for (const { specifier } of this.#graph.specifiersOf(module)) {
       const meaning = this.#tryWhole(specifier, module.url);
       if (meaning === undefined) continue;
       const resolved: ResolvedUse = { meaning, use: ANYTHING, label: specifier };

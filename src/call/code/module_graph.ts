@@ -1,7 +1,14 @@
 import { ANY, memberPath, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import type { Item } from "./module_items.ts";
 import { NAMESPACE } from "./module_items.ts";
-import { type LoadedModule, readModule } from "./read_source.ts";
+import type { FoundSpecifier } from "../specifiers.ts";
+import type { JsonObject } from "./lock_file.ts";
+import {
+  type CodeModule,
+  type LoadedModule,
+  type OpaqueModule,
+  readModule,
+} from "./read_source.ts";
 import type { Resolver, Target } from "./resolver.ts";
 import type { CodeUses, IsDefinition, Use } from "./uses.ts";
 
@@ -109,7 +116,7 @@ export class ModuleGraph {
   #staticTargets(module: LoadedModule): (readonly [string, string | undefined])[] {
     const imports = module.kind === "code"
       ? module.imports
-      : module.specifiers.flatMap(({ callee, specifier }) =>
+      : this.specifiersOf(module).flatMap(({ callee, specifier }) =>
         callee === undefined ? [{ specifier, type: undefined }] : []
       );
     return imports.flatMap(({ specifier, type }) => {
@@ -167,6 +174,22 @@ export class ModuleGraph {
     const known = this.#targets.get(key) ?? this.#resolver.resolve(specifier, parent);
     this.#targets.set(key, known);
     return known;
+  }
+
+  /** What becomes of a module that is not understood before it runs, as far as somebody says so. */
+  compilerOptionsOf({ url, compiled }: OpaqueModule): JsonObject | undefined {
+    return compiled ? this.#resolver.compilerOptionsOf(url) : undefined;
+  }
+
+  /** What a module that is not understood seems to import, and what its JSX needs. */
+  specifiersOf(module: OpaqueModule): readonly FoundSpecifier[] {
+    const { jsx, jsxImportSource = "react" } = this.compilerOptionsOf(module) ?? {};
+    const { specifiers, url } = module;
+    const needsRuntime = /\.[jt]sx$/.test(new URL(url).pathname) &&
+      /^(?:react-jsx|precompile)/.test(String(jsx));
+    if (!needsRuntime) return specifiers;
+    const name = jsx === "react-jsxdev" ? "jsx-dev-runtime" : "jsx-runtime";
+    return [...specifiers, { specifier: `${jsxImportSource}/${name}`, callee: undefined }];
   }
 
   /**
@@ -233,7 +256,7 @@ export class ModuleGraph {
     return this.#things.get(whole) ?? this.#addThings(whole);
   }
 
-  #addThings(module: LoadedModule & { readonly kind: "code" }): Set<Thing> {
+  #addThings(module: CodeModule): Set<Thing> {
     const things = new Set<Thing>(module.items);
     this.#things.set(module, things);
     const add = (find: () => Meaning | undefined): void => {
@@ -319,7 +342,7 @@ export class ModuleGraph {
 
   /** One of those that give it on; a package does not tell what it has. */
   #starred(
-    module: LoadedModule & { readonly kind: "code" },
+    module: CodeModule,
     name: string,
     seen: ReadonlySet<string>,
   ): Meaning | undefined {

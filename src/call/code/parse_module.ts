@@ -49,7 +49,12 @@ export function parseModule(text: string, language: Language, name: string): Par
     }
   }
   const digest = createSha256().update(text).digest("hex");
-  return { kind: "opaque", digest, specifiers: findSpecifiers(text, name) };
+  const [, runtime] = /@jsxImportSource\s+(\S+)/.exec(text) ?? [];
+  const specifiers = findSpecifiers(text, name);
+  if (runtime !== undefined) {
+    specifiers.push({ specifier: `${runtime}/jsx-runtime`, callee: undefined });
+  }
+  return { kind: "opaque", digest, specifiers };
 }
 
 /** Enums, namespaces and parameter properties are code, which only the second one understands. */

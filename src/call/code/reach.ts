@@ -4,7 +4,7 @@ import { Effects, type TaskBody } from "./effects.ts";
 import type { LoadedCode } from "./loaded_code.ts";
 import { Item } from "./module_items.ts";
 import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
-import type { LoadedModule } from "./read_source.ts";
+import type { LoadedModule, OpaqueModule } from "./read_source.ts";
 import { UnknownVersionError } from "./resolver.ts";
 import { digestSyntax, literalText, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import { type CodeUses, readUses } from "./uses.ts";
@@ -317,12 +317,7 @@ class Reach {
   }
 
   #moduleEdges(module: LoadedModule): readonly Edge[] {
-    if (module.kind === "opaque") {
-      return module.specifiers.flatMap(({ specifier }) => {
-        const to = this.#tryWhole(specifier, module.url);
-        return to === undefined ? [] : [[specifier, to] as const];
-      });
-    }
+    if (module.kind === "opaque") return this.#opaqueEdges(module);
     const withMain = this.#wholes.has(module);
     const items = module.items.filter(({ main }) => !main || withMain).map((item) =>
       ["", item] as const
@@ -335,6 +330,15 @@ class Reach {
       ["*", this.#toNode(this.#graph.whole(specifier, module.url, type))] as const
     );
     return [...items, ...exports, ...stars];
+  }
+
+  #opaqueEdges(module: OpaqueModule): readonly Edge[] {
+    const imports = this.#graph.specifiersOf(module).flatMap(({ specifier }): Edge[] => {
+      const to = this.#tryWhole(specifier, module.url);
+      return to === undefined ? [] : [[specifier, to]];
+    });
+    const options = JSON.stringify(this.#graph.compilerOptionsOf(module) ?? {});
+    return options === "{}" ? imports : [...imports, ["options", options]];
   }
 
   /** What stands in a text need be no import. */

@@ -6,22 +6,34 @@ import { type ModuleItems, toModuleItems } from "./module_items.ts";
 import { type Language, parseModule } from "./parse_module.ts";
 
 /** A module as it was read. */
-export type LoadedModule =
-  & {
-    /** The URL. */
-    readonly url: string;
-    /** When its file was changed, if it has one, in milliseconds since 1970. */
-    readonly changedAt?: number;
-  }
-  & (
-    | ({ readonly kind: "code"; readonly script: boolean } & ModuleItems)
-    /** What counts as a whole by its bytes. */
-    | {
-      readonly kind: "opaque";
-      readonly digest: string;
-      readonly specifiers: readonly FoundSpecifier[];
-    }
-  );
+export type LoadedModule = CodeModule | OpaqueModule;
+
+interface ModuleFile {
+  /** The URL. */
+  readonly url: string;
+  /** When its file was changed, if it has one, in milliseconds since 1970. */
+  readonly changedAt?: number;
+}
+
+/** A module whose code is understood. */
+export interface CodeModule extends ModuleFile, ModuleItems {
+  /** That it is one. */
+  readonly kind: "code";
+  /** Whether it is a script of Node's, which says by itself what others get of it. */
+  readonly script: boolean;
+}
+
+/** A module that counts as a whole by its bytes. */
+export interface OpaqueModule extends ModuleFile {
+  /** That it is one. */
+  readonly kind: "opaque";
+  /** The digest of its bytes. */
+  readonly digest: string;
+  /** What it seems to import. */
+  readonly specifiers: readonly FoundSpecifier[];
+  /** Whether it is code, which Deno compiles. */
+  readonly compiled: boolean;
+}
 
 /** That a module may not be read. */
 export class UnreadableModuleError extends Error {
@@ -56,11 +68,12 @@ export async function readModule(url: string, type: string | undefined): Promise
   const own = changedAt === undefined ? { url } : { url, changedAt };
   const { pathname } = new URL(url);
   if (type !== undefined || (DATA.test(pathname) && !url.includes("#"))) {
-    return { ...own, kind: "opaque", digest: digest(bytes), specifiers: await readWasm(bytes) };
+    const specifiers = await readWasm(bytes);
+    return { ...own, kind: "opaque", digest: digest(bytes), specifiers, compiled: false };
   }
   const text = new TextDecoder().decode(bytes);
   const parsed = parseModule(text, language, pathname);
-  if (parsed.kind === "opaque") return { ...own, ...parsed };
+  if (parsed.kind === "opaque") return { ...own, ...parsed, compiled: true };
   const { items, bindings, exports, stars, imports } = toModuleItems(url, parsed);
   const { script } = parsed;
   return { ...own, kind: "code", script, items, bindings, exports, stars, imports };

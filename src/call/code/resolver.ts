@@ -27,6 +27,9 @@ const OWN_NAME = "@quiver/quiver";
 
 const CONFIGS = ["deno.json", "deno.jsonc", "package.json"];
 
+/** How many configurations may extend one another. */
+const MOST_EXTENDED = 8;
+
 /** What names stand for in some modules. */
 interface ImportMap {
   /** The URL that the modules are beneath; absent for all. */
@@ -47,7 +50,20 @@ interface Config {
   readonly maps: readonly ImportMap[];
   /** Where the lock file is, if that is said. */
   readonly lock: unknown;
+  /** What becomes of code before it runs. */
+  readonly compilerOptions: JsonObject;
 }
+
+/** The options of the compiler that say what becomes of JSX and decorators. */
+const COUNTED_OPTIONS = [
+  "jsx",
+  "jsxFactory",
+  "jsxFragmentFactory",
+  "jsxImportSource",
+  "jsxPrecompileSkipElements",
+  "experimentalDecorators",
+  "emitDecoratorMetadata",
+];
 
 /** Finds out what specifiers mean, as the modules do in which they stand. */
 export class Resolver {
@@ -85,12 +101,12 @@ export class Resolver {
   }
 
   #toUrl(specifier: string, parent: string): string {
-    const isBare = !/^\.{0,2}\//.test(specifier) && !URL.canParse(specifier);
+    const isBare = !isPath(specifier) && !URL.canParse(specifier);
     const url = isBare ? specifier : URL.parse(specifier, parent)?.href ?? specifier;
     // The task's module resolves as it does itself: scopes and members of a workspace have maps of
     // their own.
-    for (const map of isBare ? this.#ownMaps(parent) : []) {
-      const mapped = mapSpecifier(specifier, map);
+    for (const map of this.#ownMaps(parent)) {
+      const mapped = mapSpecifier(url, map);
       if (mapped !== undefined) return mapped;
     }
     try {
@@ -106,14 +122,29 @@ export class Resolver {
     }
   }
 
-  /** The import maps that hold in a module, if they may be others than those in the task's. */
-  #ownMaps(parent: string): ImportMap[] {
+  /** What the compiler is told of JSX and decorators in a module, where somebody says so. */
+  compilerOptionsOf(url: string): JsonObject {
+    const options: JsonObject[] = this.#configsOf(url).map((config) => config.compilerOptions);
+    const counted = COUNTED_OPTIONS.map((name) =>
+      [name, options.find((one) => one[name] !== undefined)?.[name]] as const
+    );
+    return Object.fromEntries(counted.filter(([, value]) => value !== undefined));
+  }
+
+  /** All configurations around a module, innermost first. */
+  #configsOf(url: string): Config[] {
     const configs: Config[] = [];
-    for (let config = this.#configOf(parent); config !== undefined;) {
+    for (let config = this.#configOf(url); config !== undefined;) {
       configs.push(config);
       const above = new URL("..", config.folder).href;
       config = above === config.folder ? undefined : this.#configOf(above);
     }
+    return configs;
+  }
+
+  /** The import maps that hold in a module, if they may be others than those in the task's. */
+  #ownMaps(parent: string): ImportMap[] {
+    const configs = this.#configsOf(parent);
     const isSame = configs[0]?.folder === this.#configOf(this.#module)?.folder;
     const maps = configs.flatMap(({ maps }) => maps);
     if (isSame && maps.every(({ scope }) => scope === undefined)) return [];
@@ -246,13 +277,20 @@ function openLock(url: string | undefined): LockFile {
 
 /** The longest entry that fits. */
 function mapSpecifier(specifier: string, { imports, base }: ImportMap): string | undefined {
-  const fits = (key: string) =>
+  const fits = ([key]: readonly [string, unknown]) =>
     key === specifier || specifier.startsWith(key.endsWith("/") ? key : `${key}/`);
-  const [entry] = Object.keys(imports).filter(fits).sort((a, b) => b.length - a.length);
-  const target = entry === undefined ? undefined : imports[entry];
-  if (entry === undefined || typeof target !== "string") return undefined;
-  const whole = target + specifier.slice(entry.length);
-  return /^\.{0,2}\//.test(whole) ? new URL(whole, base).href : whole;
+  const entries = Object.entries(imports).map(([key, target]) =>
+    [isPath(key) ? new URL(key, base).href : key, target] as const
+  );
+  const [entry] = entries.filter(fits).sort(([a], [b]) => b.length - a.length);
+  const [key = "", target] = entry ?? [];
+  if (typeof target !== "string") return undefined;
+  const whole = target + specifier.slice(key.length);
+  return isPath(whole) ? new URL(whole, base).href : whole;
+}
+
+function isPath(specifier: string): boolean {
+  return /^\.{0,2}\//.test(specifier);
 }
 
 /** The maps of a configuration, or of the file that it names; those of the longest scopes first. */
@@ -279,7 +317,19 @@ function readConfig(folder: string): Config | undefined {
   if (configs.length === 0) return undefined;
   const maps = configs.flatMap((config) => toMaps(config, folder));
   const { name } = configs[0] ?? {};
-  return { folder, name, maps, lock: configs.find(({ lock }) => lock !== undefined)?.lock };
+  const { lock } = configs.find(({ lock }) => lock !== undefined) ?? {};
+  const options = configs.map(({ compilerOptions }) => toObject(compilerOptions));
+  const compilerOptions = Object.assign(readTsconfig(folder), ...options.reverse());
+  return { folder, name, maps, lock, compilerOptions };
+}
+
+/** The compiler's options where they are those of the TypeScript compiler, and what they extend. */
+function readTsconfig(folder: string, name = "tsconfig.json", depth = 0): JsonObject {
+  const url = new URL(name, folder).href;
+  const { compilerOptions, extends: base } = readJson(url);
+  const bases = depth < MOST_EXTENDED ? [base].flat().map(String).filter(isPath) : [];
+  const inherited = bases.map((base) => readTsconfig(url, base, depth + 1));
+  return Object.assign({}, ...inherited, toObject(compilerOptions));
 }
 
 function parseConfig(text: string): unknown {
