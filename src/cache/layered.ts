@@ -4,8 +4,10 @@ import {
   type OptionRule,
   type OptionRules,
   showOption,
+  withFunctions,
 } from "../base/check_options.ts";
 import { LAYERED, mixStores } from "../store/layered_stores.ts";
+import { type OwnStores, toStores } from "../store/own_stores.ts";
 import type { LayersDescription } from "../store/stores.ts";
 import { Cache, checkCache, isCache } from "./cache.ts";
 import { limitStores } from "../store/limited/limited_stores.ts";
@@ -127,6 +129,60 @@ export function mix({ values, calls }: { values: Cache; calls: Cache }): Cache {
   // Another copy of Quiver may have made them.
   return new Cache(mixStores(values.stores, calls.stores));
 }
+
+/**
+ * Makes a cache that keeps its data where you say: in a database, on a server, behind an interface that
+ * your company has. Values come as bytes under digests, and are checked when they come back: what was
+ * lost, mixed up or damaged is a miss, and computed again. What the stores throw is a fault of the cache:
+ * warned of once, while calls run.
+ *
+ * Calls that run on workers are remembered from here, as with a cache in memory, and share their work
+ * with those of this isolate only. `gc()` cannot drop values, as it does not know of them.
+ *
+ * Check stores of your own with `checkStores()` of `@quiver/quiver/testing`.
+ *
+ * @param stores Where values and records are kept; they stay the caller's to close.
+ * @returns The cache.
+ * @throws {TypeError} When a method is missing.
+ *
+ * @example A cache in two Maps
+ * ```ts
+ * import { cacheScope, task } from "@quiver/quiver";
+ * import { type CallRecord, createCache } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = new Map<string, Uint8Array>();
+ * const records = new Map<string, CallRecord>();
+ * const cache = createCache({
+ *   values: {
+ *     get: (digest) => bytes.get(digest),
+ *     put: (digest, value) => void bytes.set(digest, value),
+ *   },
+ *   calls: {
+ *     get: (key) => records.get(key),
+ *     put: (record) => void records.set(record.key, record),
+ *     delete: (key) => records.delete(key),
+ *     records: () => [...records.values()],
+ *   },
+ * });
+ * const half = task(import.meta, (n: number) => n / 2, { name: "half" });
+ * await cacheScope({ cache }, () => half(8));
+ * assertEquals([await cacheScope({ cache }, () => half.load(8)), records.size], [4, 1]);
+ * ```
+ */
+export function createCache(stores: OwnStores): Cache {
+  for (const [name, { allows, says }] of Object.entries(STORE_RULES)) {
+    const store: unknown = Object(stores)[name];
+    if (!allows(store)) throw new TypeError(`Cannot create a cache${says(name, store)}`);
+  }
+  return new Cache(toStores(stores));
+}
+
+/** What stores of one's own must be able to do. */
+const STORE_RULES: OptionRules<OwnStores> = {
+  values: withFunctions(["get", "put"]),
+  calls: withFunctions(["get", "put", "delete", "records"]),
+};
 
 function combine(type: LayersDescription["type"], caches: readonly Cache[]): Cache {
   for (const cache of caches) {
