@@ -33,7 +33,16 @@ export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
 export { type CallSelection, query, type QueryOptions } from "./cache/query.ts";
-export { createCache, limited, mix, readOnly, stack, union } from "./cache/layered.ts";
+export {
+  createCache,
+  filtered,
+  limited,
+  mix,
+  readOnly,
+  refreshing,
+  stack,
+  union,
+} from "./cache/layered.ts";
 export {
   type FileCacheOptions,
   openFileCache,

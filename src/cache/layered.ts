@@ -6,10 +6,12 @@ import {
   showOption,
   withFunctions,
 } from "../base/check_options.ts";
+import type { CallQuery } from "../call/call_query.ts";
 import { LAYERED, mixStores } from "../store/layered_stores.ts";
 import { type OwnStores, toStores } from "../store/own_stores.ts";
 import type { LayersDescription } from "../store/stores.ts";
 import { Cache, checkCache, isCache } from "./cache.ts";
+import { filterStores, refreshStores } from "../store/views.ts";
 import { limitStores } from "../store/limited/limited_stores.ts";
 import type { LimitOptions } from "../store/limited/limits.ts";
 
@@ -128,6 +130,70 @@ export function mix({ values, calls }: { values: Cache; calls: Cache }): Cache {
   checkCache(calls, "mix caches as `calls`");
   // Another copy of Quiver may have made them.
   return new Cache(mixStores(values.stores, calls.stores));
+}
+
+/**
+ * Shows some of the calls of a cache: those of a task, of a version, with a tag… It is a live view, which
+ * sees what the cache learns and forgets; what it does not show is a miss, and runs. Nothing is remembered
+ * in it.
+ *
+ * @param cache The cache; it stays the caller's to close.
+ * @param query Which calls are shown: a task, what they have in common, or a function that tells.
+ * @returns A cache that is read-only; it travels to workers if the cache does and the query is no
+ * function and has none inside.
+ * @throws {TypeError} When it is no cache, or the query has an unknown field.
+ *
+ * @example Trust only what was computed on Friday
+ * ```ts
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { filtered, query } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const half = task(import.meta, (n: number) => n / 2, { name: "half" });
+ * const cache = createMemoryCache();
+ * await cacheScope({ cache, tags: { run: "Thursday" } }, () => half(8));
+ * await cacheScope({ cache, tags: { run: "Friday" } }, () => half(6));
+ *
+ * const friday = filtered(cache, { tags: { run: "Friday" } });
+ * assertEquals(await query(friday).count(), 1);
+ * await cacheScope({ cache: friday }, async () => {
+ *   assertEquals([await half.contains(6), await half.contains(8)], [true, false]);
+ * });
+ * ```
+ */
+export function filtered(cache: Cache, query: CallQuery): Cache {
+  checkCache(cache, "filter calls as the first argument");
+  return new Cache(filterStores(cache.stores, query));
+}
+
+/**
+ * Has everything computed anew: of the calls that the cache knows only those count that have begun since
+ * the view was made. What is computed replaces what was known, also that of nested calls, here and on
+ * workers; each call runs once.
+ *
+ * @param cache The cache; it stays the caller's to close.
+ * @returns A cache that stores into it; it travels to workers if the cache does.
+ * @throws {TypeError} When it is no cache.
+ *
+ * @example Ask again what may have changed outside
+ * ```ts
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { refreshing } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let price = 1;
+ * const ask = task(import.meta, (share: string) => `${share}: ${price}`, { name: "ask" });
+ * const cache = createMemoryCache();
+ * await cacheScope({ cache }, () => ask("ACME"));
+ * price = 2;
+ * await cacheScope({ cache: refreshing(cache) }, () => Promise.all([ask("ACME"), ask("ACME")]));
+ * assertEquals(await cacheScope({ cache }, () => ask("ACME")), "ACME: 2");
+ * ```
+ */
+export function refreshing(cache: Cache): Cache {
+  checkCache(cache, "refresh calls as the first argument");
+  // What has begun in this millisecond may have begun before.
+  return new Cache(refreshStores(cache.stores, Date.now() + 1));
 }
 
 /**
