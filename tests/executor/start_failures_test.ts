@@ -17,7 +17,7 @@ for (const kind of ["web", "process"]) {
     async fn() {
       const main = new URL("testdata/few_files_main.ts", import.meta.url).pathname;
       const args = [
-        "--nofile=140",
+        "--nofile=64",
         Deno.execPath(),
         "run",
         "--allow-all",

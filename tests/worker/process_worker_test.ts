@@ -194,6 +194,11 @@ Deno.test("a process worker may send its parent what it likes", async () => {
   assertEquals(valueOf(await worker.run(deed("echo", 1))), 1);
 });
 
+Deno.test("a process worker finds no input, and does not wait for any", async () => {
+  await using worker = await openProcessWorker(ENTRY, { name: "test" });
+  assertEquals(valueOf(await worker.run(deed("readInput"))), [null, null]);
+});
+
 Deno.test("a process worker prints where its parent does", async () => {
   const { success, stdout, stderr } = await toCommand("process_parent.ts", "print", "hi").output();
   const decoder = new TextDecoder();

@@ -72,6 +72,7 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
     if (message instanceof Uint8Array) messages.read(message);
   });
   tellUncaught(notify);
+  endInput();
   notify(READY);
   watchParent();
 }
@@ -107,6 +108,20 @@ function greet({ name, mainModule, projects, script }: Greeting): void {
 function pack(frame: AnswerFrame): AnswerFrame {
   const plan = planTransfer([valueOfAnswer(frame)], "keep");
   return plan === undefined ? frame : withValue(frame, plan.values[0]);
+}
+
+/**
+ * Tasks find the end of the standard input, as where there is none: what the program reads is not theirs,
+ * and of the pipe that is there instead, which is for `watchParent()`, they would wait for ever.
+ */
+function endInput(): void {
+  const readable = () => new ReadableStream({ start: (controller) => controller.close() });
+  // Of this isolate alone; `process.stdin` reads by these, too.
+  Object.defineProperties(Deno.stdin, {
+    read: { configurable: true, value: () => Promise.resolve(null) },
+    readSync: { configurable: true, value: () => null },
+    readable: { configurable: true, get: readable },
+  });
 }
 
 /** Has a thread wait for the parent's end: the main thread may be busy when it comes. */

@@ -1,4 +1,5 @@
 /** What the workers of these tests can do: the name of the task picks the deed. */
+import process from "node:process";
 import { fromThrown } from "../../../src/value/codec/thrown_value.ts";
 import type { CallRequest, Outcome } from "../../../src/worker/worker.ts";
 
@@ -50,6 +51,13 @@ const DEEDS: Record<string, Deed> = {
     return "ended";
   },
   pid: () => Deno.pid,
+  readInput: async () => {
+    const bytes = new Uint8Array(1);
+    const texts: unknown[] = [await Deno.stdin.read(bytes), Deno.stdin.readSync(bytes)];
+    for await (const text of Deno.stdin.readable) texts.push(text);
+    for await (const text of process.stdin) texts.push(text);
+    return texts;
+  },
   /** For a worker that can only be killed. */
   touchAndSpin: (path: string) => {
     Deno.writeTextFileSync(path, "");
