@@ -102,6 +102,7 @@ const SCOPE: Options = {
   singleFlight: ["boolean"],
   leaseTimeout: ["number"],
   outputs: ["string"],
+  storeArguments: ["choice"],
   onWarning: ["function"],
 };
 
@@ -190,6 +191,7 @@ const TAKERS: {
       name: ["string"],
       version: ["string", "number"],
       code: ["choice"],
+      storeArguments: ["choice"],
       ignore: ["strings"],
       require: ["strings"],
       inputs: ["strings"],
