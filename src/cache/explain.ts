@@ -370,8 +370,8 @@ function toLine(reason: Reason): string {
     case "no key":
       return `it is never remembered: ${reason.message}`;
     case "argument":
-      return `argument ${reason.name}: ${toSide(reason.was, reason.wasValue)} → ` +
-        toSide(reason.is, reason.isValue);
+      return `argument ${reason.name}: ${toArgument(reason.was, reason.wasValue)} → ` +
+        toArgument(reason.is, reason.isValue);
     case "version":
       return `version: ${toVersion(reason.was)} → ${toVersion(reason.is)}`;
     case "code":
@@ -392,6 +392,12 @@ const TEXTS = { changed: "changed", added: "is new", removed: "is used no more" 
 
 function toChange({ was, is }: { readonly was?: string; readonly is?: string }): string {
   return was === undefined || is === undefined ? "" : `, ${was} → ${is}`;
+}
+
+/** Of an argument that is long, or was not stored, there is the digest. */
+function toArgument(digest: Digest | undefined, found: Parameters<typeof toSide>[1]): string {
+  const isDigest = digest !== undefined && found === undefined;
+  return `${isDigest ? "digest " : ""}${toSide(digest, found)}`;
 }
 
 function toSide(

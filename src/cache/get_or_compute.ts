@@ -343,8 +343,16 @@ class CallClock {
 /** One for all that ends in this isolate. */
 const CLOCK = new CallClock();
 
+/** Which arguments of a call are stored; of the others its record has the digests only. */
+type StoredArguments = "all" | "small" | "none";
+
+/** How many bytes an argument has at most that is small, with all arrays in it. */
+const SMALL_BYTES = 65_536;
+
 /** Options of {@linkcode computeLeased} and {@linkcode computeUnleased}. */
 export interface ComputeOptions {
+  /** Which arguments are stored: those of up to 64 KiB each, if not given. */
+  readonly storeArguments?: StoredArguments | undefined;
   /** What goes into the record beside the call itself. */
   readonly metadata: { readonly [name: string]: Json };
   /** Told of faults of the cache. */
@@ -472,7 +480,8 @@ function run(
     for (const argument of call.args) checkArgument(call, argument, parts);
     return runBody(call.args);
   }
-  const storing = storeArguments(cache, call, encode, { warn, parts });
+  const stored = options.storeArguments ?? "small";
+  const storing = storeArguments(cache, call, encode, { stored, warn, parts });
   return storing instanceof Promise ? storing.then(runBody) : runBody(storing);
 }
 
@@ -515,12 +524,17 @@ async function putResult(
   }
 }
 
+/** How arguments are stored. */
+interface StoreOptions extends Pick<ComputeOptions, "warn">, Pick<TakenArguments, "parts"> {
+  readonly stored: StoredArguments;
+}
+
 /** Stores the arguments that count, each once it is known to be what the key was made of. */
 function storeArguments(
   cache: Cache,
   call: KeyedCall,
   encode: EncodeValue,
-  { warn, parts }: Pick<ComputeOptions, "warn"> & Pick<TakenArguments, "parts">,
+  { stored: which, warn, parts }: StoreOptions,
 ): MaybePromise<ArgumentRecord[]> {
   const { address: { name }, args } = call;
   const stored: ArgumentRecord[] = [];
@@ -533,14 +547,18 @@ function storeArguments(
     const { position } = record;
     const value = countedValue(call, position);
     // A function that has a digest is a task, which is code: there is nothing of it to store.
-    if (typeof value === "function") {
-      checkArgument(call, record);
+    if (which === "none" || typeof value === "function") {
+      checkArgument(call, record, parts);
       stored.push(record);
       continue;
     }
     try {
       const encoded = encode(value, { root: `args[${position}]`, parts });
       if (encoded.digest !== record.digest) checkArgument(call, record, parts);
+      if (which === "small" && sizeOf(encoded) > SMALL_BYTES) {
+        stored.push(record);
+        continue;
+      }
       const put = cache.stores.values.put(encoded);
       stored.push({ ...record, value: encoded.digest });
       if (put instanceof Promise) puts.push(put.catch((error) => leaveOut(index, record, error)));
@@ -551,6 +569,10 @@ function storeArguments(
     }
   }
   return puts.length === 0 ? stored : Promise.all(puts).then(() => stored);
+}
+
+function sizeOf({ bytes, parts }: EncodedValue): number {
+  return parts.reduce((size, part) => size + part.bytes.length, bytes.length);
 }
 
 /** Makes sure that an argument is what the key was made of. */

@@ -79,6 +79,15 @@ export interface ScopeOptions {
    */
   outputs?: string | URL;
   /**
+   * Which arguments of calls are stored beside their results: all, those of up to 64 KiB each
+   * (65,536 bytes, with all arrays in it), or none. Of the others a record has the digests only: they
+   * count for the key, and templates find calls by them, but nobody can read what they were. The same
+   * option of a task goes before it.
+   *
+   * @default {"small"}
+   */
+  storeArguments?: "all" | "small" | "none";
+  /**
    * Told of each warning once; by default warnings are written to standard error, as are those that it
    * was not told because it throws.
    */
@@ -133,6 +142,8 @@ export interface Scope {
   readonly leaseTimeout: number;
   /** The directory of output files, if it is not the working directory. */
   readonly outputs?: string;
+  /** Which arguments are stored, if the scope says so. */
+  readonly storeArguments?: "all" | "small" | "none";
   /**
    * The workers of the scope's own.
    *
@@ -189,6 +200,7 @@ const RULES: OptionRules<ScopeOptions> = {
   ),
   workers: OBJECT,
   outputs: ANYTHING,
+  storeArguments: oneOf(["all", "small", "none"]),
   onWarning: FUNCTION,
 };
 
@@ -234,6 +246,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
         "",
       ),
     }),
+    ...(options.storeArguments !== undefined && { storeArguments: options.storeArguments }),
     warn: keepsWarn ? outer.warn : createWarn(strict, toSafeWarning(onWarning)),
   };
 }
@@ -343,6 +356,8 @@ export interface ScopeDescription {
   readonly leaseTimeout?: number;
   /** The directory of output files; the working directory, if not given. */
   readonly outputs?: string;
+  /** Which arguments are stored, if the scope says so. */
+  readonly storeArguments?: "all" | "small" | "none";
 }
 
 /**
@@ -351,7 +366,7 @@ export interface ScopeDescription {
  * @param cache How to open its cache, if another isolate is to.
  */
 export function describeScope(
-  { tags, metadata, strict, singleFlight, leaseTimeout, outputs }: Scope,
+  { tags, metadata, strict, singleFlight, leaseTimeout, outputs, storeArguments }: Scope,
   cache: StoreDescription | undefined,
 ): ScopeDescription {
   return {
@@ -361,6 +376,7 @@ export function describeScope(
     ...(!singleFlight && { singleFlight }),
     ...(leaseTimeout !== Infinity && { leaseTimeout }),
     ...(outputs !== undefined && { outputs }),
+    ...(storeArguments !== undefined && { storeArguments }),
     ...(cache !== undefined && { cache }),
   };
 }
@@ -373,10 +389,10 @@ export function describeScope(
  * @returns The scope, without a cache.
  */
 export function restoreScope(
-  { tags, metadata, strict, singleFlight = true, leaseTimeout = Infinity, outputs }:
-    ScopeDescription,
+  { singleFlight = true, leaseTimeout = Infinity, ...description }: ScopeDescription,
   onWarning: (warning: QuiverWarning) => void,
 ): Scope {
+  const { tags, metadata, strict, outputs, storeArguments } = description;
   return {
     tags,
     ...(metadata !== undefined && { metadata }),
@@ -384,6 +400,7 @@ export function restoreScope(
     singleFlight,
     leaseTimeout,
     ...(outputs !== undefined && { outputs }),
+    ...(storeArguments !== undefined && { storeArguments }),
     warn: createWarn(strict, onWarning),
   };
 }

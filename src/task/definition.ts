@@ -231,6 +231,7 @@ const RULES: OptionRules<TaskOptions> = {
       `not ${typeof value === "number" ? value : toKind(value)}`,
   },
   code: oneOf(["reach", "module", "function", "none"]),
+  storeArguments: oneOf(["all", "small", "none"]),
   ignore: NAMES,
   require: NAMES,
   inputs: {
@@ -289,7 +290,7 @@ export class TaskDefinition {
     const { id, version, ignore = [], require = [], code = "reach" } = options;
     const own = id === undefined ? undefined : fromId(id);
     const { name = nameInRepl(origin) ?? (fn.name || own?.name || "") } = options;
-    const { inputs = [], env = [] } = options;
+    const { inputs = [], env = [], storeArguments } = options;
     this.address = toAddress(origin, name);
     this.#knownAs = own;
     // Whoever calls the task was checked by the types of `Task`.
@@ -299,6 +300,7 @@ export class TaskDefinition {
     this.#options = {
       code,
       ...(version !== undefined && { version }),
+      ...(storeArguments !== undefined && { storeArguments }),
       ignore: [...ignore],
       require: [...require],
     };
@@ -344,6 +346,11 @@ export class TaskDefinition {
   /** Whether the task's code is part of its keys. */
   get countsCode(): boolean {
     return this.#options.code !== "none";
+  }
+
+  /** Which arguments of its calls are stored, if it says so. */
+  get storeArguments(): TaskOptions["storeArguments"] {
+    return this.#options.storeArguments;
   }
 
   /** What it reads by name, as it says; and, once its code was read, what other tasks do. */
@@ -645,4 +652,13 @@ export interface TaskOptions {
    * Requires `--allow-env` of them.
    */
   env?: readonly string[];
+  /**
+   * Which arguments of its calls are stored beside their results, whatever the scope says: all, those
+   * of up to 64 KiB each (65,536 bytes, with all arrays in it), or none. Of the others a record has the
+   * digests only: they count for the key, and templates find calls by them, but nobody can read what
+   * they were.
+   *
+   * @default {"small"}
+   */
+  storeArguments?: "all" | "small" | "none";
 }

@@ -322,7 +322,7 @@ async function computeMissed(
   ready: ReadyCall,
   runner: CallRunner,
 ): Promise<unknown> {
-  const { definition: { name }, scope, status } = ready;
+  const { definition: { name, storeArguments }, scope, status } = ready;
   const { warn, singleFlight, leaseTimeout, outputs } = scope;
   const metadata = toRecordMetadata(scope);
   const { value, source } = await getOrCompute(cache, call, {
@@ -345,7 +345,8 @@ async function computeMissed(
         leased,
         compute: (body, { copies = false, refuse } = {}) => {
           const take = copies ? toTake(call, ready.frozen) : undefined;
-          const options = { metadata, warn, outputs, take, refuse };
+          const stored = storeArguments ?? scope.storeArguments;
+          const options = { metadata, warn, outputs, storeArguments: stored, take, refuse };
           return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
         },
       };

@@ -102,6 +102,7 @@ const SCOPE: Options = {
   singleFlight: ["boolean"],
   leaseTimeout: ["number"],
   outputs: ["string"],
+  storeArguments: ["choice"],
   onWarning: ["function"],
 };
 
@@ -191,6 +192,7 @@ const TAKERS: {
       id: ["string"],
       version: ["string", "number"],
       code: ["choice"],
+      storeArguments: ["choice"],
       ignore: ["strings"],
       require: ["strings"],
       inputs: ["strings"],

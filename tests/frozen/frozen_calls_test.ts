@@ -45,7 +45,7 @@ function testWays(
         const warnings: QuiverWarning[] = [];
         const onWarning = (warning: QuiverWarning) => void warnings.push(warning);
         await cacheScope(
-          { cache, onWarning },
+          { cache, onWarning, storeArguments: "all" },
           () => fn({ way, cache, folder: folder.path, warnings }),
         );
         await assertHonest(cache, kind);

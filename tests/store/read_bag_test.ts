@@ -200,7 +200,7 @@ Deno.test("Bag.list() lists tasks, their calls, and what a call has", async () =
     ]);
     assertEquals(await list(`a~1b/${one}/args`), [
       `a~1b/${one}/args/x Int16Array`,
-      `a~1b/${one}/args/callback missing`,
+      `a~1b/${one}/args/callback digest`,
     ]);
     assertEquals(await list(`${one}/metadata/tags`), [`${one}/metadata/tags/project string`]);
     assertEquals((await list(`g/${two}`))[1], `g/${two}/result missing`);

@@ -272,6 +272,7 @@ export class WorkerCalls {
       metadata: toRecordMetadata(scope),
       warn: scope.warn,
       outputs: scope.outputs,
+      storeArguments: definition.storeArguments ?? scope.storeArguments,
       refuse,
       fix: fixResult,
     });

@@ -25,7 +25,8 @@ export interface BagEntry {
   readonly path: string;
   /**
    * What it is: `"task"`, `"call"`, `"arguments"`, or of a value its class or the type of a
-   * primitive; `"missing"` for a value that is not there.
+   * primitive; `"digest"` for an argument of which only the `digest` was stored, see `storeArguments`
+   * of tasks and scopes; `"missing"` for a value that is not there.
    */
   readonly kind: string;
   /** How many entries there are below; absent where there can be none. */
@@ -34,7 +35,7 @@ export interface BagEntry {
   readonly shape?: readonly number[];
   /** How many bytes an array or buffer has. */
   readonly bytes?: number;
-  /** The digest under which an array is stored on its own. */
+  /** The digest under which an array is stored on its own, or of an argument that was not stored. */
   readonly digest?: Digest;
 }
 
@@ -136,16 +137,18 @@ function withValue<T>(
 interface Place {
   readonly kind: string;
   readonly size?: number | undefined;
+  readonly digest?: Digest;
   /** Gives what is there under a key. */
   at(key: string): ValueNode | undefined;
   /** Goes over all that is there. */
   list(): Iterable<readonly [key: string, node: ValueNode]>;
 }
 
-function toNode({ kind, size, at, list }: Place): ValueNode {
+function toNode({ kind, size, digest, at, list }: Place): ValueNode {
   return {
     kind,
     ...(size !== undefined && { size }),
+    ...(digest !== undefined && { digest }),
     child: (step) => step.type === "key" ? at(step.key) : undefined,
     *children() {
       for (const [key, node] of list()) yield { step: { type: "key", key }, node };
@@ -215,10 +218,16 @@ function toArgumentsNode(view: BagView, args: readonly ArgumentRecord[]): ValueN
     size: args.length,
     at(key) {
       const argument = args.find(({ name }) => name === key);
-      return argument && openStored(view, argument.value);
+      return argument && openArgument(view, argument);
     },
-    list: () => args.values().map(({ name, value }) => [name, openStored(view, value)]),
+    list: () => args.values().map((argument) => [argument.name, openArgument(view, argument)]),
   });
+}
+
+/** An argument: of one that was never stored there is the digest. */
+function openArgument(view: BagView, { digest, value, lost }: ArgumentRecord): ValueNode {
+  if (value !== undefined || lost !== undefined) return openStored(view, value);
+  return toNode({ kind: "digest", digest, at: () => undefined, list: () => [] });
 }
 
 /** A value that is not there, or not whole, can be listed, but not read. */

@@ -6,7 +6,7 @@
  * /calls/<task>/<key>    one group for each call; attributes task, module, version, key, started
  *                        (ISO 8601), duration (milliseconds), metadata (JSON) and record, the
  *                        record of the call log as JSON
- *   args/<name>          each argument that is stored
+ *   args/<name>          each argument that is stored; of others an attribute "digest …"
  *   result               the result
  * /values, /packed, …    the exact values, as in a segment (`format.ts`)
  * ```
@@ -266,9 +266,10 @@ function writeCall(
   output.setAttribute(path, "record", JSON.stringify(record));
   output.createGroup(`${path}/args`);
   const names = new Set<string>();
-  for (const { name, value } of args) {
-    const step = { type: "key", key: name } as const;
-    if (value !== undefined) writeValue(`${path}/args/${toUniqueName(step, names)}`, value);
+  for (const { name, digest, value } of args) {
+    const unique = toUniqueName({ type: "key", key: name }, names);
+    if (value !== undefined) writeValue(`${path}/args/${unique}`, value);
+    else output.setProperty(`${path}/args`, unique, `digest ${digest}`);
   }
   writeValue(`${path}/result`, result);
 }
