@@ -14,10 +14,9 @@ import {
   ANSWER_FD,
   AnswerWriter,
   CLAIM_FD,
-  fromBytes,
+  fromBatch,
   type Greeting,
   isGreeting,
-  type ProcessFrame,
   type ProcessNotice,
   READY,
 } from "./answer_pipe.ts";
@@ -62,8 +61,7 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   // What began last is to blame for the end, and of tiny items some count as begun that have not.
   beforeOwnEnd(() => served.settleItems());
   const messages = new PieceReader((batch) => {
-    // What the parent sent is what `ProcessChild.send()` made.
-    for (const frame of fromBytes(batch) as readonly ProcessFrame[]) {
+    for (const frame of fromBatch(batch)) {
       if (frame === "close") void leave();
       else if (isGreeting(frame)) greet(frame);
       else served.receive(frame);

@@ -16,7 +16,7 @@ import {
   AnswerReader,
   type AnswerReaderOptions,
   type ProcessFrame,
-  toBytes,
+  toBatch,
   toGreeting,
 } from "./answer_pipe.ts";
 import { ErrorOutput } from "./error_output.ts";
@@ -238,7 +238,7 @@ export class ProcessChild {
 
   /** Sends frames; throws when structured clone refuses one of them. */
   send(batch: readonly ProcessFrame[]): void {
-    const bytes = toBytes(batch);
+    const bytes = toBatch(batch);
     // A process that has just ended takes no more; its end tells what becomes of the calls.
     if (!this.#child.connected) return;
     for (const piece of toPieces(bytes)) {

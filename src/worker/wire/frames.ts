@@ -31,9 +31,17 @@ export const WORKER_CAPACITY = 1024;
 /** What is told of a call without warnings, as nearly every one is. */
 export const NO_WARNINGS: readonly string[] = [];
 
+/** A call that brings nothing but its arguments, as most do. */
+export type PlainCallFrame = readonly [
+  slot: number,
+  module: string,
+  task: string,
+  args: readonly unknown[],
+];
+
 /** A call as it is posted; the slot stands for it. */
 export type CallFrame =
-  | readonly [slot: number, module: string, task: string, args: readonly unknown[]]
+  | PlainCallFrame
   | readonly [
     slot: number,
     module: string,
