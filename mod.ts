@@ -69,15 +69,19 @@ export {
 } from "./src/executor/wait.ts";
 export {
   cacheScope,
+  type CacheScopeOptions,
+  closeCaches,
   currentScope,
   currentSignal,
   openScope,
   reportProgress,
   type ScopeHandle,
   setDefaultScope,
+  useCache,
   withMetadata,
   withTags,
 } from "./src/scope/current_scope.ts";
+export type { UseCacheOptions } from "./src/cache/named_caches.ts";
 export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
 export { bind } from "./src/task/bind.ts";
 export type { Future } from "./src/task/future.ts";

@@ -106,6 +106,8 @@ export function sharedByCopies<T>(name: string, create: () => T): T {
 interface Ambient<T> {
   /** The value that holds here: of the innermost `run`, else the default, if there is one. */
   get(): T | undefined;
+  /** The value that holds outside of every `run`, if there is one. */
+  getDefault(): T | undefined;
   /** Sets the value that holds outside of every `run`. */
   setDefault(value: T): void;
   /**
@@ -129,6 +131,7 @@ export function createAmbient<T>(name: string): Ambient<T> {
     let fallback: T | undefined;
     return {
       get: () => storage.getStore() ?? fallback,
+      getDefault: () => fallback,
       setDefault: (value) => void (fallback = value),
       run: (value, fn) => storage.run(value, fn),
     };

@@ -31,6 +31,8 @@ export const BOUNDARIES = {
   code: "call/code/code_parts.ts",
   // Why a call is a miss, and edits that changed nothing.
   explain: "task/explain_task.ts",
+  // Caches that are named in a configuration.
+  named: "cache/named_caches.ts",
   // Caches on disk.
   stores: "store/open_stores.ts",
   files: "store/file_cache.ts",

@@ -550,7 +550,11 @@ export function checkCache(value: unknown, use: string): asserts value is Cache 
   if (isCache(value)) return;
   const state = value instanceof Promise
     ? "it is a promise; await it"
-    : `${typeof value === "string" ? JSON.stringify(value) : typeof value} is none; give it what ` +
+    : typeof value === "string"
+    ? `${JSON.stringify(value)} is a name; give it what \`await useCache(${
+      JSON.stringify(value)
+    })\` returns`
+    : `${typeof value} is none; give it what ` +
       "`openBag()` or `createMemoryCache()` has returned";
   throw new TypeError(`Cannot ${use} must be a cache: ${state}`);
 }

@@ -56,6 +56,7 @@ export interface SqliteCacheOptions extends FileCacheOptions {
 /** A cache that holds files open: a directory with a file for each value, or a database. */
 export class StoredCache extends Cache implements AsyncDisposable {
   readonly #opened: OpenFiles;
+  #closed = false;
 
   /**
    * Creates the cache of open files; users call `openFileCache` or `openSqliteCache`.
@@ -72,8 +73,14 @@ export class StoredCache extends Cache implements AsyncDisposable {
     return this.#opened.files.path;
   }
 
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Lets go of the files; may be called twice. */
   close(): Promise<void> {
+    this.#closed = true;
     return this.#opened.files.close();
   }
 
@@ -500,6 +507,11 @@ export class Bag extends Cache implements AsyncDisposable {
   async compact(options: GcOptions = {}): Promise<SweepResult> {
     const { collectGarbage } = await importLater<typeof import("./tidy.ts")>("calls");
     return await collectGarbage(this.stores, options, { full: true });
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /**

@@ -4,7 +4,10 @@
  * @module
  */
 import { createAmbient } from "../base/ambient.ts";
-import { checkIsOptions } from "../base/check_options.ts";
+import { checkIsOptions, checkOptions, ofKind, TEXT } from "../base/check_options.ts";
+import { importLater } from "../base/lazy_import.ts";
+import type { Cache } from "../cache/cache.ts";
+import type { UseCacheOptions } from "../cache/named_caches.ts";
 import { deriveScope, type Scope, type ScopeOptions } from "./scope.ts";
 import { ScopeClosedError } from "../base/errors.ts";
 
@@ -65,6 +68,79 @@ export function setDefaultScope(options: ScopeOptions): void {
   ambient.setDefault(deriveScope(undefined, options));
 }
 
+type NamedCaches = typeof import("../cache/named_caches.ts");
+
+const FOLDER = ofKind(
+  "a path or a `file:` URL",
+  (value) => typeof value === "string" || value instanceof URL,
+);
+
+/**
+ * Uses a cache that the configuration names for all that the program calls outside of scopes, as
+ * `setDefaultScope` does; what else that has set stays. The cache is opened by the first who names it,
+ * here or in `cacheScope`, and is the same object for all of them until `closeCaches()`; the end of the
+ * program loses nothing.
+ *
+ * The configuration is a `quiver.json`, or the key `quiver` of a `deno.json`, in the working directory
+ * and in all folders above it; the closest one that has the name wins, and `"root": true` ends the
+ * search. Relative paths are seen from the folder of the file. The guide on configuration has all keys.
+ *
+ * Requires `--allow-read` of the configuration and of Quiver's files, and what the cache needs. What lies
+ * above the working directory and may not be read is passed over.
+ *
+ * @param name The name; without one, what the configuration has as `default`.
+ * @param options Where to look.
+ * @returns The cache.
+ * @throws {TypeError} When there is no configuration, no cache of that name in it, or something in it
+ * that there is not; the message lists what there is.
+ * @throws {SyntaxError} When a configuration is no JSON.
+ *
+ * @example Name a cache in a file
+ * ```ts
+ * import { closeCaches, task, useCache } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const from = await Deno.makeTempDir();
+ * const config = { default: "mine", caches: { mine: { type: "bag", path: "results.bag" } } };
+ * await Deno.writeTextFile(`${from}/quiver.json`, JSON.stringify(config));
+ *
+ * const sixth = task(import.meta, (n: number) => n / 6, { name: "sixth" });
+ * const cache = await useCache("mine", { from });
+ * await sixth(12);
+ * assertEquals(await sixth.contains(12), true);
+ * assertEquals(await useCache(undefined, { from }), cache);
+ * await closeCaches();
+ * await Deno.remove(from, { recursive: true });
+ * ```
+ */
+export async function useCache(name?: string, options: UseCacheOptions = {}): Promise<Cache> {
+  checkOptions("use a cache", options, { from: FOLDER });
+  checkOptions("use a cache", { name }, { name: TEXT });
+  const { openNamedCache } = await importLater<NamedCaches>("named");
+  const cache = await openNamedCache(name, options);
+  ambient.setDefault(deriveScope(ambient.getDefault(), { cache }));
+  return cache;
+}
+
+/**
+ * Closes all caches that were opened by their names. Who names one of them from then on has it opened
+ * anew; those who still have one find it closed, and outside of scopes no cache holds that `useCache` has
+ * set.
+ *
+ * @example Let go of what is configured
+ * ```ts
+ * import { closeCaches } from "@quiver/quiver";
+ *
+ * await closeCaches(); // Nothing is open, and nothing happens.
+ * ```
+ */
+export async function closeCaches(): Promise<void> {
+  const { closeNamedCaches } = await importLater<NamedCaches>("named");
+  const closed = await closeNamedCaches();
+  const { cache, ...rest } = ambient.getDefault() ?? BASE;
+  if (cache !== undefined && closed.has(cache)) ambient.setDefault(rest);
+}
+
 /**
  * Runs a function in a scope.
  *
@@ -73,6 +149,15 @@ export function setDefaultScope(options: ScopeOptions): void {
  */
 export function runInScope<T>(scope: Scope, fn: () => T): T {
   return ambient.run(scope, fn);
+}
+
+/** What `cacheScope` may set; what it does not set is inherited. */
+export interface CacheScopeOptions extends Omit<ScopeOptions, "cache"> {
+  /**
+   * Where calls are remembered: a cache, or the name of one that the configuration has, as for
+   * `useCache`, which stays open when the scope ends; `undefined` (given as such) means: not at all.
+   */
+  cache?: Cache | string | undefined;
 }
 
 /**
@@ -84,6 +169,7 @@ export function runInScope<T>(scope: Scope, fn: () => T): T {
  * @param options What the scope sets.
  * @param fn The function.
  * @returns What the function returns.
+ * @throws {TypeError} When an option is unknown or of the wrong type, or no cache has the name.
  * @throws {WorkersKilledError} When workers of the scope's own did not end in time.
  * @throws {UnhandledFailuresError} When calls on them have failed, and nobody has looked at their futures.
  *
@@ -102,12 +188,22 @@ export function runInScope<T>(scope: Scope, fn: () => T): T {
  * ```
  */
 export async function cacheScope<T>(
-  options: ScopeOptions,
+  options: CacheScopeOptions,
   fn: () => T | Promise<T>,
 ): Promise<T> {
-  const scope = deriveScope(currentScope(), options);
+  const scope = deriveScope(currentScope(), isOpened(options) ? options : await openNamed(options));
   await using _own = options.workers === undefined ? undefined : scope.workers;
   return await ambient.run(scope, fn);
+}
+
+function isOpened(options: CacheScopeOptions): options is CacheScopeOptions & ScopeOptions {
+  checkIsOptions("open a scope", options);
+  return typeof options.cache !== "string";
+}
+
+async function openNamed({ cache, ...options }: CacheScopeOptions): Promise<ScopeOptions> {
+  const { openNamedCache } = await importLater<NamedCaches>("named");
+  return { ...options, cache: await openNamedCache(String(cache), {}) };
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   openScope,
   setDefaultScope,
   task,
+  useCache,
   wait,
 } from "@quiver/quiver";
 import {
@@ -205,6 +206,7 @@ const TAKERS: {
     (workers) => cacheScope({ workers: { workerType: "process", ...workers } }, () => {}),
     CONTEXT,
   ],
+  "useCache()": [(options) => useCache("none", options), { from: ["string"] }],
   "openScope()": [(options) => openScope(options), { ...SCOPE, workers: ["object"] }],
   "setDefaultScope()": [(options) => setDefaultScope(options), SCOPE],
   "bind()": [(options) => bind(same, options), SCOPE],
