@@ -140,6 +140,18 @@ Deno.test("instances of arrays, buffers and Maps are what their class says", () 
   }
 });
 
+Deno.test("a class of the platform that has no form of its own may be given one", () => {
+  registerClass(Headers, {
+    toData: (headers) => [...headers],
+    fromData: (list) => new Headers(list),
+  });
+  const headers = new Headers([["accept", "text/html"], ["set-cookie", "a"], ["set-cookie", "b"]]);
+  for (const copy of [restore(encodeValue({ headers })), carry({ headers })]) {
+    assertEquals(copy, { headers });
+    assertEquals([...(copy as { headers: Headers }).headers], [...headers]);
+  }
+});
+
 Deno.test("long chains of instances need no stack", () => {
   let chain: unknown;
   for (let i = 0; i < 4000; i++) chain = Object.assign(new Crate(), { content: chain });
