@@ -51,7 +51,7 @@ export {
   type StoredCache,
 } from "./cache/stored_cache.ts";
 export type { GcOptions } from "./cache/tidy.ts";
-export { CacheFormatError } from "./base/errors.ts";
+export { CacheFormatError, InstanceError } from "./base/errors.ts";
 export type { ExportOptions, ExportResult } from "./store/exchange/export_bag.ts";
 export type { ImportResult } from "./store/exchange/import_bag.ts";
 export type {
@@ -70,4 +70,5 @@ export type { LimitedCall, LimitOptions } from "./store/limited/limits.ts";
 export type { Found, MaybePromise, SweepResult } from "./store/stores.ts";
 export type { TransferOptions, TransferResult } from "./store/transfer_calls.ts";
 export type { NdArray, NumberArray } from "./value/array_shape.ts";
+export { registerClass, type RegisterClassOptions } from "./value/register_class.ts";
 export { digestSymbol, shapeSymbol } from "./value/symbols.ts";

@@ -45,5 +45,5 @@ export type { Description } from "./store/stores.ts";
 export { restoreBound, type RestoredTask } from "./task/bind.ts";
 export type { CallProgress } from "./task/future.ts";
 export type { Deferred, DeferredArguments } from "./task/task.ts";
-export { registerError, type RegisterErrorOptions } from "./value/error_registry.ts";
+export { registerError, type RegisterErrorOptions } from "./value/class_registry.ts";
 export type { ProgressReport, WorkerHook } from "./worker/worker.ts";

@@ -271,6 +271,47 @@ export class UnclonableError extends QuiverError {
   }
 }
 
+/** What is known of the class of an {@linkcode InstanceError}. */
+interface InstanceFailure extends ErrorOptions {
+  /** The name that the class is registered by. */
+  readonly className: string;
+  /** The version of the data. */
+  readonly version: string | number;
+  /** What is the matter. */
+  readonly reason: "unknown" | "version" | "failed";
+}
+
+/**
+ * An instance of a class that `registerClass()` makes known cannot be taken apart or made: its class
+ * is not registered here, or in another version only, or its `toData` or `fromData` fails. What is
+ * stored stays as it is.
+ */
+export class InstanceError extends QuiverError {
+  /** The name that the class is registered by. */
+  readonly className: string;
+  /** The version of the data. */
+  readonly version: string | number;
+  /**
+   * What is the matter: `"unknown"` for a class that is not registered, `"version"` for one that is so
+   * in another version and does not read this one, `"failed"` for what its own functions do.
+   */
+  readonly reason: "unknown" | "version" | "failed";
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param failure What is known of the class, and the standard `cause`.
+   */
+  constructor(message: string, failure: InstanceFailure) {
+    const { className, version, reason, ...options } = failure;
+    super(message, options);
+    this.className = className;
+    this.version = version;
+    this.reason = reason;
+  }
+}
+
 /**
  * An argument of a call that is to be remembered is not what its key was made of: its caller has
  * changed it while the call waited, or it was something else each time it was read, or a worker cannot
@@ -379,6 +420,7 @@ for (
     ExecutorShutdownError,
     FileError,
     IndigestibleError,
+    InstanceError,
     NestedExecutorError,
     QuiverError,
     ScopeClosedError,

@@ -1,5 +1,6 @@
 import { sharedByCopies } from "../base/ambient.ts";
 import { checkOptions, FUNCTION, type OptionRules } from "../base/check_options.ts";
+import { InstanceError } from "../base/errors.ts";
 import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import {
@@ -20,6 +21,7 @@ import { createMemoryStores, createVoidStores } from "../store/memory_stores.ts"
 import type { CallTemplate } from "../call/call_query.ts";
 import type { NdArray, NumberArray } from "../value/array_shape.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
+import { makeInstances } from "../value/class_registry.ts";
 import type { FileDigests } from "../value/file/file_digests.ts";
 import type { Sharing } from "./flights.ts";
 import type { GcOptions } from "./tidy.ts";
@@ -154,7 +156,9 @@ export class Cache {
    * Looks up the result of a call. A hit needs the record *and* the value.
    *
    * @param key The key of the call.
-   * @returns The result as the caller's own copy, or a miss.
+   * @returns The result as the caller's own copy, or a miss. One with an instance of a registered class
+   * whose data is of another version is a miss.
+   * @throws {InstanceError} When an instance in it cannot be made, as its class is not registered here.
    */
   lookup(key: Digest): Found<unknown> | Promise<Found<unknown>> {
     const record = this.#stores.calls.get(key);
@@ -176,10 +180,15 @@ export class Cache {
    * Tells whether a call would be a hit.
    *
    * @param key The key of the call.
-   * @returns Whether record and value are there.
+   * @returns Whether record and value are there, and instances in it can be made here.
    */
   async contains(key: Digest): Promise<boolean> {
-    return (await this.lookup(key)).hit;
+    try {
+      return (await this.lookup(key)).hit;
+    } catch (error) {
+      if (error instanceof InstanceError) return false;
+      throw error;
+    }
   }
 
   /**
@@ -196,9 +205,12 @@ export class Cache {
    *
    * @param digest The digest of the value.
    * @returns The value as the caller's own copy, or a miss.
+   * @throws {InstanceError} When an instance of a class in it cannot be made, as that is not registered
+   * here, or in another version.
    */
   value(digest: Digest): Found<unknown> | Promise<Found<unknown>> {
-    return this.#stores.values.get(digest);
+    const found = this.#stores.values.get(digest);
+    return found instanceof Promise ? found.then(toOwn) : toOwn(found);
   }
 
   /**
@@ -480,7 +492,25 @@ export class Cache {
 
   #valueOf(record: CallRecord | undefined): MaybePromise<Found<unknown>> {
     if (record === undefined) return { hit: false };
-    return this.#stores.resultOf?.(record) ?? this.#stores.values.get(record.result);
+    const found = this.#stores.resultOf?.(record) ?? this.#stores.values.get(record.result);
+    return found instanceof Promise ? found.then(toResult) : toResult(found);
+  }
+}
+
+/** Stores know nothing of classes. */
+function toOwn(found: Found<unknown>): Found<unknown> {
+  if (!found.hit || found.instances === undefined) return found;
+  const { instances, ...rest } = found;
+  return { ...rest, value: makeInstances(found.value, instances) };
+}
+
+/** A result of another version of its class is as good as none, and the call makes a new one. */
+function toResult(found: Found<unknown>): Found<unknown> {
+  try {
+    return toOwn(found);
+  } catch (error) {
+    if (error instanceof InstanceError && error.reason === "version") return { hit: false };
+    throw error;
   }
 }
 

@@ -4,7 +4,7 @@ import type { Digest, EncodedPart } from "../value/value.ts";
 import type { ArgumentRecord, IgnoredPosition, ReadRecord, TaskAddress } from "./call_record.ts";
 import type { FunctionProfile } from "./function_profile.ts";
 
-export { parseFunction, toFunctionProfile } from "./function_profile.ts";
+export { parseFunction, toFunctionProfile, usesThis } from "./function_profile.ts";
 
 /**
  * Which rules keys are made by: those of the first scheme had the digest of a function's own tokens as

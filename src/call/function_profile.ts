@@ -51,10 +51,34 @@ export async function readFunctionProfile(
 }
 
 /** Makes a profile of a function that was parsed. */
-export function toFunctionProfile({ node, tokens }: ParsedFunction): FunctionProfile {
+export function toFunctionProfile({ node, tokens, method }: ParsedFunction): FunctionProfile {
   const names = tokens.map(toName);
   const countsArguments = names.includes("arguments") || names.includes("eval");
-  return { ...readParameters(node.params), countsArguments, code: digestCode(tokens) };
+  const { parameters, rest } = readParameters(node.params);
+  return {
+    parameters: method === undefined ? parameters : [{ name: "this" }, ...parameters],
+    ...(rest !== undefined && { rest }),
+    countsArguments,
+    code: digestCode(tokens),
+  };
+}
+
+/** Whether a function uses the `this` that it is called with. */
+export function usesThis({ node: { params, body }, tokens }: ParsedFunction): boolean {
+  return (tokens.includes("this") || tokens.includes("super")) && holdsThis([params, body]);
+}
+
+/** Functions have their own, unless they are arrows, and so have classes. */
+function holdsThis(part: unknown): boolean {
+  if (Array.isArray(part)) return part.some(holdsThis);
+  if (!isNode(part)) return false;
+  const { type } = part;
+  if (type === "ThisExpression" || type === "Super") return true;
+  if (type === "FunctionExpression" || type === "FunctionDeclaration" || type === "StaticBlock") {
+    return false;
+  }
+  if (type !== "PropertyDefinition") return Object.values(part).some(holdsThis);
+  return Reflect.get(part, "computed") === true && holdsThis(Reflect.get(part, "key"));
 }
 
 /** A function as it was parsed. */
@@ -63,6 +87,8 @@ export interface ParsedFunction {
   readonly node: FunctionNode;
   /** The texts of its tokens. */
   readonly tokens: readonly string[];
+  /** What it is called, if it is a method that is given its `this` as its first argument. */
+  readonly method?: string;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { CallKeys, KeyedCall, KeyedRead, TaskIdentity } from "../call/call_
 import type { TaskAddress } from "../call/call_record.ts";
 import { toPortableModule } from "../call/projects.ts";
 import type { CodeParts } from "../call/code/code_parts.ts";
-import type { FunctionProfile, ParsedFunction } from "../call/function_profile.ts";
+import type { FunctionProfile, ParsedFunction, parseFunction } from "../call/function_profile.ts";
 import type { Scope } from "../scope/scope.ts";
 import { toAbsolute, toPath } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
@@ -25,6 +25,21 @@ const DEFINITIONS = sharedByCopies("definitions", () => new WeakMap<object, Task
 
 /** The scopes that bound tasks are frozen with. */
 const SCOPES = sharedByCopies("scopes of bound tasks", () => new WeakMap<object, Scope>());
+
+/** The methods that functions were made of, which have their `this` as the first argument. */
+const METHODS = sharedByCopies("methods", () => new WeakMap<object, AnyFunction>());
+
+type AnyFunction = (...args: unknown[]) => unknown;
+
+/**
+ * Makes a function of a method known.
+ *
+ * @param made The function.
+ * @param source The method.
+ */
+export function registerMethod(made: AnyFunction, source: AnyFunction): void {
+  METHODS.set(made, source);
+}
 
 /**
  * Makes a task known, so that a worker finds it by its address.
@@ -255,8 +270,11 @@ const RULES: OptionRules<TaskOptions> = {
 export class TaskDefinition {
   /** How a worker finds the task. */
   readonly address: TaskAddress;
-  /** The function. */
-  readonly fn: (...args: unknown[]) => unknown;
+  /** Runs the function. */
+  fn: AnyFunction;
+  /** The function as it is written. */
+  readonly source: AnyFunction;
+  readonly #isMethod: boolean;
   /** When this isolate had loaded the task's module, in milliseconds since 1970. */
   readonly evaluatedAt: number = Date.now();
   /** Resolves specifiers as the task's module does, where that is known. */
@@ -293,8 +311,12 @@ export class TaskDefinition {
     const { inputs = [], env = [], storeArguments } = options;
     this.address = toAddress(origin, name);
     this.#knownAs = own;
+    const method = METHODS.get(fn);
+    this.#isMethod = method !== undefined;
     // Whoever calls the task was checked by the types of `Task`.
-    this.fn = fn as (...args: unknown[]) => unknown;
+    this.fn = fn as AnyFunction;
+    this.source = method ?? this.fn;
+    if (!this.#isMethod && mayUseThis(fn)) this.fn = this.#refusingThis(this.fn);
     this.resolve = isImportMeta(origin) ? origin.resolve : undefined;
     // What the caller changes in them later does not count, and what they inherit does.
     this.#options = {
@@ -399,12 +421,34 @@ export class TaskDefinition {
   /** Reads the function's parameters alone. */
   async readParameters(): Promise<FunctionProfile> {
     const { parseFunction, toFunctionProfile } = await KEYS.load();
-    return this.profile ?? toFunctionProfile(await parseFunction(this.fn));
+    return this.profile ?? toFunctionProfile(await this.#parse(parseFunction));
+  }
+
+  async #parse(parse: typeof parseFunction): Promise<ParsedFunction> {
+    const parsed = await parse(this.source);
+    return this.#isMethod ? { ...parsed, method: this.source.name } : parsed;
+  }
+
+  /** What names `this` may do so in a function inside of it: that is looked at when it first runs. */
+  #refusingThis(fn: AnyFunction): AnyFunction {
+    return async (...args) => {
+      const { parseFunction, usesThis } = await KEYS.load();
+      // Whoever makes keys tells of a function that cannot be read.
+      const parsed = await parseFunction(fn).catch(() => undefined);
+      if (parsed !== undefined && usesThis(parsed)) {
+        throw new TypeError(
+          `Cannot run "${this.name}": its function uses \`this\`, which a task does not have; make ` +
+            "the task of `method(Class, name)` or `method(fn)`, which takes it as the first argument",
+        );
+      }
+      this.fn = fn;
+      return await fn(...args);
+    };
   }
 
   async #readProfile(): Promise<FunctionProfile> {
     const { CallKeys, parseFunction, toFunctionProfile } = await KEYS.load();
-    const parsed = await parseFunction(this.fn);
+    const parsed = await this.#parse(parseFunction);
     const profile = toFunctionProfile(parsed);
     const code = await this.#readCode(profile, parsed);
     const identity = this.#toIdentity(code);
@@ -544,6 +588,11 @@ function toInput(input: string | URL, { module, name }: TaskAddress): TaskInput 
   const text = String(input);
   const folder = module.slice(0, module.lastIndexOf("/") + 1);
   return { name: text.startsWith(folder) ? `./${text.slice(folder.length)}` : text, path };
+}
+
+/** Whether a function, or one inside of it, may use `this`. */
+function mayUseThis(fn: (...args: never[]) => unknown): boolean {
+  return /\b(?:this|super)\b/.test(Function.prototype.toString.call(fn));
 }
 
 function isImportMeta(origin: ImportMeta | URL | string): origin is ImportMeta {

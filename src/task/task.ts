@@ -22,6 +22,7 @@ import { answerCall, IN_THIS_ISOLATE, REMEMBERING } from "./call_task.ts";
 import {
   frozenScopeOf,
   registerCallable,
+  registerMethod,
   registerTask,
   TaskDefinition,
   type TaskOptions,
@@ -237,6 +238,129 @@ export function task<A extends unknown[], R>(
   registerTask(made, definition);
   // The definition is that of `fn`, which has these types.
   return made as unknown as Task<A, Awaited<R>>;
+}
+
+/** The names of the methods of a class. */
+export type MethodName<T> =
+  & { [K in keyof T]: T[K] extends (...args: never[]) => unknown ? K : never }[keyof T]
+  & string;
+
+/** What {@linkcode method} makes of a method. */
+export type MethodFunction<T, F> = F extends (...args: infer A) => infer R
+  ? (self: T, ...args: A) => R
+  : never;
+
+/**
+ * Makes a function of a method, which takes the instance as its first argument: a task is made of that,
+ * for a task has no `this`. Instances must be values: their class is registered by `registerClass()`,
+ * or, where all calls run in this isolate, has `[digestSymbol]()`.
+ *
+ * Only instances of the very class are taken, as another one may have another method. Of the code, the
+ * class counts for keys.
+ *
+ * @typeParam T The instances.
+ * @typeParam N The name of the method.
+ * @param Class The class.
+ * @param name The name of the method, which the class may inherit.
+ * @returns The function.
+ * @throws {TypeError} When the class has no such method; and when the function is given something else
+ * than an instance of the class.
+ *
+ * @example A method whose calls are remembered
+ * ```ts
+ * import { cacheScope, createMemoryCache, method, task } from "@quiver/quiver";
+ * import { registerClass } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * class Bond {
+ *   constructor(readonly coupon: number, readonly years: number) {}
+ *   price(rate: number): number {
+ *     return this.coupon * (1 - (1 + rate) ** -this.years) / rate + (1 + rate) ** -this.years;
+ *   }
+ * }
+ * registerClass(Bond, {
+ *   name: "bond",
+ *   toData: ({ coupon, years }) => ({ coupon, years }),
+ *   fromData: ({ coupon, years }) => new Bond(coupon, years),
+ * });
+ *
+ * const price = task(import.meta, method(Bond, "price"), { name: "price" });
+ *
+ * await cacheScope({ cache: createMemoryCache() }, async () => {
+ *   assertEquals(await price(new Bond(0.05, 10), 0.05), 1);
+ *   assertEquals(await price.contains(new Bond(0.05, 10), 0.05), true);
+ *   assertEquals(await price.contains(new Bond(0.04, 10), 0.05), false);
+ * });
+ * ```
+ */
+export function method<T extends object, N extends MethodName<T>>(
+  Class: { readonly prototype: T },
+  name: N,
+): MethodFunction<T, T[N]>;
+/**
+ * Makes a function of one that uses `this`, which takes that as its first argument.
+ *
+ * @typeParam T What `this` is.
+ * @typeParam A The other arguments.
+ * @typeParam R What it returns.
+ * @param fn The function.
+ * @returns The function.
+ *
+ * @example A function that uses `this`
+ * ```ts
+ * import { method, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const area = task(
+ *   import.meta,
+ *   method(function (this: { width: number; height: number }, scale: number) {
+ *     return this.width * this.height * scale ** 2;
+ *   }),
+ *   { name: "area" },
+ * );
+ *
+ * assertEquals(await area({ width: 2, height: 3 }, 10), 600);
+ * ```
+ */
+export function method<T, A extends unknown[], R>(
+  fn: (this: T, ...args: A) => R,
+): (self: T, ...args: A) => R;
+export function method(
+  of: { readonly prototype: object } | ((this: unknown, ...args: unknown[]) => unknown),
+  name?: string,
+): (self: unknown, ...args: unknown[]) => unknown {
+  const prototype = name === undefined ? undefined : Object(of).prototype;
+  const found: unknown = name === undefined ? of : Object(prototype)[name];
+  if (typeof found !== "function") {
+    const owner = typeof of === "function" ? `"${of.name}"` : String(of);
+    throw new TypeError(
+      name === undefined
+        ? `Cannot make a method of ${owner}: it is no function`
+        : `Cannot make a method of "${name}": ${owner} has no such method`,
+    );
+  }
+  const own = name ?? found.name;
+  const call = (self: unknown, ...args: unknown[]): unknown => {
+    if (prototype !== undefined && !isInstance(self, prototype)) throw refuseInstance(own, of);
+    return Reflect.apply(found, self, args);
+  };
+  Object.defineProperty(call, "name", { value: own });
+  registerMethod(call, found as (...args: unknown[]) => unknown);
+  return call;
+}
+
+function isInstance(value: unknown, prototype: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    Object.getPrototypeOf(value) === prototype;
+}
+
+function refuseInstance(name: string, of: object): TypeError {
+  const owner = String(Reflect.get(of, "name"));
+  return new TypeError(
+    `Cannot call "${name}": its first argument is no instance of the class "${owner}" itself; make a ` +
+      "task of each class that extends it, and register the class by `registerClass()`, if it has lost " +
+      "that on the way to a worker",
+  );
 }
 
 /**

@@ -13,7 +13,13 @@
  * @module
  */
 import { createError, defineHidden, toErrorShape } from "./error_shape.ts";
-import { findRegistered } from "./error_registry.ts";
+import {
+  classOf,
+  findRegistered,
+  makeInstances,
+  StoredInstance,
+  takeApart,
+} from "./class_registry.ts";
 import { FileHandle } from "./file/file_handle.ts";
 import { isDigestible } from "./symbols.ts";
 
@@ -39,6 +45,12 @@ export interface CaptureOptions {
    * @default {false}
    */
   readonly bare?: boolean;
+  /**
+   * Whether what stands for instances of registered classes is enough.
+   *
+   * @default {false}
+   */
+  readonly apart?: boolean;
 }
 
 /** From this size on, in bytes, a buffer need not be copied at once. */
@@ -85,6 +97,15 @@ const LEAVES: ReadonlyMap<object, (value: object) => object> = new Map<
   [URLSearchParams.prototype, (value) => new URLSearchParams(String(value))],
 ]);
 
+/** What nobody can change need not be copied. */
+const UNCHANGING: ReadonlySet<object> = new Set(
+  [
+    ...[Temporal.Duration, Temporal.Instant, Temporal.PlainDate, Temporal.PlainDateTime],
+    ...[Temporal.PlainMonthDay, Temporal.PlainTime, Temporal.PlainYearMonth],
+    Temporal.ZonedDateTime,
+  ].map(({ prototype }) => prototype),
+);
+
 /** Values as they were when they were captured. */
 interface Captured {
   /** The values: nobody else has what was copied. */
@@ -127,6 +148,8 @@ class Capture {
   /** Whether a large buffer in it stands for itself. */
   #lends = false;
   readonly #files: FileHandle[] = [];
+  /** What stands for instances of registered classes until all that they are made of is copied. */
+  readonly #instances: StoredInstance[] = [];
 
   constructor(options: CaptureOptions) {
     this.#options = options;
@@ -150,6 +173,7 @@ class Capture {
       if (this.#lends) lent.push(index);
       if (this.#files.length > before) filed.push(index);
     }
+    if (this.#options.apart !== true) makeInstances(copies, this.#instances);
     return { values: copies, kept, lent, filed, files: this.#files };
   }
 
@@ -167,14 +191,17 @@ class Capture {
   }
 
   #copyObject(value: object): object {
-    if (isDigestible(value)) return this.#keep(value);
     const prototype: object | null = Object.getPrototypeOf(value);
+    if (isDigestible(value) && (prototype === null || !isRegistered(prototype))) {
+      return this.#keep(value);
+    }
     if (prototype === Object.prototype || prototype === null) {
       const copy = prototype === null && this.#options.bare ? Object.create(null) : {};
       this.#unfilled.push(() => copyFields(value, copy, Object.keys(value), this.#copy));
       return copy;
     }
     if (prototype === Array.prototype) return this.#copyArray(value);
+    if (isRegistered(prototype)) return this.#copyInstance(value);
     if (ArrayBuffer.isView(value)) return this.#copyView(value, prototype);
     try {
       if (prototype === ArrayBuffer.prototype) return this.#copyBuffer(value as ArrayBuffer);
@@ -182,6 +209,7 @@ class Capture {
       if (prototype === Set.prototype) return this.#copySet(value as Set<unknown>);
       const leaf = LEAVES.get(prototype);
       if (leaf !== undefined) return leaf(value);
+      if (UNCHANGING.has(prototype)) return value;
     } catch (error) {
       // It only poses as one.
       if (error instanceof TypeError) return this.#keep(value);
@@ -189,6 +217,15 @@ class Capture {
     }
     if (prototype === FileHandle.prototype) return this.#copyFile(value);
     return value instanceof Error ? this.#copyError(value) : this.#keep(value);
+  }
+
+  /** Instances in it are made once all is copied. */
+  #copyInstance(value: object): object {
+    const instance = takeApart(value);
+    const copy = new StoredInstance(instance);
+    this.#instances.push(copy);
+    this.#unfilled.push(() => copy.data = this.#copy(instance.data));
+    return copy;
   }
 
   /** Which content it stands for is settled for each call anew, unless it is. */
@@ -301,6 +338,10 @@ function countBuffers(values: readonly unknown[]): Map<object, number> {
     else for (const part of value instanceof Set ? value : Object.values(value)) open.push(part);
   }
   return users;
+}
+
+function isRegistered(prototype: object): boolean {
+  return prototype === StoredInstance.prototype || classOf(prototype) !== undefined;
 }
 
 function isObject(value: unknown): value is object {

@@ -1,4 +1,4 @@
-import { UnclonableError } from "../base/errors.ts";
+import { InstanceError, UnclonableError } from "../base/errors.ts";
 import { childrenOf, isArrayValue, isProxy, toObjectType } from "./object_type.ts";
 import {
   findFirst,
@@ -8,6 +8,7 @@ import {
   isThreadOnly,
   refuse,
   refuseInstance,
+  refuseTakingApart,
 } from "./digest/refusal.ts";
 import { fromGraph } from "./codec/graph_reader.ts";
 import { type GraphOptions, toGraph } from "./codec/graph_writer.ts";
@@ -71,6 +72,7 @@ export function toCarried(value: unknown, options: CarryOptions): Carried {
     if (own !== undefined) return own;
     const type = toObjectType(object);
     if (type === "Instance" && isThreadOnly(object)) local.push(object);
+    else if (type === "Registered") return undefined;
     else if (!isArrayValue(object, type) && !isArrayOfAnyClass(object)) return undefined;
     beside.push(object);
     return [BESIDE, beside.length - 1];
@@ -101,7 +103,8 @@ export function toCarried(value: unknown, options: CarryOptions): Carried {
     const { path, message } = toFailure(explain(value, root, cause, toNode), options);
     // Our own ways to say so tell nobody more.
     const own = cause instanceof Refusal || cause instanceof TooDeepError;
-    throw new UnclonableError(message, path, own ? {} : { cause });
+    const thrown = cause instanceof InstanceError ? cause.cause : cause;
+    throw new UnclonableError(message, path, own ? {} : { cause: thrown });
   }
 }
 
@@ -120,10 +123,9 @@ export function fromCarried(
   if (threadOnly !== undefined && !beside.some(isThreadOnly)) {
     throw new UnclonableError(threadOnly.message, threadOnly.path);
   }
-  const restoration = registered.length === 0 ? undefined : toRestoration(registered);
-  return fromGraph(graph, refusePart, restoration, (node) => {
-    if (node[0] !== BESIDE) return fromNode?.(node);
-    return beside[Number(node[1])];
+  return fromGraph(graph, refusePart, {
+    restoration: registered.length === 0 ? undefined : toRestoration(registered),
+    fromNode: (node) => node[0] === BESIDE ? beside[Number(node[1])] : fromNode?.(node),
   });
 }
 
@@ -184,6 +186,11 @@ function whyNot(value: object | symbol): string | undefined {
   return refuse(value) ?? (typeof value === "object" ? refuseInstance(value) : undefined);
 }
 
+/** The same of what is looked at but once, as it takes instances apart. */
+function whyRefused(value: object | symbol): string | undefined {
+  return whyNot(value) ?? (typeof value === "object" ? refuseTakingApart(value) : undefined);
+}
+
 /** A getter of an error's must not hide the error; any other one speaks for itself. */
 function readOf(object: object, key: string): unknown {
   return object instanceof Error ? read(object, key) : Reflect.get(object, key);
@@ -210,7 +217,7 @@ function explain(
   }
   const enter = (part: unknown) => {
     if (isObject(part) && toNode?.(part) !== undefined) return undefined;
-    return isObject(part) || typeof part === "symbol" ? whyNot(part) : undefined;
+    return isObject(part) || typeof part === "symbol" ? whyRefused(part) : undefined;
   };
   const children = (part: object) =>
     isProxy(part) || part instanceof Error ? [].values() : childrenOf(part);

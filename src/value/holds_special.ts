@@ -1,3 +1,5 @@
+import { classOf } from "./class_registry.ts";
+
 /** How many objects are looked at before those are noted that were. */
 const MAX_OBJECTS = 200;
 /** How deep a value is followed on the stack. */
@@ -92,11 +94,12 @@ function isPrimitive(value: unknown): boolean {
 /** The values inside of an object; what throws when it is read is for who names the place. */
 function toInside(value: object): "leaf" | "special" | readonly unknown[] {
   try {
-    if (Array.isArray(value)) return toItems(value);
     const prototype: object | null = Object.getPrototypeOf(value);
     if (prototype === Object.prototype) return Object.values(value);
+    if (prototype === Array.prototype && Array.isArray(value)) return toItems(value);
     // Structured clone gives it one.
-    if (prototype === null) return "special";
+    if (prototype === null || classOf(prototype) !== undefined) return "special";
+    if (Array.isArray(value)) return toItems(value);
     if (ArrayBuffer.isView(value) || LEAVES.has(prototype)) return "leaf";
     if (prototype === ArrayBuffer.prototype || prototype === SharedArrayBuffer.prototype) {
       return "leaf";
@@ -152,4 +155,4 @@ export function isOfPlatform(prototype: object): boolean {
 }
 
 /** Where the platform keeps classes whose instances structured clone does not refuse by itself. */
-const PLACES: readonly object[] = [globalThis, Deno, WebAssembly];
+const PLACES: readonly object[] = [globalThis, Deno, WebAssembly, Temporal];

@@ -1,5 +1,7 @@
 import * as types from "node:util/types";
+import { InstanceError } from "../base/errors.ts";
 import { isOfBuffers, TYPED_ARRAYS } from "./capture.ts";
+import { classOf, StoredInstance, takeApart } from "./class_registry.ts";
 import { toErrorShape } from "./error_shape.ts";
 import { FileHandle } from "./file/file_handle.ts";
 import { VALUE_KIND, type ValueKindName } from "./value.ts";
@@ -114,8 +116,110 @@ export type ObjectType =
   | "URL"
   | "URLSearchParams"
   | "File"
+  | "Temporal"
+  | "Registered"
   | ArrayKindName
   | "Instance";
+
+/** A class of `Temporal`, and how its instances are a text and back, down to the last detail. */
+interface TemporalType {
+  readonly prototype: object;
+  /** Throws of what only poses as one. */
+  readonly toText: (value: object) => string;
+  /** Throws of what is no such text. */
+  readonly fromText: (text: string) => object;
+}
+
+/** The fields of a duration: its standard text has milliseconds as a part of a second. */
+const DURATION_FIELDS = [
+  ...["years", "months", "weeks", "days", "hours", "minutes", "seconds"] as const,
+  ...["milliseconds", "microseconds", "nanoseconds"] as const,
+];
+
+function standard(
+  Class: { readonly prototype: object },
+  fromText: TemporalType["fromText"],
+): TemporalType {
+  const { prototype } = Class;
+  const write: unknown = Reflect.get(prototype, "toString");
+  if (typeof write !== "function") throw new TypeError("Cannot write a Temporal object");
+  return {
+    prototype,
+    toText: (value) => String(Reflect.apply(write, value, [{ calendarName: "always" }])),
+    fromText,
+  };
+}
+
+/** Year, month and day of ISO 8601, and the calendar: of a month one day counts that is not seen. */
+const ISO_DATE_REGEXP = /^([+-]?\d+)-(\d\d)-(\d\d)\[u-ca=([^\]]+)\]$/;
+
+function readIsoDate(text: string): readonly [number, number, number, string] {
+  const [, year, month, day, calendar = ""] = ISO_DATE_REGEXP.exec(text) ?? [];
+  return [Number(year), Number(month), Number(day), calendar];
+}
+
+const { Duration, ZonedDateTime } = Temporal;
+
+const TEMPORAL_TYPES: { readonly [name: string]: TemporalType } = {
+  Instant: standard(Temporal.Instant, (text) => Temporal.Instant.from(text)),
+  PlainDate: standard(Temporal.PlainDate, (text) => Temporal.PlainDate.from(text)),
+  PlainDateTime: standard(Temporal.PlainDateTime, (text) => Temporal.PlainDateTime.from(text)),
+  PlainTime: standard(Temporal.PlainTime, (text) => Temporal.PlainTime.from(text)),
+  PlainMonthDay: standard(Temporal.PlainMonthDay, (text) => {
+    const [year, month, day, calendar] = readIsoDate(text);
+    return new Temporal.PlainMonthDay(month, day, calendar, year);
+  }),
+  PlainYearMonth: standard(Temporal.PlainYearMonth, (text) => {
+    const [year, month, day, calendar] = readIsoDate(text);
+    return new Temporal.PlainYearMonth(year, month, calendar, day);
+  }),
+  Duration: {
+    prototype: Duration.prototype,
+    toText: (value) =>
+      DURATION_FIELDS.map((field) => Reflect.get(Duration.prototype, field, value)).join(),
+    fromText: (text) => new Duration(...text.split(",").map(Number)),
+  },
+  // Its standard text rounds the distance from UTC, and what a zone is may change.
+  ZonedDateTime: {
+    prototype: ZonedDateTime.prototype,
+    toText: (value) =>
+      (["epochNanoseconds", "timeZoneId", "calendarId"] as const)
+        .map((field) => Reflect.get(ZonedDateTime.prototype, field, value)).join(" "),
+    fromText(text) {
+      const [nanoseconds = "", zone = "", calendar = ""] = text.split(" ");
+      return new ZonedDateTime(BigInt(nanoseconds), zone, calendar);
+    },
+  },
+};
+
+/**
+ * Writes an object of `Temporal` as a text.
+ *
+ * @returns The name of its class, and the text.
+ */
+export function fromTemporal(value: object): readonly [name: string, text: string] {
+  const prototype: object | null = Object.getPrototypeOf(value);
+  const [name, type] = Object.entries(TEMPORAL_TYPES)
+    .find(([, type]) => type.prototype === prototype) ?? [];
+  if (name === undefined || type === undefined) throw new TypeError("It is none of Temporal");
+  return [name, type.toText(value)];
+}
+
+/**
+ * Reads an object of `Temporal`.
+ *
+ * @param name The name of its class.
+ * @param text What {@linkcode fromTemporal} has written.
+ * @returns The object, or `undefined` if they say nothing.
+ */
+export function toTemporal(name: string, text: string): object | undefined {
+  if (!Object.hasOwn(TEMPORAL_TYPES, name)) return undefined;
+  try {
+    return TEMPORAL_TYPES[name]?.fromText(text);
+  } catch {
+    return undefined;
+  }
+}
 
 /** A type, and what tells whether an object has the inner slots that the prototype promises. */
 type Promised = readonly [type: ObjectType, isGenuine: (value: object) => boolean];
@@ -132,15 +236,19 @@ const BY_PROTOTYPE: ReadonlyMap<object, Promised> = new Map<object, Promised>([
   [URL.prototype, ["URL", isOfWeb]],
   [URLSearchParams.prototype, ["URLSearchParams", isOfWeb]],
   [FileHandle.prototype, ["File", isFile]],
+  [StoredInstance.prototype, ["Registered", () => true]],
   [ArrayBuffer.prototype, ["ArrayBuffer", hasBytes]],
   [SharedArrayBuffer.prototype, ["SharedArrayBuffer", hasBytes]],
   [DataView.prototype, ["DataView", hasBytes]],
   ...TYPED_ARRAY_NAMES.map((name) => [TYPED_ARRAYS[name].prototype, [name, hasBytes]] as const),
+  ...Object.values(TEMPORAL_TYPES).map(({ prototype }) =>
+    [prototype, ["Temporal", isTemporal]] as const
+  ),
 ]);
 
 /**
- * Tells what an object is. Instances of the user's classes are `"Instance"`, and so is everything
- * that only poses as something else; subclasses of `Error` are errors. A proxy of a plain object or
+ * Tells what an object is. Instances of the user's classes are `"Instance"`, if these are not
+ * registered, and so is everything that only poses as something else; subclasses of `Error` are errors. A proxy of a plain object or
  * an array is not told from these: {@linkcode isProxy} asks, which for each object of many would take
  * a fifteenth of the time of their digest.
  *
@@ -157,7 +265,20 @@ export function toObjectType(value: object): ObjectType {
   }
   const known = BY_PROTOTYPE.get(prototype) ??
     (isOfBuffers(prototype) ? BY_PROTOTYPE.get(Uint8Array.prototype) : undefined);
-  return known?.[1](value) ? known[0] : "Instance";
+  if (known?.[1](value)) return known[0];
+  const isRegistered = known === undefined && classOf(prototype) !== undefined;
+  return isRegistered && !types.isProxy(value) ? "Registered" : "Instance";
+}
+
+/**
+ * Tells whether what inherits from a prototype is a value by itself, and not an instance of a class that
+ * somebody could register.
+ *
+ * @returns Whether it is.
+ */
+export function hasTypeOfItsOwn(prototype: object): boolean {
+  return prototype === Object.prototype || prototype === Array.prototype ||
+    prototype === Promise.prototype || BY_PROTOTYPE.has(prototype) || isOfBuffers(prototype);
 }
 
 /**
@@ -169,6 +290,14 @@ export const isProxy: (value: object) => boolean = types.isProxy;
 
 function hasBytes(value: object): boolean {
   return ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value);
+}
+
+function isTemporal(value: object): boolean {
+  try {
+    return fromTemporal(value)[1] !== "";
+  } catch {
+    return false;
+  }
 }
 
 /** Whether an object is a handle, and does not only inherit from one. */
@@ -245,6 +374,9 @@ export function* childrenOf(value: object): Generator<Child> {
         for (const item of value) yield [`.values()[${i++}]`, item];
       }
       return;
+    case "Registered":
+      yield* dataOf(value);
+      return;
     case "Error":
       if (value instanceof Error) {
         const { hidden, fields } = toErrorShape(value);
@@ -261,6 +393,18 @@ export function* childrenOf(value: object): Generator<Child> {
     case "Instance":
       for (const key of Object.keys(value)) yield [toNamePiece(key), Reflect.get(value, key)];
   }
+}
+
+/** An instance whose `toData` fails has nothing inside: who needs what it gives says so. */
+function* dataOf(value: object): Generator<Child> {
+  let data: unknown;
+  try {
+    ({ data } = takeApart(value));
+  } catch (error) {
+    if (error instanceof InstanceError) return;
+    throw error;
+  }
+  yield [".toData()", data];
 }
 
 function* entriesOf(map: Map<unknown, unknown>): Generator<Child> {

@@ -8,6 +8,8 @@ export type Found<T> =
     readonly value: T;
     /** The files inside that a task has written, if there are any. */
     readonly files?: readonly object[];
+    /** What stands in it for instances of registered classes, if there are any. */
+    readonly instances?: readonly object[];
   }
   | { readonly hit: false };
 

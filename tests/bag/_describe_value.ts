@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { Crate, Sealed } from "../value/arbitrary_value.ts";
 
 /** A value laid out as JSON, as `format_reader.py` does it. */
 export interface ValueDescription {
@@ -51,6 +52,27 @@ function layOut(object: object, slot: Slot): unknown[] {
   if (object instanceof Map) return ["Map", [...object].map((entry) => entry.map(slot))];
   if (object instanceof Set) return ["Set", [...object].map(slot)];
   if (object instanceof Date) return ["Date", slot(object.getTime())];
+  if (object instanceof Crate) {
+    return ["Registered", "crate", slot(1), slot({ content: object.content })];
+  }
+  if (object instanceof Sealed) return ["Registered", "sealed", "b", slot([object.content])];
+  if (object instanceof Temporal.ZonedDateTime) {
+    const { epochNanoseconds, timeZoneId, calendarId } = object;
+    return ["Temporal", "ZonedDateTime", `${epochNanoseconds} ${timeZoneId} ${calendarId}`];
+  }
+  if (object instanceof Temporal.Duration) {
+    const { years, months, weeks, days, hours, minutes, seconds } = object;
+    const { milliseconds, microseconds, nanoseconds } = object;
+    const date = `${years},${months},${weeks},${days},${hours},${minutes},${seconds}`;
+    return ["Temporal", "Duration", `${date},${milliseconds},${microseconds},${nanoseconds}`];
+  }
+  const tag = Object.prototype.toString.call(object);
+  if (tag.startsWith("[object Temporal.")) {
+    const write: unknown = Reflect.get(object, "toString");
+    if (typeof write !== "function") throw new TypeError(`${tag} has no text`);
+    const text: unknown = Reflect.apply(write, object, [{ calendarName: "always" }]);
+    return ["Temporal", tag.slice("[object Temporal.".length, -1), text];
+  }
   if (object instanceof URL) return ["URL", object.href];
   if (object instanceof URLSearchParams) return ["URLSearchParams", object.toString()];
   if (object instanceof RegExp) return ["RegExp", object.source, object.flags];

@@ -1,4 +1,5 @@
 import { shapeSymbol } from "../../src/value/symbols.ts";
+import { Crate, Sealed, toTemporal } from "../value/arbitrary_value.ts";
 
 /** Numbers without a pattern: nothing that gzip makes shorter. */
 function createNoise(length: number): Uint8Array<ArrayBuffer> {
@@ -101,6 +102,14 @@ function createShaped(): unknown[] {
   ];
 }
 
+/** Instances of registered classes: shared, in a circle, with an array, and one that is all there is. */
+function createInstances(): unknown[] {
+  const [ring, matrix] = [new Crate(), new Crate()];
+  ring.content = { ring, back: [ring, new Sealed(ring)] };
+  matrix.content = { data: Float64Array.from({ length: 600 }, (_, i) => i), shape: [20, 30] };
+  return [new Sealed("ö\ud800"), { matrix, again: [matrix] }, ring];
+}
+
 const LARGE = new Float32Array(createNoise(4096).buffer);
 const EQUAL = new Float32Array(LARGE);
 
@@ -160,4 +169,7 @@ export const EVERY_VALUE: readonly unknown[] = [
   createArrays(40),
   createArrays(4104),
   ...createShaped(),
+  ...createInstances(),
+  ...toTemporal(1),
+  toTemporal(1e12 + 2),
 ];

@@ -452,6 +452,10 @@ class Graph:
             node.source, node.flags = self.text(rest[0]), self.text(rest[1])
         elif kind in ("URL", "URLSearchParams"):
             node.text = self.text(rest[0])
+        elif kind == "Temporal":
+            node.name, node.text = self.text(rest[0]), self.text(rest[1])
+        elif kind == "Registered":
+            node.name, node.version, node.data = self.text(rest[0]), self.slot(rest[1]), self.slot(rest[2])
         elif kind == "Boxed":
             node.inside = self.slot(rest[0])
         elif kind == "Error":
@@ -701,6 +705,14 @@ class Canonical:
 
     def write_URLSearchParams(self, node):
         self.out += b"\x37" + encode_text(node.text)
+
+    def write_Registered(self, node):
+        self.out += b"\x39" + encode_text(node.name)
+        self.write(node.version)
+        self.write(node.data)
+
+    def write_Temporal(self, node):
+        self.out += b"\x3a" + encode_text(node.name) + encode_text(node.text)
 
     def write_boolean(self, value):
         self.out.append(35 if value else 34)
@@ -958,6 +970,10 @@ def describe(value):
             return [node.type, node.source, node.flags]
         if node.type in ("URL", "URLSearchParams"):
             return [node.type, node.text]
+        if node.type == "Temporal":
+            return [node.type, node.name, node.text]
+        if node.type == "Registered":
+            return [node.type, node.name, slot(node.version), slot(node.data)]
         if node.type == "Boxed":
             return [node.type, slot(node.inside)]
         if node.type == "File":

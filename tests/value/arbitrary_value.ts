@@ -1,4 +1,5 @@
 import * as fc from "fast-check";
+import { registerClass } from "@quiver/quiver/caches";
 
 /** Texts: lone surrogates, byte order marks, NUL, long ones. */
 export const text: fc.Arbitrary<string> = fc.oneof(
@@ -68,7 +69,27 @@ export const leaf: fc.Arbitrary<object> = fc.oneof(
   fc.oneof(fc.double(), fc.boolean(), fc.string(), fc.bigInt()).map((value) => Object(value)),
   fc.webUrl({ withQueryParameters: true, withFragments: true }).map((text) => new URL(text)),
   fc.array(fc.tuple(text, text), { maxLength: 3 }).map((pairs) => new URLSearchParams(pairs)),
+  fc.tuple(fc.integer({ min: 0, max: 4e12 }), fc.nat({ max: 7 })).map(([at, index]) =>
+    toTemporal(at)[index] ?? {}
+  ),
 );
+
+/** One of each class, in calendars and zones whose standard texts leave something out. */
+export function toTemporal(at: number): object[] {
+  const instant = Temporal.Instant.fromEpochMilliseconds(at).add({ nanoseconds: at % 1_000_003 });
+  const zoned = instant.toZonedDateTimeISO("Africa/Monrovia").subtract({ hours: 900_000 });
+  const date = zoned.toPlainDate().withCalendar(at % 2 === 0 ? "hebrew" : "iso8601");
+  return [
+    instant,
+    zoned,
+    date,
+    zoned.toPlainDateTime(),
+    zoned.toPlainTime(),
+    date.toPlainMonthDay(),
+    new Temporal.PlainYearMonth(2020, 5, "iso8601", 1 + at % 31),
+    Temporal.Duration.from({ days: at % 900, milliseconds: at, nanoseconds: at % 2_000 }),
+  ];
+}
 
 type Fill = (item: (i: number) => unknown) => void;
 
@@ -130,6 +151,42 @@ const shell: fc.Arbitrary<Shell> = fc.oneof(
   ),
 );
 
+/** Of classes that are registered. */
+export class Crate {
+  content: unknown;
+}
+registerClass(Crate, {
+  name: "crate",
+  toData: ({ content }) => ({ content }),
+  fromData: (data) => Object.assign(new Crate(), data),
+});
+
+/** One that nothing of is seen from the outside. */
+export class Sealed {
+  readonly #content: unknown;
+  constructor(content: unknown) {
+    this.#content = content;
+  }
+  get content(): unknown {
+    return this.#content;
+  }
+}
+registerClass(Sealed, {
+  name: "sealed",
+  version: "b",
+  toData: ({ content }) => [content],
+  fromData: ([content]) => new Sealed(content),
+});
+
+const crate: fc.Arbitrary<Shell> = fc.nat().map((seed): Shell => {
+  const object = new Crate();
+  return { object, fill: (item) => object.content = item(seed) };
+});
+
+const sealed: fc.Arbitrary<Shell> = primitive.map((content): Shell => {
+  return { object: new Sealed(content), fill: () => {} };
+});
+
 function put(object: object, name: string, value: unknown): void {
   const descriptor = { value, writable: true, enumerable: true, configurable: true };
   Object.defineProperty(object, name, descriptor);
@@ -137,6 +194,12 @@ function put(object: object, name: string, value: unknown): void {
 
 /** Any value that structured clone carries, shared references and cycles included. */
 export const graph: fc.Arbitrary<unknown> = build((_from, count) => ({ first: 0, count }));
+
+/** The same with instances of registered classes anywhere in it. */
+export const withInstances: fc.Arbitrary<unknown> = build(
+  (_from, count) => ({ first: 0, count }),
+  fc.oneof(shell, crate, crate, sealed),
+);
 
 /** The same without cycles: objects only hold those that come after them. */
 export const acyclic: fc.Arbitrary<unknown> = build((from, count) => ({
@@ -146,9 +209,10 @@ export const acyclic: fc.Arbitrary<unknown> = build((from, count) => ({
 
 function build(
   reach: (from: number, count: number) => { first: number; count: number },
+  shells: fc.Arbitrary<Shell> = shell,
 ): fc.Arbitrary<unknown> {
   return fc.tuple(
-    fc.array(shell, { maxLength: 7 }),
+    fc.array(shells, { maxLength: 7 }),
     fc.array(primitive, { minLength: 1, maxLength: 5 }),
   ).map(([shells, primitives]) => {
     shells.forEach(({ fill }, from) => {

@@ -558,7 +558,7 @@ Deno.test("an indigestible value is named by its path", () => {
     [new (class extends Map {})(), "args[0]", "has no digest"],
     [(function* () {})(), "args[0]", "has no digest"],
     [Object.create(Map.prototype), "args[0]", "an instance of Map has no digest"],
-    [Temporal.Now.instant(), "args[0]", "an instance of Instant has no digest"],
+    [Object.create(Temporal.Instant.prototype), "args[0]", "an instance of Instant has no digest"],
     [new Proxy(bare, {}), "args[0]", "a function has no digest"],
     [new Proxy(new Map(), {}), "args[0]", "a proxy has no digest; pass a copy"],
     [[new Proxy(new Set(), {})], "args[0][0]", "a proxy has no digest; pass a copy"],

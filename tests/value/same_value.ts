@@ -1,3 +1,5 @@
+import { Sealed } from "./arbitrary_value.ts";
+
 /**
  * Says whether two values are the same to the last detail, sharing and cycles included: an oracle
  * for the digest, written without it.
@@ -37,6 +39,21 @@ function describe(value: object): unknown[] {
   if (value instanceof Map) return [...value].flat(1);
   if (value instanceof Set) return [...value];
   if (value instanceof Date) return [value.getTime()];
+  if (value instanceof Sealed) return [value.content];
+  if (value instanceof Temporal.ZonedDateTime) {
+    return [value.epochNanoseconds, value.timeZoneId, value.calendarId];
+  }
+  if (value instanceof Temporal.Duration) {
+    const { years, months, weeks, days, hours, minutes, seconds } = value;
+    const { milliseconds, microseconds, nanoseconds } = value;
+    return [
+      ...[years, months, weeks, days, hours, minutes, seconds],
+      ...[milliseconds, microseconds, nanoseconds],
+    ];
+  }
+  if (Object.prototype.toString.call(value).startsWith("[object Temporal.")) {
+    return [Reflect.apply(Reflect.get(value, "toString"), value, [{ calendarName: "always" }])];
+  }
   if (value instanceof URL) return [value.href];
   if (value instanceof URLSearchParams) return [...value].flat();
   if (value instanceof RegExp) return [value.source, value.flags];

@@ -18,7 +18,10 @@ export class CodeIndex {
   /** The functions of a module. */
   functionsOf(module: LoadedModule): FunctionIndex {
     const known = this.#functions.get(module) ??
-      new FunctionIndex(module, this.graph.isDefinitionIn(module));
+      new FunctionIndex(module, {
+        isDefinition: this.graph.isDefinitionIn(module),
+        isMethod: this.graph.isMethodIn(module),
+      });
     this.#functions.set(module, known);
     return known;
   }

@@ -121,13 +121,13 @@ async function readParts(
   { graph, index, warnings }: Modules,
   question: CodeQuestion,
 ): Promise<CodeParts> {
-  const { address: { module, name } } = question;
-  const node: unknown = question.parsed.node;
+  const { address: { module, name }, extent, parsed: { node: parsed, method } } = question;
+  const node: unknown = parsed;
   if (!isNode(node)) throw new TypeError(`Cannot read the code of "${name}": it is no function`);
   await graph.load(module);
   const reached = await reach(
     graph,
-    () => reachCode(index, graph.module(module), node, question.extent),
+    () => reachCode(index, graph.module(module), node, { extent, method }),
   );
   await refuseChanged(graph, reached, question);
   const { digest, parts, tasks } = reached;

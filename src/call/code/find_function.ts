@@ -2,6 +2,7 @@ import {
   childrenOf,
   digestSyntax,
   isFunctionNode,
+  literalText,
   memberPath,
   nodeAt,
   nodesAt,
@@ -25,6 +26,14 @@ interface Place extends FoundFunction {
   readonly around: readonly SyntaxNode[];
 }
 
+/** Tells calls of Quiver's. */
+interface QuiverCalls {
+  /** Those that define tasks. */
+  readonly isDefinition: IsDefinition;
+  /** Those that make functions of methods. */
+  readonly isMethod: IsDefinition;
+}
+
 /** All functions of a module, by what they look like. */
 export class FunctionIndex {
   readonly #places = new Map<string, Place[]>();
@@ -34,15 +43,13 @@ export class FunctionIndex {
   readonly #given = new Set<SyntaxNode>();
   /** Those of them that are names. */
   readonly #names = new Set<string>();
-  readonly #isDefinition: IsDefinition;
+  /** What makes functions of methods, which tasks are made of. */
+  readonly #methods: FoundFunction[] = [];
+  readonly #calls: QuiverCalls;
 
-  /**
-   * Goes over a module.
-   *
-   * @param isDefinition Tells the calls that define tasks.
-   */
-  constructor(module: LoadedModule, isDefinition: IsDefinition) {
-    this.#isDefinition = isDefinition;
+  /** Goes over a module. */
+  constructor(module: LoadedModule, calls: QuiverCalls) {
+    this.#calls = calls;
     for (const item of module.kind === "code" ? module.items : []) {
       for (const node of item.nodes) if (node !== undefined) this.#visit(item, node, []);
     }
@@ -52,12 +59,25 @@ export class FunctionIndex {
    * Finds a task's function: what its names stand for depends on where it stands.
    *
    * @param fn The function as the engine has it.
-   * @returns The function, if it is there and names nothing but what the module binds at its top level.
+   * @param method What it is called, if it is the method of a class.
+   * @returns The function, if it is there and names nothing but what the module binds at its top level;
+   * of a method what makes the function of it, which names the class.
    */
-  find(fn: SyntaxNode): FoundFunction | undefined {
+  find(fn: SyntaxNode, method?: string): FoundFunction | undefined {
+    if (method !== undefined) return this.#findMethod(fn, method);
     const places = this.#alikeOf(shapeOf(fn)).get(digestBody(fn)) ?? [];
     // Two that are written alike may be told apart by what is around them.
     return places.some(hasOwnNames) ? undefined : places.find((place) => this.#isGiven(place));
+  }
+
+  /** The one with such a name, or with such a function; of two nobody could tell which it is. */
+  #findMethod(fn: SyntaxNode, method: string): FoundFunction | undefined {
+    const found = this.#methods.filter(({ node }) => {
+      const [of, name] = nodesAt(node, "arguments");
+      if (name !== undefined) return literalText(name) === method;
+      return of !== undefined && isFunctionNode(of) && digestBody(of) === digestBody(fn);
+    });
+    return found.length === 1 ? found[0] : undefined;
   }
 
   #isGiven({ item, node }: Place): boolean {
@@ -72,17 +92,21 @@ export class FunctionIndex {
     return alike;
   }
 
-  #visitCall(node: SyntaxNode): void {
+  #visitCall(item: Item, node: SyntaxNode): void {
     const callee = memberPath(nodeAt(node, "callee"));
     const [, fn] = nodesAt(node, "arguments");
     if (fn === undefined || callee === undefined) return;
-    if (!this.#isDefinition(callee.name, callee.path)) return;
+    if (!this.#calls.isDefinition(callee.name, callee.path)) return;
     this.#given.add(fn);
+    const maker = fn.type === "CallExpression" ? memberPath(nodeAt(fn, "callee")) : undefined;
+    if (maker !== undefined && this.#calls.isMethod(maker.name, maker.path)) {
+      this.#methods.push({ item, node: fn });
+    }
     if (fn.type === "Identifier") this.#names.add(String(fn.name));
   }
 
   #visit(item: Item, node: SyntaxNode, around: SyntaxNode[]): void {
-    if (node.type === "CallExpression") this.#visitCall(node);
+    if (node.type === "CallExpression") this.#visitCall(item, node);
     if (isFunctionNode(node)) this.#add({ item, node, around: [...around] });
     around.push(node);
     for (const child of childrenOf(node)) this.#visit(item, child, around);

@@ -288,19 +288,24 @@ export class ModuleGraph {
 
   /** Tells the calls of Quiver's `task` in a module. */
   isDefinitionIn(module: LoadedModule): IsDefinition {
-    const known = this.#definitions.get(module) ?? this.#makeIsDefinition(module);
+    const known = this.#definitions.get(module) ?? this.#makeIsCall(module, "task");
     this.#definitions.set(module, known);
     return known;
   }
 
-  #makeIsDefinition(module: LoadedModule): IsDefinition {
+  /** Tells the calls of Quiver's `method` in a module. */
+  isMethodIn(module: LoadedModule): IsDefinition {
+    return this.#makeIsCall(module, "method");
+  }
+
+  #makeIsCall(module: LoadedModule, member: string): IsDefinition {
     return (name, path) => {
       if (module.kind !== "code" || module.bindings.get(name)?.kind !== "import") return false;
       const use = { name, path, start: 0, kind: "call", atLoad: true } as const;
       try {
         const { meaning } = this.resolveUse(module, use);
         return meaning !== undefined && "member" in meaning && meaning.name === QUIVER &&
-          meaning.member === "task";
+          meaning.member === member;
       } catch (error) {
         if (error instanceof MissingModuleError) throw error;
         return false;

@@ -61,16 +61,24 @@ type Edge = readonly [label: string, to: CodeNode | string];
  * @param index The modules.
  * @param module The module of the task.
  * @param fn The function as the engine has it.
- * @param extent What counts.
+ * @param options What counts, and what the function is called, if it is a method.
  * @throws {MissingModuleError} When a module is needed that was not loaded.
  */
 export function reachCode(
   index: CodeIndex,
   module: LoadedModule,
   fn: SyntaxNode,
-  extent: Extent,
+  options: ReachOptions,
 ): ReachedCode {
-  return new Reach(index, module, fn, extent).read();
+  return new Reach(index, module, fn, options).read();
+}
+
+/** How code is counted. */
+interface ReachOptions {
+  /** What counts. */
+  readonly extent: Extent;
+  /** What the function is called, if it is the method of a class. */
+  readonly method: string | undefined;
 }
 
 class Reach {
@@ -92,13 +100,18 @@ class Reach {
   readonly #found;
   readonly #extent: Extent;
 
-  constructor(index: CodeIndex, module: LoadedModule, fn: SyntaxNode, extent: Extent) {
+  constructor(
+    index: CodeIndex,
+    module: LoadedModule,
+    fn: SyntaxNode,
+    { extent, method }: ReachOptions,
+  ) {
     this.#index = index;
     this.#graph = index.graph;
     this.#module = module;
     this.#fn = fn;
     this.#extent = extent;
-    this.#found = index.functionsOf(module).find(fn);
+    this.#found = index.functionsOf(module).find(fn, method);
     const node = this.#found?.node;
     const body: TaskBody = {
       item: this.#found?.item,

@@ -318,7 +318,7 @@ class CodeSources {
     const options = resolve === undefined ? { evaluatedAt } : { evaluatedAt, resolve };
     return this.#witnesses.get(module, options).then((files) => {
       const counting = tasksOf(module).filter(({ countsCode }) => countsCode);
-      const functions = counting.map(({ name, fn }) => [name, digestFunction(fn)] as const);
+      const functions = counting.map(({ name, source }) => [name, digestFunction(source)] as const);
       const witness = this.#known.get(module) ??
         { ...files, functions: Object.fromEntries(functions) };
       this.#known.set(module, witness);

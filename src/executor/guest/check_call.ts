@@ -107,8 +107,8 @@ export function lookAtCode(module: string, sources: SourceWitness): LooseCode | 
 
 function hasOtherFunctions(module: string, sources: SourceWitness): boolean {
   const functions = new Map(Object.entries(sources.functions ?? {}));
-  return tasksOf(module).some(({ name, fn }) => {
+  return tasksOf(module).some(({ name, source }) => {
     const digest = functions.get(name);
-    return digest !== undefined && digest !== digestFunction(fn);
+    return digest !== undefined && digest !== digestFunction(source);
   });
 }

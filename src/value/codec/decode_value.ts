@@ -8,6 +8,7 @@ import {
   isArrayValue,
   toObjectType,
 } from "../object_type.ts";
+import { type StoredInstance, takeApart } from "../class_registry.ts";
 import { type Digest, type Found, type Payload, toKindName, VALUE_KIND } from "../value.ts";
 import { fromCbor } from "./cbor.ts";
 import { FileHandle } from "../file/file_handle.ts";
@@ -31,21 +32,30 @@ export class MissingPartError extends QuiverError {
   }
 }
 
+/** What there is in a value that is more than data. */
+export interface ValueNotes {
+  /** The files inside that a task has written; their pieces are not loaded. */
+  readonly files: FileHandle[];
+  /** What stands in it for instances of registered classes. */
+  readonly instances: StoredInstance[];
+}
+
 /**
  * Reads a stored value. The bytes are never trusted: no code runs, and no more is allocated than
- * they warrant.
+ * they warrant. In the place of an instance of a registered class is what stands for it, which has the
+ * same digest: `makeInstances()` makes them.
  *
  * @param payload What was stored. From here on the bytes belong to the result, which may be a view
  * on them.
  * @param load Gives the parts, whose bytes belong to the result as well.
- * @param files Takes the files inside that a task has written; their pieces are not loaded.
+ * @param notes Takes what is more than data.
  * @throws {MissingPartError} If `load` does not know a part.
  * @throws {SyntaxError} If the bytes are not what `encodeValue()` makes.
  */
 export function decodeValue(
   payload: Payload,
   load: (digest: Digest) => Payload | undefined,
-  files: FileHandle[] = [],
+  { files, instances }: ValueNotes = { files: [], instances: [] },
 ): unknown {
   const kind = toKindName(payload.kind);
   if (kind === undefined) {
@@ -64,7 +74,7 @@ export function decodeValue(
     loaded.set(digest, part);
     return toStoredArray(digest, part);
   };
-  return fromGraph(data, loadPart, undefined, filesOfStore(load, files));
+  return fromGraph(data, loadPart, { fromNode: filesOfStore(load, files), instances });
 }
 
 /**
@@ -85,9 +95,15 @@ export function decodeFound(
   try {
     // Most values cannot hold any.
     if (payload.kind !== VALUE_KIND.graph) return { hit: true, value: decodeValue(payload, load) };
-    const files: FileHandle[] = [];
-    const value = decodeValue(payload, load, files);
-    return files.length === 0 ? { hit: true, value } : { hit: true, value, files };
+    const notes: ValueNotes = { files: [], instances: [] };
+    const value = decodeValue(payload, load, notes);
+    const { files, instances } = notes;
+    return {
+      hit: true,
+      value,
+      ...(files.length > 0 && { files }),
+      ...(instances.length > 0 && { instances }),
+    };
   } catch (error) {
     if (error instanceof MissingPartError) return { hit: false };
     throw error;
@@ -123,17 +139,20 @@ export function toStoredArray(digest: Digest, part: Payload): object {
 export function settleBytes(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   try {
-    const settled = findUnsettled(value);
+    const apart = new Map<object, StoredInstance>();
+    const settled = findUnsettled(value, apart);
     if (settled.size === 0) return value;
     const beside: object[] = [];
     const toNode = (object: object) =>
       settled.has(object) || isArrayValue(object, toObjectType(object))
         ? [BESIDE, beside.push(object) - 1]
         : undefined;
-    const graph = toGraph(value, { toNode });
-    return fromGraph(graph, refusePart, undefined, ([type, index]) => {
-      const array = type === BESIDE ? beside[Number(index)] : undefined;
-      return array && (settled.get(array) ?? array);
+    const graph = toGraph(value, { toNode, apart });
+    return fromGraph(graph, refusePart, {
+      fromNode: ([type, index]) => {
+        const array = type === BESIDE ? beside[Number(index)] : undefined;
+        return array && (settled.get(array) ?? array);
+      },
     });
   } catch {
     // What cannot be laid out is not remembered, either, and its getters speak for themselves.
@@ -144,7 +163,7 @@ export function settleBytes(value: unknown): unknown {
 const BESIDE = "beside";
 
 /** Finds what is to change in a value, and what takes its place. */
-function findUnsettled(root: object): Map<object, object> {
+function findUnsettled(root: object, apart: Map<object, StoredInstance>): Map<object, object> {
   const settled = new Map<object, object>();
   const buffers = new Set<ArrayBufferLike>();
   const seen = new Set<unknown>([root]);
@@ -161,7 +180,7 @@ function findUnsettled(root: object): Map<object, object> {
       if (own) settled.set(value, new FileHandle(state));
       continue;
     }
-    for (const part of partsOf(value)) {
+    for (const part of partsOf(value, apart)) {
       if (typeof part !== "object" || part === null || seen.has(part)) continue;
       seen.add(part);
       open.push(part);
@@ -170,7 +189,12 @@ function findUnsettled(root: object): Map<object, object> {
   return settled;
 }
 
-function partsOf(value: object): Iterable<unknown> {
+function partsOf(value: object, apart: Map<object, StoredInstance>): Iterable<unknown> {
+  if (toObjectType(value) === "Registered") {
+    const instance = takeApart(value);
+    apart.set(value, instance);
+    return [instance.data];
+  }
   // Not by its length, which may be four billion holes.
   if (Array.isArray(value)) return Object.values(value);
   return childrenOf(value).map(([, part]) => part);

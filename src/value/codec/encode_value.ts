@@ -1,9 +1,12 @@
+import { IndigestibleError, InstanceError } from "../../base/errors.ts";
 import { shapesIn } from "../array_shape.ts";
 import { capture } from "../capture.ts";
+import { makeInstances, type StoredInstance } from "../class_registry.ts";
+import { decodeValue, type ValueNotes } from "./decode_value.ts";
 import { Refusal } from "../digest/byte_sink.ts";
 import { toArrayPart } from "../array_part.ts";
 import { writeExact } from "../digest/digest_value.ts";
-import { explainRefusal } from "../digest/refusal.ts";
+import { explainRefusal, findUnfaithful, UNFAITHFUL } from "../digest/refusal.ts";
 import { isArrayKind, isArrayValue, toObjectType } from "../object_type.ts";
 import { DigestReference } from "../symbols.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value.ts";
@@ -39,7 +42,14 @@ export function encodeValue(value: unknown, options: EncodeOptions = {}): Encode
   try {
     return encode(value, parts);
   } catch (cause) {
-    throw explainRefusal("store", value, root, cause);
+    const unfaithful =
+      cause instanceof InstanceError || cause instanceof Refusal && cause.message === UNFAITHFUL
+        ? findUnfaithful(value, root, (part) => void encode(part))
+        : undefined;
+    if (unfaithful === undefined) throw explainRefusal("store", value, root, cause);
+    const { path, reason } = unfaithful;
+    const options = cause instanceof InstanceError ? { cause: cause.cause } : {};
+    throw new IndigestibleError(`Cannot store ${path}: ${reason}`, path, options);
   }
 }
 
@@ -48,14 +58,11 @@ function encode(
   known?: ReadonlyMap<object, EncodedPart>,
   read = false,
 ): EncodedValue {
-  const { digest, plain, storable, steady, parts, files, whole } = writeExact(value, known);
+  const { digest, plain, storable, steady, parts, files, whole, apart } = writeExact(value, known);
   // The bytes are made in another go, and must be those of the digest: accessors are read once.
   if (!steady && !read) {
-    return encode(
-      capture([value], { large: (buffer) => buffer, bare: true }).values[0],
-      known,
-      true,
-    );
+    const options = { large: (buffer: object) => buffer, bare: true, apart: true };
+    return encode(capture([value], options).values[0], known, true);
   }
   if (!storable) throw new Refusal("it has a digest but no stored form");
   if (whole !== undefined) return { ...whole, parts: [] };
@@ -63,7 +70,8 @@ function encode(
   const small = toSmallArray(value);
   if (small !== undefined) return { ...small, parts: [] };
   if (parts.size === 0) {
-    const bytes = toCbor(toGraph(value, { stored: true }));
+    const bytes = toCbor(toGraph(value, { apart, stored: true }));
+    if (read || holdsInstances(apart)) checkInstances(bytes, parts, digest);
     return {
       digest,
       kind: VALUE_KIND.graph,
@@ -76,7 +84,8 @@ function encode(
   const visit = (object: object) => {
     for (const [array, shape] of shapesIn(object)) shapes.set(array, shape);
   };
-  const bytes = toCbor(toGraph(value, { parts, visit, stored: true }));
+  const bytes = toCbor(toGraph(value, { parts, apart, visit, stored: true }));
+  if (read || holdsInstances(apart)) checkInstances(bytes, parts, digest);
   const all = once(parts, shapes);
   return {
     digest,
@@ -85,6 +94,31 @@ function encode(
     parts: all,
     ...(files !== undefined && { files }),
   };
+}
+
+/** Whether there are instances, and not only what stands for them. */
+function holdsInstances(apart: ReadonlyMap<object, StoredInstance> | undefined): boolean {
+  return apart?.entries().some(([value, instance]) => value !== instance) ?? false;
+}
+
+/**
+ * Makes sure that instances come back as what they are: a class that forgets a part of them in `toData`
+ * or `fromData` would give another result to who asks the second time.
+ */
+function checkInstances(
+  bytes: Uint8Array<ArrayBuffer>,
+  parts: ReadonlyMap<object, EncodedPart>,
+  digest: Digest,
+): void {
+  const byDigest = new Map(parts.values().map((part) => [part.digest, part]));
+  const load = (digest: Digest) => {
+    const part = byDigest.get(digest);
+    return part && { kind: part.kind, bytes: part.bytes.slice() };
+  };
+  const notes: ValueNotes = { files: [], instances: [] };
+  const value = decodeValue({ kind: VALUE_KIND.graph, bytes: bytes.slice() }, load, notes);
+  const again = writeExact(makeInstances(value, notes.instances));
+  if (again.digest !== digest) throw new Refusal(UNFAITHFUL);
 }
 
 /**

@@ -1,7 +1,8 @@
 import { createError, defineHidden } from "../error_shape.ts";
 import { FileHandle } from "../file/file_handle.ts";
 import { fromFileNode } from "../file/stored_file.ts";
-import { fromBytes, isArrayKind } from "../object_type.ts";
+import { makeInstances, StoredInstance } from "../class_registry.ts";
+import { fromBytes, isArrayKind, toTemporal } from "../object_type.ts";
 import type { Digest, Payload } from "../value.ts";
 
 /** Gives the array or buffer that is stored under a digest. */
@@ -44,24 +45,48 @@ export interface Restoration {
   replace(objects: readonly object[]): ReadonlyMap<number, Replacement>;
 }
 
+/** How a graph is read. */
+export interface ReadOptions {
+  /** Makes errors what they were. */
+  readonly restoration?: Restoration | undefined;
+  /** Makes what only the caller knows how to make. */
+  readonly fromNode?: FromNode | undefined;
+  /**
+   * Takes what stands for instances of registered classes, which then stays in the value: nobody's code
+   * runs. Without it instances are made.
+   */
+  readonly instances?: StoredInstance[] | undefined;
+}
+
 /**
  * Builds the value that a graph stands for.
  *
  * @param table The graph, as CBOR or structured clone gave it back.
  * @param loadPart Where to get what is stored on its own.
- * @param restoration Makes errors what they were.
- * @param fromNode Makes what only the caller knows how to make.
+ * @param options What is made otherwise.
  * @throws {SyntaxError} If the table is no graph.
+ * @throws {InstanceError} If an instance of a class cannot be made.
  */
 export function fromGraph(
   table: unknown,
   loadPart: LoadPart,
-  restoration?: Restoration,
-  fromNode?: FromNode,
+  options: ReadOptions = {},
+): unknown {
+  const instances = options.instances ?? [];
+  const value = readGraph(table, loadPart, options, instances);
+  return options.instances === undefined ? makeInstances(value, instances) : value;
+}
+
+function readGraph(
+  table: unknown,
+  loadPart: LoadPart,
+  { restoration, fromNode }: ReadOptions,
+  instances: StoredInstance[],
 ): unknown {
   const { root, nodes } = readTable(table);
   const reader = new GraphReader(nodes, loadPart, new Map(), fromNode);
   const value = reader.read(root);
+  for (const object of reader.objects) if (object instanceof StoredInstance) instances.push(object);
   if (restoration === undefined) return value;
   restoration.adopt(reader.objects);
   const replacements = restoration.replace(reader.objects);
@@ -69,6 +94,10 @@ export function fromGraph(
   // Whatever refers to what is replaced is made anew.
   const second = new GraphReader(nodes, loadPart, replacements, fromNode);
   const replaced = second.read(root);
+  instances.length = 0;
+  for (const object of second.objects) {
+    if (object instanceof StoredInstance) instances.push(object);
+  }
   restoration.adopt(second.objects);
   return replaced;
 }
@@ -140,6 +169,8 @@ class GraphReader {
       }
     } else if (object instanceof Set && type === "Set") {
       for (let i = 1; i < node.length; i++) object.add(this.#toValue(node[i]));
+    } else if (object instanceof StoredInstance && type === "Registered") {
+      object.data = this.#toValue(node[3]);
     } else if (object instanceof Error && type === "Error") {
       if (replacement?.complete !== true) this.#fillError(object, node, replacement);
     }
@@ -219,12 +250,26 @@ function createObject(node: GraphNode, loadPart: LoadPart): object {
       return toError(node);
     case "File":
       return fromFileNode(node, { toText });
+    case "Registered":
+      return new StoredInstance({ name: toText(first), version: toVersion(second) });
+    case "Temporal":
+      return toTemporal(toText(first), toText(second)) ?? refuseTemporal();
     case "part":
       if (!(first instanceof Uint8Array) || first.length !== 32) throw malformed("a part");
       return loadPart(first.toHex());
     default:
       return toArray(type, first);
   }
+}
+
+function toVersion(slot: unknown): string | number {
+  const version = Array.isArray(slot) ? toPrimitive(slot) : slot;
+  if (typeof version !== "string" && typeof version !== "number") throw malformed("a version");
+  return version;
+}
+
+function refuseTemporal(): never {
+  throw malformed("a Temporal object");
 }
 
 function toUrl(text: string): URL {

@@ -2,8 +2,10 @@ import { Refusal, TooDeepError } from "../digest/byte_sink.ts";
 import { type ErrorField, toErrorShape } from "../error_shape.ts";
 import { FileHandle } from "../file/file_handle.ts";
 import { toFileNode } from "../file/stored_file.ts";
+import { type StoredInstance, takeApart } from "../class_registry.ts";
 import {
   bytesOf,
+  fromTemporal,
   isArrayValue,
   namedKeysOf,
   type ObjectType,
@@ -47,6 +49,8 @@ export interface GraphOptions {
    * @default {false}
    */
   stored?: boolean;
+  /** What stands for instances of registered classes that were taken apart already. */
+  apart?: ReadonlyMap<object, StoredInstance> | undefined;
   /** Told of each object that the graph has a node for. */
   visit?: (object: object) => void;
 }
@@ -153,6 +157,11 @@ class GraphWriter {
     if (type === "Boxed") return [type, this.#toSlot(value.valueOf())];
     if (type === "URL" || type === "URLSearchParams") return [type, toTextSlot(String(value))];
     if (value instanceof Error) return this.#errorNode(value);
+    if (type === "Temporal") return [type, ...fromTemporal(value)];
+    if (type === "Registered") {
+      const { name, version, data } = this.#options.apart?.get(value) ?? takeApart(value);
+      return [type, toTextSlot(name), this.#toSlot(version), this.#toSlot(data)];
+    }
     if (value instanceof FileHandle) {
       return toFileNode(value, { toSlot: toTextSlot, stored: this.#options.stored ?? false });
     }

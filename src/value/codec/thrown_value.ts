@@ -1,7 +1,13 @@
 import * as types from "node:util/types";
-import { QuiverError } from "../../base/errors.ts";
-import { isThreadOnly, refuseInstance } from "../digest/refusal.ts";
-import { findRegistered, registeredAs, type RegisteredError } from "../error_registry.ts";
+import { InstanceError, QuiverError } from "../../base/errors.ts";
+import { isThreadOnly, refuseInstance, refuseTakingApart } from "../digest/refusal.ts";
+import {
+  findRegistered,
+  makeInstances,
+  registeredAs,
+  type RegisteredError,
+  type StoredInstance,
+} from "../class_registry.ts";
 import { toObjectType } from "../object_type.ts";
 import { fromGraph, type Replacement, type Restoration } from "./graph_reader.ts";
 import { toGraph } from "./graph_writer.ts";
@@ -37,9 +43,21 @@ export function fromThrown(error: unknown): unknown {
  * @throws {SyntaxError} If the data is anything else.
  */
 export function toThrown(data: unknown): unknown {
-  if (!Array.isArray(data) || data[0] !== REGISTERED) return fromGraph(data, refusePart);
+  if (!Array.isArray(data) || data[0] !== REGISTERED) return readThrown(data);
   // What `fromThrown` gave.
-  return fromGraph(data[1], refusePart, toRestoration(data[2] as readonly RegisteredEntry[]));
+  return readThrown(data[1], toRestoration(data[2] as readonly RegisteredEntry[]));
+}
+
+/** What cannot be made of what an error has must not hide the error: what stands for it stays. */
+function readThrown(graph: unknown, restoration?: Restoration): unknown {
+  const instances: StoredInstance[] = [];
+  const value = fromGraph(graph, refusePart, { restoration, instances });
+  try {
+    return makeInstances(value, instances);
+  } catch (error) {
+    if (error instanceof InstanceError) return value;
+    throw error;
+  }
 }
 
 /** Notes the errors of registered classes in a graph. */
@@ -81,7 +99,7 @@ export function toRestoration(entries: readonly RegisteredEntry[]): Restoration 
         if (registered.fromFields !== undefined) continue;
         Object.setPrototypeOf(error, registered.prototype);
         if (data === undefined) continue;
-        const fields = Object(fromGraph(data, refusePart));
+        const fields = Object(readThrown(data));
         Object.defineProperties(error, Object.getOwnPropertyDescriptors(fields));
       }
     },
@@ -89,7 +107,7 @@ export function toRestoration(entries: readonly RegisteredEntry[]): Restoration 
       const replacements = new Map<number, Replacement>();
       for (const [registered, plain, node, data] of knownOf(entries, objects)) {
         if (registered.fromFields === undefined) continue;
-        const fields = data === undefined ? plain : Object(fromGraph(data, refusePart));
+        const fields = data === undefined ? plain : Object(readThrown(data));
         replacements.set(node, make(registered, { ...fields }, plain));
       }
       return replacements;
@@ -139,7 +157,8 @@ export function toText(value: object | symbol): string | undefined {
 function toThrownText(value: object | symbol): string | undefined {
   const text = toText(value);
   if (text !== undefined || typeof value === "symbol" || types.isProxy(value)) return text;
-  return isThreadOnly(value) ? describe(value) : undefined;
+  const isText = isThreadOnly(value) || refuseTakingApart(value) !== undefined;
+  return isText ? describe(value) : undefined;
 }
 
 /**

@@ -24,6 +24,20 @@ function compareBytes(bytes: Uint8Array, one: Range, other: Range): number {
   return (one.end - one.start) - (other.end - other.start);
 }
 
+/**
+ * Tells whether keys are in the order of their code units, as they nearly always are.
+ *
+ * @returns Whether they are.
+ */
+export function isSorted(keys: readonly string[]): boolean {
+  let last = "";
+  for (const key of keys) {
+    if (key < last) return false;
+    last = key;
+  }
+  return true;
+}
+
 /** Takes the pieces of canonical bytes and hashes them, in few large steps. */
 export class ByteSink {
   #bytes = new Uint8Array(FIRST_BYTES);
@@ -232,6 +246,8 @@ export const TAG = {
   url: 54,
   urlSearchParams: 55,
   file: 56,
+  registered: 57,
+  temporal: 58,
 } as const;
 
 /** Thrown where a walk meets a value that it cannot take; where that is, is found out later. */

@@ -1,10 +1,12 @@
 import { toArrayPart } from "../array_part.ts";
+import { type StoredInstance, takeApart } from "../class_registry.ts";
 import { type ErrorField, toErrorShape } from "../error_shape.ts";
 import { partsOfFile, readOutput } from "../file/stored_file.ts";
 import { FileHandle } from "../file/file_handle.ts";
 import type { FileContent } from "../file/file_state.ts";
 import {
   bytesOf,
+  fromTemporal,
   isArrayKind,
   isArrayValue,
   isIndex,
@@ -16,7 +18,7 @@ import {
 } from "../object_type.ts";
 import { DigestReference, digestSymbol, isCallback, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES, VALUE_KIND } from "../value.ts";
-import { type ByteSink, DIGEST_SCHEME, Refusal, TAG, TooDeepError } from "./byte_sink.ts";
+import { type ByteSink, DIGEST_SCHEME, isSorted, Refusal, TAG, TooDeepError } from "./byte_sink.ts";
 import { NO_DIGEST, OWN_DIGEST, refuseDigest, UNREAD_FILE } from "./refusal.ts";
 
 /** An object of which a part is written. Frames stand for the stack, which JavaScript has little of. */
@@ -154,6 +156,8 @@ export abstract class CanonicalWriter {
   readonly #instances: object[] = [];
   /** The files met so far, if any. */
   files: FileHandle[] | undefined;
+  /** What stands for the instances of registered classes that were met, if any. */
+  apart: Map<object, StoredInstance> | undefined;
   /** Whether all that was written is plain data, which CBOR carries as it is. */
   plain = true;
   /** Whether all that was written can be stored. */
@@ -198,6 +202,8 @@ export abstract class CanonicalWriter {
   protected abstract stackOf(stack: string | undefined): string | undefined;
   /** Writes what counts of a file, behind its tag. */
   protected abstract writeFile(value: FileHandle): void;
+  /** Whether what an instance says of its digest counts, though it can be stored. */
+  protected abstract readonly forKeys: boolean;
   /** Says whether one of so many properties is an accessor, where that matters. */
   protected abstract isComputed(value: object, keys: readonly string[]): boolean;
   /** The tag of an object without prototype. */
@@ -283,7 +289,7 @@ export abstract class CanonicalWriter {
 
   /** Writes what begins an object; the frame writes the rest. */
   #openObject(value: object): Frame | undefined {
-    if (isDigestible(value)) {
+    if (isDigestible(value) && (this.forKeys || toObjectType(value) !== "Registered")) {
       this.storable = false;
       this.sink.byte(TAG.instance);
       this.writeText(toClassName(value));
@@ -337,8 +343,17 @@ export abstract class CanonicalWriter {
       return this.openEntries([...value], 1);
     }
     if (value instanceof Error && type === "Error") return this.#openError(value);
+    if (type === "Registered") return this.#openInstance(value);
     this.#writeLeaf(value, type);
     return undefined;
+  }
+
+  /** It is taken apart once: what is stored is what was digested. */
+  #openInstance(value: object): Frame {
+    const instance = this.apart?.get(value) ?? takeApart(value);
+    (this.apart ??= new Map()).set(value, instance);
+    this.sink.byte(TAG.registered);
+    return new ItemsFrame([instance.name, instance.version, instance.data]);
   }
 
   #openError(value: Error): Frame {
@@ -373,6 +388,9 @@ export abstract class CanonicalWriter {
     } else if (type === "URL" || type === "URLSearchParams") {
       this.sink.byte(type === "URL" ? TAG.url : TAG.urlSearchParams);
       this.writeText(String(value));
+    } else if (type === "Temporal") {
+      this.sink.byte(TAG.temporal);
+      for (const text of fromTemporal(value)) this.writeText(text);
     } else if (type === "Boxed") {
       this.sink.byte(TAG.boxed);
       this.write(value.valueOf());
@@ -429,6 +447,7 @@ const PROXY_CHECKS = 4;
 export class ArgumentWriter extends CanonicalWriter {
   readonly #ancestors: object[] = [];
   protected override readonly nullObjectTag = TAG.object;
+  protected override readonly forKeys = true;
 
   /**
    * Creates a writer for one value.
@@ -486,15 +505,6 @@ export class ArgumentWriter extends CanonicalWriter {
  */
 export class UnreadFile {}
 
-function isSorted(keys: readonly string[]): boolean {
-  let last = "";
-  for (const key of keys) {
-    if (key < last) return false;
-    last = key;
-  }
-  return true;
-}
-
 /** What every engine has, and TypeScript's library does not describe. */
 const { __lookupGetter__: lookupGetter } = Object.prototype as unknown as {
   readonly __lookupGetter__: (this: object, key: string) => unknown;
@@ -504,6 +514,7 @@ const { __lookupGetter__: lookupGetter } = Object.prototype as unknown as {
 export class ExactWriter extends CanonicalWriter {
   readonly #seen = new Map<object, number>();
   protected override readonly nullObjectTag = TAG.nullObject;
+  protected override readonly forKeys = false;
 
   /**
    * Creates a writer for one value, of which all is asked whether it is a proxy.

@@ -2,6 +2,7 @@ import { toArrayPart } from "../array_part.ts";
 import { isArrayKind, isArrayValue, isOutOfBounds, toObjectType } from "../object_type.ts";
 import { DigestReference, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES } from "../value.ts";
+import type { StoredInstance } from "../class_registry.ts";
 import type { FileHandle } from "../file/file_handle.ts";
 import { ByteSink } from "./byte_sink.ts";
 import { ArgumentWriter, type CanonicalWriter, ExactWriter } from "./canonical_writer.ts";
@@ -95,6 +96,8 @@ export interface Written {
   readonly parts: ReadonlyMap<object, EncodedPart>;
   /** The files inside, if there are any. */
   readonly files: readonly FileHandle[] | undefined;
+  /** What stands for the instances of registered classes inside, if there are any. */
+  readonly apart?: ReadonlyMap<object, StoredInstance> | undefined;
   /** The value itself as a part, if it is a large array. */
   readonly whole?: EncodedPart;
 }
@@ -142,8 +145,8 @@ function writeWith(
   writer.writeValue(value);
   const digest = sink.digest();
   if (sink.reusable && IDLE_SINKS.length < 4) IDLE_SINKS.push(sink);
-  const { plain, storable, steady, parts, files } = writer;
-  return { digest, plain, storable, steady, parts, files };
+  const { plain, storable, steady, parts, files, apart } = writer;
+  return { digest, plain, storable, steady, parts, files, apart };
 }
 
 /** What holds of all that is not written. */

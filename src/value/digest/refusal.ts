@@ -1,4 +1,5 @@
-import { IndigestibleError } from "../../base/errors.ts";
+import { IndigestibleError, InstanceError } from "../../base/errors.ts";
+import { classOf, takeApart } from "../class_registry.ts";
 import { prototypesOf } from "../error_shape.ts";
 import { isOfPlatform } from "../holds_special.ts";
 import {
@@ -26,6 +27,11 @@ export const OWN_DIGEST = "the digest of an instance cannot be made of itself; r
 /** Why a file has no digest that is no argument of a call. */
 export const UNREAD_FILE =
   "a file has no digest but as an argument of a call; what a task has written is outputFile(path)";
+
+/** Why a value cannot be stored whose instances do not come back as what they are. */
+export const UNFAITHFUL =
+  "what `fromData` makes of its data does not give the same data by `toData`; have both of its class " +
+  "take all that counts";
 
 /** Methods that give ever new instances have no end: so many are asked for where the culprit is. */
 const MOST_FORMS = 10_000;
@@ -69,11 +75,74 @@ export function refuseDigest(value: unknown): string | undefined {
     const why = whyUnreadable(value);
     return why && `${why} has no digest; pass a copy`;
   }
-  if (type !== "Instance") return undefined;
+  if (type !== "Instance") return refuseTakingApart(value);
   const known = REMEDIES.find(([Class]) => value instanceof Class);
   if (known !== undefined) return known[1];
-  return `${describe(value)} has no digest; pass plain data, or give the class a ` +
-    "[digestSymbol]() method";
+  const above = prototypesOf(value).map(classOf).find((one) => one !== undefined);
+  if (above !== undefined) {
+    return `${
+      describe(value)
+    } has no digest, as only the class "${above.name}", which it extends, is ` +
+      "registered; register its own, too";
+  }
+  return `${describe(value)} has no digest; pass plain data, register the class by ` +
+    "registerClass(), or give it a [digestSymbol]() method";
+}
+
+/**
+ * Says why an instance of a registered class cannot be taken apart.
+ *
+ * @returns The reason, or `undefined` when it can, or is no such instance.
+ */
+export function refuseTakingApart(value: object): string | undefined {
+  if (toObjectType(value) !== "Registered") return undefined;
+  try {
+    takeApart(value);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof InstanceError)) throw error;
+    return toReason(error);
+  }
+}
+
+function toReason({ message }: InstanceError): string {
+  return message.replace(/^Cannot/, "cannot");
+}
+
+/**
+ * Finds the innermost instance in a value that does not come back as what it is.
+ *
+ * @param root What the path begins with.
+ * @param check Throws where an instance does not.
+ * @returns Where it is, or `undefined` if there is none.
+ */
+export function findUnfaithful(
+  value: unknown,
+  root: string,
+  check: (instance: object) => void,
+): Finding | undefined {
+  const seen = new Set<unknown>();
+  let culprit: object | undefined;
+  const enter = (part: unknown) => {
+    if (!isObject(part) || toObjectType(part) !== "Registered" || seen.has(part)) return undefined;
+    seen.add(part);
+    try {
+      check(part);
+      return undefined;
+    } catch (error) {
+      culprit = part;
+      if (error instanceof InstanceError) return toReason(error);
+      return error instanceof Refusal ? error.message : undefined;
+    }
+  };
+  let finding = findFirst(value, root, { enter, children: childrenOf });
+  for (let inside = finding; inside !== undefined && culprit !== undefined;) {
+    const [child] = [...childrenOf(culprit)];
+    culprit = undefined;
+    inside = child && findFirst(child[1], inside.path + child[0], { enter, children: childrenOf });
+    finding = inside ?? finding;
+  }
+  return finding;
 }
 
 /**
@@ -85,7 +154,11 @@ function refuseStorage(value: unknown): string | undefined {
   const digestible = isObject(value) && !isRevoked(value) &&
     (isDigestible(value) || value instanceof DigestReference);
   if (!digestible) return refuseDigest(value);
-  return `an instance of ${toClassName(value)} has a digest but no stored form; use plain data`;
+  if (toObjectType(value) === "Registered") return refuseTakingApart(value);
+  return `an instance of ${
+    toClassName(value)
+  } has a digest but no stored form; use plain data, or ` +
+    "register the class by registerClass()";
 }
 
 /** Whether an object is a proxy that was revoked, which throws whatever it is asked. */
@@ -111,7 +184,10 @@ function whyUnreadable(value: object): string | undefined {
 const NOTHING = Symbol();
 
 /** Looks for what has no digest, as it is written: instances by what they give for themselves. */
-function searchDigest(refuse: (value: unknown) => string | undefined): Search {
+function searchDigest(
+  refuse: (value: unknown) => string | undefined,
+  countsForm: (value: object) => boolean,
+): Search {
   /** The instances that are looked into. */
   const open = new Set<unknown>();
   let forms = 0;
@@ -122,7 +198,7 @@ function searchDigest(refuse: (value: unknown) => string | undefined): Search {
     },
     leave: (value) => void open.delete(value),
     *children(value) {
-      if (!isDigestible(value)) return yield* childrenOf(value);
+      if (!isDigestible(value) || !countsForm(value)) return yield* childrenOf(value);
       if (++forms > MOST_FORMS) return;
       open.add(value);
       const form = value[digestSymbol]();
@@ -145,11 +221,14 @@ export function explainRefusal(
   root: string,
   cause: unknown,
 ): unknown {
-  if (cause instanceof Refusal) {
-    const search = searchDigest(action === "digest" ? refuseDigest : refuseStorage);
+  // What is stored is taken apart, whatever it says of its digest.
+  const countsForm = (value: object) => action === "digest" || toObjectType(value) !== "Registered";
+  if (cause instanceof Refusal || cause instanceof InstanceError) {
+    const search = searchDigest(action === "digest" ? refuseDigest : refuseStorage, countsForm);
     const finding = findFirst(value, root, search);
     const { path, reason } = finding ?? { path: root, reason: cause.message };
-    return new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path);
+    const options = cause instanceof InstanceError ? { cause: cause.cause } : {};
+    return new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path, options);
   }
   if (cause instanceof SinkFullError) {
     const reason = "what it shares is too much when written out; pass it in fewer places";
@@ -159,18 +238,22 @@ export function explainRefusal(
     const reason = "it is nested too deeply; pass it flattened";
     return new IndigestibleError(`Cannot ${action} ${root}: ${reason}`, root);
   }
-  const revoked = cause instanceof TypeError ? findRevoked(value, root) : undefined;
+  const revoked = cause instanceof TypeError ? findRevoked(value, root, countsForm) : undefined;
   if (revoked === undefined) return cause;
   const { path, reason } = revoked;
   return new IndigestibleError(`Cannot ${action} ${path}: ${reason}`, path, { cause });
 }
 
 /** Finds a proxy that threw where it was only looked at; what getters throw is for who wrote them. */
-function findRevoked(value: unknown, root: string): Finding | undefined {
+function findRevoked(
+  value: unknown,
+  root: string,
+  countsForm: (value: object) => boolean,
+): Finding | undefined {
   const enter = (value: unknown) =>
     isObject(value) && isRevoked(value) ? refuseDigest(value) : undefined;
   try {
-    return findFirst(value, root, searchDigest(enter));
+    return findFirst(value, root, searchDigest(enter, countsForm));
   } catch {
     return undefined;
   }

@@ -9,6 +9,7 @@ import {
   type LoadPart,
   malformed,
   readTable,
+  toText as readText,
 } from "../codec/graph_reader.ts";
 import {
   bytesOf,
@@ -158,7 +159,7 @@ class GraphValue implements ValueNode {
   }
 
   *children(): Generator<ValueChild> {
-    const isMap = this.#node[0] === "Map";
+    const isMap = this.#container()[0] === "Map";
     let index = 0;
     for (const { key, slot } of this.#items()) {
       const step: PathStep = isMap && typeof key !== "string"
@@ -184,6 +185,13 @@ class GraphValue implements ValueNode {
       this.child({ type: "key", key: "data" })?.numbers();
   }
 
+  /** What has the items. */
+  #container(): GraphNode {
+    return this.#node[0] === "Registered"
+      ? this.#view.node(this.#node[3]) ?? this.#node
+      : this.#node;
+  }
+
   *#items(): Generator<GraphItem> {
     if (this.#node[0] === "Error") {
       for (const [key, at] of ERROR_TEXTS) {
@@ -194,7 +202,8 @@ class GraphValue implements ValueNode {
   }
 
   #entry(index: number): GraphItem | undefined {
-    if (this.#node[0] !== "Map" && this.#node[0] !== "Set") return undefined;
+    const [type] = this.#container();
+    if (type !== "Map" && type !== "Set") return undefined;
     let i = 0;
     for (const item of this.#items()) if (i++ === index) return item;
     return undefined;
@@ -233,7 +242,9 @@ class GraphValue implements ValueNode {
   }
 }
 
-const HAS_ITEMS: ReadonlySet<unknown> = new Set(["Object", "NullObject", "Array", "Map", "Set"]);
+const HAS_ITEMS: ReadonlySet<unknown> = new Set(
+  ["Object", "NullObject", "Array", "Map", "Set", "Registered"],
+);
 
 /**
  * Looks at an array that is stored on its own.
@@ -276,7 +287,9 @@ function openArray(digest: string, source: PayloadSource): ValueNode {
   };
 }
 
+/** An instance is called by its class. */
 function toKind(node: GraphNode): string {
+  if (node[0] === "Registered") return readText(node[1]);
   return node[0] === "SparseArray" ? "Array" : String(node[0]);
 }
 
@@ -329,11 +342,18 @@ class GraphView {
   }
 
   /**
-   * Goes over what is directly inside a node.
+   * Goes over what is directly inside a node; inside an instance is what is inside its data, or that
+   * itself where it has nothing inside.
    *
    * @returns Keys and slots; none for arrays of numbers and other leaves.
    */
   *items(node: GraphNode): Generator<GraphItem> {
+    if (node[0] === "Registered") {
+      const data = this.node(node[3]);
+      if (data !== undefined && LAYOUTS.has(data[0])) yield* this.items(data);
+      else yield { key: "data", slot: node[3] };
+      return;
+    }
     const layout = LAYOUTS.get(node[0]);
     if (layout === undefined) return;
     for (let i = layout.start; i + layout.width <= node.length; i += layout.width) {
@@ -361,7 +381,7 @@ class GraphView {
     // Nodes keep their numbers; in place of those that are not needed stands the cheapest one.
     const nodes = this.#nodes.map((node) => reached.has(node) ? node : UNUSED);
     const table = [GRAPH_FORMAT, slot, ...nodes];
-    return fromGraph(table, loadPart, undefined, load && filesOfStore(load));
+    return fromGraph(table, loadPart, { fromNode: load && filesOfStore(load) });
   }
 
   #reach(slot: unknown): Set<GraphNode> {

@@ -19,6 +19,8 @@ export interface ReadOptions {
   readonly extent?: Extent;
   /** The task's module. */
   readonly main?: string;
+  /** What the function is called, if it is a method. */
+  readonly method?: string;
   /** Resolves bare specifiers. */
   readonly resolve?: (specifier: string, folder: string) => string;
 }
@@ -33,7 +35,7 @@ export const SIMULATE = "function simulate(x) { return helper(x); }";
  */
 export async function readCode(
   files: Files,
-  { fn = SIMULATE, extent = "reach", main = "tasks.ts", resolve }: ReadOptions = {},
+  { fn = SIMULATE, extent = "reach", main = "tasks.ts", method, resolve }: ReadOptions = {},
 ): Promise<CodeParts> {
   using folder = new TemporaryDirectory();
   for (const [path, text] of Object.entries(files)) {
@@ -45,7 +47,8 @@ export async function readCode(
     `data:application/javascript,export default ${encodeURIComponent(fn)}`
   );
   if (typeof value !== "function") throw new TypeError("it is no function");
-  const parsed = await parseFunction(value as () => unknown);
+  const read = await parseFunction(value as () => unknown);
+  const parsed = method === undefined ? read : { ...read, method };
   const root = new URL(`file://${folder.path}/`).href;
   const address = { module: root + main, name: "simulate" };
   const evaluatedAt = Date.now() + 1000;

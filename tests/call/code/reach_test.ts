@@ -14,7 +14,60 @@ interface Case extends ReadOptions {
 
 const HELPER = toTasks(`import { helper } from "./helper.ts";`);
 
+const toMethods = (text: string) => ({
+  "tasks.ts":
+    `import { method, task } from "${QUIVER}"; import { Ising } from "./ising.ts"; ${text}`,
+});
+const ENERGY =
+  `export const simulate = task(import.meta, method(Ising, "energy"), { name: "simulate" });`;
+const ISING = "const j = 1; const other = 2; export class Ising {" +
+  "energy(b) { return this.scale(b); } scale(b) { return b * j; } }";
+
 const CASES: Readonly<Record<string, Case>> = {
+  "the method of a class": {
+    fn: "function (b) { return this.scale(b); }",
+    method: "energy",
+    files: { ...toMethods(`const unused = 1; ${ENERGY}`), "ising.ts": ISING },
+    same: [
+      toMethods(`const unused = 2; ${ENERGY}`),
+      { "ising.ts": ISING.replace("other = 2", "other = 3") },
+    ],
+    other: [
+      { "ising.ts": ISING.replace("j = 1", "j = 2") },
+      { "ising.ts": ISING.replace("b * j", "b + j") },
+    ],
+  },
+  "methods of one name of two classes": {
+    fn: "function (b) { return b; }",
+    method: "energy",
+    files: {
+      ...toMethods(`const unused = 1; ${ENERGY} class Potts { energy(b) { return b; } }
+        task(import.meta, method(Potts, "energy"), { name: "potts" });`),
+      "ising.ts": ISING,
+    },
+    other: [
+      toMethods(`const unused = 2; ${ENERGY} class Potts { energy(b) { return b; } }
+        task(import.meta, method(Potts, "energy"), { name: "potts" });`),
+    ],
+  },
+  "a function that is given its this": {
+    fn: "function (b) { return this.size * scale(b); }",
+    method: "",
+    files: {
+      ...toMethods(`const unused = 1; const scale = (b) => 2 * b;
+        export const simulate = task(import.meta, method(FN), { name: "simulate" });`),
+      "ising.ts": ISING,
+    },
+    same: [
+      toMethods(`const unused = 2; const scale = (b) => 2 * b;
+        export const simulate = task(import.meta, method(FN), { name: "simulate" });`),
+      { "ising.ts": ISING.replace("j = 1", "j = 2") },
+    ],
+    other: [
+      toMethods(`const unused = 1; const scale = (b) => 3 * b;
+        export const simulate = task(import.meta, method(FN), { name: "simulate" });`),
+    ],
+  },
   "a function made in a factory": {
     fn: "(x) => x * factor",
     files: {
