@@ -14,6 +14,7 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { Deserializer, Serializer } from "node:v8";
+import type { ProjectTable } from "../../call/projects.ts";
 import { mainModule } from "../current_worker.ts";
 import { PIECE_BYTES } from "./pieces.ts";
 import type { CloseReply, ParentFrame, PlainCallFrame, SmallAnswers } from "../wire/frames.ts";
@@ -208,6 +209,8 @@ export interface Greeting {
   readonly name: string;
   /** The URL of the program's main module. */
   readonly mainModule: string;
+  /** The projects of the modules of its tasks. */
+  readonly projects: ProjectTable;
   /** The path of that, as Node has it. */
   readonly script: string;
 }
@@ -263,8 +266,8 @@ function isSameTask(frame: ProcessFrame | SameTaskFrame): frame is SameTaskFrame
 }
 
 /** Makes the first frame. */
-export function toGreeting(name: string): Greeting {
-  return { name, mainModule: mainModule(), script: process.argv[1] ?? "" };
+export function toGreeting(name: string, projects: ProjectTable): Greeting {
+  return { name, mainModule: mainModule(), projects, script: process.argv[1] ?? "" };
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { adoptMainModule, enterWorker } from "../current_worker.ts";
+import { adoptMainModule, adoptProjects, enterWorker } from "../current_worker.ts";
 import { runCloseHook, ServedCalls } from "../served_calls.ts";
 import { type AnswerFrame, valueOfAnswer, withValue } from "../wire/frames.ts";
 import { planTransfer } from "../wire/large_buffers.ts";
@@ -98,9 +98,10 @@ function toText(error: unknown): string {
 }
 
 /** Comes before all calls, and so before any code of theirs. */
-function greet({ name, mainModule, script }: Greeting): void {
+function greet({ name, mainModule, projects, script }: Greeting): void {
   enterWorker(name);
   adoptMainModule(mainModule);
+  adoptProjects(projects);
   process.argv[1] = script;
 }
 

@@ -8,6 +8,7 @@ import { openSync } from "node:fs";
 import { Readable } from "node:stream";
 import { type ArrivalCheck, GiveUpTimer, nextTurn } from "../../base/abortable.ts";
 import type { WorkerDeath } from "../../base/errors.ts";
+import { findProjects } from "../../call/projects.ts";
 import { isThread } from "../current_worker.ts";
 import { requireOpenFiles } from "../open_files.ts";
 import {
@@ -108,7 +109,7 @@ export async function openProcessChild(
   }
   const known = mayReadAll(permissionFlags) ? undefined : { loaded: new Set(loaded), modules };
   const opened = new ProcessChild(child, reading, known);
-  opened.send([toGreeting(name)]);
+  opened.send([toGreeting(name, findProjects(loaded))]);
   return opened;
 }
 

@@ -1,3 +1,4 @@
+import type { ProjectTable } from "../../call/projects.ts";
 import type { BegunItems, CallRequest, RunResult, ThrownValue } from "../worker.ts";
 
 // How calls and their answers travel: each as an array of its own, beside Comlink's messages.
@@ -249,6 +250,8 @@ export interface ProgramMessage {
   readonly type: "quiver.program";
   /** The URL of the program's main module. */
   readonly mainModule: string;
+  /** The projects that the program knows. */
+  readonly projects: ProjectTable;
 }
 
 /** How the close hook ended. */
