@@ -81,9 +81,9 @@ export interface ObservedCall {
 
 /**
  * Who follows what an executor does. Each hook is optional; what one throws is warned of once and
- * harms no call. A call that the cache answers never gets so far. Of a map, items that travel together
- * (a chunk) are one call, which ends with `"value"` although some of its items have failed; those that
- * are then run again, or elsewhere, are calls of their own, and so are those of many that are sent first.
+ * harms no call. A call that the cache answers never gets so far. Of a map, each item is a call, as in the
+ * statistics; that one has begun which travels behind others (in a chunk) is told when its worker next
+ * says how some have ended.
  */
 export interface ExecutorObserver {
   /** A call waits for a worker. */

@@ -1,6 +1,6 @@
 // Before all that needs a runtime, as it refuses others than Deno.
 import "../base/ambient.ts";
-import { showOption } from "../base/check_options.ts";
+import { checkIsOptions, showOption } from "../base/check_options.ts";
 import { Executor } from "./executor.ts";
 import { type ExecutorOptions, toExecutorSettings } from "./options.ts";
 
@@ -96,7 +96,9 @@ class SharedExecutor {
   readonly #successor = (): ReusableExecutor =>
     this.#current?.closed === false ? this.#current : this.get({ ...this.#options, reuse: false });
 
-  get({ reuse = "auto", ...options }: ReusableExecutorOptions): ReusableExecutor {
+  get(all: ReusableExecutorOptions): ReusableExecutor {
+    checkIsOptions("get an executor", all);
+    const { reuse = "auto", ...options } = all;
     if (reuse !== "auto" && typeof reuse !== "boolean") {
       throw new TypeError(
         `Cannot get an executor: \`reuse\` is "auto", true or false, not ${showOption(reuse)}`,

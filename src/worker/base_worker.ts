@@ -72,6 +72,10 @@ export interface WorkerTransport {
 
 /** How long a worker that runs nothing may leave alone what it was sent, in milliseconds. */
 export const PATIENCE = 5000;
+/** A message is large that took so many milliseconds to write. */
+export const LARGE = 50;
+/** How many times as long as to write one it may take to read it, on a busy machine. */
+export const READING = 10;
 /**
  * How long one may read no message before the body of a call has begun, in milliseconds: the module of
  * its task may compute when it is loaded.
@@ -138,7 +142,7 @@ export class BaseWorker implements Worker {
 
   /** How long it may be silent in a phase, in milliseconds. */
   patience(phase: WorkerPhase): number {
-    const { patience } = this.#kind;
+    const patience = this.#kind.patience + this.#calls.readingTime;
     return phase === "preparing" ? Math.max(patience, LOADING_PATIENCE) : patience;
   }
 
@@ -308,6 +312,8 @@ export class SentCalls {
   /** Neither ended nor taken back, oldest first. */
   #calls: SentCall[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
+  /** How long the worker may take to read what calls were sent with, by their slots; seldom any. */
+  #reading: Map<number, number> | undefined;
   #answers = 0;
   readonly #leaving = Promise.withResolvers<void>();
 
@@ -345,6 +351,13 @@ export class SentCalls {
   /** How often the worker has answered. */
   get answers(): number {
     return this.#answers;
+  }
+
+  /** How long the worker may take to read what it has not answered, in milliseconds. */
+  get readingTime(): number {
+    let sum = 0;
+    for (const time of this.#reading?.values() ?? []) sum += time;
+    return sum;
   }
 
   /** How far the worker is with the oldest call. */
@@ -388,6 +401,16 @@ export class SentCalls {
     this.#sent[slot] = call;
     this.#calls.push(call);
     return slot;
+  }
+
+  /**
+   * A message with calls is large.
+   *
+   * @param slot That of one of the calls.
+   * @param time How long it takes at most to be read, in milliseconds.
+   */
+  noteLarge(slot: number, time: number): void {
+    if (this.#sent[slot] !== undefined) (this.#reading ??= new Map()).set(slot, time);
   }
 
   /** Lets a call's code call functions of the caller's. */
@@ -540,6 +563,7 @@ export class SentCalls {
     const call = this.#sent[slot];
     if (call === undefined) return undefined;
     this.#sent[slot] = undefined;
+    this.#reading?.delete(slot);
     this.#slots.push(slot);
     this.#answers++;
     call.callbacks?.end();

@@ -115,6 +115,46 @@ for (const workerType of ["web", "process", "inline"] as const) {
     assertEquals(readMarks(folder.path), [0, 1]);
   });
 
+  test("Executor tells an observer of each item of a map what its statistics count", async () => {
+    await using folder = await openSharedFolder();
+    const stories = new Map<number, string[]>();
+    const note = (what: string) => ({ id }: { readonly id: number }) =>
+      void stories.set(id, [...stories.get(id) ?? [], what]);
+    const executor = open({
+      observer: {
+        queued: note("queued"),
+        started: note("started"),
+        retried: note("retried"),
+        finished: (call) => note(call.outcome)(call),
+      },
+    });
+    const count = (story: string) =>
+      [...stories.values()].filter((one) => `${one}` === story).length;
+    const dies = workerType === "web" ? "close" : workerType === "process" ? "exit" : undefined;
+    const items = marks(folder.path, 40, { 7: "wait", ...(dies && { 20: dies }) });
+    const given: unknown[] = [];
+    const results = (async () => {
+      for await (const who of executor.map(mark, items, { chunkSize: 10 })) given.push(who);
+    })();
+    results.catch(() => {});
+    await until(() => readMarks(folder.path).length === 8 && count("queued,started,value") === 7);
+    const { queued, running } = executor.statistics();
+    assertEquals([count("queued"), count("queued,started")], [queued, running]);
+    assertEquals([queued, running], [32, 1]);
+    await folder.write("7.go");
+    if (dies === undefined) await results;
+    else await assertRejects(() => results, WorkerDiedError);
+    await executor.shutdown();
+    const { completed, failed, retried } = executor.statistics();
+    assertEquals([stories.size, retried], [40, 0]);
+    assertEquals([count("queued,started,value"), count("queued,started,died")], [
+      completed,
+      failed,
+    ]);
+    assertEquals(failed, dies === undefined ? 0 : 1);
+    assertEquals(count("queued,dropped"), 40 - completed - failed);
+  });
+
   test("Executor.statistics() counts the items of a chunk that have not begun as queued", async () => {
     await using folder = await openSharedFolder();
     await using executor = open();

@@ -122,6 +122,9 @@ for (const workerType of WORKER_TYPES) {
     assertThrows(() => get({ reuse: "yes" as never }), TypeError, "`reuse` is");
     assertThrows(() => get({ maxWorkers: 0 }), RangeError, "maxWorkers");
     assertThrows(() => get({ worker: 1 } as never), TypeError, '"worker"');
+    for (const count of [2, null, "2"]) {
+      assertThrows(() => getReusableExecutor(count as never), TypeError, "the options are");
+    }
     return Promise.resolve();
   });
 }

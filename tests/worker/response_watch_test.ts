@@ -1,6 +1,10 @@
 // collaboration: how a worker is noticed that takes nothing up, or cannot say that it has begun
-import { assertEquals } from "@std/assert";
-import { SentCalls } from "../../src/worker/base_worker.ts";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { BaseWorker, SentCalls } from "../../src/worker/base_worker.ts";
+import { openProcessWorker } from "../../src/worker/process/process_worker.ts";
+import { openWebWorker } from "../../src/worker/web/web_worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
+import { deed } from "./contract.ts";
 import {
   ResponseWatch,
   type WatchedWorker,
@@ -8,6 +12,8 @@ import {
 } from "../../src/worker/response_watch.ts";
 import { Claims } from "../../src/worker/web/claims.ts";
 import type { CallListener, RunResult } from "../../src/worker/worker.ts";
+
+leaveNothing();
 
 /** A worker that is looked at, and of which the test says what is seen. */
 class FakeWorker implements WatchedWorker {
@@ -107,6 +113,35 @@ Deno.test("SentCalls.phase is that of a call that is to end, and has not begun",
   assertEquals([calls.cancel(listener.follower), calls.phase], ["forestalled", "preparing"]);
   assertEquals([claims.begin(slot), claims.isAborted(slot)], [false, true]);
 });
+
+for (const kind of ["web", "process"] as const) {
+  Deno.test(`a ${kind} worker gets time to read what took long to write`, async () => {
+    const entry = new URL(
+      `testdata/${kind === "web" ? "entry" : "process_entry"}.ts`,
+      import.meta.url,
+    );
+    await using worker = await (kind === "web" ? openWebWorker : openProcessWorker)(entry, {
+      name: "test",
+    });
+    assertInstanceOf(worker, BaseWorker);
+    const patience = () => Math.floor(worker.patience("waiting"));
+    assertEquals(patience(), 5000);
+    const slow = {
+      get slow() {
+        for (const end = performance.now() + 60; performance.now() < end;);
+        return true;
+      },
+    };
+    for (const value of [slow, new Float64Array(1e6)]) {
+      const runs = [worker.run(deed("echo", value)), worker.run(deed("noop"))];
+      // They are written in the same turn.
+      await Promise.resolve();
+      if (value === slow || kind === "process") assert(patience() >= 5600, `${patience()} ms`);
+      await Promise.all(runs);
+      assertEquals(patience(), 5000);
+    }
+  });
+}
 
 /** Notes how a call ends. */
 class NotedEnd implements CallListener {

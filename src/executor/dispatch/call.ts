@@ -10,7 +10,7 @@ import type {
   RunResult,
 } from "../../worker/worker.ts";
 import type { WorkerOutputLine } from "../call_options.ts";
-import { OUTPUT, STARTED } from "../wire/call_context.ts";
+import { type EndedItems, ITEMS, OUTPUT, STARTED } from "../wire/call_context.ts";
 import { rejectWithCallers } from "./callers.ts";
 import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
@@ -31,6 +31,12 @@ export interface CallItems {
   readonly retried: number;
   /** Whether a worker gives those back that it has not begun after a while. */
   readonly sliced: boolean;
+  /** What the first of them is known by where somebody observes calls; those behind it follow. */
+  firstId: number | undefined;
+  /** How often each was run before, as a part of something else. */
+  readonly attempts: number;
+  /** Those of the items that have just ended that are run again, and what they threw. */
+  readonly retriedItems: readonly (readonly [index: number, error: unknown])[];
   /**
    * Tells how many go to a worker at once.
    *
@@ -158,6 +164,8 @@ export interface CallEvents {
   overdue(call: DispatchedCall): void;
   /** So many items of a call were computed, so many have failed, and so many of those are run again. */
   itemsEnded(completed: number, failed: number, retried: number): void;
+  /** Items of a call have ended, the first of which is known by the id. */
+  itemsTold(call: DispatchedCall, firstId: number, ended: EndedItems): void;
   /** The call prints, also when it was given up. */
   printed(call: DispatchedCall, output: PrintedOutput): void;
 }
@@ -196,6 +204,8 @@ export class DispatchedCall
   sentItems = 0;
   /** Whether the items that had not begun were taken back from its worker. */
   taken = false;
+  /** The id of the last of its items that an observer was told of as begun at its worker. */
+  toldItem = 0;
   readonly #events: CallEvents;
   readonly #observer: CallObserver;
   #worker: PoolWorker<DispatchedCall> | undefined;
@@ -316,6 +326,7 @@ export class DispatchedCall
   send(worker: PoolWorker<DispatchedCall>): void {
     this.at = "worker";
     this.taken = false;
+    this.toldItem = 0;
     this.#worker = worker;
   }
 
@@ -392,9 +403,10 @@ export class DispatchedCall
 
   #tell(kind: string, data: unknown): void {
     const { items } = this.#observer;
-    const { completed = 0, failed = 0, retried = 0 } = items ?? {};
+    const { completed = 0, failed = 0, retried = 0, firstId = 0 } = items ?? {};
     this.#observer.onMessage?.(kind, data);
     if (items === undefined) return;
+    if (kind === ITEMS) this.#events.itemsTold(this, firstId, data as EndedItems);
     this.#events.itemsEnded(
       items.completed - completed,
       items.failed - failed,

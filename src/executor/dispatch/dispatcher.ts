@@ -12,6 +12,7 @@ import type { BegunItems, CallRequest, Outcome, RunResult } from "../../worker/w
 import type { CallStatistics, OutputTaker, WorkerEnding } from "../call_options.ts";
 import {
   type CallLimits,
+  type EndedItems,
   ITEMS,
   sourcesOf,
   withFlags,
@@ -392,6 +393,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   itemsEnded(completed: number, failed: number, retried: number): void {
     this.#metrics.counters.ranItems(completed, failed, retried);
+  }
+
+  itemsTold(call: Call, firstId: number, ended: EndedItems): void {
+    this.#metrics.itemsEnded(call, firstId, ended);
   }
 
   printed(call: Call, output: PrintedOutput): void {

@@ -1,6 +1,7 @@
 import { WorkerDiedError } from "../../base/errors.ts";
 import type { Outcome } from "../../worker/worker.ts";
 import type { CallStatistics, FinishedCall, ObservedCall } from "../call_options.ts";
+import type { EndedItems } from "../wire/call_context.ts";
 import type { DispatchedCall } from "./call.ts";
 import type { SafeObserver } from "./observer.ts";
 
@@ -165,9 +166,15 @@ export class DispatchMetrics {
     return ++this.#lastId;
   }
 
-  /** A call waits for a worker. */
+  /** A call waits for a worker: its items, if it has some, which are known by ids of their own. */
   queued(call: DispatchedCall): void {
-    this.#observer?.tell("queued", toObserved(call));
+    const { items, request: { task } } = call;
+    if (items === undefined) return this.#observer?.tell("queued", toObserved(call));
+    // Those that were divided from others, or are run again.
+    if (items.firstId !== undefined || this.#observer === undefined) return;
+    const first = items.firstId = this.#lastId + 1;
+    this.#lastId += items.size;
+    for (let id = first; id <= this.#lastId; id++) this.#observer.tell("queued", { id, task });
   }
 
   /** Whether somebody wants to know when a call begins. */
@@ -175,9 +182,61 @@ export class DispatchMetrics {
     return this.#observer?.has("started") ?? false;
   }
 
-  /** A call's body has begun. */
+  /** A call's body has begun, or that of the first of its items. */
   begun(call: DispatchedCall): void {
-    this.#observer?.tell("started", { ...toObserved(call), worker: call.workerName ?? "" });
+    if (this.#observer !== undefined && call.size > 0) this.#started(call, toObserved(call).id);
+  }
+
+  /**
+   * Items of a call have ended, and another one may have begun.
+   *
+   * @param firstId The id of the first of them.
+   */
+  itemsEnded(call: DispatchedCall, firstId: number, { values, failures = [] }: EndedItems): void {
+    if (this.#observer === undefined) return;
+    const failed = new Map(failures);
+    const retried = new Map(call.items?.retriedItems);
+    for (let index = 0; index < values.length; index++) {
+      const id = firstId + index;
+      this.#started(call, id);
+      const again = retried.get(index);
+      if (again === undefined) this.#finished(call, id, failed.has(index) ? "error" : "value");
+      else {
+        const { task } = call.request;
+        this.#observer.tell("retried", { id, task, attempt: toAttempt(call) + 1, error: again });
+      }
+    }
+    // It shows as begun where its worker says so; else it is told of when it has ended.
+    const { items, sentItems } = call;
+    const ended = sentItems - (items?.size ?? 0);
+    if (items?.firstId !== undefined && items.size > 0 && call.begunItems > ended) {
+      this.#started(call, items.firstId);
+    }
+  }
+
+  #started(call: DispatchedCall, id: number): void {
+    if (call.items !== undefined) {
+      if (id <= call.toldItem) return;
+      call.toldItem = id;
+    }
+    const { task } = call.request;
+    this.#observer?.tell("started", { id, task, worker: call.workerName ?? "" });
+  }
+
+  #finished(call: DispatchedCall, id: number, outcome: FinishedCall["outcome"]): void {
+    const { request: { task }, since } = call;
+    this.#observer?.tell("finished", { id, task, outcome, time: performance.now() - since });
+  }
+
+  /** A call has ended, or all of its items that are left. */
+  #allFinished(call: DispatchedCall, outcome: FinishedCall["outcome"]): void {
+    if (this.#observer === undefined) return;
+    const { id } = toObserved(call);
+    for (let item = id; item < id + call.size; item++) {
+      // What a worker was about when it died has begun; and whoever fails with all others has, too.
+      if (outcome !== "dropped" && call.items !== undefined) this.#started(call, item);
+      this.#finished(call, item, outcome);
+    }
   }
 
   /** A call that somebody waits for came back from its worker. */
@@ -185,9 +244,8 @@ export class DispatchMetrics {
     const age = this.clock.now - call.since;
     const { items, sentItems } = call;
     // One that travels alone is a call like any other.
-    if (items === undefined || items.alone || outcome.type === "error") {
-      return this.counters.ran(outcome, age);
-    }
+    if (items === undefined || items.alone) return this.counters.ran(outcome, age);
+    if (outcome.type === "error") return this.counters.ranItems(0, items.size, 0);
     this.counters.timedItems(sentItems, outcome.duration, age);
   }
 
@@ -199,25 +257,27 @@ export class DispatchMetrics {
   /** A call that has failed is run once more. */
   retried(call: DispatchedCall, error: unknown): void {
     this.counters.retried();
-    this.#observer?.tell("retried", { ...toObserved(call), attempt: call.retried + 1, error });
+    this.#observer?.tell("retried", { ...toObserved(call), attempt: toAttempt(call), error });
   }
 
   /** A call has its outcome. */
   resolved(call: DispatchedCall, { type }: Outcome): void {
-    this.#observer?.tell("finished", toFinished(call, type));
+    this.#allFinished(call, type);
   }
 
   /** A call has none. */
   rejected(call: DispatchedCall, reason: unknown): void {
     const outcome = reason instanceof WorkerDiedError ? "died" : "dropped";
-    this.#observer?.tell("finished", toFinished(call, outcome));
+    this.#allFinished(call, outcome);
   }
 }
 
-function toObserved({ id, request }: DispatchedCall): ObservedCall {
-  return { id, task: request.task };
+/** What an observer knows a call by, or the first of its items. */
+function toObserved({ id, items, request }: DispatchedCall): ObservedCall {
+  return { id: items?.firstId ?? id, task: request.task };
 }
 
-function toFinished(call: DispatchedCall, outcome: FinishedCall["outcome"]): FinishedCall {
-  return { ...toObserved(call), outcome, time: performance.now() - call.since };
+/** Which attempt at a call comes now. */
+function toAttempt({ items, retried }: DispatchedCall): number {
+  return (items?.attempts ?? 0) + retried + 1;
 }

@@ -106,6 +106,8 @@ export class ChunkCall {
   readonly cancellation: CancelSignal;
   /** Whether items may be sent again that have not begun; else each travels alone. */
   readonly divisible: boolean;
+  /** What the first of the items is known by where somebody observes them. */
+  firstId: number | undefined;
   readonly #listener: ItemListener;
   readonly #scope = currentScope();
   readonly #done = Promise.withResolvers<void>();
@@ -225,6 +227,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
   /** Whether a worker had them and did not begin them: they take longer than was thought. */
   #returned = false;
   alone = false;
+  retriedItems: ChunkResult["failures"] = [];
   completed = 0;
   failed = 0;
   retried = 0;
@@ -273,6 +276,19 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
 
   get size(): number {
     return this.#end - this.#begin;
+  }
+
+  get firstId(): number | undefined {
+    const { firstId } = this.#call;
+    return firstId === undefined ? undefined : firstId + this.#begin;
+  }
+
+  set firstId(id: number) {
+    this.#call.firstId = id - this.#begin;
+  }
+
+  get attempts(): number {
+    return Math.max(0, (this.#call.route.options?.retries ?? 0) - this.#retries);
   }
 
   get sliced(): boolean {
@@ -425,6 +441,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
       ? result.failures.filter(([, error]) => isRetriable(error))
       : [];
     this.retried += retried.length;
+    this.retriedItems = retried;
     let from = 0;
     for (const [index] of retried) {
       this.#call.ended(begin + from, partOf(result, from, index));

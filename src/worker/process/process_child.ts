@@ -184,7 +184,6 @@ export class ProcessChild {
   /** How often it has answered, and how often it has written anything, as far as that was read. */
   #answers = 0;
   #pieces = 0;
-  #unsentBytes = 0;
 
   /**
    * Takes over a process.
@@ -231,21 +230,17 @@ export class ProcessChild {
     this.#errors.release();
   }
 
-  /** How many bytes are on their way to the process. */
-  get unsentBytes(): number {
-    return this.#unsentBytes;
-  }
-
-  /** Sends frames; throws when structured clone refuses one of them. */
-  send(batch: readonly ProcessFrame[]): void {
+  /**
+   * Sends frames.
+   *
+   * @returns How many bytes they are.
+   * @throws What structured clone throws when it refuses one of them.
+   */
+  send(batch: readonly ProcessFrame[]): number {
     const bytes = toBatch(batch);
     // A process that has just ended takes no more; its end tells what becomes of the calls.
-    if (!this.#child.connected) return;
-    for (const piece of toPieces(bytes)) {
-      const { length } = piece;
-      this.#unsentBytes += length;
-      this.#child.send(piece, () => this.#unsentBytes -= length);
-    }
+    if (this.#child.connected) { for (const piece of toPieces(bytes)) this.#child.send(piece); }
+    return bytes.length;
   }
 
   /** The process says that it ends now. */

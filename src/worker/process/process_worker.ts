@@ -8,7 +8,9 @@ import { abortable, type ArrivalCheck, GiveUpTimer } from "../../base/abortable.
 import { type WorkerDeath, WorkerDiedError, WorkerInitError } from "../../base/errors.ts";
 import {
   BaseWorker,
+  LARGE,
   PATIENCE,
+  READING,
   refuseNesting,
   SentCalls,
   type WorkerTransport,
@@ -197,6 +199,7 @@ class ProcessMessages implements ProcessReading {
 }
 
 class ProcessKind implements WorkerTransport {
+  readonly patience = PATIENCE;
   readonly ended: Promise<WorkerDeath>;
   readonly #child: ProcessChild;
   readonly #calls: SentCalls;
@@ -253,11 +256,6 @@ class ProcessKind implements WorkerTransport {
     return this.#child.checkArrivals();
   }
 
-  /** What is large is on its way for a while. */
-  get patience(): number {
-    return PATIENCE + this.#child.unsentBytes / SLOWEST_PIPE;
-  }
-
   stopped(signal: AbortSignal): Promise<boolean> {
     return abortable(this.ended, signal).then(() => true, () => false);
   }
@@ -267,7 +265,7 @@ class ProcessKind implements WorkerTransport {
     const batch = this.#batch;
     this.#batch = [];
     try {
-      this.#child.send(batch);
+      this.#send(batch);
     } catch {
       // One frame spoils its batch: each goes alone, so that only the guilty one fails.
       for (const frame of batch) this.#sendAlone(frame);
@@ -275,9 +273,21 @@ class ProcessKind implements WorkerTransport {
     for (const buffer of this.#moved.splice(0)) if (!buffer.detached) buffer.transfer();
   }
 
+  #send(batch: readonly CallFrame[]): void {
+    const begun = performance.now();
+    const bytes = this.#child.send(batch);
+    const time = READING * (performance.now() - begun);
+    // What is large is on its way for a while, too.
+    const large = time > READING * LARGE || bytes > LARGE * SLOWEST_PIPE;
+    const [first] = batch;
+    if (large && first !== undefined) {
+      this.#calls.noteLarge(first[0], time + bytes / SLOWEST_PIPE);
+    }
+  }
+
   #sendAlone(frame: CallFrame): void {
     try {
-      this.#child.send([frame]);
+      this.#send([frame]);
     } catch (cause) {
       this.#claims.withdraw(frame[0]);
       this.#calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause));

@@ -16,6 +16,8 @@ export interface BatchingEndpointOptions<S, R> {
   refused: (frame: S, cause: unknown) => void;
   /** Is told after each post. */
   posted?: () => void;
+  /** Is told of what has just been posted, and how long that took, in milliseconds. */
+  wrote?: (batch: readonly unknown[], time: number) => void;
 }
 
 /** Tells a batch from what a task posts on its own account. */
@@ -121,6 +123,8 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
   }
 
   #post(batch: readonly unknown[], moved: Map<unknown, ArrayBuffer[]> | undefined): void {
+    const { wrote } = this.#options;
+    const begun = wrote === undefined ? 0 : performance.now();
     try {
       if (moved === undefined) this.#end.postMessage(batch);
       else {
@@ -135,6 +139,7 @@ export class BatchingEndpoint<S extends readonly unknown[], R extends readonly u
       } else this.#options.refused(batch[1] as S, cause);
       return;
     }
+    wrote?.(batch, performance.now() - begun);
     this.#options.posted?.();
   }
 }

@@ -7,12 +7,15 @@ import type { ArrivalCheck } from "../../base/abortable.ts";
 import type { WorkerDeath } from "../../base/errors.ts";
 import {
   BaseWorker,
+  LARGE,
   PATIENCE,
+  READING,
   refuseNesting,
   SentCalls,
   type WorkerTransport,
 } from "../base_worker.ts";
 import {
+  type CallFrame,
   type CloseReply,
   type ControlFrame,
   type ExposedWorker,
@@ -78,6 +81,12 @@ class WebKind implements WorkerTransport {
         // What goes to a call that runs is sent at once, and whoever sends it is told.
         if (isControlFrame(frame)) return;
         calls.reject(frame[0], toRequestError(fromCallFrame(frame), cause));
+      },
+      wrote: (batch, time) => {
+        if (time < LARGE) return;
+        // Comlink's messages are objects.
+        const call = batch.find((message): message is CallFrame => Array.isArray(message));
+        if (call !== undefined) calls.noteLarge(call[0], READING * time);
       },
     });
     this.#remote = wrap<ExposedWorker>(this.#endpoint);
