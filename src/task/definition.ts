@@ -536,7 +536,10 @@ function toInput(input: string | URL, { module, name }: TaskAddress): TaskInput 
   const path = toAbsolute(toPath(input, `define task "${name}" with the option \`inputs\``));
   const text = String(input);
   const folder = module.slice(0, module.lastIndexOf("/") + 1);
-  return { name: text.startsWith(folder) ? `./${text.slice(folder.length)}` : text, path };
+  return {
+    name: folder !== "" && text.startsWith(folder) ? `./${text.slice(folder.length)}` : text,
+    path,
+  };
 }
 
 function isImportMeta(origin: ImportMeta | URL | string): origin is ImportMeta {
