@@ -38,8 +38,7 @@ export function registerTask(task: object, definition: TaskDefinition): void {
   const { module, name } = definition.address;
   const tasks = TASKS.get(module) ?? new Map<string, TaskDefinition>();
   TASKS.set(module, tasks);
-  if (definition.isOfRepl) tasks.delete(name);
-  if (tasks.has(name)) {
+  if (tasks.has(name) && !definition.isOfRepl) {
     throw new TypeError(
       `Cannot define task "${name}": "${module}" has a task of that name already; ` +
         "give one of them another name with the option `name`",
