@@ -105,7 +105,8 @@ export class CacheConfig {
 
   #describeFiles(): string {
     const names = new Set(this.#files.flatMap(({ caches }) => Object.keys(caches)));
-    const paths = this.#files.map(({ path }) => `"${path}"`).join(" and ");
+    const unread = this.#unread === undefined ? "" : ` ("${this.#unread}" may not be read)`;
+    const paths = this.#files.map(({ path }) => `"${path}"`).join(" and ") + unread;
     return names.size === 0
       ? `${paths}, which name no caches`
       : `${paths}; the caches are ${Array.from(names).join(", ")}`;

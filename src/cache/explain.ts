@@ -60,6 +60,14 @@ export type Reason =
     /** The same in the call that is asked for. */
     readonly is?: Digest;
   }
+  /** Only calls of a task and file of the same names elsewhere are known, as after a file has moved. */
+  | {
+    readonly kind: "module";
+    /** What its module is known by in the known call. */
+    readonly was: string;
+    /** The same in the call that is asked for. */
+    readonly is: string;
+  }
   /** Other parameters do not count. */
   | { readonly kind: "ignored" }
   /** The known call has a key of other rules, which `rekey()` can make anew. */
@@ -159,7 +167,8 @@ export async function explainCall(
   const record = key === undefined ? undefined : await cache.record(key);
   const hit = key !== undefined && await cache.contains(key);
   if (record !== undefined && !hit) first.push({ kind: "value missing", result: record.result });
-  const nearest = await findNearest(cache, call);
+  const nearest = await findNearest(cache, call, ({ module }) => module === call.module) ??
+    await findNearest(cache, call, ({ module }) => isNamesake(module, call.module));
   if (nearest === undefined) {
     if (record === undefined) first.push({ kind: "never seen" });
     return toExplanation({ ...about, hit }, first);
@@ -168,14 +177,21 @@ export async function explainCall(
   return toExplanation({ ...about, hit, nearest }, reasons);
 }
 
+/** Whether a module may be another one that has moved: the names of the files are the same. */
+function isNamesake(a: unknown, b: string): boolean {
+  return typeof a === "string" && a.split("/").at(-1) === b.split("/").at(-1);
+}
+
 /** The call of the same task that differs least, and of those the newest. */
-async function findNearest(cache: Cache, call: ExplainedCall): Promise<CallRecord | undefined> {
+async function findNearest(
+  cache: Cache,
+  call: ExplainedCall,
+  isMeant: (record: CallRecord) => boolean,
+): Promise<CallRecord | undefined> {
   let nearest: CallRecord | undefined;
   let least = Infinity;
   for await (const record of cache.records()) {
-    if (record.task !== call.task || record.module !== call.module || record.key === call.key) {
-      continue;
-    }
+    if (record.task !== call.task || record.key === call.key || !isMeant(record)) continue;
     const distance = distanceOf(record, call);
     const newer = nearest === undefined || endOf(record) > endOf(nearest);
     if (distance > least || (distance === least && !newer)) continue;
@@ -240,6 +256,9 @@ async function toReasons(
   call: ExplainedCall,
 ): Promise<Reason[]> {
   const reasons: Reason[] = [];
+  if (record.module !== call.module) {
+    reasons.push({ kind: "module", was: record.module, is: call.module });
+  }
   if (record.scheme !== KEY_SCHEME) {
     reasons.push({ kind: "rules", was: record.scheme, is: KEY_SCHEME });
   }
@@ -381,6 +400,8 @@ function toLine(reason: Reason): string {
     case "read":
       return `${reason.what === "env" ? "variable" : "file"} ${reason.name}: ` +
         `${toSide(reason.was, undefined)} → ${toSide(reason.is, undefined)}`;
+    case "module":
+      return `module: ${reason.was} → ${reason.is}; rekey() carries calls over`;
     case "ignored":
       return "other parameters do not count";
     case "rules":

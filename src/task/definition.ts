@@ -53,8 +53,7 @@ export function registerTask(task: object, definition: TaskDefinition): void {
   const { module, name } = definition.address;
   const tasks = TASKS.get(module) ?? new Map<string, TaskDefinition>();
   TASKS.set(module, tasks);
-  if (definition.isOfRepl) tasks.delete(name);
-  if (tasks.has(name)) {
+  if (tasks.has(name) && !definition.isOfRepl) {
     throw new TypeError(
       `Cannot define task "${name}": "${module}" has a task of that name already; ` +
         "give one of them another name with the option `name`",
@@ -587,7 +586,10 @@ function toInput(input: string | URL, { module, name }: TaskAddress): TaskInput 
   const path = toAbsolute(toPath(input, `define task "${name}" with the option \`inputs\``));
   const text = String(input);
   const folder = module.slice(0, module.lastIndexOf("/") + 1);
-  return { name: text.startsWith(folder) ? `./${text.slice(folder.length)}` : text, path };
+  return {
+    name: folder !== "" && text.startsWith(folder) ? `./${text.slice(folder.length)}` : text,
+    path,
+  };
 }
 
 /** Whether a function, or one inside of it, may use `this`. */

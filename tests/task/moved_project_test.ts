@@ -186,6 +186,10 @@ Deno.test("rekey() and accept() carry over what was known by the URL of the modu
     const backdate = async (): Promise<void> => {
       await rekey(cache, { change: () => ({ module: added.address.module }) });
       assertEquals(await added.contains(1), false);
+      const explanation = await added.explain(1);
+      const { identity: { module }, address } = added;
+      assertEquals(explanation.reasons, [{ kind: "module", was: address.module, is: module }]);
+      assertStringIncludes(String(explanation), `module: ${address.module} → ${module}; rekey()`);
     };
     await added(1);
     await backdate();
