@@ -1,7 +1,8 @@
+import { InstanceError } from "../base/errors.ts";
 import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
 import { endOf } from "../call/call_query.ts";
 import { KEY_SCHEME } from "../call/call_key.ts";
-import type { Digest } from "../value/value.ts";
+import type { Digest, Found } from "../value/value.ts";
 import { type Cache, checkCache } from "./cache.ts";
 
 /** Why the result of a call is not known, or how a call differs from another one. */
@@ -343,8 +344,19 @@ async function storedValue(
   cache: Cache,
   { value }: ArgumentRecord,
 ): Promise<{ readonly value: unknown } | undefined> {
-  const found = value === undefined ? undefined : await cache.value(value);
-  return found?.hit === true ? { value: found.value } : undefined;
+  if (value === undefined) return undefined;
+  const found = await readStored(cache, value);
+  return found.hit ? { value: found.value } : undefined;
+}
+
+/** Of a class that is not known here, what stands for its instances tells people as much. */
+async function readStored(cache: Cache, digest: Digest): Promise<Found<unknown>> {
+  try {
+    return await cache.value(digest);
+  } catch (error) {
+    if (!(error instanceof InstanceError)) throw error;
+    return await cache.stores.values.get(digest);
+  }
 }
 
 function isSmall(

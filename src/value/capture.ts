@@ -19,6 +19,7 @@ import {
   makeInstances,
   StoredInstance,
   takeApart,
+  temporalNameOf,
 } from "./class_registry.ts";
 import { FileHandle } from "./file/file_handle.ts";
 import { isDigestible } from "./symbols.ts";
@@ -96,15 +97,6 @@ const LEAVES: ReadonlyMap<object, (value: object) => object> = new Map<
   [URL.prototype, (value) => new URL((value as URL).href)],
   [URLSearchParams.prototype, (value) => new URLSearchParams(String(value))],
 ]);
-
-/** What nobody can change need not be copied. */
-const UNCHANGING: ReadonlySet<object> = new Set(
-  [
-    ...[Temporal.Duration, Temporal.Instant, Temporal.PlainDate, Temporal.PlainDateTime],
-    ...[Temporal.PlainMonthDay, Temporal.PlainTime, Temporal.PlainYearMonth],
-    Temporal.ZonedDateTime,
-  ].map(({ prototype }) => prototype),
-);
 
 /** Values as they were when they were captured. */
 interface Captured {
@@ -209,7 +201,8 @@ class Capture {
       if (prototype === Set.prototype) return this.#copySet(value as Set<unknown>);
       const leaf = LEAVES.get(prototype);
       if (leaf !== undefined) return leaf(value);
-      if (UNCHANGING.has(prototype)) return value;
+      // Nobody can change it.
+      if (temporalNameOf(prototype) !== undefined) return value;
     } catch (error) {
       // It only poses as one.
       if (error instanceof TypeError) return this.#keep(value);

@@ -1,4 +1,4 @@
-import { classOf } from "./class_registry.ts";
+import { classOf, temporalNameOf } from "./class_registry.ts";
 
 /** How many objects are looked at before those are noted that were. */
 const MAX_OBJECTS = 200;
@@ -146,13 +146,14 @@ function isPlainClass(prototype: object): boolean {
 export function isOfPlatform(prototype: object): boolean {
   const name: unknown = prototype.constructor?.name;
   if (typeof name !== "string" || name === "") return false;
-  return PLACES.some((place) => {
+  const isKnown = PLACES.some((place) => {
     // Not every name there may be read, or is worth it: some load what they stand for.
     if (!Object.hasOwn(place, name)) return false;
     const known: unknown = Reflect.get(place, name);
     return typeof known === "function" && known.prototype === prototype;
   });
+  return isKnown || temporalNameOf(prototype) !== undefined;
 }
 
 /** Where the platform keeps classes whose instances structured clone does not refuse by itself. */
-const PLACES: readonly object[] = [globalThis, Deno, WebAssembly, Temporal];
+const PLACES: readonly object[] = [globalThis, Deno, WebAssembly];

@@ -7,26 +7,23 @@ import {
   toUnknown,
 } from "./class_registry.ts";
 import { toBaseType, toClassName, toObjectType } from "./object_type.ts";
+import { isDigestible } from "./symbols.ts";
 
-/** A place that holds an object. */
-interface Slot {
-  readonly value: object;
-  readonly set: (value: object) => void;
-}
-
-/** What is directly inside an object. */
+/** What is directly inside an object: what some properties of a holder hold. */
 interface Inside {
-  readonly slots: readonly Slot[];
-  /** Puts what was set into place, where that cannot be done one by one. */
-  readonly finish?: () => unknown;
+  readonly holder: object;
+  readonly keys: readonly PropertyKey[];
+  /** Puts what was set in the holder into the object, where that is another one. */
+  readonly finish?: (items: readonly unknown[]) => void;
 }
 
 /** An object that is gone through. */
 interface Frame extends Inside {
-  /** Where it is. */
-  readonly place: Slot;
-  /** How many slots were looked at. */
+  readonly value: unknown;
+  /** How many of its keys were looked at. */
   at: number;
+  /** Whether something else was set in the holder. */
+  changed: boolean;
 }
 
 /**
@@ -51,34 +48,40 @@ class InstanceMaker {
   readonly #early = new Map<StoredInstance, RegisteredClass>();
 
   make(root: unknown): unknown {
-    let result = root;
-    if (typeof root !== "object" || root === null) return result;
-    this.#enter({ value: root, set: (value) => void (result = value) });
+    const holder = { root };
+    this.#frames.push({ value: holder, holder, keys: ["root"], at: 0, changed: false });
     for (let frame = this.#frames.at(-1); frame !== undefined; frame = this.#frames.at(-1)) {
-      const slot = frame.slots[frame.at++];
-      if (slot !== undefined) this.#look(slot);
-      else {
-        this.#frames.pop();
-        this.#leave(frame);
-      }
+      const key = frame.keys[frame.at++];
+      if (key === undefined) this.#leave();
+      else this.#look(Reflect.get(frame.holder, key));
     }
     for (const [instance, registered] of this.#early) this.#check(instance, registered);
-    return result;
+    return holder.root;
   }
 
-  #look(slot: Slot): void {
-    if (!this.#seen.has(slot.value)) this.#enter(slot);
-    else if (slot.value instanceof StoredInstance) slot.set(this.#standFor(slot.value));
+  #look(value: unknown): void {
+    if (typeof value !== "object" || value === null) return;
+    if (!this.#seen.has(value)) {
+      this.#seen.add(value);
+      const inside = lookInside(value);
+      if (inside !== undefined) this.#frames.push({ value, ...inside, at: 0, changed: false });
+    } else if (value instanceof StoredInstance) this.#set(this.#standFor(value));
   }
 
-  #enter(place: Slot): void {
-    this.#seen.add(place.value);
-    this.#frames.push({ place, at: 0, ...lookInside(place.value) });
+  #leave(): void {
+    const { value, holder, changed, finish } = this.#frames.pop() ?? {};
+    if (changed && Array.isArray(holder)) finish?.(holder);
+    if (value instanceof StoredInstance) this.#set(this.#create(value));
   }
 
-  #leave({ place, finish }: Frame): void {
-    finish?.();
-    if (place.value instanceof StoredInstance) place.set(this.#create(place.value));
+  /** Puts something in the place of what was looked at last. */
+  #set(value: object): void {
+    const frame = this.#frames.at(-1);
+    if (frame === undefined) return;
+    const { holder, keys, at } = frame;
+    frame.changed = true;
+    // Properties that are there stay as they are, hidden ones of errors included.
+    Reflect.set(holder, keys[at - 1] ?? "", value);
   }
 
   /** What was made of it, or becomes it. */
@@ -163,66 +166,49 @@ function inCircle({ name: className, version }: StoredInstance, cause?: unknown)
   );
 }
 
-const NOTHING: Inside = { slots: [] };
-
-/** Nothing is inside of what is made by others than who makes instances. */
-function lookInside(value: object): Inside {
-  if (value instanceof StoredInstance) {
-    return { slots: toSlot(value.data, (data) => void (value.data = data)) };
-  }
+/** Nothing is inside of what others have made, or make anew. */
+function lookInside(value: object): Inside | undefined {
+  if (value instanceof StoredInstance) return { holder: value, keys: ["data"] };
+  if (isDigestible(value)) return undefined;
   switch (toObjectType(value)) {
     case "Object":
     case "NullObject":
     case "Array":
+      return { holder: value, keys: Object.keys(value) };
     case "Error":
-      return { slots: propertySlots(value) };
+      return { holder: value, keys: dataKeysOf(value) };
     case "Map":
-      return value instanceof Map ? lookIntoMap(value) : NOTHING;
+      return value instanceof Map ? lookIntoMap(value) : undefined;
     case "Set":
-      return value instanceof Set ? lookIntoSet(value) : NOTHING;
+      return value instanceof Set ? lookIntoSet(value) : undefined;
     default:
-      return NOTHING;
+      return undefined;
   }
 }
 
-function toSlot(value: unknown, set: Slot["set"]): Slot[] {
-  return typeof value === "object" && value !== null ? [{ value, set }] : [];
-}
-
-/** Of errors the hidden ones, too; what an accessor gives is made by whoever made that. */
-function propertySlots(object: object): Slot[] {
-  const keys = object instanceof Error ? Object.getOwnPropertyNames(object) : Object.keys(object);
-  return keys.flatMap((key) => {
-    const descriptor = Object.getOwnPropertyDescriptor(object, key);
-    const set = (value: object) =>
-      void Object.defineProperty(object, key, { ...descriptor, value });
-    return toSlot(descriptor?.value, set);
-  });
+/** What an accessor gives is made by whoever made that. */
+function dataKeysOf(error: object): string[] {
+  return Object.getOwnPropertyNames(error).filter((key) =>
+    Object.getOwnPropertyDescriptor(error, key)?.get === undefined
+  );
 }
 
 function lookIntoMap(map: Map<unknown, unknown>): Inside {
-  return lookIntoItems([...map].flat(1), (items) => {
+  const holder = [...map].flat(1);
+  const finish = (items: readonly unknown[]) => {
     map.clear();
     for (let index = 0; index < items.length; index += 2) map.set(items[index], items[index + 1]);
-  });
+  };
+  return { holder, keys: Object.keys(holder), finish };
 }
 
 function lookIntoSet(set: Set<unknown>): Inside {
-  return lookIntoItems([...set], (items) => {
+  const holder = [...set];
+  const finish = (items: readonly unknown[]) => {
     set.clear();
     for (const item of items) set.add(item);
-  });
-}
-
-function lookIntoItems(items: unknown[], put: (items: readonly unknown[]) => void): Inside {
-  let changed = false;
-  const slots = items.flatMap((item, index) =>
-    toSlot(item, (value) => {
-      items[index] = value;
-      changed = true;
-    })
-  );
-  return { slots, finish: () => changed && put(items) };
+  };
+  return { holder, keys: Object.keys(holder), finish };
 }
 
 /** Whether two values are the same as far as properties tell; instances are one or are not. */

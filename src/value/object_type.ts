@@ -1,7 +1,7 @@
 import * as types from "node:util/types";
 import { InstanceError } from "../base/errors.ts";
 import { isOfBuffers, TYPED_ARRAYS } from "./capture.ts";
-import { classOf, StoredInstance, takeApart } from "./class_registry.ts";
+import { classOf, StoredInstance, takeApart, temporalNameOf } from "./class_registry.ts";
 import { toErrorShape } from "./error_shape.ts";
 import { FileHandle } from "./file/file_handle.ts";
 import { VALUE_KIND, type ValueKindName } from "./value.ts";
@@ -121,9 +121,8 @@ export type ObjectType =
   | ArrayKindName
   | "Instance";
 
-/** A class of `Temporal`, and how its instances are a text and back, down to the last detail. */
+/** How the objects of a class of `Temporal` are texts and back, down to the last detail. */
 interface TemporalType {
-  readonly prototype: object;
   /** Throws of what only poses as one. */
   readonly toText: (value: object) => string;
   /** Throws of what is no such text. */
@@ -132,22 +131,25 @@ interface TemporalType {
 
 /** The fields of a duration: its standard text has milliseconds as a part of a second. */
 const DURATION_FIELDS = [
-  ...["years", "months", "weeks", "days", "hours", "minutes", "seconds"] as const,
-  ...["milliseconds", "microseconds", "nanoseconds"] as const,
+  ...["years", "months", "weeks", "days", "hours", "minutes", "seconds"],
+  ...["milliseconds", "microseconds", "nanoseconds"],
 ];
 
-function standard(
-  Class: { readonly prototype: object },
-  fromText: TemporalType["fromText"],
-): TemporalType {
-  const { prototype } = Class;
+/** The standard text, with the calendar. */
+function toStandardText(value: object): string {
+  const prototype: object = Object.getPrototypeOf(value);
   const write: unknown = Reflect.get(prototype, "toString");
-  if (typeof write !== "function") throw new TypeError("Cannot write a Temporal object");
-  return {
-    prototype,
-    toText: (value) => String(Reflect.apply(write, value, [{ calendarName: "always" }])),
-    fromText,
-  };
+  if (typeof write !== "function") throw new TypeError("Cannot write it as a text");
+  return String(Reflect.apply(write, value, [{ calendarName: "always" }]));
+}
+
+function toFields(value: object, fields: readonly string[]): readonly unknown[] {
+  const prototype: object = Object.getPrototypeOf(value);
+  return fields.map((field) => Reflect.get(prototype, field, value));
+}
+
+function standard(fromText: TemporalType["fromText"]): TemporalType {
+  return { toText: toStandardText, fromText };
 }
 
 /** Year, month and day of ISO 8601, and the calendar: of a month one day counts that is not seen. */
@@ -158,36 +160,29 @@ function readIsoDate(text: string): readonly [number, number, number, string] {
   return [Number(year), Number(month), Number(day), calendar];
 }
 
-const { Duration, ZonedDateTime } = Temporal;
-
 const TEMPORAL_TYPES: { readonly [name: string]: TemporalType } = {
-  Instant: standard(Temporal.Instant, (text) => Temporal.Instant.from(text)),
-  PlainDate: standard(Temporal.PlainDate, (text) => Temporal.PlainDate.from(text)),
-  PlainDateTime: standard(Temporal.PlainDateTime, (text) => Temporal.PlainDateTime.from(text)),
-  PlainTime: standard(Temporal.PlainTime, (text) => Temporal.PlainTime.from(text)),
-  PlainMonthDay: standard(Temporal.PlainMonthDay, (text) => {
+  Instant: standard((text) => Temporal.Instant.from(text)),
+  PlainDate: standard((text) => Temporal.PlainDate.from(text)),
+  PlainDateTime: standard((text) => Temporal.PlainDateTime.from(text)),
+  PlainTime: standard((text) => Temporal.PlainTime.from(text)),
+  PlainMonthDay: standard((text) => {
     const [year, month, day, calendar] = readIsoDate(text);
     return new Temporal.PlainMonthDay(month, day, calendar, year);
   }),
-  PlainYearMonth: standard(Temporal.PlainYearMonth, (text) => {
+  PlainYearMonth: standard((text) => {
     const [year, month, day, calendar] = readIsoDate(text);
     return new Temporal.PlainYearMonth(year, month, calendar, day);
   }),
   Duration: {
-    prototype: Duration.prototype,
-    toText: (value) =>
-      DURATION_FIELDS.map((field) => Reflect.get(Duration.prototype, field, value)).join(),
-    fromText: (text) => new Duration(...text.split(",").map(Number)),
+    toText: (value) => toFields(value, DURATION_FIELDS).join(),
+    fromText: (text) => new Temporal.Duration(...text.split(",").map(Number)),
   },
   // Its standard text rounds the distance from UTC, and what a zone is may change.
   ZonedDateTime: {
-    prototype: ZonedDateTime.prototype,
-    toText: (value) =>
-      (["epochNanoseconds", "timeZoneId", "calendarId"] as const)
-        .map((field) => Reflect.get(ZonedDateTime.prototype, field, value)).join(" "),
+    toText: (value) => toFields(value, ["epochNanoseconds", "timeZoneId", "calendarId"]).join(" "),
     fromText(text) {
       const [nanoseconds = "", zone = "", calendar = ""] = text.split(" ");
-      return new ZonedDateTime(BigInt(nanoseconds), zone, calendar);
+      return new Temporal.ZonedDateTime(BigInt(nanoseconds), zone, calendar);
     },
   },
 };
@@ -198,10 +193,9 @@ const TEMPORAL_TYPES: { readonly [name: string]: TemporalType } = {
  * @returns The name of its class, and the text.
  */
 export function fromTemporal(value: object): readonly [name: string, text: string] {
-  const prototype: object | null = Object.getPrototypeOf(value);
-  const [name, type] = Object.entries(TEMPORAL_TYPES)
-    .find(([, type]) => type.prototype === prototype) ?? [];
-  if (name === undefined || type === undefined) throw new TypeError("It is none of Temporal");
+  const name = temporalNameOf(Object.getPrototypeOf(value)) ?? "";
+  const type = TEMPORAL_TYPES[name];
+  if (type === undefined) throw new TypeError("Cannot write what is no Temporal object");
   return [name, type.toText(value)];
 }
 
@@ -241,9 +235,6 @@ const BY_PROTOTYPE: ReadonlyMap<object, Promised> = new Map<object, Promised>([
   [SharedArrayBuffer.prototype, ["SharedArrayBuffer", hasBytes]],
   [DataView.prototype, ["DataView", hasBytes]],
   ...TYPED_ARRAY_NAMES.map((name) => [TYPED_ARRAYS[name].prototype, [name, hasBytes]] as const),
-  ...Object.values(TEMPORAL_TYPES).map(({ prototype }) =>
-    [prototype, ["Temporal", isTemporal]] as const
-  ),
 ]);
 
 /**
@@ -266,8 +257,9 @@ export function toObjectType(value: object): ObjectType {
   const known = BY_PROTOTYPE.get(prototype) ??
     (isOfBuffers(prototype) ? BY_PROTOTYPE.get(Uint8Array.prototype) : undefined);
   if (known?.[1](value)) return known[0];
-  const isRegistered = known === undefined && classOf(prototype) !== undefined;
-  return isRegistered && !types.isProxy(value) ? "Registered" : "Instance";
+  if (known !== undefined) return "Instance";
+  if (classOf(prototype) !== undefined) return types.isProxy(value) ? "Instance" : "Registered";
+  return isTemporal(value, prototype) ? "Temporal" : "Instance";
 }
 
 /**
@@ -278,7 +270,8 @@ export function toObjectType(value: object): ObjectType {
  */
 export function hasTypeOfItsOwn(prototype: object): boolean {
   return prototype === Object.prototype || prototype === Array.prototype ||
-    prototype === Promise.prototype || BY_PROTOTYPE.has(prototype) || isOfBuffers(prototype);
+    prototype === Promise.prototype || BY_PROTOTYPE.has(prototype) || isOfBuffers(prototype) ||
+    temporalNameOf(prototype) !== undefined;
 }
 
 /**
@@ -292,9 +285,9 @@ function hasBytes(value: object): boolean {
   return ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value);
 }
 
-function isTemporal(value: object): boolean {
+function isTemporal(value: object, prototype: object): boolean {
   try {
-    return fromTemporal(value)[1] !== "";
+    return temporalNameOf(prototype) !== undefined && fromTemporal(value)[1] !== "";
   } catch {
     return false;
   }

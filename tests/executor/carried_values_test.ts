@@ -112,7 +112,6 @@ for (const workerType of KINDS) {
       ["signal", "result[0]"],
       ["stream", "result.stream"],
       ["format", "result.format"],
-      ["instant", "result.now"],
       ["weak", "result.weak"],
       ["promise", "result.later"],
       ["generator", "result.steps"],

@@ -16,6 +16,7 @@ import {
   verifyBag,
 } from "@quiver/quiver/caches";
 import * as fc from "fast-check";
+import { StoredInstance } from "../../src/value/class_registry.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { TemporaryDirectory } from "../store/_temporary_directory.ts";
 import { Crate, withInstances } from "../value/arbitrary_value.ts";
@@ -131,6 +132,24 @@ Deno.test("a result of another version is a miss, or read where the class says s
     const results = records.map(async ({ result }) => (await cache.value(result)).hit);
     const settled = await Promise.allSettled(results);
     assertEquals(settled.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  });
+});
+
+Deno.test("explain() tells of an instance that cannot be made what stands for it", async () => {
+  const cache = createMemoryCache();
+  await cacheScope({ cache }, async () => {
+    const field = new Field("x", new Float64Array(1));
+    await look(field);
+    const [record] = await Array.fromAsync(query(cache));
+    const [argument] = record?.args ?? [];
+    assert(record !== undefined && argument !== undefined);
+    const old = new StoredInstance({ name: "field", version: 0 }, { name: "older" });
+    const value = await cache.putValue(old);
+    await cache.evict(record.key);
+    const args = [{ ...argument, digest: "0".repeat(64), value }];
+    await cache.putRecord({ ...record, key: "0".repeat(64), args });
+    const text = String(await look.explain(field));
+    assertStringIncludes(text, 'argument value: Stored { name: "field", version: 0,');
   });
 });
 

@@ -19,6 +19,7 @@ import { digestValue } from "../../src/value/digest/digest_value.ts";
 import { FaultError, FaultyFileSystem } from "../bag/_faulty_file_system.ts";
 import { Tool } from "../tools.ts";
 import { listFiles, TemporaryDirectory } from "../bag/_temporary_directory.ts";
+import { Crate } from "../value/arbitrary_value.ts";
 import { sameValue } from "../value/same_value.ts";
 import { createRecord } from "./contract.ts";
 
@@ -33,6 +34,7 @@ const KEYS = ["1".repeat(64), "2".repeat(64), "3".repeat(64)];
 function createResult() {
   const cyclic: Record<string, unknown> = { n: 1 };
   cyclic.self = cyclic;
+  const grid = { data: new Float32Array(3000).map((_, i) => i), shape: [30, 100] };
   return {
     n: 1.5,
     text: "é€",
@@ -48,7 +50,9 @@ function createResult() {
     cyclic,
     "": 5,
     ".": 6,
-    grid: { data: new Float32Array(3000).map((_, i) => i), shape: [30, 100] },
+    grid,
+    crate: Object.assign(new Crate(), { content: grid }),
+    day: Temporal.PlainDate.from("2026-05-17"),
     tiny: { data: Int8Array.of(1, 2, 3, 4), shape: [2, 2] },
     half: new Float16Array([0.5, 1.5]),
     none: new Float64Array(0),
@@ -150,6 +154,8 @@ assert r["cyclic/self/self/n"][()] == 1
 assert r["~e"][()] == 5 and r["~."][()] == 6
 assert r["grid"].shape == (30, 100) and r["grid"].dtype == "<f4" and r["grid"][2, 3] == 203
 assert r["grid"] == f["calls/a~1b/" + "2" * 64 + "/result"]
+assert r["crate"].attrs["kind"] == "crate" and r["crate/content"] == r["grid"]
+assert r["day"].asstr()[()] == "2026-05-17" and r["day"].attrs["kind"] == "Temporal"
 assert r["tiny"][...].tolist() == [[1, 2], [3, 4]]
 assert r["half"].attrs["kind"] == "Float16Array"
 assert r["half"][...].view("<f2").tolist() == [0.5, 1.5]

@@ -1,7 +1,7 @@
 import type { Hdf5Output } from "../../bag/hdf5/access.ts";
 import { toArrayShape } from "../../bag/segment/format.ts";
 import { isNumberArray, type NumberArray } from "../../value/array_shape.ts";
-import { bytesOf } from "../../value/object_type.ts";
+import { bytesOf, toObjectType } from "../../value/object_type.ts";
 import { formatStep, type PathStep, type ValueNode } from "../../value/tree/value_node.ts";
 import type { Digest } from "../../value/value.ts";
 
@@ -224,7 +224,7 @@ function toRectangle(node: ValueNode, rank = 1): readonly number[] | undefined {
 function toText(value: unknown): string {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "invalid" : value.toISOString();
   const isText = typeof value !== "object" || value === null || value instanceof RegExp ||
-    value instanceof URL || value instanceof URLSearchParams;
+    value instanceof URL || value instanceof URLSearchParams || toObjectType(value) === "Temporal";
   return isText ? String(value) : "";
 }
 

@@ -45,7 +45,6 @@ const MAKERS: { readonly [name: string]: () => unknown } = {
   signal: () => [AbortSignal.abort()],
   stream: () => ({ stream: new ReadableStream() }),
   format: () => ({ format: new Intl.NumberFormat("en") }),
-  instant: () => ({ now: Temporal.Now.instant() }),
   weak: () => ({ weak: new WeakRef({}) }),
   promise: () => ({ later: Promise.resolve(1) }),
   generator: () => ({ steps: (function* () {})() }),

@@ -48,6 +48,10 @@ export const EXOTIC: { readonly [name: string]: readonly [Fate, () => unknown] }
     "arrives",
     () => ({ url: new URL("http://a.b/c?d#e"), query: new URLSearchParams("a=1") }),
   ],
+  "moments": [
+    "arrives",
+    () => [Temporal.Instant.fromEpochMilliseconds(1), Temporal.Duration.from({ minutes: 90 })],
+  ],
   "a resizable buffer": ["arrives", () => new ArrayBuffer(8, { maxByteLength: 16 })],
   "numbers in objects": ["arrives", () => [Object(1), Object("a"), Object(2n), new Date(NaN), -0]],
   "a Buffer of Node's": ["arrives", () => new Uint8Array(Buffer.from("abc"))],
@@ -73,7 +77,6 @@ export const EXOTIC: { readonly [name: string]: readonly [Fate, () => unknown] }
   "a signal": ["refused", () => [AbortSignal.abort()]],
   "an event": ["refused", () => new CustomEvent("x", { detail: 1 })],
   "a port": ["refused", () => new BroadcastChannel("exotic")],
-  "a moment": ["refused", () => Temporal.Instant.fromEpochMilliseconds(0)],
   "a number format": ["refused", () => new Intl.NumberFormat("en")],
   "a database": ["refused", () => new DatabaseSync(":memory:")],
   "wasm memory": ["refused", () => new WebAssembly.Memory({ initial: 1 })],
@@ -105,6 +108,8 @@ export function describeExotic(value: unknown): string {
     const name = part.constructor?.name ?? "no class";
     if (ArrayBuffer.isView(part)) return `${name} ${new Uint8Array(part.buffer).join()}`;
     if (part instanceof Map || part instanceof Set) return `${name} ${describe([...part])}`;
+    const tag = Object.prototype.toString.call(part);
+    if (tag.startsWith("[object Temporal.")) return `${tag} ${String(part)}`;
     if (part instanceof Date || part instanceof Number || part instanceof String) {
       return `${name} ${Number(part)} ${String(part)}`;
     }
