@@ -218,6 +218,7 @@ export class TaskDefinition {
   /** The digest of the code where another isolate has made it. */
   #adopted: Digest | undefined;
   #warnings: readonly string[] = [];
+  #findChanged: CodeParts["findChanged"];
 
   /** Checks the options by name. */
   constructor(
@@ -299,6 +300,15 @@ export class TaskDefinition {
     return warnings;
   }
 
+  /**
+   * Finds a module that the body may have imported, and that is not, or may not be, what counts.
+   *
+   * @returns Its URL, if there is one.
+   */
+  findChangedCode(): string | undefined {
+    return this.#findChanged?.();
+  }
+
   /** Reads the function's parameters and code. */
   readProfile(): Promise<FunctionProfile> {
     if (this.#reading !== undefined) return this.#reading;
@@ -340,6 +350,7 @@ export class TaskDefinition {
       const { codeParts } = await importLater<typeof import("../call/code/code_parts.ts")>("code");
       const parts = await codeParts({ address, parsed, extent: code, evaluatedAt, resolve });
       this.#warnings = parts.warnings;
+      this.#findChanged = parts.findChanged;
       return parts;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotCapable)) throw error;

@@ -1,5 +1,5 @@
 import { copyUrls } from "../../base/ambient.ts";
-import { mayRead } from "../module_sources.ts";
+import { isChangedSince, mayRead } from "../loaded_source.ts";
 import { type JsonObject, LockFile, parseJsonc, parsePackage, toObject } from "./lock_file.ts";
 
 /** That nothing tells which version of a package runs. */
@@ -72,6 +72,7 @@ export class Resolver {
   readonly #configs = new Map<string, Config | undefined>();
   readonly #locks = new Map<string, LockFile>();
   readonly #warn: (warning: string) => void;
+  readonly #loadedAt: number;
 
   /**
    * Reads nothing yet.
@@ -79,15 +80,18 @@ export class Resolver {
    * @param module The URL of the task's module.
    * @param resolve Resolves as that module does.
    * @param warn Told of what cannot be seen.
+   * @param loadedAt When Deno had read its configuration at the latest, in milliseconds since 1970.
    */
   constructor(
     module: string,
     resolve: (specifier: string) => string,
     warn: (warning: string) => void,
+    loadedAt: number = Infinity,
   ) {
     this.#module = module;
     this.#resolve = resolve;
     this.#warn = warn;
+    this.#loadedAt = loadedAt;
   }
 
   /**
@@ -157,9 +161,22 @@ export class Resolver {
     const folder = new URL(".", url).href;
     if (this.#configs.has(folder)) return this.#configs.get(folder);
     const above = new URL("..", folder).href;
-    const config = readConfig(folder) ?? (above === folder ? undefined : this.#configOf(above));
+    const own = readConfig(folder);
+    if (own !== undefined) this.#refuseChanged(folder);
+    const config = own ?? (above === folder ? undefined : this.#configOf(above));
     this.#configs.set(folder, config);
     return config;
+  }
+
+  #refuseChanged(folder: string): void {
+    const changed = CONFIGS.map((name) => new URL(name, folder)).find((file) =>
+      isChangedSince(file, this.#loadedAt)
+    );
+    if (changed === undefined) return;
+    throw new TypeError(
+      `Cannot tell what "${changed}" said when the program loaded it: it has changed since; ` +
+        "start the program again",
+    );
   }
 
   /** As Node does: the nearest `node_modules` that has it. */
@@ -205,7 +222,14 @@ export class Resolver {
   #toPackage(url: string, parent: string): Target {
     const found = parsePackage(url);
     if (found === undefined) throw new TypeError(`Cannot read "${url}" in "${parent}"`);
-    const version = this.#lockOf(parent).find(found) ?? this.#installedVersion(found.name, parent);
+    const lock = this.#lockOf(parent);
+    const version = lock.find(found) ?? this.#installedVersion(found.name, parent);
+    if (version !== undefined && lock.changed && !this.#isLoaded(url, found.name, version)) {
+      throw new UnknownVersionError(
+        `Cannot tell which version "${url}" in "${parent}" had when the program loaded it: the lock ` +
+          "file has changed since; start the program again",
+      );
+    }
     if (version === undefined) {
       throw new UnknownVersionError(
         `Cannot tell which version "${url}" in "${parent}" has: no lock file around it knows; ` +
@@ -213,6 +237,18 @@ export class Resolver {
       );
     }
     return { kind: "package", name: `${found.registry}:${found.name}${found.path}`, version };
+  }
+
+  /** Deno names the version that it has loaded; it may be the one who has changed the lock file. */
+  #isLoaded(url: string, name: string, version: string): boolean {
+    const own = /^[^+,_]+/.exec(version)?.[0] ?? "";
+    try {
+      const loaded = this.#resolve(url).replaceAll("+", "/");
+      const marks = [`/${name}@${own}`, `/${name}/${own}`];
+      return marks.some((mark) => [`${mark}/`, `${mark}_`].some((text) => loaded.includes(text)));
+    } catch {
+      return false;
+    }
   }
 
   /** What is installed may come from a folder of the user's. */
@@ -261,15 +297,16 @@ export class Resolver {
     );
     const known = this.#locks.get(found ?? "");
     if (known !== undefined) return known;
-    const lock = openLock(found);
+    const changed = found !== undefined && isChangedSince(new URL(found), this.#loadedAt);
+    const lock = openLock(found, changed);
     this.#locks.set(found ?? "", lock);
     return lock;
   }
 }
 
-function openLock(url: string | undefined): LockFile {
+function openLock(url: string | undefined, changed: boolean): LockFile {
   try {
-    return new LockFile(url === undefined ? undefined : readText(url));
+    return new LockFile(url === undefined ? undefined : readText(url), changed);
   } catch (cause) {
     throw new TypeError(`Cannot read the lock file "${url}": it is no JSON`, { cause });
   }
