@@ -59,6 +59,8 @@ export interface LateFile extends WitnessedFile {
 // A text is imported once: who reads it the second time gets what the file said the first time.
 const LATE = new Map<string, LateFile | undefined>();
 
+const CODE = /\.[cm]?[jt]sx?$/;
+
 /** How far the time of a file lies behind that of its write, at most, in milliseconds. */
 const CLOCK_TICK = 10;
 
@@ -75,6 +77,11 @@ export async function readLoaded(
   { type, late = Infinity }: ReadOptions = {},
 ): Promise<LoadedSource> {
   const readAt = Date.now();
+  // A device may have no end; what is code, and was loaded, is none.
+  const isLoadedCode = late === Infinity && type === undefined && CODE.test(new URL(url).pathname);
+  if (!isLoadedCode && placeOf(url) === "other") {
+    throw new TypeError(`Cannot read "${url}": it is no file`);
+  }
   const source = await readSource(url, type);
   if (late < readAt && (late < 0 || isChangedSince(new URL(url), late))) {
     const file = LATE.has(url) ? LATE.get(url) : witnessFile(url, source.bytes, readAt);
@@ -89,15 +96,12 @@ export async function readLoaded(
 }
 
 async function readSource(url: string, type: string | undefined): Promise<LoadedSource> {
-  const place = placeOf(url);
-  // A device may have no end.
-  if (place === "other") throw new TypeError(`Cannot read "${url}": it is no file`);
   if (type !== "bytes" && !isWasm(url)) {
     try {
       return { bytes: new TextEncoder().encode(await importText(url)), certain: true };
     } catch (error) {
       // What was loaded as JSON is not given as text.
-      if (place !== "file") throw error;
+      if (placeOf(url) !== "file") throw error;
     }
   }
   const path = new URL(url);

@@ -1,7 +1,7 @@
 import { ANY, memberPath, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import type { Item } from "./module_items.ts";
 import { NAMESPACE } from "./module_items.ts";
-import type { LateFile, ReadOptions } from "../loaded_source.ts";
+import { type LateFile, mayRead, type ReadOptions } from "../loaded_source.ts";
 import type { FoundSpecifier } from "../specifiers.ts";
 import type { JsonObject } from "./lock_file.ts";
 import {
@@ -67,13 +67,13 @@ export const QUIVER = "quiver";
 // What was read once is what runs here, whoever asks for it.
 const LOADED = new Map<string, Promise<LoadedModule>>();
 
-function load(url: string, options: ReadOptions): Promise<LoadedModule> {
+function load(url: string, options: ReadOptions, allowed: boolean): Promise<LoadedModule> {
   const { type = "", late = Infinity } = options;
   // What was read before it was loaded may be another one.
   const key = `${type} ${late} ${url}`;
   const known = LOADED.get(key);
   if (known !== undefined) return known;
-  const loading = readModule(url, options);
+  const loading = readModule(url, options, allowed);
   LOADED.set(key, loading);
   loading.catch(() => LOADED.delete(key));
   return loading;
@@ -88,6 +88,8 @@ export class ModuleGraph {
   readonly #late = new Map<string, LateFile>();
   readonly #definitions = new Map<LoadedModule, IsDefinition>();
   readonly #things = new Map<LoadedModule, Set<Thing>>();
+  /** Asked once: to ask for each file takes longer than to read it. */
+  readonly #readsAll = mayRead();
 
   /**
    * Loads nothing yet.
@@ -107,7 +109,7 @@ export class ModuleGraph {
     // Nobody else is to load it meanwhile.
     this.#modules.set(key, new Error("it is being loaded"));
     try {
-      const module = await load(url, options);
+      const module = await load(url, options, this.#readsAll);
       this.#modules.set(key, module);
       if (module.late !== undefined) this.#late.set(url, module.late);
       const targets = this.#staticTargets(module);

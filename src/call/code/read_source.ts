@@ -58,11 +58,16 @@ const DATA = /\.(?:json|jsonc|wasm|txt|css|html)$/;
 /**
  * Reads a module, as it was loaded here.
  *
+ * @param allowed Whether it may be read for certain.
  * @throws {UnreadableModuleError} When it may not be read.
  * @throws {TypeError} When there is no such module any more, or it is not known what was loaded.
  */
-export async function readModule(url: string, options: ReadOptions): Promise<LoadedModule> {
-  const { bytes, language, late } = await readSource(url, options);
+export async function readModule(
+  url: string,
+  options: ReadOptions,
+  allowed: boolean,
+): Promise<LoadedModule> {
+  const { bytes, language, late } = await readSource(url, options, allowed);
   const own = late === undefined ? { url } : { url, late };
   const { pathname } = new URL(url);
   if (options.type !== undefined || (DATA.test(pathname) && !url.includes("#"))) {
@@ -83,13 +88,13 @@ interface Source {
   readonly late?: LateFile;
 }
 
-async function readSource(url: string, options: ReadOptions): Promise<Source> {
+async function readSource(url: string, options: ReadOptions, allowed: boolean): Promise<Source> {
   const { protocol, pathname } = new URL(url);
   const [, language = "javascript"] = LANGUAGES.find(([ending]) => ending.test(pathname)) ?? [];
   if (protocol === "data:" || protocol === "blob:") return await fetchSource(url);
   // An example of a document has no file of its own.
   const hasFile = protocol === "file:" && !url.includes("#");
-  if (hasFile && !mayRead(new URL(url))) throw new UnreadableModuleError(url);
+  if (hasFile && !allowed && !mayRead(new URL(url))) throw new UnreadableModuleError(url);
   return { ...await readFile(url, options), language };
 }
 

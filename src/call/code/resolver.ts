@@ -213,10 +213,10 @@ export class Resolver {
 
   #isOwn(url: string): boolean {
     if (url.startsWith(`jsr:${OWN_NAME}`)) return true;
+    const isIn = (folder: string) => url.startsWith(folder) && OWN.test(url.slice(folder.length));
+    if (copyUrls().some((entry) => isIn(new URL(".", entry).href))) return true;
     const config = this.#configOf(url);
-    const folders = copyUrls().map((entry) => new URL(".", entry).href);
-    if (config?.name === OWN_NAME) folders.push(config.folder);
-    return folders.some((folder) => url.startsWith(folder) && OWN.test(url.slice(folder.length)));
+    return config?.name === OWN_NAME && isIn(config.folder);
   }
 
   #toPackage(url: string, parent: string): Target {
@@ -370,6 +370,11 @@ function readTsconfig(folder: string, name = "tsconfig.json", depth = 0): JsonOb
 }
 
 function parseConfig(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // It may have comments, or be none.
+  }
   try {
     return parseJsonc(text);
   } catch {
