@@ -14,7 +14,7 @@ import {
   readLoaded,
   type WitnessedFile,
 } from "./loaded_source.ts";
-import { findSpecifiers, type FoundSpecifier } from "./specifiers.ts";
+import { findKeptPackage, findSpecifiers, type FoundSpecifier } from "./specifiers.ts";
 
 /** The local files that a module is made of; plain data, which can be sent to a worker. */
 export interface SourceWitness {
@@ -242,7 +242,7 @@ function toUrl(
 
 function isLocal(url: string): boolean {
   return url.startsWith("file:///") && URL.canParse(url) && !url.includes("/node_modules/") &&
-    !OWN.some((own) => url.startsWith(own));
+    findKeptPackage(url) === undefined && !OWN.some((own) => url.startsWith(own));
 }
 
 /** Digests the source of a function as it was loaded. */

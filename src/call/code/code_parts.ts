@@ -34,7 +34,7 @@ import {
 } from "./reach.ts";
 import { UnreadableModuleError } from "./read_source.ts";
 import { Resolver } from "./resolver.ts";
-import { isNode } from "./syntax.ts";
+import { isNode, isTooDeep, type SyntaxNode } from "./syntax.ts";
 
 /** Whose code is asked for. */
 export interface CodeQuestion {
@@ -121,8 +121,9 @@ async function readParts(
   question: CodeQuestion,
 ): Promise<CodeParts> {
   const { address: { module, name } } = question;
-  const node: unknown = question.parsed.node;
-  if (!isNode(node)) throw new TypeError(`Cannot read the code of "${name}": it is no function`);
+  const parsed: unknown = question.parsed.node;
+  if (!isNode(parsed)) throw new TypeError(`Cannot read the code of "${name}": it is no function`);
+  const node = isTooDeep([parsed]) ? toFlat(parsed, question.parsed.tokens) : parsed;
   await graph.load(module);
   const reached = await reach(
     graph,
@@ -139,6 +140,11 @@ async function readParts(
     ...(late.length > 0 &&
       { findChanged: () => late.find((file) => hasChanged(file, file.readAt))?.url }),
   };
+}
+
+/** A function that is nested too deep counts by its tokens, and all of its module does. */
+function toFlat({ start, end }: SyntaxNode, tokens: readonly string[]): SyntaxNode {
+  return { type: "Tokens", start, end, tokens: tokens.join("\n") };
 }
 
 /** What is imported while code runs is loaded when it is met. */

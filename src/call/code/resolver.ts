@@ -1,5 +1,6 @@
 import { copyUrls } from "../../base/ambient.ts";
 import { isChangedSince, mayRead } from "../loaded_source.ts";
+import { findKeptPackage, type KeptPackage } from "../specifiers.ts";
 import { type JsonObject, LockFile, parseJsonc, parsePackage, toObject } from "./lock_file.ts";
 
 /** That nothing tells which version of a package runs. */
@@ -197,7 +198,7 @@ export class Resolver {
       case "jsr:":
         return this.#toPackage(url, parent);
       case "file:":
-        return url.includes("/node_modules/") ? this.#toInstalled(url) : { kind: "local", url };
+        return this.#toFile(url);
       case "data:":
       case "blob:":
         return { kind: "local", url };
@@ -223,32 +224,43 @@ export class Resolver {
     const found = parsePackage(url);
     if (found === undefined) throw new TypeError(`Cannot read "${url}" in "${parent}"`);
     const lock = this.#lockOf(parent);
-    const version = lock.find(found) ?? this.#installedVersion(found.name, parent);
-    if (version !== undefined && lock.changed && !this.#isLoaded(url, found.name, version)) {
-      throw new UnknownVersionError(
-        `Cannot tell which version "${url}" in "${parent}" had when the program loaded it: the lock ` +
-          "file has changed since; start the program again",
-      );
-    }
+    const locked = lock.find(found);
+    const loaded = this.#loadedVersion(url, found.name);
+    const isOther = loaded === undefined ? lock.changed : !isOneOf(loaded, locked);
+    // Deno may have been told to leave the lock file alone, or others have changed it since.
+    const version = isOther ? loaded : locked ?? this.#installedVersion(found.name, parent);
     if (version === undefined) {
       throw new UnknownVersionError(
-        `Cannot tell which version "${url}" in "${parent}" has: no lock file around it knows; ` +
-          "import an exact version, or keep a `deno.json` and its `deno.lock` beside the program",
+        `Cannot tell which version "${url}" in "${parent}" has: ` +
+          (lock.changed
+            ? "the lock file has changed since the program was loaded; start it again"
+            : "no lock file around it knows; import an exact version, or keep a `deno.json` and its " +
+              "`deno.lock` beside the program"),
       );
     }
     return { kind: "package", name: `${found.registry}:${found.name}${found.path}`, version };
   }
 
-  /** Deno names the version that it has loaded; it may be the one who has changed the lock file. */
-  #isLoaded(url: string, name: string, version: string): boolean {
-    const own = /^[^+,_]+/.exec(version)?.[0] ?? "";
+  /** The version that Deno has loaded, where it says so. */
+  #loadedVersion(url: string, name: string): string | undefined {
     try {
-      const loaded = this.#resolve(url).replaceAll("+", "/");
-      const marks = [`/${name}@${own}`, `/${name}/${own}`];
-      return marks.some((mark) => [`${mark}/`, `${mark}_`].some((text) => loaded.includes(text)));
+      const path = this.#resolve(url).replaceAll("+", "/");
+      const [, version] = path.split(new RegExp(`/${RegExp.escape(name)}[@/](?=\\d)`));
+      return version?.split(/[/_]/)[0];
     } catch {
-      return false;
+      return undefined;
     }
+  }
+
+  #toFile(url: string): Target {
+    const kept = findKeptPackage(url);
+    if (kept !== undefined) return this.#toVersion(kept, this.#module);
+    return url.includes("/node_modules/") ? this.#toInstalled(url) : { kind: "local", url };
+  }
+
+  #toVersion({ name, version, path }: KeptPackage, parent: string): Target {
+    const needed = this.#lockOf(parent).find({ registry: "npm", name, range: version, path: "" });
+    return { kind: "package", name: `npm:${name}${path}`, version: needed ?? version };
   }
 
   /** What is installed may come from a folder of the user's. */
@@ -258,9 +270,7 @@ export class Resolver {
     for (const folder of foldersAround(real)) {
       const { name, version } = readJson(`${folder}package.json`);
       if (typeof name !== "string" || typeof version !== "string") continue;
-      const needed = this.#lockOf(url).find({ registry: "npm", name, range: version, path: "" });
-      const path = real.slice(folder.length - 1);
-      return { kind: "package", name: `npm:${name}${path}`, version: needed ?? version };
+      return this.#toVersion({ name, version, path: real.slice(folder.length - 1) }, url);
     }
     return { kind: "local", url: real };
   }
@@ -302,6 +312,12 @@ export class Resolver {
     this.#locks.set(found ?? "", lock);
     return lock;
   }
+}
+
+/** Whether a version is among those that a lock file has, with what they need behind a plus sign. */
+function isOneOf(version: string, locked: string | undefined): boolean {
+  return locked?.replace(/\+.*/, "").split(",").some((one) => one.split("_")[0] === version) ??
+    true;
 }
 
 function openLock(url: string | undefined, changed: boolean): LockFile {
