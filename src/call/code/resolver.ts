@@ -225,7 +225,10 @@ export class Resolver {
     if (found === undefined) throw new TypeError(`Cannot read "${url}" in "${parent}"`);
     const lock = this.#lockOf(parent);
     const locked = lock.find(found);
-    const loaded = this.#loadedVersion(url, found.name);
+    const place = this.#placeOf(url);
+    // By `links` in its configuration a program has a folder of the user's in place of a package.
+    if (place?.startsWith("file:") && !isInstalled(place)) return { kind: "local", url: place };
+    const loaded = place && toVersion(place, found.name);
     const isOther = loaded === undefined ? lock.changed : !isOneOf(loaded, locked);
     // Deno may have been told to leave the lock file alone, or others have changed it since.
     const version = isOther ? loaded : locked ?? this.#installedVersion(found.name, parent);
@@ -241,12 +244,10 @@ export class Resolver {
     return { kind: "package", name: `${found.registry}:${found.name}${found.path}`, version };
   }
 
-  /** The version that Deno has loaded, where it says so. */
-  #loadedVersion(url: string, name: string): string | undefined {
+  /** Where Deno has a package, as far as it says so. */
+  #placeOf(url: string): string | undefined {
     try {
-      const path = this.#resolve(url).replaceAll("+", "/");
-      const [, version] = path.split(new RegExp(`/${RegExp.escape(name)}[@/](?=\\d)`));
-      return version?.split(/[/_]/)[0];
+      return this.#resolve(url);
     } catch {
       return undefined;
     }
@@ -312,6 +313,17 @@ export class Resolver {
     this.#locks.set(found ?? "", lock);
     return lock;
   }
+}
+
+function isInstalled(url: string): boolean {
+  return url.includes("/node_modules/") || findKeptPackage(url) !== undefined;
+}
+
+/** The version of a package in the path of its place. */
+function toVersion(place: string, name: string): string | undefined {
+  const path = place.replaceAll("+", "/");
+  const [, version] = path.split(new RegExp(`/${RegExp.escape(name)}[@/](?=\\d)`));
+  return version?.split(/[/_]/)[0];
 }
 
 /** Whether a version is among those that a lock file has, with what they need behind a plus sign. */

@@ -181,6 +181,12 @@ Deno.test("codeParts() counts the version that was loaded, whatever the lock fil
   assert(parts?.[1]?.startsWith("npm:acorn 8.19.0+"), String(parts));
   const other = await readCode(mapped, { resolve: loaded("8.19.1") });
   assertEquals(other.parts?.[1], "npm:acorn 8.19.1");
+  // By `links` the package is a folder of the user's.
+  const linked = { ...mapped, "linked.ts": "export const helper = () => 1;" };
+  const resolve = (specifier: string, folder: string) =>
+    specifier.startsWith("npm:") ? `${folder}linked.ts` : specifier;
+  const local = (await readCode(linked, { resolve })).parts ?? [];
+  assert(local.some((part) => part.startsWith("./linked.ts#helper ")), String(local));
 });
 
 Deno.test("codeParts() counts what an import map leads to", async () => {
