@@ -34,6 +34,7 @@ import {
 } from "./reach.ts";
 import { UnreadableModuleError } from "./read_source.ts";
 import { Resolver } from "./resolver.ts";
+import { readLooseCode } from "./loose_code.ts";
 import { isNode, isTooDeep, type SyntaxNode } from "./syntax.ts";
 
 /** Whose code is asked for. */
@@ -48,6 +49,12 @@ export interface CodeQuestion {
   readonly evaluatedAt: number;
   /** Resolves as the module does, where that is known. */
   readonly resolve: ((specifier: string) => string) | undefined;
+  /**
+   * Whether the function stands in no module, but in lines of a REPL.
+   *
+   * @default {false}
+   */
+  readonly loose?: boolean;
 }
 
 /** What stands for a task's code. */
@@ -91,7 +98,8 @@ const GRAPHS = new Map<string, Modules>();
  * package has.
  */
 export async function codeParts(question: CodeQuestion): Promise<CodeParts> {
-  const { address: { module } } = question;
+  const { loose = false, parsed, address: { module, name } } = question;
+  if (loose) return { ...readLooseCode(parsed, name), tasks: [] };
   const known = GRAPHS.get(module) ?? openGraph(question);
   GRAPHS.set(module, known);
   const reading = known.turn.then(() => readParts(known, question));

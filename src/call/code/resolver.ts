@@ -1,7 +1,8 @@
 import { copyUrls } from "../../base/ambient.ts";
 import { isChangedSince, mayRead } from "../loaded_source.ts";
+import { parseJsonc } from "../projects.ts";
 import { findKeptPackage, type KeptPackage } from "../specifiers.ts";
-import { type JsonObject, LockFile, parseJsonc, parsePackage, toObject } from "./lock_file.ts";
+import { type JsonObject, LockFile, parsePackage, toObject } from "./lock_file.ts";
 
 /** That nothing tells which version of a package runs. */
 export class UnknownVersionError extends TypeError {
@@ -398,11 +399,6 @@ function readTsconfig(folder: string, name = "tsconfig.json", depth = 0): JsonOb
 }
 
 function parseConfig(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // It may have comments, or be none.
-  }
   try {
     return parseJsonc(text);
   } catch {
