@@ -328,7 +328,7 @@ const READ_EARLY: { readonly [file: string]: readonly string[] } = {
 /** The modules that import what only others name: a boundary's file, a task's module and its text, a pool's worker. */
 const IMPORTERS = [
   "src/base/lazy_import.ts",
-  "src/call/code/read_source.ts",
+  "src/call/loaded_source.ts",
   "src/task/definition.ts",
   "src/executor/pools/pool_runner.ts",
 ];

@@ -14,6 +14,8 @@ import { MissingChunkError } from "../value/file/file_content.ts";
 import { FileDigests } from "../value/file/file_digests.ts";
 import { FileHandle, toOutputPath } from "../value/file/file_handle.ts";
 import { readOutput } from "../value/file/stored_file.ts";
+import { DISK } from "../disk/file_system.ts";
+import { clearUnfinishedFiles, createUnfinishedFile } from "../disk/unfinished_file.ts";
 import { placeFile } from "../value/file/place_file.ts";
 import { childrenOf } from "../value/object_type.ts";
 import { findFirst } from "../value/digest/refusal.ts";
@@ -232,14 +234,20 @@ export function putBack(
 ): Found<unknown> {
   const guard = new OutputGuard(root, args);
   const digests = fileDigestsOf(cache, warn);
+  const cleared = new Set<string>();
+  const createTemporary = (directory: string, mode: number) => {
+    // What was left by those who were killed is not to be taken for a part of the output.
+    if (!cleared.has(directory)) clearUnfinishedFiles(DISK, directory);
+    cleared.add(directory);
+    return createUnfinishedFile(DISK, directory, mode);
+  };
   for (const handle of found.files ?? []) {
     const { output = "", load, ...state } = FileHandle.stateOf(handle);
     const path = toOutputPath(output, root);
     const allow = (written: string) => guard.allow(written, path, output);
     try {
       placeFile({ ...state, output, ...(load !== undefined && { load }) }, path, {
-        digests,
-        allow,
+        ...{ digests, allow, createTemporary },
       });
     } catch (error) {
       if (error instanceof MissingChunkError) return { hit: false };

@@ -13,6 +13,14 @@ export type Reason =
   | { readonly kind: "never seen" }
   /** The record is known, and its result is gone or damaged. */
   | { readonly kind: "value missing"; readonly result: Digest }
+  /** The call was known under its key and was evicted, as far as the cache still tells. */
+  | { readonly kind: "evicted" }
+  /** The result is there, and does not count any more. */
+  | {
+    readonly kind: "expired";
+    /** Since when, in milliseconds since 1970. */
+    readonly at: number;
+  }
   /** The call has no key, so that it is never remembered; `message` says why. */
   | { readonly kind: "no key"; readonly message: string }
   /** An argument is another: its digests, and the values where they are known and small. */
@@ -106,6 +114,12 @@ export interface ExplainedCall extends Pick<CallRecord, "task" | "module"> {
   readonly reads?: CallRecord["reads"];
   /** The arguments that count and have digests. */
   readonly args: readonly ArgumentRecord[];
+  /**
+   * For how long a result counts after its body ended, in milliseconds.
+   *
+   * @default {Infinity}
+   */
+  readonly expiresAfter?: number;
   /** Gives the value of an argument. */
   valueOf(argument: ArgumentRecord): Promise<{ readonly value: unknown } | undefined>;
 }
@@ -144,7 +158,10 @@ export async function explain(cache: Cache, key: Digest): Promise<Explanation> {
   checkCache(cache, "explain a call as the first argument");
   if (typeof key !== "string") throw new TypeError("Cannot explain a call: its key is no text");
   const record = await cache.record(key);
-  if (record === undefined) return toExplanation({ task: "", key, hit: false }, ["never seen"]);
+  if (record === undefined) {
+    const kind = await isEvicted(cache, key) ? "evicted" : "never seen";
+    return toExplanation({ task: "", key, hit: false }, [{ kind }]);
+  }
   const call = { ...record, valueOf: (argument: ArgumentRecord) => storedValue(cache, argument) };
   return await explainCall(cache, call);
 }
@@ -166,12 +183,17 @@ export async function explainCall(
     return toExplanation({ ...about, hit: false }, [...first, { kind: "no cache" }]);
   }
   const record = key === undefined ? undefined : await cache.record(key);
-  const hit = key !== undefined && await cache.contains(key);
-  if (record !== undefined && !hit) first.push({ kind: "value missing", result: record.result });
+  const found = key !== undefined && await cache.contains(key);
+  const expiry = record && toExpiry(record, call);
+  const evicted = record === undefined && key !== undefined && await isEvicted(cache, key);
+  if (evicted) first.push({ kind: "evicted" });
+  if (record !== undefined && !found) first.push({ kind: "value missing", result: record.result });
+  if (expiry !== undefined) first.push({ kind: "expired", at: expiry });
+  const hit = found && expiry === undefined;
   const nearest = await findNearest(cache, call, ({ module }) => module === call.module) ??
     await findNearest(cache, call, ({ module }) => isNamesake(module, call.module));
   if (nearest === undefined) {
-    if (record === undefined) first.push({ kind: "never seen" });
+    if (record === undefined && !evicted) first.push({ kind: "never seen" });
     return toExplanation({ ...about, hit }, first);
   }
   const reasons = [...first, ...await toReasons(cache, nearest, call)];
@@ -181,6 +203,19 @@ export async function explainCall(
 /** Whether a module may be another one that has moved: the names of the files are the same. */
 function isNamesake(a: unknown, b: string): boolean {
   return typeof a === "string" && a.split("/").at(-1) === b.split("/").at(-1);
+}
+
+async function isEvicted(cache: Cache, key: Digest): Promise<boolean> {
+  return await cache.stores.calls.isForgotten?.(key) ?? false;
+}
+
+/** When a result has expired, if it has. */
+function toExpiry(
+  record: CallRecord,
+  { expiresAfter = Infinity }: ExplainedCall,
+): number | undefined {
+  const end = endOf(record) + expiresAfter;
+  return end < Date.now() ? end : undefined;
 }
 
 /** The call of the same task that differs least, and of those the newest. */
@@ -371,9 +406,8 @@ function toText(value: unknown): string {
 
 function toExplanation(
   fields: Omit<Explanation, "reasons" | "toString">,
-  given: readonly (Reason | "never seen")[],
+  reasons: readonly Reason[],
 ): Explanation {
-  const reasons = given.map((one) => typeof one === "string" ? { kind: one } : one);
   const toString = () => describe(fields, reasons);
   // Two explanations are the same if their data is.
   return Object.defineProperty({ ...fields, reasons }, "toString", { value: toString });
@@ -398,6 +432,10 @@ function toLine(reason: Reason): string {
       return "no call of it is known";
     case "value missing":
       return `its result ${reason.result.slice(0, 8)} is gone or damaged`;
+    case "evicted":
+      return "it was known and was evicted";
+    case "expired":
+      return `its result has expired at ${new Date(reason.at).toISOString()}`;
     case "no key":
       return `it is never remembered: ${reason.message}`;
     case "argument":

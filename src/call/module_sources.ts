@@ -5,29 +5,24 @@
  *
  * @module
  */
-import { createSha256 } from "../base/sha256.ts";
-import { findSpecifiers, type FoundSpecifier } from "./specifiers.ts";
-
-/** A file as it was when it was witnessed. */
-interface WitnessedFile {
-  /** The URL that it is imported by. */
-  readonly url: string;
-  /**
-   * What changes with each write, as far as the file system tells; absent where a write just after
-   * would not show in it.
-   */
-  readonly stamp?: string;
-  /** SHA-256 of the file; absent when there was none. */
-  readonly digest?: string;
-}
+import {
+  digestBytes,
+  digestText,
+  hasChanged,
+  type LateFile,
+  mayRead,
+  readLoaded,
+  type WitnessedFile,
+} from "./loaded_source.ts";
+import { findKeptPackage, findSpecifiers, type FoundSpecifier } from "./specifiers.ts";
 
 /** The local files that a module is made of; plain data, which can be sent to a worker. */
 export interface SourceWitness {
-  /** Every file that could be read. */
+  /** Every file that was loaded with the module and could be read, as it was loaded. */
   readonly files: readonly WitnessedFile[];
-  /** Those of them that may be imported while a call runs: they are to be checked after each. */
+  /** Those that may be imported while a call runs: they are to be checked after each. */
   readonly late: readonly WitnessedFile[];
-  /** The URLs of those that were changed after they were loaded here: what runs here is not told. */
+  /** The URLs of those that have changed, and what was loaded here is not told. */
   readonly changed: readonly string[];
   /** The URLs of those that may not be read, and so are not checked, nor what they import. */
   readonly unread: readonly string[];
@@ -40,22 +35,12 @@ export interface SourceWitness {
 
 /** How a module came into this isolate. */
 export interface WitnessOptions {
-  /** When the module was evaluated, in milliseconds since 1970. */
-  readonly evaluatedAt: number;
   /**
    * Resolves bare specifiers and applies the import map.
    *
    * @default {`import.meta.resolve` of this package}
    */
   readonly resolve?: (specifier: string) => string;
-}
-
-/** What was loaded before any of the program's code ran. */
-export interface Program {
-  /** The URL of the main module, where the isolate has one. */
-  readonly module: string;
-  /** When the isolate started, in milliseconds since 1970: it read its files after that. */
-  readonly startedAt: number;
 }
 
 interface Import {
@@ -66,12 +51,13 @@ interface Import {
 
 interface Source {
   /** Absent when the file may not be read. */
-  readonly file?: WitnessedFile;
-  readonly changedAt: number;
+  readonly file?: WitnessedFile | LateFile;
+  /** Whether it is known what was loaded. */
+  readonly certain: boolean;
   readonly imports: readonly Import[];
 }
 
-const UNREAD: Source = { changedAt: 0, imports: [] };
+const UNREAD: Source = { certain: true, imports: [] };
 
 /** Quiver's own files are not the user's code. */
 const OWN = [new URL("../", import.meta.url).href, new URL("../../mod.ts", import.meta.url).href];
@@ -80,12 +66,6 @@ const CODE = /\.[cm]?[jt]sx?$/;
 
 /** What Node appends to what `require()` is given. */
 const ENDINGS = ["", ".js", ".json", "/index.js"];
-
-/** How far the time of a file lies behind that of its write, at most, in milliseconds. */
-const CLOCK_TICK = 10;
-
-/** Deno gives the times of changes in whole seconds. */
-const CHANGE_TICK = 1000;
 
 /**
  * Witnesses the sources of modules, each file once.
@@ -96,22 +76,8 @@ const CHANGE_TICK = 1000;
  * part of it, nor is what a Wasm module imports.
  */
 export class SourceWitnesses {
-  readonly #program: Program;
   readonly #sources = new Map<string, Promise<Source>>();
   readonly #witnesses = new Map<string, Promise<SourceWitness>>();
-  /** When files were loaded here, at the latest. */
-  readonly #loaded = new Map<string, number>();
-
-  /**
-   * Reads nothing yet.
-   *
-   * @param program What was loaded before any code ran here.
-   */
-  constructor(
-    program: Program = { module: Deno.mainModule ?? "", startedAt: performance.timeOrigin },
-  ) {
-    this.#program = program;
-  }
 
   /**
    * Witnesses the sources of a module that was evaluated here: once, as what runs here stays the same.
@@ -120,7 +86,7 @@ export class SourceWitnesses {
    * @param options How it came here.
    * @returns The witness; it never rejects, and never asks for permissions.
    */
-  get(module: string, options: WitnessOptions): Promise<SourceWitness> {
+  get(module: string, options: WitnessOptions = {}): Promise<SourceWitness> {
     const witness = this.#witnesses.get(module) ?? this.#witness(module, options);
     this.#witnesses.set(module, witness);
     return witness;
@@ -128,69 +94,60 @@ export class SourceWitnesses {
 
   async #witness(
     module: string,
-    { evaluatedAt, resolve = import.meta.resolve }: WitnessOptions,
+    { resolve = import.meta.resolve }: WitnessOptions,
   ): Promise<SourceWitness> {
-    const sources = await this.#reach(module, resolve, () => true);
-    const loadedWithModule = await this.#reach(module, resolve, isStatic);
-    const files: WitnessedFile[] = [];
-    const late: WitnessedFile[] = [];
-    const changed: string[] = [];
-    const unread: string[] = [];
-    for (const [url, { file, changedAt }] of sources) {
-      if (file === undefined) {
-        unread.push(url);
-        continue;
-      }
-      files.push(file);
-      if (!loadedWithModule.has(url)) late.push(file);
-      const loadedAt = Math.min(evaluatedAt, this.#loaded.get(url) ?? Infinity);
-      this.#loaded.set(url, loadedAt);
-      if (changedAt > loadedAt || await this.#wasLoadedBefore(url, changedAt, resolve)) {
-        changed.push(url);
-      }
+    const loaded = new Map<string, Source>();
+    const others = new Map<string, Source>();
+    if (isLocal(module)) {
+      await this.#reach(new Set([module]), loaded, resolve, false);
+      const later = Array.from(loaded.values()).flatMap(({ imports }) => imports)
+        .flatMap(({ url }) => loaded.has(url) ? [] : url);
+      await this.#reach(new Set(later), others, resolve, true, loaded);
     }
-    return { files, late, changed, unread };
+    const all = [...loaded, ...others];
+    const filesOf = (sources: ReadonlyMap<string, Source>) =>
+      Array.from(sources.values()).flatMap(({ file }) => file ?? []);
+    return {
+      files: filesOf(loaded),
+      late: filesOf(others),
+      changed: all.flatMap(([url, { certain }]) => certain ? [] : url),
+      unread: all.flatMap(([url, { file }]) => file === undefined ? url : []),
+    };
   }
 
-  /** Whether a file that was changed while the program runs was loaded with the program. */
-  async #wasLoadedBefore(
-    url: string,
-    changedAt: number,
-    resolve: (specifier: string) => string,
-  ): Promise<boolean> {
-    const { module, startedAt } = this.#program;
-    if (changedAt <= startedAt) return false;
-    const program = await this.#reach(module, resolve, isStatic);
-    return program.has(url);
-  }
-
+  /**
+   * Reads modules and what they import.
+   *
+   * @param reached What was read.
+   * @param late Whether they may be loaded later than this: then all that they import may be, too.
+   * @param loaded What need not be read.
+   */
   async #reach(
-    module: string,
+    urls: ReadonlySet<string>,
+    reached: Map<string, Source>,
     resolve: (specifier: string) => string,
-    follow: (found: Import) => boolean,
-  ): Promise<Map<string, Source>> {
-    const reached = new Map<string, Source>();
+    late: boolean,
+    loaded: ReadonlyMap<string, Source> = new Map(),
+  ): Promise<void> {
+    const seen = new Set(urls);
     const visit = async (url: string): Promise<void> => {
-      const source = await this.#read(url, resolve);
+      const source = await this.#read(url, resolve, late);
       reached.set(url, source);
-      const next = source.imports.filter((found) => follow(found) && !seen.has(found.url));
+      const next = source.imports.filter(({ url, dynamic }) =>
+        (late || !dynamic) && !seen.has(url) && !loaded.has(url)
+      );
       for (const { url } of next) seen.add(url);
       await Promise.all(Array.from(new Set(next.map(({ url }) => url)), visit));
     };
-    const seen = new Set([module]);
-    if (isLocal(module)) await visit(module);
-    return reached;
+    await Promise.all(Array.from(urls, visit));
   }
 
-  #read(url: string, resolve: (specifier: string) => string): Promise<Source> {
-    const source = this.#sources.get(url) ?? readSource(url, resolve);
-    this.#sources.set(url, source);
+  #read(url: string, resolve: (specifier: string) => string, late: boolean): Promise<Source> {
+    const key = `${late} ${url}`;
+    const source = this.#sources.get(key) ?? readSource(url, resolve, late);
+    this.#sources.set(key, source);
     return source;
   }
-}
-
-function isStatic({ dynamic }: Import): boolean {
-  return !dynamic;
 }
 
 /**
@@ -198,50 +155,61 @@ function isStatic({ dynamic }: Import): boolean {
  * not read are taken for the same.
  *
  * @param witness The sources as they are where the key was made.
- * @param importedAt When this worker began to import its first module, in milliseconds since 1970.
  * @returns The URL of a file that is not, or may not be, the same.
  */
-export function findChangedSource(
+export async function findChangedSource(
   { files, changed }: SourceWitness,
+): Promise<string | undefined> {
+  if (changed.length > 0) return changed[0];
+  const all = mayRead();
+  const others = await Promise.all(files.map(async (file) => {
+    if (!all && !mayRead(new URL(file.url))) return undefined;
+    return await isLoadedAs(file) ? undefined : file.url;
+  }));
+  return others.find((url) => url !== undefined);
+}
+
+async function isLoadedAs({ url, digest }: WitnessedFile): Promise<boolean> {
+  try {
+    const { bytes, certain } = await readLoaded(url);
+    return certain && digestBytes(bytes) === digest;
+  } catch {
+    return digest === undefined;
+  }
+}
+
+/**
+ * Finds a file that this worker may have imported, or may import, as another one than was witnessed.
+ *
+ * @param importedAt When this worker began to import its first module, in milliseconds since 1970.
+ * @returns Its URL.
+ */
+export function findChangedFile(
+  files: readonly WitnessedFile[],
   importedAt: number,
 ): string | undefined {
-  if (changed.length > 0) return changed[0];
   const all = mayRead();
   return files.find((file) => (all || mayRead(new URL(file.url))) && hasChanged(file, importedAt))
     ?.url;
 }
 
-function hasChanged({ url, stamp, digest }: WitnessedFile, importedAt: number): boolean {
+async function readSource(
+  url: string,
+  resolve: (specifier: string) => string,
+  late: boolean,
+): Promise<Source> {
   const path = new URL(url);
+  if (!mayRead(path)) return UNREAD;
   try {
-    const info = Deno.statSync(path);
-    if (!info.isFile) return digest !== undefined;
-    if (stamp !== undefined && stamp === toStamp(info)) return false;
-    // What was edited and put back since then may have been imported in between.
-    if (toChangeTime(info) >= importedAt) return true;
-    return digestBytes(Deno.readFileSync(path)) !== digest;
-  } catch (error) {
-    return isAbsent(error) ? digest !== undefined : !isForbidden(error);
-  }
-}
-
-async function readSource(url: string, resolve: (specifier: string) => string): Promise<Source> {
-  const path = new URL(url);
-  try {
-    if (!mayRead(path)) return UNREAD;
-    // A device may have no end.
-    if (!(await Deno.stat(path)).isFile) return { ...UNREAD, file: { url } };
-    const bytes = await Deno.readFile(path);
-    // After the file was read: a write in between counts as one after it was loaded.
-    const info = await Deno.stat(path);
-    const changedAt = toChangeTime(info);
-    const stamp = isSettled(info) ? toStamp(info) : undefined;
-    const file = { url, ...(stamp !== undefined && { stamp }), digest: digestBytes(bytes) };
-    if (!CODE.test(path.pathname)) return { file, changedAt, imports: [] };
+    const source = await readLoaded(url, late ? { late: -Infinity } : {});
+    const { bytes, certain } = source;
+    const file = source.late ?? { url, digest: digestBytes(bytes) };
+    if (!CODE.test(path.pathname)) return { file, certain, imports: [] };
     const found = findSpecifiers(new TextDecoder().decode(bytes), path.pathname);
-    return { file, changedAt, imports: found.flatMap((each) => toImports(each, url, resolve)) };
-  } catch (error) {
-    return isAbsent(error) ? { ...UNREAD, file: { url } } : UNREAD;
+    return { file, certain, imports: found.flatMap((each) => toImports(each, url, resolve)) };
+  } catch {
+    // It is not there, or nothing that could be imported; or it only looks like an import.
+    return { ...UNREAD, file: { url } };
   }
 }
 
@@ -274,51 +242,10 @@ function toUrl(
 
 function isLocal(url: string): boolean {
   return url.startsWith("file:///") && URL.canParse(url) && !url.includes("/node_modules/") &&
-    !OWN.some((own) => url.startsWith(own));
-}
-
-/** Whether it is allowed already: nobody is to be asked because of a check. */
-export function mayRead(path?: URL): boolean {
-  const status = Deno.permissions.querySync(
-    path === undefined ? { name: "read" } : { name: "read", path },
-  );
-  return status.state === "granted" && !status.partial;
-}
-
-/** A file that another one takes the place of has another number, though perhaps its size and times. */
-function toStamp({ size, mtime, ctime, ino, dev }: Deno.FileInfo): string {
-  return [size, mtime?.getTime(), ctime?.getTime(), ino, dev].join(" ");
-}
-
-/**
- * A program can set the time of the last write, and where a file comes from another zone or out of an
- * archive it may lie in the future; that of the last change, in seconds, nobody can set.
- */
-export function toChangeTime({ mtime, ctime }: Deno.FileInfo): number {
-  const written = mtime?.getTime() ?? 0;
-  const changed = ctime?.getTime() ?? 0;
-  return written > Date.now() ? changed : Math.max(written, changed);
-}
-
-/** Whether each write from now on gives the file another stamp. */
-function isSettled({ mtime, ctime }: Deno.FileInfo): boolean {
-  const written = (mtime?.getTime() ?? Infinity) + CLOCK_TICK;
-  return Math.max(written, (ctime?.getTime() ?? 0) + CHANGE_TICK) < Date.now();
+    findKeptPackage(url) === undefined && !OWN.some((own) => url.startsWith(own));
 }
 
 /** Digests the source of a function as it was loaded. */
 export function digestFunction(fn: (...args: never[]) => unknown): string {
-  return createSha256().update(Function.prototype.toString.call(fn)).digest("hex");
-}
-
-function digestBytes(bytes: Uint8Array): string {
-  return createSha256().update(bytes).digest("hex");
-}
-
-function isAbsent(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
-}
-
-function isForbidden(error: unknown): boolean {
-  return error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable;
+  return digestText(Function.prototype.toString.call(fn));
 }

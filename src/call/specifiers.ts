@@ -1,5 +1,25 @@
 import { stripTypeScriptTypes } from "node:module";
 
+/** Where Deno keeps the packages of programs that have no `node_modules`. */
+const KEPT = /\/npm\/[^/]+\/((?:@[^/]+\/)?[^/@]+)\/(\d+\.\d+\.\d+[^/]*)(\/.*)$/;
+
+/** A package of npm, and what is meant of it. */
+export interface KeptPackage {
+  /** The name. */
+  readonly name: string;
+  /** The version. */
+  readonly version: string;
+  /** The path in it. */
+  readonly path: string;
+}
+
+/** Tells which package a file is of that Deno keeps for programs without `node_modules`. */
+export function findKeptPackage(url: string): KeptPackage | undefined {
+  const [, name, version, path] = KEPT.exec(url) ?? [];
+  if (name === undefined || version === undefined || path === undefined) return undefined;
+  return { name, version, path };
+}
+
 /** What a module seems to import. */
 export interface FoundSpecifier {
   /** The literal. */

@@ -349,10 +349,15 @@ function isOptional(content: unknown, type: "string" | "number"): boolean {
   return content === undefined || typeof content === type;
 }
 
+/** So many keys are kept of which nothing else tells that they were deleted. */
+const MOST_FORGOTTEN = 4096;
+
 /** Records of which each has a place of its own, such as a file or a row. */
 export abstract class KeyedCalls extends DiskCalls {
   /** Says what may be done. */
   protected readonly guard: CacheGuard;
+  /** What this handle has deleted last. */
+  readonly #forgotten = new Set<Digest>();
 
   /**
    * Takes what all have in common.
@@ -362,6 +367,18 @@ export abstract class KeyedCalls extends DiskCalls {
   constructor(guard: CacheGuard) {
     super();
     this.guard = guard;
+  }
+
+  /** As the interface says: of what this handle has deleted. */
+  isForgotten(key: Digest): boolean {
+    return this.#forgotten.has(key);
+  }
+
+  /** Takes note that a key was deleted. */
+  protected noteForgotten(key: Digest): void {
+    this.#forgotten.add(key);
+    const [oldest = ""] = this.#forgotten;
+    if (this.#forgotten.size > MOST_FORGOTTEN) this.#forgotten.delete(oldest);
   }
 
   /** Writes a line between two line feeds to the key's place, whatever is there. */

@@ -80,6 +80,14 @@ export interface CallStore {
   /** Follows changes, whoever makes them; absent when the store cannot tell. */
   follow?(): CallFeed;
   /**
+   * Tells whether a call was known and then forgotten, as far as there is a trace of that; absent when
+   * there is none. Nobody need tell so of a call that is known.
+   *
+   * @param key The key of the call.
+   * @returns Whether it was.
+   */
+  isForgotten?(key: Digest): MaybePromise<boolean>;
+  /**
    * Tells whether a record would be given once it is here; absent when any would.
    *
    * @param record The record, as it is stored elsewhere.

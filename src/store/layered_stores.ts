@@ -262,8 +262,14 @@ function uniteCalls(layers: readonly Stores[]): CallStore {
     put: refuse("record a call in"),
     get: (key) => get(key, 0),
     delete: refuse("forget a call of"),
+    isForgotten: (key) => isForgottenIn(layers, key),
     records: (damaged) => eachOnce(layers, damaged),
   };
+}
+
+async function isForgottenIn(layers: readonly Stores[], key: Digest): Promise<boolean> {
+  for (const { calls } of layers) if (await calls.isForgotten?.(key)) return true;
+  return false;
 }
 
 class StackedCalls implements CallStore {
@@ -317,6 +323,10 @@ class StackedCalls implements CallStore {
       if (await calls.get(key) !== undefined && await calls.delete(key)) known = true;
     }
     return known;
+  }
+
+  isForgotten(key: Digest): Promise<boolean> {
+    return isForgottenIn(this.#layers, key);
   }
 
   records(damaged?: TellDamaged): AsyncIterable<CallRecord> {

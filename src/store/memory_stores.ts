@@ -101,9 +101,13 @@ class MemoryValues implements ValueStore {
   }
 }
 
+/** So many keys are kept that were deleted. */
+const MOST_FORGOTTEN = 4096;
+
 class MemoryCalls implements CallStore {
   readonly #records = new Map<Digest, CallRecord>();
   readonly #feeds = new Set<WeakRef<MemoryFeed>>();
+  readonly #forgotten = new Set<Digest>();
 
   put(record: CallRecord, lease?: Lease): boolean {
     if (lease?.revoked) return false;
@@ -123,8 +127,15 @@ class MemoryCalls implements CallStore {
 
   delete(key: Digest): boolean {
     if (!this.#records.delete(key)) return false;
+    this.#forgotten.add(key);
+    const [oldest = ""] = this.#forgotten;
+    if (this.#forgotten.size > MOST_FORGOTTEN) this.#forgotten.delete(oldest);
     if (this.#feeds.size > 0) this.#tell({ type: "delete", key });
     return true;
+  }
+
+  isForgotten(key: Digest): boolean {
+    return this.#forgotten.has(key);
   }
 
   follow(): CallFeed {

@@ -293,6 +293,7 @@ export class TaskDefinition {
   #adopted: Digest | undefined;
   #knownAs: TaskAddress | undefined;
   #warnings: readonly string[] = [];
+  #findChanged: CodeParts["findChanged"];
 
   /** Checks the options by name. */
   constructor(
@@ -407,6 +408,15 @@ export class TaskDefinition {
     return warnings;
   }
 
+  /**
+   * Finds a module that the body may have imported, and that is not, or may not be, what counts.
+   *
+   * @returns Its URL, if there is one.
+   */
+  findChangedCode(): string | undefined {
+    return this.#findChanged?.();
+  }
+
   /** Reads the function's parameters and code. */
   readProfile(): Promise<FunctionProfile> {
     if (this.#reading !== undefined) return this.#reading;
@@ -472,6 +482,7 @@ export class TaskDefinition {
         ...{ address, parsed, extent: code, evaluatedAt, resolve, loose },
       });
       this.#warnings = parts.warnings;
+      this.#findChanged = parts.findChanged;
       return parts;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotCapable)) throw error;

@@ -15,6 +15,7 @@ import {
   computeUnleased,
   getOrCompute,
   lookUp,
+  type Refusal,
   type RunBody,
 } from "../cache/get_or_compute.ts";
 import type { KeyedCall, KeyedRead } from "../call/call_key.ts";
@@ -345,8 +346,11 @@ async function computeMissed(
         leased,
         compute: (body, { copies = false, refuse } = {}) => {
           const take = copies ? toTake(call, ready.frozen) : undefined;
-          const stored = storeArguments ?? scope.storeArguments;
-          const options = { metadata, warn, outputs, storeArguments: stored, take, refuse };
+          const options = {
+            ...{ metadata, warn, outputs, take },
+            storeArguments: storeArguments ?? scope.storeArguments,
+            refuse: () => refuse?.() ?? refuseOtherCode(ready),
+          };
           return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
         },
       };
@@ -360,6 +364,18 @@ async function computeMissed(
   cache.count(hit);
   status.recalled(hit);
   return value;
+}
+
+/** What is imported while the body runs may be other code than its key was made of. */
+function refuseOtherCode({ definition, args, scope }: ReadyCall): Refusal | undefined {
+  const tasks = [definition, ...args.map(definitionOf)];
+  const changed = tasks.map((one) => one?.findChangedCode()).find((url) => url !== undefined);
+  if (changed === undefined) return undefined;
+  scope.warn(
+    `Cannot remember calls of "${definition.name}": "${changed}" has changed since their keys were ` +
+      "made, and is imported while they run; start the program again",
+  );
+  return "unfit";
 }
 
 /** The same call with its arguments frozen, if they are not; `undefined` when they cannot be read. */

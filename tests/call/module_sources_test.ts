@@ -2,17 +2,18 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import {
+  findChangedFile,
   findChangedSource,
   type SourceWitness,
   SourceWitnesses,
 } from "../../src/call/module_sources.ts";
+import type { Looked, Question } from "./testdata/source_worker.ts";
+import type {} from "./testdata/source_worker.ts";
 
-/** The files of a program that is loaded as soon as they are written. */
+/** The files of a program. */
 class Sources extends TemporaryDirectory {
   /** What the names of the files follow in their URLs. */
   readonly base: string = new URL(`file://${this.path}/`).href;
-  /** When the program was loaded. */
-  readonly loadedAt: number;
   /** What resolves specifiers. */
   resolve: ((specifier: string) => string) | undefined;
 
@@ -20,7 +21,6 @@ class Sources extends TemporaryDirectory {
   constructor(files: { readonly [name: string]: string }) {
     super();
     for (const [name, text] of Object.entries(files)) this.write(name, text);
-    this.loadedAt = Date.now();
   }
 
   /** Writes a file. */
@@ -30,45 +30,52 @@ class Sources extends TemporaryDirectory {
     Deno.writeTextFileSync(path, text);
   }
 
-  /** Writes a file after the program was loaded, by the clock of the file system, too. */
-  edit(name: string, text: string): void {
-    this.write(name, text);
-    while (Date.now() <= this.loadedAt);
-    const now = new Date(this.loadedAt + 1);
-    Deno.utimeSync(`${this.path}/${name}`, now, now);
-  }
-
   /** The names of files. */
   names(urls: readonly string[]): string[] {
     assert(urls.every((url) => url.startsWith(this.base)), `not in ${this.base}: ${urls}`);
     return urls.map((url) => url.slice(this.base.length)).sort();
   }
 
+  /** Loads a module in this isolate, as a program does. */
+  async load(module = "task.ts"): Promise<void> {
+    await import(this.base + module);
+  }
+
   /** Witnesses a module. */
   witness(module = "task.ts"): Promise<SourceWitness> {
     const { resolve } = this;
-    const options = { evaluatedAt: this.loadedAt, ...(resolve !== undefined && { resolve }) };
-    return createWitnesses().get(this.base + module, options);
+    return new SourceWitnesses().get(this.base + module, resolve && { resolve });
   }
 
   /** The names of the files that a module is made of. */
   async reach(module = "task.ts"): Promise<string[]> {
-    const { files, changed, unread } = await this.witness(module);
+    const { files, late, changed, unread } = await this.witness(module);
     assertEquals({ changed, unread }, { changed: [], unread: [] });
-    const found = files.filter(({ digest }) => digest !== undefined);
+    const found = [...files, ...late].filter(({ digest }) => digest !== undefined);
     return this.names(found.map(({ url }) => url));
   }
 
-  /** The names of the file that a worker finds changed which begins to import after this. */
-  findChanged(witness: SourceWitness): string[] {
-    const url = findChangedSource(witness, Date.now() + 1);
-    return this.names(url === undefined ? [] : [url]);
+  /** The names of the files that a worker finds changed which begins now. */
+  async findChanged(witness: SourceWitness, steps: Partial<Question> = {}): Promise<string[]> {
+    const [found = []] = await lookInWorker([{ witness, ...steps }]);
+    return this.names(found);
   }
 }
 
-/** Of a program that began with none of the modules. */
-function createWitnesses(): SourceWitnesses {
-  return new SourceWitnesses({ module: "", startedAt: 0 });
+/** What a worker finds changed that begins now. */
+async function lookInWorker(questions: readonly Question[]): Promise<Looked[]> {
+  const entry = new URL("./testdata/source_worker.ts", import.meta.url);
+  const worker = new Worker(entry, { type: "module" });
+  try {
+    const told = new Promise<Looked[]>((resolve, reject) => {
+      worker.onmessage = ({ data }: MessageEvent<Looked[]>) => resolve(data);
+      worker.onerror = (event) => reject(new Error(event.message));
+    });
+    worker.postMessage(questions);
+    return await told;
+  } finally {
+    worker.terminate();
+  }
 }
 
 const PROGRAM = {
@@ -79,72 +86,97 @@ const PROGRAM = {
   "lib/two.json": `{ "two": 2 }`,
 };
 
-for (const [name, text] of Object.entries(PROGRAM)) {
-  Deno.test(`findChangedSource() names ${name} when it was edited since`, async () => {
-    using sources = new Sources(PROGRAM);
-    const witness = await sources.witness();
-    assertEquals(sources.findChanged(witness), []);
-    // As long as before, and in the same millisecond perhaps.
-    sources.write(name, text.replace(/.$/, " "));
-    assertEquals(sources.findChanged(witness), [name]);
+const NAMES = Object.keys(PROGRAM) as (keyof typeof PROGRAM)[];
+
+/** Ways in which a file becomes another one; the times of the last write are those of long ago. */
+const WAYS: { readonly [way: string]: (path: string, text: string) => void } = {
+  "is written to": (path, text) => Deno.writeTextFileSync(path, text),
+  "is replaced by an old file": (path, text) => {
+    Deno.writeTextFileSync(`${path}.new`, text);
+    Deno.utimeSync(`${path}.new`, 1, 2);
+    Deno.renameSync(`${path}.new`, path);
+  },
+  "is written to, and gets its old time back": (path, text) => {
+    const { mtime } = Deno.statSync(path);
+    Deno.writeTextFileSync(path, text);
+    Deno.utimeSync(path, mtime ?? 0, mtime ?? 0);
+  },
+  "becomes a link": (path, text) => {
+    Deno.writeTextFileSync(`${path}.new`, text);
+    Deno.removeSync(path);
+    Deno.symlinkSync(`${path}.new`, path);
+  },
+  "is in a folder that is replaced": (path, text) => {
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    Deno.mkdirSync(`${folder}.new`);
+    for (const { name } of Deno.readDirSync(folder)) {
+      if (Deno.statSync(`${folder}/${name}`).isFile) {
+        Deno.copyFileSync(`${folder}/${name}`, `${folder}.new/${name}`);
+      }
+    }
+    Deno.writeTextFileSync(`${folder}.new/${path.slice(folder.length + 1)}`, text);
+    Deno.renameSync(folder, `${folder}.old`);
+    Deno.renameSync(`${folder}.new`, folder);
+  },
+  "goes": (path) => Deno.removeSync(path),
+};
+
+for (const [way, change] of Object.entries(WAYS)) {
+  Deno.test(`findChangedSource() sees that a file ${way} before a worker begins`, async () => {
+    using stack = new DisposableStack();
+    const questions: Question[] = [];
+    const expected: Looked[] = [];
+    for (const name of NAMES) {
+      if (name === "task.ts" && way.includes("folder")) continue;
+      const sources = stack.use(new Sources(PROGRAM));
+      await sources.load();
+      questions.push({ witness: await sources.witness() });
+      expected.push([sources.base + name]);
+      change(`${sources.path}/${name}`, PROGRAM[name].replace(/.$/, " "));
+    }
+    assertEquals(await lookInWorker(questions), expected);
   });
 
-  Deno.test(`findChangedSource() names ${name} when it is gone`, async () => {
-    using sources = new Sources(PROGRAM);
-    const witness = await sources.witness();
-    Deno.removeSync(`${sources.path}/${name}`);
-    assertEquals(sources.findChanged(witness), [name]);
-  });
-
-  Deno.test(`SourceWitnesses.get() tells that ${name} was edited after it was loaded`, async () => {
-    using sources = new Sources(PROGRAM);
-    sources.edit(name, text);
-    const witness = await sources.witness();
-    assertEquals(sources.names(witness.changed), [name]);
-    assertEquals(sources.findChanged(witness), [name]);
+  Deno.test(`SourceWitnesses.get() tells what was loaded, though a file ${way}`, async () => {
+    for (const name of NAMES) {
+      if (name === "task.ts" && way.includes("folder")) continue;
+      using sources = new Sources(PROGRAM);
+      const expected = await new SourceWitnesses().get(`${sources.base}task.ts`);
+      using loaded = new Sources(PROGRAM);
+      await loaded.load();
+      change(`${loaded.path}/${name}`, PROGRAM[name].replace(/.$/, " "));
+      const { files, changed } = await loaded.witness();
+      const digests = new Map(files.map(({ url, digest }) => [loaded.names([url])[0], digest]));
+      // Of JSON Deno does not give the text again.
+      assertEquals(loaded.names(changed), name === "lib/two.json" && way !== "goes" ? [name] : []);
+      for (const { url, digest } of expected.files) {
+        const [own = ""] = sources.names([url]);
+        if (own !== "lib/two.json") assertEquals(digests.get(own), digest, own);
+      }
+    }
   });
 }
 
-Deno.test("findChangedSource() takes files that were only touched for the same", async () => {
-  using sources = new Sources(PROGRAM);
-  const witness = await sources.witness();
-  for (const name of Object.keys(PROGRAM)) Deno.utimeSync(`${sources.path}/${name}`, 1, 2);
-  assertEquals(sources.findChanged(witness), []);
-});
-
 Deno.test("findChangedSource() takes what was put back before the import for the same", async () => {
   using sources = new Sources(PROGRAM);
+  await sources.load();
   const witness = await sources.witness();
-  sources.write("lib/two.json", `{ "two": 3 }`);
-  assertEquals(sources.findChanged(witness), ["lib/two.json"]);
-  sources.write("lib/two.json", PROGRAM["lib/two.json"]);
-  assertEquals(sources.findChanged(witness), []);
+  for (const name of NAMES) {
+    sources.write(name, "");
+    sources.write(name, PROGRAM[name]);
+    Deno.utimeSync(`${sources.path}/${name}`, 1, 2);
+  }
+  assertEquals(await sources.findChanged(witness, { load: `${sources.base}task.ts` }), []);
 });
 
-Deno.test("findChangedSource() names what was put back after the import began", async () => {
+Deno.test("findChangedSource() tells what a worker has loaded, whatever was put back", async () => {
   using sources = new Sources(PROGRAM);
   const witness = await sources.witness();
-  sources.edit("lib/two.json", PROGRAM["lib/two.json"]);
-  assertEquals(sources.findChanged(witness), []);
-  const changed = findChangedSource(witness, sources.loadedAt + 1);
-  assertEquals(changed, `${sources.base}lib/two.json`);
-});
-
-Deno.test("findChangedSource() is not misled by size and time of the last write", async () => {
-  using sources = new Sources(PROGRAM);
-  const witness = await sources.witness();
-  const path = `${sources.path}/lib/two.json`;
-  const { mtime } = Deno.statSync(path);
-  sources.write("lib/two.json", `{ "two": 3 }`);
-  Deno.utimeSync(path, mtime ?? 0, mtime ?? 0);
-  assertEquals(sources.findChanged(witness), ["lib/two.json"]);
-});
-
-Deno.test("findChangedSource() names a file that another one took the place of", async () => {
-  using sources = new Sources({ ...PROGRAM, "other.json": `{ "two": 3 }` });
-  const witness = await sources.witness();
-  Deno.renameSync(`${sources.path}/other.json`, `${sources.path}/lib/two.json`);
-  assertEquals(sources.findChanged(witness), ["lib/two.json"]);
+  const { path, base } = sources;
+  sources.write("lib/half.ts", "export const half = (n: number) => n;");
+  const put = [`${path}/lib/half.ts`, PROGRAM["lib/half.ts"]] as const;
+  const steps = { load: `${base}task.ts`, put };
+  assertEquals(await sources.findChanged(witness, steps), ["lib/half.ts"]);
 });
 
 Deno.test("findChangedSource() sees that a link was turned elsewhere", async () => {
@@ -156,34 +188,60 @@ Deno.test("findChangedSource() sees that a link was turned elsewhere", async () 
   Deno.symlinkSync("one", `${sources.path}/now`);
   const witness = await sources.witness();
   assertEquals(sources.names(witness.files.map(({ url }) => url)), ["now/code.ts", "task.ts"]);
-  assertEquals(sources.findChanged(witness), []);
   Deno.removeSync(`${sources.path}/now`);
   Deno.symlinkSync("two", `${sources.path}/now`);
-  assertEquals(sources.findChanged(witness), ["now/code.ts"]);
+  assertEquals(await sources.findChanged(witness), ["now/code.ts"]);
 });
 
 Deno.test("findChangedSource() names a file that was not there when it was witnessed", async () => {
   using sources = new Sources({ "task.ts": `import "./added.ts";` });
   const witness = await sources.witness();
-  assertEquals(sources.findChanged(witness), []);
+  assertEquals(await sources.findChanged(witness), []);
   sources.write("added.ts", "");
-  assertEquals(sources.findChanged(witness), ["added.ts"]);
+  assertEquals(await sources.findChanged(witness), ["added.ts"]);
 });
 
-Deno.test("findChangedSource() does not read a file that shows no sign of a write", async () => {
-  const witness = await createWitnesses().get(import.meta.url, { evaluatedAt: Date.now() });
-  const settled = witness.files.filter(({ stamp }) => stamp !== undefined);
+/** A module that imports another one while it runs. */
+const LATE = { "task.ts": `export const later = () => import("./a.ts");`, "a.ts": "export {};" };
+
+for (const [way, change] of Object.entries(WAYS).filter(([way]) => !way.includes("folder"))) {
+  Deno.test(`findChangedFile() sees that a file ${way} that may be imported later`, async () => {
+    using sources = new Sources(LATE);
+    const { late } = structuredClone(await sources.witness());
+    assertEquals(sources.names(late.map(({ url }) => url)), ["a.ts"]);
+    assertStrictEquals(findChangedFile(late, Date.now() + 2000), undefined);
+    change(`${sources.path}/a.ts`, "export { };");
+    assertEquals(findChangedFile(late, Date.now() + 2000), `${sources.base}a.ts`);
+  });
+}
+
+Deno.test("findChangedFile() names what was put back after the import began", async () => {
+  using sources = new Sources(LATE);
+  const { late } = await sources.witness();
+  sources.write("a.ts", LATE["a.ts"]);
+  assertStrictEquals(findChangedFile(late, Date.now() + 2000), undefined);
+  assertEquals(findChangedFile(late, 0), `${sources.base}a.ts`);
+});
+
+Deno.test("findChangedFile() does not read a file that shows no sign of a write", async () => {
+  using sources = new Sources({
+    "task.ts": `export const f = () => import("${import.meta.url}");`,
+  });
+  const { late } = await sources.witness();
+  const settled = late.filter((file) => file.stamp !== undefined);
   assert(settled.length > 0, "all files of this test were written just now");
   const files = settled.map((file) => ({ ...file, digest: "of something else" }));
-  assertStrictEquals(findChangedSource({ ...witness, files }, Date.now()), undefined);
+  assertStrictEquals(findChangedFile(files, 0), undefined);
 });
 
-Deno.test("SourceWitnesses.get() gives what can be sent to a worker", async () => {
-  using sources = new Sources(PROGRAM);
-  const witness = structuredClone(await sources.witness());
-  assertEquals(sources.findChanged(witness), []);
-  sources.write("lib/two.json", `{ "two": 3 }`);
-  assertEquals(sources.findChanged(witness), ["lib/two.json"]);
+Deno.test("SourceWitnesses.get() doubts what was read before it was loaded, and edited", async () => {
+  using sources = new Sources({ ...LATE, "now.ts": `import "./a.ts";` });
+  await sources.witness();
+  sources.write("a.ts", "export const a = 1;");
+  // What the module has loaded now is not what was read before.
+  await sources.load("now.ts");
+  const { changed } = await sources.witness("now.ts");
+  assertEquals(sources.names(changed), ["a.ts"]);
 });
 
 Deno.test("SourceWitnesses.get() follows every form of import", async () => {
@@ -265,7 +323,7 @@ Deno.test("SourceWitnesses.get() ends at what is no local file of the program", 
   });
   assertEquals(await sources.reach(), ["task.ts"]);
   for (const module of ["data:text/javascript,", "https://a.b/c.ts", "file://a/b.ts", "no"]) {
-    const witness = await createWitnesses().get(module, { evaluatedAt: 0 });
+    const witness = await new SourceWitnesses().get(module);
     assertEquals(witness, { files: [], late: [], changed: [], unread: [] });
   }
 });
@@ -343,51 +401,13 @@ Deno.test("SourceWitnesses.get() takes two URLs of one file for two modules", as
 
 Deno.test("SourceWitnesses.get() reads once, as what runs here stays the same", async () => {
   using sources = new Sources({ ...PROGRAM, "other.ts": `import "./lib/two.ts";` });
-  const witnesses = createWitnesses();
-  const options = { evaluatedAt: sources.loadedAt };
-  const first = witnesses.get(`${sources.base}task.ts`, options);
+  const witnesses = new SourceWitnesses();
+  const first = witnesses.get(`${sources.base}task.ts`);
   await first;
   sources.write("lib/two.json", `{ "two": 3 }`);
-  assertStrictEquals(witnesses.get(`${sources.base}task.ts`, options), first);
-  const other = await witnesses.get(`${sources.base}other.ts`, options);
-  assertEquals(sources.findChanged(other), ["lib/two.json"]);
-});
-
-Deno.test("SourceWitnesses.get() knows that a file was loaded with an earlier module", async () => {
-  using sources = new Sources({ ...PROGRAM, "other.ts": `import "./lib/two.ts";` });
-  sources.edit("lib/two.json", PROGRAM["lib/two.json"]);
-  const witnesses = createWitnesses();
-  await witnesses.get(`${sources.base}task.ts`, { evaluatedAt: sources.loadedAt });
-  const evaluatedAt = Date.now();
-  const { changed } = await witnesses.get(`${sources.base}other.ts`, { evaluatedAt });
-  assertEquals(sources.names(changed), ["lib/two.json"]);
-});
-
-for (
-  const [main, changed] of [
-    [`import "./lib/two.ts";`, ["lib/two.json"]],
-    [`const later = () => import("./lib/two.ts");`, []],
-  ] as const
-) {
-  Deno.test(`SourceWitnesses.get() knows what a program has loaded that begins: ${main}`, async () => {
-    using sources = new Sources({ ...PROGRAM, "main.ts": main });
-    sources.edit("lib/two.json", PROGRAM["lib/two.json"]);
-    const program = { module: `${sources.base}main.ts`, startedAt: sources.loadedAt };
-    const options = { evaluatedAt: Date.now() };
-    const witness = await new SourceWitnesses(program).get(`${sources.base}task.ts`, options);
-    assertEquals(sources.names(witness.changed), [...changed]);
-  });
-}
-
-Deno.test("SourceWitnesses.get() believes no time of a write that is still to come", async () => {
-  using sources = new Sources(PROGRAM);
-  const later = new Date(sources.loadedAt + 3_600_000);
-  Deno.utimeSync(`${sources.path}/task.ts`, later, later);
-  const witness = await sources.witness();
-  assertEquals(witness.changed, []);
-  assertEquals(sources.findChanged(witness), []);
-  sources.write("task.ts", "");
-  assertEquals(sources.findChanged(witness), ["task.ts"]);
+  assertStrictEquals(witnesses.get(`${sources.base}task.ts`), first);
+  const other = await witnesses.get(`${sources.base}other.ts`);
+  assertEquals(await sources.findChanged(other), ["lib/two.json"]);
 });
 
 Deno.test("SourceWitnesses.get() tells which files may be imported while a call runs", async () => {
@@ -397,10 +417,9 @@ Deno.test("SourceWitnesses.get() tells which files may be imported while a call 
     "b.ts": `import "./c.ts"; import "./a.ts"; import "./task.ts";`,
     "c.ts": "",
   });
-  const witness = structuredClone(await sources.witness());
-  assertEquals(sources.names(witness.late.map(({ url }) => url)), ["b.ts", "c.ts"]);
-  sources.write("c.ts", "export {};");
-  assertEquals(sources.findChanged({ ...witness, files: witness.late }), ["c.ts"]);
+  const { files, late } = await sources.witness();
+  assertEquals(sources.names(files.map(({ url }) => url)), ["a.ts", "task.ts"]);
+  assertEquals(sources.names(late.map(({ url }) => url)), ["b.ts", "c.ts"]);
 });
 
 Deno.test("SourceWitnesses.get() reads no devices", async () => {
@@ -411,7 +430,7 @@ Deno.test("SourceWitnesses.get() reads no devices", async () => {
   const { files, changed } = await sources.witness();
   const read = files.filter(({ digest }) => digest !== undefined).map(({ url }) => url);
   assertEquals([sources.names(read), changed], [["task.ts"], []]);
-  assertEquals(sources.findChanged(await sources.witness()), []);
+  assertEquals(await sources.findChanged(await sources.witness()), []);
 });
 
 const TASK = new URL("./function_profile_test.ts", import.meta.url);
@@ -422,7 +441,7 @@ Deno.test({
   name: "SourceWitnesses.get() leaves out what may not be read, and names it",
   permissions: { read: [TASK] },
   fn: async () => {
-    const { files, unread } = await createWitnesses().get(TASK.href, { evaluatedAt: 0 });
+    const { files, unread } = await new SourceWitnesses().get(TASK.href);
     assertEquals(files.map(({ url }) => url), [TASK.href]);
     assert(unread.includes(IMPORTED.href));
   },
@@ -431,12 +450,14 @@ Deno.test({
 Deno.test({
   name: "findChangedSource() looks only at what it may read",
   permissions: { read: [TASK] },
-  fn: () => {
+  fn: async () => {
     const other = { url: IMPORTED.href, ...DIFFERENT };
     const files = [other, { url: TASK.href, ...DIFFERENT }];
     const witness = { files, late: [], changed: [], unread: [] };
-    assertEquals(findChangedSource(witness, Date.now()), TASK.href);
-    assertStrictEquals(findChangedSource({ ...witness, files: [other] }, Date.now()), undefined);
+    assertEquals(await findChangedSource(witness), TASK.href);
+    assertStrictEquals(await findChangedSource({ ...witness, files: [other] }), undefined);
+    assertEquals(findChangedFile(files, 0), TASK.href);
+    assertStrictEquals(findChangedFile([other], 0), undefined);
   },
 });
 
@@ -444,8 +465,8 @@ Deno.test({
   name: "SourceWitnesses.get() needs no permission",
   permissions: "none",
   fn: async () => {
-    const witness = await new SourceWitnesses().get(TASK.href, { evaluatedAt: 0 });
+    const witness = await new SourceWitnesses().get(TASK.href);
     assertEquals(witness, { files: [], late: [], changed: [], unread: [TASK.href] });
-    assertStrictEquals(findChangedSource(witness, Date.now()), undefined);
+    assertStrictEquals(await findChangedSource(witness), undefined);
   },
 });

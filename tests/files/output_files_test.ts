@@ -184,7 +184,16 @@ Deno.test("outputFile() of a directory is put back file by file, and others in i
       assertEquals(digest, tree.digest);
     }
     Deno.writeTextFileSync(`${root}/mine`, "mine");
+    // What a process has left that was killed while it put a file back, and what one is writing now.
+    Deno.removeSync(`${root}/deep/er/one`);
+    Deno.writeTextFileSync(`${root}/deep/er/.quiver-0123456789ab.tmp`, "o");
+    using writing = Deno.openSync(`${root}/deep/er/.quiver-ba9876543210.tmp`, {
+      ...{ write: true, create: true },
+    });
+    writing.lockSync(true);
     await call();
+    const left = Array.from(Deno.readDirSync(`${root}/deep/er`), ({ name }) => name).sort();
+    assertEquals(left, [".quiver-ba9876543210.tmp", "one"]);
     assertEquals(Deno.readTextFileSync(`${root}/mine`), "mine");
     assertEquals(files.runs, 1);
   });

@@ -3,6 +3,8 @@ import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert"
 import { DISK, FileHandles, readAt, replaceFile } from "../../src/disk/file_system.ts";
 import { Hdf5Library } from "../../src/bag/hdf5/library.ts";
 import { toLayout, toSegmentIndexPath, toSegmentPath } from "../../src/disk/layout.ts";
+import type { VerifyReport } from "../../src/bag/verify/report.ts";
+import { encodeCheckedLine } from "../../src/disk/checked_line.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
 import { encodeSegmentIndex } from "../../src/bag/segment/seal.ts";
 import { SegmentTable } from "../../src/bag/segment/segment_table.ts";
@@ -96,11 +98,39 @@ Deno.test("verifyStores() finds nothing wrong with a sound bag, and changes no b
     ["tables", 1],
     ["journals", 2],
     ["log", 4],
+    ["files", 0],
     ["unfinished", 0],
     ["records", 4],
   ]);
   const after = listFiles(path).map((name) => [name, Deno.readFileSync(`${path}/${name}`)]);
   assertEquals(after, before);
+});
+
+Deno.test("verifyStores() takes damaged lines out of files.jsonl", async () => {
+  using directory = new TemporaryDirectory();
+  const { path } = directory;
+  await createSmallBag(path);
+  const line = (size: number) =>
+    new TextDecoder().decode(
+      encodeCheckedLine(
+        `{"dev":1,"ino":2,"size":${size},"mtime":3,"ctime":4,"digest":"${"a".repeat(64)}"`,
+      ),
+    );
+  const [first, damaged, torn] = [line(1), line(2).replace(`"size":2`, `"size":3`), `\n{"dev":1,`];
+  Deno.writeTextFileSync(`${path}/files.jsonl`, `${first}${damaged}${line(4)}${torn}`);
+  const stepOf = ({ steps }: VerifyReport) => steps.find(({ name }) => name === "files");
+  const report = await verify(path);
+  const { checked, problems, repaired, unfinished, findings } = stepOf(report) ?? {};
+  assertEquals([checked, problems, repaired, unfinished], [4, 1, 0, 1]);
+  const offset = first.length + 1;
+  assertEquals(findings, [{ file: "files.jsonl", offset, problem: "a line is damaged" }]);
+  assertEquals(report.sound, false);
+  const mended = await verify(path, { repair: true });
+  assertEquals([stepOf(mended)?.repaired, mended.sound], [1, true]);
+  assertEquals(listFiles(mended.quarantine ?? ""), ["files.jsonl"]);
+  const left = Deno.readTextFileSync(`${path}/files.jsonl`);
+  assertEquals(left.split("\n").filter(Boolean), [first.trim(), line(4).trim()]);
+  assertEquals(listDamaged(await verify(path)), []);
 });
 
 Deno.test("verifyStores() makes a manifest again that is damaged or missing", async () => {

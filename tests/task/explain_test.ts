@@ -8,7 +8,16 @@ import {
   type Task,
   task,
 } from "@quiver/quiver";
-import { type CallRecord, explain, openSqliteCache, readOnly, rekey } from "@quiver/quiver/caches";
+import {
+  type CallRecord,
+  explain,
+  limited,
+  openSqliteCache,
+  readOnly,
+  rekey,
+  stack,
+} from "@quiver/quiver/caches";
+import { explainCall } from "../../src/cache/explain.ts";
 import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
 
 const decay = task(import.meta, function decay(rate: number, t: number, _verbose = false) {
@@ -75,16 +84,20 @@ Deno.test("task.explain() tells that the version, the code or the rules are othe
   withCaches(async (cache) => {
     await decay(0.1, 2);
     await change(cache, () => ({ version: 0 }));
-    assertEquals((await decay.explain(0.1, 2)).reasons, [{ kind: "version", was: 0, is: 1 }]);
+    const moved = { kind: "evicted" } as const;
+    assertEquals((await decay.explain(0.1, 2)).reasons, [
+      moved,
+      { kind: "version", was: 0, is: 1 },
+    ]);
     await change(cache, () => ({ version: 1, code: "ab".repeat(32) }));
-    const [reason] = (await decay.explain(0.1, 2)).reasons;
+    const [, reason] = (await decay.explain(0.1, 2)).reasons;
     assert(reason?.kind === "code");
     assertEquals([reason.part, reason.change, reason.was], ["decay()", "changed", "abababab"]);
     const [record] = await Array.fromAsync(cache.records());
     assert(record !== undefined);
     await cache.putRecord({ ...record, scheme: 1 });
     const kinds = (await decay.explain(0.1, 2)).reasons.map(({ kind }) => kind);
-    assertEquals(kinds, ["rules", "code"]);
+    assertEquals(kinds, ["evicted", "rules", "code"]);
   }));
 
 Deno.test("task.explain() tells which part of the code is another", async () => {
@@ -98,6 +111,7 @@ Deno.test("task.explain() tells which part of the code is another", async () => 
     await cache.putRecord({ ...record, key: "1".repeat(64), code: "1".repeat(64), parts });
     const { reasons } = await decay.explain(0.1, 2);
     assertEquals(reasons, [
+      { kind: "evicted" },
       { kind: "code", part: "./a.ts#helper", change: "removed", was: "00000000" },
       { kind: "code", part: "npm:x", change: "removed", was: "1.0.0" },
     ]);
@@ -134,6 +148,58 @@ Deno.test("task.explain() tells that a result is gone", async () => {
   await using bag = await openBag(folder.path);
   const { hit, reasons } = await cacheScope({ cache: bag }, () => decay.explain(0.1, 2));
   assertEquals([hit, reasons.map(({ kind }) => kind)], [false, ["value missing"]]);
+});
+
+Deno.test("task.explain() tells that a call was evicted, until it is known again", async () => {
+  using folder = new TemporaryDirectory();
+  const evicted = async (cache: Cache): Promise<void> => {
+    await cacheScope({ cache }, async () => {
+      const never = await decay.explain(7, 7);
+      assertEquals(never.reasons.some(({ kind }) => kind === "evicted"), false);
+      const explanation = await decay.explain(0.1, 2);
+      assertEquals([explanation.hit, explanation.reasons[0]], [false, { kind: "evicted" }]);
+      assertStringIncludes(String(explanation), "it was known and was evicted");
+      assertEquals((await explain(cache, explanation.key ?? "")).reasons, [{ kind: "evicted" }]);
+    });
+  };
+  await withCaches(async (cache) => {
+    const limits = limited(cache, { maxItems: 1 });
+    await cacheScope({ cache: limits }, async () => {
+      await decay(0.1, 2);
+      await decay(0.1, 3);
+      await Array.fromAsync(limits.records());
+    });
+    await evicted(limits);
+    await evicted(stack(createMemoryCache(), cache));
+    await decay(0.1, 2);
+    assertEquals((await decay.explain(0.1, 2)).reasons.map(({ kind }) => kind), ["argument"]);
+  });
+  // A bag tells it to those who open it later, too.
+  const open = () => openBag(`${folder.path}/later`, { fold: "manual" });
+  {
+    await using bag = await open();
+    await cacheScope({ cache: bag }, () => decay(0.1, 2));
+    await cacheScope({ cache: bag }, () => decay.evict(0.1, 2));
+  }
+  await using bag = await open();
+  await evicted(bag);
+  await bag.compact();
+  const { reasons } = await cacheScope({ cache: bag }, () => decay.explain(0.1, 2));
+  assertEquals(reasons, [{ kind: "never seen" }]);
+});
+
+Deno.test("explainCall() tells that a result has expired, and since when", async () => {
+  const cache = createMemoryCache();
+  await cacheScope({ cache }, () => decay(0.1, 2));
+  const [record] = await Array.fromAsync(cache.records());
+  assert(record !== undefined);
+  const end = record.started + record.duration;
+  const call = { ...record, valueOf: () => Promise.resolve(undefined) };
+  const expired = await explainCall(cache, { ...call, expiresAfter: -1 });
+  assertEquals([expired.hit, expired.reasons], [false, [{ kind: "expired", at: end - 1 }]]);
+  assertStringIncludes(String(expired), `has expired at ${new Date(end - 1).toISOString()}`);
+  const fresh = await explainCall(cache, { ...call, expiresAfter: 1e6 });
+  assertEquals([fresh.hit, fresh.reasons], [true, []]);
 });
 
 Deno.test("task.explain() tells why a call has no key, and which known call is nearest", async () => {

@@ -239,6 +239,19 @@ export class CallLog extends DiskCalls implements Disposable {
     return this.#locate(key);
   }
 
+  /** As the interface says: until the log is compacted. */
+  isForgotten(key: Digest): boolean {
+    this.#options.guard.checkOpen("read from");
+    const log = this.#settle();
+    if (log === undefined) return false;
+    using file = log.file;
+    const types: CallLineHead["type"][] = [];
+    scanCalls(file, 0, log.scanned, (line) => {
+      if (line.key === key) types.push(line.type);
+    });
+    return types.at(-1) === "eviction";
+  }
+
   #locate(key: Digest): FilePlace | undefined {
     return this.#lookUp(key) ?? (this.#reopenReplaced() ? this.#lookUp(key) : undefined);
   }

@@ -201,6 +201,7 @@ export interface VerifyStep {
     | "tables"
     | "journals"
     | "log"
+    | "files"
     | "unfinished"
     | "records";
   /** How many things were looked at: files, values, lines or records. */

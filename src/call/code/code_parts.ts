@@ -1,8 +1,8 @@
 /**
  * The code that a task reaches, for the keys of its calls; loaded with the first that needs it.
  *
- * The modules of the task are read as they lie on disk, which must be what runs here: one that was
- * changed since it was loaded is an error. Declarations at their top level are what is counted, each by
+ * The modules of the task are read as this isolate has loaded them; those that are imported while code
+ * runs as they lie on disk now. Declarations at their top level are what is counted, each by
  * what it says and by what its names stand for. Where it cannot be told what code uses, all of a module
  * counts.
  *
@@ -22,7 +22,7 @@ import { createSha256 } from "../../base/sha256.ts";
 import type { Digest } from "../../value/value.ts";
 import type { TaskAddress } from "../call_record.ts";
 import type { ParsedFunction } from "../function_profile.ts";
-import { SourceWitnesses } from "../module_sources.ts";
+import { hasChanged } from "../loaded_source.ts";
 import { CodeIndex } from "./code_index.ts";
 import { MissingModuleError, ModuleGraph } from "./module_graph.ts";
 import {
@@ -35,7 +35,7 @@ import {
 import { UnreadableModuleError } from "./read_source.ts";
 import { Resolver } from "./resolver.ts";
 import { readLooseCode } from "./loose_code.ts";
-import { isNode } from "./syntax.ts";
+import { isNode, isTooDeep, type SyntaxNode } from "./syntax.ts";
 
 /** Whose code is asked for. */
 export interface CodeQuestion {
@@ -67,6 +67,12 @@ export interface CodeParts {
   readonly tasks: readonly ReachedTask[];
   /** What cannot be seen. */
   readonly warnings: readonly string[];
+  /**
+   * Finds a module that may be imported while the task runs and is not, or may not be, what counts.
+   *
+   * @returns Its URL, if there is one; the function is absent where all was loaded before.
+   */
+  readonly findChanged?: () => string | undefined;
 }
 
 /** How many parts are told. */
@@ -82,21 +88,19 @@ interface Modules {
 }
 
 const GRAPHS = new Map<string, Modules>();
-const WITNESSES = new SourceWitnesses();
 
 /**
  * Reads the code that a task reaches.
  *
  * @returns Its digest, and what it consists of.
  * @throws {Deno.errors.NotCapable} When a module of it may not be read.
- * @throws {TypeError} When a module of it is gone, or was changed since it was loaded, or it is not known
- * which version a package has.
+ * @throws {TypeError} When a module of it is gone, or it is not known what was loaded, or which version a
+ * package has.
  */
 export async function codeParts(question: CodeQuestion): Promise<CodeParts> {
-  const { loose = false, parsed } = question;
-  if (loose) return { ...readLooseCode(parsed, question.address.name), tasks: [] };
-  const { address: { module }, resolve = import.meta.resolve } = question;
-  const known = GRAPHS.get(module) ?? openGraph(module, resolve);
+  const { loose = false, parsed, address: { module, name } } = question;
+  if (loose) return { ...readLooseCode(parsed, name), tasks: [] };
+  const known = GRAPHS.get(module) ?? openGraph(question);
   GRAPHS.set(module, known);
   const reading = known.turn.then(() => readParts(known, question));
   known.turn = reading.catch(() => {});
@@ -110,9 +114,12 @@ export async function codeParts(question: CodeQuestion): Promise<CodeParts> {
   }
 }
 
-function openGraph(module: string, resolve: (specifier: string) => string): Modules {
+function openGraph(
+  { address: { module }, resolve = import.meta.resolve, evaluatedAt }: CodeQuestion,
+): Modules {
   const warnings: string[] = [];
-  const resolver = new Resolver(module, resolve, (warning) => warnings.push(warning));
+  const warn = (warning: string) => warnings.push(warning);
+  const resolver = new Resolver(module, resolve, warn, evaluatedAt);
   const graph = new ModuleGraph(resolver);
   return { graph, index: new CodeIndex(graph), warnings, turn: Promise.resolve() };
 }
@@ -121,52 +128,48 @@ async function readParts(
   { graph, index, warnings }: Modules,
   question: CodeQuestion,
 ): Promise<CodeParts> {
-  const { address: { module, name }, extent, parsed: { node: parsed, method } } = question;
-  const node: unknown = parsed;
-  if (!isNode(node)) throw new TypeError(`Cannot read the code of "${name}": it is no function`);
+  const { address: { module, name }, extent, parsed: { node: parsed, method, tokens } } = question;
+  const whole: unknown = parsed;
+  if (!isNode(whole)) throw new TypeError(`Cannot read the code of "${name}": it is no function`);
+  const node = isTooDeep([whole]) ? toFlat(whole, tokens) : whole;
   await graph.load(module);
   const reached = await reach(
     graph,
+    question,
     () => reachCode(index, graph.module(module), node, { extent, method }),
   );
-  await refuseChanged(graph, reached, question);
-  const { digest, parts, tasks } = reached;
+  const { digest, parts, tasks, modules } = reached;
+  const late = modules.flatMap((url) => graph.lateFileOf(url) ?? []);
   return {
     digest,
     ...(parts.length > 1 && { parts: toTexts(parts, module, name) }),
     tasks,
     warnings: [...warnings, ...reached.warnings],
+    ...(late.length > 0 &&
+      { findChanged: () => late.find((file) => hasChanged(file, file.readAt))?.url }),
   };
 }
 
+/** A function that is nested too deep counts by its tokens, and all of its module does. */
+function toFlat({ start, end }: SyntaxNode, tokens: readonly string[]): SyntaxNode {
+  return { type: "Tokens", start, end, tokens: tokens.join("\n") };
+}
+
 /** What is imported while code runs is loaded when it is met. */
-async function reach(graph: ModuleGraph, read: () => ReachedCode): Promise<ReachedCode> {
+async function reach(
+  graph: ModuleGraph,
+  { evaluatedAt }: CodeQuestion,
+  read: () => ReachedCode,
+): Promise<ReachedCode> {
   for (;;) {
     try {
       return read();
     } catch (error) {
       if (!(error instanceof MissingModuleError)) throw error;
-      await graph.load(error.url, error.type);
+      const { url, type, ahead } = error;
+      await graph.load(url, { type, late: ahead ? evaluatedAt : -Infinity });
     }
   }
-}
-
-/** What was changed since it was loaded is not what runs here. */
-async function refuseChanged(
-  graph: ModuleGraph,
-  { modules }: ReachedCode,
-  { address: { module, name }, evaluatedAt, resolve = import.meta.resolve }: CodeQuestion,
-): Promise<void> {
-  const { timeOrigin } = performance;
-  const young = modules.filter((url) => graph.changeOf(url) > timeOrigin);
-  if (young.length === 0) return;
-  const { changed } = await WITNESSES.get(module, { evaluatedAt, resolve });
-  const url = young.find((url) => graph.changeOf(url) > evaluatedAt || changed.includes(url));
-  if (url === undefined) return;
-  throw new TypeError(
-    `Cannot tell what "${name}" is made of: "${url}" has changed since the program has loaded it; ` +
-      "start the program again",
-  );
 }
 
 function toTexts(parts: readonly ReachedPart[], module: string, name: string): string[] {

@@ -224,9 +224,13 @@ export class LoadedCode implements KnownCode {
   }
 
   /** What stands in a text need be no import. */
-  #tryWhole(specifier: string, parent: string, type?: string): Meaning | undefined {
+  #tryWhole(
+    specifier: string,
+    parent: string,
+    { type, ahead }: Partial<LateImport> = {},
+  ): Meaning | undefined {
     try {
-      return this.#graph.whole(specifier, parent, type);
+      return this.#graph.whole(specifier, parent, type, ahead);
     } catch (error) {
       if (error instanceof MissingModuleError) throw error;
       return undefined;
@@ -261,7 +265,7 @@ export class LoadedCode implements KnownCode {
           continue;
         }
         this.#imported.add(late);
-        const meaning = this.#tryWhole(late.specifier, item.module, late.type);
+        const meaning = this.#tryWhole(late.specifier, item.module, late);
         if (meaning === undefined) continue;
         const resolved = { meaning, use, label };
         this.#uses.get(item)?.push(resolved);

@@ -27,6 +27,8 @@ const EXACT = /^\d+\.\d+\.\d+(?:[-+][\w.+-]+)?$/;
 
 /** Which versions of packages Deno runs. */
 export class LockFile {
+  /** Whether it has changed since the program was loaded. */
+  readonly changed: boolean;
   readonly #specifiers: ReadonlyMap<string, string>;
   readonly #packages: ReadonlyMap<string, readonly string[]>;
   readonly #remoteDigests: JsonObject;
@@ -38,7 +40,8 @@ export class LockFile {
    * @param text The text of the file; without one nothing is known.
    * @throws {SyntaxError} When it is no JSON.
    */
-  constructor(text: string | undefined) {
+  constructor(text: string | undefined, changed = false) {
+    this.changed = changed;
     const root = toObject(text === undefined ? {} : JSON.parse(text));
     // Before version 4 there was one object more.
     const { specifiers, npm, jsr } = { ...toObject(root.packages), ...root };

@@ -1,6 +1,7 @@
 import { ANY, memberPath, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 import type { Item } from "./module_items.ts";
 import { NAMESPACE } from "./module_items.ts";
+import { type LateFile, mayRead, type ReadOptions } from "../loaded_source.ts";
 import type { FoundSpecifier } from "../specifiers.ts";
 import type { JsonObject } from "./lock_file.ts";
 import {
@@ -52,6 +53,8 @@ export class MissingModuleError extends Error {
     readonly url: string,
     /** As what it is imported. */
     readonly type: string | undefined,
+    /** Whether Deno has loaded it together with the module that imports it. */
+    readonly ahead: boolean,
   ) {
     super(`Cannot find "${url}": it was not loaded`);
     this.name = "MissingModuleError";
@@ -64,11 +67,13 @@ export const QUIVER = "quiver";
 // What was read once is what runs here, whoever asks for it.
 const LOADED = new Map<string, Promise<LoadedModule>>();
 
-function load(url: string, type: string | undefined): Promise<LoadedModule> {
-  const key = `${type ?? ""} ${url}`;
+function load(url: string, options: ReadOptions, allowed: boolean): Promise<LoadedModule> {
+  const { type = "", late = Infinity } = options;
+  // What was read before it was loaded may be another one.
+  const key = `${type} ${late} ${url}`;
   const known = LOADED.get(key);
   if (known !== undefined) return known;
-  const loading = readModule(url, type);
+  const loading = readModule(url, options, allowed);
   LOADED.set(key, loading);
   loading.catch(() => LOADED.delete(key));
   return loading;
@@ -80,9 +85,11 @@ export class ModuleGraph {
   readonly #modules = new Map<string, LoadedModule | Error>();
   readonly #targets = new Map<string, Target>();
   readonly #uses = new Map<Item, readonly ResolvedUse[]>();
-  readonly #changes = new Map<string, number>();
+  readonly #late = new Map<string, LateFile>();
   readonly #definitions = new Map<LoadedModule, IsDefinition>();
   readonly #things = new Map<LoadedModule, Set<Thing>>();
+  /** Asked once: to ask for each file takes longer than to read it. */
+  readonly #readsAll = mayRead();
 
   /**
    * Loads nothing yet.
@@ -95,19 +102,18 @@ export class ModuleGraph {
 
   /**
    * Loads a module and all that it imports statically. What fails is only an error where it is used.
-   *
-   * @param type As what it is imported.
    */
-  async load(url: string, type?: string): Promise<void> {
-    const key = toKey(url, type);
+  async load(url: string, options: ReadOptions = {}): Promise<void> {
+    const key = toKey(url, options.type);
     if (this.#modules.has(key)) return;
     // Nobody else is to load it meanwhile.
     this.#modules.set(key, new Error("it is being loaded"));
     try {
-      const module = await load(url, type);
+      const module = await load(url, options, this.#readsAll);
       this.#modules.set(key, module);
-      this.#changes.set(url, Math.max(module.changedAt ?? 0, this.changeOf(url)));
-      await Promise.all(this.#staticTargets(module).map(([url, type]) => this.load(url, type)));
+      if (module.late !== undefined) this.#late.set(url, module.late);
+      const targets = this.#staticTargets(module);
+      await Promise.all(targets.map(([url, type]) => this.load(url, { ...options, type })));
     } catch (error) {
       this.#modules.set(key, error instanceof Error ? error : new Error(String(error)));
     }
@@ -133,19 +139,20 @@ export class ModuleGraph {
   /**
    * Gives a module.
    *
+   * @param ahead Whether Deno has loaded it together with the module that imports it.
    * @throws {MissingModuleError} When it was not loaded.
    * @throws What went wrong when it was loaded.
    */
-  module(url: string, type?: string): LoadedModule {
+  module(url: string, type?: string, ahead = false): LoadedModule {
     const module = this.#modules.get(toKey(url, type));
-    if (module === undefined) throw new MissingModuleError(url, type);
+    if (module === undefined) throw new MissingModuleError(url, type, ahead);
     if (module instanceof Error) throw module;
     return module;
   }
 
-  /** When the file of a module was changed, in milliseconds since 1970. */
-  changeOf(url: string): number {
-    return this.#changes.get(url) ?? 0;
+  /** The file of a module that may be loaded later than it was read. */
+  lateFileOf(url: string): LateFile | undefined {
+    return this.#late.get(url);
   }
 
   /** Whether a module could not be loaded. */
@@ -195,12 +202,13 @@ export class ModuleGraph {
   /**
    * What a module means that is imported as a whole.
    *
+   * @param ahead Whether Deno has loaded it together with its parent.
    * @returns What it means; nothing for Quiver.
    */
-  whole(specifier: string, parent: string, type?: string): Meaning {
+  whole(specifier: string, parent: string, type?: string, ahead?: boolean): Meaning {
     const target = this.#target(specifier, parent);
     return target.kind === "local"
-      ? { whole: this.module(target.url, type) }
+      ? { whole: this.module(target.url, type, ahead) }
       : toPackage(target, NAMESPACE);
   }
 

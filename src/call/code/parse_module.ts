@@ -2,7 +2,7 @@ import { stripTypeScriptTypes } from "node:module";
 import { createSha256 } from "../../base/sha256.ts";
 import { parseModule as parse } from "../acorn.ts";
 import { findSpecifiers, type FoundSpecifier } from "../specifiers.ts";
-import { isNode, nodesAt, type SyntaxNode } from "./syntax.ts";
+import { isNode, isTooDeep, nodesAt, type SyntaxNode } from "./syntax.ts";
 
 /** The language of a module. */
 export type Language = "javascript" | "typescript" | "unknown";
@@ -33,8 +33,8 @@ export type ParsedModule =
   };
 
 /**
- * Parses a module. What is not understood, as it has JSX or decorators or is no code at all, counts
- * as a whole by its text.
+ * Parses a module. What is not understood, as it has JSX or decorators, is nested too deep or is no code
+ * at all, counts as a whole by its text.
  *
  * @param text The source.
  * @param language What it is written in.
@@ -70,6 +70,7 @@ function tryParse(
     const program: unknown = parse(text, script);
     if (!isNode(program)) return undefined;
     const body = nodesAt(program, "body");
+    if (isTooDeep(body)) return undefined;
     const [stripped, typed] = [mode !== "transform", mode === "strip"];
     return { kind: "code", body, text, original, stripped, typed, script };
   } catch {

@@ -313,9 +313,10 @@ class Reach {
     module: LoadedModule,
     { imports, started, unknowable }: Pick<CodeUses, "imports" | "started" | "unknowable">,
   ): readonly Edge[] {
-    const edges: Edge[] = imports.map(({ specifier, type }) =>
-      ["import", this.#toNode(this.#graph.whole(specifier, module.url, type))] as const
-    );
+    const edges: Edge[] = imports.map(({ specifier, type, ahead }) => {
+      const meaning = this.#graph.whole(specifier, module.url, type, ahead);
+      return ["import", this.#toNode(meaning)] as const;
+    });
     for (const specifier of started) {
       // It need not be there, and may be the one that is to be written.
       const to = this.#tryWhole(specifier, module.url);

@@ -1,6 +1,5 @@
 import { createSha256 } from "../../base/sha256.ts";
-import { outside } from "../../base/lazy_import.ts";
-import { mayRead, toChangeTime } from "../module_sources.ts";
+import { type LateFile, mayRead, readLoaded, type ReadOptions } from "../loaded_source.ts";
 import type { FoundSpecifier } from "../specifiers.ts";
 import { type ModuleItems, toModuleItems } from "./module_items.ts";
 import { type Language, parseModule } from "./parse_module.ts";
@@ -11,8 +10,8 @@ export type LoadedModule = CodeModule | OpaqueModule;
 interface ModuleFile {
   /** The URL. */
   readonly url: string;
-  /** When its file was changed, if it has one, in milliseconds since 1970. */
-  readonly changedAt?: number;
+  /** Its file, where it may be that the module is loaded later than it was read. */
+  readonly late?: LateFile;
 }
 
 /** A module whose code is understood. */
@@ -57,17 +56,21 @@ const LANGUAGES: readonly (readonly [RegExp, Language])[] = [
 const DATA = /\.(?:json|jsonc|wasm|txt|css|html)$/;
 
 /**
- * Reads a module.
+ * Reads a module, as it was loaded here.
  *
- * @param type As what it is imported, if that is no code.
+ * @param allowed Whether it may be read for certain.
  * @throws {UnreadableModuleError} When it may not be read.
- * @throws {TypeError} When there is no such module any more.
+ * @throws {TypeError} When there is no such module any more, or it is not known what was loaded.
  */
-export async function readModule(url: string, type: string | undefined): Promise<LoadedModule> {
-  const { bytes, language, changedAt } = await readSource(url);
-  const own = changedAt === undefined ? { url } : { url, changedAt };
+export async function readModule(
+  url: string,
+  options: ReadOptions,
+  allowed: boolean,
+): Promise<LoadedModule> {
+  const { bytes, language, late } = await readSource(url, options, allowed);
+  const own = late === undefined ? { url } : { url, late };
   const { pathname } = new URL(url);
-  if (type !== undefined || (DATA.test(pathname) && !url.includes("#"))) {
+  if (options.type !== undefined || (DATA.test(pathname) && !url.includes("#"))) {
     const specifiers = await readWasm(bytes);
     return { ...own, kind: "opaque", digest: digest(bytes), specifiers, compiled: false };
   }
@@ -82,44 +85,41 @@ export async function readModule(url: string, type: string | undefined): Promise
 interface Source {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly language: Language;
-  readonly changedAt?: number;
+  readonly late?: LateFile;
 }
 
-async function readSource(url: string): Promise<Source> {
+async function readSource(url: string, options: ReadOptions, allowed: boolean): Promise<Source> {
   const { protocol, pathname } = new URL(url);
   const [, language = "javascript"] = LANGUAGES.find(([ending]) => ending.test(pathname)) ?? [];
   if (protocol === "data:" || protocol === "blob:") return await fetchSource(url);
   // An example of a document has no file of its own.
-  if (protocol !== "file:" || url.includes("#")) {
-    return { bytes: new TextEncoder().encode(await importText(url)), language };
-  }
-  return { ...await readFile(url), language };
+  const hasFile = protocol === "file:" && !url.includes("#");
+  if (hasFile && !allowed && !mayRead(new URL(url))) throw new UnreadableModuleError(url);
+  return { ...await readFile(url, options), language };
 }
 
-async function readFile(
-  url: string,
-): Promise<{ bytes: Uint8Array<ArrayBuffer>; changedAt: number }> {
-  const path = new URL(url);
-  if (!mayRead(path)) throw new UnreadableModuleError(url);
-  try {
-    // A device may have no end.
-    if (!Deno.statSync(path).isFile) throw new TypeError("it is no file");
-    const bytes = Deno.readFileSync(path);
-    // After it was read: a write in between counts as one after it was loaded.
-    return { bytes, changedAt: toChangeTime(Deno.statSync(path)) };
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) throw new UnreadableModuleError(url);
-    // A program that was compiled has its modules in itself.
-    if (cause instanceof Deno.errors.NotFound) return await importFile(url);
-    const state = "it cannot be read";
-    throw new TypeError(`Cannot read "${url}": ${state}; start the program again`, { cause });
-  }
+async function readFile(url: string, options: ReadOptions): Promise<Omit<Source, "language">> {
+  const { bytes, certain, late } = await readLoaded(url, options).catch((cause) => {
+    throw toReadError(url, cause);
+  });
+  if (certain) return late === undefined ? { bytes } : { bytes, late };
+  throw new TypeError(
+    `Cannot tell what "${url}" was when the program loaded it: it has changed since; ` +
+      "start the program again",
+  );
 }
 
-async function importFile(
-  url: string,
-): Promise<{ bytes: Uint8Array<ArrayBuffer>; changedAt: number }> {
-  return { bytes: new TextEncoder().encode(await importText(url)), changedAt: 0 };
+function toReadError(url: string, cause: unknown): Error {
+  if (cause instanceof Error && /Requires .* access/.test(cause.message)) {
+    return new UnreadableModuleError(url);
+  }
+  const reason = !(cause instanceof Error) || / not found/i.test(cause.message)
+    ? "it is gone"
+    : cause.message;
+  return new TypeError(
+    `Cannot read "${url}": ${reason}; start the program again, or say \`code: "function"\``,
+    { cause },
+  );
 }
 
 async function fetchSource(url: string): Promise<Source> {
@@ -135,24 +135,6 @@ async function fetchSource(url: string): Promise<Source> {
   } catch (cause) {
     const name = url.slice(0, 60);
     throw new TypeError(`Cannot read "${name}": it is there no more`, { cause });
-  }
-}
-
-/** What Deno has loaded it gives again. */
-async function importText(url: string): Promise<string> {
-  try {
-    const { default: text } = await outside(() => import(url, { with: { type: "text" } }));
-    return String(text);
-  } catch (cause) {
-    if (cause instanceof Error && /Requires .* access/.test(cause.message)) {
-      throw new UnreadableModuleError(url);
-    }
-    throw new TypeError(
-      `Cannot read "${url}": it is gone; start the program again, or say \`code: "function"\``,
-      {
-        cause,
-      },
-    );
   }
 }
 

@@ -1,6 +1,7 @@
 import { copyUrls } from "../../base/ambient.ts";
-import { mayRead } from "../module_sources.ts";
+import { isChangedSince, mayRead } from "../loaded_source.ts";
 import { parseJsonc } from "../projects.ts";
+import { findKeptPackage, type KeptPackage } from "../specifiers.ts";
 import { type JsonObject, LockFile, parsePackage, toObject } from "./lock_file.ts";
 
 /** That nothing tells which version of a package runs. */
@@ -73,6 +74,7 @@ export class Resolver {
   readonly #configs = new Map<string, Config | undefined>();
   readonly #locks = new Map<string, LockFile>();
   readonly #warn: (warning: string) => void;
+  readonly #loadedAt: number;
 
   /**
    * Reads nothing yet.
@@ -80,15 +82,18 @@ export class Resolver {
    * @param module The URL of the task's module.
    * @param resolve Resolves as that module does.
    * @param warn Told of what cannot be seen.
+   * @param loadedAt When Deno had read its configuration at the latest, in milliseconds since 1970.
    */
   constructor(
     module: string,
     resolve: (specifier: string) => string,
     warn: (warning: string) => void,
+    loadedAt: number = Infinity,
   ) {
     this.#module = module;
     this.#resolve = resolve;
     this.#warn = warn;
+    this.#loadedAt = loadedAt;
   }
 
   /**
@@ -158,9 +163,22 @@ export class Resolver {
     const folder = new URL(".", url).href;
     if (this.#configs.has(folder)) return this.#configs.get(folder);
     const above = new URL("..", folder).href;
-    const config = readConfig(folder) ?? (above === folder ? undefined : this.#configOf(above));
+    const own = readConfig(folder);
+    if (own !== undefined) this.#refuseChanged(folder);
+    const config = own ?? (above === folder ? undefined : this.#configOf(above));
     this.#configs.set(folder, config);
     return config;
+  }
+
+  #refuseChanged(folder: string): void {
+    const changed = CONFIGS.map((name) => new URL(name, folder)).find((file) =>
+      isChangedSince(file, this.#loadedAt)
+    );
+    if (changed === undefined) return;
+    throw new TypeError(
+      `Cannot tell what "${changed}" said when the program loaded it: it has changed since; ` +
+        "start the program again",
+    );
   }
 
   /** As Node does: the nearest `node_modules` that has it. */
@@ -181,7 +199,7 @@ export class Resolver {
       case "jsr:":
         return this.#toPackage(url, parent);
       case "file:":
-        return url.includes("/node_modules/") ? this.#toInstalled(url) : { kind: "local", url };
+        return this.#toFile(url);
       case "data:":
       case "blob:":
         return { kind: "local", url };
@@ -197,23 +215,54 @@ export class Resolver {
 
   #isOwn(url: string): boolean {
     if (url.startsWith(`jsr:${OWN_NAME}`)) return true;
+    const isIn = (folder: string) => url.startsWith(folder) && OWN.test(url.slice(folder.length));
+    if (copyUrls().some((entry) => isIn(new URL(".", entry).href))) return true;
     const config = this.#configOf(url);
-    const folders = copyUrls().map((entry) => new URL(".", entry).href);
-    if (config?.name === OWN_NAME) folders.push(config.folder);
-    return folders.some((folder) => url.startsWith(folder) && OWN.test(url.slice(folder.length)));
+    return config?.name === OWN_NAME && isIn(config.folder);
   }
 
   #toPackage(url: string, parent: string): Target {
     const found = parsePackage(url);
     if (found === undefined) throw new TypeError(`Cannot read "${url}" in "${parent}"`);
-    const version = this.#lockOf(parent).find(found) ?? this.#installedVersion(found.name, parent);
+    const lock = this.#lockOf(parent);
+    const locked = lock.find(found);
+    const place = this.#placeOf(url);
+    // By `links` in its configuration a program has a folder of the user's in place of a package.
+    if (place?.startsWith("file:") && !isInstalled(place)) return { kind: "local", url: place };
+    const loaded = place && toVersion(place, found.name);
+    const isOther = loaded === undefined ? lock.changed : !isOneOf(loaded, locked);
+    // Deno may have been told to leave the lock file alone, or others have changed it since.
+    const version = isOther ? loaded : locked ?? this.#installedVersion(found.name, parent);
     if (version === undefined) {
       throw new UnknownVersionError(
-        `Cannot tell which version "${url}" in "${parent}" has: no lock file around it knows; ` +
-          "import an exact version, or keep a `deno.json` and its `deno.lock` beside the program",
+        `Cannot tell which version "${url}" in "${parent}" has: ` +
+          (lock.changed
+            ? "the lock file has changed since the program was loaded; start it again"
+            : "no lock file around it knows; import an exact version, or keep a `deno.json` and its " +
+              "`deno.lock` beside the program"),
       );
     }
     return { kind: "package", name: `${found.registry}:${found.name}${found.path}`, version };
+  }
+
+  /** Where Deno has a package, as far as it says so. */
+  #placeOf(url: string): string | undefined {
+    try {
+      return this.#resolve(url);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #toFile(url: string): Target {
+    const kept = findKeptPackage(url);
+    if (kept !== undefined) return this.#toVersion(kept, this.#module);
+    return url.includes("/node_modules/") ? this.#toInstalled(url) : { kind: "local", url };
+  }
+
+  #toVersion({ name, version, path }: KeptPackage, parent: string): Target {
+    const needed = this.#lockOf(parent).find({ registry: "npm", name, range: version, path: "" });
+    return { kind: "package", name: `npm:${name}${path}`, version: needed ?? version };
   }
 
   /** What is installed may come from a folder of the user's. */
@@ -223,9 +272,7 @@ export class Resolver {
     for (const folder of foldersAround(real)) {
       const { name, version } = readJson(`${folder}package.json`);
       if (typeof name !== "string" || typeof version !== "string") continue;
-      const needed = this.#lockOf(url).find({ registry: "npm", name, range: version, path: "" });
-      const path = real.slice(folder.length - 1);
-      return { kind: "package", name: `npm:${name}${path}`, version: needed ?? version };
+      return this.#toVersion({ name, version, path: real.slice(folder.length - 1) }, url);
     }
     return { kind: "local", url: real };
   }
@@ -262,15 +309,33 @@ export class Resolver {
     );
     const known = this.#locks.get(found ?? "");
     if (known !== undefined) return known;
-    const lock = openLock(found);
+    const changed = found !== undefined && isChangedSince(new URL(found), this.#loadedAt);
+    const lock = openLock(found, changed);
     this.#locks.set(found ?? "", lock);
     return lock;
   }
 }
 
-function openLock(url: string | undefined): LockFile {
+function isInstalled(url: string): boolean {
+  return url.includes("/node_modules/") || findKeptPackage(url) !== undefined;
+}
+
+/** The version of a package in the path of its place. */
+function toVersion(place: string, name: string): string | undefined {
+  const path = place.replaceAll("+", "/");
+  const [, version] = path.split(new RegExp(`/${RegExp.escape(name)}[@/](?=\\d)`));
+  return version?.split(/[/_]/)[0];
+}
+
+/** Whether a version is among those that a lock file has, with what they need behind a plus sign. */
+function isOneOf(version: string, locked: string | undefined): boolean {
+  return locked?.replace(/\+.*/, "").split(",").some((one) => one.split("_")[0] === version) ??
+    true;
+}
+
+function openLock(url: string | undefined, changed: boolean): LockFile {
   try {
-    return new LockFile(url === undefined ? undefined : readText(url));
+    return new LockFile(url === undefined ? undefined : readText(url), changed);
   } catch (cause) {
     throw new TypeError(`Cannot read the lock file "${url}": it is no JSON`, { cause });
   }

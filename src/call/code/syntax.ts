@@ -48,6 +48,22 @@ export function childrenOf(node: SyntaxNode): SyntaxNode[] {
   return children;
 }
 
+/**
+ * How deep code may be nested that is read node by node, which takes a few frames of the stack for each
+ * level. Stacks differ among threads; what counts must not.
+ */
+const DEEPEST = 500;
+
+/** Whether code is nested too deep to be read node by node, such as a sum of a thousand terms. */
+export function isTooDeep(nodes: readonly SyntaxNode[]): boolean {
+  let level: SyntaxNode[] = [...nodes];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST) return true;
+    level = level.flatMap(childrenOf);
+  }
+  return false;
+}
+
 /** Whether a node is a function or a method's function. */
 export function isFunctionNode({ type }: SyntaxNode): boolean {
   return type === "FunctionDeclaration" || type === "FunctionExpression" ||

@@ -31,6 +31,8 @@ export interface LateImport {
   readonly type: string | undefined;
   /** Whether this may run while the module is loaded. */
   readonly atLoad: boolean;
+  /** Whether Deno loads it together with the module, as it is told by a plain literal. */
+  readonly ahead: boolean;
 }
 
 /** What a piece of code uses. */
@@ -288,11 +290,10 @@ class UseReader {
     if (name !== "require") return;
     const specifier = literalText(args[0]);
     if (specifier === undefined) this.#unknowable.add("a require() of no literal");
-    else this.#noteImport(specifier);
-  }
-
-  #noteImport(specifier: string, type?: string): void {
-    this.#imports.push({ specifier, type, atLoad: !this.#deferred });
+    else {
+      const atLoad = !this.#deferred;
+      this.#imports.push({ specifier, type: undefined, atLoad, ahead: false });
+    }
   }
 
   /** A module that is made a URL of is to be started, by a worker say. */
@@ -305,7 +306,10 @@ class UseReader {
     const source = nodeAt(node, "source");
     const specifier = importedSpecifier(node);
     if (specifier === undefined) this.#unknowable.add("a dynamic import of no literal");
-    else this.#noteImport(specifier, importedType(node));
+    else {
+      const ahead = source?.type === "Literal";
+      this.#imports.push({ specifier, type: importedType(node), atLoad: !this.#deferred, ahead });
+    }
     this.#calls ||= !this.#deferred;
     this.#visitAll([source, nodeAt(node, "options")], node);
   }

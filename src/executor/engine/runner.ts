@@ -310,12 +310,12 @@ class CodeSources {
    *
    * @returns The witness: at once but for the first time.
    */
-  get({ address: { module }, evaluatedAt, resolve }: TaskDefinition):
+  get({ address: { module }, resolve }: TaskDefinition):
     | SourceWitness
     | Promise<SourceWitness> {
     const known = this.#known.get(module);
     if (known !== undefined) return known;
-    const options = resolve === undefined ? { evaluatedAt } : { evaluatedAt, resolve };
+    const options = resolve === undefined ? {} : { resolve };
     return this.#witnesses.get(module, options).then((files) => {
       const counting = tasksOf(module).filter(({ countsCode }) => countsCode);
       const functions = counting.map(({ name, source }) => [name, digestFunction(source)] as const);

@@ -8,6 +8,7 @@ import type { Warn } from "../../base/warning.ts";
 import type { Refusal } from "../../cache/get_or_compute.ts";
 import {
   digestFunction,
+  findChangedFile,
   findChangedSource,
   type SourceWitness,
 } from "../../call/module_sources.ts";
@@ -94,15 +95,17 @@ export interface LooseCode {
  * @param sources The code that keys were made of.
  * @returns What to ask before and after each call; nothing where all is loaded, and is the same.
  */
-export function lookAtCode(module: string, sources: SourceWitness): LooseCode | undefined {
+export async function lookAtCode(
+  module: string,
+  sources: SourceWitness,
+): Promise<LooseCode | undefined> {
   // This worker has loaded nothing before it began.
   const loadedAt = performance.timeOrigin;
-  const look = (files: SourceWitness["files"]) =>
-    findChangedSource({ ...sources, files }, loadedAt) ??
-      (hasOtherFunctions(module, sources) ? module : undefined);
-  let changed = look(sources.files);
-  if (changed === undefined && sources.late.length === 0) return undefined;
-  return { changed: () => changed ??= look(sources.late) };
+  const { late } = sources;
+  let changed = await findChangedSource(sources) ??
+    (hasOtherFunctions(module, sources) ? module : undefined);
+  if (changed === undefined && late.length === 0) return undefined;
+  return { changed: () => changed ??= findChangedFile(late, loadedAt) };
 }
 
 function hasOtherFunctions(module: string, sources: SourceWitness): boolean {

@@ -82,7 +82,7 @@ export class WorkerCalls {
   readonly #heap = new HeapWatch();
   readonly #budget = new WorkerBudget();
   /** The code of modules whose calls are remembered, by their URLs; nothing where it stays as it is. */
-  readonly #codes = new Map<string, LooseCode | undefined>();
+  readonly #codes = new Map<string, Promise<LooseCode | undefined>>();
   /** There as soon as a call was made without any scope of its own. */
   #plain: Scope | undefined;
   /** There as soon as a cache is. */
@@ -281,7 +281,7 @@ export class WorkerCalls {
   /** The code of the task and of those among its arguments, as far as keys are made of it. */
   async #findCode(module: string, { sources, tasks = {} }: CallContext): Promise<LooseCode[]> {
     const own = sources === undefined
-      ? this.#codes.get(module)
+      ? await this.#codes.get(module)
       : await this.#lookAtCode(module, sources);
     const code = [own];
     for (const { address, sources } of Object.values(tasks).flat()) {
@@ -291,12 +291,14 @@ export class WorkerCalls {
   }
 
   /** The code of a module is looked at once, after it was imported. */
-  async #lookAtCode(module: string, sources: SourceWitness): Promise<LooseCode | undefined> {
-    if (!this.#codes.has(module)) {
-      const { lookAtCode } = await importLater<typeof import("./check_call.ts")>("check");
-      this.#codes.set(module, lookAtCode(module, sources));
-    }
-    return this.#codes.get(module);
+  #lookAtCode(module: string, sources: SourceWitness): Promise<LooseCode | undefined> {
+    const known = this.#codes.get(module);
+    if (known !== undefined) return known;
+    const checking = importLater<typeof import("./check_call.ts")>("check");
+    const code = checking.then(({ lookAtCode }) => lookAtCode(module, sources));
+    this.#codes.set(module, code);
+    code.catch(() => this.#codes.delete(module));
+    return code;
   }
 
   /** Lets go of the bags that calls have used. */

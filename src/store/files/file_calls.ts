@@ -59,6 +59,7 @@ export class FileCalls extends KeyedCalls {
     this.guard.checkWritable("delete a call from");
     if (this.getLine(key) === undefined) return false;
     removeIfThere(this.#options.fileSystem, this.#toPath(key));
+    this.noteForgotten(key);
     return true;
   }
 

@@ -86,6 +86,7 @@ function limitCalls(stores: Stores, limits: LimitOptions): CallStore {
     get: (key) => calls === undefined ? load().then((calls) => calls.get(key)) : calls.get(key),
     put: async (record, lease) => await (await load()).put(record, lease),
     delete: async (key) => await (await load()).delete(key),
+    isForgotten: (key) => stores.calls.isForgotten?.(key) ?? false,
     allRecords: () => stores.calls.allRecords?.() ?? stores.calls.records(),
     async *records(damaged) {
       yield* (await load()).records(damaged);

@@ -148,6 +148,10 @@ class SignedCalls implements CallStore {
     return this.#calls.delete(key);
   }
 
+  isForgotten(key: Digest): MaybePromise<boolean> {
+    return this.#calls.isForgotten?.(key) ?? false;
+  }
+
   allRecords(): Iterable<CallRecord> | AsyncIterable<CallRecord> {
     return this.#calls.allRecords?.() ?? this.#calls.records();
   }

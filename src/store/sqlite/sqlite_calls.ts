@@ -41,7 +41,9 @@ export class SqliteCalls extends KeyedCalls {
 
   delete(key: Digest): boolean {
     this.guard.checkWritable("delete a call from");
-    return this.#statements.delete.run(key).changes > 0;
+    const known = this.#statements.delete.run(key).changes > 0;
+    if (known) this.noteForgotten(key);
+    return known;
   }
 
   *lines(damaged?: TellDamaged): Generator<Record<string, unknown>> {

@@ -5,8 +5,18 @@ import { FileDigests } from "./file_digests.ts";
 import type { FileEntry, FileState } from "./file_state.ts";
 import { readChunks } from "./file_reader.ts";
 
+/** A file that becomes another one when it is whole. */
+export interface TemporaryFile {
+  /** Where it is. */
+  readonly path: string;
+  /** The file, open for writing. */
+  readonly file: Deno.FsFile;
+}
+
 /** How files are put in their places. */
 export interface PlaceOptions {
+  /** Makes a file in a directory, with permissions as far as the umask allows them. */
+  readonly createTemporary: (directory: string, mode: number) => TemporaryFile;
   /** Knows what is there already. */
   readonly digests: FileDigests;
   /** Throws where nothing may be written; asked before anything is. */
@@ -57,7 +67,7 @@ function placeOne(
   source: FileState,
   target: string,
   { digest, size, executable }: EntryOf<"file">,
-  { digests, allow }: PlaceOptions,
+  { digests, allow, createTemporary }: PlaceOptions,
 ): void {
   const there = look(target);
   if (there?.isDirectory) throw inTheWay(target, "a directory");
@@ -69,7 +79,8 @@ function placeOne(
   }
   allow(target);
   Deno.mkdirSync(dirname(target), { recursive: true });
-  writeWhole(target, readChunks(source), executable);
+  const temporary = createTemporary(dirname(target), executable ? 0o777 : 0o666);
+  writeWhole(target, readChunks(source), temporary);
 }
 
 /** Who may read it may run it. */
@@ -77,20 +88,21 @@ function toMode(mode: number, executable: boolean): number {
   return executable ? (mode & 0o777) | ((mode & 0o444) >> 2) : mode & 0o666;
 }
 
-function writeWhole(target: string, pieces: Iterable<Uint8Array>, executable: boolean): void {
-  const temporary = `${target}.${crypto.randomUUID()}.tmp`;
+function writeWhole(
+  target: string,
+  pieces: Iterable<Uint8Array>,
+  { path, file }: TemporaryFile,
+): void {
+  // Whoever has it locked lets go of it when it is in its place.
+  using _file = file;
   try {
-    {
-      const mode = executable ? 0o777 : 0o666;
-      using file = Deno.openSync(temporary, { write: true, createNew: true, mode });
-      for (const piece of pieces) {
-        for (let at = 0; at < piece.length;) at += file.writeSync(piece.subarray(at));
-      }
+    for (const piece of pieces) {
+      for (let at = 0; at < piece.length;) at += file.writeSync(piece.subarray(at));
     }
-    Deno.renameSync(temporary, target);
+    Deno.renameSync(path, target);
   } catch (error) {
     try {
-      Deno.removeSync(temporary);
+      Deno.removeSync(path);
     } catch {
       // What went wrong first is what is told.
     }
@@ -115,7 +127,7 @@ function placeLink(path: string, entry: EntryOf<"link">, { allow }: PlaceOptions
     throw new FileError(`Cannot put back the link "${path}": it leads out of its directory`, path);
   }
   allow(path);
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  const temporary = `${dirname(path)}/.${crypto.randomUUID()}.tmp`;
   Deno.symlinkSync(target, temporary);
   Deno.renameSync(temporary, path);
 }
@@ -146,7 +158,11 @@ export function copyTo(state: FileState, path: string): void {
   const whole = content.entries === undefined
     ? { ...content, entries: listEntries(state.path, content.directory, digests) }
     : content;
-  placeFile({ ...state, content: whole }, path, { digests, allow: () => {} });
+  const createTemporary = (directory: string, mode: number) => {
+    const path = `${directory}/.${crypto.randomUUID()}.tmp`;
+    return { path, file: Deno.openSync(path, { write: true, createNew: true, mode }) };
+  };
+  placeFile({ ...state, content: whole }, path, { digests, createTemporary, allow: () => {} });
 }
 
 function listEntries(root: string, directory: boolean, digests: FileDigests): FileEntry[] {

@@ -15,7 +15,9 @@ export interface Told {
   readonly warnings: readonly string[];
 }
 
-const KEYS = new URL("testdata/keys.ts", import.meta.url).href;
+/** Tells the keys of programs. */
+export const KEYS = new URL("testdata/keys.ts", import.meta.url).href;
+
 const ROOT = new URL("../../../", import.meta.url);
 
 /** Many small programs, each in a folder of its own, whose keys one process tells. */

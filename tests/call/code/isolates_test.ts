@@ -1,6 +1,6 @@
 // end-to-end: where a program runs and what it may read
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { apply, Projects } from "./_projects.ts";
+import { apply, KEYS, Projects } from "./_projects.ts";
 
 const QUIVER = new URL("../../../mod.ts", import.meta.url).href;
 
@@ -105,22 +105,44 @@ Deno.test("workers are handed ready keys, and read no code", async () => {
   assertEquals([stdout, stderr], ["[true,true]\n", ""]);
 });
 
-Deno.test("what was edited since it was loaded has no key", async () => {
+/** Ways in which a helper becomes another one while its program is being loaded. */
+const EDITS = {
+  "in place": "Deno.writeTextFileSync(helper, edited)",
+  "by an old file": "Deno.utimeSync(fresh, 1, 2); Deno.renameSync(fresh, helper)",
+  "by a link": "Deno.removeSync(helper); Deno.symlinkSync(fresh, helper)",
+  "with its folder": `Deno.renameSync(\`\${root}lib\`, \`\${root}old\`);
+    Deno.renameSync(\`\${root}new\`, \`\${root}lib\`)`,
+  "and is gone": "Deno.removeSync(helper)",
+};
+
+Deno.test("what was loaded counts, whatever becomes of its file before the first key", async () => {
   using projects = new Projects();
-  const folder = projects.add({
-    ...FILES,
-    "tasks.ts": `${FILES["tasks.ts"]}
-Deno.writeTextFileSync(new URL("helper.ts", import.meta.url), "export const helper = (x) => x - 1;");
-const now = new Date(Date.now() + 20);
-while (Date.now() <= now.getTime() + 20);
-Deno.utimeSync(new URL("helper.ts", import.meta.url), now, now);
+  const edited = "export const helper = (x: number): number => x - 1;";
+  const folders = Object.values(EDITS).map((edit) =>
+    projects.add({
+      "tasks.ts": `import "./edit.ts";\n${FILES["tasks.ts"].replace("./helper", "./lib/helper")}`,
+      "lib/helper.ts": FILES["helper.ts"],
+      "fresh.ts": edited,
+      "new/helper.ts": edited,
+      "edit.ts": `
+const root = new URL("./", import.meta.url).pathname;
+const [helper, fresh, edited] = [\`\${root}lib/helper.ts\`, \`\${root}fresh.ts\`, ${
+        JSON.stringify(edited)
+      }];
+if (Deno.args[0] === "edit") { ${edit}; }
 `,
-  });
-  const [told] = await projects.tell("here");
-  assertEquals(told?.key, "none");
-  assertEquals(told?.warnings.length, 1);
-  assert(told?.warnings[0]?.includes(`helper.ts" has changed since the program has loaded it`));
-  apply(folder, { "tasks.ts": FILES["tasks.ts"] });
-  const [again] = await projects.tell("here");
-  assertNotEquals(again?.key, "none");
+    })
+  );
+  const urls = projects.urls();
+  const keys = async (kind: string): Promise<string[]> => {
+    const { stdout } = await projects.run(KEYS, ["-A"], [kind, ...urls]);
+    const told: { key: string; warnings: string[] }[] = JSON.parse(stdout);
+    assertEquals(told.flatMap(({ warnings }) => warnings), []);
+    return told.map(({ key }) => key);
+  };
+  const before = await keys("here");
+  assert(!before.includes("none"));
+  assertEquals(await keys("edit"), before);
+  for (const folder of folders) apply(folder, { "lib/helper.ts": edited });
+  for (const [index, key] of (await keys("here")).entries()) assertNotEquals(key, before[index]);
 });

@@ -148,6 +148,47 @@ Deno.test("codeParts() counts what is in node_modules by name, version and file"
   assertNotEquals(await digestOf(version, { resolve }), before);
 });
 
+Deno.test("codeParts() counts a package that Deno keeps for all programs by name and version", async () => {
+  // As `import.meta.resolve()` gives it where there is no `node_modules`.
+  const resolve = (version: string) => () =>
+    `file:///root/.cache/deno/npm/registry.npmjs.org/acorn/${version}/dist/acorn.mjs`;
+  const { parts } = await readCode(program("acorn"), { resolve: resolve("8.19.0") });
+  const version = parts?.at(-1);
+  // With what it needs, as the lock file has it.
+  assert(version?.startsWith("npm:acorn/dist/acorn.mjs 8.19.0+"), String(parts));
+  // The lock file may be none of the program's: what was loaded counts.
+  const other = await readCode(program("acorn"), { resolve: resolve("8.20.0") });
+  assertEquals(other.parts?.at(-1), "npm:acorn/dist/acorn.mjs 8.20.0");
+  const scoped = await readCode(program("x"), {
+    resolve: () => "file:///cache/npm/localhost_4873/@a/b/1.2.3-rc.1/x.js",
+  });
+  assertEquals(scoped.parts?.at(-1), "npm:@a/b/x.js 1.2.3-rc.1");
+});
+
+Deno.test("codeParts() counts the version that was loaded, whatever the lock file says", async () => {
+  const files = program(ACORN);
+  const loaded = (version: string) => (specifier: string) => {
+    assert(specifier.startsWith("npm:"), specifier);
+    return `file:///p/node_modules/.deno/acorn@${version}/node_modules/acorn/dist/acorn.mjs`;
+  };
+  // Whoever has a map of their own is not resolved by Deno.
+  const mapped = {
+    ...files,
+    "deno.json": JSON.stringify({ scopes: { "./": { mapped: ACORN } } }),
+    "tasks.ts": toTasks(`import { helper } from "mapped";`),
+  };
+  const { parts } = await readCode(mapped, { resolve: loaded("8.19.0") });
+  assert(parts?.[1]?.startsWith("npm:acorn 8.19.0+"), String(parts));
+  const other = await readCode(mapped, { resolve: loaded("8.19.1") });
+  assertEquals(other.parts?.[1], "npm:acorn 8.19.1");
+  // By `links` the package is a folder of the user's.
+  const linked = { ...mapped, "linked.ts": "export const helper = () => 1;" };
+  const resolve = (specifier: string, folder: string) =>
+    specifier.startsWith("npm:") ? `${folder}linked.ts` : specifier;
+  const local = (await readCode(linked, { resolve })).parts ?? [];
+  assert(local.some((part) => part.startsWith("./linked.ts#helper ")), String(local));
+});
+
 Deno.test("codeParts() counts what an import map leads to", async () => {
   const files = {
     "tasks.ts": toTasks(`import { helper } from "${"lib"}/a.ts";`), // No import of this very file.

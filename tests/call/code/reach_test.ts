@@ -22,6 +22,8 @@ const ENERGY =
   `export const simulate = task(import.meta, method(Ising, "energy"), { name: "simulate" });`;
 const ISING = "const j = 1; const other = 2; export class Ising {" +
   "energy(b) { return this.scale(b); } scale(b) { return b * j; } }";
+/** Deeper than the stack reaches, as it is nested in itself. */
+const TERMS = Array.from({ length: 3000 }, (_, n) => `x * ${n}`).join(" + ");
 
 const CASES: Readonly<Record<string, Case>> = {
   "the method of a class": {
@@ -325,6 +327,20 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     same: [{ "d.json": "2" }],
     other: [{ "a.txt": "b" }, { "b.bin": "c" }, { "c.json": "2" }],
+  },
+  "a helper that is a sum of 3,000 terms": {
+    fn: "function simulate(x) { return helper(x); }",
+    files: {
+      "tasks.ts": toTasks(`import { helper } from "./helper.ts";`),
+      "helper.ts": `export const helper = (x) => ${TERMS};`,
+    },
+    same: [{ "other.ts": "export const unused = 1;" }],
+    other: [{ "helper.ts": `export const helper = (x) => ${TERMS.replace("x * 7 ", "x * 8 ")};` }],
+  },
+  "a function that is a sum of 3,000 terms": {
+    fn: `function simulate(x) { return RATE + ${TERMS}; }`,
+    files: { "tasks.ts": toTasks("const RATE = 1;") },
+    other: [{ "tasks.ts": toTasks("const RATE = 2;") }],
   },
   "a module that is also read as text": {
     fn: "function simulate(x) { return text; }",

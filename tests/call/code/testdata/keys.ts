@@ -1,6 +1,7 @@
 /**
  * Tells the keys of the task `simulate` of many modules, here and on workers:
- * `keys.ts KIND URL…`, as one line of JSON.
+ * `keys.ts KIND URL…`, as one line of JSON. The modules may look at what kind that is: `edit` is like
+ * `here`.
  */
 import {
   cacheScope,
@@ -39,7 +40,7 @@ export const tellAll = task(import.meta, async (urls: readonly string[]) => {
 
 if (import.meta.main) {
   const [kind = "", ...urls] = Deno.args;
-  if (kind === "here") {
+  if (kind === "here" || kind === "edit") {
     console.log(JSON.stringify(await Promise.all(urls.map(tell))));
   } else {
     await using executor = new Executor({ maxWorkers: 1, workerType: kind as WorkerType });
