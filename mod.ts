@@ -87,6 +87,7 @@ export { type BoundTask, type Task, task } from "./src/task/task.ts";
 export type { TaskOptions } from "./src/task/definition.ts";
 export { outputFile } from "./src/task/output_file.ts";
 export { file, type FileHandle, type FileOptions } from "./src/value/file/file_handle.ts";
+export { share, type Shared } from "./src/value/share.ts";
 export type { Digest } from "./src/value/value.ts";
 export type { QuiverWarning } from "./src/base/warning.ts";
 export { transfer } from "./src/worker/transfer.ts";

@@ -3,6 +3,7 @@ import type { Warn } from "../base/warning.ts";
 import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/errors.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
+import { pinning, type Shared } from "../value/share.ts";
 import type { EncodedPart } from "../value/value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
 import { type CallStatus, CancelSource, findCall, Future } from "./future.ts";
@@ -60,6 +61,8 @@ export class FrozenArguments {
   readonly filed: readonly number[];
   /** The files among them. */
   readonly files: readonly FileHandle[];
+  /** The handles of shared values among them, which are the call's own. */
+  readonly shared: readonly Shared<unknown>[];
   readonly #tools: BufferTools | undefined;
   /** The bytes in `values` that are to stay as they are: calls may share a copy, or they are lent. */
   #sharedBytes = 0;
@@ -82,7 +85,11 @@ export class FrozenArguments {
       parts.set(value, part);
       return value;
     };
-    const { values, kept, lent, filed, files } = capture(args, { large, moves: isGivenAway });
+    const handles: Shared<unknown>[] = [];
+    const shared = pinning(handles);
+    const options = { large, shared, moves: isGivenAway };
+    const { values, kept, lent, filed, files } = capture(args, options);
+    this.shared = handles;
     this.given = given.map((value, index) => isGivenAway(value) ? values[index] : value);
     this.#givenAway = given.map(isGivenAway);
     this.values = values;
@@ -101,6 +108,7 @@ export class FrozenArguments {
    * it is given away by it.
    */
   toPlain(): readonly unknown[] {
+    if (this.shared.length > 0) return this.values;
     return this.given.map((value, index) =>
       this.#givenAway[index] === true && isObject(value) ? transfer(value) : value
     );
@@ -159,7 +167,7 @@ export class FrozenArguments {
       if (part !== undefined) parts.set(copy, { ...part, bytes: toBytes(copy) });
       return copy;
     };
-    return { values: capture(this.values, { large }).values, parts };
+    return { values: capture(this.values, { large, shared: pinning() }).values, parts };
   }
 
   /**

@@ -11,6 +11,7 @@ import { type CallTracker, Future, type OnAbort } from "./future.ts";
 import type { TaskDefinition } from "./definition.ts";
 import type { CallRunner, ReadyCall } from "./remember_call.ts";
 import { runInScope } from "../scope/current_scope.ts";
+import { giveShared, pinShared } from "../value/share.ts";
 import type { Digest } from "../value/value.ts";
 import type { CallControl, ProgressReport } from "../worker/worker.ts";
 import { giveUpOn, pollWhenRead, settlingSymbol } from "../base/abortable.ts";
@@ -89,9 +90,16 @@ function rememberLater(cache: Cache, call: ReadyCall, runner: CallRunner): unkno
 }
 
 function runResolved(call: ReadyCall, runner: CallRunner): unknown {
-  const args = resolveFutures(call.args, call.definition.name, { waiter: call.status });
-  if (!(args instanceof Promise)) return runner.run(call);
-  return args.then((args) => runner.run({ ...call, args }));
+  const pinned = pinShared(call.args);
+  const args = resolveFutures(pinned, call.definition.name, { waiter: call.status });
+  if (args instanceof Promise) return args.then((args) => runPlain({ ...call, args }, runner));
+  return runner.run(pinned === call.args ? call : { ...call, args, shared: true });
+}
+
+/** Runs a call that is not remembered, whose arguments may be results of others. */
+function runPlain(call: ReadyCall, runner: CallRunner): unknown {
+  const args = pinShared(call.args);
+  return runner.run(args === call.args ? call : { ...call, args, shared: true });
 }
 
 /**
@@ -124,16 +132,19 @@ export function toAborted<R>(name: string, reason: unknown): Future<R> {
 
 /** Runs the bodies of calls in this isolate. */
 export const IN_THIS_ISOLATE: CallRunner = {
-  run: ({ definition, scope, args, status, remembered }) => {
+  run: ({ definition, scope, args, status, remembered, shared }) => {
+    const give = shared === true ? giveShared : (values: readonly unknown[]) => values;
     if (remembered === undefined) {
+      const given = give(args);
       status.started();
-      return runBody(definition, scope, args, status);
+      return runBody(definition, scope, given, status);
     }
     const { call: { key }, leased } = remembered;
     const control = new BodyControl(status, scope.control);
     const body = (values: readonly unknown[]) => {
+      const given = give(values);
       status.started();
-      return runBody(definition, scope, values, control, { key, leased });
+      return runBody(definition, scope, given, control, { key, leased });
     };
     const refuse = () => control.interrupted ? "unfit" : undefined;
     return remembered.compute(body, { copies: true, refuse });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ChangedArgumentError, DeadlockError } from "../base/errors.ts";
+import { ChangedArgumentError, DeadlockError, ScopeClosedError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import type { Warn } from "../base/warning.ts";
 import type { Cache } from "../cache/cache.ts";
@@ -22,6 +22,7 @@ import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts"
 import type { Found } from "../store/stores.ts";
 import { toPart, UnreadFile } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
+import { pinShared } from "../value/share.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 import {
@@ -52,6 +53,8 @@ export interface ReadyCall {
   readonly frozen?: FrozenArguments | undefined;
   /** What the task reads by name, once that was looked at. */
   readonly reads?: readonly KeyedRead[];
+  /** Whether there are shared values among the arguments, which the body gets in their places. */
+  readonly shared?: boolean;
   /** Told when the body starts; its cancellation ends the wait for the result. */
   readonly status: CallStatus;
   /** How its result is remembered, if it is to be. */
@@ -165,6 +168,7 @@ export function prepareCall(
     return definition.toKeyedCall(args, parts, reads);
   } catch (error) {
     if (error instanceof UnreadFile) return "unread";
+    if (error instanceof ScopeClosedError) throw error;
     // What the caller's own getters and methods throw is no reason to lose the result, either.
     return warnOf(definition, "an argument has no digest", error, warn);
   }
@@ -345,7 +349,7 @@ async function computeMissed(
         leased,
         compute: (body, { copies = false, refuse } = {}) => {
           const take = copies ? toTake(call, ready.frozen) : undefined;
-          const options = { metadata, warn, outputs, take, refuse };
+          const options = { metadata, warn, outputs, take, refuse, thorough: copies };
           return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
         },
       };
@@ -367,22 +371,27 @@ function freeze(ready: ReadyCall, parts?: BufferParts): ReadyCall | undefined {
   if (frozen !== undefined || arePrimitive(args)) return ready;
   const options = { tools: BUFFER_TOOLS, ...(parts !== undefined && { parts }) };
   const fixed = freezeArguments(definition.name, args, scope.warn, options);
-  return fixed && { ...ready, args: fixed.values, frozen: fixed };
+  if (fixed === undefined) return undefined;
+  const shared = fixed.shared.length > 0;
+  return { ...ready, args: fixed.values, frozen: fixed, ...(shared && { shared }) };
 }
 
 function toPlain(ready: ReadyCall): ReadyCall {
-  return ready.frozen === undefined ? ready : { ...ready, args: ready.frozen.toPlain() };
+  if (ready.frozen !== undefined) return { ...ready, args: ready.frozen.toPlain() };
+  const args = pinShared(ready.args);
+  return args === ready.args ? ready : { ...ready, args, shared: true };
 }
 
 /** The call with the arguments that its body gets. */
 function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
   if (frozen === undefined) return call;
-  const { kept, filed } = frozen;
+  const { kept, filed, shared } = frozen;
   return {
     ...call,
     values: withGiven(call, args, frozen),
     ...(kept.length > 0 && { kept }),
     ...(filed.length > 0 && { files: filed }),
+    ...(shared.length > 0 && { shared: true }),
   };
 }
 
@@ -390,8 +399,10 @@ function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
 function withGiven(
   { args }: KeyedCall,
   values: readonly unknown[],
-  { given }: FrozenArguments,
+  { given, shared }: FrozenArguments,
 ): readonly unknown[] {
+  // Handles are the call's own.
+  if (shared.length > 0) return values;
   const counted = new Set(args.map(({ position }) => position));
   return values.map((value, index) => counted.has(index) ? value : given[index]);
 }

@@ -4,6 +4,7 @@ import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
 import { CallbackServer } from "./callback_server.ts";
 import { currentWorker } from "./current_worker.ts";
 import { ResponseWatch, type WorkerPhase } from "./response_watch.ts";
+import { SentValues, type SharedMessage } from "./wire/shared_values.ts";
 import { isTransferred } from "./transfer.ts";
 import {
   CALLBACK,
@@ -14,6 +15,7 @@ import {
   NO_CALL,
   PING,
   type SentClaims,
+  SHARE,
   WORKER_CAPACITY,
   type WorkerFrame,
 } from "./wire/frames.ts";
@@ -90,6 +92,7 @@ export class BaseWorker implements Worker {
   readonly #kind: WorkerTransport;
   readonly #die: (reason: string) => void;
   readonly #watch: ResponseWatch;
+  readonly #sharing: SentValues;
   #endedBy: WorkerEndedBy | undefined;
   #state: State = { state: "open" };
   /** Whether it was told to end. */
@@ -108,6 +111,7 @@ export class BaseWorker implements Worker {
     this.dead = promise;
     this.#die = resolve;
     this.#watch = new ResponseWatch(this, (phase) => this.#giveUp(phase));
+    this.#sharing = calls.sharing = new SentValues((message) => this.#tellShared(message));
     void kind.ended.then((death) => this.#fail(death));
     void calls.leaving.then(() => this.#leave("retired"));
   }
@@ -167,6 +171,7 @@ export class BaseWorker implements Worker {
     }
     this.#watch.start();
     try {
+      if (request.shared !== undefined) this.#sharing.use(slot, request.shared);
       this.#kind.send(slot, request, once);
     } catch (error) {
       queueMicrotask(() => this.#calls.reject(slot, error));
@@ -229,6 +234,10 @@ export class BaseWorker implements Worker {
     await this.close();
   }
 
+  #tellShared(message: SharedMessage): void {
+    this.#kind.control([NO_CALL, SHARE, message]);
+  }
+
   #serve(slot: number, callbacks: readonly Callback[]): void {
     const answer = (message: unknown) => this.#kind.control([slot, CALLBACK, message]);
     this.#calls.serve(slot, new CallbackServer(callbacks, answer));
@@ -255,6 +264,7 @@ export class BaseWorker implements Worker {
 
   #fail(death: WorkerDeath): void {
     this.#watch.end();
+    this.#sharing.end();
     const stopped = this.#endedBy === "killed" || this.#endedBy === "unresponsive";
     // Whoever closes a worker waits for its calls.
     if (!stopped && this.#calls.pending) this.#endedBy = "crashed";
@@ -309,6 +319,8 @@ export class SentCalls {
   #calls: SentCall[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
   #answers = 0;
+  /** What the calls need beside their arguments. */
+  sharing: SentValues | undefined;
   readonly #leaving = Promise.withResolvers<void>();
 
   /**
@@ -543,6 +555,7 @@ export class SentCalls {
     this.#slots.push(slot);
     this.#answers++;
     call.callbacks?.end();
+    this.sharing?.done(slot);
     // Calls end in order but for those that cannot be sent, so that the first is nearly always it.
     const index = this.#calls.indexOf(call);
     if (index < 0) return undefined;

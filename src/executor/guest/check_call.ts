@@ -16,6 +16,8 @@ import type { MaybePromise } from "../../store/stores.ts";
 import { tasksOf } from "../../task/definition.ts";
 import { capture } from "../../value/capture.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
+import { memoriesIn } from "../../value/share.ts";
+import { MemoryGuard, toSpoiledMessage } from "../../value/shared_guard.ts";
 import { digestArgument } from "../../value/digest/digest_value.ts";
 import type { Digest } from "../../value/value.ts";
 import type { CallCheck } from "../wire/call_context.ts";
@@ -49,9 +51,19 @@ export function runChecked(
   for (const [position, digest] of digests) checkArgument(name, args[position], position, digest);
   return whenSettled(body(), (value) => {
     const fixed = fix(value);
-    const source = refuse() ?? (isStorable(name, value, warn) ? undefined : "unstored");
+    const source = refuse() ?? refuseSpoiled(name, args, warn) ??
+      (isStorable(name, value, warn) ? undefined : "unstored");
     return source === undefined ? { value: fixed } : { value: fixed, source };
   });
+}
+
+/** Who stores the result looks at shared memory itself; it cannot see what is this worker's alone. */
+function refuseSpoiled(name: string, args: readonly unknown[], warn: Warn): Refusal | undefined {
+  const spoiled = memoriesIn(args)
+    .some((memory) => memory.alone && !MemoryGuard.of(memory).lookAtAll());
+  if (!spoiled) return undefined;
+  warn(toSpoiledMessage(name));
+  return "unfit";
 }
 
 function checkArgument(name: string, value: unknown, position: number, digest: Digest): void {

@@ -14,6 +14,7 @@ import {
 } from "../../task/future.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
+import { holdsShared, pinning } from "../../value/share.ts";
 import { isGivenAway, isTransferred } from "../../worker/transfer.ts";
 import type { CallRequest, ProgressReport } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
@@ -109,7 +110,8 @@ export class MapCaller<T, R> {
     const priority = Math.max(executor.options?.priority ?? 0, scope.priority ?? -Infinity);
     const options = { ...executor.options, priority };
     this.#route = { address, dispatcher, options, pace, warn: (message) => warn(message) };
-    this.#runner = new WorkerRunner(new ChunkGatherer(this.#route), executor.loadsCode);
+    const gatherer = new ChunkGatherer(this.#route);
+    this.#runner = new WorkerRunner(gatherer, executor.loadsCode, false);
   }
 
   /**
@@ -129,7 +131,7 @@ export class MapCaller<T, R> {
     if (isGivenAway(item)) return item;
     try {
       // One item in, one item out.
-      return capture([item], { large: this.#copyLarge }).values[0] as T;
+      return capture([item], { large: this.#copyLarge, shared: pinning() }).values[0] as T;
     } catch {
       // It has an accessor that throws: whoever sends it says so.
       return item;
@@ -167,7 +169,8 @@ export class MapCaller<T, R> {
 
   /** Whether neither the cache nor futures make some of the calls end before others. */
   #isPlain(items: readonly MapItem<T>[]): boolean {
-    return !this.#remembers && !holdsSpecial(items) && !isTransferred(items) && !hasFuture(items);
+    return !this.#remembers && !holdsSpecial(items) && !isTransferred(items) &&
+      !hasFuture(items) && !holdsShared(items);
   }
 
   /** One future for all: a promise for each would take longer than a short call. */
@@ -403,6 +406,7 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
   const sources = contexts.find((each) => each?.sources !== undefined)?.sources;
   const tasks = Object.assign({}, ...contexts.map((each) => each?.tasks));
   const [{ request: { callbacks = undefined } = {} } = {}] = gathered;
+  const shared = gathered.map(({ request }) => request.shared);
   return {
     items: gathered.map(({ request }) => request.args[0]),
     context: contexts.some((each) => each !== undefined)
@@ -416,6 +420,7 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
       : undefined,
     ...(remembering.some((own) => own !== undefined) && { remembering }),
     ...(callbacks !== undefined && { callbacks }),
+    ...(shared.some((own) => own !== undefined) && { shared }),
   };
 }
 

@@ -59,6 +59,8 @@ export interface CallContext extends ScopeDescription, Remembering {
   readonly limits?: CallLimits;
   /** The tasks among the arguments, if there are any. */
   readonly tasks?: TaskReferences;
+  /** The arguments that are shared values, by position, where nothing else in them is special. */
+  readonly shared?: readonly (readonly [position: number, id: string])[];
   /** Whether there are callbacks among the arguments. */
   readonly callbacks?: boolean;
   /**
@@ -90,7 +92,7 @@ export interface CallCheck {
 }
 
 /** What a call is asked to do beside running. */
-export type CallFlags = Pick<CallContext, "announce" | "priority" | keyof Remembering>;
+export type CallFlags = Pick<CallContext, "announce" | "priority" | "shared" | keyof Remembering>;
 
 /** A call that a worker is to remember. */
 export interface RemoteCall extends Omit<KeyedCall, "values"> {

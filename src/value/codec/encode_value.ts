@@ -5,6 +5,7 @@ import { toArrayPart } from "../array_part.ts";
 import { writeExact } from "../digest/digest_value.ts";
 import { explainRefusal } from "../digest/refusal.ts";
 import { isArrayKind, isArrayValue, toObjectType } from "../object_type.ts";
+import { isShared, memoryOf } from "../share.ts";
 import { DigestReference } from "../symbols.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value.ts";
 import { toCbor } from "./cbor.ts";
@@ -36,6 +37,10 @@ export interface EncodeOptions {
  */
 export function encodeValue(value: unknown, options: EncodeOptions = {}): EncodedValue {
   const { root = "value", parts } = options;
+  if (isShared(value)) {
+    const memory = memoryOf(value);
+    return memory.encoded ??= encodeValue(memory.root, { root });
+  }
   try {
     return encode(value, parts);
   } catch (cause) {
@@ -51,11 +56,9 @@ function encode(
   const { digest, plain, storable, steady, parts, files, whole } = writeExact(value, known);
   // The bytes are made in another go, and must be those of the digest: accessors are read once.
   if (!steady && !read) {
-    return encode(
-      capture([value], { large: (buffer) => buffer, bare: true }).values[0],
-      known,
-      true,
-    );
+    const shared = (part: object) => isShared(part) ? memoryOf(part).root : undefined;
+    const [fixed] = capture([value], { large: (buffer) => buffer, shared, bare: true }).values;
+    return encode(fixed, known, true);
   }
   if (!storable) throw new Refusal("it has a digest but no stored form");
   if (whole !== undefined) return { ...whole, parts: [] };

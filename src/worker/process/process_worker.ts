@@ -19,10 +19,12 @@ import {
   type ControlFrame,
   fromCallFrame,
   isReportFrame,
+  SHARE,
   toCallFrame,
   type WorkerFrame,
 } from "../wire/frames.ts";
 import { planTransfer } from "../wire/large_buffers.ts";
+import { type SharedMessage, toOwnMemory } from "../wire/shared_values.ts";
 import { toRequestError } from "../wire/unclonable.ts";
 import type { CallRequest, RunResult, Worker } from "../worker.ts";
 import { type ProcessNotice, READY } from "./answer_pipe.ts";
@@ -235,7 +237,10 @@ class ProcessKind implements WorkerTransport {
   control(frame: ControlFrame): void {
     // Behind the call that it is for.
     this.#flush();
-    this.#child.send([frame]);
+    const [slot, type, data] = frame;
+    // What `SentValues` has made.
+    const sent = type === SHARE ? [slot, type, toOwnMemory(data as SharedMessage)] as const : frame;
+    this.#child.send([sent]);
   }
 
   async close(): Promise<CloseReply> {
