@@ -22,7 +22,7 @@ export function toArrayPart(value: ArrayValue, name: ArrayKindName): EncodedPart
 }
 
 /** How many bytes of a shared array have a checksum of their own. */
-export const SHARED_BLOCK = 16 * 1024;
+export const SHARED_BLOCK = 8 * 1024;
 
 /** Notes what a shared array holds: the digest, and what tells soon whether it has changed since. */
 function sealShared(array: SharedArray, name: ArrayKindName): EncodedPart {

@@ -381,7 +381,9 @@ export function copyLarge(value: LargeBuffer): LargeBuffer {
  *
  * @returns The same kind of view, or `undefined` when it is of a class of somebody's own.
  */
-export function copyToShared(view: ArrayBufferView): ArrayBufferView<SharedArrayBuffer> | undefined {
+export function copyToShared(
+  view: ArrayBufferView,
+): ArrayBufferView<SharedArrayBuffer> | undefined {
   const type = viewTypeOf(Object.getPrototypeOf(view));
   if (type === undefined) return undefined;
   const memory = new SharedArrayBuffer(view.byteLength);

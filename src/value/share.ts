@@ -65,6 +65,8 @@ export class SharedMemory {
   guard: SharedGuard | undefined;
   /** The caches that have it. */
   readonly storedIn: WeakSet<object> = new WeakSet();
+  /** Under which digest caches have it that workers open, too. */
+  stored: Digest | undefined;
   readonly #listeners = new Set<() => void>();
   #released = false;
 
@@ -73,7 +75,11 @@ export class SharedMemory {
    *
    * @param layout What {@linkcode layOut} says of it, or the one array that it is.
    */
-  constructor(root: unknown, { id, status, alone = false }: AdoptedState, layout: Layout | SharedArray) {
+  constructor(
+    root: unknown,
+    { id, status, alone = false }: AdoptedState,
+    layout: Layout | SharedArray,
+  ) {
     this.id = id;
     this.root = root;
     this.status = status ?? new SharedArrayBuffer(4);
@@ -218,7 +224,9 @@ export class Shared<T> implements Disposable {
    * @internal
    */
   [inspectSymbol](inspect: Inspect, options: Deno.InspectOptions): string {
-    return `Shared ${inspect(this.#memory === undefined ? { closed: true } : this.#memory.root, options)}`;
+    return `Shared ${
+      inspect(this.#memory === undefined ? { closed: true } : this.#memory.root, options)
+    }`;
   }
 }
 
@@ -417,7 +425,9 @@ export function giveShared(args: readonly unknown[], copied = false): readonly u
     const given = memoryOf(value).give();
     return copied ? copyShared(given) : given;
   };
-  const isPlain = args.every((value) => typeof value !== "object" || value === null || isShared(value));
+  const isPlain = args.every((value) =>
+    typeof value !== "object" || value === null || isShared(value)
+  );
   if (isPlain) return args.map((value) => isShared(value) ? give(value) : value);
   return capture(args, { large: (value) => value, shared: give, bare: true }).values;
 }

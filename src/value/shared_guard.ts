@@ -6,7 +6,7 @@ import type { SharedGuard, SharedMemory } from "./share.ts";
 const SAMPLES = 4;
 
 /** How much of the time may go into looking at the rest. */
-const TIME_SHARE = 0.1;
+const TIME_SHARE = 0.05;
 
 /** Says why a call is not remembered. */
 export function toSpoiledMessage(name: string): string {
@@ -24,7 +24,7 @@ interface Block {
  * Finds out whether somebody has written into the arrays of a shared value, which nothing can prevent.
  *
  * To look at all of 100 MB takes 30 ms, which is far more than a short call. So after each call that is
- * remembered some blocks are looked at, and as many others as fit into a tenth of the time, one after
+ * remembered some blocks are looked at, and as many others as fit into a twentieth of the time, one after
  * another. Calls are forgotten again that were remembered since all had been looked at.
  */
 export class MemoryGuard implements SharedGuard {

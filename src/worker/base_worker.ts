@@ -4,7 +4,7 @@ import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
 import { CallbackServer } from "./callback_server.ts";
 import { currentWorker } from "./current_worker.ts";
 import { ResponseWatch, type WorkerPhase } from "./response_watch.ts";
-import { SentValues, type SharedMessage } from "./wire/shared_values.ts";
+import { SentValues } from "./wire/shared_values.ts";
 import { isTransferred } from "./transfer.ts";
 import {
   CALLBACK,
@@ -36,6 +36,12 @@ import {
 export interface WorkerTransport {
   /** How long the worker may take up nothing that it was sent, in milliseconds. */
   readonly patience: number;
+  /**
+   * Whether the worker has the memory of this isolate's that is shared.
+   *
+   * @default {true}
+   */
+  readonly sharesMemory?: boolean;
   /** Resolves when the worker has ended, in whatever way, and all that it answered was handed over. */
   readonly ended: Promise<WorkerDeath>;
   /**
@@ -111,7 +117,10 @@ export class BaseWorker implements Worker {
     this.dead = promise;
     this.#die = resolve;
     this.#watch = new ResponseWatch(this, (phase) => this.#giveUp(phase));
-    this.#sharing = calls.sharing = new SentValues((message) => this.#tellShared(message));
+    this.#sharing = calls.sharing = new SentValues(
+      (message) => this.#kind.control([NO_CALL, SHARE, message]),
+      kind.sharesMemory ?? true,
+    );
     void kind.ended.then((death) => this.#fail(death));
     void calls.leaving.then(() => this.#leave("retired"));
   }
@@ -232,10 +241,6 @@ export class BaseWorker implements Worker {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #tellShared(message: SharedMessage): void {
-    this.#kind.control([NO_CALL, SHARE, message]);
   }
 
   #serve(slot: number, callbacks: readonly Callback[]): void {
@@ -419,6 +424,7 @@ export class SentCalls {
     if (slot === NO_CALL) return this.#receiveNotice(kind);
     const call = this.#sent[slot];
     if (kind === CALLBACK) call?.callbacks?.receive(data);
+    else if (kind === SHARE) this.sharing?.sendWhole(String(data));
     else call?.listener.follower?.onMessage(kind, data);
   }
 

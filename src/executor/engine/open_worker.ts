@@ -150,7 +150,8 @@ function toRequest(hook: HookCall, retire: Pick<CallContext, "retire"> | undefin
   if (called && retire !== undefined) {
     throw new TypeError("it has a callback among its arguments, and is asked between calls");
   }
-  const own = { tasks, ...retire, ...(called && { callbacks: true }) };
+  const needs = shared.map(({ id }) => id);
+  const own = { tasks, needs, ...retire, ...(called && { callbacks: true }) };
   const context = { ...NO_CONTEXT, ...own } satisfies CallContext;
   return { ...hook, args, context, shared, ...(called && { callbacks }) };
 }

@@ -250,7 +250,7 @@ async function storeShared(
     if (memory.storedIn.has(cache)) continue;
     memory.storedIn.add(cache);
     try {
-      await cache.putValue(value);
+      memory.stored = await cache.putValue(value);
     } catch (error) {
       warn(`Cannot store a shared value for "${name}": workers store it themselves`, error);
     }
@@ -313,10 +313,11 @@ function encodeRequest(
   const context: CallContext = request.context ?? describeScope(scope, undefined);
   const remembered = context.sources !== undefined;
   const references = remembered ? withSources(tasks) : tasks;
+  const needs = shared.length > 0 && { needs: shared.map(({ id }) => id) };
   const encoded = {
     ...request,
     args,
-    context: { ...context, tasks: references },
+    context: { ...context, tasks: references, ...needs },
     ...(shared.length > 0 && { shared }),
   };
   if (callbacks.length === 0) return encoded;

@@ -1,11 +1,16 @@
+import type { Cache } from "../../cache/cache.ts";
 import type { Scope, ScopeDescription } from "../../scope/scope.ts";
+import type { Found } from "../../store/stores.ts";
 import { findTask, importTask } from "../../task/definition.ts";
 import { toBoundTask, toTask } from "../../task/task.ts";
 import { fromCarried } from "../../value/carry_value.ts";
 import { sharedBytesOf } from "../../value/array_part.ts";
 import { adoptShared, Shared, type SharedMemory } from "../../value/share.ts";
+import type { Digest } from "../../value/value.ts";
 import { importInWorker } from "../../worker/current_worker.ts";
 import type { RemoteCallbacks } from "../../worker/remote_callbacks.ts";
+import type { CallControl } from "../../worker/worker.ts";
+import { SHARE } from "../../worker/wire/frames.ts";
 import type { SharedMessage } from "../../worker/wire/shared_values.ts";
 import {
   CALLBACK_NODE,
@@ -33,6 +38,8 @@ export interface DecodeTools {
 export interface ReceivedValue {
   /** What was told of it; the value itself until it was made. */
   message: Partial<SharedMessage>;
+  /** Told when more of it is told, if somebody waits for that. */
+  arrived?: () => void;
   /** What was made of it for the first call that refers to it. */
   memory?: SharedMemory | undefined;
 }
@@ -89,6 +96,52 @@ export async function decodeTasks(
     if (args.length === 2 && values.length > 1) break;
   }
   return { args: decoded, shared };
+}
+
+/** Where shared values are read from. */
+interface SharedSource {
+  /** Those that this worker was sent. */
+  readonly received: ReadonlyMap<string, ReceivedValue>;
+  /** The cache of the call. */
+  readonly cache: Cache | undefined;
+  /** Asks for what is not found. */
+  readonly control: CallControl;
+}
+
+/**
+ * Reads the shared values that a call needs: those that were not sent out of its cache, or, where that
+ * does not have them, from whoever has made the call.
+ *
+ * @param ids What they are known by.
+ */
+export async function readShared(
+  ids: readonly string[],
+  { received, cache, control }: SharedSource,
+): Promise<void> {
+  for (const id of ids) {
+    const value = received.get(id);
+    if (value?.memory !== undefined || value?.message.stored === undefined) continue;
+    const { stored, ...message } = value.message;
+    const found = await tryRead(cache, stored);
+    if (found.hit) {
+      value.message = message;
+      value.memory = adoptShared(found.value, { id, alone: true });
+      continue;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    value.arrived = resolve;
+    control.send(SHARE, id);
+    await promise;
+  }
+}
+
+async function tryRead(cache: Cache | undefined, digest: Digest): Promise<Found<unknown>> {
+  try {
+    return await cache?.value(digest) ?? { hit: false };
+  } catch {
+    // Whoever has made the call has it, too.
+    return { hit: false };
+  }
 }
 
 /**

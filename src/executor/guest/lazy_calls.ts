@@ -75,7 +75,10 @@ export class LazyCalls implements WorkerHooks {
       known?.memory?.guard?.settle();
       this.#shared.delete(id);
     } else if (known === undefined) this.#shared.set(id, { message });
-    else known.message = { ...known.message, ...message };
+    else {
+      known.message = { ...known.message, ...message };
+      known.arrived?.();
+    }
   }
 
   /** Asks the `retire` task, if there is one, whether the worker leaves. */

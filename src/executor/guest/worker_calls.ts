@@ -207,11 +207,10 @@ export class WorkerCalls {
       await (this.#output ??= openOutput());
       scope = { ...scope, output: control };
     }
-    const { args, shared } = tasks === undefined
-      ? context.shared === undefined
-        ? { args: given, shared: false }
-        : await this.#placeShared(given, context.shared)
-      : await this.#decodeTasks(given, context, { control, warnings });
+    const isPlain = tasks === undefined && context.shared === undefined;
+    const { args, shared } = isPlain
+      ? { args: given, shared: false }
+      : await this.#decode(given, context, { control, scope, warnings });
     const start = () => {
       if (control.begin?.() === false || control.aborted) throw control.signal.reason;
       if (announce !== true) return;
@@ -335,24 +334,27 @@ export class WorkerCalls {
     if (error !== undefined) throw error;
   }
 
-  async #placeShared(
+  async #decode(
     args: readonly unknown[],
-    positions: NonNullable<CallContext["shared"]>,
+    { tasks, callbacks = false, shared, needs = [] }: CallContext,
+    { control, scope, warnings }: {
+      readonly control: CallControl;
+      readonly scope: Scope;
+      readonly warnings: string[];
+    },
   ): Promise<DecodedArguments> {
-    const { placeShared } = await importLater<typeof import("./decode_tasks.ts")>("tasks");
-    return { args: placeShared(args, positions, this.#shared), shared: true };
-  }
-
-  async #decodeTasks(
-    args: readonly unknown[],
-    { tasks = {}, callbacks = false }: CallContext,
-    { control, warnings }: { readonly control: CallControl; readonly warnings: string[] },
-  ): Promise<DecodedArguments> {
-    const { decodeTasks } = await importLater<typeof import("./decode_tasks.ts")>("tasks");
-    return await decodeTasks(args, tasks, {
+    const { decodeTasks, placeShared, readShared } = await importLater<
+      typeof import("./decode_tasks.ts")
+    >("tasks");
+    const received = this.#shared;
+    const source = { received, cache: scope.cache, control };
+    const ids = shared?.map(([, id]) => id) ?? needs;
+    if (ids.length > 0) await readShared(ids, source);
+    if (shared !== undefined) return { args: placeShared(args, shared, received), shared: true };
+    return await decodeTasks(args, tasks ?? {}, {
       restoreScope: (scope) => this.#restoreScope(scope, warnings),
       callbacks: callbacks ? await openCallbacks(control) : undefined,
-      shared: this.#shared,
+      shared: received,
     });
   }
 

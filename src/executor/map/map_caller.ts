@@ -407,6 +407,7 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
   const tasks = Object.assign({}, ...contexts.map((each) => each?.tasks));
   const [{ request: { callbacks = undefined } = {} } = {}] = gathered;
   const shared = gathered.map(({ request }) => request.shared);
+  const needs = [...new Set(contexts.flatMap((each) => each?.needs ?? []))];
   return {
     items: gathered.map(({ request }) => request.args[0]),
     context: contexts.some((each) => each !== undefined)
@@ -416,6 +417,7 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
         ...context,
         ...(sources && { sources }),
         ...(Object.keys(tasks).length > 0 && { tasks }),
+        ...(needs.length > 0 && { needs }),
       }
       : undefined,
     ...(remembering.some((own) => own !== undefined) && { remembering }),

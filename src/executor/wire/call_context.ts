@@ -61,6 +61,8 @@ export interface CallContext extends ScopeDescription, Remembering {
   readonly tasks?: TaskReferences;
   /** The arguments that are shared values, by position, where nothing else in them is special. */
   readonly shared?: readonly (readonly [position: number, id: string])[];
+  /** What the shared values are known by that stand somewhere else in the arguments. */
+  readonly needs?: readonly string[];
   /** Whether there are callbacks among the arguments. */
   readonly callbacks?: boolean;
   /**

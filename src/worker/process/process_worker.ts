@@ -19,12 +19,10 @@ import {
   type ControlFrame,
   fromCallFrame,
   isReportFrame,
-  SHARE,
   toCallFrame,
   type WorkerFrame,
 } from "../wire/frames.ts";
 import { planTransfer } from "../wire/large_buffers.ts";
-import { type SharedMessage, toOwnMemory } from "../wire/shared_values.ts";
 import { toRequestError } from "../wire/unclonable.ts";
 import type { CallRequest, RunResult, Worker } from "../worker.ts";
 import { type ProcessNotice, READY } from "./answer_pipe.ts";
@@ -199,6 +197,7 @@ class ProcessMessages implements ProcessReading {
 }
 
 class ProcessKind implements WorkerTransport {
+  readonly sharesMemory = false;
   readonly ended: Promise<WorkerDeath>;
   readonly #child: ProcessChild;
   readonly #calls: SentCalls;
@@ -237,10 +236,7 @@ class ProcessKind implements WorkerTransport {
   control(frame: ControlFrame): void {
     // Behind the call that it is for.
     this.#flush();
-    const [slot, type, data] = frame;
-    // What `SentValues` has made.
-    const sent = type === SHARE ? [slot, type, toOwnMemory(data as SharedMessage)] as const : frame;
-    this.#child.send([sent]);
+    this.#child.send([frame]);
   }
 
   async close(): Promise<CloseReply> {

@@ -25,7 +25,7 @@ export const CALLBACK = "callback";
 /** What a worker is asked whether it reads messages with, and the kind of report by which it says so. */
 export const PING = "ping";
 
-/** The frame that tells a worker of a shared value. */
+/** The frame that tells a worker of a shared value, and the report by which a call asks for one. */
 export const SHARE = "share";
 
 /** How many calls may be on their way to one worker at once: slots are numbered from 0. */

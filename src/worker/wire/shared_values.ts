@@ -19,6 +19,8 @@ export interface SharedMessage {
   readonly id: string;
   /** The value. */
   readonly carried?: Carried;
+  /** The digest under which the cache of the call has the value, which then does not go with it. */
+  readonly stored?: Digest;
   /** Whether somebody has written into it; absent where the worker has memory of its own. */
   readonly status?: SharedArrayBuffer;
   /** What is known of its arrays, in their order. */
@@ -44,6 +46,7 @@ interface KnownValue {
 /** What one worker was sent of shared values: each once, before the first call that needs it. */
 export class SentValues {
   readonly #send: (message: SharedMessage) => void;
+  readonly #sharesMemory: boolean;
   readonly #byId = new Map<string, KnownValue>();
   readonly #bySlot = new Map<number, readonly SharedMemory[]>();
 
@@ -51,9 +54,11 @@ export class SentValues {
    * Creates what has sent nothing yet.
    *
    * @param send Sends a message, before those that are sent later.
+   * @param sharesMemory Whether the worker has the memory of this isolate's that is shared.
    */
-  constructor(send: (message: SharedMessage) => void) {
+  constructor(send: (message: SharedMessage) => void, sharesMemory: boolean) {
     this.#send = send;
+    this.#sharesMemory = sharesMemory;
   }
 
   /**
@@ -84,6 +89,12 @@ export class SentValues {
     this.#prune();
   }
 
+  /** The worker has not found a value where it is stored. */
+  sendWhole(id: string): void {
+    const known = this.#byId.get(id);
+    if (known !== undefined) this.#send(this.#toMessage(known.memory, undefined));
+  }
+
   /** The worker is dead. */
   end(): void {
     for (const { forget } of this.#byId.values()) forget();
@@ -96,7 +107,7 @@ export class SentValues {
     const known = this.#byId.get(id);
     const sealed = memory.arrays.every(({ part }) => part !== undefined);
     if (known === undefined) {
-      this.#send(toMessage(memory));
+      this.#send(this.#toMessage(memory, memory.stored));
       const forget = memory.onRelease(() => this.#prune());
       this.#byId.set(id, { memory, uses: 0, sealed, forget });
       return;
@@ -106,6 +117,15 @@ export class SentValues {
     // What was used last comes last.
     this.#byId.delete(id);
     this.#byId.set(id, known);
+  }
+
+  #toMessage(memory: SharedMemory, stored: Digest | undefined): SharedMessage {
+    const { id, status } = memory;
+    const seals = toSeals(memory);
+    if (this.#sharesMemory) return { id, carried: carry(memory.root), status, seals };
+    return stored === undefined
+      ? { id, carried: toOwnMemory(carry(memory.root)), seals }
+      : { id, stored, seals };
   }
 
   /** Lets go of what nobody needs any more, and of what was not used for the longest time. */
@@ -127,25 +147,18 @@ function toSeals({ arrays }: SharedMemory): readonly (SharedSeal | undefined)[] 
   );
 }
 
-function toMessage(memory: SharedMemory): SharedMessage {
-  const carried = toCarried(memory.root, {
+function carry(root: unknown): Carried {
+  return toCarried(root, {
     root: "value",
     fails: (path) => `Cannot send ${path} of a shared value to a worker`,
   });
-  return { id: memory.id, carried, status: memory.status, seals: toSeals(memory) };
 }
 
-/**
- * Makes a message one for a worker with memory of its own.
- *
- * @param message What is told of a shared value.
- */
-export function toOwnMemory({ status: _, ...message }: SharedMessage): SharedMessage {
-  const { carried } = message;
-  if (carried === undefined) return message;
+/** Another process gets no memory that is shared. */
+function toOwnMemory(carried: Carried): Carried {
   const beside = carried.beside.map((value) =>
-    // A view on memory that is shared becomes one on memory that is not.
+    // A view of the same kind on memory that nobody shares.
     ArrayBuffer.isView(value) ? copyLarge(value as ArrayBufferView<ArrayBuffer>) : value
   );
-  return { ...message, carried: { ...carried, beside } };
+  return { ...carried, beside };
 }
