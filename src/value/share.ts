@@ -10,7 +10,7 @@ import { capture, copyLarge, copyToShared, type LargeBuffer } from "./capture.ts
 import { type Inspect, inspectSymbol } from "./symbols.ts";
 import type { Digest, EncodedPart, EncodedValue } from "./value.ts";
 
-/** Under which handles have what they stand for, and shared buffers which array they hold. */
+/** Under which shared buffers have the array that they hold. */
 const SHARED: unique symbol = Symbol.for("quiver.shared");
 
 /** An array of a shared value, as far as this isolate knows it. */
@@ -163,14 +163,23 @@ export class Shared<T> implements Disposable {
   }
 
   /**
-   * What the handle stands for.
+   * Tells a handle from what only inherits from one.
+   *
+   * @internal
+   */
+  static isGenuine(value: object): value is Shared<unknown> {
+    return #memory in value;
+  }
+
+  /**
+   * What a handle stands for.
    *
    * @throws {ScopeClosedError} When the handle was closed.
    *
    * @internal
    */
-  get [SHARED](): SharedMemory {
-    if (this.#memory !== undefined) return this.#memory;
+  static memoryOf(handle: Shared<unknown>): SharedMemory {
+    if (handle.#memory !== undefined) return handle.#memory;
     throw new ScopeClosedError(
       "Cannot use a shared value: its handle was closed; share the value again, or close it later",
     );
@@ -185,7 +194,7 @@ export class Shared<T> implements Disposable {
    */
   get value(): T {
     // What was shared.
-    return this[SHARED].give() as T;
+    return Shared.memoryOf(this).give() as T;
   }
 
   /**
@@ -194,7 +203,7 @@ export class Shared<T> implements Disposable {
    * @throws {ScopeClosedError} When the handle was closed.
    */
   get byteLength(): number {
-    return this[SHARED].byteLength;
+    return Shared.memoryOf(this).byteLength;
   }
 
   /** Whether the handle was closed. */
@@ -333,10 +342,9 @@ function findPath(value: unknown, wanted: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether a value is a handle of a shared value, of whichever copy of Quiver. */
+/** Whether a value is a handle of a shared value. */
 export function isShared(value: unknown): value is Shared<unknown> {
-  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value) &&
-    !(value instanceof SharedArrayBuffer) && SHARED in value;
+  return typeof value === "object" && value !== null && Shared.isGenuine(value);
 }
 
 /**
@@ -345,7 +353,7 @@ export function isShared(value: unknown): value is Shared<unknown> {
  * @throws {ScopeClosedError} When the handle was closed.
  */
 export function memoryOf(handle: Shared<unknown>): SharedMemory {
-  return handle[SHARED];
+  return Shared.memoryOf(handle);
 }
 
 /** Finds the array of a shared value whose memory a view shows, whole or in part. */

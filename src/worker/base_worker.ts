@@ -1,6 +1,7 @@
 import type { ArrivalCheck } from "../base/abortable.ts";
 import { NestedExecutorError, type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
+import type { SharedMemory } from "../value/share.ts";
 import { CallbackServer } from "./callback_server.ts";
 import { currentWorker } from "./current_worker.ts";
 import { ResponseWatch, type WorkerPhase } from "./response_watch.ts";
@@ -98,7 +99,6 @@ export class BaseWorker implements Worker {
   readonly #kind: WorkerTransport;
   readonly #die: (reason: string) => void;
   readonly #watch: ResponseWatch;
-  readonly #sharing: SentValues;
   #endedBy: WorkerEndedBy | undefined;
   #state: State = { state: "open" };
   /** Whether it was told to end. */
@@ -117,10 +117,6 @@ export class BaseWorker implements Worker {
     this.dead = promise;
     this.#die = resolve;
     this.#watch = new ResponseWatch(this, (phase) => this.#giveUp(phase));
-    this.#sharing = calls.sharing = new SentValues(
-      (message) => this.#kind.control([NO_CALL, SHARE, message]),
-      kind.sharesMemory ?? true,
-    );
     void kind.ended.then((death) => this.#fail(death));
     void calls.leaving.then(() => this.#leave("retired"));
   }
@@ -180,7 +176,7 @@ export class BaseWorker implements Worker {
     }
     this.#watch.start();
     try {
-      if (request.shared !== undefined) this.#sharing.use(slot, request.shared);
+      if (request.shared !== undefined) this.#provide(slot, request.shared);
       this.#kind.send(slot, request, once);
     } catch (error) {
       queueMicrotask(() => this.#calls.reject(slot, error));
@@ -243,6 +239,16 @@ export class BaseWorker implements Worker {
     await this.close();
   }
 
+  /** Next to no worker gets shared values. */
+  #provide(slot: number, memories: readonly SharedMemory[]): void {
+    const kind = this.#kind;
+    const sharing = this.#calls.sharing ??= new SentValues(
+      (message) => kind.control([NO_CALL, SHARE, message]),
+      kind.sharesMemory ?? true,
+    );
+    sharing.use(slot, memories);
+  }
+
   #serve(slot: number, callbacks: readonly Callback[]): void {
     const answer = (message: unknown) => this.#kind.control([slot, CALLBACK, message]);
     this.#calls.serve(slot, new CallbackServer(callbacks, answer));
@@ -269,7 +275,7 @@ export class BaseWorker implements Worker {
 
   #fail(death: WorkerDeath): void {
     this.#watch.end();
-    this.#sharing.end();
+    this.#calls.sharing?.end();
     const stopped = this.#endedBy === "killed" || this.#endedBy === "unresponsive";
     // Whoever closes a worker waits for its calls.
     if (!stopped && this.#calls.pending) this.#endedBy = "crashed";
@@ -324,7 +330,7 @@ export class SentCalls {
   #calls: SentCall[] = [];
   #drained: PromiseWithResolvers<void> | undefined;
   #answers = 0;
-  /** What the calls need beside their arguments. */
+  /** What the calls need beside their arguments, once one needs something. */
   sharing: SentValues | undefined;
   readonly #leaving = Promise.withResolvers<void>();
 

@@ -37,7 +37,7 @@ export interface EncodeOptions {
  */
 export function encodeValue(value: unknown, options: EncodeOptions = {}): EncodedValue {
   const { root = "value", parts } = options;
-  if (isShared(value)) {
+  if (typeof value === "object" && isShared(value)) {
     const memory = memoryOf(value);
     return memory.encoded ??= encodeValue(memory.root, { root });
   }

@@ -14,7 +14,7 @@ import {
   toClassName,
   toObjectType,
 } from "../object_type.ts";
-import { memoryOf, Shared } from "../share.ts";
+import { isShared, memoryOf } from "../share.ts";
 import { DigestReference, digestSymbol, isCallback, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES, VALUE_KIND } from "../value.ts";
 import { type ByteSink, DIGEST_SCHEME, Refusal, TAG, TooDeepError } from "./byte_sink.ts";
@@ -267,7 +267,7 @@ export abstract class CanonicalWriter {
   }
 
   #writeObject(value: object): boolean {
-    if (value instanceof Shared) {
+    if (isShared(value)) {
       // What is stored has the value itself.
       this.steady = false;
       return this.write(memoryOf(value).root);

@@ -61,7 +61,7 @@ export function digestValue(value: unknown, options: DigestOptions = {}): Digest
  */
 export function digestArgument(value: unknown, options: DigestOptions = {}): Digest {
   const { root = "value", parts = new Map() } = options;
-  if (isShared(value)) {
+  if (typeof value === "object" && isShared(value)) {
     const memory = memoryOf(value);
     return memory.digest ??= digestArgument(memory.root, options);
   }
