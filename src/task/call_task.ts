@@ -2,6 +2,7 @@ import { type Cache, voidCache } from "../cache/cache.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import {
+  findStandIns,
   freezeArguments,
   type FrozenArguments,
   hasFuture,
@@ -47,7 +48,8 @@ export function answerCall(
     status.onAbort = onAbort;
     // Whoever made it waits for it, and is as urgent at least.
     status.priority = Math.max(priority, scope.priority ?? -Infinity);
-    return answer({ definition, scope, args: given, frozen, status }, runner);
+    const shared = frozen?.holdsShared;
+    return answer({ definition, scope, args: given, frozen, shared, status }, runner);
   }, tracker);
 }
 
@@ -85,21 +87,20 @@ function rememberLater(cache: Cache, call: ReadyCall, runner: CallRunner): unkno
     const resolved = hasFuture(frozen.values) ? await frozen.resolved(name, status) : frozen;
     const { rememberCall } = await REMEMBERING.load();
     resolved.endTurn();
-    return await rememberCall(cache, { ...call, args: resolved.values, frozen: resolved }, runner);
+    const { values: args, holdsShared: shared } = resolved;
+    return await rememberCall(cache, { ...call, args, frozen: resolved, shared }, runner);
   })();
 }
 
 function runResolved(call: ReadyCall, runner: CallRunner): unknown {
-  const pinned = pinShared(call.args);
-  const args = resolveFutures(pinned, call.definition.name, { waiter: call.status });
-  if (args instanceof Promise) return args.then((args) => runPlain({ ...call, args }, runner));
-  return runner.run(pinned === call.args ? call : { ...call, args, shared: true });
-}
-
-/** Runs a call that is not remembered, whose arguments may be results of others. */
-function runPlain(call: ReadyCall, runner: CallRunner): unknown {
-  const args = pinShared(call.args);
-  return runner.run(args === call.args ? call : { ...call, args, shared: true });
+  const { future, shared } = findStandIns(call.args);
+  const pinned = shared ? { ...call, args: pinShared(call.args), shared } : call;
+  if (!future) return runner.run(pinned);
+  const { name } = call.definition;
+  const args = resolveFutures(pinned.args, name, { waiter: call.status });
+  if (!(args instanceof Promise)) return runner.run({ ...pinned, args });
+  // The results may be arrays of shared values, too.
+  return args.then((args) => runResolved({ ...pinned, args }, runner));
 }
 
 /**

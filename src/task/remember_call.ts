@@ -29,6 +29,7 @@ import {
   arePrimitive,
   type BufferParts,
   type BufferTools,
+  findStandIns,
   freezeArguments,
   type FrozenArguments,
   type OwnArguments,
@@ -54,7 +55,7 @@ export interface ReadyCall {
   /** What the task reads by name, once that was looked at. */
   readonly reads?: readonly KeyedRead[];
   /** Whether there are shared values among the arguments, which the body gets in their places. */
-  readonly shared?: boolean;
+  readonly shared?: boolean | undefined;
   /** Told when the body starts; its cancellation ends the wait for the result. */
   readonly status: CallStatus;
   /** How its result is remembered, if it is to be. */
@@ -372,26 +373,25 @@ function freeze(ready: ReadyCall, parts?: BufferParts): ReadyCall | undefined {
   const options = { tools: BUFFER_TOOLS, ...(parts !== undefined && { parts }) };
   const fixed = freezeArguments(definition.name, args, scope.warn, options);
   if (fixed === undefined) return undefined;
-  const shared = fixed.shared.length > 0;
-  return { ...ready, args: fixed.values, frozen: fixed, ...(shared && { shared }) };
+  return { ...ready, args: fixed.values, frozen: fixed, shared: fixed.holdsShared };
 }
 
 function toPlain(ready: ReadyCall): ReadyCall {
   if (ready.frozen !== undefined) return { ...ready, args: ready.frozen.toPlain() };
-  const args = pinShared(ready.args);
-  return args === ready.args ? ready : { ...ready, args, shared: true };
+  const { shared } = findStandIns(ready.args);
+  return shared ? { ...ready, args: pinShared(ready.args), shared } : ready;
 }
 
 /** The call with the arguments that its body gets. */
 function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
   if (frozen === undefined) return call;
-  const { kept, filed, shared } = frozen;
+  const { kept, filed, holdsShared } = frozen;
   return {
     ...call,
     values: withGiven(call, args, frozen),
     ...(kept.length > 0 && { kept }),
     ...(filed.length > 0 && { files: filed }),
-    ...(shared.length > 0 && { shared: true }),
+    ...(holdsShared && { shared: true }),
   };
 }
 
@@ -399,10 +399,10 @@ function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
 function withGiven(
   { args }: KeyedCall,
   values: readonly unknown[],
-  { given, shared }: FrozenArguments,
+  { given, holdsShared }: FrozenArguments,
 ): readonly unknown[] {
   // Handles are the call's own.
-  if (shared.length > 0) return values;
+  if (holdsShared) return values;
   const counted = new Set(args.map(({ position }) => position));
   return values.map((value, index) => counted.has(index) ? value : given[index]);
 }

@@ -7,6 +7,7 @@
  */
 import { ChangedArgumentError, ScopeClosedError, UnclonableError } from "../base/errors.ts";
 import { capture, copyLarge, copyToShared, type LargeBuffer } from "./capture.ts";
+import { FileHandle } from "./file/file_handle.ts";
 import { type Inspect, inspectSymbol } from "./symbols.ts";
 import type { Digest, EncodedPart, EncodedValue } from "./value.ts";
 
@@ -256,7 +257,7 @@ export class Shared<T> implements Disposable {
  * do not take. The pools of other libraries get a copy for each call.
  *
  * @typeParam T The value.
- * @param value Data that structured clone carries, without files.
+ * @param value Data that structured clone carries, without files; or a handle, for another one.
  * @returns The handle; close it to let go of the memory before it is collected.
  * @throws {UnclonableError} When something in the value cannot be shared; its `path` says where.
  *
@@ -276,7 +277,7 @@ export class Shared<T> implements Disposable {
  * });
  * ```
  */
-export function share<T>(value: T): Shared<T> {
+export function share<T>(value: T | Shared<T>): Shared<T> {
   if (isShared(value)) return new Shared(memoryOf(value));
   const kept: object[] = [];
   const shared = (part: object): unknown => {
@@ -327,7 +328,8 @@ function findPath(value: unknown, wanted: unknown): string | undefined {
   const seen = new Set<unknown>();
   const open: [value: unknown, path: string][] = [[value, "value"]];
   for (const [part, path] of open) {
-    if (part === wanted) return path;
+    // Of a file there is a copy.
+    if (part === wanted || wanted instanceof FileHandle && part instanceof FileHandle) return path;
     if (typeof part !== "object" || part === null || seen.has(part)) continue;
     seen.add(part);
     if (part instanceof Map) {
@@ -411,13 +413,8 @@ export function pinning(noted: Shared<unknown>[] = []): (value: object) => unkno
   };
 }
 
-/**
- * Keeps the shared values among arguments that are not captured otherwise.
- *
- * @returns The arguments; the same where there is no shared value in them.
- */
+/** Keeps the shared values among arguments that are not captured otherwise. */
 export function pinShared(args: readonly unknown[]): readonly unknown[] {
-  if (!holdsShared(args)) return args;
   return capture(args, { large: (value) => value, shared: pinning(), bare: true }).values;
 }
 
@@ -450,12 +447,9 @@ export function copyShared(value: unknown): unknown {
   return capture([value], { large: (buffer) => buffer, shared, bare: true }).values[0];
 }
 
-/**
- * Tells whether there are shared values among arguments, or arrays of one: in arrays, plain objects, Maps
- * and Sets at any depth.
- */
-export function holdsShared(args: readonly unknown[]): boolean {
-  return sharedIn(args, true).length > 0;
+/** Whether an object is a handle, or shows the array of a shared value. */
+export function isSharedPart(value: object): boolean {
+  return isShared(value) || arrayIn(value) !== undefined;
 }
 
 /**
@@ -464,40 +458,13 @@ export function holdsShared(args: readonly unknown[]): boolean {
  * @returns Each once.
  */
 export function memoriesIn(args: readonly unknown[]): readonly SharedMemory[] {
-  const memories = sharedIn(args, false).filter(isShared).map(memoryOf);
-  return [...new Set(memories)];
-}
-
-/** Finds handles, and arrays of shared values; no more than the first, if that is all that is asked. */
-function sharedIn(args: readonly unknown[], first: boolean): object[] {
-  const found: object[] = [];
-  const seen = new Set<object>();
-  const open: object[] = [];
-  const add = (value: unknown): void => {
-    if (typeof value === "object" && value !== null) open.push(value);
+  const memories = new Set<SharedMemory>();
+  const note = (value: object): unknown => {
+    if (isShared(value)) memories.add(memoryOf(value));
+    return value;
   };
-  for (let index = 0; index < args.length; index++) add(args[index]);
-  try {
-    for (let value = open.pop(); value !== undefined; value = open.pop()) {
-      const prototype: object | null = Object.getPrototypeOf(value);
-      const isList = Array.isArray(value);
-      if (isList || prototype === Object.prototype || prototype === null) {
-        if (seen.size < seen.add(value).size) Object.values(value).forEach(add);
-      } else if (value instanceof Map || value instanceof Set) {
-        if (seen.size === seen.add(value).size) continue;
-        for (const [key, item] of value.entries()) {
-          add(key);
-          add(item);
-        }
-      } else if (isShared(value) || arrayIn(value) !== undefined) {
-        found.push(value);
-        if (first) break;
-      }
-    }
-  } catch {
-    // An accessor throws, or a proxy's trap: who needs what it gives says so.
-  }
-  return found;
+  capture(args, { large: (value) => value, shared: note });
+  return [...memories];
 }
 
 /** What a value consists of. */

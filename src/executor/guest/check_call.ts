@@ -32,6 +32,8 @@ interface CheckedBodyOptions {
   readonly refuse: () => Refusal | undefined;
   /** Makes what is returned of the result in the turn in which it is there. */
   readonly fix: (value: unknown) => unknown;
+  /** Whether there are handles of shared values among the arguments. */
+  readonly shared: boolean;
 }
 
 /**
@@ -46,12 +48,12 @@ export function runChecked(
   args: readonly unknown[],
   digests: CallCheck["digests"],
   body: () => unknown,
-  { name, warn, refuse, fix }: CheckedBodyOptions,
+  { name, warn, refuse, fix, shared }: CheckedBodyOptions,
 ): MaybePromise<{ readonly value: unknown; readonly source?: Refusal }> {
   for (const [position, digest] of digests) checkArgument(name, args[position], position, digest);
   return whenSettled(body(), (value) => {
     const fixed = fix(value);
-    const source = refuse() ?? refuseSpoiled(name, args, warn) ??
+    const source = refuse() ?? (shared ? refuseSpoiled(name, args, warn) : undefined) ??
       (isStorable(name, value, warn) ? undefined : "unstored");
     return source === undefined ? { value: fixed } : { value: fixed, source };
   });

@@ -275,7 +275,7 @@ export class WorkerCalls {
     const body = () => run(own, call && { key: call.key, leased });
     if (call === undefined) {
       const { runChecked } = await importLater<typeof import("./check_call.ts")>("check");
-      const options = { name, warn: scope.warn, refuse, fix: fixResult };
+      const options = { name, warn: scope.warn, refuse, fix: fixResult, shared };
       return await runChecked(args, check?.digests ?? [], body, options);
     }
     // The cache could perhaps not be opened.

@@ -2,7 +2,12 @@ import type { CancelSignal } from "../../base/abortable.ts";
 import { voidCache } from "../../cache/cache.ts";
 import { runInScope } from "../../scope/current_scope.ts";
 import type { Scope } from "../../scope/scope.ts";
-import { freezeArguments, FrozenArguments, hasFuture, isEqual } from "../../task/call_arguments.ts";
+import {
+  findStandIns,
+  freezeArguments,
+  FrozenArguments,
+  isEqual,
+} from "../../task/call_arguments.ts";
 import { answerCall, type CallRunner, REMEMBERING } from "../../task/call_task.ts";
 import type { TaskDefinition } from "../../task/definition.ts";
 import {
@@ -14,7 +19,7 @@ import {
 } from "../../task/future.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
-import { holdsShared, pinning } from "../../value/share.ts";
+import { pinning } from "../../value/share.ts";
 import { isGivenAway, isTransferred } from "../../worker/transfer.ts";
 import type { CallRequest, ProgressReport } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
@@ -169,8 +174,9 @@ export class MapCaller<T, R> {
 
   /** Whether neither the cache nor futures make some of the calls end before others. */
   #isPlain(items: readonly MapItem<T>[]): boolean {
-    return !this.#remembers && !holdsSpecial(items) && !isTransferred(items) &&
-      !hasFuture(items) && !holdsShared(items);
+    if (this.#remembers || holdsSpecial(items) || isTransferred(items)) return false;
+    const { future, shared } = findStandIns(items);
+    return !future && !shared;
   }
 
   /** One future for all: a promise for each would take longer than a short call. */
