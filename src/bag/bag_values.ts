@@ -145,6 +145,12 @@ export class BagValues extends DiskValues implements PayloadSource {
     return this.#options.stored.open(digest);
   }
 
+  /** As the interface says. */
+  matching(prefix: string): Iterable<Digest> {
+    this.#guard.checkOpen("look into");
+    return this.#options.stored.matching(prefix);
+  }
+
   /** As the base class says; this handle does not give it again. */
   rejectPart(digest: Digest): boolean {
     this.#guard.checkOpen("reject a value of");

@@ -14,7 +14,7 @@ import {
 } from "@quiver/quiver";
 import { type BoundCall, runBound, wrapExecutor } from "@quiver/quiver/pools";
 import { leaveNothing } from "../leave_nothing.ts";
-import { type Sample } from "./testdata/share_tasks.ts";
+import type { Sample } from "./testdata/share_tasks.ts";
 import * as tasks from "./testdata/share_tasks.ts";
 
 leaveNothing();
