@@ -30,6 +30,12 @@ export interface ValueStore {
    */
   get(digest: Digest): MaybePromise<Found<unknown>>;
   /**
+   * Tells whether a value is there, without reading it; absent where that is not cheap to tell.
+   *
+   * @param digest The digest of the value.
+   */
+  holds?(digest: Digest): boolean;
+  /**
    * Lists the values whose digests begin with some characters, 4 at least; absent where there is no list.
    * Parts of values may be among them.
    */

@@ -6,6 +6,7 @@ import {
   cacheScope,
   ChangedArgumentError,
   createMemoryCache,
+  currentScope,
   Executor,
   openBag,
   ScopeClosedError,
@@ -13,6 +14,12 @@ import {
   WorkerDiedError,
 } from "@quiver/quiver";
 import { type BoundCall, runBound, wrapExecutor } from "@quiver/quiver/pools";
+import type { OutcomeListener } from "../../src/executor/dispatch/call.ts";
+import { WorkerRunner } from "../../src/executor/engine/runner.ts";
+import { LACKS } from "../../src/executor/wire/call_context.ts";
+import { answerCall } from "../../src/task/call_task.ts";
+import { requireDefinition } from "../../src/task/definition.ts";
+import type { CallRequest } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import type { Sample } from "./testdata/share_tasks.ts";
 import * as tasks from "./testdata/share_tasks.ts";
@@ -22,7 +29,7 @@ leaveNothing();
 const LENGTH = 40_000;
 
 function createArray(): Float64Array {
-  return Float64Array.from({ length: LENGTH }, (_, index) => index / 2);
+  return tasks.makeArray(LENGTH);
 }
 
 function createSample(data: Float64Array): Sample {
@@ -185,6 +192,40 @@ Deno.test("process: a worker that cannot read the bag is sent what is shared", a
     assertEquals(await executor.submit(tasks.at, shared, 3), 1.5);
   });
   assert(warnings.some((text) => text.includes("in a worker: calls there are not remembered")));
+});
+
+Deno.test("process: a large result of another call is read where it is stored", async () => {
+  await using own = await openOwnBag();
+  await using executor = new Executor({ maxWorkers: 2, workerType: "process" });
+  await cacheScope({ cache: own.bag }, async () => {
+    const made = executor.submit(tasks.make, 200_000);
+    const read = [1, 2].map((index) => executor.submit(tasks.at, made, index));
+    assertEquals(await Promise.all(read), [0.5, 1]);
+    assertEquals(await executor.submit(tasks.write, made, 3), 3);
+    assertEquals(await executor.submit(tasks.at, made, 3), 1.5);
+  });
+});
+
+Deno.test("WorkerRunner has workers read what the cache has, and sends what they lack", async () => {
+  await using own = await openOwnBag();
+  const requests: CallRequest[] = [];
+  const sources = [LACKS, "computed"];
+  const dispatch = (request: CallRequest, _: unknown, listener: OutcomeListener) => {
+    requests.push(request);
+    const source = sources[requests.length - 1] ?? "";
+    listener.resolve({ type: "value", value: 1, source, duration: 0, warnings: [] });
+  };
+  const runner = new WorkerRunner({ dispatch }, false, { reads: true });
+  const array = tasks.makeArray(200_000);
+  await cacheScope({ cache: own.bag }, async () => {
+    const digest = await own.bag.putValue(array);
+    const call = () =>
+      answerCall(requireDefinition(tasks.at, "call"), [array, 1], currentScope(), runner);
+    assertEquals(await call(), 1);
+    const stored = requests.map(({ context }) => Reflect.get(Object(context), "stored"));
+    assertEquals(stored, [[[0, digest]], undefined]);
+    assertEquals(requests.map(({ args }) => args[0]), [undefined, array]);
+  });
 });
 
 Deno.test("process: a value that is damaged in the bag is sent instead", async () => {

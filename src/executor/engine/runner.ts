@@ -10,6 +10,7 @@ import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
 import { isShared, memoryOf, type SharedMemory } from "../../value/share.ts";
+import type { Digest } from "../../value/value.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
@@ -17,6 +18,7 @@ import {
   type CallCheck,
   type CallContext,
   type CallFlags,
+  LACKS,
   type Remembering,
   toCallContext,
   toRemoteCall,
@@ -111,20 +113,43 @@ interface Dispatches {
   dispatch(request: CallRequest, observer: CallObserver, listener: OutcomeListener): void;
 }
 
+/** Options of {@linkcode WorkerRunner}. */
+interface RunnerOptions {
+  /**
+   * Whether arguments that are shared values may go beside the others.
+   *
+   * @default {true}
+   */
+  readonly splits?: boolean;
+  /**
+   * Whether workers read large arguments out of the cache, where they are in it: to send them would take
+   * longer.
+   *
+   * @default {false}
+   */
+  readonly reads?: boolean;
+}
+
 /** Runs the bodies of calls on workers. */
 export class WorkerRunner implements CallRunner {
   readonly #dispatcher: Dispatches;
   readonly #loadsCode: boolean;
   readonly #splits: boolean;
+  readonly #reads: boolean;
 
   /**
    * Creates a runner.
    *
    * @param dispatcher Brings calls to workers.
    * @param loadsCode Whether the workers import the code of tasks by themselves.
-   * @param splits Whether arguments that are shared values may go beside the others.
+   * @param options How arguments may go.
    */
-  constructor(dispatcher: Dispatches, loadsCode: boolean, splits = true) {
+  constructor(
+    dispatcher: Dispatches,
+    loadsCode: boolean,
+    { splits = true, reads = false }: RunnerOptions = {},
+  ) {
+    this.#reads = reads;
     this.#dispatcher = dispatcher;
     this.#loadsCode = loadsCode;
     this.#splits = splits;
@@ -168,14 +193,30 @@ export class WorkerRunner implements CallRunner {
     const { call, leased } = remembered;
     const own = { call: toRemoteCall(call, leased) };
     if (ready.shared === true) await storeShared(remembered, ready);
-    const { value, source = "unstored" } = await this.#send(ready, own, options);
+    const stored = this.#reads ? findStored(ready, remembered) : [];
+    const sent = stored.length === 0
+      ? await this.#send(ready, own, options)
+      : await this.#sendReading(ready, { ...own, stored }, options);
+    const { value, source = "unstored" } = sent;
     // What a worker says is what `WorkerCalls` has made.
     return { value, source: source as ResultSource };
   }
 
+  /** What a worker does not find is sent after all. */
+  async #sendReading(
+    ready: ReadyCall,
+    { stored, ...own }: Remembering & Required<Pick<CallContext, "stored">>,
+    options: CallOptions | undefined,
+  ): Promise<ValueOutcome> {
+    const args = [...ready.args];
+    for (const [position] of stored) args[position] = undefined;
+    const outcome = await this.#send({ ...ready, args }, { ...own, stored }, options);
+    return outcome.source === LACKS ? await this.#send(ready, own, options) : outcome;
+  }
+
   async #send(
     ready: ReadyCall,
-    own: Remembering,
+    own: Remembering & Pick<CallContext, "stored">,
     options: CallOptions | undefined,
   ): Promise<ValueOutcome> {
     const found = this.#loadsCode ? findSources(ready) : undefined;
@@ -213,6 +254,29 @@ export class WorkerRunner implements CallRunner {
       : request;
     this.#dispatcher.dispatch(encoded, observer, listener);
   }
+}
+
+/** From this size on an argument is read where it is stored, in bytes. */
+const LARGE_ARGUMENT = 2 ** 20;
+
+/** Finds large arrays among the arguments that the cache has, such as results of other calls. */
+function findStored(
+  { args, frozen }: ReadyCall,
+  { cache, call }: RememberedCall,
+): readonly (readonly [position: number, digest: Digest])[] {
+  const { values } = cache.stores;
+  if (frozen === undefined || frozen.sharedBytes < LARGE_ARGUMENT) return [];
+  return call.args.flatMap(({ position }) => {
+    const value = args[position];
+    const digest = isObject(value) ? frozen.parts.get(value)?.digest : undefined;
+    const { byteLength = 0 }: { readonly byteLength?: number } = Object(value);
+    if (digest === undefined || byteLength < LARGE_ARGUMENT) return [];
+    return values.holds?.(digest) ? [[position, digest] as const] : [];
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** Arguments of which some are shared values. */

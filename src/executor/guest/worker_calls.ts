@@ -23,6 +23,7 @@ import type { CallControl, CallRequest, Outcome } from "../../worker/worker.ts";
 import {
   type CallContext,
   type CallLimits,
+  LACKS,
   NO_CONTEXT,
   type Remembering,
   STARTED,
@@ -176,6 +177,9 @@ export class WorkerCalls {
       const duration = toDuration();
       return this.#report({ type: "value", ...computed, duration, warnings }, context.limits);
     } catch (error) {
+      if (error instanceof LackingArgument) {
+        return { type: "value", value: undefined, source: LACKS, duration: toDuration(), warnings };
+      }
       return this.#report(await toFailure(error, toDuration(), warnings), context.limits);
     }
   }
@@ -208,9 +212,11 @@ export class WorkerCalls {
       scope = { ...scope, output: control };
     }
     const isPlain = tasks === undefined && context.shared === undefined;
-    const { args, shared } = isPlain
+    const { args: decoded, shared } = isPlain
       ? { args: given, shared: false }
       : await this.#decode(given, context, { control, scope, warnings });
+    const { stored } = context;
+    const args = stored === undefined ? decoded : await readStored(decoded, stored, scope.cache);
     const start = () => {
       if (control.begin?.() === false || control.aborted) throw control.signal.reason;
       if (announce !== true) return;
@@ -409,6 +415,24 @@ export class WorkerCalls {
       return undefined;
     }
   }
+}
+
+/** Thrown where an argument is not in the cache, from where it was to be read: it is sent then. */
+class LackingArgument {}
+
+async function readStored(
+  args: readonly unknown[],
+  stored: NonNullable<CallContext["stored"]>,
+  cache: Cache | undefined,
+): Promise<readonly unknown[]> {
+  const read = [...args];
+  for (const [position, digest] of stored) {
+    // What goes wrong is no matter where the value comes by itself.
+    const found = await Promise.try(() => cache?.value(digest)).catch(() => undefined);
+    if (found?.hit !== true) throw new LackingArgument();
+    read[position] = found.value;
+  }
+  return read;
 }
 
 async function openCallbacks(control: CallControl): Promise<RemoteCallbacks> {

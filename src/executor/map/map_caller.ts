@@ -116,7 +116,7 @@ export class MapCaller<T, R> {
     const options = { ...executor.options, priority };
     this.#route = { address, dispatcher, options, pace, warn: (message) => warn(message) };
     const gatherer = new ChunkGatherer(this.#route);
-    this.#runner = new WorkerRunner(gatherer, executor.loadsCode, false);
+    this.#runner = new WorkerRunner(gatherer, executor.loadsCode, { splits: false });
   }
 
   /**

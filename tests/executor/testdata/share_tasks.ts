@@ -63,6 +63,10 @@ export const passOn = task(import.meta, async function passOn(data: Float64Array
   return [await at(data, index), await executor.submit(at, data, index), await part];
 });
 
-export const make = task(import.meta, function make(length: number): Float64Array {
+export function makeArray(length: number): Float64Array {
   return Float64Array.from({ length }, (_, index) => index / 2);
+}
+
+export const make = task(import.meta, function make(length: number): Float64Array {
+  return makeArray(length);
 });
