@@ -22,7 +22,9 @@ export function toArrayPart(value: ArrayValue, name: ArrayKindName): EncodedPart
 }
 
 /** How many bytes of a shared array have a checksum of their own. */
-export const SHARED_BLOCK = 8 * 1024;
+export const SHARED_BLOCK = 16 * 1024;
+/** How much is hashed at once: it is still near when its checksums are made. */
+const HASHED_BYTES = 16 * SHARED_BLOCK;
 
 /** Notes what a shared array holds: the digest, and what tells soon whether it has changed since. */
 function sealShared(array: SharedArray, name: ArrayKindName): EncodedPart {
@@ -32,10 +34,9 @@ function sealShared(array: SharedArray, name: ArrayKindName): EncodedPart {
   const bytes = sharedBytesOf(value);
   const digest = new PartDigest(name, bytes.length);
   const sums = new Uint32Array(Math.ceil(bytes.length / SHARED_BLOCK));
-  for (let index = 0; index < sums.length; index++) {
-    const block = bytes.subarray(index * SHARED_BLOCK, (index + 1) * SHARED_BLOCK);
-    digest.update(block);
-    sums[index] = crc32(block);
+  for (let at = 0; at < bytes.length; at += SHARED_BLOCK) {
+    if (at % HASHED_BYTES === 0) digest.update(bytes.subarray(at, at + HASHED_BYTES));
+    sums[at / SHARED_BLOCK] = crc32(bytes.subarray(at, at + SHARED_BLOCK));
   }
   array.sums = sums;
   return array.part = { digest: digest.end(), kind: VALUE_KIND[name], bytes };

@@ -3,7 +3,7 @@ import { SHARED_BLOCK, sharedBytesOf } from "./array_part.ts";
 import type { SharedGuard, SharedMemory } from "./share.ts";
 
 /** How many blocks are looked at after each call, wherever they are. */
-const SAMPLES = 4;
+const SAMPLES = 2;
 
 /** How much of the time may go into looking at the rest. */
 const TIME_SHARE = 0.05;
