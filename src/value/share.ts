@@ -69,6 +69,8 @@ export class SharedMemory {
   /** Under which digest caches have it that workers open, too. */
   stored: Digest | undefined;
   readonly #listeners = new Set<() => void>();
+  /** How many handles there are that somebody may close. */
+  #handles = 0;
   #released = false;
 
   /**
@@ -126,8 +128,17 @@ export class SharedMemory {
     return capture([this.root], { large: copyLarge, shared: (view) => view, bare: true }).values[0];
   }
 
-  /** Its owner needs it no more: what was copied for workers goes as soon as their calls have ended. */
+  /** There is one more handle that somebody may close. */
+  retain(): void {
+    this.#handles++;
+  }
+
+  /**
+   * A handle was closed: with the last, what was copied for workers goes as soon as their calls have
+   * ended.
+   */
   release(): void {
+    if (--this.#handles > 0) return;
     this.#released = true;
     for (const listener of this.#listeners) listener();
     this.#listeners.clear();
@@ -278,7 +289,8 @@ export class Shared<T> implements Disposable {
  * ```
  */
 export function share<T>(value: T | Shared<T>): Shared<T> {
-  if (isShared(value)) return new Shared(memoryOf(value));
+  const known = typeof value === "object" && value !== null ? pin(value) : undefined;
+  if (isShared(known)) return toHandle(memoryOf(known));
   const kept: object[] = [];
   const shared = (part: object): unknown => {
     if (isShared(part)) return memoryOf(part).root;
@@ -289,7 +301,13 @@ export function share<T>(value: T | Shared<T>): Shared<T> {
   const layout = layOut(root);
   const culprit = kept[0] ?? captured.files[0] ?? layout.odd;
   if (captured.kept.length > 0 || culprit !== undefined) refuse(value, culprit);
-  return new Shared(new SharedMemory(root, { id: crypto.randomUUID() }, layout));
+  return toHandle(new SharedMemory(root, { id: crypto.randomUUID() }, layout));
+}
+
+/** A handle that somebody may close, other than those that calls have. */
+function toHandle<T>(memory: SharedMemory): Shared<T> {
+  memory.retain();
+  return new Shared<T>(memory);
 }
 
 function toShared(value: LargeBuffer): object {

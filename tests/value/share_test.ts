@@ -131,13 +131,21 @@ Deno.test("a handle that was closed says so, and what was made of it stays", () 
   const shared = share(createArray());
   const other = share(shared);
   assertEquals(shared.byteLength, LENGTH * 8);
+  const memory = memoryOf(shared);
   shared.close();
   shared.close();
-  assertEquals(shared.closed, true);
+  assertEquals([shared.closed, memory.released], [true, false]);
   for (const use of [() => shared.value, () => shared.byteLength, () => digestArgument(shared)]) {
     assertThrows(use, ScopeClosedError, "share the value again");
   }
   assertEquals(other.value[3], 1);
+  // An array that a task has got stands for the value that it is of.
+  const again = share(other.value);
+  assert(memoryOf(again) === memory);
+  other.close();
+  assertEquals(memory.released, false);
+  again.close();
+  assertEquals(memory.released, true);
 });
 
 Deno.test("MemoryGuard finds a write, and forgets what was remembered since all was looked at", () => {
