@@ -174,7 +174,8 @@ export class MapCaller<T, R> {
 
   /** Whether neither the cache nor futures make some of the calls end before others. */
   #isPlain(items: readonly MapItem<T>[]): boolean {
-    if (this.#remembers || holdsSpecial(items) || isTransferred(items)) return false;
+    const { isOfRepl } = this.#subject.definition;
+    if (this.#remembers || isOfRepl || holdsSpecial(items) || isTransferred(items)) return false;
     const { future, shared } = findStandIns(items);
     return !future && !shared;
   }
