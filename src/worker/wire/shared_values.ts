@@ -47,6 +47,7 @@ interface KnownValue {
 export class SentValues {
   readonly #send: (message: SharedMessage) => void;
   readonly #sharesMemory: boolean;
+  readonly #most: number;
   readonly #byId = new Map<string, KnownValue>();
   readonly #bySlot = new Map<number, readonly SharedMemory[]>();
 
@@ -55,10 +56,16 @@ export class SentValues {
    *
    * @param send Sends a message, before those that are sent later.
    * @param sharesMemory Whether the worker has the memory of this isolate's that is shared.
+   * @param most How many bytes it keeps that no call needs which it has.
    */
-  constructor(send: (message: SharedMessage) => void, sharesMemory: boolean) {
+  constructor(
+    send: (message: SharedMessage) => void,
+    sharesMemory: boolean,
+    most: number = MOST_BYTES,
+  ) {
     this.#send = send;
     this.#sharesMemory = sharesMemory;
+    this.#most = most;
   }
 
   /**
@@ -132,7 +139,7 @@ export class SentValues {
   #prune(): void {
     let bytes = this.#byId.values().reduce((sum, { memory }) => sum + memory.byteLength, 0);
     for (const [id, { memory, uses, forget }] of this.#byId) {
-      if (uses > 0 || bytes <= MOST_BYTES && !memory.released) continue;
+      if (uses > 0 || bytes <= this.#most && !memory.released) continue;
       bytes -= memory.byteLength;
       forget();
       this.#byId.delete(id);
