@@ -243,6 +243,20 @@ Deno.test("process: a value that is damaged in the bag is sent instead", async (
   });
 });
 
+Deno.test("task.load(), evict() and explain() take shared values for what they stand for", async () => {
+  await cacheScope({ cache: createMemoryCache() }, async () => {
+    using list = share([1, 2, 4]);
+    await tasks.count([1, 2, 3]);
+    const explanation = await tasks.count.explain(list);
+    assert(String(explanation).includes("[ 1, 2, 3 ] → [ 1, 2, 4 ]"), String(explanation));
+    assertEquals(await tasks.count(list), 3);
+    assertEquals(await tasks.count.load(list), 3);
+    assertEquals(await tasks.count.digest(list), await tasks.count.digest([1, 2, 4]));
+    assertEquals(await tasks.count.evict(list), true);
+    assertEquals(await tasks.count.contains([1, 2, 4]), false);
+  });
+});
+
 Deno.test("a call here gets what is shared, and looks at all of it afterwards", async () => {
   const cache = createMemoryCache();
   using shared = share(createArray());

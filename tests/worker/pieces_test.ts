@@ -94,7 +94,7 @@ Deno.test("Worker.run() takes and gives what is longer than a piece", async () =
 Deno.test("toBatch() names a task once for the calls in a row that are of it", () => {
   const [module, other] = ["file:///a/long/path/tasks.ts", "file:///other.ts"];
   const batch: ProcessFrame[] = [
-    { name: "w", mainModule: module, script: "" },
+    { name: "w", mainModule: module, projects: new Map(), script: "" },
     [0, module, "same", [1]],
     [1, module, "same", [[1, 2]]],
     [2, "abort", "why"],

@@ -36,6 +36,10 @@ export const pick = task(import.meta, function pick(item: { data: Float64Array; 
   return item.data[item.at];
 });
 
+export const count = task(import.meta, function count(list: number[]): number {
+  return list.length;
+});
+
 export const write = task(import.meta, function write(data: Float64Array, index: number): number {
   data[index] = -1;
   return index;
