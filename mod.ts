@@ -36,6 +36,7 @@ export { openBag } from "./src/cache/stored_cache.ts";
 export type { Cache } from "./src/cache/cache.ts";
 export { createMemoryCache } from "./src/cache/cache.ts";
 export {
+  AmbiguousDigestError,
   BagCorruptError,
   BagFormatError,
   CacheMissError,
@@ -97,7 +98,9 @@ export {
 } from "./src/task/task.ts";
 export type { TaskOptions } from "./src/task/definition.ts";
 export { outputFile } from "./src/task/output_file.ts";
+export { D } from "./src/task/stored_value.ts";
 export { file, type FileHandle, type FileOptions } from "./src/value/file/file_handle.ts";
+export { share, type Shared } from "./src/value/share.ts";
 export type { Digest } from "./src/value/value.ts";
 export type { QuiverWarning } from "./src/base/warning.ts";
 export { transfer } from "./src/worker/transfer.ts";

@@ -23,6 +23,10 @@ export const give = task(import.meta, function give(value: Float64Array): Float6
   return transfer(value);
 });
 
+export const elementAt = task(import.meta, function elementAt(value: Float64Array, at: number) {
+  return value[Math.abs(at)] ?? NaN;
+});
+
 export const half = task(import.meta, function half(n: number): number {
   return n / 2;
 });

@@ -1,7 +1,7 @@
 // Runs every bench of workers and the executor, and says which claims hold: deno task bench:executor
 import { type Claim, printClaims } from "./_claims.ts";
 
-const NAMES = ["dispatch", "start", "payload", "map", "kill", "growth"];
+const NAMES = ["dispatch", "start", "payload", "share", "map", "kill", "growth"];
 
 console.log(
   `Deno ${Deno.version.deno}, ${Deno.build.target}, ${navigator.hardwareConcurrency} cores`,

@@ -50,6 +50,7 @@ export {
   type SqliteCacheOptions,
   type StoredCache,
 } from "./cache/stored_cache.ts";
+export { expand, shrink } from "./cache/short_digests.ts";
 export type { GcOptions } from "./cache/tidy.ts";
 export { CacheFormatError, InstanceError } from "./base/errors.ts";
 export type { ExportOptions, ExportResult } from "./store/exchange/export_bag.ts";

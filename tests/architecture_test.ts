@@ -149,7 +149,9 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
     "web_worker.ts",
   ],
   "src/worker/wire": [
+    "frames.ts",
     "large_buffers.ts",
+    "shared_values.ts",
     "unclonable.ts",
   ],
 };

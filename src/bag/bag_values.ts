@@ -14,6 +14,9 @@ const DIGEST_LENGTH = 64;
 /** The largest payload; the HDF5 library writes no more at once. */
 export const LARGEST_BYTES: number = 2 ** 31 - 1;
 
+/** To look for what others have written meanwhile takes less time than to write so many bytes. */
+const LOOK_AGAIN_BYTES = 1024 * 1024;
+
 /** How much of a value that is known is read at once. */
 const PIECE_BYTES = 1024 * 1024;
 
@@ -72,7 +75,9 @@ export class BagValues extends DiskValues implements PayloadSource {
       throw new TypeError(`Cannot put a value as "${digest}": a digest has 64 characters`);
     }
     checkLength(bytes.length);
-    if (!stored.isWhole(digest)) return this.#append(part);
+    const known = stored.isWhole(digest) ||
+      bytes.length >= LOOK_AGAIN_BYTES && this.open(digest) !== undefined && stored.isWhole(digest);
+    if (!known) return this.#append(part);
     syncKnown?.(digest);
     const stays = touches.leave(digest, () => this.#isLive(digest));
     if (stays === true) return;
@@ -138,6 +143,12 @@ export class BagValues extends DiskValues implements PayloadSource {
   open(digest: Digest): StoredPayload | undefined {
     this.#guard.checkOpen("read from");
     return this.#options.stored.open(digest);
+  }
+
+  /** As the interface says. */
+  matching(prefix: string): Iterable<Digest> {
+    this.#guard.checkOpen("look into");
+    return this.#options.stored.matching(prefix);
   }
 
   /** As the base class says; this handle does not give it again. */

@@ -156,6 +156,14 @@ export class StoredValues {
     return this.#findAgain(() => this.#journals.open(digest) ?? this.#sealed.open(digest));
   }
 
+  /** Lists what begins with some characters, damaged or not, once others' journals were looked at. */
+  *matching(prefix: string): Generator<Digest> {
+    this.#journals.rescan(this.#manifest);
+    this.reload();
+    yield* this.#journals.matching(prefix);
+    yield* this.#sealed.matching(prefix);
+  }
+
   /**
    * Takes note that the copy which would be read is not what its digest says.
    *

@@ -375,6 +375,34 @@ export class CacheMissError extends QuiverError {
   }
 }
 
+/** Several values or calls of a cache have digests that begin as the one that was asked for. */
+export class AmbiguousDigestError extends QuiverError {
+  /** How the digest was said to begin. */
+  readonly short: string;
+  /** The digests that begin so, in full and in their order. */
+  readonly matches: readonly string[];
+  /** How many characters tell each of them from the others. */
+  readonly needed: number;
+
+  /**
+   * Creates the error.
+   *
+   * @param message What could not be done.
+   * @param found What was asked for, and what was found.
+   * @param options The standard `cause`.
+   */
+  constructor(
+    message: string,
+    found: Pick<AmbiguousDigestError, "short" | "matches" | "needed">,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.short = found.short;
+    this.matches = found.matches;
+    this.needed = found.needed;
+  }
+}
+
 /** A path that is not a cache of the kind it was opened as, or one of a format that is not known. */
 export class CacheFormatError extends QuiverError {}
 
@@ -408,6 +436,7 @@ export class ScopeClosedError extends QuiverError {}
 
 for (
   const Class of [
+    AmbiguousDigestError,
     BagCorruptError,
     BagFormatError,
     CacheFormatError,

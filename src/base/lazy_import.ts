@@ -45,6 +45,8 @@ export const BOUNDARIES = {
   export: "store/exchange/export_bag.ts",
   import: "store/exchange/import_bag.ts",
   datasets: "store/exchange/import_datasets.ts",
+  // Digests that are given in short.
+  digests: "cache/short_digests.ts",
   // What goes over the calls of a cache, and what gives them to another one or other keys.
   calls: "cache/tidy.ts",
   transfer: "store/transfer_calls.ts",

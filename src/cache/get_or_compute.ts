@@ -17,6 +17,8 @@ import { whenSettled } from "../store/memory_stores.ts";
 import type { Found, Lease, MaybePromise } from "../store/stores.ts";
 import { settleBytes } from "../value/codec/decode_value.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
+import { memoriesIn } from "../value/share.ts";
+import { MemoryGuard, toSpoiledMessage } from "../value/shared_guard.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value/value.ts";
 import type { Cache, EncodeValue } from "./cache.ts";
 import { type CallResult, type RaisableCall, Sharing, toRecord } from "./flights.ts";
@@ -367,6 +369,8 @@ export interface ComputeOptions {
   readonly fix?: (value: unknown) => unknown;
   /** The lease that the call is computed under, if there is one: revoked when it is to be forgotten. */
   readonly lease?: Lease | undefined;
+  /** Whether all of a shared value is looked at when the body has ended, and not some of it. */
+  readonly thorough?: boolean;
 }
 
 /** How a body is run, and what is looked at around it. */
@@ -435,6 +439,7 @@ export async function computeUnleased(
   }
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
   const stored = await putResult(cache, encoded, record, options);
+  if (stored && call.shared) suspect(cache, call, warn);
   return { value, source: stored ? "computed" : "unstored" };
 }
 
@@ -468,7 +473,7 @@ function run(
       const time = CLOCK.end(begun);
       check?.(call, "while its body ran");
       const refused = refuse?.();
-      const fit = refused !== "unfit" && isUnchanged(call, warn);
+      const fit = refused !== "unfit" && isUnchanged(call, options);
       const encoded = fit ? refused ?? encodeResult(call, value, encode, warn) : "unfit";
       // What is remembered is given as a hit will give it.
       const isPlain = typeof encoded === "string" || encoded.kind === VALUE_KIND.cbor;
@@ -606,9 +611,32 @@ function isAsKeyed(
   }
 }
 
+/** What is remembered with a shared value is forgotten if somebody has written into that. */
+function suspect(cache: Cache, { key, values, address: { name } }: KeyedCall, warn: Warn): void {
+  const forget = async () => {
+    try {
+      await cache.evict(key);
+    } catch (error) {
+      warn(`Cannot forget a call of "${name}", whose shared argument was written to`, error);
+    }
+  };
+  for (const memory of memoriesIn(values)) MemoryGuard.of(memory).remembered(() => void forget());
+}
+
 /** Whether what is shared with others, or is an instance, is after the body what it was before. */
-function isUnchanged(call: KeyedCall, warn: Warn): boolean {
-  const { address: { name }, args, kept = [] } = call;
+function isUnchanged(
+  call: KeyedCall,
+  { warn, thorough = false }: Pick<ComputeOptions, "warn" | "thorough">,
+): boolean {
+  const { address: { name }, args, kept = [], shared, values } = call;
+  const spoiled = shared && memoriesIn(values).some((memory) => {
+    const guard = MemoryGuard.of(memory);
+    return !(thorough ? guard.lookAtAll() : guard.look());
+  });
+  if (spoiled) {
+    warn(toSpoiledMessage(name));
+    return false;
+  }
   const changed = args.find((argument) =>
     kept.includes(argument.position) && !isAsKeyed(call, argument)
   );

@@ -56,6 +56,8 @@ export interface KeyedCall extends TaskIdentity {
   readonly kept?: readonly number[];
   /** The positions of arguments that hold files, which count by their content. */
   readonly files?: readonly number[];
+  /** Whether there are shared values among the arguments. */
+  readonly shared?: true;
 }
 
 /**

@@ -82,6 +82,11 @@ export abstract class DiskValues implements ValueStore {
    */
   abstract find(digest: Digest): StoredPart | undefined;
 
+  /** As the interface says. */
+  holds(digest: Digest): boolean {
+    return this.find(digest) !== undefined;
+  }
+
   /**
    * Tells what is known of a value.
    *

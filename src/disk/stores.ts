@@ -30,6 +30,17 @@ export interface ValueStore {
    */
   get(digest: Digest): MaybePromise<Found<unknown>>;
   /**
+   * Tells whether a value is there, without reading it; absent where that is not cheap to tell.
+   *
+   * @param digest The digest of the value.
+   */
+  holds?(digest: Digest): boolean;
+  /**
+   * Lists the values whose digests begin with some characters, 4 at least; absent where there is no list.
+   * Parts of values may be among them.
+   */
+  matching?(prefix: string): Iterable<Digest>;
+  /**
    * Takes note that what `get` gives, though whole, is not what the digest says: the next `put` of
    * the value keeps it again, with those of its parts that are wrong.
    *

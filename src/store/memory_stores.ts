@@ -89,6 +89,10 @@ class MemoryValues implements ValueStore {
     return loaded.decodeFound(digest, (part) => this.#copy(part));
   }
 
+  matching(prefix: string): Iterable<Digest> {
+    return this.#payloads.keys().filter((digest) => digest.startsWith(prefix));
+  }
+
   reject(digest: Digest): boolean {
     this.#payloads.delete(digest);
     return false;

@@ -3,6 +3,7 @@ import type { Warn } from "../base/warning.ts";
 import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/errors.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
+import { isSharedPart, pinning, type Shared } from "../value/share.ts";
 import type { EncodedPart } from "../value/value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
 import { type CallStatus, CancelSource, findCall, Future } from "./future.ts";
@@ -60,6 +61,8 @@ export class FrozenArguments {
   readonly filed: readonly number[];
   /** The files among them. */
   readonly files: readonly FileHandle[];
+  /** Whether there are handles of shared values among them, which are the call's own. */
+  readonly holdsShared: boolean;
   readonly #tools: BufferTools | undefined;
   /** The bytes in `values` that are to stay as they are: calls may share a copy, or they are lent. */
   #sharedBytes = 0;
@@ -82,7 +85,11 @@ export class FrozenArguments {
       parts.set(value, part);
       return value;
     };
-    const { values, kept, lent, filed, files } = capture(args, { large, moves: isGivenAway });
+    const handles: Shared<unknown>[] = [];
+    const shared = pinning(handles);
+    const options = { large, shared, moves: isGivenAway };
+    const { values, kept, lent, filed, files } = capture(args, options);
+    this.holdsShared = handles.length > 0;
     this.given = given.map((value, index) => isGivenAway(value) ? values[index] : value);
     this.#givenAway = given.map(isGivenAway);
     this.values = values;
@@ -101,6 +108,7 @@ export class FrozenArguments {
    * it is given away by it.
    */
   toPlain(): readonly unknown[] {
+    if (this.holdsShared) return this.values;
     return this.given.map((value, index) =>
       this.#givenAway[index] === true && isObject(value) ? transfer(value) : value
     );
@@ -159,7 +167,7 @@ export class FrozenArguments {
       if (part !== undefined) parts.set(copy, { ...part, bytes: toBytes(copy) });
       return copy;
     };
-    return { values: capture(this.values, { large }).values, parts };
+    return { values: capture(this.values, { large, shared: pinning() }).values, parts };
   }
 
   /**
@@ -273,21 +281,39 @@ export function arePrimitive(args: readonly unknown[]): boolean {
   return true;
 }
 
+/** What stands for something else among arguments. */
+interface StandIns {
+  /** Whether there are futures. */
+  future: boolean;
+  /** Whether there are shared values. */
+  shared: boolean;
+}
+
 /**
- * Tells whether there are futures among arguments: in arrays, plain objects, Maps and Sets at any
+ * Finds what stands for something else among arguments: in arrays, plain objects, Maps and Sets at any
  * depth.
  *
- * @returns Whether there is one.
+ * @returns Which there are.
  */
-export function hasFuture(args: readonly unknown[]): boolean {
-  // Most arguments are none that could hold a future: not even a set to note them in is needed.
-  if (arePrimitive(args)) return false;
+export function findStandIns(args: readonly unknown[]): StandIns {
+  const found: StandIns = { future: false, shared: false };
+  // Most arguments are none that could hold any: not even a set to note them in is needed.
+  if (arePrimitive(args)) return found;
   try {
-    return holdsFuture(args, new Set());
+    visitParts(args, (value) => {
+      if (isFuture(value)) found.future = true;
+      else if (isSharedPart(value)) found.shared = true;
+      return found.future && found.shared;
+    });
   } catch {
     // An accessor throws: who needs what it gives says so.
-    return false;
   }
+  return found;
+}
+
+/** Tells whether there are futures among arguments, as {@linkcode findStandIns} does. */
+export function hasFuture(args: readonly unknown[]): boolean {
+  return findStandIns(args).future;
 }
 
 /**
@@ -408,18 +434,32 @@ function childrenOf(value: object): Iterable<unknown> | undefined {
   }
 }
 
-/** Without a stack, of which a value that is nested deeply takes too much. */
-function holdsFuture(root: unknown, seen: Set<object>): boolean {
+function holdsFuture(root: unknown): boolean {
+  let holds = false;
+  visitParts(root, (value) => holds = isFuture(value));
+  return holds;
+}
+
+/**
+ * Goes over a value and the containers in it: without a stack, of which one that is nested deeply takes
+ * too much.
+ *
+ * @param visit Is given what is no container; tells whether that is enough.
+ */
+function visitParts(root: unknown, visit: (value: object) => boolean): void {
+  const seen = new Set<object>();
   const open: unknown[] = [root];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     if (!isObject(value) || isRevoked(value)) continue;
-    if (isFuture(value)) return true;
-    const children = childrenOf(value);
-    if (children === undefined || seen.has(value)) continue;
+    const children = isFuture(value) ? undefined : childrenOf(value);
+    if (children === undefined) {
+      if (visit(value)) return;
+      continue;
+    }
+    if (seen.has(value)) continue;
     seen.add(value);
     for (const child of children) if (isObject(child)) open.push(child);
   }
-  return false;
 }
 
 /** What is around futures is copied level by level, for which the stack must last. */
@@ -494,7 +534,7 @@ async function resolveAll(values: readonly unknown[], resolution: Resolution): P
   const resolved = [...values];
   const pending: Promise<void>[] = [];
   for (const [index, value] of values.entries()) {
-    if (!isObject(value) || !isRevoked(value) && !holdsFuture(value, new Set())) continue;
+    if (!isObject(value) || !isRevoked(value) && !holdsFuture(value)) continue;
     pending.push(resolve(value, resolution).then((result) => void (resolved[index] = result)));
   }
   await Promise.all(pending);

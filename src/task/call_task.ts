@@ -2,6 +2,7 @@ import { type Cache, voidCache } from "../cache/cache.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import type { CallChain, Scope } from "../scope/scope.ts";
 import {
+  findStandIns,
   freezeArguments,
   type FrozenArguments,
   hasFuture,
@@ -11,6 +12,7 @@ import { type CallTracker, Future, type OnAbort } from "./future.ts";
 import type { TaskDefinition } from "./definition.ts";
 import type { CallRunner, ReadyCall } from "./remember_call.ts";
 import { runInScope } from "../scope/current_scope.ts";
+import { giveShared, pinShared } from "../value/share.ts";
 import type { Digest } from "../value/value.ts";
 import type { CallControl, ProgressReport } from "../worker/worker.ts";
 import { giveUpOn, pollWhenRead, settlingSymbol } from "../base/abortable.ts";
@@ -46,7 +48,8 @@ export function answerCall(
     status.onAbort = onAbort;
     // Whoever made it waits for it, and is as urgent at least.
     status.priority = Math.max(priority, scope.priority ?? -Infinity);
-    return answer({ definition, scope, args: given, frozen, status }, runner);
+    const shared = frozen?.holdsShared;
+    return answer({ definition, scope, args: given, frozen, shared, status }, runner);
   }, tracker);
 }
 
@@ -84,14 +87,20 @@ function rememberLater(cache: Cache, call: ReadyCall, runner: CallRunner): unkno
     const resolved = hasFuture(frozen.values) ? await frozen.resolved(name, status) : frozen;
     const { rememberCall } = await REMEMBERING.load();
     resolved.endTurn();
-    return await rememberCall(cache, { ...call, args: resolved.values, frozen: resolved }, runner);
+    const { values: args, holdsShared: shared } = resolved;
+    return await rememberCall(cache, { ...call, args, frozen: resolved, shared }, runner);
   })();
 }
 
 function runResolved(call: ReadyCall, runner: CallRunner): unknown {
-  const args = resolveFutures(call.args, call.definition.name, { waiter: call.status });
-  if (!(args instanceof Promise)) return runner.run(call);
-  return args.then((args) => runner.run({ ...call, args }));
+  const { future, shared } = findStandIns(call.args);
+  const pinned = shared ? { ...call, args: pinShared(call.args), shared } : call;
+  if (!future) return runner.run(pinned);
+  const { name } = call.definition;
+  const args = resolveFutures(pinned.args, name, { waiter: call.status });
+  if (!(args instanceof Promise)) return runner.run({ ...pinned, args });
+  // The results may be arrays of shared values, too.
+  return args.then((args) => runResolved({ ...pinned, args }, runner));
 }
 
 /**
@@ -124,16 +133,19 @@ export function toAborted<R>(name: string, reason: unknown): Future<R> {
 
 /** Runs the bodies of calls in this isolate. */
 export const IN_THIS_ISOLATE: CallRunner = {
-  run: ({ definition, scope, args, status, remembered }) => {
+  run: ({ definition, scope, args, status, remembered, shared }) => {
+    const give = shared === true ? giveShared : (values: readonly unknown[]) => values;
     if (remembered === undefined) {
+      const given = give(args);
       status.started();
-      return runBody(definition, scope, args, status);
+      return runBody(definition, scope, given, status);
     }
     const { call: { key }, leased } = remembered;
     const control = new BodyControl(status, scope.control);
     const body = (values: readonly unknown[]) => {
+      const given = give(values);
       status.started();
-      return runBody(definition, scope, values, control, { key, leased });
+      return runBody(definition, scope, given, control, { key, leased });
     };
     const refuse = () => control.interrupted ? "unfit" : undefined;
     return remembered.compute(body, { copies: true, refuse });

@@ -11,6 +11,7 @@ import { endOf } from "../call/call_query.ts";
 import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import { acceptRecords } from "../store/rekey.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
+import { giveShared } from "../value/share.ts";
 import type { AcceptOptions, AcceptResult } from "./accept.ts";
 import type { TaskDefinition } from "./definition.ts";
 
@@ -30,7 +31,7 @@ export async function explainTask(
   if (!("thrown" in made)) {
     const call = { ...made, module, task };
     const valueOf = ({ position = 0 }: ArgumentRecord) =>
-      Promise.resolve({ value: countedValue(made, position) });
+      Promise.resolve({ value: giveShared([countedValue(made, position)])[0] });
     return await explainCall(cache, { ...call, valueOf });
   }
   const { thrown } = made;

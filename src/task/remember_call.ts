@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ChangedArgumentError, DeadlockError } from "../base/errors.ts";
+import { ChangedArgumentError, DeadlockError, ScopeClosedError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import type { Warn } from "../base/warning.ts";
 import type { Cache } from "../cache/cache.ts";
@@ -23,12 +23,14 @@ import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts"
 import type { Found } from "../store/stores.ts";
 import { toPart, UnreadFile } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
+import { pinShared } from "../value/share.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 import {
   arePrimitive,
   type BufferParts,
   type BufferTools,
+  findStandIns,
   freezeArguments,
   type FrozenArguments,
   type OwnArguments,
@@ -53,6 +55,8 @@ export interface ReadyCall {
   readonly frozen?: FrozenArguments | undefined;
   /** What the task reads by name, once that was looked at. */
   readonly reads?: readonly KeyedRead[];
+  /** Whether there are shared values among the arguments, which the body gets in their places. */
+  readonly shared?: boolean | undefined;
   /** Told when the body starts; its cancellation ends the wait for the result. */
   readonly status: CallStatus;
   /** How its result is remembered, if it is to be. */
@@ -166,6 +170,7 @@ export function prepareCall(
     return definition.toKeyedCall(args, parts, reads);
   } catch (error) {
     if (error instanceof UnreadFile) return "unread";
+    if (error instanceof ScopeClosedError) throw error;
     // What the caller's own getters and methods throw is no reason to lose the result, either.
     return warnOf(definition, "an argument has no digest", error, warn);
   }
@@ -347,7 +352,7 @@ async function computeMissed(
         compute: (body, { copies = false, refuse } = {}) => {
           const take = copies ? toTake(call, ready.frozen) : undefined;
           const options = {
-            ...{ metadata, warn, outputs, take },
+            ...{ metadata, warn, outputs, take, thorough: copies },
             storeArguments: storeArguments ?? scope.storeArguments,
             refuse: () => refuse?.() ?? refuseOtherCode(ready),
           };
@@ -384,22 +389,26 @@ function freeze(ready: ReadyCall, parts?: BufferParts): ReadyCall | undefined {
   if (frozen !== undefined || arePrimitive(args)) return ready;
   const options = { tools: BUFFER_TOOLS, ...(parts !== undefined && { parts }) };
   const fixed = freezeArguments(definition.name, args, scope.warn, options);
-  return fixed && { ...ready, args: fixed.values, frozen: fixed };
+  if (fixed === undefined) return undefined;
+  return { ...ready, args: fixed.values, frozen: fixed, shared: fixed.holdsShared };
 }
 
 function toPlain(ready: ReadyCall): ReadyCall {
-  return ready.frozen === undefined ? ready : { ...ready, args: ready.frozen.toPlain() };
+  if (ready.frozen !== undefined) return { ...ready, args: ready.frozen.toPlain() };
+  const { shared } = findStandIns(ready.args);
+  return shared ? { ...ready, args: pinShared(ready.args), shared } : ready;
 }
 
 /** The call with the arguments that its body gets. */
 function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
   if (frozen === undefined) return call;
-  const { kept, filed } = frozen;
+  const { kept, filed, holdsShared } = frozen;
   return {
     ...call,
     values: withGiven(call, args, frozen),
     ...(kept.length > 0 && { kept }),
     ...(filed.length > 0 && { files: filed }),
+    ...(holdsShared && { shared: true }),
   };
 }
 
@@ -407,8 +416,10 @@ function withValues(call: KeyedCall, { args, frozen }: ReadyCall): KeyedCall {
 function withGiven(
   { args }: KeyedCall,
   values: readonly unknown[],
-  { given }: FrozenArguments,
+  { given, holdsShared }: FrozenArguments,
 ): readonly unknown[] {
+  // Handles are the call's own.
+  if (holdsShared) return values;
   const counted = new Set(args.map(({ position }) => position));
   return values.map((value, index) => counted.has(index) ? value : given[index]);
 }

@@ -14,6 +14,7 @@ import {
   type ScopeOptions,
 } from "../scope/scope.ts";
 import { type Description, type StoreDescription, withoutKeys } from "../store/stores.ts";
+import type { Shared } from "../value/share.ts";
 import { digestSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
 import type { AcceptOptions, AcceptResult } from "./accept.ts";
@@ -32,12 +33,13 @@ import type { Future } from "./future.ts";
 type Explaining = typeof import("./explain_task.ts");
 
 /**
- * A value, or the same with futures in place of any part of it; they are not looked for inside
- * buffers, errors and functions.
+ * A value, or the same with futures or shared values in place of any part of it; they are not looked for
+ * inside buffers, errors and functions.
  */
 export type Deferred<T> =
   | T
   | Promise<T>
+  | Shared<T>
   | (T extends
     | Date
     | RegExp
@@ -49,7 +51,7 @@ export type Deferred<T> =
     : T extends object ? { [K in keyof T]: Deferred<T[K]> }
     : never);
 
-/** Arguments, or futures of them at any depth. */
+/** Arguments, or futures and shared values of them at any depth. */
 export type DeferredArguments<A extends readonly unknown[]> = { [K in keyof A]: Deferred<A[K]> };
 
 /**

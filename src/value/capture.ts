@@ -37,6 +37,11 @@ export interface CaptureOptions {
    * @returns A copy, or the same where somebody makes sure that it does not change.
    */
   readonly large: (value: LargeBuffer, original: object) => object;
+  /**
+   * Gives what stands for a shared value, or for a view on memory that isolates share: without it, or
+   * where it gives nothing, they stay the caller's.
+   */
+  readonly shared?: (value: object) => unknown;
   /** Tells which of the values are given away, so that their buffers move instead. */
   readonly moves?: (value: unknown) => boolean;
   /**
@@ -73,9 +78,11 @@ export const TYPED_ARRAYS = {
   BigUint64Array,
 };
 
-type ViewType = new (buffer: ArrayBuffer, offset?: number, length?: number) => ArrayBufferView<
-  ArrayBuffer
->;
+type ViewType = new <B extends ArrayBufferLike>(
+  buffer: B,
+  offset?: number,
+  length?: number,
+) => ArrayBufferView<B>;
 
 /** The class that a view becomes, by its prototype. */
 const VIEW_TYPES: ReadonlyMap<object, ViewType> = new Map<object, ViewType>([
@@ -128,7 +135,7 @@ export function capture(values: readonly unknown[], options: CaptureOptions): Ca
 class Capture {
   readonly #options: CaptureOptions;
   /** What stands for each object, so that what was one stays one. */
-  readonly #copies = new Map<object, object>();
+  readonly #copies = new Map<object, unknown>();
   /** Fills the containers that are made and still empty: a value may be nested deeper than a stack. */
   readonly #unfilled: (() => void)[] = [];
   /** How many there are who show each buffer, where something was given away. */
@@ -182,7 +189,12 @@ class Capture {
     return value;
   }
 
-  #copyObject(value: object): object {
+  /** Nobody copies what is shared, and what else there is of classes stays the caller's. */
+  #share(value: object): unknown {
+    return this.#options.shared?.(value) ?? this.#keep(value);
+  }
+
+  #copyObject(value: object): unknown {
     const prototype: object | null = Object.getPrototypeOf(value);
     if (isDigestible(value) && (prototype === null || !isRegistered(prototype))) {
       return this.#keep(value);
@@ -209,7 +221,7 @@ class Capture {
       throw error;
     }
     if (prototype === FileHandle.prototype) return this.#copyFile(value);
-    return value instanceof Error ? this.#copyError(value) : this.#keep(value);
+    return value instanceof Error ? this.#copyError(value) : this.#share(value);
   }
 
   /** Instances in it are made once all is copied. */
@@ -277,13 +289,12 @@ class Capture {
   }
 
   /** A buffer of Node's is a view of bytes by another name, and becomes one. */
-  #copyView(view: ArrayBufferView, prototype: object): object {
-    const type = VIEW_TYPES.get(isOfBuffers(prototype) ? Uint8Array.prototype : prototype);
+  #copyView(view: ArrayBufferView, prototype: object): unknown {
+    const type = viewTypeOf(prototype);
     const { buffer, byteOffset, byteLength } = view;
-    // Shared memory is shared, and what is of another class, or shows nothing any more, is refused.
-    if (type === undefined || !(buffer instanceof ArrayBuffer) || buffer.detached) {
-      return this.#keep(view);
-    }
+    if (!(buffer instanceof ArrayBuffer)) return this.#share(view);
+    // What is of another class, or shows nothing any more, is refused.
+    if (type === undefined || buffer.detached) return this.#keep(view);
     const size = type === DataView ? byteLength : byteLength / sizeOf(view);
     if (byteLength === buffer.byteLength && this.#mayMove(buffer)) {
       return new type(buffer.transfer(), 0, size);
@@ -395,8 +406,27 @@ function copyBytes(buffer: ArrayBuffer, at: number, length: number): ArrayBuffer
 export function copyLarge(value: LargeBuffer): LargeBuffer {
   if (!ArrayBuffer.isView(value)) return copyBytes(value, 0, value.byteLength);
   const bytes = copyBytes(value.buffer, value.byteOffset, value.byteLength);
-  const type = VIEW_TYPES.get(Object.getPrototypeOf(value));
+  const type = viewTypeOf(Object.getPrototypeOf(value));
   return type === undefined ? bytes : new type(bytes);
+}
+
+/**
+ * Copies what a view shows into memory that isolates share.
+ *
+ * @returns The same kind of view, or `undefined` when it is of a class of somebody's own.
+ */
+export function copyToShared(
+  view: ArrayBufferView,
+): ArrayBufferView<SharedArrayBuffer> | undefined {
+  const type = viewTypeOf(Object.getPrototypeOf(view));
+  if (type === undefined) return undefined;
+  const memory = new SharedArrayBuffer(view.byteLength);
+  new Uint8Array(memory).set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  return new type(memory);
+}
+
+function viewTypeOf(prototype: object): ViewType | undefined {
+  return VIEW_TYPES.get(isOfBuffers(prototype) ? Uint8Array.prototype : prototype);
 }
 
 function sizeOf(view: ArrayBufferView): number {

@@ -1,9 +1,11 @@
 import type { ArrivalCheck } from "../base/abortable.ts";
 import { NestedExecutorError, type WorkerDeath, WorkerDiedError } from "../base/errors.ts";
 import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
+import type { SharedMemory } from "../value/share.ts";
 import { CallbackServer } from "./callback_server.ts";
 import { currentWorker } from "./current_worker.ts";
 import { ResponseWatch, type WorkerPhase } from "./response_watch.ts";
+import { SentValues } from "./wire/shared_values.ts";
 import { isTransferred } from "./transfer.ts";
 import {
   CALLBACK,
@@ -14,6 +16,7 @@ import {
   NO_CALL,
   PING,
   type SentClaims,
+  SHARE,
   WORKER_CAPACITY,
   type WorkerFrame,
 } from "./wire/frames.ts";
@@ -34,6 +37,12 @@ import {
 export interface WorkerTransport {
   /** How long the worker may take up nothing that it was sent, in milliseconds. */
   readonly patience: number;
+  /**
+   * Whether the worker has the memory of this isolate's that is shared.
+   *
+   * @default {true}
+   */
+  readonly sharesMemory?: boolean;
   /** Resolves when the worker has ended, in whatever way, and all that it answered was handed over. */
   readonly ended: Promise<WorkerDeath>;
   /**
@@ -171,6 +180,7 @@ export class BaseWorker implements Worker {
     }
     this.#watch.start();
     try {
+      if (request.shared !== undefined) this.#provide(slot, request.shared);
       this.#kind.send(slot, request, once);
     } catch (error) {
       queueMicrotask(() => this.#calls.reject(slot, error));
@@ -233,6 +243,16 @@ export class BaseWorker implements Worker {
     await this.close();
   }
 
+  /** Next to no worker gets shared values. */
+  #provide(slot: number, memories: readonly SharedMemory[]): void {
+    const kind = this.#kind;
+    const sharing = this.#calls.sharing ??= new SentValues(
+      (message) => kind.control([NO_CALL, SHARE, message]),
+      kind.sharesMemory ?? true,
+    );
+    sharing.use(slot, memories);
+  }
+
   #serve(slot: number, callbacks: readonly Callback[]): void {
     const answer = (message: unknown) => this.#kind.control([slot, CALLBACK, message]);
     this.#calls.serve(slot, new CallbackServer(callbacks, answer));
@@ -259,6 +279,7 @@ export class BaseWorker implements Worker {
 
   #fail(death: WorkerDeath): void {
     this.#watch.end();
+    this.#calls.sharing?.end();
     const stopped = this.#endedBy === "killed" || this.#endedBy === "unresponsive";
     // Whoever closes a worker waits for its calls.
     if (!stopped && this.#calls.pending) this.#endedBy = "crashed";
@@ -315,6 +336,8 @@ export class SentCalls {
   /** How long the worker may take to read what calls were sent with, by their slots; seldom any. */
   #reading: Map<number, number> | undefined;
   #answers = 0;
+  /** What the calls need beside their arguments, once one needs something. */
+  sharing: SentValues | undefined;
   readonly #leaving = Promise.withResolvers<void>();
 
   /**
@@ -430,6 +453,7 @@ export class SentCalls {
     if (slot === NO_CALL) return this.#receiveNotice(kind);
     const call = this.#sent[slot];
     if (kind === CALLBACK) call?.callbacks?.receive(data);
+    else if (kind === SHARE) this.sharing?.sendWhole(String(data));
     else call?.listener.follower?.onMessage(kind, data);
   }
 
@@ -567,6 +591,7 @@ export class SentCalls {
     this.#slots.push(slot);
     this.#answers++;
     call.callbacks?.end();
+    this.sharing?.done(slot);
     // Calls end in order but for those that cannot be sent, so that the first is nearly always it.
     const index = this.#calls.indexOf(call);
     if (index < 0) return undefined;

@@ -1,7 +1,8 @@
 import { abortable, type ArrivalCheck } from "../base/abortable.ts";
 import { CancelledError, type WorkerDeath } from "../base/errors.ts";
 import { toThrown } from "../value/codec/thrown_value.ts";
-import { CALLBACK, type CloseReply, type ControlFrame, LEAVE } from "./wire/frames.ts";
+import { CALLBACK, type CloseReply, type ControlFrame, LEAVE, SHARE } from "./wire/frames.ts";
+import type { SharedMessage } from "./wire/shared_values.ts";
 import { Claims } from "./web/claims.ts";
 import { BaseWorker, SentCalls, type WorkerTransport } from "./base_worker.ts";
 import { planTransfer } from "./wire/large_buffers.ts";
@@ -79,7 +80,9 @@ class InlineKind implements WorkerTransport {
 
   /** Nobody asks whether this isolate reads messages. */
   control([slot, type, data]: ControlFrame): void {
-    const copy = structuredClone(data);
+    const copy: unknown = structuredClone(data);
+    // What `SentValues` has made.
+    if (type === SHARE) return this.#hooks.takeShared?.(copy as SharedMessage);
     // Any other call in the slot has ended meanwhile.
     if (this.#running?.slot !== slot) return;
     if (type === CALLBACK) this.#running.answer(copy);
@@ -125,8 +128,8 @@ class InlineKind implements WorkerTransport {
   }
 }
 
-/** What the call's code may call stays with the caller. */
-function cloneRequest({ callbacks: _, ...request }: CallRequest): CallRequest {
+/** What the call's code may call stays with the caller, and what is shared has gone before it. */
+function cloneRequest({ callbacks: _, shared: _shared, ...request }: CallRequest): CallRequest {
   try {
     const plan = planTransfer(request.args, "copy");
     if (plan === undefined) return structuredClone(request);

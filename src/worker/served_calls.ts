@@ -15,9 +15,11 @@ import {
   PING,
   type ReportFrame,
   type ServedClaims,
+  SHARE,
   type SmallAnswers,
   toAnswerFrame,
 } from "./wire/frames.ts";
+import type { SharedMessage } from "./wire/shared_values.ts";
 import type {
   CallbackListener,
   CallControl,
@@ -160,6 +162,8 @@ export class ServedCalls implements CallChannel {
 
   #control([slot, type, data]: ControlFrame): void {
     if (type === PING) return this.#sendNow([slot, "report", PING, undefined]);
+    // What `SentValues` has made.
+    if (type === SHARE) return this.#hooks.takeShared?.(data as SharedMessage);
     // Any other call in the slot has ended meanwhile.
     if (this.#running?.slot !== slot) return;
     if (type === CALLBACK) this.#running.answer(data);

@@ -6,6 +6,8 @@
 import type { ArrivalCheck } from "../base/abortable.ts";
 import { OBJECT, ofKind, type OptionRule, type OptionRules, TEXTS } from "../base/check_options.ts";
 import type { TaskAddress } from "../call/call_record.ts";
+import type { SharedMemory } from "../value/share.ts";
+import type { SharedMessage } from "./wire/shared_values.ts";
 
 /** A kind of worker. */
 export type WorkerType = "web" | "process" | "inline";
@@ -78,6 +80,8 @@ export interface CallRequest {
   readonly context: unknown;
   /** What the call's code may call here, by the numbers that stand for them; they stay here. */
   readonly callbacks?: readonly Callback[];
+  /** The shared values that the arguments refer to: a worker that does not have one gets it before. */
+  readonly shared?: readonly SharedMemory[] | undefined;
   /** How many items the call consists of, each of which begins by itself; none, if not given. */
   readonly items?: number;
 }
@@ -244,6 +248,8 @@ export interface WorkerHooks {
    * that can be sent only once, and is closed.
    */
   afterCall?: (request: CallRequest) => boolean | Promise<boolean>;
+  /** Takes what the parent tells of a shared value; it must not throw. */
+  takeShared?: (message: SharedMessage) => void;
   /** Lets go of what the calls opened, such as a bag; runs once, after the last call. */
   close?: () => void | Promise<void>;
 }

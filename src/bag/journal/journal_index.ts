@@ -195,6 +195,16 @@ export class JournalIndex {
     return undefined;
   }
 
+  /** Lists what begins with some characters. */
+  *matching(prefix: string): Generator<Digest> {
+    for (const { entries } of this.#tails.values()) {
+      for (let index = 0; index < entries.size; index++) {
+        const { digest } = entries.row(index);
+        if (digest.startsWith(prefix)) yield digest;
+      }
+    }
+  }
+
   /**
    * Forgets the copy that would be read.
    *

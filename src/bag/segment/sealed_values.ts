@@ -165,6 +165,20 @@ export class SealedValues {
     return payload;
   }
 
+  /** Lists what begins with some characters. */
+  *matching(prefix: string): Generator<Digest> {
+    const first = toPrefix(prefix.padEnd(8, "0"));
+    const last = toPrefix(prefix.padEnd(8, "f"));
+    for (const { table } of this.#segments) {
+      let row = 0;
+      for (const found of table.prefixes) {
+        const { digest } = found >= first && found <= last ? table.row(row) : { digest: "" };
+        if (digest.startsWith(prefix)) yield digest;
+        row++;
+      }
+    }
+  }
+
   /**
    * Takes note that the copy which would be read is as good as damaged.
    *

@@ -3,6 +3,7 @@ import type { Outcome } from "../../worker/worker.ts";
 import type { CallStatistics, FinishedCall, ObservedCall } from "../call_options.ts";
 import type { EndedItems } from "../wire/call_context.ts";
 import type { DispatchedCall } from "./call.ts";
+import { LACKS } from "../wire/call_context.ts";
 import type { SafeObserver } from "./observer.ts";
 
 /** Counts how the calls of a dispatcher end, at the same cost however many there were. */
@@ -86,7 +87,7 @@ export class CallCounters {
  * @param source Where the result comes from, if that is told.
  */
 export function hasOnlyLooked(source: string | undefined): boolean {
-  return source === "cache" || source === "busy";
+  return source === "cache" || source === "busy" || source === LACKS;
 }
 
 /** Bounds of neighbouring buckets differ by the eighth root of 2, 9 %. */

@@ -111,7 +111,13 @@ export function createEngine(
     owner,
     observer: observer && new SafeObserver(observer, onWarning),
   });
-  return { dispatcher, share, runner: new WorkerRunner(dispatcher, share.workerType !== "inline") };
+  const { workerType } = share;
+  const reads = workerType === "process";
+  return {
+    dispatcher,
+    share,
+    runner: new WorkerRunner(dispatcher, workerType !== "inline", { reads }),
+  };
 }
 
 /** What an executor asks for. */

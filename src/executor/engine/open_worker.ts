@@ -59,6 +59,7 @@ const OPENERS: { readonly [T in WorkerType]: Open } = {
       name,
       beginsAtOnce: (request) => calls.beginsAtOnce(request),
       afterCall: (request) => calls.afterCall(request),
+      takeShared: (message) => calls.takeShared(message),
       close: () => calls.close(),
     });
   },
@@ -144,12 +145,13 @@ function toRequest(hook: HookCall, retire: Pick<CallContext, "retire"> | undefin
   if (!holdsSpecial(hook.args)) {
     return { ...hook, context: retire && { ...NO_CONTEXT, ...retire } satisfies CallContext };
   }
-  const { args, tasks, callbacks } = encodeTasks(hook.args, hook.task);
+  const { args, tasks, callbacks, shared } = encodeTasks(hook.args, hook.task);
   const called = callbacks.length > 0;
   if (called && retire !== undefined) {
     throw new TypeError("it has a callback among its arguments, and is asked between calls");
   }
-  const own = { tasks, ...retire, ...(called && { callbacks: true }) };
+  const needs = shared.map(({ id }) => id);
+  const own = { tasks, needs, ...retire, ...(called && { callbacks: true }) };
   const context = { ...NO_CONTEXT, ...own } satisfies CallContext;
-  return { ...hook, args, context, ...(called && { callbacks }) };
+  return { ...hook, args, context, shared, ...(called && { callbacks }) };
 }

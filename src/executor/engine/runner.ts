@@ -14,6 +14,8 @@ import { CallAnswer, type CallStatus, type OnAbort, type SentCall } from "../../
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
+import { isShared, memoryOf, type SharedMemory } from "../../value/share.ts";
+import type { Digest } from "../../value/value.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
@@ -21,6 +23,7 @@ import {
   type CallCheck,
   type CallContext,
   type CallFlags,
+  LACKS,
   type Remembering,
   toCallContext,
   toRemoteCall,
@@ -115,20 +118,46 @@ interface Dispatches {
   dispatch(request: CallRequest, observer: CallObserver, listener: OutcomeListener): void;
 }
 
+/** Options of {@linkcode WorkerRunner}. */
+interface RunnerOptions {
+  /**
+   * Whether arguments that are shared values may go beside the others.
+   *
+   * @default {true}
+   */
+  readonly splits?: boolean;
+  /**
+   * Whether workers read large arguments out of the cache, where they are in it: to send them would take
+   * longer.
+   *
+   * @default {false}
+   */
+  readonly reads?: boolean;
+}
+
 /** Runs the bodies of calls on workers. */
 export class WorkerRunner implements CallRunner {
   readonly #dispatcher: Dispatches;
   readonly #loadsCode: boolean;
+  readonly #splits: boolean;
+  readonly #reads: boolean;
 
   /**
    * Creates a runner.
    *
    * @param dispatcher Brings calls to workers.
    * @param loadsCode Whether the workers import the code of tasks by themselves.
+   * @param options How arguments may go.
    */
-  constructor(dispatcher: Dispatches, loadsCode: boolean) {
+  constructor(
+    dispatcher: Dispatches,
+    loadsCode: boolean,
+    { splits = true, reads = false }: RunnerOptions = {},
+  ) {
+    this.#reads = reads;
     this.#dispatcher = dispatcher;
     this.#loadsCode = loadsCode;
+    this.#splits = splits;
   }
 
   /** As the interface says; the call may be made with options. */
@@ -168,18 +197,36 @@ export class WorkerRunner implements CallRunner {
   /** The worker takes the lease when it comes to the call, and stores the result. */
   async #computeThere(
     ready: ReadyCall,
-    { call, leased }: RememberedCall,
+    remembered: RememberedCall,
     options: CallOptions | undefined,
   ): Promise<CallResult> {
+    const { call, leased } = remembered;
     const own = { call: toRemoteCall(call, leased) };
-    const { value, source = "unstored" } = await this.#send(ready, own, options);
+    if (ready.shared === true) await storeShared(remembered, ready);
+    const stored = this.#reads ? findStored(ready, remembered) : [];
+    const sent = stored.length === 0
+      ? await this.#send(ready, own, options)
+      : await this.#sendReading(ready, { ...own, stored }, options);
+    const { value, source = "unstored" } = sent;
     // What a worker says is what `WorkerCalls` has made.
     return { value, source: source as ResultSource };
   }
 
+  /** What a worker does not find is sent after all. */
+  async #sendReading(
+    ready: ReadyCall,
+    { stored, ...own }: Remembering & Required<Pick<CallContext, "stored">>,
+    options: CallOptions | undefined,
+  ): Promise<ValueOutcome> {
+    const args = [...ready.args];
+    for (const [position] of stored) args[position] = undefined;
+    const outcome = await this.#send({ ...ready, args }, { ...own, stored }, options);
+    return outcome.source === LACKS ? await this.#send(ready, own, options) : outcome;
+  }
+
   async #send(
     ready: ReadyCall,
-    own: Remembering,
+    own: Remembering & Pick<CallContext, "stored">,
     options: CallOptions | undefined,
   ): Promise<ValueOutcome> {
     const found = this.#loadsCode ? findSources(ready) : undefined;
@@ -196,19 +243,91 @@ export class WorkerRunner implements CallRunner {
   }
 
   #dispatch(
-    { definition: { address }, scope, args, status }: ReadyCall,
+    { definition: { address }, scope, args, status, shared }: ReadyCall,
     flags: CallFlags | undefined,
     listener: OutcomeListener,
     options: CallOptions | undefined,
   ): void {
     const { priority } = status;
-    const context = toCallContext(scope, priority > 0 ? { ...flags, priority } : flags);
+    const split = shared === true && this.#splits ? splitShared(args) : undefined;
+    const own = split === undefined ? flags : { ...flags, shared: split.positions };
+    const context = toCallContext(scope, priority > 0 ? { ...own, priority } : own);
     const observer = options === undefined ? status : new OptionedCall(status, options);
     const request = { module: address.module, task: address.name, args, context };
+    if (split !== undefined) {
+      const { rest, memories } = split;
+      const sent = { ...request, args: rest, shared: memories };
+      return this.#dispatcher.dispatch(sent, observer, listener);
+    }
     const encoded = holdsSpecial(args)
       ? encodeRequest(request, priority > 0 ? { ...scope, priority } : scope)
       : request;
     this.#dispatcher.dispatch(encoded, observer, listener);
+  }
+}
+
+/** From this size on an argument is read where it is stored, in bytes. */
+const LARGE_ARGUMENT = 2 ** 20;
+
+/** Finds large arrays among the arguments that the cache has, such as results of other calls. */
+function findStored(
+  { args, frozen }: ReadyCall,
+  { cache, call }: RememberedCall,
+): readonly (readonly [position: number, digest: Digest])[] {
+  const { values } = cache.stores;
+  if (frozen === undefined || frozen.sharedBytes < LARGE_ARGUMENT) return [];
+  return call.args.flatMap(({ position }) => {
+    const value = args[position];
+    const digest = isObject(value) ? frozen.parts.get(value)?.digest : undefined;
+    const { byteLength = 0 }: { readonly byteLength?: number } = Object(value);
+    if (digest === undefined || byteLength < LARGE_ARGUMENT) return [];
+    return values.holds?.(digest) ? [[position, digest] as const] : [];
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+/** Arguments of which some are shared values. */
+interface SplitArguments {
+  /** The others in their places. */
+  readonly rest: readonly unknown[];
+  readonly positions: NonNullable<CallContext["shared"]>;
+  readonly memories: readonly SharedMemory[];
+}
+
+/** Takes shared values out of arguments; nothing where something else in them is special, too. */
+function splitShared(args: readonly unknown[]): SplitArguments | undefined {
+  const rest = args.map((value) => isShared(value) ? undefined : value);
+  if (holdsSpecial(rest)) return undefined;
+  const positions: (readonly [number, string])[] = [];
+  const memories = new Set<SharedMemory>();
+  for (const [index, value] of args.entries()) {
+    if (!isShared(value)) continue;
+    const memory = memoryOf(value);
+    positions.push([index, memory.id]);
+    memories.add(memory);
+  }
+  return { rest, positions, memories: [...memories] };
+}
+
+/** Stores shared values once, so that no worker has to. */
+async function storeShared(
+  { cache, call: { address: { name } } }: RememberedCall,
+  { args, scope: { warn } }: ReadyCall,
+): Promise<void> {
+  if (cache.readOnly) return;
+  for (const value of args) {
+    if (!isShared(value)) continue;
+    const memory = memoryOf(value);
+    if (memory.storedIn.has(cache)) continue;
+    memory.storedIn.add(cache);
+    try {
+      memory.stored = await cache.putValue(value);
+    } catch (error) {
+      warn(`Cannot store a shared value for "${name}": workers store it themselves`, error);
+    }
   }
 }
 
@@ -228,8 +347,11 @@ function toCheck({ frozen }: ReadyCall, { call }: RememberedCall): CallCheck {
 }
 
 /** The key is made of the code of tasks among the arguments, too. */
-function findSources({ definition, args }: ReadyCall): SourceWitness | Promise<SourceWitness> {
-  if (!holdsSpecial(args)) return CODE_SOURCES.get(definition);
+function findSources(
+  { definition, args, shared }: ReadyCall,
+): SourceWitness | Promise<SourceWitness> {
+  const none = shared === true ? splitShared(args) !== undefined : !holdsSpecial(args);
+  if (none) return CODE_SOURCES.get(definition);
   const tasks = referencesOf(args, definition.name).flatMap(({ address }) =>
     findTask(address) ?? []
   );
@@ -261,11 +383,17 @@ function encodeRequest(
   request: CallRequest & { context: CallContext | undefined },
   scope: Scope,
 ): CallRequest {
-  const { args, tasks, callbacks } = encodeTasks(request.args, request.task);
+  const { args, tasks, callbacks, shared } = encodeTasks(request.args, request.task);
   const context: CallContext = request.context ?? describeScope(scope, undefined);
   const remembered = context.sources !== undefined;
   const references = remembered ? withSources(tasks) : tasks;
-  const encoded = { ...request, args, context: { ...context, tasks: references } };
+  const needs = shared.length > 0 && { needs: shared.map(({ id }) => id) };
+  const encoded = {
+    ...request,
+    args,
+    context: { ...context, tasks: references, ...needs },
+    ...(shared.length > 0 && { shared }),
+  };
   if (callbacks.length === 0) return encoded;
   return {
     ...encoded,

@@ -17,6 +17,8 @@ import type { MaybePromise } from "../../store/stores.ts";
 import { tasksOf } from "../../task/definition.ts";
 import { capture } from "../../value/capture.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
+import { memoriesIn } from "../../value/share.ts";
+import { MemoryGuard, toSpoiledMessage } from "../../value/shared_guard.ts";
 import { digestArgument } from "../../value/digest/digest_value.ts";
 import type { Digest } from "../../value/value.ts";
 import type { CallCheck } from "../wire/call_context.ts";
@@ -31,6 +33,8 @@ interface CheckedBodyOptions {
   readonly refuse: () => Refusal | undefined;
   /** Makes what is returned of the result in the turn in which it is there. */
   readonly fix: (value: unknown) => unknown;
+  /** Whether there are handles of shared values among the arguments. */
+  readonly shared: boolean;
 }
 
 /**
@@ -45,14 +49,24 @@ export function runChecked(
   args: readonly unknown[],
   digests: CallCheck["digests"],
   body: () => unknown,
-  { name, warn, refuse, fix }: CheckedBodyOptions,
+  { name, warn, refuse, fix, shared }: CheckedBodyOptions,
 ): MaybePromise<{ readonly value: unknown; readonly source?: Refusal }> {
   for (const [position, digest] of digests) checkArgument(name, args[position], position, digest);
   return whenSettled(body(), (value) => {
     const fixed = fix(value);
-    const source = refuse() ?? (isStorable(name, value, warn) ? undefined : "unstored");
+    const source = refuse() ?? (shared ? refuseSpoiled(name, args, warn) : undefined) ??
+      (isStorable(name, value, warn) ? undefined : "unstored");
     return source === undefined ? { value: fixed } : { value: fixed, source };
   });
+}
+
+/** Who stores the result looks at shared memory itself; it cannot see what is this worker's alone. */
+function refuseSpoiled(name: string, args: readonly unknown[], warn: Warn): Refusal | undefined {
+  const spoiled = memoriesIn(args)
+    .some((memory) => memory.alone && !MemoryGuard.of(memory).lookAtAll());
+  if (!spoiled) return undefined;
+  warn(toSpoiledMessage(name));
+  return "unfit";
 }
 
 function checkArgument(name: string, value: unknown, position: number, digest: Digest): void {

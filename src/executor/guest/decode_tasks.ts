@@ -1,12 +1,21 @@
+import type { Cache } from "../../cache/cache.ts";
 import type { Scope, ScopeDescription } from "../../scope/scope.ts";
+import type { Found } from "../../store/stores.ts";
 import { findTask, importTask } from "../../task/definition.ts";
 import { toBoundTask, toTask } from "../../task/task.ts";
 import { fromCarried } from "../../value/carry_value.ts";
+import { sharedBytesOf } from "../../value/array_part.ts";
+import { adoptShared, Shared, type SharedMemory } from "../../value/share.ts";
+import type { Digest } from "../../value/value.ts";
 import { importInWorker } from "../../worker/current_worker.ts";
 import type { RemoteCallbacks } from "../../worker/remote_callbacks.ts";
+import type { CallControl } from "../../worker/worker.ts";
+import { SHARE } from "../../worker/wire/frames.ts";
+import type { SharedMessage } from "../../worker/wire/shared_values.ts";
 import {
   CALLBACK_NODE,
   type CarriedArguments,
+  SHARED_NODE,
   TASK_NODE,
   type TaskReference,
   type TaskReferences,
@@ -21,6 +30,26 @@ export interface DecodeTools {
   readonly restoreScope: RestoreScope;
   /** The callbacks of the call, if it has some. */
   readonly callbacks: RemoteCallbacks | undefined;
+  /** The shared values that this worker was sent. */
+  readonly shared: ReadonlyMap<string, ReceivedValue>;
+}
+
+/** A shared value that a worker was sent. */
+export interface ReceivedValue {
+  /** What was told of it; the value itself until it was made. */
+  message: Partial<SharedMessage>;
+  /** Told when more of it is told, if somebody waits for that. */
+  arrived?: () => void;
+  /** What was made of it for the first call that refers to it. */
+  memory?: SharedMemory | undefined;
+}
+
+/** Arguments as they were before they were sent. */
+export interface DecodedArguments {
+  /** The arguments, with handles of shared values. */
+  readonly args: readonly unknown[];
+  /** Whether there are such handles. */
+  readonly shared: boolean;
 }
 
 /**
@@ -35,9 +64,10 @@ export interface DecodeTools {
 export async function decodeTasks(
   args: readonly unknown[],
   references: TaskReferences,
-  { restoreScope, callbacks }: DecodeTools,
-): Promise<readonly unknown[]> {
+  { restoreScope, callbacks, shared: received }: DecodeTools,
+): Promise<DecodedArguments> {
   const decoded: unknown[] = [];
+  let shared = false;
   for (const value of args) {
     const tasks = Object.hasOwn(references, tokenOf(value))
       ? references[tokenOf(value)]
@@ -53,6 +83,10 @@ export async function decodeTasks(
       value as CarriedArguments,
       ([type, index]) => {
         if (type === CALLBACK_NODE) return callbacks?.get(Number(index));
+        if (type === SHARED_NODE) {
+          shared = true;
+          return toShared(received, String(index));
+        }
         return type === TASK_NODE ? callables[Number(index)] : undefined;
       },
     );
@@ -61,7 +95,95 @@ export async function decodeTasks(
     // What is behind has only moved with the rest.
     if (args.length === 2 && values.length > 1) break;
   }
-  return decoded;
+  return { args: decoded, shared };
+}
+
+/** Where shared values are read from. */
+interface SharedSource {
+  /** Those that this worker was sent. */
+  readonly received: ReadonlyMap<string, ReceivedValue>;
+  /** The cache of the call. */
+  readonly cache: Cache | undefined;
+  /** Asks for what is not found. */
+  readonly control: CallControl;
+}
+
+/**
+ * Reads the shared values that a call needs: those that were not sent out of its cache, or, where that
+ * does not have them, from whoever has made the call.
+ *
+ * @param ids What they are known by.
+ */
+export async function readShared(
+  ids: readonly string[],
+  { received, cache, control }: SharedSource,
+): Promise<void> {
+  for (const id of ids) {
+    const value = received.get(id);
+    if (value?.memory !== undefined || value?.message.stored === undefined) continue;
+    const { stored, ...message } = value.message;
+    const found = await tryRead(cache, stored);
+    if (found.hit) {
+      value.message = message;
+      value.memory = adoptShared(found.value, { id, alone: true });
+      continue;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    value.arrived = resolve;
+    control.send(SHARE, id);
+    await promise;
+  }
+}
+
+async function tryRead(cache: Cache | undefined, digest: Digest): Promise<Found<unknown>> {
+  try {
+    return await cache?.value(digest) ?? { hit: false };
+  } catch {
+    // Whoever has made the call has it, too.
+    return { hit: false };
+  }
+}
+
+/**
+ * Puts handles of shared values in their places.
+ *
+ * @param args The other arguments.
+ * @param positions Which are shared values, and what those are known by.
+ * @param received The shared values that this worker was sent.
+ */
+export function placeShared(
+  args: readonly unknown[],
+  positions: readonly (readonly [position: number, id: string])[],
+  received: ReadonlyMap<string, ReceivedValue>,
+): readonly unknown[] {
+  const placed = [...args];
+  for (const [position, id] of positions) placed[position] = toShared(received, id);
+  return placed;
+}
+
+function toShared(received: ReadonlyMap<string, ReceivedValue>, id: string): Shared<unknown> {
+  const value = received.get(id);
+  const memory = value && (value.memory ??= adopt(value, id));
+  if (memory === undefined) {
+    throw new TypeError(`Cannot read arguments: the shared value "${id}" has not come`);
+  }
+  const { seals = [] } = value?.message ?? {};
+  for (const [index, array] of memory.arrays.entries()) {
+    const seal = seals[index];
+    if (array.part !== undefined || seal === undefined) continue;
+    const { digest, kind, sums } = seal;
+    array.part = { digest, kind, bytes: sharedBytesOf(array.value) };
+    array.sums = sums;
+  }
+  return new Shared(memory);
+}
+
+function adopt(value: ReceivedValue, id: string): SharedMemory | undefined {
+  const { carried, status, ...message } = value.message;
+  if (carried === undefined) return undefined;
+  // What it was made of would be there a second time.
+  value.message = message;
+  return adoptShared(fromCarried(carried), { id, status, alone: status === undefined });
 }
 
 async function toCallable(

@@ -1,6 +1,8 @@
 import { importLater } from "../../base/lazy_import.ts";
 import type { CallControl, CallRequest, Outcome, WorkerHooks } from "../../worker/worker.ts";
+import type { SharedMessage } from "../../worker/wire/shared_values.ts";
 import type { CallContext } from "../wire/call_context.ts";
+import type { ReceivedValue } from "./decode_tasks.ts";
 import type { ResultCarrier } from "./result_carrier.ts";
 import type { ChunkTools } from "./run_chunk.ts";
 import type { Retirement } from "./retirement.ts";
@@ -29,6 +31,8 @@ export class LazyCalls implements WorkerHooks {
   #carrier: ResultCarrier | undefined;
   #loading: Promise<WorkerCalls> | undefined;
   #retirement: Retirement | undefined;
+  /** What calls refer to. */
+  readonly #shared = new Map<string, ReceivedValue>();
 
   /**
    * Loads nothing yet.
@@ -62,6 +66,19 @@ export class LazyCalls implements WorkerHooks {
 
   beginsAtOnce(request: CallRequest): boolean {
     return this.#calls?.isPlain(request) ?? false;
+  }
+
+  takeShared(message: SharedMessage): void {
+    const { id, dropped } = message;
+    const known = this.#shared.get(id);
+    if (dropped) {
+      known?.memory?.guard?.settle();
+      this.#shared.delete(id);
+    } else if (known === undefined) this.#shared.set(id, { message });
+    else {
+      known.message = { ...known.message, ...message };
+      known.arrived?.();
+    }
   }
 
   /** Asks the `retire` task, if there is one, whether the worker leaves. */
@@ -114,7 +131,7 @@ export class LazyCalls implements WorkerHooks {
     ]);
     const carrier = this.#carrier = new ResultCarrier();
     const carry: ChunkTools["carry"] = (ended) => carrier.carryItems(ended);
-    return this.#calls = new WorkerCalls({ carry, owner: this.#owner });
+    return this.#calls = new WorkerCalls({ carry, owner: this.#owner, shared: this.#shared });
   }
 }
 

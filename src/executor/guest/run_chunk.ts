@@ -32,6 +32,8 @@ export interface ChunkTools {
   ) => Promise<{ value: unknown; source?: string }>;
   /** Makes a result of its own of what a function returns, which it may change at the next item. */
   readonly fix: (value: unknown) => unknown;
+  /** Puts shared values in the place of their handles, where an item may have some. */
+  readonly give?: ((item: unknown) => unknown) | undefined;
   /** Makes results ready for structured clone. */
   readonly carry: (ended: EndedItems) => EndedItems | Promise<EndedItems>;
   /** Asked between two items whether the worker runs no more of them, if that can be. */
@@ -58,8 +60,9 @@ export function runChunk(
   chunk: ChunkContext,
   tools: ChunkTools,
 ): Promise<EndedItems | undefined> {
-  const { definition, scope, control, compute, fix } = tools;
-  const { fn } = definition;
+  const { definition, scope, control, compute, fix, give } = tools;
+  const { fn: plain } = definition;
+  const fn = give === undefined ? plain : (item: unknown) => plain(give(item));
   const { remembering, slice = Infinity } = chunk;
   const outbox = new ItemOutbox(tools, remembering !== undefined);
   if (remembering === undefined) {

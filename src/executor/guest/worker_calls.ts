@@ -10,10 +10,12 @@ import {
   toRecordMetadata,
   type WorkerAllowance,
 } from "../../scope/scope.ts";
+import { whenSettled } from "../../store/memory_stores.ts";
 import { type StoreDescription, toPaths } from "../../store/stores.ts";
 import { BodyControl, runBody } from "../../task/call_task.ts";
 import { findTask, importTask, type TaskDefinition } from "../../task/definition.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
+import { copyShared, giveShared } from "../../value/share.ts";
 import { importInWorker } from "../../worker/current_worker.ts";
 import type { RemoteCallbacks } from "../../worker/remote_callbacks.ts";
 import { isGivenAway, transfer } from "../../worker/transfer.ts";
@@ -21,12 +23,14 @@ import type { CallControl, CallRequest, Outcome } from "../../worker/worker.ts";
 import {
   type CallContext,
   type CallLimits,
+  LACKS,
   NO_CONTEXT,
   type Remembering,
   STARTED,
 } from "../wire/call_context.ts";
 import { takeUnhandledFailures } from "../unhandled_failures.ts";
 import type { LooseCode } from "./check_call.ts";
+import type { DecodedArguments, ReceivedValue } from "./decode_tasks.ts";
 import type { ChunkTools } from "./run_chunk.ts";
 
 // What not every call needs is loaded with the first that does.
@@ -52,6 +56,8 @@ interface PreparedCall {
   readonly scope: Scope;
   readonly control: CallControl;
   readonly args: readonly unknown[];
+  /** Whether there are handles of shared values among them. */
+  readonly shared: boolean;
   /** What may be other code than that of the key: of the task, and of those among its arguments. */
   readonly code: readonly LooseCode[];
   /** Says that the body starts, where that is asked for; throws when the call was given up. */
@@ -74,6 +80,8 @@ interface WorkerCallsOptions {
   readonly carry?: ChunkTools["carry"];
   /** What who sends the calls is known by to those beneath them, if that is in this isolate. */
   readonly owner?: string | undefined;
+  /** The shared values that calls refer to, which come before them. */
+  readonly shared?: ReadonlyMap<string, ReceivedValue>;
 }
 
 /** Runs calls inside a worker: finds the task, sets up its scope, remembers the result. */
@@ -91,6 +99,7 @@ export class WorkerCalls {
   #output: Promise<Disposable> | undefined;
   readonly #carry: ChunkTools["carry"];
   readonly #within: readonly string[] | undefined;
+  readonly #shared: ReadonlyMap<string, ReceivedValue>;
   /** Asked between two items of a chunk whether the worker leaves, if it may by itself. */
   betweenItems: (() => Promise<boolean>) | undefined;
 
@@ -99,8 +108,9 @@ export class WorkerCalls {
    *
    * @param options What it makes of results, and whose calls it runs.
    */
-  constructor({ carry = (ended) => ended, owner }: WorkerCallsOptions = {}) {
+  constructor({ carry = (ended) => ended, owner, shared = new Map() }: WorkerCallsOptions = {}) {
     this.#carry = carry;
+    this.#shared = shared;
     if (owner !== undefined) this.#within = [owner];
   }
 
@@ -167,6 +177,9 @@ export class WorkerCalls {
       const duration = toDuration();
       return this.#report({ type: "value", ...computed, duration, warnings }, context.limits);
     } catch (error) {
+      if (error instanceof LackingArgument) {
+        return { type: "value", value: undefined, source: LACKS, duration: toDuration(), warnings };
+      }
       return this.#report(await toFailure(error, toDuration(), warnings), context.limits);
     }
   }
@@ -198,9 +211,12 @@ export class WorkerCalls {
       await (this.#output ??= openOutput());
       scope = { ...scope, output: control };
     }
-    const args = tasks === undefined
-      ? given
-      : await this.#decodeTasks(given, context, { control, warnings });
+    const isPlain = tasks === undefined && context.shared === undefined;
+    const { args: decoded, shared } = isPlain
+      ? { args: given, shared: false }
+      : await this.#decode(given, context, { control, scope, warnings });
+    const { stored } = context;
+    const args = stored === undefined ? decoded : await readStored(decoded, stored, scope.cache);
     const start = () => {
       if (control.begin?.() === false || control.aborted) throw control.signal.reason;
       if (announce !== true) return;
@@ -211,7 +227,7 @@ export class WorkerCalls {
       if (time.begun !== undefined) time.ended = performance.now();
     };
     const code = await this.#findCode(module, context);
-    return { definition, scope, control, args, code, start, end };
+    return { definition, scope, control, args, shared, code, start, end };
   }
 
   async #runPrepared(
@@ -219,12 +235,14 @@ export class WorkerCalls {
     context: CallContext,
     runChunk: RunChunk["runChunk"] | undefined,
   ): Promise<Computed> {
-    const { definition, scope, control, args, start } = called;
+    const { definition, scope, control, args, shared, start } = called;
     if (runChunk !== undefined && context.chunk !== undefined) {
       start();
       const compute = (item: unknown, own: Remembering) =>
         this.#runRemembered({ ...called, args: [item], start: NOTHING, end: NOTHING }, own);
-      const tools = { definition, scope, control, compute, fix: fixResult, carry: this.#carry };
+      const fix = shared ? (value: unknown) => fixResult(copyShared(value)) : fixResult;
+      const give = shared ? (item: unknown) => giveShared([item])[0] : undefined;
+      const tools = { definition, scope, control, compute, fix, give, carry: this.#carry };
       const { chunk } = context;
       const items = chunk.numbers ?? args;
       const spent = this.#isSpent(context.limits);
@@ -233,35 +251,37 @@ export class WorkerCalls {
     if (context.call !== undefined || context.check !== undefined) {
       return await this.#runRemembered(called, context);
     }
+    const give = shared ? giveShared(args) : args;
     start();
-    return { value: await runBody(definition, scope, args, control) };
+    const value = await runBody(definition, scope, give, control);
+    return { value: shared ? copyShared(value) : value };
   }
 
   /** Where the code is not that of the key, the call runs all the same, and is not remembered. */
   async #runRemembered(
-    { definition, scope, control, args: given, code, start, end }: PreparedCall,
+    { definition, scope, control, args: given, shared, code, start, end }: PreparedCall,
     { call, check, lent }: Remembering,
   ): Promise<Computed> {
     const { name } = definition;
     const args = lent === true ? toOwnBuffers(given) : given;
     const isOther = () => isOtherCode(name, code, scope.warn);
-    if (isOther()) {
+    const run = (control: CallControl, own?: Parameters<typeof runBody>[4]) => {
+      const values = shared ? giveShared(args) : args;
       start();
-      return { value: await runBody(definition, scope, args, control), source: "unfit" };
-    }
+      const result = runBody(definition, scope, values, control, own);
+      return shared ? whenSettled(result, copyShared) : result;
+    };
+    if (isOther()) return { value: await run(control), source: "unfit" };
     const own = new BodyControl(control, scope.control);
     const refuse = () => {
       end();
       return own.interrupted || isOther() ? "unfit" : undefined;
     };
     const leased = call?.leased ?? true;
-    const body = () => {
-      start();
-      return runBody(definition, scope, args, own, call && { key: call.key, leased });
-    };
+    const body = () => run(own, call && { key: call.key, leased });
     if (call === undefined) {
       const { runChecked } = await importLater<typeof import("./check_call.ts")>("check");
-      const options = { name, warn: scope.warn, refuse, fix: fixResult };
+      const options = { name, warn: scope.warn, refuse, fix: fixResult, shared };
       return await runChecked(args, check?.digests ?? [], body, options);
     }
     // The cache could perhaps not be opened.
@@ -304,6 +324,8 @@ export class WorkerCalls {
   /** Lets go of the bags that calls have used. */
   async close(): Promise<void> {
     (await this.#output)?.[Symbol.dispose]();
+    // What was remembered last is looked at.
+    for (const { memory } of this.#shared.values()) memory?.guard?.settle();
     const caches = [...this.#caches.values()];
     this.#caches.clear();
     for (const opened of await Promise.allSettled(caches)) {
@@ -321,15 +343,27 @@ export class WorkerCalls {
     if (error !== undefined) throw error;
   }
 
-  async #decodeTasks(
+  async #decode(
     args: readonly unknown[],
-    { tasks = {}, callbacks = false }: CallContext,
-    { control, warnings }: { readonly control: CallControl; readonly warnings: string[] },
-  ): Promise<readonly unknown[]> {
-    const { decodeTasks } = await importLater<typeof import("./decode_tasks.ts")>("tasks");
-    return await decodeTasks(args, tasks, {
+    { tasks, callbacks = false, shared, needs = [] }: CallContext,
+    { control, scope, warnings }: {
+      readonly control: CallControl;
+      readonly scope: Scope;
+      readonly warnings: string[];
+    },
+  ): Promise<DecodedArguments> {
+    const { decodeTasks, placeShared, readShared } = await importLater<
+      typeof import("./decode_tasks.ts")
+    >("tasks");
+    const received = this.#shared;
+    const source = { received, cache: scope.cache, control };
+    const ids = shared?.map(([, id]) => id) ?? needs;
+    if (ids.length > 0) await readShared(ids, source);
+    if (shared !== undefined) return { args: placeShared(args, shared, received), shared: true };
+    return await decodeTasks(args, tasks ?? {}, {
       restoreScope: (scope) => this.#restoreScope(scope, warnings),
       callbacks: callbacks ? await openCallbacks(control) : undefined,
+      shared: received,
     });
   }
 
@@ -384,6 +418,24 @@ export class WorkerCalls {
       return undefined;
     }
   }
+}
+
+/** Thrown where an argument is not in the cache, from where it was to be read: it is sent then. */
+class LackingArgument {}
+
+async function readStored(
+  args: readonly unknown[],
+  stored: NonNullable<CallContext["stored"]>,
+  cache: Cache | undefined,
+): Promise<readonly unknown[]> {
+  const read = [...args];
+  for (const [position, digest] of stored) {
+    // What goes wrong is no matter where the value comes by itself.
+    const found = await Promise.try(() => cache?.value(digest)).catch(() => undefined);
+    if (found?.hit !== true) throw new LackingArgument();
+    read[position] = found.value;
+  }
+  return read;
 }
 
 async function openCallbacks(control: CallControl): Promise<RemoteCallbacks> {

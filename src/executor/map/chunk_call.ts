@@ -53,6 +53,8 @@ export interface ChunkContent {
   readonly remembering?: readonly (Remembering | undefined)[];
   /** What its one item may call here, if that is a call with callbacks. */
   readonly callbacks?: CallRequest["callbacks"];
+  /** For each item the shared values that it refers to, if any does. */
+  readonly shared?: readonly CallRequest["shared"][];
 }
 
 /** How items in a row have ended. */
@@ -327,7 +329,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
   }
 
   toRequest(request: CallRequest): CallRequest {
-    const { items, remembering, callbacks } = this.#call.content;
+    const { items, remembering, callbacks, shared } = this.#call.content;
     this.#base = this.#begin;
     this.completed = 0;
     this.failed = 0;
@@ -335,6 +337,8 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
     this.#bytes = 0;
     this.alone = this.size === 1;
     const args = items.slice(this.#begin, this.#end);
+    const needed = new Set(shared?.slice(this.#begin, this.#end).flatMap((own) => own ?? []));
+    const needs = needed.size > 0 && { shared: [...needed] };
     // What `ChunkCall.send` made.
     const context = request.context as CallContext | undefined;
     if (this.alone) {
@@ -344,6 +348,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
         args,
         context: own === undefined ? context : { tags: {}, strict: false, ...context, ...own },
         ...(callbacks !== undefined && { callbacks }),
+        ...needs,
       };
     }
     const numbers = toNumbers(args);
@@ -356,6 +361,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
       ...request,
       args: numbers === undefined ? args : [],
       items: args.length,
+      ...needs,
       context: toChunkContext(context, chunk),
     };
   }

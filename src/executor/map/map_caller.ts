@@ -2,7 +2,12 @@ import type { CancelSignal } from "../../base/abortable.ts";
 import { voidCache } from "../../cache/cache.ts";
 import { runInScope } from "../../scope/current_scope.ts";
 import type { Scope } from "../../scope/scope.ts";
-import { freezeArguments, FrozenArguments, hasFuture, isEqual } from "../../task/call_arguments.ts";
+import {
+  findStandIns,
+  freezeArguments,
+  FrozenArguments,
+  isEqual,
+} from "../../task/call_arguments.ts";
 import { answerCall, type CallRunner, REMEMBERING } from "../../task/call_task.ts";
 import type { TaskDefinition } from "../../task/definition.ts";
 import {
@@ -14,6 +19,7 @@ import {
 } from "../../task/future.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
+import { pinning } from "../../value/share.ts";
 import { isGivenAway, isTransferred } from "../../worker/transfer.ts";
 import type { CallRequest, ProgressReport } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
@@ -109,7 +115,8 @@ export class MapCaller<T, R> {
     const priority = Math.max(executor.options?.priority ?? 0, scope.priority ?? -Infinity);
     const options = { ...executor.options, priority };
     this.#route = { address, dispatcher, options, pace, warn: (message) => warn(message) };
-    this.#runner = new WorkerRunner(new ChunkGatherer(this.#route), executor.loadsCode);
+    const gatherer = new ChunkGatherer(this.#route);
+    this.#runner = new WorkerRunner(gatherer, executor.loadsCode, { splits: false });
   }
 
   /**
@@ -129,7 +136,7 @@ export class MapCaller<T, R> {
     if (isGivenAway(item)) return item;
     try {
       // One item in, one item out.
-      return capture([item], { large: this.#copyLarge }).values[0] as T;
+      return capture([item], { large: this.#copyLarge, shared: pinning() }).values[0] as T;
     } catch {
       // It has an accessor that throws: whoever sends it says so.
       return item;
@@ -168,8 +175,9 @@ export class MapCaller<T, R> {
   /** Whether neither the cache nor futures make some of the calls end before others. */
   #isPlain(items: readonly MapItem<T>[]): boolean {
     const { isOfRepl } = this.#subject.definition;
-    return !this.#remembers && !isOfRepl && !holdsSpecial(items) && !isTransferred(items) &&
-      !hasFuture(items);
+    if (this.#remembers || isOfRepl || holdsSpecial(items) || isTransferred(items)) return false;
+    const { future, shared } = findStandIns(items);
+    return !future && !shared;
   }
 
   /** One future for all: a promise for each would take longer than a short call. */
@@ -405,6 +413,8 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
   const sources = contexts.find((each) => each?.sources !== undefined)?.sources;
   const tasks = Object.assign({}, ...contexts.map((each) => each?.tasks));
   const [{ request: { callbacks = undefined } = {} } = {}] = gathered;
+  const shared = gathered.map(({ request }) => request.shared);
+  const needs = [...new Set(contexts.flatMap((each) => each?.needs ?? []))];
   return {
     items: gathered.map(({ request }) => request.args[0]),
     context: contexts.some((each) => each !== undefined)
@@ -414,10 +424,12 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
         ...context,
         ...(sources && { sources }),
         ...(Object.keys(tasks).length > 0 && { tasks }),
+        ...(needs.length > 0 && { needs }),
       }
       : undefined,
     ...(remembering.some((own) => own !== undefined) && { remembering }),
     ...(callbacks !== undefined && { callbacks }),
+    ...(shared.some((own) => own !== undefined) && { shared }),
   };
 }
 

@@ -2,6 +2,7 @@ import { UnclonableError } from "../../base/errors.ts";
 import { type CallRunner, IN_THIS_ISOLATE, type ReadyCall } from "../../task/call_task.ts";
 import type { SentCall } from "../../task/future.ts";
 import { toOriginals } from "../../value/carry_value.ts";
+import { giveShared } from "../../value/share.ts";
 import { findCallback, findUnclonable } from "../../value/digest/refusal.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import { WorkerRunner } from "../engine/runner.ts";
@@ -35,7 +36,7 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
   const adapter = options.adapter ?? findAdapter(options.pool, options.method);
   const pool: AdaptedPool = { ...options, adapter };
   if (adapter.send === undefined) return createRunnerHere(pool);
-  return new WorkerRunner({
+  const runner = new WorkerRunner({
     dispatch: (request, observer, listener) => {
       // Whether it waits in the pool's queue or runs, only the pool could say.
       observer.sent?.(IN_POOL);
@@ -47,6 +48,14 @@ export function createPoolRunner(options: PoolRunnerOptions): CallRunner {
       );
     },
   }, true);
+  return { run: (ready) => runner.run(withCopies(ready)) };
+}
+
+/** Nobody would bring shared values to a pool's worker before a call: each call takes a copy. */
+function withCopies(ready: ReadyCall): ReadyCall {
+  if (ready.shared !== true) return ready;
+  const { shared: _, ...copied } = { ...ready, args: giveShared(ready.args, true) };
+  return copied;
 }
 
 const IN_POOL: SentCall = {

@@ -27,6 +27,9 @@ export interface CallLimits {
   readonly nestedWorkers?: number;
 }
 
+/** Where no result comes from: the worker has not found an argument in the cache, and ran nothing. */
+export const LACKS = "lacks";
+
 /** What travels with a call that is to be remembered. */
 export interface Remembering {
   /** The call, when the worker is to remember it; its values are the arguments of the request. */
@@ -59,6 +62,12 @@ export interface CallContext extends ScopeDescription, Remembering {
   readonly limits?: CallLimits;
   /** The tasks among the arguments, if there are any. */
   readonly tasks?: TaskReferences;
+  /** The arguments that are shared values, by position, where nothing else in them is special. */
+  readonly shared?: readonly (readonly [position: number, id: string])[];
+  /** The arguments that the worker reads out of the cache of the call, by position. */
+  readonly stored?: readonly (readonly [position: number, digest: Digest])[];
+  /** What the shared values are known by that stand somewhere else in the arguments. */
+  readonly needs?: readonly string[];
   /** Whether there are callbacks among the arguments. */
   readonly callbacks?: boolean;
   /**
@@ -90,7 +99,10 @@ export interface CallCheck {
 }
 
 /** What a call is asked to do beside running. */
-export type CallFlags = Pick<CallContext, "announce" | "priority" | keyof Remembering>;
+export type CallFlags = Pick<
+  CallContext,
+  "announce" | "priority" | "shared" | "stored" | keyof Remembering
+>;
 
 /** A call that a worker is to remember. */
 export interface RemoteCall extends Omit<KeyedCall, "values"> {

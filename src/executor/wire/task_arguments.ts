@@ -6,6 +6,7 @@ import type { Digest } from "../../value/value.ts";
 import { definitionOf, frozenScopeOf, refuseRepl } from "../../task/definition.ts";
 import { describeBound } from "../../task/task.ts";
 import { besideOf, type Carried, toCarried } from "../../value/carry_value.ts";
+import { isShared, memoryOf, type SharedMemory } from "../../value/share.ts";
 import { isCallback } from "../../value/symbols.ts";
 import { isGivenAway, transfer } from "../../worker/transfer.ts";
 import type { Callback } from "../../worker/worker.ts";
@@ -14,6 +15,9 @@ import type { Callback } from "../../worker/worker.ts";
 export const TASK_NODE = "task";
 /** The name of the nodes that stand for functions which `Comlink.proxy()` has marked. */
 export const CALLBACK_NODE = "callback";
+
+/** The name of the nodes that stand for shared values. */
+export const SHARED_NODE = "shared";
 
 /** How a task that is an argument is found where it arrives. */
 export interface TaskReference {
@@ -41,6 +45,8 @@ interface EncodedArguments {
   readonly tasks: TaskReferences;
   /** The callbacks, by the numbers that stand for them. */
   readonly callbacks: readonly Callback[];
+  /** The shared values. */
+  readonly shared: readonly SharedMemory[];
 }
 
 /** All arguments of a call. */
@@ -51,7 +57,7 @@ export interface CarriedArguments extends Carried {
 
 /**
  * Makes arguments data that structured clone carries whole; only those that hold something special
- * (see `holdsSpecial()`), such as a task or a callback, need it.
+ * (see `holdsSpecial()`), such as a task, a callback or a shared value, need it.
  *
  * @param name The name of the task that they are for, for messages.
  * @returns Data in their place.
@@ -62,7 +68,13 @@ export function encodeTasks(args: readonly unknown[], name: string): EncodedArgu
   const tasks: TaskReference[] = [];
   const indices = new Map<object, number>();
   const callbacks: Callback[] = [];
+  const shared = new Set<SharedMemory>();
   const toNode = (value: object): readonly unknown[] | undefined => {
+    if (isShared(value)) {
+      const memory = memoryOf(value);
+      shared.add(memory);
+      return [SHARED_NODE, memory.id];
+    }
     if (typeof value !== "function") return undefined;
     if (isCallback(value)) {
       const known = callbacks.indexOf(value);
@@ -83,7 +95,8 @@ export function encodeTasks(args: readonly unknown[], name: string): EncodedArgu
     toNode,
   });
   const marked = Object.assign(carried, { "quiver.task": token } as const);
-  return { args: giveAway(args, marked), tasks: { [token]: tasks }, callbacks };
+  const given = giveAway(args, marked);
+  return { args: given, tasks: { [token]: tasks }, callbacks, shared: [...shared] };
 }
 
 /** What was given away moves: all of it, or what is in a list of its own, for the rest does not. */

@@ -99,6 +99,16 @@ export class FileValues extends KeyedValues implements ValueSweeper, Disposable 
     return openValueFile(this.#toPath(digest), (value) => readPayload(digest, value));
   }
 
+  /** As the interface says. */
+  *matching(prefix: string): Generator<Digest> {
+    this.guard.checkOpen("look into");
+    const directory = this.#directories.of(prefix);
+    for (const name of listNames(directory)) {
+      const digest = `${prefix.slice(0, prefix.length - toName(prefix).length)}${name}`;
+      if (isDigest(digest) && digest.startsWith(prefix)) yield digest;
+    }
+  }
+
   find(digest: Digest): StoredPart | undefined {
     this.guard.checkOpen("look into");
     if (!isDigest(digest)) return undefined;

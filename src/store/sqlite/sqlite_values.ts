@@ -71,6 +71,14 @@ export class SqliteValues extends KeyedValues implements ValueSweeper {
     return payload && toPayloadCheck(digest, payload) === crc ? payload : undefined;
   }
 
+  /** As the interface says. */
+  *matching(prefix: string): Generator<Digest> {
+    this.guard.checkOpen("look into");
+    for (const { digest } of this.#reads.matching.all(prefix, prefix)) {
+      if (typeof digest === "string") yield digest;
+    }
+  }
+
   find(digest: Digest): StoredPart | undefined {
     this.guard.checkOpen("look into");
     const { kind, length } = this.#reads.find.get(digest) ?? {};
@@ -125,6 +133,10 @@ export class SqliteValues extends KeyedValues implements ValueSweeper {
 function prepareReads(database: DatabaseSync) {
   return {
     load: database.prepare("SELECT kind, crc, bytes FROM payloads WHERE digest = ?"),
+    // A digest has no character behind "f".
+    matching: database.prepare(
+      "SELECT digest FROM payloads WHERE digest >= ? AND digest < ? || 'g'",
+    ),
     find: database.prepare("SELECT kind, length(bytes) AS length FROM payloads WHERE digest = ?"),
   };
 }

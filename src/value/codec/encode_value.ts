@@ -8,6 +8,7 @@ import { toArrayPart } from "../array_part.ts";
 import { writeExact } from "../digest/digest_value.ts";
 import { explainRefusal, findUnfaithful, UNFAITHFUL } from "../digest/refusal.ts";
 import { isArrayKind, isArrayValue, toObjectType } from "../object_type.ts";
+import { isShared, memoryOf } from "../share.ts";
 import { DigestReference } from "../symbols.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value.ts";
 import { toCbor } from "./cbor.ts";
@@ -39,6 +40,10 @@ export interface EncodeOptions {
  */
 export function encodeValue(value: unknown, options: EncodeOptions = {}): EncodedValue {
   const { root = "value", parts } = options;
+  if (typeof value === "object" && isShared(value)) {
+    const memory = memoryOf(value);
+    return memory.encoded ??= encodeValue(memory.root, { root });
+  }
   try {
     return encode(value, parts);
   } catch (cause) {
@@ -61,7 +66,8 @@ function encode(
   const { digest, plain, storable, steady, parts, files, whole, apart } = writeExact(value, known);
   // The bytes are made in another go, and must be those of the digest: accessors are read once.
   if (!steady && !read) {
-    const options = { large: (buffer: object) => buffer, bare: true, apart: true };
+    const shared = (part: object) => isShared(part) ? memoryOf(part).root : undefined;
+    const options = { large: (buffer: object) => buffer, shared, bare: true, apart: true };
     return encode(capture([value], options).values[0], known, true);
   }
   if (!storable) throw new Refusal("it has a digest but no stored form");

@@ -16,6 +16,7 @@ import {
   toClassName,
   toObjectType,
 } from "../object_type.ts";
+import { isShared, memoryOf } from "../share.ts";
 import { DigestReference, digestSymbol, isCallback, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES, VALUE_KIND } from "../value.ts";
 import { type ByteSink, DIGEST_SCHEME, isSorted, Refusal, TAG, TooDeepError } from "./byte_sink.ts";
@@ -272,6 +273,11 @@ export abstract class CanonicalWriter {
   }
 
   #writeObject(value: object): boolean {
+    if (isShared(value)) {
+      // What is stored has the value itself.
+      this.steady = false;
+      return this.write(memoryOf(value).root);
+    }
     if (this.#instances.length > 0 && this.#instances.includes(value)) {
       throw new Refusal(OWN_DIGEST);
     }

@@ -4,6 +4,7 @@ import { DigestReference, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES } from "../value.ts";
 import type { StoredInstance } from "../class_registry.ts";
 import type { FileHandle } from "../file/file_handle.ts";
+import { isShared, memoryOf } from "../share.ts";
 import { ByteSink } from "./byte_sink.ts";
 import { ArgumentWriter, type CanonicalWriter, ExactWriter } from "./canonical_writer.ts";
 import { explainRefusal } from "./refusal.ts";
@@ -61,6 +62,10 @@ export function digestValue(value: unknown, options: DigestOptions = {}): Digest
  */
 export function digestArgument(value: unknown, options: DigestOptions = {}): Digest {
   const { root = "value", parts = new Map() } = options;
+  if (typeof value === "object" && isShared(value)) {
+    const memory = memoryOf(value);
+    return memory.digest ??= digestArgument(memory.root, options);
+  }
   try {
     const written = writeWhole(value, parts, parts) ??
       writeWith(value, ARGUMENT_LIMIT, (sink) => new ArgumentWriter(sink, parts));

@@ -200,6 +200,7 @@ class ProcessMessages implements ProcessReading {
 
 class ProcessKind implements WorkerTransport {
   readonly patience = PATIENCE;
+  readonly sharesMemory = false;
   readonly ended: Promise<WorkerDeath>;
   readonly #child: ProcessChild;
   readonly #calls: SentCalls;

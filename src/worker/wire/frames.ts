@@ -16,6 +16,7 @@ import type { BegunItems, CallRequest, RunResult, ThrownValue } from "../worker.
 // control  [slot, "abort", reason]      to the call that runs
 //          [slot, "callback", message]
 //          [slot, "ping", undefined]    to the worker, which reports that it reads messages
+//          [slot, "share", message]     to the worker: a value that calls refer to (`shared_values.ts`)
 // report   [slot, "report", kind, data] from the call that runs, before its answer
 // ```
 
@@ -24,6 +25,9 @@ export const CALLBACK = "callback";
 
 /** What a worker is asked whether it reads messages with, and the kind of report by which it says so. */
 export const PING = "ping";
+
+/** The frame that tells a worker of a shared value, and the report by which a call asks for one. */
+export const SHARE = "share";
 
 /** How many calls may be on their way to one worker at once: slots are numbered from 0. */
 export const WORKER_CAPACITY = 1024;
@@ -57,7 +61,7 @@ export type CallFrame =
  */
 export type ControlFrame = readonly [
   slot: number,
-  type: "abort" | typeof CALLBACK | typeof PING,
+  type: "abort" | typeof CALLBACK | typeof PING | typeof SHARE,
   data: unknown,
 ];
 
