@@ -1,6 +1,6 @@
 // Contract: what an executor takes of the workers that there may be, and what it leaves to those beneath.
 import { assertEquals } from "@std/assert";
-import { WorkerBudget } from "../../src/executor/guest/worker_calls.ts";
+import { WorkerBudget } from "../../src/executor/guest/worker_limits.ts";
 import { type ShareRequest, WorkerShare } from "../../src/executor/engine/engine.ts";
 
 function request(maxWorkers: number, more: Partial<ShareRequest> = {}): ShareRequest {

@@ -3,13 +3,7 @@ import type { QuiverWarning, Warn } from "../../base/warning.ts";
 import type { Cache } from "../../cache/cache.ts";
 import type { ResultSource } from "../../cache/get_or_compute.ts";
 import type { SourceWitness } from "../../call/module_sources.ts";
-import {
-  createWarn,
-  restoreScope,
-  type Scope,
-  toRecordMetadata,
-  type WorkerAllowance,
-} from "../../scope/scope.ts";
+import { createWarn, restoreScope, type Scope, toRecordMetadata } from "../../scope/scope.ts";
 import { whenSettled } from "../../store/memory_stores.ts";
 import { type StoreDescription, toPaths } from "../../store/stores.ts";
 import { BodyControl, runBody } from "../../task/call_task.ts";
@@ -32,6 +26,7 @@ import { takeUnhandledFailures } from "../unhandled_failures.ts";
 import type { LooseCode } from "./check_call.ts";
 import type { DecodedArguments, ReceivedValue } from "./decode_tasks.ts";
 import type { ChunkTools } from "./run_chunk.ts";
+import { HeapWatch, NESTED_WORKERS, WorkerBudget } from "./worker_limits.ts";
 
 // What not every call needs is loaded with the first that does.
 type Computing = typeof import("../../cache/get_or_compute.ts");
@@ -544,64 +539,4 @@ async function openCache(description: StoreDescription): Promise<OpenCache> {
     computing,
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
-}
-
-/** To look takes 10 microseconds: after each short call it would cost more than the call. */
-const LOOK_INTERVAL = 1;
-
-/** Watches how much memory a worker holds. */
-class HeapWatch {
-  #looked = -Infinity;
-  #held = 0;
-
-  /**
-   * Looks after a call, unless it has looked less than a millisecond ago: what a call took that was
-   * shorter than that is seen with the next one.
-   *
-   * @param limit How much memory the worker may hold, in bytes.
-   * @returns How much it holds, when that is more.
-   */
-  excess(limit: number): number | undefined {
-    const now = performance.now();
-    if (now - this.#looked >= LOOK_INTERVAL) {
-      this.#looked = now;
-      // Of this isolate alone; buffers are external.
-      const { heapUsed, external } = Deno.memoryUsage();
-      this.#held = heapUsed + external;
-    }
-    return this.#held > limit ? this.#held : undefined;
-  }
-}
-
-/** What each worker may start beneath it when nobody says otherwise. */
-const NESTED_WORKERS = 2;
-
-/** The workers that one worker may start: all executors opened in its calls share them. */
-export class WorkerBudget implements WorkerAllowance {
-  /** How many there are altogether; each call may say it anew. */
-  total = NESTED_WORKERS;
-  #taken = 0;
-
-  /** How many are left. */
-  get left(): number {
-    return Math.max(0, this.total - this.#taken);
-  }
-
-  /**
-   * Takes workers.
-   *
-   * @param count How many, no more than are left.
-   */
-  take(count: number): void {
-    this.#taken += count;
-  }
-
-  /**
-   * Gives workers back.
-   *
-   * @param count How many.
-   */
-  give(count: number): void {
-    this.#taken -= count;
-  }
 }
