@@ -26,19 +26,27 @@ const DEFINITIONS = sharedByCopies("definitions", () => new WeakMap<object, Task
 /** The scopes that bound tasks are frozen with. */
 const SCOPES = sharedByCopies("scopes of bound tasks", () => new WeakMap<object, Scope>());
 
-/** The methods that functions were made of, which have their `this` as the first argument. */
-const METHODS = sharedByCopies("methods", () => new WeakMap<object, AnyFunction>());
-
 type AnyFunction = (...args: unknown[]) => unknown;
 
+/** What users have written of functions that run it in a way of our own. */
+const SOURCES = sharedByCopies("sources of functions", () => new WeakMap<object, AnyFunction>());
+
 /**
- * Makes a function of a method known.
+ * Notes what a function of our own runs.
  *
- * @param made The function.
- * @param source The method.
+ * @param source The user's function.
  */
-export function registerMethod(made: AnyFunction, source: AnyFunction): void {
-  METHODS.set(made, source);
+export function noteSource(fn: AnyFunction, source: AnyFunction): void {
+  SOURCES.set(fn, source);
+}
+
+/**
+ * Gives the function of a task as it is written.
+ *
+ * @param fn The function that runs.
+ */
+export function sourceOf(fn: AnyFunction): AnyFunction {
+  return SOURCES.get(fn) ?? fn;
 }
 
 /**
@@ -271,8 +279,6 @@ export class TaskDefinition {
   readonly address: TaskAddress;
   /** Runs the function. */
   fn: AnyFunction;
-  /** The function as it is written. */
-  readonly source: AnyFunction;
   readonly #isMethod: boolean;
   /** When this isolate had loaded the task's module, in milliseconds since 1970. */
   readonly evaluatedAt: number = Date.now();
@@ -311,11 +317,10 @@ export class TaskDefinition {
     const { inputs = [], env = [], storeArguments } = options;
     this.address = toAddress(origin, name);
     this.#knownAs = own;
-    const method = METHODS.get(fn);
-    this.#isMethod = method !== undefined;
+    // Only `method()` has noted one so far.
+    this.#isMethod = SOURCES.has(fn);
     // Whoever calls the task was checked by the types of `Task`.
     this.fn = fn as AnyFunction;
-    this.source = method ?? this.fn;
     if (!this.#isMethod && mayUseThis(fn)) this.fn = this.#refusingThis(this.fn);
     this.resolve = isImportMeta(origin) ? origin.resolve : undefined;
     // What the caller changes in them later does not count, and what they inherit does.
@@ -434,13 +439,14 @@ export class TaskDefinition {
   }
 
   async #parse(parse: typeof parseFunction): Promise<ParsedFunction> {
-    const parsed = await parse(this.source);
-    return this.#isMethod ? { ...parsed, method: this.source.name } : parsed;
+    const source = sourceOf(this.fn);
+    const parsed = await parse(source);
+    return this.#isMethod ? { ...parsed, method: source.name } : parsed;
   }
 
   /** What names `this` may do so in a function inside of it: that is looked at when it first runs. */
   #refusingThis(fn: AnyFunction): AnyFunction {
-    return async (...args) => {
+    const refusing: AnyFunction = async (...args) => {
       const { parseFunction, usesThis } = await KEYS.load();
       // Whoever makes keys tells of a function that cannot be read.
       const parsed = await parseFunction(fn).catch(() => undefined);
@@ -453,6 +459,8 @@ export class TaskDefinition {
       this.fn = fn;
       return await fn(...args);
     };
+    noteSource(refusing, fn);
+    return refusing;
   }
 
   async #readProfile(): Promise<FunctionProfile> {

@@ -22,8 +22,8 @@ import { freezeArguments, hasFuture } from "./call_arguments.ts";
 import { answerCall, IN_THIS_ISOLATE, REMEMBERING } from "./call_task.ts";
 import {
   frozenScopeOf,
+  noteSource,
   registerCallable,
-  registerMethod,
   registerTask,
   TaskDefinition,
   type TaskOptions,
@@ -347,7 +347,7 @@ export function method(
     return Reflect.apply(found, self, args);
   };
   Object.defineProperty(call, "name", { value: own });
-  registerMethod(call, found as (...args: unknown[]) => unknown);
+  noteSource(call, found as (...args: unknown[]) => unknown);
   return call;
 }
 

@@ -301,12 +301,10 @@ testWays("trailing undefined is dropped for declared parameters only", async ({ 
   assertEquals(await pair.digest(1), await pair.digest(1, 2));
 });
 
-testWays("a body is called as a plain function", async ({ way }) => {
-  assertEquals(await way.call(tasks.receiver, 1), "undefined");
-  assertEquals(
-    await cacheScope({ cache: undefined }, () => way.call(tasks.receiver, 1)),
-    "undefined",
-  );
+testWays("a body that uses `this` is refused, with or without a cache", async ({ way }) => {
+  const call = async () => await way.call(tasks.receiver, 1);
+  await assertRejects(call, TypeError, "uses `this`, which a task does not have");
+  await cacheScope({ cache: undefined }, () => assertRejects(call, TypeError, "uses `this`"));
 });
 
 testWays("memory that another thread writes to meanwhile leaves no record", async (place) => {

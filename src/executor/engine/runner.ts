@@ -8,7 +8,13 @@ import {
   type ReadyCall,
   type RememberedCall,
 } from "../../task/call_task.ts";
-import { findTask, refuseRepl, type TaskDefinition, tasksOf } from "../../task/definition.ts";
+import {
+  findTask,
+  refuseRepl,
+  sourceOf,
+  type TaskDefinition,
+  tasksOf,
+} from "../../task/definition.ts";
 import type { CancelSignal } from "../../base/abortable.ts";
 import { CallAnswer, type CallStatus, type OnAbort, type SentCall } from "../../task/future.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
@@ -446,7 +452,9 @@ class CodeSources {
     const options = resolve === undefined ? {} : { resolve };
     return this.#witnesses.get(module, options).then((files) => {
       const counting = tasksOf(module).filter(({ countsCode }) => countsCode);
-      const functions = counting.map(({ name, source }) => [name, digestFunction(source)] as const);
+      const functions = counting.map(({ name, fn }) =>
+        [name, digestFunction(sourceOf(fn))] as const
+      );
       const witness = this.#known.get(module) ??
         { ...files, functions: Object.fromEntries(functions) };
       this.#known.set(module, witness);

@@ -14,7 +14,7 @@ import {
 } from "../../call/module_sources.ts";
 import { whenSettled } from "../../store/memory_stores.ts";
 import type { MaybePromise } from "../../store/stores.ts";
-import { tasksOf } from "../../task/definition.ts";
+import { sourceOf, tasksOf } from "../../task/definition.ts";
 import { capture } from "../../value/capture.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
 import { memoriesIn } from "../../value/share.ts";
@@ -124,8 +124,8 @@ export async function lookAtCode(
 
 function hasOtherFunctions(module: string, sources: SourceWitness): boolean {
   const functions = new Map(Object.entries(sources.functions ?? {}));
-  return tasksOf(module).some(({ name, source }) => {
+  return tasksOf(module).some(({ name, fn }) => {
     const digest = functions.get(name);
-    return digest !== undefined && digest !== digestFunction(source);
+    return digest !== undefined && digest !== digestFunction(sourceOf(fn));
   });
 }
