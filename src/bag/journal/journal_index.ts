@@ -230,9 +230,10 @@ export class JournalIndex {
    * Looks at the journals of other writers, and learns what was appended since the last look.
    *
    * @param manifest What is live: sealed parts of journals are not scanned.
+   * @param known Whether it is enough to look at those that were there at the last look.
    */
-  rescan(manifest: Manifest): void {
-    for (const name of listJournals(this.#layout)) {
+  rescan(manifest: Manifest, known = false): void {
+    for (const name of known ? this.#tails.keys() : listJournals(this.#layout)) {
       if (name.startsWith(this.#ownPrefix)) continue;
       const file = this.#handles.open(toJournalPath(this.#layout, name));
       // Sealed and removed since it was listed.

@@ -87,14 +87,16 @@ export class EvictionIndex {
    */
   put(record: CallRecord, ended: number): void {
     this.delete(record.key);
-    const digests = new Set(digestsOf(record));
-    for (const digest of [...digests]) {
-      for (const part of this.#describe(digest)?.parts ?? []) digests.add(part);
+    const sizes = new Map<Digest, number | undefined>();
+    for (const digest of digestsOf(record)) {
+      const description = this.#describe(digest);
+      sizes.set(digest, description?.bytes ?? 0);
+      for (const part of description?.parts ?? []) if (!sizes.has(part)) sizes.set(part, undefined);
     }
     let bytes = 0;
-    for (const digest of digests) bytes += this.#retain(digest);
+    for (const [digest, size] of sizes) bytes += this.#retain(digest, size);
     const { key } = record;
-    const entry = { key, bytes, ended, digests: [...digests] };
+    const entry = { key, bytes, ended, digests: [...sizes.keys()] };
     this.#entries.set(key, entry);
     this.#ends.add(entry);
     if (this.#ends.size > 2 * this.#entries.size + LEAST_TRIMMED) this.#ends.trim();
@@ -142,13 +144,13 @@ export class EvictionIndex {
     this.#bytes = 0;
   }
 
-  #retain(digest: Digest): number {
+  #retain(digest: Digest, size: number | undefined): number {
     const known = this.#values.get(digest);
     if (known !== undefined) {
       known.calls++;
       return known.bytes;
     }
-    const bytes = this.#describe(digest)?.bytes ?? 0;
+    const bytes = size ?? this.#describe(digest)?.bytes ?? 0;
     this.#values.set(digest, { bytes, calls: 1 });
     this.#bytes += bytes;
     return bytes;
