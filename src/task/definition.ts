@@ -725,8 +725,8 @@ export interface TaskOptions {
   /**
    * Which arguments of its calls are stored beside their results, whatever the scope says: all, those
    * of up to 64 KiB each (65,536 bytes, with all arrays in it), or none. Of the others a record has the
-   * digests only: they count for the key, and templates find calls by them, but nobody can read what
-   * they were.
+   * digests only: they count for the key, but nobody can read what they were, and `rekey()` cannot
+   * carry their calls over should the rules of digests change.
    *
    * @default {"small"}
    */
