@@ -439,7 +439,7 @@ export async function computeUnleased(
   }
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
   const stored = await putResult(cache, encoded, record, options);
-  if (stored && call.shared) suspect(cache, call, warn);
+  if (stored && call.shared) doubtCall(cache, call, warn);
   return { value, source: stored ? "computed" : "unstored" };
 }
 
@@ -611,8 +611,18 @@ function isAsKeyed(
   }
 }
 
-/** What is remembered with a shared value is forgotten if somebody has written into that. */
-function suspect(cache: Cache, { key, values, address: { name } }: KeyedCall, warn: Warn): void {
+/**
+ * Has a call that was remembered be forgotten if somebody turns out to have written into a shared value
+ * that it had.
+ *
+ * @param call The call.
+ * @param warn Told when it cannot be forgotten.
+ */
+export function doubtCall(
+  cache: Cache,
+  { key, values, address: { name } }: Pick<KeyedCall, "key" | "values" | "address">,
+  warn: Warn,
+): void {
   const forget = async () => {
     try {
       await cache.evict(key);
