@@ -84,6 +84,7 @@ export type { Future } from "./src/task/future.ts";
 export type { Explanation, Reason } from "./src/cache/explain.ts";
 export type { AcceptOptions, AcceptResult } from "./src/task/accept.ts";
 export { type BoundTask, type Task, task } from "./src/task/task.ts";
+export type { Shelved, TaskTemplate } from "./src/task/task_helpers.ts";
 export type { TaskOptions } from "./src/task/definition.ts";
 export { outputFile } from "./src/task/output_file.ts";
 export { file, type FileHandle, type FileOptions } from "./src/value/file/file_handle.ts";

@@ -32,6 +32,7 @@ export type { CallQuery, CallTemplate } from "./call/call_query.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
+export type { PreparableCall, PreparedCall } from "./cache/cache.ts";
 export { type CallSelection, query, type QueryOptions } from "./cache/query.ts";
 export { limited, mix, readOnly, stack, union } from "./cache/layered.ts";
 export {

@@ -56,6 +56,10 @@ export interface KeyedCall extends TaskIdentity {
   readonly kept?: readonly number[];
   /** The positions of arguments that hold files, which count by their content. */
   readonly files?: readonly number[];
+  /** Only results count whose body began at this or later, in milliseconds since 1970. */
+  readonly since?: number;
+  /** The begin of the body whose result was found not to count, which no other isolate is to take, either. */
+  readonly rejected?: number;
 }
 
 /**

@@ -60,6 +60,11 @@ export interface CallRecord {
   readonly started: number;
   /** How long the body took, in milliseconds. */
   readonly duration: number;
+  /**
+   * When the body ended by the wall clock, in milliseconds since 1970, where that had been set back since
+   * another call ended: then `started` and `duration` only tell the order. Absent for nearly all.
+   */
+  readonly wall?: number;
   /** Tags and what metadata collectors found; never part of the key. */
   readonly metadata: { readonly [name: string]: Json };
   /** What proves that all other fields are as the holder of a signing key wrote them. */

@@ -51,6 +51,13 @@ export interface ScopeOptions {
    */
   strict?: boolean;
   /**
+   * Whether calls run though they are known, and what they give takes the place of what is known: each
+   * once, and those that they call in turn, here and on workers.
+   *
+   * @default {false}
+   */
+  refresh?: boolean;
+  /**
    * Whether a call that is computed already, here or in another process, is waited for; if not,
    * whoever asks for it computes it.
    *
@@ -127,6 +134,11 @@ export interface Scope {
   readonly metadata?: { readonly [name: string]: Json };
   /** Whether a fault of the cache is thrown instead of warned of. */
   readonly strict: boolean;
+  /**
+   * Has calls run though they are known: only results count whose body began at `since` or later, in
+   * milliseconds since 1970, which is set by the first call that is looked up.
+   */
+  readonly refresh?: { since?: number };
   /** Whether a call that is computed already is waited for. */
   readonly singleFlight: boolean;
   /** How long a call waits for another that computes its key, in milliseconds. */
@@ -177,11 +189,15 @@ export interface Scope {
   readonly nesting?: Nesting;
 }
 
+/** What has calls run though they are known. */
+export type Refresh = NonNullable<Scope["refresh"]>;
+
 const RULES: OptionRules<ScopeOptions> = {
   cache: ANYTHING,
   tags: ANYTHING,
   metadata: ANYTHING,
   strict: BOOLEAN,
+  refresh: BOOLEAN,
   singleFlight: BOOLEAN,
   leaseTimeout: numeric(
     `must be Infinity or an integer from 0 to ${LONGEST_TIMEOUT}`,
@@ -212,10 +228,16 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     onWarning,
   } = options;
   if (options.cache !== undefined) checkCache(options.cache, "open a scope as `cache`");
-  const { cache: outerCache, workers: outerWorkers, ...others }: Partial<Scope> = outer ?? {};
+  const {
+    cache: outerCache,
+    workers: outerWorkers,
+    refresh: outerRefresh,
+    ...others
+  }: Partial<Scope> = outer ?? {};
   const metadata = deriveMetadata(outer?.metadata, options.metadata);
   const cache = "cache" in options ? options.cache : outerCache;
   const workers = "workers" in options ? toScopeWorkers(options) : outerWorkers;
+  const refresh = options.refresh === undefined ? outerRefresh : options.refresh ? {} : undefined;
   const keepsWarn = outer !== undefined && strict === outer.strict && onWarning === undefined;
   return {
     ...others,
@@ -226,6 +248,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
       : { ...outer?.tags, ...toFacts(options.tags, "tags") },
     ...(metadata !== undefined && { metadata }),
     strict,
+    ...(refresh !== undefined && { refresh }),
     singleFlight,
     leaseTimeout,
     ...(options.outputs !== undefined && {
@@ -337,6 +360,8 @@ export interface ScopeDescription {
   readonly metadata?: { readonly [name: string]: Json };
   /** Whether a fault of the cache is thrown. */
   readonly strict: boolean;
+  /** That calls run though they are known; those that count are of this moment or later, if given. */
+  readonly refresh?: Refresh;
   /** Whether calls that are computed already are waited for; they are, if not given. */
   readonly singleFlight?: boolean;
   /** How long they are waited for; without end, if not given. */
@@ -351,13 +376,14 @@ export interface ScopeDescription {
  * @param cache How to open its cache, if another isolate is to.
  */
 export function describeScope(
-  { tags, metadata, strict, singleFlight, leaseTimeout, outputs }: Scope,
+  { tags, metadata, strict, refresh, singleFlight, leaseTimeout, outputs }: Scope,
   cache: StoreDescription | undefined,
 ): ScopeDescription {
   return {
     tags,
     strict,
     ...(metadata !== undefined && { metadata }),
+    ...(refresh !== undefined && { refresh }),
     ...(!singleFlight && { singleFlight }),
     ...(leaseTimeout !== Infinity && { leaseTimeout }),
     ...(outputs !== undefined && { outputs }),
@@ -373,7 +399,7 @@ export function describeScope(
  * @returns The scope, without a cache.
  */
 export function restoreScope(
-  { tags, metadata, strict, singleFlight = true, leaseTimeout = Infinity, outputs }:
+  { tags, metadata, strict, refresh, singleFlight = true, leaseTimeout = Infinity, outputs }:
     ScopeDescription,
   onWarning: (warning: QuiverWarning) => void,
 ): Scope {
@@ -381,6 +407,7 @@ export function restoreScope(
     tags,
     ...(metadata !== undefined && { metadata }),
     strict,
+    ...(refresh !== undefined && { refresh }),
     singleFlight,
     leaseTimeout,
     ...(outputs !== undefined && { outputs }),

@@ -3,6 +3,7 @@ import type { Warn } from "../base/warning.ts";
 import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/errors.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
+import { deferredSymbol, isDeferred } from "../value/symbols.ts";
 import type { EncodedPart } from "../value/value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
 import { type CallStatus, CancelSource, findCall, Future } from "./future.ts";
@@ -413,7 +414,7 @@ function holdsFuture(root: unknown, seen: Set<object>): boolean {
   const open: unknown[] = [root];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     if (!isObject(value) || isRevoked(value)) continue;
-    if (isFuture(value)) return true;
+    if (isFuture(value) || isDeferred(value)) return true;
     const children = childrenOf(value);
     if (children === undefined || seen.has(value)) continue;
     seen.add(value);
@@ -453,6 +454,7 @@ async function resolve(value: object, resolution: Resolution): Promise<unknown> 
     );
   }
   if (isFuture(value)) return await settle(value, resolution);
+  if (isDeferred(value)) return await settle(value[deferredSymbol](), resolution);
   if (copies.has(value)) return copies.get(value);
   if (value instanceof Set) {
     const copy = new Set<unknown>();

@@ -272,6 +272,7 @@ export class WorkerCalls {
       metadata: toRecordMetadata(scope),
       warn: scope.warn,
       outputs: scope.outputs,
+      validity: definition.validity,
       refuse,
       fix: fixResult,
     });
