@@ -27,7 +27,7 @@ export type { BagOptions, CacheFilesOptions, FoldResult } from "./disk/disk_stor
 export type { CachePermissions } from "./disk/ownership.ts";
 export type { BackupOptions, BackupProgress, BackupResult } from "./bag/backup/backup_options.ts";
 export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/report.ts";
-export type { CallRecord, Json } from "./call/call_record.ts";
+export type { CallFailure, CallRecord, FailureError, Json } from "./call/call_record.ts";
 export type { CallQuery, CallTemplate } from "./call/call_query.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";

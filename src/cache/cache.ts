@@ -608,12 +608,16 @@ export class Cache {
   ): MaybePromise<boolean | number> {
     if (typeof what === "string") {
       this.#evictRunning(what);
-      return this.#stores.calls.delete(what);
+      const { calls, failures } = this.#stores;
+      const cleared = this.readOnly ? false : failures?.delete(what) ?? false;
+      const known = calls.delete(what);
+      if (!(known instanceof Promise || cleared instanceof Promise)) return known || cleared;
+      return Promise.all([known, cleared]).then((all) => all.includes(true));
     }
     return importLater<typeof import("./tidy.ts")>("calls")
       .then(({ evictMatching, toMatcher }) => {
         this.evictRunning(toMatcher(what));
-        return evictMatching(this.#stores.calls, what);
+        return evictMatching(this.#stores, what);
       });
   }
 

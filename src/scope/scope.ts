@@ -58,6 +58,15 @@ export interface ScopeOptions {
    */
   refresh?: boolean;
   /**
+   * Whether the cache keeps what has failed, for people: `query(cache, { state: "failed" })` shows the
+   * error, and `task.reproduce(key)` runs the call again. None of that answers a call, and the next
+   * success clears it. The newest 1000 are kept, and 16 MiB of them with their arguments. Bags and memory
+   * caches keep failures.
+   *
+   * @default {for calls that an executor runs, in the scope of a bag}
+   */
+  keepFailures?: boolean;
+  /**
    * Whether a call that is computed already, here or in another process, is waited for; if not,
    * whoever asks for it computes it.
    *
@@ -139,6 +148,8 @@ export interface Scope {
    * milliseconds since 1970, which is set by the first call that is looked up.
    */
   readonly refresh?: { since?: number };
+  /** Whether failures are kept; if not given, those of calls on an executor, where there is a bag. */
+  readonly keepFailures?: boolean;
   /** Whether a call that is computed already is waited for. */
   readonly singleFlight: boolean;
   /** How long a call waits for another that computes its key, in milliseconds. */
@@ -198,6 +209,7 @@ const RULES: OptionRules<ScopeOptions> = {
   metadata: ANYTHING,
   strict: BOOLEAN,
   refresh: BOOLEAN,
+  keepFailures: BOOLEAN,
   singleFlight: BOOLEAN,
   leaseTimeout: numeric(
     `must be Infinity or an integer from 0 to ${LONGEST_TIMEOUT}`,
@@ -223,6 +235,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
   checkOptions("open a scope", options, RULES);
   const {
     strict = outer?.strict ?? false,
+    keepFailures = outer?.keepFailures,
     singleFlight = outer?.singleFlight ?? true,
     leaseTimeout = outer?.leaseTimeout ?? Infinity,
     onWarning,
@@ -249,6 +262,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     ...(metadata !== undefined && { metadata }),
     strict,
     ...(refresh !== undefined && { refresh }),
+    ...(keepFailures !== undefined && { keepFailures }),
     singleFlight,
     leaseTimeout,
     ...(options.outputs !== undefined && {
@@ -360,6 +374,8 @@ export interface ScopeDescription {
   readonly metadata?: { readonly [name: string]: Json };
   /** Whether a fault of the cache is thrown. */
   readonly strict: boolean;
+  /** Whether failures are kept; as is usual, if not given. */
+  readonly keepFailures?: boolean;
   /** That calls run though they are known; those that count are of this moment or later, if given. */
   readonly refresh?: Refresh;
   /** Whether calls that are computed already are waited for; they are, if not given. */
@@ -376,7 +392,7 @@ export interface ScopeDescription {
  * @param cache How to open its cache, if another isolate is to.
  */
 export function describeScope(
-  { tags, metadata, strict, refresh, singleFlight, leaseTimeout, outputs }: Scope,
+  { tags, metadata, strict, refresh, keepFailures, singleFlight, leaseTimeout, outputs }: Scope,
   cache: StoreDescription | undefined,
 ): ScopeDescription {
   return {
@@ -384,6 +400,7 @@ export function describeScope(
     strict,
     ...(metadata !== undefined && { metadata }),
     ...(refresh !== undefined && { refresh }),
+    ...(keepFailures !== undefined && { keepFailures }),
     ...(!singleFlight && { singleFlight }),
     ...(leaseTimeout !== Infinity && { leaseTimeout }),
     ...(outputs !== undefined && { outputs }),
@@ -399,8 +416,16 @@ export function describeScope(
  * @returns The scope, without a cache.
  */
 export function restoreScope(
-  { tags, metadata, strict, refresh, singleFlight = true, leaseTimeout = Infinity, outputs }:
-    ScopeDescription,
+  {
+    tags,
+    metadata,
+    strict,
+    refresh,
+    keepFailures,
+    singleFlight = true,
+    leaseTimeout = Infinity,
+    outputs,
+  }: ScopeDescription,
   onWarning: (warning: QuiverWarning) => void,
 ): Scope {
   return {
@@ -408,6 +433,7 @@ export function restoreScope(
     ...(metadata !== undefined && { metadata }),
     strict,
     ...(refresh !== undefined && { refresh }),
+    ...(keepFailures !== undefined && { keepFailures }),
     singleFlight,
     leaseTimeout,
     ...(outputs !== undefined && { outputs }),

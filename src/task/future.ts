@@ -396,6 +396,10 @@ export interface SentCall {
   toRejection?(error: Error): Promise<never> | undefined;
   /** Whether its body has begun, as far as that shows by now. */
   readonly begun: boolean;
+  /** How often it was run again. */
+  readonly retried?: number;
+  /** The last that was captured of what it has printed. */
+  readonly printed?: string | undefined;
   /** Tells when what its worker has said by now was read, if that can be told. */
   checkArrivals?(): ArrivalCheck;
   /** Lets it be run before others of a lower priority, if it waits. */
@@ -495,6 +499,11 @@ export class CallStatus extends CancelSource
   /** Whether the result came without running the body, once that is known. */
   get hit(): boolean | undefined {
     return this.#hit;
+  }
+
+  /** How often the call has run, and the last that it has printed, as long as it has not ended. */
+  get trace(): { readonly attempts: number; readonly output?: string | undefined } {
+    return { attempts: 1 + (this.#sent?.retried ?? 0), output: this.#sent?.printed };
   }
 
   /** How old the result was when it came without running the body, in milliseconds. */

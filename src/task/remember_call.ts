@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { ChangedArgumentError, DeadlockError } from "../base/errors.ts";
+import {
+  CancelledError,
+  ChangedArgumentError,
+  DeadlockError,
+  ExecutorShutdownError,
+  WorkerDiedError,
+} from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { nextTurn } from "../base/abortable.ts";
 import type { Warn } from "../base/warning.ts";
@@ -23,7 +29,7 @@ import {
 } from "../cache/get_or_compute.ts";
 import type { KeyedCall, KeyedRead } from "../call/call_key.ts";
 import { type CallChain, type Refresh, type Scope, toRecordMetadata } from "../scope/scope.ts";
-import type { Found } from "../store/stores.ts";
+import type { FailureStore, Found } from "../store/stores.ts";
 import { toPart, UnreadFile } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
@@ -41,6 +47,7 @@ import { type CallStatus, Future } from "./future.ts";
 
 /** What looks at files: loaded with the first that is an argument. */
 type CachedFiles = typeof import("../cache/cached_files.ts");
+type KeepFailure = typeof import("../cache/keep_failure.ts");
 
 export { lookUp };
 
@@ -403,6 +410,7 @@ async function computeMissed(
     signal: () => status.signal,
     givenUp: () => status.aborted || scope.control?.aborted === true,
     compute: async (leased) => {
+      const begun = performance.now();
       const remembered: RememberedCall = {
         cache,
         call,
@@ -413,16 +421,62 @@ async function computeMissed(
           return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
         },
       };
-      // What `compute` gives, or a worker in its place.
-      const result = await runner.run({ ...ready, remembered }) as CallResult;
-      if (result.source === "busy") status.waits();
-      return result;
+      try {
+        // What `compute` gives, or a worker in its place.
+        const result = await runner.run({ ...ready, remembered }) as CallResult;
+        if (result.source === "busy") status.waits();
+        return result;
+      } catch (error) {
+        if (keepsFailure(cache, ready, error)) {
+          const { keepFailure } = await importLater<KeepFailure>("failures");
+          const { attempts, output } = status.trace;
+          const said = error instanceof WorkerDiedError ? error.stderr ?? output : output;
+          await keepFailure(cache, call, { error, begun, attempts, output: said, metadata, warn });
+        }
+        throw error;
+      }
     },
   });
+  const { failures } = cache.stores;
+  if (failures !== undefined && failures.seen.size > 0 && source !== "cache" && !cache.readOnly) {
+    await clearFailure(failures, call, warn);
+  }
   const hit = source === "cache";
   cache.count(hit);
   status.recalled(hit);
   return value;
+}
+
+/**
+ * Tells whether the failure of a call is kept: not one that says nothing of the call itself, as its caller
+ * has given it up, say.
+ */
+function keepsFailure(cache: Cache, { scope, status }: ReadyCall, error: unknown): boolean {
+  const { stores: { failures, description }, readOnly } = cache;
+  const isOnExecutor = status.tracker !== undefined || scope.nesting !== undefined;
+  const isUsual = isOnExecutor && failures !== undefined && description !== undefined;
+  const { keepFailures = isUsual } = scope;
+  if (!keepFailures || readOnly || status.aborted || scope.control?.aborted === true) return false;
+  return !(error instanceof CancelledError || error instanceof ExecutorShutdownError ||
+    error instanceof ChangedArgumentError);
+}
+
+/** What has failed before has succeeded now. */
+async function clearFailure(
+  failures: FailureStore,
+  { key, address: { name } }: KeyedCall,
+  warn: Warn,
+): Promise<void> {
+  if (!failures.seen.has(key)) return;
+  try {
+    await failures.delete(key);
+  } catch (cause) {
+    warn(
+      `Cannot clear the failure of "${name}": its later result is known all the same`,
+      cause,
+      false,
+    );
+  }
 }
 
 /** The same call with its arguments frozen, if they are not; `undefined` when they cannot be read. */

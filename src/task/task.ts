@@ -35,7 +35,7 @@ import {
   TaskDefinition,
   type TaskOptions,
 } from "./definition.ts";
-import type { Future } from "./future.ts";
+import { type CallStatus, Future } from "./future.ts";
 import type { Shelved, TaskTemplate } from "./task_helpers.ts";
 
 type Explaining = typeof import("./explain_task.ts");
@@ -191,6 +191,37 @@ export interface Task<A extends readonly unknown[], R> {
    * ```
    */
   seed(args: A, result: R | Promise<R>): Promise<Digest>;
+  /**
+   * Runs a call here once more whose failure was kept, or that is known: with the arguments that were
+   * stored, as for a debugger. What it returns is not remembered, and what it throws changes nothing that
+   * is known; tasks that it calls are looked up as ever. Arguments that do not count are left out.
+   *
+   * Requires `--allow-read` of Quiver's files.
+   *
+   * @param key The key of the call, as `query(cache, { state: "failed" })` tells it.
+   * @returns What the function returns.
+   * @throws What the function throws.
+   * @throws {CacheMissError} When the cache knows no such call, or an argument was not stored.
+   * @throws {TypeError} When there is no cache here, or it is a call of another task.
+   *
+   * @example Find out why it failed
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * const root = task(import.meta, (n: number) => {
+   *   if (n < 0) throw new RangeError(`${n} has no root`);
+   *   return Math.sqrt(n);
+   * }, { name: "real root" });
+   * await cacheScope({ cache: createMemoryCache(), keepFailures: true }, async () => {
+   *   await assertRejects(() => root(-4));
+   *   const { key, failure } = await (await root.query({ state: "failed" })).only();
+   *   assertEquals(failure?.error.message, "-4 has no root");
+   *   await assertRejects(() => root.reproduce(key), RangeError, "-4 has no root");
+   * });
+   * ```
+   */
+  reproduce(key: Digest): Promise<R>;
   /**
    * Selects the calls of the task that the cache of the scope knows.
    *
@@ -464,6 +495,13 @@ function createCallable(
       const { seedRequest } = await importLater<Prepared>("prepared");
       await seedRequest(cache, request, value);
       return request.call.key;
+    },
+    reproduce: async (key: Digest) => {
+      const scope = scopeOf();
+      const { findArguments } = await importLater<Helpers>("helpers");
+      const args = await findArguments(definition, scope.cache, key);
+      const run = (status: CallStatus) => IN_THIS_ISOLATE.run({ definition, scope, args, status });
+      return await new Future(definition.name, run);
     },
     query: async (template: TaskTemplate = {}) => {
       const { cache } = scopeOf();

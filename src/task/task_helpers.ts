@@ -75,6 +75,49 @@ export function queryTask(
 }
 
 /**
+ * Finds the arguments of a call that has failed, or is known.
+ *
+ * @param key The key of the call.
+ * @throws {CacheMissError} When there is no such call, or an argument was not stored.
+ * @throws {TypeError} When there is no cache, or it is a call of another task.
+ */
+export async function findArguments(
+  { name, address }: TaskDefinition,
+  cache: Cache | undefined,
+  key: Digest,
+): Promise<unknown[]> {
+  const action = `Cannot reproduce a call of "${name}"`;
+  if (cache === undefined) throw new TypeError(`${action}: there is no cache here`);
+  if (typeof key !== "string") throw new TypeError(`${action}: its key is no text`);
+  const record = await cache.stores.failures?.get(key) ?? await cache.record(key);
+  if (record === undefined) {
+    throw new CacheMissError(
+      `${action}: the cache knows neither a failure nor a result of ${
+        key.slice(0, 8)
+      }; look for its ` +
+        'key with `query(cache, { state: "failed" })`',
+      key,
+    );
+  }
+  if (record.task !== address.name || record.module !== address.module) {
+    throw new TypeError(`${action}: ${key.slice(0, 8)} is one of "${record.task}"`);
+  }
+  const args: unknown[] = [];
+  for (const [index, { name, position = index, value }] of record.args.entries()) {
+    const found = value === undefined ? undefined : await cache.value(value);
+    if (!found?.hit) {
+      const state = value === undefined ? "was not stored" : "is gone or damaged";
+      throw new CacheMissError(
+        `${action}: its argument "${name}" ${state}; call the task with it instead`,
+        key,
+      );
+    }
+    args[position] = found.value;
+  }
+  return Array.from(args);
+}
+
+/**
  * Waits for a call, and keeps hold of its result, which stays in the cache.
  *
  * @param scope The scope that the call was made in.

@@ -100,6 +100,7 @@ const SCOPE: Options = {
   metadata: ["object"],
   strict: ["boolean"],
   refresh: ["boolean"],
+  keepFailures: ["boolean"],
   singleFlight: ["boolean"],
   leaseTimeout: ["number"],
   outputs: ["string"],
