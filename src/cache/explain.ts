@@ -10,6 +10,8 @@ export type Reason =
   | { readonly kind: "no cache" }
   /** No call of the task is known. */
   | { readonly kind: "never seen" }
+  /** The record is known, and its result counts no more since this moment, in milliseconds since 1970. */
+  | { readonly kind: "expired"; readonly at: number }
   /** The record is known, and its result is gone or damaged. */
   | { readonly kind: "value missing"; readonly result: Digest }
   /** The call has no key, so that it is never remembered; `message` says why. */
@@ -99,6 +101,8 @@ export interface ExplainedCall extends Pick<CallRecord, "task" | "module"> {
   readonly args: readonly ArgumentRecord[];
   /** Gives the value of an argument. */
   valueOf(argument: ArgumentRecord): Promise<{ readonly value: unknown } | undefined>;
+  /** Tells since when a record counts no more; nothing if it does. */
+  expiredAt?(record: CallRecord): Promise<number | undefined>;
 }
 
 /** Longer texts of values are no help. */
@@ -157,8 +161,13 @@ export async function explainCall(
     return toExplanation({ ...about, hit: false }, [...first, { kind: "no cache" }]);
   }
   const record = key === undefined ? undefined : await cache.record(key);
-  const hit = key !== undefined && await cache.contains(key);
-  if (record !== undefined && !hit) first.push({ kind: "value missing", result: record.result });
+  const known = key !== undefined && await cache.contains(key);
+  const at = record && known ? await call.expiredAt?.(record) : undefined;
+  const hit = known && at === undefined;
+  if (at !== undefined) first.push({ kind: "expired", at });
+  else if (record !== undefined && !hit) {
+    first.push({ kind: "value missing", result: record.result });
+  }
   const nearest = await findNearest(cache, call);
   if (nearest === undefined) {
     if (record === undefined) first.push({ kind: "never seen" });
@@ -365,6 +374,8 @@ function toLine(reason: Reason): string {
       return "there is no cache here";
     case "never seen":
       return "no call of it is known";
+    case "expired":
+      return `its result has expired${toMoment(reason.at)}`;
     case "value missing":
       return `its result ${reason.result.slice(0, 8)} is gone or damaged`;
     case "no key":
@@ -386,6 +397,11 @@ function toLine(reason: Reason): string {
     case "rules":
       return `keys are made by other rules: ${reason.was} → ${reason.is}; rekey() carries calls over`;
   }
+}
+
+function toMoment(time: number): string {
+  // A record may say anything.
+  return Number.isNaN(new Date(time).getTime()) ? "" : ` at ${new Date(time).toISOString()}`;
 }
 
 const TEXTS = { changed: "changed", added: "is new", removed: "is used no more" } as const;

@@ -134,6 +134,8 @@ export class FailureLog implements FailureStore {
     const { key, result: _, ...fields } = record;
     this.#append(encodeLine("failed", key, JSON.stringify(fields).slice(1, -1)));
     this.seen.add(key);
+    const { limits = LIMITS } = this.#options;
+    if (this.seen.size > 2 * limits.most) this.#follow();
   }
 
   /** As the interface says. */
@@ -183,7 +185,9 @@ export class FailureLog implements FailureStore {
       this.#newest = new NewestFailures(limits);
       this.seen.clear();
     }
-    const from = isSame ? this.#read.length : 0;
+    // What is larger than it is to be was made so by somebody else.
+    const { mostFileBytes = MOST_FILE_BYTES } = this.#options;
+    const from = Math.max(isSame ? this.#read.length : 0, size - 2 * mostFileBytes);
     if (size === from) return;
     using file = this.#fileSystem.open(path, { read: true });
     const bytes = new Uint8Array(size - from);
@@ -196,14 +200,12 @@ export class FailureLog implements FailureStore {
       if (end > at) this.#take(whole.subarray(at, end));
       at = end + 1;
     }
+    for (const key of this.seen) if (this.#newest.get(key) === undefined) this.seen.delete(key);
   }
 
   #take(line: Uint8Array): void {
     const { failed, cleared, ...fields } = decodeCheckedLine(line) ?? {};
-    if (typeof cleared === "string") {
-      this.#newest.delete(cleared);
-      this.seen.delete(cleared);
-    }
+    if (typeof cleared === "string") this.#newest.delete(cleared);
     const record = toCallRecord({ ...fields, key: failed, result: NO_RESULT });
     if (record === undefined || !isFailure(record.failure)) return;
     this.#newest.put({ ...record, result: "" }, line.length);

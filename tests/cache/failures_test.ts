@@ -253,6 +253,7 @@ Deno.test("FailureLog keeps the newest failures, however many there are", () =>
       (n % 3 === 0 ? other : log).put(toRecord(n));
       largest = Math.max(largest, Deno.statSync(path).size);
     }
+    assert(log.seen.size <= 20 && other.seen.size <= 20, "what is forgotten is not remembered");
     const newest = Array.from({ length: 10 }, (_, n) => 190 + n);
     assertEquals([numbers(log), numbers(other)], [newest, newest]);
     assert(largest < 8500, `${largest}`);
@@ -287,6 +288,10 @@ Deno.test("FailureLog passes over whatever is no failure, and goes on after a re
     // A line that is not finished may be later.
     Deno.writeTextFileSync(path, line.slice(0, 40), { append: true });
     assertEquals(log.records().length, 2);
+    // What somebody has made large is not read as a whole.
+    const few = new FailureLog({ root, path, writable: true, mostFileBytes: 1000 });
+    Deno.writeTextFileSync(path, "\n".repeat(5000), { append: true });
+    assertEquals(few.records(), []);
     Deno.removeSync(path);
     assertEquals([log.records(), log.seen.size], [[], 0]);
     log.put(toRecord(4));

@@ -87,6 +87,8 @@ Deno.test("a result expires, is computed once by all who ask, and tells its age"
     assertEquals([await run.contains(), await run.load()], [true, 1]);
     clock.ahead += MINUTE;
     assertEquals(await run.contains(), false, kind);
+    const { hit: known, reasons } = await run.explain();
+    assertEquals([known, reasons.map((reason) => reason.kind)], [false, ["expired"]], kind);
     await assertRejects(() => run.load(), CacheMissError, "does not count any more");
     assertEquals(await Promise.all(Array.from({ length: 20 }, () => run())), Array(20).fill(2));
     const again = run();
