@@ -27,14 +27,29 @@ export type { BagOptions, CacheFilesOptions, FoldResult } from "./disk/disk_stor
 export type { CachePermissions } from "./disk/ownership.ts";
 export type { BackupOptions, BackupProgress, BackupResult } from "./bag/backup/backup_options.ts";
 export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/report.ts";
-export type { CallFailure, CallRecord, FailureError, Json } from "./call/call_record.ts";
-export type { CallQuery, CallTemplate } from "./call/call_query.ts";
+export type {
+  CallFailure,
+  CallRecord,
+  FailureError,
+  Json,
+  RecordedTask,
+} from "./call/call_record.ts";
+export type { CallQuery, CallTemplate, KnownTask } from "./call/call_query.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
 export type { PreparableCall, PreparedCall } from "./cache/cache.ts";
 export { type CallSelection, query, type QueryOptions } from "./cache/query.ts";
-export { limited, mix, readOnly, stack, union } from "./cache/layered.ts";
+export {
+  createCache,
+  filtered,
+  limited,
+  mix,
+  readOnly,
+  refreshing,
+  stack,
+  union,
+} from "./cache/layered.ts";
 export {
   type FileCacheOptions,
   openFileCache,
@@ -53,12 +68,13 @@ export type {
   SkippedDataset,
 } from "./store/exchange/import_datasets.ts";
 export type { BagEntry } from "./store/browse/read_bag.ts";
+export type { OwnCalls, OwnStores, OwnValues } from "./store/own_stores.ts";
 export type { RekeyResult } from "./store/rekey.ts";
 export type { SigningOptions } from "./store/signed/signing_keys.ts";
 export type { VerifyBagOptions } from "./store/verify/run_verify_worker.ts";
 export type { CacheStatistics, StorageStatistics } from "./store/stores.ts";
 export type { LimitedCall, LimitOptions } from "./store/limited/limits.ts";
-export type { Found, SweepResult } from "./store/stores.ts";
+export type { Found, MaybePromise, SweepResult } from "./store/stores.ts";
 export type { TransferOptions, TransferResult } from "./store/transfer_calls.ts";
 export type { NdArray, NumberArray } from "./value/array_shape.ts";
 export { digestSymbol, shapeSymbol } from "./value/symbols.ts";

@@ -9,6 +9,7 @@ const ROOMS = [
   "caches",
   "pools",
   "workers",
+  "testing",
   "executor",
   "task",
   "scope",

@@ -7,13 +7,25 @@ import {
   type OptionRules,
   TEXT,
 } from "../base/check_options.ts";
-import type { CallRecord, Json, TaskAddress } from "./call_record.ts";
+import type { CallRecord, Json, RecordedTask, TaskAddress } from "./call_record.ts";
+
+/** A task as templates know it. */
+export interface KnownTask {
+  /** How a worker finds it. */
+  readonly address: TaskAddress;
+  /**
+   * What records know it by.
+   *
+   * @default {its address}
+   */
+  readonly identity?: RecordedTask;
+}
 
 /** What records of calls are to have in common; fields that are not given do not count. */
 export interface CallTemplate {
   /** The task, or its name in any module. */
-  task?: string | { readonly address: TaskAddress };
-  /** The URL of the task's module. */
+  task?: string | KnownTask;
+  /** What the task's module is known by, as records have it. */
   module?: string;
   /** The version that the task was given; `1` and `"1"` are two. */
   version?: string | number;
@@ -37,7 +49,7 @@ export interface CallTemplate {
 /** Which calls are meant: those of a task, what they have in common, or a function that tells. */
 export type CallQuery =
   | CallTemplate
-  | { readonly address: TaskAddress }
+  | KnownTask
   | ((record: CallRecord) => boolean);
 
 const TIME = ofKind(
@@ -85,8 +97,8 @@ function toTests(template: CallTemplate): Test[] {
   const tests: Test[] = [(record) => (record.failure !== undefined) === (state === "failed")];
   if (typeof task === "string") tests.push((record) => record.task === task);
   else if (task !== undefined) {
-    const { address } = task;
-    tests.push((record) => record.task === address.name && record.module === address.module);
+    const { address, identity = { module: address.module, task: address.name } } = task;
+    tests.push((record) => record.task === identity.task && record.module === identity.module);
   }
   if (module !== undefined) tests.push((record) => record.module === module);
   if (version !== undefined) tests.push((record) => record.version === version);

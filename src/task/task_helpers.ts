@@ -59,7 +59,7 @@ export type TaskTemplate = Omit<CallTemplate, "task" | "module">;
  * @throws {TypeError} When it has a field of its own for that.
  */
 export function queryTask(
-  { address }: TaskDefinition,
+  { address, knownAs: { module, name } }: TaskDefinition,
   cache: Cache | undefined,
   template: TaskTemplate,
 ): CallSelection {
@@ -70,7 +70,8 @@ export function queryTask(
       throw new TypeError(`Cannot ${action}: "${field}" is that of the task; leave it out`);
     }
   }
-  const whole: CallTemplate = { ...template, task: { address } };
+  const identity = { module, task: name };
+  const whole: CallTemplate = { ...template, task: { address, identity } };
   return query(cache ?? voidCache, whole);
 }
 
@@ -82,7 +83,7 @@ export function queryTask(
  * @throws {TypeError} When there is no cache, or it is a call of another task.
  */
 export async function findArguments(
-  { name, address }: TaskDefinition,
+  { name, knownAs }: TaskDefinition,
   cache: Cache | undefined,
   key: Digest,
 ): Promise<unknown[]> {
@@ -99,7 +100,7 @@ export async function findArguments(
       key,
     );
   }
-  if (record.task !== address.name || record.module !== address.module) {
+  if (record.task !== knownAs.name || record.module !== knownAs.module) {
     throw new TypeError(`${action}: ${key.slice(0, 8)} is one of "${record.task}"`);
   }
   const args: unknown[] = [];
