@@ -1,4 +1,4 @@
-import { type CallQuery, toMatcher } from "../call/call_query.ts";
+import { type CallQuery, type KnownTask, toMatcher } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { unionStores } from "./layered_stores.ts";
@@ -126,15 +126,19 @@ function describe(
 
 /** A query as another isolate gets it, if it can. */
 function toData(query: CallQuery): View["filtered"] | undefined {
-  if ("address" in query) return { type: "filtered", query: { task: { address: query.address } } };
+  if ("address" in query) return { type: "filtered", query: { task: toKnown(query) } };
   if (typeof query === "function") return undefined;
-  const task = typeof query.task === "object" || typeof query.task === "function"
-    ? { task: { address: query.task.address } }
-    : {};
+  const { task: of } = query;
+  const task = typeof of === "object" || typeof of === "function" ? { task: toKnown(of) } : {};
   try {
     return { type: "filtered", query: structuredClone({ ...query, ...task }) };
   } catch {
     // A function somewhere inside.
     return undefined;
   }
+}
+
+/** What of a task travels: how it is found, and what records know it by. */
+function toKnown({ address, identity }: KnownTask): KnownTask {
+  return identity === undefined ? { address } : { address, identity };
 }
