@@ -125,14 +125,21 @@ function sizeOf({ bytes, parts }: EncodedValue): number {
 
 /** Whatever was thrown, as texts. */
 function toFailureError(thrown: unknown, depth = 0): FailureError {
-  if (!(thrown instanceof Error)) return { name: typeof thrown, message: toText(thrown) };
+  if (!Error.isError(thrown)) return { name: typeof thrown, message: toText(thrown) };
   const { name, message = "", stack, hidden } = toErrorShape(thrown, readSafely);
-  const [, cause] = hidden.find(([key]) => key === "cause") ?? [];
+  const about = new Map(depth < MOST_CAUSES ? hidden : []);
+  const cause = about.get("cause");
+  const errors = about.get("errors");
+  const toError = (error: unknown) => toFailureError(error, depth + 1);
   return {
     name: name.slice(0, LONGEST.name),
     message: message.slice(0, LONGEST.message),
     ...(stack !== undefined && { stack: stack.slice(0, LONGEST.stack) }),
-    ...(cause !== undefined && depth < MOST_CAUSES && { cause: toFailureError(cause, depth + 1) }),
+    ...(cause !== undefined && { cause: toError(cause) }),
+    // Without causes of their own.
+    ...(Array.isArray(errors) && {
+      errors: errors.slice(0, MOST_CAUSES).map((error) => toFailureError(error, MOST_CAUSES)),
+    }),
   };
 }
 

@@ -25,6 +25,8 @@ export interface FailureError {
   readonly stack?: string;
   /** What it was caused by. */
   readonly cause?: FailureError;
+  /** The first of the errors that it stands for. */
+  readonly errors?: readonly FailureError[];
 }
 
 /** What is known of one call: one line of the call log. */

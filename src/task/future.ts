@@ -654,7 +654,7 @@ export class CallStatus extends CancelSource
       this.#attention = "noted";
       this.tracker.failed(this, reason);
     }
-    const rejection = reason instanceof Error ? sent?.toRejection?.(reason) : undefined;
+    const rejection = Error.isError(reason) ? sent?.toRejection?.(reason) : undefined;
     if (rejection === undefined) this.#reject(reason);
     else this.#resolve(rejection);
     if (this.#listeners !== undefined) this.#tell({ status: "rejected", reason });

@@ -116,7 +116,7 @@ export interface Task<A extends readonly unknown[], R> {
   /**
    * Calls the task here though its result is known: the function runs now, and what it returns takes the
    * place of what is known. What it calls in turn is looked up as ever. When it throws, what is known
-   * stays.
+   * stays. It takes the place of what functions have under that name.
    *
    * @param args The arguments, or futures of them.
    * @returns The future of the result.

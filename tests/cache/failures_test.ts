@@ -15,7 +15,7 @@ import { type CallRecord, openFileCache, query, readOnly, stack } from "@quiver/
 import { FailureLog } from "../../src/disk/failure_log.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
-import { callsIt, dies, needs, throwsText } from "./testdata/failing_tasks.ts";
+import { callsIt, dies, needs, throwsAnything, throwsText } from "./testdata/failing_tasks.ts";
 
 leaveNothing();
 
@@ -138,6 +138,29 @@ Deno.test(
     assertEquals(await failed(bag).evict(), 1);
     assertEquals(await failed(bag).any(), false);
     await bag.evict(needs);
+  }),
+);
+
+Deno.test(
+  "whatever is thrown is kept as texts that end",
+  withBag(async (bag) => {
+    await cacheScope({ keepFailures: true }, async () => {
+      for (const kind of [0, 1, 2, 3]) {
+        await throwsAnything(kind).then(() => {}, () => {});
+      }
+    });
+    const errors = await Array.fromAsync(failed(bag), ({ failure }) => failure?.error);
+    assertEquals(errors.map((error) => error?.name), [
+      "AggregateError",
+      "RangeError",
+      "object",
+      "object",
+    ]);
+    assertEquals(errors[0]?.errors?.map(({ name, message }) => [name, message.length]), [
+      ["RangeError", 4096],
+      ["number", 1],
+    ]);
+    assert(JSON.stringify(errors).length < 150_000);
   }),
 );
 

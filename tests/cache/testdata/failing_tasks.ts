@@ -31,6 +31,19 @@ export const dies = task(import.meta, function dies(n: number): number {
   Deno.exit(n);
 });
 
+/** Throws what is hard to write down. */
+export const throwsAnything = task(import.meta, function throwsAnything(kind: number): never {
+  const error = new RangeError("x".repeat(1_000_000));
+  if (kind === 0) throw new AggregateError([error, 1], "both");
+  if (kind === 1) {
+    error.cause = error;
+    throw error;
+  }
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  throw kind === 2 ? proxy : { toString: revoke, [Symbol.for("Deno.customInspect")]: proxy };
+});
+
 export const throwsText = task(import.meta, function throwsText(n: number, data: Uint8Array) {
   if (data.length === 0) return n;
   throw `no error ${n}`;
