@@ -250,7 +250,7 @@ const TICK = 2 ** -10;
 const PRECISION = 2 ** -50;
 
 /** Where the time of an end is further ahead of the wall clock than this, in milliseconds, that is told. */
-const MOST_AHEAD = 1000;
+const MOST_AHEAD = 10;
 
 /** When a body began and how long it took, as its record says it. */
 export type CallTime = Pick<CallRecord, "started" | "duration" | "wall">;
