@@ -96,6 +96,7 @@ export {
   type Task,
   task,
 } from "./src/task/task.ts";
+export type { Shelved, TaskTemplate } from "./src/task/task_helpers.ts";
 export type { TaskOptions } from "./src/task/definition.ts";
 export { outputFile } from "./src/task/output_file.ts";
 export { D } from "./src/task/stored_value.ts";

@@ -27,11 +27,18 @@ export type { BagOptions, CacheFilesOptions, FoldResult } from "./disk/disk_stor
 export type { CachePermissions } from "./disk/ownership.ts";
 export type { BackupOptions, BackupProgress, BackupResult } from "./bag/backup/backup_options.ts";
 export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/report.ts";
-export type { CallRecord, Json, RecordedTask } from "./call/call_record.ts";
+export type {
+  CallFailure,
+  CallRecord,
+  FailureError,
+  Json,
+  RecordedTask,
+} from "./call/call_record.ts";
 export type { CallQuery, CallTemplate, KnownTask } from "./call/call_query.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
+export type { PreparableCall, PreparedCall } from "./cache/cache.ts";
 export { type CallSelection, query, type QueryOptions } from "./cache/query.ts";
 export {
   createCache,

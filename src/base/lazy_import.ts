@@ -29,6 +29,11 @@ export const BOUNDARIES = {
   comlink: "worker/web/comlink.ts",
   // What a task's code reaches, for the first key of a task whose code counts.
   code: "call/code/code_parts.ts",
+  // What tasks do seldom, and results that are put into a cache by hand.
+  helpers: "task/task_helpers.ts",
+  prepared: "cache/prepared_call.ts",
+  // Calls that have failed, kept for people.
+  failures: "cache/keep_failure.ts",
   // Why a call is a miss, and edits that changed nothing.
   explain: "task/explain_task.ts",
   // Caches that are named in a configuration.

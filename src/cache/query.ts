@@ -240,9 +240,11 @@ export function query(
     const { toDamagedWarning, toMatcher } = await importLater<Calls>("calls");
     const matches = toMatcher(what);
     const damaged = { count: 0, first: "" };
-    const records = cache.stores.calls.records((where) => {
-      if (damaged.count++ === 0) damaged.first = where;
-    });
+    const records = "state" in what && what.state === "failed"
+      ? await openFailed(cache)
+      : cache.stores.calls.records((where) => {
+        if (damaged.count++ === 0) damaged.first = where;
+      });
     try {
       for await (const record of records) if (matches(record)) yield record;
     } finally {
@@ -251,4 +253,9 @@ export function query(
       }
     }
   }, whole);
+}
+
+async function openFailed({ stores }: Cache): Promise<AsyncIterable<CallRecord>> {
+  const { failedRecords } = await importLater<typeof import("./keep_failure.ts")>("failures");
+  return failedRecords(stores);
 }

@@ -2,7 +2,7 @@ import type { QuiverWarning } from "../base/warning.ts";
 import { checkOptions, type OptionRules } from "../base/check_options.ts";
 import { type CallTemplate, toMatcher } from "../call/call_query.ts";
 import type { TaskAddress } from "../call/call_record.ts";
-import type { CallStore, Stores, SweepResult } from "../store/stores.ts";
+import type { Stores, SweepResult } from "../store/stores.ts";
 import { type Rewrite, sweepStores } from "../store/sweep.ts";
 import type { Digest } from "../value/value.ts";
 
@@ -55,15 +55,23 @@ export async function collectGarbage(
 /**
  * Forgets all calls that match a template.
  *
- * @param calls Where the records are kept.
+ * @param stores Where the records and failures are kept: both go, unless only failures are meant.
  * @param template A task, or what the calls have in common.
  * @returns How many calls were forgotten.
  */
 export async function evictMatching(
-  calls: CallStore,
+  { calls, failures }: Pick<Stores, "calls" | "failures">,
   template: CallTemplate | { readonly address: TaskAddress },
 ): Promise<number> {
   const matches = toMatcher(template);
+  const { state = "done" } = "address" in template ? {} : template;
+  const all = "address" in template ? { task: template } : template;
+  const hasFailed = toMatcher({ ...all, state: "failed" });
+  let cleared = 0;
+  for (const record of await failures?.records() ?? []) {
+    if (hasFailed(record) && await failures?.delete(record.key)) cleared++;
+  }
+  if (state === "failed") return cleared;
   const keys: Digest[] = [];
   const records = calls.records();
   // A promise for each record of a store that answers at once would cost more than the rest.

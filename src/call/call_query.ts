@@ -3,6 +3,7 @@ import {
   checkOptions,
   OBJECT,
   ofKind,
+  oneOf,
   type OptionRules,
   TEXT,
 } from "../base/check_options.ts";
@@ -28,6 +29,13 @@ export interface CallTemplate {
   module?: string;
   /** The version that the task was given; `1` and `"1"` are two. */
   version?: string | number;
+  /**
+   * What has become of the call: those that have failed are not among the others, and are kept as
+   * `keepFailures` of their scope says.
+   *
+   * @default {"done"}
+   */
+  state?: "done" | "failed";
   /** Tags that the record must have, each equal. */
   tags?: { readonly [name: string]: Json };
   /** Metadata that the record must have, each equal. */
@@ -59,6 +67,7 @@ const FIELDS: OptionRules<CallTemplate> = {
     "a string or a number",
     (value) => typeof value === "string" || typeof value === "number",
   ),
+  state: oneOf(["done", "failed"]),
   tags: OBJECT,
   metadata: OBJECT,
   before: TIME,
@@ -84,8 +93,8 @@ type Test = (record: CallRecord) => boolean;
 
 function toTests(template: CallTemplate): Test[] {
   checkOptions("match calls", template, FIELDS, "no field");
-  const { task, module, version, tags, metadata, before, after } = template;
-  const tests: Test[] = [];
+  const { task, module, version, state = "done", tags, metadata, before, after } = template;
+  const tests: Test[] = [(record) => (record.failure !== undefined) === (state === "failed")];
   if (typeof task === "string") tests.push((record) => record.task === task);
   else if (task !== undefined) {
     const { address, identity = { module: address.module, task: address.name } } = task;

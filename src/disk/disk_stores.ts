@@ -299,7 +299,7 @@ export function toCallRecord(line: Record<string, unknown> | undefined): CallRec
   if (line === undefined) return undefined;
   if (RECORDS.has(line)) return line as unknown as CallRecord;
   const { key, module, task, result, args, ignored, version } = line;
-  const { scheme, started, duration, code, parts, reads, metadata } = line;
+  const { scheme, started, duration, wall, code, parts, reads, metadata } = line;
   const isRecord = typeof key === "string" && typeof module === "string" &&
     typeof task === "string" && typeof result === "string" && isDigest(result) &&
     Array.isArray(args) && args.every(isArgument) &&
@@ -307,6 +307,7 @@ export function toCallRecord(line: Record<string, unknown> | undefined): CallRec
     isOptionalList(reads, isRead) &&
     (version === undefined || isName(version)) && isOptional(scheme, "number") &&
     isOptional(started, "number") && isOptional(duration, "number") &&
+    isOptional(wall, "number") &&
     isOptional(code, "string") && (metadata === undefined || isObject(metadata));
   if (!isRecord) return undefined;
   if (Object.isFrozen(line)) RECORDS.add(line);

@@ -107,6 +107,33 @@ export interface CallStore {
   believes?(record: CallRecord): boolean;
 }
 
+/** Keeps the newest failures of calls, for people: none of them answers a call. */
+export interface FailureStore {
+  /** Calls that have failed, as far as this handle knows: what succeeds and is among them is cleared. */
+  readonly seen: Pick<ReadonlySet<Digest>, "size" | "has">;
+  /**
+   * Keeps a failure; a later one of the same key replaces an earlier one.
+   *
+   * @param record The record of the call, with its failure.
+   */
+  put(record: CallRecord): MaybePromise<void>;
+  /**
+   * Finds a failure.
+   *
+   * @param key The key of the call.
+   */
+  get(key: Digest): MaybePromise<CallRecord | undefined>;
+  /**
+   * Forgets a failure.
+   *
+   * @param key The key of the call.
+   * @returns Whether it was known.
+   */
+  delete(key: Digest): MaybePromise<boolean>;
+  /** Gives all failures, the oldest first. */
+  records(): MaybePromise<readonly CallRecord[]>;
+}
+
 /** A change of what a call store knows: a new record, a call that is forgotten, or anything. */
 export type RecordChange =
   | { readonly type: "put"; readonly record: CallRecord }

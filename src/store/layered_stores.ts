@@ -41,12 +41,13 @@ export const LAYERED: Record<LayersDescription["type"], (layers: readonly Stores
 export function stackStores(layers: readonly Stores[]): Stores {
   const [top] = layers;
   if (top === undefined) throw new TypeError("Cannot stack caches: there is none");
-  const { leases, sweeper, readOnly } = top;
+  const { leases, sweeper, failures, readOnly } = top;
   return {
     values: layerValues(layers, (value) => top.values.put(value), top),
     calls: new StackedCalls(layers, top),
     leases,
     layers,
+    ...(failures !== undefined && { failures }),
     ...(sweeper !== undefined && { sweeper }),
     swept: layers.flatMap((layer) => layer.swept ?? [layer]),
     namers: namersOf(top),
@@ -66,11 +67,13 @@ export function stackStores(layers: readonly Stores[]): Stores {
  */
 export function unionStores(layers: readonly Stores[]): Stores {
   const values = layerValues(layers, refuse("store a value in"));
+  const first = layers.length === 1 ? layers[0] : undefined;
   return {
     values,
     calls: uniteCalls(layers),
     layers,
     leases: new MemoryLeases(),
+    ...(first?.failures !== undefined && { failures: first.failures }),
     readOnly: true,
     statistics: () => count(layers),
     resultOf: ({ key, result }) => {
@@ -452,6 +455,7 @@ export function mixStores(valuesOf: Stores, callsOf: Stores): Stores {
     leases: callsOf.leases,
     layers: [callsOf],
     ...(valuesOf.sweeper && { sweeper: toMixedSweeper(valuesOf.sweeper, callsOf.leases) }),
+    ...(callsOf.failures !== undefined && { failures: callsOf.failures }),
     // Where values are kept there may be calls of its own.
     namers: [valuesOf, callsOf].flatMap(namersOf),
     readOnly: (valuesOf.readOnly ?? false) || (callsOf.readOnly ?? false),

@@ -128,9 +128,8 @@ function describe(
 function toData(query: CallQuery): View["filtered"] | undefined {
   if ("address" in query) return { type: "filtered", query: { task: toKnown(query) } };
   if (typeof query === "function") return undefined;
-  const task = typeof query.task === "object" || typeof query.task === "function"
-    ? { task: toKnown(query.task) }
-    : {};
+  const { task: of } = query;
+  const task = typeof of === "object" || typeof of === "function" ? { task: toKnown(of) } : {};
   try {
     return { type: "filtered", query: structuredClone({ ...query, ...task }) };
   } catch {
@@ -139,7 +138,7 @@ function toData(query: CallQuery): View["filtered"] | undefined {
   }
 }
 
-/** A task without its function; what records know it by is the same everywhere. */
+/** What of a task travels: how it is found, and what records know it by. */
 function toKnown({ address, identity }: KnownTask): KnownTask {
   return identity === undefined ? { address } : { address, identity };
 }

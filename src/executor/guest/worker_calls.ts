@@ -288,6 +288,7 @@ export class WorkerCalls {
       warn: scope.warn,
       outputs: scope.outputs,
       storeArguments: definition.storeArguments ?? scope.storeArguments,
+      validity: definition.validity,
       refuse,
       fix: fixResult,
     });

@@ -123,7 +123,8 @@ export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | un
   const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
     leaseTimeout === Infinity && metadata === undefined && nesting === undefined &&
-    scope.outputs === undefined && scope.storeArguments === undefined;
+    scope.outputs === undefined && scope.refresh === undefined &&
+    scope.keepFailures === undefined && scope.storeArguments === undefined;
   const bare = plain && Object.keys(tags).length === 0;
   if (bare) return flags && { tags, strict, bare, ...flags };
   return {
