@@ -28,11 +28,14 @@ export type { CachePermissions } from "./disk/ownership.ts";
 export type { BackupOptions, BackupProgress, BackupResult } from "./bag/backup/backup_options.ts";
 export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/report.ts";
 export type { CallRecord, Json } from "./call/call_record.ts";
-export type { CallQuery, CallTemplate } from "./call/call_query.ts";
+export type { CallQuery, CallTemplate, Wanted } from "./call/call_query.ts";
+export { type Bound, type Condition, type Where, where } from "./call/condition.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
-export { type CallSelection, query, type QueryOptions } from "./cache/query.ts";
+export { type CallSelection, query, type QueryOptions, type SortOptions } from "./cache/query.ts";
+export type { QueryTemplate, RecordQuery, WantedValue } from "./cache/find_calls.ts";
+export type { RecordKey } from "./cache/record_keys.ts";
 export { limited, mix, readOnly, stack, union } from "./cache/layered.ts";
 export {
   type FileCacheOptions,

@@ -87,8 +87,8 @@ function limitCalls(stores: Stores, limits: LimitOptions): CallStore {
     put: async (record, lease) => await (await load()).put(record, lease),
     delete: async (key) => await (await load()).delete(key),
     allRecords: () => stores.calls.allRecords?.() ?? stores.calls.records(),
-    async *records(damaged) {
-      yield* (await load()).records(damaged);
+    async *records(damaged, plan) {
+      yield* (await load()).records(damaged, plan);
     },
     follow: () => stores.calls.follow?.() ?? { read: () => [{ type: "reset" }] },
   };
