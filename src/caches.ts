@@ -29,13 +29,21 @@ export type { BackupOptions, BackupProgress, BackupResult } from "./bag/backup/b
 export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/report.ts";
 export type { CallRecord, Json } from "./call/call_record.ts";
 export type { CallQuery, CallTemplate, Wanted } from "./call/call_query.ts";
-export { type Bound, type Condition, type Where, where } from "./call/condition.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
 export { type CallSelection, query, type QueryOptions, type SortOptions } from "./cache/query.ts";
 export type { QueryTemplate, RecordQuery, WantedValue } from "./cache/find_calls.ts";
 export type { RecordKey } from "./cache/record_keys.ts";
+export { table, type TableOptions } from "./cache/table.ts";
+export type { Table } from "./cache/table/table.ts";
+export type {
+  GridOptions,
+  GridResult,
+  PrintOptions,
+  TableRow,
+} from "./cache/table/table_content.ts";
+export { type Bound, type Condition, type Where, where } from "./call/condition.ts";
 export { limited, mix, readOnly, stack, union } from "./cache/layered.ts";
 export {
   type FileCacheOptions,

@@ -57,6 +57,15 @@ export class CallSelection implements AsyncIterable<CallRecord> {
     return this.#cache;
   }
 
+  /**
+   * Told of what is passed over.
+   *
+   * @internal
+   */
+  get warn(): (warning: QuiverWarning) => void {
+    return this.#warn;
+  }
+
   /** Goes over the records. */
   [Symbol.asyncIterator](): AsyncIterator<CallRecord> {
     return this.#source.select()[Symbol.asyncIterator]();

@@ -27,7 +27,7 @@ export interface ChunkTools {
   readonly control: CallControl;
   /** Runs a call that is to be remembered; gives the result and where it comes from. */
   readonly compute: (
-    item: unknown,
+    args: readonly unknown[],
     remembering: Remembering,
   ) => Promise<{ value: unknown; source?: string }>;
   /** Makes a result of its own of what a function returns, which it may change at the next item. */
@@ -60,10 +60,14 @@ export function runChunk(
 ): Promise<EndedItems | undefined> {
   const { definition, scope, control, compute, fix } = tools;
   const { fn } = definition;
-  const { remembering, slice = Infinity } = chunk;
+  const { remembering, slice = Infinity, spread = false } = chunk;
+  // What spread items are.
+  const toArguments = (item: unknown) => spread ? item as readonly never[] : [item as never];
   const outbox = new ItemOutbox(tools, remembering !== undefined);
   if (remembering === undefined) {
-    const begin = (item: unknown) => fn(item);
+    const begin = spread
+      ? (item: unknown) => fn(...toArguments(item))
+      : (item: unknown) => fn(item);
     // One scope for all: it says only which task runs.
     const run = () => runItems(items, { ...tools, slice, begin, outbox });
     return runInScope(toBodyScope(definition, scope, control), run);
@@ -71,10 +75,10 @@ export function runChunk(
   const begin = async (item: unknown, index: number): Promise<unknown> => {
     const own = remembering[index];
     if (own === undefined) {
-      const body = () => whenSettled(fn(item), fix);
+      const body = () => whenSettled(fn(...toArguments(item)), fix);
       return await runInScope(toBodyScope(definition, scope, control), body);
     }
-    const { value, source } = await compute(item, own);
+    const { value, source } = await compute(toArguments(item), own);
     outbox.nextSource = source;
     return value;
   };

@@ -222,8 +222,8 @@ export class WorkerCalls {
     const { definition, scope, control, args, start } = called;
     if (runChunk !== undefined && context.chunk !== undefined) {
       start();
-      const compute = (item: unknown, own: Remembering) =>
-        this.#runRemembered({ ...called, args: [item], start: NOTHING, end: NOTHING }, own);
+      const compute = (args: readonly unknown[], own: Remembering) =>
+        this.#runRemembered({ ...called, args, start: NOTHING, end: NOTHING }, own);
       const tools = { definition, scope, control, compute, fix: fixResult, carry: this.#carry };
       const { chunk } = context;
       const items = chunk.numbers ?? args;
