@@ -223,6 +223,28 @@ Deno.test("Executor.map({ spread }) refuses what are no arguments, by the item",
   assertThrows(wrong({ spread: 1 }), TypeError, "`spread`");
 });
 
+Deno.test("Executor.map() tells an observer the last word of a call that never waits", async () => {
+  const words = task(import.meta, (n: number) => {
+    reportProgress({ first: n });
+    reportProgress({ last: n });
+    return n;
+  }, { name: "words" });
+  for (const cache of [undefined, createMemoryCache()]) {
+    await using executor = new Executor({ workerType: "inline", maxWorkers: 1 });
+    await cacheScope({ ...(cache && { cache }) }, async () => {
+      const last = new Set<unknown>();
+      const progress = {
+        start: () => {},
+        update: () => {},
+        report: (_: number, said?: ProgressReport) => void last.add(said?.values?.last),
+        stop: () => {},
+      };
+      await Array.fromAsync(executor.map(words, [1, 2, 3], { progress, chunkSize: 1 }));
+      for (const n of [1, 2, 3]) assert(last.has(n), `${[...last]}`);
+    });
+  }
+});
+
 Deno.test("reportProgress() takes values, and refuses what they cannot be", async () => {
   const say = task(import.meta, (values: object) => reportProgress(values as never), {
     name: "say",

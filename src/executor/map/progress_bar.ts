@@ -218,10 +218,14 @@ export class RunningProgress {
    */
   follow(future: Future<unknown>): void {
     if (this.#observer.report === undefined) return;
+    const told: { latest: ProgressReport } = { latest: future.progress.latest };
     future.onDone(() => {
-      if (this.#fractions.delete(future)) this.#announce();
+      const { latest } = future.progress;
+      const isNew = latest !== told.latest;
+      told.latest = latest;
+      if (this.#fractions.delete(future) || isNew) this.#announce(isNew ? latest : undefined);
     });
-    void this.#listen(future);
+    void this.#listen(future, told);
   }
 
   /**
@@ -243,9 +247,14 @@ export class RunningProgress {
     this.#announce(progress);
   }
 
-  async #listen(future: Future<unknown>): Promise<void> {
+  async #listen(
+    future: Future<unknown>,
+    told: { latest: ProgressReport },
+  ): Promise<void> {
     for await (const said of future.progress) {
-      if (future.state === "done" || future.state === "cancelled") continue;
+      // Its last word was told with its end.
+      if (said === told.latest || future.state === "done" || future.state === "cancelled") continue;
+      told.latest = said;
       if (said.fraction !== undefined) this.#fractions.set(future, said.fraction);
       this.#announce(said);
     }
