@@ -27,8 +27,8 @@ export type { BagOptions, CacheFilesOptions, FoldResult } from "./disk/disk_stor
 export type { CachePermissions } from "./disk/ownership.ts";
 export type { BackupOptions, BackupProgress, BackupResult } from "./bag/backup/backup_options.ts";
 export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/report.ts";
-export type { CallRecord, Json } from "./call/call_record.ts";
-export type { CallQuery, CallTemplate, Wanted } from "./call/call_query.ts";
+export type { CallRecord, Json, RecordedTask } from "./call/call_record.ts";
+export type { CallQuery, CallTemplate, KnownTask, Wanted } from "./call/call_query.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
@@ -44,7 +44,16 @@ export type {
   TableRow,
 } from "./cache/table/table_content.ts";
 export { type Bound, type Condition, type Where, where } from "./call/condition.ts";
-export { limited, mix, readOnly, stack, union } from "./cache/layered.ts";
+export {
+  createCache,
+  filtered,
+  limited,
+  mix,
+  readOnly,
+  refreshing,
+  stack,
+  union,
+} from "./cache/layered.ts";
 export {
   type FileCacheOptions,
   openFileCache,
@@ -63,12 +72,13 @@ export type {
   SkippedDataset,
 } from "./store/exchange/import_datasets.ts";
 export type { BagEntry } from "./store/browse/read_bag.ts";
+export type { OwnCalls, OwnStores, OwnValues } from "./store/own_stores.ts";
 export type { RekeyResult } from "./store/rekey.ts";
 export type { SigningOptions } from "./store/signed/signing_keys.ts";
 export type { VerifyBagOptions } from "./store/verify/run_verify_worker.ts";
 export type { CacheStatistics, StorageStatistics } from "./store/stores.ts";
 export type { LimitedCall, LimitOptions } from "./store/limited/limits.ts";
-export type { Found, SweepResult } from "./store/stores.ts";
+export type { Found, MaybePromise, SweepResult } from "./store/stores.ts";
 export type { TransferOptions, TransferResult } from "./store/transfer_calls.ts";
 export type { NdArray, NumberArray } from "./value/array_shape.ts";
 export { digestSymbol, shapeSymbol } from "./value/symbols.ts";

@@ -10,6 +10,7 @@ const ROOMS = [
   "pools",
   "sweeps",
   "workers",
+  "testing",
   "executor",
   "task",
   "scope",

@@ -26,7 +26,7 @@ refuseOtherRuntimes(globalThis);
  * copy does with the objects of another: `Scope`, `TaskDefinition`, `Cache`, `Future` and what hangs
  * on them.
  */
-const PROTOCOL = 2;
+const PROTOCOL = 3;
 
 /** A copy of Quiver in this isolate. */
 interface Copy {

@@ -36,6 +36,7 @@ export const BOUNDARIES = {
   files: "store/file_cache.ts",
   sqlite: "store/sqlite/sqlite_storage.ts",
   signed: "store/signed/signed_stores.ts",
+  views: "store/views.ts",
   verify: "store/verify/run_verify_worker.ts",
   backup: "bag/backup/run_backup_worker.ts",
   browse: "store/browse/read_bag.ts",

@@ -558,8 +558,8 @@ export function checkCache(value: unknown, use: string): asserts value is Cache 
 /** Options of {@linkcode rekey}. */
 export interface RekeyOptions {
   /**
-   * Tells what is different of a call since it was stored: the module's URL when the project has
-   * moved, the task's name, version or code. A field that is `undefined` is taken away. Records of
+   * Tells what is different of a call since it was stored: what its module is known by, the task's name,
+   * version or code; `task.identity` has the first two as they are now. A field that is `undefined` is taken away. Records of
    * old versions do not tell which parameters their task ignores: `ignored` says it.
    *
    * @default {() => ({})}
@@ -573,8 +573,9 @@ const REKEY_RULES: OptionRules<RekeyOptions> = { change: FUNCTION };
 
 /**
  * Gives the calls of a cache the keys that they would have if they were made today, so that they are
- * hits again: after a project was moved or a task renamed, and after an upgrade of Quiver with other
- * rules of digests, for which the stored arguments are digested again.
+ * hits again: after a task was renamed, and after an upgrade of Quiver with other rules of digests, for
+ * which the stored arguments are digested again. Modules that calls know by a `file:` URL are known by
+ * their place in the project that lies there now, if it has a name and its configuration may be read.
  *
  * Others may use the cache meanwhile; a call that they store under a new key is kept. A program that
  * dies in between has lost no call but one of those that exchange their keys; run it again.

@@ -3,12 +3,13 @@ import type { QuiverWarning } from "../base/warning.ts";
 import {
   type CallTemplate,
   isTest,
+  type KnownTask,
   TEMPLATE_FIELDS,
   toMatcher,
   toPlan,
   type Wanted,
 } from "../call/call_query.ts";
-import type { CallRecord, TaskAddress } from "../call/call_record.ts";
+import type { CallRecord } from "../call/call_record.ts";
 import { ask, Condition } from "../call/condition.ts";
 import type { Stores } from "../store/stores.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
@@ -49,7 +50,7 @@ export interface QueryTemplate extends CallTemplate {
 /** Which calls are meant: those of a task, what they have in common, or a function that tells. */
 export type RecordQuery =
   | QueryTemplate
-  | { readonly address: TaskAddress }
+  | KnownTask
   | ((record: CallRecord) => boolean);
 
 const FIELDS: OptionRules<QueryTemplate> = {

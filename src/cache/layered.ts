@@ -4,10 +4,14 @@ import {
   type OptionRule,
   type OptionRules,
   showOption,
+  withFunctions,
 } from "../base/check_options.ts";
+import type { CallQuery } from "../call/call_query.ts";
 import { LAYERED, mixStores } from "../store/layered_stores.ts";
+import { type OwnStores, toStores } from "../store/own_stores.ts";
 import type { LayersDescription } from "../store/stores.ts";
 import { Cache, checkCache, isCache } from "./cache.ts";
+import { filterStores, refreshStores } from "../store/views.ts";
 import { limitStores } from "../store/limited/limited_stores.ts";
 import type { LimitOptions } from "../store/limited/limits.ts";
 
@@ -127,6 +131,124 @@ export function mix({ values, calls }: { values: Cache; calls: Cache }): Cache {
   // Another copy of Quiver may have made them.
   return new Cache(mixStores(values.stores, calls.stores));
 }
+
+/**
+ * Shows some of the calls of a cache: those of a task, of a version, with a tag… It is a live view, which
+ * sees what the cache learns and forgets; what it does not show is a miss, and runs. Nothing is remembered
+ * in it.
+ *
+ * @param cache The cache; it stays the caller's to close.
+ * @param query Which calls are shown: a task, what they have in common, or a function that tells.
+ * @returns A cache that is read-only; it travels to workers if the cache does and the query is no
+ * function and has none inside.
+ * @throws {TypeError} When it is no cache, or the query has an unknown field.
+ *
+ * @example Trust only what was computed on Friday
+ * ```ts
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { filtered, query } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const half = task(import.meta, (n: number) => n / 2, { name: "half" });
+ * const cache = createMemoryCache();
+ * await cacheScope({ cache, tags: { run: "Thursday" } }, () => half(8));
+ * await cacheScope({ cache, tags: { run: "Friday" } }, () => half(6));
+ *
+ * const friday = filtered(cache, { tags: { run: "Friday" } });
+ * assertEquals(await query(friday).count(), 1);
+ * await cacheScope({ cache: friday }, async () => {
+ *   assertEquals([await half.contains(6), await half.contains(8)], [true, false]);
+ * });
+ * ```
+ */
+export function filtered(cache: Cache, query: CallQuery): Cache {
+  checkCache(cache, "filter calls as the first argument");
+  return new Cache(filterStores(cache.stores, query));
+}
+
+/**
+ * Has everything computed anew: of the calls that the cache knows only those count that have begun since
+ * the view was made. What is computed replaces what was known, also that of nested calls, here and on
+ * workers; each call runs once.
+ *
+ * @param cache The cache; it stays the caller's to close.
+ * @returns A cache that stores into it; it travels to workers if the cache does.
+ * @throws {TypeError} When it is no cache.
+ *
+ * @example Ask again what may have changed outside
+ * ```ts
+ * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { refreshing } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let price = 1;
+ * const ask = task(import.meta, (share: string) => `${share}: ${price}`, { name: "ask" });
+ * const cache = createMemoryCache();
+ * await cacheScope({ cache }, () => ask("ACME"));
+ * price = 2;
+ * await cacheScope({ cache: refreshing(cache) }, () => Promise.all([ask("ACME"), ask("ACME")]));
+ * assertEquals(await cacheScope({ cache }, () => ask("ACME")), "ACME: 2");
+ * ```
+ */
+export function refreshing(cache: Cache): Cache {
+  checkCache(cache, "refresh calls as the first argument");
+  // What has begun in this millisecond may have begun before.
+  return new Cache(refreshStores(cache.stores, Date.now() + 1));
+}
+
+/**
+ * Makes a cache that keeps its data where you say: in a database, on a server, behind an interface that
+ * your company has. Values come as bytes under digests, and are checked when they come back: what was
+ * lost, mixed up or damaged is a miss, and computed again. What the stores throw is a fault of the cache:
+ * warned of once, while calls run.
+ *
+ * Calls that run on workers are remembered from here, as with a cache in memory, and share their work
+ * with those of this isolate only. `gc()` cannot drop values, as it does not know of them.
+ *
+ * Check stores of your own with `checkStores()` of `@quiver/quiver/testing`.
+ *
+ * @param stores Where values and records are kept; they stay the caller's to close.
+ * @returns The cache.
+ * @throws {TypeError} When a method is missing.
+ *
+ * @example A cache in two Maps
+ * ```ts
+ * import { cacheScope, task } from "@quiver/quiver";
+ * import { type CallRecord, createCache } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = new Map<string, Uint8Array>();
+ * const records = new Map<string, CallRecord>();
+ * const cache = createCache({
+ *   values: {
+ *     get: (digest) => bytes.get(digest),
+ *     put: (digest, value) => void bytes.set(digest, value),
+ *   },
+ *   calls: {
+ *     get: (key) => records.get(key),
+ *     put: (record) => void records.set(record.key, record),
+ *     delete: (key) => records.delete(key),
+ *     records: () => [...records.values()],
+ *   },
+ * });
+ * const half = task(import.meta, (n: number) => n / 2, { name: "half" });
+ * await cacheScope({ cache }, () => half(8));
+ * assertEquals([await cacheScope({ cache }, () => half.load(8)), records.size], [4, 1]);
+ * ```
+ */
+export function createCache(stores: OwnStores): Cache {
+  for (const [name, { allows, says }] of Object.entries(STORE_RULES)) {
+    const store: unknown = Object(stores)[name];
+    if (!allows(store)) throw new TypeError(`Cannot create a cache${says(name, store)}`);
+  }
+  return new Cache(toStores(stores));
+}
+
+/** What stores of one's own must be able to do. */
+const STORE_RULES: OptionRules<OwnStores> = {
+  values: withFunctions(["get", "put"]),
+  calls: withFunctions(["get", "put", "delete", "records"]),
+};
 
 function combine(type: LayersDescription["type"], caches: readonly Cache[]): Cache {
   for (const cache of caches) {

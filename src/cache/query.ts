@@ -1,8 +1,8 @@
 import { BOOLEAN, checkIsOptions, checkOptions, FUNCTION } from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, toSafeWarning } from "../base/warning.ts";
-import type { CallTemplate } from "../call/call_query.ts";
-import type { CallRecord, TaskAddress } from "../call/call_record.ts";
+import type { CallTemplate, KnownTask } from "../call/call_query.ts";
+import type { CallRecord } from "../call/call_record.ts";
 import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
 import { type Cache, checkCache } from "./cache.ts";
 import type { QueryTemplate, RecordQuery } from "./find_calls.ts";
@@ -18,7 +18,7 @@ export interface SelectionSource {
   /** Counts them without reading them, where the cache can do that. */
   readonly count?: () => Promise<number | undefined>;
   /** What they have in common, where that is all: then it tells of calls that run now, too. */
-  readonly whole?: CallTemplate | { readonly address: TaskAddress } | undefined;
+  readonly whole?: CallTemplate | KnownTask | undefined;
 }
 
 /**

@@ -7,8 +7,20 @@ import {
   type OptionRules,
   TEXT,
 } from "../base/check_options.ts";
-import type { CallRecord, Json, TaskAddress } from "./call_record.ts";
+import type { CallRecord, Json, RecordedTask, TaskAddress } from "./call_record.ts";
 import { ask, Condition, type ConditionData } from "./condition.ts";
+
+/** A task as templates know it. */
+export interface KnownTask {
+  /** How a worker finds it. */
+  readonly address: TaskAddress;
+  /**
+   * What records know it by.
+   *
+   * @default {its address}
+   */
+  readonly identity?: RecordedTask;
+}
 
 /**
  * What a value of a record is to be: equal to another, the order of fields left out; as
@@ -21,8 +33,8 @@ export type Wanted<T> = T | Condition | ((value: T) => boolean);
 /** What records of calls are to have in common; fields that are not given do not count. */
 export interface CallTemplate {
   /** The task, or its name in any module. */
-  task?: string | { readonly address: TaskAddress };
-  /** The URL of the task's module. */
+  task?: string | KnownTask;
+  /** What the task's module is known by, as records have it. */
   module?: string;
   /** The version that the task was given; `1` and `"1"` are two. */
   version?: string | number;
@@ -43,7 +55,7 @@ export interface CallTemplate {
 /** Which calls are meant: those of a task, what they have in common, or a function that tells. */
 export type CallQuery =
   | CallTemplate
-  | { readonly address: TaskAddress }
+  | KnownTask
   | ((record: CallRecord) => boolean);
 
 const TIME = ofKind(
@@ -123,14 +135,18 @@ export type TaskFields = Pick<CallRecord, "module" | "task" | "version">;
 function toTaskTest(template: CallTemplate): ((fields: TaskFields) => boolean) | undefined {
   const { task, module, version } = template;
   if (task === undefined && module === undefined && version === undefined) return undefined;
-  const { name, module: own } = typeof task === "object" || typeof task === "function"
-    ? task.address
-    : { name: task, module: undefined };
+  const wanted: { readonly task?: string | undefined; readonly module?: string } =
+    typeof task === "string" || task === undefined ? { task } : identityOf(task);
   return (fields) =>
-    (name === undefined || fields.task === name) &&
-    (own === undefined || fields.module === own) &&
+    (wanted.task === undefined || fields.task === wanted.task) &&
+    (wanted.module === undefined || fields.module === wanted.module) &&
     (module === undefined || fields.module === module) &&
     (version === undefined || fields.version === version);
+}
+
+function identityOf(task: KnownTask): { readonly task: string; readonly module?: string } {
+  const { address, identity = { module: address.module, task: address.name } } = task;
+  return identity;
 }
 
 /** Something that the JSON of a record is to say, as data. */

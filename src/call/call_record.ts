@@ -9,9 +9,12 @@ export interface CallRecord {
   readonly key: Digest;
   /** Which rules made the key. */
   readonly scheme: number;
-  /** The URL of the task's module. */
+  /**
+   * What the task's module is known by: the name of its project and its path in it; where the project has
+   * no name, its URL; what comes before the last slash of the task's option `id`, if it has one.
+   */
   readonly module: string;
-  /** The task's name in its module. */
+  /** The task's name in its module, or what comes after the last slash of its `id`. */
   readonly task: string;
   /** The version that the task was given. */
   readonly version?: string | number;
@@ -74,6 +77,9 @@ export type ReadRecord = NonNullable<CallRecord["reads"]>[number];
 
 /** The position of a parameter that does not count. */
 export type IgnoredPosition = NonNullable<CallRecord["ignored"]>[number];
+
+/** What keys and records know a task by, wherever its project lies: the fields of its records. */
+export type RecordedTask = Pick<CallRecord, "module" | "task">;
 
 /** How a worker finds a task: import the module, then ask for the name. */
 export interface TaskAddress {

@@ -11,7 +11,12 @@ export type ConditionData =
  * What a value of a record has to be like, other than equal to another; made by {@linkcode where}.
  */
 export class Condition {
-  readonly #matches: (value: unknown) => boolean;
+  /**
+   * Tells whether a value is like that; `undefined` stands for one that is not there.
+   *
+   * An own function: structured clone refuses it, where it would make another object of a condition.
+   */
+  readonly matches: (value: unknown) => boolean;
   readonly #data: ConditionData | undefined;
 
   /**
@@ -22,7 +27,7 @@ export class Condition {
    * @internal
    */
   constructor(matches: (value: unknown) => boolean, data?: ConditionData) {
-    this.#matches = matches;
+    this.matches = matches;
     this.#data = data;
   }
 
@@ -33,15 +38,6 @@ export class Condition {
    */
   get data(): ConditionData | undefined {
     return this.#data;
-  }
-
-  /**
-   * Tells whether a value is like that.
-   *
-   * @param value The value; `undefined` where there is none.
-   */
-  matches(value: unknown): boolean {
-    return this.#matches(value);
   }
 }
 

@@ -67,33 +67,62 @@ export async function wait<F extends PromiseLike<unknown>>(
   options: WaitOptions = {},
 ): Promise<{ readonly done: Set<F>; readonly pending: Set<F> }> {
   checkOptions("wait", options, WAIT_RULES);
-  const { until = "all" } = options;
-  const waiting = new Waiting(collectFutures(futures, "wait"), until);
-  return await waiting.end(options);
+  return await FutureSet.of(futures).wait(options);
 }
 
-/** A wait under way. */
-class Waiting<F extends PromiseLike<unknown>> implements SettleListener {
-  readonly #pending: Set<F>;
-  readonly #done = new Set<F>();
-  readonly #until: NonNullable<WaitOptions["until"]>;
-  readonly #enough = Promise.withResolvers<void>();
+/**
+ * For so many ticks after a wait has returned, a wait for the others goes on with what it had: whoever
+ * waits in a loop does so at once, and subscribes to each future once, and not in each round.
+ */
+const REST_TICKS = 32;
 
-  constructor(pending: Set<F>, until: NonNullable<WaitOptions["until"]>) {
+/** Futures that are waited for, once or several times in a row. */
+class FutureSet<F extends PromiseLike<unknown>> implements SettleListener {
+  /** Those of the last wait, while another may go on with them. */
+  static #resting: FutureSet<PromiseLike<unknown>> | undefined;
+
+  /** In the order in which they were given. */
+  readonly #pending: Set<F>;
+  /** Those of them that have settled since the last wait. */
+  #settled: F[] = [];
+  /** Whether one of those has failed. */
+  #failed = false;
+  #subscribed = false;
+  #until: NonNullable<WaitOptions["until"]> = "all";
+  #enough = Promise.withResolvers<void>();
+  #ticksLeft = 0;
+  readonly #tick = (): void => {
+    if (FutureSet.#resting !== this) this.#ticksLeft = 0;
+    else if (--this.#ticksLeft === 0) this.#leave();
+    if (this.#ticksLeft > 0) queueMicrotask(this.#tick);
+  };
+
+  constructor(pending: Set<F>) {
     this.#pending = pending;
-    this.#until = until;
+  }
+
+  /**
+   * Collects futures.
+   *
+   * @throws {TypeError} When one of them is none.
+   */
+  static of<F extends PromiseLike<unknown>>(futures: Iterable<F>): FutureSet<F> {
+    const resting = FutureSet.#resting;
+    FutureSet.#resting = undefined;
+    // Its futures are those that were given.
+    if (resting !== undefined) {
+      if (resting.#consistsOf(futures)) return resting as FutureSet<F>;
+      resting.#leave();
+    }
+    return new FutureSet(collectFutures(futures, "wait"));
   }
 
   settled({ status }: PromiseSettledResult<unknown>, source: PromiseLike<unknown>): void {
     // It is one of those that this listens to.
     const future = source as F;
-    this.#pending.delete(future);
-    this.#done.add(future);
-    const failed = status === "rejected" && !isCancelled(future);
-    const until = this.#until;
-    if (this.#pending.size === 0 || until === "first" || until === "firstError" && failed) {
-      this.#enough.resolve();
-    }
+    this.#settled.push(future);
+    this.#failed ||= status === "rejected" && !isCancelled(future);
+    this.#check();
   }
 
   /**
@@ -102,19 +131,65 @@ class Waiting<F extends PromiseLike<unknown>> implements SettleListener {
    * @returns The futures as they are then.
    * @throws The signal's reason.
    */
-  async end(limits: WaitLimits): Promise<{ readonly done: Set<F>; readonly pending: Set<F> }> {
-    const pending = this.#pending;
-    const { promise, resolve, reject } = this.#enough;
-    using _limits = watchLimits(limits, { timedOut: resolve, aborted: reject });
-    if (pending.size === 0) resolve();
-    for (const future of pending) settlingOf(future).subscribe(this);
+  async wait(options: WaitOptions): Promise<{ readonly done: Set<F>; readonly pending: Set<F> }> {
+    const { until = "all" } = options;
+    this.#until = until;
+    const { promise, resolve, reject } = this.#enough = Promise.withResolvers();
+    using _limits = watchLimits(options, { timedOut: resolve, aborted: reject });
+    this.#subscribe();
+    this.#check();
     try {
       await promise;
-    } finally {
-      // What is returned is a state, and does not change any more.
-      for (const future of pending) settlingOf(future).unsubscribe(this);
+    } catch (reason) {
+      this.#leave();
+      throw reason;
     }
-    return { done: this.#done, pending };
+    const done = new Set(this.#settled);
+    for (const future of done) this.#pending.delete(future);
+    this.#settled = [];
+    this.#failed = false;
+    this.#rest();
+    // What is returned is a state, and does not change any more.
+    return { done, pending: new Set(this.#pending) };
+  }
+
+  #check(): void {
+    const { length } = this.#settled;
+    const until = this.#until;
+    if (
+      length === this.#pending.size || until === "first" && length > 0 ||
+      until === "firstError" && this.#failed
+    ) this.#enough.resolve();
+  }
+
+  #subscribe(): void {
+    if (this.#subscribed) return;
+    this.#subscribed = true;
+    for (const future of this.#pending) settlingOf(future).subscribe(this);
+  }
+
+  #leave(): void {
+    if (FutureSet.#resting === this) FutureSet.#resting = undefined;
+    for (const future of this.#pending) settlingOf(future).unsubscribe(this);
+  }
+
+  #rest(): void {
+    const resting = FutureSet.#resting;
+    if (resting !== undefined) resting.#leave();
+    if (this.#pending.size === 0) return;
+    FutureSet.#resting = this;
+    if (this.#ticksLeft === 0) queueMicrotask(this.#tick);
+    this.#ticksLeft = REST_TICKS;
+  }
+
+  /** Whether futures are these, in this order. */
+  #consistsOf(futures: Iterable<PromiseLike<unknown>>): boolean {
+    if (futures instanceof Set) {
+      if (futures.size !== this.#pending.size) return false;
+    } else if (!Array.isArray(futures) || futures.length !== this.#pending.size) return false;
+    const own = this.#pending.values();
+    for (const future of futures) if (own.next().value !== future) return false;
+    return true;
   }
 }
 

@@ -348,7 +348,9 @@ class StackFeed implements CallFeed {
       yield* toReset(await this.#readAll());
       return;
     }
-    for (const key of new Set(changes.map(keyOf).filter((key) => key !== undefined))) {
+    // A call that was forgotten and stored again is as new as its last change.
+    const keys = new Set(changes.toReversed().map(keyOf).filter((key) => key !== undefined));
+    for (const key of [...keys].reverse()) {
       const record = await findIn(this.#layers, key);
       yield record === undefined ? { type: "delete", key } : { type: "put", record };
     }

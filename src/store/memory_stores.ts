@@ -109,7 +109,7 @@ class MemoryCalls implements CallStore {
     if (lease?.revoked) return false;
     // A record is data that JSON carries.
     const [copy] = capture([record], { large: (buffer) => buffer }).values;
-    const own = freeze(copy as CallRecord);
+    const own = freezeData(copy as CallRecord);
     // A key that is put again comes last.
     this.#records.delete(own.key);
     this.#records.set(own.key, own);
@@ -173,10 +173,17 @@ class MemoryFeed implements CallFeed {
   }
 }
 
-/** Whoever gets a record must not change what is stored; a copy for each would slow down hits. */
-function freeze<T extends object>(value: T): T {
+/**
+ * Freezes data at any depth: whoever gets a record must not change what is stored, and a copy for each
+ * would slow down hits.
+ *
+ * @typeParam T What kind of data.
+ * @param value The data.
+ * @returns The same.
+ */
+export function freezeData<T extends object>(value: T): T {
   for (const item of Object.values(value)) {
-    if (typeof item === "object" && item !== null) freeze(item);
+    if (typeof item === "object" && item !== null) freezeData(item);
   }
   return Object.freeze(value);
 }

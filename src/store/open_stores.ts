@@ -127,11 +127,19 @@ async function openInto(
     }
     case "limited":
       return limitStores(await open(description.stores), description.limits);
+    case "filtered":
+      return (await loadViews()).filterStores(await open(description.stores), description.query);
+    case "refreshing":
+      return (await loadViews()).refreshStores(await open(description.stores), description.since);
     case "mixed":
       return mixStores(await open(description.values), await open(description.calls));
     default:
       return LAYERED[description.type](await Array.fromAsync(description.layers, open));
   }
+}
+
+function loadViews(): Promise<typeof import("./views.ts")> {
+  return importLater<typeof import("./views.ts")>("views");
 }
 
 function openFiles<F extends DiskStorage>(

@@ -1,6 +1,7 @@
 import { endOf } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { KEY_SCHEME } from "../call/call_key.ts";
+import { toPortableModule } from "../call/projects.ts";
 import { findKeyOf, toIdentity } from "../call/record_key.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
 import type { Digest } from "../value/value.ts";
@@ -46,7 +47,8 @@ export async function rekeyStores(
   let [unchanged, unknown] = [0, 0];
   // All are known before the first is written: two may change their keys with each other.
   for await (const from of stores.calls.records()) {
-    const to = await rekey(stores, from, change(from));
+    // The project of a module may have a name by now.
+    const to = await rekey(stores, from, { ...toPortable(from), ...change(from) });
     if (to === undefined) unknown++;
     else if (to.key === from.key) unchanged++;
     else moves.push({ from, to });
@@ -60,6 +62,11 @@ export async function rekeyStores(
   }
   for (const { from } of moves) if (!written.has(from.key)) await forgetOld(stores, from);
   return { moved: moves.length, unchanged, unknown };
+}
+
+function toPortable({ module }: CallRecord): IdentityChange {
+  // Anybody may have written the record.
+  return { module: typeof module === "string" ? toPortableModule(module) : module };
 }
 
 /** What became of calls that were to hold for other code. */

@@ -1,3 +1,4 @@
+import type { CallTemplate } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { BagOptions, CacheFilesOptions, StorageStatistics } from "../disk/disk_storage.ts";
 import type {
@@ -102,6 +103,25 @@ export interface LayersDescription {
   readonly layers: readonly StoreDescription[];
 }
 
+/** How to open stores that show a part of the calls of others. */
+export type ViewDescription =
+  | {
+    /** Those that a query finds. */
+    readonly type: "filtered";
+    /** The query, which has no functions. */
+    readonly query: CallTemplate;
+    /** What is shown. */
+    readonly stores: StoreDescription;
+  }
+  | {
+    /** Those that were computed since then. */
+    readonly type: "refreshing";
+    /** Since when, in milliseconds since 1970. */
+    readonly since: number;
+    /** What is shown. */
+    readonly stores: StoreDescription;
+  };
+
 /** How another isolate or process opens the same stores. */
 export type StoreDescription =
   | BagDescription
@@ -110,7 +130,8 @@ export type StoreDescription =
   | SignedDescription
   | LimitedDescription
   | MixedDescription
-  | LayersDescription;
+  | LayersDescription
+  | ViewDescription;
 
 /** Everything a cache stands on. */
 export interface Stores {
@@ -185,7 +206,7 @@ export interface Description {
  */
 export function withoutKeys(description: StoreDescription): StoreDescription {
   if (description.type === "signed") return withoutKeys(description.stores);
-  if (description.type === "limited") {
+  if ("stores" in description) {
     return { ...description, stores: withoutKeys(description.stores) };
   }
   if ("layers" in description) {
@@ -202,9 +223,7 @@ export function withoutKeys(description: StoreDescription): StoreDescription {
  * @returns The path, or the paths of values and calls.
  */
 export function toPaths(description: StoreDescription): string {
-  if (description.type === "signed" || description.type === "limited") {
-    return toPaths(description.stores);
-  }
+  if ("stores" in description) return toPaths(description.stores);
   if ("layers" in description) return description.layers.map(toPaths).join(`", "`);
   if (description.type !== "mixed") return description.path;
   return `${toPaths(description.values)}" with "${toPaths(description.calls)}`;

@@ -4,6 +4,7 @@ import { IndigestibleError, WorkerInitError } from "../base/errors.ts";
 import { importLater, LateModule, outside } from "../base/lazy_import.ts";
 import type { CallKeys, KeyedCall, KeyedRead, TaskIdentity } from "../call/call_key.ts";
 import type { TaskAddress } from "../call/call_record.ts";
+import { toPortableModule } from "../call/projects.ts";
 import type { CodeParts } from "../call/code/code_parts.ts";
 import type { FunctionProfile, ParsedFunction } from "../call/function_profile.ts";
 import type { Scope } from "../scope/scope.ts";
@@ -18,6 +19,8 @@ import type { Digest, EncodedPart } from "../value/value.ts";
  * anew; two different functions of one name at once would run the wrong one on a worker.
  */
 const TASKS = sharedByCopies("tasks", () => new Map<string, Map<string, TaskDefinition>>());
+/** Those that keys and records could take for one another, by the names of tasks and of their files. */
+const NAMESAKES = sharedByCopies("namesakes", () => new Map<string, TaskDefinition[]>());
 const DEFINITIONS = sharedByCopies("definitions", () => new WeakMap<object, TaskDefinition>());
 
 /** The scopes that bound tasks are frozen with. */
@@ -28,20 +31,55 @@ const SCOPES = sharedByCopies("scopes of bound tasks", () => new WeakMap<object,
  *
  * @param task The callable that users hold.
  * @param definition What the task is made of.
- * @throws {TypeError} When its module has another task of that name already.
+ * @throws {TypeError} When its module, which is not a REPL, has another task of that name already, or keys and records would
+ * know another task by the same.
  */
 export function registerTask(task: object, definition: TaskDefinition): void {
   const { module, name } = definition.address;
   const tasks = TASKS.get(module) ?? new Map<string, TaskDefinition>();
   TASKS.set(module, tasks);
+  if (definition.isOfRepl) tasks.delete(name);
   if (tasks.has(name)) {
     throw new TypeError(
       `Cannot define task "${name}": "${module}" has a task of that name already; ` +
         "give one of them another name with the option `name`",
     );
   }
+  const namesakes = (NAMESAKES.get(definition.namesake) ?? []).filter((other) =>
+    other.address.module !== module || other.name !== name
+  );
+  for (const other of namesakes) refuseShared(definition, other);
+  NAMESAKES.set(definition.namesake, [...namesakes, definition]);
   tasks.set(name, definition);
   DEFINITIONS.set(task, definition);
+}
+
+/** What is known of the calls of one task must not be taken for what is known of those of another. */
+function refuseShared(
+  { address: { module, name }, knownAs }: TaskDefinition,
+  { address: other, knownAs: taken }: TaskDefinition,
+): void {
+  if (taken.module !== knownAs.module || taken.name !== knownAs.name) return;
+  // A file that is loaded by two URLs, through a link, say, has one task.
+  if (other.name === name && isSameFile(module, other.module)) return;
+  throw new TypeError(
+    `Cannot define task "${name}" of "${module}": keys and records know "${other.name}" of ` +
+      `"${other.module}" as "${taken.name}" of "${taken.module}", too; give one of the projects ` +
+      "another name, or one of the tasks the option `id`",
+  );
+}
+
+function isSameFile(...urls: readonly string[]): boolean {
+  try {
+    const paths = urls.map((url) => new URL(url)).map((path) => {
+      const { state } = Deno.permissions.querySync({ name: "read", path });
+      return state === "granted" ? Deno.realPathSync(path) : path.href;
+    });
+    return new Set(paths).size === 1;
+  } catch {
+    // One of them is no file.
+    return false;
+  }
 }
 
 /**
@@ -128,6 +166,7 @@ export function taskModules(): string[] {
  * @throws {WorkerInitError} When the module cannot be imported or does not define the task.
  */
 export async function importTask({ module, name }: TaskAddress): Promise<TaskDefinition> {
+  if (isOfRepl(module)) throw new WorkerInitError(refuseRepl(name));
   try {
     await outside(() => import(module));
   } catch (cause) {
@@ -143,6 +182,17 @@ export async function importTask({ module, name }: TaskAddress): Promise<TaskDef
     );
   }
   return task;
+}
+
+/** Whether a task is defined where modules are typed line by line, and never imported. */
+function isOfRepl(module: string): boolean {
+  return module.startsWith("repl:");
+}
+
+/** Says why a task cannot go elsewhere. */
+export function refuseRepl(name: string): string {
+  return `Cannot send task "${name}" to a worker: it was defined in a REPL or notebook, which no ` +
+    "worker can import; define it in a module by `task(import.meta, fn)`, and import that";
 }
 
 // Loaded with the first key: a worker that remembers nothing makes none.
@@ -167,6 +217,12 @@ const RULES: OptionRules<TaskOptions> = {
   name: {
     allows: (value) => typeof value === "string",
     says: (_, value) => `: the option \`name\` is a string, not ${toKind(value)}`,
+  },
+  id: {
+    allows: (value) => typeof value === "string" && value.split("/").every((part) => part !== ""),
+    says: (_, value) =>
+      ": the option `id` is a text of one or more parts with a slash between them, such as " +
+      `"ising/simulate", not ${typeof value === "string" ? JSON.stringify(value) : toKind(value)}`,
   },
   version: {
     allows: (value) => typeof value === "string" || Number.isFinite(value),
@@ -217,6 +273,7 @@ export class TaskDefinition {
   #checked = false;
   /** The digest of the code where another isolate has made it. */
   #adopted: Digest | undefined;
+  #knownAs: TaskAddress | undefined;
   #warnings: readonly string[] = [];
 
   /** Checks the options by name. */
@@ -229,9 +286,12 @@ export class TaskDefinition {
       throw new TypeError(`Cannot define a task: ${typeof fn} is not a function`);
     }
     checkOptions(`define task "${String(options?.name ?? fn.name)}"`, options, RULES);
-    const { name = fn.name, version, ignore = [], require = [], code = "reach" } = options;
+    const { id, version, ignore = [], require = [], code = "reach" } = options;
+    const own = id === undefined ? undefined : fromId(id);
+    const { name = nameInRepl(origin) ?? (fn.name || own?.name || "") } = options;
     const { inputs = [], env = [] } = options;
     this.address = toAddress(origin, name);
+    this.#knownAs = own;
     // Whoever calls the task was checked by the types of `Task`.
     this.fn = fn as (...args: unknown[]) => unknown;
     this.resolve = isImportMeta(origin) ? origin.resolve : undefined;
@@ -254,6 +314,26 @@ export class TaskDefinition {
   /** The task's name. */
   get name(): string {
     return this.address.name;
+  }
+
+  /** Whether it was defined in a REPL or notebook, so that it only runs here, and may be defined again. */
+  get isOfRepl(): boolean {
+    return isOfRepl(this.address.module);
+  }
+
+  /**
+   * What keys and records know the task by, wherever its project lies: looked for when it is first
+   * asked for, as it takes reading configurations.
+   */
+  get knownAs(): TaskAddress {
+    const { module, name } = this.address;
+    return this.#knownAs ??= { module: toPortableModule(module), name };
+  }
+
+  /** What two tasks have in common that could be known by the same; no file is read for it. */
+  get namesake(): string {
+    const { module, name } = this.#knownAs ?? this.address;
+    return `${module.slice(module.lastIndexOf("/") + 1)} ${name}`;
   }
 
   /** The function's parameters and code, once they were read. */
@@ -335,10 +415,12 @@ export class TaskDefinition {
     const { code = "reach" } = this.#options;
     if (code === "none") return undefined;
     if (code === "function") return { digest: profile.code, tasks: [] };
-    const { address, evaluatedAt, resolve } = this;
+    const { address, evaluatedAt, resolve, isOfRepl: loose } = this;
     try {
       const { codeParts } = await importLater<typeof import("../call/code/code_parts.ts")>("code");
-      const parts = await codeParts({ address, parsed, extent: code, evaluatedAt, resolve });
+      const parts = await codeParts({
+        ...{ address, parsed, extent: code, evaluatedAt, resolve, loose },
+      });
       this.#warnings = parts.warnings;
       return parts;
     } catch (error) {
@@ -393,17 +475,17 @@ export class TaskDefinition {
   #toIdentity(code: KeyedCode | undefined): TaskIdentity {
     const { version } = this.#options;
     return {
-      address: this.address,
+      address: this.knownAs,
       ...(version !== undefined && { version }),
       ...(code !== undefined && { code: code.digest }),
       ...(code?.parts !== undefined && { parts: code.parts }),
     };
   }
 
-  /** What stands for the task when it is an argument: its address, version and code. */
+  /** What stands for the task when it is an argument: what it is known as, version and code. */
   toDigestible(): unknown {
     const { version, code } = this.#options;
-    if (code === "none") return [this.address, version];
+    if (code === "none") return [this.knownAs, version];
     if (this.code === undefined) {
       throw new IndigestibleError(
         `Cannot digest task "${this.name}": its code was not read yet; ` +
@@ -411,7 +493,7 @@ export class TaskDefinition {
         this.name,
       );
     }
-    return [this.address, version, this.code];
+    return [this.knownAs, version, this.code];
   }
 }
 
@@ -487,6 +569,17 @@ export function toAddress(origin: ImportMeta | URL | string, name: string): Task
   return { module: url, name };
 }
 
+/** `repl:square` is the task `square`. */
+function nameInRepl(origin: ImportMeta | URL | string): string | undefined {
+  const text = isImportMeta(origin) ? "" : String(origin);
+  return isOfRepl(text) ? text.slice("repl:".length) : undefined;
+}
+
+function fromId(id: string): TaskAddress {
+  const end = id.lastIndexOf("/");
+  return { module: id.slice(0, Math.max(0, end)), name: id.slice(end + 1) };
+}
+
 /** Options of `task`. */
 export interface TaskOptions {
   /**
@@ -495,6 +588,15 @@ export interface TaskOptions {
    * @default {fn.name}
    */
   name?: string;
+  /**
+   * What keys and records know the task by, such as `"ising/simulate"`, instead of its module and name:
+   * its calls stay known when it moves to another file or project, or gets another name. What comes
+   * after the last slash stands for the name, and what is before for the module.
+   *
+   * @default {the name of the nearest `deno.json`, `jsr.json` or `package.json` that has one, the path of
+   * the module from there, and the task's name; without such, the URL of the module}
+   */
+  id?: string;
   /**
    * Part of the key, a text or a finite number: change it to have every call run again. `1` and
    * `"1"` differ.

@@ -6,7 +6,7 @@
 import { checkOptions, ofKind, type OptionRules } from "../base/check_options.ts";
 import type { Cache } from "../cache/cache.ts";
 import { explainCall, type Explanation } from "../cache/explain.ts";
-import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
+import type { ArgumentRecord, CallRecord, TaskAddress } from "../call/call_record.ts";
 import { endOf } from "../call/call_query.ts";
 import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import { acceptRecords } from "../store/rekey.ts";
@@ -26,7 +26,7 @@ export async function explainTask(
   args: readonly unknown[],
   made: KeyedCall | { readonly thrown: unknown },
 ): Promise<Explanation> {
-  const { module, name: task } = definition.address;
+  const { module, name: task } = definition.knownAs;
   if (!("thrown" in made)) {
     const call = { ...made, module, task };
     const valueOf = ({ position = 0 }: ArgumentRecord) =>
@@ -78,7 +78,7 @@ export async function acceptTask(
   cache: Cache | undefined,
   options: AcceptOptions,
 ): Promise<AcceptResult> {
-  const { name, address: { module } } = definition;
+  const { name, knownAs, address } = definition;
   checkOptions(`accept calls of "${name}"`, options, RULES);
   const { since, dryRun = false } = options;
   if (cache === undefined) {
@@ -96,13 +96,19 @@ export async function acceptTask(
   if (code === undefined) {
     throw new TypeError(`Cannot accept calls of "${name}": its code does not count`);
   }
+  const isOf = ({ task, module }: CallRecord, known: TaskAddress) =>
+    task === known.name && module === known.module;
   const older: CallRecord[] = [];
+  const moved: CallRecord[] = [];
   for await (const record of cache.records()) {
-    const isTask = record.task === name && record.module === module;
+    const isPresent = isOf(record, knownAs);
     const isSame = record.version === version &&
       String(record.ignored ?? []) === String(ignored ?? []);
-    if (!isTask || !isSame || record.code === undefined || record.code === code) continue;
-    if (endOf(record) >= limit) older.push(record);
+    if (!isSame || record.code === undefined || endOf(record) < limit) continue;
+    if (!isPresent && !isOf(record, address)) continue;
+    if (record.code !== code) older.push(record);
+    // Before keys followed projects, it was known by the URL of its module.
+    else if (!isPresent) moved.push(record);
   }
   // Without a limit it is the last edit that is meant.
   const newest = older.reduce<CallRecord | undefined>(
@@ -110,6 +116,9 @@ export async function acceptTask(
     undefined,
   );
   const meant = since === undefined ? older.filter((one) => one.code === newest?.code) : older;
-  const change = parts === undefined ? { code } : { code, parts };
-  return await acceptRecords(cache.stores, meant, change, dryRun);
+  const change = {
+    ...{ module: knownAs.module, task: knownAs.name, code },
+    ...(parts !== undefined && { parts }),
+  };
+  return await acceptRecords(cache.stores, [...moved, ...meant], change, dryRun);
 }

@@ -4,7 +4,7 @@ import { importLater } from "../base/lazy_import.ts";
 import { voidCache } from "../cache/cache.ts";
 import type { Explanation } from "../cache/explain.ts";
 import type { KeyedCall } from "../call/call_key.ts";
-import type { TaskAddress } from "../call/call_record.ts";
+import type { RecordedTask, TaskAddress } from "../call/call_record.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
   deriveScope,
@@ -68,6 +68,15 @@ export interface Task<A extends readonly unknown[], R> {
   (...args: DeferredArguments<A>): Future<R>;
   /** How a worker finds the task. */
   readonly address: TaskAddress;
+  /**
+   * What keys and records know the task by, wherever its project lies: the name of the project and the
+   * path of the module in it, or what the option `id` says. Without a project that has a name it is the
+   * URL of the module.
+   *
+   * Reading the names of projects requires `--allow-read` of the configurations around the module;
+   * without it they count as having none.
+   */
+  readonly identity: RecordedTask;
   /**
    * The key of a call, without making it.
    *
@@ -198,11 +207,13 @@ export interface BoundTask<A extends readonly unknown[], R> extends Task<A, R> {
  *
  * @typeParam A The function's parameters.
  * @typeParam R What the function returns.
- * @param origin `import.meta` of the module that defines the task, or its URL.
+ * @param origin `import.meta` of the module that defines the task, or its URL; in a REPL or notebook
+ * `"repl:"` and the task's name, which may be defined again.
  * @param fn The function, sync or async; what it returns must be data that structured clone carries.
  * @param options Name, version, and what counts for the key.
  * @returns The task.
- * @throws {TypeError} When an option is unknown, or the module has a task of that name already.
+ * @throws {TypeError} When an option is unknown, the module has a task of that name already, or another
+ * task has the same `id` or lies at the same place of a project of the same name.
  *
  * @example Define and call a task
  * ```ts
@@ -318,7 +329,15 @@ function createCallable(
   };
   const call = (...args: unknown[]) => answerCall(definition, args, scopeOf(), IN_THIS_ISOLATE);
   Object.defineProperty(call, "name", { value: definition.name });
-  return Object.assign(call, helpers);
+  const made = Object.assign(call, helpers);
+  const get = (): RecordedTask => {
+    const { module, name } = definition.knownAs;
+    return { module, task: name };
+  };
+  // It is looked for when it is asked for.
+  return Object.defineProperty(made, "identity", { get, enumerable: true }) as
+    & typeof made
+    & Pick<Task<[], void>, "identity">;
 }
 
 /** Where a key is all that is asked for, a call without one is an error: the one that says why. */

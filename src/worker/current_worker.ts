@@ -3,10 +3,13 @@
  *
  * @module
  */
+import type { ProjectTable } from "../call/projects.ts";
 
 // The worker's entry and the user's copy of Quiver may be two instances of this module: what they
 // share hangs on the global object.
 const KEY = Symbol.for("quiver.worker");
+/** Under which `call/projects.ts` keeps the projects that are known here. */
+const PROJECTS = Symbol.for("quiver.projects");
 
 /** The worker that this isolate is. */
 interface CurrentWorker {
@@ -80,6 +83,14 @@ export function adoptMainModule(mainModule: string): void {
     enumerable: true,
     writable: true,
   });
+}
+
+/**
+ * Has the projects of modules be those that the program has found: this worker may read less, and the
+ * keys of calls are the same everywhere. It comes before all that looks for some.
+ */
+export function adoptProjects(projects: ProjectTable): void {
+  Reflect.set(globalThis, PROJECTS, new Map(projects));
 }
 
 function setCurrent(worker: CurrentWorker): void {

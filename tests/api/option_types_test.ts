@@ -188,6 +188,7 @@ const TAKERS: {
     (options) => task(import.meta, () => 1, { name: "other", ...options }),
     {
       name: ["string"],
+      id: ["string"],
       version: ["string", "number"],
       code: ["choice"],
       ignore: ["strings"],

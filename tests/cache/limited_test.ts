@@ -1,7 +1,7 @@
 // end-to-end: limited caches, through tasks, handles, workers and processes
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { type Cache, cacheScope, createMemoryCache, Executor, openBag, task } from "@quiver/quiver";
-import { limited, type LimitOptions } from "@quiver/quiver/caches";
+import { limited, type LimitOptions, stack } from "@quiver/quiver/caches";
 import { fill, square } from "./testdata/limited_tasks.ts";
 
 const local = task(import.meta, (n: number) => n, { name: "limited local" });
@@ -147,6 +147,18 @@ Deno.test("limited() follows what others store and forget", () =>
     await call(second, [54]);
     assertEquals(await known(inner, [50, 51, 52, 53, 54]), [false, true, true, true, true]);
   }));
+
+Deno.test("limited() of a stack takes a call that others have forgotten and stored again for a new one", async () => {
+  const inner = stack(createMemoryCache(), createMemoryCache());
+  const cache = limited(inner, { maxItems: 3, policy: "fifo" });
+  await call(cache, [1, 2, 3]);
+  await inner.evict(await local.digest(1));
+  await call(inner, [4, 1]);
+  await call(cache, [5]);
+  assertEquals(await known(inner, [1, 2, 3, 4, 5]), [true, false, false, true, true]);
+  await call(cache, [6]);
+  assertEquals(await known(inner, [1, 4, 5, 6]), [true, false, true, true]);
+});
 
 Deno.test("limited() of a bag holds on workers, and its description says so", async () => {
   await withBag(async (bag) => {

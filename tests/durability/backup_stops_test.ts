@@ -126,7 +126,7 @@ function isFault(error: unknown): boolean {
     error instanceof SuppressedError && isFault(error.error) && isFault(error.suppressed);
 }
 
-for (const story of STORIES) {
+for (const [i, story] of STORIES.entries()) {
   for (const fault of ["stop", "error", "short"] as const satisfies readonly Fault[]) {
     Deno.test(`Bag.backup() leaves a whole bag or none whatever step has this: ${fault}; ${story.name}`, async () => {
       using directory = new TemporaryDirectory();
@@ -134,7 +134,9 @@ for (const story of STORIES) {
       await prepare(story, `${path}/bag`, `${path}/template`);
       const { before, after, forgotten = [] } = story;
       const kept = before?.filter((n) => !forgotten.includes(n));
-      for (let at = 0;; at += fault === "stop" ? 1 : 3) {
+      // What the stories have in common sees every step stop twice.
+      const stride = fault === "stop" ? 2 : 4;
+      for (let at = i % stride;; at += stride) {
         const target = `${path}/${at}`;
         if (before !== undefined) copyBag(`${path}/template`, target);
         // The bag is changed, too: it gets something that its backups know it by.
@@ -142,7 +144,7 @@ for (const story of STORIES) {
         copyBag(`${path}/bag`, root);
         const disk = new FaultyFileSystem(fault, at);
         try {
-          await backUp(root, target, disk, at % 2 === 0);
+          await backUp(root, target, disk, at % 4 < 2);
         } catch (error) {
           assert(isFault(error), error instanceof Error ? error.stack : String(error));
         }

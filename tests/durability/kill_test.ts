@@ -4,7 +4,7 @@ import { createLineStream } from "./testdata/text_lines.ts";
 import { cacheScope, openBag } from "@quiver/quiver";
 import { computeWave, wave } from "./testdata/wave.ts";
 
-const KILLS = 8;
+const KILLS = 4;
 
 Deno.test(`kill -9 of a sweep, ${KILLS} times, loses no acknowledged result`, async () => {
   const path = await Deno.makeTempDir();

@@ -50,14 +50,14 @@ export async function runKills(options: KillOptions): Promise<KillCounts> {
   return counts;
 }
 
-/** Lets one team after another work and die, until enough programs have. */
+/** Lets one team after another work and die, until each has and enough programs have. */
 async function runLane(
   { kills, directory, seed }: KillOptions,
   counts: KillCounts,
   teams: readonly Team[],
 ): Promise<void> {
   await using checker = new Checker();
-  for (let turn = 0; sum(counts.kills) < kills; turn++) {
+  for (let turn = 0; turn < teams.length || sum(counts.kills) < kills; turn++) {
     const team = teams[turn % teams.length] ?? teams[0];
     if (team === undefined) return;
     const round = Math.floor(turn / teams.length);

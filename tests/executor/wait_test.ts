@@ -77,6 +77,49 @@ Deno.test('wait({ until: "firstError" }) returns at an error, not at a cancellat
   assertEquals(names((await none).done), "02");
 });
 
+Deno.test("wait() in a loop gives each once, whatever is done with what it returned", async () => {
+  const settling = () => Array.from({ length: 12 }, () => Promise.withResolvers<number>());
+  const ways: readonly ((pending: Set<Promise<number>>) => Iterable<Promise<number>>)[] = [
+    (pending) => pending,
+    (pending) => [...pending],
+    (pending) => [...pending].reverse(),
+    (pending) => (pending.delete([...pending][1] ?? never), pending.add(never)),
+    (pending) => pending.values(),
+  ];
+  const never = new Promise<number>(() => {});
+  for (const [way, again] of ways.entries()) {
+    for (const until of ["first", "firstError"] as const) {
+      const [all, others] = [settling(), settling()];
+      const promises = all.map(({ promise }) => promise);
+      for (const promise of promises) promise.catch(() => {});
+      let pending = new Set(promises);
+      let beside = new Set(others.map(({ promise }) => promise));
+      const taken: Promise<number>[] = [];
+      for (const [n, { resolve, reject }] of all.entries()) {
+        const state = new Set(pending);
+        const given = pending;
+        if (n % 3 === 2) await Promise.all(Array.from({ length: 40 }, () => undefined));
+        const waiting = wait(again(pending), { until, timeout: 5 });
+        const unchanged = new Set(given);
+        if (until === "first") resolve(n);
+        else reject(new Error(`${n}`));
+        const other = wait(beside, { until: "first" });
+        others[n]?.resolve(n);
+        const result = await waiting;
+        ({ pending: beside } = await other);
+        assertEquals([...given], [...unchanged], `${way}: what was returned has changed`);
+        pending = result.pending;
+        taken.push(...result.done);
+        assertEquals(new Set([...result.done].filter((one) => pending.has(one))), new Set());
+        if (way < 3) assertEquals(result.done.size + pending.size, state.size);
+      }
+      if (way < 3) assertEquals([pending.size, new Set(taken)], [0, new Set(promises)]);
+      assertEquals(taken.length, new Set(taken).size);
+      assertEquals(beside.size, 0);
+    }
+  }
+});
+
 Deno.test("wait() returns the state of its timeout, which no longer changes", async () => {
   const [a, b] = createAll(2) as [Controlled, Controlled];
   a.resolve(1);

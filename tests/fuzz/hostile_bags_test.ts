@@ -1,7 +1,8 @@
 // end-to-end: bags in which one thing is other than any writer makes it, though checksums are right
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
-import { HOSTILE, type HostileBag } from "./hostile_bags.ts";
+import type { HostileBag } from "./hostile/hostile_bag.ts";
+import { HOSTILE } from "./hostile_bags.ts";
 import { surviveAll } from "./survive.ts";
 
 /** So many of each kind; `deno task fuzz` takes all. */

@@ -4,7 +4,10 @@ import { closeSync, openSync } from "node:fs";
 import {
   AnswerReader,
   AnswerWriter,
+  fromBatch,
   fromBytes,
+  type ProcessFrame,
+  toBatch,
   toBytes,
 } from "../../src/worker/process/answer_pipe.ts";
 import { PieceReader, toPieces } from "../../src/worker/process/pieces.ts";
@@ -86,4 +89,27 @@ Deno.test("Worker.run() takes and gives what is longer than a piece", async () =
   assertEquals([n, back.length], [1, samples.length]);
   assert(back.every((sample, at) => sample === samples[at]));
   assertEquals(valueOf(await last), "behind");
+});
+
+Deno.test("toBatch() names a task once for the calls in a row that are of it", () => {
+  const [module, other] = ["file:///a/long/path/tasks.ts", "file:///other.ts"];
+  const batch: ProcessFrame[] = [
+    { name: "w", mainModule: module, script: "" },
+    [0, module, "same", [1]],
+    [1, module, "same", [[1, 2]]],
+    [2, "abort", "why"],
+    [3, module, "same", []],
+    [4, module, "other", [1]],
+    [5, module, "other", [2], { tags: {} }],
+    [6, module, "other", [3], undefined, true],
+    [7, module, "other", [4]],
+    [8, other, "other", [5]],
+    [9, module, "same", [6]],
+    "close",
+  ];
+  assertEquals(fromBatch(toBatch(batch)), batch);
+  const calls = Array.from({ length: 64 }, (_, n): ProcessFrame => [n, module, "same", [n]]);
+  assertEquals(fromBatch(toBatch(calls)), calls);
+  const names = new TextDecoder("latin1").decode(toBatch(calls)).split(module).length - 1;
+  assertEquals(names, 1);
 });

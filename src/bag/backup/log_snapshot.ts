@@ -61,6 +61,7 @@ export class LogSnapshot implements Disposable {
       using moved = isAlone(copy) ? fileSystem.open(layout.callLog, { append: true }) : undefined;
       // A table that knows keys which are nowhere any more would look as if the log had been cut.
       removeIfThere(fileSystem, layout.callIndex);
+      fileSystem.syncDirectory(layout.root);
       await copier.replace(this.#file, length, layout.callLog);
       if (moved !== undefined) writeAll(fileSystem, moved, MOVED);
     }

@@ -65,11 +65,12 @@ export async function rewriteCalls(editor: BagEditor): Promise<void> {
   copyLines(fileSystem, old, { lines: missing, headers }, file);
   copyRest(fileSystem, old, end, size, file);
   fileSystem.sync(file);
+  // A table that knows keys which are nowhere any more would look as if the log had been cut. The switch
+  // syncs the directory: it is gone before, whatever becomes of the names.
+  removeIfThere(fileSystem, layout.callIndex);
   editor.switch({ logGeneration: between });
   // While it can still be opened by its name.
   using moved = fileSystem.open(layout.callLog, { append: true });
-  // A table that knows keys which are nowhere any more would look as if the log had been cut.
-  removeIfThere(fileSystem, layout.callIndex);
   temporary.rename();
   writeAll(fileSystem, moved, MOVED);
   replaceFile(fileSystem, layout.callIndex, [table]);

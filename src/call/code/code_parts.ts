@@ -34,6 +34,7 @@ import {
 } from "./reach.ts";
 import { UnreadableModuleError } from "./read_source.ts";
 import { Resolver } from "./resolver.ts";
+import { readLooseCode } from "./loose_code.ts";
 import { isNode } from "./syntax.ts";
 
 /** Whose code is asked for. */
@@ -48,6 +49,12 @@ export interface CodeQuestion {
   readonly evaluatedAt: number;
   /** Resolves as the module does, where that is known. */
   readonly resolve: ((specifier: string) => string) | undefined;
+  /**
+   * Whether the function stands in no module, but in lines of a REPL.
+   *
+   * @default {false}
+   */
+  readonly loose?: boolean;
 }
 
 /** What stands for a task's code. */
@@ -86,6 +93,8 @@ const WITNESSES = new SourceWitnesses();
  * which version a package has.
  */
 export async function codeParts(question: CodeQuestion): Promise<CodeParts> {
+  const { loose = false, parsed } = question;
+  if (loose) return { ...readLooseCode(parsed, question.address.name), tasks: [] };
   const { address: { module }, resolve = import.meta.resolve } = question;
   const known = GRAPHS.get(module) ?? openGraph(module, resolve);
   GRAPHS.set(module, known);

@@ -1,6 +1,4 @@
 import { createSha256 } from "../../base/sha256.ts";
-import { parseExpression } from "../acorn.ts";
-import { isNode, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
 
 /** JSON's objects. */
 export type JsonObject = { readonly [name: string]: unknown };
@@ -136,30 +134,4 @@ function toPackages(registry: string, packages: JsonObject): [string, readonly s
 /** An object, or an empty one in place of anything else. */
 export function toObject(value: unknown): JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
-}
-
-/**
- * Reads JSON with comments and trailing commas, as configurations have it.
- *
- * @throws {SyntaxError} When it is none.
- */
-export function parseJsonc(text: string): unknown {
-  const [expression] = [parseExpression(`(${text}\n)`, {})];
-  return isNode(expression) ? toValue(expression) : undefined;
-}
-
-function toValue(node: SyntaxNode): unknown {
-  switch (node.type) {
-    case "ObjectExpression":
-      return Object.fromEntries(
-        nodesAt(node, "properties").map((property) => {
-          const value = nodeAt(property, "value");
-          return [nameAt(property, "key"), value && toValue(value)];
-        }),
-      );
-    case "ArrayExpression":
-      return nodesAt(node, "elements").map(toValue);
-    default:
-      return node.value;
-  }
 }

@@ -1,6 +1,7 @@
 import { copyUrls } from "../../base/ambient.ts";
 import { mayRead } from "../module_sources.ts";
-import { type JsonObject, LockFile, parseJsonc, parsePackage, toObject } from "./lock_file.ts";
+import { parseJsonc } from "../projects.ts";
+import { type JsonObject, LockFile, parsePackage, toObject } from "./lock_file.ts";
 
 /** That nothing tells which version of a package runs. */
 export class UnknownVersionError extends TypeError {

@@ -2,8 +2,13 @@ import type { CallResult, ResultSource } from "../../cache/get_or_compute.ts";
 import { digestFunction, type SourceWitness, SourceWitnesses } from "../../call/module_sources.ts";
 import { runInScope } from "../../scope/current_scope.ts";
 import { describeScope, type Scope } from "../../scope/scope.ts";
-import type { CallRunner, ReadyCall, RememberedCall } from "../../task/call_task.ts";
-import { findTask, type TaskDefinition, tasksOf } from "../../task/definition.ts";
+import {
+  type CallRunner,
+  IN_THIS_ISOLATE,
+  type ReadyCall,
+  type RememberedCall,
+} from "../../task/call_task.ts";
+import { findTask, refuseRepl, type TaskDefinition, tasksOf } from "../../task/definition.ts";
 import type { CancelSignal } from "../../base/abortable.ts";
 import { CallAnswer, type CallStatus, type OnAbort, type SentCall } from "../../task/future.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
@@ -128,7 +133,12 @@ export class WorkerRunner implements CallRunner {
 
   /** As the interface says; the call may be made with options. */
   run(ready: ReadyCall, options?: CallOptions): unknown {
-    const { remembered, scope } = ready;
+    const { definition, remembered, scope } = ready;
+    if (definition.isOfRepl) {
+      const message = `${refuseRepl(definition.name)}; it runs here meanwhile`;
+      scope.warn(message, undefined, false);
+      return IN_THIS_ISOLATE.run(ready);
+    }
     if (remembered === undefined) {
       const answer = new RunAnswer(scope);
       this.#dispatch(ready, toFlags(options), answer, options);

@@ -220,7 +220,9 @@ export class MapCaller<T, R> {
 
   /** Whether neither the cache nor futures make some of the calls end before others. */
   #isPlain(items: readonly MapItem<T>[]): boolean {
-    return !this.#remembers && !holdsSpecial(items) && !isTransferred(items) && !hasFuture(items);
+    const { isOfRepl } = this.#subject.definition;
+    return !this.#remembers && !isOfRepl && !holdsSpecial(items) && !isTransferred(items) &&
+      !hasFuture(items);
   }
 
   /** One future for all: a promise for each would take longer than a short call. */

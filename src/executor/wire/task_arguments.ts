@@ -1,8 +1,9 @@
+import { UnclonableError } from "../../base/errors.ts";
 import type { TaskAddress } from "../../call/call_record.ts";
 import type { SourceWitness } from "../../call/module_sources.ts";
 import type { ScopeDescription } from "../../scope/scope.ts";
 import type { Digest } from "../../value/value.ts";
-import { definitionOf, frozenScopeOf } from "../../task/definition.ts";
+import { definitionOf, frozenScopeOf, refuseRepl } from "../../task/definition.ts";
 import { describeBound } from "../../task/task.ts";
 import { besideOf, type Carried, toCarried } from "../../value/carry_value.ts";
 import { isCallback } from "../../value/symbols.ts";
@@ -95,7 +96,8 @@ function giveAway(args: readonly unknown[], carried: CarriedArguments): readonly
 function toReference(task: unknown): TaskReference | undefined {
   const definition = definitionOf(task);
   if (definition === undefined || typeof task !== "function") return undefined;
-  const { address, code } = definition;
+  const { address, code, isOfRepl, name } = definition;
+  if (isOfRepl) throw new UnclonableError(refuseRepl(name), "args");
   const reference = code === undefined ? { address } : { address, code };
   const frozen = frozenScopeOf(task);
   if (frozen === undefined) return reference;

@@ -14,9 +14,10 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { Deserializer, Serializer } from "node:v8";
+import type { ProjectTable } from "../../call/projects.ts";
 import { mainModule } from "../current_worker.ts";
 import { PIECE_BYTES } from "./pieces.ts";
-import type { CloseReply, ParentFrame, SmallAnswers } from "../wire/frames.ts";
+import type { CloseReply, ParentFrame, PlainCallFrame, SmallAnswers } from "../wire/frames.ts";
 import { fromSmallKind, NOT_SMALL, toSmallKind } from "../wire/small_answers.ts";
 import type { RunResult } from "../worker.ts";
 
@@ -208,6 +209,8 @@ export interface Greeting {
   readonly name: string;
   /** The URL of the program's main module. */
   readonly mainModule: string;
+  /** The projects of the modules of its tasks. */
+  readonly projects: ProjectTable;
   /** The path of that, as Node has it. */
   readonly script: string;
 }
@@ -217,9 +220,54 @@ export interface Greeting {
  */
 export type ProcessFrame = Greeting | ParentFrame | "close";
 
+/** A call of the task that the call before it in the batch is of, as it crosses: names take longer. */
+type SameTaskFrame = readonly [slot: number, args: readonly unknown[]];
+
+/**
+ * Makes bytes of a batch.
+ *
+ * @throws What {@linkcode toBytes} throws.
+ */
+export function toBatch(frames: readonly ProcessFrame[]): Uint8Array {
+  let module: string | undefined;
+  let task: string | undefined;
+  return toBytes(frames.map((frame): ProcessFrame | SameTaskFrame => {
+    if (!isPlainCall(frame)) return frame;
+    if (frame[1] === module && frame[2] === task) return [frame[0], frame[3]];
+    [, module, task] = frame;
+    return frame;
+  }));
+}
+
+/**
+ * Reads a batch.
+ *
+ * @param bytes What {@linkcode toBatch} gave.
+ */
+export function fromBatch(bytes: Uint8Array): readonly ProcessFrame[] {
+  let module = "";
+  let task = "";
+  // What the parent sent is what `toBatch()` made.
+  const frames = fromBytes(bytes) as readonly (ProcessFrame | SameTaskFrame)[];
+  return frames.map((frame) => {
+    if (isSameTask(frame)) return [frame[0], module, task, frame[1]];
+    if (isPlainCall(frame)) [, module, task] = frame;
+    return frame;
+  });
+}
+
+/** Whether it is a call that brings nothing but its arguments. */
+function isPlainCall(frame: ProcessFrame): frame is PlainCallFrame {
+  return Array.isArray(frame) && frame.length === 4;
+}
+
+function isSameTask(frame: ProcessFrame | SameTaskFrame): frame is SameTaskFrame {
+  return Array.isArray(frame) && frame.length === 2;
+}
+
 /** Makes the first frame. */
-export function toGreeting(name: string): Greeting {
-  return { name, mainModule: mainModule(), script: process.argv[1] ?? "" };
+export function toGreeting(name: string, projects: ProjectTable): Greeting {
+  return { name, mainModule: mainModule(), projects, script: process.argv[1] ?? "" };
 }
 
 /**

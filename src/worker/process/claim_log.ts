@@ -5,7 +5,7 @@
  * records in one order, which both sides read alike, so that whoever comes first has the call.
  *
  * ```text
- * record     16 bits, little endian: the slot, plus what happened
+ * record     32 bits, of the machine's byte order: the slot, plus what happened
  * CLAIM      the worker takes the call, whose body begins now, or finds that it was taken back
  * REVOKE     the parent takes it back, or finds that it was claimed
  * CLEAR      a REVOKE of the parent's does not count
@@ -41,21 +41,21 @@ const BEGIN = 5 * WORKER_CAPACITY;
 const FORESTALL = 6 * WORKER_CAPACITY;
 const CLOSE = 7 * WORKER_CAPACITY;
 const TAKE = 8 * WORKER_CAPACITY;
-/** How many items begin at once at most: 2 to the power of this. */
-const MAX_DOUBLINGS = 5;
-/** For one item; each such step more stands for twice as many. */
+/** For no item; each such step more stands for one more. */
 const ITEMS = TAKE + WORKER_CAPACITY;
-/** For none; each such step more stands for one more. */
-const BACK = ITEMS + (MAX_DOUBLINGS + 1) * WORKER_CAPACITY;
-const RECORD_BYTES = 2;
+/** How many items begin at once at most. */
+const MAX_ITEMS = 64;
+/** For no item; each such step more stands for one more. */
+const BACK = ITEMS + (MAX_ITEMS + 1) * WORKER_CAPACITY;
+const RECORD_BYTES = 4;
 
 /** How long the items take that begin at once, in milliseconds. */
-const SHORT = 0.01;
+const SHORT = 0.02;
 
 /** How many records the file may have before it is emptied, which can be done between calls. */
-const ENOUGH = 32_768;
+const ENOUGH = 16_384;
 /** How many records it may have if there is no moment between calls; a worker ends then. */
-const TOO_MANY = 64 * 1024 * 1024;
+const TOO_MANY = 32 * 1024 * 1024;
 
 /** The parent's side. */
 export class SentClaimLog implements SentClaims {
@@ -205,8 +205,8 @@ export class ServedClaimLog implements ServedClaims {
   readonly #taken = new Uint8Array(WORKER_CAPACITY);
   /** How many items count as begun that have not. */
   #ahead = 0;
-  /** How many items began last, as a power of 2, and when, if that was in the same call. */
-  #doublings = 0;
+  /** How many items began last, and when, if that was in the same call. */
+  #count = 1;
   #since: number | undefined;
   readonly #received = (record: number): void => {
     const slot = record % WORKER_CAPACITY;
@@ -264,29 +264,21 @@ export class ServedClaimLog implements ServedClaims {
       return true;
     }
     const now = performance.now();
-    if (this.#since !== undefined) this.#doublings = this.#toDoublings(now - this.#since);
-    const doublings = this.#doublings;
+    if (this.#since !== undefined) this.#count = toNextCount(this.#count, now - this.#since);
     this.#since = now;
-    this.#say(ITEMS + doublings * WORKER_CAPACITY + slot);
+    this.#say(ITEMS + this.#count * WORKER_CAPACITY + slot);
     if (this.#taken[slot] === 1) return false;
-    this.#ahead = 2 ** doublings - 1;
+    this.#ahead = this.#count - 1;
     return true;
   }
 
   awaitItem(slot: number): void {
     this.#since = undefined;
-    if (this.#doublings === 0) return;
+    if (this.#count === 1) return;
     // Where the others were taken before, these come back with the answer.
     this.#file.append(BACK + this.#ahead * WORKER_CAPACITY + slot);
     this.#ahead = 0;
-    this.#doublings = 0;
-  }
-
-  /** How many are to begin next, when those that began last have taken so long. */
-  #toDoublings(time: number): number {
-    let doublings = this.#doublings;
-    for (; doublings > 0 && time > SHORT; time /= 2) doublings--;
-    return doublings < MAX_DOUBLINGS && 2 * time <= SHORT ? doublings + 1 : doublings;
+    this.#count = 1;
   }
 
   isAborted(slot: number): boolean {
@@ -312,15 +304,24 @@ export class ServedClaimLog implements ServedClaims {
 /** How many items more have begun by a record of items. */
 function toCount(record: number): number {
   return record < BACK
-    ? 2 ** Math.floor((record - ITEMS) / WORKER_CAPACITY)
+    ? Math.floor((record - ITEMS) / WORKER_CAPACITY)
     : -Math.floor((record - BACK) / WORKER_CAPACITY);
+}
+
+/** How many items are to begin next, when so many that began last have taken so long. */
+function toNextCount(count: number, time: number): number {
+  let next = count;
+  for (; next > 1 && time > SHORT; time /= 2) next /= 2;
+  return next < MAX_ITEMS && 2 * time <= SHORT ? 2 * next : next;
 }
 
 /** The file, of which each side reads every record once. */
 class LogFile {
   readonly #fd: number;
-  readonly #record = new Uint8Array(RECORD_BYTES);
-  readonly #bytes = new Uint8Array(4096);
+  readonly #record = new Uint32Array(1);
+  readonly #recordBytes = new Uint8Array(this.#record.buffer);
+  readonly #records = new Uint32Array(1024);
+  readonly #bytes = new Uint8Array(this.#records.buffer);
   #position = 0;
 
   constructor(fd: number) {
@@ -328,9 +329,8 @@ class LogFile {
   }
 
   append(record: number): void {
-    this.#record[0] = record & 0xff;
-    this.#record[1] = record >> 8;
-    writeSync(this.#fd, this.#record, 0, RECORD_BYTES);
+    this.#record[0] = record;
+    writeSync(this.#fd, this.#recordBytes, 0, RECORD_BYTES);
   }
 
   /** Reads on to a record that this side has appended, and not beyond. */
@@ -360,9 +360,10 @@ class LogFile {
   /** Reads some records, until one is the last of interest; tells how many bytes there were. */
   #readPiece(received: (record: number) => boolean): number {
     const length = readSync(this.#fd, this.#bytes, 0, this.#bytes.length, this.#position);
-    for (let at = 0; at + 1 < length; at += RECORD_BYTES) {
+    const count = Math.floor(length / RECORD_BYTES);
+    for (let index = 0; index < count; index++) {
       this.#position += RECORD_BYTES;
-      if (received((this.#bytes[at] ?? 0) | (this.#bytes[at + 1] ?? 0) << 8)) break;
+      if (received(this.#records[index] ?? 0)) break;
     }
     return length;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { adoptMainModule, enterWorker } from "../current_worker.ts";
+import { adoptMainModule, adoptProjects, enterWorker } from "../current_worker.ts";
 import { runCloseHook, ServedCalls } from "../served_calls.ts";
 import { type AnswerFrame, valueOfAnswer, withValue } from "../wire/frames.ts";
 import { planTransfer } from "../wire/large_buffers.ts";
@@ -14,10 +14,9 @@ import {
   ANSWER_FD,
   AnswerWriter,
   CLAIM_FD,
-  fromBytes,
+  fromBatch,
   type Greeting,
   isGreeting,
-  type ProcessFrame,
   type ProcessNotice,
   READY,
 } from "./answer_pipe.ts";
@@ -62,8 +61,7 @@ export function exposeProcess(runCall: RunCall, hooks: WorkerHooks = {}): void {
   // What began last is to blame for the end, and of tiny items some count as begun that have not.
   beforeOwnEnd(() => served.settleItems());
   const messages = new PieceReader((batch) => {
-    // What the parent sent is what `ProcessChild.send()` made.
-    for (const frame of fromBytes(batch) as readonly ProcessFrame[]) {
+    for (const frame of fromBatch(batch)) {
       if (frame === "close") void leave();
       else if (isGreeting(frame)) greet(frame);
       else served.receive(frame);
@@ -99,9 +97,10 @@ function toText(error: unknown): string {
 }
 
 /** Comes before all calls, and so before any code of theirs. */
-function greet({ name, mainModule, script }: Greeting): void {
+function greet({ name, mainModule, projects, script }: Greeting): void {
   enterWorker(name);
   adoptMainModule(mainModule);
+  adoptProjects(projects);
   process.argv[1] = script;
 }
 

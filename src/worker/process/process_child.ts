@@ -8,6 +8,7 @@ import { openSync } from "node:fs";
 import { Readable } from "node:stream";
 import { type ArrivalCheck, GiveUpTimer, nextTurn } from "../../base/abortable.ts";
 import type { WorkerDeath } from "../../base/errors.ts";
+import { findProjects } from "../../call/projects.ts";
 import { isThread } from "../current_worker.ts";
 import { requireOpenFiles } from "../open_files.ts";
 import {
@@ -15,7 +16,7 @@ import {
   AnswerReader,
   type AnswerReaderOptions,
   type ProcessFrame,
-  toBytes,
+  toBatch,
   toGreeting,
 } from "./answer_pipe.ts";
 import { ErrorOutput } from "./error_output.ts";
@@ -108,7 +109,7 @@ export async function openProcessChild(
   }
   const known = mayReadAll(permissionFlags) ? undefined : { loaded: new Set(loaded), modules };
   const opened = new ProcessChild(child, reading, known);
-  opened.send([toGreeting(name)]);
+  opened.send([toGreeting(name, findProjects(loaded))]);
   return opened;
 }
 
@@ -237,7 +238,7 @@ export class ProcessChild {
 
   /** Sends frames; throws when structured clone refuses one of them. */
   send(batch: readonly ProcessFrame[]): void {
-    const bytes = toBytes(batch);
+    const bytes = toBatch(batch);
     // A process that has just ended takes no more; its end tells what becomes of the calls.
     if (!this.#child.connected) return;
     for (const piece of toPieces(bytes)) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { importLater } from "../../base/lazy_import.ts";
-import { adoptMainModule, enterWorker } from "../current_worker.ts";
+import { adoptMainModule, adoptProjects, enterWorker } from "../current_worker.ts";
 import { runCloseHook, ServedCalls } from "../served_calls.ts";
 import {
   type AnswerFrame,
@@ -91,7 +91,9 @@ export async function exposeWorker(runCall: RunCall, hooks: WorkerHooks = {}): P
 /** What the parent posts first is a {@linkcode ProgramMessage}. */
 function greet(event: Event): void {
   const { data } = event as MessageEvent<ProgramMessage>;
-  if (data.type === "quiver.program") adoptMainModule(data.mainModule);
+  if (data.type !== "quiver.program") return;
+  adoptMainModule(data.mainModule);
+  adoptProjects(data.projects);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { abortable, type ArrivalCheck, GiveUpTimer, sleep } from "../../base/abortable.ts";
 import { WorkerInitError } from "../../base/errors.ts";
+import { findProjects } from "../../call/projects.ts";
 import { mainModule } from "../current_worker.ts";
 import { requireOpenFiles } from "../open_files.ts";
 import { isReadyMessage, type ProgramMessage, type ReadyMessage } from "../wire/frames.ts";
@@ -85,7 +86,10 @@ export async function openWebThread(entry: URL, options: WebThreadOptions): Prom
   worker.addEventListener("message", onMessage);
   try {
     const message = await abortable(ready.promise, signal);
-    const program: ProgramMessage = { type: "quiver.program", mainModule: mainModule() };
+    const program: ProgramMessage = {
+      ...{ type: "quiver.program", mainModule: mainModule() },
+      projects: findProjects(),
+    };
     worker.postMessage(program);
     return new WebThread(worker, message, start);
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { ProjectTable } from "../../call/projects.ts";
 import type { BegunItems, CallRequest, RunResult, ThrownValue } from "../worker.ts";
 
 // How calls and their answers travel: each as an array of its own, beside Comlink's messages.
@@ -30,9 +31,17 @@ export const WORKER_CAPACITY = 1024;
 /** What is told of a call without warnings, as nearly every one is. */
 export const NO_WARNINGS: readonly string[] = [];
 
+/** A call that brings nothing but its arguments, as most do. */
+export type PlainCallFrame = readonly [
+  slot: number,
+  module: string,
+  task: string,
+  args: readonly unknown[],
+];
+
 /** A call as it is posted; the slot stands for it. */
 export type CallFrame =
-  | readonly [slot: number, module: string, task: string, args: readonly unknown[]]
+  | PlainCallFrame
   | readonly [
     slot: number,
     module: string,
@@ -241,6 +250,8 @@ export interface ProgramMessage {
   readonly type: "quiver.program";
   /** The URL of the program's main module. */
   readonly mainModule: string;
+  /** The projects that the program knows. */
+  readonly projects: ProjectTable;
 }
 
 /** How the close hook ended. */

@@ -200,6 +200,25 @@ const DO: { readonly [helper: string]: (count: number) => Promise<void> } = {
   },
 };
 
+/** Takes so many futures one after another, each as soon as it has settled. */
+async function takeOneByOne(count: number): Promise<void> {
+  const all = Array.from({ length: count }, () => Promise.withResolvers<number>());
+  let pending = new Set(all.map(({ promise }, n) => new Future(`future ${n}`, () => promise)));
+  for (const { resolve } of all) {
+    resolve(1);
+    ({ pending } = await wait(pending, { until: "first" }));
+  }
+}
+
+/** How many times as long a wait for one of a thousand takes as one for one of two, in a loop. */
+async function waitRatio(): Promise<number> {
+  const ofThousand = await time(() => takeOneByOne(1000));
+  const ofTwo = await time(async () => {
+    for (let n = 0; n < 500; n++) await takeOneByOne(2);
+  });
+  return ofThousand / ofTwo;
+}
+
 /** What the shortest of a few runs takes of processors, in milliseconds: others only make it longer. */
 async function time(run: () => Promise<void>): Promise<number> {
   let shortest = Infinity;
@@ -241,6 +260,7 @@ if (import.meta.main) {
     }
     ratios[helper] = least;
   }
-  console.log(JSON.stringify({ growths, kept, ratios }));
+  const waits = Math.min(await waitRatio(), await waitRatio());
+  console.log(JSON.stringify({ growths, kept, ratios, waits }));
   executor.terminate();
 }
