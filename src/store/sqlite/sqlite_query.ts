@@ -4,6 +4,9 @@ import type { DatabaseSync, StatementSync } from "./connection.ts";
 /** How many records are read at once, so that no reader holds the database for long. */
 const PAGE_RECORDS = 1000;
 
+/** And by who reads the first, and perhaps no other. */
+const FIRST_RECORDS = 20;
+
 /** A row of a call. */
 export interface CallRow {
   /** The key of the call. */
@@ -104,16 +107,18 @@ export class SqliteQuery {
     const values = conditions.flatMap(({ values }) => values);
     const statement = this.#database.prepare(
       `SELECT key, record FROM calls WHERE ${task} AND key > ?${wanted} ` +
-        `ORDER BY key LIMIT ${PAGE_RECORDS}`,
+        "ORDER BY key LIMIT ?",
     );
+    let limit = FIRST_RECORDS;
     for (let last = "";;) {
       check();
-      const rows = statement.all(last, ...values);
+      const rows = statement.all(last, ...values, limit);
       for (const { key, record } of rows) {
         last = String(key);
         yield { key, record };
       }
-      if (rows.length < PAGE_RECORDS) return;
+      if (rows.length < limit) return;
+      limit = PAGE_RECORDS;
     }
   }
 
