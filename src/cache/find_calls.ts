@@ -1,6 +1,7 @@
-import { ANYTHING, checkOptions, OBJECT, ofKind, type OptionRules } from "../base/check_options.ts";
+import { ANYTHING, checkOptions, OBJECT, type OptionRules } from "../base/check_options.ts";
 import type { QuiverWarning } from "../base/warning.ts";
 import {
+  AMOUNT,
   type CallTemplate,
   isTest,
   type KnownTask,
@@ -57,10 +58,7 @@ const FIELDS: OptionRules<QueryTemplate> = {
   ...TEMPLATE_FIELDS,
   args: OBJECT,
   result: ANYTHING,
-  size: ofKind(
-    "a number of bytes, a condition or a function",
-    (value) => typeof value === "number" || isTest(value),
-  ),
+  size: AMOUNT,
 };
 
 /** Tells whether the value of a call is what is wanted; nothing where it is not known. */

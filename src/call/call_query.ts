@@ -4,6 +4,7 @@ import {
   OBJECT,
   ofKind,
   oneOf,
+  type OptionRule,
   type OptionRules,
   TEXT,
 } from "../base/check_options.ts";
@@ -63,6 +64,15 @@ const TIME = ofKind(
   (value) => value instanceof Date || typeof value === "number",
 );
 
+/** How long or how much, or what tells. */
+export const AMOUNT: OptionRule = {
+  ...ofKind(
+    "a number that is not negative, a condition or a function",
+    (value) => isTest(value) || (typeof value === "number" && value >= 0),
+  ),
+  number: true,
+};
+
 /** What the fields of a template are to be. */
 export const TEMPLATE_FIELDS: OptionRules<CallTemplate> = {
   task: ofKind(
@@ -77,10 +87,7 @@ export const TEMPLATE_FIELDS: OptionRules<CallTemplate> = {
   tags: OBJECT,
   metadata: OBJECT,
   state: oneOf(["done", "failed"]),
-  duration: ofKind(
-    "a number of milliseconds, a condition or a function",
-    (value) => typeof value === "number" || isTest(value),
-  ),
+  duration: AMOUNT,
   before: TIME,
   after: TIME,
 };

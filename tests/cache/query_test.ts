@@ -171,7 +171,7 @@ Deno.test("query() gives what matches the template, whatever holds the records",
         await check(reader);
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 10 },
   );
   await Deno.remove(path, { recursive: true });
 });

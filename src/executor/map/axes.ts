@@ -2,6 +2,7 @@ import {
   BOOLEAN,
   checkOptions,
   COUNT,
+  COUNT_OR_NONE,
   numeric,
   oneOf,
   type OptionRules,
@@ -140,13 +141,13 @@ export type RandomItem<A> = {
 export interface RandomOptions {
   /** How many items there are. */
   count: number;
-  /** What the items follow from, an integer: the same seed gives the same items, for ever. */
+  /** What the items follow from, an integer from 0 on: the same seed gives the same items, for ever. */
   seed: number;
 }
 
 const RULES: OptionRules<RandomOptions> = {
   count: COUNT,
-  seed: numeric("must be an integer", Number.isSafeInteger),
+  seed: COUNT_OR_NONE,
 };
 
 const FINITE = numeric("must be a finite number", Number.isFinite);
