@@ -43,8 +43,10 @@ export async function openProgressBar(): Promise<ProgressObserver> {
   if (!Deno.stderr.isTerminal()) return new ProgressLines(writeLine, repeat);
   const { Presets, SingleBar } = await importLater<typeof import("./cli_progress.ts")>("bar");
   const bar = new SingleBar({
-    format: "{bar} {percentage}% | {value}/{total} | {hits} from the cache{failed} | " +
+    format: "{bar} {percentage}% | {value}/{total} | {hits} cached{failed} | " +
       "{eta_formatted} left{said}",
+    // What calls say is to fit into 80 columns, too.
+    barsize: 16,
     clearOnComplete: true,
     gracefulExit: false,
     // A program that is interrupted must leave the terminal as it was.
@@ -200,8 +202,8 @@ export class RunningProgress {
   readonly #observer: ProgressObserver;
   /** How far the calls are that run and have said so. */
   readonly #fractions = new Map<Future<unknown>, number>();
-  /** The same of calls that have no future, by what they were called with together. */
-  readonly #ofItems = new Map<readonly unknown[], Map<number, number>>();
+  /** What calls that have no future have said, by what they were called with together. */
+  readonly #ofItems = new Map<readonly unknown[], Map<number, ProgressReport>>();
 
   /**
    * Creates the progress of one map.
@@ -236,15 +238,17 @@ export class RunningProgress {
    * @param progress How far it is; nothing when it has ended.
    */
   said(items: readonly unknown[], index: number, progress: ProgressReport | undefined): void {
-    const fractions = this.#ofItems.get(items);
+    const reports = this.#ofItems.get(items);
     if (progress === undefined) {
-      if (fractions?.delete(index) !== true) return;
-      if (fractions.size === 0) this.#ofItems.delete(items);
-    } else if (progress.fraction !== undefined) {
-      if (fractions === undefined) this.#ofItems.set(items, new Map([[index, progress.fraction]]));
-      else fractions.set(index, progress.fraction);
+      if (reports?.delete(index) !== true) return;
+      if (reports.size === 0) this.#ofItems.delete(items);
+      return this.#announce();
     }
-    this.#announce(progress);
+    // What a report leaves out stays as it was.
+    const latest = { ...reports?.get(index), ...progress };
+    if (reports === undefined) this.#ofItems.set(items, new Map([[index, latest]]));
+    else reports.set(index, latest);
+    this.#announce(latest);
   }
 
   async #listen(
@@ -262,8 +266,9 @@ export class RunningProgress {
 
   #announce(said?: ProgressReport): void {
     let sum = 0;
-    for (const fractions of [this.#fractions, ...this.#ofItems.values()]) {
-      for (const fraction of fractions.values()) sum += fraction;
+    for (const fraction of this.#fractions.values()) sum += fraction;
+    for (const reports of this.#ofItems.values()) {
+      for (const { fraction = 0 } of reports.values()) sum += fraction;
     }
     this.#observer.report?.(sum, said);
   }
