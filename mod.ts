@@ -61,7 +61,7 @@ export type { CallOptions } from "./src/executor/call_options.ts";
 export { Executor, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { ExecutorOptions } from "./src/executor/options.ts";
 export type { ExecutorView } from "./src/executor/executor.ts";
-export type { MapOptions } from "./src/executor/map/map_task.ts";
+export type { MapOptions, SpreadItem } from "./src/executor/map/map_task.ts";
 export {
   asCompleted,
   type AsCompletedOptions,

@@ -54,6 +54,9 @@ export const BOUNDARIES = {
   digests: "cache/short_digests.ts",
   // What goes over the calls of a cache, and what gives them to another one or other keys.
   calls: "cache/tidy.ts",
+  table: "cache/table/build_table.ts",
+  parquet: "cache/table/to_parquet.ts",
+  grid: "cache/table/to_grid.ts",
   transfer: "store/transfer_calls.ts",
   // Files among arguments and results: what is known of them, what reads them, and what writes them.
   cached: "cache/cached_files.ts",

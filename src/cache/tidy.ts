@@ -1,4 +1,3 @@
-import type { QuiverWarning } from "../base/warning.ts";
 import { checkOptions, type OptionRules } from "../base/check_options.ts";
 import { type CallTemplate, toMatcher } from "../call/call_query.ts";
 import type { TaskAddress } from "../call/call_record.ts";
@@ -7,6 +6,9 @@ import { type Rewrite, sweepStores } from "../store/sweep.ts";
 import type { Digest } from "../value/value.ts";
 
 export { endOf, toMatcher } from "../call/call_query.ts";
+export { createFinder } from "./find_calls.ts";
+export { checkRecordKey, compareKeys, digestBy, toKeyReader } from "./record_keys.ts";
+export { CallValues } from "./call_values.ts";
 
 /** How long values are kept that no call needs, where nobody says otherwise: an hour. */
 const GRACE = 60 * 60 * 1000;
@@ -86,17 +88,4 @@ export async function evictMatching(
     if (known instanceof Promise ? await known : known) evicted++;
   }
   return evicted;
-}
-
-/**
- * Tells of all damaged records that one look-up has passed over.
- *
- * @param count How many there are.
- * @param first Where the first one lies.
- */
-export function toDamagedWarning(count: number, first: string): QuiverWarning {
-  const records = count === 1 ? "a damaged record" : `${count} damaged records`;
-  const message = `Cannot read ${records} of calls, first ${first}: the others are found; ` +
-    "a call whose record is damaged runs again when it is next asked for";
-  return { message };
 }

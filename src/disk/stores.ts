@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { RecordPlan } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue, Found } from "../value/value.ts";
 
@@ -81,8 +82,20 @@ export interface CallStore {
    * Goes over all records, each key once.
    *
    * @param damaged Told where a record lies that is passed over as it is damaged.
+   * @param plan Which records are wanted: a store may leave out others, and need not.
    */
-  records(damaged?: TellDamaged): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  records(
+    damaged?: TellDamaged,
+    plan?: RecordPlan,
+  ): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  /**
+   * Counts records without reading all of them; absent where that is not possible.
+   *
+   * @param plan Which records.
+   * @param damaged Told of damaged records, as far as they were looked at.
+   * @returns How many there are, or `undefined` where the store cannot tell by that plan.
+   */
+  count?(plan: RecordPlan, damaged?: TellDamaged): MaybePromise<number | undefined>;
   /**
    * Goes over all records of the store, those included that this view of it does not show: what they
    * name belongs to others. Absent when there are no such records.

@@ -1,4 +1,4 @@
-import { type CallQuery, type KnownTask, toMatcher } from "../call/call_query.ts";
+import { type CallQuery, type KnownTask, type RecordPlan, toMatcher } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { unionStores } from "./layered_stores.ts";
@@ -77,8 +77,8 @@ class ShownCalls implements CallStore {
     return this.#calls.delete(key);
   }
 
-  async *records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
-    for await (const record of this.#calls.records(damaged)) {
+  async *records(damaged?: TellDamaged, plan?: RecordPlan): AsyncIterable<CallRecord> {
+    for await (const record of this.#calls.records(damaged, plan)) {
       if (this.#shows(record)) yield record;
     }
   }
@@ -133,7 +133,7 @@ function toData(query: CallQuery): View["filtered"] | undefined {
   try {
     return { type: "filtered", query: structuredClone({ ...query, ...task }) };
   } catch {
-    // A function somewhere inside.
+    // A function somewhere inside, or a condition.
     return undefined;
   }
 }
