@@ -9,6 +9,7 @@ import {
   type ProcessFrame,
   toBatch,
   toBytes,
+  toGreeting,
 } from "../../src/worker/process/answer_pipe.ts";
 import { PieceReader, toPieces } from "../../src/worker/process/pieces.ts";
 import { openProcessWorker } from "../../src/worker/process/process_worker.ts";
@@ -94,7 +95,7 @@ Deno.test("Worker.run() takes and gives what is longer than a piece", async () =
 Deno.test("toBatch() names a task once for the calls in a row that are of it", () => {
   const [module, other] = ["file:///a/long/path/tasks.ts", "file:///other.ts"];
   const batch: ProcessFrame[] = [
-    { name: "w", mainModule: module, script: "" },
+    toGreeting("w", new Map()),
     [0, module, "same", [1]],
     [1, module, "same", [[1, 2]]],
     [2, "abort", "why"],
