@@ -1,9 +1,9 @@
 import { ANYTHING, checkOptions, OBJECT, type OptionRules } from "../base/check_options.ts";
-import { importLater } from "../base/lazy_import.ts";
 import type { QuiverWarning } from "../base/warning.ts";
 import {
   AMOUNT,
   type CallTemplate,
+  endOf,
   isTest,
   type KnownTask,
   TEMPLATE_FIELDS,
@@ -110,7 +110,7 @@ export function createFinder(
     async *find() {
       const passed = new PassedOver(warn);
       try {
-        const records = isFailed ? await openFailed(stores) : calls.records(passed.damaged, plan);
+        const records = isFailed ? findFailed(stores) : calls.records(passed.damaged, plan);
         for await (const record of records) {
           if (!matches(record)) continue;
           if (isSize?.(record) === false) continue;
@@ -124,10 +124,12 @@ export function createFinder(
   };
 }
 
-/** Failures lie beside the calls that have a result. */
-async function openFailed(stores: Stores): Promise<AsyncIterable<CallRecord>> {
-  const { failedRecords } = await importLater<typeof import("./keep_failure.ts")>("failures");
-  return failedRecords(stores);
+/** Goes over the failures that no later success has cleared, the oldest first. */
+async function* findFailed({ failures, calls }: Stores): AsyncGenerator<CallRecord> {
+  for (const record of await failures?.records() ?? []) {
+    const known = await calls.get(record.key);
+    if (known === undefined || endOf(known) < endOf(record)) yield record;
+  }
 }
 
 async function areWanted(

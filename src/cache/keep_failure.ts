@@ -4,10 +4,8 @@
  * @module
  */
 import type { Warn } from "../base/warning.ts";
-import { endOf } from "../call/call_query.ts";
 import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallFailure, CallRecord, FailureError } from "../call/call_record.ts";
-import type { Stores } from "../store/stores.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
 import { toErrorShape } from "../value/error_shape.ts";
 import type { EncodedValue } from "../value/value.ts";
@@ -156,17 +154,5 @@ function readSafely(object: object, key: string): unknown {
     return Reflect.get(object, key);
   } catch {
     return undefined;
-  }
-}
-
-/**
- * Goes over the failures that no later success has cleared, the oldest first.
- *
- * @param stores What a cache stands on.
- */
-export async function* failedRecords({ failures, calls }: Stores): AsyncGenerator<CallRecord> {
-  for (const record of await failures?.records() ?? []) {
-    const known = await calls.get(record.key);
-    if (known === undefined || endOf(known) < endOf(record)) yield record;
   }
 }
