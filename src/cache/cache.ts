@@ -383,9 +383,20 @@ export class Cache {
    * @param key The key of the call.
    * @returns Whether record and value are there, and instances in it can be made here.
    */
-  async contains(key: Digest): Promise<boolean> {
+  contains(key: Digest): Promise<boolean> {
+    return this.knows(key);
+  }
+
+  /**
+   * Tells whether a call would be a hit, if its record counts.
+   *
+   * @param judge Tells whether it does; any does, if not given.
+   *
+   * @internal
+   */
+  async knows(key: Digest, judge?: RecordJudge): Promise<boolean> {
     try {
-      return (await this.lookup(key)).hit;
+      return (await this.find(key, judge)).hit;
     } catch (error) {
       if (error instanceof InstanceError) return false;
       throw error;

@@ -591,8 +591,7 @@ function createCallable(
       const { key } = await keyed(args);
       // In a scope in which calls run anyway, what was known before is no hit.
       const asked = refresh === undefined ? {} : { since: refresh.since ?? Infinity };
-      return (await cache.find(key, RecordCheck.of(asked, { name, warn, validity }, TAKES_ALL)))
-        .hit;
+      return await cache.knows(key, RecordCheck.of(asked, { name, warn, validity }, TAKES_ALL));
     },
     load: async (...args: unknown[]) => {
       const { cache, warn, outputs } = scopeOf();

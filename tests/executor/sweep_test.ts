@@ -59,6 +59,8 @@ Deno.test("range() gives the numbers that are written, and never its end", () =>
     [range(0, 0.3, 0.1), [0, 0.1, 0.2]],
     [range(1.1, 0.8, -0.1), [1.1, 1, 0.9]],
     [range(0, 1, 0.4), [0, 0.4, 0.8]],
+    [range(-4.9, -4.6, 0.3), [-4.9]],
+    [range(1e15, 1e15 + 1.25, 1), [1e15, 1e15 + 1]],
     [range(0, 1, 1 / 3), [0, 1 / 3, 2 / 3]],
     [range(1e-9, 4e-9, 1e-9), [1e-9, 2e-9, 3e-9]],
     [range(1, -1, -1), [1, 0]],

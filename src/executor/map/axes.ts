@@ -23,10 +23,7 @@ class Range extends Axis<number> {
     this.#step = step;
     const digits = Math.max(digitsOf(begin), digitsOf(step));
     this.#digits = digits <= MOST_DIGITS ? digits : undefined;
-    const steps = (end - begin) / step;
-    const nearest = Math.round(steps);
-    // 1.1 / 0.1 is a little more than 11.
-    this.length = Math.abs(steps - nearest) <= nearest * ROUNDING ? nearest : Math.ceil(steps);
+    this.length = countWritten(begin, end, step) ?? countSteps(begin, end, step);
   }
 
   protected valueAt(index: number): number {
@@ -44,6 +41,24 @@ const ROUNDING = 4 * Number.EPSILON;
 
 /** A number with more digits than this is no decimal one that somebody has written. */
 const MOST_DIGITS = 12;
+
+/** Counts decimal numbers as they are written: -4.6 + 4.9 is not 0.3. */
+function countWritten(...numbers: [begin: number, end: number, step: number]): number | undefined {
+  const digits = Math.max(...numbers.map(digitsOf));
+  if (digits > MOST_DIGITS) return undefined;
+  const scaled = numbers.map((number) => Math.round(number * 10 ** digits));
+  const [begin = 0, end = 0, step = 1] = scaled;
+  if (!scaled.every(Number.isSafeInteger) || !Number.isSafeInteger(end - begin)) return undefined;
+  const rest = (end - begin) % step;
+  return (end - begin - rest) / step + (rest === 0 ? 0 : 1);
+}
+
+function countSteps(begin: number, end: number, step: number): number {
+  const steps = (end - begin) / step;
+  const nearest = Math.round(steps);
+  // 3 / (1 / 3) may be a little more than 9.
+  return Math.abs(steps - nearest) <= nearest * ROUNDING ? nearest : Math.ceil(steps);
+}
 
 function digitsOf(number: number): number {
   const [mantissa = "", exponent = "0"] = String(number).split("e");
