@@ -23,9 +23,12 @@ function matches(template: CallTemplate): boolean {
   return toMatcher(template)(RECORD);
 }
 
-Deno.test("toMatcher() takes a function as it is, but a task, which is one, for its address", () => {
+Deno.test("toMatcher() asks a function, and takes a task, which is one, for its address", () => {
   const isMine = ({ version }: CallRecord) => version === 1;
-  assertEquals(toMatcher(isMine), isMine);
+  assertEquals([toMatcher(isMine)(RECORD), toMatcher((record) => !isMine(record))(RECORD)], [
+    RECORD.version === 1,
+    RECORD.version !== 1,
+  ]);
   const toTask = (name: string) =>
     Object.assign(() => false, { address: { module: "file:///f.ts", name } });
   assertEquals(["f", "g"].map((name) => toMatcher(toTask(name))(RECORD)), [true, false]);
