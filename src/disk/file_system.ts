@@ -520,7 +520,7 @@ const KEPT = new Set<FileHandles>();
  * @typeParam T What is opened.
  * @returns What `open` returns.
  */
-function makingRoom<T>(open: () => T): T {
+export function makingRoom<T>(open: () => T): T {
   try {
     return open();
   } catch (error) {

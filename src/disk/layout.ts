@@ -5,7 +5,7 @@
  * @module
  */
 import { BagCorruptError } from "../base/errors.ts";
-import { ifThere, lookAt } from "./file_system.ts";
+import { ifThere, lookAt, makingRoom } from "./file_system.ts";
 
 /** What lies where in the directory of a bag. */
 const PATHS = {
@@ -149,7 +149,7 @@ export function listEntries(directory: string): Deno.DirEntry[] {
  * @returns The entries in the order of their names; none when there is no such directory.
  */
 export function listRoot(directory: string): Deno.DirEntry[] {
-  const entries = ifThere(() => Array.from(Deno.readDirSync(directory))) ?? [];
+  const entries = ifThere(() => makingRoom(() => Array.from(Deno.readDirSync(directory)))) ?? [];
   return entries.sort((a, b) => a.name < b.name ? -1 : 1);
 }
 

@@ -59,7 +59,7 @@ Deno.test("Executor.submit() names the part of a result that cannot be sent, and
 Deno.test("a class instance costs a warning and is not remembered", async () => {
   const { lines, stderr } = await runBadCalls("instances");
   const reason = "an instance of Solver has no digest; " +
-    "pass plain data, or give the class a [digestSymbol]() method";
+    "pass plain data, register the class by registerClass(), or give it a [digestSymbol]() method";
   const result = `Cannot store the result of "make": the call is not remembered: ` +
     `Cannot store result.solver: ${reason}`;
   assertEquals(lines, [
