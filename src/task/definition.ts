@@ -220,6 +220,10 @@ export function refuseRepl(name: string): string {
 // Loaded with the first key: a worker that remembers nothing makes none.
 const KEYS = new LateModule(() => import("../call/call_key.ts"));
 
+function importCode(): Promise<typeof import("../call/code/code_parts.ts")> {
+  return importLater<typeof import("../call/code/code_parts.ts")>("code");
+}
+
 /** What was warned of already, whichever task's code it is. */
 const WARNED = sharedByCopies("warnings of code", () => new Set<string>());
 
@@ -463,7 +467,15 @@ export class TaskDefinition {
     return refusing;
   }
 
+  /** Whether more of the code counts than the function. */
+  get #reachesCode(): boolean {
+    const { code = "reach" } = this.#options;
+    return code === "reach" || code === "module";
+  }
+
   async #readProfile(): Promise<FunctionProfile> {
+    // What reads code is on its way while the function is read.
+    if (this.#reachesCode) importCode().catch(() => {});
     const { CallKeys, parseFunction, toFunctionProfile } = await KEYS.load();
     const parsed = await this.#parse(parseFunction);
     const profile = toFunctionProfile(parsed);
@@ -485,7 +497,7 @@ export class TaskDefinition {
     if (code === "function") return { digest: profile.code, tasks: [] };
     const { address, evaluatedAt, resolve, isOfRepl: loose } = this;
     try {
-      const { codeParts } = await importLater<typeof import("../call/code/code_parts.ts")>("code");
+      const { codeParts } = await importCode();
       const parts = await codeParts({
         ...{ address, parsed, extent: code, evaluatedAt, resolve, loose },
       });
