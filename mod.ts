@@ -61,7 +61,7 @@ export type { CallOptions } from "./src/executor/call_options.ts";
 export { Executor, type ShutdownOptions } from "./src/executor/executor.ts";
 export type { ExecutorOptions } from "./src/executor/options.ts";
 export type { ExecutorView } from "./src/executor/executor.ts";
-export type { MapOptions } from "./src/executor/map/map_task.ts";
+export type { MapOptions, SpreadItem } from "./src/executor/map/map_task.ts";
 export {
   asCompleted,
   type AsCompletedOptions,
@@ -96,6 +96,7 @@ export {
   type Task,
   task,
 } from "./src/task/task.ts";
+export type { Shelved, TaskTemplate } from "./src/task/task_helpers.ts";
 export type { TaskOptions } from "./src/task/definition.ts";
 export { outputFile } from "./src/task/output_file.ts";
 export { D } from "./src/task/stored_value.ts";

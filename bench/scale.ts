@@ -1,5 +1,6 @@
 // Does a bag stay fast when it is large? deno task scale [--calls=1000000] [--gigabytes=2]
 import { cacheScope, openBag } from "@quiver/quiver";
+import { query } from "@quiver/quiver/caches";
 import { fillWithArrays, fillWithCalls } from "./_large_bag.ts";
 import type { FirstHit } from "./_scale_child.ts";
 import { tiny } from "./_tasks.ts";
@@ -95,6 +96,24 @@ async function compareCalls(): Promise<void> {
   claim("open + first hit", total(large), 300, "ms");
   claim("memory after the first hit", median(large.map(({ rss }) => rss)) / 1e6, 250, "MB");
   await compareWarmHits();
+  await measureQueries();
+}
+
+async function measureQueries(): Promise<void> {
+  const first: number[] = [];
+  const counted: number[] = [];
+  for (let run = 0; run < RUNS; run++) {
+    await using large = await openBag(`${folder}/large`, { mode: "read" });
+    const begun = performance.now();
+    await query(large, { task: "tiny" }).first();
+    first.push(performance.now() - begun);
+    const since = performance.now();
+    const count = await query(large, { task: "tiny" }).count();
+    counted.push((performance.now() - since) / 1000);
+    if (count !== calls) throw new Error(`Cannot count all of ${calls} calls: found ${count}`);
+  }
+  claim("first record of a query", median(first), 50, "ms");
+  claim("count by task, a million calls", median(counted) * 1e6 / calls, 1, "s");
 }
 
 async function compareWarmHits(): Promise<void> {

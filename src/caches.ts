@@ -27,12 +27,30 @@ export type { BagOptions, CacheFilesOptions, FoldResult } from "./disk/disk_stor
 export type { CachePermissions } from "./disk/ownership.ts";
 export type { BackupOptions, BackupProgress, BackupResult } from "./bag/backup/backup_options.ts";
 export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/report.ts";
-export type { CallRecord, Json, RecordedTask } from "./call/call_record.ts";
-export type { CallQuery, CallTemplate, KnownTask } from "./call/call_query.ts";
+export type {
+  CallFailure,
+  CallRecord,
+  FailureError,
+  Json,
+  RecordedTask,
+} from "./call/call_record.ts";
+export type { CallQuery, CallTemplate, KnownTask, Wanted } from "./call/call_query.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
-export { type CallSelection, query, type QueryOptions } from "./cache/query.ts";
+export type { PreparableCall, PreparedCall } from "./cache/cache.ts";
+export { type CallSelection, query, type QueryOptions, type SortOptions } from "./cache/query.ts";
+export type { QueryTemplate, RecordQuery, WantedValue } from "./cache/find_calls.ts";
+export type { RecordKey } from "./cache/record_keys.ts";
+export { table, type TableOptions } from "./cache/table.ts";
+export type { Table } from "./cache/table/table.ts";
+export type {
+  GridOptions,
+  GridResult,
+  PrintOptions,
+  TableRow,
+} from "./cache/table/table_content.ts";
+export { type Bound, type Condition, type Where, where } from "./call/condition.ts";
 export {
   createCache,
   filtered,

@@ -46,4 +46,4 @@ export { restoreBound, type RestoredTask } from "./task/bind.ts";
 export type { CallProgress } from "./task/future.ts";
 export type { Deferred, DeferredArguments } from "./task/task.ts";
 export { registerError, type RegisterErrorOptions } from "./value/class_registry.ts";
-export type { ProgressReport, WorkerHook } from "./worker/worker.ts";
+export type { ProgressReport, ProgressValues, WorkerHook } from "./worker/worker.ts";

@@ -8,6 +8,7 @@ const ROOMS = [
   "mod",
   "caches",
   "pools",
+  "sweeps",
   "workers",
   "testing",
   "executor",
@@ -30,6 +31,7 @@ const SEAMS: { readonly [dependency: string]: readonly string[] } = {
   "cli-progress": ["src/executor/map/cli_progress.ts"],
   comlink: ["src/worker/web/comlink.ts"],
   h5wasm: ["src/bag/hdf5/h5wasm.ts"],
+  "hyparquet-writer": ["src/cache/table/to_parquet.ts"],
   "node:async_hooks": ["src/base/ambient.ts"],
   "node:sqlite": ["src/store/sqlite/connection.ts"],
 };
@@ -83,6 +85,10 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
     "report.ts",
     "verify_files.ts",
   ],
+  "src/cache/table": [
+    "table.ts",
+    "table_content.ts",
+  ],
   "src/call/code": [
     "code_parts.ts",
   ],
@@ -90,8 +96,10 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
     "dispatcher.ts",
   ],
   "src/executor/map": [
+    "axes.ts",
     "map_task.ts",
     "progress_bar.ts",
+    "sweep.ts",
   ],
   "src/executor/pools": [
     "pool_runner.ts",
@@ -104,6 +112,7 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
   ],
   "src/store/exchange": [
     "export_bag.ts",
+    "export_grid.ts",
     "import_bag.ts",
     "import_datasets.ts",
   ],

@@ -20,7 +20,7 @@ export class QuiverError extends Error {
     const { prototype } = this;
     // A class of a user's own that extends one of these has no such name.
     const name: unknown = Object.getOwnPropertyDescriptor(prototype, CLASS)?.value;
-    let above: object | null = Object.getPrototypeOf(value);
+    let above = prototypeOf(value);
     while (above !== null) {
       if (above === prototype) return true;
       if (
@@ -40,6 +40,15 @@ export class QuiverError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;
+  }
+}
+
+/** A proxy that was revoked, which anybody may throw, has none. */
+function prototypeOf(value: object): object | null {
+  try {
+    return Object.getPrototypeOf(value);
+  } catch {
+    return null;
   }
 }
 

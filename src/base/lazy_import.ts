@@ -29,6 +29,11 @@ export const BOUNDARIES = {
   comlink: "worker/web/comlink.ts",
   // What a task's code reaches, for the first key of a task whose code counts.
   code: "call/code/code_parts.ts",
+  // What tasks do seldom, and results that are put into a cache by hand.
+  helpers: "task/task_helpers.ts",
+  prepared: "cache/prepared_call.ts",
+  // Calls that have failed, kept for people.
+  failures: "cache/keep_failure.ts",
   // Why a call is a miss, and edits that changed nothing.
   explain: "task/explain_task.ts",
   // Caches that are named in a configuration.
@@ -49,6 +54,9 @@ export const BOUNDARIES = {
   digests: "cache/short_digests.ts",
   // What goes over the calls of a cache, and what gives them to another one or other keys.
   calls: "cache/tidy.ts",
+  table: "cache/table/build_table.ts",
+  parquet: "cache/table/to_parquet.ts",
+  grid: "cache/table/to_grid.ts",
   transfer: "store/transfer_calls.ts",
   // Files among arguments and results: what is known of them, what reads them, and what writes them.
   cached: "cache/cached_files.ts",

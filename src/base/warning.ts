@@ -12,7 +12,8 @@ export function writeWarning({ message, cause }: QuiverWarning): void {
   writeLine(`Warning: ${message}${reason}`);
 }
 
-function writeLine(text: string): void {
+/** Writes a line to standard error, if somebody reads that. */
+export function writeLine(text: string): void {
   try {
     Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
   } catch {

@@ -23,6 +23,7 @@ import type { NdArray, NumberArray } from "../value/array_shape.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
 import { makeInstances } from "../value/class_registry.ts";
 import type { FileDigests } from "../value/file/file_digests.ts";
+import type { Warn } from "../base/warning.ts";
 import type { Sharing } from "./flights.ts";
 import type { GcOptions } from "./tidy.ts";
 import type { RekeyResult } from "../store/rekey.ts";
@@ -56,6 +57,195 @@ function sharingsAt(leases: LeaseStore): Sharing[] {
 function leasesOf({ leases, layers = [], readOnly = false }: Stores): LeaseStore[] {
   if (readOnly) return [];
   return [...new Set([leases, ...layers.flatMap(leasesOf)])];
+}
+
+/** Names the method of tasks that prepares a call in a cache. */
+export const preparingSymbol: unique symbol = Symbol.for("quiver.preparing");
+
+/**
+ * A call of a task.
+ *
+ * @typeParam A The task's arguments.
+ * @typeParam R What the task returns.
+ */
+export interface PreparableCall<A extends readonly unknown[], R> {
+  /** The task. */
+  readonly task: {
+    /** How a worker finds it. */
+    readonly address: TaskAddress;
+    /** Gives the remembered result of a call. */
+    load(...args: A): Promise<R>;
+  };
+  /** The arguments. */
+  readonly args: Readonly<A>;
+}
+
+/**
+ * A call that somebody computes without its task, between two moments: its arguments are stored, and its
+ * result is not there yet. Made by {@linkcode Cache.prepare}.
+ *
+ * Whoever asks for the call meanwhile waits, so dispose it: what was not committed is abandoned then.
+ *
+ * @typeParam R The result.
+ */
+export interface PreparedCall<R = unknown> extends AsyncDisposable {
+  /** The key of the call. */
+  readonly key: Digest;
+  /**
+   * Stores the result: from then on the call is known.
+   *
+   * @param result The result.
+   * @throws {QuiverError} When the call was committed or abandoned before, or nothing can be stored.
+   */
+  commit(result: R): Promise<void>;
+  /** Lets go of the call without a result, unless it was committed; may be called twice. */
+  abandon(): Promise<void>;
+  /** The same as `abandon`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Asked whether a record that was found counts. */
+export interface RecordJudge {
+  /**
+   * Tells whether the result of a call is as good as a new one.
+   *
+   * @param record What is known of the call.
+   * @returns Whether it is, at once if possible.
+   */
+  admits(record: CallRecord): MaybePromise<boolean>;
+}
+
+/**
+ * Tells how long ago the body of a call ended.
+ *
+ * @returns Milliseconds; negative when a clock was ahead, NaN when the record does not tell.
+ */
+export function ageOf({ wall, started, duration }: CallRecord): number {
+  return Date.now() - (wall ?? started + duration);
+}
+
+/** For how long, and whether at all, results of a task count. */
+export interface Validity {
+  /** For how long, in milliseconds. */
+  readonly expiresAfter?: number;
+  /** For how long they are given all the same when they have expired, in milliseconds. */
+  readonly staleWhileRevalidate?: number;
+  /** Tells of a record whether it counts. */
+  readonly validate?: (record: CallRecord) => MaybePromise<boolean>;
+  /** Whether none does. */
+  readonly refresh?: boolean;
+}
+
+/** How far ahead of this clock a call may have ended that is taken for one of a moment ago, in ms. */
+const CLOCK_TOLERANCE = 10;
+
+/** Options of {@linkcode RecordCheck}. */
+interface RecordCheckOptions {
+  /** What the call is named in messages. */
+  readonly name: string;
+  /** Told what `validate` throws. */
+  readonly warn: Warn;
+  /** How long results count; for ever, if not given. */
+  readonly validity?: Validity | undefined;
+}
+
+/** Which records count for one call. */
+interface AskedRecord {
+  /** Only those whose body began at this or later, in milliseconds since 1970. */
+  readonly since?: number;
+  /** Not that whose body began just then. */
+  readonly rejected?: number;
+}
+
+/** Tells which records of a task count. */
+export class RecordCheck implements RecordJudge {
+  readonly #options: RecordCheckOptions;
+  readonly #call: AskedRecord;
+  readonly #next: RecordJudge | undefined;
+  #stale = false;
+  #rejected: number | undefined;
+
+  /**
+   * Creates a check.
+   *
+   * @param call Which records count for the call.
+   * @param next Shown those that count; it may also be given what is stale.
+   */
+  constructor(call: AskedRecord, options: RecordCheckOptions, next?: RecordJudge) {
+    this.#call = call;
+    this.#options = options;
+    this.#next = next;
+  }
+
+  /** Makes a check where there is something to check. */
+  static of(
+    call: AskedRecord,
+    options: RecordCheckOptions,
+    next?: RecordJudge,
+  ): RecordCheck | undefined {
+    const { since, rejected } = call;
+    return since === undefined && rejected === undefined && options.validity === undefined
+      ? undefined
+      : new RecordCheck(call, options, next);
+  }
+
+  /** When the body began whose result does not count, if one was found. */
+  get rejected(): number | undefined {
+    return this.#rejected;
+  }
+
+  /** Whether the record that counted has expired, and is given while a new one is made. */
+  get stale(): boolean {
+    return this.#stale;
+  }
+
+  /** As the interface says. */
+  admits(record: CallRecord): MaybePromise<boolean> {
+    const admitted = this.#admits(record);
+    const note = (admitted: boolean): boolean => {
+      if (!admitted) this.#rejected = record.started;
+      return admitted;
+    };
+    return typeof admitted === "boolean" ? note(admitted) : admitted.then(note);
+  }
+
+  #admits(record: CallRecord): MaybePromise<boolean> {
+    const age = ageOf(record);
+    const { since, rejected } = this.#call;
+    if (record.started === rejected) return false;
+    // A record from the future says nothing of when it began.
+    if (since !== undefined && !(record.started >= since && age >= -CLOCK_TOLERANCE)) return false;
+    const { expiresAfter = Infinity, refresh = false, validate, staleWhileRevalidate = 0 } =
+      this.#options.validity ?? {};
+    const lasts = this.#next === undefined ? expiresAfter : expiresAfter + staleWhileRevalidate;
+    // Whose clock was ahead by more than results count for counts as expired: else it never would be.
+    if (refresh || !(age <= lasts && -age <= expiresAfter)) return false;
+    this.#stale = age > expiresAfter;
+    const valid = validate === undefined || this.#ask(validate, record);
+    if (!(valid instanceof Promise)) return valid && (this.#next?.admits(record) ?? true);
+    return valid.then((valid) => valid && (this.#next?.admits(record) ?? true));
+  }
+
+  /** What cannot be told counts as not valid: then the call runs. */
+  #ask(validate: NonNullable<Validity["validate"]>, record: CallRecord): MaybePromise<boolean> {
+    const { name, warn } = this.#options;
+    const failed = (cause: unknown): boolean => {
+      warn(
+        `Cannot validate a result of "${name}": \`validate\` threw; the call runs`,
+        cause,
+        false,
+      );
+      return false;
+    };
+    try {
+      // A function without types may return anything.
+      const valid: unknown = validate(record);
+      if (typeof valid !== "object" || valid === null || !("then" in valid)) return Boolean(valid);
+      return Promise.resolve(valid).then(Boolean, failed);
+    } catch (cause) {
+      return failed(cause);
+    }
+  }
 }
 
 /**
@@ -161,9 +351,20 @@ export class Cache {
    * @throws {InstanceError} When an instance in it cannot be made, as its class is not registered here.
    */
   lookup(key: Digest): Found<unknown> | Promise<Found<unknown>> {
+    return this.find(key);
+  }
+
+  /**
+   * Looks up the result of a call, if its record counts.
+   *
+   * @param judge Tells whether it does; any does, if not given.
+   *
+   * @internal
+   */
+  find(key: Digest, judge?: RecordJudge): MaybePromise<Found<unknown>> {
     const record = this.#stores.calls.get(key);
-    if (record instanceof Promise) return record.then((record) => this.#valueOf(record));
-    return this.#valueOf(record);
+    if (record instanceof Promise) return record.then((record) => this.#judge(record, judge));
+    return this.#judge(record, judge);
   }
 
   /**
@@ -339,6 +540,51 @@ export class Cache {
   }
 
   /**
+   * Prepares a call whose result comes from elsewhere than its task: stores its arguments as they are
+   * now, and has whoever asks for it wait until its result is committed, or it is abandoned. Where another
+   * computes it already, the last result that is stored counts.
+   *
+   * Requires `--allow-read` of Quiver's files.
+   *
+   * @typeParam A The task's arguments.
+   * @typeParam R What the task returns.
+   * @param call The task, and the arguments.
+   * @returns The call, to be committed or abandoned; dispose it.
+   * @throws {IndigestibleError} When an argument that counts has no digest.
+   * @throws {TypeError} When it is no call of a task, or the cache is read-only.
+   *
+   * @example Remember what a machine has measured
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const measure = task(import.meta, (sample: string): number => {
+   *   throw new Error(`put ${sample} into the machine`);
+   * }, { name: "measure" });
+   *
+   * const cache = createMemoryCache();
+   * {
+   *   await using measured = await cache.prepare({ task: measure, args: ["argon"] });
+   *   await measured.commit(0.5);
+   * }
+   * assertEquals(await cacheScope({ cache }, () => measure("argon")), 0.5);
+   * ```
+   */
+  async prepare<A extends readonly unknown[], R>(
+    call: PreparableCall<A, R>,
+  ): Promise<PreparedCall<R>> {
+    const { task, args }: Partial<PreparableCall<A, R>> = Object(call);
+    const prepare: unknown = Reflect.get(Object(task), preparingSymbol);
+    if (typeof prepare !== "function" || !Array.isArray(args)) {
+      throw new TypeError(
+        "Cannot prepare a call: it is to be `{ task, args }`, a task and an array",
+      );
+    }
+    // The result is that of the task.
+    return await prepare(this, args) as PreparedCall<R>;
+  }
+
+  /**
    * Forgets a call, so that it runs again when it is next asked for; one that runs now is not recorded.
    * Its values stay until they are collected.
    *
@@ -374,12 +620,16 @@ export class Cache {
   ): MaybePromise<boolean | number> {
     if (typeof what === "string") {
       this.#evictRunning(what);
-      return this.#stores.calls.delete(what);
+      const { calls, failures } = this.#stores;
+      const cleared = this.readOnly ? false : failures?.delete(what) ?? false;
+      const known = calls.delete(what);
+      if (!(known instanceof Promise || cleared instanceof Promise)) return known || cleared;
+      return Promise.all([known, cleared]).then((all) => all.includes(true));
     }
     return importLater<typeof import("./tidy.ts")>("calls")
       .then(({ evictMatching, toMatcher }) => {
         this.evictRunning(toMatcher(what));
-        return evictMatching(this.#stores.calls, what);
+        return evictMatching(this.#stores, what);
       });
   }
 
@@ -490,8 +740,18 @@ export class Cache {
     else this.#misses++;
   }
 
-  #valueOf(record: CallRecord | undefined): MaybePromise<Found<unknown>> {
+  #judge(
+    record: CallRecord | undefined,
+    judge: RecordJudge | undefined,
+  ): MaybePromise<Found<unknown>> {
     if (record === undefined) return { hit: false };
+    const admitted = judge === undefined || judge.admits(record);
+    if (admitted === true) return this.#valueOf(record);
+    if (admitted === false) return { hit: false };
+    return admitted.then((admitted) => admitted ? this.#valueOf(record) : { hit: false });
+  }
+
+  #valueOf(record: CallRecord): MaybePromise<Found<unknown>> {
     const found = this.#stores.resultOf?.(record) ?? this.#stores.values.get(record.result);
     return found instanceof Promise ? found.then(toResult) : toResult(found);
   }

@@ -114,14 +114,10 @@ export interface ExplainedCall extends Pick<CallRecord, "task" | "module"> {
   readonly reads?: CallRecord["reads"];
   /** The arguments that count and have digests. */
   readonly args: readonly ArgumentRecord[];
-  /**
-   * For how long a result counts after its body ended, in milliseconds.
-   *
-   * @default {Infinity}
-   */
-  readonly expiresAfter?: number;
   /** Gives the value of an argument. */
   valueOf(argument: ArgumentRecord): Promise<{ readonly value: unknown } | undefined>;
+  /** Tells since when a record counts no more; nothing if it does. */
+  expiredAt?(record: CallRecord): Promise<number | undefined>;
 }
 
 /** Longer texts of values are no help. */
@@ -183,13 +179,15 @@ export async function explainCall(
     return toExplanation({ ...about, hit: false }, [...first, { kind: "no cache" }]);
   }
   const record = key === undefined ? undefined : await cache.record(key);
-  const found = key !== undefined && await cache.contains(key);
-  const expiry = record && toExpiry(record, call);
+  const known = key !== undefined && await cache.contains(key);
+  const at = record && known ? await call.expiredAt?.(record) : undefined;
+  const hit = known && at === undefined;
   const evicted = record === undefined && key !== undefined && await isEvicted(cache, key);
   if (evicted) first.push({ kind: "evicted" });
-  if (record !== undefined && !found) first.push({ kind: "value missing", result: record.result });
-  if (expiry !== undefined) first.push({ kind: "expired", at: expiry });
-  const hit = found && expiry === undefined;
+  if (at !== undefined) first.push({ kind: "expired", at });
+  else if (record !== undefined && !hit) {
+    first.push({ kind: "value missing", result: record.result });
+  }
   const nearest = await findNearest(cache, call, ({ module }) => module === call.module) ??
     await findNearest(cache, call, ({ module }) => isNamesake(module, call.module));
   if (nearest === undefined) {
@@ -207,15 +205,6 @@ function isNamesake(a: unknown, b: string): boolean {
 
 async function isEvicted(cache: Cache, key: Digest): Promise<boolean> {
   return await cache.stores.calls.isForgotten?.(key) ?? false;
-}
-
-/** When a result has expired, if it has. */
-function toExpiry(
-  record: CallRecord,
-  { expiresAfter = Infinity }: ExplainedCall,
-): number | undefined {
-  const end = endOf(record) + expiresAfter;
-  return end < Date.now() ? end : undefined;
 }
 
 /** The call of the same task that differs least, and of those the newest. */
@@ -430,12 +419,12 @@ function toLine(reason: Reason): string {
       return "there is no cache here";
     case "never seen":
       return "no call of it is known";
+    case "expired":
+      return `its result has expired${toMoment(reason.at)}`;
     case "value missing":
       return `its result ${reason.result.slice(0, 8)} is gone or damaged`;
     case "evicted":
       return "it was known and was evicted";
-    case "expired":
-      return `its result has expired at ${new Date(reason.at).toISOString()}`;
     case "no key":
       return `it is never remembered: ${reason.message}`;
     case "argument":
@@ -457,6 +446,11 @@ function toLine(reason: Reason): string {
     case "rules":
       return `keys are made by other rules: ${reason.was} → ${reason.is}; rekey() carries calls over`;
   }
+}
+
+function toMoment(time: number): string {
+  // A record may say anything.
+  return Number.isNaN(new Date(time).getTime()) ? "" : ` at ${new Date(time).toISOString()}`;
 }
 
 const TEXTS = { changed: "changed", added: "is new", removed: "is used no more" } as const;

@@ -34,6 +34,8 @@ export interface RaisableCall {
 
 /** The computations of one isolate that are under way, by key: whoever comes second waits. */
 export class Flights {
+  /** What was given though it has expired, and is computed anew. */
+  readonly revalidating: Set<Digest> = new Set();
   readonly #flights = new Map<Digest, Flight>();
 
   /** Finds the computation of a key. */
@@ -53,17 +55,27 @@ export class Flights {
    * @param leader The call that computes.
    */
   run(
-    key: Digest,
+    { key, since }: Pick<KeyedCall, "key" | "since">,
     compute: () => Promise<CallResult>,
     isOwn: (error: unknown) => boolean,
     leader: RaisableCall,
   ): Promise<CallResult> {
-    const flight = new Flight(compute(), isOwn, leader, () => {
+    const flight = new Flight(compute(), { isOwn, leader, since }, () => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     });
     this.#flights.set(key, flight);
     return flight.result;
   }
+}
+
+/** What is known of a computation before it ends. */
+interface FlightOptions {
+  /** Whether what it failed with is not for those who wait. */
+  readonly isOwn: (error: unknown) => boolean;
+  /** The call that computes. */
+  readonly leader: RaisableCall;
+  /** At this or later it begins, if that is known, in milliseconds since 1970. */
+  readonly since: number | undefined;
 }
 
 /** A computation that is under way. */
@@ -73,18 +85,19 @@ class Flight {
   /** The call that computes. */
   readonly leader: RaisableCall;
   readonly #isOwn: (error: unknown) => boolean;
+  readonly #since: number;
   /** What the others get; a copy where the cache has none, as a result may be changed. */
   #shared: CallResult | undefined;
   #waiting = 0;
 
   constructor(
     computed: Promise<CallResult>,
-    isOwn: (error: unknown) => boolean,
-    leader: RaisableCall,
+    { isOwn, leader, since = -Infinity }: FlightOptions,
     ended: () => void,
   ) {
     this.leader = leader;
     this.#isOwn = isOwn;
+    this.#since = since;
     this.result = computed.then((result) => {
       ended();
       if (this.#waiting > 0) this.#shared = toShared(result);
@@ -99,9 +112,18 @@ class Flight {
    * Waits for the computation.
    *
    * @param signal Ends the wait, not the computation.
+   * @param since Only a result counts of what began at this or later, in milliseconds since 1970.
    * @returns The result, or `undefined` when it is not for others: whoever waited asks anew.
    */
-  async wait(signal?: AbortSignal): Promise<CallResult | undefined> {
+  async wait(
+    signal?: AbortSignal,
+    since: number = -Infinity,
+  ): Promise<CallResult | undefined> {
+    if (this.#since < since) {
+      // However it ends.
+      await abortable(this.result.then(() => {}, () => {}), signal);
+      return undefined;
+    }
     this.#waiting++;
     try {
       const { source } = await abortable(this.result, signal);
@@ -198,7 +220,9 @@ class RunningCall implements Disposable {
 }
 
 /** What is known only when the body has ended. */
-type RecordFields = Pick<CallRecord, "args" | "result" | "started" | "duration" | "metadata">;
+type RecordFields =
+  & Pick<CallRecord, "args" | "result" | "metadata">
+  & CallTime;
 
 /** Makes the record of a call. */
 export function toRecord(
@@ -218,3 +242,67 @@ export function toRecord(
     ...fields,
   };
 }
+
+/** The least that lies between the ends of two calls, in milliseconds: far more than rounding takes. */
+const TICK = 2 ** -10;
+
+/** The same as a part of the time, where a clock says that it is thousands of years later. */
+const PRECISION = 2 ** -50;
+
+/** Where the time of an end is further ahead of the wall clock than this, in milliseconds, that is told. */
+const MOST_AHEAD = 10;
+
+/** When a body began and how long it took, as its record says it. */
+export type CallTime = Pick<CallRecord, "started" | "duration" | "wall">;
+
+/**
+ * Tells when calls began and how long they took, so exactly that their ends are in order, those of
+ * one millisecond included: the wall clock says which millisecond it is, the steady one goes on
+ * between. When the wall clock is set back, later calls end right behind the last one until it has
+ * come up again.
+ */
+class CallClock {
+  /** What the steady clock lacks to be the time; kept within what the wall clock says. */
+  #origin = performance.timeOrigin;
+  #last = 0;
+
+  /**
+   * Notes the end of a call.
+   *
+   * @param begun What the steady clock said when it began.
+   * @param since A moment that {@linkcode CallClock.mark} gave before it began, here or in another isolate.
+   */
+  end(begun: number, since: number = -Infinity): CallTime {
+    const before = Date.now();
+    const now = performance.now();
+    const time = Math.min(Math.max(this.#origin + now, before), Date.now() + 1 - TICK);
+    this.#origin = time - now;
+    // In nanoseconds, which is what the clock tells: the digits behind are those of a difference.
+    const duration = Math.round((now - begun) * 1e6) / 1e6;
+    const started = Math.max(time, this.#next) - duration;
+    // As whoever reads the record adds it up.
+    this.#last = started + duration;
+    const ended = Math.max(started, since) + duration;
+    const wall = Date.now();
+    return {
+      started: Math.max(started, since),
+      duration,
+      ...(ended > wall + MOST_AHEAD && { wall }),
+    };
+  }
+
+  /**
+   * Gives a moment that is later than the begin of each call that has ended on this machine, and no later
+   * than that of each call whose end is noted with it.
+   */
+  mark(): number {
+    return this.#last = Math.max(Date.now() + 1, this.#next);
+  }
+
+  get #next(): number {
+    return this.#last + Math.max(TICK, this.#last * PRECISION);
+  }
+}
+
+/** One for all that ends in this isolate. */
+export const CLOCK: CallClock = new CallClock();

@@ -19,8 +19,21 @@ import { digestArgument } from "../value/digest/digest_value.ts";
 import { memoriesIn } from "../value/share.ts";
 import { MemoryGuard, toSpoiledMessage } from "../value/shared_guard.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value/value.ts";
-import type { Cache, EncodeValue } from "./cache.ts";
-import { type CallResult, type RaisableCall, Sharing, toRecord } from "./flights.ts";
+import {
+  type Cache,
+  type EncodeValue,
+  RecordCheck,
+  type RecordJudge,
+  type Validity,
+} from "./cache.ts";
+import {
+  type CallResult,
+  type CallTime,
+  CLOCK,
+  type RaisableCall,
+  Sharing,
+  toRecord,
+} from "./flights.ts";
 import { type CallName, noteLongWait } from "./waits.ts";
 
 export type { CallResult, RaisableCall, ResultSource } from "./flights.ts";
@@ -71,6 +84,8 @@ export interface GetOrComputeOptions {
   readonly metadata: { readonly [name: string]: Json };
   /** The directory of output files; the working directory, if not given. */
   readonly outputs?: string | undefined;
+  /** How long results count; for ever, if not given. */
+  readonly validity?: Validity | undefined;
 }
 
 /**
@@ -95,7 +110,8 @@ export async function getOrCompute(
     const flight = sharingOf(cache).flights.get(key);
     if (flight === undefined) return await runAsLeader(cache, call, options);
     options.waitFor(flight.leader);
-    const shared = await waitFor(cache, key, options, (signal) => flight.wait(signal));
+    const wait = (signal: AbortSignal) => flight.wait(signal, call.since);
+    const shared = await waitFor(cache, key, options, wait);
     if (shared === "late") return await runLate(cache, call, options);
     if (shared === undefined) continue;
     // A copy of one's own where the cache has it: two callers must not share a mutable result.
@@ -104,7 +120,8 @@ export async function getOrCompute(
   }
 }
 
-function sharingOf(cache: Cache): Sharing {
+/** How calls share the work in a cache. */
+export function sharingOf(cache: Cache): Sharing {
   return cache.sharing((board) => new Sharing(board));
 }
 
@@ -164,11 +181,11 @@ function runAsLeader(
   // neither is what is wrong with its own arguments, nor what became of its own executor.
   const isOwn = (error: unknown) =>
     waits || options.givenUp() || isOfArguments(error) || isOfExecutor(error);
-  return flights.run(key, run, isOwn, options.call);
+  return flights.run(call, run, isOwn, options.call);
 }
 
 /** Whether the body was not run to its end: who waits runs it again, on an executor of its own. */
-function isOfExecutor(error: unknown): boolean {
+export function isOfExecutor(error: unknown): boolean {
   return error instanceof DeadlineError || error instanceof ExecutorShutdownError ||
     error instanceof CancelledError || error instanceof WorkerDiedError;
 }
@@ -218,8 +235,8 @@ export async function computeLeased(
   body: RunBody,
   options: ComputeOptions,
 ): Promise<CallResult> {
-  const { warn, outputs } = options;
-  const faults = { name: call.address.name, warn, outputs };
+  const { warn, outputs, validity } = options;
+  const faults = { name: call.address.name, warn, outputs, validity };
   using held = takeLease(cache, call.key, faults);
   if (held === undefined) return { value: undefined, source: "busy" };
   // Whoever held the lease since the last look-up has stored the result.
@@ -240,7 +257,14 @@ interface Faults {
 interface LookUpOptions extends Faults {
   /** The directory of output files; the working directory, if not given. */
   readonly outputs?: string | undefined;
+  /** How long results count; for ever, if not given. */
+  readonly validity?: Validity | undefined;
+  /** Tells which records count, instead of `validity`. */
+  readonly judge?: RecordJudge | undefined;
 }
+
+/** What of a call it takes to look it up. */
+type LookedUpCall = Pick<KeyedCall, "key" | "values" | "since" | "rejected">;
 
 /**
  * Looks a call up; what goes wrong is a miss. The files of a result are put back where they are missing.
@@ -252,10 +276,10 @@ interface LookUpOptions extends Faults {
  */
 export function lookUp(
   cache: Cache,
-  call: Pick<KeyedCall, "key" | "values">,
+  call: LookedUpCall,
   options: LookUpOptions,
 ): MaybePromise<Found<unknown>> {
-  const found = tryLookUp(cache, call.key, options);
+  const found = tryLookUp(cache, call, options);
   if (found instanceof Promise) return found.then((found) => restore(cache, call, found, options));
   return restore(cache, call, found, options);
 }
@@ -271,12 +295,17 @@ function restore(
     .then(({ putBack }) => putBack(cache, found, { root, args, warn }));
 }
 
-function tryLookUp(cache: Cache, key: Digest, faults: Faults): MaybePromise<Found<unknown>> {
+function tryLookUp(
+  cache: Cache,
+  call: LookedUpCall,
+  options: LookUpOptions,
+): MaybePromise<Found<unknown>> {
+  const { judge = RecordCheck.of(call, options) } = options;
   try {
-    const found = cache.lookup(key);
-    return found instanceof Promise ? found.catch((error) => miss(error, faults)) : found;
+    const found = cache.find(call.key, judge);
+    return found instanceof Promise ? found.catch((error) => miss(error, options)) : found;
   } catch (error) {
-    return miss(error, faults);
+    return miss(error, options);
   }
 }
 
@@ -311,42 +340,6 @@ function takeLease(cache: Cache, key: Digest, { name, warn }: Faults): HeldLease
   }
 }
 
-/** The least that lies between the ends of two calls, in milliseconds: far more than rounding takes. */
-const TICK = 2 ** -10;
-
-/** The same as a part of the time, where a clock says that it is thousands of years later. */
-const PRECISION = 2 ** -50;
-
-/**
- * Tells when calls began and how long they took, so exactly that their ends are in order, those of
- * one millisecond included: the wall clock says which millisecond it is, the steady one goes on
- * between. When the wall clock is set back, later calls end right behind the last one until it has
- * come up again.
- */
-class CallClock {
-  /** What the steady clock lacks to be the time; kept within what the wall clock says. */
-  #origin = performance.timeOrigin;
-  #last = 0;
-
-  /** Notes the end of a call that began when the steady clock said `begun`. */
-  end(begun: number): { readonly started: number; readonly duration: number } {
-    const before = Date.now();
-    const now = performance.now();
-    const time = Math.min(Math.max(this.#origin + now, before), Date.now() + 1 - TICK);
-    this.#origin = time - now;
-    // In nanoseconds, which is what the clock tells: the digits behind are those of a difference.
-    const duration = Math.round((now - begun) * 1e6) / 1e6;
-    const next = this.#last + Math.max(TICK, this.#last * PRECISION);
-    const started = Math.max(time, next) - duration;
-    // As whoever reads the record adds it up.
-    this.#last = started + duration;
-    return { started, duration };
-  }
-}
-
-/** One for all that ends in this isolate. */
-const CLOCK = new CallClock();
-
 /** Which arguments of a call are stored; of the others its record has the digests only. */
 type StoredArguments = "all" | "small" | "none";
 
@@ -373,6 +366,8 @@ export interface ComputeOptions {
   readonly lease?: Lease | undefined;
   /** Whether all of a shared value is looked at when the body has ended, and not some of it. */
   readonly thorough?: boolean;
+  /** How long results count; for ever, if not given. */
+  readonly validity?: Validity | undefined;
 }
 
 /** How a body is run, and what is looked at around it. */
@@ -402,7 +397,7 @@ interface Ending {
   readonly args: readonly ArgumentRecord[];
   readonly value: unknown;
   /** When the body began, in milliseconds since 1970, and how long it took. */
-  readonly time: Pick<CallRecord, "started" | "duration">;
+  readonly time: CallTime;
   /** The value ready to be stored, or why it is not. */
   readonly encoded: EncodedValue | Refusal;
 }
@@ -444,7 +439,7 @@ export async function computeUnleased(
   }
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
   const stored = await putResult(cache, encoded, record, options);
-  if (stored && call.shared) suspect(cache, call, warn);
+  if (stored && call.shared) doubtCall(cache, call, warn);
   return { value, source: stored ? "computed" : "unstored" };
 }
 
@@ -475,7 +470,7 @@ function run(
   const runBody = (args: readonly ArgumentRecord[]): MaybePromise<Ending> => {
     const begun = performance.now();
     return whenSettled(body(values), (value): Ending => {
-      const time = CLOCK.end(begun);
+      const time = CLOCK.end(begun, call.since);
       check?.(call, "while its body ran");
       const refused = refuse?.();
       const fit = refused !== "unfit" && isUnchanged(call, options);
@@ -616,8 +611,18 @@ function isAsKeyed(
   }
 }
 
-/** What is remembered with a shared value is forgotten if somebody has written into that. */
-function suspect(cache: Cache, { key, values, address: { name } }: KeyedCall, warn: Warn): void {
+/**
+ * Has a call that was remembered be forgotten if somebody turns out to have written into a shared value
+ * that it had.
+ *
+ * @param call The call.
+ * @param warn Told when it cannot be forgotten.
+ */
+export function doubtCall(
+  cache: Cache,
+  { key, values, address: { name } }: Pick<KeyedCall, "key" | "values" | "address">,
+  warn: Warn,
+): void {
   const forget = async () => {
     try {
       await cache.evict(key);

@@ -1,13 +1,25 @@
-import { checkIsOptions, checkOptions, FUNCTION } from "../base/check_options.ts";
+import { BOOLEAN, checkIsOptions, checkOptions, FUNCTION } from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { type QuiverWarning, toSafeWarning } from "../base/warning.ts";
-import type { CallQuery, CallTemplate } from "../call/call_query.ts";
-import type { CallRecord, TaskAddress } from "../call/call_record.ts";
+import type { CallTemplate, KnownTask } from "../call/call_query.ts";
+import type { CallRecord } from "../call/call_record.ts";
 import type { TransferOptions, TransferResult } from "../store/transfer_calls.ts";
 import { type Cache, checkCache } from "./cache.ts";
+import type { QueryTemplate, RecordQuery } from "./find_calls.ts";
+import type { RecordKey } from "./record_keys.ts";
 
 type Calls = typeof import("./tidy.ts");
 type Transfer = typeof import("../store/transfer_calls.ts");
+
+/** Where the calls of a selection come from. */
+export interface SelectionSource {
+  /** Goes over their records, from the beginning each time it is called. */
+  readonly select: () => AsyncIterable<CallRecord>;
+  /** Counts them without reading them, where the cache can do that. */
+  readonly count?: () => Promise<number | undefined>;
+  /** What they have in common, where that is all: then it tells of calls that run now, too. */
+  readonly whole?: CallTemplate | KnownTask | undefined;
+}
 
 /**
  * Calls of a cache that were selected: nothing is looked up before it is asked for, and each time it
@@ -15,41 +27,69 @@ type Transfer = typeof import("../store/transfer_calls.ts");
  */
 export class CallSelection implements AsyncIterable<CallRecord> {
   readonly #cache: Cache;
-  readonly #select: () => AsyncIterable<CallRecord>;
-  readonly #whole: CallTemplate | { readonly address: TaskAddress } | undefined;
+  readonly #source: SelectionSource;
+  readonly #warn: (warning: QuiverWarning) => void;
 
   /**
    * Selects calls.
    *
    * @param cache The cache that has them.
-   * @param select Goes over their records, from the beginning each time it is called.
-   * @param whole What they have in common, where that is all: then it tells of calls that run now, too.
+   * @param source Where their records come from.
+   * @param warn Told of what is passed over; must not throw.
+   * @internal
    */
   constructor(
     cache: Cache,
-    select: () => AsyncIterable<CallRecord>,
-    whole?: CallTemplate | { readonly address: TaskAddress },
+    source: SelectionSource,
+    warn: (warning: QuiverWarning) => void,
   ) {
     this.#cache = cache;
-    this.#select = select;
-    this.#whole = whole;
+    this.#source = source;
+    this.#warn = warn;
+  }
+
+  /**
+   * The cache that has the calls.
+   *
+   * @internal
+   */
+  get cache(): Cache {
+    return this.#cache;
+  }
+
+  /**
+   * Told of what is passed over.
+   *
+   * @internal
+   */
+  get warn(): (warning: QuiverWarning) => void {
+    return this.#warn;
   }
 
   /** Goes over the records. */
   [Symbol.asyncIterator](): AsyncIterator<CallRecord> {
-    return this.#select()[Symbol.asyncIterator]();
+    return this.#source.select()[Symbol.asyncIterator]();
+  }
+
+  #derive(
+    select: (records: AsyncIterable<CallRecord>) => AsyncIterable<CallRecord>,
+  ): CallSelection {
+    const source = this.#source;
+    return new CallSelection(this.#cache, { select: () => select(source.select()) }, this.#warn);
   }
 
   /**
    * Selects some of these calls.
    *
-   * @param matches Tells whether a call is one of them.
+   * @param matches Tells whether a call is one of them, at once or with a promise.
    * @returns The calls.
    */
-  filter(matches: (record: CallRecord) => boolean): CallSelection {
-    const select = this.#select;
-    return new CallSelection(this.#cache, async function* () {
-      for await (const record of select()) if (matches(record)) yield record;
+  filter(matches: (record: CallRecord) => boolean | Promise<boolean>): CallSelection {
+    return this.#derive(async function* (records) {
+      for await (const record of records) {
+        const answer = matches(record);
+        if (answer instanceof Promise ? await answer : answer) yield record;
+      }
     });
   }
 
@@ -58,18 +98,14 @@ export class CallSelection implements AsyncIterable<CallRecord> {
    *
    * @param limit How many.
    * @returns The calls, fewer if there are fewer.
+   * @throws {RangeError} When the number is negative or NaN.
    */
   take(limit: number): CallSelection {
-    if (!(limit >= 0)) {
-      throw new RangeError(
-        `Cannot take calls as the limit must be a number of at least 0: current value is ${limit}`,
-      );
-    }
-    const select = this.#select;
-    return new CallSelection(this.#cache, async function* () {
+    checkNumber("take", limit);
+    return this.#derive(async function* (records) {
       let taken = 0;
       if (taken >= limit) return;
-      for await (const record of select()) {
+      for await (const record of records) {
         yield record;
         if (++taken >= limit) return;
       }
@@ -77,11 +113,100 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   }
 
   /**
-   * Counts these calls.
+   * Selects these calls but for the first.
+   *
+   * @param count How many are left out.
+   * @returns The calls.
+   * @throws {RangeError} When the number is negative or NaN.
+   */
+  skip(count: number): CallSelection {
+    checkNumber("skip", count);
+    return this.#derive(async function* (records) {
+      let skipped = 0;
+      for await (const record of records) if (skipped++ >= count) yield record;
+    });
+  }
+
+  /**
+   * Selects the first call of those that have something in common.
+   *
+   * @param by What they have in common: a field, `{ arg: name }` or what a function gives. Objects are the
+   * same when their digests are.
+   * @returns The calls.
+   * @throws {TypeError} When it is none of these, as the calls are looked up.
+   */
+  unique(by: RecordKey): CallSelection {
+    const { stores } = this.#cache;
+    return this.#derive(async function* (records) {
+      const { checkRecordKey, digestBy, toKeyReader } = await importLater<Calls>("calls");
+      checkRecordKey("find unique calls", by);
+      const read = toKeyReader(stores, by);
+      const seen = new Set<unknown>();
+      for await (const record of records) {
+        const { size } = seen;
+        if (seen.add(digestBy(await read(record))).size > size) yield record;
+      }
+    });
+  }
+
+  /**
+   * Orders these calls: all of them are held in memory as they are gone over.
+   *
+   * @param by What they are ordered by. Numbers, texts and dates have their order; what is absent comes last.
+   * Those that are equal stay in their order.
+   * @param options Whether the greatest comes first.
+   * @returns The calls.
+   * @throws {TypeError} When it is nothing to order by, as the calls are looked up.
+   */
+  sorted(by: RecordKey, options: SortOptions = {}): CallSelection {
+    checkOptions("sort calls", options, { reverse: BOOLEAN });
+    const { reverse = false } = options;
+    const { stores } = this.#cache;
+    return this.#derive(async function* (records) {
+      const { checkRecordKey, compareKeys, toKeyReader } = await importLater<Calls>("calls");
+      checkRecordKey("sort calls", by);
+      const read = toKeyReader(stores, by);
+      const keyed: { readonly record: CallRecord; readonly key: unknown }[] = [];
+      for await (const record of records) keyed.push({ record, key: await read(record) });
+      keyed.sort((a, b) => compareKeys(a.key, b.key, reverse));
+      for (const { record } of keyed) yield record;
+    });
+  }
+
+  /**
+   * Groups these calls.
+   *
+   * @typeParam K What they are grouped by.
+   * @param by What the calls of a group have in common. Objects are the same when their digests are.
+   * @returns The records of each group, in the order in which they came.
+   * @throws {TypeError} When it is nothing to group by.
+   */
+  async groupBy<K = unknown>(
+    by: RecordKey | ((record: CallRecord) => K),
+  ): Promise<Map<K, CallRecord[]>> {
+    const { checkRecordKey, digestBy, toKeyReader } = await importLater<Calls>("calls");
+    checkRecordKey("group calls", by);
+    const read = toKeyReader(this.#cache.stores, by);
+    const keys = new Map<unknown, K>();
+    const groups = new Map<K, CallRecord[]>();
+    for await (const record of this) {
+      // Whoever names the type knows what they are grouped by.
+      const own = await read(record) as K;
+      const key = keys.getOrInsert(digestBy(own), own);
+      groups.getOrInsertComputed(key, () => []).push(record);
+    }
+    return groups;
+  }
+
+  /**
+   * Counts these calls. Where the cache knows by itself how many they are, no record is read: in a bag by
+   * task, module and version, and in SQLite also by tags and metadata, damaged ones included.
    *
    * @returns How many there are.
    */
   async count(): Promise<number> {
+    const known = await this.#source.count?.();
+    if (known !== undefined) return known;
     let calls = 0;
     for await (const _ of this) calls++;
     return calls;
@@ -93,7 +218,26 @@ export class CallSelection implements AsyncIterable<CallRecord> {
    * @returns Whether there is at least one.
    */
   async any(): Promise<boolean> {
-    return await this.take(1).count() > 0;
+    return await this.first() !== undefined;
+  }
+
+  /**
+   * Tells whether there are none.
+   *
+   * @returns Whether there is not even one.
+   */
+  async empty(): Promise<boolean> {
+    return !await this.any();
+  }
+
+  /**
+   * Gives the first call.
+   *
+   * @returns Its record, or `undefined` when there is none.
+   */
+  async first(): Promise<CallRecord | undefined> {
+    for await (const record of this) return record;
+    return undefined;
   }
 
   /**
@@ -137,6 +281,36 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   }
 
   /**
+   * Goes over the results of these calls, each read when it is asked for. A result that is missing or
+   * damaged is passed over with a warning.
+   *
+   * @returns The results, each the caller's own copy; they can be gone over again.
+   */
+  results(): AsyncIterable<unknown> {
+    const read = () => this.#readResults();
+    return { [Symbol.asyncIterator]: read };
+  }
+
+  async *#readResults(): AsyncGenerator<unknown> {
+    const { CallValues } = await importLater<Calls>("calls");
+    let missing = 0;
+    let first = "";
+    try {
+      for await (const record of this) {
+        const known = await new CallValues(this.#cache.stores, record).result();
+        if (known.state === "there") yield known.value;
+        else if (missing++ === 0) first = record.key;
+      }
+    } finally {
+      const results = missing === 1 ? "the result of a call" : `the results of ${missing} calls`;
+      const message =
+        `Cannot read ${results}, first ${first}: missing or damaged; such calls run ` +
+        "again when they are next asked for";
+      if (missing > 0) this.#warn({ message });
+    }
+  }
+
+  /**
    * Forgets these calls, so that they run again when they are next asked for. Where they are all that
    * match a template, those that run now are not recorded, as with `cache.evict`.
    *
@@ -144,9 +318,9 @@ export class CallSelection implements AsyncIterable<CallRecord> {
    */
   async evict(): Promise<number> {
     let evicted = 0;
-    if (this.#whole !== undefined) {
+    if (this.#source.whole !== undefined) {
       const { toMatcher } = await importLater<Calls>("calls");
-      this.#cache.evictRunning(toMatcher(this.#whole));
+      this.#cache.evictRunning(toMatcher(this.#source.whole));
     }
     // First all keys: what is forgotten meanwhile must not move the others.
     const keys = (await Array.fromAsync(this)).map(({ key }) => key);
@@ -187,6 +361,24 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   }
 }
 
+/** Options of {@linkcode CallSelection.sorted}. */
+export interface SortOptions {
+  /**
+   * Whether the greatest comes first.
+   *
+   * @default {false}
+   */
+  reverse?: boolean;
+}
+
+function checkNumber(action: string, count: number): void {
+  if (count >= 0) return;
+  const name = action === "take" ? "limit" : "count";
+  throw new RangeError(
+    `Cannot ${action} calls as the ${name} must be a number of at least 0: current value is ${count}`,
+  );
+}
+
 /** Options of {@linkcode query}. */
 export interface QueryOptions {
   /**
@@ -199,13 +391,15 @@ export interface QueryOptions {
 }
 
 /**
- * Selects calls of a cache: those of a task, of a version, with a tag…
+ * Selects calls of a cache: those of a task, of a version, with a tag, with an argument…
  *
- * A record that turns out to be damaged is passed over with a warning, and costs none of the others.
+ * A record that turns out to be damaged is passed over with a warning, and costs none of the others. So
+ * is a call of which an argument or result is asked for by a condition or function, and is not stored.
+ * SQLite, which looks up by task, only tells of damaged records of that task.
  *
  * @param cache The cache.
  * @param what A task, what the calls have in common, or a function that tells; all, if not given.
- * @param options Who is told of damaged records.
+ * @param options Who is told of what is passed over.
  * @returns The calls, looked up when they are asked for, and each time anew.
  * @throws {TypeError} When an option is unknown; and when a field of the template is unknown, as the
  * calls are looked up.
@@ -218,37 +412,41 @@ export interface QueryOptions {
  *
  * const [cache, archive] = [createMemoryCache(), createMemoryCache()];
  * const root = task(import.meta, (n: number) => Math.sqrt(n), { name: "root" });
- * await cacheScope({ cache, tags: { project: "argon" } }, () => root(16));
- * const calls = query(cache, { task: root, tags: { project: "argon" } });
+ * await cacheScope({ cache, tags: { project: "argon" } }, () => Promise.all([root(16), root(9)]));
+ * const calls = query(cache, { task: root, tags: { project: "argon" }, args: { n: (n) => n > 9 } });
  * const { result } = await calls.only();
  * assertEquals(await cache.value(result), { hit: true, value: 4 });
  * assertEquals((await calls.transfer(archive)).copied, 1);
- * assertEquals(await query(archive).count(), 1);
+ * assertEquals(await Array.fromAsync(query(archive, root).results()), [4]);
  * ```
  */
 export function query(
   cache: Cache,
-  what: CallQuery = {},
+  what: RecordQuery = {},
   options: QueryOptions = {},
 ): CallSelection {
   checkOptions("query calls", options, { onWarning: FUNCTION });
-  const { onWarning } = options;
   checkCache(cache, "query calls as the first argument");
   if (typeof what !== "function") checkIsOptions("query calls", what);
-  const whole = "address" in what || typeof what !== "function" ? what : undefined;
-  return new CallSelection(cache, async function* () {
-    const { toDamagedWarning, toMatcher } = await importLater<Calls>("calls");
-    const matches = toMatcher(what);
-    const damaged = { count: 0, first: "" };
-    const records = cache.stores.calls.records((where) => {
-      if (damaged.count++ === 0) damaged.first = where;
-    });
-    try {
-      for await (const record of records) if (matches(record)) yield record;
-    } finally {
-      if (damaged.count > 0) {
-        toSafeWarning(onWarning)(toDamagedWarning(damaged.count, damaged.first));
-      }
-    }
-  }, whole);
+  const warn = toSafeWarning(options.onWarning);
+  const open = async () => {
+    const { createFinder } = await importLater<Calls>("calls");
+    return createFinder(cache.stores, what, warn);
+  };
+  return new CallSelection(cache, {
+    async *select() {
+      yield* (await open()).find();
+    },
+    count: async () => await (await open()).count(),
+    whole: toWhole(what),
+  }, warn);
+}
+
+/** What tells of calls that run now, too: they have no result yet, and have not ended. */
+function toWhole(what: RecordQuery): SelectionSource["whole"] {
+  if ("address" in what) return what;
+  if (typeof what === "function") return undefined;
+  const { args, result, size, state, duration }: QueryTemplate = what;
+  const needs = [args, result, size, state, duration];
+  return needs.some((one) => one !== undefined) ? undefined : what;
 }

@@ -1,12 +1,14 @@
-import type { QuiverWarning } from "../base/warning.ts";
 import { checkOptions, type OptionRules } from "../base/check_options.ts";
 import { type CallTemplate, toMatcher } from "../call/call_query.ts";
 import type { TaskAddress } from "../call/call_record.ts";
-import type { CallStore, Stores, SweepResult } from "../store/stores.ts";
+import type { Stores, SweepResult } from "../store/stores.ts";
 import { type Rewrite, sweepStores } from "../store/sweep.ts";
 import type { Digest } from "../value/value.ts";
 
 export { endOf, toMatcher } from "../call/call_query.ts";
+export { createFinder } from "./find_calls.ts";
+export { checkRecordKey, compareKeys, digestBy, toKeyReader } from "./record_keys.ts";
+export { CallValues } from "./call_values.ts";
 
 /** How long values are kept that no call needs, where nobody says otherwise: an hour. */
 const GRACE = 60 * 60 * 1000;
@@ -55,15 +57,23 @@ export async function collectGarbage(
 /**
  * Forgets all calls that match a template.
  *
- * @param calls Where the records are kept.
+ * @param stores Where the records and failures are kept: both go, unless only failures are meant.
  * @param template A task, or what the calls have in common.
  * @returns How many calls were forgotten.
  */
 export async function evictMatching(
-  calls: CallStore,
+  { calls, failures }: Pick<Stores, "calls" | "failures">,
   template: CallTemplate | { readonly address: TaskAddress },
 ): Promise<number> {
   const matches = toMatcher(template);
+  const { state = "done" } = "address" in template ? {} : template;
+  const all = "address" in template ? { task: template } : template;
+  const hasFailed = toMatcher({ ...all, state: "failed" });
+  let cleared = 0;
+  for (const record of await failures?.records() ?? []) {
+    if (hasFailed(record) && await failures?.delete(record.key)) cleared++;
+  }
+  if (state === "failed") return cleared;
   const keys: Digest[] = [];
   const records = calls.records();
   // A promise for each record of a store that answers at once would cost more than the rest.
@@ -78,17 +88,4 @@ export async function evictMatching(
     if (known instanceof Promise ? await known : known) evicted++;
   }
   return evicted;
-}
-
-/**
- * Tells of all damaged records that one look-up has passed over.
- *
- * @param count How many there are.
- * @param first Where the first one lies.
- */
-export function toDamagedWarning(count: number, first: string): QuiverWarning {
-  const records = count === 1 ? "a damaged record" : `${count} damaged records`;
-  const message = `Cannot read ${records} of calls, first ${first}: the others are found; ` +
-    "a call whose record is damaged runs again when it is next asked for";
-  return { message };
 }

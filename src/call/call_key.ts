@@ -58,6 +58,10 @@ export interface KeyedCall extends TaskIdentity {
   readonly files?: readonly number[];
   /** Whether there are shared values among the arguments. */
   readonly shared?: true;
+  /** Only results count whose body began at this or later, in milliseconds since 1970. */
+  readonly since?: number;
+  /** The begin of the body whose result was found not to count, which no other isolate is to take, either. */
+  readonly rejected?: number;
 }
 
 /**

@@ -3,10 +3,13 @@ import {
   checkOptions,
   OBJECT,
   ofKind,
+  oneOf,
+  type OptionRule,
   type OptionRules,
   TEXT,
 } from "../base/check_options.ts";
 import type { CallRecord, Json, RecordedTask, TaskAddress } from "./call_record.ts";
+import { ask, Condition, type ConditionData } from "./condition.ts";
 
 /** A task as templates know it. */
 export interface KnownTask {
@@ -20,6 +23,14 @@ export interface KnownTask {
   readonly identity?: RecordedTask;
 }
 
+/**
+ * What a value of a record is to be: equal to another, the order of fields left out; as
+ * {@linkcode where} says; or as a function tells, which is only asked about what is there.
+ *
+ * @typeParam T The value.
+ */
+export type Wanted<T> = T | Condition | ((value: T) => boolean);
+
 /** What records of calls are to have in common; fields that are not given do not count. */
 export interface CallTemplate {
   /** The task, or its name in any module. */
@@ -28,10 +39,19 @@ export interface CallTemplate {
   module?: string;
   /** The version that the task was given; `1` and `"1"` are two. */
   version?: string | number;
-  /** Tags that the record must have, each equal. */
-  tags?: { readonly [name: string]: Json };
-  /** Metadata that the record must have, each equal. */
-  metadata?: { readonly [name: string]: Json };
+  /**
+   * What has become of the call: those that have failed are not among the others, and are kept as
+   * `keepFailures` of their scope says.
+   *
+   * @default {"done"}
+   */
+  state?: "done" | "failed";
+  /** Tags that the record must have, each as it is wanted: equal, as `where` says, or as a function tells. */
+  tags?: { readonly [name: string]: Wanted<Json> };
+  /** Metadata that the record must have, each as it is wanted. */
+  metadata?: { readonly [name: string]: Wanted<Json> };
+  /** How long the bodies took, in milliseconds. */
+  duration?: Wanted<number>;
   /** Only calls whose body ended before this: a date, or milliseconds since 1970. */
   before?: Date | number;
   /** Only calls whose body ended at this or later: a date, or milliseconds since 1970. */
@@ -49,7 +69,17 @@ const TIME = ofKind(
   (value) => value instanceof Date || typeof value === "number",
 );
 
-const FIELDS: OptionRules<CallTemplate> = {
+/** How long or how much, or what tells. */
+export const AMOUNT: OptionRule = {
+  ...ofKind(
+    "a number that is not negative, a condition or a function",
+    (value) => isTest(value) || (typeof value === "number" && value >= 0),
+  ),
+  number: true,
+};
+
+/** What the fields of a template are to be. */
+export const TEMPLATE_FIELDS: OptionRules<CallTemplate> = {
   task: ofKind(
     "a task, or a task's name",
     (value) => typeof value === "string" || OBJECT.allows(Reflect.get(Object(value), "address")),
@@ -59,11 +89,18 @@ const FIELDS: OptionRules<CallTemplate> = {
     "a string or a number",
     (value) => typeof value === "string" || typeof value === "number",
   ),
+  state: oneOf(["done", "failed"]),
   tags: OBJECT,
   metadata: OBJECT,
+  duration: AMOUNT,
   before: TIME,
   after: TIME,
 };
+
+/** Whether something tells by itself what matches, other than by being equal. */
+export function isTest(wanted: unknown): wanted is Condition | ((value: never) => boolean) {
+  return wanted instanceof Condition || typeof wanted === "function";
+}
 
 /**
  * Makes what tells whether a record matches a template.
@@ -75,7 +112,7 @@ const FIELDS: OptionRules<CallTemplate> = {
 export function toMatcher(query: CallQuery): (record: CallRecord) => boolean {
   if (typeof query !== "function") checkIsOptions("match calls", query);
   // A task is a function, too.
-  if (!("address" in query) && typeof query === "function") return query;
+  if (!("address" in query) && typeof query === "function") return (record) => ask(query, record);
   const tests = toTests("address" in query ? { task: query } : query);
   return (record) => tests.every((test) => test(record));
 }
@@ -83,18 +120,14 @@ export function toMatcher(query: CallQuery): (record: CallRecord) => boolean {
 type Test = (record: CallRecord) => boolean;
 
 function toTests(template: CallTemplate): Test[] {
-  checkOptions("match calls", template, FIELDS, "no field");
-  const { task, module, version, tags, metadata, before, after } = template;
-  const tests: Test[] = [];
-  if (typeof task === "string") tests.push((record) => record.task === task);
-  else if (task !== undefined) {
-    const { address, identity = { module: address.module, task: address.name } } = task;
-    tests.push((record) => record.task === identity.task && record.module === identity.module);
-  }
-  if (module !== undefined) tests.push((record) => record.module === module);
-  if (version !== undefined) tests.push((record) => record.version === version);
+  checkOptions("match calls", template, TEMPLATE_FIELDS, "no field");
+  const { tags, metadata, state = "done", duration, before, after } = template;
+  const isTask = toTaskTest(template);
+  const tests: Test[] = [(record) => stateOf(record) === state];
+  if (isTask !== undefined) tests.push(isTask);
   if (tags !== undefined) tests.push((record) => hasAll(record.metadata?.tags, tags));
   if (metadata !== undefined) tests.push((record) => hasAll(record.metadata, metadata));
+  if (duration !== undefined) tests.push((record) => isWanted(record.duration, duration));
   if (before !== undefined) {
     const limit = toTime("before", before);
     tests.push((record) => endOf(record) < limit);
@@ -104,6 +137,93 @@ function toTests(template: CallTemplate): Test[] {
     tests.push((record) => endOf(record) >= limit);
   }
   return tests;
+}
+
+/** What of a record says which task was called. */
+export type TaskFields = Pick<CallRecord, "module" | "task" | "version">;
+
+/** Tells by the task alone whether a call may match; nothing where any may. */
+function toTaskTest(template: CallTemplate): ((fields: TaskFields) => boolean) | undefined {
+  const { task, module, version } = template;
+  if (task === undefined && module === undefined && version === undefined) return undefined;
+  const wanted: { readonly task?: string | undefined; readonly module?: string } =
+    typeof task === "string" || task === undefined ? { task } : identityOf(task);
+  return (fields) =>
+    (wanted.task === undefined || fields.task === wanted.task) &&
+    (wanted.module === undefined || fields.module === wanted.module) &&
+    (module === undefined || fields.module === module) &&
+    (version === undefined || fields.version === version);
+}
+
+function identityOf(task: KnownTask): { readonly task: string; readonly module?: string } {
+  const { address, identity = { module: address.module, task: address.name } } = task;
+  return identity;
+}
+
+/** Something that the JSON of a record is to say, as data. */
+export interface FieldCondition {
+  /** Where in the record: `["metadata", "tags", "run"]`. */
+  readonly path: readonly string[];
+  /** What is to be there. */
+  readonly wanted: { readonly is: "equal"; readonly value: Json } | ConditionData;
+}
+
+/** What stores need to know of a query to leave out what cannot match. */
+export interface RecordPlan {
+  /** Tells by its task whether a record may match; absent where any may. */
+  readonly ofTask?: (fields: TaskFields) => boolean;
+  /** What else is wanted, as far as it is data. */
+  readonly conditions: readonly FieldCondition[];
+  /** Whether that is all that is wanted. */
+  readonly whole: boolean;
+}
+
+/**
+ * Says what a store may leave out by itself. It may leave out less: whoever asks for records looks at
+ * each of them with {@linkcode toMatcher}.
+ *
+ * @param query Which calls are meant.
+ * @returns The plan.
+ */
+export function toPlan(query: CallQuery): RecordPlan {
+  if (!("address" in query) && typeof query === "function") return { conditions: [], whole: false };
+  const template: CallTemplate = "address" in query ? { task: query } : query;
+  const { tags, metadata, state, duration, before, after } = template;
+  const ofTask = toTaskTest(template);
+  const facts = [
+    ...toFacts(["metadata", "tags"], tags),
+    ...toFacts(["metadata"], metadata),
+    ...(duration === undefined ? [] : [{ path: ["duration"], wanted: toData(duration) }]),
+  ];
+  const conditions = facts.flatMap(({ path, wanted }) =>
+    wanted === undefined ? [] : [{ path, wanted }]
+  );
+  // An object without fields is to be there all the same.
+  const isEmpty = (facts: object | undefined) =>
+    facts !== undefined && Object.keys(facts).length === 0;
+  const whole = conditions.length === facts.length && !isEmpty(tags) && !isEmpty(metadata) &&
+    state === undefined && before === undefined && after === undefined;
+  return { ...(ofTask !== undefined && { ofTask }), conditions, whole };
+}
+
+function toFacts(path: readonly string[], facts: CallTemplate["metadata"] = {}) {
+  return Object.entries(facts).map(([name, wanted]) => ({
+    path: [...path, name],
+    wanted: toData(wanted),
+  }));
+}
+
+function toData<T extends Json>(
+  wanted: Wanted<T> | undefined,
+): FieldCondition["wanted"] | undefined {
+  if (wanted === undefined) return { is: "absent" };
+  if (wanted instanceof Condition) return wanted.data;
+  return typeof wanted === "function" ? undefined : { is: "equal", value: wanted };
+}
+
+/** How a call has ended. */
+export function stateOf(record: CallRecord): "done" | "failed" {
+  return record.failure === undefined ? "done" : "failed";
 }
 
 /**
@@ -124,11 +244,25 @@ function toTime(field: string, time: Date | number): number {
 
 function hasAll(
   found: Json | CallRecord["metadata"] | undefined,
-  wanted: { readonly [name: string]: Json },
+  wanted: { readonly [name: string]: Wanted<Json> },
 ): boolean {
-  if (typeof found !== "object" || found === null || Array.isArray(found)) return false;
-  const fields = new Map(Object.entries(found));
-  return Object.entries(wanted).every(([name, value]) => isEqual(fields.get(name), value));
+  const isObject = typeof found === "object" && found !== null && !Array.isArray(found);
+  const all = Object.entries(wanted);
+  if (!isObject && all.length === 0) return false;
+  const fields = new Map(isObject ? Object.entries(found) : []);
+  return all.every(([name, value]) => isWanted(fields.get(name), value));
+}
+
+/**
+ * Tells whether a value is what is wanted.
+ *
+ * @typeParam T The value.
+ * @param found The value; `undefined` where there is none.
+ */
+function isWanted<T extends Json>(found: T | undefined, wanted: Wanted<T>): boolean {
+  if (wanted instanceof Condition) return wanted.matches(found);
+  if (typeof wanted === "function") return found !== undefined && ask(wanted, found);
+  return isEqual(found, wanted);
 }
 
 /** Whether two JSON values are equal; the order of fields does not count. */

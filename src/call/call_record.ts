@@ -3,6 +3,32 @@ import type { Digest } from "../value/value.ts";
 /** Data that JSON carries. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/** What is known of the failure of a call. */
+export interface CallFailure {
+  /** What was thrown. */
+  readonly error: FailureError;
+  /** How often the call has run. */
+  readonly attempts: number;
+  /** What those of its arguments take that are stored, in bytes. */
+  readonly bytes: number;
+  /** The last that was captured of what it has printed. */
+  readonly output?: string;
+}
+
+/** What was thrown, as texts. */
+export interface FailureError {
+  /** The name of its class; of what is no error, its type. */
+  readonly name: string;
+  /** Its message; of what is no error, its text. */
+  readonly message: string;
+  /** Its stack. */
+  readonly stack?: string;
+  /** What it was caused by. */
+  readonly cause?: FailureError;
+  /** The first of the errors that it stands for. */
+  readonly errors?: readonly FailureError[];
+}
+
 /** What is known of one call: one line of the call log. */
 export interface CallRecord {
   /** The digest of task and arguments. */
@@ -63,8 +89,15 @@ export interface CallRecord {
   readonly started: number;
   /** How long the body took, in milliseconds. */
   readonly duration: number;
+  /**
+   * When the body ended by the wall clock, in milliseconds since 1970, where that had been set back since
+   * another call ended: then `started` and `duration` only tell the order. Absent for nearly all.
+   */
+  readonly wall?: number;
   /** Tags and what metadata collectors found; never part of the key. */
   readonly metadata: { readonly [name: string]: Json };
+  /** That the call has failed, and how: then `result` is empty, and it is known to no look-up. */
+  readonly failure?: CallFailure;
   /** What proves that all other fields are as the holder of a signing key wrote them. */
   readonly signature?: string;
 }

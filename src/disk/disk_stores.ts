@@ -1,3 +1,4 @@
+import type { RecordPlan } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { decodeFound } from "../value/codec/decode_value.ts";
 import { mayRefer, referencesOf } from "../value/codec/references.ts";
@@ -266,8 +267,9 @@ export abstract class DiskCalls implements CallStore {
    * Goes over the newest line of every key.
    *
    * @param damaged Told where a line lies that is passed over as it is damaged.
+   * @param plan Which lines are wanted; others may be left out.
    */
-  abstract lines(damaged?: TellDamaged): Iterable<Record<string, unknown>>;
+  abstract lines(damaged?: TellDamaged, plan?: RecordPlan): Iterable<Record<string, unknown>>;
 
   /** As the interface says. */
   abstract delete(key: Digest): MaybePromise<boolean>;
@@ -283,8 +285,8 @@ export abstract class DiskCalls implements CallStore {
   }
 
   /** As the interface says. */
-  *records(damaged?: TellDamaged): Iterable<CallRecord> {
-    for (const line of this.lines(damaged)) {
+  *records(damaged?: TellDamaged, plan?: RecordPlan): Iterable<CallRecord> {
+    for (const line of this.lines(damaged, plan)) {
       const record = toCallRecord(line);
       if (record !== undefined) yield record;
     }
@@ -299,7 +301,7 @@ export function toCallRecord(line: Record<string, unknown> | undefined): CallRec
   if (line === undefined) return undefined;
   if (RECORDS.has(line)) return line as unknown as CallRecord;
   const { key, module, task, result, args, ignored, version } = line;
-  const { scheme, started, duration, code, parts, reads, metadata } = line;
+  const { scheme, started, duration, wall, code, parts, reads, metadata } = line;
   const isRecord = typeof key === "string" && typeof module === "string" &&
     typeof task === "string" && typeof result === "string" && isDigest(result) &&
     Array.isArray(args) && args.every(isArgument) &&
@@ -307,6 +309,7 @@ export function toCallRecord(line: Record<string, unknown> | undefined): CallRec
     isOptionalList(reads, isRead) &&
     (version === undefined || isName(version)) && isOptional(scheme, "number") &&
     isOptional(started, "number") && isOptional(duration, "number") &&
+    isOptional(wall, "number") &&
     isOptional(code, "string") && (metadata === undefined || isObject(metadata));
   if (!isRecord) return undefined;
   if (Object.isFrozen(line)) RECORDS.add(line);
@@ -386,15 +389,19 @@ export abstract class KeyedCalls extends DiskCalls {
     if (this.#forgotten.size > MOST_FORGOTTEN) this.#forgotten.delete(oldest);
   }
 
-  /** Writes a line between two line feeds to the key's place, whatever is there. */
-  protected abstract write(key: Digest, line: Uint8Array<ArrayBuffer>): void;
+  /** Writes a line between two line feeds, which has these fields, to the key's place, whatever is there. */
+  protected abstract write(
+    key: Digest,
+    line: Uint8Array<ArrayBuffer>,
+    fields: Record<string, unknown>,
+  ): void;
 
   /** As the base class says. */
   putLine(key: Digest, fields: Record<string, unknown>, lease?: Lease): boolean {
     this.guard.checkWritable("put a call into");
     this.guard.checkDigest("put a call into", key);
     if (lease?.revoked) return false;
-    this.write(key, encodeCallLine(key, fields));
+    this.write(key, encodeCallLine(key, fields), fields);
     if (!lease?.revoked) return true;
     // Since the last look: then it was not to be put.
     this.delete(key);

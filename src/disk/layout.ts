@@ -23,6 +23,8 @@ const PATHS = {
   callIndex: "calls.index",
   /** What files were when they were hashed. */
   fileDigests: "files.jsonl",
+  /** The newest failures of calls. */
+  failures: "failures.jsonl",
   /** The file that HDF5 tools open. */
   linkFile: "values.h5",
   /** The directory of sealed segments. */
@@ -69,9 +71,10 @@ export function directoriesOf(layout: BagLayout): readonly string[] {
 
 /** The files of a bag that have a name of their own; none may be a link. */
 export function filesOf(layout: BagLayout): readonly string[] {
-  const { bagJson, id, backupJson, manifest, callLog, callIndex, fileDigests, linkFile } = layout;
-  const own = [bagJson, id, backupJson, manifest, callLog, callIndex, fileDigests, linkFile];
-  return [...own, ...locksOf(layout)];
+  const { bagJson, id, backupJson, manifest, callLog, callIndex, linkFile } = layout;
+  const { fileDigests, failures } = layout;
+  const own = [bagJson, id, backupJson, manifest, callLog, callIndex, linkFile];
+  return [...own, fileDigests, failures, ...locksOf(layout)];
 }
 
 /** The files of a bag that are only ever locked. */

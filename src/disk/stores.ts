@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { RecordPlan } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest, EncodedValue, Found } from "../value/value.ts";
 
@@ -81,8 +82,20 @@ export interface CallStore {
    * Goes over all records, each key once.
    *
    * @param damaged Told where a record lies that is passed over as it is damaged.
+   * @param plan Which records are wanted: a store may leave out others, and need not.
    */
-  records(damaged?: TellDamaged): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  records(
+    damaged?: TellDamaged,
+    plan?: RecordPlan,
+  ): Iterable<CallRecord> | AsyncIterable<CallRecord>;
+  /**
+   * Counts records without reading all of them; absent where that is not possible.
+   *
+   * @param plan Which records.
+   * @param damaged Told of damaged records, as far as they were looked at.
+   * @returns How many there are, or `undefined` where the store cannot tell by that plan.
+   */
+  count?(plan: RecordPlan, damaged?: TellDamaged): MaybePromise<number | undefined>;
   /**
    * Goes over all records of the store, those included that this view of it does not show: what they
    * name belongs to others. Absent when there are no such records.
@@ -105,6 +118,33 @@ export interface CallStore {
    * @returns Whether it would.
    */
   believes?(record: CallRecord): boolean;
+}
+
+/** Keeps the newest failures of calls, for people: none of them answers a call. */
+export interface FailureStore {
+  /** Calls that have failed, as far as this handle knows: what succeeds and is among them is cleared. */
+  readonly seen: Pick<ReadonlySet<Digest>, "size" | "has">;
+  /**
+   * Keeps a failure; a later one of the same key replaces an earlier one.
+   *
+   * @param record The record of the call, with its failure.
+   */
+  put(record: CallRecord): MaybePromise<void>;
+  /**
+   * Finds a failure.
+   *
+   * @param key The key of the call.
+   */
+  get(key: Digest): MaybePromise<CallRecord | undefined>;
+  /**
+   * Forgets a failure.
+   *
+   * @param key The key of the call.
+   * @returns Whether it was known.
+   */
+  delete(key: Digest): MaybePromise<boolean>;
+  /** Gives all failures, the oldest first. */
+  records(): MaybePromise<readonly CallRecord[]>;
 }
 
 /** A change of what a call store knows: a new record, a call that is forgotten, or anything. */

@@ -23,7 +23,7 @@ import type { CallOptions } from "./call_options.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
 import { mayReadLess } from "../worker/worker.ts";
 import type { MapExecutor } from "./map/map_caller.ts";
-import { checkMapOptions, type MapOptions, mapTask } from "./map/map_task.ts";
+import { checkMapOptions, type MapOptions, mapTask, type SpreadItem } from "./map/map_task.ts";
 import {
   checkMaxWorkers,
   type ExecutorOptions,
@@ -247,8 +247,31 @@ export class Executor implements AsyncDisposable {
   map<T, R>(
     task: Task<[T], R>,
     items: Iterable<T> | AsyncIterable<T>,
+    options: MapOptions & { spread?: false; onError: "yield" },
+  ): AsyncGenerator<PromiseSettledResult<R>, void, void>;
+  /** The same of a task with several parameters, whose items are its arguments. */
+  map<A extends readonly unknown[], R>(
+    task: Task<A, R>,
+    items: Iterable<SpreadItem<A>> | AsyncIterable<SpreadItem<A>>,
+    options: MapOptions & { spread: true; onError: "yield" },
+  ): AsyncGenerator<PromiseSettledResult<R>, void, void>;
+  /** The same of a task with several parameters, whose items are its arguments. */
+  map<A extends readonly unknown[], R>(
+    task: Task<A, R>,
+    items: Iterable<SpreadItem<A>> | AsyncIterable<SpreadItem<A>>,
+    options: MapOptions & { spread: true; onError?: "throw" | "skip" },
+  ): AsyncGenerator<R, void, void>;
+  /** The same of calls whose results are given alone. */
+  map<T, R>(
+    task: Task<[T], R>,
+    items: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions,
+  ): AsyncGenerator<R, void, void>;
+  map(
+    task: Task<never, unknown>,
+    items: Iterable<unknown> | AsyncIterable<unknown>,
     options: MapOptions = {},
-  ): AsyncGenerator<R, void, void> {
+  ): AsyncGenerator<unknown, void, void> {
     const target = { definition: requireDefinition(task, "map"), scope: scopeOf(task) };
     return mapTask(this.#mapExecutor, target, items, options);
   }
@@ -582,8 +605,31 @@ export class ExecutorView {
   map<T, R>(
     task: Task<[T], R>,
     items: Iterable<T> | AsyncIterable<T>,
+    options: MapOptions & { spread?: false; onError: "yield" },
+  ): AsyncGenerator<PromiseSettledResult<R>, void, void>;
+  /** The same of a task with several parameters, whose items are its arguments. */
+  map<A extends readonly unknown[], R>(
+    task: Task<A, R>,
+    items: Iterable<SpreadItem<A>> | AsyncIterable<SpreadItem<A>>,
+    options: MapOptions & { spread: true; onError: "yield" },
+  ): AsyncGenerator<PromiseSettledResult<R>, void, void>;
+  /** The same of a task with several parameters, whose items are its arguments. */
+  map<A extends readonly unknown[], R>(
+    task: Task<A, R>,
+    items: Iterable<SpreadItem<A>> | AsyncIterable<SpreadItem<A>>,
+    options: MapOptions & { spread: true; onError?: "throw" | "skip" },
+  ): AsyncGenerator<R, void, void>;
+  /** The same of calls whose results are given alone. */
+  map<T, R>(
+    task: Task<[T], R>,
+    items: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions,
+  ): AsyncGenerator<R, void, void>;
+  map(
+    task: Task<never, unknown>,
+    items: Iterable<unknown> | AsyncIterable<unknown>,
     options: MapOptions = {},
-  ): AsyncGenerator<R, void, void> {
+  ): AsyncGenerator<unknown, void, void> {
     checkMapOptions(options);
     const { signal = options.signal, ...callOptions } = this.#options;
     // To join one with itself would cost memory for as long as it is there.

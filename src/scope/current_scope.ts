@@ -10,6 +10,7 @@ import type { Cache } from "../cache/cache.ts";
 import type { UseCacheOptions } from "../cache/named_caches.ts";
 import { deriveScope, type Scope, type ScopeOptions } from "./scope.ts";
 import { ScopeClosedError } from "../base/errors.ts";
+import type { ProgressValues } from "../worker/worker.ts";
 
 const ambient = createAmbient<Scope>("scope");
 const BASE: Scope = deriveScope(undefined, {});
@@ -297,9 +298,10 @@ export function currentSignal(): AbortSignal {
  * Says how far the call is that runs here; its future's `progress` shows it, and so does the bar of
  * `map`. Of many reports the latest arrives. Outside of a call this does nothing.
  *
- * @param progress How much is done, from 0 to 1, or what is being done.
+ * @param progress How much is done, from 0 to 1; or what is being done; or what has come out so far, an
+ * object of numbers, texts and booleans, which takes the place of the last one.
  * @throws {RangeError} When the number is not from 0 to 1.
- * @throws {TypeError} When it is neither a number nor a text.
+ * @throws {TypeError} When it is none of these.
  *
  * @example Say how far a call is
  * ```ts
@@ -319,17 +321,39 @@ export function currentSignal(): AbortSignal {
  * assertEquals(future.progress.latest, { message: "loading", fraction: 1 });
  * ```
  */
-export function reportProgress(progress: number | string): void {
+export function reportProgress(progress: number | string | ProgressValues): void {
   if (typeof progress === "string") return currentScope().control?.report({ message: progress });
-  if (typeof progress !== "number") {
-    throw new TypeError(
-      `Cannot report progress: it is a number from 0 to 1 or a text, not ${typeof progress}`,
-    );
-  }
+  if (typeof progress === "object") return reportValues(progress);
+  if (typeof progress !== "number") throw refuseProgress(typeof progress);
   if (!(progress >= 0 && progress <= 1)) {
     throw new RangeError(`Cannot report progress as it must be from 0 to 1: ${progress}`);
   }
   currentScope().control?.report({ fraction: progress });
+}
+
+function refuseProgress(what: string): TypeError {
+  return new TypeError(
+    `Cannot report progress: it is a number from 0 to 1 or a text, or an object of values, not ${what}`,
+  );
+}
+
+function reportValues(values: ProgressValues): void {
+  // As they are now: what is said may be sent later.
+  const own = { ...values };
+  const all = Object.entries<unknown>(own);
+  if (all.length === 0 || Array.isArray(values)) {
+    throw refuseProgress(values === null ? "null" : Array.isArray(values) ? "an array" : "empty");
+  }
+  const wrong = all.find(([, value]) =>
+    value !== null && !["number", "string", "boolean"].includes(typeof value)
+  );
+  if (wrong !== undefined) {
+    const [name, value] = wrong;
+    throw new TypeError(
+      `Cannot report progress: "${name}" is a number, a text, a boolean or null, not ${typeof value}`,
+    );
+  }
+  currentScope().control?.report({ values: own });
 }
 
 /** A scope to hold in a variable: it sets nothing by itself, only what `run` runs is in it. */

@@ -51,6 +51,22 @@ export interface ScopeOptions {
    */
   strict?: boolean;
   /**
+   * Whether calls run though they are known, and what they give takes the place of what is known: each
+   * once, and those that they call in turn, here and on workers.
+   *
+   * @default {false}
+   */
+  refresh?: boolean;
+  /**
+   * Whether the cache keeps what has failed, for people: `query(cache, { state: "failed" })` shows the
+   * error, and `task.reproduce(key)` runs the call again. None of that answers a call, and the next
+   * success clears it. The newest 1000 are kept, and 16 MiB of them with their arguments. Bags and memory
+   * caches keep failures.
+   *
+   * @default {for calls that an executor runs, in the scope of a bag}
+   */
+  keepFailures?: boolean;
+  /**
    * Whether a call that is computed already, here or in another process, is waited for; if not,
    * whoever asks for it computes it.
    *
@@ -81,8 +97,8 @@ export interface ScopeOptions {
   /**
    * Which arguments of calls are stored beside their results: all, those of up to 64 KiB each
    * (65,536 bytes, with all arrays in it), or none. Of the others a record has the digests only: they
-   * count for the key, and templates find calls by them, but nobody can read what they were. The same
-   * option of a task goes before it.
+   * count for the key, but nobody can read what they were, and `rekey()` cannot carry their calls over
+   * should the rules of digests change. The same option of a task goes before it.
    *
    * @default {"small"}
    */
@@ -136,6 +152,13 @@ export interface Scope {
   readonly metadata?: { readonly [name: string]: Json };
   /** Whether a fault of the cache is thrown instead of warned of. */
   readonly strict: boolean;
+  /**
+   * Has calls run though they are known: only results count whose body began at `since` or later, in
+   * milliseconds since 1970, which is set by the first call that is looked up.
+   */
+  readonly refresh?: { since?: number };
+  /** Whether failures are kept; if not given, those of calls on an executor, where there is a bag. */
+  readonly keepFailures?: boolean;
   /** Whether a call that is computed already is waited for. */
   readonly singleFlight: boolean;
   /** How long a call waits for another that computes its key, in milliseconds. */
@@ -188,11 +211,16 @@ export interface Scope {
   readonly nesting?: Nesting;
 }
 
+/** What has calls run though they are known. */
+export type Refresh = NonNullable<Scope["refresh"]>;
+
 const RULES: OptionRules<ScopeOptions> = {
   cache: ANYTHING,
   tags: ANYTHING,
   metadata: ANYTHING,
   strict: BOOLEAN,
+  refresh: BOOLEAN,
+  keepFailures: BOOLEAN,
   singleFlight: BOOLEAN,
   leaseTimeout: numeric(
     `must be Infinity or an integer from 0 to ${LONGEST_TIMEOUT}`,
@@ -219,15 +247,22 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
   checkOptions("open a scope", options, RULES);
   const {
     strict = outer?.strict ?? false,
+    keepFailures = outer?.keepFailures,
     singleFlight = outer?.singleFlight ?? true,
     leaseTimeout = outer?.leaseTimeout ?? Infinity,
     onWarning,
   } = options;
   if (options.cache !== undefined) checkCache(options.cache, "open a scope as `cache`");
-  const { cache: outerCache, workers: outerWorkers, ...others }: Partial<Scope> = outer ?? {};
+  const {
+    cache: outerCache,
+    workers: outerWorkers,
+    refresh: outerRefresh,
+    ...others
+  }: Partial<Scope> = outer ?? {};
   const metadata = deriveMetadata(outer?.metadata, options.metadata);
   const cache = "cache" in options ? options.cache : outerCache;
   const workers = "workers" in options ? toScopeWorkers(options) : outerWorkers;
+  const refresh = options.refresh === undefined ? outerRefresh : options.refresh ? {} : undefined;
   const keepsWarn = outer !== undefined && strict === outer.strict && onWarning === undefined;
   return {
     ...others,
@@ -238,6 +273,8 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
       : { ...outer?.tags, ...toFacts(options.tags, "tags") },
     ...(metadata !== undefined && { metadata }),
     strict,
+    ...(refresh !== undefined && { refresh }),
+    ...(keepFailures !== undefined && { keepFailures }),
     singleFlight,
     leaseTimeout,
     ...(options.outputs !== undefined && {
@@ -350,6 +387,10 @@ export interface ScopeDescription {
   readonly metadata?: { readonly [name: string]: Json };
   /** Whether a fault of the cache is thrown. */
   readonly strict: boolean;
+  /** Whether failures are kept; as is usual, if not given. */
+  readonly keepFailures?: boolean;
+  /** That calls run though they are known; those that count are of this moment or later, if given. */
+  readonly refresh?: Refresh;
   /** Whether calls that are computed already are waited for; they are, if not given. */
   readonly singleFlight?: boolean;
   /** How long they are waited for; without end, if not given. */
@@ -366,13 +407,17 @@ export interface ScopeDescription {
  * @param cache How to open its cache, if another isolate is to.
  */
 export function describeScope(
-  { tags, metadata, strict, singleFlight, leaseTimeout, outputs, storeArguments }: Scope,
+  scope: Scope,
   cache: StoreDescription | undefined,
 ): ScopeDescription {
+  const { tags, metadata, strict, refresh, keepFailures, outputs, storeArguments } = scope;
+  const { singleFlight, leaseTimeout } = scope;
   return {
     tags,
     strict,
     ...(metadata !== undefined && { metadata }),
+    ...(refresh !== undefined && { refresh }),
+    ...(keepFailures !== undefined && { keepFailures }),
     ...(!singleFlight && { singleFlight }),
     ...(leaseTimeout !== Infinity && { leaseTimeout }),
     ...(outputs !== undefined && { outputs }),
@@ -392,11 +437,13 @@ export function restoreScope(
   { singleFlight = true, leaseTimeout = Infinity, ...description }: ScopeDescription,
   onWarning: (warning: QuiverWarning) => void,
 ): Scope {
-  const { tags, metadata, strict, outputs, storeArguments } = description;
+  const { tags, metadata, strict, refresh, keepFailures, outputs, storeArguments } = description;
   return {
     tags,
     ...(metadata !== undefined && { metadata }),
     strict,
+    ...(refresh !== undefined && { refresh }),
+    ...(keepFailures !== undefined && { keepFailures }),
     singleFlight,
     leaseTimeout,
     ...(outputs !== undefined && { outputs }),

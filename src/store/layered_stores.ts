@@ -1,3 +1,4 @@
+import type { RecordPlan } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import { toArrayPart } from "../value/array_part.ts";
@@ -41,12 +42,13 @@ export const LAYERED: Record<LayersDescription["type"], (layers: readonly Stores
 export function stackStores(layers: readonly Stores[]): Stores {
   const [top] = layers;
   if (top === undefined) throw new TypeError("Cannot stack caches: there is none");
-  const { leases, sweeper, readOnly } = top;
+  const { leases, sweeper, failures, readOnly } = top;
   return {
     values: layerValues(layers, (value) => top.values.put(value), top),
     calls: new StackedCalls(layers, top),
     leases,
     layers,
+    ...(failures !== undefined && { failures }),
     ...(sweeper !== undefined && { sweeper }),
     swept: layers.flatMap((layer) => layer.swept ?? [layer]),
     namers: namersOf(top),
@@ -66,11 +68,13 @@ export function stackStores(layers: readonly Stores[]): Stores {
  */
 export function unionStores(layers: readonly Stores[]): Stores {
   const values = layerValues(layers, refuse("store a value in"));
+  const first = layers.length === 1 ? layers[0] : undefined;
   return {
     values,
     calls: uniteCalls(layers),
     layers,
     leases: new MemoryLeases(),
+    ...(first?.failures !== undefined && { failures: first.failures }),
     readOnly: true,
     statistics: () => count(layers),
     resultOf: ({ key, result }) => {
@@ -258,12 +262,14 @@ function uniteCalls(layers: readonly Stores[]): CallStore {
     const next = (record: CallRecord | undefined) => record ?? get(key, index + 1);
     return record instanceof Promise ? record.then(next) : next(record);
   };
+  const only = layers.length === 1 ? layers[0]?.calls : undefined;
   return {
     put: refuse("record a call in"),
     get: (key) => get(key, 0),
+    ...(only?.count && { count: only.count.bind(only) }),
     delete: refuse("forget a call of"),
     isForgotten: (key) => isForgottenIn(layers, key),
-    records: (damaged) => eachOnce(layers, damaged),
+    records: (damaged, plan) => eachOnce(layers, damaged, plan),
   };
 }
 
@@ -329,8 +335,8 @@ class StackedCalls implements CallStore {
     return isForgottenIn(this.#layers, key);
   }
 
-  records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
-    return eachOnce(this.#layers, damaged);
+  records(damaged?: TellDamaged, plan?: RecordPlan): AsyncIterable<CallRecord> {
+    return eachOnce(this.#layers, damaged, plan);
   }
 
   /** As the interface says: what one layer forgets may still be known to another. */
@@ -398,16 +404,19 @@ async function findIn(layers: readonly Stores[], key: Digest): Promise<CallRecor
   return undefined;
 }
 
+/** What a layer leaves out by the plan may still hide a record of a layer beneath it. */
 async function* eachOnce(
   layers: readonly Stores[],
   damaged?: TellDamaged,
+  plan?: RecordPlan,
 ): AsyncGenerator<CallRecord> {
   const seen = new Set<Digest>();
   for (const [index, { calls }] of layers.entries()) {
-    for await (const record of calls.records(damaged)) {
+    // Nobody asks for the keys of the last one.
+    const isLast = index === layers.length - 1;
+    for await (const record of calls.records(damaged, isLast ? plan : undefined)) {
       if (seen.has(record.key)) continue;
-      // Nobody asks for the keys of the last one.
-      if (index < layers.length - 1) seen.add(record.key);
+      if (!isLast) seen.add(record.key);
       yield record;
     }
   }
@@ -452,6 +461,7 @@ export function mixStores(valuesOf: Stores, callsOf: Stores): Stores {
     leases: callsOf.leases,
     layers: [callsOf],
     ...(valuesOf.sweeper && { sweeper: toMixedSweeper(valuesOf.sweeper, callsOf.leases) }),
+    ...(callsOf.failures !== undefined && { failures: callsOf.failures }),
     // Where values are kept there may be calls of its own.
     namers: [valuesOf, callsOf].flatMap(namersOf),
     readOnly: (valuesOf.readOnly ?? false) || (callsOf.readOnly ?? false),

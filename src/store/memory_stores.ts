@@ -6,6 +6,7 @@ import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.
 import type {
   CallFeed,
   CallStore,
+  FailureStore,
   Found,
   Lease,
   LeaseStore,
@@ -28,7 +29,7 @@ export function createMemoryStores(): Stores {
     describe: (digest) => values.describe(digest),
     sweep: (live, options) => Promise.resolve(values.sweep(live, options)),
   };
-  return { values, calls: new MemoryCalls(), leases, sweeper };
+  return { values, calls: new MemoryCalls(), leases, sweeper, failures: new MemoryFailures() };
 }
 
 /** How many changes are kept for somebody who follows. */
@@ -158,6 +159,39 @@ class MemoryCalls implements CallStore {
 
   records(): Iterable<CallRecord> {
     // As they are now: whoever puts records meanwhile must not meet them again.
+    return [...this.#records.values()];
+  }
+}
+
+/** So many failures are kept, the newest, and as many bytes of their arguments. */
+const MOST_FAILURES = 1000;
+const MOST_FAILURE_BYTES = 2 ** 24;
+
+class MemoryFailures implements FailureStore {
+  readonly #records = new Map<Digest, CallRecord>();
+  readonly seen: FailureStore["seen"] = this.#records;
+  #bytes = 0;
+
+  put(record: CallRecord): void {
+    this.delete(record.key);
+    this.#records.set(record.key, freezeData(structuredClone(record)));
+    this.#bytes += record.failure?.bytes ?? 0;
+    for (const key of this.#records.keys()) {
+      if (this.#records.size <= MOST_FAILURES && this.#bytes <= MOST_FAILURE_BYTES) return;
+      this.delete(key);
+    }
+  }
+
+  get(key: Digest): CallRecord | undefined {
+    return this.#records.get(key);
+  }
+
+  delete(key: Digest): boolean {
+    this.#bytes -= this.#records.get(key)?.failure?.bytes ?? 0;
+    return this.#records.delete(key);
+  }
+
+  records(): readonly CallRecord[] {
     return [...this.#records.values()];
   }
 }

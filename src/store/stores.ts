@@ -3,6 +3,7 @@ import type { CallRecord } from "../call/call_record.ts";
 import type { BagOptions, CacheFilesOptions, StorageStatistics } from "../disk/disk_storage.ts";
 import type {
   CallStore,
+  FailureStore,
   Found,
   LeaseStore,
   MaybePromise,
@@ -143,6 +144,8 @@ export interface Stores {
   readonly leases: LeaseStore;
   /** What the calls go through to, where these stores stand on others; absent when on none. */
   readonly layers?: readonly Stores[];
+  /** What has failed; absent when that is not kept. */
+  readonly failures?: FailureStore;
   /** Drops values that no record names; absent when the store cannot. */
   readonly sweeper?: ValueSweeper;
   /**

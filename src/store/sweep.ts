@@ -47,7 +47,10 @@ export async function sweepStores(
   const sweep = async () => {
     const horizon = await sweeper.horizon(gracePeriod);
     const live = new Set<Digest>();
-    for (const { calls } of namers) await mark(calls, sweeper, live);
+    for (const { calls, failures } of namers) {
+      await mark(calls, sweeper, live);
+      for (const { args } of await failures?.records() ?? []) markValues(args, sweeper, live);
+    }
     return await sweeper.sweep(live, { horizon, ...rewrite });
   };
   try {
@@ -61,14 +64,21 @@ export async function sweepStores(
   }
 }
 
+function markValues(args: CallRecord["args"], sweeper: ValueSweeper, live: Set<Digest>): void {
+  for (const { value } of args) if (value !== undefined) markValue(value, sweeper, live);
+}
+
+function markValue(digest: Digest, sweeper: ValueSweeper, live: Set<Digest>): void {
+  if (live.has(digest)) return;
+  live.add(digest);
+  if (sweeper.findsParts === true) return;
+  for (const part of sweeper.describe(digest)?.parts ?? []) live.add(part);
+}
+
 async function mark(calls: CallStore, sweeper: ValueSweeper, live: Set<Digest>): Promise<void> {
   const markRecord = (record: CallRecord) => {
-    for (const digest of digestsOf(record)) {
-      if (live.has(digest)) continue;
-      live.add(digest);
-      if (sweeper.findsParts === true) continue;
-      for (const part of sweeper.describe(digest)?.parts ?? []) live.add(part);
-    }
+    markValue(record.result, sweeper, live);
+    markValues(record.args, sweeper, live);
   };
   let since = performance.now();
   const records = calls.allRecords?.() ?? calls.records();

@@ -1,4 +1,4 @@
-import { type CallQuery, type KnownTask, toMatcher } from "../call/call_query.ts";
+import { type CallQuery, type KnownTask, type RecordPlan, toMatcher } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { unionStores } from "./layered_stores.ts";
@@ -77,8 +77,8 @@ class ShownCalls implements CallStore {
     return this.#calls.delete(key);
   }
 
-  async *records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
-    for await (const record of this.#calls.records(damaged)) {
+  async *records(damaged?: TellDamaged, plan?: RecordPlan): AsyncIterable<CallRecord> {
+    for await (const record of this.#calls.records(damaged, plan)) {
       if (this.#shows(record)) yield record;
     }
   }
@@ -128,18 +128,17 @@ function describe(
 function toData(query: CallQuery): View["filtered"] | undefined {
   if ("address" in query) return { type: "filtered", query: { task: toKnown(query) } };
   if (typeof query === "function") return undefined;
-  const task = typeof query.task === "object" || typeof query.task === "function"
-    ? { task: toKnown(query.task) }
-    : {};
+  const { task: of } = query;
+  const task = typeof of === "object" || typeof of === "function" ? { task: toKnown(of) } : {};
   try {
     return { type: "filtered", query: structuredClone({ ...query, ...task }) };
   } catch {
-    // A function somewhere inside.
+    // A function somewhere inside, or a condition.
     return undefined;
   }
 }
 
-/** A task without its function; what records know it by is the same everywhere. */
+/** What of a task travels: how it is found, and what records know it by. */
 function toKnown({ address, identity }: KnownTask): KnownTask {
   return identity === undefined ? { address } : { address, identity };
 }

@@ -131,12 +131,13 @@ export async function restoreBound<A extends readonly unknown[] = unknown[], R =
   checkDescription(description);
   // Wrong ones are refused before anything is opened.
   freezeScope(currentScope(), options);
-  const { address, scope: { cache, ...described } } = description;
+  const { address, scope: { cache, refresh, ...described } } = description;
   const definition = findTask(address) ?? await importTask(address);
   const opened = cache === undefined || "cache" in options ? undefined : await openStores(cache);
   const own = opened === undefined ? {} : { cache: new Cache(opened.stores) };
   const frozen = deriveScope(undefined, { ...described, ...own });
-  const bound = toBoundTask<A, R>(definition, freezeScope(frozen, options));
+  const all = refresh === undefined ? options : { refresh: true, ...options };
+  const bound = toBoundTask<A, R>(definition, freezeScope(frozen, all));
   const close = async () => await opened?.[Symbol.asyncDispose]();
   return Object.assign(bound, { close, [Symbol.asyncDispose]: close });
 }

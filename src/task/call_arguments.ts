@@ -4,6 +4,7 @@ import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
 import { isSharedPart, pinning, type Shared } from "../value/share.ts";
+import { deferredSymbol, type DeferredValue, isDeferred } from "../value/symbols.ts";
 import type { EncodedPart } from "../value/value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
 import { type CallStatus, CancelSource, findCall, Future } from "./future.ts";
@@ -301,7 +302,7 @@ export function findStandIns(args: readonly unknown[]): StandIns {
   if (arePrimitive(args)) return found;
   try {
     visitParts(args, (value) => {
-      if (isFuture(value)) found.future = true;
+      if (isPending(value)) found.future = true;
       else if (isSharedPart(value)) found.shared = true;
       return found.future && found.shared;
     });
@@ -403,6 +404,11 @@ function isFuture(value: unknown): value is Promise<unknown> {
   return value instanceof Future || value instanceof Promise;
 }
 
+/** What has to be waited for before there is a value in its place. */
+function isPending(value: object): value is Promise<unknown> | DeferredValue {
+  return isFuture(value) || isDeferred(value);
+}
+
 /**
  * Makes the failures of futures count as handled, as whoever was given them will see to them.
  *
@@ -436,7 +442,7 @@ function childrenOf(value: object): Iterable<unknown> | undefined {
 
 function holdsFuture(root: unknown): boolean {
   let holds = false;
-  visitParts(root, (value) => holds = isFuture(value));
+  visitParts(root, (value) => holds = isPending(value));
   return holds;
 }
 
@@ -451,7 +457,7 @@ function visitParts(root: unknown, visit: (value: object) => boolean): void {
   const open: unknown[] = [root];
   for (let value = open.pop(); value !== undefined; value = open.pop()) {
     if (!isObject(value) || isRevoked(value)) continue;
-    const children = isFuture(value) ? undefined : childrenOf(value);
+    const children = isPending(value) ? undefined : childrenOf(value);
     if (children === undefined) {
       if (visit(value)) return;
       continue;
@@ -493,6 +499,7 @@ async function resolve(value: object, resolution: Resolution): Promise<unknown> 
     );
   }
   if (isFuture(value)) return await settle(value, resolution);
+  if (isDeferred(value)) return await settle(value[deferredSymbol](), resolution);
   if (copies.has(value)) return copies.get(value);
   if (value instanceof Set) {
     const copy = new Set<unknown>();

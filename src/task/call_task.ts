@@ -1,6 +1,6 @@
 import { type Cache, voidCache } from "../cache/cache.ts";
 import { LateModule } from "../base/lazy_import.ts";
-import type { CallChain, Scope } from "../scope/scope.ts";
+import type { CallChain, Refresh, Scope } from "../scope/scope.ts";
 import {
   findStandIns,
   freezeArguments,
@@ -42,14 +42,14 @@ export function answerCall(
   given: readonly unknown[],
   scope: Scope,
   runner: CallRunner,
-  { tracker, frozen, onAbort, priority = 0 }: AnswerOptions = {},
+  { tracker, frozen, onAbort, priority = 0, refresh }: AnswerOptions = {},
 ): Future<unknown> {
   return new Future(definition.name, (status) => {
     status.onAbort = onAbort;
     // Whoever made it waits for it, and is as urgent at least.
     status.priority = Math.max(priority, scope.priority ?? -Infinity);
     const shared = frozen?.holdsShared;
-    return answer({ definition, scope, args: given, frozen, shared, status }, runner);
+    return answer({ definition, scope, args: given, frozen, shared, status, refresh }, runner);
   }, tracker);
 }
 
@@ -63,6 +63,8 @@ export interface AnswerOptions {
   readonly onAbort?: OnAbort | undefined;
   /** Calls of a higher priority leave the queue first. */
   readonly priority?: number | undefined;
+  /** Has the call run though it is known, and not those that it calls. */
+  readonly refresh?: Refresh | undefined;
 }
 
 /** There may be futures among the arguments of the call. */

@@ -1,9 +1,18 @@
 import { noteOfStrangers, sharedByCopies } from "../base/ambient.ts";
-import { checkOptions, oneOf, type OptionRule, type OptionRules } from "../base/check_options.ts";
+import {
+  BOOLEAN,
+  checkOptions,
+  FUNCTION,
+  numeric,
+  oneOf,
+  type OptionRule,
+  type OptionRules,
+} from "../base/check_options.ts";
 import { IndigestibleError, WorkerInitError } from "../base/errors.ts";
 import { importLater, LateModule, outside } from "../base/lazy_import.ts";
+import type { Validity } from "../cache/cache.ts";
 import type { CallKeys, KeyedCall, KeyedRead, TaskIdentity } from "../call/call_key.ts";
-import type { TaskAddress } from "../call/call_record.ts";
+import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import { toPortableModule } from "../call/projects.ts";
 import type { CodeParts } from "../call/code/code_parts.ts";
 import type { HandedCode } from "../call/module_sources.ts";
@@ -251,6 +260,11 @@ const NAMES: OptionRule = {
     `not ${typeof value === "string" ? JSON.stringify(value) : toKind(value)}`,
 };
 
+const DURATION: OptionRule = numeric(
+  "must be Infinity or a number of milliseconds that is not negative",
+  (value) => value >= 0,
+);
+
 const RULES: OptionRules<TaskOptions> = {
   name: {
     allows: (value) => typeof value === "string",
@@ -287,7 +301,30 @@ const RULES: OptionRules<TaskOptions> = {
       ": the option `env` is an array of names of environment variables, not " +
       (typeof value === "string" ? JSON.stringify(value) : toKind(value)),
   },
+  expiresAfter: DURATION,
+  staleWhileRevalidate: DURATION,
+  validate: FUNCTION,
+  refresh: BOOLEAN,
 };
+
+/** What says how long results count; nothing where they always do. */
+function toValidity(
+  { name = "", expiresAfter, staleWhileRevalidate, validate, refresh = false }: TaskOptions,
+): Validity | undefined {
+  if (staleWhileRevalidate !== undefined && expiresAfter === undefined) {
+    throw new TypeError(
+      `Cannot define task "${name}": \`staleWhileRevalidate\` is for results that have expired; set ` +
+        "`expiresAfter`, too",
+    );
+  }
+  if (expiresAfter === undefined && validate === undefined && !refresh) return undefined;
+  return {
+    refresh,
+    ...(expiresAfter !== undefined && { expiresAfter }),
+    ...(staleWhileRevalidate !== undefined && { staleWhileRevalidate }),
+    ...(validate !== undefined && { validate }),
+  };
+}
 
 /** What a task is made of; the callable that users hold is a face of this. */
 export class TaskDefinition {
@@ -300,6 +337,8 @@ export class TaskDefinition {
   readonly evaluatedAt: number = Date.now();
   /** Resolves specifiers as the task's module does, where that is known. */
   readonly resolve: ((specifier: string) => string) | undefined;
+  /** How long its results count; for ever, if not given. */
+  readonly validity: Validity | undefined;
   #reads: TaskReads | undefined;
   readonly #options: TaskOptions;
   readonly #ignored: ReadonlySet<string>;
@@ -351,6 +390,7 @@ export class TaskDefinition {
       require: [...require],
     };
     this.#ignored = new Set(ignore);
+    this.validity = toValidity({ ...options, name });
     if (inputs.length > 0 || env.length > 0) {
       this.#reads = {
         ...{ inputs: inputs.map((input) => toInput(input, this.address)), env: [...env] },
@@ -778,10 +818,40 @@ export interface TaskOptions {
   /**
    * Which arguments of its calls are stored beside their results, whatever the scope says: all, those
    * of up to 64 KiB each (65,536 bytes, with all arrays in it), or none. Of the others a record has the
-   * digests only: they count for the key, and templates find calls by them, but nobody can read what
-   * they were.
+   * digests only: they count for the key, but nobody can read what they were, and `rekey()` cannot
+   * carry their calls over should the rules of digests change.
    *
    * @default {"small"}
    */
   storeArguments?: "all" | "small" | "none";
+  /**
+   * For how long after its body has ended a result is known, in milliseconds; then the call runs again,
+   * once for all who ask. A result from the future, as a clock was ahead, is one of now; one from further
+   * ahead than results are known has expired. It is no part of the key.
+   *
+   * @default {Infinity}
+   */
+  expiresAfter?: number;
+  /**
+   * For how long a result that has expired is given all the same, in milliseconds: at once, while the
+   * call runs again, where it was made and when the caller has gone on. What it throws then is a warning.
+   *
+   * @default {0}
+   */
+  staleWhileRevalidate?: number;
+  /**
+   * Tells of the record of a call whether its result still counts, each time before it is given; if not,
+   * the call runs again. Where it answers at once, hits do. What it throws is a warning, and the call
+   * runs. It is no part of the key, and asked wherever the task is called, on workers, too.
+   *
+   * @default {() => true}
+   */
+  validate?: (record: CallRecord) => boolean | Promise<boolean>;
+  /**
+   * Whether each call runs, though it is known; its result is remembered for `query` and the like. Calls
+   * that are made meanwhile share one run, as ever.
+   *
+   * @default {false}
+   */
+  refresh?: boolean;
 }

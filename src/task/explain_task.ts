@@ -4,7 +4,7 @@
  * @module
  */
 import { checkOptions, ofKind, type OptionRules } from "../base/check_options.ts";
-import type { Cache } from "../cache/cache.ts";
+import { type Cache, RecordCheck } from "../cache/cache.ts";
 import { explainCall, type Explanation } from "../cache/explain.ts";
 import type { ArgumentRecord, CallRecord, TaskAddress } from "../call/call_record.ts";
 import { endOf } from "../call/call_query.ts";
@@ -32,7 +32,14 @@ export async function explainTask(
     const call = { ...made, module, task };
     const valueOf = ({ position = 0 }: ArgumentRecord) =>
       Promise.resolve({ value: giveShared([countedValue(made, position)])[0] });
-    return await explainCall(cache, { ...call, valueOf });
+    const expiredAt = async (record: CallRecord) => {
+      const { validity } = definition;
+      const next = { admits: () => true };
+      const check = RecordCheck.of({}, { name: task, warn: () => {}, validity }, next);
+      if (check === undefined || await check.admits(record)) return undefined;
+      return Math.min(endOf(record) + (validity?.expiresAfter ?? Infinity), Date.now());
+    };
+    return await explainCall(cache, { ...call, valueOf, expiredAt });
   }
   const { thrown } = made;
   const message = thrown instanceof Error ? thrown.message : String(thrown);

@@ -13,7 +13,9 @@ import { callSafely, toWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
+import { ageOf, type RecordJudge } from "../cache/cache.ts";
 import type { RaisableCall } from "../cache/flights.ts";
+import type { CallRecord } from "../call/call_record.ts";
 import { takeOver } from "../worker/transfer.ts";
 import type { CallControl, CallFollower, ProgressReport } from "../worker/worker.ts";
 
@@ -176,6 +178,14 @@ export class Future<T> implements Promise<T> {
     return this.#status.hit;
   }
 
+  /**
+   * How old the result was when it was given without running the body, in milliseconds: 0 where another
+   * call has just computed it. Known once the future is done; absent where the body ran.
+   */
+  get age(): number | undefined {
+    return this.#status.age;
+  }
+
   /** How far the call is, as its task says by `reportProgress()`. */
   get progress(): CallProgress {
     return this.#status.progress;
@@ -310,7 +320,7 @@ export class Future<T> implements Promise<T> {
     const run = (status: CallStatus) => {
       status.waitFor(this.#status);
       return takeSettled(this, (value: T) => {
-        status.recalled(this.hit === true);
+        status.recalled(this.hit === true, this.age);
         return take(value);
       }, status);
     };
@@ -386,6 +396,10 @@ export interface SentCall {
   toRejection?(error: Error): Promise<never> | undefined;
   /** Whether its body has begun, as far as that shows by now. */
   readonly begun: boolean;
+  /** How often it was run again. */
+  readonly retried?: number;
+  /** The last that was captured of what it has printed. */
+  readonly printed?: string | undefined;
   /** Tells when what its worker has said by now was read, if that can be told. */
   checkArrivals?(): ArrivalCheck;
   /** Lets it be run before others of a lower priority, if it waits. */
@@ -424,7 +438,8 @@ function ignore(): void {}
  * A call: written by who runs it, read by its future. One object stands for its promise, for where it
  * stands and for its cancellation: of calls that wait in a queue there may be a million.
  */
-export class CallStatus extends CancelSource implements CallControl, CallFollower, Settling {
+export class CallStatus extends CancelSource
+  implements CallControl, CallFollower, RecordJudge, Settling {
   /** What the call is named in messages. */
   readonly name: string;
   /** What those await who wait for the call. */
@@ -451,6 +466,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   #waitsFor: Set<RaisableCall> | undefined;
   #key: Digest | undefined;
   #hit: boolean | undefined;
+  #age: number | undefined;
 
   /**
    * Creates a call that has not started.
@@ -483,6 +499,22 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
   /** Whether the result came without running the body, once that is known. */
   get hit(): boolean | undefined {
     return this.#hit;
+  }
+
+  /** How often the call has run, and the last that it has printed, as long as it has not ended. */
+  get trace(): { readonly attempts: number; readonly output?: string | undefined } {
+    return { attempts: 1 + (this.#sent?.retried ?? 0), output: this.#sent?.printed };
+  }
+
+  /** How old the result was when it came without running the body, in milliseconds. */
+  get age(): number | undefined {
+    return this.#hit === true ? this.#age ?? 0 : undefined;
+  }
+
+  /** Takes note of how old a result is that may be given. */
+  admits(record: CallRecord): true {
+    this.#age = Math.max(0, ageOf(record));
+    return true;
   }
 
   /** Aborted when the future is cancelled or aborted. */
@@ -586,9 +618,15 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
     if (this.#state === "running") this.#state = "pending";
   }
 
-  /** The result is known, and whether it came without running the body. */
-  recalled(hit: boolean): void {
-    if (this.#state !== "cancelled") this.#hit = hit;
+  /**
+   * The result is known, and whether it came without running the body.
+   *
+   * @param age How old it is, in milliseconds; as was noted, if not given.
+   */
+  recalled(hit: boolean, age: number | undefined = this.#age): void {
+    if (this.#state === "cancelled") return;
+    this.#hit = hit;
+    this.#age = age;
   }
 
   /** The call has a value. */
@@ -616,7 +654,7 @@ export class CallStatus extends CancelSource implements CallControl, CallFollowe
       this.#attention = "noted";
       this.tracker.failed(this, reason);
     }
-    const rejection = reason instanceof Error ? sent?.toRejection?.(reason) : undefined;
+    const rejection = Error.isError(reason) ? sent?.toRejection?.(reason) : undefined;
     if (rejection === undefined) this.#reject(reason);
     else this.#resolve(rejection);
     if (this.#listeners !== undefined) this.#tell({ status: "rejected", reason });

@@ -3,10 +3,19 @@
  *
  * @module
  */
-import { ChangedArgumentError, DeadlockError, ScopeClosedError } from "../base/errors.ts";
+import {
+  CancelledError,
+  ChangedArgumentError,
+  DeadlockError,
+  ExecutorShutdownError,
+  ScopeClosedError,
+  WorkerDiedError,
+} from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
+import { nextTurn } from "../base/abortable.ts";
 import type { Warn } from "../base/warning.ts";
-import type { Cache } from "../cache/cache.ts";
+import { type Cache, RecordCheck } from "../cache/cache.ts";
+import { CLOCK } from "../cache/flights.ts";
 import {
   type CallName,
   type CallResult,
@@ -14,13 +23,15 @@ import {
   type ComputeOptions,
   computeUnleased,
   getOrCompute,
+  isOfExecutor,
   lookUp,
   type Refusal,
   type RunBody,
+  sharingOf,
 } from "../cache/get_or_compute.ts";
 import type { KeyedCall, KeyedRead } from "../call/call_key.ts";
-import { type CallChain, type Scope, toRecordMetadata } from "../scope/scope.ts";
-import type { Found } from "../store/stores.ts";
+import { type CallChain, type Refresh, type Scope, toRecordMetadata } from "../scope/scope.ts";
+import type { FailureStore, Found } from "../store/stores.ts";
 import { toPart, UnreadFile } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
 import { pinShared } from "../value/share.ts";
@@ -36,10 +47,11 @@ import {
   type OwnArguments,
 } from "./call_arguments.ts";
 import { definitionOf, type TaskDefinition } from "./definition.ts";
-import type { CallStatus } from "./future.ts";
+import { type CallStatus, Future } from "./future.ts";
 
 /** What looks at files: loaded with the first that is an argument. */
 type CachedFiles = typeof import("../cache/cached_files.ts");
+type KeepFailure = typeof import("../cache/keep_failure.ts");
 
 export { lookUp };
 
@@ -57,6 +69,8 @@ export interface ReadyCall {
   readonly reads?: readonly KeyedRead[];
   /** Whether there are shared values among the arguments, which the body gets in their places. */
   readonly shared?: boolean | undefined;
+  /** Has this call run though it is known. */
+  readonly refresh?: Refresh | undefined;
   /** Told when the body starts; its cancellation ends the wait for the result. */
   readonly status: CallStatus;
   /** How its result is remembered, if it is to be. */
@@ -259,21 +273,40 @@ function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): un
   const { definition, args, scope, status, frozen, reads } = ready;
   frozen?.refuseMoved(definition.name);
   const parts = arePrimitive(args) ? undefined : new Map<object, EncodedPart>(frozen?.parts);
-  const call = prepareCall(definition, args, scope.warn, parts, reads);
-  if (call === "unread") return rememberFiles(cache, ready, runner, parts);
-  if (call === undefined) return runner.run(toPlain(ready));
-  status.keyed(call.key);
-  refuseRecursion(definition.name, call.key, scope);
+  const prepared = prepareCall(definition, args, scope.warn, parts, reads);
+  if (prepared === "unread") return rememberFiles(cache, ready, runner, parts);
+  if (prepared === undefined) return runner.run(toPlain(ready));
+  status.keyed(prepared.key);
+  refuseRecursion(definition.name, prepared.key, scope);
+  const { name, validity } = definition;
   const { warn, outputs } = scope;
-  const found = lookUp(cache, call, { name: definition.name, warn, outputs });
+  const refresh = ready.refresh ?? scope.refresh;
+  const call = refresh === undefined ? prepared : { ...prepared, since: sinceOf(refresh) };
+  const check = RecordCheck.of(call, { name, warn, validity }, status);
+  const found = lookUp(cache, call, { name, warn, outputs, judge: check ?? status });
+  const asked = { cache, call, runner, check };
   // A hit that the cache knows at once is answered without a tick of any promise.
-  if (!(found instanceof Promise)) return answerFound(found, cache, ready, call, runner, parts);
+  if (!(found instanceof Promise)) return answerFound(found, ready, asked, parts);
   const fixed = freeze(ready, parts);
   if (fixed === undefined) return runner.run(ready);
   return found.then((found) => {
     fixed.frozen?.endTurn();
-    return answerFound(found, cache, fixed, call, runner);
+    return answerFound(found, fixed, asked);
   });
+}
+
+/** Only what begins from now on counts, and so does the same for all that is refreshed together. */
+function sinceOf(refresh: Refresh): number {
+  return refresh.since ??= CLOCK.mark();
+}
+
+/** A call that was looked up. */
+interface AskedCall {
+  readonly cache: Cache;
+  readonly call: KeyedCall;
+  readonly runner: CallRunner;
+  /** What has told whether the record counts; absent where all do. */
+  readonly check: RecordCheck | undefined;
 }
 
 /** What files stand for, among the arguments or read by name, is settled once for the whole call. */
@@ -295,20 +328,20 @@ function rememberFiles(
 
 function answerFound(
   found: Found<unknown>,
-  cache: Cache,
   ready: ReadyCall,
-  call: KeyedCall,
-  runner: CallRunner,
+  { cache, call, runner, check }: AskedCall,
   parts?: BufferParts,
 ): unknown {
   if (found.hit) {
+    if (check?.stale) revalidate(cache, call, ready, runner, parts);
     cache.count(true);
     ready.status.recalled(true);
     return found.value;
   }
   const fixed = freeze(ready, parts);
   if (fixed === undefined) return runner.run(ready);
-  const result = computeMissed(cache, withValues(call, fixed), fixed, runner);
+  const missed = check?.rejected === undefined ? call : { ...call, rejected: check.rejected };
+  const result = computeMissed(cache, withValues(missed, fixed), fixed, runner);
   fixed.frozen?.endTurn();
   // A file that has changed is the same one the next time.
   if (ready.frozen !== undefined || (fixed.frozen?.filed.length ?? 1) > 0) return result;
@@ -322,19 +355,58 @@ function answerFound(
   });
 }
 
+/**
+ * Computes a result anew that was given though it has expired: once, whoever asks meanwhile, and when
+ * the caller has gone on.
+ */
+function revalidate(
+  cache: Cache,
+  call: KeyedCall,
+  ready: ReadyCall,
+  runner: CallRunner,
+  parts?: BufferParts,
+): void {
+  const { definition: { name }, scope, status: { tracker } } = ready;
+  const { revalidating } = sharingOf(cache).flights;
+  if (cache.readOnly || revalidating.has(call.key)) return;
+  const fixed = freeze(ready, parts);
+  if (fixed === undefined) return;
+  revalidating.add(call.key);
+  fixed.frozen?.endTurn();
+  // Nobody around it waits for it, nor can give it up.
+  const { chain: _, control: __, ...own } = scope;
+  const run = async (status: CallStatus) => {
+    await nextTurn();
+    const ready = { ...fixed, status, scope: { ...own, singleFlight: true } };
+    return await computeMissed(cache, withValues(call, fixed), ready, runner);
+  };
+  const future = new Future(name, run, tracker);
+  const end = () => void revalidating.delete(call.key);
+  future.then(end, (cause) => {
+    end();
+    if (isOfExecutor(cause)) return;
+    scope.warn(
+      `Cannot compute a stale result of "${name}" anew: the next call tries`,
+      cause,
+      false,
+    );
+  });
+}
+
 async function computeMissed(
   cache: Cache,
   call: KeyedCall,
   ready: ReadyCall,
   runner: CallRunner,
 ): Promise<unknown> {
-  const { definition: { name, storeArguments }, scope, status } = ready;
+  const { definition: { name, storeArguments, validity }, scope, status } = ready;
   const { warn, singleFlight, leaseTimeout, outputs } = scope;
   const metadata = toRecordMetadata(scope);
   const { value, source } = await getOrCompute(cache, call, {
     name,
     warn,
     outputs,
+    validity,
     singleFlight,
     leaseTimeout,
     metadata,
@@ -345,6 +417,7 @@ async function computeMissed(
     signal: () => status.signal,
     givenUp: () => status.aborted || scope.control?.aborted === true,
     compute: async (leased) => {
+      const begun = performance.now();
       const remembered: RememberedCall = {
         cache,
         call,
@@ -352,19 +425,33 @@ async function computeMissed(
         compute: (body, { copies = false, refuse } = {}) => {
           const take = copies ? toTake(call, ready.frozen) : undefined;
           const options = {
-            ...{ metadata, warn, outputs, take, thorough: copies },
+            ...{ metadata, warn, outputs, validity, take, thorough: copies },
             storeArguments: storeArguments ?? scope.storeArguments,
             refuse: () => refuse?.() ?? refuseOtherCode(ready),
           };
           return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
         },
       };
-      // What `compute` gives, or a worker in its place.
-      const result = await runner.run({ ...ready, remembered }) as CallResult;
-      if (result.source === "busy") status.waits();
-      return result;
+      try {
+        // What `compute` gives, or a worker in its place.
+        const result = await runner.run({ ...ready, remembered }) as CallResult;
+        if (result.source === "busy") status.waits();
+        return result;
+      } catch (error) {
+        if (keepsFailure(cache, ready, error)) {
+          const { keepFailure } = await importLater<KeepFailure>("failures");
+          const { attempts, output } = status.trace;
+          const said = error instanceof WorkerDiedError ? error.stderr ?? output : output;
+          await keepFailure(cache, call, { error, begun, attempts, output: said, metadata, warn });
+        }
+        throw error;
+      }
     },
   });
+  const { failures } = cache.stores;
+  if (failures !== undefined && failures.seen.size > 0 && source !== "cache" && !cache.readOnly) {
+    await clearFailure(failures, call, warn);
+  }
   const hit = source === "cache";
   cache.count(hit);
   status.recalled(hit);
@@ -381,6 +468,38 @@ function refuseOtherCode({ definition, args, scope }: ReadyCall): Refusal | unde
       "made, and is imported while they run; start the program again",
   );
   return "unfit";
+}
+
+/**
+ * Tells whether the failure of a call is kept: not one that says nothing of the call itself, as its caller
+ * has given it up, say.
+ */
+function keepsFailure(cache: Cache, { scope, status }: ReadyCall, error: unknown): boolean {
+  const { stores: { failures, description }, readOnly } = cache;
+  const isOnExecutor = status.tracker !== undefined || scope.nesting !== undefined;
+  const isUsual = isOnExecutor && failures !== undefined && description !== undefined;
+  const { keepFailures = isUsual } = scope;
+  if (!keepFailures || readOnly || status.aborted || scope.control?.aborted === true) return false;
+  return !(error instanceof CancelledError || error instanceof ExecutorShutdownError ||
+    error instanceof ChangedArgumentError);
+}
+
+/** What has failed before has succeeded now. */
+async function clearFailure(
+  failures: FailureStore,
+  { key, address: { name } }: KeyedCall,
+  warn: Warn,
+): Promise<void> {
+  if (!failures.seen.has(key)) return;
+  try {
+    await failures.delete(key);
+  } catch (cause) {
+    warn(
+      `Cannot clear the failure of "${name}": its later result is known all the same`,
+      cause,
+      false,
+    );
+  }
 }
 
 /** The same call with its arguments frozen, if they are not; `undefined` when they cannot be read. */

@@ -1,8 +1,16 @@
 import { checkIsOptions } from "../base/check_options.ts";
 import { CacheMissError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
-import { voidCache } from "../cache/cache.ts";
+import {
+  type Cache,
+  preparingSymbol,
+  RecordCheck,
+  type RecordJudge,
+  voidCache,
+} from "../cache/cache.ts";
 import type { Explanation } from "../cache/explain.ts";
+import type { KeyedRequest } from "../cache/prepared_call.ts";
+import type { CallSelection } from "../cache/query.ts";
 import type { KeyedCall } from "../call/call_key.ts";
 import type { RecordedTask, TaskAddress } from "../call/call_record.ts";
 import { currentScope } from "../scope/current_scope.ts";
@@ -12,6 +20,7 @@ import {
   type Scope,
   type ScopeDescription,
   type ScopeOptions,
+  toRecordMetadata,
 } from "../scope/scope.ts";
 import { type Description, type StoreDescription, withoutKeys } from "../store/stores.ts";
 import type { Shared } from "../value/share.ts";
@@ -19,7 +28,7 @@ import { digestSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
 import type { AcceptOptions, AcceptResult } from "./accept.ts";
 import { freezeArguments, hasFuture } from "./call_arguments.ts";
-import { answerCall, IN_THIS_ISOLATE, REMEMBERING } from "./call_task.ts";
+import { answerCall, type AnswerOptions, IN_THIS_ISOLATE, REMEMBERING } from "./call_task.ts";
 import {
   frozenScopeOf,
   noteSource,
@@ -28,9 +37,12 @@ import {
   TaskDefinition,
   type TaskOptions,
 } from "./definition.ts";
-import type { Future } from "./future.ts";
+import { type CallStatus, Future } from "./future.ts";
+import type { Shelved, TaskTemplate } from "./task_helpers.ts";
 
 type Explaining = typeof import("./explain_task.ts");
+type Helpers = typeof import("./task_helpers.ts");
+type Prepared = typeof import("../cache/prepared_call.ts");
 
 /**
  * A value, or the same with futures or shared values in place of any part of it; they are not looked for
@@ -40,6 +52,7 @@ export type Deferred<T> =
   | T
   | Promise<T>
   | Shared<T>
+  | Shelved<T>
   | (T extends
     | Date
     | RegExp
@@ -89,7 +102,7 @@ export interface Task<A extends readonly unknown[], R> {
    */
   digest(...args: DeferredArguments<A>): Promise<Digest>;
   /**
-   * Whether the cache of the scope knows the result of a call.
+   * Whether the cache of the scope knows the result of a call, and it still counts.
    *
    * @param args The arguments.
    * @returns Whether the call would be a hit; `false` without a cache.
@@ -103,6 +116,148 @@ export interface Task<A extends readonly unknown[], R> {
    * @throws {CacheMissError} When the cache does not know it.
    */
   load(...args: DeferredArguments<A>): Promise<R>;
+  /**
+   * Calls the task here though its result is known: the function runs now, and what it returns takes the
+   * place of what is known. What it calls in turn is looked up as ever. When it throws, what is known
+   * stays. It takes the place of what functions have under that name.
+   *
+   * @param args The arguments, or futures of them.
+   * @returns The future of the result.
+   *
+   * @example Measure again
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let temperature = 20;
+   * const read = task(import.meta, (sensor: string) => `${sensor}: ${temperature}`, { name: "read" });
+   * await cacheScope({ cache: createMemoryCache() }, async () => {
+   *   await read("a");
+   *   temperature = 21;
+   *   assertEquals([await read("a"), await read.call("a"), await read("a")], ["a: 20", "a: 21", "a: 21"]);
+   * });
+   * ```
+   */
+  call(...args: DeferredArguments<A>): Future<R>;
+  /**
+   * The same for the whole tree of calls: those run again, too, that the function makes in turn, here and
+   * on workers, each once. With workers, open a scope: `cacheScope({ refresh: true }, …)`.
+   *
+   * @param args The arguments, or futures of them.
+   * @returns The future of the result.
+   */
+  rerun(...args: DeferredArguments<A>): Future<R>;
+  /**
+   * Calls the task here, and keeps hold of the result without its value, which stays in the cache. Where
+   * it is not remembered, the handle has it.
+   *
+   * Requires `--allow-read` of Quiver's files.
+   *
+   * @param args The arguments, or futures of them.
+   * @returns The handle.
+   * @throws What the function throws.
+   *
+   * @example Hand a large result on without having it
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const zeros = task(import.meta, (n: number) => new Float64Array(n), { name: "zeros" });
+   * const length = task(import.meta, (data: Float64Array) => data.length, { name: "length" });
+   * await cacheScope({ cache: createMemoryCache() }, async () => {
+   *   const shelved = await zeros.shelve(1_000_000);
+   *   assertEquals(await length(shelved), 1_000_000);
+   *   assertEquals((await shelved.get())[0], 0);
+   *   assertEquals(await shelved.clear(), true);
+   *   assertEquals(await zeros.contains(1_000_000), false);
+   * });
+   * ```
+   */
+  shelve(...args: DeferredArguments<A>): Promise<Shelved<R>>;
+  /**
+   * Remembers a result that is known already, as if the function had returned it: results of before, or
+   * a cache for a test of who calls the task.
+   *
+   * Requires `--allow-read` of Quiver's files.
+   *
+   * @param args The arguments.
+   * @param result The result, or a promise of it.
+   * @returns The key of the call.
+   * @throws {TypeError} When there is no cache here, it is read-only, or `args` is no array.
+   * @throws {IndigestibleError} When an argument that counts has no digest.
+   * @throws {QuiverError} When the result cannot be stored.
+   *
+   * @example Test a caller without the work
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const solve = task(import.meta, (_n: number): number => {
+   *   throw new Error("takes a week");
+   * }, { name: "solve" });
+   * const twice = task(import.meta, async (n: number) => 2 * await solve(n), { name: "twice" });
+   * await cacheScope({ cache: createMemoryCache() }, async () => {
+   *   await solve.seed([3], 21);
+   *   assertEquals(await twice(3), 42);
+   * });
+   * ```
+   */
+  seed(args: A, result: R | Promise<R>): Promise<Digest>;
+  /**
+   * Runs a call here once more whose failure was kept, or that is known: with the arguments that were
+   * stored, as for a debugger. What it returns is not remembered, and what it throws changes nothing that
+   * is known; tasks that it calls are looked up as ever. Arguments that do not count are left out.
+   *
+   * Requires `--allow-read` of Quiver's files.
+   *
+   * @param key The key of the call, as `query(cache, { state: "failed" })` tells it.
+   * @returns What the function returns.
+   * @throws What the function throws.
+   * @throws {CacheMissError} When the cache knows no such call, or an argument was not stored.
+   * @throws {TypeError} When there is no cache here, or it is a call of another task.
+   *
+   * @example Find out why it failed
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * const root = task(import.meta, (n: number) => {
+   *   if (n < 0) throw new RangeError(`${n} has no root`);
+   *   return Math.sqrt(n);
+   * }, { name: "real root" });
+   * await cacheScope({ cache: createMemoryCache(), keepFailures: true }, async () => {
+   *   await assertRejects(() => root(-4));
+   *   const { key, failure } = await (await root.query({ state: "failed" })).only();
+   *   assertEquals(failure?.error.message, "-4 has no root");
+   *   await assertRejects(() => root.reproduce(key), RangeError, "-4 has no root");
+   * });
+   * ```
+   */
+  reproduce(key: Digest): Promise<R>;
+  /**
+   * Selects the calls of the task that the cache of the scope knows.
+   *
+   * Requires `--allow-read` of Quiver's files.
+   *
+   * @param template What they have in common beside the task.
+   * @returns The calls; none without a cache.
+   * @throws {TypeError} When the template names a task or a module.
+   *
+   * @example Count calls with a tag
+   * ```ts
+   * import { cacheScope, createMemoryCache, task, withTags } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const grow = task(import.meta, (n: number) => n + 1, { name: "grow by one" });
+   * await cacheScope({ cache: createMemoryCache() }, async () => {
+   *   await withTags({ run: "friday" }, () => grow(1));
+   *   await grow(2);
+   *   const friday = await grow.query({ tags: { run: "friday" } });
+   *   assertEquals([await friday.count(), await (await grow.query()).count()], [1, 2]);
+   * });
+   * ```
+   */
+  query(template?: TaskTemplate): Promise<CallSelection>;
   /**
    * Forgets a call, so that it runs again when it is next made.
    *
@@ -419,22 +574,76 @@ function createCallable(
     const call = await prepareSettled(definition, { values, parts, files }, refuse, scopeOf());
     return call ?? refuse(`Cannot digest a call of "${name}": it has no key`);
   };
+  const toRequest = async (args: readonly unknown[]): Promise<KeyedRequest> => {
+    const scope = scopeOf();
+    const { warn, outputs } = scope;
+    return { call: await keyed(args), metadata: toRecordMetadata(scope), warn, outputs };
+  };
+  const answerHere = (args: readonly unknown[], scope: Scope, options?: AnswerOptions) =>
+    answerCall(definition, args, scope, IN_THIS_ISOLATE, options);
   const helpers = {
     address: definition.address,
     digest: async (...args: unknown[]) => (await keyed(args)).key,
     contains: async (...args: unknown[]) => {
-      const { cache } = scopeOf();
-      return cache !== undefined && await cache.contains((await keyed(args)).key);
+      const { cache, refresh, warn } = scopeOf();
+      if (cache === undefined) return false;
+      const { name, validity } = definition;
+      const { key } = await keyed(args);
+      // In a scope in which calls run anyway, what was known before is no hit.
+      const asked = refresh === undefined ? {} : { since: refresh.since ?? Infinity };
+      return (await cache.find(key, RecordCheck.of(asked, { name, warn, validity }, TAKES_ALL)))
+        .hit;
     },
     load: async (...args: unknown[]) => {
       const { cache, warn, outputs } = scopeOf();
-      const { name } = definition;
+      const { name, validity } = definition;
       const call = await keyed(args);
       const { lookUp } = await REMEMBERING.load();
-      const found = cache && await lookUp(cache, call, { name, warn, outputs });
+      const judge = RecordCheck.of({}, { name, warn, validity }, TAKES_ALL);
+      const found = cache && await lookUp(cache, call, { name, warn, outputs, judge });
       if (found?.hit) return found.value;
-      const state = cache === undefined ? "there is no cache here" : "its cache does not know it";
+      const state = cache === undefined
+        ? "there is no cache here"
+        : await cache.record(call.key) === undefined || validity === undefined
+        ? "its cache does not know it"
+        : "its result does not count any more";
       throw new CacheMissError(`Cannot load a call of "${name}": ${state}`, call.key);
+    },
+    call: (...args: unknown[]) => answerHere(args, scopeOf(), { refresh: {} }),
+    rerun: (...args: unknown[]) => answerHere(args, { ...scopeOf(), refresh: {} }),
+    shelve: async (...args: unknown[]) => {
+      const scope = scopeOf();
+      const future = answerHere(args, scope);
+      // Whoever waits for it is there before it fails.
+      future.catch(() => {});
+      const { shelveCall } = await importLater<Helpers>("helpers");
+      return await shelveCall(definition, scope, future);
+    },
+    seed: async (args: readonly unknown[], result: unknown) => {
+      const { name } = definition;
+      const { cache } = scopeOf();
+      if (cache === undefined || cache === voidCache) {
+        throw new TypeError(`Cannot seed a call of "${name}": there is no cache here`);
+      }
+      if (!Array.isArray(args)) {
+        throw new TypeError(`Cannot seed a call of "${name}": its arguments are to be an array`);
+      }
+      const [request, value] = await Promise.all([toRequest(args), result]);
+      const { seedRequest } = await importLater<Prepared>("prepared");
+      await seedRequest(cache, request, value);
+      return request.call.key;
+    },
+    reproduce: async (key: Digest) => {
+      const scope = scopeOf();
+      const { findArguments } = await importLater<Helpers>("helpers");
+      const args = await findArguments(definition, scope.cache, key);
+      const run = (status: CallStatus) => IN_THIS_ISOLATE.run({ definition, scope, args, status });
+      return await new Future(definition.name, run);
+    },
+    query: async (template: TaskTemplate = {}) => {
+      const { cache } = scopeOf();
+      const { queryTask } = await importLater<Helpers>("helpers");
+      return queryTask(definition, cache, template);
     },
     evict: async (...args: unknown[]) => {
       const { cache } = scopeOf();
@@ -452,8 +661,13 @@ function createCallable(
     },
     bind: (options: ScopeOptions = {}) => toBoundTask(definition, freezeScope(scopeOf(), options)),
     [digestSymbol]: () => definition.toDigestible(),
+    [preparingSymbol]: async (cache: Cache, args: readonly unknown[]) => {
+      const request = await toRequest(args);
+      const { prepareRequest } = await importLater<Prepared>("prepared");
+      return await prepareRequest(cache, request);
+    },
   };
-  const call = (...args: unknown[]) => answerCall(definition, args, scopeOf(), IN_THIS_ISOLATE);
+  const call = (...args: unknown[]) => answerHere(args, scopeOf());
   Object.defineProperty(call, "name", { value: definition.name });
   const made = Object.assign(call, helpers);
   const get = (): RecordedTask => {
@@ -465,6 +679,9 @@ function createCallable(
     & typeof made
     & Pick<Task<[], void>, "identity">;
 }
+
+/** Nothing is wrong with a record that counts. */
+const TAKES_ALL: RecordJudge = { admits: () => true };
 
 /** Where a key is all that is asked for, a call without one is an error: the one that says why. */
 function refuse(message: string, cause?: unknown): never {
@@ -495,11 +712,8 @@ export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
         "bind inside of the scope that has the workers",
     );
   }
-  const { chain: _chain, control: _control, nesting: _nesting, ...frozen } = deriveScope(
-    outer,
-    options,
-  );
-  return frozen;
+  const { chain: _chain, control: _control, nesting: _nesting, refresh: _, ...kept } = outer;
+  return deriveScope(kept, options);
 }
 
 /**
@@ -507,11 +721,12 @@ export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
  * it would otherwise wait unseen.
  */
 export function thawScope(frozen: Scope): Scope {
-  const { chain, control, nesting } = currentScope();
-  if (chain === undefined) return frozen;
+  const { chain, control, nesting, refresh } = currentScope();
+  if (chain === undefined && refresh === undefined) return frozen;
   return {
     ...frozen,
-    chain,
+    ...(chain !== undefined && { chain }),
+    ...(refresh !== undefined && { refresh }),
     ...(control !== undefined && { control }),
     ...(nesting !== undefined && { nesting }),
   };

@@ -7,6 +7,9 @@ const SAMPLES = 2;
 /** How much of the time may go into looking at the rest. */
 const TIME_SHARE = 0.05;
 
+/** When so many calls were remembered since a pass began, all is looked at. */
+const MOST_DOUBTED = 1000;
+
 /** Says why a call is not remembered. */
 export function toSpoiledMessage(name: string): string {
   return `Cannot remember a call of "${name}": a task has written into an array of a shared value, ` +
@@ -97,8 +100,8 @@ export class MemoryGuard implements SharedGuard {
    * @param forget Forgets it, if the value turns out to be another one.
    */
   remembered(forget: () => void): void {
-    if (this.#memory.spoiled) forget();
-    else this.#since.push(forget);
+    if (this.#memory.spoiled) return forget();
+    if (this.#since.push(forget) >= MOST_DOUBTED) this.lookAtAll();
   }
 
   /** How many blocks there are. */

@@ -103,6 +103,27 @@ export function isCallback(value: object): value is (...args: unknown[]) => unkn
  */
 export const shapeSymbol: unique symbol = Symbol.for("quiver.shape");
 
+/**
+ * Names the method of what stands, among the arguments of a call, for a value that is had when the call
+ * is made: its result takes the place of the object before the key is made.
+ */
+export const deferredSymbol: unique symbol = Symbol.for("quiver.deferred");
+
+/** What stands for a value. */
+export interface DeferredValue {
+  /** Gives the value. */
+  [deferredSymbol](): Promise<unknown>;
+}
+
+/**
+ * Tells whether an object stands for a value that is had when a call is made.
+ *
+ * @returns Whether it has the method.
+ */
+export function isDeferred(value: object): value is DeferredValue {
+  return deferredSymbol in value && typeof value[deferredSymbol] === "function";
+}
+
 /** Names the method that Deno asks for what `console.log` is to show of an object. */
 export const inspectSymbol: unique symbol = Symbol.for("Deno.customInspect");
 

@@ -124,6 +124,14 @@ export interface ProgressReport {
   readonly fraction?: number;
   /** What is being done. */
   readonly message?: string;
+  /** What has come out so far, such as `{ loss: 0.2 }`. */
+  readonly values?: ProgressValues;
+}
+
+/** What a call says of what has come out so far. */
+export interface ProgressValues {
+  /** One of the values. */
+  readonly [name: string]: number | string | boolean | null;
 }
 
 /** What the code of a call that runs knows of who waits for it. */

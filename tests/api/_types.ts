@@ -70,6 +70,7 @@ export type Type =
       readonly falseType: Type;
     };
   }
+  | { readonly kind: "rest"; readonly value: Type }
   | { readonly kind: "infer"; readonly value: { readonly typeParam: TypeParameter } }
   | {
     readonly kind: "mapped";
@@ -122,6 +123,8 @@ export function typeText(type: Type): string {
       return `${type.value.operator} ${typeText(type.value.tsType)}`;
     case "indexedAccess":
       return `${typeText(type.value.objType)}[${typeText(type.value.indexType)}]`;
+    case "rest":
+      return `...${typeText(type.value)}`;
     case "infer":
       return `infer ${typeParameterText(type.value.typeParam)}`;
     default:

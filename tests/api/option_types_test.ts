@@ -21,8 +21,10 @@ import {
   openSqliteCache,
   query,
   rekey,
+  table,
   verifyBag,
 } from "@quiver/quiver/caches";
+import { random } from "@quiver/quiver/sweeps";
 import {
   configureDefaultContext,
   getReusableExecutor,
@@ -100,6 +102,8 @@ const SCOPE: Options = {
   tags: ["object"],
   metadata: ["object"],
   strict: ["boolean"],
+  refresh: ["boolean"],
+  keepFailures: ["boolean"],
   singleFlight: ["boolean"],
   leaseTimeout: ["number"],
   outputs: ["string"],
@@ -156,6 +160,8 @@ const TAKERS: {
     chunkSize: ["number", "choice"],
     bufferSize: ["number"],
     ordered: ["boolean"],
+    spread: ["boolean"],
+    onError: ["choice"],
     progress: ["boolean"],
     signal: ["signal"],
   }],
@@ -165,6 +171,8 @@ const TAKERS: {
       chunkSize: ["number", "choice"],
       bufferSize: ["number"],
       ordered: ["boolean"],
+      spread: ["boolean"],
+      onError: ["choice"],
       progress: ["boolean"],
       signal: ["signal"],
     },
@@ -198,6 +206,10 @@ const TAKERS: {
       require: ["strings"],
       inputs: ["strings"],
       env: ["strings"],
+      expiresAfter: ["number"],
+      staleWhileRevalidate: ["number"],
+      validate: ["function"],
+      refresh: ["boolean"],
     },
   ],
   "file()": [(options) => file("a", options), { hash: ["choice"] }],
@@ -261,6 +273,32 @@ const TAKERS: {
     metadata: ["object"],
     before: ["date"],
     after: ["date"],
+    state: ["choice"],
+    duration: ["number", "function"],
+    args: ["object"],
+    size: ["number", "function"],
+  }],
+  "CallSelection.sorted()": [(options) => query(cache).sorted("task", options), {
+    reverse: ["boolean"],
+  }],
+  "table()": [(options) => table(query(cache), options), {
+    args: ["boolean", "strings"],
+    results: ["boolean", "strings"],
+  }],
+  "Table.toString()": [async (options) => (await table(query(cache))).toString(options), {
+    width: ["number"],
+    rows: ["number"],
+  }],
+  "Table.writeHdf5()": [
+    async (options, path) => {
+      const rows = await table(query(cache));
+      return rows.writeHdf5(`${path}/grid.h5`, { axes: ["task"], ...options });
+    },
+    { axes: ["strings"], values: ["strings"] },
+  ],
+  "random()": [(options) => random({ x: [1] }, { count: 1, seed: 1, ...options }), {
+    count: ["number"],
+    seed: ["number"],
   }],
   "CallSelection.transfer()": [
     (options) => query(cache).transfer(createMemoryCache(), options),

@@ -47,6 +47,7 @@ export interface ReadBag {
   readonly skipped: number;
   readonly touches: readonly { readonly touch: string; readonly at: number }[];
   readonly files: readonly { readonly size: number; readonly digest: string }[];
+  readonly failures: readonly CallRecord[];
   readonly indexed: number | null;
 }
 

@@ -1,6 +1,6 @@
 // Contract: FORMAT.md is enough to read the files that a bag holds, and what it knows of others.
 import { cacheScope, file, openBag, task } from "@quiver/quiver";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { Files } from "../files/_files.ts";
 import { sizeOf, write, writeTree } from "../files/testdata/file_tasks.ts";
 import { Tool } from "../tools.ts";
@@ -14,6 +14,10 @@ const readLicense = task(import.meta, () => Deno.readTextFileSync(LICENSE).lengt
   inputs: [LICENSE],
   env: ["QUIVER_TEST_UNSET"],
 });
+
+const fails = task(import.meta, (n: number): never => {
+  throw new RangeError(String(n));
+}, { name: "fails" });
 
 /** The digests of values under which the reader does not find them. */
 function findWrong({ values }: ReadBag): string[] {
@@ -35,11 +39,19 @@ Deno.test({
       await sizeOf(tree, files.log);
       await sizeOf(file(LICENSE), files.log);
       await readLicense();
+      await cacheScope({ keepFailures: true }, async () => {
+        for (const n of [1, 2, 1, 3]) await assertRejects(() => fails(n));
+      });
+      await bag.evict(await fails.digest(3));
     });
+    const digestOfTwo = await bag.putValue(2);
     const check = (read: ReadBag) => {
       assertEquals(findWrong(read), []);
       assertEquals(read.records.length, 7);
       for (const { record, key } of read.records) assertEquals(key, record.key, record.task);
+      assertEquals(read.failures.map(({ failure }) => failure?.error.message), ["2", "1"]);
+      const [{ args = [], task = "" } = {}] = read.failures;
+      assertEquals([args[0]?.value, task], [digestOfTwo, "fails"]);
       assertEquals(read.files.length, 1);
       assertEquals(read.files[0]?.size, Deno.statSync(LICENSE).size);
       const nodes = Object.values(read.values).flatMap(({ value }) => value.nodes);

@@ -868,6 +868,26 @@ def read_files(root):
     return [found for found in map(read_checked_line, filter(None, lines)) if found is not None]
 
 
+MOST_FAILURES = 1000
+MOST_FAILURE_BYTES = 16 * 1024 * 1024
+
+
+def read_failures(root):
+    """Gives the failures that count, the oldest first."""
+    newest = {}
+    for line in (read_file(f"{root}/failures.jsonl") or b"").split(b"\n"):
+        content = read_checked_line(line) if line else None
+        if content is None:
+            continue
+        key = content.pop("failed", None) or content.get("cleared")
+        newest.pop(key, None)
+        if "failure" in content:
+            newest[key] = (len(line) + content["failure"]["bytes"], {**content, "key": key})
+    while len(newest) > MOST_FAILURES or sum(size for size, _ in newest.values()) > MOST_FAILURE_BYTES:
+        newest.pop(next(iter(newest)))
+    return [failure for _, failure in newest.values()]
+
+
 def write_number(number):
     """Writes a number as ECMAScript does."""
     if isinstance(number, int):
@@ -1031,6 +1051,7 @@ def report_bag(root, signing_key):
         "skipped": skipped,
         "touches": read_touches(root),
         "files": read_files(root),
+        "failures": read_failures(root),
         "indexed": indexed,
     }
 

@@ -1,7 +1,15 @@
 // end-to-end: views of caches that show some calls, or only new ones, through tasks and workers
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Cache, cacheScope, createMemoryCache, Executor, openBag, task } from "@quiver/quiver";
-import { filtered, openSqliteCache, query, refreshing, stack } from "@quiver/quiver/caches";
+import {
+  filtered,
+  type Json,
+  openSqliteCache,
+  query,
+  refreshing,
+  stack,
+  where,
+} from "@quiver/quiver/caches";
 import { FakeClock } from "@quiver/quiver/testing";
 import { TemporaryDirectory } from "../bag/_temporary_directory.ts";
 import { read, twice } from "./testdata/view_tasks.ts";
@@ -129,4 +137,18 @@ Deno.test("refreshing() does not trust what was computed by a clock that was ahe
   }
   assert((await known(cache, 1))[0]);
   assertEquals(await known(refreshing(cache), 1), [false]);
+});
+
+Deno.test("filtered() by a condition does not travel as another one", async () => {
+  const path = await Deno.makeTempDir();
+  {
+    await using cache = await openSqliteCache(`${path}/calls.db`);
+    assert(filtered(cache, { tags: { run: 1 } }).description !== undefined);
+    for (const run of [where.above(1), where.present, (run: Json) => run === 1]) {
+      const view = filtered(cache, { tags: { run } });
+      assertEquals(view.description, undefined);
+      assertEquals(await query(view).count(), 0);
+    }
+  }
+  await Deno.remove(path, { recursive: true });
 });

@@ -50,11 +50,13 @@ const SENDABLE = withInstances.filter((value) =>
 );
 
 for (const workerType of WORKER_TYPES) {
-  Deno.test(`${workerType}: what is computed with instances is what comes back, from each cache`, async () => {
+  Deno.test(`${workerType}: what is computed with instances is what comes back, out of a cache, too`, async () => {
     using directory = new TemporaryDirectory();
     await using executor = new Executor({ workerType, maxWorkers: 1 });
     const values = fc.sample(SENDABLE, { numRuns: 25, seed: 7 });
     for (const [name, open] of Object.entries(CACHES)) {
+      // On disk workers store by themselves, whichever of them it is.
+      if (workerType !== "inline" && !["bag", "memory"].includes(name)) continue;
       const cache = await open(`${directory.path}/${name}`);
       await cacheScope({ cache }, async () => {
         const futures = values.map((value) => executor.submit(echo, value));

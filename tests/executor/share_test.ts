@@ -179,6 +179,22 @@ for (const workerType of ["web", "process", "inline"] as const) {
   });
 }
 
+Deno.test("web: what a worker has written to is found, though it was ended before it could look", async () => {
+  await using own = await openOwnBag();
+  const plain = createArray();
+  await within(own.bag, async () => {
+    const shared = share(plain);
+    const executor = new Executor({ maxWorkers: 1 });
+    await executor.submit(tasks.at, shared, 1);
+    await executor.submit(tasks.write, shared, 4321).catch(() => {});
+    await executor.submit(tasks.at, shared, 4321).catch(() => {});
+    executor.terminate();
+    shared.close();
+    assertEquals(await tasks.at.contains(plain, 4321), false);
+    assertEquals(await tasks.write.contains(plain, 4321), false);
+  });
+});
+
 Deno.test("process: a worker that cannot read the bag is sent what is shared", async () => {
   await using own = await openOwnBag();
   const root = new URL("../../", import.meta.url);

@@ -26,6 +26,9 @@ const WARNINGS: { readonly [how: string]: readonly string[] } = {
     'Cannot remember a call of "work": an argument has no digest; the call runs anyway',
     "`onWarning` threw when it was told of a warning",
   ],
+  "validate of a task": [
+    'Cannot validate a result of "judged": `validate` threw; the call runs',
+  ],
   "progress of a check": [
     "Cannot tell who follows the check of a bag: its `update` threw; calls go on",
   ],

@@ -195,10 +195,13 @@ Deno.test("explainCall() tells that a result has expired, and since when", async
   assert(record !== undefined);
   const end = record.started + record.duration;
   const call = { ...record, valueOf: () => Promise.resolve(undefined) };
-  const expired = await explainCall(cache, { ...call, expiresAfter: -1 });
+  const expired = await explainCall(cache, {
+    ...call,
+    expiredAt: ({ started, duration }) => Promise.resolve(started + duration - 1),
+  });
   assertEquals([expired.hit, expired.reasons], [false, [{ kind: "expired", at: end - 1 }]]);
   assertStringIncludes(String(expired), `has expired at ${new Date(end - 1).toISOString()}`);
-  const fresh = await explainCall(cache, { ...call, expiresAfter: 1e6 });
+  const fresh = await explainCall(cache, { ...call, expiredAt: () => Promise.resolve(undefined) });
   assertEquals([fresh.hit, fresh.reasons], [true, []]);
 });
 

@@ -5,17 +5,19 @@ import { assertEquals, assertRejects } from "@std/assert";
 const BURST = 2000;
 
 /** A task, and how often the source of its function is read until that is disposed. */
-function countReads(name: string, square = (n: number): number => n * n) {
+function countReads(name: string, fn = (n: number): number => n * n) {
+  // It looks once whether the function may use `this`.
+  const square = task(import.meta, fn, { name });
   const read = Function.prototype.toString;
   const seen = {
     reads: 0,
     [Symbol.dispose]: () => void (Function.prototype.toString = read),
   };
   Function.prototype.toString = function (this: unknown): string {
-    if (this === square) seen.reads++;
+    if (this === fn) seen.reads++;
     return read.call(this);
   };
-  return { square: task(import.meta, square, { name }), seen };
+  return { square, seen };
 }
 
 Deno.test("many first calls of a task at once read its source once", async () => {

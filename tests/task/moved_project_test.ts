@@ -188,7 +188,9 @@ Deno.test("rekey() and accept() carry over what was known by the URL of the modu
       assertEquals(await added.contains(1), false);
       const explanation = await added.explain(1);
       const { identity: { module }, address } = added;
-      assertEquals(explanation.reasons, [{ kind: "module", was: address.module, is: module }]);
+      // As far as the key is concerned, a call that has moved was evicted.
+      const moved = { kind: "module", was: address.module, is: module } as const;
+      assertEquals(explanation.reasons, [{ kind: "evicted" }, moved]);
       assertStringIncludes(String(explanation), `module: ${address.module} → ${module}; rekey()`);
     };
     await added(1);

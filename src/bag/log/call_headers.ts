@@ -1,5 +1,5 @@
 import { LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
-import { type FilePlace, type FileWindow, readAround, readPiece } from "../../disk/file_system.ts";
+import { type FilePlace, readAround, readPiece } from "../../disk/file_system.ts";
 import type { Digest } from "../../value/value.ts";
 import {
   type CallHeader,
@@ -101,8 +101,6 @@ export interface HeaderSource {
   readonly file: Deno.FsFile;
   /** Up to where it was scanned. */
   readonly scanned: number;
-  /** What its lines are read through, if they are read one behind the other. */
-  readonly window?: FileWindow;
   /** Finds the newest copy of a header by its key, as far as somebody has taken note of it. */
   findHeader(key: Digest): FilePlace | undefined;
   /** The newest copy of each header that is sound, where the log was searched for them. */

@@ -134,6 +134,72 @@ function decodeHeaderHead(line: Uint8Array): CallLineHead | undefined {
   return key === undefined ? undefined : { key, type: "header" };
 }
 
+/** How much of a key is looked at without decoding it, in bits. */
+export const KEY_BITS = 12;
+
+/** What a line says without being decoded. */
+export interface LineGlance {
+  /** What the line is. */
+  readonly type: CallLineHead["type"];
+  /** The first bits of the key that it is about. */
+  readonly keyStart: number;
+  /** The name of the header that a record refers to, if it does. */
+  readonly header?: string | undefined;
+}
+
+const RECORD_NAME_AT = LINE_STARTS.record.length + SHORT_LENGTH + BEFORE_HEAD.length;
+
+/**
+ * Glances at lines, one after another: of a million records, most of one task, each takes a third of what
+ * it takes to decode its key.
+ */
+export class LineGlances {
+  /** The name of the header that the last record referred to, and its bytes. */
+  #name = "";
+  #nameBytes = new Uint8Array(NAME_LENGTH);
+
+  /**
+   * Glances at a line.
+   *
+   * @param line The line without line feeds.
+   * @returns What it is, or `undefined` when the line is torn, damaged, or not one of ours.
+   */
+  look(line: Uint8Array): LineGlance | undefined {
+    const nameEnd = RECORD_NAME_AT + NAME_LENGTH;
+    const isShort = line.length >= nameEnd + CHECK_BYTES &&
+      hasText(line, 0, LINE_STARTS.record) &&
+      hasText(line, LINE_STARTS.record.length + SHORT_LENGTH, BEFORE_HEAD);
+    if (!isShort) {
+      const head = decodeCallLineHead(line);
+      return head && { ...head, keyStart: Number.parseInt(head.key.slice(0, KEY_BITS / 4), 16) };
+    }
+    const at = LINE_STARTS.record.length;
+    const keyStart = SEXTETS.indexOf(String.fromCharCode(line[at] ?? 0)) * 64 +
+      SEXTETS.indexOf(String.fromCharCode(line[at + 1] ?? 0));
+    if (keyStart < 0 || !isCheckedLine(line)) return undefined;
+    return { type: "record", keyStart, header: this.#nameAt(line) };
+  }
+
+  #nameAt(line: Uint8Array): string {
+    for (let i = 0; i < NAME_LENGTH; i++) {
+      if (line[RECORD_NAME_AT + i] === this.#nameBytes[i]) continue;
+      this.#nameBytes = line.slice(RECORD_NAME_AT, RECORD_NAME_AT + NAME_LENGTH);
+      return this.#name = DECODER.decode(this.#nameBytes);
+    }
+    return this.#name;
+  }
+}
+
+/** What base64url writes six bits as. */
+const SEXTETS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+function hasText(line: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (line[at + i] !== text.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
 /**
  * Makes of the name of a header what it is found by among keys, which are longer.
  *

@@ -1,4 +1,5 @@
 import { QuiverError } from "../../base/errors.ts";
+import type { RecordPlan } from "../../call/call_query.ts";
 import type { CacheGuard } from "../../disk/disk_storage.ts";
 import { isDeep, LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
 import { DiskCalls } from "../../disk/disk_stores.ts";
@@ -6,7 +7,6 @@ import {
   type FileIdentity,
   type FilePlace,
   type FileSystem,
-  FileWindow,
   isSameFile,
   lookAt,
   openIfThere,
@@ -34,16 +34,10 @@ import {
   freeze,
   RecordEncoder,
 } from "./call_line.ts";
-import { type CallLine, scanCalls } from "./call_scan.ts";
-import {
-  CallTable,
-  CallTail,
-  isTailLong,
-  LONG_TAIL_BYTES,
-  type RecordPlace,
-} from "./call_table.ts";
+import { scanCalls } from "./call_scan.ts";
+import { CallTable, CallTail, isTailLong, LONG_TAIL_BYTES } from "./call_table.ts";
+import { type LogReading, LogRecords, type SettledLog } from "./log_records.ts";
 import { strikeLine } from "./strike_line.ts";
-import { isUnfinished } from "./unfinished_line.ts";
 
 /** What a call log needs to know. */
 export interface CallLogOptions {
@@ -295,79 +289,43 @@ export class CallLog extends DiskCalls implements Disposable {
     }
   }
 
-  /**
-   * As the base class says: in the order of the log, as it is at the first step. What was damaged when
-   * the table of its part of the log was made is in no row, but counted, and so it is looked for.
-   */
-  lines(damaged?: TellDamaged): Iterable<Record<string, unknown>> {
+  /** As the base class says: in the order of the log. */
+  lines(damaged?: TellDamaged, plan?: RecordPlan): Iterable<Record<string, unknown>> {
     this.#options.guard.checkOpen("read from");
-    return this.#lines(damaged);
+    return new LogRecords(this.#reading(), plan, damaged).read();
   }
 
-  *#lines(damaged: TellDamaged | undefined): Generator<Record<string, unknown>> {
-    const log = this.#settle();
-    if (log === undefined) return;
-    // A file of its own: places are those of one file, and the log may be replaced meanwhile.
-    using file = log.file;
-    const { scanned } = log;
-    const headers = new Map<Digest, FilePlace>();
-    // Lines lie one behind the other: to read each by itself takes most of the time.
-    const window = new FileWindow(file);
-    const findHeader = (key: Digest) => headers.get(key);
-    const source: HeaderSource = { file, scanned, window, findHeader };
-    const tell = (offset: number) => damaged?.(`"${this.#options.layout.callLog}" at ${offset}`);
-    const places = this.#places(headers);
-    if (damaged !== undefined) this.#tellSkipped(log, tell);
-    for (const place of places) {
-      const record = this.#read(place, source);
-      // A table may name a place where another record lies.
-      if (record?.key === place.key) yield record;
-      else tell(place.offset);
-    }
+  /** As the interface says. */
+  count(plan: RecordPlan, damaged?: TellDamaged): number | undefined {
+    this.#options.guard.checkOpen("read from");
+    return new LogRecords(this.#reading(), plan, damaged).count();
   }
 
-  /** Damaged lines were passed over when they were scanned, or when the table was made. */
-  #tellSkipped(
-    { file, scanned }: Pick<OpenLog, "file" | "scanned">,
-    tell: (offset: number) => void,
-  ): void {
-    const { end = 0, damaged = 0 } = this.#log?.table ?? {};
-    if (damaged === 0 && this.#skipped === 0) return;
-    scanCalls(file, damaged > 0 ? 0 : end, scanned, () => {}, (line) => {
-      if (!isUnfinished(file, line)) tell(line.offset);
-    });
+  #reading(): LogReading {
+    return {
+      settle: () => this.#settle(),
+      find: (key) => this.#log?.findHeader(key),
+      headers: this.#headers,
+      path: this.#options.layout.callLog,
+    };
   }
 
   /** Opens the file that the newest places are of. */
-  #settle(): Pick<OpenLog, "file" | "scanned"> | undefined {
-    const { callLog } = this.#options.layout;
+  #settle(): SettledLog | undefined {
+    const { layout: { callLog }, guard } = this.#options;
+    guard.checkOpen("read from");
     for (let attempt = 0; attempt < MOST_FILES; attempt++) {
       this.#refresh();
       this.#reopenReplaced();
       if (this.#log === undefined) return undefined;
       const file = openIfThere(callLog);
-      const { scanned } = this.#log;
-      if (file !== undefined && isSameFile(callLog, this.#log)) return { file, scanned };
+      const { scanned, table, tail } = this.#log;
+      if (file !== undefined && isSameFile(callLog, this.#log)) {
+        return { file, scanned, table, tail };
+      }
       file?.close();
     }
     throw new QuiverError(`Cannot read "${callLog}": somebody replaces the file again and again`);
-  }
-
-  /** The places of all records; those of headers are noted. */
-  #places(headers: Map<Digest, FilePlace>): RecordPlace[] {
-    if (this.#log === undefined) return [];
-    const { table, tail } = this.#log;
-    const places: RecordPlace[] = [];
-    const take = ({ key, type, offset, length }: CallLine) => {
-      if (type === "header") headers.set(key, { offset, length });
-      else if (type === "record") places.push({ key, offset, length });
-    };
-    for (const line of table?.lines() ?? []) {
-      if (tail.get(line.key) === undefined) take(line);
-    }
-    // The tail begins where the table ends.
-    for (const line of tail.lines()) take(line);
-    return places.sort((a, b) => a.offset - b.offset);
   }
 
   /**
@@ -404,16 +362,12 @@ export class CallLog extends DiskCalls implements Disposable {
     this.#lock[Symbol.dispose]();
   }
 
-  #read(
-    { offset, length }: FilePlace,
-    log: HeaderSource | undefined = this.#log,
-  ): Record<string, unknown> | undefined {
+  #read({ offset, length }: FilePlace): Record<string, unknown> | undefined {
+    const log = this.#log;
     // A table may say anything.
     if (log === undefined || length > LONGEST_LINE_BYTES) return undefined;
     if (offset + length > log.scanned) return undefined;
-    const line = log.window === undefined
-      ? this.#readLine(log.file, { offset, length })
-      : log.window.read(offset, length);
+    const line = this.#readLine(log.file, { offset, length });
     return line && decodeRecord(line, (name) => this.#headers.find(name, log));
   }
 

@@ -42,6 +42,38 @@ export function scanCalls(
   skip: (line: SkippedLine) => void = () => {},
   read: typeof readAt = readAt,
 ): CallScan {
+  const take = (head: CallLineHead, place: FilePlace, bytes: Uint8Array) =>
+    visit({ ...head, ...place }, bytes);
+  return scanLines({ file, from, size, read }, decodeCallLineHead, take, skip);
+}
+
+/** What is scanned of a log. */
+export interface ScannedPart {
+  /** The log; other handles may append to it meanwhile. */
+  readonly file: Deno.FsFile;
+  /** Where to begin. */
+  readonly from: number;
+  /** Where to end. */
+  readonly size: number;
+  /** Reads the log. */
+  readonly read: typeof readAt;
+}
+
+/**
+ * Goes over lines of the call log, as {@linkcode scanCalls} does.
+ *
+ * @typeParam H What is made of a line.
+ * @param decode Makes something of a line; nothing of one that is not sound.
+ * @param visit Called for each sound line with its place and its bytes, which are good until the next.
+ * @param skip Called for each other line.
+ * @returns Where to go on, and how many lines were not sound.
+ */
+export function scanLines<H>(
+  { file, from, size, read }: ScannedPart,
+  decode: (line: Uint8Array) => H | undefined,
+  visit: (head: H, place: FilePlace, bytes: Uint8Array) => void,
+  skip: (line: SkippedLine) => void,
+): CallScan {
   let buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(size - from, 0)));
   let end = from;
   let skipped = 0;
@@ -54,8 +86,8 @@ export function scanCalls(
       if (feed > at) {
         const bytes = window.subarray(at, feed);
         const place = { offset: end + at, length: feed - at };
-        const head = decodeCallLineHead(bytes);
-        if (head !== undefined) visit({ ...head, ...place }, bytes);
+        const head = decode(bytes);
+        if (head !== undefined) visit(head, place, bytes);
         else {
           skipped++;
           skip({ ...place, bytes });

@@ -4,14 +4,21 @@ import type { BagLayout } from "../../disk/layout.ts";
 import type { Digest } from "../../value/value.ts";
 import { DigestRows } from "../table/digest_rows.ts";
 import {
+  DIGEST_BYTES,
   DigestTable,
+  getLength,
+  KIND_AT,
+  LENGTH_AT,
   LOCATION,
   PURPOSE,
   readTableHeader,
+  ROW_BYTES,
+  type RowPage,
   type TableRow,
   type ViewedBytes,
 } from "../table/digest_table.ts";
 import type { HeaderCopies } from "./call_headers.ts";
+import { KEY_BITS } from "./call_line.ts";
 import type { CallLine } from "./call_scan.ts";
 
 /** How much of the begin and the end of the prefix counts for the checksum. */
@@ -74,6 +81,16 @@ export class CallTable implements Disposable {
     return this.#table.subject.damaged ?? 0;
   }
 
+  /** How many rows it has. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** The rows in order, many at a time. */
+  rowPages(): Iterable<RowPage> {
+    return this.#table.rowPages();
+  }
+
   /** The bytes of the rows in order, each good until the next. */
   rowBytes(): Iterable<Uint8Array<ArrayBuffer>> {
     return this.#table.rowBytes();
@@ -90,9 +107,13 @@ export class CallTable implements Disposable {
     return row === -1 ? undefined : this.#table.row(row, key);
   }
 
-  /** Goes over the newest line of each key, and a line of each header, in no order. */
-  *lines(): Generator<CallLine> {
-    for (const row of this.#table.rows()) yield toLine(row);
+  /**
+   * Finds the row of a key.
+   *
+   * @returns Its number among {@linkcode CallTable.rowBytes}, or -1.
+   */
+  rowOf(key: Digest): number {
+    return this.#table.find(key);
   }
 
   /** Lets go of the file. */
@@ -208,6 +229,99 @@ export class CallTail {
     }
     return rest;
   }
+}
+
+/** So many places of as many keys as a key begins with are told apart: offsets have the other 41 bits. */
+const KEY_SHARE = 2 ** KEY_BITS;
+
+/** Where the newest records are, in the order of the log; for who goes over the log once. */
+export class NewestPlaces {
+  /** The offset of each and, in the lowest bits, what its key begins with; in ascending order. */
+  readonly #places: Float64Array;
+  #next = 0;
+
+  /**
+   * Takes the places.
+   *
+   * @param places As {@linkcode toNewestPlaces} makes them.
+   */
+  constructor(places: Float64Array) {
+    this.#places = places.sort();
+  }
+
+  /**
+   * Tells whether a record that is met is the newest of its key.
+   *
+   * @param offset Where it lies.
+   * @param keyStart What its key begins with.
+   * @param tell Told of places before it where nothing is, as a table may say anything.
+   */
+  take(offset: number, keyStart: number, tell: (offset: number) => void): boolean {
+    this.drop(offset, tell, false);
+    const wanted = offset * KEY_SHARE + keyStart;
+    let found = false;
+    for (; this.#offset === offset; this.#next++) {
+      if (this.#places[this.#next] === wanted && !found) found = true;
+      else tell(offset);
+    }
+    return found;
+  }
+
+  /**
+   * Leaves out the places up to one.
+   *
+   * @param offset The last of them.
+   * @param tell Told of those before it, at which nothing was met.
+   * @param itself Whether that one is left out, too.
+   */
+  drop(offset: number, tell: (offset: number) => void, itself: boolean = true): void {
+    for (; this.#offset < offset; this.#next++) tell(this.#offset);
+    while (itself && this.#offset === offset) this.#next++;
+  }
+
+  get #offset(): number {
+    return Math.floor((this.#places[this.#next] ?? Infinity) / KEY_SHARE);
+  }
+}
+
+/**
+ * Finds where the newest record of each key is, and a copy of each header.
+ *
+ * @param table The table of the log's prefix, if it has one.
+ * @param tail What lies behind that.
+ */
+export function toNewestPlaces(
+  table: CallTable | undefined,
+  tail: CallTail,
+): { readonly places: NewestPlaces; readonly headers: Map<Digest, FilePlace> } {
+  const { rows } = tail;
+  const places = new Float64Array((table?.size ?? 0) + rows.bytes.length / ROW_BYTES);
+  let size = 0;
+  const headers = new Map<Digest, FilePlace>();
+  // A text and an object for each of a million rows would take longer than the rest.
+  const take = ({ bytes, view }: ViewedBytes, at: number) => {
+    const type = TYPES[view.getUint32(at + KIND_AT, true)];
+    const offset = getLength(view, at + DIGEST_BYTES);
+    if (type === "header") {
+      const key = bytes.subarray(at, at + DIGEST_BYTES).toHex();
+      headers.set(key, { offset, length: getLength(view, at + LENGTH_AT) });
+    } else if (type === "record") {
+      places[size++] = offset * KEY_SHARE + (view.getUint16(at) >>> (16 - KEY_BITS));
+    }
+  };
+  if (table !== undefined) {
+    const newer = new Set<number>();
+    for (const { key } of tail.lines()) newer.add(table.rowOf(key));
+    let row = 0;
+    for (const { rows, begin, count } of table.rowPages()) {
+      for (let i = 0; i < count; i++) {
+        if (!newer.has(row++)) take(rows, begin + i * ROW_BYTES);
+      }
+    }
+  }
+  // The tail begins where the table ends: its headers are the newer copies.
+  for (let at = 0; at < rows.bytes.length; at += ROW_BYTES) take(rows, at);
+  return { places: new NewestPlaces(places.subarray(0, size)), headers };
 }
 
 /**

@@ -188,7 +188,11 @@ export class DigestTable {
     if (crc32(rows) !== header.crc) return undefined;
     const prefixes = new Uint32Array(header.size);
     if (!takePrefixes(prefixes, 0, rows)) return undefined;
-    const source = { rows: toViewed(rows), seek: (row: number) => row * ROW_BYTES };
+    const source = {
+      rows: toViewed(rows),
+      seek: (row: number) => row * ROW_BYTES,
+      reach: (row: number) => header.size - row,
+    };
     return new DigestTable(header, prefixes, source);
   }
 
@@ -327,10 +331,26 @@ export class DigestTable {
    * @throws {RangeError} When the file is gone or has become too short.
    */
   *rowBytes(): Generator<Uint8Array<ArrayBuffer>> {
-    for (let row = 0; row < this.size; row++) {
-      const at = this.#source.seek(row);
-      if (at < 0) throw new RangeError("Cannot read a table: its file is gone or too short");
-      yield this.#source.rows.bytes.subarray(at, at + ROW_BYTES);
+    for (const { rows: { bytes }, begin, count } of this.rowPages()) {
+      for (let at = begin; at < begin + count * ROW_BYTES; at += ROW_BYTES) {
+        yield bytes.subarray(at, at + ROW_BYTES);
+      }
+    }
+  }
+
+  /**
+   * Goes over the rows in order, many at a time.
+   *
+   * @returns The bytes of some, where in them the first begins and how many there are; good until the next.
+   * @throws {RangeError} When the file is gone or has become too short.
+   */
+  *rowPages(): Generator<RowPage> {
+    for (let row = 0; row < this.size;) {
+      const begin = this.#source.seek(row);
+      if (begin < 0) throw new RangeError("Cannot read a table: its file is gone or too short");
+      const count = this.#source.reach(row);
+      yield { rows: this.#source.rows, begin, count };
+      row += count;
     }
   }
 }
@@ -379,6 +399,16 @@ function takePrefixes(
 /** How many rows are read at once by who asks for one after another. */
 const CHUNK_ROWS = 1024;
 
+/** Rows of a table that lie one behind the other. */
+export interface RowPage {
+  /** Bytes that they are in. */
+  readonly rows: ViewedBytes;
+  /** Where the first begins. */
+  readonly begin: number;
+  /** How many they are. */
+  readonly count: number;
+}
+
 /** Where the rows of a table are. */
 interface RowSource {
   /** What was brought within reach last. */
@@ -390,6 +420,12 @@ interface RowSource {
    * @returns Where in `rows` it begins, or -1 when it cannot be read.
    */
   seek(row: number): number;
+  /**
+   * Tells how many rows are within reach.
+   *
+   * @param row The first of them, which was just brought there.
+   */
+  reach(row: number): number;
 }
 
 /** Rows that are read from the table's file when they are asked for. */
@@ -424,6 +460,10 @@ class FileRows implements RowSource {
       this.#end = row + count;
     }
     return (row - this.#begin) * ROW_BYTES;
+  }
+
+  reach(row: number): number {
+    return this.#end - row;
   }
 }
 

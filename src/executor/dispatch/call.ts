@@ -15,6 +15,9 @@ import { rejectWithCallers } from "./callers.ts";
 import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
 
+/** So much of what a call prints is kept for the case that it fails, in UTF-16 code units. */
+const LONGEST_OUTPUT = 4096;
+
 /**
  * The items of a call that has many: they begin one after another, and may be divided among calls.
  */
@@ -191,6 +194,8 @@ export class DispatchedCall
   priority: number;
   /** How often it has failed and was run again. */
   retried = 0;
+  /** The last that it has printed, where that is captured. */
+  printed: string | undefined;
   /** How many workers in a row were sent it and took up nothing. */
   unanswered = 0;
   /** Where it is. */
@@ -397,8 +402,13 @@ export class DispatchedCall
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
     if (kind === STARTED) this.noteBegun();
-    else if (kind === OUTPUT) this.#events.printed(this, data as PrintedOutput);
+    else if (kind === OUTPUT) this.#print(data as PrintedOutput);
     else this.#tell(kind, data);
+  }
+
+  #print(output: PrintedOutput): void {
+    this.printed = `${this.printed ?? ""}${output.text}\n`.slice(-LONGEST_OUTPUT);
+    this.#events.printed(this, output);
   }
 
   #tell(kind: string, data: unknown): void {

@@ -1,4 +1,4 @@
-import type { CallResult, ResultSource } from "../../cache/get_or_compute.ts";
+import { type CallResult, doubtCall, type ResultSource } from "../../cache/get_or_compute.ts";
 import type { TaskAddress } from "../../call/call_record.ts";
 import {
   digestFunction,
@@ -228,6 +228,10 @@ export class WorkerRunner implements CallRunner {
       ? await this.#send(ready, own, options)
       : await this.#sendReading(ready, { ...own, stored }, options);
     const { value, source = "unstored" } = sent;
+    // The worker looks, too, unless it is killed before.
+    if (ready.shared === true && source === "computed") {
+      doubtCall(remembered.cache, { ...call, values: ready.args }, ready.scope.warn);
+    }
     // What a worker says is what `WorkerCalls` has made.
     return { value, source: source as ResultSource };
   }

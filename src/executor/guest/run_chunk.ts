@@ -27,13 +27,13 @@ export interface ChunkTools {
   readonly control: CallControl;
   /** Runs a call that is to be remembered; gives the result and where it comes from. */
   readonly compute: (
-    item: unknown,
+    args: readonly unknown[],
     remembering: Remembering,
   ) => Promise<{ value: unknown; source?: string }>;
   /** Makes a result of its own of what a function returns, which it may change at the next item. */
   readonly fix: (value: unknown) => unknown;
-  /** Puts shared values in the place of their handles, where an item may have some. */
-  readonly give?: ((item: unknown) => unknown) | undefined;
+  /** Puts shared values in the place of their handles, where arguments may have some. */
+  readonly give?: ((args: readonly unknown[]) => readonly unknown[]) | undefined;
   /** Makes results ready for structured clone. */
   readonly carry: (ended: EndedItems) => EndedItems | Promise<EndedItems>;
   /** Asked between two items whether the worker runs no more of them, if that can be. */
@@ -61,12 +61,17 @@ export function runChunk(
   tools: ChunkTools,
 ): Promise<EndedItems | undefined> {
   const { definition, scope, control, compute, fix, give } = tools;
-  const { fn: plain } = definition;
-  const fn = give === undefined ? plain : (item: unknown) => plain(give(item));
-  const { remembering, slice = Infinity } = chunk;
+  const { fn } = definition;
+  const { remembering, slice = Infinity, spread = false } = chunk;
+  // What spread items are.
+  const toArguments = (item: unknown) => spread ? item as readonly unknown[] : [item];
+  const call = (item: unknown) => {
+    const args = toArguments(item);
+    return fn(...(give === undefined ? args : give(args)));
+  };
   const outbox = new ItemOutbox(tools, remembering !== undefined);
   if (remembering === undefined) {
-    const begin = (item: unknown) => fn(item);
+    const begin = spread || give !== undefined ? call : (item: unknown) => fn(item);
     // One scope for all: it says only which task runs.
     const run = () => runItems(items, { ...tools, slice, begin, outbox });
     return runInScope(toBodyScope(definition, scope, control), run);
@@ -74,10 +79,10 @@ export function runChunk(
   const begin = async (item: unknown, index: number): Promise<unknown> => {
     const own = remembering[index];
     if (own === undefined) {
-      const body = () => whenSettled(fn(item), fix);
+      const body = () => whenSettled(call(item), fix);
       return await runInScope(toBodyScope(definition, scope, control), body);
     }
-    const { value, source } = await compute(item, own);
+    const { value, source } = await compute(toArguments(item), own);
     outbox.nextSource = source;
     return value;
   };

@@ -233,10 +233,10 @@ export class WorkerCalls {
     const { definition, scope, control, args, shared, start } = called;
     if (runChunk !== undefined && context.chunk !== undefined) {
       start();
-      const compute = (item: unknown, own: Remembering) =>
-        this.#runRemembered({ ...called, args: [item], start: NOTHING, end: NOTHING }, own);
+      const compute = (args: readonly unknown[], own: Remembering) =>
+        this.#runRemembered({ ...called, args, start: NOTHING, end: NOTHING }, own);
       const fix = shared ? (value: unknown) => fixResult(copyShared(value)) : fixResult;
-      const give = shared ? (item: unknown) => giveShared([item])[0] : undefined;
+      const give = shared ? giveShared : undefined;
       const tools = { definition, scope, control, compute, fix, give, carry: this.#carry };
       const { chunk } = context;
       const items = chunk.numbers ?? args;
@@ -288,6 +288,7 @@ export class WorkerCalls {
       warn: scope.warn,
       outputs: scope.outputs,
       storeArguments: definition.storeArguments ?? scope.storeArguments,
+      validity: definition.validity,
       refuse,
       fix: fixResult,
     });

@@ -39,6 +39,8 @@ export interface ChunkRoute {
   readonly options?: CallOptions;
   /** How many travel together. */
   readonly pace: ChunkSizer;
+  /** Whether each item is an array of arguments; if not, it is the one argument. */
+  readonly spread?: boolean;
   /** Told of what a worker warns of. */
   readonly warn: (message: string) => void;
 }
@@ -85,7 +87,7 @@ export interface ItemListener {
    */
   failed(begin: number, count: number, reason: unknown): void;
   /**
-   * An item that travels alone says something.
+   * An item says something: of those that travel together, the one that has begun last.
    *
    * @param index Which.
    */
@@ -206,7 +208,7 @@ export class ChunkCall {
     this.#settle(count);
   }
 
-  /** An item that travels alone says something. */
+  /** An item says something. */
   said(index: number, kind: string, data: unknown): void {
     this.#listener.onMessage?.(index, kind, data);
   }
@@ -339,13 +341,15 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
     const args = items.slice(this.#begin, this.#end);
     const needed = new Set(shared?.slice(this.#begin, this.#end).flatMap((own) => own ?? []));
     const needs = needed.size > 0 && { shared: [...needed] };
+    const { spread = false } = this.#call.route;
     // What `ChunkCall.send` made.
     const context = request.context as CallContext | undefined;
     if (this.alone) {
       const own = remembering?.[this.#begin];
       return {
         ...request,
-        args,
+        // What spread items are.
+        args: spread ? args[0] as readonly unknown[] : args,
         context: own === undefined ? context : { tags: {}, strict: false, ...context, ...own },
         ...(callbacks !== undefined && { callbacks }),
         ...needs,
@@ -354,6 +358,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
     const numbers = toNumbers(args);
     const chunk = {
       ...(this.sliced && { slice: SLICE }),
+      ...(spread && { spread }),
       ...(numbers && { numbers }),
       ...(remembering && { remembering: remembering.slice(this.#begin, this.#end) }),
     };
@@ -399,7 +404,8 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
 
   onMessage(kind: string, data: unknown): void {
     if (kind !== ITEMS) {
-      if (this.alone && this.size === 1) this.#call.said(this.#begin, kind, data);
+      const index = this.alone ? this.#begin : this.#base + (this.#sent?.begunItems ?? 0) - 1;
+      if (this.before(index) !== undefined) this.#call.said(index, kind, data);
     } else if (this.size > 0) this.#ended(data as EndedItems);
   }
 

@@ -34,6 +34,8 @@ import {
   type ItemListener,
 } from "./chunk_call.ts";
 import type { DeliverResults, MapBatch, MapCalls } from "./map_buffer.ts";
+import { MapEnds, type OnError } from "./map_ends.ts";
+import type { ItemSpread } from "./spread_item.ts";
 
 /** The part of an executor that a map needs. */
 export interface MapExecutor {
@@ -67,12 +69,28 @@ export interface MapSubject {
   readonly definition: TaskDefinition;
   /** The scope of the calls. */
   readonly scope: Scope;
-  /** Told of each call that has ended, and whether the cache knew its result. */
-  readonly ended: (hit: boolean) => void;
+  /** Told of each call that has ended, whether the cache knew its result, and why it failed if it did. */
+  readonly ended: (hit: boolean, failure?: MapFailure) => void;
   /** Given each future before it ends. */
   readonly follow: (future: Future<unknown>) => void;
   /** Told what calls that have no future say, and of their ends (`undefined`), if somebody follows them. */
   readonly said?: SaidOfCall | undefined;
+}
+
+/** Why a call has failed. */
+export interface MapFailure {
+  /** What it threw. */
+  readonly error: unknown;
+}
+
+/** How a map calls its task. */
+export interface MapMode {
+  /** How many items travel together. */
+  readonly pace: ChunkRoute["pace"];
+  /** Makes arguments of an item; absent where each item is the one argument. */
+  readonly spread?: ItemSpread | undefined;
+  /** What becomes of a call that fails. */
+  readonly onError: OnError;
 }
 
 /**
@@ -91,12 +109,22 @@ type SaidOfCall = (
 /** An item, as it was when it came. */
 export type MapItem<T> = T | FrozenArguments;
 
+const NO_FAILURE = () => undefined;
+
+function toFailures({ failures }: ChunkResult): (index: number) => MapFailure | undefined {
+  if (failures.length === 0) return NO_FAILURE;
+  const byIndex = new Map(failures.map(([index, error]) => [index, { error }]));
+  return (index) => byIndex.get(index);
+}
+
 /** Makes the calls of a map, some at a time. */
 export class MapCaller<T, R> {
   readonly #executor: MapExecutor;
   readonly #subject: MapSubject;
   readonly #route: ChunkRoute;
   readonly #runner: CallRunner;
+  readonly #ends: MapEnds;
+  readonly #spread: ItemSpread | undefined;
   /** Of the large buffer that came last: a generator may fill one again and again. */
   #lastCopy: { readonly original: WeakRef<object>; readonly copy: LargeBuffer } | undefined;
 
@@ -105,10 +133,12 @@ export class MapCaller<T, R> {
    *
    * @param executor What runs the calls.
    * @param subject What is called.
-   * @param pace How many items travel together.
+   * @param mode How it is called.
    */
-  constructor(executor: MapExecutor, subject: MapSubject, pace: ChunkRoute["pace"]) {
+  constructor(executor: MapExecutor, subject: MapSubject, { pace, spread, onError }: MapMode) {
     this.#executor = executor;
+    this.#ends = new MapEnds(onError);
+    this.#spread = spread;
     this.#subject = subject;
     const { definition: { address }, scope } = subject;
     const { warn } = scope;
@@ -116,7 +146,14 @@ export class MapCaller<T, R> {
     // Whoever makes the map waits for it, and is as urgent at least.
     const priority = Math.max(executor.options?.priority ?? 0, scope.priority ?? -Infinity);
     const options = { ...executor.options, priority };
-    this.#route = { address, dispatcher, options, pace, warn: (message) => warn(message) };
+    this.#route = {
+      address,
+      dispatcher,
+      options,
+      pace,
+      spread: spread !== undefined,
+      warn: (message) => warn(message),
+    };
     const gatherer = new ChunkGatherer(this.#route);
     const { loadsCode, handsCode } = executor;
     this.#runner = new WorkerRunner(gatherer, loadsCode, { splits: false, handsCode });
@@ -128,11 +165,27 @@ export class MapCaller<T, R> {
    * @returns The item for {@linkcode call}.
    */
   freeze(item: T): MapItem<T> {
+    if (this.#spread === undefined) return this.#freeze(item);
+    return this.#freeze(this.spread(item));
+  }
+
+  /** Makes arguments of an item, if they are to be; the caller keeps it as it is. */
+  spread(item: T): T {
+    // Whoever calls a spread item takes it for arguments.
+    return this.#spread === undefined ? item : this.#spread.toArguments(item) as T;
+  }
+
+  /** The arguments of an item. */
+  #toArguments(item: T): readonly unknown[] {
+    return this.#spread === undefined ? [item] : item as readonly unknown[];
+  }
+
+  #freeze(item: T): MapItem<T> {
     if (typeof item !== "object" || item === null) return item;
     const { definition: { name }, scope: { warn } } = this.#subject;
     if (this.#remembers) {
       const tools = REMEMBERING.loaded?.BUFFER_TOOLS;
-      const frozen = freezeArguments(name, [item], warn, { tools });
+      const frozen = freezeArguments(name, this.#toArguments(item), warn, { tools });
       frozen?.endTurn();
       return frozen ?? item;
     }
@@ -187,20 +240,25 @@ export class MapCaller<T, R> {
   #callTogether(items: readonly MapItem<T>[], deliver: DeliverResults<R>): MapCalls {
     const { definition: { name }, scope, ended, said } = this.#subject;
     const content = { items, context: toCallContext(scope) };
-    const settled = (begin: number, count: number) => {
+    const settled = (
+      begin: number,
+      count: number,
+      failureOf: (index: number) => MapFailure | undefined,
+    ) => {
       for (let index = begin; index < begin + count; index++) {
         said?.(items, index, undefined);
-        ended(false);
+        ended(false, failureOf(index - begin));
       }
     };
+    const ends = this.#ends;
     const listener: ItemListener = {
       ended: (begin, result) => {
-        settled(begin, result.values.length);
-        deliver(begin, toBatch(result));
+        settled(begin, result.values.length, toFailures(result));
+        deliver(begin, ends.ofResult(result) as MapBatch<R>);
       },
       failed: (begin, count, error) => {
-        settled(begin, count);
-        deliver(begin, { values: [], failure: { error } });
+        settled(begin, count, () => ({ error }));
+        deliver(begin, ends.ofFailure(error, count));
       },
       ...(said !== undefined && {
         onMessage: (index, kind, data) => {
@@ -221,16 +279,19 @@ export class MapCaller<T, R> {
     const { definition, scope, ended } = this.#subject;
     const tracker = this.#executor.tracker();
     const frozen = item instanceof FrozenArguments ? item : undefined;
-    const args = frozen?.values ?? [item];
+    const args = frozen?.values ?? this.#toArguments(item as T);
     const priority = this.#executor.options?.priority;
     const future = answerCall(definition, args, scope, this.#runner, { tracker, frozen, priority });
     this.#subject.follow(future);
-    // The definition is that of the task, so its function returns what the task does.
-    void future.then((value): MapBatch<R> => ({ values: [value as R] }), toFailure)
-      .then((batch) => {
-        ended(future.hit === true);
-        deliver(0, batch);
-      });
+    const ends = this.#ends;
+    void future.then((value) => {
+      ended(future.hit === true);
+      // The definition is that of the task, so its function returns what the task does.
+      deliver(0, ends.ofValue(value) as MapBatch<R>);
+    }, (error) => {
+      ended(false, { error });
+      deliver(0, ends.ofFailure(error));
+    });
     return { size: 1, cancel: () => future.cancel() };
   }
 }
@@ -243,20 +304,8 @@ function toRefusedCalls<R>(
   { length }: readonly unknown[],
   deliver: DeliverResults<R>,
 ): MapCalls {
-  refused.catch((error) => deliver(0, toFailure(error)));
+  refused.catch((error) => deliver(0, { values: [], failure: { error } }));
   return { size: length, cancel: () => {} };
-}
-
-function toBatch<R>({ values, failures }: ChunkResult): MapBatch<R> {
-  const [first] = failures;
-  // What the task returned, see `MapCaller.#callAlone`.
-  if (first === undefined) return { values: values as ArrayLike<R> & Iterable<R> };
-  const [index, error] = first;
-  return { values: values.slice(0, index) as ArrayLike<R> & Iterable<R>, failure: { error } };
-}
-
-function toFailure(error: unknown): MapBatch<never> {
-  return { values: [], failure: { error } };
 }
 
 /** A call that waits for its chunk to be full. */
@@ -322,7 +371,12 @@ export class ChunkGatherer {
       },
       onMessage: (index, kind, data) => calls[index]?.observer.onMessage?.(kind, data),
     };
-    const chunk = new ChunkCall(this.#route, toContent(calls), wishes.cancellation, listener);
+    const chunk = new ChunkCall(
+      this.#route,
+      toContent(calls, this.#route.spread === true),
+      wishes.cancellation,
+      listener,
+    );
     void chunk.run();
     const { priority: common = 0 } = this.#route.options ?? {};
     for (const [index, { observer }] of calls.entries()) {
@@ -405,7 +459,7 @@ class GatheredItem implements SentCall {
   }
 }
 
-function toContent(gathered: readonly GatheredCall[]): ChunkContent {
+function toContent(gathered: readonly GatheredCall[], spread: boolean): ChunkContent {
   // What `toCallContext` made, in one scope: all the same but for the calls.
   const contexts = gathered.map(({ request }) => request.context as CallContext | undefined);
   const { call: _call, check: _check, lent: _lent, ...context } =
@@ -419,7 +473,7 @@ function toContent(gathered: readonly GatheredCall[]): ChunkContent {
   const shared = gathered.map(({ request }) => request.shared);
   const needs = [...new Set(contexts.flatMap((each) => each?.needs ?? []))];
   return {
-    items: gathered.map(({ request }) => request.args[0]),
+    items: gathered.map(({ request: { args } }) => spread ? args : args[0]),
     context: contexts.some((each) => each !== undefined)
       ? {
         tags: {},

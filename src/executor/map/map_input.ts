@@ -52,13 +52,23 @@ class SyncInput<T, I> implements MapInput<I> {
       while (items.length < count && !this.ended) {
         const step = this.#iterator.next();
         if (step.done) this.ended = true;
-        else items.push(this.#freeze(step.value));
+        else items.push(this.#take(step.value));
       }
     } catch (error) {
       this.ended = true;
       this.failure = { error };
     }
     return items;
+  }
+
+  /** An item that is none ends the input, which may clean up. */
+  #take(item: T): I {
+    try {
+      return this.#freeze(item);
+    } catch (error) {
+      this.#iterator.return?.();
+      throw error;
+    }
   }
 
   close(): Promise<void> {
@@ -114,12 +124,23 @@ class AsyncInput<T, I> implements MapInput<I> {
     while (this.#source === "asked" && this.#items.length < this.#wanted) {
       const step = await this.#next();
       if (step.done) this.#source = "ended";
-      else this.#items.push(this.#freeze(step.value));
+      else await this.#add(step.value);
       // Chunks are to be filled, but not by making those wait that are there.
       if (this.#items.length < this.#wanted) this.#timer ??= setTimeout(() => this.#tell());
     }
     if (this.#source === "asked") this.#source = "resting";
     this.#tell();
+  }
+
+  /** An item that is none ends the input, which may clean up. */
+  async #add(item: T): Promise<void> {
+    try {
+      this.#items.push(this.#freeze(item));
+    } catch (error) {
+      this.failure = { error };
+      this.#source = "ended";
+      await this.#iterator.return?.();
+    }
   }
 
   async #next(): Promise<IteratorResult<T>> {

@@ -1,9 +1,17 @@
 import { giveUpOn, isTimeout } from "../../base/abortable.ts";
 import { toWarning } from "../../base/warning.ts";
+import type { TaskDefinition } from "../../task/definition.ts";
 import type { Future } from "../../task/future.ts";
 import { type ChunkSizer, createChunkSizer } from "./chunk_pace.ts";
 import { type MapBatch, MapBuffer } from "./map_buffer.ts";
-import { MapCaller, type MapExecutor, type MapItem, type MapSubject } from "./map_caller.ts";
+import {
+  MapCaller,
+  type MapExecutor,
+  type MapFailure,
+  type MapItem,
+  type MapSubject,
+} from "./map_caller.ts";
+import { type OnError, withoutSkipped } from "./map_ends.ts";
 import { type MapInput, openMapInput } from "./map_input.ts";
 import {
   openProgressBar,
@@ -11,6 +19,8 @@ import {
   RunningProgress,
   toSafeProgress,
 } from "./progress_bar.ts";
+import { ItemSpread } from "./spread_item.ts";
+import { Axis } from "./sweep.ts";
 
 /** How a map is run, checked. */
 export interface MapSettings {
@@ -20,6 +30,10 @@ export interface MapSettings {
   readonly bufferSize: number | undefined;
   /** Whether results come in the order of the items. */
   readonly ordered: boolean;
+  /** Whether each item is the arguments of its call. */
+  readonly spread: boolean;
+  /** What becomes of a call that fails. */
+  readonly onError: OnError;
   /** Who is told how it goes. */
   readonly progress: boolean | ProgressObserver;
   /** Ends the map. */
@@ -46,6 +60,7 @@ class MapRun<T, R> {
   readonly #caller: MapCaller<T, R>;
   readonly #progress: MapProgress;
   readonly #watch: Disposable | undefined;
+  readonly #skips: boolean;
   /** There as soon as the map was given up. */
   #end: GivenUp<R> | undefined;
   #changed = Promise.withResolvers<void>();
@@ -57,14 +72,14 @@ class MapRun<T, R> {
    * @param executor What runs the calls.
    * @param subject What is called.
    * @param settings How.
-   * @param progress Who is told how it goes.
+   * @param tools Who is told how it goes, and what makes arguments of items.
    */
   constructor(
     executor: MapExecutor,
     subject: Omit<MapSubject, "ended" | "follow" | "said">,
     items: Iterable<T> | AsyncIterable<T>,
-    { chunkSize, bufferSize, ordered, signal }: MapSettings,
-    progress: MapProgress,
+    { chunkSize, bufferSize, ordered, onError, signal }: MapSettings,
+    { progress, spread }: MapTools,
   ) {
     const { deadline = Infinity } = executor.options ?? {};
     const workers = executor.maxWorkers();
@@ -72,13 +87,18 @@ class MapRun<T, R> {
     const pace = createChunkSizer({ chunkSize: size, bufferSize, workers });
     this.#window = new MapWindow({ pace, bufferSize, workers });
     this.#buffer = new MapBuffer(ordered, this.#ring);
-    const ended = (hit: boolean) => progress.update(hit);
+    this.#skips = onError === "skip";
+    const ended: MapSubject["ended"] = (hit, failure) => progress.update(hit, failure);
     const follow = (future: Future<unknown>) => progress.follow(future);
     const { said } = progress;
-    const caller = new MapCaller<T, R>(executor, { ...subject, ended, follow, said }, pace);
+    const mode = { pace, spread, onError };
+    const caller = new MapCaller<T, R>(executor, { ...subject, ended, follow, said }, mode);
     this.#caller = caller;
-    // What a generator gives may be one object again and again; an array has them all at once.
-    const freeze = (item: T) => Array.isArray(items) ? item : caller.freeze(item);
+    // What a generator gives may be one object again and again; an array has them all at once, and a sweep
+    // makes each anew.
+    const steady = Array.isArray(items) || items instanceof Axis;
+    const keep = spread === undefined ? (item: T) => item : (item: T) => caller.spread(item);
+    const freeze = steady ? keep : (item: T) => caller.freeze(item);
     this.#input = openMapInput(items, freeze, this.#ring);
     this.#progress = progress;
     if (signal?.aborted) this.#giveUp(signal.reason);
@@ -97,13 +117,25 @@ class MapRun<T, R> {
       if (this.#end !== undefined) return takeRest(this.#end);
       this.#changed = Promise.withResolvers<void>();
       this.#fill();
-      const batch = this.#buffer.take();
+      const batch = this.#take();
       if (batch !== undefined) return batch;
       if (this.#isComplete) {
         if (this.#input.failure !== undefined) throw this.#input.failure.error;
         return undefined;
       }
       await this.#changed.promise;
+    }
+  }
+
+  /** The next results that are there, without those that are left out. */
+  #take(): MapBatch<R> | undefined {
+    for (;;) {
+      const batch = this.#buffer.take();
+      if (batch === undefined || !this.#skips) return batch;
+      // Those that are left out make room for others.
+      const rest = withoutSkipped(batch);
+      this.#fill();
+      if (rest !== undefined) return rest;
     }
   }
 
@@ -119,7 +151,11 @@ class MapRun<T, R> {
   #giveUp(reason: unknown): void {
     const rest: MapBatch<R>[] = [];
     if (isTimeout(reason)) {
-      for (let batch = this.#buffer.take(); batch !== undefined; batch = this.#buffer.take()) {
+      const take = () => {
+        const batch = this.#buffer.take();
+        return batch && this.#skips ? withoutSkipped(batch) ?? { values: [] } : batch;
+      };
+      for (let batch = take(); batch !== undefined; batch = take()) {
         rest.push(batch);
       }
     }
@@ -193,8 +229,8 @@ class MapProgress {
   }
 
   /** A call has ended. */
-  update(hit: boolean): void {
-    this.#observer?.update(hit);
+  update(hit: boolean, failure?: MapFailure): void {
+    this.#observer?.update(hit, failure);
   }
 
   /** The map has ended: of what ends later nobody is told. */
@@ -223,11 +259,29 @@ export async function openMapRun<T, R>(
   const observer = progress === true
     ? await openProgressBar()
     : progress && toSafeProgress(progress, toWarning(subject.scope.warn)) || undefined;
-  return new MapRun<T, R>(executor, subject, items, settings, new MapProgress(observer));
+  const tools = {
+    progress: new MapProgress(observer),
+    spread: settings.spread ? await openSpread(subject.definition) : undefined,
+  };
+  return new MapRun<T, R>(executor, subject, items, settings, tools);
+}
+
+/** What a map needs that had to be loaded. */
+interface MapTools {
+  /** Who is told how it goes. */
+  readonly progress: MapProgress;
+  /** Makes arguments of an item; absent where each item is the one argument. */
+  readonly spread: ItemSpread | undefined;
+}
+
+/** The parameters are only needed by name: arrays of arguments do without. */
+async function openSpread(definition: TaskDefinition): Promise<ItemSpread> {
+  const profile = await definition.readParameters().catch((error) => ({ error }));
+  return new ItemSpread(definition.name, profile);
 }
 
 function sizeOf(items: object): number | undefined {
-  if (Array.isArray(items)) return items.length;
+  if (Array.isArray(items) || items instanceof Axis) return items.length;
   return items instanceof Set || items instanceof Map ? items.size : undefined;
 }
 

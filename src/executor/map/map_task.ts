@@ -4,6 +4,7 @@ import {
   checkOptions,
   COUNT,
   numeric,
+  oneOf,
   type OptionRules,
   SIGNAL,
   withFunctions,
@@ -55,7 +56,24 @@ export interface MapOptions {
    */
   ordered?: boolean;
   /**
-   * Shows a bar on standard error when that is a terminal (`true`), or tells an observer.
+   * Whether each item is the arguments of a task with several parameters: an array of them, or an object
+   * with a field for each, such as an item of a sweep. A parameter without a field is `undefined`.
+   *
+   * @default {false}
+   */
+  spread?: boolean;
+  /**
+   * What becomes of a call that fails: `"throw"` ends the iteration with what it threw, `"skip"` leaves it
+   * out, and `"yield"` gives how each call has ended, `{ status: "fulfilled", value }` or
+   * `{ status: "rejected", reason }`, as `Promise.allSettled` does. What is no call's own fault, such as an
+   * executor that is shut down or an `init` that fails, is thrown in any case.
+   *
+   * @default {"throw"}
+   */
+  onError?: "throw" | "yield" | "skip";
+  /**
+   * Shows a bar on standard error (`true`), with what `reportProgress` says; where that is no terminal, a
+   * line every five seconds. Or tells an observer.
    *
    * @default {false}
    */
@@ -68,6 +86,16 @@ export interface MapOptions {
   signal?: AbortSignal;
 }
 
+/**
+ * An item that is the arguments of a task with several parameters: an array of them, or an object with a
+ * field for each parameter.
+ *
+ * @typeParam A The task's arguments.
+ */
+export type SpreadItem<A extends readonly unknown[]> = A | {
+  readonly [name: string]: A[number];
+};
+
 const OBSERVER = withFunctions(["start", "update", "stop"], ["report"]);
 
 const RULES: OptionRules<MapOptions> = {
@@ -77,6 +105,8 @@ const RULES: OptionRules<MapOptions> = {
   },
   bufferSize: COUNT,
   ordered: BOOLEAN,
+  spread: BOOLEAN,
+  onError: oneOf(["throw", "yield", "skip"]),
   progress: {
     ...OBSERVER,
     allows: (value) => BOOLEAN.allows(value) || OBSERVER.allows(value),
@@ -120,9 +150,10 @@ export function mapTask<T, R>(
 ): AsyncGenerator<R, void, void> {
   checkMapOptions(options);
   const { chunkSize = "auto", bufferSize, ordered = true, progress = false, signal } = options;
-  const settings = { chunkSize, bufferSize, ordered, progress, signal };
+  const { spread = false, onError = "throw" } = options;
+  const settings = { chunkSize, bufferSize, ordered, spread, onError, progress, signal };
   const { name } = target.definition;
-  const iterable = Object(items);
+  const iterable: object = Object(items);
   if (!(Symbol.iterator in iterable) && !(Symbol.asyncIterator in iterable)) {
     throw new TypeError(
       `Cannot map "${name}": ${String(items)} is not iterable; pass an array, say`,
@@ -130,6 +161,7 @@ export function mapTask<T, R>(
   }
   // It may end before it comes to the last, which must not end the program when it fails.
   if (Array.isArray(items) || items instanceof Set) adoptFutures(items);
+
   return iterate(executor, target, items, settings);
 }
 

@@ -83,6 +83,8 @@ export interface CallContext extends ScopeDescription, Remembering {
 export interface ChunkContext {
   /** After how many milliseconds no other item begins; all do, if not given. */
   readonly slice?: number;
+  /** Whether each item is an array of arguments; if not, it is the one argument. */
+  readonly spread?: boolean;
   /** The items, instead of the arguments, if all are numbers. */
   readonly numbers?: Float64Array;
   /** For each item what travels with its call when that is to be remembered; absent when none is. */
@@ -123,7 +125,8 @@ export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | un
   const description = cache?.secretDescription;
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
     leaseTimeout === Infinity && metadata === undefined && nesting === undefined &&
-    scope.outputs === undefined && scope.storeArguments === undefined;
+    scope.outputs === undefined && scope.refresh === undefined &&
+    scope.keepFailures === undefined && scope.storeArguments === undefined;
   const bare = plain && Object.keys(tags).length === 0;
   if (bare) return flags && { tags, strict, bare, ...flags };
   return {
@@ -201,7 +204,7 @@ export function toRemoteCall({ values: _, ...call }: KeyedCall, leased: boolean)
 // short calls do not cost a message each.
 //
 // The request of a chunk has the items where that of a call has the arguments: each item is the one
-// argument of its own call. The worker says how they have ended every few milliseconds, and answers when
+// argument of its own call, or all of them. The worker says how they have ended every few milliseconds, and answers when
 // it runs no more of them.
 
 /** Items or results: many numbers lie in a buffer, which crosses in a fraction of the time. */

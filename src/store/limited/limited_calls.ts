@@ -1,4 +1,5 @@
 import { type QuiverWarning, toSafeWarning } from "../../base/warning.ts";
+import type { RecordPlan } from "../../call/call_query.ts";
 import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
 import type {
@@ -118,8 +119,8 @@ export class LimitedCalls {
   }
 
   /** As of any store of calls: those that are not too old. */
-  async *records(damaged?: TellDamaged): AsyncIterable<CallRecord> {
-    for await (const record of this.#stores.calls.records(damaged)) {
+  async *records(damaged?: TellDamaged, plan?: RecordPlan): AsyncIterable<CallRecord> {
+    for await (const record of this.#stores.calls.records(damaged, plan)) {
       if (!this.#isTooOld(record)) yield record;
     }
   }

@@ -88,8 +88,8 @@ function limitCalls(stores: Stores, limits: LimitOptions): CallStore {
     delete: async (key) => await (await load()).delete(key),
     isForgotten: (key) => stores.calls.isForgotten?.(key) ?? false,
     allRecords: () => stores.calls.allRecords?.() ?? stores.calls.records(),
-    async *records(damaged) {
-      yield* (await load()).records(damaged);
+    async *records(damaged, plan) {
+      yield* (await load()).records(damaged, plan);
     },
     follow: () => stores.calls.follow?.() ?? { read: () => [{ type: "reset" }] },
   };

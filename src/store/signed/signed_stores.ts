@@ -1,4 +1,5 @@
 import { QuiverError } from "../../base/errors.ts";
+import type { RecordPlan } from "../../call/call_query.ts";
 import type { CallRecord } from "../../call/call_record.ts";
 import { digestValue } from "../../value/digest/digest_value.ts";
 import type { Digest, EncodedPart, EncodedValue } from "../../value/value.ts";
@@ -156,8 +157,11 @@ class SignedCalls implements CallStore {
     return this.#calls.allRecords?.() ?? this.#calls.records();
   }
 
-  records(damaged?: TellDamaged): Iterable<CallRecord> | AsyncIterable<CallRecord> {
-    const records = this.#calls.records(damaged);
+  records(
+    damaged?: TellDamaged,
+    plan?: RecordPlan,
+  ): Iterable<CallRecord> | AsyncIterable<CallRecord> {
+    const records = this.#calls.records(damaged, plan);
     if (!(Symbol.iterator in records)) return this.#filterLater(records);
     return Iterator.from(records).filter((record) => this.#believe(record.key, record));
   }

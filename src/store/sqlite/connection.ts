@@ -12,8 +12,16 @@
  * ) STRICT;
  * CREATE TABLE calls (
  *   key TEXT PRIMARY KEY,     -- of the call
- *   record TEXT NOT NULL      -- JSON, as a line of a bag's call log (`checked_line.ts`)
+ *   record TEXT NOT NULL,     -- JSON, as a line of a bag's call log (`checked_line.ts`)
+ *   task INTEGER              -- of `tasks`; none where an earlier version has written the row
  * ) STRICT;
+ * CREATE TABLE tasks (        -- what queries by task are answered with; only grows
+ *   id INTEGER PRIMARY KEY,
+ *   module TEXT NOT NULL,
+ *   task TEXT NOT NULL,
+ *   version TEXT NOT NULL     -- JSON; null for none
+ * ) STRICT;
+ * CREATE INDEX calls_by_task ON calls (task, key);
  * CREATE TABLE puts (         -- filled by triggers, whoever writes
  *   digest BLOB PRIMARY KEY,  -- of a value, 32 bytes
  *   at INTEGER NOT NULL       -- when it was last put, in milliseconds since 1970; none: long ago
@@ -24,7 +32,7 @@
  * ) STRICT;
  * ```
  *
- * What has no `puts` and `changes` was made by an earlier version, and gets them.
+ * What has no `puts`, `tasks` and `changes` was made by an earlier version, and gets them.
  *
  * The journal mode is WAL: readers do not wait for a writer, nor it for them. Leases are lock files
  * in `<database>-leases/`: a row of a table would outlive a holder that was killed.
@@ -67,6 +75,18 @@ const PUTS = `
   CREATE TRIGGER IF NOT EXISTS payload_put AFTER INSERT ON payloads BEGIN
     INSERT OR REPLACE INTO puts (digest, at) VALUES (unhex(new.digest), ${NOW});
   END;
+  COMMIT;
+`;
+
+/** The column comes with the table: what has the one has the other. */
+const TASKS = `
+  BEGIN IMMEDIATE;
+  CREATE TABLE tasks (
+    id INTEGER PRIMARY KEY, module TEXT NOT NULL, task TEXT NOT NULL, version TEXT NOT NULL,
+    UNIQUE (module, task, version)
+  ) STRICT;
+  ALTER TABLE calls ADD COLUMN task INTEGER;
+  CREATE INDEX calls_by_task ON calls (task, key);
   COMMIT;
 `;
 
@@ -280,12 +300,22 @@ export function notePuts(database: DatabaseSync): void {
   if (!hasTable(database, "puts")) database.exec(PUTS);
 }
 
+/** Has the database know of which task each call is that is put from now on. */
+export function noteTasks(database: DatabaseSync): void {
+  if (!hasTasks(database)) database.exec(TASKS);
+}
+
+/** Tells whether the database may know of which tasks its calls are: one that is only read may not. */
+export function hasTasks(database: DatabaseSync): boolean {
+  return hasTable(database, "tasks");
+}
+
 /** Has the database take note of which calls are put and forgotten, from now on. */
 export function noteChanges(database: DatabaseSync): void {
   if (!hasTable(database, "changes")) database.exec(CHANGES);
 }
 
-function hasTable(database: DatabaseSync, name: "puts" | "changes"): boolean {
+function hasTable(database: DatabaseSync, name: "puts" | "tasks" | "changes"): boolean {
   const query = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '${name}'`;
   return readNumber(database, query) > 0;
 }

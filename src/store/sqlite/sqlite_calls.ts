@@ -1,11 +1,13 @@
+import type { RecordPlan } from "../../call/call_query.ts";
 import { decodeCheckedLine } from "../../disk/checked_line.ts";
 import { type CacheGuard, isDigest } from "../../disk/disk_storage.ts";
 import { KeyedCalls } from "../../disk/disk_stores.ts";
 import type { CallFeed, RecordChange, TellDamaged } from "../../disk/stores.ts";
 import type { Digest } from "../../value/value.ts";
-import { type DatabaseSync, noteChanges } from "./connection.ts";
+import { type DatabaseSync, hasTasks, noteChanges, type StatementSync } from "./connection.ts";
+import { SqliteQuery, TaskIds } from "./sqlite_query.ts";
 
-/** How many records are read at once, so that no reader holds the database for long. */
+/** How many records are read at once by who follows from the beginning. */
 const PAGE_RECORDS = 1000;
 
 const ENCODER = new TextEncoder();
@@ -14,7 +16,9 @@ const DECODER = new TextDecoder();
 /** Each record in a row of its own. */
 export class SqliteCalls extends KeyedCalls {
   readonly #database: DatabaseSync;
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #statements: Statements;
+  readonly #query: SqliteQuery;
+  #tasks: TaskIds | undefined;
   readonly #path: string;
 
   /**
@@ -27,11 +31,21 @@ export class SqliteCalls extends KeyedCalls {
     super(guard);
     this.#database = database;
     this.#statements = prepare(database);
+    this.#query = new SqliteQuery(database, hasTasks(database));
     this.#path = path;
   }
 
-  protected override write(key: Digest, line: Uint8Array<ArrayBuffer>): void {
-    this.#statements.put.run(key, DECODER.decode(line.subarray(1, -1)));
+  protected override write(
+    key: Digest,
+    line: Uint8Array<ArrayBuffer>,
+    fields: Record<string, unknown>,
+  ): void {
+    this.#tasks ??= new TaskIds(this.#database);
+    this.#statements.put ??= this.#database.prepare(
+      "INSERT OR REPLACE INTO calls (key, record, task) VALUES (?, ?, ?)",
+    );
+    const task = this.#tasks.idOf(fields);
+    this.#statements.put.run(key, DECODER.decode(line.subarray(1, -1)), task);
   }
 
   getLine(key: Digest): Record<string, unknown> | undefined {
@@ -46,19 +60,20 @@ export class SqliteCalls extends KeyedCalls {
     return known;
   }
 
-  *lines(damaged?: TellDamaged): Generator<Record<string, unknown>> {
-    let last = "";
-    while (true) {
-      this.guard.checkOpen("read from");
-      const rows = this.#statements.page.all(last);
-      for (const { key, record } of rows) {
-        last = String(key);
-        const line = toLine(last, record);
-        if (line !== undefined) yield line;
-        else damaged?.(`"${this.#path}", the row of ${last}`);
-      }
-      if (rows.length < PAGE_RECORDS) return;
+  /** As the base class says; where a task is wanted, only damaged lines of that task are told of. */
+  *lines(damaged?: TellDamaged, plan?: RecordPlan): Generator<Record<string, unknown>> {
+    for (const row of this.#query.rows(plan, () => this.guard.checkOpen("read from"))) {
+      const key = String(row.key);
+      const line = toLine(key, row.record);
+      if (line !== undefined) yield line;
+      else damaged?.(`"${this.#path}", the row of ${key}`);
     }
+  }
+
+  /** As the interface says: no record is looked at, so that a damaged one counts. */
+  count(plan: RecordPlan): number | undefined {
+    this.guard.checkOpen("read from");
+    return this.#query.count(plan);
   }
 
   /** As the interface says, the records in the order in which they were put. */
@@ -100,14 +115,17 @@ export class SqliteCalls extends KeyedCalls {
   }
 }
 
-function prepare(database: DatabaseSync) {
+/** What a database that is only read lacks is prepared when it is first needed. */
+interface Statements {
+  put?: StatementSync;
+  readonly get: StatementSync;
+  readonly delete: StatementSync;
+}
+
+function prepare(database: DatabaseSync): Statements {
   return {
-    put: database.prepare("INSERT OR REPLACE INTO calls (key, record) VALUES (?, ?)"),
     get: database.prepare("SELECT record FROM calls WHERE key = ?"),
     delete: database.prepare("DELETE FROM calls WHERE key = ?"),
-    page: database.prepare(
-      `SELECT key, record FROM calls WHERE key > ? ORDER BY key LIMIT ${PAGE_RECORDS}`,
-    ),
   };
 }
 

@@ -23,6 +23,7 @@ import {
   type DatabaseSync,
   isNewDatabase,
   notePuts,
+  noteTasks,
   refuse,
 } from "./connection.ts";
 import { SqliteCalls } from "./sqlite_calls.ts";
@@ -84,7 +85,10 @@ function open(
   const database = connect(file, settings);
   try {
     if (isNew) createTables(database);
-    if (settings.mode === "readwrite") notePuts(database);
+    if (settings.mode === "readwrite") {
+      notePuts(database);
+      noteTasks(database);
+    }
     return createStorage(file, settings.mode, database, leases);
   } catch (error) {
     database.close();

@@ -1,5 +1,5 @@
 // Tasks with one argument, which the tests of map, chunks and futures run on workers.
-import { task } from "@quiver/quiver";
+import { reportProgress, task } from "@quiver/quiver";
 
 /** What {@linkcode visit} does with an item. */
 export interface Visit {
@@ -50,4 +50,28 @@ export const square = task(import.meta, function square(x: number): number {
 /** Gives what it is given: numbers at once, and all else in a promise. */
 export const echo = task(import.meta, function echo(value: unknown): unknown {
   return typeof value === "number" ? value : Promise.resolve(value);
+});
+
+/** A task with several parameters, one of which has a default, and any number of others. */
+export const join = task(
+  import.meta,
+  function join(base: number, label: string = "none", ...others: number[]): string {
+    return [base, label, ...others].join(" ");
+  },
+);
+
+/** Fails for odd numbers. */
+export const halve = task(import.meta, function halve(n: number): number {
+  if (n % 2 !== 0) throw new RangeError(`${n} is odd`);
+  return n / 2;
+});
+
+/** Says how far it is, and what has come out so far. */
+export const train = task(import.meta, async function train(n: number): Promise<number> {
+  reportProgress(`step ${n}`);
+  reportProgress({ loss: 1 / n, done: false });
+  reportProgress(0.5);
+  // What is said goes out at once, but for what was said just before.
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  return n;
 });

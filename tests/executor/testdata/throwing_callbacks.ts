@@ -24,6 +24,11 @@ export const print = task(import.meta, function print(n: number): number {
   return n;
 });
 
+export const judged = task(import.meta, (n: number): number => n, {
+  name: "judged",
+  validate: () => fail(),
+});
+
 const [kind = "web", how = "", way = "throw"] = Deno.args;
 const workerType = kind as WorkerType;
 const silent = { output: () => {}, workerType, maxWorkers: 2 };
@@ -99,6 +104,13 @@ const WAYS: { readonly [how: string]: () => Promise<unknown> } = {
       // A function has no digest, and cannot be sent.
       await executor.submit(work, (() => {}) as never).catch(() => {});
       return await Promise.all([1, 2, 3].map((n) => executor.submit(work, n)));
+    });
+  },
+  async "validate of a task"() {
+    return await cacheScope({ cache: createMemoryCache(), strict: true }, async () => {
+      await using executor = new Executor(silent);
+      await Promise.all([1, 2, 3].map((n) => executor.submit(judged, n)));
+      return await Promise.all([1, 2, 3].map((n) => executor.submit(judged, n)));
     });
   },
   async "progress of a check"() {
