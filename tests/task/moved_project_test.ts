@@ -102,6 +102,9 @@ Deno.test("200 calls of a project are 200 hits from another path, on workers of 
   const there = `${place.path}/of a colleague/100% ising`;
   Deno.mkdirSync(`${place.path}/of a colleague`);
   Deno.renameSync(here, there);
+  // Deno gives the times of changes in whole seconds: a program that starts in the same one cannot tell
+  // whether the configuration was there before it.
+  await new Promise((resolve) => setTimeout(resolve, 1001 - Date.now() % 1000));
   const all = [201, true, true];
   assertEquals(await run(there, ...bags), {
     told: { inline: all, web: all, process: all },
