@@ -328,6 +328,7 @@ for (const entry of PUBLIC_ENTRIES) {
 /** What is read with an entry and run later, as it may be needed without any permission. */
 const READ_EARLY: { readonly [file: string]: readonly string[] } = {
   "src/cache/cache.ts": ["src/value/codec/encode_value.ts"],
+  "src/cache/get_or_compute.ts": ["src/value/codec/decode_value.ts"],
   "src/call/function_profile.ts": ["src/call/acorn.ts"],
   "src/store/layered_stores.ts": ["src/store/copy_call.ts"],
   "src/store/limited/limited_stores.ts": ["src/store/limited/limited_calls.ts"],

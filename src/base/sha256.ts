@@ -17,7 +17,11 @@ let crypto: Crypto | undefined;
  * @returns The hash, to be updated.
  */
 export function createSha256(): Hash {
+  return (crypto ?? loadSha256()).createHash("sha256");
+}
+
+/** Loads it: for those who wait for something else, before they need it. */
+export function loadSha256(): Crypto {
   // deno-lint-ignore no-process-global -- importing node:process costs as much as node:crypto
-  crypto ??= process.getBuiltinModule("node:crypto") as Crypto;
-  return crypto.createHash("sha256");
+  return crypto ??= process.getBuiltinModule("node:crypto") as Crypto;
 }

@@ -9,13 +9,12 @@ import {
   WorkerDiedError,
 } from "../base/errors.ts";
 import { GiveUpTimer } from "../base/abortable.ts";
-import { importLater } from "../base/lazy_import.ts";
+import { importLater, LateModule } from "../base/lazy_import.ts";
 import type { Warn } from "../base/warning.ts";
 import { countedValue, type KeyedArgument, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
 import { whenSettled } from "../store/memory_stores.ts";
 import type { Found, Lease, MaybePromise } from "../store/stores.ts";
-import { settleBytes } from "../value/codec/decode_value.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
 import { memoriesIn } from "../value/share.ts";
 import { MemoryGuard, toSpoiledMessage } from "../value/shared_guard.ts";
@@ -41,6 +40,9 @@ export type { CallResult, RaisableCall, ResultSource } from "./flights.ts";
 export type { CallName } from "./waits.ts";
 
 const MISS: Found<unknown> = { hit: false };
+
+/** Loaded with the first result that is stored: no key needs the codec. */
+const DECODING = new LateModule(() => import("../value/codec/decode_value.ts"));
 
 /** What looks at files: loaded with the first that is an argument or a result. */
 type CachedFiles = typeof import("./cached_files.ts");
@@ -372,6 +374,8 @@ export interface ComputeOptions {
 interface RunOptions extends ComputeOptions {
   /** Makes sure that files are what the key was made of; absent where there are none. */
   readonly check: ((call: KeyedCall, when: string) => void) | undefined;
+  /** Makes of a result what a hit will give; absent where nothing is stored. */
+  readonly settle: ((value: unknown) => unknown) | undefined;
 }
 
 /** Why what a body gave is not stored: it has no stored form, or is not the result of the key. */
@@ -421,10 +425,11 @@ export async function computeUnleased(
     warn(`Cannot remember a call of "${name}": the cache is read-only; the call runs each time`);
   }
   const encode = cache.readOnly ? undefined : cache.encoder ?? await cache.loadEncoder();
+  const settle = encode && (DECODING.loaded ?? await DECODING.load()).settleBytes;
   const check = call.files === undefined && call.reads === undefined
     ? undefined
     : await openCheck(cache, warn);
-  const ending = run(cache, call, body, encode, { ...options, check });
+  const ending = run(cache, call, body, encode, { ...options, check, settle });
   const { args, value, time, encoded } = ending instanceof Promise ? await ending : ending;
   if (typeof encoded === "string") return { value, source: encoded };
   if (encoded.files !== undefined) {
@@ -458,7 +463,7 @@ function run(
   encode: EncodeValue | undefined,
   options: RunOptions,
 ): MaybePromise<Ending> {
-  const { warn, refuse, check, fix = (value) => value } = options;
+  const { warn, refuse, check, settle, fix = (value) => value } = options;
   const { values, parts } = options.take?.() ?? { values: asked.values, parts: NO_PARTS };
   const call = { ...asked, values };
   check?.(call, "since");
@@ -472,7 +477,7 @@ function run(
       const encoded = fit ? refused ?? encodeResult(call, value, encode, warn) : "unfit";
       // What is remembered is given as a hit will give it.
       const isPlain = typeof encoded === "string" || encoded.kind === VALUE_KIND.cbor;
-      const given = isPlain ? value : settleBytes(value);
+      const given = isPlain || settle === undefined ? value : settle(value);
       return { args, value: fix(given), time, encoded };
     });
   };

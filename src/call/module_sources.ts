@@ -5,6 +5,8 @@
  *
  * @module
  */
+import type { TaskAddress } from "./call_record.ts";
+import type { CodeParts } from "./code/code_parts.ts";
 import {
   digestBytes,
   digestText,
@@ -31,6 +33,18 @@ export interface SourceWitness {
    * file may be edited after it was loaded, and before that can be seen.
    */
   readonly functions?: { readonly [name: string]: string };
+  /** The code of tasks that may be called meanwhile, for a worker that may not read it. */
+  readonly codes?: readonly HandedCode[];
+  /** When the files were looked at, where the worker may not: milliseconds since 1970. */
+  readonly witnessedAt?: number;
+}
+
+/** What counts of the code of a task, as another isolate has read it. */
+export interface HandedCode {
+  /** The task. */
+  readonly address: TaskAddress;
+  /** Its code. */
+  readonly code: Omit<CodeParts, "warnings" | "findChanged">;
 }
 
 /** How a module came into this isolate. */
@@ -167,6 +181,19 @@ export async function findChangedSource(
     return await isLoadedAs(file) ? undefined : file.url;
   }));
   return others.find((url) => url !== undefined);
+}
+
+/**
+ * Looks at the files for a worker that may not: what it has loaded by now is what lies on disk, unless
+ * that has changed.
+ *
+ * @returns The same witness, or one that names a file that is not, or may not be, the same.
+ */
+export function lookAgain(witness: SourceWitness): SourceWitness {
+  const { codes: _, ...sources } = witness;
+  const { files, late, changed, witnessedAt = 0 } = sources;
+  const found = findChangedFile([...files, ...late], witnessedAt);
+  return found === undefined ? witness : { ...sources, changed: [...changed, found] };
 }
 
 async function isLoadedAs({ url, digest }: WitnessedFile): Promise<boolean> {

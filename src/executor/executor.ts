@@ -21,6 +21,7 @@ import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
 import type { CallOptions } from "./call_options.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
+import { mayReadLess } from "../worker/worker.ts";
 import type { MapExecutor } from "./map/map_caller.ts";
 import { checkMapOptions, type MapOptions, mapTask, type SpreadItem } from "./map/map_task.ts";
 import {
@@ -458,10 +459,11 @@ export class Executor implements AsyncDisposable {
 
   /** What a map needs; another executor may take the place of this one while it goes on. */
   #openToMaps(): MapExecutor {
-    const { workerType, retries } = this.#settings;
+    const { workerType, processOptions, retries } = this.#settings;
     return {
       maxWorkers: () => this.active.#maxWorkers,
       loadsCode: workerType !== "inline",
+      handsCode: mayReadLess(workerType, processOptions),
       options: { retries },
       dispatcher: { dispatch: (...call) => this.active.#engine.dispatch(...call) },
       refuse: (name, scope) => this.active.#refuse(name, scope),

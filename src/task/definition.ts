@@ -15,6 +15,7 @@ import type { CallKeys, KeyedCall, KeyedRead, TaskIdentity } from "../call/call_
 import type { CallRecord, TaskAddress } from "../call/call_record.ts";
 import { toPortableModule } from "../call/projects.ts";
 import type { CodeParts } from "../call/code/code_parts.ts";
+import type { HandedCode } from "../call/module_sources.ts";
 import type { FunctionProfile, ParsedFunction, parseFunction } from "../call/function_profile.ts";
 import type { Scope } from "../scope/scope.ts";
 import { toAbsolute, toPath } from "../value/file/file_handle.ts";
@@ -229,6 +230,21 @@ export function refuseRepl(name: string): string {
 // Loaded with the first key: a worker that remembers nothing makes none.
 const KEYS = new LateModule(() => import("../call/call_key.ts"));
 
+function importCode(): Promise<typeof import("../call/code/code_parts.ts")> {
+  return importLater<typeof import("../call/code/code_parts.ts")>("code");
+}
+
+/** What other isolates have read of the code of tasks, by their addresses. */
+const HANDED = sharedByCopies("handed code", () => new Map<string, HandedCode["code"]>());
+
+/** Takes over what another isolate has read, which runs the same code: this one may not read it. */
+export function adoptCodes(codes: readonly HandedCode[]): void {
+  for (const { address, code } of codes) {
+    HANDED.set(`${address.module} ${address.name}`, code);
+    findTask(address)?.readAnew();
+  }
+}
+
 /** What was warned of already, whichever task's code it is. */
 const WARNED = sharedByCopies("warnings of code", () => new Set<string>());
 
@@ -330,6 +346,7 @@ export class TaskDefinition {
   #keyed: {
     readonly profile: FunctionProfile;
     readonly keys: CallKeys;
+    readonly code: KeyedCode | undefined;
   } | undefined;
   /** While it is being read, for all calls that come meanwhile. */
   #reading: Promise<FunctionProfile> | undefined;
@@ -339,6 +356,8 @@ export class TaskDefinition {
   #knownAs: TaskAddress | undefined;
   #warnings: readonly string[] = [];
   #findChanged: CodeParts["findChanged"];
+  /** Whether the code was to be read, and may not be. */
+  #unreadable = false;
 
   /** Checks the options by name. */
   constructor(
@@ -432,7 +451,9 @@ export class TaskDefinition {
 
   /** The digest of the task's code, once it was read, if it counts. */
   get code(): Digest | undefined {
-    return this.identity?.code ?? this.#adopted;
+    // As an argument it counts by what it is where the key was made.
+    const own = this.identity?.code;
+    return this.#unreadable ? this.#adopted ?? own : own ?? this.#adopted;
   }
 
   /** Whether the code was not read yet by which the task counts as an argument. */
@@ -443,6 +464,32 @@ export class TaskDefinition {
   /** Takes over the digest of the task's code from the isolate that has made a key of it. */
   adoptCode(code: Digest): void {
     this.#adopted = code;
+  }
+
+  /** What others who run the same code need to make the same keys, where all of it was loaded. */
+  get toHand(): HandedCode | undefined {
+    const { address } = this;
+    const code = this.#keyed?.code;
+    if (code === undefined || !this.reachesCode || this.#findChanged !== undefined) {
+      return undefined;
+    }
+    const { digest, parts, tasks } = code;
+    return { address, code: { digest, tasks, ...(parts !== undefined && { parts }) } };
+  }
+
+  /** The other tasks whose code counts, once that was read. */
+  get reached(): readonly TaskDefinition[] {
+    return (this.#keyed?.code?.tasks ?? []).flatMap(({ module, name }) =>
+      tasksOf(module).filter((task) => (name ?? task.name) === task.name)
+    );
+  }
+
+  /** Has the next key be made of what was handed over, if this isolate could not read the code. */
+  readAnew(): void {
+    if (!this.#unreadable) return;
+    this.#unreadable = false;
+    this.#reading = undefined;
+    this.#keyed = undefined;
   }
 
   /** Gives, once, what cannot be seen of the code. */
@@ -503,16 +550,28 @@ export class TaskDefinition {
     return refusing;
   }
 
+  get #handed(): KeyedCode | undefined {
+    return HANDED.get(`${this.address.module} ${this.name}`);
+  }
+
+  /** Whether more of the code counts than the function. */
+  get reachesCode(): boolean {
+    const { code = "reach" } = this.#options;
+    return code === "reach" || code === "module";
+  }
+
   async #readProfile(): Promise<FunctionProfile> {
+    // What reads code is on its way while the function is read.
+    if (this.reachesCode && this.#handed === undefined) importCode().catch(() => {});
     const { CallKeys, parseFunction, toFunctionProfile } = await KEYS.load();
     const parsed = await this.#parse(parseFunction);
     const profile = toFunctionProfile(parsed);
     const code = await this.#readCode(profile, parsed);
     const identity = this.#toIdentity(code);
-    const called = readsOfTasks(code?.tasks ?? []);
-    if (called.length > 0) this.#reads = { ...this.#reads ?? NOTHING_READ, called };
     const keys = new CallKeys(identity, profile, this.#ignored);
-    this.#keyed = { profile, keys };
+    this.#keyed = { profile, keys, code };
+    const called = this.reached.flatMap(({ reads }) => reads ?? []);
+    if (called.length > 0) this.#reads = { ...this.#reads ?? NOTHING_READ, called };
     return profile;
   }
 
@@ -523,9 +582,10 @@ export class TaskDefinition {
     const { code = "reach" } = this.#options;
     if (code === "none") return undefined;
     if (code === "function") return { digest: profile.code, tasks: [] };
+    if (this.#handed !== undefined) return this.#handed;
     const { address, evaluatedAt, resolve, isOfRepl: loose } = this;
     try {
-      const { codeParts } = await importLater<typeof import("../call/code/code_parts.ts")>("code");
+      const { codeParts } = await importCode();
       const parts = await codeParts({
         ...{ address, parsed, extent: code, evaluatedAt, resolve, loose },
       });
@@ -534,7 +594,9 @@ export class TaskDefinition {
       return parts;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      if (this.#handed !== undefined) return this.#handed;
       this.#warnings = [UNREADABLE];
+      this.#unreadable = true;
       return { digest: profile.code, tasks: [] };
     }
   }
@@ -606,7 +668,7 @@ export class TaskDefinition {
   }
 }
 
-type KeyedCode = Omit<CodeParts, "warnings">;
+type KeyedCode = HandedCode["code"];
 
 /** What is read by name. */
 export interface ReadNames {
@@ -623,15 +685,6 @@ export interface TaskReads extends ReadNames {
 }
 
 const NOTHING_READ: ReadNames = { inputs: [], env: [] };
-
-/** What other tasks say that they read. */
-function readsOfTasks(tasks: KeyedCode["tasks"]): ReadNames[] {
-  return tasks.flatMap(({ module, name }) =>
-    tasksOf(module).flatMap(({ name: own, reads }) =>
-      reads !== undefined && (name ?? own) === own ? [reads] : []
-    )
-  );
-}
 
 /** A file or directory that a task reads by name. */
 interface TaskInput {

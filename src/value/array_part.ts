@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import { createSha256 } from "../base/sha256.ts";
 import { type ArrayKindName, type ArrayValue, bytesOf } from "./object_type.ts";
 import { type Digest, type EncodedPart, VALUE_KIND } from "./value.ts";
@@ -26,6 +25,21 @@ export const SHARED_BLOCK = 16 * 1024;
 /** How much is hashed at once: it is still near when its checksums are made. */
 const HASHED_BYTES = 16 * SHARED_BLOCK;
 
+type Zlib = typeof import("node:zlib");
+
+// The one thing kept here is the module itself, which is the same for everybody.
+let zlib: Zlib | undefined;
+
+/**
+ * The checksum of a block of a shared array. What computes it is loaded with the first: it takes
+ * milliseconds, and few programs share arrays.
+ */
+export function checksumOf(block: Uint8Array): number {
+  // deno-lint-ignore no-process-global -- importing node:process costs more
+  zlib ??= process.getBuiltinModule("node:zlib") as Zlib;
+  return zlib.crc32(block);
+}
+
 /** Notes what a shared array holds: the digest, and what tells soon whether it has changed since. */
 function sealShared(array: SharedArray, name: ArrayKindName): EncodedPart {
   const { part: known, memory, value } = array;
@@ -36,7 +50,7 @@ function sealShared(array: SharedArray, name: ArrayKindName): EncodedPart {
   const sums = new Uint32Array(Math.ceil(bytes.length / SHARED_BLOCK));
   for (let at = 0; at < bytes.length; at += SHARED_BLOCK) {
     if (at % HASHED_BYTES === 0) digest.update(bytes.subarray(at, at + HASHED_BYTES));
-    sums[at / SHARED_BLOCK] = crc32(bytes.subarray(at, at + SHARED_BLOCK));
+    sums[at / SHARED_BLOCK] = checksumOf(bytes.subarray(at, at + SHARED_BLOCK));
   }
   array.sums = sums;
   return array.part = { digest: digest.end(), kind: VALUE_KIND[name], bytes };

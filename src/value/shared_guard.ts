@@ -1,5 +1,4 @@
-import { crc32 } from "node:zlib";
-import { SHARED_BLOCK, sharedBytesOf } from "./array_part.ts";
+import { checksumOf, SHARED_BLOCK, sharedBytesOf } from "./array_part.ts";
 import type { SharedGuard, SharedMemory } from "./share.ts";
 
 /** How many blocks are looked at after each call, wherever they are. */
@@ -127,7 +126,7 @@ export class MemoryGuard implements SharedGuard {
 
   #isWhole(index: number): boolean {
     const block = this.#blockAt(index);
-    return block === undefined || crc32(block.bytes) === block.sum;
+    return block === undefined || checksumOf(block.bytes) === block.sum;
   }
 
   #blockAt(index: number): Block | undefined {

@@ -399,3 +399,16 @@ export function toHookCall(hook: WorkerHook, action: string, option: string): Ho
   }
   return { module: address.module, task: address.name, args };
 }
+
+/** Whether workers may read less than this program. */
+export function mayReadLess(
+  workerType: WorkerType,
+  { permissions = "inherit" }: ProcessOptions = {},
+): boolean {
+  if (workerType !== "process") return false;
+  // Of what is inherited a part may be left out.
+  if (permissions === "inherit") {
+    return Deno.permissions.querySync({ name: "read" }).state !== "granted";
+  }
+  return permissions === "none" || permissions.read !== true;
+}

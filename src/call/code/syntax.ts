@@ -24,10 +24,14 @@ export function nodeAt(node: SyntaxNode, field: string): SyntaxNode | undefined 
 }
 
 /** The nodes of a list in a field. */
-export function nodesAt(node: SyntaxNode, field: string): SyntaxNode[] {
+export function nodesAt(node: SyntaxNode, field: string): readonly SyntaxNode[] {
   const value = node[field];
-  return Array.isArray(value) ? value.filter(isNode) : [];
+  if (!Array.isArray(value)) return NONE;
+  // Nearly no list has holes.
+  return value.every(isNode) ? value : value.filter(isNode);
 }
+
+const NONE: readonly SyntaxNode[] = [];
 
 /** The text in a field, or that of the name or literal that is there. */
 export function nameAt(node: SyntaxNode, field: string): string {
@@ -55,11 +59,9 @@ export function childrenOf(node: SyntaxNode): SyntaxNode[] {
 const DEEPEST = 500;
 
 /** Whether code is nested too deep to be read node by node, such as a sum of a thousand terms. */
-export function isTooDeep(nodes: readonly SyntaxNode[]): boolean {
-  let level: SyntaxNode[] = [...nodes];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > DEEPEST) return true;
-    level = level.flatMap(childrenOf);
+export function isTooDeep(nodes: readonly SyntaxNode[], levels = DEEPEST): boolean {
+  for (const node of nodes) {
+    if (levels < 0 || isTooDeep(childrenOf(node), levels - 1)) return true;
   }
   return false;
 }
@@ -164,12 +166,18 @@ function fieldsOf(node: SyntaxNode): readonly string[] {
   // A regular expression's value is an object, or nothing where the engine does not know it.
   if (typeof node.regex === "object" && node.regex !== null) return ["regex"];
   if (typeof node.bigint === "string") return ["bigint"];
+  const [known, fields] = FIELDS.get(node.type) ?? [[], []];
+  if (hasFields(node, known)) return fields;
   const all = Object.keys(node);
-  const [known = [], fields = []] = FIELDS.get(node.type) ?? [];
-  if (all.length === known.length && all.every((field, i) => field === known[i])) return fields;
   const counted = all.filter((field) => !LAYOUT.has(field)).sort();
   FIELDS.set(node.type, [all, counted]);
   return counted;
+}
+
+function hasFields(node: SyntaxNode, fields: readonly string[]): boolean {
+  let count = 0;
+  for (const field in node) if (field !== fields[count++]) return false;
+  return count === fields.length;
 }
 
 /** Fields that parsers add are empty where code does not use what is new. */
@@ -208,5 +216,7 @@ function writeValue(
 
 /** All line breaks are one to the language. */
 function normalize(value: unknown): unknown {
-  return typeof value === "string" ? value.replaceAll(/\r\n?/g, "\n") : value;
+  return typeof value === "string" && value.includes("\r")
+    ? value.replaceAll(/\r\n?/g, "\n")
+    : value;
 }

@@ -92,7 +92,7 @@ class UseReader {
   /** The functions that are the bodies of tasks: what they return is data. */
   readonly #bodies = new Set<SyntaxNode>();
   /** Where the parameters of the function that the piece is are bound, and their names. */
-  #own: { readonly scope: NameScope; readonly names: readonly string[] } | undefined;
+  #own: { readonly scope: NameScope | undefined; readonly names: readonly string[] } | undefined;
   #scope: NameScope | undefined;
   #deferred = false;
   #callDepth = 0;
@@ -132,6 +132,7 @@ class UseReader {
   }
 
   #within(names: readonly string[], visit: () => void): void {
+    if (names.length === 0) return visit();
     const outer = this.#scope;
     this.#scope = { names: new Set(names), outer };
     visit();
@@ -232,9 +233,10 @@ class UseReader {
     this.#within(id, () =>
       this.#within(parameters, () => {
         const params = nodesAt(node, "params");
-        if (own && this.#scope !== undefined) {
+        if (own) {
           const names = params.map((one) => one.type === "Identifier" ? String(one.name) : "");
-          this.#own = { scope: this.#scope, names };
+          const scope = parameters.length === 0 ? undefined : this.#scope;
+          this.#own = { scope, names };
         }
         this.#ancestors.push(node);
         for (const param of params) this.#visitPattern(param, node);

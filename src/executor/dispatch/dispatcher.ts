@@ -4,6 +4,7 @@ import {
   ExecutorShutdownError,
   WorkerDiedError,
 } from "../../base/errors.ts";
+import { lookAgain, type SourceWitness } from "../../call/module_sources.ts";
 import type { OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { isTransferred } from "../../worker/transfer.ts";
@@ -17,6 +18,7 @@ import {
   sourcesOf,
   withFlags,
   withoutSources,
+  withSources,
 } from "../wire/call_context.ts";
 import {
   type CallEvents,
@@ -480,8 +482,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     call.send(worker);
     const request = call.items?.toRequest(call.request) ?? call.request;
     const sources = sourcesOf(request);
-    const known = sources !== undefined && worker.answered.has(sources);
-    worker.handle.send(known ? withoutSources(request) : request, call);
+    const toSend = sources === undefined ? request : toKnowing(request, sources, worker.answered);
+    worker.handle.send(toSend, call);
   }
 
   /** Makes a call of some of another's items. */
@@ -605,4 +607,16 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
       )
     );
   }
+}
+
+/** A worker that has answered a call of the same code knows it; one that may not read it is told. */
+function toKnowing(
+  request: CallRequest,
+  sources: SourceWitness,
+  answered: WeakSet<object>,
+): CallRequest {
+  if (answered.has(sources)) return withoutSources(request);
+  if (sources.codes === undefined) return request;
+  const seen = lookAgain(sources);
+  return seen === sources ? request : withSources(request, seen);
 }

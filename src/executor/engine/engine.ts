@@ -1,7 +1,12 @@
 import { type QuiverWarning, SafeCallbacks } from "../../base/warning.ts";
 import type { WorkerAllowance } from "../../scope/scope.ts";
 import type { OnAbort } from "../../task/future.ts";
-import type { ProcessOptions, Worker, WorkerType } from "../../worker/worker.ts";
+import {
+  mayReadLess,
+  type ProcessOptions,
+  type Worker,
+  type WorkerType,
+} from "../../worker/worker.ts";
 import type {
   ExecutorObserver,
   OutputOption,
@@ -116,7 +121,10 @@ export function createEngine(
   return {
     dispatcher,
     share,
-    runner: new WorkerRunner(dispatcher, workerType !== "inline", { reads }),
+    runner: new WorkerRunner(dispatcher, workerType !== "inline", {
+      reads,
+      handsCode: mayReadLess(workerType, processOptions),
+    }),
   };
 }
 

@@ -1,5 +1,11 @@
 import { type CallResult, doubtCall, type ResultSource } from "../../cache/get_or_compute.ts";
-import { digestFunction, type SourceWitness, SourceWitnesses } from "../../call/module_sources.ts";
+import type { TaskAddress } from "../../call/call_record.ts";
+import {
+  digestFunction,
+  type HandedCode,
+  type SourceWitness,
+  SourceWitnesses,
+} from "../../call/module_sources.ts";
 import { runInScope } from "../../scope/current_scope.ts";
 import { describeScope, type Scope } from "../../scope/scope.ts";
 import {
@@ -139,6 +145,12 @@ interface RunnerOptions {
    * @default {false}
    */
   readonly reads?: boolean;
+  /**
+   * Whether workers are handed the code of the tasks that a task may call, as they may not read it.
+   *
+   * @default {false}
+   */
+  readonly handsCode?: boolean;
 }
 
 /** Runs the bodies of calls on workers. */
@@ -147,6 +159,7 @@ export class WorkerRunner implements CallRunner {
   readonly #loadsCode: boolean;
   readonly #splits: boolean;
   readonly #reads: boolean;
+  readonly #handsCode: boolean;
 
   /**
    * Creates a runner.
@@ -158,8 +171,9 @@ export class WorkerRunner implements CallRunner {
   constructor(
     dispatcher: Dispatches,
     loadsCode: boolean,
-    { splits = true, reads = false }: RunnerOptions = {},
+    { splits = true, reads = false, handsCode = false }: RunnerOptions = {},
   ) {
+    this.#handsCode = handsCode;
     this.#reads = reads;
     this.#dispatcher = dispatcher;
     this.#loadsCode = loadsCode;
@@ -239,7 +253,7 @@ export class WorkerRunner implements CallRunner {
     own: Remembering & Pick<CallContext, "stored">,
     options: CallOptions | undefined,
   ): Promise<ValueOutcome> {
-    const found = this.#loadsCode ? findSources(ready) : undefined;
+    const found = this.#loadsCode ? findSources(ready, this.#handsCode) : undefined;
     const sources = found instanceof Promise ? await found : found;
     const flags = {
       ...own,
@@ -359,14 +373,15 @@ function toCheck({ frozen }: ReadyCall, { call }: RememberedCall): CallCheck {
 /** The key is made of the code of tasks among the arguments, too. */
 function findSources(
   { definition, args, shared }: ReadyCall,
+  hands: boolean,
 ): SourceWitness | Promise<SourceWitness> {
   const none = shared === true ? splitShared(args) !== undefined : !holdsSpecial(args);
-  if (none) return CODE_SOURCES.get(definition);
+  if (none) return CODE_SOURCES.get(definition, hands);
   const tasks = referencesOf(args, definition.name).flatMap(({ address }) =>
     findTask(address) ?? []
   );
-  return Promise.all(tasks.map((task) => CODE_SOURCES.get(task)))
-    .then(() => CODE_SOURCES.get(definition));
+  return Promise.all(tasks.map((task) => CODE_SOURCES.get(task, hands)))
+    .then(() => CODE_SOURCES.get(definition, hands));
 }
 
 function referencesOf(args: readonly unknown[], name: string): readonly TaskReference[] {
@@ -381,7 +396,7 @@ function referencesOf(args: readonly unknown[], name: string): readonly TaskRefe
 function withSources(references: TaskReferences): TaskReferences {
   const entries = Object.entries(references).map(([token, tasks]) => {
     const witnessed = tasks.map((reference) => {
-      const sources = CODE_SOURCES.known(reference.address.module);
+      const sources = CODE_SOURCES.known(reference.address);
       return sources === undefined ? reference : { ...reference, sources };
     });
     return [token, witnessed] as const;
@@ -433,22 +448,40 @@ function unwrapOutcome(outcome: Outcome, { warn }: Scope): ValueOutcome {
 class CodeSources {
   readonly #witnesses = new SourceWitnesses();
   readonly #known = new Map<string, SourceWitness>();
+  /** Those that go with the code of the tasks that a task may call. */
+  readonly #handed = new WeakMap<TaskDefinition, SourceWitness | Promise<SourceWitness>>();
 
-  /**
-   * Gives the witness of a module that has one.
-   *
-   * @param module The URL of the module.
-   */
-  known(module: string): SourceWitness | undefined {
-    return this.#known.get(module);
+  /** Gives the witness of a task's module that has one, with the code that was handed over with it. */
+  known(address: TaskAddress): SourceWitness | undefined {
+    const task = findTask(address);
+    const handed = task && this.#handed.get(task);
+    return handed === undefined || handed instanceof Promise
+      ? this.#known.get(address.module)
+      : handed;
   }
 
   /**
    * Witnesses the sources of a task's module, with the first call that needs it.
    *
+   * @param hands Whether the code of the tasks goes with it that the task may call.
    * @returns The witness: at once but for the first time.
    */
-  get({ address: { module }, resolve }: TaskDefinition):
+  get(task: TaskDefinition, hands: boolean): SourceWitness | Promise<SourceWitness> {
+    if (!hands) return this.#witness(task);
+    const known = this.#handed.get(task) ?? this.#hand(task);
+    this.#handed.set(task, known);
+    return known;
+  }
+
+  async #hand(task: TaskDefinition): Promise<SourceWitness> {
+    const witnessedAt = Date.now();
+    const sources = await this.#witness(task);
+    const handed = { ...sources, codes: await findCodes(task), witnessedAt };
+    this.#handed.set(task, handed);
+    return handed;
+  }
+
+  #witness({ address: { module }, resolve }: TaskDefinition):
     | SourceWitness
     | Promise<SourceWitness> {
     const known = this.#known.get(module);
@@ -465,6 +498,24 @@ class CodeSources {
       return witness;
     });
   }
+}
+
+/**
+ * The code of a task, and of those that it may call: where that is not read, of all of its module. What
+ * cannot be read is left out.
+ */
+async function findCodes(task: TaskDefinition): Promise<HandedCode[]> {
+  const codes: HandedCode[] = [];
+  const tasks = new Set([task, ...task.reachesCode ? [] : tasksOf(task.address.module)]);
+  // It grows while it is gone over.
+  for (const one of tasks) {
+    // Whoever calls it is told what fails.
+    const read = await one.readProfile().then(() => true, () => false);
+    if (!read) continue;
+    if (one.toHand !== undefined) codes.push(one.toHand);
+    for (const called of one.reached) tasks.add(called);
+  }
+  return codes;
 }
 
 /** What runs in this isolate stays the same for all of its executors. */

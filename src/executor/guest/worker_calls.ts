@@ -7,7 +7,7 @@ import { createWarn, restoreScope, type Scope, toRecordMetadata } from "../../sc
 import { whenSettled } from "../../store/memory_stores.ts";
 import { type StoreDescription, toPaths } from "../../store/stores.ts";
 import { BodyControl, runBody } from "../../task/call_task.ts";
-import { findTask, importTask, type TaskDefinition } from "../../task/definition.ts";
+import { adoptCodes, findTask, importTask, type TaskDefinition } from "../../task/definition.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { copyShared, giveShared } from "../../value/share.ts";
 import { importInWorker } from "../../worker/current_worker.ts";
@@ -299,9 +299,13 @@ export class WorkerCalls {
     const own = sources === undefined
       ? await this.#codes.get(module)
       : await this.#lookAtCode(module, sources);
+    adopt(sources, own);
     const code = [own];
     for (const { address, sources } of Object.values(tasks).flat()) {
-      if (sources !== undefined) code.push(await this.#lookAtCode(address.module, sources));
+      if (sources === undefined) continue;
+      const other = await this.#lookAtCode(address.module, sources);
+      adopt(sources, other);
+      code.push(other);
     }
     return code.filter((one) => one !== undefined);
   }
@@ -432,6 +436,11 @@ async function readStored(
     read[position] = found.value;
   }
   return read;
+}
+
+/** The code of tasks holds here as long as what was loaded is the same. */
+function adopt(sources: SourceWitness | undefined, code: LooseCode | undefined): void {
+  if (sources?.codes !== undefined && code?.changed() === undefined) adoptCodes(sources.codes);
 }
 
 async function openCallbacks(control: CallControl): Promise<RemoteCallbacks> {

@@ -43,6 +43,8 @@ export interface MapExecutor {
   readonly maxWorkers: () => number;
   /** Whether workers import the code of tasks by themselves. */
   readonly loadsCode: boolean;
+  /** Whether they are handed the code of the tasks that a task may call, as they may not read it. */
+  readonly handsCode: boolean;
   /**
    * How the calls are made; their signal is that of the map. With `retries` an item that fails in a
    * chunk is run again by itself.
@@ -153,7 +155,8 @@ export class MapCaller<T, R> {
       warn: (message) => warn(message),
     };
     const gatherer = new ChunkGatherer(this.#route);
-    this.#runner = new WorkerRunner(gatherer, executor.loadsCode, { splits: false });
+    const { loadsCode, handsCode } = executor;
+    this.#runner = new WorkerRunner(gatherer, loadsCode, { splits: false, handsCode });
   }
 
   /**

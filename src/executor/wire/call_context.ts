@@ -174,6 +174,17 @@ export function withoutSources(request: CallRequest): CallRequest {
 }
 
 /**
+ * Has others take the place of the sources of a call.
+ *
+ * @returns The same call with them.
+ */
+export function withSources(request: CallRequest, sources: SourceWitness): CallRequest {
+  // What `toCallContext` made, and has sources in it.
+  const context = request.context as CallContext;
+  return { ...request, context: { ...context, sources } satisfies CallContext };
+}
+
+/**
  * Makes what travels with a chunk.
  *
  * @param context What travels with each of its calls.

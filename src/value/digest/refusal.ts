@@ -36,20 +36,25 @@ export const UNFAITHFUL =
 /** Methods that give ever new instances have no end: so many are asked for where the culprit is. */
 const MOST_FORMS = 10_000;
 
-const REMEDIES: readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
-  [Promise, "a promise has no digest; await it first"],
-  [WeakMap, "a WeakMap has no digest; pass a Map"],
-  [WeakSet, "a WeakSet has no digest; pass a Set"],
-  [WeakRef, "a WeakRef has no digest; pass what it refers to"],
-  [Headers, "a Headers has no digest; pass [...headers]"],
-  [Response, "a Response has no digest; pass what it holds, such as await response.bytes()"],
-  [Request, "a Request has no digest; pass its .url, and what it holds"],
-  [FormData, "a FormData has no digest; pass [...formData]"],
-  [Blob, "a Blob has no digest; pass await blob.bytes()"],
-  [ReadableStream, "a ReadableStream has no digest; pass what it gives"],
-  [CryptoKey, "a CryptoKey has no digest; pass what crypto.subtle.exportKey() gives"],
-  [AbortSignal, "an AbortSignal has no digest; leave it out, or ignore its parameter"],
-];
+type Class = abstract new (...args: never[]) => object;
+
+/** What to do with what has no digest; asked for late, as Deno loads some classes when they are named. */
+function remedies(): readonly (readonly [Class, remedy: string])[] {
+  return [
+    [Promise, "a promise has no digest; await it first"],
+    [WeakMap, "a WeakMap has no digest; pass a Map"],
+    [WeakSet, "a WeakSet has no digest; pass a Set"],
+    [WeakRef, "a WeakRef has no digest; pass what it refers to"],
+    [Headers, "a Headers has no digest; pass [...headers]"],
+    [Response, "a Response has no digest; pass what it holds, such as await response.bytes()"],
+    [Request, "a Request has no digest; pass its .url, and what it holds"],
+    [FormData, "a FormData has no digest; pass [...formData]"],
+    [Blob, "a Blob has no digest; pass await blob.bytes()"],
+    [ReadableStream, "a ReadableStream has no digest; pass what it gives"],
+    [CryptoKey, "a CryptoKey has no digest; pass what crypto.subtle.exportKey() gives"],
+    [AbortSignal, "an AbortSignal has no digest; leave it out, or ignore its parameter"],
+  ];
+}
 
 /**
  * Says why a value, apart from what is inside it, has no digest.
@@ -76,7 +81,7 @@ export function refuseDigest(value: unknown): string | undefined {
     return why && `${why} has no digest; pass a copy`;
   }
   if (type !== "Instance") return refuseTakingApart(value);
-  const known = REMEDIES.find(([Class]) => value instanceof Class);
+  const known = remedies().find(([Class]) => value instanceof Class);
   if (known !== undefined) return known[1];
   const above = prototypesOf(value).map(classOf).find((one) => one !== undefined);
   if (above !== undefined) {
@@ -403,8 +408,8 @@ export function refuse(value: unknown): string | undefined {
 }
 
 /** What to pass instead of what cannot go to another isolate. */
-const CLONE_REMEDIES:
-  readonly (readonly [Class: abstract new (...args: never[]) => object, string])[] = [
+function cloneRemedies(): readonly (readonly [Class, remedy: string])[] {
+  return [
     [Headers, "pass [...headers]"],
     [Response, "pass what it holds, such as await response.bytes()"],
     [Request, "pass its .url, and what it holds"],
@@ -413,20 +418,23 @@ const CLONE_REMEDIES:
     [ReadableStream, "pass what it gives"],
     [WeakRef, "pass what it refers to"],
   ];
+}
 
 /** Classes whose instances hold what is in no field: one of a class that extends them would lose it. */
-const HOLDERS: readonly (abstract new (...args: never[]) => object)[] = [
-  Blob,
-  CryptoKey,
-  FormData,
-  Headers,
-  ReadableStream,
-  Request,
-  Response,
-  URL,
-  URLSearchParams,
-  WeakRef,
-];
+function holders(): readonly Class[] {
+  return [
+    Blob,
+    CryptoKey,
+    FormData,
+    Headers,
+    ReadableStream,
+    Request,
+    Response,
+    URL,
+    URLSearchParams,
+    WeakRef,
+  ];
+}
 
 /**
  * Says why an object of a class that has no form of its own cannot go to another isolate, apart from
@@ -440,7 +448,7 @@ export function refuseInstance(value: object): string | undefined {
   const prototype: object | null = Object.getPrototypeOf(value);
   const fields = Object.keys(value).length > 0;
   const own = prototype === null || !isOfPlatform(prototype);
-  if (fields && own && HOLDERS.some((Class) => value instanceof Class)) {
+  if (fields && own && holders().some((Class) => value instanceof Class)) {
     return `${describe(value)} loses what is not in its fields`;
   }
   // Of the user's own classes the fields arrive, whatever else these extend.
@@ -449,7 +457,7 @@ export function refuseInstance(value: object): string | undefined {
   if ("then" in value && typeof value.then === "function") {
     return `${describe(value)} cannot be cloned`;
   }
-  const remedy = CLONE_REMEDIES.find(([Class]) => value instanceof Class);
+  const remedy = cloneRemedies().find(([Class]) => value instanceof Class);
   const how = remedy === undefined ? "" : `; ${remedy[1]}`;
   let clone: unknown;
   try {

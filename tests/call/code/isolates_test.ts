@@ -105,6 +105,99 @@ Deno.test("workers are handed ready keys, and read no code", async () => {
   assertEquals([stdout, stderr], ["[true,true]\n", ""]);
 });
 
+const NESTED = {
+  "tasks.ts": `
+import { task } from "${QUIVER}";
+import { helper } from "./helper.ts";
+import { other } from "./other.ts";
+export const inner = task(import.meta, function inner(x: number): number {
+  return helper(x);
+});
+/** The keys of nested calls, in an isolate that makes them by itself, and whether one was a hit. */
+export const outer = task(import.meta, async function outer(x: number, given = inner) {
+  const call = inner(x);
+  await call;
+  return [call.hit, await inner.digest(x), await other.digest(x), await given.digest(x + 1)];
+});
+export const items = task(import.meta, async (x: number) => await inner.digest(x), {
+  ...{ name: "items", code: "none" },
+});
+`,
+  "other.ts": `
+import { task } from "${QUIVER}";
+import { helper } from "./helper.ts";
+export const other = task(import.meta, function other(x: number): number {
+  return helper(x) * 2;
+});
+`,
+  "helper.ts": FILES["helper.ts"],
+  "main.ts": `
+import { cacheScope, Executor, openBag } from "${QUIVER}";
+import { inner, items, outer } from "./tasks.ts";
+import { other } from "./other.ts";
+const [path = "", edited = ""] = Deno.args;
+await using bag = await openBag(path, { fold: "manual" });
+await using executor = new Executor({
+  ...{ workerType: "process", maxWorkers: 1 },
+  permissions: { read: [path], write: [path] },
+});
+// A call that is not remembered brings no code: the worker counts the function, and says so.
+if (edited === "") await executor.submit(items, 1);
+await cacheScope({ cache: bag }, async () => {
+  const keys = [await inner.digest(1), await other.digest(1), await inner.digest(2)];
+  await inner(1);
+  if (edited !== "") {
+    Deno.writeTextFileSync(new URL("helper.ts", import.meta.url), edited);
+    // Nobody is to know the call by what the worker finds.
+    await inner.evict(1);
+  }
+  const [hit, ...made] = await executor.submit(outer, 1);
+  const [whole] = await executor.submit(outer as never, 3, inner as never).then((told) => [(told as unknown[])[3]]);
+  const mapped = await Array.fromAsync(executor.map(items, [1, 2]));
+  console.log(JSON.stringify({
+    hit,
+    same: made.map((key, at) => key === keys[at]),
+    given: whole === await inner.digest(4),
+    mapped: [mapped[0] === keys[0], mapped[1] === keys[2]],
+    known: [await outer.contains(1), await inner.contains(1)],
+  }));
+});
+`,
+};
+
+// issue: the same key in every isolate
+Deno.test("calls that calls make on workers which may read less have the keys that they have here", async () => {
+  using projects = new Projects();
+  const folder = projects.add(NESTED);
+  const { stdout, stderr } = await projects.run(`${folder}/main.ts`, ["-A"], [`${folder}/a.bag`]);
+  assertMatch(stderr, /^Warning: Cannot read the code that tasks use: .*\n$/);
+  assertEquals(JSON.parse(stdout), {
+    hit: true,
+    same: [true, true, true],
+    given: true,
+    mapped: [true, true],
+    known: [true, true],
+  });
+});
+
+Deno.test("a worker that may read less, and began after an edit, remembers nothing by the keys of before", async () => {
+  using projects = new Projects();
+  const folder = projects.add(NESTED);
+  const edited = "export const helper = (x: number): number => x - 1;";
+  const { stdout, stderr } = await projects.run(`${folder}/main.ts`, ["-A"], [
+    `${folder}/a.bag`,
+    edited,
+  ]);
+  assertMatch(stderr, /Cannot remember calls of "outer" on workers: ".*helper\.ts" has changed/);
+  assertEquals(JSON.parse(stdout), {
+    hit: false,
+    same: [false, false, false],
+    given: false,
+    mapped: [false, false],
+    known: [false, false],
+  });
+});
+
 /** Ways in which a helper becomes another one while its program is being loaded. */
 const EDITS = {
   "in place": "Deno.writeTextFileSync(helper, edited)",
