@@ -204,7 +204,8 @@ Deno.test(
       await assertRejects(() => throwsText(2, data));
       const { key, args } = await failed(bag).only();
       assertEquals(args.map(({ value }) => value === undefined), [false, true]);
-      const error = await assertRejects(() => throwsText.reproduce(key), CacheMissError);
+      const short = key.slice(0, 8);
+      const error = await assertRejects(() => throwsText.reproduce(short), CacheMissError);
       assertStringIncludes(error.message, 'its argument "data" was not stored');
     });
     // What is known can be run again, too.

@@ -161,11 +161,14 @@ for (const workerType of ["web", "process", "inline"] as const) {
         const closed = share(createArray());
         closed.close();
         closed.close();
-        await assertRejects(
-          async () => await executor.submit(tasks.at, closed, 1),
-          ScopeClosedError,
-          "its handle was closed; share the value again",
-        );
+        const said = "its handle was closed; share the value again";
+        for (
+          const call of [
+            () => executor.submit(tasks.at, closed, 1),
+            () => tasks.at(closed, 1),
+            () => tasks.pick({ data: closed, at: 1 }),
+          ]
+        ) await assertRejects(async () => await call(), ScopeClosedError, said);
       });
     }
   });
