@@ -4,6 +4,7 @@ import { endOf } from "../call/call_query.ts";
 import { KEY_SCHEME } from "../call/call_key.ts";
 import type { Digest, Found } from "../value/value.ts";
 import { type Cache, checkCache } from "./cache.ts";
+import { expand } from "./short_digests.ts";
 
 /** Why the result of a call is not known, or how a call differs from another one. */
 export type Reason =
@@ -130,9 +131,11 @@ const LONGEST_VALUE = 120;
  * All records are gone over.
  *
  * @param cache The cache.
- * @param key The key of the call, as `task.digest()` and records have it.
+ * @param short The key of the call, as `task.digest()` and records have it, or how it begins.
  * @returns The explanation: an object, and a text by `toString()`.
  * @throws {TypeError} When it is no cache, or the key is no text.
+ * @throws {CacheMissError} When the cache has nothing that begins so.
+ * @throws {AmbiguousDigestError} When several begin so; it says how many characters are needed.
  *
  * @example Why did this call run?
  * ```ts
@@ -150,9 +153,10 @@ const LONGEST_VALUE = 120;
  * assertEquals([hit, reasons.map(({ kind }) => kind)], [true, ["argument"]]);
  * ```
  */
-export async function explain(cache: Cache, key: Digest): Promise<Explanation> {
+export async function explain(cache: Cache, short: Digest): Promise<Explanation> {
   checkCache(cache, "explain a call as the first argument");
-  if (typeof key !== "string") throw new TypeError("Cannot explain a call: its key is no text");
+  if (typeof short !== "string") throw new TypeError("Cannot explain a call: its key is no text");
+  const key = await expand(cache, short);
   const record = await cache.record(key);
   if (record === undefined) {
     const kind = await isEvicted(cache, key) ? "evicted" : "never seen";

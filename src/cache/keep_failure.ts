@@ -36,6 +36,8 @@ export interface FailedCall {
   readonly output?: string | undefined;
   /** What goes into its record. */
   readonly metadata: CallRecord["metadata"];
+  /** Which arguments are stored: those of up to 1 MiB each, unless none is to be. */
+  readonly storeArguments?: "all" | "small" | "none" | undefined;
   /** Told why it is not kept. */
   readonly warn: Warn;
 }
@@ -48,7 +50,7 @@ export interface FailedCall {
 export async function keepFailure(
   cache: Cache,
   call: KeyedCall,
-  { error, begun, attempts, output, metadata, warn }: FailedCall,
+  { error, begun, attempts, output, metadata, storeArguments: which, warn }: FailedCall,
 ): Promise<void> {
   const { failures } = cache.stores;
   const { name } = call.address;
@@ -62,7 +64,9 @@ export async function keepFailure(
       return;
     }
     const time = CLOCK.end(begun);
-    const { args, bytes } = await storeArguments(cache, call);
+    const { args, bytes } = which === "none"
+      ? { args: call.args.slice(0, MOST_LISTED), bytes: 0 }
+      : await storeArguments(cache, call);
     const failure: CallFailure = {
       error: toFailureError(error),
       attempts,

@@ -108,6 +108,7 @@ async function findDigests(cache: Cache, prefix: string): Promise<Digest[]> {
     if (digest?.startsWith(prefix)) found.add(digest);
   };
   addValues(cache.stores, prefix, add);
+  for (const { key } of await cache.stores.failures?.records() ?? []) add(key);
   for await (const { key, result, args } of cache.records()) {
     add(key);
     add(result);

@@ -98,7 +98,8 @@ export interface ScopeOptions {
    * Which arguments of calls are stored beside their results: all, those of up to 64 KiB each
    * (65,536 bytes, with all arrays in it), or none. Of the others a record has the digests only: they
    * count for the key, but nobody can read what they were, and `rekey()` cannot carry their calls over
-   * should the rules of digests change. The same option of a task goes before it.
+   * should the rules of digests change. A failure that is kept has no arguments where none are to be
+   * stored, else those of up to 1 MiB each. The same option of a task goes before it.
    *
    * @default {"small"}
    */

@@ -1,6 +1,11 @@
 import { type CancelSignal, settlingOf, takeSettled } from "../base/abortable.ts";
 import type { Warn } from "../base/warning.ts";
-import { ChangedArgumentError, DependencyError, UnclonableError } from "../base/errors.ts";
+import {
+  ChangedArgumentError,
+  DependencyError,
+  ScopeClosedError,
+  UnclonableError,
+} from "../base/errors.ts";
 import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
 import { isSharedPart, pinning, type Shared } from "../value/share.ts";
@@ -205,6 +210,7 @@ export class FrozenArguments {
  * @param warn Told why they cannot be frozen.
  * @param options What is known.
  * @returns The arguments; `undefined` when they cannot be read, and the call is not remembered.
+ * @throws {ScopeClosedError} When the handle of a shared value was closed.
  */
 export function freezeArguments(
   name: string,
@@ -215,6 +221,8 @@ export function freezeArguments(
   try {
     return new FrozenArguments(args, options);
   } catch (error) {
+    // The body could not be given it, either.
+    if (error instanceof ScopeClosedError) throw error;
     warn(
       `Cannot remember a call of "${name}": its arguments cannot be read; the call runs anyway`,
       error,

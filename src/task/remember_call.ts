@@ -402,6 +402,7 @@ async function computeMissed(
   const { definition: { name, storeArguments, validity }, scope, status } = ready;
   const { warn, singleFlight, leaseTimeout, outputs } = scope;
   const metadata = toRecordMetadata(scope);
+  const stored = storeArguments ?? scope.storeArguments;
   const { value, source } = await getOrCompute(cache, call, {
     name,
     warn,
@@ -426,7 +427,7 @@ async function computeMissed(
           const take = copies ? toTake(call, ready.frozen) : undefined;
           const options = {
             ...{ metadata, warn, outputs, validity, take, thorough: copies },
-            storeArguments: storeArguments ?? scope.storeArguments,
+            storeArguments: stored,
             refuse: () => refuse?.() ?? refuseOtherCode(ready),
           };
           return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
@@ -442,7 +443,8 @@ async function computeMissed(
           const { keepFailure } = await importLater<KeepFailure>("failures");
           const { attempts, output } = status.trace;
           const said = error instanceof WorkerDiedError ? error.stderr ?? output : output;
-          await keepFailure(cache, call, { error, begun, attempts, output: said, metadata, warn });
+          const kept = { error, begun, attempts, output: said, metadata, warn };
+          await keepFailure(cache, call, { ...kept, storeArguments: stored });
         }
         throw error;
       }

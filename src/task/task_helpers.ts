@@ -7,6 +7,7 @@ import { checkIsOptions } from "../base/check_options.ts";
 import { CacheMissError } from "../base/errors.ts";
 import { type Cache, voidCache } from "../cache/cache.ts";
 import { type CallSelection, query } from "../cache/query.ts";
+import { expand } from "../cache/short_digests.ts";
 import type { CallTemplate } from "../call/call_query.ts";
 import type { Scope } from "../scope/scope.ts";
 import { capture, copyLarge } from "../value/capture.ts";
@@ -78,18 +79,19 @@ export function queryTask(
 /**
  * Finds the arguments of a call that has failed, or is known.
  *
- * @param key The key of the call.
+ * @param short The key of the call, or how it begins.
  * @throws {CacheMissError} When there is no such call, or an argument was not stored.
  * @throws {TypeError} When there is no cache, or it is a call of another task.
  */
 export async function findArguments(
   { name, knownAs }: TaskDefinition,
   cache: Cache | undefined,
-  key: Digest,
+  short: Digest,
 ): Promise<unknown[]> {
   const action = `Cannot reproduce a call of "${name}"`;
   if (cache === undefined) throw new TypeError(`${action}: there is no cache here`);
-  if (typeof key !== "string") throw new TypeError(`${action}: its key is no text`);
+  if (typeof short !== "string") throw new TypeError(`${action}: its key is no text`);
+  const key = await expand(cache, short);
   const record = await cache.stores.failures?.get(key) ?? await cache.record(key);
   if (record === undefined) {
     throw new CacheMissError(

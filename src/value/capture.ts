@@ -38,8 +38,8 @@ export interface CaptureOptions {
    */
   readonly large: (value: LargeBuffer, original: object) => object;
   /**
-   * Gives what stands for a shared value, or for a view on memory that isolates share: without it, or
-   * where it gives nothing, they stay the caller's.
+   * Gives what stands for a shared value, which may be anything, or for a view on memory that isolates
+   * share: without it, or where it gives {@linkcode NOTHING}, they stay the caller's.
    */
   readonly shared?: (value: object) => unknown;
   /** Tells which of the values are given away, so that their buffers move instead. */
@@ -58,6 +58,9 @@ export interface CaptureOptions {
    */
   readonly apart?: boolean;
 }
+
+/** Given where nothing stands for an object. */
+export const NOTHING: unique symbol = Symbol("nothing");
 
 /** From this size on, in bytes, a buffer need not be copied at once. */
 export const LARGE_BYTES = 128 * 1024;
@@ -191,7 +194,9 @@ class Capture {
 
   /** Nobody copies what is shared, and what else there is of classes stays the caller's. */
   #share(value: object): unknown {
-    return this.#options.shared?.(value) ?? this.#keep(value);
+    const { shared = () => NOTHING } = this.#options;
+    const given = shared(value);
+    return given === NOTHING ? this.#keep(value) : given;
   }
 
   #copyObject(value: object): unknown {

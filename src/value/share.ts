@@ -6,7 +6,7 @@
  * @module
  */
 import { ChangedArgumentError, ScopeClosedError, UnclonableError } from "../base/errors.ts";
-import { capture, copyLarge, copyToShared, type LargeBuffer } from "./capture.ts";
+import { capture, copyLarge, copyToShared, type LargeBuffer, NOTHING } from "./capture.ts";
 import { FileHandle } from "./file/file_handle.ts";
 import { type Inspect, inspectSymbol } from "./symbols.ts";
 import type { Digest, EncodedPart, EncodedValue } from "./value.ts";
@@ -294,7 +294,9 @@ export function share<T>(value: T | Shared<T>): Shared<T> {
   const kept: object[] = [];
   const shared = (part: object): unknown => {
     if (isShared(part)) return memoryOf(part).root;
-    return (ArrayBuffer.isView(part) ? copyToShared(part) : undefined) ?? void kept.push(part);
+    const copy = ArrayBuffer.isView(part) ? copyToShared(part) : undefined;
+    if (copy === undefined) kept.push(part);
+    return copy ?? NOTHING;
   };
   const captured = capture([value], { large: toShared, shared });
   const [root] = captured.values;
@@ -407,7 +409,7 @@ function pin(value: object): unknown {
   if (isShared(value)) return new Shared(memoryOf(value));
   const array = sharedArrayOf(value);
   if (array === undefined) {
-    return arrayIn(value) && copyLarge(value as ArrayBufferView<ArrayBuffer>);
+    return arrayIn(value) ? copyLarge(value as ArrayBufferView<ArrayBuffer>) : NOTHING;
   }
   const { memory } = array;
   if (memory.root === array.value) return new Shared(memory);
@@ -444,7 +446,7 @@ export function pinShared(args: readonly unknown[]): readonly unknown[] {
  */
 export function giveShared(args: readonly unknown[], copied = false): readonly unknown[] {
   const give = (value: object): unknown => {
-    if (!isShared(value)) return undefined;
+    if (!isShared(value)) return NOTHING;
     const given = memoryOf(value).give();
     return copied ? copyShared(given) : given;
   };
@@ -461,7 +463,7 @@ export function giveShared(args: readonly unknown[], copied = false): readonly u
  */
 export function copyShared(value: unknown): unknown {
   const shared = (part: object): unknown =>
-    arrayIn(part) && copyLarge(part as ArrayBufferView<ArrayBuffer>);
+    arrayIn(part) ? copyLarge(part as ArrayBufferView<ArrayBuffer>) : NOTHING;
   return capture([value], { large: (buffer) => buffer, shared, bare: true }).values[0];
 }
 

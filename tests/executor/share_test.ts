@@ -69,11 +69,17 @@ for (const workerType of ["web", "process", "inline"] as const) {
         assertEquals(await Promise.all(calls), [0.5, 1, 1.5]);
         const expected = ["SharedArrayBuffer", 7, [1, 2], 2.5];
         assertEquals(await executor.submit(tasks.describe, whole, 5), expected);
-        const nested = { ...createSample(plain), data: shared };
-        assertEquals(await executor.submit(tasks.describe, nested, 6), [
+        const inside = { ...createSample(plain), data: shared };
+        assertEquals(await executor.submit(tasks.describe, inside, 6), [
           ...expected.slice(0, 3),
           3,
         ]);
+        const { nested } = sample;
+        for (const nothing of [undefined, null, 0]) {
+          const names = new Map([["k", share(nothing)]]) as unknown as Map<string, number>;
+          const described = executor.submit(tasks.describe, { ...sample, names, nested }, 0);
+          assertEquals(await described, ["ArrayBuffer", nothing, [1, 2], 0]);
+        }
         const items = [{ data: shared, at: 3 }, { data: shared, at: 4 }];
         const picked = executor.map(
           tasks.pick,
@@ -155,11 +161,14 @@ for (const workerType of ["web", "process", "inline"] as const) {
         const closed = share(createArray());
         closed.close();
         closed.close();
-        await assertRejects(
-          async () => await executor.submit(tasks.at, closed, 1),
-          ScopeClosedError,
-          "its handle was closed; share the value again",
-        );
+        const said = "its handle was closed; share the value again";
+        for (
+          const call of [
+            () => executor.submit(tasks.at, closed, 1),
+            () => tasks.at(closed, 1),
+            () => tasks.pick({ data: closed, at: 1 }),
+          ]
+        ) await assertRejects(async () => await call(), ScopeClosedError, said);
       });
     }
   });

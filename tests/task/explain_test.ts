@@ -230,6 +230,8 @@ Deno.test("explain() tells the same of a key", async () => {
   });
   const { hit, reasons } = await explain(cache, await decay.digest(0.2, 2));
   assertEquals([hit, reasons.map(({ kind }) => kind)], [true, ["argument"]]);
+  const short = (await decay.digest(0.2, 2)).slice(0, 8);
+  assertEquals((await explain(cache, short)).hit, true);
   const none = await explain(cache, "0".repeat(64));
   assertEquals([none.hit, none.reasons], [false, [{ kind: "never seen" }]]);
   await assertRejects(() => explain({} as never, ""), TypeError, "must be a cache");

@@ -6,7 +6,7 @@ import {
   type Thing,
 } from "./module_graph.ts";
 import { Item } from "./module_items.ts";
-import { isDirect, keepsShape, type KnownCode, mayChange, toShape } from "./mutation.ts";
+import { isDirect, isPure, keepsShape, type KnownCode, mayChange, toShape } from "./mutation.ts";
 import type { LoadedModule } from "./read_source.ts";
 import type { Shape } from "./shape.ts";
 import type { LateImport, Use } from "./uses.ts";
@@ -33,6 +33,9 @@ const ANYTHING: Use = { name: "", start: 0, path: [], kind: "escape", atLoad: tr
 
 /** What each function has. */
 const OWN_MEMBERS = new Set(["length", "name"]);
+
+/** What all that is there everywhere is a part of. */
+const GLOBAL_NAMES = new Set(["globalThis", "global", "self", "window"]);
 
 /** Who names what in the modules that are loaded together, and what of them runs meanwhile. */
 export class LoadedCode implements KnownCode {
@@ -283,7 +286,12 @@ export function isStatement(owner: Owner): boolean {
   return owner instanceof Item && owner.kind === "statement";
 }
 
+/** By another name anything may be done with all that is there everywhere, and with what objects inherit. */
 function changesGlobal(use: Use): boolean {
-  if (use.kind === "write") return use.path.length > 0;
-  return use.kind === "escape" && isDirect(use);
+  const { escapes, kind, method, name, path } = use;
+  if (kind === "write") return path.length > 0;
+  if (kind === "method") return method === "getPrototypeOf" && escapes === true;
+  if (kind !== "escape") return false;
+  const isAll = path.length === 0 ? GLOBAL_NAMES.has(name) : path.at(-1) === "prototype";
+  return isDirect(use) || (isAll && !isPure(use));
 }

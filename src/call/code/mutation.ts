@@ -73,6 +73,11 @@ export function isDirect({ kind, method = "", argument }: Use): boolean {
   return argument?.index === 0 && CHANGING.has(fullName(argument.callee));
 }
 
+/** Whether something is given to what only looks at it, if it is what is there everywhere by its name. */
+export function isPure({ argument }: Use): boolean {
+  return argument !== undefined && PURE.has(fullName(argument.callee));
+}
+
 function isLookingName(method: string): boolean {
   return [LOOKING, GIVING, CALLING, CALLING_AND_GIVING].some((methods) => methods.has(method));
 }
@@ -177,8 +182,10 @@ class Change {
     const part = partOf(shape, use.path, this.#isGlobal);
     switch (use.kind) {
       case "read":
-      case "call":
         return false;
+      case "call":
+        // What somebody has put into it may have been made to change anything.
+        return depth > 0 && !isAllConstant(part);
       case "write":
         return true;
       case "method":

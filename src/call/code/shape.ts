@@ -1,6 +1,7 @@
 import {
   ANY,
   isEnum,
+  isFunctionNode,
   isNode,
   memberPath,
   nameAt,
@@ -42,6 +43,11 @@ export function isConstant(node: SyntaxNode): boolean {
     default:
       return false;
   }
+}
+
+/** Whether a value has no parts that could be changed, and nobody can run it. */
+export function isData(node: SyntaxNode): boolean {
+  return isConstant(node) && !isFunctionNode(node);
 }
 
 /** Whether nothing of that could be changed which a value may be. */

@@ -1,4 +1,4 @@
-import { isConstant } from "./shape.ts";
+import { isData } from "./shape.ts";
 import {
   ANY,
   isFunctionNode,
@@ -40,7 +40,7 @@ export interface Place {
   readonly given?: readonly SyntaxNode[];
   /** Whether what the method returns goes where it cannot be followed. */
   readonly escapes?: boolean;
-  /** Whether all that is written, or that a method is given, is constant. */
+  /** Whether all that is written, or that a method is given, is constant data: functions can be run. */
   readonly constant?: boolean;
   /** The call that it is an argument of, if that is where it goes. */
   readonly argument?: ArgumentPlace;
@@ -74,7 +74,7 @@ export function classify(
     if (method === undefined) return { kind: "call", path };
     const { kind } = follow(parent, ancestors.slice(0, depth), bodies);
     const given = nodesAt(parent, "arguments");
-    const constant = given.every(isConstant);
+    const constant = given.every(isData);
     return { kind: "method", path, method, given, escapes: kind !== "read", constant };
   }
   const { part, ...followed } = follow(node, ancestors.slice(0, depth + 1), bodies);
@@ -167,7 +167,7 @@ function follow(
 function isConstantAssignment(assignment: SyntaxNode): boolean {
   const right = nodeAt(assignment, "right");
   return !/^(?:=|&&=|\|\|=|\?\?=)$/.test(String(assignment.operator)) ||
-    (right !== undefined && isConstant(right));
+    (right !== undefined && isData(right));
 }
 
 function toArgument(value: SyntaxNode, call: SyntaxNode, escapes: () => boolean): Followed {

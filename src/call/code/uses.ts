@@ -289,6 +289,11 @@ class UseReader {
 
   #noteCallee(name: string, args: readonly (SyntaxNode | undefined)[]): void {
     if (name === "Function") this.#unknowable.add("new Function()");
+    // What requires is known by its name.
+    const around = this.#ancestors.at(-1);
+    if (name === "createRequire" && (around === undefined || nameAt(around, "id") !== "require")) {
+      this.#unknowable.add("a createRequire() by another name than `require`");
+    }
     if (name !== "require") return;
     const specifier = literalText(args[0]);
     if (specifier === undefined) this.#unknowable.add("a require() of no literal");

@@ -1,6 +1,6 @@
 import { IndigestibleError, InstanceError } from "../../base/errors.ts";
 import { shapesIn } from "../array_shape.ts";
-import { capture } from "../capture.ts";
+import { capture, NOTHING } from "../capture.ts";
 import { makeInstances, type StoredInstance } from "../class_registry.ts";
 import { decodeValue, type ValueNotes } from "./decode_value.ts";
 import { Refusal } from "../digest/byte_sink.ts";
@@ -66,7 +66,7 @@ function encode(
   const { digest, plain, storable, steady, parts, files, whole, apart } = writeExact(value, known);
   // The bytes are made in another go, and must be those of the digest: accessors are read once.
   if (!steady && !read) {
-    const shared = (part: object) => isShared(part) ? memoryOf(part).root : undefined;
+    const shared = (part: object) => isShared(part) ? memoryOf(part).root : NOTHING;
     const options = { large: (buffer: object) => buffer, shared, bare: true, apart: true };
     return encode(capture([value], options).values[0], known, true);
   }

@@ -371,7 +371,28 @@ const SAME: readonly Pair[] = [
   ],
 ];
 
-const MODULES: readonly (readonly [what: string, files: Files, after: Files])[] = [
+/** The files of a program, and what an edit makes of them. */
+type Modules = readonly [what: string, files: Files, after: Files];
+
+/** How a function that changes something is put into a list, and how those in it are run. */
+const HOOKS: readonly (readonly [what: string, put: string, run: string])[] = [
+  ["by forEach()", "hooks.push(() => { state.n = 1; });", "hooks.forEach((h) => h());"],
+  ["by its index", "add(() => { state.n = 1; });", "hooks[0]();"],
+  ["in a loop", "hooks[0] = () => { state.n = 1; };", "for (const h of hooks) h();"],
+  ["by at()", "hooks.push(() => { state.n = 1; });", "hooks.at(0)();"],
+  ["by call()", "hooks.unshift(() => { state.n = 1; });", "hooks.map((h) => h.call(null));"],
+];
+
+/** What changes what is there everywhere by another name. */
+const GLOBALS = [
+  "const all = globalThis; all.x = 2;",
+  "function f() { const all = self; all.x = 2; } f();",
+  "((all) => { all.x = 2; })(globalThis);",
+  "const proto = Array.prototype; proto.x = () => 2;",
+  "const proto = Object.getPrototypeOf([]); proto.x = () => 2;",
+];
+
+const MODULES: readonly Modules[] = [
   ["configure() of another module", {
     "tasks.ts": toTasks(`import { helper, configure } from "./helper.ts"; configure(5);`),
     "helper.ts":
@@ -448,6 +469,24 @@ const MODULES: readonly (readonly [what: string, files: Files, after: Files])[] 
     ),
     "ns.ts": `export const a = 1;`,
   }, { "ns.ts": `export const a = 2;` }],
+  ...HOOKS.map((
+    [what, put, run],
+  ): Modules => [`a function that is put into a list and run ${what}`, {
+    "tasks.ts": toTasks(`import { state } from "./state.ts"; import { z } from "./start.ts";
+      const helper = () => state.n; export const other = z;`),
+    "state.ts": "export const state = { n: 0 };",
+    "hook.ts": `import { state } from "./state.ts"; import { add, hooks } from "./hooks.ts";
+      export const z = add ?? hooks; ${put}`,
+    "hooks.ts": `export const hooks = []; export const add = (f) => { hooks.push(f); };
+      export const run = () => { ${run} };`,
+    "start.ts": `import { run } from "./hooks.ts"; export { z } from "./hook.ts"; run();`,
+  }, { "start.ts": `import { run } from "./hooks.ts"; export { z } from "./hook.ts";` }]),
+  ...GLOBALS.map((code): Modules => [`what is there everywhere, by ${code}`, {
+    "tasks.ts": toTasks(
+      `import { z } from "./side.ts"; const helper = () => [].x; export const y = z;`,
+    ),
+    "side.ts": `export const z = 1; ${code}`,
+  }, { "side.ts": `export const z = 1; ${code.replace("2", "3")}` }]),
   ["an import map's target", {
     "tasks.ts": toTasks(`import { helper } from "./helper.ts";`),
     "helper.ts": `export { a as helper } from "./a.ts";`,

@@ -533,6 +533,7 @@ Deno.test("codeParts() takes all of a module where code cannot be followed, and 
       ["new Function()", "new Function('return 1')()"],
       ["new Function()", "Function('return 1')()"],
       ["a dynamic import of no literal", "import(`./${x}.ts`)"],
+      ["a createRequire() by another name than `require`", "createRequire('file:///a')('./b.cjs')"],
     ] as const
   ) {
     const fn = `function simulate(x) { return ${code}; }`;
