@@ -27,8 +27,9 @@ export class CallValues {
     this.#record = record;
   }
 
-  /** The result. */
+  /** The result; a call that has failed has none. */
   result(): Promise<KnownValue> {
+    if (this.#record.failure !== undefined) return Promise.resolve(ABSENT);
     return this.#once(
       this.#record.result,
       () => this.#stores.resultOf?.(this.#record) ?? this.#stores.values.get(this.#record.result),

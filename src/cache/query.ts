@@ -282,7 +282,7 @@ export class CallSelection implements AsyncIterable<CallRecord> {
 
   /**
    * Goes over the results of these calls, each read when it is asked for. A result that is missing or
-   * damaged is passed over with a warning.
+   * damaged is passed over with a warning; calls that have failed have none.
    *
    * @returns The results, each the caller's own copy; they can be gone over again.
    */
@@ -299,7 +299,7 @@ export class CallSelection implements AsyncIterable<CallRecord> {
       for await (const record of this) {
         const known = await new CallValues(this.#cache.stores, record).result();
         if (known.state === "there") yield known.value;
-        else if (missing++ === 0) first = record.key;
+        else if (known.state === "unknown" && missing++ === 0) first = record.key;
       }
     } finally {
       const results = missing === 1 ? "the result of a call" : `the results of ${missing} calls`;
@@ -323,8 +323,16 @@ export class CallSelection implements AsyncIterable<CallRecord> {
       this.#cache.evictRunning(toMatcher(this.#source.whole));
     }
     // First all keys: what is forgotten meanwhile must not move the others.
-    const keys = (await Array.fromAsync(this)).map(({ key }) => key);
-    for (const key of keys) if (await this.#cache.evict(key)) evicted++;
+    const calls = await Array.fromAsync(
+      this,
+      ({ key, failure }) => ({ key, failed: failure !== undefined }),
+    );
+    const { readOnly, stores: { failures } } = this.#cache;
+    for (const { key, failed } of calls) {
+      // Of a call that has failed, what it had given before stays known.
+      const known = failed && !readOnly ? failures?.delete(key) : this.#cache.evict(key);
+      if (await known) evicted++;
+    }
     return evicted;
   }
 

@@ -69,7 +69,7 @@ export function digestBy(value: unknown): unknown {
 }
 
 /** The order of types where they are mixed; what is absent comes last, whichever way they are sorted. */
-const TYPES: readonly string[] = ["boolean", "number", "bigint", "string", "object"];
+const TYPES: readonly string[] = ["boolean", "number", "bigint", "string", "date", "object"];
 
 /**
  * Compares two of them for sorting.
@@ -85,9 +85,14 @@ export function compareKeys(one: unknown, other: unknown, reverse: boolean): num
 
 function compareTypes(one: unknown, other: unknown): number {
   if (typeof one === "boolean" && typeof other === "boolean") return Number(one) - Number(other);
-  return TYPES.indexOf(typeof one) - TYPES.indexOf(typeof other);
+  return TYPES.indexOf(typeOf(one)) - TYPES.indexOf(typeOf(other));
+}
+
+function typeOf(value: unknown): string {
+  return value instanceof Date ? "date" : typeof value;
 }
 
 function isLast(value: unknown): boolean {
-  return value === undefined || value === null || Number.isNaN(value);
+  return value === undefined || value === null ||
+    Number.isNaN(value instanceof Date ? value.getTime() : value);
 }

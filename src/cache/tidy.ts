@@ -60,9 +60,10 @@ export async function collectGarbage(
  * @param stores Where the records and failures are kept: both go, unless only failures are meant.
  * @param template A task, or what the calls have in common.
  * @returns How many calls were forgotten.
+ * @throws {TypeError} When they are read-only, and there is one.
  */
 export async function evictMatching(
-  { calls, failures }: Pick<Stores, "calls" | "failures">,
+  { calls, failures, readOnly = false }: Pick<Stores, "calls" | "failures" | "readOnly">,
   template: CallTemplate | { readonly address: TaskAddress },
 ): Promise<number> {
   const matches = toMatcher(template);
@@ -71,7 +72,9 @@ export async function evictMatching(
   const hasFailed = toMatcher({ ...all, state: "failed" });
   let cleared = 0;
   for (const record of await failures?.records() ?? []) {
-    if (hasFailed(record) && await failures?.delete(record.key)) cleared++;
+    if (!hasFailed(record)) continue;
+    if (readOnly) throw new TypeError("Cannot forget a call of this cache: it is read-only");
+    if (await failures?.delete(record.key)) cleared++;
   }
   if (state === "failed") return cleared;
   const keys: Digest[] = [];

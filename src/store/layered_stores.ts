@@ -4,6 +4,7 @@ import { LateModule } from "../base/lazy_import.ts";
 import { toArrayPart } from "../value/array_part.ts";
 import { FileHandle } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart, Payload } from "../value/value.ts";
+import { stackFailures, uniteFailures } from "./layered_failures.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import type {
   CallFeed,
@@ -42,13 +43,13 @@ export const LAYERED: Record<LayersDescription["type"], (layers: readonly Stores
 export function stackStores(layers: readonly Stores[]): Stores {
   const [top] = layers;
   if (top === undefined) throw new TypeError("Cannot stack caches: there is none");
-  const { leases, sweeper, failures, readOnly } = top;
+  const { leases, sweeper, readOnly } = top;
   return {
     values: layerValues(layers, (value) => top.values.put(value), top),
     calls: new StackedCalls(layers, top),
     leases,
     layers,
-    ...(failures !== undefined && { failures }),
+    ...stackFailures(layers),
     ...(sweeper !== undefined && { sweeper }),
     swept: layers.flatMap((layer) => layer.swept ?? [layer]),
     namers: namersOf(top),
@@ -68,13 +69,12 @@ export function stackStores(layers: readonly Stores[]): Stores {
  */
 export function unionStores(layers: readonly Stores[]): Stores {
   const values = layerValues(layers, refuse("store a value in"));
-  const first = layers.length === 1 ? layers[0] : undefined;
   return {
     values,
     calls: uniteCalls(layers),
     layers,
     leases: new MemoryLeases(),
-    ...(first?.failures !== undefined && { failures: first.failures }),
+    ...uniteFailures(layers),
     readOnly: true,
     statistics: () => count(layers),
     resultOf: ({ key, result }) => {

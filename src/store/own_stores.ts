@@ -114,7 +114,7 @@ class OwnValueStore implements ValueStore {
 
   #putPart(part: EncodedPart): MaybePromise<void> {
     const { digest } = part;
-    const put = this.#values.put(digest, toBytes(part));
+    const put = toSettled(this.#values.put(digest, toBytes(part)));
     if (put instanceof Promise) return put.then(() => void this.#rejected.delete(digest));
     this.#rejected.delete(digest);
   }
@@ -164,7 +164,7 @@ class OwnValueStore implements ValueStore {
 
   #read(digest: Digest): MaybePromise<Payload | undefined> {
     if (this.#rejected.has(digest)) return undefined;
-    const stored = this.#values.get(digest);
+    const stored = toSettled(this.#values.get(digest));
     return stored instanceof Promise
       ? stored.then((stored) => fromBytes(digest, stored))
       : fromBytes(digest, stored);
@@ -196,19 +196,19 @@ class OwnCallStore implements CallStore {
 
   put(record: CallRecord, lease?: Lease): MaybePromise<boolean> {
     if (lease?.revoked) return false;
-    const put = this.#calls.put(freezeData(structuredClone(record)));
+    const put = toSettled(this.#calls.put(freezeData(structuredClone(record))));
     return put instanceof Promise ? put.then(() => true) : true;
   }
 
   get(key: Digest): MaybePromise<CallRecord | undefined> {
-    const record = this.#calls.get(key);
+    const record = toSettled(this.#calls.get(key));
     return record instanceof Promise
       ? record.then((record) => toRecordOf(key, record))
       : toRecordOf(key, record);
   }
 
   delete(key: Digest): MaybePromise<boolean> {
-    return this.#calls.delete(key);
+    return toSettled(this.#calls.delete(key));
   }
 
   async *records(): AsyncIterable<CallRecord> {
@@ -217,6 +217,13 @@ class OwnCallStore implements CallStore {
       if (sound !== undefined) yield sound;
     }
   }
+}
+
+/** What a library takes for a promise need not be one of this isolate's. */
+function toSettled<T>(answer: MaybePromise<T>): MaybePromise<T> {
+  const isThenable = typeof answer === "object" && answer !== null && "then" in answer &&
+    !(answer instanceof Promise);
+  return isThenable ? Promise.resolve(answer) : answer;
 }
 
 function toRecordOf(key: Digest, stored: unknown): CallRecord | undefined {

@@ -1,6 +1,7 @@
 import { type CallQuery, type KnownTask, type RecordPlan, toMatcher } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
+import { showFailures } from "./layered_failures.ts";
 import { unionStores } from "./layered_stores.ts";
 import type {
   CallStore,
@@ -26,7 +27,8 @@ type Shows = (record: CallRecord) => boolean;
 export function filterStores(stores: Stores, query: CallQuery): Stores {
   const { description: _, ...union } = unionStores([stores]);
   const calls = new ShownCalls(union.calls, toMatcher(query));
-  return { ...union, calls, ...describe(stores, toData(query)) };
+  const failures = showFailures(union, toFailureMatcher(query));
+  return { ...union, calls, ...failures, ...describe(stores, toData(query)) };
 }
 
 /**
@@ -42,11 +44,20 @@ export function refreshStores(stores: Stores, since: number): Stores {
   return {
     ...rest,
     calls,
+    // Those of the millisecond in which the view was made are shown, too.
+    ...showFailures(stores, ({ started }) => started >= since - 1 - CLOCK_LAG),
     layers: [stores],
     swept: stores.swept ?? [stores],
     namers: stores.namers ?? [stores],
     ...describe(stores, { type: "refreshing", since }),
   };
+}
+
+/** Failures are shown unless the query asks for calls that are done. */
+function toFailureMatcher(query: CallQuery): Shows {
+  if ("address" in query) return toMatcher({ task: query, state: "failed" });
+  if (typeof query === "function") return toMatcher(query);
+  return query.state === "done" ? () => false : toMatcher({ ...query, state: "failed" });
 }
 
 class ShownCalls implements CallStore {

@@ -190,6 +190,13 @@ Deno.test("CallSelection orders, groups and leaves out calls, and can be gone ov
   assertEquals(await rates(sorted.skip(1).take(2)), [3, 2]);
   assertEquals(await rates(calls.sorted({ arg: "steps" })), [1, 2, 3, 4]);
   assertEquals(await rates(calls.sorted(({ started }) => -started)), [4, 3, 2, 1]);
+  // By rate 1 to 4: what is no date is as good as absent.
+  const dates = [new Date(3), new Date(NaN), new Date(1), new Date(2)];
+  const order = new Map(
+    (await Array.fromAsync(calls.sorted({ arg: "rate" }))).map(({ key }, i) => [key, dates[i]]),
+  );
+  const byDate = calls.sorted({ arg: "rate" }).sorted(({ key }) => order.get(key));
+  assertEquals(await rates(byDate), [3, 4, 1, 2]);
   assertEquals(await rates(calls.unique({ arg: "label" })), [1, 2, 4]);
   assertEquals(await rates(calls.unique({ arg: "options" })), [1, 2, 3, 4]);
   assertEquals(await rates(calls.filter(async ({ args }) => await args.length === 1)), [4]);

@@ -11,7 +11,18 @@ import {
   type QuiverWarning,
   withTags,
 } from "@quiver/quiver";
-import { type CallRecord, openFileCache, query, readOnly, stack } from "@quiver/quiver/caches";
+import {
+  type CallRecord,
+  filtered,
+  openFileCache,
+  query,
+  readOnly,
+  refreshing,
+  stack,
+  table,
+  union,
+  where,
+} from "@quiver/quiver/caches";
 import { FailureLog } from "../../src/disk/failure_log.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
@@ -270,6 +281,77 @@ Deno.test("a cache that keeps no failures says so, and the call fails as it woul
       () => assertRejects(() => needs(`${folder}/file`, OPTIONS), RangeError),
     );
     assertStringIncludes(warnings[1]?.message ?? "", 'Cannot keep the failure of "needs"');
+  }));
+
+Deno.test("views, unions and stacks show the failures that they are asked for", () =>
+  withFolder(async (folder) => {
+    const [top, below] = [createMemoryCache(), createMemoryCache()];
+    const fail = (cache: Cache, run: string, name: string) =>
+      cacheScope(
+        { cache, keepFailures: true, tags: { run } },
+        () => assertRejects(() => needs(`${folder}/${name}`, OPTIONS), RangeError),
+      );
+    await fail(below, "monday", "a");
+    await fail(below, "monday", "b");
+    await cacheScope({ cache: below, keepFailures: true }, async () => {
+      await assertRejects(() => throwsText(1, new Uint8Array(1)));
+    });
+    await fail(top, "friday", "a");
+    const runs = async (cache: Cache) =>
+      (await Array.fromAsync(failed(cache))).map(({ metadata }) =>
+        Object(metadata?.tags).run ?? "none"
+      );
+    // Each call once, its newest failure, in the order in which they have failed.
+    for (const cache of [union(top, below), stack(top, below), stack(top, readOnly(below))]) {
+      assertEquals(await runs(cache), ["monday", "none", "friday"]);
+    }
+    for (const query of [needs, { task: "needs" }, { tags: { run: "monday" } }]) {
+      assertEquals(await runs(filtered(below, query)), ["monday", "monday"]);
+    }
+    assertEquals(await runs(filtered(below, { state: "failed" })), ["monday", "monday", "none"]);
+    assertEquals(await runs(filtered(below, { state: "done" })), []);
+    assertEquals(await runs(filtered(below, ({ task }) => task === "throwsText")), ["none"]);
+    const since = refreshing(below);
+    await fail(since, "later", "c");
+    assertEquals((await runs(since)).at(-1), "later");
+    // They have no result, and none is missed.
+    const warnings: QuiverWarning[] = [];
+    const onWarning = (warning: QuiverWarning) => void warnings.push(warning);
+    const selected = query(below, { state: "failed", result: where.absent }, { onWarning });
+    assertEquals(await selected.count(), 4);
+    assertEquals(await Array.fromAsync(selected.results()), []);
+    assertEquals((await table(selected, { results: true })).column("result")[0], undefined);
+    assertEquals(warnings, []);
+    // A stack forgets wherever it may.
+    assertEquals(await failed(stack(top, readOnly(below))).evict(), 1);
+    assertEquals([await runs(top), (await runs(below)).length], [[], 4]);
+    assertEquals(await failed(stack(top, below)).evict(), 4);
+    assertEquals(await runs(below), []);
+  }));
+
+Deno.test("forgetting failures costs no result, and what is read-only keeps them", () =>
+  withFolder(async (folder) => {
+    const file = `${folder}/file`;
+    {
+      await using bag = await openBag(`${folder}/bag`, { fold: "manual" });
+      await cacheScope({ cache: bag, keepFailures: true }, async () => {
+        await Deno.writeTextFile(file, "");
+        await needs(file, OPTIONS);
+        await Deno.remove(file);
+        await assertRejects(() => needs.rerun(file, OPTIONS), RangeError);
+        assertEquals([await failed(bag).evict(), await failed(bag).count()], [1, 0]);
+        assertEquals(await needs(file, OPTIONS), 2);
+        await assertRejects(() => needs.rerun(file, OPTIONS), RangeError);
+        const view = readOnly(bag);
+        for (const template of [{ state: "failed" }, { task: needs }] as const) {
+          await assertRejects(() => view.evict(template), TypeError, "it is read-only");
+        }
+        await assertRejects(() => failed(view).evict(), TypeError, "it is read-only");
+      });
+    }
+    await using bag = await openBag(`${folder}/bag`, { mode: "read" });
+    await assertRejects(() => bag.evict({ state: "failed" }), TypeError, "it is read-only");
+    assertEquals(await failed(bag).count(), 1);
   }));
 
 function toRecord(n: number, bytes = 0): CallRecord {

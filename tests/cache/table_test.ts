@@ -298,12 +298,20 @@ Deno.test("Table.writeHdf5() refuses what is no grid, by the calls", async () =>
   );
   await assertRejects(write(toTable(["a"], [1]), { axes: ["a"] }), TypeError, "no results");
   await assertRejects(write(toTable(["a", "result"]), { axes: ["a"] }), RangeError, "no rows");
-  for (const axis of [undefined, NaN, {}, [1]]) {
+  for (const axis of [undefined, NaN, {}, [1], 2n ** 53n + 1n, "\ud800"]) {
     const own = toTable(["a", "result"], [1, 1], [axis, 1]);
     await assertRejects(write(own, { axes: ["a"] }), TypeError, '"a" of the call key1');
   }
-  const mixed = toTable(["a", "result"], [1, 1], ["1", 1]);
-  await assertRejects(write(mixed, { axes: ["a"] }), TypeError, "numbers and texts");
+  // What would be one value of the axis all the same.
+  const values: [unknown, string][] = [["1", "texts"], [true, "booleans"], [new Date(1), "dates"]];
+  for (const [other, kind] of values) {
+    const mixed = toTable(["a", "b", "result"], [1, 1, 1], [other, 2, 1]);
+    await assertRejects(write(mixed, { axes: ["a", "b"] }), TypeError, `numbers and ${kind}`);
+  }
+  for (const value of [2n ** 53n + 1n, BigInt64Array.of(1n, 2n ** 53n + 1n)]) {
+    const large = toTable(["a", "result"], [1, value]);
+    await assertRejects(write(large, { axes: ["a"] }), RangeError, "the integer 9007199254740993");
+  }
   const text = toTable(["a", "result"], [1, 1], [2, "one"]);
   await assertRejects(write(text, { axes: ["a"] }), TypeError, '"result" of the call key1');
   const shapes = toTable(["a", "result"], [1, [1, 2]], [2, [1]]);

@@ -185,6 +185,17 @@ for (const workerType of ["web", "inline"] as const) {
   });
 }
 
+Deno.test("Executor.map({ spread }) takes from an item its own fields only", async () => {
+  const named = task(import.meta, (
+    constructor: number | undefined,
+    valueOf: number = 5,
+    end: number = 6,
+  ) => [constructor, valueOf, end], { name: "named" });
+  await using executor = new Executor({ workerType: "inline" });
+  const found = executor.map(named, [{ end: 1 }, {}] as never[], { spread: true });
+  assertEquals(await Array.fromAsync(found), [[undefined, 5, 1], [undefined, 5, 6]]);
+});
+
 Deno.test("Executor.map({ spread }) refuses what are no arguments, by the item", async () => {
   await using executor = new Executor({ workerType: "inline" });
   const cases: readonly (readonly [unknown, string])[] = [

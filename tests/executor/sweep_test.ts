@@ -86,6 +86,22 @@ Deno.test("range() gives the numbers that are written, and never its end", () =>
   );
 });
 
+Deno.test("random() fills axes that are wider than the largest number", () => {
+  const axes = {
+    x: { from: -1e308, to: 1e308 },
+    rate: { from: 1e-300, to: 1e300, scale: "log" },
+  } as const;
+  const items = [...random(axes, { count: 1000, seed: 1 })];
+  for (const name of ["x", "rate"] as const) {
+    const values = items.map((item) => item[name]);
+    assertEquals(new Set(values).size, 1000);
+    const { from, to } = axes[name];
+    assert(values.every((value) => value >= from && value < to), name);
+  }
+  assert(Math.abs(items.filter(({ x }) => x < 0).length - 500) < 80);
+  assert(Math.abs(items.filter(({ rate }) => rate < 1).length - 500) < 80);
+});
+
 Deno.test("random() gives the same items for a seed, whatever else there is", () => {
   const axes = {
     x: { from: -1, to: 1 },

@@ -122,6 +122,39 @@ function openSlow() {
 for (const { name, run } of checkStores(() => openMaps().stores)) Deno.test(`prompt: ${name}`, run);
 for (const { name, run } of checkStores(() => openSlow().stores)) Deno.test(`slow: ${name}`, run);
 
+Deno.test("createCache() waits for what is a promise to `await` only", async () => {
+  const cache = createCache(openThenables().stores);
+  await cacheScope({ cache }, async () => {
+    await lists(3000);
+    await expectHit(lists, 3000);
+    assertEquals(await cache.evict(await lists.digest(3000)), true);
+    await expectMiss(lists, 3000);
+  });
+});
+
+/** The same, each answer what only `await` takes for a promise. */
+function openThenables() {
+  const { stores: { values, calls }, ...rest } = openMaps();
+  const lazily =
+    <A extends unknown[], R>(fn: (...args: A) => R | Promise<R>) => (...args: A): Promise<R> => {
+      const thenable: unknown = {
+        then: (resolve: (answer: R | Promise<R>) => void) =>
+          queueMicrotask(() => resolve(fn(...args))),
+      };
+      return thenable as Promise<R>;
+    };
+  const stores: OwnStores = {
+    values: { get: lazily(values.get), put: lazily(values.put) },
+    calls: {
+      get: lazily(calls.get),
+      put: lazily(calls.put),
+      delete: lazily(calls.delete),
+      records: calls.records,
+    },
+  };
+  return { ...rest, stores };
+}
+
 /** How many of the checks refuse stores. */
 async function refusals(open: () => OwnStores): Promise<string[]> {
   const refused: string[] = [];

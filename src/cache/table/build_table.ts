@@ -183,8 +183,9 @@ function toNames(columns: ReadonlyMap<string, Column>): Map<string, string> {
   const used = new Set<string>();
   for (const kind of KINDS) {
     const own = [...columns].filter(([, column]) => column.kind === kind);
+    const shared = Map.groupBy(own, ([, { name }]) => name);
     for (const [id, { name, longName }] of own) {
-      const isAlone = own.filter(([, other]) => other.name === name).length === 1;
+      const isAlone = shared.get(name)?.length === 1;
       let free = isAlone ? name : longName;
       while (used.has(free)) free = `${kind}_${free}`;
       used.add(free);

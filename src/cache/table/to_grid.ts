@@ -80,30 +80,46 @@ function clash(
 /** The values of an axis in ascending order. */
 function toAxisValues(name: string, { rows, keys }: TableContent): (number | string)[] {
   const found = new Set<number | string>();
+  const kinds = new Set<string>();
   for (const [i, row] of rows.entries()) {
     const value = toScalar(row[name]);
     if (value === undefined || Number.isNaN(value)) {
       throw new TypeError(
         `Cannot write a table as HDF5: "${name}" of the call ${keys[i]} is ${
           String(row[name])
-        }, and an axis has numbers, texts, booleans or dates; filter the query`,
+        }, and an axis has numbers that a float64 holds, well-formed texts, booleans or dates; filter ` +
+          "the query",
       );
     }
     found.add(value);
+    kinds.add(kindOf(row[name]));
   }
-  const values = [...found];
-  if (new Set(values.map((value) => typeof value)).size > 1) {
-    throw new TypeError(`Cannot write a table as HDF5: the axis "${name}" has numbers and texts`);
+  if (kinds.size > 1) {
+    const both = [...kinds].join(" and ");
+    throw new TypeError(`Cannot write a table as HDF5: the axis "${name}" has ${both}`);
   }
-  return values.sort((a, b) => compareValues(a, b) ?? 0);
+  return [...found].sort((a, b) => compareValues(a, b) ?? 0);
 }
 
-/** Dates are milliseconds since 1970, and booleans 0 and 1. */
+/** What would be one value of an axis is told apart by this. */
+function kindOf(value: unknown): string {
+  if (value instanceof Date) return "dates";
+  if (typeof value === "string") return "texts";
+  return typeof value === "boolean" ? "booleans" : "numbers";
+}
+
+/** Dates are milliseconds since 1970, and booleans 0 and 1; what would become another value is none. */
 function toScalar(value: unknown): number | string | undefined {
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return value.isWellFormed() ? value : undefined;
   if (typeof value === "number") return value + 0;
-  if (typeof value === "bigint" || typeof value === "boolean") return Number(value);
+  if (typeof value === "bigint") return isExact(value) ? Number(value) : undefined;
+  if (typeof value === "boolean") return Number(value);
   return value instanceof Date ? value.getTime() : undefined;
+}
+
+/** Whether a float64 holds a number. */
+function isExact(value: number | bigint): boolean {
+  return typeof value === "number" || BigInt(Number(value)) === value;
 }
 
 function toDataset(
@@ -126,6 +142,17 @@ function toDataset(
           keys[i]
         } is no number and no array of ` +
           "numbers; make the table with fields of the results, as by `results: [name]`",
+      );
+    }
+    const inexact = typeof cell.data[0] === "bigint"
+      ? Array.from(cell.data).find((own) => !isExact(own))
+      : undefined;
+    if (inexact !== undefined) {
+      throw new RangeError(
+        `Cannot write a table as HDF5: "${name}" of the call ${
+          keys[i]
+        } has the integer ${inexact}, ` +
+          "which no float64 holds; export the calls with `exportHdf5`, which keeps integers",
       );
     }
     if (first === undefined) {

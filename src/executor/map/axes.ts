@@ -231,7 +231,7 @@ export function random<const A extends RandomAxes>(
 }
 
 /** Makes of a number from 0 to 1 what an axis has there. */
-type Choose = (share: number) => unknown;
+type Choose<V = unknown> = (share: number) => V;
 
 function toChoose(action: string, name: string, values: unknown): Choose {
   if (typeof values !== "object" || values === null || Symbol.iterator in values) {
@@ -258,13 +258,28 @@ function toChoose(action: string, name: string, values: unknown): Choose {
       `Cannot ${where}: \`from\` and \`to\` must be integers, as the numbers are`,
     );
   }
-  const spread = (share: number) =>
-    isLog ? from * Math.exp(share * Math.log(to / from)) : from + share * (to - from);
+  const spread = isLog ? toLogSpread(from, to) : toSpread(from, to);
   return (share) => {
     const value = integer ? Math.floor(spread(share)) : spread(share);
     // Rounding may lead to the end, which is not among them.
     return value < from || value >= to ? from : value;
   };
+}
+
+/** Numbers from one to another by a share; their distance may be more than a number can be. */
+function toSpread(from: number, to: number): Choose<number> {
+  const distance = to - from;
+  return Number.isFinite(distance)
+    ? (share) => from + share * distance
+    : (share) => from * (1 - share) + to * share;
+}
+
+/** The same of their logarithms. */
+function toLogSpread(from: number, to: number): Choose<number> {
+  const factor = to / from;
+  if (Number.isFinite(factor)) return (share) => from * Math.exp(share * Math.log(factor));
+  const exponent = toSpread(Math.log(from), Math.log(to));
+  return (share) => Math.exp(exponent(share));
 }
 
 /** The values of one axis of a random sweep. */

@@ -48,8 +48,9 @@ export class ItemSpread {
       }`;
       throw this.#refuse(index, state);
     }
-    const args = names.map((name) => item[name]);
-    const others = rest === undefined ? undefined : item[rest];
+    const read = (name: string) => Object.hasOwn(item, name) ? item[name] : undefined;
+    const args = names.map(read);
+    const others = rest === undefined ? undefined : read(rest);
     if (others !== undefined && !Array.isArray(others)) {
       throw this.#refuse(index, `has in "${rest}" no array, as the parameter takes any number`);
     }
