@@ -26,8 +26,9 @@
  * ```
  *
  * What fewer programs need has entries of its own: more caches, and looking into them, in
- * `@quiver/quiver/caches`; workers without an executor, and following what workers do, in
- * `@quiver/quiver/workers`; the pools of other libraries in `@quiver/quiver/pools`.
+ * `@quiver/quiver/caches`; grids of parameters in `@quiver/quiver/sweeps`; workers without an executor,
+ * and following what workers do, in `@quiver/quiver/workers`; the pools of other libraries in
+ * `@quiver/quiver/pools`; what tests need in `@quiver/quiver/testing`.
  *
  * @module
  */
