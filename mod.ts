@@ -76,6 +76,7 @@ export {
   currentScope,
   currentSignal,
   openScope,
+  outputFile,
   reportProgress,
   type ScopeHandle,
   setDefaultScope,
@@ -98,8 +99,7 @@ export {
   task,
 } from "./src/task/task.ts";
 export type { Shelved, TaskTemplate } from "./src/task/task_helpers.ts";
-export type { TaskOptions } from "./src/task/definition.ts";
-export { outputFile } from "./src/task/output_file.ts";
+export type { TaskOptions } from "./src/task/task_options.ts";
 export { D } from "./src/task/stored_value.ts";
 export { file, type FileHandle, type FileOptions } from "./src/value/file/file_handle.ts";
 export { share, type Shared } from "./src/value/share.ts";
