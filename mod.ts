@@ -26,8 +26,9 @@
  * ```
  *
  * What fewer programs need has entries of its own: more caches, and looking into them, in
- * `@quiver/quiver/caches`; workers without an executor, and following what workers do, in
- * `@quiver/quiver/workers`; the pools of other libraries in `@quiver/quiver/pools`.
+ * `@quiver/quiver/caches`; grids of parameters in `@quiver/quiver/sweeps`; workers without an executor,
+ * and following what workers do, in `@quiver/quiver/workers`; the pools of other libraries in
+ * `@quiver/quiver/pools`; what tests need in `@quiver/quiver/testing`.
  *
  * @module
  */
@@ -75,6 +76,7 @@ export {
   currentScope,
   currentSignal,
   openScope,
+  outputFile,
   reportProgress,
   type ScopeHandle,
   setDefaultScope,
@@ -97,8 +99,7 @@ export {
   task,
 } from "./src/task/task.ts";
 export type { Shelved, TaskTemplate } from "./src/task/task_helpers.ts";
-export type { TaskOptions } from "./src/task/definition.ts";
-export { outputFile } from "./src/task/output_file.ts";
+export type { TaskOptions } from "./src/task/task_options.ts";
 export { D } from "./src/task/stored_value.ts";
 export { file, type FileHandle, type FileOptions } from "./src/value/file/file_handle.ts";
 export { share, type Shared } from "./src/value/share.ts";

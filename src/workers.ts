@@ -43,7 +43,6 @@ export {
 export type { WorkerContextOptions } from "./scope/scope.ts";
 export type { Description } from "./store/stores.ts";
 export { restoreBound, type RestoredTask } from "./task/bind.ts";
-export type { CallProgress } from "./task/future.ts";
 export type { Deferred, DeferredArguments } from "./task/task.ts";
 export { registerError, type RegisterErrorOptions } from "./value/class_registry.ts";
-export type { ProgressReport, ProgressValues, WorkerHook } from "./worker/worker.ts";
+export type { CallProgress, ProgressReport, ProgressValues, WorkerHook } from "./worker/worker.ts";

@@ -123,6 +123,18 @@ Deno.test("README.md links to each guide", () => {
   assertEquals(guides.filter((guide) => !links.includes(`./${guide}`)), []);
 });
 
+Deno.test("README.md names each entry, and questions.md each package that Quiver needs", () => {
+  const [readme, questions] = ["README.md", "examples/guides/questions.md"].map(read);
+  const entries = Object.keys(configuration.exports).map((entry) =>
+    `| \`${entry.replace(".", configuration.name)}\` `
+  );
+  assertEquals(entries.filter((entry) => !readme?.includes(entry)), []);
+  const packages = Object.entries(configuration.imports)
+    .filter(([, target]) => target.startsWith("npm:")).map(([name]) => name);
+  assertGreater(packages.length, 3);
+  assertEquals(packages.filter((name) => !questions?.includes(name)), []);
+});
+
 Deno.test("README.md shows figures that stand in bench/README.md", () => {
   const [, section = ""] = read("README.md").split("\n## Benchmarks\n");
   const rows = section.split(DEVELOPMENT, 1).join("").split("\n").slice(1)

@@ -11,13 +11,12 @@ import {
 import { GiveUpTimer } from "../base/abortable.ts";
 import { importLater, LateModule } from "../base/lazy_import.ts";
 import type { Warn } from "../base/warning.ts";
-import { countedValue, type KeyedArgument, type KeyedCall } from "../call/call_key.ts";
+import { checkArgument, countedValue, isUnchanged, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallRecord, Json } from "../call/call_record.ts";
 import { whenSettled } from "../store/memory_stores.ts";
 import type { Found, Lease, MaybePromise } from "../store/stores.ts";
-import { digestArgument } from "../value/digest/digest_value.ts";
 import { memoriesIn } from "../value/share.ts";
-import { MemoryGuard, toSpoiledMessage } from "../value/shared_guard.ts";
+import { MemoryGuard } from "../value/shared_guard.ts";
 import { type Digest, type EncodedPart, type EncodedValue, VALUE_KIND } from "../value/value.ts";
 import {
   type Cache,
@@ -473,7 +472,8 @@ function run(
       const time = CLOCK.end(begun, call.since);
       check?.(call, "while its body ran");
       const refused = refuse?.();
-      const fit = refused !== "unfit" && isUnchanged(call, options);
+      const mayChange = call.shared === true || call.kept !== undefined;
+      const fit = refused !== "unfit" && (!mayChange || isUnchanged(call, options));
       const encoded = fit ? refused ?? encodeResult(call, value, encode, warn) : "unfit";
       // What is remembered is given as a hit will give it.
       const isPlain = typeof encoded === "string" || encoded.kind === VALUE_KIND.cbor;
@@ -580,37 +580,6 @@ function sizeOf({ bytes, parts }: EncodedValue): number {
   return parts.reduce((size, part) => size + part.bytes.length, bytes.length);
 }
 
-/** Makes sure that an argument is what the key was made of. */
-function checkArgument(
-  call: KeyedCall,
-  argument: KeyedArgument,
-  parts?: ReadonlyMap<object, EncodedPart>,
-): void {
-  if (isAsKeyed(call, argument, parts)) return;
-  const { name } = call.address;
-  const path = `args[${argument.position}]`;
-  throw new ChangedArgumentError(
-    `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while the ` +
-      "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
-    path,
-  );
-}
-
-function isAsKeyed(
-  call: KeyedCall,
-  { position, digest }: KeyedArgument,
-  known?: ReadonlyMap<object, EncodedPart>,
-): boolean {
-  const options = { root: `args[${position}]`, parts: new Map(known) };
-  try {
-    return digestArgument(countedValue(call, position), options) === digest;
-  } catch (error) {
-    // It had a digest when the key was made, and has none any more, such as a buffer that was moved.
-    if (error instanceof IndigestibleError) return false;
-    throw error;
-  }
-}
-
 /**
  * Has a call that was remembered be forgotten if somebody turns out to have written into a shared value
  * that it had.
@@ -631,29 +600,4 @@ export function doubtCall(
     }
   };
   for (const memory of memoriesIn(values)) MemoryGuard.of(memory).remembered(() => void forget());
-}
-
-/** Whether what is shared with others, or is an instance, is after the body what it was before. */
-function isUnchanged(
-  call: KeyedCall,
-  { warn, thorough = false }: Pick<ComputeOptions, "warn" | "thorough">,
-): boolean {
-  const { address: { name }, args, kept = [], shared, values } = call;
-  const spoiled = shared && memoriesIn(values).some((memory) => {
-    const guard = MemoryGuard.of(memory);
-    return !(thorough ? guard.lookAtAll() : guard.look());
-  });
-  if (spoiled) {
-    warn(toSpoiledMessage(name));
-    return false;
-  }
-  const changed = args.find((argument) =>
-    kept.includes(argument.position) && !isAsKeyed(call, argument)
-  );
-  if (changed === undefined) return true;
-  warn(
-    `Cannot remember a call of "${name}": args[${changed.position}] was changed while ` +
-      "its body ran; pass a copy, or give it away with `transfer`",
-  );
-  return false;
 }

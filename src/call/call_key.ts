@@ -1,5 +1,9 @@
+import { ChangedArgumentError, IndigestibleError } from "../base/errors.ts";
 import { createSha256 } from "../base/sha256.ts";
+import type { Warn } from "../base/warning.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
+import { memoriesIn } from "../value/share.ts";
+import { MemoryGuard, toSpoiledMessage } from "../value/shared_guard.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 import type { ArgumentRecord, IgnoredPosition, ReadRecord, TaskAddress } from "./call_record.ts";
 import type { FunctionProfile } from "./function_profile.ts";
@@ -316,4 +320,78 @@ function toPart(value: unknown): string | undefined {
     default:
       return value === null ? "null," : undefined;
   }
+}
+
+/**
+ * Makes sure that an argument is what the key was made of.
+ *
+ * @param parts The digests of large arrays in it, which nobody can have changed since.
+ * @throws {ChangedArgumentError} When it is something else by now.
+ */
+export function checkArgument(
+  call: KeyedCall,
+  argument: KeyedArgument,
+  parts?: ReadonlyMap<object, EncodedPart>,
+): void {
+  if (isAsKeyed(call, argument, parts)) return;
+  const { name } = call.address;
+  const path = `args[${argument.position}]`;
+  throw new ChangedArgumentError(
+    `Cannot run "${name}" as ${path} is not what its key was made of: it was changed while the ` +
+      "call waited, or lost its class on the way to a worker; pass a copy, or plain data",
+    path,
+  );
+}
+
+function isAsKeyed(
+  call: KeyedCall,
+  { position, digest }: KeyedArgument,
+  known?: ReadonlyMap<object, EncodedPart>,
+): boolean {
+  const options = { root: `args[${position}]`, parts: new Map(known) };
+  try {
+    return digestArgument(countedValue(call, position), options) === digest;
+  } catch (error) {
+    // It had a digest when the key was made, and has none any more, such as a buffer that was moved.
+    if (error instanceof IndigestibleError) return false;
+    throw error;
+  }
+}
+
+/** What is done about arguments that are shared. */
+interface UnchangedOptions {
+  /** Told that a result is not remembered. */
+  readonly warn: Warn;
+  /** Whether all of a shared value is looked at, and not some of it. */
+  readonly thorough?: boolean;
+}
+
+/**
+ * Tells whether what is shared with others, or is an instance, is after the body what it was before.
+ *
+ * @param call The call, with the arguments that its body had.
+ * @param options Who is told if not, and how closely it is looked at.
+ */
+export function isUnchanged(
+  call: KeyedCall,
+  { warn, thorough = false }: UnchangedOptions,
+): boolean {
+  const { address: { name }, args, kept = [], shared, values } = call;
+  const spoiled = shared && memoriesIn(values).some((memory) => {
+    const guard = MemoryGuard.of(memory);
+    return !(thorough ? guard.lookAtAll() : guard.look());
+  });
+  if (spoiled) {
+    warn(toSpoiledMessage(name));
+    return false;
+  }
+  const changed = args.find((argument) =>
+    kept.includes(argument.position) && !isAsKeyed(call, argument)
+  );
+  if (changed === undefined) return true;
+  warn(
+    `Cannot remember a call of "${name}": args[${changed.position}] was changed while ` +
+      "its body ran; pass a copy, or give it away with `transfer`",
+  );
+  return false;
 }

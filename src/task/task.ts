@@ -35,10 +35,10 @@ import {
   registerCallable,
   registerTask,
   TaskDefinition,
-  type TaskOptions,
 } from "./definition.ts";
 import { type CallStatus, Future } from "./future.ts";
 import type { Shelved, TaskTemplate } from "./task_helpers.ts";
+import type { TaskOptions } from "./task_options.ts";
 
 type Explaining = typeof import("./explain_task.ts");
 type Helpers = typeof import("./task_helpers.ts");

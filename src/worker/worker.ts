@@ -412,3 +412,97 @@ export function mayReadLess(
   }
   return permissions === "none" || permissions.read !== true;
 }
+
+/**
+ * How far a call is, as its task says by `reportProgress()`.
+ *
+ * @example Follow a call
+ * ```ts
+ * import { reportProgress, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const climb = task(import.meta, async () => {
+ *   for (const fraction of [0.5, 1]) {
+ *     reportProgress(fraction);
+ *     await new Promise((resolve) => setTimeout(resolve));
+ *   }
+ * }, { name: "climb" });
+ *
+ * const fractions = [];
+ * for await (const { fraction } of climb().progress) fractions.push(fraction);
+ * assertEquals(fractions, [0.5, 1]);
+ * ```
+ */
+export class CallProgress implements AsyncIterable<ProgressReport> {
+  #latest: ProgressReport = {};
+  #count = 0;
+  #ended = false;
+  /** Those that wait for the next report. */
+  readonly #waiting = new Set<() => void>();
+
+  /** The latest fraction and the latest message; what was never reported is absent. */
+  get latest(): ProgressReport {
+    return this.#latest;
+  }
+
+  /**
+   * Takes a report.
+   *
+   * @param progress The report; what it leaves out stays as it was.
+   * @internal
+   */
+  update(progress: ProgressReport): void {
+    this.#latest = { ...this.#latest, ...progress };
+    this.#count++;
+    this.#announce();
+  }
+
+  /**
+   * The call has ended.
+   *
+   * @internal
+   */
+  end(): void {
+    this.#ended = true;
+    this.#announce();
+  }
+
+  /**
+   * Gives each change from the first on, and ends with the call, however that ends; who is slow gets
+   * the latest and misses what was between.
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<ProgressReport, void, void> {
+    const left = new AbortController();
+    const reports = this.#reports(left.signal);
+    const leave = reports.return.bind(reports);
+    // Whoever leaves while a report is waited for leaves nothing here.
+    reports.return = (value) => {
+      left.abort();
+      return leave(value);
+    };
+    return reports;
+  }
+
+  async *#reports(left: AbortSignal): AsyncGenerator<ProgressReport, void, void> {
+    for (let seen = 0; !left.aborted;) {
+      if (seen !== this.#count) {
+        seen = this.#count;
+        yield this.#latest;
+      } else if (this.#ended) return;
+      else await this.#change(left);
+    }
+  }
+
+  async #change(left: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.add(resolve);
+    left.addEventListener("abort", () => resolve(), { once: true });
+    await promise;
+    this.#waiting.delete(resolve);
+  }
+
+  #announce(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+}

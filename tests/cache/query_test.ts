@@ -186,6 +186,7 @@ Deno.test("toMatcher() says what a template says, word by word", () => {
   );
 });
 
+// fleche 45
 Deno.test("SQL answers what a query asks as memory does, counts included", async () => {
   const path = `${await Deno.makeTempDir()}/calls.db`;
   {

@@ -20,6 +20,7 @@ const sum = task(import.meta, function sum(a: number, { b }: { b: number }): num
 });
 
 for (const [kind, open] of Object.entries(CACHES)) {
+  // fleche 22, 23
   Deno.test(`${kind}: D() gives a stored value by its digest, and a result by its key`, async () => {
     await using folder = await openFolder();
     await using opened = await open(folder.path);
@@ -36,7 +37,14 @@ for (const [kind, open] of Object.entries(CACHES)) {
       assertEquals(await D(key.slice(0, 9)), 3);
       // As an argument it stands for the value, at any depth.
       assertEquals(await sum(D<number>(key), { b: D<number>(five.slice(0, 10)) }), 8);
-      assert(await sum.contains(3, { b: 5 }));
+      const byDigest = [D<number>(key), { b: D<number>(five.slice(0, 10)) }] as const;
+      assertEquals(await sum.digest(...byDigest), await sum.digest(3, { b: 5 }));
+      const record = await cache.record(await sum.digest(3, { b: 5 }));
+      const values = record?.args.map(({ value }) => cache.value(value ?? ""));
+      assertEquals(await Promise.all(values ?? []), [{ hit: true, value: 3 }, {
+        hit: true,
+        value: { b: 5 },
+      }]);
       assertEquals(await expand(cache, await shrink(cache, key)), key);
       assertEquals((await shrink(cache, digest)).length, 8);
       const none = "0123456789".padEnd(64, "a");
@@ -52,6 +60,7 @@ for (const [kind, open] of Object.entries(CACHES)) {
     });
   });
 
+  // fleche 23
   Deno.test(`${kind}: a digest in short that is ambiguous says how much of it is needed`, async () => {
     await using folder = await openFolder();
     await using opened = await open(folder.path);
@@ -116,6 +125,7 @@ Deno.test("D() finds what any layer has, a shared value, and says when a result 
   });
 });
 
+// fleche 22
 Deno.test("D() travels to workers as the value", async () => {
   await using executor = new Executor({ maxWorkers: 1, workerType: "inline" });
   await cacheScope({ cache: createMemoryCache() }, async () => {

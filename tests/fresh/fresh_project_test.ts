@@ -21,7 +21,10 @@ const OUTPUT = "main 4 499.5\nweb 9 true\nprocess 16 true\nentries 25 true true 
 /** All that a program with a bag takes from npm: no addon, and nothing that depends on something. */
 const PACKAGES = ["acorn", "comlink", "h5wasm"];
 
-/** What a program names whose Quiver is a folder. */
+/** What a program names whose Quiver is a folder: Deno finds the other entries by its configuration. */
+const FROM_PATH = { "@quiver/quiver": `${ROOT.pathname}mod.ts` };
+
+/** What a program names whose Quiver has a URL. */
 function entriesAt(folder: string): { readonly [name: string]: string } {
   return Object.fromEntries(
     Object.entries<string>(deno.exports).map(([entry, path]) => [
@@ -47,7 +50,7 @@ async function assertChecks(project: FreshProject, flags: readonly string[] = []
 }
 
 Deno.test("a fresh project with Quiver from a path starts", async () => {
-  await using project = await openFreshProject({ imports: entriesAt(ROOT.pathname) });
+  await using project = await openFreshProject({ imports: FROM_PATH });
   await assertStarts(project);
   await assertChecks(project);
   const files = ["deno.json", "deno.lock", "main.ts", "results.bag", "tasks.ts"];
@@ -57,7 +60,7 @@ Deno.test("a fresh project with Quiver from a path starts", async () => {
 Deno.test("a fresh project with a node_modules folder builds nothing", async () => {
   const configuration = { nodeModulesDir: "auto" };
   await using project = await openFreshProject({
-    imports: entriesAt(ROOT.pathname),
+    imports: FROM_PATH,
     configuration,
   });
   await assertStarts(project);
@@ -65,14 +68,15 @@ Deno.test("a fresh project with a node_modules folder builds nothing", async () 
 });
 
 Deno.test("deno install in a fresh project brings nothing that only tests or benches use", async () => {
-  await using project = await openFreshProject({ imports: entriesAt(ROOT.pathname) });
+  await using project = await openFreshProject({ imports: FROM_PATH });
   const { code, stderr } = await project.deno("install");
   assertEquals(code, 0, stderr);
   const text = await Deno.readTextFile(`${project.path}/deno.lock`);
   const names = Object.keys(JSON.parse(text).specifiers).map((name) =>
     name.match(/npm:([^@]+)/)?.[1]
   );
-  assertEquals(names, ["acorn", "cli-progress", "comlink", "deno-std", "h5wasm"]);
+  const wanted = ["acorn", "cli-progress", "comlink", "deno-std", "h5wasm", "hyparquet-writer"];
+  assertEquals(names, wanted);
 });
 
 Deno.test("a fresh project with Quiver from JSR starts", async () => {
@@ -98,6 +102,7 @@ Deno.test("deno cache fetches what Quiver from JSR imports late", async () => {
   try {
     const { code, stderr } = await project.deno("cache", "main.ts");
     assertEquals([code, stderr], [0, ""]);
+    assert((await project.packages()).includes("hyparquet-writer"));
   } finally {
     await registry[Symbol.asyncDispose]();
   }
@@ -106,7 +111,7 @@ Deno.test("deno cache fetches what Quiver from JSR imports late", async () => {
 });
 
 Deno.test("deno bundle refuses to take Quiver in, and a program that leaves it out works", async () => {
-  await using project = await openFreshProject({ imports: entriesAt(ROOT.pathname) });
+  await using project = await openFreshProject({ imports: FROM_PATH });
   const refused = await project.deno("bundle", "--output=bundle.js", "main.ts");
   assertEquals([refused.code, refused.stdout], [1, ""]);
   const remedy = "--external=@quiver/quiver";

@@ -96,6 +96,7 @@ Deno.test("Task.rerun() runs the whole tree of calls again, each once", () =>
   ));
 
 for (const workerType of WORKER_TYPES) {
+  // fleche 19
   Deno.test(`${workerType}: a scope with refresh runs the tree of submitted calls again`, () =>
     withFolder(async (folder) => {
       await Deno.mkdir(`${folder}/runs`);

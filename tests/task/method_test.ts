@@ -51,6 +51,7 @@ async function refuseThis(workerType: WorkerType, executor: Executor): Promise<v
   }
 }
 
+// fleche 11
 Deno.test("keys of methods count this as the first argument, and the method's defaults", async () => {
   const cache = createMemoryCache();
   await cacheScope({ cache }, async () => {

@@ -463,10 +463,11 @@ Deno.test("task() waits for futures among the arguments at any depth", async () 
 Deno.test("Task.load() never runs the body, and Task.evict() forgets", () =>
   inCache(async () => {
     await assertRejects(() => add.load(7), CacheMissError, "does not know it");
+    assertEquals(await add.contains(7), false);
     await add(7);
-    assertEquals(await add.load(7), 9);
+    assertEquals([await add.contains(7), await add.load(7)], [true, 9]);
     assertEquals(await add.evict(7), true);
-    assertEquals(await add.evict(7), false);
+    assertEquals([await add.contains(7), await add.evict(7)], [false, false]);
     await assertRejects(() => add.load(7), CacheMissError);
     assertEquals(runs, 1);
   }));

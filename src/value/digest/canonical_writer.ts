@@ -20,7 +20,7 @@ import { isShared, memoryOf } from "../share.ts";
 import { DigestReference, digestSymbol, isCallback, isDigestible } from "../symbols.ts";
 import { type Digest, type EncodedPart, SPLIT_BYTES, VALUE_KIND } from "../value.ts";
 import { type ByteSink, DIGEST_SCHEME, isSorted, Refusal, TAG, TooDeepError } from "./byte_sink.ts";
-import { NO_DIGEST, OWN_DIGEST, refuseDigest, UNREAD_FILE } from "./refusal.ts";
+import { isUnreadable, NO_DIGEST, OWN_DIGEST, refuseDigest, UNREAD_FILE } from "./refusal.ts";
 
 /** An object of which a part is written. Frames stand for the stack, which JavaScript has little of. */
 export interface Frame {
@@ -435,12 +435,6 @@ export abstract class CanonicalWriter {
   #refuse(value: unknown): never {
     throw new Refusal(refuseDigest(value) ?? "it changes while it is read; pass a copy");
   }
-}
-
-/** Only what shows nothing can be one of these, but a DataView does not even say so. */
-function isUnreadable(value: ArrayBufferView | ArrayBufferLike): boolean {
-  const { byteLength } = value instanceof DataView ? value.buffer : value;
-  return (byteLength === 0 || value instanceof DataView) && refuseDigest(value) !== undefined;
 }
 
 /**

@@ -534,3 +534,13 @@ function describe(value: object): string {
 function children(value: object): Iterator<Child> {
   return value instanceof Error ? [].values() : childrenOf(value);
 }
+
+/**
+ * Tells whether the bytes of a buffer or of a view cannot be read.
+ *
+ * Only what shows nothing can be one of these, but a DataView does not even say so.
+ */
+export function isUnreadable(value: ArrayBufferView | ArrayBufferLike): boolean {
+  const { byteLength } = value instanceof DataView ? value.buffer : value;
+  return (byteLength === 0 || value instanceof DataView) && refuseDigest(value) !== undefined;
+}
