@@ -29,15 +29,17 @@ export function uniteFailures(layers: readonly Layer[]): { readonly failures?: F
  */
 export function stackFailures(layers: readonly Layer[]): { readonly failures?: FailureStore } {
   const top = layers[0]?.failures;
-  if (top === undefined) return uniteFailures(layers);
   const kept = layers.flatMap(({ failures }) => failures ?? []);
+  if (kept.length === 0) return {};
   const writable = layers.filter(({ readOnly }) => readOnly !== true)
     .flatMap(({ failures }) => failures ?? []);
   return {
     failures: {
       ...readAll(kept),
-      seen: top.seen,
-      put: (record) => top.put(record),
+      seen: top?.seen ?? new Set(),
+      put: top === undefined
+        ? refuse("keep a failure in", "its first one keeps none")
+        : top.put.bind(top),
       async delete(key) {
         const known = await Promise.all(writable.map((failures) => failures.delete(key)));
         return known.includes(true);
@@ -79,9 +81,9 @@ const READ_ONLY: Omit<FailureStore, keyof FailureReader> = {
   delete: refuse("forget a failure of"),
 };
 
-function refuse(action: string): () => never {
+function refuse(action: string, reason = "it is read-only"): () => never {
   return () => {
-    throw new TypeError(`Cannot ${action} this cache: it is read-only`);
+    throw new TypeError(`Cannot ${action} this cache: ${reason}`);
   };
 }
 
