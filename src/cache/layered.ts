@@ -135,7 +135,7 @@ export function mix({ values, calls }: { values: Cache; calls: Cache }): Cache {
 /**
  * Shows some of the calls of a cache: those of a task, of a version, with a tag… It is a live view, which
  * sees what the cache learns and forgets; what it does not show is a miss, and runs. Nothing is remembered
- * in it.
+ * in it. Failures are shown that match otherwise, unless the query says which `state` is meant.
  *
  * @param cache The cache; it stays the caller's to close.
  * @param query Which calls are shown: a task, what they have in common, or a function that tells.

@@ -312,7 +312,8 @@ export class CallSelection implements AsyncIterable<CallRecord> {
 
   /**
    * Forgets these calls, so that they run again when they are next asked for. Where they are all that
-   * match a template, those that run now are not recorded, as with `cache.evict`.
+   * match a template, those that run now are not recorded, as with `cache.evict`. Of calls that have
+   * failed (`state: "failed"`) only the failures are forgotten: a result of before stays known.
    *
    * @returns How many were forgotten.
    */

@@ -117,6 +117,8 @@ export class Executor implements AsyncDisposable {
   #hits = 0;
   #misses = 0;
   #accepting = true;
+  /** Told when it takes no more calls. */
+  readonly #closing = new Set<() => void>();
   /** Made when somebody waits for the last call; waiting on the futures would hide their failures. */
   #drained: PromiseWithResolvers<void> | undefined;
 
@@ -378,7 +380,7 @@ export class Executor implements AsyncDisposable {
     const { wait = true, cancelPending = false } = options;
     const { warn: warnInScope } = currentScope();
     const warn = (message: string) => toWarning(warnInScope)({ message });
-    this.#accepting = false;
+    this.#stopAccepting();
     if (cancelPending) {
       this.#failures.expectCancellation();
       for (const call of this.#unsettled) call.cancel();
@@ -396,7 +398,7 @@ export class Executor implements AsyncDisposable {
    * `ExecutorShutdownError`, and the signals of those that run abort.
    */
   terminate(): void {
-    this.#accepting = false;
+    this.#stopAccepting();
     this.#failures.expectTermination();
     this.#engine.terminate();
   }
@@ -468,7 +470,19 @@ export class Executor implements AsyncDisposable {
       dispatcher: { dispatch: (...call) => this.active.#engine.dispatch(...call) },
       refuse: (name, scope) => this.active.#refuse(name, scope),
       tracker: () => this.active.#tracker,
+      onClose: (listener) => {
+        const { active } = this;
+        active.#closing.add(listener);
+        return () => void active.#closing.delete(listener);
+      },
     };
+  }
+
+  #stopAccepting(): void {
+    this.#accepting = false;
+    const listeners = [...this.#closing];
+    this.#closing.clear();
+    for (const listener of listeners) listener();
   }
 
   /** What is left of a call that the executor does not take. */

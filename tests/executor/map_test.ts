@@ -12,6 +12,7 @@ import {
   UnclonableError,
   WorkerDiedError,
 } from "@quiver/quiver";
+import { getReusableExecutor } from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import { until } from "./_shared_folder.ts";
 import { appears, countVisits, echo, square, type Visit, visit } from "./testdata/map_tasks.ts";
@@ -356,4 +357,39 @@ Deno.test("Executor.map({ chunkSize: 1 }) runs no item twice when a worker dies"
   assertEquals(values, [0, 1]);
   await executor.shutdown();
   assertEquals(Object.values(countVisits(folder.path)).every((count) => count === 1), true);
+});
+
+Deno.test("Executor.map() ends when its executor is closed while its input is silent", async () => {
+  const asked = Promise.withResolvers<void>();
+  const next = Promise.withResolvers<void>();
+  async function* quiet(first: number) {
+    yield first;
+    if (first === 4) asked.resolve();
+    await next.promise;
+    yield first + 1;
+  }
+  const ends: readonly ((executor: Executor) => void | Promise<void>)[] = [
+    (executor) => executor.terminate(),
+    (executor) => executor.shutdown(),
+    (executor) => executor.shutdown({ cancelPending: true, wait: false }),
+  ];
+  for (const end of ends) {
+    const executor = new Executor({ workerType: "inline" });
+    const squares = executor.map(square, quiet(3))[Symbol.asyncIterator]();
+    assertEquals(await squares.next(), { done: false, value: 9 });
+    const last = squares.next();
+    await end(executor);
+    await assertRejects(() => last, ExecutorShutdownError, 'Cannot submit "square"');
+  }
+  // One that was closed as another has taken its place goes on there.
+  const before = getReusableExecutor({ workerType: "inline", maxWorkers: 1, reuse: false });
+  const squares = before.map(square, quiet(4))[Symbol.asyncIterator]();
+  assertEquals((await squares.next()).value, 16);
+  const last = squares.next();
+  await asked.promise;
+  await using after = getReusableExecutor({ workerType: "inline", maxWorkers: 1, reuse: false });
+  assert(before.closed && !after.closed);
+  next.resolve();
+  assertEquals(await last, { done: false, value: 25 });
+  await squares.return?.();
 });

@@ -61,6 +61,12 @@ export interface MapExecutor {
   refuse(name: string, scope: Scope): Future<unknown> | undefined;
   /** Whoever waits for calls at shutdown. */
   readonly tracker: () => CallTracker;
+  /**
+   * Calls a listener once when the executor takes no more calls.
+   *
+   * @returns Takes the listener back.
+   */
+  readonly onClose: (listener: () => void) => () => void;
 }
 
 /** What a map calls, and where. */

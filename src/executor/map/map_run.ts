@@ -60,6 +60,9 @@ class MapRun<T, R> {
   readonly #caller: MapCaller<T, R>;
   readonly #progress: MapProgress;
   readonly #watch: Disposable | undefined;
+  /** Tells why the executor takes no more calls, if it takes none. */
+  readonly #refusal: () => Future<unknown> | undefined;
+  #unfollow: () => void = () => {};
   readonly #skips: boolean;
   /** There as soon as the map was given up. */
   #end: GivenUp<R> | undefined;
@@ -101,6 +104,14 @@ class MapRun<T, R> {
     const freeze = steady ? keep : (item: T) => caller.freeze(item);
     this.#input = openMapInput(items, freeze, this.#ring);
     this.#progress = progress;
+    const { definition: { name }, scope } = subject;
+    this.#refusal = () => executor.refuse(name, scope);
+    const closed = () => {
+      // Another one may have taken its place, which may be closed later.
+      this.#unfollow = executor.onClose(closed);
+      this.#ring();
+    };
+    this.#unfollow = executor.onClose(closed);
     if (signal?.aborted) this.#giveUp(signal.reason);
     this.#watch = signal && giveUpOn(signal, (reason) => this.#giveUp(reason));
     progress.start(sizeOf(items));
@@ -123,6 +134,8 @@ class MapRun<T, R> {
         if (this.#input.failure !== undefined) throw this.#input.failure.error;
         return undefined;
       }
+      // What the input may still give would be refused.
+      if (this.#buffer.size === 0) await this.#refusal();
       await this.#changed.promise;
     }
   }
@@ -142,6 +155,7 @@ class MapRun<T, R> {
   /** Gives up what has not started, and lets the input clean up. */
   async close(): Promise<void> {
     this.#watch?.[Symbol.dispose]();
+    this.#unfollow();
     this.#buffer.cancel();
     this.#progress.stop();
     await this.#input.close();
