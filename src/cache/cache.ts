@@ -384,12 +384,7 @@ export class Cache {
    * @returns Whether record and value are there, and instances in it can be made here.
    */
   async contains(key: Digest): Promise<boolean> {
-    try {
-      return (await this.lookup(key)).hit;
-    } catch (error) {
-      if (error instanceof InstanceError) return false;
-      throw error;
-    }
+    return await isHit(() => this.lookup(key));
   }
 
   /**
@@ -754,6 +749,20 @@ export class Cache {
   #valueOf(record: CallRecord): MaybePromise<Found<unknown>> {
     const found = this.#stores.resultOf?.(record) ?? this.#stores.values.get(record.result);
     return found instanceof Promise ? found.then(toResult) : toResult(found);
+  }
+}
+
+/**
+ * Tells whether a look-up finds a result.
+ *
+ * @returns Whether it does, and instances in it can be made here.
+ */
+export async function isHit(lookUp: () => MaybePromise<Found<unknown>>): Promise<boolean> {
+  try {
+    return (await lookUp()).hit;
+  } catch (error) {
+    if (error instanceof InstanceError) return false;
+    throw error;
   }
 }
 

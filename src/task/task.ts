@@ -3,6 +3,7 @@ import { CacheMissError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import {
   type Cache,
+  isHit,
   preparingSymbol,
   RecordCheck,
   type RecordJudge,
@@ -591,8 +592,8 @@ function createCallable(
       const { key } = await keyed(args);
       // In a scope in which calls run anyway, what was known before is no hit.
       const asked = refresh === undefined ? {} : { since: refresh.since ?? Infinity };
-      return (await cache.find(key, RecordCheck.of(asked, { name, warn, validity }, TAKES_ALL)))
-        .hit;
+      const check = RecordCheck.of(asked, { name, warn, validity }, TAKES_ALL);
+      return await isHit(() => cache.find(key, check));
     },
     load: async (...args: unknown[]) => {
       const { cache, warn, outputs } = scopeOf();
