@@ -211,7 +211,7 @@ export interface Task<A extends readonly unknown[], R> {
    *
    * Requires `--allow-read` of Quiver's files.
    *
-   * @param key The key of the call, as `query(cache, { state: "failed" })` tells it.
+   * @param key The key of the call, as `query(cache, { state: "failed" })` tells it, or how it begins.
    * @returns What the function returns.
    * @throws What the function throws.
    * @throws {CacheMissError} When the cache knows no such call, or an argument was not stored.

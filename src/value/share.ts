@@ -266,7 +266,8 @@ export class Shared<T> implements Disposable {
  * methods of large typed arrays that would write throw. An element that is written all the same changes
  * it for others, too: that is looked for while calls are remembered, and then none is that may have seen
  * it, and those that come later fail with a `ChangedArgumentError`. Copy what is to be changed, by
- * `slice()`. Buffers that are no typed arrays, and Maps, Sets and small arrays, are copied for each call.
+ * `slice()`. Buffers that are no typed arrays, and Maps, Sets and small arrays, are copied for each call,
+ * and instances of registered classes are made for each, of the same large arrays.
  *
  * A large typed array of a shared value has a `SharedArrayBuffer`, which some functions of the platform
  * do not take. The pools of other libraries get a copy for each call.
