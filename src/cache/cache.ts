@@ -383,24 +383,8 @@ export class Cache {
    * @param key The key of the call.
    * @returns Whether record and value are there, and instances in it can be made here.
    */
-  contains(key: Digest): Promise<boolean> {
-    return this.knows(key);
-  }
-
-  /**
-   * Tells whether a call would be a hit, if its record counts.
-   *
-   * @param judge Tells whether it does; any does, if not given.
-   *
-   * @internal
-   */
-  async knows(key: Digest, judge?: RecordJudge): Promise<boolean> {
-    try {
-      return (await this.find(key, judge)).hit;
-    } catch (error) {
-      if (error instanceof InstanceError) return false;
-      throw error;
-    }
+  async contains(key: Digest): Promise<boolean> {
+    return await isHit(() => this.lookup(key));
   }
 
   /**
@@ -765,6 +749,20 @@ export class Cache {
   #valueOf(record: CallRecord): MaybePromise<Found<unknown>> {
     const found = this.#stores.resultOf?.(record) ?? this.#stores.values.get(record.result);
     return found instanceof Promise ? found.then(toResult) : toResult(found);
+  }
+}
+
+/**
+ * Tells whether a look-up finds a result.
+ *
+ * @returns Whether it does, and instances in it can be made here.
+ */
+export async function isHit(lookUp: () => MaybePromise<Found<unknown>>): Promise<boolean> {
+  try {
+    return (await lookUp()).hit;
+  } catch (error) {
+    if (error instanceof InstanceError) return false;
+    throw error;
   }
 }
 

@@ -131,7 +131,7 @@ const LONGEST_VALUE = 120;
  * All records are gone over.
  *
  * @param cache The cache.
- * @param short The key of the call, as `task.digest()` and records have it, or how it begins.
+ * @param key The key of the call, as `task.digest()` and records have it, or how it begins.
  * @returns The explanation: an object, and a text by `toString()`.
  * @throws {TypeError} When it is no cache, or the key is no text.
  * @throws {CacheMissError} When the cache has nothing that begins so.
@@ -153,14 +153,14 @@ const LONGEST_VALUE = 120;
  * assertEquals([hit, reasons.map(({ kind }) => kind)], [true, ["argument"]]);
  * ```
  */
-export async function explain(cache: Cache, short: Digest): Promise<Explanation> {
+export async function explain(cache: Cache, key: Digest): Promise<Explanation> {
   checkCache(cache, "explain a call as the first argument");
-  if (typeof short !== "string") throw new TypeError("Cannot explain a call: its key is no text");
-  const key = await expand(cache, short);
-  const record = await cache.record(key);
+  if (typeof key !== "string") throw new TypeError("Cannot explain a call: its key is no text");
+  const full = await expand(cache, key);
+  const record = await cache.record(full);
   if (record === undefined) {
-    const kind = await isEvicted(cache, key) ? "evicted" : "never seen";
-    return toExplanation({ task: "", key, hit: false }, [{ kind }]);
+    const kind = await isEvicted(cache, full) ? "evicted" : "never seen";
+    return toExplanation({ task: "", key: full, hit: false }, [{ kind }]);
   }
   const call = { ...record, valueOf: (argument: ArgumentRecord) => storedValue(cache, argument) };
   return await explainCall(cache, call);

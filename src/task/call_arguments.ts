@@ -10,14 +10,30 @@ import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
 import { isSharedPart, pinning, type Shared } from "../value/share.ts";
 import { deferredSymbol, type DeferredValue, isDeferred } from "../value/symbols.ts";
-import type { EncodedPart } from "../value/value.ts";
+import type { Digest, EncodedPart } from "../value/value.ts";
 import { isGivenAway, transfer } from "../worker/transfer.ts";
 import { type CallStatus, CancelSource, findCall, Future } from "./future.ts";
+
+/** What a value is as it is stored. */
+interface WrittenValue {
+  readonly digest: Digest;
+  /** The large buffers in it. */
+  readonly parts: BufferParts;
+  /** The value itself, if it is one. */
+  readonly whole?: EncodedPart;
+}
 
 /** What is done with large buffers: loaded with the first call that is remembered. */
 export interface BufferTools {
   /** Digests a buffer or a plain view, as the part of a value that it is stored as. */
   readonly toPart: (value: LargeBuffer) => EncodedPart;
+  /**
+   * Digests a value as it is stored.
+   *
+   * @param known Buffers whose digests are known.
+   * @throws {Error} When it has no digest.
+   */
+  readonly write: (value: unknown, known: BufferParts) => WrittenValue;
   /** Finds something among arguments, for messages. */
   readonly pathTo: (args: readonly unknown[], wanted: unknown) => string;
 }
@@ -128,6 +144,27 @@ export class FrozenArguments {
   /** The turn in which the arguments were frozen is over: what is lent may change from now on. */
   endTurn(): void {
     this.#fresh = false;
+  }
+
+  /**
+   * Finds the digest of an argument as stores know it, such as the result of another call.
+   *
+   * @param least So many bytes of buffers there are in it, or it is not looked at.
+   * @returns The digest; `undefined` where there is less in it, or something that is no data.
+   */
+  findStored(position: number, least: number): Digest | undefined {
+    const value = this.values[position];
+    if (!isObject(value) || this.#sharedBytes < least || this.holdsShared) return undefined;
+    if (this.kept.includes(position) || this.filed.includes(position)) return undefined;
+    try {
+      const { digest, parts, whole } = this.#tools?.write(value, this.parts) ?? {};
+      const buffers = whole === undefined ? parts?.values() : [whole].values();
+      const bytes = buffers?.reduce((sum, part) => sum + part.bytes.length, 0) ?? 0;
+      return bytes < least ? undefined : digest;
+    } catch {
+      // A task, say.
+      return undefined;
+    }
   }
 
   /**

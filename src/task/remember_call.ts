@@ -32,7 +32,7 @@ import {
 import type { KeyedCall, KeyedRead } from "../call/call_key.ts";
 import { type CallChain, type Refresh, type Scope, toRecordMetadata } from "../scope/scope.ts";
 import type { FailureStore, Found } from "../store/stores.ts";
-import { toPart, UnreadFile } from "../value/digest/digest_value.ts";
+import { toPart, UnreadFile, writeExact } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
 import { pinShared } from "../value/share.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
@@ -245,7 +245,7 @@ function warnOf(
 }
 
 /** How large buffers are digested. */
-export const BUFFER_TOOLS: BufferTools = { toPart, pathTo };
+export const BUFFER_TOOLS: BufferTools = { toPart, write: writeExact, pathTo };
 
 /**
  * Answers a call through a cache: the key is made, and the cache answers or the runner runs the body.

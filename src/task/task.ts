@@ -3,6 +3,7 @@ import { CacheMissError } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import {
   type Cache,
+  isHit,
   preparingSymbol,
   RecordCheck,
   type RecordJudge,
@@ -210,7 +211,7 @@ export interface Task<A extends readonly unknown[], R> {
    *
    * Requires `--allow-read` of Quiver's files.
    *
-   * @param key The key of the call, as `query(cache, { state: "failed" })` tells it.
+   * @param key The key of the call, as `query(cache, { state: "failed" })` tells it, or how it begins.
    * @returns What the function returns.
    * @throws What the function throws.
    * @throws {CacheMissError} When the cache knows no such call, or an argument was not stored.
@@ -591,7 +592,8 @@ function createCallable(
       const { key } = await keyed(args);
       // In a scope in which calls run anyway, what was known before is no hit.
       const asked = refresh === undefined ? {} : { since: refresh.since ?? Infinity };
-      return await cache.knows(key, RecordCheck.of(asked, { name, warn, validity }, TAKES_ALL));
+      const check = RecordCheck.of(asked, { name, warn, validity }, TAKES_ALL);
+      return await isHit(() => cache.find(key, check));
     },
     load: async (...args: unknown[]) => {
       const { cache, warn, outputs } = scopeOf();

@@ -7,6 +7,7 @@
  */
 import { ChangedArgumentError, ScopeClosedError, UnclonableError } from "../base/errors.ts";
 import { capture, copyLarge, copyToShared, type LargeBuffer, NOTHING } from "./capture.ts";
+import { StoredInstance } from "./class_registry.ts";
 import { FileHandle } from "./file/file_handle.ts";
 import { type Inspect, inspectSymbol } from "./symbols.ts";
 import type { Digest, EncodedPart, EncodedValue } from "./value.ts";
@@ -50,7 +51,10 @@ export class SharedMemory {
   readonly id: string;
   /** Whether this isolate shares its memory with no other. */
   readonly alone: boolean;
-  /** The value: nobody else has what can be written to but arrays in shared memory. */
+  /**
+   * The value, with what stands for instances of registered classes: nobody else has what can be written
+   * to but arrays in shared memory.
+   */
   readonly root: unknown;
   /** The arrays in it, in the order in which a walk meets them. */
   readonly arrays: readonly SharedArray[];
@@ -262,7 +266,8 @@ export class Shared<T> implements Disposable {
  * methods of large typed arrays that would write throw. An element that is written all the same changes
  * it for others, too: that is looked for while calls are remembered, and then none is that may have seen
  * it, and those that come later fail with a `ChangedArgumentError`. Copy what is to be changed, by
- * `slice()`. Buffers that are no typed arrays, and Maps, Sets and small arrays, are copied for each call.
+ * `slice()`. Buffers that are no typed arrays, and Maps, Sets and small arrays, are copied for each call,
+ * and instances of registered classes are made for each, of the same large arrays.
  *
  * A large typed array of a shared value has a `SharedArrayBuffer`, which some functions of the platform
  * do not take. The pools of other libraries get a copy for each call.
@@ -298,7 +303,7 @@ export function share<T>(value: T | Shared<T>): Shared<T> {
     if (copy === undefined) kept.push(part);
     return copy ?? NOTHING;
   };
-  const captured = capture([value], { large: toShared, shared });
+  const captured = capture([value], { large: toShared, shared, apart: true });
   const [root] = captured.values;
   const layout = layOut(root);
   const culprit = kept[0] ?? captured.files[0] ?? layout.odd;
@@ -324,7 +329,7 @@ function toShared(value: LargeBuffer): object {
  */
 export function adoptShared(root: unknown, state: AdoptedState): SharedMemory {
   const shared = (part: object): unknown => part;
-  const [value] = capture([root], { large: toShared, shared, bare: true }).values;
+  const [value] = capture([root], { large: toShared, shared, bare: true, apart: true }).values;
   return new SharedMemory(value, state, layOut(value));
 }
 
@@ -523,6 +528,7 @@ function layOut(root: unknown): Layout {
       frozen = false;
       if (value instanceof Map) inside = [...value].flat(1);
       else if (value instanceof Set) inside = value;
+      else if (value instanceof StoredInstance) inside = [value.data];
       else if (value instanceof Error) {
         inside = Object.getOwnPropertyNames(value).map((key) => Reflect.get(value, key));
       }

@@ -183,6 +183,18 @@ for (const workerType of ["web", "process", "inline"] as const) {
         async () => await executor.submit(tasks.passOn, shared, 7),
       );
       assertEquals(passed, [3.5, 3.5, 4]);
+      // The array of an instance is none of a copy, and what comes back is the caller's own.
+      using wave = share(new tasks.Wave(createArray()));
+      assertEquals(wave.byteLength, 8 * LENGTH);
+      const back = await within(cache, async () => await executor.submit(tasks.backWave, wave));
+      const about = [back instanceof tasks.Wave, back.data.buffer.constructor.name, back.data[5]];
+      assertEquals(about, [true, "ArrayBuffer", 2.5]);
+      if (cache === undefined || workerType !== "inline") continue;
+      await within(cache, async () => {
+        await executor.submit(tasks.writeWave, wave);
+        assertEquals(await tasks.writeWave.contains(new tasks.Wave(createArray())), false);
+        await assertRejects(() => tasks.backWave(wave), ChangedArgumentError, "has written");
+      });
     }
     await within(own.bag, async () => assert(await tasks.at.contains(createArray(), 7)));
   });
@@ -250,6 +262,15 @@ Deno.test("WorkerRunner has workers read what the cache has, and sends what they
     const stored = requests.map(({ context }) => Reflect.get(Object(context), "stored"));
     assertEquals(stored, [[[0, digest]], undefined]);
     assertEquals(requests.map(({ args }) => args[0]), [undefined, array]);
+    // So it is with what has large arrays in it.
+    const sample = createSample(array);
+    const within = await own.bag.putValue(sample);
+    for (const [given, wanted] of [[sample, [[0, within]]], [{ ...sample, z: 1 }, undefined]]) {
+      requests.length = 1;
+      const args = [Promise.resolve(given), 1];
+      await answerCall(requireDefinition(tasks.describe, "call"), args, currentScope(), runner);
+      assertEquals(Reflect.get(Object(requests[1]?.context), "stored"), wanted);
+    }
   });
 });
 

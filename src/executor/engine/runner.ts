@@ -293,24 +293,16 @@ export class WorkerRunner implements CallRunner {
 /** From this size on an argument is read where it is stored, in bytes. */
 const LARGE_ARGUMENT = 2 ** 20;
 
-/** Finds large arrays among the arguments that the cache has, such as results of other calls. */
+/** Finds arguments with large arrays that the cache has, such as results of other calls. */
 function findStored(
-  { args, frozen }: ReadyCall,
+  { frozen }: ReadyCall,
   { cache, call }: RememberedCall,
 ): readonly (readonly [position: number, digest: Digest])[] {
   const { values } = cache.stores;
-  if (frozen === undefined || frozen.sharedBytes < LARGE_ARGUMENT) return [];
   return call.args.flatMap(({ position }) => {
-    const value = args[position];
-    const digest = isObject(value) ? frozen.parts.get(value)?.digest : undefined;
-    const { byteLength = 0 }: { readonly byteLength?: number } = Object(value);
-    if (digest === undefined || byteLength < LARGE_ARGUMENT) return [];
-    return values.holds?.(digest) ? [[position, digest] as const] : [];
+    const digest = frozen?.findStored(position, LARGE_ARGUMENT);
+    return digest !== undefined && values.holds?.(digest) ? [[position, digest] as const] : [];
   });
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
 }
 
 /** Arguments of which some are shared values. */

@@ -1,4 +1,5 @@
 import { Executor, task } from "@quiver/quiver";
+import { registerClass } from "@quiver/quiver/caches";
 
 /** What tests share: a large array beside data of other kinds. */
 export interface Sample {
@@ -73,4 +74,23 @@ export function makeArray(length: number): Float64Array {
 
 export const make = task(import.meta, function make(length: number): Float64Array {
   return makeArray(length);
+});
+
+/** An instance that holds a large array. */
+export class Wave {
+  constructor(readonly data: Float64Array) {}
+}
+registerClass(Wave, {
+  name: "wave",
+  toData: ({ data }) => data,
+  fromData: (data: Float64Array) => new Wave(data),
+});
+
+export const backWave = task(import.meta, function backWave(wave: Wave): Wave {
+  return wave;
+});
+
+export const writeWave = task(import.meta, function writeWave(wave: Wave): number {
+  wave.data[0] = -1;
+  return 1;
 });
