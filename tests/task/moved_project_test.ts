@@ -98,10 +98,10 @@ Deno.test("200 calls of a project are 200 hits from another path, on workers of 
     told: { inline: [0, true, true] },
     identity,
   });
-  // Moved and renamed, and then with a bag of one's own in front of that of the group.
-  const there = `${place.path}/of a colleague/100% ising`;
-  Deno.mkdirSync(`${place.path}/of a colleague`);
-  Deno.renameSync(here, there);
+  // Elsewhere, under another name, and with a bag of one's own in front of that of the group. A folder
+  // that was moved in the very second in which the program starts counts as changed since.
+  const there = write(`${place.path}/of a colleague/100% ising`, FILES);
+  Deno.removeSync(here, { recursive: true });
   const all = [201, true, true];
   assertEquals(await run(there, ...bags), {
     told: { inline: all, web: all, process: all },
