@@ -116,6 +116,30 @@ Deno.test("listLinks() and listAnchors() find what is wrong", () => {
   assertEquals(findFault("README.md", "#no"), "there is no such heading");
 });
 
+Deno.test("src/README.md names files that are there, and each sub-folder", () => {
+  const text = read("src/README.md");
+  const named = new Set(Array.from(text.matchAll(/(?:\w+\/)+\w+\.ts/g), ([path]) => path));
+  assertGreater(named.size, 50);
+  const folders = ["src/", "src/executor/", "", "tests/"].map((folder) => new URL(folder, ROOT));
+  const isThere = (path: string) =>
+    folders.some((folder) => {
+      try {
+        return Deno.statSync(new URL(path, folder)).isFile;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return false;
+        throw error;
+      }
+    });
+  assertEquals([...named].filter((path) => !isThere(path)), []);
+  const rooms = Array.from(Deno.readDirSync(new URL("src/", ROOT)))
+    .filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+  const within = rooms.flatMap((room) =>
+    Array.from(Deno.readDirSync(new URL(`src/${room}/`, ROOT)))
+  )
+    .filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+  assertEquals([...rooms, ...within].filter((name) => !text.includes(`\`${name}/\``)), []);
+});
+
 Deno.test("README.md links to each guide", () => {
   const links = listLinks(read("README.md")).map((link) => link.split("#")[0]);
   const guides = DOCUMENTS.filter((document) => document.startsWith("examples/guides/"));

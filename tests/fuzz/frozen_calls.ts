@@ -321,7 +321,9 @@ function createTarget(workerType: WorkerType | undefined): FrozenTarget {
         const cache = caches[name];
         const round = new Round(executor, objects);
         try {
-          await cacheScope({ cache, onWarning: () => {} }, () => round.run(steps));
+          // Arguments are read back.
+          const options = { cache, storeArguments: "all", onWarning: () => {} } as const;
+          await cacheScope(options, () => round.run(steps));
         } finally {
           await checkRecords(cache);
         }
