@@ -72,6 +72,7 @@ export {
   cacheScope,
   type CacheScopeOptions,
   closeCaches,
+  currentDirectory,
   currentScope,
   currentSignal,
   openScope,
@@ -97,6 +98,7 @@ export {
   task,
 } from "./src/task/task.ts";
 export type { Shelved, TaskTemplate } from "./src/task/task_helpers.ts";
+export type { ComfortOptions, RateOptions, RetryOptions } from "./src/task/comforts.ts";
 export type { TaskOptions } from "./src/task/definition.ts";
 export { outputFile } from "./src/task/output_file.ts";
 export { D } from "./src/task/stored_value.ts";
