@@ -92,6 +92,16 @@ Deno.test("A call that the body of another makes uses what that has, and is refu
   await using executor = new Executor(options);
   const outer = task(import.meta, () => executor.submit(inner), { name: "outer", limits: ["a"] });
   assertEquals(await executor.submit(outer), 1);
+  // Somebody else waits for what the body's caller has, before the body makes the same call.
+  const gate = Promise.withResolvers<void>();
+  const late = task(import.meta, async () => {
+    await gate.promise;
+    return await executor.submit(inner);
+  }, { name: "outerLate", limits: ["a"] });
+  const holding = executor.submit(late);
+  const waiting = executor.submit(inner);
+  gate.resolve();
+  assertEquals(await Promise.all([holding, waiting]), [1, 1]);
   const first = task(import.meta, async () => {
     await meet();
     return await executor.submit(other);

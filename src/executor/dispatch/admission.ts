@@ -20,8 +20,10 @@ export interface AdmissionOptions {
   readonly admitted: () => void;
 }
 
-/** Calls of one task that wait here. */
+/** Calls of one task that wait here, or one that was made by a call which has taken something. */
 interface Lane {
+  /** Whether somebody who has taken something waits for it: it goes first, past all reservations. */
+  readonly dependent: boolean;
   readonly demand: CallDemand;
   readonly amounts: Amounts;
   readonly queue: PriorityQueue<DispatchedCall>;
@@ -59,6 +61,8 @@ export class Admission {
   readonly #lanes = new Map<CallDemand, Lane>();
   readonly #rates = new Map<CallDemand, RateWindow>();
   readonly #held = new Map<DispatchedCall, Lane>();
+  /** Those of them that were made by a call which has taken something; each has a lane of its own. */
+  readonly #dependent = new Map<DispatchedCall, Lane>();
   readonly #grants = new Map<DispatchedCall, Grant>();
   readonly #delays = new Map<DispatchedCall, ReturnType<typeof setTimeout>>();
   /** Until the next may begin of those that wait for nothing else. */
@@ -99,9 +103,9 @@ export class Admission {
     }
     const { demand } = call;
     if (demand === undefined) return this.#options.admit(call, true);
-    const lane = this.#lanes.get(demand) ?? this.#open(demand);
-    lane.queue.push(call);
-    this.#held.set(call, lane);
+    const isDependent = this.#options.around(call).length > 0;
+    const known = isDependent ? undefined : this.#lanes.get(demand);
+    this.#hold(call, known ?? this.#open(demand, isDependent)).queue.push(call);
     this.#pump(call);
   }
 
@@ -158,15 +162,21 @@ export class Admission {
     this.#options.admitted();
   }
 
-  #open(demand: CallDemand): Lane {
+  #hold(call: DispatchedCall, lane: Lane): Lane {
+    this.#held.set(call, lane);
+    if (lane.dependent) this.#dependent.set(call, lane);
+    return lane;
+  }
+
+  #open(demand: CallDemand, dependent: boolean): Lane {
     const { limits, needs } = demand;
     const amounts = new Map<string, number>([
       ...limits.map((name) => [`limit ${name}`, 1] as const),
       ...Object.entries(needs).map(([name, amount]) => [`need ${name}`, amount] as const),
     ].filter(([name]) => this.#free.has(name)));
     const queue = new PriorityQueue<DispatchedCall>();
-    const lane = { demand, amounts, queue, missed: new Set<string>() };
-    this.#lanes.set(demand, lane);
+    const lane = { demand, amounts, queue, missed: new Set<string>(), dependent };
+    if (!dependent) this.#lanes.set(demand, lane);
     if (demand.rate !== undefined && !this.#rates.has(demand)) {
       this.#rates.set(demand, new RateWindow(demand.rate));
     }
@@ -177,6 +187,7 @@ export class Admission {
     const lane = this.#held.get(call);
     if (lane === undefined) return;
     this.#held.delete(call);
+    this.#dependent.delete(call);
     lane.queue.delete(call);
   }
 
@@ -214,7 +225,8 @@ export class Admission {
         continue;
       }
       for (const name of lacking) missed.add(name);
-      if (wait === 0 && lacking.length === 0 && ![...amounts.keys()].some((n) => reserved.has(n))) {
+      const isFree = lane.dependent || ![...amounts.keys()].some((name) => reserved.has(name));
+      if (wait === 0 && lacking.length === 0 && isFree) {
         this.#admit(call, lane, amounts, call !== entering);
         if (lane.queue.size === 0) open.delete(lane);
         continue;
@@ -227,7 +239,8 @@ export class Admission {
   }
 
   get #waiting(): Set<Lane> {
-    return new Set([...this.#lanes.values()].filter(({ queue }) => queue.size > 0));
+    const lanes = [...this.#dependent.values(), ...this.#lanes.values()];
+    return new Set(lanes.filter(({ queue }) => queue.size > 0));
   }
 
   #admit(call: DispatchedCall, lane: Lane, amounts: Amounts, waited: boolean): void {
@@ -247,8 +260,7 @@ export class Admission {
       const matters = call.priority >= priority || !lacking.some((name) => amounts.has(name));
       if (matters || !this.#options.recall(call)) continue;
       this.#release(call);
-      lane.queue.unshift(call);
-      this.#held.set(call, lane);
+      this.#hold(call, lane).queue.unshift(call);
       recalled = true;
     }
     return recalled;
@@ -258,8 +270,10 @@ export class Admission {
   #ownAmounts(call: DispatchedCall, { amounts }: Lane): Amounts {
     const around = this.#grantsAround(call);
     if (around.length === 0) return amounts;
-    const taken = (name: string) => around.some(([, grant]) => grant.amounts.has(name));
-    return new Map([...amounts].filter(([name]) => !taken(name)));
+    const taken = (name: string) =>
+      Math.max(...around.map(([, { lane }]) => lane.amounts.get(name) ?? 0));
+    const own = [...amounts].map(([name, amount]) => [name, amount - taken(name)] as const);
+    return new Map(own.filter(([, amount]) => amount > 0));
   }
 
   #grantsAround(call: DispatchedCall): (readonly [DispatchedCall, Grant])[] {
@@ -286,8 +300,8 @@ export class Admission {
 
   /** Supposes that all go on that can, and refuses who waits all the same. */
   #refuseDeadlocked(): void {
-    let waiting = [...this.#held].filter(([call]) => this.#grantsAround(call).length > 0);
-    if (waiting.length === 0) return;
+    if (this.#dependent.size === 0) return;
+    let waiting = [...this.#held].filter(([call]) => this.#dependent.has(call));
     const free = new Map(this.#free);
     let holding = [...this.#grants];
     for (let before = -1; before !== waiting.length;) {
@@ -326,12 +340,15 @@ function give(free: Map<string, number>, name: string, amount: number): void {
 /** Whose first call comes before those of the others. */
 function first(lanes: ReadonlySet<Lane>): Lane | undefined {
   let best: Lane | undefined;
-  for (const lane of lanes) {
-    const { front } = lane.queue;
-    const { front: other } = best?.queue ?? {};
-    const before = front !== undefined && (other === undefined || front.priority > other.priority ||
-      front.priority === other.priority && front.id < other.id);
-    if (before) best = lane;
-  }
+  for (const lane of lanes) if (best === undefined || isBefore(lane, best)) best = lane;
   return best;
+}
+
+function isBefore(lane: Lane, other: Lane): boolean {
+  if (lane.dependent !== other.dependent) return lane.dependent;
+  const { front } = lane.queue;
+  const { front: next } = other.queue;
+  if (front === undefined || next === undefined) return next === undefined;
+  if (front.priority !== next.priority) return front.priority > next.priority;
+  return front.id < next.id;
 }
