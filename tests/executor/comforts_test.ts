@@ -117,6 +117,28 @@ Deno.test("A call that the body of another makes uses what that has, and is refu
   assertEquals(await executor.submit(outer), 1);
 });
 
+Deno.test("Retries of an executor wait, those of a task go before, and those of a view before both", async () => {
+  const tries = new Map<number, number>();
+  const count = (n: number) => {
+    tries.set(n, (tries.get(n) ?? 0) + 1);
+    if (n < 0 || tries.get(n) === 1) throw new Error(`no ${n}`);
+    return n;
+  };
+  const any = task(import.meta, count, { name: "countAny" });
+  const own = task(import.meta, (n: number) => count(n), { name: "countOwn", retries: 0 });
+  const retries = { times: 2, delay: 1, factor: 1, jitter: 1 };
+  await using executor = new Executor({ workerType: "inline", retries });
+  const items = Array.from({ length: 50 }, (_, n) => n);
+  assertEquals(await Array.fromAsync(executor.map(any, items)), items);
+  assertEquals([...tries.values()], items.map(() => 2));
+  await assertRejects(async () => await executor.submit(any, -1), Error, "no -1");
+  await assertRejects(async () => await executor.submit(own, -2), Error, "no -2");
+  await assertRejects(async () => await executor.with({ retries: 3 }).submit(own, -3), Error);
+  const view = executor.with({ retries: { times: 1, when: () => false } });
+  await assertRejects(() => Array.fromAsync(view.map(any, [-4])), Error, "no -4");
+  assertEquals([-1, -2, -3, -4].map((n) => tries.get(n)), [3, 1, 4, 1]);
+});
+
 Deno.test("A failure that is kept says how often the call has run, in maps, too", async () => {
   const fail = task(import.meta, (n: number) => {
     throw new Error(`no ${n}`);
