@@ -155,6 +155,31 @@ Deno.test("Dispatcher.run() tries again after a while, as long as somebody's opi
   assertEquals(stage.dispatcher.callStatistics().retried, 1);
 });
 
+Deno.test("Dispatcher.run() ends a call once that is given up, or whose executor ends, by who is asked for an opinion", async () => {
+  const stage = openStage(1);
+  const controller = new AbortController();
+  const abort = () => {
+    controller.abort(new Error("not needed"));
+    return true;
+  };
+  const retries = { times: 5, when: abort };
+  const given = stage.run("a", { demand: API, retries, cancellation: controller.signal });
+  given.catch(() => {});
+  await settle();
+  await stage.worker(0).fail(new Error("one"));
+  await assertRejects(() => given, Error, "not needed");
+  const terminate = () => {
+    stage.dispatcher.terminate();
+    return true;
+  };
+  const ended = stage.run("b", { demand: API, retries: { times: 5, when: terminate } });
+  ended.catch(() => {});
+  await settle();
+  await stage.worker(0).fail(new Error("two"));
+  await assertRejects(() => ended, ExecutorShutdownError);
+  await stage.dispatcher.close();
+});
+
 Deno.test("Dispatcher.run() warns of an opinion that throws, and fails with the call's own error", async () => {
   const warnings: string[] = [];
   await using stage = new Stage({ warn: ({ message }) => warnings.push(message) });

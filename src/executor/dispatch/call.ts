@@ -1,4 +1,4 @@
-import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.ts";
+import { DeadlineError } from "../../base/errors.ts";
 import { type ArrivalCheck, type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
 import type { CallDemand, RetryOptions } from "../../task/comforts.ts";
 import type { OnAbort, SentCall } from "../../task/future.ts";
@@ -10,7 +10,6 @@ import type {
   Outcome,
   RunResult,
 } from "../../worker/worker.ts";
-import type { QuiverWarning } from "../../base/warning.ts";
 import type { WorkerOutputLine } from "../call_options.ts";
 import { type EndedItems, ITEMS, OUTPUT, STARTED } from "../wire/call_context.ts";
 import { rejectWithCallers } from "./callers.ts";
@@ -471,55 +470,4 @@ export class DispatchedCall
 
 function toDuration(result: RunResult): number {
   return result.type === "revoked" ? 0 : result.duration;
-}
-
-/**
- * Whether a call that failed may succeed when it is run once more: what a task throws may pass, and so
- * may the death of a worker. Errors of Quiver's own (a failed dependency, a cancellation, a result
- * that cannot travel, a missing module) would come again.
- *
- * @param error Why the call failed.
- * @returns Whether to run it again.
- */
-function isRetriable(error: unknown): boolean {
-  return !(error instanceof QuiverError) || error instanceof WorkerDiedError;
-}
-
-/**
- * Has an error say how often the call has run that failed with it, if that was more than once.
- *
- * @param error What it has failed with, which is nobody else's.
- * @returns The same, with `attempts`.
- */
-export function noteAttempts(error: unknown, attempts: number | undefined): unknown {
-  const isFree = attempts !== undefined && attempts > 1 && Error.isError(error) &&
-    Object.isExtensible(error) && !("attempts" in error);
-  return isFree ? Object.defineProperty(error, "attempts", { value: attempts }) : error;
-}
-
-/**
- * Tells whether a call that failed is to be run once more, for all but how often it was.
- *
- * @param error Why the call failed.
- * @param retries How it may be run again.
- * @param warn Told when the user's own opinion throws.
- * @returns Whether it is.
- */
-export function mayRetry(
-  error: unknown,
-  retries: number | RetryOptions,
-  warn: (warning: QuiverWarning) => void,
-): boolean {
-  const { when } = typeof retries === "number" ? {} : retries;
-  if (when === undefined) return isRetriable(error);
-  if (!isRetriable(error) && !(error instanceof DeadlineError)) return false;
-  try {
-    return when(error) === true;
-  } catch (cause) {
-    warn({
-      message: "Cannot ask `when` of `retries`, which threw: the call is not tried again",
-      cause,
-    });
-    return false;
-  }
 }

@@ -4,15 +4,11 @@ import {
   ExecutorShutdownError,
   WorkerDiedError,
 } from "../../base/errors.ts";
-import type { OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
-import { isTransferred } from "../../worker/transfer.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { BegunItems, CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
-import { type Capacity, delayOf, type RetryOptions, timesOf } from "../../task/comforts.ts";
-import type { CallStatistics, OutputTaker } from "../call_options.ts";
+import type { CallStatistics } from "../call_options.ts";
 import {
-  type CallLimits,
   type EndedItems,
   ITEMS,
   sourcesOf,
@@ -25,8 +21,6 @@ import {
   type CallObserver,
   type CallPart,
   DispatchedCall as Call,
-  mayRetry,
-  noteAttempts,
   type OutcomeListener,
   type PrintedOutput,
 } from "./call.ts";
@@ -39,52 +33,9 @@ import { Prefetch } from "./prefetch.ts";
 import { PriorityQueue } from "./queue.ts";
 import { isHookFailure } from "./start_backoff.ts";
 import { countWorkers, type WorkerStatistics } from "./worker_statistics.ts";
-import { type PoolWorker, WorkerPool, type WorkerPoolOptions } from "./worker_pool.ts";
-
-/** Options of {@linkcode Dispatcher}. */
-export interface DispatcherOptions extends WorkerPoolOptions {
-  /**
-   * How many calls a worker is sent ahead when calls are short; 1 for none.
-   *
-   * @default {128}
-   */
-  prefetch?: number;
-  /**
-   * What becomes of a worker whose call is given up while it runs, unless the call says otherwise.
-   *
-   * @default {"detach"}
-   */
-  onAbort?: OnAbort;
-  /** Takes what tasks print; it is printed by the workers when left out. */
-  output?: OutputTaker | undefined;
-  /** Says what holds for each call on its worker. */
-  limits?: () => CallLimits | undefined;
-  /**
-   * What the dispatcher is known by where its workers are in this isolate, so that the body of a call may
-   * make others.
-   */
-  owner?: string | undefined;
-  /**
-   * How a call is run again when it fails, if it does not say so itself.
-   *
-   * @default {0}
-   */
-  retries?: number | RetryOptions;
-  /** What there is that calls may need. */
-  capacity?: Capacity | undefined;
-}
-
-/** Options of {@linkcode Dispatcher.close}. */
-export interface DispatcherCloseOptions {
-  /**
-   * Whether calls that have not started are rejected instead of waited for.
-   *
-   * @default {false}
-   */
-  cancelPending?: boolean;
-  /** Told of workers that could not be stopped. */
-  warn?: (message: string) => void;
-}
+import type { DispatcherCloseOptions, DispatcherOptions } from "./options.ts";
+import { decideRetry, noteAttempts } from "./retry.ts";
+import { type PoolWorker, WorkerPool } from "./worker_pool.ts";
 
 /** So many chunks of items a worker has at most when they are short, the one that it runs included. */
 const CHUNKS_AHEAD = 4;
@@ -562,21 +513,19 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   /** Runs a call that has failed again, if it may and that may help. */
   #retry(call: Call, read: () => unknown, late = false): boolean {
-    const retries = call.retries ?? this.#options.retries ?? 0;
-    if (this.#state.state === "dropping" || call.retried >= timesOf(retries)) return false;
-    // What it was given has moved away with it.
-    if (isTransferred(call.request.args)) return false;
-    const error = read();
-    if (!mayRetry(error, retries, this.#options.warn ?? (() => {}))) return false;
-    const delay = delayOf(retries, call.attempt);
+    if (this.#isDropping) return false;
+    const retry = decideRetry(call, read, this.#options);
+    // Whoever was asked may have given it up, or shut down.
+    if (call.at === "end") return true;
+    if (retry === undefined || this.#isDropping) return false;
     const next = late ? this.#replace(call) : call;
     next.retried++;
-    this.#metrics.retried(next, error);
+    this.#metrics.retried(next, retry.error);
     next.wait();
-    if (next.demand === undefined && delay === 0) this.#queue.unshift(next);
+    if (next.demand === undefined && retry.delay === 0) this.#queue.unshift(next);
     else {
       this.#admission?.leave(next);
-      this.#hold(next, delay);
+      this.#hold(next, retry.delay);
     }
     return true;
   }
@@ -600,11 +549,15 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     this.#reject(call, isLate ? noteAttempts(reason, call.attempt) : reason);
   }
 
+  get #isDropping(): boolean {
+    return this.#state.state === "dropping";
+  }
+
   #rejectQueue(reason: unknown): void {
     for (let call = this.#queue.shift(); call !== undefined; call = this.#queue.shift()) {
       this.#reject(call, reason);
     }
-    if (this.#state.state !== "dropping") return;
+    if (!this.#isDropping) return;
     for (const call of this.#admission?.takeAll() ?? []) this.#reject(call, reason);
   }
 

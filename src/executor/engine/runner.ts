@@ -26,7 +26,8 @@ import { isShared, memoryOf, type SharedMemory } from "../../value/share.ts";
 import type { Digest } from "../../value/value.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
-import { type CallObserver, noteAttempts, type OutcomeListener } from "../dispatch/call.ts";
+import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
+import { noteAttempts } from "../dispatch/retry.ts";
 import {
   type CallCheck,
   type CallContext,

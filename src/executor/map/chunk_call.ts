@@ -15,16 +15,15 @@ import { toThrown } from "../../value/codec/thrown_value.ts";
 import type { BegunItems, CallRequest, Outcome } from "../../worker/worker.ts";
 import { isTransferred } from "../../worker/transfer.ts";
 import type { CallOptions } from "../call_options.ts";
-import {
-  type CallItems,
-  type CallObserver,
-  type CallPart,
-  mayRetry,
-  noteAttempts,
-  type OutcomeListener,
-  type SentItems,
+import type {
+  CallItems,
+  CallObserver,
+  CallPart,
+  OutcomeListener,
+  SentItems,
 } from "../dispatch/call.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { mayRetry, noteAttempts } from "../dispatch/retry.ts";
 import { SLICE } from "../dispatch/item_sharing.ts";
 import { hasOnlyLooked } from "../dispatch/metrics.ts";
 import {
