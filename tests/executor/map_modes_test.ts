@@ -179,7 +179,7 @@ for (const workerType of ["web", "inline"] as const) {
       await Array.fromAsync(
         executor.map(halve, [1, 2, 3], { progress, chunkSize, onError: "skip" }),
       );
-      assertEquals(failures, ["RangeError: 1 is odd", "RangeError: 3 is odd"]);
+      assertEquals(failures.toSorted(), ["RangeError: 1 is odd", "RangeError: 3 is odd"]);
     }
   });
 }
