@@ -73,6 +73,7 @@ export {
   cacheScope,
   type CacheScopeOptions,
   closeCaches,
+  currentDirectory,
   currentScope,
   currentSignal,
   openScope,
@@ -99,6 +100,7 @@ export {
   task,
 } from "./src/task/task.ts";
 export type { Shelved, TaskTemplate } from "./src/task/task_helpers.ts";
+export type { ComfortOptions, RateOptions, RetryOptions } from "./src/task/comforts.ts";
 export type { TaskOptions } from "./src/task/task_options.ts";
 export { D } from "./src/task/stored_value.ts";
 export { file, type FileHandle, type FileOptions } from "./src/value/file/file_handle.ts";

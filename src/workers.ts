@@ -18,7 +18,7 @@
  * @module
  */
 export type { TaskAddress } from "./call/call_record.ts";
-export type { WorkerStatistics } from "./executor/dispatch/dispatcher.ts";
+export type { WorkerStatistics } from "./executor/dispatch/worker_statistics.ts";
 export type { CallStatistics } from "./executor/call_options.ts";
 export type { ExecutorObserver, ObservedCall, WorkerEnding } from "./executor/call_options.ts";
 export type { ExecutorStatistics } from "./executor/options.ts";

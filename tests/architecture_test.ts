@@ -93,7 +93,7 @@ const SURFACES: { readonly [folder: string]: readonly string[] } = {
     "code_parts.ts",
   ],
   "src/executor/dispatch": [
-    "dispatcher.ts",
+    "worker_statistics.ts",
   ],
   "src/executor/map": [
     "axes.ts",

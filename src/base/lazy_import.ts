@@ -32,6 +32,8 @@ export const BOUNDARIES = {
   // What tasks do seldom, and results that are put into a cache by hand.
   helpers: "task/task_helpers.ts",
   prepared: "cache/prepared_call.ts",
+  // Bodies that have a directory of their own.
+  isolation: "task/isolation.ts",
   // Calls that have failed, kept for people.
   failures: "cache/keep_failure.ts",
   // Why a call is a miss, and edits that changed nothing.

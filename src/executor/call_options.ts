@@ -1,3 +1,5 @@
+import type { RetryOptions } from "../task/comforts.ts";
+
 /** How a call is made; a view of an executor makes all its calls so (`executor.with(options)`). */
 export interface CallOptions {
   /**
@@ -44,11 +46,11 @@ export interface CallOptions {
    */
   priority?: number;
   /**
-   * How many times the call is tried again after it failed.
+   * How many times the call is tried again after it failed, or how: with waits between, say.
    *
-   * @default {0}
+   * @default {what its task says, else the executor}
    */
-  retries?: number;
+  retries?: number | RetryOptions;
 }
 
 /**

@@ -3,7 +3,6 @@ import "../base/ambient.ts";
 import {
   BOOLEAN,
   checkOptions,
-  COUNT_OR_NONE,
   numeric,
   oneOf,
   type OptionRules,
@@ -15,7 +14,8 @@ import { toWarning, type Warn } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import { assertDepth, assertInsideCall, type Scope } from "../scope/scope.ts";
 import { answerCall, type CallRunner, followSignal, toAborted } from "../task/call_task.ts";
-import { requireDefinition } from "../task/definition.ts";
+import { assertAdmissible, checkRetries, RETRIES } from "../task/comforts.ts";
+import { requireDefinition, type TaskDefinition } from "../task/definition.ts";
 import { type CallStatus, type CallTracker, Future } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
 import { type Inspect, inspectSymbol } from "../value/symbols.ts";
@@ -92,7 +92,7 @@ const EXECUTOR = Symbol.for("quiver.executor");
 export class Executor implements AsyncDisposable {
   readonly #engine: LateEngine;
   readonly #settings: ExecutorSettings;
-  readonly #mapExecutor: MapExecutor;
+  readonly #mapExecutor: MapExecutor & Pick<ViewedExecutor, "admit">;
   readonly #failures = new UnhandledFailures();
   /** Calls that were submitted and have not settled, in whatever state. */
   readonly #unsettled = new Set<CallStatus>();
@@ -275,6 +275,7 @@ export class Executor implements AsyncDisposable {
     options: MapOptions = {},
   ): AsyncGenerator<unknown, void, void> {
     const target = { definition: requireDefinition(task, "map"), scope: scopeOf(task) };
+    this.active.#admit(target.definition);
     return mapTask(this.#mapExecutor, target, items, options);
   }
 
@@ -454,19 +455,21 @@ export class Executor implements AsyncDisposable {
     const definition = requireDefinition(task, "submit");
     const scope = scopeOf(task);
     const executor = this.active;
+    if (definition.comforts !== undefined) executor.#admit(definition);
     const refused = executor.#refuse(definition.name, scope);
     if (refused !== undefined) return refused;
     return answerCall(definition, args, scope, runner, { tracker: executor.#tracker, priority });
   }
 
   /** What a map needs; another executor may take the place of this one while it goes on. */
-  #openToMaps(): MapExecutor {
+  #openToMaps(): MapExecutor & Pick<ViewedExecutor, "admit"> {
     const { workerType, processOptions, retries } = this.#settings;
     return {
       maxWorkers: () => this.active.#maxWorkers,
       loadsCode: workerType !== "inline",
       handsCode: mayReadLess(workerType, processOptions),
-      options: { retries },
+      retries,
+      admit: (definition) => this.active.#admit(definition),
       dispatcher: { dispatch: (...call) => this.active.#engine.dispatch(...call) },
       refuse: (name, scope) => this.active.#refuse(name, scope),
       tracker: () => this.active.#tracker,
@@ -483,6 +486,11 @@ export class Executor implements AsyncDisposable {
     const listeners = [...this.#closing];
     this.#closing.clear();
     for (const listener of listeners) listener();
+  }
+
+  /** Refuses a task whose calls would wait for ever. */
+  #admit(definition: TaskDefinition): void {
+    assertAdmissible(definition, this.#settings.capacity);
   }
 
   /** What is left of a call that the executor does not take. */
@@ -514,6 +522,8 @@ interface SubmitOptions {
 
 /** The part of an executor that a view stands on. */
 interface ViewedExecutor extends MapExecutor {
+  /** Refuses a task whose calls would wait for ever. */
+  admit(definition: TaskDefinition): void;
   /** Makes what runs calls with options. */
   runnerWith(options: CallOptions): CallRunner;
   /** Submits a call. */
@@ -526,7 +536,7 @@ const CALL_RULES: OptionRules<CallOptions> = {
   onAbort: oneOf(["terminate", "detach"]),
   gracePeriod: TIMEOUT,
   priority: numeric("must be an integer", Number.isSafeInteger),
-  retries: COUNT_OR_NONE,
+  retries: RETRIES,
 };
 
 /**
@@ -561,6 +571,7 @@ export class ExecutorView {
    */
   constructor(executor: ViewedExecutor, options: CallOptions) {
     checkOptions("submit with options", options, CALL_RULES);
+    checkRetries("submit with options", options.retries);
     this.#executor = executor;
     this.#options = { ...options };
     this.#runner = executor.runnerWith(this.#options);
@@ -650,9 +661,11 @@ export class ExecutorView {
     const joined = signal !== undefined && options.signal !== undefined && signal !== options.signal
       ? AbortSignal.any([signal, options.signal])
       : signal;
+    const definition = requireDefinition(task, "map");
+    this.#executor.admit(definition);
     return mapTask(
-      { ...this.#executor, options: { ...this.#executor.options, ...callOptions } },
-      { definition: requireDefinition(task, "map"), scope: scopeOf(task) },
+      { ...this.#executor, options: callOptions },
+      { definition, scope: scopeOf(task) },
       items,
       { ...options, ...(joined !== undefined && { signal: joined }) },
     );

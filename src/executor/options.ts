@@ -2,7 +2,6 @@ import {
   checkOptions,
   COUNT,
   COUNT_OR_INFINITY,
-  COUNT_OR_NONE,
   FUNCTION,
   NOT_NEGATIVE,
   numeric,
@@ -14,6 +13,14 @@ import {
 import { type QuiverWarning, toSafeWarning, toWarning } from "../base/warning.ts";
 import { currentScope } from "../scope/current_scope.ts";
 import {
+  AMOUNTS,
+  type Capacity,
+  checkRetries,
+  numbersByName,
+  RETRIES,
+  type RetryOptions,
+} from "../task/comforts.ts";
+import {
   checkProcessOptions,
   HOOK,
   PROCESS_RULES,
@@ -23,7 +30,7 @@ import {
   type WorkerType,
 } from "../worker/worker.ts";
 import type { CallStatistics, ExecutorObserver, WorkerOutputLine } from "./call_options.ts";
-import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
+import type { WorkerStatistics } from "./dispatch/worker_statistics.ts";
 import type { EngineOptions } from "./engine/engine.ts";
 import { MAX_DEPTH } from "../scope/scope.ts";
 
@@ -106,11 +113,24 @@ export interface ExecutorOptions {
    * How often a call is run again when the task throws or its worker dies. Errors of Quiver's own other
    * than `WorkerDiedError` (a failed dependency, a cancellation, a result that cannot travel) are final,
    * and so is every failure of a call whose argument was given away by `transfer()`.
-   * A call whose worker died may have done part of its work.
+   * A call whose worker died may have done part of its work. An object says how: with waits between, or
+   * after which errors. What a task says of its own calls goes before.
    *
    * @default {0}
    */
-  retries?: number;
+  retries?: number | RetryOptions;
+  /**
+   * How many calls may run at once that count for something, by its name: licences of a program, or one
+   * web service that several tasks use. `{ api: 3 }` is for tasks with the option `limits: ["api"]`.
+   */
+  limits?: { readonly [name: string]: number };
+  /**
+   * How much there is of what calls need, by name, such as `{ memory: 64e9, cores: 16, gpu: 2 }` in
+   * whatever units the tasks' option `needs` counts: calls run at once as long as there is enough for all.
+   * One that needs nothing, or of which nothing is said here, runs as soon as there is a worker. With
+   * `cores`, `maxWorkers` is as many if it is not given.
+   */
+  has?: { readonly [name: string]: number };
   /**
    * How deep calls may be nested through executors: a task may use an executor, whose tasks may use
    * others. One that is deeper is refused with `NestedExecutorError`.
@@ -157,7 +177,9 @@ const RULES: OptionRules<ExecutorOptions> = {
   },
   maxTasksPerWorker: COUNT_OR_INFINITY,
   maxHeapBytes: numeric("must be a positive number", (value) => value > 0),
-  retries: COUNT_OR_NONE,
+  retries: RETRIES,
+  limits: numbersByName("positive integers", (value) => COUNT.allows(value)),
+  has: AMOUNTS,
   maxDepth: COUNT_OR_INFINITY,
   maxTotalWorkers: COUNT_OR_INFINITY,
   init: HOOK,
@@ -177,8 +199,10 @@ const RULES: OptionRules<ExecutorOptions> = {
 export interface ExecutorSettings extends EngineOptions {
   /** How deep calls may be nested through executors. */
   readonly maxDepth: number;
-  /** How often a call is run again when it fails. */
-  readonly retries: number;
+  /** How a call is run again when it fails. */
+  readonly retries: number | RetryOptions;
+  /** What there is that calls may need. */
+  readonly capacity: Capacity;
 }
 
 /**
@@ -189,8 +213,10 @@ export interface ExecutorSettings extends EngineOptions {
  */
 export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
   checkOptions("create an executor", options, RULES);
+  checkRetries("create an executor", options.retries);
+  const { limits, has } = options;
   const {
-    maxWorkers = navigator.hardwareConcurrency,
+    maxWorkers = Math.max(1, Math.floor(has?.cores ?? navigator.hardwareConcurrency)),
     workerType = "web",
     idleTimeout = 10_000,
     gracePeriod,
@@ -223,7 +249,9 @@ export function toExecutorSettings(options: ExecutorOptions): ExecutorSettings {
     outputFailed: onWarning === undefined ? toWarning(currentScope().warn) : warn,
     maxTasksPerWorker,
     maxHeapBytes,
-    retries,
+    retries: typeof retries === "number" ? retries : { ...retries },
+    // What the caller changes in them later does not count.
+    capacity: { limits: limits && { ...limits }, has: has && { ...has } },
     maxDepth,
     hooks,
     onWarning: warn,

@@ -21,7 +21,7 @@ import {
 import { requireDefinition } from "../task/definition.ts";
 import { type CallTracker, Future } from "../task/future.ts";
 import { type DeferredArguments, scopeOf, type Task } from "../task/task.ts";
-import type { WorkerStatistics } from "./dispatch/dispatcher.ts";
+import type { WorkerStatistics } from "./dispatch/worker_statistics.ts";
 import { LateEngine } from "./engine/lazy_engine.ts";
 import { UnhandledFailures } from "./unhandled_failures.ts";
 

@@ -296,6 +296,36 @@ export function currentSignal(): AbortSignal {
 }
 
 /**
+ * The directory of the body that runs here, of a task with the option `isolate`: its own, and empty when
+ * it begins. A worker of the kind `"process"` that may read it has it as its working directory, too.
+ * Another task that the body calls as a function has the same, unless it says `isolate` itself.
+ *
+ * @returns The absolute path.
+ * @throws {TypeError} Where no such body runs.
+ *
+ * @example Run a program that leaves files behind
+ * ```ts
+ * import { currentDirectory, task } from "@quiver/quiver";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const relax = task(import.meta, async (n: number) => {
+ *   await Deno.writeTextFile(`${currentDirectory()}/input.txt`, String(n));
+ *   return Number(await Deno.readTextFile(`${currentDirectory()}/input.txt`)) / 2;
+ * }, { name: "relaxIsolated", isolate: true });
+ *
+ * assertEquals(await relax(4), 2);
+ * ```
+ */
+export function currentDirectory(): string {
+  const { directory } = currentScope();
+  if (directory !== undefined) return directory;
+  throw new TypeError(
+    "Cannot give a current directory: no task with the option `isolate` runs here; define it with " +
+      "`task(import.meta, fn, { isolate: true })`",
+  );
+}
+
+/**
  * Says how far the call is that runs here; its future's `progress` shows it, and so does the bar of
  * `map`. Of many reports the latest arrives. Outside of a call this does nothing.
  *

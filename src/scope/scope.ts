@@ -141,10 +141,14 @@ interface Nesting {
   readonly allowance: WorkerAllowance;
   /** Those that run the calls around it in this isolate, if there are any. */
   readonly within?: readonly string[];
+  /** The calls around it in this isolate that have taken something of what their executors have. */
+  readonly holds?: readonly (readonly [owner: string, id: number])[];
 }
 
 /** What holds for the code that runs now. */
 export interface Scope {
+  /** The directory of the body that runs, if it has one of its own. */
+  readonly directory?: string;
   /** Where calls are remembered. */
   readonly cache?: Cache;
   /** Goes into the record of every call. */

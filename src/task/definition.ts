@@ -12,6 +12,7 @@ import type { FunctionProfile, ParsedFunction, parseFunction } from "../call/fun
 import type { Scope } from "../scope/scope.ts";
 import { toAbsolute, toPath } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
+import { type Comforts, toComforts } from "./comforts.ts";
 import { TASK_RULES, type TaskOptions, toValidity } from "./task_options.ts";
 
 /**
@@ -259,6 +260,8 @@ export class TaskDefinition {
   readonly resolve: ((specifier: string) => string) | undefined;
   /** How long its results count; for ever, if not given. */
   readonly validity: Validity | undefined;
+  /** What executors look at when they make its calls; nothing, if it says nothing. */
+  readonly comforts: Comforts | undefined;
   #reads: TaskReads | undefined;
   readonly #options: TaskOptions;
   readonly #ignored: ReadonlySet<string>;
@@ -299,6 +302,10 @@ export class TaskDefinition {
     this.#isMethod = SOURCES.has(fn);
     // Whoever calls the task was checked by the types of `Task`.
     this.fn = fn as AnyFunction;
+    const { isolate = false } = options;
+    if (isolate !== false) {
+      this.fn = toIsolated(name, this.fn, isolate === "keep");
+    }
     if (!this.#isMethod && mayUseThis(fn)) this.fn = this.#refusingThis(this.fn);
     this.resolve = isImportMeta(origin) ? origin.resolve : undefined;
     // What the caller changes in them later does not count, and what they inherit does.
@@ -311,6 +318,7 @@ export class TaskDefinition {
     };
     this.#ignored = new Set(ignore);
     this.validity = toValidity({ ...options, name });
+    this.comforts = toComforts(`define task "${name}"`, options);
     if (inputs.length > 0 || env.length > 0) {
       this.#reads = {
         ...{ inputs: inputs.map((input) => toInput(input, this.address)), env: [...env] },
@@ -456,7 +464,7 @@ export class TaskDefinition {
     const refusing: AnyFunction = async (...args) => {
       const { parseFunction, usesThis } = await KEYS.load();
       // Whoever makes keys tells of a function that cannot be read.
-      const parsed = await parseFunction(fn).catch(() => undefined);
+      const parsed = await parseFunction(sourceOf(fn)).catch(() => undefined);
       if (parsed !== undefined && usesThis(parsed)) {
         throw new TypeError(
           `Cannot run "${this.name}": its function uses \`this\`, which a task does not have; make ` +
@@ -466,7 +474,7 @@ export class TaskDefinition {
       this.fn = fn;
       return await fn(...args);
     };
-    noteSource(refusing, fn);
+    noteSource(refusing, sourceOf(fn));
     return refusing;
   }
 
@@ -586,6 +594,16 @@ export class TaskDefinition {
     }
     return [this.knownAs, version, this.code];
   }
+}
+
+/** Has each body of a task run in a directory of its own. */
+function toIsolated(name: string, fn: AnyFunction, keep: boolean): AnyFunction {
+  const isolated: AnyFunction = async (...args) => {
+    const { runIsolated } = await importLater<typeof import("./isolation.ts")>("isolation");
+    return await runIsolated(name, () => fn(...args), keep);
+  };
+  noteSource(isolated, sourceOf(fn));
+  return isolated;
 }
 
 type KeyedCode = HandedCode["code"];

@@ -441,7 +441,8 @@ async function computeMissed(
       } catch (error) {
         if (keepsFailure(cache, ready, error)) {
           const { keepFailure } = await importLater<KeepFailure>("failures");
-          const { attempts, output } = status.trace;
+          const { output } = status.trace;
+          const attempts = Math.max(status.trace.attempts, attemptsOf(error));
           const said = error instanceof WorkerDiedError ? error.stderr ?? output : output;
           const kept = { error, begun, attempts, output: said, metadata, warn };
           await keepFailure(cache, call, { ...kept, storeArguments: stored });
@@ -484,6 +485,14 @@ function keepsFailure(cache: Cache, { scope, status }: ReadyCall, error: unknown
   if (!keepFailures || readOnly || status.aborted || scope.control?.aborted === true) return false;
   return !(error instanceof CancelledError || error instanceof ExecutorShutdownError ||
     error instanceof ChangedArgumentError);
+}
+
+/** How often a call has run, as what it has failed with says. */
+function attemptsOf(error: unknown): number {
+  const { value, enumerable } = Error.isError(error)
+    ? Object.getOwnPropertyDescriptor(error, "attempts") ?? {}
+    : {};
+  return enumerable === false && typeof value === "number" ? value : 1;
 }
 
 /** What has failed before has succeeded now. */

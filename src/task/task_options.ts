@@ -8,9 +8,10 @@ import {
 } from "../base/check_options.ts";
 import type { Validity } from "../cache/cache.ts";
 import type { CallRecord } from "../call/call_record.ts";
+import { COMFORT_RULES, type ComfortOptions } from "./comforts.ts";
 
 /** Options of `task`. */
-export interface TaskOptions {
+export interface TaskOptions extends ComfortOptions {
   /**
    * The task's name in its module.
    *
@@ -173,6 +174,7 @@ export const TASK_RULES: OptionRules<TaskOptions> = {
   staleWhileRevalidate: DURATION,
   validate: FUNCTION,
   refresh: BOOLEAN,
+  ...COMFORT_RULES,
 };
 
 /**

@@ -109,6 +109,8 @@ export type Outcome =
   | {
     readonly type: "error";
     readonly error: ThrownValue;
+    /** How often the call has run, if more than once; the protocol does not know. */
+    readonly attempts?: number;
     readonly duration: number;
     readonly warnings: readonly string[];
     /** How much memory the worker holds, told when that is more than it may: it is replaced. */

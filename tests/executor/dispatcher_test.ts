@@ -7,7 +7,8 @@ import {
   WorkerDiedError,
   WorkerInitError,
 } from "../../src/base/errors.ts";
-import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
+import { Dispatcher } from "../../src/executor/dispatch/dispatcher.ts";
+import type { DispatcherOptions } from "../../src/executor/dispatch/options.ts";
 import { openWebWorker } from "../../src/worker/web/web_worker.ts";
 import type { CallRequest, Outcome, Worker } from "../../src/worker/worker.ts";
 import { FakeWorker, settle } from "./fake_workers.ts";

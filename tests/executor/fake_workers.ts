@@ -2,7 +2,8 @@
 import { assert } from "@std/assert";
 import { WorkerDiedError } from "../../src/base/errors.ts";
 import type { CallObserver } from "../../src/executor/dispatch/call.ts";
-import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
+import { Dispatcher } from "../../src/executor/dispatch/dispatcher.ts";
+import type { DispatcherOptions } from "../../src/executor/dispatch/options.ts";
 import { type CallContext, STARTED } from "../../src/executor/wire/call_context.ts";
 import { fromThrown } from "../../src/value/codec/thrown_value.ts";
 import {

@@ -2,7 +2,8 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { DeadlineError, WorkerDiedError } from "../../src/base/errors.ts";
 import type { CallObserver } from "../../src/executor/dispatch/call.ts";
-import { Dispatcher, type DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
+import { Dispatcher } from "../../src/executor/dispatch/dispatcher.ts";
+import type { DispatcherOptions } from "../../src/executor/dispatch/options.ts";
 import {
   type CallFollower,
   type CallListener,

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { WorkerDiedError, WorkerInitError } from "../../src/base/errors.ts";
 import type { QuiverWarning } from "../../src/base/warning.ts";
-import type { DispatcherOptions } from "../../src/executor/dispatch/dispatcher.ts";
+import type { DispatcherOptions } from "../../src/executor/dispatch/options.ts";
 import type { Worker } from "../../src/worker/worker.ts";
 import { FakeWorker, settle, Stage } from "./fake_workers.ts";
 

@@ -1,5 +1,6 @@
-import { DeadlineError, QuiverError, WorkerDiedError } from "../../base/errors.ts";
+import { DeadlineError } from "../../base/errors.ts";
 import { type ArrivalCheck, type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
+import type { CallDemand, RetryOptions } from "../../task/comforts.ts";
 import type { OnAbort, SentCall } from "../../task/future.ts";
 import type {
   BegunItems,
@@ -124,8 +125,12 @@ export interface CallObserver {
    * @default {0}
    */
   readonly priority?: number | undefined;
-  /** How often the call is run again when it fails; as the dispatcher says, if not given. */
-  readonly retries?: number | undefined;
+  /** How the call is run again when it fails; as the dispatcher says, if not given. */
+  readonly retries?: number | RetryOptions | undefined;
+  /** What it must have before it may wait for a worker; nothing, if not given. */
+  readonly demand?: CallDemand | undefined;
+  /** How long it waits before that, in milliseconds. */
+  readonly delay?: number | undefined;
   /** Told once, before anything else, what tells where the call is. */
   sent?(call: SentCall): void;
   /** Told of what the call says. */
@@ -209,6 +214,8 @@ export class DispatchedCall
   sentItems = 0;
   /** Whether the items that had not begun were taken back from its worker. */
   taken = false;
+  /** Whether it was run before and may still run there: nobody waits until that has ended. */
+  unleased = false;
   /** The id of the last of its items that an observer was told of as begun at its worker. */
   toldItem = 0;
   readonly #events: CallEvents;
@@ -255,9 +262,19 @@ export class DispatchedCall
     return this.#observer.items?.size ?? 1;
   }
 
-  /** How often it may be run again; `undefined` when it does not say. */
-  get retries(): number | undefined {
+  /** How it may be run again; `undefined` when it does not say. */
+  get retries(): CallObserver["retries"] {
     return this.#observer.retries;
+  }
+
+  /** What it must have before it may wait for a worker, if that is anything. */
+  get demand(): CallDemand | undefined {
+    return this.#observer.demand;
+  }
+
+  /** Which attempt at it has been made last, from 1. */
+  get attempt(): number {
+    return (this.items?.attempts ?? 0) + this.retried + 1;
   }
 
   /** What becomes of the worker when the call is given up while it runs. */
@@ -373,6 +390,16 @@ export class DispatchedCall
     else this.#events.dropped(this, reason);
   }
 
+  /** Makes the same call once more, which is nowhere yet: this one was given up, and may still run. */
+  toNext(): DispatchedCall {
+    const part = { observer: this.#observer, listener: this.listener };
+    const next = this.toPart(part, this.id);
+    next.priority = this.priority;
+    next.retried = this.retried;
+    next.unleased = true;
+    return next;
+  }
+
   /**
    * Makes a call of some of its items, which is nowhere yet.
    *
@@ -403,7 +430,7 @@ export class DispatchedCall
   onMessage(kind: string, data: unknown): void {
     if (kind === STARTED) this.noteBegun();
     else if (kind === OUTPUT) this.#print(data as PrintedOutput);
-    else this.#tell(kind, data);
+    else if (this.at !== "end") this.#tell(kind, data);
   }
 
   #print(output: PrintedOutput): void {
@@ -443,16 +470,4 @@ export class DispatchedCall
 
 function toDuration(result: RunResult): number {
   return result.type === "revoked" ? 0 : result.duration;
-}
-
-/**
- * Whether a call that failed may succeed when it is run once more: what a task throws may pass, and so
- * may the death of a worker. Errors of Quiver's own (a failed dependency, a cancellation, a result
- * that cannot travel, a missing module) would come again.
- *
- * @param error Why the call failed.
- * @returns Whether to run it again.
- */
-export function isRetriable(error: unknown): boolean {
-  return !(error instanceof QuiverError) || error instanceof WorkerDiedError;
 }

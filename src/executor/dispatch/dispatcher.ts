@@ -1,22 +1,20 @@
 import {
   CancelledError,
-  type DeadlineError,
+  DeadlineError,
   ExecutorShutdownError,
   WorkerDiedError,
 } from "../../base/errors.ts";
 import { lookAgain, type SourceWitness } from "../../call/module_sources.ts";
-import type { OnAbort } from "../../task/future.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
-import { isTransferred } from "../../worker/transfer.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { BegunItems, CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
-import type { CallStatistics, OutputTaker, WorkerEnding } from "../call_options.ts";
+import type { CallStatistics } from "../call_options.ts";
 import {
-  type CallLimits,
   type EndedItems,
   ITEMS,
   sourcesOf,
   withFlags,
+  withoutLease,
   withoutSources,
   withSources,
 } from "../wire/call_context.ts";
@@ -25,10 +23,10 @@ import {
   type CallObserver,
   type CallPart,
   DispatchedCall as Call,
-  isRetriable,
   type OutcomeListener,
   type PrintedOutput,
 } from "./call.ts";
+import { Admission } from "./admission.ts";
 import { DispatchMetrics } from "./metrics.ts";
 import { ItemDivision } from "./item_division.ts";
 import { ItemSharing } from "./item_sharing.ts";
@@ -36,72 +34,13 @@ import { NestedCalls } from "./nested_calls.ts";
 import { Prefetch } from "./prefetch.ts";
 import { PriorityQueue } from "./queue.ts";
 import { isHookFailure } from "./start_backoff.ts";
-import { type PoolWorker, WorkerPool, type WorkerPoolOptions } from "./worker_pool.ts";
-
-/** Options of {@linkcode Dispatcher}. */
-export interface DispatcherOptions extends WorkerPoolOptions {
-  /**
-   * How many calls a worker is sent ahead when calls are short; 1 for none.
-   *
-   * @default {128}
-   */
-  prefetch?: number;
-  /**
-   * What becomes of a worker whose call is given up while it runs, unless the call says otherwise.
-   *
-   * @default {"detach"}
-   */
-  onAbort?: OnAbort;
-  /** Takes what tasks print; it is printed by the workers when left out. */
-  output?: OutputTaker | undefined;
-  /** Says what holds for each call on its worker. */
-  limits?: () => CallLimits | undefined;
-  /**
-   * What the dispatcher is known by where its workers are in this isolate, so that the body of a call may
-   * make others.
-   */
-  owner?: string | undefined;
-  /**
-   * How often a call is run again when it fails, if it does not say so itself.
-   *
-   * @default {0}
-   */
-  retries?: number;
-}
-
-/** Options of {@linkcode Dispatcher.close}. */
-export interface DispatcherCloseOptions {
-  /**
-   * Whether calls that have not started are rejected instead of waited for.
-   *
-   * @default {false}
-   */
-  cancelPending?: boolean;
-  /** Told of workers that could not be stopped. */
-  warn?: (message: string) => void;
-}
+import { countWorkers, type WorkerStatistics } from "./worker_statistics.ts";
+import type { DispatcherCloseOptions, DispatcherOptions } from "./options.ts";
+import { decideRetry, noteAttempts } from "./retry.ts";
+import { type PoolWorker, WorkerPool } from "./worker_pool.ts";
 
 /** So many chunks of items a worker has at most when they are short, the one that it runs included. */
 const CHUNKS_AHEAD = 4;
-
-/** What a {@linkcode Dispatcher} is doing. */
-export interface WorkerStatistics {
-  /** Calls that have not started. */
-  readonly queued: number;
-  /** Calls that run and were not given up. */
-  readonly running: number;
-  /** Workers without calls. */
-  readonly idle: number;
-  /** Workers that take calls, idle ones included. */
-  readonly workers: number;
-  /**
-   * Workers that take no call: they still run one that was given up, or what a call has left behind,
-   * such as a timer that never returns.
-   */
-  readonly lost: number;
-  /** Workers that are no more, by why they have ended; absent as long as none has. */
-  readonly ended?: { readonly [E in WorkerEnding]?: number };
-}
 
 /** How many workers may leave one call alone before it fails. */
 const MAX_UNRESPONSIVE = 3;
@@ -137,6 +76,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   readonly #metrics: DispatchMetrics;
   /** Only where workers are in this isolate. */
   readonly #nested: NestedCalls | undefined;
+  /** There as soon as a call must have something before it may wait for a worker, or is to wait. */
+  #admission: Admission | undefined;
   #maxWorkers: number;
   #unended = 0;
   /** Resolves when the dispatcher is closed and all calls have ended. */
@@ -204,14 +145,20 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (refusal !== undefined) return listener.reject(refusal);
     const { now } = this.#metrics.clock;
     const id = this.#metrics.nextId();
-    const call = new Call(this, this.#withFlags(request), observer, listener, id, now);
+    const flagged = this.#withFlags(request, observer, id);
+    const call = new Call(this, flagged, observer, listener, id, now);
     this.#unended++;
     call.wait();
-    if (this.#nested?.add(call)) this.#makeRoom(call);
-    else this.#queue.push(call);
+    // Whoever waits for it holds a worker, in whose place another one runs it, before all others.
+    const nested = this.#nested?.add(call) ?? false;
+    if (nested) this.#resize();
     this.#metrics.queued(call);
+    const { demand, delay = 0 } = observer;
+    if (demand !== undefined || delay > 0) this.#hold(call, delay);
+    else this.#enqueue(call, nested);
     call.listen();
     this.#advance();
+    if (this.#admission?.holds(call)) return;
     this.#prefetch.overtake(call);
     if (call.at === "queue") this.#sharing.overtake(call);
   }
@@ -229,24 +176,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
    * @returns The counts of this moment.
    */
   statistics(): WorkerStatistics {
-    const { workers, idle, lost, ended } = this.#pool;
-    let queued = this.#queue.items;
-    let running = 0;
-    for (const { calls } of workers) {
-      // They begin in order.
-      let begun = true;
-      for (const call of calls) {
-        if (call.at === "end") continue;
-        begun &&= call.begun;
-        const { size, taken } = call;
-        // One item runs at a time. Of those whose others were taken back it is about to be told.
-        const unqueued = begun ? (taken ? size : Math.min(1, size)) : 0;
-        running += Math.min(1, unqueued);
-        queued += size - unqueued;
-      }
-    }
-    const counts = { queued, running, idle, workers: workers.size, lost };
-    return ended === undefined ? counts : { ...counts, ended };
+    return countWorkers(this.#pool, this.#queue.items + (this.#admission?.size ?? 0));
   }
 
   /** Counts how calls have ended. */
@@ -319,12 +249,15 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
       if (error instanceof WorkerDiedError) call.noteBegun();
       this.#division.spare(call, error, begun);
       if (call.size > 0) this.#metrics.failed(error);
-      if (call.size === 0 || !this.#retry(call, () => error)) this.#reject(call, error);
+      if (call.size === 0 || !this.#retry(call, () => error)) {
+        this.#reject(call, noteAttempts(error, call.attempt));
+      }
     }
     this.#release(worker, call);
   }
 
   begun(call: Call): void {
+    this.#admission?.begun(call);
     if (call.at !== "end") this.#metrics.begun(call);
   }
 
@@ -338,6 +271,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   }
 
   raised(call: Call, priority: number): void {
+    if (this.#admission?.raise(call, priority)) return this.#advance();
     const { worker } = call;
     const waits = this.#queue.delete(call) ||
       worker !== undefined && this.#division.recall(worker, call);
@@ -360,7 +294,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
       this.#withdrawn(worker, call);
       return this.#reject(call, reason);
     }
-    this.#reject(call, reason);
+    this.#giveUp(call, reason);
     if (at === "worker" && worker !== undefined) {
       this.#prefetch.revokeAll(worker);
       // Those that it could not give back have started, or their answer is on its way.
@@ -380,7 +314,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   }
 
   late(call: Call, reason: DeadlineError): void {
-    this.#reject(call, reason);
+    this.#giveUp(call, reason);
   }
 
   overdue(call: Call): void {
@@ -388,6 +322,8 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (worker === undefined) return;
     this.#prefetch.revokeAll(worker);
     this.#pool.lose(worker);
+    // Others would wait for ever.
+    this.#admission?.leave(call);
     const { onAbort = "detach" } = this.#options;
     if ((call.onAbort ?? onAbort) === "terminate") this.#pool.kill(worker);
     this.#advance();
@@ -407,13 +343,16 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   }
 
   /** What nobody asks anything beside goes as it is. */
-  #withFlags(request: CallRequest): CallRequest {
+  #withFlags(request: CallRequest, { demand }: CallObserver, id: number): CallRequest {
     const limits = this.#options.limits?.();
     const output = this.#options.output !== undefined;
     const announce = this.#metrics.followsStarts;
     const within = this.#nested?.within;
-    if (limits === undefined && !output && !announce && within === undefined) return request;
+    const holds = this.#nested?.holds(demand === undefined ? undefined : id);
+    const asks = output || announce || limits !== undefined;
+    if (!asks && within === undefined && holds === undefined) return request;
     return withFlags(request, {
+      ...(holds !== undefined && { holds }),
       ...(within !== undefined && { within }),
       ...(limits !== undefined && { limits }),
       ...(output && { output }),
@@ -421,10 +360,25 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     });
   }
 
-  /** Whoever waits for a call holds a worker, in whose place another one runs it, before all others. */
-  #makeRoom(call: Call): void {
-    this.#resize();
-    this.#queue.unshift(call);
+  #enqueue(call: Call, first: boolean): void {
+    if (first) this.#queue.unshift(call);
+    else this.#queue.push(call);
+  }
+
+  /** A call waits for something beside a worker. */
+  #hold(call: Call, delay: number): void {
+    this.#admission ??= new Admission({
+      capacity: this.#options.capacity ?? {},
+      admit: (call, waited) => {
+        this.#enqueue(call, waited || this.#nested?.has(call) === true);
+        this.#prefetch.overtake(call);
+      },
+      recall: (call) => this.#queue.delete(call),
+      around: (call) => this.#nested?.around(call) ?? [],
+      refuse: (call, error) => this.#reject(call, error),
+      admitted: () => this.#advance(),
+    });
+    this.#admission.enter(call, delay);
   }
 
   #resize(): void {
@@ -483,7 +437,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const request = call.items?.toRequest(call.request) ?? call.request;
     const sources = sourcesOf(request);
     const toSend = sources === undefined ? request : toKnowing(request, sources, worker.answered);
-    worker.handle.send(toSend, call);
+    worker.handle.send(call.unleased ? withoutLease(toSend) : toSend, call);
   }
 
   /** Makes a call of some of another's items. */
@@ -514,6 +468,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   #release(worker: PoolWorker<Call>, call: Call): void {
     worker.calls.splice(worker.calls.indexOf(call), 1);
     call.clearTimer();
+    if (call.at === "end") this.#admission?.leave(call);
     const [head] = worker.calls;
     if (head !== undefined) head.headSince = this.#metrics.clock.now;
     // The first that ends a call makes way.
@@ -553,27 +508,58 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (outcome.type === "error" && this.#retry(call, () => toThrown(outcome.error.thrown))) return;
     this.#leave(call);
     this.#metrics.resolved(call, outcome);
-    call.listener.resolve(outcome);
+    const again = outcome.type === "error" && call.attempt > 1;
+    call.listener.resolve(again ? { ...outcome, attempts: call.attempt } : outcome);
   }
 
   /** Runs a call that has failed again, if it may and that may help. */
-  #retry(call: Call, read: () => unknown): boolean {
-    const retries = call.retries ?? this.#options.retries ?? 0;
-    if (this.#state.state === "dropping" || call.retried >= retries) return false;
-    // What it was given has moved away with it.
-    if (isTransferred(call.request.args)) return false;
-    const error = read();
-    if (!isRetriable(error)) return false;
-    call.retried++;
-    this.#metrics.retried(call, error);
-    this.#requeue(call);
+  #retry(call: Call, read: () => unknown, late = false): boolean {
+    if (this.#isDropping) return false;
+    const retry = decideRetry(call, read, this.#options);
+    // Whoever was asked may have given it up, or shut down.
+    if (call.at === "end") return true;
+    if (retry === undefined || this.#isDropping) return false;
+    const next = late ? this.#replace(call) : call;
+    next.retried++;
+    this.#metrics.retried(next, retry.error);
+    next.wait();
+    if (next.demand === undefined && retry.delay === 0) this.#queue.unshift(next);
+    else {
+      this.#admission?.leave(next);
+      this.#hold(next, retry.delay);
+    }
     return true;
+  }
+
+  /** Another one takes the place of a call, which may still run. */
+  #replace(call: Call): Call {
+    const next = call.toNext();
+    this.#nested?.addPart(call, next);
+    this.#unended++;
+    this.#leave(call);
+    this.#metrics.counters.died();
+    next.wait();
+    next.listen();
+    return next;
+  }
+
+  /** A call is given up, unless its time was over and it is tried again. */
+  #giveUp(call: Call, reason: unknown): void {
+    const isLate = reason instanceof DeadlineError && call.at === "worker";
+    if (isLate && this.#retry(call, () => reason, true)) return;
+    this.#reject(call, isLate ? noteAttempts(reason, call.attempt) : reason);
+  }
+
+  get #isDropping(): boolean {
+    return this.#state.state === "dropping";
   }
 
   #rejectQueue(reason: unknown): void {
     for (let call = this.#queue.shift(); call !== undefined; call = this.#queue.shift()) {
       this.#reject(call, reason);
     }
+    if (!this.#isDropping) return;
+    for (const call of this.#admission?.takeAll() ?? []) this.#reject(call, reason);
   }
 
   /** A call ends without an outcome, unless it has ended. */
@@ -586,7 +572,9 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   /** The call's way ends here. */
   #leave(call: Call): void {
+    const { at } = call;
     call.end();
+    if (at !== "worker") this.#admission?.leave(call);
     this.#queue.delete(call);
     if (this.#nested?.delete(call)) this.#resize();
     this.#unended--;

@@ -10,6 +10,8 @@ export class NestedCalls {
   readonly #owner: string;
   /** The bodies that have made them, by call. */
   readonly #callers = new Map<object, object>();
+  /** By call, those around it that have taken something of what their dispatcher has. */
+  readonly #around = new Map<object, readonly number[]>();
   /** How many each of those has made that have not ended. */
   readonly #counts = new Map<object, number>();
 
@@ -34,6 +36,28 @@ export class NestedCalls {
   }
 
   /**
+   * Tells which calls the body of one to be made may have others beneath, and that have taken something.
+   *
+   * @param id The id of that call, if it takes something.
+   * @returns Those, by dispatcher and id, if there are any.
+   */
+  holds(id: number | undefined): readonly (readonly [owner: string, id: number])[] | undefined {
+    const outer = currentScope().nesting?.holds;
+    if (id === undefined) return outer;
+    return [...outer ?? [], [this.#owner, id] as const];
+  }
+
+  /** Whether a call was made by the body of another one. */
+  has(call: object): boolean {
+    return this.#callers.has(call);
+  }
+
+  /** The ids of the calls around one that have taken something. */
+  around(call: object): readonly number[] {
+    return this.#around.get(call) ?? [];
+  }
+
+  /**
    * Counts a call, if the body of another one is making it.
    *
    * @returns Whether it is.
@@ -42,6 +66,8 @@ export class NestedCalls {
     const { chain, nesting } = currentScope();
     if (chain === undefined || nesting?.within?.includes(this.#owner) !== true) return false;
     this.#count(call, chain);
+    const own = nesting.holds?.filter(([owner]) => owner === this.#owner) ?? [];
+    if (own.length > 0) this.#around.set(call, own.map(([, id]) => id));
     return true;
   }
 
@@ -53,6 +79,8 @@ export class NestedCalls {
   addPart(call: object, part: object): void {
     const caller = this.#callers.get(call);
     if (caller !== undefined) this.#count(part, caller);
+    const around = this.#around.get(call);
+    if (around !== undefined) this.#around.set(part, around);
   }
 
   #count(call: object, caller: object): void {
@@ -69,6 +97,7 @@ export class NestedCalls {
     const caller = this.#callers.get(call);
     if (caller === undefined) return false;
     this.#callers.delete(call);
+    this.#around.delete(call);
     const left = (this.#counts.get(caller) ?? 1) - 1;
     if (left === 0) this.#counts.delete(caller);
     else this.#counts.set(caller, left);

@@ -13,6 +13,7 @@ import type {
   OutputTaker,
   WorkerOutputLine,
 } from "../call_options.ts";
+import type { Capacity, RetryOptions } from "../../task/comforts.ts";
 import { Dispatcher } from "../dispatch/dispatcher.ts";
 import { SafeObserver } from "../dispatch/observer.ts";
 import { isHookFailure } from "../dispatch/start_backoff.ts";
@@ -50,8 +51,10 @@ export interface EngineOptions {
   readonly maxTasksPerWorker?: number;
   /** How much memory a worker may hold after a call, in bytes; all there is, if not given. */
   readonly maxHeapBytes?: number;
-  /** How often a call is run again when it fails; never, if not given. */
-  readonly retries?: number;
+  /** How a call is run again when it fails; never, if not given. */
+  readonly retries?: number | RetryOptions;
+  /** What there is that calls may need. */
+  readonly capacity?: Capacity;
   /** How many workers there may be altogether, those of nested executors included. */
   readonly maxTotalWorkers?: number;
   /** Follows calls and workers. */

@@ -4,7 +4,8 @@ import type { CallRunner, ReadyCall } from "../../task/call_task.ts";
 import type { CallRequest } from "../../worker/worker.ts";
 import type { CallOptions, CallStatistics } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
-import type { DispatcherCloseOptions, WorkerStatistics } from "../dispatch/dispatcher.ts";
+import type { DispatcherCloseOptions } from "../dispatch/options.ts";
+import type { WorkerStatistics } from "../dispatch/worker_statistics.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 
 type State =

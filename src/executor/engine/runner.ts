@@ -22,6 +22,8 @@ import {
   tasksOf,
 } from "../../task/definition.ts";
 import type { CancelSignal } from "../../base/abortable.ts";
+import { withDefaults } from "../../base/check_options.ts";
+import type { CallDemand, Comforts } from "../../task/comforts.ts";
 import { CallAnswer, type CallStatus, type OnAbort, type SentCall } from "../../task/future.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
@@ -31,6 +33,7 @@ import type { Digest } from "../../value/value.ts";
 import type { CallRequest, Outcome } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
+import { noteAttempts } from "../dispatch/retry.ts";
 import {
   type CallCheck,
   type CallContext,
@@ -42,12 +45,16 @@ import {
 } from "../wire/call_context.ts";
 import { encodeTasks, type TaskReference, type TaskReferences } from "../wire/task_arguments.ts";
 
+/** How a call is made, by what its task says and by what its caller does. */
+type MadeOptions = CallOptions & Pick<Comforts, "demand">;
+
 /** The status of a call together with how it is made, as the dispatcher asks for them. */
 class OptionedCall implements CallObserver {
   readonly deadline: number | undefined;
   readonly onAbort: OnAbort | undefined;
   readonly gracePeriod: number | undefined;
-  readonly retries: number | undefined;
+  readonly retries: CallOptions["retries"];
+  readonly demand: CallDemand | undefined;
   readonly #status: CallStatus;
 
   /**
@@ -56,12 +63,13 @@ class OptionedCall implements CallObserver {
    * @param status Where the call stands.
    * @param options How it is made.
    */
-  constructor(status: CallStatus, options: CallOptions) {
+  constructor(status: CallStatus, options: MadeOptions) {
     this.#status = status;
     this.deadline = options.deadline;
     this.onAbort = options.onAbort;
     this.gracePeriod = options.gracePeriod;
     this.retries = options.retries;
+    this.demand = options.demand;
   }
 
   get priority(): number {
@@ -181,8 +189,12 @@ export class WorkerRunner implements CallRunner {
   }
 
   /** As the interface says; the call may be made with options. */
-  run(ready: ReadyCall, options?: CallOptions): unknown {
+  run(ready: ReadyCall, given?: CallOptions): unknown {
     const { definition, remembered, scope } = ready;
+    const { comforts } = definition;
+    const options = comforts === undefined
+      ? given
+      : withDefaults<MadeOptions>(comforts, given ?? {});
     if (definition.isOfRepl) {
       const message = `${refuseRepl(definition.name)}; it runs here meanwhile`;
       scope.warn(message, undefined, false);
@@ -202,7 +214,7 @@ export class WorkerRunner implements CallRunner {
   #computeHere(
     ready: ReadyCall,
     remembered: RememberedCall,
-    options: CallOptions | undefined,
+    options: MadeOptions | undefined,
   ): Promise<CallResult> {
     let source: string | undefined;
     const body = async () => {
@@ -218,7 +230,7 @@ export class WorkerRunner implements CallRunner {
   async #computeThere(
     ready: ReadyCall,
     remembered: RememberedCall,
-    options: CallOptions | undefined,
+    options: MadeOptions | undefined,
   ): Promise<CallResult> {
     const { call, leased } = remembered;
     const own = { call: toRemoteCall(call, leased) };
@@ -240,7 +252,7 @@ export class WorkerRunner implements CallRunner {
   async #sendReading(
     ready: ReadyCall,
     { stored, ...own }: Remembering & Required<Pick<CallContext, "stored">>,
-    options: CallOptions | undefined,
+    options: MadeOptions | undefined,
   ): Promise<ValueOutcome> {
     const args = [...ready.args];
     for (const [position] of stored) args[position] = undefined;
@@ -251,7 +263,7 @@ export class WorkerRunner implements CallRunner {
   async #send(
     ready: ReadyCall,
     own: Remembering & Pick<CallContext, "stored">,
-    options: CallOptions | undefined,
+    options: MadeOptions | undefined,
   ): Promise<ValueOutcome> {
     const found = this.#loadsCode ? findSources(ready, this.#handsCode) : undefined;
     const sources = found instanceof Promise ? await found : found;
@@ -270,7 +282,7 @@ export class WorkerRunner implements CallRunner {
     { definition: { address }, scope, args, status, shared }: ReadyCall,
     flags: CallFlags | undefined,
     listener: OutcomeListener,
-    options: CallOptions | undefined,
+    options: MadeOptions | undefined,
   ): void {
     const { priority } = status;
     const split = shared === true && this.#splits ? splitShared(args) : undefined;
@@ -347,9 +359,10 @@ async function storeShared(
   }
 }
 
-/** A call with a deadline says when its body starts. */
-function toFlags(options: CallOptions | undefined): CallFlags | undefined {
-  return (options?.deadline ?? Infinity) === Infinity ? undefined : { announce: true };
+/** A call with a deadline or a rate says when its body starts. */
+function toFlags(options: MadeOptions | undefined): CallFlags | undefined {
+  const { deadline = Infinity, demand } = options ?? {};
+  return deadline === Infinity && demand?.rate === undefined ? undefined : { announce: true };
 }
 
 /** What was copied when the call was made is what the worker gets; the rest is looked at there. */
@@ -428,7 +441,9 @@ function encodeRequest(
  */
 function unwrapOutcome(outcome: Outcome, { warn }: Scope): ValueOutcome {
   for (const warning of outcome.warnings) warn(warning);
-  if (outcome.type === "error") throw toThrown(outcome.error.thrown);
+  if (outcome.type === "error") {
+    throw noteAttempts(toThrown(outcome.error.thrown), outcome.attempts);
+  }
   // What a worker says of it is what it has made of it.
   return outcome.carried ? { ...outcome, value: fromCarried(outcome.value as Carried) } : outcome;
 }

@@ -190,7 +190,7 @@ export class WorkerCalls {
       readonly time: BodyTime;
     },
   ): Promise<PreparedCall> {
-    const { bare, limits, output, tasks, announce, priority, within } = context;
+    const { bare, limits, output, tasks, announce, priority, within, holds } = context;
     const definition = known ?? await importInWorker(module, () => importTask({ module, name }));
     const restored = bare === true
       ? this.#createPlainScope(warnings)
@@ -201,6 +201,9 @@ export class WorkerCalls {
     if (within !== undefined && scope.nesting !== undefined) {
       const all = [...within, ...scope.nesting.within ?? []];
       scope = { ...scope, nesting: { ...scope.nesting, within: all } };
+    }
+    if (holds !== undefined && scope.nesting !== undefined) {
+      scope = { ...scope, nesting: { ...scope.nesting, holds } };
     }
     if (output === true) {
       await (this.#output ??= openOutput());

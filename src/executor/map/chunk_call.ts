@@ -1,4 +1,12 @@
 import { UnclonableError, WorkerDiedError } from "../../base/errors.ts";
+import type { QuiverWarning } from "../../base/warning.ts";
+import {
+  type CallDemand,
+  type Comforts,
+  delayOf,
+  type RetryOptions,
+  timesOf,
+} from "../../task/comforts.ts";
 import type { CancelSignal } from "../../base/abortable.ts";
 import type { TaskAddress } from "../../call/call_record.ts";
 import { currentScope, runInScope } from "../../scope/current_scope.ts";
@@ -7,15 +15,15 @@ import { toThrown } from "../../value/codec/thrown_value.ts";
 import type { BegunItems, CallRequest, Outcome } from "../../worker/worker.ts";
 import { isTransferred } from "../../worker/transfer.ts";
 import type { CallOptions } from "../call_options.ts";
-import {
-  type CallItems,
-  type CallObserver,
-  type CallPart,
-  isRetriable,
-  type OutcomeListener,
-  type SentItems,
+import type {
+  CallItems,
+  CallObserver,
+  CallPart,
+  OutcomeListener,
+  SentItems,
 } from "../dispatch/call.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { mayRetry, noteAttempts } from "../dispatch/retry.ts";
 import { SLICE } from "../dispatch/item_sharing.ts";
 import { hasOnlyLooked } from "../dispatch/metrics.ts";
 import {
@@ -36,14 +44,17 @@ export interface ChunkRoute {
   /** Brings requests to workers. */
   readonly dispatcher: Pick<Dispatcher, "dispatch">;
   /** How the calls are made. With a deadline each travels alone. `retries` holds for each item. */
-  readonly options?: CallOptions;
+  readonly options?: ChunkOptions;
   /** How many travel together. */
   readonly pace: ChunkSizer;
   /** Whether each item is an array of arguments; if not, it is the one argument. */
   readonly spread?: boolean;
   /** Told of what a worker warns of. */
-  readonly warn: (message: string) => void;
+  readonly warn: (warning: QuiverWarning) => void;
 }
+
+/** How calls are made that may travel together, by what their task says and by what their caller does. */
+export type ChunkOptions = CallOptions & Pick<Comforts, "demand">;
 
 /** Items that are called together. */
 export interface ChunkContent {
@@ -149,8 +160,8 @@ export class ChunkCall {
   run(): Promise<void> {
     const { length } = this.content.items;
     // What has moved away with its call cannot be sent again.
-    const retries = this.divisible ? this.route.options?.retries ?? 0 : 0;
-    this.send(new ChunkPart(this, 0, length, retries));
+    const { retries = 0 } = this.route.options ?? {};
+    this.send(new ChunkPart(this, 0, length, this.divisible ? timesOf(retries) : 0));
     return this.#done.promise;
   }
 
@@ -235,6 +246,7 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
   completed = 0;
   failed = 0;
   retried = 0;
+  delay = 0;
   #bytes = 0;
   #sent: SentItems | undefined;
 
@@ -292,7 +304,15 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
   }
 
   get attempts(): number {
-    return Math.max(0, (this.#call.route.options?.retries ?? 0) - this.#retries);
+    return Math.max(0, timesOf(this.#policy) - this.#retries);
+  }
+
+  get #policy(): number | RetryOptions {
+    return this.#call.route.options?.retries ?? 0;
+  }
+
+  get demand(): CallDemand | undefined {
+    return this.#call.route.options?.demand;
   }
 
   get sliced(): boolean {
@@ -320,8 +340,10 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
   }
 
   /** A chunk is not run again as a whole. */
-  get retries(): number {
-    return this.size === 1 ? this.#retries : 0;
+  get retries(): number | RetryOptions {
+    if (this.size !== 1) return 0;
+    const policy = this.#policy;
+    return typeof policy === "number" ? this.#retries : { ...policy, times: this.#retries };
   }
 
   most(share: number): number {
@@ -411,8 +433,10 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
 
   resolve(outcome: Outcome): void {
     this.#call.delete(this);
-    for (const warning of outcome.warnings) this.#call.route.warn(warning);
-    if (outcome.type === "error") return this.reject(toThrown(outcome.error.thrown));
+    for (const message of outcome.warnings) this.#call.route.warn({ message });
+    if (outcome.type === "error") {
+      return this.reject(noteAttempts(toThrown(outcome.error.thrown), outcome.attempts));
+    }
     if (this.alone) {
       const { value, source, carried } = outcome;
       this.#ended({ values: [value], ...(carried && { carried: [0] }), sources: [source] });
@@ -449,8 +473,9 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
 
   /** Hands over how items have ended, but for those that are run again. */
   #deliver(begin: number, result: ChunkResult): void {
+    const { warn } = this.#call.route;
     const retried = this.#retries > 0 && !this.#call.cancellation.aborted
-      ? result.failures.filter(([, error]) => isRetriable(error))
+      ? result.failures.filter(([, error]) => mayRetry(error, this.#policy, warn))
       : [];
     this.retried += retried.length;
     this.retriedItems = retried;
@@ -458,7 +483,9 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
     for (const [index] of retried) {
       this.#call.ended(begin + from, partOf(result, from, index));
       const at = begin + index;
-      this.#call.send(new ChunkPart(this.#call, at, at + 1, this.#retries - 1));
+      const part = new ChunkPart(this.#call, at, at + 1, this.#retries - 1);
+      part.delay = delayOf(this.#policy, this.attempts + 1);
+      this.#call.send(part);
       from = index + 1;
     }
     this.#call.ended(begin + from, from === 0 ? result : partOf(result, from));
@@ -491,12 +518,14 @@ class ChunkPart implements CallItems, CallObserver, OutcomeListener, CallPart {
   }
 }
 
-/** A call with a deadline says when it starts. */
+/** A call with a deadline or a rate says when it starts. */
 function announced(
   context: CallContext | undefined,
-  { deadline = Infinity }: CallOptions,
+  { deadline = Infinity, demand }: ChunkOptions,
 ): CallContext | undefined {
-  return deadline === Infinity ? context : { tags: {}, strict: false, ...context, announce: true };
+  return deadline === Infinity && demand?.rate === undefined
+    ? context
+    : { tags: {}, strict: false, ...context, announce: true };
 }
 
 function toResult({ values, carried = [], failures = [], sources = [] }: EndedItems): ChunkResult {

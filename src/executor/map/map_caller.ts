@@ -1,4 +1,5 @@
 import type { CancelSignal } from "../../base/abortable.ts";
+import { withDefaults } from "../../base/check_options.ts";
 import { voidCache } from "../../cache/cache.ts";
 import { runInScope } from "../../scope/current_scope.ts";
 import type { Scope } from "../../scope/scope.ts";
@@ -29,6 +30,7 @@ import { type CallContext, type Remembering, toCallContext } from "../wire/call_
 import {
   ChunkCall,
   type ChunkContent,
+  type ChunkOptions,
   type ChunkResult,
   type ChunkRoute,
   type ItemListener,
@@ -45,10 +47,9 @@ export interface MapExecutor {
   readonly loadsCode: boolean;
   /** Whether they are handed the code of the tasks that a task may call, as they may not read it. */
   readonly handsCode: boolean;
-  /**
-   * How the calls are made; their signal is that of the map. With `retries` an item that fails in a
-   * chunk is run again by itself.
-   */
+  /** How an item that fails in a chunk is run again by itself, unless its task or the options say so. */
+  readonly retries?: CallOptions["retries"];
+  /** How the calls are made; their signal is that of the map. */
   readonly options?: CallOptions;
   /** Brings requests to workers. */
   readonly dispatcher: ChunkRoute["dispatcher"];
@@ -146,19 +147,23 @@ export class MapCaller<T, R> {
     this.#ends = new MapEnds(onError);
     this.#spread = spread;
     this.#subject = subject;
-    const { definition: { address }, scope } = subject;
+    const { definition: { address, comforts }, scope } = subject;
     const { warn } = scope;
     const { dispatcher } = executor;
     // Whoever makes the map waits for it, and is as urgent at least.
     const priority = Math.max(executor.options?.priority ?? 0, scope.priority ?? -Infinity);
-    const options = { ...executor.options, priority };
+    const { retries = 0 } = executor;
+    const options = withDefaults<ChunkOptions>(
+      { retries, ...comforts, priority },
+      { ...executor.options, priority },
+    );
     this.#route = {
       address,
       dispatcher,
       options,
       pace,
       spread: spread !== undefined,
-      warn: (message) => warn(message),
+      warn: ({ message, cause }) => warn(message, cause),
     };
     const gatherer = new ChunkGatherer(this.#route);
     const { loadsCode, handsCode } = executor;
@@ -229,8 +234,14 @@ export class MapCaller<T, R> {
     const refused = this.#executor.refuse(definition.name, scope);
     if (refused !== undefined) return [(deliver) => toRefusedCalls(refused, items, deliver)];
     const plain = runInScope(scope, () => this.#isPlain(items));
+    // What each needs it gets by itself.
+    const groups = this.#route.options?.demand === undefined
+      ? [items]
+      : items.map((item) => [item]);
     return plain
-      ? [(deliver) => runInScope(scope, () => this.#callTogether(items, deliver))]
+      ? groups.map((group) => (deliver) =>
+        runInScope(scope, () => this.#callTogether(group, deliver))
+      )
       : items.map((item) => (deliver) => runInScope(scope, () => this.#callAlone(item, deliver)));
   }
 
@@ -356,8 +367,10 @@ export class ChunkGatherer {
     const gathered: GatheredCall[] = [];
     for (const call of all) {
       const { args, callbacks } = call.request;
-      // Each may be given up by itself, and calls nobody back then; what has moved cannot go again.
-      if (callbacks !== undefined || isTransferred(args)) this.#send([call]);
+      // Each may be given up by itself, and calls nobody back then; what has moved cannot go again, and
+      // what each needs it gets by itself.
+      const alone = this.#route.options?.demand !== undefined;
+      if (alone || callbacks !== undefined || isTransferred(args)) this.#send([call]);
       else gathered.push(call);
     }
     if (gathered.length > 0) this.#send(gathered);

@@ -84,9 +84,10 @@ class MapRun<T, R> {
     { chunkSize, bufferSize, ordered, onError, signal }: MapSettings,
     { progress, spread }: MapTools,
   ) {
-    const { deadline = Infinity } = executor.options ?? {};
+    const { comforts } = subject.definition;
+    const { deadline = comforts?.deadline ?? Infinity } = executor.options ?? {};
     const workers = executor.maxWorkers();
-    const size = deadline === Infinity ? chunkSize : 1;
+    const size = deadline === Infinity && comforts?.demand === undefined ? chunkSize : 1;
     const pace = createChunkSizer({ chunkSize: size, bufferSize, workers });
     this.#window = new MapWindow({ pace, bufferSize, workers });
     this.#buffer = new MapBuffer(ordered, this.#ring);

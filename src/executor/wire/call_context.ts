@@ -58,6 +58,8 @@ export interface CallContext extends ScopeDescription, Remembering {
   readonly depth?: number;
   /** What those of them are known by that run calls in the same isolate, beside the one that runs it. */
   readonly within?: readonly string[];
+  /** Which calls around it in this isolate, itself included, have taken something of their executors. */
+  readonly holds?: readonly (readonly [owner: string, id: number])[];
   /** What holds for the call, whatever its scope. */
   readonly limits?: CallLimits;
   /** The tasks among the arguments, if there are any. */
@@ -138,7 +140,7 @@ export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | un
 }
 
 /** What holds for all calls that one dispatcher brings to workers. */
-type DispatchFlags = Pick<CallContext, "limits" | "output" | "announce" | "within">;
+type DispatchFlags = Pick<CallContext, "limits" | "output" | "announce" | "within" | "holds">;
 
 /**
  * Adds to a call what holds for all calls on its way.
@@ -182,6 +184,19 @@ export function withSources(request: CallRequest, sources: SourceWitness): CallR
   // What `toCallContext` made, and has sources in it.
   const context = request.context as CallContext;
   return { ...request, context: { ...context, sources } satisfies CallContext };
+}
+
+/**
+ * Has a call that is remembered not wait for the lease of its key: an earlier attempt may have it for as
+ * long as it runs.
+ *
+ * @returns The same call without it.
+ */
+export function withoutLease(request: CallRequest): CallRequest {
+  // What `toCallContext` made.
+  const context = request.context as CallContext | undefined;
+  if (context?.call === undefined) return request;
+  return { ...request, context: { ...context, call: { ...context.call, leased: false } } };
 }
 
 /**
