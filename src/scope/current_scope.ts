@@ -404,15 +404,16 @@ export function annotate(facts: { readonly [name: string]: Json }): void {
     );
   }
   if (notes === undefined) return;
-  const own: { [name: string]: Json } = {};
-  for (const [name, value] of Object.entries(facts)) {
+  const own: [string, Json][] = [];
+  for (const entry of Object.entries(facts)) {
     try {
-      Object.assign(own, toFacts({ [name]: value }, "annotations", `annotate "${chain.task}"`));
+      const fact = Object.fromEntries([entry]);
+      own.push(...Object.entries(toFacts(fact, "annotations", `annotate "${chain.task}"`)));
     } catch (error) {
       warn(`${error instanceof Error ? error.message : error}; it is left out`, undefined, false);
     }
   }
-  notes.annotations = { ...notes.annotations, ...own };
+  notes.annotations = { ...notes.annotations, ...Object.fromEntries(own) };
 }
 
 /** A scope to hold in a variable: it sets nothing by itself, only what `run` runs is in it. */

@@ -16,6 +16,7 @@ import {
   type Scope,
   type ScopeCollector,
 } from "../scope/scope.ts";
+import { runInScope } from "../scope/current_scope.ts";
 import { whenSettled } from "../store/memory_stores.ts";
 import type { MaybePromise } from "../store/stores.ts";
 import { collectGit } from "./collect_git.ts";
@@ -59,6 +60,8 @@ interface CollectionOptions {
 export class Collection {
   readonly #collectors: readonly FoundCollector[];
   readonly #call: CollectedCall;
+  /** Calls that collectors make are nobody's, and nothing is collected of them. */
+  readonly #scope: Scope;
   readonly #notes: CallNotes;
   readonly #warn: Warn;
   #found: { [name: string]: ReturnType<typeof toFacts> } = {};
@@ -67,8 +70,11 @@ export class Collection {
 
   private constructor(
     collectors: readonly FoundCollector[],
-    { definition: { address }, notes, scope: { nesting, warn } }: CollectionOptions,
+    { definition: { address }, notes, scope }: CollectionOptions,
   ) {
+    const { chain: _, collect: __, notes: ___, ...outside } = scope;
+    const { nesting, warn } = scope;
+    this.#scope = outside;
     this.#collectors = collectors;
     this.#call = {
       task: address.name,
@@ -99,9 +105,13 @@ export class Collection {
   around(body: RunBody): RunBody {
     return (values) => {
       const asked: AskedCollector[] = [];
-      for (const each of this.#collectors) if (!SLOW.has(each.collect)) asked.push(this.#ask(each));
+      runInScope(this.#scope, () => {
+        for (const each of this.#collectors) {
+          if (!SLOW.has(each.collect)) asked.push(this.#ask(each));
+        }
+      });
       return whenSettled(body(values), (value) => {
-        this.ended = this.#end(asked);
+        this.ended = runInScope(this.#scope, () => this.#end(asked));
         return value;
       });
     };

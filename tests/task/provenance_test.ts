@@ -292,6 +292,30 @@ Deno.test("a collector that throws, hangs or finds no JSON is a warning, and the
   ]);
 });
 
+Deno.test("calls that a collector makes are remembered, and are nobody's", async () => {
+  const cache = createMemoryCache();
+  const probe = task(import.meta, (n: number) => n, { name: "probe" });
+  const warnings: string[] = [];
+  const collect: Collector[] = [
+    async function probes() {
+      return { found: await probe(1), again: await probe(2) };
+    },
+    function says() {
+      annotate({ of: "nobody" });
+    },
+  ];
+  const onWarning = ({ message }: { message: string }) => void warnings.push(message);
+  await cacheScope({ cache, collect, onWarning }, () => fit(2));
+  assertEquals(await provenanceOf(cache, await fit.digest(2)), {
+    tags: {},
+    probes: { found: 1, again: 2 },
+    annotations: fitted(2),
+  });
+  assertEquals(await provenanceOf(cache, await probe.digest(1)), { tags: {} });
+  assertEquals(warnings.length, 1);
+  assertStringIncludes(warnings[0] ?? "", 'the collector "says" has found');
+});
+
 Deno.test("collectors are those of the innermost scope that sets some, and no part of a key", async () => {
   const cache = createMemoryCache();
   await cacheScope({ cache, collect: ["runtime", "environment"] }, async () => {
