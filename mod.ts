@@ -34,7 +34,7 @@
  */
 export type { Bag, OpenBagOptions } from "./src/cache/stored_cache.ts";
 export { openBag } from "./src/cache/stored_cache.ts";
-export type { Cache } from "./src/cache/cache.ts";
+export type { Cache, CollectorName } from "./src/cache/cache.ts";
 export { createMemoryCache } from "./src/cache/cache.ts";
 export {
   AmbiguousDigestError,
@@ -70,6 +70,7 @@ export {
   type WaitOptions,
 } from "./src/executor/wait.ts";
 export {
+  annotate,
   cacheScope,
   type CacheScopeOptions,
   closeCaches,
@@ -86,7 +87,15 @@ export {
   withTags,
 } from "./src/scope/current_scope.ts";
 export type { UseCacheOptions } from "./src/cache/named_caches.ts";
-export type { Scope, ScopeOptions } from "./src/scope/scope.ts";
+export type {
+  CallNotes,
+  CollectedCall,
+  CollectedFacts,
+  Collector,
+  Scope,
+  ScopeCollector,
+  ScopeOptions,
+} from "./src/scope/scope.ts";
 export { bind } from "./src/task/bind.ts";
 export type { Future } from "./src/task/future.ts";
 export type { Explanation, Reason } from "./src/cache/explain.ts";

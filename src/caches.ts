@@ -34,7 +34,7 @@ export type {
   Json,
   RecordedTask,
 } from "./call/call_record.ts";
-export type { CallQuery, CallTemplate, KnownTask, Wanted } from "./call/call_query.ts";
+export type { CallQuery, CallTemplate, KnownTask, Wanted, WantedFact } from "./call/call_query.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";

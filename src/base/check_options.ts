@@ -213,3 +213,70 @@ export function showOption(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   return Array.isArray(value) ? "an array" : "an object";
 }
+
+/** How deep tags and metadata may be: what is deeper overflows the stack of those who read it. */
+const DEEPEST_JSON = 100;
+
+/**
+ * What goes into records, as it is now. A record is one line of JSON, and templates find by what is in
+ * it: what JSON drops or changes is refused here, not when a result is there to be recorded.
+ *
+ * @param option What the facts are called in messages.
+ * @param action What cannot be done with wrong ones.
+ * @throws {TypeError} When they are no JSON.
+ */
+export function toFacts<T extends object>(facts: T, option: string, action = "open a scope"): T {
+  if (!isPlainObject(facts)) {
+    throw new TypeError(
+      `Cannot ${action} as \`${option}\` must be a plain object: it is ${describe(facts)}`,
+    );
+  }
+  checkFields(facts, option, { action, around: [] });
+  return Object.keys(facts).length === 0 ? facts : structuredClone(facts);
+}
+
+/** Where the fields of facts are looked at. */
+interface FieldsCheck {
+  readonly action: string;
+  readonly around: readonly object[];
+}
+
+function checkFields(value: object, path: string, { action, around }: FieldsCheck): void {
+  const inside = [...around, value];
+  if (inside.length > DEEPEST_JSON) {
+    throw new TypeError(
+      `Cannot ${action} as its ${path.split(/[.[]/, 1)[0]} must be JSON: it is deeper than ` +
+        `${DEEPEST_JSON} levels`,
+    );
+  }
+  // A hole of an array is `undefined`.
+  const entries = Array.isArray(value) ? Array.from(value).entries() : Object.entries(value);
+  for (const [key, item] of entries) {
+    const at = typeof key === "number" ? `${path}[${key}]` : `${path}.${key}`;
+    if (item === null || typeof item === "string" || typeof item === "boolean") continue;
+    if (typeof item === "number" && Number.isFinite(item)) continue;
+    if (!Array.isArray(item) && !isPlainObject(item)) refuseJson(action, at, describe(item));
+    else if (inside.includes(item)) refuseJson(action, at, "an object that contains itself");
+    else checkFields(item, at, { action, around: inside });
+  }
+}
+
+function refuseJson(action: string, path: string, state: string): never {
+  throw new TypeError(`Cannot ${action} as ${path} must be JSON: it is ${state}`);
+}
+
+/** Whether something is an object of no class. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** What something is, for messages. */
+export function describe(value: unknown): string {
+  if (value === null || typeof value === "number") return String(value);
+  if (typeof value !== "object") {
+    return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+  }
+  return Array.isArray(value) ? "an array" : `a ${value.constructor?.name ?? "class instance"}`;
+}

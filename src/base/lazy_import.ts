@@ -36,6 +36,8 @@ export const BOUNDARIES = {
   isolation: "task/isolation.ts",
   // Calls that have failed, kept for people.
   failures: "cache/keep_failure.ts",
+  // What is collected of calls for their records.
+  collect: "task/collect.ts",
   // Why a call is a miss, and edits that changed nothing.
   explain: "task/explain_task.ts",
   // Caches that are named in a configuration.

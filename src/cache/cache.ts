@@ -28,6 +28,12 @@ import type { Sharing } from "./flights.ts";
 import type { GcOptions } from "./tidy.ts";
 import type { RekeyResult } from "../store/rekey.ts";
 
+/** What Quiver collects of calls by itself, for their records. */
+export type CollectorName = "runtime" | "environment" | "git";
+
+/** The names of what Quiver collects by itself. */
+export const COLLECTOR_NAMES: readonly CollectorName[] = ["runtime", "environment", "git"];
+
 /** Makes a value ready to be stored. */
 export type EncodeValue = typeof import("../value/codec/encode_value.ts").encodeValue;
 

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { BOOLEAN, checkOptions, OBJECT, TEXT, TEXTS } from "../base/check_options.ts";
 import { parseJsonc } from "../call/projects.ts";
+import { COLLECTOR_NAMES, type CollectorName } from "./cache.ts";
 import { toPath } from "../value/file/file_handle.ts";
 
 /** JSON's objects. */
@@ -35,6 +36,8 @@ interface ConfigFile {
   readonly root: boolean;
   /** The name of the cache that is meant where none is named. */
   readonly default?: string;
+  /** What is collected of calls, if the file says so. */
+  readonly collectors?: readonly CollectorName[];
   /** The caches by name. */
   readonly caches: JsonObject;
 }
@@ -93,6 +96,11 @@ export class CacheConfig {
     }
     const title = `"${named}" of "${file.path}"`;
     return toEntry(file.caches[named], { title, file: file.path, name: named });
+  }
+
+  /** What is collected of calls: as the closest file says that says something. */
+  get collectors(): readonly CollectorName[] | undefined {
+    return this.#files.find(({ collectors }) => collectors !== undefined)?.collectors;
   }
 
   #describeNone(): string {
@@ -169,18 +177,23 @@ function readPlace(path: string, key: string | undefined): [] | [ConfigFile] {
     throw new TypeError(`Cannot ${action}: ${what} is no object; the keys are ${keys()}`);
   }
   checkOptions(action, value, RULES, "no field");
-  const { root = false, default: named, caches = {}, collectors = [] } = value;
-  if (Array.isArray(collectors) && collectors.length > 0) {
+  const { root = false, default: named, caches = {}, collectors } = value;
+  const names = Array.isArray(collectors) ? collectors.map(String) : undefined;
+  const collect = names?.flatMap((name) => COLLECTOR_NAMES.find((known) => known === name) ?? []);
+  const unknown = names?.find((name) => !COLLECTOR_NAMES.some((known) => known === name));
+  if (unknown !== undefined) {
     throw new TypeError(
-      `Cannot ${action}: there is no collector ${
-        JSON.stringify(collectors[0])
-      }, as there are none yet`,
+      `Cannot ${action}: there is no collector "${unknown}"; they are ${
+        COLLECTOR_NAMES.join(", ")
+      }, and ` +
+        "your own are for the option `collect` of scopes",
     );
   }
   return [{
     path,
     root: root === true,
     ...(typeof named === "string" && { default: named }),
+    ...(collect !== undefined && { collectors: collect }),
     caches: isObject(caches) ? caches : {},
   }];
 }

@@ -349,8 +349,8 @@ const SMALL_BYTES = 65_536;
 export interface ComputeOptions {
   /** Which arguments are stored: those of up to 64 KiB each, if not given. */
   readonly storeArguments?: StoredArguments | undefined;
-  /** What goes into the record beside the call itself. */
-  readonly metadata: { readonly [name: string]: Json };
+  /** What goes into the record beside the call itself: asked once the body has ended; must not throw. */
+  readonly metadata: () => MaybePromise<{ readonly [name: string]: Json }>;
   /** Told of faults of the cache. */
   readonly warn: Warn;
   /** The directory of output files; the working directory, if not given. */
@@ -418,7 +418,7 @@ export async function computeUnleased(
   body: RunBody,
   options: ComputeOptions,
 ): Promise<CallResult> {
-  const { metadata, warn } = options;
+  const { warn } = options;
   if (cache.readOnly) {
     const { name } = call.address;
     warn(`Cannot remember a call of "${name}": the cache is read-only; the call runs each time`);
@@ -436,6 +436,8 @@ export async function computeUnleased(
     const place = { root: options.outputs, args: call.values, warn };
     checkOutputs(call.address.name, encoded.files, place);
   }
+  const found = options.metadata();
+  const metadata = found instanceof Promise ? await found : found;
   const record = toRecord(call, { args, result: encoded.digest, ...time, metadata });
   const stored = await putResult(cache, encoded, record, options);
   if (stored && call.shared) doubtCall(cache, call, warn);

@@ -6,7 +6,7 @@
 import { sharedByCopies } from "../base/ambient.ts";
 import { checkOptions } from "../base/check_options.ts";
 import { toPath } from "../value/file/file_handle.ts";
-import { type Cache, createMemoryCache } from "./cache.ts";
+import { type Cache, type CollectorName, createMemoryCache } from "./cache.ts";
 import { CacheConfig, type CacheEntry, type JsonObject, resolvePath, toEntry } from "./config.ts";
 import { limited, readOnly, stack, union } from "./layered.ts";
 import { openBag, openFileCache, openSqliteCache } from "./stored_cache.ts";
@@ -112,7 +112,8 @@ export interface UseCacheOptions {
 }
 
 /**
- * Gives a cache by its name, and opens it unless it is open.
+ * Gives a cache by its name, and opens it unless it is open; and what is collected of its calls, if a
+ * configuration says so.
  *
  * @param name The name; without one, the default.
  * @param options Where to look.
@@ -120,10 +121,11 @@ export interface UseCacheOptions {
 export async function openNamedCache(
   name: string | undefined,
   { from = "." }: UseCacheOptions,
-): Promise<Cache> {
+): Promise<{ readonly cache: Cache; readonly collect?: readonly CollectorName[] }> {
   const config = new CacheConfig(toPath(from, "look for a configuration"));
   const { cache } = await openEntry(config, config.find(name), []);
-  return cache;
+  const { collectors } = config;
+  return { cache, ...(collectors !== undefined && { collect: collectors }) };
 }
 
 /** Opens a cache that has a name once. */

@@ -137,7 +137,7 @@ async function store(
 ): Promise<void> {
   const faults: Parameters<Warn>[] = [];
   const options = {
-    metadata,
+    metadata: () => metadata,
     outputs,
     lease,
     warn: (...fault: Parameters<Warn>) => {

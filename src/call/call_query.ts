@@ -31,6 +31,12 @@ export interface KnownTask {
  */
 export type Wanted<T> = T | Condition | ((value: T) => boolean);
 
+/**
+ * What tags or metadata are to be: as one value is wanted; or an object with a condition or a function in
+ * it, each of whose fields is wanted so, whatever others there are.
+ */
+export type WantedFact = Wanted<Json> | { readonly [name: string]: WantedFact };
+
 /** What records of calls are to have in common; fields that are not given do not count. */
 export interface CallTemplate {
   /** The task, or its name in any module. */
@@ -47,9 +53,12 @@ export interface CallTemplate {
    */
   state?: "done" | "failed";
   /** Tags that the record must have, each as it is wanted: equal, as `where` says, or as a function tells. */
-  tags?: { readonly [name: string]: Wanted<Json> };
-  /** Metadata that the record must have, each as it is wanted. */
-  metadata?: { readonly [name: string]: Wanted<Json> };
+  tags?: { readonly [name: string]: WantedFact };
+  /**
+   * Metadata that the record must have, each as it is wanted, such as
+   * `{ annotations: { loss: where.below(0.1) } }`.
+   */
+  metadata?: { readonly [name: string]: WantedFact };
   /** How long the bodies took, in milliseconds. */
   duration?: Wanted<number>;
   /** Only calls whose body ended before this: a date, or milliseconds since 1970. */
@@ -206,11 +215,27 @@ export function toPlan(query: CallQuery): RecordPlan {
   return { ...(ofTask !== undefined && { ofTask }), conditions, whole };
 }
 
-function toFacts(path: readonly string[], facts: CallTemplate["metadata"] = {}) {
-  return Object.entries(facts).map(([name, wanted]) => ({
-    path: [...path, name],
-    wanted: toData(wanted),
-  }));
+/** What is to be said of one field, if that is to be data. */
+interface WantedField {
+  readonly path: readonly string[];
+  readonly wanted: FieldCondition["wanted"] | undefined;
+}
+
+function toFacts(
+  path: readonly string[],
+  facts: CallTemplate["metadata"] = {},
+): readonly WantedField[] {
+  return Object.entries(facts).flatMap(([name, wanted]) => {
+    const at = [...path, name];
+    return holdsTest(wanted) ? toFacts(at, wanted) : [{ path: at, wanted: toData(wanted) }];
+  });
+}
+
+/** Whether something is an object whose fields are looked at one by one. */
+function holdsTest(wanted: WantedFact): wanted is { readonly [name: string]: WantedFact } {
+  if (typeof wanted !== "object" || wanted === null) return false;
+  if (Array.isArray(wanted) || wanted instanceof Condition) return false;
+  return Object.values(wanted).some((field) => isTest(field) || holdsTest(field));
 }
 
 function toData<T extends Json>(
@@ -244,13 +269,15 @@ function toTime(field: string, time: Date | number): number {
 
 function hasAll(
   found: Json | CallRecord["metadata"] | undefined,
-  wanted: { readonly [name: string]: Wanted<Json> },
+  wanted: { readonly [name: string]: WantedFact },
 ): boolean {
   const isObject = typeof found === "object" && found !== null && !Array.isArray(found);
   const all = Object.entries(wanted);
   if (!isObject && all.length === 0) return false;
   const fields = new Map(isObject ? Object.entries(found) : []);
-  return all.every(([name, value]) => isWanted(fields.get(name), value));
+  return all.every(([name, value]) =>
+    holdsTest(value) ? hasAll(fields.get(name), value) : isWanted(fields.get(name), value)
+  );
 }
 
 /**

@@ -4,9 +4,17 @@
  * @module
  */
 import { createAmbient } from "../base/ambient.ts";
-import { checkIsOptions, checkOptions, ofKind, TEXT } from "../base/check_options.ts";
+import {
+  checkIsOptions,
+  checkOptions,
+  isPlainObject,
+  ofKind,
+  TEXT,
+  toFacts,
+} from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
 import type { Cache } from "../cache/cache.ts";
+import type { Json } from "../call/call_record.ts";
 import type { UseCacheOptions } from "../cache/named_caches.ts";
 import { deriveScope, type Scope, type ScopeOptions } from "./scope.ts";
 import { ScopeClosedError } from "../base/errors.ts";
@@ -119,9 +127,9 @@ export async function useCache(name?: string, options: UseCacheOptions = {}): Pr
   checkOptions("use a cache", options, { from: FOLDER });
   checkOptions("use a cache", { name }, { name: TEXT });
   const { openNamedCache } = await importLater<NamedCaches>("named");
-  const cache = await openNamedCache(name, options);
-  ambient.setDefault(deriveScope(ambient.getDefault(), { cache }));
-  return cache;
+  const named = await openNamedCache(name, options);
+  ambient.setDefault(deriveScope(ambient.getDefault(), named));
+  return named.cache;
 }
 
 /**
@@ -205,7 +213,7 @@ function isOpened(options: CacheScopeOptions): options is CacheScopeOptions & Sc
 
 async function openNamed({ cache, ...options }: CacheScopeOptions): Promise<ScopeOptions> {
   const { openNamedCache } = await importLater<NamedCaches>("named");
-  return { ...options, cache: await openNamedCache(String(cache), {}) };
+  return { ...await openNamedCache(String(cache), {}), ...options };
 }
 
 /**
@@ -385,6 +393,58 @@ function reportValues(values: ProgressValues): void {
     );
   }
   currentScope().control?.report({ values: own });
+}
+
+/**
+ * Adds to the record of the call that runs here: `query` finds calls by it, as by
+ * `{ metadata: { annotations: … } }`. What is said last of a name counts. Nothing is recorded of a call
+ * that fails, nor of one that is not remembered; a nested call has annotations of its own. What is no
+ * JSON, such as NaN, is left out with a warning, as the result is not to be lost for it.
+ *
+ * @param facts What is to be known of the call; never part of its key.
+ * @throws {TypeError} When it is no plain object, or no call runs here.
+ *
+ * @example Note how well something fits
+ * ```ts
+ * import { annotate, cacheScope, createMemoryCache, task } from "@quiver/quiver";
+ * import { query, where } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const fit = task(import.meta, (rate: number) => {
+ *   annotate({ loss: 1 / rate });
+ *   return { rate };
+ * }, { name: "fit" });
+ *
+ * const cache = createMemoryCache();
+ * await cacheScope({ cache }, () => Promise.all([fit(2), fit(8)]));
+ * const good = query(cache, { metadata: { annotations: { loss: where.below(0.2) } } });
+ * assertEquals(await good.count(), 1);
+ * ```
+ */
+export function annotate(facts: { readonly [name: string]: Json }): void {
+  const { chain, notes, warn } = currentScope();
+  if (chain === undefined) {
+    throw new TypeError(
+      "Cannot annotate a call: none runs here; call `annotate` in the function of a task, before it " +
+        "has returned",
+    );
+  }
+  if (!isPlainObject(facts)) {
+    throw new TypeError(
+      "Cannot annotate a call: what is to be noted is a plain object, such as `{ loss }`",
+    );
+  }
+  if (notes === undefined) return;
+  const own: [string, Json][] = [];
+  for (const entry of Object.entries(facts)) {
+    try {
+      const fact = Object.fromEntries([entry]);
+      own.push(...Object.entries(toFacts(fact, "annotations", `annotate "${chain.task}"`)));
+    } catch (error) {
+      warn(`${error instanceof Error ? error.message : error}; it is left out`, undefined, false);
+    }
+  }
+  notes.annotations = { ...notes.annotations, ...Object.fromEntries(own) };
 }
 
 /** A scope to hold in a variable: it sets nothing by itself, only what `run` runs is in it. */

@@ -3,7 +3,9 @@ import {
   BOOLEAN,
   checkOptions,
   COUNT_OR_INFINITY,
+  describe,
   FUNCTION,
+  isPlainObject,
   LONGEST_TIMEOUT,
   NOT_NEGATIVE,
   numeric,
@@ -11,11 +13,12 @@ import {
   oneOf,
   type OptionRules,
   TIMEOUT,
+  toFacts,
 } from "../base/check_options.ts";
 import { NestedExecutorError, QuiverError } from "../base/errors.ts";
 import { type QuiverWarning, toSafeWarning, type Warn } from "../base/warning.ts";
-import { type Cache, checkCache } from "../cache/cache.ts";
-import type { Json } from "../call/call_record.ts";
+import { type Cache, checkCache, COLLECTOR_NAMES, type CollectorName } from "../cache/cache.ts";
+import type { Json, TaskAddress } from "../call/call_record.ts";
 import type { StoreDescription } from "../store/stores.ts";
 import { toAbsolute, toPath } from "../value/file/file_handle.ts";
 import type { Digest } from "../value/value.ts";
@@ -41,9 +44,20 @@ export interface ScopeOptions {
   tags?: { readonly [name: string]: Json };
   /**
    * Goes into the record of every call by its own names, beside that of outer scopes; never part of a
-   * key. The name `tags` is taken by the tags.
+   * key. The names `tags`, `calls` and `annotations` are taken, and so are those of the scope's collectors.
    */
   metadata?: { readonly [name: string]: Json };
+  /**
+   * What is collected of each call that runs, into its record and under the collector's name; `[]` for
+   * nothing. `"runtime"` has when the body ran, what it took of the processor, how much memory the process
+   * has had at most, and on which worker it ran; `"environment"` the machine, the user, the working
+   * directory, the versions of Deno and Quiver, and of the packages in the lock file; `"git"` the commit,
+   * the branch, and whether files differ from it, as it was when the program first asked. What lacks a
+   * permission is left out, and nobody is asked. Beside these there may be collectors of one's own.
+   *
+   * @default {those of the outer scope, or of the configuration that names the cache}
+   */
+  collect?: readonly ScopeCollector[];
   /**
    * Whether a fault of the cache is thrown instead of warned of.
    *
@@ -111,6 +125,54 @@ export interface ScopeOptions {
   onWarning?: (warning: QuiverWarning) => void;
 }
 
+/** What a collector is told of the call. */
+export interface CollectedCall {
+  /** The task's name. */
+  readonly task: string;
+  /** The URL of the task's module. */
+  readonly module: string;
+  /** Whether an inline worker runs it. */
+  readonly inline: boolean;
+}
+
+/** What a collector has found: an object that JSON carries; nothing leaves it out. */
+export type CollectedFacts = { readonly [name: string]: Json } | undefined | void;
+
+/**
+ * Collects something of each call that runs, for its record, under its own name: called as the body is
+ * about to run, it returns what it has found, or a function that finds it when the body has ended. Either
+ * may be a promise, and is waited for up to 2 seconds after the body has ended. What it throws is a
+ * warning, and so is one that takes longer, which is passed over from then on.
+ *
+ * A task travels to workers. A plain function is called for calls that are remembered from here: those
+ * that run here, and those whose cache is in memory.
+ *
+ * @param call Which call.
+ */
+export type Collector = (
+  call: CollectedCall,
+) =>
+  | CollectedFacts
+  | (() => CollectedFacts | Promise<CollectedFacts>)
+  | Promise<CollectedFacts | (() => CollectedFacts | Promise<CollectedFacts>)>;
+
+/** A collector as a scope has it: one of Quiver's, a function, a task, or the address of a task. */
+export type ScopeCollector = CollectorName | Collector | TaskAddress;
+
+/** What is noted of a call while its body runs, as data; made by whoever runs the body. */
+export interface CallNotes {
+  /** What the body has said of its call. */
+  annotations?: { readonly [name: string]: Json };
+  /** The keys of calls that the body has made, each once. */
+  made?: Digest[];
+  /** How many calls it has made beyond those. */
+  more?: number;
+  /** What collectors have found, by their names. */
+  collected?: { readonly [name: string]: Json };
+  /** Those of the call around one that is not recorded itself; they stay in this isolate. */
+  readonly around?: CallNotes;
+}
+
 /** The calls whose bodies run around some code, innermost first. */
 export interface CallChain {
   /** The task's name. */
@@ -155,6 +217,8 @@ export interface Scope {
   readonly tags: { readonly [name: string]: Json };
   /** Goes into the record of every call too, if there is any. */
   readonly metadata?: { readonly [name: string]: Json };
+  /** What is collected of calls, if anything is. */
+  readonly collect?: readonly ScopeCollector[];
   /** Whether a fault of the cache is thrown instead of warned of. */
   readonly strict: boolean;
   /**
@@ -191,6 +255,12 @@ export interface Scope {
    */
   readonly chain?: CallChain;
   /**
+   * What is noted of the innermost of them that is recorded.
+   *
+   * @internal
+   */
+  readonly notes?: CallNotes;
+  /**
    * What the innermost of them knows of who waits for it.
    *
    * @internal
@@ -223,6 +293,7 @@ const RULES: OptionRules<ScopeOptions> = {
   cache: ANYTHING,
   tags: ANYTHING,
   metadata: ANYTHING,
+  collect: ANYTHING,
   strict: BOOLEAN,
   refresh: BOOLEAN,
   keepFailures: BOOLEAN,
@@ -237,15 +308,12 @@ const RULES: OptionRules<ScopeOptions> = {
   onWarning: FUNCTION,
 };
 
-/** How deep tags and metadata may be: what is deeper overflows the stack of those who read it. */
-const DEEPEST_JSON = 100;
-
 /**
  * Makes the scope that a nested one with these options is.
  *
  * @param options What the nested one sets.
- * @throws {TypeError} When an option is unknown, `cache` is no cache, tags or metadata are no JSON, or
- * metadata is called "tags".
+ * @throws {TypeError} When an option is unknown, `cache` is no cache, tags or metadata are no JSON, a
+ * collector is none, or metadata has a name that is taken.
  * @throws {RangeError} When `leaseTimeout` is no time.
  */
 export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Scope {
@@ -262,9 +330,12 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
     cache: outerCache,
     workers: outerWorkers,
     refresh: outerRefresh,
+    collect: _,
     ...others
   }: Partial<Scope> = outer ?? {};
   const metadata = deriveMetadata(outer?.metadata, options.metadata);
+  const collect = options.collect === undefined ? outer?.collect : toCollectors(options.collect);
+  refuseTakenNames(metadata, collect);
   const cache = "cache" in options ? options.cache : outerCache;
   const workers = "workers" in options ? toScopeWorkers(options) : outerWorkers;
   const refresh = options.refresh === undefined ? outerRefresh : options.refresh ? {} : undefined;
@@ -277,6 +348,7 @@ export function deriveScope(outer: Scope | undefined, options: ScopeOptions): Sc
       ? { ...outer?.tags }
       : { ...outer?.tags, ...toFacts(options.tags, "tags") },
     ...(metadata !== undefined && { metadata }),
+    ...(collect !== undefined && collect.length > 0 && { collect }),
     strict,
     ...(refresh !== undefined && { refresh }),
     ...(keepFailures !== undefined && { keepFailures }),
@@ -307,56 +379,85 @@ function deriveMetadata(
   return { ...outer, ...facts };
 }
 
-/**
- * What goes into records, as it is now. A record is one line of JSON, and templates find by what is in
- * it: what JSON drops or changes is refused here, not when a result is there to be recorded.
- */
-function toFacts<T extends object>(facts: T, option: string): T {
-  if (!isPlainObject(facts)) {
+/** What Quiver itself writes into records. */
+const TAKEN_NAMES = ["calls", "annotations"];
+
+function refuseTakenNames(metadata: Scope["metadata"], collect: Scope["collect"] = []): void {
+  const taken = [...TAKEN_NAMES, ...collect.map(nameOfCollector)];
+  const twice = taken.find((name, index) => taken.indexOf(name) < index);
+  if (twice !== undefined) {
     throw new TypeError(
-      `Cannot open a scope as \`${option}\` must be a plain object: it is ${describe(facts)}`,
+      `Cannot open a scope: a collector is called "${twice}", and so is something else in records; ` +
+        "give it another name",
     );
   }
-  checkFields(facts, option, []);
-  return Object.keys(facts).length === 0 ? facts : structuredClone(facts);
+  const name = taken.find((name) => Object.hasOwn(metadata ?? {}, name));
+  if (name === undefined) return;
+  const whose = TAKEN_NAMES.includes(name) ? "noted by Quiver" : "of a collector of the scope";
+  throw new TypeError(
+    `Cannot open a scope: the metadata "${name}" are ${whose}; give yours another name`,
+  );
 }
 
-function checkFields(value: object, path: string, around: readonly object[]): void {
-  const inside = [...around, value];
-  if (inside.length > DEEPEST_JSON) {
+function toCollectors(collect: unknown): readonly ScopeCollector[] {
+  if (!Array.isArray(collect)) {
     throw new TypeError(
-      `Cannot open a scope as its ${path.split(/[.[]/, 1)[0]} must be JSON: it is deeper than ` +
-        `${DEEPEST_JSON} levels`,
+      `Cannot open a scope as \`collect\` must be an array of collectors: it is ${
+        describe(collect)
+      }`,
     );
   }
-  // A hole of an array is `undefined`.
-  const entries = Array.isArray(value) ? Array.from(value).entries() : Object.entries(value);
-  for (const [key, item] of entries) {
-    const at = typeof key === "number" ? `${path}[${key}]` : `${path}.${key}`;
-    if (item === null || typeof item === "string" || typeof item === "boolean") continue;
-    if (typeof item === "number" && Number.isFinite(item)) continue;
-    if (!Array.isArray(item) && !isPlainObject(item)) refuseJson(at, describe(item));
-    else if (inside.includes(item)) refuseJson(at, "an object that contains itself");
-    else checkFields(item, at, inside);
+  for (const one of collect) {
+    if (!isCollector(one)) {
+      const what = typeof one === "string" ? `"${one}"` : describeGiven(one);
+      throw new TypeError(
+        `Cannot open a scope: ${what} in \`collect\` is no collector; they are ` +
+          `${COLLECTOR_NAMES.join(", ")}, tasks, and functions`,
+      );
+    }
+    if (nameOfCollector(one) === "" || nameOfCollector(one) === "tags") {
+      throw new TypeError(
+        "Cannot open a scope: a collector is to have a name of its own, under which records have " +
+          `what it finds, not "${nameOfCollector(one)}"`,
+      );
+    }
   }
+  return [...new Set(collect)];
 }
 
-function refuseJson(path: string, state: string): never {
-  throw new TypeError(`Cannot open a scope as ${path} must be JSON: it is ${state}`);
+function describeGiven(value: unknown): string {
+  return isPlainObject(value) ? "an object without `module` and `name`" : describe(value);
 }
 
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+function isCollector(value: unknown): value is ScopeCollector {
+  if (typeof value === "string") return COLLECTOR_NAMES.some((name) => name === value);
+  if (typeof value === "function") return true;
+  const { module, name }: Partial<TaskAddress> = Object(value);
+  return typeof module === "string" && typeof name === "string";
 }
 
-function describe(value: unknown): string {
-  if (value === null || typeof value === "number") return String(value);
-  if (typeof value !== "object") {
-    return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
-  }
-  return Array.isArray(value) ? "an array" : `a ${value.constructor?.name ?? "class instance"}`;
+/** Where a collector is found by others, if it is a task. */
+function addressOf(collector: Collector): TaskAddress | undefined {
+  const { address }: { readonly address?: TaskAddress } = Object(collector);
+  return address;
+}
+
+/** The name under which a record has what a collector finds. */
+export function nameOfCollector(collector: ScopeCollector): string {
+  if (typeof collector === "string") return collector;
+  return typeof collector === "function" && addressOf(collector)?.name || collector.name;
+}
+
+/** Whether a collector is a function that no other isolate could find. */
+export function isFunctionOfHere(collector: ScopeCollector): collector is Collector {
+  return typeof collector === "function" && addressOf(collector) === undefined;
+}
+
+/** Collectors as data; of functions that are no tasks there is none. */
+function describeCollectors(collect: NonNullable<Scope["collect"]>) {
+  return collect.flatMap((one) =>
+    typeof one === "function" ? addressOf(one) ?? [] : typeof one === "string" ? one : [one]
+  );
 }
 
 function toScopeWorkers({ workers }: ScopeOptions): ScopeWorkers | undefined {
@@ -390,6 +491,8 @@ export interface ScopeDescription {
   readonly tags: { readonly [name: string]: Json };
   /** The scope's metadata, if there is any. */
   readonly metadata?: { readonly [name: string]: Json };
+  /** What is collected of calls, if anything is. */
+  readonly collect?: readonly (CollectorName | TaskAddress)[];
   /** Whether a fault of the cache is thrown. */
   readonly strict: boolean;
   /** Whether failures are kept; as is usual, if not given. */
@@ -416,11 +519,12 @@ export function describeScope(
   cache: StoreDescription | undefined,
 ): ScopeDescription {
   const { tags, metadata, strict, refresh, keepFailures, outputs, storeArguments } = scope;
-  const { singleFlight, leaseTimeout } = scope;
+  const { singleFlight, leaseTimeout, collect } = scope;
   return {
     tags,
     strict,
     ...(metadata !== undefined && { metadata }),
+    ...(collect !== undefined && { collect: describeCollectors(collect) }),
     ...(refresh !== undefined && { refresh }),
     ...(keepFailures !== undefined && { keepFailures }),
     ...(!singleFlight && { singleFlight }),
@@ -443,9 +547,11 @@ export function restoreScope(
   onWarning: (warning: QuiverWarning) => void,
 ): Scope {
   const { tags, metadata, strict, refresh, keepFailures, outputs, storeArguments } = description;
+  const { collect } = description;
   return {
     tags,
     ...(metadata !== undefined && { metadata }),
+    ...(collect !== undefined && { collect }),
     strict,
     ...(refresh !== undefined && { refresh }),
     ...(keepFailures !== undefined && { keepFailures }),
@@ -464,6 +570,54 @@ export function restoreScope(
  */
 export function toRecordMetadata({ tags, metadata }: Scope): { readonly [name: string]: Json } {
   return { ...metadata, tags };
+}
+
+/**
+ * What goes into the record of a call beside the call itself, once it has run.
+ *
+ * @param scope The scope that it was made in.
+ * @param notes What was noted of it.
+ * @returns The metadata, the tags among it.
+ */
+export function toNotedMetadata(
+  scope: Scope,
+  { annotations, made, more, collected }: CallNotes,
+): { readonly [name: string]: Json } {
+  const by = scope.chain && findKey(scope.chain);
+  const hasCalls = by !== undefined || made !== undefined;
+  return {
+    ...toRecordMetadata(scope),
+    ...collected,
+    ...(annotations !== undefined && { annotations }),
+    ...(hasCalls && {
+      calls: {
+        ...(by !== undefined && { by }),
+        ...(made !== undefined && { made }),
+        ...(more !== undefined && { more }),
+      },
+    }),
+  };
+}
+
+/** The key of the innermost call that has one. */
+function findKey(chain: CallChain): Digest | undefined {
+  for (let link: CallChain | undefined = chain; link !== undefined; link = link.outer) {
+    if (link.key !== undefined) return link.key;
+  }
+  return undefined;
+}
+
+/** So many of the calls that a call has made are named in its record. */
+const MOST_CALLS = 100;
+
+/** Notes that the body of a call has made another one. */
+export function noteCall(notes: CallNotes, key: Digest): void {
+  let recorded = notes;
+  while (recorded.around !== undefined) recorded = recorded.around;
+  const made = recorded.made ??= [];
+  if (made.includes(key)) return;
+  if (made.length < MOST_CALLS) made.push(key);
+  else recorded.more = (recorded.more ?? 0) + 1;
 }
 
 /** How deep calls may be nested if nobody says otherwise. */

@@ -1,6 +1,6 @@
 import { type Cache, voidCache } from "../cache/cache.ts";
 import { LateModule } from "../base/lazy_import.ts";
-import type { CallChain, Refresh, Scope } from "../scope/scope.ts";
+import type { CallChain, CallNotes, Refresh, Scope } from "../scope/scope.ts";
 import {
   findStandIns,
   freezeArguments,
@@ -142,24 +142,26 @@ export const IN_THIS_ISOLATE: CallRunner = {
       status.started();
       return runBody(definition, scope, given, status);
     }
-    const { call: { key }, leased } = remembered;
+    const { call: { key }, leased, notes } = remembered;
     const control = new BodyControl(status, scope.control);
     const body = (values: readonly unknown[]) => {
       const given = give(values);
       status.started();
-      return runBody(definition, scope, given, control, { key, leased });
+      return runBody(definition, scope, given, control, { key, leased, notes });
     };
     const refuse = () => control.interrupted ? "unfit" : undefined;
     return remembered.compute(body, { copies: true, refuse });
   },
 };
 
-/** What others may wait for while a body runs. */
-interface OwnKey {
-  /** The key of the call. */
-  readonly key: Digest;
+/** A call whose body runs, and whose result is remembered. */
+interface RunningCall {
+  /** The key of the call, where it is known to whoever runs the body. */
+  readonly key?: Digest;
   /** Whether the body runs under the lease of the key, so that others may wait for it. */
-  readonly leased: boolean;
+  readonly leased?: boolean;
+  /** Takes what is noted of the call. */
+  readonly notes: CallNotes;
 }
 
 /**
@@ -167,25 +169,28 @@ interface OwnKey {
  *
  * @param scope The scope that the call was made in.
  * @param own What the function can know of who waits for the call.
- * @param running The call, if it has a key.
+ * @param running The call, if it is remembered.
  */
 export function toBodyScope(
   definition: TaskDefinition,
   scope: Scope,
   own: CallControl,
-  running?: OwnKey,
+  running?: RunningCall,
 ): Scope {
   const { control: outer } = scope;
   const chain: CallChain = running === undefined && scope.chain === undefined
     ? { task: definition.name }
     : {
       task: definition.name,
-      ...(running !== undefined && { key: running.key }),
+      ...(running?.key !== undefined && { key: running.key }),
       ...(running?.leased && scope.cache !== undefined && { cache: scope.cache.id }),
       ...(scope.chain !== undefined && { outer: scope.chain }),
     };
   const joined = outer === undefined || own instanceof BodyControl;
-  return { ...scope, chain, control: joined ? own : new BodyControl(own, outer) };
+  // Calls made beneath one that is not remembered are those of the one around it.
+  const notes = running?.notes ?? (scope.notes && { around: scope.notes });
+  const control = joined ? own : new BodyControl(own, outer);
+  return notes === undefined ? { ...scope, chain, control } : { ...scope, chain, control, notes };
 }
 
 /**
@@ -193,7 +198,7 @@ export function toBodyScope(
  *
  * @param scope The scope that tasks called by the function are in.
  * @param own What the function can know of who waits for the call.
- * @param running The call, if it has a key: a call inside that waits for it would wait for ever.
+ * @param running The call, if it is remembered: a call inside that waits for it would wait for ever.
  * @returns What the function returns.
  */
 export function runBody(
@@ -201,7 +206,7 @@ export function runBody(
   scope: Scope,
   args: readonly unknown[],
   own: CallControl,
-  running?: OwnKey,
+  running?: RunningCall,
 ): unknown {
   const { fn } = definition;
   // Called as a plain function: \`this\` is undefined.

@@ -30,8 +30,19 @@ import {
   sharingOf,
 } from "../cache/get_or_compute.ts";
 import type { KeyedCall, KeyedRead } from "../call/call_key.ts";
-import { type CallChain, type Refresh, type Scope, toRecordMetadata } from "../scope/scope.ts";
-import type { FailureStore, Found } from "../store/stores.ts";
+import {
+  type CallChain,
+  type CallNotes,
+  isFunctionOfHere,
+  noteCall,
+  type Refresh,
+  type Scope,
+  type ScopeCollector,
+  toNotedMetadata,
+  toRecordMetadata,
+} from "../scope/scope.ts";
+import { whenSettled } from "../store/memory_stores.ts";
+import type { FailureStore, Found, MaybePromise } from "../store/stores.ts";
 import { toPart, UnreadFile, writeExact } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
 import { pinShared } from "../value/share.ts";
@@ -46,12 +57,14 @@ import {
   type FrozenArguments,
   type OwnArguments,
 } from "./call_arguments.ts";
+import type { Collection } from "./collect.ts";
 import { definitionOf, type TaskDefinition } from "./definition.ts";
 import { type CallStatus, Future } from "./future.ts";
 
 /** What looks at files: loaded with the first that is an argument. */
 type CachedFiles = typeof import("../cache/cached_files.ts");
 type KeepFailure = typeof import("../cache/keep_failure.ts");
+type Collecting = typeof import("./collect.ts");
 
 export { lookUp };
 
@@ -85,6 +98,8 @@ export interface RememberedCall {
   readonly call: KeyedCall;
   /** Whether it is computed under the lease of its key; if not, others may compute it too. */
   readonly leased: boolean;
+  /** Takes what is noted of it while its body runs here. */
+  readonly notes: CallNotes;
   /**
    * Takes the lease, runs the body and stores the result: here, and not before a worker is free for
    * the body, as others wait for the lease.
@@ -96,6 +111,8 @@ export interface RememberedCall {
 export interface BodyOptions extends Pick<ComputeOptions, "refuse"> {
   /** Whether the body may change its arguments, and gets some of its own: those sent to a worker are. */
   readonly copies?: boolean;
+  /** What was noted of the call, where its body runs elsewhere: asked once that has ended. */
+  readonly noted?: () => CallNotes | undefined;
 }
 
 /** Where and how the bodies of calls run. */
@@ -277,6 +294,7 @@ function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): un
   if (prepared === "unread") return rememberFiles(cache, ready, runner, parts);
   if (prepared === undefined) return runner.run(toPlain(ready));
   status.keyed(prepared.key);
+  if (scope.notes !== undefined) noteCall(scope.notes, prepared.key);
   refuseRecursion(definition.name, prepared.key, scope);
   const { name, validity } = definition;
   const { warn, outputs } = scope;
@@ -374,7 +392,7 @@ function revalidate(
   revalidating.add(call.key);
   fixed.frozen?.endTurn();
   // Nobody around it waits for it, nor can give it up.
-  const { chain: _, control: __, ...own } = scope;
+  const { chain: _, control: __, notes: ___, ...own } = scope;
   const run = async (status: CallStatus) => {
     await nextTurn();
     const ready = { ...fixed, status, scope: { ...own, singleFlight: true } };
@@ -419,18 +437,34 @@ async function computeMissed(
     givenUp: () => status.aborted || scope.control?.aborted === true,
     compute: async (leased) => {
       const begun = performance.now();
+      const notes: CallNotes = {};
       const remembered: RememberedCall = {
         cache,
         call,
         leased,
-        compute: (body, { copies = false, refuse } = {}) => {
+        notes,
+        compute: (body, { copies = false, refuse, noted } = {}) => {
           const take = copies ? toTake(call, ready.frozen) : undefined;
-          const options = {
-            ...{ metadata, warn, outputs, validity, take, thorough: copies },
-            storeArguments: stored,
-            refuse: () => refuse?.() ?? refuseOtherCode(ready),
-          };
-          return (leased ? computeLeased : computeUnleased)(cache, call, body, options);
+          const toMetadata = () => toNotedMetadata(scope, mergeNotes(notes, noted?.()));
+          const compute = (collection?: Collection) =>
+            (leased ? computeLeased : computeUnleased)(
+              cache,
+              call,
+              collection?.around(body) ?? body,
+              {
+                ...{ warn, outputs, validity, take, thorough: copies },
+                metadata: () => whenSettled(collection?.ended, toMetadata),
+                storeArguments: stored,
+                refuse: () => refuse?.() ?? refuseOtherCode(ready),
+              },
+            );
+          // What others can find is asked where the body runs.
+          const collect = noted === undefined
+            ? scope.collect
+            : scope.collect?.filter(isFunctionOfHere);
+          if (collect === undefined || collect.length === 0) return compute();
+          const collection = collectHere(collect, ready, notes);
+          return collection instanceof Promise ? collection.then(compute) : compute(collection);
         },
       };
       try {
@@ -459,6 +493,39 @@ async function computeMissed(
   cache.count(hit);
   status.recalled(hit);
   return value;
+}
+
+/** There as soon as a call was made in a scope that collects something. */
+let collecting: Collecting | undefined;
+
+function collectHere(
+  collect: readonly ScopeCollector[],
+  ready: ReadyCall,
+  notes: CallNotes,
+): MaybePromise<Collection | undefined> {
+  const { definition, scope } = ready;
+  return collecting?.Collection.open(collect, { definition, notes, scope }) ??
+    collectLater(collect, ready, notes);
+}
+
+/** A fault of what collects costs no result. */
+async function collectLater(
+  collect: readonly ScopeCollector[],
+  { definition, scope }: ReadyCall,
+  notes: CallNotes,
+): Promise<Collection | undefined> {
+  try {
+    const { Collection } = collecting = await importLater<Collecting>("collect");
+    return await Collection.open(collect, { definition, notes, scope });
+  } catch (cause) {
+    scope.warn("Cannot collect anything of calls: they are recorded without", cause, false);
+    return undefined;
+  }
+}
+
+function mergeNotes(here: CallNotes, there: CallNotes | undefined): CallNotes {
+  if (there === undefined) return here;
+  return { ...there, collected: { ...there.collected, ...here.collected } };
 }
 
 /** What is imported while the body runs may be other code than its key was made of. */

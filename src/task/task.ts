@@ -713,7 +713,14 @@ export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
         "bind inside of the scope that has the workers",
     );
   }
-  const { chain: _chain, control: _control, nesting: _nesting, refresh: _, ...kept } = outer;
+  const {
+    chain: _chain,
+    control: _control,
+    notes: _notes,
+    nesting: _nesting,
+    refresh: _,
+    ...kept
+  } = outer;
   return deriveScope(kept, options);
 }
 
@@ -722,13 +729,14 @@ export function freezeScope(outer: Scope, options: ScopeOptions): Scope {
  * it would otherwise wait unseen.
  */
 export function thawScope(frozen: Scope): Scope {
-  const { chain, control, nesting, refresh } = currentScope();
+  const { chain, control, notes, nesting, refresh } = currentScope();
   if (chain === undefined && refresh === undefined) return frozen;
   return {
     ...frozen,
     ...(chain !== undefined && { chain }),
     ...(refresh !== undefined && { refresh }),
     ...(control !== undefined && { control }),
+    ...(notes !== undefined && { notes }),
     ...(nesting !== undefined && { nesting }),
   };
 }

@@ -92,6 +92,9 @@ export interface ThrownValue {
   readonly thrown: unknown;
 }
 
+/** Where a value comes from; or what was noted while it came to be, as data. */
+export type ValueOrigin = string | { readonly notes: unknown };
+
 /** How a call ended, as data; `duration` is in milliseconds. */
 export type Outcome =
   | {
@@ -100,7 +103,7 @@ export type Outcome =
     /** Whether something else travels in the place of the value; the protocol does not look inside. */
     readonly carried?: true;
     /** Where the value comes from, if that is told; the protocol does not look inside. */
-    readonly source?: string;
+    readonly source?: ValueOrigin;
     readonly duration: number;
     readonly warnings: readonly string[];
     /** How much memory the worker holds, told when that is more than it may: it is replaced. */

@@ -33,7 +33,7 @@ async function run(
   const cache = new Cache({ ...createMemoryStores(), ...change });
   const warnings: string[] = [];
   const warn = (message: string) => void warnings.push(message);
-  const { value } = await computeUnleased(cache, call, body, { metadata: {}, warn });
+  const { value } = await computeUnleased(cache, call, body, { metadata: () => ({}), warn });
   return { value, warnings, cache };
 }
 
@@ -114,7 +114,7 @@ Deno.test("computeUnleased() remembers nothing when the body throws", async () =
   const warn = () => {};
   const body = () => Promise.reject(new RangeError("no"));
   await assertRejects(
-    () => computeUnleased(cache, createCall(1), body, { metadata: {}, warn }),
+    () => computeUnleased(cache, createCall(1), body, { metadata: () => ({}), warn }),
     RangeError,
   );
   assertEquals(await Array.fromAsync(cache.records()), []);

@@ -51,7 +51,10 @@ function createTrial(change: Partial<Stores> = {}): Trial {
         leaseTimeout: Infinity,
         callers: () => [],
         compute: (leased) =>
-          (leased ? computeLeased : computeUnleased)(own, CALL, body, { metadata: {}, warn }),
+          (leased ? computeLeased : computeUnleased)(own, CALL, body, {
+            metadata: () => ({}),
+            warn,
+          }),
         warn,
         metadata: {},
         signal: () => signal,

@@ -190,7 +190,11 @@ const wrong: readonly (readonly [string, unknown, string])[] = [
   ["mine", { root: 1 }, "as `root` must be true or false: it is number"],
   ["mine", { caches: [] }, "as `caches` must be an object: an array"],
   ["mine", { default: 1 }, "as `default` must be a string: 1"],
-  ["mine", { collectors: ["git"] }, 'there is no collector "git", as there are none yet'],
+  [
+    "mine",
+    { collectors: ["git", "gpu"] },
+    'there is no collector "gpu"; they are runtime, environment, git, and your own are for',
+  ],
   [
     "mine",
     { root: true },

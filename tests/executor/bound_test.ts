@@ -43,7 +43,9 @@ for (const workerType of ["web", "process", "inline"] as const) {
       assertEquals(await Array.fromAsync(executor.map(bound, [3, 4])), [12, 16]);
     });
     for (const key of [await tasks.quadruple.digest(4), await tasks.double.digest(6)]) {
-      assertEquals((await bag.record(key))?.metadata, { m: 2, tags: { a: 1 } });
+      // Which call has made which is told in the tests of provenance.
+      const { calls: _, ...metadata } = (await bag.record(key))?.metadata ?? {};
+      assertEquals(metadata, { m: 2, tags: { a: 1 } });
       assertEquals(await outer.contains(key), false);
     }
     const again = executor.submit(bound, 3);

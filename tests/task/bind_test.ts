@@ -165,8 +165,14 @@ Deno.test("BoundTask survives JSON and structured clone with cache, tags and met
       await using restored = await restoreBound<[number], number>(copy);
       await withTags({ outer: true }, async () => assertEquals(await restored(x), 4 * x));
       assertEquals(restored.description, bound.description);
-      for (const call of [await quadruple.digest(x), await double.digest(2 * x)]) {
-        assertEquals((await bag.record(call))?.metadata, { m: { n: null }, tags: { a: 1 } });
+      const [key, made] = [await quadruple.digest(x), await double.digest(2 * x)];
+      const common = { m: { n: null }, tags: { a: 1 } };
+      const both: [string, { [name: string]: string | string[] }][] = [
+        [key, { made: [...new Set([await double.digest(x), made])] }],
+        [made, { by: key }],
+      ];
+      for (const [call, calls] of both) {
+        assertEquals((await bag.record(call))?.metadata, { ...common, calls });
       }
     }
     await using own = await restoreBound(bound.description, { cache: bag, tags: { b: 2 } });

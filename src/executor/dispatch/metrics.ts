@@ -1,5 +1,5 @@
 import { WorkerDiedError } from "../../base/errors.ts";
-import type { Outcome } from "../../worker/worker.ts";
+import type { Outcome, ValueOrigin } from "../../worker/worker.ts";
 import type { CallStatistics, FinishedCall, ObservedCall } from "../call_options.ts";
 import type { EndedItems } from "../wire/call_context.ts";
 import type { DispatchedCall } from "./call.ts";
@@ -86,7 +86,7 @@ export class CallCounters {
  *
  * @param source Where the result comes from, if that is told.
  */
-export function hasOnlyLooked(source: string | undefined): boolean {
+export function hasOnlyLooked(source: ValueOrigin | undefined): boolean {
   return source === "cache" || source === "busy" || source === LACKS;
 }
 

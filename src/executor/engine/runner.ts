@@ -7,7 +7,7 @@ import {
   SourceWitnesses,
 } from "../../call/module_sources.ts";
 import { runInScope } from "../../scope/current_scope.ts";
-import { describeScope, type Scope } from "../../scope/scope.ts";
+import { type CallNotes, describeScope, isFunctionOfHere, type Scope } from "../../scope/scope.ts";
 import {
   type CallRunner,
   IN_THIS_ISOLATE,
@@ -30,7 +30,7 @@ import { toThrown } from "../../value/codec/thrown_value.ts";
 import { holdsSpecial } from "../../value/holds_special.ts";
 import { isShared, memoryOf, type SharedMemory } from "../../value/share.ts";
 import type { Digest } from "../../value/value.ts";
-import type { CallRequest, Outcome } from "../../worker/worker.ts";
+import type { CallRequest, Outcome, ValueOrigin } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
 import { noteAttempts } from "../dispatch/retry.ts";
@@ -216,14 +216,16 @@ export class WorkerRunner implements CallRunner {
     remembered: RememberedCall,
     options: MadeOptions | undefined,
   ): Promise<CallResult> {
-    let source: string | undefined;
+    let source: ValueOrigin | undefined;
     const body = async () => {
       const outcome = await this.#send(ready, { check: toCheck(ready, remembered) }, options);
       source = outcome.source;
       return outcome.value;
     };
     const refuse = () => source === "unfit" || source === "unstored" ? source : undefined;
-    return remembered.compute(body, { refuse });
+    // What a worker says is what `WorkerCalls` has made.
+    const noted = () => typeof source === "object" ? source.notes as CallNotes : undefined;
+    return remembered.compute(body, { refuse, noted });
   }
 
   /** The worker takes the lease when it comes to the call, and stores the result. */
@@ -233,6 +235,7 @@ export class WorkerRunner implements CallRunner {
     options: MadeOptions | undefined,
   ): Promise<CallResult> {
     const { call, leased } = remembered;
+    warnOfFunctions(ready);
     const own = { call: toRemoteCall(call, leased) };
     if (ready.shared === true) await storeShared(remembered, ready);
     const stored = this.#reads ? findStored(ready, remembered) : [];
@@ -299,6 +302,18 @@ export class WorkerRunner implements CallRunner {
       ? encodeRequest(request, priority > 0 ? { ...scope, priority } : scope)
       : request;
     this.#dispatcher.dispatch(encoded, observer, listener);
+  }
+}
+
+/** Where a worker records a call, it has only what it can find. */
+function warnOfFunctions({ scope: { collect = [], warn } }: ReadyCall): void {
+  for (const { name } of collect.filter(isFunctionOfHere)) {
+    warn(
+      `Cannot collect "${name}" of calls on workers: it is a plain function; make it a task, which ` +
+        "they can find",
+      undefined,
+      false,
+    );
   }
 }
 

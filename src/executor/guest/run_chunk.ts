@@ -6,7 +6,7 @@ import { toBodyScope } from "../../task/call_task.ts";
 import type { TaskDefinition } from "../../task/definition.ts";
 import { fromThrown } from "../../value/codec/thrown_value.ts";
 import { planTransfer } from "../../worker/wire/large_buffers.ts";
-import type { CallControl } from "../../worker/worker.ts";
+import type { CallControl, ValueOrigin } from "../../worker/worker.ts";
 import {
   type ChunkContext,
   type EndedItems,
@@ -29,7 +29,7 @@ export interface ChunkTools {
   readonly compute: (
     args: readonly unknown[],
     remembering: Remembering,
-  ) => Promise<{ value: unknown; source?: string }>;
+  ) => Promise<{ value: unknown; source?: ValueOrigin }>;
   /** Makes a result of its own of what a function returns, which it may change at the next item. */
   readonly fix: (value: unknown) => unknown;
   /** Puts shared values in the place of their handles, where arguments may have some. */
@@ -140,7 +140,7 @@ class ItemOutbox {
   readonly #tellsSources: boolean;
   #values: unknown[] = [];
   #failures: ItemFailure[] = [];
-  #sources: (string | undefined)[] = [];
+  #sources: (ValueOrigin | undefined)[] = [];
   #sent = performance.now();
   /** Those before are sent first. */
   #sending: Promise<void> | undefined;
@@ -148,7 +148,7 @@ class ItemOutbox {
   #turn: ReturnType<typeof setImmediate> | undefined;
   #waited = false;
   /** Where the next result comes from. */
-  nextSource: string | undefined;
+  nextSource: ValueOrigin | undefined;
 
   constructor(tools: ChunkTools, tellsSources: boolean) {
     this.#tools = tools;

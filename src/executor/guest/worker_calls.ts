@@ -1,19 +1,25 @@
 import { importLater } from "../../base/lazy_import.ts";
 import type { QuiverWarning, Warn } from "../../base/warning.ts";
 import type { Cache } from "../../cache/cache.ts";
-import type { ResultSource } from "../../cache/get_or_compute.ts";
 import type { SourceWitness } from "../../call/module_sources.ts";
-import { createWarn, restoreScope, type Scope, toRecordMetadata } from "../../scope/scope.ts";
+import {
+  type CallNotes,
+  createWarn,
+  restoreScope,
+  type Scope,
+  toNotedMetadata,
+} from "../../scope/scope.ts";
 import { whenSettled } from "../../store/memory_stores.ts";
 import { type StoreDescription, toPaths } from "../../store/stores.ts";
 import { BodyControl, runBody } from "../../task/call_task.ts";
+import type { Collection } from "../../task/collect.ts";
 import { adoptCodes, findTask, importTask, type TaskDefinition } from "../../task/definition.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { copyShared, giveShared } from "../../value/share.ts";
 import { importInWorker } from "../../worker/current_worker.ts";
 import type { RemoteCallbacks } from "../../worker/remote_callbacks.ts";
 import { isGivenAway, transfer } from "../../worker/transfer.ts";
-import type { CallControl, CallRequest, Outcome } from "../../worker/worker.ts";
+import type { CallControl, CallRequest, Outcome, ValueOrigin } from "../../worker/worker.ts";
 import {
   type CallContext,
   type CallLimits,
@@ -31,6 +37,7 @@ import { HeapWatch, NESTED_WORKERS, WorkerBudget } from "./worker_limits.ts";
 // What not every call needs is loaded with the first that does.
 type Computing = typeof import("../../cache/get_or_compute.ts");
 type RunChunk = typeof import("./run_chunk.ts");
+type Collecting = typeof import("../../task/collect.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
 interface OpenCache extends AsyncDisposable {
@@ -42,7 +49,7 @@ interface OpenCache extends AsyncDisposable {
 /** What came of a call, and where it comes from, if that is to be told. */
 interface Computed {
   readonly value: unknown;
-  readonly source?: ResultSource;
+  readonly source?: ValueOrigin;
 }
 
 /** A call whose task and scope are there. */
@@ -276,18 +283,26 @@ export class WorkerCalls {
       return own.interrupted || isOther() ? "unfit" : undefined;
     };
     const leased = call?.leased ?? true;
-    const body = () => run(own, call && { key: call.key, leased });
+    const notes: CallNotes = {};
+    const collection = await this.#collect(definition, scope, notes);
+    const runNoted = () => run(own, { ...(call && { key: call.key, leased }), notes });
+    const body = collection?.around(runNoted) ?? runNoted;
     if (call === undefined) {
       const { runChecked } = await importLater<typeof import("./check_call.ts")>("check");
       const options = { name, warn: scope.warn, refuse, fix: fixResult, shared };
-      return await runChecked(args, check?.digests ?? [], body, options);
+      const ended = await runChecked(args, check?.digests ?? [], () => body(args), options);
+      await collection?.ended;
+      const hasNotes = Object.keys(notes).length > 0;
+      return ended.source === undefined && hasNotes ? { ...ended, source: { notes } } : ended;
     }
     // The cache could perhaps not be opened.
-    if (scope.cache === undefined || this.#computing === undefined) return { value: await body() };
+    if (scope.cache === undefined || this.#computing === undefined) {
+      return { value: await body(args) };
+    }
     const { computeLeased, computeUnleased } = this.#computing;
     const compute = leased ? computeLeased : computeUnleased;
     return await compute(scope.cache, { ...call, values: args }, body, {
-      metadata: toRecordMetadata(scope),
+      metadata: () => whenSettled(collection?.ended, () => toNotedMetadata(scope, notes)),
       warn: scope.warn,
       outputs: scope.outputs,
       storeArguments: definition.storeArguments ?? scope.storeArguments,
@@ -295,6 +310,26 @@ export class WorkerCalls {
       refuse,
       fix: fixResult,
     });
+  }
+
+  /** A fault of what collects costs no result. */
+  async #collect(
+    definition: TaskDefinition,
+    scope: Scope,
+    notes: CallNotes,
+  ): Promise<Collection | undefined> {
+    if (scope.collect === undefined) return undefined;
+    try {
+      const { Collection } = await importLater<Collecting>("collect");
+      return await Collection.open(scope.collect, { definition, notes, scope });
+    } catch (cause) {
+      scope.warn(
+        "Cannot collect anything of calls in a worker: they are recorded without",
+        cause,
+        false,
+      );
+      return undefined;
+    }
   }
 
   /** The code of the task and of those among its arguments, as far as keys are made of it. */

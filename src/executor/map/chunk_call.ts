@@ -12,7 +12,7 @@ import type { TaskAddress } from "../../call/call_record.ts";
 import { currentScope, runInScope } from "../../scope/current_scope.ts";
 import { type Carried, fromCarried } from "../../value/carry_value.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
-import type { BegunItems, CallRequest, Outcome } from "../../worker/worker.ts";
+import type { BegunItems, CallRequest, Outcome, ValueOrigin } from "../../worker/worker.ts";
 import { isTransferred } from "../../worker/transfer.ts";
 import type { CallOptions } from "../call_options.ts";
 import type {
@@ -77,7 +77,7 @@ export interface ChunkResult {
   /** Those that failed, and why; by index among the values. */
   readonly failures: readonly (readonly [index: number, error: unknown])[];
   /** Where each result comes from (see `Outcome`), where that is told. */
-  readonly sources: readonly (string | undefined)[];
+  readonly sources: readonly (ValueOrigin | undefined)[];
 }
 
 /** Who waits for items that were called together. */

@@ -7,7 +7,7 @@ import {
   type ScopeDescription,
 } from "../../scope/scope.ts";
 import type { Digest } from "../../value/value.ts";
-import type { CallRequest, ThrownValue } from "../../worker/worker.ts";
+import type { CallRequest, ThrownValue, ValueOrigin } from "../../worker/worker.ts";
 import type { TaskReferences } from "./task_arguments.ts";
 
 /** What a call says when its body starts, if its context asks for that. */
@@ -128,7 +128,8 @@ export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | un
   const plain = description === undefined && chain === undefined && !strict && singleFlight &&
     leaseTimeout === Infinity && metadata === undefined && nesting === undefined &&
     scope.outputs === undefined && scope.refresh === undefined &&
-    scope.keepFailures === undefined && scope.storeArguments === undefined;
+    scope.keepFailures === undefined && scope.storeArguments === undefined &&
+    scope.collect === undefined;
   const bare = plain && Object.keys(tags).length === 0;
   if (bare) return flags && { tags, strict, bare, ...flags };
   return {
@@ -258,5 +259,5 @@ export interface EndedItems {
   /** Those that failed, if any. */
   readonly failures?: readonly ItemFailure[];
   /** Where each result comes from (see `Outcome`), where calls are remembered. */
-  readonly sources?: readonly (string | undefined)[];
+  readonly sources?: readonly (ValueOrigin | undefined)[];
 }
