@@ -101,8 +101,17 @@ for (const [name, open] of Object.entries(POOLS)) {
         withTags({ a: 1 }, async () => {
           const first = pool.call(tasks.sumOfSquares, [3, 4]);
           assertEquals([await first, first.hit, pool.taken()], [25, false, 1]);
-          for (const key of [await tasks.sumOfSquares.digest(3, 4), await tasks.square.digest(4)]) {
-            assertEquals((await bag.record(key))?.metadata.tags, { a: 1 });
+          const outer = await tasks.sumOfSquares.digest(3, 4);
+          const nested = [await tasks.square.digest(3), await tasks.square.digest(4)];
+          assertEquals((await bag.record(outer))?.metadata, {
+            tags: { a: 1 },
+            calls: { made: nested },
+          });
+          for (const key of nested) {
+            assertEquals((await bag.record(key))?.metadata, {
+              tags: { a: 1 },
+              calls: { by: outer },
+            });
           }
           const second = pool.call(tasks.sumOfSquares, [3, 4]);
           assertEquals([await second, second.hit, pool.taken()], [25, true, 1]);
