@@ -13,6 +13,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 for (const workerType of WORKER_TYPES) {
+  // fleche 21
   Deno.test(`${workerType}: retries, deadlines and directories of tasks`, async () => {
     await using executor = new Executor({ workerType, maxWorkers: 2 });
     const path = await Deno.makeTempFile();
