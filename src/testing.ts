@@ -18,7 +18,6 @@
  *
  * @module
  */
-export { expectHit, expectMiss } from "./testing/expect_hit.ts";
+export { expectHit, expectMiss, withFreshCache } from "./testing/cached_test.ts";
 export { FakeClock } from "./testing/fake_clock.ts";
-export { withFreshCache } from "./testing/fresh_cache.ts";
 export { checkStores, type OpenStores, type StoreCheck } from "./testing/check_stores.ts";

@@ -46,7 +46,7 @@ Deno.test("withFreshCache() hides the cache around it, and passes on what the te
 Deno.test("expectHit() gives the result without running, and says why there is none", async () => {
   await withFreshCache(async () => {
     const error = await assertRejects(() => expectHit(grow, 0.5), Error, "Expected a hit");
-    assertEquals([error.name, error.stack?.includes("fake_clock")], ["AssertionError", false]);
+    assertEquals([error.name, error.stack?.includes("cached_test")], ["AssertionError", false]);
     await grow(0.5, 2);
     assertEquals(await expectHit(grow, 0.5, 2), 2.25);
     await assertRejects(() => expectHit(grow, 0.5, 3), Error, "argument years: 2 → 3");
