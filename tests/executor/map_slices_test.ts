@@ -194,12 +194,14 @@ for (const workerType of ["web", "process", "inline"] as const) {
       const results = executor.map(mark, items, options);
       const ended = (async () => {
         for await (const _ of results) {
-          if (way === "break" && readMarks(folder.path).length > 2) break;
+          if (way === "signal") continue;
+          // Whoever leaves later may wait for the next result, and leaves when that is there.
+          await until(() => readMarks(folder.path).length === 3);
+          break;
         }
       })().catch((error) => error);
       await until(() => readMarks(folder.path).length === 3);
       if (way === "signal") controller.abort(new Error("enough"));
-      else await results.return();
       await ended;
       const { queued } = executor.statistics();
       await folder.write("2.go");
