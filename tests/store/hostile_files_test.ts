@@ -134,9 +134,8 @@ for (
       await files.fold();
     }
     assertEquals((await verify(path, { repair: true })).missed, 0);
-    // Garbage of reading it piece by piece may be there, but never the hole.
     const growth = Deno.memoryUsage().rss - before;
-    assert(growth < 250e6, `${growth} bytes more`);
+    assert(growth < 150e6, `${growth} bytes more`);
     const size = listFiles(path).reduce(
       (sum, one) => sum + Deno.statSync(`${path}/${one}`).size,
       0,
