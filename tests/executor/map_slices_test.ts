@@ -131,22 +131,27 @@ for (const workerType of ["web", "process", "inline"] as const) {
     });
     const count = (story: string) =>
       [...stories.values()].filter((one) => `${one}` === story).length;
+    const alike = () => {
+      const { queued, running } = executor.statistics();
+      assertEquals([count("queued"), count("queued,started")], [queued, running]);
+      return running;
+    };
     const dies = workerType === "web" ? "close" : workerType === "process" ? "exit" : undefined;
-    const items = marks(folder.path, 40, { 7: "wait", ...(dies && { 20: dies }) });
+    const blocks = dies === undefined ? "wait" : "block";
+    const items = marks(folder.path, 40, { 7: "wait", 8: blocks, ...(dies && { 20: dies }) });
     const given: unknown[] = [];
     const results = (async () => {
       for await (const who of executor.map(mark, items, { chunkSize: 10 })) given.push(who);
     })();
     results.catch(() => {});
-    await until(() =>
-      readMarks(folder.path).length === 8 && count("queued,started,value") === 7 &&
-      executor.statistics().running === 1
-    );
-    const { queued, running } = executor.statistics();
-    // That the item has begun which waits may be told with its end.
-    assertEquals(count("queued") + count("queued,started"), queued + running);
-    assertEquals([queued, running], [32, 1]);
-    await folder.write("7.go");
+    // Nobody has to ask for the statistics.
+    for (const ended of [7, 8]) {
+      await until(() => count("queued,started,value") === ended && count("queued,started") === 1);
+      assertEquals([alike(), count("queued")], [1, 39 - ended]);
+      await until(() => readMarks(folder.path).length > ended);
+      await folder.write(`${ended}.go`);
+      await until(() => (alike(), count("queued,started,value") > ended));
+    }
     if (dies === undefined) await results;
     else await assertRejects(() => results, WorkerDiedError);
     await executor.shutdown();

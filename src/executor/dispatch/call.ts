@@ -156,6 +156,8 @@ export interface CallEvents {
   failed(call: DispatchedCall, error: unknown, begun: BegunItems | undefined): void;
   /** The call's body has begun: told once for each run, and before its end. */
   begun(call: DispatchedCall): void;
+  /** The first of the call's items whose end is not known has begun: may be told several times. */
+  itemBegun(call: DispatchedCall): void;
   /** The body of the call is not to begin; tells whether it had not. */
   cancelled(call: DispatchedCall): boolean;
   /** The call is as urgent as that now, which is more than it was. */
@@ -315,6 +317,16 @@ export class DispatchedCall
     if (priority > this.priority) this.#events.raised(this, priority);
   }
 
+  /** Whether it is being run, or one of its items is, as far as is known here: an observer knows it, too. */
+  get runs(): boolean {
+    const { items } = this;
+    if (items === undefined || items.alone) return this.begun;
+    const ended = this.sentItems - items.size;
+    if (items.size === 0 || this.begunItems <= ended) return false;
+    this.#events.itemBegun(this);
+    return true;
+  }
+
   get begunItems(): number {
     return this.at === "worker" ? this.#worker?.handle.begunItems(this) ?? 0 : 0;
   }
@@ -428,9 +440,15 @@ export class DispatchedCall
 
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
-    if (kind === STARTED) this.noteBegun();
+    if (kind === STARTED) this.#noteStarted();
     else if (kind === OUTPUT) this.#print(data as PrintedOutput);
     else if (this.at !== "end") this.#tell(kind, data);
+  }
+
+  /** The body has begun, or the next of the items. */
+  #noteStarted(): void {
+    if (!this.#begun) this.noteBegun();
+    else if (this.items !== undefined && this.at !== "end") this.#events.itemBegun(this);
   }
 
   #print(output: PrintedOutput): void {

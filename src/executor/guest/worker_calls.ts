@@ -251,7 +251,10 @@ export class WorkerCalls {
       const { chunk } = context;
       const items = chunk.numbers ?? args;
       const spent = this.#isSpent(context.limits);
-      return { value: await runChunk(items, chunk, { ...tools, spent }) };
+      const announce = context.announce === true
+        ? () => control.send(STARTED, undefined)
+        : undefined;
+      return { value: await runChunk(items, chunk, { ...tools, spent, announce }) };
     }
     if (context.call !== undefined || context.check !== undefined) {
       return await this.#runRemembered(called, context);
