@@ -204,7 +204,6 @@ for (const workerType of ["web", "process", "inline"] as const) {
       const ended = (async () => {
         for await (const _ of results) {
           if (way === "signal") continue;
-          // Whoever leaves later may wait for the next result, and leaves when that is there.
           await until(() => readMarks(folder.path).length === 3);
           break;
         }
@@ -220,6 +219,72 @@ for (const workerType of ["web", "process", "inline"] as const) {
       const { completed, failed } = executor.statistics();
       assertEquals([queued, completed, failed], [0, begun.length, 0]);
     }
+  });
+
+  test("Executor.map() is left at once, also while it waits for a result", async () => {
+    await using folder = await openSharedFolder();
+    await using executor = open();
+    const pull = async (results: AsyncGenerator<string, void, void>) => {
+      const step = await results.next();
+      return step.done;
+    };
+    const ways: {
+      [way: string]: (results: AsyncGenerator<string, void, void>) => () => Promise<void>;
+    } = {
+      "return": (results) => {
+        const steps = [pull(results), pull(results)];
+        return async () => {
+          assertEquals(await results.return(), { done: true, value: undefined });
+          assertEquals(await Promise.all(steps), [true, true]);
+        };
+      },
+      "throw": (results) => {
+        const steps = [pull(results), pull(results)];
+        return async () => {
+          await assertRejects(() => results.throw(new RangeError("enough")), RangeError, "enough");
+          assertEquals(await Promise.all(steps), [true, true]);
+        };
+      },
+      cancel: (results) => {
+        const reader = ReadableStream.from(results).getReader();
+        const read = reader.read();
+        return async () => {
+          await reader.cancel();
+          assertEquals((await read).done, true);
+        };
+      },
+      dispose: (results) => {
+        const step = pull(results);
+        return async () => {
+          await results[Symbol.asyncDispose]();
+          assertEquals(await step, true);
+        };
+      },
+    };
+    const last = marks(folder.path, 100).slice(-1);
+    let x = 0;
+    for (const way of Object.values(ways)) {
+      for (const options of [{ chunkSize: 10 }, { chunkSize: 1, ordered: false }, undefined]) {
+        const items = [...marks(folder.path, x + 1, { [x]: "wait" }).slice(x), ...last];
+        const cache = options === undefined ? createMemoryCache() : undefined;
+        const leave = way(
+          executor.map(cache === undefined ? mark : mark.bind({ cache }), items, options),
+        );
+        await until(() => readMarks(folder.path).at(-1) === x);
+        await leave();
+        assertEquals(executor.statistics().queued, 0);
+        await folder.write(`${x}.go`);
+        await until(() => executor.statistics().running === 0);
+        x++;
+      }
+    }
+    assertEquals(readMarks(folder.path), Array.from({ length: x }, (_, index) => index));
+    const silent = new ReadableStream<Mark>();
+    const results = executor.map(mark, silent);
+    const step = pull(results);
+    await until(() => silent.locked);
+    await results.return();
+    assertEquals(await step, true);
   });
 
   for (const kind of ["memory", "bag"] as const) {
