@@ -11,7 +11,7 @@ import type {
   RunResult,
 } from "../../worker/worker.ts";
 import type { WorkerOutputLine } from "../call_options.ts";
-import { type EndedItems, ITEMS, OUTPUT, STARTED } from "../wire/call_context.ts";
+import { ENDED, type EndedItems, ITEMS, OUTPUT, STARTED } from "../wire/call_context.ts";
 import { rejectWithCallers } from "./callers.ts";
 import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
@@ -427,8 +427,7 @@ export class DispatchedCall
   ended(result: RunResult): void {
     const { deadline = Infinity } = this.#observer;
     // However late this is read. A deadline holds from when the call said that it starts.
-    if (this.#timer !== undefined && this.at === "worker" && toDuration(result) > deadline) {
-      this.noteBegun();
+    if (this.#begun && this.at === "worker" && toDuration(result) > deadline) {
       this.#events.late(this, this.#toLate(deadline));
     }
     this.#events.ended(this, result);
@@ -441,6 +440,7 @@ export class DispatchedCall
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
     if (kind === STARTED) this.#noteStarted();
+    else if (kind === ENDED) this.#noteBodyEnded();
     else if (kind === OUTPUT) this.#print(data as PrintedOutput);
     else if (this.at !== "end") this.#tell(kind, data);
   }
@@ -449,6 +449,11 @@ export class DispatchedCall
   #noteStarted(): void {
     if (!this.#begun) this.noteBegun();
     else if (this.items !== undefined && this.at !== "end") this.#events.itemBegun(this);
+  }
+
+  /** What the cache does with the result has no deadline. */
+  #noteBodyEnded(): void {
+    if (this.at === "worker") this.clearTimer();
   }
 
   #print(output: PrintedOutput): void {

@@ -23,6 +23,7 @@ import type { CallControl, CallRequest, Outcome, ValueOrigin } from "../../worke
 import {
   type CallContext,
   type CallLimits,
+  ENDED,
   LACKS,
   NO_CONTEXT,
   type Remembering,
@@ -199,6 +200,7 @@ export class WorkerCalls {
   ): Promise<PreparedCall> {
     const { bare, limits, output, tasks, announce, priority, within, holds } = context;
     const definition = known ?? await importInWorker(module, () => importTask({ module, name }));
+    await definition.checkThis();
     const restored = bare === true
       ? this.#createPlainScope(warnings)
       : this.#restoreScope(context, warnings);
@@ -229,7 +231,9 @@ export class WorkerCalls {
       time.begun = performance.now();
     };
     const end = () => {
-      if (time.begun !== undefined) time.ended = performance.now();
+      if (time.begun === undefined) return;
+      time.ended = performance.now();
+      control.send(ENDED, undefined);
     };
     const code = await this.#findCode(module, context);
     return { definition, scope, control, args, shared, code, start, end };
