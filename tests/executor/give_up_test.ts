@@ -15,7 +15,10 @@ import {
   type RunResult,
   type Worker,
 } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
 import { double } from "./testdata/tasks.ts";
+
+leaveNothing();
 
 /** A worker whose calls end when the test says so, and whose code stops when it says so. */
 class FakeWorker implements Worker {
